@@ -1,0 +1,60 @@
+package lanes
+
+import (
+	"fmt"
+	"time"
+)
+
+// Delivery is a job as a source hands it to a free slot: the job and what its message's headers said.
+type Delivery struct {
+	Job        Job
+	Lane       string    // the queue that it came from: that decides, not the labels
+	EnqueuedAt time.Time // first put into any lane; zero for a foreign job that doesn't say
+	ReadyAt    time.Time // last put into its lane
+	Attempt    int       // 1 for the first; attempts that ended without a fault of the job's are not counted
+	Replay     int       // how often an operator has replayed it from the dead letters
+	Body       []byte    // the wire form as it came
+	Unknown    []string  // top-level fields of the wire form that nobody knows
+	Err        error     // why this message can never run (Decode), nil for a job
+	Receipt    any       // what the source needs to settle it; nobody else looks inside
+}
+
+// Wait is the time from ready to now, never negative; zero when nobody said when it was ready.
+func (d Delivery) Wait(now time.Time) time.Duration {
+	if d.ReadyAt.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(d.ReadyAt))
+}
+
+// Action is what becomes of a delivery.
+type Action string
+
+// The four ends of a delivery. Retry and DeadLetter publish afresh with confirm and then acknowledge.
+const (
+	Ack        Action = "ack"        // done with: its output is committed, or another message carries it on
+	Retry      Action = "retry"      // to its lane again, after a while
+	DeadLetter Action = "deadLetter" // can't succeed: to siren.dead, with the reason
+	Return     Action = "return"     // back to the front of its queue, at no cost to the job
+)
+
+// Disposition is a decision about a delivery, for its source to carry out.
+type Disposition struct {
+	Action Action
+	After  time.Duration // Retry: how long to wait first
+	// Counted is whether the attempt counts against the lane's retry.attempts (Retry only).
+	Counted bool
+	Reason  string // DeadLetter: a few fixed words, to group by (no id, bad input, attempts used up, …)
+	Error   string // Retry, DeadLetter: what happened, for a person
+}
+
+func (d Disposition) String() string {
+	switch d.Action {
+	case Retry:
+		return fmt.Sprintf("retry in %s", d.After)
+	case DeadLetter:
+		return fmt.Sprintf("dead letter: %s", d.Reason)
+	default:
+		return string(d.Action)
+	}
+}

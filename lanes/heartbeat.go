@@ -1,0 +1,60 @@
+package lanes
+
+import "time"
+
+// Heartbeat is what a worker says of itself every second.
+type Heartbeat struct {
+	Worker   string              `json:"worker"` // pod name, or pool and number for a local process
+	Pool     string              `json:"pool"`
+	At       time.Time           `json:"at"` // by the roster's clock, not the worker's
+	Version  string              `json:"version,omitempty"`
+	Revision int64               `json:"revision"` // of the policy it follows
+	Slots    int                 `json:"slots"`    // shared ones
+	Shoulder int                 `json:"shoulder"` // shoulder slots
+	Running  []Run               `json:"running,omitempty"`
+	Lanes    map[string]LaneWork `json:"lanes,omitempty"` // cumulative since the worker began
+	// Subscribed is whether it can take jobs: it has a session with the broker.
+	Subscribed bool `json:"subscribed"`
+	Parked     bool `json:"parked,omitempty"`   // takes no new jobs; reversible
+	Retired    bool `json:"retired,omitempty"`  // has promised to take none ever again; it runs nothing
+	Draining   bool `json:"draining,omitempty"` // was told to stop
+}
+
+// Run is one job in a slot.
+type Run struct {
+	Job      string    `json:"job"`
+	Lane     string    `json:"lane"`
+	Shoulder bool      `json:"shoulder,omitempty"` // in a shoulder slot
+	Since    time.Time `json:"since"`
+}
+
+// LaneWork is what a worker has done for a lane since it began.
+type LaneWork struct {
+	Started   int64     `json:"started"`            // all starts
+	Finished  int64     `json:"finished"`           // completed jobs
+	Failed    int64     `json:"failed"`             // attempts that ended in an error
+	Service   Duration  `json:"service"`            // time that the finished jobs ran, summed
+	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among jobs started at their first attempt
+	First     int64     `json:"first"`              // first starts: what Waits are of
+	Waits     []int64   `json:"waits,omitempty"`    // waits of the latest first starts in milliseconds, newest last; at most RecentWaits
+}
+
+// RecentWaits is how many waits a heartbeat carries for each lane.
+const RecentWaits = 32
+
+// Orders is what the roster answers to a heartbeat.
+type Orders struct {
+	Park   bool // take no new jobs
+	Retire bool // once nothing runs: promise to take none ever again
+	// Effective is the policy in force when it is newer than the heartbeat's revision, else nil.
+	Effective *Effective
+}
+
+// Effective is the policy in force, as the leading scaler publishes it: the file, and how lanes are taken right now.
+type Effective struct {
+	Revision int64             `json:"revision"` // grows with every change
+	Policy   Policy            `json:"policy"`
+	Turns    map[string]string `json:"turns,omitempty"`    // promoted lane → the lane it takes turns with
+	NoGuests []string          `json:"noGuests,omitempty"` // pools that take no new guest jobs for now
+	Former   []string          `json:"former,omitempty"`   // lanes that left the policy and aren't empty: still served, last
+}

@@ -1,0 +1,68 @@
+package lanes
+
+import "time"
+
+// Reason is why a plan is what it is: a closed set. The sentence beside it cites only inputs of the decision.
+type Reason string
+
+// The reasons of a plan.
+const (
+	Steady   Reason = "Steady"   // as many as needed are there
+	Busy     Reason = "Busy"     // the running jobs need them
+	Backlog  Reason = "Backlog"  // waiting jobs would miss their objective
+	Reserve  Reason = "Reserve"  // free shoulder slots are to be kept
+	Floor    Reason = "Floor"    // min
+	Ceiling  Reason = "Ceiling"  // max
+	Budget   Reason = "Budget"   // the pools together ask for more than the budget
+	Holding  Reason = "Holding"  // fewer would do, but not yet for the hold window
+	Parking  Reason = "Parking"  // idle or surplus workers take no new jobs
+	Retiring Reason = "Retiring" // parked, idle workers promise to take none again
+	Rollout  Reason = "Rollout"  // no scale-in during a rollout
+	Stuck    Reason = "Stuck"    // replicas that can't be scheduled, pulled or started
+	Stale    Reason = "Stale"    // the signals are missing or not believed
+	Paused   Reason = "Paused"   // an operator paused the lane
+	Held     Reason = "Held"     // an operator holds the pool
+	Foreign  Reason = "Foreign"  // another scaler works on the Deployment
+)
+
+// Plan is what the scaler decided for a pool.
+type Plan struct {
+	At     time.Time `json:"at"`
+	Pool   string    `json:"pool"`
+	From   int       `json:"from"` // replicas
+	To     int       `json:"to"`
+	Park   []string  `json:"park,omitempty"`   // workers to take no new jobs
+	Unpark []string  `json:"unpark,omitempty"` // workers to take jobs again
+	Retire []string  `json:"retire,omitempty"` // parked, idle workers to promise
+	Remove []string  `json:"remove,omitempty"` // retired workers that To leaves out
+	Reason Reason    `json:"reason"`
+	Why    string    `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
+}
+
+// Changes is whether carrying the plan out does anything.
+func (p Plan) Changes() bool {
+	return p.From != p.To || len(p.Park)+len(p.Unpark)+len(p.Retire) > 0
+}
+
+// Member is one replica of a pool as the fleet sees it: a pod, or a local process.
+type Member struct {
+	Name      string // the worker's name in its heartbeat
+	CreatedAt time.Time
+	Leaving   bool   // told to stop
+	Stuck     string // why it can't start; "" when nothing is wrong
+}
+
+// PoolState is a pool as the fleet sees it.
+type PoolState struct {
+	Replicas int // asked for
+	Members  []Member
+	Rollout  bool   // old and new replicas side by side
+	Foreign  string // another scaler that works on it; "" when there is none
+	Version  string // what Scale compares, so that a stale decision is refused
+}
+
+// Depth is one queue as the broker sees it.
+type Depth struct {
+	Ready     int
+	Consumers int
+}

@@ -1,0 +1,80 @@
+package lanes
+
+import "time"
+
+// State is where a job is in its life.
+type State string
+
+// The states of a job record.
+const (
+	Queued     State = "queued"     // in its lane
+	Running    State = "running"    // claimed by a worker whose lease holds
+	Retrying   State = "retrying"   // failed; waits for its next attempt
+	Completed  State = "completed"  // its output is committed
+	Dead       State = "dead"       // can't succeed; in the dead letters with its reason
+	Cancelled  State = "cancelled"  // called off by a person
+	Superseded State = "superseded" // carried on by a fresh copy of the message
+)
+
+// Final is whether nothing more happens to a job by itself.
+func (s State) Final() bool {
+	return s == Completed || s == Dead || s == Cancelled
+}
+
+// Record is what the ledger knows of a job.
+type Record struct {
+	ID         string            `json:"id"`
+	State      State             `json:"state"`
+	Lane       string            `json:"lane"`
+	Kind       string            `json:"kind"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Input      string            `json:"input,omitempty"`
+	Output     string            `json:"output,omitempty"`
+	EnqueuedAt time.Time         `json:"enqueuedAt"`          // first seen
+	ReadyAt    time.Time         `json:"readyAt,omitzero"`    // last put into its lane
+	StartedAt  time.Time         `json:"startedAt,omitzero"`  // first start
+	EndedAt    time.Time         `json:"endedAt,omitzero"`    // completed, dead or cancelled
+	NextAt     time.Time         `json:"nextAt,omitzero"`     // retrying: when its next attempt is ready
+	Wait       Duration          `json:"wait,omitempty"`      // ready to first start
+	Attempts   int               `json:"attempts,omitempty"`  // starts, taken-over ones included
+	Crashes    int               `json:"crashes,omitempty"`   // starts whose worker vanished
+	Replay     int               `json:"replay,omitempty"`    // how often it was replayed from the dead letters
+	Worker     string            `json:"worker,omitempty"`    // of the latest start
+	Progress   Progress          `json:"progress,omitzero"`   // of the latest start
+	Outputs    []Output          `json:"outputs,omitempty"`   // completed: what it made
+	Reason     string            `json:"reason,omitempty"`    // dead: why, in a few fixed words
+	Error      string            `json:"error,omitempty"`     // the latest error
+	LeaseUntil time.Time         `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted
+}
+
+// ClaimState is the ledger's answer to a worker that wants to run a delivery.
+type ClaimState string
+
+// The answers to a claim.
+const (
+	Granted    ClaimState = "granted"   // run it
+	HeldByLive ClaimState = "held"      // another worker runs it: look again in a second
+	Settled    ClaimState = "settled"   // completed, cancelled, superseded or dead: nothing to do
+	Poison     ClaimState = "poison"    // its workers vanish, time after time: dead letter
+	Unclaimed  ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
+)
+
+// Claim is a granted (or refused) right to run one job. The token is compared at every later move, so a worker that was
+// taken over can't write over its successor.
+type Claim struct {
+	State    ClaimState
+	JobID    string
+	Token    int64 // grows with every claim of the job
+	Attempts int   // starts so far, this one included
+	Crashes  int   // starts whose worker vanished
+}
+
+// Outcome is how a claimed run ended, for the ledger.
+type Outcome struct {
+	State   State // Completed, Retrying, Dead, or Queued for a return that costs nothing
+	Outputs []Output
+	NextAt  time.Time // Retrying
+	Reason  string    // Dead
+	Error   string    // Retrying, Dead
+	Service time.Duration
+}

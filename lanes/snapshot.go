@@ -1,0 +1,60 @@
+package lanes
+
+import "time"
+
+// Snapshot is what the leading scaler saw at its last tick. It is what the CLI shows.
+type Snapshot struct {
+	At       time.Time    `json:"at"`
+	Leader   string       `json:"leader"`
+	Revision int64        `json:"revision"`
+	Budget   int          `json:"budget"`
+	Lanes    []LaneStatus `json:"lanes"`
+	Pools    []PoolStatus `json:"pools"`
+}
+
+// LaneStatus is one lane as it is now. Rates are over the last minute, waits over the last five.
+type LaneStatus struct {
+	Name        string    `json:"name"`
+	Ready       int       `json:"ready"`              // backlog
+	Retrying    int       `json:"retrying"`           // wait for their next attempt
+	NextRetry   time.Time `json:"nextRetry,omitzero"` // when the first of them is ready
+	Busy        int       `json:"busy"`               // running jobs, on shoulders too
+	Slots       int       `json:"slots"`              // slots of live workers that may take this lane, shoulders included
+	InPerMin    float64   `json:"inPerMin"`
+	OutPerMin   float64   `json:"outPerMin"`
+	OldestWait  Duration  `json:"oldestWait"` // of the oldest ready job, never more than the time since the lane was empty
+	P95Wait     Duration  `json:"p95Wait"`
+	StartWithin Duration  `json:"startWithin"`
+	Started     int       `json:"started"`            // first starts in the window
+	InTime      int       `json:"inTime"`             // of them, within startWithin
+	Promoted    bool      `json:"promoted,omitempty"` // takes turns with its promote.to
+	Stale       bool      `json:"stale,omitempty"`    // the broker's answer isn't believed
+	Former      bool      `json:"former,omitempty"`   // left the policy; served until it is empty
+}
+
+// Objective is whether 95 % of the window's first starts were in time and no job waits longer than that now.
+// A lane without starts and without waiting jobs meets it.
+func (l LaneStatus) Objective() bool {
+	return l.InTime*100 >= l.Started*95 && l.OldestWait <= l.StartWithin
+}
+
+// PoolStatus is one pool as it is now.
+type PoolStatus struct {
+	Name      string   `json:"name"`
+	Lanes     []string `json:"lanes"`
+	Guests    []string `json:"guests,omitempty"`
+	Replicas  int      `json:"replicas"` // asked for
+	Ready     int      `json:"ready"`    // workers with a fresh heartbeat that take jobs
+	Starting  int      `json:"starting"` // created, no heartbeat yet
+	Parked    int      `json:"parked"`
+	Retired   int      `json:"retired"`
+	Stuck     int      `json:"stuck"`
+	Slots     int      `json:"slots"` // shared slots of ready workers
+	Busy      int      `json:"busy"`  // of them, those with a job
+	Min       int      `json:"min"`
+	Max       int      `json:"max"`
+	ColdStart Duration `json:"coldStart"` // measured; the default until then
+	Target    int      `json:"target"`    // what the last plan asked for
+	Reason    Reason   `json:"reason"`
+	Why       string   `json:"why"`
+}

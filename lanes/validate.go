@@ -1,0 +1,285 @@
+package lanes
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// nameForm is what lanes and pools may be called: a DNS label that leaves room for a prefix (siren.lane.…, Deployment names).
+var nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)
+
+// runtimeMargin is how far maxRuntime has to stay below the broker's consumer timeout: a job that is over its time is
+// first told to stop, then committed or retried, and all of that happens before its delivery is acknowledged.
+const runtimeMargin = 5 * time.Minute
+
+// Validate checks the whole policy (defaults already filled in) and returns every problem at once as Problems, or nil.
+func (p *Policy) Validate() error { return p.validate().err() }
+
+func (p *Policy) validate() Problems {
+	var problems Problems
+	p.checkLanes(&problems)
+	p.checkPools(&problems)
+	p.checkStorage(&problems)
+	p.checkBroker(&problems)
+	t := p.Timing
+	for _, f := range []struct {
+		name string
+		v    Duration
+	}{
+		{"heartbeat", t.Heartbeat}, {"goneAfter", t.GoneAfter}, {"lease", t.Lease},
+		{"keep", t.Keep}, {"serviceTime", t.ServiceTime}, {"coldStart", t.ColdStart},
+	} {
+		if f.v <= 0 {
+			problems.add("timing."+f.name, "must be above 0, not %s", f.v)
+		}
+	}
+	if t.GoneAfter < 3*t.Heartbeat {
+		problems.add("timing.goneAfter", "must be at least 3 heartbeats (%s), or a late heartbeat counts as a dead worker", 3*t.Heartbeat)
+	}
+	if t.Lease < Duration(3*time.Second) {
+		problems.add("timing.lease", "must be at least 3s: it is renewed every third of it")
+	}
+	return problems
+}
+
+func (p *Policy) checkLanes(problems *Problems) {
+	if len(p.Lanes) == 0 {
+		problems.add("lanes", "needs at least one lane")
+		return
+	}
+	var defaults []string
+	seen := map[string]bool{}
+	for i, l := range p.Lanes {
+		at := fmt.Sprintf("lanes[%d]", i)
+		checkName(at, l.Name, seen, problems)
+		if len(l.Match) == 0 {
+			defaults = append(defaults, l.Name)
+		}
+		for j, m := range l.Match {
+			if _, err := labels.Parse(m); err != nil {
+				problems.add(fmt.Sprintf("%s.match[%d]", at, j), "%q is not a label selector: %v", m, err)
+			} else if strings.TrimSpace(m) == "" {
+				problems.add(fmt.Sprintf("%s.match[%d]", at, j), "is empty and would match every job; leave match out of the default lane instead")
+			}
+		}
+		if l.StartWithin <= 0 {
+			problems.add(at+".startWithin", "is required: within which time should 95 %% of the jobs start? (for example 30s)")
+		}
+		p.checkLaneLimits(at, l, problems)
+		p.checkPromote(at, i, l, problems)
+	}
+	switch len(defaults) {
+	case 1:
+	case 0:
+		problems.add("lanes", "every lane has a match, so a job may belong to none; leave match out of exactly one lane, the default")
+	default:
+		problems.add("lanes", "%s have no match; exactly one lane may have none, the default", quoted(defaults))
+	}
+}
+
+func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
+	if l.Reserve < 0 {
+		problems.add(at+".reserve", "must not be negative")
+	}
+	if home, ok := p.Home(l.Name); ok && l.Reserve > 0 && home.Shoulder[l.Name] == 0 {
+		problems.add(at+".reserve", "needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {%s: 1}` to pool %q", l.Name, home.Name)
+	}
+	if l.MaxRuntime <= 0 {
+		problems.add(at+".maxRuntime", "must be above 0, not %s", l.MaxRuntime)
+	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.MaxRuntime > limit {
+		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job away from a worker that still runs it; "+
+			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout", l.MaxRuntime, p.Broker.ConsumerTimeout, max(limit, 0))
+	}
+	if l.MaxCrashes < 1 {
+		problems.add(at+".maxCrashes", "must be at least 1")
+	}
+	r := l.Retry
+	if r.Attempts < 1 {
+		problems.add(at+".retry.attempts", "must be at least 1: the first attempt counts")
+	}
+	if r.First <= 0 {
+		problems.add(at+".retry.first", "must be above 0, not %s", r.First)
+	}
+	if r.Factor < 1 {
+		problems.add(at+".retry.factor", "must be at least 1")
+	}
+	if r.Max < r.First {
+		problems.add(at+".retry.max", "%s is less than retry.first (%s)", r.Max, r.First)
+	}
+}
+
+func (p *Policy) checkPromote(at string, rank int, l Lane, problems *Problems) {
+	if l.Promote == nil {
+		return
+	}
+	if l.Promote.After <= 0 {
+		problems.add(at+".promote.after", "must be above 0, not %s", l.Promote.After)
+	}
+	switch to := p.Rank(l.Promote.To); {
+	case to == len(p.Lanes):
+		problems.add(at+".promote.to", "no lane %q%s", l.Promote.To, suggest(l.Promote.To, p.LaneNames()))
+	case to >= rank:
+		problems.add(at+".promote.to", "%q is not more urgent than %q; name a lane above it", l.Promote.To, l.Name)
+	}
+}
+
+func (p *Policy) checkPools(problems *Problems) {
+	if len(p.Pools) == 0 {
+		problems.add("pools", "needs at least one pool")
+	}
+	if p.Budget < 1 {
+		problems.add("budget", "must be at least 1: the most replicas that all pools may have together")
+	}
+	homes := map[string][]string{}
+	seen := map[string]bool{}
+	floor := 0
+	for i, q := range p.Pools {
+		at := fmt.Sprintf("pools[%d]", i)
+		checkName(at, q.Name, seen, problems)
+		floor += q.Min
+		if len(q.Lanes) == 0 {
+			problems.add(at+".lanes", "needs at least one lane that this pool is home to")
+		}
+		for j, lane := range q.Lanes {
+			p.checkLaneRef(fmt.Sprintf("%s.lanes[%d]", at, j), lane, problems)
+			homes[lane] = append(homes[lane], q.Name)
+		}
+		for j, lane := range q.Guests {
+			p.checkLaneRef(fmt.Sprintf("%s.guests[%d]", at, j), lane, problems)
+			if slices.Contains(q.Lanes, lane) {
+				problems.add(fmt.Sprintf("%s.guests[%d]", at, j), "%q is already one of this pool's own lanes", lane)
+			}
+		}
+		checkPoolSize(at, q, problems)
+	}
+	for i, l := range p.Lanes {
+		switch h := homes[l.Name]; len(h) {
+		case 1:
+		case 0:
+			problems.add(fmt.Sprintf("lanes[%d]", i), "lane %q has no home: name it in the lanes of exactly one pool", l.Name)
+		default:
+			problems.add(fmt.Sprintf("lanes[%d]", i), "lane %q has the homes %s; exactly one pool may name it in lanes (the others may take it as a guest)", l.Name, quoted(h))
+		}
+	}
+	if p.Budget >= 1 && floor > p.Budget {
+		problems.add("budget", "%d is less than the pools' min together (%d)", p.Budget, floor)
+	}
+}
+
+func checkPoolSize(at string, q Pool, problems *Problems) {
+	if q.Slots < 1 {
+		problems.add(at+".slots", "must be at least 1")
+	}
+	if len(q.Shoulder) > 1 {
+		problems.add(at+".shoulder", "is for one lane alone, but names %s", quoted(sortedKeys(q.Shoulder)))
+	}
+	for _, lane := range sortedKeys(q.Shoulder) {
+		if !slices.Contains(q.Lanes, lane) {
+			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane, suggest(lane, q.Lanes))
+		}
+		if q.Shoulder[lane] < 1 {
+			problems.add(at+".shoulder."+lane, "must be at least 1")
+		}
+	}
+	if q.Min < 0 {
+		problems.add(at+".min", "must not be negative")
+	}
+	if q.Max < 1 {
+		problems.add(at+".max", "is required: the most workers of this pool, at least 1")
+	} else if q.Min > q.Max {
+		problems.add(at+".max", "%d is less than min (%d)", q.Max, q.Min)
+	}
+	if q.Hold < 0 {
+		problems.add(at+".hold", "must not be negative")
+	}
+	if q.Slot.Memory < 64<<20 {
+		problems.add(at+".slot.memory", "%s is too little for ffmpeg; give at least 64Mi", q.Slot.Memory)
+	}
+	if q.Slot.Scratch < 1<<20 {
+		problems.add(at+".slot.scratch", "%s is too little for a media file; give at least 1Mi", q.Slot.Scratch)
+	}
+	if q.Slot.Cores <= 0 {
+		problems.add(at+".slot.cores", "must be above 0")
+	}
+}
+
+func (p *Policy) checkLaneRef(path, lane string, problems *Problems) {
+	if p.Rank(lane) == len(p.Lanes) {
+		problems.add(path, "no lane %q%s", lane, suggest(lane, p.LaneNames()))
+	}
+}
+
+func (p *Policy) checkStorage(problems *Problems) {
+	for i, s := range p.Storage {
+		at := fmt.Sprintf("storage[%d]", i)
+		u, err := url.Parse(s.Prefix)
+		switch {
+		case err != nil:
+			problems.add(at+".prefix", "%q is not a URL", s.Prefix)
+		case !slices.Contains([]string{"file", "s3", "http", "https"}, u.Scheme):
+			problems.add(at+".prefix", "%q: the scheme must be file, s3, http or https", s.Prefix)
+		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+			problems.add(at+".prefix", "%q: no query, fragment or user, please", s.Prefix)
+		case !strings.HasSuffix(u.Path, "/"):
+			problems.add(at+".prefix", "%q must end in a slash, or it would also allow its neighbours (%sX)", s.Prefix, s.Prefix)
+		case u.Scheme == "file" && (u.Host != "" || strings.Contains(s.Prefix, "/../")):
+			problems.add(at+".prefix", "%q: write file:///absolute/dir/", s.Prefix)
+		case u.Scheme != "file" && u.Host == "":
+			problems.add(at+".prefix", "%q names no %s", s.Prefix, map[bool]string{true: "bucket", false: "host"}[u.Scheme == "s3"])
+		case s.Write && strings.HasPrefix(u.Scheme, "http"):
+			problems.add(at+".write", "%s can only be read", u.Scheme)
+		}
+		if !s.Read && !s.Write {
+			problems.add(at, "allows nothing: set read, write or both")
+		}
+	}
+}
+
+func (p *Policy) checkBroker(problems *Problems) {
+	if t := p.Broker.QueueType; t != Classic && t != Quorum {
+		problems.add("broker.queueType", "must be classic or quorum, not %q%s", t, suggest(t, []string{Classic, Quorum}))
+	}
+	if p.Broker.ConsumerTimeout <= Duration(runtimeMargin) {
+		problems.add("broker.consumerTimeout", "%s leaves no job time to run; RabbitMQ's default is 30m", p.Broker.ConsumerTimeout)
+	}
+}
+
+func checkName(at, name string, seen map[string]bool, problems *Problems) {
+	switch {
+	case name == "":
+		problems.add(at+".name", "is required")
+	case !nameForm.MatchString(name):
+		problems.add(at+".name", "%q must be lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit", name)
+	case seen[name]:
+		problems.add(at+".name", "%q is there twice", name)
+	}
+	seen[name] = true
+}
+
+// Warnings says what is allowed but seldom meant. Today that is one thing: a lane that strict order can starve.
+func (p *Policy) Warnings() []Problem {
+	var w Problems
+	ordinary := p.DefaultLane()
+	for i, l := range p.Lanes {
+		home, _ := p.Home(l.Name)
+		if i > p.Rank(ordinary) && l.Promote == nil && slices.Contains(home.Lanes, ordinary) {
+			w.add(fmt.Sprintf("lanes[%d]", i), "%q shares pool %q with the more urgent %q and starves while that alone keeps the pool full; "+
+				"give it promote, or a pool of its own", l.Name, home.Name, ordinary)
+		}
+	}
+	return w
+}
+
+func quoted(names []string) string {
+	q := make([]string, len(names))
+	for i, n := range names {
+		q[i] = fmt.Sprintf("%q", n)
+	}
+	return strings.Join(q, ", ")
+}
