@@ -36,10 +36,13 @@ func Fail(kind ErrorKind, err error) error {
 	return &JobError{Kind: kind, Err: err}
 }
 
-// KindOf is the kind of the outermost JobError in err's chain; a bare context error is Interrupted, anything else Transient.
+// KindOf is the kind of the outermost JobError in err's chain; a bare context error is Interrupted, anything else
+// Transient. It is "" for nil.
 func KindOf(err error) ErrorKind {
 	var j *JobError
 	switch {
+	case err == nil:
+		return ""
 	case errors.As(err, &j):
 		return j.Kind
 	case errors.Is(err, context.Canceled):
@@ -58,3 +61,10 @@ func (k ErrorKind) Permanent() bool {
 		return false
 	}
 }
+
+// What a ledger answers when a claim can't be renewed or closed.
+var (
+	ErrLost      = errors.New("the claim is lost: another worker has taken the job over")
+	ErrCancelled = errors.New("the job was cancelled")
+	ErrAway      = errors.New("the ledger is away")
+)

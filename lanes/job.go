@@ -128,3 +128,6 @@ func NewID(now time.Time) string {
 	_, _ = rand.Read(b[6:]) // never fails (crypto/rand)
 	return idAlphabet.EncodeToString(b[:])
 }
+
+// ValidID is whether id may name a job.
+func ValidID(id string) bool { return idForm.MatchString(id) }

@@ -54,7 +54,8 @@ type ClaimState string
 const (
 	Granted    ClaimState = "granted"   // run it
 	HeldByLive ClaimState = "held"      // another worker runs it: look again in a second
-	Settled    ClaimState = "settled"   // completed, cancelled, superseded or dead: nothing to do
+	Settled    ClaimState = "settled"   // completed, cancelled or superseded: nothing to do
+	Buried     ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
 	Poison     ClaimState = "poison"    // its workers vanish, time after time: dead letter
 	Unclaimed  ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
 )

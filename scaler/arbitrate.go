@@ -1,0 +1,129 @@
+package scaler
+
+import "slices"
+
+// Request is what one pool asks of the budget.
+type Request struct {
+	Pool     string
+	Existing int     // replicas there are, leaving ones too
+	Replicas int     // replicas asked for until now
+	Floor    int     // min
+	Shares   []Share // what its lanes need now, most urgent first; the last one is all that the pool needs now
+	Want     int     // the largest need of the hold window, at least the last share
+}
+
+// Share is the replicas that a pool needs for a lane and the more urgent ones beside it.
+type Share struct {
+	Lane  string
+	Rank  int // urgency, 0 the most urgent
+	Total int
+}
+
+// Grant is what a pool gets.
+type Grant struct {
+	Target  int    // replicas it may have in the end
+	To      int    // replicas to ask for now: Target, less what can't be started until others have left
+	Cut     bool   // Target is less than what it needs now, for the budget's sake
+	Waits   bool   // To is less than Target: replicas of other pools still leave
+	For     string // the more urgent lane that took what is missing
+	Yielded bool   // what the hold window would keep goes to a lane that needs it now
+}
+
+// Arbitrate divides the budget: floors first, then lane by lane in order of urgency what each needs now, and only then
+// what hold windows would keep. So a less urgent pool gives up what it merely holds, without waiting, as soon as a more
+// urgent lane is short. Nothing running is preempted: growth is bounded by what exists, and waits for it to leave.
+// Grants are in the order of the requests. The sum of Target never exceeds the budget unless the floors do.
+func Arbitrate(budget int, requests []Request) []Grant {
+	grants := make([]Grant, len(requests))
+	left := budget
+	give := func(i, total int) (cut bool) {
+		more := max(0, total-grants[i].Target)
+		given := min(more, max(0, left))
+		grants[i].Target += given
+		left -= given
+		return given < more
+	}
+	for i, r := range requests {
+		give(i, r.Floor)
+	}
+	var last string // the lane that took the last of the budget
+	for _, s := range byUrgency(requests) {
+		before := left
+		if give(s.pool, s.Total) {
+			grants[s.pool].Cut, grants[s.pool].For = true, last
+		}
+		if left < before {
+			last = s.Lane
+		}
+	}
+	for i, r := range requests {
+		if give(i, r.Want) && !grants[i].Cut {
+			grants[i].Yielded, grants[i].For = true, last
+		}
+	}
+	grow(budget, requests, grants)
+	return grants
+}
+
+// grow bounds what is started now by what exists, the most urgent lanes first.
+func grow(budget int, requests []Request, grants []Grant) {
+	room := budget
+	for i, r := range requests {
+		room -= r.Existing
+		grants[i].To = min(grants[i].Target, r.Replicas)
+	}
+	start := func(i, total int) {
+		started := min(max(0, min(total, grants[i].Target)-grants[i].To), max(0, room))
+		grants[i].To += started
+		room -= started
+	}
+	for _, s := range byUrgency(requests) {
+		start(s.pool, s.Total)
+	}
+	for i := range grants {
+		start(i, grants[i].Target)
+	}
+	for i := range grants {
+		grants[i].Waits = grants[i].To < grants[i].Target
+	}
+}
+
+type poolShare struct {
+	Share
+	pool int
+}
+
+// byUrgency is every pool's shares, the most urgent first; pools keep their order within a rank.
+func byUrgency(requests []Request) []poolShare {
+	var all []poolShare
+	for i, r := range requests {
+		for _, s := range r.Shares {
+			all = append(all, poolShare{s, i})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b poolShare) int { return a.Rank - b.Rank })
+	return all
+}
+
+// requests puts the pools' asks to the arbiter. A pool whose signals are stale asks for what it has.
+func requests(asks []ask) []Request {
+	rs := make([]Request, len(asks))
+	for i, a := range asks {
+		r := Request{Pool: a.view.Name, Existing: a.view.existing(), Replicas: a.view.state.Replicas, Floor: a.view.Min, Want: a.want}
+		for j, s := range a.parts {
+			total := s.upTo
+			if s.lane == a.reserve {
+				total = max(total, a.floor)
+			}
+			if j == len(a.parts)-1 {
+				total = max(total, a.now)
+			}
+			r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(total, a.view.Max)})
+		}
+		if a.stale != "" || a.view.deaf() {
+			r.Want = max(r.Want, min(r.Replicas, a.view.Max))
+		}
+		rs[i] = r
+	}
+	return rs
+}

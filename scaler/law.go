@@ -1,0 +1,75 @@
+package scaler
+
+import (
+	"math"
+	"time"
+)
+
+// LaneInput is what the law knows of one lane in the shared slots of its home pool. Counts are slots, which is jobs.
+type LaneInput struct {
+	Backlog     int           // B: jobs ready in the lane's queue
+	StartWithin time.Duration // T: the objective
+	ColdStart   time.Duration // D: from a worker's creation to its first heartbeat
+	Service     time.Duration // S: how long one job runs
+	Ready       int           // slots of workers that take jobs
+	Idle        int           // of them, those that run nothing
+	Others      int           // of them, those that run jobs of other lanes, guests too
+	Parked      int           // idle slots of parked workers that may be unparked (not yet promised to a more urgent lane)
+	Busy        int           // the lane's jobs on shared slots, on parked workers too
+	BusyParked  int           // of them, those on parked workers
+	Shoulder    int           // the lane's own free shoulder slots
+}
+
+// Need is what the law asks for one lane.
+type Need struct {
+	Slots  float64 // shared slots in all
+	Unpark int     // of them, idle slots of parked workers to be unparked
+	Short  int     // waiting jobs that no free slot takes at once
+	InTime float64 // of them, how many the slots that are there start within the time that can be relied on
+	Left   float64 // the rest: more slots are needed for these
+}
+
+// Waiting is whether the lane can't meet its objective with what takes jobs now. While it is, its pool takes no guests.
+func (n Need) Waiting() bool { return n.Unpark > 0 || n.Left > 0 }
+
+// NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads). It estimates
+// no arrival rate: what is busy is the offered load, measured.
+//
+//	τ     = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
+//	per   = max(1, τ/S)                             jobs that one new slot starts within τ
+//	short = max(0, B − free)
+//	left  = short − unpark − (ready − others)·τ/S
+//	need  = busy; when waiting at least ready − others + busyParked + unpark + max(0, left)/per; at most busy + B
+func NeedOf(l LaneInput) Need {
+	tau := max(0, (l.StartWithin-2*l.ColdStart).Seconds()/2)
+	service := max(l.Service.Seconds(), 0.001)
+	per := max(1, tau/service)
+
+	n := Need{Short: max(0, l.Backlog-l.Idle-l.Shoulder)}
+	n.Unpark = min(n.Short, l.Parked)
+	n.InTime = float64(l.Ready-l.Others) * tau / service
+	n.Left = float64(n.Short-n.Unpark) - n.InTime
+
+	n.Slots = float64(l.Busy)
+	if n.Waiting() {
+		n.Slots = max(n.Slots, float64(l.Ready-l.Others+l.BusyParked+n.Unpark)+max(0, n.Left)/per)
+	}
+	n.Slots = min(n.Slots, float64(l.Busy+l.Backlog)) // never more slots than jobs
+	if l.Backlog > 0 {
+		n.Slots = max(n.Slots, 1)
+	}
+	return n
+}
+
+// hold is how long the largest plan is kept before the pool shrinks: 3·D within 5 s and 300 s, unless the policy says.
+func hold(policy, coldStart time.Duration) time.Duration {
+	if policy > 0 {
+		return policy
+	}
+	return min(max(3*coldStart, 5*time.Second), 300*time.Second)
+}
+
+// workersFor is how many workers of so many slots hold need slots; a rounding error of the division doesn't cost one.
+func workersFor(need float64, slots int) int {
+	return int(math.Ceil(need/float64(slots) - 1e-9))
+}

@@ -1,0 +1,214 @@
+package scaler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Backlog looks at the lanes' queues. A lane whose queue couldn't be seen is absent from the answer.
+type Backlog interface {
+	Depths(ctx context.Context, lanes []string) (map[string]lanes.Depth, error)
+}
+
+// Roster knows the workers and passes orders to them. now is its own clock, by which heartbeats are stamped.
+type Roster interface {
+	Workers(ctx context.Context) (workers []lanes.Heartbeat, now time.Time, err error)
+	// Order renews the lease of those to be parked, lets the unparked ones go, and tells others to retire.
+	Order(ctx context.Context, park, unpark, retire []string) error
+}
+
+// Board is where the scaler publishes what it sees and decides.
+type Board interface {
+	PublishPolicy(ctx context.Context, e lanes.Effective) (revision int64, err error)
+	PutSnapshot(ctx context.Context, s lanes.Snapshot) error
+	Record(ctx context.Context, p lanes.Plan) error
+}
+
+// Fleet holds the pools' workers. Scale refuses (with an error) when the pool is no longer as seen says; remove names the
+// retired workers that a smaller number leaves out.
+type Fleet interface {
+	Pools(ctx context.Context) (map[string]lanes.PoolState, error)
+	Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error
+}
+
+// Options is what a Loop is made of.
+type Options struct {
+	Name    string // of this scaler, for the snapshot
+	Policy  *lanes.Policy
+	Backlog Backlog
+	Roster  Roster
+	Board   Board
+	Fleet   Fleet
+	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
+	Retries func(ctx context.Context, lane string) (Retries, error)
+	// Leading says whether this scaler may act. nil: always.
+	Leading func(ctx context.Context) (bool, error)
+	Log     *slog.Logger
+	Metrics *Metrics
+	Tick    time.Duration // 1 s when zero
+}
+
+// Loop observes, decides and applies, once a tick.
+type Loop struct {
+	o       Options
+	history History
+	said    map[string]lanes.Plan // the last plan told of each pool
+	former  []string
+	leading bool
+}
+
+// New makes a Loop; Run starts it.
+func New(o Options) *Loop {
+	if o.Tick == 0 {
+		o.Tick = time.Second
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	return &Loop{o: o, said: map[string]lanes.Plan{}}
+}
+
+// Run ticks until ctx ends. An error of one tick is logged and the next tick tries again: the fleet stays as it is meanwhile.
+func (l *Loop) Run(ctx context.Context) error {
+	ticker := time.NewTicker(l.o.Tick)
+	defer ticker.Stop()
+	var failing bool
+	for {
+		err := l.tick(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			l.o.Metrics.failed.Inc()
+			if !failing {
+				l.o.Log.Warn("the fleet stays as it is: this tick could not see or act", "error", err)
+			}
+		case failing:
+			l.o.Log.Info("ticks succeed again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// tick is one round. It is bounded in time, so that a hanging broker or store can't stop the scaler.
+func (l *Loop) tick(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*l.o.Tick+5*time.Second)
+	defer cancel()
+	if !l.lead(ctx) {
+		return nil
+	}
+	began := time.Now()
+	o, err := l.observe(ctx)
+	if err != nil {
+		return err
+	}
+	d, h := Decide(l.o.Policy, o, l.history)
+	l.history = h
+	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, d))
+	l.o.Metrics.tick(d, time.Since(began))
+	return err
+}
+
+// lead is whether this scaler acts now. A new leader forgets what it remembers from an earlier time.
+func (l *Loop) lead(ctx context.Context) bool {
+	if l.o.Leading == nil {
+		return true
+	}
+	leading, err := l.o.Leading(ctx)
+	if err != nil {
+		l.o.Log.Warn("can't tell who leads, so this scaler doesn't act", "error", err)
+		leading = false
+	}
+	if leading != l.leading {
+		l.o.Log.Info("leadership", "leading", leading)
+		l.history, l.leading = History{}, leading
+	}
+	return leading
+}
+
+// observe looks at everything. Without the roster or the fleet there is nothing to decide on; without the broker, the
+// lanes that it didn't answer for count as stale.
+func (l *Loop) observe(ctx context.Context) (Observation, error) {
+	var o Observation
+	var err error
+	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
+		return o, fmt.Errorf("read the roster: %w", err)
+	}
+	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
+		return o, fmt.Errorf("look at the fleet: %w", err)
+	}
+	names := l.o.Policy.LaneNames()
+	if o.Depths, err = l.o.Backlog.Depths(ctx, names); err != nil {
+		l.o.Log.Debug("look at the backlog", "error", err)
+	}
+	if l.o.Retries != nil {
+		o.Retries = map[string]Retries{}
+		for _, lane := range names {
+			if r, err := l.o.Retries(ctx, lane); err == nil {
+				o.Retries[lane] = r
+			}
+		}
+	}
+	return o, nil
+}
+
+// apply carries the plans out: parking first, then the replicas.
+func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
+	var errs []error
+	for _, p := range d.Plans {
+		if len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 {
+			if err := l.o.Roster.Order(ctx, p.Park, p.Unpark, p.Retire); err != nil {
+				errs = append(errs, fmt.Errorf("pool %s: park and retire: %w", p.Pool, err))
+				continue
+			}
+		}
+		if p.From != p.To {
+			if err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove); err != nil {
+				errs = append(errs, fmt.Errorf("pool %s: %d → %d: %w", p.Pool, p.From, p.To, err))
+				continue
+			}
+		}
+		l.tell(ctx, p)
+	}
+	return errors.Join(errs...)
+}
+
+// tell logs and records a plan that changes something, or that is there for another reason than the last one.
+func (l *Loop) tell(ctx context.Context, p lanes.Plan) {
+	last, told := l.said[p.Pool]
+	if told && p.From == p.To && last.Reason == p.Reason && len(p.Retire) == 0 {
+		return
+	}
+	l.said[p.Pool] = p
+	l.o.Log.Info("plan", "pool", p.Pool, "from", p.From, "to", p.To, "reason", p.Reason, "why", p.Why,
+		"park", len(p.Park), "retire", len(p.Retire), "remove", len(p.Remove))
+	l.o.Metrics.plan(p)
+	if err := l.o.Board.Record(ctx, p); err != nil {
+		l.o.Log.Warn("record the plan", "pool", p.Pool, "error", err)
+	}
+}
+
+// publish puts the policy in force and the snapshot on the board.
+func (l *Loop) publish(ctx context.Context, d Decision) error {
+	e := lanes.Effective{Policy: *l.o.Policy, Turns: d.Turns, NoGuests: d.NoGuests, Former: l.former}
+	revision, err := l.o.Board.PublishPolicy(ctx, e)
+	if err != nil {
+		return fmt.Errorf("publish the policy: %w", err)
+	}
+	d.Snapshot.Leader, d.Snapshot.Revision = l.o.Name, revision
+	if err := l.o.Board.PutSnapshot(ctx, d.Snapshot); err != nil {
+		return fmt.Errorf("publish the snapshot: %w", err)
+	}
+	return nil
+}
+

@@ -1,0 +1,74 @@
+package scaler
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Metrics is what the scaler tells Prometheus.
+type Metrics struct {
+	ready, retrying, busy, oldest, p95, attained *prometheus.GaugeVec // by lane
+	replicas, target, parked, cold               *prometheus.GaugeVec // by pool
+	plans                                        *prometheus.CounterVec
+	failed                                       prometheus.Counter
+	ticks                                        prometheus.Histogram
+}
+
+// NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	gauge := func(by, name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siren", Name: name, Help: help}, []string{by})
+	}
+	m := &Metrics{
+		ready:    gauge("lane", "lane_ready_jobs", "Jobs ready in the lane's queue (the backlog)."),
+		retrying: gauge("lane", "lane_retrying_jobs", "Jobs that wait for their next attempt."),
+		busy:     gauge("lane", "lane_running_jobs", "Jobs of the lane that run, on shoulders too."),
+		oldest:   gauge("lane", "lane_oldest_wait_seconds", "How long the oldest ready job has waited."),
+		p95:      gauge("lane", "lane_wait_p95_seconds", "95th percentile of the waits of the last five minutes' first starts."),
+		attained: gauge("lane", "lane_started_in_time_ratio", "Share of the last five minutes' first starts within the lane's objective; 1 without starts."),
+		replicas: gauge("pool", "pool_replicas", "Replicas asked for."),
+		target:   gauge("pool", "pool_target_replicas", "Replicas that the last plan asked for."),
+		parked:   gauge("pool", "pool_parked_workers", "Workers that take no new jobs, reversibly."),
+		cold:     gauge("pool", "pool_cold_start_seconds", "Median time from a worker's creation to its first heartbeat."),
+		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "siren", Name: "scaler_plans_total", Help: "Plans that changed a pool or its reason.",
+		}, []string{"pool", "reason"}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "siren", Name: "scaler_failed_ticks_total", Help: "Ticks that could not see or act; the fleet stayed as it was.",
+		}),
+		ticks: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.replicas, m.target, m.parked, m.cold, m.plans, m.failed, m.ticks)
+	}
+	return m
+}
+
+func (m *Metrics) tick(d Decision, took time.Duration) {
+	m.ticks.Observe(took.Seconds())
+	for _, l := range d.Snapshot.Lanes {
+		m.ready.WithLabelValues(l.Name).Set(float64(l.Ready))
+		m.retrying.WithLabelValues(l.Name).Set(float64(l.Retrying))
+		m.busy.WithLabelValues(l.Name).Set(float64(l.Busy))
+		m.oldest.WithLabelValues(l.Name).Set(l.OldestWait.D().Seconds())
+		m.p95.WithLabelValues(l.Name).Set(l.P95Wait.D().Seconds())
+		attained := 1.0
+		if l.Started > 0 {
+			attained = float64(l.InTime) / float64(l.Started)
+		}
+		m.attained.WithLabelValues(l.Name).Set(attained)
+	}
+	for _, p := range d.Snapshot.Pools {
+		m.replicas.WithLabelValues(p.Name).Set(float64(p.Replicas))
+		m.target.WithLabelValues(p.Name).Set(float64(p.Target))
+		m.parked.WithLabelValues(p.Name).Set(float64(p.Parked))
+		m.cold.WithLabelValues(p.Name).Set(p.ColdStart.D().Seconds())
+	}
+}
+
+func (m *Metrics) plan(p lanes.Plan) { m.plans.WithLabelValues(p.Pool, string(p.Reason)).Inc() }

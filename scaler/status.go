@@ -1,0 +1,94 @@
+package scaler
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// laneStatuses is the lanes' part of the snapshot.
+func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, stale map[string]bool, turns map[string]string) []lanes.LaneStatus {
+	var all []lanes.LaneStatus
+	for _, l := range p.Lanes {
+		lh := h.Lanes[l.Name]
+		_, promoted := turns[l.Name]
+		s := lanes.LaneStatus{
+			Name: l.Name, Ready: lh.Backlog, Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
+			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
+			Promoted: promoted, Stale: stale[l.Name],
+		}
+		s.Busy, s.Slots = busyAndSlots(l.Name, asks)
+		s.InPerMin, s.OutPerMin = rates(lh.Flow)
+		judgeWaits(&s, lh.Waits)
+		all = append(all, s)
+	}
+	return all
+}
+
+// busyAndSlots counts a lane's running jobs, and the slots of workers that may take it, in every pool.
+func busyAndSlots(lane string, asks []ask) (busy, slots int) {
+	for _, a := range asks {
+		v := a.view
+		busy += len(v.ages[lane])
+		if slices.Contains(v.Lanes, lane) || slices.Contains(v.Guests, lane) {
+			slots += v.ready
+		}
+		if l, _ := v.Shoulders(); l == lane {
+			for _, w := range v.taking {
+				slots += w.Shoulder
+			}
+		}
+	}
+	return busy, slots
+}
+
+// rates is jobs per minute in and out. A window that has only begun is taken for its own length.
+func rates(flow []FlowSample) (in, out float64) {
+	if len(flow) < 2 {
+		return 0, 0
+	}
+	for _, f := range flow[1:] {
+		in += float64(f.In)
+		out += float64(f.Out)
+	}
+	minutes := flow[len(flow)-1].At.Sub(flow[0].At).Minutes()
+	if minutes <= 0 {
+		return 0, 0
+	}
+	return in / minutes, out / minutes
+}
+
+// judgeWaits fills in the 95th percentile (nearest rank) and how many starts were in time.
+func judgeWaits(s *lanes.LaneStatus, samples []WaitSample) {
+	waits := make([]time.Duration, len(samples))
+	for i, w := range samples {
+		waits[i] = w.Wait
+		if w.Wait <= s.StartWithin.D() {
+			s.InTime++
+		}
+	}
+	s.Started = len(waits)
+	if len(waits) == 0 {
+		return
+	}
+	slices.Sort(waits)
+	s.P95Wait = lanes.Duration(waits[int(math.Ceil(0.95*float64(len(waits))))-1])
+}
+
+// poolStatuses is the pools' part of the snapshot.
+func poolStatuses(asks []ask, plans []lanes.Plan) []lanes.PoolStatus {
+	var all []lanes.PoolStatus
+	for i, a := range asks {
+		v := a.view
+		all = append(all, lanes.PoolStatus{
+			Name: v.Name, Lanes: v.Lanes, Guests: v.Guests,
+			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: v.starting,
+			Parked: len(a.parkedNow()), Retired: len(v.retired), Stuck: len(v.stuck),
+			Slots: v.ready, Busy: sum(v.running), Min: v.Min, Max: v.Max,
+			ColdStart: lanes.Duration(a.cold), Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
+		})
+	}
+	return all
+}

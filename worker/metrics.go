@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Metrics is what a worker tells Prometheus.
+type Metrics struct {
+	starts, settled          *prometheus.CounterVec
+	wait, ran                *prometheus.HistogramVec
+	unclaimed, unknownFields prometheus.Counter
+}
+
+// NewMetrics registers a worker's metrics; with a nil Registerer they go nowhere.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		starts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "siren", Name: "worker_jobs_started_total", Help: "Starts of jobs, retries too.",
+		}, []string{"lane"}),
+		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "siren", Name: "worker_jobs_settled_total", Help: "Deliveries settled, by what became of them: ack, retry, deadLetter or return.",
+		}, []string{"lane", "action"}),
+		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "siren", Name: "job_wait_seconds", Help: "Time from ready to started, first starts only.",
+			Buckets: []float64{.001, .005, .02, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600},
+		}, []string{"lane"}),
+		ran: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "siren", Name: "job_run_seconds", Help: "How long attempts ran.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 1800},
+		}, []string{"lane"}),
+		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "siren", Name: "worker_jobs_unclaimed_total", Help: "Jobs run without a claim because the ledger was away.",
+		}),
+		unknownFields: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "siren", Name: "worker_unknown_job_fields_total", Help: "Top-level fields of jobs that this version doesn't know and ignored.",
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.starts, m.settled, m.wait, m.ran, m.unclaimed, m.unknownFields)
+	}
+	return m
+}
+
+func (m *Metrics) started(d lanes.Delivery, first bool) {
+	m.starts.WithLabelValues(d.Lane).Inc()
+	if first && !d.ReadyAt.IsZero() {
+		m.wait.WithLabelValues(d.Lane).Observe(d.Wait(time.Now()).Seconds())
+	}
+}
