@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+// enqueueBatch is how many jobs of a file are published in one go.
+const enqueueBatch = 500
+
+// enqueue is what `siren enqueue` may be told.
+type enqueue struct {
+	id, input, output string
+	labels            []string
+	params            []string
+	overwrite         bool
+	wait              bool
+	file              string
+	policyFile        string
+}
+
+func newEnqueue(a *app) *cobra.Command {
+	var e enqueue
+	c := &cobra.Command{
+		Use:   "enqueue KIND",
+		Short: "Put jobs into their lanes",
+		Long: `Put a job into the lane that its labels choose, and print its id. With --file, put in
+many: one JSON job a line, from a file or - for standard input. A job is refused here
+when its kind, params or URLs can never work; the rest is the worker's to find out.
+
+Kinds: ` + kindNames() + `.`,
+		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg --label urgent=true --wait
+  siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 --param height=720 --param crf=23
+  siren enqueue --file jobs.ndjson --wait`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case e.file == "" && len(args) != 1:
+				return fmt.Errorf("say which kind (%s), or --file", kindNames())
+			case e.file != "" && len(args) != 0:
+				return errors.New("--file has the kinds in it: leave the argument out")
+			}
+			return nil
+		},
+		ValidArgs: kindList(),
+		RunE:      func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), a, args) },
+	}
+	f := c.Flags()
+	f.StringVar(&e.id, "id", "", "id of the job, 1 to 64 of A-Z a-z 0-9 . _ - (default a new one that sorts by time)")
+	f.StringVarP(&e.input, "input", "i", "", "URL of the input: file://, s3:// or http(s)://")
+	f.StringVar(&e.output, "output", "", "URL of the output: file:// or s3://")
+	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
+	f.StringArrayVarP(&e.params, "param", "p", nil, "parameter NAME=VALUE of the kind, as often as you like")
+	f.BoolVar(&e.overwrite, "overwrite", false, "replace an output that is there already")
+	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
+	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
+	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
+	return c
+}
+
+func kindList() []string {
+	var names []string
+	for _, k := range media.Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+func kindNames() string { return strings.Join(kindList(), ", ") }
+
+func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	amqpURL, redisURL, err := a.urls()
+	if err != nil {
+		return err
+	}
+	policy, err := e.policy(ctx, a)
+	if err != nil {
+		return err
+	}
+	c, err := client.New(client.Options{AMQPURL: amqpURL, RedisURL: redisURL, Policy: policy, Log: log})
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	defer c.Close()
+
+	var ids []string
+	if e.file != "" {
+		ids, err = e.bulk(ctx, a, c, policy)
+	} else {
+		ids, err = e.single(ctx, a, c, policy, args[0])
+	}
+	if err != nil && len(ids) == 0 || !e.wait {
+		return err
+	}
+	return errors.Join(err, waitFor(ctx, a, c, ids))
+}
+
+// policy is the file's, else the one in force.
+func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
+	if e.policyFile != "" {
+		return lanes.Load(e.policyFile)
+	}
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	effective, err := a.effective(ctx, store)
+	return &effective.Policy, err
+}
+
+// single enqueues the job that the flags describe.
+func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
+	job := lanes.Job{ID: or(e.id, lanes.NewID(time.Now())), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite}
+	var err error
+	if job.Labels, err = parseLabels(e.labels); err != nil {
+		return nil, exit(exitUsage, err)
+	}
+	if job.Params, err = parseParams(e.params); err != nil {
+		return nil, exit(exitUsage, err)
+	}
+	if err := check(job, p); err != nil {
+		return nil, exit(exitUsage, err)
+	}
+	id, err := c.Enqueue(ctx, job)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	fmt.Fprintln(a.out, id)
+	return []string{id}, nil
+}
+
+// bulk enqueues the jobs of a file, batch by batch. A line that isn't a job is reported with its number and left out.
+func (e *enqueue) bulk(ctx context.Context, a *app, c *client.Client, p *lanes.Policy) (ids []string, err error) {
+	in := a.in
+	if e.file != "-" {
+		f, err := os.Open(e.file)
+		if err != nil {
+			return nil, exit(exitUsage, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	var batch []lanes.Job
+	var numbers []int
+	refused := 0
+	refuse := func(number int, err error) {
+		refused++
+		fmt.Fprintf(a.err, "line %d: %v\n", number, err)
+	}
+	flush := func() {
+		for i, r := range c.EnqueueBatch(ctx, batch) {
+			if r.Err != nil {
+				refuse(numbers[i], r.Err)
+				continue
+			}
+			ids = append(ids, r.ID)
+			fmt.Fprintln(a.out, r.ID)
+		}
+		batch, numbers = batch[:0], numbers[:0]
+	}
+	err = eachLine(in, func(number int, line []byte) {
+		job, unknown, err := lanes.Decode(line, lanes.NewID(time.Now()))
+		if err == nil && len(unknown) > 0 {
+			err = fmt.Errorf("no such field: %s", strings.Join(unknown, ", "))
+		}
+		if err == nil {
+			err = check(job, p)
+		}
+		if err != nil {
+			refuse(number, err)
+			return
+		}
+		batch, numbers = append(batch, job), append(numbers, number)
+		if len(batch) == enqueueBatch {
+			flush()
+		}
+	})
+	flush()
+	if err != nil {
+		return ids, err
+	}
+	if refused > 0 {
+		return ids, fmt.Errorf("%d of %d jobs were not enqueued; the lines above say why", refused, refused+len(ids))
+	}
+	return ids, nil
+}
+
+// check refuses a job that can never work.
+func check(job lanes.Job, p *lanes.Policy) error {
+	if err := job.Check(); err != nil {
+		return err
+	}
+	return media.Check(job, p.Storage)
+}
+
+// eachLine calls f for each line that isn't empty.
+func eachLine(r io.Reader, f func(number int, line []byte)) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, 4*lanes.MaxMessage)
+	for number := 1; s.Scan(); number++ {
+		if line := strings.TrimSpace(s.Text()); line != "" {
+			f(number, []byte(line))
+		}
+	}
+	if err := s.Err(); err != nil {
+		return fmt.Errorf("read the jobs: %w", err)
+	}
+	return nil
+}
+
+func parseLabels(pairs []string) (map[string]string, error) {
+	labels := map[string]string{}
+	for _, p := range pairs {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--label %q: write NAME=VALUE", p)
+		}
+		labels[name] = value
+	}
+	return labels, nil
+}
+
+// parseParams makes the params' object. A value that reads as a JSON number or boolean is one; anything else is text.
+func parseParams(pairs []string) (json.RawMessage, error) {
+	params := map[string]any{}
+	for _, p := range pairs {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--param %q: write NAME=VALUE", p)
+		}
+		var v any
+		if err := json.Unmarshal([]byte(value), &v); err != nil {
+			v = value
+		}
+		params[name] = v
+	}
+	if len(params) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(params)
+}
+
+// waitFor shows the jobs' progress until all have ended.
+func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error {
+	latest := map[string]lanes.Record{}
+	var failed []lanes.Record
+	shown := time.Time{}
+	for r, err := range c.Watch(ctx, ids...) {
+		if err != nil {
+			return unreachable(err)
+		}
+		latest[r.ID] = r
+		if r.State == lanes.Dead || r.State == lanes.Cancelled {
+			failed = append(failed, r)
+		}
+		if isTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) {
+			shown = time.Now()
+			fmt.Fprintf(a.err, "\r\x1b[K%s", progressLine(latest, len(ids)))
+		}
+	}
+	if isTerminal(a.err) {
+		fmt.Fprintln(a.err)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped waiting; the jobs go on: siren jobs watch %s", strings.Join(ids[:min(3, len(ids))], " "))
+	}
+	slices.SortFunc(failed, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
+	for _, r := range failed {
+		fmt.Fprintf(a.err, "%s is %s: %s: %s\n", r.ID, r.State, r.Reason, r.Error)
+	}
+	if len(failed) > 0 {
+		return exit(exitJobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
+	}
+	return nil
+}
+
+// progressLine is one line for all the jobs that are waited for.
+func progressLine(latest map[string]lanes.Record, n int) string {
+	var sum float64
+	count := map[lanes.State]int{}
+	note := ""
+	for _, r := range latest {
+		count[r.State]++
+		if r.State.Final() {
+			sum++
+		} else if r.State == lanes.Running {
+			sum += r.Progress.Fraction
+			note = r.Progress.Note
+		}
+	}
+	line := fmt.Sprintf("%s %3.0f%%", bar(sum/float64(n), 30), 100*sum/float64(n))
+	if n == 1 {
+		for _, r := range latest {
+			return fmt.Sprintf("%s  %s  %s", line, r.State, note)
+		}
+	}
+	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[lanes.Completed], count[lanes.Running],
+		n-count[lanes.Completed]-count[lanes.Running]-count[lanes.Dead]-count[lanes.Cancelled], count[lanes.Dead]+count[lanes.Cancelled])
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newJobs(a *app) *cobra.Command {
+	return parent("jobs", "Show what became of jobs", newJobsList(a, lanes.State("")), newJobsGet(a), newJobsWatch(a))
+}
+
+// jobFilter is the flags that choose jobs.
+type jobFilter struct {
+	lane, state, kind, selector string
+	since                       time.Duration
+	limit                       int
+}
+
+func (f *jobFilter) flags(c *cobra.Command, withState bool) {
+	fs := c.Flags()
+	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
+	if withState {
+		fs.StringVar(&f.state, "state", "", "only jobs in this state: "+stateNames())
+	}
+	fs.StringVar(&f.kind, "kind", "", "only jobs of this kind")
+	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
+	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
+	fs.IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
+}
+
+var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled, lanes.Superseded}
+
+func stateNames() string {
+	names := make([]string, len(states))
+	for i, s := range states {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
+}
+
+// list reads the chosen records, page by page.
+func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) ([]lanes.Record, error) {
+	if f.state != "" && !slices.Contains(states, lanes.State(f.state)) {
+		return nil, exit(exitUsage, fmt.Errorf("--state %q: say one of %s", f.state, stateNames()))
+	}
+	selector, err := labels.Parse(f.selector)
+	if err != nil {
+		return nil, exit(exitUsage, fmt.Errorf("--selector %q: %w", f.selector, err))
+	}
+	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind}
+	if f.selector != "" {
+		q.Match = func(r lanes.Record) bool { return selector.Matches(labels.Set(r.Labels)) }
+	}
+	if f.since > 0 {
+		q.Since = time.Now().Add(-f.since)
+	}
+	var all []lanes.Record
+	for {
+		page, err := ledger.List(ctx, q)
+		if err != nil {
+			return nil, unreachable(err)
+		}
+		all = append(all, page.Records...)
+		if f.limit > 0 && len(all) >= f.limit {
+			return all[:f.limit], nil
+		}
+		if page.Next == "" {
+			return all, nil
+		}
+		q.After = page.Next
+	}
+}
+
+// newJobsList is `siren jobs list`; with a fixed state it lists that alone.
+func newJobsList(a *app, fixed lanes.State) *cobra.Command {
+	var f jobFilter
+	var o output
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List jobs, the newest first",
+		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if fixed != "" {
+				f.state = string(fixed)
+			}
+			return a.withLedger(func(ledger *redis.Ledger) error {
+				records, err := f.list(cmd.Context(), ledger)
+				if err != nil {
+					return err
+				}
+				return o.print(a.out, records, func() *table {
+					if fixed == lanes.Dead {
+						return deadTable(records)
+					}
+					return jobTable(a.out, records)
+				})
+			})
+		},
+	}
+	f.flags(c, fixed == "")
+	o.flag(c)
+	return c
+}
+
+func jobTable(colours io.Writer, records []lanes.Record) *table {
+	t := newTable("ID", "STATE", "LANE", "KIND", "AGE", "WAIT", "RAN", "ATTEMPTS", "PROGRESS", "DETAIL")
+	t.empty = "no jobs"
+	t.right = map[int]bool{4: true, 5: true, 6: true, 7: true}
+	now := time.Now()
+	for _, r := range records {
+		wait := "-"
+		if !r.StartedAt.IsZero() {
+			wait = short(r.Wait.D())
+		}
+		t.add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r), clip(detail(r), 60))
+	}
+	return t
+}
+
+func colourState(w io.Writer, s lanes.State) string {
+	code := map[lanes.State]string{lanes.Completed: green, lanes.Dead: red, lanes.Retrying: yellow, lanes.Running: "36"}[s]
+	if code == "" {
+		return string(s)
+	}
+	return colour(w, code, string(s))
+}
+
+// ran is how long it took from the first start to the end, or to now.
+func ran(r lanes.Record, now time.Time) string {
+	switch {
+	case r.StartedAt.IsZero():
+		return "-"
+	case r.EndedAt.IsZero():
+		return short(max(0, now.Sub(r.StartedAt)))
+	default:
+		return short(max(0, r.EndedAt.Sub(r.StartedAt)))
+	}
+}
+
+func progressOf(r lanes.Record) string {
+	switch r.State {
+	case lanes.Completed:
+		return "100%"
+	case lanes.Running:
+		return fmt.Sprintf("%.0f%%", 100*r.Progress.Fraction)
+	default:
+		return "-"
+	}
+}
+
+// detail is what is most worth knowing of a job in one line.
+func detail(r lanes.Record) string {
+	switch {
+	case r.State == lanes.Dead:
+		return r.Reason + ": " + r.Error
+	case r.State == lanes.Retrying:
+		return r.Error
+	case len(r.Outputs) > 0:
+		return r.Outputs[0].URL
+	case r.State == lanes.Running && r.Progress.Note != "":
+		return r.Progress.Note
+	default:
+		return r.Output
+	}
+}
+
+func newJobsGet(a *app) *cobra.Command {
+	var o output
+	c := &cobra.Command{
+		Use:     "get ID …",
+		Short:   "Show everything known of jobs",
+		Example: "  siren jobs get 06ezy… -o json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return a.withLedger(func(ledger *redis.Ledger) error {
+				var records []lanes.Record
+				for _, id := range ids {
+					r, err := ledger.Get(cmd.Context(), id)
+					if redisNotFound(err) {
+						return exit(exitNotFound, fmt.Errorf("no job %q: its record is kept for a while after its end, and a job sent by plain AMQP has none before it starts", id))
+					}
+					if err != nil {
+						return unreachable(err)
+					}
+					records = append(records, r)
+				}
+				if o.format == "table" {
+					for _, r := range records {
+						fmt.Fprint(a.out, asYAML(r))
+					}
+					return nil
+				}
+				if len(records) == 1 {
+					return o.print(a.out, records[0], nil)
+				}
+				return o.print(a.out, records, nil)
+			})
+		},
+	}
+	c.Flags().StringVarP(&o.format, "output", "o", "table", "table, json or yaml")
+	return c
+}
+
+func newJobsWatch(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch ID …",
+		Short: "Follow jobs until they end",
+		Long: `Print a line for each change of the jobs' state, until all have ended. The exit code is
+4 when one of them is dead or cancelled.`,
+		Example: "  siren jobs watch 06ezy…",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return a.withLedger(func(ledger *redis.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
+		},
+	}
+}
+
+// follow prints the jobs' changes of state until all have ended.
+func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) error {
+	said := map[string]lanes.State{}
+	var failed, missing int
+	for r, err := range ledger.Watch(ctx, ids...) {
+		if redisNotFound(err) {
+			fmt.Fprintf(a.err, "no job %q\n", r.ID)
+			missing++
+			continue
+		}
+		if err != nil {
+			return unreachable(err)
+		}
+		if said[r.ID] == r.State {
+			continue
+		}
+		said[r.ID] = r.State
+		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, detail(r))
+		if r.State == lanes.Dead || r.State == lanes.Cancelled {
+			failed++
+		}
+	}
+	switch {
+	case failed > 0:
+		return exit(exitJobFailed, fmt.Errorf("%d of %d jobs failed", failed, len(ids)))
+	case missing > 0:
+		return exit(exitNotFound, fmt.Errorf("%d of %d jobs are not known", missing, len(ids)))
+	default:
+		return nil
+	}
+}
+
+// withLedger calls f with the ledger of the Redis in use.
+func (a *app) withLedger(f func(*redis.Ledger) error) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	return f(redis.NewLedger(store, log))
+}
+
+func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newPolicy(a *app) *cobra.Command {
+	return parent("policy", "Check and show the policy", newPolicyShow(a), newPolicyCheck(a))
+}
+
+func newPolicyCheck(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "check FILE",
+		Short:   "Say everything that is wrong with a policy file",
+		Example: "  siren policy check siren.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			p, err := lanes.Load(args[0])
+			if err != nil {
+				return err
+			}
+			for _, w := range p.Warnings() {
+				fmt.Fprintf(a.out, "%s %s: %s\n", colour(a.out, yellow, "warning:"), w.Path, w.Message)
+			}
+			fmt.Fprintf(a.out, "%s: %d lanes, %d pools, a budget of %d: valid\n", args[0], len(p.Lanes), len(p.Pools), p.Budget)
+			return nil
+		},
+	}
+}
+
+func newPolicyShow(a *app) *cobra.Command {
+	var o output
+	c := &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Show the policy in force, or a file's, with its defaults",
+		Long:  "Show the policy that the leading scaler published, or that of a file, with everything that it leaves to the defaults.",
+		Example: `  siren policy show
+  siren policy show siren.yaml -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := a.policyOf(cmd, args)
+			if err != nil {
+				return err
+			}
+			return o.print(a.out, p, nil)
+		},
+	}
+	c.Flags().StringVarP(&o.format, "output", "o", "yaml", "yaml or json")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if o.format != "yaml" && o.format != "json" {
+			return exit(exitUsage, errors.New("-o: say yaml or json"))
+		}
+		return nil
+	}
+	return c
+}
+
+// policyOf is the policy of the file named by the arguments, or the one in force.
+func (a *app) policyOf(cmd *cobra.Command, args []string) (*lanes.Policy, error) {
+	if len(args) == 1 {
+		return lanes.Load(args[0])
+	}
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	e, err := a.effective(cmd.Context(), store)
+	if err != nil {
+		return nil, err
+	}
+	return &e.Policy, nil
+}
+
+// asYAML is v as the policy file spells it.
+func asYAML(v any) string {
+	out, err := yaml.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+// newRunLimited is how handlers start their programs: it lowers its own priority and limits, then becomes the program.
+func newRunLimited() *cobra.Command {
+	return &cobra.Command{
+		Use:                "run-limited -- PROGRAM [ARG …]",
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE:               func(_ *cobra.Command, args []string) error { return media.RunLimited(args) },
+	}
+}

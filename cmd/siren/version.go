@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the release build (-ldflags "-X main.version=v1.2.3").
+var version = ""
+
+// buildVersion is the release, else the commit that was built.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}
+
+func newVersion(a *app) *cobra.Command {
+	var o output
+	c := &cobra.Command{
+		Use:   "version",
+		Short: "Say which Siren this is",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := map[string]string{"version": buildVersion(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+			if o.format == "table" {
+				_, err := fmt.Fprintf(a.out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
+				return err
+			}
+			return o.print(a.out, v, nil)
+		},
+	}
+	o.flag(c)
+	return c
+}

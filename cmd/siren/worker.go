@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/ops"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker"
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+// workerFlags is what `siren worker` may be told.
+type workerFlags struct {
+	pool    string
+	name    string
+	listen  string
+	scratch string
+	drain   time.Duration
+	threads int
+	noNice  bool
+}
+
+func newWorker(a *app) *cobra.Command {
+	var f workerFlags
+	c := &cobra.Command{
+		Use:   "worker --pool POOL",
+		Short: "Run jobs with the slots and the shoulder of a pool",
+		Long: `Run jobs with the slots and the shoulder of a pool, until SIGTERM. Then running jobs
+may finish within --drain-timeout; what doesn't is returned to its lane. A second
+SIGTERM returns everything at once.`,
+		Example: "  SIREN_AMQP_URL=amqp://… SIREN_REDIS_URL=redis://… siren worker --pool general",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runWorker(cmd.Context(), f) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.pool, "pool", "", "pool of the policy whose slots this worker has (required)")
+	fs.StringVar(&f.name, "name", "", "unique name of this worker (default the host name and the process id)")
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
+	fs.StringVar(&f.scratch, "scratch", "", "folder for the files of running jobs (default under the system's temporary folder)")
+	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after SIGTERM")
+	fs.IntVar(&f.threads, "threads", 0, "threads that one job's media programs may use (0: as many as they like)")
+	fs.BoolVar(&f.noNice, "no-nice", false, "do not lower the OS priority of less urgent lanes (for benchmarks)")
+	_ = fs.MarkHidden("no-nice")
+	_ = c.MarkFlagRequired("pool")
+	return c
+}
+
+func (a *app) runWorker(ctx context.Context, f workerFlags) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	if f.name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("name this worker: %w; use --name", err)
+		}
+		f.name = fmt.Sprintf("%s-%d", host, os.Getpid())
+	}
+	_, redisURL, err := a.urls()
+	if err != nil {
+		return err
+	}
+	store, err := redis.Open(redisURL, log)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	defer store.Close()
+	consume, err := a.broker("worker "+f.name, log)
+	if err != nil {
+		return err
+	}
+	defer consume.Close()
+	publish, err := a.broker("worker "+f.name+" (publish)", log)
+	if err != nil {
+		return err
+	}
+	defer publish.Close()
+
+	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
+	policy, pool, err := awaitPolicy(ctx, board, f.pool, log)
+	if err != nil {
+		return err
+	}
+	ledger := redis.NewLedger(store, log)
+	ledger.SetPolicy(&policy.Policy)
+	handler, err := media.New(media.Options{Scratch: f.scratch, S3: os.Getenv("SIREN_S3"), Log: log})
+	if err != nil {
+		return err
+	}
+	registry := newRegistry()
+	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), f.pool)
+	taker.Follow(policy)
+	w := worker.New(worker.Options{
+		Name: f.name, Pool: f.pool, Version: buildVersion(),
+		Shared: sharedSlots(taker, pool), Shoulder: shoulderSlots(taker, pool),
+		Handler: handler, Ledger: tmpLedger{ledger}, Roster: redis.NewRoster(store, log),
+		Policy: policy, Online: consume.Up, Drain: f.drain, Threads: f.threads, NiceOff: f.noNice,
+		Follow: func(e *lanes.Effective) {
+			taker.Follow(e)
+			ledger.SetPolicy(&e.Policy)
+		},
+		Log: log, Metrics: worker.NewMetrics(registry),
+	})
+	server, err := ops.Listen(f.listen, ops.Handler(registry, alive, readyOnce(consume)), log)
+	if err != nil {
+		return err
+	}
+	defer stopServer(server)
+	log.Info("metrics and probes", "address", server.Addr)
+
+	work, stopWork := returnOnSecondSignal(ctx)
+	defer stopWork()
+	err = w.Run(ctx, work)
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if n := ledger.Flush(flush); n > 0 {
+		log.Warn("Redis is away: the ends of some jobs couldn't be recorded", "jobs", n)
+	}
+	return err
+}
+
+// awaitPolicy waits for the scaler to publish a policy that has the pool.
+func awaitPolicy(ctx context.Context, board *redis.Board, pool string, log *slog.Logger) (*lanes.Effective, lanes.Pool, error) {
+	said := false
+	for {
+		e, err := board.Policy(ctx)
+		if err == nil {
+			q, ok := e.Policy.Pool(pool)
+			if !ok {
+				return nil, q, exit(exitNotFound, fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, pool, poolNames(&e.Policy)))
+			}
+			return &e, q, nil
+		}
+		if !said {
+			log.Info("waiting for the policy: has a scaler published one?", "reason", err)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, lanes.Pool{}, nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func poolNames(p *lanes.Policy) string {
+	names := make([]string, len(p.Pools))
+	for i, q := range p.Pools {
+		names[i] = q.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func sharedSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
+	slots := make([]worker.Source, q.Slots)
+	for i := range slots {
+		slots[i] = t.Shared()
+	}
+	return slots
+}
+
+func shoulderSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
+	lane, n := q.Shoulders()
+	slots := make([]worker.Source, n)
+	for i := range slots {
+		slots[i] = t.Shoulder(lane)
+	}
+	return slots
+}
+
+// returnOnSecondSignal is a context that ends at the second SIGTERM or interrupt: the first one ended ctx.
+func returnOnSecondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(signals)
+		for range 2 {
+			select {
+			case <-signals:
+			case <-work.Done():
+				return
+			}
+		}
+		stop()
+	}()
+	return work, stop
+}
+
+// newRegistry has the metrics of the Go runtime and the process; the rest is added by who makes it.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+func alive() error { return nil }
+
+// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first.
+func readyOnce(c *rabbit.Conn) ops.Probe {
+	was := false
+	return func() error {
+		if was = was || c.Up(); !was {
+			return errors.New("no session with RabbitMQ yet")
+		}
+		return nil
+	}
+}
+
+func stopServer(s *ops.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = s.Stop(ctx)
+}

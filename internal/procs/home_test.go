@@ -1,0 +1,148 @@
+package procs
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestNextRunStopsWhatACrashedOneLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	crashed, lines := runHelper(t, 1, "orphans", dir)
+	number, err := strconv.Atoi(lines[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan, err := identify(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var family []pid
+	eventually(t, "the orphan has a child", func() bool { family = orphan.descendants(); return len(family) == 1 })
+	if err := crashed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = crashed.Wait()
+	if !orphan.alive() {
+		t.Fatal("the orphan died with its parent: nothing left to test")
+	}
+	h, err := openHome(dir, "orphans", testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	for _, p := range append(family, orphan) {
+		if p.alive() {
+			t.Errorf("process %d of the crashed run still lives", p.Number)
+		}
+	}
+}
+
+func TestAReusedNumberIsNotKilled(t *testing.T) {
+	t.Parallel()
+	stranger, err := start("stranger", helperCommand("sleep"), syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stranger.kill() }()
+	for name, change := range map[string]func(*pid){
+		"began at another time": func(p *pid) { p.Began-- },
+		"in an earlier boot":    func(p *pid) { p.Boot = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := entry{Name: "long gone", pid: stranger.pid}
+			change(&e.pid)
+			raw, err := json.Marshal([]entry{e})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "x", "run.json"), raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h, err := openHome(dir, "x", testLog(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.close()
+			if !stranger.running() {
+				t.Error("a process of somebody else was killed")
+			}
+		})
+	}
+}
+
+func TestADirectoryHasOneUser(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := openHome(dir, "x", testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), "in use by another running siren") {
+		t.Errorf("second user: %v", err)
+	}
+	first.close()
+	second, err := openHome(dir, "x", testLog(t))
+	if err != nil {
+		t.Fatalf("after the first one's end: %v", err)
+	}
+	second.close()
+}
+
+func TestABrokenRunFileIsSaid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "x", "run.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), "run.json") {
+		t.Errorf("error: %v", err)
+	}
+}
+
+func TestTheGroupEndsWithItsLeader(t *testing.T) {
+	t.Parallel()
+	p, err := start("parent", helperCommand("parent"), syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children []pid
+	eventually(t, "it has a child", func() bool { children = p.pid.descendants(); return len(children) == 1 })
+	if err := p.kill(); err != nil {
+		t.Fatal(err)
+	}
+	if !awaitGone(children, killWait) {
+		t.Error("the child outlives the leader of its group")
+	}
+}
+
+func TestChildrenDieWithTheirParent(t *testing.T) {
+	t.Parallel()
+	parent, lines := runHelper(t, 1, "doomed")
+	number, err := strconv.Atoi(lines[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := identify(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if !awaitGone([]pid{child}, killWait) {
+		t.Error("the child outlives its killed parent")
+	}
+}

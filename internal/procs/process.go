@@ -1,0 +1,133 @@
+package procs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// killWait is how long a killed process may need to disappear before we stop waiting for it.
+const killWait = 5 * time.Second
+
+// process is one child of ours, the leader of a process group of its own.
+type process struct {
+	name string
+	pid  pid
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended and is reaped
+	err  error         // how it ended; read it after done
+}
+
+// start runs cmd as the leader of a new process group. The child gets onParentDeath when this process dies without
+// stopping it; the end of the child takes what is left of its group with it.
+func start(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: onParentDeath}
+	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// The kernel sends the death signal when the *thread* that started the child ends. This goroutine keeps its
+		// thread for as long as the child lives.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if err == nil {
+			p.pid, err = identify(cmd.Process.Pid)
+			if err != nil {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+			}
+		}
+		started <- err
+		if err == nil {
+			p.watch()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// watch waits for the child's end, kills the rest of its group and reaps it. The order matters: as long as the leader is
+// a zombie, the number of its group can't belong to anybody else.
+func (p *process) watch() {
+	awaitExit(p.pid.Number)
+	_ = syscall.Kill(-p.pid.Number, syscall.SIGKILL)
+	p.err = p.cmd.Wait()
+	close(p.done)
+}
+
+// awaitExit blocks until the child has ended, and leaves it a zombie.
+func awaitExit(number int) {
+	const byPid, keepZombie = 1, 0x01000000 // P_PID, WNOWAIT
+	var info [128]byte
+	for {
+		_, _, e := syscall.Syscall6(syscall.SYS_WAITID, byPid, uintptr(number),
+			uintptr(unsafe.Pointer(&info)), syscall.WEXITED|keepZombie, 0, 0)
+		if e != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// running is whether the child hasn't ended yet.
+func (p *process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// exit says how the child ended, for a person: exit status 3, signal: killed. Call it after done.
+func (p *process) exit() string {
+	if p.err == nil {
+		return "exit status 0"
+	}
+	return p.err.Error()
+}
+
+// terminate asks the child to end. It is no error when it has ended already.
+func (p *process) terminate() error {
+	err := p.cmd.Process.Signal(syscall.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// kill ends the child and its group at once, and waits until it is reaped.
+func (p *process) kill() error {
+	if !p.running() {
+		return nil
+	}
+	_ = p.cmd.Process.Kill() // watch kills the group as soon as the leader has ended
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(killWait):
+		return fmt.Errorf("%s (pid %d) doesn't die", p.name, p.pid.Number)
+	}
+}
+
+// stop terminates the child, waits until ctx ends or grace is over, and then kills it.
+func (p *process) stop(ctx context.Context, grace time.Duration) error {
+	if err := p.terminate(); err != nil {
+		return fmt.Errorf("stop %s: %w", p.name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return p.kill()
+	}
+}

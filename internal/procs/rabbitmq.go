@@ -1,0 +1,153 @@
+package procs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const (
+	rabbitProgram = "/usr/lib/rabbitmq/bin/rabbitmq-server" // not the one in /usr/sbin: that changes to the system's user
+	rabbitUser    = "siren"
+	systemPath    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+// StartRabbitMQ starts a private RabbitMQ and returns when it speaks AMQP, which takes 3 to 9 s. It listens on loopback
+// only, on free ports, and nothing of a system-wide RabbitMQ is touched or read.
+//
+// A RabbitMQ needs an epmd (Erlang's port mapper), which would otherwise be started as a daemon, listen on all
+// addresses and outlive it; so it gets one of its own, as a child of ours.
+func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
+	program, err := findProgram(o.Program, rabbitProgram, "rabbitmq-server")
+	if err != nil {
+		return nil, err
+	}
+	epmd, err := exec.LookPath("epmd")
+	if err != nil {
+		return nil, fmt.Errorf("epmd (package erlang-base) is not installed: run scripts/install, or apt-get install rabbitmq-server: %w", err)
+	}
+	s, keys, err := newServer("RabbitMQ", "rabbitmq", 4, o)
+	if err != nil {
+		return nil, err
+	}
+	r := rabbit{home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2], ctl: keys.Ports[3]}
+	if err := r.writeFiles(o.Config); err != nil {
+		s.home.close()
+		return nil, fmt.Errorf("RabbitMQ: %w", err)
+	}
+	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp), Path: "/"}).String()
+	s.commands = []command{
+		{name: "epmd", argv: []string{epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)}, env: r.env(),
+			ready: func(ctx context.Context) error { return probeTCP(ctx, r.epmd) }},
+		{name: "rabbitmq-server", argv: []string{program}, env: r.env(),
+			ready: func(ctx context.Context) error { return probeAMQP(ctx, r.amqp) }},
+	}
+	s.logs = []string{s.home.path("log", keys.Node+".log")}
+	s.ctl = func(ctx context.Context, args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, filepath.Join(filepath.Dir(program), "rabbitmqctl"), args...)
+		cmd.Env, cmd.Dir = r.env(), s.home.dir
+		return cmd
+	}
+	if err := s.startFirst(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Rabbitmqctl runs rabbitmqctl on this server and returns what it prints. A test raises an alarm with
+// "eval", `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`
+func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error) {
+	if s.ctl == nil {
+		return "", fmt.Errorf("%s has no rabbitmqctl", s.name)
+	}
+	out, err := s.ctl(ctx, args...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}
+
+// rabbit is where one RabbitMQ has what.
+type rabbit struct {
+	home                  *home
+	keys                  secrets
+	amqp, epmd, dist, ctl int // ports
+}
+
+// writeFiles writes the configuration and the Erlang cookie. The password is in a private file only.
+func (r rabbit) writeFiles(extra string) error {
+	for _, dir := range []string{"log", "conf.d", "data"} {
+		if err := os.MkdirAll(r.home.path(dir), 0o700); err != nil {
+			return err
+		}
+	}
+	// An Erlang cookie must be readable for its owner only, or Erlang refuses it.
+	if err := os.Remove(r.home.path(".erlang.cookie")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for name, content := range map[string]string{
+		"rabbitmq.conf":   r.config(extra),
+		"advanced.config": "[].\n",
+		"enabled_plugins": "[].\n",
+		"rabbitmq-env":    "", // instead of /etc/rabbitmq/rabbitmq-env.conf
+		".erlang.cookie":  r.keys.Cookie,
+		// The node's name needs localhost; not every container's /etc/hosts has it, and Erlang then dies without a word.
+		"inetrc": "{host, {127,0,0,1}, [\"localhost\"]}.\n{lookup, [file, native]}.\n",
+	} {
+		if err := os.WriteFile(r.home.path(name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r rabbit) config(extra string) string {
+	return fmt.Sprintf(`listeners.tcp.local = %s
+default_user = %s
+default_pass = %s
+vm_memory_high_watermark.absolute = 512MB
+disk_free_limit.absolute = 50MB
+log.console = false
+log.file.level = info
+log.file.rotation.size = 4194304
+log.file.rotation.count = 1
+%s
+`, local(r.amqp), rabbitUser, r.keys.Password, extra)
+}
+
+// env is the whole environment of everything Erlang here: nothing of ours or of the system's configuration gets in.
+func (r rabbit) env() []string {
+	return []string{
+		"PATH=" + systemPath,
+		"LANG=C.UTF-8",
+		"HOME=" + r.home.dir, // the cookie's place
+		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"ERL_EPMD_PORT=" + strconv.Itoa(r.epmd),
+		"ERL_INETRC=" + r.home.path("inetrc"),
+		// Also for the short-lived Erlang nodes that RabbitMQ and rabbitmqctl start: else they listen on all addresses.
+		"ERL_FLAGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		"RUNNING_UNDER_SYSTEMD=true", // the script execs Erlang instead of keeping a shell around it
+		"RABBITMQ_NODENAME=" + r.keys.Node,
+		"RABBITMQ_DIST_PORT=" + strconv.Itoa(r.dist),
+		"RABBITMQ_CTL_DIST_PORT_MIN=" + strconv.Itoa(r.ctl),
+		"RABBITMQ_CTL_DIST_PORT_MAX=" + strconv.Itoa(r.ctl+10),
+		"RABBITMQ_CONF_ENV_FILE=" + r.home.path("rabbitmq-env"),
+		"RABBITMQ_CONFIG_FILE=" + r.home.path("rabbitmq.conf"),
+		"RABBITMQ_CONFIG_FILES=" + r.home.path("conf.d"),
+		"RABBITMQ_ADVANCED_CONFIG_FILE=" + r.home.path("advanced.config"),
+		"RABBITMQ_GENERATED_CONFIG_DIR=" + r.home.path("generated"),
+		"RABBITMQ_SCHEMA_DIR=" + r.home.path("schema"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + r.home.path("enabled_plugins"),
+		"RABBITMQ_MNESIA_BASE=" + r.home.path("data"),
+		"RABBITMQ_FEATURE_FLAGS_FILE=" + r.home.path("feature_flags"),
+		"RABBITMQ_LOG_BASE=" + r.home.path("log"),
+		"RABBITMQ_PID_FILE=" + r.home.path("rabbitmq.pid"),
+	}
+}

@@ -1,0 +1,53 @@
+package procs
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+)
+
+const redisProgram = "/usr/bin/redis-server"
+
+// StartRedis starts a private Redis, on loopback and a free port, that writes every change to disk within a second.
+func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
+	program, err := findProgram(o.Program, redisProgram, "redis-server")
+	if err != nil {
+		return nil, err
+	}
+	s, keys, err := newServer("Redis", "redis", 1, o)
+	if err != nil {
+		return nil, err
+	}
+	port := keys.Ports[0]
+	config := s.home.path("redis.conf")
+	if err := os.WriteFile(config, []byte(redisConfig(port, keys.Password, o.Config)), 0o600); err != nil {
+		s.home.close()
+		return nil, fmt.Errorf("Redis: %w", err)
+	}
+	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port), Path: "/0"}).String()
+	s.commands = []command{{
+		name: "redis-server", argv: []string{program, config}, env: []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
+		ready: func(ctx context.Context) error { return probeRedis(ctx, port, keys.Password) },
+	}}
+	if err := s.startFirst(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// redisConfig is the file with the password: an argument list would show it to everybody on the machine. The data goes
+// to the directory that it runs in, its own.
+func redisConfig(port int, password, extra string) string {
+	return fmt.Sprintf(`bind 127.0.0.1
+port %d
+requirepass %s
+dir .
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+daemonize no
+%s
+`, port, password, extra)
+}

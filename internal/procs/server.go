@@ -1,0 +1,273 @@
+package procs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	startLimit = 90 * time.Second      // a server that isn't ready by then is given up; a RabbitMQ needs 3 to 9 s, and more on a busy machine
+	stopGrace  = 20 * time.Second      // from SIGTERM to SIGKILL
+	probePause = 50 * time.Millisecond // between two readiness probes
+)
+
+// ServerOptions says how to run a private server.
+type ServerOptions struct {
+	// Dir keeps the data, password and ports from one run to the next, in a subdirectory for each server
+	// (DIR/rabbitmq, DIR/redis). "": a temporary directory, removed by Stop.
+	Dir string
+	// Log gets starts, stops and leftovers; nil: nowhere. What the server itself logs goes to files in its directory.
+	Log *slog.Logger
+	// Config is added to the server's configuration file as it is, one setting a line.
+	Config string
+	// Program is the path of rabbitmq-server or redis-server; "": the one of the Debian package.
+	Program string
+}
+
+// Server is a private server on loopback. Its methods are safe for concurrent use.
+type Server struct {
+	// URL is where it listens, with user and password. It stays the same over Kill and Restart.
+	URL string
+
+	name string
+	home *home
+	log  *slog.Logger
+	logs []string // files to quote when it fails
+	// commands are its processes in the order in which they start: the last one is the server, the others what it needs.
+	commands []command
+	ctl      func(ctx context.Context, args ...string) *exec.Cmd // RabbitMQ only
+
+	mu      sync.Mutex
+	running []*process // one for each command, nil when not started yet
+	stopped bool
+}
+
+// command is one of the processes that make up a server.
+type command struct {
+	name  string
+	argv  []string
+	env   []string
+	ready func(context.Context) error // nil: nothing to wait for before the next one starts
+}
+
+// secrets is what a server keeps from one run to the next: the data was made with it.
+type secrets struct {
+	Password string `json:"password"`
+	Cookie   string `json:"cookie,omitempty"` // RabbitMQ only
+	Node     string `json:"node,omitempty"`   // RabbitMQ only
+	Ports    []int  `json:"ports"`
+}
+
+// newServer opens the directory and reads or makes the secrets; the caller fills in the commands.
+func newServer(name, subdir string, ports int, o ServerOptions) (*Server, secrets, error) {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	log = log.With(slog.String("server", name))
+	h, err := openHome(o.Dir, subdir, log)
+	if err != nil {
+		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
+	}
+	_ = os.Remove(h.path("output.log")) // of the last run
+	s := &Server{name: name, home: h, log: log}
+	keys, err := h.secrets(ports)
+	if err != nil {
+		h.close()
+		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, keys, nil
+}
+
+// secrets reads what the last run in this directory used, or makes it. Ports that were taken meanwhile are replaced.
+func (h *home) secrets(ports int) (secrets, error) {
+	keys := secrets{Password: rand.Text(), Cookie: rand.Text(), Node: "siren-" + rand.Text()[:8] + "@localhost"}
+	raw, err := os.ReadFile(h.path("server.json"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return secrets{}, err
+	default:
+		if err := json.Unmarshal(raw, &keys); err != nil {
+			return secrets{}, fmt.Errorf("%s: %w", h.path("server.json"), err)
+		}
+	}
+	if len(keys.Ports) != ports || slices.ContainsFunc(keys.Ports, func(p int) bool { return !portFree(p) }) {
+		if keys.Ports, err = freePorts(ports); err != nil {
+			return secrets{}, err
+		}
+	}
+	if raw, err = json.Marshal(keys); err != nil {
+		return secrets{}, err
+	}
+	return keys, writeWhole(h.path("server.json"), raw)
+}
+
+// startFirst is the start of a fresh Server: on failure nothing of it is left.
+func (s *Server) startFirst(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = make([]*process, len(s.commands))
+	if err := s.start(ctx); err != nil {
+		err = errors.Join(err, s.stopAll(ctx))
+		s.home.close()
+		return err
+	}
+	return nil
+}
+
+// start runs every command that doesn't run, and returns when the server answers. The caller holds mu.
+func (s *Server) start(ctx context.Context) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for i, c := range s.commands {
+		if p := s.running[i]; p != nil && p.running() {
+			continue
+		}
+		p, err := s.launch(c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		s.running[i] = p
+		if c.ready == nil {
+			continue
+		}
+		if err := s.await(ctx, p, c.ready); err != nil {
+			return err
+		}
+	}
+	s.log.Info("started", slog.Int("pid", s.main().pid.Number), slog.Duration("after", time.Since(began)))
+	return nil
+}
+
+func (s *Server) launch(c command) (*process, error) {
+	out, err := os.OpenFile(s.home.path("output.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = out.Close() }() // the child has its own copy
+	cmd := &exec.Cmd{Path: c.argv[0], Args: c.argv, Env: c.env, Dir: s.home.dir, Stdout: out, Stderr: out}
+	// SIGTERM, not SIGKILL: a server that loses us should still close its files.
+	return s.home.run(c.name, cmd, syscall.SIGTERM)
+}
+
+// await returns when ready says so; it fails when the process ends first or the time is over.
+func (s *Server) await(ctx context.Context, p *process, ready func(context.Context) error) error {
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("%s: %s ended while starting (%s)%s", s.name, p.name, p.exit(), s.quoteLogs())
+		case <-ctx.Done():
+			return fmt.Errorf("%s: not ready: %w (%w)%s", s.name, err, context.Cause(ctx), s.quoteLogs())
+		case <-time.After(probePause):
+		}
+	}
+}
+
+// main is the server process itself.
+func (s *Server) main() *process { return s.running[len(s.running)-1] }
+
+// Done is closed when the server's process has ended, for whatever reason. Ask again after a Restart.
+func (s *Server) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.main().done
+}
+
+// Stop ends the server: SIGTERM, and SIGKILL when ctx ends or 20 s are over. Nothing of it is left running, and a
+// temporary directory is gone. A second Stop does nothing.
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil
+	}
+	s.stopped = true
+	err := s.stopAll(ctx)
+	s.home.close()
+	s.log.Info("stopped")
+	return err
+}
+
+// stopAll stops the commands, the last one first, and then what they started in sessions of its own (Erlang's helpers
+// do that; they end by themselves, but a moment later). The caller holds mu.
+func (s *Server) stopAll(ctx context.Context) error {
+	var problems []error
+	var helpers []pid
+	for _, p := range slices.Backward(s.running) {
+		if p != nil {
+			helpers = append(helpers, p.pid.descendants()...)
+			problems = append(problems, p.stop(ctx, stopGrace))
+		}
+	}
+	if !awaitGone(helpers, time.Second) {
+		problems = append(problems, killAll(helpers))
+	}
+	return errors.Join(problems...)
+}
+
+// Kill ends the server's process at once, as a crash would. Restart brings it back.
+func (s *Server) Kill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log.Info("killed")
+	return s.main().kill()
+}
+
+// Restart stops the server when it runs, and starts it again on the same port with the same data.
+func (s *Server) Restart(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return fmt.Errorf("%s: restart after Stop", s.name)
+	}
+	if err := s.main().stop(ctx, stopGrace); err != nil {
+		return err
+	}
+	return s.start(ctx)
+}
+
+// quoteLogs is the end of the server's logs, to hang on an error.
+func (s *Server) quoteLogs() string {
+	var quoted string
+	for _, path := range append([]string{s.home.path("output.log")}, s.logs...) {
+		if t := tail(path, 12); t != "" {
+			quoted += fmt.Sprintf("\n--- the end of %s:\n%s", path, t)
+		}
+	}
+	return quoted
+}
+
+// findProgram is the path, checked, of the program that the Debian package has at debian.
+func findProgram(chosen, debian, pkg string) (string, error) {
+	path := chosen
+	if path == "" {
+		path = debian
+	}
+	info, err := os.Stat(path)
+	if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
+		err = fmt.Errorf("%s is not a program", path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed (%w): run scripts/install, or apt-get install %s",
+			filepath.Base(debian), err, pkg)
+	}
+	return path, nil
+}

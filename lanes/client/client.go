@@ -1,0 +1,231 @@
+// Package client is for producers: it puts jobs into their lanes and tells what became of them.
+//
+//	c, err := client.New(client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL")})
+//	…
+//	defer c.Close()
+//	id, err := c.Enqueue(ctx, lanes.Job{
+//		Kind: "thumbnail", Labels: map[string]string{"tier": "premium"},
+//		Input: "s3://media-in/a.mp4", Output: "s3://media-out/a.jpg",
+//	})
+//	…
+//	record, err := c.Wait(ctx, id)
+//
+// A job's lane follows from its labels by the policy in force. Producers in other languages publish the same JSON to the
+// exchange siren.jobs with a lane's name as routing key; they need nothing of this package.
+//
+// The package knows jobs and records. How messages travel is internal/rabbit's, how records are kept internal/redis'.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Errors that a caller branches on; test for them with errors.Is.
+var (
+	// ErrUncertain: the broker didn't confirm in time, so the job may or may not run. Enqueue it again with the same id:
+	// a job that arrived twice runs once.
+	ErrUncertain = rabbit.ErrUnconfirmed
+	// ErrNotFound: there is no record of that job, or not any more.
+	ErrNotFound = redis.ErrNotFound
+	// ErrNoPolicy: no scaler has published a policy yet, and none was given in Options.
+	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a policy")
+)
+
+// policyFor is how long the client goes by the policy that it last read.
+const policyFor = 5 * time.Second
+
+// Options says which broker and store a Client is for.
+type Options struct {
+	AMQPURL  string        // amqp:// or amqps://user:password@host:port/vhost
+	RedisURL string        // redis://, rediss:// or redis+sentinel://
+	Name     string        // shown in the broker's list of connections; "siren client" when empty
+	Policy   *lanes.Policy // to classify by; nil: the policy in force, read from Redis
+	Log      *slog.Logger  // nil: nothing is logged
+}
+
+// Client puts jobs into lanes. It is safe for concurrent use; its connections are made at their first use and again
+// whenever they are lost.
+type Client struct {
+	conn    *rabbit.Conn
+	publish *rabbit.Publisher
+	store   *redis.Store
+	ledger  *redis.Ledger
+	board   *redis.Board
+	log     *slog.Logger
+	given   bool // the policy was given: it isn't read again
+
+	mu       sync.Mutex
+	classify *lanes.Classifier
+	readAt   time.Time
+}
+
+// New makes a Client. It does no I/O: the error says that an option is malformed.
+func New(o Options) (*Client, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Name == "" {
+		o.Name = "siren client"
+	}
+	c := &Client{log: o.Log}
+	if o.Policy != nil {
+		classify, err := lanes.NewClassifier(o.Policy)
+		if err != nil {
+			return nil, err
+		}
+		c.classify, c.given = classify, true
+	}
+	var err error
+	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log}); err != nil {
+		return nil, err
+	}
+	if c.store, err = redis.Open(o.RedisURL, o.Log); err != nil {
+		c.conn.Close()
+		return nil, err
+	}
+	c.publish = rabbit.NewPublisher(c.conn, 0)
+	c.ledger, c.board = redis.NewLedger(c.store, o.Log), redis.NewBoard(c.store, o.Log)
+	return c, nil
+}
+
+// Close ends the client's connections.
+func (c *Client) Close() error {
+	c.conn.Close()
+	return c.store.Close()
+}
+
+// Outcome is what became of one job of a batch.
+type Outcome struct {
+	ID   string // the job's, made when it had none
+	Lane string
+	Err  error // nil: the broker has confirmed the job
+}
+
+// Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that sorts
+// by time. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
+func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err error) {
+	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
+	return o.ID, o.Err
+}
+
+// EnqueueBatch enqueues many jobs in a window of confirms: far faster than one by one. The outcomes are in the order of
+// the jobs, each with an error of its own.
+func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
+	outcomes := make([]Outcome, len(jobs))
+	classify, err := c.classifier(ctx)
+	if err != nil {
+		for i, j := range jobs {
+			outcomes[i] = Outcome{ID: j.ID, Err: err}
+		}
+		return outcomes
+	}
+	now := time.Now()
+	var entries []rabbit.Entry
+	var records []lanes.Delivery
+	var at []int
+	for i, j := range jobs {
+		if j.ID == "" {
+			j.ID = lanes.NewID(now)
+		}
+		outcomes[i] = Outcome{ID: j.ID, Lane: classify.Lane(j.Labels)}
+		if _, outcomes[i].Err = lanes.Encode(j); outcomes[i].Err != nil {
+			continue
+		}
+		entries = append(entries, rabbit.Entry{Lane: outcomes[i].Lane, Job: j, EnqueuedAt: now})
+		records = append(records, lanes.Delivery{Job: j, Lane: outcomes[i].Lane, EnqueuedAt: now, ReadyAt: now})
+		at = append(at, i)
+	}
+	made := c.record(ctx, records)
+	for k, err := range c.publish.EnqueueBatch(ctx, entries) {
+		outcomes[at[k]].Err = err
+		if err != nil && !errors.Is(err, ErrUncertain) && made != nil && made[k] {
+			c.withdraw(ctx, entries[k].Job.ID)
+		}
+	}
+	return outcomes
+}
+
+// record makes the jobs' records before they are published. Without Redis there are none until the jobs start.
+func (c *Client) record(ctx context.Context, jobs []lanes.Delivery) []bool {
+	made, err := c.ledger.CreateAll(ctx, jobs)
+	if err != nil {
+		c.log.Warn("the jobs have no record until they start", "jobs", len(jobs), "error", err)
+		return nil
+	}
+	return made
+}
+
+// withdraw takes back the record of a job that wasn't published.
+func (c *Client) withdraw(ctx context.Context, id string) {
+	if err := c.ledger.Withdraw(context.WithoutCancel(ctx), id); err != nil {
+		c.log.Warn("a job that wasn't enqueued keeps its record", "job", id, "error", err)
+	}
+}
+
+// classifier is that of the given policy, or of the one in force, read again every few seconds. A policy that was read
+// once goes on to be used while Redis is away.
+func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.given || c.classify != nil && time.Since(c.readAt) < policyFor {
+		return c.classify, nil
+	}
+	e, err := c.board.Policy(ctx)
+	switch {
+	case err == nil:
+	case c.classify != nil:
+		c.log.Warn("classifying by an older policy", "error", err)
+		return c.classify, nil
+	case errors.Is(err, redis.ErrNotFound):
+		return nil, ErrNoPolicy
+	default:
+		return nil, fmt.Errorf("read the policy in force: %w", err)
+	}
+	classify, err := lanes.NewClassifier(&e.Policy)
+	if err != nil {
+		return nil, err
+	}
+	c.classify, c.readAt = classify, time.Now()
+	return classify, nil
+}
+
+// Get is the job's record now; ErrNotFound when there is none.
+func (c *Client) Get(ctx context.Context, id string) (lanes.Record, error) {
+	return c.ledger.Get(ctx, id)
+}
+
+// Wait returns the job's record once it is completed, dead or cancelled. A job that was sent by plain AMQP is not known
+// (ErrNotFound) until it starts.
+func (c *Client) Wait(ctx context.Context, id string) (lanes.Record, error) {
+	var last lanes.Record
+	for r, err := range c.Watch(ctx, id) {
+		switch {
+		case errors.Is(err, lanes.ErrAway): // it goes on when Redis is back
+			c.log.Warn("waiting for Redis to come back", "job", id)
+		case err != nil:
+			return r, err
+		default:
+			last = r
+		}
+	}
+	if !last.State.Final() {
+		return last, fmt.Errorf("wait for job %s: %w", id, context.Cause(ctx))
+	}
+	return last, nil
+}
+
+// Watch yields each job's record now and after every change, until all of them have ended or ctx does. Thousands of jobs
+// cost one subscription.
+func (c *Client) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
+	return c.ledger.Watch(ctx, ids...)
+}
