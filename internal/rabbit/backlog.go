@@ -1,0 +1,70 @@
+package rabbit
+
+import (
+	"context"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
+// management plugin.
+type Backlog struct {
+	conn *Conn
+	busy chan struct{} // a mutex that knows contexts
+	ch   *channel      // nil or closed: to be opened
+}
+
+// NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs. Nothing
+// else should use conn, since a question that isn't answered in time drops the connection.
+func NewBacklog(conn *Conn) *Backlog {
+	return &Backlog{conn: conn, busy: make(chan struct{}, 1)}
+}
+
+// Depths is the depth of each of the lanes' queues; a lane without a queue is left out. Only jobs that wait are counted,
+// not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may say 0
+// and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
+//
+// It returns when ctx ends, with an error, also when the connection hangs.
+func (b *Backlog) Depths(ctx context.Context, names []string) (map[string]lanes.Depth, error) {
+	select {
+	case b.busy <- struct{}{}:
+		defer func() { <-b.busy }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read the backlog: %w", ctx.Err())
+	}
+	depths := make(map[string]lanes.Depth, len(names))
+	for _, name := range names {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("read the backlog: %w", ctx.Err())
+		}
+		d, err := b.depth(ctx, name)
+		switch {
+		case err == nil:
+			depths[name] = d
+		case code(err) == amqp.NotFound: // the channel is gone with it
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("read the backlog of lane %q: %w (%w)", name, ctx.Err(), err)
+		default:
+			return nil, fmt.Errorf("read the backlog of lane %q: %w", name, err)
+		}
+	}
+	return depths, nil
+}
+
+func (b *Backlog) depth(ctx context.Context, lane string) (lanes.Depth, error) {
+	s, err := b.conn.session(ctx)
+	if err != nil {
+		return lanes.Depth{}, err
+	}
+	defer context.AfterFunc(ctx, s.abandon)() // a question that hangs ends with its connection
+	if b.ch == nil || b.ch.IsClosed() || b.ch.session != s {
+		if b.ch, err = s.channel(); err != nil {
+			return lanes.Depth{}, err
+		}
+	}
+	q, err := b.ch.QueueDeclarePassive(laneQueue(lane), true, false, false, false, nil)
+	return lanes.Depth{Ready: q.Messages, Consumers: q.Consumers}, err
+}

@@ -1,0 +1,234 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	dialTimeout  = 10 * time.Second // TCP, TLS and AMQP handshake together
+	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half of these; ?heartbeat= in the URL overrides it
+	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
+	steadyAfter  = 10 * time.Second // a session that lived so long ends the backoff
+)
+
+// errConnClosed is what a closed Conn answers.
+var errConnClosed = errors.New("the connection to RabbitMQ was closed by this process")
+
+// Options says which broker a Conn is for.
+type Options struct {
+	URL  string       // amqp:// or amqps://user:password@host:port/vhost
+	Name string       // shown in the broker's list of connections: what for, and on which worker
+	Log  *slog.Logger // nil: nothing is logged
+}
+
+// Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
+// jittered pause between attempts (0.1 to 5 s). It is safe for concurrent use.
+type Conn struct {
+	url     string
+	name    string
+	address string // host:port, and /vhost if it isn't the default, for people; the password is in url alone
+	log     *slog.Logger
+
+	ctx    context.Context // ends at Close
+	cancel context.CancelFunc
+	start  sync.Once
+	done   chan struct{} // closed when keep has returned
+
+	mu      sync.Mutex
+	current *session      // nil while there is none
+	lastErr error         // why there is none
+	changed chan struct{} // closed and replaced whenever current changes
+}
+
+// Open prepares a connection; it is dialled at its first use. The error says that the URL is malformed, without citing
+// it, since it carries a password.
+func Open(o Options) (*Conn, error) {
+	uri, err := amqp.ParseURI(o.URL)
+	if err != nil {
+		// Neither the URL nor err may show: a URL that doesn't parse often breaks inside its password.
+		return nil, errors.New("the AMQP URL is malformed: write amqp://user:password@host:5672/vhost, " +
+			"with %-escapes for special characters in user, password and vhost")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Conn{
+		url:     o.URL,
+		name:    o.Name,
+		address: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)),
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+	}
+	if uri.Vhost != "/" {
+		c.address += "/" + uri.Vhost
+	}
+	c.log = o.Log.With(slog.String("connection", o.Name), slog.String("broker", c.address))
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Up is whether there is a live session now.
+func (c *Conn) Up() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current != nil && !c.current.conn.IsClosed()
+}
+
+// Blocked is why the broker has stopped this connection from publishing (an alarm), "" when it hasn't.
+func (c *Conn) Blocked() string {
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
+	if s == nil {
+		return ""
+	}
+	why, _ := s.block()
+	return why
+}
+
+// Wait dials if need be and returns once there is a live session. When ctx ends first, the error says what the last
+// attempt died of.
+func (c *Conn) Wait(ctx context.Context) error {
+	_, err := c.session(ctx)
+	return err
+}
+
+// Close ends the connection for good. It takes at most a few seconds, also when the broker doesn't answer.
+func (c *Conn) Close() {
+	c.cancel()
+	c.start.Do(func() { close(c.done) }) // never dialled: nothing keeps it
+	<-c.done
+}
+
+// session waits for a live session.
+func (c *Conn) session(ctx context.Context) (*session, error) {
+	c.start.Do(func() { go c.keep() })
+	for {
+		c.mu.Lock()
+		s, changed := c.current, c.changed
+		c.mu.Unlock()
+		if c.ctx.Err() != nil {
+			return nil, errConnClosed
+		}
+		if s != nil && !s.conn.IsClosed() {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-c.ctx.Done():
+		case <-ctx.Done():
+			return nil, c.unreachable(context.Cause(ctx))
+		}
+	}
+}
+
+func (c *Conn) unreachable(cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lastErr == nil {
+		return fmt.Errorf("no connection to RabbitMQ at %s: %w", c.address, cause)
+	}
+	return fmt.Errorf("no connection to RabbitMQ at %s (%w): %w", c.address, c.lastErr, cause)
+}
+
+// channel opens a channel on a live session, waiting for one.
+func (c *Conn) channel(ctx context.Context) (*channel, error) {
+	for {
+		s, err := c.session(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ch, err := s.channel()
+		if err == nil {
+			return ch, nil
+		}
+		if !s.conn.IsClosed() {
+			return nil, fmt.Errorf("open a channel to RabbitMQ at %s: %w", c.address, err)
+		}
+	}
+}
+
+// keep holds one session after the other until Close. It is the only writer of current.
+func (c *Conn) keep() {
+	defer close(c.done)
+	pause := newBackoff()
+	for c.ctx.Err() == nil {
+		s, err := c.dial()
+		if err != nil {
+			c.complain(err)
+			pause.wait(c.ctx)
+			continue
+		}
+		began := time.Now()
+		c.set(s, nil)
+		c.log.Info("connected to RabbitMQ", slog.String("version", s.version()))
+		err = s.last(c.ctx)
+		c.set(nil, err)
+		if c.ctx.Err() != nil {
+			return
+		}
+		c.log.Warn("lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
+		if time.Since(began) >= steadyAfter {
+			pause.reset()
+		}
+		pause.wait(c.ctx)
+	}
+}
+
+// complain logs a failed attempt, but the same reason only once.
+func (c *Conn) complain(err error) {
+	c.mu.Lock()
+	known := c.lastErr != nil && c.lastErr.Error() == err.Error()
+	c.mu.Unlock()
+	c.set(nil, err)
+	if !known && c.ctx.Err() == nil {
+		c.log.Warn("can't connect to RabbitMQ; trying again and again", slog.Any("error", err))
+	}
+}
+
+func (c *Conn) set(s *session, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.lastErr = s, err
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+func (c *Conn) dial() (*session, error) {
+	var raw net.Conn
+	release := func() bool { return true }
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(c.name)
+	conn, err := amqp.DialConfig(c.url, amqp.Config{
+		Heartbeat:  heartbeat,
+		Properties: properties,
+		Recovery:   nil, // its stale acks acknowledge other jobs
+		Dial: func(network, addr string) (net.Conn, error) {
+			dialer := net.Dialer{Timeout: dialTimeout}
+			nc, err := dialer.DialContext(c.ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			raw = nc
+			release = context.AfterFunc(c.ctx, func() { _ = nc.Close() }) // Close doesn't wait for a handshake
+			return nc, nc.SetDeadline(time.Now().Add(dialTimeout))        // for the handshakes; amqp091 lifts it
+		},
+	})
+	release()
+	if err != nil {
+		if raw != nil {
+			_ = raw.Close()
+		}
+		return nil, err
+	}
+	return newSession(conn, raw, c.log), nil
+}

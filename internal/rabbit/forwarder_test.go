@@ -1,0 +1,120 @@
+package rabbit_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+)
+
+// forward runs a forwarder for the rest of the test, over the given URL or else straight to the broker.
+func forward(t *testing.T, url ...string) (stop func()) {
+	t.Helper()
+	if len(url) == 0 {
+		url = []string{server(t).URL}
+	}
+	consume, p := open(t, url[0], "forward"), publisher(t, url[0])
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := rabbit.Forward(ctx, consume, p); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = func() { cancel(); running.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func inAWhile(d time.Duration) int64 { return time.Now().Add(d).UnixMilli() }
+
+// delay puts a message straight into a delay queue.
+func (p *probe) delay(queue, id string, headers amqp.Table) {
+	p.publish("", queue, amqp.Publishing{
+		MessageId: id, Body: fmt.Appendf(nil, `{"id":%q,"kind":"probe"}`, id), DeliveryMode: amqp.Persistent, Headers: headers,
+	})
+}
+
+// Jobs come out by their due time, not in the order of the queue.
+func TestForwarderGoesByDueTime(t *testing.T) {
+	probe := declared(t)
+	probe.delay("siren.delay.5s", "late", amqp.Table{"lane": "bulk", "dueAt": inAWhile(1200 * time.Millisecond)})
+	probe.delay("siren.delay.5s", "soon", amqp.Table{"lane": "bulk", "dueAt": inAWhile(300 * time.Millisecond)})
+	probe.delay("siren.delay.15m", "past", amqp.Table{"lane": "bulk", "dueAt": inAWhile(-time.Hour)})
+	forward(t)
+	until(t, "all are back", func() bool { return probe.ready("siren.lane.bulk") == 3 })
+	for _, want := range []string{"past", "soon", "late"} {
+		if d := probe.take("siren.lane.bulk"); d.MessageId != want {
+			t.Errorf("job %s came, want %s", d.MessageId, want)
+		}
+	}
+}
+
+func TestForwarderOddHeadersGoToTheDefaultLane(t *testing.T) {
+	probe := declared(t)
+	probe.delay("siren.delay.1s", "none", nil)
+	probe.delay("siren.delay.1s", "odd", amqp.Table{"lane": int32(7), "dueAt": "when it suits you"})
+	probe.delay("siren.delay.1s", "gone", amqp.Table{"lane": "left-the-policy", "dueAt": inAWhile(0)})
+	forward(t)
+	until(t, "all are in the default lane", func() bool { return probe.ready("siren.lane.standard") == 3 })
+}
+
+// A job that is due later than its queue reaches goes round again, through the queue that fits the rest.
+func TestForwarderGoesRoundAgain(t *testing.T) {
+	probe := declared(t)
+	due := time.Now().Add(1700 * time.Millisecond)
+	probe.delay("siren.delay.1s", "far", amqp.Table{"lane": "bulk", "dueAt": due.UnixMilli(), "attempt": int64(2)})
+	forward(t)
+	until(t, "it is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
+	if early := time.Until(due); early > time.Millisecond {
+		t.Errorf("came %s too early", early)
+	}
+	if d := probe.take("siren.lane.bulk"); d.Headers["attempt"] != int64(2) {
+		t.Errorf("came back with headers %v", d.Headers)
+	}
+}
+
+// Cut off while it holds jobs, a forwarder loses none; and it doubles none that it hadn't published.
+func TestForwarderSurvivesACut(t *testing.T) {
+	probe := declared(t)
+	const jobs = 50
+	for i := range jobs {
+		probe.delay("siren.delay.5s", fmt.Sprint(i), amqp.Table{"lane": "bulk", "dueAt": inAWhile(time.Second)})
+	}
+	way := newProxy(t, server(t).URL)
+	forward(t, way.url)
+	until(t, "it holds them", func() bool { return probe.ready("siren.delay.5s") == 0 })
+	way.cut()
+	until(t, "all are back", func() bool { return probe.ready("siren.lane.bulk") >= jobs })
+	time.Sleep(200 * time.Millisecond)
+	if n := probe.ready("siren.lane.bulk"); n != jobs {
+		t.Errorf("%d jobs came back, want %d", n, jobs)
+	}
+}
+
+// A second forwarder stands by, and takes over with everything that the first one held.
+func TestForwarderStandsBy(t *testing.T) {
+	probe := declared(t)
+	stop := forward(t)
+	until(t, "the first one works", func() bool { return probe.consumers("siren.delay.15m") == 1 })
+	forward(t)
+	until(t, "the second one stands by", func() bool { return probe.consumers("siren.delay.15m") == 2 })
+	probe.delay("siren.delay.5s", "1", amqp.Table{"lane": "bulk", "dueAt": inAWhile(700 * time.Millisecond)})
+	until(t, "the job is held", func() bool { return probe.ready("siren.delay.5s") == 0 })
+	stop()
+	until(t, "the job is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
+}
+
+func TestForwarderWaitsForTheTopology(t *testing.T) {
+	probe := fresh(t)
+	forward(t)
+	time.Sleep(300 * time.Millisecond)
+	declare(t, policy(t))
+	probe.delay("siren.delay.1s", "1", amqp.Table{"lane": "bulk"})
+	until(t, "the job is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
+}

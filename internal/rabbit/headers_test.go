@@ -1,0 +1,141 @@
+package rabbit
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+func TestParseHeadersOfForeignClients(t *testing.T) {
+	at := time.UnixMilli(1700000000123)
+	cases := []struct {
+		name    string
+		in      any
+		readyAt time.Time
+		attempt int
+	}{
+		{"int64", int64(1700000000123), at, maxCount},
+		{"text", "1700000000123", at, maxCount},
+		{"text with spaces", " 3 ", time.UnixMilli(3), 3},
+		{"text with a fraction", "3.7", time.UnixMilli(3), 3},
+		{"bytes", []byte("1700000000123"), at, maxCount},
+		{"float64", float64(1700000000123), at, maxCount},
+		{"float32", float32(2), time.UnixMilli(2), 2},
+		{"int32", int32(2), time.UnixMilli(2), 2},
+		{"int16", int16(2), time.UnixMilli(2), 2},
+		{"uint16", uint16(2), time.UnixMilli(2), 2},
+		{"int8", int8(2), time.UnixMilli(2), 2},
+		{"byte", byte(2), time.UnixMilli(2), 2},
+		{"AMQP timestamp", time.Unix(1700000000, 0), time.Unix(1700000000, 0), 0},
+		{"negative", int64(-5), time.Time{}, 0},
+		{"zero", int64(0), time.Time{}, 0},
+		{"beyond the year 9999", int64(math.MaxInt64), time.Time{}, maxCount},
+		{"NaN", math.NaN(), time.Time{}, 0},
+		{"infinite", math.Inf(1), time.Time{}, 0},
+		{"huge", 1e300, time.Time{}, 0},
+		{"words", "yesterday", time.Time{}, 0},
+		{"bool", true, time.Time{}, 0},
+		{"table", amqp.Table{"a": 1}, time.Time{}, 0},
+		{"decimal", amqp.Decimal{Scale: 1, Value: 20}, time.Time{}, 0},
+		{"absent", nil, time.Time{}, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := parseHeaders(amqp.Table{headerReadyAt: c.in, headerAttempt: c.in})
+			if !h.readyAt.Equal(c.readyAt) || h.attempt != c.attempt {
+				t.Errorf("readyAt %v, attempt %d; want %v, %d", h.readyAt, h.attempt, c.readyAt, c.attempt)
+			}
+		})
+	}
+}
+
+// Whatever a foreign client sends: what is read makes sense, can be written again and reads the same.
+func FuzzParseHeaders(f *testing.F) {
+	f.Add("5", int64(5), 5.0, []byte("5"))
+	f.Add("", int64(math.MinInt64), math.NaN(), []byte(nil))
+	f.Add(strings.Repeat("é", 5000), int64(math.MaxInt64), 1e300, []byte("\xff\xfe"))
+	f.Fuzz(func(t *testing.T, text string, n int64, x float64, raw []byte) {
+		values := []any{text, n, x, raw, int32(n), float32(x), time.UnixMilli(n), nil}
+		for i := range values {
+			pick := func(j int) any { return values[(i+j)%len(values)] }
+			in := amqp.Table{
+				headerEnqueuedAt: pick(0), headerReadyAt: pick(1), headerDueAt: pick(2), headerDeadAt: pick(3),
+				headerAttempt: pick(4), headerReplay: pick(5), headerAttempts: pick(6),
+				headerLane: pick(7), headerReason: pick(0), headerError: pick(1), "x-death": pick(2),
+			}
+			h := parseHeaders(in)
+			for _, at := range []time.Time{h.enqueuedAt, h.readyAt, h.dueAt, h.deadAt} {
+				if _, err := json.Marshal(at); err != nil {
+					t.Errorf("time %v: %v", at, err)
+				}
+			}
+			if h.attempt < 0 || h.replay < 0 || h.attempts < 0 {
+				t.Errorf("a negative count: %+v", h)
+			}
+			for _, s := range []string{h.lane, h.reason, h.error} {
+				if len(s) > maxHeaderText || !utf8.ValidString(s) {
+					t.Errorf("text of %d bytes, valid %v", len(s), utf8.ValidString(s))
+				}
+			}
+			out := h.table()
+			if err := out.Validate(); err != nil {
+				t.Errorf("it can't be sent: %v", err)
+			}
+			if again := parseHeaders(out); !reflect.DeepEqual(again, h) {
+				t.Errorf("read %+v, written and read again %+v", h, again)
+			}
+		}
+	})
+}
+
+func TestQueueArguments(t *testing.T) {
+	old := queueRules{}
+	old.broker.QueueType = "quorum"
+	modern := old
+	modern.quorumLimits = true
+	modern.broker.ConsumerTimeout = 1_800_000_000_000
+	classic := queueRules{quorumLimits: true}
+	classic.broker.QueueType = "classic"
+	net := func(t amqp.Table) amqp.Table {
+		t["x-dead-letter-exchange"], t["x-dead-letter-routing-key"] = "", "siren.dead"
+		return t
+	}
+	for _, c := range []struct {
+		name      string
+		got, want amqp.Table
+	}{
+		{"classic lane", classic.lane(), net(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})},
+		{"classic delay", classic.delay(), amqp.Table{"x-queue-type": "classic", "x-single-active-consumer": true}},
+		{"quorum lane on 3.x", old.lane(), net(amqp.Table{"x-queue-type": "quorum"})},
+		{"quorum lane on 4.x", modern.lane(), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(-1), "x-consumer-timeout": int64(1_800_000)})},
+		{"quorum dead letters on 4.x", modern.plain(), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(-1), "x-consumer-timeout": int64(1_800_000)}},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
+		}
+	}
+	for version, want := range map[string]int{"3.10.8": 3, "4.0.5": 4, "4.3.6": 4, "4.1.0-rc.1": 4, "": 0, "unknown": 0} {
+		if got := major(version); got != want {
+			t.Errorf("version %q: %d, want %d", version, got, want)
+		}
+	}
+}
+
+func TestMismatchWording(t *testing.T) {
+	for reason, want := range map[string]string{
+		"PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'siren.lane.bulk' in vhost '/': received the value '-1' of type 'signedint' but current is none": `queue "siren.lane.bulk" exists with x-delivery-limit none, but the policy asks for -1; let it drain,`,
+		"PRECONDITION_FAILED - inequivalent arg 'x-consumer-timeout' for queue 'siren.lane.bulk' in vhost '/': received '1800000' but current is '3600000'":                   `exists with x-consumer-timeout 3600000, but the policy asks for 1800000; either set broker.consumerTimeout`,
+		"PRECONDITION_FAILED - something new": `exists with other arguments than the policy asks for (PRECONDITION_FAILED - something new); let it drain`,
+	} {
+		err := mismatch("queue", "siren.lane.bulk", &amqp.Error{Code: amqp.PreconditionFailed, Reason: reason})
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got  %s\nwant %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package rabbit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// broker is one real RabbitMQ for the whole run. It is started by the first test that needs it, since fuzzing starts this
+// binary many times over.
+var broker = sync.OnceValues(func() (*procs.Server, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	started = true
+	return procs.StartRabbitMQ(ctx, procs.ServerOptions{})
+})
+
+var started bool
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if started {
+		if s, err := broker(); err == nil {
+			if err := s.Stop(context.Background()); err != nil {
+				fmt.Fprintln(os.Stderr, "stop RabbitMQ:", err)
+				status = 1
+			}
+		}
+	}
+	os.Exit(status)
+}
+
+func server(t testing.TB) *procs.Server {
+	t.Helper()
+	s, err := broker()
+	if err != nil {
+		t.Fatalf("these tests need a RabbitMQ: %v", err)
+	}
+	return s
+}
+
+const policyText = `
+lanes:
+  - {name: express, match: ["urgent=true"], startWithin: 2s}
+  - {name: standard, startWithin: 30s}
+  - {name: bulk, match: ["batch=true"], startWithin: 30m, promote: {after: 20m, to: standard}}
+pools:
+  - {name: general, lanes: [express, standard], guests: [bulk], shoulder: {express: 1}, min: 1, max: 3}
+  - {name: batch, lanes: [bulk], max: 2}
+budget: 5
+`
+
+func policy(t testing.TB) *lanes.Policy {
+	t.Helper()
+	p, err := lanes.Parse([]byte(policyText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func effective(t testing.TB) *lanes.Effective {
+	return &lanes.Effective{Revision: 1, Policy: *policy(t)}
+}
+
+// fresh is a test on a broker without any Siren queue. It also sees to it that the test leaves no goroutine behind.
+func fresh(t testing.TB) *probe {
+	t.Helper()
+	s := server(t)
+	before := goleak.IgnoreCurrent()
+	watcher := goleak.IgnoreAnyFunction("github.com/polyglot-media/siren/internal/procs.(*process).watch") // of a broker that was restarted
+	t.Cleanup(func() { goleak.VerifyNone(t, before, watcher) })
+	p := newProbe(t, s.URL)
+	for _, lane := range []string{"express", "standard", "bulk", "old"} {
+		p.delete("siren.lane." + lane)
+	}
+	for _, d := range []string{"1s", "5s", "15s", "1m", "5m", "15m"} {
+		p.delete("siren.delay." + d)
+	}
+	p.delete("siren.dead")
+	for _, x := range []string{"siren.jobs", "siren.default"} {
+		p.must(p.ch.ExchangeDelete(x, false, false))
+	}
+	return p
+}
+
+// declared is fresh with the topology of the test policy.
+func declared(t testing.TB) *probe {
+	t.Helper()
+	p := fresh(t)
+	declare(t, policy(t))
+	return p
+}
+
+func declare(t testing.TB, p *lanes.Policy, former ...string) {
+	t.Helper()
+	if err := rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), p, former); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// soon is a context for what should take a moment.
+func soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func open(t testing.TB, url, name string) *rabbit.Conn {
+	t.Helper()
+	c, err := rabbit.Open(rabbit.Options{URL: url, Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func publisher(t testing.TB, url string) *rabbit.Publisher {
+	return rabbit.NewPublisher(open(t, url, "publish"), 0)
+}
+
+func taker(t testing.TB, url string) *rabbit.Taker {
+	k := rabbit.NewTaker(open(t, url, "consume"), publisher(t, server(t).URL), "general")
+	k.Follow(effective(t))
+	return k
+}
+
+func job(id string) lanes.Job { return lanes.Job{ID: id, Kind: "probe", Input: "file:///in"} }
+
+// enqueue puts jobs into a lane and waits for their confirms.
+func enqueue(t testing.TB, p *rabbit.Publisher, lane string, ids ...string) {
+	t.Helper()
+	entries := make([]rabbit.Entry, len(ids))
+	for i, id := range ids {
+		entries[i] = rabbit.Entry{Lane: lane, Job: job(id)}
+	}
+	if err := errors.Join(p.EnqueueBatch(soon(t), entries)...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// next takes a job that must be there, or come soon.
+func next(t testing.TB, s *rabbit.Slot) lanes.Delivery {
+	t.Helper()
+	d, err := s.Next(soon(t))
+	if err != nil {
+		t.Fatalf("no job came: %v", err)
+	}
+	return d
+}
+
+func settle(t testing.TB, s *rabbit.Slot, d lanes.Delivery, disp lanes.Disposition) {
+	t.Helper()
+	if err := s.Settle(soon(t), d, disp); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var ack = lanes.Disposition{Action: lanes.Ack}
+
+// probe looks at the broker directly, past the code under test.
+type probe struct {
+	t  testing.TB
+	ch *amqp.Channel
+}
+
+func newProbe(t testing.TB, url string) *probe {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &probe{t, ch}
+}
+
+func (p *probe) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *probe) delete(queue string) {
+	p.t.Helper()
+	_, err := p.ch.QueueDelete(queue, false, false, false)
+	p.must(err)
+}
+
+// depth is what is ready in a queue, and who listens.
+func (p *probe) depth(queue string) (ready, consumers int) {
+	p.t.Helper()
+	q, err := p.ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	p.must(err)
+	return q.Messages, q.Consumers
+}
+
+func (p *probe) ready(queue string) int {
+	p.t.Helper()
+	n, _ := p.depth(queue)
+	return n
+}
+
+func (p *probe) consumers(queue string) int {
+	p.t.Helper()
+	_, n := p.depth(queue)
+	return n
+}
+
+// take removes the next message of a queue.
+func (p *probe) take(queue string) amqp.Delivery {
+	p.t.Helper()
+	d, ok, err := p.ch.Get(queue, true)
+	p.must(err)
+	if !ok {
+		p.t.Fatalf("%s is empty", queue)
+	}
+	return d
+}
+
+// publish sends a foreign message.
+func (p *probe) publish(exchange, key string, m amqp.Publishing) {
+	p.t.Helper()
+	p.must(p.ch.Publish(exchange, key, false, false, m))
+}
+
+// until waits for something that happens in the background.
+func until(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package rabbit
+
+import (
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// message is a job on its way to the broker: where to, and what is published.
+type message struct {
+	exchange string
+	key      string
+	amqp.Publishing
+}
+
+// message builds every message of Siren's: persistent JSON, told apart by its job id.
+func newMessage(exchange, key, id string, body []byte, h headers) message {
+	return message{exchange, key, amqp.Publishing{
+		ContentType:  "application/json",
+		DeliveryMode: amqp.Persistent,
+		MessageId:    id,
+		Timestamp:    time.Now(),
+		Headers:      h.table(),
+		Body:         body,
+	}}
+}
+
+// Entry is a job to be put into a lane.
+type Entry struct {
+	Lane       string
+	Job        lanes.Job
+	EnqueuedAt time.Time // when it was first put into any lane; zero: now
+	Replay     int       // how often it has been replayed from the dead letters
+}
+
+func (e Entry) message(now time.Time) (message, error) {
+	body, err := lanes.Encode(e.Job)
+	if err != nil {
+		return message{}, err
+	}
+	h := headers{enqueuedAt: e.EnqueuedAt, readyAt: now, replay: e.Replay}
+	if h.enqueuedAt.IsZero() {
+		h.enqueuedAt = now
+	}
+	return newMessage(jobsExchange, e.Lane, e.Job.ID, body, h), nil
+}
+
+// delayed is the job put off for a while; the forwarder puts it back into its lane.
+func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
+	h := headers{
+		enqueuedAt: d.EnqueuedAt, readyAt: d.ReadyAt, dueAt: now.Add(disp.After),
+		attempt: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, error: disp.Error,
+	}
+	if disp.Counted {
+		h.attempt++
+	}
+	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h)
+}
+
+// dead is the job as a dead letter. One without a usable id gets a fresh one as its message id, so that it can be
+// shown and replayed by name.
+func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
+	id := d.Job.ID
+	if (lanes.Job{ID: id, Kind: "any"}).Check() != nil {
+		id = lanes.NewID(now)
+	}
+	h := headers{
+		enqueuedAt: d.EnqueuedAt, readyAt: d.ReadyAt, deadAt: now,
+		attempts: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, reason: disp.Reason, error: disp.Error,
+	}
+	if h.reason == "" && d.Job.ID == "" {
+		h.reason = lanes.ErrNoID.Error()
+	}
+	return newMessage("", deadQueue, id, d.Body, h)
+}
+
+// ready is a delayed job on its way back to its lane. Without a lane it goes to the default one: the exchange sees to
+// that for every routing key it doesn't know.
+func ready(from amqp.Delivery, h headers, now time.Time) message {
+	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
+		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay,
+	})
+	m.Priority = from.Priority
+	return m
+}
+
+// bodyID is the job's id as its wire form has it, "" when there is none to be read.
+func bodyID(d amqp.Delivery) string {
+	job, _, _ := lanes.Decode(d.Body, "")
+	return job.ID
+}

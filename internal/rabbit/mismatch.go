@@ -1,0 +1,75 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// MismatchError is a queue or exchange that exists with another argument than the policy asks for. RabbitMQ fixes
+// arguments when a queue is made, so a person has to choose between the queue and the policy.
+type MismatchError struct {
+	Kind     string // queue or exchange
+	Name     string
+	Argument string // x-max-priority; "" when the broker's answer couldn't be read
+	Is       string // what it is: 5, or none
+	Want     string // what it should be
+	Reason   string // the broker's own words
+}
+
+func (e *MismatchError) Error() string {
+	if e.Argument == "" {
+		return fmt.Sprintf("%s %q exists with other arguments than the policy asks for (%s); %s", e.Kind, e.Name, e.Reason, e.mend())
+	}
+	return fmt.Sprintf("%s %q exists with %s %s, but the policy asks for %s; %s", e.Kind, e.Name, e.Argument, e.Is, e.Want, e.mend())
+}
+
+// mend is what to do about it.
+func (e *MismatchError) mend() string {
+	if e.Kind == "exchange" {
+		return fmt.Sprintf("delete the exchange %q and start the scaler again: it declares it anew (jobs published in between are refused, not lost)", e.Name)
+	}
+	drain := fmt.Sprintf("let it drain, delete it once it is empty (rabbitmqctl delete_queue --if-empty %s) and start the scaler again: it declares it anew", e.Name)
+	switch e.Argument {
+	case "x-queue-type", "type":
+		return fmt.Sprintf("either set broker.queueType: %s in the policy, or %s", e.Is, drain)
+	case "x-consumer-timeout":
+		return fmt.Sprintf("either set broker.consumerTimeout in the policy to match (%s ms), or %s", e.Is, drain)
+	case "x-max-priority":
+		return fmt.Sprintf("either set broker.queueType in the policy to what the queue is, or %s", drain)
+	default:
+		return drain
+	}
+}
+
+// inequivalent is how RabbitMQ says it, with the value bare or spelt out:
+// inequivalent arg 'x-max-priority' for queue 'q' in vhost '/': received '9' but current is '5'
+// inequivalent arg 'x-max-priority' for queue 'q' in vhost '/': received the value '9' of type 'signedint' but current is none.
+var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for .*: received (.*) but current is (.*)`)
+
+var argumentValue = regexp.MustCompile(`^(?:the value )?'(.*?)'(?: of type '[^']*')?$`)
+
+func mismatch(kind, name string, err error) *MismatchError {
+	m := &MismatchError{Kind: kind, Name: name, Reason: err.Error()}
+	var refusal *amqp.Error
+	if errors.As(err, &refusal) {
+		m.Reason = refusal.Reason
+	}
+	if found := inequivalent.FindStringSubmatch(m.Reason); found != nil {
+		m.Argument, m.Want, m.Is = found[1], bare(found[2]), bare(found[3])
+	}
+	return m
+}
+
+// bare is a value as RabbitMQ words it, without the wording.
+func bare(value string) string {
+	if found := argumentValue.FindStringSubmatch(value); found != nil {
+		value = found[1]
+	}
+	if value == "" {
+		return `""`
+	}
+	return value
+}

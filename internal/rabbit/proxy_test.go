@@ -1,0 +1,125 @@
+package rabbit_test
+
+import (
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// proxy stands between a client and the broker and can cut, stall and refuse.
+type proxy struct {
+	url      string
+	target   string
+	listener net.Listener
+	copies   sync.WaitGroup
+
+	mu      sync.Mutex
+	pairs   []net.Conn
+	refuses bool
+	stalled chan struct{} // nil: bytes flow; else they wait until it is closed
+}
+
+// newProxy goes to the broker of the URL; its own url field is the one to use instead.
+func newProxy(t testing.TB, target string) *proxy {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal("parse the URL of the test's broker")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{target: u.Host, listener: l}
+	u.Host = l.Addr().String()
+	p.url = u.String()
+	p.copies.Go(p.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		p.flow()
+		p.cut()
+		p.copies.Wait()
+	})
+	return p
+}
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		if p.refuses {
+			_ = client.Close()
+		} else if server, err := net.Dial("tcp", p.target); err != nil {
+			_ = client.Close()
+		} else {
+			p.pairs = append(p.pairs, client, server)
+			p.copies.Go(func() { p.pump(client, server) })
+			p.copies.Go(func() { p.pump(server, client) })
+		}
+		p.mu.Unlock()
+	}
+}
+
+func (p *proxy) pump(from, to net.Conn) {
+	defer from.Close() //nolint:errcheck // a test's end
+	defer to.Close()   //nolint:errcheck // a test's end
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		p.mu.Lock()
+		wait := p.stalled
+		p.mu.Unlock()
+		if wait != nil {
+			<-wait
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// cut ends all connections; new ones are let through.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.pairs {
+		_ = c.Close()
+	}
+	p.pairs = nil
+}
+
+// refuse cuts, and lets nobody through any more.
+func (p *proxy) refuse(on bool) {
+	p.mu.Lock()
+	p.refuses = on
+	p.mu.Unlock()
+	if on {
+		p.cut()
+	}
+}
+
+// stall keeps connections open, but nothing gets through.
+func (p *proxy) stall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stalled == nil {
+		p.stalled = make(chan struct{})
+	}
+}
+
+// flow ends stall.
+func (p *proxy) flow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stalled != nil {
+		close(p.stalled)
+		p.stalled = nil
+	}
+}

@@ -1,0 +1,235 @@
+package rabbit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestEnqueueOnTheWire(t *testing.T) {
+	probe := declared(t)
+	p := publisher(t, server(t).URL)
+	began := time.Now().Truncate(time.Millisecond)
+	if err := p.Enqueue(soon(t), "express", job("j1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	m := probe.take("siren.lane.express")
+	ready, _ := m.Headers["readyAt"].(int64)
+	if m.MessageId != "j1" || m.DeliveryMode != 2 || m.ContentType != "application/json" || m.Priority != 0 || m.Timestamp.IsZero() ||
+		ready < began.UnixMilli() || m.Headers["enqueuedAt"] != ready || len(m.Headers) != 2 {
+		t.Errorf("message %+v", m)
+	}
+	if want := `{"version":1,"id":"j1","kind":"probe","input":"file:///in"}`; string(m.Body) != want {
+		t.Errorf("body %s, want %s", m.Body, want)
+	}
+}
+
+func TestBatchReportsEachJob(t *testing.T) {
+	probe := declared(t)
+	p := rabbit.NewPublisher(open(t, server(t).URL, "publish"), 7)
+	var entries []rabbit.Entry
+	for i := range 1000 {
+		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: job(fmt.Sprint(i)), Replay: 1})
+	}
+	entries[10].Job.ID = ""
+	entries[500].Job.ID = "with space"
+	for i, err := range p.EnqueueBatch(soon(t), entries) {
+		if bad := i == 10 || i == 500; bad != (err != nil) {
+			t.Errorf("entry %d: %v", i, err)
+		}
+	}
+	if n := probe.ready("siren.lane.bulk"); n != 998 {
+		t.Errorf("%d jobs arrived, want 998", n)
+	}
+}
+
+// A confirm alone proves nothing: what no queue took is confirmed too, and comes back.
+func TestUnroutableIsAnError(t *testing.T) {
+	probe := declared(t)
+	probe.must(probe.ch.QueueUnbind("siren.lane.standard", "", "siren.default", nil))
+	p := publisher(t, server(t).URL)
+	var entries []rabbit.Entry
+	for i := range 1200 { // more than a window of returns
+		entries = append(entries, rabbit.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: job("same")})
+	}
+	for i, err := range p.EnqueueBatch(soon(t), entries) {
+		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, rabbit.ErrUndeclared) {
+			t.Fatalf("entry %d to lane %s: %v", i, entries[i].Lane, err)
+		}
+	}
+	if n := probe.ready("siren.lane.bulk"); n != 480 {
+		t.Errorf("%d jobs arrived, want 480", n)
+	}
+}
+
+func TestPublishWithoutTopology(t *testing.T) {
+	fresh(t)
+	p := publisher(t, server(t).URL)
+	for range 3 {
+		if err := p.Enqueue(soon(t), "express", job("1"), time.Time{}); !errors.Is(err, rabbit.ErrUndeclared) {
+			t.Errorf("publish without an exchange: %v, want ErrUndeclared", err)
+		}
+	}
+	declare(t, policy(t))
+	enqueue(t, p, "express", "1")
+}
+
+// What was unconfirmed when the connection broke is sent again: all arrive, some twice.
+func TestBatchAcrossACut(t *testing.T) {
+	probe := declared(t)
+	way := newProxy(t, server(t).URL)
+	p := publisher(t, way.url)
+	const jobs = 3000
+	var entries []rabbit.Entry
+	for i := range jobs {
+		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: job(fmt.Sprint(i))})
+	}
+	var cutting sync.WaitGroup
+	cutting.Go(func() {
+		until(t, "the batch is under way", func() bool { return probe.ready("siren.lane.bulk") > jobs/10 })
+		way.cut()
+	})
+	if err := errors.Join(p.EnqueueBatch(soon(t), entries)...); err != nil {
+		t.Error(err)
+	}
+	cutting.Wait()
+	seen := map[string]bool{}
+	for n := probe.ready("siren.lane.bulk"); n > 0; n-- {
+		seen[probe.take("siren.lane.bulk").MessageId] = true
+	}
+	if len(seen) != jobs {
+		t.Errorf("%d of %d jobs arrived", len(seen), jobs)
+	}
+}
+
+// Many callers share one window.
+func TestConcurrentPublishers(t *testing.T) {
+	probe := declared(t)
+	p := rabbit.NewPublisher(open(t, server(t).URL, "publish"), 4)
+	var callers sync.WaitGroup
+	for c := range 20 {
+		callers.Go(func() {
+			for i := range 20 {
+				if err := p.Enqueue(t.Context(), "bulk", job(fmt.Sprintf("%d-%d", c, i)), time.Time{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if n := probe.ready("siren.lane.bulk"); n != 400 {
+		t.Errorf("%d jobs arrived, want 400", n)
+	}
+}
+
+// A broker that stops answering: the publish gives up by itself, or with its context, and says that the job may be there.
+func TestPublishGivesUp(t *testing.T) {
+	declared(t)
+	way := newProxy(t, server(t).URL)
+	conn := open(t, way.url, "publish")
+	p := rabbit.NewPublisher(conn, 0)
+	p.SetPatience(300 * time.Millisecond)
+	enqueue(t, p, "bulk", "1")
+	way.stall()
+
+	began := time.Now()
+	if err := p.Enqueue(soon(t), "bulk", job("2"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) {
+		t.Errorf("no answer: %v, want ErrUnconfirmed", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := p.Enqueue(ctx, "bulk", job("3"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
+	}
+	// Far more than the sockets' buffers hold, so that writing itself hangs.
+	big := lanes.Job{ID: "big", Kind: "probe", Input: "file:///" + strings.Repeat("x", 60<<10)}
+	var entries []rabbit.Entry
+	for range 250 {
+		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: big})
+	}
+	var unsent, unconfirmed int
+	for range 2 {
+		for _, err := range p.EnqueueBatch(soon(t), entries) {
+			switch {
+			case errors.Is(err, rabbit.ErrNotSent):
+				unsent++
+			case errors.Is(err, rabbit.ErrUnconfirmed):
+				unconfirmed++
+			default:
+				t.Errorf("a big one: %v", err)
+			}
+		}
+	}
+	if unsent == 0 || unconfirmed == 0 {
+		t.Errorf("%d not sent, %d unconfirmed; want some of both", unsent, unconfirmed)
+	}
+	conn.Close()
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("all that took %s", took)
+	}
+}
+
+// Under a real alarm nothing hangs: not publishing, not closing, not the backlog on its own connection. Afterwards the same
+// publisher goes on.
+func TestPublishUnderAnAlarm(t *testing.T) {
+	declared(t)
+	alarm := func(do string) {
+		t.Helper()
+		if _, err := server(t).Rabbitmqctl(context.Background(), "eval", do); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn := open(t, server(t).URL, "publish")
+	p := rabbit.NewPublisher(conn, 0)
+	p.SetPatience(500 * time.Millisecond)
+	enqueue(t, p, "bulk", "1")
+	alarm(`rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`)
+	lifted := false
+	lift := func() {
+		if !lifted {
+			lifted = true
+			alarm(`rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`)
+		}
+	}
+	defer lift()
+
+	began := time.Now()
+	var last error
+	for i := range 3 { // the first one may still be confirmed
+		last = p.Enqueue(soon(t), "bulk", job(fmt.Sprint("a", i)), time.Time{})
+	}
+	if !errors.Is(last, rabbit.ErrNotSent) || !strings.Contains(last.Error(), "alarm") {
+		t.Errorf("publish under an alarm: %v, want ErrNotSent and the alarm", last)
+	}
+	if conn.Blocked() == "" || !conn.Up() {
+		t.Error("the connection doesn't know that it is blocked")
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("three publishes took %s", took)
+	}
+	began = time.Now()
+	other := open(t, server(t).URL, "publish")
+	q := rabbit.NewPublisher(other, 0)
+	q.SetPatience(200 * time.Millisecond)
+	_ = q.Enqueue(soon(t), "bulk", job("b"), time.Time{})
+	_ = q.Enqueue(soon(t), "bulk", job("c"), time.Time{})
+	other.Close()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("closing a blocked connection took %s", took)
+	}
+	if _, err := rabbit.NewBacklog(open(t, server(t).URL, "backlog")).Depths(soon(t), []string{"bulk"}); err != nil {
+		t.Errorf("the backlog under an alarm: %v", err)
+	}
+	lift()
+	enqueue(t, p, "bulk", "2")
+	if conn.Blocked() != "" {
+		t.Error("the connection doesn't know that the alarm is over")
+	}
+}

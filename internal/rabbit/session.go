@@ -1,0 +1,145 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// answerWithin is how long a call to the broker may take before its session is given up. amqp091-go's calls know no
+// context, and a broker with an alarm may never answer.
+const answerWithin = 30 * time.Second
+
+// session is one live connection. When it is lost, everything that came over it is void.
+type session struct {
+	conn *amqp.Connection
+	raw  net.Conn
+	lost chan *amqp.Error // the reason, then closed
+
+	mu        sync.Mutex
+	why       string        // of the alarm that blocks publishing, "" when none does
+	unblocked chan struct{} // closed while publishing isn't blocked
+}
+
+func newSession(conn *amqp.Connection, raw net.Conn, log *slog.Logger) *session {
+	s := &session{conn: conn, raw: raw, unblocked: make(chan struct{})}
+	close(s.unblocked)
+	s.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
+	blocks := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
+	go func() {
+		for b := range blocks {
+			s.setBlock(b)
+			if b.Active {
+				log.Warn("RabbitMQ accepts no jobs for now (an alarm)", slog.String("reason", b.Reason))
+			} else {
+				log.Info("RabbitMQ accepts jobs again")
+			}
+		}
+	}()
+	return s
+}
+
+func (s *session) setBlock(b amqp.Blocking) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case b.Active && s.why == "":
+		s.why, s.unblocked = "alarm: "+b.Reason, make(chan struct{})
+	case !b.Active && s.why != "":
+		s.why = ""
+		close(s.unblocked)
+	}
+}
+
+// block is why publishing is blocked ("" when it isn't), and a channel that is closed once it isn't any more.
+func (s *session) block() (why string, unblocked <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why, s.unblocked
+}
+
+// version is the broker's, such as 3.10.8; "" when it doesn't say.
+func (s *session) version() string {
+	v, _ := s.conn.Properties["version"].(string)
+	return v
+}
+
+// last blocks until the session is lost, and says why; or until ctx ends, and closes it.
+func (s *session) last(ctx context.Context) error {
+	select {
+	case reason := <-s.lost:
+		if reason == nil {
+			return errors.New("closed")
+		}
+		return reason
+	case <-ctx.Done():
+		defer s.within(closeTimeout)()
+		_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
+		return ctx.Err()
+	}
+}
+
+// abandon drops the connection without a word. Every call that hangs on it returns with an error.
+func (s *session) abandon() { _ = s.raw.Close() }
+
+// within abandons the session unless the returned function is called in time. It bounds calls that know no context.
+func (s *session) within(d time.Duration) (done func()) {
+	t := time.AfterFunc(d, s.abandon)
+	return func() { t.Stop() }
+}
+
+func (s *session) channel() (*channel, error) {
+	defer s.within(answerWithin)()
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	return &channel{Channel: ch, session: s, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
+}
+
+// channel is an AMQP channel with the session that it belongs to.
+type channel struct {
+	*amqp.Channel
+	session *session
+	closed  chan *amqp.Error // the reason, then closed
+}
+
+// call runs one request to the broker, bounded in time. Every call that waits for an answer goes through it.
+func (c *channel) call(request func() error) error {
+	defer c.session.within(answerWithin)()
+	return request()
+}
+
+// close gives the channel back. What it held unacknowledged goes back to its queues.
+func (c *channel) close() {
+	_ = c.call(c.Channel.Close)
+}
+
+// reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
+func (c *channel) reason() string {
+	if !c.IsClosed() {
+		return ""
+	}
+	select {
+	case e := <-c.closed:
+		if e != nil {
+			return ": " + e.Error()
+		}
+	default:
+	}
+	return ": the channel was closed"
+}
+
+// code is the AMQP reply code in err's chain, 0 when there is none.
+func code(err error) int {
+	var e *amqp.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}

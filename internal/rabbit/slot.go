@@ -1,0 +1,212 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Slot takes one job at a time, over a channel of its own. It belongs to one goroutine.
+type Slot struct {
+	taker   *Taker
+	lane    string        // a shoulder's only lane, "" for a shared slot
+	turn    int           // jobs taken so far: promotion alternates by it
+	ch      *channel      // nil or closed: to be opened
+	plain   *subscription // stays between calls of Next, nil when there is none
+	backoff *backoff
+}
+
+// Next waits for a job and returns the most urgent one that was ready when it began to look. It waits out lost
+// connections and missing queues; an error means that ctx has ended (or that the connection was closed for good).
+//
+// Call it after every job, with an ended ctx when no more are wanted: it then gives back whatever the broker has handed
+// over meanwhile, so that no job is held by a slot that takes none.
+func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
+	for ctx.Err() == nil {
+		a, err := s.take(ctx)
+		switch {
+		case err == nil && ctx.Err() == nil:
+			s.turn++
+			s.backoff.reset()
+			return a.delivery(), nil
+		case err == nil:
+			a.handBack()
+		case errors.Is(err, errConnClosed):
+			return lanes.Delivery{}, err
+		case errors.Is(err, errAgain), ctx.Err() != nil:
+		case s.ch != nil && s.ch.session.conn.IsClosed():
+			// Conn says so and makes the next session; opening a channel waits for it.
+		case s.taker.trouble(err):
+			s.backoff.wait(ctx)
+		}
+	}
+	s.unsubscribe()
+	return lanes.Delivery{}, ctx.Err()
+}
+
+// take waits for one job in the order of lanes as it is now; errAgain when that changes.
+func (s *Slot) take(ctx context.Context) (arrival, error) {
+	o := s.taker.order(s.lane, s.turn)
+	if !o.plain || len(o.lanes) == 0 {
+		s.unsubscribe()
+	}
+	if len(o.lanes) == 0 {
+		return arrival{}, pending(ctx, o)
+	}
+	if err := s.open(ctx); err != nil {
+		return arrival{}, err
+	}
+	if o.plain {
+		return s.await(ctx, o)
+	}
+	if a, err := s.sweep(ctx, o.lanes); !errors.Is(err, errEmpty) {
+		return a, err
+	}
+	// All are empty. One slot looks for the whole worker; the others wait for their turn to.
+	select {
+	case s.taker.looking <- struct{}{}:
+		defer func() { <-s.taker.looking }()
+	case <-o.changed:
+		return arrival{}, errAgain
+	case <-ctx.Done():
+		return arrival{}, ctx.Err()
+	}
+	// Jobs may have come while it waited for its turn, and a sweep keeps precedence among them.
+	if a, err := s.sweep(ctx, o.lanes); !errors.Is(err, errEmpty) {
+		return a, err
+	}
+	return s.look(ctx, o)
+}
+
+// pending waits for an order with lanes in it.
+func pending(ctx context.Context, o order) error {
+	select {
+	case <-o.changed:
+	case <-o.again:
+	case <-ctx.Done():
+	}
+	return errAgain
+}
+
+// open makes sure of a channel of the live session.
+func (s *Slot) open(ctx context.Context) error {
+	if s.ch != nil && !s.ch.IsClosed() {
+		return nil
+	}
+	s.plain = nil
+	ch, err := s.taker.conn.channel(ctx)
+	if err != nil {
+		return err
+	}
+	s.ch = ch
+	if err := ch.call(func() error { return ch.Qos(1, 0, false) }); err != nil {
+		return fmt.Errorf("set the prefetch: %w", err)
+	}
+	return nil
+}
+
+// errEmpty is a sweep that found nothing.
+var errEmpty = errors.New("no lane has a job")
+
+// sweep takes a job from the first of the lanes that has one.
+func (s *Slot) sweep(ctx context.Context, order []string) (arrival, error) {
+	for _, lane := range order {
+		if err := ctx.Err(); err != nil {
+			return arrival{}, err
+		}
+		a := arrival{lane: lane, ch: s.ch}
+		var found bool
+		err := s.ch.call(func() (err error) {
+			a.Delivery, found, err = s.ch.Get(laneQueue(lane), false)
+			return err
+		})
+		if err != nil {
+			return arrival{}, &laneError{lane, err}
+		}
+		s.taker.fine(lane)
+		if found {
+			return a, nil
+		}
+	}
+	return arrival{}, errEmpty
+}
+
+// look subscribes to all lanes until a job comes, keeps the most urgent of what came, and gives back the rest.
+func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
+	sub, err := subscribe(s.ch, o.lanes, 0)
+	if err != nil {
+		return arrival{}, err
+	}
+	first, err := sub.first(ctx, o)
+	came := sub.stop()
+	if err == nil && !s.ch.IsClosed() {
+		came = append(came, first)
+	}
+	// By the order as it is now: a lane that was shut out meanwhile isn't taken from.
+	best := -1
+	if ctx.Err() == nil {
+		best = mostUrgent(came, s.taker.order(s.lane, s.turn).lanes)
+	}
+	for i, a := range came {
+		if i != best {
+			a.handBack()
+		}
+	}
+	switch {
+	case best >= 0:
+		return came[best], nil
+	case err != nil:
+		return arrival{}, err
+	default:
+		return arrival{}, errAgain
+	}
+}
+
+// mostUrgent is the index of the arrival whose lane comes first in the order; -1 when there is none.
+func mostUrgent(came []arrival, order []string) int {
+	for _, lane := range order {
+		if i := slices.IndexFunc(came, func(a arrival) bool { return a.lane == lane }); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// await takes from the plain consumer of the one lane there is, subscribing at need.
+func (s *Slot) await(ctx context.Context, o order) (arrival, error) {
+	if s.plain != nil && s.plain.lanes[0] != o.lanes[0] {
+		s.unsubscribe()
+	}
+	if s.plain == nil {
+		priority := 0
+		if s.lane != "" {
+			priority = shoulderPriority
+		}
+		sub, err := subscribe(s.ch, o.lanes, priority)
+		if err != nil {
+			return arrival{}, err
+		}
+		s.taker.fine(o.lanes[0])
+		s.plain = sub
+	}
+	a, err := s.plain.first(ctx, o)
+	var ended *laneError
+	if errors.As(err, &ended) {
+		s.plain = nil
+	}
+	return a, err
+}
+
+// unsubscribe ends the plain consumer and gives back what it was handed.
+func (s *Slot) unsubscribe() {
+	if s.plain == nil {
+		return
+	}
+	for _, a := range s.plain.stop() {
+		a.handBack()
+	}
+	s.plain = nil
+}

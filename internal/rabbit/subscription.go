@@ -1,0 +1,122 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// shoulderPriority is the consumer priority of shoulder slots: the broker fills the waiting shared ones (0) first.
+const shoulderPriority = -1
+
+// errAgain is why a wait ended without a job and without trouble: the order of lanes is void.
+var errAgain = errors.New("the order of lanes has changed")
+
+// arrival is a job that the broker has handed over, or the news that it hands over no more of a lane.
+type arrival struct {
+	lane string
+	ch   *channel
+	over bool // the consumer has ended
+	amqp.Delivery
+}
+
+// handBack puts the job back to its lane; the broker does so by itself when the channel has closed.
+func (a arrival) handBack() {
+	_ = a.ch.call(func() error { return a.Nack(false, true) })
+}
+
+// delivery is the job as a slot's caller gets it.
+func (a arrival) delivery() lanes.Delivery {
+	job, unknown, err := lanes.Decode(a.Body, a.MessageId)
+	h := parseHeaders(a.Headers)
+	return lanes.Delivery{
+		Job: job, Lane: a.lane, EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt,
+		Attempt: max(1, h.attempt), Replay: h.replay,
+		Body: a.Body, Unknown: unknown, Err: err,
+		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag, priority: a.Priority},
+	}
+}
+
+// subscription is a slot's consumers, one for each lane, with prefetch 1.
+type subscription struct {
+	ch       *channel
+	lanes    []string
+	arrivals chan arrival // holds everything that can come at a time, so that nothing blocks on it
+	merging  sync.WaitGroup
+}
+
+// subscribe consumes from the lanes. On an error nothing is left of it: a refusal closes the channel.
+func subscribe(ch *channel, names []string, priority int) (*subscription, error) {
+	s := &subscription{ch: ch, lanes: names, arrivals: make(chan arrival, 2*len(names))}
+	var args amqp.Table
+	if priority != 0 {
+		args = amqp.Table{"x-priority": int32(priority)}
+	}
+	for _, lane := range names {
+		err := ch.call(func() error {
+			deliveries, err := ch.Consume(laneQueue(lane), lane, false, false, false, false, args)
+			if err == nil {
+				s.merging.Go(func() { s.merge(lane, deliveries) })
+			}
+			return err
+		})
+		if err != nil {
+			ch.close()
+			s.merging.Wait()
+			return nil, &laneError{lane, err}
+		}
+	}
+	return s, nil
+}
+
+func (s *subscription) merge(lane string, deliveries <-chan amqp.Delivery) {
+	for d := range deliveries {
+		s.arrivals <- arrival{lane: lane, ch: s.ch, Delivery: d}
+	}
+	s.arrivals <- arrival{lane: lane, ch: s.ch, over: true}
+}
+
+// first waits for a job, until ctx ends or the order is void.
+func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
+	select {
+	case a := <-s.arrivals:
+		if a.over {
+			return arrival{}, &laneError{a.lane, fmt.Errorf("the broker has ended the subscription%s", s.ch.reason())}
+		}
+		return a, nil
+	case <-o.changed:
+		return arrival{}, errAgain
+	case <-o.again:
+		return arrival{}, errAgain
+	case <-ctx.Done():
+		return arrival{}, ctx.Err()
+	}
+}
+
+// stop cancels the consumers and returns what came meanwhile. Nothing comes after it.
+func (s *subscription) stop() []arrival {
+	for _, tag := range s.lanes {
+		err := s.ch.call(func() error { return s.ch.Cancel(tag, false) })
+		if err != nil {
+			s.ch.close() // then everything unacknowledged goes back by itself
+			break
+		}
+	}
+	s.merging.Wait()
+	var came []arrival
+	for {
+		select {
+		case a := <-s.arrivals:
+			if !a.over && !s.ch.IsClosed() {
+				came = append(came, a)
+			}
+		default:
+			return came
+		}
+	}
+}

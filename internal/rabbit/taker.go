@@ -1,0 +1,153 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// lookAgain is how long a lane whose queue isn't there is left out.
+const lookAgain = time.Second
+
+// Taker takes jobs for one worker, each slot by itself. Its slots share one connection and the order of lanes that
+// Follow sets. It is safe for concurrent use; a Slot belongs to one goroutine.
+type Taker struct {
+	conn    *Conn
+	publish *Publisher
+	pool    string
+	log     *slog.Logger
+	pause   time.Duration // before a job goes back whose retry or dead letter couldn't be published
+	looking chan struct{} // the right to subscribe for all shared slots: one of them at a time
+
+	mu        sync.Mutex
+	effective *lanes.Effective     // nil until the first Follow
+	changed   chan struct{}        // closed and replaced at each Follow
+	absent    map[string]time.Time // lanes without a queue, and when to look again
+	said      map[string]string    // what was last complained about, by lane or channel
+}
+
+// NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
+// carries retries and dead letters. Nothing is taken before the first Follow.
+func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
+	return &Taker{
+		conn: consume, publish: publish, pool: pool,
+		log:     consume.log,
+		pause:   5 * time.Second,
+		looking: make(chan struct{}, 1),
+		changed: make(chan struct{}),
+		absent:  map[string]time.Time{},
+		said:    map[string]string{},
+	}
+}
+
+// Follow sets the order of lanes that shared slots take by, from now on: slots that wait for a job follow at once.
+func (t *Taker) Follow(e *lanes.Effective) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.effective = e
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// Shared is a new slot that takes the most urgent job of all lanes that its pool serves.
+func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: newBackoff()} }
+
+// Shoulder is a new slot for one lane alone. The broker gives it a job only while no shared slot waits for one.
+func (t *Taker) Shoulder(lane string) *Slot {
+	return &Slot{taker: t, lane: lane, backoff: newBackoff()}
+}
+
+// Subscribed is whether slots can get jobs: there is a session with the broker, and an order to take by.
+func (t *Taker) Subscribed() bool {
+	t.mu.Lock()
+	following := t.effective != nil
+	t.mu.Unlock()
+	return following && t.conn.Up()
+}
+
+// order is which lanes a slot tries now.
+type order struct {
+	lanes   []string        // most urgent first; without absent ones
+	plain   bool            // one lane and no other: subscribe to it and stay so
+	changed <-chan struct{} // closed when the order is void
+	again   <-chan time.Time
+}
+
+// order for a slot; lane is a shoulder's, "" for a shared slot.
+func (t *Taker) order(lane string, turn int) order {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := order{changed: t.changed}
+	all := []string{lane}
+	if lane == "" {
+		all = nil
+		if t.effective != nil {
+			all = t.effective.TakeOrder(t.pool, turn)
+		}
+	}
+	o.plain = len(all) == 1
+	for _, l := range all {
+		if wait := time.Until(t.absent[l]); wait <= 0 {
+			o.lanes = append(o.lanes, l)
+		} else if o.again == nil {
+			o.again = time.After(wait)
+		}
+	}
+	return o
+}
+
+// laneError is an error about one lane's queue.
+type laneError struct {
+	lane string
+	err  error
+}
+
+func (e *laneError) Error() string { return fmt.Sprintf("lane %q: %v", e.lane, e.err) }
+func (e *laneError) Unwrap() error { return e.err }
+
+// trouble notes an error that cost a slot its channel, and is whether the slot should pause before its next attempt.
+func (t *Taker) trouble(err error) (pause bool) {
+	var about *laneError
+	if !errors.As(err, &about) {
+		t.complain("", "can't take jobs; trying again and again", err)
+		return true
+	}
+	if code(err) != amqp.NotFound {
+		t.complain(about.lane, "can't take jobs from a lane; trying again and again", err)
+		return true
+	}
+	t.mu.Lock()
+	t.absent[about.lane] = time.Now().Add(lookAgain)
+	t.mu.Unlock()
+	t.complain(about.lane, "a lane's queue isn't there: start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
+	return false
+}
+
+// complain warns, the same about the same thing only once.
+func (t *Taker) complain(about, message string, err error) {
+	t.mu.Lock()
+	text := err.Error()
+	known := t.said[about] == text
+	t.said[about] = text
+	t.mu.Unlock()
+	if !known {
+		t.log.Warn(message, slog.String("lane", about), slog.Any("error", err))
+	}
+}
+
+// fine takes complaints back.
+func (t *Taker) fine(lane string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.said) > 0 {
+		delete(t.said, lane)
+		delete(t.said, "")
+		delete(t.absent, lane)
+	}
+}
