@@ -1,45 +1,18 @@
 package lanes
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 )
-
-// Problem is one thing wrong with a policy, with the path of the field it is about.
-type Problem struct {
-	Path    string `json:"path"`    // lanes[2].promote.to
-	Message string `json:"message"` // no lane "standrad"; did you mean "standard"?
-}
-
-// Problems is every problem of a policy at once. It is an error when it isn't empty.
-type Problems []Problem
-
-func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, q := range p {
-		lines[i] = q.Path + ": " + q.Message
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (p *Problems) add(path, format string, args ...any) {
-	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
-}
-
-// err is p as an error, nil when there is no problem.
-func (p Problems) err() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return p
-}
 
 // Load reads the policy file at path, fills in defaults and validates it. The error lists every problem (Problems).
 func Load(path string) (*Policy, error) {
@@ -57,19 +30,21 @@ func Load(path string) (*Policy, error) {
 // Parse decodes a policy strictly (unknown and doubled fields are problems), fills in defaults and validates it.
 // The error is Problems, or says where the YAML itself breaks.
 func Parse(data []byte) (*Policy, error) {
-	raw, err := yaml.YAMLToJSONStrict(data)
+	tree, problems, err := readYAML(data)
 	if err != nil {
-		return nil, fmt.Errorf("not YAML: %w", err)
+		return nil, err
 	}
-	var tree any
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	d.UseNumber()
-	if err := d.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("not YAML: %w", err)
+	fields, ok := tree.(map[string]any)
+	switch {
+	case tree == nil:
+		problems.add("policy", "is empty")
+		return nil, problems
+	case !ok:
+		problems.add("policy", "must be a map of fields, not %s", describe(tree))
+		return nil, problems
 	}
 	var p Policy
-	var problems Problems
-	decode("", tree, reflect.ValueOf(&p).Elem(), &problems)
+	decodeFields("", fields, reflect.ValueOf(&p).Elem(), &problems)
 	p.Default()
 	if found := p.validate(); len(problems) == 0 {
 		problems = found
@@ -82,13 +57,45 @@ func Parse(data []byte) (*Policy, error) {
 	return &p, nil
 }
 
-// unrelated is those of found that aren't about a field that p couldn't read (or about what contains one).
-func (p Problems) unrelated(found Problems) Problems {
-	return slices.DeleteFunc(found, func(f Problem) bool {
-		return slices.ContainsFunc(p, func(q Problem) bool {
-			return strings.HasPrefix(q.Path, f.Path) || strings.HasPrefix(f.Path, q.Path)
-		})
-	})
+// doubledField is how the YAML library says that a field is there twice.
+var doubledField = regexp.MustCompile(`(line \d+): key (.+) already set in map`)
+
+// nextDocument is where a YAML document begins. All but the first would be passed over in silence.
+var nextDocument = regexp.MustCompile(`(?m)^---(\s|$)`)
+
+// readYAML is the document as JSON values. Doubled fields are problems and not an error, since the rest can be read.
+func readYAML(data []byte) (tree any, problems Problems, err error) {
+	raw, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		for _, m := range doubledField.FindAllStringSubmatch(err.Error(), -1) {
+			problems.add(m[1], "field %s is there twice", m[2])
+		}
+		if len(problems) == 0 {
+			return nil, nil, fmt.Errorf("not YAML: %w", err)
+		}
+		if raw, err = yaml.YAMLToJSON(data); err != nil {
+			return nil, nil, fmt.Errorf("not YAML: %w", err)
+		}
+	}
+	if begins := nextDocument.FindAllIndex(data, 2); len(begins) == 2 || len(begins) == 1 && hasContent(data[:begins[0][0]]) {
+		problems.add("policy", "is one YAML document, but there is another one after a line with ---")
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&tree); err != nil {
+		return nil, nil, fmt.Errorf("not YAML: %w", err)
+	}
+	return tree, problems, nil
+}
+
+// hasContent is whether there is more than blank lines, comments and directives.
+func hasContent(yaml []byte) bool {
+	for line := range bytes.Lines(yaml) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {
+			return true
+		}
+	}
+	return false
 }
 
 // decode puts the JSON value from into the Go value to and notes every problem with its path, where a standard decoder
@@ -98,6 +105,11 @@ func decode(path string, from any, to reflect.Value, problems *Problems) {
 		return
 	}
 	if u, ok := to.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		switch from.(type) {
+		case map[string]any, []any:
+			problems.add(path, "must be a single value, not %s", describe(from))
+			return
+		}
 		if err := u.UnmarshalText([]byte(fmt.Sprint(from))); err != nil {
 			problems.add(path, "%s", err)
 		}
@@ -110,7 +122,7 @@ func decode(path string, from any, to reflect.Value, problems *Problems) {
 	case reflect.Struct:
 		m, ok := from.(map[string]any)
 		if !ok {
-			problems.add(where(path), "must be a map of fields, not %s", describe(from))
+			problems.add(path, "must be a map of fields, not %s", describe(from))
 			return
 		}
 		decodeFields(path, m, to, problems)
@@ -169,13 +181,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-func where(path string) string {
-	if path == "" {
-		return "policy"
-	}
-	return path
-}
-
 func describe(v any) string {
 	switch v := v.(type) {
 	case map[string]any:
@@ -200,43 +205,4 @@ func kindName(k reflect.Kind) string {
 	default:
 		return "a text"
 	}
-}
-
-// suggest is `; did you mean "x"?` for the candidate that is at most two edits away, else nothing.
-func suggest(word string, candidates []string) string {
-	best, distance := "", 3
-	for _, c := range candidates {
-		if d := edits(word, c); d < distance {
-			best, distance = c, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// edits is the number of letters to insert, delete, change or swap to get from a to b (optimal string alignment).
-func edits(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -36,7 +36,7 @@ func Fail(kind ErrorKind, err error) error {
 	return &JobError{Kind: kind, Err: err}
 }
 
-// KindOf is the kind of the outermost JobError in err's chain; a bare context error is Interrupted, anything else
+// KindOf is the kind of the outermost JobError in err's chain; a bare context.Canceled is Interrupted, anything else
 // Transient. It is "" for nil.
 func KindOf(err error) ErrorKind {
 	var j *JobError
@@ -66,5 +66,5 @@ func (k ErrorKind) Permanent() bool {
 var (
 	ErrLost      = errors.New("the claim is lost: another worker has taken the job over")
 	ErrCancelled = errors.New("the job was cancelled")
-	ErrAway      = errors.New("the ledger is away")
+	ErrAway      = errors.New("redis is away")
 )

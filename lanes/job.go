@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxMessage is the largest wire form of a job, in bytes. A job names its media; it doesn't carry it.
@@ -36,16 +36,19 @@ var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // ErrNoID is a message that names no job: neither its body nor its AMQP message_id.
 var ErrNoID = errors.New("no id")
 
-// Encode is the wire form of the job. It fails when the job isn't valid or too large.
+// Encode is the wire form of the job. It fails when the job isn't valid or is too large.
 func Encode(j Job) ([]byte, error) {
 	j.Version = WireVersion
 	if err := j.Check(); err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(j)
-	if err != nil {
+	var wire bytes.Buffer
+	e := json.NewEncoder(&wire)
+	e.SetEscapeHTML(false) // or each & of a signed URL takes six bytes of the limit
+	if err := e.Encode(j); err != nil {
 		return nil, fmt.Errorf("job %s: %w", j.ID, err)
 	}
+	body := bytes.TrimSuffix(wire.Bytes(), []byte("\n"))
 	if len(body) > MaxMessage {
 		return nil, fmt.Errorf("job %s is %d bytes on the wire, over the limit of %d: put large data into the input and name its URL", j.ID, len(body), MaxMessage)
 	}
@@ -60,41 +63,63 @@ func Decode(body []byte, messageID string) (job Job, unknown []string, err error
 	if len(body) > MaxMessage {
 		return job, nil, fmt.Errorf("the message is %d bytes, over the limit of %d", len(body), MaxMessage)
 	}
+	if !utf8.Valid(body) {
+		return job, nil, errors.New("the message is not UTF-8, so it is not JSON")
+	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return job, nil, fmt.Errorf("the message is not a JSON object: %w", err)
+	var wrong *json.UnmarshalTypeError
+	switch err := json.Unmarshal(body, &fields); {
+	case errors.As(err, &wrong):
+		return job, nil, fmt.Errorf("the message must be a JSON object, not a JSON %s", wrong.Value)
+	case err != nil:
+		return job, nil, fmt.Errorf("the message is not JSON: %w", err)
+	case fields == nil:
+		return job, nil, errors.New("the message must be a JSON object, not null")
 	}
-	if fields == nil {
-		return job, nil, errors.New("the message is null, not a JSON object")
-	}
-	for name := range fields {
-		if !slices.Contains(wireFields, name) {
-			unknown = append(unknown, name)
-		}
-	}
-	slices.Sort(unknown)
-	if err := json.Unmarshal(body, &job); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			err = fmt.Errorf("field %q must not be a %s", wrong.Field, wrong.Value)
-		}
-		return job, unknown, err
-	}
+	unknown, err = job.read(fields)
 	if job.ID == "" {
 		job.ID = messageID
 	}
-	return job, unknown, job.Check()
+	if err == nil {
+		err = job.Check()
+	}
+	return job, unknown, err
 }
 
-var wireFields = []string{"version", "id", "kind", "labels", "input", "output", "params", "overwrite"}
+// read takes the fields in, by their exact names: encoding/json would also take "ID" for "id", which other readers of the
+// same message don't. The error is about the first wrong one.
+func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err error) {
+	known := map[string]struct {
+		field any
+		must  string
+	}{
+		"version":   {&j.Version, "a whole number"},
+		"id":        {&j.ID, "a text"},
+		"kind":      {&j.Kind, "a text"},
+		"labels":    {&j.Labels, "an object of texts"},
+		"input":     {&j.Input, "a text"},
+		"output":    {&j.Output, "a text"},
+		"params":    {&j.Params, "an object"},
+		"overwrite": {&j.Overwrite, "true or false"},
+	}
+	for _, name := range sortedKeys(fields) {
+		f, ok := known[name]
+		if !ok {
+			unknown = append(unknown, name)
+		} else if wrong := json.Unmarshal(fields[name], f.field); wrong != nil && err == nil {
+			err = fmt.Errorf("field %q must be %s", name, f.must)
+		}
+	}
+	return unknown, err
+}
 
 // Check says what keeps the job from being run by anyone. Whether a kind exists and its params fit is the handler's to say.
 func (j Job) Check() error {
 	switch {
 	case j.ID == "":
 		return ErrNoID
-	case !idForm.MatchString(j.ID):
-		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", clip(j.ID, 80))
+	case !ValidID(j.ID):
+		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and more than . or ..", clip(j.ID, 80))
 	case j.Version != 0 && j.Version != WireVersion:
 		return fmt.Errorf("version %d of the wire form is not known here; this Siren reads version %d", j.Version, WireVersion)
 	case j.Kind == "":
@@ -129,5 +154,5 @@ func NewID(now time.Time) string {
 	return idAlphabet.EncodeToString(b[:])
 }
 
-// ValidID is whether id may name a job.
-func ValidID(id string) bool { return idForm.MatchString(id) }
+// ValidID is whether id may name a job. It also names a folder of the job's attempts, so it can't be . or ..
+func ValidID(id string) bool { return idForm.MatchString(id) && id != "." && id != ".." }

@@ -3,8 +3,9 @@ package lanes
 import "slices"
 
 // TakeOrder lists the lanes that a shared slot of the pool tries, first to last: the pool's own lanes by urgency, then
-// its guests, then former lanes. On odd turns a promoted lane stands directly before the lane that it takes turns with, so
-// a slot that counts its turns gives each of the two every other job. Shut-out guests are left out unless promoted.
+// its guests, then former lanes. A slot counts its turns: on every other one a promoted lane stands directly before the
+// lane that it takes turns with, so each of the two gets every other job (with several promoted to the same lane, each gets
+// its part; a lane promoted to a promoted one shares that one's turns). Guests that are shut out stay so unless they take turns here.
 func (e *Effective) TakeOrder(pool string, turn int) []string {
 	q, ok := e.Policy.Pool(pool)
 	if !ok {
@@ -13,24 +14,39 @@ func (e *Effective) TakeOrder(pool string, turn int) []string {
 	order := e.byUrgency(q.Lanes)
 	shut := slices.Contains(e.NoGuests, pool)
 	for _, g := range e.byUrgency(q.Guests) {
-		if _, promoted := e.Turns[g]; !shut || promoted {
+		if !shut || q.serves(e.Turns[g]) {
 			order = append(order, g)
 		}
 	}
 	if slices.Contains(q.Lanes, e.Policy.DefaultLane()) {
 		order = append(order, e.Former...)
 	}
-	if turn%2 == 0 {
-		return order
-	}
-	for _, lane := range e.Policy.LaneNames() {
-		to, promoted := e.Turns[lane]
-		from, at := slices.Index(order, lane), slices.Index(order, to)
-		if promoted && from >= 0 && at >= 0 && at < from {
-			order = slices.Insert(slices.Delete(order, from, from+1), at, lane)
+	for _, lane := range slices.Clone(order) {
+		if slices.Contains(order, e.Turns[lane]) {
+			continue // not a lane that gives turns away, but one that takes them
+		}
+		first := e.whoseTurn(lane, order, turn)
+		from, at := slices.Index(order, first), slices.Index(order, lane)
+		if at < from {
+			order = slices.Insert(slices.Delete(order, from, from+1), at, first)
 		}
 	}
 	return order
+}
+
+// whoseTurn is the lane itself, or one of those promoted to it (or to them).
+func (e *Effective) whoseTurn(lane string, order []string, turn int) string {
+	var promoted []string
+	for _, l := range order {
+		if l != lane && e.Turns[l] == lane {
+			promoted = append(promoted, l)
+		}
+	}
+	n := len(promoted) + 1
+	if i := turn % n; i > 0 {
+		return e.whoseTurn(promoted[i-1], order, turn/n)
+	}
+	return lane
 }
 
 // byUrgency is the given lanes in the policy's order of precedence.

@@ -1,6 +1,10 @@
 package lanes
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // Policy is the one file (siren.yaml) that says which lanes there are, who serves them and within which limits.
 // Load reads, defaults and validates one; a Policy made by hand goes through Default and Validate.
@@ -168,14 +172,16 @@ func (q Pool) Shoulders() (lane string, slots int) {
 	return "", 0
 }
 
+// serves is whether the pool is the lane's home or takes it as a guest.
+func (q Pool) serves(lane string) bool {
+	return slices.Contains(q.Lanes, lane) || slices.Contains(q.Guests, lane)
+}
+
 // Backoff is the time before attempt+1, without jitter; attempt counts from 1.
 func (r Retries) Backoff(attempt int) time.Duration {
-	wait := float64(r.First)
-	for range attempt - 1 {
-		wait *= r.Factor
-		if wait >= float64(r.Max) {
-			break
-		}
+	wait := float64(r.First) * math.Pow(r.Factor, float64(max(0, attempt-1)))
+	if wait >= float64(r.Max) { // compared as floats: a large one is no Duration any more
+		return r.Max.D()
 	}
-	return min(time.Duration(wait), time.Duration(r.Max))
+	return time.Duration(wait)
 }

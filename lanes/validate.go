@@ -3,6 +3,7 @@ package lanes
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +28,11 @@ func (p *Policy) validate() Problems {
 	p.checkPools(&problems)
 	p.checkStorage(&problems)
 	p.checkBroker(&problems)
+	p.checkTiming(&problems)
+	return problems
+}
+
+func (p *Policy) checkTiming(problems *Problems) {
 	t := p.Timing
 	for _, f := range []struct {
 		name string
@@ -45,7 +51,6 @@ func (p *Policy) validate() Problems {
 	if t.Lease < Duration(3*time.Second) {
 		problems.add("timing.lease", "must be at least 3s: it is renewed every third of it")
 	}
-	return problems
 }
 
 func (p *Policy) checkLanes(problems *Problems) {
@@ -62,9 +67,9 @@ func (p *Policy) checkLanes(problems *Problems) {
 			defaults = append(defaults, l.Name)
 		}
 		for j, m := range l.Match {
-			if _, err := labels.Parse(m); err != nil {
+			if s, err := labels.Parse(m); err != nil {
 				problems.add(fmt.Sprintf("%s.match[%d]", at, j), "%q is not a label selector: %v", m, err)
-			} else if strings.TrimSpace(m) == "" {
+			} else if s.Empty() {
 				problems.add(fmt.Sprintf("%s.match[%d]", at, j), "is empty and would match every job; leave match out of the default lane instead")
 			}
 		}
@@ -92,9 +97,9 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 	}
 	if l.MaxRuntime <= 0 {
 		problems.add(at+".maxRuntime", "must be above 0, not %s", l.MaxRuntime)
-	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.MaxRuntime > limit {
+	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.MaxRuntime > limit && limit > 0 {
 		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job away from a worker that still runs it; "+
-			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout", l.MaxRuntime, p.Broker.ConsumerTimeout, max(limit, 0))
+			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout", l.MaxRuntime, p.Broker.ConsumerTimeout, limit)
 	}
 	if l.MaxCrashes < 1 {
 		problems.add(at+".maxCrashes", "must be at least 1")
@@ -147,18 +152,22 @@ func (p *Policy) checkPools(problems *Problems) {
 			problems.add(at+".lanes", "needs at least one lane that this pool is home to")
 		}
 		for j, lane := range q.Lanes {
-			p.checkLaneRef(fmt.Sprintf("%s.lanes[%d]", at, j), lane, problems)
-			homes[lane] = append(homes[lane], q.Name)
+			if p.checkLaneRef(fmt.Sprintf("%s.lanes[%d]", at, j), lane, q.Lanes[:j], problems) {
+				homes[lane] = append(homes[lane], q.Name)
+			}
 		}
 		for j, lane := range q.Guests {
-			p.checkLaneRef(fmt.Sprintf("%s.guests[%d]", at, j), lane, problems)
-			if slices.Contains(q.Lanes, lane) {
-				problems.add(fmt.Sprintf("%s.guests[%d]", at, j), "%q is already one of this pool's own lanes", lane)
+			guest := fmt.Sprintf("%s.guests[%d]", at, j)
+			if p.checkLaneRef(guest, lane, q.Guests[:j], problems) && slices.Contains(q.Lanes, lane) {
+				problems.add(guest, "%q is already one of this pool's own lanes", lane)
 			}
 		}
 		checkPoolSize(at, q, problems)
 	}
 	for i, l := range p.Lanes {
+		if l.Name == "" || p.Rank(l.Name) < i {
+			continue // the name is the problem
+		}
 		switch h := homes[l.Name]; len(h) {
 		case 1:
 		case 0:
@@ -209,10 +218,17 @@ func checkPoolSize(at string, q Pool, problems *Problems) {
 	}
 }
 
-func (p *Policy) checkLaneRef(path, lane string, problems *Problems) {
+// checkLaneRef is whether lane is one of the policy's and not among those named before it.
+func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Problems) bool {
+	if slices.Contains(before, lane) {
+		problems.add(path, "%q is there twice", lane)
+		return false
+	}
 	if p.Rank(lane) == len(p.Lanes) {
 		problems.add(path, "no lane %q%s", lane, suggest(lane, p.LaneNames()))
+		return false
 	}
+	return true
 }
 
 func (p *Policy) checkStorage(problems *Problems) {
@@ -221,17 +237,21 @@ func (p *Policy) checkStorage(problems *Problems) {
 		u, err := url.Parse(s.Prefix)
 		switch {
 		case err != nil:
-			problems.add(at+".prefix", "%q is not a URL", s.Prefix)
+			problems.add(at+".prefix", "is not a URL") // and may hold a password: it isn't repeated
+		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+			problems.add(at+".prefix", "must have no query, fragment or user; credentials come from the workers' environment")
 		case !slices.Contains([]string{"file", "s3", "http", "https"}, u.Scheme):
 			problems.add(at+".prefix", "%q: the scheme must be file, s3, http or https", s.Prefix)
-		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-			problems.add(at+".prefix", "%q: no query, fragment or user, please", s.Prefix)
+		case u.Scheme == "file" && !strings.HasPrefix(s.Prefix, "file:///"):
+			problems.add(at+".prefix", "%q: write file:///absolute/dir/", s.Prefix)
+		case u.Scheme == "s3" && u.Host == "":
+			problems.add(at+".prefix", "%q names no bucket; write s3://bucket/prefix/", s.Prefix)
+		case u.Host == "" && u.Scheme != "file":
+			problems.add(at+".prefix", "%q names no host", s.Prefix)
 		case !strings.HasSuffix(u.Path, "/"):
 			problems.add(at+".prefix", "%q must end in a slash, or it would also allow its neighbours (%sX)", s.Prefix, s.Prefix)
-		case u.Scheme == "file" && (u.Host != "" || strings.Contains(s.Prefix, "/../")):
-			problems.add(at+".prefix", "%q: write file:///absolute/dir/", s.Prefix)
-		case u.Scheme != "file" && u.Host == "":
-			problems.add(at+".prefix", "%q names no %s", s.Prefix, map[bool]string{true: "bucket", false: "host"}[u.Scheme == "s3"])
+		case u.Path != "/" && path.Clean(u.Path)+"/" != u.Path:
+			problems.add(at+".prefix", "%q must not contain //, /./ or /../", s.Prefix)
 		case s.Write && strings.HasPrefix(u.Scheme, "http"):
 			problems.add(at+".write", "%s can only be read", u.Scheme)
 		}
@@ -260,20 +280,6 @@ func checkName(at, name string, seen map[string]bool, problems *Problems) {
 		problems.add(at+".name", "%q is there twice", name)
 	}
 	seen[name] = true
-}
-
-// Warnings says what is allowed but seldom meant. Today that is one thing: a lane that strict order can starve.
-func (p *Policy) Warnings() []Problem {
-	var w Problems
-	ordinary := p.DefaultLane()
-	for i, l := range p.Lanes {
-		home, _ := p.Home(l.Name)
-		if i > p.Rank(ordinary) && l.Promote == nil && slices.Contains(home.Lanes, ordinary) {
-			w.add(fmt.Sprintf("lanes[%d]", i), "%q shares pool %q with the more urgent %q and starves while that alone keeps the pool full; "+
-				"give it promote, or a pool of its own", l.Name, home.Name, ordinary)
-		}
-	}
-	return w
 }
 
 func quoted(names []string) string {

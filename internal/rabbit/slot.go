@@ -65,19 +65,8 @@ func (s *Slot) take(ctx context.Context) (arrival, error) {
 	if a, err := s.sweep(ctx, o.lanes); !errors.Is(err, errEmpty) {
 		return a, err
 	}
-	// All are empty. One slot looks for the whole worker; the others wait for their turn to.
-	select {
-	case s.taker.looking <- struct{}{}:
-		defer func() { <-s.taker.looking }()
-	case <-o.changed:
-		return arrival{}, errAgain
-	case <-ctx.Done():
-		return arrival{}, ctx.Err()
-	}
-	// Jobs may have come while it waited for its turn, and a sweep keeps precedence among them.
-	if a, err := s.sweep(ctx, o.lanes); !errors.Is(err, errEmpty) {
-		return a, err
-	}
+	// Every idle slot looks by itself: with one looking for the whole worker, the broker would hand the second job of a
+	// burst to a shoulder while a shared slot is idle.
 	return s.look(ctx, o)
 }
 

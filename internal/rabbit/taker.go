@@ -23,7 +23,6 @@ type Taker struct {
 	pool    string
 	log     *slog.Logger
 	pause   time.Duration // before a job goes back whose retry or dead letter couldn't be published
-	looking chan struct{} // the right to subscribe for all shared slots: one of them at a time
 
 	mu        sync.Mutex
 	effective *lanes.Effective     // nil until the first Follow
@@ -39,7 +38,6 @@ func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
 		conn: consume, publish: publish, pool: pool,
 		log:     consume.log,
 		pause:   5 * time.Second,
-		looking: make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		absent:  map[string]time.Time{},
 		said:    map[string]string{},

@@ -148,19 +148,19 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 	made := c.record(ctx, records)
 	for k, err := range c.publish.EnqueueBatch(ctx, entries) {
 		outcomes[at[k]].Err = err
-		if err != nil && !errors.Is(err, ErrUncertain) && made != nil && made[k] {
+		if err != nil && !errors.Is(err, ErrUncertain) && k < len(made) && made[k] {
 			c.withdraw(ctx, entries[k].Job.ID)
 		}
 	}
 	return outcomes
 }
 
-// record makes the jobs' records before they are published. Without Redis there are none until the jobs start.
+// record makes the jobs' records before they are published and says which were made by that. Without Redis there are none
+// until the jobs start.
 func (c *Client) record(ctx context.Context, jobs []lanes.Delivery) []bool {
 	made, err := c.ledger.CreateAll(ctx, jobs)
 	if err != nil {
-		c.log.Warn("the jobs have no record until they start", "jobs", len(jobs), "error", err)
-		return nil
+		c.log.Warn("jobs have no record until they start", "jobs", len(jobs)-len(made), "error", err)
 	}
 	return made
 }
@@ -185,6 +185,7 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	case err == nil:
 	case c.classify != nil:
 		c.log.Warn("classifying by an older policy", "error", err)
+		c.readAt = time.Now() // an absent Redis must not hold up each job
 		return c.classify, nil
 	case errors.Is(err, redis.ErrNotFound):
 		return nil, ErrNoPolicy
@@ -204,28 +205,38 @@ func (c *Client) Get(ctx context.Context, id string) (lanes.Record, error) {
 	return c.ledger.Get(ctx, id)
 }
 
-// Wait returns the job's record once it is completed, dead or cancelled. A job that was sent by plain AMQP is not known
-// (ErrNotFound) until it starts.
+// Wait returns the job's record once it is completed, dead or cancelled. While Redis is away nobody can know; Wait then
+// goes on when it is back, or ends with ctx and says so. ErrNotFound is a job without a record: one that was sent by plain
+// AMQP, or enqueued while Redis was away, has none until it starts.
 func (c *Client) Wait(ctx context.Context, id string) (lanes.Record, error) {
 	var last lanes.Record
+	var unknown error
 	for r, err := range c.Watch(ctx, id) {
 		switch {
-		case errors.Is(err, lanes.ErrAway): // it goes on when Redis is back
-			c.log.Warn("waiting for Redis to come back", "job", id)
-		case err != nil:
+		case err == nil:
+			last, unknown = r, nil
+		case errors.Is(err, lanes.ErrAway):
+			unknown = err
+			c.log.Warn("what became of a job can't be known while Redis is away", "job", id, "error", err)
+		case ctx.Err() == nil:
 			return r, err
-		default:
-			last = r
 		}
 	}
-	if !last.State.Final() {
+	switch {
+	case last.State.Final():
+		return last, nil
+	case unknown != nil:
+		return last, fmt.Errorf("wait for job %s: %w; what became of it can't be known: %w", id, context.Cause(ctx), unknown)
+	default:
 		return last, fmt.Errorf("wait for job %s: %w", id, context.Cause(ctx))
 	}
-	return last, nil
 }
 
-// Watch yields each job's record now and after every change, until all of them have ended or ctx does. Thousands of jobs
-// cost one subscription.
+// Watch yields each job's record now and after every change, until all of them have ended, the loop is left, or ctx ends,
+// which is then the last error. Thousands of jobs cost one subscription.
+//
+// Other errors don't end it: ErrNotFound (in the record only its ID) means that this job is watched no longer,
+// lanes.ErrAway (the record is empty) that Redis is away; it goes on when that is back.
 func (c *Client) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
 	return c.ledger.Watch(ctx, ids...)
 }

@@ -1,0 +1,135 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	maxPlans  = 10_000 // that the stream keeps, about
+	planBatch = 500
+)
+
+// Board is where the leading scaler posts what all others follow: the policy in force, what it sees, what it decided. It
+// also says who leads. It is safe for concurrent use.
+type Board struct {
+	store *Store
+	log   *slog.Logger
+}
+
+// NewBoard makes a board.
+func NewBoard(s *Store, log *slog.Logger) *Board { return &Board{s, log} }
+
+// PublishPolicy puts e in force and returns its revision. That grows only when the content differs from what is in force,
+// and is always above e.Revision then: a publisher that passes the last revision it knew keeps it growing even when Redis
+// has lost its data.
+func (b *Board) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, error) {
+	known := e.Revision
+	e.Revision = 0
+	revision, err := publishScript.Run(ctx, b.store.client, []string{policyKey}, encode(e), known).Int64()
+	return revision, failed("publish the policy", err)
+}
+
+// Policy returns the policy in force; ErrNotFound when no scaler has published one.
+func (b *Board) Policy(ctx context.Context) (lanes.Effective, error) {
+	h, err := b.store.client.HGetAll(ctx, policyKey).Result()
+	if err == nil && len(h) == 0 {
+		err = ErrNotFound
+	}
+	var e lanes.Effective
+	if err == nil {
+		err = json.Unmarshal([]byte(h["content"]), &e)
+	}
+	e.Revision = number(h["revision"])
+	return e, failed("read the policy in force", err)
+}
+
+// KnownLanes remembers the named lanes and returns all that were ever remembered, sorted: those that left the policy may
+// still hold jobs.
+func (b *Board) KnownLanes(ctx context.Context, names ...string) ([]string, error) {
+	if len(names) > 0 {
+		if err := b.store.client.SAdd(ctx, lanesKey, anys(names)...).Err(); err != nil {
+			return nil, failed("remember the lanes", err)
+		}
+	}
+	known, err := b.store.client.SMembers(ctx, lanesKey).Result()
+	slices.Sort(known)
+	return known, failed("read the known lanes", err)
+}
+
+// PutSnapshot replaces the snapshot.
+func (b *Board) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
+	return failed("post the snapshot", b.store.client.Set(ctx, snapshotKey, encode(s), 0).Err())
+}
+
+// Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old it is.
+func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
+	text, err := b.store.client.Get(ctx, snapshotKey).Bytes()
+	if errors.Is(err, goredis.Nil) {
+		err = ErrNotFound
+	}
+	var s lanes.Snapshot
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	return s, failed("read the snapshot", err)
+}
+
+// Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
+func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
+	err := b.store.client.XAdd(ctx, &goredis.XAddArgs{
+		Stream: plansKey, MaxLen: maxPlans, Approx: true, Values: []any{"plan", encode(p)},
+	}).Err()
+	return failed("record a plan", err)
+}
+
+// Plans returns at most limit plans of a pool ("" for all pools) made at or after since, the latest first.
+func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
+	plans := []lanes.Plan{}
+	for end := "+"; len(plans) < limit; {
+		messages, err := b.store.client.XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
+		if err != nil {
+			return nil, failed("read the plans", err)
+		}
+		for _, m := range messages {
+			end = "(" + m.ID
+			text, _ := m.Values["plan"].(string)
+			var p lanes.Plan
+			if err := json.Unmarshal([]byte(text), &p); err != nil {
+				b.log.Warn("a plan can't be read", slog.String("entry", m.ID), slog.Any("error", err))
+				continue
+			}
+			if p.At.Before(since) {
+				return plans, nil
+			}
+			if (pool == "" || pool == p.Pool) && len(plans) < limit {
+				plans = append(plans, p)
+			}
+		}
+		if len(messages) < planBatch {
+			break
+		}
+	}
+	return plans, nil
+}
+
+// Lead makes the candidate the leader for ttl, or prolongs its lead, and says whether it leads; false when another one
+// does. The candidate's name has to be unique among all processes. It leads no longer than ttl after the start of the
+// last call that said true.
+func (b *Board) Lead(ctx context.Context, candidate string, ttl time.Duration) (bool, error) {
+	leads, err := leadScript.Run(ctx, b.store.client, []string{leaderKey}, candidate, ttl.Milliseconds()).Bool()
+	return leads, failed("stand for leader", err)
+}
+
+// Resign ends the candidate's lead, so that another one can follow at once. It does nothing when it doesn't lead.
+func (b *Board) Resign(ctx context.Context, candidate string) error {
+	return failed("resign as leader", resignScript.Run(ctx, b.store.client, []string{leaderKey}, candidate).Err())
+}

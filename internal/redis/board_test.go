@@ -1,0 +1,166 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestPolicyRevision(t *testing.T) {
+	_, b, raw := freshRoster(t)
+	if _, err := b.Policy(t.Context()); !errors.Is(err, redis.ErrNotFound) {
+		t.Errorf("no policy: %v, want ErrNotFound", err)
+	}
+	e := lanes.Effective{Policy: *testPolicy()}
+	publish := func(step string, want int64) {
+		t.Helper()
+		got, err := b.PublishPolicy(t.Context(), e)
+		if err != nil || got != want {
+			t.Errorf("%s: revision %d, %v; want %d", step, got, err, want)
+		}
+		e.Revision = got
+	}
+	publish("first", 1)
+	publish("the same", 1)
+	e.Turns = map[string]string{"bulk": "standard"}
+	publish("another", 2)
+	got, err := b.Policy(t.Context())
+	if err != nil || !reflect.DeepEqual(got, e) {
+		t.Errorf("policy\n%+v, %v; want\n%+v", got, err, e)
+	}
+	e.Revision = 0 // another publisher, which doesn't know
+	publish("the same by another", 2)
+	e.Revision = 41
+	must(t, raw.FlushDB(t.Context()).Err())
+	publish("after a loss", 42)
+}
+
+func TestKnownLanes(t *testing.T) {
+	_, b, _ := freshRoster(t)
+	for _, step := range []struct{ names, want []string }{
+		{nil, []string{}}, {[]string{"standard", "express"}, []string{"express", "standard"}}, {[]string{"bulk"}, []string{"bulk", "express", "standard"}},
+	} {
+		if got, err := b.KnownLanes(t.Context(), step.names...); err != nil || !slices.Equal(got, step.want) {
+			t.Errorf("after %v: %v, %v; want %v", step.names, got, err, step.want)
+		}
+	}
+}
+
+func TestSnapshot(t *testing.T) {
+	_, b, _ := freshRoster(t)
+	if _, err := b.Snapshot(t.Context()); !errors.Is(err, redis.ErrNotFound) {
+		t.Errorf("no snapshot: %v, want ErrNotFound", err)
+	}
+	want := lanes.Snapshot{
+		At: time.Now().UTC(), Leader: "scaler-1", Budget: 4,
+		Lanes: []lanes.LaneStatus{{Name: "express", OldestWait: lanes.Duration(time.Second)}}, Pools: []lanes.PoolStatus{{Name: "general", Lanes: []string{"express"}}},
+	}
+	must(t, b.PutSnapshot(t.Context(), want))
+	if got, err := b.Snapshot(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("snapshot %+v, %v", got, err)
+	}
+}
+
+func TestPlans(t *testing.T) {
+	_, b, raw := freshRoster(t)
+	start := time.Now().UTC()
+	for i := range 1200 {
+		must(t, b.Record(t.Context(), lanes.Plan{At: start.Add(time.Duration(i) * time.Second), Pool: []string{"general", "batch"}[i%2], To: i, Reason: lanes.Backlog}))
+	}
+	must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
+	tests := []struct {
+		name               string
+		pool               string
+		since              time.Time
+		limit              int
+		count, newest, end int
+	}{
+		{"all", "", time.Time{}, 5000, 1200, 1199, 0},
+		{"of a pool", "batch", time.Time{}, 5000, 600, 1199, 1},
+		{"since", "general", start.Add(1000 * time.Second), 5000, 100, 1198, 1000},
+		{"limited", "", time.Time{}, 7, 7, 1199, 1193},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			plans, err := b.Plans(t.Context(), tt.pool, tt.since, tt.limit)
+			if err != nil || len(plans) != tt.count {
+				t.Fatalf("%d plans, %v; want %d", len(plans), err, tt.count)
+			}
+			if plans[0].To != tt.newest || plans[len(plans)-1].To != tt.end {
+				t.Errorf("from %d to %d, want from %d to %d", plans[0].To, plans[len(plans)-1].To, tt.newest, tt.end)
+			}
+		})
+	}
+}
+
+func xadd(plan string) *goredis.XAddArgs {
+	return &goredis.XAddArgs{Stream: "siren:plans", Values: []any{"plan", plan}}
+}
+
+func TestPlansAreCapped(t *testing.T) {
+	_, b, raw := freshRoster(t)
+	pipe := raw.Pipeline()
+	for i := range 12_000 {
+		pipe.XAdd(t.Context(), xadd(fmt.Sprintf(`{"to":%d}`, i)))
+	}
+	_, err := pipe.Exec(t.Context())
+	must(t, err)
+	must(t, b.Record(t.Context(), lanes.Plan{To: 12_000}))
+	if n := raw.XLen(t.Context(), "siren:plans").Val(); n < 10_000 || n > 10_200 {
+		t.Errorf("%d plans kept, want about 10000", n)
+	}
+}
+
+func TestLead(t *testing.T) {
+	_, b, _ := freshRoster(t)
+	lead := func(step, candidate string, want bool) {
+		t.Helper()
+		if got, err := b.Lead(t.Context(), candidate, 150*time.Millisecond); err != nil || got != want {
+			t.Errorf("%s: %s leads %v, %v; want %v", step, candidate, got, err, want)
+		}
+	}
+	lead("first come", "a", true)
+	lead("too late", "b", false)
+	time.Sleep(100 * time.Millisecond)
+	lead("prolonged", "a", true)
+	time.Sleep(100 * time.Millisecond)
+	lead("still", "b", false)
+	time.Sleep(100 * time.Millisecond)
+	lead("run out", "b", true)
+	must(t, b.Resign(t.Context(), "a")) // it isn't a's to give
+	lead("b's lead", "a", false)
+	must(t, b.Resign(t.Context(), "b"))
+	lead("vacant", "a", true)
+}
+
+func TestAwayIsSaid(t *testing.T) {
+	s := open(t, "redis://:secret@127.0.0.1:1")
+	b := redis.NewBoard(s, discard)
+	r := redis.NewRoster(s, discard)
+	ctx := context.Background()
+	for name, call := range map[string]func() error{
+		"ping":     func() error { return s.Ping(ctx) },
+		"beat":     func() error { _, err := r.Beat(ctx, lanes.Heartbeat{Worker: "a"}); return err },
+		"workers":  func() error { _, _, err := r.Workers(ctx); return err },
+		"park":     func() error { return r.Park(ctx, []string{"a"}, time.Second) },
+		"policy":   func() error { _, err := b.Policy(ctx); return err },
+		"publish":  func() error { _, err := b.PublishPolicy(ctx, lanes.Effective{}); return err },
+		"snapshot": func() error { _, err := b.Snapshot(ctx); return err },
+		"plans":    func() error { _, err := b.Plans(ctx, "", time.Time{}, 1); return err },
+		"lead":     func() error { _, err := b.Lead(ctx, "a", time.Second); return err },
+	} {
+		start := time.Now()
+		if err := call(); !errors.Is(err, lanes.ErrAway) || time.Since(start) > time.Second {
+			t.Errorf("%s: %v after %s, want ErrAway at once", name, err, time.Since(start))
+		}
+	}
+}

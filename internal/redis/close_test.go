@@ -1,0 +1,139 @@
+package redis_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestCloseAsCompleted(t *testing.T) {
+	l, raw := freshLedger(t)
+	c := claim(t, l, delivery("job", "bulk"), "w1", lanes.Granted)
+	outputs := []lanes.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
+	for range 2 { // told twice, since an answer may get lost
+		must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed, Outputs: outputs, Service: time.Second}))
+	}
+	r := get(t, l, "job")
+	if r.State != lanes.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Second || !r.LeaseUntil.IsZero() || r.Progress.Fraction != 1 {
+		t.Errorf("record %+v", r)
+	}
+	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl < 23*time.Hour || ttl > 24*time.Hour {
+		t.Errorf("kept for %s, want 24h", ttl)
+	}
+}
+
+func TestCloseAsRetrying(t *testing.T) {
+	l, raw := freshLedger(t)
+	d := delivery("job", "bulk")
+	next := time.Now().Add(time.Minute).Truncate(time.Millisecond).UTC()
+	must(t, l.Close(t.Context(), claim(t, l, d, "w1", lanes.Granted), lanes.Outcome{State: lanes.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
+	r := get(t, l, "job")
+	if r.State != lanes.Retrying || !r.NextAt.Equal(next) || r.Attempts != 1 || len(r.Error) > 5000 || !strings.HasSuffix(r.Error, "é…") {
+		t.Errorf("record %+v", r)
+	}
+	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
+		t.Errorf("a retrying job expires in %s", ttl)
+	}
+	if n, first, err := l.Retrying(t.Context(), "bulk"); err != nil || n != 1 || !first.Equal(next) {
+		t.Errorf("retrying: %d, next %s, %v", n, first, err)
+	}
+	claim(t, l, d, "w2", lanes.Granted)
+	if n, first, err := l.Retrying(t.Context(), "bulk"); err != nil || n != 0 || !first.IsZero() {
+		t.Errorf("after the claim: %d, next %s, %v", n, first, err)
+	}
+}
+
+func TestCloseAsDeadAndReplay(t *testing.T) {
+	l, raw := freshLedger(t)
+	d := delivery("job", "bulk")
+	c := claim(t, l, d, "w1", lanes.Granted)
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}))
+	if r := get(t, l, "job"); r.State != lanes.Dead || r.Reason != "bad input" || r.Error != "not a video" || r.EndedAt.IsZero() {
+		t.Errorf("record %+v", r)
+	}
+	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
+		t.Errorf("ttl %s", ttl)
+	}
+	d.Replay = 2
+	c = claim(t, l, d, "w1", lanes.Granted)
+	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
+		t.Errorf("a running job expires in %s", ttl)
+	}
+	if n := raw.ZCard(t.Context(), "siren:dead").Val(); n != 0 {
+		t.Errorf("%d dead jobs after the replay", n)
+	}
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input"}))
+	claim(t, l, d, "w1", lanes.Buried) // the same replay again
+}
+
+func TestCloseRefuses(t *testing.T) {
+	l, _ := freshLedger(t)
+	c := claim(t, l, delivery("job", "bulk"), "w1", lanes.Granted)
+	if err := l.Close(t.Context(), c, lanes.Outcome{State: lanes.Running}); err == nil {
+		t.Error("closed as running")
+	}
+	held := claim(t, l, delivery("job", "bulk"), "w2", lanes.HeldByLive)
+	if err := l.Close(t.Context(), held, lanes.Outcome{State: lanes.Completed}); !errors.Is(err, lanes.ErrLost) {
+		t.Errorf("closed by another worker: %v, want ErrLost", err)
+	}
+}
+
+func TestCreateIsSetIfAbsent(t *testing.T) {
+	l, _ := freshLedger(t)
+	d := delivery("job", "bulk")
+	for i, want := range []bool{true, false} {
+		if made, err := l.Create(t.Context(), d.Job, d.Lane, d.EnqueuedAt); err != nil || made != want {
+			t.Errorf("create %d: %v, %v", i, made, err)
+		}
+	}
+	if r := get(t, l, "job"); r.State != lanes.Queued || r.Lane != "bulk" || r.Attempts != 0 || !r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
+		t.Errorf("record %+v", r)
+	}
+	batch := []lanes.Delivery{delivery("new-1", "bulk"), delivery("job", "bulk"), delivery("new-2", "express")}
+	made, err := l.CreateAll(t.Context(), batch)
+	if err != nil || !reflect.DeepEqual(made, []bool{true, false, true}) {
+		t.Errorf("batch: %v, %v", made, err)
+	}
+	if made, err := l.CreateAll(t.Context(), nil); err != nil || len(made) != 0 {
+		t.Errorf("empty batch: %v, %v", made, err)
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	l, _ := freshLedger(t)
+	d := delivery("unpublished", "bulk")
+	_, err := l.Create(t.Context(), d.Job, d.Lane, d.EnqueuedAt)
+	must(t, err)
+	must(t, l.Withdraw(t.Context(), "unpublished"))
+	must(t, l.Withdraw(t.Context(), "unpublished"))
+	if _, err := l.Get(t.Context(), "unpublished"); err == nil {
+		t.Error("it is still there")
+	}
+	run := delivery("ran", "bulk")
+	must(t, l.Close(t.Context(), claim(t, l, run, "w", lanes.Granted), lanes.Outcome{State: lanes.Queued}))
+	must(t, l.Withdraw(t.Context(), "ran"))
+	get(t, l, "ran")
+}
+
+// TestLostData is a Redis that was emptied while a job ran: the worker keeps its claim, and the record comes back.
+func TestLostData(t *testing.T) {
+	l, raw := freshLedger(t)
+	d := delivery("job", "bulk")
+	c := claim(t, l, d, "w1", lanes.Granted)
+	must(t, raw.FlushDB(t.Context()).Err())
+	must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
+	claim(t, l, d, "w2", lanes.HeldByLive)
+	must(t, raw.FlushDB(t.Context()).Err())
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+	if r := get(t, l, "job"); r.State != lanes.Completed || r.Kind != "probe" || r.Attempts != 1 {
+		t.Errorf("record %+v", r)
+	}
+	must(t, raw.FlushDB(t.Context()).Err())
+	if again := claim(t, l, d, "w2", lanes.Granted); again.Token <= c.Token {
+		t.Errorf("token %d after %d: an old claim could pass for the new one", again.Token, c.Token)
+	}
+}

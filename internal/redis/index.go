@@ -1,0 +1,188 @@
+package redis
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// The indexes are sorted sets beside the records, written after each script that changes what they say. They may lag or
+// miss a write when Redis goes away in between; readers therefore believe the record, and remove what they find wrong.
+const (
+	scanSize  = 500             // records in one round trip
+	sweepSize = 50_000          // index entries that one call of Sweep looks at
+	headSize  = 10              // retrying jobs that one call of Retrying looks at
+	lateAfter = 2 * time.Second // a job that is overdue for so long may have an entry too many
+)
+
+// before is what a record said before a move; the zero value when there was none.
+type before struct {
+	state lanes.State
+	lane  string
+}
+
+// change is a move as the indexes see it.
+type change struct {
+	id       string
+	was      before
+	state    lanes.State // new
+	next     time.Time   // Retrying
+	enqueued time.Time   // for a record that the move made
+}
+
+// reindex brings the indexes in line with a change. Most changes need nothing.
+func (l *Ledger) reindex(ctx context.Context, c change) {
+	p := l.store.client.Pipeline()
+	if c.was.state == "" && !c.enqueued.IsZero() {
+		p.ZAddNX(ctx, jobsKey, goredis.Z{Score: float64(millis(c.enqueued)), Member: c.id})
+	}
+	if c.was.state == lanes.Retrying && c.state != lanes.Retrying {
+		p.ZRem(ctx, retryingKey(c.was.lane), c.id)
+	}
+	if c.was.state == lanes.Dead && c.state != lanes.Dead {
+		p.ZRem(ctx, deadKey, c.id)
+	}
+	switch c.state {
+	case lanes.Retrying:
+		p.ZAdd(ctx, retryingKey(c.was.lane), goredis.Z{Score: float64(millis(c.next)), Member: c.id})
+	case lanes.Dead:
+		p.ZAdd(ctx, deadKey, goredis.Z{Score: float64(millis(time.Now())), Member: c.id})
+	}
+	if p.Len() == 0 {
+		return
+	}
+	if _, err := p.Exec(ctx); err != nil {
+		l.log.Warn("a job is missing from a list, or in one too many", slog.String("job", c.id), slog.Any("error", err))
+	}
+}
+
+func members(entries []goredis.Z) []string {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = e.Member.(string)
+	}
+	return ids
+}
+
+// repair removes index entries that are wrong.
+func (l *Ledger) repair(ctx context.Context, key string, wrong []any) {
+	if len(wrong) == 0 {
+		return
+	}
+	if err := l.store.client.ZRem(ctx, key, wrong...).Err(); err != nil {
+		l.log.Debug("an index isn't repaired yet", slog.String("index", key), slog.Any("error", err))
+	}
+}
+
+// Retrying is how many jobs of a lane wait for their next attempt, and when the first of them is due (zero for none).
+// Each call removes a few entries of jobs that are overdue and no longer wait.
+func (l *Ledger) Retrying(ctx context.Context, lane string) (int, time.Time, error) {
+	key := retryingKey(lane)
+	var count *goredis.IntCmd
+	var first *goredis.ZSliceCmd
+	_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		count = p.ZCard(ctx, key)
+		first = p.ZRangeWithScores(ctx, key, 0, headSize-1)
+		return nil
+	})
+	if err != nil {
+		return 0, time.Time{}, failed("count the retrying jobs of lane "+lane, err)
+	}
+	entries := first.Val()
+	n := int(count.Val())
+	if len(entries) > 0 && time.Since(due(entries[0])) > lateAfter {
+		wrong, err := l.notWaiting(ctx, members(entries))
+		if err != nil {
+			return 0, time.Time{}, failed("look at the overdue jobs of lane "+lane, err)
+		}
+		l.repair(ctx, key, wrong)
+		n -= len(wrong)
+		entries = without(entries, wrong)
+	}
+	if len(entries) == 0 {
+		return n, time.Time{}, nil
+	}
+	return n, due(entries[0]), nil
+}
+
+func due(e goredis.Z) time.Time { return fromMillis(int64(e.Score)) }
+
+// notWaiting is those of the jobs that aren't retrying any more.
+func (l *Ledger) notWaiting(ctx context.Context, ids []string) ([]any, error) {
+	states, err := l.fields(ctx, ids, "state")
+	if err != nil {
+		return nil, err
+	}
+	var wrong []any
+	for i, id := range ids {
+		if lanes.State(states[i]) != lanes.Retrying {
+			wrong = append(wrong, id)
+		}
+	}
+	return wrong, nil
+}
+
+func without(entries []goredis.Z, wrong []any) []goredis.Z {
+	gone := map[any]bool{}
+	for _, id := range wrong {
+		gone[id] = true
+	}
+	var left []goredis.Z
+	for _, e := range entries {
+		if !gone[e.Member] {
+			left = append(left, e)
+		}
+	}
+	return left
+}
+
+// Sweep removes index entries whose record has expired, at most some ten thousand per call, and returns how many. The
+// leading scaler calls it once a minute. Only entries older than timing.keep are looked at: no younger record expires.
+func (l *Ledger) Sweep(ctx context.Context) (int, error) {
+	l.sweeping.Lock()
+	defer l.sweeping.Unlock()
+	removed := 0
+	for _, key := range []string{deadKey, jobsKey} {
+		n, err := l.sweep(ctx, key)
+		removed += n
+		if err != nil {
+			return removed, failed("sweep "+key, err)
+		}
+	}
+	return removed, nil
+}
+
+func (l *Ledger) sweep(ctx context.Context, key string) (removed int, err error) {
+	oldest := strconv.FormatInt(time.Now().UnixMilli()-l.keep(), 10)
+	kept := l.swept[key]
+	for looked := 0; looked < sweepSize; looked += scanSize {
+		ids, err := l.store.client.ZRangeByScore(ctx, key, &goredis.ZRangeBy{Min: "-inf", Max: oldest, Offset: kept, Count: scanSize}).Result()
+		if err != nil {
+			return removed, err
+		}
+		states, err := l.fields(ctx, ids, "state")
+		if err != nil {
+			return removed, err
+		}
+		var gone []any
+		for i, id := range ids {
+			if states[i] == "" {
+				gone = append(gone, id)
+			}
+		}
+		l.repair(ctx, key, gone)
+		removed += len(gone)
+		kept += int64(len(ids) - len(gone))
+		if len(ids) < scanSize {
+			kept = 0
+			break
+		}
+	}
+	l.swept[key] = kept // go on behind those that live long, should they be very many
+	return removed, nil
+}

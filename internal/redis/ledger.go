@@ -1,0 +1,248 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Ledger keeps one record per job and grants the claims on them. It is safe for concurrent use.
+//
+// While Redis is away its moves return within two seconds, and once that is known at once: Claim answers Unclaimed,
+// Close goes into the buffer; Renew, Create and Withdraw return lanes.ErrAway.
+type Ledger struct {
+	store  *Store
+	log    *slog.Logger
+	timing atomic.Pointer[lanes.Timing]
+	away   *absence
+
+	mu   sync.Mutex
+	open map[string]lanes.Delivery // by job id: what runs here, with a claim or without
+
+	sweeping sync.Mutex
+	swept    map[string]int64 // by index: how many of its oldest entries the next Sweep passes over
+}
+
+// NewLedger makes a ledger with the default lease and keep. Closing the store ends it.
+func NewLedger(s *Store, log *slog.Logger) *Ledger {
+	l := &Ledger{store: s, log: log, open: map[string]lanes.Delivery{}, swept: map[string]int64{}, away: newAbsence(s, log)}
+	l.SetPolicy(&lanes.Policy{})
+	return l
+}
+
+// SetPolicy makes the ledger follow a policy's timing.lease and timing.keep, from the next move on.
+func (l *Ledger) SetPolicy(p *lanes.Policy) {
+	own := lanes.Policy{Timing: p.Timing}
+	own.Default()
+	l.timing.Store(&own.Timing)
+}
+
+func (l *Ledger) lease() int64 { return l.timing.Load().Lease.D().Milliseconds() }
+func (l *Ledger) keep() int64  { return l.timing.Load().Keep.D().Milliseconds() }
+
+// Create makes the record of a job that is about to be published. It is false, and changes nothing, when there is one
+// already. lanes.ErrAway is no reason not to publish: the record is then made by the first claim.
+func (l *Ledger) Create(ctx context.Context, job lanes.Job, lane string, at time.Time) (bool, error) {
+	made, err := l.CreateAll(ctx, []lanes.Delivery{{Job: job, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
+	if err != nil {
+		return false, err
+	}
+	return made[0], nil
+}
+
+// CreateAll is Create for many jobs in a few round trips: of each delivery it takes Job, Lane, EnqueuedAt and ReadyAt. The
+// answers are in the order of the jobs. With an error some of the records may have been made: the answers end there.
+func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, error) {
+	made := make([]bool, 0, len(jobs))
+	for part := range slices.Chunk(jobs, scanSize) {
+		err := l.do(ctx, "make job records", func(ctx context.Context) error {
+			some, err := l.create(ctx, part)
+			made = append(made, some...)
+			return err
+		})
+		if err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery) ([]bool, error) {
+	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
+	index := make([]goredis.Z, len(jobs))
+	now := time.Now()
+	for i, d := range jobs {
+		keys[i], args[i] = jobKey(d.Job.ID), newFields(d, now)
+		index[i] = goredis.Z{Score: float64(millis(firstSeen(d, now))), Member: d.Job.ID}
+	}
+	cmds, err := l.store.runAll(ctx, createScript, keys, args)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.store.client.ZAddNX(ctx, jobsKey, index...).Err(); err != nil {
+		return nil, err
+	}
+	made := make([]bool, len(jobs))
+	for i, cmd := range cmds {
+		made[i], _ = cmd.Bool()
+	}
+	return made, nil
+}
+
+// Withdraw deletes the record of a job that certainly wasn't published. A job that somebody has run stays.
+func (l *Ledger) Withdraw(ctx context.Context, id string) error {
+	return l.do(ctx, "withdraw job "+id, func(ctx context.Context) error {
+		gone, err := withdrawScript.Run(ctx, l.store.client, []string{jobKey(id)}).Bool()
+		if err != nil || !gone {
+			return err
+		}
+		return l.store.client.ZRem(ctx, jobsKey, id).Err()
+	})
+}
+
+// Claim asks for the right to run a delivery. For a job without a record it makes one. A job whose workers have vanished
+// maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away: the job runs, and storage
+// decides. An error means that this record is broken, or is ctx's.
+func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
+	claim, now := lanes.Claim{JobID: d.Job.ID}, time.Now()
+	args := append([]any{
+		movesChannel(d.Job.ID), rand.Text(), worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt),
+	}, newFields(d, now)...)
+	var was before
+	err := l.do(ctx, "claim job "+d.Job.ID, func(ctx context.Context) error {
+		r, err := claimScript.Run(ctx, l.store.client, []string{jobKey(d.Job.ID)}, args...).Slice()
+		if err != nil {
+			return err
+		}
+		claim.State = lanes.ClaimState(r[0].(string))
+		claim.Token, claim.Attempts, claim.Crashes = r[1].(int64), int(r[2].(int64)), int(r[3].(int64))
+		was = before{lanes.State(r[4].(string)), r[5].(string)}
+		return nil
+	})
+	switch {
+	case errors.Is(err, lanes.ErrAway):
+		l.away.unclaimed.Add(1)
+		l.remember(d)
+		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt)}, nil
+	case err != nil:
+		return lanes.Claim{}, err
+	case claim.State == lanes.Granted:
+		l.remember(d)
+		l.reindex(ctx, change{id: d.Job.ID, was: was, state: lanes.Running, enqueued: firstSeen(d, now)})
+	}
+	return claim, nil
+}
+
+// Renew extends a claim's lease and notes the progress. The worker stops the job on lanes.ErrLost and lanes.ErrCancelled,
+// and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed claim it does nothing.
+func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error {
+	if c.State != lanes.Granted {
+		return nil
+	}
+	doing := "renew the claim on job " + c.JobID
+	err := l.do(ctx, doing, func(ctx context.Context) error {
+		answer, err := l.renew(ctx, c, p)
+		if err == nil && answer == "absent" { // Redis has lost its data: nobody else can have a claim
+			if err = l.adopt(ctx, c, l.running(c.JobID)); err == nil {
+				answer, err = l.renew(ctx, c, p)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return refusal(answer)
+	})
+	if errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled) {
+		l.forget(c.JobID)
+	}
+	return err
+}
+
+func (l *Ledger) renew(ctx context.Context, c lanes.Claim, p lanes.Progress) (string, error) {
+	return renewScript.Run(ctx, l.store.client, []string{jobKey(c.JobID)}, movesChannel(c.JobID), c.Token, l.lease(), encode(p)).Text()
+}
+
+// refusal is the error for the one-word answer of a script.
+func refusal(answer string) error {
+	switch answer {
+	case "ok":
+		return nil
+	case "cancelled":
+		return lanes.ErrCancelled
+	default:
+		return lanes.ErrLost
+	}
+}
+
+// do carries a move out, unless Redis is known to be away, and notices when it is. Errors say what was being done.
+func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context) error) error {
+	if cause := l.away.cause(); cause != nil {
+		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, cause)
+	}
+	bounded, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	err := move(bounded)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	}
+	if errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	if isAway(err) {
+		l.away.begin(err)
+	}
+	return failed(doing, err)
+}
+
+// remember keeps what runs, so that its record can be made anew should Redis lose it.
+func (l *Ledger) remember(d lanes.Delivery) {
+	d.Body, d.Receipt = nil, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[d.Job.ID] = d
+}
+
+func (l *Ledger) forget(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, id)
+}
+
+func (l *Ledger) running(id string) lanes.Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, ok := l.open[id]
+	if !ok {
+		d.Job.ID = id
+	}
+	return d
+}
+
+// adopt makes the record of a job anew that runs here while Redis knows nothing of it. With a claim the record says
+// running, with the claim's token, so that it goes on counting; the caller renews or closes it next.
+func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) error {
+	now := time.Now()
+	fields := newFields(d, now)
+	if c.State == lanes.Granted {
+		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)
+		fields[1] = string(lanes.Running)
+	}
+	if err := createScript.Run(ctx, l.store.client, []string{jobKey(c.JobID)}, fields...).Err(); err != nil {
+		return err
+	}
+	l.reindex(ctx, change{id: c.JobID, enqueued: firstSeen(d, now)})
+	return nil
+}

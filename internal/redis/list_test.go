@@ -1,0 +1,191 @@
+package redis_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// fill makes records of job-000 … in order of enqueue time, some of them in the same millisecond.
+func fill(t *testing.T, l *redis.Ledger, n int) time.Time {
+	t.Helper()
+	first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	var batch []lanes.Delivery
+	for i := range n {
+		d := delivery(fmt.Sprintf("job-%03d", i), []string{"express", "standard", "bulk"}[i%3])
+		d.EnqueuedAt = first.Add(time.Duration(i/4) * time.Second)
+		d.Job.Kind = []string{"probe", "transcode"}[i%2]
+		d.Job.Labels = map[string]string{"n": fmt.Sprint(i % 5)}
+		batch = append(batch, d)
+	}
+	_, err := l.CreateAll(t.Context(), batch)
+	must(t, err)
+	return first
+}
+
+// listAll turns the pages; between two of them it calls meanwhile.
+func listAll(t *testing.T, l *redis.Ledger, f redis.Filter, meanwhile func()) []string {
+	t.Helper()
+	var ids []string
+	for {
+		page, err := l.List(t.Context(), f)
+		must(t, err)
+		if f.Limit > 0 && len(page.Records) > f.Limit {
+			t.Fatalf("%d records on a page of %d", len(page.Records), f.Limit)
+		}
+		for _, r := range page.Records {
+			ids = append(ids, r.ID)
+		}
+		if f.After = page.Next; page.Next == "" {
+			return ids
+		}
+		if meanwhile != nil {
+			meanwhile()
+		}
+	}
+}
+
+func TestListIsNewestFirst(t *testing.T) {
+	l, _ := freshLedger(t)
+	fill(t, l, 57)
+	want := make([]string, 57)
+	for i := range want {
+		want[i] = fmt.Sprintf("job-%03d", 56-i)
+	}
+	for _, limit := range []int{0, 1, 7, 57, 1000} {
+		if got := listAll(t, l, redis.Filter{Limit: limit}, nil); !slices.Equal(got, want) {
+			t.Errorf("pages of %d: %v", limit, got)
+		}
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	l, _ := freshLedger(t)
+	first := fill(t, l, 60)
+	must(t, l.Close(t.Context(), claim(t, l, delivery("job-007", "standard"), "w", lanes.Granted), lanes.Outcome{State: lanes.Dead, Reason: "bad input"}))
+	claim(t, l, delivery("job-008", "bulk"), "w", lanes.Granted)
+	tests := []struct {
+		name string
+		f    redis.Filter
+		want int
+	}{
+		{"all", redis.Filter{}, 60},
+		{"lane", redis.Filter{Lane: "express"}, 20},
+		{"kind", redis.Filter{Kind: "transcode"}, 30},
+		{"lane and kind", redis.Filter{Lane: "express", Kind: "transcode"}, 10},
+		{"state", redis.Filter{State: lanes.Queued}, 58},
+		{"running", redis.Filter{State: lanes.Running}, 1},
+		{"dead", redis.Filter{State: lanes.Dead}, 1},
+		{"dead in another lane", redis.Filter{State: lanes.Dead, Lane: "bulk"}, 0},
+		{"labels", redis.Filter{Match: func(r lanes.Record) bool { return r.Labels["n"] == "3" }}, 12},
+		{"since", redis.Filter{Since: first.Add(10 * time.Second)}, 20},
+		{"nothing", redis.Filter{Lane: "no-such-lane"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, limit := range []int{0, 3} {
+				f := tt.f
+				f.Limit = limit
+				if got := listAll(t, l, f, nil); len(got) != tt.want {
+					t.Errorf("pages of %d: %d jobs, want %d: %v", limit, len(got), tt.want, got)
+				}
+			}
+		})
+	}
+	if _, err := l.List(t.Context(), redis.Filter{After: "nonsense"}); err == nil {
+		t.Error("a cursor of nobody's was taken")
+	}
+}
+
+// TestListWhileJobsComeAndGo: new jobs at the head and expired ones anywhere neither double nor hide others.
+func TestListWhileJobsComeAndGo(t *testing.T) {
+	l, raw := freshLedger(t)
+	fill(t, l, 40)
+	turn := 0
+	got := listAll(t, l, redis.Filter{Limit: 5}, func() {
+		turn++
+		d := delivery(fmt.Sprintf("new-%d", turn), "bulk")
+		_, err := l.Create(t.Context(), d.Job, d.Lane, time.Now())
+		must(t, err)
+		must(t, raw.Del(t.Context(), fmt.Sprintf("siren:job:job-%03d", 40-turn)).Err()) // behind the reader
+	})
+	want := make([]string, 40)
+	for i := range want {
+		want[i] = fmt.Sprintf("job-%03d", 39-i)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed %v", got)
+	}
+}
+
+func TestListRepairsTheIndex(t *testing.T) {
+	l, raw := freshLedger(t)
+	fill(t, l, 20)
+	for i := range 10 {
+		must(t, raw.Del(t.Context(), fmt.Sprintf("siren:job:job-%03d", 2*i)).Err())
+	}
+	if got := listAll(t, l, redis.Filter{Limit: 3}, nil); len(got) != 10 {
+		t.Errorf("listed %v", got)
+	}
+	if n := raw.ZCard(t.Context(), "siren:jobs").Val(); n != 10 {
+		t.Errorf("%d entries left, want 10", n)
+	}
+	must(t, raw.ZAdd(t.Context(), "siren:dead", zEntry("job-001", time.Now())).Err()) // it isn't dead
+	if got := listAll(t, l, redis.Filter{State: lanes.Dead}, nil); len(got) != 0 {
+		t.Errorf("listed as dead: %v", got)
+	}
+	if n := raw.ZCard(t.Context(), "siren:dead").Val(); n != 0 {
+		t.Errorf("%d dead entries left", n)
+	}
+}
+
+func TestListScansManyPagesOfTheIndex(t *testing.T) {
+	l, _ := freshLedger(t)
+	fill(t, l, 1300)
+	f := redis.Filter{Match: func(r lanes.Record) bool { return r.ID == "job-000" || r.ID == "job-1200" }}
+	if got := listAll(t, l, f, nil); !slices.Equal(got, []string{"job-1200", "job-000"}) {
+		t.Errorf("listed %v", got)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	l, raw := freshLedger(t)
+	fill(t, l, 30)
+	p := testPolicy()
+	p.Timing.Keep = lanes.Duration(time.Minute) // all of them are an hour old
+	l.SetPolicy(p)
+	for i := range 20 {
+		must(t, raw.Del(t.Context(), fmt.Sprintf("siren:job:job-%03d", i+5)).Err())
+	}
+	must(t, raw.ZAdd(t.Context(), "siren:dead", zEntry("gone", time.Now().Add(-time.Hour)), zEntry("too young", time.Now())).Err())
+	for _, want := range []int{21, 0} {
+		if n, err := l.Sweep(t.Context()); err != nil || n != want {
+			t.Errorf("swept %d, %v; want %d", n, err, want)
+		}
+	}
+	if all, dead := raw.ZCard(t.Context(), "siren:jobs").Val(), raw.ZCard(t.Context(), "siren:dead").Val(); all != 10 || dead != 1 {
+		t.Errorf("%d and %d entries left, want 10 and 1", all, dead)
+	}
+}
+
+func TestRetryingForgetsWhatNoLongerWaits(t *testing.T) {
+	l, raw := freshLedger(t)
+	soon := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	for i, next := range []time.Time{soon.Add(time.Minute), soon, soon.Add(time.Second)} {
+		c := claim(t, l, delivery(fmt.Sprint(i), "bulk"), "w", lanes.Granted)
+		must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: next}))
+	}
+	must(t, raw.ZAdd(t.Context(), "siren:retrying:bulk", zEntry("gone", time.Now().Add(-time.Minute))).Err())
+	for range 2 {
+		if n, first, err := l.Retrying(t.Context(), "bulk"); err != nil || n != 3 || !first.Equal(soon) {
+			t.Errorf("%d, first %s, %v; want 3, %s", n, first, err, soon)
+		}
+	}
+	if n, _, err := l.Retrying(t.Context(), "express"); err != nil || n != 0 {
+		t.Errorf("express: %d, %v", n, err)
+	}
+}

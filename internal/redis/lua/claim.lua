@@ -1,0 +1,64 @@
+-- claim: give one worker the right to run the job.
+-- KEYS[1]  the job's hash
+-- ARGV     1 channel, 2 nonce of this call, 3 worker, 4 lease ms, 5 max crashes, 6 replay, 7 attempt by the message,
+--          8 lane, 9 readyAt ms (0: unknown), then field, value, … of the record, should there be none
+-- returns  {answer, token, attempts, crashes, state before ('' for none), lane before}; the answer is one of lanes.ClaimState
+local key, channel, nonce, worker = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local lease, maxCrashes, replay, attempt = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local lane, ready = ARGV[8], tonumber(ARGV[9])
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+
+local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started')
+local state, started = was[1], was[9]
+-- A record's first token is the time in microseconds, so that one made anew after a loss never meets an old token.
+local token = tonumber(was[3] or t[1] * 1000000 + t[2])
+local attempts = tonumber(was[4] or attempt - 1)
+local crashes, known = tonumber(was[5] or 0), tonumber(was[6] or 0)
+
+local function answer(word)
+  return {word, token, attempts, crashes, state or '', was[2] or ''}
+end
+
+if not state then
+  redis.call('HSET', key, unpack(ARGV, 10))
+elseif state == 'running' then
+  if was[8] == nonce then -- asked once more, since the answer got lost
+    return answer(was[7] and 'granted' or 'poison')
+  end
+  if tonumber(was[7] or 0) > now then
+    return answer('held')
+  end
+  crashes = crashes + 1
+  if crashes >= maxCrashes then
+    token = token + 1 -- shuts the last worker out, should it live on, and lets this one close the record
+    redis.call('HSET', key, 'token', token, 'crashes', crashes, 'nonce', nonce)
+    redis.call('HDEL', key, 'lease')
+    return answer('poison')
+  end
+elseif state == 'dead' then
+  if replay <= known then
+    return answer('buried')
+  end
+  attempts, crashes = attempt - 1, 0
+  redis.call('PERSIST', key)
+elseif state ~= 'queued' and state ~= 'retrying' then
+  return answer('settled')
+end
+
+token = token + 1
+attempts = attempts + 1
+redis.call('HSET', key, 'state', 'running', 'lane', lane, 'token', token, 'attempts', attempts, 'crashes', crashes,
+  'replay', math.max(replay, known), 'worker', worker, 'nonce', nonce, 'lease', now + lease)
+redis.call('HDEL', key, 'next', 'progress', 'reason', 'ended')
+if ready > 0 then
+  redis.call('HSET', key, 'ready', ready)
+end
+if not started then
+  redis.call('HSET', key, 'started', now)
+  if ready > 0 then
+    redis.call('HSET', key, 'wait', math.max(0, now - ready))
+  end
+end
+redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
+return answer('granted')

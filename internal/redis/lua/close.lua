@@ -1,0 +1,52 @@
+-- close: note how a run ended.
+-- KEYS[1]  the job's hash
+-- ARGV     1 channel, 2 token (0: it ran without a claim), 3 new state, 4 how long ago it ended ms, 5 keep ms,
+--          6 attempt by the message and 7 how long it ran ms (both count without a claim only), then field, value, … to set
+-- returns  {answer, state before, lane}; the answer is ok, lost, cancelled, or absent when there is no record
+local key, channel, token, to = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local was = redis.call('HMGET', key, 'state', 'token', 'lane', 'attempts', 'lease')
+local state, attempts = was[1], tonumber(was[4] or 0)
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local ended = now - tonumber(ARGV[4])
+
+local function answer(word)
+  return {word, state or '', was[3] or ''}
+end
+
+if not state then
+  return answer('absent')
+elseif state == 'cancelled' then
+  return answer('cancelled')
+elseif token ~= '0' then
+  if was[2] ~= token then
+    return answer('lost')
+  elseif state == to then
+    return answer('ok') -- told once more, since the answer got lost
+  elseif state ~= 'running' then
+    return answer('lost')
+  end
+else
+  if state == 'completed' or state == 'dead' or state == 'superseded' then
+    return answer('ok') -- it has an end already
+  elseif to ~= 'completed' and state == 'running' and tonumber(was[5] or 0) > now then
+    return answer('ok') -- somebody runs it with a claim: what becomes of that counts
+  end
+  attempts = math.max(attempts, tonumber(ARGV[6]))
+  redis.call('HSETNX', key, 'started', ended - tonumber(ARGV[7]))
+end
+
+redis.call('HSET', key, 'state', to, 'attempts', attempts)
+redis.call('HDEL', key, 'lease', 'nonce', 'next', 'reason')
+if #ARGV > 7 then
+  redis.call('HSET', key, unpack(ARGV, 8))
+end
+if to == 'completed' or to == 'dead' then
+  redis.call('HSET', key, 'ended', ended)
+  redis.call('PEXPIRE', key, ARGV[5])
+elseif to == 'queued' then
+  redis.call('HSET', key, 'attempts', math.max(0, attempts - 1))
+  redis.call('HDEL', key, 'progress')
+end
+redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
+return answer('ok')

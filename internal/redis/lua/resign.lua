@@ -1,0 +1,7 @@
+-- resign: stop leading, if the candidate does.
+-- KEYS[1]  the leader
+-- ARGV     1 candidate
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0

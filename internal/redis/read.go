@@ -1,0 +1,81 @@
+package redis
+
+import (
+	"context"
+	"slices"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Get returns a job's record; ErrNotFound when there is none (any more).
+func (l *Ledger) Get(ctx context.Context, id string) (lanes.Record, error) {
+	records, err := l.read(ctx, []string{id})
+	if err != nil {
+		return lanes.Record{}, failed("read job "+id, err)
+	}
+	r, ok := records[id]
+	if !ok {
+		return lanes.Record{}, failed("job "+id, ErrNotFound)
+	}
+	return r, nil
+}
+
+// read returns those of the jobs that have a record, by id.
+func (l *Ledger) read(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
+	hashes, err := l.hashes(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	records := make(map[string]lanes.Record, len(ids))
+	for i, h := range hashes {
+		if len(h) > 0 {
+			records[ids[i]] = recordOf(ids[i], h)
+		}
+	}
+	return records, nil
+}
+
+// hashes returns the hash of each job, an empty one for a job without a record.
+func (l *Ledger) hashes(ctx context.Context, ids []string) ([]map[string]string, error) {
+	all := make([]map[string]string, 0, len(ids))
+	for part := range slices.Chunk(ids, scanSize) {
+		cmds := make([]*goredis.MapStringStringCmd, len(part))
+		_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+			for i, id := range part {
+				cmds[i] = p.HGetAll(ctx, jobKey(id))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cmds {
+			all = append(all, c.Val())
+		}
+	}
+	return all, nil
+}
+
+// fields returns one field of each job's hash, "" where there is none.
+func (l *Ledger) fields(ctx context.Context, ids []string, field string) ([]string, error) {
+	all := make([]string, 0, len(ids))
+	for part := range slices.Chunk(ids, scanSize) {
+		cmds := make([]*goredis.SliceCmd, len(part))
+		_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+			for i, id := range part {
+				cmds[i] = p.HMGet(ctx, jobKey(id), field) // no error for an absent one, unlike HGET
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cmds {
+			value, _ := c.Val()[0].(string)
+			all = append(all, value)
+		}
+	}
+	return all, nil
+}

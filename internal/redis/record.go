@@ -1,0 +1,95 @@
+package redis
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// maxError bounds the text of an error in a record, in bytes.
+const maxError = 4 << 10
+
+// newFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
+// set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress, outputs,
+// reason, error, and for the ledger alone: token, nonce (of the latest claim) and moves (counts the changes).
+func newFields(d lanes.Delivery, now time.Time) []any {
+	fields := []any{
+		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", millis(firstSeen(d, now)),
+		"replay", d.Replay, "moves", 0,
+	}
+	if len(d.Job.Labels) > 0 {
+		fields = append(fields, "labels", encode(d.Job.Labels))
+	}
+	if d.Job.Input != "" {
+		fields = append(fields, "input", d.Job.Input)
+	}
+	if d.Job.Output != "" {
+		fields = append(fields, "output", d.Job.Output)
+	}
+	if !d.ReadyAt.IsZero() {
+		fields = append(fields, "ready", millis(d.ReadyAt))
+	}
+	return fields
+}
+
+// firstSeen is when the job was enqueued, as far as its message says.
+func firstSeen(d lanes.Delivery, now time.Time) time.Time {
+	switch {
+	case !d.EnqueuedAt.IsZero():
+		return d.EnqueuedAt
+	case !d.ReadyAt.IsZero():
+		return d.ReadyAt
+	default:
+		return now
+	}
+}
+
+// recordOf reads a job's hash. A field that can't be read counts as absent: a list must not break on one record.
+func recordOf(id string, h map[string]string) lanes.Record {
+	r := lanes.Record{
+		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
+		EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
+		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]),
+		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
+		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
+		Worker: h["worker"], Reason: h["reason"], Error: h["error"],
+	}
+	decode(h["labels"], &r.Labels)
+	decode(h["progress"], &r.Progress)
+	decode(h["outputs"], &r.Outputs)
+	return r
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+func at(ms string) time.Time { return fromMillis(number(ms)) }
+
+func encode(v any) string {
+	text, _ := json.Marshal(v) // of values that always can be
+	return string(text)
+}
+
+func decode(text string, into any) {
+	if text != "" {
+		_ = json.Unmarshal([]byte(text), into)
+	}
+}
+
+// clip cuts an error's text to what a record keeps of it.
+func clip(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	cut := maxError
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return strings.TrimSpace(text[:cut]) + "…"
+}

@@ -1,0 +1,195 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// forgetAfter is how long a worker that fell silent stays on the roster: far longer than any goneAfter, so that whoever
+// reads the roster decides what gone means.
+const forgetAfter = 10 * time.Minute
+
+// parkLease is how long a worker stays parked without the leader saying so again: a few ticks.
+const parkLease = 5 * time.Second
+
+// Roster keeps the workers' heartbeats and the orders that wait for them. It is safe for concurrent use.
+type Roster struct {
+	store *Store
+	log   *slog.Logger
+}
+
+// NewRoster makes a roster.
+func NewRoster(s *Store, log *slog.Logger) *Roster { return &Roster{s, log} }
+
+// Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in two
+// when the policy in force has another revision than hb.Revision.
+func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
+	a, err := r.exchange(ctx, beatScript.EvalSha, hb)
+	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		a, err = r.exchange(ctx, beatScript.Eval, hb)
+	}
+	if err != nil {
+		return lanes.Orders{}, failed("heartbeat of worker "+hb.Worker, err)
+	}
+	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired}
+	if a.revision == 0 || a.revision == hb.Revision {
+		return orders, nil
+	}
+	e, err := NewBoard(r.store, r.log).Policy(ctx)
+	if err != nil {
+		return orders, err
+	}
+	orders.Effective = &e
+	return orders, nil
+}
+
+// answers is what Redis says to a heartbeat.
+type answers struct {
+	now, parkedUntil int64 // ms
+	retired          bool
+	revision         int64 // 0: no policy
+}
+
+type evalFunc func(ctx context.Context, c goredis.Scripter, keys []string, args ...any) *goredis.Cmd
+
+func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat) (answers, error) {
+	var now *goredis.Cmd
+	var parked, retired, revision *goredis.SliceCmd
+	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		now = eval(ctx, p, []string{workersKey}, hb.Worker, encode(hb))
+		parked = p.HMGet(ctx, parkedKey, hb.Worker) // no error for an absent field, unlike HGET
+		retired = p.HMGet(ctx, retiredKey, hb.Worker)
+		revision = p.HMGet(ctx, policyKey, "revision")
+		return nil
+	})
+	if err != nil {
+		return answers{}, err
+	}
+	at, err := now.Int64()
+	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired) != "", revision: number(only(revision))}, err
+}
+
+// only is the one value of an HMGET of one field; "" when the field is absent.
+func only(c *goredis.SliceCmd) string {
+	value, _ := c.Val()[0].(string)
+	return value
+}
+
+// Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now minus
+// its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten.
+func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
+	var clock *goredis.TimeCmd
+	var beats *goredis.MapStringStringCmd
+	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		clock = p.Time(ctx)
+		beats = p.HGetAll(ctx, workersKey)
+		return nil
+	})
+	if err != nil {
+		return nil, time.Time{}, failed("read the roster", err)
+	}
+	now := clock.Val().UTC()
+	var workers []lanes.Heartbeat
+	var silent []string
+	for _, name := range slices.Sorted(maps.Keys(beats.Val())) {
+		hb, ok := r.heartbeat(name, beats.Val()[name])
+		if !ok || now.Sub(hb.At) > forgetAfter {
+			silent = append(silent, name)
+			continue
+		}
+		workers = append(workers, hb)
+	}
+	if len(silent) > 0 {
+		if err := r.forget(ctx, silent...); err != nil {
+			return nil, time.Time{}, failed("forget silent workers", err)
+		}
+	}
+	return workers, now, nil
+}
+
+// heartbeat reads what beat.lua wrote. One that can't be read is reported and left out.
+func (r *Roster) heartbeat(name, text string) (lanes.Heartbeat, bool) {
+	ms, body, _ := strings.Cut(text, " ")
+	var hb lanes.Heartbeat
+	if err := json.Unmarshal([]byte(body), &hb); err != nil {
+		r.log.Warn("a heartbeat can't be read", slog.String("worker", name), slog.Any("error", err))
+		return lanes.Heartbeat{}, false
+	}
+	hb.At = at(ms)
+	return hb, true
+}
+
+// Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody does,
+// they go on by themselves: that is what makes a paused leader harmless.
+func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) error {
+	if len(workers) == 0 {
+		return nil
+	}
+	args := append([]any{ttl.Milliseconds()}, anys(workers)...)
+	return failed("park workers", parkScript.Run(ctx, r.store.client, []string{parkedKey}, args...).Err())
+}
+
+// Unpark lets workers take jobs again.
+func (r *Roster) Unpark(ctx context.Context, workers []string) error {
+	if len(workers) == 0 {
+		return nil
+	}
+	return failed("unpark workers", r.store.client.HDel(ctx, parkedKey, workers...).Err())
+}
+
+// Retire tells workers never to take a job again. There is no way back but Leave.
+func (r *Roster) Retire(ctx context.Context, workers []string) error {
+	if len(workers) == 0 {
+		return nil
+	}
+	var fields []any
+	for _, w := range workers {
+		fields = append(fields, w, 1)
+	}
+	return failed("retire workers", r.store.client.HSet(ctx, retiredKey, fields...).Err())
+}
+
+// Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
+// takes jobs again, and who retires.
+func (r *Roster) Order(ctx context.Context, park, unpark, retire []string) error {
+	if err := r.Unpark(ctx, unpark); err != nil {
+		return err
+	}
+	if err := r.Park(ctx, park, parkLease); err != nil {
+		return err
+	}
+	return r.Retire(ctx, retire)
+}
+
+// Leave takes a worker off the roster, with the orders for it. A worker leaves at its end, and may do so before its
+// first heartbeat too, so that it doesn't inherit the orders of a namesake that was killed.
+func (r *Roster) Leave(ctx context.Context, worker string) error {
+	return failed("leave the roster", r.forget(ctx, worker))
+}
+
+func (r *Roster) forget(ctx context.Context, workers ...string) error {
+	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for _, key := range []string{workersKey, parkedKey, retiredKey} {
+			p.HDel(ctx, key, workers...)
+		}
+		return nil
+	})
+	return err
+}
+
+func anys(names []string) []any {
+	all := make([]any, len(names))
+	for i, n := range names {
+		all[i] = n
+	}
+	return all
+}

@@ -1,0 +1,147 @@
+package redis_test
+
+import (
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func zEntry(id string, at time.Time) goredis.Z {
+	return goredis.Z{Score: float64(at.UnixMilli()), Member: id}
+}
+
+func freshRoster(t *testing.T) (*redis.Roster, *redis.Board, *goredis.Client) {
+	t.Helper()
+	s, raw := fresh(t)
+	return redis.NewRoster(s, discard), redis.NewBoard(s, discard), raw
+}
+
+func beat(t *testing.T, r *redis.Roster, hb lanes.Heartbeat) lanes.Orders {
+	t.Helper()
+	o, err := r.Beat(t.Context(), hb)
+	must(t, err)
+	return o
+}
+
+func TestHeartbeatsComeBackWhole(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	since := time.Now().Add(-time.Minute).UTC()
+	hb := lanes.Heartbeat{
+		Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, Slots: 2, Shoulder: 1, Subscribed: true,
+		Running: []lanes.Run{{Job: "a", Lane: "express", Shoulder: true, Since: since}},
+		Lanes: map[string]lanes.LaneWork{
+			"express": {Started: 5, Finished: 4, Failed: 1, Service: lanes.Duration(90 * time.Second), LastReady: since, First: 5, Waits: []int64{1, 20}},
+		},
+	}
+	beat(t, r, hb)
+	beat(t, r, lanes.Heartbeat{Worker: "batch-1", Pool: "batch"})
+	must(t, raw.HSet(t.Context(), "siren:workers", "broken", "12 {").Err())
+	workers, now, err := r.Workers(t.Context())
+	must(t, err)
+	if len(workers) != 2 || workers[0].Worker != "batch-1" {
+		t.Fatalf("workers %+v", workers)
+	}
+	got := workers[1]
+	if age := now.Sub(got.At); age < 0 || age > time.Second {
+		t.Errorf("age %s", age)
+	}
+	if got.At = hb.At; !reflect.DeepEqual(got, hb) {
+		t.Errorf("heartbeat\n%+v, want\n%+v", got, hb)
+	}
+}
+
+func TestSilentWorkersAreForgotten(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	for worker, silent := range map[string]time.Duration{"gone": 11 * time.Minute, "silent": 9 * time.Minute} {
+		beat(t, r, lanes.Heartbeat{Worker: worker})
+		text := raw.HGet(t.Context(), "siren:workers", worker).Val()
+		at := time.Now().Add(-silent).UnixMilli()
+		must(t, raw.HSet(t.Context(), "siren:workers", worker, strconv.FormatInt(at, 10)+text[13:]).Err())
+	}
+	must(t, r.Retire(t.Context(), []string{"gone"}))
+	workers, now, err := r.Workers(t.Context())
+	must(t, err)
+	if len(workers) != 1 || workers[0].Worker != "silent" || now.Sub(workers[0].At).Round(time.Minute) != 9*time.Minute {
+		t.Errorf("workers %+v", workers)
+	}
+	if n := raw.HLen(t.Context(), "siren:workers").Val() + raw.HLen(t.Context(), "siren:retired").Val(); n != 1 {
+		t.Errorf("%d fields left", n)
+	}
+}
+
+func TestOrders(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	a, b := lanes.Heartbeat{Worker: "a"}, lanes.Heartbeat{Worker: "b"}
+	want := func(step string, hb lanes.Heartbeat, orders lanes.Orders) {
+		t.Helper()
+		if got := beat(t, r, hb); got != orders {
+			t.Errorf("%s: %s gets %+v, want %+v", step, hb.Worker, got, orders)
+		}
+	}
+	want("at first", a, lanes.Orders{})
+	must(t, r.Park(t.Context(), []string{"a", "b"}, 200*time.Millisecond))
+	want("parked", a, lanes.Orders{Park: true})
+	want("parked", b, lanes.Orders{Park: true})
+	must(t, r.Unpark(t.Context(), []string{"b"}))
+	want("unparked", b, lanes.Orders{})
+	time.Sleep(120 * time.Millisecond)
+	must(t, r.Park(t.Context(), []string{"a"}, 200*time.Millisecond))
+	time.Sleep(120 * time.Millisecond)
+	want("prolonged", a, lanes.Orders{Park: true})
+	time.Sleep(120 * time.Millisecond)
+	want("run out", a, lanes.Orders{})
+	must(t, r.Park(t.Context(), []string{"b"}, time.Minute))
+	if left := raw.HKeys(t.Context(), "siren:parked").Val(); !reflect.DeepEqual(left, []string{"b"}) {
+		t.Errorf("parked: %v", left)
+	}
+	must(t, r.Retire(t.Context(), []string{"b"}))
+	want("retired", b, lanes.Orders{Park: true, Retire: true})
+	must(t, r.Unpark(t.Context(), []string{"b"}))
+	want("retired for good", b, lanes.Orders{Retire: true})
+	must(t, r.Leave(t.Context(), "b"))
+	want("a namesake", b, lanes.Orders{})
+	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil)} {
+		must(t, none)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	r, _, _ := freshRoster(t)
+	must(t, r.Order(t.Context(), []string{"a", "b"}, nil, nil))
+	must(t, r.Order(t.Context(), []string{"b"}, []string{"a"}, []string{"b"}))
+	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true}} {
+		if got := beat(t, r, lanes.Heartbeat{Worker: worker}); got != want {
+			t.Errorf("%s gets %+v, want %+v", worker, got, want)
+		}
+	}
+}
+
+func TestBeatBringsThePolicy(t *testing.T) {
+	r, b, raw := freshRoster(t)
+	hb := lanes.Heartbeat{Worker: "a"}
+	if o := beat(t, r, hb); o.Effective != nil {
+		t.Error("a policy before there is one")
+	}
+	e := lanes.Effective{Policy: *testPolicy(), NoGuests: []string{"general"}}
+	revision, err := b.PublishPolicy(t.Context(), e)
+	must(t, err)
+	must(t, raw.ScriptFlush(t.Context()).Err()) // a Redis that was restarted
+	o := beat(t, r, hb)
+	if e.Revision = revision; o.Effective == nil || !reflect.DeepEqual(*o.Effective, e) {
+		t.Fatalf("got %+v", o.Effective)
+	}
+	hb.Revision = revision
+	if o := beat(t, r, hb); o.Effective != nil {
+		t.Error("the policy that it follows already")
+	}
+	hb.Revision = revision + 5 // of a Redis that has lost its data
+	if o := beat(t, r, hb); o.Effective == nil {
+		t.Error("no policy")
+	}
+}

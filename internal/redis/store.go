@@ -1,0 +1,157 @@
+// Package redis keeps what Siren remembers between its processes in Redis: the ledger (job records and the claims on
+// them), the roster (heartbeats of the workers, parking, retiring) and the board (the policy in force, the snapshot, the
+// plans, who leads).
+//
+// Storage decides, Redis only saves work: no job is lost and no result doubled when Redis is away or empty. Then jobs
+// run without claims, and what became of them is kept in a bounded buffer until it is back.
+//
+// Errors wrap lanes.ErrAway when Redis can't be reached or can't serve right now; none contains a password.
+//
+// It knows lanes and go-redis. It decides nothing about jobs, retries or scaling: worker and scaler do.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// ErrNotFound is a job, policy or snapshot that isn't there (any more).
+var ErrNotFound = errors.New("not found")
+
+// Store is the connection to one Redis, shared by ledger, roster and board. It is safe for concurrent use.
+type Store struct {
+	client goredis.UniversalClient
+	log    *slog.Logger
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu   sync.Mutex     // orders spawn before Close
+	work sync.WaitGroup // goroutines that Close waits for
+}
+
+// Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
+// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does.
+func Open(url string, log *slog.Logger) (*Store, error) {
+	s, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	logLibrary(log)
+	life, end := context.WithCancel(context.Background())
+	return &Store{client: s.client(), log: log, life: life, end: end}, nil
+}
+
+// Ping is whether Redis answers, and can be written to.
+func (s *Store) Ping(ctx context.Context) error {
+	return failed("ping Redis", s.client.Ping(ctx).Err())
+}
+
+// Close ends the store's goroutines and connections. What a ledger still buffers is lost, with a warning: see Ledger.Flush.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.end()
+	s.mu.Unlock()
+	s.work.Wait()
+	if err := s.client.Close(); err != nil {
+		return fmt.Errorf("close the connections to Redis: %w", err)
+	}
+	return nil
+}
+
+// spawn runs a goroutine that ends with the store; none once it is closed.
+func (s *Store) spawn(work func(life context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.Err() == nil {
+		s.work.Go(func() { work(s.life) })
+	}
+}
+
+// failed wraps an error of Redis with what was being done: lanes.ErrAway beside the cause when Redis can't be reached or can't
+// serve. nil stays nil.
+func failed(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isAway(err):
+		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, err)
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+// refusals are the replies of a Redis that is there but can't serve right now: it may by itself, or once it is repaired.
+// Any other error reply is the fault of the command.
+var refusals = []string{
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY",
+	"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "UNKILLABLE",
+}
+
+// isAway is whether err says that Redis can't be reached or can't serve right now.
+func isAway(err error) bool {
+	for _, verdict := range []error{nil, context.Canceled, lanes.ErrLost, lanes.ErrCancelled, ErrNotFound} {
+		if errors.Is(err, verdict) {
+			return false
+		}
+	}
+	var reply goredis.Error
+	if !errors.As(err, &reply) {
+		return true // the network, a timeout, no connection free
+	}
+	for _, r := range refusals {
+		if strings.HasPrefix(reply.Error(), r) {
+			return true
+		}
+	}
+	return false
+}
+
+// runAll runs the script once for each of the keys in one round trip (two when Redis doesn't know the script yet).
+// Each command carries its own result or error.
+func (s *Store) runAll(ctx context.Context, script *goredis.Script, keys []string, args [][]any) ([]*goredis.Cmd, error) {
+	cmds := make([]*goredis.Cmd, len(keys))
+	_, err := s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i, key := range keys {
+			cmds[i] = script.EvalSha(ctx, p, []string{key}, args[i]...)
+		}
+		return nil
+	})
+	if !goredis.HasErrorPrefix(err, "NOSCRIPT") && !errors.Is(err, goredis.ErrNoScript) {
+		return cmds, err
+	}
+	_, err = s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i, key := range keys {
+			if cmds[i].Err() != nil {
+				cmds[i] = script.Eval(ctx, p, []string{key}, args[i]...)
+			}
+		}
+		return nil
+	})
+	return cmds, err
+}
+
+// millis is t as the integer that is stored; 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// fromMillis is the time that was stored; the zero time for 0.
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

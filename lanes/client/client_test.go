@@ -1,0 +1,223 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+func probe(id string, labels map[string]string) lanes.Job {
+	return lanes.Job{ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4", Output: "file:///out/" + id + ".json"}
+}
+
+func TestEnqueueAndWait(t *testing.T) {
+	c := newClient(t, options())
+	tests := []struct {
+		name string
+		job  lanes.Job
+		lane string
+		end  lanes.State
+	}{
+		{"classified by its labels", probe("", map[string]string{"urgent": "true"}), "express", lanes.Completed},
+		{"no selector wants it", probe("", nil), "standard", lanes.Completed},
+		{"its own id", probe("my-own_id.1", nil), "standard", lanes.Completed},
+		{"one that can't succeed", lanes.Job{Kind: "broken"}, "standard", lanes.Dead},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := within(t, 10*time.Second)
+			id, err := c.Enqueue(ctx, tt.job)
+			if err != nil || id == "" || tt.job.ID != "" && id != tt.job.ID {
+				t.Fatalf("id %q, %v", id, err)
+			}
+			r, err := c.Wait(ctx, id)
+			if err != nil || r.ID != id || r.State != tt.end || r.Lane != tt.lane || r.Attempts != 1 {
+				t.Errorf("record %+v, %v; want %s in %s", r, err, tt.end, tt.lane)
+			}
+			if again, err := c.Get(ctx, id); err != nil || again.State != tt.end {
+				t.Errorf("get: %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+func TestSameIDRunsOnce(t *testing.T) {
+	c := newClient(t, options())
+	ctx := within(t, 10*time.Second)
+	for range 3 {
+		if _, err := c.Enqueue(ctx, probe("same", nil)); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := c.Wait(ctx, "same"); err != nil || r.Attempts != 1 {
+			t.Fatalf("record %+v, %v", r, err)
+		}
+	}
+}
+
+func TestEnqueueBatch(t *testing.T) {
+	c := newClient(t, options())
+	ctx := within(t, 20*time.Second)
+	const n = 1500
+	jobs := make([]lanes.Job, n)
+	for i := range jobs {
+		jobs[i] = probe(fmt.Sprintf("batch-%d", i), nil)
+	}
+	jobs[7].Kind = ""
+	jobs[8].Input = strings.Repeat("x", lanes.MaxMessage)
+	var ids []string
+	for i, o := range c.EnqueueBatch(ctx, jobs) {
+		if refused := o.Err != nil; refused != (i == 7 || i == 8) || o.ID != jobs[i].ID || o.Lane != "standard" {
+			t.Errorf("job %d: %+v", i, o)
+		} else if !refused {
+			ids = append(ids, o.ID)
+		}
+	}
+	if _, err := c.Get(ctx, "batch-7"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("a job that wasn't enqueued has a record: %v", err)
+	}
+	completed := 0
+	for r, err := range c.Watch(ctx, ids...) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State == lanes.Completed {
+			completed++
+		}
+	}
+	if completed != n-2 {
+		t.Errorf("%d jobs completed, want %d", completed, n-2)
+	}
+	if o := c.EnqueueBatch(ctx, nil); len(o) != 0 {
+		t.Errorf("empty batch: %v", o)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	c := newClient(t, options())
+	nobodys := probe("", map[string]string{"batch": "true"}) // no worker takes bulk
+	id, err := c.Enqueue(within(t, 5*time.Second), nobodys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Wait(within(t, 200*time.Millisecond), id)
+	if !errors.Is(err, context.DeadlineExceeded) || r.State != lanes.Queued {
+		t.Errorf("record %+v, %v", r, err)
+	}
+	if _, err := c.Wait(within(t, time.Second), "never enqueued"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("%v, want ErrNotFound", err)
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	empty, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = empty.Stop(context.Background()) })
+	o := options()
+	o.RedisURL = empty.URL
+	ctx := within(t, 10*time.Second)
+
+	c := newClient(t, o)
+	if _, err := c.Enqueue(ctx, probe("", nil)); !errors.Is(err, client.ErrNoPolicy) || !strings.Contains(err.Error(), "siren scaler") {
+		t.Errorf("%v, want ErrNoPolicy", err)
+	}
+	o.Policy, err = lanes.Parse([]byte(strings.Replace(policyText, "urgent=true", "hurry=yes", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := newClient(t, o)
+	if out := given.EnqueueBatch(ctx, []lanes.Job{probe("", map[string]string{"hurry": "yes"})}); out[0].Err != nil || out[0].Lane != "express" {
+		t.Errorf("by a given policy: %+v", out)
+	}
+
+	// Redis goes away: what the client has read serves on, and the job goes out.
+	store := openStore(t, empty.URL)
+	if _, err := redis.NewBoard(store, discard).PublishPolicy(ctx, lanes.Effective{Policy: *o.Policy}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Enqueue(ctx, probe("", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	out := c.EnqueueBatch(ctx, []lanes.Job{probe("without-redis", map[string]string{"hurry": "yes"})})
+	if out[0].Err != nil || out[0].Lane != "express" {
+		t.Errorf("without Redis: %+v", out)
+	}
+	if _, err := c.Wait(within(t, 300*time.Millisecond), "without-redis"); !errors.Is(err, lanes.ErrAway) || !strings.Contains(err.Error(), "can't be known") {
+		t.Errorf("wait without Redis: %v, want ErrAway", err)
+	}
+	workers := newClient(t, options()) // the worker has a Redis of its own
+	for r, err := workers.Get(ctx, "without-redis"); r.State != lanes.Completed; r, err = workers.Get(ctx, "without-redis") {
+		if err != nil && !errors.Is(err, client.ErrNotFound) {
+			t.Fatalf("the job isn't done: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// TestUnsentJobsHaveNoRecord: when the answer is a plain no, nothing is left behind.
+func TestUnsentJobsHaveNoRecord(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	o := options()
+	u, err := url.Parse(o.AMQPURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = closed.Addr().String()
+	o.AMQPURL = u.String()
+	c := newClient(t, o)
+	_, err = c.Enqueue(within(t, 300*time.Millisecond), probe("unsent", nil))
+	if !errors.Is(err, rabbit.ErrNotSent) || errors.Is(err, client.ErrUncertain) {
+		t.Errorf("%v, want ErrNotSent", err)
+	}
+	if password, _ := u.User.Password(); strings.Contains(err.Error(), password) {
+		t.Errorf("the error has the password: %v", err)
+	}
+	if _, err := c.Get(t.Context(), "unsent"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("get: %v, want ErrNotFound", err)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	for name, change := range map[string]func(*client.Options){
+		"broker": func(o *client.Options) { o.AMQPURL = "http://u:secret@host" },
+		"store":  func(o *client.Options) { o.RedisURL = "redis://u:secret@host:port" },
+		"policy": func(o *client.Options) {
+			o.Policy = &lanes.Policy{Lanes: []lanes.Lane{{Name: "a", Match: []string{"=="}}}}
+		},
+	} {
+		o := options()
+		change(&o)
+		if _, err := client.New(o); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func openStore(t *testing.T, url string) *redis.Store {
+	t.Helper()
+	s, err := redis.Open(url, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}

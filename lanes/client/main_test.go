@@ -1,0 +1,162 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+// policyText has a lane that a worker serves and one that none does.
+const policyText = `
+lanes:
+  - {name: express, match: ["urgent=true"], startWithin: 2s}
+  - {name: standard, startWithin: 30s}
+  - {name: bulk, match: ["batch=true"], startWithin: 30m}
+pools:
+  - {name: general, lanes: [express, standard], max: 1}
+  - {name: batch, lanes: [bulk], max: 1}
+budget: 2
+`
+
+var discard = slog.New(slog.DiscardHandler)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err == nil {
+		err = goleak.Find()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// run starts a RabbitMQ, a Redis, and a worker for the lanes express and standard, as `siren up` would.
+func run(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, amqp.Stop(context.Background())) }()
+	store, err := procs.StartRedis(ctx, procs.ServerOptions{})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, store.Stop(context.Background())) }()
+	if err := errors.Join(os.Setenv("SIREN_AMQP_URL", amqp.URL), os.Setenv("SIREN_REDIS_URL", store.URL)); err != nil {
+		return 1, err
+	}
+	stop, err := serve(ctx, amqp.URL, store.URL)
+	if err != nil {
+		return 1, err
+	}
+	defer stop()
+	return m.Run(), nil
+}
+
+// serve declares the topology, publishes the policy and works.
+func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err error) {
+	policy, err := lanes.Parse([]byte(policyText))
+	if err != nil {
+		return nil, err
+	}
+	consume, err := rabbit.Open(rabbit.Options{URL: amqpURL, Name: "worker"})
+	if err != nil {
+		return nil, err
+	}
+	publish, err := rabbit.Open(rabbit.Options{URL: amqpURL, Name: "worker (publish)"})
+	if err != nil {
+		return nil, err
+	}
+	store, err := redis.Open(redisURL, discard)
+	if err != nil {
+		return nil, err
+	}
+	effective := lanes.Effective{Policy: *policy}
+	if _, err := redis.NewBoard(store, discard).PublishPolicy(ctx, effective); err != nil {
+		return nil, err
+	}
+	if err := rabbit.Declare(ctx, publish, policy, nil); err != nil {
+		return nil, err
+	}
+	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), "general")
+	taker.Follow(&effective)
+	life, end := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { workOn(life, taker.Shared(), redis.NewLedger(store, discard)) })
+	return func() {
+		end()
+		work.Wait()
+		consume.Close()
+		publish.Close()
+		_ = store.Close()
+	}, nil
+}
+
+// workOn completes every job at once, but one of the kind "broken" dies.
+func workOn(ctx context.Context, slot *rabbit.Slot, l *redis.Ledger) {
+	for {
+		d, err := slot.Next(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "worker:", err)
+			continue
+		}
+		c, err := l.Claim(ctx, d, "general-1", 3)
+		if err == nil && c.State == lanes.Granted {
+			o := lanes.Outcome{State: lanes.Completed, Outputs: []lanes.Output{{URL: d.Job.Output, Bytes: 42}}}
+			if d.Job.Kind == "broken" {
+				o = lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}
+			}
+			err = l.Close(ctx, c, o)
+		}
+		if err = errors.Join(err, slot.Settle(ctx, d, lanes.Disposition{Action: lanes.Ack})); err != nil {
+			fmt.Fprintln(os.Stderr, "worker:", err)
+		}
+	}
+}
+
+// options are for the servers that run started.
+func options() client.Options {
+	return client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"), Name: "test"}
+}
+
+func newClient(t *testing.T, o client.Options) *client.Client {
+	t.Helper()
+	c, err := client.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// within is a context for calls that should be quick.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,92 @@
+package lanes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one thing wrong with a policy, with the path of the field it is about.
+type Problem struct {
+	Path    string `json:"path"`    // lanes[2].promote.to
+	Message string `json:"message"` // no lane "standrad"; did you mean "standard"?
+}
+
+// Problems is every problem of a policy at once. It is an error when it isn't empty.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, q := range p {
+		lines[i] = q.Path + ": " + q.Message
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (p *Problems) add(path, format string, args ...any) {
+	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// err is p as an error, nil when there is no problem.
+func (p Problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+// unrelated is those of found that aren't about a field that p couldn't read, nor about what is inside it or around it.
+func (p Problems) unrelated(found Problems) Problems {
+	return slices.DeleteFunc(found, func(f Problem) bool {
+		return slices.ContainsFunc(p, func(q Problem) bool { return within(q.Path, f.Path) || within(f.Path, q.Path) })
+	})
+}
+
+// within is whether path is outer or a part of it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// suggest is `; did you mean "x"?` for the candidate that is at most two edits away (one for a word of two or three
+// letters), else nothing.
+func suggest(word string, candidates []string) string {
+	best, distance := "", min(2, len(word)/2)+1
+	for _, c := range candidates {
+		if max(len(c)-len(word), len(word)-len(c)) >= distance {
+			continue
+		}
+		if d := edits(word, c); d < distance {
+			best, distance = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// edits is the number of letters to insert, delete, change or swap to get from a to b (optimal string alignment).
+func edits(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
