@@ -1,0 +1,115 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// formats are the containers that inputs may have: ffmpeg's names of demuxers that read one file and nothing else.
+// Playlists (hls, concat, dash), text that is drawn (tty, subtitles), svg, devices and numbered pictures are not in it.
+var formats = strings.Join([]string{
+	"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "mpegvideo", "avi", "flv", "asf", "ogg", "mxf", "ivf", "obu", "nut", "rm",
+	"dv", "gif", "apng", "h264", "hevc", "m4v", "vc1", "av1", "mjpeg", "yuv4mpegpipe",
+	"wav", "w64", "aiff", "caf", "au", "mp3", "aac", "flac", "ac3", "eac3", "dts", "truehd", "amr", "amrnb", "amrwb", "wv", "ape", "tta",
+	"png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegls_pipe", "j2k_pipe", "jpegxl_pipe", "psd_pipe", "exr_pipe",
+}, ",")
+
+// guards are the options before an input: what ffmpeg may open and how much it may chew.
+func (a *attempt) guards() []string {
+	args := []string{
+		"-hide_banner", "-loglevel", "error",
+		"-protocol_whitelist", "file", "-format_whitelist", formats,
+		"-max_streams", strconv.Itoa(maxStreams), "-max_pixels", strconv.Itoa(maxPixels),
+	}
+	if m := a.task.Limits.Memory; m > 0 {
+		args = append(args, "-max_alloc", strconv.FormatInt(int64(m), 10))
+	}
+	return args
+}
+
+// ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the path of the output file, named name in the scratch folder. before
+// are options of the input, after those of the output. seconds is how long the output will be, 0 if unknown.
+func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, before, after []string) (string, error) {
+	out := filepath.Join(a.dir, name)
+	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, a.guards()...)
+	threads := a.threads()
+	if len(threads) > 0 {
+		args = append(args, "-filter_threads", threads[1])
+	}
+	args = append(append(append(args, threads...), before...), "-i", inputName)
+	args = append(append(append(args, after...), threads...), "file:"+out)
+	p := progress{total: seconds, report: a.task.Report}
+	if _, err := a.run(ctx, a.h.options.FFmpeg, args, &p); err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(out); err != nil || info.Size() == 0 {
+		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
+	}
+	return out, nil
+}
+
+func (a *attempt) threads() []string {
+	n := a.task.Limits.Threads
+	if n <= 0 {
+		return nil
+	}
+	return []string{"-threads", strconv.Itoa(n)}
+}
+
+// progress reads ffmpeg's -progress output and reports it.
+type progress struct {
+	total  float64 // seconds to come
+	done   float64 // seconds made
+	speed  string
+	report func(lanes.Progress)
+	rest   []byte
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.rest = append(p.rest, b...)
+	for {
+		line, after, whole := bytes.Cut(p.rest, []byte("\n"))
+		if !whole {
+			if len(p.rest) > 4<<10 {
+				p.rest = nil
+			}
+			return len(b), nil
+		}
+		p.rest = append([]byte(nil), after...)
+		p.line(strings.TrimSpace(string(line)))
+	}
+}
+
+func (p *progress) line(line string) {
+	name, value, _ := strings.Cut(line, "=")
+	value = strings.TrimSpace(value)
+	switch name {
+	case "out_time_us":
+		if us, err := strconv.ParseFloat(value, 64); err == nil && us > 0 {
+			p.done = us / 1e6
+		}
+	case "speed":
+		p.speed = value
+	case "progress":
+		p.report(p.value())
+	}
+}
+
+func (p *progress) value() lanes.Progress {
+	v := lanes.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
+	if p.total > 0 {
+		v.Fraction = min(p.done/p.total, 1)
+		v.Note = fmt.Sprintf("%.1f of %.1f s", min(p.done, p.total), p.total)
+	}
+	if strings.HasSuffix(p.speed, "x") {
+		v.Note += " at " + p.speed
+	}
+	return v
+}

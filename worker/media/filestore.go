@@ -1,0 +1,214 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// fileStore keeps files below file:// prefixes. Paths are resolved by os.Root, so neither ".." nor a symbolic link,
+// not even one made while we look, leads out of the prefix; then the rules are asked again about the real path, since a
+// link may lead from a writable prefix into a narrower, read-only one.
+//
+// Who owns an output is proven by its inode. An attempt writes
+//
+//	<folder of the output>/.siren/<job>/<attempt>/<name>
+//
+// and links that file to its final name, which fails when the name is taken. The evidence stays: whoever loses compares
+// the final file with those of its own job. It is the same file under two names and costs no space, until the output
+// is deleted or replaced; then its data stays until the .siren folder is deleted too.
+type fileStore struct{ rules rules }
+
+func (s fileStore) open(_ context.Context, at location) (io.ReadCloser, int64, error) {
+	root, err := openPrefix(at)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = root.Close() }()
+	// Without O_NONBLOCK, opening a pipe would wait for its writer.
+	file, err := root.OpenFile(at.name(), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, readError(at, err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		err = s.checkOpened(at, file, info)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
+}
+
+func (s fileStore) checkOpened(at location, file *os.File, info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is a folder", at))
+	case !info.Mode().IsRegular():
+		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
+	}
+	return s.checkReal("input", at, file, read)
+}
+
+// checkReal asks the rules about the path that the open file really has.
+func (s fileStore) checkReal(role string, at location, file *os.File, want access) error {
+	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	if err != nil {
+		return fmt.Errorf("%s %s: find its real path: %w", role, at, err)
+	}
+	if want == write {
+		real = path.Join(real, path.Base(at.path)) // file is the folder it goes into
+	}
+	if !s.rules.allowsReal(real, want) {
+		return leadsOut(role, at, want)
+	}
+	return nil
+}
+
+func leadsOut(role string, at location, want access) error {
+	return lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role, at, want))
+}
+
+func readError(at location, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return missing(at)
+	case escapes(err):
+		return leadsOut("input", at, read)
+	case errors.Is(err, syscall.ENXIO):
+		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
+		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s: %w", at, plain(err)))
+	default:
+		return fmt.Errorf("open input %s: %w", at, plain(err))
+	}
+}
+
+// escapes is whether os.Root refused a path because it leads out. The package has no exported error for that.
+func escapes(err error) bool {
+	return strings.HasSuffix(err.Error(), "path escapes from parent")
+}
+
+// plain is the reason inside err, without the operation and path that the message says better.
+func plain(err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return p.Err
+	}
+	if l := (*os.LinkError)(nil); errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}
+
+func openPrefix(at location) (*os.Root, error) {
+	real, err := filepath.EvalSymlinks(at.below.path)
+	if err != nil {
+		return nil, fmt.Errorf("storage %s is not there on this worker (%w): is its volume mounted?", at.below, plain(err))
+	}
+	root, err := os.OpenRoot(real)
+	if err != nil {
+		return nil, fmt.Errorf("open storage %s: %w", at.below, plain(err))
+	}
+	return root, nil
+}
+
+func (s fileStore) made(_ context.Context, at location, job string) (int64, error) {
+	folder, err := s.folder(at, false)
+	if errors.Is(err, errNoFolder) {
+		return absent, nil
+	} else if err != nil {
+		return absent, err
+	}
+	defer func() { _ = folder.Close() }()
+	return madeBy(folder, at, job)
+}
+
+// madeBy looks for the output among the files that attempts of the job wrote.
+func madeBy(folder *os.Root, at location, job string) (int64, error) {
+	name := path.Base(at.path)
+	final, err := folder.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return absent, nil
+	} else if err != nil {
+		return absent, fmt.Errorf("output %s: %w", at, plain(err))
+	}
+	for _, attempt := range attempts(folder, job) {
+		if file, err := folder.Lstat(path.Join(reserved, job, attempt, name)); err == nil && os.SameFile(file, final) {
+			return final.Size(), nil
+		}
+	}
+	return absent, outputExists(at)
+}
+
+// attempts names the attempts of the job that wrote something into this folder.
+func attempts(folder *os.Root, job string) []string {
+	list, err := fs.ReadDir(folder.FS(), path.Join(reserved, job))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+var errNoFolder = errors.New("the output's folder isn't there")
+
+// folder opens the folder that the output goes into; create makes it, inside the
+// prefix only; else it may be errNoFolder.
+func (s fileStore) folder(at location, create bool) (*os.Root, error) {
+	root, err := openPrefix(at)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	name := path.Dir(at.name())
+	if create {
+		if err := root.MkdirAll(name, 0o755); err != nil {
+			return nil, writeError(at, err)
+		}
+	}
+	if info, err := root.Stat(name); err == nil && !info.IsDir() {
+		return nil, lanes.Fail(lanes.BadInput, fmt.Errorf("output %s: what should be its folder is a file", at))
+	}
+	folder, err := root.OpenRoot(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoFolder
+	} else if err != nil {
+		return nil, writeError(at, err)
+	}
+	self, err := folder.Open(".")
+	if err == nil {
+		err = s.checkReal("output", at, self, write)
+		_ = self.Close()
+	}
+	if err != nil {
+		_ = folder.Close()
+		return nil, err
+	}
+	return folder, nil
+}
+
+func writeError(at location, err error) error {
+	switch {
+	case escapes(err):
+		return leadsOut("output", at, write)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+		return lanes.Fail(lanes.BadInput, fmt.Errorf("output %s: %w", at, plain(err)))
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EMLINK):
+		return fmt.Errorf("write output %s: %w; its file system must be able to hard-link files", at, plain(err))
+	default:
+		return fmt.Errorf("write output %s: %w", at, plain(err))
+	}
+}

@@ -1,0 +1,135 @@
+package media
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// work is what a worker process of the tests is told to do.
+type work struct {
+	Scratch string
+	Job     lanes.Job
+	Attempt string
+	Limits  lanes.Limits
+	Storage []lanes.Storage
+	Commit  string // only commit this file
+}
+
+// beWorker is the body of such a process: a worker that runs one job, to be killed meanwhile.
+func beWorker(text string) {
+	var w work
+	if err := json.Unmarshal([]byte(text), &w); err != nil {
+		panic(err)
+	}
+	if w.Commit != "" {
+		r := newRules(w.Storage)
+		at, err := r.locate("output", w.Job.Output, write)
+		if err == nil {
+			_, _, err = fileStore{r}.commit(context.Background(), at, product{file: w.Commit, job: w.Job, attempt: w.Attempt})
+		}
+		fmt.Println(err)
+		return
+	}
+	h, err := New(Options{Scratch: w.Scratch, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		_, err = h.Handle(context.Background(), lanes.Task{Job: w.Job, Attempt: w.Attempt, Limits: w.Limits, Storage: w.Storage})
+	}
+	fmt.Println(err)
+}
+
+func startWorker(t *testing.T, w work) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(w)
+	must(t, err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SIREN_TEST_WORKER="+string(text))
+	cmd.Stderr = os.Stderr
+	must(t, cmd.Start())
+	return cmd
+}
+
+func kill9(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	must(t, cmd.Process.Signal(syscall.SIGKILL))
+	_ = cmd.Wait()
+}
+
+// kill -9 of a worker takes its ffmpeg along; the next worker cleans up, and leaves alone what others still hold.
+func TestWorkerKilled(t *testing.T) {
+	b := newBench(t)
+	dead := startWorker(t, work{Scratch: b.scratch, Job: slowJob(b), Attempt: "dead", Limits: b.limits, Storage: b.storage})
+	working(t, b.scratch)
+	kill9(t, dead)
+	gone(t, b.scratch, time.Second)
+
+	alive := startWorker(t, work{Scratch: b.scratch, Job: slowJob(b), Attempt: "alive", Limits: b.limits, Storage: b.storage})
+	working(t, b.scratch)
+	must(t, os.Mkdir(filepath.Join(b.scratch, "not-ours"), 0o755))
+	_, err := New(Options{Scratch: b.scratch, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	if left := fmt.Sprint(names(t, b.scratch)); left != "[not-ours siren-slow-alive]" {
+		t.Errorf("scratch has %s", left)
+	}
+	kill9(t, alive)
+	gone(t, b.scratch, time.Second)
+	if left := names(t, b.out); len(left) > 0 {
+		t.Errorf("output has %v", left)
+	}
+}
+
+// However early or late a worker is killed while it commits, the output is whole or not there, and the job's next
+// attempt ends well.
+func TestKilledInMidWrite(t *testing.T) {
+	b := newBench(t)
+	const size = 400 << 20
+	large := filepath.Join(t.TempDir(), "large")
+	must(t, os.WriteFile(large, nil, 0o600))
+	must(t, os.Truncate(large, size))
+	small := filepath.Join(t.TempDir(), "small")
+	must(t, os.WriteFile(small, []byte("small"), 0o600))
+	midWrite := 0
+	for i := range 8 {
+		name := fmt.Sprintf("k%d.bin", i)
+		job := lanes.Job{ID: "killed", Output: b.output(name)}
+		w := startWorker(t, work{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
+		written := filepath.Join(b.out, ".siren/killed", fmt.Sprint("k", i), name)
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+			if _, err := os.Stat(written); err == nil {
+				break
+			}
+		}
+		time.Sleep(time.Duration(i*i) * 10 * time.Millisecond)
+		kill9(t, w)
+		info, err := os.Stat(filepath.Join(b.out, name))
+		if err == nil && info.Size() != size {
+			t.Errorf("%d bytes of %d are visible", info.Size(), size)
+		}
+		if err != nil {
+			midWrite++
+		}
+		r := newRules(b.storage)
+		at, err := r.locate("output", job.Output, write)
+		must(t, err)
+		done, got, err := fileStore{r}.commit(t.Context(), at, product{file: small, job: job, attempt: "next"})
+		must(t, err)
+		if info != nil && (!done || got != size) || info == nil && (done || got != 5) {
+			t.Errorf("next attempt: done %v, %d bytes, after the killed one left %v", done, got, info)
+		}
+		_ = os.RemoveAll(filepath.Join(b.out, name))
+		_ = os.RemoveAll(filepath.Join(b.out, ".siren"))
+	}
+	t.Logf("%d of 8 were killed before the output was there", midWrite)
+	if midWrite == 0 {
+		t.Error("none was killed in the middle: the test proves nothing")
+	}
+}

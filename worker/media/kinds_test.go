@@ -1,0 +1,144 @@
+package media
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestProbe(t *testing.T) {
+	b := newBench(t)
+	result, err := b.run(lanes.Job{Kind: "probe", Input: b.put("clip.mp4"), Output: b.output("deep/er/clip.json")})
+	must(t, err)
+	data, err := os.ReadFile(filepath.Join(b.out, "deep/er/clip.json"))
+	must(t, err)
+	var got struct {
+		Format  struct{ Filename string }
+		Streams []struct {
+			Type  string `json:"codec_type"`
+			Width int
+		}
+	}
+	must(t, json.Unmarshal(data, &got))
+	if got.Format.Filename != "file://"+b.in+"/clip.mp4" || len(got.Streams) != 2 || got.Streams[0].Width != 320 {
+		t.Errorf("got %s", data)
+	}
+	if strings.Contains(string(data), "/dev/fd") || strings.Contains(string(data), b.scratch) {
+		t.Errorf("our own paths are in the output: %s", data)
+	}
+	want := lanes.Output{URL: b.output("deep/er/clip.json"), Bytes: int64(len(data)), Type: "application/json"}
+	if len(result.Outputs) != 1 || result.Outputs[0] != want {
+		t.Errorf("result %+v, want %+v", result, want)
+	}
+}
+
+func TestThumbnail(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []struct {
+		name, input, output, params string
+		codec                       string
+		width, height               int
+	}{
+		{"representative", "clip.mp4", "a.jpg", ``, "mjpeg", 320, 240},
+		{"fits a box", "clip.mp4", "b.jpg", `{"width": 160, "height": 160, "at": "representative"}`, "mjpeg", 160, 120},
+		{"by width", "clip.mp4", "c.jpeg", `{"width": 100, "at": 1.2}`, "mjpeg", 100, 75},
+		{"never enlarged", "clip.mp4", "d.webp", `{"width": 4000, "at": "25%"}`, "webp", 320, 240},
+		{"at the very end", "clip.mp4", "e.webp", `{"at": "100%", "quality": 10}`, "webp", 320, 240},
+		{"at the end in seconds", "clip.mp4", "f.jpg", `{"at": 2}`, "mjpeg", 320, 240},
+		{"a duration", "clip.mkv", "g.jpg", `{"at": "1500ms", "height": 64}`, "mjpeg", 85, 64},
+		{"format without an extension", "silent.webm", "h", `{"format": "webp", "at": 0}`, "webp", 160, 90},
+		{"of a picture", "still.png", "i.jpg", `{"width": 32}`, "mjpeg", 32, 24},
+		{"square pixels", "stretched.ts", "j.jpg", `{"at": 0.5}`, "mjpeg", 512, 288},
+		{"odd size", "odd.mp4", "k.jpg", `{"at": 0}`, "mjpeg", 321, 243},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			result, err := b.run(lanes.Job{Kind: "thumbnail", Input: b.put(c.input), Output: b.output(c.output), Params: paramsJSON(c.params)})
+			must(t, err)
+			i := media(t, filepath.Join(b.out, c.output))
+			v := i.Streams[0]
+			if math.Abs(float64(v.Width-c.width)) > 1 || v.Height != c.height {
+				t.Errorf("is %d x %d, want %d x %d", v.Width, v.Height, c.width, c.height)
+			}
+			if !strings.Contains(string(codec(t, filepath.Join(b.out, c.output))), c.codec) {
+				t.Errorf("codec %s, want %s", codec(t, filepath.Join(b.out, c.output)), c.codec)
+			}
+			want := map[string]string{"mjpeg": "image/jpeg", "webp": "image/webp"}[c.codec]
+			if o := result.Outputs[0]; o.Type != want || o.Bytes == 0 {
+				t.Errorf("output %+v, want type %s", o, want)
+			}
+		})
+	}
+}
+
+func TestTranscode(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []struct {
+		name, input, params string
+		width, height       int
+		rate                string
+		audio               bool
+	}{
+		{"as it is", "clip.mp4", ``, 320, 240, "25/1", true},
+		{"smaller and slower", "clip.mp4", `{"width": 160, "fps": 10, "crf": 30, "preset": "ultrafast"}`, 160, 120, "10/1", true},
+		{"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "preset": "fast"}`, 320, 240, "25/1", false},
+		{"another audio rate", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1", true},
+		{"no sound to keep", "silent.webm", `{"audio": "keep"}`, 160, 90, "10/1", false},
+		{"odd size and 4:4:4", "odd.mp4", `{}`, 320, 242, "10/1", false},
+		{"square pixels", "stretched.ts", `{"height": 144, "preset": "superfast"}`, 256, 144, "25/1", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var last lanes.Progress
+			fractions := []float64{}
+			name := strings.ReplaceAll(c.name, " ", "_") + ".mp4"
+			task := b.task(lanes.Job{Kind: "transcode", Input: b.put(c.input), Output: b.output(name), Params: paramsJSON(c.params)})
+			task.Report = func(p lanes.Progress) { last = p; fractions = append(fractions, p.Fraction) }
+			result, err := b.runContext(t.Context(), task)
+			must(t, err)
+			file := filepath.Join(b.out, name)
+			i := media(t, file)
+			var kinds []string
+			for _, s := range i.Streams {
+				kinds = append(kinds, s.Type)
+				if s.Type == "video" && (abs(s.Width-c.width) > 2 || s.Height != c.height || s.FrameRate != c.rate) {
+					t.Errorf("is %d x %d at %s, want %d x %d at %s", s.Width, s.Height, s.FrameRate, c.width, c.height, c.rate)
+				}
+			}
+			if slices.Contains(kinds, "audio") != c.audio || !slices.Contains(kinds, "video") {
+				t.Errorf("streams %v, want audio %v", kinds, c.audio)
+			}
+			if got := string(codec(t, file)); !strings.Contains(got, "h264") || !strings.Contains(got, "yuv420p") || c.audio && !strings.Contains(got, "aac") {
+				t.Errorf("codecs %s", got)
+			}
+			if o := result.Outputs[0]; o.Type != "video/mp4" {
+				t.Errorf("type %s", o.Type)
+			}
+			if !fast(t, file) {
+				t.Error("moov isn't before mdat: it doesn't play while it loads")
+			}
+			if last.Fraction != 1 || !slices.IsSorted(fractions) {
+				t.Errorf("progress %v, last %+v", fractions, last)
+			}
+		})
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// codec is the codecs and pixel formats of a file's streams.
+func codec(t *testing.T, file string) []byte {
+	t.Helper()
+	return output(t, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,pix_fmt", "-of", "csv", file)
+}
+
+func fast(t *testing.T, file string) bool {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	must(t, err)
+	return strings.Index(string(data), "moov") < strings.Index(string(data), "mdat")
+}

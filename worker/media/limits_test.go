@@ -1,0 +1,219 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// slowJob keeps ffmpeg busy for minutes.
+func slowJob(b *bench) lanes.Job {
+	return lanes.Job{ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"), Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
+}
+
+// ffmpegs are the processes whose working folder is below scratch.
+func ffmpegs(scratch string) []int {
+	var pids []int
+	list, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, cwd := range list {
+		if dir, err := os.Readlink(cwd); err == nil && strings.HasPrefix(dir, scratch+"/") {
+			pid, _ := strconv.Atoi(strings.Split(cwd, "/")[2])
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// working waits until ffmpeg (not ffprobe) runs below scratch.
+func working(t *testing.T, scratch string) int {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, pid := range ffmpegs(scratch) {
+			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && filepath.Base(exe) == "ffmpeg" {
+				return pid
+			}
+		}
+	}
+	t.Fatal("ffmpeg didn't start")
+	return 0
+}
+
+func gone(t *testing.T, scratch string, within time.Duration) {
+	t.Helper()
+	began := time.Now()
+	for time.Since(began) < within {
+		if len(ffmpegs(scratch)) == 0 {
+			t.Logf("gone after %s", time.Since(began).Round(time.Millisecond))
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("processes %v are still there after %s", ffmpegs(scratch), within)
+}
+
+// The limits are those of the running ffmpeg, not only of what started it.
+func TestLimitsAreInForce(t *testing.T) {
+	b := newBench(t)
+	b.limits = lanes.Limits{Nice: 13, Memory: 1 << 30, Scratch: 64 << 20, MaxRuntime: 90 * time.Second, Threads: 2}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	end := make(chan error)
+	go func() { _, err := b.runContext(ctx, b.task(slowJob(b))); end <- err }()
+	pid := working(t, b.scratch)
+
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(t, err)
+	fields := strings.Fields(string(stat)[strings.LastIndex(string(stat), ")")+2:])
+	if group, session, nice := fields[2], fields[3], fields[16]; nice != "13" || group != strconv.Itoa(pid) {
+		t.Errorf("nice %s in process group %s (pid %d), want 13 in its own", nice, group, pid)
+	} else if own, _ := syscall.Getpgid(0); own == pid || session == group {
+		t.Errorf("session %s: it must stay in the worker's session, nice acts only within one", session)
+	}
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	must(t, err)
+	for _, want := range []string{
+		"Max address space 1073741824 1073741824", "Max file size 67108864 67108864", "Max cpu time 180 185", "Max core file size 0 0",
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), want) {
+			t.Errorf("%q isn't in\n%s", want, limits)
+		}
+	}
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	must(t, err)
+	for _, name := range []string{"AWS_", "SIREN_", "SECRET"} {
+		if strings.Contains(string(environ), name) {
+			t.Errorf("ffmpeg inherited %s from the worker", name)
+		}
+	}
+	info, err := os.Stat(filepath.Join(b.scratch, names(t, b.scratch)[0]))
+	must(t, err)
+	if info.Mode().Perm() != 0o700 {
+		t.Errorf("scratch folder has mode %s", info.Mode())
+	}
+	cancel()
+	<-end
+}
+
+// Cancelling ends the whole group soon, and the cause decides what the error means.
+func TestCancel(t *testing.T) {
+	stopped := lanes.Fail(lanes.Interrupted, errors.New("the worker stops"))
+	late := lanes.Fail(lanes.TimedOut, errors.New("too slow"))
+	for _, c := range []struct {
+		name  string
+		cause error
+		want  lanes.ErrorKind
+	}{
+		{"plain", nil, lanes.Interrupted},
+		{"with a cause", stopped, lanes.Interrupted},
+		{"another cause", late, lanes.TimedOut},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			ctx, cancel := context.WithCancelCause(context.Background())
+			end := make(chan error)
+			go func() { _, err := b.runContext(ctx, b.task(slowJob(b))); end <- err }()
+			working(t, b.scratch)
+			began := time.Now()
+			cancel(c.cause)
+			err := <-end
+			if took := time.Since(began); took > 2500*time.Millisecond {
+				t.Errorf("took %s", took)
+			}
+			expect(t, err, c.want, "")
+			if c.cause != nil && !errors.Is(err, c.cause) {
+				t.Errorf("the cause is lost: %v", err)
+			}
+			gone(t, b.scratch, 10*time.Millisecond)
+			if left := names(t, b.out); len(left) > 0 {
+				t.Errorf("left %v", left)
+			}
+		})
+	}
+}
+
+func TestMaxRuntime(t *testing.T) {
+	b := newBench(t)
+	b.limits.MaxRuntime = 1500 * time.Millisecond
+	_, err := b.run(slowJob(b))
+	expect(t, err, lanes.TimedOut, "maxRuntime of 1.5s")
+	// CPU time runs out by itself when the worker's clock doesn't stop it.
+	ctx, a := b.attempt(t, "slow.mp4", lanes.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
+	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{crf: 23, preset: "slow", fps: 120}.args(stream{}))
+	expect(t, err, lanes.TimedOut, "all the CPU time")
+}
+
+// attempt is an attempt to try parts of the frame on.
+func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Context, *attempt) {
+	t.Helper()
+	dir, err := b.h.scratch.make("part", filepath.Base(t.Name()))
+	must(t, err)
+	t.Cleanup(dir.remove)
+	file, err := os.Open(sharedClip(t, clip))
+	must(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	a := &attempt{h: b.h, dir: dir.path, input: file, log: b.h.options.Log, task: b.task(lanes.Job{})}
+	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
+	return t.Context(), a
+}
+
+func TestOverLimits(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		limits lanes.Limits
+		says   string
+	}{
+		{"memory", lanes.Limits{Memory: 330 << 20, Threads: 1}, "memory of 330Mi"},
+		{"less memory than ffmpeg itself needs", lanes.Limits{Memory: 64 << 20, Threads: 1}, "memory of 64Mi"},
+		{"disk", lanes.Limits{Memory: 2 << 30, Scratch: 100 << 10, Threads: 1}, "scratch space of 100Ki"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			b.limits = c.limits
+			job := slowJob(b)
+			job.Params = paramsJSON(`{"preset": "slow", "crf": 5}`)
+			_, err := b.run(job)
+			expect(t, err, lanes.OverLimit, c.says)
+		})
+	}
+}
+
+func TestRunLimitedRefuses(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--nice", "3"}, "no program"},
+		{[]string{"--wat", "3", "--", "true"}, "wat"},
+		{[]string{"--", "no-such-program"}, "no-such-program"},
+	} {
+		if err := RunLimited(c.args); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.says)
+		}
+	}
+	if got := cpuSeconds(lanes.Limits{MaxRuntime: 10 * time.Second}); got != int64(10*runtime.NumCPU()) {
+		t.Errorf("CPU seconds without a thread limit: %d", got)
+	}
+}
+
+func TestProgressNotes(t *testing.T) {
+	var got []lanes.Progress
+	p := progress{total: 60, report: func(v lanes.Progress) { got = append(got, v) }}
+	for _, part := range []string{"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti", "me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n"} {
+		_, err := p.Write([]byte(part))
+		must(t, err)
+	}
+	want := []lanes.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"}, {Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

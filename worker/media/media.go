@@ -1,0 +1,185 @@
+// Package media is the one package that knows media. It runs a job: fetches the input under guard, inspects it, makes
+// the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
+//
+// It owns the job kinds and their params, the allowlist of storage, the address guard, the processes' limits and the
+// commit protocol. It doesn't know queues, claims, retries or lanes: it gets a lanes.Task and returns a lanes.Result or
+// an error with a kind (lanes.Fail), and the worker settles by that.
+//
+// A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
+// unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
+// name, with none of the worker's environment.
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Options says where a Handler finds what it needs. The zero value works on a machine with ffmpeg on its PATH.
+type Options struct {
+	FFmpeg  string // path or name of ffmpeg; "ffmpeg" when empty
+	FFprobe string // path or name of ffprobe; "ffprobe" when empty
+	Self    string // the binary whose `run-limited` is RunLimited; this process's own when empty
+	Scratch string // folder for attempts; one of our own under the system's temporary folder when empty. Several workers may share it
+	// S3 holds more S3 parameters, as gocloud.dev writes them: endpoint=…&region=…&use_path_style=true.
+	// What is left out comes from the environment as in every AWS program (AWS_ENDPOINT_URL, AWS_REGION, credentials).
+	S3  string
+	Log *slog.Logger // slog.Default() when nil
+}
+
+// Handler runs media jobs. It is safe for concurrent use.
+type Handler struct {
+	options Options
+	scratch *scratch
+	buckets *buckets
+	// allowAddress lets a test fetch from its own server on loopback. It is nil outside tests.
+	allowAddress func(netip.AddrPort) bool
+}
+
+// New checks that ffmpeg is there and that the scratch folder can be written, and removes what crashed workers left in it.
+func New(o Options) (*Handler, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	var err error
+	if o.FFmpeg, err = program(o.FFmpeg, "ffmpeg"); err != nil {
+		return nil, err
+	}
+	if o.FFprobe, err = program(o.FFprobe, "ffprobe"); err != nil {
+		return nil, err
+	}
+	if o.Self == "" {
+		if o.Self, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("find our own binary: %w", err)
+		}
+	}
+	buckets, err := newBuckets(o.S3, os.Getenv, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openScratch(o.Scratch, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{options: o, scratch: s, buckets: buckets}, nil
+}
+
+func program(given, name string) (string, error) {
+	if given == "" {
+		given = name
+	}
+	path, err := exec.LookPath(given)
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed here (%w): install the package ffmpeg, or say where it is", name, err)
+	}
+	return path, nil
+}
+
+// Handle runs the job of t to its committed end. Every error it returns carries a lanes.ErrorKind. When the context
+// ends, its cause decides: a cause that is a lanes.JobError is returned as it is, a deadline is lanes.TimedOut,
+// anything else lanes.Interrupted.
+func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	if limit := t.Limits.MaxRuntime; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, overtime(limit))
+		defer cancel()
+	}
+	if t.Report == nil {
+		t.Report = func(lanes.Progress) {}
+	}
+	result, err := h.handle(ctx, t)
+	if err != nil {
+		return lanes.Result{}, ended(ctx, err)
+	}
+	return result, nil
+}
+
+func overtime(limit time.Duration) error {
+	return lanes.Fail(lanes.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lanes.Duration(limit)))
+}
+
+// ended is what the failure of an attempt means, given that its context may be the reason.
+func ended(ctx context.Context, err error) error {
+	var known *lanes.JobError
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &known):
+		return cause
+	case errors.Is(cause, context.DeadlineExceeded):
+		return lanes.Fail(lanes.TimedOut, fmt.Errorf("ran out of time: %w", cause))
+	case cause != nil:
+		return lanes.Fail(lanes.Interrupted, fmt.Errorf("interrupted: %w", cause))
+	case errors.As(err, &known):
+		return err
+	default:
+		return lanes.Fail(lanes.Transient, err)
+	}
+}
+
+// attempt is one run of one job: what its kind needs to make the output.
+type attempt struct {
+	h     *Handler
+	task  lanes.Task
+	dir   string   // private and empty at first; removed at the end
+	input *os.File // programs get it as descriptor 3
+	from  location
+	info  inspection
+	log   *slog.Logger
+}
+
+func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	o, err := takeOrder(t.Job, t.Storage)
+	if err != nil {
+		return lanes.Result{}, err
+	}
+	out := h.store(o.output, o.rules)
+	// Asking first saves the work; the commit asks again, and only that answer counts.
+	if !t.Job.Overwrite {
+		if size, err := out.made(ctx, o.output, t.Job.ID); err != nil {
+			return lanes.Result{}, err
+		} else if size != absent {
+			return o.result(size, true), nil
+		}
+	}
+	dir, err := h.scratch.make(t.Job.ID, t.Attempt)
+	if err != nil {
+		return lanes.Result{}, err
+	}
+	defer dir.remove()
+	a := &attempt{h: h, task: t, dir: dir.path, from: o.input, log: h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))}
+	file, err := a.produce(ctx, o)
+	if a.input != nil {
+		defer func() { _ = a.input.Close() }()
+	}
+	if err != nil {
+		return lanes.Result{}, err
+	}
+	t.Report(lanes.Progress{Fraction: 1, Note: "storing"})
+	done, size, err := out.commit(ctx, o.output, product{file: file, mediaType: o.recipe.mediaType, job: t.Job, attempt: t.Attempt})
+	if err != nil {
+		return lanes.Result{}, err
+	}
+	return o.result(size, done), nil
+}
+
+// produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's path.
+func (a *attempt) produce(ctx context.Context, o order) (string, error) {
+	a.task.Report(lanes.Progress{Note: "fetching"})
+	input, err := a.fetch(ctx, a.h.source(o.input, o.rules))
+	if err != nil {
+		return "", err
+	}
+	a.input = input
+	if a.info, err = a.inspect(ctx); err != nil {
+		return "", err
+	}
+	a.task.Report(lanes.Progress{Note: "working"})
+	return o.recipe.make(ctx, a)
+}

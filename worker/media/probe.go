@@ -1,0 +1,41 @@
+package media
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// planProbe: no params; the output is a .json file.
+func planProbe(p *params, output string) recipe {
+	if path.Ext(output) != ".json" {
+		p.problem("the output must end in .json, not %q", clip(output))
+	}
+	return recipe{mediaType: "application/json", make: writeProbe}
+}
+
+// writeProbe writes down what the inspection found, with the input's URL in place of our name for it.
+func writeProbe(_ context.Context, a *attempt) (string, error) {
+	var answer map[string]any
+	if err := json.Unmarshal(a.info.raw, &answer); err != nil {
+		return "", fmt.Errorf("read ffprobe's answer: %w", err)
+	}
+	if format, ok := answer["format"].(map[string]any); ok {
+		format["filename"] = a.from.String()
+		if info, err := a.input.Stat(); err == nil {
+			format["size"] = fmt.Sprint(info.Size())
+		}
+	}
+	text, err := json.MarshalIndent(answer, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("write ffprobe's answer: %w", err)
+	}
+	file := filepath.Join(a.dir, "output.json")
+	if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+		return "", fmt.Errorf("scratch: %w", err)
+	}
+	return file, nil
+}

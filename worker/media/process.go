@@ -1,0 +1,177 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away.
+const grace = time.Second
+
+// inputName is what programs call the input: the descriptor that they inherit.
+const inputName = "file:/dev/fd/3"
+
+// run runs a program under the task's limits, in a process group of its own, with the attempt's scratch folder as its
+// working folder and the input as descriptor 3. When ctx ends, the whole group does. It returns the end of what the program said on stderr;
+// the error carries a kind.
+func (a *attempt) run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
+	// The parent-death signal comes when the *thread* that started the program ends. Ours can't while it is locked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	argv := append(limitArgs(a.task.Limits), program)
+	cmd := exec.CommandContext(ctx, a.h.options.Self, append(argv, args...)...)
+	cmd.Dir = a.dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8"} // no secrets
+	cmd.ExtraFiles = []*os.File{a.input}
+	var stderr tail
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 2 * grace
+	var kill *time.Timer
+	cmd.Cancel = func() error {
+		kill = time.AfterFunc(grace, func() { signalGroup(cmd, syscall.SIGKILL) })
+		signalGroup(cmd, syscall.SIGTERM)
+		return nil
+	}
+	a.log.Debug("running", slog.String("program", program), slog.Any("args", args))
+	err = cmd.Run()
+	if kill != nil {
+		kill.Stop()
+	}
+	if cmd.Process != nil {
+		signalGroup(cmd, syscall.SIGKILL) // whoever of the group is left
+	}
+	if err == nil {
+		return stderr.String(), nil
+	}
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	return "", a.explain(filepath.Base(program), err, stderr.String())
+}
+
+func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
+
+// tail keeps the last bytes of what is written to it.
+type tail struct{ buf []byte }
+
+const tailSize = 8 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - tailSize; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return strings.ToValidUTF8(string(t.buf), "?") }
+
+// bounded keeps what is written to it and fails beyond a size.
+type bounded struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.limit {
+		b.over = true
+		return 0, errors.New("too much output")
+	}
+	return b.Buffer.Write(p)
+}
+
+var pictureSize = regexp.MustCompile(`Picture size (\d+)x(\d+) (?:is invalid|exceeds)`)
+
+// explain turns the end of a program into an error for the job's owner.
+func (a *attempt) explain(name string, err error, stderr string) error {
+	line := a.lastWord(stderr)
+	limits := a.task.Limits
+	signal := syscall.Signal(0)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		// ffmpeg catches SIGXCPU and ends as if it had been asked to.
+		used := exit.UserTime() + exit.SystemTime() + time.Second/2
+		if cpu := cpuSeconds(limits); cpu > 0 && used > time.Duration(cpu)*time.Second {
+			return lanes.Fail(lanes.TimedOut, fmt.Errorf("used all the CPU time that a run of %s gives", lanes.Duration(limits.MaxRuntime)))
+		}
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			signal = status.Signal()
+		}
+	} else {
+		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %w", name, err))
+	}
+	says := func(words ...string) bool {
+		for _, w := range words {
+			if strings.Contains(stderr, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch m := pictureSize.FindStringSubmatch(stderr); {
+	case says("run-limited: "):
+		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %s", name, line))
+	case m != nil:
+		return tooManyPixels(m[1], m[2])
+	case signal == syscall.SIGXFSZ, says("File too large"):
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", limits.Scratch))
+	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate"):
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
+	case says("Number of streams exceeds max_streams"):
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input has more than %d streams", maxStreams))
+	case says("No space left on device", "Input/output error"):
+		return lanes.Fail(lanes.Transient, fmt.Errorf("%s: %s", name, line))
+	case signal != 0:
+		return lanes.Fail(lanes.Transient, fmt.Errorf("%s was ended by a signal (%s): %s", name, signal, line))
+	default:
+		return lanes.Fail(lanes.BadInput, errors.New(line))
+	}
+}
+
+var (
+	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)
+	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|Error while processing the decoded data|Last message repeated|Exiting normally)|^\s*$`)
+)
+
+// lastWord is the last line of ffmpeg's that says something, without our paths and its addresses.
+func (a *attempt) lastWord(stderr string) string {
+	said := "it gave no reason"
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimSpace(line)
+		for origin.MatchString(line) {
+			line = origin.ReplaceAllString(line, "")
+		}
+		if boilerless.MatchString(line) {
+			continue
+		}
+		said = line
+	}
+	said = strings.NewReplacer(inputName, "the input", "/dev/fd/3", "the input", a.dir+"/", "", a.dir, "").Replace(said)
+	said = strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '?'
+	}, said)
+	if len(said) > 300 {
+		said = strings.ToValidUTF8(said[:300], "") + "…"
+	}
+	return said
+}

@@ -1,0 +1,390 @@
+package media
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Every job that can't work ends with the right kind of error and a message for its owner, and leaves nothing behind.
+func TestBadInputs(t *testing.T) {
+	b := newBench(t)
+	clip, still, sound := b.put("clip.mp4"), b.put("still.png"), b.put("sound.m4a")
+	whole, err := os.ReadFile(sharedClip(t, "clip.mp4"))
+	must(t, err)
+	front, err := os.ReadFile(sharedClip(t, "front.mp4"))
+	must(t, err)
+	mkv, err := os.ReadFile(sharedClip(t, "clip.mkv"))
+	must(t, err)
+	noise := make([]byte, 64<<10)
+	rand.New(rand.NewSource(1)).Read(noise)
+	must(t, os.Mkdir(filepath.Join(b.in, "folder"), 0o755))
+	for _, c := range []struct {
+		name, kind, input, params string
+		want                      lanes.ErrorKind
+		says                      string
+	}{
+		{"random bytes", "transcode", b.write("noise", noise), ``, lanes.BadInput, "can't be read"},
+		{"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``, lanes.BadInput, "can't be read"},
+		{"a truncated AVI", "probe", b.write("cut.avi", append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)), ``, lanes.BadInput, "is cut off"},
+		{"zero bytes", "transcode", b.write("zero.mp4", nil), ``, lanes.BadInput, "is empty"},
+		{"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, lanes.BadInput, "is cut off"},
+		{"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, lanes.BadInput, "is cut off"},
+		{"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, lanes.BadInput, "is cut off"},
+		{"HLS playlist", "transcode", b.write("list.m3u8", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, lanes.BadInput, "an HLS playlist"},
+		{"HLS playlist named mp4", "transcode", b.write("list.mp4", []byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nhttp://169.254.169.254/\n")), ``, lanes.BadInput, "an HLS playlist"},
+		{"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``, lanes.BadInput, "an HLS playlist"},
+		{"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``, lanes.BadInput, "a concat playlist"},
+		{"DASH manifest", "transcode", b.write("m.mpd", []byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, lanes.BadInput, "a DASH manifest"},
+		{"SVG", "thumbnail", b.write("x.svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>`)), ``, lanes.BadInput, "an SVG drawing"},
+		{"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``, lanes.BadInput, "a subtitle file"},
+		{"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``, lanes.BadInput, "a subtitle file"},
+		{"a picture of 100k x 100k pixels", "thumbnail", b.write("bomb.png", hugePNG(100_000, 100_000)), ``, lanes.OverLimit, "100000 x 100000"},
+		{"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, lanes.OverLimit, "20000 x 20000"},
+		{"no video", "transcode", sound, ``, lanes.BadInput, "has no video"},
+		{"no video for a picture", "thumbnail", sound, ``, lanes.BadInput, "has no video"},
+		{"missing file", "probe", "file://" + b.in + "/nowhere.mp4", ``, lanes.BadInput, "doesn't exist"},
+		{"missing below a file", "probe", clip + "/x", ``, lanes.BadInput, "doesn't exist"},
+		{"a folder", "probe", "file://" + b.in + "/folder", ``, lanes.BadInput, "is a folder"},
+		{"past the end", "thumbnail", clip, `{"at": "1h"}`, lanes.BadInput, "past the end"},
+		{"no length", "thumbnail", still, `{"at": "50%"}`, "", ""},
+		{"unknown kind", "transcod", clip, ``, lanes.BadInput, `did you mean "transcode"?`},
+		{"unknown param", "transcode", clip, `{"heigth": 10}`, lanes.BadInput, `did you mean "height"?`},
+		{"params for another kind", "probe", clip, `{"crf": 10}`, lanes.BadInput, "probe takes none"},
+		{"several problems", "transcode", clip, `{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, lanes.BadInput, "width must be"},
+		{"crf and bitrate", "transcode", clip, `{"crf": 20, "bitrate": "2M"}`, lanes.BadInput, "not both"},
+		{"half a pixel", "thumbnail", clip, `{"width": 100.5}`, lanes.BadInput, "whole number"},
+		{"a strange moment", "thumbnail", clip, `{"at": "noon"}`, lanes.BadInput, "at must be"},
+		{"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, lanes.BadInput, "preset must be"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name := map[string]string{"probe": "x.json", "thumbnail": "x.jpg"}[c.kind]
+			if name == "" {
+				name = "x.mp4"
+			}
+			out := "refused/" + name
+			_, err := b.run(lanes.Job{ID: "bad", Kind: c.kind, Input: c.input, Output: b.output(out), Params: paramsJSON(c.params)})
+			if c.want == "" {
+				must(t, err)
+				must(t, os.RemoveAll(filepath.Join(b.out, "refused")))
+				return
+			}
+			expect(t, err, c.want, c.says)
+			if found := names(t, b.out); len(found) > 0 {
+				t.Errorf("it left %v in the output folder", found)
+			}
+			if strings.Contains(err.Error(), b.scratch) || strings.Contains(err.Error(), "/dev/fd") {
+				t.Errorf("the message shows our own paths: %s", err)
+			}
+		})
+	}
+}
+
+// The formats that ffmpeg may use keep playlists and the like out by themselves, whatever disguise doesn't recognise.
+func TestFormatsKeepPlaylistsOut(t *testing.T) {
+	b := newBench(t)
+	clip := sharedClip(t, "clip.mp4")
+	for name, text := range map[string]string{
+		"HLS":       "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n" + clip + "\n#EXT-X-ENDLIST\n",
+		"concat":    "ffconcat version 1.0\nfile " + clip + "\n",
+		"DASH":      `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet><Representation><BaseURL>` + clip + `</BaseURL></Representation></AdaptationSet></Period></MPD>`,
+		"SVG":       `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>`,
+		"subtitles": "1\n00:00:01,000 --> 00:00:02,000\nhello\n\n2\n00:00:03,000 --> 00:00:04,000\nhello\n",
+		"SDP":       "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, a := b.attempt(t, "clip.mp4", b.limits)
+			b.write("text", []byte(text))
+			file, err := os.Open(filepath.Join(b.in, "text"))
+			must(t, err)
+			defer func() { _ = file.Close() }()
+			a.input = file
+			_, err = a.run(ctx, b.h.options.FFprobe, append(a.guards(), "-show_format", "-i", inputName), io.Discard)
+			expect(t, err, lanes.BadInput, "")
+		})
+	}
+}
+
+// What can be refused without I/O is refused by Check, with all problems at once.
+func TestCheck(t *testing.T) {
+	storage := []lanes.Storage{
+		{Prefix: "file:///data/in/", Read: true},
+		{Prefix: "file:///data/out/", Read: true, Write: true},
+		{Prefix: "file:///data/out/masters/", Read: true},
+		{Prefix: "s3://media-in/raw/", Read: true},
+		{Prefix: "s3://media-out/", Read: true, Write: true},
+		{Prefix: "https://cdn.example.com/pub/", Read: true},
+	}
+	good := lanes.Job{ID: "j", Kind: "probe", Input: "file:///data/in/a.mp4", Output: "file:///data/out/a.json"}
+	for _, c := range []struct {
+		name, input, output string
+		want                lanes.ErrorKind
+		says                string
+	}{
+		{"good", "", "", "", ""},
+		{"good s3", "s3://media-in/raw/a b/ü.mp4", "s3://media-out/x.json", "", ""},
+		{"good https", "https://CDN.example.com:443/pub/a.mp4?sig=secret", "", "", ""},
+		{"encoded space", "file:///data/in/a%20b.mp4", "", "", ""},
+		{"no input", "-", "", lanes.BadInput, "input is missing"},
+		{"outside", "file:///etc/passwd", "", lanes.NotAllowed, "outside the storage that jobs may read (file:///data/in/,"},
+		{"a neighbour with the same beginning", "file:///data/inside/a.mp4", "", lanes.NotAllowed, "outside the storage"},
+		{"the prefix itself", "file:///data/in", "", lanes.NotAllowed, "outside the storage"},
+		{"a folder", "file:///data/in/", "", lanes.NotAllowed, "slash at its end"},
+		{"dots", "file:///data/in/../../etc/passwd", "", lanes.NotAllowed, `".." is not allowed`},
+		{"encoded dots", "file:///data/in/%2e%2e/x", "", lanes.NotAllowed, "percent-encoded"},
+		{"encoded slash", "file:///data/in/..%2f..%2fetc/passwd", "", lanes.NotAllowed, "percent-encoded"},
+		{"a query", "file:///data/in/a.mp4?x=1", "", lanes.NotAllowed, "a query (?)"},
+		{"an empty query", "file:///data/in/a.mp4?", "", lanes.NotAllowed, "a query (?)"},
+		{"a fragment", "file:///data/in/a.mp4#t=10", "", lanes.NotAllowed, "fragment"},
+		{"a host", "file://server/data/in/a.mp4", "", lanes.NotAllowed, "a file has no host"},
+		{"not absolute", "file:data/in/a.mp4", "", lanes.NotAllowed, "write it as file://"},
+		{"a plain path", "/data/in/a.mp4", "", lanes.NotAllowed, "the scheme must be"},
+		{"double slash", "file:///data/in//a.mp4", "", lanes.NotAllowed, "empty part"},
+		{"a null byte", "file:///data/in/a%00.mp4", "", lanes.NotAllowed, "control characters"},
+		{"our own folder", "file:///data/in/.siren/j/a/x", "", lanes.NotAllowed, "belongs to Siren"},
+		{"read-only", "", "file:///data/in/a.json", lanes.NotAllowed, "may write (file:///data/out/,"},
+		{"read-only within a writable prefix", "", "file:///data/out/masters/a.json", lanes.NotAllowed, "may write"},
+		{"another bucket", "s3://secret/a.mp4", "", lanes.NotAllowed, "outside the storage"},
+		{"outside the bucket's prefix", "s3://media-in/other/a.mp4", "", lanes.NotAllowed, "outside the storage"},
+		{"dots in s3", "s3://media-in/raw/../other/a.mp4", "", lanes.NotAllowed, `".." is not allowed`},
+		{"options in s3", "s3://media-in/raw/a.mp4?endpoint=evil.example.com", "", lanes.NotAllowed, "a query (?)"},
+		{"credentials in s3", "s3://key:secret@media-in/raw/a.mp4", "", lanes.NotAllowed, "no user or password"},
+		{"a bucket with a port", "s3://media-in:99/raw/a.mp4", "", lanes.NotAllowed, "write s3://bucket/key"},
+		{"another host", "https://evil.example.com/pub/a.mp4", "", lanes.NotAllowed, "outside the storage"},
+		{"another scheme", "http://cdn.example.com/pub/a.mp4", "", lanes.NotAllowed, "outside the storage"},
+		{"another port", "https://cdn.example.com:8443/pub/a.mp4", "", lanes.NotAllowed, "outside the storage"},
+		{"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", lanes.NotAllowed, "no user or password"},
+		{"output over http", "", "https://cdn.example.com/pub/a.json", lanes.NotAllowed, "can only be read"},
+		{"ffmpeg's protocols", "concat:/data/in/a|/etc/passwd", "", lanes.NotAllowed, ""},
+		{"ftp", "ftp://cdn.example.com/a.mp4", "", lanes.NotAllowed, "the scheme must be"},
+		{"wrong ending", "", "file:///data/out/a.mp4", lanes.BadInput, "must end in .json"},
+		{"same file", "file:///data/out/a.json", "file:///data/out/a.json", lanes.BadInput, "the same file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			job := good
+			if c.input != "" {
+				job.Input = strings.TrimPrefix(c.input, "-")
+			}
+			if c.output != "" {
+				job.Output = c.output
+			}
+			err := Check(job, storage)
+			if c.want == "" {
+				must(t, err)
+				return
+			}
+			expect(t, err, c.want, c.says)
+			if strings.Contains(err.Error(), "secret") && c.name != "another bucket" {
+				t.Errorf("a secret is in the message: %s", err)
+			}
+		})
+	}
+	t.Run("all at once", func(t *testing.T) {
+		err := Check(lanes.Job{ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg", Params: paramsJSON(`{"quality": 0, "whidth": 1}`)}, storage)
+		expect(t, err, lanes.NotAllowed, "outside the storage")
+		expect(t, err, lanes.NotAllowed, "quality must be")
+		expect(t, err, lanes.NotAllowed, `did you mean "width"?`)
+	})
+	for _, id := range []string{".", "..", "..."} {
+		job := good
+		job.ID = id
+		expect(t, Check(job, storage), lanes.BadInput, "id")
+	}
+	if k := Kinds(); len(k) != 3 || k[0].Name != "probe" || !strings.Contains(strings.Join(k[1].Params, " "), "at format height") {
+		t.Errorf("Kinds: %+v", k)
+	}
+}
+
+// Links, pipes and devices below an allowed prefix.
+func TestFilesThatLeadElsewhere(t *testing.T) {
+	b := newBench(t)
+	secret := filepath.Join(filepath.Dir(b.in), "secret")
+	must(t, os.Mkdir(secret, 0o755))
+	must(t, os.WriteFile(filepath.Join(secret, "s.mp4"), []byte("secret"), 0o644))
+	narrow := filepath.Join(b.out, "narrow")
+	must(t, os.Mkdir(narrow, 0o755))
+	b.storage = append(b.storage, lanes.Storage{Prefix: "file://" + narrow + "/", Read: true})
+	for link, to := range map[string]string{
+		"in/absolute.mp4": filepath.Join(secret, "s.mp4"), "in/relative.mp4": "../secret/s.mp4", "in/dir": "../secret", "in/fine.mp4": "clip.mp4",
+		"in/loop.mp4": "loop.mp4", "in/gone.mp4": "nowhere", "out/dir": "../secret", "out/tonarrow": "narrow", "out/dangling.json": "../secret/new.json",
+	} {
+		must(t, os.Symlink(to, filepath.Join(filepath.Dir(b.in), link)))
+	}
+	must(t, syscall.Mkfifo(filepath.Join(b.in, "pipe.mp4"), 0o644))
+	must(t, syscall.Mknod(filepath.Join(b.in, "null.mp4"), syscall.S_IFCHR|0o644, 1<<8|3))
+	b.put("clip.mp4")
+	fine := "file://" + b.in + "/fine.mp4"
+	for _, c := range []struct {
+		name, input, output string
+		want                lanes.ErrorKind
+		says                string
+	}{
+		{"a link within the prefix", fine, "a.json", "", ""},
+		{"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", lanes.NotAllowed, "a symbolic link leads out"},
+		{"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", lanes.NotAllowed, "a symbolic link leads out"},
+		{"a linked folder out", "file://" + b.in + "/dir/s.mp4", "b.json", lanes.NotAllowed, "a symbolic link leads out"},
+		{"a loop", "file://" + b.in + "/loop.mp4", "b.json", lanes.BadInput, "too many levels"},
+		{"a dead link", "file://" + b.in + "/gone.mp4", "b.json", lanes.BadInput, "doesn't exist"},
+		{"a pipe", "file://" + b.in + "/pipe.mp4", "b.json", lanes.NotAllowed, "not a regular file"},
+		{"a device", "file://" + b.in + "/null.mp4", "b.json", lanes.NotAllowed, "not a regular file"},
+		{"output into a linked folder", fine, "dir/b.json", lanes.NotAllowed, "a symbolic link leads out"},
+		{"output below a linked folder", fine, "dir/new/b.json", lanes.NotAllowed, "a symbolic link leads out"},
+		{"output by a link into a read-only prefix", fine, "tonarrow/b.json", lanes.NotAllowed, "a symbolic link leads out"},
+		{"output over a link", fine, "dangling.json", lanes.OutputExists, "is there already"},
+		{"output below a file", fine, "a.json/b.json", lanes.BadInput, "what should be its folder is a file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := b.run(lanes.Job{Kind: "probe", Input: c.input, Output: b.output(c.output)})
+			if c.want == "" {
+				must(t, err)
+				return
+			}
+			expect(t, err, c.want, c.says)
+		})
+	}
+	if got := names(t, secret); len(got) != 1 {
+		t.Errorf("something was written outside: %v", got)
+	}
+	b.storage = []lanes.Storage{{Prefix: "file:///not/mounted/", Read: true}, {Prefix: "file://" + b.out + "/", Write: true}}
+	_, err := b.run(lanes.Job{Kind: "probe", Input: "file:///not/mounted/a.mp4", Output: b.output("z.json")})
+	expect(t, err, lanes.Transient, "is its volume mounted?")
+}
+
+func TestFetchOverHTTP(t *testing.T) {
+	b := newBench(t)
+	clip, err := os.ReadFile(sharedClip(t, "clip.mp4"))
+	must(t, err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/clip.mp4", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(clip) })
+	mux.HandleFunc("/half.mp4", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(clip)))
+		_, _ = w.Write(clip[:len(clip)/2])
+	})
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = w.Write(clip)
+		}
+	})
+	mux.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "99999999") })
+	mux.HandleFunc("/503", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	mux.HandleFunc("/403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	mux.HandleFunc("/empty", func(w http.ResponseWriter, r *http.Request) {})
+	mux.HandleFunc("/to/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Referer") != "" {
+			t.Error("the referer was sent on")
+		}
+		http.Redirect(w, r, "http://"+strings.TrimPrefix(r.URL.Path, "/to/"), http.StatusFound)
+	})
+	server := serve(t, mux)
+	mux.HandleFunc("/again/", func(w http.ResponseWriter, r *http.Request) {
+		rest := strings.TrimPrefix(r.URL.Path, "/again")
+		http.Redirect(w, r, server+rest, http.StatusFound)
+	})
+	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, server+"/round", http.StatusFound) })
+	address := strings.TrimPrefix(server, "http://")
+	b.limits.Scratch = 4 << 20
+	b.storage = append(b.storage, lanes.Storage{Prefix: server + "/", Read: true}, lanes.Storage{Prefix: "http://10.1.2.3/", Read: true},
+		lanes.Storage{Prefix: "http://[::ffff:127.0.0.1]/", Read: true}, lanes.Storage{Prefix: "http://169.254.169.254/", Read: true}, lanes.Storage{Prefix: "http://localhost/", Read: true})
+	for _, c := range []struct {
+		name, input string
+		guarded     bool
+		want        lanes.ErrorKind
+		says        string
+	}{
+		{"fetched", server + "/clip.mp4?signature=secret", false, "", ""},
+		{"five redirects", server + "/again/again/again/again/again/clip.mp4", false, "", ""},
+		{"too many redirects", server + "/round", false, lanes.BadInput, "more than 5 redirects"},
+		{"missing", server + "/none", false, lanes.BadInput, "doesn't exist"},
+		{"forbidden", server + "/403?signature=secret", false, lanes.BadInput, "403 Forbidden"},
+		{"server trouble", server + "/503", false, lanes.Transient, "503"},
+		{"cut off", server + "/half.mp4", false, lanes.Transient, "EOF"},
+		{"empty", server + "/empty", false, lanes.BadInput, "is empty"},
+		{"too large by its word", server + "/large", false, lanes.OverLimit, "larger than a slot's scratch space of 4Mi"},
+		{"too large without a word", server + "/endless", false, lanes.OverLimit, "larger than a slot's scratch space of 4Mi"},
+		{"nobody there", "http://10.1.2.3/x", false, lanes.NotAllowed, "10.1.2.3 is a private address"},
+		{"redirect outside storage", server + "/to/example.com/x", false, lanes.NotAllowed, "outside the storage"},
+		{"redirect to private", server + "/to/10.1.2.3/x", false, lanes.NotAllowed, "10.1.2.3 is a private address"},
+		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, lanes.NotAllowed, "169.254.169.254 is a link-local address"},
+		{"loopback", server + "/clip.mp4", true, lanes.NotAllowed, "127.0.0.1 is a loopback address"},
+		{"loopback by name", "http://localhost/x", true, lanes.NotAllowed, "is a loopback address"},
+		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, lanes.NotAllowed, "is a loopback address"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.h.allowAddress = func(a netip.AddrPort) bool { return !c.guarded && a.String() == address }
+			_, err := b.run(lanes.Job{Kind: "probe", Input: c.input, Output: b.output(strings.ReplaceAll(c.name, " ", "_") + ".json")})
+			if c.want == "" {
+				must(t, err)
+				return
+			}
+			expect(t, err, c.want, c.says)
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("the query is in the message: %s", err)
+			}
+		})
+	}
+}
+
+func TestInternalAddresses(t *testing.T) {
+	for _, a := range []string{
+		"127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3",
+		"224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
+		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::10.0.0.1", "::127.0.0.1",
+		"64:ff9b::a00:1", "64:ff9b::808:808", "64:ff9b:1::1", "2001::1", "2001:db8::1", "2002:a00:1::1", "100::1", "3fff::1", "5f00::1",
+	} {
+		if internalAddress(netip.MustParseAddr(a)) == "" {
+			t.Errorf("%s counts as public", a)
+		}
+	}
+	for _, a := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"} {
+		if what := internalAddress(netip.MustParseAddr(a)); what != "" {
+			t.Errorf("%s counts as %s", a, what)
+		}
+	}
+}
+
+func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+	t.Helper()
+	t.Logf("%s: %v", lanes.KindOf(err), err)
+	if err == nil {
+		t.Fatalf("no error, want %s", want)
+	}
+	if got := lanes.KindOf(err); got != want {
+		t.Errorf("kind %q, want %q", got, want)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("doesn't say %q", says)
+	}
+	if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 600 {
+		t.Errorf("isn't one readable line: %q", err)
+	}
+}
+
+// hugePNG is the beginning of a PNG of that size: all that a decoder needs to allocate for it.
+func hugePNG(width, height uint32) []byte {
+	var b bytes.Buffer
+	b.WriteString("\x89PNG\r\n\x1a\n")
+	chunk := func(kind string, data []byte) {
+		_ = binary.Write(&b, binary.BigEndian, uint32(len(data)))
+		body := append([]byte(kind), data...)
+		b.Write(body)
+		_ = binary.Write(&b, binary.BigEndian, crc32.ChecksumIEEE(body))
+	}
+	head := binary.BigEndian.AppendUint32(nil, width)
+	head = binary.BigEndian.AppendUint32(head, height)
+	chunk("IHDR", append(head, 8, 2, 0, 0, 0))
+	chunk("IDAT", []byte{0x78, 0x9c, 0x63, 0, 0, 0, 1, 0, 1})
+	chunk("IEND", nil)
+	return b.Bytes()
+}

@@ -1,0 +1,188 @@
+package media
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// thumbnail is the params of a thumbnail job.
+type thumbnail struct {
+	at            moment
+	width, height int // a box the picture is fitted into; it is never enlarged
+	format        string
+	quality       int // 1 to 100
+}
+
+// moment is a place in a video: the most representative frame, seconds from the start, or a part of the whole.
+type moment struct {
+	representative bool
+	seconds        float64
+	fraction       float64 // used when it is not negative
+}
+
+func planThumbnail(p *params, output string) recipe {
+	t := thumbnail{at: readMoment(p), quality: 85}
+	t.width, t.height = p.size()
+	if q, ok := p.whole("quality", 1, 100); ok {
+		t.quality = q
+	}
+	t.format = pictureFormat(p, output)
+	mediaType := map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
+	return recipe{mediaType: mediaType, make: t.make}
+}
+
+// pictureFormat is what the output's name or the param says. They must not contradict each other.
+func pictureFormat(p *params, output string) string {
+	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[strings.ToLower(path.Ext(output))]
+	asked := p.choice("format", "", "jpg", "webp")
+	switch {
+	case asked == "" && named == "":
+		p.problem("the output must end in .jpg or .webp, not %q; or set format", clip(output))
+	case asked != "" && named != "" && asked != named:
+		p.problem("format is %s, but the output's name %q says %s", asked, clip(output), named)
+	case asked == "":
+		return named
+	}
+	return asked
+}
+
+// readMoment reads at: "representative" (the default), seconds as a number, a duration ("1m30s") or a percentage ("25%").
+func readMoment(p *params) moment {
+	raw, ok := p.value("at")
+	if !ok {
+		return moment{representative: true}
+	}
+	var seconds float64
+	if err := json.Unmarshal(raw, &seconds); err == nil && seconds >= 0 && seconds <= maxSeconds {
+		return moment{seconds: seconds, fraction: -1}
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err == nil {
+		if text == "representative" {
+			return moment{representative: true}
+		}
+		if number, ok := strings.CutSuffix(text, "%"); ok {
+			if v, err := strconv.ParseFloat(number, 64); err == nil && v >= 0 && v <= 100 {
+				return moment{fraction: v / 100}
+			}
+		}
+		if d, err := time.ParseDuration(text); err == nil && d >= 0 && d.Seconds() <= maxSeconds {
+			return moment{seconds: d.Seconds(), fraction: -1}
+		}
+	}
+	p.problem(`at must be seconds (12.5), a duration ("1m30s"), a part ("25%%") or "representative", not %s`, clip(string(raw)))
+	return moment{}
+}
+
+func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
+	v, err := a.info.video(a.from)
+	if err != nil {
+		return "", err
+	}
+	start, err := t.start(a, v)
+	if err != nil {
+		return "", err
+	}
+	filters := fit(v, t.width, t.height, 1)
+	if t.at.representative {
+		filters = append(filters, fmt.Sprintf("thumbnail=%d", t.batch(a, v)))
+	}
+	var before []string
+	if start > 0 {
+		before = []string{"-ss", seconds(start)}
+	}
+	after := append([]string{
+		"-map", fmt.Sprintf("0:%d", v.Index), "-an", "-sn", "-dn", "-map_metadata", "-1",
+		"-vf", strings.Join(filters, ","), "-frames:v", "1",
+	}, t.encoder()...)
+	return a.ffmpeg(ctx, "output."+t.format, 0, before, after)
+}
+
+// start is where to begin reading, in seconds.
+func (t thumbnail) start(a *attempt, v stream) (float64, error) {
+	length := a.info.seconds(v)
+	last := length // the start of the last frame, or nearly
+	if rate, err := v.framesPerSecond(); err == nil {
+		last = max(0, length-1.5/rate)
+	}
+	switch {
+	case a.info.still():
+		return 0, nil
+	case t.at.representative:
+		return length / 10, nil // not the black or the logo that films begin with
+	case t.at.fraction >= 0 && length == 0:
+		return 0, lanes.Fail(lanes.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds", a.from))
+	case t.at.fraction >= 0:
+		return min(t.at.fraction*length, last), nil
+	case length > 0 && t.at.seconds > length:
+		return 0, lanes.Fail(lanes.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s", seconds(t.at.seconds), a.from, length))
+	case length > 0:
+		return min(t.at.seconds, last), nil
+	default:
+		return t.at.seconds, nil
+	}
+}
+
+// batch is the number of frames that the most representative one is chosen from. ffmpeg keeps all of them in memory,
+// at the thumbnail's size: at most an eighth of the slot's.
+func (t thumbnail) batch(a *attempt, v stream) int {
+	const most = 50
+	if a.task.Limits.Memory <= 0 {
+		return most
+	}
+	width, height := v.Width, v.Height
+	if t.width > 0 {
+		width = min(width, t.width)
+	}
+	if t.height > 0 {
+		height = min(height, t.height)
+	}
+	frame := max(1, 4*width*height)
+	return min(max(2, int(a.task.Limits.Memory)/8/frame), most)
+}
+
+func (t thumbnail) encoder() []string {
+	one := []string{"-f", "image2", "-update", "1"}
+	if t.format == "webp" {
+		return append(one, "-c:v", "libwebp", "-quality", strconv.Itoa(t.quality), "-pix_fmt", "yuv420p")
+	}
+	scale := 31 - float64(t.quality-1)*29/99 // ffmpeg's 2 (best) to 31
+	return append(one, "-c:v", "mjpeg", "-q:v", strconv.Itoa(int(math.Round(scale))), "-pix_fmt", "yuvj420p")
+}
+
+// fit is the filters that make pixels square and fit the picture into a box of width x height, keeping its shape and
+// never enlarging it. Both sides become multiples of even.
+func fit(v stream, width, height, even int) []string {
+	var filters []string
+	if v.Aspect != "" && v.Aspect != "1:1" && v.Aspect != "0:1" && v.Aspect != "N/A" {
+		filters = append(filters, "scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1")
+	}
+	if width == 0 && height == 0 {
+		if even > 1 {
+			filters = append(filters, fmt.Sprintf("scale=w='max(%[1]d,trunc(iw/%[1]d)*%[1]d)':h='max(%[1]d,trunc(ih/%[1]d)*%[1]d)'", even))
+		}
+		if len(filters) == 0 {
+			return []string{"null"}
+		}
+		return filters
+	}
+	w, h := "iw", "ih"
+	if width > 0 {
+		w = fmt.Sprintf("'min(%d,iw)'", width)
+	}
+	if height > 0 {
+		h = fmt.Sprintf("'min(%d,ih)'", height)
+	}
+	return append(filters, fmt.Sprintf("scale=w=%s:h=%s:force_original_aspect_ratio=decrease:force_divisible_by=%d", w, h, even))
+}
+
+// seconds writes a time for ffmpeg's command line.
+func seconds(s float64) string { return strconv.FormatFloat(s, 'f', -1, 64) }
