@@ -8,73 +8,74 @@ import (
 
 // Policy is the one file (siren.yaml) that says which lanes there are, who serves them and within which limits.
 // Load reads, defaults and validates one; a Policy made by hand goes through Default and Validate.
+// The comments of its fields are the reference docs/policy.md.
 type Policy struct {
-	Lanes   []Lane    `json:"lanes"` // most urgent first: the order is the precedence
-	Pools   []Pool    `json:"pools"`
-	Budget  int       `json:"budget"` // the most replicas that all pools may have together
-	Storage []Storage `json:"storage,omitempty"`
-	Broker  Broker    `json:"broker,omitempty"`
-	Timing  Timing    `json:"timing,omitempty"`
+	Lanes   []Lane    `json:"lanes"`             // most urgent first: the order is the precedence
+	Pools   []Pool    `json:"pools"`             // who serves them
+	Budget  int       `json:"budget"`            // the most replicas that all pools may have together
+	Storage []Storage `json:"storage,omitempty"` // what jobs may read and write; nothing else is reachable to them
+	Broker  Broker    `json:"broker,omitempty"`  // what the policy must know of RabbitMQ
+	Timing  Timing    `json:"timing,omitempty"`  // the clockwork
 }
 
 // Lane is one queue with an objective.
 type Lane struct {
-	Name        string   `json:"name"`
-	Match       []string `json:"match,omitempty"` // Kubernetes label selectors; any may match. None: the default lane
-	StartWithin Duration `json:"startWithin"`     // 95 % of the lane's jobs start within this time of being ready
-	Reserve     int      `json:"reserve,omitempty"`
-	MaxRuntime  Duration `json:"maxRuntime,omitempty"`
-	MaxCrashes  int      `json:"maxCrashes,omitempty"` // so many vanished workers make a job poison
-	Promote     *Promote `json:"promote,omitempty"`
-	Retry       Retries  `json:"retry,omitempty"`
+	Name        string   `json:"name"`                 // lower-case letters, digits and dashes, at most 40
+	Match       []string `json:"match,omitempty"`      // Kubernetes label selectors over a job's labels; any may match. Exactly one lane has none: the default
+	StartWithin Duration `json:"startWithin"`          // the objective: 95 % of the lane's jobs start within this time of being ready
+	Reserve     int      `json:"reserve,omitempty"`    // free shoulder slots that the scaler keeps for the lane at all times; needs a shoulder in its home
+	MaxRuntime  Duration `json:"maxRuntime,omitempty"` // a job that runs longer is stopped and retried
+	MaxCrashes  int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
+	Promote     *Promote `json:"promote,omitempty"`    // takes turns with a more urgent lane while its oldest job waits too long
+	Retry       Retries  `json:"retry,omitempty"`      // how a failed job is tried again
 }
 
 // Promote lets a lane take turns with a more urgent one while its oldest job has waited longer than After.
 type Promote struct {
-	After Duration `json:"after"`
-	To    string   `json:"to"`
+	After Duration `json:"after"` // how long the oldest job has to have waited
+	To    string   `json:"to"`    // the more urgent lane
 }
 
 // Retries says how often a failed job is attempted and how long it waits in between:
-// First, First·Factor, First·Factor², … up to Max, each with jitter.
+// first, first·factor, first·factor², … up to max, each with a jitter of a quarter.
 type Retries struct {
 	Attempts int      `json:"attempts,omitempty"` // all attempts, the first one included
-	First    Duration `json:"first,omitempty"`
-	Factor   float64  `json:"factor,omitempty"`
-	Max      Duration `json:"max,omitempty"`
+	First    Duration `json:"first,omitempty"`    // the wait before the second attempt
+	Factor   float64  `json:"factor,omitempty"`   // by which each further wait is longer
+	Max      Duration `json:"max,omitempty"`      // the longest wait
 }
 
 // Pool is one group of identical workers: one Kubernetes Deployment, or a set of local processes.
 type Pool struct {
-	Name     string         `json:"name"`
-	Lanes    []string       `json:"lanes"`              // the lanes this pool is home to; the scaler sizes it for them
+	Name     string         `json:"name"`               // lower-case letters, digits and dashes, at most 40
+	Lanes    []string       `json:"lanes"`              // the lanes this pool is home to; the scaler sizes it for them. Each lane has exactly one home
 	Guests   []string       `json:"guests,omitempty"`   // lanes served when none of its own waits; never sized for
-	Slots    int            `json:"slots,omitempty"`    // shared slots of one worker
-	Shoulder map[string]int `json:"shoulder,omitempty"` // extra slots of one worker, for one urgent lane alone
-	Min      int            `json:"min,omitempty"`
-	Max      int            `json:"max"`
-	Hold     Duration       `json:"hold,omitempty"` // how long the largest plan is kept before shrinking; 0: 3 × cold start
-	Slot     SlotLimits     `json:"slot,omitempty"`
+	Slots    int            `json:"slots,omitempty"`    // shared slots of one worker; prefer 1 or 2
+	Shoulder map[string]int `json:"shoulder,omitempty"` // extra slots of one worker for one urgent lane alone, as in {express: 1}
+	Min      int            `json:"min,omitempty"`      // the fewest workers
+	Max      int            `json:"max"`                // the most workers
+	Hold     Duration       `json:"hold,omitempty"`     // how long the largest plan is kept before the pool shrinks; 0: 3 cold starts, within 5s and 5m
+	Slot     SlotLimits     `json:"slot,omitempty"`     // what one running job may use
 }
 
 // SlotLimits bounds what one running job may use.
 type SlotLimits struct {
 	Memory  Bytes   `json:"memory,omitempty"`  // address space of each process of the job (RLIMIT_AS)
-	Scratch Bytes   `json:"scratch,omitempty"` // size of each file of the job (RLIMIT_FSIZE)
-	Cores   float64 `json:"cores,omitempty"`   // what a slot asks the scheduler for; not a limit
+	Scratch Bytes   `json:"scratch,omitempty"` // size of each file of the job, its input too (RLIMIT_FSIZE)
+	Cores   float64 `json:"cores,omitempty"`   // what a slot asks the cluster for; not a limit
 }
 
-// Storage is a URL prefix that jobs may read or write. Nothing else is reachable to them.
+// Storage is a URL prefix that jobs may read or write.
 type Storage struct {
-	Prefix string `json:"prefix"` // file:///dir/ or s3://bucket/prefix/, or http(s)://host/ for reading
-	Read   bool   `json:"read,omitempty"`
-	Write  bool   `json:"write,omitempty"`
+	Prefix string `json:"prefix"`          // file:///dir/ or s3://bucket/prefix/, or http(s)://host/ for reading; ends in a slash
+	Read   bool   `json:"read,omitempty"`  // inputs may lie there
+	Write  bool   `json:"write,omitempty"` // outputs may lie there
 }
 
 // Broker says what the policy must know of RabbitMQ.
 type Broker struct {
-	QueueType       string   `json:"queueType,omitempty"`       // classic (default) or quorum
-	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"` // the broker's own; it can't be learnt over AMQP
+	QueueType       string   `json:"queueType,omitempty"`       // classic, or quorum (replicated)
+	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"` // the broker's consumer_timeout, which can't be learnt over AMQP; maxRuntime stays 5m below it
 }
 
 // Timing holds the clockwork. The defaults suit media jobs of 0.1 s and more.
@@ -84,7 +85,7 @@ type Timing struct {
 	Lease       Duration `json:"lease,omitempty"`       // a claim that isn't renewed for so long may be taken over
 	Keep        Duration `json:"keep,omitempty"`        // a job's record is kept for so long after its end
 	ServiceTime Duration `json:"serviceTime,omitempty"` // what a job is taken to last while nothing is known
-	ColdStart   Duration `json:"coldStart,omitempty"`   // what a worker is taken to need from creation to first heartbeat
+	ColdStart   Duration `json:"coldStart,omitempty"`   // what a worker is taken to need from creation to first heartbeat, until measured
 }
 
 // Queue types a Broker may name.

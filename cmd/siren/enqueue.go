@@ -264,7 +264,11 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 	var failed []lanes.Record
 	shown := time.Time{}
 	for r, err := range c.Watch(ctx, ids...) {
-		if err != nil {
+		if errors.Is(err, lanes.ErrAway) {
+			fmt.Fprintln(a.err, "Redis is away; waiting on")
+			continue
+		}
+		if err != nil && ctx.Err() == nil {
 			return unreachable(err)
 		}
 		latest[r.ID] = r

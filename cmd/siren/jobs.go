@@ -232,12 +232,17 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 	said := map[string]lanes.State{}
 	var failed, missing int
 	for r, err := range ledger.Watch(ctx, ids...) {
-		if redisNotFound(err) {
+		switch {
+		case redisNotFound(err):
 			fmt.Fprintf(a.err, "no job %q\n", r.ID)
 			missing++
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, lanes.ErrAway):
+			fmt.Fprintln(a.err, "Redis is away; watching on")
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
 			return unreachable(err)
 		}
 		if said[r.ID] == r.State {

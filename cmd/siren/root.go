@@ -98,13 +98,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 a job that was
 waited for is dead or cancelled, 5 RabbitMQ or Redis can't be reached.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			a.started = true
-		},
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.amqpURL, "amqp-url", "", "RabbitMQ (default $SIREN_AMQP_URL, else the running `siren up`)")
-	f.StringVar(&a.redisURL, "redis-url", "", "Redis (default $SIREN_REDIS_URL, else the running `siren up`)")
+	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default $SIREN_AMQP_URL, else that of siren up)")
+	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default $SIREN_REDIS_URL, else that of siren up)")
 	f.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
 
@@ -123,7 +120,21 @@ waited for is dead or cancelled, 5 RabbitMQ or Redis can't be reached.`,
 	add("fleet", newLanes(a), newPools(a), newPolicy(a))
 	add("run", newUp(a), newDemo(a), newWorker(a), newScaler(a))
 	root.AddCommand(newVersion(a), newRunLimited())
+	a.noteStart(root)
 	return root
+}
+
+// noteStart has every command note that it runs: what fails before that is wrong use.
+func (a *app) noteStart(c *cobra.Command) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			a.started = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range c.Commands() {
+		a.noteStart(sub)
+	}
 }
 
 // logger logs to stderr at the level that was asked for.

@@ -60,6 +60,7 @@ processes of this one. Each scaler process also forwards the jobs whose retry is
 
 // fleet is a scaler process with its workers as local processes.
 type fleet struct {
+	self      string // the siren that the workers are; "": this one
 	policy    *lanes.Policy
 	amqpURL   string
 	redisURL  string
@@ -68,6 +69,15 @@ type fleet struct {
 	drain     time.Duration
 	workerArg []string // more flags for the workers
 	log       *slog.Logger
+}
+
+// processName is unique among all processes of all machines.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
 // leadFor is how long a scaler leads without saying so again.
@@ -96,9 +106,9 @@ func runFleet(ctx context.Context, f fleet) error {
 
 // command starts this same binary as a worker. The URLs travel in the environment, since arguments are for all to see.
 func (f fleet) command(pool, name string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		self = os.Args[0]
+	self := f.self
+	if self == "" {
+		self, _ = os.Executable()
 	}
 	args := append([]string{"worker", "--pool", pool, "--name", name, "--drain-timeout", f.drain.String()}, f.workerArg...)
 	c := exec.Command(self, args...)
@@ -156,14 +166,23 @@ func runScaler(ctx context.Context, s scalerProcess) error {
 	ledger := redis.NewLedger(s.store, s.log)
 	ledger.SetPolicy(s.policy)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
-	loop := scaler.New(s.options(registry, conns["backlog"], board, ledger))
+	name := processName()
+	defer s.resign(ctx, board, name)
+	loop := scaler.New(s.options(name, registry, conns["backlog"], board, ledger))
 	group.Go(func() error { return loop.Run(ctx) })
 	return group.Wait()
 }
 
-func (s scalerProcess) options(r prometheus.Registerer, backlog *rabbit.Conn, board *redis.Board, ledger *redis.Ledger) scaler.Options {
-	host, _ := os.Hostname()
-	name := fmt.Sprintf("%s-%d", host, os.Getpid())
+// resign lets another scaler lead at once.
+func (s scalerProcess) resign(ctx context.Context, board *redis.Board, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := board.Resign(ctx, name); err != nil {
+		s.log.Debug("resign", "error", err)
+	}
+}
+
+func (s scalerProcess) options(name string, r prometheus.Registerer, backlog *rabbit.Conn, board *redis.Board, ledger *redis.Ledger) scaler.Options {
 	return scaler.Options{
 		Name: name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(backlog), Roster: redis.NewRoster(s.store, s.log), Board: board, Fleet: s.fleet,

@@ -65,11 +65,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 		return err
 	}
 	if f.name == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			return fmt.Errorf("name this worker: %w; use --name", err)
-		}
-		f.name = fmt.Sprintf("%s-%d", host, os.Getpid())
+		f.name = processName()
 	}
 	_, redisURL, err := a.urls()
 	if err != nil {
@@ -108,7 +104,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	w := worker.New(worker.Options{
 		Name: f.name, Pool: f.pool, Version: buildVersion(),
 		Shared: sharedSlots(taker, pool), Shoulder: shoulderSlots(taker, pool),
-		Handler: handler, Ledger: tmpLedger{ledger}, Roster: redis.NewRoster(store, log),
+		Handler: handler, Ledger: ledger, Roster: redis.NewRoster(store, log),
 		Policy: policy, Online: consume.Up, Drain: f.drain, Threads: f.threads, NiceOff: f.noNice,
 		Follow: func(e *lanes.Effective) {
 			taker.Follow(e)

@@ -1,0 +1,63 @@
+# Siren: what there is to make. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+TOOL = $(GO) tool -modfile=go.tools.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## install what Siren needs from Debian: RabbitMQ, Redis, ffmpeg (asks for nothing when all is there)
+	@scripts/install
+
+.PHONY: build
+build: ## build bin/siren
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/siren ./cmd/siren
+
+.PHONY: demo
+demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own)
+	bin/siren demo $(if $(INPUT),--input "$(INPUT)")
+
+.PHONY: test
+test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
+	$(GO) test -timeout 10m ./...
+
+.PHONY: race
+race: install ## run all tests with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+.PHONY: lint
+lint: ## golangci-lint, with the arrows of docs/ARCHITECTURE.md as rules
+	$(TOOL) golangci-lint run
+	bash -n scripts/* .ci/run
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## write the generated docs anew
+	$(GO) run ./docs/gen
+
+.PHONY: verify
+verify: generate ## check that generated files and go.mod are up to date
+	$(GO) mod tidy -diff
+	git diff --exit-code -- docs
+
+.PHONY: bench
+bench: install build ## measure Siren beside the raw client library; see docs/benchmarks.md
+	$(GO) run ./test/bench $(BENCHFLAGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder and the scaler's properties, FUZZTIME each (20s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin demo-report.html

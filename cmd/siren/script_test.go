@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// TestMain puts this test binary on the PATH as siren: so it is the siren of the scripts, of the workers that a fleet
+// starts, and of the run-limited that starts ffmpeg.
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"siren": main}) }
+
+// TestScript runs testdata/script/*.txtar against a real RabbitMQ, Redis, scaler, workers and ffmpeg that all scripts
+// share. -update writes what the commands print into the scripts' files that cmp compares.
+func TestScript(t *testing.T) {
+	media := t.TempDir()
+	amqpURL, redisURL := startFleet(t, media)
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(e *testscript.Env) error {
+			dir, err := os.MkdirTemp(media, filepath.Base(e.WorkDir)+"-")
+			if err != nil {
+				return err
+			}
+			e.Setenv("MEDIA", dir)
+			e.Setenv("SIREN_AMQP_URL", amqpURL)
+			e.Setenv("SIREN_REDIS_URL", redisURL)
+			e.Setenv("XDG_STATE_HOME", e.WorkDir)
+			e.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code},
+	})
+}
+
+// code is a command of the scripts: `code 2 siren …` wants that exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N program args…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exited *exec.ExitError
+	if errors.As(err, &exited) {
+		got = exited.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%q exited with %d, not %d", args[1:], got, want)
+	}
+}
+
+// startFleet runs RabbitMQ, Redis and the local fleet until the test ends; jobs may read and write below media.
+func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
+	t.Setenv("SIREN_AMQP_URL", "")
+	t.Setenv("SIREN_REDIS_URL", "")
+	s, err := a.servers(ctx, "", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	policy, err := localPolicy(media)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := exec.LookPath("siren")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- runFleet(ctx, fleet{self: self, policy: policy, amqpURL: s.amqpURL, redisURL: s.redisURL, dir: t.TempDir(), drain: 5 * time.Second, log: log})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("the fleet: %v", err)
+		}
+	})
+	store, err := redis.Open(s.redisURL, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	board := redis.NewBoard(store, log)
+	err = poll(ctx, time.Minute, "a worker to take jobs", func() bool {
+		snap, err := board.Snapshot(ctx)
+		return err == nil && len(snap.Pools) > 0 && snap.Pools[0].Ready > 0
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.amqpURL, s.redisURL
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 7 * time.Millisecond: "7ms", 3249 * time.Millisecond: "3.2s", 75 * time.Second: "75s",
+		4*time.Minute + 10*time.Second: "4m10s", 185 * time.Minute: "3h5m",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("short(%s) = %q, not %q", d, got, want)
+		}
+	}
+}
+
+func TestTableAligns(t *testing.T) {
+	tab := newTable("LANE", "READY")
+	tab.right[1] = true
+	tab.add("express", "7")
+	tab.add("\x1b[31mbulk\x1b[0m", "1200")
+	const want = "LANE     READY\nexpress      7\n\x1b[31mbulk\x1b[0m      1200\n"
+	if got := tab.String(); got != want {
+		t.Errorf("got\n%q\nnot\n%q", got, want)
+	}
+}
+
+func TestDemoSummaryAndVerify(t *testing.T) {
+	policy, err := localPolicy(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []lanes.Record
+	for i := range 20 {
+		records = append(records, lanes.Record{Lane: "express", StartedAt: time.Unix(1, 0), Wait: lanes.Duration(time.Duration(i+1) * time.Second)})
+	}
+	results := summarise(policy, records)
+	if len(results) != 1 || results[0].P50 != 10*time.Second || results[0].P95 != 19*time.Second || results[0].Max != 20*time.Second || results[0].Met {
+		t.Errorf("summary of waits 1 s … 20 s: %+v", results)
+	}
+	bad := filepath.Join(t.TempDir(), "bad.jpg")
+	if err := os.WriteFile(bad, []byte("not a picture"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if why := verify(t.Context(), lanes.Record{State: lanes.Completed, Kind: "thumbnail", Output: "file://" + bad}); why == "" {
+		t.Error("a file that is no picture was verified")
+	}
+}
