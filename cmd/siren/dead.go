@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,7 +91,7 @@ func newDeadShow(a *app) *cobra.Command {
 
 // findLetter looks for the message in siren.dead, where it stays.
 func (a *app) findLetter(cmd *cobra.Command, id string, d *deadLetter) error {
-	log, err := a.logger()
+	log, err := a.logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func kindList() []string {
 func kindNames() string { return strings.Join(kindList(), ", ") }
 
 func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
-	log, err := a.logger()
+	log, err := a.logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -271,7 +272,7 @@ func (a *app) withLedger(f func(*redis.Ledger) error) error {
 		return err
 	}
 	defer store.Close()
-	log, err := a.logger()
+	log, err := a.logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ waited for is dead or cancelled, 5 RabbitMQ or Redis can't be reached.`,
 	f := root.PersistentFlags()
 	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default $SIREN_AMQP_URL, else that of siren up)")
 	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default $SIREN_REDIS_URL, else that of siren up)")
-	f.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&a.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error")
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
 
 	root.AddGroup(
@@ -137,19 +137,19 @@ func (a *app) noteStart(c *cobra.Command) {
 	}
 }
 
-// logger logs to stderr at the level that was asked for.
-func (a *app) logger() (*slog.Logger, error) { return a.loggerTo(a.err) }
-
-func (a *app) loggerTo(w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-		return nil, exit(exitUsage, fmt.Errorf("--log-level %q: say debug, info, warn or error", a.logLevel))
+// logger logs to stderr, at the level that was asked for, else at the given one: a process that stays says what it does, a
+// command that answers and ends only what went wrong.
+func (a *app) logger(level slog.Level) (*slog.Logger, error) {
+	if a.logLevel != "" {
+		if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+			return nil, exit(exitUsage, fmt.Errorf("--log-level %q: say debug, info, warn or error", a.logLevel))
+		}
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if a.logJSON {
-		return slog.New(slog.NewJSONHandler(w, o)), nil
+		return slog.New(slog.NewJSONHandler(a.err, o)), nil
 	}
-	return slog.New(slog.NewTextHandler(w, o)), nil
+	return slog.New(slog.NewTextHandler(a.err, o)), nil
 }
 
 // parent is a noun: bare, it does what its list verb does.

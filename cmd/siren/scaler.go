@@ -36,7 +36,7 @@ processes of this one. Each scaler process also forwards the jobs whose retry is
 			if err != nil {
 				return err
 			}
-			log, err := a.logger()
+			log, err := a.logger(slog.LevelInfo)
 			if err != nil {
 				return err
 			}
@@ -83,8 +83,11 @@ func processName() string {
 // leadFor is how long a scaler leads without saying so again.
 const leadFor = 10 * time.Second
 
-// runFleet runs the scaler until ctx ends, and then stops its workers: they drain first.
+// runFleet runs the scaler until ctx ends, and then stops its workers: they drain first, unless a second signal says that
+// they are to return their jobs at once.
 func runFleet(ctx context.Context, f fleet) error {
+	hurry, done := untilSecondSignal(ctx)
+	defer done()
 	store, err := redis.Open(f.redisURL, f.log)
 	if err != nil {
 		return exit(exitUsage, err)
@@ -99,7 +102,7 @@ func runFleet(ctx context.Context, f fleet) error {
 	err = runScaler(ctx, scalerProcess{
 		policy: f.policy, amqpURL: f.amqpURL, store: store, fleet: workers, listen: f.listen, log: f.log,
 	})
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.drain+10*time.Second)
+	stop, cancel := context.WithTimeout(hurry, f.drain+10*time.Second)
 	defer cancel()
 	return errors.Join(err, workers.Stop(stop))
 }

@@ -46,7 +46,7 @@ With --amqp-url and --redis-url it uses those servers instead of its own.`,
 			if err != nil {
 				return err
 			}
-			log, err := a.logger()
+			log, err := a.logger(slog.LevelInfo)
 			if err != nil {
 				return err
 			}

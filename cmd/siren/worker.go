@@ -60,7 +60,7 @@ SIGTERM returns everything at once.`,
 }
 
 func (a *app) runWorker(ctx context.Context, f workerFlags) error {
-	log, err := a.logger()
+	log, err := a.logger(slog.LevelInfo)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	defer stopServer(server)
 	log.Info("metrics and probes", "address", server.Addr)
 
-	work, stopWork := returnOnSecondSignal(ctx)
+	work, stopWork := untilSecondSignal(ctx)
 	defer stopWork()
 	err = w.Run(ctx, work)
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -179,8 +179,8 @@ func shoulderSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
 	return slots
 }
 
-// returnOnSecondSignal is a context that ends at the second SIGTERM or interrupt: the first one ended ctx.
-func returnOnSecondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+// untilSecondSignal is a context that ends at the second SIGTERM or interrupt: the first one ended ctx.
+func untilSecondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -81,7 +81,7 @@ func row(d *prometheus.Desc) string {
 		return value
 	}
 	labels := strings.ReplaceAll(part("variableLabels: {", "}"), ",", ", ")
-	return fmt.Sprintf("| `%s` | %s | %s |\n", part(`fqName: "`, `"`), labels, part(`help: "`, `", constLabels`))
+	return fmt.Sprintf("| `%s` | %s | %s |\n", part(`fqName: "`, `"`), labels, part(`help: "`, `", `))
 }
 
 // policyReference makes a table of each struct of the policy file.
