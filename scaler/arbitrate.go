@@ -5,8 +5,8 @@ import "slices"
 // Request is what one pool asks of the budget.
 type Request struct {
 	Pool     string
-	Existing int     // replicas there are, leaving ones too
-	Replicas int     // replicas asked for until now
+	Existing int     // replicas there are, retired and leaving ones too
+	Replicas int     // replicas asked for until now, but for the retired ones
 	Floor    int     // min
 	Shares   []Share // what its lanes need now, most urgent first; the last one is all that the pool needs now
 	Want     int     // the largest need of the hold window, at least the last share
@@ -25,14 +25,14 @@ type Grant struct {
 	To      int    // replicas to ask for now: Target, less what can't be started until others have left
 	Cut     bool   // Target is less than what it needs now, for the budget's sake
 	Waits   bool   // To is less than Target: replicas of other pools still leave
-	For     string // the more urgent lane that took what is missing
+	For     string // the lane of another pool that took what is missing
 	Yielded bool   // what the hold window would keep goes to a lane that needs it now
 }
 
 // Arbitrate divides the budget: floors first, then lane by lane in order of urgency what each needs now, and only then
 // what hold windows would keep. So a less urgent pool gives up what it merely holds, without waiting, as soon as a more
 // urgent lane is short. Nothing running is preempted: growth is bounded by what exists, and waits for it to leave.
-// Grants are in the order of the requests. The sum of Target never exceeds the budget unless the floors do.
+// Grants are in the order of the requests. The sum of Target never exceeds the budget.
 func Arbitrate(budget int, requests []Request) []Grant {
 	grants := make([]Grant, len(requests))
 	left := budget
@@ -46,27 +46,37 @@ func Arbitrate(budget int, requests []Request) []Grant {
 	for i, r := range requests {
 		give(i, r.Floor)
 	}
-	var last string // the lane that took the last of the budget
-	for _, s := range byUrgency(requests) {
+	shares := byUrgency(requests)
+	var taken []poolShare // those that took from the budget, in turn
+	cut := func(pool int) {
+		for _, s := range taken {
+			if s.pool != pool {
+				grants[pool].For = s.Lane
+			}
+		}
+	}
+	for _, s := range shares {
 		before := left
-		if give(s.pool, s.Total) {
-			grants[s.pool].Cut, grants[s.pool].For = true, last
+		if give(s.pool, s.Total) && !grants[s.pool].Cut {
+			grants[s.pool].Cut = true
+			cut(s.pool)
 		}
 		if left < before {
-			last = s.Lane
+			taken = append(taken, s)
 		}
 	}
-	for i, r := range requests {
-		if give(i, r.Want) && !grants[i].Cut {
-			grants[i].Yielded, grants[i].For = true, last
+	for _, s := range shares {
+		if give(s.pool, requests[s.pool].Want) && !grants[s.pool].Cut && !grants[s.pool].Yielded {
+			grants[s.pool].Yielded = true
+			cut(s.pool)
 		}
 	}
-	grow(budget, requests, grants)
+	grow(budget, requests, shares, grants)
 	return grants
 }
 
 // grow bounds what is started now by what exists, the most urgent lanes first.
-func grow(budget int, requests []Request, grants []Grant) {
+func grow(budget int, requests []Request, shares []poolShare, grants []Grant) {
 	room := budget
 	for i, r := range requests {
 		room -= r.Existing
@@ -77,10 +87,10 @@ func grow(budget int, requests []Request, grants []Grant) {
 		grants[i].To += started
 		room -= started
 	}
-	for _, s := range byUrgency(requests) {
+	for _, s := range shares {
 		start(s.pool, s.Total)
 	}
-	for i := range grants {
+	for i := range grants { // floors
 		start(i, grants[i].Target)
 	}
 	for i := range grants {
@@ -103,27 +113,4 @@ func byUrgency(requests []Request) []poolShare {
 	}
 	slices.SortStableFunc(all, func(a, b poolShare) int { return a.Rank - b.Rank })
 	return all
-}
-
-// requests puts the pools' asks to the arbiter. A pool whose signals are stale asks for what it has.
-func requests(asks []ask) []Request {
-	rs := make([]Request, len(asks))
-	for i, a := range asks {
-		r := Request{Pool: a.view.Name, Existing: a.view.existing(), Replicas: a.view.state.Replicas, Floor: a.view.Min, Want: a.want}
-		for j, s := range a.parts {
-			total := s.upTo
-			if s.lane == a.reserve {
-				total = max(total, a.floor)
-			}
-			if j == len(a.parts)-1 {
-				total = max(total, a.now)
-			}
-			r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(total, a.view.Max)})
-		}
-		if a.stale != "" || a.view.deaf() {
-			r.Want = max(r.Want, min(r.Replicas, a.view.Max))
-		}
-		rs[i] = r
-	}
-	return rs
 }

@@ -12,75 +12,61 @@ type Decision struct {
 	Plans    []lanes.Plan      // one for each pool, in the policy's order
 	Turns    map[string]string // promoted lanes and the lanes they take turns with
 	NoGuests []string          // pools that take no new guest jobs
+	Former   []string          // lanes that left the policy and aren't known to be empty
 	Snapshot lanes.Snapshot
 }
 
 // Decide is one tick of the scaler: a pure function of the policy, what was seen and what is remembered. The returned
 // History belongs into the next call.
 func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
-	known := map[string]bool{}
-	for name := range h.Workers {
-		known[name] = true
-	}
-	h = h.clone()
-	started, finished := h.learnWorkers(o)
-
-	var d Decision
-	d.Snapshot = lanes.Snapshot{At: o.At, Budget: p.Budget}
-	stale := map[string]bool{}
-	for _, l := range p.Lanes {
-		lh := h.Lanes[l.Name]
-		var depth *lanes.Depth
-		if got, ok := o.Depths[l.Name]; ok {
-			depth = &got
-		}
-		stale[l.Name] = lh.learnBacklog(o.At, depth, subscribedTo(l.Name, o.Workers, o.At, p), started[l.Name], finished[l.Name])
-		h.Lanes[l.Name] = lh
-		if l.Promote != nil && lh.oldestWait(o.At) > l.Promote.After.D() {
-			if d.Turns == nil {
-				d.Turns = map[string]string{}
-			}
-			d.Turns[l.Name] = l.Promote.To
-		}
-	}
-
-	var asks []ask
-	for _, q := range p.Pools {
-		h.learnPool(q.Name, o.Pools[q.Name], o, known)
-		a := newAsk(p, viewPool(q, o, h, p.Timing.GoneAfter.D()), o, h, stale, d.Turns)
+	h = h.learn(p, o)
+	d := Decision{Turns: h.turns(p, o.At), Former: o.notEmpty(o.Former)}
+	asks := make([]ask, len(p.Pools))
+	requests := make([]Request, len(p.Pools))
+	for i, q := range p.Pools {
 		ph := h.Pools[q.Name]
-		a.remember(&ph, o.At)
+		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns)
+		asks[i].remember(&ph, o.At)
 		if o.At.Before(ph.GuestsUntil) && len(q.Guests) > 0 {
 			d.NoGuests = append(d.NoGuests, q.Name)
 		}
 		h.Pools[q.Name] = ph
-		asks = append(asks, a)
+		requests[i] = asks[i].request()
 	}
-	for i, g := range Arbitrate(p.Budget, requests(asks)) {
-		plan := asks[i].plan(g, o.At)
-		ph := h.Pools[plan.Pool]
-		asks[i].shrink(&plan, g, &ph, o.At)
-		h.Pools[plan.Pool] = ph
-		d.Plans = append(d.Plans, plan)
+	for i, g := range Arbitrate(p.Budget, requests) {
+		ph := h.Pools[requests[i].Pool]
+		d.Plans = append(d.Plans, asks[i].plan(g, &ph, o.At))
+		h.Pools[requests[i].Pool] = ph
 	}
-	d.Snapshot.Lanes = laneStatuses(p, o, h, asks, stale, d.Turns)
-	d.Snapshot.Pools = poolStatuses(asks, d.Plans)
+	d.Snapshot = lanes.Snapshot{
+		At: o.At, Budget: p.Budget, Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
+	}
 	return d, h
+}
+
+// notEmpty is those of the lanes that hold jobs, as far as anybody can tell.
+func (o Observation) notEmpty(names []string) (full []string) {
+	for _, name := range names {
+		if depth, ok := o.Depths[name]; !ok || depth.Ready > 0 {
+			full = append(full, name)
+		}
+	}
+	return full
 }
 
 // ask is what one pool needs, before the budget is divided.
 type ask struct {
-	view    poolView
-	parts   []part // its home lanes, most urgent first
-	floor   int    // replicas for the reserve and the jobs on shoulders
-	now     int    // replicas that this tick's needs want, clamped
-	want    int    // the largest of the hold window
-	cold    time.Duration
-	hold    time.Duration
-	shut    bool // takes no guests
-	stale   string
-	reason  lanes.Reason // why now is what it is
-	reserve string       // the lane that a reserve is kept for
+	view     poolView
+	parts    []part       // its home lanes, most urgent first
+	now      int          // replicas that this tick's needs want, within min and max
+	want     int          // with what the hold window keeps
+	shoulder int          // workers that the reserve and the jobs on shoulders take
+	reserve  int          // the free shoulder slots to be kept
+	reason   lanes.Reason // why now is what it is
+	shut     bool         // takes no guests: a home lane waits
+	stale    string       // a home lane of which the broker's answer isn't believed
+	cold     time.Duration
+	hold     time.Duration
 }
 
 // part is one lane's share of its pool.
@@ -93,78 +79,109 @@ type part struct {
 }
 
 // newAsk applies the law to the home lanes of one pool.
-func newAsk(p *lanes.Policy, v poolView, o Observation, h History, stale map[string]bool, turns map[string]string) ask {
-	ph := h.Pools[v.Name]
-	a := ask{view: v, cold: ph.coldStart(p.Timing.ColdStart.D())}
-	a.hold = hold(v.Hold.D(), a.cold)
+func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string) ask {
+	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold)}
+	aside, shoulders := v.Shoulders()
+	if shoulders > 0 {
+		l, _ := p.Lane(aside)
+		a.reserve = l.Reserve
+		a.shoulder = workersFor(float64(v.aside+l.Reserve), shoulders)
+	}
 	parked, total := v.parked, 0.0
 	for _, name := range homeOrder(p, v.Pool, turns) {
 		l, _ := p.Lane(name)
-		lh := h.Lanes[name]
+		lh := known[name]
 		in := LaneInput{
-			Backlog: lh.Backlog, StartWithin: l.StartWithin.D(), ColdStart: a.cold,
+			Backlog: lh.Backlog, StartWithin: l.StartWithin.D(), ColdStart: cold,
 			Service: lh.service(p.Timing.ServiceTime.D(), v.ages[name]),
-			Ready:   v.ready, Idle: v.ready - sum(v.running), Others: sum(v.running) - v.running[name],
+			Ready:   v.ready, Idle: max(0, v.ready-sum(v.running)), Others: sum(v.running) - v.running[name],
 			Parked: parked, Busy: v.running[name] + v.onParked[name], BusyParked: v.onParked[name],
 		}
-		if lane, _ := v.Shoulders(); lane == name {
+		part := part{lane: name, rank: rankOf(p, name, turns)}
+		if name == aside {
 			in.Shoulder = v.shoulder
+			part.upTo = a.shoulder
 		}
-		n := NeedOf(in)
-		parked -= n.Unpark
-		total += n.Slots
-		a.shut = a.shut || n.Waiting()
-		a.parts = append(a.parts, part{lane: name, rank: rankOf(p, name, turns), in: in, need: n, upTo: workersFor(total, v.Slots)})
-		if stale[name] {
+		part.in, part.need = in, NeedOf(in)
+		parked -= part.need.Unpark // promised to this lane
+		total += part.need.Slots
+		part.upTo = max(part.upTo, workersFor(total, v.Slots))
+		a.parts = append(a.parts, part)
+		a.shut = a.shut || part.need.Waiting()
+		if lh.Stale {
 			a.stale = name
 		}
 	}
 	if a.shut {
 		total += float64(v.guests())
 	}
-	if lane, slots := v.Shoulders(); slots > 0 {
-		l, _ := p.Lane(lane)
-		a.reserve = lane
-		if l.Reserve+v.aside > 0 {
-			a.floor = workersFor(float64(v.aside+l.Reserve), slots)
-		}
-	}
 	a.clamp(workersFor(total, v.Slots))
 	return a
 }
 
 // clamp turns the shared slots' part into replicas within the pool's limits and keeps the reason of the last bound.
-func (a *ask) clamp(slots int) {
-	v := a.view
-	a.now, a.reason = slots, lanes.Busy
-	if slots == 0 {
+func (a *ask) clamp(shared int) {
+	a.now, a.reason = shared, lanes.Busy
+	if shared == 0 {
 		a.reason = lanes.Steady
 	}
 	if a.shut {
 		a.reason = lanes.Backlog
 	}
-	if a.floor > a.now {
-		a.now, a.reason = a.floor, lanes.Reserve
+	if a.shoulder > a.now {
+		a.now, a.reason = a.shoulder, lanes.Reserve
 	}
-	a.now += len(v.stuck)
-	if a.now < v.Min {
-		a.now, a.reason = v.Min, lanes.Floor
+	a.now += len(a.view.stuck)
+	if a.now < a.view.Min {
+		a.now, a.reason = a.view.Min, lanes.Floor
 	}
-	if a.now > v.Max {
-		a.now, a.reason = v.Max, lanes.Ceiling
+	if a.now > a.view.Max {
+		a.now, a.reason = a.view.Max, lanes.Ceiling
 	}
 }
 
-// remember keeps the want in the pool's hold window and the time until which guests stay shut out.
+// remember keeps the want in the pool's hold window and the time until which guests stay shut out. What is held is never more
+// than what there is: the window delays shrinking, and a want that was not granted then is no reason to grow now.
 func (a *ask) remember(ph *PoolHistory, at time.Time) {
 	if !ph.Seen { // a new leader doesn't know the plans of the last hold window: what is there was wanted
 		ph.Seen = true
-		ph.Wants = []Want{{at, min(a.view.state.Replicas, a.view.Max)}}
+		ph.Wants = []Want{{at, min(a.view.replicas(), a.view.Max)}}
 	}
-	a.want = ph.held(at, a.now, a.hold)
+	a.want = max(a.now, min(ph.held(at, a.now, a.hold), a.view.replicas()))
 	if a.shut {
 		ph.GuestsUntil = at.Add(a.hold)
 	}
+}
+
+// request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the budget
+// goes to those who can use it. Stuck replicas work for no lane, and stand before all of them.
+func (a ask) request() Request {
+	v := a.view
+	most := v.Max
+	if v.frozen() {
+		most = min(most, v.replicas())
+	}
+	r := Request{Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most), Want: min(a.want, most)}
+	for _, s := range a.parts {
+		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.stuck), most)})
+	}
+	if last := len(r.Shares) - 1; last >= 0 {
+		r.Shares[last].Total = max(r.Shares[last].Total, min(a.now, most))
+	}
+	return r
+}
+
+// plan is what a pool's grant comes to. Replicas are only taken away by removing retired workers, and not while others
+// are added: the cluster takes the youngest first.
+func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) lanes.Plan {
+	v := a.view
+	p := lanes.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
+	if g.To > v.replicas() { // the retired ones are no help; they stay a little longer where there is room
+		p.To = max(p.From, min(g.To+v.dead(), v.Max))
+	}
+	a.park(&p, g, ph, at)
+	a.explain(&p, g)
+	return p
 }
 
 // homeOrder is the pool's own lanes by the urgency they have now.

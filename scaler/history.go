@@ -17,6 +17,7 @@ const (
 	flowWindow    = time.Minute     // over which rates are taken
 	maxWaits      = 4096            // waits kept for each lane
 	staleTicks    = 3               // empty answers in a row that aren't believed
+	missedFor     = 5 * time.Minute // a worker that was silent for longer isn't expected to speak again
 )
 
 // History is what one tick hands to the next. Decide takes and returns it as a value: the one it was given stays as it was.
@@ -34,6 +35,7 @@ type LaneHistory struct {
 	LastEmpty time.Time // the last moment the backlog was seen empty (or the first look at it)
 	LastReady time.Time // the latest readyAt of a job started at its first attempt
 	Silent    int       // ticks in a row in which the broker's "empty" is doubtful
+	Stale     bool      // the broker's last answer is missing or not believed
 	Backlog   int       // at the last believed tick
 	Waits     []WaitSample
 	Flow      []FlowSample
@@ -53,8 +55,10 @@ type FlowSample struct {
 
 // PoolHistory is what is remembered of a pool.
 type PoolHistory struct {
+	State       lanes.PoolState // what the fleet said last
 	Wants       []Want          // the plans of the hold window, decreasing
 	ColdStarts  []time.Duration // the latest ones, oldest first
+	Parking     []string        // workers ordered to park at the last tick: their heartbeats say so a second or two later
 	RetiredAt   time.Time       // when workers were last asked to retire
 	GuestsUntil time.Time       // no new guest jobs until then
 	Seen        bool
@@ -66,50 +70,93 @@ type Want struct {
 	Replicas int
 }
 
-// WorkerHistory is what is remembered of a worker: its counters at its last heartbeat.
+// WorkerHistory is what is remembered of a worker: its last heartbeat and its counters then.
 type WorkerHistory struct {
-	Pool  string
-	Last  time.Time
+	At    time.Time
 	Lanes map[string]lanes.LaneWork
 }
 
-func (h History) clone() History {
-	c := History{Lanes: maps.Clone(h.Lanes), Pools: maps.Clone(h.Pools), Workers: maps.Clone(h.Workers)}
-	if c.Lanes == nil {
-		c = History{Lanes: map[string]LaneHistory{}, Pools: map[string]PoolHistory{}, Workers: map[string]WorkerHistory{}}
-	}
-	return c
+// news is what the workers did since the last tick.
+type news struct {
+	started, finished map[string]int       // jobs by lane: all starts; completed and failed ones
+	waits             map[string][]int64   // of first starts, by lane, in milliseconds
+	arrived           map[string]time.Time // workers heard of for the first time: when
 }
 
-// learnWorkers takes in what the workers did since their last heartbeat: service times, starts, waits.
-// It returns how many jobs of each lane started (all starts) and finished.
-func (h History) learnWorkers(o Observation) (started, finished map[string]int) {
-	started, finished = map[string]int{}, map[string]int{}
+// learn is the history after this tick's observation.
+func (h History) learn(p *lanes.Policy, o Observation) History {
+	first := h.Lanes == nil
+	h = History{Lanes: copied(h.Lanes), Pools: copied(h.Pools), Workers: copied(h.Workers)}
+	n := h.learnWorkers(o)
+	if first { // what was done before this leader's time is no news
+		n = news{}
+	}
+	for name, l := range h.Lanes {
+		l.learnWaits(o.At, n.waits[name])
+		h.Lanes[name] = l
+	}
+	for _, lane := range p.Lanes {
+		l := h.Lanes[lane.Name]
+		depth, answered := o.Depths[lane.Name]
+		l.learnBacklog(o.At, depth, answered, subscribedTo(lane.Name, p, o), n.started[lane.Name], n.finished[lane.Name])
+		h.Lanes[lane.Name] = l
+	}
+	for _, q := range p.Pools {
+		ph := h.Pools[q.Name]
+		if state, seen := o.Pools[q.Name]; seen {
+			ph.State = state
+		}
+		ph.learnColdStarts(n.arrived)
+		h.Pools[q.Name] = ph
+	}
+	return h
+}
+
+func copied[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return maps.Clone(m)
+}
+
+// met is whether a heartbeat of the worker came in lately enough for the next one to be missed.
+func (h History) met(worker string, at time.Time) bool {
+	w, ok := h.Workers[worker]
+	return ok && at.Sub(w.At) <= missedFor
+}
+
+// learnWorkers takes in what the workers did since their last heartbeat.
+func (h History) learnWorkers(o Observation) news {
+	n := news{started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{}, arrived: map[string]time.Time{}}
+	listed := map[string]bool{}
 	for _, w := range o.Workers {
+		listed[w.Worker] = true
 		before, known := h.Workers[w.Worker]
+		if !known {
+			n.arrived[w.Worker] = w.At
+		}
 		for lane, now := range w.Lanes {
 			was := before.Lanes[lane]
+			if now.Started < was.Started {
+				was = lanes.LaneWork{} // begun afresh under the same name
+			}
 			l := h.Lanes[lane]
-			n := now.Finished - was.Finished
-			l.learnService(n, (now.Service - was.Service).D())
-			l.learnWaits(o.At, now, int(now.First-was.First))
+			l.learnService(now.Finished-was.Finished, (now.Service - was.Service).D())
 			if now.LastReady.After(l.LastReady) {
 				l.LastReady = now.LastReady
 			}
 			h.Lanes[lane] = l
-			if known {
-				started[lane] += int(now.Started - was.Started)
-				finished[lane] += int(n + now.Failed - was.Failed)
-			}
+			n.started[lane] += int(now.Started - was.Started)
+			n.finished[lane] += int(now.Finished - was.Finished + now.Failed - was.Failed)
+			fresh := min(max(0, int(now.First-was.First)), len(now.Waits))
+			n.waits[lane] = append(n.waits[lane], now.Waits[len(now.Waits)-fresh:]...)
 		}
-		h.Workers[w.Worker] = WorkerHistory{Pool: w.Pool, Last: o.At, Lanes: w.Lanes}
+		h.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}
 	}
-	for name, w := range h.Workers {
-		if o.At.Sub(w.Last) > waitWindow {
-			delete(h.Workers, name)
-		}
-	}
-	return started, finished
+	maps.DeleteFunc(h.Workers, func(name string, w WorkerHistory) bool {
+		return !listed[name] && o.At.Sub(w.At) > missedFor
+	})
+	return n
 }
 
 func (l *LaneHistory) learnService(n int64, total time.Duration) {
@@ -125,11 +172,11 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 	l.Finished += int(n)
 }
 
-func (l *LaneHistory) learnWaits(at time.Time, w lanes.LaneWork, n int) {
-	fresh := w.Waits[max(0, len(w.Waits)-max(n, 0)):]
-	waits := slices.Clone(l.Waits)
-	for _, ms := range fresh {
-		waits = append(waits, WaitSample{at, time.Duration(ms) * time.Millisecond})
+// learnWaits adds new waits and drops those that left the window.
+func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
+	waits := slices.Clip(l.Waits) // so that appending copies: an older History may hold the same samples
+	for _, w := range ms {
+		waits = append(waits, WaitSample{at, time.Duration(w) * time.Millisecond})
 	}
 	waits = waits[max(0, len(waits)-maxWaits):]
 	for len(waits) > 0 && at.Sub(waits[0].At) > waitWindow {
@@ -155,32 +202,30 @@ func (l LaneHistory) service(prior time.Duration, ages []time.Duration) time.Dur
 	return s
 }
 
-// learnBacklog takes in the broker's answer for a lane and says whether it is believed. depth is nil when there was none.
-// subscribed: some worker with an idle slot says that it consumes from the lane, so the broker can't honestly see no consumer.
-func (l *LaneHistory) learnBacklog(at time.Time, depth *lanes.Depth, subscribed bool, started, finished int) (stale bool) {
+// learnBacklog takes in the broker's answer for a lane. subscribed: some worker with an idle slot says that it consumes
+// from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one stands.
+func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, subscribed bool, started, finished int) {
 	if l.LastEmpty.IsZero() {
 		l.LastEmpty = at
 	}
-	if depth == nil {
-		return true
+	if !answered {
+		l.Stale = true
+		return
 	}
-	if depth.Ready == 0 && depth.Consumers == 0 && subscribed && started == 0 {
+	if depth == (lanes.Depth{}) && subscribed && started == 0 {
 		l.Silent++
-	} else {
-		l.Silent = 0
+		l.Stale = l.Silent >= staleTicks
+		return
 	}
-	if l.Silent >= staleTicks {
-		return true
-	}
+	l.Silent, l.Stale = 0, false
 	if depth.Ready == 0 {
 		l.LastEmpty = at
 	}
-	flow := append(slices.Clone(l.Flow), FlowSample{at, max(0, depth.Ready-l.Backlog+started), finished})
+	flow := append(slices.Clip(l.Flow), FlowSample{at, max(0, depth.Ready-l.Backlog+started), finished})
 	for len(flow) > 0 && at.Sub(flow[0].At) > flowWindow {
 		flow = flow[1:]
 	}
 	l.Flow, l.Backlog = flow, depth.Ready
-	return false
 }
 
 // oldestWait is how long the oldest ready job has waited: jobs start in order, so it became ready no earlier than the last
@@ -196,29 +241,37 @@ func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	return max(0, at.Sub(since))
 }
 
+// turns is which lanes take turns with a more urgent one now.
+func (h History) turns(p *lanes.Policy, at time.Time) map[string]string {
+	var turns map[string]string
+	for _, l := range p.Lanes {
+		if l.Promote != nil && h.Lanes[l.Name].oldestWait(at) > l.Promote.After.D() {
+			if turns == nil {
+				turns = map[string]string{}
+			}
+			turns[l.Name] = l.Promote.To
+		}
+	}
+	return turns
+}
+
+// learnColdStarts takes in the first heartbeats of the pool's new members.
+func (p *PoolHistory) learnColdStarts(arrived map[string]time.Time) {
+	for _, m := range p.State.Members {
+		if at, ok := arrived[m.Name]; ok && !m.CreatedAt.IsZero() {
+			p.ColdStarts = append(slices.Clip(p.ColdStarts), max(0, at.Sub(m.CreatedAt)))
+			p.ColdStarts = p.ColdStarts[max(0, len(p.ColdStarts)-coldStarts):]
+		}
+	}
+}
+
 // coldStart is D of the law: the median of the pool's latest cold starts, the policy's value until one was measured.
 func (p PoolHistory) coldStart(prior time.Duration) time.Duration {
 	if len(p.ColdStarts) == 0 {
 		return prior
 	}
-	return median(p.ColdStarts)
-}
-
-// learnPool takes in the first heartbeats of the pool's new members.
-func (h History) learnPool(name string, state lanes.PoolState, o Observation, known map[string]bool) {
-	p := h.Pools[name]
-	for _, m := range state.Members {
-		w, beats := h.Workers[m.Name]
-		if !beats || known[m.Name] || m.CreatedAt.IsZero() || w.Last != o.At {
-			continue
-		}
-		if !p.Seen { // it was there before this leader: its start was not watched
-			continue
-		}
-		p.ColdStarts = append(slices.Clone(p.ColdStarts), max(0, o.At.Sub(m.CreatedAt)))
-		p.ColdStarts = p.ColdStarts[max(0, len(p.ColdStarts)-coldStarts):]
-	}
-	h.Pools[name] = p
+	s := slices.Sorted(slices.Values(p.ColdStarts))
+	return s[len(s)/2]
 }
 
 // held adds this tick's want and returns the largest of the hold window.
@@ -232,9 +285,4 @@ func (p *PoolHistory) held(at time.Time, replicas int, window time.Duration) int
 	}
 	p.Wants = append(wants, Want{at, replicas})
 	return p.Wants[0].Replicas
-}
-
-func median(d []time.Duration) time.Duration {
-	s := slices.Sorted(slices.Values(d))
-	return s[len(s)/2]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -46,26 +47,32 @@ type Options struct {
 	Fleet   Fleet
 	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
 	Retries func(ctx context.Context, lane string) (Retries, error)
+	// Known is every lane that there ever was. Those that left the policy are served until they are empty; nil: none.
+	Known func(ctx context.Context) ([]string, error)
 	// Leading says whether this scaler may act. nil: always.
 	Leading func(ctx context.Context) (bool, error)
-	Log     *slog.Logger
-	Metrics *Metrics
+	Log     *slog.Logger  // nil: nowhere
+	Metrics *Metrics      // nil: none
 	Tick    time.Duration // 1 s when zero
 }
 
 // Loop observes, decides and applies, once a tick.
 type Loop struct {
-	o       Options
-	history History
-	said    map[string]lanes.Plan // the last plan told of each pool
-	former  []string
-	leading bool
+	o        Options
+	history  History
+	said     map[string]lanes.Plan // the last plan told of each pool
+	former   []string              // lanes that left the policy
+	revision int64                 // of the policy in force, as far as known
+	leading  bool
 }
 
 // New makes a Loop; Run starts it.
 func New(o Options) *Loop {
 	if o.Tick == 0 {
 		o.Tick = time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
@@ -104,8 +111,8 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) tick(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.o.Tick+5*time.Second)
 	defer cancel()
-	if !l.lead(ctx) {
-		return nil
+	if leading, err := l.lead(ctx); err != nil || !leading {
+		return err
 	}
 	began := time.Now()
 	o, err := l.observe(ctx)
@@ -114,26 +121,28 @@ func (l *Loop) tick(ctx context.Context) error {
 	}
 	d, h := Decide(l.o.Policy, o, l.history)
 	l.history = h
-	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, d))
-	l.o.Metrics.tick(d, time.Since(began))
+	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, d, o))
+	l.o.Metrics.show(d.Snapshot)
+	l.o.Metrics.ticks.Observe(time.Since(began).Seconds())
 	return err
 }
 
-// lead is whether this scaler acts now. A new leader forgets what it remembers from an earlier time.
-func (l *Loop) lead(ctx context.Context) bool {
+// lead is whether this scaler acts now; not while nobody can tell. A new leader forgets what it remembers from an earlier
+// time, and one that leads no more stops showing what it saw then.
+func (l *Loop) lead(ctx context.Context) (bool, error) {
 	if l.o.Leading == nil {
-		return true
+		return true, nil
 	}
 	leading, err := l.o.Leading(ctx)
 	if err != nil {
-		l.o.Log.Warn("can't tell who leads, so this scaler doesn't act", "error", err)
-		leading = false
+		return false, fmt.Errorf("find out who leads: %w", err)
 	}
 	if leading != l.leading {
 		l.o.Log.Info("leadership", "leading", leading)
 		l.history, l.leading = History{}, leading
+		l.o.Metrics.show(lanes.Snapshot{})
 	}
-	return leading
+	return leading, nil
 }
 
 // observe looks at everything. Without the roster or the fleet there is nothing to decide on; without the broker, the
@@ -147,9 +156,15 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
 		return o, fmt.Errorf("look at the fleet: %w", err)
 	}
-	names := l.o.Policy.LaneNames()
+	l.learnFormer(ctx)
+	names := append(l.o.Policy.LaneNames(), l.former...)
 	if o.Depths, err = l.o.Backlog.Depths(ctx, names); err != nil {
 		l.o.Log.Debug("look at the backlog", "error", err)
+	}
+	for _, lane := range l.former {
+		if _, there := o.Depths[lane]; there || err != nil { // else the broker answered, and knows no such queue
+			o.Former = append(o.Former, lane)
+		}
 	}
 	if l.o.Retries != nil {
 		o.Retries = map[string]Retries{}
@@ -160,6 +175,22 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 		}
 	}
 	return o, nil
+}
+
+// learnFormer asks which lanes left the policy. While nobody can tell, what was last known stands.
+func (l *Loop) learnFormer(ctx context.Context) {
+	if l.o.Known == nil {
+		return
+	}
+	known, err := l.o.Known(ctx)
+	if err != nil {
+		l.o.Log.Debug("look up the known lanes", "error", err)
+		return
+	}
+	l.former = slices.DeleteFunc(slices.Clone(known), func(lane string) bool {
+		_, ok := l.o.Policy.Lane(lane)
+		return ok
+	})
 }
 
 // apply carries the plans out: parking first, then the replicas.
@@ -198,17 +229,21 @@ func (l *Loop) tell(ctx context.Context, p lanes.Plan) {
 	}
 }
 
-// publish puts the policy in force and the snapshot on the board.
-func (l *Loop) publish(ctx context.Context, d Decision) error {
-	e := lanes.Effective{Policy: *l.o.Policy, Turns: d.Turns, NoGuests: d.NoGuests, Former: l.former}
+// publish puts the policy in force and the snapshot on the board. The board is told the latest revision that anybody follows:
+// when it has lost its data, it would count from 1 again, and the workers take no older revision than theirs.
+func (l *Loop) publish(ctx context.Context, d Decision, o Observation) error {
+	for _, w := range o.Workers {
+		l.revision = max(l.revision, w.Revision)
+	}
+	e := lanes.Effective{Revision: l.revision, Policy: *l.o.Policy, Turns: d.Turns, NoGuests: d.NoGuests, Former: d.Former}
 	revision, err := l.o.Board.PublishPolicy(ctx, e)
 	if err != nil {
 		return fmt.Errorf("publish the policy: %w", err)
 	}
+	l.revision = revision
 	d.Snapshot.Leader, d.Snapshot.Revision = l.o.Name, revision
 	if err := l.o.Board.PutSnapshot(ctx, d.Snapshot); err != nil {
 		return fmt.Errorf("publish the snapshot: %w", err)
 	}
 	return nil
 }
-

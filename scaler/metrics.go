@@ -1,7 +1,7 @@
 package scaler
 
 import (
-	"time"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,6 +15,7 @@ type Metrics struct {
 	plans                                        *prometheus.CounterVec
 	failed                                       prometheus.Counter
 	ticks                                        prometheus.Histogram
+	shown                                        lanes.Snapshot
 }
 
 // NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
@@ -49,9 +50,24 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) tick(d Decision, took time.Duration) {
-	m.ticks.Observe(took.Seconds())
-	for _, l := range d.Snapshot.Lanes {
+// show sets the gauges. Those of lanes and pools that the snapshot doesn't have any more go.
+func (m *Metrics) show(s lanes.Snapshot) {
+	for _, l := range m.shown.Lanes {
+		if !slices.ContainsFunc(s.Lanes, func(n lanes.LaneStatus) bool { return n.Name == l.Name }) {
+			for _, g := range []*prometheus.GaugeVec{m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained} {
+				g.DeleteLabelValues(l.Name)
+			}
+		}
+	}
+	for _, p := range m.shown.Pools {
+		if !slices.ContainsFunc(s.Pools, func(n lanes.PoolStatus) bool { return n.Name == p.Name }) {
+			for _, g := range []*prometheus.GaugeVec{m.replicas, m.target, m.parked, m.cold} {
+				g.DeleteLabelValues(p.Name)
+			}
+		}
+	}
+	m.shown = s
+	for _, l := range s.Lanes {
 		m.ready.WithLabelValues(l.Name).Set(float64(l.Ready))
 		m.retrying.WithLabelValues(l.Name).Set(float64(l.Retrying))
 		m.busy.WithLabelValues(l.Name).Set(float64(l.Busy))
@@ -63,7 +79,7 @@ func (m *Metrics) tick(d Decision, took time.Duration) {
 		}
 		m.attained.WithLabelValues(l.Name).Set(attained)
 	}
-	for _, p := range d.Snapshot.Pools {
+	for _, p := range s.Pools {
 		m.replicas.WithLabelValues(p.Name).Set(float64(p.Replicas))
 		m.target.WithLabelValues(p.Name).Set(float64(p.Target))
 		m.parked.WithLabelValues(p.Name).Set(float64(p.Parked))

@@ -7,15 +7,13 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// freshFor is how old a heartbeat may be for its worker's slots to count as ready.
-const freshFor = 3 * time.Second
-
 // Observation is what one tick saw. Anything that couldn't be had is absent, never zero.
 type Observation struct {
 	At      time.Time // by the roster's clock, as the heartbeats are
 	Depths  map[string]lanes.Depth
+	Former  []string // lanes that left the policy and may still hold jobs
 	Retries map[string]Retries
-	Workers []lanes.Heartbeat
+	Workers []lanes.Heartbeat // those that fell silent too
 	Pools   map[string]lanes.PoolState
 }
 
@@ -25,59 +23,62 @@ type Retries struct {
 	Next  time.Time
 }
 
+// freshFor is how old a heartbeat may be for its worker's slots to count as ready.
+func freshFor(t lanes.Timing) time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
+
 // poolView is one pool as the law and the shrinking need it.
 type poolView struct {
 	lanes.Pool
 	state    lanes.PoolState
+	unseen   bool              // the fleet said nothing of it: state is what it said last
 	workers  []lanes.Heartbeat // those that aren't gone
 	taking   []lanes.Heartbeat // of them: fresh, and not parked, retired or draining
 	ready    int               // shared slots of the taking workers
 	running  map[string]int    // jobs on shared slots of taking workers, by lane
-	onParked map[string]int    // jobs on shared slots of parked workers, by lane
+	onParked map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
 	ages     map[string][]time.Duration
-	parked   int // idle shared slots of parked, not retired workers
-	aside    int // jobs on shoulders
-	shoulder int // free shoulder slots of taking workers
-	retired  []string
+	parked   int      // idle shared slots of parked, not retired workers
+	aside    int      // jobs on shoulders, but for those of draining workers
+	shoulder int      // free shoulder slots of taking workers
+	retired  []string // members that may be removed
 	stuck    []lanes.Member
-	starting int
-	silent   int // live members that should have a heartbeat and haven't
+	present  int // members that aren't leaving
+	leaving  int
+	starting int // present, and never heard of
+	silent   int // present, and should have a heartbeat and haven't
 }
 
 // viewPool sums up one pool. A heartbeat older than goneAfter belongs to a worker that is gone.
-func viewPool(q lanes.Pool, o Observation, h History, goneAfter time.Duration) poolView {
-	v := poolView{
-		Pool: q, state: o.Pools[q.Name],
-		running: map[string]int{}, onParked: map[string]int{}, ages: map[string][]time.Duration{},
+func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, h History) poolView {
+	v := poolView{Pool: q, running: map[string]int{}, onParked: map[string]int{}, ages: map[string][]time.Duration{}}
+	state, seen := o.Pools[q.Name]
+	if v.state, v.unseen = state, !seen; !seen {
+		v.state = h.Pools[q.Name].State
+	}
+	members := map[string]lanes.Member{}
+	for _, m := range v.state.Members {
+		members[m.Name] = m
 	}
 	beating := map[string]bool{}
 	for _, w := range o.Workers {
 		age := o.At.Sub(w.At)
-		if w.Pool != q.Name || age > goneAfter {
+		if w.Pool != q.Name || age > timing.GoneAfter.D() {
 			continue
 		}
 		beating[w.Worker] = true
+		m, member := members[w.Worker]
+		w.Draining = w.Draining || m.Leaving // it may not have said so yet
 		v.workers = append(v.workers, w)
-		v.addWorker(w, o.At, age <= freshFor)
+		v.addWorker(w, member, o.At, age <= freshFor(timing))
 	}
 	for _, m := range v.state.Members {
-		_, met := h.Workers[m.Name]
-		switch {
-		case m.Leaving || beating[m.Name]:
-		case m.Stuck != "":
-			v.stuck = append(v.stuck, m)
-		case met:
-			v.silent++
-		default:
-			v.starting++
-		}
+		v.addMember(m, beating[m.Name], h.met(m.Name, o.At))
 	}
 	return v
 }
 
-func (v *poolView) addWorker(w lanes.Heartbeat, at time.Time, fresh bool) {
-	shared, aside := map[string]int{}, 0
-	used := 0
+func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh bool) {
+	shared, used, aside := map[string]int{}, 0, 0
 	for _, r := range w.Running {
 		v.ages[r.Lane] = append(v.ages[r.Lane], at.Sub(r.Since))
 		if r.Shoulder {
@@ -87,21 +88,43 @@ func (v *poolView) addWorker(w lanes.Heartbeat, at time.Time, fresh bool) {
 		shared[r.Lane]++
 		used++
 	}
+	if w.Draining {
+		return // its jobs end with it, or come back to their queues
+	}
 	v.aside += aside
 	switch {
-	case w.Draining:
 	case w.Retired:
-		v.retired = append(v.retired, w.Worker)
+		// Its promise outlives it on the roster by some seconds: only what the fleet still has can be removed, and only once.
+		if member && len(w.Running) == 0 {
+			v.retired = append(v.retired, w.Worker)
+		}
 	case w.Parked:
 		v.parked += max(0, w.Slots-used)
 		add(v.onParked, shared)
 	case !fresh:
-		add(v.onParked, shared) // its jobs run on; its slots don't count
+		add(v.onParked, shared) // its jobs run on, perhaps; nothing is expected of its idle slots
 	default:
 		v.taking = append(v.taking, w)
 		v.ready += w.Slots
 		v.shoulder += max(0, w.Shoulder-aside)
 		add(v.running, shared)
+	}
+}
+
+func (v *poolView) addMember(m lanes.Member, beating, met bool) {
+	if m.Leaving {
+		v.leaving++
+		return
+	}
+	v.present++
+	switch {
+	case beating:
+	case m.Stuck != "":
+		v.stuck = append(v.stuck, m)
+	case met:
+		v.silent++
+	default:
+		v.starting++
 	}
 }
 
@@ -129,25 +152,36 @@ func (v poolView) guests() int {
 	return n
 }
 
-// existing is every replica that counts against the budget: those asked for, and those still leaving.
-func (v poolView) existing() int {
-	leaving := 0
-	for _, m := range v.state.Members {
-		if m.Leaving {
-			leaving++
-		}
-	}
-	return max(v.state.Replicas, len(v.state.Members)-leaving) + leaving
+// dead is how many of the replicas asked for are retired, and only there to be removed. Those that were taken off the number
+// already don't count: the cluster ends them in its own time.
+func (v poolView) dead() int {
+	onTheirWay := max(0, v.present-v.state.Replicas)
+	return max(0, len(v.retired)-onTheirWay)
 }
 
+// replicas is those asked for that may take jobs, now or when they have started.
+func (v poolView) replicas() int { return max(0, v.state.Replicas-v.dead()) }
+
+// existing is every replica that counts against the budget: those asked for, those there are, and those still leaving.
+func (v poolView) existing() int { return max(v.state.Replicas, v.present) + v.leaving }
+
+// settled is whether the fleet has carried out what it was told. Until then nothing is removed: a replica that never was ready
+// would go before a retired one, and an earlier removal could be counted twice.
+func (v poolView) settled() bool { return v.present == v.state.Replicas && v.starting == 0 }
+
 // deaf is whether most of what the pool should hear from is silent: then nothing is known about it.
-func (v poolView) deaf() bool { return v.silent > 0 && v.silent >= len(v.workers) }
+func (v poolView) deaf() bool { return v.silent > len(v.workers) }
+
+// frozen is whether nothing can be added now.
+func (v poolView) frozen() bool {
+	return v.unseen || v.deaf() || v.state.Foreign != "" || len(v.stuck) > 0
+}
 
 // subscribedTo is whether a worker with an idle shared slot takes from the lane: then its queue must have a consumer.
-func subscribedTo(lane string, workers []lanes.Heartbeat, at time.Time, p *lanes.Policy) bool {
-	for _, w := range workers {
+func subscribedTo(lane string, p *lanes.Policy, o Observation) bool {
+	for _, w := range o.Workers {
 		q, ok := p.Pool(w.Pool)
-		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || at.Sub(w.At) > freshFor {
+		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > freshFor(p.Timing) {
 			continue
 		}
 		used := 0

@@ -11,68 +11,85 @@ import (
 // retireEvery is the least time between two retirements in one pool: removing more seldom costs slots, more often starts them anew.
 const retireEvery = 10 * time.Second
 
-// shrink fills in who parks, who retires and who is removed, in that order, each a step that the next one waits for:
-// a parked worker finishes what it has and may be unparked; a retired one has promised to take nothing ever again; only
+// park fills in who parks, who retires and who is removed, in that order, each a step that the next one waits for: a
+// parked worker finishes what it has and may be unparked; a retired one has promised to take nothing ever again; only
 // retired workers are removed. So no busy worker is removed, whatever happens to this scaler in between.
 //
-// plan.Park names every worker that is to be parked now: it is a lease, and who isn't named is unparked.
-func (a ask) shrink(plan *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
-	if a.blocked() {
-		plan.Unpark = a.parkedNow()
-		return
+// p.Park names every worker that is to be parked now: it is a lease, and who isn't named is unparked.
+func (a ask) park(p *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
+	v := a.view
+	if !a.blocked() && v.settled() && p.To == p.From && len(v.retired) > 0 {
+		p.Remove = v.retired
+		p.To -= len(v.retired)
 	}
-	if n := len(a.view.retired); n > 0 && plan.To <= plan.From {
-		plan.Remove = a.view.retired
-		plan.To = max(0, plan.From-n)
-	}
-	surplus := a.view.state.Replicas - len(a.view.retired) - g.Target
-	order := a.parkingOrder()
-	for i, w := range order {
+	surplus := a.surplus(g)
+	retire := v.settled() && at.Sub(ph.RetiredAt) >= retireEvery
+	for i, w := range a.parkingOrder(ph.Parking) {
 		switch {
 		case i < surplus:
-			plan.Park = append(plan.Park, w.Worker)
-			if w.Parked && len(w.Running) == 0 && at.Sub(ph.RetiredAt) >= retireEvery {
-				plan.Retire = append(plan.Retire, w.Worker)
+			p.Park = append(p.Park, w.Worker)
+			if retire && w.Parked && len(w.Running) == 0 {
+				p.Retire = append(p.Retire, w.Worker)
 			}
-		case w.Parked:
-			plan.Unpark = append(plan.Unpark, w.Worker)
+		case w.Parked || slices.Contains(ph.Parking, w.Worker):
+			p.Unpark = append(p.Unpark, w.Worker)
 		}
 	}
-	if len(plan.Retire) > 0 {
+	ph.Parking = p.Park
+	if len(p.Retire) > 0 {
 		ph.RetiredAt = at
 	}
 }
 
-// blocked is whether nothing may be taken away now.
-func (a ask) blocked() bool {
-	return a.stale != "" || a.view.deaf() || a.view.state.Rollout || a.view.state.Foreign != ""
-}
-
-func (a ask) parkedNow() (names []string) {
+// surplus is how many workers are to take no new jobs. It counts both ways: by replicas, for a worker that the fleet knows nothing
+// of replaces none; and by workers, for a replica that is still starting, silent or stuck does no work in another's place.
+func (a ask) surplus(g Grant) int {
+	if a.blocked() {
+		return 0
+	}
+	working := 0
 	for _, w := range a.view.workers {
-		if w.Parked && !w.Retired {
-			names = append(names, w.Worker)
+		if !w.Retired && !w.Draining {
+			working++
 		}
 	}
-	return names
+	return min(a.view.replicas()-g.Target, working-(g.Target-len(a.view.stuck)))
+}
+
+// blocked is whether nothing may be taken away now.
+func (a ask) blocked() bool {
+	v := a.view
+	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != ""
 }
 
 // parkingOrder is the workers that may be parked, the ones that are missed least first: idle ones, then those that only run guest jobs,
 // then by the urgency of what they run, the least urgent first. Parked ones go before the others of their kind, so the choice
-// doesn't wander.
-func (a ask) parkingOrder() []lanes.Heartbeat {
+// doesn't wander. While a lane waits the idle slots are what is missed most: then the busy ones of the parked stay parked,
+// and the idle ones come back.
+func (a ask) parkingOrder(parking []string) []lanes.Heartbeat {
 	var ws []lanes.Heartbeat
 	for _, w := range a.view.workers {
 		if !w.Retired && !w.Draining {
 			ws = append(ws, w)
 		}
 	}
+	takes := func(w lanes.Heartbeat) int { // jobs, unless it is parked
+		if w.Parked || slices.Contains(parking, w.Worker) {
+			return 0
+		}
+		return 1
+	}
+	idle := func(w lanes.Heartbeat) int { return w.Slots + w.Shoulder - len(w.Running) }
 	slices.SortStableFunc(ws, func(x, y lanes.Heartbeat) int {
-		return cmp.Or(
-			cmp.Compare(a.missed(x), a.missed(y)),
-			cmp.Compare(btoi(y.Parked), btoi(x.Parked)),
-			cmp.Compare(x.Worker, y.Worker),
-		)
+		byState := cmp.Compare(takes(x), takes(y))
+		if a.shut && byState == 0 && takes(x) == 0 {
+			byState = cmp.Compare(idle(x), idle(y))
+		}
+		first, then := cmp.Compare(a.missed(x), a.missed(y)), byState
+		if a.shut {
+			first, then = then, first
+		}
+		return cmp.Or(first, then, cmp.Compare(x.Worker, y.Worker))
 	})
 	return ws
 }
@@ -89,11 +106,4 @@ func (a ask) missed(w lanes.Heartbeat) int {
 		}
 	}
 	return m
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -8,21 +8,32 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// laneStatuses is the lanes' part of the snapshot.
-func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, stale map[string]bool, turns map[string]string) []lanes.LaneStatus {
+// laneStatuses is the lanes' part of the snapshot: those of the policy, then former ones with anything in them.
+func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decision) []lanes.LaneStatus {
 	var all []lanes.LaneStatus
 	for _, l := range p.Lanes {
 		lh := h.Lanes[l.Name]
-		_, promoted := turns[l.Name]
+		_, promoted := d.Turns[l.Name]
 		s := lanes.LaneStatus{
 			Name: l.Name, Ready: lh.Backlog, Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
 			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
-			Promoted: promoted, Stale: stale[l.Name],
+			Promoted: promoted, Stale: lh.Stale,
 		}
 		s.Busy, s.Slots = busyAndSlots(l.Name, asks)
 		s.InPerMin, s.OutPerMin = rates(lh.Flow)
 		judgeWaits(&s, lh.Waits)
 		all = append(all, s)
+	}
+	for _, name := range o.Former {
+		depth, answered := o.Depths[name]
+		s := lanes.LaneStatus{
+			Name: name, Ready: depth.Ready, Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
+			Stale: !answered, Former: true,
+		}
+		s.Busy, _ = busyAndSlots(name, asks)
+		if slices.Contains(d.Former, name) || s.Retrying+s.Busy > 0 {
+			all = append(all, s)
+		}
 	}
 	return all
 }
@@ -85,10 +96,19 @@ func poolStatuses(asks []ask, plans []lanes.Plan) []lanes.PoolStatus {
 		all = append(all, lanes.PoolStatus{
 			Name: v.Name, Lanes: v.Lanes, Guests: v.Guests,
 			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: v.starting,
-			Parked: len(a.parkedNow()), Retired: len(v.retired), Stuck: len(v.stuck),
+			Parked: v.parkedWorkers(), Retired: len(v.retired), Stuck: len(v.stuck),
 			Slots: v.ready, Busy: sum(v.running), Min: v.Min, Max: v.Max,
 			ColdStart: lanes.Duration(a.cold), Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
 		})
 	}
 	return all
+}
+
+func (v poolView) parkedWorkers() (n int) {
+	for _, w := range v.workers {
+		if w.Parked && !w.Retired && !w.Draining {
+			n++
+		}
+	}
+	return n
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// plan says what a pool's grant comes to, and why. The sentence cites only what the decision was made from.
-func (a ask) plan(g Grant, at time.Time) lanes.Plan {
+// explain gives the plan its reason and its sentence: what the pool needs, then what kept it from getting that. It cites
+// only what the decision was made from.
+func (a ask) explain(p *lanes.Plan, g Grant) {
 	v := a.view
-	p := lanes.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: max(g.To, v.state.Replicas)}
 	p.Reason, p.Why = a.reason, a.because()
 	mark := func(r lanes.Reason, format string, args ...any) {
 		p.Reason = r
@@ -21,42 +21,56 @@ func (a ask) plan(g Grant, at time.Time) lanes.Plan {
 	case g.Cut:
 		mark(lanes.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
 	case g.Waits:
-		mark(lanes.Budget, "%d of the %d wanted wait until replicas of other pools have left", g.Target-g.To, g.Target)
+		mark(lanes.Budget, "%d of the %d wait until other replicas have left", g.Target-g.To, g.Target)
 	case g.Yielded:
 		mark(lanes.Budget, "what was held goes to where jobs wait now%s", cameFirst(g.For))
 	}
+	short := "" // what a want that can't be met adds
+	if a.now > v.replicas() {
+		short = ", so no more are added"
+	}
+	if len(v.stuck) > 0 {
+		mark(lanes.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name, clip(v.stuck[0].Stuck), short)
+	}
 	switch {
+	case v.unseen:
+		mark(lanes.Stale, "the fleet says nothing of this pool, so nothing is changed")
 	case v.state.Foreign != "":
-		p.To = p.From
 		mark(lanes.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two", v.state.Foreign)
 	case v.deaf():
-		p.To = p.From
-		mark(lanes.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, len(v.state.Members))
-	case a.stale != "" && g.Target <= p.From:
+		mark(lanes.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, v.present)
+	case p.To > p.From:
+	case a.stale != "":
 		mark(lanes.Stale, "the broker's answer for lane %s is missing or not believed, so nothing is removed", a.stale)
-	case len(v.stuck) > 0 && p.To > p.From:
-		p.To = p.From
-		mark(lanes.Stuck, "%d of %d can't start (%s: %s), so no more are added", len(v.stuck), len(v.state.Members), v.stuck[0].Name, v.stuck[0].Stuck)
-	case g.Target < p.From && v.state.Rollout:
-		mark(lanes.Rollout, "nothing is removed during a rollout")
-	case g.Target < p.From:
-		a.markShrinking(g, mark)
+	case a.want < p.From && v.state.Rollout:
+		mark(lanes.Rollout, "%d would do, but nothing is removed during a rollout", a.want)
+	case g.Target < p.From, len(p.Remove) > 0:
+		a.explainShrinking(*p, g, mark)
 	case g.Target > a.now && !g.Cut:
 		mark(lanes.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target, lanes.Duration(a.hold))
 	}
 	if p.To != p.From {
 		p.Why = fmt.Sprintf("%d → %d: %s", p.From, p.To, p.Why)
 	}
-	return p
 }
 
-func (a ask) markShrinking(g Grant, mark func(lanes.Reason, string, ...any)) {
-	surplus := a.view.state.Replicas - g.Target
+func (a ask) explainShrinking(p lanes.Plan, g Grant, mark func(lanes.Reason, string, ...any)) {
+	tooMany := ""
+	if n := p.From - g.Target; n > 0 {
+		tooMany = fmt.Sprintf("%d of %d %s too many; ", n, p.From, map[bool]string{true: "is", false: "are"}[n == 1])
+	}
+	retired := count(len(a.view.retired), "retired one is", "retired ones are")
 	switch {
+	case len(p.Remove) > 0:
+		mark(lanes.Retiring, "%s%s removed", tooMany, retired)
 	case len(a.view.retired) > 0:
-		mark(lanes.Retiring, "%d of %d are too many; %d retired ones are removed", surplus, a.view.state.Replicas, len(a.view.retired))
+		mark(lanes.Retiring, "%s%s removed once the others have started", tooMany, retired)
+	case len(p.Retire) > 0:
+		mark(lanes.Retiring, "%s%s", tooMany, count(len(p.Retire), "idle one retires", "idle ones retire"))
+	case len(p.Park) > 0:
+		mark(lanes.Parking, "%s%s from taking new jobs, to retire when idle", tooMany, count(len(p.Park), "is kept", "are kept"))
 	default:
-		mark(lanes.Parking, "%d of %d are too many and take no new jobs; they retire when they are idle", surplus, a.view.state.Replicas)
+		mark(lanes.Parking, "%sthey park once the others have started", tooMany)
 	}
 }
 
@@ -64,82 +78,102 @@ func cameFirst(lane string) string {
 	if lane == "" {
 		return ""
 	}
-	return fmt.Sprintf(", lane %s came first", lane)
+	return fmt.Sprintf("; lane %s came first", lane)
 }
 
 // because is the sentence for what the pool needs now.
 func (a ask) because() string {
 	v := a.view
 	switch a.reason {
-	case lanes.Floor:
-		return fmt.Sprintf("min is %d", v.Min)
 	case lanes.Reserve:
 		lane, slots := v.Shoulders()
-		return fmt.Sprintf("%s for lane %s and %d running on shoulders need %s of %s", plural(a.floor*slots-v.aside, "reserved slot"), lane, v.aside,
-			plural(a.floor, "worker"), plural(slots, "shoulder slot"))
+		var what []string
+		if a.reserve > 0 {
+			what = append(what, count(a.reserve, "reserved slot", "reserved slots")+" for lane "+lane)
+		}
+		if v.aside > 0 {
+			what = append(what, count(v.aside, "running job", "running jobs"))
+		}
+		return fmt.Sprintf("%s on the shoulder: %s of %s", strings.Join(what, " and "),
+			count(a.shoulder, "worker", "workers"), count(slots, "shoulder slot", "shoulder slots"))
+	case lanes.Floor:
+		return fmt.Sprintf("%s; min is %d", a.waitingOrBusy(), v.Min)
 	case lanes.Ceiling:
-		return a.waitingOrBusy() + fmt.Sprintf("; max is %d", v.Max)
+		return fmt.Sprintf("%s; max is %d", a.waitingOrBusy(), v.Max)
 	default:
 		return a.waitingOrBusy()
 	}
 }
 
 func (a ask) waitingOrBusy() string {
-	var said []string
-	for _, p := range a.parts {
-		if p.need.Waiting() {
-			said = append(said, p.waits())
-		}
-	}
-	if len(said) > 0 {
-		return strings.Join(said, ", and ")
-	}
+	var waiting, inTime []string
 	busy := 0
 	for _, p := range a.parts {
 		busy += p.in.Busy
-		if p.in.Backlog > 0 {
-			said = append(said, p.startsInTime())
+		switch {
+		case p.need.Waiting():
+			waiting = append(waiting, p.waits())
+		case p.in.Backlog > 0:
+			inTime = append(inTime, p.startsInTime())
 		}
 	}
-	if len(said) > 0 {
-		return strings.Join(said, ", and ")
+	switch {
+	case len(waiting) > 0:
+		s := strings.Join(waiting, ", and ")
+		if n := a.view.guests(); n > 0 {
+			s += ", and " + count(n, "slot runs a guest", "slots run guests")
+		}
+		return s
+	case len(inTime) > 0:
+		return strings.Join(inTime, ", and ")
+	case busy > 0:
+		return count(busy, "running job", "running jobs")
+	default:
+		return "nothing waits and nothing runs"
 	}
-	if busy > 0 {
-		return plural(busy, "running job")
-	}
-	return "nothing waits and nothing runs"
 }
 
 // waits is one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each.
 func (p part) waits() string {
-	s := fmt.Sprintf("%s in %s", plural(p.in.Backlog, "job")+waitVerb(p.in.Backlog), p.lane)
+	s := count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane
 	if p.need.Unpark > 0 {
-		s += fmt.Sprintf("; %s of parked workers can take them", plural(p.need.Unpark, "idle slot"))
+		s += "; " + count(p.need.Unpark, "idle slot comes", "idle slots come") + " back from parked workers"
 	}
-	there := p.in.Ready - p.in.Others
-	if there == 0 {
-		return s + "; no slot is there for them"
+	if p.need.Left <= 0 {
+		return s
 	}
-	return s + fmt.Sprintf("; the %s that %s there start %d of them in time at %s each",
-		plural(there, "slot"), map[bool]string{true: "is", false: "are"}[there == 1], int(p.need.InTime), seconds(p.in.Service))
+	switch there := p.in.Ready - p.in.Others; {
+	case p.in.Ready == 0:
+		return s + "; no slot takes jobs yet"
+	case there == 0:
+		return s + "; every slot that is there runs other lanes' jobs"
+	case p.need.InTime == 0:
+		return fmt.Sprintf("%s; %s leaves no time to wait for the %s there", s, lanes.Duration(p.in.StartWithin), count(there, "slot that is", "slots that are"))
+	default:
+		return fmt.Sprintf("%s; the %s %d of them in time at %s each",
+			s, count(there, "slot that is there starts", "slots that are there start"), int(p.need.InTime), seconds(p.in.Service))
+	}
 }
 
 func (p part) startsInTime() string {
-	return fmt.Sprintf("%s in %s and the slots that are there start them in time", plural(p.in.Backlog, "job")+waitVerb(p.in.Backlog), p.lane)
+	return fmt.Sprintf("%s in %s and can start in time on the slots that are there", count(p.in.Backlog, "job waits", "jobs wait"), p.lane)
 }
 
-func waitVerb(n int) string {
+// count is n with the noun in its right form.
+func count(n int, one, many string) string {
 	if n == 1 {
-		return " waits"
+		return "1 " + one
 	}
-	return " wait"
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// clip is the first line of what a cluster says, cut to what a sentence bears.
+func clip(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	if r := []rune(s); len(r) > 100 {
+		return string(r[:100]) + "…"
+	}
+	return s
+}

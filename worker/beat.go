@@ -7,42 +7,53 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// beat tells the roster every second what this worker does, and follows its orders, until ctx ends. exit is called when
-// the worker has retired and nobody removed it.
+const (
+	beatTime   = 2 * time.Second // bounds one heartbeat
+	retiredFor = time.Minute     // a retired worker that nobody removed by then exits, to start afresh
+)
+
+// beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. exit is called
+// when the worker has retired and nobody removed it.
 func (w *Worker) beat(ctx context.Context, exit func()) {
-	var retiredAt time.Time
-	away := false
+	var overdue <-chan time.Time // nil until the worker has retired
+	heard, away := time.Now(), false
 	for {
-		hb := w.heartbeat()
-		beatCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		orders, err := w.o.Roster.Beat(beatCtx, hb)
-		cancel()
+		orders, err := w.report(ctx)
+		timing := w.policy.Load().Policy.Timing
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && !away:
-			w.o.Log.Warn("the roster is away: running on, unseen", "error", err)
-		case err == nil && away:
-			w.o.Log.Info("the roster is back")
-		}
-		away = err != nil
-		if err == nil {
+		case err == nil:
+			if away {
+				w.o.Log.Info("the roster is back")
+			}
+			heard, away = time.Now(), false
 			w.follow(orders)
+		case !away:
+			w.o.Log.Warn("the roster is away: running on, unseen", "error", err)
+			away = true
+		case time.Since(heard) > timing.GoneAfter.D(): // parked is a lease: nobody renews it now
+			w.follow(lanes.Orders{})
 		}
-		if _, retired := w.gate.state(); !retired {
-			retiredAt = time.Time{}
-		} else if retiredAt.IsZero() {
-			retiredAt = time.Now()
-		} else if time.Since(retiredAt) > retiredFor {
-			w.o.Log.Info("retired and not removed: exiting, to start afresh")
-			exit()
+		if _, retired := w.gate.state(); retired && overdue == nil {
+			overdue = time.After(retiredFor)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(w.policy.Load().Policy.Timing.Heartbeat.D()):
+		case <-overdue:
+			w.o.Log.Info("retired and not removed: exiting, to start afresh")
+			exit()
+		case <-time.After(timing.Heartbeat.D()):
 		}
 	}
+}
+
+// report sends one heartbeat.
+func (w *Worker) report(ctx context.Context) (lanes.Orders, error) {
+	ctx, cancel := context.WithTimeout(ctx, beatTime)
+	defer cancel()
+	return w.o.Roster.Beat(ctx, w.heartbeat())
 }
 
 func (w *Worker) heartbeat() lanes.Heartbeat {
@@ -57,10 +68,15 @@ func (w *Worker) heartbeat() lanes.Heartbeat {
 
 // follow carries out what the roster ordered.
 func (w *Worker) follow(o lanes.Orders) {
-	before, _ := w.gate.state()
+	wasParked, wasRetired := w.gate.state()
 	w.gate.order(o.Park, o.Retire)
-	if now, _ := w.gate.state(); now != before {
-		w.o.Log.Info(map[bool]string{true: "parked: taking no new jobs", false: "taking jobs again"}[now])
+	switch parked, retired := w.gate.state(); {
+	case retired && !wasRetired:
+		w.o.Log.Info("retired: taking no job again")
+	case parked && !wasParked:
+		w.o.Log.Info("parked: taking no new jobs")
+	case !parked && wasParked:
+		w.o.Log.Info("taking jobs again")
 	}
 	if o.Effective != nil && o.Effective.Revision > w.policy.Load().Revision {
 		w.policy.Store(o.Effective)

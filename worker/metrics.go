@@ -1,16 +1,10 @@
 package worker
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/polyglot-media/siren/lanes"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics is what a worker tells Prometheus.
 type Metrics struct {
-	starts, settled          *prometheus.CounterVec
+	started, settled         *prometheus.CounterVec
 	wait, ran                *prometheus.HistogramVec
 	unclaimed, unknownFields prometheus.Counter
 }
@@ -18,7 +12,7 @@ type Metrics struct {
 // NewMetrics registers a worker's metrics; with a nil Registerer they go nowhere.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		starts: prometheus.NewCounterVec(prometheus.CounterOpts{
+		started: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "worker_jobs_started_total", Help: "Starts of jobs, retries too.",
 		}, []string{"lane"}),
 		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -40,14 +34,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.starts, m.settled, m.wait, m.ran, m.unclaimed, m.unknownFields)
+		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.unclaimed, m.unknownFields)
 	}
 	return m
-}
-
-func (m *Metrics) started(d lanes.Delivery, first bool) {
-	m.starts.WithLabelValues(d.Lane).Inc()
-	if first && !d.ReadyAt.IsZero() {
-		m.wait.WithLabelValues(d.Lane).Observe(d.Wait(time.Now()).Seconds())
-	}
 }

@@ -3,20 +3,31 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 )
 
-// serve is the life of one slot: take a job, run it, take the next. It ends when take ends and its job is settled.
+// sourceAgain is how long a slot waits after its source failed although nobody told it to stop.
+const sourceAgain = time.Second
+
+// serve is the life of one slot: take a job, see it through, take the next. It ends when take ends and its job is settled.
 // Next is called after every job, also with a context that has ended: a source may have something to give back.
 func (w *Worker) serve(take, work context.Context, s Source, shoulder bool) {
 	for {
-		open, done := w.gate.enter(take)
-		d, err := s.Next(open)
-		done()
-		if err == nil {
-			w.job(work, s, d, shoulder)
-			continue
+		open := w.gate.enter()
+		if work.Err() != nil {
+			open = work // the news may not have reached take yet, and what was just returned would be taken again
 		}
-		if !w.gate.rest(take) {
+		d, err := s.Next(open)
+		switch {
+		case err == nil:
+			w.job(work, s, d, shoulder)
+		case open.Err() == nil: // against its contract; without a pause the slot would spin
+			w.o.Log.Error("a source failed", "error", err)
+			select {
+			case <-time.After(sourceAgain):
+			case <-take.Done():
+			}
+		case !w.gate.rest():
 			return
 		}
 	}
@@ -25,61 +36,47 @@ func (w *Worker) serve(take, work context.Context, s Source, shoulder bool) {
 // gate lets slots take jobs, or not: parking closes it, reversibly; retiring closes it for good. It knows how many slots
 // rest before it, so that a worker only promises to take nothing more when no slot can.
 type gate struct {
-	mu      sync.Mutex
-	slots   int
-	resting int
-	parked  bool
-	retired bool
-	changed chan struct{} // closed and replaced when parked changes
+	take  context.Context // ends when the worker stops; then nobody rests
+	slots int
+
+	mu       sync.Mutex
+	open     context.Context    // what slots take jobs in; it has ended while the gate is closed
+	shut     context.CancelFunc // ends open
+	reopened chan struct{}      // closed when the gate opens again
+	parked   bool
+	retired  bool
+	resting  int // slots that took notice of the closed gate and wait for it to open
 }
 
-func newGate(slots int) *gate { return &gate{slots: slots, changed: make(chan struct{})} }
-
-// enter is a context to take a job in: it ends with take, and when the gate closes.
-func (g *gate) enter(take context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(take)
-	g.mu.Lock()
-	parked, changed := g.parked, g.changed
-	g.mu.Unlock()
-	if parked {
-		cancel()
-		return ctx, cancel
-	}
-	go func() {
-		select {
-		case <-changed:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
+func newGate(take context.Context, slots int) *gate {
+	g := &gate{take: take, slots: slots}
+	g.open, g.shut = context.WithCancel(take)
+	return g
 }
 
-// rest waits until the gate is open; false when take has ended.
-func (g *gate) rest(take context.Context) bool {
+// enter is the context to take a job in: it ends with take, and when the gate closes.
+func (g *gate) enter() context.Context {
 	g.mu.Lock()
-	g.resting++
-	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		g.resting--
+	defer g.mu.Unlock()
+	return g.open
+}
+
+// rest waits until the gate is open; false when take has ended. The slot holds no job while it waits.
+func (g *gate) rest() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.parked && g.take.Err() == nil {
+		reopened := g.reopened
+		g.resting++
 		g.mu.Unlock()
-	}()
-	for {
-		g.mu.Lock()
-		parked, changed := g.parked, g.changed
-		g.mu.Unlock()
-		if take.Err() != nil {
-			return false
-		}
-		if !parked {
-			return true
-		}
 		select {
-		case <-changed:
-		case <-take.Done():
+		case <-reopened:
+		case <-g.take.Done():
 		}
+		g.mu.Lock()
+		g.resting-- // until here an order to retire may have counted on this slot: it looks at parked again
 	}
+	return g.take.Err() == nil
 }
 
 // order parks or unparks, and retires once every slot rests. A retired gate never opens again.
@@ -87,14 +84,16 @@ func (g *gate) order(park, retire bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	park = park || retire || g.retired
-	if park != g.parked {
-		g.parked = park
-		close(g.changed)
-		g.changed = make(chan struct{})
+	switch {
+	case park && !g.parked:
+		g.shut()
+		g.reopened = make(chan struct{})
+	case !park && g.parked:
+		g.open, g.shut = context.WithCancel(g.take)
+		close(g.reopened)
 	}
-	if retire && g.resting == g.slots {
-		g.retired = true
-	}
+	g.parked = park
+	g.retired = g.retired || retire && g.resting == g.slots
 }
 
 // state is what the heartbeat says.

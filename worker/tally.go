@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -10,60 +12,94 @@ import (
 
 // tally counts what this worker runs and has run, for its heartbeat.
 type tally struct {
-	mu      sync.Mutex
-	running map[*lanes.Run]struct{}
-	lanes   map[string]lanes.LaneWork
+	mu    sync.Mutex
+	slots map[*lanes.Run]struct{}
+	lanes map[string]lanes.LaneWork
 }
 
 func newTally() *tally {
-	return &tally{running: map[*lanes.Run]struct{}{}, lanes: map[string]lanes.LaneWork{}}
+	return &tally{slots: map[*lanes.Run]struct{}{}, lanes: map[string]lanes.LaneWork{}}
 }
 
-// start notes a job that begins to run; the returned function notes its end.
-func (t *tally) start(d lanes.Delivery, shoulder, first bool) (done func(completed bool, took time.Duration)) {
-	now := time.Now()
-	r := &lanes.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: now}
+// occupy notes that a slot has a job, from taking to settling it; free notes the end of that.
+func (t *tally) occupy(d lanes.Delivery, shoulder bool) (free func()) {
+	r := &lanes.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: time.Now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.running[r] = struct{}{}
-	l := t.lanes[d.Lane]
-	l.Started++
-	if first {
+	t.slots[r] = struct{}{}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.slots, r)
+	}
+}
+
+// start counts a start. Only a first one has a wait.
+func (t *tally) start(d lanes.Delivery, first bool) {
+	t.change(d.Lane, func(l *lanes.LaneWork) {
+		l.Started++
+		if !first {
+			return
+		}
 		l.First++
-		waits := append(slices.Clone(l.Waits), d.Wait(now).Milliseconds())
-		l.Waits = waits[max(0, len(waits)-lanes.RecentWaits):]
+		l.Waits = append(l.Waits, d.Wait(time.Now()).Milliseconds())
+		l.Waits = l.Waits[max(0, len(l.Waits)-lanes.RecentWaits):]
 		if d.ReadyAt.After(l.LastReady) {
 			l.LastReady = d.ReadyAt
 		}
-	}
-	t.lanes[d.Lane] = l
-	return func(completed bool, took time.Duration) { t.end(r, completed, took) }
+	})
 }
 
-func (t *tally) end(r *lanes.Run, completed bool, took time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.running, r)
-	l := t.lanes[r.Lane]
-	if completed {
+func (t *tally) finish(lane string, took time.Duration) {
+	t.change(lane, func(l *lanes.LaneWork) {
 		l.Finished++
 		l.Service += lanes.Duration(took)
-	} else {
-		l.Failed++
-	}
-	t.lanes[r.Lane] = l
+	})
+}
+
+func (t *tally) fail(lane string) {
+	t.change(lane, func(l *lanes.LaneWork) { l.Failed++ })
+}
+
+func (t *tally) change(lane string, by func(*lanes.LaneWork)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.lanes[lane]
+	by(&l)
+	t.lanes[lane] = l
 }
 
 // report fills in the heartbeat's part of it, running jobs oldest first.
 func (t *tally) report(hb *lanes.Heartbeat) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for r := range t.running {
+	for r := range t.slots {
 		hb.Running = append(hb.Running, *r)
 	}
-	slices.SortFunc(hb.Running, func(a, b lanes.Run) int { return a.Since.Compare(b.Since) })
-	hb.Lanes = make(map[string]lanes.LaneWork, len(t.lanes))
-	for lane, l := range t.lanes {
-		hb.Lanes[lane] = l
+	slices.SortFunc(hb.Running, func(a, b lanes.Run) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Job, b.Job))
+	})
+	hb.Lanes = maps.Clone(t.lanes)
+}
+
+// started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody said
+// when the job was ready.
+func (w *Worker) started(d lanes.Delivery, c lanes.Claim) {
+	first := d.Attempt <= 1 && c.Attempts <= 1 && !d.ReadyAt.IsZero()
+	w.tally.start(d, first)
+	w.o.Metrics.started.WithLabelValues(d.Lane).Inc()
+	if first {
+		w.o.Metrics.wait.WithLabelValues(d.Lane).Observe(d.Wait(time.Now()).Seconds())
+	}
+}
+
+// ended notes the end of an attempt. One that the worker stopped neither finished nor failed.
+func (w *Worker) ended(d lanes.Delivery, disp lanes.Disposition, err error, took time.Duration) {
+	w.o.Metrics.ran.WithLabelValues(d.Lane).Observe(took.Seconds())
+	switch {
+	case err == nil:
+		w.tally.finish(d.Lane, took)
+	case disp.Counted, disp.Action == lanes.DeadLetter:
+		w.tally.fail(d.Lane)
 	}
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Source hands jobs to one slot. Next waits for a job; it fails only when ctx ends, and then nothing stays taken. Settle
-// carries out a disposition; its error means that the broker has the job again.
+// Source hands jobs to one slot. Next waits for a job; it fails only when ctx has ended, and then nothing stays taken:
+// what the broker had handed over already is given back. Settle carries out a disposition; its error means that the
+// broker has the job again.
 type Source interface {
 	Next(ctx context.Context) (lanes.Delivery, error)
 	Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposition) error
@@ -25,7 +26,8 @@ type Handler interface {
 }
 
 // Ledger keeps the jobs' records. Claim answers whether this worker may run a delivery; Renew keeps the claim and stores the
-// progress (lanes.ErrLost, ErrCancelled, ErrAway); Close says how the run ended.
+// progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with lanes.ErrLost or
+// lanes.ErrCancelled when the job is no longer this worker's. None of them takes longer than a few seconds.
 type Ledger interface {
 	Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error)
 	Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error
@@ -38,9 +40,6 @@ type Roster interface {
 	Leave(ctx context.Context, worker string) error
 }
 
-// retiredFor is how long a retired worker waits to be removed before it exits by itself, to start afresh.
-const retiredFor = time.Minute
-
 // Options is what a Worker is made of.
 type Options struct {
 	Name     string // unique; the pod's name, or pool-xxxxx
@@ -51,65 +50,63 @@ type Options struct {
 	Handler  Handler
 	Ledger   Ledger
 	Roster   Roster
-	Policy   *lanes.Effective       // in force at the start
+	Policy   *lanes.Effective       // in force at the start; it has the pool
 	Follow   func(*lanes.Effective) // told of every newer policy; may be nil
 	Online   func() bool            // whether there is a session with the broker; nil: yes
 	Drain    time.Duration          // how long running jobs may go on after the worker was told to stop
 	Threads  int                    // worker threads that one job's media programs may use; 0: no limit
 	NiceOff  bool                   // benchmarks only: lower lanes don't pull over
-	Log      *slog.Logger
-	Metrics  *Metrics
+	Log      *slog.Logger           // nil: nothing is logged
+	Metrics  *Metrics               // nil: nothing is measured
 }
 
 // Worker is one worker process: the slots and the shoulder of its pool.
 type Worker struct {
-	o      Options
-	policy atomic.Pointer[lanes.Effective]
-	gate   *gate
-	tally  *tally
-	// returning is closed when running jobs are to be returned; work is the context they run in.
+	o        Options
+	slot     lanes.SlotLimits                // as the process was started with: a newer policy doesn't make it larger
+	policy   atomic.Pointer[lanes.Effective] // in force; replaced by the goroutine of beat
+	gate     *gate                           // made by Run
+	tally    *tally
 	draining atomic.Bool
 }
 
 // New makes a Worker; Run starts it.
 func New(o Options) *Worker {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
 	if o.Online == nil {
 		o.Online = func() bool { return true }
 	}
-	w := &Worker{o: o, gate: newGate(len(o.Shared) + len(o.Shoulder)), tally: newTally()}
+	w := &Worker{o: o, tally: newTally()}
 	w.policy.Store(o.Policy)
+	pool, _ := o.Policy.Policy.Pool(o.Pool)
+	w.slot = pool.Slot
 	return w
 }
 
+// errDrained is why a job was stopped that didn't fit into the drain time.
+var errDrained = errors.New("the worker stops, and its drain time is over")
+
 // Run takes and runs jobs until take ends; then it drains: what runs may finish for the drain time, the rest is returned.
-// When work ends (a second signal) everything is returned at once. Run also returns when the worker has retired and nobody
-// removed it. Afterwards nothing of it runs any more.
+// When work ends (a second signal) everything is returned at once. Run also ends when the worker has retired and nobody
+// removed it. It runs once, returns nil, and afterwards nothing of it runs any more.
 func (w *Worker) Run(take, work context.Context) error {
-	work, stopWork := context.WithCancelCause(work)
-	defer stopWork(nil)
 	take, stopTaking := context.WithCancel(take)
 	defer stopTaking()
-	context.AfterFunc(work, stopTaking)
+	work, stopWork := context.WithCancelCause(work)
+	defer stopWork(nil)
+	beating, stopBeating := context.WithCancel(context.WithoutCancel(work))
+	defer stopBeating()
+	w.gate = newGate(take, len(w.o.Shared)+len(w.o.Shoulder))
 
-	beats := make(chan struct{})
-	beatCtx, stopBeats := context.WithCancel(context.WithoutCancel(work))
-	go func() {
-		defer close(beats)
-		w.beat(beatCtx, stopTaking)
-	}()
-
-	drained := context.AfterFunc(take, func() {
-		w.draining.Store(true)
-		timer := time.AfterFunc(w.o.Drain, func() { stopWork(errDrained) })
-		context.AfterFunc(work, func() { timer.Stop() })
-	})
-	defer drained()
-
+	var slots, background sync.WaitGroup
+	background.Go(func() { w.beat(beating, stopTaking) })
+	background.Go(func() { w.drain(take, work, stopTaking, stopWork) })
 	w.o.Log.Info("taking jobs", "worker", w.o.Name, "pool", w.o.Pool, "slots", len(w.o.Shared), "shoulder", len(w.o.Shoulder))
-	var slots sync.WaitGroup
 	for _, s := range w.o.Shared {
 		slots.Go(func() { w.serve(take, work, s, false) })
 	}
@@ -117,8 +114,9 @@ func (w *Worker) Run(take, work context.Context) error {
 		slots.Go(func() { w.serve(take, work, s, true) })
 	}
 	slots.Wait()
-	stopBeats()
-	<-beats
+	stopWork(nil)
+	stopBeating()
+	background.Wait()
 
 	leave, cancel := context.WithTimeout(context.WithoutCancel(work), 2*time.Second)
 	defer cancel()
@@ -129,5 +127,17 @@ func (w *Worker) Run(take, work context.Context) error {
 	return nil
 }
 
-// errDrained is why a job was stopped that didn't fit into the drain time.
-var errDrained = lanes.Fail(lanes.Interrupted, errors.New("the worker stops and its drain time is over"))
+// drain waits until the worker is told to stop, gives the running jobs their time, and then stops them.
+func (w *Worker) drain(take, work context.Context, stopTaking context.CancelFunc, stopWork context.CancelCauseFunc) {
+	select {
+	case <-take.Done():
+	case <-work.Done():
+		stopTaking()
+	}
+	w.draining.Store(true)
+	select {
+	case <-time.After(w.o.Drain):
+		stopWork(errDrained)
+	case <-work.Done():
+	}
+}

@@ -194,6 +194,7 @@ func (s scalerProcess) options(name string, r prometheus.Registerer, backlog *ra
 			return scaler.Retries{Count: n, Next: next}, err
 		},
 		Leading: func(ctx context.Context) (bool, error) { return board.Lead(ctx, name, leadFor) },
+		Known:   func(ctx context.Context) ([]string, error) { return board.KnownLanes(ctx, s.policy.LaneNames()...) },
 		Log:     s.log, Metrics: scaler.NewMetrics(r),
 	}
 }

@@ -68,7 +68,7 @@ func TestSameIDRunsOnce(t *testing.T) {
 func TestEnqueueBatch(t *testing.T) {
 	c := newClient(t, options())
 	ctx := within(t, 20*time.Second)
-	const n = 1500
+	const n = 2000
 	jobs := make([]lanes.Job, n)
 	for i := range jobs {
 		jobs[i] = probe(fmt.Sprintf("batch-%d", i), nil)

@@ -1,0 +1,487 @@
+package scaler
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// outside is all four interfaces of a Loop, with what they answer, what they were told, and errors to inject. The worker
+// side is as dumb as can be: replicas and heartbeats are what the test says.
+type outside struct {
+	depths  map[string]lanes.Depth
+	workers []lanes.Heartbeat
+	pools   map[string]lanes.PoolState
+
+	depthsErr, workersErr, poolsErr, policyErr, snapshotErr, recordErr error
+	orderErr, scaleErr                                                 map[string]error // by pool
+	hang                                                               bool             // Depths answers only when its context ends
+
+	asked     []string // lanes whose depth was asked for last
+	orders    []string
+	scales    []string
+	effective []lanes.Effective
+	snapshots []lanes.Snapshot
+	plans     []lanes.Plan
+	revision  int64
+}
+
+func (o *outside) Depths(ctx context.Context, names []string) (map[string]lanes.Depth, error) {
+	o.asked = slices.Clone(names)
+	if o.hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if o.depthsErr != nil {
+		return nil, o.depthsErr
+	}
+	return o.depths, nil
+}
+
+func (o *outside) Workers(context.Context) ([]lanes.Heartbeat, time.Time, error) {
+	beating := slices.Clone(o.workers)
+	for i := range beating {
+		beating[i].At = time.Now()
+	}
+	return beating, time.Now(), o.workersErr
+}
+
+func (o *outside) Order(_ context.Context, park, unpark, retire []string) error {
+	pool, _, _ := strings.Cut(append(append(slices.Clone(park), unpark...), retire...)[0], "-")
+	o.orders = append(o.orders, fmt.Sprintf("park %v unpark %v retire %v", park, unpark, retire))
+	return o.orderErr[pool]
+}
+
+func (o *outside) PublishPolicy(_ context.Context, e lanes.Effective) (int64, error) {
+	if o.policyErr != nil {
+		return 0, o.policyErr
+	}
+	o.effective = append(o.effective, e)
+	o.revision = max(o.revision, e.Revision)
+	return o.revision, nil
+}
+
+func (o *outside) PutSnapshot(_ context.Context, s lanes.Snapshot) error {
+	o.snapshots = append(o.snapshots, s)
+	return o.snapshotErr
+}
+
+func (o *outside) Record(_ context.Context, p lanes.Plan) error {
+	o.plans = append(o.plans, p)
+	return o.recordErr
+}
+
+func (o *outside) Pools(context.Context) (map[string]lanes.PoolState, error) {
+	return o.pools, o.poolsErr
+}
+
+func (o *outside) Scale(_ context.Context, pool string, seen lanes.PoolState, to int, remove []string) error {
+	o.scales = append(o.scales, fmt.Sprintf("%s %d → %d remove %v (version %s)", pool, seen.Replicas, to, remove, seen.Version))
+	return o.scaleErr[pool]
+}
+
+// has sets a pool to n workers that report, idle, and subscribed to nothing.
+func (o *outside) has(pool string, n int) {
+	o.workers = slices.DeleteFunc(o.workers, func(w lanes.Heartbeat) bool { return w.Pool == pool })
+	s := lanes.PoolState{Replicas: n, Version: fmt.Sprint("v", n)}
+	for i := range n {
+		name := fmt.Sprintf("%s-%d", pool, i)
+		s.Members = append(s.Members, lanes.Member{Name: name, CreatedAt: time.Now()})
+		o.workers = append(o.workers, lanes.Heartbeat{Worker: name, Pool: pool, Slots: 1})
+	}
+	o.pools[pool] = s
+}
+
+// loopTest is a Loop and what is around it, inside a synctest bubble.
+type loopTest struct {
+	*outside
+	o       Options
+	loop    *Loop
+	log     bytes.Buffer
+	started bool
+	ctx     context.Context
+}
+
+// seconds lets so many ticks happen. It returns between two of them.
+func (l *loopTest) seconds(n int) {
+	d := time.Duration(n) * time.Second
+	if !l.started {
+		l.loop = New(l.o)
+		go func() {
+			if err := l.loop.Run(l.ctx); err != nil {
+				panic(err)
+			}
+		}()
+		l.started = true
+		d -= 500 * time.Millisecond // the first tick is at once
+	}
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+const twoPools = `
+lanes:
+- {name: standard, startWithin: 30s}
+- {name: bulk, match: [batch=true], startWithin: 30m}
+pools:
+- {name: general, lanes: [standard], guests: [bulk], min: 1, max: 6, hold: 5s}
+- {name: batch, lanes: [bulk], min: 1, max: 4, hold: 5s}
+budget: 10
+`
+
+// inLoop runs the test in a bubble of its own, with both pools at one worker and every lane empty.
+func inLoop(t *testing.T, test func(t *testing.T, l *loopTest)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p, err := lanes.Parse([]byte(twoPools))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		out := &outside{
+			depths:   map[string]lanes.Depth{"standard": {Consumers: 1}, "bulk": {Consumers: 1}},
+			pools:    map[string]lanes.PoolState{},
+			orderErr: map[string]error{}, scaleErr: map[string]error{}, revision: 7,
+		}
+		out.has("general", 1)
+		out.has("batch", 1)
+		l := &loopTest{outside: out, ctx: ctx}
+		l.o = Options{
+			Name: "me", Policy: p, Backlog: out, Roster: out, Board: out, Fleet: out,
+			Log: slog.New(slog.NewTextHandler(&l.log, nil)),
+		}
+		test(t, l)
+		cancel()
+		synctest.Wait()
+	})
+}
+
+var errOut = errors.New("it is out of order")
+
+func TestLoopGrowsAndTells(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		l.seconds(2)
+		if len(l.scales) > 0 || len(l.plans) != 2 {
+			t.Fatalf("a quiet fleet: %v; each pool's first plan is told: %+v", l.scales, l.plans)
+		}
+		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.seconds(1)
+		if want := []string{"general 1 → 6 remove [] (version v1)"}; !slices.Equal(l.scales, want) {
+			t.Errorf("scaled %q, want %q", l.scales, want)
+		}
+		if p := l.plans[len(l.plans)-1]; p.Pool != "general" || p.To != 6 || p.Reason != lanes.Ceiling {
+			t.Errorf("recorded %+v", p)
+		}
+		s := l.snapshots[len(l.snapshots)-1]
+		if s.Leader != "me" || s.Revision != 7 || s.Lanes[0].Ready != 200 || s.Pools[0].Target != 6 {
+			t.Errorf("snapshot %+v", s)
+		}
+		if e := l.effective[len(l.effective)-1]; !slices.Equal(e.NoGuests, []string{"general"}) || e.Policy.Budget != 10 {
+			t.Errorf("policy in force %+v", e)
+		}
+		l.has("general", 6)
+		told := len(l.plans)
+		l.seconds(5)
+		if n := len(l.plans) - told; n > 1 {
+			t.Errorf("the same plan was told %d times", n)
+		}
+	})
+}
+
+func TestLoopShrinksByOrders(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		l.has("general", 3)
+		l.seconds(7) // the new leader holds for 5 s
+		if want := "park [general-0 general-1] unpark [] retire []"; len(l.orders) == 0 || l.orders[0] != want {
+			t.Fatalf("orders %q, want %q first", l.orders, want)
+		}
+		told := len(l.plans)
+		for i := range l.workers {
+			l.workers[i].Parked = l.workers[i].Worker < "general-2" && l.workers[i].Pool == "general"
+		}
+		l.seconds(1)
+		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1]"; l.orders[len(l.orders)-1] != want {
+			t.Errorf("orders %q, want %q last", l.orders, want)
+		}
+		if len(l.plans) == told {
+			t.Error("a retirement is told, whatever was told before")
+		}
+		for i := range l.workers {
+			l.workers[i].Retired = l.workers[i].Parked
+		}
+		l.seconds(1)
+		if want := []string{"general 3 → 1 remove [general-0 general-1] (version v3)"}; !slices.Equal(l.scales, want) {
+			t.Errorf("scaled %q, want %q", l.scales, want)
+		}
+	})
+}
+
+func TestLoopWithoutEyes(t *testing.T) {
+	tests := []struct {
+		name string
+		set  func(l *loopTest, err error)
+	}{
+		{"no roster", func(l *loopTest, err error) { l.workersErr = err }},
+		{"no fleet", func(l *loopTest, err error) { l.poolsErr = err }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inLoop(t, func(t *testing.T, l *loopTest) {
+				l.o.Metrics = NewMetrics(nil)
+				l.depths["standard"] = lanes.Depth{Ready: 200}
+				tt.set(l, errOut)
+				l.seconds(5)
+				if len(l.scales)+len(l.orders)+len(l.snapshots) > 0 {
+					t.Errorf("scaled %q, ordered %q, published %d", l.scales, l.orders, len(l.snapshots))
+				}
+				if n := testutil.ToFloat64(l.o.Metrics.failed); n < 4 {
+					t.Errorf("%g failed ticks counted", n)
+				}
+				if n := strings.Count(l.log.String(), "it is out of order"); n != 1 {
+					t.Errorf("logged %d times:\n%s", n, &l.log)
+				}
+				tt.set(l, nil)
+				l.seconds(1)
+				if len(l.scales) != 1 || !strings.Contains(l.log.String(), "ticks succeed again") {
+					t.Errorf("afterwards: scaled %q\n%s", l.scales, &l.log)
+				}
+			})
+		})
+	}
+}
+
+func TestLoopWithoutTheBroker(t *testing.T) {
+	for _, hang := range []bool{false, true} {
+		t.Run(map[bool]string{false: "it refuses", true: "it hangs"}[hang], func(t *testing.T) {
+			inLoop(t, func(t *testing.T, l *loopTest) {
+				l.has("general", 4)
+				if l.depthsErr = errOut; hang {
+					l.hang = true
+				}
+				l.seconds(60)
+				if len(l.orders)+len(l.scales) > 0 {
+					t.Errorf("orders %q, scales %q", l.orders, l.scales)
+				}
+				if len(l.snapshots) < 5 {
+					t.Fatalf("%d ticks in a minute", len(l.snapshots))
+				}
+				s := l.snapshots[len(l.snapshots)-1]
+				if !s.Lanes[0].Stale || s.Pools[0].Reason != lanes.Stale {
+					t.Errorf("snapshot %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestLoopScaleConflict(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		l.seconds(2)
+		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.scaleErr["general"] = errors.New("the object has been modified")
+		told := len(l.plans)
+		l.seconds(1)
+		if len(l.plans) != told {
+			t.Errorf("told of what didn't happen: %+v", l.plans[told:])
+		}
+		l.has("general", 2) // somebody else's doing
+		l.scaleErr = nil
+		l.seconds(1)
+		want := []string{"general 1 → 6 remove [] (version v1)", "general 2 → 6 remove [] (version v2)"}
+		if !slices.Equal(l.scales, want) {
+			t.Errorf("scaled %q, want %q: decided afresh on what is there now", l.scales, want)
+		}
+		if len(l.plans) != told+1 {
+			t.Errorf("told %+v", l.plans[told:])
+		}
+	})
+}
+
+// What can't be parked must not be counted on: the pool is left alone, and the others are not.
+func TestLoopOrderFailure(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		for _, pool := range []string{"general", "batch"} {
+			l.has(pool, 3)
+		}
+		for i, w := range l.workers {
+			if strings.HasSuffix(w.Worker, "-0") {
+				l.workers[i].Parked, l.workers[i].Retired = true, true
+			}
+		}
+		l.orderErr["general"] = errOut
+		l.seconds(7) // the hold window is over: one more of each pool is to be parked
+		l.orders, l.scales = nil, nil
+		l.seconds(2)
+		wantOrders := []string{"park [general-1] unpark [] retire []", "park [batch-1] unpark [] retire []"}
+		if want := append(slices.Clone(wantOrders), wantOrders...); !slices.Equal(l.orders, want) {
+			t.Errorf("orders %q, want %q", l.orders, want)
+		}
+		if want := slices.Repeat([]string{"batch 3 → 2 remove [batch-0] (version v3)"}, 2); !slices.Equal(l.scales, want) {
+			t.Errorf("scaled %q, want %q", l.scales, want)
+		}
+		for _, p := range l.plans {
+			if p.Pool == "general" && len(p.Park) > 0 {
+				t.Errorf("told of what didn't happen: %+v", p)
+			}
+		}
+		if !strings.Contains(l.log.String(), "pool general: park and retire: it is out of order") {
+			t.Errorf("log:\n%s", &l.log)
+		}
+	})
+}
+
+func TestLoopPublishingFails(t *testing.T) {
+	for _, what := range []string{"policy", "snapshot"} {
+		t.Run(what, func(t *testing.T) {
+			inLoop(t, func(t *testing.T, l *loopTest) {
+				l.depths["standard"] = lanes.Depth{Ready: 200}
+				if what == "policy" {
+					l.policyErr = errOut
+				} else {
+					l.snapshotErr = errOut
+				}
+				l.recordErr = errOut
+				l.seconds(1)
+				if len(l.scales) != 1 {
+					t.Errorf("scaled %q: the fleet comes first", l.scales)
+				}
+				if !strings.Contains(l.log.String(), "publish the "+what) || !strings.Contains(l.log.String(), "record the plan") {
+					t.Errorf("log:\n%s", &l.log)
+				}
+			})
+		})
+	}
+}
+
+func TestLoopLeadership(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		leading, leadErr := false, error(nil)
+		l.o.Leading = func(context.Context) (bool, error) { return leading, leadErr }
+		l.o.Metrics = NewMetrics(nil)
+		l.has("general", 4)
+		l.seconds(5)
+		if len(l.snapshots)+len(l.orders)+len(l.effective) > 0 {
+			t.Fatalf("acted without leading: %d snapshots, orders %q", len(l.snapshots), l.orders)
+		}
+		leading = true
+		l.seconds(4)
+		if len(l.snapshots) != 4 || len(l.orders) > 0 {
+			t.Errorf("%d snapshots, orders %q: a new leader doesn't shrink within its hold window", len(l.snapshots), l.orders)
+		}
+		if n := testutil.CollectAndCount(l.o.Metrics.replicas); n != 2 {
+			t.Errorf("%d pools shown", n)
+		}
+		// While nobody can tell who leads, it doesn't act; what it remembers stays good.
+		leadErr = errOut
+		l.seconds(2)
+		if len(l.snapshots) != 4 || strings.Count(l.log.String(), "find out who leads") != 1 {
+			t.Errorf("%d snapshots\n%s", len(l.snapshots), &l.log)
+		}
+		leadErr = nil
+		l.seconds(1)
+		if len(l.orders) == 0 {
+			t.Error("the hold window had passed, and this leader knew it")
+		}
+		leading = false
+		l.seconds(2)
+		if n := testutil.CollectAndCount(l.o.Metrics.replicas); n != 0 {
+			t.Errorf("%d pools are still shown by a scaler that doesn't see them", n)
+		}
+		l.orders, leading = nil, true
+		l.seconds(3)
+		if len(l.orders) > 0 {
+			t.Errorf("orders %q: it was away and knows nothing of the last hold window", l.orders)
+		}
+	})
+}
+
+// Redis can lose its data, with it the policy's revision. Workers follow no revision that is older than theirs.
+func TestLoopRevisionSurvivesTheBoard(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		l.seconds(2)
+		l.revision = 1 // begun anew
+		l.seconds(1)
+		if e := l.effective[len(l.effective)-1]; e.Revision != 7 {
+			t.Errorf("published with revision %d known, want 7", e.Revision)
+		}
+		l.workers[0].Revision = 40 // followed an earlier leader
+		l.seconds(1)
+		if e := l.effective[len(l.effective)-1]; e.Revision != 40 {
+			t.Errorf("published with revision %d known, want 40", e.Revision)
+		}
+	})
+}
+
+func TestLoopFormerLanes(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		known, knownErr := []string{"ancient", "bulk", "old", "standard"}, error(nil)
+		l.o.Known = func(context.Context) ([]string, error) { return known, knownErr }
+		l.o.Retries = func(_ context.Context, lane string) (Retries, error) {
+			if lane == "bulk" {
+				return Retries{}, errOut
+			}
+			return map[string]Retries{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}[lane], nil
+		}
+		l.depths["old"] = lanes.Depth{Ready: 3}
+		l.depths["ancient"] = lanes.Depth{}
+		look := func() (former []string, shown []lanes.LaneStatus) {
+			l.seconds(1)
+			s := l.snapshots[len(l.snapshots)-1]
+			return l.effective[len(l.effective)-1].Former, s.Lanes[2:]
+		}
+		former, shown := look()
+		if want := []string{"standard", "bulk", "ancient", "old"}; !slices.Equal(l.asked, want) {
+			t.Errorf("looked at %v, want %v", l.asked, want)
+		}
+		if !slices.Equal(former, []string{"old"}) {
+			t.Errorf("served: %v", former)
+		}
+		if len(shown) != 2 || shown[0].Name != "ancient" || shown[0].Retrying != 1 || !shown[0].Former || shown[1].Name != "old" || shown[1].Ready != 3 || !shown[1].Former {
+			t.Errorf("shown: %+v (one has jobs, one will have again)", shown)
+		}
+		if s := l.snapshots[0].Lanes; s[0].Retrying != 2 || s[1].Retrying != 0 {
+			t.Errorf("retries: %+v", s[:2])
+		}
+		if len(l.scales) > 0 {
+			t.Errorf("scaled %q for a lane that left the policy", l.scales)
+		}
+
+		l.depthsErr = errOut // then they may all hold jobs
+		if former, shown = look(); !slices.Equal(former, []string{"ancient", "old"}) || !shown[0].Stale {
+			t.Errorf("the broker is silent: served %v, shown %+v", former, shown)
+		}
+		l.depthsErr = nil
+		knownErr = errOut // what was known stays known
+		if former, _ = look(); !slices.Equal(former, []string{"old"}) {
+			t.Errorf("the board is silent: served %v", former)
+		}
+		knownErr = nil
+		delete(l.depths, "old") // an answer without it: the queue was deleted
+		if former, shown = look(); len(former) > 0 || len(shown) != 1 {
+			t.Errorf("a lane without a queue: served %v, shown %+v", former, shown)
+		}
+		known = nil
+		if former, shown = look(); len(former)+len(shown) > 0 {
+			t.Errorf("served %v, shown %+v", former, shown)
+		}
+	})
+}
+
+func TestLoopDefaults(t *testing.T) {
+	l := New(Options{})
+	if l.o.Tick != time.Second || l.o.Log == nil || l.o.Metrics == nil {
+		t.Errorf("%+v", l.o)
+	}
+}

@@ -1,0 +1,232 @@
+package scaler
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+var usualTiming = lanes.Timing{Heartbeat: lanes.Duration(time.Second), GoneAfter: lanes.Duration(5 * time.Second)}
+
+// beat is a heartbeat of the pool general at t0: 2 slots and 1 shoulder slot, running jobs of the named lanes ("express!" on the shoulder).
+func beat(name string, jobs ...string) lanes.Heartbeat {
+	w := lanes.Heartbeat{Worker: name, Pool: "general", At: t0, Slots: 2, Shoulder: 1, Subscribed: true}
+	for _, j := range jobs {
+		r := lanes.Run{Job: name + "-" + j, Lane: j, Since: t0.Add(-4 * time.Second)}
+		if j == "express!" {
+			r.Lane, r.Shoulder = "express", true
+		}
+		w.Running = append(w.Running, r)
+	}
+	return w
+}
+
+// with changes a heartbeat.
+func with(w lanes.Heartbeat, change func(*lanes.Heartbeat)) lanes.Heartbeat {
+	change(&w)
+	return w
+}
+
+func parked(w *lanes.Heartbeat)   { w.Parked = true }
+func draining(w *lanes.Heartbeat) { w.Draining = true }
+func retired(w *lanes.Heartbeat)  { w.Parked, w.Retired = true, true }
+func aged(d time.Duration) func(*lanes.Heartbeat) {
+	return func(w *lanes.Heartbeat) { w.At = w.At.Add(-d) }
+}
+
+func TestViewPool(t *testing.T) {
+	const sec = time.Second
+	type counts struct {
+		workers, taking, ready, running, onParked, parked, aside, shoulder, guests int
+		retired                                                                    []string
+		stuck, present, leaving, starting, silent                                  int
+	}
+	// A worker is one of the pool's members unless the case says otherwise.
+	tests := []struct {
+		name    string
+		workers []lanes.Heartbeat
+		members []lanes.Member // nil: one for each worker
+		met     []string       // workers heard of in earlier ticks
+		want    counts
+	}{
+		{name: "an idle worker", workers: []lanes.Heartbeat{beat("a")}, want: counts{workers: 1, taking: 1, ready: 2, shoulder: 1, present: 1}},
+		{
+			name: "a busy one, with a guest", workers: []lanes.Heartbeat{beat("a", "standard", "bulk")},
+			want: counts{workers: 1, taking: 1, ready: 2, running: 2, shoulder: 1, guests: 1, present: 1},
+		},
+		{
+			// Counted as a shared one, it costs a third more and makes the scaler hunt.
+			name: "a job on the shoulder takes no shared slot", workers: []lanes.Heartbeat{beat("a", "express!")},
+			want: counts{workers: 1, taking: 1, ready: 2, aside: 1, present: 1},
+		},
+		{
+			name: "a parked one", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), parked)},
+			want: counts{workers: 1, onParked: 1, parked: 1, aside: 1, present: 1},
+		},
+		{
+			name: "a parked one's shoulder is not free for anyone", workers: []lanes.Heartbeat{with(beat("a"), parked)},
+			want: counts{workers: 1, parked: 2, present: 1},
+		},
+		{name: "a retired one", workers: []lanes.Heartbeat{with(beat("a"), retired)}, want: counts{workers: 1, retired: []string{"a"}, present: 1}},
+		{
+			name: "a retired one that runs a job has broken its promise and stays", workers: []lanes.Heartbeat{with(beat("a", "standard"), retired)},
+			want: counts{workers: 1, present: 1},
+		},
+		{
+			name: "a retired one that was told to leave isn't removed again", workers: []lanes.Heartbeat{with(beat("a"), retired)},
+			members: []lanes.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
+		},
+		{
+			name: "nor one that has left, while its last heartbeat is still on the roster", workers: []lanes.Heartbeat{with(beat("a"), retired)},
+			members: []lanes.Member{}, want: counts{workers: 1},
+		},
+		{
+			name: "a draining one takes nothing, and its jobs end with it", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), draining)},
+			want: counts{workers: 1, present: 1},
+		},
+		{
+			name: "one that was told to leave and hasn't said so yet", workers: []lanes.Heartbeat{beat("a", "standard")},
+			members: []lanes.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
+		},
+		{
+			name: "a heartbeat of 3 s is fresh", workers: []lanes.Heartbeat{with(beat("a", "standard"), aged(3*sec))},
+			want: counts{workers: 1, taking: 1, ready: 2, running: 1, shoulder: 1, present: 1},
+		},
+		{
+			name: "older, it vouches for the jobs, not for the slots", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), aged(4*sec))},
+			want: counts{workers: 1, onParked: 1, aside: 1, present: 1},
+		},
+		{
+			name: "a parked one's idle slots can be unparked at any age", workers: []lanes.Heartbeat{with(with(beat("a"), parked), aged(4*sec))},
+			want: counts{workers: 1, parked: 2, present: 1},
+		},
+		{
+			name: "after 5 s it is gone, and missed", workers: []lanes.Heartbeat{with(beat("a", "standard"), aged(6*sec))}, met: []string{"a"},
+			want: counts{present: 1, silent: 1},
+		},
+		{name: "another pool's worker", workers: []lanes.Heartbeat{with(beat("a"), func(w *lanes.Heartbeat) { w.Pool = "batch" })}, members: []lanes.Member{}},
+		{
+			name: "a worker that the fleet doesn't know works all the same", workers: []lanes.Heartbeat{beat("a")}, members: []lanes.Member{},
+			want: counts{workers: 1, taking: 1, ready: 2, shoulder: 1},
+		},
+		{name: "a member that was never heard of starts", members: []lanes.Member{{Name: "a"}}, want: counts{present: 1, starting: 1}},
+		{name: "one that was is silent", members: []lanes.Member{{Name: "a"}}, met: []string{"a"}, want: counts{present: 1, silent: 1}},
+		{name: "one that can't start", members: []lanes.Member{{Name: "a", Stuck: "no image"}}, want: counts{present: 1, stuck: 1}},
+		{name: "a stuck one that leaves", members: []lanes.Member{{Name: "a", Stuck: "no image", Leaving: true}}, want: counts{leaving: 1}},
+		{
+			name: "one that beats isn't stuck", workers: []lanes.Heartbeat{beat("a")}, members: []lanes.Member{{Name: "a", Stuck: "restarted often"}},
+			want: counts{workers: 1, taking: 1, ready: 2, shoulder: 1, present: 1},
+		},
+	}
+	pool := lanes.Pool{Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 2, Shoulder: map[string]int{"express": 1}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.members == nil {
+				for _, w := range tt.workers {
+					tt.members = append(tt.members, lanes.Member{Name: w.Worker})
+				}
+			}
+			h := History{Workers: map[string]WorkerHistory{}}
+			for _, name := range tt.met {
+				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
+			}
+			v := viewPool(pool, usualTiming, Observation{At: t0, Workers: tt.workers, Pools: map[string]lanes.PoolState{"general": {Members: tt.members}}}, h)
+			got := counts{
+				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running), onParked: sum(v.onParked), parked: v.parked,
+				aside: v.aside, shoulder: v.shoulder, guests: v.guests(), retired: v.retired,
+				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: v.starting, silent: v.silent,
+			}
+			if !slices.Equal(got.retired, tt.want.retired) {
+				t.Errorf("retired %v, want %v", got.retired, tt.want.retired)
+			}
+			got.retired, tt.want.retired = nil, nil
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestViewPoolOfAnUnseenPool(t *testing.T) {
+	h := History{Pools: map[string]PoolHistory{"general": {State: lanes.PoolState{Replicas: 3}}}}
+	v := viewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, h)
+	if !v.unseen || v.state.Replicas != 3 || v.existing() != 3 {
+		t.Errorf("%+v: what was seen last counts against the budget", v)
+	}
+}
+
+func TestExisting(t *testing.T) {
+	m := func(n int, leaving bool) []lanes.Member {
+		return slices.Repeat([]lanes.Member{{Leaving: leaving}}, n)
+	}
+	tests := []struct {
+		name     string
+		replicas int
+		members  []lanes.Member
+		existing int
+		settled  bool
+	}{
+		{"as asked for", 3, m(3, false), 3, true},
+		{"not yet there", 5, m(3, false), 5, false},
+		{"a rollout's surge", 3, m(4, false), 4, false},
+		{"those that leave count on top", 3, append(m(3, false), m(2, true)...), 5, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
+			o := Observation{At: t0, Pools: map[string]lanes.PoolState{"p": {Replicas: tt.replicas, Members: tt.members}}}
+			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, h)
+			if v.existing() != tt.existing || v.settled() != tt.settled {
+				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
+			}
+		})
+	}
+}
+
+func TestSubscribedTo(t *testing.T) {
+	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general", Lanes: []string{"standard"}, Guests: []string{"bulk"}}}, Timing: usualTiming}
+	tests := []struct {
+		name   string
+		worker lanes.Heartbeat
+		lane   string
+		want   bool
+	}{
+		{"idle", beat("a"), "standard", true},
+		{"one slot idle", beat("a", "standard"), "standard", true},
+		{"a shoulder job leaves its slots idle", beat("a", "standard", "express!"), "standard", true},
+		{"busy", beat("a", "standard", "standard"), "standard", false},
+		{"a guest, which may be shut out", beat("a"), "bulk", false},
+		{"no session", with(beat("a"), func(w *lanes.Heartbeat) { w.Subscribed = false }), "standard", false},
+		{"parked", with(beat("a"), parked), "standard", false},
+		{"retired", with(beat("a"), retired), "standard", false},
+		{"draining", with(beat("a"), draining), "standard", false},
+		{"silent", with(beat("a"), aged(4*time.Second)), "standard", false},
+		{"of a pool that left the policy", with(beat("a"), func(w *lanes.Heartbeat) { w.Pool = "old" }), "standard", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := subscribedTo(tt.lane, p, Observation{At: t0, Workers: []lanes.Heartbeat{tt.worker}}); got != tt.want {
+				t.Errorf("subscribedTo = %v", got)
+			}
+		})
+	}
+}
+
+// A policy may ask for slower heartbeats; a worker must not count as silent between two of them.
+func TestFreshFor(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		heartbeat, want time.Duration
+	}{
+		{"as usual", time.Second, 3 * time.Second}, {"faster", 100 * time.Millisecond, 3 * time.Second}, {"slower", 4 * time.Second, 12 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := freshFor(lanes.Timing{Heartbeat: lanes.Duration(tt.heartbeat)}); got != tt.want {
+				t.Errorf("freshFor = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,170 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// journal is what happened, in order. It is how the tests see that one step comes before another.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) add(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+}
+
+// of is the lines about one job.
+func (j *journal) of(id string) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var lines []string
+	for _, l := range j.lines {
+		if f := strings.Fields(l); f[1] == id {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+func (j *journal) count(line string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := 0
+	for _, l := range j.lines {
+		if l == line {
+			n++
+		}
+	}
+	return n
+}
+
+// handler does what the script says for a job; without one the job is done at once.
+type handler struct {
+	*journal
+	mu     sync.Mutex
+	script map[string]work
+	tasks  []lanes.Task
+}
+
+type work func(ctx context.Context, t lanes.Task) (lanes.Result, error)
+
+func (h *handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	h.mu.Lock()
+	h.tasks = append(h.tasks, t)
+	do := h.script[t.Job.ID]
+	h.mu.Unlock()
+	h.add("handle %s", t.Job.ID)
+	if do == nil {
+		do = lasts(0)
+	}
+	return do(ctx, t)
+}
+
+func (h *handler) will(id string, do work) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.script[id] = do
+}
+
+func (h *handler) task(i int) lanes.Task {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tasks[i]
+}
+
+// errKilled is what a handler makes of a program that was killed under it: nothing that says whose fault it is.
+var errKilled = errors.New("ffmpeg: signal: killed")
+
+// lasts is a job of that length. It stops when it is told to.
+func lasts(d time.Duration) work {
+	return func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+		if d > 0 { // Go 1.26 crashes under -race when two goroutines of a bubble receive from expired timers at once
+			select {
+			case <-time.After(d):
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return lanes.Result{}, errKilled
+		}
+		return lanes.Result{Outputs: []lanes.Output{{URL: "file:///out/" + t.Job.ID}}}, nil
+	}
+}
+
+// fails is a job that fails after a while.
+func fails(after time.Duration, kind lanes.ErrorKind) work {
+	return func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+		if _, err := lasts(after)(ctx, t); err != nil {
+			return lanes.Result{}, err
+		}
+		return lanes.Result{}, lanes.Fail(kind, errors.New("it went wrong"))
+	}
+}
+
+// roster keeps the heartbeats and answers with the orders that were set.
+type roster struct {
+	mu     sync.Mutex
+	orders lanes.Orders
+	away   bool
+	beats  []lanes.Heartbeat
+	left   []string
+}
+
+func (r *roster) Beat(_ context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away {
+		return lanes.Orders{}, errors.New("connection refused")
+	}
+	hb.At = time.Now()
+	r.beats = append(r.beats, hb)
+	return r.orders, nil
+}
+
+func (r *roster) Leave(_ context.Context, worker string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = append(r.left, worker)
+	return nil
+}
+
+func (r *roster) order(park, retire bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.orders.Park, r.orders.Retire = park, retire
+}
+
+func (r *roster) publish(e *lanes.Effective) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.orders.Effective = e
+}
+
+func (r *roster) silent(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
+}
+
+// heard is every heartbeat so far, and who has left.
+func (r *roster) heard() (beats []lanes.Heartbeat, left []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.beats), slices.Clone(r.left)
+}
+
+func (r *roster) last() lanes.Heartbeat {
+	beats, _ := r.heard()
+	return beats[len(beats)-1]
+}

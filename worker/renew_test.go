@@ -1,0 +1,278 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// reports is a job that reports progress every so often.
+func reports(every, until time.Duration) work {
+	return func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+		began := time.Now()
+		for time.Since(began) < until {
+			if _, err := lasts(every)(ctx, t); err != nil {
+				return lanes.Result{}, err
+			}
+			t.Report(lanes.Progress{Fraction: float64(time.Since(began)) / float64(until)})
+		}
+		return lanes.Result{}, nil
+	}
+}
+
+func TestProgressIsThrottled(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.handler.will("a", reports(100*time.Millisecond, 10*time.Second))
+		r.broker.put("standard", "a")
+		r.start()
+		r.at(5500 * time.Millisecond)
+		if got := r.ledger.record("a").progress.Fraction; got < 0.48 || got > 0.51 {
+			t.Errorf("after 5.5 of 10 s the ledger knows of %v", got)
+		}
+		r.at(11 * time.Second)
+		all := r.ledger.renewed()
+		if len(all) < 9 || len(all) > 10 {
+			t.Errorf("%d renewals in 10 s", len(all))
+		}
+		for i := 1; i < len(all); i++ {
+			if all[i].at.Sub(all[i-1].at) < time.Second || all[i].progress.Fraction <= all[i-1].progress.Fraction {
+				t.Errorf("renewal %d after %d: %+v, %+v", i, i-1, all[i], all[i-1])
+			}
+		}
+	})
+}
+
+// A job that says the same again is as quiet as one that says nothing.
+func TestRenewsEveryThirdOfTheLease(t *testing.T) {
+	says := func(what string) work {
+		return func(ctx context.Context, task lanes.Task) (lanes.Result, error) {
+			for range 100 {
+				task.Report(lanes.Progress{Note: what})
+				if _, err := lasts(570*time.Millisecond)(ctx, task); err != nil {
+					return lanes.Result{}, err
+				}
+			}
+			return lanes.Result{}, nil
+		}
+	}
+	for _, c := range []struct {
+		name string
+		job  work
+		from time.Duration
+	}{{"silent", lasts(57 * time.Second), 5}, {"says nothing", says(""), 5}, {"says the same", says("fetching"), 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.handler.will("a", c.job)
+				r.broker.put("standard", "a")
+				r.start()
+				r.at(2 * time.Minute)
+				var at, want []time.Duration
+				for _, n := range r.ledger.renewed() {
+					at = append(at, n.at.Sub(r.began))
+				}
+				for s := c.from; s < 57; s += 5 {
+					want = append(want, s*time.Second)
+				}
+				if !slices.Equal(at, want) {
+					t.Errorf("renewed at %v, want %v", at, want)
+				}
+				if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+					t.Errorf("settled %+v", d)
+				}
+			})
+		})
+	}
+}
+
+func TestLostClaim(t *testing.T) {
+	lost := lanes.Disposition{Action: lanes.Retry, After: time.Second}
+	for _, c := range []struct {
+		name string
+		job  work
+		at   time.Duration // when another worker takes the job over
+		ends time.Duration
+		want lanes.Disposition
+	}{
+		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 15 * time.Second, lost},
+		{"noticed at the end of a job that fails", fails(3*time.Second, lanes.Transient), 2 * time.Second, 3 * time.Second, lost},
+		{"noticed at the end of a job that can't succeed", fails(3*time.Second, lanes.BadInput), 2 * time.Second, 3 * time.Second, lost},
+		{"after the commit it doesn't matter", lasts(3 * time.Second), 2 * time.Second, 3 * time.Second, lanes.Disposition{Action: lanes.Ack}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.handler.will("a", c.job)
+				r.broker.put("standard", "a")
+				r.start()
+				r.at(c.at)
+				r.ledger.takeOver("a")
+				r.at(c.ends)
+				s := r.settledOnce("a")
+				if s.disp.Action != c.want.Action || s.disp.After != c.want.After || s.disp.Counted || s.at.Sub(r.began) != c.ends {
+					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
+				}
+				if got := r.ledger.record("a"); got.state != lanes.Running || got.worker != "another" {
+					t.Errorf("the loser closed the record: %+v", got)
+				}
+			})
+		})
+	}
+	t.Run("the loser doesn't even try to close the record", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.handler.will("a", lasts(time.Hour))
+			r.broker.put("standard", "a")
+			r.start()
+			r.ledger.takeOver("a")
+			r.at(5 * time.Second)
+			r.expect("a", "claim a granted", "handle a", "settle a retry in 1s")
+		})
+	})
+}
+
+func TestCancelled(t *testing.T) {
+	t.Run("stops the job within a third of the lease", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.handler.will("a", lasts(time.Hour))
+			r.broker.put("standard", "a")
+			r.start()
+			r.at(11 * time.Second)
+			r.ledger.cancel("a")
+			r.at(15 * time.Second)
+			if s := r.settledOnce("a"); s.disp.Action != lanes.Ack || s.at.Sub(r.began) != 15*time.Second {
+				t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
+			}
+			r.expect("a", "claim a granted", "handle a", "settle a ack")
+			if l := r.w.heartbeat().Lanes["standard"]; l.Finished != 0 || l.Failed != 0 {
+				t.Errorf("counted as an end: %+v", l)
+			}
+		})
+	})
+	t.Run("a job that reports stops within a second", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.handler.will("a", reports(100*time.Millisecond, time.Hour))
+			r.broker.put("standard", "a")
+			r.start()
+			r.at(2500 * time.Millisecond)
+			r.ledger.cancel("a")
+			r.at(3 * time.Second)
+			if s := r.settledOnce("a"); s.disp.Action != lanes.Ack {
+				t.Errorf("got %+v", s.disp)
+			}
+		})
+	})
+	t.Run("noticed at the end of a job that fails", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.handler.will("a", fails(3*time.Second, lanes.BadInput))
+			r.broker.put("standard", "a")
+			r.start()
+			r.ledger.cancel("a")
+			r.at(3 * time.Second)
+			if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+				t.Errorf("got %+v", d)
+			}
+		})
+	})
+}
+
+// When the claim can't be renewed for two thirds of the lease, somebody else may soon have the job: it is stopped and
+// returned, whether the ledger refuses or doesn't answer at all.
+func TestFailingRenewals(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		away, hang bool
+	}{{"refused", true, false}, {"unanswered", false, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.handler.will("a", lasts(time.Hour))
+				r.broker.put("standard", "a")
+				r.start()
+				r.at(6 * time.Second) // renewed at 5 s
+				r.ledger.fail(c.away, c.hang)
+				r.at(15*time.Second - time.Millisecond)
+				if n := len(r.broker.settles("a")); n != 0 {
+					t.Fatal("stopped too early")
+				}
+				r.at(15 * time.Second)
+				if s := r.broker.settles("a")[0]; s.disp.Action != lanes.Return || s.at.Sub(r.began) != 15*time.Second {
+					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
+				}
+				if n := r.count("close a queued"); n != 1 {
+					t.Errorf("the claim was given back %d times", n)
+				}
+			})
+		})
+	}
+	t.Run("back in time", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.handler.will("a", lasts(time.Minute))
+			r.broker.put("standard", "a")
+			r.start()
+			for i := range 5 { // away for 8 of every 10 seconds
+				r.at(time.Duration(10*i+1) * time.Second)
+				r.ledger.fail(true, false)
+				r.at(time.Duration(10*i+9) * time.Second)
+				r.ledger.fail(false, false)
+			}
+			r.at(time.Minute)
+			if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+				t.Errorf("got %+v", d)
+			}
+		})
+	})
+}
+
+// A job that was told to stop still runs, and may for a while: its claim is kept until it has.
+func TestClaimOfAStoppingJob(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.handler.will("a", func(ctx context.Context, _ lanes.Task) (lanes.Result, error) {
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			return lanes.Result{}, errKilled
+		})
+		r.broker.put("standard", "a")
+		r.start()
+		r.at(10*time.Minute + 59*time.Second)
+		if got := r.ledger.record("a"); !got.until.After(time.Now()) {
+			t.Errorf("the lease ran out %s ago", time.Since(got.until))
+		}
+		r.at(11 * time.Minute)
+		if s := r.settledOnce("a"); s.disp.Action != lanes.Retry || !s.disp.Counted {
+			t.Errorf("got %+v", s.disp)
+		}
+	})
+}
+
+// Ledger and worker follow a new lease from their next move on; no claim may fall between the two.
+func TestLeaseChangesUnderARunningJob(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lease time.Duration
+	}{{"shorter", 3 * time.Second}, {"longer", time.Minute}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.handler.will("a", lasts(3*time.Minute))
+				r.broker.put("standard", "a")
+				r.start()
+				r.at(7 * time.Second)
+				e := *r.o.Policy
+				e.Revision++
+				e.Policy.Timing.Lease = lanes.Duration(c.lease)
+				r.roster.publish(&e)
+				r.at(8 * time.Second)
+				r.ledger.set("a", func(*record) { r.ledger.lease = c.lease })
+				for r.passed() < 3*time.Minute-time.Second {
+					r.at(r.passed() + time.Second)
+					if got := r.ledger.record("a"); !got.until.After(time.Now()) {
+						t.Fatalf("after %s the lease has run out", r.passed())
+					}
+				}
+				r.at(3 * time.Minute)
+				if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+					t.Errorf("got %+v", d)
+				}
+			})
+		})
+	}
+}
