@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -238,6 +239,7 @@ func TestGateUnderRace(t *testing.T) {
 						}
 						taken.Add(1)
 					}
+					runtime.Gosched()
 					if open.Err() != nil && !g.rest() {
 						return
 					}
