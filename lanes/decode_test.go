@@ -306,7 +306,7 @@ func TestValidateByHand(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	words := []string{"name", "lanes", "to", "min", "max"}
 	tests := []struct{ name, word, want string }{
-		{"two letters swapped", "nmae", `; did you mean "name"?`},
+		{"two letters swapped", "lnaes", `; did you mean "lanes"?`},
 		{"one too many", "laness", `; did you mean "lanes"?`},
 		{"one missing", "lane", `; did you mean "lanes"?`},
 		{"the nearer one", "lame", `; did you mean "name"?`},

@@ -45,12 +45,12 @@ func TestDecode(t *testing.T) {
 		{name: "of two the last", body: `{"id":"a","kind":"probe","id":"b"}`, want: Job{ID: "b", Kind: "probe"}},
 
 		{name: "no id", body: `{"kind":"probe"}`, want: Job{Kind: "probe"}, err: "no id"},
-		{name: "a bad id", body: `{"id":"a/b","kind":"probe"}`, want: Job{ID: "a/b", Kind: "probe"}, err: `id "a/b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and more than . or ..`},
-		{name: "an id that is a way up", body: `{"id":"..","kind":"probe"}`, want: Job{ID: "..", Kind: "probe"}, err: `id ".." must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and more than . or ..`},
-		{name: "a bad message id", body: `{"kind":"probe"}`, messageID: "a b", want: Job{ID: "a b", Kind: "probe"}, err: `id "a b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and more than . or ..`},
+		{name: "a bad id", body: `{"id":"a/b","kind":"probe"}`, want: Job{ID: "a/b", Kind: "probe"}, err: `id "a/b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`},
+		{name: "an id that is a way up", body: `{"id":"..","kind":"probe"}`, want: Job{ID: "..", Kind: "probe"}, err: `id ".." must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`},
+		{name: "a bad message id", body: `{"kind":"probe"}`, messageID: "a b", want: Job{ID: "a b", Kind: "probe"}, err: `id "a b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`},
 		{
 			name: "a huge id isn't repeated", body: `{"id":"` + strings.Repeat("x", 1000) + `","kind":"probe"}`, want: Job{ID: strings.Repeat("x", 1000), Kind: "probe"},
-			err: `id "` + strings.Repeat("x", 80) + `…" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and more than . or ..`,
+			err: `id "` + strings.Repeat("x", 80) + `…" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`,
 		},
 		{name: "version 2", body: `{"version":2,"id":"j","kind":"probe"}`, want: Job{Version: 2, ID: "j", Kind: "probe"}, err: "version 2 of the wire form is not known here; this Siren reads version 1"},
 		{name: "no kind", body: `{"id":"j"}`, want: Job{ID: "j"}, err: "kind is missing: what is to be done with the input?"},

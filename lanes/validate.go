@@ -38,8 +38,12 @@ func (p *Policy) checkTiming(problems *Problems) {
 		name string
 		v    Duration
 	}{
-		{"heartbeat", t.Heartbeat}, {"goneAfter", t.GoneAfter}, {"lease", t.Lease},
-		{"keep", t.Keep}, {"serviceTime", t.ServiceTime}, {"coldStart", t.ColdStart},
+		{"heartbeat", t.Heartbeat},
+		{"goneAfter", t.GoneAfter},
+		{"lease", t.Lease},
+		{"keep", t.Keep},
+		{"serviceTime", t.ServiceTime},
+		{"coldStart", t.ColdStart},
 	} {
 		if f.v <= 0 {
 			problems.add("timing."+f.name, "must be above 0, not %s", f.v)

@@ -189,8 +189,10 @@ func TestLearnBacklog(t *testing.T) {
 		}},
 		{"jobs start: an honest nothing, just taken", []tick{
 			{answered: true, ready: 5, wantBacklog: 5},
-			{answered: true, subscribed: true, started: 2}, {answered: true, subscribed: true, started: 1},
-			{answered: true, subscribed: true, started: 1}, {answered: true, subscribed: true, started: 1},
+			{answered: true, subscribed: true, started: 2},
+			{answered: true, subscribed: true, started: 1},
+			{answered: true, subscribed: true, started: 1},
+			{answered: true, subscribed: true, started: 1},
 		}},
 	}
 	for _, tt := range tests {

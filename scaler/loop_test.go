@@ -106,28 +106,42 @@ func (o *outside) has(pool string, n int) {
 // loopTest is a Loop and what is around it, inside a synctest bubble.
 type loopTest struct {
 	*outside
-	o       Options
-	loop    *Loop
-	log     bytes.Buffer
-	started bool
-	ctx     context.Context
+	o    Options
+	log  bytes.Buffer
+	turn chan struct{} // a tick begins with the test's leave, so that the two never touch the outside at once
+	ctx  context.Context
 }
 
-// seconds lets so many ticks happen. It returns between two of them.
+// seconds lets so many ticks happen, one a second. It returns after the last of them.
 func (l *loopTest) seconds(n int) {
-	d := time.Duration(n) * time.Second
-	if !l.started {
-		l.loop = New(l.o)
-		go func() {
-			if err := l.loop.Run(l.ctx); err != nil {
-				panic(err)
-			}
-		}()
-		l.started = true
-		d -= 500 * time.Millisecond // the first tick is at once
+	if l.turn == nil {
+		l.turn = make(chan struct{})
+		l.run()
 	}
-	time.Sleep(d)
-	synctest.Wait()
+	for range n {
+		l.turn <- struct{}{}
+		synctest.Wait()
+		time.Sleep(time.Second)
+	}
+}
+
+func (l *loopTest) run() {
+	leading := l.o.Leading
+	l.o.Leading = func(ctx context.Context) (bool, error) {
+		select {
+		case <-l.turn:
+		case <-l.ctx.Done():
+		}
+		if leading == nil {
+			return true, nil
+		}
+		return leading(ctx)
+	}
+	go func() {
+		if err := New(l.o).Run(l.ctx); err != nil {
+			panic(err)
+		}
+	}()
 }
 
 const twoPools = `
@@ -479,9 +493,18 @@ func TestLoopFormerLanes(t *testing.T) {
 	})
 }
 
+// Without an election, a log and metrics it works just as well.
 func TestLoopDefaults(t *testing.T) {
-	l := New(Options{})
-	if l.o.Tick != time.Second || l.o.Log == nil || l.o.Metrics == nil {
-		t.Errorf("%+v", l.o)
-	}
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		o := l.o
+		o.Log = nil
+		loop := New(o)
+		if loop.o.Tick != time.Second {
+			t.Errorf("a tick every %s", loop.o.Tick)
+		}
+		l.depths["standard"] = lanes.Depth{Ready: 200}
+		if err := loop.tick(t.Context()); err != nil || len(l.scales) != 1 {
+			t.Errorf("scaled %q, %v", l.scales, err)
+		}
+	})
 }

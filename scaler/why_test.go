@@ -114,8 +114,10 @@ func TestPlanSentences(t *testing.T) {
 		{"steady at zero", "batch", func(s *scene) {}, 0, lanes.Steady, "nothing waits and nothing runs"},
 		{"busy", "", func(s *scene) { s.workers("general", "standard", "standard", "standard express") }, 4, lanes.Busy, "3 → 4: 4 running jobs"},
 		{"one job", "batch", func(s *scene) { s.workers("batch", "bulk") }, 1, lanes.Busy, "1 running job"},
-		{"a backlog", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 16) }, 6, lanes.Backlog,
-			"2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each"},
+		{
+			"a backlog", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 16) }, 6, lanes.Backlog,
+			"2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each",
+		},
 		{"one slot", "", func(s *scene) {
 			s.workers("general", "standard", "bulk")
 			s.ready("standard", 12)
@@ -126,23 +128,33 @@ func TestPlanSentences(t *testing.T) {
 			s.ready("standard", 30)
 		}, 8, lanes.Ceiling, "4 → 8: 6 jobs wait in express; 2s leaves no time to wait for the 1 slot that is there, and " +
 			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 2.2 s each; max is 8"},
-		{"enough is there", "", func(s *scene) { s.workers("general", "standard", "standard", "standard"); s.ready("standard", 3) }, 3, lanes.Busy,
-			"3 jobs wait in standard and can start in time on the slots that are there"},
+		{
+			"enough is there", "", func(s *scene) { s.workers("general", "standard", "standard", "standard"); s.ready("standard", 3) }, 3, lanes.Busy,
+			"3 jobs wait in standard and can start in time on the slots that are there",
+		},
 		{"from zero", "batch", func(s *scene) { s.ready("bulk", 1) }, 1, lanes.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
-		{"others' jobs everywhere", "", func(s *scene) { s.workers("general", "bulk", "bulk"); s.ready("standard", 1) }, 3, lanes.Backlog,
-			"2 → 3: 1 job waits in standard; every slot that is there runs other lanes' jobs, and 2 slots run guests"},
-		{"an objective shorter than a cold start", "", func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, lanes.Backlog,
-			"2 → 4: 2 jobs wait in express; 2s leaves no time to wait for the 2 slots that are there"},
+		{
+			"others' jobs everywhere", "", func(s *scene) { s.workers("general", "bulk", "bulk"); s.ready("standard", 1) }, 3, lanes.Backlog,
+			"2 → 3: 1 job waits in standard; every slot that is there runs other lanes' jobs, and 2 slots run guests",
+		},
+		{
+			"an objective shorter than a cold start", "", func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, lanes.Backlog,
+			"2 → 4: 2 jobs wait in express; 2s leaves no time to wait for the 2 slots that are there",
+		},
 		{"parked ones first", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "parked", "parked")
 			s.ready("standard", 2)
 		}, 4, lanes.Backlog, "2 jobs wait in standard; 2 idle slots come back from parked workers"},
-		{"a reserve", "", func(s *scene) { s.workers("general", "express!", "express!") }, 3, lanes.Reserve,
-			"2 → 3: 1 reserved slot for lane express and 2 running jobs on the shoulder: 3 workers of 1 shoulder slot"},
+		{
+			"a reserve", "", func(s *scene) { s.workers("general", "express!", "express!") }, 3, lanes.Reserve,
+			"2 → 3: 1 reserved slot for lane express and 2 running jobs on the shoulder: 3 workers of 1 shoulder slot",
+		},
 
 		// What bounds it.
-		{"the ceiling", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 140) }, 8, lanes.Ceiling,
-			"2 → 8: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; max is 8"},
+		{
+			"the ceiling", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 140) }, 8, lanes.Ceiling,
+			"2 → 8: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; max is 8",
+		},
 		{"the budget", "batch", func(s *scene) {
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 140)
@@ -159,25 +171,41 @@ func TestPlanSentences(t *testing.T) {
 			s.held("batch", 6)
 			s.ready("standard", 140)
 		}, 6, lanes.Parking, "nothing waits and nothing runs; what was held goes to where jobs wait now; lane standard came first; 2 of 6 are too many; 2 are kept from taking new jobs, to retire when idle"},
-		{"holding", "", func(s *scene) { s.workers("general", "", "", "", "", ""); s.held("general", 5) }, 5, lanes.Holding,
-			"nothing waits and nothing runs; min is 2; 2 would do; 5 are kept for 27s after they were last wanted"},
-		{"a want that wasn't granted is not held", "", func(s *scene) { s.workers("general", "standard", ""); s.held("general", 8) }, 2, lanes.Floor,
-			"1 running job; min is 2"},
+		{
+			"holding", "", func(s *scene) { s.workers("general", "", "", "", "", ""); s.held("general", 5) }, 5, lanes.Holding,
+			"nothing waits and nothing runs; min is 2; 2 would do; 5 are kept for 27s after they were last wanted",
+		},
+		{
+			"a want that wasn't granted is not held", "", func(s *scene) { s.workers("general", "standard", ""); s.held("general", 8) }, 2, lanes.Floor,
+			"1 running job; min is 2",
+		},
 
 		// Shrinking.
-		{"parking", "", func(s *scene) { s.workers("general", "standard", "", "") }, 3, lanes.Parking,
-			"1 running job; min is 2; 1 of 3 is too many; 1 is kept from taking new jobs, to retire when idle"},
-		{"retiring", "", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 4, lanes.Retiring,
-			"1 running job; min is 2; 2 of 4 are too many; 2 idle ones retire"},
-		{"removing", "", func(s *scene) { s.workers("general", "standard", "", "retired") }, 2, lanes.Retiring,
-			"3 → 2: 1 running job; min is 2; 1 of 3 is too many; 1 retired one is removed"},
-		{"not while others start", "", func(s *scene) { s.workers("general", "standard", "", "retired"); s.starting("general", 1, "") }, 4, lanes.Retiring,
-			"1 running job; min is 2; 2 of 4 are too many; 1 retired one is removed once the others have started"},
-		{"nobody parks for those that start", "", func(s *scene) { s.workers("general", "standard", ""); s.starting("general", 2, "") }, 4, lanes.Parking,
-			"1 running job; min is 2; 2 of 4 are too many; they park once the others have started"},
+		{
+			"parking", "", func(s *scene) { s.workers("general", "standard", "", "") }, 3, lanes.Parking,
+			"1 running job; min is 2; 1 of 3 is too many; 1 is kept from taking new jobs, to retire when idle",
+		},
+		{
+			"retiring", "", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 4, lanes.Retiring,
+			"1 running job; min is 2; 2 of 4 are too many; 2 idle ones retire",
+		},
+		{
+			"removing", "", func(s *scene) { s.workers("general", "standard", "", "retired") }, 2, lanes.Retiring,
+			"3 → 2: 1 running job; min is 2; 1 of 3 is too many; 1 retired one is removed",
+		},
+		{
+			"not while others start", "", func(s *scene) { s.workers("general", "standard", "", "retired"); s.starting("general", 1, "") }, 4, lanes.Retiring,
+			"1 running job; min is 2; 2 of 4 are too many; 1 retired one is removed once the others have started",
+		},
+		{
+			"nobody parks for those that start", "", func(s *scene) { s.workers("general", "standard", ""); s.starting("general", 2, "") }, 4, lanes.Parking,
+			"1 running job; min is 2; 2 of 4 are too many; they park once the others have started",
+		},
 
-		{"growing beside retired ones", "", func(s *scene) { s.workers("general", "standard", "retired"); s.ready("standard", 8) }, 4, lanes.Backlog,
-			"2 → 4: 8 jobs wait in standard; the 1 slot that is there starts 2 of them in time at 2.2 s each"},
+		{
+			"growing beside retired ones", "", func(s *scene) { s.workers("general", "standard", "retired"); s.ready("standard", 8) }, 4, lanes.Backlog,
+			"2 → 4: 8 jobs wait in standard; the 1 slot that is there starts 2 of them in time at 2.2 s each",
+		},
 		{"no room to grow beside retired ones: they make it", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "standard", "standard", "standard", "standard", "retired", "retired")
 			s.ready("standard", 140)
@@ -196,12 +224,18 @@ func TestPlanSentences(t *testing.T) {
 			s.ready("standard", 16)
 		}, 4, lanes.Stuck, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; " +
 			"2 of 4 can't start (g3: 0/3 nodes are available: insufficient cpu), so no more are added"},
-		{"stuck, and none more wanted", "", func(s *scene) { s.workers("general", "standard", "standard"); s.starting("general", 1, "no image") }, 3, lanes.Stuck,
-			"2 running jobs; 1 of 3 can't start (g3: no image)"},
-		{"the broker is silent", "", func(s *scene) { s.workers("general", "standard", "", ""); delete(s.o.Depths, "standard") }, 3, lanes.Stale,
-			"1 running job; min is 2; the broker's answer for lane standard is missing or not believed, so nothing is removed"},
-		{"the workers are silent", "", func(s *scene) { s.workers("general", "", "", ""); s.o.Workers = nil }, 3, lanes.Stale,
-			"nothing waits and nothing runs; min is 2; 3 of 3 workers have no fresh heartbeat, so nothing is changed"},
+		{
+			"stuck, and none more wanted", "", func(s *scene) { s.workers("general", "standard", "standard"); s.starting("general", 1, "no image") }, 3, lanes.Stuck,
+			"2 running jobs; 1 of 3 can't start (g3: no image)",
+		},
+		{
+			"the broker is silent", "", func(s *scene) { s.workers("general", "standard", "", ""); delete(s.o.Depths, "standard") }, 3, lanes.Stale,
+			"1 running job; min is 2; the broker's answer for lane standard is missing or not believed, so nothing is removed",
+		},
+		{
+			"the workers are silent", "", func(s *scene) { s.workers("general", "", "", ""); s.o.Workers = nil }, 3, lanes.Stale,
+			"nothing waits and nothing runs; min is 2; 3 of 3 workers have no fresh heartbeat, so nothing is changed",
+		},
 		{"the fleet is silent", "", func(s *scene) {
 			s.workers("general", "", "", "")
 			s.h.Pools["general"] = PoolHistory{Seen: true, State: s.o.Pools["general"]}
@@ -361,5 +395,31 @@ func TestClip(t *testing.T) {
 	}
 	if got, want := clip(strings.Repeat("é", 200)), strings.Repeat("é", 100)+"…"; got != want {
 		t.Errorf("clip = %q", got)
+	}
+}
+
+// A promoted lane stands beside the one it takes turns with, and behind it; the policy's order decides the rest.
+func TestHomeOrder(t *testing.T) {
+	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}}
+	tests := []struct {
+		name  string
+		turns map[string]string
+		want  []string
+	}{
+		{"nobody promoted", nil, []string{"a", "b", "c", "d"}},
+		{"the last to the first", map[string]string{"d": "a"}, []string{"a", "d", "b", "c"}},
+		{"two to the same", map[string]string{"d": "a", "c": "a"}, []string{"a", "c", "d", "b"}},
+		{"the next to the one before", map[string]string{"b": "a"}, []string{"a", "b", "c", "d"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			q := lanes.Pool{Lanes: []string{"c", "a", "d", "b"}}
+			if got := homeOrder(p, q, tt.turns); !slices.Equal(got, tt.want) {
+				t.Errorf("homeOrder = %v, want %v", got, tt.want)
+			}
+			if q.Lanes[0] != "c" {
+				t.Error("the policy's own list was sorted")
+			}
+		})
 	}
 }

@@ -69,7 +69,7 @@ func TestListenSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Stop(t.Context()) //nolint:errcheck // the test is about the second one
+	defer s.Stop(t.Context())
 	if _, err := ops.Listen(s.Addr, http.NotFoundHandler(), slog.Default()); err == nil || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("listening twice on %s: %v", s.Addr, err)
 	}

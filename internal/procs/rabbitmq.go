@@ -44,10 +44,14 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp), Path: "/"}).String()
 	s.commands = []command{
-		{name: "epmd", argv: []string{epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)}, env: r.env(),
-			ready: func(ctx context.Context) error { return probeTCP(ctx, r.epmd) }},
-		{name: "rabbitmq-server", argv: []string{program}, env: r.env(),
-			ready: func(ctx context.Context) error { return probeAMQP(ctx, r.amqp) }},
+		{
+			name: "epmd", argv: []string{epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)}, env: r.env(),
+			ready: func(ctx context.Context) error { return probeTCP(ctx, r.epmd) },
+		},
+		{
+			name: "rabbitmq-server", argv: []string{program}, env: r.env(),
+			ready: func(ctx context.Context) error { return probeAMQP(ctx, r.amqp) },
+		},
 	}
 	s.logs = []string{s.home.path("log", keys.Node+".log")}
 	s.ctl = func(ctx context.Context, args ...string) *exec.Cmd {
@@ -61,8 +65,8 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// Rabbitmqctl runs rabbitmqctl on this server and returns what it prints. A test raises an alarm with
-// "eval", `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`
+// Rabbitmqctl runs rabbitmqctl on this server and returns what it prints. For tests: "eval" with
+// `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).` raises an alarm.
 func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error) {
 	if s.ctl == nil {
 		return "", fmt.Errorf("%s has no rabbitmqctl", s.name)

@@ -23,7 +23,7 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 	config := s.home.path("redis.conf")
 	if err := os.WriteFile(config, []byte(redisConfig(port, keys.Password, o.Config)), 0o600); err != nil {
 		s.home.close()
-		return nil, fmt.Errorf("Redis: %w", err)
+		return nil, fmt.Errorf("private Redis: %w", err)
 	}
 	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port), Path: "/0"}).String()
 	s.commands = []command{{

@@ -65,8 +65,8 @@ func (p *proxy) accept() {
 }
 
 func (p *proxy) pump(from, to net.Conn) {
-	defer from.Close() //nolint:errcheck // a test's end
-	defer to.Close()   //nolint:errcheck // a test's end
+	defer from.Close()
+	defer to.Close()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)

@@ -117,7 +117,7 @@ func (c *channel) call(request func() error) error {
 
 // close gives the channel back. What it held unacknowledged goes back to its queues.
 func (c *channel) close() {
-	_ = c.call(c.Channel.Close)
+	_ = c.call(c.Close)
 }
 
 // reason is why the channel has closed, as the end of a sentence; "" while it hasn't.

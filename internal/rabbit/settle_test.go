@@ -44,7 +44,7 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 
 // The same when the broker itself throws everybody out in mid-job: the job comes again, exactly once, to whoever is next.
 func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
-	probe := declared(t)
+	declared(t)
 	p := publisher(t, server(t).URL)
 	k := taker(t, server(t).URL)
 	shared, shoulder := k.Shared(), k.Shoulder("express")
@@ -71,7 +71,7 @@ func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
 		t.Errorf("after the cut came %v, want each job once", seen)
 	}
 	_, _ = shoulder.Next(ended())
-	probe = newProbe(t, server(t).URL) // the old one was thrown out too
+	probe := newProbe(t, server(t).URL) // the old one was thrown out too
 	if n := probe.ready("siren.lane.express"); n != 0 {
 		t.Errorf("%d jobs are left, want none", n)
 	}
