@@ -1,0 +1,76 @@
+package system_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"testing"
+)
+
+// web is a server on loopback that jobs must not reach, and on the public address, where they may fetch and are sent on to
+// where they mustn't be.
+type web struct {
+	port   int
+	public string // URL, without a slash at its end
+	inner  atomic.Int64
+}
+
+// isolated is whether there is a public address at all.
+func (w *web) isolated() bool { return public != "127.0.0.1" }
+
+// serve starts the server; clip is what it has to give.
+func serve(t *testing.T, clip []byte) *web {
+	t.Helper()
+	w := &web{}
+	send := func(r http.ResponseWriter, _ *http.Request) { _, _ = r.Write(clip) }
+	mux := http.NewServeMux()
+	mux.HandleFunc("/clip.mp4", send)
+	mux.HandleFunc("/inner.mp4", func(r http.ResponseWriter, q *http.Request) {
+		w.inner.Add(1)
+		send(r, q)
+	})
+	for path, to := range map[string]string{
+		"/to-private": "http://10.1.2.3/x.mp4", "/to-metadata": "http://169.254.169.254/latest/meta-data/x", "/to-outside": "http://example.com/x.mp4",
+	} {
+		mux.Handle(path, http.RedirectHandler(to, http.StatusFound))
+	}
+	mux.HandleFunc("/to-loopback", func(r http.ResponseWriter, q *http.Request) {
+		http.Redirect(r, q, fmt.Sprintf("http://127.0.0.1:%d/inner.mp4", w.port), http.StatusFound)
+	})
+	server := &http.Server{Handler: mux}
+	t.Cleanup(func() { _ = server.Close() })
+	listen := func(address string) {
+		l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(w.port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.port = l.Addr().(*net.TCPAddr).Port
+		go func() { _ = server.Serve(l) }()
+	}
+	listen("127.0.0.1")
+	if w.isolated() {
+		listen(public)
+	} else {
+		t.Log("no network of our own can be made here: redirects are sent from loopback, and the guard refuses that already")
+	}
+	w.public = fmt.Sprintf("http://%s:%d", public, w.port)
+	return w
+}
+
+// storage allows all of it, so that the address alone is what can be refused.
+func (w *web) storage() (rules []string) {
+	for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", w.port), fmt.Sprintf("localhost:%d", w.port), fmt.Sprintf("%s:%d", public, w.port), "10.1.2.3", "169.254.169.254", "[::1]"} {
+		rules = append(rules, fmt.Sprintf(`  - {prefix: "http://%s/", read: true}`, host))
+	}
+	return rules
+}
+
+// refused is what the guard says of a redirect to an internal address.
+func (w *web) refused(says string) string {
+	if w.isolated() {
+		return says
+	}
+	return "127.0.0.1 is a loopback address"
+}
