@@ -26,11 +26,11 @@ demo: install build ## watch real media jobs go through three lanes (INPUT=video
 
 .PHONY: test
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
-	$(GO) test -timeout 10m ./...
+	$(GO) test -p 1 -timeout 15m ./... # one package at a time: most of them run servers, and wait for them
 
 .PHONY: race
 race: install ## run all tests with the race detector
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -p 1 -timeout 30m ./...
 
 .PHONY: lint
 lint: ## golangci-lint, with the arrows of docs/ARCHITECTURE.md as rules

@@ -168,7 +168,7 @@ func decodeFields(path string, from map[string]any, to reflect.Value, problems *
 			decode(full, from[k], f, problems)
 			continue
 		}
-		problems.add(full, "no such field%s", suggest(k, sortedKeys(fields)))
+		problems.add(full, "no such field%s", Suggest(k, sortedKeys(fields)))
 	}
 }
 

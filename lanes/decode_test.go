@@ -318,8 +318,8 @@ func TestSuggest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := suggest(tt.word, words); got != tt.want {
-				t.Errorf("suggest(%q) = %q, want %q", tt.word, got, tt.want)
+			if got := Suggest(tt.word, words); got != tt.want {
+				t.Errorf("Suggest(%q) = %q, want %q", tt.word, got, tt.want)
 			}
 		})
 	}

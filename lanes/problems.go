@@ -48,9 +48,9 @@ func within(path, outer string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// suggest is `; did you mean "x"?` for the candidate that is at most two edits away (one for a word of two or three
+// Suggest is `; did you mean "x"?` for the candidate that is at most two edits away (one for a word of two or three
 // letters), else nothing.
-func suggest(word string, candidates []string) string {
+func Suggest(word string, candidates []string) string {
 	best, distance := "", min(2, len(word)/2)+1
 	for _, c := range candidates {
 		if max(len(c)-len(word), len(word)-len(c)) >= distance {

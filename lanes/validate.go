@@ -132,7 +132,7 @@ func (p *Policy) checkPromote(at string, rank int, l Lane, problems *Problems) {
 	}
 	switch to := p.Rank(l.Promote.To); {
 	case to == len(p.Lanes):
-		problems.add(at+".promote.to", "no lane %q%s", l.Promote.To, suggest(l.Promote.To, p.LaneNames()))
+		problems.add(at+".promote.to", "no lane %q%s", l.Promote.To, Suggest(l.Promote.To, p.LaneNames()))
 	case to >= rank:
 		problems.add(at+".promote.to", "%q is not more urgent than %q; name a lane above it", l.Promote.To, l.Name)
 	}
@@ -194,7 +194,7 @@ func checkPoolSize(at string, q Pool, problems *Problems) {
 	}
 	for _, lane := range sortedKeys(q.Shoulder) {
 		if !slices.Contains(q.Lanes, lane) {
-			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane, suggest(lane, q.Lanes))
+			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane, Suggest(lane, q.Lanes))
 		}
 		if q.Shoulder[lane] < 1 {
 			problems.add(at+".shoulder."+lane, "must be at least 1")
@@ -229,7 +229,7 @@ func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Prob
 		return false
 	}
 	if p.Rank(lane) == len(p.Lanes) {
-		problems.add(path, "no lane %q%s", lane, suggest(lane, p.LaneNames()))
+		problems.add(path, "no lane %q%s", lane, Suggest(lane, p.LaneNames()))
 		return false
 	}
 	return true
@@ -267,7 +267,7 @@ func (p *Policy) checkStorage(problems *Problems) {
 
 func (p *Policy) checkBroker(problems *Problems) {
 	if t := p.Broker.QueueType; t != Classic && t != Quorum {
-		problems.add("broker.queueType", "must be classic or quorum, not %q%s", t, suggest(t, []string{Classic, Quorum}))
+		problems.add("broker.queueType", "must be classic or quorum, not %q%s", t, Suggest(t, []string{Classic, Quorum}))
 	}
 	if p.Broker.ConsumerTimeout <= Duration(runtimeMargin) {
 		problems.add("broker.consumerTimeout", "%s leaves no job time to run; RabbitMQ's default is 30m", p.Broker.ConsumerTimeout)

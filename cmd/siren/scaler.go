@@ -102,6 +102,9 @@ func runFleet(ctx context.Context, f fleet) error {
 	err = runScaler(ctx, scalerProcess{
 		policy: f.policy, amqpURL: f.amqpURL, store: store, fleet: workers, listen: f.listen, log: f.log,
 	})
+	if ctx.Err() != nil { // told to stop: whatever that broke off is no failure
+		err = nil
+	}
 	stop, cancel := context.WithTimeout(hurry, f.drain+10*time.Second)
 	defer cancel()
 	return errors.Join(err, workers.Stop(stop))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -73,6 +72,9 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 		return fmt.Errorf("`siren up` runs already (pid %d); stop it with: kill %d", l.PID, l.PID)
 	}
 	s, err := a.servers(ctx, data, log)
+	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -91,13 +93,9 @@ Ctrl-C stops everything; running jobs may finish for %s.
 	if data != "" {
 		workers = filepath.Join(data, "fleet")
 	}
-	err = runFleet(ctx, fleet{
+	return runFleet(ctx, fleet{
 		policy: policy, amqpURL: s.amqpURL, redisURL: s.redisURL, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
 	})
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return err
 }
 
 // servers is the RabbitMQ and Redis that a local fleet uses: given ones, or private ones that stop stops.

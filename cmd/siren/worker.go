@@ -89,7 +89,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 
 	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
 	policy, pool, err := awaitPolicy(ctx, board, f.pool, log)
-	if err != nil {
+	if err != nil || policy == nil { // told to stop before it began
 		return err
 	}
 	ledger := redis.NewLedger(store, log)
@@ -130,7 +130,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	return err
 }
 
-// awaitPolicy waits for the scaler to publish a policy that has the pool.
+// awaitPolicy waits for the scaler to publish a policy that has the pool. There is none when ctx ends first.
 func awaitPolicy(ctx context.Context, board *redis.Board, pool string, log *slog.Logger) (*lanes.Effective, lanes.Pool, error) {
 	said := false
 	for {

@@ -66,10 +66,10 @@ func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []str
 			t.lanes = append(t.lanes, lane)
 		}
 	}
-	defer func() { t.ch.close() }()
 	if err := t.open(ctx); err != nil {
 		return err
 	}
+	defer func() { t.ch.close() }()
 	if err := t.queues(ctx); err != nil {
 		return fmt.Errorf("declare the queues: %w", err)
 	}
@@ -87,11 +87,12 @@ type topology struct {
 	rules  queueRules
 }
 
-func (t *topology) open(ctx context.Context) (err error) {
-	t.ch, err = t.conn.channel(ctx)
+func (t *topology) open(ctx context.Context) error {
+	ch, err := t.conn.channel(ctx)
 	if err != nil {
 		return err
 	}
+	t.ch = ch
 	t.rules = queueRules{broker: t.policy.Broker, quorumLimits: major(t.ch.session.version()) >= 4}
 	return nil
 }

@@ -74,7 +74,7 @@ func takeOrder(job lanes.Job, storage []lanes.Storage) (order, error) {
 	k, ok := kinds[job.Kind]
 	if !ok {
 		names := slices.Sorted(maps.Keys(kinds))
-		return o, lanes.Fail(lanes.BadInput, fmt.Errorf("no kind %q; there are %s%s", clip(job.Kind), strings.Join(names, ", "), suggest(job.Kind, names)))
+		return o, lanes.Fail(lanes.BadInput, fmt.Errorf("no kind %q; there are %s%s", clip(job.Kind), strings.Join(names, ", "), lanes.Suggest(job.Kind, names)))
 	}
 	var inputErr, outputErr, paramsErr error
 	o.input, inputErr = o.rules.locate("input", job.Input, read)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // params reads a job's params for one kind. Each reading method notes the name as known, and a problem when the value
@@ -45,7 +47,7 @@ func (p *params) err() error {
 		if len(p.known) > 0 {
 			takes = strings.Join(p.known, ", ")
 		}
-		p.problem("no param %q (%s takes %s)%s", name, p.kind, takes, suggest(name, p.known))
+		p.problem("no param %q (%s takes %s)%s", name, p.kind, takes, lanes.Suggest(name, p.known))
 	}
 	if len(p.problems) == 0 {
 		return nil
@@ -106,7 +108,7 @@ func (p *params) choice(name string, words ...string) string {
 	if i := slices.Index(words, v); i >= 0 {
 		return words[i]
 	}
-	p.problem("%s must be one of %s, not %q%s", name, strings.Join(words, ", "), clip(v), suggest(v, words))
+	p.problem("%s must be one of %s, not %q%s", name, strings.Join(words, ", "), clip(v), lanes.Suggest(v, words))
 	return words[0]
 }
 
@@ -136,42 +138,4 @@ func clip(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
-}
-
-// suggest is `; did you mean "x"?` for the word that is nearest by letters, else nothing.
-func suggest(word string, words []string) string {
-	best, distance := "", 3
-	for _, w := range words {
-		if d := edits(word, w); d < distance && 3*d <= len(w) {
-			best, distance = w, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// edits is the Levenshtein distance of a and b.
-func edits(a, b string) int {
-	if len(a) > 32 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
