@@ -47,7 +47,8 @@ type WaitSample struct {
 	Wait time.Duration
 }
 
-// FlowSample is how many jobs came and went in one tick.
+// FlowSample is how many jobs came and went in one tick. In may be negative in one tick: heartbeats tell of a start up to a second
+// after the queue does. Over a minute that evens out.
 type FlowSample struct {
 	At      time.Time
 	In, Out int
@@ -221,7 +222,7 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, su
 	if depth.Ready == 0 {
 		l.LastEmpty = at
 	}
-	flow := append(slices.Clip(l.Flow), FlowSample{at, max(0, depth.Ready-l.Backlog+started), finished})
+	flow := append(slices.Clip(l.Flow), FlowSample{at, depth.Ready - l.Backlog + started, finished})
 	for len(flow) > 0 && at.Sub(flow[0].At) > flowWindow {
 		flow = flow[1:]
 	}

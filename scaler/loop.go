@@ -158,7 +158,10 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 	}
 	l.learnFormer(ctx)
 	names := append(l.o.Policy.LaneNames(), l.former...)
-	if o.Depths, err = l.o.Backlog.Depths(ctx, names); err != nil {
+	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick) // the rest of the tick needs its time, and others wait for what it tells
+	o.Depths, err = l.o.Backlog.Depths(look, names)
+	cancel()
+	if err != nil {
 		l.o.Log.Debug("look at the backlog", "error", err)
 	}
 	for _, lane := range l.former {

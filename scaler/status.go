@@ -68,7 +68,7 @@ func rates(flow []FlowSample) (in, out float64) {
 	if minutes <= 0 {
 		return 0, 0
 	}
-	return in / minutes, out / minutes
+	return math.Round(10*max(0, in)/minutes) / 10, math.Round(10*out/minutes) / 10
 }
 
 // judgeWaits fills in the 95th percentile (nearest rank) and how many starts were in time.

@@ -58,7 +58,7 @@ func refusal(c lanes.Claim) lanes.Disposition {
 	case lanes.Poison:
 		return lanes.Disposition{Action: lanes.DeadLetter, Reason: reasonPoison, Error: "its workers vanished, time after time, while they ran it"}
 	case lanes.Buried: // its dead letter may have been lost between the ledger and the broker
-		return lanes.Disposition{Action: lanes.DeadLetter, Reason: reasonBuried, Error: "the job is dead already; replay it with siren dead replay"}
+		return lanes.Disposition{Action: lanes.DeadLetter, Reason: reasonBuried, Error: "the job is dead already; enqueue it under another id"}
 	default:
 		return lanes.Disposition{Action: lanes.Retry, After: heldAgain, Error: fmt.Sprintf("the ledger's answer %q is not known here", c.State)}
 	}

@@ -2,72 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"syscall"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// local is what a running `siren up` leaves for other terminals: where its servers listen. The file is readable by its
-// owner alone, since the URLs carry passwords.
-type local struct {
-	PID      int    `json:"pid"`
-	AMQPURL  string `json:"amqpURL"`
-	RedisURL string `json:"redisURL"`
-}
-
-// localFile is where `siren up` leaves its local file.
-func localFile() (string, error) {
-	dir := os.Getenv("XDG_STATE_HOME")
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("find a place for the state of `siren up`: %w; set XDG_STATE_HOME", err)
-		}
-		dir = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(dir, "siren", "up.json"), nil
-}
-
-// running is the `siren up` of this user that is alive; false when there is none.
-func running() (local, bool) {
-	var l local
-	path, err := localFile()
-	if err != nil {
-		return l, false
-	}
-	data, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(data, &l) != nil || l.PID <= 0 {
-		return l, false
-	}
-	return l, syscall.Kill(l.PID, 0) == nil
-}
-
-// save leaves l for other terminals; the returned function takes it away again.
-func (l local) save() (remove func(), err error) {
-	path, err := localFile()
-	if err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(l)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return nil, err
-	}
-	return func() { _ = os.Remove(path) }, nil
-}
 
 // urls finds RabbitMQ and Redis: flags, then the environment, then the running `siren up`.
 func (a *app) urls() (amqpURL, redisURL string, err error) {
@@ -100,7 +42,8 @@ func (a *app) store() (*redis.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return redis.Open(url, slog.New(slog.DiscardHandler))
+	s, err := redis.Open(url, slog.New(slog.DiscardHandler))
+	return s, exit(exitUsage, err)
 }
 
 // effective is the policy in force.

@@ -69,11 +69,14 @@ type moment struct {
 }
 
 func (d *demo) run(ctx context.Context, a *app) (err error) {
-	if err := d.prepare(ctx, a); err != nil {
+	if err := d.makeDir(); err != nil {
 		return err
 	}
 	if d.keep == "" {
 		defer os.RemoveAll(d.dir)
+	}
+	if err := d.prepare(ctx, a); err != nil {
+		return err
 	}
 	logFile, err := os.Create(filepath.Join(d.dir, "siren.log"))
 	if err != nil {
@@ -87,7 +90,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 		}
 	}()
 
-	s, err := a.servers(ctx, "", log)
+	s, err := a.servers(ctx, servers{}, "", log)
 	if err != nil {
 		return err
 	}
@@ -164,15 +167,23 @@ func (d *demo) play(ctx context.Context, a *app, store *redis.Store, c *client.C
 	return d.prove(ctx, a, board, ledger, began)
 }
 
-// prepare finds a folder, the clips and the policy.
-func (d *demo) prepare(ctx context.Context, a *app) (err error) {
-	d.dir = d.keep
-	if d.dir == "" {
-		if d.dir, err = os.MkdirTemp("", "siren-demo-"); err != nil {
-			return err
-		}
+// makeDir finds the folder for everything.
+func (d *demo) makeDir() (err error) {
+	if d.keep == "" {
+		d.dir, err = os.MkdirTemp("", "siren-demo-")
+		return err
 	}
-	if d.dir, err = filepath.Abs(d.dir); err != nil {
+	d.dir, err = filepath.Abs(d.keep)
+	return err
+}
+
+// prepare makes sure of the report, and makes the clips and the policy.
+func (d *demo) prepare(ctx context.Context, a *app) (err error) {
+	report, err := os.OpenFile(d.report, os.O_CREATE|os.O_WRONLY, 0o644) // now rather than after a minute
+	if err != nil {
+		return fmt.Errorf("the report can't be written: %w; choose another place with --report", err)
+	}
+	if err := report.Close(); err != nil {
 		return err
 	}
 	for _, sub := range []string{"in", "out", "scratch", "fleet"} {

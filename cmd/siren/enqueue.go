@@ -140,12 +140,21 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 	if err := check(job, p); err != nil {
 		return nil, exit(exitUsage, err)
 	}
-	id, err := c.Enqueue(ctx, job)
-	if err != nil {
-		return nil, unreachable(err)
+	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
+	if o.Err != nil {
+		return nil, unreachable(o.Err)
 	}
-	fmt.Fprintln(a.out, id)
-	return []string{id}, nil
+	a.sayKnown(o)
+	fmt.Fprintln(a.out, o.ID)
+	return []string{o.ID}, nil
+}
+
+// sayKnown warns of a job that was enqueued before: it runs once, whatever it says this time.
+func (a *app) sayKnown(o client.Outcome) {
+	if !o.Known {
+		return
+	}
+	fmt.Fprintf(a.err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; use another id for another job\n", o.ID, o.ID)
 }
 
 // bulk enqueues the jobs of a file, batch by batch. A line that isn't a job is reported with its number and left out.
@@ -172,6 +181,7 @@ func (e *enqueue) bulk(ctx context.Context, a *app, c *client.Client, p *lanes.P
 				refuse(numbers[i], r.Err)
 				continue
 			}
+			a.sayKnown(r)
 			ids = append(ids, r.ID)
 			fmt.Fprintln(a.out, r.ID)
 		}
@@ -216,13 +226,14 @@ func check(job lanes.Job, p *lanes.Policy) error {
 func eachLine(r io.Reader, f func(number int, line []byte)) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 4*lanes.MaxMessage)
-	for number := 1; s.Scan(); number++ {
+	number := 1
+	for ; s.Scan(); number++ {
 		if line := strings.TrimSpace(s.Text()); line != "" {
 			f(number, []byte(line))
 		}
 	}
 	if err := s.Err(); err != nil {
-		return fmt.Errorf("read the jobs: %w", err)
+		return fmt.Errorf("line %d, and so what follows it, can't be read: %w", number, err)
 	}
 	return nil
 }

@@ -110,6 +110,10 @@ func newJobsList(a *app, fixed lanes.State) *cobra.Command {
 			})
 		},
 	}
+	if fixed == lanes.Dead {
+		c.Short = "List jobs that can't succeed, the latest first"
+		c.Example = "  siren dead list --lane express --since 1h\n  siren dead list -o json"
+	}
 	f.flags(c, fixed == "")
 	o.flag(c)
 	return c
@@ -125,7 +129,7 @@ func jobTable(colours io.Writer, records []lanes.Record) *table {
 		if !r.StartedAt.IsZero() {
 			wait = short(r.Wait.D())
 		}
-		t.add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r), clip(detail(r), 60))
+		t.add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r), clip(detail(r), 80))
 	}
 	return t
 }
@@ -168,6 +172,8 @@ func detail(r lanes.Record) string {
 		return r.Reason + ": " + r.Error
 	case r.State == lanes.Retrying:
 		return r.Error
+	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && time.Since(r.LeaseUntil) > time.Minute:
+		return "its worker vanished " + age(r.LeaseUntil, time.Now()) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
 	case r.State == lanes.Running && r.Progress.Note != "":

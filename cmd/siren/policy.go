@@ -28,7 +28,7 @@ func newPolicyCheck(a *app) *cobra.Command {
 			for _, w := range p.Warnings() {
 				fmt.Fprintf(a.out, "%s %s: %s\n", colour(a.out, yellow, "warning:"), w.Path, w.Message)
 			}
-			fmt.Fprintf(a.out, "%s: %d lanes, %d pools, a budget of %d: valid\n", args[0], len(p.Lanes), len(p.Pools), p.Budget)
+			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], plural(len(p.Lanes), "lane"), plural(len(p.Pools), "pool"), p.Budget)
 			return nil
 		},
 	}

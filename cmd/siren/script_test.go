@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,9 +76,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	t.Cleanup(stop)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
-	t.Setenv("SIREN_AMQP_URL", "")
-	t.Setenv("SIREN_REDIS_URL", "")
-	s, err := a.servers(ctx, "", log)
+	s, err := a.servers(ctx, servers{}, "", log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +120,81 @@ type testWriter struct{ t *testing.T }
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Logf("%s", p)
 	return len(p), nil
+}
+
+// A folder's name may hold what a URL or YAML can't take as it is.
+func TestLocalPolicyOfAnyFolder(t *testing.T) {
+	for _, dir := range []string{"/", "/tmp", `/tmp/a"b`, "/tmp/x 5%41 #y?", "/tmp/r3 ü"} {
+		p, err := localPolicy(dir)
+		if err != nil {
+			t.Errorf("%q: %v", dir, err)
+			continue
+		}
+		u, err := url.Parse(p.Storage[0].Prefix)
+		if err != nil || u.Path != strings.TrimSuffix(dir, "/")+"/" {
+			t.Errorf("%q: prefix %q", dir, p.Storage[0].Prefix)
+		}
+	}
+}
+
+func TestRegister(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	if _, ok := running(); ok {
+		t.Error("one runs before any was registered")
+	}
+	forget, err := register("amqp://a", "redis://a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, ok := running(); !ok || l.AMQPURL != "amqp://a" || l.PID != os.Getpid() {
+		t.Errorf("running: %+v, %t", l, ok)
+	}
+	if _, err := register("amqp://b", "redis://b"); err == nil || !strings.Contains(err.Error(), "runs already") {
+		t.Errorf("a second one: %v", err)
+	}
+	forget()
+
+	// One that was killed leaves its file; a process that got its pid isn't it.
+	path, err := localFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale := fmt.Sprintf(`{"pid": %d, "began": "1"}`, os.Getpid())
+	if err := os.WriteFile(path, []byte(stale), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := running(); ok {
+		t.Error("a process with a reused pid was taken for siren up")
+	}
+	forget, err = register("amqp://c", "redis://c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forget()
+}
+
+// A private server that dies comes back by itself, on its old URL.
+func TestServersAreTended(t *testing.T) {
+	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
+	log := slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	s, err := a.servers(t.Context(), servers{amqpURL: "amqp://given"}, t.TempDir(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.stop()
+	store, err := redis.Open(s.redisURL, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for range 2 {
+		if err := s.private[0].Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := poll(t.Context(), 20*time.Second, "Redis to be back", func() bool { return store.Ping(t.Context()) == nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestShort(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,7 +25,8 @@ func localPolicy(dir string) (*lanes.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lanes.Parse([]byte(strings.ReplaceAll(localYAML, "@DIR@", dir)))
+	prefix := url.URL{Scheme: "file", Path: strings.TrimSuffix(dir, "/") + "/"} // escapes what a URL, and so what YAML, can't take
+	return lanes.Parse([]byte(strings.ReplaceAll(localYAML, "@PREFIX@", prefix.String())))
 }
 
 func newUp(a *app) *cobra.Command {
@@ -68,10 +69,11 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 }
 
 func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
-	if l, ok := running(); ok && a.amqpURL == "" {
-		return fmt.Errorf("`siren up` runs already (pid %d); stop it with: kill %d", l.PID, l.PID)
+	if l, ok := running(); ok {
+		return l.taken()
 	}
-	s, err := a.servers(ctx, data, log)
+	given := servers{amqpURL: or(a.amqpURL, os.Getenv("SIREN_AMQP_URL")), redisURL: or(a.redisURL, os.Getenv("SIREN_REDIS_URL"))}
+	s, err := a.servers(ctx, given, data, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
@@ -79,16 +81,16 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 		return err
 	}
 	defer s.stop()
-	forget, err := local{PID: os.Getpid(), AMQPURL: s.amqpURL, RedisURL: s.redisURL}.save()
+	forget, err := register(s.amqpURL, s.redisURL)
 	if err != nil {
-		return fmt.Errorf("tell other terminals where the servers are: %w", err)
+		return err
 	}
 	defer forget()
 	fmt.Fprintf(a.out, `Siren is up. In another terminal:
   siren lanes --watch
   siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
-Ctrl-C stops everything; running jobs may finish for %s.
-`, lanes.Duration(drain))
+Ctrl-C stops everything; running jobs may finish for %s. %s
+`, lanes.Duration(drain), map[bool]string{true: "Jobs that wait are thrown away: --data DIR keeps them.", false: "Jobs that wait stay in " + data + "."}[data == ""])
 	workers := data
 	if data != "" {
 		workers = filepath.Join(data, "fleet")
@@ -96,49 +98,6 @@ Ctrl-C stops everything; running jobs may finish for %s.
 	return runFleet(ctx, fleet{
 		policy: policy, amqpURL: s.amqpURL, redisURL: s.redisURL, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
 	})
-}
-
-// servers is the RabbitMQ and Redis that a local fleet uses: given ones, or private ones that stop stops.
-type servers struct {
-	amqpURL, redisURL string
-	stop              func()
-}
-
-// servers starts what isn't given by flags or the environment.
-func (a *app) servers(ctx context.Context, data string, log *slog.Logger) (s servers, err error) {
-	s.amqpURL, s.redisURL = or(a.amqpURL, os.Getenv("SIREN_AMQP_URL")), or(a.redisURL, os.Getenv("SIREN_REDIS_URL"))
-	var started []*procs.Server
-	s.stop = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		defer cancel()
-		for _, server := range started {
-			if err := server.Stop(ctx); err != nil {
-				log.Warn("stop a server", "error", err)
-			}
-		}
-	}
-	defer func() {
-		if err != nil {
-			s.stop()
-		}
-	}()
-	start := func(url *string, name string, with func(context.Context, procs.ServerOptions) (*procs.Server, error)) error {
-		if *url != "" {
-			return nil
-		}
-		fmt.Fprintf(a.err, "starting a private %s …\n", name)
-		server, err := with(ctx, procs.ServerOptions{Dir: data, Log: log})
-		if err != nil {
-			return fmt.Errorf("start %s: %w", name, err)
-		}
-		started = append(started, server)
-		*url = server.URL
-		return nil
-	}
-	if err := start(&s.redisURL, "Redis", procs.StartRedis); err != nil {
-		return s, err
-	}
-	return s, start(&s.amqpURL, "RabbitMQ", procs.StartRabbitMQ)
 }
 
 // or is the first text that isn't empty.

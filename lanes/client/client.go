@@ -106,9 +106,10 @@ func (c *Client) Close() error {
 
 // Outcome is what became of one job of a batch.
 type Outcome struct {
-	ID   string // the job's, made when it had none
-	Lane string
-	Err  error // nil: the broker has confirmed the job
+	ID    string // the job's, made when it had none
+	Lane  string
+	Known bool  // a job with this id was enqueued before; it runs once, so this one may never run
+	Err   error // nil: the broker has confirmed the job
 }
 
 // Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that sorts
@@ -148,6 +149,7 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 	made := c.record(ctx, records)
 	for k, err := range c.publish.EnqueueBatch(ctx, entries) {
 		outcomes[at[k]].Err = err
+		outcomes[at[k]].Known = k < len(made) && !made[k]
 		if err != nil && !errors.Is(err, ErrUncertain) && k < len(made) && made[k] {
 			c.withdraw(ctx, entries[k].Job.ID)
 		}

@@ -108,7 +108,8 @@ func (p *params) choice(name string, words ...string) string {
 	if i := slices.Index(words, v); i >= 0 {
 		return words[i]
 	}
-	p.problem("%s must be one of %s, not %q%s", name, strings.Join(words, ", "), clip(v), lanes.Suggest(v, words))
+	said := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
+	p.problem("%s must be one of %s, not %q%s", name, strings.Join(said, ", "), clip(v), lanes.Suggest(v, said))
 	return words[0]
 }
 
