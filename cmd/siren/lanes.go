@@ -15,35 +15,32 @@ import (
 )
 
 func newLanes(a *app) *cobra.Command {
-	return parent("lanes", "Show what waits and runs in each lane", newLanesList(a))
+	short := "Show what waits and runs in each lane, and whether the objectives are met"
+	return parent("lanes", short, newSnapshotList(a, short, "  siren lanes --watch\n  siren lanes -o json",
+		func(snap lanes.Snapshot) any { return snap.Lanes },
+		func(snap lanes.Snapshot) *table { return laneTable(a.out, snap) }))
 }
 
-func newLanesList(a *app) *cobra.Command {
+// newSnapshotList is a list command that shows a part of the leader's snapshot.
+func newSnapshotList(a *app, short, example string, part func(lanes.Snapshot) any, rows func(lanes.Snapshot) *table) *cobra.Command {
 	var s snapshotView
 	c := &cobra.Command{
-		Use:     "list",
-		Short:   "Show what waits and runs in each lane, and whether the objectives are met",
-		Example: "  siren lanes --watch\n  siren lanes -o json",
-		Args:    cobra.NoArgs,
+		Use: "list", Short: short, Example: example, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.show(a, cmd.Context(), func(w io.Writer, snap lanes.Snapshot) error {
-				return s.print(w, snap.Lanes, func() *table { return laneTable(a.out, snap) })
+				return s.print(w, part(snap), func() *table { return rows(snap) })
 			})
 		},
 	}
-	s.flags(c)
+	s.flag(c)
+	c.Flags().BoolVarP(&s.watching, "watch", "w", false, "show again every second until Ctrl-C")
 	return c
 }
 
-// snapshotView is what the commands that show the leader's snapshot have in common.
+// snapshotView is how a part of the snapshot is shown: in which form, and once or again and again.
 type snapshotView struct {
 	output
 	watching bool
-}
-
-func (s *snapshotView) flags(c *cobra.Command) {
-	s.flag(c)
-	c.Flags().BoolVarP(&s.watching, "watch", "w", false, "show again every second until Ctrl-C")
 }
 
 func (s *snapshotView) show(a *app, ctx context.Context, print func(io.Writer, lanes.Snapshot) error) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -12,24 +11,9 @@ import (
 )
 
 func newPools(a *app) *cobra.Command {
-	return parent("pools", "Show the workers of each pool, and why there are so many", newPoolsList(a))
-}
-
-func newPoolsList(a *app) *cobra.Command {
-	var s snapshotView
-	c := &cobra.Command{
-		Use:     "list",
-		Short:   "Show the workers of each pool, and why there are so many",
-		Example: "  siren pools\n  siren pools --watch",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.show(a, cmd.Context(), func(w io.Writer, snap lanes.Snapshot) error {
-				return s.print(w, snap.Pools, func() *table { return poolTable(snap) })
-			})
-		},
-	}
-	s.flags(c)
-	return c
+	short := "Show the workers of each pool, and why there are so many"
+	return parent("pools", short, newSnapshotList(a, short, "  siren pools\n  siren pools --watch",
+		func(snap lanes.Snapshot) any { return snap.Pools }, poolTable))
 }
 
 func poolTable(snap lanes.Snapshot) *table {
