@@ -3,6 +3,8 @@ package system_test
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,15 @@ func TestRedisAway(t *testing.T) {
 
 	s.must(redis.Kill())
 	s.publish("express", jobs[7:]...)
+	if r := s.siren("", "jobs"); r.code != 5 || !strings.Contains(r.err, "redis is away") {
+		t.Errorf("siren jobs without Redis: %s", r)
+	}
+	blind := lanes.Job{ID: "blind", Output: s.output("blind.json")}
+	r := s.siren("", "enqueue", "probe", "--policy", s.policy, "--id", blind.ID, "--input", clip, "--output", blind.Output)
+	if r.code != 0 || !strings.Contains(r.err, "no record until they start") {
+		t.Errorf("siren enqueue without Redis: %s", r)
+	}
+	jobs = append(jobs, blind)
 	s.await("all jobs to be done without Redis", 60*time.Second, func() (bool, string) {
 		var missing []string
 		for _, j := range jobs {
@@ -44,35 +55,56 @@ func TestRedisAway(t *testing.T) {
 	outputs.saw(urls(jobs, s.output("after-redis.json"))...)
 }
 
-// RabbitMQ crashes and comes back while jobs run, wait, and are being sent. Each is done once.
+// RabbitMQ goes away and comes back while jobs run, wait, and are being sent. Each is done once.
 func TestRabbitMQRestarted(t *testing.T) {
 	s := newSite(t, twoWorkers)
 	s.scaler()
 	outputs := s.watchOutputs()
 	clip := s.put("clip.mp4")
-	jobs := s.jobs("rabbit", clip, 10)
-	s.publish("standard", jobs[:9]...)
-	thaw := s.freeze(jobs[0].ID) // this one runs through all of it
-	s.completed(jobs[1].ID, 30*time.Second)
+	var all []lanes.Job
+	for _, c := range []struct {
+		name string
+		stop func()
+	}{
+		{"crash", func() { s.must(rabbitmq.Kill()); s.seesNoBroker() }},
+		{"restart", func() {}}, // Restart stops it in order
+	} {
+		jobs := s.jobs(c.name, clip, 8)
+		all = append(all, jobs...)
+		s.publish("standard", jobs[:7]...)
+		thaw := s.freeze(jobs[0].ID) // this one runs through all of it
+		s.completed(jobs[1].ID, 60*time.Second)
 
-	s.must(rabbitmq.Kill())
-	sent := make(chan error, 1)
-	go func() { sent <- s.send(jobs[9]) }()
-	s.must(rabbitmq.Restart(t.Context()))
-	s.must(<-sent)
-	for _, j := range jobs[1:] {
-		s.completed(j.ID, 60*time.Second)
-	}
-	thaw()
-	for _, j := range jobs {
-		r := s.completed(j.ID, 60*time.Second)
-		if r.Attempts != 1 || r.Crashes != 0 || len(r.Outputs) != 1 {
-			t.Errorf("%+v, want it completed at its first attempt", r)
+		c.stop()
+		sent := make(chan error, 1)
+		go func() { sent <- s.send(jobs[7]) }()
+		s.must(rabbitmq.Restart(t.Context()))
+		s.must(<-sent)
+		for _, j := range jobs[1:] {
+			s.completed(j.ID, 60*time.Second)
+		}
+		thaw()
+		for _, j := range jobs {
+			if r := s.completed(j.ID, 60*time.Second); r.Attempts != 1 || r.Crashes != 0 || len(r.Outputs) != 1 {
+				t.Errorf("%+v, want it completed at its first attempt", r)
+			}
 		}
 	}
 	s.outlives("after-rabbitmq", clip)
 	s.settles() // what the broker delivered once more has been found done
-	outputs.saw(urls(jobs, s.output("after-rabbitmq.json"))...)
+	outputs.saw(urls(all, s.output("after-rabbitmq.json"))...)
+}
+
+// seesNoBroker waits until `siren lanes` shows that nothing is known of the lanes now.
+func (s *site) seesNoBroker() {
+	s.t.Helper()
+	s.await("siren lanes to call all lanes stale", 30*time.Second, func() (bool, string) {
+		r := s.siren("", "lanes", "-o", "json")
+		var list []lanes.LaneStatus
+		s.unmarshal(r.out, &list)
+		fresh := slices.ContainsFunc(list, func(l lanes.LaneStatus) bool { return !l.Stale })
+		return !fresh && r.err == "", r.String() // it warns when no scaler has reported for some time
+	})
 }
 
 // send enqueues a job as a patient producer does: again and again until the broker has it.
@@ -82,6 +114,7 @@ func (s *site) send(job lanes.Job) error {
 		if err == nil || time.Now().After(end) {
 			return err
 		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

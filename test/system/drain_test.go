@@ -1,10 +1,6 @@
 package system_test
 
 import (
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -33,10 +29,9 @@ func TestDrain(t *testing.T) {
 
 	const drain = 5 * time.Second
 	first := s.worker("first", "general", drain.String())
-	long := s.enqueue("transcode", "--id", "long", "--input", clip, "--output", s.output("long.mp4"))
-	s.freeze(long)
-	short := s.enqueue("thumbnail", "--id", "short", "--input", s.put("film.mp4"), "--output", s.output("short.jpg"))
-	thaw := s.freeze(short)
+	const long, short = "long", "short"
+	s.enqueueFrozen(long, "transcode", "--input", clip, "--output", s.output("long.mp4"))
+	thaw := s.enqueueFrozen(short, "thumbnail", "--input", s.put("film.mp4"), "--output", s.output("short.jpg"))
 	running(long, "first")
 	running(short, "first")
 	told := time.Now()
@@ -70,39 +65,22 @@ func TestDrain(t *testing.T) {
 	outputs.saw(s.output("long.mp4"), s.output("short.jpg"))
 }
 
-// Ctrl-C ends `siren up`, and everything with it.
-func TestUpUntilCtrlC(t *testing.T) {
+// A second signal to the scaler makes its workers return everything at once.
+func TestScalerInAHurry(t *testing.T) {
 	s := newSite(t, oneWorker)
-	// No servers are given: it has its own, and other commands find them.
-	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "SIREN_") })
-	clip := s.put("clip.mp4")
-	up := s.start("up", "up", "--policy", s.policy, "--drain-timeout", "2s")
-	s.await("siren up to take jobs", 90*time.Second, func() (bool, string) {
-		r := s.siren("", "enqueue", "thumbnail", "--input", clip, "--output", s.output("a.jpg"), "--wait")
-		return r.code == 0, r.String()
-	})
-	s.must(whole(path(s.output("a.jpg"))))
-	frozen := s.enqueue("transcode", "--input", clip, "--output", s.output("b.mp4"))
-	s.freeze(frozen)
-	if second := s.siren("", "up", "--policy", s.policy); second.code != 1 {
-		t.Errorf("a second siren up: %s", second)
+	scaler := s.start("scaler", "scaler", "--policy", s.policy, "--data", s.fleet(), "--drain-timeout", "1m")
+	s.staffed()
+	const id = "long"
+	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("x.mp4"))
+	scaler.signal(syscall.SIGTERM)
+	time.Sleep(time.Second)
+	if len(s.workers()) != 1 {
+		t.Errorf("the worker didn't drain: %v", s.workers())
 	}
-	family := below(up.cmd.Process.Pid)
-	if len(family) < 5 { // redis, epmd, beam, worker, ffmpeg
-		t.Errorf("only %v belongs to siren up", family)
+	scaler.signal(syscall.SIGTERM)
+	scaler.ends(10 * time.Second)
+	if r, err := s.client.Get(t.Context(), id); err != nil || r.State != lanes.Queued || r.Attempts != 0 {
+		t.Errorf("%+v, %v; want it queued, with no attempt counted", r, err)
 	}
-	s.must(syscall.Kill(-up.cmd.Process.Pid, syscall.SIGINT)) // as the terminal does, to the foreground group
-	up.ends(40 * time.Second)
-	gone(t, "a part of siren up", 3*time.Second, family...)
-	for _, place := range []string{"tmp/*", "state/siren/*"} {
-		left, _ := filepath.Glob(filepath.Join(s.dir, place))
-		for _, l := range left {
-			if inside, err := os.ReadDir(l); err != nil || len(inside) > 0 {
-				t.Errorf("siren up leaves %s: %v", l, inside)
-			}
-		}
-	}
-	if _, err := os.Stat(path(s.output("b.mp4"))); err == nil {
-		t.Error("the job that was stopped has an output")
-	}
+	s.leftover = 1
 }

@@ -43,6 +43,52 @@ func TestWorkerKilledInMidJob(t *testing.T) {
 	})
 }
 
+// A job whose workers die, time after time, is put aside; they live on without it.
+func TestPoison(t *testing.T) {
+	s := newSite(t, `  - {name: general, lanes: [express, standard, bulk], min: 1, max: 1}`)
+	s.buried = 1
+	s.scaler()
+	outputs := s.watchOutputs()
+	const id = "poison"
+	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("poison.mp4"), "--label", "urgent=true")
+	killed := map[string]bool{}
+	for range 2 { // as often as the lane's maxCrashes says
+		if len(killed) > 0 {
+			s.freeze(id)
+		}
+		r := s.record(id, "running on another worker", 20*time.Second, func(r lanes.Record) bool { return !killed[r.Worker] })
+		killed[r.Worker] = true
+		s.must(syscall.Kill(s.workers()[r.Worker].pid, syscall.SIGKILL))
+		s.await("its program to be gone", 5*time.Second, func() (bool, string) { return len(s.programs(id)) == 0, fmt.Sprint(s.programs(id)) })
+	}
+	r := s.record(id, "dead", 30*time.Second, func(r lanes.Record) bool { return r.State == lanes.Dead })
+	if r.Reason != "poison" || r.Crashes != 2 || !strings.Contains(r.Error, "workers vanished") {
+		t.Errorf("%+v, want it poisonous", r)
+	}
+	s.completed(s.enqueue("probe", "--input", s.input("clip.mp4"), "--output", s.output("good.json")), 30*time.Second)
+	outputs.saw(s.output("good.json"))
+}
+
+// The scaler is killed, and its local workers with it. The next one finds the jobs where they were.
+func TestScalerKilled(t *testing.T) {
+	s := newSite(t, oneWorker)
+	first := s.scaler()
+	outputs := s.watchOutputs()
+	const id = "long"
+	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("a.mp4"))
+	family := below(first.cmd.Process.Pid)
+	first.signal(syscall.SIGKILL)
+	<-first.done
+	gone(t, "a part of the killed fleet", 3*time.Second, family...)
+	waits := s.enqueue("transcode", "--input", s.input("clip.mp4"), "--output", s.output("b.mp4"))
+	s.scaler()
+	if r := s.completed(id, 60*time.Second); r.Attempts != 2 || r.Crashes != 1 {
+		t.Errorf("%+v, want it completed at its second attempt, after one crash", r)
+	}
+	s.completed(waits, 60*time.Second)
+	outputs.saw(s.output("a.mp4"), s.output("b.mp4"))
+}
+
 // A job that fails for want of something goes on when that is there, although its pool has gone to zero meanwhile.
 func TestFailsAsItsPoolGoesToZero(t *testing.T) {
 	s := newSite(t, `  - {name: general, lanes: [express, standard], min: 0, max: 1}

@@ -17,6 +17,7 @@ import (
 type program struct {
 	pid    int
 	parent int
+	frozen bool
 	exe    string // path of its binary
 	cwd    string
 	args   []string
@@ -51,7 +52,7 @@ func inspect(pid int) (p program, ok bool) {
 	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
 		return p, false
 	}
-	p.pid = pid
+	p.pid, p.frozen = pid, fields[0] == "T"
 	p.parent, _ = strconv.Atoi(fields[1])
 	p.exe, _ = os.Readlink(filepath.Join(dir, "exe"))
 	p.cwd, _ = os.Readlink(filepath.Join(dir, "cwd"))
@@ -92,25 +93,64 @@ func (s *site) programs(job string) []program {
 	})
 }
 
-// freeze stops the job's media program in the middle of its work, so that the job runs for as long as the test likes.
+// freeze stops a media program of the job in the middle of its work, so that the job runs for as long as the test likes.
 func (s *site) freeze(job string) (thaw func()) {
 	s.t.Helper()
-	var frozen program
-	s.await("a program to work on job "+job, 60*time.Second, func() (bool, string) {
-		for _, p := range s.programs(job) {
-			if syscall.Kill(p.pid, syscall.SIGSTOP) == nil {
-				frozen = p
-				return true, ""
-			}
-		}
-		r, err := s.client.Get(s.t.Context(), job)
-		return false, fmt.Sprintf("%+v, %v", r, err)
-	})
+	p, err := s.catch(job)
+	s.must(err)
+	return s.thaw(job, p)
+}
+
+func (s *site) thaw(job string, p program) func() {
 	return func() {
-		if err := syscall.Kill(frozen.pid, syscall.SIGCONT); err != nil {
+		s.t.Helper()
+		if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
 			s.t.Errorf("thaw job %s: its program is gone: %v", job, err)
 		}
 	}
+}
+
+// enqueueFrozen enqueues a job and freezes it. It may be done before the command that enqueued it has ended, so somebody must
+// lie in wait for it.
+func (s *site) enqueueFrozen(id string, args ...string) (thaw func()) {
+	s.t.Helper()
+	var p program
+	caught := make(chan error, 1)
+	go func() {
+		var err error
+		p, err = s.catch(id)
+		caught <- err
+	}()
+	s.enqueue(append(args, "--id", id)...)
+	s.must(<-caught)
+	return s.thaw(id, p)
+}
+
+// catch waits for a media program of the job and stops it.
+func (s *site) catch(job string) (program, error) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
+		for _, p := range s.programs(job) {
+			if p.stop() {
+				return p, nil
+			}
+		}
+	}
+	r, err := s.client.Get(s.t.Context(), job)
+	return program{}, fmt.Errorf("no program was seen to work on job %s: %+v, %w", job, r, err)
+}
+
+// stop stops the program where it is; false when it has ended first.
+func (p program) stop() bool {
+	if syscall.Kill(p.pid, syscall.SIGSTOP) != nil {
+		return false
+	}
+	for now, ok := inspect(p.pid); ok; now, ok = inspect(p.pid) {
+		if now.frozen {
+			return true
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return false
 }
 
 // gone waits until none of the processes runs any more.

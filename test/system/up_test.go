@@ -1,0 +1,99 @@
+package system_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// noServers takes the servers out of the environment: siren up has its own, and other commands find them.
+func (s *site) noServers() {
+	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "SIREN_") })
+}
+
+// Ctrl-C ends `siren up`, and everything with it.
+func TestUpUntilCtrlC(t *testing.T) {
+	s := newSite(t, oneWorker)
+	s.noServers()
+	clip := s.put("clip.mp4")
+	up := s.start("up", "up", "--policy", s.policy, "--drain-timeout", "2s")
+	s.await("siren up to take jobs", 90*time.Second, func() (bool, string) {
+		r := s.siren("", "enqueue", "thumbnail", "--input", clip, "--output", s.output("a.jpg"), "--wait")
+		return r.code == 0, r.String()
+	})
+	s.must(whole(path(s.output("a.jpg"))))
+	s.enqueueFrozen("long", "transcode", "--input", clip, "--output", s.output("b.mp4"))
+	if second := s.siren("", "up", "--policy", s.policy); second.code != 1 {
+		t.Errorf("a second siren up: %s", second)
+	}
+	family := below(up.cmd.Process.Pid)
+	if len(family) < 5 { // redis, epmd, beam, worker, ffmpeg
+		t.Errorf("only %v belongs to siren up", family)
+	}
+	s.must(syscall.Kill(-up.cmd.Process.Pid, syscall.SIGINT)) // as the terminal does, to the foreground group
+	up.ends(40 * time.Second)
+	gone(t, "a part of siren up", 3*time.Second, family...)
+	s.tidy()
+	if _, err := os.Stat(path(s.output("b.mp4"))); err == nil {
+		t.Error("the job that was stopped has an output")
+	}
+}
+
+// tidy checks that no files are left outside of the folders for media; an empty folder for scratch files may be.
+func (s *site) tidy() {
+	s.t.Helper()
+	for _, place := range []string{"tmp/*", "state/siren/*"} {
+		left, _ := filepath.Glob(filepath.Join(s.dir, place))
+		for _, l := range left {
+			if inside, err := os.ReadDir(l); err != nil || len(inside) > 0 {
+				s.t.Errorf("left behind: %s, with %v", l, inside)
+			}
+		}
+	}
+}
+
+// Whatever is told to stop before it could begin does so, without a complaint.
+func TestStopBeforeTheStart(t *testing.T) {
+	s := newSite(t, oneWorker)
+	s.noServers()
+	nobody := []string{"--amqp-url", "amqp://u:p@127.0.0.1:1/", "--redis-url", "redis://127.0.0.1:1/0"}
+	for _, c := range []struct {
+		says string // when it waits
+		args []string
+	}{
+		{"waiting for the policy", append([]string{"worker", "--pool", "general"}, nobody...)},
+		{"can't connect to RabbitMQ", append([]string{"scaler", "--policy", s.policy}, nobody...)},
+		{"starting a private RabbitMQ", []string{"up", "--policy", s.policy}},
+	} {
+		t.Run(c.args[0], func(t *testing.T) {
+			s := s.in(t)
+			p := s.start(c.args[0], c.args...)
+			s.says(p, c.says)
+			time.Sleep(300 * time.Millisecond)
+			family := below(p.cmd.Process.Pid)
+			p.signal(syscall.SIGINT)
+			p.ends(40 * time.Second)
+			gone(t, "a part of siren "+c.args[0], 3*time.Second, family...)
+			s.tidy()
+			if log := tail(p.log, 30); strings.Contains(log, "panic") || strings.Contains(log, "siren: ") {
+				t.Errorf("it complains: %s", log)
+			}
+		})
+	}
+}
+
+// A worker that is there before the scaler waits for the policy, and then serves.
+func TestWorkerBeforeScaler(t *testing.T) {
+	s := newSite(t, `  - {name: general, lanes: [express, standard, bulk], min: 0, max: 1}`)
+	early := s.worker("early", "general", "5s")
+	s.says(early, "waiting for the policy")
+	s.scaler()
+	r := s.completed(s.enqueue("thumbnail", "--input", s.put("clip.mp4"), "--output", s.output("x.jpg")), 30*time.Second)
+	if r.Worker != "early" {
+		t.Errorf("%+v, want the worker that was there to run it", r)
+	}
+}
