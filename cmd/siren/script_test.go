@@ -34,7 +34,7 @@ func TestScript(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(e *testscript.Env) error {
-			dir, err := os.MkdirTemp(media, filepath.Base(e.WorkDir)+"-")
+			dir, err := os.MkdirTemp(media, "media-")
 			if err != nil {
 				return err
 			}
