@@ -100,9 +100,9 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 			t.Errorf("another attempt of the same job: %v, %d, %v; want done with the first one's size", done, size, err)
 		}
 		_, err = g.store.made(ctx, out, "two")
-		expect(t, err, lanes.OutputExists, "another job made it")
+		expect(t, err, lanes.OutputExists, "not by this job")
 		_, _, err = g.store.commit(ctx, out, g.product("two", "b1", "other", false))
-		expect(t, err, lanes.OutputExists, "another job made it")
+		expect(t, err, lanes.OutputExists, "not by this job")
 		if got := g.read("new/folder/a.txt"); string(got) != "first" {
 			t.Errorf("the output is %q", got)
 		}
@@ -241,7 +241,7 @@ func TestHandleCommits(t *testing.T) {
 		other := job
 		other.ID = "other"
 		_, err = g.run(other)
-		expect(t, err, lanes.OutputExists, "another job made it")
+		expect(t, err, lanes.OutputExists, "not by this job")
 		other.Overwrite = true
 		over, err := g.run(other)
 		must(t, err)

@@ -57,7 +57,7 @@ func (h *Handler) source(at location, r rules) source {
 
 func outputExists(at location) error {
 	return lanes.Fail(lanes.OutputExists, fmt.Errorf(
-		"output %s is there already and another job made it; choose another name, or set overwrite on the job", at))
+		"output %s is there already, and not by this job; choose another name, or set overwrite on the job", at))
 }
 
 // fetch opens the input, and copies it into the scratch folder unless it is a local file.
