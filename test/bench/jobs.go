@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// wireSize is the body of each no-op job on the wire, in bytes: a signed URL or two.
+const wireSize = 500
+
+// noops makes n jobs that nobody's handler looks at, each of wireSize on the wire.
+func noops(lane string, n int) []lanes.Job {
+	jobs := make([]lanes.Job, n)
+	for i := range jobs {
+		jobs[i] = lanes.Job{ID: lanes.NewID(time.Now()), Kind: "noop", Labels: map[string]string{"lane": lane}}
+		jobs[i].Input = "s3://bench/" + strings.Repeat("x", wireSize-len(wire(jobs[i]))-len(`,"input":"s3://bench/"`))
+	}
+	return jobs
+}
+
+// wire is the job's body on the wire.
+func wire(j lanes.Job) []byte {
+	body, err := lanes.Encode(j)
+	if err != nil {
+		panic(err) // our own jobs are valid
+	}
+	return body
+}
+
+// makeClips makes the two sources: 6 s of 720p for express jobs, and one long enough that a bulk job outlives what is
+// measured beside it.
+func (b *bench) makeClips(ctx context.Context) error {
+	if b.bulkClip != "" {
+		return nil
+	}
+	b.say("making clips")
+	short, long := filepath.Join(b.dir, "express.mp4"), filepath.Join(b.dir, "bulk.mp4")
+	for _, args := range []string{
+		"-f lavfi -i testsrc2=size=1280x720:rate=25:duration=6 -f lavfi -i sine=frequency=440:duration=6 " +
+			"-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac " + short,
+		"-stream_loop 49 -i " + short + " -c copy " + long,
+	} {
+		args = "-hide_banner -loglevel error -nostdin -y " + args
+		if out, err := exec.CommandContext(ctx, "ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("make a clip with ffmpeg: %w: %s", err, out)
+		}
+	}
+	b.expressClip, b.bulkClip = short, long
+	return nil
+}
+
+// media is a media job for the lane, with an output of its own.
+func (b *bench) media(lane, kind, ext, clip, params string) lanes.Job {
+	id := lanes.NewID(time.Now())
+	return lanes.Job{
+		ID: id, Kind: kind, Labels: map[string]string{"lane": lane},
+		Input: "file://" + clip, Output: "file://" + filepath.Join(b.dir, "out-"+id+ext), Params: []byte(params),
+	}
+}
+
+// thumbnail is an express job of a fraction of a second.
+func (b *bench) thumbnail() lanes.Job {
+	return b.media(expressLane, "thumbnail", ".jpg", b.expressClip, `{"at": "3s", "width": 640}`)
+}
+
+// transcode is 6 s of 720p to 720p.
+func (b *bench) transcode() lanes.Job {
+	return b.media(expressLane, "transcode", ".mp4", b.expressClip, `{"crf": 23}`)
+}
+
+// saturating is so many long transcodes for a lower lane.
+func (b *bench) saturating(lane string, n int) []lanes.Job {
+	jobs := make([]lanes.Job, n)
+	for i := range jobs {
+		jobs[i] = b.media(lane, "transcode", ".mp4", b.bulkClip, `{"crf": 20}`)
+	}
+	return jobs
+}
+
+// enqueue puts jobs into their lanes as a producer does, records and all.
+func (b *bench) enqueue(ctx context.Context, jobs []lanes.Job) error {
+	for _, o := range b.client.EnqueueBatch(ctx, jobs) {
+		if o.Err != nil {
+			return fmt.Errorf("enqueue: %w", o.Err)
+		}
+	}
+	return nil
+}
+
+// clearOutputs removes what jobs have made so far.
+func (b *bench) clearOutputs() error {
+	made, err := filepath.Glob(filepath.Join(b.dir, "out-*"))
+	for _, path := range made {
+		if err == nil {
+			err = os.RemoveAll(path)
+		}
+	}
+	return err
+}

@@ -1,0 +1,140 @@
+// Command bench measures what Siren adds to RabbitMQ, and whether lower lanes really pull over: `make bench`.
+//
+//	publish  jobs with confirms, beside the raw client library
+//	take     no-op jobs through take, claim, complete and settle, beside raw get and raw push
+//	express  from publish to start, with idle and with busy lower slots
+//	nice     run time of express jobs beside bulk transcodes
+//	start    what an idle worker process costs, and how soon it is there
+//
+// Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
+// compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis, which
+// end with it. docs/benchmarks.md tells how to read the table.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// parts are what can be measured, in this order.
+var parts = []struct {
+	name    string
+	measure func(*bench, context.Context) ([]figure, error)
+}{
+	{"publish", (*bench).publish},
+	{"take", (*bench).take},
+	{"express", (*bench).express},
+	{"nice", (*bench).nice},
+	{"start", (*bench).start},
+}
+
+// options is the command line.
+type options struct {
+	only    []string
+	runs    int
+	output  string
+	siren   string
+	profile string
+}
+
+func main() {
+	o, err := parseOptions(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1) //nolint:gocritic // nothing is left to stop: run has
+	}
+}
+
+func parseOptions(args []string) (options, error) {
+	var o options
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := f.String("only", strings.Join(names, ","), "what to measure")
+	f.IntVar(&o.runs, "runs", 5, "runs of each measurement; the figures are medians")
+	f.StringVar(&o.output, "o", "table", "table or json")
+	f.StringVar(&o.siren, "siren", "bin/siren", "the siren binary whose workers are measured")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process (clients and in-process workers) to a file")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.only = strings.Split(*only, ",")
+	for _, name := range o.only {
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("-only %q: there is %s", name, strings.Join(names, ", "))
+		}
+	}
+	if o.output != "table" && o.output != "json" {
+		return o, fmt.Errorf("-o %q: say table or json", o.output)
+	}
+	if o.runs < 1 {
+		return o, fmt.Errorf("-runs %d: at least one", o.runs)
+	}
+	return o, nil
+}
+
+// run measures and prints. Nothing that it started is left when it returns.
+func run(ctx context.Context, o options) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+2*o.runs)*time.Minute, errors.New("it takes far longer than it should"))
+	defer cancel()
+	r := report{Machine: thisMachine(), Runs: o.runs}
+	b, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	r.Figures, err = b.measure(ctx)
+	if len(r.Figures) == 0 {
+		return err
+	}
+	return errors.Join(r.print(os.Stdout, o.output), err) // what was measured before an error is true all the same
+}
+
+// measure measures the parts that were asked for.
+func (b *bench) measure(ctx context.Context) ([]figure, error) {
+	var all []figure
+	for _, p := range parts {
+		if !slices.Contains(b.only, p.name) {
+			continue
+		}
+		figures, err := p.measure(b, ctx)
+		switch {
+		case ctx.Err() != nil:
+			return all, context.Cause(ctx)
+		case err != nil:
+			return all, fmt.Errorf("measure %s: %w", p.name, err)
+		}
+		all = append(all, figures...)
+	}
+	return all, nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// thumbnails is how many express thumbnails one measurement runs, one after the other.
+const thumbnails = 5
+
+// nice measures how long express jobs run in a real worker process beside transcodes that take all the CPU they get, in
+// seconds by the ledger: from the claim to the closing of the record.
+func (b *bench) nice(ctx context.Context) ([]figure, error) {
+	if err := b.makeClips(ctx); err != nil {
+		return nil, err
+	}
+	beside := []struct {
+		name  string
+		lane  string // of the transcodes; "": there are none
+		flags []string
+		aim   *aim
+	}{
+		{name: "alone"},
+		{name: "beside bulk", lane: bulkLane, aim: &aim{OfRatio: true, AtMost: 1.15}},
+		{name: "beside standard", lane: standardLane},
+		{name: "beside bulk, nice off", lane: bulkLane, flags: []string{"--no-nice"}},
+	}
+	thumbs, transcodes := make([][]float64, len(beside)), make([][]float64, len(beside))
+	for run := range b.runs {
+		var measure []func() error
+		for i, m := range beside {
+			measure = append(measure, func() error {
+				b.say("express jobs %s, run %d of %d", m.name, run+1, b.runs)
+				thumb, transcode, err := b.expressRuns(ctx, m.lane, m.flags)
+				thumbs[i], transcodes[i] = append(thumbs[i], thumb), append(transcodes[i], transcode)
+				return err
+			})
+		}
+		if err := alternately(run, measure...); err != nil {
+			return nil, err
+		}
+	}
+	var figures []figure
+	for i, m := range beside[1:] {
+		figures = append(figures,
+			figure{Name: "express thumbnail " + m.name, Unit: "s", Siren: thumbs[i+1], Baseline: thumbs[0], Against: "alone", Aim: m.aim},
+			figure{Name: "express transcode " + m.name, Unit: "s", Siren: transcodes[i+1], Baseline: transcodes[0], Against: "alone", Aim: m.aim})
+	}
+	return figures, nil
+}
+
+// expressRuns is how long a thumbnail (the median of some) and a transcode run, beside transcodes of a lane in every
+// shared slot.
+func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (thumb, transcode float64, err error) {
+	p, err := b.workerProcess(ctx, flags...)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, p.stop(), b.raw.purge(), b.clearOutputs()) }()
+	var lower []lanes.Job
+	if lane != "" {
+		lower = b.saturating(lane, poolSlots)
+	}
+	if err := b.enqueue(ctx, lower); err != nil {
+		return 0, 0, err
+	}
+	err = await(ctx, time.Minute, "the lower transcodes to be under way", func() (bool, error) {
+		return b.all(ctx, lower, func(r lanes.Record) bool { return r.State == lanes.Running && r.Progress.Fraction > 0 })
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	var took []float64
+	for range thumbnails {
+		t, err := b.runTime(ctx, b.thumbnail())
+		if err != nil {
+			return 0, 0, err
+		}
+		took = append(took, t)
+	}
+	if transcode, err = b.runTime(ctx, b.transcode()); err != nil {
+		return 0, 0, err
+	}
+	still, err := b.all(ctx, lower, func(r lanes.Record) bool { return r.State == lanes.Running })
+	if err == nil && !still {
+		err = errors.New("a lower transcode ended before the express jobs did")
+	}
+	return median(took), transcode, err
+}
+
+// all is whether it is true of the records of all jobs.
+func (b *bench) all(ctx context.Context, jobs []lanes.Job, is func(lanes.Record) bool) (bool, error) {
+	for _, j := range jobs {
+		if r, err := b.ledger.Get(ctx, j.ID); err != nil || !is(r) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// runTime runs one job to its end.
+func (b *bench) runTime(ctx context.Context, j lanes.Job) (float64, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it takes far too long"))
+	defer cancel()
+	if err := b.enqueue(ctx, []lanes.Job{j}); err != nil {
+		return 0, err
+	}
+	r, err := b.client.Wait(ctx, j.ID)
+	if err == nil && r.State != lanes.Completed {
+		err = fmt.Errorf("the express %s is %s: %s %s", j.Kind, r.State, r.Reason, r.Error)
+	}
+	return r.EndedAt.Sub(r.StartedAt).Seconds(), err
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestPercentile(t *testing.T) {
+	var values []float64
+	for i := 200; i > 0; i-- {
+		values = append(values, float64(i))
+	}
+	for p, want := range map[float64]float64{0: 1, 50: 100, 99: 198, 100: 200} {
+		if got := percentile(values, p); got != want {
+			t.Errorf("p%v of 1 to 200 is %v, want %v", p, got, want)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, values := range map[float64][]float64{7: {7}, 1.5: {2, 1}, 3: {9, 3, 1}} {
+		if got := median(values); got != want {
+			t.Errorf("median of %v is %v, want %v", values, got, want)
+		}
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	ratio := func(a aim) *aim { a.OfRatio = true; return &a }
+	for _, c := range []struct {
+		name string
+		f    figure
+		aim  string
+		met  string
+	}{
+		{"no aim", figure{Siren: []float64{1}}, "", ""},
+		{"value within", figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &aim{AtMost: 20}}, "at most 20 ms", "met"},
+		{"value above", figure{Unit: "ms", Siren: []float64{21}, Aim: &aim{AtMost: 20}}, "at most 20 ms", "missed"},
+		{"ratio of each run, not of the medians", figure{Siren: []float64{9, 90, 10}, Baseline: []float64{10, 100, 100}, Aim: ratio(aim{AtLeast: 0.9})}, "at least 0.9", "met"},
+		{"ratio below", figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(aim{AtLeast: 0.9})}, "at least 0.9", "missed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if aim, met := c.f.verdict(); aim != c.aim || met != c.met {
+				t.Errorf("got %q %q, want %q %q", aim, met, c.aim, c.met)
+			}
+		})
+	}
+}
+
+func TestReport(t *testing.T) {
+	r := report{Runs: 1, Figures: []figure{{
+		Name: "publish", Unit: "jobs/s", Siren: []float64{9000}, Baseline: []float64{10000}, Against: "raw",
+		Aim: &aim{OfRatio: true, AtLeast: 0.9},
+	}}}
+	var table, text strings.Builder
+	if err := r.print(&table, "table"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "publish  9000 jobs/s  10000 jobs/s (raw)  0.90   at least 0.9  met"; !strings.Contains(table.String(), want) {
+		t.Errorf("no line %q in\n%s", want, table.String())
+	}
+	if err := r.print(&text, "json"); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Figures []struct {
+			Name    string
+			Siren   []float64
+			Median  float64
+			Ratio   float64
+			Verdict string
+		}
+	}
+	if err := json.Unmarshal([]byte(text.String()), &got); err != nil {
+		t.Fatal(err)
+	}
+	if f := got.Figures[0]; f.Name != "publish" || f.Median != 9000 || f.Ratio != 0.9 || f.Verdict != "met" || len(f.Siren) != 1 {
+		t.Errorf("as JSON: %+v", f)
+	}
+}
+
+func TestNoops(t *testing.T) {
+	for _, lane := range []string{expressLane, standardLane} {
+		for _, j := range noops(lane, 2) {
+			if n := len(wire(j)); n != wireSize {
+				t.Errorf("a no-op job of lane %s has %d bytes, want %d", lane, n, wireSize)
+			}
+		}
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	p, err := lanes.Parse([]byte(strings.ReplaceAll(policyYAML, "@DIR@", t.TempDir())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, ok := p.Pool(pool)
+	if lane, n := q.Shoulders(); !ok || q.Slots != poolSlots || lane != expressLane || n != 1 {
+		t.Errorf("pool %s is %+v", pool, q)
+	}
+}
+
+func TestRates(t *testing.T) {
+	at := func(ms int) time.Time { return time.Unix(1, 0).Add(time.Duration(ms) * time.Millisecond) }
+	slots := []arrivals{{at(0), at(10), at(30)}, {}, {at(5), at(15)}}
+	if got := perSecond(slots); got != 4/0.030 {
+		t.Errorf("%v jobs a second, want 4 in 30 ms", got)
+	}
+	if got := perJob(slots); got != 10 {
+		t.Errorf("%v ms per job, want 10", got)
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker"
+)
+
+// takenPerSlot is how many jobs of one measurement each slot gets, about.
+const takenPerSlot = 1000
+
+// take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane first,
+// so each job costs two basic.gets, a claim, a close and an ack; a raw one costs a basic.get and an ack.
+func (b *bench) take(ctx context.Context) ([]figure, error) {
+	var figures []figure
+	for _, n := range []int{1, 4} {
+		f, err := b.takeWith(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, f...)
+	}
+	return figures, nil
+}
+
+func (b *bench) takeWith(ctx context.Context, slots int) ([]figure, error) {
+	var siren, get, push, sirenJob, getJob []float64
+	n := takenPerSlot * slots
+	for run := range b.runs {
+		b.say("take with %d slots, run %d of %d", slots, run+1, b.runs)
+		err := alternately(run,
+			func() error {
+				came, err := b.takeNoops(ctx, n, slots)
+				if err == nil {
+					siren, sirenJob = append(siren, perSecond(came)), append(sirenJob, perJob(came))
+				}
+				return err
+			},
+			func() error {
+				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) { return b.raw.get(laneQueue(standardLane), n, slots) })
+				if err == nil {
+					get, getJob = append(get, perSecond(came)), append(getJob, perJob(came))
+				}
+				return err
+			},
+			func() error {
+				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) { return b.raw.push(ctx, laneQueue(standardLane), n, slots) })
+				if err == nil {
+					push = append(push, perSecond(came))
+				}
+				return err
+			})
+		if err != nil {
+			return nil, err
+		}
+	}
+	of := fmt.Sprintf("%d slots", slots)
+	if slots == 1 {
+		of = "1 slot"
+	}
+	return []figure{
+		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: get, Against: "raw get"},
+		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: push, Against: "raw push"},
+		{Name: "time of a slot per job, p50, " + of, Unit: "ms", Siren: sirenJob, Baseline: getJob, Against: "raw get"},
+		{Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: pairwise(sirenJob, getJob, minus), Aim: &aim{AtMost: 2}},
+	}, nil
+}
+
+// takeRaw fills the lane and empties it.
+func (b *bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, error)) ([]arrivals, error) {
+	if err := b.fill(ctx, noops(standardLane, n)); err != nil {
+		return nil, err
+	}
+	return take()
+}
+
+// fill puts the jobs into empty lanes.
+func (b *bench) fill(ctx context.Context, jobs []lanes.Job) error {
+	if err := b.raw.purge(); err != nil {
+		return err
+	}
+	defer runtime.GC()
+	return b.enqueue(ctx, jobs)
+}
+
+// noticing is a source that notes when its slot's jobs come.
+type noticing struct {
+	worker.Source
+	came arrivals
+}
+
+func (s *noticing) Next(ctx context.Context) (lanes.Delivery, error) {
+	d, err := s.Source.Next(ctx)
+	if err == nil {
+		s.came = append(s.came, time.Now())
+	}
+	return d, err
+}
+
+// takeNoops takes n jobs with a worker's slots, and makes sure that each was completed.
+func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error) {
+	jobs := noops(standardLane, n)
+	if err := b.fill(ctx, jobs); err != nil {
+		return nil, err
+	}
+	taking, stop := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it takes far too long"))
+	defer stop()
+	var handled atomic.Int64
+	var sources []*noticing
+	err := b.serve(taking, fmt.Sprintf("bench-take-%d", shared), slots{shared: shared, wrap: func(s worker.Source) worker.Source {
+		sources = append(sources, &noticing{Source: s})
+		return sources[len(sources)-1]
+	}}, handlerFunc(func(context.Context, lanes.Task) (lanes.Result, error) {
+		if handled.Add(1) == int64(n) {
+			stop()
+		}
+		return lanes.Result{}, nil
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if got := handled.Load(); got != int64(n) {
+		return nil, fmt.Errorf("%d of %d jobs ran", got, n)
+	}
+	came := make([]arrivals, len(sources))
+	for i, s := range sources {
+		came[i] = s.came
+	}
+	return came, b.settled(ctx, jobs)
+}
+
+// settled is an error unless all jobs are completed and off the queues.
+func (b *bench) settled(ctx context.Context, jobs []lanes.Job) error {
+	for _, queue := range []string{laneQueue(standardLane), deadQueue} {
+		if left, err := b.raw.ready(queue); err != nil || left > 0 {
+			return errors.Join(err, fmt.Errorf("%d jobs are left in %s", left, queue))
+		}
+	}
+	for _, j := range jobs {
+		r, err := b.ledger.Get(ctx, j.ID)
+		if err != nil {
+			return err
+		}
+		if r.State != lanes.Completed {
+			return fmt.Errorf("job %s is %s after it ran", j.ID, r.State)
+		}
+	}
+	return nil
+}

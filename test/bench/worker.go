@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker"
+)
+
+// slots is what a worker of this process has.
+type slots struct {
+	shared, shoulder int
+	wrap             func(worker.Source) worker.Source // of each shared slot; nil: as it is
+}
+
+// handlerFunc is a function as a worker.Handler.
+type handlerFunc func(context.Context, lanes.Task) (lanes.Result, error)
+
+func (f handlerFunc) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	return f(ctx, t)
+}
+
+// serve runs a worker as `siren worker` does, but in this process and with another handler, until ctx ends; then what
+// still runs is returned to its lane.
+func (b *bench) serve(ctx context.Context, name string, s slots, h worker.Handler) error {
+	consume, err := b.connect(name)
+	if err != nil {
+		return err
+	}
+	defer consume.Close()
+	publish, err := b.connect(name + " (publish)")
+	if err != nil {
+		return err
+	}
+	defer publish.Close()
+	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), pool)
+	taker.Follow(b.effective)
+	var shared, shoulder []worker.Source
+	for range s.shared {
+		var source worker.Source = taker.Shared()
+		if s.wrap != nil {
+			source = s.wrap(source)
+		}
+		shared = append(shared, source)
+	}
+	for range s.shoulder {
+		shoulder = append(shoulder, taker.Shoulder(expressLane))
+	}
+	w := worker.New(worker.Options{
+		Name: name, Pool: pool, Shared: shared, Shoulder: shoulder,
+		Handler: h, Ledger: b.ledger, Roster: redis.NewRoster(b.store, b.log), Policy: b.effective, Online: consume.Up,
+	})
+	return w.Run(ctx, context.WithoutCancel(ctx)) // its drain time is 0
+}
