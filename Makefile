@@ -35,7 +35,7 @@ race: install ## run all tests with the race detector
 .PHONY: lint
 lint: ## golangci-lint, with the arrows of docs/ARCHITECTURE.md as rules
 	$(TOOL) golangci-lint run
-	bash -n scripts/* .ci/run
+	for f in scripts/* .ci/run; do bash -n "$$f"; done
 
 .PHONY: fmt
 fmt: ## format the code
