@@ -67,11 +67,24 @@ func (r *raw) ready(queue string) (int, error) {
 	return q.Messages, err
 }
 
-// publishings are the same jobs as plain persistent messages. They bear none of Siren's headers.
+// bare are the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them to run.
+func bare(jobs []lanes.Job) []amqp.Publishing {
+	messages := publishings(jobs)
+	for i := range messages {
+		messages[i].Headers, messages[i].Timestamp = nil, time.Time{}
+	}
+	return messages
+}
+
+// publishings are the jobs as messages like Siren's, to the byte.
 func publishings(jobs []lanes.Job) []amqp.Publishing {
 	messages := make([]amqp.Publishing, len(jobs))
+	now := time.Now()
 	for i, j := range jobs {
-		messages[i] = amqp.Publishing{ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: j.ID, Body: wire(j)}
+		messages[i] = amqp.Publishing{
+			ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: j.ID, Timestamp: now,
+			Headers: amqp.Table{"enqueuedAt": now.UnixMilli(), "readyAt": now.UnixMilli()}, Body: wire(j),
+		}
 	}
 	return messages
 }
