@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -48,10 +50,8 @@ func RunLimited(args []string) error {
 	if err := dieWith(*parent); err != nil {
 		return err
 	}
-	if *nice > 0 {
-		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, *nice); err != nil {
-			return fmt.Errorf("run-limited: nice: %w", err)
-		}
+	if err := pullOver(*nice); err != nil {
+		return fmt.Errorf("run-limited: nice: %w", err)
 	}
 	for _, l := range []struct {
 		name          string
@@ -62,7 +62,6 @@ func RunLimited(args []string) error {
 		{"core", unix.RLIMIT_CORE, 0, 0, true},
 		{"fsize", unix.RLIMIT_FSIZE, *fsize, *fsize, false},
 		{"cpu", unix.RLIMIT_CPU, *cpu, *cpu + 5, false},
-		{"as", unix.RLIMIT_AS, *space, *space, false}, // last: we need memory too
 	} {
 		if l.soft == 0 && !l.evenWhenItIs0 {
 			continue
@@ -71,7 +70,48 @@ func RunLimited(args []string) error {
 			return fmt.Errorf("run-limited: limit %s to %d: %w", l.name, l.soft, err)
 		}
 	}
-	return fmt.Errorf("run-limited: %s: %w", path, syscall.Exec(path, argv, os.Environ()))
+	return fmt.Errorf("run-limited: %s: %w", path, become(path, argv, *space))
+}
+
+// noCollector is in the environment that run-limited is started with: a collector that began before could ask for memory at any time.
+const noCollector = "GOGC=off"
+
+// become limits the address space (0: it doesn't) and executes the program. In between no memory can be had: this process has mapped more
+// than most programs may, and dies of the first block that it asks for. So all that is needed is made before, syscall.Exec, which makes
+// it, is no help, and no garbage collector may run (see noCollector).
+func become(path string, argv []string, space uint64) error {
+	file, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	args, err := syscall.SlicePtrFromStrings(argv)
+	if err != nil {
+		return err
+	}
+	env, err := syscall.SlicePtrFromStrings(slices.DeleteFunc(os.Environ(), func(v string) bool { return v == noCollector }))
+	if err != nil {
+		return err
+	}
+	limit := &unix.Rlimit{Cur: space, Max: space}
+	if space > 0 {
+		if err := unix.Setrlimit(unix.RLIMIT_AS, limit); err != nil {
+			return fmt.Errorf("limit the address space to %d: %w", space, err)
+		}
+	}
+	_, _, failed := syscall.RawSyscall(syscall.SYS_EXECVE,
+		uintptr(unsafe.Pointer(file)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])))
+	return failed
+}
+
+// pullOver lowers the priority. Where the worker itself was started at a lower one, which can't be raised again, nice divides what is
+// left: the order of the lanes stays.
+func pullOver(nice int) error {
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil || nice <= 0 {
+		return err
+	}
+	own := max(0, 20-raw) // the system call answers 20 - nice
+	return unix.Setpriority(unix.PRIO_PROCESS, 0, own+nice*(19-own)/19)
 }
 
 // dieWith asks the kernel to kill this process together with its parent, and forgoes privileges that programs might gain.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -215,5 +216,17 @@ func TestProgressNotes(t *testing.T) {
 	want := []lanes.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"}, {Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A worker that was itself started at a lower priority can't raise it: its lanes divide what is left.
+func TestPullingOverFromALowerPriority(t *testing.T) {
+	for _, c := range []struct{ own, lane, want string }{
+		{"0", "0", "0"}, {"0", "9", "9"}, {"0", "19", "19"}, {"10", "0", "10"}, {"10", "9", "14"}, {"10", "19", "19"}, {"19", "9", "19"},
+	} {
+		out, err := exec.Command("nice", "-n", c.own, os.Args[0], "run-limited", "--nice", c.lane, "--", "nice").CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
+			t.Errorf("worker at nice %s, lane at %s: the program runs at %q (%v), want %s", c.own, c.lane, got, err, c.want)
+		}
 	}
 }

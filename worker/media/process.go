@@ -37,7 +37,7 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 	argv := append(limitArgs(a.task.Limits), program)
 	cmd := exec.CommandContext(ctx, a.h.options.Self, append(argv, args...)...)
 	cmd.Dir = a.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8"} // no secrets
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8", noCollector} // no secrets
 	cmd.ExtraFiles = []*os.File{a.input}
 	var stderr tail
 	cmd.Stdout, cmd.Stderr = stdout, &stderr

@@ -19,10 +19,12 @@ import (
 // (testdata/s3server), so its hundred dependencies stay out of ours; go builds it once and keeps it.
 var s3server struct {
 	sync.Once
-	cmd *exec.Cmd
-	dir string
-	url string
-	err error
+	cmd     *exec.Cmd
+	program string
+	dir     string // of the buckets
+	users   string // folder of those whom s3user made
+	url     string
+	err     error
 }
 
 const (
@@ -53,6 +55,7 @@ func startS3() {
 		s3server.err = fmt.Errorf("build versitygw: %w", err)
 		return
 	}
+	s3server.program = strings.TrimSpace(string(path))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		s3server.err = err
@@ -67,10 +70,13 @@ func startS3() {
 	if s3server.err = os.Mkdir(filepath.Join(s3server.dir, testBucket), 0o755); s3server.err != nil {
 		return
 	}
+	if s3server.users, s3server.err = os.MkdirTemp("", "siren-s3-users-"); s3server.err != nil {
+		return
+	}
 	s3server.url = "http://" + address
 	// By run-limited, so that it ends with us however we end.
 	s3server.cmd = exec.Command(os.Args[0], "run-limited", "--parent", strconv.Itoa(os.Getpid()), "--",
-		strings.TrimSpace(string(path)), "--port", address, "--quiet", "posix", s3server.dir)
+		s3server.program, "--port", address, "--iam-dir", s3server.users, "--iam-cache-disable", "--quiet", "posix", s3server.dir)
 	s3server.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+testKey, "ROOT_SECRET_KEY="+testSecret)
 	if s3server.err = s3server.cmd.Start(); s3server.err != nil {
 		return
@@ -90,7 +96,15 @@ func stopS3() {
 		_ = s3server.cmd.Process.Kill()
 		_ = s3server.cmd.Wait()
 	}
-	if s3server.dir != "" {
-		_ = os.RemoveAll(s3server.dir)
+	for _, dir := range []string{s3server.dir, s3server.users} {
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
+}
+
+// s3user changes the server's users: create-user, update-user and delete-user, with --access, --secret and --role.
+func s3user(t testing.TB, args ...string) {
+	t.Helper()
+	output(t, s3server.program, append([]string{"admin", "--access", testKey, "--secret", testSecret, "--endpoint-url", s3server.url}, args...)...)
 }
