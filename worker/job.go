@@ -74,12 +74,17 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 	defer cancel()
 
 	w.started(d, claim)
+	log := w.o.Log.With("job", d.Job.ID, "lane", d.Lane, "attempt", claim.Attempts)
+	log.Debug("started")
 	var p progress
 	release := w.keep(claim, &p, stop)
 	began := time.Now()
 	result, err := w.handle(ctx, w.task(d, claim, lane, &p))
 	took := time.Since(began)
 	release()
+	if err == nil {
+		log.Info("completed", "took", took.Round(time.Millisecond))
+	}
 
 	cause := context.Cause(ctx)
 	if err != nil && cause != nil {
@@ -106,7 +111,7 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *progress) lanes.Task {
 	policy := &w.policy.Load().Policy
 	limits := lanes.Limits{
-		Nice: policy.Nice(d.Lane), Memory: w.slot.Memory, Scratch: w.slot.Scratch,
+		Nice: policy.Nice(d.Lane), Memory: w.o.Slot.Memory, Scratch: w.o.Slot.Scratch,
 		MaxRuntime: lane.MaxRuntime.D(), Threads: w.o.Threads,
 	}
 	if w.o.NiceOff {

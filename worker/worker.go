@@ -54,6 +54,7 @@ type Options struct {
 	Follow   func(*lanes.Effective) // told of every newer policy; may be nil
 	Online   func() bool            // whether there is a session with the broker; nil: yes
 	Drain    time.Duration          // how long running jobs may go on after the worker was told to stop
+	Slot     lanes.SlotLimits       // what one running job may use, whatever a newer policy says; zero: what Policy says now
 	Threads  int                    // worker threads that one job's media programs may use; 0: no limit
 	NiceOff  bool                   // benchmarks only: lower lanes don't pull over
 	Log      *slog.Logger           // nil: nothing is logged
@@ -63,7 +64,6 @@ type Options struct {
 // Worker is one worker process: the slots and the shoulder of its pool.
 type Worker struct {
 	o        Options
-	slot     lanes.SlotLimits                // as the process was started with: a newer policy doesn't make it larger
 	policy   atomic.Pointer[lanes.Effective] // in force; replaced by the goroutine of beat
 	gate     *gate                           // made by Run
 	tally    *tally
@@ -81,10 +81,12 @@ func New(o Options) *Worker {
 	if o.Online == nil {
 		o.Online = func() bool { return true }
 	}
+	if o.Slot == (lanes.SlotLimits{}) {
+		pool, _ := o.Policy.Policy.Pool(o.Pool)
+		o.Slot = pool.Slot
+	}
 	w := &Worker{o: o, tally: newTally()}
 	w.policy.Store(o.Policy)
-	pool, _ := o.Policy.Policy.Pool(o.Pool)
-	w.slot = pool.Slot
 	return w
 }
 
@@ -135,6 +137,7 @@ func (w *Worker) drain(take, work context.Context, stopTaking context.CancelFunc
 		stopTaking()
 	}
 	w.draining.Store(true)
+	w.o.Log.Info("told to stop: what runs may finish", "within", w.o.Drain)
 	select {
 	case <-time.After(w.o.Drain):
 		stopWork(errDrained)
