@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -30,8 +31,8 @@ type Board interface {
 	Record(ctx context.Context, p lanes.Plan) error
 }
 
-// Fleet holds the pools' workers. Scale refuses (with an error) when the pool is no longer as seen says; remove names the
-// retired workers that a smaller number leaves out.
+// Fleet holds the pools' workers. Scale refuses when the pool is no longer as seen says, with an error that has a method
+// Conflict() bool; remove names the retired workers that a smaller number leaves out.
 type Fleet interface {
 	Pools(ctx context.Context) (map[string]lanes.PoolState, error)
 	Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error
@@ -39,16 +40,17 @@ type Fleet interface {
 
 // Options is what a Loop is made of.
 type Options struct {
-	Name    string // of this scaler, for the snapshot
-	Policy  *lanes.Policy
+	Name    string        // of this scaler, for the snapshot
+	Policy  *lanes.Policy // at the start; see Loop.Follow
 	Backlog Backlog
 	Roster  Roster
 	Board   Board
 	Fleet   Fleet
 	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
 	Retries func(ctx context.Context, lane string) (Retries, error)
-	// Known is every lane that there ever was. Those that left the policy are served until they are empty; nil: none.
-	Known func(ctx context.Context) ([]string, error)
+	// Known remembers the policy's lanes and answers with every lane that there ever was. Those that left the policy are
+	// served until they are empty; nil: none.
+	Known func(ctx context.Context, current []string) ([]string, error)
 	// Leading says whether this scaler may act. nil: always.
 	Leading func(ctx context.Context) (bool, error)
 	Log     *slog.Logger  // nil: nowhere
@@ -59,6 +61,7 @@ type Options struct {
 // Loop observes, decides and applies, once a tick.
 type Loop struct {
 	o        Options
+	policy   atomic.Pointer[lanes.Policy]
 	history  History
 	said     map[string]lanes.Plan // the last plan told of each pool
 	former   []string              // lanes that left the policy
@@ -77,8 +80,13 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	return &Loop{o: o, said: map[string]lanes.Plan{}}
+	l := &Loop{o: o, said: map[string]lanes.Plan{}}
+	l.policy.Store(o.Policy)
+	return l
 }
+
+// Follow has every tick from the next one on act by another policy. It may be called at any time, from any goroutine.
+func (l *Loop) Follow(p *lanes.Policy) { l.policy.Store(p) }
 
 // Run ticks until ctx ends. An error of one tick is logged and the next tick tries again: the fleet stays as it is meanwhile.
 func (l *Loop) Run(ctx context.Context) error {
@@ -114,14 +122,14 @@ func (l *Loop) tick(ctx context.Context) error {
 	if leading, err := l.lead(ctx); err != nil || !leading {
 		return err
 	}
-	began := time.Now()
-	o, err := l.observe(ctx)
+	began, policy := time.Now(), l.policy.Load()
+	o, err := l.observe(ctx, policy)
 	if err != nil {
 		return err
 	}
-	d, h := Decide(l.o.Policy, o, l.history)
+	d, h := Decide(policy, o, l.history)
 	l.history = h
-	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, d, o))
+	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, policy, d, o))
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.ticks.Observe(time.Since(began).Seconds())
 	return err
@@ -131,6 +139,7 @@ func (l *Loop) tick(ctx context.Context) error {
 // time, and one that leads no more stops showing what it saw then.
 func (l *Loop) lead(ctx context.Context) (bool, error) {
 	if l.o.Leading == nil {
+		l.o.Metrics.lead(true)
 		return true, nil
 	}
 	leading, err := l.o.Leading(ctx)
@@ -140,6 +149,7 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 	if leading != l.leading {
 		l.o.Log.Info("leadership", "leading", leading)
 		l.history, l.leading = History{}, leading
+		l.o.Metrics.lead(leading)
 		l.o.Metrics.show(lanes.Snapshot{})
 	}
 	return leading, nil
@@ -147,7 +157,7 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 
 // observe looks at everything. Without the roster or the fleet there is nothing to decide on; without the broker, the
 // lanes that it didn't answer for count as stale.
-func (l *Loop) observe(ctx context.Context) (Observation, error) {
+func (l *Loop) observe(ctx context.Context, policy *lanes.Policy) (Observation, error) {
 	var o Observation
 	var err error
 	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
@@ -156,8 +166,8 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
 		return o, fmt.Errorf("look at the fleet: %w", err)
 	}
-	l.learnFormer(ctx)
-	names := append(l.o.Policy.LaneNames(), l.former...)
+	l.learnFormer(ctx, policy)
+	names := append(policy.LaneNames(), l.former...)
 	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick) // the rest of the tick needs its time, and others wait for what it tells
 	o.Depths, err = l.o.Backlog.Depths(look, names)
 	cancel()
@@ -181,17 +191,17 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 }
 
 // learnFormer asks which lanes left the policy. While nobody can tell, what was last known stands.
-func (l *Loop) learnFormer(ctx context.Context) {
+func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 	if l.o.Known == nil {
 		return
 	}
-	known, err := l.o.Known(ctx)
+	known, err := l.o.Known(ctx, policy.LaneNames())
 	if err != nil {
 		l.o.Log.Debug("look up the known lanes", "error", err)
 		return
 	}
 	l.former = slices.DeleteFunc(slices.Clone(known), func(lane string) bool {
-		_, ok := l.o.Policy.Lane(lane)
+		_, ok := policy.Lane(lane)
 		return ok
 	})
 }
@@ -207,7 +217,13 @@ func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
 			}
 		}
 		if p.From != p.To {
-			if err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove); err != nil {
+			err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove)
+			var changed interface{ Conflict() bool }
+			if errors.As(err, &changed) && changed.Conflict() { // an everyday event: the next tick decides on what is there then
+				l.o.Log.Debug("the pool changed under the plan; deciding afresh", "pool", p.Pool, "error", err)
+				continue
+			}
+			if err != nil {
 				errs = append(errs, fmt.Errorf("pool %s: %d → %d: %w", p.Pool, p.From, p.To, err))
 				continue
 			}
@@ -234,11 +250,11 @@ func (l *Loop) tell(ctx context.Context, p lanes.Plan) {
 
 // publish puts the policy in force and the snapshot on the board. The board is told the latest revision that anybody follows:
 // when it has lost its data, it would count from 1 again, and the workers take no older revision than theirs.
-func (l *Loop) publish(ctx context.Context, d Decision, o Observation) error {
+func (l *Loop) publish(ctx context.Context, policy *lanes.Policy, d Decision, o Observation) error {
 	for _, w := range o.Workers {
 		l.revision = max(l.revision, w.Revision)
 	}
-	e := lanes.Effective{Revision: l.revision, Policy: *l.o.Policy, Turns: d.Turns, NoGuests: d.NoGuests, Former: d.Former}
+	e := lanes.Effective{Revision: l.revision, Policy: *policy, Turns: d.Turns, NoGuests: d.NoGuests, Former: d.Former}
 	revision, err := l.o.Board.PublishPolicy(ctx, e)
 	if err != nil {
 		return fmt.Errorf("publish the policy: %w", err)

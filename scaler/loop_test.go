@@ -111,6 +111,7 @@ type loopTest struct {
 	*outside
 	o    Options
 	log  bytes.Buffer
+	loop *Loop
 	turn chan struct{} // a tick begins with the test's leave, so that the two never touch the outside at once
 	ctx  context.Context
 }
@@ -140,8 +141,9 @@ func (l *loopTest) run() {
 		}
 		return leading(ctx)
 	}
+	l.loop = New(l.o)
 	go func() {
-		if err := New(l.o).Run(l.ctx); err != nil {
+		if err := l.loop.Run(l.ctx); err != nil {
 			panic(err)
 		}
 	}()
@@ -303,13 +305,22 @@ func TestLoopWithoutTheBroker(t *testing.T) {
 	}
 }
 
+// conflict is a refused Scale, as the fleets mark it.
+type conflict struct{}
+
+func (conflict) Error() string  { return "the object has been modified" }
+func (conflict) Conflict() bool { return true }
+
 func TestLoopScaleConflict(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		l.seconds(2)
 		l.depths["standard"] = lanes.Depth{Ready: 200}
-		l.scaleErr["general"] = errors.New("the object has been modified")
+		l.scaleErr["general"] = fmt.Errorf("scale: %w", conflict{})
 		told := len(l.plans)
 		l.seconds(1)
+		if strings.Contains(l.log.String(), "WARN") {
+			t.Errorf("a conflict is an everyday event, yet it was warned of:\n%s", &l.log)
+		}
 		if len(l.plans) != told {
 			t.Errorf("told of what didn't happen: %+v", l.plans[told:])
 		}
@@ -441,10 +452,32 @@ func TestLoopRevisionSurvivesTheBoard(t *testing.T) {
 	})
 }
 
+// A changed policy counts from the next tick on: it is decided by, and published.
+func TestLoopFollowsThePolicy(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		changed, err := lanes.Parse([]byte(strings.ReplaceAll(twoPools, "lanes: [standard], guests: [bulk], min: 1", "lanes: [standard], guests: [bulk], min: 3")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.seconds(2)
+		if len(l.scales) > 0 {
+			t.Fatalf("scaled %q before anything changed", l.scales)
+		}
+		l.loop.Follow(changed)
+		l.seconds(1)
+		if want := []string{"general 1 → 3 remove [] (version v1)"}; !slices.Equal(l.scales, want) {
+			t.Errorf("scaled %q, want %q", l.scales, want)
+		}
+		if e := l.effective[len(l.effective)-1]; e.Policy.Pools[0].Min != 3 {
+			t.Errorf("published min %d, want the changed 3", e.Policy.Pools[0].Min)
+		}
+	})
+}
+
 func TestLoopFormerLanes(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		known, knownErr := []string{"ancient", "bulk", "old", "standard"}, error(nil)
-		l.o.Known = func(context.Context) ([]string, error) { return known, knownErr }
+		l.o.Known = func(context.Context, []string) ([]string, error) { return known, knownErr }
 		l.o.Retries = func(_ context.Context, lane string) (Retries, error) {
 			if lane == "bulk" {
 				return Retries{}, errOut

@@ -10,12 +10,13 @@ import (
 
 // Metrics is what the scaler tells Prometheus.
 type Metrics struct {
-	ready, retrying, busy, oldest, p95, attained *prometheus.GaugeVec // by lane
-	replicas, target, parked, cold               *prometheus.GaugeVec // by pool
-	plans                                        *prometheus.CounterVec
-	failed                                       prometheus.Counter
-	ticks                                        prometheus.Histogram
-	shown                                        lanes.Snapshot
+	ready, retrying, busy, oldest, p95, attained, objective, stale *prometheus.GaugeVec // by lane
+	replicas, target, most, working, parked, stuck, cold           *prometheus.GaugeVec // by pool
+	plans                                                          *prometheus.CounterVec
+	failed                                                         prometheus.Counter
+	leads, refused                                                 prometheus.Gauge
+	ticks                                                          prometheus.Histogram
+	shown                                                          lanes.Snapshot
 }
 
 // NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
@@ -24,44 +25,80 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siren", Name: name, Help: help}, []string{by})
 	}
 	m := &Metrics{
-		ready:    gauge("lane", "lane_ready_jobs", "Jobs ready in the lane's queue (the backlog)."),
-		retrying: gauge("lane", "lane_retrying_jobs", "Jobs that wait for their next attempt."),
-		busy:     gauge("lane", "lane_running_jobs", "Jobs of the lane that run, on shoulders too."),
-		oldest:   gauge("lane", "lane_oldest_wait_seconds", "How long the oldest ready job has waited."),
-		p95:      gauge("lane", "lane_wait_p95_seconds", "95th percentile of the waits of the last five minutes' first starts."),
-		attained: gauge("lane", "lane_started_in_time_ratio", "Share of the last five minutes' first starts within the lane's objective; 1 without starts."),
-		replicas: gauge("pool", "pool_replicas", "Replicas asked for."),
-		target:   gauge("pool", "pool_target_replicas", "Replicas that the last plan asked for."),
-		parked:   gauge("pool", "pool_parked_workers", "Workers that take no new jobs, reversibly."),
-		cold:     gauge("pool", "pool_cold_start_seconds", "Median time from a worker's creation to its first heartbeat."),
+		ready:     gauge("lane", "lane_ready_jobs", "Jobs ready in the lane's queue (the backlog)."),
+		retrying:  gauge("lane", "lane_retrying_jobs", "Jobs that wait for their next attempt."),
+		busy:      gauge("lane", "lane_running_jobs", "Jobs of the lane that run, on shoulders too."),
+		oldest:    gauge("lane", "lane_oldest_wait_seconds", "How long the oldest ready job has waited."),
+		p95:       gauge("lane", "lane_wait_p95_seconds", "95th percentile of the waits of the last five minutes' first starts."),
+		attained:  gauge("lane", "lane_started_in_time_ratio", "Share of the last five minutes' first starts within the lane's objective; 1 without starts."),
+		objective: gauge("lane", "lane_start_objective_seconds", "The lane's startWithin."),
+		stale:     gauge("lane", "lane_stale", "1 while the broker's answer for the lane is missing or not believed."),
+		replicas:  gauge("pool", "pool_replicas", "Replicas asked for."),
+		target:    gauge("pool", "pool_target_replicas", "Replicas that the last plan asked for."),
+		most:      gauge("pool", "pool_max_replicas", "The pool's max."),
+		working:   gauge("pool", "pool_ready_workers", "Workers with a fresh heartbeat that take jobs."),
+		stuck:     gauge("pool", "pool_stuck_replicas", "Replicas that can't be scheduled, pulled or started."),
+		parked:    gauge("pool", "pool_parked_workers", "Workers that take no new jobs, reversibly."),
+		cold:      gauge("pool", "pool_cold_start_seconds", "Median time from a worker's creation to its first heartbeat."),
 		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_plans_total", Help: "Plans that changed a pool or its reason.",
 		}, []string{"pool", "reason"}),
 		failed: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_failed_ticks_total", Help: "Ticks that could not see or act; the fleet stayed as it was.",
 		}),
+		leads: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "siren", Name: "scaler_leading", Help: "1 on the scaler that leads.",
+		}),
+		refused: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "siren", Name: "scaler_policy_refused", Help: "1 while the policy file says something that can't be followed; an earlier policy stays in force.",
+		}),
 		ticks: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.replicas, m.target, m.parked, m.cold, m.plans, m.failed, m.ticks)
+		r.MustRegister(m.plans, m.failed, m.leads, m.refused, m.ticks)
+		for _, g := range slices.Concat(m.byLane(), m.byPool()) {
+			r.MustRegister(g)
+		}
 	}
 	return m
 }
+
+func (m *Metrics) byLane() []*prometheus.GaugeVec {
+	return []*prometheus.GaugeVec{m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective, m.stale}
+}
+
+func (m *Metrics) byPool() []*prometheus.GaugeVec {
+	return []*prometheus.GaugeVec{m.replicas, m.target, m.most, m.working, m.parked, m.stuck, m.cold}
+}
+
+// lead tells whether this scaler leads.
+func (m *Metrics) lead(is bool) { m.leads.Set(one(is)) }
+
+// one is 1 for true and 0 for false.
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// Refused tells whether the policy file, as it is now, can't be followed.
+func (m *Metrics) Refused(is bool) { m.refused.Set(one(is)) }
 
 // show sets the gauges. Those of lanes and pools that the snapshot doesn't have any more go.
 func (m *Metrics) show(s lanes.Snapshot) {
 	for _, l := range m.shown.Lanes {
 		if !slices.ContainsFunc(s.Lanes, func(n lanes.LaneStatus) bool { return n.Name == l.Name }) {
-			for _, g := range []*prometheus.GaugeVec{m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained} {
+			for _, g := range m.byLane() {
 				g.DeleteLabelValues(l.Name)
 			}
 		}
 	}
 	for _, p := range m.shown.Pools {
 		if !slices.ContainsFunc(s.Pools, func(n lanes.PoolStatus) bool { return n.Name == p.Name }) {
-			for _, g := range []*prometheus.GaugeVec{m.replicas, m.target, m.parked, m.cold} {
+			for _, g := range m.byPool() {
 				g.DeleteLabelValues(p.Name)
 			}
 		}
@@ -78,11 +115,16 @@ func (m *Metrics) show(s lanes.Snapshot) {
 			attained = float64(l.InTime) / float64(l.Started)
 		}
 		m.attained.WithLabelValues(l.Name).Set(attained)
+		m.objective.WithLabelValues(l.Name).Set(l.StartWithin.D().Seconds())
+		m.stale.WithLabelValues(l.Name).Set(one(l.Stale))
 	}
 	for _, p := range s.Pools {
 		m.replicas.WithLabelValues(p.Name).Set(float64(p.Replicas))
 		m.target.WithLabelValues(p.Name).Set(float64(p.Target))
+		m.most.WithLabelValues(p.Name).Set(float64(p.Max))
+		m.working.WithLabelValues(p.Name).Set(float64(p.Ready))
 		m.parked.WithLabelValues(p.Name).Set(float64(p.Parked))
+		m.stuck.WithLabelValues(p.Name).Set(float64(p.Stuck))
 		m.cold.WithLabelValues(p.Name).Set(p.ColdStart.D().Seconds())
 	}
 }
