@@ -1,0 +1,190 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+const (
+	// blindAfter is how long a watch may be broken before what it told is no longer taken for what is.
+	blindAfter = 5 * time.Second
+	byOwner    = "owner" // index of a feed by the UID of an object's controller
+)
+
+// object is a pointer to one kind of Kubernetes object.
+type object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// source is what a typed client offers to read one kind of object, whose list is an L.
+type source[L runtime.Object] interface {
+	List(ctx context.Context, o metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
+}
+
+// feed is an informer without what isn't needed of one: the objects of a kind as the API server tells of them. It tries again every
+// 2 s, where a shared informer waits up to a minute: the fleet stands still meanwhile. And it knows for how long it has been blind.
+type feed[T object] struct {
+	*sight
+	objects   cache.Indexer
+	reflector *cache.Reflector
+}
+
+// newFeed makes a feed of the objects with the labels; run begins to fill it. trim takes off what nobody here reads.
+func newFeed[T object, L runtime.Object](kind string, client any, from source[L], selector string, trim func(T), log *slog.Logger) *feed[T] {
+	var none T
+	f := &feed[T]{
+		sight: &sight{kind: kind, log: log, synced: make(chan struct{})},
+		objects: cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{byOwner: func(o any) ([]string, error) {
+			if owner := metav1.GetControllerOfNoCopy(o.(T)); owner != nil {
+				return []string{string(owner.UID)}, nil
+			}
+			return nil, nil
+		}}),
+	}
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = selector
+			list, err := from.List(ctx, o)
+			if err != nil {
+				f.note(err)
+			}
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = selector
+			w, err := from.Watch(ctx, o)
+			f.note(err)
+			return w, err
+		},
+	}
+	silent := klog.Logger{}
+	f.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), none,
+		&store[T]{Indexer: f.objects, trim: trim, filled: f.filled}, cache.ReflectorOptions{
+			Logger: &silent, Name: kind,
+			Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 2 * time.Second, Steps: 10, Jitter: 0.2},
+		})
+	return f
+}
+
+// run fills the feed until ctx ends.
+func (f *feed[T]) run(ctx context.Context) { f.reflector.RunWithContext(ctx) }
+
+// all is every object. Nobody may change them.
+func (f *feed[T]) all() []T { return typed[T](f.objects.List()) }
+
+// of is the objects that the owner controls.
+func (f *feed[T]) of(owner types.UID) []T {
+	owned, _ := f.objects.ByIndex(byOwner, string(owner)) // fails for an unknown index only
+	return typed[T](owned)
+}
+
+func typed[T any](objects []any) []T {
+	ts := make([]T, len(objects))
+	for i, o := range objects {
+		ts[i] = o.(T)
+	}
+	return ts
+}
+
+// store is what a reflector fills: it trims what comes in.
+type store[T object] struct {
+	cache.Indexer
+	trim   func(T)
+	filled func() // after the first list
+}
+
+func (s *store[T]) trimmed(o any) any {
+	if t, ok := o.(T); ok {
+		t.SetManagedFields(nil)
+		s.trim(t)
+	}
+	return o
+}
+
+// Add puts a new object into the store.
+func (s *store[T]) Add(o any) error { return s.Indexer.Add(s.trimmed(o)) }
+
+// Update puts a changed object into the store.
+func (s *store[T]) Update(o any) error { return s.Indexer.Update(s.trimmed(o)) }
+
+// Replace puts all objects there are into the store.
+func (s *store[T]) Replace(all []any, version string) error {
+	for i := range all {
+		all[i] = s.trimmed(all[i])
+	}
+	err := s.Indexer.Replace(all, version)
+	s.filled()
+	return err
+}
+
+// sight is whether a feed sees the API server.
+type sight struct {
+	kind   string
+	log    *slog.Logger
+	first  sync.Once
+	synced chan struct{} // closed when everything has been seen once
+
+	mu    sync.Mutex
+	since time.Time // of the first failure in a row; zero: it sees
+	cause error     // the last one
+	told  bool      // that it has been blind for long
+}
+
+func (s *sight) filled() { s.first.Do(func() { close(s.synced) }) }
+
+// note remembers what became of one attempt to watch.
+func (s *sight) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cause = err
+	switch {
+	case err == nil:
+		if s.told {
+			s.log.Info("the API server tells of changes again", "kind", s.kind)
+		}
+		s.since, s.told = time.Time{}, false
+	case s.since.IsZero():
+		s.since = time.Now()
+	case !s.told && time.Since(s.since) > blindAfter:
+		s.told = true
+		s.log.Warn("the API server doesn't tell of changes", "kind", s.kind, "error", err)
+	}
+}
+
+// blind says for how long nothing has been told; nil while it has, or when it hasn't been long.
+func (s *sight) blind() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since.IsZero() || time.Since(s.since) <= blindAfter {
+		return nil
+	}
+	return fmt.Errorf("nothing is known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
+}
+
+// missing is why not everything has been seen yet; nil when it has.
+func (s *sight) missing() error {
+	select {
+	case <-s.synced:
+		return nil
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause == nil {
+		return fmt.Errorf("%s: the API server doesn't answer", s.kind)
+	}
+	return fmt.Errorf("%s: %w", s.kind, s.cause)
+}

@@ -1,0 +1,158 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	deletionCost = "controller.kubernetes.io/pod-deletion-cost" // the annotation by which a ReplicaSet picks the pods that go first
+	firstToGo    = "-2147483648"                                // the lowest cost there is: only retired workers get it
+)
+
+// ConflictError is a refused write: the object isn't what the caller saw any more. Look again and decide afresh.
+type ConflictError struct {
+	Object string // such as `pool "general"`
+	Why    string
+}
+
+func (e *ConflictError) Error() string { return e.Object + " has changed meanwhile: " + e.Why }
+
+// Conflict marks the error for callers that don't know this package.
+func (e *ConflictError) Conflict() bool { return true }
+
+// Scale asks for so many replicas, if the pool is still as it was seen; else it is a ConflictError. Shrinking needs as many retired workers
+// as it takes away: they get the lowest deletion cost first, and nobody else has it then, so it is they that the ReplicaSet removes.
+func (f *Fleet) Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error {
+	d, err := f.deployment(pool)
+	if err != nil {
+		return err
+	}
+	if d.ResourceVersion != seen.Version {
+		return conflict(pool, "version %s of Deployment %s was seen, now it is %s", seen.Version, d.Name, d.ResourceVersion)
+	}
+	from := asked(d.Spec.Replicas)
+	if decrease := max(0, from-to); to < 0 || len(remove) != decrease {
+		return fmt.Errorf("scale pool %q from %d to %d: needs the names of %d workers to remove, got %d", pool, from, to, decrease, len(remove))
+	}
+	if to == from {
+		return nil
+	}
+	if len(remove) > 0 {
+		if err := f.nominate(ctx, pool, d, remove); err != nil {
+			return err
+		}
+	}
+	return f.write(ctx, pool, d, to)
+}
+
+// write changes the number of replicas of the very version of the Deployment that was seen.
+func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to int) error {
+	scale, err := f.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: d.Namespace, UID: d.UID, ResourceVersion: d.ResourceVersion},
+		Spec:       autoscalingv1.ScaleSpec{Replicas: int32(to)},
+	}, metav1.UpdateOptions{})
+	if apierrors.IsConflict(err) {
+		return conflict(pool, "%v", err)
+	}
+	if err != nil {
+		return fmt.Errorf("scale Deployment %s from %d to %d: %w", d.Name, asked(d.Spec.Replicas), to, err)
+	}
+	d = d.DeepCopy() // what was told isn't ours to change
+	d.Spec.Replicas, d.ResourceVersion = &scale.Spec.Replicas, scale.ResourceVersion
+	f.written.Mutation(d)
+	return nil
+}
+
+// nominate sees to it that the pods to be removed, and no others, have the lowest deletion cost. A mark that an earlier decision left behind
+// is taken off: its worker may have started afresh, and be busy.
+//
+// Each mark is written on the very version of the pod that was seen, so one that a paused process writes late is refused once the
+// worker has started afresh.
+func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment, remove []string) error {
+	if rollingOut(d, f.replicaSets.of(d.UID)) {
+		return conflict(pool, "a rollout goes on")
+	}
+	pods := f.podsOf(d)
+	chosen := map[string]*corev1.Pod{}
+	for _, name := range remove {
+		i := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.Name == name && p.DeletionTimestamp == nil })
+		if i < 0 {
+			return conflict(pool, "worker %q is gone or leaving", name)
+		}
+		if chosen[name] != nil {
+			return fmt.Errorf("scale pool %q: worker %q is named twice", pool, name)
+		}
+		chosen[name] = pods[i]
+	}
+	for _, p := range pods {
+		if chosen[p.Name] == nil && p.DeletionTimestamp == nil && unready(p) {
+			return conflict(pool, "worker %q runs and isn't ready: it would be removed before a retired one", p.Name)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.marked, func(name string, _ bool) bool {
+		_, there, _ := f.pods.objects.GetByKey(f.namespace + "/" + name)
+		return !there
+	})
+	for _, p := range pods {
+		if chosen[p.Name] == nil && (f.marked[p.Name] || p.Annotations[deletionCost] == firstToGo) {
+			f.log.Info("a worker was to be removed and wasn't: it stays now", "pool", pool, "worker", p.Name)
+			if err := f.mark(ctx, pool, p, false); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range chosen {
+		if p.Annotations[deletionCost] != firstToGo {
+			if err := f.mark(ctx, pool, p, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unready is whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any cost. A worker takes
+// jobs from its first session on, and the kubelet learns that it is ready some seconds later.
+func unready(p *corev1.Pod) bool {
+	runs := slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
+	ready := condition(p, corev1.PodReady)
+	return runs && (ready == nil || ready.Status != corev1.ConditionTrue)
+}
+
+// mark gives the pod the lowest deletion cost, or takes it off, if the pod is still as it was seen. The caller holds mu.
+func (f *Fleet) mark(ctx context.Context, pool string, p *corev1.Pod, first bool) error {
+	cost := "null"
+	if first {
+		cost = `"` + firstToGo + `"`
+		f.marked[p.Name] = true // whatever comes of it
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"resourceVersion":%q,"annotations":{%q:%s}}}`, p.UID, p.ResourceVersion, deletionCost, cost)
+	_, err := f.client.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	switch {
+	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
+		return conflict(pool, "mark worker %s for removal: %v", p.Name, err)
+	case err != nil:
+		return fmt.Errorf("mark worker %s for removal: %w", p.Name, err)
+	case !first:
+		delete(f.marked, p.Name)
+	}
+	return nil
+}
+
+func conflict(pool, why string, args ...any) error {
+	return &ConflictError{Object: fmt.Sprintf("pool %q", pool), Why: fmt.Sprintf(why, args...)}
+}
