@@ -38,11 +38,15 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	r := rabbit{home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2], ctl: keys.Ports[3]}
-	if err := r.writeFiles(o.Config); err != nil {
+	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp), Path: "/"}).String()
+	config, err := s.withTLS(o, keys, "amqps", rabbitTLS)
+	if err == nil {
+		err = r.writeFiles(config)
+	}
+	if err != nil {
 		s.home.close()
 		return nil, fmt.Errorf("RabbitMQ: %w", err)
 	}
-	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp), Path: "/"}).String()
 	s.commands = []command{
 		{
 			name: "epmd", argv: []string{epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)}, env: r.env(),
@@ -50,7 +54,14 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 		},
 		{
 			name: "rabbitmq-server", argv: []string{program}, env: r.env(),
-			ready: func(ctx context.Context) error { return probeAMQP(ctx, r.amqp) },
+			ready: func(ctx context.Context) error {
+				if o.TLS != nil {
+					if err := probeTCP(ctx, keys.Ports[len(keys.Ports)-1]); err != nil {
+						return err
+					}
+				}
+				return probeAMQP(ctx, r.amqp)
+			},
 		},
 	}
 	s.logs = []string{s.home.path("log", keys.Node+".log")}
@@ -77,6 +88,15 @@ func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error
 	}
 	return string(out), nil
 }
+
+// rabbitTLS is the configuration of the listener with TLS.
+const rabbitTLS = `listeners.ssl.local = 127.0.0.1:%d
+ssl_options.cacertfile = %s
+ssl_options.certfile = %s
+ssl_options.keyfile = %s
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+`
 
 // rabbit is where one RabbitMQ has what.
 type rabbit struct {

@@ -21,11 +21,15 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	port := keys.Ports[0]
 	config := s.home.path("redis.conf")
-	if err := os.WriteFile(config, []byte(redisConfig(port, keys.Password, o.Config)), 0o600); err != nil {
+	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port), Path: "/0"}).String()
+	extra, err := s.withTLS(o, keys, "rediss", redisTLS)
+	if err == nil {
+		err = os.WriteFile(config, []byte(redisConfig(port, keys.Password, extra)), 0o600)
+	}
+	if err != nil {
 		s.home.close()
 		return nil, fmt.Errorf("private Redis: %w", err)
 	}
-	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port), Path: "/0"}).String()
 	s.commands = []command{{
 		name: "redis-server", argv: []string{program, config}, env: []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
 		ready: func(ctx context.Context) error { return probeRedis(ctx, port, keys.Password) },
@@ -35,6 +39,14 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	return s, nil
 }
+
+// redisTLS is the configuration of the listener with TLS.
+const redisTLS = `tls-port %d
+tls-ca-cert-file %s
+tls-cert-file %s
+tls-key-file %s
+tls-auth-clients yes
+`
 
 // redisConfig is the file with the password: an argument list would show it to everybody on the machine. The data goes
 // to the directory that it runs in, its own.

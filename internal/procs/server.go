@@ -32,6 +32,9 @@ type ServerOptions struct {
 	Log *slog.Logger
 	// Config is added to the server's configuration file as it is, one setting a line.
 	Config string
+	// TLS has the server listen with TLS too (Server.TLSURL), with a certificate of this authority, and want one from its
+	// clients. For tests.
+	TLS *Authority
 	// Program is the path of rabbitmq-server or redis-server; "": the one of the Debian package.
 	Program string
 }
@@ -40,6 +43,8 @@ type ServerOptions struct {
 type Server struct {
 	// URL is where it listens, with user and password. It stays the same over Kill and Restart.
 	URL string
+	// TLSURL is the same for ServerOptions.TLS, with amqps:// or rediss://; "" without it.
+	TLSURL string
 
 	name string
 	home *home
@@ -70,13 +75,17 @@ type secrets struct {
 	Ports    []int  `json:"ports"`
 }
 
-// newServer opens the directory and reads or makes the secrets; the caller fills in the commands.
+// newServer opens the directory and reads or makes the secrets; the caller fills in the commands. With TLS there is one
+// more port, the last one.
 func newServer(name, subdir string, ports int, o ServerOptions) (*Server, secrets, error) {
 	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	log = log.With(slog.String("server", name))
+	if o.TLS != nil {
+		ports++
+	}
 	h, err := openHome(o.Dir, subdir, log)
 	if err != nil {
 		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)

@@ -2,15 +2,12 @@ package rabbit
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"strconv"
 	"sync"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 const (
@@ -25,17 +22,22 @@ var errConnClosed = errors.New("the connection to RabbitMQ was closed by this pr
 
 // Options says which broker a Conn is for.
 type Options struct {
-	URL  string       // amqp:// or amqps://user:password@host:port/vhost
+	URL  string       // amqp:// or amqps://user:password@host:port/vhost; may be empty with Renew
 	Name string       // shown in the broker's list of connections: what for, and on which worker
 	Log  *slog.Logger // nil: nothing is logged
+
+	// Renew is asked for the URL before every dial, so that rotated credentials, and another host, need no restart; nil: URL
+	// is for good. Its error is a failed attempt like any other; it is logged, so it must not contain a secret.
+	Renew func() (string, error)
+	// TLS is asked before every dial for the CAs to trust and the certificate to show, and its error is treated alike. The
+	// URL must be amqps:// then. nil: amqps:// trusts the CAs of the system and shows no certificate.
+	TLS func() (*tls.Config, error)
 }
 
 // Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
 // jittered pause between attempts (0.1 to 5 s). It is safe for concurrent use.
 type Conn struct {
-	url     string
-	name    string
-	address string // host:port, and /vhost if it isn't the default, for people; the password is in url alone
+	options Options
 	log     *slog.Logger
 
 	ctx    context.Context // ends at Close
@@ -44,34 +46,34 @@ type Conn struct {
 	done   chan struct{} // closed when keep has returned
 
 	mu      sync.Mutex
+	address string        // of the last dial, for people: host:port, and /vhost if it isn't the default; "" before it is known
 	current *session      // nil while there is none
 	lastErr error         // why there is none
 	changed chan struct{} // closed and replaced whenever current changes
 }
 
-// Open prepares a connection; it is dialled at its first use. The error says that the URL is malformed, without citing
-// it, since it carries a password.
+// Open prepares a connection; it is dialled at its first use. The error says that the URL is malformed, or not one for
+// TLS. It doesn't cite the URL, since that carries a password.
 func Open(o Options) (*Conn, error) {
-	uri, err := amqp.ParseURI(o.URL)
-	if err != nil {
-		// Neither the URL nor err may show: a URL that doesn't parse often breaks inside its password.
-		return nil, errors.New("the AMQP URL is malformed: write amqp://user:password@host:5672/vhost, " +
-			"with %-escapes for special characters in user, password and vhost")
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Conn{
-		url:     o.URL,
-		name:    o.Name,
-		address: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)),
+		options: o,
+		log:     o.Log.With(slog.String("connection", o.Name)),
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
-	if uri.Vhost != "/" {
-		c.address += "/" + uri.Vhost
+	if o.URL != "" || o.Renew == nil {
+		t, err := parse(o.URL)
+		if err != nil {
+			return nil, err
+		}
+		if o.TLS != nil && t.uri.Scheme != "amqps" {
+			return nil, errPlain
+		}
+		c.address = t.address()
 	}
-	c.log = o.Log.With(slog.String("connection", o.Name), slog.String("broker", c.address))
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -135,9 +137,25 @@ func (c *Conn) unreachable(cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lastErr == nil {
-		return fmt.Errorf("no connection to RabbitMQ at %s: %w", c.address, cause)
+		return fmt.Errorf("no connection to %s: %w", c.broker(), cause)
 	}
-	return fmt.Errorf("no connection to RabbitMQ at %s (%w): %w", c.address, c.lastErr, cause)
+	return fmt.Errorf("no connection to %s (%w): %w", c.broker(), c.lastErr, cause)
+}
+
+// broker names it in errors. The caller holds mu.
+func (c *Conn) broker() string {
+	if c.address == "" {
+		return "RabbitMQ"
+	}
+	return "RabbitMQ at " + c.address
+}
+
+// say logs what concerns the connection itself, with the broker's address as it is now.
+func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
+	c.mu.Lock()
+	address := c.address
+	c.mu.Unlock()
+	c.log.LogAttrs(context.Background(), level, message, slog.String("broker", address), about)
 }
 
 // channel opens a channel on a live session, waiting for one.
@@ -152,7 +170,7 @@ func (c *Conn) channel(ctx context.Context) (*channel, error) {
 			return ch, nil
 		}
 		if !s.conn.IsClosed() {
-			return nil, fmt.Errorf("open a channel to RabbitMQ at %s: %w", c.address, err)
+			return nil, fmt.Errorf("open a channel to RabbitMQ: %w", err)
 		}
 	}
 }
@@ -170,13 +188,13 @@ func (c *Conn) keep() {
 		}
 		began := time.Now()
 		c.set(s, nil)
-		c.log.Info("connected to RabbitMQ", slog.String("version", s.version()))
+		c.say(slog.LevelInfo, "connected to RabbitMQ", slog.String("version", s.version()))
 		err = s.last(c.ctx)
 		c.set(nil, err)
 		if c.ctx.Err() != nil {
 			return
 		}
-		c.log.Warn("lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
+		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
 		if time.Since(began) >= steadyAfter {
 			pause.reset()
 		}
@@ -191,7 +209,7 @@ func (c *Conn) complain(err error) {
 	c.mu.Unlock()
 	c.set(nil, err)
 	if !known && c.ctx.Err() == nil {
-		c.log.Warn("can't connect to RabbitMQ; trying again and again", slog.Any("error", err))
+		c.say(slog.LevelWarn, "can't connect to RabbitMQ; trying again and again", slog.Any("error", err))
 	}
 }
 
@@ -201,34 +219,4 @@ func (c *Conn) set(s *session, err error) {
 	c.current, c.lastErr = s, err
 	close(c.changed)
 	c.changed = make(chan struct{})
-}
-
-func (c *Conn) dial() (*session, error) {
-	var raw net.Conn
-	release := func() bool { return true }
-	properties := amqp.NewConnectionProperties()
-	properties.SetClientConnectionName(c.name)
-	conn, err := amqp.DialConfig(c.url, amqp.Config{
-		Heartbeat:  heartbeat,
-		Properties: properties,
-		Recovery:   nil, // its stale acks acknowledge other jobs
-		Dial: func(network, addr string) (net.Conn, error) {
-			dialer := net.Dialer{Timeout: dialTimeout}
-			nc, err := dialer.DialContext(c.ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			raw = nc
-			release = context.AfterFunc(c.ctx, func() { _ = nc.Close() }) // Close doesn't wait for a handshake
-			return nc, nc.SetDeadline(time.Now().Add(dialTimeout))        // for the handshakes; amqp091 lifts it
-		},
-	})
-	release()
-	if err != nil {
-		if raw != nil {
-			_ = raw.Close()
-		}
-		return nil, err
-	}
-	return newSession(conn, raw, c.log), nil
 }

@@ -23,10 +23,21 @@ var broker = sync.OnceValues(func() (*procs.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	started = true
-	return procs.StartRabbitMQ(ctx, procs.ServerOptions{})
+	var err error
+	if certificates, err = os.MkdirTemp("", "siren-rabbit-"); err != nil {
+		return nil, err
+	}
+	if authority, err = procs.NewAuthority(certificates); err != nil {
+		return nil, err
+	}
+	return procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: authority})
 })
 
-var started bool
+var (
+	started      bool
+	authority    *procs.Authority // of the broker's certificate, and of its clients'
+	certificates string           // folder of the authority's files
+)
 
 func TestMain(m *testing.M) {
 	status := m.Run()
@@ -37,6 +48,7 @@ func TestMain(m *testing.M) {
 				status = 1
 			}
 		}
+		_ = os.RemoveAll(certificates)
 	}
 	os.Exit(status)
 }

@@ -1,42 +1,109 @@
 package redis_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// TestSentinel finds the shared Redis through a real sentinel.
-func TestSentinel(t *testing.T) {
-	_, _ = fresh(t)
-	u, err := url.Parse(shared.URL)
+// aclConfig has users that Redis and its sentinels know.
+const aclConfig = "user watch on >watch ~* &* +@all\nuser siren on >old-secret ~* &* +@all\nrepl-diskless-sync-delay 0\n"
+
+// startRedis starts a Redis that has aclConfig.
+func startRedis(t *testing.T, config string) (*procs.Server, *goredis.Client) {
+	t.Helper()
+	s, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: aclConfig + config})
 	must(t, err)
-	password, _ := u.User.Password()
+	t.Cleanup(func() { must(t, s.Stop(context.Background())) })
+	return s, rawClient(t, s.URL)
+}
+
+// startSentinel starts a real sentinel whose password is watchman and which knows the Redis at the URL as main.
+func startSentinel(t *testing.T, master string) (address string) {
+	t.Helper()
+	u, err := url.Parse(master)
+	must(t, err)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	port := free.Addr().(*net.TCPAddr).Port
 	must(t, free.Close())
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
-	must(t, os.WriteFile(config, fmt.Appendf(nil, "bind 127.0.0.1\nport %d\nrequirepass watchman\nsentinel monitor main 127.0.0.1 %s 1\nsentinel auth-pass main %s\n",
-		port, u.Port(), password), 0o600))
+	must(t, os.WriteFile(config, fmt.Appendf(nil, "bind 127.0.0.1\nport %d\nrequirepass watchman\nsentinel monitor main 127.0.0.1 %s 1\n"+
+		"sentinel auth-user main watch\nsentinel auth-pass main watch\n", port, u.Port()), 0o600))
 	sentinel := exec.CommandContext(t.Context(), "redis-server", config, "--sentinel")
 	sentinel.Dir = filepath.Dir(config)
 	must(t, sentinel.Start())
 	t.Cleanup(func() { _ = sentinel.Process.Kill(); _ = sentinel.Wait() })
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
 
-	s := open(t, fmt.Sprintf("redis+sentinel://:%s@127.0.0.1:1,127.0.0.1:%d/main?sentinelPassword=watchman", password, port))
-	eventually(t, "the sentinel answers", 5*time.Second, func() bool { return s.Ping(t.Context()) == nil })
-	l := redis.NewLedger(s, discard)
-	claim(t, l, delivery("job", "bulk"), "w", lanes.Granted)
-	if r := get(t, ledgerOn(open(t, shared.URL)), "job"); r.State != lanes.Running {
-		t.Errorf("record %+v", r)
+// A store finds Redis through a real sentinel, follows it to another Redis, and all passwords are rotated on the way.
+func TestSentinel(t *testing.T) {
+	ctx := t.Context()
+	first, raw := startRedis(t, "")
+	u, err := url.Parse(first.URL)
+	must(t, err)
+	_, other := startRedis(t, fmt.Sprintf("replicaof 127.0.0.1 %s\nmasteruser watch\nmasterauth watch\n", u.Port()))
+	eventually(t, "the replica follows", 10*time.Second, func() bool {
+		role, err := raw.Do(ctx, "ROLE").Slice()
+		return err == nil && len(role[2].([]any)) == 1
+	})
+	address := startSentinel(t, first.URL)
+	sentinel := goredis.NewSentinelClient(&goredis.Options{Addr: address, Password: "watchman"})
+	t.Cleanup(func() { _ = sentinel.Close() })
+
+	file := newSecretFile(t)
+	at := "redis+sentinel://127.0.0.1:1," + address + "/main?sentinelPassword="
+	store := openWith(t, file.write(at+"watchman", "siren", "old-secret"), file.renew())
+	eventually(t, "the sentinel answers", 5*time.Second, func() bool { return store.Ping(ctx) == nil })
+	l := redis.NewLedger(store, discard)
+	claim(t, l, delivery("before", "bulk"), "w", lanes.Granted)
+	if raw.Exists(ctx, "siren:job:before").Val() != 1 {
+		t.Error("the claim is somewhere else")
 	}
+
+	must(t, sentinel.Process(ctx, goredis.NewStatusCmd(ctx, "ACL", "SETUSER", "default", "resetpass", ">new-watchman")))
+	for _, r := range []*goredis.Client{raw, other} {
+		must(t, r.Do(ctx, "ACL", "SETUSER", "siren", "resetpass", ">new-secret").Err())
+		must(t, r.Do(ctx, "CLIENT", "KILL", "USER", "siren").Err())
+	}
+	refused := func(why string) {
+		t.Helper()
+		if err := store.Ping(ctx); !errors.Is(err, lanes.ErrAway) || !strings.Contains(err.Error(), why) {
+			t.Errorf("%v; want ErrAway and %q", err, why)
+		}
+	}
+	refused("sentinel " + address + ": WRONGPASS")
+	file.write(at+"new-watchman", "siren", "old-secret")
+	refused("WRONGPASS")
+	file.write(at+"new-watchman", "siren", "new-secret")
+	must(t, store.Ping(ctx))
+
+	eventually(t, "the sentinel knows the other Redis", 20*time.Second, func() bool { return sentinel.Failover(ctx, "main").Err() == nil })
+	eventually(t, "the other Redis is the master", 20*time.Second, func() bool {
+		role, err := other.Do(ctx, "ROLE").Slice()
+		return err == nil && role[0] == "master"
+	})
+	// The first one takes writes for some 8 s more, until the sentinel makes it a replica; they are lost.
+	n := 0
+	eventually(t, "the store claims jobs on the other one", 4*time.Second, func() bool {
+		n++
+		id := fmt.Sprintf("after-%d", n)
+		c, err := l.Claim(ctx, delivery(id, "bulk"), "w", maxCrashes)
+		return err == nil && c.State == lanes.Granted && other.Exists(ctx, "siren:job:"+id).Val() == 1
+	})
 }

@@ -40,15 +40,22 @@ type Store struct {
 }
 
 // Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
-// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does.
-func Open(url string, log *slog.Logger) (*Store, error) {
-	s, err := parseURL(url)
-	if err != nil {
+// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does. The error
+// says that the URL is malformed, or not one for TLS; it doesn't cite it.
+func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
+	r := &remote{log: log}
+	for _, o := range options {
+		o(r)
+	}
+	var err error
+	if r.opened, err = r.parse(url); err != nil {
 		return nil, err
 	}
 	logLibrary(log)
 	life, end := context.WithCancel(context.Background())
-	return &Store{client: s.client(), log: log, life: life, end: end}, nil
+	s := &Store{client: r.client(), log: log, life: life, end: end}
+	r.spawn = s.spawn
+	return s, nil
 }
 
 // Ping is whether Redis answers, and can be written to.
@@ -84,7 +91,7 @@ func failed(doing string, err error) error {
 	case err == nil:
 		return nil
 	case isAway(err):
-		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, err)
+		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, explain(err))
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}

@@ -1,29 +1,19 @@
 package redis
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
-
-	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-)
-
-// An absent Redis must never hold a job up: all timeouts are short, and what failed is tried again once.
-const (
-	dialTimeout  = 2 * time.Second
-	ioTimeout    = 2 * time.Second
-	retryBackoff = 10 * time.Millisecond
-	clientName   = "siren"
 )
 
 // errURL says how a URL is written. It never quotes the one it got, since that may hold a password.
 var errURL = errors.New("the Redis URL can't be read: write it as redis://user:password@host:6379/0, rediss://… for TLS, or " +
 	"redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0; percent-encode special characters in the password")
+
+// errPlain is certificates for a connection that has none.
+var errPlain = errors.New("certificates are given for Redis, but its URL is redis://, which has no TLS: write rediss:// (or rediss+sentinel://)")
 
 // server is what a Redis URL says.
 type server struct {
@@ -97,28 +87,4 @@ func (s *server) parseAuthority(authority string, sentinel bool) bool {
 		s.addrs = append(s.addrs, net.JoinHostPort(host, p))
 	}
 	return sentinel || len(s.addrs) == 1
-}
-
-// client makes the go-redis client for the server. It does no I/O.
-func (s server) client() *goredis.Client {
-	var secure *tls.Config
-	if s.secure {
-		secure = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if s.master != "" {
-		return goredis.NewFailoverClient(&goredis.FailoverOptions{
-			MasterName: s.master, SentinelAddrs: s.addrs, SentinelUsername: s.sentinelUser, SentinelPassword: s.sentinelPassword,
-			Username: s.user, Password: s.password, DB: s.db, TLSConfig: secure,
-			ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true,
-			DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-			MaxRetries: 1, MinRetryBackoff: retryBackoff, MaxRetryBackoff: retryBackoff,
-		})
-	}
-	return goredis.NewClient(&goredis.Options{
-		Addr: s.addrs[0], Username: s.user, Password: s.password, DB: s.db, TLSConfig: secure,
-		ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true,
-		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-		MaxRetries: 1, MinRetryBackoff: retryBackoff, MaxRetryBackoff: retryBackoff,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
 }

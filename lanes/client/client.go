@@ -18,6 +18,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"iter"
@@ -51,6 +52,11 @@ type Options struct {
 	Name     string        // shown in the broker's list of connections; "siren client" when empty
 	Policy   *lanes.Policy // to classify by; nil: the policy in force, read from Redis
 	Log      *slog.Logger  // nil: nothing is logged
+
+	// AMQPTLS and RedisTLS are for amqps:// and rediss:// URLs: the CAs to trust, the certificate to show. nil: the CAs of
+	// the system, and no certificate.
+	AMQPTLS  *tls.Config
+	RedisTLS *tls.Config
 }
 
 // Client puts jobs into lanes. It is safe for concurrent use; its connections are made at their first use and again
@@ -86,16 +92,24 @@ func New(o Options) (*Client, error) {
 		c.classify, c.given = classify, true
 	}
 	var err error
-	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log}); err != nil {
+	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS)}); err != nil {
 		return nil, err
 	}
-	if c.store, err = redis.Open(o.RedisURL, o.Log); err != nil {
+	if c.store, err = redis.Open(o.RedisURL, o.Log, redis.WithTLS(always(o.RedisTLS))); err != nil {
 		c.conn.Close()
 		return nil, err
 	}
 	c.publish = rabbit.NewPublisher(c.conn, 0)
 	c.ledger, c.board = redis.NewLedger(c.store, o.Log), redis.NewBoard(c.store, o.Log)
 	return c, nil
+}
+
+// always is what each dial is told about TLS; nil for nothing.
+func always(c *tls.Config) func() (*tls.Config, error) {
+	if c == nil {
+		return nil
+	}
+	return func() (*tls.Config, error) { return c, nil }
 }
 
 // Close ends the client's connections.

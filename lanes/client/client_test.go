@@ -2,10 +2,13 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -196,10 +199,48 @@ func TestUnsentJobsHaveNoRecord(t *testing.T) {
 	}
 }
 
+func TestTLS(t *testing.T) {
+	pem, err := os.ReadFile(secure.authority.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := secure.authority.Issue("producer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	trust.RootCAs.AppendCertsFromPEM(pem)
+	o := client.Options{AMQPURL: secure.amqpURL, RedisURL: secure.redisURL, AMQPTLS: trust, RedisTLS: trust}
+	c := newClient(t, o)
+	ctx := within(t, 20*time.Second)
+	if _, err := c.Enqueue(ctx, probe("over-tls", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := c.Wait(ctx, "over-tls"); err != nil || r.State != lanes.Completed {
+		t.Errorf("%+v, %v; want it completed", r, err)
+	}
+	for name, forget := range map[string]func(*client.Options){
+		"broker": func(o *client.Options) { o.AMQPTLS = nil },
+		"store":  func(o *client.Options) { o.RedisTLS = nil },
+	} {
+		o := o
+		forget(&o)
+		if _, err := newClient(t, o).Enqueue(within(t, 3*time.Second), probe("untrusted-"+name, nil)); err == nil || !strings.Contains(err.Error(), "isn't trusted") {
+			t.Errorf("%s without the CA: %v", name, err)
+		}
+	}
+}
+
 func TestBadOptions(t *testing.T) {
 	for name, change := range map[string]func(*client.Options){
-		"broker": func(o *client.Options) { o.AMQPURL = "http://u:secret@host" },
-		"store":  func(o *client.Options) { o.RedisURL = "redis://u:secret@host:port" },
+		"broker":             func(o *client.Options) { o.AMQPURL = "http://u:secret@host" },
+		"store":              func(o *client.Options) { o.RedisURL = "redis://u:secret@host:port" },
+		"broker without TLS": func(o *client.Options) { o.AMQPTLS = &tls.Config{} },
+		"store without TLS":  func(o *client.Options) { o.RedisTLS = &tls.Config{} },
 		"policy": func(o *client.Options) {
 			o.Policy = &lanes.Policy{Lanes: []lanes.Lane{{Name: "a", Match: []string{"=="}}}}
 		},

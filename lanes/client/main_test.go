@@ -31,6 +31,12 @@ pools:
 budget: 2
 `
 
+// secure is where the same servers listen with TLS, and who signs their certificates and those of their clients.
+var secure struct {
+	amqpURL, redisURL string
+	authority         *procs.Authority
+}
+
 var discard = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) {
@@ -49,12 +55,20 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{})
+	dir, err := os.MkdirTemp("", "siren-client-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	if secure.authority, err = procs.NewAuthority(dir); err != nil {
+		return 1, err
+	}
+	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: secure.authority})
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, amqp.Stop(context.Background())) }()
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{})
+	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: secure.authority})
 	if err != nil {
 		return 1, err
 	}
@@ -62,6 +76,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := errors.Join(os.Setenv("SIREN_AMQP_URL", amqp.URL), os.Setenv("SIREN_REDIS_URL", store.URL)); err != nil {
 		return 1, err
 	}
+	secure.amqpURL, secure.redisURL = amqp.TLSURL, store.TLSURL
 	stop, err := serve(ctx, amqp.URL, store.URL)
 	if err != nil {
 		return 1, err

@@ -1,0 +1,140 @@
+package rabbit
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Neither the URL nor the parser's error may show: a URL that doesn't parse often breaks inside its password.
+var (
+	errURL = errors.New("the AMQP URL is malformed: write amqp://user:password@host:5672/vhost (amqps:// and 5671 for TLS), " +
+		"with %-escapes for special characters in user, password and vhost")
+	errPlain = errors.New("certificates are given for RabbitMQ, but its URL is amqp://, which has no TLS: write amqps://")
+)
+
+// target is where one dial goes to.
+type target struct {
+	url string
+	uri amqp.URI
+	tls *tls.Config // nil: amqp091-go's own for amqps://, which trusts the CAs of the system
+}
+
+// parse takes the URL apart. Its error never contains any part of it.
+func parse(url string) (target, error) {
+	uri, err := amqp.ParseURI(url)
+	if err != nil {
+		return target{}, errURL
+	}
+	return target{url: url, uri: uri}, nil
+}
+
+// address is host:port, and /vhost if it isn't the default, for people.
+func (t target) address() string {
+	address := net.JoinHostPort(t.uri.Host, strconv.Itoa(t.uri.Port))
+	if t.uri.Vhost != "/" {
+		address += "/" + t.uri.Vhost
+	}
+	return address
+}
+
+// secure is the target with what TLS says now; nil: nothing.
+func (t target) secure(settings func() (*tls.Config, error)) (target, error) {
+	if settings == nil {
+		return t, nil
+	}
+	if t.uri.Scheme != "amqps" {
+		return t, errPlain
+	}
+	config, err := settings()
+	if err != nil {
+		return t, fmt.Errorf("prepare TLS for RabbitMQ: %w", err)
+	}
+	t.tls = config.Clone() // amqp091-go writes the server's name into it
+	if t.tls != nil && t.tls.ServerName == "" {
+		t.tls.ServerName = t.uri.ServerName
+	}
+	return t, nil
+}
+
+// next is the target of the next dial: the URL and the certificates as they are now.
+func (c *Conn) next() (target, error) {
+	url := c.options.URL
+	if c.options.Renew != nil {
+		var err error
+		if url, err = c.options.Renew(); err != nil {
+			return target{}, fmt.Errorf("find out where RabbitMQ is: %w", err)
+		}
+	}
+	t, err := parse(url)
+	if err != nil {
+		return t, err
+	}
+	c.mu.Lock()
+	c.address = t.address()
+	c.mu.Unlock()
+	return t.secure(c.options.TLS)
+}
+
+func (c *Conn) dial() (*session, error) {
+	to, err := c.next()
+	if err != nil {
+		return nil, err
+	}
+	var raw net.Conn
+	release := func() bool { return true }
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(c.options.Name)
+	conn, err := amqp.DialConfig(to.url, amqp.Config{
+		Heartbeat:       heartbeat,
+		Properties:      properties,
+		TLSClientConfig: to.tls,
+		Recovery:        nil, // its stale acks acknowledge other jobs
+		Dial: func(network, addr string) (net.Conn, error) {
+			dialer := net.Dialer{Timeout: dialTimeout}
+			nc, err := dialer.DialContext(c.ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			raw = nc
+			release = context.AfterFunc(c.ctx, func() { _ = nc.Close() }) // Close doesn't wait for a handshake
+			return nc, nc.SetDeadline(time.Now().Add(dialTimeout))        // for the handshakes; amqp091 lifts it
+		},
+	})
+	release()
+	if err != nil {
+		if raw != nil {
+			_ = raw.Close()
+		}
+		return nil, to.explain(err)
+	}
+	return newSession(conn, raw, c.log.With(slog.String("broker", to.address()))), nil
+}
+
+// explain adds to the failure of a dial what there is to do about it.
+func (t target) explain(err error) error {
+	var noTLS tls.RecordHeaderError
+	switch {
+	case code(err) == amqp.AccessRefused, code(err) == amqp.NotAllowed:
+		return fmt.Errorf("RabbitMQ refuses user %q on vhost %q; check the user, its password and its permissions there: %w",
+			t.uri.Username, t.uri.Vhost, err)
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return fmt.Errorf("RabbitMQ's certificate is signed by a CA that isn't trusted here; give that CA's certificate: %w", err)
+	case errors.As(err, new(x509.HostnameError)):
+		return fmt.Errorf("RabbitMQ's certificate is for other names; write one of those as the host in the URL: %w", err)
+	case errors.As(err, &noTLS):
+		return fmt.Errorf("RabbitMQ has no TLS on that port; it usually has it on 5671: %w", err)
+	case strings.Contains(err.Error(), "remote error: tls: "): // the alert's type isn't exported
+		return fmt.Errorf("RabbitMQ wants a client certificate that its CA has signed; give one, and its key: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package redis
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	errOutdated = errors.New("made with credentials of before")
+	errOver     = errors.New("closed by Redis")
+)
+
+// line is a connection in go-redis' pool. Before go-redis hands one out it peeks at its socket, whether Redis has closed
+// it meanwhile, and takes another one then. Through TLS it doesn't: after Redis was restarted, it would try one dead
+// connection after the other. So a line looks itself; and it says when it is outdated.
+type line struct {
+	net.Conn
+	useful func() bool
+	below  syscall.Conn // of TLS; nil without
+}
+
+func newLine(c net.Conn, useful func() bool) *line {
+	l := &line{Conn: c, useful: useful}
+	if secure, ok := c.(*tls.Conn); ok {
+		l.below, _ = secure.NetConn().(syscall.Conn)
+	}
+	return l
+}
+
+// SyscallConn is what go-redis peeks at; its error has the connection dropped. Redis says nothing by itself on a
+// connection of the pool, so what comes over TLS there is its end.
+func (l *line) SyscallConn() (syscall.RawConn, error) {
+	if !l.useful() {
+		return nil, errOutdated
+	}
+	if plain, ok := l.Conn.(syscall.Conn); ok {
+		return plain.SyscallConn()
+	}
+	if l.below != nil {
+		raw, err := l.below.SyscallConn()
+		if err != nil {
+			return nil, err
+		}
+		if !silent(raw) {
+			return nil, errOver
+		}
+	}
+	return looked{}, nil
+}
+
+// Write tells why the connection has failed when Redis has said so: a client certificate is refused only after the
+// handshake, when the first command may be on its way already.
+func (l *line) Write(b []byte) (int, error) {
+	n, err := l.Conn.Write(b)
+	if err != nil && l.below != nil {
+		_ = l.SetReadDeadline(time.Now().Add(retryBackoff))
+		if _, why := l.Read(make([]byte, 1)); isAlert(why) {
+			err = why
+		}
+	}
+	return n, err
+}
+
+// isAlert is whether the other end has ended TLS with a reason. The alert's type isn't exported.
+func isAlert(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "remote error: tls: ")
+}
+
+// looked is a socket with nothing to see.
+type looked struct{}
+
+func (looked) Control(func(uintptr)) error    { return nil }
+func (looked) Read(func(uintptr) bool) error  { return nil }
+func (looked) Write(func(uintptr) bool) error { return nil }
