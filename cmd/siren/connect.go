@@ -4,46 +4,22 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// urls finds RabbitMQ and Redis: flags, then the environment, then the running `siren up`.
-func (a *app) urls() (amqpURL, redisURL string, err error) {
-	amqpURL, redisURL = a.amqpURL, a.redisURL
-	if amqpURL == "" {
-		amqpURL = os.Getenv("SIREN_AMQP_URL")
-	}
-	if redisURL == "" {
-		redisURL = os.Getenv("SIREN_REDIS_URL")
-	}
-	if amqpURL == "" || redisURL == "" {
-		l, ok := running()
-		if amqpURL == "" {
-			amqpURL = l.AMQPURL
-		}
-		if redisURL == "" {
-			redisURL = l.RedisURL
-		}
-		if !ok {
-			return "", "", exit(exitUnreachable, errors.New(
-				"no RabbitMQ and Redis to talk to: start `siren up` in another terminal, or set SIREN_AMQP_URL and SIREN_REDIS_URL"))
-		}
-	}
-	return amqpURL, redisURL, nil
-}
+// store opens Redis for a command that says itself what goes wrong.
+func (a *app) store() (*redis.Store, error) { return a.redisStore(slog.New(slog.DiscardHandler)) }
 
-// store opens Redis.
-func (a *app) store() (*redis.Store, error) {
-	_, url, err := a.urls()
+// redisStore opens Redis for a process that logs what goes wrong.
+func (a *app) redisStore(log *slog.Logger) (*redis.Store, error) {
+	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	s, err := redis.Open(url, slog.New(slog.DiscardHandler))
-	return s, exit(exitUsage, err)
+	return e.store(log)
 }
 
 // effective is the policy in force.
@@ -65,10 +41,9 @@ func unreachable(err error) error {
 
 // broker opens a connection to RabbitMQ, named for what it is for.
 func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
-	url, _, err := a.urls()
+	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	c, err := rabbit.Open(rabbit.Options{URL: url, Name: name, Log: log})
-	return c, exit(exitUsage, err)
+	return e.broker(name, log)
 }

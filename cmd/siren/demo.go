@@ -100,7 +100,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	fleetDone := make(chan error, 1)
 	go func() {
 		fleetDone <- runFleet(fleetCtx, fleet{
-			policy: d.policy, amqpURL: s.amqpURL, redisURL: s.redisURL, dir: filepath.Join(d.dir, "fleet"),
+			policy: d.policy, at: plain(s.amqpURL, s.redisURL), dir: filepath.Join(d.dir, "fleet"),
 			drain: 5 * time.Second, workerArg: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, log: log,
 		})
 	}()

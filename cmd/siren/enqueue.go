@@ -87,7 +87,7 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	amqpURL, redisURL, err := a.urls()
+	servers, err := a.endpoints()
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,9 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Options{AMQPURL: amqpURL, RedisURL: redisURL, Policy: policy, Log: log})
+	c, err := servers.client(client.Options{Policy: policy, Log: log})
 	if err != nil {
-		return exit(exitUsage, err)
+		return err
 	}
 	defer c.Close()
 

@@ -100,8 +100,8 @@ waited for is dead or cancelled, 5 RabbitMQ or Redis can't be reached.`,
 		SilenceUsage:  true,
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default $SIREN_AMQP_URL, else that of siren up)")
-	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default $SIREN_REDIS_URL, else that of siren up)")
+	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default the content of $SIREN_AMQP_URL_FILE, $SIREN_AMQP_URL, else that of siren up)")
+	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default the content of $SIREN_REDIS_URL_FILE, $SIREN_REDIS_URL, else that of siren up)")
 	f.StringVar(&a.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error")
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
 

@@ -91,7 +91,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- runFleet(ctx, fleet{self: self, policy: policy, amqpURL: s.amqpURL, redisURL: s.redisURL, dir: t.TempDir(), drain: 5 * time.Second, log: log})
+		done <- runFleet(ctx, fleet{self: self, policy: policy, at: plain(s.amqpURL, s.redisURL), dir: t.TempDir(), drain: 5 * time.Second, log: log})
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -72,8 +71,11 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	if l, ok := running(); ok {
 		return l.taken()
 	}
-	given := servers{amqpURL: or(a.amqpURL, os.Getenv("SIREN_AMQP_URL")), redisURL: or(a.redisURL, os.Getenv("SIREN_REDIS_URL"))}
-	s, err := a.servers(ctx, given, data, log)
+	at, err := a.given()
+	if err != nil {
+		return err
+	}
+	s, err := a.servers(ctx, servers{amqpURL: at.amqp.url, redisURL: at.redis.url}, data, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
@@ -81,6 +83,8 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 		return err
 	}
 	defer s.stop()
+	at.amqp.fallBack(s.amqpURL)
+	at.redis.fallBack(s.redisURL)
 	forget, err := register(s.amqpURL, s.redisURL)
 	if err != nil {
 		return err
@@ -96,7 +100,7 @@ Ctrl-C stops everything; running jobs may finish for %s. %s
 		workers = filepath.Join(data, "fleet")
 	}
 	return runFleet(ctx, fleet{
-		policy: policy, amqpURL: s.amqpURL, redisURL: s.redisURL, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
+		policy: policy, at: at, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
 	})
 }
 

@@ -25,13 +25,16 @@ import (
 
 // workerFlags is what `siren worker` may be told.
 type workerFlags struct {
-	pool    string
-	name    string
-	listen  string
-	scratch string
-	drain   time.Duration
-	threads int
-	noNice  bool
+	pool     string
+	name     string
+	listen   string
+	scratch  string
+	drain    time.Duration
+	threads  int
+	noNice   bool
+	slots    int            // 0: the policy says all of this
+	shoulder map[string]int // beside slots
+	slot     lanes.SlotLimits
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -41,10 +44,15 @@ func newWorker(a *app) *cobra.Command {
 		Short: "Run jobs with the slots and the shoulder of a pool",
 		Long: `Run jobs with the slots and the shoulder of a pool, until SIGTERM. Then running jobs
 may finish within --drain-timeout; what doesn't is returned to its lane. A second
-SIGTERM returns everything at once.`,
-		Example: "  SIREN_AMQP_URL=amqp://… SIREN_REDIS_URL=redis://… siren worker --pool general",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runWorker(cmd.Context(), f) },
+SIGTERM returns everything at once.
+
+Slots, shoulder and their limits are the pool's of the policy in force, and stay so
+until the worker ends. --slots and what goes with it say them instead, where memory is
+set aside by the same hand that writes the policy, as in a Deployment.`,
+		Example: `  SIREN_AMQP_URL=amqp://… SIREN_REDIS_URL=redis://… siren worker --pool general
+  siren worker --pool general --slots 1 --shoulder express=1 --slot-memory 1Gi --slot-scratch 2Gi`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runWorker(cmd.Context(), f) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.pool, "pool", "", "pool of the policy whose slots this worker has (required)")
@@ -53,6 +61,10 @@ SIGTERM returns everything at once.`,
 	fs.StringVar(&f.scratch, "scratch", "", "folder for the files of running jobs (default under the system's temporary folder)")
 	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after SIGTERM")
 	fs.IntVar(&f.threads, "threads", 0, "threads that one job's media programs may use (0: as many as they like)")
+	fs.IntVar(&f.slots, "slots", 0, "shared slots, instead of those that the policy gives the pool")
+	fs.StringToIntVar(&f.shoulder, "shoulder", nil, "extra slots for one lane, beside --slots: `LANE=N`")
+	fs.TextVar(&f.slot.Memory, "slot-memory", lanes.Bytes(0), "address space of each process of a job, beside --slots: 2Gi (0: the policy's)")
+	fs.TextVar(&f.slot.Scratch, "slot-scratch", lanes.Bytes(0), "size of each file of a job, beside --slots: 4Gi (0: the policy's)")
 	fs.BoolVar(&f.noNice, "no-nice", false, "do not lower the OS priority of less urgent lanes (for benchmarks)")
 	_ = fs.MarkHidden("no-nice")
 	_ = c.MarkFlagRequired("pool")
@@ -67,13 +79,12 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	if f.name == "" {
 		f.name = processName()
 	}
-	_, redisURL, err := a.urls()
+	if err := f.check(); err != nil {
+		return exit(exitUsage, err)
+	}
+	store, err := a.redisStore(log)
 	if err != nil {
 		return err
-	}
-	store, err := redis.Open(redisURL, log)
-	if err != nil {
-		return exit(exitUsage, err)
 	}
 	defer store.Close()
 	consume, err := a.broker("worker "+f.name, log)
@@ -87,8 +98,16 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	}
 	defer publish.Close()
 
+	registry := newRegistry()
+	server, err := ops.Listen(f.listen, ops.Handler(registry, alive, readyOnce(consume)), log)
+	if err != nil {
+		return err
+	}
+	defer stopServer(server)
+	log.Info("metrics and probes", "address", server.Addr)
+
 	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
-	policy, pool, err := awaitPolicy(ctx, board, f.pool, log)
+	policy, pool, err := awaitPolicy(ctx, board, f, log)
 	if err != nil || policy == nil { // told to stop before it began
 		return err
 	}
@@ -98,27 +117,19 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	if err != nil {
 		return err
 	}
-	registry := newRegistry()
 	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), f.pool)
 	taker.Follow(policy)
 	w := worker.New(worker.Options{
 		Name: f.name, Pool: f.pool, Version: buildVersion(),
 		Shared: sharedSlots(taker, pool), Shoulder: shoulderSlots(taker, pool),
 		Handler: handler, Ledger: ledger, Roster: redis.NewRoster(store, log),
-		Policy: policy, Online: consume.Up, Drain: f.drain, Threads: f.threads, NiceOff: f.noNice,
+		Policy: policy, Online: consume.Up, Drain: f.drain, Slot: pool.Slot, Threads: f.threads, NiceOff: f.noNice,
 		Follow: func(e *lanes.Effective) {
 			taker.Follow(e)
 			ledger.SetPolicy(&e.Policy)
 		},
 		Log: log, Metrics: worker.NewMetrics(registry),
 	})
-	server, err := ops.Listen(f.listen, ops.Handler(registry, alive, readyOnce(consume)), log)
-	if err != nil {
-		return err
-	}
-	defer stopServer(server)
-	log.Info("metrics and probes", "address", server.Addr)
-
 	work, stopWork := untilSecondSignal(ctx)
 	defer stopWork()
 	err = w.Run(ctx, work)
@@ -130,21 +141,42 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	return err
 }
 
-// awaitPolicy waits for the scaler to publish a policy that has the pool. There is none when ctx ends first.
-func awaitPolicy(ctx context.Context, board *redis.Board, pool string, log *slog.Logger) (*lanes.Effective, lanes.Pool, error) {
-	said := false
+// check refuses what can't be.
+func (f workerFlags) check() error {
+	for lane, n := range f.shoulder {
+		if n < 1 || len(f.shoulder) > 1 {
+			return fmt.Errorf("--shoulder %s=%d: a worker has one shoulder, with at least one slot, as in express=1", lane, n)
+		}
+	}
+	switch {
+	case f.slots < 0:
+		return fmt.Errorf("--slots %d: give at least 1", f.slots)
+	case f.slots == 0 && (len(f.shoulder) > 0 || f.slot != lanes.SlotLimits{}):
+		return errors.New("--shoulder, --slot-memory and --slot-scratch go with --slots: without it the policy says all of them")
+	}
+	return nil
+}
+
+// awaitPolicy waits for the scaler to publish a policy, and returns it with the pool as this worker is to run it. There is none
+// when ctx ends first. A pool that the policy doesn't have is an error, but waited for by a worker that was told its slots: then
+// whoever started it has told the scaler too.
+func awaitPolicy(ctx context.Context, board *redis.Board, f workerFlags, log *slog.Logger) (*lanes.Effective, lanes.Pool, error) {
+	said := ""
 	for {
 		e, err := board.Policy(ctx)
 		if err == nil {
-			q, ok := e.Policy.Pool(pool)
-			if !ok {
-				return nil, q, exit(exitNotFound, fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, pool, poolNames(&e.Policy)))
+			q, ok := e.Policy.Pool(f.pool)
+			if ok {
+				return &e, f.pooled(q), nil
 			}
-			return &e, q, nil
+			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, f.pool, poolNames(&e.Policy))
+			if f.slots == 0 {
+				return nil, q, exit(exitNotFound, err)
+			}
 		}
-		if !said {
+		if said != err.Error() {
 			log.Info("waiting for the policy: has a scaler published one?", "reason", err)
-			said = true
+			said = err.Error()
 		}
 		select {
 		case <-ctx.Done():
@@ -152,6 +184,21 @@ func awaitPolicy(ctx context.Context, board *redis.Board, pool string, log *slog
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// pooled is the policy's pool with the slots that this worker was told.
+func (f workerFlags) pooled(q lanes.Pool) lanes.Pool {
+	if f.slots == 0 {
+		return q
+	}
+	q.Slots, q.Shoulder = f.slots, f.shoulder
+	if f.slot.Memory > 0 {
+		q.Slot.Memory = f.slot.Memory
+	}
+	if f.slot.Scratch > 0 {
+		q.Slot.Scratch = f.slot.Scratch
+	}
+	return q
 }
 
 func poolNames(p *lanes.Policy) string {

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/polyglot-media/siren/internal/ops"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/scaler"
+)
+
+// scalerProcess is what every scaler runs, whatever its fleet is made of: the loop, the delay forwarder, the sweeping of
+// expired records, metrics and probes.
+type scalerProcess struct {
+	name       string // unique among all processes
+	policy     *lanes.Policy
+	policyFile string // followed when it changes; "": the policy stays
+	broker     func(name string) (*rabbit.Conn, error)
+	store      *redis.Store
+	board      scaler.Board
+	fleet      scaler.Fleet
+	leading    func(ctx context.Context) (bool, error)
+	known      func(ctx context.Context, current []string) ([]string, error) // every lane that there ever was
+	listen     string                                                        // "": no metrics and probes
+	log        *slog.Logger
+}
+
+// run is the process until ctx ends.
+func (s scalerProcess) run(ctx context.Context) error {
+	conns := map[string]*rabbit.Conn{}
+	for _, name := range []string{"topology", "backlog", "forwarder", "forwarder (publish)"} {
+		c, err := s.broker("scaler " + name)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		conns[name] = c
+	}
+	registry := newRegistry()
+	if s.listen != "" {
+		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"])), s.log)
+		if err != nil {
+			return err
+		}
+		defer stopServer(server)
+		s.log.Info("metrics and probes", "address", server.Addr)
+	}
+	if err := s.declare(ctx, conns["topology"], s.policy); err != nil {
+		return err
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0))
+	})
+	ledger := redis.NewLedger(s.store, s.log)
+	ledger.SetPolicy(s.policy)
+	group.Go(func() error { return sweep(ctx, ledger, s.log) })
+	metrics := scaler.NewMetrics(registry)
+	loop := scaler.New(scaler.Options{
+		Name: s.name, Policy: s.policy,
+		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
+		Retries: func(ctx context.Context, lane string) (scaler.Retries, error) {
+			n, next, err := ledger.Retrying(ctx, lane)
+			return scaler.Retries{Count: n, Next: next}, err
+		},
+		Leading: s.leading, Known: s.known, Log: s.log, Metrics: metrics,
+	})
+	group.Go(func() error { return loop.Run(ctx) })
+	if s.policyFile != "" {
+		group.Go(func() error {
+			return followPolicy(ctx, s.policyFile, s.log, metrics, func(p *lanes.Policy) error {
+				if err := s.declare(ctx, conns["topology"], p); err != nil {
+					return err
+				}
+				ledger.SetPolicy(p)
+				loop.Follow(p)
+				return nil
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// declare makes the broker's queues and exchanges as the policy says, once the broker is there.
+func (s scalerProcess) declare(ctx context.Context, c *rabbit.Conn, policy *lanes.Policy) error {
+	known, err := s.known(ctx, policy.LaneNames())
+	if err != nil {
+		s.log.Warn("can't tell which lanes there were before; those that left the policy are not served until this is known", "error", err)
+	}
+	for said := false; ; {
+		err := rabbit.Declare(ctx, c, policy, formerLanes(policy, known))
+		var mismatch *rabbit.MismatchError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &mismatch), ctx.Err() != nil:
+			return err
+		case !said:
+			s.log.Warn("declare the queues; trying again until the broker answers", "error", err)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// formerLanes is those of known that the policy doesn't have any more.
+func formerLanes(p *lanes.Policy, known []string) []string {
+	var former []string
+	for _, k := range known {
+		if _, ok := p.Lane(k); !ok {
+			former = append(former, k)
+		}
+	}
+	return former
+}
+
+// sweep removes what expired records leave in the ledger's indexes, once a minute.
+func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Minute):
+		}
+		if _, err := ledger.Sweep(ctx); err != nil {
+			log.Debug("sweep the ledger", "error", err)
+		}
+	}
+}
