@@ -58,15 +58,19 @@ type Options struct {
 	Tick    time.Duration // 1 s when zero
 }
 
+// manyConflicts in a row are no longer an everyday event.
+const manyConflicts = 30
+
 // Loop observes, decides and applies, once a tick.
 type Loop struct {
-	o        Options
-	policy   atomic.Pointer[lanes.Policy]
-	history  History
-	said     map[string]lanes.Plan // the last plan told of each pool
-	former   []string              // lanes that left the policy
-	revision int64                 // of the policy in force, as far as known
-	leading  bool
+	o         Options
+	policy    atomic.Pointer[lanes.Policy]
+	history   History
+	said      map[string]lanes.Plan // the last plan told of each pool
+	conflicts map[string]int        // plans refused in a row, by pool
+	former    []string              // lanes that left the policy
+	revision  int64                 // of the policy in force, as far as known
+	leading   bool
 }
 
 // New makes a Loop; Run starts it.
@@ -80,7 +84,7 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	l := &Loop{o: o, said: map[string]lanes.Plan{}}
+	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}}
 	l.policy.Store(o.Policy)
 	return l
 }
@@ -129,6 +133,9 @@ func (l *Loop) tick(ctx context.Context) error {
 	}
 	d, h := Decide(policy, o, l.history)
 	l.history = h
+	if leading, err := l.lead(ctx); err != nil || !leading { // looking may have taken long
+		return err
+	}
 	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, policy, d, o))
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.ticks.Observe(time.Since(began).Seconds())
@@ -220,9 +227,10 @@ func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
 			err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove)
 			var changed interface{ Conflict() bool }
 			if errors.As(err, &changed) && changed.Conflict() { // an everyday event: the next tick decides on what is there then
-				l.o.Log.Debug("the pool changed under the plan; deciding afresh", "pool", p.Pool, "error", err)
+				l.conflicted(p, err)
 				continue
 			}
+			delete(l.conflicts, p.Pool)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("pool %s: %d → %d: %w", p.Pool, p.From, p.To, err))
 				continue
@@ -231,6 +239,16 @@ func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
 		l.tell(ctx, p)
 	}
 	return errors.Join(errs...)
+}
+
+// conflicted logs a refused change; one that is refused for long needs somebody to look.
+func (l *Loop) conflicted(p lanes.Plan, err error) {
+	level := slog.LevelDebug
+	if l.conflicts[p.Pool]++; l.conflicts[p.Pool]%manyConflicts == 0 {
+		level = slog.LevelWarn
+	}
+	l.o.Log.Log(context.Background(), level, "the pool isn't as the plan saw it; deciding afresh", "pool", p.Pool,
+		"from", p.From, "to", p.To, "times", l.conflicts[p.Pool], "error", err)
 }
 
 // tell logs and records a plan that changes something, or that is there for another reason than the last one.

@@ -131,11 +131,15 @@ func (l *loopTest) seconds(n int) {
 
 func (l *loopTest) run() {
 	leading := l.o.Leading
+	var tick context.Context // the last one; it asks again before it acts
 	l.o.Leading = func(ctx context.Context) (bool, error) {
-		select {
-		case <-l.turn:
-		case <-l.ctx.Done():
+		if ctx != tick {
+			select {
+			case <-l.turn:
+			case <-l.ctx.Done():
+			}
 		}
+		tick = ctx
 		if leading == nil {
 			return true, nil
 		}
@@ -431,6 +435,22 @@ func TestLoopLeadership(t *testing.T) {
 		l.seconds(3)
 		if len(l.orders) > 0 {
 			t.Errorf("orders %q: it was away and knows nothing of the last hold window", l.orders)
+		}
+	})
+}
+
+// A leader that loses the lead while it looks, or was paused meanwhile, doesn't act on what it saw.
+func TestLoopLeadLostWhileLooking(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		asked := 0
+		l.o.Leading = func(context.Context) (bool, error) {
+			asked++
+			return asked%2 == 1, nil
+		}
+		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.seconds(3)
+		if asked != 6 || len(l.scales)+len(l.orders)+len(l.snapshots) > 0 {
+			t.Errorf("asked %d times for the lead; scaled %q, orders %q, %d snapshots", asked, l.scales, l.orders, len(l.snapshots))
 		}
 	})
 }

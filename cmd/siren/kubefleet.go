@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -57,7 +56,6 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, policy *lanes.Pol
 		return err
 	}
 
-	group, ctx := errgroup.WithContext(ctx)
 	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.kube.selector, Log: log})
 	if err != nil {
 		return exit(exitUnreachable, err)
@@ -69,19 +67,17 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, policy *lanes.Pol
 	if f.kube.state != "" {
 		memory.state = kube.NewState(client, namespace, f.kube.state)
 	}
-	group.Go(func() error {
-		leader.Run(ctx)
-		return nil
-	})
-	group.Go(func() error {
-		return scalerProcess{
-			name: name, policy: policy, policyFile: f.policy, store: store, board: announcingBoard{board, events}, fleet: workers,
-			leading: leader.Leading, known: memory.known,
-			broker: func(name string) (*rabbit.Conn, error) { return a.broker(name, log) },
-			listen: f.listen, log: log,
-		}.run(ctx)
-	})
-	return group.Wait()
+	candidacy, endCandidacy := context.WithCancel(context.WithoutCancel(ctx)) // it ends after all that a leader does
+	var election sync.WaitGroup
+	election.Go(func() { leader.Run(candidacy) })
+	defer election.Wait()
+	defer endCandidacy()
+	return scalerProcess{
+		name: name, policy: policy, policyFile: f.policy, store: store, board: announcingBoard{board, events}, fleet: workers,
+		leading: leader.Leading, known: memory.known,
+		broker: func(name string) (*rabbit.Conn, error) { return a.broker(name, log) },
+		listen: f.listen, log: log,
+	}.run(ctx)
 }
 
 // announcingBoard records a plan on the board, and as an Event for all who watch the Deployment.

@@ -78,6 +78,9 @@ func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to
 // nominate sees to it that the pods to be removed, and no others, have the lowest deletion cost. A mark that an earlier decision left behind
 // is taken off: its worker may have started afresh, and be busy.
 //
+// A mark that was only just written is a conflict too: the ReplicaSet's controller reads by a watch of its own, and would choose other
+// pods if the number came to it first. What this process's watch has seen, that one has most likely seen as well.
+//
 // Each mark is written on the very version of the pod that was seen, so one that a paused process writes late is refused once the
 // worker has started afresh.
 func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment, remove []string) error {
@@ -107,12 +110,14 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 		_, there, _ := f.pods.objects.GetByKey(f.namespace + "/" + name)
 		return !there
 	})
+	fresh := 0 // marks that nobody has seen yet
 	for _, p := range pods {
 		if chosen[p.Name] == nil && (f.marked[p.Name] || p.Annotations[deletionCost] == firstToGo) {
 			f.log.Info("a worker was to be removed and wasn't: it stays now", "pool", pool, "worker", p.Name)
 			if err := f.mark(ctx, pool, p, false); err != nil {
 				return err
 			}
+			fresh++
 		}
 	}
 	for _, p := range chosen {
@@ -120,7 +125,11 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 			if err := f.mark(ctx, pool, p, true); err != nil {
 				return err
 			}
+			fresh++
 		}
+	}
+	if fresh > 0 {
+		return conflict(pool, "%d marks for removal were set or taken off just now; workers go once they have been seen", fresh)
 	}
 	return nil
 }

@@ -26,6 +26,22 @@ func wantWrites(t *testing.T, c *cluster, want ...string) {
 	}
 }
 
+// scaleIn shrinks the general pool as the loop does: decided afresh after each conflict, once the watches have told what was written.
+func scaleIn(t *testing.T, f *Fleet, to int, remove ...string) {
+	t.Helper()
+	var err error
+	for range 3 {
+		var refused *ConflictError
+		if err = f.Scale(t.Context(), "general", look(t, f, "general"), to, remove); !errors.As(err, &refused) {
+			break
+		}
+		synctest.Wait()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestScale(t *testing.T) {
 	t.Run("grows without touching a pod", func(t *testing.T) {
 		inCluster(t, func(t *testing.T, c *cluster) {
@@ -41,9 +57,9 @@ func TestScale(t *testing.T) {
 		inCluster(t, func(t *testing.T, c *cluster) {
 			c.put(slices.Concat(pool("general", "a", "b", "c"), pool("batch", "x"))...)
 			f := c.fleet()
-			if err := f.Scale(t.Context(), "general", look(t, f, "general"), 2, []string{"b"}); err != nil {
-				t.Error(err)
-			}
+			wantConflict(t, f.Scale(t.Context(), "general", look(t, f, "general"), 2, []string{"b"}))
+			wantWrites(t, c, "mark b") // and nothing more before the mark has been seen
+			scaleIn(t, f, 2, "b")
 			wantWrites(t, c, "mark b", "scale siren-worker-general 2")
 			for _, name := range []string{"a", "c", "x"} {
 				if cost, there := c.pod(name).Annotations[deletionCost]; there {
@@ -177,9 +193,7 @@ func TestScaleInBesideOnesThatNeverStarted(t *testing.T) {
 		rs := newSet(d, 3, "v1")
 		c.put(d, rs, newPod(rs, "a"), newPod(rs, "b"), newPod(rs, "c", pending(unschedulable)))
 		f := c.fleet()
-		if err := f.Scale(t.Context(), "general", look(t, f, "general"), 2, []string{"b"}); err != nil {
-			t.Error(err) // c is removed in b's place, and does no work
-		}
+		scaleIn(t, f, 2, "b") // c is removed in b's place, and does no work
 	})
 }
 
@@ -191,9 +205,7 @@ func TestScaleTakesOldMarksOff(t *testing.T) {
 			rs := newSet(d, 3, "v1")
 			c.put(d, rs, newPod(rs, "a", marked), newPod(rs, "b"), newPod(rs, "c", marked))
 			f := c.fleet()
-			if err := f.Scale(t.Context(), "general", look(t, f, "general"), 2, []string{"c"}); err != nil {
-				t.Error(err)
-			}
+			scaleIn(t, f, 2, "c")
 			wantWrites(t, c, "unmark a", "scale siren-worker-general 2")
 		})
 	})
@@ -215,13 +227,9 @@ func TestScaleTakesOldMarksOff(t *testing.T) {
 		inCluster(t, func(t *testing.T, c *cluster) {
 			c.put(pool("general", "a", "b", "c")...)
 			f := c.fleet()
-			if err := f.Scale(t.Context(), "general", look(t, f, "general"), 2, []string{"a"}); err != nil {
-				t.Fatal(err)
-			}
+			scaleIn(t, f, 2, "a")
 			c.remove(c.pod("a"))
-			if err := f.Scale(t.Context(), "general", look(t, f, "general"), 1, []string{"b"}); err != nil {
-				t.Fatal(err)
-			}
+			scaleIn(t, f, 1, "b")
 			wantWrites(t, c, "mark a", "scale siren-worker-general 2", "mark b", "scale siren-worker-general 1")
 			if len(f.marked) != 1 {
 				t.Errorf("remembers %v", f.marked)
