@@ -28,6 +28,14 @@ demo: install build ## watch real media jobs go through three lanes (INPUT=video
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
 	$(GO) test -p 1 -timeout 15m ./... # one package at a time: most of them run servers, and wait for them
 
+.PHONY: e2e
+e2e: install ## end-to-end tests on the cluster that KUBECONFIG names, or in kind (E2E=Pattern runs some); see scripts/e2e
+	scripts/e2e $(E2E)
+
+.PHONY: chart
+chart: ## lint the Helm chart and run its unit tests
+	scripts/chart
+
 .PHONY: race
 race: install ## run all tests with the race detector
 	$(GO) test -race -p 1 -timeout 30m ./...
@@ -48,7 +56,7 @@ generate: ## write the generated docs anew
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are up to date
 	$(GO) mod tidy -diff
-	git diff --exit-code -- docs
+	git diff --exit-code -- docs charts
 
 .PHONY: bench
 bench: install build ## measure Siren beside the raw client library; see docs/benchmarks.md

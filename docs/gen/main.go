@@ -1,5 +1,6 @@
-// Command gen writes the references under docs that follow from the code: metrics.md from the registered metrics, policy.md from
-// the comments and defaults of lanes.Policy. `make verify` fails when they are not up to date.
+// Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the comments and
+// defaults of lanes.Policy, and the chart's VALUES.md, schema and policy defaults from both and from its values.yaml. `make verify`
+// fails when they are not up to date.
 package main
 
 import (
@@ -28,6 +29,13 @@ func main() {
 		log.Fatal(err)
 	}
 	write("docs/policy.md", policy)
+	chart, err := chartFiles(chartDir, "lanes/policy.go")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for path, text := range chart {
+		write(path, text)
+	}
 }
 
 func write(path, text string) {

@@ -1,0 +1,155 @@
+{{/* What the chart has to know of the policy: pools with their slots, and the lanes' objectives. The scaler judges the policy as a whole. */}}
+
+{{/* The policy as JSON, from whichever value it comes. */}}
+{{- define "siren.policy" -}}
+{{- $policy := .Values.policy -}}
+{{- $path := "policy" -}}
+{{- if .Values.policyFile -}}
+{{- $path = "policyFile" -}}
+{{- $policy = fromYaml .Values.policyFile -}}
+{{- if and (hasKey $policy "Error") (eq (len $policy) 1) -}}
+{{- fail (printf "policyFile is not YAML: %s" $policy.Error) -}}
+{{- end -}}
+{{- end -}}
+{{- range $field := list "lanes" "pools" -}}
+{{- $list := get $policy $field -}}
+{{- if or (not (kindIs "slice" $list)) (not $list) -}}
+{{- fail (printf "%s.%s: name at least one" $path $field) -}}
+{{- end -}}
+{{- range $i, $entry := $list -}}
+{{- if not (kindIs "map" $entry) -}}
+{{- fail (printf "%s.%s[%d] must be a map of fields" $path $field $i) -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" (toString $entry.name)) -}}
+{{- fail (printf "%s.%s[%d].name: %q must be lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit" $path $field $i (toString (default "" $entry.name))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $policy -}}
+{{- end -}}
+
+{{/* What a policy leaves out: written from lanes.Default, so that there is one source of it. */}}
+{{- define "siren.policyDefaults" -}}
+{{- .Files.Get "files/policy-defaults.json" -}}
+{{- end -}}
+
+{{/* The lanes as JSON: {"lanes": [{name, startWithin, maxRuntime (milliseconds), maxRuntimeText, home}]}. */}}
+{{- define "siren.lanes" -}}
+{{- $policy := include "siren.policy" . | fromJson -}}
+{{- $defaults := include "siren.policyDefaults" . | fromJson -}}
+{{- $homes := dict -}}
+{{- range $pool := $policy.pools -}}
+{{- range $lane := $pool.lanes -}}
+{{- if hasKey $homes $lane -}}
+{{- fail (printf "policy: lane %q has the homes %q and %q; exactly one pool may name it in lanes" $lane (get $homes $lane) $pool.name) -}}
+{{- end -}}
+{{- $_ := set $homes $lane $pool.name -}}
+{{- end -}}
+{{- end -}}
+{{- $lanes := list -}}
+{{- $names := list -}}
+{{- range $i, $lane := $policy.lanes -}}
+{{- if has $lane.name $names -}}
+{{- fail (printf "policy.lanes[%d].name: %q is there twice" $i $lane.name) -}}
+{{- end -}}
+{{- if not (hasKey $homes $lane.name) -}}
+{{- fail (printf "policy.lanes[%d]: lane %q has no home: name it in the lanes of exactly one pool (a list in your values replaces the chart's as a whole)" $i $lane.name) -}}
+{{- end -}}
+{{- $names = append $names $lane.name -}}
+{{- $at := printf "policy.lanes[%d]" $i -}}
+{{- $max := $lane.maxRuntime | default $defaults.lane.maxRuntime -}}
+{{- $lanes = append $lanes (dict "name" $lane.name "home" (get $homes $lane.name) "maxRuntimeText" $max
+      "startWithin" (include "siren.milliseconds" (dict "path" (printf "%s.startWithin" $at) "value" ($lane.startWithin | default "")))
+      "maxRuntime" (include "siren.milliseconds" (dict "path" (printf "%s.maxRuntime" $at) "value" $max))) -}}
+{{- end -}}
+{{- range $pool := $policy.pools -}}
+{{- range $lane := concat ($pool.lanes | default list) ($pool.guests | default list) (keys ($pool.shoulder | default dict)) -}}
+{{- if not (has $lane $names) -}}
+{{- fail (printf "policy: pool %q names the lane %q, which isn't one of %s (a list in your values replaces the chart's as a whole)" $pool.name $lane (join ", " $names)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "lanes" $lanes | toJson -}}
+{{- end -}}
+
+{{/* The pools as JSON: {"pools": [{name, lanes, guests, max, slots, shoulder (LANE=N or ""), shoulderSlots, memory, scratch (sizes), memoryBytes, scratchBytes,
+     millicores, values}]}. values is `workers` with what `workers.pools.<name>` says instead. */}}
+{{- define "siren.pools" -}}
+{{- $policy := include "siren.policy" . | fromJson -}}
+{{- $defaults := (include "siren.policyDefaults" . | fromJson).pool -}}
+{{- $workers := .Values.workers -}}
+{{- $pools := list -}}
+{{- $names := list -}}
+{{- range $i, $pool := $policy.pools -}}
+{{- $at := printf "policy.pools[%d]" $i -}}
+{{- if has $pool.name $names -}}
+{{- fail (printf "%s.name: %q is there twice" $at $pool.name) -}}
+{{- end -}}
+{{- $names = append $names $pool.name -}}
+
+{{- $slots := include "siren.plain" ($pool.slots | default $defaults.slots) -}}
+{{- if not (regexMatch "^[1-9][0-9]{0,3}$" $slots) -}}
+{{- fail (printf "%s.slots: must be a whole number of at least 1, not %s" $at $slots) -}}
+{{- end -}}
+
+{{- $shoulder := "" -}}
+{{- $shoulderSlots := "0" -}}
+{{- range $lane, $n := $pool.shoulder | default dict -}}
+{{- if $shoulder -}}
+{{- fail (printf "%s.shoulder: is for one lane alone, but names %s" $at (keys $pool.shoulder | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- $shoulderSlots = include "siren.plain" $n -}}
+{{- if not (regexMatch "^[1-9][0-9]{0,3}$" $shoulderSlots) -}}
+{{- fail (printf "%s.shoulder.%s: must be a whole number of at least 1, not %s" $at $lane $shoulderSlots) -}}
+{{- end -}}
+{{- $shoulder = printf "%s=%s" $lane $shoulderSlots -}}
+{{- end -}}
+
+{{- $slot := $pool.slot | default dict -}}
+{{- $memory := include "siren.bytes" (dict "path" (printf "%s.slot.memory" $at) "value" ($slot.memory | default $defaults.slot.memory)) -}}
+{{- $scratch := include "siren.bytes" (dict "path" (printf "%s.slot.scratch" $at) "value" ($slot.scratch | default $defaults.slot.scratch)) -}}
+{{- $cores := toString ($slot.cores | default $defaults.slot.cores) -}}
+{{- if not (and (regexMatch "^[0-9]+(\\.[0-9]+)?$" $cores) (gt (float64 $cores) 0.0)) -}}
+{{- fail (printf "%s.slot.cores: must be a number above 0, not %s" $at $cores) -}}
+{{- end -}}
+
+{{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" (get $workers.pools $pool.name | default dict)) | fromJson -}}
+{{- $pools = append $pools (dict "name" $pool.name "lanes" ($pool.lanes | default list) "guests" ($pool.guests | default list) "max" (include "siren.plain" ($pool.max | default 0)) "values" $values
+      "slots" $slots "shoulder" $shoulder "shoulderSlots" $shoulderSlots
+      "memoryBytes" $memory "memory" (include "siren.size" $memory) "scratchBytes" $scratch "scratch" (include "siren.size" $scratch)
+      "millicores" (mulf (float64 $cores) (float64 $slots) 1000 | ceil | int64 | toString)) -}}
+{{- end -}}
+{{- range $name, $_ := $workers.pools -}}
+{{- if not (has $name $names) -}}
+{{- fail (printf "workers.pools.%s: the policy has no pool %q; it has %s" $name $name (join ", " $names)) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "pools" $pools | toJson -}}
+{{- end -}}
+
+{{/* Maps of two layers as JSON: (dict "base" {…} "over" {…}). What over says wins, also where it says false, 0 or nothing: mergeOverwrite would
+     pass that over. */}}
+{{- define "siren.overlay" -}}
+{{- $all := deepCopy .base -}}
+{{- range $key, $value := .over -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $all $key)) -}}
+{{- $value = include "siren.overlay" (dict "base" (get $all $key) "over" $value) | fromJson -}}
+{{- end -}}
+{{- $_ := set $all $key $value -}}
+{{- end -}}
+{{- toJson $all -}}
+{{- end -}}
+
+{{/* Seconds from SIGTERM to SIGKILL of a pool's workers: (dict "path" "workers" "values" $pool.values). */}}
+{{- define "siren.gracePeriod" -}}
+{{- $drain := include "siren.milliseconds" (dict "path" (printf "%s.drainTimeout" .path) "value" .values.drainTimeout) | int64 -}}
+{{- $grace := .values.terminationGracePeriodSeconds -}}
+{{- if kindIs "invalid" $grace -}}
+{{- add (ceil (divf $drain 1000) | int64) 15 -}}
+{{- else -}}
+{{- if le (mul (int64 $grace) 1000) $drain -}}
+{{- fail (printf "%s.terminationGracePeriodSeconds (%d) must be above drainTimeout (%s): else the kubelet kills jobs that may still finish, and their workers with them. Leave it out for drainTimeout + 15 s" .path (int64 $grace) .values.drainTimeout) -}}
+{{- end -}}
+{{- int64 $grace -}}
+{{- end -}}
+{{- end -}}

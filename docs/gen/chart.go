@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const chartDir = "charts/siren"
+
+// chartFiles is what the generated files of the chart in dir have to be, by their path: VALUES.md and values.schema.json from
+// the comments in values.yaml, and what the policy's schema and defaults are, from the code in policySource.
+func chartFiles(dir, policySource string) (map[string]string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "values.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	root, err := readValues(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("values.yaml: %w", err)
+	}
+	if err := checkPolicy(root); err != nil {
+		return nil, fmt.Errorf("values.yaml: policy:\n%w", err)
+	}
+	schema, err := chartSchema(root, policySource)
+	if err != nil {
+		return nil, err
+	}
+	defaults, err := policyDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		filepath.Join(dir, "VALUES.md"):                  chartReference(root),
+		filepath.Join(dir, "values.schema.json"):         schema,
+		filepath.Join(dir, "files/policy-defaults.json"): defaults,
+	}, nil
+}
+
+// checkPolicy is the error of the policy that the chart brings, if there is one.
+func checkPolicy(root *chartValue) error {
+	i := slices.IndexFunc(root.children, func(v *chartValue) bool { return v.key == "policy" })
+	if i < 0 {
+		return fmt.Errorf("there is none")
+	}
+	text, err := yaml.Marshal(root.children[i].value)
+	if err != nil {
+		return err
+	}
+	_, err = lanes.Parse(text)
+	return err
+}
+
+// policyDefaults is what lanes.Default fills in, for the templates.
+func policyDefaults() (string, error) {
+	p := lanes.Policy{Lanes: make([]lanes.Lane, 1), Pools: make([]lanes.Pool, 1)}
+	p.Default()
+	return indented(map[string]any{
+		"lane":   map[string]any{"maxRuntime": p.Lanes[0].MaxRuntime, "retry": p.Lanes[0].Retry},
+		"pool":   map[string]any{"slots": p.Pools[0].Slots, "slot": p.Pools[0].Slot},
+		"broker": p.Broker,
+	})
+}
+
+func indented(v any) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.String(), err
+}
+
+// chartSchema is values.schema.json, in draft 7, which every Helm 3 knows. Fields that it doesn't name are refused: a typo would
+// be passed over in silence.
+func chartSchema(root *chartValue, policySource string) (string, error) {
+	definitions, err := policySchema(policySource)
+	if err != nil {
+		return "", err
+	}
+	perPool := map[string]any{}
+	for _, v := range root.all() {
+		if v.pool && !v.parent.pool {
+			perPool[v.key] = v.schema(false)
+		}
+	}
+	definitions["WorkersOfPool"] = object("What one pool's workers have instead of what `workers` says", perPool)
+	schema := root.schema(true)
+	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
+	schema["$comment"] = "written by docs/gen from values.yaml and lanes/policy.go"
+	schema["title"] = "Values of the Siren chart"
+	schema["definitions"] = definitions
+	schema["properties"].(map[string]any)["global"] = map[string]any{"type": "object", "description": "Helm's own, when this is a chart's subchart"}
+	return indented(schema)
+}
+
+func object(description string, properties map[string]any) map[string]any {
+	return map[string]any{"type": "object", "description": description, "properties": properties, "additionalProperties": false}
+}
+
+// schema is the JSON Schema of the value and all below it.
+func (v *chartValue) schema(defaults bool) map[string]any {
+	if _, is := v.extra["$ref"]; is {
+		return v.extra
+	}
+	if len(v.children) > 0 {
+		properties := map[string]any{}
+		for _, c := range v.children {
+			properties[c.key] = c.schema(defaults)
+		}
+		return object(v.doc, properties)
+	}
+	s := map[string]any{"description": v.doc}
+	switch d := v.value.(type) {
+	case string:
+		s["type"] = "string"
+	case bool:
+		s["type"] = "boolean"
+	case float64:
+		s["type"] = "number"
+		if d == float64(int64(d)) {
+			s["type"] = "integer"
+		}
+	case []any:
+		s["type"] = "array"
+	case map[string]any:
+		s["type"] = "object"
+	}
+	if defaults && v.value != nil {
+		s["default"] = v.value
+	}
+	maps.Copy(s, v.extra)
+	return s
+}
+
+// chartReference is VALUES.md.
+func chartReference(root *chartValue) string {
+	var b strings.Builder
+	b.WriteString("# Values of the Siren chart\n\n<!-- written by docs/gen: change the comments in values.yaml and run `make generate` -->\n\n" +
+		"[README.md](README.md) explains how they go together. Values that aren't listed here are refused, so that a typo shows.\n" +
+		"Values with a • may also be set for one pool, in `workers.pools.<name>`.\n\n## General\n\n")
+	head := "| value | default | |\n|---|---|---|\n"
+	b.WriteString(head)
+	for _, v := range root.children {
+		if len(v.children) == 0 {
+			b.WriteString(v.row())
+		}
+	}
+	for _, v := range root.children {
+		if len(v.children) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", v.key, v.doc, head)
+		for _, c := range v.all() {
+			b.WriteString(c.row())
+		}
+	}
+	return b.String()
+}
+
+// row is the value's line in VALUES.md.
+func (v *chartValue) row() string {
+	mark, initial := "", v.initial
+	if v.pool {
+		mark = " •"
+	}
+	if initial == "" && len(v.children) == 0 {
+		text, _ := json.Marshal(v.value)
+		if initial = "`" + string(text) + "`"; len(initial) > 80 {
+			initial = "[values.yaml](values.yaml)"
+		}
+	}
+	escape := strings.NewReplacer("|", `\|`)
+	return fmt.Sprintf("| `%s`%s | %s | %s |\n", v.path(), mark, escape.Replace(initial), escape.Replace(v.doc))
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"strings"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// policySchema is the JSON Schema of each struct of the policy, by its name. It says which fields there are and how they are
+// written; what they mean together is lanes.Validate's to judge.
+func policySchema(source string) (map[string]any, error) {
+	docs, err := fieldDocs(source)
+	if err != nil {
+		return nil, err
+	}
+	definitions := map[string]any{}
+	define(reflect.TypeFor[lanes.Policy](), docs, definitions)
+	return definitions, nil
+}
+
+// fieldDocs is the comment of each struct ("Lane") and of each of its fields ("Lane.Name").
+func fieldDocs(source string) (map[string]string, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	docs := map[string]string{}
+	for _, decl := range file.Decls {
+		g, ok := decl.(*ast.GenDecl)
+		if !ok || g.Tok != token.TYPE {
+			continue
+		}
+		name := g.Specs[0].(*ast.TypeSpec).Name.Name
+		docs[name] = strings.TrimSpace(strings.ReplaceAll(g.Doc.Text(), "\n", " "))
+		if s, ok := g.Specs[0].(*ast.TypeSpec).Type.(*ast.StructType); ok {
+			for _, f := range s.Fields.List {
+				docs[name+"."+f.Names[0].Name] = strings.TrimSpace(f.Comment.Text())
+			}
+		}
+	}
+	return docs, nil
+}
+
+// define adds the struct t and those that its fields are made of.
+func define(t reflect.Type, docs map[string]string, definitions map[string]any) {
+	properties, required := map[string]any{}, []string{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		properties[name] = fieldSchema(f.Type, docs[t.Name()+"."+f.Name], docs, definitions)
+		if options == "" {
+			required = append(required, name)
+		}
+	}
+	s := object(docs[t.Name()], properties)
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	definitions[t.Name()] = s
+}
+
+// fieldSchema is the schema of one field. A reference says nothing beside itself in draft 7, so a struct's is its own comment.
+func fieldSchema(t reflect.Type, doc string, docs map[string]string, definitions map[string]any) map[string]any {
+	s := map[string]any{}
+	if doc != "" {
+		s["description"] = doc
+	}
+	switch {
+	case t == reflect.TypeFor[lanes.Duration]():
+		s["type"], s["pattern"] = "string", `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	case t == reflect.TypeFor[lanes.Bytes]():
+		s["type"], s["pattern"], s["minimum"] = []string{"string", "integer"}, `^[0-9]+(Ki|Mi|Gi|Ti)?$`, 0
+	case t.Kind() == reflect.Pointer:
+		return fieldSchema(t.Elem(), doc, docs, definitions)
+	case t.Kind() == reflect.Struct:
+		if definitions[t.Name()] == nil {
+			define(t, docs, definitions)
+		}
+		return map[string]any{"$ref": "#/definitions/" + t.Name()}
+	case t.Kind() == reflect.Slice:
+		s["type"], s["items"] = "array", fieldSchema(t.Elem(), "", docs, definitions)
+	case t.Kind() == reflect.Map:
+		s["type"], s["additionalProperties"] = "object", fieldSchema(t.Elem(), "", docs, definitions)
+	default:
+		name, known := map[reflect.Kind]string{
+			reflect.String: "string", reflect.Int: "integer", reflect.Float64: "number", reflect.Bool: "boolean",
+		}[t.Kind()]
+		if !known {
+			panic(fmt.Sprintf("the policy has a field of type %s: say here how its schema is written", t))
+		}
+		s["type"] = name
+	}
+	return s
+}
