@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,10 @@ import (
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
 )
+
+// mostThreads is how many threads a media program gets by default on a machine with more cores: x264 gains little from more, and each takes
+// some of the slot's memory.
+const mostThreads = 8
 
 // workerFlags is what `siren worker` may be told.
 type workerFlags struct {
@@ -60,7 +65,7 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
 	fs.StringVar(&f.scratch, "scratch", "", "folder for the files of running jobs (default under the system's temporary folder)")
 	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after SIGTERM")
-	fs.IntVar(&f.threads, "threads", 0, "threads that one job's media programs may use (0: as many as they like)")
+	fs.IntVar(&f.threads, "threads", min(runtime.NumCPU(), mostThreads), "threads that one job's media programs may use; each takes memory (0: as many as they like)")
 	fs.IntVar(&f.slots, "slots", 0, "shared slots, instead of those that the policy gives the pool")
 	fs.StringToIntVar(&f.shoulder, "shoulder", nil, "extra slots for one lane, beside --slots: `LANE=N`")
 	fs.TextVar(&f.slot.Memory, "slot-memory", lanes.Bytes(0), "address space of each process of a job, beside --slots: 2Gi (0: the policy's)")

@@ -37,7 +37,11 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 	argv := append(limitArgs(a.task.Limits), program)
 	cmd := exec.CommandContext(ctx, a.h.options.Self, append(argv, args...)...)
 	cmd.Dir = a.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8", noCollector} // no secrets
+	cmd.Env = []string{ // no secrets
+		"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8",
+		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
+		noCollector,
+	}
 	cmd.ExtraFiles = []*os.File{a.input}
 	var stderr tail
 	cmd.Stdout, cmd.Stderr = stdout, &stderr
@@ -134,6 +138,8 @@ func (a *attempt) explain(name string, err error, stderr string) error {
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", limits.Scratch))
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate"):
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
+	case limits.Memory > 0 && says("Error while opening encoder"): // its parameters are ours, and right; it doesn't say when it has no room for its threads
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a slot's memory of %s", limits.Memory))
 	case says("Number of streams exceeds max_streams"):
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input has more than %d streams", maxStreams))
 	case says("No space left on device", "Input/output error"):
