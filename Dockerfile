@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# Two images of one binary, for any platform that Go and Debian know:
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 --target siren        -t …/siren:TAG .
+#   docker buildx build --platform linux/amd64,linux/arm64 --target siren-worker -t …/siren-worker:TAG .
+
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+ARG TARGETOS TARGETARCH VERSION=dev
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY cmd cmd
+COPY internal internal
+COPY lanes lanes
+COPY scaler scaler
+COPY worker worker
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /siren ./cmd/siren
+
+# The control side: the scaler, and the command line for kubectl exec.
+FROM gcr.io/distroless/static-debian12:nonroot AS siren
+COPY --from=build /siren /usr/local/bin/siren
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/siren"]
+
+# The workers: the same with ffmpeg and ffprobe.
+FROM debian:bookworm-slim AS siren-worker
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates ffmpeg \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /siren /usr/local/bin/siren
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/siren"]

@@ -1,0 +1,41 @@
+// Command aid is what the end-to-end tests put beside a container without a shell: it sends a signal to the processes of
+// the pod that have the given name.
+//
+//	aid STOP siren
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+var signals = map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}
+
+func main() {
+	if len(os.Args) != 3 || signals[os.Args[1]] == 0 {
+		fmt.Fprintln(os.Stderr, "usage: aid STOP|CONT|KILL|TERM program")
+		os.Exit(2)
+	}
+	sent := 0
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, path := range names {
+		comm, err := os.ReadFile(path)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || strings.TrimSpace(string(comm)) != os.Args[2] || pid == os.Getpid() {
+			continue
+		}
+		if err := syscall.Kill(pid, signals[os.Args[1]]); err != nil {
+			fmt.Fprintln(os.Stderr, "aid:", err)
+			os.Exit(1)
+		}
+		sent++
+	}
+	fmt.Println("signalled", sent)
+	if sent == 0 {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,125 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Under a steady load one thing after the other is taken away and comes back. The fleet goes on, every job is completed, and
+// each output is there.
+func TestFaults(t *testing.T) {
+	s := newSite(t)
+	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), values{"workers": values{"drainTimeout": "20s"}})
+	r.settled("general", 2, time.Minute)
+	clip := r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	load := func(name string, n int) []lanes.Job {
+		jobs := r.jobs(name, n, lanes.Job{Kind: "transcode", Input: clip})
+		r.enqueue(jobs)
+		r.await("jobs to run", time.Minute, func() (bool, string) {
+			p := r.pool("general")
+			return p.Busy > 0, fmt.Sprintf("%+v", p)
+		})
+		return jobs
+	}
+	done := func(jobs []lanes.Job) map[string]lanes.Record { return r.completed(jobs, 4*time.Minute) }
+	// grows proves that the fleet still follows the lanes.
+	grows := func(name string) {
+		began := time.Now()
+		jobs := r.jobs(name+"-after", 20, lanes.Job{Kind: "transcode", Input: clip})
+		r.enqueue(jobs)
+		r.await("a plan that grows the pool", time.Minute, func() (bool, string) {
+			for _, p := range r.plans("general", began) {
+				if p.To > p.From {
+					return true, ""
+				}
+			}
+			p := r.pool("general")
+			return p.Replicas == p.Max, fmt.Sprintf("%d replicas: %s", p.Replicas, p.Why)
+		})
+		done(jobs)
+	}
+
+	t.Run("leading scaler deleted", func(t *testing.T) {
+		jobs, old := load("leader", 10), r.leader()
+		r.kubectl("delete", "pod", old, "--grace-period=0", "--force", "--wait=false")
+		took := r.await("a new leader that has acted", 15*time.Second, func() (bool, string) {
+			snapshot, err := r.board.Snapshot(r.Context())
+			return err == nil && snapshot.Leader != old && time.Since(snapshot.At) < 3*time.Second, fmt.Sprint(snapshot.Leader, err)
+		})
+		t.Logf("a new leader had acted %.1f s after the old one was killed", took.Seconds())
+		r.uninterrupted(done(jobs))
+		grows("leader")
+	})
+	t.Run("API server restarted", func(t *testing.T) {
+		command := os.Getenv("SIREN_E2E_RESTART_API")
+		if command == "" {
+			t.Skip("SIREN_E2E_RESTART_API doesn't say how to restart this cluster's API server")
+		}
+		jobs := load("api", 10)
+		s.run("bash", "-c", command)
+		r.uninterrupted(done(jobs))
+		grows("api")
+	})
+	t.Run("worker pod deleted in mid-job", func(t *testing.T) {
+		jobs := load("delete", 10)
+		victim := r.busyWorker()
+		r.kubectl("delete", "pod", victim, "--wait=false")
+		r.uninterrupted(done(jobs)) // it finishes what it has: the grace period is long enough
+		grows("delete")
+	})
+	t.Run("worker killed in mid-job", func(t *testing.T) {
+		jobs := load("kill", 10)
+		victim := r.busyWorker()
+		r.kubectl("delete", "pod", victim, "--grace-period=0", "--force", "--wait=false")
+		done(jobs) // its job runs again elsewhere
+		grows("kill")
+	})
+	t.Run("worker pod evicted", func(t *testing.T) {
+		jobs := load("evict", 10)
+		victim := r.busyWorker()
+		r.await("the eviction to be granted", 30*time.Second, func() (bool, string) {
+			err := kubeClient.PolicyV1().Evictions(r.namespace).Evict(r.Context(), &policyv1.Eviction{
+				ObjectMeta: metav1.ObjectMeta{Name: victim, Namespace: r.namespace},
+			})
+			return err == nil, fmt.Sprint(err)
+		})
+		r.uninterrupted(done(jobs))
+		grows("evict")
+	})
+	for _, server := range []string{"rabbitmq", "redis"} {
+		t.Run(server+" pod restarted", func(t *testing.T) {
+			jobs := load(server, 10)
+			r.kubectl("delete", "pod", "siren-"+server+"-0", "--wait=true")
+			r.kubectl("wait", "--for=condition=Ready", "pod/siren-"+server+"-0", "--timeout=90s")
+			done(jobs)
+			grows(server)
+		})
+	}
+	r.settled("general", 2, 3*time.Minute)
+}
+
+// busyWorker is a pod of the general pool that runs a job.
+func (r *release) busyWorker() (pod string) {
+	r.Helper()
+	r.await("a busy worker", time.Minute, func() (bool, string) {
+		workers, _, err := r.roster.Workers(r.Context())
+		for _, w := range workers {
+			if w.Pool == "general" && len(w.Running) > 0 && !w.Draining {
+				pod = w.Worker
+				return true, ""
+			}
+		}
+		return false, fmt.Sprint(len(workers), err)
+	})
+	return pod
+}
