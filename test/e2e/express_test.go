@@ -17,7 +17,7 @@ lanes:
   - {name: standard, startWithin: 10s}
   - {name: bulk, match: [batch=true], startWithin: 30m}
 pools:
-  - {name: general, lanes: [express, standard, bulk], slots: 1, shoulder: {express: 1}, min: 2, max: 2, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.5}}
+  - {name: general, lanes: [express, standard, bulk], slots: 1, shoulder: {express: 1}, min: 2, max: 2, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.25}}
 budget: 3
 storage: [{prefix: "s3://media/", read: true, write: true}]
 `
@@ -28,7 +28,7 @@ lanes:
   - {name: standard, startWithin: 10s}
   - {name: bulk, match: [batch=true], startWithin: 30m}
 pools:
-  - {name: urgent, lanes: [express], slots: 1, min: 1, max: 1, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.5}}
+  - {name: urgent, lanes: [express], slots: 1, min: 1, max: 1, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.25}}
   - {name: general, lanes: [standard, bulk], slots: 1, min: 2, max: 2, slot: *slot}
 budget: 3
 storage: [{prefix: "s3://media/", read: true, write: true}]

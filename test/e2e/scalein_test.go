@@ -154,7 +154,7 @@ func newWaves(r *release) *waves {
 	return &waves{
 		release: r, o: r.observe("general"), all: map[string]lanes.Record{},
 		short: r.storage.put("short.mp4", r.clip("wave.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=4", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
-		long:  r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=25", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
+		long:  r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=70", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
 	}
 }
 

@@ -119,29 +119,34 @@ func (o *observer) saw(p *corev1.Pod, what watch.EventType) (isNew bool) {
 	return isNew
 }
 
-// readLog keeps all that a pod logs, to its end.
+// readLog keeps all that a pod logs, to its end. A stream that breaks before, as when the API server restarts, is read again.
 func (o *observer) readLog(ctx context.Context, pod string) {
 	for ctx.Err() == nil {
 		stream, err := kubeClient.CoreV1().Pods(o.namespace).GetLogs(pod, &corev1.PodLogOptions{Follow: true, Container: "worker"}).Stream(ctx)
-		if err != nil { // it hasn't started yet, or it has gone
-			o.mu.Lock()
-			over := !o.pods[pod].gone.IsZero()
-			o.mu.Unlock()
-			if over {
-				return
+		if err == nil {
+			o.note(pod, nil, true)
+			for lines := bufio.NewScanner(stream); lines.Scan(); {
+				o.note(pod, []string{lines.Text()}, false)
 			}
-			time.Sleep(200 * time.Millisecond)
-			continue
+			_ = stream.Close()
 		}
-		lines := bufio.NewScanner(stream)
-		for lines.Scan() {
-			o.mu.Lock()
-			o.pods[pod].log = append(o.pods[pod].log, lines.Text())
-			o.mu.Unlock()
+		o.mu.Lock()
+		over := !o.pods[pod].told.IsZero() || !o.pods[pod].gone.IsZero()
+		o.mu.Unlock()
+		if over {
+			return
 		}
-		_ = stream.Close()
-		return
+		time.Sleep(200 * time.Millisecond) // it hasn't started yet, or was started again
 	}
+}
+
+func (o *observer) note(pod string, lines []string, afresh bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if afresh {
+		o.pods[pod].log = nil
+	}
+	o.pods[pod].log = append(o.pods[pod].log, lines...)
 }
 
 // since is the changes of replicas after a moment.
