@@ -73,12 +73,13 @@ func RunLimited(args []string) error {
 	return fmt.Errorf("run-limited: %s: %w", path, become(path, argv, *space))
 }
 
-// noCollector is in the environment that run-limited is started with: a collector that began before could ask for memory at any time.
-const noCollector = "GOGC=off"
+// calm is in the environment that run-limited is started with, and taken out of the program's: no garbage collector, no second
+// goroutine at a time, and no goroutine in the place of one that didn't ask. So nothing else happens where become wants nothing to. Should it die all the same, it says so in a line.
+var calm = []string{"GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=none"}
 
 // become limits the address space (0: it doesn't) and executes the program. In between no memory can be had: this process has mapped more
 // than most programs may, and dies of the first block that it asks for. So all that is needed is made before, syscall.Exec, which makes
-// it, is no help, and no garbage collector may run (see noCollector).
+// it, is no help, and no other goroutine may run (see calm).
 func become(path string, argv []string, space uint64) error {
 	file, err := unix.BytePtrFromString(path)
 	if err != nil {
@@ -88,7 +89,7 @@ func become(path string, argv []string, space uint64) error {
 	if err != nil {
 		return err
 	}
-	env, err := syscall.SlicePtrFromStrings(slices.DeleteFunc(os.Environ(), func(v string) bool { return v == noCollector }))
+	env, err := syscall.SlicePtrFromStrings(slices.DeleteFunc(os.Environ(), func(v string) bool { return slices.Contains(calm, v) }))
 	if err != nil {
 		return err
 	}

@@ -230,3 +230,14 @@ func TestPullingOverFromALowerPriority(t *testing.T) {
 		}
 	}
 }
+
+// A launcher that dies before it becomes the program says nothing about the input: the job is tried again.
+func TestLauncherDies(t *testing.T) {
+	b := newBench(t)
+	_, a := b.attempt(t, "slow.mp4", lanes.Limits{Memory: 640 << 20})
+	died := exec.Command("false").Run()
+	expect(t, a.explain("ffprobe", died, "fatal error: runtime: out of memory\n"), lanes.Transient, "run-limited died")
+	expect(t, a.explain("ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), lanes.OverLimit, "memory of 640Mi")
+	expect(t, a.explain("ffmpeg", died, "Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0 - maybe incorrect parameters\n"),
+		lanes.OverLimit, "memory of 640Mi")
+}

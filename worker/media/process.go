@@ -40,8 +40,8 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 	cmd.Env = []string{ // no secrets
 		"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8",
 		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
-		noCollector,
 	}
+	cmd.Env = append(cmd.Env, calm...)
 	cmd.ExtraFiles = []*os.File{a.input}
 	var stderr tail
 	cmd.Stdout, cmd.Stderr = stdout, &stderr
@@ -132,6 +132,8 @@ func (a *attempt) explain(name string, err error, stderr string) error {
 	switch m := pictureSize.FindStringSubmatch(stderr); {
 	case says("run-limited: "):
 		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %s", name, line))
+	case says("fatal error: "): // how a Go program dies: it never became ffmpeg
+		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))
 	case m != nil:
 		return tooManyPixels(m[1], m[2])
 	case signal == syscall.SIGXFSZ, says("File too large"):
