@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -73,12 +74,16 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Leading: s.leading, Known: s.known, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error { return loop.Run(ctx) })
+	var followed atomic.Pointer[lanes.Policy]
+	followed.Store(s.policy)
+	group.Go(func() error { return s.keepDeclared(ctx, conns["topology"], followed.Load) })
 	if s.policyFile != "" {
 		group.Go(func() error {
 			return followPolicy(ctx, s.policyFile, s.log, metrics, func(p *lanes.Policy) error {
 				if err := s.declare(ctx, conns["topology"], p); err != nil {
 					return err
 				}
+				followed.Store(p)
 				ledger.SetPolicy(p)
 				loop.Follow(p)
 				return nil
@@ -86,6 +91,41 @@ func (s scalerProcess) run(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// reconcileEvery is how often the leader sees to it that the queues are there: a broker may come back without its data.
+const reconcileEvery = 5 * time.Second
+
+// keepDeclared makes queues and exchanges anew that somebody, or a broker that lost its data, has removed.
+func (s scalerProcess) keepDeclared(ctx context.Context, c *rabbit.Conn, policy func() *lanes.Policy) error {
+	ticker := time.NewTicker(reconcileEvery)
+	defer ticker.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if leads, err := s.leading(ctx); err != nil || !leads || !c.Up() {
+			continue
+		}
+		look, cancel := context.WithTimeout(ctx, reconcileEvery)
+		known, err := s.known(look, policy().LaneNames())
+		if err == nil {
+			err = rabbit.Declare(look, c, policy(), formerLanes(policy(), known))
+		}
+		cancel()
+		switch {
+		case ctx.Err() != nil, err == nil && said == "":
+		case err == nil:
+			s.log.Info("the broker's queues and exchanges are as the policy says again")
+			said = ""
+		case err.Error() != said:
+			s.log.Warn("the broker's queues and exchanges can't be checked", "error", err)
+			said = err.Error()
+		}
+	}
 }
 
 // declare makes the broker's queues and exchanges as the policy says, once the broker is there.

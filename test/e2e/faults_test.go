@@ -97,12 +97,26 @@ func TestFaults(t *testing.T) {
 		grows("evict")
 	})
 	for _, server := range []string{"rabbitmq", "redis"} {
-		t.Run(server+" pod restarted", func(t *testing.T) {
+		t.Run(server+" restarted", func(t *testing.T) { // with its data
 			jobs := load(server, 10)
-			r.kubectl("delete", "pod", "siren-"+server+"-0", "--wait=true")
-			r.kubectl("wait", "--for=condition=Ready", "pod/siren-"+server+"-0", "--timeout=90s")
+			r.kubectl("exec", "siren-"+server+"-0", "--", "sh", "-c", "kill 1")
+			r.await(server+" to be back", 2*time.Minute, func() (bool, string) {
+				for _, p := range r.pods("app.kubernetes.io/component=" + server) {
+					if c := p.Status.ContainerStatuses; len(c) > 0 && c[0].RestartCount > 0 && c[0].Ready {
+						return true, ""
+					}
+				}
+				return false, "not ready, or not restarted"
+			})
 			done(jobs)
 			grows(server)
+		})
+	}
+	for _, server := range []string{"rabbitmq", "redis"} {
+		t.Run(server+" pod deleted", func(t *testing.T) { // where there is no disk, its data goes with it
+			r.kubectl("delete", "pod", "siren-"+server+"-0", "--wait=true")
+			r.kubectl("wait", "--for=condition=Ready", "pod/siren-"+server+"-0", "--timeout=90s")
+			grows(server + "-new")
 		})
 	}
 	r.settled("general", 2, 3*time.Minute)
