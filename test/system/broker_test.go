@@ -3,6 +3,8 @@ package system_test
 import (
 	"encoding/json"
 	"errors"
+	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -65,4 +67,34 @@ func (s *site) deadLetters() map[string]amqp.Delivery {
 		}
 	})
 	return letters
+}
+
+// Queues that somebody deletes, or a broker that lost its data comes back without, are there again soon, and served.
+func TestQueuesComeBack(t *testing.T) {
+	s := newSite(t, oneWorker)
+	s.scaler()
+	clip := s.put("clip.mp4")
+	before := s.jobs("before", clip, 1)
+	s.publish("express", before...)
+	s.completed(before[0].ID, 30*time.Second)
+	s.broker(func(ch *amqp.Channel) {
+		for _, lane := range []string{"express", "standard", "bulk"} {
+			_, err := ch.QueueDelete("siren.lane."+lane, false, false, false)
+			s.must(err)
+		}
+	})
+	after := s.jobs("after", clip, 2)
+	s.must(s.send(after[0])) // by labels, again until a queue takes it
+	s.await("the queue of lane express", 15*time.Second, func() (bool, string) {
+		there := false
+		s.broker(func(ch *amqp.Channel) {
+			_, err := ch.QueueDeclarePassive("siren.lane.express", true, false, false, false, amqp.Table{})
+			there = err == nil
+		})
+		return there, "no such queue"
+	})
+	s.publish("express", after[1])
+	for _, j := range after {
+		s.completed(j.ID, 30*time.Second)
+	}
 }
