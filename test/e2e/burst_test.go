@@ -12,8 +12,6 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-const burstRuns = 5
-
 // A burst of real transcodes takes a pool from nothing to its ceiling and, when it is over, back. How fast is measured here,
 // as medians; nothing is asserted of the times but that they are there.
 func TestBurst(t *testing.T) {
@@ -22,7 +20,7 @@ func TestBurst(t *testing.T) {
 	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	o := r.observe("general")
 	figures := map[string][]time.Duration{}
-	for run := range burstRuns {
+	for run := range runs {
 		r.settled("general", 0, 3*time.Minute)
 		jobs := r.jobs(fmt.Sprintf("burst%d", run), 24, lanes.Job{Kind: "transcode", Input: clip})
 		began := time.Now()

@@ -54,14 +54,14 @@ func TestExpressUnderASaturatedFleet(t *testing.T) {
 		return waits, runs
 	}
 	beside := func(name string) (waits, runs []time.Duration) {
-		bulk := r.jobs("bulk-"+name, 10, lanes.Job{Kind: "transcode", Input: big, Labels: map[string]string{"batch": "true"}})
+		bulk := r.jobs("bulk-"+name, 6, lanes.Job{Kind: "transcode", Input: big, Labels: map[string]string{"batch": "true"}})
 		r.enqueue(bulk)
 		saturated := func() (bool, string) {
 			p := r.pool("general")
 			return p.Busy == 2, fmt.Sprintf("%+v", p)
 		}
 		r.await("both workers to run bulk jobs", time.Minute, saturated)
-		waits, runs = express(name, 8)
+		waits, runs = express(name, 6)
 		if ok, why := saturated(); !ok {
 			t.Fatalf("the fleet wasn't saturated to the end: %s", why)
 		}

@@ -21,7 +21,7 @@ func TestFaults(t *testing.T) {
 	s := newSite(t)
 	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), values{"workers": values{"drainTimeout": "20s"}})
 	r.settled("general", 2, time.Minute)
-	clip := r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	clip := r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	load := func(name string, n int) []lanes.Job {
 		jobs := r.jobs(name, n, lanes.Job{Kind: "transcode", Input: clip})
 		r.enqueue(jobs)
@@ -35,7 +35,7 @@ func TestFaults(t *testing.T) {
 	// grows proves that the fleet still follows the lanes.
 	grows := func(name string) {
 		began := time.Now()
-		jobs := r.jobs(name+"-after", 20, lanes.Job{Kind: "transcode", Input: clip})
+		jobs := r.jobs(name+"-after", 12, lanes.Job{Kind: "transcode", Input: clip})
 		r.enqueue(jobs)
 		r.await("a plan that grows the pool", time.Minute, func() (bool, string) {
 			for _, p := range r.plans("general", began) {

@@ -144,6 +144,7 @@ func (r *release) workerPodsAreRestricted(t *testing.T) {
 
 // Every set of example values is accepted by the API server, the schemas of the monitoring operator included.
 func TestTemplatesAreAccepted(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	dir := s.run("go", "mod", "download", "-json", "github.com/prometheus-operator/prometheus-operator@v0.85.0")
 	_, dir, _ = strings.Cut(dir, `"Dir": "`)

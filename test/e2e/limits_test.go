@@ -17,6 +17,7 @@ import (
 // Two pools want more than the budget: the part of the more urgent lane comes first, never more pods than the budget, and the
 // reasons say what is waited for.
 func TestBudget(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	r := s.install(strings.NewReplacer("budget: 8", "budget: 4", "guests: [bulk], ", "").Replace(policy))
 	r.settled("general", 1, time.Minute)
@@ -58,6 +59,7 @@ func TestBudget(t *testing.T) {
 
 // Pods that can't be scheduled, or whose image can't be pulled, are named in the reason, and the pool isn't grown further.
 func TestStuckPods(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
@@ -98,6 +100,7 @@ func TestStuckPods(t *testing.T) {
 
 // Another autoscaler on a pool's Deployment is reported, and Siren keeps its hands off until it is gone.
 func TestForeignAutoscaler(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	r := s.install(policy)
 	r.settled("general", 1, time.Minute)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,6 +25,9 @@ var (
 	aidImage    = variable("SIREN_E2E_AID_IMAGE", "versitygw (an S3 server) and test/e2e/aid")
 	brokers     = os.Getenv("SIREN_E2E_VALUES") // a values file that says which images RabbitMQ and Redis have; "": the official ones
 )
+
+// runs is how often what is measured is repeated; medians of 5 are what docs/benchmarks.md tells.
+var runs = 5
 
 var (
 	cluster    *rest.Config
@@ -50,6 +54,9 @@ func TestMain(m *testing.M) {
 func prepare() error {
 	if len(missing) > 0 {
 		return fmt.Errorf("run `make e2e`, which sets these:\n%s", strings.Join(missing, "\n"))
+	}
+	if n, err := strconv.Atoi(os.Getenv("SIREN_E2E_RUNS")); err == nil {
+		runs = n
 	}
 	for _, program := range []string{"kubectl", "helm", "ffmpeg", "ffprobe"} {
 		if _, err := exec.LookPath(program); err != nil {

@@ -52,8 +52,9 @@ func TestScaleInInterruptsNothing(t *testing.T) {
 // The leader is stopped (SIGSTOP) between the retirement of workers and their removal. Another one takes over; when the old one
 // wakes up it does no harm.
 func TestScaleInWithTheLeaderStopped(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
-	r := s.install(manyPods)
+	r := s.install(policy)
 	r.shareProcesses()
 	w := newWaves(r)
 	stopped := ""

@@ -14,6 +14,7 @@ import (
 
 // The scaler's replicas are nobody else's: install, scale to 6, upgrade twice, roll back; a watch sees 6 throughout.
 func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 6"))
 	r.settled("general", 6, time.Minute)
