@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -73,9 +75,9 @@ func TestUpgradesWhileJobsRun(t *testing.T) {
 	})
 	t.Run("slots", func(t *testing.T) { // of one pool: the other isn't rolled
 		r.settled("general", 2, 3*time.Minute)
-		generation := r.deployment("batch").Spec.Template
+		before := r.deployment("batch").Spec.Template
 		r.withPolicy(strings.NewReplacer("min: 1", "min: 2", "slots: 1, shoulder", "slots: 2, shoulder").Replace(policy))
-		if fmt.Sprint(r.deployment("batch").Spec.Template) != fmt.Sprint(generation) {
+		if !equality.Semantic.DeepEqual(r.deployment("batch").Spec.Template, before) {
 			t.Error("the batch pool's pods are rolled, but only general's slots changed")
 		}
 		r.await("workers with 2 slots", 3*time.Minute, func() (bool, string) {
