@@ -7,6 +7,7 @@ type Snapshot struct {
 	At       time.Time    `json:"at"`
 	Leader   string       `json:"leader"`
 	Revision int64        `json:"revision"`
+	Refused  string       `json:"refused,omitempty"` // why the policy as it is written now isn't the one in force
 	Budget   int          `json:"budget"`
 	Lanes    []LaneStatus `json:"lanes"`
 	Pools    []PoolStatus `json:"pools"`

@@ -25,7 +25,11 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	requests := make([]Request, len(p.Pools))
 	for i, q := range p.Pools {
 		ph := h.Pools[q.Name]
-		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns)
+		left := 0
+		if slices.Contains(q.Lanes, p.DefaultLane()) {
+			left = o.readyIn(d.Former)
+		}
+		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns, left)
 		asks[i].remember(&ph, o.At)
 		if o.At.Before(ph.GuestsUntil) && len(q.Guests) > 0 {
 			d.NoGuests = append(d.NoGuests, q.Name)
@@ -54,6 +58,14 @@ func (o Observation) notEmpty(names []string) (full []string) {
 	return full
 }
 
+// readyIn is how many jobs wait in the lanes, as far as the broker answered.
+func (o Observation) readyIn(names []string) (ready int) {
+	for _, name := range names {
+		ready += o.Depths[name].Ready
+	}
+	return ready
+}
+
 // ask is what one pool needs, before the budget is divided.
 type ask struct {
 	view     poolView
@@ -63,6 +75,7 @@ type ask struct {
 	shoulder int          // workers that the reserve and the jobs on shoulders take
 	reserve  int          // the free shoulder slots to be kept
 	reason   lanes.Reason // why now is what it is
+	left     int          // jobs in lanes that left the policy, if this pool sees to it that they are served
 	shut     bool         // takes no guests: a home lane waits
 	stale    string       // a home lane of which the broker's answer isn't believed
 	cold     time.Duration
@@ -78,9 +91,10 @@ type part struct {
 	upTo int // replicas for this lane and the more urgent ones of the pool
 }
 
-// newAsk applies the law to the home lanes of one pool.
-func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string) ask {
-	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold)}
+// newAsk applies the law to the home lanes of one pool. Lanes that left the policy have no home: every worker serves them last, and while
+// jobs are left in them the default lane's home keeps a slot.
+func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string, left int) ask {
+	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold), left: left}
 	aside, shoulders := v.Shoulders()
 	if shoulders > 0 {
 		l, _ := p.Lane(aside)
@@ -114,6 +128,9 @@ func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]La
 	}
 	if a.shut {
 		total += float64(v.guests())
+	}
+	if left > 0 {
+		total = max(total, 1)
 	}
 	a.clamp(workersFor(total, v.Slots))
 	return a

@@ -64,6 +64,7 @@ const manyConflicts = 30
 // Loop observes, decides and applies, once a tick.
 type Loop struct {
 	o         Options
+	refused   atomic.Pointer[string] // why a changed policy isn't followed
 	policy    atomic.Pointer[lanes.Policy]
 	history   History
 	said      map[string]lanes.Plan // the last plan told of each pool
@@ -86,11 +87,19 @@ func New(o Options) *Loop {
 	}
 	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}}
 	l.policy.Store(o.Policy)
+	l.refused.Store(new(string))
 	return l
 }
 
 // Follow has every tick from the next one on act by another policy. It may be called at any time, from any goroutine.
 func (l *Loop) Follow(p *lanes.Policy) { l.policy.Store(p) }
+
+// Refuse tells why a changed policy can't be followed, for all who look; "": nothing is refused (any more). It may be called at any time,
+// from any goroutine.
+func (l *Loop) Refuse(why string) {
+	l.refused.Store(&why)
+	l.o.Metrics.refused.Set(one(why != ""))
+}
 
 // Run ticks until ctx ends. An error of one tick is logged and the next tick tries again: the fleet stays as it is meanwhile.
 func (l *Loop) Run(ctx context.Context) error {
@@ -168,7 +177,7 @@ func (l *Loop) observe(ctx context.Context, policy *lanes.Policy) (Observation, 
 	var o Observation
 	var err error
 	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
-		return o, fmt.Errorf("read the roster: %w", err)
+		return o, fmt.Errorf("look at the workers: %w", err)
 	}
 	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
 		return o, fmt.Errorf("look at the fleet: %w", err)
@@ -278,7 +287,7 @@ func (l *Loop) publish(ctx context.Context, policy *lanes.Policy, d Decision, o 
 		return fmt.Errorf("publish the policy: %w", err)
 	}
 	l.revision = revision
-	d.Snapshot.Leader, d.Snapshot.Revision = l.o.Name, revision
+	d.Snapshot.Leader, d.Snapshot.Revision, d.Snapshot.Refused = l.o.Name, revision, *l.refused.Load()
 	if err := l.o.Board.PutSnapshot(ctx, d.Snapshot); err != nil {
 		return fmt.Errorf("publish the snapshot: %w", err)
 	}

@@ -550,6 +550,38 @@ func TestLoopFormerLanes(t *testing.T) {
 }
 
 // Without an election, a log and metrics it works just as well.
+// Jobs in a lane that left the policy are served though nothing else wakes a pool: the default lane's home keeps a slot for them.
+func TestLoopFormerLanesGetASlot(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		p, err := lanes.Parse([]byte(strings.ReplaceAll(twoPools, "min: 1", "min: 0")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.o.Policy = p
+		l.o.Known = func(context.Context, []string) ([]string, error) { return []string{"bulk", "old", "standard"}, nil }
+		l.has("general", 0)
+		l.has("batch", 0)
+		l.depths["old"] = lanes.Depth{Ready: 3}
+		l.seconds(1)
+		if want := []string{"general 0 → 1 remove [] (version v0)"}; !slices.Equal(l.scales, want) {
+			t.Fatalf("scaled %q, want %q", l.scales, want)
+		}
+		if why := l.plans[0].Why; !strings.Contains(why, "3 jobs wait in lanes that left the policy") {
+			t.Errorf("it says %q", why)
+		}
+		l.has("general", 1)
+		l.seconds(20)
+		if len(l.scales) != 1 || len(l.orders) > 0 {
+			t.Errorf("scaled %q, orders %q while they wait", l.scales, l.orders)
+		}
+		l.depths["old"] = lanes.Depth{}
+		l.seconds(20)
+		if len(l.orders) == 0 {
+			t.Error("the worker stays though they are done")
+		}
+	})
+}
+
 func TestLoopDefaults(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		o := l.o

@@ -84,9 +84,6 @@ func one(is bool) float64 {
 	return 0
 }
 
-// Refused tells whether the policy file, as it is now, can't be followed.
-func (m *Metrics) Refused(is bool) { m.refused.Set(one(is)) }
-
 // show sets the gauges. Those of lanes and pools that the snapshot doesn't have any more go.
 func (m *Metrics) show(s lanes.Snapshot) {
 	for _, l := range m.shown.Lanes {

@@ -128,6 +128,8 @@ func (a ask) waitingOrBusy() string {
 		return strings.Join(inTime, ", and ")
 	case busy > 0:
 		return count(busy, "running job", "running jobs")
+	case a.left > 0:
+		return count(a.left, "job waits", "jobs wait") + " in lanes that left the policy"
 	default:
 		return "nothing waits and nothing runs"
 	}
@@ -156,7 +158,7 @@ func (p part) waits() string {
 }
 
 func (p part) startsInTime() string {
-	return fmt.Sprintf("%s in %s and can start in time on the slots that are there", count(p.in.Backlog, "job waits", "jobs wait"), p.lane)
+	return fmt.Sprintf("%s in %s, not too many for the slots that are there", count(p.in.Backlog, "job waits", "jobs wait"), p.lane)
 }
 
 // count is n with the noun in its right form.

@@ -130,7 +130,7 @@ func TestPlanSentences(t *testing.T) {
 			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 2.2 s each; max is 8"},
 		{
 			"enough is there", "", func(s *scene) { s.workers("general", "standard", "standard", "standard"); s.ready("standard", 3) }, 3, lanes.Busy,
-			"3 jobs wait in standard and can start in time on the slots that are there",
+			"3 jobs wait in standard, not too many for the slots that are there",
 		},
 		{"from zero", "batch", func(s *scene) { s.ready("bulk", 1) }, 1, lanes.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
 		{

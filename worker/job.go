@@ -83,7 +83,7 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 	took := time.Since(began)
 	release()
 	if err == nil {
-		log.Info("completed", "took", took.Round(time.Millisecond))
+		log.Info("completed", "took", took.Round(time.Millisecond).String())
 	}
 
 	cause := context.Cause(ctx)

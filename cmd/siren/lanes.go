@@ -58,6 +58,9 @@ func (s *snapshotView) show(a *app, ctx context.Context, print func(io.Writer, l
 		if old := time.Since(snap.At); old > 10*time.Second {
 			fmt.Fprintf(a.err, "%s no scaler has reported for %s: what follows is old\n", colour(a.err, yellow, "warning:"), short(old))
 		}
+		if snap.Refused != "" {
+			fmt.Fprintf(a.err, "%s the policy as it is written now is refused, and revision %d stays in force: %s\n", colour(a.err, yellow, "warning:"), snap.Revision, snap.Refused)
+		}
 		return print(w, snap)
 	}
 	if !s.watching {

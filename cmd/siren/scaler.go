@@ -56,18 +56,18 @@ retry is due. On Kubernetes a changed policy file is followed without a restart.
 }
 
 func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
-	policy, err := lanes.Load(f.policy)
-	if err != nil {
-		return err
-	}
 	log, err := a.logger(slog.LevelInfo)
 	if err != nil {
 		return err
 	}
 	switch f.fleet {
 	case kubernetesFleet:
-		return a.runKubeFleet(ctx, f, policy, log)
+		return a.runKubeFleet(ctx, f, log)
 	case localFleet:
+		policy, err := lanes.Load(f.policy)
+		if err != nil {
+			return err
+		}
 		at, err := a.endpoints()
 		if err != nil {
 			return err

@@ -19,17 +19,18 @@ import (
 // scalerProcess is what every scaler runs, whatever its fleet is made of: the loop, the delay forwarder, the sweeping of
 // expired records, metrics and probes.
 type scalerProcess struct {
-	name       string // unique among all processes
-	policy     *lanes.Policy
-	policyFile string // followed when it changes; "": the policy stays
-	broker     func(name string) (*rabbit.Conn, error)
-	store      *redis.Store
-	board      scaler.Board
-	fleet      scaler.Fleet
-	leading    func(ctx context.Context) (bool, error)
-	known      func(ctx context.Context, current []string) ([]string, error) // every lane that there ever was
-	listen     string                                                        // "": no metrics and probes
-	log        *slog.Logger
+	name    string // unique among all processes
+	policy  *lanes.Policy
+	source  policySource // of the policy, followed when it changes; nil: the policy stays
+	text    []byte       // that the policy was read from; nil: the source says something else
+	broker  func(name string) (*rabbit.Conn, error)
+	store   *redis.Store
+	board   scaler.Board
+	fleet   scaler.Fleet
+	leading func(ctx context.Context) (bool, error)
+	known   func(ctx context.Context, current []string) ([]string, error) // every lane that there ever was
+	listen  string                                                        // "": no metrics and probes
+	log     *slog.Logger
 }
 
 // run is the process until ctx ends.
@@ -52,8 +53,12 @@ func (s scalerProcess) run(ctx context.Context) error {
 		defer stopServer(server)
 		s.log.Info("metrics and probes", "address", server.Addr)
 	}
-	if err := s.declare(ctx, conns["topology"], s.policy); err != nil {
-		return err
+	declared := s.declare(ctx, conns["topology"], s.policy)
+	if mismatch := (*rabbit.MismatchError)(nil); errors.As(declared, &mismatch) && s.source != nil {
+		s.log.Error("the policy doesn't fit the broker's queues; the fleet runs on what there is until that is mended", "error", declared)
+		s.text = nil // to be applied yet
+	} else if declared != nil {
+		return declared
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -76,10 +81,17 @@ func (s scalerProcess) run(ctx context.Context) error {
 	group.Go(func() error { return loop.Run(ctx) })
 	var followed atomic.Pointer[lanes.Policy]
 	followed.Store(s.policy)
-	group.Go(func() error { return s.keepDeclared(ctx, conns["topology"], followed.Load) })
-	if s.policyFile != "" {
+	var refused atomic.Bool
+	group.Go(func() error {
+		return s.keepDeclared(ctx, conns["topology"], func() (*lanes.Policy, bool) { return followed.Load(), !refused.Load() })
+	})
+	if s.source != nil {
+		refuse := func(why string) {
+			refused.Store(why != "")
+			loop.Refuse(why)
+		}
 		group.Go(func() error {
-			return followPolicy(ctx, s.policyFile, s.log, metrics, func(p *lanes.Policy) error {
+			return followPolicy(ctx, s.source, s.text, s.log, refuse, func(p *lanes.Policy) error {
 				if err := s.declare(ctx, conns["topology"], p); err != nil {
 					return err
 				}
@@ -96,8 +108,9 @@ func (s scalerProcess) run(ctx context.Context) error {
 // reconcileEvery is how often the leader sees to it that the queues are there: a broker may come back without its data.
 const reconcileEvery = 5 * time.Second
 
-// keepDeclared makes queues and exchanges anew that somebody, or a broker that lost its data, has removed.
-func (s scalerProcess) keepDeclared(ctx context.Context, c *rabbit.Conn, policy func() *lanes.Policy) error {
+// keepDeclared makes queues and exchanges anew that somebody, or a broker that lost its data, has removed; not while a changed policy is
+// refused, since then a person may be deleting queues for it.
+func (s scalerProcess) keepDeclared(ctx context.Context, c *rabbit.Conn, wanted func() (p *lanes.Policy, all bool)) error {
 	ticker := time.NewTicker(reconcileEvery)
 	defer ticker.Stop()
 	said := ""
@@ -107,13 +120,14 @@ func (s scalerProcess) keepDeclared(ctx context.Context, c *rabbit.Conn, policy 
 			return nil
 		case <-ticker.C:
 		}
-		if leads, err := s.leading(ctx); err != nil || !leads || !c.Up() {
+		policy, all := wanted()
+		if leads, err := s.leading(ctx); err != nil || !leads || !all || !c.Up() {
 			continue
 		}
 		look, cancel := context.WithTimeout(ctx, reconcileEvery)
-		known, err := s.known(look, policy().LaneNames())
+		known, err := s.known(look, policy.LaneNames())
 		if err == nil {
-			err = rabbit.Declare(look, c, policy(), formerLanes(policy(), known))
+			err = rabbit.Declare(look, c, policy, formerLanes(policy, known))
 		}
 		cancel()
 		switch {

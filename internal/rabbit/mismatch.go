@@ -29,9 +29,9 @@ func (e *MismatchError) Error() string {
 // mend is what to do about it.
 func (e *MismatchError) mend() string {
 	if e.Kind == "exchange" {
-		return fmt.Sprintf("delete the exchange %q and start the scaler again: it declares it anew (jobs published in between are refused, not lost)", e.Name)
+		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds (jobs published in between are refused, not lost)", e.Name)
 	}
-	drain := fmt.Sprintf("let it drain, delete it once it is empty (rabbitmqctl delete_queue --if-empty %s) and start the scaler again: it declares it anew", e.Name)
+	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): the scaler, once it runs, declares it anew within seconds", e.Name)
 	switch e.Argument {
 	case "x-queue-type", "type":
 		return fmt.Sprintf("either set broker.queueType: %s in the policy, or %s", e.Is, drain)

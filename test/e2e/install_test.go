@@ -100,6 +100,7 @@ func (r *release) rightsAreLeast(t *testing.T) {
 		{"siren-scaler", "patch", "", "pods", "", "any", true},
 		{"siren-scaler", "get", "", "secrets", "", "siren-rabbitmq", false},
 		{"siren-scaler", "update", "", "configmaps", "", "siren-state", true},
+		{"siren-scaler", "get", "", "configmaps", "", "siren-policy", true},
 		{"siren-scaler", "update", "", "configmaps", "", "siren-policy", false},
 		{"siren-scaler", "create", "coordination.k8s.io", "leases", "", "", false},
 		{"siren-worker", "list", "", "pods", "", "", false},

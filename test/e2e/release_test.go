@@ -284,8 +284,12 @@ func (r *release) deployment(pool string) *appsv1.Deployment {
 // plans is what was decided for a pool since then, the oldest first.
 func (r *release) plans(pool string, since time.Time) []lanes.Plan {
 	r.Helper()
-	plans, err := r.board.Plans(r.Context(), pool, since, 1000)
-	r.must(err)
+	var plans []lanes.Plan
+	r.await("the plans", time.Minute, func() (bool, string) { // Redis may be on its way back
+		var err error
+		plans, err = r.board.Plans(r.Context(), pool, since, 1000)
+		return err == nil, fmt.Sprint(err)
+	})
 	for i, j := 0, len(plans)-1; i < j; i, j = i+1, j-1 {
 		plans[i], plans[j] = plans[j], plans[i]
 	}

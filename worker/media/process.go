@@ -138,7 +138,8 @@ func (a *attempt) explain(name string, err error, stderr string) error {
 		return tooManyPixels(m[1], m[2])
 	case signal == syscall.SIGXFSZ, says("File too large"):
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", limits.Scratch))
-	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate"):
+	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate",
+		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
 	case limits.Memory > 0 && says("Error while opening encoder"): // its parameters are ours, and right; it doesn't say when it has no room for its threads
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a slot's memory of %s", limits.Memory))

@@ -20,7 +20,7 @@
   summary: No job of lane $lane starts.
   description: >-
     Jobs of lane $lane wait longer than its objective, none of them runs, and none was started in 10 minutes: no live worker serves it, more
-    urgent lanes starve it, or it is paused.
+    urgent lanes starve it.
 - alert: SirenSignalsStale
   severity: warning
   for: 2m
