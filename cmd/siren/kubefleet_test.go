@@ -15,20 +15,12 @@ import (
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // A lane that left the policy is known as long as its name is in Redis or in the ConfigMap; each brings the other up to date.
 func TestLaneMemory(t *testing.T) {
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop(context.Background()) })
-	store, err := redis.Open(server.URL, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
+	server, store := startStore(t)
 	cluster := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "state", Namespace: "media"}})
 	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
 	// process is a scaler that has just begun.
@@ -75,4 +67,43 @@ func TestLaneMemory(t *testing.T) {
 	if all := known(process(), "standard"); !slices.Equal(all, []string{"old", "standard"}) {
 		t.Errorf("a new scaler without Redis: known %v, want also the lane that left", all)
 	}
+}
+
+// A scaler that starts while the policy is wrong goes on with the one in force; without one it says what is wrong.
+func TestStartingPolicy(t *testing.T) {
+	_, store := startStore(t)
+	log := slog.New(slog.DiscardHandler)
+	board := redis.NewBoard(store, log)
+	says := func(text string) policySource {
+		return func(context.Context) ([]byte, error) { return []byte(text), nil }
+	}
+	if _, _, err := startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err == nil || !strings.Contains(err.Error(), "lanes") {
+		t.Errorf("a wrong policy and none in force: %v", err)
+	}
+	p, text, err := startingPolicy(t.Context(), says(small), board, log)
+	if err != nil || p.Budget != 3 || string(text) != small {
+		t.Fatalf("a right one: %v %q %v", p, text, err)
+	}
+	if _, err := board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p}); err != nil {
+		t.Fatal(err)
+	}
+	if p, text, err = startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 || text != nil {
+		t.Errorf("a wrong one, and one in force: %v %q %v", p, text, err)
+	}
+}
+
+// startStore starts a Redis for the test.
+func startStore(t *testing.T) (*procs.Server, *redis.Store) {
+	t.Helper()
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	store, err := redis.Open(server.URL, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return server, store
 }
