@@ -120,12 +120,12 @@ func TestReadValuesRefuses(t *testing.T) {
 }
 
 // The permissions of the RabbitMQ users are written where the chart makes them, and where people read them.
-func TestChartReadmeHasThePermissions(t *testing.T) {
+func TestDocsHaveThePermissions(t *testing.T) {
 	template, err := os.ReadFile("../../" + chartDir + "/templates/_bundled.tpl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("../../" + chartDir + "/README.md")
+	page, err := os.ReadFile("../../docs/kubernetes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,8 +134,8 @@ func TestChartReadmeHasThePermissions(t *testing.T) {
 		t.Fatalf("found %d permissions in the template, not those of scaler, worker and producer", len(permissions))
 	}
 	for _, p := range permissions {
-		if want := "'" + strings.ReplaceAll(p[1], `\\`, `\`) + "'"; !strings.Contains(string(readme), want) {
-			t.Errorf("README.md doesn't have %s", want)
+		if want := "'" + strings.ReplaceAll(p[1], `\\`, `\`) + "'"; !strings.Contains(string(page), want) {
+			t.Errorf("docs/kubernetes.md doesn't have %s", want)
 		}
 	}
 }
