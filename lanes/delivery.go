@@ -12,7 +12,7 @@ type Delivery struct {
 	EnqueuedAt time.Time // first put into any lane; zero for a foreign job that doesn't say
 	ReadyAt    time.Time // last put into its lane
 	Attempt    int       // 1 for the first; attempts that ended without a fault of the job's are not counted
-	Replay     int       // how often an operator has replayed it from the dead letters
+	Replay     int       // number of this copy of the message, 0 the first; an older one than the record's is superseded
 	Body       []byte    // the wire form as it came
 	Unknown    []string  // top-level fields of the wire form that nobody knows
 	Err        error     // why this message can never run (Decode), nil for a job

@@ -6,7 +6,8 @@ import "time"
 type Heartbeat struct {
 	Worker   string              `json:"worker"` // pod name, or pool and number for a local process
 	Pool     string              `json:"pool"`
-	At       time.Time           `json:"at"` // by the roster's clock, not the worker's
+	At       time.Time           `json:"at"`             // by the roster's clock, not the worker's
+	Began    time.Time           `json:"began,omitzero"` // when the worker did, by its own clock
 	Version  string              `json:"version,omitempty"`
 	Revision int64               `json:"revision"` // of the policy it follows
 	Slots    int                 `json:"slots"`    // shared ones
@@ -57,4 +58,16 @@ type Effective struct {
 	Turns    map[string]string `json:"turns,omitempty"`    // promoted lane → the lane it takes turns with
 	NoGuests []string          `json:"noGuests,omitempty"` // pools that take no new guest jobs for now
 	Former   []string          `json:"former,omitempty"`   // lanes that left the policy and aren't empty: still served, last
+	// What Policy would be without the tunings, as it is written; nil when no tuning is there.
+	File    *Policy      `json:"file,omitempty"`
+	Tunings []Tuning     `json:"tunings,omitempty"` // in force, in the order in which they were made
+	Idle    []IdleTuning `json:"idle,omitempty"`    // not in force, and why
+}
+
+// Written is the policy as it is written, without tunings.
+func (e *Effective) Written() *Policy {
+	if e.File != nil {
+		return e.File
+	}
+	return &e.Policy
 }

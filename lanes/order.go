@@ -6,6 +6,7 @@ import "slices"
 // its guests, then former lanes. A slot counts its turns: on every other one a promoted lane stands directly before the
 // lane that it takes turns with, so each of the two gets every other job (with several promoted to the same lane, each gets
 // its part; a lane promoted to a promoted one shares that one's turns). Guests that are shut out stay so unless they take turns here.
+// Paused lanes aren't in it.
 func (e *Effective) TakeOrder(pool string, turn int) []string {
 	q, ok := e.Policy.Pool(pool)
 	if !ok {
@@ -21,6 +22,7 @@ func (e *Effective) TakeOrder(pool string, turn int) []string {
 	if slices.Contains(q.Lanes, e.Policy.DefaultLane()) {
 		order = append(order, e.Former...)
 	}
+	order = slices.DeleteFunc(order, e.Policy.Paused)
 	for _, lane := range slices.Clone(order) {
 		if slices.Contains(order, e.Turns[lane]) {
 			continue // not a lane that gives turns away, but one that takes them

@@ -28,6 +28,7 @@ type Lane struct {
 	MaxCrashes  int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
 	Promote     *Promote `json:"promote,omitempty"`    // takes turns with a more urgent lane while its oldest job waits too long
 	Retry       Retries  `json:"retry,omitempty"`      // how a failed job is tried again
+	Paused      bool     `json:"paused,omitempty"`     // no job of it is taken and the scaler doesn't size for it; what runs goes on
 }
 
 // Promote lets a lane take turns with a more urgent one while its oldest job has waited longer than After.
@@ -56,6 +57,7 @@ type Pool struct {
 	Max      int            `json:"max"`                // the most workers
 	Hold     Duration       `json:"hold,omitempty"`     // how long the largest plan is kept before the pool shrinks; 0: 3 cold starts, within 5s and 5m
 	Slot     SlotLimits     `json:"slot,omitempty"`     // what one running job may use
+	Held     bool           `json:"held,omitempty"`     // the scaler leaves the number of its workers as it is
 }
 
 // SlotLimits bounds what one running job may use.
@@ -124,11 +126,26 @@ func (p *Policy) Rank(lane string) int {
 	return len(p.Lanes)
 }
 
+// Paused is whether nobody may take a job of the lane. A lane that the policy doesn't have isn't.
+func (p *Policy) Paused(lane string) bool {
+	l, _ := p.Lane(lane)
+	return l.Paused
+}
+
 // LaneNames lists the lanes, most urgent first.
 func (p *Policy) LaneNames() []string {
 	names := make([]string, len(p.Lanes))
 	for i, l := range p.Lanes {
 		names[i] = l.Name
+	}
+	return names
+}
+
+// PoolNames lists the pools in the policy's order.
+func (p *Policy) PoolNames() []string {
+	names := make([]string, len(p.Pools))
+	for i, q := range p.Pools {
+		names[i] = q.Name
 	}
 	return names
 }

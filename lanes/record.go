@@ -1,19 +1,21 @@
 package lanes
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // State is where a job is in its life.
 type State string
 
 // The states of a job record.
 const (
-	Queued     State = "queued"     // in its lane
-	Running    State = "running"    // claimed by a worker whose lease holds
-	Retrying   State = "retrying"   // failed; waits for its next attempt
-	Completed  State = "completed"  // its output is committed
-	Dead       State = "dead"       // can't succeed; in the dead letters with its reason
-	Cancelled  State = "cancelled"  // called off by a person
-	Superseded State = "superseded" // carried on by a fresh copy of the message
+	Queued    State = "queued"    // in its lane
+	Running   State = "running"   // claimed by a worker whose lease holds
+	Retrying  State = "retrying"  // failed; waits for its next attempt
+	Completed State = "completed" // its output is committed
+	Dead      State = "dead"      // can't succeed; in the dead letters with its reason
+	Cancelled State = "cancelled" // called off by a person
 )
 
 // Final is whether nothing more happens to a job by itself.
@@ -30,6 +32,8 @@ type Record struct {
 	Labels     map[string]string `json:"labels,omitempty"`
 	Input      string            `json:"input,omitempty"`
 	Output     string            `json:"output,omitempty"`
+	Params     json.RawMessage   `json:"params,omitempty"`
+	Overwrite  bool              `json:"overwrite,omitempty"`
 	EnqueuedAt time.Time         `json:"enqueuedAt"`          // first seen
 	ReadyAt    time.Time         `json:"readyAt,omitzero"`    // last put into its lane
 	StartedAt  time.Time         `json:"startedAt,omitzero"`  // first start
@@ -38,13 +42,18 @@ type Record struct {
 	Wait       Duration          `json:"wait,omitempty"`      // ready to first start
 	Attempts   int               `json:"attempts,omitempty"`  // starts, taken-over ones included
 	Crashes    int               `json:"crashes,omitempty"`   // starts whose worker vanished
-	Replay     int               `json:"replay,omitempty"`    // how often it was replayed from the dead letters
+	Replay     int               `json:"replay,omitempty"`    // the number of the message that carries it: fresh copies (promote, move, retry) count up
 	Worker     string            `json:"worker,omitempty"`    // of the latest start
 	Progress   Progress          `json:"progress,omitzero"`   // of the latest start
 	Outputs    []Output          `json:"outputs,omitempty"`   // completed: what it made
 	Reason     string            `json:"reason,omitempty"`    // dead: why, in a few fixed words
 	Error      string            `json:"error,omitempty"`     // the latest error
 	LeaseUntil time.Time         `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted
+}
+
+// Job is the job as its producer wrote it.
+func (r Record) Job() Job {
+	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite}
 }
 
 // ClaimState is the ledger's answer to a worker that wants to run a delivery.
@@ -54,7 +63,7 @@ type ClaimState string
 const (
 	Granted    ClaimState = "granted"   // run it
 	HeldByLive ClaimState = "held"      // another worker runs it: look again in a second
-	Settled    ClaimState = "settled"   // completed, cancelled or superseded: nothing to do
+	Settled    ClaimState = "settled"   // completed, cancelled, or carried on by a fresh copy of the message: nothing to do
 	Buried     ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
 	Poison     ClaimState = "poison"    // its workers vanish, time after time: dead letter
 	Unclaimed  ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
@@ -72,7 +81,7 @@ type Claim struct {
 
 // Outcome is how a claimed run ended, for the ledger.
 type Outcome struct {
-	State   State // Completed, Retrying, Dead, or Queued for a return that costs nothing
+	State   State // Completed, Retrying, Dead, Queued for a return that costs nothing, or Cancelled once its programs have ended
 	Outputs []Output
 	NextAt  time.Time // Retrying
 	Reason  string    // Dead

@@ -26,8 +26,10 @@ type LaneStatus struct {
 	OldestWait  Duration  `json:"oldestWait"` // of the oldest ready job, never more than the time since the lane was empty
 	P95Wait     Duration  `json:"p95Wait"`
 	StartWithin Duration  `json:"startWithin"`
+	Service     Duration  `json:"service"`            // S of the scaling law: how long one of its jobs runs
 	Started     int       `json:"started"`            // first starts in the window
 	InTime      int       `json:"inTime"`             // of them, within startWithin
+	Paused      bool      `json:"paused,omitempty"`   // nobody takes its jobs
 	Promoted    bool      `json:"promoted,omitempty"` // takes turns with its promote.to
 	Stale       bool      `json:"stale,omitempty"`    // the broker's answer isn't believed
 	Former      bool      `json:"former,omitempty"`   // left the policy; served until it is empty
@@ -55,7 +57,12 @@ type PoolStatus struct {
 	Min       int      `json:"min"`
 	Max       int      `json:"max"`
 	ColdStart Duration `json:"coldStart"` // measured; the default until then
-	Target    int      `json:"target"`    // what the last plan asked for
+	Hold      Duration `json:"hold"`      // how long the largest plan is kept before the pool shrinks
+	Held      bool     `json:"held,omitempty"`
+	Wanted    int      `json:"wanted"` // replicas that this tick's needs ask for, within min and max, before budget and hold
+	Target    int      `json:"target"` // what the last plan asked for
 	Reason    Reason   `json:"reason"`
 	Why       string   `json:"why"`
+	// When the replicas that are starting are expected to take jobs: created, and a cold start later.
+	Expected []time.Time `json:"expected,omitempty"`
 }

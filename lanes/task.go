@@ -1,6 +1,9 @@
 package lanes
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Task is a claimed job as a handler gets it, with what it may use.
 type Task struct {
@@ -11,6 +14,8 @@ type Task struct {
 	Storage []Storage // what the job may read and write
 	// Report takes progress, as often as the handler likes and from any one goroutine; the worker throttles it.
 	Report func(Progress)
+	// Log takes what the job's programs say, for the job's owner; nil: nobody listens.
+	Log io.Writer
 }
 
 // Limits bounds the processes of one task.

@@ -81,7 +81,7 @@ func TestDispositionString(t *testing.T) {
 }
 
 func TestFinal(t *testing.T) {
-	final := map[State]bool{Queued: false, Running: false, Retrying: false, Superseded: false, Completed: true, Dead: true, Cancelled: true}
+	final := map[State]bool{Queued: false, Running: false, Retrying: false, Completed: true, Dead: true, Cancelled: true}
 	for s, want := range final {
 		if s.Final() != want {
 			t.Errorf("%s.Final() = %v", s, s.Final())

@@ -40,7 +40,7 @@ func (f *jobFilter) flags(c *cobra.Command, withState bool) {
 	fs.IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
 }
 
-var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled, lanes.Superseded}
+var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled}
 
 func stateNames() string {
 	names := make([]string, len(states))

@@ -52,7 +52,6 @@ func TestClaimStates(t *testing.T) {
 		{name: "dead", prepare: end(dead), want: lanes.Buried},
 		{name: "dead, replayed", prepare: end(dead), replay: 1, want: lanes.Granted, attempts: 1},
 		{name: "cancelled", prepare: state(lanes.Cancelled), want: lanes.Settled},
-		{name: "superseded", prepare: state(lanes.Superseded), want: lanes.Settled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,184 @@
+package lanes
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Tuning is a live override of one field of the policy. It ends by itself, or when somebody removes it.
+type Tuning struct {
+	Field  string          `json:"field"` // lanes.express.reserve, pools.general.max, budget
+	Value  json.RawMessage `json:"value"` // as the policy file has it, in JSON
+	By     string          `json:"by"`
+	Reason string          `json:"reason,omitempty"`
+	At     time.Time       `json:"at"`
+	Until  time.Time       `json:"until,omitzero"` // zero: until somebody removes it
+}
+
+// Tunings is what is overridden now. Revision grows with every change, and is 0 for a store that has never had any.
+type Tunings struct {
+	Revision int64    `json:"revision"`
+	All      []Tuning `json:"tunings"` // in the order in which they were made
+}
+
+// IdleTuning is a tuning that isn't in force, and why.
+type IdleTuning struct {
+	Tuning
+	Why string `json:"why"`
+}
+
+// Fields of the policy that can be tuned while it runs. Slots and shoulders are not among them: a worker's memory is fixed when
+// it starts.
+var (
+	laneFields = []string{"reserve", "startWithin", "promote", "maxRuntime", "retry", "paused"}
+	poolFields = []string{"min", "max", "hold", "held"}
+)
+
+// BudgetField is the field of the budget.
+const BudgetField = "budget"
+
+// LaneField and PoolField name a field of a lane or a pool, as a tuning does.
+func LaneField(lane, field string) string { return "lanes." + lane + "." + field }
+func PoolField(pool, field string) string { return "pools." + pool + "." + field }
+
+// Active is whether the tuning hasn't ended at now.
+func (t Tuning) Active(now time.Time) bool { return t.Until.IsZero() || now.Before(t.Until) }
+
+// Spelled is the value as a person writes it: 4, 30s, after=20m,to=standard, none.
+func (t Tuning) Spelled() string { return Spell(t.Value) }
+
+// Spell is a field's JSON value as a person writes it.
+func Spell(value json.RawMessage) string {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(value))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return string(value)
+	}
+	switch v := v.(type) {
+	case nil:
+		return "none"
+	case map[string]any:
+		parts := make([]string, 0, len(v))
+		for _, name := range sortedKeys(v) {
+			parts = append(parts, fmt.Sprintf("%s=%v", name, v[name]))
+		}
+		return strings.Join(parts, ",")
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// Field is the value of a tunable field, in JSON. The error says that there is no such field, lane or pool.
+func (p *Policy) Field(name string) (json.RawMessage, error) {
+	f, err := p.tunable(name)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(f)
+}
+
+// tunable is a pointer to a field that can be tuned.
+func (p *Policy) tunable(name string) (any, error) {
+	if name == BudgetField {
+		return &p.Budget, nil
+	}
+	kind, rest, _ := strings.Cut(name, ".")
+	owner, field, ok := strings.Cut(rest, ".")
+	switch {
+	case kind == "lanes" && ok:
+		i := slices.IndexFunc(p.Lanes, func(l Lane) bool { return l.Name == owner })
+		if i < 0 {
+			return nil, fmt.Errorf("no lane %q%s", owner, Suggest(owner, p.LaneNames()))
+		}
+		l := &p.Lanes[i]
+		if f, ok := map[string]any{
+			"reserve": &l.Reserve, "startWithin": &l.StartWithin, "promote": &l.Promote,
+			"maxRuntime": &l.MaxRuntime, "retry": &l.Retry, "paused": &l.Paused,
+		}[field]; ok {
+			return f, nil
+		}
+		return nil, fmt.Errorf("%q of a lane can't be tuned%s; what can: %s", field, Suggest(field, laneFields), strings.Join(laneFields, ", "))
+	case kind == "pools" && ok:
+		i := slices.IndexFunc(p.Pools, func(q Pool) bool { return q.Name == owner })
+		if i < 0 {
+			return nil, fmt.Errorf("no pool %q%s", owner, Suggest(owner, p.PoolNames()))
+		}
+		q := &p.Pools[i]
+		if f, ok := map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "held": &q.Held}[field]; ok {
+			return f, nil
+		}
+		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, Suggest(field, poolFields), strings.Join(poolFields, ", "))
+	}
+	return nil, fmt.Errorf("%q is no field that can be tuned: write %s, %s or %s", name, LaneField("LANE", "FIELD"), PoolField("POOL", "FIELD"), BudgetField)
+}
+
+// With is the policy with all of the tunings put over it, in their order. The error is of the first one that can't be, or
+// Problems: the rules that the outcome breaks.
+func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
+	tuned, err := p.clone()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tunings {
+		field, err := tuned.tunable(t.Field)
+		if err != nil {
+			return nil, err
+		}
+		d := json.NewDecoder(bytes.NewReader(t.Value))
+		d.DisallowUnknownFields()
+		if err := d.Decode(field); err != nil {
+			return nil, fmt.Errorf("%s: %s is no value for it: %w", t.Field, t.Value, err)
+		}
+	}
+	tuned.Default()
+	return tuned, tuned.Validate()
+}
+
+// Tuned is the policy with those of the tunings that are in force at now. One that has ended, that names what the policy doesn't have (any
+// more), or that would break one of its rules beside the earlier ones is idle.
+func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce []Tuning, idle []IdleTuning) {
+	tuned = p
+	for _, t := range tunings {
+		if !t.Active(now) {
+			idle = append(idle, IdleTuning{t, "its time is over"})
+		} else {
+			inForce = append(inForce, t)
+		}
+	}
+	if len(inForce) == 0 {
+		return p, nil, idle
+	}
+	if all, err := p.With(inForce...); err == nil { // min and max may only fit together
+		return all, inForce, idle
+	}
+	var fits []Tuning
+	for _, t := range inForce {
+		next, err := p.With(append(slices.Clip(fits), t)...)
+		if err != nil {
+			idle = append(idle, IdleTuning{t, oneLine(err)})
+			continue
+		}
+		tuned, fits = next, append(fits, t)
+	}
+	return tuned, fits, idle
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// clone is a deep copy.
+func (p *Policy) clone() (*Policy, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("copy the policy: %w", err)
+	}
+	var c Policy
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, fmt.Errorf("copy the policy: %w", err)
+	}
+	return &c, nil
+}
