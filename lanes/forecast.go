@@ -1,0 +1,183 @@
+package lanes
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// Forecast is what a prediction is made of: the fleet and its lanes as they are seen now. It predicts by playing through what would
+// happen if nothing more urgent came, each job ran as long as its lane's jobs do, and the fleet grew only as it is told now.
+type Forecast struct {
+	Effective *Effective
+	Snapshot  Snapshot
+	Workers   []Heartbeat
+	// Left is how much longer a running job goes on, for those that say how far they are; absent: what is left of its lane's Service.
+	Left map[string]time.Duration
+}
+
+const (
+	farthest   = 24 * time.Hour // no prediction goes beyond
+	mostStarts = 200_000        // nor beyond so many starts
+)
+
+// freshBeat is how old a heartbeat may be, seen by the snapshot's clock, for its worker to count.
+const freshBeat = 5 * time.Second
+
+// Start predicts how long it takes, from the snapshot on, until a job of the lane starts that has so many others of its lane before it. It is
+// false when no slot will take it: the lane is paused, or no worker that serves it is there or on its way.
+func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
+	waiting := map[string]int{}
+	for _, l := range f.Snapshot.Lanes {
+		waiting[l.Name] = l.Ready
+	}
+	waiting[lane] = ahead + 1
+	slots := f.slots()
+	heap.Init(&slots)
+	for starts := 0; len(slots) > 0 && starts < mostStarts; starts++ {
+		s := slots[0]
+		next := f.next(s, waiting)
+		if next == "" { // nothing comes any more that it could take
+			heap.Pop(&slots)
+			continue
+		}
+		waiting[next]--
+		if next == lane && waiting[lane] == 0 {
+			return s.free, true
+		}
+		s.turn++
+		s.free += max(f.service(next), time.Millisecond)
+		if s.free > farthest {
+			heap.Pop(&slots)
+			continue
+		}
+		heap.Fix(&slots, 0)
+	}
+	return 0, false
+}
+
+// next is the lane that a slot takes a job from; "" for none.
+func (f Forecast) next(s *foreseenSlot, waiting map[string]int) string {
+	if s.lane != "" {
+		if waiting[s.lane] > 0 && !f.Effective.Policy.Paused(s.lane) {
+			return s.lane
+		}
+		return ""
+	}
+	for _, l := range f.Effective.TakeOrder(s.pool, s.turn) {
+		if waiting[l] > 0 {
+			return l
+		}
+	}
+	return ""
+}
+
+// service is how long a job of the lane runs.
+func (f Forecast) service(lane string) time.Duration {
+	for _, l := range f.Snapshot.Lanes {
+		if l.Name == lane && l.Service > 0 {
+			return l.Service.D()
+		}
+	}
+	return f.Effective.Policy.Timing.ServiceTime.D()
+}
+
+// left is how much longer a running job goes on.
+func (f Forecast) left(r Run) time.Duration {
+	if d, ok := f.Left[r.Job]; ok {
+		return d
+	}
+	service := f.service(r.Lane)
+	return max(service-f.Snapshot.At.Sub(r.Since), service/10)
+}
+
+// slots is every slot that takes jobs now, or will, with the time from now at which it is free.
+func (f Forecast) slots() (all foreseenSlots) {
+	for _, w := range f.Workers {
+		if w.Parked || w.Retired || w.Draining || f.Snapshot.At.Sub(w.At) > freshBeat {
+			continue
+		}
+		var shared, aside []time.Duration
+		for _, r := range w.Running {
+			if r.Shoulder {
+				aside = append(aside, f.left(r))
+			} else {
+				shared = append(shared, f.left(r))
+			}
+		}
+		q, _ := f.Effective.Policy.Pool(w.Pool)
+		all = append(all, worker(q, w.Slots, w.Shoulder, shared, aside)...)
+	}
+	for _, p := range f.Snapshot.Pools {
+		q, ok := f.Effective.Policy.Pool(p.Name)
+		if !ok {
+			continue
+		}
+		_, shoulder := q.Shoulders()
+		for _, at := range f.arrivals(p) {
+			all = append(all, worker(q, q.Slots, shoulder, repeat(at, q.Slots), repeat(at, shoulder))...)
+		}
+	}
+	return all
+}
+
+// arrivals is when the workers that are on their way, or were only asked for, begin to take jobs.
+func (f Forecast) arrivals(p PoolStatus) (at []time.Duration) {
+	for _, t := range p.Expected {
+		at = append(at, max(0, t.Sub(f.Snapshot.At)))
+	}
+	there := p.Ready + p.Parked + p.Retired + p.Stuck + len(p.Expected)
+	for range max(0, p.Target-there) {
+		at = append(at, p.ColdStart.D())
+	}
+	return at
+}
+
+func repeat(d time.Duration, n int) []time.Duration { return slices.Repeat([]time.Duration{d}, n) }
+
+// worker is one worker's slots: those that are given a time are free then, the others now.
+func worker(q Pool, slots, shoulder int, shared, aside []time.Duration) (all foreseenSlots) {
+	add := func(n int, lane string, free []time.Duration) {
+		for i := range n {
+			s := &foreseenSlot{pool: q.Name, lane: lane}
+			if i < len(free) {
+				s.free = free[i]
+			}
+			all = append(all, s)
+		}
+	}
+	add(slots, "", shared)
+	lane, _ := q.Shoulders()
+	add(shoulder, lane, aside)
+	return all
+}
+
+// foreseenSlot is a slot as the prediction plays it.
+type foreseenSlot struct {
+	pool string
+	lane string // a shoulder's; "" for a shared slot
+	free time.Duration
+	turn int
+}
+
+// foreseenSlots is a heap: the slot that is free first; a shared one before a shoulder.
+type foreseenSlots []*foreseenSlot
+
+func (s foreseenSlots) Len() int { return len(s) }
+func (s foreseenSlots) Less(i, j int) bool {
+	if s[i].free != s[j].free {
+		return s[i].free < s[j].free
+	}
+	return s[i].lane == "" && s[j].lane != ""
+}
+func (s foreseenSlots) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+
+// Push is for container/heap.
+func (s *foreseenSlots) Push(x any) { *s = append(*s, x.(*foreseenSlot)) }
+
+// Pop is for container/heap.
+func (s *foreseenSlots) Pop() any {
+	last := (*s)[len(*s)-1]
+	*s = (*s)[:len(*s)-1]
+	return last
+}
