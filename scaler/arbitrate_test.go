@@ -17,6 +17,16 @@ func TestArbitrate(t *testing.T) {
 		requests []Request
 		want     []Grant
 	}{
+		{
+			"what is held is there, whatever anybody else needs", 10,
+			[]Request{ask1("a", 0, 2, 4, 9, 9), {Pool: "b", Existing: 7, Replicas: 7, Held: true}},
+			[]Grant{{Target: 3, To: 3, Cut: true}, {Target: 7, To: 7}},
+		},
+		{
+			"more is held than the budget has", 10,
+			[]Request{ask1("a", 0, 1, 1, 1, 1), {Pool: "b", Existing: 12, Replicas: 12, Held: true}},
+			[]Grant{{Target: 0, To: 0, Cut: true}, {Target: 10, To: 10}},
+		},
 		{"nobody asks", 10, nil, []Grant{}},
 		{"enough for all", 10, []Request{ask1("a", 0, 2, 1, 4, 4), ask1("b", 1, 3, 0, 3, 3)}, []Grant{{Target: 4, To: 4}, {Target: 3, To: 3}}},
 		{"the most urgent first, wherever its pool stands", 10, []Request{ask1("b", 1, 0, 0, 8, 8), ask1("a", 0, 0, 0, 8, 8)}, []Grant{
@@ -93,6 +103,7 @@ func TestArbitrate(t *testing.T) {
 func FuzzArbitrate(f *testing.F) {
 	f.Add([]byte{12, 2, 2, 2, 0, 5, 1, 9, 9, 1, 1, 0, 2, 3, 3, 4, 6})
 	f.Add([]byte{3, 9, 0, 1, 0, 0, 0, 0, 0, 0, 4, 4, 1, 2, 2, 2, 2})
+	f.Add([]byte{12, 2, 2, 2, 0, 5, 1, 9, 9, 9, 15, 0, 2, 3, 3, 4, 6})
 	f.Add([]byte{0, 1, 1, 1, 1, 1, 1, 1, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) == 0 {
@@ -107,6 +118,9 @@ func FuzzArbitrate(f *testing.F) {
 			asked += max(g.To, r.Replicas) + r.Existing - r.Replicas
 			existing += r.Existing
 			most := max(r.Floor, r.Want, r.Shares[0].Total, r.Shares[1].Total)
+			if r.Held {
+				most = r.Replicas
+			}
 			if g.Target < 0 || g.Target > most || g.To < 0 || g.To > g.Target {
 				t.Errorf("%+v of %+v", g, r)
 			}
@@ -118,7 +132,7 @@ func FuzzArbitrate(f *testing.F) {
 			}
 			// Nobody more urgent goes without what somebody less urgent has beyond the floor.
 			for j, o := range grants {
-				if g.Target < r.Shares[0].Total && requests[j].Shares[0].Rank > r.Shares[0].Rank && o.Target > requests[j].Floor {
+				if g.Target < r.Shares[0].Total && requests[j].Shares[0].Rank > r.Shares[0].Rank && !requests[j].Held && o.Target > requests[j].Floor {
 					t.Errorf("pool %d is short of %d and has %+v, pool %d has %+v of %+v", i, r.Shares[0].Total, g, j, o, requests[j])
 				}
 			}
@@ -144,6 +158,9 @@ func requestsOf(data []byte) (budget int, requests []Request) {
 		first := Share{name + "1", n(3) % 4, n(4)}
 		second := Share{name + "2", first.Rank + n(5)%3, max(n(6), first.Total)}
 		r.Shares, r.Want = []Share{first, second}, max(second.Total, min(n(7), r.Replicas))
+		if d[1]%16 == 15 {
+			r = Request{Pool: name, Existing: r.Existing, Replicas: r.Replicas, Held: true, Shares: []Share{{Lane: name + "1"}, {Lane: name + "2"}}}
+		}
 		requests = append(requests, r)
 	}
 	return budget, requests

@@ -84,22 +84,24 @@ type ask struct {
 
 // part is one lane's share of its pool.
 type part struct {
-	lane string
-	rank int // its urgency: that of the lane it takes turns with while it is promoted
-	in   LaneInput
-	need Need
-	upTo int // replicas for this lane and the more urgent ones of the pool
+	lane   string
+	rank   int // its urgency: that of the lane it takes turns with while it is promoted
+	in     LaneInput
+	need   Need
+	upTo   int // replicas for this lane and the more urgent ones of the pool
+	paused int // jobs that wait while the lane is paused: they count for nothing
 }
 
-// newAsk applies the law to the home lanes of one pool. Lanes that left the policy have no home: every worker serves them last, and while
-// jobs are left in them the default lane's home keeps a slot.
+// newAsk applies the law to the home lanes of one pool. In a paused lane only what runs counts. Lanes that left the policy have no home:
+// every worker serves them last, and while jobs are left in them the default lane's home keeps a slot.
 func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string, left int) ask {
 	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold), left: left}
 	aside, shoulders := v.Shoulders()
 	if shoulders > 0 {
-		l, _ := p.Lane(aside)
-		a.reserve = l.Reserve
-		a.shoulder = workersFor(float64(v.aside+l.Reserve), shoulders)
+		if l, _ := p.Lane(aside); !l.Paused {
+			a.reserve = l.Reserve
+		}
+		a.shoulder = workersFor(float64(v.aside+a.reserve), shoulders)
 	}
 	parked, total := v.parked, 0.0
 	for _, name := range homeOrder(p, v.Pool, turns) {
@@ -112,6 +114,9 @@ func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]La
 			Parked: parked, Busy: v.running[name] + v.onParked[name], BusyParked: v.onParked[name],
 		}
 		part := part{lane: name, rank: rankOf(p, name, turns)}
+		if l.Paused {
+			in.Backlog, part.paused = 0, lh.Backlog
+		}
 		if name == aside {
 			in.Shoulder = v.shoulder
 			part.upTo = a.shoulder
@@ -171,9 +176,12 @@ func (a *ask) remember(ph *PoolHistory, at time.Time) {
 }
 
 // request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the budget
-// goes to those who can use it. Stuck replicas work for no lane, and stand before all of them.
+// goes to those who can use it; a held one for exactly what it has. Stuck replicas work for no lane, and stand before all of them.
 func (a ask) request() Request {
 	v := a.view
+	if v.Held {
+		return Request{Pool: v.Name, Existing: v.existing(), Replicas: v.state.Replicas, Held: true}
+	}
 	most := v.Max
 	if v.frozen() {
 		most = min(most, v.replicas())
@@ -193,11 +201,11 @@ func (a ask) request() Request {
 func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) lanes.Plan {
 	v := a.view
 	p := lanes.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
-	if g.To > v.replicas() { // the retired ones are no help; they stay a little longer where there is room
+	if g.To > v.replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room
 		p.To = max(p.From, min(g.To+v.dead(), v.Max))
 	}
 	a.park(&p, g, ph, at)
-	a.explain(&p, g)
+	a.explain(&p, g, len(ph.Retiring))
 	return p
 }
 

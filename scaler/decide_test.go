@@ -556,7 +556,7 @@ func TestSlowClusterShrinksStraight(t *testing.T) {
 	}
 }
 
-// Random loads on fleets with a slow cluster, rollouts, blind moments and new leaders: wrong and the world itself say what
+// Random loads on fleets with a slow cluster, rollouts, blind moments, new leaders, pauses and holds: wrong and the world itself say what
 // must never happen. In the end everything has run and the fleet is back at its floor.
 func TestRandomLoads(t *testing.T) {
 	policies := map[string]string{"one lane": oneLane, "three lanes": threeLanes, "two slots": strings.ReplaceAll(threeLanes, "max: 4", "slots: 2, max: 4")}
@@ -570,7 +570,7 @@ func TestRandomLoads(t *testing.T) {
 				w.cold = time.Duration(1+dice(60)) * step * 2
 				lanesOf := w.p.LaneNames()
 				for range 40 {
-					switch dice(12) {
+					switch dice(14) {
 					case 0, 1, 2, 3:
 						w.put(lanesOf[dice(100)%len(lanesOf)], dice(40))
 					case 4:
@@ -585,14 +585,22 @@ func TestRandomLoads(t *testing.T) {
 						w.see = func(o *Observation) { o.Depths = nil }
 					case 8:
 						w.history = History{}
+					case 9:
+						w.tune(lanes.LaneField(lanesOf[dice(100)%len(lanesOf)], "paused"), []string{"true", "false"}[dice(100)%2])
+					case 10:
+						w.tune(lanes.PoolField(w.p.Pools[dice(100)%len(w.p.Pools)].Name, "held"), []string{"true", "false"}[dice(100)%2])
 					default:
 						w.see = nil
 					}
 					w.run(time.Duration(1+dice(15)) * time.Second)
 				}
 				w.see = nil
-				for _, q := range w.pools {
+				for name, q := range w.pools {
 					q.rollout = false
+					w.tune(lanes.PoolField(name, "held"), "false")
+				}
+				for _, name := range lanesOf {
+					w.tune(lanes.LaneField(name, "paused"), "false")
 				}
 				w.until("everything has run and the fleet is at rest", 20*time.Minute, func() bool {
 					for name, q := range w.pools {

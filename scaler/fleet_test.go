@@ -129,6 +129,16 @@ func (w *world) until(what string, limit time.Duration, done func() bool) time.D
 	return w.now.Sub(began)
 }
 
+// tune changes the policy in force, as tunings do.
+func (w *world) tune(field, value string) {
+	w.t.Helper()
+	tuned, err := w.p.With(lanes.Tuning{Field: field, Value: json.RawMessage(value)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.p = tuned
+}
+
 // live is a step of the fleet without its scaler.
 func (w *world) live() {
 	for _, q := range w.pools {
@@ -216,6 +226,9 @@ func (w *world) take(q *worldPool) {
 		}
 	}
 	lane, _ := q.Shoulders()
+	if w.p.Paused(lane) {
+		return
+	}
 	for _, n := range q.workers {
 		for n.takes() && w.used(n, true) < n.Shoulder && len(w.queues[lane]) > 0 {
 			w.start(n, lane, true)
@@ -269,7 +282,7 @@ func (w *world) tick() {
 	w.t.Helper()
 	o := Observation{At: w.now, Depths: map[string]lanes.Depth{}, Pools: map[string]lanes.PoolState{}}
 	for _, l := range w.p.Lanes {
-		o.Depths[l.Name] = lanes.Depth{Ready: len(w.queues[l.Name]), Consumers: 1}
+		o.Depths[l.Name] = lanes.Depth{Ready: len(w.queues[l.Name]), Consumers: 1 - btoi(l.Paused)}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.roster)) {
 		o.Workers = append(o.Workers, w.roster[name])
@@ -357,6 +370,9 @@ func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 		if !seen && plan.Changes() && len(plan.Unpark) == 0 {
 			bad("%s: is changed unseen: %+v", q.Name, plan)
 		}
+		if q.Held && (plan.From != plan.To || len(plan.Park)+len(plan.Retire)+len(plan.Remove) > 0) {
+			bad("%s is held: %+v", q.Name, plan)
+		}
 		leaving := 0
 		members := map[string]lanes.Member{}
 		for _, m := range s.Members {
@@ -397,6 +413,11 @@ func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 			if _, known := beats[name]; !known || beats[name].Retired {
 				bad("%s: orders %s about", q.Name, name)
 			}
+		}
+	}
+	for lane := range d.Turns {
+		if p.Paused(lane) {
+			bad("%s is paused and takes turns", lane)
 		}
 	}
 	if asked > max(p.Budget, existing) {

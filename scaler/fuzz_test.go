@@ -3,6 +3,7 @@ package scaler
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ func FuzzDecide(f *testing.F) {
 		o := Observation{At: t0}
 		for range 1 + n.below(12) {
 			o = n.observation(p, o.At)
+			p = n.operated(p)
 			before := snapshotOf(t, h)
 			d, next := Decide(p, o, h)
 			if again, next2 := Decide(p, o, h); !reflect.DeepEqual(d, again) || !reflect.DeepEqual(next, next2) {
@@ -84,6 +86,19 @@ func (n *numbers) policy() *lanes.Policy {
 	}
 	p.Default()
 	return p
+}
+
+// operated is the policy with some lanes paused and some pools held.
+func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
+	q := *p
+	q.Lanes, q.Pools = slices.Clone(p.Lanes), slices.Clone(p.Pools)
+	for i := range q.Lanes {
+		q.Lanes[i].Paused = n.below(6) == 5
+	}
+	for i := range q.Pools {
+		q.Pools[i].Held = n.below(8) == 7
+	}
+	return &q
 }
 
 // observation is any; time goes on from last.

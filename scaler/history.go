@@ -60,6 +60,7 @@ type PoolHistory struct {
 	Wants       []Want          // the plans of the hold window, decreasing
 	ColdStarts  []time.Duration // the latest ones, oldest first
 	Parking     []string        // workers ordered to park at the last tick: their heartbeats say so a second or two later
+	Retiring    []string        // workers asked to retire that haven't promised yet
 	RetiredAt   time.Time       // when workers were last asked to retire
 	GuestsUntil time.Time       // no new guest jobs until then
 	Seen        bool
@@ -242,11 +243,11 @@ func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	return max(0, at.Sub(since))
 }
 
-// turns is which lanes take turns with a more urgent one now.
+// turns is which lanes take turns with a more urgent one now. Nobody takes from a paused one.
 func (h History) turns(p *lanes.Policy, at time.Time) map[string]string {
 	var turns map[string]string
 	for _, l := range p.Lanes {
-		if l.Promote != nil && h.Lanes[l.Name].oldestWait(at) > l.Promote.After.D() {
+		if l.Promote != nil && !l.Paused && h.Lanes[l.Name].oldestWait(at) > l.Promote.After.D() {
 			if turns == nil {
 				turns = map[string]string{}
 			}

@@ -51,15 +51,20 @@ type Options struct {
 	// Known remembers the policy's lanes and answers with every lane that there ever was. Those that left the policy are
 	// served until they are empty; nil: none.
 	Known func(ctx context.Context, current []string) ([]string, error)
+	// Tunings is what is put over the policy now; nil: nothing, ever.
+	Tunings func(ctx context.Context) (lanes.Tunings, error)
+	// Desk passes on what people ask this scaler while it leads; nil: nobody asks.
+	Desk Desk
 	// Leading says whether this scaler may act. nil: always.
 	Leading func(ctx context.Context) (bool, error)
-	Log     *slog.Logger  // nil: nowhere
-	Metrics *Metrics      // nil: none
-	Tick    time.Duration // 1 s when zero
+	Log     *slog.Logger    // nil: nowhere
+	Metrics *Metrics        // nil: none
+	Tick    time.Duration   // 1 s when zero
+	Nudge   <-chan struct{} // a value has the next tick come at once; nil: they come by the clock alone
 }
 
-// manyConflicts in a row are no longer an everyday event.
-const manyConflicts = 30
+// apart is the least time between two ticks: nudges come in swarms.
+const apart = 50 * time.Millisecond
 
 // Loop observes, decides and applies, once a tick.
 type Loop struct {
@@ -71,6 +76,8 @@ type Loop struct {
 	conflicts map[string]int        // plans refused in a row, by pool
 	former    []string              // lanes that left the policy
 	revision  int64                 // of the policy in force, as far as known
+	tunings   *lanes.Tunings        // as they were last read; nil: never, since this scaler leads
+	blind     bool                  // the tunings can't be read now
 	leading   bool
 }
 
@@ -101,11 +108,12 @@ func (l *Loop) Refuse(why string) {
 	l.o.Metrics.refused.Set(one(why != ""))
 }
 
-// Run ticks until ctx ends. An error of one tick is logged and the next tick tries again: the fleet stays as it is meanwhile.
+// Run ticks until ctx ends, by the clock and when it is nudged. An error of one tick is logged and the next tick tries again: the fleet
+// stays as it is meanwhile.
 func (l *Loop) Run(ctx context.Context) error {
 	ticker := time.NewTicker(l.o.Tick)
 	defer ticker.Stop()
-	var failing bool
+	nudge, failing := l.o.Nudge, false
 	for {
 		err := l.tick(ctx)
 		switch {
@@ -120,10 +128,20 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.o.Log.Info("ticks succeed again")
 		}
 		failing = err != nil
+		ended := time.Now()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case _, open := <-nudge:
+			if !open {
+				nudge = nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Until(ended.Add(apart))):
 		}
 	}
 }
@@ -135,18 +153,24 @@ func (l *Loop) tick(ctx context.Context) error {
 	if leading, err := l.lead(ctx); err != nil || !leading {
 		return err
 	}
-	began, policy := time.Now(), l.policy.Load()
-	o, err := l.observe(ctx, policy)
+	began, file, before := time.Now(), l.policy.Load(), l.history
+	o, err := l.observe(ctx, file)
 	if err != nil {
 		return err
 	}
-	d, h := Decide(policy, o, l.history)
-	l.history = h
+	e, err := l.inForce(ctx, file, o.At)
+	if err != nil {
+		return err
+	}
+	var d Decision
+	d, l.history = Decide(&e.Policy, o, before)
 	if leading, err := l.lead(ctx); err != nil || !leading { // looking may have taken long
 		return err
 	}
-	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, policy, d, o))
+	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, e, d, o))
+	l.answer(ctx, e, d, o, before)
 	l.o.Metrics.show(d.Snapshot)
+	l.o.Metrics.tune(e)
 	l.o.Metrics.ticks.Observe(time.Since(began).Seconds())
 	return err
 }
@@ -164,9 +188,10 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 	}
 	if leading != l.leading {
 		l.o.Log.Info("leadership", "leading", leading)
-		l.history, l.leading = History{}, leading
+		l.history, l.leading, l.tunings, l.blind = History{}, leading, nil, false
 		l.o.Metrics.lead(leading)
 		l.o.Metrics.show(lanes.Snapshot{})
+		l.o.Metrics.tune(lanes.Effective{})
 	}
 	return leading, nil
 }
@@ -220,76 +245,4 @@ func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 		_, ok := policy.Lane(lane)
 		return ok
 	})
-}
-
-// apply carries the plans out: parking first, then the replicas.
-func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
-	var errs []error
-	for _, p := range d.Plans {
-		if len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 {
-			if err := l.o.Roster.Order(ctx, p.Park, p.Unpark, p.Retire); err != nil {
-				errs = append(errs, fmt.Errorf("pool %s: park and retire: %w", p.Pool, err))
-				continue
-			}
-		}
-		if p.From != p.To {
-			err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove)
-			var changed interface{ Conflict() bool }
-			if errors.As(err, &changed) && changed.Conflict() { // an everyday event: the next tick decides on what is there then
-				l.conflicted(p, err)
-				continue
-			}
-			delete(l.conflicts, p.Pool)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("pool %s: %d → %d: %w", p.Pool, p.From, p.To, err))
-				continue
-			}
-		}
-		l.tell(ctx, p)
-	}
-	return errors.Join(errs...)
-}
-
-// conflicted logs a refused change; one that is refused for long needs somebody to look.
-func (l *Loop) conflicted(p lanes.Plan, err error) {
-	level := slog.LevelDebug
-	if l.conflicts[p.Pool]++; l.conflicts[p.Pool]%manyConflicts == 0 {
-		level = slog.LevelWarn
-	}
-	l.o.Log.Log(context.Background(), level, "the pool isn't as the plan saw it; deciding afresh", "pool", p.Pool,
-		"from", p.From, "to", p.To, "times", l.conflicts[p.Pool], "error", err)
-}
-
-// tell logs and records a plan that changes something, or that is there for another reason than the last one.
-func (l *Loop) tell(ctx context.Context, p lanes.Plan) {
-	last, told := l.said[p.Pool]
-	if told && p.From == p.To && last.Reason == p.Reason && len(p.Retire) == 0 {
-		return
-	}
-	l.said[p.Pool] = p
-	l.o.Log.Info("plan", "pool", p.Pool, "from", p.From, "to", p.To, "reason", p.Reason, "why", p.Why,
-		"park", len(p.Park), "retire", len(p.Retire), "remove", len(p.Remove))
-	l.o.Metrics.plan(p)
-	if err := l.o.Board.Record(ctx, p); err != nil {
-		l.o.Log.Warn("record the plan", "pool", p.Pool, "error", err)
-	}
-}
-
-// publish puts the policy in force and the snapshot on the board. The board is told the latest revision that anybody follows:
-// when it has lost its data, it would count from 1 again, and the workers take no older revision than theirs.
-func (l *Loop) publish(ctx context.Context, policy *lanes.Policy, d Decision, o Observation) error {
-	for _, w := range o.Workers {
-		l.revision = max(l.revision, w.Revision)
-	}
-	e := lanes.Effective{Revision: l.revision, Policy: *policy, Turns: d.Turns, NoGuests: d.NoGuests, Former: d.Former}
-	revision, err := l.o.Board.PublishPolicy(ctx, e)
-	if err != nil {
-		return fmt.Errorf("publish the policy: %w", err)
-	}
-	l.revision = revision
-	d.Snapshot.Leader, d.Snapshot.Revision, d.Snapshot.Refused = l.o.Name, revision, *l.refused.Load()
-	if err := l.o.Board.PutSnapshot(ctx, d.Snapshot); err != nil {
-		return fmt.Errorf("publish the snapshot: %w", err)
-	}
-	return nil
 }

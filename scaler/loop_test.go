@@ -549,7 +549,6 @@ func TestLoopFormerLanes(t *testing.T) {
 	})
 }
 
-// Without an election, a log and metrics it works just as well.
 // Jobs in a lane that left the policy are served though nothing else wakes a pool: the default lane's home keeps a slot for them.
 func TestLoopFormerLanesGetASlot(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
@@ -582,6 +581,7 @@ func TestLoopFormerLanesGetASlot(t *testing.T) {
 	})
 }
 
+// Without an election, a log and metrics it works just as well.
 func TestLoopDefaults(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		o := l.o

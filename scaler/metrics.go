@@ -10,13 +10,13 @@ import (
 
 // Metrics is what the scaler tells Prometheus.
 type Metrics struct {
-	ready, retrying, busy, oldest, p95, attained, objective, stale *prometheus.GaugeVec // by lane
-	replicas, target, most, working, parked, stuck, cold           *prometheus.GaugeVec // by pool
-	plans                                                          *prometheus.CounterVec
-	failed                                                         prometheus.Counter
-	leads, refused                                                 prometheus.Gauge
-	ticks                                                          prometheus.Histogram
-	shown                                                          lanes.Snapshot
+	ready, retrying, busy, oldest, p95, attained, objective, stale, paused *prometheus.GaugeVec // by lane
+	replicas, target, most, working, parked, stuck, cold, held             *prometheus.GaugeVec // by pool
+	plans                                                                  *prometheus.CounterVec
+	failed                                                                 prometheus.Counter
+	leads, refused, tunings, idle                                          prometheus.Gauge
+	ticks                                                                  prometheus.Histogram
+	shown                                                                  lanes.Snapshot
 }
 
 // NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
@@ -33,6 +33,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		attained:  gauge("lane", "lane_started_in_time_ratio", "Share of the last five minutes' first starts within the lane's objective; 1 without starts."),
 		objective: gauge("lane", "lane_start_objective_seconds", "The lane's startWithin."),
 		stale:     gauge("lane", "lane_stale", "1 while the broker's answer for the lane is missing or not believed."),
+		paused:    gauge("lane", "lane_paused", "1 while nobody takes the lane's jobs, because somebody paused it."),
 		replicas:  gauge("pool", "pool_replicas", "Replicas asked for."),
 		target:    gauge("pool", "pool_target_replicas", "Replicas that the last plan asked for."),
 		most:      gauge("pool", "pool_max_replicas", "The pool's max."),
@@ -40,6 +41,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		stuck:     gauge("pool", "pool_stuck_replicas", "Replicas that can't be scheduled, pulled or started."),
 		parked:    gauge("pool", "pool_parked_workers", "Workers that take no new jobs, reversibly."),
 		cold:      gauge("pool", "pool_cold_start_seconds", "Median time from a worker's creation to its first heartbeat."),
+		held:      gauge("pool", "pool_held", "1 while the number of the pool's workers is left as it is, because somebody holds it."),
 		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_plans_total", Help: "Plans that changed a pool or its reason.",
 		}, []string{"pool", "reason"}),
@@ -52,12 +54,18 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		refused: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "siren", Name: "scaler_policy_refused", Help: "1 while the policy file says something that can't be followed; an earlier policy stays in force.",
 		}),
+		tunings: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "siren", Name: "tunings", Help: "Live overrides of the policy that are in force.",
+		}),
+		idle: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "siren", Name: "tunings_idle", Help: "Live overrides of the policy that aren't in force: they don't fit it, or their time is over.",
+		}),
 		ticks: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.plans, m.failed, m.leads, m.refused, m.ticks)
+		r.MustRegister(m.plans, m.failed, m.leads, m.refused, m.tunings, m.idle, m.ticks)
 		for _, g := range slices.Concat(m.byLane(), m.byPool()) {
 			r.MustRegister(g)
 		}
@@ -66,15 +74,21 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) byLane() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective, m.stale}
+	return []*prometheus.GaugeVec{m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective, m.stale, m.paused}
 }
 
 func (m *Metrics) byPool() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{m.replicas, m.target, m.most, m.working, m.parked, m.stuck, m.cold}
+	return []*prometheus.GaugeVec{m.replicas, m.target, m.most, m.working, m.parked, m.stuck, m.cold, m.held}
 }
 
 // lead tells whether this scaler leads.
 func (m *Metrics) lead(is bool) { m.leads.Set(one(is)) }
+
+// tune tells how many tunings there are.
+func (m *Metrics) tune(e lanes.Effective) {
+	m.tunings.Set(float64(len(e.Tunings)))
+	m.idle.Set(float64(len(e.Idle)))
+}
 
 // one is 1 for true and 0 for false.
 func one(is bool) float64 {
@@ -114,6 +128,7 @@ func (m *Metrics) show(s lanes.Snapshot) {
 		m.attained.WithLabelValues(l.Name).Set(attained)
 		m.objective.WithLabelValues(l.Name).Set(l.StartWithin.D().Seconds())
 		m.stale.WithLabelValues(l.Name).Set(one(l.Stale))
+		m.paused.WithLabelValues(l.Name).Set(one(l.Paused))
 	}
 	for _, p := range s.Pools {
 		m.replicas.WithLabelValues(p.Name).Set(float64(p.Replicas))
@@ -123,6 +138,7 @@ func (m *Metrics) show(s lanes.Snapshot) {
 		m.parked.WithLabelValues(p.Name).Set(float64(p.Parked))
 		m.stuck.WithLabelValues(p.Name).Set(float64(p.Stuck))
 		m.cold.WithLabelValues(p.Name).Set(p.ColdStart.D().Seconds())
+		m.held.WithLabelValues(p.Name).Set(one(p.Held))
 	}
 }
 

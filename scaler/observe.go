@@ -42,9 +42,9 @@ type poolView struct {
 	shoulder int      // free shoulder slots of taking workers
 	retired  []string // members that may be removed
 	stuck    []lanes.Member
-	present  int // members that aren't leaving
+	starting []lanes.Member // of the present ones, those never heard of
+	present  int            // members that aren't leaving
 	leaving  int
-	starting int // present, and never heard of
 	silent   int // present, and should have a heartbeat and haven't
 }
 
@@ -124,7 +124,7 @@ func (v *poolView) addMember(m lanes.Member, beating, met bool) {
 	case met:
 		v.silent++
 	default:
-		v.starting++
+		v.starting = append(v.starting, m)
 	}
 }
 
@@ -167,7 +167,7 @@ func (v poolView) existing() int { return max(v.state.Replicas, v.present) + v.l
 
 // settled is whether the fleet has carried out what it was told. Until then nothing is removed: a replica that never was ready
 // would go before a retired one, and an earlier removal could be counted twice.
-func (v poolView) settled() bool { return v.present == v.state.Replicas && v.starting == 0 }
+func (v poolView) settled() bool { return v.present == v.state.Replicas && len(v.starting) == 0 }
 
 // deaf is whether most of what the pool should hear from is silent: then nothing is known about it.
 func (v poolView) deaf() bool { return v.silent > len(v.workers) }
@@ -177,8 +177,11 @@ func (v poolView) frozen() bool {
 	return v.unseen || v.deaf() || v.state.Foreign != "" || len(v.stuck) > 0
 }
 
-// subscribedTo is whether a worker with an idle shared slot takes from the lane: then its queue must have a consumer.
+// subscribedTo is whether a worker with an idle shared slot takes from the lane: then its queue must have a consumer. A paused lane's has none.
 func subscribedTo(lane string, p *lanes.Policy, o Observation) bool {
+	if p.Paused(lane) {
+		return false
+	}
 	for _, w := range o.Workers {
 		q, ok := p.Pool(w.Pool)
 		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > freshFor(p.Timing) {

@@ -137,7 +137,7 @@ func TestViewPool(t *testing.T) {
 			got := counts{
 				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running), onParked: sum(v.onParked), parked: v.parked,
 				aside: v.aside, shoulder: v.shoulder, guests: v.guests(), retired: v.retired,
-				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: v.starting, silent: v.silent,
+				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: len(v.starting), silent: v.silent,
 			}
 			if !slices.Equal(got.retired, tt.want.retired) {
 				t.Errorf("retired %v, want %v", got.retired, tt.want.retired)
@@ -187,7 +187,11 @@ func TestExisting(t *testing.T) {
 }
 
 func TestSubscribedTo(t *testing.T) {
-	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general", Lanes: []string{"standard"}, Guests: []string{"bulk"}}}, Timing: usualTiming}
+	p := &lanes.Policy{
+		Lanes:  []lanes.Lane{{Name: "standard"}, {Name: "bulk"}, {Name: "halted", Paused: true}},
+		Pools:  []lanes.Pool{{Name: "general", Lanes: []string{"standard", "halted"}, Guests: []string{"bulk"}}},
+		Timing: usualTiming,
+	}
 	tests := []struct {
 		name   string
 		worker lanes.Heartbeat
@@ -199,6 +203,7 @@ func TestSubscribedTo(t *testing.T) {
 		{"a shoulder job leaves its slots idle", beat("a", "standard", "express!"), "standard", true},
 		{"busy", beat("a", "standard", "standard"), "standard", false},
 		{"a guest, which may be shut out", beat("a"), "bulk", false},
+		{"a paused lane, from which nobody takes", beat("a"), "halted", false},
 		{"no session", with(beat("a"), func(w *lanes.Heartbeat) { w.Subscribed = false }), "standard", false},
 		{"parked", with(beat("a"), parked), "standard", false},
 		{"retired", with(beat("a"), retired), "standard", false},

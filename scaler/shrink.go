@@ -36,9 +36,20 @@ func (a ask) park(p *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
 		}
 	}
 	ph.Parking = p.Park
+	ph.Retiring = retiring(*p, ph.Retiring)
 	if len(p.Retire) > 0 {
 		ph.RetiredAt = at
 	}
+}
+
+// retiring is those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
+func retiring(p lanes.Plan, before []string) (all []string) {
+	for _, name := range p.Park { // never one that has promised
+		if slices.Contains(p.Retire, name) || slices.Contains(before, name) {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // surplus is how many workers are to take no new jobs. It counts both ways: by replicas, for a worker that the fleet knows nothing
@@ -59,7 +70,7 @@ func (a ask) surplus(g Grant) int {
 // blocked is whether nothing may be taken away now.
 func (a ask) blocked() bool {
 	v := a.view
-	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != ""
+	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != "" || v.Held
 }
 
 // parkingOrder is the workers that may be parked, the ones that are missed least first: idle ones, then those that only run guest jobs,

@@ -17,7 +17,7 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 		s := lanes.LaneStatus{
 			Name: l.Name, Ready: lh.Backlog, Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
 			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
-			Promoted: promoted, Stale: lh.Stale,
+			Paused: l.Paused, Promoted: promoted, Stale: lh.Stale, Service: serviceOf(l.Name, asks),
 		}
 		s.Busy, s.Slots = busyAndSlots(l.Name, asks)
 		s.InPerMin, s.OutPerMin = rates(lh.Flow)
@@ -53,6 +53,18 @@ func busyAndSlots(lane string, asks []ask) (busy, slots int) {
 		}
 	}
 	return busy, slots
+}
+
+// serviceOf is how long one of the lane's jobs runs, as the law has it in the lane's home.
+func serviceOf(lane string, asks []ask) lanes.Duration {
+	for _, a := range asks {
+		for _, part := range a.parts {
+			if part.lane == lane {
+				return lanes.Duration(part.in.Service.Round(time.Millisecond))
+			}
+		}
+	}
+	return 0
 }
 
 // rates is jobs per minute in and out. A window that has only begun is taken for its own length.
@@ -95,12 +107,27 @@ func poolStatuses(asks []ask, plans []lanes.Plan) []lanes.PoolStatus {
 		v := a.view
 		all = append(all, lanes.PoolStatus{
 			Name: v.Name, Lanes: v.Lanes, Guests: v.Guests,
-			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: v.starting,
+			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: len(v.starting),
 			Parked: v.parkedWorkers(), Retired: len(v.retired), Stuck: len(v.stuck),
 			Slots: v.ready, Busy: sum(v.running), Min: v.Min, Max: v.Max,
-			ColdStart: lanes.Duration(a.cold), Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
+			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Held: v.Held,
+			Wanted: a.now, Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why, Expected: v.expected(plans[i].At, a.cold),
 		})
 	}
+	return all
+}
+
+// expected is when those that start will take jobs, if each takes a cold start from its creation on.
+func (v poolView) expected(now time.Time, cold time.Duration) []time.Time {
+	var all []time.Time
+	for _, m := range v.starting {
+		created := m.CreatedAt
+		if created.IsZero() {
+			created = now
+		}
+		all = append(all, created.Add(cold))
+	}
+	slices.SortFunc(all, time.Time.Compare)
 	return all
 }
 

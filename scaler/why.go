@@ -9,15 +9,17 @@ import (
 )
 
 // explain gives the plan its reason and its sentence: what the pool needs, then what kept it from getting that. It cites
-// only what the decision was made from.
-func (a ask) explain(p *lanes.Plan, g Grant) {
+// only what the decision was made from. retiring is how many workers were asked to retire and haven't promised yet.
+func (a ask) explain(p *lanes.Plan, g Grant, retiring int) {
 	v := a.view
 	p.Reason, p.Why = a.reason, a.because()
 	mark := func(r lanes.Reason, format string, args ...any) {
 		p.Reason = r
 		p.Why += "; " + fmt.Sprintf(format, args...)
 	}
+	a.explainPauses(*p, mark)
 	switch {
+	case v.Held: // it has what it has
 	case g.Cut:
 		mark(lanes.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
 	case g.Waits:
@@ -37,6 +39,8 @@ func (a ask) explain(p *lanes.Plan, g Grant) {
 		mark(lanes.Stale, "the fleet says nothing of this pool, so nothing is changed")
 	case v.state.Foreign != "":
 		mark(lanes.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two", v.state.Foreign)
+	case v.Held:
+		a.explainHold(*p, mark)
 	case v.deaf():
 		mark(lanes.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, v.present)
 	case p.To > p.From:
@@ -45,7 +49,7 @@ func (a ask) explain(p *lanes.Plan, g Grant) {
 	case a.want < p.From && v.state.Rollout:
 		mark(lanes.Rollout, "%d would do, but nothing is removed during a rollout", a.want)
 	case g.Target < p.From, len(p.Remove) > 0:
-		a.explainShrinking(*p, g, mark)
+		a.explainShrinking(*p, g, retiring, mark)
 	case g.Target > a.now && !g.Cut:
 		mark(lanes.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target, lanes.Duration(a.hold))
 	}
@@ -54,7 +58,31 @@ func (a ask) explain(p *lanes.Plan, g Grant) {
 	}
 }
 
-func (a ask) explainShrinking(p lanes.Plan, g Grant, mark func(lanes.Reason, string, ...any)) {
+// explainPauses names the paused lanes with waiting jobs. They are the reason unless another lane's waiting jobs, or what makes the pool grow, is.
+func (a ask) explainPauses(p lanes.Plan, mark func(lanes.Reason, string, ...any)) {
+	reason := lanes.Paused
+	if a.shut || p.To > p.From {
+		reason = p.Reason
+	}
+	for _, s := range a.parts {
+		if s.paused > 0 {
+			mark(reason, "lane %s is paused: its %s for nothing", s.lane, count(s.paused, "waiting job counts", "waiting jobs count"))
+		}
+	}
+}
+
+// explainHold says what a held pool would have instead, and which of its replicas are of no use: a hold keeps retired ones too.
+func (a ask) explainHold(p lanes.Plan, mark func(lanes.Reason, string, ...any)) {
+	mark(lanes.Held, "the pool is held at %d", p.From)
+	if a.now != p.From {
+		mark(lanes.Held, "%d would do", a.now)
+	}
+	if n := a.view.dead(); n > 0 {
+		mark(lanes.Held, "%s kept too", count(n, "retired one is", "retired ones are"))
+	}
+}
+
+func (a ask) explainShrinking(p lanes.Plan, g Grant, retiring int, mark func(lanes.Reason, string, ...any)) {
 	tooMany := ""
 	if n := p.From - g.Target; n > 0 {
 		tooMany = fmt.Sprintf("%d of %d %s too many; ", n, p.From, map[bool]string{true: "is", false: "are"}[n == 1])
@@ -65,8 +93,8 @@ func (a ask) explainShrinking(p lanes.Plan, g Grant, mark func(lanes.Reason, str
 		mark(lanes.Retiring, "%s%s removed", tooMany, retired)
 	case len(a.view.retired) > 0:
 		mark(lanes.Retiring, "%s%s removed once the others have started", tooMany, retired)
-	case len(p.Retire) > 0:
-		mark(lanes.Retiring, "%s%s", tooMany, count(len(p.Retire), "idle one retires", "idle ones retire"))
+	case retiring > 0:
+		mark(lanes.Retiring, "%s%s", tooMany, count(retiring, "idle one retires", "idle ones retire"))
 	case len(p.Park) > 0:
 		mark(lanes.Parking, "%s%s from taking new jobs, to retire when idle", tooMany, count(len(p.Park), "is kept", "are kept"))
 	default:
@@ -107,9 +135,10 @@ func (a ask) because() string {
 
 func (a ask) waitingOrBusy() string {
 	var waiting, inTime []string
-	busy := 0
+	busy, paused := 0, 0
 	for _, p := range a.parts {
 		busy += p.in.Busy
+		paused += p.paused
 		switch {
 		case p.need.Waiting():
 			waiting = append(waiting, p.waits())
@@ -130,6 +159,8 @@ func (a ask) waitingOrBusy() string {
 		return count(busy, "running job", "running jobs")
 	case a.left > 0:
 		return count(a.left, "job waits", "jobs wait") + " in lanes that left the policy"
+	case paused > 0: // so something waits
+		return "nothing runs"
 	default:
 		return "nothing waits and nothing runs"
 	}

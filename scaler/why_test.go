@@ -189,6 +189,10 @@ func TestPlanSentences(t *testing.T) {
 			"retiring", "", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 4, lanes.Retiring,
 			"1 running job; min is 2; 2 of 4 are too many; 2 idle ones retire",
 		},
+		{"retiring, until they have promised", "", func(s *scene) {
+			s.workers("general", "standard", "", "parked", "parked", "standard parked")
+			s.h.Pools["general"] = PoolHistory{Seen: true, RetiredAt: t0.Add(-time.Second), Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"}}
+		}, 5, lanes.Retiring, "2 running jobs; 3 of 5 are too many; 2 idle ones retire"},
 		{
 			"removing", "", func(s *scene) { s.workers("general", "standard", "", "retired") }, 2, lanes.Retiring,
 			"3 → 2: 1 running job; min is 2; 1 of 3 is too many; 1 retired one is removed",
@@ -216,6 +220,86 @@ func TestPlanSentences(t *testing.T) {
 			s.ready("standard", 7)
 		}, 4, lanes.Backlog, "3 → 4: 3 jobs wait in express; 1 idle slot comes back from parked workers, and " +
 			"7 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each"},
+
+		// What people do: lane 0 is express, 1 standard, 2 bulk; pool 0 is general, 1 batch.
+		{
+			"a paused lane", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.ready("bulk", 12) }, 0, lanes.Paused,
+			"nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing",
+		},
+		{"its jobs run on", "batch", func(s *scene) {
+			s.p.Lanes[2].Paused = true
+			s.workers("batch", "bulk", "bulk")
+			s.ready("bulk", 1)
+		}, 2, lanes.Paused, "2 running jobs; lane bulk is paused: its 1 waiting job counts for nothing"},
+		{"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") }, 1, lanes.Busy, "1 running job"},
+		{"another one waits beside it", "", func(s *scene) {
+			s.p.Lanes[0].Paused = true
+			s.workers("general", "standard", "standard")
+			s.ready("express", 9)
+			s.ready("standard", 16)
+		}, 6, lanes.Backlog, "2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; " +
+			"lane express is paused: its 9 waiting jobs count for nothing"},
+		{"two paused ones, and the floor", "", func(s *scene) {
+			s.p.Lanes[0].Paused, s.p.Lanes[1].Paused = true, true
+			s.workers("general", "", "")
+			s.ready("express", 9)
+			s.ready("standard", 16)
+		}, 2, lanes.Paused, "nothing runs; min is 2; lane express is paused: its 9 waiting jobs count for nothing; " +
+			"lane standard is paused: its 16 waiting jobs count for nothing"},
+		{"what grows says why", "", func(s *scene) {
+			s.p.Lanes[1].Paused = true
+			s.ready("standard", 16)
+		}, 2, lanes.Floor, "0 → 2: nothing runs; min is 2; lane standard is paused: its 16 waiting jobs count for nothing"},
+		{"a paused lane's reserve isn't kept", "", func(s *scene) {
+			s.p.Lanes[0].Paused = true
+			s.workers("general", "express!", "express!")
+		}, 2, lanes.Reserve, "2 running jobs on the shoulder: 2 workers of 1 shoulder slot"},
+		{"its pool shrinks", "batch", func(s *scene) {
+			s.p.Lanes[2].Paused = true
+			s.workers("batch", "", "bulk")
+			s.ready("bulk", 12)
+		}, 2, lanes.Parking, "1 running job; lane bulk is paused: its 12 waiting jobs count for nothing; " +
+			"1 of 2 is too many; 1 is kept from taking new jobs, to retire when idle"},
+		{"held, and more are needed", "", func(s *scene) {
+			s.p.Pools[0].Held = true
+			s.workers("general", "standard", "standard")
+			s.ready("standard", 16)
+		}, 2, lanes.Held, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; the pool is held at 2; 6 would do"},
+		{
+			"held, and fewer would do", "", func(s *scene) { s.p.Pools[0].Held = true; s.workers("general", "standard", "", "", "") }, 4, lanes.Held,
+			"1 running job; min is 2; the pool is held at 4; 2 would do",
+		},
+		{
+			"held at what is needed", "", func(s *scene) { s.p.Pools[0].Held = true; s.workers("general", "", "") }, 2, lanes.Held,
+			"nothing waits and nothing runs; min is 2; the pool is held at 2",
+		},
+		{"held below min", "", func(s *scene) { s.p.Pools[0].Held = true }, 0, lanes.Held, "nothing waits and nothing runs; min is 2; the pool is held at 0; 2 would do"},
+		{"held above max", "", func(s *scene) {
+			s.p.Pools[0].Held, s.p.Pools[0].Max = true, 3
+			s.workers("general", "", "", "", "", "")
+		}, 5, lanes.Held, "nothing waits and nothing runs; min is 2; the pool is held at 5; 2 would do"},
+		{"held with retired ones, which can't come back", "", func(s *scene) {
+			s.p.Pools[0].Held = true
+			s.workers("general", "standard", "standard", "standard", "retired")
+			s.ready("standard", 20)
+		}, 4, lanes.Held, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 2.2 s each; " +
+			"the pool is held at 4; 8 would do; 1 retired one is kept too"},
+		{"what is held leaves less for others", "batch", func(s *scene) {
+			s.p.Pools[0].Held = true
+			s.workers("general", "", "", "", "", "", "", "", "")
+			s.ready("bulk", 5000)
+		}, 4, lanes.Budget, "0 → 4: 5000 jobs wait in bulk; no slot takes jobs yet; max is 6; the budget leaves 4 of the 6 wanted"},
+		{"held and paused", "batch", func(s *scene) {
+			s.p.Lanes[2].Paused, s.p.Pools[1].Held = true, true
+			s.workers("batch", "", "")
+			s.ready("bulk", 12)
+		}, 2, lanes.Held, "nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing; the pool is held at 2; 0 would do"},
+		{"held, and another scaler doesn't care", "", func(s *scene) {
+			s.p.Pools[0].Held = true
+			s.workers("general", "", "")
+			s.pool("general", func(q *lanes.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
+		}, 2, lanes.Foreign, "nothing waits and nothing runs; min is 2; HorizontalPodAutoscaler web scales this pool too, " +
+			"so Siren keeps its hands off; remove one of the two"},
 
 		// What stands in the way.
 		{"stuck", "", func(s *scene) {
@@ -321,6 +405,10 @@ func TestWhoParks(t *testing.T) {
 			s.workers("general", "standard", "", "parked", "parked")
 			s.starting("general", 1, "")
 		}, "g3 g4", "", ""},
+		{"a held pool parks nobody and lets the parked ones go", func(s *scene) {
+			s.p.Pools[0].Held = true
+			s.workers("general", "standard", "", "", "parked", "retired")
+		}, "", "g4", ""},
 		{"a draining one is nobody to park", func(s *scene) {
 			s.workers("general", "standard", "", "", "")
 			s.o.Workers[3].Draining = true

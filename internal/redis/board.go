@@ -13,11 +13,6 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-const (
-	maxPlans  = 10_000 // that the stream keeps, about
-	planBatch = 500
-)
-
 // Board is where the leading scaler posts what all others follow: the policy in force, what it sees, what it decided. It
 // also says who leads. It is safe for concurrent use.
 type Board struct {
@@ -81,44 +76,6 @@ func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
 		err = json.Unmarshal(text, &s)
 	}
 	return s, failed("read the snapshot", err)
-}
-
-// Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
-func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
-	err := b.store.client.XAdd(ctx, &goredis.XAddArgs{
-		Stream: plansKey, MaxLen: maxPlans, Approx: true, Values: []any{"plan", encode(p)},
-	}).Err()
-	return failed("record a plan", err)
-}
-
-// Plans returns at most limit plans of a pool ("" for all pools) made at or after since, the latest first.
-func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
-	plans := []lanes.Plan{}
-	for end := "+"; len(plans) < limit; {
-		messages, err := b.store.client.XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
-		if err != nil {
-			return nil, failed("read the plans", err)
-		}
-		for _, m := range messages {
-			end = "(" + m.ID
-			text, _ := m.Values["plan"].(string)
-			var p lanes.Plan
-			if err := json.Unmarshal([]byte(text), &p); err != nil {
-				b.log.Warn("a plan can't be read", slog.String("entry", m.ID), slog.Any("error", err))
-				continue
-			}
-			if p.At.Before(since) {
-				return plans, nil
-			}
-			if (pool == "" || pool == p.Pool) && len(plans) < limit {
-				plans = append(plans, p)
-			}
-		}
-		if len(messages) < planBatch {
-			break
-		}
-	}
-	return plans, nil
 }
 
 // Lead makes the candidate the leader for ttl, or prolongs its lead, and says whether it leads; false when another one

@@ -3,13 +3,10 @@ package redis_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -70,56 +67,6 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-func TestPlans(t *testing.T) {
-	_, b, raw := freshRoster(t)
-	start := time.Now().UTC()
-	for i := range 1200 {
-		must(t, b.Record(t.Context(), lanes.Plan{At: start.Add(time.Duration(i) * time.Second), Pool: []string{"general", "batch"}[i%2], To: i, Reason: lanes.Backlog}))
-	}
-	must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
-	tests := []struct {
-		name               string
-		pool               string
-		since              time.Time
-		limit              int
-		count, newest, end int
-	}{
-		{"all", "", time.Time{}, 5000, 1200, 1199, 0},
-		{"of a pool", "batch", time.Time{}, 5000, 600, 1199, 1},
-		{"since", "general", start.Add(1000 * time.Second), 5000, 100, 1198, 1000},
-		{"limited", "", time.Time{}, 7, 7, 1199, 1193},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			plans, err := b.Plans(t.Context(), tt.pool, tt.since, tt.limit)
-			if err != nil || len(plans) != tt.count {
-				t.Fatalf("%d plans, %v; want %d", len(plans), err, tt.count)
-			}
-			if plans[0].To != tt.newest || plans[len(plans)-1].To != tt.end {
-				t.Errorf("from %d to %d, want from %d to %d", plans[0].To, plans[len(plans)-1].To, tt.newest, tt.end)
-			}
-		})
-	}
-}
-
-func xadd(plan string) *goredis.XAddArgs {
-	return &goredis.XAddArgs{Stream: "siren:plans", Values: []any{"plan", plan}}
-}
-
-func TestPlansAreCapped(t *testing.T) {
-	_, b, raw := freshRoster(t)
-	pipe := raw.Pipeline()
-	for i := range 12_000 {
-		pipe.XAdd(t.Context(), xadd(fmt.Sprintf(`{"to":%d}`, i)))
-	}
-	_, err := pipe.Exec(t.Context())
-	must(t, err)
-	must(t, b.Record(t.Context(), lanes.Plan{To: 12_000}))
-	if n := raw.XLen(t.Context(), "siren:plans").Val(); n < 10_000 || n > 10_200 {
-		t.Errorf("%d plans kept, want about 10000", n)
-	}
-}
-
 func TestLead(t *testing.T) {
 	_, b, _ := freshRoster(t)
 	lead := func(step, candidate string, want bool) {
@@ -146,6 +93,8 @@ func TestAwayIsSaid(t *testing.T) {
 	s := open(t, "redis://:secret@127.0.0.1:1")
 	b := redis.NewBoard(s, discard)
 	r := redis.NewRoster(s, discard)
+	l := redis.NewLedger(s, discard)
+	tunings := redis.NewTunings(s, discard)
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
 		"ping":     func() error { return s.Ping(ctx) },
@@ -156,6 +105,19 @@ func TestAwayIsSaid(t *testing.T) {
 		"publish":  func() error { _, err := b.PublishPolicy(ctx, lanes.Effective{}); return err },
 		"snapshot": func() error { _, err := b.Snapshot(ctx); return err },
 		"plans":    func() error { _, err := b.Plans(ctx, "", time.Time{}, 1); return err },
+		"ask":      func() error { _, err := b.Ask(ctx, lanes.WhatIf{}); return err },
+		"take":     func() error { _, err := b.Questions(ctx); return err },
+		"answer":   func() error { return b.Answer(ctx, "id", lanes.Foresight{}) },
+		"tunings":  func() error { _, _, err := tunings.Now(ctx); return err },
+		"tune":     func() error { _, err := tunings.Change(ctx, 0, nil, nil, nil); return err },
+		"restore":  func() error { _, err := tunings.Restore(ctx, lanes.Tunings{Revision: 1}); return err },
+		"note":     func() error { return tunings.Note(ctx, lanes.AuditEntry{}) },
+		"audit":    func() error { _, err := tunings.Audit(ctx, time.Time{}, 1); return err },
+		"cancel":   func() error { _, err := l.Cancel(ctx, "id"); return err },
+		"carry":    func() error { _, err := l.Supersede(ctx, redis.Supersede{ID: "id"}); return err },
+		"keep log": func() error { return l.KeepLog(ctx, "id", "text") },
+		"log":      func() error { _, err := l.Log(ctx, "id"); return err },
+		"ahead":    func() error { _, _, err := l.Ahead(ctx, "a"); return err },
 		"lead":     func() error { _, err := b.Lead(ctx, "a", time.Second); return err },
 	} {
 		start := time.Now()

@@ -1,8 +1,10 @@
 package redis_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -78,6 +80,7 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	d.EnqueuedAt = time.Time{} // a foreign producer doesn't say
 	d.ReadyAt = time.Now().Add(-3 * time.Second)
 	d.Attempt = 4 // its record was lost
+	d.Job.Params, d.Job.Overwrite = json.RawMessage(`{"width":640}`), true
 	c := claim(t, l, d, "general-1", lanes.Granted)
 	if c.Attempts != 4 || c.Crashes != 0 || c.Token == 0 || c.JobID != "foreign" {
 		t.Errorf("claim %+v", c)
@@ -92,10 +95,14 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	if time.Since(r.StartedAt) > time.Second {
 		t.Errorf("started at %s", r.StartedAt)
 	}
+	if out, err := json.Marshal(r); err != nil || !strings.Contains(string(out), `"params":{"width":640}`) {
+		t.Errorf("record in JSON: %s, %v", out, err)
+	}
 	ready := d.ReadyAt.Truncate(time.Millisecond).UTC()
 	want := lanes.Record{
 		ID: "foreign", State: lanes.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
-		EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait, Attempts: 4, Worker: "general-1", LeaseUntil: r.LeaseUntil,
+		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait, Attempts: 4,
+		Worker: "general-1", LeaseUntil: r.LeaseUntil,
 	}
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("record\n%+v, want\n%+v", r, want)

@@ -4,20 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, or Queued for a return, which costs
-// the job nothing. lanes.ErrLost and lanes.ErrCancelled say that it no longer was this worker's to close. For an Unclaimed
-// claim the end counts unless the record has one already, or somebody runs the job with a claim. A Poison claim is closed
-// as Dead. Close doesn't end with ctx, but takes two seconds at most.
+// ends is how a run can end.
+var ends = []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queued, lanes.Cancelled}
+
+// Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, Queued for a return, which costs the
+// job nothing, or Cancelled: it was called off, and nothing of it runs any more. lanes.ErrLost and lanes.ErrCancelled say
+// that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one already, or
+// somebody runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx, but takes two seconds at most.
+//
+// A cancelled job that is Completed all the same had its output visible by then, so the record says completed.
 //
 // While Redis is away the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the buffer is full.
 func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error {
 	switch {
-	case o.State != lanes.Completed && o.State != lanes.Retrying && o.State != lanes.Dead && o.State != lanes.Queued:
+	case !slices.Contains(ends, o.State):
 		return fmt.Errorf("close job %s: a run can't end as %q", c.JobID, o.State)
 	case c.State == lanes.Unclaimed && o.State == lanes.Queued:
 		l.forget(c.JobID)

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -100,6 +101,28 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 	}
 	if made, err := l.CreateAll(t.Context(), nil); err != nil || len(made) != 0 {
 		t.Errorf("empty batch: %v, %v", made, err)
+	}
+}
+
+// TestRecordNamesItsJob: a producer's job can be told from its record, and a field that can't be read is as good as none.
+func TestRecordNamesItsJob(t *testing.T) {
+	l, raw := freshLedger(t)
+	for _, job := range []lanes.Job{
+		{ID: "plain", Kind: "probe"},
+		{ID: "full", Kind: "transcode", Labels: map[string]string{"a": "b"}, Input: "in", Output: "out", Params: json.RawMessage(`{"crf": "<23>"}`), Overwrite: true},
+	} {
+		_, err := l.Create(t.Context(), job, "bulk", time.Now())
+		must(t, err)
+		if got := get(t, l, job.ID).Job(); !reflect.DeepEqual(got, job) {
+			t.Errorf("job %+v, want %+v", got, job)
+		}
+	}
+	if raw.HExists(t.Context(), "siren:job:plain", "params").Val() || raw.HExists(t.Context(), "siren:job:plain", "overwrite").Val() {
+		t.Error("fields that say nothing are kept")
+	}
+	must(t, raw.HSet(t.Context(), "siren:job:full", "params", "{").Err())
+	if got := get(t, l, "full"); got.Params != nil || got.Kind != "transcode" {
+		t.Errorf("record %+v", got)
 	}
 }
 

@@ -114,7 +114,7 @@ func due(e goredis.Z) time.Time { return fromMillis(int64(e.Score)) }
 
 // notWaiting is those of the jobs that aren't retrying any more.
 func (l *Ledger) notWaiting(ctx context.Context, ids []string) ([]any, error) {
-	states, err := l.fields(ctx, ids, "state")
+	states, err := l.field(ctx, ids, "state")
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (l *Ledger) sweep(ctx context.Context, key string) (removed int, err error)
 		if err != nil {
 			return removed, err
 		}
-		states, err := l.fields(ctx, ids, "state")
+		states, err := l.field(ctx, ids, "state")
 		if err != nil {
 			return removed, err
 		}

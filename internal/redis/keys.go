@@ -1,20 +1,27 @@
 package redis
 
-// Every key and channel name. No script touches more than one key, so all of it works on a cluster too.
+// Every key and channel name. All of it works on a cluster too: only one script touches more than one key, the tunings and
+// the audit, and the braces keep these two in one slot.
 const (
-	jobsKey     = "siren:jobs"     // sorted set: job id by enqueue time in ms
-	deadKey     = "siren:dead"     // the same, of dead jobs only
-	workersKey  = "siren:workers"  // hash: worker name → when it was last heard (ms), a space, its heartbeat
-	parkedKey   = "siren:parked"   // hash: worker name → until when it is parked (ms)
-	retiredKey  = "siren:retired"  // hash: worker name → 1
-	policyKey   = "siren:policy"   // hash: revision, content
-	snapshotKey = "siren:snapshot" // string: the snapshot
-	plansKey    = "siren:plans"    // stream, capped: pool, plan
-	lanesKey    = "siren:lanes"    // set: every lane that a policy ever had
-	leaderKey   = "siren:leader"   // string with a TTL: who leads
+	jobsKey      = "siren:jobs"            // sorted set: job id by enqueue time in ms
+	deadKey      = "siren:dead"            // the same, of dead jobs only
+	workersKey   = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
+	parkedKey    = "siren:parked"          // hash: worker name → until when it is parked (ms)
+	retiredKey   = "siren:retired"         // hash: worker name → 1
+	policyKey    = "siren:policy"          // hash: revision, content
+	snapshotKey  = "siren:snapshot"        // string: the snapshot
+	plansKey     = "siren:plans"           // stream, capped: plan
+	lanesKey     = "siren:lanes"           // set: every lane that a policy ever had
+	leaderKey    = "siren:leader"          // string with a TTL: who leads
+	tuningsKey   = "siren:{tunings}"       // hash: revision, nonce (of the latest change), tuning:<field> → see tunings.go
+	auditKey     = "siren:{tunings}:audit" // stream, capped: entry; its time is the entry's ID
+	tunedChannel = "siren:tuned"           // says that the tunings have changed, or that somebody asks the leader
+	questionsKey = "siren:questions"       // sorted set with a TTL: id, a space, the question, by when it was asked (ms)
 )
 
 func jobKey(id string) string        { return "siren:job:" + id }        // hash: see record.go
+func logKey(id string) string        { return "siren:log:" + id }        // string with a TTL: what the job's programs said
+func answerKey(id string) string     { return "siren:answer:" + id }     // string with a TTL: the leader's answer
 func movesChannel(id string) string  { return "siren:moves:" + id }      // says that the job's record has changed
 func retryingKey(lane string) string { return "siren:retrying:" + lane } // sorted set: job id by due time in ms
 

@@ -19,7 +19,7 @@ import (
 // Ledger keeps one record per job and grants the claims on them. It is safe for concurrent use.
 //
 // While Redis is away its moves return within two seconds, and once that is known at once: Claim answers Unclaimed,
-// Close goes into the buffer; Renew, Create and Withdraw return lanes.ErrAway.
+// Close goes into the buffer; the others return lanes.ErrAway.
 type Ledger struct {
 	store  *Store
 	log    *slog.Logger
@@ -66,7 +66,7 @@ func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, 
 	made := make([]bool, 0, len(jobs))
 	for part := range slices.Chunk(jobs, scanSize) {
 		err := l.do(ctx, "make job records", func(ctx context.Context) error {
-			some, err := l.create(ctx, part)
+			some, err := l.create(ctx, part, len(made))
 			made = append(made, some...)
 			return err
 		})
@@ -77,12 +77,13 @@ func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, 
 	return made, nil
 }
 
-func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery) ([]bool, error) {
+// create makes the records of jobs of which so many others stand before.
+func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) ([]bool, error) {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	index := make([]goredis.Z, len(jobs))
 	now := time.Now()
 	for i, d := range jobs {
-		keys[i], args[i] = jobKey(d.Job.ID), newFields(d, now)
+		keys[i], args[i] = jobKey(d.Job.ID), append(newFields(d, now), "nth", before+i)
 		index[i] = goredis.Z{Score: float64(millis(firstSeen(d, now))), Member: d.Job.ID}
 	}
 	cmds, err := l.store.runAll(ctx, createScript, keys, args)
@@ -143,8 +144,8 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	return claim, nil
 }
 
-// Renew extends a claim's lease and notes the progress. The worker stops the job on lanes.ErrLost and lanes.ErrCancelled,
-// and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed claim it does nothing.
+// Renew extends a claim's lease and notes the progress. The worker stops the job on lanes.ErrLost and on lanes.ErrCancelled
+// (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed claim it does nothing.
 func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error {
 	if c.State != lanes.Granted {
 		return nil
@@ -162,7 +163,7 @@ func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 		}
 		return refusal(answer)
 	})
-	if errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled) {
+	if errors.Is(err, lanes.ErrLost) {
 		l.forget(c.JobID)
 	}
 	return err

@@ -25,6 +25,7 @@ type Filter struct {
 	Kind  string
 	Match func(lanes.Record) bool // anything else, such as a label selector
 	Since time.Time               // enqueued at or after; with State Dead: died at or after
+	Until time.Time               // enqueued before; with State Dead: died before
 	Limit int                     // records per page; 0: 100, at most 1000
 	After string                  // Page.Next of the page before; "" for the first
 }
@@ -49,7 +50,7 @@ func (l *Ledger) List(ctx context.Context, f Filter) (Page, error) {
 		limit = min(f.Limit, maxPageSize)
 	}
 	page := Page{Records: []lanes.Record{}}
-	from, err := l.position(ctx, key, f.After)
+	from, err := l.position(ctx, key, f)
 	for scanned := 0; err == nil && scanned < maxScan; scanned += scanSize {
 		var entries []goredis.Z
 		entries, err = l.store.client.ZRevRangeWithScores(ctx, key, from, from+scanSize-1).Result()
@@ -69,6 +70,7 @@ func (l *Ledger) List(ctx context.Context, f Filter) (Page, error) {
 				l.repair(ctx, key, wrong)
 				page.Next = ""
 				return page, nil
+			case !f.Until.IsZero() && e.Score >= float64(millis(f.Until)): // came in front of the position meanwhile
 			case !known, key == deadKey && r.State != lanes.Dead:
 				wrong = append(wrong, id)
 			case f.chooses(r):
@@ -95,15 +97,18 @@ func (f Filter) chooses(r lanes.Record) bool {
 		(f.Match == nil || f.Match(r))
 }
 
-// position is the rank, newest first, of the entry after the one that the cursor names; when that is gone, of the first
-// entry that isn't newer.
-func (l *Ledger) position(ctx context.Context, key, cursor string) (int64, error) {
-	if cursor == "" {
+// position is where the page begins, as a rank, newest first: at the entry after the one that the cursor names; when that
+// is gone, at the first one that isn't newer. Without a cursor it is the newest one that the filter can choose.
+func (l *Ledger) position(ctx context.Context, key string, f Filter) (int64, error) {
+	switch {
+	case f.After == "" && f.Until.IsZero():
 		return 0, nil
+	case f.After == "":
+		return l.store.client.ZCount(ctx, key, strconv.FormatInt(millis(f.Until), 10), "+inf").Result()
 	}
-	score, id, ok := strings.Cut(cursor, "/")
+	score, id, ok := strings.Cut(f.After, "/")
 	if _, err := strconv.ParseInt(score, 10, 64); err != nil || !ok {
-		return 0, fmt.Errorf("%q is not a cursor that a list gave", cursor)
+		return 0, fmt.Errorf("%q is not a cursor that a list gave", f.After)
 	}
 	rank, err := l.store.client.ZRevRank(ctx, key, id).Result()
 	if err == nil {

@@ -18,6 +18,7 @@ func fill(t *testing.T, l *redis.Ledger, n int) time.Time {
 	for i := range n {
 		d := delivery(fmt.Sprintf("job-%03d", i), []string{"express", "standard", "bulk"}[i%3])
 		d.EnqueuedAt = first.Add(time.Duration(i/4) * time.Second)
+		d.ReadyAt = d.EnqueuedAt
 		d.Job.Kind = []string{"probe", "transcode"}[i%2]
 		d.Job.Labels = map[string]string{"n": fmt.Sprint(i % 5)}
 		batch = append(batch, d)
@@ -83,6 +84,12 @@ func TestListFilters(t *testing.T) {
 		{"dead in another lane", redis.Filter{State: lanes.Dead, Lane: "bulk"}, 0},
 		{"labels", redis.Filter{Match: func(r lanes.Record) bool { return r.Labels["n"] == "3" }}, 12},
 		{"since", redis.Filter{Since: first.Add(10 * time.Second)}, 20},
+		{"until", redis.Filter{Until: first.Add(10 * time.Second)}, 40},
+		{"since and until", redis.Filter{Since: first.Add(5 * time.Second), Until: first.Add(10 * time.Second)}, 20},
+		{"until before all", redis.Filter{Until: first}, 0},
+		{"until, in a lane", redis.Filter{Until: first.Add(10 * time.Second), Lane: "express"}, 14},
+		{"dead until", redis.Filter{State: lanes.Dead, Until: time.Now().Add(time.Minute)}, 1},
+		{"dead until before", redis.Filter{State: lanes.Dead, Until: time.Now().Add(-time.Minute)}, 0},
 		{"nothing", redis.Filter{Lane: "no-such-lane"}, 0},
 	}
 	for _, tt := range tests {

@@ -58,14 +58,27 @@ func (l *Ledger) hashes(ctx context.Context, ids []string) ([]map[string]string,
 	return all, nil
 }
 
-// fields returns one field of each job's hash, "" where there is none.
-func (l *Ledger) fields(ctx context.Context, ids []string, field string) ([]string, error) {
-	all := make([]string, 0, len(ids))
+// field returns one field of each job's hash, "" where there is none.
+func (l *Ledger) field(ctx context.Context, ids []string, name string) ([]string, error) {
+	rows, err := l.fields(ctx, ids, name)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]string, len(rows))
+	for i, row := range rows {
+		values[i] = row[0]
+	}
+	return values, nil
+}
+
+// fields returns a row of each job's hash: the named fields, "" where there is none.
+func (l *Ledger) fields(ctx context.Context, ids []string, names ...string) ([][]string, error) {
+	all := make([][]string, 0, len(ids))
 	for part := range slices.Chunk(ids, scanSize) {
 		cmds := make([]*goredis.SliceCmd, len(part))
 		_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, id := range part {
-				cmds[i] = p.HMGet(ctx, jobKey(id), field) // no error for an absent one, unlike HGET
+				cmds[i] = p.HMGet(ctx, jobKey(id), names...) // no error for an absent one, unlike HGET
 			}
 			return nil
 		})
@@ -73,8 +86,11 @@ func (l *Ledger) fields(ctx context.Context, ids []string, field string) ([]stri
 			return nil, err
 		}
 		for _, c := range cmds {
-			value, _ := c.Val()[0].(string)
-			all = append(all, value)
+			row := make([]string, len(names))
+			for i, value := range c.Val() {
+				row[i], _ = value.(string)
+			}
+			all = append(all, row)
 		}
 	}
 	return all, nil

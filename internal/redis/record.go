@@ -15,7 +15,8 @@ const maxError = 4 << 10
 
 // newFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
 // set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress, outputs,
-// reason, error, and for the ledger alone: token, nonce (of the latest claim) and moves (counts the changes).
+// reason, error, and for the ledger alone: nth (place among the jobs made in one call), token, nonce (of the latest claim), moves (counts the changes) and override (of
+// the latest Supersede or Cancel: its nonce, the state and the lane before).
 func newFields(d lanes.Delivery, now time.Time) []any {
 	fields := []any{
 		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", millis(firstSeen(d, now)),
@@ -29,6 +30,12 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 	}
 	if d.Job.Output != "" {
 		fields = append(fields, "output", d.Job.Output)
+	}
+	if len(d.Job.Params) > 0 {
+		fields = append(fields, "params", string(d.Job.Params))
+	}
+	if d.Job.Overwrite {
+		fields = append(fields, "overwrite", 1)
 	}
 	if !d.ReadyAt.IsZero() {
 		fields = append(fields, "ready", millis(d.ReadyAt))
@@ -52,13 +59,14 @@ func firstSeen(d lanes.Delivery, now time.Time) time.Time {
 func recordOf(id string, h map[string]string) lanes.Record {
 	r := lanes.Record{
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
-		EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
+		Overwrite: h["overwrite"] != "", EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
 		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]),
 		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
 		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: h["error"],
 	}
 	decode(h["labels"], &r.Labels)
+	decode(h["params"], &r.Params)
 	decode(h["progress"], &r.Progress)
 	decode(h["outputs"], &r.Outputs)
 	return r

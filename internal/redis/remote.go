@@ -46,7 +46,7 @@ type remote struct {
 	renew  func() (string, error)
 	tls    func() (*tls.Config, error)
 	log    *slog.Logger
-	spawn  func(func(life context.Context)) // runs what ends with the store
+	spawn  func(func(life context.Context)) bool // runs what ends with the store
 
 	following sync.Once // of the sentinels
 

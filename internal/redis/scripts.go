@@ -9,18 +9,22 @@ import (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// One script per move. Each touches one key and takes its clock from Redis.
+// One script per move. Each takes its clock from Redis, and touches one key; tune touches two of the same slot.
 var (
-	createScript   = script("create")
-	claimScript    = script("claim")
-	renewScript    = script("renew")
-	closeScript    = script("close")
-	withdrawScript = script("withdraw")
-	beatScript     = script("beat")
-	parkScript     = script("park")
-	publishScript  = script("publish")
-	leadScript     = script("lead")
-	resignScript   = script("resign")
+	createScript    = script("create")
+	claimScript     = script("claim")
+	renewScript     = script("renew")
+	closeScript     = script("close")
+	withdrawScript  = script("withdraw")
+	supersedeScript = script("supersede")
+	cancelScript    = script("cancel")
+	tuneScript      = script("tune")
+	restoreScript   = script("restore")
+	beatScript      = script("beat")
+	parkScript      = script("park")
+	publishScript   = script("publish")
+	leadScript      = script("lead")
+	resignScript    = script("resign")
 )
 
 func script(name string) *goredis.Script {

@@ -1,6 +1,6 @@
 // Package redis keeps what Siren remembers between its processes in Redis: the ledger (job records and the claims on
-// them), the roster (heartbeats of the workers, parking, retiring) and the board (the policy in force, the snapshot, the
-// plans, who leads).
+// them), the roster (heartbeats of the workers, parking, retiring), the board (the policy in force, the snapshot, the
+// plans, who leads, what the leader is asked) and the tunings (live changes of the policy, and the audit of what people did).
 //
 // Storage decides, Redis only saves work: no job is lost and no result doubled when Redis is away or empty. Then jobs
 // run without claims, and what became of them is kept in a bounded buffer until it is back.
@@ -24,10 +24,10 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// ErrNotFound is a job, policy or snapshot that isn't there (any more).
+// ErrNotFound is a job, log, policy or snapshot that isn't there (any more).
 var ErrNotFound = errors.New("not found")
 
-// Store is the connection to one Redis, shared by ledger, roster and board. It is safe for concurrent use.
+// Store is the connection to one Redis, shared by ledger, roster, board and tunings. It is safe for concurrent use.
 type Store struct {
 	client goredis.UniversalClient
 	log    *slog.Logger
@@ -75,13 +75,15 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// spawn runs a goroutine that ends with the store; none once it is closed.
-func (s *Store) spawn(work func(life context.Context)) {
+// spawn runs a goroutine that ends with the store. Once that is closed it runs none, and is false.
+func (s *Store) spawn(work func(life context.Context)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.life.Err() == nil {
-		s.work.Go(func() { work(s.life) })
+	if s.life.Err() != nil {
+		return false
 	}
+	s.work.Go(func() { work(s.life) })
+	return true
 }
 
 // failed wraps an error of Redis with what was being done: lanes.ErrAway beside the cause when Redis can't be reached or can't
@@ -121,6 +123,12 @@ func isAway(err error) bool {
 		}
 	}
 	return false
+}
+
+// over is whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.
+func over(ctx context.Context) bool {
+	end, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && !time.Now().Before(end)
 }
 
 // runAll runs the script once for each of the keys in one round trip (two when Redis doesn't know the script yet).

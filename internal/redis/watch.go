@@ -112,7 +112,7 @@ func (w *watch) pending() []string {
 // changed is those of the pending jobs whose record has moved since it was yielded.
 func (w *watch) changed(ctx context.Context) ([]string, error) {
 	ids := w.pending()
-	moves, err := w.ledger.fields(ctx, ids, "moves")
+	moves, err := w.ledger.field(ctx, ids, "moves")
 	if err != nil {
 		return nil, err
 	}

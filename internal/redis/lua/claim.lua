@@ -22,6 +22,8 @@ end
 
 if not state then
   redis.call('HSET', key, unpack(ARGV, 10))
+elseif state ~= 'dead' and replay < known then -- a fresh copy of the message carries it
+  return answer('settled')
 elseif state == 'running' then
   if was[8] == nonce then -- asked once more, since the answer got lost
     return answer(was[7] and 'granted' or 'poison')

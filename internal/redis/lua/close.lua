@@ -17,7 +17,14 @@ end
 if not state then
   return answer('absent')
 elseif state == 'cancelled' then
-  return answer('cancelled')
+  if to == 'cancelled' and was[2] == token then -- nothing of it runs any more
+    if redis.call('HDEL', key, 'lease') == 1 then
+      redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
+    end
+    return answer('ok')
+  elseif to ~= 'completed' or (token ~= '0' and was[2] ~= token) then
+    return answer('cancelled')
+  end -- too late to call it off: its output is visible
 elseif token ~= '0' then
   if was[2] ~= token then
     return answer('lost')
@@ -26,12 +33,12 @@ elseif token ~= '0' then
   elseif state ~= 'running' then
     return answer('lost')
   end
-else
-  if state == 'completed' or state == 'dead' or state == 'superseded' then
-    return answer('ok') -- it has an end already
-  elseif to ~= 'completed' and state == 'running' and tonumber(was[5] or 0) > now then
-    return answer('ok') -- somebody runs it with a claim: what becomes of that counts
-  end
+elseif state == 'completed' or state == 'dead' then
+  return answer('ok') -- it has an end already
+elseif to ~= 'completed' and state == 'running' and tonumber(was[5] or 0) > now then
+  return answer('ok') -- somebody runs it with a claim: what becomes of that counts
+end
+if token == '0' then
   attempts = math.max(attempts, tonumber(ARGV[6]))
   redis.call('HSETNX', key, 'started', ended - tonumber(ARGV[7]))
 end
@@ -41,7 +48,7 @@ redis.call('HDEL', key, 'lease', 'nonce', 'next', 'reason')
 if #ARGV > 7 then
   redis.call('HSET', key, unpack(ARGV, 8))
 end
-if to == 'completed' or to == 'dead' then
+if to == 'completed' or to == 'dead' or to == 'cancelled' then
   redis.call('HSET', key, 'ended', ended)
   redis.call('PEXPIRE', key, ARGV[5])
 elseif to == 'queued' then

@@ -1,0 +1,70 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	maxAudit   = 10_000 // entries that are kept, about
+	auditBatch = 500
+)
+
+// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis. What changes tunings is
+// noted by Change.
+func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
+	err := t.store.client.XAdd(ctx, &goredis.XAddArgs{
+		Stream: auditKey, MaxLen: maxAudit, Approx: true, Values: []any{"entry", encode(e), "nonce", rand.Text()},
+	}).Err()
+	return failed("note in the audit", err)
+}
+
+// Audit returns at most limit entries of the audit made at or after since, the newest first.
+func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error) {
+	entries := []lanes.AuditEntry{}
+	noted := map[any]bool{} // nonces: an entry is there twice when Redis' answer got lost
+	start := strconv.FormatInt(millis(since), 10)
+	for end := "+"; len(entries) < limit; {
+		messages, err := t.store.client.XRevRangeN(ctx, auditKey, end, start, auditBatch).Result()
+		if err != nil {
+			return nil, failed("read the audit", err)
+		}
+		for _, m := range messages {
+			end = "(" + m.ID
+			nonce, once := m.Values["nonce"]
+			if once && noted[nonce] || len(entries) == limit {
+				continue
+			}
+			noted[nonce] = true
+			if e, ok := t.entry(m); ok {
+				entries = append(entries, e)
+			}
+		}
+		if len(messages) < auditBatch {
+			break
+		}
+	}
+	return entries, nil
+}
+
+// entry reads an entry of the audit, whose ID begins with when it was made. One that can't be read is reported and left out.
+func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
+	text, _ := m.Values["entry"].(string)
+	var e lanes.AuditEntry
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		t.log.Warn("an entry of the audit can't be read", slog.String("entry", m.ID), slog.Any("error", err))
+		return lanes.AuditEntry{}, false
+	}
+	ms, _, _ := strings.Cut(m.ID, "-")
+	e.At = at(ms)
+	return e, true
+}

@@ -1,0 +1,71 @@
+package redis_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestAudit(t *testing.T) {
+	ts, raw := freshTunings(t)
+	if none, err := ts.Audit(t.Context(), time.Time{}, 10); err != nil || none == nil || len(none) != 0 {
+		t.Errorf("an empty audit: %v, %v", none, err)
+	}
+	full := lanes.AuditEntry{
+		By: "ann@desk (kube context live)", Verb: "tune", On: "lanes.express.reserve", Before: "2", After: "4", Reason: "election night",
+		Until: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(),
+	}
+	must(t, ts.Note(t.Context(), full))
+	must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", "{"}}).Err())
+	var notes []lanes.AuditEntry
+	for i := range 1200 {
+		notes = append(notes, lanes.AuditEntry{Verb: "move", Jobs: i})
+	}
+	time.Sleep(5 * time.Millisecond) // so that it is another millisecond
+	_, err := ts.Change(t.Context(), 0, nil, nil, notes)
+	must(t, err)
+
+	all, err := ts.Audit(t.Context(), time.Time{}, 5000)
+	if err != nil || len(all) != 1201 || all[0].Jobs != 1199 {
+		t.Fatalf("%d entries, %v; want 1201, the newest first", len(all), err)
+	}
+	first := all[1200]
+	if ago := time.Since(first.At); ago < -time.Second || ago > 10*time.Second {
+		t.Errorf("noted %s ago", ago)
+	}
+	if full.At = first.At; !reflect.DeepEqual(first, full) {
+		t.Errorf("entry\n%+v, want\n%+v", first, full)
+	}
+	for _, limit := range []int{0, 7, 500, 501} {
+		if some, err := ts.Audit(t.Context(), time.Time{}, limit); err != nil || !reflect.DeepEqual(some, all[:limit]) {
+			t.Errorf("limited to %d: %d entries, %v", limit, len(some), err)
+		}
+	}
+	if since, err := ts.Audit(t.Context(), all[1199].At, 5000); err != nil || len(since) != 1200 {
+		t.Errorf("since the change: %d entries, %v", len(since), err)
+	}
+}
+
+func TestAuditIsCapped(t *testing.T) {
+	ts, raw := freshTunings(t)
+	pipe := raw.Pipeline()
+	for i := range 12_000 {
+		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", fmt.Sprintf(`{"jobs":%d}`, i)}})
+	}
+	_, err := pipe.Exec(t.Context())
+	must(t, err)
+	for name, note := range map[string]func() error{
+		"note":   func() error { return ts.Note(t.Context(), lanes.AuditEntry{}) },
+		"change": func() error { _, err := ts.Change(t.Context(), 0, nil, nil, []lanes.AuditEntry{{}}); return err },
+	} {
+		must(t, note())
+		if n := raw.XLen(t.Context(), "siren:{tunings}:audit").Val(); n < 10_000 || n > 10_200 {
+			t.Errorf("%d entries kept after a %s, want about 10000", n, name)
+		}
+	}
+}

@@ -1,0 +1,23 @@
+-- cancel: call the job off. The lease of a running one stays, until its worker says that nothing runs any more.
+-- KEYS[1]  the job's hash
+-- ARGV     1 channel, 2 nonce of this call, 3 keep ms
+-- returns  {answer, state before, lane, replay}; the answer is ok, refused, or absent when there is no record
+local key, channel, nonce = KEYS[1], ARGV[1], ARGV[2]
+local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override')
+local state, lane, replay = was[1], was[2] or '', tonumber(was[3] or 0)
+if not state then
+  return {'absent', '', '', 0}
+end
+local by, before, from = string.match(was[4] or '', '^(%S+) (%S+) (.*)$')
+if by == nonce then -- asked once more, since the answer got lost
+  return {'ok', before, from, replay}
+elseif state == 'completed' or state == 'dead' or state == 'cancelled' then
+  return {'refused', state, lane, replay}
+end
+local t = redis.call('TIME')
+redis.call('HSET', key, 'state', 'cancelled', 'ended', t[1] * 1000 + math.floor(t[2] / 1000),
+  'override', nonce .. ' ' .. state .. ' ' .. lane)
+redis.call('HDEL', key, 'next')
+redis.call('PEXPIRE', key, ARGV[3])
+redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
+return {'ok', state, lane, replay}

@@ -1,0 +1,32 @@
+-- supersede: let a fresh copy of its message carry the job.
+-- KEYS[1]  the job's hash
+-- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, then the states that it may be in
+-- returns  {answer, state before, lane before, replay before}; the answer is ok, refused, or absent when there is no record
+local key, channel, nonce, replay = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override')
+local state, lane, known = was[1], was[2], tonumber(was[3] or 0)
+if not state then
+  return {'absent', '', '', 0}
+end
+local by, before, from = string.match(was[4] or '', '^(%S+) (%S+) (.*)$')
+if by == nonce then -- asked once more, since the answer got lost
+  return {'ok', before, from, known}
+end
+
+local allowed = false
+for i = 6, #ARGV do
+  allowed = allowed or ARGV[i] == state
+end
+if not allowed or replay <= known then
+  return {'refused', state, lane or '', known}
+end
+redis.call('HSET', key, 'state', 'queued', 'lane', ARGV[4], 'ready', ARGV[5], 'replay', replay,
+  'override', nonce .. ' ' .. state .. ' ' .. (lane or ''))
+redis.call('HDEL', key, 'next', 'lease', 'nonce')
+if state == 'completed' or state == 'dead' or state == 'cancelled' then -- it begins anew
+  redis.call('HSET', key, 'attempts', 0, 'crashes', 0)
+  redis.call('HDEL', key, 'reason', 'ended', 'started', 'wait', 'progress', 'outputs')
+  redis.call('PERSIST', key)
+end
+redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
+return {'ok', state, lane or '', known}

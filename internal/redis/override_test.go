@@ -1,0 +1,341 @@
+package redis_test
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// lives brings a fresh job into each state, and returns its claim where somebody runs it.
+var lives = map[lanes.State]func(*testing.T, *redis.Ledger, lanes.Delivery) lanes.Claim{
+	lanes.Queued: func(t *testing.T, l *redis.Ledger, d lanes.Delivery) lanes.Claim {
+		_, err := l.CreateAll(t.Context(), []lanes.Delivery{d})
+		must(t, err)
+		return lanes.Claim{}
+	},
+	lanes.Running: func(t *testing.T, l *redis.Ledger, d lanes.Delivery) lanes.Claim {
+		c := claim(t, l, d, "w1", lanes.Granted)
+		must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
+		return c
+	},
+	lanes.Retrying:  ending(lanes.Outcome{State: lanes.Retrying, NextAt: time.Now().Add(time.Hour), Error: "no space"}),
+	lanes.Completed: ending(lanes.Outcome{State: lanes.Completed, Outputs: []lanes.Output{{URL: "file:///out/a.json"}}}),
+	lanes.Dead:      ending(lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}),
+	lanes.Cancelled: func(t *testing.T, l *redis.Ledger, d lanes.Delivery) lanes.Claim {
+		c := claim(t, l, d, "w1", lanes.Granted)
+		_, err := l.Cancel(t.Context(), d.Job.ID)
+		must(t, err)
+		return c
+	},
+}
+
+func ending(o lanes.Outcome) func(*testing.T, *redis.Ledger, lanes.Delivery) lanes.Claim {
+	return func(t *testing.T, l *redis.Ledger, d lanes.Delivery) lanes.Claim {
+		must(t, l.Close(t.Context(), claim(t, l, d, "w1", lanes.Granted), o))
+		return lanes.Claim{}
+	}
+}
+
+// wantIndexes expects the job in the named indexes and in no other one.
+func wantIndexes(t *testing.T, raw *goredis.Client, id string, want ...string) {
+	t.Helper()
+	in := map[string]bool{}
+	for _, key := range want {
+		in[key] = true
+	}
+	for _, key := range []string{"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:retrying:express"} {
+		_, err := raw.ZScore(t.Context(), key, id).Result()
+		if there := err == nil; there != in[key] {
+			t.Errorf("job %s in %s: %v, want %v", id, key, there, in[key])
+		}
+	}
+}
+
+func TestSupersede(t *testing.T) {
+	ready := time.Now().Add(time.Second).Truncate(time.Millisecond).UTC()
+	for from, live := range lives {
+		t.Run(string(from), func(t *testing.T) {
+			l, raw := freshLedger(t)
+			d := delivery("job", "bulk")
+			running := live(t, l, d)
+			was := get(t, l, "job")
+			s := redis.Supersede{ID: "job", Lane: "express", ReadyAt: ready, Replay: 2, From: []lanes.State{lanes.Running, from}}
+			if before, err := l.Supersede(t.Context(), s); err != nil || before != from {
+				t.Fatalf("superseded from %q, %v", before, err)
+			}
+			want := lanes.Record{
+				ID: "job", State: lanes.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
+				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Replay: 2, Worker: was.Worker, Error: was.Error,
+			}
+			if !from.Final() { // it goes on
+				want.Attempts, want.StartedAt, want.Wait, want.Progress = was.Attempts, was.StartedAt, was.Wait, was.Progress
+			}
+			if r := get(t, l, "job"); !reflect.DeepEqual(r, want) {
+				t.Errorf("record\n%+v, want\n%+v", r, want)
+			}
+			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
+				t.Errorf("a queued job expires in %s", ttl)
+			}
+			wantIndexes(t, raw, "job", "siren:jobs")
+			if running.State == lanes.Granted {
+				if err := l.Renew(t.Context(), running, lanes.Progress{}); !errors.Is(err, lanes.ErrLost) {
+					t.Errorf("renew by the worker of before: %v, want ErrLost", err)
+				}
+			}
+			claim(t, l, d, "w2", lanes.Settled) // the original message
+			d.Lane, d.Replay = "express", 2
+			if c := claim(t, l, d, "w2", lanes.Granted); c.Attempts != want.Attempts+1 || c.Crashes != 0 {
+				t.Errorf("claim %+v", c)
+			}
+		})
+	}
+}
+
+func TestSupersedeRefuses(t *testing.T) {
+	l, _ := freshLedger(t)
+	d := delivery("job", "bulk")
+	s := redis.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued, lanes.Retrying}}
+	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, redis.ErrNotFound) || before != "" {
+		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
+	}
+	refused := func(step string, want redis.StateError, text string) {
+		t.Helper()
+		was := get(t, l, "job")
+		before, err := l.Supersede(t.Context(), s)
+		var refusal *redis.StateError
+		if !errors.As(err, &refusal) || *refusal != want || err.Error() != text || before != "" {
+			t.Errorf("%s: %q, %v; want %q", step, before, err, text)
+		}
+		if r := get(t, l, "job"); !reflect.DeepEqual(r, was) {
+			t.Errorf("%s: it has changed all the same: %+v", step, r)
+		}
+	}
+	c := claim(t, l, d, "w", lanes.Granted)
+	refused("running", redis.StateError{ID: "job", State: lanes.Running}, "job job is running")
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Queued}))
+	_, err := l.Supersede(t.Context(), s)
+	must(t, err)
+	refused("a second copy of the same number", redis.StateError{ID: "job", State: lanes.Queued, Replay: 1},
+		"job job is queued, and copy 1 of its message carries it")
+	d.Replay = 3
+	c = claim(t, l, d, "w", lanes.Granted) // a later copy, faster than its ledger entry
+	s.Replay = 3
+	refused("run already", redis.StateError{ID: "job", State: lanes.Running, Replay: 3}, "job job is running, and copy 3 of its message carries it")
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+	refused("completed", redis.StateError{ID: "job", State: lanes.Completed, Replay: 3}, "job job is completed")
+}
+
+// TestOlderMessagesAreSettled: of two messages of a job the older one has nothing to do, whatever the job's state.
+func TestOlderMessagesAreSettled(t *testing.T) {
+	for state, live := range lives {
+		t.Run(string(state), func(t *testing.T) {
+			l, _ := freshLedger(t)
+			d := delivery("job", "bulk")
+			d.Replay = 2
+			live(t, l, d)
+			was := get(t, l, "job")
+			for replay := range 2 {
+				d.Replay = replay
+				want := lanes.Settled
+				if state == lanes.Dead {
+					want = lanes.Buried
+				}
+				claim(t, l, d, "w2", want)
+			}
+			if r := get(t, l, "job"); !reflect.DeepEqual(r, was) || r.Replay != 2 {
+				t.Errorf("record\n%+v, was\n%+v", r, was)
+			}
+		})
+	}
+}
+
+// TestNewerMessageIsTakenUp: its copy is there before the ledger has heard of it.
+func TestNewerMessageIsTakenUp(t *testing.T) {
+	l, _ := freshLedger(t)
+	d := delivery("job", "bulk")
+	lives[lanes.Queued](t, l, d)
+	d.Replay, d.Lane = 1, "express"
+	c := claim(t, l, d, "w1", lanes.Granted)
+	d.Replay = 2
+	claim(t, l, d, "w2", lanes.HeldByLive)
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: time.Now()}))
+	if r := get(t, l, "job"); r.Replay != 1 || r.Lane != "express" {
+		t.Errorf("record %+v", r)
+	}
+	claim(t, l, d, "w2", lanes.Granted)
+	if r := get(t, l, "job"); r.Replay != 2 {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	for from, live := range lives {
+		t.Run(string(from), func(t *testing.T) {
+			l, raw := freshLedger(t)
+			d := delivery("job", "bulk")
+			live(t, l, d)
+			was := get(t, l, "job")
+			before, err := l.Cancel(t.Context(), "job")
+			r := get(t, l, "job")
+			if from.Final() {
+				var refusal *redis.StateError
+				if !errors.As(err, &refusal) || *refusal != (redis.StateError{ID: "job", State: from}) || before != "" || !reflect.DeepEqual(r, was) {
+					t.Errorf("cancelled from %q, %v: %+v", before, err, r)
+				}
+				return
+			}
+			if err != nil || before != from {
+				t.Fatalf("cancelled from %q, %v", before, err)
+			}
+			if time.Since(r.EndedAt) > 5*time.Second {
+				t.Errorf("ended at %s", r.EndedAt)
+			}
+			want := was
+			want.State, want.EndedAt, want.NextAt = lanes.Cancelled, r.EndedAt, time.Time{}
+			if !reflect.DeepEqual(r, want) {
+				t.Errorf("record\n%+v, want\n%+v", r, want)
+			}
+			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl < 23*time.Hour || ttl > 24*time.Hour {
+				t.Errorf("kept for %s, want 24h", ttl)
+			}
+			wantIndexes(t, raw, "job", "siren:jobs")
+			claim(t, l, d, "w2", lanes.Settled)
+		})
+	}
+	l, _ := freshLedger(t)
+	if before, err := l.Cancel(t.Context(), "job"); !errors.Is(err, redis.ErrNotFound) || before != "" {
+		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
+	}
+}
+
+// TestWorkerOfACancelledJob: it learns of it, stops, and says so.
+func TestWorkerOfACancelledJob(t *testing.T) {
+	l, raw := freshLedger(t)
+	d := delivery("job", "bulk")
+	c := lives[lanes.Cancelled](t, l, d)
+	if err := l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.9}); !errors.Is(err, lanes.ErrCancelled) {
+		t.Errorf("renew: %v, want ErrCancelled", err)
+	}
+	for _, s := range []lanes.State{lanes.Retrying, lanes.Dead, lanes.Queued} {
+		if err := l.Close(t.Context(), c, lanes.Outcome{State: s}); !errors.Is(err, lanes.ErrCancelled) {
+			t.Errorf("close as %s: %v, want ErrCancelled", s, err)
+		}
+	}
+	other := c
+	other.Token--
+	for _, s := range []lanes.State{lanes.Cancelled, lanes.Completed} {
+		if err := l.Close(t.Context(), other, lanes.Outcome{State: s}); !errors.Is(err, lanes.ErrCancelled) {
+			t.Errorf("close as %s by another worker: %v, want ErrCancelled", s, err)
+		}
+	}
+	was := get(t, l, "job")
+	if was.LeaseUntil.IsZero() {
+		t.Error("it looks as if its worker had confirmed already")
+	}
+	for range 2 { // told twice, since an answer may get lost
+		must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Cancelled}))
+	}
+	want := was
+	want.LeaseUntil = time.Time{}
+	if r := get(t, l, "job"); !reflect.DeepEqual(r, want) {
+		t.Errorf("record\n%+v, want\n%+v", r, want)
+	}
+	wantIndexes(t, raw, "job", "siren:jobs")
+}
+
+// TestCancelledTooLate: the output was visible before the worker could stop, so the record says completed.
+func TestCancelledTooLate(t *testing.T) {
+	outputs := []lanes.Output{{URL: "file:///out/a.json", Bytes: 512}}
+	for _, name := range []string{"with a claim", "without one"} {
+		t.Run(name, func(t *testing.T) {
+			l, raw := freshLedger(t)
+			c := lives[lanes.Cancelled](t, l, delivery("job", "bulk"))
+			if name == "without one" {
+				c = lanes.Claim{State: lanes.Unclaimed, JobID: "job", Attempts: 1}
+			}
+			for range 2 {
+				must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed, Outputs: outputs}))
+			}
+			if r := get(t, l, "job"); r.State != lanes.Completed || !r.LeaseUntil.IsZero() || !reflect.DeepEqual(r.Outputs, outputs) {
+				t.Errorf("record %+v", r)
+			}
+			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
+				t.Errorf("ttl %s", ttl)
+			}
+		})
+	}
+}
+
+// TestCancelAndLostData: Redis is emptied after the worker has learned that its job is called off.
+func TestCancelAndLostData(t *testing.T) {
+	l, raw := freshLedger(t)
+	d := delivery("job", "bulk")
+	c := lives[lanes.Cancelled](t, l, d)
+	if err := l.Renew(t.Context(), c, lanes.Progress{}); !errors.Is(err, lanes.ErrCancelled) {
+		t.Errorf("renew: %v, want ErrCancelled", err)
+	}
+	must(t, raw.FlushDB(t.Context()).Err())
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Cancelled}))
+	if r := get(t, l, "job"); r.State != lanes.Cancelled || r.Kind != "probe" || r.EndedAt.IsZero() || !r.LeaseUntil.IsZero() {
+		t.Errorf("record %+v", r)
+	}
+	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
+		t.Errorf("ttl %s", ttl)
+	}
+	claim(t, l, d, "w2", lanes.Settled)
+}
+
+// TestWatchSeesOverrides: what people do to a job is seen at once.
+func TestWatchSeesOverrides(t *testing.T) {
+	l, _ := freshLedger(t)
+	lives[lanes.Queued](t, l, delivery("job", "bulk"))
+	seen := watching(t.Context(), t, l, "job")
+	wantState(t, seen, lanes.Queued)
+	_, err := l.Supersede(t.Context(), redis.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued}})
+	must(t, err)
+	if r := wantState(t, seen, lanes.Queued); r.Lane != "express" {
+		t.Errorf("saw it in lane %s", r.Lane)
+	}
+	_, err = l.Cancel(t.Context(), "job")
+	must(t, err)
+	wantState(t, seen, lanes.Cancelled)
+	wantEnd(t, seen)
+}
+
+// TestLostAnswersToOverrides: the answer to a call gets lost, so go-redis makes the call once more.
+func TestLostAnswersToOverrides(t *testing.T) {
+	_, raw := fresh(t)
+	p := startProxy(t)
+	l := ledgerOn(open(t, p.url))
+	supersede := func(id string) (lanes.State, error) {
+		return l.Supersede(t.Context(), redis.Supersede{ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Retrying}})
+	}
+	for _, id := range []string{"warm up", "job"} { // at first Redis learns the scripts
+		lives[lanes.Retrying](t, l, delivery(id, "bulk"))
+		if id == "job" {
+			p.cutNextAnswer()
+		}
+		if before, err := supersede(id); err != nil || before != lanes.Retrying {
+			t.Errorf("superseded from %q, %v", before, err)
+		}
+		if id == "job" {
+			p.cutNextAnswer()
+		}
+		if before, err := l.Cancel(t.Context(), id); err != nil || before != lanes.Queued {
+			t.Errorf("cancelled from %q, %v", before, err)
+		}
+		wantIndexes(t, raw, id, "siren:jobs")
+	}
+	if moves := [2]string{raw.HGet(t.Context(), "siren:job:warm up", "moves").Val(), raw.HGet(t.Context(), "siren:job:job", "moves").Val()}; moves[0] != moves[1] {
+		t.Errorf("moves %v: an override was done twice", moves)
+	}
+	if cut := p.cuts.Load(); cut != 2 {
+		t.Errorf("%d answers cut, want 2", cut)
+	}
+}

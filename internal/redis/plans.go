@@ -1,0 +1,112 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	maxPlans    = 10_000 // that the stream keeps, about
+	planBatch   = 500
+	followEvery = 500 * time.Millisecond
+)
+
+// Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
+func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
+	err := b.store.client.XAdd(ctx, &goredis.XAddArgs{
+		Stream: plansKey, MaxLen: maxPlans, Approx: true, Values: []any{"plan", encode(p)},
+	}).Err()
+	return failed("record a plan", err)
+}
+
+// Plans returns at most limit plans of a pool ("" for all pools) made at or after since, the latest first.
+func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
+	plans := []lanes.Plan{}
+	for end := "+"; len(plans) < limit; {
+		messages, err := b.store.client.XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
+		if err != nil {
+			return nil, failed("read the plans", err)
+		}
+		for _, m := range messages {
+			end = "(" + m.ID
+			p, ok := b.plan(m)
+			if ok && p.At.Before(since) {
+				return plans, nil
+			}
+			if ok && (pool == "" || pool == p.Pool) && len(plans) < limit {
+				plans = append(plans, p)
+			}
+		}
+		if len(messages) < planBatch {
+			break
+		}
+	}
+	return plans, nil
+}
+
+// plan reads an entry of the history. One that can't be read is reported and left out.
+func (b *Board) plan(m goredis.XMessage) (lanes.Plan, bool) {
+	text, _ := m.Values["plan"].(string)
+	var p lanes.Plan
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		b.log.Warn("a plan can't be read", slog.String("entry", m.ID), slog.Any("error", err))
+		return lanes.Plan{}, false
+	}
+	return p, true
+}
+
+// FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or ctx
+// ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded once
+// each time that Redis goes away, and the plans go on after it is back.
+func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Plan, error] {
+	return func(yield func(lanes.Plan, error) bool) {
+		ticker := time.NewTicker(followEvery)
+		defer ticker.Stop()
+		last, away := "", false
+		for {
+			messages, err := b.plansAfter(ctx, &last)
+			if err != nil && !over(ctx) && !away && !yield(lanes.Plan{}, failed("follow the plans", err)) {
+				return
+			}
+			away = err != nil
+			for _, m := range messages {
+				if p, ok := b.plan(m); ok && (pool == "" || pool == p.Pool) && !yield(p, nil) {
+					return
+				}
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				yield(lanes.Plan{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+// plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which that is.
+func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessage, error) {
+	if *last == "" {
+		newest, err := b.store.client.XRevRangeN(ctx, plansKey, "+", "-", 1).Result()
+		if err != nil {
+			return nil, err
+		}
+		*last = "0-0"
+		for _, m := range newest {
+			*last = m.ID
+		}
+		return nil, nil
+	}
+	messages, err := b.store.client.XRangeN(ctx, plansKey, "("+*last, "+", planBatch).Result()
+	if err == nil && len(messages) > 0 {
+		*last = messages[len(messages)-1].ID
+	}
+	return messages, err
+}

@@ -1,0 +1,284 @@
+package redis_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func freshTunings(t *testing.T) (*redis.Tunings, *goredis.Client) {
+	t.Helper()
+	s, raw := fresh(t)
+	return redis.NewTunings(s, discard), raw
+}
+
+func tuning(field, value string) lanes.Tuning {
+	return lanes.Tuning{Field: field, Value: json.RawMessage(value), By: "ann@desk", Reason: "because"}
+}
+
+// change makes a change of the latest revision.
+func change(t *testing.T, ts *redis.Tunings, set []lanes.Tuning, remove ...string) lanes.Tunings {
+	t.Helper()
+	was := now(t, ts)
+	revision, err := ts.Change(t.Context(), was.Revision, set, remove, []lanes.AuditEntry{{By: "ann@desk", Verb: "tune"}})
+	must(t, err)
+	if revision != was.Revision+1 {
+		t.Errorf("revision %d after %d", revision, was.Revision)
+	}
+	return now(t, ts)
+}
+
+func now(t *testing.T, ts *redis.Tunings) lanes.Tunings {
+	t.Helper()
+	all, at, err := ts.Now(t.Context())
+	must(t, err)
+	if off := time.Since(at); off > 5*time.Second || off < -5*time.Second {
+		t.Errorf("Redis' clock is %s off", off)
+	}
+	return all
+}
+
+// wantTunings expects these tunings, in this order, made not long ago.
+func wantTunings(t *testing.T, got lanes.Tunings, revision int64, want ...lanes.Tuning) {
+	t.Helper()
+	if got.Revision != revision || len(got.All) != len(want) {
+		t.Fatalf("tunings %+v, want %d of revision %d", got, len(want), revision)
+	}
+	for i, w := range want {
+		if made := time.Since(got.All[i].At); made < -time.Second || made > 10*time.Second {
+			t.Errorf("made %s ago", made)
+		}
+		if w.At = got.All[i].At; !reflect.DeepEqual(got.All[i], w) {
+			t.Errorf("tuning %d\n%+v, want\n%+v", i, got.All[i], w)
+		}
+	}
+}
+
+func TestTunings(t *testing.T) {
+	ts, raw := freshTunings(t)
+	wantTunings(t, now(t, ts), 0)
+
+	reserve, held := tuning("lanes.express.reserve", "4"), tuning("pools.general.held", "3")
+	held.Until = time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC()
+	promote, budget := tuning("lanes.bulk.promote", `{"after":"20m","to":"standard"}`), tuning("budget", "null")
+	reserve.At = time.Now().Add(-time.Hour) // not the caller's to say
+	wantTunings(t, change(t, ts, []lanes.Tuning{reserve, held, promote, budget}), 1, reserve, held, promote, budget)
+
+	reserve.Value = json.RawMessage("5")
+	wantTunings(t, change(t, ts, []lanes.Tuning{reserve}), 2, held, promote, budget, reserve)
+	wantTunings(t, change(t, ts, nil, "pools.general.held", "budget", "no.such.tuning"), 3, promote, reserve)
+	wantTunings(t, change(t, ts, []lanes.Tuning{promote}, promote.Field), 4, reserve, promote)
+
+	must(t, raw.HSet(t.Context(), "siren:{tunings}", "tuning:a", "broken", "tuning:b", "1 1 1 {").Err())
+	wantTunings(t, now(t, ts), 4, reserve, promote)
+	must(t, raw.HDel(t.Context(), "siren:{tunings}", "tuning:a", "tuning:b").Err())
+
+	wantTunings(t, change(t, ts, nil, reserve.Field, promote.Field), 5)
+	if ttl := raw.TTL(t.Context(), "siren:{tunings}").Val(); ttl != -1 {
+		t.Errorf("the revision expires in %s", ttl)
+	}
+	entries, err := ts.Audit(t.Context(), time.Time{}, 100)
+	if err != nil || len(entries) != 5 {
+		t.Errorf("%d entries in the audit, %v; want one for each change", len(entries), err)
+	}
+}
+
+func TestChangeOfAnOldRevision(t *testing.T) {
+	ts, _ := freshTunings(t)
+	change(t, ts, []lanes.Tuning{tuning("budget", "8")})
+	for _, seen := range []int64{0, 2} {
+		_, err := ts.Change(t.Context(), seen, []lanes.Tuning{tuning("budget", "9")}, []string{"budget"}, []lanes.AuditEntry{{Verb: "tune"}})
+		if !errors.Is(err, redis.ErrChanged) {
+			t.Errorf("change of revision %d: %v, want ErrChanged", seen, err)
+		}
+	}
+	broken := tuning("budget", "{")
+	if _, err := ts.Change(t.Context(), 1, []lanes.Tuning{broken}, nil, nil); err == nil {
+		t.Error("tuned to what isn't JSON")
+	}
+	wantTunings(t, now(t, ts), 1, tuning("budget", "8"))
+	if entries, err := ts.Audit(t.Context(), time.Time{}, 100); err != nil || len(entries) != 1 {
+		t.Errorf("audit %+v, %v; want the one change", entries, err)
+	}
+}
+
+func TestConcurrentChanges(t *testing.T) {
+	ts, _ := freshTunings(t)
+	var made atomic.Int64
+	var work sync.WaitGroup
+	for range 8 {
+		work.Go(func() {
+			for range 20 {
+				was, _, err := ts.Now(t.Context())
+				if err == nil {
+					_, err = ts.Change(t.Context(), was.Revision, []lanes.Tuning{tuning("budget", "8")}, nil, []lanes.AuditEntry{{Verb: "tune"}})
+				}
+				switch {
+				case err == nil:
+					made.Add(1)
+				case !errors.Is(err, redis.ErrChanged):
+					t.Error(err)
+				}
+			}
+		})
+	}
+	work.Wait()
+	entries, err := ts.Audit(t.Context(), time.Time{}, 1000)
+	if got := now(t, ts).Revision; err != nil || got != made.Load() || len(entries) != int(got) {
+		t.Errorf("revision %d and %d entries in the audit after %d changes, %v", got, len(entries), made.Load(), err)
+	}
+}
+
+func TestRestoreOfLostTunings(t *testing.T) {
+	ts, raw := freshTunings(t)
+	b, a := tuning("lanes.express.reserve", "4"), tuning("budget", "8")
+	change(t, ts, nil)
+	known := change(t, ts, []lanes.Tuning{b, a})
+	restore := func(step string, lost lanes.Tunings, want bool) {
+		t.Helper()
+		if done, err := ts.Restore(t.Context(), lost); err != nil || done != want {
+			t.Errorf("%s: restored %v, %v; want %v", step, done, err, want)
+		}
+	}
+	restore("nothing is lost", known, false)
+	must(t, raw.FlushDB(t.Context()).Err())
+	restore("there was nothing", lanes.Tunings{}, false)
+	restore("lost", known, true)
+	restore("by a second one", known, false)
+	back := now(t, ts)
+	if back.Revision != 3 || !reflect.DeepEqual(back.All, known.All) {
+		t.Errorf("back are\n%+v, lost were\n%+v", back, known)
+	}
+	if _, err := ts.Change(t.Context(), known.Revision, nil, []string{"budget"}, nil); !errors.Is(err, redis.ErrChanged) {
+		t.Errorf("change of what was seen before the loss: %v, want ErrChanged", err)
+	}
+	change(t, ts, nil, "budget", "lanes.express.reserve")
+	restore("all were removed", known, false)
+	must(t, raw.FlushDB(t.Context()).Err())
+	change(t, ts, []lanes.Tuning{a})
+	restore("somebody was faster", known, false)
+	must(t, raw.FlushDB(t.Context()).Err())
+	restore("none, but there had been some", lanes.Tunings{Revision: 8}, true)
+	wantTunings(t, now(t, ts), 9)
+}
+
+// signals counts what comes on a channel until it is closed.
+func signals(t *testing.T, changed <-chan struct{}) *atomic.Int64 {
+	t.Helper()
+	var n atomic.Int64
+	var work sync.WaitGroup
+	work.Go(func() {
+		for range changed {
+			n.Add(1)
+		}
+	})
+	t.Cleanup(work.Wait)
+	return &n
+}
+
+func TestChangedSignals(t *testing.T) {
+	s, raw := fresh(t)
+	ts, b := redis.NewTunings(s, discard), redis.NewBoard(s, discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := signals(t, ts.Changed(ctx))
+	more := func(what string, does func()) {
+		t.Helper()
+		was := n.Load()
+		does()
+		eventually(t, "a signal after "+what, 10*time.Second, func() bool { return n.Load() > was })
+	}
+	more("the beginning", func() {})
+	more("a change", func() { change(t, ts, []lanes.Tuning{tuning("budget", "8")}) })
+	more("a break", func() { must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err()) })
+	more("a change after the break", func() { change(t, ts, nil, "budget") })
+	more("a question", func() {
+		short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer stop()
+		_, _ = b.Ask(short, lanes.WhatIf{})
+	})
+	more("a loss", func() {
+		must(t, raw.FlushDB(t.Context()).Err())
+		if done, err := ts.Restore(t.Context(), lanes.Tunings{Revision: 2}); err != nil || !done {
+			t.Errorf("restored %v, %v", done, err)
+		}
+	})
+}
+
+// TestChangedCoalesces: who doesn't look for a while finds one value.
+func TestChangedCoalesces(t *testing.T) {
+	ts, _ := freshTunings(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	changed := ts.Changed(ctx)
+	<-changed
+	for range 50 {
+		change(t, ts, []lanes.Tuning{tuning("budget", "8")})
+	}
+	eventually(t, "a signal", 10*time.Second, func() bool { return len(changed) == 1 })
+	cancel()
+	n := 0
+	for range changed {
+		n++
+	}
+	if n > 1 {
+		t.Errorf("%d signals wait", n)
+	}
+}
+
+func TestChangedEndsWithTheStore(t *testing.T) {
+	s, err := redis.Open(shared.URL, discard)
+	must(t, err)
+	ts := redis.NewTunings(s, discard)
+	before := ts.Changed(t.Context())
+	must(t, s.Close())
+	for range before {
+		continue
+	}
+	if _, open := <-ts.Changed(t.Context()); open {
+		t.Error("a signal of a closed store")
+	}
+}
+
+// TestLostAnswersToTunings: the answer to a call gets lost, so go-redis makes the call once more.
+func TestLostAnswersToTunings(t *testing.T) {
+	_, raw := fresh(t)
+	p := startProxy(t)
+	ts := redis.NewTunings(open(t, p.url), discard)
+	for round := range 2 { // in the first one Redis learns the scripts
+		must(t, raw.FlushDB(t.Context()).Err())
+		lose := func() {
+			if round > 0 {
+				p.cutNextAnswer()
+			}
+		}
+		lose()
+		if revision, err := ts.Change(t.Context(), 0, []lanes.Tuning{tuning("budget", "8")}, nil, []lanes.AuditEntry{{Verb: "tune"}}); err != nil || revision != 1 {
+			t.Errorf("revision %d, %v", revision, err)
+		}
+		lose()
+		must(t, ts.Note(t.Context(), lanes.AuditEntry{Verb: "purge"}))
+		entries, err := ts.Audit(t.Context(), time.Time{}, 100)
+		if err != nil || len(entries) != 2 {
+			t.Errorf("audit %+v, %v; want two entries", entries, err)
+		}
+		known := now(t, ts)
+		must(t, raw.Del(t.Context(), "siren:{tunings}").Err())
+		lose()
+		if back, err := ts.Restore(t.Context(), known); err != nil || !back {
+			t.Errorf("restored %v, %v", back, err)
+		}
+	}
+	if cut := p.cuts.Load(); cut != 3 {
+		t.Errorf("%d answers cut, want 3", cut)
+	}
+}

@@ -1,0 +1,47 @@
+package scaler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// inForce is the policy with the tunings put over it that are in force at that time.
+func (l *Loop) inForce(ctx context.Context, file *lanes.Policy, at time.Time) (lanes.Effective, error) {
+	if err := l.readTunings(ctx); err != nil {
+		return lanes.Effective{}, err
+	}
+	if l.tunings == nil || len(l.tunings.All) == 0 {
+		return lanes.Effective{Policy: *file}, nil
+	}
+	tuned, tunings, idle := file.Tuned(l.tunings.All, at)
+	return lanes.Effective{Policy: *tuned, File: file, Tunings: tunings, Idle: idle}, nil
+}
+
+// readTunings looks the tunings up. While they can't be read, those last read stand. A new leader that hasn't read them yet doesn't act: it
+// would take back pauses and limits that it merely doesn't know of.
+func (l *Loop) readTunings(ctx context.Context) error {
+	if l.o.Tunings == nil {
+		return nil
+	}
+	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick) // the rest of the tick needs its time
+	defer cancel()
+	t, err := l.o.Tunings(look)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && l.tunings == nil:
+		return fmt.Errorf("look up the tunings for the first time: %w", err)
+	case err != nil && !l.blind:
+		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until their time is over", "error", err)
+	case err == nil:
+		l.tunings = &t
+		if l.blind {
+			l.o.Log.Info("the tunings can be looked up again")
+		}
+	}
+	l.blind = err != nil
+	return nil
+}
