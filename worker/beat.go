@@ -58,7 +58,7 @@ func (w *Worker) report(ctx context.Context) (lanes.Orders, error) {
 
 func (w *Worker) heartbeat() lanes.Heartbeat {
 	hb := lanes.Heartbeat{
-		Worker: w.o.Name, Pool: w.o.Pool, Version: w.o.Version, Revision: w.policy.Load().Revision,
+		Worker: w.o.Name, Pool: w.o.Pool, Began: w.began, Version: w.o.Version, Revision: w.policy.Load().Revision,
 		Slots: len(w.o.Shared), Shoulder: len(w.o.Shoulder), Subscribed: w.o.Online(), Draining: w.draining.Load(),
 	}
 	hb.Parked, hb.Retired = w.gate.state()

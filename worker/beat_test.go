@@ -34,7 +34,7 @@ func TestHeartbeat(t *testing.T) {
 			return lanes.Run{Job: id, Lane: lane, Shoulder: shoulder, Since: r.began.Add(since)}
 		}
 		want := lanes.Heartbeat{
-			Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, At: time.Now(), Slots: 2, Shoulder: 1,
+			Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, At: time.Now(), Began: r.began, Slots: 2, Shoulder: 1,
 			Subscribed: true,
 			Running:    []lanes.Run{run("x", "express", true, 0), run("b", "standard", false, 2*time.Second)},
 			Lanes: map[string]lanes.LaneWork{

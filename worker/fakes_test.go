@@ -168,3 +168,47 @@ func (r *roster) last() lanes.Heartbeat {
 	beats, _ := r.heard()
 	return beats[len(beats)-1]
 }
+
+// logs keeps what programs said, and when.
+type logs struct {
+	*journal
+	mu   sync.Mutex
+	all  []keptLog
+	away bool
+	hang bool
+}
+
+type keptLog struct {
+	job, text string
+	at        time.Time
+}
+
+func (l *logs) KeepLog(ctx context.Context, job, text string) error {
+	l.mu.Lock()
+	away, hang := l.away, l.hang
+	if !away && !hang {
+		l.all = append(l.all, keptLog{job, text, time.Now()})
+	}
+	l.mu.Unlock()
+	switch {
+	case hang:
+		<-ctx.Done()
+		return ctx.Err()
+	case away:
+		return lanes.ErrAway
+	}
+	l.add("log %s", job)
+	return nil
+}
+
+func (l *logs) fail(away, hang bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.away, l.hang = away, hang
+}
+
+func (l *logs) kept() []keptLog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -77,9 +78,10 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 	log := w.o.Log.With("job", d.Job.ID, "lane", d.Lane, "attempt", claim.Attempts)
 	log.Debug("started")
 	var p progress
-	release := w.keep(claim, &p, stop)
+	said := w.newRunLog(claim)
+	release := w.keep(claim, &p, said, stop)
 	began := time.Now()
-	result, err := w.handle(ctx, w.task(d, claim, lane, &p))
+	result, err := w.handle(ctx, w.task(d, claim, lane, &p, said))
 	took := time.Since(began)
 	release()
 	if err == nil {
@@ -96,19 +98,35 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 		disp.After = time.Duration(float64(disp.After) * (0.75 + 0.5*rand.Float64()))
 	}
 	w.ended(d, disp, err, took)
-	if claimGone(err) {
-		return disp
-	}
 	o := outcome(disp, time.Now())
 	o.Outputs, o.Service = result.Outputs, took
-	if gone := w.close(ctx, claim, o); err != nil && claimGone(gone) {
+	if gone := w.conclude(ctx, claim, said, err, o); gone != nil {
+		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
 	}
 	return disp
 }
 
+// conclude keeps the log of a run that ended with err, and closes its record. What it returns is why the job isn't this worker's
+// any more, nil when it is. A job that was cancelled meanwhile is closed as such: that says that nothing of it runs here. Not
+// so when its output is committed already: then it is completed, whatever was asked for.
+func (w *Worker) conclude(ctx context.Context, c lanes.Claim, said *runLog, err error, o lanes.Outcome) (gone error) {
+	if !errors.Is(err, lanes.ErrLost) { // it is another's log by now
+		w.keepLog(context.WithoutCancel(ctx), said)
+	}
+	if claimGone(err) {
+		gone = err
+	} else if closed := w.close(ctx, c, o); err != nil && claimGone(closed) {
+		gone = closed
+	}
+	if errors.Is(gone, lanes.ErrCancelled) {
+		_ = w.close(ctx, c, lanes.Outcome{State: lanes.Cancelled})
+	}
+	return gone
+}
+
 // task is what the handler gets. Attempt names its files, so no two claims of a job may share it.
-func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *progress) lanes.Task {
+func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *progress, said *runLog) lanes.Task {
 	policy := &w.policy.Load().Policy
 	limits := lanes.Limits{
 		Nice: policy.Nice(d.Lane), Memory: w.o.Slot.Memory, Scratch: w.o.Slot.Scratch,
@@ -121,7 +139,11 @@ func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *p
 	if claim.State == lanes.Unclaimed {
 		attempt = "u" + lanes.NewID(time.Now())
 	}
-	return lanes.Task{Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage, Report: p.set}
+	task := lanes.Task{Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage, Report: p.set}
+	if said != nil {
+		task.Log = said
+	}
+	return task
 }
 
 // handle calls the handler; a panic in it is that job's error and nobody else's.

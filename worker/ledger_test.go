@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -143,10 +144,13 @@ func (l *ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) erro
 		return nil
 	}
 	r, err := l.held(c)
+	if errors.Is(err, lanes.ErrCancelled) && (o.State == lanes.Cancelled || o.State == lanes.Completed) {
+		r, err = l.records[c.JobID], nil
+	}
 	if err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
-	r.state, r.outcome = o.State, o
+	r.state, r.outcome, r.until = o.State, o, time.Time{}
 	if o.State == lanes.Queued {
 		r.attempts--
 	}

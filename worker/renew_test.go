@@ -45,46 +45,27 @@ func TestProgressIsThrottled(t *testing.T) {
 	})
 }
 
-// A job that says the same again is as quiet as one that says nothing.
-func TestRenewsEveryThirdOfTheLease(t *testing.T) {
-	says := func(what string) work {
-		return func(ctx context.Context, task lanes.Task) (lanes.Result, error) {
-			for range 100 {
-				task.Report(lanes.Progress{Note: what})
-				if _, err := lasts(570*time.Millisecond)(ctx, task); err != nil {
-					return lanes.Result{}, err
-				}
-			}
-			return lanes.Result{}, nil
+// A job that says nothing must hear of its cancellation as soon as any other.
+func TestRenewsEverySecond(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.handler.will("a", lasts(57500*time.Millisecond))
+		r.broker.put("standard", "a")
+		r.start()
+		r.at(2 * time.Minute)
+		var at, want []time.Duration
+		for _, n := range r.ledger.renewed() {
+			at = append(at, n.at.Sub(r.began))
 		}
-	}
-	for _, c := range []struct {
-		name string
-		job  work
-		from time.Duration
-	}{{"silent", lasts(57 * time.Second), 5}, {"says nothing", says(""), 5}, {"says the same", says("fetching"), 1}} {
-		t.Run(c.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
-				r.handler.will("a", c.job)
-				r.broker.put("standard", "a")
-				r.start()
-				r.at(2 * time.Minute)
-				var at, want []time.Duration
-				for _, n := range r.ledger.renewed() {
-					at = append(at, n.at.Sub(r.began))
-				}
-				for s := c.from; s < 57; s += 5 {
-					want = append(want, s*time.Second)
-				}
-				if !slices.Equal(at, want) {
-					t.Errorf("renewed at %v, want %v", at, want)
-				}
-				if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
-					t.Errorf("settled %+v", d)
-				}
-			})
-		})
-	}
+		for s := range 57 {
+			want = append(want, time.Duration(s+1)*time.Second)
+		}
+		if !slices.Equal(at, want) {
+			t.Errorf("renewed at %v, want %v", at, want)
+		}
+		if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+			t.Errorf("settled %+v", d)
+		}
+	})
 }
 
 func TestLostClaim(t *testing.T) {
@@ -96,10 +77,10 @@ func TestLostClaim(t *testing.T) {
 		ends time.Duration
 		want lanes.Disposition
 	}{
-		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 15 * time.Second, lost},
-		{"noticed at the end of a job that fails", fails(3*time.Second, lanes.Transient), 2 * time.Second, 3 * time.Second, lost},
-		{"noticed at the end of a job that can't succeed", fails(3*time.Second, lanes.BadInput), 2 * time.Second, 3 * time.Second, lost},
-		{"after the commit it doesn't matter", lasts(3 * time.Second), 2 * time.Second, 3 * time.Second, lanes.Disposition{Action: lanes.Ack}},
+		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 13 * time.Second, lost},
+		{"noticed at the end of a job that fails", fails(2500*time.Millisecond, lanes.Transient), 2 * time.Second, 2500 * time.Millisecond, lost},
+		{"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, lanes.BadInput), 2 * time.Second, 2500 * time.Millisecond, lost},
+		{"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond, lanes.Disposition{Action: lanes.Ack}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -125,52 +106,72 @@ func TestLostClaim(t *testing.T) {
 			r.broker.put("standard", "a")
 			r.start()
 			r.ledger.takeOver("a")
-			r.at(5 * time.Second)
+			r.at(time.Second)
 			r.expect("a", "claim a granted", "handle a", "settle a retry in 1s")
 		})
 	})
 }
 
+// A cancelled job is stopped within a second. Its record hears so once nothing of it runs any more, and only then the
+// broker; a job whose output is committed already is completed.
 func TestCancelled(t *testing.T) {
-	t.Run("stops the job within a third of the lease", func(t *testing.T) {
+	lingers := func(ctx context.Context, _ lanes.Task) (lanes.Result, error) { // as ffmpeg does between SIGTERM and SIGKILL
+		<-ctx.Done()
+		time.Sleep(700 * time.Millisecond)
+		return lanes.Result{}, errKilled
+	}
+	commits := func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+		<-ctx.Done()
+		return lasts(0)(context.Background(), t)
+	}
+	stopped := []string{"close a cancelled", "settle a ack"}
+	for _, c := range []struct {
+		name string
+		job  work
+		at   time.Duration // when it is cancelled
+		ends time.Duration
+		want []string // after its start
+	}{
+		{"a job that says nothing", lasts(time.Hour), 11200 * time.Millisecond, 12 * time.Second, stopped},
+		{"a job that reports", reports(100*time.Millisecond, time.Hour), 2500 * time.Millisecond, 3 * time.Second, stopped},
+		{"a job that takes its time to stop", lingers, 2500 * time.Millisecond, 3700 * time.Millisecond, stopped},
+		{"a job that is past its commit", commits, 2500 * time.Millisecond, 3 * time.Second, []string{"close a completed", "settle a ack"}},
+		{
+			"noticed at the end of a job that fails", fails(500*time.Millisecond, lanes.BadInput), 0, 500 * time.Millisecond,
+			[]string{"close a dead", "close a cancelled", "settle a ack"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.handler.will("a", c.job)
+				r.broker.put("standard", "a")
+				r.start()
+				r.at(c.at)
+				r.ledger.cancel("a")
+				r.at(c.ends - time.Millisecond)
+				if n := len(r.broker.settles("a")); n != 0 {
+					t.Fatal("settled while it still ran")
+				}
+				r.at(c.ends)
+				if s := r.settledOnce("a"); s.disp.Action != lanes.Ack {
+					t.Errorf("got %+v", s.disp)
+				}
+				r.expect("a", append([]string{"claim a granted", "handle a"}, c.want...)...)
+				if got := r.ledger.record("a"); got.until.After(time.Now()) {
+					t.Errorf("its lease holds until %s", got.until)
+				}
+			})
+		})
+	}
+	t.Run("neither finished nor failed", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.handler.will("a", lasts(time.Hour))
 			r.broker.put("standard", "a")
 			r.start()
-			r.at(11 * time.Second)
 			r.ledger.cancel("a")
-			r.at(15 * time.Second)
-			if s := r.settledOnce("a"); s.disp.Action != lanes.Ack || s.at.Sub(r.began) != 15*time.Second {
-				t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
-			}
-			r.expect("a", "claim a granted", "handle a", "settle a ack")
+			r.at(time.Second)
 			if l := r.w.heartbeat().Lanes["standard"]; l.Finished != 0 || l.Failed != 0 {
 				t.Errorf("counted as an end: %+v", l)
-			}
-		})
-	})
-	t.Run("a job that reports stops within a second", func(t *testing.T) {
-		bubble(t, func(t *testing.T, r *rig) {
-			r.handler.will("a", reports(100*time.Millisecond, time.Hour))
-			r.broker.put("standard", "a")
-			r.start()
-			r.at(2500 * time.Millisecond)
-			r.ledger.cancel("a")
-			r.at(3 * time.Second)
-			if s := r.settledOnce("a"); s.disp.Action != lanes.Ack {
-				t.Errorf("got %+v", s.disp)
-			}
-		})
-	})
-	t.Run("noticed at the end of a job that fails", func(t *testing.T) {
-		bubble(t, func(t *testing.T, r *rig) {
-			r.handler.will("a", fails(3*time.Second, lanes.BadInput))
-			r.broker.put("standard", "a")
-			r.start()
-			r.ledger.cancel("a")
-			r.at(3 * time.Second)
-			if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
-				t.Errorf("got %+v", d)
 			}
 		})
 	})
@@ -188,7 +189,7 @@ func TestFailingRenewals(t *testing.T) {
 				r.handler.will("a", lasts(time.Hour))
 				r.broker.put("standard", "a")
 				r.start()
-				r.at(6 * time.Second) // renewed at 5 s
+				r.at(5 * time.Second) // renewed just now
 				r.ledger.fail(c.away, c.hang)
 				r.at(15*time.Second - time.Millisecond)
 				if n := len(r.broker.settles("a")); n != 0 {

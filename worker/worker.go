@@ -27,11 +27,18 @@ type Handler interface {
 
 // Ledger keeps the jobs' records. Claim answers whether this worker may run a delivery; Renew keeps the claim and stores the
 // progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with lanes.ErrLost or
-// lanes.ErrCancelled when the job is no longer this worker's. None of them takes longer than a few seconds.
+// lanes.ErrCancelled when the job is no longer this worker's; Close takes lanes.Cancelled for a cancelled job whose programs
+// have ended, and lanes.Completed for one whose output was committed all the same. None of them takes longer than a few seconds.
 type Ledger interface {
 	Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error)
 	Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error
 	Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error
+}
+
+// Logs keeps what the programs of a job's latest run said: at most 8 KiB of text, which replaces what was kept before. It
+// is asked with a ctx of one second.
+type Logs interface {
+	KeepLog(ctx context.Context, job, text string) error
 }
 
 // Roster takes heartbeats and answers with orders. Leave says that the worker is gone for good.
@@ -49,6 +56,7 @@ type Options struct {
 	Shoulder []Source // one for each shoulder slot
 	Handler  Handler
 	Ledger   Ledger
+	Logs     Logs // nil: what programs say goes nowhere
 	Roster   Roster
 	Policy   *lanes.Effective       // in force at the start; it has the pool
 	Follow   func(*lanes.Effective) // told of every newer policy; may be nil
@@ -66,6 +74,7 @@ type Worker struct {
 	o        Options
 	policy   atomic.Pointer[lanes.Effective] // in force; replaced by the goroutine of beat
 	gate     *gate                           // made by Run
+	began    time.Time                       // set by Run, before anything reads it
 	tally    *tally
 	draining atomic.Bool
 }
@@ -103,7 +112,7 @@ func (w *Worker) Run(take, work context.Context) error {
 	defer stopWork(nil)
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(work))
 	defer stopBeating()
-	w.gate = newGate(take, len(w.o.Shared)+len(w.o.Shoulder))
+	w.gate, w.began = newGate(take, len(w.o.Shared)+len(w.o.Shoulder)), time.Now()
 
 	var slots, background sync.WaitGroup
 	background.Go(func() { w.beat(beating, stopTaking) })

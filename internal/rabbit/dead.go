@@ -28,34 +28,52 @@ type DeadLetter struct {
 
 // FindDead reads one dead letter by its id and leaves it where it is; false when it isn't there. The letters before it
 // are out of the queue for as long as that takes.
-func FindDead(ctx context.Context, conn *Conn, id string) (DeadLetter, bool, error) {
+func FindDead(ctx context.Context, conn *Conn, id string) (l DeadLetter, found bool, err error) {
+	err = searchDead(ctx, conn, id, func(_ *channel, d amqp.Delivery) error {
+		l, found = letter(d), true
+		return nil
+	})
+	return l, found, err
+}
+
+// TakeDead finds one dead letter by its id, lets carry see to it, and removes it when that succeeded. When it didn't,
+// the letter stays, and the error is carry's. Until then the letters before it are out of the queue. Any other error
+// beside found: carry has succeeded, but the connection is lost and the letter is still there.
+func TakeDead(ctx context.Context, conn *Conn, id string, carry func(DeadLetter) error) (found bool, err error) {
+	err = searchDead(ctx, conn, id, func(ch *channel, d amqp.Delivery) error {
+		found = true
+		if err := carry(letter(d)); err != nil {
+			return err
+		}
+		err := ch.call(func() error { return d.Ack(false) })
+		return wrap("remove the dead letter, whose job is seen to", err)
+	})
+	return found, err
+}
+
+// searchDead hands the first dead letter with that id to use, if there is one. What wasn't acknowledged goes back when it
+// returns.
+func searchDead(ctx context.Context, conn *Conn, id string, use func(ch *channel, d amqp.Delivery) error) error {
 	ch, err := conn.channel(ctx)
 	if err != nil {
-		return DeadLetter{}, false, err
+		return err
 	}
-	defer ch.close() // gives back everything it looked at
+	defer ch.close()
 	for range deadLimit {
 		if err := ctx.Err(); err != nil {
-			return DeadLetter{}, false, err
-		}
-		var d amqp.Delivery
-		var found bool
-		err := ch.call(func() (err error) {
-			d, found, err = ch.Get(deadQueue, false)
 			return err
-		})
+		}
+		d, found, err := ch.get(deadQueue)
 		switch {
-		case code(err) == amqp.NotFound:
-			return DeadLetter{}, false, fmt.Errorf("read %s: %w", deadQueue, ErrUndeclared)
 		case err != nil:
-			return DeadLetter{}, false, fmt.Errorf("read %s: %w", deadQueue, err)
+			return fmt.Errorf("read %s: %w", deadQueue, undeclared(err))
 		case !found:
-			return DeadLetter{}, false, nil
+			return nil
 		case d.MessageId == id || bodyID(d) == id:
-			return letter(d), true, nil
+			return use(ch, d)
 		}
 	}
-	return DeadLetter{}, false, fmt.Errorf("read %s: not among the first %d dead letters", deadQueue, deadLimit)
+	return fmt.Errorf("read %s: not among the first %d dead letters", deadQueue, deadLimit)
 }
 
 func letter(d amqp.Delivery) DeadLetter {

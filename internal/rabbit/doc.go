@@ -1,5 +1,6 @@
 // Package rabbit is Siren's only door to RabbitMQ: the topology (lane queues, delay queues, dead letters), publishing
-// with confirms, taking jobs most urgent lane first, settling them, the backlog, and the delay forwarder.
+// with confirms, taking jobs most urgent lane first, settling them, the backlog, the delay forwarder, and what operators
+// do to waiting jobs and dead letters.
 //
 // It owns the wire: queue and exchange names, queue arguments, header names, and what a lost connection means. It decides
 // nothing about jobs: which lane a job belongs to, whether it runs, is tried again or is dead comes from its callers

@@ -40,9 +40,8 @@ func Forward(ctx context.Context, consume *Conn, publish *Publisher) error {
 			return nil
 		case errors.Is(err, errConnClosed):
 			return err
-		case code(err) == amqp.NotFound:
-			err = fmt.Errorf("%w (%w)", ErrUndeclared, err)
 		}
+		err = undeclared(err)
 		if err.Error() != said {
 			said = err.Error()
 			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again", slog.Any("error", err))

@@ -16,7 +16,7 @@ const (
 	headerEnqueuedAt = "enqueuedAt" // first put into any lane
 	headerReadyAt    = "readyAt"    // last put into its lane
 	headerAttempt    = "attempt"    // 1 for the first, which may leave it out
-	headerReplay     = "replay"     // how often an operator has replayed it
+	headerReplay     = "replay"     // number of this copy; an operator's fresh copies count up
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
 	headerReason     = "reason"     // dead jobs: why, in a few fixed words

@@ -32,7 +32,7 @@ type Entry struct {
 	Lane       string
 	Job        lanes.Job
 	EnqueuedAt time.Time // when it was first put into any lane; zero: now
-	Replay     int       // how often it has been replayed from the dead letters
+	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
 }
 
 func (e Entry) message(now time.Time) (message, error) {
@@ -76,8 +76,8 @@ func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	return newMessage("", deadQueue, id, d.Body, h)
 }
 
-// ready is a delayed job on its way back to its lane. Without a lane it goes to the default one: the exchange sees to
-// that for every routing key it doesn't know.
+// ready is a message published afresh to the lane that h says: a delayed job on its way back, or a copy of a waiting one.
+// Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
 func ready(from amqp.Delivery, h headers, now time.Time) message {
 	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
 		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay,

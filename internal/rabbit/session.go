@@ -3,6 +3,7 @@ package rabbit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -115,6 +116,15 @@ func (c *channel) call(request func() error) error {
 	return request()
 }
 
+// get takes the next message of a queue; false when none is ready.
+func (c *channel) get(queue string) (d amqp.Delivery, found bool, err error) {
+	err = c.call(func() (err error) {
+		d, found, err = c.Get(queue, false)
+		return err
+	})
+	return d, found, err
+}
+
 // close gives the channel back. What it held unacknowledged goes back to its queues.
 func (c *channel) close() {
 	_ = c.call(c.Close)
@@ -142,4 +152,12 @@ func code(err error) int {
 		return e.Code
 	}
 	return 0
+}
+
+// undeclared is err; as ErrUndeclared when it says that a queue isn't there.
+func undeclared(err error) error {
+	if code(err) == amqp.NotFound {
+		return fmt.Errorf("%w (%w)", ErrUndeclared, err)
+	}
+	return err
 }

@@ -28,11 +28,11 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 	for ctx.Err() == nil {
 		a, err := s.take(ctx)
 		switch {
-		case err == nil && ctx.Err() == nil:
+		case err == nil && ctx.Err() == nil && !s.taker.paused(a.lane):
 			s.turn++
 			s.backoff.reset()
 			return a.delivery(), nil
-		case err == nil:
+		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
 		case errors.Is(err, errConnClosed):
 			return lanes.Delivery{}, err
@@ -106,18 +106,13 @@ func (s *Slot) sweep(ctx context.Context, order []string) (arrival, error) {
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		a := arrival{lane: lane, ch: s.ch}
-		var found bool
-		err := s.ch.call(func() (err error) {
-			a.Delivery, found, err = s.ch.Get(laneQueue(lane), false)
-			return err
-		})
+		d, found, err := s.ch.get(laneQueue(lane))
 		if err != nil {
 			return arrival{}, &laneError{lane, err}
 		}
 		s.taker.fine(lane)
 		if found {
-			return a, nil
+			return arrival{lane: lane, ch: s.ch, Delivery: d}, nil
 		}
 	}
 	return arrival{}, errEmpty

@@ -44,7 +44,8 @@ func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
 	}
 }
 
-// Follow sets the order of lanes that shared slots take by, from now on: slots that wait for a job follow at once.
+// Follow sets the order of lanes that shared slots take by, and which lanes are paused, from now on: slots that wait for
+// a job follow at once.
 func (t *Taker) Follow(e *lanes.Effective) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,13 +83,7 @@ func (t *Taker) order(lane string, turn int) order {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := order{changed: t.changed}
-	all := []string{lane}
-	if lane == "" {
-		all = nil
-		if t.effective != nil {
-			all = t.effective.TakeOrder(t.pool, turn)
-		}
-	}
+	all := t.served(lane, turn)
 	o.plain = len(all) == 1
 	for _, l := range all {
 		if wait := time.Until(t.absent[l]); wait <= 0 {
@@ -98,6 +93,26 @@ func (t *Taker) order(lane string, turn int) order {
 		}
 	}
 	return o
+}
+
+// served is the lanes that a slot takes from at its turn, absent ones too. The caller holds mu.
+func (t *Taker) served(lane string, turn int) []string {
+	switch {
+	case t.effective == nil:
+		return nil
+	case lane == "":
+		return t.effective.TakeOrder(t.pool, turn)
+	case t.effective.Policy.Paused(lane):
+		return nil
+	}
+	return []string{lane}
+}
+
+// paused is whether nobody may take from the lane now.
+func (t *Taker) paused(lane string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.effective != nil && t.effective.Policy.Paused(lane)
 }
 
 // laneError is an error about one lane's queue.

@@ -24,7 +24,7 @@ var formats = strings.Join([]string{
 // guards are the options before an input: what ffmpeg may open and how much it may chew.
 func (a *attempt) guards() []string {
 	args := []string{
-		"-hide_banner", "-loglevel", "error",
+		"-hide_banner", "-loglevel", logLevel,
 		"-protocol_whitelist", "file", "-format_whitelist", formats,
 		"-max_streams", strconv.Itoa(maxStreams), "-max_pixels", strconv.Itoa(maxPixels),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,7 +164,7 @@ func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Cont
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
 	a := &attempt{h: b.h, dir: dir.path, input: file, log: b.h.options.Log, task: b.task(lanes.Job{})}
-	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
+	a.task.Limits, a.task.Report, a.task.Log = l, func(lanes.Progress) {}, io.Discard
 	return t.Context(), a
 }
 

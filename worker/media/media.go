@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -94,6 +95,9 @@ func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 	}
 	if t.Report == nil {
 		t.Report = func(lanes.Progress) {}
+	}
+	if t.Log == nil {
+		t.Log = io.Discard
 	}
 	result, err := h.handle(ctx, t)
 	if err != nil {

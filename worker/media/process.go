@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -27,8 +26,8 @@ const grace = time.Second
 const inputName = "file:/dev/fd/3"
 
 // run runs a program under the task's limits, in a process group of its own, with the attempt's scratch folder as its
-// working folder and the input as descriptor 3. When ctx ends, the whole group does. It returns the end of what the program said on stderr;
-// the error carries a kind.
+// working folder and the input as descriptor 3. When ctx ends, the whole group does. What the program says on stderr goes
+// to the job's log; the end of it, without warnings, is returned. The error carries a kind.
 func (a *attempt) run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
 	// The parent-death signal comes when the *thread* that started the program ends. Ours can't while it is locked.
 	runtime.LockOSThread()
@@ -43,8 +42,8 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 	}
 	cmd.Env = append(cmd.Env, calm...)
 	cmd.ExtraFiles = []*os.File{a.input}
-	var stderr tail
-	cmd.Stdout, cmd.Stderr = stdout, &stderr
+	stderr := &stderrLines{log: a.task.Log, tidy: a.tidy}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 2 * grace
 	var kill *time.Timer
@@ -54,20 +53,24 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 		return nil
 	}
 	a.log.Debug("running", slog.String("program", program), slog.Any("args", args))
+	a.logStart(program, args)
+	began := time.Now()
 	err = cmd.Run()
+	stderr.end()
 	if kill != nil {
 		kill.Stop()
 	}
 	if cmd.Process != nil {
 		signalGroup(cmd, syscall.SIGKILL) // whoever of the group is left
 	}
+	a.logEnd(program, err, context.Cause(ctx), time.Since(began))
 	if err == nil {
-		return stderr.String(), nil
+		return stderr.errors.String(), nil
 	}
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	return "", a.explain(filepath.Base(program), err, stderr.String())
+	return "", a.explain(filepath.Base(program), err, stderr.errors.String())
 }
 
 func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
@@ -172,13 +175,7 @@ func (a *attempt) lastWord(stderr string) string {
 		}
 		said = line
 	}
-	said = strings.NewReplacer(inputName, "the input", "/dev/fd/3", "the input", a.dir+"/", "", a.dir, "").Replace(said)
-	said = strings.Map(func(c rune) rune {
-		if unicode.IsPrint(c) {
-			return c
-		}
-		return '?'
-	}, said)
+	said = a.tidy(said)
 	if len(said) > 300 {
 		said = strings.ToValidUTF8(said[:300], "") + "…"
 	}
