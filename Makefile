@@ -56,6 +56,7 @@ fmt: ## format the code
 .PHONY: generate
 generate: ## write the generated docs anew
 	$(GO) run ./docs/gen
+	$(GO) run ./cmd/siren docs docs
 
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are up to date

@@ -8,6 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
 )
 
 // store opens Redis for a command that says itself what goes wrong.
@@ -20,6 +21,30 @@ func (a *app) redisStore(log *slog.Logger) (*redis.Store, error) {
 		return nil, err
 	}
 	return e.store(log)
+}
+
+// withStore calls f with the Redis in use.
+func (a *app) withStore(f func(*redis.Store) error) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return f(store)
+}
+
+// withBoard calls f with the board of the Redis in use.
+func (a *app) withBoard(f func(*redis.Board) error) error {
+	return a.withStore(func(s *redis.Store) error { return f(redis.NewBoard(s, slog.New(slog.DiscardHandler))) })
+}
+
+// withLedger calls f with the ledger of the Redis in use.
+func (a *app) withLedger(f func(*redis.Ledger) error) error {
+	log, err := a.logger(slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	return a.withStore(func(s *redis.Store) error { return f(redis.NewLedger(s, log)) })
 }
 
 // effective is the policy in force.
@@ -39,6 +64,8 @@ func unreachable(err error) error {
 	return exit(exitUnreachable, err)
 }
 
+func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }
+
 // broker opens a connection to RabbitMQ, named for what it is for.
 func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
 	e, err := a.endpoints()
@@ -46,4 +73,29 @@ func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
 		return nil, err
 	}
 	return e.broker(name, log)
+}
+
+// broker opens a connection to RabbitMQ, named for what it is for.
+func (e endpoints) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
+	c, err := rabbit.Open(rabbit.Options{URL: e.amqp.url, Name: name, Log: log, Renew: e.amqp.renewal(), TLS: e.amqp.settings()})
+	return c, exit(exitUsage, err)
+}
+
+// store opens Redis.
+func (e endpoints) store(log *slog.Logger) (*redis.Store, error) {
+	s, err := redis.Open(e.redis.url, log, redis.WithRenew(e.redis.renewal()), redis.WithTLS(e.redis.settings()))
+	return s, exit(exitUsage, err)
+}
+
+// client opens both for a producer. It goes by the files as they are now.
+func (e endpoints) client(o client.Options) (*client.Client, error) {
+	o.AMQPURL, o.RedisURL = e.amqp.url, e.redis.url
+	var err, err2 error
+	o.AMQPTLS, err = e.amqp.config()
+	o.RedisTLS, err2 = e.redis.config()
+	if err := errors.Join(err, err2); err != nil {
+		return nil, exit(exitUsage, err)
+	}
+	c, err := client.New(o)
+	return c, exit(exitUsage, err)
 }

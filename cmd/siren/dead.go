@@ -14,16 +14,18 @@ import (
 )
 
 func newDead(a *app) *cobra.Command {
-	return parent("dead", "Show jobs that can't succeed, and why", newJobsList(a, lanes.Dead), newDeadShow(a))
+	show := newDeadShow(a)
+	takePrefixed("job/", []*cobra.Command{show})
+	return parent("dead", "Show jobs that can't succeed, and why", newJobsList(a, lanes.Dead), show)
 }
 
 func deadTable(records []lanes.Record) *table {
-	t := newTable("ID", "LANE", "KIND", "DIED", "ATTEMPTS", "REASON", "ERROR")
+	t := newTable(col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("WORKER").wide(), col("INPUT").wide(),
+		col("ERROR").clipped(100))
 	t.empty = "no dead letters"
-	t.right = map[int]bool{3: true, 4: true}
 	now := time.Now()
 	for _, r := range records {
-		t.add(r.ID, r.Lane, r.Kind, age(r.EndedAt, now), fmt.Sprint(r.Attempts), r.Reason, clip(r.Error, 100))
+		t.add(r.ID, r.Lane, r.Kind, age(r.EndedAt, now), fmt.Sprint(r.Attempts), r.Reason, or(r.Worker, "-"), or(r.Input, "-"), r.Error)
 	}
 	return t
 }
@@ -50,10 +52,11 @@ type letter struct {
 func newDeadShow(a *app) *cobra.Command {
 	var o output
 	c := &cobra.Command{
-		Use:     "show ID",
-		Short:   "Show a dead job with its message as it is in siren.dead",
-		Example: "  siren dead show 06ezy…",
-		Args:    cobra.ExactArgs(1),
+		Use:               "show ID",
+		Short:             "Show a dead job with its message as it is in siren.dead",
+		Example:           "  siren dead show 06ezy…\n  siren dead show 06ezy… -o json",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: upTo(1, a.completeJobs(lanes.Dead)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := args[0]
 			var d deadLetter
@@ -79,13 +82,10 @@ func newDeadShow(a *app) *cobra.Command {
 			case d.Letter == nil && d.Record.State != lanes.Dead:
 				return exit(exitNotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
 			}
-			if o.format == "table" {
-				o.format = "yaml"
-			}
-			return o.print(a.out, d, nil)
+			return o.print(a.out, d)
 		},
 	}
-	c.Flags().StringVarP(&o.format, "output", "o", "yaml", "yaml or json")
+	o.flag(c, "yaml", "json")
 	return c
 }
 

@@ -48,6 +48,9 @@ minute and leaves nothing running.`,
 	f.StringVar(&d.input, "input", "", "a video of your own instead of the made clips")
 	f.StringVar(&d.keep, "keep", "", "folder that keeps clips, outputs and logs (default a temporary one)")
 	f.StringVar(&d.report, "report", "demo-report.html", "where to write the report")
+	completeFlag(c, "input", files())
+	completeFlag(c, "keep", folders)
+	completeFlag(c, "report", files("html"))
 	return c
 }
 

@@ -56,8 +56,8 @@ Kinds: ` + kindNames() + `.`,
 			}
 			return nil
 		},
-		ValidArgs: kindList(),
-		RunE:      func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), a, args) },
+		ValidArgsFunction: upTo(1, a.completeKinds),
+		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), a, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&e.id, "id", "", "id of the job, 1 to 64 of A-Z a-z 0-9 . _ - (default a new one that sorts by time)")
@@ -69,6 +69,8 @@ Kinds: ` + kindNames() + `.`,
 	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
 	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
+	completeFlag(c, "file", files())
+	completeFlag(c, "policy", files("yaml", "yml"))
 	return c
 }
 

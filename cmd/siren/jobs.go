@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +15,8 @@ import (
 )
 
 func newJobs(a *app) *cobra.Command {
-	return parent("jobs", "Show what became of jobs", newJobsList(a, lanes.State("")), newJobsGet(a), newJobsWatch(a))
+	return parent("jobs", "Show what became of jobs", newJobsList(a, lanes.State("")), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
+		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
 }
 
 // jobFilter is the flags that choose jobs.
@@ -28,13 +26,15 @@ type jobFilter struct {
 	limit                       int
 }
 
-func (f *jobFilter) flags(c *cobra.Command, withState bool) {
+func (f *jobFilter) flags(a *app, c *cobra.Command, withState bool) {
 	fs := c.Flags()
 	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
+	completeFlag(c, "lane", a.completeLanes)
 	if withState {
-		fs.StringVar(&f.state, "state", "", "only jobs in this state: "+stateNames())
+		oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames()...)
 	}
 	fs.StringVar(&f.kind, "kind", "", "only jobs of this kind")
+	completeFlag(c, "kind", a.completeKinds)
 	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
 	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
 	fs.IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
@@ -42,19 +42,16 @@ func (f *jobFilter) flags(c *cobra.Command, withState bool) {
 
 var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled}
 
-func stateNames() string {
+func stateNames() []string {
 	names := make([]string, len(states))
 	for i, s := range states {
 		names[i] = string(s)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // list reads the chosen records, page by page.
 func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) ([]lanes.Record, error) {
-	if f.state != "" && !slices.Contains(states, lanes.State(f.state)) {
-		return nil, exit(exitUsage, fmt.Errorf("--state %q: say one of %s", f.state, stateNames()))
-	}
 	selector, err := labels.Parse(f.selector)
 	if err != nil {
 		return nil, exit(exitUsage, fmt.Errorf("--selector %q: %w", f.selector, err))
@@ -86,7 +83,7 @@ func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) ([]lanes.Rec
 // newJobsList is `siren jobs list`; with a fixed state it lists that alone.
 func newJobsList(a *app, fixed lanes.State) *cobra.Command {
 	var f jobFilter
-	var o output
+	o := listing{kind: "job"}
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, the newest first",
@@ -97,15 +94,12 @@ func newJobsList(a *app, fixed lanes.State) *cobra.Command {
 				f.state = string(fixed)
 			}
 			return a.withLedger(func(ledger *redis.Ledger) error {
-				records, err := f.list(cmd.Context(), ledger)
-				if err != nil {
-					return err
-				}
-				return o.print(a.out, records, func() *table {
+				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+					records, err := f.list(cmd.Context(), ledger)
 					if fixed == lanes.Dead {
-						return deadTable(records)
+						return records, deadTable(records), err
 					}
-					return jobTable(a.out, records)
+					return records, jobTable(a.out, records), err
 				})
 			})
 		},
@@ -114,28 +108,29 @@ func newJobsList(a *app, fixed lanes.State) *cobra.Command {
 		c.Short = "List jobs that can't succeed, the latest first"
 		c.Example = "  siren dead list --lane express --since 1h\n  siren dead list -o json"
 	}
-	f.flags(c, fixed == "")
-	o.flag(c)
+	f.flags(a, c, fixed == "")
+	o.flags(c)
 	return c
 }
 
 func jobTable(colours io.Writer, records []lanes.Record) *table {
-	t := newTable("ID", "STATE", "LANE", "KIND", "AGE", "WAIT", "RAN", "ATTEMPTS", "PROGRESS", "DETAIL")
+	t := newTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
+		col("WORKER").wide(), col("LABELS").wide(), col("OUTPUT").wide(), col("DETAIL").clipped(80))
 	t.empty = "no jobs"
-	t.right = map[int]bool{4: true, 5: true, 6: true, 7: true}
 	now := time.Now()
 	for _, r := range records {
 		wait := "-"
 		if !r.StartedAt.IsZero() {
 			wait = short(r.Wait.D())
 		}
-		t.add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r), clip(detail(r), 80))
+		t.add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+			or(r.Worker, "-"), or(labels.FormatLabels(r.Labels), "-"), or(r.Output, "-"), detail(r))
 	}
 	return t
 }
 
 func colourState(w io.Writer, s lanes.State) string {
-	code := map[lanes.State]string{lanes.Completed: green, lanes.Dead: red, lanes.Retrying: yellow, lanes.Running: "36"}[s]
+	code := map[lanes.State]string{lanes.Completed: green, lanes.Dead: red, lanes.Retrying: yellow, lanes.Running: cyan}[s]
 	if code == "" {
 		return string(s)
 	}
@@ -186,10 +181,11 @@ func detail(r lanes.Record) string {
 func newJobsGet(a *app) *cobra.Command {
 	var o output
 	c := &cobra.Command{
-		Use:     "get ID …",
-		Short:   "Show everything known of jobs",
-		Example: "  siren jobs get 06ezy… -o json",
-		Args:    cobra.MinimumNArgs(1),
+		Use:               "get ID …",
+		Short:             "Show everything known of jobs",
+		Example:           "  siren jobs get 06ezy…\n  siren jobs get 06ezy… -o json",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.withLedger(func(ledger *redis.Ledger) error {
 				var records []lanes.Record
@@ -203,20 +199,14 @@ func newJobsGet(a *app) *cobra.Command {
 					}
 					records = append(records, r)
 				}
-				if o.format == "table" {
-					for _, r := range records {
-						fmt.Fprint(a.out, asYAML(r))
-					}
-					return nil
-				}
 				if len(records) == 1 {
-					return o.print(a.out, records[0], nil)
+					return o.print(a.out, records[0])
 				}
-				return o.print(a.out, records, nil)
+				return o.print(a.out, records)
 			})
 		},
 	}
-	c.Flags().StringVarP(&o.format, "output", "o", "table", "table, json or yaml")
+	o.flag(c, "yaml", "json")
 	return c
 }
 
@@ -226,8 +216,9 @@ func newJobsWatch(a *app) *cobra.Command {
 		Short: "Follow jobs until they end",
 		Long: `Print a line for each change of the jobs' state, until all have ended. The exit code is
 4 when one of them is dead or cancelled.`,
-		Example: "  siren jobs watch 06ezy…",
-		Args:    cobra.MinimumNArgs(1),
+		Example:           "  siren jobs watch 06ezy…",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.withLedger(func(ledger *redis.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
 		},
@@ -270,19 +261,3 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 		return nil
 	}
 }
-
-// withLedger calls f with the ledger of the Redis in use.
-func (a *app) withLedger(f func(*redis.Ledger) error) error {
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	log, err := a.logger(slog.LevelWarn)
-	if err != nil {
-		return err
-	}
-	return f(redis.NewLedger(store, log))
-}
-
-func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }

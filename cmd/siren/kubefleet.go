@@ -84,7 +84,7 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger)
 	defer endCandidacy()
 	return scalerProcess{
 		name: name, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
-		leading: leader.Leading, known: memory.known,
+		leading: leader.Leading, known: memory.known, state: memory.state,
 		broker: func(name string) (*rabbit.Conn, error) { return a.broker(name, log) },
 		listen: f.listen, log: log,
 	}.run(ctx)
@@ -106,7 +106,7 @@ func startingPolicy(ctx context.Context, file policySource, board *redis.Board, 
 		return nil, nil, wrong
 	}
 	log.Error("the policy is refused; beginning with the one in force", "revision", e.Revision, "error", wrong)
-	return &e.Policy, nil, nil
+	return e.Written(), nil, nil
 }
 
 // announcingBoard records a plan on the board, and as an Event for all who watch the Deployment.

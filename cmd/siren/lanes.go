@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -16,57 +15,43 @@ import (
 
 func newLanes(a *app) *cobra.Command {
 	short := "Show what waits and runs in each lane, and whether the objectives are met"
-	return parent("lanes", short, newSnapshotList(a, short, "  siren lanes --watch\n  siren lanes -o json",
+	return parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
 		func(snap lanes.Snapshot) any { return snap.Lanes },
-		func(snap lanes.Snapshot) *table { return laneTable(a.out, snap) }))
+		func(snap lanes.Snapshot) *table { return laneTable(a.out, snap) }),
+		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesPurge(a))
 }
 
 // newSnapshotList is a list command that shows a part of the leader's snapshot.
-func newSnapshotList(a *app, short, example string, part func(lanes.Snapshot) any, rows func(lanes.Snapshot) *table) *cobra.Command {
-	var s snapshotView
+func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapshot) any, rows func(lanes.Snapshot) *table) *cobra.Command {
+	o := listing{kind: kind}
 	c := &cobra.Command{
 		Use: "list", Short: short, Example: example, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.show(a, cmd.Context(), func(w io.Writer, snap lanes.Snapshot) error {
-				return s.print(w, part(snap), func() *table { return rows(snap) })
+			return a.withBoard(func(board *redis.Board) error {
+				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+					snap, err := latest(cmd.Context(), board)
+					if err != nil {
+						return nil, nil, err
+					}
+					t := rows(snap)
+					warnOf(t, snap)
+					return part(snap), t, nil
+				})
 			})
 		},
 	}
-	s.flag(c)
-	c.Flags().BoolVarP(&s.watching, "watch", "w", false, "show again every second until Ctrl-C")
+	o.flags(c)
 	return c
 }
 
-// snapshotView is how a part of the snapshot is shown: in which form, and once or again and again.
-type snapshotView struct {
-	output
-	watching bool
-}
-
-func (s *snapshotView) show(a *app, ctx context.Context, print func(io.Writer, lanes.Snapshot) error) error {
-	store, err := a.store()
-	if err != nil {
-		return err
+// warnOf warns of a snapshot that isn't what a person takes it for.
+func warnOf(t *table, snap lanes.Snapshot) {
+	if old := time.Since(snap.At); old > 10*time.Second {
+		t.warn("no scaler has reported for %s: what follows is old", short(old))
 	}
-	defer store.Close()
-	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
-	once := func(w io.Writer) error {
-		snap, err := latest(ctx, board)
-		if err != nil {
-			return err
-		}
-		if old := time.Since(snap.At); old > 10*time.Second {
-			fmt.Fprintf(a.err, "%s no scaler has reported for %s: what follows is old\n", colour(a.err, yellow, "warning:"), short(old))
-		}
-		if snap.Refused != "" {
-			fmt.Fprintf(a.err, "%s the policy as it is written now is refused, and revision %d stays in force: %s\n", colour(a.err, yellow, "warning:"), snap.Revision, snap.Refused)
-		}
-		return print(w, snap)
+	if snap.Refused != "" {
+		t.warn("the policy as it is written now is refused, and revision %d stays in force: %s", snap.Revision, snap.Refused)
 	}
-	if !s.watching {
-		return once(a.out)
-	}
-	return watch(ctx, a.out, time.Second, once)
 }
 
 func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
@@ -80,12 +65,10 @@ func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
 	return snap, nil
 }
 
-// laneTable is the table of `siren lanes`. colours says which writer's terminal decides on colours.
+// laneTable is the table of `siren lanes`. Whether it has colours is decided by the writer.
 func laneTable(colours io.Writer, snap lanes.Snapshot) *table {
-	t := newTable("LANE", "READY", "RETRYING", "BUSY", "SLOTS", "IN/MIN", "OUT/MIN", "OLDEST", "P95 WAIT", "OBJECTIVE", "")
-	for i := 1; i <= 9; i++ {
-		t.right[i] = true
-	}
+	t := newTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"), num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
+		num("OBJECTIVE"), num("STARTED").wide(), num("IN TIME").wide(), num("SERVICE").wide(), col("STATUS"))
 	for _, l := range snap.Lanes {
 		retrying := strconv.Itoa(l.Retrying)
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {
@@ -93,7 +76,8 @@ func laneTable(colours io.Writer, snap lanes.Snapshot) *table {
 		}
 		t.add(l.Name, strconv.Itoa(l.Ready), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
 			fmt.Sprintf("%.0f", l.InPerMin), fmt.Sprintf("%.0f", l.OutPerMin),
-			short(l.OldestWait.D()), short(l.P95Wait.D()), l.StartWithin.String(), laneNote(colours, l))
+			short(l.OldestWait.D()), short(l.P95Wait.D()), l.StartWithin.String(),
+			strconv.Itoa(l.Started), strconv.Itoa(l.InTime), short(l.Service.D()), laneNote(colours, l))
 	}
 	return t
 }
@@ -105,6 +89,8 @@ func laneNote(colours io.Writer, l lanes.LaneStatus) string {
 		return colour(colours, dim, "left the policy; served until empty")
 	case l.Stale:
 		return colour(colours, yellow, "stale: the broker's answer isn't believed")
+	case l.Paused:
+		return colour(colours, yellow, "paused")
 	}
 	note := colour(colours, green, "met")
 	if l.Started == 0 && l.Ready == 0 {

@@ -1,17 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"reflect"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 )
 
@@ -20,170 +19,180 @@ type output struct {
 	format string
 }
 
-func (o *output) flag(c *cobra.Command) {
-	c.Flags().StringVarP(&o.format, "output", "o", "table", "table, json or yaml")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+// flag adds -o with the forms there are. The first is the default.
+func (o *output) flag(c *cobra.Command, forms ...string) {
+	o.format = forms[0]
+	oneOf(c, &o.format, "output", "o", "`FORM` of the output", forms...)
 }
 
-// print shows v as JSON or YAML, or calls table for the table.
-func (o *output) print(w io.Writer, v any, table func() *table) error {
-	switch o.format {
-	case "table", "":
-		return table().print(w)
-	case "json":
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	case "yaml":
-		out, err := yaml.Marshal(v)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(out)
-		return err
-	default:
-		return exit(exitUsage, fmt.Errorf("-o %q: say table, json or yaml", o.format))
-	}
-}
-
-// table is aligned columns under a header. Columns named in right are aligned to the right.
-type table struct {
-	header []string
-	right  map[int]bool
-	rows   [][]string
-	empty  string // said instead of a table without rows
-}
-
-func newTable(header ...string) *table { return &table{header: header, right: map[int]bool{}} }
-
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
-
-func (t *table) print(w io.Writer) error {
-	if len(t.rows) == 0 && t.empty != "" {
-		_, err := fmt.Fprintln(w, t.empty)
+// print shows v as JSON or YAML.
+func (o *output) print(w io.Writer, v any) error {
+	text, err := encode(v, o.format, "  ")
+	if err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, t.String())
+	_, err = w.Write(text)
 	return err
 }
 
-func (t *table) String() string {
-	widths := make([]int, len(t.header))
-	for _, row := range append([][]string{t.header}, t.rows...) {
-		for i, c := range row {
-			widths[i] = max(widths[i], visible(c))
-		}
+// encode is v as JSON or, with that format, YAML. A list without elements is one all the same.
+func encode(v any, format, indent string) ([]byte, error) {
+	if l := reflect.ValueOf(v); l.Kind() == reflect.Slice && l.IsNil() {
+		v = []any{}
 	}
-	var b strings.Builder
-	for _, row := range append([][]string{t.header}, t.rows...) {
-		var line strings.Builder
-		for i, c := range row {
-			pad := strings.Repeat(" ", widths[i]-visible(c))
-			if t.right[i] {
-				line.WriteString(pad + c + "  ")
-			} else {
-				line.WriteString(c + pad + "  ")
-			}
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	if format == "yaml" {
+		return yaml.Marshal(v)
 	}
-	return b.String()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // URLs have ampersands
+	e.SetIndent("", indent)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
-// visible is a cell's width on the terminal: escape sequences take none.
-func visible(s string) int {
-	n, escape := 0, false
-	for _, r := range s {
-		switch {
-		case r == '\x1b':
-			escape = true
-		case escape:
-			escape = r != 'm'
-		default:
-			n++
-		}
+// listing is how a command shows a list: in which form, with or without headers, and once or again and again.
+type listing struct {
+	output
+	kind      string // what -o name puts before each name: lane/express; "": the things have no names, and there is no such form
+	noHeaders bool
+	watching  bool
+}
+
+// flags adds -o, --no-headers and --watch.
+func (l *listing) flags(c *cobra.Command) {
+	forms := []string{"table", "wide", "json", "yaml"}
+	if l.kind != "" {
+		forms = append(forms, "name")
 	}
-	return n
+	l.flag(c, forms...)
+	c.Flags().BoolVar(&l.noHeaders, "no-headers", false, "leave out the headers of the table")
+	c.Flags().BoolVarP(&l.watching, "watch", "w", false, "show again every second until Ctrl-C")
 }
 
-// colour wraps s in a terminal colour where w is a terminal and NO_COLOR isn't set.
-func colour(w io.Writer, code, s string) string {
-	if !isTerminal(w) || os.Getenv("NO_COLOR") != "" {
-		return s
+// watchEvery is how often --watch looks again.
+const watchEvery = time.Second
+
+// show looks once, or with --watch again and again, and shows what there is: a value for JSON and YAML, and the table of it. A look that
+// fails ends it when it is the first; later it is said, and tried again.
+func (l *listing) show(ctx context.Context, s streams, look func() (any, *table, error)) error {
+	v, t, err := look()
+	if err != nil {
+		return err
 	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
-}
-
-const (
-	green  = "32"
-	red    = "31"
-	yellow = "33"
-	dim    = "2"
-)
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// watch shows again every interval until ctx ends; on a terminal each time in the same place.
-func watch(ctx context.Context, w io.Writer, interval time.Duration, show func(io.Writer) error) error {
-	ticker := time.NewTicker(interval)
+	if !l.watching {
+		return l.write(s.out, s.err, s.err, v, t)
+	}
+	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	for {
-		var b strings.Builder
-		if err := show(&b); err != nil {
+	for frames := 0; ; frames++ {
+		if err := l.frame(s, frames, v, t, err); err != nil {
 			return err
 		}
-		if isTerminal(w) {
-			fmt.Fprint(w, "\x1b[H\x1b[2J")
-		}
-		fmt.Fprint(w, b.String())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
+		if v, t, err = look(); ctx.Err() != nil {
+			return nil
+		}
 	}
 }
 
-// short is a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 3h5m.
-func short(d time.Duration) string {
+// frame shows what one look of --watch saw; on a terminal each time in the same place.
+func (l *listing) frame(s streams, number int, v any, t *table, failed error) error {
+	screen := isTerminal(s.out)
+	var seen bytes.Buffer
+	said := s.err
+	if screen {
+		said = &seen
+	}
+	if failed != nil {
+		fmt.Fprintln(said, warning(s.err, failed.Error()+"; trying again"))
+	} else if err := l.write(&seen, said, s.err, v, t); err != nil {
+		return err
+	}
 	switch {
-	case d == 0:
-		return "0s"
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case screen:
+		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
+	case l.format == "yaml" && number > 0 && failed == nil:
+		fmt.Fprintln(s.out, "---")
+	}
+	_, err := s.out.Write(seen.Bytes())
+	return err
+}
+
+// write shows the list in the form that was asked for. What isn't part of it is said to the second writer, in the colours of the third.
+func (l *listing) write(out, said, terminal io.Writer, v any, t *table) error {
+	for _, w := range t.warnings {
+		fmt.Fprintln(said, warning(terminal, w))
+	}
+	var err error
+	switch l.format {
+	case "json", "yaml":
+		return l.print(out, v)
+	case "name":
+		for _, name := range t.names() {
+			fmt.Fprintf(out, "%s/%s\n", l.kind, name)
+		}
 	default:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+		if len(t.rows) == 0 && t.empty != "" {
+			fmt.Fprintln(said, t.empty)
+			break
+		}
+		_, err = io.WriteString(out, t.text(l.format == "wide", !l.noHeaders, make([]int, len(t.columns))))
+	}
+	return err
+}
+
+// stream shows rows as they come, one after the other.
+type stream struct {
+	*listing
+	w      io.Writer
+	widths []int // of the columns so far: they only grow
+}
+
+// stream begins one in the form that was asked for.
+func (l *listing) stream(w io.Writer) *stream { return &stream{listing: l, w: w} }
+
+// add shows the next value, and its rows. JSON has a line for each value, YAML a document.
+func (s *stream) add(v any, t *table) error {
+	first := s.widths == nil
+	if first {
+		s.widths = make([]int, len(t.columns))
+	}
+	switch s.format {
+	case "json", "yaml":
+		text, err := encode(v, s.format, "")
+		if err == nil && s.format == "yaml" && !first {
+			text = append([]byte("---\n"), text...)
+		}
+		if err == nil {
+			_, err = s.w.Write(text)
+		}
+		return err
+	case "name":
+		return s.write(s.w, io.Discard, io.Discard, v, t)
+	default:
+		_, err := io.WriteString(s.w, t.text(s.format == "wide", first && !s.noHeaders, s.widths))
+		return err
 	}
 }
 
-// age is how long ago t was; "-" for no time.
-func age(t, now time.Time) string {
-	if t.IsZero() {
-		return "-"
+// asYAML is v as the policy file spells it.
+func asYAML(v any) string {
+	out, err := yaml.Marshal(v)
+	if err != nil {
+		return err.Error()
 	}
-	return short(max(0, now.Sub(t)))
+	return string(out)
 }
 
-// bar is a progress bar of n cells.
-func bar(fraction float64, n int) string {
-	full := min(n, max(0, int(fraction*float64(n)+0.5)))
-	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", n-full) + "]"
-}
-
-// clip is s cut to n characters.
-func clip(s string, n int) string {
-	s = strings.ReplaceAll(s, "\n", " ")
-	if utf8.RuneCountInString(s) <= n {
-		return s
+// listed is words as a sentence lists them: table, json or yaml.
+func listed(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
 	}
-	return string([]rune(s)[:n-1]) + "…"
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -16,10 +14,11 @@ func newPolicy(a *app) *cobra.Command {
 
 func newPolicyCheck(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "check FILE",
-		Short:   "Say everything that is wrong with a policy file",
-		Example: "  siren policy check siren.yaml",
-		Args:    cobra.ExactArgs(1),
+		Use:               "check FILE",
+		Short:             "Say everything that is wrong with a policy file",
+		Example:           "  siren policy check siren.yaml",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: upTo(1, files("yaml", "yml")),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := lanes.Load(args[0])
 			if err != nil {
@@ -42,22 +41,17 @@ func newPolicyShow(a *app) *cobra.Command {
 		Long:  "Show the policy that the leading scaler published, or that of a file, with everything that it leaves to the defaults.",
 		Example: `  siren policy show
   siren policy show siren.yaml -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: upTo(1, files("yaml", "yml")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.policyOf(cmd, args)
 			if err != nil {
 				return err
 			}
-			return o.print(a.out, p, nil)
+			return o.print(a.out, p)
 		},
 	}
-	c.Flags().StringVarP(&o.format, "output", "o", "yaml", "yaml or json")
-	c.PreRunE = func(*cobra.Command, []string) error {
-		if o.format != "yaml" && o.format != "json" {
-			return exit(exitUsage, errors.New("-o: say yaml or json"))
-		}
-		return nil
-	}
+	o.flag(c, "yaml", "json")
 	return c
 }
 
@@ -76,13 +70,4 @@ func (a *app) policyOf(cmd *cobra.Command, args []string) (*lanes.Policy, error)
 		return nil, err
 	}
 	return &e.Policy, nil
-}
-
-// asYAML is v as the policy file spells it.
-func asYAML(v any) string {
-	out, err := yaml.Marshal(v)
-	if err != nil {
-		return err.Error()
-	}
-	return string(out)
 }

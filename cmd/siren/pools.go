@@ -12,22 +12,22 @@ import (
 
 func newPools(a *app) *cobra.Command {
 	short := "Show the workers of each pool, and why there are so many"
-	return parent("pools", short, newSnapshotList(a, short, "  siren pools\n  siren pools --watch",
-		func(snap lanes.Snapshot) any { return snap.Pools }, poolTable))
+	return parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
+		func(snap lanes.Snapshot) any { return snap.Pools }, poolTable),
+		newPoolsTune(a), newPoolsHold(a), newPoolsRelease(a))
 }
 
 func poolTable(snap lanes.Snapshot) *table {
-	t := newTable("POOL", "LANES", "WORKERS", "TAKING", "STARTING", "PARKED", "RETIRED", "BUSY", "MIN", "MAX", "COLD START", "REASON", "WHY")
-	for i := 2; i <= 10; i++ {
-		t.right[i] = true
-	}
+	t := newTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"), num("RETIRED"), num("STUCK").wide(), num("BUSY"),
+		num("MIN"), num("MAX"), num("WANTED").wide(), num("TARGET").wide(), num("HOLD").wide(), num("COLD START"), col("REASON"), col("WHY"))
 	for _, p := range snap.Pools {
 		served := strings.Join(p.Lanes, ",")
 		if len(p.Guests) > 0 {
 			served += " (" + strings.Join(p.Guests, ",") + ")"
 		}
 		t.add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting), strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
-			fmt.Sprintf("%d/%d", p.Busy, p.Slots), strconv.Itoa(p.Min), strconv.Itoa(p.Max), short(p.ColdStart.D()), string(p.Reason), p.Why)
+			strconv.Itoa(p.Stuck), fmt.Sprintf("%d/%d", p.Busy, p.Slots), strconv.Itoa(p.Min), strconv.Itoa(p.Max),
+			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), short(p.Hold.D()), short(p.ColdStart.D()), string(p.Reason), p.Why)
 	}
 	return t
 }

@@ -55,8 +55,7 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *re
 
 	results := summarise(d.policy, records)
 	fmt.Fprintln(a.out)
-	t := newTable("LANE", "JOBS", "P50 WAIT", "P95 WAIT", "MAX WAIT", "OBJECTIVE", "")
-	t.right = map[int]bool{1: true, 2: true, 3: true, 4: true, 5: true}
+	t := newTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"), col("STATUS"))
 	for _, r := range results {
 		met := colour(a.out, green, "met")
 		if !r.Met {

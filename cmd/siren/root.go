@@ -8,19 +8,23 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
-// Exit codes, as `siren --help` lists them.
+// Exit codes, as `siren options` lists them.
 const (
 	exitOK          = 0
 	exitFailed      = 1 // what was asked for failed
 	exitUsage       = 2 // wrong flags or arguments
-	exitNotFound    = 3 // no such job, lane or pool
+	exitNotFound    = 3 // no such job, lane, pool or context
 	exitJobFailed   = 4 // a job that was waited for is dead or cancelled
 	exitUnreachable = 5 // RabbitMQ or Redis can't be reached
+	exitConflict    = 6 // refused: somebody else changed it meanwhile
 )
 
 // exitError is an error with the exit code it means.
@@ -46,14 +50,16 @@ type streams struct {
 	err io.Writer
 }
 
-// app is what every subcommand shares: the streams, the global flags, and whether cobra got as far as running one.
+// app is what every subcommand shares: the streams, the global flags, and what has come of them.
 type app struct {
 	streams
 	amqpURL  string
 	redisURL string
+	context  string
 	logLevel string
 	logJSON  bool
-	started  bool
+	started  bool      // cobra got as far as running a command
+	used     endpoints // where the servers are, once something has asked
 }
 
 // run is the whole program but for the process's globals. It returns the exit code.
@@ -73,8 +79,11 @@ func run(args []string, s streams) int {
 	var e *exitError
 	switch {
 	case errors.As(err, &e):
-		if e.err.Error() != "" {
-			fmt.Fprintln(s.err, "siren:", e.err)
+		if err.Error() != "" {
+			fmt.Fprintln(s.err, "siren:", err)
+		}
+		if origin := a.used.origin(); e.code == exitUnreachable && origin != "" {
+			fmt.Fprintln(s.err, origin)
 		}
 		return e.code
 	case !a.started: // cobra refused the command line
@@ -92,23 +101,25 @@ func newRoot(a *app) *cobra.Command {
 		Short: "Run media jobs from lanes on a fleet that grows with what waits",
 		Long: `Siren runs media jobs from RabbitMQ lanes on a fleet of workers. Urgent jobs get
 through at once, the lower lanes pull over, and the fleet grows with what waits.
-
-Try it:   siren demo
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 a job that was
-waited for is dead or cancelled, 5 RabbitMQ or Redis can't be reached.`,
+Try it: siren demo`,
+		Example:       "  siren up\n  siren lanes --watch",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	f := root.PersistentFlags()
-	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default the content of $SIREN_AMQP_URL_FILE, $SIREN_AMQP_URL, else that of siren up)")
-	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default the content of $SIREN_REDIS_URL_FILE, $SIREN_REDIS_URL, else that of siren up)")
-	f.StringVar(&a.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error")
-	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
+	root.SetHelpFunc(help)
+	root.SetUsageFunc(func(c *cobra.Command) error {
+		usage(c.OutOrStderr(), c)
+		return nil
+	})
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	a.flags(root)
 
 	root.AddGroup(
 		&cobra.Group{ID: "jobs", Title: "Jobs:"},
 		&cobra.Group{ID: "fleet", Title: "Lanes and fleet:"},
+		&cobra.Group{ID: "change", Title: "Change what runs:"},
 		&cobra.Group{ID: "run", Title: "Run:"},
+		&cobra.Group{ID: "other", Title: "Other:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
@@ -117,11 +128,28 @@ waited for is dead or cancelled, 5 RabbitMQ or Redis can't be reached.`,
 		}
 	}
 	add("jobs", newEnqueue(a), newJobs(a), newDead(a))
-	add("fleet", newLanes(a), newPools(a), newPolicy(a))
+	add("fleet", newLanes(a), newPools(a), newWorkers(a), newExplain(a), newDecisions(a), newPolicy(a))
+	add("change", newTunings(a), newBudget(a), newAudit(a))
 	add("run", newUp(a), newDemo(a), newWorker(a), newScaler(a))
-	root.AddCommand(newVersion(a), newRunLimited())
+	add("other", newContexts(a), newOptions(a), newVersion(a))
+	root.SetCompletionCommandGroupID("other")
+	root.AddCommand(newRunLimited(), newDocs())
 	a.noteStart(root)
 	return root
+}
+
+// flags adds the flags of every command.
+func (a *app) flags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
+	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
+	f.StringVar(&a.context, "context", "", "context to use, by its `NAME`")
+	levels := []string{"debug", "info", "warn", "error"}
+	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+listed(levels))
+	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
+	f.BoolP("help", "h", false, "say what a command is for, with examples")
+	completeFlag(root, "context", a.completeContexts)
+	completeFlag(root, "log-level", fixed(levels...))
 }
 
 // noteStart has every command note that it runs: what fails before that is wrong use.
@@ -142,7 +170,7 @@ func (a *app) noteStart(c *cobra.Command) {
 func (a *app) logger(level slog.Level) (*slog.Logger, error) {
 	if a.logLevel != "" {
 		if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-			return nil, exit(exitUsage, fmt.Errorf("--log-level %q: say debug, info, warn or error", a.logLevel))
+			return nil, fmt.Errorf("--log-level: %w", err)
 		}
 	}
 	o := &slog.HandlerOptions{Level: level}
@@ -152,11 +180,48 @@ func (a *app) logger(level slog.Level) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(a.err, o)), nil
 }
 
-// parent is a noun: bare, it does what its list verb does.
+// parent is a noun: bare, it does what its list verb does. It may be said in the singular, and its verbs take names as -o name prints
+// them: job/ID is ID.
 func parent(use, short string, bare *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: bare.RunE, Example: bare.Example}
+	c := &cobra.Command{
+		Use: use, Short: short, Args: noSuchVerb, RunE: bare.RunE, Example: bare.Example,
+		Annotations: map[string]string{bareVerb: bare.Name()},
+	}
 	c.Flags().AddFlagSet(bare.Flags())
 	c.AddCommand(bare)
 	c.AddCommand(verbs...)
+	if kind, ok := strings.CutSuffix(use, "s"); ok {
+		c.Aliases = []string{kind}
+		takePrefixed(kind+"/", verbs)
+	}
 	return c
+}
+
+// bareVerb is the annotation of a noun that says which of its verbs may be left out.
+const bareVerb = "bare"
+
+// takePrefixed has the commands drop that prefix from their arguments.
+func takePrefixed(prefix string, cmds []*cobra.Command) {
+	for _, c := range cmds {
+		run := c.RunE
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			names := make([]string, len(args))
+			for i, arg := range args {
+				names[i] = strings.TrimPrefix(arg, prefix)
+			}
+			return run(cmd, names)
+		}
+	}
+}
+
+// noSuchVerb refuses arguments of a noun: they are verbs that it doesn't have.
+func noSuchVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	verbs := make([]string, 0, len(c.Commands()))
+	for _, sub := range visibleCommands(c) {
+		verbs = append(verbs, sub.Name())
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), lanes.Suggest(args[0], verbs))
 }

@@ -46,12 +46,14 @@ retry is due. On Kubernetes a changed policy file is followed without a restart.
 	fs := c.Flags()
 	fs.StringVar(&f.policy, "policy", "", "policy file (required)")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
-	fs.StringVar(&f.fleet, "fleet", localFleet, "what the workers are: local processes, or kubernetes")
+	f.fleet = localFleet
+	oneOf(c, &f.fleet, "fleet", "", "what the workers are", localFleet, kubernetesFleet)
 	fs.StringVar(&f.data, "data", "", "local: folder for the workers' logs (default a temporary one)")
 	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second, "local: how long a worker's jobs may go on after it was told to stop")
 	f.kube.add(fs)
 	_ = c.MarkFlagRequired("policy")
-	_ = c.RegisterFlagCompletionFunc("fleet", cobra.FixedCompletions([]string{localFleet, kubernetesFleet}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "policy", files("yaml", "yml"))
+	completeFlag(c, "data", folders)
 	return c
 }
 

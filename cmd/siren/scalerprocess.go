@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -29,6 +30,7 @@ type scalerProcess struct {
 	fleet   scaler.Fleet
 	leading func(ctx context.Context) (bool, error)
 	known   func(ctx context.Context, current []string) ([]string, error) // every lane that there ever was
+	state   *kube.State                                                   // keeps a copy of the tunings; nil: no copy
 	listen  string                                                        // "": no metrics and probes
 	log     *slog.Logger
 }
@@ -69,6 +71,8 @@ func (s scalerProcess) run(ctx context.Context) error {
 	ledger.SetPolicy(s.policy)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
 	metrics := scaler.NewMetrics(registry)
+	tunings := redis.NewTunings(s.store, s.log)
+	keeper := &tuningKeeper{store: tunings, state: s.state, log: s.log}
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
@@ -76,6 +80,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 			n, next, err := ledger.Retrying(ctx, lane)
 			return scaler.Retries{Count: n, Next: next}, err
 		},
+		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: desk{redis.NewBoard(s.store, s.log)},
 		Leading: s.leading, Known: s.known, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error { return loop.Run(ctx) })
@@ -103,6 +108,19 @@ func (s scalerProcess) run(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// desk is where people ask the leader what would be.
+type desk struct{ *redis.Board }
+
+// Questions is the open ones, by their id.
+func (d desk) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
+	open, err := d.Board.Questions(ctx)
+	questions := make(map[string]lanes.WhatIf, len(open))
+	for _, q := range open {
+		questions[q.ID] = q.WhatIf
+	}
+	return questions, err
 }
 
 // reconcileEvery is how often the leader sees to it that the queues are there: a broker may come back without its data.

@@ -42,6 +42,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("SIREN_AMQP_URL", amqpURL)
 			e.Setenv("SIREN_REDIS_URL", redisURL)
 			e.Setenv("XDG_STATE_HOME", e.WorkDir)
+			e.Setenv("XDG_CONFIG_HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
 			return nil
 		},
@@ -194,28 +195,6 @@ func TestServersAreTended(t *testing.T) {
 		if err := poll(t.Context(), 20*time.Second, "Redis to be back", func() bool { return store.Ping(t.Context()) == nil }); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 7 * time.Millisecond: "7ms", 3249 * time.Millisecond: "3.2s", 75 * time.Second: "75s",
-		4*time.Minute + 10*time.Second: "4m10s", 185 * time.Minute: "3h5m",
-	} {
-		if got := short(d); got != want {
-			t.Errorf("short(%s) = %q, not %q", d, got, want)
-		}
-	}
-}
-
-func TestTableAligns(t *testing.T) {
-	tab := newTable("LANE", "READY")
-	tab.right[1] = true
-	tab.add("express", "7")
-	tab.add("\x1b[31mbulk\x1b[0m", "1200")
-	const want = "LANE     READY\nexpress      7\n\x1b[31mbulk\x1b[0m      1200\n"
-	if got := tab.String(); got != want {
-		t.Errorf("got\n%q\nnot\n%q", got, want)
 	}
 }
 

@@ -57,6 +57,9 @@ With --amqp-url and --redis-url it uses those servers instead of its own.`,
 	f.StringVar(&media, "media", ".", "folder that jobs may read and write under the built-in policy")
 	f.StringVar(&data, "data", "", "folder that keeps queues and records from run to run (default a temporary one)")
 	f.DurationVar(&drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after Ctrl-C")
+	completeFlag(c, "policy", files("yaml", "yml"))
+	completeFlag(c, "media", folders)
+	completeFlag(c, "data", folders)
 	return c
 }
 
@@ -91,10 +94,10 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	}
 	defer forget()
 	fmt.Fprintf(a.out, `Siren is up. In another terminal:
-  siren lanes --watch
+%s  siren lanes --watch
   siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
 Ctrl-C stops everything; running jobs may finish for %s. %s
-`, lanes.Duration(drain), map[bool]string{true: "Jobs that wait are thrown away: --data DIR keeps them.", false: "Jobs that wait stay in " + data + "."}[data == ""])
+`, insteadOf(), lanes.Duration(drain), map[bool]string{true: "Jobs that wait are thrown away: --data DIR keeps them.", false: "Jobs that wait stay in " + data + "."}[data == ""])
 	workers := data
 	if data != "" {
 		workers = filepath.Join(data, "fleet")
@@ -102,6 +105,15 @@ Ctrl-C stops everything; running jobs may finish for %s. %s
 	return runFleet(ctx, fleet{
 		policy: policy, at: at, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
 	})
+}
+
+// insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.
+func insteadOf() string {
+	f, err := loadContexts()
+	if name, _ := f.standing(); err != nil || name == upContext || name == "" {
+		return ""
+	}
+	return "  export SIREN_CONTEXT=" + upContext + "\n"
 }
 
 // or is the first text that isn't empty.

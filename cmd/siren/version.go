@@ -31,18 +31,19 @@ func buildVersion() string {
 func newVersion(a *app) *cobra.Command {
 	var o output
 	c := &cobra.Command{
-		Use:   "version",
-		Short: "Say which Siren this is",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Say which Siren this is",
+		Example: "  siren version\n  siren version -o json",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := map[string]string{"version": buildVersion(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			if o.format == "table" {
 				_, err := fmt.Fprintf(a.out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
 				return err
 			}
-			return o.print(a.out, v, nil)
+			return o.print(a.out, v)
 		},
 	}
-	o.flag(c)
+	o.flag(c, "table", "json", "yaml")
 	return c
 }

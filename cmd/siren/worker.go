@@ -71,6 +71,9 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 	fs.TextVar(&f.slot.Memory, "slot-memory", lanes.Bytes(0), "address space of each process of a job, beside --slots: 2Gi (0: the policy's)")
 	fs.TextVar(&f.slot.Scratch, "slot-scratch", lanes.Bytes(0), "size of each file of a job, beside --slots: 4Gi (0: the policy's)")
 	fs.BoolVar(&f.noNice, "no-nice", false, "do not lower the OS priority of less urgent lanes (for benchmarks)")
+	fs.Lookup("threads").DefValue = fmt.Sprintf("one a core, %d at most", mostThreads) // the same on every machine
+	completeFlag(c, "pool", a.completePools)
+	completeFlag(c, "scratch", folders)
 	_ = fs.MarkHidden("no-nice")
 	_ = c.MarkFlagRequired("pool")
 	return c
@@ -133,7 +136,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 			taker.Follow(e)
 			ledger.SetPolicy(&e.Policy)
 		},
-		Log: log, Metrics: worker.NewMetrics(registry),
+		Logs: ledger, Log: log, Metrics: worker.NewMetrics(registry),
 	})
 	work, stopWork := untilSecondSignal(ctx)
 	defer stopWork()

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newBudget(a *app) *cobra.Command {
+	show := &cobra.Command{
+		Use:     "show",
+		Short:   "Show the budget, and how much of it is used",
+		Example: "  siren budget\n  siren budget set 40 --for 2h",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withBoard(func(board *redis.Board) error { return a.showBudget(cmd.Context(), board) })
+		},
+	}
+	return parent("budget", "Show and set the most workers that all pools may have together", show, newBudgetSet(a))
+}
+
+func (a *app) showBudget(ctx context.Context, board *redis.Board) error {
+	snap, err := latest(ctx, board)
+	if err != nil {
+		return err
+	}
+	used := 0
+	for _, p := range snap.Pools {
+		used += p.Replicas
+	}
+	fmt.Fprintf(a.out, "%d of %d used\n", used, snap.Budget)
+	return nil
+}
+
+func newBudgetSet(a *app) *cobra.Command {
+	var f tuneFlags
+	c := &cobra.Command{
+		Use:   "set N",
+		Short: "Change the budget while it runs, for a while",
+		Example: `  siren budget set 40 --for 2h --reason "launch day"
+  siren budget set 20 --dry-run`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := strconv.Atoi(args[0])
+			if err != nil {
+				return exit(exitUsage, fmt.Errorf("%q is not a number of workers", args[0]))
+			}
+			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishFor(lanes.BudgetField, n)) })
+		},
+	}
+	f.add(c, tuneFor)
+	return c
+}

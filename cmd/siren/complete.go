@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+const (
+	completeWithin = time.Second // how long a shell waits for what it completes with
+	mostCompleted  = 100         // jobs
+)
+
+// completeLanes completes lanes, with what waits and runs in each.
+func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.complete(c, args, begun, func(ctx context.Context, s *redis.Store) []cobra.Completion {
+		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
+		found := make([]cobra.Completion, len(snap.Lanes))
+		for i, l := range snap.Lanes {
+			found[i] = cobra.CompletionWithDesc(l.Name, plural(l.Ready, "job")+" ready, "+plural(l.Busy, "job")+" running")
+		}
+		return found
+	})
+}
+
+// completePools completes pools, with their workers.
+func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.complete(c, args, begun, func(ctx context.Context, s *redis.Store) []cobra.Completion {
+		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
+		found := make([]cobra.Completion, len(snap.Pools))
+		for i, p := range snap.Pools {
+			found[i] = cobra.CompletionWithDesc(p.Name, plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
+		}
+		return found
+	})
+}
+
+// completeJobs completes the ids of the newest jobs, or of those in one of the states.
+func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return a.complete(c, args, begun, func(ctx context.Context, s *redis.Store) (found []cobra.Completion) {
+			page, _ := redis.NewLedger(s, slog.New(slog.DiscardHandler)).List(ctx, redis.Filter{Limit: mostCompleted, Match: func(r lanes.Record) bool {
+				return strings.HasPrefix(r.ID, begun) && (len(states) == 0 || slices.Contains(states, r.State))
+			}})
+			for _, r := range page.Records {
+				found = append(found, cobra.CompletionWithDesc(r.ID, string(r.State)+", "+r.Kind+" in "+r.Lane+", "+age(r.EnqueuedAt, time.Now())+" ago"))
+			}
+			return found
+		})
+	}
+}
+
+// complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What goes wrong is not said.
+func (a *app) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redis.Store) []cobra.Completion,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
+	defer cancel()
+	found := make(chan []cobra.Completion, 1)
+	go func() {
+		_ = a.withStore(func(s *redis.Store) error {
+			found <- look(ctx, s)
+			return nil
+		})
+		close(found)
+	}()
+	select {
+	case f := <-found:
+		return choices(f, args, begun)
+	case <-ctx.Done():
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeKinds completes kinds of jobs.
+func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var found []cobra.Completion
+	for _, k := range media.Kinds() {
+		found = append(found, k.Name)
+	}
+	return choices(found, args, begun)
+}
+
+// completeContexts completes the contexts of the user's configuration.
+func (a *app) completeContexts(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	f, _ := loadContexts()
+	var found []cobra.Completion
+	for _, c := range f.all() {
+		found = append(found, cobra.CompletionWithDesc(c.Name, c.Redis.URL))
+	}
+	return choices(found, args, begun)
+}
+
+// choices is those of the found ones that fit what is begun and haven't been given yet, in their order.
+func choices(found []cobra.Completion, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	fit := slices.DeleteFunc(found, func(c cobra.Completion) bool {
+		name, _, _ := strings.Cut(c, "\t")
+		return !strings.HasPrefix(name, begun) || slices.Contains(args, name)
+	})
+	return fit, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+}
+
+// upTo completes the first n arguments alone.
+func upTo(n int, with cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) >= n {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return with(c, args, begun)
+	}
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A server that takes connections and says nothing doesn't keep the shell waiting, and what goes wrong isn't said.
+func TestCompletionIsSilent(t *testing.T) {
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer deaf.Close()
+	for name, url := range map[string]string{"deaf": "redis://" + deaf.Addr().String(), "nobody there": "redis://127.0.0.1:1", "malformed": "://secret"} {
+		setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://127.0.0.1:1", "SIREN_REDIS_URL": url})
+		for _, args := range [][]string{{"lanes", "list", "--watch", ""}, {"jobs", "list", "--lane", ""}, {"jobs", "get", ""}, {"worker", "--pool", ""}} {
+			began := time.Now()
+			var out, said bytes.Buffer
+			code := run(append([]string{"__complete"}, args...), streams{strings.NewReader(""), &out, &said})
+			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exitOK || len(lines) != 1 || strings.Contains(said.String(), "secret") {
+				t.Errorf("%s, %q: exit code %d, %q, said %q", name, args, code, out.String(), said.String())
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%s, %q: took %s", name, args, took)
+			}
+		}
+	}
+}

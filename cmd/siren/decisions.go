@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newDecisions(a *app) *cobra.Command {
+	o := listing{}
+	var pool string
+	var since time.Duration
+	var limit int
+	var follow bool
+	c := &cobra.Command{
+		Use:   "decisions",
+		Short: "Show what the scaler decided, and why",
+		Long: `Show the scaler's plans, the oldest first: those that changed a pool, and those that left it for another reason than the plan
+before.`,
+		Example: `  siren decisions --since 15m
+  siren decisions --pool general --follow`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withBoard(func(board *redis.Board) error {
+				list := func() ([]lanes.Plan, error) {
+					plans, err := board.Plans(cmd.Context(), pool, time.Now().Add(-since), limit)
+					slices.Reverse(plans)
+					return plans, unreachable(err)
+				}
+				if follow {
+					return o.follow(cmd.Context(), a, board, pool, list)
+				}
+				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+					plans, err := list()
+					return plans, planTable(plans...), err
+				})
+			})
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&pool, "pool", "", "only plans for this pool")
+	completeFlag(c, "pool", a.completePools)
+	fs.DurationVar(&since, "since", time.Hour, "only plans of so long ago at most")
+	fs.IntVar(&limit, "limit", 200, "at most so many plans, the latest ones")
+	fs.BoolVar(&follow, "follow", false, "go on with new plans as they are made, until Ctrl-C")
+	o.flags(c)
+	return c
+}
+
+// follow shows the plans there are, and then new ones as they are made.
+func (o *listing) follow(ctx context.Context, a *app, board *redis.Board, pool string, list func() ([]lanes.Plan, error)) error {
+	plans, err := list()
+	if err != nil {
+		return err
+	}
+	s := o.stream(a.out)
+	for _, p := range plans {
+		if err := s.add(p, planTable(p)); err != nil {
+			return err
+		}
+	}
+	for p, err := range board.FollowPlans(ctx, pool) {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, lanes.ErrAway):
+			a.warn("Redis is away; following on")
+			continue
+		case err != nil:
+			return unreachable(err)
+		}
+		if err := s.add(p, planTable(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func planTable(plans ...lanes.Plan) *table {
+	t := newTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").wide(), num("RETIRE").wide(), num("REMOVE").wide(), col("REASON"), col("WHY"))
+	t.empty = "no plans"
+	for _, p := range plans {
+		t.add(stamp(p.At), p.Pool, fmt.Sprint(p.From), fmt.Sprint(p.To), fmt.Sprint(len(p.Park)), fmt.Sprint(len(p.Retire)), fmt.Sprint(len(p.Remove)), string(p.Reason), p.Why)
+	}
+	return t
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// job explains a job.
+func (s *sight) job(ctx context.Context, id string) (explanation, error) {
+	x := explanation{Kind: "job", Name: id}
+	r, err := s.ledger.Get(ctx, id)
+	if redisNotFound(err) {
+		return x, exit(exitNotFound, noJob(id))
+	}
+	if err != nil {
+		return x, unreachable(err)
+	}
+	x.State = string(r.State)
+	switch r.State {
+	case lanes.Queued:
+		err := s.waits(ctx, &x, r)
+		return x, err
+	case lanes.Running:
+		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, age(r.StartedAt, s.now), r.Attempts, progressOf(r))
+		x.say("It had waited %s in lane %s before it started.", short(r.Wait.D()), r.Lane)
+		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {
+			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", age(r.LeaseUntil, s.now))
+		}
+	case lanes.Retrying:
+		l, _ := s.policy.Policy.Lane(r.Lane)
+		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id, short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
+		x.say("The last error: %s", r.Error)
+		x.say("`siren jobs retry %s` tries it again at once.", id)
+	case lanes.Dead:
+		x.say("Job %s is dead since %s: %s.", id, age(r.EndedAt, s.now), r.Reason)
+		x.say("The last error: %s", r.Error)
+		x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
+	case lanes.Cancelled:
+		x.say("Job %s was cancelled %s ago%s.", id, age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
+	default:
+		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, short(r.Wait.D()), r.Lane, ran(r, s.now), age(r.EndedAt, s.now))
+	}
+	return x, nil
+}
+
+// waits explains a job that is in its lane.
+func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error {
+	ahead, exact, err := s.ledger.Ahead(ctx, r.ID)
+	if err != nil {
+		return unreachable(err)
+	}
+	l, _ := s.laneStatus(r.Lane)
+	x.Ahead = &ahead
+	atLeast := ""
+	if !exact {
+		atLeast = "at least "
+	}
+	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, age(r.ReadyAt, s.now), atLeast, plural(ahead, "job"), verb(ahead, "is", "are"))
+	if at, ok := s.start(ctx, r.Lane, ahead); ok {
+		x.Starts = &at
+		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l))
+	} else {
+		x.say("Nobody takes it as things are: see what limits it.")
+	}
+	for _, pool := range s.serving(r.Lane) {
+		x.say("%s", s.serves(pool, r.Lane))
+	}
+	x.say("%s", objective(l))
+	x.Limits = s.limits(r.Lane)
+	x.Plans, err = s.plans(ctx, s.serving(r.Lane)[:1]...)
+	return err
+}
+
+// cancelledBy is who called the job off, as far as the audit log knows.
+func (s *sight) cancelledBy(ctx context.Context, id string) string {
+	entries, err := s.tunings.Audit(ctx, s.now.AddDate(0, 0, -7), 1000)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		if e.Verb == "cancel" && e.On == "job "+id {
+			return fmt.Sprintf(" by %s%s", e.By, because(e.Reason))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// oldReport is when the scaler's last report is too old to be taken for now.
+const oldReport = 10 * time.Second
+
+// lane explains a lane.
+func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
+	x := explanation{Kind: "lane", Name: name}
+	if err := known(s.policy, name, true); err != nil {
+		return x, err
+	}
+	l, _ := s.laneStatus(name)
+	x.say("%s", s.waiting(l))
+	x.say("%s", objective(l))
+	if l.Retrying > 0 {
+		x.say("%s for a next attempt, the first in %s.", plural(l.Retrying, "job")+" "+verb(l.Retrying, "waits", "wait"), short(max(0, l.NextRetry.Sub(s.now))))
+	}
+	for _, pool := range s.serving(name) {
+		x.say("%s", s.serves(pool, name))
+	}
+	if at, ok := s.start(ctx, name, l.Ready); ok {
+		x.Starts = &at
+		x.say("A job that came into it now would start %s%s.", in(at, s.now), s.madeOf(l))
+	} else {
+		x.say("A job that came into it now would start nowhere: see what limits it.")
+	}
+	x.Limits = s.limits(name)
+	var err error
+	x.Plans, err = s.plans(ctx, s.serving(name)[:1]...)
+	return x, err
+}
+
+// waiting is what waits and runs in a lane.
+func (s *sight) waiting(l lanes.LaneStatus) string {
+	text := fmt.Sprintf("Lane %s: nothing waits", l.Name)
+	if l.Ready > 0 {
+		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, plural(l.Ready, "job"), verb(l.Ready, "waits", "wait"), short(l.OldestWait.D()))
+	}
+	text += fmt.Sprintf("; %s of it %s.", plural(l.Busy, "job"), verb(l.Busy, "runs", "run"))
+	if l.InPerMin > 0 || l.OutPerMin > 0 {
+		text += fmt.Sprintf(" At the last minute's rate %.0f come in a minute, and %.0f end.", l.InPerMin, l.OutPerMin)
+	}
+	return text
+}
+
+// objective is whether the lane meets it.
+func objective(l lanes.LaneStatus) string {
+	if l.Former {
+		return "It has left the policy, and is served until it is empty."
+	}
+	said := "nothing has started in the last five minutes"
+	if l.Started > 0 {
+		said = fmt.Sprintf("in the last five minutes %d of %s were in time, 95 %% of them within %s", l.InTime, plural(l.Started, "start"), short(l.P95Wait.D()))
+	}
+	met := "met"
+	if !l.Objective() {
+		met = "missed"
+	}
+	return fmt.Sprintf("Its objective, 95 %% of its jobs started within %s, is %s: %s.", l.StartWithin, met, said)
+}
+
+// serves is how a pool serves the lane.
+func (s *sight) serves(pool, lane string) string {
+	p, _ := s.poolStatus(pool)
+	q, _ := s.policy.Policy.Pool(pool)
+	role := "is its home"
+	if home, ok := s.policy.Policy.Home(lane); !ok {
+		role = "serves it last, as it does all that left the policy"
+	} else if home.Name != pool {
+		role = "takes it as a guest, when nothing of its own waits"
+	}
+	text := fmt.Sprintf("Pool %s %s: %s, %d of %s busy", pool, role, plural(p.Ready, "worker")+" "+verb(p.Ready, "takes", "take")+" jobs", p.Busy, plural(p.Slots, "slot"))
+	if aside, n := q.Shoulders(); n > 0 && aside == lane {
+		text += fmt.Sprintf("; each worker keeps %s for this lane alone", plural(n, "shoulder slot"))
+	}
+	var before []string
+	for _, other := range s.policy.Policy.LaneNames() {
+		l, _ := s.laneStatus(other)
+		if other != lane && l.Ready > 0 && !l.Paused && s.policy.Policy.Rank(other) < s.policy.Policy.Rank(lane) && taken(q, other) {
+			before = append(before, fmt.Sprintf("%d of %s", l.Ready, other))
+		}
+	}
+	if len(before) > 0 {
+		text += fmt.Sprintf("; more urgent jobs wait there first: %s", strings.Join(before, ", "))
+	}
+	return text + "."
+}
+
+func taken(q lanes.Pool, lane string) bool {
+	return slices.Contains(q.Lanes, lane) || slices.Contains(q.Guests, lane)
+}
+
+// madeOf is what a prediction goes by.
+func (s *sight) madeOf(l lanes.LaneStatus) string {
+	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", short(l.Service.D()))
+}
+
+// in is a time as "in 14s, at 11:02:31".
+func in(at, now time.Time) string {
+	if wait := at.Sub(now); wait >= 100*time.Millisecond {
+		return fmt.Sprintf("in %s, at %s", short(wait), at.Local().Format("15:04:05"))
+	}
+	return "at once"
+}
+
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// limits is what keeps a lane's jobs from starting sooner.
+func (s *sight) limits(lane string) (all []string) {
+	all = append(all, s.doubts()...)
+	if s.policy.Policy.Paused(lane) {
+		all = append(all, fmt.Sprintf("lane %s is paused%s: nobody takes its jobs; `siren lanes resume %s`", lane, s.tunedBy(lanes.LaneField(lane, "paused")), lane))
+	}
+	if l, _ := s.laneStatus(lane); l.Stale {
+		all = append(all, fmt.Sprintf("the broker's answer for lane %s is missing or not believed: its pool isn't made smaller, nor sized for what can't be seen", lane))
+	}
+	for _, pool := range s.serving(lane) {
+		all = append(all, s.poolLimits(pool, lane)...)
+	}
+	return all
+}
+
+// doubts is what makes everything that the scaler saw doubtful.
+func (s *sight) doubts() (all []string) {
+	if old := s.now.Sub(s.snap.At); old > oldReport {
+		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet stays as it is", short(old)))
+	}
+	if s.snap.Refused != "" {
+		all = append(all, fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: %s", s.snap.Revision, s.snap.Refused))
+	}
+	return all
+}
+
+// poolLimits is what limits a pool; lane "" stands for all of its own.
+func (s *sight) poolLimits(pool, lane string) (all []string) {
+	p, _ := s.poolStatus(pool)
+	q, ok := s.policy.Policy.Pool(pool)
+	if !ok {
+		return nil
+	}
+	add := func(format string, args ...any) {
+		all = append(all, "pool "+pool+": "+fmt.Sprintf(format, args...))
+	}
+	if q.Held {
+		add("held at %d%s; `siren pools release %s`", p.Replicas, s.tunedBy(lanes.PoolField(pool, "held")), pool)
+	}
+	if home, _ := s.policy.Policy.Home(lane); lane != "" && home.Name != pool && slices.Contains(s.policy.NoGuests, pool) {
+		add("takes no guests for now: its own lanes wait")
+	}
+	if p.Wanted >= p.Max && p.Reason == lanes.Ceiling {
+		add("max is %d and it would use more; `siren pools tune %s --max N`", p.Max, pool)
+	}
+	if p.Starting > 0 {
+		add("%s %s; a cold start takes %s here", plural(p.Starting, "worker"), verb(p.Starting, "is starting", "are starting"), short(p.ColdStart.D()))
+	}
+	if p.Parked+p.Retired > 0 {
+		add("%s no new jobs, on the way out", plural(p.Parked+p.Retired, "worker")+" "+verb(p.Parked+p.Retired, "takes", "take"))
+	}
+	switch p.Reason {
+	case lanes.Budget, lanes.Stuck, lanes.Rollout, lanes.Stale, lanes.Foreign:
+		add("%s", p.Why)
+	}
+	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 {
+		add("it has no workers; it starts some when a job of its own lanes (%s) waits", strings.Join(q.Lanes, ", "))
+	}
+	return all
+}
+
+// tunedBy is who tuned a field, since when and why; "" when the file says so.
+func (s *sight) tunedBy(field string) string {
+	t, ok := find(s.tuned, field)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(" by %s for %s, %s%s", t.By, age(t.At, s.now), spellUntil(t.Until, s.now), because(t.Reason))
+}

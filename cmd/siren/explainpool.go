@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// pool explains a pool.
+func (s *sight) pool(ctx context.Context, name string) (explanation, error) {
+	x := explanation{Kind: "pool", Name: name}
+	q, ok := s.policy.Policy.Pool(name)
+	if !ok {
+		names := s.policy.Policy.PoolNames()
+		return x, exit(exitNotFound, fmt.Errorf("no pool %q%s; there are %s", name, lanes.Suggest(name, names), strings.Join(names, ", ")))
+	}
+	p, _ := s.poolStatus(name)
+	x.say("Pool %s has %s, between min %d and max %d: %s %s jobs, %d start, %d are parked, %d retired, %d stuck.",
+		name, plural(p.Replicas, "worker"), p.Min, p.Max, fmt.Sprint(p.Ready), verb(p.Ready, "takes", "take"), p.Starting, p.Parked, p.Retired, p.Stuck)
+	x.say("%d of their %s run jobs.", p.Busy, plural(p.Slots, "shared slot"))
+	x.say("Why as many: %s (%s).", p.Why, p.Reason)
+	for _, lane := range q.Lanes {
+		l, _ := s.laneStatus(lane)
+		x.say("%s", s.waiting(l))
+	}
+	used := 0
+	for _, other := range s.snap.Pools {
+		used += other.Replicas
+	}
+	x.say("The budget: %d of %d used by all pools. Before it shrinks, its largest plan is kept for %s.", used, s.snap.Budget, short(p.Hold.D()))
+	for _, t := range s.tuned {
+		if t.Field == lanes.BudgetField || strings.HasPrefix(t.Field, "pools."+name+".") {
+			x.say("%s is tuned to %s%s.", t.Field, t.Spelled(), s.tunedBy(t.Field))
+		}
+	}
+	x.Limits = append(s.doubts(), s.poolLimits(name, "")...)
+	for _, lane := range q.Lanes {
+		if s.policy.Policy.Paused(lane) {
+			x.Limits = append(x.Limits, fmt.Sprintf("lane %s is paused%s: the pool isn't sized for it", lane, s.tunedBy(lanes.LaneField(lane, "paused"))))
+		}
+	}
+	var err error
+	x.Plans, err = s.plans(ctx, name)
+	return x, err
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// word is the value of a flag that takes one of a few words.
+type word struct {
+	is *string
+	of []string
+}
+
+// Set takes the word, unless it isn't one of those.
+func (w *word) Set(s string) error {
+	if !slices.Contains(w.of, s) {
+		return errors.New("say " + listed(w.of))
+	}
+	*w.is = s
+	return nil
+}
+
+func (w *word) String() string {
+	if w.is == nil {
+		return ""
+	}
+	return *w.is
+}
+
+// Type is what the help calls the value of a flag whose usage doesn't.
+func (*word) Type() string { return "word" }
+
+// oneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is the default.
+func oneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
+	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+listed(words))
+	completeFlag(c, name, fixed(words...))
+}
+
+// fixed completes an argument or a flag with words that are known beforehand.
+func fixed(words ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+}
+
+// files completes an argument or a flag with files, of those endings where there are any.
+func files(endings ...string) cobra.CompletionFunc {
+	if len(endings) == 0 {
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	}
+	return cobra.FixedCompletions(endings, cobra.ShellCompDirectiveFilterFileExt)
+}
+
+// folders completes an argument or a flag with folders.
+var folders = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+
+// completeFlag has the shell complete the values of a flag. It panics without that flag.
+func completeFlag(c *cobra.Command, name string, with cobra.CompletionFunc) {
+	if err := c.RegisterFlagCompletionFunc(name, with); err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Texts of `siren options` and of the reference.
+const (
+	exitCodes = `Exit codes:
+  0  done
+  1  what was asked for failed
+  2  wrong flags or arguments
+  3  no such job, lane, pool or context
+  4  a job that was waited for is dead or cancelled
+  5  RabbitMQ or Redis can't be reached
+  6  refused: somebody else changed it meanwhile
+`
+	environment = `Environment:
+  SIREN_AMQP_URL, SIREN_REDIS_URL              where RabbitMQ and Redis are
+  SIREN_AMQP_URL_FILE, SIREN_REDIS_URL_FILE    files that have these URLs
+  SIREN_AMQP_CA_FILE, _CERT_FILE, _KEY_FILE    CAs to trust for RabbitMQ, and a certificate to show it with its key
+  SIREN_REDIS_CA_FILE, _CERT_FILE, _KEY_FILE   the same for Redis
+  SIREN_CONTEXT                                context to use; see siren contexts --help
+  SIREN_CONFIG                                 file of contexts (default ~/.config/siren/config.yaml)
+  SIREN_USER                                   your name in tunings and in the audit log (default user@host)
+  NO_COLOR                                     no colours on a terminal, whatever it is set to
+`
+)
+
+// newOptions is `siren options`: what holds for every command.
+func newOptions(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "options",
+		Short:   "Show flags and variables that every command takes, and exit codes",
+		Example: "  siren options",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			fmt.Fprintf(a.out, "Flags of every command:\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment, exitCodes)
+			return nil
+		},
+	}
+}
+
+// help is `siren COMMAND --help`.
+func help(c *cobra.Command, _ []string) {
+	w := c.OutOrStdout()
+	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(or(c.Long, c.Short)))
+	usage(w, c)
+}
+
+// usage is the help but for its first part.
+func usage(w io.Writer, c *cobra.Command) {
+	if c.Runnable() {
+		fmt.Fprintf(w, "Usage:\n  %s\n\n", c.UseLine())
+	}
+	if c.HasExample() && c.HasParent() { // the root's list of commands has to fit a screen
+		fmt.Fprintf(w, "Examples:\n%s\n\n", c.Example)
+	}
+	commands(w, c)
+	if flags := c.NonInheritedFlags(); c.HasParent() && flags.HasAvailableFlags() {
+		fmt.Fprintf(w, "Flags:\n%s\n", flags.FlagUsages())
+	}
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "Use \"%s COMMAND --help\" for more about a command.\n", c.CommandPath())
+	}
+	fmt.Fprintln(w, "Use \"siren options\" for flags and variables that hold for every command, and exit codes.")
+}
+
+// commands lists the subcommands, by group where there are groups.
+func commands(w io.Writer, c *cobra.Command) {
+	groups := c.Groups()
+	if len(groups) == 0 {
+		groups = []*cobra.Group{{Title: "Commands:"}}
+	}
+	for _, g := range groups {
+		var lines strings.Builder
+		for _, sub := range visibleCommands(c) {
+			if sub.GroupID == g.ID {
+				fmt.Fprintf(&lines, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+		if lines.Len() > 0 {
+			fmt.Fprintf(w, "%s\n%s\n", g.Title, lines.String())
+		}
+	}
+}
+
+// visibleCommands is the subcommands that are shown, sorted.
+func visibleCommands(c *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool { return !sub.IsAvailableCommand() })
+}

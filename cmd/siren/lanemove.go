@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newLanesMove(a *app) *cobra.Command {
+	var limit int
+	var reason string
+	c := &cobra.Command{
+		Use:   "move FROM TO",
+		Short: "Put waiting jobs of one lane into another",
+		Long: `Put waiting jobs of one lane into another, the oldest first. Each is published afresh with confirm before its original is
+acknowledged: broken off at any moment, no job is lost, and none runs twice. Running and retrying jobs stay where they are.`,
+		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"
+  siren lanes move express standard`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: upTo(2, a.completeLanes),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 0 {
+				return exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all that wait now", limit))
+			}
+			return a.operate(func(o *operator) error { return o.moveJobs(cmd.Context(), args[0], args[1], limit, reason) })
+		},
+	}
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many, the oldest first (0: all that wait now)")
+	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
+	return c
+}
+
+func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, reason string) error {
+	e, err := o.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	if err := known(e, from, true); err != nil {
+		return err
+	}
+	if err := known(e, to, false); err != nil {
+		return err
+	}
+	if from == to {
+		return exit(exitUsage, errors.New("the two lanes are the same"))
+	}
+	moved := 0
+	_, err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) (int, error) {
+		return rabbit.Move(ctx, take, publish, from, limit, rabbit.Mover{
+			Decide: o.eachWaiting(func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
+				return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1}}, nil
+			}),
+			Confirmed: func(ctx context.Context, copies []rabbit.Copied) error {
+				for _, c := range copies {
+					if err := o.supersede(ctx, c); err != nil {
+						o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, err)
+					}
+				}
+				moved += len(copies)
+				return nil
+			},
+		})
+	})
+	if moved > 0 {
+		o.note(ctx, lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Jobs: moved, Reason: reason})
+	}
+	if moved > 0 || err == nil {
+		fmt.Fprintf(o.out, "%s moved from %s to %s\n", plural(moved, "job"), from, to)
+	}
+	return err
+}
+
+// supersede has the ledger know that a copy carries the job on. A job without a record needs none: its first claim makes it.
+func (o *operator) supersede(ctx context.Context, c rabbit.Copied) error {
+	_, err := o.ledger.Supersede(ctx, redis.Supersede{
+		ID: c.Original.Job.ID, Lane: c.Lane, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying},
+	})
+	if errors.Is(err, redis.ErrNotFound) {
+		return nil
+	}
+	var state *redis.StateError
+	if errors.As(err, &state) && (state.State.Final() || state.Replay > c.Original.Replay) {
+		return nil // the original was to be skipped anyway, and the copy will be
+	}
+	return err
+}
+
+// known is the error that there is no such lane. former: one that left the policy will do.
+func known(e lanes.Effective, lane string, former bool) error {
+	if _, ok := e.Policy.Lane(lane); ok {
+		return nil
+	}
+	names := e.Policy.LaneNames()
+	if former {
+		for _, f := range e.Former {
+			if f == lane {
+				return nil
+			}
+		}
+		names = append(names, e.Former...)
+	}
+	return exit(exitNotFound, fmt.Errorf("no lane %q%s; there are %s", lane, lanes.Suggest(lane, names), strings.Join(names, ", ")))
+}
+
+// mover calls f with a connection to take from and a publisher.
+func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, *rabbit.Publisher) (int, error)) (int, error) {
+	take, err := o.connect(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	defer take.Close()
+	publish, err := o.connect(ctx, name+" (publish)")
+	if err != nil {
+		return 0, err
+	}
+	defer publish.Close()
+	n, err := f(take, rabbit.NewPublisher(publish, 0))
+	return n, unreachable(err)
+}
+
+func newLanesPurge(a *app) *cobra.Command {
+	var yes bool
+	var reason string
+	c := &cobra.Command{
+		Use:   "purge LANE",
+		Short: "Cancel every waiting job of a lane",
+		Long: `Cancel every job that waits in a lane. They are cancelled for good: siren jobs retry brings back one at a time. Running and
+retrying jobs go on. It asks first; --yes answers.`,
+		Example: `  siren lanes purge bulk
+  siren lanes purge bulk --yes --reason "the batch was wrong"`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: upTo(1, a.completeLanes),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.operate(func(o *operator) error { return o.purge(cmd.Context(), args[0], yes, reason) })
+		},
+	}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
+	return c
+}
+
+func (o *operator) purge(ctx context.Context, lane string, yes bool, reason string) error {
+	e, err := o.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	if err := known(e, lane, true); err != nil {
+		return err
+	}
+	if !yes {
+		snap, err := latest(ctx, o.board)
+		if err != nil {
+			return err
+		}
+		waiting := 0
+		for _, l := range snap.Lanes {
+			if l.Name == lane {
+				waiting = l.Ready
+			}
+		}
+		if err := o.confirm(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d?", lane, waiting)); err != nil {
+			return err
+		}
+	}
+	purged := 0
+	_, err = o.mover(ctx, "lanes purge", func(take *rabbit.Conn, publish *rabbit.Publisher) (int, error) {
+		return rabbit.Move(ctx, take, publish, lane, 0, rabbit.Mover{
+			Decide: o.eachWaiting(func(ctx context.Context, d lanes.Delivery) (rabbit.Fate, error) {
+				var ended *redis.StateError
+				switch err := o.callOff(ctx, d); {
+				case err == nil:
+					purged++
+				case !errors.As(err, &ended): // else it has come to its end this very moment
+					return rabbit.Fate{}, err
+				}
+				return rabbit.Fate{Drop: true}, nil
+			}),
+		})
+	})
+	if purged > 0 {
+		o.note(ctx, lanes.AuditEntry{Verb: "purge", On: "lane " + lane, Jobs: purged, Reason: reason})
+	}
+	if purged > 0 || err == nil {
+		fmt.Fprintf(o.out, "%s of lane %s cancelled\n", plural(purged, "waiting job"), lane)
+	}
+	return err
+}
+
+// eachWaiting decides about a batch message by message, by what the ledger knows: one whose job has ended, or is carried on by a newer copy, is
+// dropped; one whose job runs somewhere, or that is no job, stays for a worker to see to. The others are up to decide.
+func (o *operator) eachWaiting(decide func(context.Context, lanes.Delivery) (rabbit.Fate, error)) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
+	return func(ctx context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
+		fates := make([]rabbit.Fate, len(batch))
+		for i, d := range batch {
+			if d.Err != nil {
+				continue
+			}
+			r, err := o.ledger.Get(ctx, d.Job.ID)
+			switch {
+			case err != nil && !redisNotFound(err): // one sent by plain AMQP has no record yet
+				return nil, err
+			case r.State.Final(), r.Replay > d.Replay:
+				fates[i].Drop = true
+			case r.State == lanes.Running:
+			default:
+				if fates[i], err = decide(ctx, d); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return fates, nil
+	}
+}
+
+// callOff cancels the job of a waiting message. One without a record gets one, to be cancelled.
+func (o *operator) callOff(ctx context.Context, d lanes.Delivery) error {
+	if _, err := o.ledger.CreateAll(ctx, []lanes.Delivery{d}); err != nil {
+		return err
+	}
+	_, err := o.ledger.Cancel(ctx, d.Job.ID)
+	return err
+}
+
+// confirm asks on the terminal. Anything but yes is no, and so is the end of the input.
+func (o *operator) confirm(question string) error {
+	fmt.Fprintf(o.err, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(o.in).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(o.err) // nobody has ended the line
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was done; --yes answers the question")
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// operator is somebody who looks at the running system, or changes it.
+type operator struct {
+	*app
+	log     *slog.Logger
+	board   *redis.Board
+	ledger  *redis.Ledger
+	roster  *redis.Roster
+	tunings *redis.Tunings
+}
+
+// operate calls f with all that is known of the running system.
+func (a *app) operate(f func(*operator) error) error {
+	log, err := a.logger(slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	return a.withStore(func(store *redis.Store) error {
+		quiet := slog.New(slog.DiscardHandler) // what goes wrong is said by the command
+		return f(&operator{
+			app: a, log: log, board: redis.NewBoard(store, quiet), ledger: redis.NewLedger(store, quiet),
+			roster: redis.NewRoster(store, quiet), tunings: redis.NewTunings(store, quiet),
+		})
+	})
+}
+
+// inForce is the policy in force.
+func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
+	e, err := o.board.Policy(ctx)
+	if redisNotFound(err) {
+		return e, exit(exitNotFound, errNoPolicy)
+	}
+	return e, unreachable(err)
+}
+
+// connectWithin is how long a command waits for the broker: it is for a person, who waits.
+const connectWithin = 10 * time.Second
+
+// connect is a connection to the broker that is there.
+func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, error) {
+	c, err := o.broker("siren "+name, o.log)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	if err := c.Wait(ctx); err != nil {
+		c.Close()
+		return nil, unreachable(err)
+	}
+	return c, nil
+}
+
+// note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
+func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
+	e.By = who()
+	if err := o.tunings.Note(context.WithoutCancel(ctx), e); err != nil {
+		o.warn("the audit log has no entry of this: %v", err)
+	}
+}
+
+var errNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
+
+// spellUntil is when a tuning ends, for people.
+func spellUntil(until, now time.Time) string {
+	if until.IsZero() {
+		return "until it is removed"
+	}
+	return "until " + until.Local().Format("15:04:05") + " (" + span(until.Sub(now)) + " from now)"
+}
+
+// span is a time to come as a person says it: 1h, 30m, 2h15m, 45s.
+func span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.Second)).String() }

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+
+	"github.com/polyglot-media/siren/internal/kube"
+)
+
+// whoMost is how many characters of a name are kept.
+const whoMost = 120
+
+// who is the person who changes something, as the tunings and the audit log name them: $SIREN_USER, else the system's user at this machine,
+// with the kube context where there is one.
+func who() string {
+	name := os.Getenv("SIREN_USER")
+	if name == "" {
+		name = systemUser() + "@" + machine()
+	}
+	if c := kube.CurrentContext(); c != "" {
+		name += " (kube context " + c + ")"
+	}
+	return clip(strings.TrimSpace(name), whoMost)
+}
+
+// systemUser is the user's name. In a container the user may have none.
+func systemUser() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return or(os.Getenv("USER"), fmt.Sprintf("uid-%d", os.Getuid()))
+}
+
+func machine() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return host
+}
