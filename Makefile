@@ -62,6 +62,7 @@ generate: ## write the generated docs anew
 verify: generate ## check that generated files and go.mod are up to date
 	$(GO) mod tidy -diff
 	git diff --exit-code -- docs charts
+	@new=$$(git status --porcelain --untracked-files=all -- docs charts); [ -z "$$new" ] || { echo "not committed: $$new"; exit 1; }
 
 .PHONY: bench
 bench: install build ## measure Siren beside the raw client library; see docs/benchmarks.md

@@ -19,20 +19,24 @@ func newAudit(a *app) *cobra.Command {
 		Example: "  siren audit --since 24h\n  siren audit -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			most, err := atMost(limit)
+			if err != nil {
+				return err
+			}
 			return a.operate(func(op *operator) error {
 				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
-					from := time.Time{}
-					if since > 0 {
-						from = time.Now().Add(-since)
+					from, err := ago(since)
+					if err != nil {
+						return nil, nil, err
 					}
-					entries, err := op.tunings.Audit(cmd.Context(), from, limit)
+					entries, err := op.tunings.Audit(cmd.Context(), from, most)
 					return entries, auditTable(entries), unreachable(err)
 				})
 			})
 		},
 	}
 	c.Flags().DurationVar(&since, "since", 0, "only what was done so long ago at most (0: all that is kept)")
-	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first")
+	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
 	o.flags(c)
 	return c
 }

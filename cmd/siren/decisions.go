@@ -28,11 +28,22 @@ before.`,
   siren decisions --pool general --follow`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			most, err := atMost(limit)
+			if err != nil {
+				return err
+			}
 			return a.withBoard(func(board *redis.Board) error {
 				list := func() ([]lanes.Plan, error) {
-					plans, err := board.Plans(cmd.Context(), pool, time.Now().Add(-since), limit)
+					from, err := ago(since)
+					if err != nil {
+						return nil, err
+					}
+					plans, err := board.Plans(cmd.Context(), pool, from, most)
+					if err == nil && pool != "" && len(plans) == 0 { // one that left the policy may still have plans
+						err = poolThere(cmd.Context(), board, pool)
+					}
 					slices.Reverse(plans)
-					return plans, unreachable(err)
+					return plans, err
 				}
 				if follow {
 					return o.follow(cmd.Context(), a, board, pool, list)
@@ -47,11 +58,21 @@ before.`,
 	fs := c.Flags()
 	fs.StringVar(&pool, "pool", "", "only plans for this pool")
 	completeFlag(c, "pool", a.completePools)
-	fs.DurationVar(&since, "since", time.Hour, "only plans of so long ago at most")
-	fs.IntVar(&limit, "limit", 200, "at most so many plans, the latest ones")
+	fs.DurationVar(&since, "since", time.Hour, "only plans of so long ago at most (0: all that are kept)")
+	fs.IntVar(&limit, "limit", 200, "at most so many plans, the latest ones; 0: all")
 	fs.BoolVar(&follow, "follow", false, "go on with new plans as they are made, until Ctrl-C")
 	o.flags(c)
+	c.MarkFlagsMutuallyExclusive("follow", "watch")
 	return c
+}
+
+// poolThere is the error that the policy in force has no such pool. Without one nobody can tell.
+func poolThere(ctx context.Context, board *redis.Board, pool string) error {
+	e, err := board.Policy(ctx)
+	if err != nil {
+		return nil
+	}
+	return knownPool(e, pool)
 }
 
 // follow shows the plans there are, and then new ones as they are made.

@@ -85,7 +85,7 @@ func (o *operator) eachJob(ctx context.Context, ids []string, f func(context.Con
 			errs = append(errs, noJob(id))
 			continue
 		case err != nil:
-			return errors.Join(append(errs, unreachable(err))...)
+			return unreachable(errors.Join(append(errs, err)...))
 		}
 		if err := f(ctx, r); err != nil {
 			if e := (*exitError)(nil); errors.As(err, &e) {

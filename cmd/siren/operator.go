@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -72,6 +75,39 @@ func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
 }
 
 var errNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
+
+// ago is the time that --since says; 0 is the beginning of all.
+func ago(since time.Duration) (time.Time, error) {
+	switch {
+	case since < 0:
+		return time.Time{}, exit(exitUsage, fmt.Errorf("--since %s: say how long ago, as in 2h", since))
+	case since == 0:
+		return time.Time{}, nil
+	default:
+		return time.Now().Add(-since), nil
+	}
+}
+
+// atMost is the number that --limit says; 0 is all.
+func atMost(limit int) (int, error) {
+	switch {
+	case limit < 0:
+		return 0, exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", limit))
+	case limit == 0:
+		return math.MaxInt, nil
+	default:
+		return limit, nil
+	}
+}
+
+// knownPool is the error that there is no such pool.
+func knownPool(e lanes.Effective, pool string) error {
+	if _, ok := e.Policy.Pool(pool); ok {
+		return nil
+	}
+	names := e.Policy.PoolNames()
+	return exit(exitNotFound, fmt.Errorf("no pool %q%s; there are %s", pool, lanes.Suggest(pool, names), strings.Join(names, ", ")))
+}
 
 // spellUntil is when a tuning ends, for people.
 func spellUntil(until, now time.Time) string {
