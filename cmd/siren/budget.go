@@ -12,19 +12,21 @@ import (
 )
 
 func newBudget(a *app) *cobra.Command {
+	var o output
 	show := &cobra.Command{
 		Use:     "show",
 		Short:   "Show the budget, and how much of it is used",
 		Example: "  siren budget\n  siren budget set 40 --for 2h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withBoard(func(board *redis.Board) error { return a.showBudget(cmd.Context(), board) })
+			return a.withBoard(func(board *redis.Board) error { return a.showBudget(cmd.Context(), board, o) })
 		},
 	}
+	o.flag(show, "table", "json", "yaml")
 	return parent("budget", "Show and set the most workers that all pools may have together", show, newBudgetSet(a))
 }
 
-func (a *app) showBudget(ctx context.Context, board *redis.Board) error {
+func (a *app) showBudget(ctx context.Context, board *redis.Board, out output) error {
 	snap, err := latest(ctx, board)
 	if err != nil {
 		return err
@@ -32,6 +34,9 @@ func (a *app) showBudget(ctx context.Context, board *redis.Board) error {
 	used := 0
 	for _, p := range snap.Pools {
 		used += p.Replicas
+	}
+	if out.format != "table" {
+		return out.print(a.out, map[string]int{"budget": snap.Budget, "used": used})
 	}
 	fmt.Fprintf(a.out, "%d of %d used\n", used, snap.Budget)
 	return nil

@@ -33,18 +33,7 @@ before.`,
 				return err
 			}
 			return a.withBoard(func(board *redis.Board) error {
-				list := func() ([]lanes.Plan, error) {
-					from, err := ago(since)
-					if err != nil {
-						return nil, err
-					}
-					plans, err := board.Plans(cmd.Context(), pool, from, most)
-					if err == nil && pool != "" && len(plans) == 0 { // one that left the policy may still have plans
-						err = poolThere(cmd.Context(), board, pool)
-					}
-					slices.Reverse(plans)
-					return plans, err
-				}
+				list := func() ([]lanes.Plan, error) { return plansSince(cmd.Context(), board, pool, since, most) }
 				if follow {
 					return o.follow(cmd.Context(), a, board, pool, list)
 				}
@@ -66,13 +55,23 @@ before.`,
 	return c
 }
 
-// poolThere is the error that the policy in force has no such pool. Without one nobody can tell.
-func poolThere(ctx context.Context, board *redis.Board, pool string) error {
-	e, err := board.Policy(ctx)
+// plansSince is the plans of a pool, or of all with "", the oldest first.
+func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, most int) ([]lanes.Plan, error) {
+	from, err := ago(since)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return knownPool(e, pool)
+	plans, err := board.Plans(ctx, pool, from, most)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if pool != "" && len(plans) == 0 { // a pool that left the policy may still have plans
+		if e, err := board.Policy(ctx); err == nil {
+			return plans, knownPool(e, pool)
+		}
+	}
+	slices.Reverse(plans)
+	return plans, nil
 }
 
 // follow shows the plans there are, and then new ones as they are made.

@@ -11,11 +11,10 @@ import (
 // pool explains a pool.
 func (s *sight) pool(ctx context.Context, name string) (explanation, error) {
 	x := explanation{Kind: "pool", Name: name}
-	q, ok := s.policy.Policy.Pool(name)
-	if !ok {
-		names := s.policy.Policy.PoolNames()
-		return x, exit(exitNotFound, fmt.Errorf("no pool %q%s; there are %s", name, lanes.Suggest(name, names), strings.Join(names, ", ")))
+	if err := knownPool(s.policy, name); err != nil {
+		return x, err
 	}
+	q, _ := s.policy.Policy.Pool(name)
 	p, _ := s.poolStatus(name)
 	x.say("Pool %s has %s, between min %d and max %d: %s %s jobs, %d start, %d are parked, %d retired, %d stuck.",
 		name, plural(p.Replicas, "worker"), p.Min, p.Max, fmt.Sprint(p.Ready), verb(p.Ready, "takes", "take"), p.Starting, p.Parked, p.Retired, p.Stuck)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,8 +23,9 @@ func newJobs(a *app) *cobra.Command {
 // jobFilter is the flags that choose jobs.
 type jobFilter struct {
 	lane, state, kind, selector string
-	since                       time.Duration
+	since, olderThan            time.Duration
 	limit                       int
+	after                       string
 }
 
 func (f *jobFilter) flags(a *app, c *cobra.Command, withState bool) {
@@ -37,7 +39,9 @@ func (f *jobFilter) flags(a *app, c *cobra.Command, withState bool) {
 	completeFlag(c, "kind", a.completeKinds)
 	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
 	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
+	fs.DurationVar(&f.olderThan, "older-than", 0, "only jobs of so long ago at least")
 	fs.IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
+	fs.StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
 var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled}
@@ -50,33 +54,45 @@ func stateNames() []string {
 	return names
 }
 
-// list reads the chosen records, page by page.
-func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) ([]lanes.Record, error) {
+// cursorForm is what redis.Page.Next looks like.
+var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
+
+// list reads the chosen records. next is where a list goes on that has more than the limit.
+func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes.Record, next string, err error) {
 	selector, err := labels.Parse(f.selector)
 	if err != nil {
-		return nil, exit(exitUsage, fmt.Errorf("--selector %q: %w", f.selector, err))
+		return nil, "", exit(exitUsage, fmt.Errorf("--selector %q: %w", f.selector, err))
 	}
-	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind}
+	if f.limit < 0 || f.since < 0 || f.olderThan < 0 {
+		return nil, "", exit(exitUsage, errors.New("--limit, --since and --older-than can't be negative"))
+	}
+	if f.after != "" && !cursorForm.MatchString(f.after) {
+		return nil, "", exit(exitUsage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
+	}
+	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, After: f.after}
 	if f.selector != "" {
 		q.Match = func(r lanes.Record) bool { return selector.Matches(labels.Set(r.Labels)) }
 	}
+	now := time.Now()
 	if f.since > 0 {
-		q.Since = time.Now().Add(-f.since)
+		q.Since = now.Add(-f.since)
 	}
-	var all []lanes.Record
+	if f.olderThan > 0 {
+		q.Until = now.Add(-f.olderThan)
+	}
 	for {
+		if f.limit > 0 {
+			q.Limit = f.limit - len(all)
+		}
 		page, err := ledger.List(ctx, q)
 		if err != nil {
-			return nil, unreachable(err)
+			return nil, "", unreachable(err)
 		}
 		all = append(all, page.Records...)
-		if f.limit > 0 && len(all) >= f.limit {
-			return all[:f.limit], nil
-		}
-		if page.Next == "" {
-			return all, nil
-		}
 		q.After = page.Next
+		if page.Next == "" || f.limit > 0 && len(all) >= f.limit {
+			return all, page.Next, nil
+		}
 	}
 }
 
@@ -95,11 +111,15 @@ func newJobsList(a *app, fixed lanes.State) *cobra.Command {
 			}
 			return a.withLedger(func(ledger *redis.Ledger) error {
 				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
-					records, err := f.list(cmd.Context(), ledger)
+					records, next, err := f.list(cmd.Context(), ledger)
+					t := jobTable(a.out, records)
 					if fixed == lanes.Dead {
-						return records, deadTable(records), err
+						t = deadTable(records)
 					}
-					return records, jobTable(a.out, records), err
+					if next != "" {
+						t.warn("there may be more; go on with --after %s", next)
+					}
+					return records, t, err
 				})
 			})
 		},

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	goredis "github.com/redis/go-redis/v9"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
@@ -51,9 +51,7 @@ func TestLaneMemory(t *testing.T) {
 		t.Errorf("the ConfigMap keeps %v", got)
 	}
 
-	if out, err := exec.Command("redis-cli", "-u", server.URL, "FLUSHALL").CombinedOutput(); err != nil {
-		t.Fatalf("flush Redis: %v %s", err, out)
-	}
+	flush(t, server)
 	if all := known(m, "standard"); !slices.Equal(all, []string{"old", "standard"}) {
 		t.Errorf("after Redis was flushed: known %v, want also the lane that left", all)
 	}
@@ -90,6 +88,16 @@ func TestStartingPolicy(t *testing.T) {
 	if p, text, err = startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 || text != nil {
 		t.Errorf("a wrong one, and one in force: %v %q %v", p, text, err)
 	}
+}
+
+// flush has a Redis lose all its data.
+func flush(t *testing.T, server *procs.Server) {
+	t.Helper()
+	options, err := goredis.ParseURL(server.URL)
+	must(t, err)
+	client := goredis.NewClient(options)
+	defer client.Close()
+	must(t, client.FlushAll(t.Context()).Err())
 }
 
 // startStore starts a Redis for the test.

@@ -49,7 +49,7 @@ func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
 }
 
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
-const connectWithin = 10 * time.Second
+const connectWithin = 5 * time.Second
 
 // connect is a connection to the broker that is there.
 func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, error) {

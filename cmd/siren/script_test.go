@@ -28,10 +28,15 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"siren": main
 // TestScript runs testdata/script/*.txtar against a real RabbitMQ, Redis, scaler, workers and ffmpeg that all scripts
 // share. -update writes what the commands print into the scripts' files that cmp compares.
 func TestScript(t *testing.T) {
-	media := t.TempDir()
+	testscript.Run(t, scripts(t, "testdata/script", t.TempDir()))
+}
+
+// scripts is how the scripts of a folder run, on a fleet of their own whose jobs may read and write below media.
+func scripts(t *testing.T, dir, media string) testscript.Params {
+	t.Helper()
 	amqpURL, redisURL := startFleet(t, media)
-	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+	return testscript.Params{
+		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(e *testscript.Env) error {
 			dir, err := os.MkdirTemp(media, "media-")
@@ -46,8 +51,8 @@ func TestScript(t *testing.T) {
 			e.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code},
-	})
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "publish": publish},
+	}
 }
 
 // code is a command of the scripts: `code 2 siren …` wants that exit code.

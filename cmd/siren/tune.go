@@ -136,9 +136,9 @@ func noField(p *lanes.Policy, err error) error {
 type changed struct {
 	set    []lanes.Tuning
 	remove []string
-	before []string       // how the fields of set, or else of remove, were spelled before
-	old    []lanes.Tuning // all that there were
-	next   []lanes.Tuning // all that there are now
+	before []string           // how the fields of set, or else of remove, were spelled before
+	old    []lanes.Tuning     // all that there were
+	next   []lanes.Tuning     // all that there are now
 	idled  []lanes.IdleTuning // of others, that can't be in force any more
 	now    time.Time          // by Redis' clock
 }
@@ -326,7 +326,7 @@ func followers(following, all int) string {
 	if all == 0 {
 		return "no worker is there to follow"
 	}
-	return fmt.Sprintf("%d of %s follow", following, plural(all, "worker"))
+	return fmt.Sprintf("%d of %s %s", following, plural(all, "worker"), verb(following, "follows", "follow"))
 }
 
 // foresee shows what a dry change leads to: the plans of now, before and after.

@@ -99,10 +99,12 @@ func (k *tuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) 
 	if len(over) == 0 {
 		return t, nil
 	}
-	if _, err := k.store.Change(ctx, t.Revision, nil, over, notes); err != nil && !errors.Is(err, redis.ErrChanged) {
+	switch _, err := k.store.Change(ctx, t.Revision, nil, over, notes); {
+	case err == nil:
+		k.log.Info("tunings have ended: their time was over", "fields", over)
+	case !errors.Is(err, redis.ErrChanged):
 		return t, err
 	}
-	k.log.Info("tunings have ended: their time was over", "fields", over)
 	t, _, err := k.store.Now(ctx)
 	return t, err
 }

@@ -28,6 +28,15 @@ func newWorkers(a *app) *cobra.Command {
 						return nil, nil, unreachable(err)
 					}
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
+					if pool != "" && len(all) == 0 { // one that left the policy may still have workers
+						e, err := op.inForce(cmd.Context())
+						if err == nil {
+							err = knownPool(e, pool)
+						}
+						if err != nil {
+							return nil, nil, err
+						}
+					}
 					return all, workerTable(a.out, all, now), nil
 				})
 			})

@@ -48,8 +48,10 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State
 	return l.override(ctx, fmt.Sprintf("let copy %d carry job %s", s.Replay, s.ID), supersedeScript, s.ID, lanes.Queued, args...)
 }
 
-// Cancel calls a job off and returns the state before. Its messages are Settled when they come up. A running job's worker
-// learns of it when it renews its claim: the record keeps its lease until the worker has closed the claim, or lets it run out.
+// Cancel calls a job off and returns the state before. Its messages are Settled when they come up, and so is a copy that somebody made at
+// the same moment: the record's number is one higher from now on, and only a copy with a number above that brings the job back. A
+// running job's worker learns of it when it renews its claim: the record keeps its lease until the worker has closed the claim, or
+// lets it run out.
 //
 // A StateError says that the job has come to an end already, ErrNotFound that it has no record.
 func (l *Ledger) Cancel(ctx context.Context, id string) (before lanes.State, err error) {

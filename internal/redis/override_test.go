@@ -148,7 +148,7 @@ func TestOlderMessagesAreSettled(t *testing.T) {
 				}
 				claim(t, l, d, "w2", want)
 			}
-			if r := get(t, l, "job"); !reflect.DeepEqual(r, was) || r.Replay != 2 {
+			if r := get(t, l, "job"); !reflect.DeepEqual(r, was) || r.Replay < 2 {
 				t.Errorf("record\n%+v, was\n%+v", r, was)
 			}
 		})
@@ -174,6 +174,34 @@ func TestNewerMessageIsTakenUp(t *testing.T) {
 	}
 }
 
+// TestCopyBringsBack: the copy of a job that is tried again is taken before the ledger has heard of it. Were it settled, nothing would be
+// left of a job that is queued by its record.
+func TestCopyBringsBack(t *testing.T) {
+	for _, from := range []lanes.State{lanes.Cancelled, lanes.Dead} {
+		t.Run(string(from), func(t *testing.T) {
+			l, raw := freshLedger(t)
+			d := delivery("job", "bulk")
+			lives[from](t, l, d)
+			s := redis.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: get(t, l, "job").Replay + 1, From: []lanes.State{from}}
+			d.Replay, d.Lane = s.Replay, s.Lane
+			c := claim(t, l, d, "w2", lanes.Granted)
+			var refusal *redis.StateError
+			if _, err := l.Supersede(t.Context(), s); !errors.As(err, &refusal) || refusal.Replay != s.Replay {
+				t.Errorf("superseded afterwards: %v, want to hear that this copy carries it already", err)
+			}
+			r := get(t, l, "job")
+			if r.State != lanes.Running || r.Attempts != 1 || r.Crashes != 0 || r.Lane != "express" || time.Since(r.StartedAt) > 5*time.Second || !r.EndedAt.IsZero() {
+				t.Errorf("record %+v", r)
+			}
+			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
+				t.Errorf("a running job expires in %s", ttl)
+			}
+			wantIndexes(t, raw, "job", "siren:jobs")
+			must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+		})
+	}
+}
+
 func TestCancel(t *testing.T) {
 	for from, live := range lives {
 		t.Run(string(from), func(t *testing.T) {
@@ -185,7 +213,7 @@ func TestCancel(t *testing.T) {
 			r := get(t, l, "job")
 			if from.Final() {
 				var refusal *redis.StateError
-				if !errors.As(err, &refusal) || *refusal != (redis.StateError{ID: "job", State: from}) || before != "" || !reflect.DeepEqual(r, was) {
+				if !errors.As(err, &refusal) || *refusal != (redis.StateError{ID: "job", State: from, Replay: was.Replay}) || before != "" || !reflect.DeepEqual(r, was) {
 					t.Errorf("cancelled from %q, %v: %+v", before, err, r)
 				}
 				return
@@ -197,7 +225,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("ended at %s", r.EndedAt)
 			}
 			want := was
-			want.State, want.EndedAt, want.NextAt = lanes.Cancelled, r.EndedAt, time.Time{}
+			want.State, want.EndedAt, want.NextAt, want.Replay = lanes.Cancelled, r.EndedAt, time.Time{}, was.Replay+1
 			if !reflect.DeepEqual(r, want) {
 				t.Errorf("record\n%+v, want\n%+v", r, want)
 			}
@@ -205,7 +233,9 @@ func TestCancel(t *testing.T) {
 				t.Errorf("kept for %s, want 24h", ttl)
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
-			claim(t, l, d, "w2", lanes.Settled)
+			for d.Replay = range 2 { // the other one was made at the same moment, to be put elsewhere
+				claim(t, l, d, "w2", lanes.Settled)
+			}
 		})
 	}
 	l, _ := freshLedger(t)

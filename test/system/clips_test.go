@@ -1,8 +1,10 @@
 package system_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image/jpeg"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,12 +68,22 @@ func removeClips() {
 	}
 }
 
-// whole is an error unless the file is complete: all of a video can be decoded, a probe's answer parses.
+// whole is an error unless the file is complete: all of a video or a picture can be decoded, a probe's answer parses.
 func whole(file string) error {
-	if filepath.Ext(file) == ".json" {
+	switch filepath.Ext(file) {
+	case ".json":
 		text, err := os.ReadFile(file)
 		if err == nil && !json.Valid(text) {
 			err = fmt.Errorf("%d bytes that are not JSON", len(text))
+		}
+		return err
+	case ".jpg":
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if _, err = jpeg.Decode(bytes.NewReader(text)); err != nil {
+			err = fmt.Errorf("decode %s: %w", file, err)
 		}
 		return err
 	}

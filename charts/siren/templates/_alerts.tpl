@@ -1,5 +1,5 @@
 {{/* The alerts as a YAML list. OURS stands for the matchers of this release's series, LATE for the lanes whose oldest job has waited for longer than
-     startWithin; $lane, $pool and $value for what an alert is about. pool is a label of one of several rules of the same name. */}}
+     startWithin, but for the paused ones, whose jobs are meant to wait; $lane, $pool and $value for what an alert is about. pool is a label of one of several rules of the same name. */}}
 {{- define "siren.alerts" -}}
 {{- $policy := include "siren.policy" . | fromJson -}}
 - alert: SirenLaneMissesObjective
@@ -98,6 +98,29 @@
   summary: Jobs of lane $lane died.
   description: >-
     Within 15 minutes, jobs of lane $lane were found to be unable to succeed. `siren dead list` says which, `siren dead show ID` why.
+- alert: SirenLanePaused
+  severity: warning
+  for: 1h
+  expr: max by (lane) (siren_lane_paused{OURS}) > 0
+  summary: Lane $lane has been paused for an hour.
+  description: >-
+    For an hour nobody has taken jobs from lane $lane. They wait, and meanwhile no other alert speaks of that. `siren tunings` says who paused it and
+    why, `siren lanes resume $lane` ends it.
+- alert: SirenPoolHeld
+  severity: warning
+  for: 1h
+  expr: max by (pool) (siren_pool_held{OURS}) > 0
+  summary: Pool $pool has been held for an hour.
+  description: >-
+    For an hour the number of workers in pool $pool has been left as it is, whatever waits. `siren tunings` says who holds it and why, `siren pools
+    release $pool` ends it.
+- alert: SirenTuningsIdle
+  severity: warning
+  for: 15m
+  expr: max(siren_tunings_idle{OURS}) > 0
+  summary: Tunings don't fit the policy.
+  description: >-
+    $value tunings are not in force: they name what the policy doesn't have any more, or would break one of its rules. `siren tunings` says which, and why.
 {{- range (include "siren.pools" . | fromJson).pools }}
 {{- $lanes := join "|" .lanes }}
 - alert: SirenPoolAtCeiling
@@ -107,7 +130,8 @@
   expr: >-
     max by (pool) (siren_pool_replicas{OURS,pool="{{ .name }}"} >= siren_pool_max_replicas{OURS,pool="{{ .name }}"})
     and on () (max by (lane) (siren_lane_oldest_wait_seconds{OURS,lane=~"{{ $lanes }}"})
-    > on (lane) max by (lane) (siren_lane_start_objective_seconds{OURS,lane=~"{{ $lanes }}"}))
+    > on (lane) max by (lane) (siren_lane_start_objective_seconds{OURS,lane=~"{{ $lanes }}"})
+    unless on (lane) max by (lane) (siren_lane_paused{OURS}) > 0)
   summary: Pool $pool is at its max while jobs wait too long.
   description: >-
     Pool $pool has all of its $value replicas, and for 15 minutes a lane that it is home to has waited longer than its objective: raise max, or
@@ -142,7 +166,7 @@
 {{- if not $ours -}}
 {{- $ours = printf "namespace=%q,job=\"%s/%s\"" .root.Release.Namespace .root.Release.Namespace (include "siren.fullname" .root) -}}
 {{- end -}}
-{{- $late := "(max by (lane) (siren_lane_oldest_wait_seconds{OURS}) > on (lane) max by (lane) (siren_lane_start_objective_seconds{OURS}))" -}}
+{{- $late := "(max by (lane) (siren_lane_oldest_wait_seconds{OURS}) > on (lane) max by (lane) (siren_lane_start_objective_seconds{OURS}) unless on (lane) max by (lane) (siren_lane_paused{OURS}) > 0)" -}}
 {{- .text | replace "LATE" $late | replace "OURS" $ours -}}
 {{- end -}}
 

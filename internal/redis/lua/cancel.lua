@@ -1,4 +1,5 @@
--- cancel: call the job off. The lease of a running one stays, until its worker says that nothing runs any more.
+-- cancel: call the job off, and every copy of its message that there may be by now: only one with a higher number brings it back. The lease
+-- of a running one stays, until its worker says that nothing runs any more.
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 nonce of this call, 3 keep ms
 -- returns  {answer, state before, lane, replay}; the answer is ok, refused, or absent when there is no record
@@ -16,7 +17,7 @@ elseif state == 'completed' or state == 'dead' or state == 'cancelled' then
 end
 local t = redis.call('TIME')
 redis.call('HSET', key, 'state', 'cancelled', 'ended', t[1] * 1000 + math.floor(t[2] / 1000),
-  'override', nonce .. ' ' .. state .. ' ' .. lane)
+  'replay', replay + 1, 'override', nonce .. ' ' .. state .. ' ' .. lane)
 redis.call('HDEL', key, 'next')
 redis.call('PEXPIRE', key, ARGV[3])
 redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))

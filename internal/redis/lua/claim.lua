@@ -38,11 +38,12 @@ elseif state == 'running' then
     redis.call('HDEL', key, 'lease')
     return answer('poison')
   end
-elseif state == 'dead' then
+elseif state == 'dead' or state == 'cancelled' then -- a copy that is faster than its ledger entry brings it back
   if replay <= known then
-    return answer('buried')
+    return answer(state == 'dead' and 'buried' or 'settled')
   end
-  attempts, crashes = attempt - 1, 0
+  attempts, crashes, started = attempt - 1, 0, nil
+  redis.call('HDEL', key, 'started', 'wait', 'outputs')
   redis.call('PERSIST', key)
 elseif state ~= 'queued' and state ~= 'retrying' then
   return answer('settled')

@@ -1,5 +1,5 @@
 // Command aid is what the end-to-end tests put beside a container without a shell: it sends a signal to the processes of
-// the pod that have the given name.
+// the pod that have the given name, and says how many there were. NONE only counts them.
 //
 //	aid STOP siren
 package main
@@ -13,12 +13,15 @@ import (
 	"syscall"
 )
 
-var signals = map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}
+var signals = map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "NONE": 0}
 
 func main() {
-	if len(os.Args) != 3 || signals[os.Args[1]] == 0 {
-		fmt.Fprintln(os.Stderr, "usage: aid STOP|CONT|KILL|TERM program")
-		os.Exit(2)
+	if len(os.Args) != 3 {
+		usage()
+	}
+	signal, known := signals[os.Args[1]]
+	if !known {
+		usage()
 	}
 	sent := 0
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
@@ -28,7 +31,7 @@ func main() {
 		if err != nil || strings.TrimSpace(string(comm)) != os.Args[2] || pid == os.Getpid() {
 			continue
 		}
-		if err := syscall.Kill(pid, signals[os.Args[1]]); err != nil {
+		if err := syscall.Kill(pid, signal); err != nil {
 			fmt.Fprintln(os.Stderr, "aid:", err)
 			os.Exit(1)
 		}
@@ -38,4 +41,9 @@ func main() {
 	if sent == 0 {
 		os.Exit(1)
 	}
+}
+
+func usage() {
+	fmt.Fprintln(os.Stderr, "usage: aid STOP|CONT|KILL|TERM|NONE program")
+	os.Exit(2)
 }

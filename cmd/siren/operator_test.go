@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. They have a fleet of their own
+// and run one after the other; each begins without tunings.
+func TestOperatorScripts(t *testing.T) {
+	media := t.TempDir()
+	p := scripts(t, "testdata/operator", media)
+	setup := p.Setup
+	slow := makeSlow(t, media)
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("SLOW", slow)
+		e.Setenv("SIREN_USER", "ann@desk")
+		if err := setup(e); err != nil {
+			return err
+		}
+		said := &strings.Builder{}
+		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url", e.Getenv("SIREN_REDIS_URL")}, streams{out: said, err: said}) != exitOK {
+			return errors.New(said.String())
+		}
+		return nil
+	}
+	if deadline, ok := t.Deadline(); ok {
+		p.Deadline = deadline
+	}
+	testscript.RunT(inTurn{t}, p)
+}
+
+// inTurn runs scripts one after the other.
+type inTurn struct{ *testing.T }
+
+func (inTurn) Parallel() {}
+
+func (t inTurn) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(inTurn{t}) })
+}
+
+func (inTurn) Verbose() bool { return testing.Verbose() }
+
+// makeSlow makes a video that takes a worker a minute or so to transcode: long enough to see it run.
+func makeSlow(t *testing.T, dir string) string {
+	t.Helper()
+	loop, slow := filepath.Join(dir, "loop.mp4"), filepath.Join(dir, "slow.mp4")
+	for _, args := range []string{
+		"-f lavfi -i testsrc2=size=1280x720:rate=25:duration=2 -pix_fmt yuv420p -c:v mpeg4 " + loop,
+		"-stream_loop 119 -i " + loop + " -c copy " + slow,
+	} {
+		if out, err := exec.Command("ffmpeg", append([]string{"-v", "error"}, strings.Fields(args)...)...).CombinedOutput(); err != nil {
+			t.Fatalf("ffmpeg %s: %v %s", args, err, out)
+		}
+	}
+	return slow
+}
+
+// await is a command of the scripts: `await 10s 'pattern' siren …` runs the program again and again until it succeeds and its output matches;
+// `! await` until it doesn't match.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: await DURATION PATTERN program args…")
+	}
+	within, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+		err := ts.Exec(args[2], args[3:]...)
+		if err == nil && pattern.MatchString(ts.ReadFile("stdout")) != neg {
+			return
+		}
+		if time.Since(began) > within {
+			ts.Fatalf("%q didn't come to it within %s; %v", args[2:], within, err)
+		}
+	}
+}
+
+// publish is a command of the scripts: `publish LANE ID BODY` is what a producer of plain AMQP does, which makes no record.
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: publish LANE ID BODY")
+	}
+	conn, err := amqp.Dial(ts.Getenv("SIREN_AMQP_URL"))
+	ts.Check(err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	ts.Check(err)
+	ts.Check(ch.Confirm(false))
+	body := strings.ReplaceAll(args[2], "MEDIA", ts.Getenv("MEDIA"))
+	sent, err := ch.PublishWithDeferredConfirm("siren.jobs", args[0], true, false, amqp.Publishing{
+		MessageId: args[1], DeliveryMode: amqp.Persistent, Body: []byte(body),
+	})
+	ts.Check(err)
+	if !sent.Wait() {
+		ts.Fatalf("the broker didn't confirm")
+	}
+}

@@ -1,0 +1,104 @@
+package system_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// A running job that is cancelled is gone within seconds, with every process of it, also those that can't hear; and its slot is free.
+func TestCancelRunning(t *testing.T) {
+	s := newSite(t, oneWorker)
+	s.scaler()
+	film := s.put("film.mp4")
+	for _, c := range []struct {
+		id     string
+		frozen bool // its program takes no notice of being told to stop
+	}{{"busy", false}, {"frozen", true}} {
+		t.Run(c.id, func(t *testing.T) {
+			s := s.in(t)
+			args := []string{"transcode", "--input", film, "--output", s.output(c.id + ".mp4"), "--param", "height=1440"}
+			if c.frozen {
+				s.enqueueFrozen(c.id, args...)
+			} else {
+				s.enqueue(append(args, "--id", c.id)...)
+				s.record(c.id, "well under way", 30*time.Second, func(r lanes.Record) bool {
+					return r.State == lanes.Running && r.Progress.Fraction > 0
+				})
+			}
+			var family []program
+			for _, p := range s.programs(c.id) {
+				family = append(append(family, p), below(p.pid)...)
+			}
+			if len(family) == 0 {
+				t.Fatalf("nothing runs for job %s", c.id)
+			}
+			began := time.Now()
+			said := make(chan result, 1)
+			go func() { said <- s.siren("", "jobs", "cancel", c.id, "--reason", "uploaded twice") }()
+			gone(t, "the cancelled job's program", 5*time.Second, family...)
+			took := time.Since(began)
+			r := <-said
+			if r.code != 0 || !strings.Contains(r.out, "its programs have ended") {
+				t.Errorf("siren jobs cancel: %s", r)
+			}
+			t.Logf("%s: the programs were gone %s after siren jobs cancel began, which took %s", c.id, took.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+			if left := s.programs(c.id); len(left) > 0 {
+				t.Errorf("new programs run for it: %v", left)
+			}
+			if r, err := s.client.Get(t.Context(), c.id); err != nil || r.State != lanes.Cancelled || r.Attempts != 1 || r.Crashes != 0 {
+				t.Errorf("%+v, %v; want it cancelled", r, err)
+			}
+			if _, err := os.Stat(path(s.output(c.id + ".mp4"))); err == nil {
+				t.Error("the cancelled job has an output")
+			}
+		})
+	}
+	s.completed(s.enqueue("thumbnail", "--input", film, "--output", s.output("next.jpg")), 30*time.Second)
+	s.look().audited(t, lanes.AuditEntry{Verb: "cancel", On: "job busy", Before: "running", After: "cancelled"},
+		lanes.AuditEntry{Verb: "cancel", On: "job frozen", Before: "running", After: "cancelled"})
+	// Tried again, it runs from its beginning to its end.
+	if r := s.siren("", "jobs", "retry", "busy"); r.code != 0 {
+		t.Errorf("siren jobs retry: %s", r)
+	}
+	if r := s.completed("busy", 60*time.Second); r.Attempts != 1 || r.Crashes != 0 || len(r.Outputs) != 1 {
+		t.Errorf("%+v, want it completed as if it had never run", r)
+	}
+	s.must(whole(path(s.output("busy.mp4"))))
+}
+
+// Waiting jobs that are cancelled and tried again at once run, also when idle workers take their copies before the ledger has heard of these.
+func TestRetryAtOnce(t *testing.T) {
+	s := newSite(t, oneWorker)
+	s.scaler()
+	if r := s.siren("", "lanes", "pause", "standard"); r.code != 0 {
+		t.Fatalf("siren lanes pause: %s", r)
+	}
+	jobs := s.jobs("again", s.put("clip.mp4"), 12)
+	var ids []string
+	for _, j := range jobs {
+		s.must(s.send(j))
+		ids = append(ids, j.ID)
+	}
+	for _, command := range [][]string{append([]string{"jobs", "cancel"}, ids...), {"lanes", "resume", "standard"}} {
+		if r := s.siren("", command...); r.code != 0 {
+			t.Fatalf("siren %s: %s", strings.Join(command, " "), r)
+		}
+	}
+	s.await("the messages of the cancelled jobs to be skipped", 10*time.Second, func() (bool, string) {
+		n := s.ready("siren.lane.standard")
+		return n == 0, fmt.Sprintf("%d are left", n)
+	})
+	if r := s.siren("", append([]string{"jobs", "retry"}, ids...)...); r.code != 0 {
+		t.Errorf("siren jobs retry: %s", r)
+	}
+	for _, id := range ids {
+		if r := s.completed(id, 30*time.Second); r.Attempts != 1 || r.Crashes != 0 {
+			t.Errorf("%+v, want it completed at its first attempt", r)
+		}
+	}
+}
