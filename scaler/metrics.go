@@ -14,7 +14,7 @@ type Metrics struct {
 	replicas, target, most, working, parked, stuck, cold, held             *prometheus.GaugeVec // by pool
 	plans                                                                  *prometheus.CounterVec
 	failed                                                                 prometheus.Counter
-	leads, refused, tunings, idle                                          prometheus.Gauge
+	leads, refused, tunings, idle, budget                                  prometheus.Gauge
 	ticks                                                                  prometheus.Histogram
 	shown                                                                  lanes.Snapshot
 }
@@ -60,12 +60,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		idle: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "siren", Name: "tunings_idle", Help: "Live overrides of the policy that aren't in force: they don't fit it, or their time is over.",
 		}),
+		budget: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "siren", Name: "budget_replicas", Help: "The most replicas that all pools may have together.",
+		}),
 		ticks: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.plans, m.failed, m.leads, m.refused, m.tunings, m.idle, m.ticks)
+		r.MustRegister(m.plans, m.failed, m.leads, m.refused, m.tunings, m.idle, m.budget, m.ticks)
 		for _, g := range slices.Concat(m.byLane(), m.byPool()) {
 			r.MustRegister(g)
 		}
@@ -115,6 +118,7 @@ func (m *Metrics) show(s lanes.Snapshot) {
 		}
 	}
 	m.shown = s
+	m.budget.Set(float64(s.Budget))
 	for _, l := range s.Lanes {
 		m.ready.WithLabelValues(l.Name).Set(float64(l.Ready))
 		m.retrying.WithLabelValues(l.Name).Set(float64(l.Retrying))

@@ -25,6 +25,9 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 	if l.Retrying > 0 {
 		x.say("%s for a next attempt, the first in %s.", plural(l.Retrying, "job")+" "+verb(l.Retrying, "waits", "wait"), short(max(0, l.NextRetry.Sub(s.now))))
 	}
+	if to := s.policy.Turns[name]; to != "" {
+		x.say("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with lane %s.", to)
+	}
 	for _, pool := range s.serving(name) {
 		x.say("%s", s.serves(pool, name))
 	}
@@ -159,7 +162,8 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 	if q.Held {
 		add("held at %d%s; `siren pools release %s`", p.Replicas, s.tunedBy(lanes.PoolField(pool, "held")), pool)
 	}
-	if home, _ := s.policy.Policy.Home(lane); lane != "" && home.Name != pool && slices.Contains(s.policy.NoGuests, pool) {
+	home, _ := s.policy.Policy.Home(lane)
+	if lane != "" && home.Name != pool && slices.Contains(s.policy.NoGuests, pool) && !taken(q, s.policy.Turns[lane]) {
 		add("takes no guests for now: its own lanes wait")
 	}
 	if p.Wanted >= p.Max && p.Reason == lanes.Ceiling {
@@ -175,7 +179,7 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 	case lanes.Budget, lanes.Stuck, lanes.Rollout, lanes.Stale, lanes.Foreign:
 		add("%s", p.Why)
 	}
-	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 {
+	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 && !s.policy.Policy.Paused(lane) {
 		add("it has no workers; it starts some when a job of its own lanes (%s) waits", strings.Join(q.Lanes, ", "))
 	}
 	return all

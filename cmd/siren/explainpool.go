@@ -16,9 +16,9 @@ func (s *sight) pool(ctx context.Context, name string) (explanation, error) {
 	}
 	q, _ := s.policy.Policy.Pool(name)
 	p, _ := s.poolStatus(name)
-	x.say("Pool %s has %s, between min %d and max %d: %s %s jobs, %d start, %d are parked, %d retired, %d stuck.",
-		name, plural(p.Replicas, "worker"), p.Min, p.Max, fmt.Sprint(p.Ready), verb(p.Ready, "takes", "take"), p.Starting, p.Parked, p.Retired, p.Stuck)
-	x.say("%d of their %s run jobs.", p.Busy, plural(p.Slots, "shared slot"))
+	x.say("Pool %s has %s, between min %d and max %d: %d %s jobs, %d starting, %d parked, %d retired, %d stuck.",
+		name, plural(p.Replicas, "worker"), p.Min, p.Max, p.Ready, verb(p.Ready, "takes", "take"), p.Starting, p.Parked, p.Retired, p.Stuck)
+	x.say("%d of their %s %s busy.", p.Busy, plural(p.Slots, "shared slot"), verb(p.Busy, "is", "are"))
 	x.say("Why as many: %s (%s).", p.Why, p.Reason)
 	for _, lane := range q.Lanes {
 		l, _ := s.laneStatus(lane)

@@ -68,7 +68,7 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
 func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
-	e.By = who()
+	e.By = who(o.user)
 	if err := o.tunings.Note(context.WithoutCancel(ctx), e); err != nil {
 		o.warn("the audit log has no entry of this: %v", err)
 	}

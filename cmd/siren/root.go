@@ -56,6 +56,7 @@ type app struct {
 	amqpURL  string
 	redisURL string
 	context  string
+	user     string
 	logLevel string
 	logJSON  bool
 	started  bool      // cobra got as far as running a command
@@ -144,6 +145,7 @@ func (a *app) flags(root *cobra.Command) {
 	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
 	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
 	f.StringVar(&a.context, "context", "", "context to use, by its `NAME`")
+	f.StringVar(&a.user, "user", "", "your `NAME` in tunings and in the audit log (default: SIREN_USER, else user@host)")
 	levels := []string{"debug", "info", "warn", "error"}
 	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+listed(levels))
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")

@@ -96,7 +96,7 @@ func (o *operator) tune(ctx context.Context, f tuneFlags, wishes ...wish) error 
 			if err != nil {
 				return nil, nil, exit(exitUsage, err)
 			}
-			t := lanes.Tuning{Field: w.field, Value: value, By: who(), Reason: f.reason}
+			t := lanes.Tuning{Field: w.field, Value: value, By: who(o.user), Reason: f.reason}
 			if f.duration > untilGone {
 				t.Until = now.Add(f.duration)
 			}
@@ -180,7 +180,7 @@ func (o *operator) change(
 		if c.idled, err = fits(written, c); err != nil {
 			return changed{}, err
 		}
-		notes := c.notes(inForce, written, f.reason)
+		notes := c.notes(inForce, written, who(o.user), f.reason)
 		if f.dryRun {
 			return c, nil
 		}
@@ -232,7 +232,7 @@ func fits(written *lanes.Policy, c changed) (idled []lanes.IdleTuning, err error
 }
 
 // notes is the change's entries for the audit log; it fills in what was before.
-func (c *changed) notes(inForce, written *lanes.Policy, reason string) (notes []lanes.AuditEntry) {
+func (c *changed) notes(inForce, written *lanes.Policy, by, reason string) (notes []lanes.AuditEntry) {
 	for _, t := range c.set {
 		was, _ := inForce.Field(t.Field)
 		c.before = append(c.before, lanes.Spell(was))
@@ -244,7 +244,7 @@ func (c *changed) notes(inForce, written *lanes.Policy, reason string) (notes []
 		t, _ := find(c.old, field)
 		file, _ := written.Field(field) // the policy may not have it any more
 		c.before = append(c.before, t.Spelled())
-		notes = append(notes, lanes.AuditEntry{By: who(), Verb: "remove", On: field, Before: t.Spelled(), After: lanes.Spell(file), Reason: reason})
+		notes = append(notes, lanes.AuditEntry{By: by, Verb: "remove", On: field, Before: t.Spelled(), After: lanes.Spell(file), Reason: reason})
 	}
 	return notes
 }

@@ -12,10 +12,10 @@ import (
 // whoMost is how many characters of a name are kept.
 const whoMost = 120
 
-// who is the person who changes something, as the tunings and the audit log name them: $SIREN_USER, else the system's user at this machine,
-// with the kube context where there is one.
-func who() string {
-	name := os.Getenv("SIREN_USER")
+// who is the person who changes something, as the tunings and the audit log name them: the given name, else $SIREN_USER, else the system's user at
+// this machine, with the kube context where there is one.
+func who(name string) string {
+	name = or(name, os.Getenv("SIREN_USER"))
 	if name == "" {
 		name = systemUser() + "@" + machine()
 	}

@@ -13,12 +13,15 @@ func TestWho(t *testing.T) {
 	t.Setenv("SIREN_USER", "")
 	host, err := os.Hostname()
 	must(t, err)
-	if got := who(); !strings.HasSuffix(got, "@"+host) || strings.HasPrefix(got, "@") {
+	if got := who(""); !strings.HasSuffix(got, "@"+host) || strings.HasPrefix(got, "@") {
 		t.Errorf("who() = %q", got)
 	}
 	must(t, os.WriteFile(config, []byte("apiVersion: v1\nkind: Config\ncurrent-context: lab\n"), 0o600))
 	t.Setenv("SIREN_USER", "ann\n\x1b[2J")
-	if got, want := who(), "ann  [2J (kube context lab)"; got != want {
+	if got, want := who(""), "ann  [2J (kube context lab)"; got != want {
 		t.Errorf("who() = %q, not %q", got, want)
+	}
+	if got, want := who("bob"), "bob (kube context lab)"; got != want {
+		t.Errorf("who() of a name = %q, not %q", got, want)
 	}
 }

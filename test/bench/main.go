@@ -5,6 +5,8 @@
 //	express  from publish to start, with idle and with busy lower slots
 //	nice     run time of express jobs beside bulk transcodes
 //	start    what an idle worker process costs, and how soon it is there
+//	tune     how soon a live tuning is in force and followed, under load
+//	forecast how good the predicted starts of waiting jobs are
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis, which
@@ -35,6 +37,8 @@ var parts = []struct {
 	{"express", (*bench).express},
 	{"nice", (*bench).nice},
 	{"start", (*bench).start},
+	{"tune", (*bench).tune},
+	{"forecast", (*bench).forecast},
 }
 
 // options is the command line.
@@ -43,6 +47,7 @@ type options struct {
 	runs    int
 	output  string
 	siren   string
+	samples string
 	profile string
 }
 
@@ -73,6 +78,7 @@ func parseOptions(args []string) (options, error) {
 	f.IntVar(&o.runs, "runs", 5, "runs of each measurement; the figures are medians")
 	f.StringVar(&o.output, "o", "table", "table or json")
 	f.StringVar(&o.siren, "siren", "bin/siren", "the siren binary whose workers are measured")
+	f.StringVar(&o.samples, "samples", "", "write each forecast, with what became of it, to a file as JSON")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process (clients and in-process workers) to a file")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -94,7 +100,7 @@ func parseOptions(args []string) (options, error) {
 
 // run measures and prints. Nothing that it started is left when it returns.
 func run(ctx context.Context, o options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+2*o.runs)*time.Minute, errors.New("it takes far longer than it should"))
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.runs)*time.Minute, errors.New("it takes far longer than it should"))
 	defer cancel()
 	r := report{Machine: thisMachine(), Runs: o.runs}
 	b, err := open(ctx, o)

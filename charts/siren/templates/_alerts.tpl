@@ -137,11 +137,11 @@
     Pool $pool has all of its $value replicas, and for 15 minutes a lane that it is home to has waited longer than its objective: raise max, or
     expect less.
 {{- end }}
-{{- with $policy.budget }}
+{{- if $policy.budget }}
 - alert: SirenBudgetSpent
   severity: warning
   for: 15m
-  expr: sum(max by (pool) (siren_pool_replicas{OURS})) >= {{ int64 . }} and on () LATE
+  expr: sum(max by (pool) (siren_pool_replicas{OURS})) >= max(siren_budget_replicas{OURS}) and on () LATE
   summary: The pools have spent the budget while jobs wait too long.
   description: >-
     All pools together have $value replicas, as many as the budget allows, and for 15 minutes a lane has waited longer than its objective: raise

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// liveYAML is a fleet that grows and shrinks by itself, as that of `siren demo`. @DIR@ is the folder of the clips and outputs.
+const liveYAML = `
+lanes:
+  - {name: express, match: [lane=express], startWithin: 2s, reserve: 1}
+  - {name: standard, startWithin: 30s}
+  - {name: bulk, match: [lane=bulk], startWithin: 30m}
+pools:
+  - name: general
+    lanes: [express, standard]
+    guests: [bulk]
+    slots: 1
+    shoulder: {express: 1}
+    min: 1
+    max: 3
+  - {name: batch, lanes: [bulk], slots: 1, max: 2}
+budget: 4
+timing: {coldStart: 1s}
+storage:
+  - {prefix: "file://@DIR@/", read: true, write: true}
+`
+
+// live is a real `siren scaler` with the workers that it wants, on the bench's servers.
+type live struct {
+	b      *bench
+	dir    string // policy, log, and the workers' logs
+	cmd    *exec.Cmd
+	ended  chan error
+	board  *redis.Board
+	roster *redis.Roster
+}
+
+// live starts one and returns when its floor of workers takes jobs.
+func (b *bench) live(ctx context.Context) (l *live, err error) {
+	l = &live{b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log), roster: redis.NewRoster(b.store, b.log)}
+	if l.dir, err = os.MkdirTemp(b.dir, "live-"); err != nil {
+		return nil, err
+	}
+	policy := filepath.Join(l.dir, "siren.yaml")
+	if err := os.WriteFile(policy, []byte(strings.ReplaceAll(liveYAML, "@DIR@", b.dir)), 0o644); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(l.dir, "scaler.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the process has its own copy
+	l.cmd = b.command(context.WithoutCancel(ctx), "scaler", "--policy", policy, "--data", l.dir, "--drain-timeout", "0s")
+	l.cmd.Stdout, l.cmd.Stderr = log, log
+	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is for us to pass on
+	if err := l.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { l.ended <- l.cmd.Wait() }()
+	err = await(ctx, 30*time.Second, "the fleet to take jobs", func() (bool, error) {
+		snap, err := l.board.Snapshot(ctx)
+		return err == nil && time.Since(snap.At) < 5*time.Second && len(snap.Pools) == 2 && snap.Pools[0].Ready > 0, nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.stop())
+	}
+	return l, nil
+}
+
+// stop ends the scaler and its workers; what they run goes back to its lane.
+func (l *live) stop() error {
+	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case err := <-l.ended:
+		return err
+	case <-time.After(30 * time.Second):
+		return errors.Join(errors.New("the scaler doesn't stop"), l.cmd.Process.Kill())
+	}
+}
+
+// command is a siren command on the bench's servers.
+func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.siren, args...)
+	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL, "TMPDIR="+b.dir)
+	return cmd
+}
+
+// said is what a siren command prints.
+func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
+	out, err := b.command(ctx, args...).Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = fmt.Errorf("siren %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
+	}
+	return out, err
+}
+
+// load is n short transcodes and thumbnails, of lanes by turns.
+func (b *bench) load(n int, inLanes ...string) []lanes.Job {
+	jobs := make([]lanes.Job, n)
+	for i := range jobs {
+		lane := inLanes[i%len(inLanes)]
+		if lane == expressLane {
+			jobs[i] = b.media(lane, "thumbnail", ".jpg", b.demoClip(i), `{"at": "1s", "width": 320}`)
+			continue
+		}
+		jobs[i] = b.media(lane, "transcode", ".mp4", b.demoClip(i), `{"height": 240, "crf": 26}`)
+	}
+	return jobs
+}
+
+// demoClips is how many different sources the load has: they take 4, 5 and 6 s to play.
+const demoClips = 3
+
+func (b *bench) demoClip(i int) string {
+	return filepath.Join(b.dir, "demo"+strconv.Itoa(i%demoClips)+".mp4")
+}
+
+// makeDemoClips makes the sources of `siren demo`.
+func (b *bench) makeDemoClips(ctx context.Context) error {
+	for i := range demoClips {
+		if _, err := os.Stat(b.demoClip(i)); err == nil {
+			continue
+		}
+		args := fmt.Sprintf("-hide_banner -loglevel error -nostdin -y -f lavfi -i testsrc2=size=640x360:rate=25:duration=%d "+
+			"-f lavfi -i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest %s",
+			4+i, 330*(i+1), 4+i, b.demoClip(i))
+		if out, err := exec.CommandContext(ctx, "ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("make a clip with ffmpeg: %w: %s", err, out)
+		}
+	}
+	return nil
+}
