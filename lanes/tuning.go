@@ -3,6 +3,7 @@ package lanes
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -144,16 +145,21 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce []Tuning, idle []IdleTuning) {
 	tuned = p
 	for _, t := range tunings {
-		if !t.Active(now) {
+		_, err := p.With(t)
+		var rules Problems
+		switch {
+		case !t.Active(now):
 			idle = append(idle, IdleTuning{t, "its time is over"})
-		} else {
+		case err != nil && !errors.As(err, &rules):
+			idle = append(idle, IdleTuning{t, err.Error()})
+		default: // by itself it may break a rule that it keeps together with others, as a min and a max do
 			inForce = append(inForce, t)
 		}
 	}
-	if len(inForce) == 0 {
-		return p, nil, idle
-	}
-	if all, err := p.With(inForce...); err == nil { // min and max may only fit together
+	if all, err := p.With(inForce...); err == nil {
+		if len(inForce) == 0 {
+			all = p
+		}
 		return all, inForce, idle
 	}
 	var fits []Tuning

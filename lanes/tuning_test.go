@@ -77,12 +77,13 @@ func TestTuned(t *testing.T) {
 		tuning("pools.general.max", `40`, now.Add(time.Hour)),
 		tuning("budget", `60`, time.Time{}),
 		tuning("lanes.express.reserve", `3`, now),
+		tuning("lanes.gone.reserve", `3`, now.Add(time.Hour)),
 	}
 	tuned, inForce, idle := p.Tuned(all, now)
 	if q, _ := tuned.Pool("general"); q.Min != 31 || q.Max != 40 || tuned.Budget != 60 || len(inForce) != 3 {
 		t.Errorf("min %d, max %d, budget %d, in force %v", q.Min, q.Max, tuned.Budget, inForce)
 	}
-	if len(idle) != 1 || idle[0].Field != "lanes.express.reserve" || idle[0].Why != "its time is over" {
+	if len(idle) != 2 || idle[1].Why != `no lane "gone"` || idle[0].Field != "lanes.express.reserve" || idle[0].Why != "its time is over" {
 		t.Errorf("idle: %+v", idle)
 	}
 

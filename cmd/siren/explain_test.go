@@ -79,7 +79,9 @@ func TestLimits(t *testing.T) {
 		"ceiling": {"standard", func(_ *testing.T, s *sight) {
 			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, lanes.Ceiling
 		}, []string{"pool general: max is 3 and it would use more; `siren pools tune general --max N`"}},
-		"just full": {"standard", func(_ *testing.T, s *sight) { general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, lanes.Busy }, nil},
+		"just full": {"standard", func(_ *testing.T, s *sight) {
+			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, lanes.Busy
+		}, nil},
 		"budget": {"standard", func(_ *testing.T, s *sight) {
 			general(s).Reason, general(s).Why = lanes.Budget, "2: the pools ask for 6 and the budget is 4"
 		}, []string{"pool general: 2: the pools ask for 6 and the budget is 4"}},
@@ -95,7 +97,9 @@ func TestLimits(t *testing.T) {
 		"stuck": {"standard", func(_ *testing.T, s *sight) {
 			general(s).Stuck, general(s).Reason, general(s).Why = 1, lanes.Stuck, "general-2 is stuck: 0/3 nodes are available"
 		}, []string{"pool general: general-2 is stuck: 0/3 nodes are available"}},
-		"a rollout": {"standard", func(_ *testing.T, s *sight) { general(s).Reason, general(s).Why = lanes.Rollout, "no scale-in during a rollout" }, []string{
+		"a rollout": {"standard", func(_ *testing.T, s *sight) {
+			general(s).Reason, general(s).Why = lanes.Rollout, "no scale-in during a rollout"
+		}, []string{
 			"pool general: no scale-in during a rollout",
 		}},
 		"another autoscaler": {"standard", func(_ *testing.T, s *sight) {
@@ -104,7 +108,9 @@ func TestLimits(t *testing.T) {
 		"stale": {"standard", func(_ *testing.T, s *sight) { s.snap.Lanes[1].Stale = true }, []string{
 			"the broker's answer for lane standard is missing or not believed: its pool isn't made smaller, nor sized for what can't be seen",
 		}},
-		"a stale pool": {"standard", func(_ *testing.T, s *sight) { general(s).Reason, general(s).Why = lanes.Stale, "2 of 3 workers are silent" }, []string{
+		"a stale pool": {"standard", func(_ *testing.T, s *sight) {
+			general(s).Reason, general(s).Why = lanes.Stale, "2 of 3 workers are silent"
+		}, []string{
 			"pool general: 2 of 3 workers are silent",
 		}},
 		"no scaler": {"standard", func(_ *testing.T, s *sight) { s.snap.At = moment0.Add(-3 * time.Minute) }, []string{
@@ -120,6 +126,10 @@ func TestLimits(t *testing.T) {
 			s.policy.NoGuests = []string{"general"}
 			batch(s).Replicas, batch(s).Ready, batch(s).Target, batch(s).Wanted = 1, 1, 1, 1
 		}, []string{"pool general: takes no guests for now: its own lanes wait"}},
+		"a guest that takes turns": {"bulk", func(_ *testing.T, s *sight) {
+			s.policy.NoGuests, s.policy.Turns = []string{"general"}, map[string]string{"bulk": "standard"}
+			batch(s).Replicas, batch(s).Ready, batch(s).Target, batch(s).Wanted = 1, 1, 1, 1
+		}, nil},
 		"no guest at home": {"standard", func(_ *testing.T, s *sight) { s.policy.NoGuests = []string{"general"} }, nil},
 		"several": {"bulk", func(t *testing.T, s *sight) {
 			s.override(t, "lanes.bulk.paused", "true", time.Time{})
@@ -129,7 +139,6 @@ func TestLimits(t *testing.T) {
 			"no scaler has reported for 60s: all of this is as it was then, and the fleet stays as it is",
 			"lane bulk is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren lanes resume bulk`",
 			"pool batch: held at 0 by ann@desk for 60s, until it is removed (why); `siren pools release batch`",
-			"pool batch: it has no workers; it starts some when a job of its own lanes (bulk) waits",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +188,9 @@ func TestExplainLane(t *testing.T) {
 		"paused": {"standard", func(t *testing.T, s *sight) { s.override(t, "lanes.standard.paused", "true", time.Time{}) }, []string{
 			"A job that came into it now would start nowhere: see what limits it.",
 		}},
-		"retries": {"standard", func(_ *testing.T, s *sight) { s.snap.Lanes[1].Retrying, s.snap.Lanes[1].NextRetry = 2, moment0.Add(5*time.Second) }, []string{
+		"retries": {"standard", func(_ *testing.T, s *sight) {
+			s.snap.Lanes[1].Retrying, s.snap.Lanes[1].NextRetry = 2, moment0.Add(5*time.Second)
+		}, []string{
 			"2 jobs wait for a next attempt, the first in 5.0s.",
 		}},
 		"left the policy": {"gone", func(_ *testing.T, s *sight) {

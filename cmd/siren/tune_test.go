@@ -207,8 +207,14 @@ func TestTuneWithoutScaler(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"budget", "set", "9"}, {"lanes", "pause", "bulk"}, {"lanes", "resume", "bulk"}, {"tunings", "export"}, {"explain", "lane", "bulk"},
-		{"lanes", "move", "bulk", "standard"}, {"jobs", "promote", "x", "--lane", "bulk"}, {"jobs", "retry", "x"},
+		{"budget", "set", "9"},
+		{"lanes", "pause", "bulk"},
+		{"lanes", "resume", "bulk"},
+		{"tunings", "export"},
+		{"explain", "lane", "bulk"},
+		{"lanes", "move", "bulk", "standard"},
+		{"jobs", "promote", "x", "--lane", "bulk"},
+		{"jobs", "retry", "x"},
 	} {
 		want(siren(args...), exitNotFound, "", "no policy is in force yet: is `siren scaler` (or `siren up`) running?")
 	}
