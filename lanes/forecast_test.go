@@ -29,35 +29,63 @@ func TestForecast(t *testing.T) {
 		never   bool
 	}{
 		{name: "an idle slot", workers: []Heartbeat{beat("general", "a", 1)}, lane: "standard", want: 0},
-		{name: "after the running one", lanes: []LaneStatus{lane("standard", 1, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 6 * s},
-		{name: "its progress says more than the mean", lanes: []LaneStatus{lane("standard", 1, 10*s)}, left: map[string]time.Duration{"standard": 20 * s},
-			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 20 * s},
-		{name: "one that is overdue still takes a little", lanes: []LaneStatus{lane("standard", 1, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 0, run("standard", 60*s))}, lane: "standard", want: s},
-		{name: "behind others", lanes: []LaneStatus{lane("standard", 9, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 0), beat("general", "b", 0)}, lane: "standard", ahead: 4, want: 20 * s},
-		{name: "more urgent jobs first", lanes: []LaneStatus{lane("express", 3, 2*s), lane("standard", 1, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 0)}, lane: "standard", want: 6 * s},
-		{name: "less urgent ones not", lanes: []LaneStatus{lane("express", 1, 2*s), lane("standard", 50, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 0, run("standard", 3*s))}, lane: "express", want: 7 * s},
-		{name: "the shoulder is free", lanes: []LaneStatus{lane("express", 1, 2*s), lane("standard", 50, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 1, run("standard", 3*s))}, lane: "express", want: 0},
-		{name: "a worker that starts", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 1, Expected: []time.Time{now.Add(3 * s)}}},
-			lane: "standard", want: 3 * s},
-		{name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: Duration(8 * s), Expected: []time.Time{now}}},
-			lane: "standard", ahead: 1, want: 8 * s},
-		{name: "a guest", lanes: []LaneStatus{lane("standard", 1, 10*s), lane("bulk", 1, 100*s)},
-			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s},
-		{name: "a guest that is shut out", lanes: []LaneStatus{lane("bulk", 1, 100*s)}, change: func(e *Effective) { e.NoGuests = []string{"general"} },
-			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", never: true},
-		{name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s), lane("bulk", 5, 100*s)}, change: func(e *Effective) { e.Turns = map[string]string{"bulk": "standard"} },
-			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s},
-		{name: "paused", lanes: []LaneStatus{lane("express", 1, s)}, change: func(e *Effective) { e.Policy.Lanes[0].Paused = true },
-			workers: []Heartbeat{beat("general", "a", 1)}, lane: "express", never: true},
+		{
+			name: "after the running one", lanes: []LaneStatus{lane("standard", 1, 10*s)},
+			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 6 * s,
+		},
+		{
+			name: "its progress says more than the mean", lanes: []LaneStatus{lane("standard", 1, 10*s)}, left: map[string]time.Duration{"standard": 20 * s},
+			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 20 * s,
+		},
+		{
+			name: "one that is overdue still takes a little", lanes: []LaneStatus{lane("standard", 1, 10*s)},
+			workers: []Heartbeat{beat("general", "a", 0, run("standard", 60*s))}, lane: "standard", want: s,
+		},
+		{
+			name: "behind others", lanes: []LaneStatus{lane("standard", 9, 10*s)},
+			workers: []Heartbeat{beat("general", "a", 0), beat("general", "b", 0)}, lane: "standard", ahead: 4, want: 20 * s,
+		},
+		{
+			name: "more urgent jobs first", lanes: []LaneStatus{lane("express", 3, 2*s), lane("standard", 1, 10*s)},
+			workers: []Heartbeat{beat("general", "a", 0)}, lane: "standard", want: 6 * s,
+		},
+		{
+			name: "less urgent ones not", lanes: []LaneStatus{lane("express", 1, 2*s), lane("standard", 50, 10*s)},
+			workers: []Heartbeat{beat("general", "a", 0, run("standard", 3*s))}, lane: "express", want: 7 * s,
+		},
+		{
+			name: "the shoulder is free", lanes: []LaneStatus{lane("express", 1, 2*s), lane("standard", 50, 10*s)},
+			workers: []Heartbeat{beat("general", "a", 1, run("standard", 3*s))}, lane: "express", want: 0,
+		},
+		{
+			name: "a worker that starts", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 1, Expected: []time.Time{now.Add(3 * s)}}},
+			lane: "standard", want: 3 * s,
+		},
+		{
+			name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: Duration(8 * s), Expected: []time.Time{now}}},
+			lane: "standard", ahead: 1, want: 8 * s,
+		},
+		{
+			name: "a guest", lanes: []LaneStatus{lane("standard", 1, 10*s), lane("bulk", 1, 100*s)},
+			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
+		},
+		{
+			name: "a guest that is shut out", lanes: []LaneStatus{lane("bulk", 1, 100*s)}, change: func(e *Effective) { e.NoGuests = []string{"general"} },
+			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", never: true,
+		},
+		{
+			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s), lane("bulk", 5, 100*s)}, change: func(e *Effective) { e.Turns = map[string]string{"bulk": "standard"} },
+			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
+		},
+		{
+			name: "paused", lanes: []LaneStatus{lane("express", 1, s)}, change: func(e *Effective) { e.Policy.Lanes[0].Paused = true },
+			workers: []Heartbeat{beat("general", "a", 1)}, lane: "express", never: true,
+		},
 		{name: "nobody serves it", lanes: []LaneStatus{lane("bulk", 1, s)}, lane: "bulk", never: true},
-		{name: "parked and silent workers don't", lanes: []LaneStatus{lane("standard", 1, s)}, lane: "standard", never: true,
-			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true}, {Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1}}},
+		{
+			name: "parked and silent workers don't", lanes: []LaneStatus{lane("standard", 1, s)}, lane: "standard", never: true,
+			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true}, {Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1}},
+		},
 	} {
 		policy, err := p.clone()
 		if err != nil {
