@@ -7,7 +7,8 @@ import (
 )
 
 // Forecast is what a prediction is made of: the fleet and its lanes as they are seen now. It predicts by playing through what would
-// happen if nothing more urgent came, each job ran as long as its lane's jobs do, and the fleet grew only as it is told now.
+// happen if nothing more urgent came, each job ran as long as its lane's jobs do, the fleet grew only as it is told now, and pools that are
+// shut to guests let them in again when their own lanes are in time.
 type Forecast struct {
 	Effective *Effective
 	Snapshot  Snapshot
@@ -32,19 +33,25 @@ func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
 		waiting[l.Name] = l.Ready
 	}
 	waiting[lane] = ahead + 1
-	slots := f.slots()
+	slots, doors := f.slots(), f.doors()
 	heap.Init(&slots)
 	for starts := 0; len(slots) > 0 && starts < mostStarts; starts++ {
 		s := slots[0]
-		next := f.next(s, waiting)
-		if next == "" { // nothing comes any more that it could take
+		next, at := f.next(s, waiting, doors)
+		switch {
+		case next == "": // nothing comes any more that it could take
 			heap.Pop(&slots)
+			continue
+		case at > s.free:
+			s.free = at
+			heap.Fix(&slots, 0)
 			continue
 		}
 		waiting[next]--
 		if next == lane && waiting[lane] == 0 {
 			return s.free, true
 		}
+		f.keepShut(doors, s, next)
 		s.turn++
 		s.free += max(f.service(next), time.Millisecond)
 		if s.free > farthest {
@@ -56,20 +63,61 @@ func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
 	return 0, false
 }
 
-// next is the lane that a slot takes a job from; "" for none.
-func (f Forecast) next(s *foreseenSlot, waiting map[string]int) string {
+// next is the lane that a slot takes a job from, and when, which is later than the slot is free where its pool takes no guests yet; "" for none.
+func (f Forecast) next(s *foreseenSlot, waiting map[string]int, doors map[string]time.Duration) (lane string, at time.Duration) {
 	if s.lane != "" {
 		if waiting[s.lane] > 0 && !f.Effective.Policy.Paused(s.lane) {
-			return s.lane
+			return s.lane, s.free
+		}
+		return "", 0
+	}
+	first := func(e *Effective) string {
+		for _, l := range e.TakeOrder(s.pool, s.turn) {
+			if waiting[l] > 0 {
+				return l
+			}
 		}
 		return ""
 	}
-	for _, l := range f.Effective.TakeOrder(s.pool, s.turn) {
-		if waiting[l] > 0 {
-			return l
+	lane, at = first(f.Effective), s.free
+	if opens, shut := doors[s.pool]; lane == "" && shut {
+		open := *f.Effective
+		open.NoGuests = nil
+		lane, at = first(&open), max(s.free, opens)
+	}
+	return lane, at
+}
+
+// doors is, of the pools that are shut to guests, when they let them in, should no job of their own wait: at the end of the hold window.
+func (f Forecast) doors() map[string]time.Duration {
+	opens := map[string]time.Duration{}
+	for _, name := range f.Effective.NoGuests {
+		opens[name] = f.pool(name).Hold.D()
+	}
+	return opens
+}
+
+// keepShut notes that a slot takes a job of its pool's own. The pool lets guests in when the hold window has passed since its lanes were in
+// time again, and a lane is in time when its last job starts as soon as the scaling law relies on (τ).
+func (f Forecast) keepShut(doors map[string]time.Duration, s *foreseenSlot, lane string) {
+	opens, shut := doors[s.pool]
+	q, _ := f.Effective.Policy.Pool(s.pool)
+	if !shut || s.lane != "" || !slices.Contains(q.Lanes, lane) {
+		return
+	}
+	l, _ := f.Effective.Policy.Lane(lane)
+	p := f.pool(s.pool)
+	relied := max(0, (l.StartWithin.D()-2*p.ColdStart.D())/2)
+	doors[s.pool] = max(opens, s.free+p.Hold.D()-relied)
+}
+
+func (f Forecast) pool(name string) PoolStatus {
+	for _, p := range f.Snapshot.Pools {
+		if p.Name == name {
+			return p
 		}
 	}
-	return ""
+	return PoolStatus{}
 }
 
 // service is how long a job of the lane runs.

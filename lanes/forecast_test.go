@@ -16,6 +16,10 @@ func TestForecast(t *testing.T) {
 		return LaneStatus{Name: name, Ready: ready, Service: Duration(service)}
 	}
 	s := time.Second
+	shut := func(e *Effective) { e.NoGuests = []string{"general"} }
+	hold := func(d time.Duration) []PoolStatus {
+		return []PoolStatus{{Name: "general", ColdStart: Duration(3 * s), Hold: Duration(d)}}
+	}
 	for _, c := range []struct {
 		name    string
 		lanes   []LaneStatus
@@ -70,8 +74,16 @@ func TestForecast(t *testing.T) {
 			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
 		},
 		{
-			name: "a guest that is shut out", lanes: []LaneStatus{lane("bulk", 1, 100*s)}, change: func(e *Effective) { e.NoGuests = []string{"general"} },
-			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", never: true,
+			name: "a guest that is shut out comes in after the hold window", lanes: []LaneStatus{lane("bulk", 1, 100*s)}, pools: hold(20 * s), change: shut,
+			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 20 * s,
+		},
+		{
+			name: "or behind the pool's own, should these take longer", lanes: []LaneStatus{lane("standard", 5, 10*s), lane("bulk", 1, 100*s)},
+			pools: hold(20 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 50 * s,
+		},
+		{ // the last starts after 40 s, and is in time 12 s before
+			name: "the window begins when the pool's own are in time", lanes: []LaneStatus{lane("standard", 5, 10*s), lane("bulk", 1, 100*s)},
+			pools: hold(40 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 68 * s,
 		},
 		{
 			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s), lane("bulk", 5, 100*s)}, change: func(e *Effective) { e.Turns = map[string]string{"bulk": "standard"} },

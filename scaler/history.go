@@ -2,7 +2,6 @@ package scaler
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -165,13 +164,12 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 	if n <= 0 {
 		return
 	}
-	mean := total.Seconds() / float64(n)
-	if l.Finished == 0 {
-		l.Service = mean
-	} else {
-		l.Service = mean + (l.Service-mean)*math.Pow(1-serviceWeight, float64(n))
+	mean, kept := total.Seconds()/float64(n), 1.0
+	for range n { // each of the first twenty counts as much as the others, so that the very first one isn't what the average goes by for long
+		l.Finished++
+		kept *= 1 - max(serviceWeight, 1/float64(l.Finished))
 	}
-	l.Finished += int(n)
+	l.Service = mean + (l.Service-mean)*kept
 }
 
 // learnWaits adds new waits and drops those that left the window.

@@ -29,7 +29,8 @@ func TestServiceTime(t *testing.T) {
 		{"young jobs say nothing yet", nil, sec(1, 2), prior},
 		{"old ones do", nil, sec(20, 40), 30 * time.Second},
 		{"the first is taken for all", []float64{2}, nil, 2 * time.Second},
-		{"then a twentieth of the news", []float64{2, 22}, nil, 3 * time.Second},
+		{"the next count as much", []float64{2, 22, 6}, nil, 10 * time.Second},
+		{"after 20, a twentieth of the news", append(make20(2), 22), nil, 3 * time.Second},
 		// The first to finish are the short ones.
 		{"until 20 have finished, the age of those that run counts", []float64{2, 2}, sec(30, 60), 45 * time.Second},
 		{"if it is more", []float64{50, 50}, sec(30, 60), 50 * time.Second},

@@ -40,14 +40,27 @@ func (p prediction) off() time.Duration { return p.Start.Sub(p.Started).Abs() }
 func (p prediction) near() bool { return p.off() <= p.Remaining/4 }
 
 // forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and thumbnails over three
-// lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the ledger's startedAt.
-func (b *bench) forecast(ctx context.Context) ([]figure, error) {
+// lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the ledger's startedAt. In the first run nobody
+// knows yet how long jobs take.
+func (b *bench) forecast(ctx context.Context) (figures []figure, err error) {
 	if err := b.makeDemoClips(ctx); err != nil {
 		return nil, err
 	}
+	l, err := b.live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.stop(), b.clearOutputs()) }()
 	var all []prediction
 	for run := range b.runs {
 		b.say("forecast, run %d of %d", run+1, b.runs)
+		err := await(ctx, time.Minute, "the fleet to be at its floor", func() (bool, error) {
+			snap, err := l.board.Snapshot(ctx)
+			return err == nil && snap.Pools[0].Replicas == snap.Pools[0].Min && snap.Pools[1].Replicas == 0, nil
+		})
+		if err != nil {
+			return nil, err
+		}
 		some, err := b.forecastBurst(ctx)
 		if err != nil {
 			return nil, err
@@ -66,13 +79,8 @@ func (b *bench) forecast(ctx context.Context) ([]figure, error) {
 	return summary(all), nil
 }
 
-// forecastBurst is one run on a fleet that has just started: it knows nothing of how long jobs run.
+// forecastBurst is one run.
 func (b *bench) forecastBurst(ctx context.Context) (told []prediction, err error) {
-	l, err := b.live(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, l.stop(), b.raw.purge(), b.clearOutputs()) }()
 	jobs := b.load(burstJobs, standardLane, bulkLane)
 	if err := b.enqueue(ctx, jobs); err != nil {
 		return nil, err
@@ -109,7 +117,6 @@ func (b *bench) forecastBurst(ctx context.Context) (told []prediction, err error
 
 // predict asks when one of the open jobs starts; false when this one waits no more.
 func (b *bench) predict(ctx context.Context, id string, open map[string]bool) (p prediction, ok bool, err error) {
-	dump(ctx, b, id) // TEMPORARY
 	text, err := b.said(ctx, "explain", "job", id, "-o", "json")
 	if err != nil {
 		return p, false, err

@@ -92,6 +92,18 @@ func (l *live) stop() error {
 	}
 }
 
+// purge cancels what waits: a queue that is emptied behind Siren's back leaves records of jobs that seem to wait.
+func (l *live) purge() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var problems []error
+	for _, lane := range []string{standardLane, bulkLane} {
+		_, err := l.b.said(ctx, "lanes", "purge", lane, "--yes")
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
 // command is a siren command on the bench's servers.
 func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.siren, args...)

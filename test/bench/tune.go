@@ -28,7 +28,7 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.stop(), b.raw.purge(), b.clearOutputs()) }()
+	defer func() { err = errors.Join(err, l.purge(), l.stop(), b.clearOutputs()) }()
 	loading, stop := context.WithCancel(ctx)
 	loaded := make(chan error, 1)
 	go func() { loaded <- l.keepBusy(loading) }()
