@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -76,13 +77,23 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
+// bootsWithin is how much later than AMQP a starting RabbitMQ may let rabbitmqctl in.
+const bootsWithin = 20 * time.Second
+
 // Rabbitmqctl runs rabbitmqctl on this server and returns what it prints. For tests: "eval" with
 // `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).` raises an alarm.
 func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error) {
 	if s.ctl == nil {
 		return "", fmt.Errorf("%s has no rabbitmqctl", s.name)
 	}
-	out, err := s.ctl(ctx, args...).CombinedOutput()
+	var out []byte
+	var err error
+	for end := time.Now().Add(bootsWithin); ; time.Sleep(bootsWithin / 100) {
+		out, err = s.ctl(ctx, args...).CombinedOutput()
+		if err == nil || ctx.Err() != nil || time.Now().After(end) || !strings.Contains(string(out), "'rabbit' app to be running") {
+			break
+		}
+	}
 	if err != nil {
 		return string(out), fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
