@@ -46,7 +46,7 @@ func TestCancelRunning(t *testing.T) {
 			if r.code != 0 || !strings.Contains(r.out, "its programs have ended") {
 				t.Errorf("siren jobs cancel: %s", r)
 			}
-			t.Logf("%s: the programs were gone %s after siren jobs cancel began, which took %s", c.id, took.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+			t.Logf("the programs were gone after %s, and siren jobs cancel had ended after %s", took, time.Since(began))
 			if left := s.programs(c.id); len(left) > 0 {
 				t.Errorf("new programs run for it: %v", left)
 			}
