@@ -136,7 +136,20 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 			return nil, fmt.Errorf("%s: %s is no value for it: %w", t.Field, t.Value, err)
 		}
 	}
+	asked := make([]string, len(tunings))
+	for i, t := range tunings {
+		value, err := tuned.Field(t.Field)
+		if err != nil {
+			return nil, err
+		}
+		asked[i] = string(value)
+	}
 	tuned.Default()
+	for i, t := range tunings { // a zero stands for the default, and says the opposite
+		if value, _ := tuned.Field(t.Field); string(value) != asked[i] {
+			return nil, fmt.Errorf("%s: %s isn't what would be in force, but the default %s: say that, or something else", t.Field, Spell(json.RawMessage(asked[i])), Spell(value))
+		}
+	}
 	return tuned, tuned.Validate()
 }
 

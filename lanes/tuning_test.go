@@ -57,6 +57,8 @@ func TestWithRefuses(t *testing.T) {
 		{"lanes.express.startWithin", `5`, "is no value for it"},
 		{"lanes.express.startWithin", `"0s"`, "startWithin: is required"},
 		{"lanes.standard.reserve", `1`, "needs a shoulder"},
+		{"lanes.bulk.maxRuntime", `"0s"`, "0s isn't what would be in force, but the default 20m"},
+		{"lanes.bulk.retry", `{"attempts":0,"first":"1s","factor":2,"max":"1m"}`, "but the default attempts=5"},
 		{"lanes.express.maxRuntime", `"40m"`, "consumer timeout"},
 		{"lanes.bulk.promote", `{"after":"5m","to":"nowhere"}`, `no lane "nowhere"`},
 		{"pools.general.min", `1000`, "is less than min"},

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,10 +16,12 @@ func newAudit(a *app) *cobra.Command {
 	o := listing{}
 	var since time.Duration
 	var limit int
+	var verb, on string
 	c := &cobra.Command{
 		Use:     "audit",
 		Short:   "Show who changed what, and why",
-		Example: "  siren audit --since 24h\n  siren audit -o json",
+		Long:    "Show who changed what, when, and why, the latest first. About 10,000 entries are kept, as long as Redis keeps its data.",
+		Example: "  siren audit --since 24h\n  siren audit --did tune\n  siren audit --on lanes.express",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			most, err := atMost(limit)
@@ -29,7 +34,11 @@ func newAudit(a *app) *cobra.Command {
 					if err != nil {
 						return nil, nil, err
 					}
-					entries, err := op.tunings.Audit(cmd.Context(), from, most)
+					entries, err := op.tunings.Audit(cmd.Context(), from, math.MaxInt)
+					entries = slices.DeleteFunc(entries, func(e lanes.AuditEntry) bool {
+						return verb != "" && e.Verb != verb || !strings.HasPrefix(e.On, on)
+					})
+					entries = entries[:min(len(entries), most)]
 					return entries, auditTable(entries), unreachable(err)
 				})
 			})
@@ -37,13 +46,18 @@ func newAudit(a *app) *cobra.Command {
 	}
 	c.Flags().DurationVar(&since, "since", 0, "only what was done so long ago at most (0: all that is kept)")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
+	oneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
+	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: lanes.express, job 06ezy…")
 	o.flags(c)
 	return c
 }
 
+// auditVerbs is all that an entry may be about.
+var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "purge", "promote", "cancel", "retry"}
+
 func auditTable(entries []lanes.AuditEntry) *table {
 	t := newTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))
-	t.empty = "nothing was changed by hand"
+	t.empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""
 		if e.Jobs > 0 {

@@ -186,7 +186,7 @@ func TestExplainLane(t *testing.T) {
 			"A job that came into it now would start in 10s, at 12:00:10, if nothing more urgent comes; its jobs are taken to run 60s each.",
 		}},
 		"paused": {"standard", func(t *testing.T, s *sight) { s.override(t, "lanes.standard.paused", "true", time.Time{}) }, []string{
-			"A job that came into it now would start nowhere: see what limits it.",
+			"A job that came into it now would not start: see what limits it.",
 		}},
 		"retries": {"standard", func(_ *testing.T, s *sight) {
 			s.snap.Lanes[1].Retrying, s.snap.Lanes[1].NextRetry = 2, moment0.Add(5*time.Second)

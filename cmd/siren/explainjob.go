@@ -23,6 +23,10 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 		err := s.waits(ctx, &x, r)
 		return x, err
 	case lanes.Running:
+		if r.Worker == "" {
+			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, and how long it had waited, isn't known any more.", id, progressOf(r))
+			break
+		}
 		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, age(r.StartedAt, s.now), r.Attempts, progressOf(r))
 		x.say("It had waited %s in lane %s before it started.", short(r.Wait.D()), r.Lane)
 		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {

@@ -11,7 +11,7 @@ import (
 )
 
 // oldReport is when the scaler's last report is too old to be taken for now.
-const oldReport = 10 * time.Second
+const oldReport = 5 * time.Second
 
 // lane explains a lane.
 func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
@@ -35,7 +35,7 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 		x.Starts = &at
 		x.say("A job that came into it now would start %s%s.", in(at, s.now), s.madeOf(l))
 	} else {
-		x.say("A job that came into it now would start nowhere: see what limits it.")
+		x.say("A job that came into it now would not start: see what limits it.")
 	}
 	x.Limits = s.limits(name)
 	var err error

@@ -98,7 +98,7 @@ func (o *operator) eachJob(ctx context.Context, ids []string, f func(context.Con
 }
 
 func noJob(id string) error {
-	return fmt.Errorf("no job %q: its record is kept for a while after its end, and a job sent by plain AMQP has none before it starts", id)
+	return fmt.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, or before Redis lost its data, has none before it starts", id)
 }
 
 // republish puts a fresh copy of a job into a lane: the ledger goes by the copy from then on, and an older message of the job is skipped.
@@ -122,8 +122,11 @@ func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r
 	if errors.As(err, &state) && state.Replay == copied.Replay {
 		return nil // the copy has been taken already
 	}
+	if state != nil {
+		return exit(exitConflict, fmt.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", r.ID, state.State))
+	}
 	if err != nil {
-		return unreachable(fmt.Errorf("job %s: its copy is in lane %s, but %w; whichever of its messages comes first counts", r.ID, lane, err))
+		return unreachable(fmt.Errorf("job %s: its copy is in lane %s, but the ledger couldn't be told; whichever of its messages comes first counts: %w", r.ID, lane, err))
 	}
 	return nil
 }
@@ -222,7 +225,21 @@ command waits for that. Its output doesn't appear, unless it had been committed 
 		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.operate(func(o *operator) error {
-				return o.eachJob(cmd.Context(), ids, func(ctx context.Context, r lanes.Record) error { return o.cancel(ctx, r, reason) })
+				var stopping []string
+				err := o.eachJob(cmd.Context(), ids, func(ctx context.Context, r lanes.Record) error {
+					running, err := o.cancel(ctx, r, reason)
+					if running {
+						stopping = append(stopping, r.ID)
+					}
+					return err
+				})
+				began := time.Now()
+				for _, id := range stopping { // all of them have been told by now
+					if late := o.awaitStopped(cmd.Context(), id, began); late != nil && err == nil {
+						err = late
+					}
+				}
+				return err
 			})
 		},
 	}
@@ -230,29 +247,29 @@ command waits for that. Its output doesn't appear, unless it had been committed 
 	return c
 }
 
-func (o *operator) cancel(ctx context.Context, r lanes.Record, reason string) error {
+// cancel calls one job off, and says whether it was running.
+func (o *operator) cancel(ctx context.Context, r lanes.Record, reason string) (running bool, err error) {
 	before, err := o.ledger.Cancel(ctx, r.ID)
 	var state *redis.StateError
 	switch {
 	case errors.As(err, &state) && state.State == lanes.Cancelled:
 		fmt.Fprintf(o.out, "job/%s is cancelled already\n", r.ID)
-		return nil
+		return false, nil
 	case errors.As(err, &state):
-		return fmt.Errorf("job %s is %s: there is nothing to cancel", r.ID, state.State)
+		return false, fmt.Errorf("job %s is %s: there is nothing to cancel", r.ID, state.State)
 	case err != nil:
-		return unreachable(err)
+		return false, unreachable(err)
 	}
 	o.note(ctx, lanes.AuditEntry{Verb: "cancel", On: "job " + r.ID, Before: string(before), After: string(lanes.Cancelled), Reason: reason})
-	if before != lanes.Running {
-		fmt.Fprintf(o.out, "job/%s cancelled\n", r.ID)
-		return nil
+	if before == lanes.Running {
+		return true, nil
 	}
-	return o.awaitStopped(ctx, r.ID)
+	fmt.Fprintf(o.out, "job/%s cancelled\n", r.ID)
+	return false, nil
 }
 
-// awaitStopped waits until the worker of a cancelled job says that its programs have ended.
-func (o *operator) awaitStopped(ctx context.Context, id string) error {
-	began := time.Now()
+// awaitStopped waits until the worker of a job that was cancelled since then says that its programs have ended.
+func (o *operator) awaitStopped(ctx context.Context, id string, began time.Time) error {
 	for {
 		r, err := o.ledger.Get(ctx, id)
 		switch {

@@ -21,7 +21,8 @@ func newLanesMove(a *app) *cobra.Command {
 		Use:   "move FROM TO",
 		Short: "Put waiting jobs of one lane into another",
 		Long: `Put waiting jobs of one lane into another, the oldest first. Each is published afresh with confirm before its original is
-acknowledged: broken off at any moment, no job is lost, and none runs twice. Running and retrying jobs stay where they are.`,
+acknowledged: broken off at any moment, no job is lost, and none runs twice. Running and retrying jobs stay where they are. A job's wait counts from
+the move on, by the objective of its new lane.`,
 		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"
   siren lanes move express standard`,
 		Args:              cobra.ExactArgs(2),
@@ -69,11 +70,15 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 			},
 		})
 	})
-	if moved > 0 {
+	began := moved > 0 || ctx.Err() != nil
+	if began {
 		o.note(ctx, lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Jobs: moved, Reason: reason})
 	}
-	if moved > 0 || err == nil {
+	if began || err == nil {
 		fmt.Fprintf(o.out, "%s moved from %s to %s\n", plural(moved, "job"), from, to)
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted: up to 100 more may have been moved; none is lost and none runs twice, and the same command goes on")
 	}
 	return err
 }
@@ -107,7 +112,7 @@ func known(e lanes.Effective, lane string, former bool) error {
 		}
 		names = append(names, e.Former...)
 	}
-	return exit(exitNotFound, fmt.Errorf("no lane %q%s; there are %s", lane, lanes.Suggest(lane, names), strings.Join(names, ", ")))
+	return exit(exitNotFound, fmt.Errorf("no lane %q%s", lane, thereAre(lane, names)))
 }
 
 // mover calls f with a connection to take from and a publisher.
@@ -132,8 +137,8 @@ func newLanesPurge(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "purge LANE",
 		Short: "Cancel every waiting job of a lane",
-		Long: `Cancel every job that waits in a lane. They are cancelled for good: siren jobs retry brings back one at a time. Running and
-retrying jobs go on. It asks first; --yes answers.`,
+		Long: `Cancel every job that waits in a lane. Running and retrying jobs go on. It asks first; --yes answers. siren jobs
+retry brings cancelled jobs back.`,
 		Example: `  siren lanes purge bulk
   siren lanes purge bulk --yes --reason "the batch was wrong"`,
 		Args:              cobra.ExactArgs(1),

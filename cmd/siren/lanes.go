@@ -46,7 +46,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 
 // warnOf warns of a snapshot that isn't what a person takes it for.
 func warnOf(t *table, snap lanes.Snapshot) {
-	if old := time.Since(snap.At); old > 10*time.Second {
+	if old := time.Since(snap.At); old > oldReport {
 		t.warn("no scaler has reported for %s: what follows is old", short(old))
 	}
 	if snap.Refused != "" {

@@ -68,7 +68,7 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
 func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
-	e.By = who(o.user)
+	e.By, e.Reason = who(o.user), harmless(e.Reason)
 	if err := o.tunings.Note(context.WithoutCancel(ctx), e); err != nil {
 		o.warn("the audit log has no entry of this: %v", err)
 	}
@@ -106,7 +106,15 @@ func knownPool(e lanes.Effective, pool string) error {
 		return nil
 	}
 	names := e.Policy.PoolNames()
-	return exit(exitNotFound, fmt.Errorf("no pool %q%s; there are %s", pool, lanes.Suggest(pool, names), strings.Join(names, ", ")))
+	return exit(exitNotFound, fmt.Errorf("no pool %q%s", pool, thereAre(pool, names)))
+}
+
+// thereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
+func thereAre(name string, names []string) string {
+	if meant := lanes.Suggest(name, names); meant != "" {
+		return meant + " There are " + strings.Join(names, ", ")
+	}
+	return "; there are " + strings.Join(names, ", ")
 }
 
 // spellUntil is when a tuning ends, for people.
@@ -114,7 +122,11 @@ func spellUntil(until, now time.Time) string {
 	if until.IsZero() {
 		return "until it is removed"
 	}
-	return "until " + until.Local().Format("15:04:05") + " (" + span(until.Sub(now)) + " from now)"
+	form := "15:04:05"
+	if until.Sub(now) > 12*time.Hour {
+		form = "2006-01-02 15:04"
+	}
+	return "until " + until.Local().Format(form) + " (" + span(until.Sub(now)) + " from now)"
 }
 
 // span is a time to come as a person says it: 1h, 30m, 2h15m, 45s.

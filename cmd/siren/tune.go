@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ const (
 	mostTries  = 20              // of a change that others keep overtaking
 	lookEvery  = 100 * time.Millisecond
 	untilGone  = time.Duration(0)
+	mostReason = 200             // characters
 	answerTime = 6 * time.Second // for the leader to say what would be
 )
 
@@ -67,6 +69,10 @@ func (f *tuneFlags) addBut(c *cobra.Command) {
 }
 
 func (f *tuneFlags) check() error {
+	if n := utf8.RuneCountInString(f.reason); n > mostReason {
+		return exit(exitUsage, fmt.Errorf("--reason has %d characters; say it in %d", n, mostReason))
+	}
+	f.reason = harmless(f.reason)
 	if f.duration < 0 {
 		return exit(exitUsage, fmt.Errorf("--for %s: say how long from now on, as in 2h", f.duration))
 	}
@@ -129,7 +135,11 @@ func (o *operator) tune(ctx context.Context, f tuneFlags, wishes ...wish) error 
 
 // noField is the error that there is nothing such to tune, with what there is.
 func noField(p *lanes.Policy, err error) error {
-	return exit(exitNotFound, fmt.Errorf("%w; there are the lanes %s and the pools %s", err, strings.Join(p.LaneNames(), ", "), strings.Join(p.PoolNames(), ", ")))
+	then := "; there are"
+	if strings.HasSuffix(err.Error(), "?") {
+		then = " There are"
+	}
+	return exit(exitNotFound, fmt.Errorf("%w%s the lanes %s and the pools %s", err, then, strings.Join(p.LaneNames(), ", "), strings.Join(p.PoolNames(), ", ")))
 }
 
 // changed is a change of the tunings that was made, or would be.
@@ -278,6 +288,9 @@ func (o *operator) awaitFollowed(ctx context.Context, c changed) {
 				return
 			}
 			said = fmt.Sprintf("the scaler has put it into force; %s it so far", followers(following, all))
+		} else if why := o.overtakenSince(ctx, c.set); why != "" {
+			o.warn("%s", why)
+			return
 		}
 		select {
 		case <-ctx.Done():
@@ -286,6 +299,26 @@ func (o *operator) awaitFollowed(ctx context.Context, c changed) {
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// overtakenSince is why a tuning that was just made isn't there any more; "" while all of them are.
+func (o *operator) overtakenSince(ctx context.Context, set []lanes.Tuning) string {
+	t, now, err := o.tunings.Now(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, mine := range set {
+		is, there := find(t.All, mine.Field)
+		switch {
+		case !mine.Active(now):
+			return fmt.Sprintf("%s: its time was over before every worker followed", mine.Field)
+		case !there:
+			return fmt.Sprintf("%s: somebody has removed it already; see `siren audit`", mine.Field)
+		case is.By != mine.By || string(is.Value) != string(mine.Value):
+			return fmt.Sprintf("%s: %s has set it to %s meanwhile; yours is no longer in force", mine.Field, is.By, is.Spelled())
+		}
+	}
+	return ""
 }
 
 // inForce is whether the policy in force has all of the tunings.

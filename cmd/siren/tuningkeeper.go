@@ -63,6 +63,10 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 			return known, time.Time{}, err
 		}
 		if restored {
+			note := lanes.AuditEntry{By: "the leading scaler", Verb: "restore", On: "tunings", Reason: "Redis had lost its data, and what this log had before"}
+			if err := k.store.Note(ctx, note); err != nil {
+				k.log.Debug("note the restored tunings", "error", err)
+			}
 			k.log.Warn("Redis had lost the tunings and pauses; they are back", "tunings", len(known.All), "revision", known.Revision)
 		}
 	}

@@ -19,8 +19,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away.
-const grace = time.Second
+// grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away. Somebody may wait for it: a
+// cancelled job's programs are to end within two seconds, and half of them are over when the worker hears of it.
+const grace = 300 * time.Millisecond
 
 // inputName is what programs call the input: the descriptor that they inherit.
 const inputName = "file:/dev/fd/3"
