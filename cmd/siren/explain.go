@@ -173,9 +173,10 @@ func (s *sight) left(ctx context.Context) map[string]time.Duration {
 	for _, w := range s.workers {
 		for _, run := range w.Running {
 			r, err := s.ledger.Get(ctx, run.Job)
-			if f := r.Progress.Fraction; err == nil && f > 0.02 && f < 1 {
-				ran := s.now.Sub(run.Since)
-				left[run.Job] = time.Duration(float64(ran) * (1 - f) / f)
+			if f := r.Progress.Fraction; err == nil && f > 0.02 && f < 1 && !r.LeaseUntil.IsZero() {
+				told := r.LeaseUntil.Add(-s.policy.Policy.Timing.Lease.D()) // with its last renewal it said how far it was
+				ran := told.Sub(run.Since)
+				left[run.Job] = max(0, time.Duration(float64(ran)*(1-f)/f)-s.now.Sub(told))
 			}
 		}
 	}

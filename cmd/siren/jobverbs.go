@@ -178,7 +178,14 @@ from the dead letters when its copy is safe.`,
 // retry puts a job into a lane again. A dead one is taken from the dead letters: its message says best what it is.
 func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error {
 	switch r.State {
-	case lanes.Retrying, lanes.Cancelled:
+	case lanes.Cancelled:
+		if time.Now().Before(r.LeaseUntil) { // its worker may not have heard of it yet, and commit its output still
+			if err := o.awaitStopped(ctx, r.ID, time.Now()); err != nil {
+				return err
+			}
+		}
+		return o.republish(ctx, r, lane)
+	case lanes.Retrying:
 		return o.republish(ctx, r, lane)
 	case lanes.Dead:
 	default:

@@ -200,7 +200,8 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 }
 
 // eachWaiting decides about a batch message by message, by what the ledger knows: one whose job has ended, or is carried on by a newer copy, is
-// dropped; one whose job runs somewhere, or that is no job, stays for a worker to see to. The others are up to decide.
+// dropped; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so does a copy that brings an ended job back and of
+// which the ledger hasn't heard yet. The others are up to decide.
 func (o *operator) eachWaiting(decide func(context.Context, lanes.Delivery) (rabbit.Fate, error)) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
 	return func(ctx context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
 		fates := make([]rabbit.Fate, len(batch))
@@ -212,9 +213,9 @@ func (o *operator) eachWaiting(decide func(context.Context, lanes.Delivery) (rab
 			switch {
 			case err != nil && !redisNotFound(err): // one sent by plain AMQP has no record yet
 				return nil, err
-			case r.State.Final(), r.Replay > d.Replay:
+			case r.Replay > d.Replay, r.State.Final() && r.Replay == d.Replay:
 				fates[i].Drop = true
-			case r.State == lanes.Running:
+			case r.State.Final(), r.State == lanes.Running:
 			default:
 				if fates[i], err = decide(ctx, d); err != nil {
 					return nil, err
