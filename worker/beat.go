@@ -19,7 +19,8 @@ func (w *Worker) beat(ctx context.Context, exit func()) {
 	heard, away := time.Now(), false
 	for {
 		orders, err := w.report(ctx)
-		timing := w.policy.Load().Policy.Timing
+		before := w.policy.Load()
+		timing := before.Policy.Timing
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -29,6 +30,9 @@ func (w *Worker) beat(ctx context.Context, exit func()) {
 			}
 			heard, away = time.Now(), false
 			w.follow(orders)
+			if w.policy.Load() != before {
+				continue // somebody may wait to hear that this worker follows
+			}
 		case !away:
 			w.o.Log.Warn("the roster is away: running on, unseen", "error", err)
 			away = true
