@@ -51,7 +51,7 @@ func (a *app) withLedger(f func(*redis.Ledger) error) error {
 func (a *app) effective(ctx context.Context, s *redis.Store) (lanes.Effective, error) {
 	e, err := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Policy(ctx)
 	if errors.Is(err, redis.ErrNotFound) {
-		return e, errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
+		return e, errNoPolicy
 	}
 	return e, unreachable(err)
 }

@@ -212,7 +212,7 @@ func newJobsGet(a *app) *cobra.Command {
 				for _, id := range ids {
 					r, err := ledger.Get(cmd.Context(), id)
 					if redisNotFound(err) {
-						return exit(exitNotFound, fmt.Errorf("no job %q: its record is kept for a while after its end, and a job sent by plain AMQP has none before it starts", id))
+						return exit(exitNotFound, noJob(id))
 					}
 					if err != nil {
 						return unreachable(err)

@@ -37,7 +37,7 @@ func runFleet(ctx context.Context, f fleet) error {
 	}
 	defer store.Close()
 	workers, err := procs.NewFleet(procs.FleetOptions{
-		Pools: poolList(f.policy), Command: f.command, Dir: f.dir, Log: f.log, Drain: f.drain,
+		Pools: f.policy.PoolNames(), Command: f.command, Dir: f.dir, Log: f.log, Drain: f.drain,
 	})
 	if err != nil {
 		return err
@@ -71,12 +71,4 @@ func (f fleet) command(pool, name string) *exec.Cmd {
 	c := exec.Command(self, args...)
 	c.Env = f.at.environ()
 	return c
-}
-
-func poolList(p *lanes.Policy) []string {
-	names := make([]string, len(p.Pools))
-	for i, q := range p.Pools {
-		names[i] = q.Name
-	}
-	return names
 }

@@ -177,7 +177,7 @@ func awaitPolicy(ctx context.Context, board *redis.Board, f workerFlags, log *sl
 			if ok {
 				return &e, f.pooled(q), nil
 			}
-			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, f.pool, poolNames(&e.Policy))
+			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, f.pool, strings.Join(e.Policy.PoolNames(), ", "))
 			if f.slots == 0 {
 				return nil, q, exit(exitNotFound, err)
 			}
@@ -207,14 +207,6 @@ func (f workerFlags) pooled(q lanes.Pool) lanes.Pool {
 		q.Slot.Scratch = f.slot.Scratch
 	}
 	return q
-}
-
-func poolNames(p *lanes.Policy) string {
-	names := make([]string, len(p.Pools))
-	for i, q := range p.Pools {
-		names[i] = q.Name
-	}
-	return strings.Join(names, ", ")
 }
 
 func sharedSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
