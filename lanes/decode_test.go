@@ -156,7 +156,11 @@ func TestParseProblems(t *testing.T) {
 		{"a negative maxRuntime", lane, lane + "  maxRuntime: -1s\n", []string{"lanes[2].maxRuntime: must be above 0, not -1s"}},
 		{"maxRuntime too near the consumer timeout", lane, lane + "  maxRuntime: 26m\n", []string{
 			"lanes[2].maxRuntime: 26m comes too near to the broker's consumer timeout of 30m, which takes a job away from a worker that still runs it; " +
-				"lower it to at most 25m, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout",
+				"lower it to at most 25m, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout, " +
+				"or give the lane queueType: quorum, whose queue gets a timeout of its own on RabbitMQ 4.0 or newer",
+		}},
+		{"a lane's unknown queue type", lane, lane + "  queueType: qourum\n", []string{
+			`lanes[2].queueType: must be classic or quorum, not "qourum"; did you mean "quorum"?`,
 		}},
 		{"negative maxCrashes", lane, lane + "  maxCrashes: -1\n", []string{"lanes[2].maxCrashes: must be at least 1"}},
 		{"negative attempts", lane, lane + "  retry: {attempts: -1}\n", []string{"lanes[2].retry.attempts: must be at least 1: the first attempt counts"}},

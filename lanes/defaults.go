@@ -20,8 +20,11 @@ var (
 
 // Default fills in everything that the policy leaves out. It is idempotent.
 func (p *Policy) Default() {
+	or(&p.Broker.QueueType, Classic)
+	or(&p.Broker.ConsumerTimeout, defaultConsumerTimeout)
 	for i := range p.Lanes {
 		l := &p.Lanes[i]
+		or(&l.QueueType, p.Broker.QueueType)
 		or(&l.MaxRuntime, defaultMaxRuntime)
 		or(&l.MaxCrashes, defaultMaxCrashes)
 		or(&l.Retry.Attempts, defaultRetry.Attempts)
@@ -36,8 +39,6 @@ func (p *Policy) Default() {
 		or(&q.Slot.Scratch, defaultSlot.Scratch)
 		or(&q.Slot.Cores, defaultSlot.Cores)
 	}
-	or(&p.Broker.QueueType, Classic)
-	or(&p.Broker.ConsumerTimeout, defaultConsumerTimeout)
 	t := &p.Timing
 	or(&t.Heartbeat, defaultTiming.Heartbeat)
 	or(&t.GoneAfter, defaultTiming.GoneAfter)

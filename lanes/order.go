@@ -3,7 +3,7 @@ package lanes
 import "slices"
 
 // TakeOrder lists the lanes that a shared slot of the pool tries, first to last: the pool's own lanes by urgency, then
-// its guests, then former lanes. A slot counts its turns: on every other one a promoted lane stands directly before the
+// its guests, then former lanes. QueuesOf has the queues of each. A slot counts its turns: on every other one a promoted lane stands directly before the
 // lane that it takes turns with, so each of the two gets every other job (with several promoted to the same lane, each gets
 // its part; a lane promoted to a promoted one shares that one's turns). Guests that are shut out stay so unless they take turns here.
 // Paused lanes aren't in it.
@@ -20,7 +20,7 @@ func (e *Effective) TakeOrder(pool string, turn int) []string {
 		}
 	}
 	if slices.Contains(q.Lanes, e.Policy.DefaultLane()) {
-		order = append(order, e.Former...)
+		order = append(order, e.FormerLanes()...)
 	}
 	order = slices.DeleteFunc(order, e.Policy.Paused)
 	for _, lane := range slices.Clone(order) {
@@ -34,6 +34,31 @@ func (e *Effective) TakeOrder(pool string, turn int) []string {
 		}
 	}
 	return order
+}
+
+// QueuesOf is the queues that jobs of the lane may be in: one, or for a lane that has changed its queue type two, the older one first.
+func (e *Effective) QueuesOf(lane string) []Queue {
+	var queues []Queue
+	for _, f := range e.Former {
+		if f.Lane == lane {
+			queues = append(queues, f)
+		}
+	}
+	if _, ok := e.Policy.Lane(lane); ok {
+		queues = append(queues, e.Policy.QueueOf(lane))
+	}
+	return queues
+}
+
+// FormerLanes is the lanes that left the policy and aren't known to be empty.
+func (e *Effective) FormerLanes() []string {
+	var names []string
+	for _, f := range e.Former {
+		if _, ok := e.Policy.Lane(f.Lane); !ok && !slices.Contains(names, f.Lane) {
+			names = append(names, f.Lane)
+		}
+	}
+	return names
 }
 
 // whoseTurn is the lane itself, or one of those promoted to it (or to them).

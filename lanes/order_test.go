@@ -79,12 +79,12 @@ func TestTakeOrder(t *testing.T) {
 		{"nonsense does no harm", Effective{Turns: map[string]string{"bulk": "bulk", "slow": "express", "express": "slow"}}, "general", [][]string{home, home}},
 		{
 			"former lanes come last, in the pool of the default lane",
-			Effective{Former: []string{"old", "older"}},
+			Effective{Former: []Queue{{"old", Classic}, {"older", Quorum}, {"older", Classic}, {"bulk", Quorum}}},
 			"general",
 			[][]string{{"express", "standard", "slow", "bulk", "old", "older"}},
 		},
-		{"and in no other", Effective{Former: []string{"old"}}, "batch", [][]string{{"slow", "bulk", "express"}}},
-		{"also when guests are shut out", Effective{Former: []string{"old"}, NoGuests: []string{"general"}}, "general", [][]string{{"express", "standard", "old"}}},
+		{"and in no other", Effective{Former: []Queue{{"old", Classic}}}, "batch", [][]string{{"slow", "bulk", "express"}}},
+		{"also when guests are shut out", Effective{Former: []Queue{{"old", Classic}}, NoGuests: []string{"general"}}, "general", [][]string{{"express", "standard", "old"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,6 +28,7 @@ type Lane struct {
 	MaxCrashes  int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
 	Promote     *Promote `json:"promote,omitempty"`    // takes turns with a more urgent lane while its oldest job waits too long
 	Retry       Retries  `json:"retry,omitempty"`      // how a failed job is tried again
+	QueueType   string   `json:"queueType,omitempty"`  // classic, or quorum (replicated); broker.queueType when it says nothing. See docs/rabbitmq.md
 	Paused      bool     `json:"paused,omitempty"`     // no job of it is taken and the scaler doesn't size for it; what runs goes on
 }
 
@@ -76,7 +77,7 @@ type Storage struct {
 
 // Broker says what the policy must know of RabbitMQ.
 type Broker struct {
-	QueueType       string   `json:"queueType,omitempty"`       // classic, or quorum (replicated)
+	QueueType       string   `json:"queueType,omitempty"`       // classic, or quorum (replicated): of lanes that say nothing else, of the delays and the dead letters
 	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"` // the broker's consumer_timeout, which can't be learnt over AMQP; maxRuntime stays 5m below it
 }
 

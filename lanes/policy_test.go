@@ -31,8 +31,9 @@ func TestLoadExample(t *testing.T) {
 	want := Lane{
 		Name: "bulk", Match: []string{"batch=true"}, StartWithin: Duration(30 * time.Minute),
 		MaxRuntime: Duration(20 * time.Minute), MaxCrashes: 3,
-		Promote: &Promote{After: Duration(20 * time.Minute), To: "standard"},
-		Retry:   Retries{Attempts: 5, First: Duration(5 * time.Second), Factor: 3, Max: Duration(15 * time.Minute)},
+		Promote:   &Promote{After: Duration(20 * time.Minute), To: "standard"},
+		Retry:     Retries{Attempts: 5, First: Duration(5 * time.Second), Factor: 3, Max: Duration(15 * time.Minute)},
+		QueueType: Classic,
 	}
 	if !reflect.DeepEqual(bulk, want) {
 		t.Errorf("Lane(bulk) = %+v\nwant %+v", bulk, want)
@@ -71,7 +72,7 @@ func TestPolicyRoundTrip(t *testing.T) {
 		}
 	})
 	t.Run("json of the policy in force", func(t *testing.T) {
-		e := Effective{Revision: 7, Policy: *p, Turns: map[string]string{"bulk": "standard"}, NoGuests: []string{"general"}, Former: []string{"old"}}
+		e := Effective{Revision: 7, Policy: *p, Turns: map[string]string{"bulk": "standard"}, NoGuests: []string{"general"}, Former: []Queue{{"old", Classic}, {"bulk", Quorum}}}
 		text, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)

@@ -101,9 +101,13 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 	}
 	if l.MaxRuntime <= 0 {
 		problems.add(at+".maxRuntime", "must be above 0, not %s", l.MaxRuntime)
-	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.MaxRuntime > limit && limit > 0 {
+	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.QueueType != Quorum && l.MaxRuntime > limit && limit > 0 {
 		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job away from a worker that still runs it; "+
-			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout", l.MaxRuntime, p.Broker.ConsumerTimeout, limit)
+			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout, "+
+			"or give the lane queueType: quorum, whose queue gets a timeout of its own on RabbitMQ 4.0 or newer", l.MaxRuntime, p.Broker.ConsumerTimeout, limit)
+	}
+	if l.QueueType != p.Broker.QueueType { // else it is the broker's that is wrong
+		checkQueueType(at+".queueType", l.QueueType, problems)
 	}
 	if l.MaxCrashes < 1 {
 		problems.add(at+".maxCrashes", "must be at least 1")
@@ -266,11 +270,15 @@ func (p *Policy) checkStorage(problems *Problems) {
 }
 
 func (p *Policy) checkBroker(problems *Problems) {
-	if t := p.Broker.QueueType; t != Classic && t != Quorum {
-		problems.add("broker.queueType", "must be classic or quorum, not %q%s", t, Suggest(t, []string{Classic, Quorum}))
-	}
+	checkQueueType("broker.queueType", p.Broker.QueueType, problems)
 	if p.Broker.ConsumerTimeout <= Duration(runtimeMargin) {
 		problems.add("broker.consumerTimeout", "%s leaves no job time to run; RabbitMQ's default is 30m", p.Broker.ConsumerTimeout)
+	}
+}
+
+func checkQueueType(path, t string, problems *Problems) {
+	if t != Classic && t != Quorum {
+		problems.add(path, "must be classic or quorum, not %q%s", t, Suggest(t, []string{Classic, Quorum}))
 	}
 }
 

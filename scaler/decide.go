@@ -12,7 +12,6 @@ type Decision struct {
 	Plans    []lanes.Plan      // one for each pool, in the policy's order
 	Turns    map[string]string // promoted lanes and the lanes they take turns with
 	NoGuests []string          // pools that take no new guest jobs
-	Former   []string          // lanes that left the policy and aren't known to be empty
 	Snapshot lanes.Snapshot
 }
 
@@ -20,14 +19,14 @@ type Decision struct {
 // History belongs into the next call.
 func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	h = h.learn(p, o)
-	d := Decision{Turns: h.turns(p, o.At), Former: o.notEmpty(o.Former)}
+	d := Decision{Turns: h.turns(p, o.At)}
 	asks := make([]ask, len(p.Pools))
 	requests := make([]Request, len(p.Pools))
 	for i, q := range p.Pools {
 		ph := h.Pools[q.Name]
 		left := 0
 		if slices.Contains(q.Lanes, p.DefaultLane()) {
-			left = o.readyIn(d.Former)
+			left = o.readyIn(o.Former)
 		}
 		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns, left)
 		asks[i].remember(&ph, o.At)
@@ -46,16 +45,6 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 		At: o.At, Budget: p.Budget, Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
 	}
 	return d, h
-}
-
-// notEmpty is those of the lanes that hold jobs, as far as anybody can tell.
-func (o Observation) notEmpty(names []string) (full []string) {
-	for _, name := range names {
-		if depth, ok := o.Depths[name]; !ok || depth.Ready > 0 {
-			full = append(full, name)
-		}
-	}
-	return full
 }
 
 // readyIn is how many jobs wait in the lanes, as far as the broker answered.

@@ -12,9 +12,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Backlog looks at the lanes' queues. A lane whose queue couldn't be seen is absent from the answer.
+// Backlog looks at the lanes' queues. One that couldn't be seen is absent from the answer.
 type Backlog interface {
-	Depths(ctx context.Context, lanes []string) (map[string]lanes.Depth, error)
+	Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error)
 }
 
 // Roster knows the workers and passes orders to them. now is its own clock, by which heartbeats are stamped.
@@ -48,9 +48,12 @@ type Options struct {
 	Fleet   Fleet
 	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
 	Retries func(ctx context.Context, lane string) (Retries, error)
-	// Known remembers the policy's lanes and answers with every lane that there ever was. Those that left the policy are
-	// served until they are empty; nil: none.
-	Known func(ctx context.Context, current []string) ([]string, error)
+	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't use any
+	// more are served until they are empty; nil: none.
+	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
+	// Declare is called before a policy is put in force that has other queues, or another default lane, than the one before; nil: nothing is
+	// to be done then.
+	Declare func(ctx context.Context, p *lanes.Policy)
 	// Tunings is what is put over the policy now; nil: nothing, ever.
 	Tunings func(ctx context.Context) (lanes.Tunings, error)
 	// Desk passes on what people ask this scaler while it leads; nil: nobody asks.
@@ -69,12 +72,13 @@ const apart = 50 * time.Millisecond
 // Loop observes, decides and applies, once a tick.
 type Loop struct {
 	o         Options
-	refused   atomic.Pointer[string] // why a changed policy isn't followed
-	policy    atomic.Pointer[lanes.Policy]
+	refused   atomic.Pointer[string]       // why a changed policy isn't followed
+	policy    atomic.Pointer[lanes.Policy] // as it is written
+	inUse     atomic.Pointer[lanes.Policy] // with the tunings, as this scaler last put it in force; nil: never
 	history   History
 	said      map[string]lanes.Plan // the last plan told of each pool
 	conflicts map[string]int        // plans refused in a row, by pool
-	former    []string              // lanes that left the policy
+	former    []lanes.Queue         // queues that the policy doesn't use any more
 	revision  int64                 // of the policy in force, as far as known
 	tunings   *lanes.Tunings        // as they were last read; nil: never, since this scaler leads
 	blind     bool                  // the tunings can't be read now
@@ -100,6 +104,15 @@ func New(o Options) *Loop {
 
 // Follow has every tick from the next one on act by another policy. It may be called at any time, from any goroutine.
 func (l *Loop) Follow(p *lanes.Policy) { l.policy.Store(p) }
+
+// InForce is the policy with the tunings, as this scaler last put it in force while it led; before that, the policy as it is written.
+// It may be called at any time, from any goroutine.
+func (l *Loop) InForce() *lanes.Policy {
+	if p := l.inUse.Load(); p != nil {
+		return p
+	}
+	return l.policy.Load()
+}
 
 // Refuse tells why a changed policy can't be followed, for all who look; "": nothing is refused (any more). It may be called at any time,
 // from any goroutine.
@@ -154,7 +167,7 @@ func (l *Loop) tick(ctx context.Context) error {
 		return err
 	}
 	began, file, before := time.Now(), l.policy.Load(), l.history
-	o, err := l.observe(ctx, file)
+	o, err := l.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,6 +175,8 @@ func (l *Loop) tick(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.declare(ctx, &e.Policy)
+	l.look(ctx, &e.Policy, &o)
 	var d Decision
 	d, l.history = Decide(&e.Policy, o, before)
 	if leading, err := l.lead(ctx); err != nil || !leading { // looking may have taken long
@@ -189,6 +204,7 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 	if leading != l.leading {
 		l.o.Log.Info("leadership", "leading", leading)
 		l.history, l.leading, l.tunings, l.blind = History{}, leading, nil, false
+		l.inUse.Store(nil)
 		l.o.Metrics.lead(leading)
 		l.o.Metrics.show(lanes.Snapshot{})
 		l.o.Metrics.tune(lanes.Effective{})
@@ -196,9 +212,8 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 	return leading, nil
 }
 
-// observe looks at everything. Without the roster or the fleet there is nothing to decide on; without the broker, the
-// lanes that it didn't answer for count as stale.
-func (l *Loop) observe(ctx context.Context, policy *lanes.Policy) (Observation, error) {
+// observe looks at the workers: without the roster or the fleet there is nothing to decide on.
+func (l *Loop) observe(ctx context.Context) (Observation, error) {
 	var o Observation
 	var err error
 	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
@@ -207,19 +222,20 @@ func (l *Loop) observe(ctx context.Context, policy *lanes.Policy) (Observation, 
 	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
 		return o, fmt.Errorf("look at the fleet: %w", err)
 	}
+	return o, nil
+}
+
+// look looks at the lanes. Those that the broker didn't answer for count as stale.
+func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 	l.learnFormer(ctx, policy)
-	names := append(policy.LaneNames(), l.former...)
 	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick) // the rest of the tick needs its time, and others wait for what it tells
-	o.Depths, err = l.o.Backlog.Depths(look, names)
+	depths, err := l.o.Backlog.Depths(look, slices.Concat(policy.Queues(), l.former))
 	cancel()
 	if err != nil {
 		l.o.Log.Debug("look at the backlog", "error", err)
 	}
-	for _, lane := range l.former {
-		if _, there := o.Depths[lane]; there || err != nil { // else the broker answered, and knows no such queue
-			o.Former = append(o.Former, lane)
-		}
-	}
+	o.see(policy, depths, l.former, err == nil)
+	names := append(policy.LaneNames(), o.Former...)
 	if l.o.Retries != nil {
 		o.Retries = map[string]Retries{}
 		for _, lane := range names {
@@ -228,21 +244,27 @@ func (l *Loop) observe(ctx context.Context, policy *lanes.Policy) (Observation, 
 			}
 		}
 	}
-	return o, nil
 }
 
-// learnFormer asks which lanes left the policy. While nobody can tell, what was last known stands.
+// learnFormer asks which queues the policy doesn't use any more. While nobody can tell, what was last known stands.
 func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 	if l.o.Known == nil {
 		return
 	}
-	known, err := l.o.Known(ctx, policy.LaneNames())
+	current := policy.Queues()
+	known, err := l.o.Known(ctx, current)
 	if err != nil {
-		l.o.Log.Debug("look up the known lanes", "error", err)
+		l.o.Log.Debug("look up the known queues", "error", err)
 		return
 	}
-	l.former = slices.DeleteFunc(slices.Clone(known), func(lane string) bool {
-		_, ok := policy.Lane(lane)
-		return ok
-	})
+	l.former = slices.DeleteFunc(slices.Clone(known), func(q lanes.Queue) bool { return slices.Contains(current, q) })
+}
+
+// declare has the queues of a policy made, and bound, before anybody takes from them.
+func (l *Loop) declare(ctx context.Context, policy *lanes.Policy) {
+	last := l.inUse.Swap(policy)
+	if l.o.Declare == nil || last != nil && slices.Equal(last.Queues(), policy.Queues()) && last.DefaultLane() == policy.DefaultLane() {
+		return
+	}
+	l.o.Declare(ctx, policy)
 }

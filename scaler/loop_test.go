@@ -28,7 +28,7 @@ type outside struct {
 	orderErr, scaleErr                                                 map[string]error // by pool
 	hang                                                               bool             // Depths answers only when its context ends
 
-	asked     []string // lanes whose depth was asked for last
+	asked     []lanes.Queue // queues whose depth was asked for last
 	orders    []string
 	scales    []string
 	effective []lanes.Effective
@@ -37,8 +37,8 @@ type outside struct {
 	revision  int64
 }
 
-func (o *outside) Depths(ctx context.Context, names []string) (map[string]lanes.Depth, error) {
-	o.asked = slices.Clone(names)
+func (o *outside) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
+	o.asked = slices.Clone(queues)
 	if o.hang {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -46,7 +46,24 @@ func (o *outside) Depths(ctx context.Context, names []string) (map[string]lanes.
 	if o.depthsErr != nil {
 		return nil, o.depthsErr
 	}
-	return o.depths, nil
+	return byQueue(o.depths), nil
+}
+
+// byQueue is the map with queues for names.
+func byQueue[V any](names map[string]V) map[lanes.Queue]V {
+	m := make(map[lanes.Queue]V, len(names))
+	for name, v := range names {
+		m[lanes.ParseQueue(name)] = v
+	}
+	return m
+}
+
+// queues is the named ones.
+func queues(names ...string) (all []lanes.Queue) {
+	for _, name := range names {
+		all = append(all, lanes.ParseQueue(name))
+	}
+	return all
 }
 
 func (o *outside) Workers(context.Context) ([]lanes.Heartbeat, time.Time, error) {
@@ -496,8 +513,8 @@ func TestLoopFollowsThePolicy(t *testing.T) {
 
 func TestLoopFormerLanes(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
-		known, knownErr := []string{"ancient", "bulk", "old", "standard"}, error(nil)
-		l.o.Known = func(context.Context, []string) ([]string, error) { return known, knownErr }
+		known, knownErr := queues("ancient", "bulk", "old", "standard"), error(nil)
+		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return known, knownErr }
 		l.o.Retries = func(_ context.Context, lane string) (Retries, error) {
 			if lane == "bulk" {
 				return Retries{}, errOut
@@ -506,16 +523,16 @@ func TestLoopFormerLanes(t *testing.T) {
 		}
 		l.depths["old"] = lanes.Depth{Ready: 3}
 		l.depths["ancient"] = lanes.Depth{}
-		look := func() (former []string, shown []lanes.LaneStatus) {
+		look := func() (former []lanes.Queue, shown []lanes.LaneStatus) {
 			l.seconds(1)
 			s := l.snapshots[len(l.snapshots)-1]
 			return l.effective[len(l.effective)-1].Former, s.Lanes[2:]
 		}
 		former, shown := look()
-		if want := []string{"standard", "bulk", "ancient", "old"}; !slices.Equal(l.asked, want) {
+		if want := queues("standard", "bulk", "ancient", "old"); !slices.Equal(l.asked, want) {
 			t.Errorf("looked at %v, want %v", l.asked, want)
 		}
-		if !slices.Equal(former, []string{"old"}) {
+		if !slices.Equal(former, queues("old")) {
 			t.Errorf("served: %v", former)
 		}
 		if len(shown) != 2 || shown[0].Name != "ancient" || shown[0].Retrying != 1 || !shown[0].Former || shown[1].Name != "old" || shown[1].Ready != 3 || !shown[1].Former {
@@ -529,12 +546,12 @@ func TestLoopFormerLanes(t *testing.T) {
 		}
 
 		l.depthsErr = errOut // then they may all hold jobs
-		if former, shown = look(); !slices.Equal(former, []string{"ancient", "old"}) || !shown[0].Stale {
+		if former, shown = look(); !slices.Equal(former, queues("ancient", "old")) || !shown[0].Stale {
 			t.Errorf("the broker is silent: served %v, shown %+v", former, shown)
 		}
 		l.depthsErr = nil
 		knownErr = errOut // what was known stays known
-		if former, _ = look(); !slices.Equal(former, []string{"old"}) {
+		if former, _ = look(); !slices.Equal(former, queues("old")) {
 			t.Errorf("the board is silent: served %v", former)
 		}
 		knownErr = nil
@@ -549,6 +566,45 @@ func TestLoopFormerLanes(t *testing.T) {
 	})
 }
 
+// A lane that has changed its queue type, by the file or by a tuning, is both of its queues until the old one is empty.
+func TestLoopLaneWithTwoQueues(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		var declared []string
+		l.o.Declare = func(_ context.Context, p *lanes.Policy) { declared = append(declared, p.QueueOf("bulk").String()) }
+		l.o.Known = func(_ context.Context, current []lanes.Queue) ([]lanes.Queue, error) {
+			return append(queues("bulk", "bulk.quorum"), current...), nil
+		}
+		l.o.Tunings = func(context.Context) (lanes.Tunings, error) {
+			return lanes.Tunings{Revision: 1, All: []lanes.Tuning{{Field: "lanes.bulk.queueType", Value: []byte(`"quorum"`)}}}, nil
+		}
+		l.depths["bulk"], l.depths["bulk.quorum"] = lanes.Depth{Ready: 2}, lanes.Depth{Ready: 3}
+		look := func() (lanes.LaneStatus, lanes.Effective) {
+			l.seconds(1)
+			s := l.snapshots[len(l.snapshots)-1]
+			if len(s.Lanes) != 2 {
+				t.Errorf("lanes %+v", s.Lanes)
+			}
+			return s.Lanes[1], l.effective[len(l.effective)-1]
+		}
+		bulk, e := look()
+		if bulk.Ready != 5 || bulk.Stale || !slices.Equal(e.Former, queues("bulk")) {
+			t.Errorf("%d jobs wait in bulk, left over %v; want 5, bulk", bulk.Ready, e.Former)
+		}
+		l.seconds(3)
+		if !slices.Equal(declared, []string{"bulk.quorum"}) {
+			t.Errorf("declared %v, want once, with the tuning", declared)
+		}
+		l.depths["bulk"] = lanes.Depth{}
+		if bulk, e = look(); bulk.Ready != 3 || len(e.Former) > 0 {
+			t.Errorf("%d jobs wait in bulk, left over %v; want 3 and none", bulk.Ready, e.Former)
+		}
+		delete(l.depths, "bulk.quorum") // its own queue isn't seen
+		if bulk, _ = look(); !bulk.Stale {
+			t.Errorf("bulk is %+v, want stale", bulk)
+		}
+	})
+}
+
 // Jobs in a lane that left the policy are served though nothing else wakes a pool: the default lane's home keeps a slot for them.
 func TestLoopFormerLanesGetASlot(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
@@ -557,7 +613,9 @@ func TestLoopFormerLanesGetASlot(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.o.Policy = p
-		l.o.Known = func(context.Context, []string) ([]string, error) { return []string{"bulk", "old", "standard"}, nil }
+		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) {
+			return queues("bulk", "old", "standard"), nil
+		}
 		l.has("general", 0)
 		l.has("batch", 0)
 		l.depths["old"] = lanes.Depth{Ready: 3}

@@ -9,12 +9,40 @@ import (
 
 // Observation is what one tick saw. Anything that couldn't be had is absent, never zero.
 type Observation struct {
-	At      time.Time // by the roster's clock, as the heartbeats are
-	Depths  map[string]lanes.Depth
-	Former  []string // lanes that left the policy and may still hold jobs
+	At      time.Time              // by the roster's clock, as the heartbeats are
+	Depths  map[string]lanes.Depth // by lane: all of its queues together
+	Former  []string               // lanes that left the policy and whose queues are still there
+	Left    []lanes.Queue          // queues that the policy doesn't use any more and that aren't known to be empty
 	Retries map[string]Retries
 	Workers []lanes.Heartbeat // those that fell silent too
 	Pools   map[string]lanes.PoolState
+}
+
+// see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue that it has. A lane is
+// seen when its own queue was.
+func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, former []lanes.Queue, all bool) {
+	o.Depths = map[string]lanes.Depth{}
+	for _, q := range p.Queues() {
+		if d, ok := depths[q]; ok {
+			o.Depths[q.Lane] = d
+		}
+	}
+	for _, q := range former {
+		d, answered := depths[q]
+		if !answered && all {
+			continue // the broker has no such queue
+		}
+		if !answered || d.Ready > 0 {
+			o.Left = append(o.Left, q)
+		}
+		_, current := p.Lane(q.Lane)
+		if !current && !slices.Contains(o.Former, q.Lane) {
+			o.Former = append(o.Former, q.Lane)
+		}
+		if sum, seen := o.Depths[q.Lane]; answered && (seen || !current) {
+			o.Depths[q.Lane] = lanes.Depth{Ready: sum.Ready + d.Ready, Consumers: sum.Consumers + d.Consumers}
+		}
+	}
 }
 
 // Retries is how many jobs of a lane wait for their next attempt, and when the first of them is ready.

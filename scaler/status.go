@@ -31,7 +31,7 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 			Stale: !answered, Former: true,
 		}
 		s.Busy, _ = busyAndSlots(name, asks)
-		if slices.Contains(d.Former, name) || s.Retrying+s.Busy > 0 {
+		if !answered || s.Ready+s.Retrying+s.Busy > 0 {
 			all = append(all, s)
 		}
 	}

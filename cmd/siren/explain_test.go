@@ -194,7 +194,7 @@ func TestExplainLane(t *testing.T) {
 			"2 jobs wait for a next attempt, the first in 5.0s.",
 		}},
 		"left the policy": {"gone", func(_ *testing.T, s *sight) {
-			s.policy.Former = []string{"gone"}
+			s.policy.Former = []lanes.Queue{{Lane: "gone", Type: lanes.Classic}}
 			s.snap.Lanes = append(s.snap.Lanes, lanes.LaneStatus{Name: "gone", Ready: 1, Former: true, OldestWait: lanes.Duration(time.Hour)})
 		}, []string{
 			"Lane gone: 1 job waits, the oldest for 60m0s; 0 jobs of it run.",

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -73,7 +70,7 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger)
 	}
 	events := kube.NewEvents(client, workers, name)
 	defer events.Close()
-	memory := &laneMemory{board: board}
+	memory := &queueMemory{board: board}
 	if f.kube.state != "" {
 		memory.state = kube.NewState(client, namespace, f.kube.state)
 	}
@@ -118,54 +115,4 @@ type announcingBoard struct {
 // Record records and announces the plan.
 func (b announcingBoard) Record(ctx context.Context, p lanes.Plan) error {
 	return errors.Join(b.Board.Record(ctx, p), b.events.Record(ctx, p))
-}
-
-// laneMemory remembers every lane that there ever was in Redis, and in a ConfigMap, so that a flushed Redis forgets none:
-// what is in the queue of a lane that left the policy still has to be served.
-type laneMemory struct {
-	board *redis.Board
-	state *kube.State // nil: Redis alone
-
-	mu   sync.Mutex
-	kept []string // in the ConfigMap, as last seen
-	seen time.Time
-}
-
-const (
-	lanesEntry = "lanes"          // of the ConfigMap: names, one a line
-	seenFor    = 30 * time.Second // how long the ConfigMap is taken to be as it was
-)
-
-// known remembers the current lanes and answers with all there ever were.
-func (m *laneMemory) known(ctx context.Context, current []string) ([]string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.state == nil {
-		return m.board.KnownLanes(ctx, current...)
-	}
-	if time.Since(m.seen) > seenFor {
-		data, err := m.state.Load(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("look up the lanes there were: %w", err)
-		}
-		m.kept, m.seen = strings.Fields(data[lanesEntry]), time.Now()
-	}
-	all, err := m.board.KnownLanes(ctx, union(current, m.kept)...)
-	if err != nil { // what the ConfigMap knows is enough
-		return union(current, m.kept), nil
-	}
-	if len(all) > len(m.kept) {
-		if err := m.state.Save(ctx, map[string]string{lanesEntry: strings.Join(all, "\n") + "\n"}); err != nil {
-			return all, fmt.Errorf("keep the lanes there were: %w", err)
-		}
-		m.kept = all
-	}
-	return all, nil
-}
-
-// union is the names of both, sorted, each once.
-func union(a, b []string) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
 }

@@ -3,69 +3,15 @@ package main
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
 
-	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// A lane that left the policy is known as long as its name is in Redis or in the ConfigMap; each brings the other up to date.
-func TestLaneMemory(t *testing.T) {
-	server, store := startStore(t)
-	cluster := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "state", Namespace: "media"}})
-	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
-	// process is a scaler that has just begun.
-	process := func() *laneMemory { return &laneMemory{board: board, state: kube.NewState(cluster, "media", "state")} }
-	known := func(m *laneMemory, current ...string) []string {
-		t.Helper()
-		all, err := m.known(t.Context(), current)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return all
-	}
-	kept := func() []string {
-		t.Helper()
-		c, err := cluster.CoreV1().ConfigMaps("media").Get(t.Context(), "state", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Fields(c.Data["lanes"])
-	}
-
-	m := process()
-	known(m, "standard", "old")
-	if all := known(m, "standard"); !slices.Equal(all, []string{"old", "standard"}) {
-		t.Errorf("known %v, want also the lane that left", all)
-	}
-	if got := kept(); !slices.Equal(got, []string{"old", "standard"}) {
-		t.Errorf("the ConfigMap keeps %v", got)
-	}
-
-	flush(t, server)
-	if all := known(m, "standard"); !slices.Equal(all, []string{"old", "standard"}) {
-		t.Errorf("after Redis was flushed: known %v, want also the lane that left", all)
-	}
-	if all, err := board.KnownLanes(t.Context()); err != nil || !slices.Equal(all, []string{"old", "standard"}) {
-		t.Errorf("Redis has learnt %v %v", all, err)
-	}
-
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if all := known(process(), "standard"); !slices.Equal(all, []string{"old", "standard"}) {
-		t.Errorf("a new scaler without Redis: known %v, want also the lane that left", all)
-	}
-}
 
 // A scaler that starts while the policy is wrong goes on with the one in force; without one it says what is wrong.
 func TestStartingPolicy(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,20 +55,9 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 		return exit(exitUsage, errors.New("the two lanes are the same"))
 	}
 	moved := 0
-	_, err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) (int, error) {
-		return rabbit.Move(ctx, take, publish, from, limit, rabbit.Mover{
-			Decide: o.eachWaiting(func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
-				return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1}}, nil
-			}),
-			Confirmed: func(ctx context.Context, copies []rabbit.Copied) error {
-				for _, c := range copies {
-					if err := o.supersede(ctx, c); err != nil {
-						o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, err)
-					}
-				}
-				moved += len(copies)
-				return nil
-			},
+	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
+		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
+			return rabbit.Move(ctx, take, publish, q, limit, o.copies(to, &moved))
 		})
 	})
 	began := moved > 0 || ctx.Err() != nil
@@ -81,6 +71,36 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 		return errors.New("interrupted: up to 100 more may have been moved; none is lost and none runs twice, and the same command goes on")
 	}
 	return err
+}
+
+// eachQueue has up to limit jobs taken out of a lane's queues, one queue after the other; limit <= 0 means all.
+func eachQueue(queues []lanes.Queue, limit int, take func(q lanes.Queue, limit int) (int, error)) error {
+	for _, q := range queues {
+		n, err := take(q, limit)
+		if err != nil || limit > 0 && n >= limit {
+			return err
+		}
+		limit = max(0, limit-n)
+	}
+	return nil
+}
+
+// copies moves waiting jobs into the lane, and counts them.
+func (o *operator) copies(to string, moved *int) rabbit.Mover {
+	return rabbit.Mover{
+		Decide: o.eachWaiting(func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
+			return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1}}, nil
+		}),
+		Confirmed: func(ctx context.Context, copies []rabbit.Copied) error {
+			for _, c := range copies {
+				if err := o.supersede(ctx, c); err != nil {
+					o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, err)
+				}
+			}
+			*moved += len(copies)
+			return nil
+		},
+	}
 }
 
 // supersede has the ledger know that a copy carries the job on. A job without a record needs none: its first claim makes it.
@@ -105,30 +125,27 @@ func known(e lanes.Effective, lane string, former bool) error {
 	}
 	names := e.Policy.LaneNames()
 	if former {
-		for _, f := range e.Former {
-			if f == lane {
-				return nil
-			}
+		if slices.Contains(e.FormerLanes(), lane) {
+			return nil
 		}
-		names = append(names, e.Former...)
+		names = append(names, e.FormerLanes()...)
 	}
 	return exit(exitNotFound, fmt.Errorf("no lane %q%s", lane, thereAre(lane, names)))
 }
 
 // mover calls f with a connection to take from and a publisher.
-func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, *rabbit.Publisher) (int, error)) (int, error) {
+func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, *rabbit.Publisher) error) error {
 	take, err := o.connect(ctx, name)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer take.Close()
 	publish, err := o.connect(ctx, name+" (publish)")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer publish.Close()
-	n, err := f(take, rabbit.NewPublisher(publish, 0))
-	return n, unreachable(err)
+	return unreachable(f(take, rabbit.NewPublisher(publish, 0)))
 }
 
 func newLanesPurge(a *app) *cobra.Command {
@@ -176,18 +193,21 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 		}
 	}
 	purged := 0
-	_, err = o.mover(ctx, "lanes purge", func(take *rabbit.Conn, publish *rabbit.Publisher) (int, error) {
-		return rabbit.Move(ctx, take, publish, lane, 0, rabbit.Mover{
-			Decide: o.eachWaiting(func(ctx context.Context, d lanes.Delivery) (rabbit.Fate, error) {
-				var ended *redis.StateError
-				switch err := o.callOff(ctx, d); {
-				case err == nil:
-					purged++
-				case !errors.As(err, &ended): // else it has come to its end this very moment
-					return rabbit.Fate{}, err
-				}
-				return rabbit.Fate{Drop: true}, nil
-			}),
+	drop := rabbit.Mover{
+		Decide: o.eachWaiting(func(ctx context.Context, d lanes.Delivery) (rabbit.Fate, error) {
+			var ended *redis.StateError
+			switch err := o.callOff(ctx, d); {
+			case err == nil:
+				purged++
+			case !errors.As(err, &ended): // else it has come to its end this very moment
+				return rabbit.Fate{}, err
+			}
+			return rabbit.Fate{Drop: true}, nil
+		}),
+	}
+	err = o.mover(ctx, "lanes purge", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
+		return eachQueue(e.QueuesOf(lane), 0, func(q lanes.Queue, limit int) (int, error) {
+			return rabbit.Move(ctx, take, publish, q, limit, drop)
 		})
 	})
 	if purged > 0 {

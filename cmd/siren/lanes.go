@@ -18,7 +18,7 @@ func newLanes(a *app) *cobra.Command {
 	return parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
 		func(snap lanes.Snapshot) any { return snap.Lanes },
 		func(snap lanes.Snapshot) *table { return laneTable(a.out, snap) }),
-		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesPurge(a))
+		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
 }
 
 // newSnapshotList is a list command that shows a part of the leader's snapshot.

@@ -46,9 +46,7 @@ func runFleet(ctx context.Context, f fleet) error {
 	election := redisElection{board, processName(), f.log}
 	err = scalerProcess{
 		name: election.name, policy: f.policy, store: store, board: board, fleet: workers, leading: election.leading,
-		known: func(ctx context.Context, current []string) ([]string, error) {
-			return board.KnownLanes(ctx, current...)
-		},
+		known:  (&queueMemory{board: board}).known,
 		broker: func(name string) (*rabbit.Conn, error) { return f.at.broker(name, f.log) },
 		listen: f.listen, log: f.log,
 	}.run(ctx)

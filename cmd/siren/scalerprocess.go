@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,9 +27,9 @@ type scalerProcess struct {
 	board   scaler.Board
 	fleet   scaler.Fleet
 	leading func(ctx context.Context) (bool, error)
-	known   func(ctx context.Context, current []string) ([]string, error) // every lane that there ever was
-	state   *kube.State                                                   // keeps a copy of the tunings; nil: no copy
-	listen  string                                                        // "": no metrics and probes
+	known   func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error) // every queue that a lane ever had
+	state   *kube.State                                                             // keeps a copy of the tunings; nil: no copy
+	listen  string                                                                  // "": no metrics and probes
 	log     *slog.Logger
 }
 
@@ -55,12 +53,15 @@ func (s scalerProcess) run(ctx context.Context) error {
 		defer stopServer(server)
 		s.log.Info("metrics and probes", "address", server.Addr)
 	}
-	declared := s.declare(ctx, conns["topology"], s.policy)
-	if mismatch := (*rabbit.MismatchError)(nil); errors.As(declared, &mismatch) && s.source != nil {
-		s.log.Error("the policy doesn't fit the broker's queues; the fleet runs on what there is until that is mended", "error", declared)
-		s.text = nil // to be applied yet
-	} else if declared != nil {
-		return declared
+	tunings := redis.NewTunings(s.store, s.log)
+	keeper := &tuningKeeper{store: tunings, state: s.state, log: s.log}
+	t := &declarer{conn: conns["topology"], known: s.known, log: s.log}
+	first := s.policy
+	if now, err := keeper.now(ctx); err == nil { // else the leader's first tick sees to it
+		first, _, _ = s.policy.Tuned(now.All, time.Now())
+	}
+	if err := t.await(ctx, first); err != nil {
+		return err
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -71,8 +72,6 @@ func (s scalerProcess) run(ctx context.Context) error {
 	ledger.SetPolicy(s.policy)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
 	metrics := scaler.NewMetrics(registry)
-	tunings := redis.NewTunings(s.store, s.log)
-	keeper := &tuningKeeper{store: tunings, state: s.state, log: s.log}
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
@@ -81,26 +80,13 @@ func (s scalerProcess) run(ctx context.Context) error {
 			return scaler.Retries{Count: n, Next: next}, err
 		},
 		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: desk{redis.NewBoard(s.store, s.log)},
-		Leading: s.leading, Known: s.known, Log: s.log, Metrics: metrics,
+		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error { return loop.Run(ctx) })
-	var followed atomic.Pointer[lanes.Policy]
-	followed.Store(s.policy)
-	var refused atomic.Bool
-	group.Go(func() error {
-		return s.keepDeclared(ctx, conns["topology"], func() (*lanes.Policy, bool) { return followed.Load(), !refused.Load() })
-	})
+	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })
 	if s.source != nil {
-		refuse := func(why string) {
-			refused.Store(why != "")
-			loop.Refuse(why)
-		}
 		group.Go(func() error {
-			return followPolicy(ctx, s.source, s.text, s.log, refuse, func(p *lanes.Policy) error {
-				if err := s.declare(ctx, conns["topology"], p); err != nil {
-					return err
-				}
-				followed.Store(p)
+			return followPolicy(ctx, s.source, s.text, s.log, loop.Refuse, func(p *lanes.Policy) error {
 				ledger.SetPolicy(p)
 				loop.Follow(p)
 				return nil
@@ -121,80 +107,6 @@ func (d desk) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
 		questions[q.ID] = q.WhatIf
 	}
 	return questions, err
-}
-
-// reconcileEvery is how often the leader sees to it that the queues are there: a broker may come back without its data.
-const reconcileEvery = 5 * time.Second
-
-// keepDeclared makes queues and exchanges anew that somebody, or a broker that lost its data, has removed; not while a changed policy is
-// refused, since then a person may be deleting queues for it.
-func (s scalerProcess) keepDeclared(ctx context.Context, c *rabbit.Conn, wanted func() (p *lanes.Policy, all bool)) error {
-	ticker := time.NewTicker(reconcileEvery)
-	defer ticker.Stop()
-	said := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		policy, all := wanted()
-		if leads, err := s.leading(ctx); err != nil || !leads || !all || !c.Up() {
-			continue
-		}
-		look, cancel := context.WithTimeout(ctx, reconcileEvery)
-		known, err := s.known(look, policy.LaneNames())
-		if err == nil {
-			err = rabbit.Declare(look, c, policy, formerLanes(policy, known))
-		}
-		cancel()
-		switch {
-		case ctx.Err() != nil, err == nil && said == "":
-		case err == nil:
-			s.log.Info("the broker's queues and exchanges are as the policy says again")
-			said = ""
-		case err.Error() != said:
-			s.log.Warn("the broker's queues and exchanges can't be checked", "error", err)
-			said = err.Error()
-		}
-	}
-}
-
-// declare makes the broker's queues and exchanges as the policy says, once the broker is there.
-func (s scalerProcess) declare(ctx context.Context, c *rabbit.Conn, policy *lanes.Policy) error {
-	known, err := s.known(ctx, policy.LaneNames())
-	if err != nil {
-		s.log.Warn("can't tell which lanes there were before; those that left the policy are not served until this is known", "error", err)
-	}
-	for said := false; ; {
-		err := rabbit.Declare(ctx, c, policy, formerLanes(policy, known))
-		var mismatch *rabbit.MismatchError
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &mismatch), ctx.Err() != nil:
-			return err
-		case !said:
-			s.log.Warn("declare the queues; trying again until the broker answers", "error", err)
-			said = true
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-// formerLanes is those of known that the policy doesn't have any more.
-func formerLanes(p *lanes.Policy, known []string) []string {
-	var former []string
-	for _, k := range known {
-		if _, ok := p.Lane(k); !ok {
-			former = append(former, k)
-		}
-	}
-	return former
 }
 
 // sweep removes what expired records leave in the ledger's indexes, once a minute.

@@ -23,38 +23,38 @@ func NewBacklog(conn *Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1)}
 }
 
-// Depths is the depth of each of the lanes' queues; a lane without a queue is left out. Only jobs that wait are counted,
+// Depths is the depth of each of the queues; one that isn't there is left out. Only jobs that wait are counted,
 // not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may say 0
 // and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
 //
 // It returns when ctx ends, with an error, also when the connection hangs.
-func (b *Backlog) Depths(ctx context.Context, names []string) (map[string]lanes.Depth, error) {
+func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
 	select {
 	case b.busy <- struct{}{}:
 		defer func() { <-b.busy }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("read the backlog: %w", ctx.Err())
 	}
-	depths := make(map[string]lanes.Depth, len(names))
-	for _, name := range names {
+	depths := make(map[lanes.Queue]lanes.Depth, len(queues))
+	for _, q := range queues {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("read the backlog: %w", ctx.Err())
 		}
-		d, err := b.depth(ctx, name)
+		d, err := b.depth(ctx, q)
 		switch {
 		case err == nil:
-			depths[name] = d
+			depths[q] = d
 		case code(err) == amqp.NotFound: // the channel is gone with it
 		case ctx.Err() != nil:
-			return nil, fmt.Errorf("read the backlog of lane %q: %w (%w)", name, ctx.Err(), err)
+			return nil, fmt.Errorf("read the backlog of lane %q: %w (%w)", q.Lane, ctx.Err(), err)
 		default:
-			return nil, fmt.Errorf("read the backlog of lane %q: %w", name, err)
+			return nil, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err)
 		}
 	}
 	return depths, nil
 }
 
-func (b *Backlog) depth(ctx context.Context, lane string) (lanes.Depth, error) {
+func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, error) {
 	s, err := b.conn.session(ctx)
 	if err != nil {
 		return lanes.Depth{}, err
@@ -65,6 +65,6 @@ func (b *Backlog) depth(ctx context.Context, lane string) (lanes.Depth, error) {
 			return lanes.Depth{}, err
 		}
 	}
-	q, err := b.ch.QueueDeclarePassive(laneQueue(lane), true, false, false, false, nil)
+	q, err := b.ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
 	return lanes.Depth{Ready: q.Messages, Consumers: q.Consumers}, err
 }

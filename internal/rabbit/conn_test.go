@@ -96,14 +96,14 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 	for _, stage := range []string{"while it connects", "while it asks"} {
 		if stage == "while it asks" {
 			way.flow()
-			if _, err := b.Depths(soon(t), []string{"bulk"}); err != nil {
+			if _, err := b.Depths(soon(t), queues("bulk")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		way.stall()
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		began := time.Now()
-		if _, err := b.Depths(ctx, []string{"bulk"}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := b.Depths(ctx, queues("bulk")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v, want DeadlineExceeded", stage, err)
 		}
 		cancel()
@@ -112,7 +112,7 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 		}
 	}
 	way.flow()
-	if _, err := b.Depths(soon(t), []string{"bulk"}); err != nil {
+	if _, err := b.Depths(soon(t), queues("bulk")); err != nil {
 		t.Errorf("once the broker answers again: %v", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // deadLimit is how many dead letters are looked through for one.
@@ -85,7 +87,7 @@ func letter(d amqp.Delivery) DeadLetter {
 	if why := textHeader(d.Headers, headerFirstDeathReason); l.Reason == "" && why != "" {
 		// The safety net: the broker moved it here, not Siren.
 		l.Reason = "broker: " + why
-		l.Lane = strings.TrimPrefix(textHeader(d.Headers, headerFirstDeathQueue), laneQueuePrefix)
+		l.Lane = lanes.ParseQueue(strings.TrimPrefix(textHeader(d.Headers, headerFirstDeathQueue), laneQueuePrefix)).Lane
 	}
 	if l.ID == "" {
 		l.ID = bodyID(d)

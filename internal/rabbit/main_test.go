@@ -96,6 +96,7 @@ func fresh(t testing.TB) *probe {
 	p := newProbe(t, s.URL)
 	for _, lane := range []string{"express", "standard", "bulk", "old"} {
 		p.delete("siren.lane." + lane)
+		p.delete("siren.lane." + lane + ".quorum")
 	}
 	for _, d := range []string{"1s", "5s", "15s", "1m", "5m", "15m"} {
 		p.delete("siren.delay." + d)
@@ -117,9 +118,19 @@ func declared(t testing.TB) *probe {
 
 func declare(t testing.TB, p *lanes.Policy, former ...string) {
 	t.Helper()
-	if err := rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), p, former); err != nil {
+	if err := rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), p, queues(former...)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// queue is the one with that name.
+func queue(name string) lanes.Queue { return lanes.ParseQueue(name) }
+
+func queues(names ...string) (all []lanes.Queue) {
+	for _, name := range names {
+		all = append(all, queue(name))
+	}
+	return all
 }
 
 // soon is a context for what should take a moment.

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // MismatchError is a queue or exchange that exists with another argument than the policy asks for. RabbitMQ fixes
-// arguments when a queue is made, so a person has to choose between the queue and the policy.
+// arguments when a queue is made, so a person has to choose between the queue and the policy. Until then the queue is used as it is.
 type MismatchError struct {
 	Kind     string // queue or exchange
 	Name     string
@@ -31,17 +34,30 @@ func (e *MismatchError) mend() string {
 	if e.Kind == "exchange" {
 		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds (jobs published in between are refused, not lost)", e.Name)
 	}
-	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): the scaler, once it runs, declares it anew within seconds", e.Name)
+	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): the scaler declares it anew within seconds", e.Name)
+	if e.Lane() != "" {
+		drain = fmt.Sprintf("`siren lanes migrate %s --to …` to the other queue type, and delete %s once it is empty", e.Lane(), e.Name)
+	}
 	switch e.Argument {
-	case "x-queue-type", "type":
+	case argType, "type":
 		return fmt.Sprintf("either set broker.queueType: %s in the policy, or %s", e.Is, drain)
-	case "x-consumer-timeout":
-		return fmt.Sprintf("either set broker.consumerTimeout in the policy to match (%s ms), or %s", e.Is, drain)
-	case "x-max-priority":
-		return fmt.Sprintf("either set broker.queueType in the policy to what the queue is, or %s", drain)
+	case argConsumerTimeout:
+		return fmt.Sprintf("lower the lane's maxRuntime or broker.consumerTimeout; or, on RabbitMQ 4.0 or newer, %s", drain)
+	case argDeliveryLimit:
+		return fmt.Sprintf("until then RabbitMQ dead-letters a job that was delivered 20 times over: rabbitmqctl set_policy --apply-to queues --priority 1 "+
+			"siren-deliveries '^siren\\.' '{\"delivery-limit\": -1}'; or %s", drain)
 	default:
 		return drain
 	}
+}
+
+// Lane is the lane whose queue it is, "" for another queue.
+func (e *MismatchError) Lane() string {
+	name, ok := strings.CutPrefix(e.Name, laneQueuePrefix)
+	if !ok {
+		return ""
+	}
+	return lanes.ParseQueue(name).Lane
 }
 
 // inequivalent is how RabbitMQ says it, with the value bare or spelt out:

@@ -43,22 +43,22 @@ type Copied struct {
 	ReadyAt  time.Time // of the copy
 }
 
-// Move takes up to limit waiting jobs out of a lane, oldest first, and does with each what m decides; limit <= 0 means as
+// Move takes up to limit waiting jobs out of a lane's queue, oldest first, and does with each what m decides; limit <= 0 means as
 // many as were ready when it began. What it neither copies nor drops is out of the lane until it returns. conn must publish
 // nothing.
 //
 // moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher, ErrUndeclared
 // for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then goes back by
 // itself, so a crash at any moment leaves two messages of a job at most, and never none.
-func Move(ctx context.Context, conn *Conn, publish *Publisher, from string, limit int, m Mover) (moved int, err error) {
+func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
 	ch, err := conn.channel(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer ch.close() // gives back what nobody acknowledged
-	v := &move{Mover: m, ch: ch, publish: publish, lane: from}
+	v := &move{Mover: m, ch: ch, publish: publish, queue: from}
 	if err := v.all(ctx, limit); err != nil {
-		return v.moved, fmt.Errorf("move jobs out of lane %q: %w", from, err)
+		return v.moved, fmt.Errorf("move jobs out of lane %q: %w", from.Lane, err)
 	}
 	return v.moved, nil
 }
@@ -68,7 +68,7 @@ type move struct {
 	Mover
 	ch      *channel
 	publish *Publisher
-	lane    string
+	queue   lanes.Queue
 	moved   int
 }
 
@@ -101,7 +101,7 @@ func (v *move) all(ctx context.Context, limit int) error {
 // waiting is how many jobs are ready in the lane now.
 func (v *move) waiting() (n int, err error) {
 	err = v.ch.call(func() error {
-		q, err := v.ch.QueueDeclarePassive(laneQueue(v.lane), true, false, false, false, nil)
+		q, err := v.ch.QueueDeclarePassive(queueName(v.queue), true, false, false, false, nil)
 		n = q.Messages
 		return err
 	})
@@ -115,14 +115,14 @@ func (v *move) take(ctx context.Context, n int) ([]arrival, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, found, err := v.ch.get(laneQueue(v.lane))
+		d, found, err := v.ch.get(queueName(v.queue))
 		if err != nil {
 			return nil, undeclared(err)
 		}
 		if !found {
 			break
 		}
-		batch = append(batch, arrival{lane: v.lane, ch: v.ch, Delivery: d})
+		batch = append(batch, arrival{queue: v.queue, ch: v.ch, Delivery: d})
 	}
 	return batch, nil
 }

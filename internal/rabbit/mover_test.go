@@ -82,7 +82,7 @@ func TestMove(t *testing.T) {
 			return nil
 		},
 	}
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, "standard", 0, m)
+	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, m)
 	if err != nil || moved != 34+33+34+33+17+17 {
 		t.Errorf("moved %d, %v", moved, err)
 	}
@@ -113,7 +113,7 @@ func TestMovedCopy(t *testing.T) {
 	})
 	var copies []rabbit.Copied
 	began := time.Now().Truncate(time.Millisecond)
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, "standard", 1, rabbit.Mover{
+	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 1, rabbit.Mover{
 		Decide:    copyAll("bulk"),
 		Confirmed: func(_ context.Context, c []rabbit.Copied) error { copies = c; return nil },
 	})
@@ -152,7 +152,7 @@ func TestMoveLimits(t *testing.T) {
 			probe := declared(t)
 			p := publisher(t, server(t).URL)
 			enqueue(t, p, "bulk", numbered(c.jobs)...)
-			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, "bulk", c.limit, rabbit.Mover{Decide: copyAll("bulk")})
+			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("bulk"), c.limit, rabbit.Mover{Decide: copyAll("bulk")})
 			if moved != c.want || err != nil {
 				t.Errorf("moved %d, %v; want %d", moved, err, c.want)
 			}
@@ -199,7 +199,7 @@ func TestMoveFails(t *testing.T) {
 			probe := declared(t)
 			p := publisher(t, server(t).URL)
 			enqueue(t, p, "standard", numbered(150)...)
-			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, "standard", 0, c.m)
+			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, c.m)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || moved != c.moved {
 				t.Errorf("moved %d, %v; want %d, %v", moved, err, c.moved, c.want)
 			}
@@ -213,7 +213,7 @@ func TestMoveFails(t *testing.T) {
 		fresh(t)
 		conn := open(t, server(t).URL, "move")
 		for _, limit := range []int{0, 1} {
-			if _, err := rabbit.Move(soon(t), conn, nil, "standard", limit, rabbit.Mover{}); !errors.Is(err, rabbit.ErrUndeclared) {
+			if _, err := rabbit.Move(soon(t), conn, nil, queue("standard"), limit, rabbit.Mover{}); !errors.Is(err, rabbit.ErrUndeclared) {
 				t.Errorf("limit %d: %v, want ErrUndeclared", limit, err)
 			}
 		}
@@ -223,7 +223,7 @@ func TestMoveFails(t *testing.T) {
 		p := publisher(t, server(t).URL)
 		enqueue(t, p, "standard", numbered(150)...)
 		ctx, cancel := context.WithCancel(soon(t))
-		moved, err := rabbit.Move(ctx, open(t, server(t).URL, "move"), p, "standard", 0, rabbit.Mover{
+		moved, err := rabbit.Move(ctx, open(t, server(t).URL, "move"), p, queue("standard"), 0, rabbit.Mover{
 			Decide: copyAll("bulk"),
 			Confirmed: func(ctx context.Context, _ []rabbit.Copied) error {
 				cancel()
@@ -245,7 +245,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	p := publisher(t, way.url)
 	p.SetPatience(300 * time.Millisecond)
 	way.refuse(true)
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, "standard", 0, rabbit.Mover{
+	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, rabbit.Mover{
 		Decide:    copyAll("bulk"),
 		Confirmed: func(context.Context, []rabbit.Copied) error { t.Error("told of copies"); return nil },
 	})
@@ -287,7 +287,7 @@ func TestMoveCutInTheMiddle(t *testing.T) {
 			way := newProxy(t, server(t).URL)
 			m := rabbit.Mover{Decide: copyAll("bulk")}
 			c.cut(way, &m)
-			moved, err := rabbit.Move(soon(t), open(t, way.url, "move"), p, "standard", 0, m)
+			moved, err := rabbit.Move(soon(t), open(t, way.url, "move"), p, queue("standard"), 0, m)
 			if err == nil || moved < 100 || moved > 200 {
 				t.Errorf("moved %d, %v", moved, err)
 			}

@@ -224,7 +224,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("closing a blocked connection took %s", took)
 	}
-	if _, err := rabbit.NewBacklog(open(t, server(t).URL, "backlog")).Depths(soon(t), []string{"bulk"}); err != nil {
+	if _, err := rabbit.NewBacklog(open(t, server(t).URL, "backlog")).Depths(soon(t), queues("bulk")); err != nil {
 		t.Errorf("the backlog under an alarm: %v", err)
 	}
 	lift()

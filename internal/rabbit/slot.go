@@ -28,7 +28,7 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 	for ctx.Err() == nil {
 		a, err := s.take(ctx)
 		switch {
-		case err == nil && ctx.Err() == nil && !s.taker.paused(a.lane):
+		case err == nil && ctx.Err() == nil && !s.taker.paused(a.queue.Lane):
 			s.turn++
 			s.backoff.reset()
 			return a.delivery(), nil
@@ -50,10 +50,10 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 // take waits for one job in the order of lanes as it is now; errAgain when that changes.
 func (s *Slot) take(ctx context.Context) (arrival, error) {
 	o := s.taker.order(s.lane, s.turn)
-	if !o.plain || len(o.lanes) == 0 {
+	if !o.plain || len(o.queues) == 0 {
 		s.unsubscribe()
 	}
-	if len(o.lanes) == 0 {
+	if len(o.queues) == 0 {
 		return arrival{}, pending(ctx, o)
 	}
 	if err := s.open(ctx); err != nil {
@@ -62,7 +62,7 @@ func (s *Slot) take(ctx context.Context) (arrival, error) {
 	if o.plain {
 		return s.await(ctx, o)
 	}
-	if a, err := s.sweep(ctx, o.lanes); !errors.Is(err, errEmpty) {
+	if a, err := s.sweep(ctx, o.queues); !errors.Is(err, errEmpty) {
 		return a, err
 	}
 	// Every idle slot looks by itself: with one looking for the whole worker, the broker would hand the second job of a
@@ -70,7 +70,7 @@ func (s *Slot) take(ctx context.Context) (arrival, error) {
 	return s.look(ctx, o)
 }
 
-// pending waits for an order with lanes in it.
+// pending waits for an order with queues in it.
 func pending(ctx context.Context, o order) error {
 	select {
 	case <-o.changed:
@@ -100,27 +100,27 @@ func (s *Slot) open(ctx context.Context) error {
 // errEmpty is a sweep that found nothing.
 var errEmpty = errors.New("no lane has a job")
 
-// sweep takes a job from the first of the lanes that has one.
-func (s *Slot) sweep(ctx context.Context, order []string) (arrival, error) {
-	for _, lane := range order {
+// sweep takes a job from the first of the queues that has one.
+func (s *Slot) sweep(ctx context.Context, queues []lanes.Queue) (arrival, error) {
+	for _, q := range queues {
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		d, found, err := s.ch.get(laneQueue(lane))
+		d, found, err := s.ch.get(queueName(q))
 		if err != nil {
-			return arrival{}, &laneError{lane, err}
+			return arrival{}, &queueError{q, err}
 		}
-		s.taker.fine(lane)
+		s.taker.fine(q)
 		if found {
-			return arrival{lane: lane, ch: s.ch, Delivery: d}, nil
+			return arrival{queue: q, ch: s.ch, Delivery: d}, nil
 		}
 	}
 	return arrival{}, errEmpty
 }
 
-// look subscribes to all lanes until a job comes, keeps the most urgent of what came, and gives back the rest.
+// look subscribes to all queues until a job comes, keeps the most urgent of what came, and gives back the rest.
 func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
-	sub, err := subscribe(s.ch, o.lanes, 0)
+	sub, err := subscribe(s.ch, o.queues, s.priority())
 	if err != nil {
 		return arrival{}, err
 	}
@@ -132,7 +132,7 @@ func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
 	// By the order as it is now: a lane that was shut out meanwhile isn't taken from.
 	best := -1
 	if ctx.Err() == nil {
-		best = mostUrgent(came, s.taker.order(s.lane, s.turn).lanes)
+		best = mostUrgent(came, s.taker.order(s.lane, s.turn).queues)
 	}
 	for i, a := range came {
 		if i != best {
@@ -149,39 +149,43 @@ func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
 	}
 }
 
-// mostUrgent is the index of the arrival whose lane comes first in the order; -1 when there is none.
-func mostUrgent(came []arrival, order []string) int {
-	for _, lane := range order {
-		if i := slices.IndexFunc(came, func(a arrival) bool { return a.lane == lane }); i >= 0 {
+// mostUrgent is the index of the arrival whose queue comes first in the order; -1 when there is none.
+func mostUrgent(came []arrival, order []lanes.Queue) int {
+	for _, q := range order {
+		if i := slices.IndexFunc(came, func(a arrival) bool { return a.queue == q }); i >= 0 {
 			return i
 		}
 	}
 	return -1
 }
 
-// await takes from the plain consumer of the one lane there is, subscribing at need.
+// await takes from the plain consumer of the one queue there is, subscribing at need.
 func (s *Slot) await(ctx context.Context, o order) (arrival, error) {
-	if s.plain != nil && s.plain.lanes[0] != o.lanes[0] {
+	if s.plain != nil && s.plain.queues[0] != o.queues[0] {
 		s.unsubscribe()
 	}
 	if s.plain == nil {
-		priority := 0
-		if s.lane != "" {
-			priority = shoulderPriority
-		}
-		sub, err := subscribe(s.ch, o.lanes, priority)
+		sub, err := subscribe(s.ch, o.queues, s.priority())
 		if err != nil {
 			return arrival{}, err
 		}
-		s.taker.fine(o.lanes[0])
+		s.taker.fine(o.queues[0])
 		s.plain = sub
 	}
 	a, err := s.plain.first(ctx, o)
-	var ended *laneError
+	var ended *queueError
 	if errors.As(err, &ended) {
 		s.plain = nil
 	}
 	return a, err
+}
+
+// priority is the slot's among the consumers of a queue.
+func (s *Slot) priority() int {
+	if s.lane != "" {
+		return shoulderPriority
+	}
+	return 0
 }
 
 // unsubscribe ends the plain consumer and gives back what it was handed.

@@ -17,11 +17,11 @@ const shoulderPriority = -1
 // errAgain is why a wait ended without a job and without trouble: the order of lanes is void.
 var errAgain = errors.New("the order of lanes has changed")
 
-// arrival is a job that the broker has handed over, or the news that it hands over no more of a lane.
+// arrival is a job that the broker has handed over, or the news that it hands over no more of a queue.
 type arrival struct {
-	lane string
-	ch   *channel
-	over bool // the consumer has ended
+	queue lanes.Queue
+	ch    *channel
+	over  bool // the consumer has ended
 	amqp.Delivery
 }
 
@@ -35,50 +35,50 @@ func (a arrival) delivery() lanes.Delivery {
 	job, unknown, err := lanes.Decode(a.Body, a.MessageId)
 	h := parseHeaders(a.Headers)
 	return lanes.Delivery{
-		Job: job, Lane: a.lane, EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt,
+		Job: job, Lane: a.queue.Lane, EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt,
 		Attempt: max(1, h.attempt), Replay: h.replay,
 		Body: a.Body, Unknown: unknown, Err: err,
 		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag, priority: a.Priority},
 	}
 }
 
-// subscription is a slot's consumers, one for each lane, with prefetch 1.
+// subscription is a slot's consumers, one for each queue, with prefetch 1.
 type subscription struct {
 	ch       *channel
-	lanes    []string
+	queues   []lanes.Queue
 	arrivals chan arrival // holds everything that can come at a time, so that nothing blocks on it
 	merging  sync.WaitGroup
 }
 
-// subscribe consumes from the lanes. On an error nothing is left of it: a refusal closes the channel.
-func subscribe(ch *channel, names []string, priority int) (*subscription, error) {
-	s := &subscription{ch: ch, lanes: names, arrivals: make(chan arrival, 2*len(names))}
+// subscribe consumes from the queues. On an error nothing is left of it: a refusal closes the channel.
+func subscribe(ch *channel, queues []lanes.Queue, priority int) (*subscription, error) {
+	s := &subscription{ch: ch, queues: queues, arrivals: make(chan arrival, 2*len(queues))}
 	var args amqp.Table
 	if priority != 0 {
 		args = amqp.Table{"x-priority": int32(priority)}
 	}
-	for _, lane := range names {
+	for _, q := range queues {
 		err := ch.call(func() error {
-			deliveries, err := ch.Consume(laneQueue(lane), lane, false, false, false, false, args)
+			deliveries, err := ch.Consume(queueName(q), q.String(), false, false, false, false, args)
 			if err == nil {
-				s.merging.Go(func() { s.merge(lane, deliveries) })
+				s.merging.Go(func() { s.merge(q, deliveries) })
 			}
 			return err
 		})
 		if err != nil {
 			ch.close()
 			s.merging.Wait()
-			return nil, &laneError{lane, err}
+			return nil, &queueError{q, err}
 		}
 	}
 	return s, nil
 }
 
-func (s *subscription) merge(lane string, deliveries <-chan amqp.Delivery) {
+func (s *subscription) merge(q lanes.Queue, deliveries <-chan amqp.Delivery) {
 	for d := range deliveries {
-		s.arrivals <- arrival{lane: lane, ch: s.ch, Delivery: d}
+		s.arrivals <- arrival{queue: q, ch: s.ch, Delivery: d}
 	}
-	s.arrivals <- arrival{lane: lane, ch: s.ch, over: true}
+	s.arrivals <- arrival{queue: q, ch: s.ch, over: true}
 }
 
 // first waits for a job, until ctx ends or the order is void.
@@ -86,7 +86,7 @@ func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
 	select {
 	case a := <-s.arrivals:
 		if a.over {
-			return arrival{}, &laneError{a.lane, fmt.Errorf("the broker has ended the subscription%s", s.ch.reason())}
+			return arrival{}, &queueError{a.queue, fmt.Errorf("the broker has ended the subscription%s", s.ch.reason())}
 		}
 		return a, nil
 	case <-o.changed:
@@ -100,8 +100,8 @@ func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
 
 // stop cancels the consumers and returns what came meanwhile. Nothing comes after it.
 func (s *subscription) stop() []arrival {
-	for _, tag := range s.lanes {
-		err := s.ch.call(func() error { return s.ch.Cancel(tag, false) })
+	for _, q := range s.queues {
+		err := s.ch.call(func() error { return s.ch.Cancel(q.String(), false) })
 		if err != nil {
 			s.ch.close() // then everything unacknowledged goes back by itself
 			break

@@ -25,10 +25,10 @@ type Taker struct {
 	pause   time.Duration // before a job goes back whose retry or dead letter couldn't be published
 
 	mu        sync.Mutex
-	effective *lanes.Effective     // nil until the first Follow
-	changed   chan struct{}        // closed and replaced at each Follow
-	absent    map[string]time.Time // lanes without a queue, and when to look again
-	said      map[string]string    // what was last complained about, by lane or channel
+	effective *lanes.Effective          // nil until the first Follow
+	changed   chan struct{}             // closed and replaced at each Follow
+	absent    map[lanes.Queue]time.Time // queues that aren't there, and when to look again
+	said      map[lanes.Queue]string    // what was last complained about, by queue; the zero Queue is the channel
 }
 
 // NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
@@ -39,8 +39,8 @@ func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
 		log:     consume.log,
 		pause:   5 * time.Second,
 		changed: make(chan struct{}),
-		absent:  map[string]time.Time{},
-		said:    map[string]string{},
+		absent:  map[lanes.Queue]time.Time{},
+		said:    map[lanes.Queue]string{},
 	}
 }
 
@@ -70,10 +70,10 @@ func (t *Taker) Subscribed() bool {
 	return following && t.conn.Up()
 }
 
-// order is which lanes a slot tries now.
+// order is which queues a slot tries now.
 type order struct {
-	lanes   []string        // most urgent first; without absent ones
-	plain   bool            // one lane and no other: subscribe to it and stay so
+	queues  []lanes.Queue   // of the most urgent lane first; without absent ones
+	plain   bool            // one queue and no other: subscribe to it and stay so
 	changed <-chan struct{} // closed when the order is void
 	again   <-chan time.Time
 }
@@ -85,9 +85,9 @@ func (t *Taker) order(lane string, turn int) order {
 	o := order{changed: t.changed}
 	all := t.served(lane, turn)
 	o.plain = len(all) == 1
-	for _, l := range all {
-		if wait := time.Until(t.absent[l]); wait <= 0 {
-			o.lanes = append(o.lanes, l)
+	for _, q := range all {
+		if wait := time.Until(t.absent[q]); wait <= 0 {
+			o.queues = append(o.queues, q)
 		} else if o.again == nil {
 			o.again = time.After(wait)
 		}
@@ -95,17 +95,20 @@ func (t *Taker) order(lane string, turn int) order {
 	return o
 }
 
-// served is the lanes that a slot takes from at its turn, absent ones too. The caller holds mu.
-func (t *Taker) served(lane string, turn int) []string {
+// served is the queues that a slot takes from at its turn, absent ones too. The caller holds mu.
+func (t *Taker) served(lane string, turn int) (queues []lanes.Queue) {
 	switch {
 	case t.effective == nil:
 		return nil
 	case lane == "":
-		return t.effective.TakeOrder(t.pool, turn)
+		for _, l := range t.effective.TakeOrder(t.pool, turn) {
+			queues = append(queues, t.effective.QueuesOf(l)...)
+		}
+		return queues
 	case t.effective.Policy.Paused(lane):
 		return nil
 	}
-	return []string{lane}
+	return t.effective.QueuesOf(lane)
 }
 
 // paused is whether nobody may take from the lane now.
@@ -115,52 +118,52 @@ func (t *Taker) paused(lane string) bool {
 	return t.effective != nil && t.effective.Policy.Paused(lane)
 }
 
-// laneError is an error about one lane's queue.
-type laneError struct {
-	lane string
-	err  error
+// queueError is an error about one lane's queue.
+type queueError struct {
+	queue lanes.Queue
+	err   error
 }
 
-func (e *laneError) Error() string { return fmt.Sprintf("lane %q: %v", e.lane, e.err) }
-func (e *laneError) Unwrap() error { return e.err }
+func (e *queueError) Error() string { return fmt.Sprintf("lane %q: %v", e.queue.Lane, e.err) }
+func (e *queueError) Unwrap() error { return e.err }
 
 // trouble notes an error that cost a slot its channel, and is whether the slot should pause before its next attempt.
 func (t *Taker) trouble(err error) (pause bool) {
-	var about *laneError
+	var about *queueError
 	if !errors.As(err, &about) {
-		t.complain("", "can't take jobs; trying again and again", err)
+		t.complain(lanes.Queue{}, "can't take jobs; trying again and again", err)
 		return true
 	}
 	if code(err) != amqp.NotFound {
-		t.complain(about.lane, "can't take jobs from a lane; trying again and again", err)
+		t.complain(about.queue, "can't take jobs from a lane; trying again and again", err)
 		return true
 	}
 	t.mu.Lock()
-	t.absent[about.lane] = time.Now().Add(lookAgain)
+	t.absent[about.queue] = time.Now().Add(lookAgain)
 	t.mu.Unlock()
-	t.complain(about.lane, "a lane's queue isn't there: start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
+	t.complain(about.queue, "a lane's queue isn't there: start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
 	return false
 }
 
 // complain warns, the same about the same thing only once.
-func (t *Taker) complain(about, message string, err error) {
+func (t *Taker) complain(about lanes.Queue, message string, err error) {
 	t.mu.Lock()
 	text := err.Error()
 	known := t.said[about] == text
 	t.said[about] = text
 	t.mu.Unlock()
 	if !known {
-		t.log.Warn(message, slog.String("lane", about), slog.Any("error", err))
+		t.log.Warn(message, slog.String("lane", about.Lane), slog.Any("error", err))
 	}
 }
 
 // fine takes complaints back.
-func (t *Taker) fine(lane string) {
+func (t *Taker) fine(q lanes.Queue) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.said) > 0 {
-		delete(t.said, lane)
-		delete(t.said, "")
-		delete(t.absent, lane)
+		delete(t.said, q)
+		delete(t.said, lanes.Queue{})
+		delete(t.absent, q)
 	}
 }

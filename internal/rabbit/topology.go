@@ -26,7 +26,8 @@ const (
 // priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists.
 const priorityLevels = 9
 
-func laneQueue(lane string) string { return laneQueuePrefix + lane }
+// queueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
+func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
 
 // bucket is one delay queue.
 type bucket struct {
@@ -55,34 +56,42 @@ func fitting(wait time.Duration) bucket {
 }
 
 // Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing.
-// former are lanes that left the policy: they stay declared and bound, so that what is in them is still served. It must
-// name a lane that was the default until now, or that lane keeps getting a copy of each job with an unknown routing key.
+// former are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared and bound;
+// those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was the default until now, or
+// that one keeps getting a copy of each job with an unknown routing key.
 //
-// Every queue that exists with other arguments is a *MismatchError; nothing is bound then.
-func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []string) error {
-	t := topology{conn: conn, policy: policy}
-	for _, lane := range append(policy.LaneNames(), former...) {
-		if !slices.Contains(t.lanes, lane) {
-			t.lanes = append(t.lanes, lane)
+// A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in the error. That of an
+// exchange is one as well, but then nothing after it is bound.
+func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []lanes.Queue) error {
+	t := topology{conn: conn, policy: policy, queues: policy.Queues()}
+	for _, q := range former {
+		bound := slices.IndexFunc(t.queues, func(b lanes.Queue) bool { return b.Lane == q.Lane })
+		switch {
+		case bound < 0:
+			t.queues = append(t.queues, q)
+		case t.queues[bound] != q: // two bound to one key would be two copies of each job
+			t.left = append(t.left, q)
 		}
 	}
 	if err := t.open(ctx); err != nil {
 		return err
 	}
 	defer func() { t.ch.close() }()
-	if err := t.queues(ctx); err != nil {
+	odd, err := t.declareQueues(ctx)
+	if err != nil {
 		return fmt.Errorf("declare the queues: %w", err)
 	}
 	if err := t.exchanges(); err != nil {
-		return fmt.Errorf("declare the exchanges: %w", err)
+		return fmt.Errorf("declare the exchanges: %w", errors.Join(err, odd))
 	}
-	return nil
+	return wrap("declare the queues", odd)
 }
 
 type topology struct {
 	conn   *Conn
 	policy *lanes.Policy
-	lanes  []string // the policy's and the former ones
+	queues []lanes.Queue // the policy's, and those of former lanes
+	left   []lanes.Queue // of lanes that use another one now
 	ch     *channel
 	rules  queueRules
 }
@@ -93,61 +102,84 @@ func (t *topology) open(ctx context.Context) error {
 		return err
 	}
 	t.ch = ch
-	t.rules = queueRules{broker: t.policy.Broker, quorumLimits: major(t.ch.session.version()) >= 4}
+	t.rules = queueRules{policy: t.policy, quorumLimits: major(t.ch.session.version()) >= 4}
 	return nil
 }
 
-// queues declares them all, and collects every mismatch before it gives up.
-func (t *topology) queues(ctx context.Context) error {
+// declareQueues declares them all. odd is every mismatch; err is what kept it from going on.
+func (t *topology) declareQueues(ctx context.Context) (odd, err error) {
 	var mismatches []error
-	declare := func(name string, args amqp.Table) error {
+	declare := func(name string, args amqp.Table) {
+		var m *MismatchError
+		if err == nil {
+			m, err = t.declare(ctx, name, args)
+		}
+		if m != nil {
+			mismatches = append(mismatches, m)
+		}
+	}
+	declare(deadQueue, t.rules.plain(t.policy.Broker.QueueType))
+	for _, b := range buckets {
+		declare(b.queue, t.rules.delay())
+	}
+	for _, q := range t.queues {
+		declare(queueName(q), t.rules.lane(q))
+		if m := t.rules.tooLong(q); m != nil {
+			mismatches = append(mismatches, m)
+		}
+	}
+	return errors.Join(mismatches...), err
+}
+
+// declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
+func (t *topology) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
+	for {
 		err := t.ch.call(func() error {
 			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
 			return err
 		})
 		if code(err) != amqp.PreconditionFailed {
-			return wrap("queue "+strconv.Quote(name), err)
+			return nil, wrap("queue "+strconv.Quote(name), err)
 		}
-		mismatches = append(mismatches, mismatch("queue", name, err))
-		return t.open(ctx) // the refusal closed the channel
-	}
-	err := declare(deadQueue, t.rules.plain())
-	for _, b := range buckets {
-		if err == nil {
-			err = declare(b.queue, t.rules.delay())
+		m := mismatch("queue", name, err)
+		if err := t.open(ctx); err != nil { // the refusal closed the channel
+			return m, err
 		}
-	}
-	for _, lane := range t.lanes {
-		if err == nil {
-			err = declare(laneQueue(lane), t.rules.lane())
+		is, err := strconv.ParseInt(m.Is, 10, 64)
+		if want, ok := args[argConsumerTimeout].(int64); !ok || m.Argument != argConsumerTimeout || err != nil || is <= want {
+			return m, nil
 		}
+		args[argConsumerTimeout] = is // the broker names one argument at a time
 	}
-	return errors.Join(append(mismatches, err)...)
 }
 
 func (t *topology) exchanges() error {
 	if err := t.exchange(defaultExchange, amqp.ExchangeFanout, nil); err != nil {
 		return err
 	}
-	// The new default is bound before the old one is unbound: in between, a stray job gets two copies, never none.
-	fallback := t.policy.DefaultLane()
+	// What is new is bound before what was there is unbound: in between, a job may get two copies, never none.
+	fallback := t.policy.QueueOf(t.policy.DefaultLane())
 	if err := t.bind(fallback, "", defaultExchange); err != nil {
 		return err
 	}
-	for _, lane := range t.lanes {
-		if lane == fallback {
+	for _, q := range slices.Concat(t.queues, t.left) {
+		if q == fallback {
 			continue
 		}
-		err := t.ch.call(func() error { return t.ch.QueueUnbind(laneQueue(lane), "", defaultExchange, nil) })
-		if err != nil {
-			return fmt.Errorf("unbind lane %q from %s: %w", lane, defaultExchange, err)
+		if err := t.unbind(q, "", defaultExchange); err != nil {
+			return err
 		}
 	}
 	if err := t.exchange(jobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": defaultExchange}); err != nil {
 		return err
 	}
-	for _, lane := range t.lanes {
-		if err := t.bind(lane, lane, jobsExchange); err != nil {
+	for _, q := range t.queues {
+		if err := t.bind(q, q.Lane, jobsExchange); err != nil {
+			return err
+		}
+	}
+	for _, q := range t.left {
+		if err := t.unbind(q, q.Lane, jobsExchange); err != nil {
 			return err
 		}
 	}
@@ -162,9 +194,15 @@ func (t *topology) exchange(name, kind string, args amqp.Table) error {
 	return wrap("exchange "+strconv.Quote(name), err)
 }
 
-func (t *topology) bind(lane, key, exchange string) error {
-	err := t.ch.call(func() error { return t.ch.QueueBind(laneQueue(lane), key, exchange, false, nil) })
-	return wrap(fmt.Sprintf("bind lane %q to %s", lane, exchange), err)
+func (t *topology) bind(q lanes.Queue, key, exchange string) error {
+	err := t.ch.call(func() error { return t.ch.QueueBind(queueName(q), key, exchange, false, nil) })
+	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
+}
+
+// unbind also succeeds when there is no such binding, or no such queue.
+func (t *topology) unbind(q lanes.Queue, key, exchange string) error {
+	err := t.ch.call(func() error { return t.ch.QueueUnbind(queueName(q), key, exchange, nil) })
+	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }
 
 func wrap(doing string, err error) error {
@@ -174,37 +212,59 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// The arguments of a queue that differ by version and type.
+const (
+	argType            = "x-queue-type"
+	argMaxPriority     = "x-max-priority"
+	argDeliveryLimit   = "x-delivery-limit"
+	argConsumerTimeout = "x-consumer-timeout"
+)
+
 // queueRules are the queue arguments for a policy on a broker.
 type queueRules struct {
-	broker       lanes.Broker
+	policy       *lanes.Policy
 	quorumLimits bool // the broker is 4.0 or newer
 }
 
 // lane is the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters itself.
-func (r queueRules) lane() amqp.Table {
-	args := r.plain()
+func (r queueRules) lane(q lanes.Queue) amqp.Table {
+	args := r.plain(q.Type)
 	args["x-dead-letter-exchange"] = ""
 	args["x-dead-letter-routing-key"] = deadQueue
-	if r.broker.QueueType == lanes.Classic {
-		args["x-max-priority"] = int32(priorityLevels)
+	if q.Type == lanes.Classic {
+		args[argMaxPriority] = int32(priorityLevels)
+	}
+	if _, ok := args[argConsumerTimeout]; ok {
+		args[argConsumerTimeout] = r.policy.ConsumerTimeout(q.Lane).Milliseconds()
 	}
 	return args
 }
 
 // delay is the arguments of a delay queue: one forwarder at a time gets its jobs, the others stand by.
 func (r queueRules) delay() amqp.Table {
-	args := r.plain()
+	args := r.plain(r.policy.Broker.QueueType)
 	args["x-single-active-consumer"] = true
 	return args
 }
 
-func (r queueRules) plain() amqp.Table {
-	args := amqp.Table{"x-queue-type": r.broker.QueueType}
-	if r.broker.QueueType == lanes.Quorum && r.quorumLimits {
-		args["x-delivery-limit"] = int32(-1) // 4.x ends a job after 20 redeliveries; 3.x takes -1 for "at once"
-		args["x-consumer-timeout"] = r.broker.ConsumerTimeout.D().Milliseconds()
+func (r queueRules) plain(queueType string) amqp.Table {
+	args := amqp.Table{argType: queueType}
+	if queueType == lanes.Quorum && r.quorumLimits {
+		args[argDeliveryLimit] = int32(-1) // 4.x ends a job after 20 redeliveries; 3.x takes -1 for "at once"
+		args[argConsumerTimeout] = r.policy.Broker.ConsumerTimeout.D().Milliseconds()
 	}
 	return args
+}
+
+// tooLong is that jobs of a quorum lane run longer than this broker lets a worker hold them.
+func (r queueRules) tooLong(q lanes.Queue) *MismatchError {
+	need, states := r.policy.ConsumerTimeout(q.Lane), r.policy.Broker.ConsumerTimeout.D()
+	if r.quorumLimits || q.Type != lanes.Quorum || need <= states {
+		return nil
+	}
+	return &MismatchError{
+		Kind: "queue", Name: queueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
+	}
 }
 
 // major is the first number of a version such as 3.10.8; 0 when there is none.

@@ -15,24 +15,104 @@ func TestDeclareIsIdempotent(t *testing.T) {
 	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
 		t.Run(queueType, func(t *testing.T) {
 			probe := fresh(t)
-			p := policy(t)
-			p.Broker.QueueType = queueType
+			p := typed(t, queueType)
 			declare(t, p)
 			declare(t, p, "old")
+			for _, q := range p.Queues() {
+				probe.depth("siren.lane." + q.String()) // fails when it isn't there
+			}
 			for _, q := range []string{
-				"siren.lane.express", "siren.lane.standard", "siren.lane.bulk", "siren.lane.old", "siren.dead",
-				"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m",
+				"siren.lane.old", "siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m",
 			} {
-				probe.depth(q) // fails when it isn't there
+				probe.depth(q)
 			}
 			enqueue(t, publisher(t, server(t).URL), "old", "1")
 			if n := probe.ready("siren.lane.old"); n != 1 {
 				t.Errorf("a job for a former lane: %d in its queue, want 1", n)
 			}
-			s := taker(t, server(t).URL).Shared()
+			k := taker(t, server(t).URL)
+			k.Follow(&lanes.Effective{Policy: *p})
+			s := k.Shared()
 			enqueue(t, publisher(t, server(t).URL), "bulk", "2")
 			settle(t, s, next(t, s), ack)
 		})
+	}
+}
+
+// typed is the policy with that type for all queues.
+func typed(t testing.TB, queueType string) *lanes.Policy {
+	t.Helper()
+	p, err := lanes.Parse([]byte(policyText + "broker: {queueType: " + queueType + "}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A lane that changes its queue type gets its jobs in the new queue from then on; what is left in the old one is taken first, and no
+// job gets two messages.
+func TestLaneChangesItsQueueType(t *testing.T) {
+	probe := declared(t)
+	publish := publisher(t, server(t).URL)
+	enqueue(t, publish, "standard", "1", "2")
+	changed := policy(t)
+	changed.Lanes[1].QueueType = lanes.Quorum
+	for range 2 {
+		declare(t, changed, "standard", "express.quorum") // the latter was never there
+	}
+	enqueue(t, publish, "standard", "3")
+	enqueue(t, publish, "no-such-lane", "4") // standard is the default lane
+	if old, now := probe.ready("siren.lane.standard"), probe.ready("siren.lane.standard.quorum"); old != 2 || now != 2 {
+		t.Fatalf("%d jobs in the old queue and %d in the new one, want 2 and 2", old, now)
+	}
+	depths, err := rabbit.NewBacklog(open(t, server(t).URL, "backlog")).Depths(soon(t), queues("standard", "standard.quorum"))
+	if err != nil || depths[queue("standard")].Ready != 2 || depths[queue("standard.quorum")].Ready != 2 {
+		t.Errorf("depths %v, %v", depths, err)
+	}
+	k := taker(t, server(t).URL)
+	k.Follow(&lanes.Effective{Policy: *changed, Former: queues("standard")})
+	s := k.Shared()
+	for _, want := range []string{"1", "2", "3", "4"} {
+		d := next(t, s)
+		if d.Job.ID != want || d.Lane != "standard" {
+			t.Errorf("took job %s of lane %q, want job %s of standard", d.Job.ID, d.Lane, want)
+		}
+		settle(t, s, d, ack)
+	}
+
+	// And back: the new one is the old one then, with what comes to it in its worker's hands.
+	enqueue(t, publish, "standard", "5")
+	d := next(t, s)
+	declare(t, policy(t), "standard.quorum")
+	settle(t, s, d, lanes.Disposition{Action: lanes.Return})
+	enqueue(t, publish, "standard", "6")
+	until(t, "one job is in each queue", func() bool {
+		return probe.ready("siren.lane.standard.quorum") == 1 && probe.ready("siren.lane.standard") == 1
+	})
+}
+
+// A shoulder takes from both queues of its lane, and a lane that left the policy gets each job once, whatever queues it had.
+func TestBothQueuesOfALane(t *testing.T) {
+	probe := declared(t)
+	publish := publisher(t, server(t).URL)
+	enqueue(t, publish, "express", "1")
+	changed := policy(t)
+	changed.Lanes[0].QueueType = lanes.Quorum
+	declare(t, changed, "express", "old", "old.quorum")
+	enqueue(t, publish, "express", "2")
+	enqueue(t, publish, "old", "3")
+	if n := probe.ready("siren.lane.old"); n != 1 {
+		t.Errorf("%d messages of a former lane's job, want 1", n)
+	}
+	k := taker(t, server(t).URL)
+	k.Follow(&lanes.Effective{Policy: *changed, Former: queues("express")})
+	s := k.Shoulder("express")
+	for _, want := range []string{"1", "2"} {
+		d := next(t, s)
+		if d.Job.ID != want {
+			t.Errorf("took job %s, want %s", d.Job.ID, want)
+		}
+		settle(t, s, d, ack)
 	}
 }
 
@@ -76,17 +156,21 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 	queue("siren.dead", amqp.Table{"x-queue-type": "quorum"})
 	err := rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), policy(t), nil)
 	if err == nil {
-		t.Fatal("queues with other arguments were accepted")
+		t.Fatal("nothing is said about queues with other arguments")
 	}
 	for _, want := range []string{
-		`queue "siren.lane.express" exists with x-max-priority 5, but the policy asks for 9; either set broker.queueType`,
+		`queue "siren.lane.express" exists with x-max-priority 5, but the policy asks for 9; `,
 		`queue "siren.dead" exists with x-queue-type quorum, but the policy asks for classic; either set broker.queueType: quorum in the policy`,
-		`queue "siren.lane.bulk" exists with x-dead-letter-exchange none, but the policy asks for ""; let it drain`,
-		`rabbitmqctl delete_queue --if-empty siren.lane.express`,
+		`rabbitmqctl delete_queue --if-empty siren.dead`,
+		`queue "siren.lane.bulk" exists with x-dead-letter-exchange none, but the policy asks for ""; ` + "`siren lanes migrate bulk --to …`",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error doesn't say %q:\n%v", want, err)
 		}
+	}
+	enqueue(t, publisher(t, server(t).URL), "express", "1") // they are used all the same
+	if n := probe.ready("siren.lane.express"); n != 1 {
+		t.Errorf("%d jobs in the queue with other arguments, want 1", n)
 	}
 	var m *rabbit.MismatchError
 	if !errors.As(err, &m) || m.Name != "siren.dead" || m.Argument != "x-queue-type" || m.Is != "quorum" || m.Want != "classic" {
@@ -130,11 +214,11 @@ func TestBacklog(t *testing.T) {
 
 	b := rabbit.NewBacklog(open(t, server(t).URL, "backlog"))
 	for range 2 { // the missing queue costs the channel, but not the next answers
-		depths, err := b.Depths(soon(t), []string{"express", "standard", "bulk"})
+		depths, err := b.Depths(soon(t), queues("express", "standard", "bulk"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(depths) != 2 || depths["bulk"] != (lanes.Depth{Ready: 3}) || depths["express"] != (lanes.Depth{Consumers: 1}) {
+		if len(depths) != 2 || depths[queue("bulk")] != (lanes.Depth{Ready: 3}) || depths[queue("express")] != (lanes.Depth{Consumers: 1}) {
 			t.Errorf("depths %v", depths)
 		}
 	}

@@ -47,17 +47,25 @@ func (b *Board) Policy(ctx context.Context) (lanes.Effective, error) {
 	return e, failed("read the policy in force", err)
 }
 
-// KnownLanes remembers the named lanes and returns all that were ever remembered, sorted: those that left the policy may
-// still hold jobs.
-func (b *Board) KnownLanes(ctx context.Context, names ...string) ([]string, error) {
-	if len(names) > 0 {
-		if err := b.store.client.SAdd(ctx, lanesKey, anys(names)...).Err(); err != nil {
-			return nil, failed("remember the lanes", err)
+// KnownQueues remembers the queues and returns all that were ever remembered, sorted by name: those that the policy doesn't use any more
+// may still hold jobs.
+func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes.Queue, error) {
+	if len(queues) > 0 {
+		names := make([]any, len(queues))
+		for i, q := range queues {
+			names[i] = q.String()
+		}
+		if err := b.store.client.SAdd(ctx, lanesKey, names...).Err(); err != nil {
+			return nil, failed("remember the lanes' queues", err)
 		}
 	}
-	known, err := b.store.client.SMembers(ctx, lanesKey).Result()
-	slices.Sort(known)
-	return known, failed("read the known lanes", err)
+	names, err := b.store.client.SMembers(ctx, lanesKey).Result()
+	slices.Sort(names)
+	known := make([]lanes.Queue, len(names))
+	for i, name := range names {
+		known[i] = lanes.ParseQueue(name)
+	}
+	return known, failed("read the known queues of the lanes", err)
 }
 
 // PutSnapshot replaces the snapshot.

@@ -41,13 +41,12 @@ func TestPolicyRevision(t *testing.T) {
 	publish("after a loss", 42)
 }
 
-func TestKnownLanes(t *testing.T) {
+func TestKnownQueues(t *testing.T) {
 	_, b, _ := freshRoster(t)
-	for _, step := range []struct{ names, want []string }{
-		{nil, []string{}}, {[]string{"standard", "express"}, []string{"express", "standard"}}, {[]string{"bulk"}, []string{"bulk", "express", "standard"}},
-	} {
-		if got, err := b.KnownLanes(t.Context(), step.names...); err != nil || !slices.Equal(got, step.want) {
-			t.Errorf("after %v: %v, %v; want %v", step.names, got, err, step.want)
+	bulk, old := lanes.Queue{Lane: "bulk", Type: lanes.Quorum}, lanes.Queue{Lane: "bulk", Type: lanes.Classic}
+	for _, step := range []struct{ now, want []lanes.Queue }{{nil, []lanes.Queue{}}, {[]lanes.Queue{bulk}, []lanes.Queue{bulk}}, {[]lanes.Queue{old}, []lanes.Queue{old, bulk}}} {
+		if got, err := b.KnownQueues(t.Context(), step.now...); err != nil || !slices.Equal(got, step.want) {
+			t.Errorf("after %v: %v, %v; want %v", step.now, got, err, step.want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ const (
 	policyKey    = "siren:policy"          // hash: revision, content
 	snapshotKey  = "siren:snapshot"        // string: the snapshot
 	plansKey     = "siren:plans"           // stream, capped: plan
-	lanesKey     = "siren:lanes"           // set: every lane that a policy ever had
+	lanesKey     = "siren:lanes"           // set: every queue that a lane ever had
 	leaderKey    = "siren:leader"          // string with a TTL: who leads
 	tuningsKey   = "siren:{tunings}"       // hash: revision, nonce (of the latest change), tuning:<field> → see tunings.go
 	auditKey     = "siren:{tunings}:audit" // stream, capped: entry; its time is the entry's ID

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newLanesMigrate(a *app) *cobra.Command {
+	var to string
+	f := tuneFlags{wait: true}
+	c := &cobra.Command{
+		Use:   "migrate LANE",
+		Short: "Move a lane to the other queue type, while it is in use",
+		Long: `Give a lane a queue of the other type, and move what waits there. Producers and workers go on meanwhile: from one moment on new jobs go to the
+new queue, and what is left in the old one is served before it. Broken off at any moment, no job is lost and none runs twice, and the
+same command goes on.
+
+The type is tuned, until it is removed: write it into the policy file as well (siren tunings export).
+The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
+		Example:           "  siren lanes migrate bulk --to quorum --reason \"three brokers now\"",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: upTo(1, a.completeLanes),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if to != lanes.Classic && to != lanes.Quorum {
+				return exit(exitUsage, fmt.Errorf("--to %q: say classic or quorum%s", to, lanes.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
+			}
+			return a.operate(func(o *operator) error { return o.migrate(cmd.Context(), f, lanes.Queue{Lane: args[0], Type: to}) })
+		},
+	}
+	c.Flags().StringVar(&to, "to", "", "type of the new queue: classic or quorum (required)")
+	c.Flags().StringVar(&f.reason, "reason", "", "why, for the others and the audit log")
+	_ = c.MarkFlagRequired("to")
+	completeFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) error {
+	e, err := o.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	if err := known(e, to.Lane, false); err != nil {
+		return err
+	}
+	if e.Policy.QueueOf(to.Lane) != to {
+		if err := o.retype(ctx, f, e, to); err != nil {
+			return err
+		}
+	}
+	if e, err = o.inForce(ctx); err != nil {
+		return err
+	}
+	if e.Policy.QueueOf(to.Lane) != to {
+		return fmt.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet; the same command goes on once one does", to.Lane, to.Type)
+	}
+	moved := 0
+	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
+		for _, q := range former(to) {
+			for {
+				n, err := rabbit.Move(ctx, take, publish, q, 0, o.copies(to.Lane, &moved))
+				if errors.Is(err, rabbit.ErrUndeclared) {
+					break // the lane never had such a queue
+				}
+				if err != nil {
+					return err
+				}
+				if n == 0 {
+					break
+				}
+			}
+		}
+		return nil
+	})
+	if moved > 0 {
+		o.note(ctx, lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Jobs: moved, Reason: f.reason})
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", plural(moved, "job"))
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there\n", to.Lane, to.Type, plural(moved, "waiting job"))
+	return o.sayLeft(ctx, to)
+}
+
+// former is the other queue that the lane may have.
+func former(q lanes.Queue) []lanes.Queue {
+	both := []lanes.Queue{{Lane: q.Lane, Type: lanes.Classic}, {Lane: q.Lane, Type: lanes.Quorum}}
+	return slices.DeleteFunc(both, func(other lanes.Queue) bool { return other == q })
+}
+
+// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted.
+func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
+	field := lanes.LaneField(to.Lane, "queueType")
+	if e.Written().QueueOf(to.Lane) == to {
+		return o.remove(ctx, f, []string{field})
+	}
+	return o.tune(ctx, f, wishFor(field, to.Type))
+}
+
+// sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they are there again.
+func (o *operator) sayLeft(ctx context.Context, to lanes.Queue) error {
+	workers, now, err := o.roster.Workers(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	running := 0
+	for _, w := range workers {
+		for _, r := range w.Running {
+			if r.Lane == to.Lane && now.Sub(w.At) <= freshFor {
+				running++
+			}
+		}
+	}
+	if running > 0 {
+		fmt.Fprintf(o.out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
+			plural(running, "job"), verb(running, "runs", "run"))
+	}
+	return nil
+}

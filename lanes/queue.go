@@ -1,0 +1,70 @@
+package lanes
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Queue is one lane's queue. A lane has one for each queue type that it ever had; its policy says which of them it uses.
+type Queue struct {
+	Lane string
+	Type string // Classic or Quorum
+}
+
+// quorumMark is what tells a lane's quorum queue from its classic one, by name. No lane's name has a dot.
+const quorumMark = "." + Quorum
+
+// String is the queue's name: the lane's own for a classic queue (bulk), and with the type for a quorum queue (bulk.quorum).
+func (q Queue) String() string {
+	if q.Type == Quorum {
+		return q.Lane + quorumMark
+	}
+	return q.Lane
+}
+
+// ParseQueue is the queue with that name.
+func ParseQueue(name string) Queue {
+	if lane, ok := strings.CutSuffix(name, quorumMark); ok {
+		return Queue{lane, Quorum}
+	}
+	return Queue{name, Classic}
+}
+
+// MarshalText is String, for JSON.
+func (q Queue) MarshalText() ([]byte, error) { return []byte(q.String()), nil }
+
+// UnmarshalText is ParseQueue.
+func (q *Queue) UnmarshalText(text []byte) error {
+	*q = ParseQueue(string(text))
+	if q.Lane == "" {
+		return fmt.Errorf("%q names no queue", text)
+	}
+	return nil
+}
+
+// QueueOf is the queue that the lane uses. One that left the policy has the type that a lane has without saying.
+func (p *Policy) QueueOf(lane string) Queue {
+	l, ok := p.Lane(lane)
+	if !ok || l.QueueType == "" {
+		return Queue{lane, cmp.Or(p.Broker.QueueType, Classic)}
+	}
+	return Queue{lane, l.QueueType}
+}
+
+// Queues is the queues that the lanes use, most urgent first.
+func (p *Policy) Queues() []Queue {
+	queues := make([]Queue, len(p.Lanes))
+	for i, l := range p.Lanes {
+		queues[i] = p.QueueOf(l.Name)
+	}
+	return queues
+}
+
+// ConsumerTimeout is how long a worker may hold a job of the lane before the broker takes it away: broker.consumerTimeout, or as much
+// as the lane's maxRuntime needs. A quorum queue on RabbitMQ 4.0 or newer is given it as an argument.
+func (p *Policy) ConsumerTimeout(lane string) time.Duration {
+	l, _ := p.Lane(lane)
+	return max(p.Broker.ConsumerTimeout.D(), l.MaxRuntime.D()+runtimeMargin)
+}
