@@ -12,6 +12,7 @@ type Delivery struct {
 	EnqueuedAt time.Time // first put into any lane; zero for a foreign job that doesn't say
 	ReadyAt    time.Time // last put into its lane
 	Attempt    int       // 1 for the first; attempts that ended without a fault of the job's are not counted
+	Error      string    // of the attempt before this one, "" for the first
 	Replay     int       // number of this copy of the message, 0 the first; an older one than the record's is superseded
 	Body       []byte    // the wire form as it came
 	Unknown    []string  // top-level fields of the wire form that nobody knows

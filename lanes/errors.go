@@ -16,6 +16,7 @@ const (
 	OverLimit    ErrorKind = "over limit"    // needs more memory, disk or pixels than a slot gives: dead letter at once
 	Transient    ErrorKind = "failed"        // may work next time: retry
 	TimedOut     ErrorKind = "timed out"     // ran into the lane's maxRuntime: retry
+	Expired      ErrorKind = "expired"       // not started by its expiresAt: dead letter at once
 	Interrupted  ErrorKind = "interrupted"   // the worker stopped it: return, at no cost
 )
 
@@ -55,7 +56,7 @@ func KindOf(err error) ErrorKind {
 // Permanent is whether no further attempt can help.
 func (k ErrorKind) Permanent() bool {
 	switch k {
-	case BadInput, NotAllowed, OutputExists, OverLimit:
+	case BadInput, NotAllowed, OutputExists, OverLimit, Expired:
 		return true
 	default:
 		return false

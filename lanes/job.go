@@ -29,7 +29,18 @@ type Job struct {
 	Output    string            `json:"output,omitempty"`
 	Params    json.RawMessage   `json:"params,omitempty"` // an object; the job's kind says which fields
 	Overwrite bool              `json:"overwrite,omitempty"`
+	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead-lettered as expired
+	// DedupKey makes a second job with the same key, within DedupWindow of the first (an hour when it says nothing), that first one. It
+	// is the client that sees to it: a message that is there already is a job.
+	DedupKey    string   `json:"dedupKey,omitempty"`
+	DedupWindow Duration `json:"dedupWindow,omitempty"`
 }
+
+// DefaultDedupWindow is how long a DedupKey is remembered when the job doesn't say.
+const DefaultDedupWindow = time.Hour
+
+// maxDedupKey is the longest DedupKey, in bytes.
+const maxDedupKey = 256
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -93,14 +104,17 @@ func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err err
 		field any
 		must  string
 	}{
-		"version":   {&j.Version, "a whole number"},
-		"id":        {&j.ID, "a text"},
-		"kind":      {&j.Kind, "a text"},
-		"labels":    {&j.Labels, "an object of texts"},
-		"input":     {&j.Input, "a text"},
-		"output":    {&j.Output, "a text"},
-		"params":    {&j.Params, "an object"},
-		"overwrite": {&j.Overwrite, "true or false"},
+		"version":     {&j.Version, "a whole number"},
+		"id":          {&j.ID, "a text"},
+		"kind":        {&j.Kind, "a text"},
+		"labels":      {&j.Labels, "an object of texts"},
+		"input":       {&j.Input, "a text"},
+		"output":      {&j.Output, "a text"},
+		"params":      {&j.Params, "an object"},
+		"overwrite":   {&j.Overwrite, "true or false"},
+		"expiresAt":   {&j.ExpiresAt, "a time, as in 2026-12-24T18:00:00Z"},
+		"dedupKey":    {&j.DedupKey, "a text"},
+		"dedupWindow": {&j.DedupWindow, "a duration, as in 30m"},
 	}
 	for _, name := range sortedKeys(fields) {
 		f, ok := known[name]
@@ -126,6 +140,12 @@ func (j Job) Check() error {
 		return errors.New("kind is missing: what is to be done with the input?")
 	case len(j.Params) > 0 && !isObject(j.Params):
 		return errors.New("params must be a JSON object")
+	case len(j.DedupKey) > maxDedupKey:
+		return fmt.Errorf("dedupKey has %d bytes, over the limit of %d: use a hash of it", len(j.DedupKey), maxDedupKey)
+	case j.DedupWindow < 0:
+		return fmt.Errorf("dedupWindow %s must be above 0", j.DedupWindow)
+	case j.DedupWindow > 0 && j.DedupKey == "":
+		return errors.New("dedupWindow goes with a dedupKey")
 	}
 	return nil
 }

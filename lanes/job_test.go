@@ -131,6 +131,12 @@ func TestEncode(t *testing.T) {
 		},
 		{name: "no id", job: Job{Kind: "probe"}, err: "no id"},
 		{name: "no kind", job: Job{ID: "j"}, err: "kind is missing: what is to be done with the input?"},
+		{name: "a window without a key", job: Job{ID: "j", Kind: "probe", DedupWindow: 1}, err: "dedupWindow goes with a dedupKey"},
+		{name: "a negative window", job: Job{ID: "j", Kind: "probe", DedupKey: "k", DedupWindow: -1}, err: "dedupWindow -1ns must be above 0"},
+		{
+			name: "a long key", job: Job{ID: "j", Kind: "probe", DedupKey: strings.Repeat("k", 257)},
+			err: "dedupKey has 257 bytes, over the limit of 256: use a hash of it",
+		},
 		{name: "params not an object", job: Job{ID: "j", Kind: "probe", Params: []byte("3")}, err: "params must be a JSON object"},
 		{
 			name: "params not JSON", job: Job{ID: "j", Kind: "probe", Params: []byte("{")},
@@ -151,6 +157,7 @@ func TestEncode(t *testing.T) {
 func TestEveryFieldOfAJobIsRead(t *testing.T) {
 	whole := Job{
 		Version: 1, ID: "j", Kind: "k", Labels: map[string]string{"a": "b"}, Input: "i", Output: "o", Params: []byte(`{}`), Overwrite: true,
+		ExpiresAt: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), DedupKey: "d", DedupWindow: Duration(30 * time.Minute),
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Job]()) {
 		if reflect.ValueOf(whole).FieldByIndex(f.Index).IsZero() {

@@ -34,6 +34,8 @@ type Record struct {
 	Output     string            `json:"output,omitempty"`
 	Params     json.RawMessage   `json:"params,omitempty"`
 	Overwrite  bool              `json:"overwrite,omitempty"`
+	ExpiresAt  time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead
+	DedupKey   string            `json:"dedupKey,omitempty"`
 	EnqueuedAt time.Time         `json:"enqueuedAt"`          // first seen
 	ReadyAt    time.Time         `json:"readyAt,omitzero"`    // last put into its lane
 	StartedAt  time.Time         `json:"startedAt,omitzero"`  // first start
@@ -53,7 +55,7 @@ type Record struct {
 
 // Job is the job as its producer wrote it.
 func (r Record) Job() Job {
-	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite}
+	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
 }
 
 // ClaimState is the ledger's answer to a worker that wants to run a delivery.
@@ -76,6 +78,7 @@ type Claim struct {
 	JobID    string
 	Token    int64 // grows with every claim of the job
 	Attempts int   // starts so far, this one included
+	First    bool  // nobody has started the job before, also in an attempt that didn't count
 	Crashes  int   // starts whose worker vanished
 }
 

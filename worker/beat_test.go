@@ -123,7 +123,17 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("no job that was taken over", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.ledger.set("a", func(r *record) { r.state, r.attempts = lanes.Running, 1 })
+			r.ledger.set("a", func(r *record) { r.state, r.attempts, r.started = lanes.Running, 1, true })
+			r.broker.put("standard", "a")
+			r.start()
+			if got := waits(r); len(got) != 0 {
+				t.Errorf("got %v", got)
+			}
+		})
+	})
+	t.Run("no job that was returned", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.ledger.set("a", func(r *record) { r.state, r.started = lanes.Queued, true })
 			r.broker.put("standard", "a")
 			r.start()
 			if got := waits(r); len(got) != 0 {

@@ -32,14 +32,14 @@ func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder 
 // that the message bears may be that of a job that is well.
 func (w *Worker) bury(work context.Context, d lanes.Delivery) (lanes.Delivery, lanes.Disposition) {
 	disp := malformed(d)
-	d.Job.ID = lanes.NewID(time.Now())
+	d.Job.ID = lanes.NewID(w.o.Now())
 	ctx := context.WithoutCancel(work)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, 1)
 	if err != nil {
 		w.o.Log.Warn("record a message that is no job", "job", d.Job.ID, "error", err)
 		return d, disp
 	}
-	_ = w.close(ctx, claim, outcome(disp, time.Now()))
+	_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
 	return d, disp
 }
 
@@ -49,19 +49,25 @@ func (w *Worker) attempt(work context.Context, d lanes.Delivery) lanes.Dispositi
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, w.lane(d.Lane).MaxCrashes)
 	if err != nil { // storage decides, the ledger only saves work
 		w.o.Log.Warn("claim the job: it runs without", "job", d.Job.ID, "error", err)
-		claim = lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: d.Attempt}
+		claim = lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: d.Attempt, First: d.Attempt <= 1}
 	}
+	var disp lanes.Disposition
 	switch claim.State {
-	case lanes.Granted:
-		return w.run(work, d, claim)
 	case lanes.Unclaimed:
 		w.o.Metrics.unclaimed.Inc()
-		return w.run(work, d, claim)
+		fallthrough
+	case lanes.Granted:
+		expired := late(d.Job, claim, w.o.Now())
+		if expired == nil {
+			return w.run(work, d, claim)
+		}
+		disp = Settle(expired, false, d.Attempt, w.lane(d.Lane).Retry)
+	case lanes.Poison:
+		disp = refusal(claim)
+	default:
+		return refusal(claim)
 	}
-	disp := refusal(claim)
-	if claim.State == lanes.Poison {
-		_ = w.close(ctx, claim, outcome(disp, time.Now()))
-	}
+	_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
 	return disp
 }
 
@@ -98,7 +104,7 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 		disp.After = time.Duration(float64(disp.After) * (0.75 + 0.5*rand.Float64()))
 	}
 	w.ended(d, disp, err, took)
-	o := outcome(disp, time.Now())
+	o := outcome(disp, w.o.Now())
 	o.Outputs, o.Service = result.Outputs, took
 	if gone := w.conclude(ctx, claim, said, err, o); gone != nil {
 		log.Info("stopped", "error", gone)
@@ -137,7 +143,7 @@ func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *p
 	}
 	attempt := strconv.FormatInt(claim.Token, 10)
 	if claim.State == lanes.Unclaimed {
-		attempt = "u" + lanes.NewID(time.Now())
+		attempt = "u" + lanes.NewID(w.o.Now())
 	}
 	task := lanes.Task{Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage, Report: p.set}
 	if said != nil {

@@ -225,6 +225,55 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 	})
 }
 
+// A job that wasn't started in time is dead, and never run; one that was goes on as often as it takes.
+func TestExpiry(t *testing.T) {
+	put := func(r *rig, id string, in time.Duration) {
+		r.broker.add(lanes.Delivery{Job: lanes.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard", Attempt: 1, ReadyAt: time.Now()})
+	}
+	t.Run("too late", func(t *testing.T) {
+		for _, away := range []bool{false, true} {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.ledger.away = away
+				put(r, "a", 0)
+				r.start()
+				r.at(time.Second)
+				s := r.broker.settles("a")
+				if len(s) != 1 || s[0].disp.Action != lanes.DeadLetter || s[0].disp.Reason != "expired" || r.count("handle a") > 0 {
+					t.Fatalf("settled %v, handled %d times", s, r.count("handle a"))
+				}
+				if want := "it was to start by 2000-01-01T00:00:00Z (expiresAt), and a slot was free for it only at 2000-01-01T00:00:00Z"; s[0].disp.Error != want {
+					t.Errorf("error %q", s[0].disp.Error)
+				}
+				if got := r.ledger.record("a"); !away && (got.state != lanes.Dead || got.outcome.Reason != "expired") {
+					t.Errorf("record %+v", got)
+				}
+			})
+		}
+	})
+	t.Run("in time, and then retried", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.handler.will("a", fails(2*time.Second, lanes.Transient))
+			put(r, "a", time.Second)
+			r.start()
+			r.at(2 * time.Minute)
+			if n := r.count("handle a"); n != 3 {
+				t.Errorf("handled %d times, want 3", n)
+			}
+		})
+	})
+	t.Run("by the clock of the fleet", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.o.Now = func() time.Time { return time.Now().Add(time.Hour) }
+			put(r, "a", time.Minute)
+			r.start()
+			r.at(time.Second)
+			if n := r.count("handle a"); n > 0 {
+				t.Errorf("handled %d times", n)
+			}
+		})
+	})
+}
+
 // A settle that fails brings the job again. Nothing may then run twice, and nothing be forgotten.
 func TestSettleFails(t *testing.T) {
 	once := func(action lanes.Action) func(lanes.Delivery, lanes.Disposition) error {

@@ -28,6 +28,7 @@ type record struct {
 	state    lanes.State
 	token    int64
 	attempts int
+	started  bool // ever
 	crashes  int
 	replay   int
 	worker   string
@@ -53,6 +54,11 @@ func (l *ledger) Claim(_ context.Context, d lanes.Delivery, worker string, maxCr
 	c := lanes.Claim{JobID: d.Job.ID}
 	if l.claimErr != nil {
 		return c, l.claimErr
+	}
+	if r := l.records[d.Job.ID]; l.away || l.odd == lanes.Unclaimed {
+		c.First = d.Attempt <= 1
+	} else {
+		c.First = r == nil || !r.started
 	}
 	c.State = l.odd
 	if c.State == "" {
@@ -93,6 +99,7 @@ func (l *ledger) claim(d lanes.Delivery, worker string, maxCrashes int) lanes.Cl
 	r.state, r.worker, r.until = lanes.Running, worker, time.Now().Add(l.lease)
 	r.token++
 	r.attempts++
+	r.started = true
 	return lanes.Granted
 }
 

@@ -32,7 +32,7 @@ func (w *Worker) newRunLog(c lanes.Claim) *runLog {
 	if w.o.Logs == nil {
 		return nil
 	}
-	now := time.Now().UTC().Format(time.RFC3339)
+	now := w.o.Now().UTC().Format(time.RFC3339)
 	return &runLog{job: c.JobID, head: fmt.Sprintf("attempt %d on %s, %s\n", c.Attempts, w.o.Name, now), fresh: true}
 }
 

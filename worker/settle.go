@@ -43,6 +43,15 @@ func Settle(err error, stopped bool, attempt int, r lanes.Retries) lanes.Disposi
 	}
 }
 
+// late is the error of a job that nobody has started by the time that it says, nil for any other.
+func late(j lanes.Job, c lanes.Claim, now time.Time) error {
+	if !c.First || j.ExpiresAt.IsZero() || now.Before(j.ExpiresAt) {
+		return nil
+	}
+	return lanes.Fail(lanes.Expired, fmt.Errorf("it was to start by %s (expiresAt), and a slot was free for it only at %s",
+		j.ExpiresAt.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)))
+}
+
 // claimGone is whether err says that the job is no longer this worker's: then its record isn't, either.
 func claimGone(err error) bool {
 	return errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled)

@@ -12,18 +12,19 @@ import (
 
 // tally counts what this worker runs and has run, for its heartbeat.
 type tally struct {
+	now   func() time.Time
 	mu    sync.Mutex
 	slots map[*lanes.Run]struct{}
 	lanes map[string]lanes.LaneWork
 }
 
-func newTally() *tally {
-	return &tally{slots: map[*lanes.Run]struct{}{}, lanes: map[string]lanes.LaneWork{}}
+func newTally(now func() time.Time) *tally {
+	return &tally{now: now, slots: map[*lanes.Run]struct{}{}, lanes: map[string]lanes.LaneWork{}}
 }
 
 // occupy notes that a slot has a job, from taking to settling it; free notes the end of that.
 func (t *tally) occupy(d lanes.Delivery, shoulder bool) (free func()) {
-	r := &lanes.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: time.Now()}
+	r := &lanes.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: t.now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.slots[r] = struct{}{}
@@ -42,7 +43,7 @@ func (t *tally) start(d lanes.Delivery, first bool) {
 			return
 		}
 		l.First++
-		l.Waits = append(l.Waits, d.Wait(time.Now()).Milliseconds())
+		l.Waits = append(l.Waits, d.Wait(t.now()).Milliseconds())
 		l.Waits = l.Waits[max(0, len(l.Waits)-lanes.RecentWaits):]
 		if d.ReadyAt.After(l.LastReady) {
 			l.LastReady = d.ReadyAt
@@ -85,11 +86,11 @@ func (t *tally) report(hb *lanes.Heartbeat) {
 // started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody said
 // when the job was ready.
 func (w *Worker) started(d lanes.Delivery, c lanes.Claim) {
-	first := d.Attempt <= 1 && c.Attempts <= 1 && !d.ReadyAt.IsZero()
+	first := c.First && !d.ReadyAt.IsZero()
 	w.tally.start(d, first)
 	w.o.Metrics.started.WithLabelValues(d.Lane).Inc()
 	if first {
-		w.o.Metrics.wait.WithLabelValues(d.Lane).Observe(d.Wait(time.Now()).Seconds())
+		w.o.Metrics.wait.WithLabelValues(d.Lane).Observe(d.Wait(w.o.Now()).Seconds())
 	}
 }
 

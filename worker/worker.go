@@ -65,6 +65,7 @@ type Options struct {
 	Slot     lanes.SlotLimits       // what one running job may use, whatever a newer policy says; zero: what Policy says now
 	Threads  int                    // worker threads that one job's media programs may use; 0: no limit
 	NiceOff  bool                   // benchmarks only: lower lanes don't pull over
+	Now      func() time.Time       // the clock that others' times are compared by; nil: this machine's
 	Log      *slog.Logger           // nil: nothing is logged
 	Metrics  *Metrics               // nil: nothing is measured
 }
@@ -90,11 +91,14 @@ func New(o Options) *Worker {
 	if o.Online == nil {
 		o.Online = func() bool { return true }
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Slot == (lanes.SlotLimits{}) {
 		pool, _ := o.Policy.Policy.Pool(o.Pool)
 		o.Slot = pool.Slot
 	}
-	w := &Worker{o: o, tally: newTally()}
+	w := &Worker{o: o, tally: newTally(o.Now)}
 	w.policy.Store(o.Policy)
 	return w
 }
@@ -112,7 +116,7 @@ func (w *Worker) Run(take, work context.Context) error {
 	defer stopWork(nil)
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(work))
 	defer stopBeating()
-	w.gate, w.began = newGate(take, len(w.o.Shared)+len(w.o.Shoulder)), time.Now()
+	w.gate, w.began = newGate(take, len(w.o.Shared)+len(w.o.Shoulder)), w.o.Now()
 
 	var slots, background sync.WaitGroup
 	background.Go(func() { w.beat(beating, stopTaking) })

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -68,22 +71,38 @@ func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }
 
 // broker opens a connection to RabbitMQ, named for what it is for.
 func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
+	return a.brokerBy(nil, name, log)
+}
+
+// brokerBy is broker by another clock than this machine's.
+func (a *app) brokerBy(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	return e.broker(name, log)
+	return e.broker(now, name, log)
 }
 
-// broker opens a connection to RabbitMQ, named for what it is for.
-func (e endpoints) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
-	c, err := rabbit.Open(rabbit.Options{URL: e.amqp.url, Name: name, Log: log, Renew: e.amqp.renewal(), TLS: e.amqp.settings()})
+// broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
+func (e endpoints) broker(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
+	c, err := rabbit.Open(rabbit.Options{URL: e.amqp.url, Name: name, Log: log, Renew: e.amqp.renewal(), TLS: e.amqp.settings(), Now: now})
 	return c, exit(exitUsage, err)
 }
 
+// clockVariable shifts the clock of a process, as in 45m or -1h. For tests: nobody else sets it.
+const clockVariable = "SIREN_TEST_CLOCK_OFFSET"
+
 // store opens Redis.
 func (e endpoints) store(log *slog.Logger) (*redis.Store, error) {
-	s, err := redis.Open(e.redis.url, log, redis.WithRenew(e.redis.renewal()), redis.WithTLS(e.redis.settings()))
+	options := []redis.Option{redis.WithRenew(e.redis.renewal()), redis.WithTLS(e.redis.settings())}
+	if text := os.Getenv(clockVariable); text != "" {
+		offset, err := time.ParseDuration(text)
+		if err != nil {
+			return nil, exit(exitUsage, fmt.Errorf("%s: %w", clockVariable, err))
+		}
+		options = append(options, redis.WithClock(func() time.Time { return time.Now().Add(offset) }))
+	}
+	s, err := redis.Open(e.redis.url, log, options...)
 	return s, exit(exitUsage, err)
 }
 

@@ -68,7 +68,7 @@ func TestWhereEndpointsAre(t *testing.T) {
 			if err != nil || e.amqp.url != c.amqp || e.redis.url != c.redis {
 				t.Errorf("%q, %q, %v; want %q, %q", e.amqp.url, e.redis.url, err, c.amqp, c.redis)
 			}
-			if _, err := e.broker("test", slog.New(slog.DiscardHandler)); err != nil {
+			if _, err := e.broker(nil, "test", slog.New(slog.DiscardHandler)); err != nil {
 				t.Error(err)
 			}
 		})

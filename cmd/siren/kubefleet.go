@@ -82,7 +82,7 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger)
 	return scalerProcess{
 		name: name, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
 		leading: leader.Leading, known: memory.known, state: memory.state,
-		broker: func(name string) (*rabbit.Conn, error) { return a.broker(name, log) },
+		broker: func(name string) (*rabbit.Conn, error) { return a.brokerBy(store.Now, name, log) },
 		listen: f.listen, log: log,
 	}.run(ctx)
 }

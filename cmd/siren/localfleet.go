@@ -47,7 +47,7 @@ func runFleet(ctx context.Context, f fleet) error {
 	err = scalerProcess{
 		name: election.name, policy: f.policy, store: store, board: board, fleet: workers, leading: election.leading,
 		known:  (&queueMemory{board: board}).known,
-		broker: func(name string) (*rabbit.Conn, error) { return f.at.broker(name, f.log) },
+		broker: func(name string) (*rabbit.Conn, error) { return f.at.broker(store.Now, name, f.log) },
 		listen: f.listen, log: f.log,
 	}.run(ctx)
 	election.resign(ctx)

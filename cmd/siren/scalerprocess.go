@@ -53,6 +53,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		defer stopServer(server)
 		s.log.Info("metrics and probes", "address", server.Addr)
 	}
+	s.store.FollowClock(ctx)
 	tunings := redis.NewTunings(s.store, s.log)
 	keeper := &tuningKeeper{store: tunings, state: s.state, log: s.log}
 	t := &declarer{conn: conns["topology"], known: s.known, log: s.log}

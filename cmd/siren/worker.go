@@ -95,12 +95,12 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 		return err
 	}
 	defer store.Close()
-	consume, err := a.broker("worker "+f.name, log)
+	consume, err := a.brokerBy(store.Now, "worker "+f.name, log)
 	if err != nil {
 		return err
 	}
 	defer consume.Close()
-	publish, err := a.broker("worker "+f.name+" (publish)", log)
+	publish, err := a.brokerBy(store.Now, "worker "+f.name+" (publish)", log)
 	if err != nil {
 		return err
 	}
@@ -119,6 +119,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	if err != nil || policy == nil { // told to stop before it began
 		return err
 	}
+	store.FollowClock(ctx)
 	ledger := redis.NewLedger(store, log)
 	ledger.SetPolicy(&policy.Policy)
 	handler, err := media.New(media.Options{Scratch: f.scratch, S3: os.Getenv("SIREN_S3"), Log: log})
@@ -136,7 +137,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 			taker.Follow(e)
 			ledger.SetPolicy(&e.Policy)
 		},
-		Logs: ledger, Log: log, Metrics: worker.NewMetrics(registry),
+		Logs: ledger, Now: store.Now, Log: log, Metrics: worker.NewMetrics(registry),
 	})
 	work, stopWork := untilSecondSignal(ctx)
 	defer stopWork()

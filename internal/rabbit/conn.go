@@ -32,6 +32,8 @@ type Options struct {
 	// TLS is asked before every dial for the CAs to trust and the certificate to show, and its error is treated alike. The
 	// URL must be amqps:// then. nil: amqps:// trusts the CAs of the system and shows no certificate.
 	TLS func() (*tls.Config, error)
+	// Now is the clock that the times in headers are from and are read by; nil: this machine's.
+	Now func() time.Time
 }
 
 // Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
@@ -57,6 +59,9 @@ type Conn struct {
 func Open(o Options) (*Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	c := &Conn{
 		options: o,

@@ -25,7 +25,7 @@ const (
 //
 // A job is published to its lane with confirm and then acknowledged, so a crash doubles it at most. A job that says no
 // lane, or one that isn't there any more, goes to the default lane; one that says no time is due. A job whose time is
-// farther off than its queue reaches goes round again.
+// farther off than the last queue reaches goes round again.
 //
 // consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
 func Forward(ctx context.Context, consume *Conn, publish *Publisher) error {
@@ -126,13 +126,16 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 	}
 }
 
-// hold keeps the job until it is due, but no longer than its queue reaches.
+// hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
+// a machine that may be wrong. Only what is in the last queue may go round again.
 func (f *forwarder) hold(d amqp.Delivery) {
 	now := time.Now()
 	j := &heldJob{Delivery: d, headers: parseHeaders(d.Headers), since: now, next: now}
-	for _, b := range buckets {
-		if b.queue == d.ConsumerTag && j.dueAt.After(now) {
-			j.next = now.Add(min(j.dueAt.Sub(now), b.reach))
+	wait := j.dueAt.Sub(f.conn.options.Now())
+	for i, b := range buckets {
+		if b.queue == d.ConsumerTag && wait > 0 {
+			j.next = now.Add(min(wait, b.reach))
+			j.again = wait > b.reach && i == len(buckets)-1
 		}
 	}
 	heap.Push(&f.held, j)
@@ -146,7 +149,7 @@ func (f *forwarder) release(ctx context.Context) {
 	for len(f.held) > 0 && len(jobs) < forwardBatch && !f.held[0].next.After(now) {
 		j := heap.Pop(&f.held).(*heldJob)
 		jobs = append(jobs, j)
-		messages = append(messages, newOutgoing(j.message(now)))
+		messages = append(messages, newOutgoing(j.message(f.conn.options.Now())))
 	}
 	f.publish.publish(ctx, messages)
 	failed := 0
@@ -181,11 +184,12 @@ type heldJob struct {
 	headers
 	since time.Time // in hand
 	next  time.Time // when to do something about it
+	again bool      // it isn't due then, but goes round again
 }
 
 // message is the job's next step: back to its lane, or another round when it isn't due yet.
 func (j *heldJob) message(now time.Time) message {
-	if wait := j.dueAt.Sub(now); wait > 0 {
+	if wait := j.dueAt.Sub(now); j.again && wait > 0 {
 		m := newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers)
 		m.Priority = j.Priority
 		return m

@@ -64,19 +64,30 @@ func TestForwarderOddHeadersGoToTheDefaultLane(t *testing.T) {
 	until(t, "all are in the default lane", func() bool { return probe.ready("siren.lane.standard") == 3 })
 }
 
-// A job that is due later than its queue reaches goes round again, through the queue that fits the rest.
+// A job that is due later than the last queue reaches goes round again.
 func TestForwarderGoesRoundAgain(t *testing.T) {
 	probe := declared(t)
+	was := rabbit.SetLongestDelay(time.Second)
+	t.Cleanup(func() { rabbit.SetLongestDelay(was) })
 	due := time.Now().Add(1700 * time.Millisecond)
-	probe.delay("siren.delay.1s", "far", amqp.Table{"lane": "bulk", "dueAt": due.UnixMilli(), "attempt": int64(2)})
+	probe.delay("siren.delay.15m", "far", amqp.Table{"lane": "bulk", "dueAt": due.UnixMilli(), "attempt": int64(2), "error": "it went wrong"})
 	forward(t)
 	until(t, "it is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
 	if early := time.Until(due); early > time.Millisecond {
 		t.Errorf("came %s too early", early)
 	}
-	if d := probe.take("siren.lane.bulk"); d.Headers["attempt"] != int64(2) {
+	if d := probe.take("siren.lane.bulk"); d.Headers["attempt"] != int64(2) || d.Headers["error"] != "it went wrong" {
 		t.Errorf("came back with headers %v", d.Headers)
 	}
+}
+
+// A worker whose clock is an hour ahead, or behind, holds its jobs up no longer than it meant to.
+func TestForwarderDoubtsClocks(t *testing.T) {
+	probe := declared(t)
+	probe.delay("siren.delay.1s", "ahead", amqp.Table{"lane": "bulk", "dueAt": inAWhile(time.Hour)})
+	probe.delay("siren.delay.1s", "behind", amqp.Table{"lane": "bulk", "dueAt": inAWhile(-time.Hour)})
+	forward(t)
+	until(t, "both are back", func() bool { return probe.ready("siren.lane.bulk") == 2 })
 }
 
 // Cut off while it holds jobs, a forwarder loses none; and it doubles none that it hadn't published.

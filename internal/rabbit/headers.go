@@ -20,7 +20,7 @@ const (
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
 	headerReason     = "reason"     // dead jobs: why, in a few fixed words
-	headerError      = "error"      // dead and delayed jobs: what happened, for a person
+	headerError      = "error"      // what happened last, for a person
 	headerAttempts   = "attempts"   // dead jobs: how many there were
 	headerDeadAt     = "deadAt"     // dead jobs: since when
 )

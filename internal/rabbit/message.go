@@ -80,7 +80,7 @@ func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 // Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
 func ready(from amqp.Delivery, h headers, now time.Time) message {
 	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
-		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay,
+		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay, error: h.error,
 	})
 	m.Priority = from.Priority
 	return m

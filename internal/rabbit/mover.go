@@ -159,7 +159,7 @@ func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 
 // replace publishes the copies, tells of those that are confirmed, and acknowledges the originals of these.
 func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied) error {
-	now := time.Now()
+	now := v.publish.conn.options.Now()
 	messages := make([]*outgoing, len(copies))
 	for i, c := range copies {
 		copies[i].ReadyAt = now

@@ -61,7 +61,7 @@ func (p *Publisher) EnqueueBatch(ctx context.Context, entries []Entry) []error {
 	errs := make([]error, len(entries))
 	all := make([]*outgoing, 0, len(entries))
 	at := make([]int, 0, len(entries))
-	now := time.Now()
+	now := p.conn.options.Now()
 	for i, e := range entries {
 		m, err := e.message(now)
 		if err != nil {

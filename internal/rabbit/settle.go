@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -46,9 +45,9 @@ func (s *Slot) settle(ctx context.Context, r *receipt, d lanes.Delivery, disp la
 	case lanes.Return:
 		return r.giveBack()
 	case lanes.Retry:
-		return s.move(ctx, r, delayed(d, disp, time.Now()))
+		return s.move(ctx, r, delayed(d, disp, s.taker.conn.options.Now()))
 	case lanes.DeadLetter:
-		return s.move(ctx, r, dead(d, disp, time.Now()))
+		return s.move(ctx, r, dead(d, disp, s.taker.conn.options.Now()))
 	default:
 		return errors.New("no such disposition")
 	}

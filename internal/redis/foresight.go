@@ -68,7 +68,7 @@ func (b *Board) Ask(ctx context.Context, w lanes.WhatIf) (lanes.Foresight, error
 // ask puts a question where the leader looks, once however often it is asked, and has it look now.
 func (b *Board) ask(ctx context.Context, question string) error {
 	_, err := b.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		p.ZAdd(ctx, questionsKey, goredis.Z{Score: float64(millis(time.Now())), Member: question})
+		p.ZAdd(ctx, questionsKey, goredis.Z{Score: float64(millis(b.store.Now())), Member: question})
 		p.PExpire(ctx, questionsKey, questionKeep)
 		p.Publish(ctx, tunedChannel, "asked")
 		return nil

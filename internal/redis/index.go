@@ -51,7 +51,7 @@ func (l *Ledger) reindex(ctx context.Context, c change) {
 	case lanes.Retrying:
 		p.ZAdd(ctx, retryingKey(c.was.lane), goredis.Z{Score: float64(millis(c.next)), Member: c.id})
 	case lanes.Dead:
-		p.ZAdd(ctx, deadKey, goredis.Z{Score: float64(millis(time.Now())), Member: c.id})
+		p.ZAdd(ctx, deadKey, goredis.Z{Score: float64(millis(l.store.Now())), Member: c.id})
 	}
 	if p.Len() == 0 {
 		return
@@ -158,7 +158,7 @@ func (l *Ledger) Sweep(ctx context.Context) (int, error) {
 }
 
 func (l *Ledger) sweep(ctx context.Context, key string) (removed int, err error) {
-	oldest := strconv.FormatInt(time.Now().UnixMilli()-l.keep(), 10)
+	oldest := strconv.FormatInt(l.store.Now().UnixMilli()-l.keep(), 10)
 	kept := l.swept[key]
 	for looked := 0; looked < sweepSize; looked += scanSize {
 		ids, err := l.store.client.ZRangeByScore(ctx, key, &goredis.ZRangeBy{Min: "-inf", Max: oldest, Offset: kept, Count: scanSize}).Result()

@@ -81,7 +81,7 @@ func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, 
 func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) ([]bool, error) {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	index := make([]goredis.Z, len(jobs))
-	now := time.Now()
+	now := l.store.Now()
 	for i, d := range jobs {
 		keys[i], args[i] = jobKey(d.Job.ID), append(newFields(d, now), "nth", before+i)
 		index[i] = goredis.Z{Score: float64(millis(firstSeen(d, now))), Member: d.Job.ID}
@@ -115,7 +115,7 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 // maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away: the job runs, and storage
 // decides. An error means that this record is broken, or is ctx's.
 func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
-	claim, now := lanes.Claim{JobID: d.Job.ID}, time.Now()
+	claim, now := lanes.Claim{JobID: d.Job.ID}, l.store.Now()
 	args := append([]any{
 		movesChannel(d.Job.ID), rand.Text(), worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt),
 	}, newFields(d, now)...)
@@ -127,6 +127,7 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 		}
 		claim.State = lanes.ClaimState(r[0].(string))
 		claim.Token, claim.Attempts, claim.Crashes = r[1].(int64), int(r[2].(int64)), int(r[3].(int64))
+		claim.First = r[6].(int64) == 1
 		was = before{lanes.State(r[4].(string)), r[5].(string)}
 		return nil
 	})
@@ -134,7 +135,7 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	case errors.Is(err, lanes.ErrAway):
 		l.away.unclaimed.Add(1)
 		l.remember(d)
-		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt)}, nil
+		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
 	case err != nil:
 		return lanes.Claim{}, err
 	case claim.State == lanes.Granted:
@@ -235,7 +236,7 @@ func (l *Ledger) running(id string) lanes.Delivery {
 // adopt makes the record of a job anew that runs here while Redis knows nothing of it. With a claim the record says
 // running, with the claim's token, so that it goes on counting; the caller renews or closes it next.
 func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) error {
-	now := time.Now()
+	now := l.store.Now()
 	fields := newFields(d, now)
 	if c.State == lanes.Granted {
 		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)

@@ -37,8 +37,17 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 	if d.Job.Overwrite {
 		fields = append(fields, "overwrite", 1)
 	}
+	if !d.Job.ExpiresAt.IsZero() {
+		fields = append(fields, "expires", millis(d.Job.ExpiresAt))
+	}
+	if d.Job.DedupKey != "" {
+		fields = append(fields, "dedup", d.Job.DedupKey)
+	}
 	if !d.ReadyAt.IsZero() {
 		fields = append(fields, "ready", millis(d.ReadyAt))
+	}
+	if d.Error != "" {
+		fields = append(fields, "error", clip(d.Error))
 	}
 	return fields
 }
@@ -60,7 +69,7 @@ func recordOf(id string, h map[string]string) lanes.Record {
 	r := lanes.Record{
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
 		Overwrite: h["overwrite"] != "", EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
-		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]),
+		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
 		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
 		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: h["error"],

@@ -40,11 +40,17 @@ func WithTLS(settings func() (*tls.Config, error)) Option {
 	return func(r *remote) { r.tls = settings }
 }
 
+// WithClock has the store take the time from another clock than this machine's. For tests.
+func WithClock(now func() time.Time) Option {
+	return func(r *remote) { r.clock = now }
+}
+
 // remote is the Redis that a store connects to.
 type remote struct {
 	opened server // what the URL said at first
 	renew  func() (string, error)
 	tls    func() (*tls.Config, error)
+	clock  func() time.Time // nil: this machine's
 	log    *slog.Logger
 	spawn  func(func(life context.Context)) bool // runs what ends with the store
 

@@ -31,6 +31,7 @@ var ErrNotFound = errors.New("not found")
 type Store struct {
 	client goredis.UniversalClient
 	log    *slog.Logger
+	clock  clock
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
@@ -53,7 +54,10 @@ func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	}
 	logLibrary(log)
 	life, end := context.WithCancel(context.Background())
-	s := &Store{client: r.client(), log: log, life: life, end: end}
+	s := &Store{client: r.client(), log: log, life: life, end: end, clock: clock{own: time.Now}}
+	if r.clock != nil {
+		s.clock.own = r.clock
+	}
 	r.spawn = s.spawn
 	return s, nil
 }

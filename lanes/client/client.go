@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,14 +121,15 @@ func (c *Client) Close() error {
 
 // Outcome is what became of one job of a batch.
 type Outcome struct {
-	ID    string // the job's, made when it had none
-	Lane  string
-	Known bool  // a job with this id was enqueued before; it runs once, so this one may never run
-	Err   error // nil: the broker has confirmed the job
+	ID        string // the job's, made when it had none
+	Lane      string
+	Known     bool  // a job with this id was enqueued before; it runs once, so this one may never run
+	Duplicate bool  // an earlier job has the same dedupKey: ID is that one's, and this one isn't enqueued
+	Err       error // nil: the broker has confirmed the job
 }
 
 // Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that sorts
-// by time. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
+// by time. With a dedupKey that an earlier job has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
 func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err error) {
 	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
 	return o.ID, o.Err
@@ -136,39 +138,51 @@ func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err err
 // EnqueueBatch enqueues many jobs in a window of confirms: far faster than one by one. The outcomes are in the order of
 // the jobs, each with an error of its own.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
-	outcomes := make([]Outcome, len(jobs))
+	b := &batch{jobs: slices.Clone(jobs), outcomes: make([]Outcome, len(jobs)), same: map[int]int{}}
 	classify, err := c.classifier(ctx)
-	if err != nil {
-		for i, j := range jobs {
-			outcomes[i] = Outcome{ID: j.ID, Err: err}
-		}
-		return outcomes
-	}
 	now := time.Now()
-	var entries []rabbit.Entry
-	var records []lanes.Delivery
-	var at []int
-	for i, j := range jobs {
+	for i := range b.jobs {
+		j := &b.jobs[i]
+		if err != nil {
+			b.outcomes[i] = Outcome{ID: j.ID, Err: err}
+			continue
+		}
 		if j.ID == "" {
 			j.ID = lanes.NewID(now)
 		}
-		outcomes[i] = Outcome{ID: j.ID, Lane: classify.Lane(j.Labels)}
-		if _, outcomes[i].Err = lanes.Encode(j); outcomes[i].Err != nil {
+		b.outcomes[i] = Outcome{ID: j.ID, Lane: classify.Lane(j.Labels)}
+		_, b.outcomes[i].Err = lanes.Encode(*j)
+	}
+	c.dedup(ctx, b)
+	c.publishAll(ctx, b, now)
+	c.enqueued(ctx, b)
+	b.follow()
+	return b.outcomes
+}
+
+// publishAll records and publishes the jobs of the batch that are to be.
+func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
+	var entries []rabbit.Entry
+	var records []lanes.Delivery
+	var at []int
+	for i, j := range b.jobs {
+		o := b.outcomes[i]
+		if _, follows := b.same[i]; follows || o.Err != nil || o.Duplicate {
 			continue
 		}
-		entries = append(entries, rabbit.Entry{Lane: outcomes[i].Lane, Job: j, EnqueuedAt: now})
-		records = append(records, lanes.Delivery{Job: j, Lane: outcomes[i].Lane, EnqueuedAt: now, ReadyAt: now})
+		entries = append(entries, rabbit.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now})
+		records = append(records, lanes.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
 		at = append(at, i)
 	}
 	made := c.record(ctx, records)
 	for k, err := range c.publish.EnqueueBatch(ctx, entries) {
-		outcomes[at[k]].Err = err
-		outcomes[at[k]].Known = k < len(made) && !made[k]
+		o := &b.outcomes[at[k]]
+		o.Err = err
+		o.Known = k < len(made) && !made[k]
 		if err != nil && !errors.Is(err, ErrUncertain) && k < len(made) && made[k] {
 			c.withdraw(ctx, entries[k].Job.ID)
 		}
 	}
-	return outcomes
 }
 
 // record makes the jobs' records before they are published and says which were made by that. Without Redis there are none

@@ -2,7 +2,8 @@
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 nonce of this call, 3 worker, 4 lease ms, 5 max crashes, 6 replay, 7 attempt by the message,
 --          8 lane, 9 readyAt ms (0: unknown), then field, value, … of the record, should there be none
--- returns  {answer, token, attempts, crashes, state before ('' for none), lane before}; the answer is one of lanes.ClaimState
+-- returns  {answer, token, attempts, crashes, state before ('' for none), lane before, 1 when nobody has started it before}; the answer is one of
+--          lanes.ClaimState
 local key, channel, nonce, worker = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local lease, maxCrashes, replay, attempt = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local lane, ready = ARGV[8], tonumber(ARGV[9])
@@ -17,7 +18,7 @@ local attempts = tonumber(was[4] or attempt - 1)
 local crashes, known = tonumber(was[5] or 0), tonumber(was[6] or 0)
 
 local function answer(word)
-  return {word, token, attempts, crashes, state or '', was[2] or ''}
+  return {word, token, attempts, crashes, state or '', was[2] or '', started and 0 or 1}
 end
 
 if not state then
