@@ -110,6 +110,10 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
 	}
+	if w.draining.Load() && w.o.Behind() && disp.Action != lanes.Retry {
+		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to do so.
+		return lanes.Disposition{Action: lanes.Return, Error: "the ledger doesn't know yet how it ended, and this worker stops"}
+	}
 	return disp
 }
 
