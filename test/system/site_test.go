@@ -103,6 +103,12 @@ func (s *site) empty() {
 			s.must(err)
 		}
 	})
+	s.wipeRedis()
+}
+
+// wipeRedis deletes everything that Redis has.
+func (s *site) wipeRedis() {
+	s.t.Helper()
 	o, err := goredis.ParseURL(redis.URL)
 	s.must(err)
 	raw := goredis.NewClient(o)
