@@ -36,7 +36,7 @@ func (a arrival) delivery() lanes.Delivery {
 	h := parseHeaders(a.Headers)
 	return lanes.Delivery{
 		Job: job, Lane: a.lane, EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt,
-		Attempt: max(1, h.attempt), Replay: h.replay,
+		Attempt: max(1, h.attempt), Replay: h.replay, Returned: a.Redelivered,
 		Body: a.Body, Unknown: unknown, Err: err,
 		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag, priority: a.Priority},
 	}
