@@ -21,7 +21,7 @@ const (
 // run is a whole run: start, break, mend, drain, look, judge. The error is that it couldn't be done; what it proved is in
 // the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r report, err error) {
-	s, err := openSite(ctx, o)
+	s, err := openSite(ctx, o, func(s *site) error { return s.open(ctx, o) })
 	if err != nil {
 		return r, err
 	}
@@ -106,14 +106,22 @@ func poisonIDs(jobs []*attempts) map[string]bool {
 	return ids
 }
 
-// start starts scalers and workers, and returns when all workers take jobs.
-func (s *site) start(ctx context.Context) error {
+// lead starts the scalers.
+func (s *site) lead() error {
 	for _, name := range scalerNames {
 		p, err := s.launch(name, "scaler", "--policy", s.policy(), "--data", filepath.Join(s.dir, "scratch", name))
 		if err != nil {
 			return err
 		}
 		s.scalers = append(s.scalers, p)
+	}
+	return nil
+}
+
+// start starts scalers and workers, and returns when all workers take jobs.
+func (s *site) start(ctx context.Context) error {
+	if err := s.lead(); err != nil {
+		return err
 	}
 	for _, name := range workerNames {
 		pool := "general"

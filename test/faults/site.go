@@ -59,14 +59,14 @@ type site struct {
 	brokerVersion, redisVersion, ffmpegVersion, sirenVersion string
 }
 
-// openSite makes the folders, the inputs and the servers. On an error nothing is left of it.
-func openSite(ctx context.Context, o options) (*site, error) {
+// openSite makes a site in a folder of its own and has it filled. On an error nothing is left of it.
+func openSite(ctx context.Context, o options, fill func(*site) error) (*site, error) {
 	dir, err := os.MkdirTemp("", "siren-faults-")
 	if err != nil {
 		return nil, err
 	}
 	s := &site{log: o.log, siren: o.siren, dir: dir, net: newNetwork()}
-	if err := s.open(ctx, o); err != nil {
+	if err := fill(s); err != nil {
 		err = errors.Join(err, s.close(context.WithoutCancel(ctx)))
 		_ = os.RemoveAll(s.dir)
 		return nil, err
@@ -74,7 +74,28 @@ func openSite(ctx context.Context, o options) (*site, error) {
 	return s, nil
 }
 
+// open makes all that a run needs: folders, inputs, a small disk, servers.
 func (s *site) open(ctx context.Context, o options) (err error) {
+	if err := s.found(ctx, o); err != nil {
+		return err
+	}
+	if s.disk, err = mountDisk(filepath.Join(s.dir, "scratch", "w1")); err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.Go(func() error { return s.serve(ctx) })
+	group.Go(func() (err error) {
+		s.expected, err = prepare(ctx, s.siren, filepath.Join(s.dir, "in"), filepath.Join(s.dir, "reference"))
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.versions(ctx)
+}
+
+// found lays out the folders and the policy, and builds siren unless that is given.
+func (s *site) found(ctx context.Context, o options) error {
 	for _, d := range []string{"in", "out", "log", "scratch", "reference"} {
 		if err := os.Mkdir(filepath.Join(s.dir, d), 0o755); err != nil {
 			return err
@@ -84,31 +105,29 @@ func (s *site) open(ctx context.Context, o options) (err error) {
 	if err := os.WriteFile(s.policy(), []byte(text), 0o644); err != nil {
 		return err
 	}
-	if s.siren == "" {
-		s.siren = filepath.Join(s.dir, "siren")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", s.siren, "github.com/polyglot-media/siren/cmd/siren").CombinedOutput(); err != nil {
-			return fmt.Errorf("build siren: %w\n%s", err, out)
-		}
+	if s.siren != "" {
+		return nil
 	}
-	if s.disk, err = mountDisk(filepath.Join(s.dir, "scratch", "w1")); err != nil {
-		return err
+	s.siren = filepath.Join(s.dir, "siren")
+	return build(ctx, s.siren)
+}
+
+// build builds siren.
+func build(ctx context.Context, path string) error {
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/polyglot-media/siren/cmd/siren").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build siren: %w\n%s", err, out)
 	}
+	return nil
+}
+
+// serve starts both servers, with their data in the folder.
+func (s *site) serve(ctx context.Context) (err error) {
 	if s.redis, err = procs.StartRedis(ctx, procs.ServerOptions{Dir: s.dir}); err != nil {
 		return err
 	}
-	var group errgroup.Group
-	group.Go(func() (err error) {
-		s.rabbitmq, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{Dir: s.dir})
-		return err
-	})
-	group.Go(func() (err error) {
-		s.expected, err = prepare(ctx, s.siren, filepath.Join(s.dir, "in"), filepath.Join(s.dir, "reference"))
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return s.versions(ctx)
+	s.rabbitmq, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{Dir: s.dir})
+	return err
 }
 
 func (s *site) policy() string { return filepath.Join(s.dir, "siren.yaml") }
