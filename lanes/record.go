@@ -77,6 +77,9 @@ type Claim struct {
 	Token    int64 // grows with every claim of the job
 	Attempts int   // starts so far, this one included
 	Crashes  int   // starts whose worker vanished
+	// Of a Buried job: what it died of. Its dead letter may be yet to be published, or be lost with its worker.
+	Reason string
+	Error  string
 }
 
 // Outcome is how a claimed run ended, for the ledger.

@@ -128,6 +128,9 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 		claim.State = lanes.ClaimState(r[0].(string))
 		claim.Token, claim.Attempts, claim.Crashes = r[1].(int64), int(r[2].(int64)), int(r[3].(int64))
 		was = before{lanes.State(r[4].(string)), r[5].(string)}
+		if claim.State == lanes.Buried {
+			claim.Reason, claim.Error = r[6].(string), r[7].(string)
+		}
 		return nil
 	})
 	switch {
