@@ -22,6 +22,7 @@ const (
 // The broker is killed in the middle of 5,000 delayed jobs, while they are on their way back to their lane, and again, and so is a
 // scaler, whose forwarder moves them. None is lost.
 func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, time.Minute)
 	s, err := openDelayed(t.Context(), o)
 	if err != nil {

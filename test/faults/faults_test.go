@@ -90,6 +90,7 @@ func play(t *testing.T, o options) report {
 
 // Two minutes of everything that can break: nothing is lost, nothing is there twice.
 func TestFaults(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := play(t, testOptions(t, 2*time.Minute))
 	if sum(r.Faults) < 15 || r.Completed < 100 || r.Redelivered == 0 {
 		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", sum(r.Faults), r.Completed, r.Redelivered)
