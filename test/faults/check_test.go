@@ -152,7 +152,7 @@ func TestExpress(t *testing.T) {
 
 // The seed alone decides what is enqueued and broken, and when.
 func TestSchedules(t *testing.T) {
-	at := places{"file:///in/", "file:///out/"}
+	at := places{"file:///in/", "file:///out/", "s3://out/"}
 	one, same, other := jobSchedule(1, time.Minute, 3, true, at), jobSchedule(1, time.Minute, 3, true, at), jobSchedule(2, time.Minute, 3, true, at)
 	fates := map[fate]int{}
 	ids := map[string]bool{}

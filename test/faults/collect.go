@@ -88,38 +88,53 @@ func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]lanes.
 	return records, nil
 }
 
-// outputs looks at every file where outputs are.
+// outputs looks at every file where outputs are, and at every object.
 func (s *site) outputs(ctx context.Context) (map[string]output, error) {
-	owners, err := s.owners()
+	made, err := s.made()
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(s.out())
-	if err != nil {
-		return nil, err
-	}
-	files := map[string]output{}
-	for _, e := range entries {
-		if e.IsDir() {
-			continue
-		}
-		info, err := e.Info()
+	all := map[string]output{}
+	for _, dir := range []string{s.out(), s.bucket.dir} {
+		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
-		recipe, err := s.expected.recipe(ctx, filepath.Join(s.out(), e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		o := output{recipe: recipe}
-		for _, made := range owners[e.Name()] {
-			if os.SameFile(made.info, info) && !slices.Contains(o.owners, made.job) {
-				o.owners = append(o.owners, made.job)
+		for _, e := range entries {
+			if e.IsDir() {
+				continue
 			}
+			file := filepath.Join(dir, e.Name())
+			recipe, err := s.expected.recipe(ctx, file)
+			if err != nil {
+				return nil, err
+			}
+			owners, err := s.owners(file, made[e.Name()])
+			if err != nil {
+				return nil, err
+			}
+			all[e.Name()] = output{recipe, owners}
 		}
-		files[e.Name()] = o
 	}
-	return files, nil
+	return all, nil
+}
+
+// owners are the jobs of which an attempt has made the file: as an object says itself, and as other names of a file do.
+func (s *site) owners(file string, made []madeFile) (owners []string, err error) {
+	if filepath.Dir(file) == s.bucket.dir {
+		owner, err := s.bucket.owner(file)
+		return []string{owner}, err
+	}
+	info, err := os.Lstat(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range made {
+		if os.SameFile(m.info, info) && !slices.Contains(owners, m.job) {
+			owners = append(owners, m.job)
+		}
+	}
+	return owners, nil
 }
 
 type madeFile struct {
@@ -127,8 +142,8 @@ type madeFile struct {
 	info fs.FileInfo
 }
 
-// owners are the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
-func (s *site) owners() (map[string][]madeFile, error) {
+// made is the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
+func (s *site) made() (map[string][]madeFile, error) {
 	made := map[string][]madeFile{}
 	paths, err := filepath.Glob(filepath.Join(s.out(), ".siren", "*", "*", "*"))
 	if err != nil {

@@ -92,7 +92,7 @@ var kinds = map[string]kind{
 		about: "FLUSHALL", resources: resources("redis"), inject: (*nemesis).flush,
 	},
 	"cut": {
-		about: "connections of a process to RabbitMQ or Redis end, and none is let through", targets: linkNames(), resources: itself,
+		about: "connections of a process to RabbitMQ, Redis or S3 end, and none is let through", targets: linkNames(), resources: itself,
 		least: 500 * time.Millisecond, most: 6 * time.Second,
 		inject: func(n *nemesis, f fault) (func() error, error) {
 			l := n.site.net.link(f.target)
@@ -101,7 +101,7 @@ var kinds = map[string]kind{
 		},
 	},
 	"slow": {
-		about: "connections of a process to RabbitMQ or Redis are slow", targets: linkNames(), resources: itself,
+		about: "connections of a process to RabbitMQ, Redis or S3 are slow", targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 12 * time.Second,
 		inject: func(n *nemesis, f fault) (func() error, error) {
 			latency := 100 + f.seed%500
@@ -109,7 +109,7 @@ var kinds = map[string]kind{
 		},
 	},
 	"half-open": {
-		about: "connections of a process to RabbitMQ or Redis stay open, and nothing gets through", targets: linkNames(), resources: itself,
+		about: "connections of a process to RabbitMQ, Redis or S3 stay open, and nothing gets through", targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 25 * time.Second,
 		inject: func(n *nemesis, f fault) (func() error, error) { return n.poison(f, "timeout", `{"timeout": 0}`) },
 	},

@@ -28,6 +28,7 @@ type spec struct {
 	raw    bool   // sent by plain AMQP, without a record and without Siren's headers
 	key    string // of a raw job: the routing key, which may be one that nobody knows
 	copies int    // how often it is enqueued, under its one id
+	stored bool   // its output goes to S3
 }
 
 // laneLabels choose the lanes.
@@ -54,6 +55,9 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 			name = shared + ext
 		}
 		s.job.Output = place.output + name
+		if s.stored {
+			s.job.Output = place.bucket + name
+		}
 		if s.copies == 0 {
 			s.copies = 1
 		}
@@ -72,7 +76,7 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 			continue
 		}
 		s := spec{at: at, lane: []string{"express", "express", "express", "standard", "standard", "standard", "standard", "bulk", "bulk", "bulk"}[r.IntN(10)], fate: succeeds}
-		s.raw = r.IntN(5) == 0
+		s.raw, s.stored = r.IntN(5) == 0, r.IntN(4) == 0
 		s.recipe = recipes[r.IntN(len(recipes))]
 		made := recipeOf(s.recipe)
 		made.fill(&s.job, place)
@@ -107,4 +111,4 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 }
 
 // places are the URLs below which inputs and outputs lie.
-type places struct{ input, output string }
+type places struct{ input, output, bucket string }

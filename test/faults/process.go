@@ -57,6 +57,13 @@ func (s *site) launch(name string, args ...string) (*process, error) {
 		}
 		env = append(env, to.variable+"="+l.url)
 	}
+	if s.bucket != nil && args[0] == "worker" {
+		l, err := s.net.to(name, "s3", s.bucket.url)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, s.bucket.environ(l.url)...)
+	}
 	p := &process{name: name, args: args, env: env, site: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.keep()
 	return p, nil

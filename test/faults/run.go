@@ -52,7 +52,7 @@ func (s *site) play(ctx context.Context, o options) (h history, drain time.Durat
 	if err := s.start(ctx); err != nil {
 		return h, 0, err
 	}
-	w, err := watchOutputs(ctx, s.out(), s.expected)
+	w, err := watchOutputs(ctx, s.expected, s.out(), s.bucket.dir)
 	if err != nil {
 		return h, 0, err
 	}

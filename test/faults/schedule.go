@@ -42,12 +42,15 @@ var (
 	producerNames = []string{"client", "raw"}
 )
 
-// linkNames are all links: a plain AMQP producer has none to Redis.
+// linkNames are all links: a plain AMQP producer has none to Redis, and only workers have one to S3.
 func linkNames() (names []string) {
 	for _, p := range slices.Concat(workerNames, scalerNames, producerNames) {
 		names = append(names, p+"/amqp")
 		if p != "raw" {
 			names = append(names, p+"/redis")
+		}
+		if slices.Contains(workerNames, p) {
+			names = append(names, p+"/s3")
 		}
 	}
 	return names

@@ -41,6 +41,7 @@ broker: {queueType: %s}
 storage:
   - {prefix: "file://%s/in/", read: true}
   - {prefix: "file://%s/out/", read: true, write: true}
+  - {prefix: "s3://faults/", read: true, write: true}
 `
 
 // site is one run's Siren: servers, processes, and the connections between them.
@@ -53,7 +54,8 @@ type site struct {
 	net      *network
 	workers  []*process
 	scalers  []*process
-	disk     *disk // the scratch disk of the first worker
+	disk     *disk   // the scratch disk of the first worker
+	bucket   *bucket // a quarter of the outputs goes there
 	expected expected
 
 	brokerVersion, redisVersion, ffmpegVersion, sirenVersion string
@@ -84,6 +86,10 @@ func (s *site) open(ctx context.Context, o options) (err error) {
 	}
 	var group errgroup.Group
 	group.Go(func() error { return s.serve(ctx) })
+	group.Go(func() (err error) {
+		s.bucket, err = startBucket(ctx, s.dir)
+		return err
+	})
 	group.Go(func() (err error) {
 		s.expected, err = prepare(ctx, s.siren, filepath.Join(s.dir, "in"), filepath.Join(s.dir, "reference"))
 		return err
@@ -134,7 +140,7 @@ func (s *site) policy() string { return filepath.Join(s.dir, "siren.yaml") }
 func (s *site) out() string    { return filepath.Join(s.dir, "out") }
 
 func (s *site) places() places {
-	return places{input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/"}
+	return places{input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/", bucket: "s3://" + bucketName + "/"}
 }
 
 // close ends everything that still runs.
@@ -150,6 +156,9 @@ func (s *site) close(ctx context.Context) error {
 		if server != nil {
 			problems = append(problems, server.Stop(ctx))
 		}
+	}
+	if s.bucket != nil {
+		s.bucket.stop()
 	}
 	if s.disk != nil {
 		problems = append(problems, s.disk.unmount())

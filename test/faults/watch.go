@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch sees every change in the folder for outputs, as the kernel tells it: whatever comes to be seen there must be a whole output of
+// watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a whole output of
 // one of the recipes, and stay that one.
 type watch struct {
-	dir      string
+	dirs     map[uint32]string // by watch descriptor
 	events   *os.File
 	expected expected
 	done     chan struct{}
@@ -39,15 +40,19 @@ const (
 	changes  = unix.IN_MODIFY
 )
 
-func watchOutputs(ctx context.Context, dir string, e expected) (*watch, error) {
+func watchOutputs(ctx context.Context, e expected, dirs ...string) (*watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the outputs: %w", err)
 	}
-	w := &watch{dir: dir, events: os.NewFile(uintptr(fd), "inotify"), expected: e, done: make(chan struct{}), seen: map[string]*sight{}}
-	if _, err := unix.InotifyAddWatch(fd, dir, appears|vanishes|changes|unix.IN_ONLYDIR); err != nil {
-		_ = w.events.Close()
-		return nil, fmt.Errorf("watch %s: %w", dir, err)
+	w := &watch{dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e, done: make(chan struct{}), seen: map[string]*sight{}}
+	for _, dir := range dirs {
+		id, err := unix.InotifyAddWatch(fd, dir, appears|vanishes|changes|unix.IN_ONLYDIR)
+		if err != nil {
+			_ = w.events.Close()
+			return nil, fmt.Errorf("watch %s: %w", dir, err)
+		}
+		w.dirs[uint32(id)] = dir
 	}
 	go w.follow(ctx)
 	return w, nil
@@ -63,24 +68,24 @@ func (w *watch) follow(ctx context.Context) {
 			return
 		}
 		for at := 0; at+unix.SizeofInotifyEvent <= n; {
-			mask := binary.NativeEndian.Uint32(buf[at+4:])
+			id, mask := binary.NativeEndian.Uint32(buf[at:]), binary.NativeEndian.Uint32(buf[at+4:])
 			length := int(binary.NativeEndian.Uint32(buf[at+12:]))
 			name := strings.TrimRight(string(buf[at+unix.SizeofInotifyEvent:at+unix.SizeofInotifyEvent+length]), "\x00")
 			at += unix.SizeofInotifyEvent + length
-			w.note(ctx, mask, name)
+			w.note(ctx, w.dirs[id], mask, name)
 		}
 	}
 }
 
-func (w *watch) note(ctx context.Context, mask uint32, name string) {
+func (w *watch) note(ctx context.Context, dir string, mask uint32, name string) {
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
 		w.mu.Lock()
 		w.lost = true
 		w.mu.Unlock()
-	case mask&unix.IN_ISDIR != 0, name == "": // .siren, the attempts' own
+	case mask&unix.IN_ISDIR != 0, name == "": // .siren, the attempts' own, and the S3 server's
 	case mask&appears != 0:
-		recipe, err := w.expected.recipe(ctx, filepath.Join(w.dir, name))
+		recipe, err := w.expected.recipe(ctx, filepath.Join(dir, name))
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.seen[name] != nil {
@@ -125,7 +130,7 @@ func (w *watch) close() (map[string]*sight, error) {
 	_ = w.events.Close()
 	<-w.done
 	if w.lost {
-		return nil, fmt.Errorf("the kernel didn't tell of all changes in %s: see /proc/sys/fs/inotify/max_queued_events", w.dir)
+		return nil, errors.New("the kernel didn't tell of all changes of the outputs: see /proc/sys/fs/inotify/max_queued_events")
 	}
 	return w.seen, nil
 }
