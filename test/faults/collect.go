@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +18,6 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
-
-const deadQueue = "siren.dead"
 
 // lettersOf reads every dead letter and leaves it where it is.
 func (s *site) letters() (map[string][]letter, error) {
@@ -50,22 +47,6 @@ func (s *site) letters() (map[string][]letter, error) {
 		}
 		letters[job.ID] = append(letters[job.ID], letter{reason, text})
 	}
-}
-
-// left is how many messages there are in each queue but siren.dead, those that somebody has taken too. Empty queues are left out.
-func (s *site) left(ctx context.Context) (map[string]int, error) {
-	said, err := s.rabbitmq.Rabbitmqctl(ctx, "-q", "list_queues", "name", "messages")
-	if err != nil {
-		return nil, err
-	}
-	queues := map[string]int{}
-	for line := range strings.Lines(said) {
-		name, count, ok := strings.Cut(strings.TrimSpace(line), "\t")
-		if n, err := strconv.Atoi(count); ok && err == nil && name != deadQueue && n > 0 {
-			queues[name] = n
-		}
-	}
-	return queues, nil
 }
 
 // records asks the ledger for each job.

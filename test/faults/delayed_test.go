@@ -33,12 +33,12 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	began := time.Now()
+	lane, began := queueOf(s.queues, "standard"), time.Now()
 	if err := s.delay(t.Context(), delayedJobs, rand.New(rand.NewPCG(o.seed, 3))); err != nil {
 		t.Fatal(err)
 	}
 	for i, at := range []int{delayedJobs / 8, delayedJobs / 3, delayedJobs * 2 / 3} {
-		if err := s.awaitReady("siren.lane.standard", at); err != nil {
+		if err := s.awaitReady(lane, at); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.rabbitmq.Kill(); err != nil {
@@ -52,10 +52,10 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.awaitForwarded(t.Context()); err != nil {
+	if err := s.awaitForwarded(t.Context(), lane); err != nil {
 		t.Fatal(err)
 	}
-	back, err := s.takeAll("siren.lane.standard")
+	back, err := s.takeAll(lane)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,12 @@ func openDelayed(ctx context.Context, o options) (*site, error) {
 		if err := s.lead(); err != nil {
 			return err
 		}
-		return s.awaitReady("siren.delay.15s", 0)
+		if err := s.awaitReady("siren.delay.15s", 0); err != nil {
+			return err
+		}
+		var err error
+		s.queues, err = s.queueNames(ctx)
+		return err
 	})
 }
 
@@ -121,20 +126,6 @@ func (s *site) delay(ctx context.Context, n int, r *rand.Rand) error {
 	})
 }
 
-// direct is a channel straight to the broker.
-func (s *site) direct(use func(*amqp.Channel) error) error {
-	conn, err := amqp.Dial(s.rabbitmq.URL)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	ch, err := conn.Channel()
-	if err != nil {
-		return err
-	}
-	return use(ch)
-}
-
 // awaitReady waits until a queue is there and so many messages are ready in it.
 func (s *site) awaitReady(queue string, n int) error {
 	var last error
@@ -155,19 +146,23 @@ func (s *site) awaitReady(queue string, n int) error {
 }
 
 // awaitForwarded waits until no job is delayed any more, in a forwarder's hands neither.
-func (s *site) awaitForwarded(ctx context.Context) error {
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(500 * time.Millisecond) {
-		left, err := s.left(ctx)
-		if err == nil {
-			delete(left, "siren.lane.standard")
-			if len(left) == 0 {
-				return nil
-			}
+func (s *site) awaitForwarded(ctx context.Context, lane string) error {
+	empty := time.Now()
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) && sleep(ctx, 500*time.Millisecond); {
+		queues, err := s.ready(s.queues)
+		delete(queues, lane)
+		if err != nil || len(waiting(queues)) > 0 {
+			empty = time.Now()
+			continue
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("jobs are still delayed: %v, %w", left, err)
+		if time.Since(empty) < restFor {
+			continue
+		}
+		if n, err := s.unsettled(ctx); err == nil && n == 0 {
+			return nil
 		}
 	}
+	return errors.New("jobs are still delayed")
 }
 
 // takeAll empties a queue, and counts how often each job was in it.

@@ -14,7 +14,7 @@ type history struct {
 	letters map[string][]letter     // by job
 	records map[string]lanes.Record // by job; none for a job that the ledger doesn't know
 	events  map[string][]event      // by job, in the order of time: what the workers' logs tell
-	left    map[string]int          // messages, taken ones too, by queue, siren.dead left out; where there are any
+	left    map[string]int          // messages by queue, siren.dead left out; where there are any
 	// What runs and lies about that shouldn't.
 	programs []string
 	scratch  []string

@@ -11,12 +11,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-const (
-	// drainTime is how long the mended fleet may take for what is left.
-	drainTime = 3 * time.Minute
-	// stopTime is how long a process may take to stop when nothing is left.
-	stopTime = 20 * time.Second
-)
+// stopTime is how long a process may take to stop when nothing is left.
+const stopTime = 20 * time.Second
 
 // run is a whole run: start, break, mend, drain, look, judge. The error is that it couldn't be done; what it proved is in
 // the report. Nothing that it started is left.
@@ -86,7 +82,7 @@ func (s *site) play(ctx context.Context, o options) (h history, drain time.Durat
 	}
 	o.log.Info("all is mended; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
 	began := time.Now()
-	h.drained = s.drain(ctx, produced)
+	h.drained = s.drain(ctx, produced, p.jobs)
 	drain = time.Since(began)
 	stopProducing()
 	<-produced
@@ -135,43 +131,32 @@ func (s *site) start(ctx context.Context) error {
 		}
 		s.workers = append(s.workers, p)
 	}
-	conn, err := amqp.Dial(s.rabbitmq.URL)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
 	var last error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
-		ch, err := conn.Channel()
-		if err != nil {
-			return err
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && sleep(ctx, 200*time.Millisecond); {
+		if last = s.staffed(ctx); last == nil {
+			return nil
 		}
-		// Each worker of the general pool has one shared slot and one of the shoulder.
-		q, err := ch.QueueDeclarePassive("siren.lane.express", true, false, false, false, nil)
-		if err == nil && q.Consumers == 2*(len(workerNames)-1) {
-			return ch.Close()
-		}
-		last = fmt.Errorf("%d consumers of lane express: %w", q.Consumers, err)
 	}
 	return fmt.Errorf("the fleet doesn't start: %w; its logs are in %s", last, filepath.Join(s.dir, "log"))
 }
 
-// drain waits until all is confirmed and every queue is empty, and is false when that takes too long.
-func (s *site) drain(ctx context.Context, produced <-chan struct{}) bool {
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	select {
-	case <-produced:
-	case <-ctx.Done():
-		return false
+// staffed is nil once all workers take jobs.
+func (s *site) staffed(ctx context.Context) (err error) {
+	if s.queues, err = s.queueNames(ctx); err != nil {
+		return err
 	}
-	for ctx.Err() == nil {
-		if left, err := s.left(ctx); err == nil && len(left) == 0 {
-			return true
+	return s.direct(func(ch *amqp.Channel) error {
+		for lane, want := range map[string]int{"express": 2 * (len(workerNames) - 1), "bulk": len(workerNames)} { // a shared slot and one of the shoulder, but for the last worker
+			q, err := ch.QueueDeclarePassive(queueOf(s.queues, lane), true, false, false, false, nil)
+			if err != nil {
+				return err
+			}
+			if q.Consumers < want {
+				return fmt.Errorf("%d consumers of lane %s, want %d", q.Consumers, lane, want)
+			}
 		}
-		sleep(ctx, time.Second)
-	}
-	return false
+		return nil
+	})
 }
 
 // collect stops the fleet in order and gathers what there is.
@@ -188,9 +173,11 @@ func (s *site) collect(ctx context.Context, h *history, w *watch) (err error) {
 		}
 	}
 	h.scratch = s.scratch()
-	if h.left, err = s.left(ctx); err != nil {
+	queues, err := s.ready(s.queues)
+	if err != nil {
 		return err
 	}
+	h.left = waiting(queues)
 	if h.letters, err = s.letters(); err != nil {
 		return err
 	}

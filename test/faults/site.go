@@ -57,6 +57,7 @@ type site struct {
 	disk     *disk   // the scratch disk of the first worker
 	bucket   *bucket // a quarter of the outputs goes there
 	expected expected
+	queues   []string // names of all, once the fleet is there
 
 	brokerVersion, redisVersion, ffmpegVersion, sirenVersion string
 }
