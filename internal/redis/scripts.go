@@ -18,6 +18,7 @@ var (
 	withdrawScript  = script("withdraw")
 	supersedeScript = script("supersede")
 	cancelScript    = script("cancel")
+	discardScript   = script("discard")
 	tuneScript      = script("tune")
 	restoreScript   = script("restore")
 	beatScript      = script("beat")
