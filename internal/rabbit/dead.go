@@ -42,9 +42,10 @@ type DeadLetter struct {
 // DeadLetters is siren.dead while somebody goes through it. What was taken is out of the queue until it is removed or given back;
 // Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
 type DeadLetters struct {
-	ch   *channel
-	held int    // taken, and neither removed nor given back
-	last uint64 // the tag of the latest that was taken
+	ch     *channel
+	held   int    // taken, and neither removed nor given back
+	last   uint64 // the tag of the latest that was taken
+	bursts int
 }
 
 // OpenDead begins to go through siren.dead. conn must publish nothing, and Close has to be called.
@@ -83,18 +84,72 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 		if d.held >= deadLimit {
 			return nil, ErrTooManyLetters
 		}
-		m, found, err := d.ch.get(deadQueue)
+		m, found, err := d.ch.get(deadQueue) // it alone says for certain that there are no more
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", deadQueue, undeclared(err))
 		}
 		if !found {
 			break
 		}
-		d.held++
-		d.last = m.DeliveryTag
-		taken = append(taken, letter(m))
+		taken = append(taken, d.hold(m))
+		rest, err := d.burst(ctx, n-len(taken))
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", deadQueue, err)
+		}
+		taken = append(taken, rest...)
 	}
 	return taken, nil
+}
+
+func (d *DeadLetters) hold(m amqp.Delivery) DeadLetter {
+	d.held++
+	d.last = m.DeliveryTag
+	return letter(m)
+}
+
+// burstEnds is how long no letter comes before a burst is taken to have ended.
+const burstEnds = 20 * time.Millisecond
+
+// burst takes up to n letters that the broker sends without being asked for each: many times faster than one by one, above all from a quorum queue.
+func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	d.bursts++
+	tag := fmt.Sprintf("dead-%d", d.bursts)
+	var letters <-chan amqp.Delivery
+	err = d.ch.call(func() error {
+		if err := d.ch.Qos(n, 0, false); err != nil {
+			return err
+		}
+		letters, err = d.ch.Consume(deadQueue, tag, false, false, false, false, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	idle := time.NewTimer(burstEnds)
+	defer idle.Stop()
+	for open := true; open && len(taken) < n; {
+		select {
+		case m, ok := <-letters:
+			if open = ok; ok {
+				taken = append(taken, d.hold(m))
+			}
+			idle.Reset(burstEnds)
+		case <-idle.C:
+			open = false
+		case <-ctx.Done():
+			open = false
+		}
+	}
+	if err := d.ch.call(func() error { return d.ch.Cancel(tag, false) }); err != nil {
+		return nil, err
+	}
+	for m := range letters { // those that were on their way
+		taken = append(taken, d.hold(m))
+	}
+	return taken, ctx.Err()
 }
 
 // Remove removes letters that were taken. Should the connection be lost by then, they are still there.
