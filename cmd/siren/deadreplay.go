@@ -80,6 +80,9 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 			return err
 		}
 	}
+	if d.dryRun {
+		d.rate = 0 // nothing is slowed down
+	}
 	r := o.newReplay(e, &d.deadFilter, ids)
 	r.to, r.set, r.limit, r.dryRun, r.pace.rate = d.to, set, d.limit, d.dryRun, d.rate
 	if r.expect, err = d.expected(ctx, o, ids); err != nil {

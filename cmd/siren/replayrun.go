@@ -22,7 +22,8 @@ const (
 	longestHold = 10 * time.Minute
 	// afterwards is how long a batch that is under way may go on after Ctrl-C.
 	afterwards = 5 * time.Second
-	tellers    = 8 // that tell the ledger at the same time
+	copyBatch  = 250 // copies that are published at once: a publisher's window of unconfirmed ones
+	tellers    = 8   // that tell the ledger at the same time
 )
 
 // replay goes through siren.dead and puts jobs back into their lanes.
@@ -43,8 +44,10 @@ type replay struct {
 	letters *rabbit.DeadLetters
 	publish *rabbit.Publisher
 
-	carried  map[string]int   // by job: the number of the copy that this command made
-	refused  map[string]error // by job: why it can't be replayed
+	pending  []*revival          // chosen, and not yet published
+	hand     map[string]*revival // the same, by job
+	carried  map[string]int      // by job: the number of the copy that this command made
+	refused  map[string]error    // by job: why it can't be replayed
 	replayed int
 	by       map[[2]string]int // replayed, by lane and reason
 	removed  int               // letters whose job had been carried on before
@@ -72,7 +75,7 @@ type revival struct {
 // newReplay prepares a replay of what a filter chooses, or of the jobs with these ids.
 func (o *operator) newReplay(e lanes.Effective, f *deadFilter, ids []string) *replay {
 	r := &replay{
-		operator: o, policy: e.Policy, order: ids, carried: map[string]int{}, refused: map[string]error{}, by: map[[2]string]int{},
+		operator: o, policy: e.Policy, order: ids, carried: map[string]int{}, refused: map[string]error{}, by: map[[2]string]int{}, hand: map[string]*revival{},
 		hold: min(longestHold, e.Policy.Broker.ConsumerTimeout.D()/2),
 	}
 	if len(ids) == 0 {
@@ -107,9 +110,15 @@ func (r *replay) run(ctx context.Context) error {
 		if time.Since(began) < r.hold {
 			return false, nil
 		}
+		if err := r.flush(ctx); err != nil {
+			return true, err
+		}
 		began, r.left, r.aside = time.Now(), leftLetters{}, nil
 		return false, unreachable(letters.GiveBack())
 	})
+	if err == nil {
+		err = r.flush(ctx)
+	}
 	r.clearProgress()
 	if err == nil && r.ids != nil && !r.done() {
 		err = r.fromRecords(ctx)
@@ -119,16 +128,15 @@ func (r *replay) run(ctx context.Context) error {
 
 // done is whether nothing is left to be found.
 func (r *replay) done() bool {
-	return r.limit > 0 && r.replayed >= r.limit || r.ids != nil && len(r.carried)+len(r.refused) >= len(r.ids)
+	n := len(r.pending)
+	return r.limit > 0 && r.replayed+n >= r.limit || r.ids != nil && len(r.carried)+len(r.refused)+n >= len(r.ids)
 }
 
-// batch replays what is to be replayed of a batch.
+// batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
 func (r *replay) batch(ctx context.Context, batch []foundLetter) (done bool, err error) {
 	var obsolete []rabbit.DeadLetter
-	revivals := map[string]*revival{}
-	var order []*revival
 	for _, l := range batch {
-		if v := revivals[l.ID]; v != nil {
+		if v := r.hand[l.ID]; v != nil {
 			r.join(v, l)
 			continue
 		}
@@ -138,7 +146,7 @@ func (r *replay) batch(ctx context.Context, batch []foundLetter) (done bool, err
 		case asideLetter:
 			r.aside = append(r.aside, l.DeadLetter)
 		case reviveLetter:
-			if r.limit > 0 && r.replayed+len(order) >= r.limit {
+			if r.limit > 0 && r.replayed+len(r.pending) >= r.limit {
 				continue
 			}
 			v, err := r.revive(l)
@@ -146,22 +154,30 @@ func (r *replay) batch(ctx context.Context, batch []foundLetter) (done bool, err
 				r.refused[l.ID] = err
 				continue
 			}
-			revivals[l.ID] = v
-			order = append(order, v)
+			r.pending, r.hand[l.ID] = append(r.pending, v), v
 		}
 	}
-	if r.dryRun {
-		r.count(order, len(obsolete))
-		return r.done(), nil
-	}
-	if err := r.letters.Remove(obsolete...); err != nil {
-		return true, unreachable(err)
-	}
 	r.removed += len(obsolete)
-	if err := r.carry(ctx, order); err != nil {
-		return true, err
+	if !r.dryRun {
+		if err := r.letters.Remove(obsolete...); err != nil {
+			return true, unreachable(err)
+		}
 	}
-	return r.done(), nil
+	if len(r.pending) >= r.pace.worth() || r.dryRun {
+		err = r.flush(ctx)
+	}
+	return r.done(), err
+}
+
+// flush replays what is pending.
+func (r *replay) flush(ctx context.Context) error {
+	all := r.pending
+	r.pending, r.hand = nil, map[string]*revival{}
+	if r.dryRun {
+		r.count(all)
+		return nil
+	}
+	return r.carry(ctx, all)
 }
 
 // letterFate is what becomes of a letter.
@@ -215,8 +231,8 @@ func (r *replay) revive(l foundLetter) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	v := &revival{
-		entry:  rabbit.Entry{Lane: r.lane(l.facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body, Priority: l.Priority},
-		made: l.Replay, reason: l.facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
+		entry: rabbit.Entry{Lane: r.lane(l.facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body, Priority: l.Priority},
+		made:  l.Replay, reason: l.facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
 	}
 	if l.record != nil {
 		v.entry.Replay = max(l.Replay, l.record.Replay) + 1
@@ -250,14 +266,13 @@ func (r *replay) lane(own string) string {
 	return r.policy.DefaultLane() // its lane has left the policy
 }
 
-// count is what a dry run does instead.
-func (r *replay) count(order []*revival, obsolete int) {
-	for _, v := range order {
+// count notes what was replayed, or in a dry run would have been.
+func (r *replay) count(all []*revival) {
+	for _, v := range all {
 		r.carried[v.entry.Job.ID] = v.entry.Replay
 		r.by[[2]string{v.entry.Lane, v.reason}]++
 	}
-	r.replayed += len(order)
-	r.removed += obsolete
+	r.replayed += len(all)
 }
 
 // carry replays jobs at the pace that was asked for. What is begun when ctx ends is brought to its end.
@@ -294,7 +309,7 @@ func (r *replay) carryPart(ctx context.Context, part []*revival) error {
 		}
 	}
 	r.tell(ctx, confirmed, now)
-	r.count(confirmed, 0)
+	r.count(confirmed)
 	for _, v := range confirmed {
 		if err := r.letters.Remove(v.letters...); err != nil {
 			return errors.Join(failed, err)
@@ -362,7 +377,7 @@ func (r *replay) fromRecords(ctx context.Context) error {
 		all = append(all, v)
 	}
 	if r.dryRun {
-		r.count(all, 0)
+		r.count(all)
 		return nil
 	}
 	return r.carry(ctx, all)
@@ -507,20 +522,28 @@ type pace struct {
 	next time.Time
 }
 
-// batch is how many letters are taken in one go: what is replayed within a second or so.
+// batch is how many letters are taken in one go: what is replayed within half a minute, so that what the ledger said of them isn't old.
 func (p *pace) batch() int {
 	if p.rate == 0 {
 		return letterBatch
 	}
-	return int(min(letterBatch, max(1, math.Ceil(p.rate))))
+	return int(min(letterBatch, max(1, math.Ceil(30*p.rate))))
 }
 
 // chunk is how many jobs go at once.
 func (p *pace) chunk() int {
 	if p.rate == 0 {
-		return letterBatch
+		return copyBatch
 	}
 	return int(min(letterBatch, max(1, p.rate/5)))
+}
+
+// worth is how many pending jobs are worth being published: a classic queue takes its time to confirm, for one as for many.
+func (p *pace) worth() int {
+	if p.rate == 0 {
+		return copyBatch
+	}
+	return 1
 }
 
 // wait returns when it is time for n more.
