@@ -204,33 +204,16 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 	default:
 		return fmt.Errorf("job %s is %s; only a dead, retrying or cancelled job can be retried", r.ID, r.State)
 	}
-	take, err := o.connect(ctx, "jobs retry")
+	e, err := o.inForce(ctx)
 	if err != nil {
 		return err
 	}
-	defer take.Close()
-	conn, err := o.connect(ctx, "jobs retry (publish)")
-	if err != nil {
+	replay := o.newReplay(e, nil, []string{r.ID})
+	replay.to = lane
+	if err := replay.run(ctx); err != nil {
 		return err
 	}
-	defer conn.Close()
-	publish := rabbit.NewPublisher(conn, 0)
-	var refused error // for what the job is, not for the broker
-	found, err := rabbit.TakeDead(ctx, take, r.ID, func(l rabbit.DeadLetter) error {
-		job, _, err := lanes.Decode(l.Body, l.ID)
-		if err != nil {
-			refused = fmt.Errorf("job %s can't be retried: its message is no job (%w); `siren dead show %s` has it", r.ID, err, r.ID)
-			return refused
-		}
-		return o.publishCopy(ctx, publish, r, job, lane)
-	})
-	switch {
-	case refused != nil:
-		return refused
-	case err == nil && !found: // somebody has emptied the dead letters: the record knows all that is needed
-		return o.publishCopy(ctx, publish, r, r.Job(), lane)
-	}
-	return unreachable(err)
+	return replay.refusals()
 }
 
 func newJobsCancel(a *app) *cobra.Command {
