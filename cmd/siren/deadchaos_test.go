@@ -81,9 +81,10 @@ func (g *graveyard) declare(queueType string) {
 		_, err := ch.QueueDelete(q, false, false, false)
 		g.must(err)
 	}
-	for _, lane := range g.policy.LaneNames() {
-		_, err := ch.QueueDelete("siren.lane."+lane, false, false, false)
+	for i, l := range g.policy.Lanes {
+		_, err := ch.QueueDelete("siren.lane."+g.policy.QueueOf(l.Name).String(), false, false, false)
 		g.must(err)
+		g.policy.Lanes[i].QueueType = queueType
 	}
 	g.policy.Broker.QueueType = queueType
 	g.must(rabbit.Declare(g.t.Context(), g.open("declare"), &g.policy, nil))

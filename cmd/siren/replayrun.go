@@ -386,9 +386,6 @@ func (r *replay) fromRecords(ctx context.Context) error {
 // fromRecord makes the copy of a job that has no letter.
 func (r *replay) fromRecord(record lanes.Record) (*revival, error) {
 	job := record.Job()
-	if job.ExpiresAt.Before(time.Now()) { // it is wanted all the same
-		job.ExpiresAt = time.Time{}
-	}
 	body, err := lanes.Encode(job)
 	if err != nil {
 		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
