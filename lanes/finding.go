@@ -58,3 +58,13 @@ func Worst(all []Finding) Severity {
 	}
 	return worst
 }
+
+// The roles that a process may have, and what each needs is its own.
+const (
+	WorkerRole   = "worker"
+	ScalerRole   = "scaler"
+	ProducerRole = "producer"
+)
+
+// Roles are all of them.
+func Roles() []string { return []string{WorkerRole, ScalerRole, ProducerRole} }
