@@ -30,6 +30,7 @@ var ErrNotFound = errors.New("not found")
 // Store is the connection to one Redis, shared by ledger, roster, board and tunings. It is safe for concurrent use.
 type Store struct {
 	client goredis.UniversalClient
+	remote *remote
 	log    *slog.Logger
 
 	life context.Context // ends with Close
@@ -53,7 +54,7 @@ func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	}
 	logLibrary(log)
 	life, end := context.WithCancel(context.Background())
-	s := &Store{client: r.client(), log: log, life: life, end: end}
+	s := &Store{client: r.client(), remote: r, log: log, life: life, end: end}
 	r.spawn = s.spawn
 	return s, nil
 }
