@@ -24,7 +24,9 @@ func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findi
 		u.User = url.UserPassword(user, "secret")
 	}
 	return rabbit.Examine(soon(t), rabbit.Examination{
-		Dial:   func(name string) (*rabbit.Conn, error) { return rabbit.Open(rabbit.Options{URL: u.String(), Name: name}) },
+		Dial: func(name string) (*rabbit.Conn, error) {
+			return rabbit.Open(rabbit.Options{URL: u.String(), Name: name})
+		},
 		Policy: p, Known: []string{"express", "old"}, Roles: roles,
 	})
 }
