@@ -35,7 +35,9 @@ func Examine(ctx context.Context, e Examination) []lanes.Finding {
 	}
 	defer conn.Close()
 	began := time.Now()
-	s, err := conn.session(ctx)
+	dial, cancel := context.WithTimeout(ctx, reachedWithin)
+	defer cancel()
+	s, err := conn.session(dial)
 	if err != nil {
 		return []lanes.Finding{unreachable(err)}
 	}
@@ -55,6 +57,9 @@ func Examine(ctx context.Context, e Examination) []lanes.Finding {
 	}
 	return x.found
 }
+
+// reachedWithin is how long a broker is waited for.
+const reachedWithin = 5 * time.Second
 
 type examiner struct {
 	Examination

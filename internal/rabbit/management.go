@@ -30,7 +30,7 @@ var errManagementURL = errors.New("the URL of the management API is malformed: w
 	"with %-escapes for special characters in user and password")
 
 // OpenManagement prepares to ask the management API at a URL. settings are those of TLS, nil for the system's. It does no I/O; the error
-// doesn't quote the URL.
+// doesn't quote the URL. Without a user in it that of the AMQP URL is taken.
 func OpenManagement(address string, settings *tls.Config) (*Management, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -121,8 +121,16 @@ func (a *amount) UnmarshalJSON(text []byte) error {
 }
 
 // ExamineManagement looks at what only the management API of the broker tells: policies that change Siren's queues, the nodes and their
-// alarms, and what is bound to what. vhost is the one of the AMQP URL.
-func ExamineManagement(ctx context.Context, m *Management, vhost string, policy *lanes.Policy) (found []lanes.Finding) {
+// alarms, and what is bound to what. amqpURL says which vhost is Siren's.
+func ExamineManagement(ctx context.Context, m *Management, amqpURL string, policy *lanes.Policy) (found []lanes.Finding) {
+	to, err := parse(amqpURL)
+	if err != nil {
+		return nil // Examine says so
+	}
+	if m.user == nil {
+		m.user = url.UserPassword(to.uri.Username, to.uri.Password)
+	}
+	vhost := to.uri.Vhost
 	var nodes []brokerNode
 	if err := m.ask(ctx, &nodes, "nodes"); err != nil {
 		return []lanes.Finding{{
