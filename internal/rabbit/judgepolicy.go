@@ -22,7 +22,7 @@ func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string, p
 		for _, operator := range []bool{false, true} {
 			var best *brokerPolicy
 			for i, q := range all {
-				if q.Operator != operator || !q.concerns(queues[queue]) {
+				if q.Operator != operator || !q.concerns(queues[queue]) || strings.HasPrefix(q.Pattern, spares) {
 					continue
 				}
 				pattern, err := regexp.Compile(q.Pattern)
@@ -63,6 +63,9 @@ func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string, p
 	return found
 }
 
+// spares begins a pattern that leaves Siren's queues out. RabbitMQ knows it, Go's regular expressions don't.
+const spares = `^(?!siren\.)`
+
 func (q brokerPolicy) title() string {
 	if q.Operator {
 		return "operator policy " + q.Name
@@ -92,8 +95,8 @@ func (q brokerPolicy) mend(vhost, given string) string {
 		return given + off
 	}
 	definition, _ := json.Marshal(q.Definition)
-	return given + fmt.Sprintf(`rabbitmqctl set_%spolicy --vhost '%s' --priority %d --apply-to %s '%s' '^(?!siren\.)(?:.*(?:%s))' '%s'`,
-		kind, vhost, q.Priority, cmpOr(q.ApplyTo, "all"), q.Name, q.Pattern, definition)
+	return given + fmt.Sprintf(`rabbitmqctl set_%spolicy --vhost '%s' --priority %d --apply-to %s '%s' '%s(?:.*(?:%s))' '%s'`,
+		kind, vhost, q.Priority, cmpOr(q.ApplyTo, "all"), q.Name, spares, q.Pattern, definition)
 }
 
 // judge is what one setting of the policy does to these queues; false when that is no harm.
