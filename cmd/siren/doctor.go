@@ -311,7 +311,9 @@ func (d *doctor) clock(ctx context.Context) []lanes.Finding {
 	return found
 }
 
-func (d *doctor) roster() *redis.Roster { return redis.NewRoster(d.store, slog.New(slog.DiscardHandler)) }
+func (d *doctor) roster() *redis.Roster {
+	return redis.NewRoster(d.store, slog.New(slog.DiscardHandler))
+}
 
 func (d *doctor) media(ctx context.Context) []lanes.Finding {
 	var room media.Room
