@@ -76,7 +76,12 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
   kubectl exec deploy/siren-worker-general -- siren doctor
   siren doctor -o json --fail-on error`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDoctor(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if release := os.Getenv("SIREN_RELEASE"); release != "" && !cmd.Flags().Changed("lease") {
+				f.kube.lease = release + "-scaler"
+			}
+			return a.runDoctor(cmd.Context(), f)
+		},
 	}
 	fs := c.Flags()
 	names := make([]string, len(areas))
@@ -87,7 +92,7 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	fs.StringVar(&f.management, "management-url", "", "`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
 	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+listed(names))
 	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
-	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default theirs)")
+	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
 	f.output.flag(c, "table", "wide", "json", "yaml")
@@ -146,6 +151,7 @@ var errSaid = errors.New("")
 // complete takes from the environment what no flag says, and refuses what isn't there.
 func (f *doctorFlags) complete() error {
 	f.management = cmp.Or(f.management, os.Getenv("SIREN_MANAGEMENT_URL"))
+	f.scratch = cmp.Or(f.scratch, os.Getenv("SIREN_SCRATCH"))
 	if role := os.Getenv("SIREN_ROLE"); len(f.roles) == 0 && role != "" {
 		f.roles = strings.Split(role, ",")
 	}
@@ -335,7 +341,7 @@ func (d *doctor) storage(ctx context.Context) []lanes.Finding {
 			Mend: "say --policy FILE, or start `siren scaler`, which publishes the policy in force",
 		}}
 	}
-	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Log: slog.New(slog.DiscardHandler)}, p.Storage)
+	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Scratch: d.scratch, Log: slog.New(slog.DiscardHandler)}, p.Storage)
 }
 
 // summed counts the findings. Within an area the worst come first.

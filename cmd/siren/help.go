@@ -29,7 +29,8 @@ const (
   SIREN_CONTEXT                                context to use; see siren contexts --help
   SIREN_CONFIG                                 file of contexts (default ~/.config/siren/config.yaml)
   SIREN_USER                                   your name in tunings and in the audit log (default user@host)
-  SIREN_ROLE                                   what siren doctor takes this machine for: worker, scaler, producer
+  SIREN_ROLE, SIREN_SCRATCH, SIREN_RELEASE     what siren doctor is to know of its pod: worker, scaler or producer; where
+                                               the scratch folder is; what the Lease, up to -scaler, is called
   SIREN_MANAGEMENT_URL                         the management API of RabbitMQ, for siren doctor
   NO_COLOR                                     no colours on a terminal, whatever it is set to
 `

@@ -115,7 +115,7 @@ func (e *leftError) Unwrap() error { return e.err }
 func (x storageExaminer) write(ctx context.Context, r rule) error {
 	name := probeName()
 	at := location{scheme: r.scheme, host: r.host, path: r.path + name, below: r}
-	file, err := os.CreateTemp("", "siren-doctor-")
+	file, err := os.CreateTemp(x.h.options.Scratch, ".siren-doctor-") // "": the system's temporary folder
 	if err != nil {
 		return err
 	}
