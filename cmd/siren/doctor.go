@@ -311,8 +311,8 @@ func (d *doctor) clock(ctx context.Context) []lanes.Finding {
 		}}
 	}
 	found := d.store.ExamineClock(ctx)
-	if workers, now, err := d.roster().Workers(ctx); err == nil {
-		found = append(found, judgeClocks(workers, now)...)
+	if workers, _, err := d.roster().Workers(ctx); err == nil {
+		found = append(found, judgeClocks(workers)...)
 	}
 	return found
 }

@@ -212,7 +212,7 @@ func judgeVersions(f fleetFacts) lanes.Finding {
 
 // judgeClocks compares the clocks of workers with that of Redis, as far as a heartbeat shows it: what it says has happened can't be
 // after Redis has got it.
-func judgeClocks(workers []lanes.Heartbeat, now time.Time) []lanes.Finding {
+func judgeClocks(workers []lanes.Heartbeat) []lanes.Finding {
 	var ahead []string
 	worst := time.Duration(0)
 	for _, w := range workers {

@@ -195,6 +195,11 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 		select {
 		case err := <-rolled:
 			why, _ := ch.session.block()
+			if errors.Is(err, amqp.ErrClosed) { // a refusal of the publish was faster than the rollback
+				if reason, ok := <-ch.closed; ok {
+					err = reason
+				}
+			}
 			return why, err
 		case <-end.C:
 			return "", fmt.Errorf("no answer within %s", blockedWithin)

@@ -168,12 +168,14 @@ func ExamineManagement(ctx context.Context, m *Management, amqpURL string, polic
 // sirens are Siren's queues, those that the policy asks for and aren't there yet too, each with its type.
 func sirens(there []brokerQueue, p *lanes.Policy) map[string]string {
 	all := map[string]string{}
-	if p != nil {
-		x := examiner{Examination: Examination{Policy: p}}
-		queues, _ := x.topologyOf()
-		for _, w := range queues {
-			all[w.name], _ = w.args["x-queue-type"].(string)
-		}
+	if p == nil { // every policy has the delays and the dead letters
+		p = &lanes.Policy{}
+		p.Default()
+	}
+	x := examiner{Examination: Examination{Policy: p}}
+	queues, _ := x.topologyOf()
+	for _, w := range queues {
+		all[w.name], _ = w.args["x-queue-type"].(string)
 	}
 	for _, q := range there {
 		if strings.HasPrefix(q.Name, laneQueuePrefix) || strings.HasPrefix(q.Name, delayPrefix) || q.Name == deadQueue {
