@@ -72,7 +72,7 @@ The exit code is 0 when all is well or only noted, 7 when the worst is a warning
 when something doesn't work; with --fail-on error a warning is 0 too.`,
 		Example: `  siren doctor
   siren doctor --role producer --only broker,redis
-  siren doctor --policy siren.yaml --management-url http://monitor:PASSWORD@rabbitmq:15672
+  SIREN_MANAGEMENT_URL=http://… siren doctor --policy siren.yaml
   kubectl exec deploy/siren-worker-general -- siren doctor
   siren doctor -o json --fail-on error`,
 		Args: cobra.NoArgs,

@@ -97,7 +97,7 @@ func (x *examiner) reached(ctx context.Context, s *session, dialled time.Duratio
 		return
 	}
 	x.user, x.vhost, x.version = to.uri.Username, to.uri.Vhost, s.version()
-	x.add(lanes.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.address(), x.user, dialled.Round(time.Millisecond))}, judgePlain(to))
+	x.add(lanes.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.address(), x.user, dialled.Round(100*time.Microsecond))}, judgePlain(to))
 	if x.user == "guest" && to.uri.Password == "guest" {
 		x.add(lanes.Finding{
 			Check: "broker.guest", Severity: lanes.Warning, What: "the user is guest with its password of the first day",

@@ -1,6 +1,9 @@
 package rabbit
 
 import (
+	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -185,5 +188,28 @@ func TestJudgeDelay(t *testing.T) {
 	}
 	if f := judgeDelay("broker.delay", "RabbitMQ", 200*time.Millisecond); f.Severity != lanes.Warning {
 		t.Errorf("%+v", f)
+	}
+}
+
+// What a mend grants is what docs/kubernetes.md and the bundled broker of the chart grant.
+func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart, err := os.ReadFile("../../charts/siren/templates/_bundled.tpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, r := range rightsOf {
+		line := fmt.Sprintf("'%s' '%s' '%s'", r.configure, r.write, r.read)
+		if got := regexp.MustCompile(`\s+`).ReplaceAllString(string(docs), " "); !strings.Contains(got, line) {
+			t.Errorf("docs/kubernetes.md grants a %s other rights than %s", role, line)
+		}
+		for _, pattern := range []string{r.configure, r.write, r.read} {
+			if !strings.Contains(string(chart), pattern) && !strings.Contains(string(chart), strings.ReplaceAll(pattern, `\`, `\\`)) {
+				t.Errorf("the chart grants a %s other rights than %s", role, pattern)
+			}
+		}
 	}
 }

@@ -195,7 +195,7 @@ const (
 
 // judgeClock is what it means that this machine's clock is ahead of that of Redis (behind, when negative).
 func judgeClock(ahead, doubt time.Duration) lanes.Finding {
-	f := lanes.Finding{Check: "clock.here", What: fmt.Sprintf("this machine's clock and that of Redis differ by %s (±%s)", ahead.Abs().Round(time.Millisecond), doubt.Round(time.Millisecond))}
+	f := lanes.Finding{Check: "clock.here", What: fmt.Sprintf("this machine's clock and that of Redis differ by %s (±%s)", ahead.Abs().Round(100*time.Microsecond), doubt.Round(100*time.Microsecond))}
 	if off := ahead.Abs() - doubt; off > fairOffset {
 		f.Severity = lanes.Warning
 		if off > badOffset {
