@@ -37,7 +37,8 @@ func TestDoctorOnIllServers(t *testing.T) {
 	}
 	defer func() { _ = store.Stop(context.Background()) }()
 	for _, args := range [][]string{
-		{"add_user", "weak", "topsecret"}, {"set_permissions", "weak", "^$", "^$", "^$"},
+		{"add_user", "weak", "topsecret"},
+		{"set_permissions", "weak", "^$", "^$", "^$"},
 		{"set_policy", "--apply-to", "queues", "short lived", `^siren\.`, `{"message-ttl":60000}`},
 	} {
 		if _, err := broker.Rabbitmqctl(t.Context(), args...); err != nil {
