@@ -19,6 +19,7 @@ const (
   4  a job that was waited for is dead or cancelled
   5  RabbitMQ or Redis can't be reached
   6  refused: somebody else changed it meanwhile
+  7  siren doctor found warnings, and no error
 `
 	environment = `Environment:
   SIREN_AMQP_URL, SIREN_REDIS_URL              where RabbitMQ and Redis are
@@ -28,6 +29,9 @@ const (
   SIREN_CONTEXT                                context to use; see siren contexts --help
   SIREN_CONFIG                                 file of contexts (default ~/.config/siren/config.yaml)
   SIREN_USER                                   your name in tunings and in the audit log (default user@host)
+  SIREN_ROLE, SIREN_SCRATCH, SIREN_RELEASE     what siren doctor is to know of its pod: worker, scaler or producer; where
+                                               the scratch folder is; what the Lease, up to -scaler, is called
+  SIREN_MANAGEMENT_URL                         the management API of RabbitMQ, for siren doctor
   NO_COLOR                                     no colours on a terminal, whatever it is set to
 `
 )

@@ -28,6 +28,11 @@ type kubeFlags struct {
 
 func (f *kubeFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.name, "name", "", "kubernetes: unique name of this scaler (default the host name: the pod's)")
+	f.addNames(fs)
+}
+
+// addNames adds the flags that name objects in the cluster.
+func (f *kubeFlags) addNames(fs *pflag.FlagSet) {
 	fs.StringVar(&f.namespace, "namespace", "", "kubernetes: namespace of the workers' Deployments (default that of the pod or of the kubeconfig)")
 	fs.StringVar(&f.selector, "selector", "", "kubernetes: labels of the workers' Deployments, beside "+kube.PoolLabel)
 	fs.StringVar(&f.lease, "lease", "siren-scaler", "kubernetes: Lease by which the scalers elect their leader")

@@ -25,6 +25,7 @@ const (
 	exitJobFailed   = 4 // a job that was waited for is dead or cancelled
 	exitUnreachable = 5 // RabbitMQ or Redis can't be reached
 	exitConflict    = 6 // refused: somebody else changed it meanwhile
+	exitWarnings    = 7 // siren doctor found warnings, and no error
 )
 
 // exitError is an error with the exit code it means.
@@ -132,7 +133,7 @@ Try it: siren demo`,
 	add("fleet", newLanes(a), newPools(a), newWorkers(a), newExplain(a), newDecisions(a), newPolicy(a))
 	add("change", newTunings(a), newBudget(a), newAudit(a))
 	add("run", newUp(a), newDemo(a), newWorker(a), newScaler(a))
-	add("other", newContexts(a), newOptions(a), newVersion(a))
+	add("other", newDoctor(a), newContexts(a), newOptions(a), newVersion(a))
 	root.SetCompletionCommandGroupID("other")
 	root.AddCommand(newRunLimited(), newDocs())
 	a.noteStart(root)

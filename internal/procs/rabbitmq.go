@@ -47,7 +47,7 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp), Path: "/"}).String()
 	config, err := s.withTLS(o, keys, "amqps", rabbitTLS)
 	if err == nil {
-		err = r.writeFiles(config)
+		err = r.writeFiles(config, o.Plugins)
 	}
 	if err != nil {
 		s.home.close()
@@ -136,7 +136,7 @@ type rabbit struct {
 }
 
 // writeFiles writes the configuration and the Erlang cookie. The password is in a private file only.
-func (r rabbit) writeFiles(extra string) error {
+func (r rabbit) writeFiles(extra string, plugins []string) error {
 	for _, dir := range []string{"log", "conf.d", "data"} {
 		if err := os.MkdirAll(r.home.path(dir), 0o700); err != nil {
 			return err
@@ -149,7 +149,7 @@ func (r rabbit) writeFiles(extra string) error {
 	for name, content := range map[string]string{
 		"rabbitmq.conf":   r.config(extra),
 		"advanced.config": "[].\n",
-		"enabled_plugins": "[].\n",
+		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
 		"rabbitmq-env":    "", // instead of /etc/rabbitmq/rabbitmq-env.conf
 		".erlang.cookie":  r.keys.Cookie,
 		// The node's name needs localhost; not every container's /etc/hosts has it, and Erlang then dies without a word.

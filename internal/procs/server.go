@@ -32,6 +32,8 @@ type ServerOptions struct {
 	Log *slog.Logger
 	// Config is added to the server's configuration file as it is, one setting a line.
 	Config string
+	// Plugins of RabbitMQ to enable; for tests. The ports that they listen on are Config's to choose.
+	Plugins []string
 	// TLS has the server listen with TLS too (Server.TLSURL), with a certificate of this authority, and want one from its
 	// clients. For tests.
 	TLS *Authority

@@ -22,11 +22,14 @@ type MismatchError struct {
 	Reason   string // the broker's own words
 }
 
-func (e *MismatchError) Error() string {
+func (e *MismatchError) Error() string { return e.what() + "; " + e.mend() }
+
+// what is what is wrong, without what to do about it.
+func (e *MismatchError) what() string {
 	if e.Argument == "" {
-		return fmt.Sprintf("%s %q exists with other arguments than the policy asks for (%s); %s", e.Kind, e.Name, e.Reason, e.mend())
+		return fmt.Sprintf("%s %q exists with other arguments than the policy asks for (%s)", e.Kind, e.Name, e.Reason)
 	}
-	return fmt.Sprintf("%s %q exists with %s %s, but the policy asks for %s; %s", e.Kind, e.Name, e.Argument, e.Is, e.Want, e.mend())
+	return fmt.Sprintf("%s %q exists with %s %s, but the policy asks for %s", e.Kind, e.Name, e.Argument, e.Is, e.Want)
 }
 
 // mend is what to do about it.

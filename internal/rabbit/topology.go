@@ -145,12 +145,22 @@ func (t *topology) declare(ctx context.Context, name string, args amqp.Table) (*
 		if err := t.open(ctx); err != nil { // the refusal closed the channel
 			return m, err
 		}
-		is, err := strconv.ParseInt(m.Is, 10, 64)
-		if want, ok := args[argConsumerTimeout].(int64); !ok || m.Argument != argConsumerTimeout || err != nil || is <= want {
+		if !longer(m, args) {
 			return m, nil
 		}
-		args[argConsumerTimeout] = is // the broker names one argument at a time
 	}
+}
+
+// longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args ask for that, since
+// the broker names one mismatch at a time.
+func longer(m *MismatchError, args amqp.Table) bool {
+	want, ok := args[argConsumerTimeout].(int64)
+	is, err := strconv.ParseInt(m.Is, 10, 64)
+	if !ok || m.Argument != argConsumerTimeout || err != nil || is <= want {
+		return false
+	}
+	args[argConsumerTimeout] = is
+	return true
 }
 
 func (t *topology) exchanges() error {

@@ -30,6 +30,7 @@ var ErrNotFound = errors.New("not found")
 // Store is the connection to one Redis, shared by ledger, roster, board and tunings. It is safe for concurrent use.
 type Store struct {
 	client goredis.UniversalClient
+	remote *remote
 	log    *slog.Logger
 	clock  clock
 
@@ -54,7 +55,7 @@ func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	}
 	logLibrary(log)
 	life, end := context.WithCancel(context.Background())
-	s := &Store{client: r.client(), log: log, life: life, end: end, clock: clock{own: time.Now}}
+	s := &Store{client: r.client(), remote: r, log: log, life: life, end: end, clock: clock{own: time.Now}}
 	if r.clock != nil {
 		s.clock.own = r.clock
 	}

@@ -15,8 +15,8 @@ import (
 // kinds is every kind of job there is. A new kind is a file of its own and a line here.
 var kinds = map[string]kind{
 	"probe":     {about: "what the input is, as ffprobe's JSON (format and streams)", plan: planProbe},
-	"thumbnail": {about: "one picture of a video, jpg or webp", plan: planThumbnail},
-	"transcode": {about: "the video as H.264 and AAC in an mp4 that plays while it loads", plan: planTranscode},
+	"thumbnail": {about: "one picture of a video, jpg or webp", plan: planThumbnail, uses: thumbnailUses},
+	"transcode": {about: "the video as H.264 and AAC in an mp4 that plays while it loads", plan: planTranscode, uses: transcodeUses},
 }
 
 // kind is how a job of one kind is planned. plan reads the params and the output's name, does no I/O, and notes
@@ -24,6 +24,8 @@ var kinds = map[string]kind{
 type kind struct {
 	about string
 	plan  func(p *params, output string) recipe
+	// uses is ffmpeg's options for outputs of every sort that the kind makes; nil: it needs ffprobe alone. Examine reads out of them what ffmpeg must have.
+	uses func() [][]string
 }
 
 // recipe is a planned job: what it makes, and how. make returns the path of the output file in the scratch folder.

@@ -99,11 +99,24 @@ func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
 	if start > 0 {
 		before = []string{"-ss", seconds(start)}
 	}
-	after := append([]string{
+	return a.ffmpeg(ctx, "output."+t.format, 0, before, t.args(v, filters))
+}
+
+// args are ffmpeg's options for the output.
+func (t thumbnail) args(v stream, filters []string) []string {
+	return append([]string{
 		"-map", fmt.Sprintf("0:%d", v.Index), "-an", "-sn", "-dn", "-map_metadata", "-1",
 		"-vf", strings.Join(filters, ","), "-frames:v", "1",
 	}, t.encoder()...)
-	return a.ffmpeg(ctx, "output."+t.format, 0, before, after)
+}
+
+// thumbnailUses is both formats, of stretched pictures that are made smaller.
+func thumbnailUses() (all [][]string) {
+	for _, format := range []string{"jpg", "webp"} {
+		v := stream{Aspect: "16:11"}
+		all = append(all, thumbnail{format: format}.args(v, append(fit(v, 1, 1, 1), "thumbnail")), thumbnail{format: format}.args(stream{}, fit(stream{}, 0, 0, 1)))
+	}
+	return all
 }
 
 // start is where to begin reading, in seconds.

@@ -95,3 +95,8 @@ func (t transcode) args(v stream) []string {
 	}
 	return append(args, "-movflags", "+faststart", "-f", "mp4")
 }
+
+// transcodeUses is a stretched picture that is made smaller, at another frame rate, with sound.
+func transcodeUses() [][]string {
+	return [][]string{transcode{width: 1, height: 1, fps: 25, audio: defaultAudioBitrate}.args(stream{Aspect: "16:11"})}
+}

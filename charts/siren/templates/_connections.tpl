@@ -107,6 +107,8 @@
 {{- define "siren.connections.env" -}}
 {{- $amqp := include "siren.rabbitmq.secret" . | fromJson -}}
 {{- $redis := include "siren.redis.secret" .root | fromJson -}}
+- name: SIREN_ROLE
+  value: {{ .role }}
 - name: SIREN_AMQP_URL_FILE
   value: /etc/siren/rabbitmq/url
 {{- $files := include "siren.tls.files" (dict "path" "rabbitmq.tls" "tls" .root.Values.rabbitmq.tls "url" $amqp.url "secure" "amqps://") | fromJson }}

@@ -1,0 +1,410 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+// areas are what siren doctor looks at, in its order, each with its title and the roles that it matters to (none: all).
+var areas = []area{
+	{name: "broker", title: "RabbitMQ", look: (*doctor).broker},
+	{name: "redis", title: "Redis", look: (*doctor).redis},
+	{name: "clock", title: "Clocks", look: (*doctor).clock},
+	{name: "fleet", title: "Fleet and policy", look: (*doctor).fleet},
+	{name: "kubernetes", title: "Kubernetes", roles: []string{lanes.ScalerRole}, look: (*doctor).kubernetes},
+	{name: "media", title: "Media programs", roles: []string{lanes.WorkerRole}, look: (*doctor).media},
+	{name: "storage", title: "Storage", roles: []string{lanes.WorkerRole}, look: (*doctor).storage},
+}
+
+type area struct {
+	name, title string
+	roles       []string
+	look        func(*doctor, context.Context) []lanes.Finding
+}
+
+// areaWithin bounds what is looked at in one area: a server that hangs must not keep the rest from being told.
+const areaWithin = time.Minute
+
+// doctorFlags is what `siren doctor` may be told.
+type doctorFlags struct {
+	policy     string
+	management string
+	only       []string
+	roles      []string
+	scratch    string
+	failOn     string
+	kube       kubeFlags
+	output     output
+}
+
+func newDoctor(a *app) *cobra.Command {
+	f := doctorFlags{failOn: "warning"}
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for everything that would keep Siren from working, and say how to mend it",
+		Long: `Look at RabbitMQ, Redis, clocks, the fleet, Kubernetes, ffmpeg and storage as the
+processes of Siren use them, and say what is wrong, why it matters, and the exact mend.
+
+Nothing is changed: rights are tried with queues, keys and files of its own, which
+are gone at once, and no job is taken or left behind. What can't be looked at from
+here is a note that says what it needs.
+
+--role says what this machine and its URLs are for: a worker needs ffmpeg and the
+storage, a scaler the right to declare queues and to scale Deployments, a producer may
+only enqueue. Without it they have to do for all three; the chart's pods know theirs.
+
+The exit code is 0 when all is well or only noted, 7 when the worst is a warning, and 1
+when something doesn't work; with --fail-on error a warning is 0 too.`,
+		Example: `  siren doctor
+  siren doctor --role producer --only broker,redis
+  SIREN_MANAGEMENT_URL=http://… siren doctor --policy siren.yaml
+  kubectl exec deploy/siren-worker-general -- siren doctor
+  siren doctor -o json --fail-on error`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if release := os.Getenv("SIREN_RELEASE"); release != "" && !cmd.Flags().Changed("lease") {
+				f.kube.lease = release + "-scaler"
+			}
+			return a.runDoctor(cmd.Context(), f)
+		},
+	}
+	fs := c.Flags()
+	names := make([]string, len(areas))
+	for i, area := range areas {
+		names[i] = area.name
+	}
+	fs.StringVar(&f.policy, "policy", "", "policy `FILE` to go by, and to compare with the one in force (default the one in force)")
+	fs.StringVar(&f.management, "management-url", "", "`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
+	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+listed(names))
+	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
+	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
+	f.kube.addNames(fs)
+	f.output.flag(c, "table", "wide", "json", "yaml")
+	completeFlag(c, "policy", files("yaml", "yml"))
+	completeFlag(c, "scratch", folders)
+	completeFlag(c, "only", fixed(names...))
+	completeFlag(c, "role", fixed(lanes.Roles()...))
+	return c
+}
+
+// report is what was found, as JSON and YAML show it.
+type doctorReport struct {
+	Worst    lanes.Severity  `json:"worst"`
+	Errors   int             `json:"errors"`
+	Warnings int             `json:"warnings"`
+	Notes    int             `json:"notes"`
+	OK       int             `json:"ok"`
+	Findings []lanes.Finding `json:"findings"`
+}
+
+func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
+	if err := f.complete(); err != nil {
+		return exit(exitUsage, err)
+	}
+	d, err := a.newDoctor(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	found := d.examine(ctx)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	report := reportOf(found)
+	switch f.output.format {
+	case "json", "yaml":
+		err = f.output.print(a.out, report)
+	default:
+		err = report.print(a.out, f.output.format == "wide")
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Worst == lanes.Error:
+		return exit(exitFailed, errSaid)
+	case report.Worst == lanes.Warning && f.failOn == "warning":
+		return exit(exitWarnings, errSaid)
+	default:
+		return nil
+	}
+}
+
+// errSaid is a failure that the output has told.
+var errSaid = errors.New("")
+
+// complete takes from the environment what no flag says, and refuses what isn't there.
+func (f *doctorFlags) complete() error {
+	f.management = cmp.Or(f.management, os.Getenv("SIREN_MANAGEMENT_URL"))
+	f.scratch = cmp.Or(f.scratch, os.Getenv("SIREN_SCRATCH"))
+	if role := os.Getenv("SIREN_ROLE"); len(f.roles) == 0 && role != "" {
+		f.roles = strings.Split(role, ",")
+	}
+	if len(f.roles) == 0 {
+		f.roles = lanes.Roles()
+	}
+	for _, role := range f.roles {
+		if !slices.Contains(lanes.Roles(), role) {
+			return fmt.Errorf("no role %q%s", role, thereAre(role, lanes.Roles()))
+		}
+	}
+	var names []string
+	for _, area := range areas {
+		names = append(names, area.name)
+	}
+	for _, name := range f.only {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("no area %q%s", name, thereAre(name, names))
+		}
+	}
+	return nil
+}
+
+// doctor is one examination, and what its parts need of each other.
+type doctor struct {
+	doctorFlags
+	endpoints endpoints
+	nowhere   error        // why endpoints says nothing
+	store     *redis.Store // nil: it isn't known where Redis is
+	file      *lanes.Policy
+	wrong     error            // why the policy's file can't be used
+	inForce   *lanes.Effective // nil: none is known
+}
+
+func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
+	d := &doctor{doctorFlags: f}
+	if f.policy != "" {
+		d.file, d.wrong = lanes.Load(f.policy)
+	}
+	d.endpoints, d.nowhere = a.endpoints()
+	var e *exitError
+	if errors.As(d.nowhere, &e) && e.code == exitUsage {
+		return nil, d.nowhere
+	}
+	if d.nowhere != nil {
+		return d, nil
+	}
+	store, err := d.endpoints.store(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	d.store = store
+	if effective, err := d.board().Policy(ctx); err == nil {
+		d.inForce = &effective
+	}
+	return d, nil
+}
+
+func (d *doctor) close() {
+	if d.store != nil {
+		d.store.Close()
+	}
+}
+
+func (d *doctor) board() *redis.Board { return redis.NewBoard(d.store, slog.New(slog.DiscardHandler)) }
+
+// going is the policy to go by: the file's, else the one in force; nil when none is known.
+func (d *doctor) going() *lanes.Policy {
+	switch {
+	case d.file != nil:
+		return d.file
+	case d.inForce != nil:
+		return &d.inForce.Policy
+	default:
+		return nil
+	}
+}
+
+// examine looks at every area that was asked for and matters here.
+func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
+	for _, area := range areas {
+		if len(d.only) > 0 && !slices.Contains(d.only, area.name) {
+			continue
+		}
+		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, func(r string) bool { return slices.Contains(d.roles, r) }) {
+			found = append(found, lanes.Finding{
+				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], listed(d.roles)),
+				Why: "what isn't looked at may be wrong", Mend: fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0]),
+			})
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, areaWithin)
+		found = append(found, area.look(d, ctx)...)
+		cancel()
+	}
+	return found
+}
+
+// unknownServer is what is found where nothing says where a server is.
+func (d *doctor) unknownServer(check string) []lanes.Finding {
+	return []lanes.Finding{{
+		Check: check, Severity: lanes.Error, What: "nothing says where it is", Why: "no process of Siren's can start without",
+		Mend: "set SIREN_AMQP_URL and SIREN_REDIS_URL, choose a context (siren contexts), or start `siren up`",
+	}}
+}
+
+func (d *doctor) broker(ctx context.Context) []lanes.Finding {
+	if d.nowhere != nil {
+		return d.unknownServer("broker.reachable")
+	}
+	e := rabbit.Examination{
+		Dial: func(purpose string) (*rabbit.Conn, error) {
+			return d.endpoints.broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
+		},
+		Policy: d.going(), Roles: d.roles,
+	}
+	if known, err := d.board().KnownQueues(ctx); err == nil {
+		e.Known = known
+	}
+	return append(rabbit.Examine(ctx, e), d.managed(ctx)...)
+}
+
+// managed is what the management API says, or that it wasn't asked.
+func (d *doctor) managed(ctx context.Context) []lanes.Finding {
+	if d.management == "" {
+		return []lanes.Finding{{
+			Check: "broker.management", Severity: lanes.Note, What: "the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell of them",
+			Why: "a policy of the broker's with a TTL or a length limit loses jobs",
+			Mend: "say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and list_operator_policies, must have none whose pattern matches siren.…" +
+				" with message-ttl, expires, max-length or delivery-limit",
+		}}
+	}
+	settings, err := d.endpoints.amqp.config()
+	if err != nil {
+		settings = nil
+	}
+	m, err := rabbit.OpenManagement(d.management, settings)
+	if err != nil {
+		return []lanes.Finding{{
+			Check: "broker.management", Severity: lanes.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
+		}}
+	}
+	return rabbit.ExamineManagement(ctx, m, d.endpoints.amqp.url, d.going())
+}
+
+func (d *doctor) redis(ctx context.Context) []lanes.Finding {
+	if d.store == nil {
+		return d.unknownServer("redis.reachable")
+	}
+	return d.store.Examine(ctx)
+}
+
+func (d *doctor) clock(ctx context.Context) []lanes.Finding {
+	if d.store == nil {
+		return []lanes.Finding{{
+			Check: "clock.here", Severity: lanes.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
+		}}
+	}
+	found := d.store.ExamineClock(ctx)
+	if workers, _, err := d.roster().Workers(ctx); err == nil {
+		found = append(found, judgeClocks(workers)...)
+	}
+	return found
+}
+
+func (d *doctor) roster() *redis.Roster {
+	return redis.NewRoster(d.store, slog.New(slog.DiscardHandler))
+}
+
+func (d *doctor) media(ctx context.Context) []lanes.Finding {
+	var room media.Room
+	if p := d.going(); p != nil {
+		for _, q := range p.Pools {
+			_, shoulder := q.Shoulders()
+			room.Slots = max(room.Slots, q.Slots+shoulder)
+			room.Slot.Memory, room.Slot.Scratch = max(room.Slot.Memory, q.Slot.Memory), max(room.Slot.Scratch, q.Slot.Scratch)
+		}
+	}
+	return media.Examine(ctx, media.Options{Scratch: d.scratch}, room)
+}
+
+func (d *doctor) storage(ctx context.Context) []lanes.Finding {
+	p := d.going()
+	if p == nil {
+		return []lanes.Finding{{
+			Check: "storage.prefixes", Severity: lanes.Note, What: "not looked at: no policy is known", Why: "the policy says what jobs may read and write",
+			Mend: "say --policy FILE, or start `siren scaler`, which publishes the policy in force",
+		}}
+	}
+	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Scratch: d.scratch, Log: slog.New(slog.DiscardHandler)}, p.Storage)
+}
+
+// reportOf counts the findings. Within an area the worst come first.
+func reportOf(found []lanes.Finding) doctorReport {
+	order := map[string]int{}
+	for i, area := range areas {
+		order[area.name] = i
+	}
+	slices.SortStableFunc(found, func(x, y lanes.Finding) int {
+		return cmp.Or(cmp.Compare(order[x.Area()], order[y.Area()]), cmp.Compare(y.Severity, x.Severity))
+	})
+	r := doctorReport{Worst: lanes.Worst(found), Findings: found}
+	for _, f := range found {
+		*map[lanes.Severity]*int{lanes.Error: &r.Errors, lanes.Warning: &r.Warnings, lanes.Note: &r.Notes, lanes.OK: &r.OK}[f.Severity]++
+	}
+	return r
+}
+
+// marks are how a terminal shows a severity, and in which colour.
+var marks = map[lanes.Severity]struct{ sign, colour string }{
+	lanes.OK: {"✔", green}, lanes.Note: {"·", cyan}, lanes.Warning: {"!", yellow}, lanes.Error: {"✘", red},
+}
+
+// print shows the report to a person: what is wrong in full, a note with what it needs, the rest in a line each; wide all of it, with the checks' names.
+func (r doctorReport) print(w io.Writer, wide bool) error {
+	said := ""
+	for _, f := range r.Findings {
+		if area := f.Area(); area != said {
+			if said != "" {
+				fmt.Fprintln(w)
+			}
+			said = area
+			fmt.Fprintln(w, title(area))
+		}
+		mark := fmt.Sprintf("%-8s", f.Severity)
+		if isTerminal(w) {
+			mark = colour(w, marks[f.Severity].colour, marks[f.Severity].sign)
+		}
+		name := ""
+		if wide {
+			name = f.Check + ": "
+		}
+		fmt.Fprintf(w, "  %s %s%s\n", mark, name, harmless(f.What))
+		indent := "    "
+		if !isTerminal(w) {
+			indent = strings.Repeat(" ", 11)
+		}
+		if f.Why != "" && (wide || f.Severity > lanes.Note) {
+			fmt.Fprintf(w, "%swhy:  %s\n", indent, harmless(f.Why))
+		}
+		if f.Mend != "" {
+			fmt.Fprintf(w, "%smend: %s\n", indent, harmless(f.Mend))
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n", plural(r.Errors, "error"), plural(r.Warnings, "warning"), plural(r.Notes, "note"), r.OK)
+	return err
+}
+
+func title(name string) string {
+	for _, area := range areas {
+		if area.name == name {
+			return area.title
+		}
+	}
+	return name
+}

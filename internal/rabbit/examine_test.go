@@ -1,0 +1,215 @@
+package rabbit_test
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// examined is what Examine finds with the policy of the tests and a user, "" the one that may do everything.
+func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findings {
+	t.Helper()
+	u, err := url.Parse(server(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != "" {
+		u.User = url.UserPassword(user, "secret")
+	}
+	return rabbit.Examine(soon(t), rabbit.Examination{
+		Dial: func(name string) (*rabbit.Conn, error) {
+			return rabbit.Open(rabbit.Options{URL: u.String(), Name: name})
+		},
+		Policy: p, Known: queues("express", "old"), Roles: roles,
+	})
+}
+
+type findings []lanes.Finding
+
+// of is the findings of a check.
+func (all findings) of(check string) (found findings) {
+	for _, f := range all {
+		if f.Check == check {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// want fails the test unless a finding of the check has that severity and says the text, and has what a person needs.
+func (all findings) want(t *testing.T, check string, severity lanes.Severity, says string) {
+	t.Helper()
+	for _, f := range all.of(check) {
+		if f.Severity == severity && strings.Contains(f.What+"\n"+f.Why+"\n"+f.Mend, says) {
+			return
+		}
+	}
+	t.Errorf("no finding %s (%s) says %q:\n%+v", check, severity, says, all.of(check))
+}
+
+// wellFormed: whatever isn't as it should be says why it matters and what to do, and nothing shows a password.
+func (all findings) wellFormed(t *testing.T) {
+	t.Helper()
+	for _, f := range all {
+		if f.What == "" || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+			t.Errorf("incomplete: %+v", f)
+		}
+		if strings.Contains(f.What+f.Why+f.Mend, "secret") {
+			t.Errorf("shows a password: %+v", f)
+		}
+	}
+}
+
+func TestExamineHealthyBroker(t *testing.T) {
+	p := declared(t)
+	before := p.depths()
+	all := examined(t, "", policy(t), lanes.Roles()...)
+	all.wellFormed(t)
+	for _, role := range lanes.Roles() {
+		all.want(t, "broker.rights."+role, lanes.OK, "may do what a")
+	}
+	all.want(t, "broker.alarm", lanes.OK, "no alarm")
+	all.want(t, "broker.queues", lanes.OK, "all 10 queues are declared")
+	all.want(t, "broker.exchanges", lanes.OK, "siren.jobs")
+	all.want(t, "broker.delays", lanes.Warning, "nobody forwards") // no scaler runs in this test
+	if worst := lanes.Worst(slices.DeleteFunc(all, func(f lanes.Finding) bool { return f.Check == "broker.delays" })); worst > lanes.Note {
+		t.Errorf("the worst is %s: %+v", worst, all)
+	}
+	if after := p.depths(); after != before {
+		t.Errorf("the queues have changed: %s, then %s", before, after)
+	}
+}
+
+// depths is how many messages each queue has, and how many queues there are.
+func (p *probe) depths() string {
+	p.t.Helper()
+	out, err := server(p.t).Rabbitmqctl(p.t.Context(), "-q", "list_queues", "name", "messages", "consumers")
+	p.must(err)
+	lines := strings.Split(out, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func TestExamineUserWithoutRights(t *testing.T) {
+	declared(t)
+	user(t, "nobody", `^$`, `^$`, `^$`)
+	all := examined(t, "nobody", policy(t), lanes.Roles()...)
+	all.wellFormed(t)
+	all.want(t, "broker.rights.worker", lanes.Error, "publish to exchange amq.default")
+	all.want(t, "broker.rights.worker", lanes.Error, "read siren.lane.…")
+	all.want(t, "broker.rights.worker", lanes.Error, `set_permissions --vhost '/' 'nobody' '^$' '^amq\.default$' '^siren\.lane\..+$'`)
+	all.want(t, "broker.rights.producer", lanes.Error, "publish to exchange siren.jobs")
+	all.want(t, "broker.rights.scaler", lanes.Error, "declare")
+}
+
+// The permissions that the mends name are enough, and each role is content with its own.
+func TestExamineNamesTheRightsNeeded(t *testing.T) {
+	for _, role := range lanes.Roles() {
+		t.Run(role, func(t *testing.T) {
+			declared(t)
+			user(t, role, `^$`, `^$`, `^$`)
+			refused := examined(t, role, policy(t), role).of("broker.rights." + role)
+			if len(refused) != 1 || refused[0].Severity != lanes.Error {
+				t.Fatalf("without rights: %+v", refused)
+			}
+			args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(refused[0].Mend, "rabbitmqctl "), "'", ""))
+			if _, err := server(t).Rabbitmqctl(t.Context(), args...); err != nil {
+				t.Fatal(err)
+			}
+			granted := examined(t, role, policy(t), role)
+			granted.want(t, "broker.rights."+role, lanes.OK, "may do what a "+role+" does")
+			if worst := lanes.Worst(slices.DeleteFunc(granted, func(f lanes.Finding) bool { return f.Check == "broker.delays" })); worst > lanes.Note {
+				t.Errorf("the worst is %s: %+v", worst, granted)
+			}
+		})
+	}
+}
+
+// user makes a user of the broker for the test.
+func user(t *testing.T, name, configure, write, read string) {
+	t.Helper()
+	for _, args := range [][]string{{"add_user", name, "secret"}, {"set_permissions", name, configure, write, read}} {
+		if _, err := server(t).Rabbitmqctl(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _, _ = server(t).Rabbitmqctl(context.Background(), "delete_user", name) })
+}
+
+func TestExamineWrongQueues(t *testing.T) {
+	p := declared(t)
+	p.delete("siren.lane.standard")
+	p.delete("siren.lane.bulk")
+	_, err := p.ch.QueueDeclare("siren.lane.standard", true, false, false, false, amqp.Table{
+		"x-max-priority": int32(5), "x-queue-type": "classic", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
+	})
+	p.must(err)
+	_, err = p.ch.QueueDeclare("siren.lane.old", true, false, false, false, nil)
+	p.must(err)
+	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.lane.old", false, false, amqp.Publishing{Body: []byte("{}")}))
+	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false, amqp.Publishing{Body: []byte("{}")}))
+	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
+	all := examined(t, "", policy(t), lanes.ScalerRole)
+	all.wellFormed(t)
+	all.want(t, "broker.queues", lanes.Error, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
+	all.want(t, "broker.queues", lanes.Error, "rabbitmqctl delete_queue --if-empty siren.lane.standard")
+	all.want(t, "broker.queues", lanes.Error, "not declared: siren.lane.bulk")
+	all.want(t, "broker.leftovers", lanes.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't have any more, and 1 jobs wait")
+	all.want(t, "broker.delays", lanes.Error, "1 jobs wait for their next attempt, and nobody forwards")
+	all.want(t, "broker.dead", lanes.Note, "1 dead letters")
+}
+
+func TestExamineUndeclaredBroker(t *testing.T) {
+	fresh(t)
+	all := examined(t, "", policy(t), lanes.Roles()...)
+	all.wellFormed(t)
+	all.want(t, "broker.queues", lanes.Warning, "none of Siren's queues is declared")
+	all.want(t, "broker.exchanges", lanes.Warning, `exchange "siren.jobs" is not declared`)
+	all.want(t, "broker.rights.producer", lanes.OK, "may do")
+	if left := newProbe(t, server(t).URL).depths(); strings.Contains(left, "siren.") {
+		t.Errorf("the examination has declared:\n%s", left)
+	}
+	without := examined(t, "", nil, lanes.Roles()...)
+	without.wellFormed(t)
+	without.want(t, "broker.queues", lanes.Note, "--policy FILE")
+}
+
+func TestExamineUnderAlarm(t *testing.T) {
+	declared(t)
+	s := server(t)
+	for set, eval := range map[string]string{"set": `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`, "clear": `rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`} {
+		if set == "clear" {
+			t.Cleanup(func() { _, _ = s.Rabbitmqctl(context.Background(), "eval", eval) })
+			continue
+		}
+		if _, err := s.Rabbitmqctl(t.Context(), "eval", eval); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := examined(t, "", policy(t), lanes.Roles()...)
+	all.wellFormed(t)
+	all.want(t, "broker.alarm", lanes.Error, "the broker accepts no jobs: alarm: low on memory")
+	all.want(t, "broker.queues", lanes.OK, "all 10 queues")
+}
+
+func TestExamineUnreachable(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	all := findings(rabbit.Examine(ctx, rabbit.Examination{
+		Dial: func(name string) (*rabbit.Conn, error) {
+			return rabbit.Open(rabbit.Options{URL: "amqp://siren:secret@127.0.0.1:1/", Name: name})
+		},
+		Roles: lanes.Roles(),
+	}))
+	all.wellFormed(t)
+	if len(all) != 1 || all[0].Check != "broker.reachable" || all[0].Severity != lanes.Error {
+		t.Errorf("%+v", all)
+	}
+}

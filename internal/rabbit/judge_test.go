@@ -1,0 +1,215 @@
+package rabbit
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestJudgeVersion(t *testing.T) {
+	for _, c := range []struct {
+		product, version string
+		want             lanes.Severity
+	}{
+		{"RabbitMQ", "3.9.29", lanes.Error},
+		{"RabbitMQ", "3.10.8", lanes.Note},
+		{"RabbitMQ", "3.13.7", lanes.Note},
+		{"RabbitMQ", "4.0.5", lanes.OK},
+		{"RabbitMQ", "4.3.6", lanes.OK},
+		{"RabbitMQ", "4.3.0-rc.1", lanes.OK},
+		{"RabbitMQ", "4.4.0", lanes.Note},
+		{"RabbitMQ", "5.0.0", lanes.Note},
+		{"RabbitMQ", "", lanes.Warning},
+		{"RabbitMQ", "main", lanes.Warning},
+		{"LavinMQ", "2.1.0", lanes.Warning},
+	} {
+		if f := judgeVersion(c.product, c.version); f.Severity != c.want || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+			t.Errorf("%s %s: %+v, want %s", c.product, c.version, f, c.want)
+		}
+	}
+}
+
+// What follows for priorities and for the consumer timeout, by version and type.
+func TestJudgeTypesAndTimeout(t *testing.T) {
+	p := &lanes.Policy{}
+	p.Default()
+	for _, c := range []struct {
+		version, kind string
+		types         lanes.Severity
+		says          string
+		timeout       lanes.Severity
+	}{
+		{"3.10.8", lanes.Classic, lanes.OK, "serve priorities strictly", lanes.Note},
+		{"3.13.7", lanes.Quorum, lanes.Note, "know no priorities", lanes.Note},
+		{"4.0.5", lanes.Classic, lanes.OK, "serve priorities strictly", lanes.Note},
+		{"4.0.5", lanes.Quorum, lanes.Note, "two lifted jobs for each ordinary one", lanes.OK},
+		{"4.3.6", lanes.Classic, lanes.OK, "no consumer timeout for them", lanes.OK},
+		{"4.3.6", lanes.Quorum, lanes.OK, "serve priorities strictly", lanes.OK},
+	} {
+		found := judgeTypes(c.version, []string{c.kind})
+		if len(found) != 1 || found[0].Severity != c.types || !strings.Contains(found[0].What, c.says) {
+			t.Errorf("%s %s: %+v", c.kind, c.version, found)
+		}
+		f := judgeTimeout(c.version, []string{c.kind}, p)
+		if f.Severity != c.timeout || f.Severity == lanes.Note && !strings.Contains(f.Mend, "must be {ok,1800000} or more") {
+			t.Errorf("timeout of %s %s: %+v", c.kind, c.version, f)
+		}
+	}
+	if f := judgeTimeout("4.0.5", []string{lanes.Quorum, lanes.Classic}, p); f.Severity != lanes.Note {
+		t.Errorf("of both types: %+v", f)
+	}
+}
+
+func TestJudgePolicies(t *testing.T) {
+	queues := map[string]string{"siren.lane.bulk": lanes.Quorum, "siren.lane.express": lanes.Classic, "siren.dead": lanes.Classic, "siren.delay.5s": lanes.Classic}
+	p := &lanes.Policy{}
+	p.Default()
+	for _, c := range []struct {
+		name   string
+		policy brokerPolicy
+		want   lanes.Severity
+		says   string
+	}{
+		{"a TTL", brokerPolicy{Pattern: "^siren", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.Error, "message-ttl = 1000 on siren.dead, siren.delay.5s, siren.lane.bulk, siren.lane.express"},
+		{"expiry", brokerPolicy{Pattern: "lane", Definition: map[string]any{"expires": 1000.0}}, lanes.Error, "deletes a queue"},
+		{"a length, dropping", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length": 10.0}}, lanes.Error, "drops its oldest jobs"},
+		{"a length, dropping by word", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length-bytes": 10.0, "overflow": "drop-head"}}, lanes.Error, "drops its oldest jobs"},
+		{"a length, refusing", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length": 10.0, "overflow": "reject-publish"}}, lanes.Warning, "refuses what is published"},
+		{"dead-lettering of lanes, which have arguments", brokerPolicy{Pattern: "lane", Definition: map[string]any{"dead-letter-exchange": "x"}}, lanes.OK, "none of"},
+		{"dead-lettering of others", brokerPolicy{Pattern: ".*", Definition: map[string]any{"dead-letter-exchange": "x"}}, lanes.Warning, `= "x" on siren.dead, siren.delay.5s`},
+		{"a delivery limit of quorum queues", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 5.0}}, lanes.Error, "on siren.lane.bulk"},
+		{"a delivery limit of classic ones", brokerPolicy{Pattern: "express", Definition: map[string]any{"delivery-limit": 5.0}}, lanes.OK, "none of"},
+		{"a short consumer timeout", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 60000.0}}, lanes.Error, "set broker.consumerTimeout: 1m in Siren's policy, or rabbitmqctl"},
+		{"a long one", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 7200000.0}}, lanes.OK, "none of"},
+		{"mirrors", brokerPolicy{Pattern: "lane", Definition: map[string]any{"ha-mode": "all"}}, lanes.Note, "mirrored"},
+		{"federation", brokerPolicy{Pattern: "lane", Definition: map[string]any{"federation-upstream-set": "all"}}, lanes.Warning, "federated"},
+		{"for exchanges", brokerPolicy{Pattern: ".*", ApplyTo: "exchanges", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.OK, "none of"},
+		{"for quorum queues", brokerPolicy{Pattern: ".*", ApplyTo: "quorum_queues", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.Error, "= 1000 on siren.lane.bulk"},
+		{"for others", brokerPolicy{Pattern: "^orders", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.OK, "none of"},
+		{"harmless", brokerPolicy{Pattern: ".*", Definition: map[string]any{"queue-mode": "lazy"}}, lanes.OK, "none of"},
+		{"one that spares Siren", brokerPolicy{Pattern: `^(?!siren\.)(?:.*(?:.*))`, Definition: map[string]any{"message-ttl": 1000.0}}, lanes.OK, "none of"},
+		{"a pattern that Go doesn't know", brokerPolicy{Pattern: "^(?!orders)", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.Note, "couldn't be read here"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.policy.Name = "p"
+			found := judgePolicies("/", []brokerPolicy{c.policy}, queues, p)
+			if len(found) != 1 {
+				t.Fatalf("%+v", found)
+			}
+			f := found[0]
+			if text := f.What + "\n" + f.Why + "\n" + f.Mend; f.Severity != c.want || !strings.Contains(text, c.says) || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+				t.Errorf("%+v, want %s: …%s…", f, c.want, c.says)
+			}
+		})
+	}
+}
+
+// Of several policies that match, the one with the highest priority counts; an operator's beside it.
+func TestJudgePoliciesByPriority(t *testing.T) {
+	all := []brokerPolicy{
+		{Name: "ttl", Pattern: ".*", Priority: 1, Definition: map[string]any{"message-ttl": 1000.0}},
+		{Name: "spares", Pattern: "^siren", Priority: 2, Definition: map[string]any{"queue-mode": "lazy"}},
+	}
+	queues := map[string]string{"siren.dead": lanes.Classic}
+	if found := judgePolicies("/", all, queues, nil); lanes.Worst(found) != lanes.OK {
+		t.Errorf("%+v", found)
+	}
+	all = append(all, brokerPolicy{Name: "caps", Pattern: ".*", Operator: true, Definition: map[string]any{"max-length": 5.0}})
+	found := judgePolicies("media", all, queues, nil)
+	want := `rabbitmqctl set_operator_policy --vhost 'media' --priority 0 --apply-to all 'caps' '^(?!siren\.)(?:.*(?:.*))' '{"max-length":5}'`
+	if len(found) != 1 || found[0].Mend != want {
+		t.Errorf("%+v\nwant %s", found, want)
+	}
+}
+
+func TestJudgeNodes(t *testing.T) {
+	quorum := &lanes.Policy{Broker: lanes.Broker{QueueType: lanes.Quorum}}
+	fine := brokerNode{Name: "a", Running: true, DiskFree: 100 << 30, DiskFreeLimit: 2 << 30}
+	with := func(change func(n *brokerNode)) brokerNode {
+		n := fine
+		change(&n)
+		return n
+	}
+	for _, c := range []struct {
+		name   string
+		nodes  []brokerNode
+		policy *lanes.Policy
+		want   lanes.Severity
+		says   string
+	}{
+		{"three", []brokerNode{fine, fine, fine}, quorum, lanes.OK, "3 of 3 nodes run"},
+		{"one, with quorum queues", []brokerNode{fine}, quorum, lanes.Note, "on a single node"},
+		{"two, with quorum queues", []brokerNode{fine, fine}, quorum, lanes.Warning, "stop when one of them is away"},
+		{"one that is down", []brokerNode{fine, with(func(n *brokerNode) { n.Running = false })}, nil, lanes.Error, "doesn't run"},
+		{"memory alarm", []brokerNode{with(func(n *brokerNode) { n.MemAlarm = true })}, nil, lanes.Error, "memory alarm"},
+		{"disk alarm", []brokerNode{with(func(n *brokerNode) { n.DiskAlarm = true })}, nil, lanes.Error, "disk alarm"},
+		{"nearly", []brokerNode{with(func(n *brokerNode) { n.DiskFree = 3 << 30 })}, nil, lanes.Warning, "3072 MiB of disk free"},
+		{"a small limit", []brokerNode{with(func(n *brokerNode) { n.DiskFreeLimit = 50 << 20 })}, nil, lanes.Note, "disk_free_limit of 50 MiB"},
+		{"a partition", []brokerNode{with(func(n *brokerNode) { n.Partitions = []string{"b"} })}, nil, lanes.Error, "partition"},
+	} {
+		found := judgeNodes(c.nodes, c.policy)
+		said := false
+		for _, f := range found {
+			said = said || f.Severity == c.want && strings.Contains(f.What, c.says)
+		}
+		if lanes.Worst(found) != c.want || !said {
+			t.Errorf("%s: %+v", c.name, found)
+		}
+	}
+}
+
+func TestJudgeBindings(t *testing.T) {
+	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "express", Match: []string{"a=b"}}, {Name: "standard"}}}
+	jobs := []binding{{"siren.lane.express", "express"}, {"siren.lane.standard.quorum", "standard"}}
+	stray := []binding{{"siren.lane.standard.quorum", ""}}
+	if f := judgeBindings(jobs, stray, p); f.Severity != lanes.OK {
+		t.Errorf("%+v", f)
+	}
+	for says, f := range map[string]lanes.Finding{
+		`isn't bound to lane "standard"`:             judgeBindings(jobs[:1], stray, p),
+		`is bound to spy too, by the key "express"`:  judgeBindings(append(jobs[:2:2], binding{"spy", "express"}), stray, p),
+		`isn't bound to the default lane "standard"`: judgeBindings(jobs, []binding{{"siren.lane.express", ""}}, p),
+		"is bound to 2 queues":                       judgeBindings(jobs, append(stray[:1:1], binding{"siren.lane.express", ""}), p),
+	} {
+		if f.Severity != lanes.Error || !strings.Contains(f.What, says) {
+			t.Errorf("%+v, want %s", f, says)
+		}
+	}
+}
+
+func TestJudgeDelay(t *testing.T) {
+	if f := judgeDelay("broker.delay", "RabbitMQ", 300*time.Microsecond); f.Severity != lanes.OK {
+		t.Errorf("%+v", f)
+	}
+	if f := judgeDelay("broker.delay", "RabbitMQ", 200*time.Millisecond); f.Severity != lanes.Warning {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What a mend grants is what docs/kubernetes.md and the bundled broker of the chart grant.
+func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart, err := os.ReadFile("../../charts/siren/templates/_bundled.tpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, r := range rightsOf {
+		line := fmt.Sprintf("'%s' '%s' '%s'", r.configure, r.write, r.read)
+		if got := regexp.MustCompile(`\s+`).ReplaceAllString(string(docs), " "); !strings.Contains(got, line) {
+			t.Errorf("docs/kubernetes.md grants a %s other rights than %s", role, line)
+		}
+		for _, pattern := range []string{r.configure, r.write, r.read} {
+			if !strings.Contains(string(chart), pattern) && !strings.Contains(string(chart), strings.ReplaceAll(pattern, `\`, `\\`)) {
+				t.Errorf("the chart grants a %s other rights than %s", role, pattern)
+			}
+		}
+	}
+}

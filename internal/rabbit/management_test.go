@@ -1,0 +1,137 @@
+package rabbit_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// managed is a broker with the management plugin, and that plugin's address.
+func managed(t *testing.T) (s *procs.Server, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	s, err = procs.StartRabbitMQ(t.Context(), procs.ServerOptions{
+		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", port),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, fmt.Sprintf("http://127.0.0.1:%d", port)
+}
+
+func askManagement(t *testing.T, address, amqpURL string) findings {
+	t.Helper()
+	m, err := rabbit.OpenManagement(address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := findings(rabbit.ExamineManagement(soon(t), m, amqpURL, policy(t)))
+	all.wellFormed(t)
+	return all
+}
+
+// With the real plugin: the finding names the policy, and its mend, as it is printed, takes the harm away.
+func TestExamineManagement(t *testing.T) {
+	s, address := managed(t)
+	ctl := func(args ...string) {
+		t.Helper()
+		if _, err := s.Rabbitmqctl(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rabbit.Declare(soon(t), open(t, s.URL, "declare"), policy(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	ctl("add_user", "monitor", "secret")
+	all := askManagement(t, strings.Replace(address, "//", "//monitor:secret@", 1), s.URL)
+	all.want(t, "broker.management", lanes.Error, "rabbitmqctl set_user_tags USER monitoring policymaker")
+	ctl("set_user_tags", "monitor", "monitoring", "policymaker")
+	ctl("set_permissions", "monitor", "^$", "^$", "^$")
+	withMonitor := strings.Replace(address, "//", "//monitor:secret@", 1)
+
+	all = askManagement(t, withMonitor, s.URL)
+	all.want(t, "broker.policies", lanes.OK, `none of the broker's policies (0 in vhost "/") harms`)
+	all.want(t, "broker.bindings", lanes.OK, "each lane is bound")
+	all.want(t, "broker.nodes", lanes.OK, "1 of 1 nodes run")
+	all.want(t, "broker.unacknowledged", lanes.OK, "workers hold 0 jobs")
+
+	ctl("set_policy", "--apply-to", "queues", "short lived", `^siren\.lane`, `{"message-ttl":60000}`)
+	ctl("set_operator_policy", "--apply-to", "queues", "caps", `.*`, `{"max-length":10}`)
+	all = askManagement(t, withMonitor, s.URL)
+	all.want(t, "broker.policies", lanes.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
+	all.want(t, "broker.policies", lanes.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 7 more")
+	for _, f := range all.of("broker.policies") {
+		mend(t, s, f.Mend)
+	}
+	all = askManagement(t, address, s.URL) // without a user, it is the one of AMQP
+	all.want(t, "broker.policies", lanes.OK, `none of the broker's policies (1 in vhost "/") harms`)
+
+	eval := `rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).`
+	ctl("eval", eval)
+	until(t, "the node to tell of the alarm", func() bool {
+		for _, f := range askManagement(t, withMonitor, s.URL).of("broker.nodes") {
+			if f.Severity == lanes.Error && strings.Contains(f.What, "has the disk alarm") {
+				return true
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		return false
+	})
+}
+
+// mend does what a finding says, by the shell that a person would use.
+func mend(t *testing.T, s *procs.Server, command string) {
+	t.Helper()
+	out, err := exec.Command("sh", "-c", `rabbitmqctl() { printf '%s\n' "$@"; }; `+command).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	if _, err := s.Rabbitmqctl(t.Context(), strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExamineManagementThatFails(t *testing.T) {
+	answers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/nodes") {
+			_, _ = w.Write([]byte(`[{"name": "rabbit@a", "running": true, "disk_free": "unknown"}]`))
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer answers.Close()
+	const amqpURL = "amqp://siren:secret@broker:5672/media"
+	all := askManagement(t, answers.URL, amqpURL)
+	all.want(t, "broker.policies", lanes.Warning, `the policies of vhost "media" couldn't be read`)
+	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
+	all.want(t, "broker.management", lanes.Error, "doesn't answer")
+	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x", "://secret"} {
+		if _, err := rabbit.OpenManagement(address, nil); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	if u, err := url.Parse(amqpURL); err != nil || u.Host == "" {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,78 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// `siren doctor` finds a fresh release as it should be, from a scaler's pod and from a worker's: each knows what it is for. Then it names who else
+// scales a pool, and a right that the scaler's Role lacks.
+func TestDoctorInPods(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.install(policy)
+	r.settled("general", 1, time.Minute)
+
+	scaler := r.doctor("siren-scaler")
+	for _, check := range []string{
+		"broker.rights.scaler", "broker.queues", "broker.alarm", "redis.eviction", "redis.rights", "clock.here", "fleet.leader", "fleet.inforce", "fleet.workers", "kubernetes.rights", "kubernetes.lease",
+	} {
+		r.found(scaler, check, lanes.OK, "")
+	}
+	r.found(scaler, "media.role", lanes.Note, "it matters where a worker runs")
+	worker := r.doctor("siren-worker-general")
+	for _, check := range []string{"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs", "media.limits", "storage.s3"} {
+		r.found(worker, check, lanes.OK, "")
+	}
+	r.found(worker, "kubernetes.role", lanes.Note, "it matters where a scaler runs")
+	for _, f := range append(scaler, worker...) {
+		if f.Severity > lanes.Note {
+			t.Errorf("on a fresh release: %+v", f)
+		}
+	}
+
+	r.kubectl("autoscale", "deployment", "siren-worker-batch", "--max=3", "--cpu-percent=80")
+	r.kubectl("patch", "role", "siren-scaler", "--type=json", "-p", `[{"op": "replace", "path": "/rules/2/verbs", "value": ["get", "list", "watch"]}]`)
+	ill := r.doctor("siren-scaler")
+	r.found(ill, "kubernetes.pools", lanes.Error, "siren-worker-batch is scaled by the HorizontalPodAutoscaler")
+	r.found(ill, "kubernetes.rights", lanes.Error, "may not patch pods")
+}
+
+// doctor is what `siren doctor` finds in a pod of the Deployment.
+func (r *release) doctor(deployment string) []lanes.Finding {
+	r.Helper()
+	// Its exit code may be other than 0: the shell that would hide that isn't in the scaler's image.
+	out, err := r.try(r.Context(), "kubectl", "-n", r.namespace, "exec", "deploy/"+deployment, "--", "siren", "doctor", "-o", "json")
+	begin, end := strings.Index(out, "{"), strings.LastIndex(out, "}")
+	var report struct{ Findings []lanes.Finding }
+	if begin < 0 || end < begin {
+		r.Fatalf("siren doctor in %s: %v: %s", deployment, err, out)
+	}
+	if err := json.Unmarshal([]byte(out[begin:end+1]), &report); err != nil {
+		r.Fatalf("siren doctor in %s: %v in\n%s", deployment, err, out)
+	}
+	return report.Findings
+}
+
+// found fails the test unless one of the findings of that check has that severity and says the text.
+func (r *release) found(all []lanes.Finding, check string, severity lanes.Severity, says string) {
+	r.Helper()
+	var others []string
+	for _, f := range all {
+		if f.Check != check {
+			continue
+		}
+		if f.Severity == severity && strings.Contains(f.What, says) {
+			return
+		}
+		others = append(others, fmt.Sprintf("%s: %s; %s", f.Severity, f.What, f.Mend))
+	}
+	r.Errorf("no finding %s (%s) says %q; there are %q", check, severity, says, others)
+}

@@ -1,0 +1,225 @@
+package media
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// one is the one finding of a check; all of them have to be complete.
+func one(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
+	t.Helper()
+	var found []lanes.Finding
+	for _, f := range all {
+		if f.What == "" || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+			t.Errorf("incomplete: %+v", f)
+		}
+		if f.Check == check {
+			found = append(found, f)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("findings %s in %+v", check, all)
+	}
+	return found[0]
+}
+
+func wantFinding(t *testing.T, f lanes.Finding, severity lanes.Severity, says ...string) {
+	t.Helper()
+	text := f.What + "\n" + f.Why + "\n" + f.Mend
+	for _, s := range says {
+		if f.Severity != severity || !strings.Contains(text, s) {
+			t.Errorf("%+v, want %s: …%s…", f, severity, s)
+		}
+	}
+}
+
+var room = Room{Slots: 2, Slot: lanes.SlotLimits{Memory: 1 << 30, Scratch: 1 << 20}}
+
+func TestExamineThisMachine(t *testing.T) {
+	dir := t.TempDir()
+	all := Examine(t.Context(), Options{Scratch: dir}, room)
+	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits"} {
+		wantFinding(t, one(t, all, check), lanes.OK, "f")
+	}
+	wantFinding(t, one(t, all, "media.limits"), lanes.OK, "memory 1Gi, files 1Mi")
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left in the scratch folder: %v", left)
+	}
+	if worst := lanes.Worst(all); worst > lanes.Note { // the temporary folder may be a tmpfs
+		t.Errorf("the worst is %s: %+v", worst, all)
+	}
+}
+
+func TestExamineTightLimits(t *testing.T) {
+	all := Examine(t.Context(), Options{Scratch: t.TempDir()}, Room{Slots: 1, Slot: lanes.SlotLimits{Memory: 16 << 20, Scratch: 1 << 20}})
+	wantFinding(t, one(t, all, "media.limits"), lanes.Error, "doesn't start under the limits", "slot.memory")
+}
+
+func TestExamineWithoutFFmpeg(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	all := Examine(t.Context(), Options{Scratch: t.TempDir()}, room)
+	wantFinding(t, one(t, all, "media.ffmpeg"), lanes.Error, "ffmpeg is not installed here", "apt-get install ffmpeg")
+	wantFinding(t, one(t, all, "media.ffprobe"), lanes.Error, "ffprobe is not installed here")
+}
+
+// A build without what the kinds need, such as a distribution's without x264.
+func TestExamineSmallFFmpeg(t *testing.T) {
+	small := filepath.Join(t.TempDir(), "ffmpeg")
+	script := `#!/bin/sh
+case "$*" in
+*-version) echo "ffmpeg version 4.4.2-0ubuntu Copyright" ;;
+*-encoders) echo " V....D mjpeg  MJPEG"; echo " A....D aac  AAC" ;;
+*-muxers) echo "  E  image2  x"; echo " E mp4 x" ;;
+*-filters) for f in scale setsar fps null thumbnail; do echo " .. $f V->V x"; done ;;
+*-demuxers) echo " D  mov,mp4,m4a,3gp,3g2,mj2 x" ;;
+esac
+`
+	must(t, os.WriteFile(small, []byte(script), 0o755))
+	all := Examine(t.Context(), Options{FFmpeg: small, Scratch: t.TempDir()}, room)
+	wantFinding(t, one(t, all, "media.ffmpeg"), lanes.Error, "ffmpeg 4.4.2", "older than 5.1")
+	if f := one(t, all, "media.codecs"); f.Severity != lanes.Error || f.What != "ffmpeg lacks encoder libwebp, encoder libx264" {
+		t.Errorf("%+v", f)
+	}
+	wantFinding(t, one(t, all, "media.formats"), lanes.Warning, "can't read", "webm")
+}
+
+func TestJudgeFFmpeg(t *testing.T) {
+	for text, want := range map[string]lanes.Severity{
+		"ffmpeg version 5.1.6-0+deb12u1 Copyright (c) 2000-2024": lanes.OK,
+		"ffmpeg version 7.1.1-1":                                 lanes.OK,
+		"ffmpeg version n6.0 Copyright":                          lanes.OK,
+		"ffmpeg version 5.0.1":                                   lanes.Error,
+		"ffmpeg version N-109542-g8f10ef2":                       lanes.Note,
+		"ffmpeg version git-2020-01-01-abcd":                     lanes.Note,
+		"something else":                                         lanes.Warning,
+	} {
+		if f := judgeFFmpeg(text); f.Severity != want {
+			t.Errorf("%q: %+v, want %s", text, f, want)
+		}
+	}
+}
+
+// Every kind that runs ffmpeg says what it uses, and that is what it runs.
+func TestNeedsAreThoseOfTheKinds(t *testing.T) {
+	for name, k := range kinds {
+		if (k.uses == nil) != (name == "probe") {
+			t.Errorf("kind %s: uses %t; a kind that runs ffmpeg says which options it gives", name, k.uses != nil)
+		}
+	}
+	n := needs()
+	for sort, want := range map[string][]string{
+		"encoders": {"aac", "libwebp", "libx264", "mjpeg"}, "muxers": {"image2", "mp4"}, "filters": {"fps", "null", "scale", "setsar", "thumbnail"},
+	} {
+		if got := slices.Sorted(slices.Values(n[sort])); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", sort, got, want)
+		}
+	}
+	if !slices.Contains(n["demuxers"], "webm") {
+		t.Errorf("demuxers: %v", n["demuxers"])
+	}
+	for _, name := range everyday {
+		if !slices.Contains(n["demuxers"], name) {
+			t.Errorf("%s is everyday, but isn't read at all", name)
+		}
+	}
+}
+
+func TestJudgeScratch(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		free   lanes.Bytes
+		memory bool
+		want   lanes.Severity
+	}{
+		{"room for all", 100 << 30, false, lanes.OK},
+		{"for some", 5 << 30, false, lanes.Warning},
+		{"for none", 10 << 20, false, lanes.Error},
+		{"in memory", 100 << 30, true, lanes.Note},
+	} {
+		all := judgeScratch("/scratch", c.free, c.memory, Room{Slots: 2, Slot: lanes.SlotLimits{Scratch: 4 << 30}})
+		if worst := lanes.Worst(all); worst != c.want {
+			t.Errorf("%s: %+v", c.name, all)
+		}
+	}
+}
+
+func TestExamineScratch(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	wantFinding(t, examineScratch(file, room)[0], lanes.Error, "can't be used")
+	absent := filepath.Join(t.TempDir(), "absent")
+	if worst := lanes.Worst(examineScratch(absent, room)); worst > lanes.Note {
+		t.Errorf("a folder that isn't there yet: %s", worst)
+	}
+	if _, err := os.Stat(absent); err == nil {
+		t.Error("it was made")
+	}
+}
+
+func TestExamineFileStorage(t *testing.T) {
+	dir := t.TempDir()
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{
+		{Prefix: "file://" + dir + "/", Read: true, Write: true}, {Prefix: "http://127.0.0.1/", Read: true},
+	})
+	wantFinding(t, one(t, all, "storage.file"), lanes.OK, dir+"/ can be read and written")
+	wantFinding(t, one(t, all, "storage.http"), lanes.Note, "wasn't tried")
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file://" + dir + "/absent/", Read: true}})
+	wantFinding(t, one(t, all, "storage.file"), lanes.Error, "is its volume mounted?", "mount its volume here")
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file:///proc/", Write: true}}) // nobody may write there, root neither
+	wantFinding(t, one(t, all, "storage.file"), lanes.Error, "can't be written")
+	wantFinding(t, one(t, ExamineStorage(t.Context(), Options{}, nil), "storage.prefixes"), lanes.Warning, "every job is refused")
+}
+
+func TestExamineS3Storage(t *testing.T) {
+	folder := useS3(t)
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + testBucket + "/deep/er/", Read: true, Write: true}})
+	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "s3://"+testBucket+"/deep/er/ can be read and written")
+	if left, _ := filepath.Glob(filepath.Join(folder, "deep", "er", ".siren*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + testBucket + "/", Read: true}})
+	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "can be read")
+	for _, s := range []lanes.Storage{{Prefix: "s3://no-such-bucket/", Read: true}, {Prefix: "s3://no-such-bucket/", Write: true}} {
+		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
+		wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "bucket no-such-bucket exists")
+	}
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	for _, s := range []lanes.Storage{{Prefix: "s3://" + testBucket + "/", Read: true}, {Prefix: "s3://" + testBucket + "/", Write: true}} {
+		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
+		wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "AWS_SHARED_CREDENTIALS_FILE")
+	}
+}
+
+// A storage that takes every put, whatever its condition.
+func TestExamineS3WithoutConditions(t *testing.T) {
+	var deleted []string
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("ETag", `"x"`)
+		if r.Method == http.MethodDelete {
+			deleted = append(deleted, r.URL.Path)
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		t.Setenv(name, value)
+	}
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://bucket/out/", Write: true}})
+	wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "doesn't honour create-if-absent", "conditional writes")
+	if len(deleted) != 1 || !strings.HasPrefix(deleted[0], "/bucket/out/.siren-doctor-") {
+		t.Errorf("deleted: %v", deleted)
+	}
+}
