@@ -62,6 +62,7 @@ var helpers = map[string]func(args []string){
 		time.Sleep(time.Hour)
 	},
 	"servers": crashWithServers,
+	"rooted":  crashWithRoot,
 	"orphans": crashWithOrphans,
 }
 
@@ -80,6 +81,16 @@ func crashWithServers(args []string) {
 		}
 		fmt.Println(s.URL)
 	}
+	time.Sleep(time.Hour)
+}
+
+// crashWithRoot starts a Redis from a root, prints its process number and waits to be killed.
+func crashWithRoot(args []string) {
+	s, err := StartRedis(context.Background(), ServerOptions{Dir: args[0], Root: wholeMachine})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(s.main().pid.Number)
 	time.Sleep(time.Hour)
 }
 

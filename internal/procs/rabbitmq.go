@@ -16,6 +16,7 @@ import (
 
 const (
 	rabbitProgram = "/usr/lib/rabbitmq/bin/rabbitmq-server" // not the one in /usr/sbin: that changes to the system's user
+	epmdProgram   = "/usr/bin/epmd"
 	rabbitUser    = "siren"
 	systemPath    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
@@ -26,15 +27,19 @@ const (
 // A RabbitMQ needs an epmd (Erlang's port mapper), which would otherwise be started as a daemon, listen on all
 // addresses and outlive it; so it gets one of its own, as a child of ours.
 func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
-	program, err := findProgram(o.Program, rabbitProgram, "rabbitmq-server")
+	root, err := findRoot(o, rabbitRootVar)
 	if err != nil {
 		return nil, err
 	}
-	epmd, err := exec.LookPath("epmd")
+	program, err := findProgram(root, o.Program, rabbitProgram, "rabbitmq-server")
 	if err != nil {
-		return nil, fmt.Errorf("epmd (package erlang-base) is not installed: run scripts/install, or apt-get install rabbitmq-server: %w", err)
+		return nil, err
 	}
-	s, keys, err := newServer("RabbitMQ", "rabbitmq", 4, o)
+	epmd, err := findEpmd(root)
+	if err != nil {
+		return nil, err
+	}
+	s, keys, err := newServer("RabbitMQ", "rabbitmq", 4, root, o)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +55,11 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	s.commands = []command{
 		{
-			name: "epmd", argv: []string{epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)}, env: r.env(),
+			name: "epmd", argv: s.argv(o, epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)), env: r.env(),
 			ready: func(ctx context.Context) error { return probeTCP(ctx, r.epmd) },
 		},
 		{
-			name: "rabbitmq-server", argv: []string{program}, env: r.env(),
+			name: "rabbitmq-server", argv: s.argv(o, program), env: r.env(),
 			ready: func(ctx context.Context) error {
 				if o.TLS != nil {
 					if err := probeTCP(ctx, keys.Ports[len(keys.Ports)-1]); err != nil {
@@ -67,14 +72,28 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	s.logs = []string{s.home.path("log", keys.Node+".log")}
 	s.ctl = func(ctx context.Context, args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, filepath.Join(filepath.Dir(program), "rabbitmqctl"), args...)
+		argv := s.argv(o, append([]string{filepath.Join(filepath.Dir(program), "rabbitmqctl")}, args...)...)
+		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Env, cmd.Dir = r.env(), s.home.dir
 		return cmd
 	}
+	s.ask = func(ctx context.Context) (string, error) { return askRabbitMQ(ctx, r.amqp) }
 	if err := s.startFirst(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// findEpmd is the path of epmd, in the root that the server runs in: it belongs to that server's Erlang.
+func findEpmd(r root) (string, error) {
+	if r != "" {
+		return epmdProgram, r.check(epmdProgram, "rabbitmq-server")
+	}
+	path, err := exec.LookPath("epmd")
+	if err != nil {
+		return "", fmt.Errorf("epmd (package erlang-base) is not installed: run scripts/install, or apt-get install rabbitmq-server: %w", err)
+	}
+	return path, nil
 }
 
 // bootsWithin is how much later than AMQP a starting RabbitMQ may let rabbitmqctl in.

@@ -2,7 +2,9 @@ package procs
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -37,24 +39,36 @@ func probeTCP(ctx context.Context, port int) error {
 	return c.Close()
 }
 
-// probeAMQP is nil when an AMQP 0-9-1 server answers the protocol header with Connection.Start (class 10, method 10).
+// probeAMQP is nil when an AMQP 0-9-1 server answers.
 func probeAMQP(ctx context.Context, port int) error {
+	_, err := greetAMQP(ctx, port)
+	return err
+}
+
+// greetAMQP sends the protocol header, and returns the Connection.Start (class 10, method 10) that an AMQP 0-9-1 server
+// answers with.
+func greetAMQP(ctx context.Context, port int) ([]byte, error) {
 	c, err := dialLocal(ctx, port)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = c.Close() }() // nothing is left to be lost
 	if _, err := io.WriteString(c, "AMQP\x00\x00\x09\x01"); err != nil {
-		return err
+		return nil, err
 	}
-	frame := make([]byte, 11) // type, channel (2), size (4), class (2), method (2)
-	if _, err := io.ReadFull(c, frame); err != nil {
-		return fmt.Errorf("no answer to the AMQP header: %w", err)
+	head := make([]byte, 11) // type, channel (2), size (4), class (2), method (2)
+	if _, err := io.ReadFull(c, head); err != nil {
+		return nil, fmt.Errorf("no answer to the AMQP header: %w", err)
 	}
-	if frame[0] != 1 || frame[8] != 10 || frame[10] != 10 {
-		return fmt.Errorf("not an AMQP 0-9-1 server: it answered %q", frame)
+	size := binary.BigEndian.Uint32(head[3:]) // of what comes after it
+	if head[0] != 1 || head[8] != 10 || head[10] != 10 || size < 4 || size > 1<<16 {
+		return nil, fmt.Errorf("not an AMQP 0-9-1 server: it answered %q", head)
 	}
-	return nil
+	start := make([]byte, size-4)
+	if _, err := io.ReadFull(c, start); err != nil {
+		return nil, fmt.Errorf("half an answer to the AMQP header: %w", err)
+	}
+	return start, nil
 }
 
 // probeRedis is nil when a Redis takes the password and answers; not while it still loads its data.
@@ -78,4 +92,51 @@ func probeRedis(ctx context.Context, port int, password string) error {
 		}
 	}
 	return nil
+}
+
+// askRabbitMQ is the product and version that an AMQP server names when a connection starts.
+func askRabbitMQ(ctx context.Context, port int) (string, error) {
+	start, err := greetAMQP(ctx, port)
+	if err != nil {
+		return "", err
+	}
+	return serverProperty(start, "product") + " " + serverProperty(start, "version"), nil
+}
+
+// serverProperty finds a long string by its key in the table of Connection.Start: length and key, 'S', length (4), text.
+func serverProperty(table []byte, key string) string {
+	_, rest, found := bytes.Cut(table, append([]byte{byte(len(key))}, key+"S"...))
+	if !found || len(rest) < 4 {
+		return "?"
+	}
+	n := min(int(binary.BigEndian.Uint32(rest)), len(rest)-4)
+	return string(rest[4 : 4+n])
+}
+
+// askRedis is the product and version that INFO names: of a Valkey its own, not that of the Redis which it stands for.
+func askRedis(ctx context.Context, port int, password string) (string, error) {
+	c, err := dialLocal(ctx, port)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }() // nothing is left to be lost
+	if _, err := io.WriteString(c, "AUTH "+password+"\r\nINFO server\r\nQUIT\r\n"); err != nil {
+		return "", err
+	}
+	raw, err := io.ReadAll(c)
+	if err != nil {
+		return "", err
+	}
+	info := map[string]string{}
+	for line := range strings.Lines(string(raw)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		info[key] = value
+	}
+	if v := info["valkey_version"]; v != "" {
+		return "Valkey " + v, nil
+	}
+	if v := info["redis_version"]; v != "" {
+		return "Redis " + v, nil
+	}
+	return "", fmt.Errorf("INFO names no version: %q", raw)
 }

@@ -5,17 +5,30 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 )
 
-const redisProgram = "/usr/bin/redis-server"
+const (
+	redisProgram  = "/usr/bin/redis-server"
+	valkeyProgram = "/usr/bin/valkey-server"
+)
 
-// StartRedis starts a private Redis, on loopback and a free port, that writes every change to disk within a second.
+// StartRedis starts a private Redis, on loopback and a free port, that writes every change to disk within a second. With
+// a Root that has no redis-server but a valkey-server, it is a Valkey.
 func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
-	program, err := findProgram(o.Program, redisProgram, "redis-server")
+	root, err := findRoot(o, redisRootVar)
 	if err != nil {
 		return nil, err
 	}
-	s, keys, err := newServer("Redis", "redis", 1, o)
+	debian := redisProgram
+	if root != "" && root.check(redisProgram, "") != nil && root.check(valkeyProgram, "") == nil {
+		debian = valkeyProgram
+	}
+	program, err := findProgram(root, o.Program, debian, "redis-server")
+	if err != nil {
+		return nil, err
+	}
+	s, keys, err := newServer("Redis", "redis", 1, root, o)
 	if err != nil {
 		return nil, err
 	}
@@ -31,9 +44,10 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("private Redis: %w", err)
 	}
 	s.commands = []command{{
-		name: "redis-server", argv: []string{program, config}, env: []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
+		name: filepath.Base(debian), argv: s.argv(o, program, config), env: []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
 		ready: func(ctx context.Context) error { return probeRedis(ctx, port, keys.Password) },
 	}}
+	s.ask = func(ctx context.Context) (string, error) { return askRedis(ctx, port, keys.Password) }
 	if err := s.startFirst(ctx); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,10 @@ type ServerOptions struct {
 	TLS *Authority
 	// Program is the path of rabbitmq-server or redis-server; "": the one of the Debian package.
 	Program string
+	// Root is the folder of another Debian, as scripts/servers makes them: the server, and all that belongs to it, runs in
+	// there, with Program a path in it, and sees of this machine only its own directory and the authority's. "": as
+	// SIREN_RABBITMQ_ROOT or SIREN_REDIS_ROOT says, unless a Program is given; without that, this machine's own server.
+	Root string
 }
 
 // Server is a private server on loopback. Its methods are safe for concurrent use.
@@ -49,12 +53,15 @@ type Server struct {
 	name string
 	home *home
 	log  *slog.Logger
+	root root
 	logs []string // files to quote when it fails
 	// commands are its processes in the order in which they start: the last one is the server, the others what it needs.
 	commands []command
 	ctl      func(ctx context.Context, args ...string) *exec.Cmd // RabbitMQ only
+	ask      func(context.Context) (version string, err error)
 
 	mu      sync.Mutex
+	version string
 	running []*process // one for each command, nil when not started yet
 	stopped bool
 }
@@ -77,7 +84,7 @@ type secrets struct {
 
 // newServer opens the directory and reads or makes the secrets; the caller fills in the commands. With TLS there is one
 // more port, the last one.
-func newServer(name, subdir string, ports int, o ServerOptions) (*Server, secrets, error) {
+func newServer(name, subdir string, ports int, r root, o ServerOptions) (*Server, secrets, error) {
 	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -91,8 +98,11 @@ func newServer(name, subdir string, ports int, o ServerOptions) (*Server, secret
 		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
 	}
 	_ = os.Remove(h.path("output.log")) // of the last run
-	s := &Server{name: name, home: h, log: log}
+	s := &Server{name: name, home: h, log: log, root: r}
 	keys, err := h.secrets(ports)
+	if err == nil {
+		err = r.prepare(h)
+	}
 	if err != nil {
 		h.close()
 		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
@@ -158,7 +168,11 @@ func (s *Server) start(ctx context.Context) error {
 			return err
 		}
 	}
-	s.log.Info("started", slog.Int("pid", s.main().pid.Number), slog.Duration("after", time.Since(began)))
+	var err error
+	if s.version, err = s.ask(ctx); err != nil {
+		return fmt.Errorf("%s: ask for its version: %w", s.name, err)
+	}
+	s.log.Info("started", slog.String("version", s.version), slog.Int("pid", s.main().pid.Number), slog.Duration("after", time.Since(began)))
 	return nil
 }
 
@@ -192,6 +206,13 @@ func (s *Server) await(ctx context.Context, p *process, ready func(context.Conte
 
 // main is the server process itself.
 func (s *Server) main() *process { return s.running[len(s.running)-1] }
+
+// Version is what the server says that it is: RabbitMQ 3.10.8, Redis 7.0.15, Valkey 8.1.1.
+func (s *Server) Version() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
 
 // Done is closed when the server's process has ended, for whatever reason. Ask again after a Restart.
 func (s *Server) Done() <-chan struct{} {
@@ -264,11 +285,14 @@ func (s *Server) quoteLogs() string {
 	return quoted
 }
 
-// findProgram is the path, checked, of the program that the Debian package has at debian.
-func findProgram(chosen, debian, pkg string) (string, error) {
+// findProgram is the path, checked, of the program that the Debian package has at debian. In a root it is a path in there.
+func findProgram(r root, chosen, debian, pkg string) (string, error) {
 	path := chosen
 	if path == "" {
 		path = debian
+	}
+	if r != "" {
+		return path, r.check(path, pkg)
 	}
 	info, err := os.Stat(path)
 	if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,11 @@ func TestServersSurviveACrash(t *testing.T) {
 		t.Helper()
 		if out, err := rabbit.Rabbitmqctl(ctx, "list_users"); err != nil || !strings.Contains(out, "kept") {
 			t.Errorf("%s: users: %v\n%s", when, err, out)
+		}
+	}
+	for s, form := range map[*Server]string{redis: `^(Redis|Valkey) [0-9]+\.[0-9]+\.[0-9]+$`, rabbit: `^RabbitMQ [0-9]+\.[0-9]+\.[0-9]+$`} {
+		if v := s.Version(); !regexp.MustCompile(form).MatchString(v) {
+			t.Errorf("version %q", v)
 		}
 	}
 	users("after the crash")
@@ -223,6 +229,15 @@ func TestServerThatCantStartSaysWhy(t *testing.T) {
 	if err := os.WriteFile(plain, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	empty, bare := t.TempDir(), t.TempDir() // roots: one without anything, one with a server that lacks its libraries
+	if err := os.MkdirAll(filepath.Join(bare, "usr/bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(redisProgram); err != nil {
+		t.Fatal(err)
+	} else if err := os.WriteFile(filepath.Join(bare, redisProgram), raw, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		start func(context.Context, ServerOptions) (*Server, error)
 		o     ServerOptions
@@ -232,7 +247,12 @@ func TestServerThatCantStartSaysWhy(t *testing.T) {
 		"Redis is missing":      {StartRedis, ServerOptions{Program: "/nowhere/redis-server"}, []string{"redis-server is not installed", "scripts/install"}},
 		"Redis is no program":   {StartRedis, ServerOptions{Program: plain}, []string{"is not a program"}},
 		"no directory possible": {StartRedis, ServerOptions{Dir: plain}, []string{"Redis: data directory", "not a directory"}},
-		"bad configuration":     {StartRedis, ServerOptions{Config: "no-such-setting 1"}, []string{"Redis: redis-server ended while starting (exit status 1)", "no-such-setting"}},
+		"bad configuration":     {StartRedis, ServerOptions{Config: "no-such-setting 1"}, []string{"-server ended while starting (exit status 1)", "no-such-setting"}},
+		"no such root":          {StartRabbitMQ, ServerOptions{Root: "/nowhere"}, []string{"ServerOptions.Root: stat /nowhere", "scripts/servers"}},
+		"the root is a file":    {StartRedis, ServerOptions{Root: plain}, []string{"is not a folder", "scripts/servers"}},
+		"no RabbitMQ in it":     {StartRabbitMQ, ServerOptions{Root: empty}, []string{"no rabbitmq-server in " + empty, "scripts/servers", "mmdebstrap --include=rabbitmq-server"}},
+		"no Redis in it":        {StartRedis, ServerOptions{Root: empty}, []string{"no redis-server in " + empty, "scripts/servers"}},
+		"nothing but it":        {StartRedis, ServerOptions{Root: bare}, []string{"redis-server ended while starting", "No such file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

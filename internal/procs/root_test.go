@@ -1,0 +1,103 @@
+package procs
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// wholeMachine is a root that every Debian has: itself. `make test-matrix` runs all tests on servers from other roots.
+const wholeMachine = "/"
+
+func TestServersFromARoot(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	authority, err := NewAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ServerOptions{Dir: filepath.Join(t.TempDir(), "with a blank"), Log: testLog(t), Root: wholeMachine, TLS: authority, Config: "appendfsync always\n"}
+	s, err := StartRedis(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := StartRedis(ctx, ServerOptions{Log: testLog(t), Root: wholeMachine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, s, "SET job running"); got != "+OK" {
+		t.Fatal(got)
+	}
+	checkExposure(t, s, second)
+	inside := filepath.Join("/proc", strconv.Itoa(s.main().pid.Number), "root")
+	if _, err := os.Stat(filepath.Join(inside, s.home.path("redis.conf"))); err != nil {
+		t.Errorf("it doesn't see its directory: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(inside, s.home.path(".."))); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(inside, second.home.dir)); len(left) > 0 {
+		t.Errorf("it sees the other one's directory: %v", left)
+	}
+	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts), filepath.Base(s.home.dir)+"/root") {
+		t.Errorf("mounted outside, too:\n%s", mounts)
+	}
+
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, s, "STRLEN job"); got != ":7" {
+		t.Errorf("after kill and restart: %s", got)
+	}
+	servers := []pid{s.main().pid, second.main().pid}
+	for _, s := range []*Server{s, second} {
+		if err := s.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	if !awaitGone(servers, 0) {
+		t.Error("something still runs after Stop")
+	}
+	if _, err := os.Stat(second.home.dir); !os.IsNotExist(err) {
+		t.Errorf("the temporary directory is left: %v", err)
+	}
+}
+
+// TestAServerFromARootEndsWithItsParent: the signal that says so outlives the namespace's making.
+func TestAServerFromARootEndsWithItsParent(t *testing.T) {
+	t.Parallel()
+	crashed, lines := runHelper(t, 1, "rooted", t.TempDir())
+	number, err := strconv.Atoi(lines[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := identify(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crashed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = crashed.Wait()
+	if !awaitGone([]pid{server}, killWait) {
+		t.Error("the server outlives its parent")
+	}
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	start := "\x00\x09\x00\x00\x01\x00\x0ccapabilitiesF\x00\x00\x00\x00\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x063.10.8"
+	for key, want := range map[string]string{"product": "RabbitMQ", "version": "3.10.8", "platform": "?"} {
+		if got := serverProperty([]byte(start), key); got != want {
+			t.Errorf("%s: %q", key, got)
+		}
+	}
+	if got := serverProperty([]byte(start[:len(start)-3]), "version"); got != "3.1" {
+		t.Errorf("cut off: %q", got)
+	}
+}
