@@ -39,7 +39,7 @@ func (p *probe) drain(lane string) []string {
 	p.t.Helper()
 	var ids []string
 	for {
-		d, ok, err := p.ch.Get("siren.lane."+lane, true)
+		d, ok, err := p.ch.Get(actual("siren.lane."+lane), true)
 		p.must(err)
 		if !ok {
 			return ids
