@@ -14,7 +14,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: ## install what Siren needs from Debian: RabbitMQ, Redis, ffmpeg (asks for nothing when all is there)
@@ -31,6 +31,10 @@ demo: install build ## watch real media jobs go through three lanes (INPUT=video
 .PHONY: test
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
 	$(GO) test -p 1 -timeout 15m ./... # one package at a time: most of them run servers, and wait for them
+
+.PHONY: test-matrix
+test-matrix: install ## run what talks to a broker or a store on every RabbitMQ and Redis (ONLY=rabbitmq-4.3 runs one); half an hour
+	scripts/test-matrix $(ONLY)
 
 .PHONY: e2e
 e2e: install ## end-to-end tests on the cluster that KUBECONFIG names, or in kind (E2E=Pattern runs some); see scripts/e2e
