@@ -78,12 +78,7 @@ budget: 5
 
 func policy(t testing.TB) *lanes.Policy {
 	t.Helper()
-	p, err := lanes.Parse([]byte(policyText))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Broker.QueueType = queueType
-	return p
+	return typed(t, queueType)
 }
 
 // queueType is the type of the queues: `make test-matrix` runs these tests on both.

@@ -1,10 +1,12 @@
 package rabbit_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +96,9 @@ func TestMove(t *testing.T) {
 		t.Errorf("the copies are %v, want %v", got, copied)
 	}
 	left := probe.drain("standard")
+	if queueType == lanes.Quorum { // what a closed channel held comes back to the front, but in any order
+		slices.SortFunc(left, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // as numbers
+	}
 	for i, id := range left {
 		if want := fmt.Sprint(i/33*100 + i%33*3 + 2); id != want {
 			t.Fatalf("left at place %d: %s, want %s (all: %v)", i, id, want, left)

@@ -2,6 +2,7 @@ package rabbit_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -141,6 +142,40 @@ func TestUnknownLaneGoesToTheDefaultLane(t *testing.T) {
 	enqueue(t, p, "expres", "3")
 	if old, new := probe.ready("siren.lane.bulk"), probe.ready("siren.lane.standard"); old != 1 || new != 2 {
 		t.Errorf("%d in the former default lane and %d in the new one, want 1 and 2", old, new)
+	}
+}
+
+// A quorum queue that a RabbitMQ 3.x made, on whatever comes after its upgrade: it is used, loses no job to a limit of deliveries, and
+// gives back to its front. On 4.0 and newer it has no consumer timeout of its own, which is said.
+func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
+	only(t, lanes.Quorum)
+	probe := fresh(t)
+	_, err := probe.ch.QueueDeclare("siren.lane.standard.quorum", true, false, false, false, amqp.Table{
+		"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
+	})
+	probe.must(err)
+	err = rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), policy(t), nil)
+	var m *rabbit.MismatchError
+	switch old := strings.HasPrefix(server(t).Version(), "RabbitMQ 3."); {
+	case old && err != nil:
+		t.Errorf("on the version that made it: %v", err)
+	case !old && (!errors.As(err, &m) || m.Name != "siren.lane.standard.quorum" || m.Argument != "x-consumer-timeout" || m.Is != "none"):
+		t.Errorf("after an upgrade: %v", err)
+	}
+	p := publisher(t, server(t).URL)
+	s := taker(t, server(t).URL).Shared()
+	enqueue(t, p, "standard", "1", "2")
+	for range 50 { // without an argument it would be over after 21 (or, by rejects alone, on 4.3)
+		d := next(t, s)
+		if d.Job.ID != "1" {
+			t.Fatalf("job %s came before job 1 was done", d.Job.ID)
+		}
+		settle(t, s, d, lanes.Disposition{Action: lanes.Return})
+	}
+	settle(t, s, next(t, s), ack)
+	settle(t, s, next(t, s), ack)
+	if n := probe.ready("siren.dead"); n != 0 {
+		t.Errorf("%d dead letters", n)
 	}
 }
 
