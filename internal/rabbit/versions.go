@@ -25,7 +25,8 @@ const unlimited = math.MaxInt32
 
 // version is the broker's version, as far as something here depends on it.
 type version struct {
-	// ownTimeout: a quorum queue can have a consumer timeout of its own.
+	// ownTimeout: a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it; 4.3 refuses
+	// it for classic queues.)
 	ownTimeout bool
 }
 
