@@ -76,6 +76,10 @@ bench: install build ## measure Siren beside the raw client library; see docs/be
 fuzz: ## fuzz every decoder and the scaler's properties, FUZZTIME each (20s)
 	scripts/fuzz $(FUZZTIME)
 
+.PHONY: faults
+faults: install ## break a real fleet at random, and check that nothing is lost or there twice (FAULTS_DURATION, FAULTS_SEED, …; see scripts/faults)
+	@scripts/faults
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin demo-report.html

@@ -6,11 +6,11 @@ import "time"
 type AuditEntry struct {
 	At     time.Time `json:"at"`               // by Redis' clock
 	By     string    `json:"by"`               // a system user, with the kube context where there is one
-	Verb   string    `json:"verb"`             // tune, remove, expire, move, migrate, purge, promote, cancel, retry
+	Verb   string    `json:"verb"`             // tune, remove, expire, move, migrate, purge, promote, cancel, retry, replay
 	On     string    `json:"on"`               // the field, lane or job
 	Before string    `json:"before,omitempty"` // the value, lane or state
 	After  string    `json:"after,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
-	Jobs   int       `json:"jobs,omitempty"` // move, migrate, purge: how many
+	Jobs   int       `json:"jobs,omitempty"` // move, migrate, purge, replay: how many
 }

@@ -14,6 +14,7 @@ type Delivery struct {
 	Attempt    int       // 1 for the first; attempts that ended without a fault of the job's are not counted
 	Error      string    // of the attempt before this one, "" for the first
 	Replay     int       // number of this copy of the message, 0 the first; an older one than the record's is superseded
+	Returned   bool      // somebody had this very message before, and gave it back or vanished with it
 	Body       []byte    // the wire form as it came
 	Unknown    []string  // top-level fields of the wire form that nobody knows
 	Err        error     // why this message can never run (Decode), nil for a job

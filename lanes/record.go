@@ -80,6 +80,9 @@ type Claim struct {
 	Attempts int   // starts so far, this one included
 	First    bool  // nobody has started the job before, also in an attempt that didn't count
 	Crashes  int   // starts whose worker vanished
+	// Of a Buried job: what it died of. Its dead letter may be yet to be published, or be lost with its worker.
+	Reason string
+	Error  string
 }
 
 // Outcome is how a claimed run ended, for the ledger.

@@ -207,3 +207,25 @@ func TestFarewellIsLast(t *testing.T) {
 		}
 	})
 }
+
+// A job that ends while its worker stops and the ledger can't be told is given back: whoever takes it finds the output, and tells.
+func TestDrainWhileTheLedgerIsBehind(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		behind := false
+		r.o.Behind = func() bool { return behind }
+		r.handler.will("before", lasts(time.Second))
+		r.handler.will("ends", lasts(5*time.Second))
+		r.broker.put("standard", "before", "ends")
+		r.start()
+		r.at(2 * time.Second)
+		behind = true
+		r.stop()
+		<-r.ended
+		if s := r.broker.settles("before"); len(s) != 1 || s[0].disp.Action != lanes.Ack {
+			t.Errorf("one that ended before: %v", s)
+		}
+		if s := r.broker.settles("ends"); len(s) != 1 || s[0].disp.Action != lanes.Return {
+			t.Errorf("one that ended meanwhile: %v", s)
+		}
+	})
+}

@@ -19,6 +19,7 @@ const settleTime = 40 * time.Second
 func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder bool) {
 	defer w.tally.occupy(d, shoulder)()
 	w.o.Metrics.unknownFields.Add(float64(len(d.Unknown)))
+	w.o.Log.Debug("taken", "job", d.Job.ID, "lane", d.Lane, "returned", d.Returned)
 	var disp lanes.Disposition
 	if d.Err != nil {
 		d, disp = w.bury(work, d)
@@ -65,6 +66,7 @@ func (w *Worker) attempt(work context.Context, d lanes.Delivery) lanes.Dispositi
 	case lanes.Poison:
 		disp = refusal(claim)
 	default:
+		w.o.Log.Debug("not run", "job", d.Job.ID, "lane", d.Lane, "claim", claim.State)
 		return refusal(claim)
 	}
 	_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
@@ -91,7 +93,7 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 	took := time.Since(began)
 	release()
 	if err == nil {
-		log.Info("completed", "took", took.Round(time.Millisecond).String())
+		log.Info("completed", "took", took.Round(time.Millisecond).String(), "already", result.AlreadyDone)
 	}
 
 	cause := context.Cause(ctx)
@@ -109,6 +111,10 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 	if gone := w.conclude(ctx, claim, said, err, o); gone != nil {
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
+	}
+	if w.draining.Load() && w.o.Behind() && disp.Action != lanes.Retry {
+		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to do so.
+		return lanes.Disposition{Action: lanes.Return, Error: "the ledger doesn't know yet how it ended, and this worker stops"}
 	}
 	return disp
 }

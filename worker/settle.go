@@ -66,7 +66,10 @@ func refusal(c lanes.Claim) lanes.Disposition {
 		return lanes.Disposition{Action: lanes.Retry, After: heldAgain, Error: "another worker runs it"}
 	case lanes.Poison:
 		return lanes.Disposition{Action: lanes.DeadLetter, Reason: reasonPoison, Error: "its workers vanished, time after time, while they ran it"}
-	case lanes.Buried: // its dead letter may have been lost between the ledger and the broker
+	case lanes.Buried: // its dead letter may have been lost between the ledger and the broker: this one must tell as much
+		if c.Reason != "" {
+			return lanes.Disposition{Action: lanes.DeadLetter, Reason: c.Reason, Error: c.Error}
+		}
 		return lanes.Disposition{Action: lanes.DeadLetter, Reason: reasonBuried, Error: "the job is dead already; enqueue it under another id"}
 	default:
 		return lanes.Disposition{Action: lanes.Retry, After: heldAgain, Error: fmt.Sprintf("the ledger's answer %q is not known here", c.State)}

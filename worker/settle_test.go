@@ -121,6 +121,14 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
+// The dead letter of a dead job that comes again tells what the job died of: it may be the only one.
+func TestRefusalOfTheDead(t *testing.T) {
+	got := refusal(lanes.Claim{State: lanes.Buried, Reason: "bad input", Error: "not a video"})
+	if want := (lanes.Disposition{Action: lanes.DeadLetter, Reason: "bad input", Error: "not a video"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestMalformed(t *testing.T) {
 	unreadable := errors.New("the message is null, not a JSON object")
 	for _, c := range []struct {

@@ -61,6 +61,7 @@ type Options struct {
 	Policy   *lanes.Effective       // in force at the start; it has the pool
 	Follow   func(*lanes.Effective) // told of every newer policy; may be nil
 	Online   func() bool            // whether there is a session with the broker; nil: yes
+	Behind   func() bool            // whether the ledger still has to be told how jobs ended, and may never be; nil: no
 	Drain    time.Duration          // how long running jobs may go on after the worker was told to stop
 	Slot     lanes.SlotLimits       // what one running job may use, whatever a newer policy says; zero: what Policy says now
 	Threads  int                    // worker threads that one job's media programs may use; 0: no limit
@@ -90,6 +91,9 @@ func New(o Options) *Worker {
 	}
 	if o.Online == nil {
 		o.Online = func() bool { return true }
+	}
+	if o.Behind == nil {
+		o.Behind = func() bool { return false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

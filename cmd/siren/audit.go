@@ -53,7 +53,7 @@ func newAudit(a *app) *cobra.Command {
 }
 
 // auditVerbs is all that an entry may be about.
-var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel", "retry"}
+var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel", "retry", "replay"}
 
 func auditTable(entries []lanes.AuditEntry) *table {
 	t := newTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))

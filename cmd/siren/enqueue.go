@@ -29,6 +29,9 @@ type enqueue struct {
 	labels            []string
 	params            []string
 	overwrite         bool
+	expiresIn         time.Duration
+	dedupKey          string
+	dedupWindow       time.Duration
 	wait              bool
 	file              string
 	policyFile        string
@@ -66,6 +69,9 @@ Kinds: ` + kindNames() + `.`,
 	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
 	f.StringArrayVarP(&e.params, "param", "p", nil, "parameter NAME=VALUE of the kind, as often as you like")
 	f.BoolVar(&e.overwrite, "overwrite", false, "replace an output that is there already")
+	f.DurationVar(&e.expiresIn, "expires-in", 0, "dead-letter the job unless it has started by then (0: never)")
+	f.StringVar(&e.dedupKey, "dedup-key", "", "enqueue nothing when an earlier job has this key, and print that one's id")
+	f.DurationVar(&e.dedupWindow, "dedup-window", lanes.DefaultDedupWindow, "for how long --dedup-key is remembered")
 	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
 	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
@@ -132,6 +138,14 @@ func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
 // single enqueues the job that the flags describe.
 func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
 	job := lanes.Job{ID: or(e.id, lanes.NewID(time.Now())), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite}
+	if e.expiresIn < 0 {
+		return nil, exit(exitUsage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
+	} else if e.expiresIn > 0 {
+		job.ExpiresAt = time.Now().Add(e.expiresIn).UTC()
+	}
+	if job.DedupKey = e.dedupKey; e.dedupKey != "" {
+		job.DedupWindow = lanes.Duration(e.dedupWindow)
+	}
 	var err error
 	if job.Labels, err = parseLabels(e.labels); err != nil {
 		return nil, exit(exitUsage, err)
@@ -151,8 +165,11 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 	return []string{o.ID}, nil
 }
 
-// sayKnown warns of a job that was enqueued before: it runs once, whatever it says this time.
+// sayKnown warns of a job that was enqueued before, under its id or dedup key: it runs once, whatever it says this time.
 func (a *app) sayKnown(o client.Outcome) {
+	if o.Duplicate {
+		fmt.Fprintf(a.err, "%s was enqueued before with this dedupKey; nothing was enqueued now\n", o.ID)
+	}
 	if !o.Known {
 		return
 	}

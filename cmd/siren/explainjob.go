@@ -84,7 +84,7 @@ func (s *sight) cancelledBy(ctx context.Context, id string) string {
 		return ""
 	}
 	for _, e := range entries {
-		if e.Verb == "cancel" && e.On == "job "+id {
+		if (e.Verb == "cancel" || e.Verb == "purge") && e.On == "job "+id {
 			return fmt.Sprintf(" by %s%s", e.By, because(e.Reason))
 		}
 	}

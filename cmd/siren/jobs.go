@@ -16,7 +16,7 @@ import (
 )
 
 func newJobs(a *app) *cobra.Command {
-	return parent("jobs", "Show what became of jobs", newJobsList(a, lanes.State("")), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
+	return parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
 		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
 }
 
@@ -24,24 +24,27 @@ func newJobs(a *app) *cobra.Command {
 type jobFilter struct {
 	lane, state, kind, selector string
 	since, olderThan            time.Duration
+	also                        func(lanes.Record) bool // what else a job has to be; nil: nothing
 	limit                       int
 	after                       string
 }
 
-func (f *jobFilter) flags(a *app, c *cobra.Command, withState bool) {
+// choosing adds the flags that choose by what a job is.
+func (f *jobFilter) choosing(a *app, c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
 	completeFlag(c, "lane", a.completeLanes)
-	if withState {
-		oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames()...)
-	}
 	fs.StringVar(&f.kind, "kind", "", "only jobs of this kind")
 	completeFlag(c, "kind", a.completeKinds)
 	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
 	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
 	fs.DurationVar(&f.olderThan, "older-than", 0, "only jobs of so long ago at least")
-	fs.IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
-	fs.StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
+}
+
+// paging adds the flags that say how much of a list is shown.
+func (f *jobFilter) paging(c *cobra.Command) {
+	c.Flags().IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
+	c.Flags().StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
 var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled}
@@ -70,8 +73,10 @@ func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes
 		return nil, "", exit(exitUsage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
 	}
 	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, After: f.after}
-	if f.selector != "" {
-		q.Match = func(r lanes.Record) bool { return selector.Matches(labels.Set(r.Labels)) }
+	if f.selector != "" || f.also != nil {
+		q.Match = func(r lanes.Record) bool {
+			return selector.Matches(labels.Set(r.Labels)) && (f.also == nil || f.also(r))
+		}
 	}
 	now := time.Now()
 	if f.since > 0 {
@@ -96,8 +101,7 @@ func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes
 	}
 }
 
-// newJobsList is `siren jobs list`; with a fixed state it lists that alone.
-func newJobsList(a *app, fixed lanes.State) *cobra.Command {
+func newJobsList(a *app) *cobra.Command {
 	var f jobFilter
 	o := listing{kind: "job"}
 	c := &cobra.Command{
@@ -106,31 +110,28 @@ func newJobsList(a *app, fixed lanes.State) *cobra.Command {
 		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if fixed != "" {
-				f.state = string(fixed)
-			}
 			return a.withLedger(func(ledger *redis.Ledger) error {
 				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
 					records, next, err := f.list(cmd.Context(), ledger)
 					t := jobTable(a.out, records)
-					if fixed == lanes.Dead {
-						t = deadTable(records)
-					}
-					if next != "" {
-						t.warn("there may be more; go on with --after %s", next)
-					}
+					t.goesOn(next)
 					return records, t, err
 				})
 			})
 		},
 	}
-	if fixed == lanes.Dead {
-		c.Short = "List jobs that can't succeed, the latest first"
-		c.Example = "  siren dead list --lane express --since 1h\n  siren dead list -o json"
-	}
-	f.flags(a, c, fixed == "")
+	f.choosing(a, c)
+	oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames()...)
+	f.paging(c)
 	o.flags(c)
 	return c
+}
+
+// goesOn says where a list goes on that was cut; next is "" at its end.
+func (t *table) goesOn(next string) {
+	if next != "" {
+		t.warn("there may be more; go on with --after %s", next)
+	}
 }
 
 func jobTable(colours io.Writer, records []lanes.Record) *table {

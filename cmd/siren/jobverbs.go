@@ -17,6 +17,9 @@ import (
 // the programs have to let go.
 const endedWithin = 5 * time.Second
 
+// vanishedFor is how long ago the lease of a running job has to have ended for `siren jobs retry` to doubt that it runs.
+const vanishedFor = time.Minute
+
 func newJobsPromote(a *app) *cobra.Command {
 	var lane, reason string
 	c := &cobra.Command{
@@ -113,6 +116,9 @@ func (o *operator) republish(ctx context.Context, r lanes.Record, lane string) e
 
 func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r lanes.Record, job lanes.Job, lane string) error {
 	now := time.Now()
+	if job.ExpiresAt.Before(now) { // it is wanted all the same
+		job.ExpiresAt = time.Time{}
+	}
 	copied := rabbit.Entry{Lane: lane, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1}
 	if err := publish.EnqueueBatch(ctx, []rabbit.Entry{copied})[0]; err != nil {
 		return unreachable(err)
@@ -137,7 +143,8 @@ func newJobsRetry(a *app) *cobra.Command {
 		Use:   "retry ID …",
 		Short: "Run dead, retrying or cancelled jobs again at once",
 		Long: `Put jobs that are dead, cancelled or waiting for their next attempt back into their lane at once. A dead job's message is taken
-from the dead letters when its copy is safe.`,
+from the dead letters when its copy is safe. A job that says running though its worker vanished a minute ago can be retried too: had it ended
+already, that is found out, and nothing runs twice.`,
 		Example:           "  siren jobs retry 06ezy…\n  siren jobs retry 06ezy… --lane bulk",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeJobs(lanes.Dead, lanes.Retrying, lanes.Cancelled),
@@ -187,37 +194,26 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 		return o.republish(ctx, r, lane)
 	case lanes.Retrying:
 		return o.republish(ctx, r, lane)
+	case lanes.Running:
+		// Its worker vanished. Its message brings the job again, unless it had ended while Redis was away: then a copy does, and finds the output.
+		if now := time.Now(); now.Before(r.LeaseUntil.Add(vanishedFor)) {
+			return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", r.ID, r.Worker, lanes.Duration(vanishedFor), instead(r))
+		}
+		return o.republish(ctx, r, lane)
 	case lanes.Dead:
 	default:
 		return fmt.Errorf("job %s is %s; only a dead, retrying or cancelled job can be retried", r.ID, r.State)
 	}
-	take, err := o.connect(ctx, "jobs retry")
+	e, err := o.inForce(ctx)
 	if err != nil {
 		return err
 	}
-	defer take.Close()
-	conn, err := o.connect(ctx, "jobs retry (publish)")
-	if err != nil {
+	replay := o.newReplay(e, nil, []string{r.ID})
+	replay.to = lane
+	if err := replay.run(ctx); err != nil {
 		return err
 	}
-	defer conn.Close()
-	publish := rabbit.NewPublisher(conn, 0)
-	var refused error // for what the job is, not for the broker
-	found, err := rabbit.TakeDead(ctx, take, r.ID, func(l rabbit.DeadLetter) error {
-		job, _, err := lanes.Decode(l.Body, l.ID)
-		if err != nil {
-			refused = fmt.Errorf("job %s can't be retried: its message is no job (%w); `siren dead show %s` has it", r.ID, err, r.ID)
-			return refused
-		}
-		return o.publishCopy(ctx, publish, r, job, lane)
-	})
-	switch {
-	case refused != nil:
-		return refused
-	case err == nil && !found: // somebody has emptied the dead letters: the record knows all that is needed
-		return o.publishCopy(ctx, publish, r, r.Job(), lane)
-	}
-	return unreachable(err)
+	return replay.refusals()
 }
 
 func newJobsCancel(a *app) *cobra.Command {

@@ -105,3 +105,28 @@ func publish(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the broker didn't confirm")
 	}
 }
+
+// bury is a command of the scripts: `bury ID LANE REASON REPLAY BODY` puts a letter into siren.dead without a record, as one is there whose record has
+// expired. Without a reason it is a stranger's.
+func bury(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: bury ID LANE REASON REPLAY BODY")
+	}
+	conn, err := amqp.Dial(ts.Getenv("SIREN_AMQP_URL"))
+	ts.Check(err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	ts.Check(err)
+	ts.Check(ch.Confirm(false))
+	headers := amqp.Table{}
+	if args[2] != "" {
+		headers = amqp.Table{"lane": args[1], "reason": args[2], "error": "so it is", "replay": args[3], "deadAt": time.Now().Add(-time.Hour).UnixMilli()}
+	}
+	sent, err := ch.PublishWithDeferredConfirm("", "siren.dead", true, false, amqp.Publishing{
+		MessageId: args[0], DeliveryMode: amqp.Persistent, Headers: headers, Body: []byte(strings.ReplaceAll(args[4], "MEDIA", ts.Getenv("MEDIA"))),
+	})
+	ts.Check(err)
+	if !sent.Wait() {
+		ts.Fatalf("the broker didn't confirm")
+	}
+}

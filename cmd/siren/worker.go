@@ -28,6 +28,9 @@ import (
 // some of the slot's memory.
 const mostThreads = 8
 
+// flushWithin is how long a worker that has stopped waits for Redis to be back, to tell it how the last jobs ended.
+const flushWithin = 8 * time.Second
+
 // workerFlags is what `siren worker` may be told.
 type workerFlags struct {
 	pool     string
@@ -132,7 +135,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 		Name: f.name, Pool: f.pool, Version: buildVersion(),
 		Shared: sharedSlots(taker, pool), Shoulder: shoulderSlots(taker, pool),
 		Handler: handler, Ledger: ledger, Roster: redis.NewRoster(store, log),
-		Policy: policy, Online: consume.Up, Drain: f.drain, Slot: pool.Slot, Threads: f.threads, NiceOff: f.noNice,
+		Policy: policy, Online: consume.Up, Behind: func() bool { return ledger.Stats().Buffered > 0 }, Drain: f.drain, Slot: pool.Slot, Threads: f.threads, NiceOff: f.noNice,
 		Follow: func(e *lanes.Effective) {
 			taker.Follow(e)
 			ledger.SetPolicy(&e.Policy)
@@ -142,10 +145,10 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 	work, stopWork := untilSecondSignal(ctx)
 	defer stopWork()
 	err = w.Run(ctx, work)
-	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
 	if n := ledger.Flush(flush); n > 0 {
-		log.Warn("Redis is away: the ends of some jobs couldn't be recorded", "jobs", n)
+		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; `siren jobs retry` has those looked at that say running for ever", "jobs", n)
 	}
 	return err
 }

@@ -1,8 +1,13 @@
 package rabbit_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
@@ -18,58 +23,157 @@ func buried(t *testing.T, ids ...string) {
 	}
 }
 
-func TestTakeDead(t *testing.T) {
-	probe := declared(t)
-	buried(t, "1", "2", "3")
-	conn := open(t, server(t).URL, "dead")
-	oops := errors.New("oops")
-	found, err := rabbit.TakeDead(soon(t), conn, "2", func(rabbit.DeadLetter) error { return oops })
-	if !found || !errors.Is(err, oops) {
-		t.Fatalf("carry failed: found %v, %v", found, err)
+// letters begins to go through siren.dead.
+func letters(t *testing.T, conn *rabbit.Conn) *rabbit.DeadLetters {
+	t.Helper()
+	d, err := rabbit.OpenDead(soon(t), conn)
+	if err != nil {
+		t.Fatal(err)
 	}
-	until(t, "all letters are back", func() bool { return probe.ready("siren.dead") == 3 })
+	t.Cleanup(d.Close)
+	return d
+}
 
-	found, err = rabbit.TakeDead(soon(t), conn, "2", func(l rabbit.DeadLetter) error {
-		if l.ID != "2" || l.Lane != "standard" || l.Reason != "bad input" {
-			t.Errorf("carried %+v", l)
-		}
-		if n := probe.ready("siren.dead"); n != 1 {
-			t.Errorf("%d letters wait meanwhile, want the one behind it", n)
-		}
-		return nil
-	})
-	if !found || err != nil {
-		t.Fatalf("found %v, %v", found, err)
+// findDead looks for a letter, and leaves all of them where they are.
+func findDead(t *testing.T, id string) (rabbit.DeadLetter, bool) {
+	t.Helper()
+	d := letters(t, open(t, server(t).URL, "dead"))
+	defer d.Close()
+	all, err := d.Take(soon(t), 1000)
+	if err != nil {
+		t.Fatal(err)
 	}
-	until(t, "the others are back", func() bool { return probe.ready("siren.dead") == 2 })
-	for range 2 {
-		if probe.take("siren.dead").MessageId == "2" {
-			t.Error("the letter is still there")
-		}
+	i := slices.IndexFunc(all, func(l rabbit.DeadLetter) bool { return l.ID == id })
+	if i < 0 {
+		return rabbit.DeadLetter{}, false
 	}
-	never := func(rabbit.DeadLetter) error { t.Error("carried a letter that isn't there"); return nil }
-	if found, err := rabbit.TakeDead(soon(t), conn, "2", never); found || err != nil {
-		t.Errorf("among no letters: found %v, %v", found, err)
+	return all[i], true
+}
+
+func idsOf(all []rabbit.DeadLetter) []string {
+	ids := make([]string, len(all))
+	for i, l := range all {
+		ids[i] = l.ID
 	}
-	probe.delete("siren.dead")
-	if found, err := rabbit.TakeDead(soon(t), conn, "2", never); found || !errors.Is(err, rabbit.ErrUndeclared) {
-		t.Errorf("without the queue: found %v, %v", found, err)
+	return ids
+}
+
+// eachQueueType runs a test with queues of both types.
+func eachQueueType(t *testing.T, test func(t *testing.T, probe *probe)) {
+	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
+		t.Run(queueType, func(t *testing.T) {
+			probe := fresh(t)
+			p := policy(t)
+			p.Broker.QueueType = queueType
+			declare(t, p)
+			t.Cleanup(func() { fresh(t) }) // other tests go on with the default type
+			test(t, probe)
+		})
 	}
 }
 
-// The job is seen to, and its letter is left: whoever tries again replays it once more, which is harmless.
-func TestTakeDeadOverALostConnection(t *testing.T) {
+// What was removed is gone, what was given back or just taken is there again.
+func TestDeadLetters(t *testing.T) {
+	eachQueueType(t, func(t *testing.T, probe *probe) {
+		ids := numbered(20)
+		buried(t, ids...)
+		conn := open(t, server(t).URL, "dead")
+		if n, err := rabbit.CountDead(soon(t), conn); n != 20 || err != nil {
+			t.Errorf("%d letters, %v", n, err)
+		}
+		d := letters(t, conn)
+		first, err := d.Take(soon(t), 8)
+		if err != nil || !slices.Equal(idsOf(first), ids[:8]) {
+			t.Fatalf("took %v, %v", idsOf(first), err)
+		}
+		if l := first[0]; l.Lane != "standard" || l.Reason != "bad input" || l.Err != nil || l.Job.Kind != "probe" || time.Since(l.DeadAt) > time.Minute {
+			t.Errorf("a letter is %+v", l)
+		}
+		if err := d.Remove(first[1], first[4]); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := d.Take(soon(t), 100)
+		if err != nil || !slices.Equal(idsOf(rest), ids[8:]) {
+			t.Fatalf("took %v, %v", idsOf(rest), err)
+		}
+		if n, _ := rabbit.CountDead(soon(t), conn); n != 0 {
+			t.Errorf("%d letters are in the queue, and all of them are out", n)
+		}
+		if err := d.GiveBack(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := d.Take(soon(t), 100) // at once: the broker does one thing after the other
+		if err != nil || len(again) != 18 {
+			t.Fatalf("took %v, %v", idsOf(again), err)
+		}
+		if err := d.Remove(again[0]); err != nil || again[0].ID != "0" {
+			t.Fatalf("remove %s: %v", again[0].ID, err)
+		}
+		d.Close()
+		until(t, "what wasn't removed is back", func() bool { return probe.ready("siren.dead") == 17 })
+		if _, found := findDead(t, "4"); found {
+			t.Error("a letter that was removed is there")
+		}
+	})
+}
+
+func TestDeadLettersFail(t *testing.T) {
 	probe := declared(t)
-	buried(t, "1")
+	buried(t, "1", "2")
 	way := newProxy(t, server(t).URL)
 	conn := open(t, way.url, "dead")
-	found, err := rabbit.TakeDead(soon(t), conn, "1", func(rabbit.DeadLetter) error {
-		way.cut()
-		until(t, "the loss is noticed", func() bool { return !conn.Up() })
-		return nil
-	})
-	if !found || err == nil {
-		t.Errorf("found %v, %v", found, err)
+	d := letters(t, conn)
+	taken, err := d.Take(soon(t), 2)
+	if err != nil || len(taken) != 2 {
+		t.Fatal(taken, err)
 	}
-	until(t, "the letter is back", func() bool { return probe.ready("siren.dead") == 1 })
+	ctx, cancel := context.WithCancel(soon(t))
+	cancel()
+	if _, err := d.Take(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("called off: %v", err)
+	}
+	way.cut()
+	until(t, "the loss is noticed", func() bool { return !conn.Up() })
+	if err := d.Remove(taken[0]); err == nil {
+		t.Error("removed over a connection that is lost")
+	}
+	if err := d.GiveBack(); err == nil {
+		t.Error("gave back over a connection that is lost")
+	}
+	if _, err := d.Take(soon(t), 1); err == nil {
+		t.Error("took over a connection that is lost")
+	}
+	until(t, "both letters are back", func() bool { return probe.ready("siren.dead") == 2 })
+
+	probe.delete("siren.dead")
+	if _, err := letters(t, conn).Take(soon(t), 1); !errors.Is(err, rabbit.ErrUndeclared) {
+		t.Errorf("without the queue: %v", err)
+	}
+	if _, err := rabbit.CountDead(soon(t), conn); !errors.Is(err, rabbit.ErrUndeclared) {
+		t.Errorf("without the queue: %v", err)
+	}
+}
+
+// A letter has all that its message has, as JSON can have it, whoever put it there.
+func TestForeignDeadLetters(t *testing.T) {
+	probe := declared(t)
+	now := time.Now().Truncate(time.Second)
+	probe.publish("", "siren.dead", amqp.Publishing{MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`), Priority: 3, Headers: amqp.Table{
+		"raw": []byte{0xff}, "text": []byte("text"), "list": []any{amqp.Table{"n": int32(1)}}, "when": now,
+	}})
+	probe.publish("", "siren.dead", amqp.Publishing{MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`), Headers: amqp.Table{"reason": "not a job"}})
+	all, err := letters(t, open(t, server(t).URL, "dead")).Take(soon(t), 10)
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	if l := all[0]; l.ID != "own" || l.Job.ID != "own" || l.Err != nil || l.Reason != "" || l.Priority != 3 {
+		t.Errorf("a job by a stranger: %+v", l)
+	}
+	h := all[0].Headers
+	if h["text"] != "text" || h["list"].([]any)[0].(map[string]any)["n"] != int32(1) || !h["when"].(time.Time).Equal(now) || len(h["raw"].([]byte)) != 1 {
+		t.Errorf("its headers: %v", h)
+	}
+	if l := all[1]; l.ID != "fresh" || l.Err == nil || l.Job.ID != "own" {
+		t.Errorf("no job, under an id that is another's: %+v", l)
+	}
 }

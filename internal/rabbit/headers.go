@@ -29,6 +29,7 @@ const (
 const (
 	headerFirstDeathQueue  = "x-first-death-queue"
 	headerFirstDeathReason = "x-first-death-reason"
+	headerDeaths           = "x-death" // each death there was, the latest first
 )
 
 // maxHeaderText keeps all headers together well under a frame (128 KiB): a larger header closes the connection.

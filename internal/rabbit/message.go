@@ -33,18 +33,25 @@ type Entry struct {
 	Job        lanes.Job
 	EnqueuedAt time.Time // when it was first put into any lane; zero: now
 	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
+	Body       []byte    // its wire form; nil: Encode of Job
+	Priority   uint8     // inside its lane; 0: an ordinary job
 }
 
 func (e Entry) message(now time.Time) (message, error) {
-	body, err := lanes.Encode(e.Job)
-	if err != nil {
-		return message{}, err
+	body := e.Body
+	if body == nil {
+		var err error
+		if body, err = lanes.Encode(e.Job); err != nil {
+			return message{}, err
+		}
 	}
 	h := headers{enqueuedAt: e.EnqueuedAt, readyAt: now, replay: e.Replay}
 	if h.enqueuedAt.IsZero() {
 		h.enqueuedAt = now
 	}
-	return newMessage(jobsExchange, e.Lane, e.Job.ID, body, h), nil
+	m := newMessage(jobsExchange, e.Lane, e.Job.ID, body, h)
+	m.Priority = e.Priority
+	return m, nil
 }
 
 // delayed is the job put off for a while; the forwarder puts it back into its lane.
@@ -84,10 +91,4 @@ func ready(from amqp.Delivery, h headers, now time.Time) message {
 	})
 	m.Priority = from.Priority
 	return m
-}
-
-// bodyID is the job's id as its wire form has it, "" when there is none to be read.
-func bodyID(d amqp.Delivery) string {
-	job, _, _ := lanes.Decode(d.Body, "")
-	return job.ID
 }

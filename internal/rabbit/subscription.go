@@ -36,7 +36,7 @@ func (a arrival) delivery() lanes.Delivery {
 	h := parseHeaders(a.Headers)
 	return lanes.Delivery{
 		Job: job, Lane: a.queue.Lane, EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt,
-		Attempt: max(1, h.attempt), Replay: h.replay, Error: h.error,
+		Attempt: max(1, h.attempt), Replay: h.replay, Returned: a.Redelivered, Error: h.error,
 		Body: a.Body, Unknown: unknown, Err: err,
 		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag, priority: a.Priority},
 	}

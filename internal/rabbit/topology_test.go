@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -238,9 +239,9 @@ func TestSafetyNet(t *testing.T) {
 	}
 	probe.must(d.Reject(false))
 	until(t, "the job is dead", func() bool { return probe.ready("siren.dead") == 1 })
-	l, found, err := rabbit.FindDead(soon(t), open(t, server(t).URL, "dead"), "1")
-	if err != nil || !found || l.Lane != "bulk" || l.Reason != "broker: rejected" {
-		t.Errorf("found %v (%v): %+v", found, err, l)
+	l, found := findDead(t, "1")
+	if !found || l.Lane != "bulk" || l.Reason != "broker: rejected" || time.Since(l.DeadAt) > time.Minute || l.Err != nil {
+		t.Errorf("found %v: %+v", found, l)
 	}
 }
 

@@ -67,8 +67,10 @@ func TestCloseAsDeadAndReplay(t *testing.T) {
 	if n := raw.ZCard(t.Context(), "siren:dead").Val(); n != 0 {
 		t.Errorf("%d dead jobs after the replay", n)
 	}
-	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input"}))
-	claim(t, l, d, "w1", lanes.Buried) // the same replay again
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a film"}))
+	if c = claim(t, l, d, "w1", lanes.Buried); c.Reason != "bad input" || c.Error != "not a film" { // the same replay again
+		t.Errorf("the ledger doesn't say what it died of: %+v", c)
+	}
 }
 
 func TestCloseRefuses(t *testing.T) {

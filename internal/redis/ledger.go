@@ -129,6 +129,9 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 		claim.Token, claim.Attempts, claim.Crashes = r[1].(int64), int(r[2].(int64)), int(r[3].(int64))
 		claim.First = r[6].(int64) == 1
 		was = before{lanes.State(r[4].(string)), r[5].(string)}
+		if claim.State == lanes.Buried {
+			claim.Reason, claim.Error = r[7].(string), r[8].(string)
+		}
 		return nil
 	})
 	switch {

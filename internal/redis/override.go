@@ -32,6 +32,7 @@ type Supersede struct {
 	ReadyAt time.Time     // of the copy
 	Replay  int           // the number of the copy
 	From    []lanes.State // the job has to be in one of them
+	Params  []byte        // of the copy, where they are others than the record's; nil: the same
 }
 
 // Supersede notes that a fresh copy of the job's message carries it, and returns the state before: the job is queued in the
@@ -41,7 +42,7 @@ type Supersede struct {
 // A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may be
 // faster than the caller. ErrNotFound is a job without a record.
 func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State, err error) {
-	args := []any{s.Replay, s.Lane, millis(s.ReadyAt)}
+	args := []any{s.Replay, s.Lane, millis(s.ReadyAt), string(s.Params)}
 	for _, state := range s.From {
 		args = append(args, string(state))
 	}
@@ -56,6 +57,13 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State
 // A StateError says that the job has come to an end already, ErrNotFound that it has no record.
 func (l *Ledger) Cancel(ctx context.Context, id string) (before lanes.State, err error) {
 	return l.override(ctx, "cancel job "+id, cancelScript, id, lanes.Cancelled, l.keep())
+}
+
+// Discard calls a dead job off whose letter has the number replay: it counts as cancelled from now on, with its last error, and only a copy with a
+// higher number brings it back. A StateError says that it isn't dead, or dead by a newer copy; ErrNotFound that it has no record.
+func (l *Ledger) Discard(ctx context.Context, id string, replay int) error {
+	_, err := l.override(ctx, "discard job "+id, discardScript, id, lanes.Cancelled, replay)
+	return err
 }
 
 // override runs a script that changes a job's state for a person.

@@ -22,6 +22,18 @@ func (l *Ledger) Get(ctx context.Context, id string) (lanes.Record, error) {
 	return r, nil
 }
 
+// GetAll returns the records of those jobs that have one, by id.
+func (l *Ledger) GetAll(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
+	records, err := l.read(ctx, ids)
+	return records, failed("read the jobs' records", err)
+}
+
+// CountDead is how many dead jobs have a record. Some of them may have expired within the last minute.
+func (l *Ledger) CountDead(ctx context.Context) (int, error) {
+	n, err := l.store.client.ZCard(ctx, deadKey).Result()
+	return int(n), failed("count the dead jobs", err)
+}
+
 // read returns those of the jobs that have a record, by id.
 func (l *Ledger) read(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
 	hashes, err := l.hashes(ctx, ids)

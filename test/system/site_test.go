@@ -21,6 +21,10 @@ import (
 // The lanes, and every queue that there is for them.
 var (
 	laneQueues  = []string{laneQueue("express"), laneQueue("standard"), laneQueue("bulk")}
+	otherQueues = []string{ // of lanes that change
+		"siren.lane.express", "siren.lane.standard", "siren.lane.bulk",
+		"siren.lane.express.quorum", "siren.lane.standard.quorum", "siren.lane.bulk.quorum", "siren.lane.fast", "siren.lane.rest.quorum",
+	}
 	delayQueues = []string{"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m"}
 )
 
@@ -107,11 +111,17 @@ func (s *site) allow(rules ...string) {
 func (s *site) empty() {
 	s.t.Helper()
 	s.broker(func(ch *amqp.Channel) {
-		for _, q := range slices.Concat(laneQueues, delayQueues, []string{deadQueue}) {
+		for _, q := range slices.Concat(laneQueues, otherQueues, delayQueues, []string{deadQueue}) {
 			_, err := ch.QueueDelete(q, false, false, false)
 			s.must(err)
 		}
 	})
+	s.wipeRedis()
+}
+
+// wipeRedis deletes everything that Redis has.
+func (s *site) wipeRedis() {
+	s.t.Helper()
 	o, err := goredis.ParseURL(redis.URL)
 	s.must(err)
 	raw := goredis.NewClient(o)

@@ -238,6 +238,12 @@ func TestHandleCommits(t *testing.T) {
 		if !again.AlreadyDone || again.Outputs[0] != first.Outputs[0] {
 			t.Errorf("again: %+v, want %+v and already done", again, first)
 		}
+		if g.base[:4] == "file" {
+			long := job
+			long.ID, long.Output = "long", g.base+strings.Repeat("n", 300)+".json"
+			_, err = g.run(long)
+			expect(t, err, lanes.BadInput, "file name too long")
+		}
 		other := job
 		other.ID = "other"
 		_, err = g.run(other)

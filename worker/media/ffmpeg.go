@@ -44,7 +44,9 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 		args = append(args, "-filter_threads", threads[1])
 	}
 	args = append(append(append(args, threads...), before...), "-i", inputName)
-	args = append(append(append(args, after...), threads...), "file:"+out)
+	// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
+	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
+	args = append(append(args, threads...), "file:"+out)
 	p := progress{total: seconds, report: a.task.Report}
 	if _, err := a.run(ctx, a.h.options.FFmpeg, args, &p); err != nil {
 		return "", err

@@ -140,7 +140,7 @@ func madeBy(folder *os.Root, at location, job string) (int64, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return absent, nil
 	} else if err != nil {
-		return absent, fmt.Errorf("output %s: %w", at, plain(err))
+		return absent, writeError(at, err)
 	}
 	for _, attempt := range attempts(folder, job) {
 		if file, err := folder.Lstat(path.Join(reserved, job, attempt, name)); err == nil && os.SameFile(file, final) {

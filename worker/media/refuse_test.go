@@ -56,6 +56,7 @@ func TestBadInputs(t *testing.T) {
 		{"no video", "transcode", sound, ``, lanes.BadInput, "has no video"},
 		{"no video for a picture", "thumbnail", sound, ``, lanes.BadInput, "has no video"},
 		{"missing file", "probe", "file://" + b.in + "/nowhere.mp4", ``, lanes.BadInput, "doesn't exist"},
+		{"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, lanes.BadInput, "file name too long"},
 		{"missing below a file", "probe", clip + "/x", ``, lanes.BadInput, "doesn't exist"},
 		{"a folder", "probe", "file://" + b.in + "/folder", ``, lanes.BadInput, "is a folder"},
 		{"past the end", "thumbnail", clip, `{"at": "1h"}`, lanes.BadInput, "past the end"},

@@ -2,15 +2,15 @@
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 nonce of this call, 3 worker, 4 lease ms, 5 max crashes, 6 replay, 7 attempt by the message,
 --          8 lane, 9 readyAt ms (0: unknown), then field, value, … of the record, should there be none
--- returns  {answer, token, attempts, crashes, state before ('' for none), lane before, 1 when nobody has started it before}; the answer is one of
---          lanes.ClaimState
+-- returns  {answer, token, attempts, crashes, state before ('' for none), lane before, 1 when nobody has started it before, reason, error}; the
+--          answer is one of lanes.ClaimState, reason and error are those that a dead job died of
 local key, channel, nonce, worker = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local lease, maxCrashes, replay, attempt = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local lane, ready = ARGV[8], tonumber(ARGV[9])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
-local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started')
+local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started', 'reason', 'error')
 local state, started = was[1], was[9]
 -- A record's first token is the time in microseconds, so that one made anew after a loss never meets an old token.
 local token = tonumber(was[3] or t[1] * 1000000 + t[2])
@@ -18,7 +18,7 @@ local attempts = tonumber(was[4] or attempt - 1)
 local crashes, known = tonumber(was[5] or 0), tonumber(was[6] or 0)
 
 local function answer(word)
-  return {word, token, attempts, crashes, state or '', was[2] or '', started and 0 or 1}
+  return {word, token, attempts, crashes, state or '', was[2] or '', started and 0 or 1, was[10] or '', was[11] or ''}
 end
 
 if not state then

@@ -1,6 +1,7 @@
 -- supersede: let a fresh copy of its message carry the job.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, then the states that it may be in
+-- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, 6 params of the copy ('': as they are), then the
+--          states that it may be in
 -- returns  {answer, state before, lane before, replay before}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce, replay = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override')
@@ -13,8 +14,11 @@ if by == nonce then -- asked once more, since the answer got lost
   return {'ok', before, from, known}
 end
 
+if ARGV[6] ~= '' and replay >= known then -- also when a worker has been faster with this copy
+  redis.call('HSET', key, 'params', ARGV[6])
+end
 local allowed = false
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   allowed = allowed or ARGV[i] == state
 end
 if not allowed or replay <= known then

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// replayRate is how many jobs are replayed in a second unless --rate says otherwise: enough for most incidents within minutes, and little beside what
+// a fleet takes.
+const replayRate = 10
+
+// leastRate keeps the letters that are in hand from being there for hours.
+const leastRate = 0.01
+
+// deadReplay is what `siren dead replay` may be told.
+type deadReplay struct {
+	deadChoice
+	to     string
+	set    []string
+	rate   float64
+	dryRun bool
+}
+
+func newDeadReplay(a *app) *cobra.Command {
+	var d deadReplay
+	c := &cobra.Command{
+		Use:   "replay [ID …]",
+		Short: "Run dead jobs again",
+		Long: `Put dead jobs back into their lane, or into another: those named, those that a filter chooses, or --all. A fresh copy of each goes to its lane with
+confirm, then the ledger goes by the copy, then the letter is removed. Interrupted or killed at any moment, no job is lost and none has two results;
+the same command goes on where it was.
+
+What is no job, or has no id, stays where it is. A job whose lane has left the policy goes to the default lane. A deadline that is over (expiresAt) is
+dropped. A job begins anew: all its attempts are before it.`,
+		Example: `  siren dead replay 06ezy… 06f01…
+  siren dead replay --died-of failed --since 2h --reason "the storage is back"
+  siren dead replay --lane bulk --died-of timed-out --to archive --rate 2
+  siren dead replay --kind transcode --died-of over-limit --set height=720 --dry-run`,
+		ValidArgsFunction: a.completeJobs(lanes.Dead),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return a.operate(func(o *operator) error { return d.run(cmd.Context(), o, ids) })
+		},
+	}
+	d.flags(a, c)
+	f := c.Flags()
+	f.StringVar(&d.to, "to", "", "`LANE` to put them into (default their own)")
+	f.StringArrayVar(&d.set, "set", nil, "param `NAME=VALUE` that each of them gets, as often as you like; null takes one away")
+	f.Float64Var(&d.rate, "rate", replayRate, "at most so many jobs a second; 0: as fast as it goes")
+	f.IntVar(&d.limit, "limit", 0, "at most so many, in the order of the letters; 0: all")
+	f.BoolVar(&d.dryRun, "dry-run", false, "count what would be replayed, and change nothing")
+	completeFlag(c, "to", a.completeLanes)
+	return c
+}
+
+func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
+	if err := d.check(ids); err != nil {
+		return err
+	}
+	set, err := parseSet(d.set, d.kind)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	if d.limit < 0 {
+		return exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", d.limit))
+	}
+	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
+		return exit(exitUsage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
+	}
+	e, err := o.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	if d.to != "" {
+		if err := known(e, d.to, false); err != nil {
+			return err
+		}
+	}
+	if d.dryRun {
+		d.rate = 0 // nothing is slowed down
+	}
+	r := o.newReplay(e, &d.deadFilter, ids)
+	r.to, r.set, r.limit, r.dryRun, r.pace.rate = d.to, set, d.limit, d.dryRun, d.rate
+	if r.expect, err = d.expected(ctx, o, ids); err != nil {
+		return err
+	}
+	if len(ids) == 0 && !d.yes && !d.dryRun {
+		letters, err := o.countLetters(ctx)
+		if err != nil {
+			return err
+		}
+		if err := o.confirm(d.question(r.expect, letters)); err != nil {
+			return err
+		}
+	}
+	err = r.run(ctx)
+	if err == nil && r.replayed == 0 && d.lane != "" {
+		err = known(e, d.lane, true)
+	}
+	if r.replayed > 0 && !d.dryRun {
+		o.note(ctx, lanes.AuditEntry{
+			Verb: "replay", On: d.on(ids), Before: string(lanes.Dead), After: strings.TrimSpace(d.to + " " + set.String()), Jobs: r.replayed, Reason: d.reason,
+		})
+	}
+	return r.report(ctx, err)
+}
+
+// expected is how many jobs there are to be replayed, as far as the ledger knows.
+func (d *deadReplay) expected(ctx context.Context, o *operator, ids []string) (int, error) {
+	n := len(ids)
+	if n == 0 {
+		all := d.deadFilter
+		all.limit = 0
+		records, err := o.everyDead(ctx, &all, false)
+		if err != nil {
+			return 0, err
+		}
+		n = len(records)
+	}
+	if d.limit > 0 {
+		n = min(n, d.limit)
+	}
+	return n, nil
+}
+
+func (d *deadReplay) question(jobs, letters int) string {
+	speed := "as fast as it goes"
+	if d.rate > 0 {
+		speed = fmt.Sprintf("%v a second", d.rate)
+	}
+	return fmt.Sprintf("Replay %s, %s?", d.which(jobs, letters), speed)
+}

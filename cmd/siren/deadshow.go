@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// deadLetter is a dead job as `siren dead show` prints it.
+type deadLetter struct {
+	Record *lanes.Record   `json:"record,omitempty"` // absent once it has expired
+	Letter *letter         `json:"letter,omitempty"` // absent when siren.dead doesn't have it (any more)
+	Job    json.RawMessage `json:"job,omitempty"`    // the message's body, where it is JSON
+}
+
+// letter is a message in siren.dead but for its body.
+type letter struct {
+	Lane       string    `json:"lane"`
+	Reason     string    `json:"reason"`
+	Error      string    `json:"error"`
+	Attempts   int       `json:"attempts"`
+	Replay     int       `json:"replay,omitempty"`
+	EnqueuedAt time.Time `json:"enqueuedAt,omitzero"`
+	ReadyAt    time.Time `json:"readyAt,omitzero"`
+	DeadAt     time.Time `json:"deadAt,omitzero"`
+	Body       string    `json:"body,omitempty"` // where it isn't JSON
+}
+
+func newDeadShow(a *app) *cobra.Command {
+	var o output
+	c := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show a dead job with its message as it is in siren.dead",
+		Long: `Show a dead job: its record, and its message as it is in siren.dead, where it stays. The letters before it are out of the queue for as long as the search
+takes.`,
+		Example:           "  siren dead show 06ezy…\n  siren dead show 06ezy… -o json",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: upTo(1, a.completeJobs(lanes.Dead)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.operate(func(op *operator) error {
+				d, err := op.deadLetter(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return o.print(a.out, d)
+			})
+		},
+	}
+	o.flag(c, "yaml", "json")
+	return c
+}
+
+// deadLetter is all that is known of a dead job.
+func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err error) {
+	r, err := o.ledger.Get(ctx, id)
+	switch {
+	case err == nil:
+		d.Record = &r
+	case !redisNotFound(err):
+		return d, unreachable(err)
+	}
+	if err := o.findLetter(ctx, id, &d); err != nil {
+		return d, err
+	}
+	switch {
+	case d.Letter == nil && d.Record == nil:
+		return d, exit(exitNotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+	case d.Letter == nil && d.Record.State != lanes.Dead:
+		return d, exit(exitNotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
+	}
+	return d, nil
+}
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several.
+func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
+	letters, end, err := o.openDead(ctx, "dead show")
+	if err != nil {
+		return err
+	}
+	defer end()
+	newest := -1
+	err = o.unawares(ctx, letters, func(batch []foundLetter) error {
+		for _, l := range batch {
+			if l.ID != id && l.Job.ID != id || l.Replay <= newest {
+				continue
+			}
+			newest = l.Replay
+			d.show(l)
+			if l.stands == current { // whatever comes behind it is no newer
+				return errFound
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		return nil
+	}
+	return err
+}
+
+// show takes a letter in.
+func (d *deadLetter) show(l foundLetter) {
+	d.Job = nil
+	d.Letter = &letter{
+		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,
+		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt,
+	}
+	if json.Valid(l.Body) {
+		d.Job = l.Body
+	} else {
+		d.Letter.Body = string(l.Body)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bucket is an S3 server with one bucket: versitygw, which worker/media's tests use, too. It keeps objects as files, so they can be
+// watched like those of a folder.
+type bucket struct {
+	cmd  *exec.Cmd
+	url  string
+	dir  string // where the objects are
+	done chan struct{}
+}
+
+const (
+	bucketName   = "faults"
+	bucketKey    = "AKIAEXAMPLE"
+	bucketSecret = "notasecretreally"
+	metadata     = "user.metadata" // the attribute of a file that has the object's metadata, as JSON
+)
+
+func startBucket(ctx context.Context, dir string) (*bucket, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return nil, fmt.Errorf("find this module: %w", err)
+	}
+	tool := filepath.Join(strings.TrimSpace(string(root)), "worker", "media", "testdata", "s3server")
+	program, err := exec.CommandContext(ctx, "go", "-C", tool, "tool", "-n", "versitygw").Output()
+	if err != nil {
+		return nil, fmt.Errorf("build versitygw, the S3 server for tests: %w", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	b := &bucket{url: "http://" + address, dir: filepath.Join(dir, "s3", bucketName), done: make(chan struct{})}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, "log", "s3.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }() // the process has its own copy
+	b.cmd = exec.Command(strings.TrimSpace(string(program)), "--port", address, "--quiet", "posix", filepath.Dir(b.dir))
+	b.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+bucketKey, "ROOT_SECRET_KEY="+bucketSecret)
+	b.cmd.Stdout, b.cmd.Stderr = log, log
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the kernel sends the parent-death signal when the thread ends that started it
+		defer close(b.done)
+		err := b.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = b.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	for sleep(ctx, 50*time.Millisecond) {
+		r, err := http.Get(b.url + "/")
+		if err == nil {
+			return b, r.Body.Close()
+		}
+		select {
+		case <-b.done:
+			return nil, fmt.Errorf("the S3 server ended: see %s", log.Name())
+		default:
+		}
+	}
+	b.stop()
+	return nil, ctx.Err()
+}
+
+func (b *bucket) stop() {
+	_ = b.cmd.Process.Kill()
+	<-b.done
+}
+
+// environ is what a worker needs to get at the bucket by this URL.
+func (b *bucket) environ(url string) []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + bucketKey, "AWS_SECRET_ACCESS_KEY=" + bucketSecret,
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}
+}
+
+// owner is the job that made an object, as its metadata says.
+func (b *bucket) owner(file string) (string, error) {
+	value := make([]byte, 4<<10)
+	n, err := unix.Getxattr(file, metadata, value)
+	var names map[string]string
+	if err == nil {
+		err = json.Unmarshal(value[:n], &names)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the metadata of %s: %w", file, err)
+	}
+	return names["siren-job"], nil
+}

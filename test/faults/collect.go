@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+// lettersOf reads every dead letter and leaves it where it is.
+func (s *site) letters() (map[string][]letter, error) {
+	conn, err := amqp.Dial(s.rabbitmq.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // and everything goes back
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	letters := map[string][]letter{}
+	for {
+		d, found, err := ch.Get(deadQueue, false)
+		if err != nil {
+			return nil, fmt.Errorf("read the dead letters: %w", err)
+		}
+		if !found {
+			return letters, nil
+		}
+		job, _, _ := lanes.Decode(d.Body, d.MessageId)
+		reason, _ := d.Headers["reason"].(string)
+		text, _ := d.Headers["error"].(string)
+		if why, _ := d.Headers["x-first-death-reason"].(string); reason == "" {
+			reason = "broker: " + why
+		}
+		letters[job.ID] = append(letters[job.ID], letter{reason, text})
+	}
+}
+
+// records asks the ledger for each job.
+func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]lanes.Record, error) {
+	c, err := client.New(client.Options{AMQPURL: s.rabbitmq.URL, RedisURL: s.redis.URL})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	records := map[string]lanes.Record{}
+	for _, j := range jobs {
+		r, err := c.Get(ctx, j.job.ID)
+		switch {
+		case err == nil:
+			records[j.job.ID] = r
+		case !errors.Is(err, client.ErrNotFound):
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// outputs looks at every file where outputs are, and at every object.
+func (s *site) outputs(ctx context.Context) (map[string]output, error) {
+	made, err := s.made()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]output{}
+	for _, dir := range []string{s.out(), s.bucket.dir} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.IsDir() {
+				continue
+			}
+			file := filepath.Join(dir, e.Name())
+			recipe, err := s.expected.recipe(ctx, file)
+			if err != nil {
+				return nil, err
+			}
+			owners, err := s.owners(file, made[e.Name()])
+			if err != nil {
+				return nil, err
+			}
+			all[e.Name()] = output{recipe, owners}
+		}
+	}
+	return all, nil
+}
+
+// owners are the jobs of which an attempt has made the file: as an object says itself, and as other names of a file do.
+func (s *site) owners(file string, made []madeFile) (owners []string, err error) {
+	if filepath.Dir(file) == s.bucket.dir {
+		owner, err := s.bucket.owner(file)
+		return []string{owner}, err
+	}
+	info, err := os.Lstat(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range made {
+		if os.SameFile(m.info, info) && !slices.Contains(owners, m.job) {
+			owners = append(owners, m.job)
+		}
+	}
+	return owners, nil
+}
+
+type madeFile struct {
+	job  string
+	info fs.FileInfo
+}
+
+// made is the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
+func (s *site) made() (map[string][]madeFile, error) {
+	made := map[string][]madeFile{}
+	paths, err := filepath.Glob(filepath.Join(s.out(), ".siren", "*", "*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		info, err := os.Lstat(path)
+		if err != nil {
+			return nil, err
+		}
+		job := filepath.Base(filepath.Dir(filepath.Dir(path)))
+		made[filepath.Base(path)] = append(made[filepath.Base(path)], madeFile{job, info})
+	}
+	return made, nil
+}
+
+// programs are the processes that work in an attempt's scratch folder.
+func (s *site) programs() (list []string) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")); err == nil && strings.HasPrefix(cwd, filepath.Join(s.dir, "scratch")+"/") {
+			line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+			list = append(list, e.Name()+" "+strings.ReplaceAll(strings.TrimSuffix(string(line), "\x00"), "\x00", " "))
+		}
+	}
+	return list
+}
+
+// scratch are the attempts' folders that are left on the workers' disks.
+func (s *site) scratch() []string {
+	left, _ := filepath.Glob(filepath.Join(s.dir, "scratch", "w*", "siren-*"))
+	return left
+}
+
+// said is a line of a log.
+type said struct {
+	Time     time.Time `json:"time"`
+	Message  string    `json:"msg"`
+	Job      string    `json:"job"`
+	Returned bool      `json:"returned"`
+	Already  bool      `json:"already"`
+	Claim    string    `json:"claim"`
+}
+
+// events reads what the workers' logs say of each job.
+func (s *site) events() (map[string][]event, error) {
+	events := map[string][]event{}
+	for _, p := range s.workers {
+		for _, l := range p.history() {
+			f, err := os.Open(filepath.Join(s.dir, "log", l.name+".log"))
+			if err != nil {
+				return nil, err
+			}
+			lines := bufio.NewScanner(f)
+			lines.Buffer(nil, 1<<20)
+			for lines.Scan() {
+				var e said
+				if json.Unmarshal(lines.Bytes(), &e) != nil || e.Job == "" { // a killed worker's last line may be half
+					continue
+				}
+				events[e.Job] = append(events[e.Job], event{
+					at: e.Time, worker: l.name, what: e.Message, again: e.Returned, already: e.Already, claim: e.Claim, line: lines.Text(),
+				})
+			}
+			_ = f.Close()
+			if err := lines.Err(); err != nil {
+				return nil, fmt.Errorf("read the log of %s: %w", l.name, err)
+			}
+		}
+	}
+	for _, list := range events {
+		slices.SortStableFunc(list, func(a, b event) int { return a.at.Compare(b.at) })
+	}
+	return events, nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// delayedJobs wait in the delay queues, to be forwarded within delayedFor.
+const (
+	delayedJobs = 5000
+	delayedFor  = 15 * time.Second
+)
+
+// The broker is killed in the middle of 5,000 delayed jobs, while they are on their way back to their lane, and again, and so is a
+// scaler, whose forwarder moves them. None is lost.
+func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, time.Minute)
+	s, err := openDelayed(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	lane, began := queueOf(s.queues, "standard"), time.Now()
+	if err := s.delay(t.Context(), delayedJobs, rand.New(rand.NewPCG(o.seed, 3))); err != nil {
+		t.Fatal(err)
+	}
+	for i, at := range []int{delayedJobs / 8, delayedJobs / 3, delayedJobs * 2 / 3} {
+		if err := s.awaitReady(lane, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.rabbitmq.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("kill %d of the broker, %s after the first job was delayed", i+1, time.Since(began).Round(100*time.Millisecond))
+		if i == 1 {
+			s.scalers[0].signal(sigkill)
+		}
+		if err := s.rabbitmq.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.awaitForwarded(t.Context(), lane); err != nil {
+		t.Fatal(err)
+	}
+	back, err := s.takeAll(lane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice := 0
+	for _, n := range back {
+		twice += n - 1
+	}
+	t.Logf("RabbitMQ %s, %s queues: %d of %d delayed jobs are back in their lane, %d copies more", s.brokerVersion, o.queueType, len(back), delayedJobs, twice)
+	for i := range delayedJobs {
+		if back[delayedID(i)] == 0 {
+			t.Errorf("job %s is lost", delayedID(i))
+		}
+	}
+}
+
+func delayedID(i int) string { return fmt.Sprintf("delayed-%04d", i) }
+
+// openDelayed is a site of two scalers and nothing else.
+func openDelayed(ctx context.Context, o options) (*site, error) {
+	return openSite(ctx, o, func(s *site) error {
+		if err := errors.Join(s.found(ctx, o), s.serve(ctx), s.versions(ctx)); err != nil {
+			return err
+		}
+		if err := s.lead(); err != nil {
+			return err
+		}
+		if err := s.awaitReady("siren.delay.15s", 0); err != nil {
+			return err
+		}
+		var err error
+		s.queues, err = s.queueNames(ctx)
+		return err
+	})
+}
+
+// delay puts so many jobs off for a while, as a worker does, and returns when the broker has confirmed all of them.
+func (s *site) delay(ctx context.Context, n int, r *rand.Rand) error {
+	return s.direct(func(ch *amqp.Channel) error {
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		var confirms []*amqp.DeferredConfirmation
+		for i := range n {
+			wait := time.Second + time.Duration(r.Int64N(int64(delayedFor)))
+			body, err := lanes.Encode(lanes.Job{ID: delayedID(i), Kind: "probe", Input: "file:///in", Output: "file:///out.json"})
+			if err != nil {
+				return err
+			}
+			queue := "siren.delay.15s"
+			if wait <= 5*time.Second {
+				queue = "siren.delay.5s"
+			}
+			c, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", queue, true, false, amqp.Publishing{
+				ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: delayedID(i), Body: body,
+				Headers: amqp.Table{"lane": "standard", "attempt": int64(2), "dueAt": time.Now().Add(wait).UnixMilli()},
+			})
+			if err != nil {
+				return err
+			}
+			confirms = append(confirms, c)
+		}
+		for _, c := range confirms {
+			if ok, err := c.WaitContext(ctx); err != nil || !ok {
+				return fmt.Errorf("a delayed job was not confirmed: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// awaitReady waits until a queue is there and so many messages are ready in it.
+func (s *site) awaitReady(queue string, n int) error {
+	var last error
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		last = s.direct(func(ch *amqp.Channel) error {
+			q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+			for err == nil && q.Messages < n && time.Now().Before(end) {
+				time.Sleep(5 * time.Millisecond)
+				q, err = ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+			}
+			return err
+		})
+		if last == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("wait for %d messages in %s: %w", n, queue, last)
+}
+
+// awaitForwarded waits until no job is delayed any more, in a forwarder's hands neither.
+func (s *site) awaitForwarded(ctx context.Context, lane string) error {
+	empty := time.Now()
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) && sleep(ctx, 500*time.Millisecond); {
+		queues, err := s.ready(s.queues)
+		delete(queues, lane)
+		if err != nil || len(waiting(queues)) > 0 {
+			empty = time.Now()
+			continue
+		}
+		if time.Since(empty) < restFor {
+			continue
+		}
+		if n, err := s.unsettled(ctx); err == nil && n == 0 {
+			return nil
+		}
+	}
+	return errors.New("jobs are still delayed")
+}
+
+// takeAll empties a queue, and counts how often each job was in it.
+func (s *site) takeAll(queue string) (map[string]int, error) {
+	taken := map[string]int{}
+	return taken, s.direct(func(ch *amqp.Channel) error {
+		for {
+			d, found, err := ch.Get(queue, true)
+			if err != nil || !found {
+				return err
+			}
+			taken[d.MessageId]++
+		}
+	})
+}

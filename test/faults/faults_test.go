@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// sirenPath is the siren under test.
+var sirenPath string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "siren-faults-build-")
+	if err == nil {
+		sirenPath = filepath.Join(dir, "siren")
+		err = build(context.Background(), sirenPath)
+	}
+	if err == nil {
+		err = watchSources("../..")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// watchSources looks at every source file, so that go test's cache knows what the siren under test is made of.
+func watchSources(root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".lua")) && !strings.HasSuffix(path, "_test.go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+}
+
+// testOptions are a run's in a test: the seed that FAULTS_SEED names, and the queue type that all tests have.
+func testOptions(t *testing.T, duration time.Duration) options {
+	t.Helper()
+	o := options{
+		duration: duration, seed: 5, rate: 3, queueType: lanes.Classic, output: "table", siren: sirenPath,
+		log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+	}
+	if text := os.Getenv("FAULTS_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("FAULTS_SEED: %v", err)
+		}
+		o.seed = seed
+	}
+	if v := os.Getenv("SIREN_TEST_QUEUE_TYPE"); v != "" {
+		o.queueType = v
+	}
+	if err := o.check(); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// play does a run, prints its report, and fails on a broken promise.
+func play(t *testing.T, o options) report {
+	t.Helper()
+	r, err := run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := r.print(&text, "table"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Print(text.String())
+	if n := len(r.Violations); n > 0 {
+		t.Errorf("seed %d: %d promises were broken; the report says which", o.seed, n)
+	}
+	return r
+}
+
+// Two minutes of everything that can break: nothing is lost, nothing is there twice.
+func TestFaults(t *testing.T) {
+	t.Parallel() // it mostly waits
+	r := play(t, testOptions(t, 2*time.Minute))
+	if sum(r.Faults) < 15 || r.Completed < 100 || r.Redelivered == 0 {
+		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", sum(r.Faults), r.Completed, r.Redelivered)
+	}
+}
+
+// Where nothing breaks, every job runs once, in time, and the ledger agrees with what there is.
+func TestCalm(t *testing.T) {
+	o := testOptions(t, 10*time.Second)
+	o.calm = true
+	r := play(t, o)
+	if r.Confirmed != r.Jobs || r.Completed < 10 || r.TwiceDead+r.BehindInLed > 0 {
+		t.Errorf("%+v", r)
+	}
+}

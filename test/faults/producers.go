@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+// confirmTime is how long a producer waits for one confirm before it tries again with the same id.
+const confirmTime = 35 * time.Second
+
+// attempts is what a producer knows of one job. It is the producer's until all are done.
+type attempts struct {
+	spec
+	asked     time.Time // when the first copy was first sent
+	confirmed time.Time // of the first copy that the broker confirmed; zero: never
+	confirms  int
+	tries     int
+	lastError string
+}
+
+// producers send the jobs when their time comes, each one again and again until the broker has confirmed it.
+type producers struct {
+	client *client.Client
+	raw    *rawProducer
+	jobs   []*attempts
+	open   atomic.Int64 // not confirmed yet
+}
+
+// openProducers makes both, each with links of its own.
+func (s *site) openProducers(schedule []spec) (*producers, error) {
+	urls := map[string]string{}
+	for _, to := range []struct{ process, server, url string }{
+		{"client", "amqp", s.rabbitmq.URL}, {"client", "redis", s.redis.URL}, {"raw", "amqp", s.rabbitmq.URL},
+	} {
+		l, err := s.net.to(to.process, to.server, to.url)
+		if err != nil {
+			return nil, err
+		}
+		urls[l.name] = l.url
+	}
+	c, err := client.New(client.Options{AMQPURL: urls["client/amqp"], RedisURL: urls["client/redis"], Name: "faults", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	p := &producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
+	for _, job := range schedule {
+		p.jobs = append(p.jobs, &attempts{spec: job})
+	}
+	return p, nil
+}
+
+// run sends all jobs, and returns when each is confirmed, or ctx has ended.
+func (p *producers) run(ctx context.Context) {
+	began := time.Now()
+	var all sync.WaitGroup
+	for _, j := range p.jobs {
+		p.open.Add(1)
+		all.Go(func() {
+			defer p.open.Add(-1)
+			if sleep(ctx, time.Until(began.Add(j.at))) {
+				p.enqueue(ctx, j)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// enqueue sends every copy of the job until it is confirmed.
+func (p *producers) enqueue(ctx context.Context, j *attempts) {
+	j.asked = time.Now()
+	for j.confirms < j.copies && ctx.Err() == nil {
+		j.tries++
+		err := p.send(ctx, j)
+		if err == nil {
+			if j.confirms++; j.confirms == 1 {
+				j.confirmed = time.Now()
+			}
+			continue
+		}
+		j.lastError = err.Error()
+		sleep(ctx, 200*time.Millisecond)
+	}
+}
+
+func (p *producers) send(ctx context.Context, j *attempts) error {
+	ctx, cancel := context.WithTimeout(ctx, confirmTime)
+	defer cancel()
+	if j.raw {
+		return p.raw.send(ctx, j.spec)
+	}
+	_, err := p.client.Enqueue(ctx, j.job)
+	return err
+}
+
+func (p *producers) close() {
+	_ = p.client.Close()
+	p.raw.drop()
+}
+
+// rawPatience is how long the raw producer waits for one confirm.
+const rawPatience = 10 * time.Second
+
+// rawProducer is what a producer in any other language is: it knows AMQP and the job's JSON, and nothing of Siren.
+type rawProducer struct {
+	url string
+
+	mu       sync.Mutex
+	conn     *amqp.Connection
+	ch       *amqp.Channel
+	returned chan amqp.Return
+	sock     atomic.Pointer[net.TCPConn]
+}
+
+// send publishes and waits for the confirm. Any trouble ends the connection: the next one makes another.
+func (p *rawProducer) send(ctx context.Context, s spec) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Err() != nil { // it had to wait for too long
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, rawPatience)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- p.publish(ctx, s) }() // it may hang, whatever ctx says
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		p.hangUp()
+		err = errors.Join(ctx.Err(), <-ended)
+	}
+	if err != nil {
+		p.hangUp()
+		p.conn = nil
+	}
+	return err
+}
+
+func (p *rawProducer) publish(ctx context.Context, s spec) error {
+	if err := p.dial(); err != nil {
+		return err
+	}
+	body, err := lanes.Encode(s.job)
+	if err != nil {
+		return err
+	}
+	confirm, err := p.ch.PublishWithDeferredConfirmWithContext(ctx, "siren.jobs", s.key, true, false, amqp.Publishing{
+		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body,
+	})
+	if err != nil {
+		return err
+	}
+	ok, err := confirm.WaitContext(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return errors.New("the broker refused it")
+	}
+	select {
+	case r := <-p.returned: // it comes before its confirm
+		return fmt.Errorf("the broker returned it: %s", r.ReplyText)
+	default:
+		return nil
+	}
+}
+
+func (p *rawProducer) dial() error {
+	if p.conn != nil && !p.conn.IsClosed() && !p.ch.IsClosed() {
+		return nil
+	}
+	conn, err := amqp.DialConfig(p.url, amqp.Config{Heartbeat: 5 * time.Second, Dial: func(network, address string) (net.Conn, error) {
+		sock, err := net.DialTimeout(network, address, 5*time.Second)
+		if err != nil {
+			return nil, err
+		}
+		p.sock.Store(sock.(*net.TCPConn))
+		return sock, sock.SetDeadline(time.Now().Add(rawPatience)) // of the handshake: amqp091-go takes it off
+	}})
+	if err != nil {
+		return err
+	}
+	if p.ch, err = conn.Channel(); err != nil {
+		return err
+	}
+	p.conn, p.returned = conn, p.ch.NotifyReturn(make(chan amqp.Return, 16))
+	return p.ch.Confirm(false)
+}
+
+// hangUp ends the connection without asking the broker, which may not listen.
+func (p *rawProducer) hangUp() {
+	if sock := p.sock.Load(); sock != nil {
+		_ = sock.Close()
+	}
+}
+
+func (p *rawProducer) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hangUp()
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// report is the outcome of a run.
+type report struct {
+	RabbitMQ  string `json:"rabbitmq"`
+	Redis     string `json:"redis"`
+	FFmpeg    string `json:"ffmpeg"`
+	Siren     string `json:"siren"`
+	QueueType string `json:"queueType"`
+
+	Seed     uint64  `json:"seed"`
+	Duration float64 `json:"durationSeconds"`
+	Drain    float64 `json:"drainSeconds"`
+
+	Jobs      int            `json:"jobs"`
+	Confirmed int            `json:"confirmed"`
+	Uncertain int            `json:"uncertain"` // never confirmed
+	Completed int            `json:"completed"`
+	Dead      map[string]int `json:"dead"` // confirmed jobs by the reason of their first dead letter
+	Faults    map[string]int `json:"faults"`
+	Hunted    int            `json:"workersKilledForPoison"`
+	RedisLost int            `json:"redisLostItsData"`
+
+	Redelivered int `json:"redelivered"` // deliveries that somebody had before
+	Starts      int `json:"starts"`
+	Suppressed  int `json:"suppressed"` // deliveries that came to nothing, since ledger or storage knew the job as done or dead
+	TwiceDead   int `json:"moreDeadLetters"`
+	BehindInLed int `json:"recordsBehind"`
+	Lost        int `json:"lost"`
+	Doubled     int `json:"doubled"`
+
+	Express    express     `json:"express"`
+	Violations []violation `json:"violations"`
+	Histories  []string    `json:"histories,omitempty"` // of the jobs that the violations are about
+	Kept       string      `json:"kept,omitempty"`      // folder
+}
+
+// newReport counts what there is in a history, and has it checked.
+func newReport(h history) report {
+	r := report{Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.jobs), RedisLost: len(h.lost), Violations: check(h)}
+	for _, j := range h.jobs {
+		if j.confirms == 0 {
+			r.Uncertain++
+			continue
+		}
+		r.Confirmed++
+		letters := h.letters[j.job.ID]
+		switch o, ok := h.outputs[outputName(j)]; {
+		case ok && slices.Contains(o.owners, j.job.ID):
+			r.Completed++
+		case len(letters) > 0:
+			r.Dead[letters[0].reason]++
+		}
+		r.TwiceDead += max(0, len(letters)-1)
+		if rec, ok := h.records[j.job.ID]; ok && (rec.State == lanes.Dead) != (len(letters) > 0) || ok && !rec.State.Final() {
+			r.BehindInLed++
+		}
+	}
+	for _, w := range h.windows {
+		if w.kind == "poison" {
+			r.Hunted++
+		} else {
+			r.Faults[w.kind]++
+		}
+	}
+	for _, list := range h.events {
+		for _, e := range list {
+			switch {
+			case e.what == "taken" && e.again:
+				r.Redelivered++
+			case e.what == "started":
+				r.Starts++
+			case e.what == "completed" && e.already, e.what == "not run" && (e.claim == string(lanes.Settled) || e.claim == string(lanes.Buried)):
+				r.Suppressed++
+			}
+		}
+	}
+	r.Express = measureExpress(h)
+	if r.Express.share() < expressShare {
+		r.Violations = append(r.Violations, violation{isWrong, "", fmt.Sprintf("express jobs start late: %s\n  %s", r.Express, strings.Join(r.Express.Late, "\n  "))})
+	}
+	told := map[string]bool{}
+	for _, v := range r.Violations {
+		switch v.Sort {
+		case isLost:
+			r.Lost++
+		case isDoubled:
+			r.Doubled++
+		}
+		if v.Job != "" && !told[v.Job] && len(told) < 10 {
+			told[v.Job] = true
+			r.Histories = append(r.Histories, tell(h, v.Job))
+		}
+	}
+	return r
+}
+
+// tell is all that is known of one job, in the order of time.
+func tell(h history, id string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- %s", id)
+	for _, j := range h.jobs {
+		if j.job.ID != id {
+			continue
+		}
+		fmt.Fprintf(&b, ": %s in lane %s, %s, recipe %q, sent %d times (raw: %t) from %s, confirmed %d times, first %s; last trouble: %s\n",
+			j.job.Kind, j.lane, j.fate, j.recipe, j.tries, j.raw, clock(j.asked), j.confirms, clock(j.confirmed), j.lastError)
+		fmt.Fprintf(&b, "output: %+v, seen %+v\n", h.outputs[outputName(j)], h.seen[outputName(j)])
+	}
+	if r, ok := h.records[id]; ok {
+		text, _ := json.Marshal(r)
+		fmt.Fprintf(&b, "record: %s\n", text)
+	}
+	for _, l := range h.letters[id] {
+		fmt.Fprintf(&b, "dead letter: %s: %s\n", l.reason, l.text)
+	}
+	for _, e := range h.events[id] {
+		fmt.Fprintf(&b, "%s %s\n", e.worker, e.line)
+		for _, w := range h.windows {
+			if slices.Contains(w.lives, e.worker) && w.from.Before(e.at) && w.to.After(e.at) {
+				fmt.Fprintf(&b, "    (during %s, %s to %s)\n", w.fault, clock(w.from), clock(w.to))
+			}
+		}
+	}
+	return b.String()
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Format("15:04:05.000")
+}
+
+// print writes the report.
+func (r report) print(to io.Writer, how string) error {
+	if how == "json" {
+		e := json.NewEncoder(to)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	line("RabbitMQ", "%s, %s queues", r.RabbitMQ, r.QueueType)
+	line("Redis", "%s", r.Redis)
+	line("ffmpeg", "%s", r.FFmpeg)
+	line("Siren", "%s", r.Siren)
+	line("seed", "%d", r.Seed)
+	line("duration", "%.0f s, and %.0f s until all was worked off", r.Duration, r.Drain)
+	line("jobs", "%d; confirmed %d, never confirmed %d", r.Jobs, r.Confirmed, r.Uncertain)
+	line("completed", "%d", r.Completed)
+	line("dead", "%s", counts(r.Dead))
+	line("faults", "%d: %s", sum(r.Faults), counts(r.Faults))
+	line("", "%d workers killed for the poisonous job that they ran; Redis lost its data %d times", r.Hunted, r.RedisLost)
+	line("starts", "%d; %d deliveries came once more", r.Starts, r.Redelivered)
+	line("duplicates suppressed", "%d", r.Suppressed)
+	line("more than one dead letter", "%d", r.TwiceDead)
+	line("records behind", "%d (the ledger was away when it was to be told)", r.BehindInLed)
+	line("express", "%s", r.Express)
+	line("lost", "%d", r.Lost)
+	line("doubled", "%d", r.Doubled)
+	line("violations", "%d", len(r.Violations))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, v := range r.Violations {
+		fmt.Fprintln(to, v)
+	}
+	for _, h := range r.Histories {
+		fmt.Fprintln(to, h)
+	}
+	if r.Kept != "" {
+		fmt.Fprintln(to, "everything is kept in", r.Kept)
+	}
+	return nil
+}
+
+func sum(m map[string]int) (n int) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+func counts(m map[string]int) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%d %s", m[k], k))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
