@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // lockedBuffer is a log that several goroutines write.
@@ -124,6 +125,11 @@ func TestBrokerCrash(t *testing.T) {
 	s := taker(t, server(t).URL).Shared()
 	enqueue(t, p, "standard", "1", "2")
 	d := next(t, s)
+	if queueType == lanes.Quorum {
+		// A RabbitMQ that is killed within a second of declaring a quorum queue whose namesake was deleted comes back with an
+		// empty one, confirmed jobs or not: it writes down which log is whose only now and then. Seen on 3.10, 4.0 and 4.3.
+		time.Sleep(2 * time.Second)
+	}
 	if err := server(t).Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,13 @@
 package rabbit_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,11 +78,17 @@ budget: 5
 
 func policy(t testing.TB) *lanes.Policy {
 	t.Helper()
-	p, err := lanes.Parse([]byte(policyText))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return typed(t, queueType)
+}
+
+// queueType is the type of the queues: `make test-matrix` runs these tests on both.
+var queueType = cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)
+
+// only is a test about one queue type, whatever the others are run on.
+func only(t testing.TB, its string) {
+	all := queueType
+	queueType = its
+	t.Cleanup(func() { queueType = all })
 }
 
 func effective(t testing.TB) *lanes.Effective {
@@ -123,8 +132,21 @@ func declare(t testing.TB, p *lanes.Policy, former ...string) {
 	}
 }
 
-// queue is the one with that name.
-func queue(name string) lanes.Queue { return lanes.ParseQueue(name) }
+// queue is the one with that name; of the lanes, the one of the tests' queue type.
+func queue(name string) lanes.Queue {
+	if queueType == lanes.Quorum {
+		name = strings.TrimSuffix(name, ".quorum") + ".quorum"
+	}
+	return lanes.ParseQueue(name)
+}
+
+// actual is the name of a queue of the tests' queue type: that of a lane says of which type it is.
+func actual(name string) string {
+	if lane, ok := strings.CutPrefix(name, "siren.lane."); ok {
+		return "siren.lane." + queue(lane).String()
+	}
+	return name
+}
 
 func queues(names ...string) (all []lanes.Queue) {
 	for _, name := range names {
@@ -235,7 +257,7 @@ func (p *probe) delete(queue string) {
 // depth is what is ready in a queue, and who listens.
 func (p *probe) depth(queue string) (ready, consumers int) {
 	p.t.Helper()
-	q, err := p.ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	q, err := p.ch.QueueDeclarePassive(actual(queue), true, false, false, false, nil)
 	p.must(err)
 	return q.Messages, q.Consumers
 }
@@ -252,21 +274,50 @@ func (p *probe) consumers(queue string) int {
 	return n
 }
 
-// take removes the next message of a queue.
-func (p *probe) take(queue string) amqp.Delivery {
+// take removes the next message of a queue. It leaves out the headers that brokers add.
+func (p *probe) take(queue string) (d amqp.Delivery) {
 	p.t.Helper()
-	d, ok, err := p.ch.Get(queue, true)
-	p.must(err)
-	if !ok {
-		p.t.Fatalf("%s is empty", queue)
+	if strings.HasPrefix(queue, "siren.delay.") {
+		d = p.consume(queue)
+	} else {
+		var ok bool
+		var err error
+		d, ok, err = p.ch.Get(actual(queue), true)
+		p.must(err)
+		if !ok {
+			p.t.Fatalf("%s is empty", queue)
+		}
 	}
+	maps.DeleteFunc(d.Headers, func(name string, _ any) bool { return name == "x-delivery-count" || name == "x-acquired-count" })
 	return d
+}
+
+// consume is take for a queue with a single active consumer: basic.get is refused on a quorum queue with one.
+func (p *probe) consume(queue string) amqp.Delivery {
+	p.t.Helper()
+	p.must(p.ch.Qos(1, 0, false))
+	deliveries, err := p.ch.Consume(queue, "take", false, false, false, false, nil)
+	p.must(err)
+	defer func() { p.must(p.ch.Cancel("take", false)) }()
+	select {
+	case d := <-deliveries:
+		p.must(d.Ack(false))
+		return d
+	case <-time.After(5 * time.Second):
+		p.t.Fatalf("%s is empty", queue)
+		return amqp.Delivery{}
+	}
 }
 
 // publish sends a foreign message.
 func (p *probe) publish(exchange, key string, m amqp.Publishing) {
 	p.t.Helper()
-	p.must(p.ch.Publish(exchange, key, false, false, m))
+	p.must(p.ch.Confirm(false))
+	c, err := p.ch.PublishWithDeferredConfirmWithContext(soon(p.t), exchange, key, false, false, m)
+	p.must(err)
+	if ok, err := c.WaitContext(soon(p.t)); err != nil || !ok {
+		p.t.Fatalf("publish: confirmed %t, %v", ok, err)
+	}
 }
 
 // until waits for something that happens in the background.

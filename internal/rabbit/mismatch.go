@@ -47,8 +47,8 @@ func (e *MismatchError) mend() string {
 	case argConsumerTimeout:
 		return fmt.Sprintf("lower the lane's maxRuntime or broker.consumerTimeout; or, on RabbitMQ 4.0 or newer, %s", drain)
 	case argDeliveryLimit:
-		return fmt.Sprintf("until then RabbitMQ dead-letters a job that was delivered 20 times over: rabbitmqctl set_policy --apply-to queues --priority 1 "+
-			"siren-deliveries '^siren\\.' '{\"delivery-limit\": -1}'; or %s", drain)
+		return fmt.Sprintf("until then RabbitMQ 4.0 and newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy --apply-to queues --priority 1 "+
+			"siren-deliveries '^siren\\.' '{\"delivery-limit\": %d}'; or %s", unlimited, drain)
 	default:
 		return drain
 	}

@@ -53,7 +53,7 @@ func TestBatchReportsEachJob(t *testing.T) {
 // A confirm alone proves nothing: what no queue took is confirmed too, and comes back.
 func TestUnroutableIsAnError(t *testing.T) {
 	probe := declared(t)
-	probe.must(probe.ch.QueueUnbind("siren.lane.standard", "", "siren.default", nil))
+	probe.must(probe.ch.QueueUnbind(actual("siren.lane.standard"), "", "siren.default", nil))
 	p := publisher(t, server(t).URL)
 	var entries []rabbit.Entry
 	for i := range 1200 { // more than a window of returns

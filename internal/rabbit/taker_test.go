@@ -243,7 +243,7 @@ func TestFollowReachesIdleSlots(t *testing.T) {
 // A lane that isn't declared yet keeps no other lane from being served, and is served once it is there.
 func TestMissingQueue(t *testing.T) {
 	probe := declared(t)
-	probe.delete("siren.lane.express")
+	probe.delete(actual("siren.lane.express"))
 	p := publisher(t, server(t).URL)
 	k := taker(t, server(t).URL)
 	s := k.Shared()
@@ -266,7 +266,7 @@ func TestIdleSlotsRecover(t *testing.T) {
 	}{
 		{"cut", func(_ *probe, way *proxy) { way.cut() }},
 		{"queue deleted", func(probe *probe, _ *proxy) {
-			probe.delete("siren.lane.express")
+			probe.delete(actual("siren.lane.express"))
 			declare(probe.t, policy(probe.t))
 		}},
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -22,9 +21,6 @@ const (
 	delayPrefix     = "siren.delay."
 	deadQueue       = "siren.dead"
 )
-
-// priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists.
-const priorityLevels = 9
 
 // queueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
 func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
@@ -102,7 +98,7 @@ func (t *topology) open(ctx context.Context) error {
 		return err
 	}
 	t.ch = ch
-	t.rules = queueRules{policy: t.policy, quorumLimits: major(t.ch.session.version()) >= 4}
+	t.rules = queueRules{policy: t.policy, broker: versionOf(t.ch.session.version())}
 	return nil
 }
 
@@ -220,66 +216,4 @@ func wrap(doing string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// The arguments of a queue that differ by version and type.
-const (
-	argType            = "x-queue-type"
-	argMaxPriority     = "x-max-priority"
-	argDeliveryLimit   = "x-delivery-limit"
-	argConsumerTimeout = "x-consumer-timeout"
-)
-
-// queueRules are the queue arguments for a policy on a broker.
-type queueRules struct {
-	policy       *lanes.Policy
-	quorumLimits bool // the broker is 4.0 or newer
-}
-
-// lane is the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters itself.
-func (r queueRules) lane(q lanes.Queue) amqp.Table {
-	args := r.plain(q.Type)
-	args["x-dead-letter-exchange"] = ""
-	args["x-dead-letter-routing-key"] = deadQueue
-	if q.Type == lanes.Classic {
-		args[argMaxPriority] = int32(priorityLevels)
-	}
-	if _, ok := args[argConsumerTimeout]; ok {
-		args[argConsumerTimeout] = r.policy.ConsumerTimeout(q.Lane).Milliseconds()
-	}
-	return args
-}
-
-// delay is the arguments of a delay queue: one forwarder at a time gets its jobs, the others stand by.
-func (r queueRules) delay() amqp.Table {
-	args := r.plain(r.policy.Broker.QueueType)
-	args["x-single-active-consumer"] = true
-	return args
-}
-
-func (r queueRules) plain(queueType string) amqp.Table {
-	args := amqp.Table{argType: queueType}
-	if queueType == lanes.Quorum && r.quorumLimits {
-		args[argDeliveryLimit] = int32(-1) // 4.x ends a job after 20 redeliveries; 3.x takes -1 for "at once"
-		args[argConsumerTimeout] = r.policy.Broker.ConsumerTimeout.D().Milliseconds()
-	}
-	return args
-}
-
-// tooLong is that jobs of a quorum lane run longer than this broker lets a worker hold them.
-func (r queueRules) tooLong(q lanes.Queue) *MismatchError {
-	need, states := r.policy.ConsumerTimeout(q.Lane), r.policy.Broker.ConsumerTimeout.D()
-	if r.quorumLimits || q.Type != lanes.Quorum || need <= states {
-		return nil
-	}
-	return &MismatchError{
-		Kind: "queue", Name: queueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
-	}
-}
-
-// major is the first number of a version such as 3.10.8; 0 when there is none.
-func major(version string) int {
-	first, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(first)
-	return n
 }

@@ -2,6 +2,7 @@ package rabbit_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 func TestDeclareIsIdempotent(t *testing.T) {
 	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
 		t.Run(queueType, func(t *testing.T) {
+			only(t, queueType)
 			probe := fresh(t)
 			p := typed(t, queueType)
 			declare(t, p)
@@ -53,6 +55,7 @@ func typed(t testing.TB, queueType string) *lanes.Policy {
 // A lane that changes its queue type gets its jobs in the new queue from then on; what is left in the old one is taken first, and no
 // job gets two messages.
 func TestLaneChangesItsQueueType(t *testing.T) {
+	only(t, lanes.Classic)
 	probe := declared(t)
 	publish := publisher(t, server(t).URL)
 	enqueue(t, publish, "standard", "1", "2")
@@ -94,6 +97,7 @@ func TestLaneChangesItsQueueType(t *testing.T) {
 
 // A shoulder takes from both queues of its lane, and a lane that left the policy gets each job once, whatever queues it had.
 func TestBothQueuesOfALane(t *testing.T) {
+	only(t, lanes.Classic)
 	probe := declared(t)
 	publish := publisher(t, server(t).URL)
 	enqueue(t, publish, "express", "1")
@@ -142,7 +146,44 @@ func TestUnknownLaneGoesToTheDefaultLane(t *testing.T) {
 	}
 }
 
+// A quorum queue that a RabbitMQ 3.x made, on whatever comes after its upgrade: it is used, loses no job to a limit of deliveries, and
+// gives back to its front. On 4.0 and newer it lacks a consumer timeout of its own, which 4.3 notices and 4.0 doesn't.
+func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
+	only(t, lanes.Quorum)
+	probe := fresh(t)
+	_, err := probe.ch.QueueDeclare("siren.lane.standard.quorum", true, false, false, false, amqp.Table{
+		"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
+	})
+	probe.must(err)
+	err = rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), policy(t), nil)
+	var m *rabbit.MismatchError
+	switch version := server(t).Version(); {
+	case strings.HasPrefix(version, "RabbitMQ 3."), strings.HasPrefix(version, "RabbitMQ 4.0."):
+		if err != nil {
+			t.Error(err)
+		}
+	case !errors.As(err, &m) || m.Name != "siren.lane.standard.quorum" || m.Argument != "x-consumer-timeout" || m.Is != "none":
+		t.Errorf("after an upgrade: %v", err)
+	}
+	p := publisher(t, server(t).URL)
+	s := taker(t, server(t).URL).Shared()
+	enqueue(t, p, "standard", "1", "2")
+	for range 50 { // without an argument it would be over after 21 (or, by rejects alone, on 4.3)
+		d := next(t, s)
+		if d.Job.ID != "1" {
+			t.Fatalf("job %s came before job 1 was done", d.Job.ID)
+		}
+		settle(t, s, d, lanes.Disposition{Action: lanes.Return})
+	}
+	settle(t, s, next(t, s), ack)
+	settle(t, s, next(t, s), ack)
+	if n := probe.ready("siren.dead"); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
 func TestDeclareNamesEveryMismatch(t *testing.T) {
+	only(t, lanes.Classic)
 	probe := fresh(t)
 	queue := func(name string, args amqp.Table) {
 		_, err := probe.ch.QueueDeclare(name, true, false, false, false, args)
@@ -192,7 +233,7 @@ func TestDeclareNamesAMismatchedExchange(t *testing.T) {
 func TestSafetyNet(t *testing.T) {
 	probe := declared(t)
 	enqueue(t, publisher(t, server(t).URL), "bulk", "1")
-	d, ok, err := probe.ch.Get("siren.lane.bulk", false)
+	d, ok, err := probe.ch.Get(actual("siren.lane.bulk"), false)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -208,7 +249,7 @@ func TestBacklog(t *testing.T) {
 	probe := declared(t)
 	p := publisher(t, server(t).URL)
 	enqueue(t, p, "bulk", "1", "2", "3")
-	probe.delete("siren.lane.standard")
+	probe.delete(actual("siren.lane.standard"))
 	s := taker(t, server(t).URL).Shoulder("express")
 	enqueue(t, p, "express", "4")
 	d := next(t, s)

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
-// policyText has a lane that a worker serves and one that none does.
-const policyText = `
+// policyText has a lane that a worker serves and one that none does. `make test-matrix` runs these tests on both queue types.
+var policyText = `
 lanes:
   - {name: express, match: ["urgent=true"], startWithin: 2s}
   - {name: standard, startWithin: 30s}
@@ -29,7 +30,7 @@ pools:
   - {name: general, lanes: [express, standard], max: 1}
   - {name: batch, lanes: [bulk], max: 1}
 budget: 2
-`
+broker: {queueType: ` + cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic) + "}\n"
 
 // secure is where the same servers listen with TLS, and who signs their certificates and those of their clients.
 var secure struct {

@@ -79,7 +79,7 @@ func TestQueuesComeBack(t *testing.T) {
 	s.completed(before[0].ID, 30*time.Second)
 	s.broker(func(ch *amqp.Channel) {
 		for _, lane := range []string{"express", "standard", "bulk"} {
-			_, err := ch.QueueDelete("siren.lane."+lane, false, false, false)
+			_, err := ch.QueueDelete(laneQueue(lane), false, false, false)
 			s.must(err)
 		}
 	})
@@ -88,7 +88,7 @@ func TestQueuesComeBack(t *testing.T) {
 	s.await("the queue of lane express", 15*time.Second, func() (bool, string) {
 		there := false
 		s.broker(func(ch *amqp.Channel) {
-			_, err := ch.QueueDeclarePassive("siren.lane.express", true, false, false, false, amqp.Table{})
+			_, err := ch.QueueDeclarePassive(laneQueue("express"), true, false, false, false, amqp.Table{})
 			there = err == nil
 		})
 		return there, "no such queue"

@@ -94,7 +94,7 @@ func TestRetryWithIdleWorkers(t *testing.T) {
 	run(append([]string{"jobs", "cancel"}, ids...)...)
 	run("lanes", "resume", "bulk")
 	s.await("the messages of the cancelled jobs to be skipped", 10*time.Second, func() (bool, string) {
-		n := s.ready("siren.lane.bulk")
+		n := s.ready(laneQueue("bulk"))
 		return n == 0, fmt.Sprintf("%d are left", n)
 	})
 	run(append([]string{"jobs", "retry"}, ids...)...)

@@ -1,6 +1,7 @@
 package system_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -19,14 +20,22 @@ import (
 
 // The lanes, and every queue that there is for them.
 var (
-	laneQueues  = []string{"siren.lane.express", "siren.lane.standard", "siren.lane.bulk"}
+	laneQueues  = []string{laneQueue("express"), laneQueue("standard"), laneQueue("bulk")}
 	otherQueues = []string{ // of lanes that change
+		"siren.lane.express", "siren.lane.standard", "siren.lane.bulk",
 		"siren.lane.express.quorum", "siren.lane.standard.quorum", "siren.lane.bulk.quorum", "siren.lane.fast", "siren.lane.rest.quorum",
 	}
 	delayQueues = []string{"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m"}
 )
 
 const deadQueue = "siren.dead"
+
+// queueType is the type of the queues: `make test-matrix` runs these tests on both.
+var queueType = cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)
+
+func laneQueue(lane string) string {
+	return "siren.lane." + lanes.Queue{Lane: lane, Type: queueType}.String()
+}
 
 // policy is what all sites have in common: short times, and two folders.
 const policy = `
@@ -36,6 +45,7 @@ lanes:
   - {name: bulk, match: ["batch=true"], startWithin: 30m, retry: {attempts: 9, first: 14s, factor: 1, max: 14s}}
 timing: {lease: 3s, coldStart: 1s}
 budget: 4
+broker: {queueType: @QUEUES@}
 pools:
 @POOLS@
 storage:
@@ -66,7 +76,7 @@ func newSite(t *testing.T, pools string) *site {
 		s.mkdir(d)
 	}
 	s.policy = filepath.Join(s.dir, "siren.yaml")
-	s.must(os.WriteFile(s.policy, []byte(strings.NewReplacer("@POOLS@", pools, "@DIR@", s.dir).Replace(policy)), 0o644))
+	s.must(os.WriteFile(s.policy, []byte(strings.NewReplacer("@POOLS@", pools, "@QUEUES@", queueType, "@DIR@", s.dir).Replace(policy)), 0o644))
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp"), "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
 		"SIREN_AMQP_URL=" + rabbitmq.URL, "SIREN_REDIS_URL=" + redis.URL,

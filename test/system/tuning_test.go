@@ -83,7 +83,7 @@ func TestFlushedRedisKeepsPause(t *testing.T) {
 	})
 	// What isn't paused goes on, and what is stays where it is, for as long as another job takes.
 	s.completed(s.enqueue("thumbnail", "--input", clip, "--output", s.output("standard.jpg")), 30*time.Second)
-	if n := s.ready("siren.lane.bulk"); n != 1 {
+	if n := s.ready(laneQueue("bulk")); n != 1 {
 		t.Errorf("%d jobs wait in the paused lane, want the one that was there", n)
 	}
 	if r := s.siren("", "lanes", "resume", "bulk"); r.code != 0 {

@@ -1,0 +1,100 @@
+package rabbit
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// This file is all that Siren does differently by the broker's version or a queue's type. docs/rabbitmq.md has the
+// differences that need nothing done, too.
+
+// priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists. Quorum queues have
+// priorities without saying (from 4.0 on), and refuse the argument.
+const priorityLevels = 9
+
+// unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it. It
+// stands for "no limit", on every version alike, so that a queue made on 3.x fits after an upgrade: Siren keeps count itself.
+// None at all means 20 on 4.0 and newer. -1 means none there, but "never again" on 3.x; and with -1, as without a limit on 3.x, what is
+// given back goes to the end of the queue (up to 4.0), instead of to its front.
+const unlimited = math.MaxInt32
+
+// version is the broker's version, as far as something here depends on it.
+type version struct {
+	// ownTimeout: a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it; 4.3 refuses
+	// it for classic queues.)
+	ownTimeout bool
+}
+
+// versionOf reads what the broker says that it is, such as 3.10.8. What can't be read counts as old.
+func versionOf(text string) version {
+	return version{ownTimeout: major(text) >= 4}
+}
+
+// The arguments of a queue that differ by version and type.
+const (
+	argType            = "x-queue-type"
+	argMaxPriority     = "x-max-priority"
+	argDeliveryLimit   = "x-delivery-limit"
+	argConsumerTimeout = "x-consumer-timeout"
+)
+
+// queueRules are the queue arguments for a policy on a broker.
+type queueRules struct {
+	policy *lanes.Policy
+	broker version
+}
+
+// lane is the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters itself.
+func (r queueRules) lane(q lanes.Queue) amqp.Table {
+	args := r.plain(q.Type)
+	args["x-dead-letter-exchange"] = ""
+	args["x-dead-letter-routing-key"] = deadQueue
+	if q.Type == lanes.Classic {
+		args[argMaxPriority] = int32(priorityLevels)
+	}
+	if _, ok := args[argConsumerTimeout]; ok {
+		args[argConsumerTimeout] = r.policy.ConsumerTimeout(q.Lane).Milliseconds()
+	}
+	return args
+}
+
+// delay is the arguments of a delay queue: one forwarder at a time gets its jobs, the others stand by.
+func (r queueRules) delay() amqp.Table {
+	args := r.plain(r.policy.Broker.QueueType)
+	args["x-single-active-consumer"] = true
+	return args
+}
+
+func (r queueRules) plain(queueType string) amqp.Table {
+	args := amqp.Table{argType: queueType}
+	if queueType == lanes.Quorum {
+		args[argDeliveryLimit] = int32(unlimited)
+	}
+	if queueType == lanes.Quorum && r.broker.ownTimeout {
+		args[argConsumerTimeout] = r.policy.Broker.ConsumerTimeout.D().Milliseconds()
+	}
+	return args
+}
+
+// tooLong is that jobs of a quorum lane run longer than this broker lets a worker hold them.
+func (r queueRules) tooLong(q lanes.Queue) *MismatchError {
+	need, states := r.policy.ConsumerTimeout(q.Lane), r.policy.Broker.ConsumerTimeout.D()
+	if r.broker.ownTimeout || q.Type != lanes.Quorum || need <= states {
+		return nil
+	}
+	return &MismatchError{
+		Kind: "queue", Name: queueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
+	}
+}
+
+// major is the first number of a version such as 3.10.8; 0 when there is none.
+func major(version string) int {
+	first, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(first)
+	return n
+}
