@@ -11,12 +11,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
 )
 
 const (
 	sigkill = syscall.SIGKILL
 	// mendTime bounds the undoing of a fault.
-	mendTime = 2 * time.Minute
+	mendTime = 4 * time.Minute
 )
 
 // itself is the resources of a fault that has its target alone.
@@ -187,16 +189,19 @@ func (n *nemesis) storm(f fault) (func() error, error) {
 	return nothing, nil
 }
 
-func (n *nemesis) startBroker() error {
-	ctx, cancel := context.WithTimeout(context.Background(), mendTime)
-	defer cancel()
-	return n.site.rabbitmq.Restart(ctx)
-}
+func (n *nemesis) startBroker() error { return restart(n.site.rabbitmq) }
+func (n *nemesis) startRedis() error  { return restart(n.site.redis) }
 
-func (n *nemesis) startRedis() error {
+// restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
+func restart(server *procs.Server) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mendTime)
 	defer cancel()
-	return n.site.redis.Restart(ctx)
+	for ctx.Err() == nil {
+		if err = server.Restart(ctx); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (n *nemesis) alarm(resource string) (func() error, error) {
