@@ -34,9 +34,9 @@ const (
 )
 
 func startBucket(ctx context.Context, dir string) (*bucket, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/polyglot-media/siren").Output()
 	if err != nil {
-		return nil, fmt.Errorf("find this module: %w", err)
+		return nil, fmt.Errorf("find the sources (start this within them): %w", err)
 	}
 	tool := filepath.Join(strings.TrimSpace(string(root)), "worker", "media", "testdata", "s3server")
 	program, err := exec.CommandContext(ctx, "go", "-C", tool, "tool", "-n", "versitygw").Output()

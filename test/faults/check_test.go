@@ -139,9 +139,12 @@ func TestExpress(t *testing.T) {
 	add("again", 3*time.Second, "w1-1")
 	h.events["again"][0].again = true
 	add("raw", 3*time.Second, "w1-1").raw = true
-	h.windows = []window{{fault: fault{kind: "worker-pause-long"}, from: at, to: at.Add(2 * time.Second), lives: []string{"w2-1"}}}
+	h.windows = []window{
+		{fault: fault{kind: "worker-pause-long"}, from: at, to: at.Add(2 * time.Second), lives: []string{"w2-1"}},
+		{fault: fault{kind: "cut"}, from: at, to: at.Add(2 * time.Second), link: "raw/amqp"},
+	}
 	e := measureExpress(h)
-	if e.Counted != 2 || e.InTime != 1 || e.Excluded["held by a faulted worker"] != 2 || e.Excluded["sent by plain AMQP"] != 1 {
+	if e.Counted != 2 || e.InTime != 1 || e.Excluded["held by a faulted worker"] != 2 || e.Excluded["its producer was cut off"] != 1 {
 		t.Errorf("%s", e)
 	}
 	h.windows = append(h.windows, window{from: at, to: at.Add(time.Second), outage: "broker"})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -31,6 +32,11 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 	defer func() {
 		if err := s.close(context.Background()); err != nil {
 			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("everything is kept in %s", s.dir)
+		} else {
+			_ = os.RemoveAll(s.dir)
 		}
 	}()
 	lane, began := queueOf(s.queues, "standard"), time.Now()

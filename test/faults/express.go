@@ -44,8 +44,8 @@ func (e express) String() string {
 		100*e.share(), e.Counted, expressWithin, e.P50, e.P95, e.Worst, total, strings.Join(out, ", "))
 }
 
-// measureExpress takes the time from sending to first start of every express job that the Go client sent; a plain AMQP producer
-// doesn't say when. Left out are those that met an outage, or that a faulted worker held.
+// measureExpress takes the time from sending to first start of every express job. Left out are those that met an outage, whose
+// producer was cut off, or that a faulted worker held.
 func measureExpress(h history) express {
 	e := express{Excluded: map[string]int{}}
 	var waits []time.Duration
@@ -81,8 +81,9 @@ func measureExpress(h history) express {
 
 // exclusion is why a job doesn't count; "" when it does. at is its first start among its events.
 func exclusion(h history, j *attempts, at int) string {
+	producer := "client/"
 	if j.raw {
-		return "sent by plain AMQP"
+		producer = "raw/"
 	}
 	events := h.events[j.job.ID]
 	first := events[at]
@@ -93,7 +94,7 @@ func exclusion(h history, j *attempts, at int) string {
 		switch {
 		case w.outage != "":
 			return "outage of " + w.outage
-		case strings.HasPrefix(w.link, "client/"):
+		case strings.HasPrefix(w.link, producer):
 			return "its producer was cut off"
 		case slices.Contains(w.lives, first.worker):
 			return "held by a faulted worker"

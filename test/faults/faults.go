@@ -11,12 +11,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
 )
 
 const (
 	sigkill = syscall.SIGKILL
 	// mendTime bounds the undoing of a fault.
-	mendTime = 2 * time.Minute
+	mendTime = 4 * time.Minute
 )
 
 // itself is the resources of a fault that has its target alone.
@@ -105,13 +107,13 @@ var kinds = map[string]kind{
 		least: 4 * time.Second, most: 12 * time.Second,
 		inject: func(n *nemesis, f fault) (func() error, error) {
 			latency := 100 + f.seed%500
-			return n.poison(f, "latency", fmt.Sprintf(`{"latency": %d, "jitter": %d}`, latency, latency/2))
+			return n.spoil(f, "latency", fmt.Sprintf(`{"latency": %d, "jitter": %d}`, latency, latency/2))
 		},
 	},
 	"half-open": {
 		about: "connections of a process to RabbitMQ, Redis or S3 stay open, and nothing gets through", targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 25 * time.Second,
-		inject: func(n *nemesis, f fault) (func() error, error) { return n.poison(f, "timeout", `{"timeout": 0}`) },
+		inject: func(n *nemesis, f fault) (func() error, error) { return n.spoil(f, "timeout", `{"timeout": 0}`) },
 	},
 	"scratch-full": {
 		about: "no byte is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
@@ -187,16 +189,19 @@ func (n *nemesis) storm(f fault) (func() error, error) {
 	return nothing, nil
 }
 
-func (n *nemesis) startBroker() error {
-	ctx, cancel := context.WithTimeout(context.Background(), mendTime)
-	defer cancel()
-	return n.site.rabbitmq.Restart(ctx)
-}
+func (n *nemesis) startBroker() error { return restart(n.site.rabbitmq) }
+func (n *nemesis) startRedis() error  { return restart(n.site.redis) }
 
-func (n *nemesis) startRedis() error {
+// restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
+func restart(server *procs.Server) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mendTime)
 	defer cancel()
-	return n.site.redis.Restart(ctx)
+	for ctx.Err() == nil {
+		if err = server.Restart(ctx); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (n *nemesis) alarm(resource string) (func() error, error) {
@@ -243,8 +248,8 @@ func (n *nemesis) lostData() {
 	n.lost = append(n.lost, time.Now())
 }
 
-// poison puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some in the middle.
-func (n *nemesis) poison(f fault, toxic, attributes string) (func() error, error) {
+// spoil puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some in the middle.
+func (n *nemesis) spoil(f fault, toxic, attributes string) (func() error, error) {
 	l := n.site.net.link(f.target)
 	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.toxic(toxic, attributes)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -45,7 +46,8 @@ const poisonEvery = 40 * time.Second
 // jobSchedule is the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
 func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool, place places) []spec {
 	r := rand.New(rand.NewPCG(seed, 1))
-	recipes := recipeNames()
+	all := recipeNames()
+	light := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return recipeOf(n).kind == "transcode" })
 	var list []spec
 	add := func(s spec, ext, shared string) {
 		s.job.ID = fmt.Sprintf("j%04d-%s", len(list), s.lane)
@@ -75,8 +77,12 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 			add(s, ".mp4", "")
 			continue
 		}
-		s := spec{at: at, lane: []string{"express", "express", "express", "standard", "standard", "standard", "standard", "bulk", "bulk", "bulk"}[r.IntN(10)], fate: succeeds}
+		s := spec{at: at, lane: []string{"express", "express", "express", "standard", "standard", "standard", "standard", "standard", "bulk", "bulk"}[r.IntN(10)], fate: succeeds}
 		s.raw, s.stored = r.IntN(5) == 0, r.IntN(4) == 0
+		recipes := all
+		if s.lane == "express" { // what somebody waits for
+			recipes = light
+		}
 		s.recipe = recipes[r.IntN(len(recipes))]
 		made := recipeOf(s.recipe)
 		made.fill(&s.job, place)

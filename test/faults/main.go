@@ -74,11 +74,19 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 0, "of the schedule (0: a new one, printed)")
 	f.Float64Var(&o.rate, "rate", 3, "jobs a second")
 	f.StringVar(&o.queueType, "queue-type", lanes.Classic, "classic or quorum")
-	only := f.String("only", "", "kinds of fault, with commas between them: "+strings.Join(kindNames(), ", ")+" (default all)")
+	only := f.String("only", "", "kinds of fault, with commas between them (default all)")
 	f.BoolVar(&o.calm, "calm", false, "break nothing")
 	f.StringVar(&o.output, "o", "table", "table or json")
 	f.StringVar(&o.siren, "siren", "", "the siren binary to test (default: it is built)")
 	f.BoolVar(&o.keep, "keep", false, "keep the folder with logs and outputs although nothing is wrong")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "Break a small real fleet at random, and check that no confirmed job is lost and no result is there twice.")
+		f.PrintDefaults()
+		fmt.Fprintln(stderr, "Kinds of fault:")
+		for _, name := range kindNames() {
+			fmt.Fprintf(stderr, "  %-20s %s\n", name, kinds[name].about)
+		}
+	}
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -39,10 +39,9 @@ type process struct {
 
 // life is one run of a process from start to end.
 type life struct {
-	name        string
-	from, to    time.Time // to: zero while it runs
-	unexpected  string    // how it ended although nobody wanted that
-	description string
+	name       string
+	from, to   time.Time // to: zero while it runs
+	unexpected string    // how it ended although nobody wanted that
 }
 
 // launch starts a process with links of its own to both servers, and again whenever it ends.

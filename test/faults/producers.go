@@ -22,7 +22,7 @@ const confirmTime = 35 * time.Second
 // attempts is what a producer knows of one job. It is the producer's until all are done.
 type attempts struct {
 	spec
-	asked     time.Time // when the first copy was first sent
+	asked     time.Time // when the first copy was sent
 	confirmed time.Time // of the first copy that the broker confirmed; zero: never
 	confirms  int
 	tries     int
@@ -97,7 +97,7 @@ func (p *producers) send(ctx context.Context, j *attempts) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
 	if j.raw {
-		return p.raw.send(ctx, j.spec)
+		return p.raw.send(ctx, j)
 	}
 	_, err := p.client.Enqueue(ctx, j.job)
 	return err
@@ -123,16 +123,19 @@ type rawProducer struct {
 }
 
 // send publishes and waits for the confirm. Any trouble ends the connection: the next one makes another.
-func (p *rawProducer) send(ctx context.Context, s spec) error {
+func (p *rawProducer) send(ctx context.Context, j *attempts) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ctx.Err() != nil { // it had to wait for too long
 		return ctx.Err()
 	}
+	if j.confirms == 0 {
+		j.asked = time.Now() // until now it waited for its turn here
+	}
 	ctx, cancel := context.WithTimeout(ctx, rawPatience)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- p.publish(ctx, s) }() // it may hang, whatever ctx says
+	go func() { ended <- p.publish(ctx, j.spec) }() // it may hang, whatever ctx says
 	var err error
 	select {
 	case err = <-ended:

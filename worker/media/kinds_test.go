@@ -1,10 +1,12 @@
 package media
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -141,4 +143,28 @@ func fast(t *testing.T, file string) bool {
 	data, err := os.ReadFile(file)
 	must(t, err)
 	return strings.Index(string(data), "moov") < strings.Index(string(data), "mdat")
+}
+
+// The same job makes the same bytes, and nothing in them tells which ffmpeg made them.
+func TestReproducible(t *testing.T) {
+	b := newBench(t)
+	b.limits.Threads = 1
+	input := b.put("stretched.ts") // which bears no name of its own
+	for _, c := range []struct{ kind, ext string }{{"transcode", ".mp4"}, {"thumbnail", ".jpg"}} {
+		t.Run(c.kind+c.ext, func(t *testing.T) {
+			var made [2][]byte
+			for i, name := range []string{"first" + c.ext, "again" + c.ext} {
+				_, err := b.run(lanes.Job{Kind: c.kind, Input: input, Output: b.output(name)})
+				must(t, err)
+				made[i], err = os.ReadFile(filepath.Join(b.out, name))
+				must(t, err)
+			}
+			if !bytes.Equal(made[0], made[1]) {
+				t.Error("two runs differ")
+			}
+			if regexp.MustCompile(`Lav[cf]\d`).Match(made[0]) {
+				t.Error("ffmpeg's version is in it")
+			}
+		})
+	}
 }
