@@ -222,7 +222,7 @@ type wanted struct {
 
 // topologyOf is the queues that the policy asks for, and the types among them.
 func (x *examiner) topologyOf() (all []wanted, types []string) {
-	rules := queueRules{policy: x.Policy, quorumLimits: major(x.version) >= 4}
+	rules := queueRules{policy: x.Policy, broker: releaseOf(x.version)}
 	all = append(all, wanted{name: deadQueue, args: rules.plain(x.Policy.Broker.QueueType)})
 	for _, b := range buckets {
 		all = append(all, wanted{name: b.queue, args: rules.delay()})

@@ -2,28 +2,11 @@ package rabbit
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// release is a version of RabbitMQ without its last number: 3.10, 4.3.
-type release struct{ major, minor int }
-
-func (r release) before(major, minor int) bool {
-	return r.major < major || r.major == major && r.minor < minor
-}
-
-// releaseOf is the release of a version such as 3.10.8; zero when it can't be read.
-func releaseOf(version string) release {
-	var numbers [2]int
-	for i, part := range strings.SplitN(version, ".", 3)[:min(2, strings.Count(version, ".")+1)] {
-		numbers[i], _ = strconv.Atoi(part)
-	}
-	return release{numbers[0], numbers[1]}
-}
 
 // judgeVersion is what the broker's product and version mean for Siren.
 func judgeVersion(product, version string) lanes.Finding {
@@ -72,8 +55,8 @@ func judgeTypes(version string, types []string) (found []lanes.Finding) {
 		switch {
 		case r.before(4, 0):
 			f.Severity = lanes.Note
-			f.What = "quorum queues of " + version + " know no priorities, put a returned job at the end, and have no delivery limit"
-			f.Why = "jobs that are lifted within their lane aren't served first, and a returned job waits behind all others"
+			f.What = "quorum queues of " + version + " know no priorities"
+			f.Why = "jobs that are lifted within their lane aren't served first"
 			f.Mend = "upgrade RabbitMQ to 4.x, or set queueType: classic for lanes where that matters"
 		case r.before(4, 3):
 			f.Severity = lanes.Note

@@ -164,7 +164,7 @@ func TestJudgeNodes(t *testing.T) {
 }
 
 func TestJudgeBindings(t *testing.T) {
-	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "express", Match: []string{"a=b"}}, {Name: "standard"}}}
+	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "express", Match: []string{"a=b"}}, {Name: "standard", QueueType: lanes.Quorum}}}
 	jobs := []binding{{"siren.lane.express", "express"}, {"siren.lane.standard.quorum", "standard"}}
 	stray := []binding{{"siren.lane.standard.quorum", ""}}
 	if f := judgeBindings(jobs, stray, p); f.Severity != lanes.OK {

@@ -98,7 +98,7 @@ func (t *topology) open(ctx context.Context) error {
 		return err
 	}
 	t.ch = ch
-	t.rules = queueRules{policy: t.policy, broker: versionOf(t.ch.session.version())}
+	t.rules = queueRules{policy: t.policy, broker: releaseOf(t.ch.session.version())}
 	return nil
 }
 

@@ -23,17 +23,25 @@ const priorityLevels = 9
 // given back goes to the end of the queue (up to 4.0), instead of to its front.
 const unlimited = math.MaxInt32
 
-// version is the broker's version, as far as something here depends on it.
-type version struct {
-	// ownTimeout: a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it; 4.3 refuses
-	// it for classic queues.)
-	ownTimeout bool
+// release is a version of RabbitMQ without its last number: 3.10, 4.3.
+type release struct{ major, minor int }
+
+func (r release) before(major, minor int) bool {
+	return r.major < major || r.major == major && r.minor < minor
 }
 
-// versionOf reads what the broker says that it is, such as 3.10.8. What can't be read counts as old.
-func versionOf(text string) version {
-	return version{ownTimeout: major(text) >= 4}
+// releaseOf is the release of a version such as 3.10.8; zero when it can't be read.
+func releaseOf(version string) release {
+	var numbers [2]int
+	for i, part := range strings.SplitN(version, ".", 3)[:min(2, strings.Count(version, ".")+1)] {
+		numbers[i], _ = strconv.Atoi(part)
+	}
+	return release{numbers[0], numbers[1]}
 }
+
+// ownTimeout is whether a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it; 4.3 refuses it for
+// classic queues.)
+func (r release) ownTimeout() bool { return !r.before(4, 0) }
 
 // The arguments of a queue that differ by version and type.
 const (
@@ -46,7 +54,7 @@ const (
 // queueRules are the queue arguments for a policy on a broker.
 type queueRules struct {
 	policy *lanes.Policy
-	broker version
+	broker release
 }
 
 // lane is the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters itself.
@@ -75,7 +83,7 @@ func (r queueRules) plain(queueType string) amqp.Table {
 	if queueType == lanes.Quorum {
 		args[argDeliveryLimit] = int32(unlimited)
 	}
-	if queueType == lanes.Quorum && r.broker.ownTimeout {
+	if queueType == lanes.Quorum && r.broker.ownTimeout() {
 		args[argConsumerTimeout] = r.policy.Broker.ConsumerTimeout.D().Milliseconds()
 	}
 	return args
@@ -84,17 +92,10 @@ func (r queueRules) plain(queueType string) amqp.Table {
 // tooLong is that jobs of a quorum lane run longer than this broker lets a worker hold them.
 func (r queueRules) tooLong(q lanes.Queue) *MismatchError {
 	need, states := r.policy.ConsumerTimeout(q.Lane), r.policy.Broker.ConsumerTimeout.D()
-	if r.broker.ownTimeout || q.Type != lanes.Quorum || need <= states {
+	if r.broker.ownTimeout() || q.Type != lanes.Quorum || need <= states {
 		return nil
 	}
 	return &MismatchError{
 		Kind: "queue", Name: queueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
 	}
-}
-
-// major is the first number of a version such as 3.10.8; 0 when there is none.
-func major(version string) int {
-	first, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(first)
-	return n
 }
