@@ -15,8 +15,6 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-import ()
-
 // A queue that is used no more is known as long as its name is in Redis or in the ConfigMap; each brings the other up to date.
 func TestQueueMemory(t *testing.T) {
 	server, store := startStore(t)

@@ -76,7 +76,7 @@ func TestLateWorker(t *testing.T) {
 			if !away && (done.Worker == lateName || done.Attempts != 2 || done.Crashes != 1) {
 				t.Errorf("%+v, want it completed at its second attempt, by another worker than %s", done, lateName)
 			}
-			if n := s.ready("siren.lane.standard"); n != 0 {
+			if n := s.ready(laneQueue("standard")); n != 0 {
 				t.Errorf("%d messages are left in the lane", n)
 			}
 		})

@@ -42,7 +42,7 @@ func TestMalformedMessages(t *testing.T) {
 		last.Wait()
 	})
 	s.await("all of them to be settled", 150*time.Second, func() (bool, string) {
-		waiting := s.ready("siren.lane.standard")
+		waiting := s.ready(laneQueue("standard"))
 		look, err := s.pools()
 		if err != nil {
 			return false, err.Error()
