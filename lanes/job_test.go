@@ -235,6 +235,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"kind":"probe","ID":"x","params":null,"zeta":[]}`), "m")
 	f.Add([]byte(`{"id":"..","kind":"\u2028","labels":{"":""}}`), "m")
 	f.Add([]byte(`[{"id":1}]`), "a b")
+	f.Add([]byte(`{"id":"a","kind":"probe","expiresAt":"9999-12-31T23:59:59.999999999-23:59","dedupKey":"k","dedupWindow":"1h30m"}`), "")
+	f.Add([]byte(`{"id":"a","kind":"probe","expiresAt":null,"dedupKey":"","dedupWindow":"-1s"}`), "")
 	f.Fuzz(func(t *testing.T, body []byte, messageID string) {
 		job, unknown, err := Decode(body, messageID)
 		if err != nil {

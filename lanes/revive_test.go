@@ -47,3 +47,27 @@ func TestRevived(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a job's message is, what is revived of it is a job with the same id, and one that doesn't expire at once.
+func FuzzRevived(f *testing.F) {
+	f.Add([]byte(`{"id":"a","kind":"probe","params":{"crf":23},"expiresAt":"1970-01-01T00:01:00Z","zeta":[1]}`), []byte(`30`))
+	f.Add([]byte(`{"id":"a","kind":"probe","params":null,"expiresAt":"2999-01-01T00:00:00Z"}`), []byte(`null`))
+	now := time.Unix(1_800_000_000, 0)
+	f.Fuzz(func(t *testing.T, body, value []byte) {
+		job, _, err := Decode(body, "")
+		if err != nil || !json.Valid(value) {
+			return
+		}
+		revived, err := Revived(body, map[string]json.RawMessage{"crf": value}, now)
+		if err != nil {
+			return // too large, with the param
+		}
+		again, _, err := Decode(revived, "")
+		if err != nil {
+			t.Fatalf("not a job any more: %v\n%s\n%s", err, body, revived)
+		}
+		if again.ID != job.ID || again.Kind != job.Kind || !again.ExpiresAt.IsZero() && !now.Before(again.ExpiresAt) {
+			t.Errorf("%s\nbecame\n%s", body, revived)
+		}
+	})
+}
