@@ -66,6 +66,9 @@ type Options struct {
 	Nudge   <-chan struct{} // a value has the next tick come at once; nil: they come by the clock alone
 }
 
+// absentFor is how long a queue that was deleted isn't asked for: each question costs the broker a channel and a line in its log.
+const absentFor = time.Minute
+
 // apart is the least time between two ticks: nudges come in swarms.
 const apart = 50 * time.Millisecond
 
@@ -76,12 +79,13 @@ type Loop struct {
 	policy    atomic.Pointer[lanes.Policy] // as it is written
 	inUse     atomic.Pointer[lanes.Policy] // with the tunings, as this scaler last put it in force; nil: never
 	history   History
-	said      map[string]lanes.Plan // the last plan told of each pool
-	conflicts map[string]int        // plans refused in a row, by pool
-	former    []lanes.Queue         // queues that the policy doesn't use any more
-	revision  int64                 // of the policy in force, as far as known
-	tunings   *lanes.Tunings        // as they were last read; nil: never, since this scaler leads
-	blind     bool                  // the tunings can't be read now
+	said      map[string]lanes.Plan     // the last plan told of each pool
+	conflicts map[string]int            // plans refused in a row, by pool
+	former    []lanes.Queue             // queues that the policy doesn't use any more
+	absent    map[lanes.Queue]time.Time // those of them that the broker doesn't have, and when to ask again
+	revision  int64                     // of the policy in force, as far as known
+	tunings   *lanes.Tunings            // as they were last read; nil: never, since this scaler leads
+	blind     bool                      // the tunings can't be read now
 	leading   bool
 }
 
@@ -96,7 +100,7 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}}
+	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{}}
 	l.policy.Store(o.Policy)
 	l.refused.Store(new(string))
 	return l
@@ -228,13 +232,22 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 // look looks at the lanes. Those that the broker didn't answer for count as stale.
 func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 	l.learnFormer(ctx, policy)
+	for _, q := range policy.Queues() {
+		delete(l.absent, q) // it is about to be made
+	}
+	former := slices.DeleteFunc(slices.Clone(l.former), func(q lanes.Queue) bool { return o.At.Before(l.absent[q]) })
 	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick) // the rest of the tick needs its time, and others wait for what it tells
-	depths, err := l.o.Backlog.Depths(look, slices.Concat(policy.Queues(), l.former))
+	depths, err := l.o.Backlog.Depths(look, slices.Concat(policy.Queues(), former))
 	cancel()
 	if err != nil {
 		l.o.Log.Debug("look at the backlog", "error", err)
 	}
-	o.see(policy, depths, l.former, err == nil)
+	for _, q := range former {
+		if _, there := depths[q]; !there && err == nil {
+			l.absent[q] = o.At.Add(absentFor)
+		}
+	}
+	o.see(policy, depths, former, err == nil)
 	names := append(policy.LaneNames(), o.Former...)
 	if l.o.Retries != nil {
 		o.Retries = map[string]Retries{}

@@ -559,6 +559,14 @@ func TestLoopFormerLanes(t *testing.T) {
 		if former, shown = look(); len(former) > 0 || len(shown) != 1 {
 			t.Errorf("a lane without a queue: served %v, shown %+v", former, shown)
 		}
+		if look(); slices.Contains(l.asked, lanes.ParseQueue("old")) {
+			t.Errorf("asked again and again for a queue that isn't there: %v", l.asked)
+		}
+		l.depths["old"] = lanes.Depth{Ready: 1}
+		l.seconds(60)
+		if former, _ = look(); !slices.Equal(former, queues("old")) {
+			t.Errorf("it is there again: served %v", former)
+		}
 		known = nil
 		if former, shown = look(); len(former)+len(shown) > 0 {
 			t.Errorf("served %v, shown %+v", former, shown)
