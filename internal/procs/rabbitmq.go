@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -96,8 +97,11 @@ func findEpmd(r root) (string, error) {
 	return path, nil
 }
 
-// bootsWithin is how much later than AMQP a starting RabbitMQ may let rabbitmqctl in.
+// bootsWithin is how much later than AMQP a starting RabbitMQ, or one on a machine that is out of breath, may let rabbitmqctl in.
 const bootsWithin = 20 * time.Second
+
+// notYet is how rabbitmqctl says that it couldn't ask the server.
+var notYet = regexp.MustCompile(`'rabbit' app to be running|unable to perform an operation on node`)
 
 // Rabbitmqctl runs rabbitmqctl on this server and returns what it prints. For tests: "eval" with
 // `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).` raises an alarm.
@@ -109,7 +113,7 @@ func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error
 	var err error
 	for end := time.Now().Add(bootsWithin); ; time.Sleep(bootsWithin / 100) {
 		out, err = s.ctl(ctx, args...).CombinedOutput()
-		if err == nil || ctx.Err() != nil || time.Now().After(end) || !strings.Contains(string(out), "'rabbit' app to be running") {
+		if err == nil || ctx.Err() != nil || time.Now().After(end) || !notYet.Match(out) {
 			break
 		}
 	}
