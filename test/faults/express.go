@@ -14,6 +14,9 @@ const (
 	expressShare  = 0.95
 )
 
+// connectsWithin is how long a producer that was cut off may take to be connected again: it pauses for up to 5 s between attempts.
+const connectsWithin = 6 * time.Second
+
 // express is how soon express jobs started.
 type express struct {
 	Counted  int            `json:"counted"`
@@ -88,13 +91,18 @@ func exclusion(h history, j *attempts, at int) string {
 	events := h.events[j.job.ID]
 	first := events[at]
 	for _, w := range h.windows {
-		if w.to.Before(j.asked) || w.from.After(first.at) {
+		its := strings.HasPrefix(w.link, producer)
+		to := w.to
+		if its {
+			to = to.Add(connectsWithin)
+		}
+		if to.Before(j.asked) || w.from.After(first.at) {
 			continue
 		}
 		switch {
 		case w.outage != "":
 			return "outage of " + w.outage
-		case strings.HasPrefix(w.link, producer):
+		case its:
 			return "its producer was cut off"
 		case slices.Contains(w.lives, first.worker):
 			return "held by a faulted worker"
