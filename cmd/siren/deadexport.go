@@ -42,7 +42,7 @@ func newDeadExport(a *app) *cobra.Command {
 		Long: `Write dead letters to a new file, or with - or without a file to the standard output: one a line, with headers, the body as it came (bodyBase64
 where it isn't UTF-8) and the job's record. They stay where they are, but are out of the queue meanwhile.`,
 		Example: `  siren dead export --lane bulk --since 24h bulk.ndjson
-  siren dead export --died-of no-id | jq -c '.body | fromjson' | siren enqueue --file -`,
+  siren dead export --died-of no-id | jq -c '.body | fromjson | del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: upTo(1, files()),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -41,7 +41,7 @@ func parseSet(pairs []string, kind string) (paramSet, error) {
 			}
 			raw = text
 		}
-		if err := checkParam(name, kind); err != nil {
+		if err := checkParam(name, kind); err != nil && string(raw) != "null" { // a job may have died of the very param that is to go
 			return nil, fmt.Errorf("--set %s: %w", name, err)
 		}
 		set[name] = raw
@@ -70,8 +70,8 @@ func (s paramSet) fits(kind string) bool {
 		if k.Name != kind {
 			continue
 		}
-		for name := range s {
-			if !slices.Contains(k.Params, name) {
+		for name, value := range s {
+			if string(value) != "null" && !slices.Contains(k.Params, name) {
 				return false
 			}
 		}

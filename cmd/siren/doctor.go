@@ -219,6 +219,15 @@ func (d *doctor) going() *lanes.Policy {
 	}
 }
 
+// served is the policy that the broker's queues have to fit: the one in force, tunings and all, since the leading scaler goes by it; before one is,
+// the file's.
+func (d *doctor) served() *lanes.Policy {
+	if d.inForce != nil {
+		return &d.inForce.Policy
+	}
+	return d.going()
+}
+
 // examine looks at every area that was asked for and matters here.
 func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
 	for _, area := range areas {
@@ -255,7 +264,7 @@ func (d *doctor) broker(ctx context.Context) []lanes.Finding {
 		Dial: func(purpose string) (*rabbit.Conn, error) {
 			return d.endpoints.broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
 		},
-		Policy: d.going(), Roles: d.roles,
+		Policy: d.served(), Roles: d.roles,
 	}
 	if known, err := d.board().KnownQueues(ctx); err == nil {
 		e.Known = known
@@ -283,7 +292,7 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 			Check: "broker.management", Severity: lanes.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
 		}}
 	}
-	return rabbit.ExamineManagement(ctx, m, d.endpoints.amqp.url, d.going())
+	return rabbit.ExamineManagement(ctx, m, d.endpoints.amqp.url, d.served())
 }
 
 func (d *doctor) redis(ctx context.Context) []lanes.Finding {

@@ -113,11 +113,15 @@ func judgeInForce(f fleetFacts) []lanes.Finding {
 	case f.file == nil:
 		found = append(found, lanes.Finding{Check: "fleet.inforce", What: fmt.Sprintf("policy revision %d is in force", f.inForce.Revision)})
 	case reflect.DeepEqual(f.inForce.Written(), f.file):
-		found = append(found, lanes.Finding{Check: "fleet.inforce", What: fmt.Sprintf("the policy file is in force, as revision %d", f.inForce.Revision)})
+		what := fmt.Sprintf("the policy file is in force, as revision %d", f.inForce.Revision)
+		if n := len(f.inForce.Tunings); n > 0 {
+			what += fmt.Sprintf(", with %s over it: siren tunings", plural(n, "tuning"))
+		}
+		found = append(found, lanes.Finding{Check: "fleet.inforce", What: what})
 	default:
 		found = append(found, lanes.Finding{
 			Check: "fleet.inforce", Severity: lanes.Warning, What: fmt.Sprintf("the policy file isn't the one in force (revision %d)", f.inForce.Revision),
-			Why:  "what was looked at here goes by the file, what runs by the other one",
+			Why:  "storage was looked at by the file, the broker's queues by the one in force, which is what runs",
 			Mend: "siren policy show shows the one in force; put the file in force where the scaler has it: helm upgrade, or restart `siren scaler --policy FILE`",
 		})
 	}

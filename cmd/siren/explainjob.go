@@ -68,6 +68,13 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	} else {
 		x.say("Nobody takes it as things are: see what limits it.")
 	}
+	switch {
+	case r.ExpiresAt.IsZero() || !r.StartedAt.IsZero():
+	case s.now.Before(r.ExpiresAt):
+		x.say("It expires %s: a slot that takes it later buries it (expiresAt).", in(r.ExpiresAt, s.now))
+	default:
+		x.say("It expired %s ago: the slot that takes it buries it (expiresAt).", age(r.ExpiresAt, s.now))
+	}
 	for _, pool := range s.serving(r.Lane) {
 		x.say("%s", s.serves(pool, r.Lane))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,12 +54,9 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 		if err := o.retype(ctx, f, e, to); err != nil {
 			return err
 		}
-	}
-	if e, err = o.inForce(ctx); err != nil {
-		return err
-	}
-	if e.Policy.QueueOf(to.Lane) != to {
-		return fmt.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet; the same command goes on once one does", to.Lane, to.Type)
+		if err := o.awaitType(ctx, to); err != nil {
+			return err
+		}
 	}
 	moved := 0
 	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
@@ -97,13 +95,40 @@ func former(q lanes.Queue) []lanes.Queue {
 	return slices.DeleteFunc(both, func(other lanes.Queue) bool { return other == q })
 }
 
-// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted.
+// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been done before, without a
+// scaler to follow.
 func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
 	field := lanes.LaneField(to.Lane, "queueType")
-	if e.Written().QueueOf(to.Lane) == to {
+	t, _, err := o.tunings.Now(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	if e.Written().QueueOf(to.Lane) != to {
+		return o.tune(ctx, f, wishFor(field, to.Type))
+	}
+	if _, tuned := find(t.All, field); tuned {
 		return o.remove(ctx, f, []string{field})
 	}
-	return o.tune(ctx, f, wishFor(field, to.Type))
+	return nil
+}
+
+// awaitType waits until the lane's queue type is in force.
+func (o *operator) awaitType(ctx context.Context, to lanes.Queue) error {
+	wait, cancel := context.WithTimeout(ctx, takenUp)
+	defer cancel()
+	for {
+		e, err := o.inForce(wait)
+		if err == nil && e.Policy.QueueOf(to.Lane) == to {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wait.Done():
+			return fmt.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet: is one running? The same command goes on once one does", to.Lane, to.Type)
+		case <-time.After(lookEvery):
+		}
+	}
 }
 
 // sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they are there again.

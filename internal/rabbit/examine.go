@@ -71,10 +71,14 @@ type examiner struct {
 func (x *examiner) add(found ...lanes.Finding) { x.found = append(x.found, found...) }
 
 func unreachable(err error) lanes.Finding {
-	return lanes.Finding{
+	f := lanes.Finding{
 		Check: "broker.reachable", Severity: lanes.Error, What: err.Error(),
 		Why: "without RabbitMQ no job comes in, starts or is tried again", Mend: "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics check_port_listener 5672",
 	}
+	if code(err) == amqp.AccessRefused {
+		f.Mend = "check user, password and vhost in the URL: rabbitmqctl authenticate_user USER, rabbitmqctl list_permissions --vhost VHOST"
+	}
+	return f
 }
 
 // refused notes what a user of the role may not do.

@@ -104,9 +104,20 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	all.wellFormed(t)
 	all.want(t, "broker.rights.worker", lanes.Error, "publish to exchange amq.default")
 	all.want(t, "broker.rights.worker", lanes.Error, "read siren.lane.…")
-	all.want(t, "broker.rights.worker", lanes.Error, `set_permissions --vhost '/' 'nobody' '^$' '^amq\.default$' '^siren\.lane\..+$'`)
+	all.want(t, "broker.rights.worker", lanes.Error, "(for all roles at once)")
 	all.want(t, "broker.rights.producer", lanes.Error, "publish to exchange siren.jobs")
 	all.want(t, "broker.rights.scaler", lanes.Error, "declare")
+
+	// Any of the mends is enough for all of the roles.
+	mend, _, _ := strings.Cut(all.of("broker.rights.producer")[0].Mend, " (")
+	args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(mend, "rabbitmqctl "), "'", ""))
+	if _, err := server(t).Rabbitmqctl(t.Context(), args...); err != nil {
+		t.Fatal(err)
+	}
+	granted := examined(t, "nobody", policy(t), lanes.Roles()...)
+	for _, role := range lanes.Roles() {
+		granted.want(t, "broker.rights."+role, lanes.OK, "may do what a "+role+" does")
+	}
 }
 
 // The permissions that the mends name are enough, and each role is content with its own.

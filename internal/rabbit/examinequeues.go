@@ -271,7 +271,10 @@ func (x *examiner) leftovers(ctx context.Context, all []wanted) {
 		}
 		f := lanes.Finding{Check: "broker.leftovers", Severity: lanes.Note, What: fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more; it is empty", name)}
 		f.Why = "nothing deletes a queue by itself; an empty one costs little"
-		f.Mend = "once no job runs that came from it: rabbitmqctl delete_queue " + name
+		f.Mend = "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
+		if q.Type == lanes.Quorum {
+			f.Mend = "once no job runs that came from it, and it still is empty: rabbitmqctl delete_queue " + name // quorum queues don't know the flags
+		}
 		if d.ready > 0 {
 			f.What = fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more, and %d jobs wait in it", name, d.ready)
 			f.Why = "workers serve it until it is empty: before the lane's own queue, or last where the lane has left the policy"

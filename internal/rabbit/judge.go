@@ -29,7 +29,7 @@ func judgeVersion(product, version string) lanes.Finding {
 		f.Severity = lanes.Note
 		f.What += ", of a series that gets no fixes any more"
 		f.Why = "Siren works with it, but faults and holes in it stay"
-		f.Mend = "upgrade RabbitMQ to 4.x when you can: first enable all feature flags (rabbitmqctl enable_feature_flag all)"
+		f.Mend = "upgrade RabbitMQ when you can, by way of 3.13 to 4.x, each time with all feature flags enabled (rabbitmqctl enable_feature_flag all)"
 	case !r.before(4, 4):
 		f.Severity = lanes.Note
 		f.What += ", which is newer than what Siren was tested with (3.10 to 4.3)"
@@ -156,6 +156,9 @@ var rightsOf = map[string]rights{
 	lanes.ProducerRole: {`^$`, `^siren\.jobs$`, `^$`},
 }
 
+// rightsOfAll is what a user needs that has every role.
+var rightsOfAll = rightsOf[lanes.ScalerRole]
+
 // judgeRights is what follows from the refusals of a user that is to be of that role.
 func judgeRights(role, user, vhost string, others bool, refusals []string) lanes.Finding {
 	f := lanes.Finding{Check: "broker.rights." + role, What: fmt.Sprintf("user %q may do what a %s does", user, role)}
@@ -163,6 +166,9 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) lanes
 		return f
 	}
 	needs := rightsOf[role]
+	if others { // one user for several roles: the mend of one must not undo that of another
+		needs = rightsOfAll
+	}
 	f.Severity = lanes.Error
 	f.What = fmt.Sprintf("user %q may not %s", user, strings.Join(refusals, ", nor "))
 	f.Why = map[string]string{
@@ -172,7 +178,7 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) lanes
 	}[role]
 	f.Mend = fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure, needs.write, needs.read)
 	if others {
-		f.Mend += fmt.Sprintf("; or, if nothing is a %s with this user, say what is: --role", role)
+		f.Mend += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role", role)
 	}
 	return f
 }

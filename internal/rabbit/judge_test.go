@@ -83,6 +83,7 @@ func TestJudgePolicies(t *testing.T) {
 		{"dead-lettering of lanes, which have arguments", brokerPolicy{Pattern: "lane", Definition: map[string]any{"dead-letter-exchange": "x"}}, lanes.OK, "none of"},
 		{"dead-lettering of others", brokerPolicy{Pattern: ".*", Definition: map[string]any{"dead-letter-exchange": "x"}}, lanes.Warning, `= "x" on siren.dead, siren.delay.5s`},
 		{"a delivery limit of quorum queues", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 5.0}}, lanes.Error, "on siren.lane.bulk"},
+		{"a delivery limit that is none", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 2147483647.0}}, lanes.OK, "none of"},
 		{"a delivery limit of classic ones", brokerPolicy{Pattern: "express", Definition: map[string]any{"delivery-limit": 5.0}}, lanes.OK, "none of"},
 		{"a short consumer timeout", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 60000.0}}, lanes.Error, "set broker.consumerTimeout: 1m in Siren's policy, or rabbitmqctl"},
 		{"a long one", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 7200000.0}}, lanes.OK, "none of"},

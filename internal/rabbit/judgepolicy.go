@@ -128,7 +128,7 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 		f.Why = "whatever the broker takes out of them goes where Siren doesn't look for it"
 	case "delivery-limit":
 		quorum := slices.DeleteFunc(slices.Clone(queues), func(name string) bool { return kinds[name] != lanes.Quorum })
-		if len(quorum) == 0 {
+		if limit, _ := value.(float64); len(quorum) == 0 || limit >= unlimited {
 			return f, false
 		}
 		f.Severity = lanes.Error
