@@ -20,6 +20,9 @@ import (
 var sirenPath string
 
 func TestMain(m *testing.M) {
+	if code, done := asRoot(); done {
+		os.Exit(code)
+	}
 	dir, err := os.MkdirTemp("", "siren-faults-build-")
 	if err == nil {
 		sirenPath = filepath.Join(dir, "siren")

@@ -44,6 +44,9 @@ type options struct {
 }
 
 func main() {
+	if code, done := asRoot(); done {
+		os.Exit(code)
+	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
