@@ -109,14 +109,9 @@ func New(o Options) *Loop {
 // Follow has every tick from the next one on act by another policy. It may be called at any time, from any goroutine.
 func (l *Loop) Follow(p *lanes.Policy) { l.policy.Store(p) }
 
-// InForce is the policy with the tunings, as this scaler last put it in force while it led; before that, the policy as it is written.
-// It may be called at any time, from any goroutine.
-func (l *Loop) InForce() *lanes.Policy {
-	if p := l.inUse.Load(); p != nil {
-		return p
-	}
-	return l.policy.Load()
-}
+// InForce is the policy with the tunings, as this scaler last put it in force since it leads; nil while it hasn't. It may be called at any
+// time, from any goroutine.
+func (l *Loop) InForce() *lanes.Policy { return l.inUse.Load() }
 
 // Refuse tells why a changed policy can't be followed, for all who look; "": nothing is refused (any more). It may be called at any time,
 // from any goroutine.

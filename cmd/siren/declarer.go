@@ -97,8 +97,11 @@ func (d *declarer) keep(ctx context.Context, leading func(context.Context) (bool
 			return nil
 		case <-ticker.C:
 		}
-		if leads, err := leading(ctx); err == nil && leads && d.conn.Up() {
-			d.declare(ctx, inForce())
+		if leads, err := leading(ctx); err != nil || !leads || !d.conn.Up() {
+			continue
+		}
+		if p := inForce(); p != nil { // else the first tick is yet to come
+			d.declare(ctx, p)
 		}
 	}
 }
