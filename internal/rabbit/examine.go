@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,14 +140,14 @@ func (x *examiner) publishes(ctx context.Context) {
 		switch code(err) {
 		case amqp.AccessRefused:
 			for _, role := range roles {
-				x.refused(role, "publish to exchange "+cmpOr(to.exchange, "amq.default"))
+				x.refused(role, "publish to exchange "+cmp.Or(to.exchange, "amq.default"))
 			}
 		case amqp.NotFound: // queues says so
 			tried = true
 		default:
 			if err != nil {
 				x.add(lanes.Finding{
-					Check: "broker.publish", Severity: lanes.Error, What: fmt.Sprintf("publishing to %s: %v", cmpOr(to.exchange, "the default exchange"), err),
+					Check: "broker.publish", Severity: lanes.Error, What: fmt.Sprintf("publishing to %s: %v", cmp.Or(to.exchange, "the default exchange"), err),
 					Why: "jobs, retries and dead letters are published", Mend: "the broker's log says why; `rabbitmq-diagnostics check_local_alarms` and `status` beside it",
 				})
 			}
@@ -155,13 +156,6 @@ func (x *examiner) publishes(ctx context.Context) {
 	if tried || alarm != "" {
 		x.add(judgeAlarm(alarm))
 	}
-}
-
-func cmpOr(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // blockedWithin is how long after a publish the broker says that an alarm blocks it; measured, it takes half a millisecond.

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -96,7 +97,7 @@ func (q brokerPolicy) mend(vhost, given string) string {
 	}
 	definition, _ := json.Marshal(q.Definition)
 	return given + fmt.Sprintf(`rabbitmqctl set_%spolicy --vhost '%s' --priority %d --apply-to %s '%s' '%s(?:.*(?:%s))' '%s'`,
-		kind, vhost, q.Priority, cmpOr(q.ApplyTo, "all"), q.Name, spares, q.Pattern, definition)
+		kind, vhost, q.Priority, cmp.Or(q.ApplyTo, "all"), q.Name, spares, q.Pattern, definition)
 }
 
 // judge is what one setting of the policy does to these queues; false when that is no harm.
