@@ -53,6 +53,7 @@ func askManagement(t *testing.T, address, amqpURL string) findings {
 
 // With the real plugin: the finding names the policy, and its mend, as it is printed, takes the harm away.
 func TestExamineManagement(t *testing.T) {
+	only(t, lanes.Classic) // it makes queues by their names
 	s, address := managed(t)
 	ctl := func(args ...string) {
 		t.Helper()

@@ -21,7 +21,7 @@ func TestCancelRunning(t *testing.T) {
 	}{{"busy", false}, {"frozen", true}} {
 		t.Run(c.id, func(t *testing.T) {
 			s := s.in(t)
-			args := []string{"transcode", "--input", film, "--output", s.output(c.id + ".mp4"), "--param", "height=1440"}
+			args := []string{"transcode", "--input", film, "--output", s.output(c.id + ".mp4"), "--param", "height=1440", "--param", "preset=slow"} // longer than a cancel takes
 			if c.frozen {
 				s.enqueueFrozen(c.id, args...)
 			} else {
