@@ -3,6 +3,7 @@ package lanes
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -60,6 +61,12 @@ func (p *Policy) Queues() []Queue {
 		queues[i] = p.QueueOf(l.Name)
 	}
 	return queues
+}
+
+// Unused is those of the queues that no lane uses.
+func (p *Policy) Unused(known []Queue) []Queue {
+	used := p.Queues()
+	return slices.DeleteFunc(slices.Clone(known), func(q Queue) bool { return slices.Contains(used, q) })
 }
 
 // ConsumerTimeout is how long a worker may hold a job of the lane before the broker takes it away: broker.consumerTimeout, or as much

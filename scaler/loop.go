@@ -259,13 +259,12 @@ func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 	if l.o.Known == nil {
 		return
 	}
-	current := policy.Queues()
-	known, err := l.o.Known(ctx, current)
+	known, err := l.o.Known(ctx, policy.Queues())
 	if err != nil {
 		l.o.Log.Debug("look up the known queues", "error", err)
 		return
 	}
-	l.former = slices.DeleteFunc(slices.Clone(known), func(q lanes.Queue) bool { return slices.Contains(current, q) })
+	l.former = policy.Unused(known)
 }
 
 // declare has the queues of a policy made, and bound, before anybody takes from them.

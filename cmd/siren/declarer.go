@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +41,7 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 	if err != nil {
 		d.log.Debug("can't tell which queues there were before; those used no more stay as they are until this is known", "error", err)
 	}
-	err = rabbit.Declare(look, d.conn, p, d.former(p, known))
+	err = rabbit.Declare(look, d.conn, p, p.Unused(known))
 	var mismatch *rabbit.MismatchError
 	switch {
 	case ctx.Err() != nil:
@@ -63,12 +62,6 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 		return nil
 	}
 	return err
-}
-
-// former is those of known that the policy doesn't use.
-func (d *declarer) former(p *lanes.Policy, known []lanes.Queue) []lanes.Queue {
-	current := p.Queues()
-	return slices.DeleteFunc(slices.Clone(known), func(q lanes.Queue) bool { return slices.Contains(current, q) })
 }
 
 // await declares, and tries again until the broker answers. The error is ctx's, or that an exchange is of the wrong type.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,21 +59,15 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	}
 	moved := 0
 	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
-		for _, q := range former(to) {
-			for {
-				n, err := rabbit.Move(ctx, take, publish, q, 0, o.copies(to.Lane, &moved))
-				if errors.Is(err, rabbit.ErrUndeclared) {
-					break // the lane never had such a queue
-				}
-				if err != nil {
-					return err
-				}
-				if n == 0 {
-					break
-				}
+		for {
+			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(to.Lane, &moved))
+			if errors.Is(err, rabbit.ErrUndeclared) {
+				return nil // the lane never had such a queue
+			}
+			if err != nil || n == 0 {
+				return err
 			}
 		}
-		return nil
 	})
 	if moved > 0 {
 		o.note(ctx, lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Jobs: moved, Reason: f.reason})
@@ -89,10 +82,12 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	return o.sayLeft(ctx, to)
 }
 
-// former is the other queue that the lane may have.
-func former(q lanes.Queue) []lanes.Queue {
-	both := []lanes.Queue{{Lane: q.Lane, Type: lanes.Classic}, {Lane: q.Lane, Type: lanes.Quorum}}
-	return slices.DeleteFunc(both, func(other lanes.Queue) bool { return other == q })
+// other is the other queue that the lane may have.
+func other(q lanes.Queue) lanes.Queue {
+	if q.Type == lanes.Quorum {
+		return lanes.Queue{Lane: q.Lane, Type: lanes.Classic}
+	}
+	return lanes.Queue{Lane: q.Lane, Type: lanes.Quorum}
 }
 
 // retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been done before, without a

@@ -90,16 +90,19 @@ func publish(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: publish LANE ID BODY")
 	}
+	send(ts, "siren.jobs", args[0], amqp.Publishing{MessageId: args[1]}, args[2])
+}
+
+// send publishes a message and waits for its confirm.
+func send(ts *testscript.TestScript, exchange, key string, m amqp.Publishing, body string) {
 	conn, err := amqp.Dial(ts.Getenv("SIREN_AMQP_URL"))
 	ts.Check(err)
 	defer conn.Close()
 	ch, err := conn.Channel()
 	ts.Check(err)
 	ts.Check(ch.Confirm(false))
-	body := strings.ReplaceAll(args[2], "MEDIA", ts.Getenv("MEDIA"))
-	sent, err := ch.PublishWithDeferredConfirm("siren.jobs", args[0], true, false, amqp.Publishing{
-		MessageId: args[1], DeliveryMode: amqp.Persistent, Body: []byte(body),
-	})
+	m.DeliveryMode, m.Body = amqp.Persistent, []byte(strings.ReplaceAll(body, "MEDIA", ts.Getenv("MEDIA")))
+	sent, err := ch.PublishWithDeferredConfirm(exchange, key, true, false, m)
 	ts.Check(err)
 	if !sent.Wait() {
 		ts.Fatalf("the broker didn't confirm")
@@ -112,21 +115,9 @@ func bury(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
 		ts.Fatalf("usage: bury ID LANE REASON REPLAY BODY")
 	}
-	conn, err := amqp.Dial(ts.Getenv("SIREN_AMQP_URL"))
-	ts.Check(err)
-	defer conn.Close()
-	ch, err := conn.Channel()
-	ts.Check(err)
-	ts.Check(ch.Confirm(false))
 	headers := amqp.Table{}
 	if args[2] != "" {
 		headers = amqp.Table{"lane": args[1], "reason": args[2], "error": "so it is", "replay": args[3], "deadAt": time.Now().Add(-time.Hour).UnixMilli()}
 	}
-	sent, err := ch.PublishWithDeferredConfirm("", "siren.dead", true, false, amqp.Publishing{
-		MessageId: args[0], DeliveryMode: amqp.Persistent, Headers: headers, Body: []byte(strings.ReplaceAll(args[4], "MEDIA", ts.Getenv("MEDIA"))),
-	})
-	ts.Check(err)
-	if !sent.Wait() {
-		ts.Fatalf("the broker didn't confirm")
-	}
+	send(ts, "", "siren.dead", amqp.Publishing{MessageId: args[0], Headers: headers}, args[4])
 }
