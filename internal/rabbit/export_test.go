@@ -1,6 +1,9 @@
 package rabbit
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // SetPatience shortens how long a publish waits without progress.
 func (p *Publisher) SetPatience(d time.Duration) { p.patience = d }
@@ -14,4 +17,11 @@ func SetLongestDelay(d time.Duration) time.Duration {
 	was := last.reach
 	last.reach = d
 	return was
+}
+
+// StopWriting makes every write on the live session fail, while reads go on until the broker hangs up.
+func (c *Conn) StopWriting() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.raw.(*net.TCPConn).CloseWrite()
 }

@@ -150,11 +150,13 @@ func (l *line) write() {
 		l.underway[tag] = &flight{outgoing: o}
 		l.mu.Unlock()
 		if err := l.ch.Publish(o.exchange, o.key, true, false, o.Publishing); err != nil {
-			if l.ch.IsClosed() {
-				err = errLost
+			if bad := o.Headers.Validate(); bad != nil {
+				l.verdict(tag, bad)
+				continue // nothing was written, the tag wasn't used
 			}
-			l.verdict(tag, err) // unless read was first
-			continue            // the tag wasn't used
+			l.ch.session.broken()
+			l.verdict(tag, errLost) // unless read was first
+			return
 		}
 		tag++
 	}

@@ -109,6 +109,21 @@ func TestBatchAcrossACut(t *testing.T) {
 	}
 }
 
+// A write can fail before the connection is known to be lost: the message is sent again all the same.
+// Guard: the verdict of line.write on a failed write.
+func TestPublishAcrossAFailedWrite(t *testing.T) {
+	declared(t)
+	conn := open(t, server(t).URL, "publish")
+	p := rabbit.NewPublisher(conn, 0)
+	for range 3 {
+		enqueue(t, p, "bulk", "1")
+		if err := conn.StopWriting(); err != nil {
+			t.Fatal(err)
+		}
+		enqueue(t, p, "bulk", "2")
+	}
+}
+
 // Many callers share one window.
 func TestConcurrentPublishers(t *testing.T) {
 	probe := declared(t)

@@ -20,7 +20,8 @@ const answerWithin = 30 * time.Second
 type session struct {
 	conn *amqp.Connection
 	raw  net.Conn
-	lost chan *amqp.Error // the reason, then closed
+	lost chan *amqp.Error // the reason, then closed; for last
+	over chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
 
 	mu        sync.Mutex
 	why       string        // of the alarm that blocks publishing, "" when none does
@@ -31,6 +32,7 @@ func newSession(conn *amqp.Connection, raw net.Conn, log *slog.Logger) *session 
 	s := &session{conn: conn, raw: raw, unblocked: make(chan struct{})}
 	close(s.unblocked)
 	s.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
+	s.over = conn.NotifyClose(make(chan *amqp.Error, 1))
 	blocks := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
 	go func() {
 		for b := range blocks {
@@ -94,9 +96,29 @@ func (s *session) within(d time.Duration) (done func()) {
 	return func() { t.Stop() }
 }
 
-func (s *session) channel() (*channel, error) {
+// broken ends the session after a write that failed, and returns once it is over. amqp091-go learns of such a write a
+// moment later, or only by a heartbeat; until then the connection and its channels say that they are open.
+func (s *session) broken() {
+	s.abandon()
+	<-s.over
+}
+
+// ask makes one request to the broker, bounded in time. After an error that isn't the broker's answer the session is over.
+func (s *session) ask(request func() error) error {
 	defer s.within(answerWithin)()
-	ch, err := s.conn.Channel()
+	err := request()
+	if err != nil && code(err) == 0 {
+		s.broken()
+	}
+	return err
+}
+
+func (s *session) channel() (*channel, error) {
+	var ch *amqp.Channel
+	err := s.ask(func() (err error) {
+		ch, err = s.conn.Channel()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -111,10 +133,7 @@ type channel struct {
 }
 
 // call runs one request to the broker, bounded in time. Every call that waits for an answer goes through it.
-func (c *channel) call(request func() error) error {
-	defer c.session.within(answerWithin)()
-	return request()
-}
+func (c *channel) call(request func() error) error { return c.session.ask(request) }
 
 // get takes the next message of a queue; false when none is ready.
 func (c *channel) get(queue string) (d amqp.Delivery, found bool, err error) {
