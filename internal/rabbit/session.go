@@ -100,7 +100,8 @@ func (s *session) within(d time.Duration) (done func()) {
 // moment later, or only by a heartbeat; until then the connection and its channels say that they are open.
 func (s *session) broken() {
 	s.abandon()
-	<-s.over
+	for range s.over {
+	}
 }
 
 // ask makes one request to the broker, bounded in time. After an error that isn't the broker's answer the session is over.

@@ -67,20 +67,25 @@ func TestSnapshot(t *testing.T) {
 }
 
 func TestLead(t *testing.T) {
-	_, b, _ := freshRoster(t)
+	_, b, raw := freshRoster(t)
+	const term = time.Minute
 	lead := func(step, candidate string, want bool) {
 		t.Helper()
-		if got, err := b.Lead(t.Context(), candidate, 150*time.Millisecond); err != nil || got != want {
+		if got, err := b.Lead(t.Context(), candidate, term); err != nil || got != want {
 			t.Errorf("%s: %s leads %v, %v; want %v", step, candidate, got, err, want)
 		}
 	}
+	// left sets what is left of the term.
+	left := func(d time.Duration) { must(t, raw.PExpire(t.Context(), "siren:leader", d).Err()) }
 	lead("first come", "a", true)
 	lead("too late", "b", false)
-	time.Sleep(100 * time.Millisecond)
+	left(term / 2)
 	lead("prolonged", "a", true)
-	time.Sleep(100 * time.Millisecond)
-	lead("still", "b", false)
-	time.Sleep(100 * time.Millisecond)
+	if rest := raw.PTTL(t.Context(), "siren:leader").Val(); rest <= term/2 {
+		t.Errorf("%s are left of a prolonged term of %s", rest, term)
+	}
+	left(time.Millisecond)
+	time.Sleep(10 * time.Millisecond)
 	lead("run out", "b", true)
 	must(t, b.Resign(t.Context(), "a")) // it isn't a's to give
 	lead("b's lead", "a", false)

@@ -18,72 +18,36 @@ import (
 // Under a steady load one thing after the other is taken away and comes back. The fleet goes on, every job is completed, and
 // each output is there.
 func TestFaults(t *testing.T) {
-	s := newSite(t)
-	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), values{"workers": values{"drainTimeout": "20s"}})
-	r.settled("general", 2, time.Minute)
-	clip := r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
-	load := func(name string, n int) []lanes.Job {
-		jobs := r.jobs(name, n, lanes.Job{Kind: "transcode", Input: clip})
-		r.enqueue(jobs)
-		r.await("jobs to run", time.Minute, func() (bool, string) {
-			p := r.pool("general")
-			return p.Busy > 0, fmt.Sprintf("%+v", p)
-		})
-		return jobs
-	}
-	done := func(jobs []lanes.Job) map[string]lanes.Record { return r.completed(jobs, 4*time.Minute) }
-	// grows proves that the fleet still follows the lanes.
-	grows := func(name string) {
-		began := time.Now()
-		jobs := r.jobs(name+"-after", 12, lanes.Job{Kind: "transcode", Input: clip})
-		r.enqueue(jobs)
-		r.await("a plan that grows the pool", time.Minute, func() (bool, string) {
-			for _, p := range r.plans("general", began) {
-				if p.To > p.From {
-					return true, ""
-				}
-			}
-			p := r.pool("general")
-			return p.Replicas == p.Max, fmt.Sprintf("%d replicas: %s", p.Replicas, p.Why)
-		})
-		done(jobs)
-	}
+	t.Parallel()
+	r := newFaulty(t)
 
 	t.Run("leading scaler deleted", func(t *testing.T) {
-		jobs, old := load("leader", 10), r.leader()
+		jobs, old := r.load("leader"), r.leader()
 		r.kubectl("delete", "pod", old, "--grace-period=0", "--force", "--wait=false")
 		took := r.await("a new leader that has acted", 15*time.Second, func() (bool, string) {
 			snapshot, err := r.board.Snapshot(r.Context())
 			return err == nil && snapshot.Leader != old && time.Since(snapshot.At) < 3*time.Second, fmt.Sprint(snapshot.Leader, err)
 		})
 		t.Logf("a new leader had acted %.1f s after the old one was killed", took.Seconds())
-		r.uninterrupted(done(jobs))
-		grows("leader")
+		r.uninterrupted(r.done(jobs))
+		r.grows("leader")
 	})
-	if command := os.Getenv("SIREN_E2E_RESTART_API"); command != "" { // a managed cluster's can't be
-		t.Run("API server restarted", func(t *testing.T) {
-			jobs := load("api", 10)
-			s.run("bash", "-c", command)
-			r.uninterrupted(done(jobs))
-			grows("api")
-		})
-	}
 	t.Run("worker pod deleted in mid-job", func(t *testing.T) {
-		jobs := load("delete", 10)
+		jobs := r.load("delete")
 		victim := r.busyWorker()
 		r.kubectl("delete", "pod", victim, "--wait=false")
-		r.uninterrupted(done(jobs)) // it finishes what it has: the grace period is long enough
-		grows("delete")
+		r.uninterrupted(r.done(jobs)) // it finishes what it has: the grace period is long enough
+		r.grows("delete")
 	})
 	t.Run("worker killed in mid-job", func(t *testing.T) {
-		jobs := load("kill", 10)
+		jobs := r.load("kill")
 		victim := r.busyWorker()
 		r.kubectl("delete", "pod", victim, "--grace-period=0", "--force", "--wait=false")
-		done(jobs) // its job runs again elsewhere
-		grows("kill")
+		r.done(jobs) // its job runs again elsewhere
+		r.grows("kill")
 	})
 	t.Run("worker pod evicted", func(t *testing.T) {
-		jobs := load("evict", 10)
+		jobs := r.load("evict")
 		victim := r.busyWorker()
 		r.await("the eviction to be granted", 30*time.Second, func() (bool, string) {
 			err := kubeClient.PolicyV1().Evictions(r.namespace).Evict(r.Context(), &policyv1.Eviction{
@@ -91,12 +55,12 @@ func TestFaults(t *testing.T) {
 			})
 			return err == nil, fmt.Sprint(err)
 		})
-		r.uninterrupted(done(jobs))
-		grows("evict")
+		r.uninterrupted(r.done(jobs))
+		r.grows("evict")
 	})
 	for _, server := range []string{"rabbitmq", "redis"} {
 		t.Run(server+" restarted", func(t *testing.T) { // with its data
-			jobs := load(server, 10)
+			jobs := r.load(server)
 			r.kubectl("exec", "siren-"+server+"-0", "--", "sh", "-c", "kill 1")
 			r.await(server+" to be back", 2*time.Minute, func() (bool, string) {
 				for _, p := range r.pods("app.kubernetes.io/component=" + server) {
@@ -106,18 +70,80 @@ func TestFaults(t *testing.T) {
 				}
 				return false, "not ready, or not restarted"
 			})
-			done(jobs)
-			grows(server)
+			r.done(jobs)
+			r.grows(server)
 		})
 	}
 	for _, server := range []string{"rabbitmq", "redis"} {
 		t.Run(server+" pod deleted", func(t *testing.T) { // where there is no disk, its data goes with it
 			r.kubectl("delete", "pod", "siren-"+server+"-0", "--wait=true")
 			r.kubectl("wait", "--for=condition=Ready", "pod/siren-"+server+"-0", "--timeout=90s")
-			grows(server + "-new")
+			r.grows(server + "-new")
 		})
 	}
 	r.settled("general", 2, 3*time.Minute)
+}
+
+// The API server goes away for a moment while jobs run. It is everybody's, so no other test runs beside this one.
+func TestAPIServerRestarted(t *testing.T) {
+	command := os.Getenv("SIREN_E2E_RESTART_API")
+	if command == "" {
+		return // a managed cluster's can't be
+	}
+	r := newFaulty(t)
+	jobs := r.load("api")
+	r.run("bash", "-c", command)
+	r.uninterrupted(r.done(jobs))
+	r.grows("api")
+}
+
+// faulty is a release from which things are taken away.
+type faulty struct {
+	*release
+	clip string
+}
+
+func newFaulty(t *testing.T) *faulty {
+	t.Helper()
+	s := newSite(t)
+	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), values{"workers": values{"drainTimeout": "20s"}})
+	r.settled("general", 2, time.Minute)
+	return &faulty{r, r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))}
+}
+
+// load enqueues ten jobs, and returns once one of them runs.
+func (f *faulty) load(name string) []lanes.Job {
+	f.Helper()
+	jobs := f.jobs(name, 10, lanes.Job{Kind: "transcode", Input: f.clip})
+	f.enqueue(jobs)
+	f.await("jobs to run", time.Minute, func() (bool, string) {
+		p := f.pool("general")
+		return p.Busy > 0, fmt.Sprintf("%+v", p)
+	})
+	return jobs
+}
+
+func (f *faulty) done(jobs []lanes.Job) map[string]lanes.Record {
+	f.Helper()
+	return f.completed(jobs, 4*time.Minute)
+}
+
+// grows proves that the fleet still follows the lanes.
+func (f *faulty) grows(name string) {
+	f.Helper()
+	began := time.Now()
+	jobs := f.jobs(name+"-after", 12, lanes.Job{Kind: "transcode", Input: f.clip})
+	f.enqueue(jobs)
+	f.await("a plan that grows the pool", time.Minute, func() (bool, string) {
+		for _, p := range f.plans("general", began) {
+			if p.To > p.From {
+				return true, ""
+			}
+		}
+		p := f.pool("general")
+		return p.Replicas == p.Max, fmt.Sprintf("%d replicas: %s", p.Replicas, p.Why)
+	})
+	f.done(jobs)
 }
 
 // busyWorker is a pod of the general pool that runs a job.

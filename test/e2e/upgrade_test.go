@@ -33,6 +33,7 @@ func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 // Upgrades while jobs run: a changed policy rolls nothing whose slots stay, and is in force without a restart; a new image rolls
 // the workers, which finish what they have. No job is lost, and none interrupted.
 func TestUpgradesWhileJobsRun(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"))
 	r.settled("general", 2, time.Minute)
