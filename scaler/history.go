@@ -143,9 +143,7 @@ func (h History) learnWorkers(o Observation) news {
 			}
 			l := h.Lanes[lane]
 			l.learnService(now.Finished-was.Finished, (now.Service - was.Service).D())
-			if now.LastReady.After(l.LastReady) {
-				l.LastReady = now.LastReady
-			}
+			l.learnReady(w.At, was.LastReady, now.LastReady)
 			h.Lanes[lane] = l
 			n.started[lane] += int(now.Started - was.Started)
 			n.finished[lane] += int(now.Finished - was.Finished + now.Failed - was.Failed)
@@ -170,6 +168,20 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 		kept *= 1 - max(serviceWeight, 1/float64(l.Finished))
 	}
 	l.Service = mean + (l.Service-mean)*kept
+}
+
+// learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the heartbeat that brought it, and
+// only once: said again by every heartbeat, it would keep the lane from ever seeming to wait.
+func (l *LaneHistory) learnReady(beat, was, now time.Time) {
+	if now.Equal(was) {
+		return
+	}
+	if now.After(beat) {
+		now = beat
+	}
+	if now.After(l.LastReady) {
+		l.LastReady = now
+	}
 }
 
 // learnWaits adds new waits and drops those that left the window.

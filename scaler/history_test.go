@@ -271,6 +271,24 @@ func TestLearnWorkers(t *testing.T) {
 	}
 }
 
+// Any producer may send a readyAt in the future. It says nothing of those that wait behind it, whichever worker believes it.
+func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
+	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
+	look := func(h History, s, ready float64) History {
+		work := map[string]lanes.LaneWork{"a": {Started: 1, First: 1, LastReady: at(ready)}}
+		return h.learn(p, Observation{
+			At: at(s), Depths: map[string]lanes.Depth{"a": {Ready: 3, Consumers: 1}}, Workers: []lanes.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
+		})
+	}
+	h := look(History{}, 0, -5)
+	for s := 10.0; s <= 60; s++ {
+		h = look(h, s, 500)
+	}
+	if got := h.Lanes["a"].oldestWait(at(60)); got != 50*time.Second {
+		t.Errorf("oldestWait = %s, want the 50 s since the job with that readyAt started", got)
+	}
+}
+
 // A worker that is silent for long stays on the roster for a while. Its counters must not be taken for news at every tick.
 func TestLearnWorkersKeepsThoseOnTheRoster(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
