@@ -51,9 +51,6 @@ type Retries struct {
 	Next  time.Time
 }
 
-// freshFor is how old a heartbeat may be for its worker's slots to count as ready.
-func freshFor(t lanes.Timing) time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
-
 // poolView is one pool as the law and the shrinking need it.
 type poolView struct {
 	lanes.Pool
@@ -97,7 +94,7 @@ func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, h History) poolV
 		m, member := members[w.Worker]
 		w.Draining = w.Draining || m.Leaving // it may not have said so yet
 		v.workers = append(v.workers, w)
-		v.addWorker(w, member, o.At, age <= freshFor(timing))
+		v.addWorker(w, member, o.At, age <= timing.Fresh())
 	}
 	for _, m := range v.state.Members {
 		v.addMember(m, beating[m.Name], h.met(m.Name, o.At))
@@ -212,7 +209,7 @@ func subscribedTo(lane string, p *lanes.Policy, o Observation) bool {
 	}
 	for _, w := range o.Workers {
 		q, ok := p.Pool(w.Pool)
-		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > freshFor(p.Timing) {
+		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > p.Timing.Fresh() {
 			continue
 		}
 		used := 0

@@ -219,19 +219,3 @@ func TestSubscribedTo(t *testing.T) {
 		})
 	}
 }
-
-// A policy may ask for slower heartbeats; a worker must not count as silent between two of them.
-func TestFreshFor(t *testing.T) {
-	for _, tt := range []struct {
-		name            string
-		heartbeat, want time.Duration
-	}{
-		{"as usual", time.Second, 3 * time.Second}, {"faster", 100 * time.Millisecond, 3 * time.Second}, {"slower", 4 * time.Second, 12 * time.Second},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := freshFor(lanes.Timing{Heartbeat: lanes.Duration(tt.heartbeat)}); got != tt.want {
-				t.Errorf("freshFor = %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
