@@ -146,7 +146,7 @@ func (w *world) live() {
 		for _, n := range q.workers {
 			w.finish(n)
 			if !n.up && n.stuck == "" && w.now.Sub(n.created) >= w.cold {
-				n.up = true
+				n.up, n.Began = true, w.now
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -122,6 +123,25 @@ func TestColdStart(t *testing.T) {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
+}
+
+// A worker that is forgotten while Redis is away from it, or it from Redis, is back some day, and hasn't just started.
+func TestColdStartOfAWorkerThatIsBack(t *testing.T) {
+	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general"}}, Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
+	look := func(h History, s float64, beats ...lanes.Heartbeat) History {
+		for i := range beats {
+			beats[i].At = at(s)
+		}
+		return h.learn(p, Observation{At: at(s), Workers: beats, Pools: map[string]lanes.PoolState{"general": {
+			Members: []lanes.Member{{Name: "old", CreatedAt: at(0)}, {Name: "new", CreatedAt: at(3600)}},
+		}}})
+	}
+	old, young := lanes.Heartbeat{Worker: "old", Began: at(4)}, lanes.Heartbeat{Worker: "new", Began: at(3606)}
+	h := look(look(look(History{}, 0), 5, old), 6, old)
+	h = look(look(h, 3600), 3607, old, young)
+	if got := h.Pools["general"].ColdStarts; !slices.Equal(got, []time.Duration{5 * time.Second, 7 * time.Second}) {
+		t.Errorf("cold starts %v, want one of each worker", got)
+	}
 }
 
 func TestHeld(t *testing.T) {
