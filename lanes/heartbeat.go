@@ -2,12 +2,12 @@ package lanes
 
 import "time"
 
-// Heartbeat is what a worker says of itself every second.
+// Heartbeat is what a worker says of itself at every timing.heartbeat.
 type Heartbeat struct {
-	Worker   string              `json:"worker"` // pod name, or pool and number for a local process
+	Worker   string              `json:"worker"` // unique: the pod's name, or pool-xxxxx for a local process
 	Pool     string              `json:"pool"`
 	At       time.Time           `json:"at"`             // by the roster's clock, not the worker's
-	Began    time.Time           `json:"began,omitzero"` // when the worker did, by its own clock
+	Began    time.Time           `json:"began,omitzero"` // when the worker did, by the roster's clock as far as it knew it then
 	Version  string              `json:"version,omitempty"`
 	Revision int64               `json:"revision"` // of the policy it follows
 	Slots    int                 `json:"slots"`    // shared ones

@@ -82,7 +82,7 @@ type part struct {
 }
 
 // newAsk applies the law to the home lanes of one pool. In a paused lane only what runs counts. Lanes that left the policy have no home:
-// every worker serves them last, and while jobs are left in them the default lane's home keeps a slot.
+// the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while jobs are left in them.
 func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string, left int) ask {
 	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold), left: left}
 	aside, shoulders := v.Shoulders()

@@ -14,8 +14,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// forgetAfter is how long a worker that fell silent stays on the roster: far longer than any goneAfter, so that whoever
-// reads the roster decides what gone means.
+// forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that whoever
+// reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
 const forgetAfter = 10 * time.Minute
 
 // parkLease is how long a worker stays parked without the leader saying so again: a few ticks.
