@@ -35,7 +35,7 @@ type Ledger interface {
 	Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error
 }
 
-// Logs keeps what the programs of a job's latest run said: at most 8 KiB of text, which replaces what was kept before. It
+// Logs keeps what the programs of a job's latest run said: at most lanes.MaxLog of text, which replaces what was kept before. It
 // is asked with a ctx of one second.
 type Logs interface {
 	KeepLog(ctx context.Context, job, text string) error
