@@ -176,7 +176,7 @@ func (l *Loop) tick(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := l.inForce(ctx, file, o.At)
+	e, err := l.layTunings(ctx, file, o.At)
 	if err != nil {
 		return err
 	}
