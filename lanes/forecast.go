@@ -22,9 +22,6 @@ const (
 	mostStarts = 200_000        // nor beyond so many starts
 )
 
-// freshBeat is how old a heartbeat may be, seen by the snapshot's clock, for its worker to count.
-const freshBeat = 5 * time.Second
-
 // Start predicts how long it takes, from the snapshot on, until a job of the lane starts that has so many others of its lane before it. It is
 // false when no slot will take it: the lane is paused, or no worker that serves it is there or on its way.
 func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
@@ -141,8 +138,9 @@ func (f Forecast) left(r Run) time.Duration {
 
 // slots is every slot that takes jobs now, or will, with the time from now at which it is free.
 func (f Forecast) slots() (all foreseenSlots) {
+	fresh := f.Effective.Policy.Timing.Fresh()
 	for _, w := range f.Workers {
-		if w.Parked || w.Retired || w.Draining || f.Snapshot.At.Sub(w.At) > freshBeat {
+		if w.Parked || w.Retired || w.Draining || f.Snapshot.At.Sub(w.At) > fresh {
 			continue
 		}
 		var shared, aside []time.Duration

@@ -93,6 +93,10 @@ func TestForecast(t *testing.T) {
 			name: "paused", lanes: []LaneStatus{lane("express", 1, s)}, change: func(e *Effective) { e.Policy.Lanes[0].Paused = true },
 			workers: []Heartbeat{beat("general", "a", 1)}, lane: "express", never: true,
 		},
+		{
+			name: "a worker between two slow heartbeats", workers: []Heartbeat{{Worker: "a", Pool: "general", At: now.Add(-12 * s), Slots: 1}},
+			change: func(e *Effective) { e.Policy.Timing.Heartbeat = Duration(5 * s) }, lane: "standard", want: 0,
+		},
 		{name: "nobody serves it", lanes: []LaneStatus{lane("bulk", 1, s)}, lane: "bulk", never: true},
 		{
 			name: "parked and silent workers don't", lanes: []LaneStatus{lane("standard", 1, s)}, lane: "standard", never: true,

@@ -2,12 +2,12 @@ package lanes
 
 import "time"
 
-// Heartbeat is what a worker says of itself every second.
+// Heartbeat is what a worker says of itself at every timing.heartbeat.
 type Heartbeat struct {
-	Worker   string              `json:"worker"` // pod name, or pool and number for a local process
+	Worker   string              `json:"worker"` // unique: the pod's name, or pool-xxxxx for a local process
 	Pool     string              `json:"pool"`
 	At       time.Time           `json:"at"`             // by the roster's clock, not the worker's
-	Began    time.Time           `json:"began,omitzero"` // when the worker did, by its own clock
+	Began    time.Time           `json:"began,omitzero"` // when the worker did, by the roster's clock as far as it knew it then
 	Version  string              `json:"version,omitempty"`
 	Revision int64               `json:"revision"` // of the policy it follows
 	Slots    int                 `json:"slots"`    // shared ones
@@ -35,7 +35,7 @@ type LaneWork struct {
 	Finished  int64     `json:"finished"`           // completed jobs
 	Failed    int64     `json:"failed"`             // attempts that ended in an error
 	Service   Duration  `json:"service"`            // time that the finished jobs ran, summed
-	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among jobs started at their first attempt
+	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among jobs started at their first attempt, no later than the start
 	First     int64     `json:"first"`              // first starts: what Waits are of
 	Waits     []int64   `json:"waits,omitempty"`    // waits of the latest first starts in milliseconds, newest last; at most RecentWaits
 }

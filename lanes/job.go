@@ -3,6 +3,7 @@ package lanes
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
@@ -172,6 +173,15 @@ func NewID(now time.Time) string {
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
 	_, _ = rand.Read(b[6:]) // never fails (crypto/rand)
 	return idAlphabet.EncodeToString(b[:])
+}
+
+// IDOf makes the id of a message that isn't a job, of the form of NewID's: the same one whenever the message comes, for the id that it
+// bears, if any, and its body decide.
+func IDOf(bears string, body []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", bears)
+	h.Write(body)
+	return idAlphabet.EncodeToString(h.Sum(nil)[:16])
 }
 
 // ValidID is whether id may name a job. It also names a folder of the job's attempts, so it can't be . or ..

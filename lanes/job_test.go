@@ -174,6 +174,18 @@ func TestEveryFieldOfAJobIsRead(t *testing.T) {
 	}
 }
 
+func TestIDOf(t *testing.T) {
+	id := IDOf("a", []byte("{"))
+	if !ValidID(id) || len(id) != len(NewID(time.Now())) || id != IDOf("a", []byte("{")) {
+		t.Errorf("IDOf = %q", id)
+	}
+	for _, other := range []string{IDOf("b", []byte("{")), IDOf("", []byte("a{")), IDOf("a", nil), IDOf("a{", nil)} {
+		if other == id {
+			t.Errorf("two messages have the id %q", id)
+		}
+	}
+}
+
 func TestValidID(t *testing.T) {
 	tests := []struct {
 		id   string

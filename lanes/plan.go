@@ -39,11 +39,6 @@ type Plan struct {
 	Why    string    `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
 }
 
-// Changes is whether carrying the plan out does anything.
-func (p Plan) Changes() bool {
-	return p.From != p.To || len(p.Park)+len(p.Unpark)+len(p.Retire) > 0
-}
-
 // Member is one replica of a pool as the fleet sees it: a pod, or a local process.
 type Member struct {
 	Name      string // the worker's name in its heartbeat

@@ -91,6 +91,9 @@ type Timing struct {
 	ColdStart   Duration `json:"coldStart,omitempty"`   // what a worker is taken to need from creation to first heartbeat, until measured
 }
 
+// Fresh is how old a heartbeat may be for its worker to count as one that works: between two slow heartbeats nobody is silent.
+func (t Timing) Fresh() time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
+
 // Queue types a Broker may name.
 const (
 	Classic = "classic"

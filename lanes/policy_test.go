@@ -257,3 +257,19 @@ budget: 8
 		})
 	}
 }
+
+// A policy may ask for slower heartbeats; a worker must not count as silent between two of them.
+func TestFresh(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		heartbeat, want time.Duration
+	}{
+		{"as usual", time.Second, 3 * time.Second}, {"faster", 100 * time.Millisecond, 3 * time.Second}, {"slower", 4 * time.Second, 12 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (Timing{Heartbeat: Duration(tt.heartbeat)}).Fresh(); got != tt.want {
+				t.Errorf("Fresh = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// MaxLog is how much is kept of what the programs of one run say, in bytes.
+const MaxLog = 8 << 10
+
 // Task is a claimed job as a handler gets it, with what it may use.
 type Task struct {
 	Job     Job

@@ -89,27 +89,6 @@ func TestFinal(t *testing.T) {
 	}
 }
 
-func TestPlanChanges(t *testing.T) {
-	tests := []struct {
-		name string
-		p    Plan
-		want bool
-	}{
-		{"nothing", Plan{From: 2, To: 2}, false},
-		{"more", Plan{From: 2, To: 3}, true},
-		{"parks", Plan{From: 2, To: 2, Park: []string{"w"}}, true},
-		{"unparks", Plan{From: 2, To: 2, Unpark: []string{"w"}}, true},
-		{"retires", Plan{From: 2, To: 2, Retire: []string{"w"}}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.p.Changes(); got != tt.want {
-				t.Errorf("Changes() = %v", got)
-			}
-		})
-	}
-}
-
 func TestObjective(t *testing.T) {
 	tests := []struct {
 		name string

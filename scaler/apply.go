@@ -71,7 +71,7 @@ func (l *Loop) publish(ctx context.Context, e lanes.Effective, d Decision, o Obs
 	for _, w := range o.Workers {
 		l.revision = max(l.revision, w.Revision)
 	}
-	e.Revision, e.Turns, e.NoGuests, e.Former = l.revision, d.Turns, d.NoGuests, o.Left
+	e.Revision, e.Turns, e.NoGuests, e.Former = l.revision, d.Turns, d.NoGuests, o.Unused
 	revision, err := l.o.Board.PublishPolicy(ctx, e)
 	if err != nil {
 		return fmt.Errorf("publish the policy: %w", err)

@@ -36,12 +36,12 @@ type Grant struct {
 // Grants are in the order of the requests. The sum of Target never exceeds the budget.
 func Arbitrate(budget int, requests []Request) []Grant {
 	grants := make([]Grant, len(requests))
-	left := budget
+	unspent := budget
 	give := func(i, total int) (cut bool) {
 		more := max(0, total-grants[i].Target)
-		given := min(more, max(0, left))
+		given := min(more, max(0, unspent))
 		grants[i].Target += given
-		left -= given
+		unspent -= given
 		return given < more
 	}
 	for i, r := range requests {
@@ -62,12 +62,12 @@ func Arbitrate(budget int, requests []Request) []Grant {
 		}
 	}
 	for _, s := range shares {
-		before := left
+		before := unspent
 		if give(s.pool, s.Total) && !grants[s.pool].Cut {
 			grants[s.pool].Cut = true
 			cut(s.pool)
 		}
-		if left < before {
+		if unspent < before {
 			taken = append(taken, s)
 		}
 	}

@@ -24,11 +24,11 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	requests := make([]Request, len(p.Pools))
 	for i, q := range p.Pools {
 		ph := h.Pools[q.Name]
-		left := 0
+		formerJobs := 0
 		if slices.Contains(q.Lanes, p.DefaultLane()) {
-			left = o.readyIn(o.Former)
+			formerJobs = o.readyIn(o.Former)
 		}
-		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns, left)
+		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns, formerJobs)
 		asks[i].remember(&ph, o.At)
 		if o.At.Before(ph.GuestsUntil) && len(q.Guests) > 0 {
 			d.NoGuests = append(d.NoGuests, q.Name)
@@ -57,18 +57,18 @@ func (o Observation) readyIn(names []string) (ready int) {
 
 // ask is what one pool needs, before the budget is divided.
 type ask struct {
-	view     poolView
-	parts    []part       // its home lanes, most urgent first
-	now      int          // replicas that this tick's needs want, within min and max
-	want     int          // with what the hold window keeps
-	shoulder int          // workers that the reserve and the jobs on shoulders take
-	reserve  int          // the free shoulder slots to be kept
-	reason   lanes.Reason // why now is what it is
-	left     int          // jobs in lanes that left the policy, if this pool sees to it that they are served
-	shut     bool         // takes no guests: a home lane waits
-	stale    string       // a home lane of which the broker's answer isn't believed
-	cold     time.Duration
-	hold     time.Duration
+	view            poolView
+	parts           []part       // its home lanes, most urgent first
+	now             int          // replicas that this tick's needs want, within min and max
+	want            int          // with what the hold window keeps
+	shoulderWorkers int          // workers that the reserve and the jobs on shoulders take
+	reserve         int          // the free shoulder slots to be kept
+	reason          lanes.Reason // why now is what it is
+	formerJobs      int          // jobs in lanes that left the policy, if this pool sees to it that they are served
+	shut            bool         // takes no guests: a home lane waits
+	stale           string       // a home lane of which the broker's answer isn't believed
+	cold            time.Duration
+	hold            time.Duration
 }
 
 // part is one lane's share of its pool.
@@ -82,15 +82,15 @@ type part struct {
 }
 
 // newAsk applies the law to the home lanes of one pool. In a paused lane only what runs counts. Lanes that left the policy have no home:
-// every worker serves them last, and while jobs are left in them the default lane's home keeps a slot.
-func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string, left int) ask {
-	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold), left: left}
-	aside, shoulders := v.Shoulders()
+// the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while jobs are left in them.
+func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string, formerJobs int) ask {
+	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold), formerJobs: formerJobs}
+	shoulderLane, shoulders := v.Shoulders()
 	if shoulders > 0 {
-		if l, _ := p.Lane(aside); !l.Paused {
+		if l, _ := p.Lane(shoulderLane); !l.Paused {
 			a.reserve = l.Reserve
 		}
-		a.shoulder = workersFor(float64(v.aside+a.reserve), shoulders)
+		a.shoulderWorkers = workersFor(float64(v.onShoulder+a.reserve), shoulders)
 	}
 	parked, total := v.parked, 0.0
 	for _, name := range homeOrder(p, v.Pool, turns) {
@@ -106,9 +106,9 @@ func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]La
 		if l.Paused {
 			in.Backlog, part.paused = 0, lh.Backlog
 		}
-		if name == aside {
-			in.Shoulder = v.shoulder
-			part.upTo = a.shoulder
+		if name == shoulderLane {
+			in.Shoulder = v.freeShoulder
+			part.upTo = a.shoulderWorkers
 		}
 		part.in, part.need = in, NeedOf(in)
 		parked -= part.need.Unpark // promised to this lane
@@ -123,7 +123,7 @@ func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]La
 	if a.shut {
 		total += float64(v.guests())
 	}
-	if left > 0 {
+	if formerJobs > 0 {
 		total = max(total, 1)
 	}
 	a.clamp(workersFor(total, v.Slots))
@@ -139,8 +139,8 @@ func (a *ask) clamp(shared int) {
 	if a.shut {
 		a.reason = lanes.Backlog
 	}
-	if a.shoulder > a.now {
-		a.now, a.reason = a.shoulder, lanes.Reserve
+	if a.shoulderWorkers > a.now {
+		a.now, a.reason = a.shoulderWorkers, lanes.Reserve
 	}
 	a.now += len(a.view.stuck)
 	if a.now < a.view.Min {
@@ -191,7 +191,7 @@ func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) lanes.Plan {
 	v := a.view
 	p := lanes.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
 	if g.To > v.replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room
-		p.To = max(p.From, min(g.To+v.dead(), v.Max))
+		p.To = max(p.From, min(g.To+v.retiredReplicas(), v.Max))
 	}
 	a.park(&p, g, ph, at)
 	a.explain(&p, g, len(ph.Retiring))

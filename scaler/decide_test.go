@@ -244,7 +244,7 @@ func TestSilentHalfGrowsAndParksNobody(t *testing.T) {
 		o.Workers = slices.DeleteFunc(o.Workers, func(hb lanes.Heartbeat) bool { return hb.Worker <= "general-002" })
 	}
 	w.run(20 * time.Second)
-	if p := w.plan("general"); p.Changes() {
+	if p := w.plan("general"); changes(p) {
 		t.Errorf("nothing waits, so nothing is to be done: %+v", p)
 	}
 	w.put("standard", 300)
@@ -261,7 +261,7 @@ func TestUnseenPoolChangesNothing(t *testing.T) {
 	w.put("bulk", 5000)
 	w.see = func(o *Observation) { delete(o.Pools, "general") }
 	w.run(5 * time.Second)
-	if p := w.plan("general"); p.Changes() || p.Reason != lanes.Stale || p.From != 2 {
+	if p := w.plan("general"); changes(p) || p.Reason != lanes.Stale || p.From != 2 {
 		t.Errorf("general: %+v", p)
 	}
 	if p := w.plan("batch"); p.Pool != "batch" || len(w.pools["batch"].workers) == 0 {
@@ -365,7 +365,7 @@ func TestFrozenPoolLeavesTheBudgetToOthers(t *testing.T) {
 			w.put("standard", 500)
 			w.put("bulk", 50_000)
 			w.run(10 * time.Second)
-			if p := w.plan("general"); p.Changes() || p.Reason != tt.reason {
+			if p := w.plan("general"); changes(p) || p.Reason != tt.reason {
 				t.Errorf("general: %+v", p)
 			}
 			if n := w.pools["batch"].replicas; n != 10 {

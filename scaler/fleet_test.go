@@ -146,7 +146,7 @@ func (w *world) live() {
 		for _, n := range q.workers {
 			w.finish(n)
 			if !n.up && n.stuck == "" && w.now.Sub(n.created) >= w.cold {
-				n.up = true
+				n.up, n.Began = true, w.now
 			}
 		}
 	}
@@ -310,10 +310,13 @@ func (w *world) tick() {
 	}
 }
 
+// changes is whether carrying a plan out does anything.
+func changes(p lanes.Plan) bool { return p.From != p.To || len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 }
+
 func (w *world) apply(p lanes.Plan) {
 	w.t.Helper()
 	q := w.pools[p.Pool]
-	if p.Changes() {
+	if changes(p) {
 		w.plans = append(w.plans, p)
 	}
 	find := func(name string) *worldWorker {
@@ -367,7 +370,7 @@ func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 		if !seen {
 			s.Replicas = plan.From
 		}
-		if !seen && plan.Changes() && len(plan.Unpark) == 0 {
+		if !seen && changes(plan) && len(plan.Unpark) == 0 {
 			bad("%s: is changed unseen: %+v", q.Name, plan)
 		}
 		if q.Held && (plan.From != plan.To || len(plan.Park)+len(plan.Retire)+len(plan.Remove) > 0) {

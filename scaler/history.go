@@ -81,14 +81,14 @@ type WorkerHistory struct {
 type news struct {
 	started, finished map[string]int       // jobs by lane: all starts; completed and failed ones
 	waits             map[string][]int64   // of first starts, by lane, in milliseconds
-	arrived           map[string]time.Time // workers heard of for the first time: when
+	arrived           map[string]time.Time // workers that have just begun, heard of for the first time: when
 }
 
 // learn is the history after this tick's observation.
 func (h History) learn(p *lanes.Policy, o Observation) History {
 	first := h.Lanes == nil
 	h = History{Lanes: copied(h.Lanes), Pools: copied(h.Pools), Workers: copied(h.Workers)}
-	n := h.learnWorkers(o)
+	n := h.learnWorkers(p.Timing, o)
 	if first { // what was done before this leader's time is no news
 		n = news{}
 	}
@@ -127,13 +127,13 @@ func (h History) met(worker string, at time.Time) bool {
 }
 
 // learnWorkers takes in what the workers did since their last heartbeat.
-func (h History) learnWorkers(o Observation) news {
+func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
 	n := news{started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{}, arrived: map[string]time.Time{}}
 	listed := map[string]bool{}
 	for _, w := range o.Workers {
 		listed[w.Worker] = true
 		before, known := h.Workers[w.Worker]
-		if !known {
+		if !known && w.At.Sub(w.Began) <= timing.Fresh() { // else it was forgotten, and is back
 			n.arrived[w.Worker] = w.At
 		}
 		for lane, now := range w.Lanes {
@@ -143,9 +143,7 @@ func (h History) learnWorkers(o Observation) news {
 			}
 			l := h.Lanes[lane]
 			l.learnService(now.Finished-was.Finished, (now.Service - was.Service).D())
-			if now.LastReady.After(l.LastReady) {
-				l.LastReady = now.LastReady
-			}
+			l.learnReady(w.At, was.LastReady, now.LastReady)
 			h.Lanes[lane] = l
 			n.started[lane] += int(now.Started - was.Started)
 			n.finished[lane] += int(now.Finished - was.Finished + now.Failed - was.Failed)
@@ -170,6 +168,20 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 		kept *= 1 - max(serviceWeight, 1/float64(l.Finished))
 	}
 	l.Service = mean + (l.Service-mean)*kept
+}
+
+// learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the heartbeat that brought it, and
+// only once: said again by every heartbeat, it would keep the lane from ever seeming to wait.
+func (l *LaneHistory) learnReady(beat, was, now time.Time) {
+	if now.Equal(was) {
+		return
+	}
+	if now.After(beat) {
+		now = beat
+	}
+	if now.After(l.LastReady) {
+		l.LastReady = now
+	}
 }
 
 // learnWaits adds new waits and drops those that left the window.

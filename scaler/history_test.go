@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -122,6 +123,25 @@ func TestColdStart(t *testing.T) {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
+}
+
+// A worker that is forgotten while Redis is away from it, or it from Redis, is back some day, and hasn't just started.
+func TestColdStartOfAWorkerThatIsBack(t *testing.T) {
+	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general"}}, Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
+	look := func(h History, s float64, beats ...lanes.Heartbeat) History {
+		for i := range beats {
+			beats[i].At = at(s)
+		}
+		return h.learn(p, Observation{At: at(s), Workers: beats, Pools: map[string]lanes.PoolState{"general": {
+			Members: []lanes.Member{{Name: "old", CreatedAt: at(0)}, {Name: "new", CreatedAt: at(3600)}},
+		}}})
+	}
+	old, young := lanes.Heartbeat{Worker: "old", Began: at(4)}, lanes.Heartbeat{Worker: "new", Began: at(3606)}
+	h := look(look(look(History{}, 0), 5, old), 6, old)
+	h = look(look(h, 3600), 3607, old, young)
+	if got := h.Pools["general"].ColdStarts; !slices.Equal(got, []time.Duration{5 * time.Second, 7 * time.Second}) {
+		t.Errorf("cold starts %v, want one of each worker", got)
+	}
 }
 
 func TestHeld(t *testing.T) {
@@ -268,6 +288,24 @@ func TestLearnWorkers(t *testing.T) {
 	}
 	if l := step(400, 4); len(l.Waits) != 0 || len(l.Flow) != 1 || len(h.Workers) != 0 {
 		t.Errorf("after the window: %+v, %d workers", l, len(h.Workers))
+	}
+}
+
+// Any producer may send a readyAt in the future. It says nothing of those that wait behind it, whichever worker believes it.
+func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
+	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
+	look := func(h History, s, ready float64) History {
+		work := map[string]lanes.LaneWork{"a": {Started: 1, First: 1, LastReady: at(ready)}}
+		return h.learn(p, Observation{
+			At: at(s), Depths: map[string]lanes.Depth{"a": {Ready: 3, Consumers: 1}}, Workers: []lanes.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
+		})
+	}
+	h := look(History{}, 0, -5)
+	for s := 10.0; s <= 60; s++ {
+		h = look(h, s, 500)
+	}
+	if got := h.Lanes["a"].oldestWait(at(60)); got != 50*time.Second {
+		t.Errorf("oldestWait = %s, want the 50 s since the job with that readyAt started", got)
 	}
 }
 

@@ -22,24 +22,24 @@ type LaneInput struct {
 
 // Need is what the law asks for one lane.
 type Need struct {
-	Slots  float64 // shared slots in all
-	Unpark int     // of them, idle slots of parked workers to be unparked
-	Short  int     // waiting jobs that no free slot takes at once
-	InTime float64 // of them, how many the slots that are there start within the time that can be relied on
-	Left   float64 // the rest: more slots are needed for these
+	Slots   float64 // shared slots in all
+	Unpark  int     // of them, idle slots of parked workers to be unparked
+	Short   int     // waiting jobs that no free slot takes at once
+	InTime  float64 // of them, how many the slots that are there start within the time that can be relied on
+	TooLate float64 // the rest: more slots are needed for these
 }
 
 // Waiting is whether the lane can't meet its objective with what takes jobs now. While it is, its pool takes no guests.
-func (n Need) Waiting() bool { return n.Unpark > 0 || n.Left > 0 }
+func (n Need) Waiting() bool { return n.Unpark > 0 || n.TooLate > 0 }
 
 // NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads). It estimates
 // no arrival rate: what is busy is the offered load, measured.
 //
-//	τ     = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
-//	per   = max(1, τ/S)                             jobs that one new slot starts within τ
-//	short = max(0, B − free)
-//	left  = short − unpark − (ready − others)·τ/S
-//	need  = busy; when waiting at least ready − others + busyParked + unpark + max(0, left)/per; at most busy + B
+//	τ       = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
+//	per     = max(1, τ/S)                             jobs that one new slot starts within τ
+//	short   = max(0, B − free)
+//	tooLate = short − unpark − (ready − others)·τ/S
+//	need    = busy; when waiting at least ready − others + busyParked + unpark + max(0, tooLate)/per; at most busy + B
 func NeedOf(l LaneInput) Need {
 	tau := max(0, (l.StartWithin-2*l.ColdStart).Seconds()/2)
 	service := max(l.Service.Seconds(), 0.001)
@@ -48,11 +48,11 @@ func NeedOf(l LaneInput) Need {
 	n := Need{Short: max(0, l.Backlog-l.Idle-l.Shoulder)}
 	n.Unpark = min(n.Short, l.Parked)
 	n.InTime = float64(l.Ready-l.Others) * tau / service
-	n.Left = float64(n.Short-n.Unpark) - n.InTime
+	n.TooLate = float64(n.Short-n.Unpark) - n.InTime
 
 	n.Slots = float64(l.Busy)
 	if n.Waiting() {
-		n.Slots = max(n.Slots, float64(l.Ready-l.Others+l.BusyParked+n.Unpark)+max(0, n.Left)/per)
+		n.Slots = max(n.Slots, float64(l.Ready-l.Others+l.BusyParked+n.Unpark)+max(0, n.TooLate)/per)
 	}
 	n.Slots = min(n.Slots, float64(l.Busy+l.Backlog)) // never more slots than jobs
 	if l.Backlog > 0 {

@@ -15,77 +15,77 @@ func TestNeedOf(t *testing.T) {
 		want    Need
 		waiting bool
 	}{
-		{name: "nothing waits, nothing runs", in: LaneInput{Ready: 4, Idle: 4}, want: Need{InTime: 20, Left: -20}},
-		{name: "what runs is what is needed", in: LaneInput{Ready: 4, Idle: 1, Busy: 3}, want: Need{Slots: 3, InTime: 20, Left: -20}},
+		{name: "nothing waits, nothing runs", in: LaneInput{Ready: 4, Idle: 4}, want: Need{InTime: 20, TooLate: -20}},
+		{name: "what runs is what is needed", in: LaneInput{Ready: 4, Idle: 1, Busy: 3}, want: Need{Slots: 3, InTime: 20, TooLate: -20}},
 		{
 			name: "idle slots take what waits", in: LaneInput{Backlog: 3, Ready: 6, Idle: 4, Busy: 2},
-			want: Need{Slots: 2, InTime: 30, Left: -30},
+			want: Need{Slots: 2, InTime: 30, TooLate: -30},
 		},
 		{
 			name: "free shoulder slots do too", in: LaneInput{Backlog: 3, Ready: 2, Idle: 1, Shoulder: 2, Busy: 1},
-			want: Need{Slots: 1, InTime: 10, Left: -10},
+			want: Need{Slots: 1, InTime: 10, TooLate: -10},
 		},
 		{
 			name: "the slots that are there start them in time", in: LaneInput{Backlog: 10, Ready: 2, Busy: 2},
-			want: Need{Slots: 2, Short: 10, InTime: 10, Left: 0},
+			want: Need{Slots: 2, Short: 10, InTime: 10, TooLate: 0},
 		},
 		{
 			name: "the rest takes new slots", in: LaneInput{Backlog: 140, Ready: 2, Busy: 2}, waiting: true,
-			want: Need{Slots: 2 + 130.0/5, Short: 140, InTime: 10, Left: 130},
+			want: Need{Slots: 2 + 130.0/5, Short: 140, InTime: 10, TooLate: 130},
 		},
 		{
 			name: "slots with other lanes' jobs start nothing", in: LaneInput{Backlog: 10, Ready: 4, Others: 4}, waiting: true,
-			want: Need{Slots: 2, Short: 10, InTime: 0, Left: 10},
+			want: Need{Slots: 2, Short: 10, InTime: 0, TooLate: 10},
 		},
 		{
 			name: "nor are they counted as this lane's", in: LaneInput{Backlog: 20, Ready: 4, Others: 3, Busy: 1}, waiting: true,
-			want: Need{Slots: 1 + 15.0/5, Short: 20, InTime: 5, Left: 15},
+			want: Need{Slots: 1 + 15.0/5, Short: 20, InTime: 5, TooLate: 15},
 		},
 		{
 			name: "never more slots than jobs", in: LaneInput{Backlog: 3, Ready: 4, Others: 4, Service: 60 * sec}, waiting: true,
-			want: Need{Slots: 3, Short: 3, InTime: 0, Left: 3},
+			want: Need{Slots: 3, Short: 3, InTime: 0, TooLate: 3},
 		},
-		{name: "one slot for one job", in: LaneInput{Backlog: 1}, waiting: true, want: Need{Slots: 1, Short: 1, Left: 1}},
+		{name: "one slot for one job", in: LaneInput{Backlog: 1}, waiting: true, want: Need{Slots: 1, Short: 1, TooLate: 1}},
 		{
 			name: "at least one while a job waits, though a free slot is about to take it", in: LaneInput{Backlog: 1, Ready: 2, Idle: 2},
-			want: Need{Slots: 1, InTime: 10, Left: -10},
+			want: Need{Slots: 1, InTime: 10, TooLate: -10},
 		},
 		{
 			name: "a job longer than τ takes a slot of its own", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, Service: 40 * sec}, waiting: true,
-			want: Need{Slots: 2 + 5.5, Short: 6, InTime: 0.5, Left: 5.5},
+			want: Need{Slots: 2 + 5.5, Short: 6, InTime: 0.5, TooLate: 5.5},
 		},
 		{
 			name: "an objective shorter than two cold starts relies on no slot", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec}, waiting: true,
-			want: Need{Slots: 8, Short: 6, InTime: 0, Left: 6},
+			want: Need{Slots: 8, Short: 6, InTime: 0, TooLate: 6},
 		},
 		{
 			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec}, waiting: true,
-			want: Need{Slots: 8, Short: 6, InTime: 0, Left: 6},
+			want: Need{Slots: 8, Short: 6, InTime: 0, TooLate: 6},
 		},
 		{
 			// Taken from the wait alone, the need would be what is busy: and nobody would ever be unparked.
 			name: "parked idle slots come first and add to the need", in: LaneInput{Backlog: 3, Ready: 2, Busy: 2, Parked: 5}, waiting: true,
-			want: Need{Slots: 5, Unpark: 3, Short: 3, InTime: 10, Left: -10},
+			want: Need{Slots: 5, Unpark: 3, Short: 3, InTime: 10, TooLate: -10},
 		},
 		{
 			name: "then new ones", in: LaneInput{Backlog: 30, Ready: 2, Busy: 2, Parked: 5}, waiting: true,
-			want: Need{Slots: 2 + 5 + 15.0/5, Unpark: 5, Short: 30, InTime: 10, Left: 15},
+			want: Need{Slots: 2 + 5 + 15.0/5, Unpark: 5, Short: 30, InTime: 10, TooLate: 15},
 		},
 		{
 			name: "jobs on parked workers keep their slots beside the ready ones", in: LaneInput{Backlog: 30, Ready: 2, Busy: 5, BusyParked: 3}, waiting: true,
-			want: Need{Slots: 2 + 3 + 20.0/5, Short: 30, InTime: 10, Left: 20},
+			want: Need{Slots: 2 + 3 + 20.0/5, Short: 30, InTime: 10, TooLate: 20},
 		},
 		{
 			name: "and are busy when nothing waits", in: LaneInput{Ready: 2, Busy: 5, BusyParked: 3},
-			want: Need{Slots: 5, InTime: 10, Left: -10},
+			want: Need{Slots: 5, InTime: 10, TooLate: -10},
 		},
 		{
 			name: "the need is never below what is busy", in: LaneInput{Backlog: 11, Ready: 2, Busy: 9, BusyParked: 0}, waiting: true,
-			want: Need{Slots: 9, Short: 11, InTime: 10, Left: 1},
+			want: Need{Slots: 9, Short: 11, InTime: 10, TooLate: 1},
 		},
 		{
 			name: "a service time of nothing doesn't divide by zero", in: LaneInput{Backlog: 10, Others: 1, Ready: 1, Service: -1}, waiting: true,
-			want: Need{Slots: 1, Short: 10, InTime: 0, Left: 10},
+			want: Need{Slots: 1, Short: 10, InTime: 0, TooLate: 10},
 		},
 	}
 	for _, tt := range tests {
@@ -102,7 +102,7 @@ func TestNeedOf(t *testing.T) {
 			}
 			in.ColdStart = 5 * sec
 			got := NeedOf(in)
-			if math.Abs(got.Slots-tt.want.Slots) > 1e-9 || math.Abs(got.Left-tt.want.Left) > 1e-9 || math.Abs(got.InTime-tt.want.InTime) > 1e-9 ||
+			if math.Abs(got.Slots-tt.want.Slots) > 1e-9 || math.Abs(got.TooLate-tt.want.TooLate) > 1e-9 || math.Abs(got.InTime-tt.want.InTime) > 1e-9 ||
 				got.Unpark != tt.want.Unpark || got.Short != tt.want.Short {
 				t.Errorf("NeedOf = %+v\nwant    %+v", got, tt.want)
 			}

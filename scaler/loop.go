@@ -162,15 +162,21 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) tick(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.o.Tick+5*time.Second)
 	defer cancel()
-	if leading, err := l.lead(ctx); err != nil || !leading {
+	began := time.Now()
+	leading, err := l.lead(ctx)
+	if err == nil && !leading {
+		return nil // waiting is no tick: it never fails, and would hide that the leader's do
+	}
+	defer func() { l.o.Metrics.ticks.Observe(time.Since(began).Seconds()) }()
+	if err != nil {
 		return err
 	}
-	began, file, before := time.Now(), l.policy.Load(), l.history
+	file, before := l.policy.Load(), l.history
 	o, err := l.observe(ctx)
 	if err != nil {
 		return err
 	}
-	e, err := l.inForce(ctx, file, o.At)
+	e, err := l.layTunings(ctx, file, o.At)
 	if err != nil {
 		return err
 	}
@@ -185,7 +191,6 @@ func (l *Loop) tick(ctx context.Context) error {
 	l.answer(ctx, e, d, o, before)
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.tune(e)
-	l.o.Metrics.ticks.Observe(time.Since(began).Seconds())
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -268,6 +269,37 @@ func TestLoopShrinksByOrders(t *testing.T) {
 	})
 }
 
+// ticks is how many ticks the metrics tell of.
+func ticks(t *testing.T, registry *prometheus.Registry) uint64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "siren_scaler_tick_duration_seconds" {
+			return f.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	t.Fatal("no such metric")
+	return 0
+}
+
+// The share of failed ticks is judged by an alert, so a scaler that only waits for the lead adds none.
+func TestLoopCountsNoTicksWhileItWaits(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		registry, leading := prometheus.NewRegistry(), true
+		l.o.Metrics = NewMetrics(registry)
+		l.o.Leading = func(context.Context) (bool, error) { return leading, nil }
+		l.seconds(3)
+		leading = false
+		l.seconds(5)
+		if n := ticks(t, registry); n != 3 {
+			t.Errorf("%d ticks counted", n)
+		}
+	})
+}
+
 func TestLoopWithoutEyes(t *testing.T) {
 	tests := []struct {
 		name string
@@ -279,7 +311,8 @@ func TestLoopWithoutEyes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loopTest) {
-				l.o.Metrics = NewMetrics(nil)
+				registry := prometheus.NewRegistry()
+				l.o.Metrics = NewMetrics(registry)
 				l.depths["standard"] = lanes.Depth{Ready: 200}
 				tt.set(l, errOut)
 				l.seconds(5)
@@ -288,6 +321,9 @@ func TestLoopWithoutEyes(t *testing.T) {
 				}
 				if n := testutil.ToFloat64(l.o.Metrics.failed); n < 4 {
 					t.Errorf("%g failed ticks counted", n)
+				}
+				if all, failed := ticks(t, registry), testutil.ToFloat64(l.o.Metrics.failed); float64(all) != failed {
+					t.Errorf("%d ticks counted, of which %g failed", all, failed)
 				}
 				if n := strings.Count(l.log.String(), "it is out of order"); n != 1 {
 					t.Errorf("logged %d times:\n%s", n, &l.log)

@@ -64,7 +64,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Namespace: "siren", Name: "budget_replicas", Help: "The most replicas that all pools may have together.",
 		}),
 		ticks: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
+			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took, failed ones too. A scaler that waits for the lead has none.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
 		}),
 	}
 	if r != nil {

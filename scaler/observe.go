@@ -12,7 +12,7 @@ type Observation struct {
 	At      time.Time              // by the roster's clock, as the heartbeats are
 	Depths  map[string]lanes.Depth // by lane: all of its queues together
 	Former  []string               // lanes that left the policy and whose queues are still there
-	Left    []lanes.Queue          // queues that the policy doesn't use any more and that aren't known to be empty
+	Unused  []lanes.Queue          // queues that the policy doesn't use any more and that aren't known to be empty
 	Retries map[string]Retries
 	Workers []lanes.Heartbeat // those that fell silent too
 	Pools   map[string]lanes.PoolState
@@ -33,7 +33,7 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, f
 			continue // the broker has no such queue
 		}
 		if !answered || d.Ready > 0 {
-			o.Left = append(o.Left, q)
+			o.Unused = append(o.Unused, q)
 		}
 		_, current := p.Lane(q.Lane)
 		if !current && !slices.Contains(o.Former, q.Lane) {
@@ -51,29 +51,26 @@ type Retries struct {
 	Next  time.Time
 }
 
-// freshFor is how old a heartbeat may be for its worker's slots to count as ready.
-func freshFor(t lanes.Timing) time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
-
 // poolView is one pool as the law and the shrinking need it.
 type poolView struct {
 	lanes.Pool
-	state    lanes.PoolState
-	unseen   bool              // the fleet said nothing of it: state is what it said last
-	workers  []lanes.Heartbeat // those that aren't gone
-	taking   []lanes.Heartbeat // of them: fresh, and not parked, retired or draining
-	ready    int               // shared slots of the taking workers
-	running  map[string]int    // jobs on shared slots of taking workers, by lane
-	onParked map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
-	ages     map[string][]time.Duration
-	parked   int      // idle shared slots of parked, not retired workers
-	aside    int      // jobs on shoulders, but for those of draining workers
-	shoulder int      // free shoulder slots of taking workers
-	retired  []string // members that may be removed
-	stuck    []lanes.Member
-	starting []lanes.Member // of the present ones, those never heard of
-	present  int            // members that aren't leaving
-	leaving  int
-	silent   int // present, and should have a heartbeat and haven't
+	state        lanes.PoolState
+	unseen       bool              // the fleet said nothing of it: state is what it said last
+	workers      []lanes.Heartbeat // those that aren't gone
+	taking       []lanes.Heartbeat // of them: fresh, and not parked, retired or draining
+	ready        int               // shared slots of the taking workers
+	running      map[string]int    // jobs on shared slots of taking workers, by lane
+	onParked     map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
+	ages         map[string][]time.Duration
+	parked       int      // idle shared slots of parked, not retired workers
+	onShoulder   int      // jobs on shoulders, but for those of draining workers
+	freeShoulder int      // free shoulder slots of taking workers
+	retired      []string // members that may be removed
+	stuck        []lanes.Member
+	starting     []lanes.Member // of the present ones, those never heard of
+	present      int            // members that aren't leaving
+	leaving      int
+	silent       int // present, and should have a heartbeat and haven't
 }
 
 // viewPool sums up one pool. A heartbeat older than goneAfter belongs to a worker that is gone.
@@ -97,7 +94,7 @@ func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, h History) poolV
 		m, member := members[w.Worker]
 		w.Draining = w.Draining || m.Leaving // it may not have said so yet
 		v.workers = append(v.workers, w)
-		v.addWorker(w, member, o.At, age <= freshFor(timing))
+		v.addWorker(w, member, o.At, age <= timing.Fresh())
 	}
 	for _, m := range v.state.Members {
 		v.addMember(m, beating[m.Name], h.met(m.Name, o.At))
@@ -106,11 +103,11 @@ func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, h History) poolV
 }
 
 func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh bool) {
-	shared, used, aside := map[string]int{}, 0, 0
+	shared, used, onShoulder := map[string]int{}, 0, 0
 	for _, r := range w.Running {
 		v.ages[r.Lane] = append(v.ages[r.Lane], at.Sub(r.Since))
 		if r.Shoulder {
-			aside++
+			onShoulder++
 			continue
 		}
 		shared[r.Lane]++
@@ -119,7 +116,7 @@ func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh
 	if w.Draining {
 		return // its jobs end with it, or come back to their queues
 	}
-	v.aside += aside
+	v.onShoulder += onShoulder
 	switch {
 	case w.Retired:
 		// Its promise outlives it on the roster by some seconds: only what the fleet still has can be removed, and only once.
@@ -134,7 +131,7 @@ func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh
 	default:
 		v.taking = append(v.taking, w)
 		v.ready += w.Slots
-		v.shoulder += max(0, w.Shoulder-aside)
+		v.freeShoulder += max(0, w.Shoulder-onShoulder)
 		add(v.running, shared)
 	}
 }
@@ -180,15 +177,15 @@ func (v poolView) guests() int {
 	return n
 }
 
-// dead is how many of the replicas asked for are retired, and only there to be removed. Those that were taken off the number
+// retiredReplicas is how many of the replicas asked for are retired, and only there to be removed. Those that were taken off the number
 // already don't count: the cluster ends them in its own time.
-func (v poolView) dead() int {
+func (v poolView) retiredReplicas() int {
 	onTheirWay := max(0, v.present-v.state.Replicas)
 	return max(0, len(v.retired)-onTheirWay)
 }
 
 // replicas is those asked for that may take jobs, now or when they have started.
-func (v poolView) replicas() int { return max(0, v.state.Replicas-v.dead()) }
+func (v poolView) replicas() int { return max(0, v.state.Replicas-v.retiredReplicas()) }
 
 // existing is every replica that counts against the budget: those asked for, those there are, and those still leaving.
 func (v poolView) existing() int { return max(v.state.Replicas, v.present) + v.leaving }
@@ -212,7 +209,7 @@ func subscribedTo(lane string, p *lanes.Policy, o Observation) bool {
 	}
 	for _, w := range o.Workers {
 		q, ok := p.Pool(w.Pool)
-		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > freshFor(p.Timing) {
+		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > p.Timing.Fresh() {
 			continue
 		}
 		used := 0

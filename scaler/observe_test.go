@@ -40,9 +40,9 @@ func aged(d time.Duration) func(*lanes.Heartbeat) {
 func TestViewPool(t *testing.T) {
 	const sec = time.Second
 	type counts struct {
-		workers, taking, ready, running, onParked, parked, aside, shoulder, guests int
-		retired                                                                    []string
-		stuck, present, leaving, starting, silent                                  int
+		workers, taking, ready, running, onParked, parked, onShoulder, freeShoulder, guests int
+		retired                                                                             []string
+		stuck, present, leaving, starting, silent                                           int
 	}
 	// A worker is one of the pool's members unless the case says otherwise.
 	tests := []struct {
@@ -52,19 +52,19 @@ func TestViewPool(t *testing.T) {
 		met     []string       // workers heard of in earlier ticks
 		want    counts
 	}{
-		{name: "an idle worker", workers: []lanes.Heartbeat{beat("a")}, want: counts{workers: 1, taking: 1, ready: 2, shoulder: 1, present: 1}},
+		{name: "an idle worker", workers: []lanes.Heartbeat{beat("a")}, want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1}},
 		{
 			name: "a busy one, with a guest", workers: []lanes.Heartbeat{beat("a", "standard", "bulk")},
-			want: counts{workers: 1, taking: 1, ready: 2, running: 2, shoulder: 1, guests: 1, present: 1},
+			want: counts{workers: 1, taking: 1, ready: 2, running: 2, freeShoulder: 1, guests: 1, present: 1},
 		},
 		{
 			// Counted as a shared one, it costs a third more and makes the scaler hunt.
 			name: "a job on the shoulder takes no shared slot", workers: []lanes.Heartbeat{beat("a", "express!")},
-			want: counts{workers: 1, taking: 1, ready: 2, aside: 1, present: 1},
+			want: counts{workers: 1, taking: 1, ready: 2, onShoulder: 1, present: 1},
 		},
 		{
 			name: "a parked one", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), parked)},
-			want: counts{workers: 1, onParked: 1, parked: 1, aside: 1, present: 1},
+			want: counts{workers: 1, onParked: 1, parked: 1, onShoulder: 1, present: 1},
 		},
 		{
 			name: "a parked one's shoulder is not free for anyone", workers: []lanes.Heartbeat{with(beat("a"), parked)},
@@ -93,11 +93,11 @@ func TestViewPool(t *testing.T) {
 		},
 		{
 			name: "a heartbeat of 3 s is fresh", workers: []lanes.Heartbeat{with(beat("a", "standard"), aged(3*sec))},
-			want: counts{workers: 1, taking: 1, ready: 2, running: 1, shoulder: 1, present: 1},
+			want: counts{workers: 1, taking: 1, ready: 2, running: 1, freeShoulder: 1, present: 1},
 		},
 		{
 			name: "older, it vouches for the jobs, not for the slots", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), aged(4*sec))},
-			want: counts{workers: 1, onParked: 1, aside: 1, present: 1},
+			want: counts{workers: 1, onParked: 1, onShoulder: 1, present: 1},
 		},
 		{
 			name: "a parked one's idle slots can be unparked at any age", workers: []lanes.Heartbeat{with(with(beat("a"), parked), aged(4*sec))},
@@ -110,7 +110,7 @@ func TestViewPool(t *testing.T) {
 		{name: "another pool's worker", workers: []lanes.Heartbeat{with(beat("a"), func(w *lanes.Heartbeat) { w.Pool = "batch" })}, members: []lanes.Member{}},
 		{
 			name: "a worker that the fleet doesn't know works all the same", workers: []lanes.Heartbeat{beat("a")}, members: []lanes.Member{},
-			want: counts{workers: 1, taking: 1, ready: 2, shoulder: 1},
+			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1},
 		},
 		{name: "a member that was never heard of starts", members: []lanes.Member{{Name: "a"}}, want: counts{present: 1, starting: 1}},
 		{name: "one that was is silent", members: []lanes.Member{{Name: "a"}}, met: []string{"a"}, want: counts{present: 1, silent: 1}},
@@ -118,7 +118,7 @@ func TestViewPool(t *testing.T) {
 		{name: "a stuck one that leaves", members: []lanes.Member{{Name: "a", Stuck: "no image", Leaving: true}}, want: counts{leaving: 1}},
 		{
 			name: "one that beats isn't stuck", workers: []lanes.Heartbeat{beat("a")}, members: []lanes.Member{{Name: "a", Stuck: "restarted often"}},
-			want: counts{workers: 1, taking: 1, ready: 2, shoulder: 1, present: 1},
+			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1},
 		},
 	}
 	pool := lanes.Pool{Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 2, Shoulder: map[string]int{"express": 1}}
@@ -136,7 +136,7 @@ func TestViewPool(t *testing.T) {
 			v := viewPool(pool, usualTiming, Observation{At: t0, Workers: tt.workers, Pools: map[string]lanes.PoolState{"general": {Members: tt.members}}}, h)
 			got := counts{
 				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running), onParked: sum(v.onParked), parked: v.parked,
-				aside: v.aside, shoulder: v.shoulder, guests: v.guests(), retired: v.retired,
+				onShoulder: v.onShoulder, freeShoulder: v.freeShoulder, guests: v.guests(), retired: v.retired,
 				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: len(v.starting), silent: v.silent,
 			}
 			if !slices.Equal(got.retired, tt.want.retired) {
@@ -215,22 +215,6 @@ func TestSubscribedTo(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := subscribedTo(tt.lane, p, Observation{At: t0, Workers: []lanes.Heartbeat{tt.worker}}); got != tt.want {
 				t.Errorf("subscribedTo = %v", got)
-			}
-		})
-	}
-}
-
-// A policy may ask for slower heartbeats; a worker must not count as silent between two of them.
-func TestFreshFor(t *testing.T) {
-	for _, tt := range []struct {
-		name            string
-		heartbeat, want time.Duration
-	}{
-		{"as usual", time.Second, 3 * time.Second}, {"faster", 100 * time.Millisecond, 3 * time.Second}, {"slower", 4 * time.Second, 12 * time.Second},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := freshFor(lanes.Timing{Heartbeat: lanes.Duration(tt.heartbeat)}); got != tt.want {
-				t.Errorf("freshFor = %s, want %s", got, tt.want)
 			}
 		})
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// inForce is the policy with the tunings put over it that are in force at that time.
-func (l *Loop) inForce(ctx context.Context, file *lanes.Policy, at time.Time) (lanes.Effective, error) {
+// layTunings is the policy with those tunings laid over it that are in force at that time.
+func (l *Loop) layTunings(ctx context.Context, file *lanes.Policy, at time.Time) (lanes.Effective, error) {
 	if err := l.readTunings(ctx); err != nil {
 		return lanes.Effective{}, err
 	}

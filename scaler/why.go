@@ -77,7 +77,7 @@ func (a ask) explainHold(p lanes.Plan, mark func(lanes.Reason, string, ...any)) 
 	if a.now != p.From {
 		mark(lanes.Held, "%d would do", a.now)
 	}
-	if n := a.view.dead(); n > 0 {
+	if n := a.view.retiredReplicas(); n > 0 {
 		mark(lanes.Held, "%s kept too", count(n, "retired one is", "retired ones are"))
 	}
 }
@@ -119,11 +119,11 @@ func (a ask) because() string {
 		if a.reserve > 0 {
 			what = append(what, count(a.reserve, "reserved slot", "reserved slots")+" for lane "+lane)
 		}
-		if v.aside > 0 {
-			what = append(what, count(v.aside, "running job", "running jobs"))
+		if v.onShoulder > 0 {
+			what = append(what, count(v.onShoulder, "running job", "running jobs"))
 		}
 		return fmt.Sprintf("%s on the shoulder: %s of %s", strings.Join(what, " and "),
-			count(a.shoulder, "worker", "workers"), count(slots, "shoulder slot", "shoulder slots"))
+			count(a.shoulderWorkers, "worker", "workers"), count(slots, "shoulder slot", "shoulder slots"))
 	case lanes.Floor:
 		return fmt.Sprintf("%s; min is %d", a.waitingOrBusy(), v.Min)
 	case lanes.Ceiling:
@@ -157,8 +157,8 @@ func (a ask) waitingOrBusy() string {
 		return strings.Join(inTime, ", and ")
 	case busy > 0:
 		return count(busy, "running job", "running jobs")
-	case a.left > 0:
-		return count(a.left, "job waits", "jobs wait") + " in lanes that left the policy"
+	case a.formerJobs > 0:
+		return count(a.formerJobs, "job waits", "jobs wait") + " in lanes that left the policy"
 	case paused > 0: // so something waits
 		return "nothing runs"
 	default:
@@ -172,7 +172,7 @@ func (p part) waits() string {
 	if p.need.Unpark > 0 {
 		s += "; " + count(p.need.Unpark, "idle slot comes", "idle slots come") + " back from parked workers"
 	}
-	if p.need.Left <= 0 {
+	if p.need.TooLate <= 0 {
 		return s
 	}
 	switch there := p.in.Ready - p.in.Others; {

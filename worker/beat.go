@@ -12,9 +12,9 @@ const (
 	retiredFor = time.Minute     // a retired worker that nobody removed by then exits, to start afresh
 )
 
-// beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. exit is called
-// when the worker has retired and nobody removed it.
-func (w *Worker) beat(ctx context.Context, exit func()) {
+// beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. begin is called at each
+// heartbeat, once its orders are followed or can't be had; exit when the worker has retired and nobody removed it.
+func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 	var overdue <-chan time.Time // nil until the worker has retired
 	heard, away := time.Now(), false
 	for {
@@ -39,6 +39,7 @@ func (w *Worker) beat(ctx context.Context, exit func()) {
 		case time.Since(heard) > timing.GoneAfter.D(): // parked is a lease: nobody renews it now
 			w.follow(lanes.Orders{})
 		}
+		begin()
 		if _, retired := w.gate.state(); retired && overdue == nil {
 			overdue = time.After(retiredFor)
 		}

@@ -100,6 +100,15 @@ func TestWaits(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a readyAt in the future", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(72 * time.Hour)})
+			r.start()
+			if l := r.w.heartbeat().Lanes["standard"]; l.First != 1 || l.Waits[0] != 0 || !l.LastReady.Equal(r.began) {
+				t.Errorf("got %+v", l)
+			}
+		})
+	})
 	t.Run("no retries", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.handler.will("a", fails(0, lanes.Transient))

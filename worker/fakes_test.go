@@ -117,11 +117,19 @@ type roster struct {
 	mu     sync.Mutex
 	orders lanes.Orders
 	away   bool
+	slow   time.Duration // how long a heartbeat takes
 	beats  []lanes.Heartbeat
 	left   []string
 }
 
-func (r *roster) Beat(_ context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
+func (r *roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
+	if r.slow > 0 {
+		select {
+		case <-time.After(r.slow):
+		case <-ctx.Done():
+			return lanes.Orders{}, ctx.Err()
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away {

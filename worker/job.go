@@ -30,17 +30,20 @@ func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder 
 }
 
 // bury records the death of a message that isn't a job. The record gets an id of its own, and the delivery with it: the id
-// that the message bears may be that of a job that is well.
+// that the message bears may be that of a job that is well. It is the same one at every delivery: a letter that can't be
+// published comes back, and is still one message.
 func (w *Worker) bury(work context.Context, d lanes.Delivery) (lanes.Delivery, lanes.Disposition) {
 	disp := malformed(d)
-	d.Job.ID = lanes.NewID(w.o.Now())
+	d.Job.ID = lanes.IDOf(d.Job.ID, d.Body)
 	ctx := context.WithoutCancel(work)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, 1)
 	if err != nil {
 		w.o.Log.Warn("record a message that is no job", "job", d.Job.ID, "error", err)
 		return d, disp
 	}
-	_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
+	if claim.State != lanes.Buried { // else it came back
+		_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
+	}
 	return d, disp
 }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -354,6 +355,28 @@ func TestMalformedMessage(t *testing.T) {
 			})
 		})
 	}
+	t.Run("its letter can't be published at first", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			refusals := 3
+			r.broker.refuse = func(lanes.Delivery, lanes.Disposition) error {
+				if refusals--; refusals >= 0 {
+					time.Sleep(5 * time.Second)
+					return errors.New("a memory alarm")
+				}
+				return nil
+			}
+			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
+			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
+			r.start()
+			r.at(time.Minute)
+			if _, _, dead := r.broker.counts(); dead != 2 || len(r.ledger.records) != 2 {
+				t.Errorf("%d dead letters, and records %v: want one each of two messages", dead, slices.Collect(maps.Keys(r.ledger.records)))
+			}
+			if n := r.count("close " + lanes.IDOf("a", []byte("{")) + " dead"); n != 1 {
+				t.Errorf("closed %d times", n)
+			}
+		})
+	})
 	t.Run("the ledger can't say", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.claimErr = errors.New("OOM")

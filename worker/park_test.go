@@ -112,6 +112,48 @@ func TestRetiring(t *testing.T) {
 	})
 }
 
+// A worker that is killed and started again under its name finds the order to retire. The scaler may have read its namesake's promise, and be about
+// to remove it for that: it takes no job in the meantime, not even before its first heartbeat.
+func TestInheritedRetirement(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.roster.order(true, true)
+		r.roster.slow = time.Second
+		r.broker.put("standard", "a")
+		r.start()
+		r.at(5 * time.Second)
+		if ready, _, _ := r.broker.counts(); ready != 1 {
+			t.Error("it took a job")
+		}
+		if hb := r.roster.last(); !hb.Retired {
+			t.Errorf("it has not promised: %+v", hb)
+		}
+	})
+}
+
+// What holds a worker's first heartbeat up doesn't hold its jobs up for long.
+func TestTakesJobsWithoutARoster(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		set  func(r *roster)
+		by   time.Duration
+	}{
+		{"that is away", func(r *roster) { r.away = true }, 0},
+		{"that hangs", func(r *roster) { r.slow = time.Hour }, beatTime},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				c.set(r.roster)
+				r.broker.put("standard", "a")
+				r.start()
+				r.at(c.by)
+				if s := r.settledOnce("a"); s.disp.Action != lanes.Ack || s.at.Sub(r.began) != c.by {
+					t.Errorf("settled %s after %s", s.disp, s.at.Sub(r.began))
+				}
+			})
+		})
+	}
+}
+
 // An order to retire that is taken back before the worker could promise leaves no trace.
 func TestRetireTakenBack(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	runLogSize = 8 << 10     // all that is kept of one run
 	runLogTime = time.Second // bounds one keeping: while the log is kept the claim isn't renewed
 	runLogGap  = "…\n"       // stands for what isn't kept
 )
@@ -40,7 +39,7 @@ func (l *runLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tail = append(l.tail, p...)
-	if over := len(l.tail) + len(l.head) + len(runLogGap) - runLogSize; over > 0 {
+	if over := len(l.tail) + len(l.head) + len(runLogGap) - lanes.MaxLog; over > 0 {
 		l.tail = append(l.tail[:0], l.tail[over:]...)
 		l.cut = true
 	}

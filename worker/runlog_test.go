@@ -190,12 +190,12 @@ func TestRunLogIsBounded(t *testing.T) {
 					t.Fatalf("wrote %d: %v", n, err)
 				}
 				text, _ := l.take()
-				if len(text) > runLogSize || !utf8.ValidString(text) || !strings.HasPrefix(text, firstHead) {
+				if len(text) > lanes.MaxLog || !utf8.ValidString(text) || !strings.HasPrefix(text, firstHead) {
 					t.Fatalf("after %d writes: %d bytes, %q…", i+1, len(text), text[:80])
 				}
 			}
 			text, _ := l.take()
-			if len(text) < runLogSize-len(c.write) || !strings.HasPrefix(text, firstHead+"…\n") {
+			if len(text) < lanes.MaxLog-len(c.write) || !strings.HasPrefix(text, firstHead+"…\n") {
 				t.Errorf("%d bytes: %q…", len(text), text[:80])
 			}
 		})

@@ -37,16 +37,20 @@ func (t *tally) occupy(d lanes.Delivery, shoulder bool) (free func()) {
 
 // start counts a start. Only a first one has a wait.
 func (t *tally) start(d lanes.Delivery, first bool) {
+	now, ready := t.now(), d.ReadyAt
+	if ready.After(now) { // any producer may say so, and the scaler would take it that nobody has waited until then
+		ready = now
+	}
 	t.change(d.Lane, func(l *lanes.LaneWork) {
 		l.Started++
 		if !first {
 			return
 		}
 		l.First++
-		l.Waits = append(l.Waits, d.Wait(t.now()).Milliseconds())
+		l.Waits = append(l.Waits, d.Wait(now).Milliseconds())
 		l.Waits = l.Waits[max(0, len(l.Waits)-lanes.RecentWaits):]
-		if d.ReadyAt.After(l.LastReady) {
-			l.LastReady = d.ReadyAt
+		if ready.After(l.LastReady) {
+			l.LastReady = ready
 		}
 	})
 }

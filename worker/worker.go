@@ -35,7 +35,7 @@ type Ledger interface {
 	Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error
 }
 
-// Logs keeps what the programs of a job's latest run said: at most 8 KiB of text, which replaces what was kept before. It
+// Logs keeps what the programs of a job's latest run said: at most lanes.MaxLog of text, which replaces what was kept before. It
 // is asked with a ctx of one second.
 type Logs interface {
 	KeepLog(ctx context.Context, job, text string) error
@@ -112,7 +112,8 @@ var errDrained = errors.New("the worker stops, and its drain time is over")
 
 // Run takes and runs jobs until take ends; then it drains: what runs may finish for the drain time, the rest is returned.
 // When work ends (a second signal) everything is returned at once. Run also ends when the worker has retired and nobody
-// removed it. It runs once, returns nil, and afterwards nothing of it runs any more.
+// removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs once, returns nil, and afterwards nothing
+// of it runs any more.
 func (w *Worker) Run(take, work context.Context) error {
 	take, stopTaking := context.WithCancel(take)
 	defer stopTaking()
@@ -123,8 +124,13 @@ func (w *Worker) Run(take, work context.Context) error {
 	w.gate, w.began = newGate(take, len(w.o.Shared)+len(w.o.Shoulder)), w.o.Now()
 
 	var slots, background sync.WaitGroup
-	background.Go(func() { w.beat(beating, stopTaking) })
+	begun := make(chan struct{})
+	background.Go(func() { w.beat(beating, sync.OnceFunc(func() { close(begun) }), stopTaking) })
 	background.Go(func() { w.drain(take, work, stopTaking, stopWork) })
+	select {
+	case <-begun: // what a namesake promised that was killed is known now: it may be about to be removed for that
+	case <-take.Done():
+	}
 	w.o.Log.Info("taking jobs", "worker", w.o.Name, "pool", w.o.Pool, "slots", len(w.o.Shared), "shoulder", len(w.o.Shoulder))
 	for _, s := range w.o.Shared {
 		slots.Go(func() { w.serve(take, work, s, false) })

@@ -1,9 +1,25 @@
 package redis
 
-import goredis "github.com/redis/go-redis/v9"
+import (
+	"context"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
 
 // Client is the store's own.
 func (s *Store) Client() goredis.UniversalClient { return s.client }
 
 // Ahead is ahead.
 var Ahead = ahead
+
+// Create is CreateAll for one job.
+func (l *Ledger) Create(ctx context.Context, job lanes.Job, lane string, at time.Time) (bool, error) {
+	made, err := l.CreateAll(ctx, []lanes.Delivery{{Job: job, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
+	if err != nil {
+		return false, err
+	}
+	return made[0], nil
+}

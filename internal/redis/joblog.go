@@ -7,12 +7,11 @@ import (
 	"unicode/utf8"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
-// maxLog bounds the log of a job, in bytes.
-const maxLog = 8 << 10
-
-// KeepLog replaces what is kept of what a job's programs said: the end of the text, at most 8 KiB of UTF-8, for
+// KeepLog replaces what is kept of what a job's programs said: the end of the text, at most lanes.MaxLog of UTF-8, for
 // timing.keep. It is lanes.ErrAway at once while Redis is known to be away.
 func (l *Ledger) KeepLog(ctx context.Context, id, text string) error {
 	return l.do(ctx, "keep the log of job "+id, func(ctx context.Context) error {
@@ -32,7 +31,7 @@ func (l *Ledger) Log(ctx context.Context, id string) (string, error) {
 // tail cuts a job's log to what is kept of it.
 func tail(text string) string {
 	text = strings.ToValidUTF8(text, string(utf8.RuneError))
-	cut := max(0, len(text)-maxLog)
+	cut := max(0, len(text)-lanes.MaxLog)
 	for cut < len(text) && !utf8.RuneStart(text[cut]) {
 		cut++
 	}

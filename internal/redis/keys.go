@@ -1,7 +1,7 @@
 package redis
 
-// Every key and channel name. All of it works on a cluster too: only one script touches more than one key, the tunings and
-// the audit, and the braces keep these two in one slot.
+// Every key and channel name. They are on one primary (judgeMode refuses a cluster): readers ask for several in one round trip. The braces
+// keep the two keys of tune.lua, the only script with more than one, together wherever something in front spreads keys.
 const (
 	jobsKey      = "siren:jobs"            // sorted set: job id by enqueue time in ms
 	deadKey      = "siren:dead"            // the same, of dead jobs only

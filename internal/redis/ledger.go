@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -50,18 +49,10 @@ func (l *Ledger) SetPolicy(p *lanes.Policy) {
 func (l *Ledger) lease() int64 { return l.timing.Load().Lease.D().Milliseconds() }
 func (l *Ledger) keep() int64  { return l.timing.Load().Keep.D().Milliseconds() }
 
-// Create makes the record of a job that is about to be published. It is false, and changes nothing, when there is one
-// already. lanes.ErrAway is no reason not to publish: the record is then made by the first claim.
-func (l *Ledger) Create(ctx context.Context, job lanes.Job, lane string, at time.Time) (bool, error) {
-	made, err := l.CreateAll(ctx, []lanes.Delivery{{Job: job, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
-	if err != nil {
-		return false, err
-	}
-	return made[0], nil
-}
-
-// CreateAll is Create for many jobs in a few round trips: of each delivery it takes Job, Lane, EnqueuedAt and ReadyAt. The
-// answers are in the order of the jobs. With an error some of the records may have been made: the answers end there.
+// CreateAll makes the records of jobs that are about to be published, in a few round trips: of each delivery it takes Job, Lane, EnqueuedAt
+// and ReadyAt. The answers are in the order of the jobs: false for one that has a record already, which stays as it is. With an error some
+// of the records may have been made: the answers end there. lanes.ErrAway is no reason not to publish: the records are then made by the first
+// claims.
 func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, error) {
 	made := make([]bool, 0, len(jobs))
 	for part := range slices.Chunk(jobs, scanSize) {

@@ -14,8 +14,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// forgetAfter is how long a worker that fell silent stays on the roster: far longer than any goneAfter, so that whoever
-// reads the roster decides what gone means.
+// forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that whoever
+// reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
 const forgetAfter = 10 * time.Minute
 
 // parkLease is how long a worker stays parked without the leader saying so again: a few ticks.
@@ -170,8 +170,8 @@ func (r *Roster) Order(ctx context.Context, park, unpark, retire []string) error
 	return r.Retire(ctx, retire)
 }
 
-// Leave takes a worker off the roster, with the orders for it. A worker leaves at its end, and may do so before its
-// first heartbeat too, so that it doesn't inherit the orders of a namesake that was killed.
+// Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that was killed may have
+// promised to take no job again, and be about to be removed for that. Who comes back under its name has to keep the promise.
 func (r *Roster) Leave(ctx context.Context, worker string) error {
 	return failed("leave the roster", r.forget(ctx, worker))
 }

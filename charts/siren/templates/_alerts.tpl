@@ -36,7 +36,8 @@
     and on (pool) max by (pool) (siren_pool_ready_workers{OURS} + siren_pool_parked_workers{OURS}) == 0
   summary: No worker of pool $pool sends heartbeats.
   description: >-
-    Pool $pool has $value replicas that can run, and for 10 minutes none of them has sent a heartbeat: they can't reach Redis or RabbitMQ, or hang.
+    Pool $pool has $value replicas that can run, and for 10 minutes none of them has sent a heartbeat: they can't reach Redis, wait
+    for the policy, or hang.
 - alert: SirenReplicasStuck
   severity: warning
   for: 10m
