@@ -62,14 +62,7 @@ func TestFaults(t *testing.T) {
 		t.Run(server+" restarted", func(t *testing.T) { // with its data
 			jobs := r.load(server)
 			r.kubectl("exec", "siren-"+server+"-0", "--", "sh", "-c", "kill 1")
-			r.await(server+" to be back", 2*time.Minute, func() (bool, string) {
-				for _, p := range r.pods("app.kubernetes.io/component=" + server) {
-					if c := p.Status.ContainerStatuses; len(c) > 0 && c[0].RestartCount > 0 && c[0].Ready {
-						return true, ""
-					}
-				}
-				return false, "not ready, or not restarted"
-			})
+			r.await(server+" to be back", 2*time.Minute, func() (bool, string) { return r.back(server, 1) })
 			r.done(jobs)
 			r.grows(server)
 		})
@@ -77,7 +70,7 @@ func TestFaults(t *testing.T) {
 	for _, server := range []string{"rabbitmq", "redis"} {
 		t.Run(server+" pod deleted", func(t *testing.T) { // where there is no disk, its data goes with it
 			r.kubectl("delete", "pod", "siren-"+server+"-0", "--wait=true")
-			r.kubectl("wait", "--for=condition=Ready", "pod/siren-"+server+"-0", "--timeout=90s")
+			r.await("a new pod of "+server, 90*time.Second, func() (bool, string) { return r.back(server, 0) })
 			r.grows(server + "-new")
 		})
 	}
@@ -121,6 +114,19 @@ func (f *faulty) load(name string) []lanes.Job {
 		return p.Busy > 0, fmt.Sprintf("%+v", p)
 	})
 	return jobs
+}
+
+// back is whether a server's pod is ready, and has restarted at least so often.
+func (f *faulty) back(server string, restarts int32) (ok bool, why string) {
+	f.Helper()
+	for _, p := range f.pods("app.kubernetes.io/component=" + server) {
+		for _, c := range p.Status.ContainerStatuses {
+			if p.DeletionTimestamp == nil && c.Ready && c.RestartCount >= restarts {
+				return true, ""
+			}
+		}
+	}
+	return false, "not ready, or not restarted"
 }
 
 func (f *faulty) done(jobs []lanes.Job) map[string]lanes.Record {
