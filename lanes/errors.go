@@ -69,3 +69,6 @@ var (
 	ErrCancelled = errors.New("the job was cancelled")
 	ErrAway      = errors.New("redis is away")
 )
+
+// ErrConflict is the refusal to write what isn't any more what the writer saw, such as a pool of the fleet. Look again and decide afresh.
+var ErrConflict = errors.New("changed meanwhile")

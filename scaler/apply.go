@@ -24,8 +24,7 @@ func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
 		}
 		if p.From != p.To {
 			err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove)
-			var changed interface{ Conflict() bool }
-			if errors.As(err, &changed) && changed.Conflict() { // an everyday event: the next tick decides on what is there then
+			if errors.Is(err, lanes.ErrConflict) { // an everyday event: the next tick decides on what is there then
 				l.conflicted(p, err)
 				continue
 			}

@@ -31,8 +31,7 @@ type Board interface {
 	Record(ctx context.Context, p lanes.Plan) error
 }
 
-// Fleet holds the pools' workers. Scale refuses when the pool is no longer as seen says, with an error that has a method
-// Conflict() bool; remove names the retired workers that a smaller number leaves out.
+// Fleet holds the pools' workers. Scale refuses with lanes.ErrConflict when the pool is no longer as seen says; remove names the retired workers that a smaller number leaves out.
 type Fleet interface {
 	Pools(ctx context.Context) (map[string]lanes.PoolState, error)
 	Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error

@@ -362,17 +362,11 @@ func TestLoopWithoutTheBroker(t *testing.T) {
 	}
 }
 
-// conflict is a refused Scale, as the fleets mark it.
-type conflict struct{}
-
-func (conflict) Error() string  { return "the object has been modified" }
-func (conflict) Conflict() bool { return true }
-
 func TestLoopScaleConflict(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		l.seconds(2)
 		l.depths["standard"] = lanes.Depth{Ready: 200}
-		l.scaleErr["general"] = fmt.Errorf("scale: %w", conflict{})
+		l.scaleErr["general"] = fmt.Errorf("scale: %w", lanes.ErrConflict)
 		told := len(l.plans)
 		l.seconds(1)
 		if strings.Contains(l.log.String(), "WARN") {

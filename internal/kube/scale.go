@@ -21,18 +21,7 @@ const (
 	firstToGo    = "-2147483648"                                // the lowest cost there is: only retired workers get it
 )
 
-// ConflictError is a refused write: the object isn't what the caller saw any more. Look again and decide afresh.
-type ConflictError struct {
-	Object string // such as `pool "general"`
-	Why    string
-}
-
-func (e *ConflictError) Error() string { return e.Object + " has changed meanwhile: " + e.Why }
-
-// Conflict marks the error for callers that don't know this package.
-func (e *ConflictError) Conflict() bool { return true }
-
-// Scale asks for so many replicas, if the pool is still as it was seen; else it is a ConflictError. Shrinking needs as many retired workers
+// Scale asks for so many replicas, if the pool is still as it was seen; else it is a lanes.ErrConflict. Shrinking needs as many retired workers
 // as it takes away: they get the lowest deletion cost first, and nobody else has it then, so it is they that the ReplicaSet removes.
 func (f *Fleet) Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error {
 	d, err := f.deployment(pool)
@@ -163,5 +152,5 @@ func (f *Fleet) mark(ctx context.Context, pool string, p *corev1.Pod, first bool
 }
 
 func conflict(pool, why string, args ...any) error {
-	return &ConflictError{Object: fmt.Sprintf("pool %q", pool), Why: fmt.Sprintf(why, args...)}
+	return fmt.Errorf("pool %q: %w: %s", pool, lanes.ErrConflict, fmt.Sprintf(why, args...))
 }

@@ -9,12 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func wantConflict(t *testing.T, err error) {
 	t.Helper()
-	var c interface{ Conflict() bool }
-	if !errors.As(err, &c) || !c.Conflict() {
+	if !errors.Is(err, lanes.ErrConflict) {
 		t.Errorf("not a conflict: %v", err)
 	}
 }
@@ -31,8 +32,7 @@ func scaleIn(t *testing.T, f *Fleet, to int, remove ...string) {
 	t.Helper()
 	var err error
 	for range 3 {
-		var refused *ConflictError
-		if err = f.Scale(t.Context(), "general", look(t, f, "general"), to, remove); !errors.As(err, &refused) {
+		if err = f.Scale(t.Context(), "general", look(t, f, "general"), to, remove); !errors.Is(err, lanes.ErrConflict) {
 			break
 		}
 		synctest.Wait()
@@ -108,8 +108,7 @@ func TestScale(t *testing.T) {
 			f := c.fleet()
 			c.fail("update deployments/scale", apierrors.NewForbidden(appsDeployments, "siren-worker-general", nil))
 			err := f.Scale(t.Context(), "general", look(t, f, "general"), 2, nil)
-			var conflict *ConflictError
-			if !apierrors.IsForbidden(err) || errors.As(err, &conflict) {
+			if !apierrors.IsForbidden(err) || errors.Is(err, lanes.ErrConflict) {
 				t.Error(err)
 			}
 			if s := look(t, f, "general"); s.Replicas != 1 {

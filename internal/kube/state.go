@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // State is what the leader keeps beyond Redis: the data of a ConfigMap that is there already. Its methods are safe for concurrent use.
@@ -38,7 +40,7 @@ func (s *State) Load(ctx context.Context) (map[string]string, error) {
 }
 
 // Save sets the entries and leaves the others as they are. It writes only when one of them differs from what this process last read or
-// wrote. When another process has written since then, it is a ConflictError and nothing is changed: so the late write of a leader that
+// wrote. When another process has written since then, it is a lanes.ErrConflict and nothing is changed: so the late write of a leader that
 // was paused loses. The next Save reads first.
 func (s *State) Save(ctx context.Context, entries map[string]string) error {
 	s.mu.Lock()
@@ -60,7 +62,7 @@ func (s *State) Save(ctx context.Context, entries map[string]string) error {
 	if err != nil {
 		s.last = nil // it may have been written all the same
 		if apierrors.IsConflict(err) {
-			return &ConflictError{Object: s.String(), Why: "another scaler has written it"}
+			return fmt.Errorf("%s: %w: another scaler has written it", s, lanes.ErrConflict)
 		}
 		return s.explain("write", "update", err)
 	}

@@ -143,8 +143,7 @@ func workers(s lanes.PoolState) []string {
 
 func wantConflict(t *testing.T, err error) {
 	t.Helper()
-	var c interface{ Conflict() bool }
-	if !errors.As(err, &c) || !c.Conflict() {
+	if !errors.Is(err, lanes.ErrConflict) {
 		t.Errorf("not a conflict: %v", err)
 	}
 }

@@ -62,19 +62,6 @@ type pool struct {
 	members    []*replica
 }
 
-// ConflictError is a refused Scale: the pool isn't what the caller saw any more. Look again and decide afresh.
-type ConflictError struct {
-	Pool string
-	Why  string
-}
-
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("pool %q has changed meanwhile: %s", e.Pool, e.Why)
-}
-
-// Conflict marks the error for callers that don't know this package.
-func (e *ConflictError) Conflict() bool { return true }
-
 // ErrStopped is returned by a fleet after Stop.
 var ErrStopped = errors.New("the fleet was stopped")
 
@@ -126,7 +113,7 @@ func (f *Fleet) Pools(context.Context) (map[string]lanes.PoolState, error) {
 }
 
 // Scale makes the pool have to replicas. Growing starts new workers. Shrinking stops exactly the workers named in
-// remove (SIGTERM), which must be as many as the decrease. A pool that isn't as in seen any more is a ConflictError.
+// remove (SIGTERM), which must be as many as the decrease. A pool that isn't as in seen any more is a lanes.ErrConflict.
 // Scale doesn't wait: Pools shows what comes of it.
 func (f *Fleet) Scale(_ context.Context, name string, seen lanes.PoolState, to int, remove []string) error {
 	f.mu.Lock()
@@ -139,7 +126,7 @@ func (f *Fleet) Scale(_ context.Context, name string, seen lanes.PoolState, to i
 		return fmt.Errorf("scale: no pool %q", name)
 	}
 	if now := strconv.Itoa(p.generation); seen.Version != now {
-		return &ConflictError{Pool: name, Why: fmt.Sprintf("version %s was seen, now it is %s", seen.Version, now)}
+		return fmt.Errorf("pool %q: %w: version %s was seen, now it is %s", name, lanes.ErrConflict, seen.Version, now)
 	}
 	if decrease := max(0, p.replicas-to); to < 0 || len(remove) != decrease {
 		return fmt.Errorf("scale pool %q from %d to %d: needs the names of %d workers to remove, got %d",
@@ -169,7 +156,7 @@ func (p *pool) find(name string, workers []string) ([]*replica, error) {
 	for _, w := range workers {
 		i := slices.IndexFunc(p.members, func(r *replica) bool { return r.name == w && !r.leaving })
 		if i < 0 {
-			return nil, &ConflictError{Pool: name, Why: fmt.Sprintf("worker %q is gone or leaving", w)}
+			return nil, fmt.Errorf("pool %q: %w: worker %q is gone or leaving", name, lanes.ErrConflict, w)
 		}
 		if slices.Contains(found, p.members[i]) {
 			return nil, fmt.Errorf("scale pool %q: worker %q is named twice", name, w)
