@@ -80,7 +80,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 			n, next, err := ledger.Retrying(ctx, lane)
 			return scaler.Retries{Count: n, Next: next}, err
 		},
-		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: desk{redis.NewBoard(s.store, s.log)},
+		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error { return loop.Run(ctx) })
@@ -95,19 +95,6 @@ func (s scalerProcess) run(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
-}
-
-// desk is where people ask the leader what would be.
-type desk struct{ *redis.Board }
-
-// Questions is the open ones, by their id.
-func (d desk) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
-	open, err := d.Board.Questions(ctx)
-	questions := make(map[string]lanes.WhatIf, len(open))
-	for _, q := range open {
-		questions[q.ID] = q.WhatIf
-	}
-	return questions, err
 }
 
 // sweep removes what expired records leave in the ledger's indexes, once a minute.

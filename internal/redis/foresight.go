@@ -22,12 +22,6 @@ const (
 	answerPoll    = 50 * time.Millisecond
 )
 
-// Question is what somebody asks the leading scaler.
-type Question struct {
-	ID string // names it to Answer
-	lanes.WhatIf
-}
-
 // Ask puts a question to the leading scaler and waits for the answer until ctx ends. An answer with an Error is no error
 // here: the leader has said why it has no other.
 func (b *Board) Ask(ctx context.Context, w lanes.WhatIf) (lanes.Foresight, error) {
@@ -87,21 +81,22 @@ func (b *Board) answer(ctx context.Context, id string) (f lanes.Foresight, there
 	return f, true, json.Unmarshal(text, &f)
 }
 
-// Questions takes what is asked, the oldest first, at most ten questions; none is no error. Who takes a question answers it.
-func (b *Board) Questions(ctx context.Context) ([]Question, error) {
+// Questions takes what is asked, by the id that names it to Answer: the oldest ten questions at most; none is no error. Who takes a question
+// answers it.
+func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
 	taken, err := b.store.client.ZPopMin(ctx, questionsKey, questionBatch).Result()
 	if err != nil {
 		return nil, failed("take questions", err)
 	}
-	var questions []Question
+	questions := map[string]lanes.WhatIf{}
 	for _, asked := range members(taken) {
 		id, text, _ := strings.Cut(asked, " ")
-		q := Question{ID: id}
-		if err := json.Unmarshal([]byte(text), &q.WhatIf); err != nil {
+		var q lanes.WhatIf
+		if err := json.Unmarshal([]byte(text), &q); err != nil {
 			b.log.Warn("a question can't be read", slog.String("question", id), slog.Any("error", err))
 			continue
 		}
-		questions = append(questions, q)
+		questions[id] = q
 	}
 	return questions, nil
 }

@@ -20,9 +20,9 @@ func whatIf(value string) lanes.WhatIf {
 }
 
 // take waits for questions.
-func take(t *testing.T, b *redis.Board) []redis.Question {
+func take(t *testing.T, b *redis.Board) map[string]lanes.WhatIf {
 	t.Helper()
-	var taken []redis.Question
+	var taken map[string]lanes.WhatIf
 	eventually(t, "somebody asks", 10*time.Second, func() bool {
 		var err error
 		taken, err = b.Questions(t.Context())
@@ -55,11 +55,11 @@ func TestAskAndAnswer(t *testing.T) {
 		if len(taken) > 10 {
 			t.Errorf("%d questions at once", len(taken))
 		}
-		for _, q := range taken {
+		for id, q := range taken {
 			var to int
 			must(t, json.Unmarshal(q.Tunings[0].Value, &to))
-			must(t, b.Answer(t.Context(), q.ID, lanes.Foresight{Leader: "scaler-1", After: []lanes.Plan{{To: to}}, Error: "or not"}))
-			answered[q.ID] = true
+			must(t, b.Answer(t.Context(), id, lanes.Foresight{Leader: "scaler-1", After: []lanes.Plan{{To: to}}, Error: "or not"}))
+			answered[id] = true
 		}
 	}
 	for _, key := range raw.Keys(t.Context(), "siren:answer:*").Val() {
@@ -84,7 +84,9 @@ func TestAskOutlivesALeader(t *testing.T) {
 	if len(again) != 1 || !reflect.DeepEqual(again, first) {
 		t.Errorf("asked %+v at first, then %+v", first, again)
 	}
-	must(t, b.Answer(t.Context(), again[0].ID, lanes.Foresight{Leader: "the next one"}))
+	for id := range again {
+		must(t, b.Answer(t.Context(), id, lanes.Foresight{Leader: "the next one"}))
+	}
 }
 
 func TestAskNobody(t *testing.T) {
