@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -153,13 +154,15 @@ func (f *forwarder) release(ctx context.Context) {
 	}
 	f.publish.publish(ctx, messages)
 	failed := 0
+	var first error
 	for i, o := range messages {
 		if err := f.settle(jobs[i], o.err); err != nil {
 			failed++
+			first = cmp.Or(first, err)
 		}
 	}
 	if failed > 0 && ctx.Err() == nil {
-		f.log.Warn("delayed jobs could not be put back into their lanes; trying again", slog.Int("jobs", failed), slog.Any("error", messages[0].err))
+		f.log.Warn("delayed jobs could not be put back into their lanes; trying again", slog.Int("jobs", failed), slog.Any("error", first))
 	}
 }
 
