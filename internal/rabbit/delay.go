@@ -1,6 +1,8 @@
 package rabbit
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -16,7 +18,7 @@ const delayPrefix = "siren.delay."
 // bucket is one delay queue.
 type bucket struct {
 	queue string
-	reach time.Duration // the longest that a job is held in one go
+	reach time.Duration // the longest that a job in it has to wait
 }
 
 // buckets are the delay queues, shortest first.
@@ -27,17 +29,20 @@ var buckets = []bucket{
 	{delayPrefix + "1m", time.Minute},
 	{delayPrefix + "5m", 5 * time.Minute},
 	{delayPrefix + "15m", 15 * time.Minute},
+	{farQueue, math.MaxInt64},
 }
 
-// fitting is the first bucket that reaches as far as the wait; the last one for what is longer and goes round again.
+// farQueue has the jobs that are due later than the others reach. They go round in it until one of the others fits: in one of those they would
+// stand before jobs that are due sooner.
+const farQueue = delayPrefix + "far"
+
+// fitting is the first bucket that reaches as far as the wait.
 func fitting(wait time.Duration) bucket {
-	for _, b := range buckets {
-		if wait <= b.reach {
-			return b
-		}
-	}
-	return buckets[len(buckets)-1]
+	return buckets[slices.IndexFunc(buckets, func(b bucket) bool { return wait <= b.reach })]
 }
+
+// longest is how far the last bucket reaches whose jobs come back at an exact time.
+func longest() time.Duration { return buckets[len(buckets)-2].reach }
 
 // delayed is the job put off for a while; the forwarder puts it back into its lane.
 func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {

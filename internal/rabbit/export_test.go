@@ -11,11 +11,18 @@ func (p *Publisher) SetPatience(d time.Duration) { p.patience = d }
 // SetPause shortens the pause before a job goes back that couldn't be moved.
 func (t *Taker) SetPause(d time.Duration) { t.pause = d }
 
-// SetLongestDelay shortens how far the last delay queue reaches, until it is called again; it returns what it was.
+// SetLongestDelay shortens how far the last delay queue with exact times reaches, until it is called again; it returns what it was.
 func SetLongestDelay(d time.Duration) time.Duration {
-	last := &buckets[len(buckets)-1]
+	last := &buckets[len(buckets)-2]
 	was := last.reach
 	last.reach = d
+	return was
+}
+
+// SetForwardPrefetch has forwarders that begin now hold fewer jobs of each queue, until it is called again; it returns what it was.
+func SetForwardPrefetch(n int) int {
+	was := forwardPrefetch
+	forwardPrefetch = n
 	return was
 }
 

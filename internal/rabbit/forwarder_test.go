@@ -88,6 +88,38 @@ func TestForwarderGoesRoundAgain(t *testing.T) {
 	}
 }
 
+// More jobs stand in a queue than the forwarder holds: one behind them that is due sooner comes at its time.
+func TestForwarderSeesEveryJob(t *testing.T) {
+	for _, c := range []struct {
+		name, queue, kept string
+		others            time.Duration // until they are due
+		due               time.Duration
+	}{
+		{"far off", "siren.delay.far", "siren.delay.far", 2 * time.Hour, 2500 * time.Millisecond},
+		{"far off, where an older version put them", "siren.delay.15m", "siren.delay.far", 2 * time.Hour, 700 * time.Millisecond},
+		{"with an exact time", "siren.delay.1m", "siren.delay.1m", 55 * time.Second, 2500 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			probe := declared(t)
+			held, longest := rabbit.SetForwardPrefetch(4), rabbit.SetLongestDelay(time.Second)
+			t.Cleanup(func() { rabbit.SetForwardPrefetch(held); rabbit.SetLongestDelay(longest) })
+			for i := range 10 {
+				probe.delay(c.queue, fmt.Sprint(i), amqp.Table{"lane": "bulk", "dueAt": inAWhile(c.others)})
+			}
+			due := time.Now().Add(c.due)
+			probe.delay(c.queue, "sooner", amqp.Table{"lane": "bulk", "dueAt": due.UnixMilli()})
+			stop := forward(t)
+			until(t, "it is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
+			if early := time.Until(due); early > time.Millisecond {
+				t.Errorf("came %s too early", early)
+			}
+			stop()
+			// Stopped between confirm and ack, it doubles a job.
+			until(t, "the others are in the queue that fits", func() bool { return probe.ready(c.kept) >= 10 })
+		})
+	}
+}
+
 // A worker whose clock is an hour ahead, or behind, holds its jobs up no longer than it meant to.
 func TestForwarderDoubtsClocks(t *testing.T) {
 	probe := declared(t)
