@@ -31,7 +31,7 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 		case err == nil && ctx.Err() == nil && !s.taker.paused(a.queue.Lane):
 			s.turn++
 			s.backoff.reset()
-			return a.delivery(), nil
+			return a.delivery(s.taker.conn.options.Now()), nil
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
 		case errors.Is(err, errConnClosed):
