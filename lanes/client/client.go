@@ -71,13 +71,17 @@ type Client struct {
 	log     *slog.Logger
 	given   bool // the policy was given: it isn't read again
 
+	clock sync.Once // the first enqueue begins to follow Redis' clock
+
 	mu       sync.Mutex
 	classify *lanes.Classifier
 	readAt   time.Time
 }
 
 // New makes a Client. It does no I/O: the error says that an option is malformed.
-func New(o Options) (*Client, error) {
+func New(o Options) (*Client, error) { return open(o) }
+
+func open(o Options, more ...redis.Option) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -93,12 +97,11 @@ func New(o Options) (*Client, error) {
 		c.classify, c.given = classify, true
 	}
 	var err error
-	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS)}); err != nil {
+	if c.store, err = redis.Open(o.RedisURL, o.Log, append(more, redis.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
-	if c.store, err = redis.Open(o.RedisURL, o.Log, redis.WithTLS(always(o.RedisTLS))); err != nil {
-		c.conn.Close()
-		return nil, err
+	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
+		return nil, errors.Join(err, c.store.Close())
 	}
 	c.publish = rabbit.NewPublisher(c.conn, 0)
 	c.ledger, c.board = redis.NewLedger(c.store, o.Log), redis.NewBoard(c.store, o.Log)
@@ -139,8 +142,10 @@ func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err err
 // the jobs, each with an error of its own.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 	b := &batch{jobs: slices.Clone(jobs), outcomes: make([]Outcome, len(jobs)), same: map[int]int{}}
+	// All times are by Redis' clock. The first look at it takes a second at most; without Redis this machine's has to do.
+	c.clock.Do(func() { c.store.FollowClock(ctx) })
 	classify, err := c.classifier(ctx)
-	now := time.Now()
+	now := c.store.Now()
 	for i := range b.jobs {
 		j := &b.jobs[i]
 		if err != nil {
