@@ -43,8 +43,10 @@ var (
 	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a policy")
 )
 
-// policyFor is how long the client goes by the policy that it last read.
-const policyFor = 5 * time.Second
+const (
+	policyFor    = 5 * time.Second // how long the client goes by the policy that it last read
+	policyWithin = time.Second     // how long a call waits for a newer one
+)
 
 // Options says which broker and store a Client is for.
 type Options struct {
@@ -208,20 +210,27 @@ func (c *Client) withdraw(ctx context.Context, id string) {
 }
 
 // classifier is that of the given policy, or of the one in force, read again every few seconds. A policy that was read
-// once goes on to be used while Redis is away.
+// once goes on to be used while Redis is away, and by the others while one call reads it again.
 func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.given || c.classify != nil && time.Since(c.readAt) < policyFor {
-		return c.classify, nil
+	known := c.classify
+	if c.given || known != nil && time.Since(c.readAt) < policyFor {
+		c.mu.Unlock()
+		return known, nil
 	}
+	if known != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, policyWithin)
+		defer cancel()
+		c.readAt = time.Now() // nobody else reads it meanwhile, nor soon after a failure
+	}
+	c.mu.Unlock()
 	e, err := c.board.Policy(ctx)
 	switch {
 	case err == nil:
-	case c.classify != nil:
+	case known != nil:
 		c.log.Warn("classifying by an older policy", "error", err)
-		c.readAt = time.Now() // an absent Redis must not hold up each job
-		return c.classify, nil
+		return known, nil
 	case errors.Is(err, redis.ErrNotFound):
 		return nil, ErrNoPolicy
 	default:
@@ -231,6 +240,8 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.classify, c.readAt = classify, time.Now()
 	return classify, nil
 }
