@@ -163,18 +163,18 @@ func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
 	c.log.LogAttrs(context.Background(), level, message, slog.String("broker", address), about)
 }
 
-// channel opens a channel on a live session, waiting for one.
+// channel opens a channel on a live session, waiting for one. It returns when ctx ends.
 func (c *Conn) channel(ctx context.Context) (*channel, error) {
 	for {
 		s, err := c.session(ctx)
 		if err != nil {
 			return nil, err
 		}
-		ch, err := s.channel()
+		ch, err := unlessEnded(ctx, s.channel, (*channel).close)
 		if err == nil {
 			return ch, nil
 		}
-		if !s.conn.IsClosed() {
+		if ctx.Err() != nil || !s.conn.IsClosed() {
 			return nil, fmt.Errorf("open a channel to RabbitMQ: %w", err)
 		}
 	}

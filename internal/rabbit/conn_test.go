@@ -118,6 +118,44 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// The connection falls silent before a channel is open: who wants one leaves when its context ends, and takes nobody along.
+func TestOpeningEndsWithItsContext(t *testing.T) {
+	declared(t)
+	way := newProxy(t, server(t).URL)
+	consume, publish := open(t, way.url, "consume"), open(t, way.url, "publish")
+	for _, c := range []*rabbit.Conn{consume, publish} {
+		if err := c.Wait(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := rabbit.NewPublisher(publish, 0)
+	k := rabbit.NewTaker(consume, p, "general")
+	k.Follow(effective(t))
+	s := k.Shared()
+
+	way.stall()
+	patient := make(chan []error)
+	go func() { patient <- p.EnqueueBatch(soon(t), []rabbit.Entry{{Lane: "bulk", Job: job("1")}}) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := p.EnqueueBatch(ctx, []rabbit.Entry{{Lane: "bulk", Job: job("2")}})[0]; !errors.Is(err, rabbit.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("publish: %v, want ErrNotSent", err)
+	}
+	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("next: %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s to give up", took)
+	}
+	way.flow()
+	if err := <-patient; err[0] != nil {
+		t.Errorf("the other caller: %v", err[0])
+	}
+	settle(t, s, next(t, s), ack)
+	_, _ = s.Next(ended())
+}
+
 // The broker crashes in the middle of a job: confirmed jobs are there again, and taking goes on by itself.
 func TestBrokerCrash(t *testing.T) {
 	declared(t)

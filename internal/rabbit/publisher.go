@@ -124,9 +124,10 @@ func (p *Publisher) connect(ctx context.Context) (*line, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l, err := openLine(ch, p.window); err == nil {
+		open := func() (*line, error) { return openLine(ch, p.window) }
+		if l, err := unlessEnded(ctx, open, func(l *line) { l.ch.close() }); err == nil {
 			p.line = l
-		} else if !ch.session.conn.IsClosed() {
+		} else if ctx.Err() != nil || !ch.session.conn.IsClosed() {
 			return nil, err
 		}
 	}

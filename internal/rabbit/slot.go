@@ -91,7 +91,11 @@ func (s *Slot) open(ctx context.Context) error {
 		return err
 	}
 	s.ch = ch
-	if err := ch.call(func() error { return ch.Qos(1, 0, false) }); err != nil {
+	qos := func() (*channel, error) { return ch, ch.call(func() error { return ch.Qos(1, 0, false) }) }
+	if _, err := unlessEnded(ctx, qos, (*channel).close); err != nil {
+		if ctx.Err() != nil {
+			s.ch = nil // it may be asked yet
+		}
 		return fmt.Errorf("set the prefetch: %w", err)
 	}
 	return nil
