@@ -156,6 +156,37 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	_, _ = s.Next(ended())
 }
 
+// One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
+func TestBacklogPastASilentQueue(t *testing.T) {
+	only(t, lanes.Classic)
+	declared(t)
+	enqueue(t, publisher(t, server(t).URL), "bulk", "1", "2")
+	conn := open(t, server(t).URL, "backlog")
+	b := rabbit.NewBacklog(conn)
+	tell := func(process string) {
+		t.Helper()
+		ctl(t, "eval", `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+`(amqqueue:get_pid(Q)).`)
+	}
+	tell("suspend")
+	defer tell("resume")
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		depths, err := b.Depths(ctx, queues("express", "standard", "bulk"))
+		if _, seen := depths[queue("express")]; err == nil || !strings.Contains(err.Error(), "express") || ctx.Err() != nil || seen {
+			t.Errorf("%v; want an error about the one that is silent", err)
+		}
+		if len(depths) != 2 || depths[queue("bulk")].Ready != 2 {
+			t.Errorf("depths %v", depths)
+		}
+		cancel()
+	}
+	tell("resume")
+	until(t, "the queue is seen again", func() bool {
+		depths, err := b.Depths(soon(t), queues("express", "standard", "bulk"))
+		return err == nil && len(depths) == 3
+	})
+}
+
 // The broker crashes in the middle of a job: confirmed jobs are there again, and taking goes on by itself.
 func TestBrokerCrash(t *testing.T) {
 	declared(t)
