@@ -90,18 +90,6 @@ func (c *Conn) Up() bool {
 	return c.current != nil && !c.current.conn.IsClosed()
 }
 
-// Blocked is why the broker has stopped this connection from publishing (an alarm), "" when it hasn't.
-func (c *Conn) Blocked() string {
-	c.mu.Lock()
-	s := c.current
-	c.mu.Unlock()
-	if s == nil {
-		return ""
-	}
-	why, _ := s.block()
-	return why
-}
-
 // Wait dials if need be and returns once there is a live session. When ctx ends first, the error says what the last
 // attempt died of.
 func (c *Conn) Wait(ctx context.Context) error {

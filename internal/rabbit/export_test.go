@@ -1,8 +1,11 @@
 package rabbit
 
 import (
+	"context"
 	"net"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // SetPatience shortens how long a publish waits without progress.
@@ -31,4 +34,21 @@ func (c *Conn) StopWriting() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current.raw.(*net.TCPConn).CloseWrite()
+}
+
+// Blocked is why the broker has stopped this connection from publishing (an alarm), "" when it hasn't.
+func (c *Conn) Blocked() string {
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
+	if s == nil {
+		return ""
+	}
+	why, _ := s.block()
+	return why
+}
+
+// Enqueue puts one job into a lane.
+func (p *Publisher) Enqueue(ctx context.Context, lane string, job lanes.Job, enqueuedAt time.Time) error {
+	return p.EnqueueBatch(ctx, []Entry{{Lane: lane, Job: job, EnqueuedAt: enqueuedAt}})[0]
 }
