@@ -159,7 +159,7 @@ type channel struct {
 	closed  chan *amqp.Error // the reason, then closed
 }
 
-// call runs one request to the broker, bounded in time. Every call that waits for an answer goes through it.
+// call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
 func (c *channel) call(request func() error) error { return c.session.ask(request) }
 
 // get takes the next message of a queue; false when none is ready.
