@@ -17,7 +17,7 @@ import (
 const (
 	forwardBatch = 500              // jobs published in one go
 	forwardRetry = 5 * time.Second  // after a publish that failed
-	longestHold  = 15 * time.Minute // well under the broker's consumer timeout
+	longestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
 	roundEvery   = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
 	roundOf      = 100              // jobs of such a queue that go round each time: all of 90,000 within a quarter of an hour
 )
