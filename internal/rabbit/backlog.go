@@ -24,7 +24,7 @@ type Backlog struct {
 	conn  *Conn
 	busy  chan struct{}             // a mutex that knows contexts
 	ch    *channel                  // nil or closed: to be opened
-	asked *session                  // over which was asked last
+	asked *session                  // over which this call has asked
 	slow  map[lanes.Queue]*question // those that didn't answer in time when they were last asked
 }
 
@@ -60,6 +60,7 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 	depths := make(map[lanes.Queue]lanes.Depth, len(queues))
 	var problems []error
 	answered := false
+	b.asked = nil
 	for _, q := range queues {
 		if ctx.Err() != nil {
 			problems = append(problems, fmt.Errorf("read the backlog: %w", ctx.Err()))
@@ -75,9 +76,8 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		}
 		answered = answered || err == nil || code(err) != 0
 	}
-	if asked := b.asked; !answered && asked != nil {
-		b.asked = nil
-		asked.broken() // it isn't one of the queues that is slow, but the connection
+	if !answered && b.asked != nil {
+		b.asked.broken() // it isn't one of the queues that is slow, but the connection
 	}
 	return depths, errors.Join(problems...)
 }
