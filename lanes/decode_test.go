@@ -241,7 +241,10 @@ func TestParseProblems(t *testing.T) {
 
 		// Broker and timing.
 		{"an unknown queue type", tail, tail + "broker: {queueType: qourum}\n", []string{`broker.queueType: must be classic or quorum, not "qourum"; did you mean "quorum"?`}},
-		{"no time to run", tail, tail + "broker: {consumerTimeout: 5m}\n", []string{"broker.consumerTimeout: 5m leaves no job time to run; RabbitMQ's default is 30m"}},
+		{"a consumer timeout that the forwarder outlasts", tail, tail + "broker: {consumerTimeout: 19m}\n", []string{
+			"broker.consumerTimeout: 19m is too short: the scaler holds jobs that are to be tried again for up to 15m; " +
+				"set it to at least 20m, here and in rabbitmq.conf (RabbitMQ's default is 30m)",
+		}},
 		{"heartbeat", tail, tail + "timing: {heartbeat: -1s}\n", []string{"timing.heartbeat: must be above 0, not -1s"}},
 		{"goneAfter", tail, tail + "timing: {goneAfter: 2s}\n", []string{"timing.goneAfter: must be at least 3 heartbeats (3s), or a late heartbeat counts as a dead worker"}},
 		{"lease", tail, tail + "timing: {lease: 2s}\n", []string{"timing.lease: must be at least 3s: it is renewed every third of it"}},

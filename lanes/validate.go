@@ -19,6 +19,10 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)
 // first told to stop, then committed or retried, and all of that happens before its delivery is acknowledged.
 const runtimeMargin = 5 * time.Minute
 
+// shortestConsumerTimeout leaves time to the scaler, too: it holds jobs that wait for their next attempt for up to 15 minutes, and gives
+// them back by the margin when it can't put them into their lanes. The timeout of the delay queues is the broker's own.
+const shortestConsumerTimeout = Duration(15*time.Minute + runtimeMargin)
+
 // Validate checks the whole policy (defaults already filled in) and returns every problem at once as Problems, or nil.
 func (p *Policy) Validate() error { return p.validate().err() }
 
@@ -101,7 +105,7 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 	}
 	if l.MaxRuntime <= 0 {
 		problems.add(at+".maxRuntime", "must be above 0, not %s", l.MaxRuntime)
-	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.QueueType != Quorum && l.MaxRuntime > limit && limit > 0 {
+	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.QueueType != Quorum && l.MaxRuntime > limit && p.Broker.ConsumerTimeout >= shortestConsumerTimeout {
 		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job away from a worker that still runs it; "+
 			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout, "+
 			"or give the lane queueType: quorum, whose queue gets a timeout of its own on RabbitMQ 4.0 or newer", l.MaxRuntime, p.Broker.ConsumerTimeout, limit)
@@ -271,8 +275,9 @@ func (p *Policy) checkStorage(problems *Problems) {
 
 func (p *Policy) checkBroker(problems *Problems) {
 	checkQueueType("broker.queueType", p.Broker.QueueType, problems)
-	if p.Broker.ConsumerTimeout <= Duration(runtimeMargin) {
-		problems.add("broker.consumerTimeout", "%s leaves no job time to run; RabbitMQ's default is 30m", p.Broker.ConsumerTimeout)
+	if p.Broker.ConsumerTimeout < shortestConsumerTimeout {
+		problems.add("broker.consumerTimeout", "%s is too short: the scaler holds jobs that are to be tried again for up to 15m; "+
+			"set it to at least %s, here and in rabbitmq.conf (RabbitMQ's default is 30m)", p.Broker.ConsumerTimeout, shortestConsumerTimeout)
 	}
 }
 

@@ -2,32 +2,52 @@ package rabbit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/lanes"
 )
 
+// depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is away.
+const depthWithin = 500 * time.Millisecond
+
+// errSilent is a queue that doesn't answer.
+var errSilent = errors.New("the broker doesn't answer for it")
+
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.
 type Backlog struct {
-	conn *Conn
-	busy chan struct{} // a mutex that knows contexts
-	ch   *channel      // nil or closed: to be opened
+	conn  *Conn
+	busy  chan struct{}             // a mutex that knows contexts
+	ch    *channel                  // nil or closed: to be opened
+	asked *session                  // over which this call has asked
+	slow  map[lanes.Queue]*question // those that didn't answer in time when they were last asked
+}
+
+// question is what is asked about one queue.
+type question struct {
+	ch    *channel
+	done  chan struct{} // closed once it has ended
+	depth lanes.Depth
+	err   error
 }
 
 // NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs. Nothing
-// else should use conn, since a question that isn't answered in time drops the connection.
+// else should use conn, since a connection over which nothing is answered is dropped.
 func NewBacklog(conn *Conn) *Backlog {
-	return &Backlog{conn: conn, busy: make(chan struct{}, 1)}
+	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
 }
 
 // Depths is the depth of each of the queues; one that isn't there is left out. Only jobs that wait are counted,
 // not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may say 0
 // and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
 //
-// It returns when ctx ends, with an error, also when the connection hangs.
+// With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half a second at most,
+// and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
 func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
 	select {
 	case b.busy <- struct{}{}:
@@ -35,36 +55,90 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 	case <-ctx.Done():
 		return nil, fmt.Errorf("read the backlog: %w", ctx.Err())
 	}
+	queues = slices.Clone(queues)
+	slices.SortStableFunc(queues, func(x, y lanes.Queue) int { return b.order(x) - b.order(y) })
 	depths := make(map[lanes.Queue]lanes.Depth, len(queues))
+	var problems []error
+	answered := false
+	b.asked = nil
 	for _, q := range queues {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("read the backlog: %w", ctx.Err())
+			problems = append(problems, fmt.Errorf("read the backlog: %w", ctx.Err()))
+			break
 		}
 		d, err := b.depth(ctx, q)
 		switch {
 		case err == nil:
 			depths[q] = d
 		case code(err) == amqp.NotFound: // the channel is gone with it
-		case ctx.Err() != nil:
-			return nil, fmt.Errorf("read the backlog of lane %q: %w (%w)", q.Lane, ctx.Err(), err)
 		default:
-			return nil, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err)
+			problems = append(problems, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err))
 		}
+		answered = answered || err == nil || code(err) != 0
 	}
-	return depths, nil
+	if !answered && b.asked != nil {
+		b.asked.broken() // it isn't one of the queues that is slow, but the connection
+	}
+	return depths, errors.Join(problems...)
 }
 
+// order is the place of a queue among those that are asked.
+func (b *Backlog) order(q lanes.Queue) int {
+	if b.slow[q] != nil {
+		return 1
+	}
+	return 0
+}
+
+// depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it ends that queue isn't
+// asked again.
 func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, error) {
 	s, err := b.conn.session(ctx)
 	if err != nil {
 		return lanes.Depth{}, err
 	}
-	defer context.AfterFunc(ctx, s.abandon)() // a question that hangs ends with its connection
+	b.asked = s
+	if q := b.slow[queue]; q != nil && !q.over() {
+		return lanes.Depth{}, errSilent
+	}
+	ctx, cancel := context.WithTimeout(ctx, depthWithin)
+	defer cancel()
 	if b.ch == nil || b.ch.IsClosed() || b.ch.session != s {
-		if b.ch, err = s.channel(); err != nil {
+		if b.ch, err = b.conn.channel(ctx); err != nil {
 			return lanes.Depth{}, err
 		}
 	}
-	q, err := b.ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
-	return lanes.Depth{Ready: q.Messages, Consumers: q.Consumers}, err
+	q := ask(b.ch, queue)
+	select {
+	case <-q.done:
+		delete(b.slow, queue)
+		return q.depth, q.err
+	case <-ctx.Done():
+		b.slow[queue], b.ch = q, nil
+		go func() { <-q.done; q.ch.close() }()
+		return lanes.Depth{}, fmt.Errorf("%w: %w", errSilent, ctx.Err())
+	}
+}
+
+func ask(ch *channel, queue lanes.Queue) *question {
+	q := &question{ch: ch, done: make(chan struct{})}
+	go func() {
+		defer close(q.done)
+		q.err = ch.call(func() error {
+			is, err := ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
+			q.depth = lanes.Depth{Ready: is.Messages, Consumers: is.Consumers}
+			return err
+		})
+	}()
+	return q
+}
+
+// over is whether the question has ended, or ends by itself.
+func (q *question) over() bool {
+	select {
+	case <-q.done:
+		return true
+	default:
+		return q.ch.IsClosed()
+	}
 }

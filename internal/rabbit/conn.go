@@ -90,18 +90,6 @@ func (c *Conn) Up() bool {
 	return c.current != nil && !c.current.conn.IsClosed()
 }
 
-// Blocked is why the broker has stopped this connection from publishing (an alarm), "" when it hasn't.
-func (c *Conn) Blocked() string {
-	c.mu.Lock()
-	s := c.current
-	c.mu.Unlock()
-	if s == nil {
-		return ""
-	}
-	why, _ := s.block()
-	return why
-}
-
 // Wait dials if need be and returns once there is a live session. When ctx ends first, the error says what the last
 // attempt died of.
 func (c *Conn) Wait(ctx context.Context) error {
@@ -163,18 +151,18 @@ func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
 	c.log.LogAttrs(context.Background(), level, message, slog.String("broker", address), about)
 }
 
-// channel opens a channel on a live session, waiting for one.
+// channel opens a channel on a live session, waiting for one. It returns when ctx ends.
 func (c *Conn) channel(ctx context.Context) (*channel, error) {
 	for {
 		s, err := c.session(ctx)
 		if err != nil {
 			return nil, err
 		}
-		ch, err := s.channel()
+		ch, err := unlessEnded(ctx, s.channel, (*channel).close)
 		if err == nil {
 			return ch, nil
 		}
-		if !s.conn.IsClosed() {
+		if ctx.Err() != nil || !s.conn.IsClosed() {
 			return nil, fmt.Errorf("open a channel to RabbitMQ: %w", err)
 		}
 	}

@@ -118,6 +118,75 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// The connection falls silent before a channel is open: who wants one leaves when its context ends, and takes nobody along.
+func TestOpeningEndsWithItsContext(t *testing.T) {
+	declared(t)
+	way := newProxy(t, server(t).URL)
+	consume, publish := open(t, way.url, "consume"), open(t, way.url, "publish")
+	for _, c := range []*rabbit.Conn{consume, publish} {
+		if err := c.Wait(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := rabbit.NewPublisher(publish, 0)
+	k := rabbit.NewTaker(consume, p, "general")
+	k.Follow(effective(t))
+	s := k.Shared()
+
+	way.stall()
+	patient := make(chan []error)
+	go func() { patient <- p.EnqueueBatch(soon(t), []rabbit.Entry{{Lane: "bulk", Job: job("1")}}) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := p.EnqueueBatch(ctx, []rabbit.Entry{{Lane: "bulk", Job: job("2")}})[0]; !errors.Is(err, rabbit.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("publish: %v, want ErrNotSent", err)
+	}
+	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("next: %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s to give up", took)
+	}
+	way.flow()
+	if err := <-patient; err[0] != nil {
+		t.Errorf("the other caller: %v", err[0])
+	}
+	settle(t, s, next(t, s), ack)
+	_, _ = s.Next(ended())
+}
+
+// One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
+func TestBacklogPastASilentQueue(t *testing.T) {
+	only(t, lanes.Classic)
+	declared(t)
+	enqueue(t, publisher(t, server(t).URL), "bulk", "1", "2")
+	conn := open(t, server(t).URL, "backlog")
+	b := rabbit.NewBacklog(conn)
+	tell := func(process string) {
+		t.Helper()
+		ctl(t, "eval", `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+`(amqqueue:get_pid(Q)).`)
+	}
+	tell("suspend")
+	defer tell("resume")
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		depths, err := b.Depths(ctx, queues("express", "standard", "bulk"))
+		if _, seen := depths[queue("express")]; err == nil || !strings.Contains(err.Error(), "express") || ctx.Err() != nil || seen {
+			t.Errorf("%v; want an error about the one that is silent", err)
+		}
+		if len(depths) != 2 || depths[queue("bulk")].Ready != 2 {
+			t.Errorf("depths %v", depths)
+		}
+		cancel()
+	}
+	tell("resume")
+	until(t, "the queue is seen again", func() bool {
+		depths, err := b.Depths(soon(t), queues("express", "standard", "bulk"))
+		return err == nil && len(depths) == 3
+	})
+}
+
 // The broker crashes in the middle of a job: confirmed jobs are there again, and taking goes on by itself.
 func TestBrokerCrash(t *testing.T) {
 	declared(t)

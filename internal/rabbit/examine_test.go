@@ -76,7 +76,7 @@ func TestExamineHealthyBroker(t *testing.T) {
 		all.want(t, "broker.rights."+role, lanes.OK, "may do what a")
 	}
 	all.want(t, "broker.alarm", lanes.OK, "no alarm")
-	all.want(t, "broker.queues", lanes.OK, "all 10 queues are declared")
+	all.want(t, "broker.queues", lanes.OK, "all 11 queues are declared")
 	all.want(t, "broker.exchanges", lanes.OK, "siren.jobs")
 	all.want(t, "broker.delays", lanes.Warning, "nobody forwards") // no scaler runs in this test
 	if worst := lanes.Worst(slices.DeleteFunc(all, func(f lanes.Finding) bool { return f.Check == "broker.delays" })); worst > lanes.Note {
@@ -208,7 +208,7 @@ func TestExamineUnderAlarm(t *testing.T) {
 	all := examined(t, "", policy(t), lanes.Roles()...)
 	all.wellFormed(t)
 	all.want(t, "broker.alarm", lanes.Error, "the broker accepts no jobs: alarm: low on memory")
-	all.want(t, "broker.queues", lanes.OK, "all 10 queues")
+	all.want(t, "broker.queues", lanes.OK, "all 11 queues")
 }
 
 func TestExamineUnreachable(t *testing.T) {

@@ -1,11 +1,13 @@
 package rabbit
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,11 +15,16 @@ import (
 )
 
 const (
-	forwardPrefetch = 1000             // jobs held of one delay queue
-	forwardBatch    = 500              // jobs published in one go
-	forwardRetry    = 5 * time.Second  // after a publish that failed
-	longestHold     = 15 * time.Minute // well under the broker's consumer timeout
+	forwardBatch = 500              // jobs published in one go
+	forwardRetry = 5 * time.Second  // after a publish that failed
+	longestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
+	roundEvery   = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
+	roundOf      = 100              // jobs of such a queue that go round each time: all of 90,000 within a quarter of an hour
 )
+
+// forwardPrefetch is how many jobs are held of one delay queue. A job of 500 bytes takes 2 kB, so that full queues take 14 MB together;
+// of the largest jobs (64 KiB) they would take 450 MB, which is why it isn't more.
+var forwardPrefetch = 1000
 
 // Forward puts delayed jobs back into their lanes when their time has come, until ctx ends. It is RabbitMQ's single
 // active consumer for each delay queue: any number of processes may run it, one at a time works, another takes over when
@@ -25,7 +32,8 @@ const (
 //
 // A job is published to its lane with confirm and then acknowledged, so a crash doubles it at most. A job that says no
 // lane, or one that isn't there any more, goes to the default lane; one that says no time is due. A job whose time is
-// farther off than the last queue reaches goes round again.
+// farther off than the other queues reach waits in siren.delay.far, and is moved to the one that fits when that reaches. Where more jobs
+// stand in a queue than are held of it, those held longest go round to its end, so that none stands long behind jobs that are due later.
 //
 // consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
 func Forward(ctx context.Context, consume *Conn, publish *Publisher) error {
@@ -108,6 +116,8 @@ func (f *forwarder) session(ctx context.Context) error {
 func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	round := time.NewTicker(roundEvery)
+	defer round.Stop()
 	for {
 		select {
 		case a := <-arrivals:
@@ -117,6 +127,8 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 			f.hold(a.Delivery)
 		case <-timer.C:
 			f.release(ctx)
+		case <-round.C:
+			f.makeRoom()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -127,18 +139,45 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 }
 
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
-// a machine that may be wrong. Only what is in the last queue may go round again.
+// a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
 func (f *forwarder) hold(d amqp.Delivery) {
 	now := time.Now()
 	j := &heldJob{Delivery: d, headers: parseHeaders(d.Headers), since: now, next: now}
 	wait := j.dueAt.Sub(f.conn.options.Now())
-	for i, b := range buckets {
-		if b.queue == d.ConsumerTag && wait > 0 {
-			j.next = now.Add(min(wait, b.reach))
-			j.again = wait > b.reach && i == len(buckets)-1
+	for _, b := range buckets {
+		switch {
+		case b.queue != d.ConsumerTag || wait <= 0:
+		case b.queue == farQueue:
+			j.again = true
+			j.next = now.Add(min(max(0, wait-longest()), longestHold))
+		case b.reach == longest() && wait > b.reach: // from before there was a queue for those
+			j.again = true
+		default:
+			j.next, j.early = now.Add(min(wait, b.reach)), wait > b.reach
 		}
 	}
 	heap.Push(&f.held, j)
+}
+
+// makeRoom sends the jobs that were held longest on their next round, for each queue of which as many are held as may be: behind them
+// may be some that are due sooner. Left alone are those that are about to be released, or tried again, and those whose header isn't believed.
+func (f *forwarder) makeRoom() {
+	now := time.Now()
+	held := map[string][]*heldJob{}
+	for _, j := range f.held {
+		held[j.ConsumerTag] = append(held[j.ConsumerTag], j)
+	}
+	for _, jobs := range held {
+		if len(jobs) < forwardPrefetch {
+			continue
+		}
+		jobs = slices.DeleteFunc(jobs, func(j *heldJob) bool { return j.early || j.next.Sub(now) <= forwardRetry })
+		slices.SortFunc(jobs, func(a, b *heldJob) int { return a.since.Compare(b.since) })
+		for _, j := range jobs[:min(roundOf, len(jobs))] {
+			j.next, j.again = now, true
+		}
+	}
+	heap.Init(&f.held)
 }
 
 // release publishes the jobs whose next step is due and acknowledges those that are confirmed.
@@ -153,13 +192,15 @@ func (f *forwarder) release(ctx context.Context) {
 	}
 	f.publish.publish(ctx, messages)
 	failed := 0
+	var first error
 	for i, o := range messages {
 		if err := f.settle(jobs[i], o.err); err != nil {
 			failed++
+			first = cmp.Or(first, err)
 		}
 	}
 	if failed > 0 && ctx.Err() == nil {
-		f.log.Warn("delayed jobs could not be put back into their lanes; trying again", slog.Int("jobs", failed), slog.Any("error", messages[0].err))
+		f.log.Warn("delayed jobs could not be put back into their lanes; trying again", slog.Int("jobs", failed), slog.Any("error", first))
 	}
 }
 
@@ -184,10 +225,11 @@ type heldJob struct {
 	headers
 	since time.Time // in hand
 	next  time.Time // when to do something about it
-	again bool      // it isn't due then, but goes round again
+	early bool      // that is before the time that its header says
+	again bool      // then it goes to the queue that fits, unless it is due
 }
 
-// message is the job's next step: back to its lane, or another round when it isn't due yet.
+// message is the job's next step: back to its lane, or to the delay queue that fits.
 func (j *heldJob) message(now time.Time) message {
 	if wait := j.dueAt.Sub(now); j.again && wait > 0 {
 		m := newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers)

@@ -3,6 +3,8 @@ package rabbit_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +21,11 @@ func forward(t *testing.T, url ...string) (stop func()) {
 	if len(url) == 0 {
 		url = []string{server(t).URL}
 	}
-	consume, p := open(t, url[0], "forward"), publisher(t, url[0])
+	return forwardOver(t, open(t, url[0], "forward"), publisher(t, url[0]))
+}
+
+func forwardOver(t *testing.T, consume *rabbit.Conn, p *rabbit.Publisher) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -82,6 +88,38 @@ func TestForwarderGoesRoundAgain(t *testing.T) {
 	}
 }
 
+// More jobs stand in a queue than the forwarder holds: one behind them that is due sooner comes at its time.
+func TestForwarderSeesEveryJob(t *testing.T) {
+	for _, c := range []struct {
+		name, queue, kept string
+		others            time.Duration // until they are due
+		due               time.Duration
+	}{
+		{"far off", "siren.delay.far", "siren.delay.far", 2 * time.Hour, 2500 * time.Millisecond},
+		{"far off, where an older version put them", "siren.delay.15m", "siren.delay.far", 2 * time.Hour, 700 * time.Millisecond},
+		{"with an exact time", "siren.delay.1m", "siren.delay.1m", 55 * time.Second, 2500 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			probe := declared(t)
+			held, longest := rabbit.SetForwardPrefetch(4), rabbit.SetLongestDelay(time.Second)
+			t.Cleanup(func() { rabbit.SetForwardPrefetch(held); rabbit.SetLongestDelay(longest) })
+			for i := range 10 {
+				probe.delay(c.queue, fmt.Sprint(i), amqp.Table{"lane": "bulk", "dueAt": inAWhile(c.others)})
+			}
+			due := time.Now().Add(c.due)
+			probe.delay(c.queue, "sooner", amqp.Table{"lane": "bulk", "dueAt": due.UnixMilli()})
+			stop := forward(t)
+			until(t, "it is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
+			if early := time.Until(due); early > time.Millisecond {
+				t.Errorf("came %s too early", early)
+			}
+			stop()
+			// Stopped between confirm and ack, it doubles a job.
+			until(t, "the others are in the queue that fits", func() bool { return probe.ready(c.kept) >= 10 })
+		})
+	}
+}
+
 // A worker whose clock is an hour ahead, or behind, holds its jobs up no longer than it meant to.
 func TestForwarderDoubtsClocks(t *testing.T) {
 	probe := declared(t)
@@ -133,4 +171,29 @@ func TestForwarderWaitsForTheTopology(t *testing.T) {
 	declare(t, policy(t))
 	probe.delay("siren.delay.1s", "1", amqp.Table{"lane": "bulk"})
 	until(t, "the job is back", func() bool { return probe.ready("siren.lane.bulk") == 1 })
+}
+
+// Some jobs of a batch have nowhere to go: the log says why, whichever of them they are.
+func TestForwarderSaysWhatFailed(t *testing.T) {
+	probe := declared(t)
+	probe.must(probe.ch.QueueUnbind(actual("siren.lane.standard"), "", "siren.default", nil))
+	due := inAWhile(time.Second) // all in one batch
+	for i := range 200 {
+		lane := "bulk"
+		if i%10 == 9 {
+			lane = "left-the-policy"
+		}
+		probe.delay("siren.delay.5s", fmt.Sprint(i), amqp.Table{"lane": lane, "dueAt": due})
+	}
+	var said lockedBuffer
+	consume, err := rabbit.Open(rabbit.Options{URL: server(t).URL, Name: "forward", Log: slog.New(slog.NewTextHandler(&said, nil))})
+	probe.must(err)
+	t.Cleanup(consume.Close)
+	stop := forwardOver(t, consume, publisher(t, server(t).URL))
+	until(t, "the others are back", func() bool { return probe.ready("siren.lane.bulk") == 180 })
+	until(t, "it says what failed", func() bool { return strings.Contains(said.String(), "could not be put back") })
+	stop()
+	if strings.Contains(said.String(), "error=<nil>") {
+		t.Errorf("it doesn't say why: %s", said.String())
+	}
 }

@@ -143,7 +143,9 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 		}
 		f.Severity = lanes.Error
 		f.Why = fmt.Sprintf("the policy counts on %s: a job that runs longer than %s is ready again while it still runs, and is done twice", p.Broker.ConsumerTimeout, limit)
-		f.Mend = fmt.Sprintf("set broker.consumerTimeout: %s in Siren's policy, or ", lanes.Duration(limit))
+		if limit >= longestHold+5*time.Minute { // less is refused there
+			f.Mend = fmt.Sprintf("set broker.consumerTimeout: %s in Siren's policy, or ", lanes.Duration(limit))
+		}
 	case "federation-upstream", "federation-upstream-set", "federation-upstream-pattern":
 		f.Severity = lanes.Warning
 		f.Why = "a federated queue moves jobs between brokers, where Siren neither counts nor claims them"

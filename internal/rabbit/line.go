@@ -19,8 +19,7 @@ type line struct {
 	ch     *channel
 	send   chan *outgoing // to the writer
 	window chan struct{}  // one token for each message without a verdict
-	gone   chan struct{}  // closed once the channel is; err says why
-	err    error
+	gone   chan struct{}  // closed once the channel is
 	// confirms counts the messages that the broker has taken on.
 	confirms atomic.Int64
 
@@ -261,7 +260,7 @@ func (l *line) verdict(tag uint64, err error) {
 
 // end gives a verdict on everything under way once the channel has closed.
 func (l *line) end() {
-	l.err = l.closing()
+	why := l.closing()
 	close(l.gone)
 	l.mu.Lock()
 	tags := make([]uint64, 0, len(l.underway))
@@ -270,7 +269,7 @@ func (l *line) end() {
 	}
 	l.mu.Unlock()
 	for _, tag := range tags {
-		l.verdict(tag, l.err)
+		l.verdict(tag, why)
 	}
 }
 

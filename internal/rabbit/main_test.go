@@ -107,7 +107,7 @@ func fresh(t testing.TB) *probe {
 		p.delete("siren.lane." + lane)
 		p.delete("siren.lane." + lane + ".quorum")
 	}
-	for _, d := range []string{"1s", "5s", "15s", "1m", "5m", "15m"} {
+	for _, d := range []string{"1s", "5s", "15s", "1m", "5m", "15m", "far"} {
 		p.delete("siren.delay." + d)
 	}
 	p.delete("siren.dead")

@@ -81,7 +81,7 @@ func TestExamineManagement(t *testing.T) {
 	ctl("set_operator_policy", "--apply-to", "queues", "caps", `.*`, `{"max-length":10}`)
 	all = askManagement(t, withMonitor, s.URL)
 	all.want(t, "broker.policies", lanes.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
-	all.want(t, "broker.policies", lanes.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 7 more")
+	all.want(t, "broker.policies", lanes.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
 	for _, f := range all.of("broker.policies") {
 		mend(t, s, f.Mend)
 	}

@@ -54,18 +54,6 @@ func (e Entry) message(now time.Time) (message, error) {
 	return m, nil
 }
 
-// delayed is the job put off for a while; the forwarder puts it back into its lane.
-func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
-	h := headers{
-		enqueuedAt: d.EnqueuedAt, readyAt: d.ReadyAt, dueAt: now.Add(disp.After),
-		attempt: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, error: disp.Error,
-	}
-	if disp.Counted {
-		h.attempt++
-	}
-	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h)
-}
-
 // dead is the job as a dead letter. One without a usable id gets a fresh one as its message id, so that it can be
 // shown and replayed by name.
 func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
@@ -81,14 +69,4 @@ func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 		h.reason = lanes.ErrNoID.Error()
 	}
 	return newMessage("", deadQueue, id, d.Body, h)
-}
-
-// ready is a message published afresh to the lane that h says: a delayed job on its way back, or a copy of a waiting one.
-// Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
-func ready(from amqp.Delivery, h headers, now time.Time) message {
-	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
-		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay, error: h.error,
-	})
-	m.Priority = from.Priority
-	return m
 }

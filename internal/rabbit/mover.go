@@ -131,7 +131,7 @@ func (v *move) take(ctx context.Context, n int) ([]arrival, error) {
 func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 	deliveries := make([]lanes.Delivery, len(batch))
 	for i, a := range batch {
-		deliveries[i] = a.delivery()
+		deliveries[i] = a.delivery(v.publish.conn.options.Now())
 	}
 	fates, err := v.Decide(ctx, deliveries)
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
 // What a publish that didn't succeed means for its job.
@@ -49,14 +47,9 @@ func NewPublisher(conn *Conn, window int) *Publisher {
 	return &Publisher{conn: conn, window: window, patience: defaultPatience, opening: make(chan struct{}, 1)}
 }
 
-// Enqueue puts one job into a lane; enqueuedAt is when it was first put into any, zero for now. A lane that doesn't exist
-// means the default lane. Errors: lanes.Encode's, ErrNotSent, ErrUnconfirmed, ErrUndeclared.
-func (p *Publisher) Enqueue(ctx context.Context, lane string, job lanes.Job, enqueuedAt time.Time) error {
-	return p.EnqueueBatch(ctx, []Entry{{Lane: lane, Job: job, EnqueuedAt: enqueuedAt}})[0]
-}
-
 // EnqueueBatch puts many jobs into their lanes, without waiting for each one's confirm before sending the next. It
-// returns one error per entry, nil for the confirmed ones; see Enqueue.
+// returns one error per entry, nil for the confirmed ones. A lane that doesn't exist means the default lane. Errors: lanes.Encode's,
+// ErrNotSent, ErrUnconfirmed, ErrUndeclared.
 func (p *Publisher) EnqueueBatch(ctx context.Context, entries []Entry) []error {
 	errs := make([]error, len(entries))
 	all := make([]*outgoing, 0, len(entries))
@@ -124,9 +117,10 @@ func (p *Publisher) connect(ctx context.Context) (*line, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l, err := openLine(ch, p.window); err == nil {
+		open := func() (*line, error) { return openLine(ch, p.window) }
+		if l, err := unlessEnded(ctx, open, func(l *line) { l.ch.close() }); err == nil {
 			p.line = l
-		} else if !ch.session.conn.IsClosed() {
+		} else if ctx.Err() != nil || !ch.session.conn.IsClosed() {
 			return nil, err
 		}
 	}

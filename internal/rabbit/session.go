@@ -114,6 +114,32 @@ func (s *session) ask(request func() error) error {
 	return err
 }
 
+// unlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what comes of it: f asks
+// the broker over a connection that others use too, so that it can't be cut off for this caller alone.
+func unlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
+	type answer struct {
+		v   T
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		v, err := f()
+		answered <- answer{v, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.v, a.err
+	case <-ctx.Done():
+	}
+	go func() {
+		if a := <-answered; a.err == nil {
+			undo(a.v)
+		}
+	}()
+	var none T
+	return none, fmt.Errorf("RabbitMQ doesn't answer: %w", context.Cause(ctx))
+}
+
 func (s *session) channel() (*channel, error) {
 	var ch *amqp.Channel
 	err := s.ask(func() (err error) {
@@ -133,7 +159,7 @@ type channel struct {
 	closed  chan *amqp.Error // the reason, then closed
 }
 
-// call runs one request to the broker, bounded in time. Every call that waits for an answer goes through it.
+// call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
 func (c *channel) call(request func() error) error { return c.session.ask(request) }
 
 // get takes the next message of a queue; false when none is ready.

@@ -149,7 +149,7 @@ func TestRetryChoosesTheFittingDelay(t *testing.T) {
 		16 * time.Second: "siren.delay.1m",
 		4 * time.Minute:  "siren.delay.5m",
 		15 * time.Minute: "siren.delay.15m",
-		3 * time.Hour:    "siren.delay.15m",
+		3 * time.Hour:    "siren.delay.far",
 	} {
 		enqueue(t, p, "standard", "1")
 		settle(t, s, next(t, s), lanes.Disposition{Action: lanes.Retry, After: after})

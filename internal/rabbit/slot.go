@@ -31,7 +31,7 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 		case err == nil && ctx.Err() == nil && !s.taker.paused(a.queue.Lane):
 			s.turn++
 			s.backoff.reset()
-			return a.delivery(), nil
+			return a.delivery(s.taker.conn.options.Now()), nil
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
 		case errors.Is(err, errConnClosed):
@@ -91,7 +91,11 @@ func (s *Slot) open(ctx context.Context) error {
 		return err
 	}
 	s.ch = ch
-	if err := ch.call(func() error { return ch.Qos(1, 0, false) }); err != nil {
+	qos := func() (*channel, error) { return ch, ch.call(func() error { return ch.Qos(1, 0, false) }) }
+	if _, err := unlessEnded(ctx, qos, (*channel).close); err != nil {
+		if ctx.Err() != nil {
+			s.ch = nil // it may be asked yet
+		}
 		return fmt.Errorf("set the prefetch: %w", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -30,16 +31,23 @@ func (a arrival) handBack() {
 	_ = a.ch.call(func() error { return a.Nack(false, true) })
 }
 
-// delivery is the job as a slot's caller gets it.
-func (a arrival) delivery() lanes.Delivery {
+// delivery is the job as a slot's caller gets it. What its headers say of times later than now is a wrong clock's: the job is here.
+func (a arrival) delivery(now time.Time) lanes.Delivery {
 	job, unknown, err := lanes.Decode(a.Body, a.MessageId)
 	h := parseHeaders(a.Headers)
 	return lanes.Delivery{
-		Job: job, Lane: a.queue.Lane, EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt,
+		Job: job, Lane: a.queue.Lane, EnqueuedAt: earlier(h.enqueuedAt, now), ReadyAt: earlier(h.readyAt, now),
 		Attempt: max(1, h.attempt), Replay: h.replay, Returned: a.Redelivered, Error: h.error,
 		Body: a.Body, Unknown: unknown, Err: err,
 		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag, priority: a.Priority},
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // subscription is a slot's consumers, one for each queue, with prefetch 1.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -322,4 +324,19 @@ func TestNextWaitsForTheFirstFollow(t *testing.T) {
 	if !k.Subscribed() {
 		t.Error("not subscribed after a job")
 	}
+}
+
+// A producer whose clock is an hour ahead doesn't hide for how long the lane's jobs wait.
+func TestTimesToComeAreNow(t *testing.T) {
+	probe := declared(t)
+	probe.publish("siren.jobs", "bulk", amqp.Publishing{
+		MessageId: "1", Body: []byte(`{"id":"1","kind":"probe"}`),
+		Headers: amqp.Table{"enqueuedAt": inAWhile(time.Hour), "readyAt": inAWhile(time.Hour)},
+	})
+	s := taker(t, server(t).URL).Shared()
+	d := next(t, s)
+	if now := time.Now(); d.EnqueuedAt.After(now) || d.ReadyAt.After(now) {
+		t.Errorf("enqueued at %s, ready at %s, and taken before that, at %s", d.EnqueuedAt, d.ReadyAt, now)
+	}
+	settle(t, s, d, ack)
 }

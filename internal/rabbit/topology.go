@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -18,38 +17,11 @@ const (
 	jobsExchange    = "siren.jobs"    // direct; the routing key is the lane
 	defaultExchange = "siren.default" // takes what no lane wants, to the default lane
 	laneQueuePrefix = "siren.lane."
-	delayPrefix     = "siren.delay."
 	deadQueue       = "siren.dead"
 )
 
 // queueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
 func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
-
-// bucket is one delay queue.
-type bucket struct {
-	queue string
-	reach time.Duration // the longest that a job is held in one go
-}
-
-// buckets are the delay queues, shortest first.
-var buckets = []bucket{
-	{delayPrefix + "1s", time.Second},
-	{delayPrefix + "5s", 5 * time.Second},
-	{delayPrefix + "15s", 15 * time.Second},
-	{delayPrefix + "1m", time.Minute},
-	{delayPrefix + "5m", 5 * time.Minute},
-	{delayPrefix + "15m", 15 * time.Minute},
-}
-
-// fitting is the first bucket that reaches as far as the wait; the last one for what is longer and goes round again.
-func fitting(wait time.Duration) bucket {
-	for _, b := range buckets {
-		if wait <= b.reach {
-			return b
-		}
-	}
-	return buckets[len(buckets)-1]
-}
 
 // Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing.
 // former are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared and bound;

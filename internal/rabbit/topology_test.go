@@ -25,7 +25,7 @@ func TestDeclareIsIdempotent(t *testing.T) {
 				probe.depth("siren.lane." + q.String()) // fails when it isn't there
 			}
 			for _, q := range []string{
-				"siren.lane.old", "siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m",
+				"siren.lane.old", "siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m", "siren.delay.far",
 			} {
 				probe.depth(q)
 			}

@@ -43,8 +43,10 @@ var (
 	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a policy")
 )
 
-// policyFor is how long the client goes by the policy that it last read.
-const policyFor = 5 * time.Second
+const (
+	policyFor    = 5 * time.Second // how long the client goes by the policy that it last read
+	policyWithin = time.Second     // how long a call waits for a newer one
+)
 
 // Options says which broker and store a Client is for.
 type Options struct {
@@ -71,13 +73,17 @@ type Client struct {
 	log     *slog.Logger
 	given   bool // the policy was given: it isn't read again
 
+	clock sync.Once // the first enqueue begins to follow Redis' clock
+
 	mu       sync.Mutex
 	classify *lanes.Classifier
 	readAt   time.Time
 }
 
 // New makes a Client. It does no I/O: the error says that an option is malformed.
-func New(o Options) (*Client, error) {
+func New(o Options) (*Client, error) { return open(o) }
+
+func open(o Options, more ...redis.Option) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -93,12 +99,11 @@ func New(o Options) (*Client, error) {
 		c.classify, c.given = classify, true
 	}
 	var err error
-	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS)}); err != nil {
+	if c.store, err = redis.Open(o.RedisURL, o.Log, append(more, redis.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
-	if c.store, err = redis.Open(o.RedisURL, o.Log, redis.WithTLS(always(o.RedisTLS))); err != nil {
-		c.conn.Close()
-		return nil, err
+	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
+		return nil, errors.Join(err, c.store.Close())
 	}
 	c.publish = rabbit.NewPublisher(c.conn, 0)
 	c.ledger, c.board = redis.NewLedger(c.store, o.Log), redis.NewBoard(c.store, o.Log)
@@ -139,8 +144,10 @@ func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err err
 // the jobs, each with an error of its own.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 	b := &batch{jobs: slices.Clone(jobs), outcomes: make([]Outcome, len(jobs)), same: map[int]int{}}
+	// All times are by Redis' clock. The first look at it takes a second at most; without Redis this machine's has to do.
+	c.clock.Do(func() { c.store.FollowClock(ctx) })
 	classify, err := c.classifier(ctx)
-	now := time.Now()
+	now := c.store.Now()
 	for i := range b.jobs {
 		j := &b.jobs[i]
 		if err != nil {
@@ -203,20 +210,27 @@ func (c *Client) withdraw(ctx context.Context, id string) {
 }
 
 // classifier is that of the given policy, or of the one in force, read again every few seconds. A policy that was read
-// once goes on to be used while Redis is away.
+// once goes on to be used while Redis is away, and by the others while one call reads it again.
 func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.given || c.classify != nil && time.Since(c.readAt) < policyFor {
-		return c.classify, nil
+	known := c.classify
+	if c.given || known != nil && time.Since(c.readAt) < policyFor {
+		c.mu.Unlock()
+		return known, nil
 	}
+	if known != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, policyWithin)
+		defer cancel()
+		c.readAt = time.Now() // nobody else reads it meanwhile, nor soon after a failure
+	}
+	c.mu.Unlock()
 	e, err := c.board.Policy(ctx)
 	switch {
 	case err == nil:
-	case c.classify != nil:
+	case known != nil:
 		c.log.Warn("classifying by an older policy", "error", err)
-		c.readAt = time.Now() // an absent Redis must not hold up each job
-		return c.classify, nil
+		return known, nil
 	case errors.Is(err, redis.ErrNotFound):
 		return nil, ErrNoPolicy
 	default:
@@ -226,6 +240,8 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.classify, c.readAt = classify, time.Now()
 	return classify, nil
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -169,6 +171,51 @@ func TestPolicies(t *testing.T) {
 			t.Fatalf("the job isn't done: %v", err)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// What a producer says of times goes by Redis' clock, from its first job on: the wait of a lane is measured by it.
+func TestWrongClock(t *testing.T) {
+	broker, err := amqp.Dial(options().AMQPURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	ch, err := broker.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := ch.QueueDeclare("", false, true, true, false, nil) // sees what comes for bulk, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.QueueBind(taken.Name, "bulk", "siren.jobs", false, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, off := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			c, err := client.NewAt(options(), func() time.Time { return time.Now().Add(off) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			id, err := c.Enqueue(within(t, 10*time.Second), probe("clock-"+name, map[string]string{"batch": "true"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, found, err := ch.Get(taken.Name, true)
+			if err != nil || !found {
+				t.Fatalf("the job isn't there: %v", err)
+			}
+			for _, header := range []string{"enqueuedAt", "readyAt"} {
+				if at := time.UnixMilli(d.Headers[header].(int64)); time.Since(at).Abs() > time.Minute {
+					t.Errorf("%s is %s", header, at)
+				}
+			}
+			if r, err := c.Get(t.Context(), id); err != nil || time.Since(r.EnqueuedAt).Abs() > time.Minute {
+				t.Errorf("%+v, %v; want the time of its record right", r, err)
+			}
+		})
 	}
 }
 

@@ -112,6 +112,42 @@ func TestRedisComesBack(t *testing.T) {
 	}
 }
 
+// Redis swallows everything: one call waits for the policy, for about a second, and the others go by the one that is known.
+func TestPolicyWhileRedisIsSilent(t *testing.T) {
+	u, err := url.Parse(options().RedisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	way := newLine(t, u.Host)
+	u.Host = way.address
+	o := options()
+	o.RedisURL = u.String()
+	c := newClient(t, o)
+	urgent := map[string]string{"urgent": "true"}
+	if lane, err := c.Lane(t.Context(), urgent); lane != "express" || err != nil {
+		t.Fatalf("lane %q, %v", lane, err)
+	}
+
+	way.stall()
+	defer way.resume()
+	c.PolicyIsDue()
+	began := time.Now()
+	took := make(chan time.Duration)
+	for range 10 {
+		go func() {
+			if lane, err := c.Lane(t.Context(), urgent); lane != "express" || err != nil {
+				t.Errorf("lane %q, %v", lane, err)
+			}
+			took <- time.Since(began)
+		}()
+	}
+	for i := range 10 {
+		if d := <-took; d > 500*time.Millisecond && i < 9 || d > 3*time.Second {
+			t.Errorf("call %d waited %s", i+1, d)
+		}
+	}
+}
+
 // lockedBuffer is what is logged while a test reads it.
 type lockedBuffer struct {
 	mu  sync.Mutex
