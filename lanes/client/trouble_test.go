@@ -141,10 +141,12 @@ func TestPolicyWhileRedisIsSilent(t *testing.T) {
 			took <- time.Since(began)
 		}()
 	}
-	for i := range 10 {
-		if d := <-took; d > 500*time.Millisecond && i < 9 || d > 3*time.Second {
-			t.Errorf("call %d waited %s", i+1, d)
-		}
+	var all []time.Duration
+	for range 10 {
+		all = append(all, <-took)
+	}
+	if all[4] > all[9]/2 { // in the order in which they came back
+		t.Errorf("the others waited, too: %v", all)
 	}
 }
 
