@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	strictjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -69,11 +71,11 @@ func loadContexts() (contextFile, error) {
 		return contextFile{path: path}, nil
 	}
 	if err != nil {
-		return contextFile{}, exit(exitUsage, fmt.Errorf("read the file of contexts: %w", err))
+		return contextFile{}, exit.With(exit.Usage, fmt.Errorf("read the file of contexts: %w", err))
 	}
 	f, err := parseContexts(text)
 	if err != nil {
-		return contextFile{}, exit(exitUsage, fmt.Errorf("contexts in %s:\n%w", path, err))
+		return contextFile{}, exit.With(exit.Usage, fmt.Errorf("contexts in %s:\n%w", path, err))
 	}
 	f.path = path
 	return f, nil
@@ -89,7 +91,7 @@ func parseContexts(text []byte) (contextFile, error) {
 	var wrong *json.UnmarshalTypeError
 	switch err := json.Unmarshal(raw, &f); {
 	case errors.As(err, &wrong):
-		return contextFile{}, fmt.Errorf("%s: must be %s", or(wrong.Field, "the file"), shape[wrong.Type.Kind()])
+		return contextFile{}, fmt.Errorf("%s: must be %s", cmp.Or(wrong.Field, "the file"), shape[wrong.Type.Kind()])
 	case err != nil:
 		return contextFile{}, err
 	}
@@ -164,7 +166,7 @@ func (f contextFile) find(name string) (installation, error) {
 		}
 		names[i] = c.Name
 	}
-	return installation{}, exit(exitNotFound, fmt.Errorf("no context %q%s", name, lanes.Suggest(name, names)))
+	return installation{}, exit.With(exit.NotFound, fmt.Errorf("no context %q%s", name, lanes.Suggest(name, names)))
 }
 
 // standing is the context that needn't be said each time, and what says it: $SIREN_CONTEXT, the file's current one, the running `siren up`; ""
@@ -215,4 +217,12 @@ func (f contextFile) endpoint(l location, context, why, prefix, scheme string) (
 	var err error
 	e.url, err = e.read()
 	return e, err
+}
+
+// password is where the password is.
+func (l location) password() string {
+	if l.PasswordEnv != "" {
+		return "$" + l.PasswordEnv
+	}
+	return cmp.Or(l.PasswordFile, "-")
 }

@@ -23,9 +23,9 @@ func siteFiles(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.yaml")
-	must(t, os.Mkdir(filepath.Join(dir, "pw"), 0o700))
-	must(t, os.WriteFile(filepath.Join(dir, "pw", "amqp"), []byte("p@ss/word \n"), 0o600))
-	must(t, os.WriteFile(path, []byte(text), 0o600))
+	mustR(t, os.Mkdir(filepath.Join(dir, "pw"), 0o700))
+	mustR(t, os.WriteFile(filepath.Join(dir, "pw", "amqp"), []byte("p@ss/word \n"), 0o600))
+	mustR(t, os.WriteFile(path, []byte(text), 0o600))
 	t.Setenv("TEST_LAB_REDIS", "red:is")
 	return path
 }
@@ -98,25 +98,25 @@ func TestWhichContext(t *testing.T) {
 		prodAMQP, prodRedis = "amqp://rabbit.prod", "redis+sentinel://me@s1.prod:1,s2.prod:2/main?db=3"
 	)
 	for name, c := range map[string]struct {
-		app         app
+		asked       asked
 		env         map[string]string
 		current     string
 		amqp, redis string
 		origin      string
 	}{
-		"the current one": {app{}, nil, "lab", labAMQP, labRedis, `RabbitMQ and Redis are those of context "lab" (the current one of `},
-		"variable":        {app{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis, `context "prod" (SIREN_CONTEXT)`},
-		"flag":            {app{context: "prod"}, map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"}, "lab", prodAMQP, prodRedis, `(--context)`},
+		"the current one": {asked{}, nil, "lab", labAMQP, labRedis, `RabbitMQ and Redis are those of context "lab" (the current one of `},
+		"variable":        {asked{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis, `context "prod" (SIREN_CONTEXT)`},
+		"flag":            {asked{context: "prod"}, map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"}, "lab", prodAMQP, prodRedis, `(--context)`},
 		"URLs of the environment": {
-			app{},
+			asked{},
 			map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"},
 			"lab",
 			"amqp://env", "redis://env", "RabbitMQ is that of SIREN_AMQP_URL, Redis that of SIREN_REDIS_URL",
 		},
-		"one of them":     {app{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env", ""},
-		"one flag":        {app{context: "lab", redisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag", `RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
-		"siren up":        {app{}, nil, "", "amqp://up", "redis://up", "those of `siren up`"},
-		"siren up, asked": {app{context: "up"}, nil, "lab", "amqp://up", "redis://up", ""},
+		"one of them":     {asked{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env", ""},
+		"one flag":        {asked{context: "lab", redisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag", `RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
+		"siren up":        {asked{}, nil, "", "amqp://up", "redis://up", "those of `siren up`"},
+		"siren up, named": {asked{context: "up"}, nil, "lab", "amqp://up", "redis://up", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := twoContexts
@@ -128,11 +128,11 @@ func TestWhichContext(t *testing.T) {
 				c.env = map[string]string{}
 			}
 			c.env["SIREN_CONFIG"] = path
-			setEndpoints(t, c.env)
+			setEndpointsR(t, c.env)
 			forget, err := register("amqp://up", "redis://up")
-			must(t, err)
+			mustR(t, err)
 			defer forget()
-			e, err := c.app.endpoints()
+			e, err := c.asked.find()
 			if err != nil || e.amqp.url != c.amqp || e.redis.url != c.redis || !strings.Contains(e.origin(), c.origin) {
 				t.Errorf("%q, %q, %q, %v; want %q, %q, %q", e.amqp.url, e.redis.url, e.origin(), err, c.amqp, c.redis, c.origin)
 			}
@@ -142,19 +142,19 @@ func TestWhichContext(t *testing.T) {
 
 func TestContextsThatFail(t *testing.T) {
 	path := siteFiles(t, twoContexts)
-	setEndpoints(t, map[string]string{"SIREN_CONFIG": path})
-	for want, a := range map[string]*app{
+	setEndpointsR(t, map[string]string{"SIREN_CONFIG": path})
+	for want, w := range map[string]asked{
 		`--context: no context "lba"; did you mean "lab"?`: {context: "lba"},
 		`is the running ` + "`siren up`, and none runs":    {context: "up"},
 		"no RabbitMQ and Redis to talk to":                 {},
 	} {
-		if _, err := a.endpoints(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := w.find(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
 		}
 	}
 	t.Setenv("TEST_LAB_REDIS", "")
-	must(t, os.Remove(filepath.Join(filepath.Dir(path), "pw", "amqp")))
-	_, err := (&app{context: "lab"}).endpoints()
+	mustR(t, os.Remove(filepath.Join(filepath.Dir(path), "pw", "amqp")))
+	_, err := asked{context: "lab"}.find()
 	for _, want := range []string{`redis.passwordEnv of context "lab": TEST_LAB_REDIS is empty`, `amqp.passwordFile of context "lab": open `} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
@@ -165,10 +165,10 @@ func TestContextsThatFail(t *testing.T) {
 // A rotated password needs no restart, and a child process finds what its parent found.
 func TestContextForLong(t *testing.T) {
 	path := siteFiles(t, twoContexts)
-	setEndpoints(t, map[string]string{"SIREN_CONFIG": path})
-	e, err := (&app{context: "lab", redisURL: "redis://flag"}).endpoints()
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(filepath.Dir(path), "pw", "amqp"), []byte("new"), 0o600))
+	setEndpointsR(t, map[string]string{"SIREN_CONFIG": path})
+	e, err := asked{context: "lab", redisURL: "redis://flag"}.find()
+	mustR(t, err)
+	mustR(t, os.WriteFile(filepath.Join(filepath.Dir(path), "pw", "amqp"), []byte("new"), 0o600))
 	if url, err := e.amqp.renewal()(); err != nil || url != "amqps://me:new@rabbit.lab/media" {
 		t.Errorf("%q, %v", url, err)
 	}
@@ -192,15 +192,15 @@ func TestUseContext(t *testing.T) {
 			path := siteFiles(t, c.text)
 			t.Setenv("SIREN_CONFIG", path)
 			link := filepath.Join(t.TempDir(), "link")
-			must(t, os.Symlink(path, link))
+			mustR(t, os.Symlink(path, link))
 			f, err := loadContexts()
-			must(t, err)
+			mustR(t, err)
 			f.path = link
 			err = f.use("prod")
 			got, readErr := os.ReadFile(path)
-			must(t, readErr)
+			mustR(t, readErr)
 			info, statErr := os.Stat(path)
-			must(t, statErr)
+			mustR(t, statErr)
 			switch {
 			case c.want == "" && (err == nil || !strings.Contains(err.Error(), "write `current: prod` into it yourself") || string(got) != c.text):
 				t.Errorf("%v, %q", err, got)
@@ -211,8 +211,8 @@ func TestUseContext(t *testing.T) {
 	}
 	t.Setenv("SIREN_CONFIG", filepath.Join(t.TempDir(), "new", "config.yaml"))
 	f, err := loadContexts()
-	must(t, err)
-	must(t, f.use(upContext))
+	mustR(t, err)
+	mustR(t, f.use(upContext))
 	if f, err := loadContexts(); err != nil || f.Current != upContext {
 		t.Errorf("%+v, %v", f, err)
 	}

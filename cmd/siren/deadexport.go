@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -81,10 +83,10 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 		return x.add(chosen)
 	})
 	if err = errors.Join(err, x.close()); err != nil {
-		return exit(codeOf(err), fmt.Errorf("%s written, and then: %w", plural(x.written, "letter"), err))
+		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", show.Plural(x.written, "letter"), err))
 	}
 	if file != "-" {
-		fmt.Fprintf(o.out, "%s written to %s\n", plural(x.written, "letter"), file)
+		fmt.Fprintf(o.out, "%s written to %s\n", show.Plural(x.written, "letter"), file)
 	}
 	return nil
 }
@@ -103,10 +105,10 @@ func newExporter(path string, out io.Writer) (*exporter, error) {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return nil, exit(exitUsage, fmt.Errorf("%s is there already: name a new file", path))
+		return nil, exit.With(exit.Usage, fmt.Errorf("%s is there already: name a new file", path))
 	}
 	if err != nil {
-		return nil, exit(exitUsage, err)
+		return nil, exit.With(exit.Usage, err)
 	}
 	return &exporter{file: f, buffer: bufio.NewWriter(f)}, nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -57,7 +59,7 @@ func (f *deadFilter) flags(a *app, c *cobra.Command) {
 	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
 	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
 	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+tenantLabel)
-	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+listed(deathReasons))
+	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+show.Listed(deathReasons))
 	completeFlag(c, "died-of", fixed(deathReasons...))
 }
 
@@ -65,15 +67,15 @@ func (f *deadFilter) flags(a *app, c *cobra.Command) {
 func (f *deadFilter) check() error {
 	f.state = string(lanes.Dead)
 	if f.since < 0 || f.olderThan < 0 {
-		return exit(exitUsage, errors.New("--since and --older-than can't be negative"))
+		return exit.With(exit.Usage, errors.New("--since and --older-than can't be negative"))
 	}
 	if _, err := labels.Parse(f.selector); err != nil {
-		return exit(exitUsage, fmt.Errorf("--selector %q: %w", f.selector, err))
+		return exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.selector, err))
 	}
 	for i, s := range f.diedOf {
 		reason, err := deathReason(s)
 		if err != nil {
-			return exit(exitUsage, fmt.Errorf("--died-of: %w", err))
+			return exit.With(exit.Usage, fmt.Errorf("--died-of: %w", err))
 		}
 		f.diedOf[i] = reason
 	}
@@ -107,10 +109,10 @@ func (f *deadFilter) String() string {
 	say("labels", f.selector)
 	say("died of", strings.Join(f.diedOf, " or "))
 	if f.since > 0 {
-		say("since", span(f.since))
+		say("since", show.Span(f.since))
 	}
 	if f.olderThan > 0 {
-		say("older than", span(f.olderThan))
+		say("older than", show.Span(f.olderThan))
 	}
 	return strings.Join(words, ", ")
 }
@@ -133,7 +135,7 @@ func (d *deadChoice) flags(a *app, c *cobra.Command) {
 // check sees to it that somebody who chooses all says so.
 func (d *deadChoice) check(ids []string) error {
 	if reason, err := deathReason(d.reason); err == nil && len(d.diedOf) == 0 {
-		return exit(exitUsage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it are chosen by --died-of %q", reason))
+		return exit.With(exit.Usage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it are chosen by --died-of %q", reason))
 	}
 	if err := d.deadFilter.check(); err != nil {
 		return err
@@ -141,11 +143,11 @@ func (d *deadChoice) check(ids []string) error {
 	filter := d.String()
 	switch {
 	case len(ids) > 0 && (filter != "" || d.all):
-		return exit(exitUsage, errors.New("say ids, or a filter, or --all: not several of them"))
+		return exit.With(exit.Usage, errors.New("say ids, or a filter, or --all: not several of them"))
 	case filter != "" && d.all:
-		return exit(exitUsage, fmt.Errorf("--all is every dead letter, and %s only some of them: say one of the two", filter))
+		return exit.With(exit.Usage, fmt.Errorf("--all is every dead letter, and %s only some of them: say one of the two", filter))
 	case len(ids) == 0 && filter == "" && !d.all:
-		return exit(exitUsage, errors.New("say which: ids, a filter such as --lane or --died-of, or --all"))
+		return exit.With(exit.Usage, errors.New("say which: ids, a filter such as --lane or --died-of, or --all"))
 	}
 	return nil
 }
@@ -156,7 +158,7 @@ func (d *deadChoice) which(jobs, letters int) string {
 	if filter := d.String(); filter != "" {
 		what = "the dead jobs of " + filter
 	}
-	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, plural(letters, "letter"))
+	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, show.Plural(letters, "letter"))
 }
 
 // on is what the choice is, for the audit log.
@@ -165,7 +167,7 @@ func (d *deadChoice) on(ids []string) string {
 	case len(ids) == 1:
 		return "job " + ids[0]
 	case len(ids) > 0:
-		return "dead letters: " + clip(strings.Join(ids, " "), 200)
+		return "dead letters: " + show.Clip(strings.Join(ids, " "), 200)
 	case filter != "":
 		return "dead letters: " + filter
 	default:

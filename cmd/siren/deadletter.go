@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -193,7 +194,7 @@ type queuedLetter struct {
 }
 
 // deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
-func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *table, error) {
+func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.Table, error) {
 	most, err := atMost(f.limit)
 	if err != nil {
 		return nil, nil, err
@@ -203,20 +204,17 @@ func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *table,
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]
 	records := make([]lanes.Record, len(letters))
+	states := make([]lanes.State, len(letters))
 	list := make([]queuedLetter, len(letters))
 	for i, l := range letters {
 		records[i], list[i] = l.facts, queuedLetter{Record: l.facts}
 		if l.record != nil {
-			list[i].Now = l.record.State
+			states[i], list[i].Now = l.record.State, l.record.State
 		}
 	}
-	t := deadTable(records)
-	t.columns = slices.Insert(t.columns, 1, col("JOB NOW"))
-	for i, l := range list {
-		t.rows[i] = slices.Insert(t.rows[i], 1, or(string(l.Now), "no record"))
-	}
+	t := deadTable(records, states)
 	if more > 0 {
-		t.warn("there are %d more; --limit says how many are listed", more)
+		t.Warn("there are %d more; --limit says how many are listed", more)
 	}
 	return list, t, err
 }

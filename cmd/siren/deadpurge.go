@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -199,15 +201,15 @@ func (p *purge) discard(ctx context.Context, letters []foundLetter) error {
 func (p *purge) report(ctx context.Context, err error) error {
 	switch {
 	case p.dryRun && err == nil:
-		fmt.Fprintf(p.out, "%s would be thrown away; nothing was changed (--dry-run)\n", plural(p.letters, "dead letter"))
+		fmt.Fprintf(p.out, "%s would be thrown away; nothing was changed (--dry-run)\n", show.Plural(p.letters, "dead letter"))
 	case p.letters > 0 || p.jobs > 0 || err == nil:
-		fmt.Fprintf(p.out, "%s thrown away, %s\n", plural(p.letters, "dead letter"), tally(p.jobs, "job is cancelled", "jobs are cancelled"))
+		fmt.Fprintf(p.out, "%s thrown away, %s\n", show.Plural(p.letters, "dead letter"), tally(p.jobs, "job is cancelled", "jobs are cancelled"))
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: the same command goes on")
 	}
 	if err != nil {
-		return exit(codeOf(err), fmt.Errorf("%w; the same command goes on", err))
+		return exit.With(exit.Code(err), fmt.Errorf("%w; the same command goes on", err))
 	}
 	var errs []error
 	for id := range p.ids {
@@ -215,5 +217,5 @@ func (p *purge) report(ctx context.Context, err error) error {
 			errs = append(errs, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
 		}
 	}
-	return exit(exitNotFound, errors.Join(errs...))
+	return exit.With(exit.NotFound, errors.Join(errs...))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -63,13 +64,13 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	}
 	set, err := parseSet(d.set, d.kind)
 	if err != nil {
-		return exit(exitUsage, err)
+		return exit.With(exit.Usage, err)
 	}
 	if d.limit < 0 {
-		return exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", d.limit))
+		return exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", d.limit))
 	}
 	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
-		return exit(exitUsage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
+		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
 	}
 	e, err := o.inForce(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -54,7 +55,7 @@ func checkParam(name, kind string) error {
 	var all []string
 	for _, k := range media.Kinds() {
 		if k.Name == kind && !slices.Contains(k.Params, name) {
-			return fmt.Errorf("%s takes %s%s", kind, or(strings.Join(k.Params, ", "), "no params"), lanes.Suggest(name, k.Params))
+			return fmt.Errorf("%s takes %s%s", kind, cmp.Or(strings.Join(k.Params, ", "), "no params"), lanes.Suggest(name, k.Params))
 		}
 		all = append(all, k.Params...)
 	}

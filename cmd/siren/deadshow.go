@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -33,7 +35,7 @@ type letter struct {
 }
 
 func newDeadShow(a *app) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a dead job with its message as it is in siren.dead",
@@ -48,11 +50,11 @@ takes.`,
 				if err != nil {
 					return err
 				}
-				return o.print(a.out, d)
+				return o.Print(a.out, d)
 			})
 		},
 	}
-	o.flag(c, "yaml", "json")
+	formFlag(c, &o, "yaml", "json")
 	return c
 }
 
@@ -70,9 +72,9 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 	}
 	switch {
 	case d.Letter == nil && d.Record == nil:
-		return d, exit(exitNotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+		return d, exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
 	case d.Letter == nil && d.Record.State != lanes.Dead:
-		return d, exit(exitNotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
+		return d, exit.With(exit.NotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
 	}
 	return d, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -326,7 +327,7 @@ func poll(ctx context.Context, within time.Duration, what string, ok func() bool
 // keeps what it saw for the report.
 func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger *redis.Ledger, began time.Time) {
 	every := 5 * time.Second
-	if isTerminal(w) {
+	if show.IsTerminal(w) {
 		every = 500 * time.Millisecond
 	}
 	var shown time.Time
@@ -349,27 +350,20 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 }
 
 func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []lanes.Record, elapsed time.Duration) {
-	if isTerminal(w) {
+	if show.IsTerminal(w) {
 		fmt.Fprint(w, "\x1b[H\x1b[2J")
 	}
 	fmt.Fprintf(w, "\n%.0f s\n%s", elapsed.Seconds(), laneTable(w, snap))
 	for _, p := range snap.Pools {
-		fmt.Fprintf(w, "%-8s %s %s  %s\n", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), plural(p.Replicas, "worker"), dimmed(w, p.Why))
+		fmt.Fprintf(w, "%-8s %s %s  %s\n", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), show.Plural(p.Replicas, "worker"), dimmed(w, p.Why))
 	}
 	slices.SortFunc(running, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range running {
-		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
+		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
 	}
 }
 
-func dimmed(w io.Writer, s string) string { return colour(w, dim, s) }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func dimmed(w io.Writer, s string) string { return show.Colour(w, show.Dim, s) }
 
 // lastLines is the end of a file, for an error.
 func lastLines(path string, n int) string {

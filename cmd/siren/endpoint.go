@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
 
 // endpoints is where RabbitMQ and Redis are, and how to get in: everything that connects goes through it.
@@ -30,29 +32,29 @@ type endpoint struct {
 	passwordFile string
 }
 
-// endpoints finds RabbitMQ and Redis, each by itself: its flag, --context, the environment, the standing context.
-func (a *app) endpoints() (endpoints, error) {
-	e, err := a.given()
+// asked is what flags say of where RabbitMQ and Redis are; "" where they say nothing.
+type asked struct{ amqpURL, redisURL, context string }
+
+// find finds RabbitMQ and Redis, each by itself: its flag, --context, the environment, the standing context.
+func (w asked) find() (endpoints, error) {
+	e, err := w.given()
 	if err == nil && !e.complete() {
 		err = e.complement()
-	}
-	if err == nil {
-		a.used = e
 	}
 	return e, err
 }
 
 // given is what flags and environment say. An endpoint that they don't mention has no URL.
-func (a *app) given() (endpoints, error) {
-	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "--amqp-url", a.amqpURL, a.context == "")
-	redis, err2 := newEndpoint("SIREN_REDIS", "redis", "--redis-url", a.redisURL, a.context == "")
+func (w asked) given() (endpoints, error) {
+	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "--amqp-url", w.amqpURL, w.context == "")
+	redis, err2 := newEndpoint("SIREN_REDIS", "redis", "--redis-url", w.redisURL, w.context == "")
 	e := endpoints{amqp, redis}
-	if err := errors.Join(err, err2, e.check()); err != nil || a.context == "" {
-		return e, exit(exitUsage, err)
+	if err := errors.Join(err, err2, e.check()); err != nil || w.context == "" {
+		return e, exit.With(exit.Usage, err)
 	}
 	f, err := loadContexts()
 	if err == nil {
-		err = e.take(f, a.context, "--context")
+		err = e.take(f, w.context, "--context")
 	}
 	return e, err
 }
@@ -65,7 +67,7 @@ func (e *endpoints) complement() error {
 	}
 	name, why := f.standing()
 	if name == "" {
-		return exit(exitUnreachable, errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another terminal, "+
+		return exit.With(exit.Unreachable, errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another terminal, "+
 			"or set SIREN_AMQP_URL and SIREN_REDIS_URL, or choose one of the contexts that `siren contexts` lists"))
 	}
 	return e.take(f, name, why)
@@ -79,11 +81,11 @@ func (e *endpoints) take(f contextFile, name, why string) error {
 	if name == upContext {
 		l, ok := running()
 		if !ok {
-			return exit(exitUnreachable, fmt.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why))
+			return exit.With(exit.Unreachable, fmt.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why))
 		}
 		e.amqp.fallBack(l.AMQPURL)
 		e.redis.fallBack(l.RedisURL)
-		return exit(exitUsage, e.check())
+		return exit.With(exit.Usage, e.check())
 	}
 	c, err := f.find(name)
 	if err != nil {
@@ -96,7 +98,7 @@ func (e *endpoints) take(f contextFile, name, why string) error {
 	if e.redis.url == "" {
 		e.redis, err2 = f.endpoint(c.Redis, name, why, "SIREN_REDIS", "redis")
 	}
-	return exit(exitUsage, errors.Join(err, err2, e.check()))
+	return exit.With(exit.Usage, errors.Join(err, err2, e.check()))
 }
 
 // origin says where both are from; "" when nothing has been connected to.
@@ -279,4 +281,14 @@ func (e endpoints) environ() []string {
 		}
 	}
 	return env
+}
+
+// overruling is the environment variable that says where the servers are, whatever the current context is; "" when there is none.
+func overruling() string {
+	for _, name := range []string{"SIREN_AMQP_URL_FILE", "SIREN_AMQP_URL", "SIREN_REDIS_URL_FILE", "SIREN_REDIS_URL"} {
+		if os.Getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
 }

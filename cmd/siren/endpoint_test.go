@@ -1,28 +1,20 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
 )
 
-// setEndpoints sets the environment variables of both endpoints, and unsets those that aren't mentioned.
-func setEndpoints(t *testing.T, env map[string]string) {
+// setEndpointsR sets the environment variables of both endpoints, and unsets those that aren't mentioned.
+func setEndpointsR(t *testing.T, env map[string]string) {
 	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
@@ -38,7 +30,7 @@ func setEndpoints(t *testing.T, env map[string]string) {
 func file(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(path, []byte(content), 0o600))
+	mustR(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
@@ -59,12 +51,11 @@ func TestWhereEndpointsAre(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			setEndpoints(t, c.env)
+			setEndpointsR(t, c.env)
 			forget, err := register("amqp://up", "redis://up")
-			must(t, err)
+			mustR(t, err)
 			defer forget()
-			a := &app{amqpURL: c.flag}
-			e, err := a.endpoints()
+			e, err := asked{amqpURL: c.flag}.find()
 			if err != nil || e.amqp.url != c.amqp || e.redis.url != c.redis {
 				t.Errorf("%q, %q, %v; want %q, %q", e.amqp.url, e.redis.url, err, c.amqp, c.redis)
 			}
@@ -78,16 +69,16 @@ func TestWhereEndpointsAre(t *testing.T) {
 func authorityOf(t *testing.T) *procs.Authority {
 	t.Helper()
 	a, err := procs.NewAuthority(t.TempDir())
-	must(t, err)
+	mustR(t, err)
 	return a
 }
 
 func TestBadEndpoints(t *testing.T) {
 	authority := authorityOf(t)
 	cert, key, err := authority.Issue("client")
-	must(t, err)
+	mustR(t, err)
 	_, otherKey, err := authority.Issue("other")
-	must(t, err)
+	mustR(t, err)
 	for want, env := range map[string]map[string]string{
 		"SIREN_AMQP_URL_FILE: open /nowhere":                         {"SIREN_AMQP_URL_FILE": "/nowhere"},
 		"SIREN_REDIS_URL_FILE: ":                                     {"SIREN_REDIS_URL_FILE": file(t, " \n")},
@@ -106,16 +97,16 @@ func TestBadEndpoints(t *testing.T) {
 			for name, value := range env {
 				all[name] = value
 			}
-			setEndpoints(t, all)
-			_, err := (&app{}).endpoints()
-			var e *exitError
-			if !errors.As(err, &e) || e.code != exitUsage || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			setEndpointsR(t, all)
+			_, err := (asked{}).find()
+			var e *exit.Error
+			if !errors.As(err, &e) || e.Code != exit.Usage || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v; want %q", err, want)
 			}
 		})
 	}
-	setEndpoints(t, map[string]string{"SIREN_AMQP_URL_FILE": "/nowhere", "SIREN_REDIS_CERT_FILE": cert})
-	if _, err := (&app{}).endpoints(); err == nil || !strings.Contains(err.Error(), "/nowhere") || !strings.Contains(err.Error(), "go together") {
+	setEndpointsR(t, map[string]string{"SIREN_AMQP_URL_FILE": "/nowhere", "SIREN_REDIS_CERT_FILE": cert})
+	if _, err := (asked{}).find(); err == nil || !strings.Contains(err.Error(), "/nowhere") || !strings.Contains(err.Error(), "go together") {
 		t.Errorf("%v; want both problems", err)
 	}
 }
@@ -123,7 +114,7 @@ func TestBadEndpoints(t *testing.T) {
 // A worker that is started as a process finds what its scaler found, whatever else the environment says.
 func TestEndpointsOfAChild(t *testing.T) {
 	urlFile, ca := file(t, "amqps://file"), authorityOf(t).CA
-	setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile, "SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other")})
+	setEndpointsR(t, map[string]string{"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile, "SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other")})
 	ours := func(e endpoints) []string {
 		var env []string
 		for _, pair := range e.environ() {
@@ -134,8 +125,8 @@ func TestEndpointsOfAChild(t *testing.T) {
 		slices.Sort(env)
 		return env
 	}
-	given, err := (&app{redisURL: "redis://flag"}).endpoints()
-	must(t, err)
+	given, err := asked{redisURL: "redis://flag"}.find()
+	mustR(t, err)
 	if got, want := ours(given), []string{"SIREN_AMQP_CA_FILE=" + ca, "SIREN_AMQP_URL_FILE=" + urlFile, "SIREN_REDIS_URL=redis://flag"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -147,86 +138,7 @@ func TestEndpointsOfAChild(t *testing.T) {
 	}
 }
 
-// Both servers want certificates, and their passwords are rotated: what is open comes back by itself, and commands go on.
-func TestSecureEndpoints(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	authority := authorityOf(t)
-	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: authority})
-	must(t, err)
-	t.Cleanup(func() { must(t, amqp.Stop(context.Background())) })
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: authority, Config: "user rotating on >old-secret ~* &* +@all\n"})
-	must(t, err)
-	t.Cleanup(func() { must(t, store.Stop(context.Background())) })
-	amqpctl := func(args ...string) {
-		t.Helper()
-		_, err := amqp.Rabbitmqctl(ctx, args...)
-		must(t, err)
-	}
-	amqpctl("add_user", "rotating", "old-secret")
-	amqpctl("set_permissions", "rotating", ".*", ".*", ".*")
-	admin, err := goredis.ParseURL(store.URL)
-	must(t, err)
-	redisctl := goredis.NewClient(admin)
-	defer redisctl.Close()
-
-	amqpFile, redisFile := file(t, ""), file(t, "")
-	write := func(password string) {
-		t.Helper()
-		for path, address := range map[string]string{amqpFile: amqp.TLSURL, redisFile: store.TLSURL} {
-			u, err := url.Parse(address)
-			must(t, err)
-			u.User = url.UserPassword("rotating", password)
-			must(t, os.WriteFile(path, []byte(u.String()+"\n"), 0o600))
-		}
-	}
-	write("old-secret")
-	cert, key, err := authority.Issue("siren")
-	must(t, err)
-	setEndpoints(t, map[string]string{
-		"SIREN_AMQP_URL_FILE": amqpFile, "SIREN_AMQP_CA_FILE": authority.CA, "SIREN_AMQP_CERT_FILE": cert, "SIREN_AMQP_KEY_FILE": key,
-		"SIREN_REDIS_URL_FILE": redisFile, "SIREN_REDIS_CA_FILE": authority.CA, "SIREN_REDIS_CERT_FILE": cert, "SIREN_REDIS_KEY_FILE": key,
-	})
-	discard := slog.New(slog.DiscardHandler)
-	a := &app{}
-	conn, err := a.broker("test", discard)
-	must(t, err)
-	defer conn.Close()
-	s, err := a.redisStore(discard)
-	must(t, err)
-	defer s.Close()
-	policy, err := localPolicy(t.TempDir())
-	must(t, err)
-	_, err = redis.NewBoard(s, discard).PublishPolicy(ctx, lanes.Effective{Policy: *policy})
-	must(t, err)
-	must(t, rabbit.Declare(ctx, conn, policy, nil))
-	enqueue := func(id string) (exitCode int, problems string) {
-		t.Helper()
-		var out, said bytes.Buffer
-		in := policy.Storage[0].Prefix + "in.mp4"
-		code := run([]string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"}, streams{strings.NewReader(""), &out, &said})
-		return code, said.String()
-	}
-	if code, said := enqueue("before"); code != exitOK {
-		t.Fatalf("enqueue: exit code %d: %s", code, said)
-	}
-
-	amqpctl("change_password", "rotating", "new-secret")
-	must(t, redisctl.Do(ctx, "ACL", "SETUSER", "rotating", "resetpass", ">new-secret").Err())
-	amqpctl("close_all_user_connections", "rotating", "rotated")
-	must(t, redisctl.Do(ctx, "CLIENT", "KILL", "USER", "rotating").Err())
-	if code, said := enqueue("too-early"); code != exitUnreachable || strings.Contains(said, "secret") {
-		t.Errorf("enqueue with the old passwords: exit code %d: %s", code, said)
-	}
-	write("new-secret")
-	must(t, s.Ping(ctx))
-	must(t, rabbit.Declare(ctx, conn, policy, nil))
-	if code, said := enqueue("after"); code != exitOK {
-		t.Errorf("enqueue with the new passwords: exit code %d: %s", code, said)
-	}
-}
-
-func must(t *testing.T, err error) {
+func mustR(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -56,7 +57,7 @@ func newExplainer(
 	a *app, use, short, example string, complete cobra.CompletionFunc,
 	explain func(*sight, context.Context, string) (explanation, error),
 ) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1), ValidArgsFunction: complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,14 +70,14 @@ func newExplainer(
 				if err != nil {
 					return err
 				}
-				if o.format == "table" {
+				if o.Format == "table" {
 					return x.print(a.out)
 				}
-				return o.print(a.out, x)
+				return o.Print(a.out, x)
 			})
 		},
 	}
-	o.flag(c, "table", "json", "yaml")
+	formFlag(c, &o, "table", "json", "yaml")
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -79,25 +80,25 @@ func instead(r lanes.Record) string {
 // eachJob calls f with each job's record, and goes on after an error. The errors come back together.
 func (o *operator) eachJob(ctx context.Context, ids []string, f func(context.Context, lanes.Record) error) error {
 	var errs []error
-	code := exitFailed
+	code := exit.Failed
 	for _, id := range ids {
 		r, err := o.ledger.Get(ctx, id)
 		switch {
 		case redisNotFound(err):
-			code = exitNotFound
+			code = exit.NotFound
 			errs = append(errs, noJob(id))
 			continue
 		case err != nil:
 			return unreachable(errors.Join(append(errs, err)...))
 		}
 		if err := f(ctx, r); err != nil {
-			if e := (*exitError)(nil); errors.As(err, &e) {
-				code = e.code
+			if e := (*exit.Error)(nil); errors.As(err, &e) {
+				code = e.Code
 			}
 			errs = append(errs, err)
 		}
 	}
-	return exit(code, errors.Join(errs...))
+	return exit.With(code, errors.Join(errs...))
 }
 
 func noJob(id string) error {
@@ -129,7 +130,7 @@ func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r
 		return nil // the copy has been taken already
 	}
 	if state != nil {
-		return exit(exitConflict, fmt.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", r.ID, state.State))
+		return exit.With(exit.Conflict, fmt.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", r.ID, state.State))
 	}
 	if err != nil {
 		return unreachable(fmt.Errorf("job %s: its copy is in lane %s, but the ledger couldn't be told; whichever of its messages comes first counts: %w", r.ID, lane, err))
@@ -315,7 +316,7 @@ record, and follows a running job by a second or so.`,
 				}
 				r, err := o.ledger.Get(cmd.Context(), args[0])
 				if redisNotFound(err) {
-					return exit(exitNotFound, noJob(args[0]))
+					return exit.With(exit.NotFound, noJob(args[0]))
 				}
 				if err != nil {
 					return unreachable(err)

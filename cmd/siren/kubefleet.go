@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -48,7 +49,7 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger)
 	}
 	client, namespace, err := kube.Connect(f.kube.namespace)
 	if err != nil {
-		return exit(exitUsage, err)
+		return exit.With(exit.Usage, err)
 	}
 	store, err := a.redisStore(log)
 	if err != nil {
@@ -71,7 +72,7 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger)
 
 	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.kube.selector, Log: log})
 	if err != nil {
-		return exit(exitUnreachable, err)
+		return exit.With(exit.Unreachable, err)
 	}
 	events := kube.NewEvents(client, workers, name)
 	defer events.Close()

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -29,7 +30,7 @@ func mergeTunings(text []byte, tunings []lanes.Tuning) ([]byte, error) {
 	}
 	if want, err := file.With(tunings...); err != nil {
 		return nil, err
-	} else if asYAML(got) != asYAML(want) {
+	} else if show.YAML(got) != show.YAML(want) {
 		return nil, errors.New("is written in a way that the tunings can't be merged into; `siren tunings export` without the file prints the policy in force")
 	}
 	return merged, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -130,7 +131,7 @@ func TestMergeTunings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := or(c.whole, text)
+			want := cmp.Or(c.whole, text)
 			for i := 0; i < len(c.changes); i += 2 {
 				line, next := c.changes[i]+"\n", c.changes[i+1]
 				if next != "" {

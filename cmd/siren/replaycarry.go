@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -132,7 +133,7 @@ func (r *replay) fromRecords(ctx context.Context) error {
 		record, ok := records[id]
 		switch {
 		case !ok:
-			r.refused[id] = exit(exitNotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+			r.refused[id] = exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
 			continue
 		case record.State != lanes.Dead:
 			r.refused[id] = fmt.Errorf("job %s is %s, not dead%s", id, record.State, instead(record))

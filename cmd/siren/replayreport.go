@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,25 +9,28 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
 // report says what was done, and what wasn't. err is what ended it.
 func (r *replay) report(ctx context.Context, err error) error {
 	if r.dryRun && err == nil {
-		t := newTable(col("LANE"), col("REASON"), num("JOBS"))
+		t := show.NewTable(show.Col("LANE"), show.Col("REASON"), show.Num("JOBS"))
 		for _, key := range slices.SortedFunc(maps.Keys(r.by), func(x, y [2]string) int { return strings.Compare(x[0]+"\x00"+x[1], y[0]+"\x00"+y[1]) }) {
-			t.add(key[0], or(key[1], "-"), fmt.Sprint(r.by[key]))
+			t.Add(key[0], cmp.Or(key[1], "-"), fmt.Sprint(r.by[key]))
 		}
-		if len(t.rows) > 0 {
-			_ = t.print(r.out)
+		if len(r.by) > 0 {
+			_ = t.Print(r.out)
 		}
-		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", plural(r.replayed, "dead job"))
+		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", show.Plural(r.replayed, "dead job"))
 	} else if r.replayed > 0 || err == nil {
-		fmt.Fprintf(r.out, "%s replayed%s\n", plural(r.replayed, "dead job"), r.into())
+		fmt.Fprintf(r.out, "%s replayed%s\n", show.Plural(r.replayed, "dead job"), r.into())
 	}
 	say := func(n int, noun, what string) {
 		if n > 0 {
-			fmt.Fprintf(r.err, "%s %s\n", plural(n, noun), what)
+			fmt.Fprintf(r.err, "%s %s\n", show.Plural(n, noun), what)
 		}
 	}
 	would := ""
@@ -42,7 +46,7 @@ func (r *replay) report(ctx context.Context, err error) error {
 		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
 	}
 	if err != nil {
-		return exit(codeOf(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
+		return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
 	}
 	return r.refusals()
 }
@@ -50,18 +54,18 @@ func (r *replay) report(ctx context.Context, err error) error {
 // refusals is why jobs could not be replayed.
 func (r *replay) refusals() error {
 	var errs []error
-	code := exitFailed
+	code := exit.Failed
 	for _, id := range slices.Sorted(maps.Keys(r.refused)) {
 		err := r.refused[id]
-		if codeOf(err) != exitFailed {
-			code = codeOf(err)
+		if exit.Code(err) != exit.Failed {
+			code = exit.Code(err)
 		}
 		if errs = append(errs, err); len(errs) == mostRefusals && len(r.refused) > mostRefusals {
 			errs = append(errs, fmt.Errorf("and %d more", len(r.refused)-mostRefusals))
 			break
 		}
 	}
-	return exit(code, errors.Join(errs...))
+	return exit.With(code, errors.Join(errs...))
 }
 
 // mostRefusals is how many jobs are told of that could not be replayed.
@@ -93,30 +97,22 @@ func (r *replay) into() string {
 
 // showProgress says on a terminal how far it is.
 func (r *replay) showProgress() {
-	if !isTerminal(r.err) {
+	if !show.IsTerminal(r.err) {
 		return
 	}
 	left := ""
 	if r.pace.rate > 0 && r.expect > r.replayed {
-		left = ", " + span(time.Duration(float64(r.expect-r.replayed)/r.pace.rate*float64(time.Second))) + " left"
+		left = ", " + show.Span(time.Duration(float64(r.expect-r.replayed)/r.pace.rate*float64(time.Second))) + " left"
 	}
 	fraction := 1.0
 	if r.expect > 0 {
 		fraction = float64(r.replayed) / float64(r.expect)
 	}
-	fmt.Fprintf(r.err, "\r\x1b[K%s %d of %d replayed%s", bar(fraction, 30), r.replayed, max(r.expect, r.replayed), left)
+	fmt.Fprintf(r.err, "\r\x1b[K%s %d of %d replayed%s", show.Bar(fraction, 30), r.replayed, max(r.expect, r.replayed), left)
 }
 
 func (r *replay) clearProgress() {
-	if isTerminal(r.err) {
+	if show.IsTerminal(r.err) {
 		fmt.Fprint(r.err, "\r\x1b[K")
 	}
-}
-
-// codeOf is the exit code that an error means.
-func codeOf(err error) int {
-	if e := (*exitError)(nil); errors.As(err, &e) {
-		return e.code
-	}
-	return exitFailed
 }

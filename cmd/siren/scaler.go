@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -78,7 +79,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 			policy: policy, at: at, listen: f.listen, dir: f.data, drain: f.drain, log: log,
 		})
 	default:
-		return exit(exitUsage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))
+		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))
 	}
 }
 

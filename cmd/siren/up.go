@@ -74,7 +74,7 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	if l, ok := running(); ok {
 		return l.taken()
 	}
-	at, err := a.given()
+	at, err := a.asked.given()
 	if err != nil {
 		return err
 	}
@@ -114,14 +114,4 @@ func insteadOf() string {
 		return ""
 	}
 	return "  export SIREN_CONTEXT=" + upContext + "\n"
-}
-
-// or is the first text that isn't empty.
-func or(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -91,7 +92,7 @@ func (a *app) runWorker(ctx context.Context, f workerFlags) error {
 		f.name = processName()
 	}
 	if err := f.check(); err != nil {
-		return exit(exitUsage, err)
+		return exit.With(exit.Usage, err)
 	}
 	store, err := a.redisStore(log)
 	if err != nil {
@@ -183,7 +184,7 @@ func awaitPolicy(ctx context.Context, board *redis.Board, f workerFlags, log *sl
 			}
 			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, f.pool, strings.Join(e.Policy.PoolNames(), ", "))
 			if f.slots == 0 {
-				return nil, q, exit(exitNotFound, err)
+				return nil, q, exit.With(exit.NotFound, err)
 			}
 		}
 		if said != err.Error() {
