@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -40,7 +41,7 @@ func newAudit(a *app) *cobra.Command {
 						return verb != "" && e.Verb != verb || !strings.HasPrefix(e.On, on)
 					})
 					entries = entries[:min(len(entries), most)]
-					return entries, auditTable(entries), unreachable(err)
+					return entries, auditTable(entries), reach.Unreachable(err)
 				})
 			})
 		},

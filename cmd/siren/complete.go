@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -91,9 +92,9 @@ func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]co
 
 // completeContexts completes the contexts of the user's configuration.
 func (a *app) completeContexts(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	f, _ := loadContexts()
+	f, _ := reach.LoadContexts()
 	var found []cobra.Completion
-	for _, c := range f.all() {
+	for _, c := range f.All() {
 		found = append(found, cobra.CompletionWithDesc(c.Name, c.Redis.URL))
 	}
 	return choices(found, args, begun)

@@ -6,14 +6,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // endpoints is where RabbitMQ and Redis are.
-func (a *app) endpoints() (endpoints, error) {
-	e, err := a.asked.find()
+func (a *app) endpoints() (reach.Endpoints, error) {
+	e, err := a.asked.Find()
 	if err == nil {
 		a.used = e
 	}
@@ -29,7 +30,7 @@ func (a *app) redisStore(log *slog.Logger) (*redis.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.store(log)
+	return e.Store(log)
 }
 
 // withStore calls f with the Redis in use.
@@ -62,7 +63,7 @@ func (a *app) effective(ctx context.Context, s *redis.Store) (lanes.Effective, e
 	if errors.Is(err, redis.ErrNotFound) {
 		return e, errNoPolicy
 	}
-	return e, unreachable(err)
+	return e, reach.Unreachable(err)
 }
 
 func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }
@@ -78,5 +79,5 @@ func (a *app) brokerBy(now func() time.Time, name string, log *slog.Logger) (*ra
 	if err != nil {
 		return nil, err
 	}
-	return e.broker(now, name, log)
+	return e.Broker(now, name, log)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
@@ -34,7 +35,7 @@ SIREN_REDIS_URL_FILE), SIREN_CONTEXT, the file's current context, the running si
 
 // contextRow is a context as `siren contexts` shows it.
 type contextRow struct {
-	installation
+	reach.Context
 	Current bool `json:"current"`
 }
 
@@ -47,17 +48,17 @@ func newContextsList(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-				f, err := loadContexts()
+				f, err := reach.LoadContexts()
 				if err != nil {
 					return nil, nil, err
 				}
-				name, _ := f.standing()
+				name, _ := f.Standing()
 				rows := []contextRow{}
-				for _, c := range f.all() {
-					rows = append(rows, contextRow{c, c.Name == cmp.Or(a.asked.context, name)})
+				for _, c := range f.All() {
+					rows = append(rows, contextRow{c, c.Name == cmp.Or(a.asked.Context, name)})
 				}
 				t := contextTable(rows)
-				if s := overruling(); s != "" && a.asked.context == "" {
+				if s := reach.Overruling(); s != "" && a.asked.Context == "" {
 					t.Warn("%s is set, and comes before every context but one that --context names", s)
 				}
 				return rows, t, nil
@@ -74,7 +75,7 @@ func contextTable(rows []contextRow) *show.Table {
 	t.Name = 1
 	t.Empty = "no contexts: see `siren contexts --help`"
 	for _, r := range rows {
-		t.Add(map[bool]string{true: "*"}[r.Current], r.Name, r.AMQP.URL, r.Redis.URL, r.AMQP.password(), r.Redis.password())
+		t.Add(map[bool]string{true: "*"}[r.Current], r.Name, r.AMQP.URL, r.Redis.URL, r.AMQP.Password(), r.Redis.Password())
 	}
 	return t
 }
@@ -87,18 +88,18 @@ func newContextsUse(a *app) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: upTo(1, a.completeContexts),
 		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := loadContexts()
+			f, err := reach.LoadContexts()
 			if err != nil {
 				return err
 			}
-			if _, err := f.find(args[0]); err != nil && args[0] != upContext {
+			if _, err := f.Find(args[0]); err != nil && args[0] != reach.UpContext {
 				return fmt.Errorf("%w; `siren contexts` lists those there are", err)
 			}
-			if err := f.use(args[0]); err != nil {
+			if err := f.Use(args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "context %q is the current one\n", args[0])
-			for _, name := range []string{overruling(), "SIREN_CONTEXT"} {
+			for _, name := range []string{reach.Overruling(), "SIREN_CONTEXT"} {
 				if name != "" && os.Getenv(name) != "" {
 					a.warn("%s is set, and comes before the current context: unset it", name)
 				}

@@ -82,8 +82,10 @@ func deadTable(records []lanes.Record, states []lanes.State) *show.Table {
 	t.Empty = "no dead letters"
 	now := time.Now()
 	for i, r := range records {
-		cells := []string{r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), show.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"), cmp.Or(r.Labels[tenantLabel], "-"),
-			cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error}
+		cells := []string{
+			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), show.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
+			cmp.Or(r.Labels[tenantLabel], "-"), cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error,
+		}
 		if states != nil {
 			cells = slices.Insert(cells, 1, cmp.Or(string(states[i]), "no record"))
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
@@ -71,7 +72,7 @@ func (o *operator) know(ctx context.Context, letters []rabbit.DeadLetter) ([]fou
 	}
 	records, err := o.ledger.GetAll(ctx, ids)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	found := make([]foundLetter, len(letters))
 	for i, l := range letters {
@@ -93,7 +94,7 @@ func (o *operator) openDead(ctx context.Context, name string) (*rabbit.DeadLette
 	d, err := rabbit.OpenDead(ctx, conn)
 	if err != nil {
 		conn.Close()
-		return nil, nil, unreachable(err)
+		return nil, nil, reach.Unreachable(err)
 	}
 	return d, func() {
 		d.Close()
@@ -109,7 +110,7 @@ func (o *operator) countLetters(ctx context.Context) (int, error) {
 	}
 	defer conn.Close()
 	n, err := rabbit.CountDead(ctx, conn)
-	return n, unreachable(err)
+	return n, reach.Unreachable(err)
 }
 
 // untaken gives the error of a Take its exit code.
@@ -117,7 +118,7 @@ func untaken(err error) error {
 	if errors.Is(err, rabbit.ErrTooManyLetters) {
 		return err
 	}
-	return unreachable(err)
+	return reach.Unreachable(err)
 }
 
 // eachLetter takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of the queue. It

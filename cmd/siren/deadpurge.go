@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -104,7 +105,7 @@ func (d *deadPurge) newPurge(ctx context.Context, o *operator, ids []string) (*p
 				p.dead[id] = r
 			}
 		}
-		return p, unreachable(err)
+		return p, reach.Unreachable(err)
 	}
 	p.choose = d.chooser(time.Now())
 	records, err := o.everyDead(ctx, &d.deadFilter, false)
@@ -157,7 +158,7 @@ func (p *purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 	}
 	for _, l := range chosen {
 		if err := letters.Remove(l.DeadLetter); err != nil {
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		p.letters++
 	}
@@ -194,7 +195,7 @@ func (p *purge) discard(ctx context.Context, letters []foundLetter) error {
 		})
 	}
 	wg.Wait()
-	return unreachable(failed)
+	return reach.Unreachable(failed)
 }
 
 // report says what was done. err is what ended it.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -65,7 +66,7 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 	case err == nil:
 		d.Record = &r
 	case !redisNotFound(err):
-		return d, unreachable(err)
+		return d, reach.Unreachable(err)
 	}
 	if err := o.findLetter(ctx, id, &d); err != nil {
 		return d, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -64,7 +65,7 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 	}
 	plans, err := board.Plans(ctx, pool, from, most)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	if pool != "" && len(plans) == 0 { // a pool that left the policy may still have plans
 		if e, err := board.Policy(ctx); err == nil {
@@ -94,7 +95,7 @@ func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Boar
 			a.warn("Redis is away; following on")
 			continue
 		case err != nil:
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		if err := s.Add(p, planTable(p)); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -104,7 +105,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	fleetDone := make(chan error, 1)
 	go func() {
 		fleetDone <- runFleet(fleetCtx, fleet{
-			policy: d.policy, at: plain(s.amqpURL, s.redisURL), dir: filepath.Join(d.dir, "fleet"),
+			policy: d.policy, at: reach.Plain(s.amqpURL, s.redisURL), dir: filepath.Join(d.dir, "fleet"),
 			drain: 5 * time.Second, workerArg: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, log: log,
 		})
 	}()

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -169,7 +170,7 @@ func (f *doctorFlags) complete() error {
 // doctor is one examination, and what its parts need of each other.
 type doctor struct {
 	doctorFlags
-	endpoints endpoints
+	endpoints reach.Endpoints
 	nowhere   error        // why endpoints says nothing
 	store     *redis.Store // nil: it isn't known where Redis is
 	file      *lanes.Policy
@@ -190,7 +191,7 @@ func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
 	if d.nowhere != nil {
 		return d, nil
 	}
-	store, err := d.endpoints.store(slog.New(slog.DiscardHandler))
+	store, err := d.endpoints.Store(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +265,7 @@ func (d *doctor) broker(ctx context.Context) []lanes.Finding {
 	}
 	e := rabbit.Examination{
 		Dial: func(purpose string) (*rabbit.Conn, error) {
-			return d.endpoints.broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
+			return d.endpoints.Broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
 		},
 		Policy: d.served(), Roles: d.roles,
 	}
@@ -284,7 +285,7 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 				" with message-ttl, expires, max-length or delivery-limit",
 		}}
 	}
-	settings, err := d.endpoints.amqp.config()
+	settings, err := d.endpoints.AMQP.TLS()
 	if err != nil {
 		settings = nil
 	}
@@ -294,7 +295,7 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 			Check: "broker.management", Severity: lanes.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
 		}}
 	}
-	return rabbit.ExamineManagement(ctx, m, d.endpoints.amqp.url, d.served())
+	return rabbit.ExamineManagement(ctx, m, d.endpoints.AMQP.URL, d.served())
 }
 
 func (d *doctor) redis(ctx context.Context) []lanes.Finding {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -106,7 +107,7 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := servers.client(client.Options{Policy: policy, Log: log})
+	c, err := servers.Client(client.Options{Policy: policy, Log: log})
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 	}
 	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
 	if o.Err != nil {
-		return nil, unreachable(o.Err)
+		return nil, reach.Unreachable(o.Err)
 	}
 	a.sayKnown(o)
 	fmt.Fprintln(a.out, o.ID)
@@ -303,7 +304,7 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 			continue
 		}
 		if err != nil && ctx.Err() == nil {
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		latest[r.ID] = r
 		if r.State == lanes.Dead || r.State == lanes.Cancelled {

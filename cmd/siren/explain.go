@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -120,11 +121,11 @@ func (o *operator) look(ctx context.Context) (*sight, error) {
 		return nil, err
 	}
 	if s.workers, s.now, err = o.roster.Workers(ctx); err != nil {
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	t, _, err := o.tunings.Now(ctx)
 	s.tuned = t.All
-	return s, unreachable(err)
+	return s, reach.Unreachable(err)
 }
 
 func (s *sight) laneStatus(name string) (lanes.LaneStatus, bool) {
@@ -189,7 +190,7 @@ func (s *sight) plans(ctx context.Context, pools ...string) (all []lanes.Plan, e
 	for _, q := range pools {
 		plans, err := s.board.Plans(ctx, q, s.now.Add(-24*time.Hour), plansShown)
 		if err != nil {
-			return nil, unreachable(err)
+			return nil, reach.Unreachable(err)
 		}
 		all = append(all, plans...)
 	}

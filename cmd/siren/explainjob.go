@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -17,7 +18,7 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 		return x, exit.With(exit.NotFound, noJob(id))
 	}
 	if err != nil {
-		return x, unreachable(err)
+		return x, reach.Unreachable(err)
 	}
 	x.State = string(r.State)
 	switch r.State {
@@ -55,7 +56,7 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error {
 	ahead, exact, err := s.ledger.Ahead(ctx, r.ID)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead

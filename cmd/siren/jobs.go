@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -94,7 +95,7 @@ func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes
 		}
 		page, err := ledger.List(ctx, q)
 		if err != nil {
-			return nil, "", unreachable(err)
+			return nil, "", reach.Unreachable(err)
 		}
 		all = append(all, page.Records...)
 		q.After = page.Next
@@ -220,7 +221,7 @@ func newJobsGet(a *app) *cobra.Command {
 						return exit.With(exit.NotFound, noJob(id))
 					}
 					if err != nil {
-						return unreachable(err)
+						return reach.Unreachable(err)
 					}
 					records = append(records, r)
 				}
@@ -266,7 +267,7 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		if said[r.ID] == r.State {
 			continue

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -89,7 +90,7 @@ func (o *operator) eachJob(ctx context.Context, ids []string, f func(context.Con
 			errs = append(errs, noJob(id))
 			continue
 		case err != nil:
-			return unreachable(errors.Join(append(errs, err)...))
+			return reach.Unreachable(errors.Join(append(errs, err)...))
 		}
 		if err := f(ctx, r); err != nil {
 			if e := (*exit.Error)(nil); errors.As(err, &e) {
@@ -122,7 +123,7 @@ func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r
 	}
 	copied := rabbit.Entry{Lane: lane, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1}
 	if err := publish.EnqueueBatch(ctx, []rabbit.Entry{copied})[0]; err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	_, err := o.ledger.Supersede(ctx, redis.Supersede{ID: r.ID, Lane: lane, ReadyAt: now, Replay: copied.Replay, From: []lanes.State{r.State}})
 	var state *redis.StateError
@@ -133,7 +134,7 @@ func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r
 		return exit.With(exit.Conflict, fmt.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", r.ID, state.State))
 	}
 	if err != nil {
-		return unreachable(fmt.Errorf("job %s: its copy is in lane %s, but the ledger couldn't be told; whichever of its messages comes first counts: %w", r.ID, lane, err))
+		return reach.Unreachable(fmt.Errorf("job %s: its copy is in lane %s, but the ledger couldn't be told; whichever of its messages comes first counts: %w", r.ID, lane, err))
 	}
 	return nil
 }
@@ -262,7 +263,7 @@ func (o *operator) cancel(ctx context.Context, r lanes.Record, reason string) (r
 	case errors.As(err, &state):
 		return false, fmt.Errorf("job %s is %s: there is nothing to cancel", r.ID, state.State)
 	case err != nil:
-		return false, unreachable(err)
+		return false, reach.Unreachable(err)
 	}
 	o.note(ctx, lanes.AuditEntry{Verb: "cancel", On: "job " + r.ID, Before: string(before), After: string(lanes.Cancelled), Reason: reason})
 	if before == lanes.Running {
@@ -278,7 +279,7 @@ func (o *operator) awaitStopped(ctx context.Context, id string, began time.Time)
 		r, err := o.ledger.Get(ctx, id)
 		switch {
 		case err != nil:
-			return unreachable(err)
+			return reach.Unreachable(err)
 		case r.State == lanes.Completed:
 			return fmt.Errorf("job %s had committed its output already: it is completed", id)
 		case r.LeaseUntil.IsZero():
@@ -312,14 +313,14 @@ record, and follows a running job by a second or so.`,
 					if err == nil {
 						fmt.Fprint(a.out, text)
 					}
-					return unreachable(err)
+					return reach.Unreachable(err)
 				}
 				r, err := o.ledger.Get(cmd.Context(), args[0])
 				if redisNotFound(err) {
 					return exit.With(exit.NotFound, noJob(args[0]))
 				}
 				if err != nil {
-					return unreachable(err)
+					return reach.Unreachable(err)
 				}
 				fmt.Fprintf(a.err, "job %s is %s; its programs have said nothing\n", r.ID, r.State)
 				return nil

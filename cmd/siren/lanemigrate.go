@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
@@ -98,7 +99,7 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 	field := lanes.LaneField(to.Lane, "queueType")
 	t, _, err := o.tunings.Now(ctx)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	if e.Written().QueueOf(to.Lane) != to {
 		return o.tune(ctx, f, wishFor(field, to.Type))
@@ -132,7 +133,7 @@ func (o *operator) awaitType(ctx context.Context, to lanes.Queue) error {
 func (o *operator) sayLeft(ctx context.Context, to lanes.Queue) error {
 	workers, now, err := o.roster.Workers(ctx)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	running := 0
 	for _, w := range workers {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -147,7 +148,7 @@ func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, 
 		return err
 	}
 	defer publish.Close()
-	return unreachable(f(take, rabbit.NewPublisher(publish, 0)))
+	return reach.Unreachable(f(take, rabbit.NewPublisher(publish, 0)))
 }
 
 func newLanesPurge(a *app) *cobra.Command {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -62,7 +63,7 @@ func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
 		if redisNotFound(err) {
 			return snap, exit.With(exit.NotFound, fmt.Errorf("no scaler has reported yet: is `siren scaler` (or `siren up`) running?"))
 		}
-		return snap, unreachable(err)
+		return snap, reach.Unreachable(err)
 	}
 	return snap, nil
 }

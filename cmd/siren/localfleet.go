@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -18,7 +19,7 @@ import (
 type fleet struct {
 	self      string // the siren that the workers are; "": this one
 	policy    *lanes.Policy
-	at        endpoints
+	at        reach.Endpoints
 	listen    string // "": no metrics and probes
 	dir       string
 	drain     time.Duration
@@ -31,7 +32,7 @@ type fleet struct {
 func runFleet(ctx context.Context, f fleet) error {
 	hurry, done := untilSecondSignal(ctx)
 	defer done()
-	store, err := f.at.store(f.log)
+	store, err := f.at.Store(f.log)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func runFleet(ctx context.Context, f fleet) error {
 	err = scalerProcess{
 		name: election.name, policy: f.policy, store: store, board: board, fleet: workers, leading: election.leading,
 		known:  (&queueMemory{board: board}).known,
-		broker: func(name string) (*rabbit.Conn, error) { return f.at.broker(store.Now, name, f.log) },
+		broker: func(name string) (*rabbit.Conn, error) { return f.at.Broker(store.Now, name, f.log) },
 		listen: f.listen, log: f.log,
 	}.run(ctx)
 	election.resign(ctx)
@@ -67,6 +68,6 @@ func (f fleet) command(pool, name string) *exec.Cmd {
 	}
 	args := append([]string{"worker", "--pool", pool, "--name", name, "--drain-timeout", f.drain.String()}, f.workerArg...)
 	c := exec.Command(self, args...)
-	c.Env = f.at.environ()
+	c.Env = f.at.Environ()
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -47,7 +48,7 @@ func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
 	if redisNotFound(err) {
 		return e, exit.With(exit.NotFound, errNoPolicy)
 	}
-	return e, unreachable(err)
+	return e, reach.Unreachable(err)
 }
 
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
@@ -63,7 +64,7 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 	defer cancel()
 	if err := c.Wait(ctx); err != nil {
 		c.Close()
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -55,7 +56,7 @@ func (r *replay) carry(ctx context.Context, all []*revival) error {
 		err := r.carryPart(late, part)
 		end()
 		if err != nil {
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		r.showProgress()
 	}
@@ -123,7 +124,7 @@ func (r *replay) tellOne(ctx context.Context, v *revival, ready time.Time) error
 func (r *replay) fromRecords(ctx context.Context) error {
 	records, err := r.ledger.GetAll(ctx, r.order)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	var all []*revival
 	for _, id := range r.order {
@@ -177,7 +178,7 @@ func (r *replay) tidy() error {
 			continue
 		}
 		if err := r.letters.Remove(l); err != nil {
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -108,7 +109,7 @@ func (r *replay) run(ctx context.Context) error {
 			return true, err
 		}
 		began, r.left, r.aside = time.Now(), leftLetters{}, nil
-		return false, unreachable(letters.GiveBack())
+		return false, reach.Unreachable(letters.GiveBack())
 	})
 	if err == nil {
 		err = r.flush(ctx)
@@ -154,7 +155,7 @@ func (r *replay) batch(ctx context.Context, batch []foundLetter) (done bool, err
 	r.removed += len(obsolete)
 	if !r.dryRun {
 		if err := r.letters.Remove(obsolete...); err != nil {
-			return true, unreachable(err)
+			return true, reach.Unreachable(err)
 		}
 	}
 	if len(r.pending) >= r.pace.worth() || r.dryRun {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -27,12 +28,12 @@ type streams struct {
 // app is what every subcommand shares: the streams, the global flags, and what has come of them.
 type app struct {
 	streams
-	asked    asked
+	asked    reach.Flags
 	user     string
 	logLevel string
 	logJSON  bool
-	started  bool      // cobra got as far as running a command
-	used     endpoints // where the servers are, once something has asked
+	started  bool            // cobra got as far as running a command
+	used     reach.Endpoints // where the servers are, once something has asked
 }
 
 // run is the whole program but for the process's globals. It returns the exit code.
@@ -55,7 +56,7 @@ func run(args []string, s streams) int {
 		if err.Error() != "" {
 			fmt.Fprintln(s.err, "siren:", err)
 		}
-		if origin := a.used.origin(); e.Code == exit.Unreachable && origin != "" {
+		if origin := a.used.Origin(); e.Code == exit.Unreachable && origin != "" {
 			fmt.Fprintln(s.err, origin)
 		}
 		return e.Code
@@ -114,9 +115,9 @@ Try it: siren demo`,
 // flags adds the flags of every command.
 func (a *app) flags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVar(&a.asked.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
-	f.StringVar(&a.asked.redisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
-	f.StringVar(&a.asked.context, "context", "", "context to use, by its `NAME`")
+	f.StringVar(&a.asked.AMQPURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
+	f.StringVar(&a.asked.RedisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
+	f.StringVar(&a.asked.Context, "context", "", "context to use, by its `NAME`")
 	f.StringVar(&a.user, "user", "", "your `NAME` in tunings and in the audit log (default: SIREN_USER, else user@host)")
 	levels := []string{"debug", "info", "warn", "error"}
 	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+show.Listed(levels))

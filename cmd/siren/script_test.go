@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -97,7 +97,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- runFleet(ctx, fleet{self: self, policy: policy, at: plain(s.amqpURL, s.redisURL), dir: t.TempDir(), drain: 5 * time.Second, log: log})
+		done <- runFleet(ctx, fleet{self: self, policy: policy, at: reach.Plain(s.amqpURL, s.redisURL), dir: t.TempDir(), drain: 5 * time.Second, log: log})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -141,42 +141,6 @@ func TestLocalPolicyOfAnyFolder(t *testing.T) {
 			t.Errorf("%q: prefix %q", dir, p.Storage[0].Prefix)
 		}
 	}
-}
-
-func TestRegister(t *testing.T) {
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	if _, ok := running(); ok {
-		t.Error("one runs before any was registered")
-	}
-	forget, err := register("amqp://a", "redis://a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l, ok := running(); !ok || l.AMQPURL != "amqp://a" || l.PID != os.Getpid() {
-		t.Errorf("running: %+v, %t", l, ok)
-	}
-	if _, err := register("amqp://b", "redis://b"); err == nil || !strings.Contains(err.Error(), "runs already") {
-		t.Errorf("a second one: %v", err)
-	}
-	forget()
-
-	// One that was killed leaves its file; a process that got its pid isn't it.
-	path, err := localFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stale := fmt.Sprintf(`{"pid": %d, "began": "1"}`, os.Getpid())
-	if err := os.WriteFile(path, []byte(stale), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := running(); ok {
-		t.Error("a process with a reused pid was taken for siren up")
-	}
-	forget, err = register("amqp://c", "redis://c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	forget()
 }
 
 // A private server that dies comes back by itself, on its old URL.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -169,7 +170,7 @@ func (o *operator) change(
 		}
 		t, now, err := o.tunings.Now(ctx)
 		if err != nil {
-			return changed{}, unreachable(err)
+			return changed{}, reach.Unreachable(err)
 		}
 		if f.revision != nil && t.Revision != *f.revision {
 			return changed{}, exit.With(exit.Conflict, fmt.Errorf("the tunings are at revision %d, not %d; nothing of yours is in force. Look at `siren tunings` and `siren audit`, and decide anew",
@@ -204,7 +205,7 @@ func (o *operator) change(
 			return c, nil
 		}
 		if !errors.Is(err, redis.ErrChanged) {
-			return changed{}, unreachable(err)
+			return changed{}, reach.Unreachable(err)
 		}
 	}
 	return changed{}, exit.With(exit.Conflict, errors.New("others kept changing the tunings; try again"))
@@ -373,7 +374,7 @@ func (o *operator) foresee(ctx context.Context, c changed) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) running? Nothing was changed", answerTime)
 	case err != nil:
-		return unreachable(err)
+		return reach.Unreachable(err)
 	case f.Error != "":
 		return fmt.Errorf("the scaler %s can't tell what it leads to: %s", f.Leader, f.Error)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -53,7 +54,7 @@ func newTuningsList(a *app) *cobra.Command {
 func (o *operator) listTunings(ctx context.Context) (rows []tuningRow, revision int64, now time.Time, err error) {
 	t, now, err := o.tunings.Now(ctx)
 	if err != nil {
-		return nil, 0, now, unreachable(err)
+		return nil, 0, now, reach.Unreachable(err)
 	}
 	e, err := o.inForce(ctx)
 	if err != nil {
@@ -116,7 +117,7 @@ func newTuningsRemove(a *app) *cobra.Command {
 				if all {
 					t, _, err := o.tunings.Now(cmd.Context())
 					if err != nil {
-						return unreachable(err)
+						return reach.Unreachable(err)
 					}
 					for _, tuning := range t.All {
 						fields = append(fields, tuning.Field)
@@ -142,7 +143,7 @@ func (o *operator) remove(ctx context.Context, f tuneFlags, fields []string) err
 	c, err := o.change(ctx, f, fields, func(*lanes.Policy, time.Time) ([]lanes.Tuning, []string, error) {
 		t, _, err := o.tunings.Now(ctx)
 		if err != nil {
-			return nil, nil, unreachable(err)
+			return nil, nil, reach.Unreachable(err)
 		}
 		tuned := make([]string, len(t.All))
 		for i, tuning := range t.All {
@@ -186,7 +187,7 @@ func (o *operator) end(ctx context.Context, f tuneFlags, field, already string) 
 	}
 	t, now, err := o.tunings.Now(ctx)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	written := e.Written()
 	file, err := written.Field(field)

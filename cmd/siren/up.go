@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -71,14 +72,14 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 }
 
 func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
-	if l, ok := running(); ok {
-		return l.taken()
+	if l, ok := reach.Running(); ok {
+		return l.Taken()
 	}
-	at, err := a.asked.given()
+	at, err := a.asked.Given()
 	if err != nil {
 		return err
 	}
-	s, err := a.servers(ctx, servers{amqpURL: at.amqp.url, redisURL: at.redis.url}, data, log)
+	s, err := a.servers(ctx, servers{amqpURL: at.AMQP.URL, redisURL: at.Redis.URL}, data, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
@@ -86,9 +87,9 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 		return err
 	}
 	defer s.stop()
-	at.amqp.fallBack(s.amqpURL)
-	at.redis.fallBack(s.redisURL)
-	forget, err := register(s.amqpURL, s.redisURL)
+	at.AMQP.FallBack(s.amqpURL)
+	at.Redis.FallBack(s.redisURL)
+	forget, err := reach.Register(s.amqpURL, s.redisURL)
 	if err != nil {
 		return err
 	}
@@ -109,9 +110,9 @@ Ctrl-C stops everything; running jobs may finish for %s. %s
 
 // insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.
 func insteadOf() string {
-	f, err := loadContexts()
-	if name, _ := f.standing(); err != nil || name == upContext || name == "" {
+	f, err := reach.LoadContexts()
+	if name, _ := f.Standing(); err != nil || name == reach.UpContext || name == "" {
 		return ""
 	}
-	return "  export SIREN_CONTEXT=" + upContext + "\n"
+	return "  export SIREN_CONTEXT=" + reach.UpContext + "\n"
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -26,7 +27,7 @@ func newWorkers(a *app) *cobra.Command {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					all, now, err := op.roster.Workers(cmd.Context())
 					if err != nil {
-						return nil, nil, unreachable(err)
+						return nil, nil, reach.Unreachable(err)
 					}
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
 					if pool != "" && len(all) == 0 { // one that left the policy may still have workers

@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"context"
@@ -14,18 +14,18 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
-// broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
-func (e endpoints) broker(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
-	c, err := rabbit.Open(rabbit.Options{URL: e.amqp.url, Name: name, Log: log, Renew: e.amqp.renewal(), TLS: e.amqp.settings(), Now: now})
+// Broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
+func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
+	c, err := rabbit.Open(rabbit.Options{URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(), TLS: e.AMQP.settings(), Now: now})
 	return c, exit.With(exit.Usage, err)
 }
 
 // clockVariable shifts the clock of a process, as in 45m or -1h. For tests: nobody else sets it.
 const clockVariable = "SIREN_TEST_CLOCK_OFFSET"
 
-// store opens Redis.
-func (e endpoints) store(log *slog.Logger) (*redis.Store, error) {
-	options := []redis.Option{redis.WithRenew(e.redis.renewal()), redis.WithTLS(e.redis.settings())}
+// Store opens Redis.
+func (e Endpoints) Store(log *slog.Logger) (*redis.Store, error) {
+	options := []redis.Option{redis.WithRenew(e.Redis.renewal()), redis.WithTLS(e.Redis.settings())}
 	if text := os.Getenv(clockVariable); text != "" {
 		offset, err := time.ParseDuration(text)
 		if err != nil {
@@ -33,16 +33,16 @@ func (e endpoints) store(log *slog.Logger) (*redis.Store, error) {
 		}
 		options = append(options, redis.WithClock(func() time.Time { return time.Now().Add(offset) }))
 	}
-	s, err := redis.Open(e.redis.url, log, options...)
+	s, err := redis.Open(e.Redis.URL, log, options...)
 	return s, exit.With(exit.Usage, err)
 }
 
-// client opens both for a producer. It goes by the files as they are now.
-func (e endpoints) client(o client.Options) (*client.Client, error) {
-	o.AMQPURL, o.RedisURL = e.amqp.url, e.redis.url
+// Client opens both for a producer. It goes by the files as they are now.
+func (e Endpoints) Client(o client.Options) (*client.Client, error) {
+	o.AMQPURL, o.RedisURL = e.AMQP.URL, e.Redis.URL
 	var err, err2 error
-	o.AMQPTLS, err = e.amqp.config()
-	o.RedisTLS, err2 = e.redis.config()
+	o.AMQPTLS, err = e.AMQP.TLS()
+	o.RedisTLS, err2 = e.Redis.TLS()
 	if err := errors.Join(err, err2); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
@@ -50,8 +50,8 @@ func (e endpoints) client(o client.Options) (*client.Client, error) {
 	return c, exit.With(exit.Usage, err)
 }
 
-// unreachable gives an error of the store or the broker its exit code.
-func unreachable(err error) error {
+// Unreachable gives an error of the store or the broker its exit code.
+func Unreachable(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, redis.ErrNotFound) {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 // currentLine is the line of the file of contexts that names the current one.
 var currentLine = regexp.MustCompile(`(?m)^current:.*$`)
 
-// use makes the named context the current one. All else in the file, comments too, stays as it is.
-func (f contextFile) use(name string) error {
+// Use makes the named context the current one. All else in the file, comments too, stays as it is.
+func (f Contexts) Use(name string) error {
 	if f.path == "" {
 		_, err := contextPath()
 		return err

@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"encoding/json"
@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// local is what a running `siren up` leaves for other terminals: where its servers listen. The file is readable by its
+// Up is what a running `siren up` leaves for other terminals: where its servers listen. The file is readable by its
 // owner alone, since the URLs carry passwords.
-type local struct {
+type Up struct {
 	PID      int    `json:"pid"`
 	Began    string `json:"began"` // of the process, so that a reused pid isn't taken for it
 	AMQPURL  string `json:"amqpURL"`
@@ -31,28 +31,28 @@ func localFile() (string, error) {
 	return filepath.Join(dir, "siren", "up.json"), nil
 }
 
-// running is the `siren up` of this user that is alive; false when there is none.
-func running() (local, bool) {
+// Running is the `siren up` of this user that is alive; false when there is none.
+func Running() (Up, bool) {
 	path, err := localFile()
 	if err != nil {
-		return local{}, false
+		return Up{}, false
 	}
 	data, err := os.ReadFile(path)
-	var l local
+	var l Up
 	if err != nil || json.Unmarshal(data, &l) != nil {
-		return local{}, false
+		return Up{}, false
 	}
 	return l, l.Began != "" && l.Began == began(l.PID)
 }
 
-// taken says that another `siren up` is there.
-func (l local) taken() error {
+// Taken says that another `siren up` is there.
+func (l Up) Taken() error {
 	return fmt.Errorf("`siren up` runs already (pid %d); stop it with: kill %d", l.PID, l.PID)
 }
 
-// register leaves this process's servers for other terminals, unless another `siren up` has been quicker; the returned
+// Register leaves this process's servers for other terminals, unless another `siren up` has been quicker; the returned
 // function takes them away again.
-func register(amqpURL, redisURL string) (forget func(), err error) {
+func Register(amqpURL, redisURL string) (forget func(), err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("tell other terminals where the servers are: %w", err)
@@ -62,15 +62,15 @@ func register(amqpURL, redisURL string) (forget func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(local{PID: os.Getpid(), Began: began(os.Getpid()), AMQPURL: amqpURL, RedisURL: redisURL})
+	data, err := json.Marshal(Up{PID: os.Getpid(), Began: began(os.Getpid()), AMQPURL: amqpURL, RedisURL: redisURL})
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	if l, ok := running(); ok {
-		return nil, l.taken()
+	if l, ok := Running(); ok {
+		return nil, l.Taken()
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // of one that was killed
 		return nil, err

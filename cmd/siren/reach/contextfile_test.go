@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"os"
@@ -23,9 +23,9 @@ func siteFiles(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.yaml")
-	mustR(t, os.Mkdir(filepath.Join(dir, "pw"), 0o700))
-	mustR(t, os.WriteFile(filepath.Join(dir, "pw", "amqp"), []byte("p@ss/word \n"), 0o600))
-	mustR(t, os.WriteFile(path, []byte(text), 0o600))
+	must(t, os.Mkdir(filepath.Join(dir, "pw"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "pw", "amqp"), []byte("p@ss/word \n"), 0o600))
+	must(t, os.WriteFile(path, []byte(text), 0o600))
 	t.Setenv("TEST_LAB_REDIS", "red:is")
 	return path
 }
@@ -98,25 +98,25 @@ func TestWhichContext(t *testing.T) {
 		prodAMQP, prodRedis = "amqp://rabbit.prod", "redis+sentinel://me@s1.prod:1,s2.prod:2/main?db=3"
 	)
 	for name, c := range map[string]struct {
-		asked       asked
+		asked       Flags
 		env         map[string]string
 		current     string
 		amqp, redis string
 		origin      string
 	}{
-		"the current one": {asked{}, nil, "lab", labAMQP, labRedis, `RabbitMQ and Redis are those of context "lab" (the current one of `},
-		"variable":        {asked{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis, `context "prod" (SIREN_CONTEXT)`},
-		"flag":            {asked{context: "prod"}, map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"}, "lab", prodAMQP, prodRedis, `(--context)`},
+		"the current one": {Flags{}, nil, "lab", labAMQP, labRedis, `RabbitMQ and Redis are those of context "lab" (the current one of `},
+		"variable":        {Flags{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis, `context "prod" (SIREN_CONTEXT)`},
+		"flag":            {Flags{Context: "prod"}, map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"}, "lab", prodAMQP, prodRedis, `(--context)`},
 		"URLs of the environment": {
-			asked{},
+			Flags{},
 			map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"},
 			"lab",
 			"amqp://env", "redis://env", "RabbitMQ is that of SIREN_AMQP_URL, Redis that of SIREN_REDIS_URL",
 		},
-		"one of them":     {asked{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env", ""},
-		"one flag":        {asked{context: "lab", redisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag", `RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
-		"siren up":        {asked{}, nil, "", "amqp://up", "redis://up", "those of `siren up`"},
-		"siren up, named": {asked{context: "up"}, nil, "lab", "amqp://up", "redis://up", ""},
+		"one of them":     {Flags{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env", ""},
+		"one flag":        {Flags{Context: "lab", RedisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag", `RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
+		"siren up":        {Flags{}, nil, "", "amqp://up", "redis://up", "those of `siren up`"},
+		"siren up, named": {Flags{Context: "up"}, nil, "lab", "amqp://up", "redis://up", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := twoContexts
@@ -128,13 +128,13 @@ func TestWhichContext(t *testing.T) {
 				c.env = map[string]string{}
 			}
 			c.env["SIREN_CONFIG"] = path
-			setEndpointsR(t, c.env)
-			forget, err := register("amqp://up", "redis://up")
-			mustR(t, err)
+			setEndpoints(t, c.env)
+			forget, err := Register("amqp://up", "redis://up")
+			must(t, err)
 			defer forget()
-			e, err := c.asked.find()
-			if err != nil || e.amqp.url != c.amqp || e.redis.url != c.redis || !strings.Contains(e.origin(), c.origin) {
-				t.Errorf("%q, %q, %q, %v; want %q, %q, %q", e.amqp.url, e.redis.url, e.origin(), err, c.amqp, c.redis, c.origin)
+			e, err := c.asked.Find()
+			if err != nil || e.AMQP.URL != c.amqp || e.Redis.URL != c.redis || !strings.Contains(e.Origin(), c.origin) {
+				t.Errorf("%q, %q, %q, %v; want %q, %q, %q", e.AMQP.URL, e.Redis.URL, e.Origin(), err, c.amqp, c.redis, c.origin)
 			}
 		})
 	}
@@ -142,19 +142,19 @@ func TestWhichContext(t *testing.T) {
 
 func TestContextsThatFail(t *testing.T) {
 	path := siteFiles(t, twoContexts)
-	setEndpointsR(t, map[string]string{"SIREN_CONFIG": path})
-	for want, w := range map[string]asked{
-		`--context: no context "lba"; did you mean "lab"?`: {context: "lba"},
-		`is the running ` + "`siren up`, and none runs":    {context: "up"},
+	setEndpoints(t, map[string]string{"SIREN_CONFIG": path})
+	for want, w := range map[string]Flags{
+		`--context: no context "lba"; did you mean "lab"?`: {Context: "lba"},
+		`is the running ` + "`siren up`, and none runs":    {Context: "up"},
 		"no RabbitMQ and Redis to talk to":                 {},
 	} {
-		if _, err := w.find(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := w.Find(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
 		}
 	}
 	t.Setenv("TEST_LAB_REDIS", "")
-	mustR(t, os.Remove(filepath.Join(filepath.Dir(path), "pw", "amqp")))
-	_, err := asked{context: "lab"}.find()
+	must(t, os.Remove(filepath.Join(filepath.Dir(path), "pw", "amqp")))
+	_, err := Flags{Context: "lab"}.Find()
 	for _, want := range []string{`redis.passwordEnv of context "lab": TEST_LAB_REDIS is empty`, `amqp.passwordFile of context "lab": open `} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
@@ -165,14 +165,14 @@ func TestContextsThatFail(t *testing.T) {
 // A rotated password needs no restart, and a child process finds what its parent found.
 func TestContextForLong(t *testing.T) {
 	path := siteFiles(t, twoContexts)
-	setEndpointsR(t, map[string]string{"SIREN_CONFIG": path})
-	e, err := asked{context: "lab", redisURL: "redis://flag"}.find()
-	mustR(t, err)
-	mustR(t, os.WriteFile(filepath.Join(filepath.Dir(path), "pw", "amqp"), []byte("new"), 0o600))
-	if url, err := e.amqp.renewal()(); err != nil || url != "amqps://me:new@rabbit.lab/media" {
+	setEndpoints(t, map[string]string{"SIREN_CONFIG": path})
+	e, err := Flags{Context: "lab", RedisURL: "redis://flag"}.Find()
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(filepath.Dir(path), "pw", "amqp"), []byte("new"), 0o600))
+	if url, err := e.AMQP.renewal()(); err != nil || url != "amqps://me:new@rabbit.lab/media" {
 		t.Errorf("%q, %v", url, err)
 	}
-	env := e.environ()
+	env := e.Environ()
 	if !slices.Contains(env, "SIREN_CONTEXT=lab") || !slices.Contains(env, "SIREN_REDIS_URL=redis://flag") || !slices.Contains(env, "SIREN_CONFIG="+path) {
 		t.Errorf("%q", env)
 	}
@@ -192,15 +192,15 @@ func TestUseContext(t *testing.T) {
 			path := siteFiles(t, c.text)
 			t.Setenv("SIREN_CONFIG", path)
 			link := filepath.Join(t.TempDir(), "link")
-			mustR(t, os.Symlink(path, link))
-			f, err := loadContexts()
-			mustR(t, err)
+			must(t, os.Symlink(path, link))
+			f, err := LoadContexts()
+			must(t, err)
 			f.path = link
-			err = f.use("prod")
+			err = f.Use("prod")
 			got, readErr := os.ReadFile(path)
-			mustR(t, readErr)
+			must(t, readErr)
 			info, statErr := os.Stat(path)
-			mustR(t, statErr)
+			must(t, statErr)
 			switch {
 			case c.want == "" && (err == nil || !strings.Contains(err.Error(), "write `current: prod` into it yourself") || string(got) != c.text):
 				t.Errorf("%v, %q", err, got)
@@ -210,10 +210,10 @@ func TestUseContext(t *testing.T) {
 		})
 	}
 	t.Setenv("SIREN_CONFIG", filepath.Join(t.TempDir(), "new", "config.yaml"))
-	f, err := loadContexts()
-	mustR(t, err)
-	mustR(t, f.use(upContext))
-	if f, err := loadContexts(); err != nil || f.Current != upContext {
+	f, err := LoadContexts()
+	must(t, err)
+	must(t, f.Use(UpContext))
+	if f, err := LoadContexts(); err != nil || f.Current != UpContext {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

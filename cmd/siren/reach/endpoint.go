@@ -1,4 +1,8 @@
-package main
+// Package reach is where RabbitMQ and Redis are, and how to get in: what flags, environment, the file of contexts and a running `siren up` say of it, the
+// credentials and certificates, and the connections that are opened with them.
+//
+// What is asked of the two never lives here, nor does a flag.
+package reach
 
 import (
 	"crypto/tls"
@@ -11,16 +15,16 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
 
-// endpoints is where RabbitMQ and Redis are, and how to get in: everything that connects goes through it.
-type endpoints struct{ amqp, redis endpoint }
+// Endpoints is where RabbitMQ and Redis are, and how to get in: everything that connects goes through it.
+type Endpoints struct{ AMQP, Redis Endpoint }
 
-// endpoint is one of the two. Its files are read anew for every new connection, so that a rotated Secret needs no restart.
-type endpoint struct {
+// Endpoint is one of the two. Its files are read anew for every new connection, so that a rotated Secret needs no restart.
+type Endpoint struct {
 	prefix  string // of its environment variables
 	scheme  string // of its URL without TLS; with TLS there is an s behind it
 	source  string // where the URL is from, for people
 	context string // that the URL is from; "": it isn't from one
-	url     string // as it is now; "" when nothing says where the server is
+	URL     string // as it is now; "" when nothing says where the server is
 	file    string // that has the URL; "": the URL is for good
 	ca      string // file of the CAs to trust; "": those of the system
 	cert    string // files of the certificate to show, and of its key; "": none
@@ -32,40 +36,40 @@ type endpoint struct {
 	passwordFile string
 }
 
-// asked is what flags say of where RabbitMQ and Redis are; "" where they say nothing.
-type asked struct{ amqpURL, redisURL, context string }
+// Flags is what the flags of every command say of where RabbitMQ and Redis are; "" where they say nothing.
+type Flags struct{ AMQPURL, RedisURL, Context string }
 
-// find finds RabbitMQ and Redis, each by itself: its flag, --context, the environment, the standing context.
-func (w asked) find() (endpoints, error) {
-	e, err := w.given()
+// Find finds RabbitMQ and Redis, each by itself: its flag, --context, the environment, the standing context.
+func (flags Flags) Find() (Endpoints, error) {
+	e, err := flags.Given()
 	if err == nil && !e.complete() {
 		err = e.complement()
 	}
 	return e, err
 }
 
-// given is what flags and environment say. An endpoint that they don't mention has no URL.
-func (w asked) given() (endpoints, error) {
-	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "--amqp-url", w.amqpURL, w.context == "")
-	redis, err2 := newEndpoint("SIREN_REDIS", "redis", "--redis-url", w.redisURL, w.context == "")
-	e := endpoints{amqp, redis}
-	if err := errors.Join(err, err2, e.check()); err != nil || w.context == "" {
+// Given is what flags and environment say. An endpoint that they don't mention has no URL.
+func (flags Flags) Given() (Endpoints, error) {
+	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "--amqp-url", flags.AMQPURL, flags.Context == "")
+	redis, err2 := newEndpoint("SIREN_REDIS", "redis", "--redis-url", flags.RedisURL, flags.Context == "")
+	e := Endpoints{amqp, redis}
+	if err := errors.Join(err, err2, e.check()); err != nil || flags.Context == "" {
 		return e, exit.With(exit.Usage, err)
 	}
-	f, err := loadContexts()
+	f, err := LoadContexts()
 	if err == nil {
-		err = e.take(f, w.context, "--context")
+		err = e.take(f, flags.Context, "--context")
 	}
 	return e, err
 }
 
 // complement takes what e doesn't have from the standing context.
-func (e *endpoints) complement() error {
-	f, err := loadContexts()
+func (e *Endpoints) complement() error {
+	f, err := LoadContexts()
 	if err != nil {
 		return err
 	}
-	name, why := f.standing()
+	name, why := f.Standing()
 	if name == "" {
 		return exit.With(exit.Unreachable, errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another terminal, "+
 			"or set SIREN_AMQP_URL and SIREN_REDIS_URL, or choose one of the contexts that `siren contexts` lists"))
@@ -74,91 +78,91 @@ func (e *endpoints) complement() error {
 }
 
 // complete is whether it is known where both are.
-func (e endpoints) complete() bool { return e.amqp.url != "" && e.redis.url != "" }
+func (e Endpoints) complete() bool { return e.AMQP.URL != "" && e.Redis.URL != "" }
 
 // take takes what e doesn't have from a context; why says why from this one.
-func (e *endpoints) take(f contextFile, name, why string) error {
-	if name == upContext {
-		l, ok := running()
+func (e *Endpoints) take(f Contexts, name, why string) error {
+	if name == UpContext {
+		l, ok := Running()
 		if !ok {
 			return exit.With(exit.Unreachable, fmt.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why))
 		}
-		e.amqp.fallBack(l.AMQPURL)
-		e.redis.fallBack(l.RedisURL)
+		e.AMQP.FallBack(l.AMQPURL)
+		e.Redis.FallBack(l.RedisURL)
 		return exit.With(exit.Usage, e.check())
 	}
-	c, err := f.find(name)
+	c, err := f.Find(name)
 	if err != nil {
 		return fmt.Errorf("%s: %w; `siren contexts` lists those there are", why, err)
 	}
 	var err2 error
-	if e.amqp.url == "" {
-		e.amqp, err = f.endpoint(c.AMQP, name, why, "SIREN_AMQP", "amqp")
+	if e.AMQP.URL == "" {
+		e.AMQP, err = f.endpoint(c.AMQP, name, why, "SIREN_AMQP", "amqp")
 	}
-	if e.redis.url == "" {
-		e.redis, err2 = f.endpoint(c.Redis, name, why, "SIREN_REDIS", "redis")
+	if e.Redis.URL == "" {
+		e.Redis, err2 = f.endpoint(c.Redis, name, why, "SIREN_REDIS", "redis")
 	}
 	return exit.With(exit.Usage, errors.Join(err, err2, e.check()))
 }
 
-// origin says where both are from; "" when nothing has been connected to.
-func (e endpoints) origin() string {
+// Origin says where both are from; "" when nothing has been connected to.
+func (e Endpoints) Origin() string {
 	switch {
 	case !e.complete():
 		return ""
-	case e.amqp.source == e.redis.source:
-		return "RabbitMQ and Redis are those of " + e.amqp.source
+	case e.AMQP.source == e.Redis.source:
+		return "RabbitMQ and Redis are those of " + e.AMQP.source
 	default:
-		return "RabbitMQ is that of " + e.amqp.source + ", Redis that of " + e.redis.source
+		return "RabbitMQ is that of " + e.AMQP.source + ", Redis that of " + e.Redis.source
 	}
 }
 
-// plain is two servers without TLS, such as private ones.
-func plain(amqpURL, redisURL string) endpoints {
-	return endpoints{
-		amqp:  endpoint{prefix: "SIREN_AMQP", scheme: "amqp", url: amqpURL},
-		redis: endpoint{prefix: "SIREN_REDIS", scheme: "redis", url: redisURL},
+// Plain is two servers without TLS, such as private ones.
+func Plain(amqpURL, redisURL string) Endpoints {
+	return Endpoints{
+		AMQP:  Endpoint{prefix: "SIREN_AMQP", scheme: "amqp", URL: amqpURL},
+		Redis: Endpoint{prefix: "SIREN_REDIS", scheme: "redis", URL: redisURL},
 	}
 }
 
 // newEndpoint is what a flag says, and else the environment, if that is to be asked.
-func newEndpoint(prefix, scheme, flag, value string, environment bool) (endpoint, error) {
-	e := endpoint{
-		prefix: prefix, scheme: scheme, source: flag, url: value,
+func newEndpoint(prefix, scheme, flag, value string, environment bool) (Endpoint, error) {
+	e := Endpoint{
+		prefix: prefix, scheme: scheme, source: flag, URL: value,
 		ca: os.Getenv(prefix + "_CA_FILE"), cert: os.Getenv(prefix + "_CERT_FILE"), key: os.Getenv(prefix + "_KEY_FILE"),
 	}
-	if e.url != "" || !environment {
+	if e.URL != "" || !environment {
 		return e, nil
 	}
 	if e.file = os.Getenv(prefix + "_URL_FILE"); e.file != "" {
 		var err error
 		e.source = prefix + "_URL_FILE"
-		e.url, err = e.read()
+		e.URL, err = e.read()
 		return e, err
 	}
-	e.source, e.url = prefix+"_URL", os.Getenv(prefix+"_URL")
+	e.source, e.URL = prefix+"_URL", os.Getenv(prefix+"_URL")
 	return e, nil
 }
 
-// fallBack is the server of `siren up`, unless another one was given. The certificates are for that one, if it has TLS.
-func (e *endpoint) fallBack(url string) {
-	if e.url != "" {
+// FallBack is the server of `siren up`, unless another one was given. The certificates are for that one, if it has TLS.
+func (e *Endpoint) FallBack(url string) {
+	if e.URL != "" {
 		return
 	}
-	e.source, e.url = "`siren up`", url
+	e.source, e.URL = "`siren up`", url
 	if e.isPlain() {
 		e.ca, e.cert, e.key = "", "", ""
 	}
 }
 
 // check reports what can never work, all of it at once.
-func (e endpoints) check() error { return errors.Join(e.amqp.check(), e.redis.check()) }
+func (e Endpoints) check() error { return errors.Join(e.AMQP.check(), e.Redis.check()) }
 
-func (e endpoint) check() error {
+func (e Endpoint) check() error {
 	if (e.cert == "") != (e.key == "") {
 		return fmt.Errorf("%s and %s go together: set both, or neither", e.setting("CERT_FILE"), e.setting("KEY_FILE"))
 	}
-	if _, err := e.config(); err != nil {
+	if _, err := e.TLS(); err != nil {
 		return err
 	}
 	if e.usesFiles() && e.isPlain() {
@@ -169,7 +173,7 @@ func (e endpoint) check() error {
 }
 
 // setting is what a setting of the endpoint is called where it is made: in the environment, or in the file of contexts.
-func (e endpoint) setting(name string) string {
+func (e Endpoint) setting(name string) string {
 	if e.context == "" {
 		return e.prefix + "_" + name
 	}
@@ -177,15 +181,15 @@ func (e endpoint) setting(name string) string {
 	return fmt.Sprintf("%s.%s of context %q", e.scheme, inFile[name], e.context)
 }
 
-func (e endpoint) usesFiles() bool { return e.ca != "" || e.cert != "" }
+func (e Endpoint) usesFiles() bool { return e.ca != "" || e.cert != "" }
 
 // isPlain is whether the URL is one without TLS.
-func (e endpoint) isPlain() bool {
-	return strings.HasPrefix(e.url, e.scheme+":") || strings.HasPrefix(e.url, e.scheme+"+")
+func (e Endpoint) isPlain() bool {
+	return strings.HasPrefix(e.URL, e.scheme+":") || strings.HasPrefix(e.URL, e.scheme+"+")
 }
 
 // read is the URL as its file, or the file of its password, says now. The error doesn't show any of it.
-func (e endpoint) read() (string, error) {
+func (e Endpoint) read() (string, error) {
 	switch {
 	case e.file != "":
 		return readSecret(e.setting("URL_FILE"), e.file, "the URL", strings.TrimSpace)
@@ -199,7 +203,7 @@ func (e endpoint) read() (string, error) {
 		}
 		return withPassword(e.bare, password), nil
 	default:
-		return e.url, nil
+		return e.URL, nil
 	}
 }
 
@@ -216,8 +220,8 @@ func readSecret(setting, file, what string, trim func(string) string) (string, e
 	return secret, nil
 }
 
-// config is TLS as the files say now; nil without files. In the middle of a rotation certificate and key may not fit.
-func (e endpoint) config() (*tls.Config, error) {
+// TLS is the settings as the files say now; nil without files. In the middle of a rotation certificate and key may not fit.
+func (e Endpoint) TLS() (*tls.Config, error) {
 	if !e.usesFiles() {
 		return nil, nil //nolint:nilnil // no TLS of our own is a valid answer
 	}
@@ -243,36 +247,36 @@ func (e endpoint) config() (*tls.Config, error) {
 }
 
 // renewal and settings are what a connection asks before it dials; nil when there is nothing to ask.
-func (e endpoint) renewal() func() (string, error) {
+func (e Endpoint) renewal() func() (string, error) {
 	if e.file == "" && e.passwordFile == "" {
 		return nil
 	}
 	return e.read
 }
 
-func (e endpoint) settings() func() (*tls.Config, error) {
+func (e Endpoint) settings() func() (*tls.Config, error) {
 	if !e.usesFiles() {
 		return nil
 	}
-	return e.config
+	return e.TLS
 }
 
-// environ is the environment in which a process of ours finds the same endpoints: ours, but for what it says about them. It has no password
+// Environ is the environment in which a process of ours finds the same endpoints: ours, but for what it says about them. It has no password
 // that ours doesn't have, unless a flag has one.
-func (e endpoints) environ() []string {
+func (e Endpoints) Environ() []string {
 	var env []string
 	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, e.amqp.prefix+"_") && !strings.HasPrefix(pair, e.redis.prefix+"_") && !strings.HasPrefix(pair, "SIREN_CONTEXT=") {
+		if !strings.HasPrefix(pair, e.AMQP.prefix+"_") && !strings.HasPrefix(pair, e.Redis.prefix+"_") && !strings.HasPrefix(pair, "SIREN_CONTEXT=") {
 			env = append(env, pair)
 		}
 	}
-	for _, e := range []endpoint{e.amqp, e.redis} {
+	for _, e := range []Endpoint{e.AMQP, e.Redis} {
 		if e.context != "" { // the same one for both, if it is for both
 			env = append(env, "SIREN_CONTEXT="+e.context)
 			continue
 		}
 		if e.file == "" {
-			env = append(env, e.prefix+"_URL="+e.url)
+			env = append(env, e.prefix+"_URL="+e.URL)
 		}
 		for name, value := range map[string]string{"_URL_FILE": e.file, "_CA_FILE": e.ca, "_CERT_FILE": e.cert, "_KEY_FILE": e.key} {
 			if value != "" {
@@ -283,8 +287,8 @@ func (e endpoints) environ() []string {
 	return env
 }
 
-// overruling is the environment variable that says where the servers are, whatever the current context is; "" when there is none.
-func overruling() string {
+// Overruling is the environment variable that says where the servers are, whatever the current context is; "" when there is none.
+func Overruling() string {
 	for _, name := range []string{"SIREN_AMQP_URL_FILE", "SIREN_AMQP_URL", "SIREN_REDIS_URL_FILE", "SIREN_REDIS_URL"} {
 		if os.Getenv(name) != "" {
 			return name

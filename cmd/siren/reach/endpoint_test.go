@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 )
 
-// setEndpointsR sets the environment variables of both endpoints, and unsets those that aren't mentioned.
-func setEndpointsR(t *testing.T, env map[string]string) {
+// setEndpoints sets the environment variables of both endpoints, and unsets those that aren't mentioned.
+func setEndpoints(t *testing.T, env map[string]string) {
 	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
@@ -30,7 +30,7 @@ func setEndpointsR(t *testing.T, env map[string]string) {
 func file(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
-	mustR(t, os.WriteFile(path, []byte(content), 0o600))
+	must(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
@@ -51,15 +51,15 @@ func TestWhereEndpointsAre(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			setEndpointsR(t, c.env)
-			forget, err := register("amqp://up", "redis://up")
-			mustR(t, err)
+			setEndpoints(t, c.env)
+			forget, err := Register("amqp://up", "redis://up")
+			must(t, err)
 			defer forget()
-			e, err := asked{amqpURL: c.flag}.find()
-			if err != nil || e.amqp.url != c.amqp || e.redis.url != c.redis {
-				t.Errorf("%q, %q, %v; want %q, %q", e.amqp.url, e.redis.url, err, c.amqp, c.redis)
+			e, err := Flags{AMQPURL: c.flag}.Find()
+			if err != nil || e.AMQP.URL != c.amqp || e.Redis.URL != c.redis {
+				t.Errorf("%q, %q, %v; want %q, %q", e.AMQP.URL, e.Redis.URL, err, c.amqp, c.redis)
 			}
-			if _, err := e.broker(nil, "test", slog.New(slog.DiscardHandler)); err != nil {
+			if _, err := e.Broker(nil, "test", slog.New(slog.DiscardHandler)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -69,16 +69,16 @@ func TestWhereEndpointsAre(t *testing.T) {
 func authorityOf(t *testing.T) *procs.Authority {
 	t.Helper()
 	a, err := procs.NewAuthority(t.TempDir())
-	mustR(t, err)
+	must(t, err)
 	return a
 }
 
 func TestBadEndpoints(t *testing.T) {
 	authority := authorityOf(t)
 	cert, key, err := authority.Issue("client")
-	mustR(t, err)
+	must(t, err)
 	_, otherKey, err := authority.Issue("other")
-	mustR(t, err)
+	must(t, err)
 	for want, env := range map[string]map[string]string{
 		"SIREN_AMQP_URL_FILE: open /nowhere":                         {"SIREN_AMQP_URL_FILE": "/nowhere"},
 		"SIREN_REDIS_URL_FILE: ":                                     {"SIREN_REDIS_URL_FILE": file(t, " \n")},
@@ -97,16 +97,16 @@ func TestBadEndpoints(t *testing.T) {
 			for name, value := range env {
 				all[name] = value
 			}
-			setEndpointsR(t, all)
-			_, err := (asked{}).find()
+			setEndpoints(t, all)
+			_, err := (Flags{}).Find()
 			var e *exit.Error
 			if !errors.As(err, &e) || e.Code != exit.Usage || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v; want %q", err, want)
 			}
 		})
 	}
-	setEndpointsR(t, map[string]string{"SIREN_AMQP_URL_FILE": "/nowhere", "SIREN_REDIS_CERT_FILE": cert})
-	if _, err := (asked{}).find(); err == nil || !strings.Contains(err.Error(), "/nowhere") || !strings.Contains(err.Error(), "go together") {
+	setEndpoints(t, map[string]string{"SIREN_AMQP_URL_FILE": "/nowhere", "SIREN_REDIS_CERT_FILE": cert})
+	if _, err := (Flags{}).Find(); err == nil || !strings.Contains(err.Error(), "/nowhere") || !strings.Contains(err.Error(), "go together") {
 		t.Errorf("%v; want both problems", err)
 	}
 }
@@ -114,10 +114,10 @@ func TestBadEndpoints(t *testing.T) {
 // A worker that is started as a process finds what its scaler found, whatever else the environment says.
 func TestEndpointsOfAChild(t *testing.T) {
 	urlFile, ca := file(t, "amqps://file"), authorityOf(t).CA
-	setEndpointsR(t, map[string]string{"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile, "SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other")})
-	ours := func(e endpoints) []string {
+	setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile, "SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other")})
+	ours := func(e Endpoints) []string {
 		var env []string
-		for _, pair := range e.environ() {
+		for _, pair := range e.Environ() {
 			if strings.HasPrefix(pair, "SIREN_AMQP") || strings.HasPrefix(pair, "SIREN_REDIS") {
 				env = append(env, pair)
 			}
@@ -125,20 +125,20 @@ func TestEndpointsOfAChild(t *testing.T) {
 		slices.Sort(env)
 		return env
 	}
-	given, err := asked{redisURL: "redis://flag"}.find()
-	mustR(t, err)
+	given, err := Flags{RedisURL: "redis://flag"}.Find()
+	must(t, err)
 	if got, want := ours(given), []string{"SIREN_AMQP_CA_FILE=" + ca, "SIREN_AMQP_URL_FILE=" + urlFile, "SIREN_REDIS_URL=redis://flag"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := ours(plain("amqp://private", "redis://private")), []string{"SIREN_AMQP_URL=amqp://private", "SIREN_REDIS_URL=redis://private"}; !slices.Equal(got, want) {
+	if got, want := ours(Plain("amqp://private", "redis://private")), []string{"SIREN_AMQP_URL=amqp://private", "SIREN_REDIS_URL=redis://private"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if !slices.ContainsFunc(given.environ(), func(pair string) bool { return strings.HasPrefix(pair, "PATH=") }) {
+	if !slices.ContainsFunc(given.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "PATH=") }) {
 		t.Error("the rest of the environment is missing")
 	}
 }
 
-func mustR(t *testing.T, err error) {
+func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
