@@ -17,6 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -43,23 +44,22 @@ type graveyard struct {
 func newGraveyard(t *testing.T) *graveyard {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
-	s, err := a.servers(t.Context(), servers{}, "", log)
+	s, err := fleet.StartServers(t.Context(), fleet.Servers{}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.stop)
-	g := &graveyard{t: t, url: s.amqpURL, redis: s.redisURL, runs: map[string]int{}}
+	t.Cleanup(s.Stop)
+	g := &graveyard{t: t, url: s.AMQPURL, redis: s.RedisURL, runs: map[string]int{}}
 	p, err := localPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
-	g.store, err = redis.Open(s.redisURL, log)
+	g.store, err = redis.Open(s.RedisURL, log)
 	g.must(err)
 	t.Cleanup(func() { g.store.Close() })
 	g.ledger, g.board = redis.NewLedger(g.store, log), redis.NewBoard(g.store, log)
-	g.way = newCutter(t, s.amqpURL)
+	g.way = newCutter(t, s.AMQPURL)
 	g.wiped = func() {
-		for _, server := range s.private {
+		for _, server := range s.Private {
 			if strings.HasPrefix(server.URL, "redis") {
 				g.must(flushAll(server))
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -95,26 +96,26 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 		}
 	}()
 
-	s, err := a.servers(ctx, servers{}, "", log)
+	s, err := fleet.StartServers(ctx, fleet.Servers{}, "", a.err, log)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	fleetCtx, stopFleet := context.WithCancel(ctx)
 	defer stopFleet()
 	fleetDone := make(chan error, 1)
 	go func() {
-		fleetDone <- runFleet(fleetCtx, fleet{
-			policy: d.policy, at: reach.Plain(s.amqpURL, s.redisURL), dir: filepath.Join(d.dir, "fleet"),
-			drain: 5 * time.Second, workerArg: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, log: log,
-		})
+		fleetDone <- fleet.Local{
+			Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisURL), Dir: filepath.Join(d.dir, "fleet"),
+			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
+		}.Run(fleetCtx)
 	}()
-	store, err := redis.Open(s.redisURL, log)
+	store, err := redis.Open(s.RedisURL, log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	c, err := client.New(client.Options{AMQPURL: s.amqpURL, RedisURL: s.redisURL, Log: log})
+	c, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisURL, Log: log})
 	if err != nil {
 		return err
 	}

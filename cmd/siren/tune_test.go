@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -245,4 +246,20 @@ func TestTuneWithoutScaler(t *testing.T) {
 	said.Reset()
 	o.awaitFollowed(ctx, changed{set: now.All})
 	want(exit.OK, exit.OK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
+}
+
+// startStore starts a Redis for the test.
+func startStore(t *testing.T) (*procs.Server, *redis.Store) {
+	t.Helper()
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	store, err := redis.Open(server.URL, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return server, store
 }

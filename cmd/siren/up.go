@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -79,17 +80,17 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	if err != nil {
 		return err
 	}
-	s, err := a.servers(ctx, servers{amqpURL: at.AMQP.URL, redisURL: at.Redis.URL}, data, log)
+	s, err := fleet.StartServers(ctx, fleet.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.err, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	at.AMQP.FallBack(s.amqpURL)
-	at.Redis.FallBack(s.redisURL)
-	forget, err := reach.Register(s.amqpURL, s.redisURL)
+	defer s.Stop()
+	at.AMQP.FallBack(s.AMQPURL)
+	at.Redis.FallBack(s.RedisURL)
+	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err
 	}
@@ -103,9 +104,9 @@ Ctrl-C stops everything; running jobs may finish for %s. %s
 	if data != "" {
 		workers = filepath.Join(data, "fleet")
 	}
-	return runFleet(ctx, fleet{
-		policy: policy, at: at, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
-	})
+	return fleet.Local{
+		Policy: policy, At: at, Listen: "127.0.0.1:0", Dir: workers, Drain: drain, Log: log,
+	}.Run(ctx)
 }
 
 // insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.

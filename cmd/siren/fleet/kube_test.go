@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -60,4 +60,11 @@ func startStore(t *testing.T) (*procs.Server, *redis.Store) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	return server, store
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -8,77 +8,66 @@ import (
 	"os"
 	"sync"
 
-	"github.com/spf13/pflag"
-
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// kubeFlags says which Deployments are the fleet.
-type kubeFlags struct {
-	name      string
-	namespace string
-	selector  string
-	lease     string
-	state     string
-	policy    string
+// Kube is a scaler process with its workers as the pods of Deployments.
+type Kube struct {
+	Name      string // unique among all scalers; "": the host's, which is the pod's
+	Namespace string // "": the pod's, or that of the kubeconfig
+	Selector  string // labels of the workers' Deployments, beside kube.PoolLabel
+	Lease     string // by which the scalers elect their leader
+	State     string // ConfigMap that keeps what a flushed Redis must not forget; "": none
+	ConfigMap string // whose entry siren.yaml is followed; "": the file is
+	File      string // of the policy
+	At        reach.Endpoints
+	Listen    string // address of metrics and probes
+	Log       *slog.Logger
 }
 
-func (f *kubeFlags) add(fs *pflag.FlagSet) {
-	fs.StringVar(&f.name, "name", "", "kubernetes: unique name of this scaler (default the host name: the pod's)")
-	f.addNames(fs)
-}
-
-// addNames adds the flags that name objects in the cluster.
-func (f *kubeFlags) addNames(fs *pflag.FlagSet) {
-	fs.StringVar(&f.namespace, "namespace", "", "kubernetes: namespace of the workers' Deployments (default that of the pod or of the kubeconfig)")
-	fs.StringVar(&f.selector, "selector", "", "kubernetes: labels of the workers' Deployments, beside "+kube.PoolLabel)
-	fs.StringVar(&f.lease, "lease", "siren-scaler", "kubernetes: Lease by which the scalers elect their leader")
-	fs.StringVar(&f.policy, "policy-configmap", "", "kubernetes: ConfigMap whose entry siren.yaml is followed instead of the policy file, which shows changes late")
-	fs.StringVar(&f.state, "state", "", "kubernetes: ConfigMap that keeps what a flushed Redis must not forget (default none)")
-}
-
-// runKubeFleet runs a scaler whose workers are the pods of Deployments, until ctx ends.
-func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger) error {
-	name := f.kube.name
+// Run runs the scaler until ctx ends.
+func (f Kube) Run(ctx context.Context) error {
+	name, log := f.Name, f.Log
 	if name == "" {
 		name, _ = os.Hostname()
 	}
-	client, namespace, err := kube.Connect(f.kube.namespace)
+	client, namespace, err := kube.Connect(f.Namespace)
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}
-	store, err := a.redisStore(log)
+	store, err := f.At.Store(log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	board := redis.NewBoard(store, log)
-	source := fileSource(f.policy)
+	source := fileSource(f.File)
 	policy, text, err := startingPolicy(ctx, source, board, log)
 	if err != nil {
 		return err
 	}
-	if f.kube.policy != "" {
-		source = configMapSource(kube.NewState(client, namespace, f.kube.policy))
+	if f.ConfigMap != "" {
+		source = configMapSource(kube.NewState(client, namespace, f.ConfigMap))
 	}
-	leader, err := kube.NewLeader(client, namespace, f.kube.lease, name, log)
+	leader, err := kube.NewLeader(client, namespace, f.Lease, name, log)
 	if err != nil {
 		return err
 	}
 
-	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.kube.selector, Log: log})
+	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.Selector, Log: log})
 	if err != nil {
 		return exit.With(exit.Unreachable, err)
 	}
 	events := kube.NewEvents(client, workers, name)
 	defer events.Close()
 	memory := &queueMemory{board: board}
-	if f.kube.state != "" {
-		memory.state = kube.NewState(client, namespace, f.kube.state)
+	if f.State != "" {
+		memory.state = kube.NewState(client, namespace, f.State)
 	}
 	candidacy, endCandidacy := context.WithCancel(context.WithoutCancel(ctx)) // it ends after all that a leader does
 	var election sync.WaitGroup
@@ -88,8 +77,8 @@ func (a *app) runKubeFleet(ctx context.Context, f scalerFlags, log *slog.Logger)
 	return scalerProcess{
 		name: name, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
 		leading: leader.Leading, known: memory.known, state: memory.state,
-		broker: func(name string) (*rabbit.Conn, error) { return a.brokerBy(store.Now, name, log) },
-		listen: f.listen, log: log,
+		broker: func(name string) (*rabbit.Conn, error) { return f.At.Broker(store.Now, name, log) },
+		listen: f.Listen, log: log,
 	}.run(ctx)
 }
 

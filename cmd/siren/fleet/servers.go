@@ -1,8 +1,9 @@
-package main
+package fleet
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,24 +14,25 @@ import (
 // restartAfter is the pause before a private server that died is started again.
 const restartAfter = time.Second
 
-// servers is the RabbitMQ and Redis that a local fleet uses: given ones, or private ones, which stop ends.
-type servers struct {
-	amqpURL, redisURL string
-	private           []*procs.Server
-	stop              func()
+// Servers is the RabbitMQ and Redis that a local fleet uses: given ones, or private ones, which Stop ends.
+type Servers struct {
+	AMQPURL, RedisURL string
+	Private           []*procs.Server // that were started here
+	Stop              func()
 }
 
-// servers starts what isn't given, and starts it again when it dies, until stop is called. The URLs stay the same.
-func (a *app) servers(ctx context.Context, given servers, data string, log *slog.Logger) (s servers, err error) {
+// StartServers starts what isn't given, and starts it again when it dies, until Stop is called. The URLs stay the same. That it
+// takes a while to start one is said.
+func StartServers(ctx context.Context, given Servers, data string, said io.Writer, log *slog.Logger) (s Servers, err error) {
 	s = given
 	tendCtx, endTending := context.WithCancel(context.WithoutCancel(ctx))
 	var tending sync.WaitGroup
-	s.stop = func() {
+	s.Stop = func() {
 		endTending()
 		tending.Wait()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
-		for _, server := range s.private {
+		for _, server := range s.Private {
 			if err := server.Stop(ctx); err != nil {
 				log.Warn("stop a server", "error", err)
 			}
@@ -38,27 +40,27 @@ func (a *app) servers(ctx context.Context, given servers, data string, log *slog
 	}
 	defer func() {
 		if err != nil {
-			s.stop()
+			s.Stop()
 		}
 	}()
 	start := func(url *string, name string, with func(context.Context, procs.ServerOptions) (*procs.Server, error)) error {
 		if *url != "" {
 			return nil
 		}
-		fmt.Fprintf(a.err, "starting a private %s …\n", name)
+		fmt.Fprintf(said, "starting a private %s …\n", name)
 		server, err := with(ctx, procs.ServerOptions{Dir: data, Log: log})
 		if err != nil {
 			return fmt.Errorf("start %s: %w", name, err)
 		}
-		s.private = append(s.private, server)
+		s.Private = append(s.Private, server)
 		*url = server.URL
 		tending.Go(func() { tend(tendCtx, server, name, log) })
 		return nil
 	}
-	if err := start(&s.redisURL, "Redis", procs.StartRedis); err != nil {
+	if err := start(&s.RedisURL, "Redis", procs.StartRedis); err != nil {
 		return s, err
 	}
-	return s, start(&s.amqpURL, "RabbitMQ", procs.StartRabbitMQ)
+	return s, start(&s.AMQPURL, "RabbitMQ", procs.StartRabbitMQ)
 }
 
 // tend starts a server again whenever it ends by itself, with its data, on the same port.
