@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -84,7 +85,7 @@ func deadTable(records []lanes.Record, states []lanes.State) *show.Table {
 	for i, r := range records {
 		cells := []string{
 			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), show.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
-			cmp.Or(r.Labels[tenantLabel], "-"), cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error,
+			cmp.Or(r.Labels[dead.TenantLabel], "-"), cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error,
 		}
 		if states != nil {
 			cells = slices.Insert(cells, 1, cmp.Or(string(states[i]), "no record"))
@@ -147,3 +148,35 @@ func (c *letterCount) count(ctx context.Context) (int, error) {
 
 // tally is a number of things with what they do: 1 job has, 2 jobs have.
 func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + show.Verb(n, one, many) }
+
+// queuedLetter is a dead letter in a list of siren.dead.
+type queuedLetter struct {
+	lanes.Record
+	Now lanes.State `json:"now,omitempty"` // the state of the job by its record; absent when it has none
+}
+
+// deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
+func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.Table, error) {
+	most, err := atMost(f.limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	letters, err := o.letters().Read(ctx, f.filter().Chooser(time.Now()))
+	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
+	more := len(letters) - most
+	letters = letters[:min(len(letters), most)]
+	records := make([]lanes.Record, len(letters))
+	states := make([]lanes.State, len(letters))
+	list := make([]queuedLetter, len(letters))
+	for i, l := range letters {
+		records[i], list[i] = l.Facts, queuedLetter{Record: l.Facts}
+		if l.Record != nil {
+			states[i], list[i].Now = l.Record.State, l.Record.State
+		}
+	}
+	t := deadTable(records, states)
+	if more > 0 {
+		t.Warn("there are %d more; --limit says how many are listed", more)
+	}
+	return list, t, err
+}

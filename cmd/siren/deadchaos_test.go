@@ -17,6 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -152,7 +153,7 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	seats := make(chan struct{}, 16)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
-		job := lanes.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{tenantLabel: fmt.Sprint("t", i%10)}}
+		job := lanes.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
 		body, err := lanes.Encode(job)
 		g.must(err)
 		d := lanes.Delivery{Job: job, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
@@ -85,20 +86,20 @@ var errFound = errors.New("found")
 
 // findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several.
 func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
-	letters, end, err := o.openDead(ctx, "dead show")
+	letters, end, err := o.letters().Open(ctx, "dead show")
 	if err != nil {
 		return err
 	}
 	defer end()
 	newest := -1
-	err = o.unawares(ctx, letters, func(batch []foundLetter) error {
+	err = o.letters().Look(ctx, letters, func(batch []dead.Letter) error {
 		for _, l := range batch {
 			if l.ID != id && l.Job.ID != id || l.Replay <= newest {
 				continue
 			}
 			newest = l.Replay
 			d.show(l)
-			if l.stands == current { // whatever comes behind it is no newer
+			if l.Standing == dead.Current { // whatever comes behind it is no newer
 				return errFound
 			}
 		}
@@ -111,7 +112,7 @@ func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) err
 }
 
 // show takes a letter in.
-func (d *deadLetter) show(l foundLetter) {
+func (d *deadLetter) show(l dead.Letter) {
 	d.Job = nil
 	d.Letter = &letter{
 		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,

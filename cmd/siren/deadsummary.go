@@ -65,10 +65,10 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 // everyDead is the records of all dead jobs that the filter chooses.
 func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]lanes.Record, error) {
 	if fromQueue {
-		letters, err := o.readDead(ctx, f.chooser(time.Now()))
+		letters, err := o.letters().Read(ctx, f.filter().Chooser(time.Now()))
 		records := make([]lanes.Record, len(letters))
 		for i, l := range letters {
-			records[i] = l.facts
+			records[i] = l.Facts
 		}
 		return records, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -43,7 +44,7 @@ started meanwhile is left alone.`,
 				}
 				return o.eachJob(cmd.Context(), ids, func(ctx context.Context, r lanes.Record) error {
 					if r.State != lanes.Queued {
-						return fmt.Errorf("job %s is %s; only a queued job can be promoted%s", r.ID, r.State, instead(r))
+						return fmt.Errorf("job %s is %s; only a queued job can be promoted%s", r.ID, r.State, dead.Instead(r))
 					}
 					if r.Lane == lane {
 						fmt.Fprintf(o.out, "job/%s is in lane %s already\n", r.ID, lane)
@@ -64,18 +65,6 @@ started meanwhile is left alone.`,
 	_ = c.MarkFlagRequired("lane")
 	completeFlag(c, "lane", a.completeLanes)
 	return c
-}
-
-// instead is what else can be done about a job in that state.
-func instead(r lanes.Record) string {
-	switch r.State {
-	case lanes.Retrying, lanes.Dead, lanes.Cancelled:
-		return "; `siren jobs retry " + r.ID + "` tries it again at once"
-	case lanes.Running:
-		return "; `siren jobs cancel " + r.ID + "` stops it"
-	default:
-		return ""
-	}
 }
 
 // eachJob calls f with each job's record, and goes on after an error. The errors come back together.
@@ -199,7 +188,7 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 	case lanes.Running:
 		// Its worker vanished. Its message brings the job again, unless it had ended while Redis was away: then a copy does, and finds the output.
 		if now := time.Now(); now.Before(r.LeaseUntil.Add(vanishedFor)) {
-			return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", r.ID, r.Worker, lanes.Duration(vanishedFor), instead(r))
+			return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", r.ID, r.Worker, lanes.Duration(vanishedFor), dead.Instead(r))
 		}
 		return o.republish(ctx, r, lane)
 	case lanes.Dead:
@@ -210,12 +199,12 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 	if err != nil {
 		return err
 	}
-	replay := o.newReplay(e, nil, []string{r.ID})
-	replay.to = lane
-	if err := replay.run(ctx); err != nil {
+	replay := o.letters().Replay(e.Policy, dead.Filter{}, []string{r.ID})
+	replay.To = lane
+	if err := replay.Run(ctx); err != nil {
 		return err
 	}
-	return replay.refusals()
+	return refusals(replay.Refused)
 }
 
 func newJobsCancel(a *app) *cobra.Command {

@@ -133,7 +133,7 @@ func known(e lanes.Effective, lane string, former bool) error {
 		}
 		names = append(names, e.FormerLanes()...)
 	}
-	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, thereAre(lane, names)))
+	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, show.ThereAre(lane, names)))
 }
 
 // mover calls f with a connection to take from and a publisher.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
@@ -69,6 +69,11 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 	return c, nil
 }
 
+// letters is siren.dead, with what the ledger knows of its letters' jobs.
+func (o *operator) letters() *dead.Box {
+	return &dead.Box{Ledger: o.ledger, Connect: o.connect, Warn: o.warn, Log: o.log}
+}
+
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
 func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
 	e.By, e.Reason = who(o.user), show.Harmless(e.Reason)
@@ -109,15 +114,7 @@ func knownPool(e lanes.Effective, pool string) error {
 		return nil
 	}
 	names := e.Policy.PoolNames()
-	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, thereAre(pool, names)))
-}
-
-// thereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
-func thereAre(name string, names []string) string {
-	if meant := lanes.Suggest(name, names); meant != "" {
-		return meant + " There are " + strings.Join(names, ", ")
-	}
-	return "; there are " + strings.Join(names, ", ")
+	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, show.ThereAre(pool, names)))
 }
 
 // spellUntil is when a tuning ends, for people.

@@ -1,4 +1,4 @@
-package main
+package dead
 
 import (
 	"cmp"
@@ -17,12 +17,12 @@ import (
 // paramForm is what a param may be called.
 var paramForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 
-// paramSet is params that replayed jobs get. A null takes one away.
-type paramSet map[string]json.RawMessage
+// Set is params that replayed jobs get. A null takes one away.
+type Set map[string]json.RawMessage
 
-// parseSet reads NAME=VALUE, as often as it was given, for jobs of a kind, "" for any.
-func parseSet(pairs []string, kind string) (paramSet, error) {
-	set := paramSet{}
+// ParseSet reads NAME=VALUE, as often as it was given, for jobs of a kind, "" for any.
+func ParseSet(pairs []string, kind string) (Set, error) {
+	set := Set{}
 	for _, p := range pairs {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
@@ -66,7 +66,7 @@ func checkParam(name, kind string) error {
 }
 
 // fits is whether jobs of the kind take all of the params.
-func (s paramSet) fits(kind string) bool {
+func (s Set) fits(kind string) bool {
 	for _, k := range media.Kinds() {
 		if k.Name != kind {
 			continue
@@ -81,7 +81,7 @@ func (s paramSet) fits(kind string) bool {
 }
 
 // names is the params with their values, sorted.
-func (s paramSet) String() string {
+func (s Set) String() string {
 	var words []string
 	for name, value := range s {
 		words = append(words, name+"="+string(value))
@@ -92,7 +92,7 @@ func (s paramSet) String() string {
 
 // apply is the wire form of a letter's job with the params, and the job. The error says that the params are wrong in it, where they weren't
 // before.
-func (s paramSet) apply(l rabbit.DeadLetter, storage []lanes.Storage) ([]byte, lanes.Job, error) {
+func (s Set) apply(l rabbit.DeadLetter, storage []lanes.Storage) ([]byte, lanes.Job, error) {
 	body, err := lanes.Revived(l.Body, s, time.Now())
 	if err != nil {
 		return nil, lanes.Job{}, err
@@ -105,7 +105,7 @@ func (s paramSet) apply(l rabbit.DeadLetter, storage []lanes.Storage) ([]byte, l
 }
 
 // accepted is what the params make wrong in a job.
-func (s paramSet) accepted(before, after lanes.Job, storage []lanes.Storage) error {
+func (s Set) accepted(before, after lanes.Job, storage []lanes.Storage) error {
 	known := slices.ContainsFunc(media.Kinds(), func(k media.Kind) bool { return k.Name == after.Kind })
 	if len(s) == 0 || !known {
 		return nil

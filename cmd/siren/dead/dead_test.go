@@ -1,4 +1,4 @@
-package main
+package dead
 
 import (
 	"context"
@@ -19,16 +19,16 @@ func TestStandingOf(t *testing.T) {
 		name   string
 		letter int
 		record *lanes.Record
-		want   standing
+		want   Standing
 	}{
-		{"no record", 2, nil, current},
-		{"its own death", 2, record(lanes.Dead, 2), current},
-		{"a record that was made anew", 2, record(lanes.Dead, 0), current},
-		{"an older death", 1, record(lanes.Dead, 2), stale},
-		{"replayed, and not begun", 1, record(lanes.Queued, 2), superseded},
-		{"replayed, and completed", 1, record(lanes.Completed, 2), superseded},
-		{"thrown away", 1, record(lanes.Cancelled, 2), superseded},
-		{"enqueued again without a record", 0, record(lanes.Running, 0), elsewhere},
+		{"no record", 2, nil, Current},
+		{"its own death", 2, record(lanes.Dead, 2), Current},
+		{"a record that was made anew", 2, record(lanes.Dead, 0), Current},
+		{"an older death", 1, record(lanes.Dead, 2), Stale},
+		{"replayed, and not begun", 1, record(lanes.Queued, 2), Superseded},
+		{"replayed, and completed", 1, record(lanes.Completed, 2), Superseded},
+		{"thrown away", 1, record(lanes.Cancelled, 2), Superseded},
+		{"enqueued again without a record", 0, record(lanes.Running, 0), Elsewhere},
 	} {
 		if got := standingOf(rabbit.DeadLetter{Replay: c.letter}, c.record); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -39,11 +39,11 @@ func TestStandingOf(t *testing.T) {
 // The record says what a job died of where it is about this death: the second letter of a job says "dead already".
 func TestFactsOfALetter(t *testing.T) {
 	l := rabbit.DeadLetter{ID: "a", Reason: "dead already", Lane: "bulk", Job: lanes.Job{ID: "a", Kind: "probe"}}
-	if f := newFound(l, &lanes.Record{State: lanes.Dead, Reason: "failed", Lane: "express"}).facts; f.Reason != "failed" || f.Lane != "express" {
+	if f := newLetter(l, &lanes.Record{State: lanes.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" || f.Lane != "express" {
 		t.Errorf("with a record: %+v", f)
 	}
 	for _, r := range []*lanes.Record{nil, {State: lanes.Completed, Lane: "express"}} {
-		if f := newFound(l, r).facts; f.Reason != "dead already" || f.Lane != "bulk" || f.Kind != "probe" || f.State != lanes.Dead {
+		if f := newLetter(l, r).Facts; f.Reason != "dead already" || f.Lane != "bulk" || f.Kind != "probe" || f.State != lanes.Dead {
 			t.Errorf("with record %v: %+v", r, f)
 		}
 	}
@@ -54,49 +54,46 @@ func TestDeathReason(t *testing.T) {
 		"bad input": "bad input", "bad-input": "bad input", "Timed_Out": "timed out", "poison": "poison", "broker": "broker", "broker: rejected": "broker: rejected",
 		"broker:expired": "broker: expired",
 	} {
-		if got, err := deathReason(s); got != want || err != nil {
+		if got, err := Reason(s); got != want || err != nil {
 			t.Errorf("%q is %q, %v; want %q", s, got, err, want)
 		}
 	}
-	if _, err := deathReason("poisson"); err == nil || !strings.Contains(err.Error(), `did you mean "poison"`) {
+	if _, err := Reason("poisson"); err == nil || !strings.Contains(err.Error(), `did you mean "poison"`) {
 		t.Errorf("a wrong one: %v", err)
 	}
 	if !diesOf("broker: rejected", []string{"failed", "broker"}) || diesOf("failed", []string{"broker"}) || !diesOf("broker: rejected", []string{"broker: rejected"}) {
 		t.Error("broker stands for all that the safety net caught, and for nothing else")
 	}
 	for _, kind := range []lanes.ErrorKind{lanes.BadInput, lanes.NotAllowed, lanes.OutputExists, lanes.OverLimit, lanes.Transient, lanes.TimedOut} {
-		if !slices.Contains(deathReasons, string(kind)) {
+		if !slices.Contains(Reasons, string(kind)) {
 			t.Errorf("a job may die of %q", kind)
 		}
 	}
 }
 
-func TestDeadFilter(t *testing.T) {
+func TestFilter(t *testing.T) {
 	now := time.Now()
 	r := lanes.Record{Lane: "bulk", Kind: "probe", Reason: "failed", Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour)}
 	undated := r
 	undated.EndedAt = time.Time{}
 	for _, c := range []struct {
 		name         string
-		filter       deadFilter
+		filter       Filter
 		want, unaged bool // with a time of death, and without
 	}{
-		{"all", deadFilter{}, true, true},
-		{"everything fits", deadFilter{jobFilter: jobFilter{lane: "bulk", kind: "probe", selector: "tier=gold"}, tenant: "acme", diedOf: []string{"poison", "failed"}}, true, true},
-		{"another lane", deadFilter{jobFilter: jobFilter{lane: "express"}}, false, false},
-		{"another kind", deadFilter{jobFilter: jobFilter{kind: "transcode"}}, false, false},
-		{"another label", deadFilter{jobFilter: jobFilter{selector: "tier!=gold"}}, false, false},
-		{"another tenant", deadFilter{tenant: "bob"}, false, false},
-		{"another reason", deadFilter{diedOf: []string{"poison"}}, false, false},
-		{"young enough", deadFilter{jobFilter: jobFilter{since: 2 * time.Hour}}, true, false},
-		{"too old", deadFilter{jobFilter: jobFilter{since: time.Minute}}, false, false},
-		{"old enough", deadFilter{jobFilter: jobFilter{olderThan: time.Minute}}, true, false},
-		{"too young", deadFilter{jobFilter: jobFilter{olderThan: 2 * time.Hour}}, false, false},
+		{"all", Filter{}, true, true},
+		{"everything fits", Filter{Lane: "bulk", Kind: "probe", Selector: "tier=gold", Tenant: "acme", DiedOf: []string{"poison", "failed"}}, true, true},
+		{"another lane", Filter{Lane: "express"}, false, false},
+		{"another kind", Filter{Kind: "transcode"}, false, false},
+		{"another label", Filter{Selector: "tier!=gold"}, false, false},
+		{"another tenant", Filter{Tenant: "bob"}, false, false},
+		{"another reason", Filter{DiedOf: []string{"poison"}}, false, false},
+		{"young enough", Filter{Since: 2 * time.Hour}, true, false},
+		{"too old", Filter{Since: time.Minute}, false, false},
+		{"old enough", Filter{OlderThan: time.Minute}, true, false},
+		{"too young", Filter{OlderThan: 2 * time.Hour}, false, false},
 	} {
-		if err := c.filter.check(); err != nil {
-			t.Fatal(err)
-		}
-		choose := c.filter.chooser(now)
+		choose := c.filter.Chooser(now)
 		if choose(r) != c.want || choose(undated) != c.unaged {
 			t.Errorf("%s: %v, and %v without a time", c.name, choose(r), choose(undated))
 		}
@@ -104,18 +101,18 @@ func TestDeadFilter(t *testing.T) {
 }
 
 func TestParseSet(t *testing.T) {
-	set, err := parseSet([]string{"crf=30", "preset=fast", "audio=null", `at="5"`}, "")
+	set, err := ParseSet([]string{"crf=30", "preset=fast", "audio=null", `at="5"`}, "")
 	if err != nil || set.String() != `at="5" audio=null crf=30 preset="fast"` {
 		t.Errorf("%s, %v", set, err)
 	}
 	if !set.fits("unknown") || set.fits("probe") {
 		t.Error("only kinds that are known are known not to take a param")
 	}
-	if _, err := parseSet([]string{"shape=1"}, "unknown"); err != nil {
+	if _, err := ParseSet([]string{"shape=1"}, "unknown"); err != nil {
 		t.Errorf("a param of another program's kind: %v", err)
 	}
 	for _, wrong := range [][]string{{"crf"}, {"=1"}, {"a b=1"}, {"-x=1"}, {"crf=1", "crf=2"}, {"shape=1"}} {
-		if _, err := parseSet(wrong, ""); err == nil {
+		if _, err := ParseSet(wrong, ""); err == nil {
 			t.Errorf("%v was taken", wrong)
 		}
 	}

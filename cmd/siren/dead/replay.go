@@ -1,4 +1,4 @@
-package main
+package dead
 
 import (
 	"context"
@@ -18,44 +18,47 @@ const (
 	// afterwards is how long a batch that is under way may go on after Ctrl-C.
 	afterwards = 5 * time.Second
 	copyBatch  = 250 // copies that are published at once: a publisher's window of unconfirmed ones
-	tellers    = 8   // that tell the ledger at the same time
 )
 
-// replay goes through siren.dead and puts jobs back into their lanes.
-type replay struct {
-	*operator
+// Replay goes through siren.dead and puts jobs back into their lanes.
+type Replay struct {
+	To       string  // the lane they are put into; "": their own
+	Set      Set     // params that they get
+	Limit    int     // jobs; 0: all
+	Rate     float64 // jobs a second; 0: as fast as it goes
+	DryRun   bool    // counts what would be replayed, and changes nothing
+	Progress func()  // is called whenever some have been replayed; nil: nobody listens
+
+	// What has become of them.
+	Replayed int
+	By       map[[2]string]int // replayed, by lane and reason
+	Refused  map[string]error  // by job: why it can't be replayed; errors with exit codes
+	Removed  int               // letters whose job had been carried on before
+	Left     Left
+
+	box    *Box
 	policy lanes.Policy
 	choose func(lanes.Record) bool // by the filter
 	ids    map[string]bool         // by their ids instead; nil for the filter
 	order  []string                // the ids as they were given
-	to     string
-	set    paramSet
-	limit  int // 0: none
-	dryRun bool
-	expect int // jobs, about
 	pace   pace
 	hold   time.Duration
 
 	letters *rabbit.DeadLetters
 	publish *rabbit.Publisher
 
-	pending  []*revival          // chosen, and not yet published
-	hand     map[string]*revival // the same, by job
-	carried  map[string]int      // by job: the number of the copy that this command made
-	refused  map[string]error    // by job: why it can't be replayed
-	replayed int
-	by       map[[2]string]int // replayed, by lane and reason
-	removed  int               // letters whose job had been carried on before
-	left     leftLetters
-	aside    []rabbit.DeadLetter // of jobs that a newer letter is about
+	pending []*revival          // chosen, and not yet published
+	hand    map[string]*revival // the same, by job
+	carried map[string]int      // by job: the number of the copy that this command made
+	aside   []rabbit.DeadLetter // of jobs that a newer letter is about
 }
 
-// leftLetters counts letters that were chosen and yet left where they are.
-type leftLetters struct {
-	noJob     int // that nothing can run
-	elsewhere int // whose job goes on, or has ended, under the same number
-	otherKind int // of kinds that don't take the params
-	stale     int // whose job's newest letter hasn't turned up
+// Left counts letters that were chosen and yet left where they are.
+type Left struct {
+	NoJob     int // that nothing can run
+	Elsewhere int // whose job goes on, or has ended, under the same number
+	OtherKind int // of kinds that don't take the params
+	Stale     int // whose job's newest letter hasn't turned up
 }
 
 // revival is a job that is about to be replayed.
@@ -67,14 +70,14 @@ type revival struct {
 	letters []rabbit.DeadLetter // all of the job's that are in hand; none for one that is taken from its record
 }
 
-// newReplay prepares a replay of what a filter chooses, or of the jobs with these ids.
-func (o *operator) newReplay(e lanes.Effective, f *deadFilter, ids []string) *replay {
-	r := &replay{
-		operator: o, policy: e.Policy, order: ids, carried: map[string]int{}, refused: map[string]error{}, by: map[[2]string]int{}, hand: map[string]*revival{},
-		hold: min(longestHold, e.Policy.Broker.ConsumerTimeout.D()/2),
+// Replay prepares a replay of what a filter chooses, or of the jobs with these ids.
+func (b *Box) Replay(policy lanes.Policy, f Filter, ids []string) *Replay {
+	r := &Replay{
+		By: map[[2]string]int{}, Refused: map[string]error{}, box: b, policy: policy, order: ids, hand: map[string]*revival{}, carried: map[string]int{},
+		hold: min(longestHold, policy.Broker.ConsumerTimeout.D()/2),
 	}
 	if len(ids) == 0 {
-		r.choose = f.chooser(time.Now())
+		r.choose = f.Chooser(time.Now())
 		return r
 	}
 	r.ids = map[string]bool{}
@@ -84,21 +87,22 @@ func (o *operator) newReplay(e lanes.Effective, f *deadFilter, ids []string) *re
 	return r
 }
 
-// run goes through the letters once, and again when holding those that stay has taken long.
-func (r *replay) run(ctx context.Context) error {
-	letters, end, err := r.openDead(ctx, "dead replay")
+// Run goes through the letters once, and again when holding those that stay has taken long.
+func (r *Replay) Run(ctx context.Context) error {
+	letters, end, err := r.box.Open(ctx, "dead replay")
 	if err != nil {
 		return err
 	}
 	defer end()
-	conn, err := r.connect(ctx, "dead replay (publish)")
+	conn, err := r.box.Connect(ctx, "dead replay (publish)")
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	r.letters, r.publish = letters, rabbit.NewPublisher(conn, 0)
+	r.pace = pace{rate: r.Rate}
 	began := time.Now()
-	err = r.eachLetter(ctx, letters, r.pace.batch(), func(batch []foundLetter) (bool, error) {
+	err = r.box.each(ctx, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
 		if done, err := r.batch(ctx, batch); done || err != nil {
 			return true, err
 		}
@@ -108,13 +112,12 @@ func (r *replay) run(ctx context.Context) error {
 		if err := r.flush(ctx); err != nil {
 			return true, err
 		}
-		began, r.left, r.aside = time.Now(), leftLetters{}, nil
+		began, r.Left, r.aside = time.Now(), Left{}, nil
 		return false, reach.Unreachable(letters.GiveBack())
 	})
 	if err == nil {
 		err = r.flush(ctx)
 	}
-	r.clearProgress()
 	if err == nil && r.ids != nil && !r.done() {
 		err = r.fromRecords(ctx)
 	}
@@ -122,13 +125,13 @@ func (r *replay) run(ctx context.Context) error {
 }
 
 // done is whether nothing is left to be found.
-func (r *replay) done() bool {
+func (r *Replay) done() bool {
 	n := len(r.pending)
-	return r.limit > 0 && r.replayed+n >= r.limit || r.ids != nil && len(r.carried)+len(r.refused)+n >= len(r.ids)
+	return r.Limit > 0 && r.Replayed+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
 }
 
 // batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
-func (r *replay) batch(ctx context.Context, batch []foundLetter) (done bool, err error) {
+func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err error) {
 	var obsolete []rabbit.DeadLetter
 	for _, l := range batch {
 		if v := r.hand[l.ID]; v != nil {
@@ -141,34 +144,34 @@ func (r *replay) batch(ctx context.Context, batch []foundLetter) (done bool, err
 		case asideLetter:
 			r.aside = append(r.aside, l.DeadLetter)
 		case reviveLetter:
-			if r.limit > 0 && r.replayed+len(r.pending) >= r.limit {
+			if r.Limit > 0 && r.Replayed+len(r.pending) >= r.Limit {
 				continue
 			}
 			v, err := r.revive(l)
 			if err != nil {
-				r.refused[l.ID] = err
+				r.Refused[l.ID] = err
 				continue
 			}
 			r.pending, r.hand[l.ID] = append(r.pending, v), v
 		}
 	}
-	r.removed += len(obsolete)
-	if !r.dryRun {
+	r.Removed += len(obsolete)
+	if !r.DryRun {
 		if err := r.letters.Remove(obsolete...); err != nil {
 			return true, reach.Unreachable(err)
 		}
 	}
-	if len(r.pending) >= r.pace.worth() || r.dryRun {
+	if len(r.pending) >= r.pace.worth() || r.DryRun {
 		err = r.flush(ctx)
 	}
 	return r.done(), err
 }
 
 // flush replays what is pending.
-func (r *replay) flush(ctx context.Context) error {
+func (r *Replay) flush(ctx context.Context) error {
 	all := r.pending
 	r.pending, r.hand = nil, map[string]*revival{}
-	if r.dryRun {
+	if r.DryRun {
 		r.count(all)
 		return nil
 	}
@@ -186,32 +189,32 @@ const (
 )
 
 // fate is what becomes of a letter.
-func (r *replay) fate(l foundLetter) letterFate {
+func (r *Replay) fate(l Letter) letterFate {
 	number, ours := r.carried[l.ID]
 	switch {
 	case ours && l.Replay < number:
 		return obsoleteLetter
 	case ours: // it has died again meanwhile: once is enough
 		return leaveLetter
-	case r.ids != nil && !r.ids[l.ID], r.ids == nil && !r.choose(l.facts):
+	case r.ids != nil && !r.ids[l.ID], r.ids == nil && !r.choose(l.Facts):
 		return leaveLetter
-	case l.Err != nil, r.ids == nil && l.facts.Reason == lanes.ErrNoID.Error():
-		r.left.noJob++
+	case l.Err != nil, r.ids == nil && l.Facts.Reason == lanes.ErrNoID.Error():
+		r.Left.NoJob++
 		if r.ids != nil {
-			r.refused[l.ID] = fmt.Errorf("job %s can't be replayed: its message is no job (%w); `siren dead show %s` has it", l.ID, l.Err, l.ID)
+			r.Refused[l.ID] = fmt.Errorf("job %s can't be replayed: its message is no job (%w); `siren dead show %s` has it", l.ID, l.Err, l.ID)
 		}
 		return leaveLetter
-	case l.stands == superseded:
+	case l.Standing == Superseded:
 		return obsoleteLetter
-	case l.stands == elsewhere:
-		r.left.elsewhere++
+	case l.Standing == Elsewhere:
+		r.Left.Elsewhere++
 		return leaveLetter
-	case l.stands == stale:
+	case l.Standing == Stale:
 		return asideLetter
-	case !r.set.fits(l.Job.Kind):
-		r.left.otherKind++
+	case !r.Set.fits(l.Job.Kind):
+		r.Left.OtherKind++
 		if r.ids != nil {
-			r.refused[l.ID] = fmt.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind, r.set)
+			r.Refused[l.ID] = fmt.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind, r.Set)
 		}
 		return leaveLetter
 	default:
@@ -220,9 +223,9 @@ func (r *replay) fate(l foundLetter) letterFate {
 }
 
 // lane is where a job of that lane goes.
-func (r *replay) lane(own string) string {
-	if r.to != "" {
-		return r.to
+func (r *Replay) lane(own string) string {
+	if r.To != "" {
+		return r.To
 	}
 	if _, ok := r.policy.Lane(own); ok {
 		return own
@@ -231,10 +234,10 @@ func (r *replay) lane(own string) string {
 }
 
 // count notes what was replayed, or in a dry run would have been.
-func (r *replay) count(all []*revival) {
+func (r *Replay) count(all []*revival) {
 	for _, v := range all {
 		r.carried[v.entry.Job.ID] = v.entry.Replay
-		r.by[[2]string{v.entry.Lane, v.reason}]++
+		r.By[[2]string{v.entry.Lane, v.reason}]++
 	}
-	r.replayed += len(all)
+	r.Replayed += len(all)
 }
