@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/yamledit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -235,7 +236,7 @@ and its order are kept, and only what is tuned is changed; the file itself stays
 				if err != nil {
 					return exit.With(exit.Usage, err)
 				}
-				merged, err := mergeTunings(text, e.Tunings)
+				merged, err := yamledit.Merge(text, e.Tunings)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}

@@ -1,4 +1,7 @@
-package main
+// Package yamledit writes tunings into the file of a policy, in place: its comments, blank lines and order stay as somebody wrote them.
+//
+// What a tuning or a policy means lives in lanes; reading and writing the file in the command.
+package yamledit
 
 import (
 	"errors"
@@ -11,9 +14,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// mergeTunings writes tunings into the text of a policy file. Nothing but what is tuned changes: comments, blank lines and order stay. The
+// Merge writes tunings into the text of a policy file. Nothing but what is tuned changes: comments, blank lines and order stay. The
 // outcome is checked, as a policy and as the one that the tunings make of the file's.
-func mergeTunings(text []byte, tunings []lanes.Tuning) ([]byte, error) {
+func Merge(text []byte, tunings []lanes.Tuning) ([]byte, error) {
 	file, err := lanes.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("is no policy:\n%w", err)

@@ -1,4 +1,4 @@
-package main
+package yamledit
 
 import (
 	"cmp"
@@ -121,7 +121,7 @@ func TestMergeTunings(t *testing.T) {
 				field, value, _ := strings.Cut(spelled, "=")
 				tunings = append(tunings, lanes.Tuning{Field: field, Value: json.RawMessage(value)})
 			}
-			got, err := mergeTunings([]byte(text), tunings)
+			got, err := Merge([]byte(text), tunings)
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Fatalf("%v, want %q", err, c.fails)
