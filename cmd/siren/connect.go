@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -22,15 +21,12 @@ func (a *app) endpoints() (reach.Endpoints, error) {
 }
 
 // store opens Redis for a command that says itself what goes wrong.
-func (a *app) store() (*redis.Store, error) { return a.redisStore(slog.New(slog.DiscardHandler)) }
-
-// redisStore opens Redis for a process that logs what goes wrong.
-func (a *app) redisStore(log *slog.Logger) (*redis.Store, error) {
+func (a *app) store() (*redis.Store, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	return e.Store(log)
+	return e.Store(slog.New(slog.DiscardHandler))
 }
 
 // withStore calls f with the Redis in use.
@@ -70,14 +66,9 @@ func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }
 
 // broker opens a connection to RabbitMQ, named for what it is for.
 func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
-	return a.brokerBy(nil, name, log)
-}
-
-// brokerBy is broker by another clock than this machine's.
-func (a *app) brokerBy(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	return e.Broker(now, name, log)
+	return e.Broker(nil, name, log)
 }

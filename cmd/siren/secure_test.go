@@ -66,7 +66,7 @@ func TestSecureEndpoints(t *testing.T) {
 	conn, err := a.broker("test", discard)
 	must(t, err)
 	defer conn.Close()
-	s, err := a.redisStore(discard)
+	s, err := a.store()
 	must(t, err)
 	defer s.Close()
 	policy, err := localPolicy(t.TempDir())
