@@ -9,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func newAudit(a *app) *cobra.Command {
-	o := listing{}
+	o := show.Listing{}
 	var since time.Duration
 	var limit int
 	var verb, on string
@@ -29,7 +31,7 @@ func newAudit(a *app) *cobra.Command {
 				return err
 			}
 			return a.operate(func(op *operator) error {
-				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					from, err := ago(since)
 					if err != nil {
 						return nil, nil, err
@@ -39,7 +41,7 @@ func newAudit(a *app) *cobra.Command {
 						return verb != "" && e.Verb != verb || !strings.HasPrefix(e.On, on)
 					})
 					entries = entries[:min(len(entries), most)]
-					return entries, auditTable(entries), unreachable(err)
+					return entries, auditTable(entries), reach.Unreachable(err)
 				})
 			})
 		},
@@ -48,16 +50,17 @@ func newAudit(a *app) *cobra.Command {
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
 	oneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
 	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: lanes.express, job 06ezy…")
-	o.flags(c)
+	listFlags(c, &o)
 	return c
 }
 
 // auditVerbs is all that an entry may be about.
 var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel", "retry", "replay"}
 
-func auditTable(entries []lanes.AuditEntry) *table {
-	t := newTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))
-	t.empty = "nothing was changed by hand, as far as this log goes back"
+func auditTable(entries []lanes.AuditEntry) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))
+	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""
 		if e.Jobs > 0 {
@@ -66,7 +69,7 @@ func auditTable(entries []lanes.AuditEntry) *table {
 		if !e.Until.IsZero() {
 			until = stamp(e.Until)
 		}
-		t.add(stamp(e.At), e.By, e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason)
+		t.Add(stamp(e.At), e.By, e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason)
 	}
 	return t
 }

@@ -7,12 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func newBudget(a *app) *cobra.Command {
-	var o output
+	var o show.Output
 	show := &cobra.Command{
 		Use:     "show",
 		Short:   "Show the budget, and how much of it is used",
@@ -22,11 +24,11 @@ func newBudget(a *app) *cobra.Command {
 			return a.withBoard(func(board *redis.Board) error { return a.showBudget(cmd.Context(), board, o) })
 		},
 	}
-	o.flag(show, "table", "json", "yaml")
+	formFlag(show, &o, "table", "json", "yaml")
 	return parent("budget", "Show and set the most workers that all pools may have together", show, newBudgetSet(a))
 }
 
-func (a *app) showBudget(ctx context.Context, board *redis.Board, out output) error {
+func (a *app) showBudget(ctx context.Context, board *redis.Board, out show.Output) error {
 	snap, err := latest(ctx, board)
 	if err != nil {
 		return err
@@ -35,8 +37,8 @@ func (a *app) showBudget(ctx context.Context, board *redis.Board, out output) er
 	for _, p := range snap.Pools {
 		used += p.Replicas
 	}
-	if out.format != "table" {
-		return out.print(a.out, map[string]int{"budget": snap.Budget, "used": used})
+	if out.Format != "table" {
+		return out.Print(a.out, map[string]int{"budget": snap.Budget, "used": used})
 	}
 	fmt.Fprintf(a.out, "%d of %d used\n", used, snap.Budget)
 	return nil
@@ -53,7 +55,7 @@ func newBudgetSet(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := strconv.Atoi(args[0])
 			if err != nil {
-				return exit(exitUsage, fmt.Errorf("%q is not a number of workers", args[0]))
+				return exit.With(exit.Usage, fmt.Errorf("%q is not a number of workers", args[0]))
 			}
 			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishFor(lanes.BudgetField, n)) })
 		},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
@@ -25,7 +27,7 @@ func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]co
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Lanes))
 		for i, l := range snap.Lanes {
-			found[i] = cobra.CompletionWithDesc(l.Name, plural(l.Ready, "job")+" ready, "+plural(l.Busy, "job")+" running")
+			found[i] = cobra.CompletionWithDesc(l.Name, show.Plural(l.Ready, "job")+" ready, "+show.Plural(l.Busy, "job")+" running")
 		}
 		return found
 	})
@@ -37,7 +39,7 @@ func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]co
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Pools))
 		for i, p := range snap.Pools {
-			found[i] = cobra.CompletionWithDesc(p.Name, plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
+			found[i] = cobra.CompletionWithDesc(p.Name, show.Plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
 		}
 		return found
 	})
@@ -51,7 +53,7 @@ func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
 				return strings.HasPrefix(r.ID, begun) && (len(states) == 0 || slices.Contains(states, r.State))
 			}})
 			for _, r := range page.Records {
-				found = append(found, cobra.CompletionWithDesc(r.ID, string(r.State)+", "+r.Kind+" in "+r.Lane+", "+age(r.EnqueuedAt, time.Now())+" ago"))
+				found = append(found, cobra.CompletionWithDesc(r.ID, string(r.State)+", "+r.Kind+" in "+r.Lane+", "+show.Age(r.EnqueuedAt, time.Now())+" ago"))
 			}
 			return found
 		})
@@ -90,9 +92,9 @@ func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]co
 
 // completeContexts completes the contexts of the user's configuration.
 func (a *app) completeContexts(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	f, _ := loadContexts()
+	f, _ := reach.LoadContexts()
 	var found []cobra.Completion
-	for _, c := range f.all() {
+	for _, c := range f.All() {
 		found = append(found, cobra.CompletionWithDesc(c.Name, c.Redis.URL))
 	}
 	return choices(found, args, begun)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
 
 // A server that takes connections and says nothing doesn't keep the shell waiting, and what goes wrong isn't said.
@@ -19,7 +21,7 @@ func TestCompletionIsSilent(t *testing.T) {
 			began := time.Now()
 			var out, said bytes.Buffer
 			code := run(append([]string{"__complete"}, args...), streams{strings.NewReader(""), &out, &said})
-			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exitOK || len(lines) != 1 || strings.Contains(said.String(), "secret") {
+			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exit.OK || len(lines) != 1 || strings.Contains(said.String(), "secret") {
 				t.Errorf("%s, %q: exit code %d, %q, said %q", name, args, code, out.String(), said.String())
 			}
 			if took := time.Since(began); took > 5*time.Second {

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -22,7 +27,7 @@ func newDead(a *app) *cobra.Command {
 func newDeadList(a *app) *cobra.Command {
 	var f deadFilter
 	var fromQueue bool
-	o := listing{kind: "job"}
+	o := show.Listing{Kind: "job"}
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List jobs that can't succeed, the latest first",
@@ -36,22 +41,22 @@ seconds for ten thousand of them.`,
 				return err
 			}
 			if fromQueue && f.after != "" {
-				return exit(exitUsage, errors.New("--after goes on in the records' list; --from-queue has no pages, only --limit"))
+				return exit.With(exit.Usage, errors.New("--after goes on in the records' list; --from-queue has no pages, only --limit"))
 			}
 			return a.operate(func(op *operator) error {
 				ctx := cmd.Context()
 				if fromQueue {
-					return o.show(ctx, a.streams, func() (any, *table, error) { return op.deadInQueue(ctx, &f) })
+					return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) { return op.deadInQueue(ctx, &f) })
 				}
 				beyond := op.lettersBeyond()
 				defer beyond.close()
-				return o.show(ctx, a.streams, func() (any, *table, error) {
+				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
 					records, next, err := f.list(ctx, op.ledger)
-					t := deadTable(records)
+					t := deadTable(records, nil)
 					if err == nil && f.after == "" {
 						beyond.say(ctx, t)
 					}
-					t.goesOn(next)
+					goesOn(t, next)
 					return records, t, err
 				})
 			})
@@ -60,18 +65,32 @@ seconds for ten thousand of them.`,
 	f.flags(a, c)
 	f.paging(c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false, "list the letters in siren.dead, also those of jobs without a record")
-	o.flags(c)
+	listFlags(c, &o)
 	return c
 }
 
-func deadTable(records []lanes.Record) *table {
-	t := newTable(col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").wide(), col("WORKER").wide(), col("INPUT").wide(),
-		col("ERROR").clipped(100))
-	t.empty = "no dead letters"
+// deadTable is the table of dead jobs. states are what their records say now, where that is to be shown; nil: it isn't.
+func deadTable(records []lanes.Record, states []lanes.State) *show.Table {
+	col, num := show.Col, show.Num
+	columns := []show.Column{
+		col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(), col("WORKER").Wide(), col("INPUT").Wide(),
+		col("ERROR").Clipped(100),
+	}
+	if states != nil {
+		columns = slices.Insert(columns, 1, show.Col("JOB NOW"))
+	}
+	t := show.NewTable(columns...)
+	t.Empty = "no dead letters"
 	now := time.Now()
-	for _, r := range records {
-		t.add(r.ID, or(r.Lane, "-"), or(r.Kind, "-"), age(r.EndedAt, now), fmt.Sprint(r.Attempts), or(r.Reason, "-"), or(r.Labels[tenantLabel], "-"),
-			or(r.Worker, "-"), or(r.Input, "-"), r.Error)
+	for i, r := range records {
+		cells := []string{
+			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), show.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
+			cmp.Or(r.Labels[dead.TenantLabel], "-"), cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error,
+		}
+		if states != nil {
+			cells = slices.Insert(cells, 1, cmp.Or(string(states[i]), "no record"))
+		}
+		t.Add(cells...)
 	}
 	return t
 }
@@ -96,7 +115,7 @@ func (c *letterCount) close() {
 const countWithin = time.Second
 
 // say warns of letters that no list by the records shows.
-func (c *letterCount) say(ctx context.Context, t *table) {
+func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	if c.gave {
 		return
 	}
@@ -106,13 +125,13 @@ func (c *letterCount) say(ctx context.Context, t *table) {
 	if err != nil {
 		c.gave = true
 		if ctx.Err() == nil && !errors.Is(err, rabbit.ErrUndeclared) {
-			t.warn("whether siren.dead has more letters than these isn't known: %v", err)
+			t.Warn("whether siren.dead has more letters than these isn't known: %v", err)
 		}
 		return
 	}
 	known, err := c.o.ledger.CountDead(ctx)
 	if err == nil && letters > known {
-		t.warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", plural(letters, "letter"), tally(known, "dead job has", "dead jobs have"))
+		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", show.Plural(letters, "letter"), tally(known, "dead job has", "dead jobs have"))
 	}
 }
 
@@ -128,4 +147,36 @@ func (c *letterCount) count(ctx context.Context) (int, error) {
 }
 
 // tally is a number of things with what they do: 1 job has, 2 jobs have.
-func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + verb(n, one, many) }
+func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + show.Verb(n, one, many) }
+
+// queuedLetter is a dead letter in a list of siren.dead.
+type queuedLetter struct {
+	lanes.Record
+	Now lanes.State `json:"now,omitempty"` // the state of the job by its record; absent when it has none
+}
+
+// deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
+func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.Table, error) {
+	most, err := atMost(f.limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	letters, err := o.letters().Read(ctx, f.filter().Chooser(time.Now()))
+	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
+	more := len(letters) - most
+	letters = letters[:min(len(letters), most)]
+	records := make([]lanes.Record, len(letters))
+	states := make([]lanes.State, len(letters))
+	list := make([]queuedLetter, len(letters))
+	for i, l := range letters {
+		records[i], list[i] = l.Facts, queuedLetter{Record: l.Facts}
+		if l.Record != nil {
+			states[i], list[i].Now = l.Record.State, l.Record.State
+		}
+	}
+	t := deadTable(records, states)
+	if more > 0 {
+		t.Warn("there are %d more; --limit says how many are listed", more)
+	}
+	return list, t, err
+}

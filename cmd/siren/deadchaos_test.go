@@ -17,6 +17,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -43,23 +45,22 @@ type graveyard struct {
 func newGraveyard(t *testing.T) *graveyard {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
-	s, err := a.servers(t.Context(), servers{}, "", log)
+	s, err := fleet.StartServers(t.Context(), fleet.Servers{}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.stop)
-	g := &graveyard{t: t, url: s.amqpURL, redis: s.redisURL, runs: map[string]int{}}
+	t.Cleanup(s.Stop)
+	g := &graveyard{t: t, url: s.AMQPURL, redis: s.RedisURL, runs: map[string]int{}}
 	p, err := localPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
-	g.store, err = redis.Open(s.redisURL, log)
+	g.store, err = redis.Open(s.RedisURL, log)
 	g.must(err)
 	t.Cleanup(func() { g.store.Close() })
 	g.ledger, g.board = redis.NewLedger(g.store, log), redis.NewBoard(g.store, log)
-	g.way = newCutter(t, s.amqpURL)
+	g.way = newCutter(t, s.AMQPURL)
 	g.wiped = func() {
-		for _, server := range s.private {
+		for _, server := range s.Private {
 			if strings.HasPrefix(server.URL, "redis") {
 				g.must(flushAll(server))
 			}
@@ -152,7 +153,7 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	seats := make(chan struct{}, 16)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
-		job := lanes.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{tenantLabel: fmt.Sprint("t", i%10)}}
+		job := lanes.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
 		body, err := lanes.Encode(job)
 		g.must(err)
 		d := lanes.Delivery{Job: job, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}

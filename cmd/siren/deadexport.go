@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -61,7 +64,7 @@ where it isn't UTF-8) and the job's record. They stay where they are, but are ou
 }
 
 func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) error {
-	d, end, err := o.openDead(ctx, "dead export")
+	d, end, err := o.letters().Open(ctx, "dead export")
 	if err != nil {
 		return err
 	}
@@ -70,21 +73,21 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 	if err != nil {
 		return err
 	}
-	choose := f.chooser(time.Now())
-	err = o.unawares(ctx, d, func(batch []foundLetter) error {
-		var chosen []foundLetter
+	choose := f.filter().Chooser(time.Now())
+	err = o.letters().Look(ctx, d, func(batch []dead.Letter) error {
+		var chosen []dead.Letter
 		for _, l := range batch {
-			if choose(l.facts) {
+			if choose(l.Facts) {
 				chosen = append(chosen, l)
 			}
 		}
 		return x.add(chosen)
 	})
 	if err = errors.Join(err, x.close()); err != nil {
-		return exit(codeOf(err), fmt.Errorf("%s written, and then: %w", plural(x.written, "letter"), err))
+		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", show.Plural(x.written, "letter"), err))
 	}
 	if file != "-" {
-		fmt.Fprintf(o.out, "%s written to %s\n", plural(x.written, "letter"), file)
+		fmt.Fprintf(o.out, "%s written to %s\n", show.Plural(x.written, "letter"), file)
 	}
 	return nil
 }
@@ -103,16 +106,16 @@ func newExporter(path string, out io.Writer) (*exporter, error) {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return nil, exit(exitUsage, fmt.Errorf("%s is there already: name a new file", path))
+		return nil, exit.With(exit.Usage, fmt.Errorf("%s is there already: name a new file", path))
 	}
 	if err != nil {
-		return nil, exit(exitUsage, err)
+		return nil, exit.With(exit.Usage, err)
 	}
 	return &exporter{file: f, buffer: bufio.NewWriter(f)}, nil
 }
 
 // add writes letters; they are on the disk when it returns.
-func (x *exporter) add(letters []foundLetter) error {
+func (x *exporter) add(letters []dead.Letter) error {
 	if x == nil || len(letters) == 0 {
 		return nil
 	}
@@ -141,10 +144,10 @@ func (x *exporter) close() error {
 	return x.file.Close()
 }
 
-func exported(l foundLetter) exportedLetter {
+func exported(l dead.Letter) exportedLetter {
 	e := exportedLetter{
 		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,
-		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Priority, Headers: l.Headers, Record: l.record,
+		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Priority, Headers: l.Headers, Record: l.Record,
 	}
 	if utf8.Valid(l.Body) {
 		e.Body = string(l.Body)

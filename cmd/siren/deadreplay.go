@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -61,15 +63,15 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	if err := d.check(ids); err != nil {
 		return err
 	}
-	set, err := parseSet(d.set, d.kind)
+	set, err := dead.ParseSet(d.set, d.kind)
 	if err != nil {
-		return exit(exitUsage, err)
+		return exit.With(exit.Usage, err)
 	}
 	if d.limit < 0 {
-		return exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", d.limit))
+		return exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", d.limit))
 	}
 	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
-		return exit(exitUsage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
+		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
 	}
 	e, err := o.inForce(ctx)
 	if err != nil {
@@ -83,13 +85,15 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	if d.dryRun {
 		d.rate = 0 // nothing is slowed down
 	}
-	r := o.newReplay(e, &d.deadFilter, ids)
-	r.to, r.set, r.limit, r.dryRun, r.pace.rate = d.to, set, d.limit, d.dryRun, d.rate
+	replay := o.letters().Replay(e.Policy, d.filter(), ids)
+	replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.to, set, d.limit, d.dryRun, d.rate
+	r := &replayReport{Replay: replay, out: o.out, err: o.err}
+	replay.Progress = r.showProgress
 	if r.expect, err = d.expected(ctx, o, ids); err != nil {
 		return err
 	}
 	if len(ids) == 0 && !d.yes && !d.dryRun {
-		letters, err := o.countLetters(ctx)
+		letters, err := o.letters().Count(ctx)
 		if err != nil {
 			return err
 		}
@@ -97,13 +101,14 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 			return err
 		}
 	}
-	err = r.run(ctx)
-	if err == nil && r.replayed == 0 && d.lane != "" {
+	err = replay.Run(ctx)
+	r.clearProgress()
+	if err == nil && replay.Replayed == 0 && d.lane != "" {
 		err = known(e, d.lane, true)
 	}
-	if r.replayed > 0 && !d.dryRun {
+	if replay.Replayed > 0 && !d.dryRun {
 		o.note(ctx, lanes.AuditEntry{
-			Verb: "replay", On: d.on(ids), Before: string(lanes.Dead), After: strings.TrimSpace(d.to + " " + set.String()), Jobs: r.replayed, Reason: d.reason,
+			Verb: "replay", On: d.on(ids), Before: string(lanes.Dead), After: strings.TrimSpace(d.to + " " + set.String()), Jobs: replay.Replayed, Reason: d.reason,
 		})
 	}
 	return r.report(ctx, err)

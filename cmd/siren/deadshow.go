@@ -9,6 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -33,7 +37,7 @@ type letter struct {
 }
 
 func newDeadShow(a *app) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a dead job with its message as it is in siren.dead",
@@ -48,11 +52,11 @@ takes.`,
 				if err != nil {
 					return err
 				}
-				return o.print(a.out, d)
+				return o.Print(a.out, d)
 			})
 		},
 	}
-	o.flag(c, "yaml", "json")
+	formFlag(c, &o, "yaml", "json")
 	return c
 }
 
@@ -63,16 +67,16 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 	case err == nil:
 		d.Record = &r
 	case !redisNotFound(err):
-		return d, unreachable(err)
+		return d, reach.Unreachable(err)
 	}
 	if err := o.findLetter(ctx, id, &d); err != nil {
 		return d, err
 	}
 	switch {
 	case d.Letter == nil && d.Record == nil:
-		return d, exit(exitNotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+		return d, exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
 	case d.Letter == nil && d.Record.State != lanes.Dead:
-		return d, exit(exitNotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
+		return d, exit.With(exit.NotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
 	}
 	return d, nil
 }
@@ -82,20 +86,20 @@ var errFound = errors.New("found")
 
 // findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several.
 func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
-	letters, end, err := o.openDead(ctx, "dead show")
+	letters, end, err := o.letters().Open(ctx, "dead show")
 	if err != nil {
 		return err
 	}
 	defer end()
 	newest := -1
-	err = o.unawares(ctx, letters, func(batch []foundLetter) error {
+	err = o.letters().Look(ctx, letters, func(batch []dead.Letter) error {
 		for _, l := range batch {
 			if l.ID != id && l.Job.ID != id || l.Replay <= newest {
 				continue
 			}
 			newest = l.Replay
 			d.show(l)
-			if l.stands == current { // whatever comes behind it is no newer
+			if l.Standing == dead.Current { // whatever comes behind it is no newer
 				return errFound
 			}
 		}
@@ -108,7 +112,7 @@ func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) err
 }
 
 // show takes a letter in.
-func (d *deadLetter) show(l foundLetter) {
+func (d *deadLetter) show(l dead.Letter) {
 	d.Job = nil
 	d.Letter = &letter{
 		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,

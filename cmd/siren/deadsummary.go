@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -27,7 +28,7 @@ type deadGroup struct {
 func newDeadSummary(a *app) *cobra.Command {
 	var f deadFilter
 	var fromQueue bool
-	o := listing{}
+	o := show.Listing{}
 	c := &cobra.Command{
 		Use:   "summary",
 		Short: "Count dead jobs by reason, lane and kind",
@@ -43,7 +44,7 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 				ctx := cmd.Context()
 				beyond := op.lettersBeyond()
 				defer beyond.close()
-				return o.show(ctx, a.streams, func() (any, *table, error) {
+				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
 					records, err := op.everyDead(ctx, &f, fromQueue)
 					groups := summed(records)
 					t := summaryTable(groups)
@@ -57,17 +58,17 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 	}
 	f.flags(a, c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false, "count the letters in siren.dead, also those of jobs without a record")
-	o.flags(c)
+	listFlags(c, &o)
 	return c
 }
 
 // everyDead is the records of all dead jobs that the filter chooses.
 func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]lanes.Record, error) {
 	if fromQueue {
-		letters, err := o.readDead(ctx, f.chooser(time.Now()))
+		letters, err := o.letters().Read(ctx, f.filter().Chooser(time.Now()))
 		records := make([]lanes.Record, len(letters))
 		for i, l := range letters {
-			records[i] = l.facts
+			records[i] = l.Facts
 		}
 		return records, err
 	}
@@ -103,12 +104,13 @@ func summed(records []lanes.Record) []deadGroup {
 	return all
 }
 
-func summaryTable(groups []deadGroup) *table {
-	t := newTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"), col("LAST ID").wide(), col("LAST ERROR").clipped(100))
-	t.empty = "no dead letters"
+func summaryTable(groups []deadGroup) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"), col("LAST ID").Wide(), col("LAST ERROR").Clipped(100))
+	t.Empty = "no dead letters"
 	now := time.Now()
 	for _, g := range groups {
-		t.add(or(g.Reason, "-"), or(g.Lane, "-"), or(g.Kind, "-"), fmt.Sprint(g.Count), age(g.Oldest, now), age(g.Newest, now), g.LastID, g.LastError)
+		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count), show.Age(g.Oldest, now), show.Age(g.Newest, now), g.LastID, g.LastError)
 	}
 	return t
 }

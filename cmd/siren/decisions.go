@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func newDecisions(a *app) *cobra.Command {
-	o := listing{}
+	o := show.Listing{}
 	var pool string
 	var since time.Duration
 	var limit int
@@ -35,9 +37,9 @@ before.`,
 			return a.withBoard(func(board *redis.Board) error {
 				list := func() ([]lanes.Plan, error) { return plansSince(cmd.Context(), board, pool, since, most) }
 				if follow {
-					return o.follow(cmd.Context(), a, board, pool, list)
+					return a.followPlans(cmd.Context(), o.Stream(a.out), board, pool, list)
 				}
-				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					plans, err := list()
 					return plans, planTable(plans...), err
 				})
@@ -50,7 +52,7 @@ before.`,
 	fs.DurationVar(&since, "since", time.Hour, "only plans of so long ago at most (0: all that are kept)")
 	fs.IntVar(&limit, "limit", 200, "at most so many plans, the latest ones; 0: all")
 	fs.BoolVar(&follow, "follow", false, "go on with new plans as they are made, until Ctrl-C")
-	o.flags(c)
+	listFlags(c, &o)
 	c.MarkFlagsMutuallyExclusive("follow", "watch")
 	return c
 }
@@ -63,7 +65,7 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 	}
 	plans, err := board.Plans(ctx, pool, from, most)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	if pool != "" && len(plans) == 0 { // a pool that left the policy may still have plans
 		if e, err := board.Policy(ctx); err == nil {
@@ -74,15 +76,14 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 	return plans, nil
 }
 
-// follow shows the plans there are, and then new ones as they are made.
-func (o *listing) follow(ctx context.Context, a *app, board *redis.Board, pool string, list func() ([]lanes.Plan, error)) error {
+// followPlans shows the plans there are, and then new ones as they are made.
+func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Board, pool string, list func() ([]lanes.Plan, error)) error {
 	plans, err := list()
 	if err != nil {
 		return err
 	}
-	s := o.stream(a.out)
 	for _, p := range plans {
-		if err := s.add(p, planTable(p)); err != nil {
+		if err := s.Add(p, planTable(p)); err != nil {
 			return err
 		}
 	}
@@ -94,20 +95,21 @@ func (o *listing) follow(ctx context.Context, a *app, board *redis.Board, pool s
 			a.warn("Redis is away; following on")
 			continue
 		case err != nil:
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
-		if err := s.add(p, planTable(p)); err != nil {
+		if err := s.Add(p, planTable(p)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func planTable(plans ...lanes.Plan) *table {
-	t := newTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").wide(), num("RETIRE").wide(), num("REMOVE").wide(), col("REASON"), col("WHY"))
-	t.empty = "no plans"
+func planTable(plans ...lanes.Plan) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").Wide(), num("RETIRE").Wide(), num("REMOVE").Wide(), col("REASON"), col("WHY"))
+	t.Empty = "no plans"
 	for _, p := range plans {
-		t.add(stamp(p.At), p.Pool, fmt.Sprint(p.From), fmt.Sprint(p.To), fmt.Sprint(len(p.Park)), fmt.Sprint(len(p.Retire)), fmt.Sprint(len(p.Remove)), string(p.Reason), p.Why)
+		t.Add(stamp(p.At), p.Pool, fmt.Sprint(p.From), fmt.Sprint(p.To), fmt.Sprint(len(p.Park)), fmt.Sprint(len(p.Retire)), fmt.Sprint(len(p.Remove)), string(p.Reason), p.Why)
 	}
 	return t
 }

@@ -17,6 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -93,26 +96,26 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 		}
 	}()
 
-	s, err := a.servers(ctx, servers{}, "", log)
+	s, err := fleet.StartServers(ctx, fleet.Servers{}, "", a.err, log)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	fleetCtx, stopFleet := context.WithCancel(ctx)
 	defer stopFleet()
 	fleetDone := make(chan error, 1)
 	go func() {
-		fleetDone <- runFleet(fleetCtx, fleet{
-			policy: d.policy, at: plain(s.amqpURL, s.redisURL), dir: filepath.Join(d.dir, "fleet"),
-			drain: 5 * time.Second, workerArg: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, log: log,
-		})
+		fleetDone <- fleet.Local{
+			Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisURL), Dir: filepath.Join(d.dir, "fleet"),
+			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
+		}.Run(fleetCtx)
 	}()
-	store, err := redis.Open(s.redisURL, log)
+	store, err := redis.Open(s.RedisURL, log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	c, err := client.New(client.Options{AMQPURL: s.amqpURL, RedisURL: s.redisURL, Log: log})
+	c, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisURL, Log: log})
 	if err != nil {
 		return err
 	}
@@ -326,7 +329,7 @@ func poll(ctx context.Context, within time.Duration, what string, ok func() bool
 // keeps what it saw for the report.
 func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger *redis.Ledger, began time.Time) {
 	every := 5 * time.Second
-	if isTerminal(w) {
+	if show.IsTerminal(w) {
 		every = 500 * time.Millisecond
 	}
 	var shown time.Time
@@ -349,27 +352,20 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 }
 
 func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []lanes.Record, elapsed time.Duration) {
-	if isTerminal(w) {
+	if show.IsTerminal(w) {
 		fmt.Fprint(w, "\x1b[H\x1b[2J")
 	}
 	fmt.Fprintf(w, "\n%.0f s\n%s", elapsed.Seconds(), laneTable(w, snap))
 	for _, p := range snap.Pools {
-		fmt.Fprintf(w, "%-8s %s %s  %s\n", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), plural(p.Replicas, "worker"), dimmed(w, p.Why))
+		fmt.Fprintf(w, "%-8s %s %s  %s\n", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), show.Plural(p.Replicas, "worker"), dimmed(w, p.Why))
 	}
 	slices.SortFunc(running, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range running {
-		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
+		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
 	}
 }
 
-func dimmed(w io.Writer, s string) string { return colour(w, dim, s) }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func dimmed(w io.Writer, s string) string { return show.Colour(w, show.Dim, s) }
 
 // lastLines is the end of a file, for an error.
 func lastLines(path string, n int) string {

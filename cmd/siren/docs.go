@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,7 +46,7 @@ func reference(root *cobra.Command) string {
 		if c == root {
 			return
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), paragraphs(or(c.Long, c.Short+".")), c.UseLine())
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), paragraphs(cmp.Or(c.Long, c.Short+".")), c.UseLine())
 		if c.HasExample() {
 			fmt.Fprintf(&b, "\n```\n%s\n```\n", unindented(c.Example))
 		}

@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -48,7 +51,7 @@ type doctorFlags struct {
 	scratch    string
 	failOn     string
 	kube       kubeFlags
-	output     output
+	output     show.Output
 }
 
 func newDoctor(a *app) *cobra.Command {
@@ -89,12 +92,12 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	}
 	fs.StringVar(&f.policy, "policy", "", "policy `FILE` to go by, and to compare with the one in force (default the one in force)")
 	fs.StringVar(&f.management, "management-url", "", "`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
-	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+listed(names))
-	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+show.Listed(names))
+	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
-	f.output.flag(c, "table", "wide", "json", "yaml")
+	formFlag(c, &f.output, "table", "wide", "json", "yaml")
 	completeFlag(c, "policy", files("yaml", "yml"))
 	completeFlag(c, "scratch", folders)
 	completeFlag(c, "only", fixed(names...))
@@ -104,7 +107,7 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 
 func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
 	if err := f.complete(); err != nil {
-		return exit(exitUsage, err)
+		return exit.With(exit.Usage, err)
 	}
 	d, err := a.newDoctor(ctx, f)
 	if err != nil {
@@ -116,19 +119,19 @@ func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
 		return err
 	}
 	report := reportOf(found)
-	switch f.output.format {
+	switch f.output.Format {
 	case "json", "yaml":
-		err = f.output.print(a.out, report)
+		err = f.output.Print(a.out, report)
 	default:
-		err = report.print(a.out, f.output.format == "wide")
+		err = report.print(a.out, f.output.Format == "wide")
 	}
 	switch {
 	case err != nil:
 		return err
 	case report.Worst == lanes.Error:
-		return exit(exitFailed, errSaid)
+		return exit.With(exit.Failed, errSaid)
 	case report.Worst == lanes.Warning && f.failOn == "warning":
-		return exit(exitWarnings, errSaid)
+		return exit.With(exit.Warnings, errSaid)
 	default:
 		return nil
 	}
@@ -149,7 +152,7 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, role := range f.roles {
 		if !slices.Contains(lanes.Roles(), role) {
-			return fmt.Errorf("no role %q%s", role, thereAre(role, lanes.Roles()))
+			return fmt.Errorf("no role %q%s", role, show.ThereAre(role, lanes.Roles()))
 		}
 	}
 	var names []string
@@ -158,7 +161,7 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, name := range f.only {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no area %q%s", name, thereAre(name, names))
+			return fmt.Errorf("no area %q%s", name, show.ThereAre(name, names))
 		}
 	}
 	return nil
@@ -167,7 +170,7 @@ func (f *doctorFlags) complete() error {
 // doctor is one examination, and what its parts need of each other.
 type doctor struct {
 	doctorFlags
-	endpoints endpoints
+	endpoints reach.Endpoints
 	nowhere   error        // why endpoints says nothing
 	store     *redis.Store // nil: it isn't known where Redis is
 	file      *lanes.Policy
@@ -181,14 +184,14 @@ func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
 	d.endpoints, d.nowhere = a.endpoints()
-	var e *exitError
-	if errors.As(d.nowhere, &e) && e.code == exitUsage {
+	var e *exit.Error
+	if errors.As(d.nowhere, &e) && e.Code == exit.Usage {
 		return nil, d.nowhere
 	}
 	if d.nowhere != nil {
 		return d, nil
 	}
-	store, err := d.endpoints.store(slog.New(slog.DiscardHandler))
+	store, err := d.endpoints.Store(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +239,7 @@ func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
 		}
 		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, func(r string) bool { return slices.Contains(d.roles, r) }) {
 			found = append(found, lanes.Finding{
-				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], listed(d.roles)),
+				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
 				Why: "what isn't looked at may be wrong", Mend: fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0]),
 			})
 			continue
@@ -262,7 +265,7 @@ func (d *doctor) broker(ctx context.Context) []lanes.Finding {
 	}
 	e := rabbit.Examination{
 		Dial: func(purpose string) (*rabbit.Conn, error) {
-			return d.endpoints.broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
+			return d.endpoints.Broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
 		},
 		Policy: d.served(), Roles: d.roles,
 	}
@@ -282,7 +285,7 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 				" with message-ttl, expires, max-length or delivery-limit",
 		}}
 	}
-	settings, err := d.endpoints.amqp.config()
+	settings, err := d.endpoints.AMQP.TLS()
 	if err != nil {
 		settings = nil
 	}
@@ -292,7 +295,7 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 			Check: "broker.management", Severity: lanes.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
 		}}
 	}
-	return rabbit.ExamineManagement(ctx, m, d.endpoints.amqp.url, d.served())
+	return rabbit.ExamineManagement(ctx, m, d.endpoints.AMQP.URL, d.served())
 }
 
 func (d *doctor) redis(ctx context.Context) []lanes.Finding {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -62,7 +63,7 @@ func TestDoctorOnIllServers(t *testing.T) {
 	if err := json.Unmarshal([]byte(said.String()), &r); err != nil {
 		t.Fatalf("%v in\n%s", err, said)
 	}
-	if code != exitFailed || r.Worst != lanes.Error || r.Errors+r.Warnings+r.Notes+r.OK != len(r.Findings) {
+	if code != exit.Failed || r.Worst != lanes.Error || r.Errors+r.Warnings+r.Notes+r.OK != len(r.Findings) {
 		t.Errorf("exit code %d, %+v", code, r)
 	}
 	for _, want := range []lanes.Finding{

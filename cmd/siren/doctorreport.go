@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -38,7 +39,7 @@ func reportOf(found []lanes.Finding) doctorReport {
 
 // marks are how a terminal shows a severity, and in which colour.
 var marks = map[lanes.Severity]struct{ sign, colour string }{
-	lanes.OK: {"✔", green}, lanes.Note: {"·", cyan}, lanes.Warning: {"!", yellow}, lanes.Error: {"✘", red},
+	lanes.OK: {"✔", show.Green}, lanes.Note: {"·", show.Cyan}, lanes.Warning: {"!", show.Yellow}, lanes.Error: {"✘", show.Red},
 }
 
 // print shows the report to a person: what is wrong in full, a note with what it needs, the rest in a line each; wide all of it, with the checks' names.
@@ -53,26 +54,26 @@ func (r doctorReport) print(w io.Writer, wide bool) error {
 			fmt.Fprintln(w, title(area))
 		}
 		mark := fmt.Sprintf("%-8s", f.Severity)
-		if isTerminal(w) {
-			mark = colour(w, marks[f.Severity].colour, marks[f.Severity].sign)
+		if show.IsTerminal(w) {
+			mark = show.Colour(w, marks[f.Severity].colour, marks[f.Severity].sign)
 		}
 		name := ""
 		if wide {
 			name = f.Check + ": "
 		}
-		fmt.Fprintf(w, "  %s %s%s\n", mark, name, harmless(f.What))
+		fmt.Fprintf(w, "  %s %s%s\n", mark, name, show.Harmless(f.What))
 		indent := "    "
-		if !isTerminal(w) {
+		if !show.IsTerminal(w) {
 			indent = strings.Repeat(" ", 11)
 		}
 		if f.Why != "" && (wide || f.Severity > lanes.Note) {
-			fmt.Fprintf(w, "%swhy:  %s\n", indent, harmless(f.Why))
+			fmt.Fprintf(w, "%swhy:  %s\n", indent, show.Harmless(f.Why))
 		}
 		if f.Mend != "" {
-			fmt.Fprintf(w, "%smend: %s\n", indent, harmless(f.Mend))
+			fmt.Fprintf(w, "%smend: %s\n", indent, show.Harmless(f.Mend))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n", plural(r.Errors, "error"), plural(r.Warnings, "warning"), plural(r.Notes, "note"), r.OK)
+	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n", show.Plural(r.Errors, "error"), show.Plural(r.Warnings, "warning"), show.Plural(r.Notes, "note"), r.OK)
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/worker/media"
@@ -103,7 +107,7 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := servers.client(client.Options{Policy: policy, Log: log})
+	c, err := servers.Client(client.Options{Policy: policy, Log: log})
 	if err != nil {
 		return err
 	}
@@ -137,9 +141,9 @@ func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
 
 // single enqueues the job that the flags describe.
 func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
-	job := lanes.Job{ID: or(e.id, lanes.NewID(time.Now())), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite}
+	job := lanes.Job{ID: cmp.Or(e.id, lanes.NewID(time.Now())), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite}
 	if e.expiresIn < 0 {
-		return nil, exit(exitUsage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
+		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
 	} else if e.expiresIn > 0 {
 		job.ExpiresAt = time.Now().Add(e.expiresIn).UTC()
 	}
@@ -148,17 +152,17 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 	}
 	var err error
 	if job.Labels, err = parseLabels(e.labels); err != nil {
-		return nil, exit(exitUsage, err)
+		return nil, exit.With(exit.Usage, err)
 	}
 	if job.Params, err = parseParams(e.params); err != nil {
-		return nil, exit(exitUsage, err)
+		return nil, exit.With(exit.Usage, err)
 	}
 	if err := check(job, p); err != nil {
-		return nil, exit(exitUsage, err)
+		return nil, exit.With(exit.Usage, err)
 	}
 	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
 	if o.Err != nil {
-		return nil, unreachable(o.Err)
+		return nil, reach.Unreachable(o.Err)
 	}
 	a.sayKnown(o)
 	fmt.Fprintln(a.out, o.ID)
@@ -182,7 +186,7 @@ func (e *enqueue) bulk(ctx context.Context, a *app, c *client.Client, p *lanes.P
 	if e.file != "-" {
 		f, err := os.Open(e.file)
 		if err != nil {
-			return nil, exit(exitUsage, err)
+			return nil, exit.With(exit.Usage, err)
 		}
 		defer f.Close()
 		in = f
@@ -300,18 +304,18 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 			continue
 		}
 		if err != nil && ctx.Err() == nil {
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		latest[r.ID] = r
 		if r.State == lanes.Dead || r.State == lanes.Cancelled {
 			failed = append(failed, r)
 		}
-		if isTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) {
+		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) {
 			shown = time.Now()
 			fmt.Fprintf(a.err, "\r\x1b[K%s", progressLine(latest, len(ids)))
 		}
 	}
-	if isTerminal(a.err) {
+	if show.IsTerminal(a.err) {
 		fmt.Fprintln(a.err)
 	}
 	if ctx.Err() != nil {
@@ -322,7 +326,7 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 		fmt.Fprintf(a.err, "%s is %s: %s: %s\n", r.ID, r.State, r.Reason, r.Error)
 	}
 	if len(failed) > 0 {
-		return exit(exitJobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
 	}
 	return nil
 }
@@ -341,7 +345,7 @@ func progressLine(latest map[string]lanes.Record, n int) string {
 			note = r.Progress.Note
 		}
 	}
-	line := fmt.Sprintf("%s %3.0f%%", bar(sum/float64(n), 30), 100*sum/float64(n))
+	line := fmt.Sprintf("%s %3.0f%%", show.Bar(sum/float64(n), 30), 100*sum/float64(n))
 	if n == 1 {
 		for _, r := range latest {
 			return fmt.Sprintf("%s  %s  %s", line, r.State, note)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -56,7 +58,7 @@ func newExplainer(
 	a *app, use, short, example string, complete cobra.CompletionFunc,
 	explain func(*sight, context.Context, string) (explanation, error),
 ) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1), ValidArgsFunction: complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,14 +71,14 @@ func newExplainer(
 				if err != nil {
 					return err
 				}
-				if o.format == "table" {
+				if o.Format == "table" {
 					return x.print(a.out)
 				}
-				return o.print(a.out, x)
+				return o.Print(a.out, x)
 			})
 		},
 	}
-	o.flag(c, "table", "json", "yaml")
+	formFlag(c, &o, "table", "json", "yaml")
 	return c
 }
 
@@ -119,11 +121,11 @@ func (o *operator) look(ctx context.Context) (*sight, error) {
 		return nil, err
 	}
 	if s.workers, s.now, err = o.roster.Workers(ctx); err != nil {
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	t, _, err := o.tunings.Now(ctx)
 	s.tuned = t.All
-	return s, unreachable(err)
+	return s, reach.Unreachable(err)
 }
 
 func (s *sight) laneStatus(name string) (lanes.LaneStatus, bool) {
@@ -188,7 +190,7 @@ func (s *sight) plans(ctx context.Context, pools ...string) (all []lanes.Plan, e
 	for _, q := range pools {
 		plans, err := s.board.Plans(ctx, q, s.now.Add(-24*time.Hour), plansShown)
 		if err != nil {
-			return nil, unreachable(err)
+			return nil, reach.Unreachable(err)
 		}
 		all = append(all, plans...)
 	}

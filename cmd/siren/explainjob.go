@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -12,10 +15,10 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 	x := explanation{Kind: "job", Name: id}
 	r, err := s.ledger.Get(ctx, id)
 	if redisNotFound(err) {
-		return x, exit(exitNotFound, noJob(id))
+		return x, exit.With(exit.NotFound, noJob(id))
 	}
 	if err != nil {
-		return x, unreachable(err)
+		return x, reach.Unreachable(err)
 	}
 	x.State = string(r.State)
 	switch r.State {
@@ -27,24 +30,24 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, and how long it had waited, isn't known any more.", id, progressOf(r))
 			break
 		}
-		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, age(r.StartedAt, s.now), r.Attempts, progressOf(r))
-		x.say("It had waited %s in lane %s before it started.", short(r.Wait.D()), r.Lane)
+		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, show.Age(r.StartedAt, s.now), r.Attempts, progressOf(r))
+		x.say("It had waited %s in lane %s before it started.", show.Short(r.Wait.D()), r.Lane)
 		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {
-			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", age(r.LeaseUntil, s.now))
+			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", show.Age(r.LeaseUntil, s.now))
 		}
 	case lanes.Retrying:
 		l, _ := s.policy.Policy.Lane(r.Lane)
-		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id, short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
+		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id, show.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
 		x.say("The last error: %s", r.Error)
 		x.say("`siren jobs retry %s` tries it again at once.", id)
 	case lanes.Dead:
-		x.say("Job %s is dead since %s: %s.", id, age(r.EndedAt, s.now), r.Reason)
+		x.say("Job %s is dead since %s: %s.", id, show.Age(r.EndedAt, s.now), r.Reason)
 		x.say("The last error: %s", r.Error)
 		x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
 	case lanes.Cancelled:
-		x.say("Job %s was cancelled %s ago%s.", id, age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
+		x.say("Job %s was cancelled %s ago%s.", id, show.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
 	default:
-		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, short(r.Wait.D()), r.Lane, ran(r, s.now), age(r.EndedAt, s.now))
+		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, show.Short(r.Wait.D()), r.Lane, ran(r, s.now), show.Age(r.EndedAt, s.now))
 	}
 	return x, nil
 }
@@ -53,7 +56,7 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error {
 	ahead, exact, err := s.ledger.Ahead(ctx, r.ID)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead
@@ -61,7 +64,7 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	if !exact {
 		atLeast = "at least "
 	}
-	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, age(r.ReadyAt, s.now), atLeast, plural(ahead, "job"), verb(ahead, "is", "are"))
+	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, show.Age(r.ReadyAt, s.now), atLeast, show.Plural(ahead, "job"), show.Verb(ahead, "is", "are"))
 	if at, ok := s.start(ctx, r.Lane, ahead); ok {
 		x.Starts = &at
 		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l))
@@ -73,7 +76,7 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	case s.now.Before(r.ExpiresAt):
 		x.say("It expires %s: a slot that takes it later buries it (expiresAt).", in(r.ExpiresAt, s.now))
 	default:
-		x.say("It expired %s ago: the slot that takes it buries it (expiresAt).", age(r.ExpiresAt, s.now))
+		x.say("It expired %s ago: the slot that takes it buries it (expiresAt).", show.Age(r.ExpiresAt, s.now))
 	}
 	for _, pool := range s.serving(r.Lane) {
 		x.say("%s", s.serves(pool, r.Lane))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -23,7 +24,7 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 	x.say("%s", s.waiting(l))
 	x.say("%s", objective(l))
 	if l.Retrying > 0 {
-		x.say("%s for a next attempt, the first in %s.", plural(l.Retrying, "job")+" "+verb(l.Retrying, "waits", "wait"), short(max(0, l.NextRetry.Sub(s.now))))
+		x.say("%s for a next attempt, the first in %s.", show.Plural(l.Retrying, "job")+" "+show.Verb(l.Retrying, "waits", "wait"), show.Short(max(0, l.NextRetry.Sub(s.now))))
 	}
 	if to := s.policy.Turns[name]; to != "" {
 		x.say("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with lane %s.", to)
@@ -47,9 +48,9 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 func (s *sight) waiting(l lanes.LaneStatus) string {
 	text := fmt.Sprintf("Lane %s: nothing waits", l.Name)
 	if l.Ready > 0 {
-		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, plural(l.Ready, "job"), verb(l.Ready, "waits", "wait"), short(l.OldestWait.D()))
+		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, show.Plural(l.Ready, "job"), show.Verb(l.Ready, "waits", "wait"), show.Short(l.OldestWait.D()))
 	}
-	text += fmt.Sprintf("; %s of it %s.", plural(l.Busy, "job"), verb(l.Busy, "runs", "run"))
+	text += fmt.Sprintf("; %s of it %s.", show.Plural(l.Busy, "job"), show.Verb(l.Busy, "runs", "run"))
 	if l.InPerMin > 0 || l.OutPerMin > 0 {
 		text += fmt.Sprintf(" At the last minute's rate %.0f come in a minute, and %.0f end.", l.InPerMin, l.OutPerMin)
 	}
@@ -63,7 +64,7 @@ func objective(l lanes.LaneStatus) string {
 	}
 	said := "nothing has started in the last five minutes"
 	if l.Started > 0 {
-		said = fmt.Sprintf("in the last five minutes %d of %s were in time, 95 %% of them within %s", l.InTime, plural(l.Started, "start"), short(l.P95Wait.D()))
+		said = fmt.Sprintf("in the last five minutes %d of %s were in time, 95 %% of them within %s", l.InTime, show.Plural(l.Started, "start"), show.Short(l.P95Wait.D()))
 	}
 	met := "met"
 	if !l.Objective() {
@@ -82,9 +83,9 @@ func (s *sight) serves(pool, lane string) string {
 	} else if home.Name != pool {
 		role = "takes it as a guest, when nothing of its own waits"
 	}
-	text := fmt.Sprintf("Pool %s %s: %s, %d of %s busy", pool, role, plural(p.Ready, "worker")+" "+verb(p.Ready, "takes", "take")+" jobs", p.Busy, plural(p.Slots, "slot"))
+	text := fmt.Sprintf("Pool %s %s: %s, %d of %s busy", pool, role, show.Plural(p.Ready, "worker")+" "+show.Verb(p.Ready, "takes", "take")+" jobs", p.Busy, show.Plural(p.Slots, "slot"))
 	if aside, n := q.Shoulders(); n > 0 && aside == lane {
-		text += fmt.Sprintf("; each worker keeps %s for this lane alone", plural(n, "shoulder slot"))
+		text += fmt.Sprintf("; each worker keeps %s for this lane alone", show.Plural(n, "shoulder slot"))
 	}
 	var before []string
 	for _, other := range s.policy.Policy.LaneNames() {
@@ -105,22 +106,15 @@ func taken(q lanes.Pool, lane string) bool {
 
 // madeOf is what a prediction goes by.
 func (s *sight) madeOf(l lanes.LaneStatus) string {
-	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", short(l.Service.D()))
+	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", show.Short(l.Service.D()))
 }
 
 // in is a time as "in 14s, at 11:02:31".
 func in(at, now time.Time) string {
 	if wait := at.Sub(now); wait >= 100*time.Millisecond {
-		return fmt.Sprintf("in %s, at %s", short(wait), at.Local().Format("15:04:05"))
+		return fmt.Sprintf("in %s, at %s", show.Short(wait), at.Local().Format("15:04:05"))
 	}
 	return "at once"
-}
-
-func verb(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // limits is what keeps a lane's jobs from starting sooner.
@@ -141,7 +135,7 @@ func (s *sight) limits(lane string) (all []string) {
 // doubts is what makes everything that the scaler saw doubtful.
 func (s *sight) doubts() (all []string) {
 	if old := s.now.Sub(s.snap.At); old > oldReport {
-		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet stays as it is", short(old)))
+		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet stays as it is", show.Short(old)))
 	}
 	if s.snap.Refused != "" {
 		all = append(all, fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: %s", s.snap.Revision, s.snap.Refused))
@@ -170,10 +164,10 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 		add("max is %d and it would use more; `siren pools tune %s --max N`", p.Max, pool)
 	}
 	if p.Starting > 0 {
-		add("%s %s; a cold start takes %s here", plural(p.Starting, "worker"), verb(p.Starting, "is starting", "are starting"), short(p.ColdStart.D()))
+		add("%s %s; a cold start takes %s here", show.Plural(p.Starting, "worker"), show.Verb(p.Starting, "is starting", "are starting"), show.Short(p.ColdStart.D()))
 	}
 	if p.Parked+p.Retired > 0 {
-		add("%s no new jobs, on the way out", plural(p.Parked+p.Retired, "worker")+" "+verb(p.Parked+p.Retired, "takes", "take"))
+		add("%s no new jobs, on the way out", show.Plural(p.Parked+p.Retired, "worker")+" "+show.Verb(p.Parked+p.Retired, "takes", "take"))
 	}
 	switch p.Reason {
 	case lanes.Budget, lanes.Stuck, lanes.Rollout, lanes.Stale, lanes.Foreign:
@@ -191,5 +185,5 @@ func (s *sight) tunedBy(field string) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf(" by %s for %s, %s%s", t.By, age(t.At, s.now), spellUntil(t.Until, s.now), because(t.Reason))
+	return fmt.Sprintf(" by %s for %s, %s%s", t.By, show.Age(t.At, s.now), spellUntil(t.Until, s.now), because(t.Reason))
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
 // word is the value of a flag that takes one of a few words.
@@ -16,7 +18,7 @@ type word struct {
 // Set takes the word, unless it isn't one of those.
 func (w *word) Set(s string) error {
 	if !slices.Contains(w.of, s) {
-		return errors.New("say " + listed(w.of))
+		return errors.New("say " + show.Listed(w.of))
 	}
 	*w.is = s
 	return nil
@@ -34,8 +36,25 @@ func (*word) Type() string { return "word" }
 
 // oneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is the default.
 func oneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
-	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+listed(words))
+	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+show.Listed(words))
 	completeFlag(c, name, fixed(words...))
+}
+
+// formFlag adds -o with the forms there are. The first is the default.
+func formFlag(c *cobra.Command, o *show.Output, forms ...string) {
+	o.Format = forms[0]
+	oneOf(c, &o.Format, "output", "o", "`FORM` of the output", forms...)
+}
+
+// listFlags adds -o, --no-headers and --watch.
+func listFlags(c *cobra.Command, l *show.Listing) {
+	forms := []string{"table", "wide", "json", "yaml"}
+	if l.Kind != "" {
+		forms = append(forms, "name")
+	}
+	formFlag(c, &l.Output, forms...)
+	c.Flags().BoolVar(&l.NoHeaders, "no-headers", false, "leave out the headers of the table")
+	c.Flags().BoolVarP(&l.Watching, "watch", "w", false, "show again every second until Ctrl-C")
 }
 
 // fixed completes an argument or a flag with words that are known beforehand.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -53,7 +54,7 @@ func newOptions(a *app) *cobra.Command {
 // help is `siren COMMAND --help`.
 func help(c *cobra.Command, _ []string) {
 	w := c.OutOrStdout()
-	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(or(c.Long, c.Short)))
+	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(cmp.Or(c.Long, c.Short)))
 	usage(w, c)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -64,13 +68,13 @@ var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes.Record, next string, err error) {
 	selector, err := labels.Parse(f.selector)
 	if err != nil {
-		return nil, "", exit(exitUsage, fmt.Errorf("--selector %q: %w", f.selector, err))
+		return nil, "", exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.selector, err))
 	}
 	if f.limit < 0 || f.since < 0 || f.olderThan < 0 {
-		return nil, "", exit(exitUsage, errors.New("--limit, --since and --older-than can't be negative"))
+		return nil, "", exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
 	}
 	if f.after != "" && !cursorForm.MatchString(f.after) {
-		return nil, "", exit(exitUsage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
+		return nil, "", exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
 	}
 	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, After: f.after}
 	if f.selector != "" || f.also != nil {
@@ -91,7 +95,7 @@ func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes
 		}
 		page, err := ledger.List(ctx, q)
 		if err != nil {
-			return nil, "", unreachable(err)
+			return nil, "", reach.Unreachable(err)
 		}
 		all = append(all, page.Records...)
 		q.After = page.Next
@@ -103,7 +107,7 @@ func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes
 
 func newJobsList(a *app) *cobra.Command {
 	var f jobFilter
-	o := listing{kind: "job"}
+	o := show.Listing{Kind: "job"}
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, the newest first",
@@ -111,10 +115,10 @@ func newJobsList(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(ledger *redis.Ledger) error {
-				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					records, next, err := f.list(cmd.Context(), ledger)
 					t := jobTable(a.out, records)
-					t.goesOn(next)
+					goesOn(t, next)
 					return records, t, err
 				})
 			})
@@ -123,39 +127,40 @@ func newJobsList(a *app) *cobra.Command {
 	f.choosing(a, c)
 	oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames()...)
 	f.paging(c)
-	o.flags(c)
+	listFlags(c, &o)
 	return c
 }
 
 // goesOn says where a list goes on that was cut; next is "" at its end.
-func (t *table) goesOn(next string) {
+func goesOn(t *show.Table, next string) {
 	if next != "" {
-		t.warn("there may be more; go on with --after %s", next)
+		t.Warn("there may be more; go on with --after %s", next)
 	}
 }
 
-func jobTable(colours io.Writer, records []lanes.Record) *table {
-	t := newTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
-		col("WORKER").wide(), col("LABELS").wide(), col("OUTPUT").wide(), col("DETAIL").clipped(80))
-	t.empty = "no jobs"
+func jobTable(colours io.Writer, records []lanes.Record) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
+		col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
+	t.Empty = "no jobs"
 	now := time.Now()
 	for _, r := range records {
 		wait := "-"
 		if !r.StartedAt.IsZero() {
-			wait = short(r.Wait.D())
+			wait = show.Short(r.Wait.D())
 		}
-		t.add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
-			or(r.Worker, "-"), or(labels.FormatLabels(r.Labels), "-"), or(r.Output, "-"), detail(r))
+		t.Add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+			cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r))
 	}
 	return t
 }
 
 func colourState(w io.Writer, s lanes.State) string {
-	code := map[lanes.State]string{lanes.Completed: green, lanes.Dead: red, lanes.Retrying: yellow, lanes.Running: cyan}[s]
+	code := map[lanes.State]string{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}[s]
 	if code == "" {
 		return string(s)
 	}
-	return colour(w, code, string(s))
+	return show.Colour(w, code, string(s))
 }
 
 // ran is how long it took from the first start to the end, or to now.
@@ -164,9 +169,9 @@ func ran(r lanes.Record, now time.Time) string {
 	case r.StartedAt.IsZero():
 		return "-"
 	case r.EndedAt.IsZero():
-		return short(max(0, now.Sub(r.StartedAt)))
+		return show.Short(max(0, now.Sub(r.StartedAt)))
 	default:
-		return short(max(0, r.EndedAt.Sub(r.StartedAt)))
+		return show.Short(max(0, r.EndedAt.Sub(r.StartedAt)))
 	}
 }
 
@@ -189,7 +194,7 @@ func detail(r lanes.Record) string {
 	case r.State == lanes.Retrying:
 		return r.Error
 	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && time.Since(r.LeaseUntil) > time.Minute:
-		return "its worker vanished " + age(r.LeaseUntil, time.Now()) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
+		return "its worker vanished " + show.Age(r.LeaseUntil, time.Now()) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
 	case r.State == lanes.Running && r.Progress.Note != "":
@@ -200,7 +205,7 @@ func detail(r lanes.Record) string {
 }
 
 func newJobsGet(a *app) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use:               "get ID …",
 		Short:             "Show everything known of jobs",
@@ -213,21 +218,21 @@ func newJobsGet(a *app) *cobra.Command {
 				for _, id := range ids {
 					r, err := ledger.Get(cmd.Context(), id)
 					if redisNotFound(err) {
-						return exit(exitNotFound, noJob(id))
+						return exit.With(exit.NotFound, noJob(id))
 					}
 					if err != nil {
-						return unreachable(err)
+						return reach.Unreachable(err)
 					}
 					records = append(records, r)
 				}
 				if len(records) == 1 {
-					return o.print(a.out, records[0])
+					return o.Print(a.out, records[0])
 				}
-				return o.print(a.out, records)
+				return o.Print(a.out, records)
 			})
 		},
 	}
-	o.flag(c, "yaml", "json")
+	formFlag(c, &o, "yaml", "json")
 	return c
 }
 
@@ -262,7 +267,7 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return unreachable(err)
+			return reach.Unreachable(err)
 		}
 		if said[r.ID] == r.State {
 			continue
@@ -275,9 +280,9 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 	}
 	switch {
 	case failed > 0:
-		return exit(exitJobFailed, fmt.Errorf("%d of %d jobs failed", failed, len(ids)))
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", failed, len(ids)))
 	case missing > 0:
-		return exit(exitNotFound, fmt.Errorf("%d of %d jobs are not known", missing, len(ids)))
+		return exit.With(exit.NotFound, fmt.Errorf("%d of %d jobs are not known", missing, len(ids)))
 	default:
 		return nil
 	}

@@ -8,6 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -41,7 +44,7 @@ started meanwhile is left alone.`,
 				}
 				return o.eachJob(cmd.Context(), ids, func(ctx context.Context, r lanes.Record) error {
 					if r.State != lanes.Queued {
-						return fmt.Errorf("job %s is %s; only a queued job can be promoted%s", r.ID, r.State, instead(r))
+						return fmt.Errorf("job %s is %s; only a queued job can be promoted%s", r.ID, r.State, dead.Instead(r))
 					}
 					if r.Lane == lane {
 						fmt.Fprintf(o.out, "job/%s is in lane %s already\n", r.ID, lane)
@@ -64,40 +67,28 @@ started meanwhile is left alone.`,
 	return c
 }
 
-// instead is what else can be done about a job in that state.
-func instead(r lanes.Record) string {
-	switch r.State {
-	case lanes.Retrying, lanes.Dead, lanes.Cancelled:
-		return "; `siren jobs retry " + r.ID + "` tries it again at once"
-	case lanes.Running:
-		return "; `siren jobs cancel " + r.ID + "` stops it"
-	default:
-		return ""
-	}
-}
-
 // eachJob calls f with each job's record, and goes on after an error. The errors come back together.
 func (o *operator) eachJob(ctx context.Context, ids []string, f func(context.Context, lanes.Record) error) error {
 	var errs []error
-	code := exitFailed
+	code := exit.Failed
 	for _, id := range ids {
 		r, err := o.ledger.Get(ctx, id)
 		switch {
 		case redisNotFound(err):
-			code = exitNotFound
+			code = exit.NotFound
 			errs = append(errs, noJob(id))
 			continue
 		case err != nil:
-			return unreachable(errors.Join(append(errs, err)...))
+			return reach.Unreachable(errors.Join(append(errs, err)...))
 		}
 		if err := f(ctx, r); err != nil {
-			if e := (*exitError)(nil); errors.As(err, &e) {
-				code = e.code
+			if e := (*exit.Error)(nil); errors.As(err, &e) {
+				code = e.Code
 			}
 			errs = append(errs, err)
 		}
 	}
-	return exit(code, errors.Join(errs...))
+	return exit.With(code, errors.Join(errs...))
 }
 
 func noJob(id string) error {
@@ -121,7 +112,7 @@ func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r
 	}
 	copied := rabbit.Entry{Lane: lane, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1}
 	if err := publish.EnqueueBatch(ctx, []rabbit.Entry{copied})[0]; err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	_, err := o.ledger.Supersede(ctx, redis.Supersede{ID: r.ID, Lane: lane, ReadyAt: now, Replay: copied.Replay, From: []lanes.State{r.State}})
 	var state *redis.StateError
@@ -129,10 +120,10 @@ func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r
 		return nil // the copy has been taken already
 	}
 	if state != nil {
-		return exit(exitConflict, fmt.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", r.ID, state.State))
+		return exit.With(exit.Conflict, fmt.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", r.ID, state.State))
 	}
 	if err != nil {
-		return unreachable(fmt.Errorf("job %s: its copy is in lane %s, but the ledger couldn't be told; whichever of its messages comes first counts: %w", r.ID, lane, err))
+		return reach.Unreachable(fmt.Errorf("job %s: its copy is in lane %s, but the ledger couldn't be told; whichever of its messages comes first counts: %w", r.ID, lane, err))
 	}
 	return nil
 }
@@ -197,7 +188,7 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 	case lanes.Running:
 		// Its worker vanished. Its message brings the job again, unless it had ended while Redis was away: then a copy does, and finds the output.
 		if now := time.Now(); now.Before(r.LeaseUntil.Add(vanishedFor)) {
-			return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", r.ID, r.Worker, lanes.Duration(vanishedFor), instead(r))
+			return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", r.ID, r.Worker, lanes.Duration(vanishedFor), dead.Instead(r))
 		}
 		return o.republish(ctx, r, lane)
 	case lanes.Dead:
@@ -208,12 +199,12 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 	if err != nil {
 		return err
 	}
-	replay := o.newReplay(e, nil, []string{r.ID})
-	replay.to = lane
-	if err := replay.run(ctx); err != nil {
+	replay := o.letters().Replay(e.Policy, dead.Filter{}, []string{r.ID})
+	replay.To = lane
+	if err := replay.Run(ctx); err != nil {
 		return err
 	}
-	return replay.refusals()
+	return refusals(replay.Refused)
 }
 
 func newJobsCancel(a *app) *cobra.Command {
@@ -261,7 +252,7 @@ func (o *operator) cancel(ctx context.Context, r lanes.Record, reason string) (r
 	case errors.As(err, &state):
 		return false, fmt.Errorf("job %s is %s: there is nothing to cancel", r.ID, state.State)
 	case err != nil:
-		return false, unreachable(err)
+		return false, reach.Unreachable(err)
 	}
 	o.note(ctx, lanes.AuditEntry{Verb: "cancel", On: "job " + r.ID, Before: string(before), After: string(lanes.Cancelled), Reason: reason})
 	if before == lanes.Running {
@@ -277,7 +268,7 @@ func (o *operator) awaitStopped(ctx context.Context, id string, began time.Time)
 		r, err := o.ledger.Get(ctx, id)
 		switch {
 		case err != nil:
-			return unreachable(err)
+			return reach.Unreachable(err)
 		case r.State == lanes.Completed:
 			return fmt.Errorf("job %s had committed its output already: it is completed", id)
 		case r.LeaseUntil.IsZero():
@@ -311,14 +302,14 @@ record, and follows a running job by a second or so.`,
 					if err == nil {
 						fmt.Fprint(a.out, text)
 					}
-					return unreachable(err)
+					return reach.Unreachable(err)
 				}
 				r, err := o.ledger.Get(cmd.Context(), args[0])
 				if redisNotFound(err) {
-					return exit(exitNotFound, noJob(args[0]))
+					return exit.With(exit.NotFound, noJob(args[0]))
 				}
 				if err != nil {
-					return unreachable(err)
+					return reach.Unreachable(err)
 				}
 				fmt.Fprintf(a.err, "job %s is %s; its programs have said nothing\n", r.ID, r.State)
 				return nil

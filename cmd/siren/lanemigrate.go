@@ -8,6 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -29,7 +32,7 @@ The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 		ValidArgsFunction: upTo(1, a.completeLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if to != lanes.Classic && to != lanes.Quorum {
-				return exit(exitUsage, fmt.Errorf("--to %q: say classic or quorum%s", to, lanes.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
+				return exit.With(exit.Usage, fmt.Errorf("--to %q: say classic or quorum%s", to, lanes.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
 			}
 			return a.operate(func(o *operator) error { return o.migrate(cmd.Context(), f, lanes.Queue{Lane: args[0], Type: to}) })
 		},
@@ -74,11 +77,11 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", plural(moved, "job"))
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(moved, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there\n", to.Lane, to.Type, plural(moved, "waiting job"))
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there\n", to.Lane, to.Type, show.Plural(moved, "waiting job"))
 	return o.sayLeft(ctx, to)
 }
 
@@ -96,7 +99,7 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 	field := lanes.LaneField(to.Lane, "queueType")
 	t, _, err := o.tunings.Now(ctx)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	if e.Written().QueueOf(to.Lane) != to {
 		return o.tune(ctx, f, wishFor(field, to.Type))
@@ -130,7 +133,7 @@ func (o *operator) awaitType(ctx context.Context, to lanes.Queue) error {
 func (o *operator) sayLeft(ctx context.Context, to lanes.Queue) error {
 	workers, now, err := o.roster.Workers(ctx)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	running := 0
 	for _, w := range workers {
@@ -142,7 +145,7 @@ func (o *operator) sayLeft(ctx context.Context, to lanes.Queue) error {
 	}
 	if running > 0 {
 		fmt.Fprintf(o.out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
-			plural(running, "job"), verb(running, "runs", "run"))
+			show.Plural(running, "job"), show.Verb(running, "runs", "run"))
 	}
 	return nil
 }

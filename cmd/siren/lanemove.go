@@ -10,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -30,7 +33,7 @@ the move on, by the objective of its new lane.`,
 		ValidArgsFunction: upTo(2, a.completeLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {
-				return exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all that wait now", limit))
+				return exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all that wait now", limit))
 			}
 			return a.operate(func(o *operator) error { return o.moveJobs(cmd.Context(), args[0], args[1], limit, reason) })
 		},
@@ -52,7 +55,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 		return err
 	}
 	if from == to {
-		return exit(exitUsage, errors.New("the two lanes are the same"))
+		return exit.With(exit.Usage, errors.New("the two lanes are the same"))
 	}
 	moved := 0
 	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
@@ -65,7 +68,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 		o.note(ctx, lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Jobs: moved, Reason: reason})
 	}
 	if began || err == nil {
-		fmt.Fprintf(o.out, "%s moved from %s to %s\n", plural(moved, "job"), from, to)
+		fmt.Fprintf(o.out, "%s moved from %s to %s\n", show.Plural(moved, "job"), from, to)
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: up to 100 more may have been moved; none is lost and none runs twice, and the same command goes on")
@@ -130,7 +133,7 @@ func known(e lanes.Effective, lane string, former bool) error {
 		}
 		names = append(names, e.FormerLanes()...)
 	}
-	return exit(exitNotFound, fmt.Errorf("no lane %q%s", lane, thereAre(lane, names)))
+	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, show.ThereAre(lane, names)))
 }
 
 // mover calls f with a connection to take from and a publisher.
@@ -145,7 +148,7 @@ func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, 
 		return err
 	}
 	defer publish.Close()
-	return unreachable(f(take, rabbit.NewPublisher(publish, 0)))
+	return reach.Unreachable(f(take, rabbit.NewPublisher(publish, 0)))
 }
 
 func newLanesPurge(a *app) *cobra.Command {
@@ -214,7 +217,7 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 		o.note(ctx, lanes.AuditEntry{Verb: "purge", On: "lane " + lane, Jobs: purged, Reason: reason})
 	}
 	if purged > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s of lane %s cancelled\n", plural(purged, "waiting job"), lane)
+		fmt.Fprintf(o.out, "%s of lane %s cancelled\n", show.Plural(purged, "waiting job"), lane)
 	}
 	return err
 }

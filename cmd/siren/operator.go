@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -43,9 +46,9 @@ func (a *app) operate(f func(*operator) error) error {
 func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
 	e, err := o.board.Policy(ctx)
 	if redisNotFound(err) {
-		return e, exit(exitNotFound, errNoPolicy)
+		return e, exit.With(exit.NotFound, errNoPolicy)
 	}
-	return e, unreachable(err)
+	return e, reach.Unreachable(err)
 }
 
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
@@ -61,14 +64,19 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 	defer cancel()
 	if err := c.Wait(ctx); err != nil {
 		c.Close()
-		return nil, unreachable(err)
+		return nil, reach.Unreachable(err)
 	}
 	return c, nil
 }
 
+// letters is siren.dead, with what the ledger knows of its letters' jobs.
+func (o *operator) letters() *dead.Box {
+	return &dead.Box{Ledger: o.ledger, Connect: o.connect, Warn: o.warn, Log: o.log}
+}
+
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
 func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
-	e.By, e.Reason = who(o.user), harmless(e.Reason)
+	e.By, e.Reason = who(o.user), show.Harmless(e.Reason)
 	if err := o.tunings.Note(context.WithoutCancel(ctx), e); err != nil {
 		o.warn("the audit log has no entry of this: %v", err)
 	}
@@ -80,7 +88,7 @@ var errNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `
 func ago(since time.Duration) (time.Time, error) {
 	switch {
 	case since < 0:
-		return time.Time{}, exit(exitUsage, fmt.Errorf("--since %s: say how long ago, as in 2h", since))
+		return time.Time{}, exit.With(exit.Usage, fmt.Errorf("--since %s: say how long ago, as in 2h", since))
 	case since == 0:
 		return time.Time{}, nil
 	default:
@@ -92,7 +100,7 @@ func ago(since time.Duration) (time.Time, error) {
 func atMost(limit int) (int, error) {
 	switch {
 	case limit < 0:
-		return 0, exit(exitUsage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", limit))
+		return 0, exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", limit))
 	case limit == 0:
 		return math.MaxInt, nil
 	default:
@@ -106,15 +114,7 @@ func knownPool(e lanes.Effective, pool string) error {
 		return nil
 	}
 	names := e.Policy.PoolNames()
-	return exit(exitNotFound, fmt.Errorf("no pool %q%s", pool, thereAre(pool, names)))
-}
-
-// thereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
-func thereAre(name string, names []string) string {
-	if meant := lanes.Suggest(name, names); meant != "" {
-		return meant + " There are " + strings.Join(names, ", ")
-	}
-	return "; there are " + strings.Join(names, ", ")
+	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, show.ThereAre(pool, names)))
 }
 
 // spellUntil is when a tuning ends, for people.
@@ -126,8 +126,5 @@ func spellUntil(until, now time.Time) string {
 	if until.Sub(now) > 12*time.Hour {
 		form = "2006-01-02 15:04"
 	}
-	return "until " + until.Local().Format(form) + " (" + span(until.Sub(now)) + " from now)"
+	return "until " + until.Local().Format(form) + " (" + show.Span(until.Sub(now)) + " from now)"
 }
-
-// span is a time to come as a person says it: 1h, 30m, 2h15m, 45s.
-func span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.Second)).String() }

@@ -11,6 +11,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
 
 // TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. They have a fleet of their own
@@ -27,7 +29,7 @@ func TestOperatorScripts(t *testing.T) {
 			return err
 		}
 		said := &strings.Builder{}
-		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url", e.Getenv("SIREN_REDIS_URL")}, streams{out: said, err: said}) != exitOK {
+		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url", e.Getenv("SIREN_REDIS_URL")}, streams{out: said, err: said}) != exit.OK {
 			return errors.New(said.String())
 		}
 		return nil

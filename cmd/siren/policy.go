@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,16 +26,16 @@ func newPolicyCheck(a *app) *cobra.Command {
 				return err
 			}
 			for _, w := range p.Warnings() {
-				fmt.Fprintf(a.out, "%s %s: %s\n", colour(a.out, yellow, "warning:"), w.Path, w.Message)
+				fmt.Fprintln(a.out, show.Warning(a.out, w.Path+": "+w.Message))
 			}
-			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], plural(len(p.Lanes), "lane"), plural(len(p.Pools), "pool"), p.Budget)
+			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], show.Plural(len(p.Lanes), "lane"), show.Plural(len(p.Pools), "pool"), p.Budget)
 			return nil
 		},
 	}
 }
 
 func newPolicyShow(a *app) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "Show the policy in force, or a file's, with its defaults",
@@ -48,10 +49,10 @@ func newPolicyShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(a.out, p)
+			return o.Print(a.out, p)
 		},
 	}
-	o.flag(c, "yaml", "json")
+	formFlag(c, &o, "yaml", "json")
 	return c
 }
 

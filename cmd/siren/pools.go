@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -17,17 +18,18 @@ func newPools(a *app) *cobra.Command {
 		newPoolsTune(a), newPoolsHold(a), newPoolsRelease(a))
 }
 
-func poolTable(snap lanes.Snapshot) *table {
-	t := newTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"), num("RETIRED"), num("STUCK").wide(), num("BUSY"),
-		num("MIN"), num("MAX"), num("WANTED").wide(), num("TARGET").wide(), num("HOLD").wide(), num("COLD START"), col("REASON"), col("WHY"))
+func poolTable(snap lanes.Snapshot) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"), num("RETIRED"), num("STUCK").Wide(), num("BUSY"),
+		num("MIN"), num("MAX"), num("WANTED").Wide(), num("TARGET").Wide(), num("HOLD").Wide(), num("COLD START"), col("REASON"), col("WHY"))
 	for _, p := range snap.Pools {
 		served := strings.Join(p.Lanes, ",")
 		if len(p.Guests) > 0 {
 			served += " (" + strings.Join(p.Guests, ",") + ")"
 		}
-		t.add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting), strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
+		t.Add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting), strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
 			strconv.Itoa(p.Stuck), fmt.Sprintf("%d/%d", p.Busy, p.Slots), strconv.Itoa(p.Min), strconv.Itoa(p.Max),
-			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), short(p.Hold.D()), short(p.ColdStart.D()), string(p.Reason), p.Why)
+			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), show.Short(p.Hold.D()), show.Short(p.ColdStart.D()), string(p.Reason), p.Why)
 	}
 	return t
 }

@@ -1,76 +1,89 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
+// replayReport tells a person of a replay.
+type replayReport struct {
+	*dead.Replay
+	out, err io.Writer
+	expect   int // jobs, about
+}
+
 // report says what was done, and what wasn't. err is what ended it.
-func (r *replay) report(ctx context.Context, err error) error {
-	if r.dryRun && err == nil {
-		t := newTable(col("LANE"), col("REASON"), num("JOBS"))
-		for _, key := range slices.SortedFunc(maps.Keys(r.by), func(x, y [2]string) int { return strings.Compare(x[0]+"\x00"+x[1], y[0]+"\x00"+y[1]) }) {
-			t.add(key[0], or(key[1], "-"), fmt.Sprint(r.by[key]))
+func (r *replayReport) report(ctx context.Context, err error) error {
+	if r.DryRun && err == nil {
+		t := show.NewTable(show.Col("LANE"), show.Col("REASON"), show.Num("JOBS"))
+		for _, key := range slices.SortedFunc(maps.Keys(r.By), func(x, y [2]string) int { return strings.Compare(x[0]+"\x00"+x[1], y[0]+"\x00"+y[1]) }) {
+			t.Add(key[0], cmp.Or(key[1], "-"), fmt.Sprint(r.By[key]))
 		}
-		if len(t.rows) > 0 {
-			_ = t.print(r.out)
+		if len(r.By) > 0 {
+			_ = t.Print(r.out)
 		}
-		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", plural(r.replayed, "dead job"))
-	} else if r.replayed > 0 || err == nil {
-		fmt.Fprintf(r.out, "%s replayed%s\n", plural(r.replayed, "dead job"), r.into())
+		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", show.Plural(r.Replayed, "dead job"))
+	} else if r.Replayed > 0 || err == nil {
+		fmt.Fprintf(r.out, "%s replayed%s\n", show.Plural(r.Replayed, "dead job"), r.into())
 	}
 	say := func(n int, noun, what string) {
 		if n > 0 {
-			fmt.Fprintf(r.err, "%s %s\n", plural(n, noun), what)
+			fmt.Fprintf(r.err, "%s %s\n", show.Plural(n, noun), what)
 		}
 	}
 	would := ""
-	if r.dryRun {
+	if r.DryRun {
 		would = "would be "
 	}
-	say(r.removed, "letter", would+"removed: a newer copy has carried the job on")
-	say(r.left.noJob, "letter", "left: no job can be made of it (no id, or not a job); `siren dead export --died-of no-id,not-a-job` has what came")
-	say(r.left.elsewhere, "letter", "left: under the same id a job was enqueued again; `siren dead list --from-queue` says what became of it")
-	say(r.left.otherKind, "letter", "left: jobs of its kind don't take "+r.set.String())
-	say(r.left.stale, "letter", "left: the newest letter of its job isn't there; it is still on its way, or somebody else has it in hand")
+	say(r.Removed, "letter", would+"removed: a newer copy has carried the job on")
+	say(r.Left.NoJob, "letter", "left: no job can be made of it (no id, or not a job); `siren dead export --died-of no-id,not-a-job` has what came")
+	say(r.Left.Elsewhere, "letter", "left: under the same id a job was enqueued again; `siren dead list --from-queue` says what became of it")
+	say(r.Left.OtherKind, "letter", "left: jobs of its kind don't take "+r.Set.String())
+	say(r.Left.Stale, "letter", "left: the newest letter of its job isn't there; it is still on its way, or somebody else has it in hand")
 	if ctx.Err() != nil {
 		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
 	}
 	if err != nil {
-		return exit(codeOf(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
+		return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
 	}
-	return r.refusals()
+	return refusals(r.Refused)
 }
 
 // refusals is why jobs could not be replayed.
-func (r *replay) refusals() error {
+func refusals(refused map[string]error) error {
 	var errs []error
-	code := exitFailed
-	for _, id := range slices.Sorted(maps.Keys(r.refused)) {
-		err := r.refused[id]
-		if codeOf(err) != exitFailed {
-			code = codeOf(err)
+	code := exit.Failed
+	for _, id := range slices.Sorted(maps.Keys(refused)) {
+		err := refused[id]
+		if exit.Code(err) != exit.Failed {
+			code = exit.Code(err)
 		}
-		if errs = append(errs, err); len(errs) == mostRefusals && len(r.refused) > mostRefusals {
-			errs = append(errs, fmt.Errorf("and %d more", len(r.refused)-mostRefusals))
+		if errs = append(errs, err); len(errs) == mostRefusals && len(refused) > mostRefusals {
+			errs = append(errs, fmt.Errorf("and %d more", len(refused)-mostRefusals))
 			break
 		}
 	}
-	return exit(code, errors.Join(errs...))
+	return exit.With(code, errors.Join(errs...))
 }
 
 // mostRefusals is how many jobs are told of that could not be replayed.
 const mostRefusals = 10
 
 // into is the lanes that jobs were put into, the one with the most first.
-func (r *replay) into() string {
+func (r *replayReport) into() string {
 	lanes := map[string]int{}
-	for key, n := range r.by {
+	for key, n := range r.By {
 		lanes[key[0]] += n
 	}
 	names := slices.SortedFunc(maps.Keys(lanes), func(x, y string) int {
@@ -92,31 +105,23 @@ func (r *replay) into() string {
 }
 
 // showProgress says on a terminal how far it is.
-func (r *replay) showProgress() {
-	if !isTerminal(r.err) {
+func (r *replayReport) showProgress() {
+	if !show.IsTerminal(r.err) {
 		return
 	}
 	left := ""
-	if r.pace.rate > 0 && r.expect > r.replayed {
-		left = ", " + span(time.Duration(float64(r.expect-r.replayed)/r.pace.rate*float64(time.Second))) + " left"
+	if r.Rate > 0 && r.expect > r.Replayed {
+		left = ", " + show.Span(time.Duration(float64(r.expect-r.Replayed)/r.Rate*float64(time.Second))) + " left"
 	}
 	fraction := 1.0
 	if r.expect > 0 {
-		fraction = float64(r.replayed) / float64(r.expect)
+		fraction = float64(r.Replayed) / float64(r.expect)
 	}
-	fmt.Fprintf(r.err, "\r\x1b[K%s %d of %d replayed%s", bar(fraction, 30), r.replayed, max(r.expect, r.replayed), left)
+	fmt.Fprintf(r.err, "\r\x1b[K%s %d of %d replayed%s", show.Bar(fraction, 30), r.Replayed, max(r.expect, r.Replayed), left)
 }
 
-func (r *replay) clearProgress() {
-	if isTerminal(r.err) {
+func (r *replayReport) clearProgress() {
+	if show.IsTerminal(r.err) {
 		fmt.Fprint(r.err, "\r\x1b[K")
 	}
-}
-
-// codeOf is the exit code that an error means.
-func codeOf(err error) int {
-	if e := (*exitError)(nil); errors.As(err, &e) {
-		return e.code
-	}
-	return exitFailed
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -55,15 +56,16 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *re
 
 	results := summarise(d.policy, records)
 	fmt.Fprintln(a.out)
-	t := newTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"), col("STATUS"))
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"), col("STATUS"))
 	for _, r := range results {
-		met := colour(a.out, green, "met")
+		met := show.Colour(a.out, show.Green, "met")
 		if !r.Met {
-			met = colour(a.out, red, "missed")
+			met = show.Colour(a.out, show.Red, "missed")
 		}
-		t.add(r.Name, strconv.Itoa(r.Jobs), short(r.P50), short(r.P95), short(r.Max), r.Objective.String(), met)
+		t.Add(r.Name, strconv.Itoa(r.Jobs), show.Short(r.P50), show.Short(r.P95), show.Short(r.Max), r.Objective.String(), met)
 	}
-	if err := t.print(a.out); err != nil {
+	if err := t.Print(a.out); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.out, "\nWhat the scaler did, and why:")
@@ -176,7 +178,7 @@ const chartWidth, chartHeight = 860.0, 220.0
 func (d *demo) writeReport(results []laneResult, records []lanes.Record, began time.Time) error {
 	c := d.chart(records, began)
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"short":   short,
+		"short":   show.Short,
 		"since":   func(t time.Time) string { return fmt.Sprintf("%.1f s", t.Sub(began).Seconds()) },
 		"seconds": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
 	}).Parse(reportTemplate)
@@ -185,7 +187,7 @@ func (d *demo) writeReport(results []laneResult, records []lanes.Record, began t
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"Results": results, "Plans": d.plans, "Chart": c, "Version": buildVersion(), "Began": began.Format(time.DateTime), "Policy": asYAML(d.policy),
+		"Results": results, "Plans": d.plans, "Chart": c, "Version": buildVersion(), "Began": began.Format(time.DateTime), "Policy": show.YAML(d.policy),
 		"Width": chartWidth, "Height": chartHeight,
 	})
 	if err != nil {
@@ -210,7 +212,7 @@ func (d *demo) chart(records []lanes.Record, began time.Time) chart {
 		color := laneColors[min(d.policy.Rank(r.Lane), len(laneColors)-1)]
 		c.Dots = append(c.Dots, dot{
 			X: x(r.StartedAt), Y: chartHeight * (1 - r.Wait.D().Seconds()/c.MaxWait), Color: color,
-			Title: fmt.Sprintf("%s waited %s", r.ID, short(r.Wait.D())),
+			Title: fmt.Sprintf("%s waited %s", r.ID, show.Short(r.Wait.D())),
 		})
 	}
 	for i, l := range d.policy.Lanes {

@@ -13,37 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// Exit codes, as `siren options` lists them.
-const (
-	exitOK          = 0
-	exitFailed      = 1 // what was asked for failed
-	exitUsage       = 2 // wrong flags or arguments
-	exitNotFound    = 3 // no such job, lane, pool or context
-	exitJobFailed   = 4 // a job that was waited for is dead or cancelled
-	exitUnreachable = 5 // RabbitMQ or Redis can't be reached
-	exitConflict    = 6 // refused: somebody else changed it meanwhile
-	exitWarnings    = 7 // siren doctor found warnings, and no error
-)
-
-// exitError is an error with the exit code it means.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
-// exit gives err the exit code; nil stays nil.
-func exit(code int, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exitError{code, err}
-}
 
 type streams struct {
 	in  io.Reader
@@ -54,14 +28,12 @@ type streams struct {
 // app is what every subcommand shares: the streams, the global flags, and what has come of them.
 type app struct {
 	streams
-	amqpURL  string
-	redisURL string
-	context  string
+	asked    reach.Flags
 	user     string
 	logLevel string
 	logJSON  bool
-	started  bool      // cobra got as far as running a command
-	used     endpoints // where the servers are, once something has asked
+	started  bool            // cobra got as far as running a command
+	used     reach.Endpoints // where the servers are, once something has asked
 }
 
 // run is the whole program but for the process's globals. It returns the exit code.
@@ -76,24 +48,24 @@ func run(args []string, s streams) int {
 	defer stop()
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		return exitOK
+		return exit.OK
 	}
-	var e *exitError
+	var e *exit.Error
 	switch {
 	case errors.As(err, &e):
 		if err.Error() != "" {
 			fmt.Fprintln(s.err, "siren:", err)
 		}
-		if origin := a.used.origin(); e.code == exitUnreachable && origin != "" {
+		if origin := a.used.Origin(); e.Code == exit.Unreachable && origin != "" {
 			fmt.Fprintln(s.err, origin)
 		}
-		return e.code
+		return e.Code
 	case !a.started: // cobra refused the command line
 		fmt.Fprintf(s.err, "siren: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
-		return exitUsage
+		return exit.Usage
 	default:
 		fmt.Fprintln(s.err, "siren:", err)
-		return exitFailed
+		return exit.Failed
 	}
 }
 
@@ -143,12 +115,12 @@ Try it: siren demo`,
 // flags adds the flags of every command.
 func (a *app) flags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVar(&a.amqpURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
-	f.StringVar(&a.redisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
-	f.StringVar(&a.context, "context", "", "context to use, by its `NAME`")
+	f.StringVar(&a.asked.AMQPURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
+	f.StringVar(&a.asked.RedisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
+	f.StringVar(&a.asked.Context, "context", "", "context to use, by its `NAME`")
 	f.StringVar(&a.user, "user", "", "your `NAME` in tunings and in the audit log (default: SIREN_USER, else user@host)")
 	levels := []string{"debug", "info", "warn", "error"}
-	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+listed(levels))
+	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+show.Listed(levels))
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
 	f.BoolP("help", "h", false, "say what a command is for, with examples")
 	completeFlag(root, "context", a.completeContexts)
@@ -181,6 +153,11 @@ func (a *app) logger(level slog.Level) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(a.err, o)), nil
 	}
 	return slog.New(slog.NewTextHandler(a.err, o)), nil
+}
+
+// warn says something that isn't an error, on stderr.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintln(a.err, show.Warning(a.err, fmt.Sprintf(format, args...)))
 }
 
 // parent is a noun: bare, it does what its list verb does. It may be said in the singular, and its verbs take names as -o name prints

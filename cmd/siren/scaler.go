@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -27,6 +29,30 @@ type scalerFlags struct {
 	data   string        // local
 	drain  time.Duration // local
 	kube   kubeFlags     // kubernetes
+}
+
+// kubeFlags says which Deployments are the fleet.
+type kubeFlags struct {
+	name      string
+	namespace string
+	selector  string
+	lease     string
+	state     string
+	policy    string
+}
+
+func (f *kubeFlags) add(fs *pflag.FlagSet) {
+	fs.StringVar(&f.name, "name", "", "kubernetes: unique name of this scaler (default the host name: the pod's)")
+	f.addNames(fs)
+}
+
+// addNames adds the flags that name objects in the cluster.
+func (f *kubeFlags) addNames(fs *pflag.FlagSet) {
+	fs.StringVar(&f.namespace, "namespace", "", "kubernetes: namespace of the workers' Deployments (default that of the pod or of the kubeconfig)")
+	fs.StringVar(&f.selector, "selector", "", "kubernetes: labels of the workers' Deployments, beside "+kube.PoolLabel)
+	fs.StringVar(&f.lease, "lease", "siren-scaler", "kubernetes: Lease by which the scalers elect their leader")
+	fs.StringVar(&f.policy, "policy-configmap", "", "kubernetes: ConfigMap whose entry siren.yaml is followed instead of the policy file, which shows changes late")
+	fs.StringVar(&f.state, "state", "", "kubernetes: ConfigMap that keeps what a flushed Redis must not forget (default none)")
 }
 
 func newScaler(a *app) *cobra.Command {
@@ -64,7 +90,15 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 	}
 	switch f.fleet {
 	case kubernetesFleet:
-		return a.runKubeFleet(ctx, f, log)
+		at, err := a.endpoints()
+		if err != nil {
+			return err
+		}
+		k := f.kube
+		return fleet.Kube{
+			Name: k.name, Namespace: k.namespace, Selector: k.selector, Lease: k.lease, State: k.state, ConfigMap: k.policy,
+			File: f.policy, At: at, Listen: f.listen, Log: log,
+		}.Run(ctx)
 	case localFleet:
 		policy, err := lanes.Load(f.policy)
 		if err != nil {
@@ -74,42 +108,10 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 		if err != nil {
 			return err
 		}
-		return runFleet(ctx, fleet{
-			policy: policy, at: at, listen: f.listen, dir: f.data, drain: f.drain, log: log,
-		})
+		return fleet.Local{
+			Policy: policy, At: at, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log,
+		}.Run(ctx)
 	default:
-		return exit(exitUsage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))
-	}
-}
-
-// processName is unique among all processes of all machines.
-func processName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%s-%d", host, os.Getpid())
-}
-
-// leadFor is how long a scaler leads without saying so again.
-const leadFor = 10 * time.Second
-
-// redisElection lets the scalers of one Redis elect their leader there.
-type redisElection struct {
-	board *redis.Board
-	name  string
-	log   *slog.Logger
-}
-
-func (e redisElection) leading(ctx context.Context) (bool, error) {
-	return e.board.Lead(ctx, e.name, leadFor)
-}
-
-// resign lets another scaler lead at once.
-func (e redisElection) resign(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := e.board.Resign(ctx, e.name); err != nil {
-		e.log.Debug("resign", "error", err)
+		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -81,12 +82,11 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
-	s, err := a.servers(ctx, servers{}, "", log)
+	s, err := fleet.StartServers(ctx, fleet.Servers{}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.stop)
+	t.Cleanup(s.Stop)
 	policy, err := localPolicy(media)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- runFleet(ctx, fleet{self: self, policy: policy, at: plain(s.amqpURL, s.redisURL), dir: t.TempDir(), drain: 5 * time.Second, log: log})
+		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisURL), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -105,7 +105,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 			t.Errorf("the fleet: %v", err)
 		}
 	})
-	store, err := redis.Open(s.redisURL, log)
+	store, err := redis.Open(s.RedisURL, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.amqpURL, s.redisURL
+	return s.AMQPURL, s.RedisURL
 }
 
 type testWriter struct{ t *testing.T }
@@ -139,66 +139,6 @@ func TestLocalPolicyOfAnyFolder(t *testing.T) {
 		u, err := url.Parse(p.Storage[0].Prefix)
 		if err != nil || u.Path != strings.TrimSuffix(dir, "/")+"/" {
 			t.Errorf("%q: prefix %q", dir, p.Storage[0].Prefix)
-		}
-	}
-}
-
-func TestRegister(t *testing.T) {
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	if _, ok := running(); ok {
-		t.Error("one runs before any was registered")
-	}
-	forget, err := register("amqp://a", "redis://a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l, ok := running(); !ok || l.AMQPURL != "amqp://a" || l.PID != os.Getpid() {
-		t.Errorf("running: %+v, %t", l, ok)
-	}
-	if _, err := register("amqp://b", "redis://b"); err == nil || !strings.Contains(err.Error(), "runs already") {
-		t.Errorf("a second one: %v", err)
-	}
-	forget()
-
-	// One that was killed leaves its file; a process that got its pid isn't it.
-	path, err := localFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stale := fmt.Sprintf(`{"pid": %d, "began": "1"}`, os.Getpid())
-	if err := os.WriteFile(path, []byte(stale), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := running(); ok {
-		t.Error("a process with a reused pid was taken for siren up")
-	}
-	forget, err = register("amqp://c", "redis://c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	forget()
-}
-
-// A private server that dies comes back by itself, on its old URL.
-func TestServersAreTended(t *testing.T) {
-	a := &app{streams: streams{out: io.Discard, err: io.Discard}}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, nil))
-	s, err := a.servers(t.Context(), servers{amqpURL: "amqp://given"}, t.TempDir(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.stop()
-	store, err := redis.Open(s.redisURL, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	for range 2 {
-		if err := s.private[0].Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if err := poll(t.Context(), 20*time.Second, "Redis to be back", func() bool { return store.Ping(t.Context()) == nil }); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

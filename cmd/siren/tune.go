@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -70,11 +73,11 @@ func (f *tuneFlags) addBut(c *cobra.Command) {
 
 func (f *tuneFlags) check() error {
 	if n := utf8.RuneCountInString(f.reason); n > mostReason {
-		return exit(exitUsage, fmt.Errorf("--reason has %d characters; say it in %d", n, mostReason))
+		return exit.With(exit.Usage, fmt.Errorf("--reason has %d characters; say it in %d", n, mostReason))
 	}
-	f.reason = harmless(f.reason)
+	f.reason = show.Harmless(f.reason)
 	if f.duration < 0 {
-		return exit(exitUsage, fmt.Errorf("--for %s: say how long from now on, as in 2h", f.duration))
+		return exit.With(exit.Usage, fmt.Errorf("--for %s: say how long from now on, as in 2h", f.duration))
 	}
 	return nil
 }
@@ -85,7 +88,7 @@ func (o *operator) tune(ctx context.Context, f tuneFlags, wishes ...wish) error 
 		return err
 	}
 	if len(wishes) == 0 {
-		return exit(exitUsage, errors.New("say what to change; --help lists what can be"))
+		return exit.With(exit.Usage, errors.New("say what to change; --help lists what can be"))
 	}
 	fields := make([]string, len(wishes))
 	for i, w := range wishes {
@@ -100,7 +103,7 @@ func (o *operator) tune(ctx context.Context, f tuneFlags, wishes ...wish) error 
 			}
 			value, err := w.value(was)
 			if err != nil {
-				return nil, nil, exit(exitUsage, err)
+				return nil, nil, exit.With(exit.Usage, err)
 			}
 			t := lanes.Tuning{Field: w.field, Value: value, By: who(o.user), Reason: f.reason}
 			if f.duration > untilGone {
@@ -139,7 +142,7 @@ func noField(p *lanes.Policy, err error) error {
 	if strings.HasSuffix(err.Error(), "?") {
 		then = " There are"
 	}
-	return exit(exitNotFound, fmt.Errorf("%w%s the lanes %s and the pools %s", err, then, strings.Join(p.LaneNames(), ", "), strings.Join(p.PoolNames(), ", ")))
+	return exit.With(exit.NotFound, fmt.Errorf("%w%s the lanes %s and the pools %s", err, then, strings.Join(p.LaneNames(), ", "), strings.Join(p.PoolNames(), ", ")))
 }
 
 // changed is a change of the tunings that was made, or would be.
@@ -167,10 +170,10 @@ func (o *operator) change(
 		}
 		t, now, err := o.tunings.Now(ctx)
 		if err != nil {
-			return changed{}, unreachable(err)
+			return changed{}, reach.Unreachable(err)
 		}
 		if f.revision != nil && t.Revision != *f.revision {
-			return changed{}, exit(exitConflict, fmt.Errorf("the tunings are at revision %d, not %d; nothing of yours is in force. Look at `siren tunings` and `siren audit`, and decide anew",
+			return changed{}, exit.With(exit.Conflict, fmt.Errorf("the tunings are at revision %d, not %d; nothing of yours is in force. Look at `siren tunings` and `siren audit`, and decide anew",
 				t.Revision, *f.revision))
 		}
 		if try == 0 {
@@ -202,10 +205,10 @@ func (o *operator) change(
 			return c, nil
 		}
 		if !errors.Is(err, redis.ErrChanged) {
-			return changed{}, unreachable(err)
+			return changed{}, reach.Unreachable(err)
 		}
 	}
-	return changed{}, exit(exitConflict, errors.New("others kept changing the tunings; try again"))
+	return changed{}, exit.With(exit.Conflict, errors.New("others kept changing the tunings; try again"))
 }
 
 // overtaken is the error that somebody else has changed one of the fields meanwhile.
@@ -216,10 +219,10 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 		switch {
 		case had == has && was.By == is.By && was.At.Equal(is.At) && string(was.Value) == string(is.Value):
 		case has:
-			return exit(exitConflict, fmt.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is in force. Look at `siren tunings` and decide anew",
+			return exit.With(exit.Conflict, fmt.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is in force. Look at `siren tunings` and decide anew",
 				f, is.By, is.Spelled(), because(is.Reason)))
 		default:
-			return exit(exitConflict, fmt.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing of yours is in force. Look at `siren audit` and decide anew", f, was.Spelled(), was.By))
+			return exit.With(exit.Conflict, fmt.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing of yours is in force. Look at `siren audit` and decide anew", f, was.Spelled(), was.By))
 		}
 	}
 	return nil
@@ -359,7 +362,7 @@ func followers(following, all int) string {
 	if all == 0 {
 		return "no worker is there to follow"
 	}
-	return fmt.Sprintf("%d of %s %s", following, plural(all, "worker"), verb(following, "follows", "follow"))
+	return fmt.Sprintf("%d of %s %s", following, show.Plural(all, "worker"), show.Verb(following, "follows", "follow"))
 }
 
 // foresee shows what a dry change leads to: the plans of now, before and after.
@@ -371,17 +374,18 @@ func (o *operator) foresee(ctx context.Context, c changed) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) running? Nothing was changed", answerTime)
 	case err != nil:
-		return unreachable(err)
+		return reach.Unreachable(err)
 	case f.Error != "":
 		return fmt.Errorf("the scaler %s can't tell what it leads to: %s", f.Leader, f.Error)
 	}
 	fmt.Fprintln(o.out)
-	t := newTable(col("POOL"), col(""), num("FROM"), num("TO"), col("REASON"), col("WHY"))
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("POOL"), col(""), num("FROM"), num("TO"), col("REASON"), col("WHY"))
 	for i, before := range f.Before {
-		t.add(before.Pool, "now", fmt.Sprint(before.From), fmt.Sprint(before.To), string(before.Reason), before.Why)
+		t.Add(before.Pool, "now", fmt.Sprint(before.From), fmt.Sprint(before.To), string(before.Reason), before.Why)
 		if i < len(f.After) {
 			after := f.After[i]
-			t.add("", "then", fmt.Sprint(after.From), fmt.Sprint(after.To), string(after.Reason), after.Why)
+			t.Add("", "then", fmt.Sprint(after.From), fmt.Sprint(after.To), string(after.Reason), after.Why)
 		}
 	}
 	fmt.Fprint(o.out, t)

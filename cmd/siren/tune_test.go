@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -82,12 +84,12 @@ func TestTheSameFieldAtOnce(t *testing.T) {
 		winner := now.All[0]
 		for i, err := range errs {
 			by := fmt.Sprintf("op-%d-%d", round, i)
-			var code *exitError
+			var code *exit.Error
 			switch {
 			case by == winner.By && err == nil:
 			case by == winner.By || err == nil:
 				t.Errorf("%s got %v, but %s has won", by, err, winner.By)
-			case !errors.As(err, &code) || code.code != exitConflict:
+			case !errors.As(err, &code) || code.Code != exit.Conflict:
 				t.Errorf("%s got %v, want a conflict", by, err)
 			case !strings.Contains(err.Error(), fmt.Sprintf("%s has set it to %s (by %s)", winner.By, winner.Spelled(), winner.By)):
 				t.Errorf("%s is told %q, not that %s has set it to %s", by, err, winner.By, winner.Spelled())
@@ -216,17 +218,17 @@ func TestTuneWithoutScaler(t *testing.T) {
 		{"jobs", "promote", "x", "--lane", "bulk"},
 		{"jobs", "retry", "x"},
 	} {
-		want(siren(args...), exitNotFound, "", "no policy is in force yet: is `siren scaler` (or `siren up`) running?")
+		want(siren(args...), exit.NotFound, "", "no policy is in force yet: is `siren scaler` (or `siren up`) running?")
 	}
-	want(siren("budget"), exitNotFound, "", "no scaler has reported yet")
+	want(siren("budget"), exit.NotFound, "", "no scaler has reported yet")
 
 	inForceLocal(t, o)
-	want(siren("budget", "set", "9"), exitOK, "budget: 4 → 9", "warning: no scaler has taken it up within 5s; is one running? It will as soon as one leads")
-	want(siren("tunings"), exitOK, "not yet", "")
-	want(siren("budget", "set", "8", "--dry-run"), exitFailed, "budget: 9 → 8", "no scaler has said within 6s what it would lead to")
-	want(siren("explain", "lane", "bulk"), exitNotFound, "", "no scaler has reported yet")
-	want(siren("decisions", "--pool", "batch"), exitOK, "", "no plans")
-	want(siren("decisions", "--pool", "bat"), exitNotFound, "", `no pool "bat"`)
+	want(siren("budget", "set", "9"), exit.OK, "budget: 4 → 9", "warning: no scaler has taken it up within 5s; is one running? It will as soon as one leads")
+	want(siren("tunings"), exit.OK, "not yet", "")
+	want(siren("budget", "set", "8", "--dry-run"), exit.Failed, "budget: 9 → 8", "no scaler has said within 6s what it would lead to")
+	want(siren("explain", "lane", "bulk"), exit.NotFound, "", "no scaler has reported yet")
+	want(siren("decisions", "--pool", "batch"), exit.OK, "", "no plans")
+	want(siren("decisions", "--pool", "bat"), exit.NotFound, "", `no pool "bat"`)
 
 	// The scaler has put it into force, but not everybody follows.
 	_, err := o.roster.Beat(t.Context(), lanes.Heartbeat{Worker: "general-1", Pool: "general", Revision: 1})
@@ -243,5 +245,21 @@ func TestTuneWithoutScaler(t *testing.T) {
 	defer cancel()
 	said.Reset()
 	o.awaitFollowed(ctx, changed{set: now.All})
-	want(exitOK, exitOK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
+	want(exit.OK, exit.OK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
+}
+
+// startStore starts a Redis for the test.
+func startStore(t *testing.T) (*procs.Server, *redis.Store) {
+	t.Helper()
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	store, err := redis.Open(server.URL, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return server, store
 }

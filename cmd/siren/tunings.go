@@ -10,6 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/yamledit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -26,7 +30,7 @@ type tuningRow struct {
 }
 
 func newTuningsList(a *app) *cobra.Command {
-	o := listing{kind: "tuning"}
+	o := show.Listing{Kind: "tuning"}
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the tunings, with the values that the file has",
@@ -34,7 +38,7 @@ func newTuningsList(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.operate(func(op *operator) error {
-				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					rows, revision, now, err := op.listTunings(cmd.Context())
 					if err != nil {
 						return nil, nil, err
@@ -44,14 +48,14 @@ func newTuningsList(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.flags(c)
+	listFlags(c, &o)
 	return c
 }
 
 func (o *operator) listTunings(ctx context.Context) (rows []tuningRow, revision int64, now time.Time, err error) {
 	t, now, err := o.tunings.Now(ctx)
 	if err != nil {
-		return nil, 0, now, unreachable(err)
+		return nil, 0, now, reach.Unreachable(err)
 	}
 	e, err := o.inForce(ctx)
 	if err != nil {
@@ -73,22 +77,23 @@ func (o *operator) listTunings(ctx context.Context) (rows []tuningRow, revision 
 	return rows, t.Revision, now, nil
 }
 
-func tuningTable(colours io.Writer, rows []tuningRow, now time.Time) *table {
-	t := newTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"), col("IN FORCE"), col("REASON"))
-	t.empty = "no tunings: everything is as the policy file says"
+func tuningTable(colours io.Writer, rows []tuningRow, now time.Time) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"), col("IN FORCE"), col("REASON"))
+	t.Empty = "no tunings: everything is as the policy file says"
 	for _, r := range rows {
 		ends := "never"
 		if !r.Until.IsZero() {
-			ends = short(max(0, r.Until.Sub(now)))
+			ends = show.Short(max(0, r.Until.Sub(now)))
 		}
-		state := colour(colours, green, "yes")
+		state := show.Colour(colours, show.Green, "yes")
 		switch {
 		case r.Idle != "":
-			state = colour(colours, red, "no: "+r.Idle)
+			state = show.Colour(colours, show.Red, "no: "+r.Idle)
 		case !r.InForce:
-			state = colour(colours, yellow, "not yet")
+			state = show.Colour(colours, show.Yellow, "not yet")
 		}
-		t.add(r.Field, r.Spelled(), r.File, r.By, age(r.At, now), ends, state, r.Reason)
+		t.Add(r.Field, r.Spelled(), r.File, r.By, show.Age(r.At, now), ends, state, r.Reason)
 	}
 	return t
 }
@@ -113,7 +118,7 @@ func newTuningsRemove(a *app) *cobra.Command {
 				if all {
 					t, _, err := o.tunings.Now(cmd.Context())
 					if err != nil {
-						return unreachable(err)
+						return reach.Unreachable(err)
 					}
 					for _, tuning := range t.All {
 						fields = append(fields, tuning.Field)
@@ -139,7 +144,7 @@ func (o *operator) remove(ctx context.Context, f tuneFlags, fields []string) err
 	c, err := o.change(ctx, f, fields, func(*lanes.Policy, time.Time) ([]lanes.Tuning, []string, error) {
 		t, _, err := o.tunings.Now(ctx)
 		if err != nil {
-			return nil, nil, unreachable(err)
+			return nil, nil, reach.Unreachable(err)
 		}
 		tuned := make([]string, len(t.All))
 		for i, tuning := range t.All {
@@ -147,7 +152,7 @@ func (o *operator) remove(ctx context.Context, f tuneFlags, fields []string) err
 		}
 		for _, field := range fields {
 			if !slices.Contains(tuned, field) {
-				return nil, nil, exit(exitNotFound, fmt.Errorf("there is no tuning of %s%s; see `siren tunings`", field, lanes.Suggest(field, tuned)))
+				return nil, nil, exit.With(exit.NotFound, fmt.Errorf("there is no tuning of %s%s; see `siren tunings`", field, lanes.Suggest(field, tuned)))
 			}
 		}
 		return nil, fields, nil
@@ -183,7 +188,7 @@ func (o *operator) end(ctx context.Context, f tuneFlags, field, already string) 
 	}
 	t, now, err := o.tunings.Now(ctx)
 	if err != nil {
-		return unreachable(err)
+		return reach.Unreachable(err)
 	}
 	written := e.Written()
 	file, err := written.Field(field)
@@ -201,7 +206,7 @@ func (o *operator) end(ctx context.Context, f tuneFlags, field, already string) 
 	case string(file) == "true":
 		return o.tune(ctx, f, wishFor(field, false))
 	case f.duration != untilGone:
-		return exit(exitUsage, fmt.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: leave --for out", field))
+		return exit.With(exit.Usage, fmt.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: leave --for out", field))
 	default:
 		return o.remove(ctx, f, []string{field})
 	}
@@ -224,14 +229,14 @@ and its order are kept, and only what is tuned is changed; the file itself stays
 					return err
 				}
 				if len(args) == 0 {
-					_, err = fmt.Fprint(a.out, asYAML(e.Policy))
+					_, err = fmt.Fprint(a.out, show.YAML(e.Policy))
 					return err
 				}
 				text, err := os.ReadFile(args[0])
 				if err != nil {
-					return exit(exitUsage, err)
+					return exit.With(exit.Usage, err)
 				}
-				merged, err := mergeTunings(text, e.Tunings)
+				merged, err := yamledit.Merge(text, e.Tunings)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -71,24 +73,24 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 }
 
 func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
-	if l, ok := running(); ok {
-		return l.taken()
+	if l, ok := reach.Running(); ok {
+		return l.Taken()
 	}
-	at, err := a.given()
+	at, err := a.asked.Given()
 	if err != nil {
 		return err
 	}
-	s, err := a.servers(ctx, servers{amqpURL: at.amqp.url, redisURL: at.redis.url}, data, log)
+	s, err := fleet.StartServers(ctx, fleet.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.err, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	at.amqp.fallBack(s.amqpURL)
-	at.redis.fallBack(s.redisURL)
-	forget, err := register(s.amqpURL, s.redisURL)
+	defer s.Stop()
+	at.AMQP.FallBack(s.AMQPURL)
+	at.Redis.FallBack(s.RedisURL)
+	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err
 	}
@@ -102,26 +104,16 @@ Ctrl-C stops everything; running jobs may finish for %s. %s
 	if data != "" {
 		workers = filepath.Join(data, "fleet")
 	}
-	return runFleet(ctx, fleet{
-		policy: policy, at: at, listen: "127.0.0.1:0", dir: workers, drain: drain, log: log,
-	})
+	return fleet.Local{
+		Policy: policy, At: at, Listen: "127.0.0.1:0", Dir: workers, Drain: drain, Log: log,
+	}.Run(ctx)
 }
 
 // insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.
 func insteadOf() string {
-	f, err := loadContexts()
-	if name, _ := f.standing(); err != nil || name == upContext || name == "" {
+	f, err := reach.LoadContexts()
+	if name, _ := f.Standing(); err != nil || name == reach.UpContext || name == "" {
 		return ""
 	}
-	return "  export SIREN_CONTEXT=" + upContext + "\n"
-}
-
-// or is the first text that isn't empty.
-func or(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
+	return "  export SIREN_CONTEXT=" + reach.UpContext + "\n"
 }

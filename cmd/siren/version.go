@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
 // version is set by the release build (-ldflags "-X main.version=v1.2.3").
@@ -29,7 +31,7 @@ func buildVersion() string {
 }
 
 func newVersion(a *app) *cobra.Command {
-	var o output
+	var o show.Output
 	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Say which Siren this is",
@@ -37,13 +39,13 @@ func newVersion(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := map[string]string{"version": buildVersion(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
-			if o.format == "table" {
+			if o.Format == "table" {
 				_, err := fmt.Fprintf(a.out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
 				return err
 			}
-			return o.print(a.out, v)
+			return o.Print(a.out, v)
 		},
 	}
-	o.flag(c, "table", "json", "yaml")
+	formFlag(c, &o, "table", "json", "yaml")
 	return c
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
 	"strings"
 
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/kube"
 )
 
@@ -15,14 +17,14 @@ const whoMost = 120
 // who is the person who changes something, as the tunings and the audit log name them: the given name, else $SIREN_USER, else the system's user at
 // this machine, with the kube context where there is one.
 func who(name string) string {
-	name = or(name, os.Getenv("SIREN_USER"))
+	name = cmp.Or(name, os.Getenv("SIREN_USER"))
 	if name == "" {
 		name = systemUser() + "@" + machine()
 	}
 	if c := kube.CurrentContext(); c != "" {
 		name += " (kube context " + c + ")"
 	}
-	return clip(strings.TrimSpace(name), whoMost)
+	return show.Clip(strings.TrimSpace(name), whoMost)
 }
 
 // systemUser is the user's name. In a container the user may have none.
@@ -30,7 +32,7 @@ func systemUser() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username
 	}
-	return or(os.Getenv("USER"), fmt.Sprintf("uid-%d", os.Getuid()))
+	return cmp.Or(os.Getenv("USER"), fmt.Sprintf("uid-%d", os.Getuid()))
 }
 
 func machine() string {

@@ -9,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func newWorkers(a *app) *cobra.Command {
-	o := listing{kind: "worker"}
+	o := show.Listing{Kind: "worker"}
 	var pool string
 	c := &cobra.Command{
 		Use:     "workers",
@@ -22,10 +24,10 @@ func newWorkers(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.operate(func(op *operator) error {
-				return o.show(cmd.Context(), a.streams, func() (any, *table, error) {
+				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					all, now, err := op.roster.Workers(cmd.Context())
 					if err != nil {
-						return nil, nil, unreachable(err)
+						return nil, nil, reach.Unreachable(err)
 					}
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
 					if pool != "" && len(all) == 0 { // one that left the policy may still have workers
@@ -44,14 +46,15 @@ func newWorkers(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&pool, "pool", "", "only workers of this pool")
 	completeFlag(c, "pool", a.completePools)
-	o.flags(c)
+	listFlags(c, &o)
 	return c
 }
 
-func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *table {
-	t := newTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"), col("RUNNING"),
-		num("SEEN").wide(), num("REVISION").wide(), num("STARTED").wide(), num("FAILED").wide(), col("VERSION").wide())
-	t.empty = "no workers"
+func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"), col("RUNNING"),
+		num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(), col("VERSION").Wide())
+	t.Empty = "no workers"
 	for _, w := range all {
 		shared, aside, jobs := 0, 0, []string{}
 		for _, r := range w.Running {
@@ -60,7 +63,7 @@ func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *table
 			} else {
 				shared++
 			}
-			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, age(r.Since, now)))
+			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, show.Age(r.Since, now)))
 		}
 		var started, failed int64
 		for _, l := range w.Lanes {
@@ -68,10 +71,10 @@ func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *table
 		}
 		began := "-"
 		if !w.Began.IsZero() {
-			began = age(w.Began, now)
+			began = show.Age(w.Began, now)
 		}
-		t.add(w.Worker, w.Pool, workerState(colours, w, now), fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
-			strings.Join(jobs, ", "), age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
+		t.Add(w.Worker, w.Pool, workerState(colours, w, now), fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
+			strings.Join(jobs, ", "), show.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
 	}
 	return t
 }
@@ -80,16 +83,16 @@ func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *table
 func workerState(colours io.Writer, w lanes.Heartbeat, now time.Time) string {
 	switch {
 	case now.Sub(w.At) > freshFor:
-		return colour(colours, red, "silent")
+		return show.Colour(colours, show.Red, "silent")
 	case w.Draining:
-		return colour(colours, yellow, "draining")
+		return show.Colour(colours, show.Yellow, "draining")
 	case w.Retired:
-		return colour(colours, dim, "retired")
+		return show.Colour(colours, show.Dim, "retired")
 	case w.Parked:
-		return colour(colours, dim, "parked")
+		return show.Colour(colours, show.Dim, "parked")
 	case !w.Subscribed:
-		return colour(colours, red, "no broker")
+		return show.Colour(colours, show.Red, "no broker")
 	default:
-		return colour(colours, green, "taking")
+		return show.Colour(colours, show.Green, "taking")
 	}
 }

@@ -1,0 +1,86 @@
+package dead
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// TenantLabel is the label that says whose job it is.
+const TenantLabel = "tenant"
+
+// brokerWord stands for everything that the safety net caught, whatever the broker's word for it.
+const brokerWord = "broker"
+
+// Reasons is all that jobs die of: this is the whole set.
+var Reasons = []string{
+	string(lanes.BadInput), string(lanes.NotAllowed), string(lanes.OutputExists), string(lanes.OverLimit), string(lanes.Transient), string(lanes.TimedOut),
+	"poison", "expired", "no id", "not a job", "dead already", brokerWord,
+}
+
+// Reason is the reason that somebody wrote: with hyphens for the blanks, if they like.
+func Reason(s string) (string, error) {
+	if why, ok := strings.CutPrefix(s, brokerWord+":"); ok {
+		return rabbit.BrokerReason + strings.TrimSpace(why), nil
+	}
+	reason := strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(strings.TrimSpace(s)))
+	if !slices.Contains(Reasons, reason) {
+		return "", fmt.Errorf("nothing dies of %q%s", s, show.ThereAre(reason, Reasons))
+	}
+	return reason, nil
+}
+
+// diesOf is whether a job's reason is one of those.
+func diesOf(reason string, reasons []string) bool {
+	return slices.ContainsFunc(reasons, func(r string) bool {
+		return r == reason || r == brokerWord && strings.HasPrefix(reason, rabbit.BrokerReason)
+	})
+}
+
+// Filter chooses dead jobs. Its times are those of the death. The zero value chooses all of them.
+type Filter struct {
+	Lane, Kind, Tenant string
+	Selector           string        // of labels
+	DiedOf             []string      // one of these reasons
+	Since, OlderThan   time.Duration // so long ago at most, and at least
+}
+
+// Chooser is whether the filter chooses a dead job, by times that count from now. Its selector has to be a valid one.
+func (f Filter) Chooser(now time.Time) func(lanes.Record) bool {
+	selector, _ := labels.Parse(f.Selector)
+	return func(r lanes.Record) bool {
+		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) && selector.Matches(labels.Set(r.Labels)) &&
+			(f.Tenant == "" || r.Labels[TenantLabel] == f.Tenant) && (len(f.DiedOf) == 0 || diesOf(r.Reason, f.DiedOf)) &&
+			(f.Since == 0 || !r.EndedAt.IsZero() && !r.EndedAt.Before(now.Add(-f.Since))) &&
+			(f.OlderThan == 0 || !r.EndedAt.IsZero() && r.EndedAt.Before(now.Add(-f.OlderThan)))
+	}
+}
+
+// String is the filter as the audit log has it; "" for one that chooses all.
+func (f Filter) String() string {
+	var words []string
+	say := func(name, value string) {
+		if value != "" {
+			words = append(words, name+" "+value)
+		}
+	}
+	say("lane", f.Lane)
+	say("kind", f.Kind)
+	say("tenant", f.Tenant)
+	say("labels", f.Selector)
+	say("died of", strings.Join(f.DiedOf, " or "))
+	if f.Since > 0 {
+		say("since", show.Span(f.Since))
+	}
+	if f.OlderThan > 0 {
+		say("older than", show.Span(f.OlderThan))
+	}
+	return strings.Join(words, ", ")
+}

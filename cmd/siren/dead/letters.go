@@ -1,0 +1,219 @@
+// Package dead is what there is to do about dead letters: reading and choosing them, replaying their jobs, throwing them away. It puts the letters in
+// siren.dead and the ledger's records of their jobs together.
+//
+// How a job dies lives in worker, the messages themselves in internal/rabbit; what is asked and said of all this in the commands.
+package dead
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// letterBatch is how many letters are taken in one go where nothing slows them down.
+const letterBatch = 100
+
+// Box is siren.dead, with the ledger that knows of the letters' jobs.
+type Box struct {
+	Ledger  *redis.Ledger
+	Connect func(ctx context.Context, name string) (*rabbit.Conn, error) // to the broker; the name says what for
+	Warn    func(format string, args ...any)                             // says what isn't an error
+	Log     *slog.Logger
+}
+
+// Letter is a dead letter, and what the ledger knows of its job.
+type Letter struct {
+	rabbit.DeadLetter
+	Record   *lanes.Record // nil without one
+	Facts    lanes.Record  // the job as it died: by its record where that is about this death, else by the letter
+	Standing Standing
+}
+
+// Standing is how a letter stands to its job's record.
+type Standing string
+
+// How a letter may stand.
+const (
+	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record, and the letter is all there is
+	Stale      Standing = "stale"      // its job is dead by a newer copy, which has a letter of its own
+	Superseded Standing = "superseded" // a newer copy carries the job on, or has brought it to its end
+	Elsewhere  Standing = "elsewhere"  // its job isn't dead, although no newer copy was made: Redis had lost its data, and the job was enqueued again
+)
+
+// standingOf compares the numbers of a letter and of its job's record.
+func standingOf(l rabbit.DeadLetter, r *lanes.Record) Standing {
+	switch {
+	case r == nil, r.State == lanes.Dead && r.Replay <= l.Replay:
+		return Current
+	case r.State == lanes.Dead:
+		return Stale
+	case r.Replay > l.Replay:
+		return Superseded
+	default:
+		return Elsewhere
+	}
+}
+
+// newLetter puts a letter and its job's record together.
+func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
+	f := Letter{DeadLetter: l, Record: r, Standing: standingOf(l, r)}
+	if r != nil && r.State == lanes.Dead {
+		f.Facts = *r
+		return f
+	}
+	f.Facts = lanes.Record{
+		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input, Output: l.Job.Output, Params: l.Job.Params,
+		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts, Replay: l.Replay,
+		Reason: l.Reason, Error: l.Error,
+	}
+	return f
+}
+
+// know puts letters and their jobs' records together.
+func (b *Box) know(ctx context.Context, letters []rabbit.DeadLetter) ([]Letter, error) {
+	ids := make([]string, 0, len(letters))
+	for _, l := range letters {
+		if l.ID != "" {
+			ids = append(ids, l.ID)
+		}
+	}
+	records, err := b.Ledger.GetAll(ctx, ids)
+	if err != nil {
+		return nil, reach.Unreachable(err)
+	}
+	found := make([]Letter, len(letters))
+	for i, l := range letters {
+		if r, ok := records[l.ID]; ok {
+			found[i] = newLetter(l, &r)
+		} else {
+			found[i] = newLetter(l, nil)
+		}
+	}
+	return found, nil
+}
+
+// Open begins to go through siren.dead. What isn't removed goes back with the returned function.
+func (b *Box) Open(ctx context.Context, name string) (*rabbit.DeadLetters, func(), error) {
+	conn, err := b.Connect(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := rabbit.OpenDead(ctx, conn)
+	if err != nil {
+		conn.Close()
+		return nil, nil, reach.Unreachable(err)
+	}
+	return d, func() {
+		d.Close()
+		conn.Close()
+	}, nil
+}
+
+// Count is how many letters are in siren.dead.
+func (b *Box) Count(ctx context.Context) (int, error) {
+	conn, err := b.Connect(ctx, "dead (count)")
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	n, err := rabbit.CountDead(ctx, conn)
+	return n, reach.Unreachable(err)
+}
+
+// untaken gives the error of a Take its exit code.
+func untaken(err error) error {
+	if errors.Is(err, rabbit.ErrTooManyLetters) {
+		return err
+	}
+	return reach.Unreachable(err)
+}
+
+// each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of the queue. It
+// ends when use is done.
+func (b *Box) each(ctx context.Context, d *rabbit.DeadLetters, size int, use func([]Letter) (done bool, err error)) error {
+	for {
+		taken, err := d.Take(ctx, size)
+		if err != nil {
+			return untaken(err)
+		}
+		found, err := b.know(ctx, taken)
+		if err != nil {
+			return err
+		}
+		if done, err := use(found); err != nil || done || len(taken) < size {
+			return err
+		}
+	}
+}
+
+// Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis it goes by the letters
+// alone, and says so.
+func (b *Box) Read(ctx context.Context, choose func(lanes.Record) bool) (chosen []Letter, err error) {
+	d, end, err := b.Open(ctx, "dead (read)")
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	err = b.Look(ctx, d, func(batch []Letter) error {
+		for _, l := range batch {
+			if choose(l.Facts) {
+				l.Body, l.Headers = nil, nil
+				chosen = append(chosen, l)
+			}
+		}
+		return nil
+	})
+	return chosen, err
+}
+
+// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters alone, and says so.
+func (b *Box) Look(ctx context.Context, d *rabbit.DeadLetters, use func([]Letter) error) error {
+	blind := false
+	for {
+		taken, err := d.Take(ctx, letterBatch)
+		if err != nil {
+			return untaken(err)
+		}
+		var found []Letter
+		if !blind {
+			found, err = b.know(ctx, taken)
+			if blind = errors.Is(err, lanes.ErrAway); blind {
+				b.Warn("%v: this goes by the letters alone", err)
+			} else if err != nil {
+				return err
+			}
+		}
+		if blind {
+			found = nil
+			for _, l := range taken {
+				found = append(found, newLetter(l, nil))
+			}
+		}
+		if err := use(found); err != nil || len(taken) < letterBatch {
+			return err
+		}
+	}
+}
+
+// tellers is how many tell the ledger something at the same time.
+const tellers = 8
+
+// someAtOnce calls tell for each of all, and returns when it is done with them.
+func someAtOnce[T any](all []T, tell func(T)) {
+	var wg sync.WaitGroup
+	seats := make(chan struct{}, tellers)
+	for _, one := range all {
+		seats <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-seats }()
+			tell(one)
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,121 @@
+package dead
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+// paramForm is what a param may be called.
+var paramForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+
+// Set is params that replayed jobs get. A null takes one away.
+type Set map[string]json.RawMessage
+
+// ParseSet reads NAME=VALUE, as often as it was given, for jobs of a kind, "" for any.
+func ParseSet(pairs []string, kind string) (Set, error) {
+	set := Set{}
+	for _, p := range pairs {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--set %q: write NAME=VALUE", p)
+		}
+		if !paramForm.MatchString(name) {
+			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . and -", p, name)
+		}
+		if _, ok := set[name]; ok {
+			return nil, fmt.Errorf("--set %s is given twice", name)
+		}
+		raw := json.RawMessage(value)
+		if !json.Valid(raw) {
+			text, err := json.Marshal(value)
+			if err != nil {
+				return nil, fmt.Errorf("--set %q: %w", p, err)
+			}
+			raw = text
+		}
+		if err := checkParam(name, kind); err != nil && string(raw) != "null" { // a job may have died of the very param that is to go
+			return nil, fmt.Errorf("--set %s: %w", name, err)
+		}
+		set[name] = raw
+	}
+	return set, nil
+}
+
+// checkParam refuses a param that no job of the kind takes; without a kind, one that no kind takes.
+func checkParam(name, kind string) error {
+	var all []string
+	for _, k := range media.Kinds() {
+		if k.Name == kind && !slices.Contains(k.Params, name) {
+			return fmt.Errorf("%s takes %s%s", kind, cmp.Or(strings.Join(k.Params, ", "), "no params"), lanes.Suggest(name, k.Params))
+		}
+		all = append(all, k.Params...)
+	}
+	if slices.Contains(all, name) || kind != "" { // a kind that isn't known here is another program's
+		return nil
+	}
+	return fmt.Errorf("no kind takes it%s; with --kind it may be one of another program's", lanes.Suggest(name, all))
+}
+
+// fits is whether jobs of the kind take all of the params.
+func (s Set) fits(kind string) bool {
+	for _, k := range media.Kinds() {
+		if k.Name != kind {
+			continue
+		}
+		for name, value := range s {
+			if string(value) != "null" && !slices.Contains(k.Params, name) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// names is the params with their values, sorted.
+func (s Set) String() string {
+	var words []string
+	for name, value := range s {
+		words = append(words, name+"="+string(value))
+	}
+	slices.Sort(words)
+	return strings.Join(words, " ")
+}
+
+// apply is the wire form of a letter's job with the params, and the job. The error says that the params are wrong in it, where they weren't
+// before.
+func (s Set) apply(l rabbit.DeadLetter, storage []lanes.Storage) ([]byte, lanes.Job, error) {
+	body, err := lanes.Revived(l.Body, s, time.Now())
+	if err != nil {
+		return nil, lanes.Job{}, err
+	}
+	job, _, err := lanes.Decode(body, l.ID)
+	if err != nil {
+		return nil, job, err
+	}
+	return body, job, s.accepted(l.Job, job, storage)
+}
+
+// accepted is what the params make wrong in a job.
+func (s Set) accepted(before, after lanes.Job, storage []lanes.Storage) error {
+	known := slices.ContainsFunc(media.Kinds(), func(k media.Kind) bool { return k.Name == after.Kind })
+	if len(s) == 0 || !known {
+		return nil
+	}
+	err := media.Check(after, storage)
+	if err == nil {
+		return nil
+	}
+	if was := media.Check(before, storage); was != nil && was.Error() == err.Error() {
+		return nil // nothing that the params have to do with
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package dead
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Purge goes through siren.dead and throws letters away.
+type Purge struct {
+	DryRun bool                 // counts what would be thrown away, and changes nothing
+	Keep   func([]Letter) error // is called before letters are removed; nil: they go nowhere
+
+	// What has become of them.
+	Letters int // thrown away
+	Jobs    int // that are cancelled now
+
+	box    *Box
+	choose func(lanes.Record) bool
+	ids    map[string]bool         // instead of choose; nil: choose
+	dead   map[string]lanes.Record // the jobs that were dead when it began, and chosen
+	seen   map[string]bool         // jobs that a letter was about
+}
+
+// Purge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records of those jobs that are dead now:
+// one is called off also where its letter is gone already.
+func (b *Box) Purge(f Filter, ids []string, dead []lanes.Record) *Purge {
+	p := &Purge{box: b, dead: map[string]lanes.Record{}, seen: map[string]bool{}}
+	for _, r := range dead {
+		p.dead[r.ID] = r
+	}
+	if len(ids) == 0 {
+		p.choose = f.Chooser(time.Now())
+		return p
+	}
+	p.ids = map[string]bool{}
+	for _, id := range ids {
+		p.ids[id] = true
+	}
+	return p
+}
+
+// Run goes through the letters once, and then calls off the chosen jobs that have none.
+func (p *Purge) Run(ctx context.Context) error {
+	letters, end, err := p.box.Open(ctx, "dead purge")
+	if err != nil {
+		return err
+	}
+	defer end()
+	err = p.box.each(ctx, letters, letterBatch, func(batch []Letter) (bool, error) {
+		return false, p.batch(ctx, letters, batch)
+	})
+	if err != nil {
+		return err
+	}
+	var rest []Letter // jobs whose letters are gone already
+	for id, r := range p.dead {
+		if !p.seen[id] {
+			rest = append(rest, newLetter(rabbit.DeadLetter{ID: id, Replay: r.Replay}, &r))
+		}
+	}
+	return p.discard(ctx, rest)
+}
+
+// batch throws away what is chosen of a batch: first the file has it, then the record says so, then it is removed. Broken off in
+// between, the letter is there and its job cancelled, and the same command goes on.
+func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []Letter) error {
+	var chosen []Letter
+	for _, l := range batch {
+		if p.ids != nil && p.ids[l.ID] || p.ids == nil && p.choose(l.Facts) {
+			chosen = append(chosen, l)
+			p.seen[l.ID] = true
+		}
+	}
+	if p.DryRun {
+		p.Letters += len(chosen)
+		return nil
+	}
+	if p.Keep != nil {
+		if err := p.Keep(chosen); err != nil {
+			return err
+		}
+	}
+	if err := p.discard(ctx, chosen); err != nil {
+		return err
+	}
+	for _, l := range chosen {
+		if err := letters.Remove(l.DeadLetter); err != nil {
+			return reach.Unreachable(err)
+		}
+		p.Letters++
+	}
+	return nil
+}
+
+// discard has the jobs' records say that they were called off. One whose job has come back to life meanwhile stays as it is.
+func (p *Purge) discard(ctx context.Context, letters []Letter) error {
+	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool { return l.Standing != Current || l.Record == nil })
+	if p.DryRun {
+		p.Jobs += len(letters)
+		return nil
+	}
+	var mu sync.Mutex
+	var failed error
+	someAtOnce(letters, func(l Letter) {
+		err := p.box.Ledger.Discard(ctx, l.ID, l.Replay)
+		var state *redis.StateError
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			p.Jobs++
+		case !errors.Is(err, redis.ErrNotFound) && !errors.As(err, &state):
+			failed = err
+		}
+	})
+	return reach.Unreachable(failed)
+}
+
+// Missing is the ids of jobs that were to be thrown away and weren't dead.
+func (p *Purge) Missing() []string {
+	var missing []string
+	for _, id := range slices.Sorted(maps.Keys(p.ids)) {
+		if _, dead := p.dead[id]; !dead && !p.seen[id] {
+			missing = append(missing, id)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,243 @@
+package dead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	// longestHold is how long letters that aren't to be replayed are out of the queue at a time. A broker closes the channel of who holds
+	// messages for longer than its consumer timeout.
+	longestHold = 10 * time.Minute
+	// afterwards is how long a batch that is under way may go on after Ctrl-C.
+	afterwards = 5 * time.Second
+	copyBatch  = 250 // copies that are published at once: a publisher's window of unconfirmed ones
+)
+
+// Replay goes through siren.dead and puts jobs back into their lanes.
+type Replay struct {
+	To       string  // the lane they are put into; "": their own
+	Set      Set     // params that they get
+	Limit    int     // jobs; 0: all
+	Rate     float64 // jobs a second; 0: as fast as it goes
+	DryRun   bool    // counts what would be replayed, and changes nothing
+	Progress func()  // is called whenever some have been replayed; nil: nobody listens
+
+	// What has become of them.
+	Replayed int
+	By       map[[2]string]int // replayed, by lane and reason
+	Refused  map[string]error  // by job: why it can't be replayed; errors with exit codes
+	Removed  int               // letters whose job had been carried on before
+	Left     Left
+
+	box    *Box
+	policy lanes.Policy
+	choose func(lanes.Record) bool // by the filter
+	ids    map[string]bool         // by their ids instead; nil for the filter
+	order  []string                // the ids as they were given
+	pace   pace
+	hold   time.Duration
+
+	letters *rabbit.DeadLetters
+	publish *rabbit.Publisher
+
+	pending []*revival          // chosen, and not yet published
+	hand    map[string]*revival // the same, by job
+	carried map[string]int      // by job: the number of the copy that this command made
+	aside   []rabbit.DeadLetter // of jobs that a newer letter is about
+}
+
+// Left counts letters that were chosen and yet left where they are.
+type Left struct {
+	NoJob     int // that nothing can run
+	Elsewhere int // whose job goes on, or has ended, under the same number
+	OtherKind int // of kinds that don't take the params
+	Stale     int // whose job's newest letter hasn't turned up
+}
+
+// revival is a job that is about to be replayed.
+type revival struct {
+	entry   rabbit.Entry
+	made    int // the number of the letter that it was made from
+	reason  string
+	params  []byte              // others than the record's; nil: the same
+	letters []rabbit.DeadLetter // all of the job's that are in hand; none for one that is taken from its record
+}
+
+// Replay prepares a replay of what a filter chooses, or of the jobs with these ids.
+func (b *Box) Replay(policy lanes.Policy, f Filter, ids []string) *Replay {
+	r := &Replay{
+		By: map[[2]string]int{}, Refused: map[string]error{}, box: b, policy: policy, order: ids, hand: map[string]*revival{}, carried: map[string]int{},
+		hold: min(longestHold, policy.Broker.ConsumerTimeout.D()/2),
+	}
+	if len(ids) == 0 {
+		r.choose = f.Chooser(time.Now())
+		return r
+	}
+	r.ids = map[string]bool{}
+	for _, id := range ids {
+		r.ids[id] = true
+	}
+	return r
+}
+
+// Run goes through the letters once, and again when holding those that stay has taken long.
+func (r *Replay) Run(ctx context.Context) error {
+	letters, end, err := r.box.Open(ctx, "dead replay")
+	if err != nil {
+		return err
+	}
+	defer end()
+	conn, err := r.box.Connect(ctx, "dead replay (publish)")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r.letters, r.publish = letters, rabbit.NewPublisher(conn, 0)
+	r.pace = pace{rate: r.Rate}
+	began := time.Now()
+	err = r.box.each(ctx, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
+		if done, err := r.batch(ctx, batch); done || err != nil {
+			return true, err
+		}
+		if time.Since(began) < r.hold {
+			return false, nil
+		}
+		if err := r.flush(ctx); err != nil {
+			return true, err
+		}
+		began, r.Left, r.aside = time.Now(), Left{}, nil
+		return false, reach.Unreachable(letters.GiveBack())
+	})
+	if err == nil {
+		err = r.flush(ctx)
+	}
+	if err == nil && r.ids != nil && !r.done() {
+		err = r.fromRecords(ctx)
+	}
+	return errors.Join(err, r.tidy())
+}
+
+// done is whether nothing is left to be found.
+func (r *Replay) done() bool {
+	n := len(r.pending)
+	return r.Limit > 0 && r.Replayed+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
+}
+
+// batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
+func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err error) {
+	var obsolete []rabbit.DeadLetter
+	for _, l := range batch {
+		if v := r.hand[l.ID]; v != nil {
+			r.join(v, l)
+			continue
+		}
+		switch r.fate(l) {
+		case obsoleteLetter:
+			obsolete = append(obsolete, l.DeadLetter)
+		case asideLetter:
+			r.aside = append(r.aside, l.DeadLetter)
+		case reviveLetter:
+			if r.Limit > 0 && r.Replayed+len(r.pending) >= r.Limit {
+				continue
+			}
+			v, err := r.revive(l)
+			if err != nil {
+				r.Refused[l.ID] = err
+				continue
+			}
+			r.pending, r.hand[l.ID] = append(r.pending, v), v
+		}
+	}
+	r.Removed += len(obsolete)
+	if !r.DryRun {
+		if err := r.letters.Remove(obsolete...); err != nil {
+			return true, reach.Unreachable(err)
+		}
+	}
+	if len(r.pending) >= r.pace.worth() || r.DryRun {
+		err = r.flush(ctx)
+	}
+	return r.done(), err
+}
+
+// flush replays what is pending.
+func (r *Replay) flush(ctx context.Context) error {
+	all := r.pending
+	r.pending, r.hand = nil, map[string]*revival{}
+	if r.DryRun {
+		r.count(all)
+		return nil
+	}
+	return r.carry(ctx, all)
+}
+
+// letterFate is what becomes of a letter.
+type letterFate int
+
+const (
+	leaveLetter    letterFate = iota
+	reviveLetter              // its job is replayed
+	obsoleteLetter            // it is removed: a newer copy has carried its job on
+	asideLetter               // it goes with the newest letter of its job
+)
+
+// fate is what becomes of a letter.
+func (r *Replay) fate(l Letter) letterFate {
+	number, ours := r.carried[l.ID]
+	switch {
+	case ours && l.Replay < number:
+		return obsoleteLetter
+	case ours: // it has died again meanwhile: once is enough
+		return leaveLetter
+	case r.ids != nil && !r.ids[l.ID], r.ids == nil && !r.choose(l.Facts):
+		return leaveLetter
+	case l.Err != nil, r.ids == nil && l.Facts.Reason == lanes.ErrNoID.Error():
+		r.Left.NoJob++
+		if r.ids != nil {
+			r.Refused[l.ID] = fmt.Errorf("job %s can't be replayed: its message is no job (%w); `siren dead show %s` has it", l.ID, l.Err, l.ID)
+		}
+		return leaveLetter
+	case l.Standing == Superseded:
+		return obsoleteLetter
+	case l.Standing == Elsewhere:
+		r.Left.Elsewhere++
+		return leaveLetter
+	case l.Standing == Stale:
+		return asideLetter
+	case !r.Set.fits(l.Job.Kind):
+		r.Left.OtherKind++
+		if r.ids != nil {
+			r.Refused[l.ID] = fmt.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind, r.Set)
+		}
+		return leaveLetter
+	default:
+		return reviveLetter
+	}
+}
+
+// lane is where a job of that lane goes.
+func (r *Replay) lane(own string) string {
+	if r.To != "" {
+		return r.To
+	}
+	if _, ok := r.policy.Lane(own); ok {
+		return own
+	}
+	return r.policy.DefaultLane() // its lane has left the policy
+}
+
+// count notes what was replayed, or in a dry run would have been.
+func (r *Replay) count(all []*revival) {
+	for _, v := range all {
+		r.carried[v.entry.Job.ID] = v.entry.Replay
+		r.By[[2]string{v.entry.Lane, v.reason}]++
+	}
+	r.Replayed += len(all)
+}

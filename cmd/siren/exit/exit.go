@@ -1,0 +1,41 @@
+// Package exit has the exit codes of siren, and the error that carries one up to where the process ends. Nothing here ends it.
+package exit
+
+import "errors"
+
+// Exit codes, as `siren options` lists them.
+const (
+	OK          = 0
+	Failed      = 1 // what was asked for failed
+	Usage       = 2 // wrong flags or arguments
+	NotFound    = 3 // no such job, lane, pool or context
+	JobFailed   = 4 // a job that was waited for is dead or cancelled
+	Unreachable = 5 // RabbitMQ or Redis can't be reached
+	Conflict    = 6 // refused: somebody else changed it meanwhile
+	Warnings    = 7 // siren doctor found warnings, and no error
+)
+
+// Error is an error with the exit code it means.
+type Error struct {
+	Code int
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// With gives err the exit code; nil stays nil.
+func With(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{code, err}
+}
+
+// Code is the exit code that an error means.
+func Code(err error) int {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return Failed
+}

@@ -1,0 +1,59 @@
+package reach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+// Broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
+func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
+	c, err := rabbit.Open(rabbit.Options{URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(), TLS: e.AMQP.settings(), Now: now})
+	return c, exit.With(exit.Usage, err)
+}
+
+// clockVariable shifts the clock of a process, as in 45m or -1h. For tests: nobody else sets it.
+const clockVariable = "SIREN_TEST_CLOCK_OFFSET"
+
+// Store opens Redis.
+func (e Endpoints) Store(log *slog.Logger) (*redis.Store, error) {
+	options := []redis.Option{redis.WithRenew(e.Redis.renewal()), redis.WithTLS(e.Redis.settings())}
+	if text := os.Getenv(clockVariable); text != "" {
+		offset, err := time.ParseDuration(text)
+		if err != nil {
+			return nil, exit.With(exit.Usage, fmt.Errorf("%s: %w", clockVariable, err))
+		}
+		options = append(options, redis.WithClock(func() time.Time { return time.Now().Add(offset) }))
+	}
+	s, err := redis.Open(e.Redis.URL, log, options...)
+	return s, exit.With(exit.Usage, err)
+}
+
+// Client opens both for a producer. It goes by the files as they are now.
+func (e Endpoints) Client(o client.Options) (*client.Client, error) {
+	o.AMQPURL, o.RedisURL = e.AMQP.URL, e.Redis.URL
+	var err, err2 error
+	o.AMQPTLS, err = e.AMQP.TLS()
+	o.RedisTLS, err2 = e.Redis.TLS()
+	if err := errors.Join(err, err2); err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	c, err := client.New(o)
+	return c, exit.With(exit.Usage, err)
+}
+
+// Unreachable gives an error of the store or the broker its exit code.
+func Unreachable(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, redis.ErrNotFound) {
+		return err
+	}
+	return exit.With(exit.Unreachable, err)
+}

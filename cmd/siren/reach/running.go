@@ -1,0 +1,101 @@
+package reach
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Up is what a running `siren up` leaves for other terminals: where its servers listen. The file is readable by its
+// owner alone, since the URLs carry passwords.
+type Up struct {
+	PID      int    `json:"pid"`
+	Began    string `json:"began"` // of the process, so that a reused pid isn't taken for it
+	AMQPURL  string `json:"amqpURL"`
+	RedisURL string `json:"redisURL"`
+}
+
+// localFile is where `siren up` leaves its local file.
+func localFile() (string, error) {
+	dir := os.Getenv("XDG_STATE_HOME")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find a place for the state of `siren up`: %w; set XDG_STATE_HOME", err)
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(dir, "siren", "up.json"), nil
+}
+
+// Running is the `siren up` of this user that is alive; false when there is none.
+func Running() (Up, bool) {
+	path, err := localFile()
+	if err != nil {
+		return Up{}, false
+	}
+	data, err := os.ReadFile(path)
+	var l Up
+	if err != nil || json.Unmarshal(data, &l) != nil {
+		return Up{}, false
+	}
+	return l, l.Began != "" && l.Began == began(l.PID)
+}
+
+// Taken says that another `siren up` is there.
+func (l Up) Taken() error {
+	return fmt.Errorf("`siren up` runs already (pid %d); stop it with: kill %d", l.PID, l.PID)
+}
+
+// Register leaves this process's servers for other terminals, unless another `siren up` has been quicker; the returned
+// function takes them away again.
+func Register(amqpURL, redisURL string) (forget func(), err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("tell other terminals where the servers are: %w", err)
+		}
+	}()
+	path, err := localFile()
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(Up{PID: os.Getpid(), Began: began(os.Getpid()), AMQPURL: amqpURL, RedisURL: redisURL})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if l, ok := Running(); ok {
+		return nil, l.Taken()
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // of one that was killed
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		return nil, err
+	}
+	return func() { _ = os.Remove(path) }, nil
+}
+
+// began is when a process began, as the kernel counts (field 22 of its stat); "" when there is none.
+func began(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name in parentheses may hold blanks
+	fields := strings.Fields(rest)
+	if len(fields) < 20 || fields[0] == "Z" {
+		return ""
+	}
+	return fields[19]
+}

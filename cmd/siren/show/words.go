@@ -1,0 +1,98 @@
+package show
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Short is a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 3h5m.
+func Short(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0s"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+}
+
+// Age is how long ago t was; "-" for no time.
+func Age(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return Short(max(0, now.Sub(t)))
+}
+
+// Span is a time to come as a person says it: 1h, 30m, 2h15m, 45s.
+func Span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.Second)).String() }
+
+// Plural is a number of things: 1 job, 2 jobs.
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Verb is what a number of things does: 1 waits, 2 wait.
+func Verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// Listed is words as a sentence lists them: table, json or yaml.
+func Listed(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
+
+// ThereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
+func ThereAre(name string, names []string) string {
+	if meant := lanes.Suggest(name, names); meant != "" {
+		return meant + " There are " + strings.Join(names, ", ")
+	}
+	return "; there are " + strings.Join(names, ", ")
+}
+
+var (
+	// colourCodes is the escape sequences that Colour writes.
+	colourCodes = regexp.MustCompile(`\x1b\[[0-9]+m`)
+	// controlCodes is what moves a terminal's cursor or changes its state, and those.
+	controlCodes = regexp.MustCompile(`\x1b\[[0-9]+m|[\x00-\x1f\x7f-\x{9f}]`)
+)
+
+// Harmless is s with a blank for every control character. What a table shows may be a stranger's: a job's kind, its URLs, its error.
+func Harmless(s string) string {
+	return controlCodes.ReplaceAllStringFunc(s, func(found string) string {
+		if len(found) > 2 {
+			return found
+		}
+		return " "
+	})
+}
+
+// Clip is s on one line, cut to n characters.
+func Clip(s string, n int) string {
+	s = Harmless(s)
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
