@@ -78,7 +78,7 @@ func (g *graveyard) declare(queueType string) {
 	defer conn.Close()
 	ch, err := conn.Channel()
 	g.must(err)
-	for _, q := range []string{"siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m"} {
+	for _, q := range []string{"siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m", "siren.delay.far"} {
 		_, err := ch.QueueDelete(q, false, false, false)
 		g.must(err)
 	}
@@ -283,7 +283,7 @@ func (g *graveyard) underFire(ids []string, strike func(*graveyard, *exec.Cmd), 
 	t, jobs := g.t, len(ids)
 	stop := g.work()
 	strikes := 0
-	for end := time.Now().Add(15 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		replay := g.siren("dead", "replay", "--all", "--yes", "--rate", "0")
 		var said strings.Builder
 		replay.Stdout, replay.Stderr = &said, &said
@@ -298,7 +298,7 @@ func (g *graveyard) underFire(ids []string, strike func(*graveyard, *exec.Cmd), 
 		case <-time.After(time.Duration(40+rand.IntN(60+40*strikes)) * time.Millisecond):
 			strike(g, replay)
 			strikes++
-			<-done
+			finished = <-done == nil // it may have been done just then
 		}
 		if finished && g.letters() == 0 {
 			break

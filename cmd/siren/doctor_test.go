@@ -127,6 +127,9 @@ func TestJudgeFleet(t *testing.T) {
 		{"idle tunings", func(f *fleetFacts) { f.inForce.Idle = make([]lanes.IdleTuning, 2) }, "fleet.tunings", lanes.Warning, "2 tunings can't be in force"},
 		{"a silent worker", func(f *fleetFacts) { f.workers[0].At = now.Add(-time.Minute) }, "fleet.workers", lanes.Warning, "silent: w1"},
 		{"a worker without broker", func(f *fleetFacts) { f.workers[0].Subscribed = false }, "fleet.workers", lanes.Error, "without RabbitMQ: w1"},
+		{"a worker that has just begun", func(f *fleetFacts) {
+			f.workers[0].Subscribed, f.workers[0].Began = false, f.workers[0].At.Add(-time.Second)
+		}, "fleet.workers", lanes.Note, "just started: w1"},
 		{"a worker behind", func(f *fleetFacts) { f.workers[0].Revision = 2 }, "fleet.workers", lanes.Note, "still follow a former policy: w1"},
 		{"two versions", func(f *fleetFacts) {
 			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v2", Revision: 3, Subscribed: true})

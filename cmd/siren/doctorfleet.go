@@ -135,17 +135,22 @@ func judgeInForce(f fleetFacts) []lanes.Finding {
 	return found
 }
 
+// startsWithin is how long a worker may take from its first heartbeat until it has RabbitMQ.
+const startsWithin = 10 * time.Second
+
 // judgeWorkers is what the workers say of themselves.
 func judgeWorkers(f fleetFacts) (found []lanes.Finding) {
-	gone := 5 * time.Second
+	var e lanes.Effective
 	if f.inForce != nil {
-		gone = f.inForce.Policy.Timing.GoneAfter.D()
+		e = *f.inForce
 	}
-	var silent, offline, behind []string
+	var silent, starting, offline, behind []string
 	for _, w := range f.workers {
 		switch {
-		case f.now.Sub(w.At) > gone:
+		case f.now.Sub(w.At) > silentAfter(e):
 			silent = append(silent, w.Worker)
+		case !w.Subscribed && w.At.Sub(w.Began) < startsWithin:
+			starting = append(starting, w.Worker)
 		case !w.Subscribed:
 			offline = append(offline, w.Worker)
 		case f.inForce != nil && w.Revision != f.inForce.Revision:
@@ -164,13 +169,18 @@ func judgeWorkers(f fleetFacts) (found []lanes.Finding) {
 			Mend: "their log says why; if none of it is said of RabbitMQ here, look from there: siren doctor --role worker in a worker's pod",
 		})
 	}
+	if len(starting) > 0 {
+		found = append(found, lanes.Finding{
+			Check: "fleet.workers", Severity: lanes.Note, What: "just started: " + few(starting), Why: "they don't take jobs yet", Mend: "look again in some seconds",
+		})
+	}
 	if len(behind) > 0 {
 		found = append(found, lanes.Finding{
 			Check: "fleet.workers", Severity: lanes.Note, What: "still follow a former policy: " + few(behind), Why: "a worker follows with its next heartbeat, within a second or two",
 			Mend: "look again in some seconds; if it stays, their log",
 		})
 	}
-	if len(silent)+len(offline) == 0 {
+	if len(silent)+len(starting)+len(offline) == 0 {
 		found = append(found, lanes.Finding{Check: "fleet.workers", What: fmt.Sprintf("%s, all heard of, and with RabbitMQ", show.Plural(len(f.workers), "worker"))})
 	}
 	if f.snapshot != nil {

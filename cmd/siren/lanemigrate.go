@@ -82,7 +82,7 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 		return err
 	}
 	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there\n", to.Lane, to.Type, show.Plural(moved, "waiting job"))
-	return o.sayLeft(ctx, to)
+	return o.sayLeft(ctx, e, to)
 }
 
 // other is the other queue that the lane may have.
@@ -130,7 +130,7 @@ func (o *operator) awaitType(ctx context.Context, to lanes.Queue) error {
 }
 
 // sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they are there again.
-func (o *operator) sayLeft(ctx context.Context, to lanes.Queue) error {
+func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queue) error {
 	workers, now, err := o.roster.Workers(ctx)
 	if err != nil {
 		return reach.Unreachable(err)
@@ -138,7 +138,7 @@ func (o *operator) sayLeft(ctx context.Context, to lanes.Queue) error {
 	running := 0
 	for _, w := range workers {
 		for _, r := range w.Running {
-			if r.Lane == to.Lane && now.Sub(w.At) <= freshFor {
+			if r.Lane == to.Lane && now.Sub(w.At) <= silentAfter(e) {
 				running++
 			}
 		}

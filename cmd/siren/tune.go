@@ -285,7 +285,7 @@ func (o *operator) awaitFollowed(ctx context.Context, c changed) {
 	for {
 		e, err := o.board.Policy(ctx)
 		if err == nil && inForce(e, c.set) && gone(e, c.remove) {
-			following, all, err := o.following(ctx, e.Revision)
+			following, all, err := o.following(ctx, e)
 			if err == nil && following == all {
 				fmt.Fprintf(o.out, "in force as policy revision %d: %s it\n", e.Revision, followers(following, all))
 				return
@@ -340,23 +340,20 @@ func gone(e lanes.Effective, fields []string) bool {
 	})
 }
 
-// following counts the workers that are alive and, of them, those that follow the revision.
-func (o *operator) following(ctx context.Context, revision int64) (following, all int, err error) {
+// following counts the workers that are alive and, of them, those that follow the policy.
+func (o *operator) following(ctx context.Context, e lanes.Effective) (following, all int, err error) {
 	workers, now, err := o.roster.Workers(ctx)
 	for _, w := range workers {
-		if now.Sub(w.At) > freshFor || w.Retired {
+		if now.Sub(w.At) > silentAfter(e) || w.Retired {
 			continue
 		}
 		all++
-		if w.Revision >= revision {
+		if w.Revision >= e.Revision {
 			following++
 		}
 	}
 	return following, all, err
 }
-
-// freshFor is how old a heartbeat may be for its worker to count as alive.
-const freshFor = 5 * time.Second
 
 func followers(following, all int) string {
 	if all == 0 {

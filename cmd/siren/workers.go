@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -29,9 +30,12 @@ func newWorkers(a *app) *cobra.Command {
 					if err != nil {
 						return nil, nil, reach.Unreachable(err)
 					}
+					e, err := op.inForce(cmd.Context())
+					if err != nil && !errors.Is(err, errNoPolicy) {
+						return nil, nil, err
+					}
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
 					if pool != "" && len(all) == 0 { // one that left the policy may still have workers
-						e, err := op.inForce(cmd.Context())
 						if err == nil {
 							err = knownPool(e, pool)
 						}
@@ -39,7 +43,7 @@ func newWorkers(a *app) *cobra.Command {
 							return nil, nil, err
 						}
 					}
-					return all, workerTable(a.out, all, now), nil
+					return all, workerTable(a.out, all, now, silentAfter(e)), nil
 				})
 			})
 		},
@@ -50,7 +54,7 @@ func newWorkers(a *app) *cobra.Command {
 	return c
 }
 
-func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *show.Table {
+func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time, silent time.Duration) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"), col("RUNNING"),
 		num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(), col("VERSION").Wide())
@@ -73,16 +77,22 @@ func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time) *show.
 		if !w.Began.IsZero() {
 			began = show.Age(w.Began, now)
 		}
-		t.Add(w.Worker, w.Pool, workerState(colours, w, now), fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
+		t.Add(w.Worker, w.Pool, workerState(colours, w, now.Sub(w.At) > silent), fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
 			strings.Join(jobs, ", "), show.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
 	}
 	return t
 }
 
+// silentAfter is how long a worker may say nothing, by the policy in force; by the defaults when there is none.
+func silentAfter(e lanes.Effective) time.Duration {
+	e.Policy.Default()
+	return e.Policy.Timing.GoneAfter.D()
+}
+
 // workerState is what a worker does about new jobs.
-func workerState(colours io.Writer, w lanes.Heartbeat, now time.Time) string {
+func workerState(colours io.Writer, w lanes.Heartbeat, silent bool) string {
 	switch {
-	case now.Sub(w.At) > freshFor:
+	case silent:
 		return show.Colour(colours, show.Red, "silent")
 	case w.Draining:
 		return show.Colour(colours, show.Yellow, "draining")
