@@ -53,6 +53,7 @@ seconds for ten thousand of them.`,
 				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
 					records, next, err := f.list(ctx, op.ledger)
 					t := deadTable(records, nil)
+					t.Empty += op.strange(ctx, f.lane, len(records) == 0)
 					if err == nil && f.after == "" {
 						beyond.say(ctx, t)
 					}

@@ -48,6 +48,7 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 					records, err := op.everyDead(ctx, &f, fromQueue)
 					groups := summed(records)
 					t := summaryTable(groups)
+					t.Empty += op.strange(ctx, f.lane, len(groups) == 0)
 					if err == nil && !fromQueue {
 						beyond.say(ctx, t)
 					}

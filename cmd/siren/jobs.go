@@ -114,10 +114,11 @@ func newJobsList(a *app) *cobra.Command {
 		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLedger(func(ledger *redis.Ledger) error {
+			return a.operate(func(op *operator) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					records, next, err := f.list(cmd.Context(), ledger)
+					records, next, err := f.list(cmd.Context(), op.ledger)
 					t := jobTable(a.out, records)
+					t.Empty += op.strange(cmd.Context(), f.lane, len(records) == 0)
 					goesOn(t, next)
 					return records, t, err
 				})

@@ -136,6 +136,21 @@ func known(e lanes.Effective, lane string, former bool) error {
 	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, show.ThereAre(lane, names)))
 }
 
+// strange is what to add when nothing was found of a lane that the policy doesn't have; "" else.
+func (o *operator) strange(ctx context.Context, lane string, nothing bool) string {
+	if lane == "" || !nothing {
+		return ""
+	}
+	e, err := o.inForce(ctx)
+	if err != nil {
+		return ""
+	}
+	if err := known(e, lane, true); err != nil {
+		return "; " + err.Error()
+	}
+	return ""
+}
+
 // mover calls f with a connection to take from and a publisher.
 func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, *rabbit.Publisher) error) error {
 	take, err := o.connect(ctx, name)
