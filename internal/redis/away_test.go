@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,6 +155,36 @@ func TestBrokenRecord(t *testing.T) {
 	}
 	if l.Stats().Away {
 		t.Error("away")
+	}
+}
+
+// TestClaimUnheardOf: a Redis that hangs may grant a claim after its worker has given up hope and run the job without. The end of that run
+// counts all the same, and the claim that nobody knows of isn't taken for another worker. Guard: the nonce in close.lua.
+func TestClaimUnheardOf(t *testing.T) {
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	must(t, err)
+	t.Cleanup(func() { must(t, server.Stop(context.Background())) })
+	s := open(t, server.URL)
+	l := ledgerOn(s)
+	claim(t, l, delivery("warm up", "bulk"), "w1", lanes.Granted)
+	_, after, _ := strings.Cut(s.Client().Info(t.Context(), "server").Val(), "process_id:")
+	pid, err := strconv.Atoi(strings.Fields(after)[0])
+	must(t, err)
+
+	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	c := claim(t, l, delivery("job", "bulk"), "w1", lanes.Unclaimed)
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input"}))
+	must(t, syscall.Kill(pid, syscall.SIGCONT))
+	if left := l.Flush(t.Context()); left != 0 {
+		t.Errorf("%d left", left)
+	}
+	r := get(t, l, "job")
+	if r.Worker == "" {
+		t.Fatal("Redis never granted the claim: this test shows nothing")
+	}
+	if r.State != lanes.Dead || r.Attempts != 1 {
+		t.Errorf("%+v, want it dead after one attempt", r)
 	}
 }
 

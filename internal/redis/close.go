@@ -16,7 +16,7 @@ var ends = []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queu
 // Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, Queued for a return, which costs the
 // job nothing, or Cancelled: it was called off, and nothing of it runs any more. lanes.ErrLost and lanes.ErrCancelled say
 // that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one already, or
-// somebody runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx, but takes two seconds at most.
+// somebody else runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx, but takes two seconds at most.
 //
 // A cancelled job that is Completed all the same had its output visible by then, so the record says completed.
 //
@@ -42,11 +42,11 @@ func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) erro
 	return err
 }
 
-func (l *Ledger) close(ctx context.Context, c lanes.Claim, d lanes.Delivery, o lanes.Outcome, ago time.Duration) error {
-	answer, was, err := l.runClose(ctx, c, o, ago)
+func (l *Ledger) close(ctx context.Context, c lanes.Claim, d opened, o lanes.Outcome, ago time.Duration) error {
+	answer, was, err := l.runClose(ctx, c, d.unheard, o, ago)
 	if err == nil && answer == "absent" {
-		if err = l.adopt(ctx, c, d); err == nil {
-			answer, was, err = l.runClose(ctx, c, o, ago)
+		if err = l.adopt(ctx, c, d.Delivery); err == nil {
+			answer, was, err = l.runClose(ctx, c, d.unheard, o, ago)
 		}
 	}
 	if err == nil {
@@ -58,9 +58,9 @@ func (l *Ledger) close(ctx context.Context, c lanes.Claim, d lanes.Delivery, o l
 	return err
 }
 
-func (l *Ledger) runClose(ctx context.Context, c lanes.Claim, o lanes.Outcome, ago time.Duration) (string, before, error) {
+func (l *Ledger) runClose(ctx context.Context, c lanes.Claim, unheard string, o lanes.Outcome, ago time.Duration) (string, before, error) {
 	args := []any{
-		movesChannel(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(), c.Attempts, o.Service.Milliseconds(),
+		movesChannel(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(), c.Attempts, o.Service.Milliseconds(), unheard,
 	}
 	switch o.State {
 	case lanes.Completed:

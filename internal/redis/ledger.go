@@ -26,15 +26,21 @@ type Ledger struct {
 	away   *absence
 
 	mu   sync.Mutex
-	open map[string]lanes.Delivery // by job id: what runs here, with a claim or without
+	open map[string]opened // by job id: what runs here
 
 	sweeping sync.Mutex
 	swept    map[string]int64 // by index: how many of its oldest entries the next Sweep passes over
 }
 
+// opened is a delivery that runs here.
+type opened struct {
+	lanes.Delivery
+	unheard string // nonce of the claim that Redis didn't answer, and may yet have granted; "" when it did answer
+}
+
 // NewLedger makes a ledger with the default lease and keep. Closing the store ends it.
 func NewLedger(s *Store, log *slog.Logger) *Ledger {
-	l := &Ledger{store: s, log: log, open: map[string]lanes.Delivery{}, swept: map[string]int64{}, away: newAbsence(s, log)}
+	l := &Ledger{store: s, log: log, open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log)}
 	l.SetPolicy(&lanes.Policy{})
 	return l
 }
@@ -106,9 +112,9 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 // maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away: the job runs, and storage
 // decides. An error means that this record is broken, or is ctx's.
 func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
-	claim, now := lanes.Claim{JobID: d.Job.ID}, l.store.Now()
+	claim, now, nonce := lanes.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
-		movesChannel(d.Job.ID), rand.Text(), worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt),
+		movesChannel(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt),
 	}, newFields(d, now)...)
 	var was before
 	err := l.do(ctx, "claim job "+d.Job.ID, func(ctx context.Context) error {
@@ -128,12 +134,12 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	switch {
 	case errors.Is(err, lanes.ErrAway):
 		l.away.unclaimed.Add(1)
-		l.remember(d)
+		l.remember(d, nonce)
 		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
 	case err != nil:
 		return lanes.Claim{}, err
 	case claim.State == lanes.Granted:
-		l.remember(d)
+		l.remember(d, "")
 		l.reindex(ctx, change{id: d.Job.ID, was: was, state: lanes.Running, enqueued: firstSeen(d, now)})
 	}
 	return claim, nil
@@ -149,7 +155,7 @@ func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 	err := l.do(ctx, doing, func(ctx context.Context) error {
 		answer, err := l.renew(ctx, c, p)
 		if err == nil && answer == "absent" { // Redis has lost its data: nobody else can have a claim
-			if err = l.adopt(ctx, c, l.running(c.JobID)); err == nil {
+			if err = l.adopt(ctx, c, l.running(c.JobID).Delivery); err == nil {
 				answer, err = l.renew(ctx, c, p)
 			}
 		}
@@ -204,11 +210,11 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 }
 
 // remember keeps what runs, so that its record can be made anew should Redis lose it.
-func (l *Ledger) remember(d lanes.Delivery) {
+func (l *Ledger) remember(d lanes.Delivery, unheard string) {
 	d.Body, d.Receipt = nil, nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open[d.Job.ID] = d
+	l.open[d.Job.ID] = opened{d, unheard}
 }
 
 func (l *Ledger) forget(id string) {
@@ -217,7 +223,7 @@ func (l *Ledger) forget(id string) {
 	delete(l.open, id)
 }
 
-func (l *Ledger) running(id string) lanes.Delivery {
+func (l *Ledger) running(id string) opened {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d, ok := l.open[id]

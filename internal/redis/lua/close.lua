@@ -1,10 +1,11 @@
 -- close: note how a run ended.
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 token (0: it ran without a claim), 3 new state, 4 how long ago it ended ms, 5 keep ms,
---          6 attempt by the message and 7 how long it ran ms (both count without a claim only), then field, value, … to set
+--          6 attempt by the message, 7 how long it ran ms, and 8 nonce of a claim that was asked for and not heard of ('': none); these three
+--          count without a claim only. Then field, value, … to set
 -- returns  {answer, state before, lane}; the answer is ok, lost, cancelled, or absent when there is no record
 local key, channel, token, to = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local was = redis.call('HMGET', key, 'state', 'token', 'lane', 'attempts', 'lease')
+local was = redis.call('HMGET', key, 'state', 'token', 'lane', 'attempts', 'lease', 'nonce')
 local state, attempts = was[1], tonumber(was[4] or 0)
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -35,8 +36,8 @@ elseif token ~= '0' then
   end
 elseif state == 'completed' or state == 'dead' then
   return answer('ok') -- it has an end already
-elseif to ~= 'completed' and state == 'running' and tonumber(was[5] or 0) > now then
-  return answer('ok') -- somebody runs it with a claim: what becomes of that counts
+elseif to ~= 'completed' and state == 'running' and tonumber(was[5] or 0) > now and was[6] ~= ARGV[8] then
+  return answer('ok') -- somebody else runs it with a claim: what becomes of that counts
 end
 if token == '0' then
   attempts = math.max(attempts, tonumber(ARGV[6]))
@@ -45,8 +46,8 @@ end
 
 redis.call('HSET', key, 'state', to, 'attempts', attempts)
 redis.call('HDEL', key, 'lease', 'nonce', 'next', 'reason')
-if #ARGV > 7 then
-  redis.call('HSET', key, unpack(ARGV, 8))
+if #ARGV > 8 then
+  redis.call('HSET', key, unpack(ARGV, 9))
 end
 if to == 'completed' or to == 'dead' or to == 'cancelled' then
   redis.call('HSET', key, 'ended', ended)
