@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -43,6 +44,20 @@ func (f *jobFilter) choosing(a *app, c *cobra.Command) {
 	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
 	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
 	fs.DurationVar(&f.olderThan, "older-than", 0, "only jobs of so long ago at least")
+	c.PreRunE = choosesBySomething
+}
+
+// choosesBySomething refuses a filter without a value, which would choose everything: --tenant "$TENANT" isn't meant so where TENANT isn't set.
+func choosesBySomething(c *cobra.Command, _ []string) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "lane", "kind", "selector", "tenant", "died-of", "state":
+			if v := f.Value.String(); v == "" || v == "[]" {
+				err = exit.With(exit.Usage, fmt.Errorf("--%s has no value: say which, or leave it out for all", f.Name))
+			}
+		}
+	})
+	return err
 }
 
 // paging adds the flags that say how much of a list is shown.
@@ -216,20 +231,29 @@ func newJobsGet(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.withLedger(func(ledger *redis.Ledger) error {
 				var records []lanes.Record
+				var missing error
 				for _, id := range ids {
 					r, err := ledger.Get(cmd.Context(), id)
 					if redisNotFound(err) {
-						return exit.With(exit.NotFound, noJob(id))
+						missing = errors.Join(missing, noJob(id))
+						continue
 					}
 					if err != nil {
 						return reach.Unreachable(err)
 					}
 					records = append(records, r)
 				}
-				if len(records) == 1 {
-					return o.Print(a.out, records[0])
+				var err error
+				switch {
+				case len(ids) == 1 && len(records) == 1:
+					err = o.Print(a.out, records[0])
+				case len(records) > 0:
+					err = o.Print(a.out, records)
 				}
-				return o.Print(a.out, records)
+				if err == nil && missing != nil {
+					err = exit.With(exit.NotFound, missing)
+				}
+				return err
 			})
 		},
 	}

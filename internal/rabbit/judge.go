@@ -130,7 +130,7 @@ func judgeDepths(depths map[string]depth) (found []lanes.Finding) {
 			Why: "a job that fails is never tried again while no scaler runs", Mend: "start `siren scaler`; if one runs, its log says why it can't forward",
 		})
 	case len(depths) > 0:
-		found = append(found, lanes.Finding{Check: "broker.delays", What: fmt.Sprintf("the delay queues are served; %d jobs wait for their next attempt", waiting)})
+		found = append(found, lanes.Finding{Check: "broker.delays", What: fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds", waiting)})
 	}
 	if d := depths[deadQueue]; d.ready > 0 {
 		found = append(found, lanes.Finding{
