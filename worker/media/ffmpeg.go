@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -48,13 +50,27 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
 	args = append(append(args, threads...), "file:"+out)
 	p := progress{total: seconds, report: a.task.Report}
-	if _, err := a.run(ctx, a.h.options.FFmpeg, args, &p); err != nil {
+	said, err := a.run(ctx, a.h.options.FFmpeg, args, &p)
+	if err != nil {
 		return "", err
+	}
+	if unwritten.MatchString(said) || full(a.dir) {
+		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", a.lastWord(said)))
 	}
 	if info, err := os.Stat(out); err != nil || info.Size() == 0 {
 		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
 	}
 	return out, nil
+}
+
+// unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the disk.
+var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|No space left on device`)
+
+// full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The muxer of pictures
+// doesn't say.
+func full(folder string) bool {
+	var disk syscall.Statfs_t
+	return syscall.Statfs(folder, &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
 }
 
 func (a *attempt) threads() []string {

@@ -168,6 +168,21 @@ func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Cont
 	return t.Context(), a
 }
 
+// A disk without room for the end of an output: ffmpeg 5.1 then says so, and ends with status 0. What it says here was recorded on a disk of
+// 4 KiB. Guard: unwritten, in ffmpeg.
+func TestFullDisk(t *testing.T) {
+	b := newBench(t)
+	ctx, a := b.attempt(t, "clip.mp4", lanes.Limits{})
+	script := filepath.Join(a.dir, "ffmpeg")
+	must(t, os.WriteFile(script, []byte(`#!/bin/sh
+head -c 4096 /dev/zero >x.mp4
+echo "[error] Error writing trailer of file:x.mp4: No space left on device" >&2
+`), 0o700))
+	a.h.options.FFmpeg = script
+	_, err := a.ffmpeg(ctx, "x.mp4", 0, nil, nil)
+	expect(t, err, lanes.Transient, "No space left on device")
+}
+
 func TestOverLimits(t *testing.T) {
 	for _, c := range []struct {
 		name   string
