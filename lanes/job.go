@@ -17,6 +17,9 @@ import (
 // MaxMessage is the largest wire form of a job, in bytes. A job names its media; it doesn't carry it.
 const MaxMessage = 64 << 10
 
+// MaxPriority is the highest priority that a job can have inside its lane.
+const MaxPriority = 4
+
 // WireVersion is the version of the wire form that this code writes. Reading takes an absent version for 1.
 const WireVersion = 1
 
@@ -30,6 +33,7 @@ type Job struct {
 	Output    string            `json:"output,omitempty"`
 	Params    json.RawMessage   `json:"params,omitempty"` // an object; the job's kind says which fields
 	Overwrite bool              `json:"overwrite,omitempty"`
+	Priority  int               `json:"priority,omitempty"` // inside its lane, 0 (ordinary) to MaxPriority; a higher one starts first
 	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead-lettered as expired
 	// DedupKey makes a second job with the same key, within DedupWindow of the first (an hour when it says nothing), that first one. It
 	// is the client that sees to it: a message that is there already is a job.
@@ -113,6 +117,7 @@ func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err err
 		"output":      {&j.Output, "a text"},
 		"params":      {&j.Params, "an object"},
 		"overwrite":   {&j.Overwrite, "true or false"},
+		"priority":    {&j.Priority, "a whole number"},
 		"expiresAt":   {&j.ExpiresAt, "a time, as in 2026-12-24T18:00:00Z"},
 		"dedupKey":    {&j.DedupKey, "a text"},
 		"dedupWindow": {&j.DedupWindow, "a duration, as in 30m"},
@@ -141,6 +146,8 @@ func (j Job) Check() error {
 		return errors.New("kind is missing: what is to be done with the input?")
 	case len(j.Params) > 0 && !isObject(j.Params):
 		return errors.New("params must be a JSON object")
+	case j.Priority < 0 || j.Priority > MaxPriority:
+		return fmt.Errorf("priority %d must be 0 to %d", j.Priority, MaxPriority)
 	case len(j.DedupKey) > maxDedupKey:
 		return fmt.Errorf("dedupKey has %d bytes, over the limit of %d: use a hash of it", len(j.DedupKey), maxDedupKey)
 	case j.DedupWindow < 0:

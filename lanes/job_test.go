@@ -137,6 +137,7 @@ func TestEncode(t *testing.T) {
 			name: "a long key", job: Job{ID: "j", Kind: "probe", DedupKey: strings.Repeat("k", 257)},
 			err: "dedupKey has 257 bytes, over the limit of 256: use a hash of it",
 		},
+		{name: "a priority of Siren's own", job: Job{ID: "j", Kind: "probe", Priority: 5}, err: "priority 5 must be 0 to 4"},
 		{name: "params not an object", job: Job{ID: "j", Kind: "probe", Params: []byte("3")}, err: "params must be a JSON object"},
 		{
 			name: "params not JSON", job: Job{ID: "j", Kind: "probe", Params: []byte("{")},
@@ -156,7 +157,7 @@ func TestEncode(t *testing.T) {
 // read names the fields again, to match them exactly: a new field of Job must be one of them.
 func TestEveryFieldOfAJobIsRead(t *testing.T) {
 	whole := Job{
-		Version: 1, ID: "j", Kind: "k", Labels: map[string]string{"a": "b"}, Input: "i", Output: "o", Params: []byte(`{}`), Overwrite: true,
+		Version: 1, ID: "j", Kind: "k", Labels: map[string]string{"a": "b"}, Input: "i", Output: "o", Params: []byte(`{}`), Overwrite: true, Priority: 3,
 		ExpiresAt: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), DedupKey: "d", DedupWindow: Duration(30 * time.Minute),
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Job]()) {

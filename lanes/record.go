@@ -34,6 +34,7 @@ type Record struct {
 	Output     string            `json:"output,omitempty"`
 	Params     json.RawMessage   `json:"params,omitempty"`
 	Overwrite  bool              `json:"overwrite,omitempty"`
+	Priority   int               `json:"priority,omitempty"`
 	ExpiresAt  time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead
 	DedupKey   string            `json:"dedupKey,omitempty"`
 	EnqueuedAt time.Time         `json:"enqueuedAt"`          // first seen
@@ -55,7 +56,7 @@ type Record struct {
 
 // Job is the job as its producer wrote it.
 func (r Record) Job() Job {
-	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
+	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
 }
 
 // ClaimState is the ledger's answer to a worker that wants to run a delivery.

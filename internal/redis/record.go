@@ -37,6 +37,9 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 	if d.Job.Overwrite {
 		fields = append(fields, "overwrite", 1)
 	}
+	if d.Job.Priority > 0 {
+		fields = append(fields, "priority", d.Job.Priority)
+	}
 	if !d.Job.ExpiresAt.IsZero() {
 		fields = append(fields, "expires", millis(d.Job.ExpiresAt))
 	}
@@ -68,7 +71,7 @@ func firstSeen(d lanes.Delivery, now time.Time) time.Time {
 func recordOf(id string, h map[string]string) lanes.Record {
 	r := lanes.Record{
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
-		Overwrite: h["overwrite"] != "", EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
+		Overwrite: h["overwrite"] != "", Priority: int(number(h["priority"])), EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
 		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
 		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
 		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
