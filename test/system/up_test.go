@@ -36,7 +36,7 @@ func TestUpUntilCtrlC(t *testing.T) {
 	}
 	s.must(syscall.Kill(-up.cmd.Process.Pid, syscall.SIGINT)) // as the terminal does, to the foreground group
 	up.ends(40 * time.Second)
-	gone(t, "a part of siren up", 3*time.Second, family...)
+	gone(t, "a part of siren up", family...)
 	s.tidy()
 	if _, err := os.Stat(path(s.output("b.mp4"))); err == nil {
 		t.Error("the job that was stopped has an output")
@@ -77,7 +77,7 @@ func TestStopBeforeTheStart(t *testing.T) {
 			family := below(p.cmd.Process.Pid)
 			p.signal(syscall.SIGINT)
 			p.ends(40 * time.Second)
-			gone(t, "a part of siren "+c.args[0], 3*time.Second, family...)
+			gone(t, "a part of siren "+c.args[0], family...)
 			s.tidy()
 			if log := tail(p.log, 30); strings.Contains(log, "panic") || strings.Contains(log, "siren: ") {
 				t.Errorf("it complains: %s", log)

@@ -128,7 +128,7 @@ func TestCancel(t *testing.T) {
 			began := time.Now()
 			cancel(c.cause)
 			err := <-end
-			if took := time.Since(began); took > 2500*time.Millisecond {
+			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("took %s", took)
 			}
 			expect(t, err, c.want, "")
