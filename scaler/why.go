@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -189,7 +190,7 @@ func (p part) waits() string {
 }
 
 func (p part) startsInTime() string {
-	return fmt.Sprintf("%s in %s, not too many for the slots that are there", count(p.in.Backlog, "job waits", "jobs wait"), p.lane)
+	return count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane + ", not too many for the slots that are there"
 }
 
 // count is n with the noun in its right form.
@@ -197,7 +198,7 @@ func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return strconv.Itoa(n) + " " + many
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
