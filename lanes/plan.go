@@ -56,6 +56,12 @@ type PoolState struct {
 	Version  string // what Scale compares, so that a stale decision is refused
 }
 
+// Delayed is how many jobs of a lane wait for their next attempt, and when the first of them is ready.
+type Delayed struct {
+	Count int
+	Next  time.Time
+}
+
 // Depth is one queue as the broker sees it.
 type Depth struct {
 	Ready     int

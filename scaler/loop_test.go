@@ -545,11 +545,8 @@ func TestLoopFormerLanes(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		known, knownErr := queues("ancient", "bulk", "old", "standard"), error(nil)
 		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return known, knownErr }
-		l.o.Retries = func(_ context.Context, lane string) (Retries, error) {
-			if lane == "bulk" {
-				return Retries{}, errOut
-			}
-			return map[string]Retries{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}[lane], nil
+		l.o.Retries = func(context.Context, []string) (map[string]lanes.Delayed, error) {
+			return map[string]lanes.Delayed{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}, nil
 		}
 		l.depths["old"] = lanes.Depth{Ready: 3}
 		l.depths["ancient"] = lanes.Depth{}
@@ -600,6 +597,39 @@ func TestLoopFormerLanes(t *testing.T) {
 		known = nil
 		if former, shown = look(); len(former)+len(shown) > 0 {
 			t.Errorf("served %v, shown %+v", former, shown)
+		}
+	})
+}
+
+// The retries of all lanes, former ones too, take one question a tick. They are only shown: without an answer the tick goes on.
+func TestLoopAsksForAllRetriesAtOnce(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		var asked [][]string
+		var err error
+		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return queues("old"), nil }
+		l.o.Retries = func(_ context.Context, names []string) (map[string]lanes.Delayed, error) {
+			asked = append(asked, names)
+			return map[string]lanes.Delayed{"bulk": {Count: 3}}, err
+		}
+		l.depths["old"] = lanes.Depth{Ready: 1}
+		shown := func() int { return l.snapshots[len(l.snapshots)-1].Lanes[1].Retrying }
+		l.seconds(1)
+		if got := shown(); got != 3 {
+			t.Errorf("bulk: %d jobs are shown as retrying, want 3", got)
+		}
+		for _, names := range asked {
+			if want := []string{"standard", "bulk", "old"}; !slices.Equal(names, want) {
+				t.Errorf("asked for the retries of %v, want %v", names, want)
+			}
+		}
+		if len(asked) != len(l.snapshots) {
+			t.Errorf("asked %d times in %d ticks", len(asked), len(l.snapshots))
+		}
+		err = errOut
+		ticks := len(l.snapshots)
+		l.seconds(1)
+		if len(l.snapshots) != ticks+1 {
+			t.Error("no tick without the retries")
 		}
 	})
 }

@@ -9,12 +9,12 @@ import (
 
 // Observation is what one tick saw. Anything that couldn't be had is absent, never zero.
 type Observation struct {
-	At      time.Time              // by the roster's clock, as the heartbeats are
-	Depths  map[string]lanes.Depth // by lane: all of its queues together
-	Former  []string               // lanes that left the policy and whose queues are still there
-	Unused  []lanes.Queue          // queues that the policy doesn't use any more and that aren't known to be empty
-	Retries map[string]Retries
-	Workers []lanes.Heartbeat // those that fell silent too
+	At      time.Time                // by the roster's clock, as the heartbeats are
+	Depths  map[string]lanes.Depth   // by lane: all of its queues together
+	Former  []string                 // lanes that left the policy and whose queues are still there
+	Unused  []lanes.Queue            // queues that the policy doesn't use any more and that aren't known to be empty
+	Retries map[string]lanes.Delayed // by lane: those that have any
+	Workers []lanes.Heartbeat        // those that fell silent too
 	Pools   map[string]lanes.PoolState
 }
 
@@ -58,12 +58,6 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, f
 			o.Depths[q.Lane] = lanes.Depth{Ready: sum.Ready + d.Ready, Consumers: sum.Consumers + d.Consumers}
 		}
 	}
-}
-
-// Retries is how many jobs of a lane wait for their next attempt, and when the first of them is ready.
-type Retries struct {
-	Count int
-	Next  time.Time
 }
 
 // poolView is one pool as the law and the shrinking need it.
