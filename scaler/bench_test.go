@@ -96,5 +96,6 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 	for second := 0; second < minute; second += 5 {
 		_, h = Decide(p, look(second), h)
 	}
+	_, h = Decide(p, look(minute-1), h)
 	return p, look(minute), h
 }
