@@ -68,6 +68,7 @@ type ask struct {
 	reason          lanes.Reason // why now is what it is
 	formerJobs      int          // jobs in lanes that left the policy, if this pool sees to it that they are served
 	shut            bool         // takes no guests: a home lane waits
+	late            bool         // and needs more slots than take jobs now
 	stale           string       // a home lane of which the broker's answer isn't believed
 	cold            time.Duration
 	hold            time.Duration
@@ -117,7 +118,8 @@ func newAsk(u urgency, timing lanes.Timing, v poolView, cold time.Duration, know
 		total += part.need.Slots
 		part.upTo = max(part.upTo, workersFor(total, v.Slots))
 		a.parts = append(a.parts, part)
-		a.shut = a.shut || part.need.Waiting()
+		a.shut = a.shut || part.need.Waiting
+		a.late = a.late || part.need.Late()
 		if lh.Stale {
 			a.stale = name
 		}
@@ -138,7 +140,7 @@ func (a *ask) clamp(shared int) {
 	if shared == 0 {
 		a.reason = lanes.Steady
 	}
-	if a.shut {
+	if a.late {
 		a.reason = lanes.Backlog
 	}
 	if a.shoulderWorkers > a.now {

@@ -126,11 +126,18 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("general", "standard", "standard", "standard", "express!")
 			s.ready("express", 6)
 			s.ready("standard", 30)
-		}, 8, lanes.Ceiling, "4 → 8: 6 jobs wait in express; 2s leaves no time to wait for the 1 slot that is there, and " +
+		}, 8, lanes.Ceiling, "4 → 8: 6 jobs wait in express; the 1 slot that is there starts none of them in time at 2.2 s each, and " +
 			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 2.2 s each; max is 8"},
 		{
 			"enough is there", "", func(s *scene) { s.workers("general", "standard", "standard", "standard"); s.ready("standard", 3) }, 3, lanes.Busy,
 			"3 jobs wait in standard, not too many for the slots that are there",
+		},
+		{
+			"short jobs", "", func(s *scene) {
+				s.workers("general", "express", "express")
+				s.ready("express", 8)
+				s.h.Lanes["express"] = LaneHistory{Service: 0.05, Finished: 100, LastEmpty: t0}
+			}, 2, lanes.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a tenth of the objective",
 		},
 		{"from zero", "batch", func(s *scene) { s.ready("bulk", 1) }, 1, lanes.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
 		{
@@ -139,7 +146,7 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{
 			"an objective shorter than a cold start", "", func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, lanes.Backlog,
-			"2 → 4: 2 jobs wait in express; 2s leaves no time to wait for the 2 slots that are there",
+			"2 → 4: 2 jobs wait in express; the 2 slots that are there start none of them in time at 2.2 s each",
 		},
 		{"parked ones first", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "parked", "parked")
