@@ -20,8 +20,8 @@ type Backlog interface {
 // Roster knows the workers and passes orders to them. now is its own clock, by which heartbeats are stamped.
 type Roster interface {
 	Workers(ctx context.Context) (workers []lanes.Heartbeat, now time.Time, err error)
-	// Order renews the lease of those to be parked, lets the unparked ones go, and tells others to retire.
-	Order(ctx context.Context, park, unpark, retire []string) error
+	// Order renews the lease of those that the plan parks, lets the unparked ones go, and tells others to retire.
+	Order(ctx context.Context, p lanes.Plan) error
 }
 
 // Board is where the scaler publishes what it sees and decides.

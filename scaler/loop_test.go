@@ -75,10 +75,13 @@ func (o *outside) Workers(context.Context) ([]lanes.Heartbeat, time.Time, error)
 	return beating, time.Now(), o.workersErr
 }
 
-func (o *outside) Order(_ context.Context, park, unpark, retire []string) error {
-	pool, _, _ := strings.Cut(append(append(slices.Clone(park), unpark...), retire...)[0], "-")
-	o.orders = append(o.orders, fmt.Sprintf("park %v unpark %v retire %v", park, unpark, retire))
-	return o.orderErr[pool]
+func (o *outside) Order(_ context.Context, p lanes.Plan) error {
+	text := fmt.Sprintf("park %v unpark %v retire %v", p.Park, p.Unpark, p.Retire)
+	if len(p.Retire) > 0 {
+		text += " for " + p.RetireFor.String()
+	}
+	o.orders = append(o.orders, text)
+	return o.orderErr[p.Pool]
 }
 
 func (o *outside) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, error) {
@@ -253,7 +256,7 @@ func TestLoopShrinksByOrders(t *testing.T) {
 			l.workers[i].Parked = l.workers[i].Worker < "general-2" && l.workers[i].Pool == "general"
 		}
 		l.seconds(1)
-		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1]"; l.orders[len(l.orders)-1] != want {
+		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1] for 1m"; l.orders[len(l.orders)-1] != want {
 			t.Errorf("orders %q, want %q last", l.orders, want)
 		}
 		if len(l.plans) == told {

@@ -40,9 +40,14 @@ func (a ask) park(p *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
 	ph.Parking = p.Park
 	ph.Retiring = retiring(*p, ph.Retiring)
 	if len(p.Retire) > 0 {
-		ph.RetiredAt = at
+		ph.RetiredAt, p.RetireFor = at, lanes.Duration(retireFor(a.cold))
 	}
 }
+
+// retireFor is how long a retired worker waits to be removed: 3·D, and at least a minute. Nothing is removed while replicas start
+// (poolView.settled), which takes a cold start, and others may have to start meanwhile. One that gave up sooner would exit, start again and have to
+// be retired once more, again and again; one that waited for ever would be a slot lost when its scaler is.
+func retireFor(coldStart time.Duration) time.Duration { return max(3*coldStart, time.Minute) }
 
 // retiring is those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
 func retiring(p lanes.Plan, before []string) (all []string) {

@@ -435,6 +435,32 @@ func TestWhoParks(t *testing.T) {
 	}
 }
 
+// A worker that retires waits as long to be removed as the pool's own cold starts say, and those of the next round by theirs.
+func TestRetiringWaitsForColdStarts(t *testing.T) {
+	tests := []struct {
+		name       string
+		set        func(s *scene)
+		cold, want time.Duration
+	}{
+		{"a minute at least", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 9 * time.Second, time.Minute},
+		{"three cold starts", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, time.Minute, 3 * time.Minute},
+		{"nobody retires", func(s *scene) { s.workers("general", "standard", "standard") }, time.Minute, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScene(t)
+			tt.set(s)
+			ph := s.h.Pools["general"]
+			ph.ColdStarts = []time.Duration{tt.cold}
+			s.h.Pools["general"] = ph
+			d, _ := Decide(s.p, s.o, s.h)
+			if p := d.Plans[0]; p.RetireFor.D() != tt.want || (len(p.Retire) > 0) != (tt.want > 0) {
+				t.Errorf("%v retire for %s, want %s", p.Retire, p.RetireFor, tt.want)
+			}
+		})
+	}
+}
+
 // The budget is short: what each lane of a pool gets before other pools' lanes that are less urgent.
 func TestSharesUnderTheBudget(t *testing.T) {
 	tests := []struct {

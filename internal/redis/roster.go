@@ -50,7 +50,10 @@ func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 	if err != nil {
 		return lanes.Orders{}, failed("heartbeat of worker "+hb.Worker, err)
 	}
-	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired}
+	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
+	if ms := number(a.retired); ms > untold {
+		orders.RetireFor = time.Duration(ms) * time.Millisecond
+	}
 	if a.revision == 0 || a.revision == hb.Revision {
 		return orders, nil
 	}
@@ -64,9 +67,9 @@ func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 
 // answers is what Redis says to a heartbeat.
 type answers struct {
-	now, parkedUntil int64 // ms
-	retired          bool
-	revision         int64 // 0: no policy
+	now, parkedUntil int64  // ms
+	retired          string // ms that it may stay so; "": it isn't told to retire
+	revision         int64  // 0: no policy
 }
 
 type evalFunc func(ctx context.Context, c goredis.Scripter, keys []string, args ...any) *goredis.Cmd
@@ -85,7 +88,7 @@ func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat
 		return answers{}, err
 	}
 	at, err := now.Int64()
-	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired) != "", revision: number(only(revision))}, err
+	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired), revision: number(only(revision))}, err
 }
 
 // only is the one value of an HMGET of one field; "" when the field is absent.
@@ -174,28 +177,31 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 	return failed("unpark workers", r.store.client.HDel(ctx, parkedKey, workers...).Err())
 }
 
-// Retire tells workers never to take a job again. There is no way back but Leave.
-func (r *Roster) Retire(ctx context.Context, workers []string) error {
+// untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
+const untold = 1
+
+// Retire tells workers never to take a job again, and how long to wait to be removed then. There is no way back but Leave.
+func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duration) error {
 	if len(workers) == 0 {
 		return nil
 	}
 	var fields []any
 	for _, w := range workers {
-		fields = append(fields, w, 1)
+		fields = append(fields, w, max(untold, wait.Milliseconds()))
 	}
 	return failed("retire workers", r.store.client.HSet(ctx, retiredKey, fields...).Err())
 }
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
 // takes jobs again, and who retires.
-func (r *Roster) Order(ctx context.Context, park, unpark, retire []string) error {
-	if err := r.Unpark(ctx, unpark); err != nil {
+func (r *Roster) Order(ctx context.Context, p lanes.Plan) error {
+	if err := r.Unpark(ctx, p.Unpark); err != nil {
 		return err
 	}
-	if err := r.Park(ctx, park, parkLease); err != nil {
+	if err := r.Park(ctx, p.Park, parkLease); err != nil {
 		return err
 	}
-	return r.Retire(ctx, retire)
+	return r.Retire(ctx, p.Retire, p.RetireFor.D())
 }
 
 // Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that was killed may have

@@ -111,7 +111,7 @@ func TestSilentWorkersAreForgotten(t *testing.T) {
 		at := time.Now().Add(-silent).UnixMilli()
 		must(t, raw.HSet(t.Context(), "siren:workers", worker, strconv.FormatInt(at, 10)+text[13:]).Err())
 	}
-	must(t, r.Retire(t.Context(), []string{"gone"}))
+	must(t, r.Retire(t.Context(), []string{"gone"}, time.Minute))
 	workers, now, err := r.Workers(t.Context())
 	must(t, err)
 	if len(workers) != 1 || workers[0].Worker != "silent" || now.Sub(workers[0].At).Round(time.Minute) != 9*time.Minute {
@@ -147,24 +147,42 @@ func TestOrders(t *testing.T) {
 	if left := raw.HKeys(t.Context(), "siren:parked").Val(); !reflect.DeepEqual(left, []string{"b"}) {
 		t.Errorf("parked: %v", left)
 	}
-	must(t, r.Retire(t.Context(), []string{"b"}))
-	want("retired", b, lanes.Orders{Park: true, Retire: true})
+	must(t, r.Retire(t.Context(), []string{"b"}, 3*time.Minute))
+	want("retired", b, lanes.Orders{Park: true, Retire: true, RetireFor: 3 * time.Minute})
 	must(t, r.Unpark(t.Context(), []string{"b"}))
-	want("retired for good", b, lanes.Orders{Retire: true})
+	want("retired for good", b, lanes.Orders{Retire: true, RetireFor: 3 * time.Minute})
 	must(t, r.Leave(t.Context(), "b"))
 	want("a namesake", b, lanes.Orders{})
-	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil)} {
+	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil, 0)} {
 		must(t, none)
 	}
 }
 
 func TestOrder(t *testing.T) {
 	r, _, _ := freshRoster(t)
-	must(t, r.Order(t.Context(), []string{"a", "b"}, nil, nil))
-	must(t, r.Order(t.Context(), []string{"b"}, []string{"a"}, []string{"b"}))
-	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true}} {
+	must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"a", "b"}}))
+	must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"}, RetireFor: lanes.Duration(2 * time.Minute)}))
+	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true, RetireFor: 2 * time.Minute}} {
 		if got := beat(t, r, lanes.Heartbeat{Worker: worker}); got != want {
 			t.Errorf("%s gets %+v, want %+v", worker, got, want)
+		}
+	}
+}
+
+// In a rolling upgrade scalers and workers of the version before are beside others: the one wrote 1, the other takes anything for an order.
+func TestRetireOrderOfTheVersionBefore(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	must(t, raw.HSet(t.Context(), "siren:retired", "a", 1).Err())
+	if got, want := beat(t, r, lanes.Heartbeat{Worker: "a"}), (lanes.Orders{Retire: true}); got != want {
+		t.Errorf("a scaler of the version before: the worker gets %+v, want %+v", got, want)
+	}
+	for _, wait := range []time.Duration{0, 90 * time.Second} {
+		must(t, r.Retire(t.Context(), []string{"b"}, wait))
+		if got := raw.HGet(t.Context(), "siren:retired", "b").Val(); got == "" {
+			t.Errorf("told to retire for %s, a worker of the version before reads nothing", wait)
+		}
+		if got, want := beat(t, r, lanes.Heartbeat{Worker: "b"}), (lanes.Orders{Retire: true, RetireFor: wait}); got != want {
+			t.Errorf("told to retire for %s, the worker gets %+v", wait, got)
 		}
 	}
 }
