@@ -47,6 +47,9 @@ const RecentWaits = 32
 type Orders struct {
 	Park   bool // take no new jobs
 	Retire bool // once nothing runs: promise to take none ever again
+	// RetireFor is how long a worker that has promised waits to be removed, before it exits to start afresh; it waits a minute at least. 0 when
+	// it isn't to retire, or the scaler is too old to say.
+	RetireFor time.Duration
 	// Effective is the policy in force when it is newer than the heartbeat's revision, else nil.
 	Effective *Effective
 }

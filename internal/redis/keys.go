@@ -7,7 +7,7 @@ const (
 	deadKey      = "siren:dead"            // the same, of dead jobs only
 	workersKey   = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
 	parkedKey    = "siren:parked"          // hash: worker name → until when it is parked (ms)
-	retiredKey   = "siren:retired"         // hash: worker name → 1
+	retiredKey   = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1 from older scalers: it knows by itself
 	policyKey    = "siren:policy"          // hash: revision, content
 	snapshotKey  = "siren:snapshot"        // string: the snapshot
 	plansKey     = "siren:plans"           // stream, capped: plan

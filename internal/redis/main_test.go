@@ -81,7 +81,7 @@ func fresh(t *testing.T) (*redis.Store, *goredis.Client) {
 	return open(t, shared.URL), raw
 }
 
-func rawClient(t *testing.T, url string) *goredis.Client {
+func rawClient(t testing.TB, url string) *goredis.Client {
 	t.Helper()
 	o, err := goredis.ParseURL(url)
 	if err != nil {
