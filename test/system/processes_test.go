@@ -89,7 +89,7 @@ func (s *site) workers() map[string]program {
 func (s *site) programs(job string) []program {
 	scratch := filepath.Join(s.dir, "tmp") + "/"
 	return running(func(p program) bool {
-		return strings.HasPrefix(p.cwd, scratch) && (job == "" || strings.Contains(p.cwd, "/siren-"+job+"-"))
+		return strings.HasPrefix(p.cwd, scratch) && (job == "" || strings.Contains(p.cwd, "/"+job+"-"))
 	})
 }
 

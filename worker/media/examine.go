@@ -252,27 +252,21 @@ const tmpfs = 0x01021994
 // examineScratch looks whether attempts can have folders, and how much fits in.
 func examineScratch(path string, room Room) []lanes.Finding {
 	const check = "media.scratch"
-	if path == "" {
-		path = filepath.Join(os.TempDir(), fmt.Sprintf("siren-scratch-%d", os.Getuid()))
-	}
+	path, err := scratchDir(path)
 	bad := func(err error) []lanes.Finding {
 		return []lanes.Finding{{
 			Check: check, Severity: lanes.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, plain(err)), Why: "no worker can start with it",
 			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR", os.Getuid()),
 		}}
 	}
+	if err != nil {
+		return bad(err)
+	}
 	in := path
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		in = filepath.Dir(path) // a worker makes the folder itself
 	}
-	probe, err := os.MkdirTemp(in, ".siren-doctor-")
-	if err != nil {
-		return bad(err)
-	}
-	defer func() { _ = os.RemoveAll(probe) }()
-	if held, err := lock(probe, syscall.LOCK_EX); err != nil {
-		return bad(err)
-	} else if err := errors.Join(os.WriteFile(filepath.Join(probe, "file"), make([]byte, 4096), 0o600), held.Close()); err != nil {
+	if err := tryScratch(in); err != nil {
 		return bad(err)
 	}
 	var disk syscall.Statfs_t
@@ -281,6 +275,30 @@ func examineScratch(path string, room Room) []lanes.Finding {
 	}
 	free := lanes.Bytes(disk.Bavail) * lanes.Bytes(disk.Bsize)
 	return judgeScratch(path, free, disk.Type == tmpfs, room)
+}
+
+// tryScratch does below the folder what a worker does there, and takes it away again.
+func tryScratch(in string) error {
+	if ours, err := openAttempts(in, false); err == nil {
+		_ = ours.Close()
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	probe, err := os.MkdirTemp(in, ".siren-doctor-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(probe) }()
+	root, err := os.OpenRoot(probe)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	held, err := lock(root, ".", syscall.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	return errors.Join(root.WriteFile("file", make([]byte, 4096), 0o600), held.Close())
 }
 
 // judgeScratch is whether the free space is enough for an input and an output in each slot.

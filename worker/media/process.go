@@ -36,9 +36,9 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 
 	argv := append(limitArgs(a.task.Limits), program)
 	cmd := exec.CommandContext(ctx, a.h.options.Self, append(argv, args...)...)
-	cmd.Dir = a.dir
+	cmd.Dir = a.dir.path()
 	cmd.Env = []string{ // no secrets
-		"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8",
+		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
 		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
 	}
 	cmd.Env = append(cmd.Env, calm...)
