@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,12 +31,18 @@ type Room struct {
 // Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run under, and the scratch folder.
 func Examine(ctx context.Context, o Options, room Room) []lanes.Finding {
 	found := []lanes.Finding{}
+	self, err := o.self()
+	if err != nil {
+		return []lanes.Finding{{
+			Check: "media.limits", Severity: lanes.Error, What: err.Error(), Why: "no worker can start programs here", Mend: "mount /proc",
+		}}
+	}
 	ffmpeg, err := program(o.FFmpeg, "ffmpeg")
 	if err != nil {
 		found = append(found, noProgram("ffmpeg", err))
 	} else {
 		found = append(found, examineProgram(ctx, ffmpeg)...)
-		found = append(found, examineLimits(ctx, o, ffmpeg, room.Slot))
+		found = append(found, examineLimits(ctx, self, ffmpeg, room.Slot), examineConfined(ctx, self))
 	}
 	if _, err := program(o.FFprobe, "ffprobe"); err != nil {
 		found = append(found, noProgram("ffprobe", err))
@@ -210,33 +214,18 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 var everyday = []string{"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe", "jpeg_pipe", "webp_pipe"}
 
 // examineLimits starts ffmpeg as a job does: under the limits of a slot and at the lowest priority.
-func examineLimits(ctx context.Context, o Options, ffmpeg string, slot lanes.SlotLimits) lanes.Finding {
+func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimits) lanes.Finding {
 	f := lanes.Finding{Check: "media.limits", What: "programs run under the limits of a slot, at a lower priority"}
 	if slot.Memory > 0 {
 		f.What += fmt.Sprintf(" (memory %s, files %s)", slot.Memory, slot.Scratch)
 	}
-	self := o.Self
-	var err error
-	if self == "" {
-		self, err = os.Executable()
-	}
-	var said bytes.Buffer
-	if err == nil {
-		runtime.LockOSThread() // the child ends with the thread that started it
-		defer runtime.UnlockOSThread()
-		ctx, cancel := context.WithTimeout(ctx, examineWithin)
-		defer cancel()
-		args := append(limitArgs(lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}), ffmpeg, "-version")
-		cmd := exec.CommandContext(ctx, self, args...)
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"}, calm...)
-		cmd.Stderr = &said
-		err = cmd.Run()
-	}
-	if err != nil {
+	limits := lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
+	if _, err := startLimited(ctx, self, limits, ffmpeg, "-version"); err != nil {
 		f.Severity = lanes.Error
-		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %s", strings.TrimSpace(fmt.Sprintf("%v: %s", err, firstLine(said.String()))))
+		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
-		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that are lower: ulimit -Hv, -Hf, -Ht"
+		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that are lower: ulimit -Hv, -Hf, -Ht;" +
+			" if it lacks a library, put ffmpeg and what it needs below /usr, or its libraries into lib beside its folder: programs read nothing else"
 	}
 	return f
 }

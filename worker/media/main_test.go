@@ -18,11 +18,25 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// The test binary doubles as the siren binary (run-limited) and as a worker to be killed (see kill_test.go).
+// The test binary doubles as the siren binary (run-limited), as a worker to be killed (see kill_test.go), and as a program that was taken over (see confine_test.go).
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
-		fmt.Fprintln(os.Stderr, "siren:", RunLimited(os.Args[2:]))
-		os.Exit(126)
+		err := error(nil)
+		if lacks := os.Getenv(lacksVar); lacks != "" {
+			err = lackThem(lacks)
+		}
+		if err == nil {
+			err = RunLimited(os.Args[2:])
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "siren:", err)
+			os.Exit(126)
+		}
+		os.Exit(0)
+	}
+	if len(os.Args) > 3 && os.Args[1] == "be-taken-over" {
+		beTakenOver(os.Args[2], os.Args[3])
+		return
 	}
 	if job := os.Getenv("SIREN_TEST_WORKER"); job != "" {
 		beWorker(job)

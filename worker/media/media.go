@@ -7,7 +7,7 @@
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
-// name, with none of the worker's environment.
+// name, with none of the worker's environment, and confined to what it needs (see confine).
 package media
 
 import (
@@ -57,10 +57,8 @@ func New(o Options) (*Handler, error) {
 	if o.FFprobe, err = program(o.FFprobe, "ffprobe"); err != nil {
 		return nil, err
 	}
-	if o.Self == "" {
-		if o.Self, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("find our own binary: %w", err)
-		}
+	if o.Self, err = o.self(); err != nil {
+		return nil, err
 	}
 	buckets, err := newBuckets(o.S3, os.Getenv, o.Log)
 	if err != nil {
@@ -70,7 +68,20 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	sayConfined(o.Self, o.Log)
 	return &Handler{options: o, scratch: s, buckets: buckets}, nil
+}
+
+// self is the binary that starts programs.
+func (o Options) self() (string, error) {
+	if o.Self != "" {
+		return o.Self, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find our own binary: %w", err)
+	}
+	return path, nil
 }
 
 func program(given, name string) (string, error) {

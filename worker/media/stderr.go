@@ -73,7 +73,7 @@ func (s *stderrLines) take(line string) {
 
 // tidy is a line for people: without our own paths and without what isn't text.
 func (a *attempt) tidy(line string) string {
-	line = strings.NewReplacer(inputName, "the input", "/dev/fd/3", "the input").Replace(line)
+	line = strings.NewReplacer(inputName, "the input", inputPath, "the input").Replace(line)
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
 			return c
