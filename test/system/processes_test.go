@@ -54,10 +54,12 @@ func inspect(pid int) (p program, ok bool) {
 	}
 	p.pid, p.frozen = pid, fields[0] == "T"
 	p.parent, _ = strconv.Atoi(fields[1])
-	p.exe, _ = os.Readlink(filepath.Join(dir, "exe"))
 	p.cwd, _ = os.Readlink(filepath.Join(dir, "cwd"))
 	line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 	p.args = strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+	if p.exe, err = os.Readlink(filepath.Join(dir, "exe")); err != nil {
+		p.exe = p.args[0] // a siren hides it from all but root
+	}
 	return p, true
 }
 
@@ -89,7 +91,7 @@ func (s *site) workers() map[string]program {
 func (s *site) programs(job string) []program {
 	scratch := filepath.Join(s.dir, "tmp") + "/"
 	return running(func(p program) bool {
-		return strings.HasPrefix(p.cwd, scratch) && (job == "" || strings.Contains(p.cwd, "/siren-"+job+"-"))
+		return strings.HasPrefix(p.cwd, scratch) && (job == "" || strings.Contains(p.cwd, "/"+job+"-"))
 	})
 }
 

@@ -137,7 +137,7 @@ func (s *site) checkEnd() {
 	if left := s.workers(); len(left) > 0 {
 		s.t.Errorf("workers still run: %v", left)
 	}
-	scratch, _ := filepath.Glob(filepath.Join(s.dir, "tmp", "siren-scratch-*", "*"))
+	scratch, _ := filepath.Glob(filepath.Join(s.dir, "tmp", "siren-attempts-*", "*-*"))
 	if len(scratch) > 0 {
 		s.t.Errorf("scratch files are left: %v", scratch)
 	}

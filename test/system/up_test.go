@@ -43,13 +43,13 @@ func TestUpUntilCtrlC(t *testing.T) {
 	}
 }
 
-// tidy checks that no files are left outside of the folders for media; an empty folder for scratch files may be.
+// tidy checks that no files are left outside of the folders for media; the folder for scratch files, without any, may be.
 func (s *site) tidy() {
 	s.t.Helper()
 	for _, place := range []string{"tmp/*", "state/siren/*"} {
 		left, _ := filepath.Glob(filepath.Join(s.dir, place))
 		for _, l := range left {
-			if inside, err := os.ReadDir(l); err != nil || len(inside) > 0 {
+			if inside, err := os.ReadDir(l); err != nil || len(inside) > 0 && (len(inside) > 1 || inside[0].Name() != ".siren") {
 				s.t.Errorf("left behind: %s, with %v", l, inside)
 			}
 		}
