@@ -158,8 +158,8 @@ var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // parse takes a URL apart and refuses every spelling that two readers could understand differently.
 func parse(raw string) (location, error) {
-	if len(raw) > 2048 {
-		return location{}, errors.New("the URL is longer than 2048 bytes")
+	if len(raw) > lanes.MaxURL {
+		return location{}, fmt.Errorf("the URL is longer than %d bytes", lanes.MaxURL)
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
