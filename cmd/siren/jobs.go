@@ -233,7 +233,7 @@ func newJobsGet(a *app) *cobra.Command {
 				var records []lanes.Record
 				var missing error
 				for _, id := range ids {
-					r, err := ledger.Get(cmd.Context(), id)
+					r, err := ledger.Find(cmd.Context(), id)
 					if redisNotFound(err) {
 						missing = errors.Join(missing, noJob(id))
 						continue
@@ -241,6 +241,7 @@ func newJobsGet(a *app) *cobra.Command {
 					if err != nil {
 						return reach.Unreachable(err)
 					}
+					a.sayBorne(id, r)
 					records = append(records, r)
 				}
 				var err error
@@ -259,6 +260,13 @@ func newJobsGet(a *app) *cobra.Command {
 	}
 	formFlag(c, &o, "yaml", "json")
 	return c
+}
+
+// sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears its id.
+func (a *app) sayBorne(id string, r lanes.Record) {
+	if r.ID != id {
+		a.warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
+	}
 }
 
 func newJobsWatch(a *app) *cobra.Command {
