@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +101,7 @@ type exporter struct {
 // newExporter begins a new file, or with - goes to out. What is in a job may be secret, such as a signed URL: only the owner can read the file.
 func newExporter(path string, out io.Writer) (*exporter, error) {
 	if path == "-" {
-		return &exporter{buffer: bufio.NewWriter(out)}, nil
+		return &exporter{buffer: bufio.NewWriter(show.Raw(out))}, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
@@ -119,12 +118,12 @@ func (x *exporter) add(letters []dead.Letter) error {
 	if x == nil || len(letters) == 0 {
 		return nil
 	}
-	e := json.NewEncoder(x.buffer)
-	e.SetEscapeHTML(false) // URLs have ampersands
 	for _, l := range letters {
-		if err := e.Encode(exported(l)); err != nil {
+		line, err := show.AsItIs(exported(l), "")
+		if err != nil {
 			return fmt.Errorf("write the letter of job %s: %w", l.ID, err)
 		}
+		_, _ = x.buffer.Write(line) // Flush says whether it failed
 	}
 	err := x.buffer.Flush()
 	if err == nil && x.file != nil {
