@@ -42,7 +42,8 @@ func newDeadExport(a *app) *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Write dead letters as NDJSON, and leave them where they are",
 		Long: `Write dead letters to a new file, or with - or without a file to the standard output: one a line, with headers, the body as it came (bodyBase64
-where it isn't UTF-8) and the job's record. They stay where they are, but are out of the queue meanwhile.`,
+where it isn't UTF-8) and the job's record. URLs are as they are stored, with passwords and signatures, which no other command shows. The letters stay where
+they are, but are out of the queue meanwhile.`,
 		Example: `  siren dead export --lane bulk --since 24h bulk.ndjson
   siren dead export --died-of no-id | jq -c '.body | fromjson | del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
 		Args:              cobra.MaximumNArgs(1),

@@ -35,6 +35,9 @@ const (
 // maxHeaderText keeps all headers together well under a frame (128 KiB): a larger header closes the connection.
 const maxHeaderText = 4 << 10
 
+// maxKey is the longest routing key, in bytes: a longer one closes the connection, again and again.
+const maxKey = 255
+
 // headers is what Siren says about a job beside its body. A zero field is left out on the wire.
 type headers struct {
 	enqueuedAt, readyAt, dueAt, deadAt time.Time
@@ -121,6 +124,9 @@ func parseHeaders(all amqp.Table, where place, now time.Time) (h headers, odd []
 	}
 	if where == inLane && h.attempt <= 1 {
 		h.error = ""
+	}
+	if len(h.lane) > maxKey {
+		h.lane = ""
 	}
 	return h, odd
 }

@@ -168,6 +168,14 @@ func TestOddTimes(t *testing.T) {
 	}
 }
 
+// A delayed message that names a lane which can't be a routing key goes to the default lane, and doesn't cost the forwarder its connection.
+func TestImpossibleLane(t *testing.T) {
+	h, _ := parseHeaders(amqp.Table{headerLane: strings.Repeat("l", 256)}, inDelay, time.Now())
+	if h.lane != "" {
+		t.Errorf("a lane of %d bytes", len(h.lane))
+	}
+}
+
 func TestQueueArguments(t *testing.T) {
 	policy := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}, {Name: "long", MaxRuntime: lanes.Duration(2 * time.Hour)}}}
 	policy.Default()
