@@ -164,7 +164,7 @@ func TestPublishGivesUp(t *testing.T) {
 		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
 	}
 	// Far more than the sockets' buffers hold, so that writing itself hangs.
-	big := lanes.Job{ID: "big", Kind: "probe", Input: "file:///" + strings.Repeat("x", 60<<10)}
+	big := lanes.Job{ID: "big", Kind: "probe", Params: []byte(`{"a":"` + strings.Repeat("x", 60<<10) + `"}`)}
 	var entries []rabbit.Entry
 	for range 250 {
 		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: big})

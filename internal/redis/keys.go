@@ -21,6 +21,7 @@ const (
 
 func jobKey(id string) string        { return "siren:job:" + id }        // hash: see record.go
 func logKey(id string) string        { return "siren:log:" + id }        // string with a TTL: what the job's programs said
+func bearsKey(id string) string      { return "siren:bears:" + id }      // string with a TTL: the record of the latest malformed message that bears the id
 func dedupKey(key string) string     { return "siren:dedup:" + key }     // string with a TTL: which job was the first with the key; see reserve.lua
 func answerKey(id string) string     { return "siren:answer:" + id }     // string with a TTL: the leader's answer
 func movesChannel(id string) string  { return "siren:moves:" + id }      // says that the job's record has changed
