@@ -93,7 +93,7 @@ func alsoDropped(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s dropped whose jobs had been cancelled or carried on elsewhere", show.Plural(n, "message"))
+	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
 }
 
 // copies moves waiting jobs into the lane, and counts them, and the messages that it drops.
