@@ -210,7 +210,7 @@ func detail(r lanes.Record) string {
 	case r.State == lanes.Retrying:
 		return r.Error
 	case r.State == lanes.Missing:
-		return "its message is no longer in the broker; `siren jobs retry " + r.ID + "` publishes it again"
+		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && time.Since(r.LeaseUntil) > time.Minute:
 		return "its worker vanished " + show.Age(r.LeaseUntil, time.Now()) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
