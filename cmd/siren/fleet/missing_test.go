@@ -47,56 +47,120 @@ pools:
 budget: 10
 `
 
-// A producer that is killed before it publishes, and a queue that is purged by hand, leave records without messages. The leader finds them missing, and
-// those alone.
-func TestRecordsWithoutMessagesAreMissing(t *testing.T) {
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	ctx := t.Context()
-	s, err := StartServers(ctx, Servers{}, t.TempDir(), io.Discard, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Stop()
-	store, err := redis.Open(s.RedisURL, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	policy, err := lanes.Parse([]byte(threeLanes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conns := map[string]*rabbit.Conn{}
-	for _, name := range []string{"topology", "backlog"} {
-		if conns[name], err = rabbit.Open(rabbit.Options{URL: s.AMQPURL, Name: name, Log: log, Now: store.Now}); err != nil {
-			t.Fatal(err)
-		}
-		defer conns[name].Close()
-	}
-	board := redis.NewBoard(store, log)
-	known := func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error) { return board.KnownQueues(ctx, current...) }
-	d := &declarer{conn: conns["topology"], known: known, log: log}
-	if err := d.await(ctx, policy); err != nil {
-		t.Fatal(err)
-	}
+// ground is real servers with the queues of threeLanes, for leaders that have no workers.
+type ground struct {
+	t        *testing.T
+	urls     Servers
+	log      *slog.Logger
+	policy   *lanes.Policy
+	store    *redis.Store
+	ledger   *redis.Ledger
+	board    *redis.Board
+	backlog  *rabbit.Backlog
+	producer *client.Client
+}
 
-	producer, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisURL, Policy: policy})
-	if err != nil {
+func newGround(t *testing.T) *ground {
+	t.Helper()
+	g := &ground{t: t, log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))}
+	var err error
+	if g.urls, err = StartServers(t.Context(), Servers{}, t.TempDir(), io.Discard, g.log); err != nil {
 		t.Fatal(err)
 	}
-	defer producer.Close()
-	enqueue := func(id string, labels map[string]string) client.Outcome {
-		t.Helper()
-		o := producer.EnqueueBatch(ctx, []lanes.Job{{ID: id, Kind: "probe", Labels: labels}})[0]
-		if o.Err != nil {
-			t.Fatal(o.Err)
-		}
-		return o
+	t.Cleanup(g.urls.Stop)
+	if g.store, err = redis.Open(g.urls.RedisURL, g.log); err != nil {
+		t.Fatal(err)
 	}
-	enqueue("waits", map[string]string{"urgent": "true"})
-	enqueue("purged", nil)
-	purge(t, s.AMQPURL, "siren.lane.standard")
-	ledger := redis.NewLedger(store, log)
+	t.Cleanup(func() { _ = g.store.Close() })
+	g.ledger, g.board = redis.NewLedger(g.store, g.log), redis.NewBoard(g.store, g.log)
+	if g.policy, err = lanes.Parse([]byte(threeLanes)); err != nil {
+		t.Fatal(err)
+	}
+	d := &declarer{conn: g.connect(), known: g.known, log: g.log}
+	if err := d.await(t.Context(), g.policy); err != nil {
+		t.Fatal(err)
+	}
+	g.backlog = rabbit.NewBacklog(g.connect())
+	if g.producer, err = client.New(client.Options{AMQPURL: g.urls.AMQPURL, RedisURL: g.urls.RedisURL, Policy: g.policy}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.producer.Close() })
+	return g
+}
+
+func (g *ground) known(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error) {
+	return g.board.KnownQueues(ctx, current...)
+}
+
+func (g *ground) connect() *rabbit.Conn {
+	g.t.Helper()
+	c, err := rabbit.Open(rabbit.Options{URL: g.urls.AMQPURL, Name: "scaler", Log: g.log, Now: g.store.Now})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(c.Close)
+	return c
+}
+
+// enqueue puts a job into the lane that its labels choose.
+func (g *ground) enqueue(id string, labels map[string]string) client.Outcome {
+	g.t.Helper()
+	o := g.producer.EnqueueBatch(g.t.Context(), []lanes.Job{{ID: id, Kind: "probe", Labels: labels}})[0]
+	if o.Err != nil {
+		g.t.Fatal(o.Err)
+	}
+	return o
+}
+
+// lead runs a leader until it is stopped.
+func (g *ground) lead(name string, roster scaler.Roster) (stop func()) {
+	loop := scaler.New(scaler.Options{
+		Name: name, Policy: g.policy, Tick: 20 * time.Millisecond, Backlog: g.backlog, Roster: roster, Board: g.board, Fleet: still{},
+		Waiting: g.ledger.Waiting, Compare: g.ledger.Compare, Last: g.board.Snapshot, Known: g.known,
+	})
+	running, cancel := context.WithCancel(g.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- loop.Run(running) }()
+	return func() { cancel(); <-ended }
+}
+
+// express waits until the leader has seen what is wanted of lane express.
+func (g *ground) express(leader string, wanted func(lanes.LaneStatus) bool) lanes.LaneStatus {
+	g.t.Helper()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		s, err := g.board.Snapshot(g.t.Context())
+		if err == nil && s.Leader == leader && wanted(s.Lanes[0]) {
+			return s.Lanes[0]
+		}
+		if time.Since(began) > time.Minute {
+			g.t.Fatalf("%s has seen %+v, %v", leader, s, err)
+		}
+	}
+}
+
+// A producer that is killed before it publishes, and a queue that is purged by hand, leave records without messages. The leader finds them missing, and
+// those alone. How long the oldest has waited survives it.
+func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
+	g := newGround(t)
+	ctx, ledger, producer := t.Context(), g.ledger, g.producer
+	roster := redis.NewRoster(g.store, g.log)
+	g.enqueue("waits", map[string]string{"urgent": "true"})
+	g.publish("express", "of plain AMQP")
+
+	stop := g.lead("first", roster)
+	was := g.express("first", func(l lanes.LaneStatus) bool { return l.OldestWait.D() > time.Second })
+	stop()
+	if was.Ready != 2 || was.Unrecorded != 0 && was.Unrecorded != 1 {
+		t.Errorf("the first leader saw %+v", was)
+	}
+	stop = g.lead("second", roster)
+	if is := g.express("second", func(lanes.LaneStatus) bool { return true }); is.OldestWait < was.OldestWait {
+		t.Errorf("the oldest had waited for %s, and under a new leader for %s", was.OldestWait, is.OldestWait)
+	}
+	stop()
+
+	g.enqueue("purged", nil)
+	purge(t, g.urls.AMQPURL, "siren.lane.standard")
 	var unpublished []lanes.Delivery
 	for i := range 20 {
 		now := time.Now()
@@ -106,15 +170,7 @@ func TestRecordsWithoutMessagesAreMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	loop := scaler.New(scaler.Options{
-		Name: "scaler", Policy: policy, Tick: 20 * time.Millisecond, Backlog: rabbit.NewBacklog(conns["backlog"]),
-		Roster: hasty{redis.NewRoster(store, log), time.Now()}, Board: board, Fleet: still{},
-		Waiting: ledger.Waiting, Compare: ledger.Compare, Known: known,
-	})
-	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- loop.Run(running) }()
-	defer func() { stop(); <-ended }()
+	defer g.lead("third", hasty{roster, time.Now()})()
 	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		n, byLane, err := ledger.CountMissing(ctx)
 		if err == nil && n == 21 && byLane["standard"] == 1 && byLane["bulk"] == 20 {
@@ -140,15 +196,36 @@ func TestRecordsWithoutMessagesAreMissing(t *testing.T) {
 	}
 
 	// Its producer runs again: it is a job like any other.
-	if o := enqueue("killed-7", map[string]string{"batch": "true"}); o.Known {
+	if o := g.enqueue("killed-7", map[string]string{"batch": "true"}); o.Known {
 		t.Error("its producer is told that it may never run")
 	}
 	if r := record("killed-7"); r.State != lanes.Queued || r.Lane != "bulk" {
 		t.Errorf("enqueued again: %s in lane %s", r.State, r.Lane)
 	}
-	depths, err := rabbit.NewBacklog(conns["topology"]).Depths(ctx, []lanes.Queue{lanes.ParseQueue("bulk")})
+	depths, err := rabbit.NewBacklog(g.connect()).Depths(ctx, []lanes.Queue{lanes.ParseQueue("bulk")})
 	if err != nil || depths[lanes.ParseQueue("bulk")].Ready != 1 {
 		t.Errorf("in its queue: %v, %v", depths, err)
+	}
+}
+
+// publish is what a producer of plain AMQP does, which makes no record.
+func (g *ground) publish(lane, id string) {
+	g.t.Helper()
+	conn, err := amqp.Dial(g.urls.AMQPURL)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := ch.Confirm(false); err != nil {
+		g.t.Fatal(err)
+	}
+	sent, err := ch.PublishWithDeferredConfirmWithContext(g.t.Context(), "siren.jobs", lane, true, false, amqp.Publishing{MessageId: id, Body: []byte(`{"kind":"probe"}`)})
+	if err != nil || !sent.Wait() {
+		g.t.Fatalf("publish: %v", err)
 	}
 }
 
