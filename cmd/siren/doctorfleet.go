@@ -22,6 +22,9 @@ type fleetFacts struct {
 	file     *lanes.Policy // nil: none was given
 	wrong    error         // why the file that was given can't be used
 	workers  []lanes.Heartbeat
+
+	missing   int            // jobs
+	missingIn map[string]int // by lane
 }
 
 func (d *doctor) fleet(ctx context.Context) []lanes.Finding {
@@ -41,6 +44,9 @@ func (d *doctor) fleet(ctx context.Context) []lanes.Finding {
 	if s, err := d.board().Snapshot(ctx); err == nil {
 		facts.snapshot = &s
 	}
+	if facts.missing, facts.missingIn, err = d.missing(ctx); err != nil {
+		facts.missing = 0 // Redis has just gone: what is said of it says so
+	}
 	return judgeFleet(facts)
 }
 
@@ -53,6 +59,7 @@ func judgeFleet(f fleetFacts) []lanes.Finding {
 	found = append(found, judgeInForce(f)...)
 	found = append(found, judgeWorkers(f)...)
 	found = append(found, judgeTimes(f.workers, f.now)...)
+	found = append(found, judgeMissing(f)...)
 	return append(found, judgeVersions(f))
 }
 

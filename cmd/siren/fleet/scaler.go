@@ -76,7 +76,8 @@ func (s scalerProcess) run(ctx context.Context) error {
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
-		Retries: ledger.Retrying, Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
+		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
+		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error { return loop.Run(ctx) })
@@ -93,7 +94,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// sweep removes what expired records leave in the ledger's indexes, once a minute.
+// sweep removes what expired records leave in the ledger's indexes, and lists what older versions have queued, once a minute.
 func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
 	for {
 		select {
@@ -103,6 +104,9 @@ func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
 		}
 		if _, err := ledger.Sweep(ctx); err != nil {
 			log.Debug("sweep the ledger", "error", err)
+		}
+		if _, err := ledger.Enlist(ctx); err != nil {
+			log.Debug("list queued jobs", "error", err)
 		}
 	}
 }
