@@ -42,7 +42,7 @@ func TestTableIsHarmless(t *testing.T) {
 		"a\x1b[2J\x1b]0;title\x07b\nc\u009bd":          "a�[2J�]0;title�b c�d",
 		"a\x1b[8mconcealed":                            "a�[8mconcealed",
 		"a\u202egpj.exe\u2066b\u200bc\ufeff":           "a�gpj.exe�b�c�",
-		"tags \U000E0041 and \u2028lines\u0085":          "tags � and  lines",
+		"tags \U000E0041 and \u2028lines\u0085":        "tags � and  lines",
 		"\xff\xfe":                                     "��",
 		"école 日本":                                     "école 日本",
 		"https://me:secret@h/a?X-Amz-Signature=secret": "https://me:…@h/a?X-Amz-Signature=…",
