@@ -49,11 +49,12 @@ func TestHostileMessages(t *testing.T) {
 	})
 	s.plant()
 
-	for _, args := range [][]string{
-		{"jobs"}, {"jobs", "-o", "wide"}, {"jobs", "-o", "json"}, {"jobs", "-o", "yaml"}, {"jobs", "-o", "name"}, {"dead", "list", "-o", "wide"}, {"dead", "list", "-o", "json"},
-		{"dead", "list", "--from-queue", "-o", "json"}, {"dead", "summary"}, {"jobs", "get", "huge"}, {"jobs", "get", "signed", "-o", "json"}, {"dead", "show", "huge"},
-		{"dead", "show", "cut", "-o", "json"}, {"dead", "show", "signed"}, {"explain", "job", "cut"}, {"explain", "job", "signed"}, {"jobs", "get", "planted"}, {"jobs", "logs", "planted"},
+	for _, command := range []string{
+		"jobs", "jobs -o wide", "jobs -o json", "jobs -o yaml", "jobs -o name", "dead list -o wide", "dead list -o json", "dead list --from-queue -o json", "dead summary",
+		"jobs get huge", "jobs get signed -o json", "dead show huge", "dead show cut -o json", "dead show signed", "explain job cut", "explain job signed",
+		"jobs get planted", "jobs logs planted",
 	} {
+		args := strings.Fields(command)
 		r := s.siren("", args...)
 		if r.code != 0 || len(r.out) > 200<<10 {
 			t.Errorf("%v: exit code %d, %d bytes; %s", args, r.code, len(r.out), r.err)
