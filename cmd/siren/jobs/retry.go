@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -97,9 +98,14 @@ func (r *retry) replay(ctx context.Context) error {
 		case refused != nil:
 			results = append(results, Result{Job: job, Fate: Refused, Err: refused})
 		case err == nil:
-			results = append(results, Result{Job: job, Fate: Changed, Err: fmt.Errorf("job %s was left: `siren dead list --from-queue` says what became of its letter", job.ID)})
+			results = append(results, Result{Job: job, Fate: Changed, Err: left(job.ID)})
 		}
 	}
 	r.work.Heard(results)
 	return err
+}
+
+// left is the error of a dead job whose letter tells of something else than its record.
+func left(id string) error {
+	return exit.With(exit.Conflict, fmt.Errorf("job %s was changed by somebody else meanwhile, and what they did counts; `siren dead list --from-queue` has its letter", id))
 }
