@@ -36,9 +36,21 @@ type change struct {
 	enqueued time.Time   // for a record that the move made
 }
 
-// reindex brings the indexes in line with a change. Most changes need nothing.
-func (l *Ledger) reindex(ctx context.Context, c change) {
+// reindex brings the indexes in line with changes. Most need nothing.
+func (l *Ledger) reindex(ctx context.Context, changes ...change) {
 	p := l.store.client.Pipeline()
+	for _, c := range changes {
+		l.index(ctx, p, c)
+	}
+	if p.Len() == 0 {
+		return
+	}
+	if _, err := p.Exec(ctx); err != nil {
+		l.log.Warn("jobs are missing from a list, or in one too many", slog.String("first", changes[0].id), slog.Int("jobs", len(changes)), slog.Any("error", err))
+	}
+}
+
+func (l *Ledger) index(ctx context.Context, p goredis.Pipeliner, c change) {
 	if c.was.state == "" && !c.enqueued.IsZero() {
 		p.ZAddNX(ctx, jobsKey, goredis.Z{Score: float64(millis(c.enqueued)), Member: c.id})
 	}
@@ -53,12 +65,6 @@ func (l *Ledger) reindex(ctx context.Context, c change) {
 		p.ZAdd(ctx, retryingKey(c.was.lane), goredis.Z{Score: float64(millis(c.next)), Member: c.id})
 	case lanes.Dead:
 		p.ZAdd(ctx, deadKey, goredis.Z{Score: float64(millis(l.store.Now())), Member: c.id})
-	}
-	if p.Len() == 0 {
-		return
-	}
-	if _, err := p.Exec(ctx); err != nil {
-		l.log.Warn("a job is missing from a list, or in one too many", slog.String("job", c.id), slog.Any("error", err))
 	}
 }
 

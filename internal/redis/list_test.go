@@ -3,7 +3,10 @@ package redis_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -259,5 +262,101 @@ func (p *pipelines) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredi
 func (p *pipelines) sent(cmds ...goredis.Cmder) {
 	if name := cmds[0].Name(); name != "hello" && name != "client" {
 		p.sizes = append(p.sizes, len(cmds))
+	}
+}
+
+// asked is how often each command was given to Redis since the statistics were reset.
+func asked(t testing.TB, raw *goredis.Client) map[string]int {
+	t.Helper()
+	info, err := raw.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]int{}
+	for _, found := range regexp.MustCompile(`cmdstat_(\S+):calls=(\d+)`).FindAllStringSubmatch(info, -1) {
+		calls[found[1]], _ = strconv.Atoi(found[2])
+	}
+	return calls
+}
+
+// A list of everything reads each record once, a page about as many as it shows, and a search by the beginning of an id only those that fit.
+func TestListReadsEachRecordOnce(t *testing.T) {
+	l, raw := freshLedger(t)
+	fill(t, l, 1234)
+	everything := func(f redis.Filter) int {
+		n := 0
+		for _, err := range l.Each(t.Context(), f) {
+			must(t, err)
+			n++
+		}
+		return n
+	}
+	page := func(f redis.Filter) int {
+		p, err := l.List(t.Context(), f)
+		must(t, err)
+		return len(p.Records)
+	}
+	tests := []struct {
+		name         string
+		list         func() int
+		want         int // records listed
+		read, looked int // at most: records, and looks at the index
+	}{
+		{"all", func() int { return everything(redis.Filter{}) }, 1234, 1234, 4},
+		{"all, the oldest first", func() int { return everything(redis.Filter{OldestFirst: true}) }, 1234, 1234, 4},
+		{"a lane", func() int { return everything(redis.Filter{Lane: "bulk"}) }, 411, 1234, 4},
+		{"a page of 50", func() int { return page(redis.Filter{Limit: 50}) }, 50, 50, 2},
+		{"a page of all", func() int { return page(redis.Filter{Limit: 100_000}) }, 1234, 1234, 4},
+		{"a page of a third", func() int { return page(redis.Filter{Limit: 50, Lane: "bulk"}) }, 50, 350, 3},
+		{"by the beginning of the id", func() int { return page(redis.Filter{Limit: 100, Prefix: "job-12"}) }, 44, 44, 6},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			must(t, raw.ConfigResetStat(t.Context()).Err())
+			if got := tt.list(); got != tt.want {
+				t.Errorf("%d records, want %d", got, tt.want)
+			}
+			calls := asked(t, raw)
+			read, looked := calls["hgetall"], 0
+			for name, n := range calls {
+				if strings.HasPrefix(name, "z") {
+					looked += n
+				}
+			}
+			if read > tt.read || looked > tt.looked {
+				t.Errorf("read %d records in %d looks at the index, want at most %d and %d", read, looked, tt.read, tt.looked)
+			}
+		})
+	}
+}
+
+// All of a large batch have the same time. What goes and comes among them meanwhile neither doubles nor hides the others.
+func TestEachOfTheSameTime(t *testing.T) {
+	for _, oldest := range []bool{false, true} {
+		t.Run(fmt.Sprint("oldest first ", oldest), func(t *testing.T) {
+			l, raw := freshLedger(t)
+			at := time.Now().Add(-time.Hour)
+			var batch []lanes.Delivery
+			for i := range 2100 {
+				d := delivery(fmt.Sprintf("job-%04d", i), "bulk")
+				d.EnqueuedAt = at
+				batch = append(batch, d)
+			}
+			_, err := l.CreateAll(t.Context(), batch)
+			must(t, err)
+			seen := map[string]int{}
+			for r, err := range l.Each(t.Context(), redis.Filter{OldestFirst: oldest}) {
+				must(t, err)
+				if seen[r.ID]++; len(seen)%300 == 0 { // the one that it is at, one before it, and a new one before it
+					must(t, raw.ZRem(t.Context(), "siren:jobs", r.ID, "job-0000", "job-2099").Err())
+					must(t, raw.ZAdd(t.Context(), "siren:jobs", zEntry(fmt.Sprintf("job-%s-%d", map[bool]string{true: "0", false: "9"}[oldest], len(seen)), at)).Err())
+				}
+			}
+			for i := 1; i < 2099; i++ {
+				if id := fmt.Sprintf("job-%04d", i); seen[id] != 1 {
+					t.Fatalf("%s was listed %d times", id, seen[id])
+				}
+			}
+		})
 	}
 }
