@@ -73,7 +73,7 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 	if err != nil {
 		return err
 	}
-	choose := f.filter().Chooser(time.Now())
+	choose := f.filter().Chooser(o.now())
 	err = o.letters().Look(ctx, d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {

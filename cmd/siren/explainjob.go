@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
@@ -94,7 +95,7 @@ func (s *sight) cancelledBy(ctx context.Context, id string) string {
 		return ""
 	}
 	for _, e := range entries {
-		if (e.Verb == "cancel" || e.Verb == "purge") && e.On == "job "+id {
+		if (e.Verb == "cancel" || e.Verb == "purge") && (e.On == "job "+id || slices.Contains(e.Sample, id)) {
 			return fmt.Sprintf(" by %s%s", e.By, because(e.Reason))
 		}
 	}

@@ -37,7 +37,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 						return nil, nil, err
 					}
 					t := rows(snap)
-					warnOf(t, snap)
+					warnOf(t, snap, a.now())
 					return part(snap), t, nil
 				})
 			})
@@ -48,8 +48,8 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 }
 
 // warnOf warns of a snapshot that isn't what a person takes it for.
-func warnOf(t *show.Table, snap lanes.Snapshot) {
-	if old := time.Since(snap.At); old > oldReport {
+func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
+	if old := now.Sub(snap.At); old > oldReport {
 		t.Warn("no scaler has reported for %s: what follows is old", show.Short(old))
 	}
 	if snap.Refused != "" {

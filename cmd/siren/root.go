@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +33,9 @@ type app struct {
 	user     string
 	logLevel string
 	logJSON  bool
-	started  bool            // cobra got as far as running a command
-	used     reach.Endpoints // where the servers are, once something has asked
+	started  bool             // cobra got as far as running a command
+	used     reach.Endpoints  // where the servers are, once something has asked
+	clock    func() time.Time // of the Redis in use, once one is; see now
 }
 
 // run is the whole program but for the process's globals. It returns the exit code.

@@ -53,7 +53,7 @@ func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	if disp.Counted {
 		h.attempt++
 	}
-	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h)
+	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h, now)
 }
 
 // ready is a message published afresh to the lane that h says: a delayed job on its way back, or a copy of a waiting one.
@@ -61,7 +61,7 @@ func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 func ready(from amqp.Delivery, h headers, now time.Time) message {
 	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
 		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay, error: h.error,
-	})
+	}, now)
 	m.Priority = from.Priority
 	return m
 }

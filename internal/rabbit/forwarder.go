@@ -232,7 +232,7 @@ type heldJob struct {
 // message is the job's next step: back to its lane, or to the delay queue that fits.
 func (j *heldJob) message(now time.Time) message {
 	if wait := j.dueAt.Sub(now); j.again && wait > 0 {
-		m := newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers)
+		m := newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers, now)
 		m.Priority = j.Priority
 		return m
 	}

@@ -59,7 +59,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	t := &declarer{conn: conns["topology"], known: s.known, log: s.log}
 	first := s.policy
 	if now, err := keeper.now(ctx); err == nil { // else the leader's first tick sees to it
-		first, _, _ = s.policy.Tuned(now.All, time.Now())
+		first, _, _ = s.policy.Tuned(now.All, s.store.Now())
 	}
 	if err := t.await(ctx, first); err != nil {
 		return err

@@ -39,3 +39,10 @@ func Bar(fraction float64, n int) string {
 	full := min(n, max(0, int(fraction*float64(n)+0.5)))
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", n-full) + "]"
 }
+
+// Progress shows how far something is, on a terminal and in the place of what it showed before; "" clears it.
+func Progress(w io.Writer, text string) {
+	if IsTerminal(w) {
+		_, _ = io.WriteString(w, "\r\x1b[K"+text)
+	}
+}
