@@ -62,7 +62,7 @@ func (b *bench) enqueueMany(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if err := c.FlushDB(ctx).Err(); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (b *bench) counted(ctx context.Context, args ...string) (took time.Duration
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if err := c.ConfigResetStat(ctx).Err(); err != nil {
 		return 0, 0, 0, err
 	}
