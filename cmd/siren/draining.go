@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/show"
@@ -12,10 +13,10 @@ const mostNamed = 5
 
 // sayDraining says what the end of a local fleet waits for. kept is whether what doesn't end goes on with the next start.
 func (a *app) sayDraining(kept bool) func(fleet.Draining) {
-	first := true
-	fate := "they go back to their lanes"
+	waited := false
+	fate := "goes back to its lane"
 	if !kept {
-		fate = "they are lost, like those that wait"
+		fate = "is lost, as what waits is"
 	}
 	return func(d fleet.Draining) {
 		n := 0
@@ -32,21 +33,16 @@ func (a *app) sayDraining(kept bool) func(fleet.Draining) {
 		}
 		switch {
 		case d.Hurried:
-			fmt.Fprintf(a.err, "Stopping at once. Jobs that still run are broken off: %s.\n", fate)
+			fmt.Fprintf(a.err, "Stopping at once: what still runs %s.\n", fate)
 			return
-		case n == 0 && first:
-			fmt.Fprintln(a.err, "Stopping. No job runs.")
+		case n == 0 && !waited: // a heartbeat may be about to say otherwise
+			fmt.Fprintln(a.err, "Stopping.")
 		case n == 0:
 			fmt.Fprintln(a.err, "All running jobs have ended.")
-		case first:
-			fmt.Fprintf(a.err, "Stopping. Waiting for running jobs, until %s at most: %s\nCtrl-C again breaks them off: %s.\n",
-				d.Until.Format("15:04:05"), show.Plural(n, "job"), fate)
 		default:
-			fmt.Fprintf(a.err, "Still waiting for %s:\n", show.Plural(n, "job"))
+			fmt.Fprintf(a.err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: what still runs %s.\n",
+				show.Plural(n, "job"), show.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"), fate)
 		}
-		for _, line := range named {
-			fmt.Fprintln(a.err, line)
-		}
-		first = false
+		waited = n > 0
 	}
 }
