@@ -16,6 +16,9 @@ import (
 func (a *app) endpoints() (reach.Endpoints, error) {
 	e, err := a.asked.Find()
 	if err == nil {
+		if until, ok := e.Stopping(); ok && a.used.Origin() == "" { // said once
+			a.warn("`siren up` is stopping: no job is started any more, and those that run may go on until %s", until.Local().Format("15:04:05"))
+		}
 		a.used = e
 	}
 	return e, err

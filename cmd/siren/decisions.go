@@ -87,16 +87,18 @@ func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Boar
 			return err
 		}
 	}
+	trouble := show.NewTrouble(a.err)
 	for p, err := range board.FollowPlans(ctx, pool) {
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, lanes.ErrAway):
-			a.warn("Redis is away; following on")
+			trouble.Say(reach.Unreachable(err))
 			continue
 		case err != nil:
 			return reach.Unreachable(err)
 		}
+		trouble.Say(nil)
 		if err := s.Add(p, planTable(p)); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/worker/media"
@@ -126,7 +127,7 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil && len(ids) == 0 || !e.wait {
 		return err
 	}
-	return errors.Join(err, waitFor(ctx, a, c, ids))
+	return errors.Join(err, a.withLedger(func(l *redis.Ledger) error { return waitFor(ctx, a, l, ids) }))
 }
 
 // policy is the file's, else the one in force.
@@ -225,15 +226,17 @@ func parseParams(pairs []string) (json.RawMessage, error) {
 }
 
 // waitFor shows the jobs' progress until all have ended.
-func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error {
+func waitFor(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) error {
 	latest := map[string]lanes.Record{}
 	var failed []lanes.Record
 	shown := time.Time{}
-	for r, err := range c.Watch(ctx, ids...) {
+	trouble := show.NewTrouble(a.err)
+	for r, err := range ledger.Watch(ctx, ids...) {
 		if errors.Is(err, lanes.ErrAway) {
-			fmt.Fprintln(a.err, "Redis is away; waiting on")
+			trouble.Say(reach.Unreachable(err))
 			continue
 		}
+		trouble.Say(nil)
 		if err != nil && ctx.Err() == nil {
 			return reach.Unreachable(err)
 		}

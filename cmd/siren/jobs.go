@@ -186,6 +186,7 @@ func newJobsWatch(a *app) *cobra.Command {
 func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) error {
 	said := map[string]lanes.State{}
 	var failed, missing int
+	trouble := show.NewTrouble(a.err)
 	for r, err := range ledger.Watch(ctx, ids...) {
 		switch {
 		case redisNotFound(err):
@@ -193,13 +194,14 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 			missing++
 			continue
 		case errors.Is(err, lanes.ErrAway):
-			fmt.Fprintln(a.err, "Redis is away; watching on")
+			trouble.Say(reach.Unreachable(err))
 			continue
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			return reach.Unreachable(err)
 		}
+		trouble.Say(nil)
 		if said[r.ID] == r.State {
 			continue
 		}

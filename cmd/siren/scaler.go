@@ -109,7 +109,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 			return err
 		}
 		return fleet.Local{
-			Policy: policy, At: at, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log,
+			Policy: policy, At: at, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
 		}.Run(ctx)
 	default:
 		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))

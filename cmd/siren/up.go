@@ -88,25 +88,49 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 		return err
 	}
 	defer s.Stop()
+	kept := data != "" || at.AMQP.URL != ""
 	at.AMQP.FallBack(s.AMQPURL)
 	at.Redis.FallBack(s.RedisURL)
 	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err
 	}
-	defer forget()
+	defer func() {
+		forget()
+		if len(s.Private) > 0 {
+			fmt.Fprintln(a.err, "Stopping the private servers …")
+		}
+	}()
 	fmt.Fprintf(a.out, `Siren is up. In another terminal:
 %s  siren lanes --watch
   siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
-Ctrl-C stops everything; running jobs may finish for %s. %s
-`, insteadOf(), lanes.Duration(drain), map[bool]string{true: "Jobs that wait are thrown away: --data DIR keeps them.", false: "Jobs that wait stay in " + data + "."}[data == ""])
+Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
+`, insteadOf(), lanes.Duration(drain), whatWaits(data, kept))
 	workers := data
 	if data != "" {
 		workers = filepath.Join(data, "fleet")
 	}
+	say := a.sayDraining(kept)
 	return fleet.Local{
 		Policy: policy, At: at, Listen: "127.0.0.1:0", Dir: workers, Drain: drain, Log: log,
+		Draining: func(d fleet.Draining) {
+			if err := reach.Stopping(d.Until); err != nil {
+				log.Debug("tell other terminals of the end", "error", err)
+			}
+			say(d)
+		},
 	}.Run(ctx)
+}
+
+// whatWaits is what becomes of jobs that wait when everything has stopped.
+func whatWaits(data string, kept bool) string {
+	switch {
+	case !kept:
+		return "Jobs that wait are thrown away: --data DIR keeps them."
+	case data == "":
+		return "Jobs that wait stay in their lanes."
+	}
+	return "Jobs that wait stay in " + data + "."
 }
 
 // insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.

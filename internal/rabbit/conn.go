@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 )
@@ -34,13 +35,16 @@ type Options struct {
 	TLS func() (*tls.Config, error)
 	// Now is the clock that the times in headers are from and are read by; nil: this machine's.
 	Now func() time.Time
+	// Resolver finds the addresses of the URL's host; nil: this machine's. For tests.
+	Resolver *net.Resolver
 }
 
 // Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
-// jittered pause between attempts (0.1 to 5 s). It is safe for concurrent use.
+// jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for concurrent use.
 type Conn struct {
 	options Options
 	log     *slog.Logger
+	looks   looks
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
@@ -66,6 +70,7 @@ func Open(o Options) (*Conn, error) {
 	c := &Conn{
 		options: o,
 		log:     o.Log.With(slog.String("connection", o.Name)),
+		looks:   looks{nameEvery, nameAgain},
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
@@ -182,7 +187,10 @@ func (c *Conn) keep() {
 		began := time.Now()
 		c.set(s, nil)
 		c.say(slog.LevelInfo, "connected to RabbitMQ", slog.String("version", s.version()))
-		err = s.last(c.ctx)
+		life, end := context.WithCancelCause(c.ctx)
+		go c.watchName(life, s, end)
+		err = s.last(life)
+		end(nil)
 		c.set(nil, err)
 		if c.ctx.Err() != nil {
 			return

@@ -100,7 +100,7 @@ func (c *Conn) dial() (*session, error) {
 		TLSClientConfig: to.tls,
 		Recovery:        nil, // its stale acks acknowledge other jobs
 		Dial: func(network, addr string) (net.Conn, error) {
-			dialer := net.Dialer{Timeout: dialTimeout}
+			dialer := net.Dialer{Timeout: dialTimeout, Resolver: c.options.Resolver}
 			nc, err := dialer.DialContext(c.ctx, network, addr)
 			if err != nil {
 				return nil, err
@@ -117,7 +117,7 @@ func (c *Conn) dial() (*session, error) {
 		}
 		return nil, to.explain(err)
 	}
-	return newSession(conn, raw, c.log.With(slog.String("broker", to.address()))), nil
+	return newSession(conn, raw, to.uri.Host, c.log.With(slog.String("broker", to.address()))), nil
 }
 
 // explain adds to the failure of a dial what there is to do about it.

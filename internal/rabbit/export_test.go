@@ -11,6 +11,9 @@ import (
 // SetPatience shortens how long a publish waits without progress.
 func (p *Publisher) SetPatience(d time.Duration) { p.patience = d }
 
+// SetLooks shortens the time between two looks at the broker's name.
+func (c *Conn) SetLooks(every time.Duration) { c.looks = looks{every, every} }
+
 // SetPause shortens the pause before a job goes back that couldn't be moved.
 func (t *Taker) SetPause(d time.Duration) { t.pause = d }
 

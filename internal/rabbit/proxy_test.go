@@ -23,11 +23,17 @@ type proxy struct {
 // newProxy goes to the broker of the URL; its own url field is the one to use instead.
 func newProxy(t testing.TB, target string) *proxy {
 	t.Helper()
+	return newProxyAt(t, "127.0.0.1:0", target)
+}
+
+// newProxyAt listens at the address.
+func newProxyAt(t testing.TB, address, target string) *proxy {
+	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
 		t.Fatal("parse the URL of the test's broker")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +99,13 @@ func (p *proxy) cut() {
 		_ = c.Close()
 	}
 	p.pairs = nil
+}
+
+// connections is how many go through it.
+func (p *proxy) connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pairs) / 2
 }
 
 // refuse cuts, and lets nobody through any more.

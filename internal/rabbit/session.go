@@ -20,6 +20,7 @@ const answerWithin = 30 * time.Second
 type session struct {
 	conn *amqp.Connection
 	raw  net.Conn
+	host string           // that it was dialled as
 	lost chan *amqp.Error // the reason, then closed; for last
 	over chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
 
@@ -28,8 +29,8 @@ type session struct {
 	unblocked chan struct{} // closed while publishing isn't blocked
 }
 
-func newSession(conn *amqp.Connection, raw net.Conn, log *slog.Logger) *session {
-	s := &session{conn: conn, raw: raw, unblocked: make(chan struct{})}
+func newSession(conn *amqp.Connection, raw net.Conn, host string, log *slog.Logger) *session {
+	s := &session{conn: conn, raw: raw, host: host, unblocked: make(chan struct{})}
 	close(s.unblocked)
 	s.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
 	s.over = conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -83,7 +84,7 @@ func (s *session) last(ctx context.Context) error {
 	case <-ctx.Done():
 		defer s.within(closeTimeout)()
 		_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -18,23 +19,19 @@ const (
 	maxKept     = 10_000
 )
 
-// Stats says how the ledger fares with Redis, for metrics.
+// Stats is how a ledger fares with Redis: see RegisterMetrics.
 type Stats struct {
-	Away      bool      // right now
-	Since     time.Time // by this machine's clock; zero when it isn't away
-	Unclaimed int64     // jobs that ran without a claim, ever
-	Buffered  int       // ends of jobs that wait for Redis to be back
-	Dropped   int64     // ends of jobs that the ledger will never know: no room in the buffer, or refused
+	Away     bool  // right now
+	Buffered int   // ends of jobs that wait for Redis to be back
+	Dropped  int64 // ends of jobs that the ledger will never know: no room in the buffer, refused, or Redis was away until the end
 }
 
-// Stats is how the ledger fares with Redis.
+// Stats returns how the ledger fares with Redis.
 func (l *Ledger) Stats() Stats {
 	a := l.away
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Stats{
-		Away: a.err != nil, Since: a.since, Unclaimed: a.unclaimed.Load(), Buffered: len(a.kept), Dropped: a.dropped.Load(),
-	}
+	return Stats{Away: a.err != nil, Buffered: len(a.kept), Dropped: a.dropped.Load()}
 }
 
 // Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered.
@@ -54,7 +51,7 @@ type absence struct {
 	store *Store
 	log   *slog.Logger
 
-	unclaimed, dropped atomic.Int64
+	dropped atomic.Int64
 
 	mu     sync.Mutex
 	err    error // why it is away; nil when it isn't
@@ -164,7 +161,9 @@ func (a *absence) writeKept(life context.Context) bool {
 			return false
 		}
 		if err != nil {
-			a.dropped.Add(1)
+			if !errors.Is(err, lanes.ErrLost) && !errors.Is(err, lanes.ErrCancelled) { // else the record has another end
+				a.dropped.Add(1)
+			}
 			a.log.Warn("the end of a job came too late for the ledger", slog.String("move", next.doing), slog.Any("error", err))
 		}
 		written++
@@ -194,6 +193,7 @@ func (a *absence) abandon() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if n := len(a.kept); n > 0 {
+		a.dropped.Add(int64(n))
 		a.log.Error("the ledger will never know how some jobs ended: Redis stayed away until the end", slog.Int("jobs", n), slog.Any("error", a.err))
 	}
 }

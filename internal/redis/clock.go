@@ -6,10 +6,7 @@ import (
 	"time"
 )
 
-const (
-	clockEvery  = 5 * time.Second // between two looks at Redis' clock
-	clockWithin = time.Second     // an answer that took longer says too little
-)
+const clockWithin = time.Second // an answer that took longer says too little
 
 // clock is this machine's, put right by Redis': the times in headers and heartbeats are compared between machines, whose clocks may differ.
 type clock struct {
@@ -17,34 +14,17 @@ type clock struct {
 	ahead atomic.Int64 // nanoseconds by which Redis' clock is ahead; 0 while that is less than can be told
 }
 
-// Now is the time by Redis' clock, as far as it is known (see FollowClock); this machine's otherwise.
+// Now is the time by Redis' clock, as far as it is known: soon after the first connection, or see FollowClock; this machine's otherwise.
 func (s *Store) Now() time.Time { return s.clock.own().Add(time.Duration(s.clock.ahead.Load())) }
 
-// FollowClock looks at Redis' clock now, and again every few seconds until the store is closed. While Redis is away what was last
+// FollowClock looks at Redis' clock now; the store does so again every few seconds until it is closed. While Redis is away what was last
 // seen stands.
-func (s *Store) FollowClock(ctx context.Context) {
-	s.readClock(ctx)
-	s.spawn(func(life context.Context) {
-		ticker := time.NewTicker(clockEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-life.Done():
-				return
-			case <-ticker.C:
-				s.readClock(life)
-			}
-		}
-	})
-}
+func (s *Store) FollowClock(ctx context.Context) { s.look(ctx) }
 
-func (s *Store) readClock(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, clockWithin)
-	defer cancel()
-	asked := s.clock.own()
-	theirs, err := s.client.Time(ctx).Result()
-	if took := s.clock.own().Sub(asked); err == nil && took <= clockWithin {
-		s.clock.ahead.Store(int64(ahead(theirs, asked, took)))
+// set takes what an answer says, unless it took too long.
+func (c *clock) set(theirs, asked time.Time, took time.Duration) {
+	if took <= clockWithin {
+		c.ahead.Store(int64(ahead(theirs, asked, took)))
 	}
 }
 

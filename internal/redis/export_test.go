@@ -12,6 +12,16 @@ import (
 // Client is the store's own.
 func (s *Store) Client() goredis.UniversalClient { return s.client }
 
+// WithPace has the store look at its Redis so often.
+func WithPace(every time.Duration) Option {
+	return func(r *remote) { r.pace = pace{every, every, every, maxAge} }
+}
+
+// WithAge has no connection be used for longer.
+func WithAge(age time.Duration) Option {
+	return func(r *remote) { r.pace.age = age }
+}
+
 // Ahead is ahead.
 var Ahead = ahead
 

@@ -134,7 +134,6 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	})
 	switch {
 	case errors.Is(err, lanes.ErrAway):
-		l.away.unclaimed.Add(1)
 		l.remember(d, nonce)
 		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
 	case err != nil:

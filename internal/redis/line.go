@@ -3,28 +3,35 @@ package redis
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"time"
 )
 
 var (
-	errOutdated = errors.New("made with credentials of before")
+	errOutdated = fmt.Errorf("made for the Redis or the credentials of before: %w", io.ErrUnexpectedEOF) // so that go-redis tries again
 	errOver     = errors.New("closed by Redis")
 )
 
 // line is a connection in go-redis' pool. Before go-redis hands one out it peeks at its socket, whether Redis has closed
 // it meanwhile, and takes another one then. Through TLS it doesn't: after Redis was restarted, it would try one dead
-// connection after the other. So a line looks itself; and it says when it is outdated.
+// connection after the other. So a line looks itself; and it says when it is outdated, or too old.
 type line struct {
 	net.Conn
-	useful func() bool
-	below  syscall.Conn // of TLS; nil without
+	remote  *remote
+	purpose purpose
+	epoch   int          // that it belongs to; its remote's mutex guards it
+	at      netip.Addr   // the other end
+	until   time.Time    // when it is too old
+	below   syscall.Conn // of TLS; nil without
 }
 
-func newLine(c net.Conn, useful func() bool) *line {
-	l := &line{Conn: c, useful: useful}
+func newLine(c net.Conn, r *remote, p purpose, epoch int) *line {
+	l := &line{Conn: c, remote: r, purpose: p, epoch: epoch, at: addressOf(c), until: time.Now().Add(jittered(r.pace.age))}
 	if secure, ok := c.(*tls.Conn); ok {
 		l.below, _ = secure.NetConn().(syscall.Conn)
 	}
@@ -34,7 +41,7 @@ func newLine(c net.Conn, useful func() bool) *line {
 // SyscallConn is what go-redis peeks at; its error has the connection dropped. Redis says nothing by itself on a
 // connection of the pool, so what comes over TLS there is its end.
 func (l *line) SyscallConn() (syscall.RawConn, error) {
-	if !l.useful() {
+	if !l.remote.useful(l) || time.Now().After(l.until) {
 		return nil, errOutdated
 	}
 	if plain, ok := l.Conn.(syscall.Conn); ok {
@@ -52,9 +59,15 @@ func (l *line) SyscallConn() (syscall.RawConn, error) {
 	return looked{}, nil
 }
 
-// Write tells why the connection has failed when Redis has said so: a client certificate is refused only after the
+// Write fails when the line is outdated: one that listens is never handed out again, but go-redis writes a ping to it every few
+// seconds. Its age counts only once nobody can be in the middle of a command.
+//
+// It tells why the connection has failed when Redis has said so: a client certificate is refused only after the
 // handshake, when the first command may be on its way already.
 func (l *line) Write(b []byte) (int, error) {
+	if !l.remote.useful(l) || time.Since(l.until) > 2*ioTimeout {
+		return 0, errOutdated
+	}
 	n, err := l.Conn.Write(b)
 	if err != nil && l.below != nil {
 		_ = l.SetReadDeadline(time.Now().Add(retryBackoff))

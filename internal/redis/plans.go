@@ -63,19 +63,18 @@ func (b *Board) plan(m goredis.XMessage) (lanes.Plan, bool) {
 }
 
 // FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or ctx
-// ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded once
-// each time that Redis goes away, and the plans go on after it is back.
+// ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded at each
+// attempt while Redis is away, and the plans go on after it is back.
 func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Plan, error] {
 	return func(yield func(lanes.Plan, error) bool) {
 		ticker := time.NewTicker(followEvery)
 		defer ticker.Stop()
-		last, away := "", false
+		last := ""
 		for {
 			messages, err := b.plansAfter(ctx, &last)
-			if err != nil && !over(ctx) && !away && !yield(lanes.Plan{}, failed("follow the plans", err)) {
+			if err != nil && !over(ctx) && !yield(lanes.Plan{}, failed("follow the plans", err)) {
 				return
 			}
-			away = err != nil
 			for _, m := range messages {
 				if p, ok := b.plan(m); ok && (pool == "" || pool == p.Pool) && !yield(p, nil) {
 					return

@@ -45,21 +45,35 @@ func WithClock(now func() time.Time) Option {
 	return func(r *remote) { r.clock = now }
 }
 
+// WithResolver finds the addresses of hosts; nil: this machine's. For tests.
+func WithResolver(resolver *net.Resolver) Option {
+	return func(r *remote) { r.resolver = resolver }
+}
+
 // remote is the Redis that a store connects to.
 type remote struct {
-	opened server // what the URL said at first
-	renew  func() (string, error)
-	tls    func() (*tls.Config, error)
-	clock  func() time.Time // nil: this machine's
-	log    *slog.Logger
-	spawn  func(func(life context.Context)) bool // runs what ends with the store
+	opened   server // what the URL said at first
+	renew    func() (string, error)
+	tls      func() (*tls.Config, error)
+	clock    func() time.Time // nil: this machine's
+	resolver *net.Resolver    // nil: this machine's
+	pace     pace
+	log      *slog.Logger
+	spawn    func(func(life context.Context)) bool // runs what ends with the store
+	attend   func(life context.Context)            // what goes on from the first dial on
 
+	attending sync.Once
 	following sync.Once // of the sentinels
 
-	mu      sync.Mutex
-	dialled purpose // of the newest dial
-	latest  purpose // of the newest connection that Redis has let in
-	epoch   int     // rises when the connections that are there are of no use any more
+	mu       sync.Mutex
+	dialled  *line     // the newest one
+	latest   purpose   // of the newest connection that Redis has let in
+	epoch    int       // rises when the connections that are there are of no use any more
+	names    named     // where the host was
+	id       string    // of the server
+	settled  time.Time // no earlier than then can it be another one
+	patience time.Duration
+	patient  time.Time // no earlier than then are connections to a replica made anew
 }
 
 // purpose is what a connection is for.
@@ -101,6 +115,7 @@ func (r *remote) client() *goredis.Client {
 
 // dial makes a connection for the pool, to where the URL says now.
 func (r *remote) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	r.attending.Do(func() { r.spawn(r.attend) })
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	s, err := r.now()
@@ -113,17 +128,21 @@ func (r *remote) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 			return nil, err
 		}
 	}
-	epoch := r.dialling(purpose{at, s.user, s.password})
+	epoch := r.age()
 	conn, err := r.connect(ctx, network, at, s.secure)
 	if err != nil {
 		return nil, err
 	}
-	return newLine(conn, func() bool { return r.age() == epoch }), nil
+	l := newLine(conn, r, purpose{at, s.user, s.password}, epoch)
+	r.mu.Lock()
+	r.dialled = l
+	r.mu.Unlock()
+	return l, nil
 }
 
 // connect makes one connection, to Redis or a sentinel.
 func (r *remote) connect(ctx context.Context, network, address string, secure bool) (net.Conn, error) {
-	var dialer net.Dialer
+	dialer := net.Dialer{Resolver: r.resolver}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil || !secure {
 		return conn, err
@@ -165,28 +184,20 @@ func (r *remote) credentials(context.Context) (user, password string, err error)
 	return s.user, s.password, err
 }
 
-// dialling notes what the newest dial is for, and returns the epoch that it belongs to.
-func (r *remote) dialling(p purpose) (epoch int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.dialled = p
-	return r.epoch
-}
-
 // welcomed is called when Redis has let a new connection in. When that is to another Redis, or with other credentials, than
 // the one before, all are replaced as they come up: a former user's rights may go, and a former master is none.
-func (r *remote) welcomed(context.Context, *goredis.Conn) error {
+func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
+	id := identity(ctx, conn)
 	r.mu.Lock()
-	p := r.dialled
-	r.mu.Unlock()
-	r.changed(p)
+	defer r.mu.Unlock()
+	if l := r.dialled; r.changed(l.purpose) || r.replaced(id) {
+		l.epoch = r.epoch // all but this one
+	}
 	return nil
 }
 
-// changed is whether the connections that are there were for something else. Then they are of no use any more.
+// changed is whether the connections that are there were for something else. Then they are of no use any more. The caller holds mu.
 func (r *remote) changed(p purpose) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	former := r.latest
 	r.latest = p
 	if former == p || former == (purpose{}) {
@@ -202,9 +213,20 @@ func (r *remote) age() int {
 	return r.epoch
 }
 
+// useful is whether the connection is to what a new one would be to.
+func (r *remote) useful(l *line) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return l.epoch == r.epoch && r.names.has(hostOf(l.purpose.address), l.at)
+}
+
 // refused is whether Redis refused a command on connections that are of no use any more, so that new ones may do
-// better: those that are not logged in, and those that are with other credentials than a new one would be.
+// better: those to a replica, those that are not logged in, and those that are with other credentials than a new one would be.
 func (r *remote) refused(err error) bool {
+	if goredis.HasErrorPrefix(err, "READONLY") || goredis.HasErrorPrefix(err, "MASTERDOWN") {
+		r.demoted(err.Error())
+		return true
+	}
 	loggedOut := goredis.HasErrorPrefix(err, "NOAUTH")
 	if !loggedOut && !goredis.HasErrorPrefix(err, "NOPERM") {
 		return false
@@ -243,7 +265,9 @@ func (r *remote) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 func (r *remote) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
 		err := next(ctx, cmds)
-		r.refused(err)
+		for _, cmd := range cmds {
+			r.refused(cmd.Err())
+		}
 		return err
 	}
 }

@@ -93,8 +93,10 @@ func (r *remote) follow(life context.Context) {
 	}
 }
 
-// listen returns when the sentinel can't be heard, or not any more.
+// listen returns when the sentinel can't be heard, or not any more; and when it has done so for long: its name may mean another one by then.
 func (r *remote) listen(life context.Context, s server, address string) {
+	life, cancel := context.WithTimeout(life, maxAge)
+	defer cancel()
 	c := r.sentinel(s, address)
 	defer func() { _ = c.Close() }()
 	p := c.Subscribe(life, "+switch-master")
@@ -121,8 +123,8 @@ func (r *remote) listen(life context.Context, s server, address string) {
 // moved is whether the connections that are there are to another Redis.
 func (r *remote) moved(address string) bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	p := r.latest
-	r.mu.Unlock()
 	if p == (purpose{}) { // there are none
 		return false
 	}

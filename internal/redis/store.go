@@ -35,7 +35,7 @@ type Store struct {
 // redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does. The error
 // says that the URL is malformed, or not one for TLS; it doesn't cite it.
 func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
-	r := &remote{log: log}
+	r := &remote{log: log, pace: pace{lookEvery, nameEvery, nameAgain, maxAge}}
 	for _, o := range options {
 		o(r)
 	}
@@ -49,7 +49,7 @@ func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	if r.clock != nil {
 		s.clock.own = r.clock
 	}
-	r.spawn = s.spawn
+	r.spawn, r.attend = s.spawn, s.attend
 	return s, nil
 }
 

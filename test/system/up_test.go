@@ -43,6 +43,58 @@ func TestUpUntilCtrlC(t *testing.T) {
 	}
 }
 
+// The end of `siren up` says what it waits for, and goes on answering meanwhile; Ctrl-C again ends it at once, and its jobs go back. Who watched it
+// says once that it has gone, and goes on with the next one, which takes the jobs.
+func TestUpEndsAndComesAgain(t *testing.T) {
+	s := newSite(t, oneWorker)
+	s.noServers()
+	clip := s.put("clip.mp4")
+	args := []string{"up", "--policy", s.policy, "--amqp-url", rabbitmq.URL, "--drain-timeout", "10m"} // its Redis is a private one
+	up := s.start("up", args...)
+	s.await("siren up to be found", 90*time.Second, func() (bool, string) {
+		r := s.siren("", "lanes")
+		return r.code == 0, r.String()
+	})
+	s.enqueueFrozen("long", "transcode", "--input", clip, "--output", s.output("a.mp4"))
+	watchers := []*process{s.start("pools", "pools", "--watch"), s.start("decisions", "decisions", "--follow")}
+	for _, w := range watchers {
+		s.says(w, "general")
+	}
+
+	up.signal(syscall.SIGINT)
+	s.says(up, "1 job still runs, and may go on until")
+	s.says(up, "  long (standard) on general-")
+	s.says(up, "Ctrl-C again stops at once: what still runs goes back to its lane.")
+	if r := s.siren("", "workers"); r.code != 0 || !strings.Contains(r.out, "long") || !strings.Contains(r.err, "`siren up` is stopping") {
+		t.Errorf("meanwhile, siren workers says %s", r)
+	}
+	up.signal(syscall.SIGINT)
+	up.ends(60 * time.Second)
+	s.says(up, "Stopping at once: what still runs goes back to its lane.")
+	const ended = "`siren up` has ended"
+	for _, w := range watchers {
+		s.says(w, ended)
+	}
+
+	next := s.start("next", args...)
+	s.await("the job to be done by the next siren up", 90*time.Second, func() (bool, string) {
+		r := s.siren("", "jobs", "get", "long", "-o", "json")
+		return strings.Contains(r.out, `"state": "completed"`), r.String()
+	})
+	for _, w := range watchers {
+		s.await(w.name+" to go on", 60*time.Second, func() (bool, string) {
+			log, err := os.ReadFile(w.log)
+			s.must(err)
+			before, after, _ := strings.Cut(string(log), ended)
+			return strings.Contains(after, "general") && !strings.Contains(before+after, ended), string(log)
+		})
+		w.stop(30 * time.Second)
+	}
+	next.signal(syscall.SIGINT)
+	s.says(next, "Stopping.")
+	next.ends(60 * time.Second)
+}
+
 // tidy checks that no files are left outside of the folders for media; the folder for scratch files, without any, may be.
 func (s *site) tidy() {
 	s.t.Helper()

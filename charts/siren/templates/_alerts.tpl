@@ -81,6 +81,21 @@
   summary: Jobs run without claims, since Redis is away.
   description: >-
     Within 10 minutes, about $value jobs were started without a claim: results stay right, but a job may run twice, and the pools aren't sized.
+- alert: SirenRedisAwayLong
+  severity: critical
+  for: 10m
+  expr: max(siren_ledger_away{OURS}) > 0
+  summary: Redis has been away for ten minutes.
+  description: >-
+    For ten minutes a worker or the scaler has had no Redis. Jobs run on without claims; how they ended is kept in the memory of their workers, 10,000 ends
+    each at most, and is lost with a worker that is replaced meanwhile.
+- alert: SirenEndsDropped
+  severity: critical
+  expr: sum(increase(siren_ledger_dropped_ends_total{OURS}[15m])) > 0
+  summary: The records of some jobs will never say how they ended.
+  description: >-
+    Within 15 minutes about $value ends of jobs were dropped: a worker's buffer was full while Redis was away, or Redis refused them. The outputs are right; `siren
+    jobs` says running of such jobs until `siren jobs retry` has a worker look.
 - alert: SirenRetriesStuck
   severity: warning
   for: 10m

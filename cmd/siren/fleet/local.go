@@ -25,6 +25,7 @@ type Local struct {
 	Drain      time.Duration // how long the workers' running jobs may go on once ctx has ended
 	WorkerArgs []string      // more flags for the workers
 	Log        *slog.Logger
+	Draining   func(Draining) // told what the end waits for, each time that it changes; nil: nobody is
 }
 
 // Run runs the scaler until ctx ends, and then stops its workers: they drain first, unless a second signal says that
@@ -57,6 +58,9 @@ func (f Local) Run(ctx context.Context) error {
 	}
 	stop, cancel := context.WithTimeout(hurry, f.Drain+10*time.Second)
 	defer cancel()
+	if f.Draining != nil {
+		defer f.tellDraining(hurry, redis.NewRoster(store, f.Log), workers)()
+	}
 	return errors.Join(err, workers.Stop(stop))
 }
 

@@ -71,6 +71,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	})
 	ledger := redis.NewLedger(s.store, s.log)
 	ledger.SetPolicy(s.policy)
+	redis.RegisterMetrics(registry, ledger.Stats)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
 	metrics := scaler.NewMetrics(registry)
 	loop := scaler.New(scaler.Options{

@@ -76,6 +76,7 @@ func (w Worker) Run(ctx context.Context) error {
 	store.FollowClock(ctx)
 	ledger := redis.NewLedger(store, log)
 	ledger.SetPolicy(&policy.Policy)
+	redis.RegisterMetrics(registry, ledger.Stats)
 	handler, err := media.New(media.Options{Scratch: w.Scratch, S3: os.Getenv("SIREN_S3"), Log: log})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
@@ -18,7 +19,8 @@ import (
 // Endpoints is where RabbitMQ and Redis are, and how to get in: everything that connects goes through it.
 type Endpoints struct{ AMQP, Redis Endpoint }
 
-// Endpoint is one of the two. Its files are read anew for every new connection, so that a rotated Secret needs no restart.
+// Endpoint is one of the two. Its files are read anew for every new connection, so that a rotated Secret needs no restart, nor a `siren up` that is
+// started again.
 type Endpoint struct {
 	prefix  string // of its environment variables
 	scheme  string // of its URL without TLS; with TLS there is an s behind it
@@ -29,6 +31,9 @@ type Endpoint struct {
 	ca      string // file of the CAs to trust; "": those of the system
 	cert    string // files of the certificate to show, and of its key; "": none
 	key     string
+
+	up    func(Up) string // what the running `siren up` says of it; nil: it isn't that one's
+	until time.Time       // when that one ends at the latest, if it was told to stop
 
 	// Of a context alone: the URL without its password, and where that is.
 	bare         string
@@ -87,8 +92,8 @@ func (e *Endpoints) take(f Contexts, name, why string) error {
 		if !ok {
 			return exit.With(exit.Unreachable, fmt.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why))
 		}
-		e.AMQP.FallBack(l.AMQPURL)
-		e.Redis.FallBack(l.RedisURL)
+		e.AMQP.follow(l, func(l Up) string { return l.AMQPURL })
+		e.Redis.follow(l, func(l Up) string { return l.RedisURL })
 		return exit.With(exit.Usage, e.check())
 	}
 	c, err := f.Find(name)
@@ -155,6 +160,26 @@ func (e *Endpoint) FallBack(url string) {
 	}
 }
 
+// follow is FallBack for whoever doesn't end with that `siren up`: each new connection goes to the one that runs then.
+func (e *Endpoint) follow(l Up, url func(Up) string) {
+	if e.URL == "" {
+		e.FallBack(url(l))
+		e.up, e.until = url, l.Until
+	}
+}
+
+// Stopping is when the `siren up` that these are of ends at the latest; false when it wasn't told to stop.
+func (e Endpoints) Stopping() (until time.Time, ok bool) {
+	until = e.Redis.until
+	if until.IsZero() {
+		until = e.AMQP.until
+	}
+	return until, !until.IsZero()
+}
+
+// ErrEnded is a `siren up` that isn't there any more, to somebody who goes on with the next one.
+var ErrEnded = errors.New("`siren up` has ended, and there is no other yet")
+
 // check reports what can never work, all of it at once.
 func (e Endpoints) check() error { return errors.Join(e.AMQP.check(), e.Redis.check()) }
 
@@ -191,6 +216,12 @@ func (e Endpoint) isPlain() bool {
 // read is the URL as its file, or the file of its password, says now. The error doesn't show any of it.
 func (e Endpoint) read() (string, error) {
 	switch {
+	case e.up != nil:
+		l, ok := Running()
+		if !ok {
+			return "", ErrEnded
+		}
+		return e.up(l), nil
 	case e.file != "":
 		return readSecret(e.setting("URL_FILE"), e.file, "the URL", strings.TrimSpace)
 	case e.passwordFile != "":
@@ -248,7 +279,7 @@ func (e Endpoint) TLS() (*tls.Config, error) {
 
 // renewal and settings are what a connection asks before it dials; nil when there is nothing to ask.
 func (e Endpoint) renewal() func() (string, error) {
-	if e.file == "" && e.passwordFile == "" {
+	if e.file == "" && e.passwordFile == "" && e.up == nil {
 		return nil
 	}
 	return e.read

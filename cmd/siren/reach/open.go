@@ -50,8 +50,11 @@ func (e Endpoints) Client(o client.Options) (*client.Client, error) {
 	return c, exit.With(exit.Usage, err)
 }
 
-// Unreachable gives an error of the store or the broker its exit code.
+// Unreachable gives an error of the store or the broker its exit code. That `siren up` has ended is all that there is to say then.
 func Unreachable(err error) error {
+	if errors.Is(err, ErrEnded) {
+		err = ErrEnded
+	}
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, redis.ErrNotFound) {
 		return err
 	}

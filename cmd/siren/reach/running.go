@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Up is what a running `siren up` leaves for other terminals: where its servers listen. The file is readable by its
@@ -16,6 +17,8 @@ type Up struct {
 	Began    string `json:"began"` // of the process, so that a reused pid isn't taken for it
 	AMQPURL  string `json:"amqpURL"`
 	RedisURL string `json:"redisURL"`
+	// Until is when it ends at the latest, once it was told to stop; zero before.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // localFile is where `siren up` leaves its local file.
@@ -84,6 +87,24 @@ func Register(amqpURL, redisURL string) (forget func(), err error) {
 		return nil, err
 	}
 	return func() { _ = os.Remove(path) }, nil
+}
+
+// Stopping tells other terminals that this process was told to stop, and goes on until then at most.
+func Stopping(until time.Time) error {
+	l, ok := Running()
+	if !ok || l.PID != os.Getpid() || l.Until.Equal(until) {
+		return nil
+	}
+	l.Until = until
+	path, err := localFile()
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, data)
 }
 
 // began is when a process began, as the kernel counts (field 22 of its stat); "" when there is none.

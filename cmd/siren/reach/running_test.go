@@ -1,10 +1,12 @@
 package reach
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRegister(t *testing.T) {
@@ -41,4 +43,37 @@ func TestRegister(t *testing.T) {
 		t.Fatal(err)
 	}
 	forget()
+}
+
+// Whoever found its servers by a `siren up` goes on with the one that runs at each new connection; and hears that it is about to end.
+func TestNextUp(t *testing.T) {
+	setEndpoints(t, map[string]string{"SIREN_CONFIG": "none"})
+	forget, err := Register("amqp://a", "redis://a")
+	must(t, err)
+	e, err := Flags{}.Find()
+	must(t, err)
+	if _, ok := e.Stopping(); ok {
+		t.Error("it is stopping before it was told to")
+	}
+	until := time.Now().Add(time.Minute)
+	must(t, Stopping(until))
+	if late, err := (Flags{}).Find(); err != nil || late.AMQP.URL != "amqp://a" {
+		t.Errorf("%+v, %v", late, err)
+	} else if at, ok := late.Stopping(); !ok || !at.Equal(until) {
+		t.Errorf("it is stopping until %s, %t", at, ok)
+	}
+	forget()
+	for _, server := range []Endpoint{e.AMQP, e.Redis} {
+		if _, err := server.renewal()(); !errors.Is(err, ErrEnded) {
+			t.Errorf("after its end: %v", err)
+		}
+	}
+	forget, err = Register("amqp://b", "redis://b")
+	must(t, err)
+	defer forget()
+	amqp, err := e.AMQP.renewal()()
+	must(t, err)
+	if redis, err := e.Redis.renewal()(); err != nil || amqp != "amqp://b" || redis != "redis://b" {
+		t.Errorf("with the next one: %s, %s, %v", amqp, redis, err)
+	}
 }

@@ -39,7 +39,7 @@ type Listing struct {
 const watchEvery = time.Second
 
 // Show looks once, or with --watch again and again, and shows what there is: a value for JSON and YAML, and the table of it. A look that
-// fails ends it when it is the first; later it is said, and tried again.
+// fails ends it when it is the first; later it is said, and tried again. The same failure is said once.
 func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (any, *Table, error)) error {
 	v, t, err := look()
 	if err != nil {
@@ -50,8 +50,9 @@ func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (an
 	}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
+	trouble := Trouble{out: said}
 	for frames := 0; ; frames++ {
-		if err := l.frame(out, said, frames, v, t, err); err != nil {
+		if err := l.frame(out, said, frames, v, t, &trouble, err); err != nil {
 			return err
 		}
 		select {
@@ -66,22 +67,29 @@ func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (an
 }
 
 // frame shows what one look of --watch saw; on a terminal each time in the same place.
-func (l *Listing) frame(out, said io.Writer, number int, v any, t *Table, failed error) error {
+func (l *Listing) frame(out, said io.Writer, number int, v any, t *Table, trouble *Trouble, failed error) error {
 	screen := IsTerminal(out)
 	var seen bytes.Buffer
 	frame := likeness(&seen, out)
 	if screen {
 		said = frame
 	}
-	if failed != nil {
+	switch {
+	case failed != nil && screen: // where the list was
 		Warn(said, failed.Error()+"; trying again")
-	} else if err := l.write(frame, said, v, t); err != nil {
-		return err
+	case failed != nil:
+		trouble.Say(failed)
+		return nil
+	default:
+		trouble.Say(nil)
+		if err := l.write(frame, said, v, t); err != nil {
+			return err
+		}
 	}
 	switch {
 	case screen:
 		ClearScreen(out)
-	case l.Format == "yaml" && number > 0 && failed == nil:
+	case l.Format == "yaml" && number > 0:
 		fmt.Fprintln(out, "---")
 	}
 	_, err := Raw(out).Write(seen.Bytes())

@@ -61,22 +61,25 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// --watch looks again every second. A first look that fails ends it; a later one doesn't.
+// --watch looks again every second. A first look that fails ends it; a later one doesn't, and what it failed with is said once, until it is
+// something else.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
+		failures := map[int]string{2: "away", 3: "away", 4: "gone", 6: "gone"}
 		look := func() (any, *Table, error) {
 			looks++
-			if looks == 2 {
-				return nil, nil, errors.New("away")
+			if why := failures[looks]; why != "" {
+				return nil, nil, errors.New(why)
 			}
 			f := []fruit{{"fig", strings.Repeat("!", looks)}}
 			return f, fruits(f), nil
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
 		defer cancel()
 		out, said, err := shown(ctx, Listing{Output: Output{"yaml"}, Watching: true}, look)
-		if err != nil || out != "- name: fig\n  note: '!'\n---\n- name: fig\n  note: '!!!'\n" || said != "warning: away; trying again\n" {
+		const want = "warning: away; trying again\nwarning: gone; trying again\nwarning: gone; trying again\n"
+		if err != nil || out != "- name: fig\n  note: '!'\n---\n- name: fig\n  note: '!!!!!'\n" || said != want {
 			t.Errorf("%q, said %q, %v", out, said, err)
 		}
 	})
