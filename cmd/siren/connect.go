@@ -11,9 +11,12 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// endpoints is where RabbitMQ and Redis are.
-func (a *app) endpoints() (reach.Endpoints, error) {
-	e, err := a.asked.Find()
+// endpoints is where RabbitMQ and Redis are, for a person.
+func (a *app) endpoints() (reach.Endpoints, error) { return a.endpointsOf(lanes.OperatorRole) }
+
+// endpointsOf is where they are, with the login of the role.
+func (a *app) endpointsOf(role string) (reach.Endpoints, error) {
+	e, err := a.asked.As(role).Find()
 	if err == nil {
 		a.used = e
 	}

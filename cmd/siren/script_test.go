@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
@@ -35,7 +36,7 @@ func TestScript(t *testing.T) {
 // scripts is how the scripts of a folder run, on a fleet of their own whose jobs may read and write below media.
 func scripts(t *testing.T, dir, media string) testscript.Params {
 	t.Helper()
-	amqpURL, redisURL := startFleet(t, media)
+	s := startFleet(t, media)
 	return testscript.Params{
 		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE") != "",
@@ -45,8 +46,13 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 				return err
 			}
 			e.Setenv("MEDIA", dir)
-			e.Setenv("SIREN_AMQP_URL", amqpURL)
-			e.Setenv("SIREN_REDIS_URL", redisURL)
+			e.Setenv("SIREN_AMQP_URL", s.AMQPURL)
+			e.Setenv("SIREN_REDIS_URL", s.RedisURL)
+			e.Setenv("AMQP_HOST", hostOf(s.AMQPURL))
+			e.Setenv("REDIS_HOST", hostOf(s.RedisURL))
+			for _, role := range lanes.Roles() {
+				e.Setenv("REDIS_OF_"+strings.ToUpper(role), s.RedisFor(role))
+			}
 			e.Setenv("XDG_STATE_HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
@@ -76,8 +82,9 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startFleet runs RabbitMQ, Redis and the local fleet until the test ends; jobs may read and write below media.
-func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
+// startFleet runs RabbitMQ, Redis and the local fleet until the test ends; jobs may read and write below media. Each process has the Redis login of
+// its role, and none is ever refused.
+func startFleet(t *testing.T, media string) fleet.Servers {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
@@ -87,6 +94,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
+	t.Cleanup(func() { nothingRefused(t, s.Private[0].URL) })
 	policy, err := localPolicy(media)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +105,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisURL), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
+		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -118,7 +126,37 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.AMQPURL, s.RedisURL
+	return s
+}
+
+// hostOf is host and port of a URL.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	return u.Host
+}
+
+// nothingRefused complains of what Redis has refused to the processes of Siren's, and to people, but for what a script has let a producer try, and
+// what doctor tries.
+func nothingRefused(t *testing.T, admin string) {
+	t.Helper()
+	o, err := goredis.ParseURL(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := goredis.NewClient(o)
+	defer c.Close()
+	entries, err := c.ACLLog(context.Background(), 128).Result()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, e := range entries {
+		if e.Context != "multi" && e.Object != "config|get" && e.Username != redis.User(lanes.ProducerRole) {
+			t.Errorf("Redis has refused %s (%s) to %s, %s: add it to internal/redis/access.go", e.Object, e.Reason, e.Username, e.Context)
+		}
+	}
 }
 
 type testWriter struct{ t *testing.T }

@@ -89,7 +89,9 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	}
 	defer s.Stop()
 	at.AMQP.FallBack(s.AMQPURL)
-	at.Redis.FallBack(s.RedisURL)
+	workers := at
+	at.Redis.FallBack(s.RedisFor(lanes.ScalerRole))
+	workers.Redis.FallBack(s.RedisFor(lanes.WorkerRole))
 	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err
@@ -100,12 +102,12 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
   siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
 Ctrl-C stops everything; running jobs may finish for %s. %s
 `, insteadOf(), lanes.Duration(drain), map[bool]string{true: "Jobs that wait are thrown away: --data DIR keeps them.", false: "Jobs that wait stay in " + data + "."}[data == ""])
-	workers := data
+	logs := data
 	if data != "" {
-		workers = filepath.Join(data, "fleet")
+		logs = filepath.Join(data, "fleet")
 	}
 	return fleet.Local{
-		Policy: policy, At: at, Listen: "127.0.0.1:0", Dir: workers, Drain: drain, Log: log,
+		Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
 	}.Run(ctx)
 }
 

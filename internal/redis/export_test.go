@@ -12,6 +12,14 @@ import (
 // Client is the store's own.
 func (s *Store) Client() goredis.UniversalClient { return s.client }
 
+// Uses is uses, as pairs of a pattern and a command.
+func Uses(role string) (all [][2]string) {
+	for _, u := range uses(role) {
+		all = append(all, [2]string{u.pattern, u.command})
+	}
+	return all
+}
+
 // Ahead is ahead.
 var Ahead = ahead
 

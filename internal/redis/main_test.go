@@ -2,9 +2,11 @@ package redis_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,11 +27,15 @@ func run(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var err error
-	if shared, err = procs.StartRedis(ctx, procs.ServerOptions{}); err != nil {
+	if shared, err = procs.StartRedis(ctx, procs.ServerOptions{Config: users()}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()
+	if err := refusedTo(anyRole); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if err := shared.Stop(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -39,6 +45,41 @@ func run(m *testing.M) int {
 		code = 1
 	}
 	return code
+}
+
+// anyRole is the user that may do what any role does, and nothing else: the tests' own, so that a command which no role has shows.
+const anyRole = "any-role"
+
+// users are the lines of redis.conf that make a user of each role, and anyRole.
+func users() string {
+	text := fmt.Sprintf("user %s reset on >secret %s\n", anyRole, redis.Rules(redis.Roles()...))
+	for _, role := range redis.Roles() {
+		text += redis.ACL(role, redis.User(role), ">secret") + "\n"
+	}
+	return text
+}
+
+// loginAs is the URL of the shared Redis for a user.
+func loginAs(user string) string {
+	_, at, _ := strings.Cut(shared.URL, "@")
+	return "redis://" + user + ":secret@" + at
+}
+
+// refusedTo is the error of what Redis has refused to a user, but for what Examine tries.
+func refusedTo(user string) error {
+	o, err := goredis.ParseURL(shared.URL)
+	if err != nil {
+		return err
+	}
+	admin := goredis.NewClient(o)
+	defer func() { _ = admin.Close() }()
+	entries, err := admin.ACLLog(context.Background(), 128).Result()
+	for _, e := range entries {
+		if doctor := e.Context == "multi" || e.Object == "config|get"; e.Username == user && e.Reason != "auth" && !doctor {
+			err = errors.Join(err, fmt.Errorf("no role may %s (%s) %s: add it to access.go", e.Object, e.Reason, e.Context))
+		}
+	}
+	return err
 }
 
 var discard = slog.New(slog.DiscardHandler)
@@ -78,7 +119,7 @@ func fresh(t *testing.T) (*redis.Store, *goredis.Client) {
 	if err := raw.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, shared.URL), raw
+	return open(t, loginAs(anyRole)), raw
 }
 
 func rawClient(t *testing.T, url string) *goredis.Client {

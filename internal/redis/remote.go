@@ -206,7 +206,7 @@ func (r *remote) age() int {
 // better: those that are not logged in, and those that are with other credentials than a new one would be.
 func (r *remote) refused(err error) bool {
 	loggedOut := goredis.HasErrorPrefix(err, "NOAUTH")
-	if !loggedOut && !goredis.HasErrorPrefix(err, "NOPERM") {
+	if !isRefused(err) || goredis.HasErrorPrefix(err, "WRONGPASS") {
 		return false
 	}
 	s, err := r.now()

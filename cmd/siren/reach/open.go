@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
@@ -50,10 +51,14 @@ func (e Endpoints) Client(o client.Options) (*client.Client, error) {
 	return c, exit.With(exit.Usage, err)
 }
 
-// Unreachable gives an error of the store or the broker its exit code.
+// Unreachable gives an error of the store or the broker its exit code: one that says no is reached, and refuses.
 func Unreachable(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, redis.ErrNotFound) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, redis.ErrNotFound):
 		return err
+	case errors.Is(err, lanes.ErrRefused):
+		return exit.With(exit.Refused, err)
+	default:
+		return exit.With(exit.Unreachable, err)
 	}
-	return exit.With(exit.Unreachable, err)
 }

@@ -5,5 +5,7 @@
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
-redis.call('HSET', KEYS[1], unpack(ARGV))
+for i = 1, #ARGV, 2 do -- HSETNX, since a producer may not change what is there
+  redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1])
+end
 return 1
