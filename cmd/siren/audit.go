@@ -25,7 +25,7 @@ func newAudit(a *app) *cobra.Command {
 		Short: "Show who changed what, and why",
 		Long: `Show who changed what, when, and why, the latest first. About 10,000 entries are kept,
 as long as Redis keeps its data. BY is who it was by their own account (--user); LOGIN is
-the Redis user whose password they had: siren redis-acl --user makes one a person.`,
+the Redis user whose password they had (-o wide); siren redis-acl --user makes one a person.`,
 		Example: "  siren audit --since 24h\n  siren audit --did tune\n  siren audit --on lanes.express",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,7 +62,7 @@ var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrat
 
 func auditTable(entries []lanes.AuditEntry) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))
+	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))
 	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""

@@ -1,5 +1,5 @@
 // Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the comments and
-// defaults of lanes.Policy, and the chart's VALUES.md, schema and policy defaults from both and from its values.yaml. `make verify`
+// defaults of lanes.Policy, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify`
 // fails when they are not up to date.
 package main
 
