@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -94,7 +94,11 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
-	t.Cleanup(func() { nothingRefused(t, s.Private[0].URL) })
+	t.Cleanup(func() {
+		if err := redistest.Refused(s.Private[0].URL, redis.User(lanes.ProducerRole)); err != nil {
+			t.Error(err)
+		}
+	})
 	policy, err := localPolicy(media)
 	if err != nil {
 		t.Fatal(err)
@@ -136,27 +140,6 @@ func hostOf(address string) string {
 		panic(err)
 	}
 	return u.Host
-}
-
-// nothingRefused complains of what Redis has refused to the processes of Siren's, and to people, but for what a script has let a producer try, and
-// what doctor tries.
-func nothingRefused(t *testing.T, admin string) {
-	t.Helper()
-	o, err := goredis.ParseURL(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := goredis.NewClient(o)
-	defer c.Close()
-	entries, err := c.ACLLog(context.Background(), 128).Result()
-	if err != nil {
-		t.Error(err)
-	}
-	for _, e := range entries {
-		if e.Context != "multi" && e.Reason != "auth" && e.Object != "config|get" && e.Username != redis.User(lanes.ProducerRole) {
-			t.Errorf("Redis has refused %s (%s) to %s, %s: add it to internal/redis/access.go", e.Object, e.Reason, e.Username, e.Context)
-		}
-	}
 }
 
 type testWriter struct{ t *testing.T }

@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if err := refusedTo(anyRole); err != nil {
+	if err := redistest.Refused(shared.URL, otherUsers...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
@@ -50,6 +50,9 @@ func run(m *testing.M) int {
 // anyRole is the user that may do what any role does, and nothing else: the tests' own, so that a command which no role has shows.
 const anyRole = "any-role"
 
+// otherUsers are those of whom tests want refusals.
+var otherUsers = []string{"weak", "refused", redis.User(lanes.ProducerRole), redis.User(lanes.WorkerRole), redis.User(lanes.ScalerRole), redis.User(lanes.OperatorRole)}
+
 // users are the lines of redis.conf that make a user of each role, and anyRole.
 func users() string {
 	text := fmt.Sprintf("user %s reset on >secret %s\n", anyRole, redis.Rules(redis.Roles()...))
@@ -63,23 +66,6 @@ func users() string {
 func loginAs(user string) string {
 	_, at, _ := strings.Cut(shared.URL, "@")
 	return "redis://" + user + ":secret@" + at
-}
-
-// refusedTo is the error of what Redis has refused to a user, but for what Examine tries.
-func refusedTo(user string) error {
-	o, err := goredis.ParseURL(shared.URL)
-	if err != nil {
-		return err
-	}
-	admin := goredis.NewClient(o)
-	defer func() { _ = admin.Close() }()
-	entries, err := admin.ACLLog(context.Background(), 128).Result()
-	for _, e := range entries {
-		if doctor := e.Context == "multi" || e.Object == "config|get"; e.Username == user && e.Reason != "auth" && !doctor {
-			err = errors.Join(err, fmt.Errorf("no role may %s (%s) %s: add it to access.go", e.Object, e.Reason, e.Context))
-		}
-	}
-	return err
 }
 
 var discard = slog.New(slog.DiscardHandler)

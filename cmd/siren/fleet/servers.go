@@ -3,12 +3,10 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"sync"
 	"time"
 
@@ -35,23 +33,17 @@ func (s Servers) RedisFor(role string) string { return cmp.Or(s.logins[role], s.
 
 // startRedis starts a private Redis with a user for each role.
 func (s *Servers) startRedis(ctx context.Context, o procs.ServerOptions) (*procs.Server, error) {
-	passwords := map[string]string{}
-	for _, role := range redis.Roles() {
-		passwords[role] = rand.Text()
-		o.Config += redis.ACL(role, redis.User(role), ">"+passwords[role]) + "\n"
-	}
+	logins := redis.NewLogins()
+	o.Config += logins.Config()
 	server, err := procs.StartRedis(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	s.logins = map[string]string{}
-	for role, password := range passwords {
-		u, err := url.Parse(server.URL)
-		if err != nil {
+	for _, role := range redis.Roles() {
+		if s.logins[role], err = logins.URL(role, server.URL); err != nil {
 			return nil, errors.Join(err, server.Stop(ctx))
 		}
-		u.User = url.UserPassword(redis.User(role), password)
-		s.logins[role] = u.String()
 	}
 	return server, nil
 }
