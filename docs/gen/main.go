@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
 	"github.com/polyglot-media/siren/worker"
@@ -60,6 +61,7 @@ func metrics() string {
 	}
 	section("Workers", func(r prometheus.Registerer) { worker.NewMetrics(r) })
 	section("Scalers", func(r prometheus.Registerer) { scaler.NewMetrics(r) })
+	section("Both", func(r prometheus.Registerer) { redis.RegisterRefusals(r, nil) })
 	return b.String()
 }
 

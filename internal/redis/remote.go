@@ -54,6 +54,8 @@ type remote struct {
 	log    *slog.Logger
 	spawn  func(func(life context.Context)) bool // runs what ends with the store
 
+	refusals refused
+
 	following sync.Once // of the sentinels
 
 	mu      sync.Mutex
@@ -235,6 +237,7 @@ func (r *remote) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 		if r.refused(err) {
 			err = next(ctx, cmd)
 		}
+		r.refusals.note(err)
 		return err
 	}
 }
@@ -244,6 +247,7 @@ func (r *remote) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.P
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
 		err := next(ctx, cmds)
 		r.refused(err)
+		r.refusals.note(err)
 		return err
 	}
 }

@@ -423,8 +423,12 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	set("+ping +client|setname")
 	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "refused")
 	var said strings.Builder
-	l := redis.NewLedger(open(t, loginAs("refused")), slog.New(slog.NewTextHandler(&said, nil)))
+	store := open(t, loginAs("refused"))
+	l := redis.NewLedger(store, slog.New(slog.NewTextHandler(&said, nil)))
 	c := claim(t, l, delivery("job", "bulk"), "w", lanes.Unclaimed)
+	if err := store.Refusal(); !errors.Is(err, lanes.ErrRefused) {
+		t.Errorf("the store was refused nothing: %v", err)
+	}
 	must(t, l.Close(ctx, c, lanes.Outcome{State: lanes.Completed}))
 	if s := l.Stats(); !s.Refused || s.Buffered != 1 || s.Unclaimed != 1 {
 		t.Errorf("%+v", s)
@@ -437,6 +441,9 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	}
 	set(redis.Rules(lanes.WorkerRole))
 	eventually(t, "the end is told", 20*time.Second, func() bool { return !l.Stats().Away })
+	if err := store.Refusal(); err != nil {
+		t.Errorf("the store is still refused: %v", err)
+	}
 	if state := admin.HGet(ctx, "siren:job:job", "state").Val(); state != string(lanes.Completed) {
 		t.Errorf("the job is %q", state)
 	}
