@@ -20,8 +20,8 @@ type Backlog interface {
 // Roster knows the workers and passes orders to them. now is its own clock, by which heartbeats are stamped.
 type Roster interface {
 	Workers(ctx context.Context) (workers []lanes.Heartbeat, now time.Time, err error)
-	// Order renews the lease of those to be parked, lets the unparked ones go, and tells others to retire.
-	Order(ctx context.Context, park, unpark, retire []string) error
+	// Order renews the lease of those that the plan parks, lets the unparked ones go, and tells others to retire.
+	Order(ctx context.Context, p lanes.Plan) error
 }
 
 // Board is where the scaler publishes what it sees and decides.
@@ -45,8 +45,8 @@ type Options struct {
 	Roster  Roster
 	Board   Board
 	Fleet   Fleet
-	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
-	Retries func(ctx context.Context, lane string) (Retries, error)
+	// Retries is which of the lanes have jobs that wait for their next attempt. It is only shown; nil: none.
+	Retries func(ctx context.Context, names []string) (map[string]lanes.Delayed, error)
 	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't use any
 	// more are served until they are empty; nil: none.
 	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
@@ -247,13 +247,9 @@ func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 		}
 	}
 	o.see(policy, depths, former, err == nil)
-	names := append(policy.LaneNames(), o.Former...)
 	if l.o.Retries != nil {
-		o.Retries = map[string]Retries{}
-		for _, lane := range names {
-			if r, err := l.o.Retries(ctx, lane); err == nil {
-				o.Retries[lane] = r
-			}
+		if o.Retries, err = l.o.Retries(ctx, append(policy.LaneNames(), o.Former...)); err != nil {
+			l.o.Log.Debug("count the retries", "error", err)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
 				return strings.HasPrefix(r.ID, begun) && (len(states) == 0 || slices.Contains(states, r.State))
 			}})
 			for _, r := range page.Records {
-				found = append(found, cobra.CompletionWithDesc(r.ID, string(r.State)+", "+r.Kind+" in "+r.Lane+", "+show.Age(r.EnqueuedAt, time.Now())+" ago"))
+				found = append(found, cobra.CompletionWithDesc(r.ID, show.Harmless(string(r.State)+", "+r.Kind+" in "+r.Lane+", "+show.Age(r.EnqueuedAt, time.Now())+" ago")))
 			}
 			return found
 		})

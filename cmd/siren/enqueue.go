@@ -312,7 +312,7 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 		}
 		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) {
 			shown = time.Now()
-			fmt.Fprintf(a.err, "\r\x1b[K%s", progressLine(latest, len(ids)))
+			show.Rewrite(a.err, progressLine(latest, len(ids)))
 		}
 	}
 	if show.IsTerminal(a.err) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"time"
 
@@ -132,7 +131,7 @@ func newJobsList(a *app) *cobra.Command {
 			return a.operate(func(op *operator) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					records, next, err := f.list(cmd.Context(), op.ledger)
-					t := jobTable(a.out, records)
+					t := jobTable(records)
 					t.Empty += op.strange(cmd.Context(), f.lane, len(records) == 0)
 					goesOn(t, next)
 					return records, t, err
@@ -154,7 +153,7 @@ func goesOn(t *show.Table, next string) {
 	}
 }
 
-func jobTable(colours io.Writer, records []lanes.Record) *show.Table {
+func jobTable(records []lanes.Record) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
 		col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
@@ -165,19 +164,14 @@ func jobTable(colours io.Writer, records []lanes.Record) *show.Table {
 		if !r.StartedAt.IsZero() {
 			wait = show.Short(r.Wait.D())
 		}
-		t.Add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
 			cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r))
+		t.Paint("STATE", stateStyles[r.State])
 	}
 	return t
 }
 
-func colourState(w io.Writer, s lanes.State) string {
-	code := map[lanes.State]string{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}[s]
-	if code == "" {
-		return string(s)
-	}
-	return show.Colour(w, code, string(s))
-}
+var stateStyles = map[lanes.State]show.Style{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}
 
 // ran is how long it took from the first start to the end, or to now.
 func ran(r lanes.Record, now time.Time) string {
@@ -233,7 +227,7 @@ func newJobsGet(a *app) *cobra.Command {
 				var records []lanes.Record
 				var missing error
 				for _, id := range ids {
-					r, err := ledger.Get(cmd.Context(), id)
+					r, err := ledger.Find(cmd.Context(), id)
 					if redisNotFound(err) {
 						missing = errors.Join(missing, noJob(id))
 						continue
@@ -241,6 +235,7 @@ func newJobsGet(a *app) *cobra.Command {
 					if err != nil {
 						return reach.Unreachable(err)
 					}
+					a.sayBorne(id, r)
 					records = append(records, r)
 				}
 				var err error
@@ -259,6 +254,13 @@ func newJobsGet(a *app) *cobra.Command {
 	}
 	formFlag(c, &o, "yaml", "json")
 	return c
+}
+
+// sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears its id.
+func (a *app) sayBorne(id string, r lanes.Record) {
+	if r.ID != id {
+		a.warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
+	}
 }
 
 func newJobsWatch(a *app) *cobra.Command {
@@ -298,7 +300,7 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 			continue
 		}
 		said[r.ID] = r.State
-		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, detail(r))
+		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r)))
 		if r.State == lanes.Dead || r.State == lanes.Cancelled {
 			failed++
 		}

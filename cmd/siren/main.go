@@ -9,5 +9,6 @@ import (
 )
 
 func main() {
+	hideFromOthers()
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }

@@ -117,11 +117,11 @@ func (r *replayReport) showProgress() {
 	if r.expect > 0 {
 		fraction = float64(r.Replayed) / float64(r.expect)
 	}
-	fmt.Fprintf(r.err, "\r\x1b[K%s %d of %d replayed%s", show.Bar(fraction, 30), r.Replayed, max(r.expect, r.Replayed), left)
+	show.Rewrite(r.err, fmt.Sprintf("%s %d of %d replayed%s", show.Bar(fraction, 30), r.Replayed, max(r.expect, r.Replayed), left))
 }
 
 func (r *replayReport) clearProgress() {
 	if show.IsTerminal(r.err) {
-		fmt.Fprint(r.err, "\r\x1b[K")
+		show.Rewrite(r.err, "")
 	}
 }

@@ -141,9 +141,10 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
 // a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
 func (f *forwarder) hold(d amqp.Delivery) {
-	now := time.Now()
-	j := &heldJob{Delivery: d, headers: parseHeaders(d.Headers), since: now, next: now}
-	wait := j.dueAt.Sub(f.conn.options.Now())
+	now, clock := time.Now(), f.conn.options.Now()
+	h, _ := parseHeaders(d.Headers, inDelay, clock)
+	j := &heldJob{Delivery: d, headers: h, since: now, next: now}
+	wait := j.dueAt.Sub(clock)
 	for _, b := range buckets {
 		switch {
 		case b.queue != d.ConsumerTag || wait <= 0:

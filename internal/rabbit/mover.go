@@ -163,7 +163,7 @@ func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied
 	messages := make([]*outgoing, len(copies))
 	for i, c := range copies {
 		copies[i].ReadyAt = now
-		h := parseHeaders(originals[i].Headers)
+		h, _ := parseHeaders(originals[i].Headers, inLane, now)
 		h.lane, h.replay = c.Lane, c.Replay
 		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now))
 	}

@@ -32,6 +32,7 @@ var access = map[string][]grant{
 		{jobsKey, "ZADD ZREM"},
 		{dedupKey("*"), runScript + "GET SET DEL"},
 		{logKey("*"), "GET"},
+		{bearsKey("*"), "GET"},
 		{movesChannel("*"), "SUBSCRIBE"},
 	},
 	lanes.WorkerRole: {
@@ -41,6 +42,7 @@ var access = map[string][]grant{
 		{deadKey, "ZADD ZREM"},
 		{retryingKey("*"), "ZADD ZREM"},
 		{logKey("*"), "SET"},
+		{bearsKey("*"), "SET"},
 		{workersKey, runScript + "HSET HDEL"},
 		{parkedKey, "HMGET HDEL"},
 		{retiredKey, "HMGET HDEL"},
@@ -81,6 +83,7 @@ var access = map[string][]grant{
 		{retryingKey("*"), "ZCARD ZRANGE ZREM"},
 		{dedupKey("*"), runScript + "GET SET DEL"},
 		{logKey("*"), "GET"},
+		{bearsKey("*"), "GET"},
 		{movesChannel("*"), "SUBSCRIBE PUBLISH"},
 		{tunedChannel, "PUBLISH"},
 	},

@@ -1,10 +1,13 @@
 package redis_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -186,13 +189,75 @@ func TestRetryingForgetsWhatNoLongerWaits(t *testing.T) {
 		c := claim(t, l, delivery(fmt.Sprint(i), "bulk"), "w", lanes.Granted)
 		must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: next}))
 	}
-	must(t, raw.ZAdd(t.Context(), "siren:retrying:bulk", zEntry("gone", time.Now().Add(-time.Minute))).Err())
+	overdue := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
+	c := claim(t, l, delivery("overdue", "standard"), "w", lanes.Granted)
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: overdue}))
+	for _, lane := range []string{"bulk", "express"} {
+		must(t, raw.ZAdd(t.Context(), "siren:retrying:"+lane, zEntry("gone", overdue)).Err())
+	}
 	for range 2 {
-		if n, first, err := l.Retrying(t.Context(), "bulk"); err != nil || n != 3 || !first.Equal(soon) {
-			t.Errorf("%d, first %s, %v; want 3, %s", n, first, err, soon)
+		got := retrying(t, l)
+		if bulk := got["bulk"]; len(got) != 2 || bulk.Count != 3 || !bulk.Next.Equal(soon) {
+			t.Errorf("%+v; want 3 of bulk, the first at %s, and 1 of standard", got, soon)
+		}
+		if standard := got["standard"]; standard.Count != 1 || !standard.Next.Equal(overdue) {
+			t.Errorf("%+v; want 1 of standard, though it is overdue", got)
 		}
 	}
-	if n, _, err := l.Retrying(t.Context(), "express"); err != nil || n != 0 {
-		t.Errorf("express: %d, %v", n, err)
+	for lane, want := range map[string]int64{"bulk": 3, "standard": 1, "express": 0} {
+		if left := raw.ZCard(t.Context(), "siren:retrying:"+lane).Val(); left != want {
+			t.Errorf("%d entries of lane %s are left, want %d", left, lane, want)
+		}
+	}
+	if d, err := l.Retrying(t.Context(), nil); err != nil || len(d) > 0 {
+		t.Errorf("of no lane: %v, %v", d, err)
+	}
+}
+
+func retrying(t *testing.T, l *redis.Ledger) map[string]lanes.Delayed {
+	t.Helper()
+	d, err := l.Retrying(t.Context(), []string{"express", "standard", "bulk"})
+	must(t, err)
+	return d
+}
+
+// The leader asks for all lanes' retries at every tick: that takes two commands for each lane, in one round trip.
+func TestRetryingOfAllLanesIsOneRoundTrip(t *testing.T) {
+	s, _ := fresh(t)
+	var trips pipelines
+	s.Client().AddHook(&trips)
+	names := make([]string, 200)
+	for i := range names {
+		names[i] = fmt.Sprintf("lane-%d", i)
+	}
+	_, err := ledgerOn(s).Retrying(t.Context(), names)
+	must(t, err)
+	if !slices.Equal(trips.sizes, []int{2 * len(names)}) {
+		t.Errorf("commands, by round trip: %v; want one of %d", trips.sizes, 2*len(names))
+	}
+}
+
+// pipelines is how many commands went to Redis in each round trip, but for what a new connection says.
+type pipelines struct{ sizes []int }
+
+func (p *pipelines) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (p *pipelines) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		p.sent(cmd)
+		return next(ctx, cmd)
+	}
+}
+
+func (p *pipelines) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		p.sent(cmds...)
+		return next(ctx, cmds)
+	}
+}
+
+func (p *pipelines) sent(cmds ...goredis.Cmder) {
+	if name := cmds[0].Name(); name != "hello" && name != "client" {
+		p.sizes = append(p.sizes, len(cmds))
 	}
 }

@@ -61,6 +61,7 @@ var roleSteps = []struct {
 		must(t, l.Withdraw(ctx, "withdrawn"))
 		get(t, l, "done")
 		_, _ = l.Log(ctx, "done")
+		_, _ = l.Find(ctx, "malformed")
 		watchOne(t, l, "done")
 	}},
 	{lanes.WorkerRole, func(t *testing.T, s *redis.Store) {
@@ -81,6 +82,9 @@ var roleSteps = []struct {
 		again.Replay = 1
 		must(t, l.Close(ctx, claim(t, l, again, "w", lanes.Granted), dead))
 		claim(t, l, delivery("cancelled", "bulk"), "w", lanes.Granted)
+		malformed := delivery("malformed-1", "bulk")
+		malformed.Bears = "malformed"
+		claim(t, l, malformed, "w", lanes.Granted)
 		unheard := lanes.Claim{State: lanes.Unclaimed, JobID: "unheard", Attempts: 1}
 		must(t, l.Close(ctx, unheard, lanes.Outcome{State: lanes.Completed})) // makes the record
 		must(t, r.Leave(ctx, "w"))
@@ -135,11 +139,12 @@ var roleSteps = []struct {
 		}
 		_, err = l.CountDead(ctx)
 		must(t, err)
-		_, _, err = l.Retrying(ctx, "bulk")
+		_, err = l.Retrying(ctx, []string{"bulk"})
 		must(t, err)
 		_, _, err = l.Ahead(ctx, "retried")
 		must(t, err)
 		_, _ = l.Log(ctx, "done")
+		_, _ = l.Find(ctx, "malformed")
 		watchOne(t, l, "done")
 		_, err = l.Supersede(ctx, redis.Supersede{ID: "died", Lane: "bulk", Replay: 2, From: []lanes.State{lanes.Dead}})
 		must(t, err)
@@ -172,8 +177,7 @@ var roleSteps = []struct {
 		ctx, b, tunings, r := t.Context(), redis.NewBoard(s, discard), redis.NewTunings(s, discard), redis.NewRoster(s, discard)
 		_, _, err := r.Workers(ctx)
 		must(t, err)
-		must(t, r.Order(ctx, []string{"w"}, []string{"v"}, []string{"u"}))
-		must(t, r.Order(ctx, []string{"w"}, nil, nil))
+		must(t, r.Order(ctx, lanes.Plan{Park: []string{"w"}, Unpark: []string{"v"}, Retire: []string{"u"}}))
 		must(t, r.Leave(ctx, "u")) // as Workers has those leave that were silent for long
 		_, err = b.Questions(ctx)
 		must(t, err)
@@ -190,7 +194,7 @@ var roleSteps = []struct {
 		end()
 		l := ledgerOn(s)
 		l.SetPolicy(&lanes.Policy{Timing: lanes.Timing{Keep: lanes.Duration(time.Nanosecond)}})
-		_, _, err = l.Retrying(ctx, "bulk")
+		_, err = l.Retrying(ctx, []string{"bulk"})
 		must(t, err)
 		_, err = l.Sweep(ctx)
 		must(t, err)
@@ -386,7 +390,7 @@ func TestRefusals(t *testing.T) {
 			return err
 		}},
 		"retire a worker": {[]string{producer, worker, operator}, func(s *redis.Store) error {
-			return redis.NewRoster(s, discard).Retire(ctx, []string{"w"})
+			return redis.NewRoster(s, discard).Retire(ctx, []string{"w"}, time.Minute)
 		}},
 		"park a worker": {[]string{producer, worker, operator}, func(s *redis.Store) error {
 			return redis.NewRoster(s, discard).Park(ctx, []string{"w"}, time.Minute)

@@ -72,6 +72,7 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts, Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}
+	f.Facts.Bound()
 	return f
 }
 

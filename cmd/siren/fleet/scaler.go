@@ -77,11 +77,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
-		Retries: func(ctx context.Context, lane string) (scaler.Retries, error) {
-			n, next, err := ledger.Retrying(ctx, lane)
-			return scaler.Retries{Count: n, Next: next}, err
-		},
-		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
+		Retries: ledger.Retrying, Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error { return loop.Run(ctx) })
