@@ -27,7 +27,7 @@ func Refused(url string, but ...string) error {
 	for _, e := range entries {
 		tried := e.Context == "multi" || e.Object == "config|get"
 		if !tried && e.Reason != "auth" && !slices.Contains(but, e.Username) {
-			all = append(all, fmt.Errorf("Redis has refused %s (%s, %s) to %s: add it to internal/redis/access.go", e.Object, e.Reason, e.Context, e.Username))
+			all = append(all, fmt.Errorf("refused to %s: %s (%s, %s): add it to internal/redis/access.go", e.Username, e.Object, e.Reason, e.Context))
 		}
 	}
 	return errors.Join(all...)
