@@ -70,5 +70,9 @@ var (
 	ErrAway      = errors.New("redis is away")
 )
 
+// ErrRefused is the answer of a RabbitMQ or a Redis that is there, and doesn't let this login in, or doesn't let it do this. It may once somebody
+// has given it the rights.
+var ErrRefused = errors.New("refused")
+
 // ErrConflict is the refusal to write what isn't any more what the writer saw, such as a pool of the fleet. Look again and decide afresh.
 var ErrConflict = errors.New("changed meanwhile")

@@ -68,3 +68,6 @@ const (
 
 // Roles are all of them.
 func Roles() []string { return []string{WorkerRole, ScalerRole, ProducerRole} }
+
+// OperatorRole is that of a person, who looks and changes what runs. Redis alone tells it from the others.
+const OperatorRole = "operator"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -23,7 +24,8 @@ func newAudit(a *app) *cobra.Command {
 		Use:   "audit",
 		Short: "Show who changed what, and why",
 		Long: `Show who changed what, when, and why, the latest first. About 10,000 entries are kept, as long as Redis keeps its data. A command makes one
-entry, however many jobs it was about: how many, how they were chosen, and the ids of the first twenty (-o wide), by which --on finds it too.`,
+entry, however many jobs it was about: how many, how they were chosen, and the ids of the first twenty (-o wide), by which --on finds it too. BY is who it was
+by their own account (--user); LOGIN is the Redis user whose password they had (-o wide); siren redis-acl --user makes one a person.`,
 		Example: "  siren audit --since 24h\n  siren audit --did tune\n  siren audit --on lanes.express",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,7 +67,7 @@ var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrat
 
 func auditTable(entries []lanes.AuditEntry) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
+	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
 	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""
@@ -75,7 +77,7 @@ func auditTable(entries []lanes.AuditEntry) *show.Table {
 		if !e.Until.IsZero() {
 			until = stamp(e.Until)
 		}
-		t.Add(stamp(e.At), e.By, e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason, strings.Join(e.Sample, " "))
+		t.Add(stamp(e.At), e.By, cmp.Or(e.Login, "-"), e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason, strings.Join(e.Sample, " "))
 	}
 	return t
 }

@@ -12,9 +12,12 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// endpoints is where RabbitMQ and Redis are.
-func (a *app) endpoints() (reach.Endpoints, error) {
-	e, err := a.asked.Find()
+// endpoints is where RabbitMQ and Redis are, for a person.
+func (a *app) endpoints() (reach.Endpoints, error) { return a.endpointsOf(lanes.OperatorRole) }
+
+// endpointsOf is where they are, with the login of the role.
+func (a *app) endpointsOf(role string) (reach.Endpoints, error) {
+	e, err := a.asked.As(role).Find()
 	if err == nil {
 		if until, ok := e.Stopping(); ok && a.used.Origin() == "" { // said once
 			a.warn("`siren up` is stopping: no job is started any more, and those that run may go on until %s", until.Local().Format("15:04:05"))

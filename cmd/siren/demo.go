@@ -106,7 +106,8 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	fleetDone := make(chan error, 1)
 	go func() {
 		fleetDone <- fleet.Local{
-			Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisURL), Dir: filepath.Join(d.dir, "fleet"),
+			Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
+			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
 			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
 		}.Run(fleetCtx)
 	}()
@@ -115,7 +116,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer store.Close()
-	c, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisURL, Log: log})
+	c, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisFor(lanes.ProducerRole), Log: log})
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ type doctorFlags struct {
 	management string
 	only       []string
 	roles      []string
+	told       bool // which roles
 	scratch    string
 	failOn     string
 	kube       kubeFlags
@@ -62,13 +63,15 @@ func newDoctor(a *app) *cobra.Command {
 		Long: `Look at RabbitMQ, Redis, clocks, the fleet, Kubernetes, ffmpeg and storage as the
 processes of Siren use them, and say what is wrong, why it matters, and the exact mend.
 
-Nothing is changed: rights are tried with queues, keys and files of its own, which
-are gone at once, and no job is taken or left behind. What can't be looked at from
+Nothing is changed: rights are tried with queues and files of its own, which are gone
+at once, and in a transaction of Redis that is thrown away (what it may not do shows in
+ACL LOG); no job is taken or left behind. What can't be looked at from
 here is a note that says what it needs.
 
 --role says what this machine and its URLs are for: a worker needs ffmpeg and the
 storage, a scaler the right to declare queues and to scale Deployments, a producer may
-only enqueue. Without it they have to do for all three; the chart's pods know theirs.
+only enqueue. Without it they have to do for all three, and the login of Redis for a
+person; the chart's pods know theirs.
 
 The exit code is 0 when all is well or only noted, 7 when the worst is a warning, and 1
 when something doesn't work; with --fail-on error a warning is 0 too.`,
@@ -147,7 +150,7 @@ func (f *doctorFlags) complete() error {
 	if role := os.Getenv("SIREN_ROLE"); len(f.roles) == 0 && role != "" {
 		f.roles = strings.Split(role, ",")
 	}
-	if len(f.roles) == 0 {
+	if f.told = len(f.roles) > 0; !f.told {
 		f.roles = lanes.Roles()
 	}
 	for _, role := range f.roles {
@@ -170,6 +173,7 @@ func (f *doctorFlags) complete() error {
 // doctor is one examination, and what its parts need of each other.
 type doctor struct {
 	doctorFlags
+	asked     reach.Flags
 	endpoints reach.Endpoints
 	nowhere   error        // why endpoints says nothing
 	store     *redis.Store // nil: it isn't known where Redis is
@@ -179,7 +183,7 @@ type doctor struct {
 }
 
 func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
-	d := &doctor{doctorFlags: f}
+	d := &doctor{doctorFlags: f, asked: a.asked}
 	if f.policy != "" {
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
@@ -298,11 +302,54 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 	return rabbit.ExamineManagement(ctx, m, d.endpoints.AMQP.URL, d.served())
 }
 
-func (d *doctor) redis(ctx context.Context) []lanes.Finding {
+// redis looks at each login that there is here for the roles; of the second on at what it may do alone.
+func (d *doctor) redis(ctx context.Context) (found []lanes.Finding) {
 	if d.store == nil {
 		return d.unknownServer("redis.reachable")
 	}
-	return d.store.Examine(ctx)
+	for i, l := range d.logins() {
+		store, err := l.at.Store(slog.New(slog.DiscardHandler))
+		if err != nil {
+			return append(found, lanes.Finding{
+				Check: "redis.reachable", Severity: lanes.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
+			})
+		}
+		for _, f := range store.Examine(ctx, l.roles...) {
+			if i == 0 || f.Check == "redis.reachable" || f.Check == "redis.rights" {
+				found = append(found, f)
+			}
+		}
+		store.Close()
+	}
+	return found
+}
+
+// login is a way into Redis, and who goes it.
+type login struct {
+	at    reach.Endpoints
+	roles []string
+}
+
+// logins are those of the roles that were said, and a person's beside them, where they differ; a person's alone where none was said.
+func (d *doctor) logins() (all []login) {
+	roles := []string{lanes.OperatorRole}
+	if d.told {
+		roles = append(slices.Clone(d.roles), roles...)
+	}
+	for _, role := range roles {
+		at, err := d.asked.As(role).Find()
+		if err != nil {
+			continue // newDoctor has found the person's
+		}
+		i := slices.IndexFunc(all, func(l login) bool { return l.at.Redis.URL == at.Redis.URL })
+		switch {
+		case i < 0:
+			all = append(all, login{at, []string{role}})
+		case role != lanes.OperatorRole: // else it is there for the others
+			all[i].roles = append(all[i].roles, role)
+		}
+	}
+	return all
 }
 
 func (d *doctor) clock(ctx context.Context) []lanes.Finding {

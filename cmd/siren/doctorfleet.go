@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -35,15 +36,22 @@ func (d *doctor) fleet(ctx context.Context) []lanes.Finding {
 		})
 	}
 	workers, now, err := d.roster().Workers(ctx)
-	if err != nil {
-		return append(judgeFile(facts), lanes.Finding{
+	if err == nil {
+		var s lanes.Snapshot
+		if s, err = d.board().Snapshot(ctx); err == nil {
+			facts.snapshot = &s
+		}
+	}
+	if err != nil && !redisNotFound(err) {
+		unseen := lanes.Finding{
 			Check: "fleet.leader", Severity: lanes.Note, What: "not looked at: Redis doesn't answer", Why: "the fleet tells of itself there", Mend: "see what is said of Redis",
-		})
+		}
+		if errors.Is(err, lanes.ErrRefused) {
+			unseen.What, unseen.Mend = "not looked at: an operator may, and this login isn't one's", "look with the login of an operator: siren redis-acl"
+		}
+		return append(judgeFile(facts), unseen)
 	}
 	facts.workers, facts.now = workers, now
-	if s, err := d.board().Snapshot(ctx); err == nil {
-		facts.snapshot = &s
-	}
 	if facts.missing, facts.missingIn, err = d.missing(ctx); err != nil {
 		facts.missing = 0 // Redis has just gone: what is said of it says so
 	}

@@ -19,12 +19,15 @@ const (
   3  no such job, lane, pool or context
   4  a job that was waited for is dead, cancelled or missing
   5  RabbitMQ or Redis can't be reached
-  6  refused: somebody else changed it meanwhile
+  6  somebody else changed it meanwhile
   7  siren doctor found warnings, and no error
+  8  RabbitMQ or Redis refuses the login, or what it may not do
 `
 	environment = `Environment:
   SIREN_AMQP_URL, SIREN_REDIS_URL              where RabbitMQ and Redis are
   SIREN_AMQP_URL_FILE, SIREN_REDIS_URL_FILE    files that have these URLs
+  SIREN_REDIS_OPERATOR_URL, _URL_FILE          Redis with another login for what people type; see siren redis-acl --help.
+                                               The same with WORKER and SCALER, for these processes
   SIREN_AMQP_CA_FILE, _CERT_FILE, _KEY_FILE    CAs to trust for RabbitMQ, and a certificate to show it with its key
   SIREN_REDIS_CA_FILE, _CERT_FILE, _KEY_FILE   the same for Redis
   SIREN_CONTEXT                                context to use; see siren contexts --help

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -58,8 +59,11 @@ func run(args []string, s streams) int {
 		if err.Error() != "" {
 			fmt.Fprintln(a.err, "siren:", err)
 		}
-		if origin := a.used.Origin(); e.Code == exit.Unreachable && origin != "" {
+		if origin := a.used.Origin(); (e.Code == exit.Unreachable || e.Code == exit.Refused) && origin != "" {
 			fmt.Fprintln(a.err, origin)
+		}
+		if errors.Is(err, redis.ErrRefused) {
+			fmt.Fprintf(a.err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(), takes(cmd))
 		}
 		return e.Code
 	case !a.started: // cobra refused the command line
@@ -107,7 +111,7 @@ Try it: siren demo`,
 	add("fleet", newLanes(a), newPools(a), newWorkers(a), newExplain(a), newDecisions(a), newPolicy(a))
 	add("change", newTunings(a), newBudget(a), newAudit(a))
 	add("run", newUp(a), newDemo(a), newWorker(a), newScaler(a))
-	add("other", newDoctor(a), newContexts(a), newOptions(a), newVersion(a))
+	add("other", newDoctor(a), newContexts(a), newRedisACL(a), newOptions(a), newVersion(a))
 	root.SetCompletionCommandGroupID("other")
 	root.AddCommand(newRunLimited(), newDocs())
 	a.noteStart(root)

@@ -90,7 +90,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 	}
 	switch f.fleet {
 	case kubernetesFleet:
-		at, err := a.endpoints()
+		at, err := a.endpointsOf(lanes.ScalerRole)
 		if err != nil {
 			return err
 		}
@@ -104,12 +104,16 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 		if err != nil {
 			return err
 		}
-		at, err := a.endpoints()
+		at, err := a.endpointsOf(lanes.ScalerRole)
+		if err != nil {
+			return err
+		}
+		workers, err := a.endpointsOf(lanes.WorkerRole)
 		if err != nil {
 			return err
 		}
 		return fleet.Local{
-			Policy: policy, At: at, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
+			Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
 		}.Run(ctx)
 	default:
 		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))

@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -35,7 +36,7 @@ func TestScript(t *testing.T) {
 // scripts is how the scripts of a folder run, on a fleet of their own whose jobs may read and write below media.
 func scripts(t *testing.T, dir, media string) testscript.Params {
 	t.Helper()
-	amqpURL, redisURL := startFleet(t, media)
+	s := startFleet(t, media)
 	return testscript.Params{
 		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE") != "",
@@ -45,8 +46,13 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 				return err
 			}
 			e.Setenv("MEDIA", dir)
-			e.Setenv("SIREN_AMQP_URL", amqpURL)
-			e.Setenv("SIREN_REDIS_URL", redisURL)
+			e.Setenv("SIREN_AMQP_URL", s.AMQPURL)
+			e.Setenv("SIREN_REDIS_URL", s.RedisURL)
+			e.Setenv("AMQP_HOST", hostOf(s.AMQPURL))
+			e.Setenv("REDIS_HOST", hostOf(s.RedisURL))
+			for _, role := range lanes.Roles() {
+				e.Setenv("REDIS_OF_"+strings.ToUpper(role), s.RedisFor(role))
+			}
 			e.Setenv("XDG_STATE_HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
@@ -76,8 +82,9 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startFleet runs RabbitMQ, Redis and the local fleet until the test ends; jobs may read and write below media.
-func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
+// startFleet runs RabbitMQ, Redis and the local fleet until the test ends; jobs may read and write below media. Each process has the Redis login of
+// its role, and none is ever refused.
+func startFleet(t *testing.T, media string) fleet.Servers {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
@@ -87,6 +94,11 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
+	t.Cleanup(func() {
+		if err := redistest.Refused(s.Private[0].URL, redis.User(lanes.ProducerRole)); err != nil {
+			t.Error(err)
+		}
+	})
 	policy, err := localPolicy(media)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +109,7 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisURL), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
+		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -118,7 +130,16 @@ func startFleet(t *testing.T, media string) (amqpURL, redisURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.AMQPURL, s.RedisURL
+	return s
+}
+
+// hostOf is host and port of a URL.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	return u.Host
 }
 
 type testWriter struct{ t *testing.T }

@@ -90,7 +90,9 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	defer s.Stop()
 	kept := data != "" || at.AMQP.URL != ""
 	at.AMQP.FallBack(s.AMQPURL)
-	at.Redis.FallBack(s.RedisURL)
+	workers := at
+	at.Redis.FallBack(s.RedisFor(lanes.ScalerRole))
+	workers.Redis.FallBack(s.RedisFor(lanes.WorkerRole))
 	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err
@@ -106,13 +108,13 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
   siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
 Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
 `, insteadOf(), lanes.Duration(drain), whatWaits(data, kept))
-	workers := data
+	logs := data
 	if data != "" {
-		workers = filepath.Join(data, "fleet")
+		logs = filepath.Join(data, "fleet")
 	}
 	say := a.sayDraining(kept)
 	return fleet.Local{
-		Policy: policy, At: at, Listen: "127.0.0.1:0", Dir: workers, Drain: drain, Log: log,
+		Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
 		Draining: func(d fleet.Draining) {
 			if err := reach.Stopping(d.Until); err != nil {
 				log.Debug("tell other terminals of the end", "error", err)

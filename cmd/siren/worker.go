@@ -40,7 +40,7 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 			if err := checkSlots(f); err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			if f.At, err = a.endpoints(); err != nil {
+			if f.At, err = a.endpointsOf(lanes.WorkerRole); err != nil {
 				return err
 			}
 			f.Version = buildVersion()

@@ -11,13 +11,14 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 const chartDir = "charts/siren"
 
 // chartFiles is what the generated files of the chart in dir have to be, by their path: VALUES.md and values.schema.json from
-// the comments in values.yaml, and what the policy's schema and defaults are, from the code in policySource.
+// the comments in values.yaml, and what the policy's schema and defaults and the Redis users' rights are, from the code.
 func chartFiles(dir, policySource string) (map[string]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "values.yaml"))
 	if err != nil {
@@ -38,7 +39,12 @@ func chartFiles(dir, policySource string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	acl, err := indented(redisRules())
+	if err != nil {
+		return nil, err
+	}
 	return map[string]string{
+		filepath.Join(dir, "files/redis-acl.json"):       acl,
 		filepath.Join(dir, "VALUES.md"):                  chartReference(root),
 		filepath.Join(dir, "values.schema.json"):         schema,
 		filepath.Join(dir, "files/policy-defaults.json"): defaults,
@@ -68,6 +74,15 @@ func policyDefaults() (string, error) {
 		"pool":   map[string]any{"slots": p.Pools[0].Slots, "slot": p.Pools[0].Slot},
 		"broker": p.Broker,
 	})
+}
+
+// redisRules is what the Redis user of each role may do.
+func redisRules() map[string]string {
+	rules := map[string]string{}
+	for _, role := range redis.Roles() {
+		rules[role] = redis.Rules(role)
+	}
+	return rules
 }
 
 func indented(v any) (string, error) {

@@ -1,5 +1,5 @@
 // Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the comments and
-// defaults of lanes.Policy, and the chart's VALUES.md, schema and policy defaults from both and from its values.yaml. `make verify`
+// defaults of lanes.Policy, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify`
 // fails when they are not up to date.
 package main
 
@@ -61,7 +61,10 @@ func metrics() string {
 	}
 	section("Workers", func(r prometheus.Registerer) { worker.NewMetrics(r) })
 	section("Scalers", func(r prometheus.Registerer) { scaler.NewMetrics(r) })
-	section("Workers and scalers", func(r prometheus.Registerer) { redis.RegisterMetrics(r, nil) })
+	section("Workers and scalers", func(r prometheus.Registerer) {
+		redis.RegisterMetrics(r, nil)
+		redis.RegisterRefusals(r, nil)
+	})
 	return b.String()
 }
 

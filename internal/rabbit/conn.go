@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 const (
@@ -93,6 +95,16 @@ func (c *Conn) Up() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current != nil && !c.current.conn.IsClosed()
+}
+
+// Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or didn't.
+func (c *Conn) Refusal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil && errors.Is(c.lastErr, lanes.ErrRefused) {
+		return c.lastErr
+	}
+	return nil
 }
 
 // Wait dials if need be and returns once there is a live session. When ctx ends first, the error says what the last

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Neither the URL nor the parser's error may show: a URL that doesn't parse often breaks inside its password.
@@ -125,8 +127,8 @@ func (t target) explain(err error) error {
 	var noTLS tls.RecordHeaderError
 	switch {
 	case code(err) == amqp.AccessRefused, code(err) == amqp.NotAllowed:
-		return fmt.Errorf("RabbitMQ refuses user %q on vhost %q; check the user, its password and its permissions there: %w",
-			t.uri.Username, t.uri.Vhost, err)
+		return fmt.Errorf("%w by RabbitMQ: user %q on vhost %q; check the user, its password and its permissions there: %w",
+			lanes.ErrRefused, t.uri.Username, t.uri.Vhost, err)
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return fmt.Errorf("RabbitMQ's certificate is signed by a CA that isn't trusted here; give that CA's certificate: %w", err)
 	case errors.As(err, new(x509.HostnameError)):

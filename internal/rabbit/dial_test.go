@@ -17,6 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // settings are those of a client that trusts a CA and shows a certificate of an authority, nil: none.
@@ -166,8 +167,8 @@ func TestRotation(t *testing.T) {
 	ctl(t, "change_password", "rotating", "new-secret")
 	enqueue(t, publisher(t, s.URL), "standard", "waiting") // by somebody whom it doesn't concern
 	ctl(t, "close_all_user_connections", "rotating", "the password was rotated")
-	err := refusal(t, consume, `refuses user "rotating"`)
-	if !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
+	err := refusal(t, consume, `refused by RabbitMQ: user "rotating"`)
+	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("refused: %v", err)
 	}
 	if err := slot.Settle(soon(t), d, ack); !errors.Is(err, rabbit.ErrStale) {
@@ -220,5 +221,31 @@ func ctl(t testing.TB, args ...string) {
 	defer cancel()
 	if _, err := server(t).Rabbitmqctl(ctx, args...); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What the broker doesn't let a user do is refused: it isn't away, nor is anything lost.
+func TestRefused(t *testing.T) {
+	declared(t)
+	user(t, "weak", `^$`, `^$`, `^$`)
+	u, err := url.Parse(server(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("weak", "secret")
+	weak := open(t, u.String(), "weak")
+	letters, err := rabbit.OpenDead(soon(t), weak)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, read := letters.Take(soon(t), 1)
+	for what, err := range map[string]error{
+		"publish": rabbit.NewPublisher(weak, 0).Enqueue(soon(t), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
+		"read":    read,
+		"declare": rabbit.Declare(soon(t), weak, policy(t), nil),
+	} {
+		if !errors.Is(err, lanes.ErrRefused) {
+			t.Errorf("%s: %v, not refused", what, err)
+		}
 	}
 }

@@ -283,6 +283,6 @@ func (l *line) closing() error {
 	case reason.Code == amqp.NotFound:
 		return fmt.Errorf("%w (%s)", ErrUndeclared, reason.Reason)
 	default:
-		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, reason)
+		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, refused(reason))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // answerWithin is how long a call to the broker may take before its session is given up. amqp091-go's calls know no
@@ -111,6 +113,14 @@ func (s *session) ask(request func() error) error {
 	err := request()
 	if err != nil && code(err) == 0 {
 		s.broken()
+	}
+	return refused(err)
+}
+
+// refused is err; as lanes.ErrRefused when it says that the user may not do this.
+func refused(err error) error {
+	if code(err) == amqp.AccessRefused {
+		return fmt.Errorf("%w by RabbitMQ: %w", lanes.ErrRefused, err)
 	}
 	return err
 }

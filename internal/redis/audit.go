@@ -19,9 +19,10 @@ const (
 	auditBatch = 500
 )
 
-// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis. What changes tunings is
-// noted by Change.
+// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis, its Login is that of the store. What
+// changes tunings is noted by Change.
 func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
+	e.Login = t.store.Login(ctx)
 	err := t.store.client.XAdd(ctx, &goredis.XAddArgs{
 		Stream: auditKey, MaxLen: maxAudit, Approx: true, Values: []any{"entry", encode(e), "nonce", rand.Text()},
 	}).Err()

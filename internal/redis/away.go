@@ -15,6 +15,7 @@ import (
 const (
 	moveTimeout = 2 * time.Second        // the longest that one move takes, tries and dials included
 	probeEvery  = 250 * time.Millisecond // while away
+	permitEvery = 2 * time.Second        // while it refuses: only a move can tell whether it still does
 	warnEvery   = 30 * time.Second
 	maxKept     = 10_000
 )
@@ -22,6 +23,7 @@ const (
 // Stats is how a ledger fares with Redis: see RegisterMetrics.
 type Stats struct {
 	Away     bool  // right now
+	Refused  bool  // it is Away since it refuses this login
 	Buffered int   // ends of jobs that wait for Redis to be back
 	Dropped  int64 // ends of jobs that the ledger will never know: no room in the buffer, refused, or Redis was away until the end
 }
@@ -31,7 +33,7 @@ func (l *Ledger) Stats() Stats {
 	a := l.away
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Stats{Away: a.err != nil, Buffered: len(a.kept), Dropped: a.dropped.Load()}
+	return Stats{Away: a.err != nil, Refused: isRefused(a.err), Buffered: len(a.kept), Dropped: a.dropped.Load()}
 }
 
 // Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered.
@@ -94,7 +96,11 @@ func (a *absence) begin(err error) {
 		return
 	}
 	a.err, a.since, a.back = err, time.Now(), make(chan struct{})
-	a.warn("Redis is away: jobs run without claims until it is back", slog.Any("error", err))
+	if isRefused(err) {
+		a.warn("Redis refuses this login: jobs run without claims until it has the rights of its role (siren redis-acl)", slog.Any("error", err))
+	} else {
+		a.warn("Redis is away: jobs run without claims until it is back", slog.Any("error", err))
+	}
 	a.store.spawn(a.awaitReturn)
 }
 
@@ -122,16 +128,21 @@ func (a *absence) keep(doing string, move func(context.Context) error, cause err
 
 // awaitReturn ends when Redis is back and everything kept is written, or with the store.
 func (a *absence) awaitReturn(life context.Context) {
-	ticker := time.NewTicker(probeEvery)
+	every, still := probeEvery, "Redis is still away"
+	refused := isRefused(a.cause())
+	if refused {
+		every, still = permitEvery, "Redis still refuses this login"
+	}
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for {
-		if a.there(life) && a.writeKept(life) {
+	for wait := refused; ; wait = false {
+		if !wait && a.there(life) && a.writeKept(life) {
 			return
 		}
 		select {
 		case <-ticker.C:
 			a.mu.Lock()
-			a.warn("Redis is still away", slog.Time("since", a.since), slog.Int("buffered", len(a.kept)), slog.Any("error", a.err))
+			a.warn(still, slog.Time("since", a.since), slog.Int("buffered", len(a.kept)), slog.Any("error", a.err))
 			a.mu.Unlock()
 		case <-life.Done():
 			a.abandon()
@@ -157,7 +168,7 @@ func (a *absence) writeKept(life context.Context) bool {
 		ctx, cancel := context.WithTimeout(life, moveTimeout)
 		err := next.move(ctx)
 		cancel()
-		if life.Err() != nil || isAway(err) {
+		if life.Err() != nil || isUnserved(err) {
 			return false
 		}
 		if err != nil {
@@ -180,7 +191,7 @@ func (a *absence) oldest(written int) (keptMove, bool) {
 	if len(a.kept) > 0 {
 		return a.kept[0], true
 	}
-	if !a.warned.Before(a.since) { // of this absence
+	if !a.warned.Before(a.since) && (written > 0 || !isRefused(a.err)) { // warned of this absence; of a refusal nobody knows yet whether it has ended
 		a.log.Info("Redis is back", slog.Duration("away", time.Since(a.since)), slog.Int("written", written))
 	}
 	a.err, a.since, a.kept = nil, time.Time{}, nil

@@ -20,7 +20,7 @@ var ends = []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queu
 //
 // A cancelled job that is Completed all the same had its output visible by then, so the record says completed.
 //
-// While Redis is away the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the buffer is full.
+// While Redis is away or refuses, the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the buffer is full.
 func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error {
 	switch {
 	case !slices.Contains(ends, o.State):
@@ -36,7 +36,7 @@ func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) erro
 	doing := "close job " + c.JobID
 	move := func(ctx context.Context) error { return l.close(ctx, c, d, o, time.Since(ended)) }
 	err := l.do(context.WithoutCancel(ctx), doing, move)
-	if errors.Is(err, lanes.ErrAway) {
+	if errors.Is(err, lanes.ErrAway) || errors.Is(err, lanes.ErrRefused) {
 		return l.away.keep(doing, move, err)
 	}
 	return err

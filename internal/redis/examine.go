@@ -2,11 +2,8 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -14,23 +11,27 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Examine looks at the Redis as Siren uses it. It writes keys of its own only, siren:doctor:…, which are gone when it returns.
-func (s *Store) Examine(ctx context.Context) []lanes.Finding {
+// Examine looks at the Redis as the roles of Siren use it, with the login that this store has. It changes nothing.
+func (s *Store) Examine(ctx context.Context, roles ...string) []lanes.Finding {
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		f := lanes.Finding{
 			Check: "redis.reachable", Severity: lanes.Error, What: failed("connect to Redis", err).Error(),
 			Why:  "jobs run without claims and records, workers aren't seen, and nobody scales",
-			Mend: "check the URL and its password, the network on the way, and that Redis runs: redis-cli ping",
+			Mend: "check the URL, the network on the way, and that Redis runs: redis-cli ping",
 		}
-		if goredis.HasErrorPrefix(err, "NOPERM") {
-			f.Mend = grant(s.user(ctx))
+		switch {
+		case goredis.HasErrorPrefix(err, "NOPERM"):
+			f.Mend = grantTo(s.Login(ctx), roles)
+		case isRefused(err):
+			f.Mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those that Siren needs"
 		}
 		return []lanes.Finding{f}
 	}
-	found := []lanes.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", s.user(ctx))}, s.encryption()}
+	login := s.Login(ctx)
+	found := []lanes.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, s.encryption()}
 	found = append(found, s.facts(ctx)...)
-	refused, other := s.tryCommands(ctx)
-	found = append(found, judgeRights(s.user(ctx), refused, other))
+	needed := uses(roles...)
+	found = append(found, judgeRights(login, roles, s.try(ctx, append(needed, beyond(needed)...))))
 	if took, err := s.delay(ctx); err == nil {
 		found = append(found, judgeDelay(took))
 	}
@@ -79,8 +80,8 @@ func (s *Store) encryption() lanes.Finding {
 	return f
 }
 
-// user is whom Redis takes us for.
-func (s *Store) user(ctx context.Context) string {
+// Login is the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
+func (s *Store) Login(ctx context.Context) string {
 	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
 		return name
 	}
@@ -117,67 +118,4 @@ func (s *Store) delay(ctx context.Context) (time.Duration, error) {
 		took[i] = time.Since(began)
 	}
 	return max(min(took[1], took[2]), min(max(took[1], took[2]), took[3])), nil // of the middle three
-}
-
-// timeSource is the script that is tried: Siren's take their time from Redis too.
-const timeSource = "return redis.call('TIME')[1]"
-
-var timeScript = goredis.NewScript(timeSource)
-
-// commands is a use of each command of Siren's, in its scripts and outside of them, on keys that begin with the given name.
-func commands(key string) [][]any {
-	hash, text, set, sorted, stream := key+":hash", key+":text", key+":set", key+":sorted", key+":stream"
-	return [][]any{
-		{"HSET", hash, "a", 1},
-		{"HSETNX", hash, "a", 1},
-		{"HMGET", hash, "a"},
-		{"HGETALL", hash},
-		{"HINCRBY", hash, "a", 1},
-		{"HDEL", hash, "b"},
-		{"PERSIST", hash},
-		{"PEXPIRE", hash, 60_000},
-		{"SET", text, "a", "PX", 60_000},
-		{"GET", text},
-		{"SADD", set, "a"},
-		{"SMEMBERS", set},
-		{"ZADD", sorted, 1, "a"},
-		{"ZRANGE", sorted, 0, 0},
-		{"ZCARD", sorted},
-		{"ZCOUNT", sorted, 0, 1},
-		{"ZREMRANGEBYSCORE", sorted, 2, 3},
-		{"ZRANGEBYSCORE", sorted, 0, 1},
-		{"ZREM", sorted, "b"},
-		{"ZPOPMIN", sorted},
-		{"XADD", stream, "MAXLEN", "~", 10, "*", "a", 1},
-		{"XRANGE", stream, "-", "+", "COUNT", 1},
-		{"XREVRANGE", stream, "+", "-", "COUNT", 1},
-		{"PUBLISH", key, "a"},
-		{"TIME"},
-		{"EVAL", timeSource, 1, hash},
-		{"EVALSHA", timeScript.Hash(), 1, hash},
-		{"DEL", hash, text, set, sorted, stream},
-	}
-}
-
-// tryCommands uses each command once, and returns those that the user may not use, and how others failed.
-func (s *Store) tryCommands(ctx context.Context) (refused []string, other map[string]error) {
-	key := "siren:doctor:" + strings.ToLower(rand.Text()[:10])
-	other = map[string]error{}
-	note := func(name string, err error) {
-		switch {
-		case err == nil, errors.Is(err, goredis.Nil), goredis.HasErrorPrefix(err, "NOSCRIPT"): // allowed
-		case goredis.HasErrorPrefix(err, "NOPERM"):
-			refused = append(refused, name)
-		default:
-			other[name] = explain(err)
-		}
-	}
-	for _, args := range commands(key) {
-		note(fmt.Sprint(args[0]), s.client.Do(ctx, args...).Err())
-	}
-	p := s.client.Subscribe(ctx, key)
-	_, err := p.Receive(ctx)
-	note("SUBSCRIBE", err)
-	_ = p.Close()
-	return refused, other
 }

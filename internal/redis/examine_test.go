@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func finding(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
 
 func TestExamineHealthyRedis(t *testing.T) {
 	s, raw := fresh(t)
-	all := append(s.Examine(t.Context()), s.ExamineClock(t.Context())...)
+	all := append(s.Examine(t.Context(), redis.Roles()...), s.ExamineClock(t.Context())...)
 	if worst := lanes.Worst(all); worst != lanes.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
@@ -56,29 +57,51 @@ func TestExamineRedisThatForgets(t *testing.T) {
 	}
 }
 
-// The mend of missing rights is enough, also for one that may not even connect.
-func TestExamineRedisUserWithoutRights(t *testing.T) {
-	_, raw := fresh(t)
-	defer raw.Do(t.Context(), "ACL", "DELUSER", "weak")
-	must(t, raw.Do(t.Context(), "ACL", "SETUSER", "weak", "on", ">secret").Err())
-	_, at, _ := strings.Cut(shared.URL, "@")
-	if f := finding(t, open(t, "redis://weak:secret@"+at).Examine(t.Context()), "redis.reachable"); f.Severity != lanes.Error || !strings.HasPrefix(f.Mend, "ACL SETUSER weak ") {
-		t.Errorf("%+v", f)
+// A login that may too little, or too much, is told from one that has what the role needs.
+func TestExamineRedisLogins(t *testing.T) {
+	_, admin := fresh(t)
+	ctx := t.Context()
+	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "weak")
+	allow := func(rules string) {
+		must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
 	}
-	must(t, raw.Do(t.Context(), "ACL", "SETUSER", "weak", "~siren:*", "&siren:*", "+ping", "+client|setname", "+info", "+time", "+get", "+hgetall", "+acl|whoami").Err())
-	s := open(t, "redis://weak:secret@"+at)
-	f := finding(t, s.Examine(t.Context()), "redis.rights")
-	if f.Severity != lanes.Error || !strings.Contains(f.What, `user "weak" may not use DEL, EVAL,`) || strings.Contains(f.What, "HGETALL") {
-		t.Errorf("%+v", f)
+	examine := func(check string) lanes.Finding {
+		return finding(t, open(t, loginAs("weak")).Examine(ctx, lanes.WorkerRole), check)
 	}
-	var grant []any
-	for _, word := range strings.Fields(f.Mend) {
-		grant = append(grant, word)
+	if f := finding(t, open(t, loginAs("nobody")).Examine(ctx, lanes.WorkerRole), "redis.reachable"); f.Severity != lanes.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
+		t.Errorf("no such user: %+v", f)
 	}
-	must(t, raw.Do(t.Context(), grant...).Err())
-	if f := finding(t, s.Examine(t.Context()), "redis.rights"); f.Severity != lanes.OK {
-		t.Errorf("with %v: %+v", grant, f)
+	allow("")
+	if f := examine("redis.reachable"); f.Severity != lanes.Error || !strings.Contains(f.What, "refused by Redis (NOPERM") || !strings.Contains(f.Mend, "siren redis-acl --user weak --role worker") {
+		t.Errorf("no rights: %+v", f)
 	}
+	allow("~siren:* &siren:* +@read +@write +@scripting +@pubsub +@connection +time +info")
+	if f := examine("redis.rights"); f.Severity != lanes.Note || !strings.Contains(f.What, "couldn't be tried") {
+		t.Errorf("rights as they once were: %+v", f)
+	}
+	allow(redis.Rules(lanes.ProducerRole))
+	if f := examine("redis.rights"); f.Severity != lanes.Error || !strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") && !strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
+		t.Errorf("a producer's rights: %+v", f)
+	}
+	allow(redis.Rules(lanes.WorkerRole))
+	if f := examine("redis.rights"); f.Severity != lanes.OK {
+		t.Errorf("a worker's rights: %+v", f)
+	}
+	allow(redis.Rules(redis.Roles()...))
+	if f := examine("redis.rights"); f.Severity != lanes.Note || !strings.Contains(f.What, "may do more than a worker does: HSET siren:{tunings}*") {
+		t.Errorf("everybody's rights: %+v", f)
+	}
+	if n, err := admin.DBSize(ctx).Result(); err != nil || n != 0 {
+		t.Errorf("%d keys are left, %v", n, err)
+	}
+}
+
+// anys is the words of a text.
+func anys(text string) (all []any) {
+	for word := range strings.FieldsSeq(text) {
+		all = append(all, word)
+	}
+	return all
 }
 
 func TestExamineRedisAway(t *testing.T) {

@@ -147,33 +147,63 @@ func judgeMode(f facts) lanes.Finding {
 	return finding
 }
 
-// judgeRights is what follows from the commands that were refused.
-func judgeRights(user string, refused []string, other map[string]error) lanes.Finding {
-	f := lanes.Finding{Check: "redis.rights", What: "every command that Siren uses is allowed"}
-	slices.Sort(refused)
+// judgeRights is what it means for the roles what this login may do.
+func judgeRights(login string, roles []string, t trial) lanes.Finding {
+	needed, role := uses(roles...), strings.Join(roles, " and a ")
+	f := lanes.Finding{Check: "redis.rights", What: fmt.Sprintf("login %q may do what a %s does, and nothing else of Siren's", login, role)}
+	var lacks, more []string
+	for _, u := range needed {
+		if t.refused[u] {
+			lacks = append(lacks, u.String())
+		}
+	}
+	for _, u := range beyond(needed) {
+		if t.may(u) {
+			more = append(more, u.String())
+		}
+	}
 	switch {
-	case len(refused) > 0:
+	case t.err != nil:
+		f.Severity = lanes.Note
+		f.What = fmt.Sprintf("what login %q may do couldn't be tried: %v", login, t.err)
+		f.Why = "a right that it lacks shows when it is needed"
+		f.Mend = grantTo(login, roles)
+	case len(lacks) > 0:
 		f.Severity = lanes.Error
-		f.What = fmt.Sprintf("user %q may not use %s on keys and channels that begin with siren:", user, strings.Join(refused, ", "))
-		f.Why = "where Siren may not write it counts Redis as away: jobs run without claims, and nobody sees them"
-		f.Mend = grant(user)
-	case len(other) > 0:
+		f.What = fmt.Sprintf("login %q may not do all that a %s does: %s", login, role, some(lacks))
+		f.Why = "what is refused doesn't happen: jobs run without claims, nobody sees or sizes them, or isn't told what became of them"
+		f.Mend = grantTo(login, roles)
+	case len(t.failed) > 0:
 		f.Severity = lanes.Error
 		var failed []string
-		for command, err := range other {
-			failed = append(failed, fmt.Sprintf("%s: %v", command, err))
+		for u, err := range t.failed {
+			failed = append(failed, fmt.Sprintf("%s: %v", u, err))
 		}
 		slices.Sort(failed)
-		f.What = "it fails at what Siren asks of it: " + strings.Join(failed, "; ")
+		f.What = "it fails at what Siren asks of it: " + some(failed)
 		f.Why = "it counts as away: jobs run without claims, and nobody sees them"
 		f.Mend = "its log says why; LOADING and MASTERDOWN end by themselves, MISCONF and OOM want disk or memory"
+	case len(more) > 0:
+		f.Severity = lanes.Note
+		f.What = fmt.Sprintf("login %q may do more than a %s does: %s", login, role, some(more))
+		f.Why = "whoever gets hold of this URL may do it too: pause lanes, cancel jobs, change the policy in force"
+		f.Mend = "give each role a login of its own: siren redis-acl prints them"
 	}
 	return f
 }
 
-// grant is the command that gives a user what Siren needs.
-func grant(user string) string {
-	return fmt.Sprintf("ACL SETUSER %s ~siren:* &siren:* +@read +@write +@scripting +@pubsub +@connection +time +info", user)
+// some is the first few of many.
+func some(all []string) string {
+	const most = 6
+	if len(all) <= most {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s, … (%d in all)", strings.Join(all[:most], ", "), len(all))
+}
+
+// grantTo is how a login gets what the roles need.
+func grantTo(login string, roles []string) string {
+	return fmt.Sprintf("siren redis-acl --user %s --role %s prints the rights that it needs", login, strings.Join(roles, ","))
 }
 
 // judgeDelay is how long an answer takes: each job asks some times, and each worker every second.

@@ -2,11 +2,7 @@ package redis
 
 import (
 	"errors"
-	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,47 +81,38 @@ func TestJudgeClock(t *testing.T) {
 }
 
 func TestJudgeRights(t *testing.T) {
-	if f := judgeRights("default", nil, nil); f.Severity != lanes.OK {
-		t.Errorf("%+v", f)
+	worker := []string{lanes.WorkerRole}
+	everything := trial{}
+	asWorker := trial{refused: map[use]bool{}}
+	for _, u := range uses(Roles()...) {
+		asWorker.refused[u] = !slices.Contains(uses(worker...), u)
 	}
-	f := judgeRights("siren", nil, map[string]error{"SET": errors.New("OOM command not allowed"), "HSET": errors.New("OOM command not allowed")})
-	if f.Severity != lanes.Error || !strings.Contains(f.What, "HSET: OOM command not allowed; SET: ") {
-		t.Errorf("%+v", f)
+	oom := errors.New("OOM command not allowed")
+	for name, c := range map[string]struct {
+		roles []string
+		trial trial
+		want  lanes.Severity
+		says  string
+	}{
+		"just enough":           {worker, asWorker, lanes.OK, `login "me" may do what a worker does, and nothing else`},
+		"too little":            {[]string{lanes.ScalerRole}, asWorker, lanes.Error, `login "me" may not do all that a scaler does: EVAL siren:policy, `},
+		"too much":              {worker, everything, lanes.Note, `may do more than a worker does: `},
+		"all roles":             {Roles(), everything, lanes.OK, "may do what a worker and a scaler and a producer and a operator does"},
+		"Redis can't":           {Roles(), trial{failed: map[use]error{{jobsKey, "ZADD"}: oom, {deadKey, "ZADD"}: oom}}, lanes.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
+		"it couldn't be tried":  {worker, trial{err: errors.New("NOPERM")}, lanes.Note, "couldn't be tried: NOPERM"},
+		"too little and trying": {worker, trial{err: errors.New("NOPERM"), refused: asWorker.refused}, lanes.Note, "couldn't be tried: NOPERM"},
+	} {
+		f := judgeRights("me", c.roles, c.trial)
+		if f.Severity != c.want || !strings.Contains(f.What, c.says) || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+			t.Errorf("%s: %+v", name, f)
+		}
 	}
 }
 
-// What is tried is what the package uses: in its scripts, and through go-redis.
-func TestCommandsAreThoseInUse(t *testing.T) {
-	tried := map[string]bool{"PING": true, "SUBSCRIBE": true}
-	for _, args := range commands("siren:doctor:x") {
-		tried[fmt.Sprint(args[0])] = true
-	}
-	used := map[string]bool{"PING": true, "SUBSCRIBE": true, "EVAL": true, "EVALSHA": true}
-	scripts, _ := filepath.Glob("lua/*.lua")
-	sources, _ := filepath.Glob("*.go")
-	inScript, inGo := regexp.MustCompile(`redis\.call\('([A-Z]+)'`), regexp.MustCompile(`\b(?:client|p|pipe|c)\.([A-Z][A-Za-z]+)\(ctx`)
-	for _, path := range append(scripts, sources...) {
-		if strings.HasSuffix(path, "_test.go") || path == "examine.go" || path == "sentinel.go" {
-			continue
+func TestEachUseHasAnExample(t *testing.T) {
+	for _, u := range uses(Roles()...) {
+		if _, ok := examples[u.command]; !ok && u.command != "MULTI" && u.command != "DISCARD" {
+			t.Errorf("no example of %s", u.command)
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, found := range append(inScript.FindAllStringSubmatch(string(text), -1), inGo.FindAllStringSubmatch(string(text), -1)...) {
-			name := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(found[1]), "WITHSCORES"), "RANGEN")
-			switch {
-			case name != strings.TrimSuffix(strings.ToUpper(found[1]), "WITHSCORES"):
-				name += "RANGE" // XRangeN
-			case name == "ZADDNX":
-				name = "ZADD"
-			case name == "PIPELINED", name == "EXEC", name == "DO": // not commands, or one that it can do without: HELLO
-				continue
-			}
-			used[name] = true
-		}
-	}
-	if got, want := slices.Sorted(maps.Keys(tried)), slices.Sorted(maps.Keys(used)); !slices.Equal(got, want) {
-		t.Errorf("tried are\n%v\nused are\n%v", got, want)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // Ledger keeps one record per job and grants the claims on them. It is safe for concurrent use.
 //
 // While Redis is away its moves return within two seconds, and once that is known at once: Claim answers Unclaimed,
-// Close goes into the buffer; the others return lanes.ErrAway.
+// Close goes into the buffer; the others return lanes.ErrAway. It is the same while Redis refuses this login, with lanes.ErrRefused.
 type Ledger struct {
 	store  *Store
 	log    *slog.Logger
@@ -110,7 +110,7 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 }
 
 // Claim asks for the right to run a delivery. For a job without a record it makes one. A job whose workers have vanished
-// maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away: the job runs, and storage
+// maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away or refuses: the job runs, and storage
 // decides. An error means that this record is broken, or is ctx's.
 func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
 	claim, now, nonce := lanes.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
@@ -133,7 +133,7 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 		return nil
 	})
 	switch {
-	case errors.Is(err, lanes.ErrAway):
+	case errors.Is(err, lanes.ErrAway), errors.Is(err, lanes.ErrRefused):
 		l.remember(d, nonce)
 		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
 	case err != nil:
@@ -190,7 +190,7 @@ func refusal(answer string) error {
 // do carries a move out, unless Redis is known to be away, and notices when it is. Errors say what was being done.
 func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context) error) error {
 	if cause := l.away.cause(); cause != nil {
-		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, cause)
+		return failed(doing, cause)
 	}
 	bounded, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
@@ -204,7 +204,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 	if errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	if isAway(err) {
+	if isUnserved(err) {
 		l.away.begin(err)
 	}
 	return failed(doing, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,11 +27,15 @@ func run(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var err error
-	if shared, err = procs.StartRedis(ctx, procs.ServerOptions{}); err != nil {
+	if shared, err = procs.StartRedis(ctx, procs.ServerOptions{Config: users()}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()
+	if err := redistest.Refused(shared.URL, otherUsers...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if err := shared.Stop(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -39,6 +45,27 @@ func run(m *testing.M) int {
 		code = 1
 	}
 	return code
+}
+
+// anyRole is the user that may do what any role does, and nothing else: the tests' own, so that a command which no role has shows.
+const anyRole = "any-role"
+
+// otherUsers are those of whom tests want refusals.
+var otherUsers = []string{"weak", "refused", redis.User(lanes.ProducerRole), redis.User(lanes.WorkerRole), redis.User(lanes.ScalerRole), redis.User(lanes.OperatorRole)}
+
+// users are the lines of redis.conf that make a user of each role, and anyRole.
+func users() string {
+	text := fmt.Sprintf("user %s reset on >secret %s\n", anyRole, redis.Rules(redis.Roles()...))
+	for _, role := range redis.Roles() {
+		text += redis.ACL(role, redis.User(role), ">secret") + "\n"
+	}
+	return text
+}
+
+// loginAs is the URL of the shared Redis for a user.
+func loginAs(user string) string {
+	_, at, _ := strings.Cut(shared.URL, "@")
+	return "redis://" + user + ":secret@" + at
 }
 
 var discard = slog.New(slog.DiscardHandler)
@@ -78,7 +105,7 @@ func fresh(t *testing.T) (*redis.Store, *goredis.Client) {
 	if err := raw.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, shared.URL), raw
+	return open(t, loginAs(anyRole)), raw
 }
 
 func rawClient(t testing.TB, url string) *goredis.Client {

@@ -63,6 +63,8 @@ type remote struct {
 	attend   func(life context.Context)            // what goes on from the first dial on
 
 	attending sync.Once
+	refusals  refused
+
 	following sync.Once // of the sentinels
 
 	mu       sync.Mutex
@@ -228,7 +230,7 @@ func (r *remote) refused(err error) bool {
 		return true
 	}
 	loggedOut := goredis.HasErrorPrefix(err, "NOAUTH")
-	if !loggedOut && !goredis.HasErrorPrefix(err, "NOPERM") {
+	if !isRefused(err) || goredis.HasErrorPrefix(err, "WRONGPASS") {
 		return false
 	}
 	s, err := r.now()
@@ -257,6 +259,7 @@ func (r *remote) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 		if r.refused(err) {
 			err = next(ctx, cmd)
 		}
+		r.refusals.note(err)
 		return err
 	}
 }
@@ -268,6 +271,7 @@ func (r *remote) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.P
 		for _, cmd := range cmds {
 			r.refused(cmd.Err())
 		}
+		r.refusals.note(err)
 		return err
 	}
 }

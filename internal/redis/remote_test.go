@@ -162,8 +162,8 @@ func TestRotation(t *testing.T) {
 	}
 	kill()
 	err := store.Ping(ctx)
-	if !errors.Is(err, lanes.ErrAway) || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "secret") {
-		t.Errorf("with the old password: %v; want ErrAway, and why", err)
+	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("with the old password: %v; want ErrRefused, and why", err)
 	}
 	file.write(s.TLSURL, "rotating", "new-secret")
 	eventually(t, "Redis is back", 5*time.Second, func() bool { return store.Ping(ctx) == nil })

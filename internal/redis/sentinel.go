@@ -9,6 +9,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Redis is found through sentinels here, and not by go-redis' own client for that, because there the sentinels, and the
@@ -69,6 +71,8 @@ func ask(ctx context.Context, sentinel *goredis.SentinelClient, name string) (ad
 	switch {
 	case errors.Is(err, goredis.Nil), err == nil && len(at) != 2:
 		return "", fmt.Errorf("it knows no Redis %q", name)
+	case isRefused(err):
+		return "", fmt.Errorf("%w (%s)", lanes.ErrRefused, err.Error())
 	case errors.As(err, &reply): // not to be taken for a reply of Redis
 		return "", errors.New(reply.Error())
 	case err != nil:

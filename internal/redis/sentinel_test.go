@@ -83,11 +83,11 @@ func TestSentinel(t *testing.T) {
 	}
 	refused := func(why string) {
 		t.Helper()
-		if err := store.Ping(ctx); !errors.Is(err, lanes.ErrAway) || !strings.Contains(err.Error(), why) {
-			t.Errorf("%v; want ErrAway and %q", err, why)
+		if err := store.Ping(ctx); !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), why) {
+			t.Errorf("%v; want ErrRefused and %q", err, why)
 		}
 	}
-	refused("sentinel " + address + ": WRONGPASS")
+	refused("sentinel " + address + ": refused (WRONGPASS")
 	file.write(at+"new-watchman", "siren", "old-secret")
 	refused("WRONGPASS")
 	file.write(at+"new-watchman", "siren", "new-secret")

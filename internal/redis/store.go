@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,9 @@ import (
 
 // ErrNotFound is a job, log, policy or snapshot that isn't there (any more).
 var ErrNotFound = errors.New("not found")
+
+// ErrRefused is the lanes.ErrRefused of a Redis.
+var ErrRefused = fmt.Errorf("%w by Redis", lanes.ErrRefused)
 
 // Store is the connection to one Redis, shared by ledger, roster, board and tunings. It is safe for concurrent use.
 type Store struct {
@@ -82,11 +86,13 @@ func (s *Store) spawn(work func(life context.Context)) bool {
 }
 
 // failed wraps an error of Redis with what was being done: lanes.ErrAway beside the cause when Redis can't be reached or can't
-// serve. nil stays nil.
+// serve, lanes.ErrRefused when it doesn't let this login. nil stays nil.
 func failed(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case isRefused(err):
+		return fmt.Errorf("%s: %w (%w)", doing, ErrRefused, err)
 	case isAway(err):
 		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, explain(err))
 	default:
@@ -94,12 +100,15 @@ func failed(doing string, err error) error {
 	}
 }
 
-// refusals are the replies of a Redis that is there but can't serve right now: it may by itself, or once it is repaired.
-// Any other error reply is the fault of the command.
-var refusals = []string{
+// unable are the replies of a Redis that is there but can't serve right now: it may by itself, or once it is repaired.
+// Any other error reply, but for a refusal, is the fault of the command.
+var unable = []string{
 	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY",
-	"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "UNKILLABLE",
+	"ERR max number of clients", "UNKILLABLE",
 }
+
+// refusals are the replies of a Redis that doesn't let this login in, or doesn't let it do this: outside of a script, and in one of Redis 7.0.
+var refusals = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR The user executing the script can't "}
 
 // isAway is whether err says that Redis can't be reached or can't serve right now.
 func isAway(err error) bool {
@@ -110,14 +119,22 @@ func isAway(err error) bool {
 	}
 	var reply goredis.Error
 	if !errors.As(err, &reply) {
-		return true // the network, a timeout, no connection free
+		return !isRefused(err) // the network, a timeout, no connection free
 	}
-	for _, r := range refusals {
-		if strings.HasPrefix(reply.Error(), r) {
-			return true
-		}
-	}
-	return false
+	return begins(reply, unable)
+}
+
+// isRefused is whether err says that Redis, or the sentinels that say where it is, don't let this login.
+func isRefused(err error) bool {
+	var reply goredis.Error
+	return errors.Is(err, lanes.ErrRefused) || errors.As(err, &reply) && begins(reply, refusals)
+}
+
+// isUnserved is whether err says that Redis does nothing for us right now.
+func isUnserved(err error) bool { return isAway(err) || isRefused(err) }
+
+func begins(reply error, with []string) bool {
+	return slices.ContainsFunc(with, func(w string) bool { return strings.HasPrefix(reply.Error(), w) })
 }
 
 // over is whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.

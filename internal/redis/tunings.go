@@ -46,7 +46,7 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 }
 
 // Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or not
-// at all, and returns the new revision. At of tunings and entries is set by Redis. seen is the revision that the caller knew
+// at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the store. seen is the revision that the caller knew
 // when it made up its mind: ErrChanged says that it isn't the latest any more. A tuning that replaces another is the last made.
 func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []lanes.AuditEntry,
@@ -63,7 +63,12 @@ func (t *Tunings) Change(
 		}
 		args = append(args, tuningPrefix+tuning.Field, string(text))
 	}
+	login := ""
+	if len(notes) > 0 {
+		login = t.store.Login(ctx)
+	}
 	for _, note := range notes {
+		note.Login = login
 		args = append(args, encode(note))
 	}
 	revision, err = tuneScript.Run(ctx, t.store.client, []string{tuningsKey, auditKey}, args...).Int64()

@@ -257,7 +257,8 @@ func (c *Client) Get(ctx context.Context, id string) (lanes.Record, error) {
 }
 
 // Wait returns the job's record once it is completed, dead or cancelled. While Redis is away nobody can know; Wait then
-// goes on when it is back, or ends with ctx and says so. ErrNotFound is a job without a record: one that was sent by plain
+// goes on when it is back, or ends with ctx and says so; the same when Redis refuses a login that it let in before. lanes.ErrRefused is one that it
+// didn't. ErrNotFound is a job without a record: one that was sent by plain
 // AMQP, or enqueued while Redis was away, has none until it starts.
 func (c *Client) Wait(ctx context.Context, id string) (lanes.Record, error) {
 	var last lanes.Record
@@ -269,6 +270,9 @@ func (c *Client) Wait(ctx context.Context, id string) (lanes.Record, error) {
 		case errors.Is(err, lanes.ErrAway):
 			unknown = err
 			c.log.Warn("what became of a job can't be known while Redis is away", "job", id, "error", err)
+		case errors.Is(err, lanes.ErrRefused) && last.State != "": // it was let in before: the password may be changing
+			unknown = err
+			c.log.Warn("what became of a job can't be known while Redis refuses this login", "job", id, "error", err)
 		case ctx.Err() == nil:
 			return r, err
 		}

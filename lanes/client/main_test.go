@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -69,21 +70,26 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, amqp.Stop(context.Background())) }()
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: secure.authority})
+	logins := redis.NewLogins()
+	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: secure.authority, Config: logins.Config()})
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, store.Stop(context.Background())) }()
-	if err := errors.Join(os.Setenv("SIREN_AMQP_URL", amqp.URL), os.Setenv("SIREN_REDIS_URL", store.URL)); err != nil {
+	producer, err := logins.URL(lanes.ProducerRole, store.URL) // which is all that a client may need
+	if err := errors.Join(err, os.Setenv("SIREN_AMQP_URL", amqp.URL), os.Setenv("SIREN_REDIS_URL", producer)); err != nil {
 		return 1, err
 	}
-	secure.amqpURL, secure.redisURL = amqp.TLSURL, store.TLSURL
+	secure.amqpURL = amqp.TLSURL
+	if secure.redisURL, err = logins.URL(lanes.ProducerRole, store.TLSURL); err != nil {
+		return 1, err
+	}
 	stop, err := serve(ctx, amqp.URL, store.URL)
 	if err != nil {
 		return 1, err
 	}
 	defer stop()
-	return m.Run(), nil
+	return m.Run(), redistest.Refused(store.URL)
 }
 
 // serve declares the topology, publishes the policy and works.

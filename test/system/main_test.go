@@ -22,6 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/polyglot-media/siren/internal/procs"
+	store "github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 )
 
 // The environment of the inner run (see outer).
@@ -35,6 +37,7 @@ var (
 	sirenPath string
 	rabbitmq  *procs.Server
 	redis     *procs.Server
+	logins    = store.NewLogins() // of Redis: each process has that of its role
 	// public is an address of this machine that isn't an internal one to Siren's guard: in a network of our own we may
 	// have any. Without one it is a loopback address.
 	public = "127.0.0.1"
@@ -136,7 +139,7 @@ func inner(m *testing.M) (code int, err error) {
 		}
 	}()
 	defer removeClips()
-	if redis, err = procs.StartRedis(ctx, procs.ServerOptions{}); err != nil {
+	if redis, err = procs.StartRedis(ctx, procs.ServerOptions{Config: logins.Config()}); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, redis.Stop(context.Background())) }()
@@ -144,7 +147,7 @@ func inner(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rabbitmq.Stop(context.Background())) }()
-	return m.Run(), nil
+	return m.Run(), redistest.Refused(redis.URL)
 }
 
 // openNetwork brings the loopback interface of a new network namespace up, with one more address.

@@ -79,16 +79,27 @@ func newSite(t *testing.T, pools string) *site {
 	s.must(os.WriteFile(s.policy, []byte(strings.NewReplacer("@POOLS@", pools, "@QUEUES@", queueType, "@DIR@", s.dir).Replace(policy)), 0o644))
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp"), "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
-		"SIREN_AMQP_URL=" + rabbitmq.URL, "SIREN_REDIS_URL=" + redis.URL,
+		"SIREN_AMQP_URL=" + rabbitmq.URL, "SIREN_REDIS_URL=" + s.redisFor(lanes.ProducerRole),
+	}
+	for _, role := range []string{lanes.OperatorRole, lanes.ScalerRole, lanes.WorkerRole} {
+		s.env = append(s.env, fmt.Sprintf("SIREN_REDIS_%s_URL=%s", strings.ToUpper(role), s.redisFor(role)))
 	}
 	s.empty()
 	var err error
-	s.client, err = client.New(client.Options{AMQPURL: rabbitmq.URL, RedisURL: redis.URL, Name: "system test"})
+	s.client, err = client.New(client.Options{AMQPURL: rabbitmq.URL, RedisURL: s.redisFor(lanes.ProducerRole), Name: "system test"})
 	s.must(err)
 	t.Cleanup(s.tellLogs)
 	t.Cleanup(func() { _ = s.client.Close() })
 	t.Cleanup(s.checkEnd)
 	return s
+}
+
+// redisFor is the URL of Redis with the login of the role.
+func (s *site) redisFor(role string) string {
+	s.t.Helper()
+	u, err := logins.URL(role, redis.URL)
+	s.must(err)
+	return u
 }
 
 // in is the site as a subtest has it: what fails there is the subtest's.

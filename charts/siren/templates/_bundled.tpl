@@ -48,7 +48,7 @@ consumer_timeout = {{ include "siren.milliseconds" (dict "path" "policy.broker.c
 [{{ join "," .Values.rabbitmq.plugins }}].
 {{- end -}}
 
-{{/* redis.conf but for the password. */}}
+{{/* redis.conf but for the users and their passwords. */}}
 {{- define "siren.redis.conf" -}}
 {{- $r := .Values.redis -}}
 bind * -::*

@@ -42,25 +42,50 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret and its key that hold the URL of Redis, as JSON. */}}
+{{/* The Secret and its key that hold the URL of Redis for scaler, worker or operator, as JSON: (dict "root" $ "role" "worker"). The operator is who types
+     commands in a scaler's pod; without a login for that it is the scaler's. */}}
 {{- define "siren.redis.secret" -}}
-{{- $r := .Values.redis -}}
-{{- $made := printf "%s-redis" (include "siren.fullname" .) -}}
+{{- $r := .root.Values.redis -}}
+{{- $own := get $r .role -}}
+{{- $made := printf "%s-redis" (include "siren.fullname" .root) -}}
+{{- $at := printf "redis.%s" .role -}}
+{{- $form := "^rediss?([+]sentinel)?://." -}}
+{{- $hint := "write redis://user:password@host:6379/0, rediss://… or redis+sentinel://…" -}}
+{{- if and $own.url $own.existingSecret -}}
+{{- fail (printf "%s.url and %s.existingSecret are both set: choose one" $at $at) -}}
+{{- end -}}
 {{- if and $r.url $r.existingSecret -}}
 {{- fail "redis.url and redis.existingSecret are both set: choose one" -}}
 {{- end -}}
 {{- if $r.enabled -}}
-{{- if or $r.url $r.existingSecret -}}
-{{- fail "redis.enabled runs a Redis of its own, but there is also redis.url or redis.existingSecret: choose one" -}}
+{{- if or $r.url $r.existingSecret $own.url $own.existingSecret -}}
+{{- fail (printf "redis.enabled runs a Redis of its own, but there is also a URL or an existingSecret (in redis or %s): choose one" $at) -}}
 {{- end -}}
-{{- dict "name" $made "key" "url" | toJson -}}
+{{- dict "name" $made "key" (printf "%s-url" .role) | toJson -}}
+{{- else if $own.existingSecret -}}
+{{- dict "name" $own.existingSecret "key" ($own.existingSecretKey | default $r.existingSecretKey) | toJson -}}
+{{- else if $own.url -}}
+{{- dict "name" $made "key" (printf "%s-url" .role) "url" (include "siren.url" (dict "path" (printf "%s.url" $at) "url" $own.url "form" $form "hint" $hint)) | toJson -}}
 {{- else if $r.existingSecret -}}
 {{- dict "name" $r.existingSecret "key" $r.existingSecretKey | toJson -}}
 {{- else if $r.url -}}
-{{- $hint := "write redis://user:password@host:6379/0, rediss://… or redis+sentinel://…" -}}
-{{- dict "name" $made "key" "url" "url" (include "siren.url" (dict "path" "redis.url" "url" $r.url "form" "^rediss?([+]sentinel)?://." "hint" $hint)) | toJson -}}
+{{- dict "name" $made "key" "url" "url" (include "siren.url" (dict "path" "redis.url" "url" $r.url "form" $form "hint" $hint)) | toJson -}}
+{{- else if eq .role "operator" -}}
+{{- include "siren.redis.secret" (dict "root" .root "role" "scaler") -}}
 {{- else -}}
-{{- fail "Where is Redis? Set redis.existingSecret or redis.url; to try Siren, redis.enabled=true runs one" -}}
+{{- fail (printf "Where is Redis for the %s? Set redis.existingSecret (or redis.url, or %s.…); to try Siren, redis.enabled=true runs one" .role $at) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret and its key with the URL of Redis for who types commands in the pod, as JSON; {} where it is that of the process: (dict "root" $ "role"
+     "worker"). */}}
+{{- define "siren.redis.operator" -}}
+{{- $own := include "siren.redis.secret" . | fromJson -}}
+{{- $operator := include "siren.redis.secret" (dict "root" .root "role" "operator") | fromJson -}}
+{{- if and (eq .role "scaler") (ne (toJson $own) (toJson $operator)) -}}
+{{- toJson $operator -}}
+{{- else -}}
+{}
 {{- end -}}
 {{- end -}}
 
@@ -106,7 +131,7 @@
 {{/* The environment that says where the files are: (dict "root" $ "role" "worker"). */}}
 {{- define "siren.connections.env" -}}
 {{- $amqp := include "siren.rabbitmq.secret" . | fromJson -}}
-{{- $redis := include "siren.redis.secret" .root | fromJson -}}
+{{- $redis := include "siren.redis.secret" . | fromJson -}}
 - name: SIREN_ROLE
   value: {{ .role }}
 - name: SIREN_AMQP_URL_FILE
@@ -118,6 +143,10 @@
 {{- end }}
 - name: SIREN_REDIS_URL_FILE
   value: /etc/siren/redis/url
+{{- if ne (include "siren.redis.operator" .) "{}" }}
+- name: SIREN_REDIS_OPERATOR_URL_FILE
+  value: /etc/siren/redis-operator/url
+{{- end }}
 {{- $files = include "siren.tls.files" (dict "path" "redis.tls" "tls" .root.Values.redis.tls "url" $redis.url "secure" "rediss") | fromJson }}
 {{- range $what, $_ := $files }}
 - name: SIREN_REDIS_{{ upper $what }}_FILE
@@ -128,7 +157,7 @@
 {{/* The volumes that hold the files. */}}
 {{- define "siren.connections.volumes" -}}
 {{- $amqp := include "siren.rabbitmq.secret" . | fromJson -}}
-{{- $redis := include "siren.redis.secret" .root | fromJson -}}
+{{- $redis := include "siren.redis.secret" . | fromJson -}}
 - name: rabbitmq
   secret:
     secretName: {{ $amqp.name }}
@@ -151,6 +180,13 @@
     secretName: {{ $redis.name }}
     defaultMode: 0440
     items: [{key: {{ quote $redis.key }}, path: url}]
+{{- with include "siren.redis.operator" . | fromJson }}
+- name: redis-operator
+  secret:
+    secretName: {{ .name }}
+    defaultMode: 0440
+    items: [{key: {{ quote .key }}, path: url}]
+{{- end }}
 {{- with .root.Values.redis.tls }}
 {{- if .existingSecret }}
 - name: redis-tls
@@ -172,6 +208,9 @@
 - {name: rabbitmq-tls, mountPath: /etc/siren/rabbitmq-tls, readOnly: true}
 {{- end }}
 - {name: redis, mountPath: /etc/siren/redis, readOnly: true}
+{{- if ne (include "siren.redis.operator" .) "{}" }}
+- {name: redis-operator, mountPath: /etc/siren/redis-operator, readOnly: true}
+{{- end }}
 {{- if .root.Values.redis.tls.existingSecret }}
 - {name: redis-tls, mountPath: /etc/siren/redis-tls, readOnly: true}
 {{- end }}

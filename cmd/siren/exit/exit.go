@@ -11,8 +11,9 @@ const (
 	NotFound    = 3 // no such job, lane, pool or context
 	JobFailed   = 4 // a job that was waited for is dead or cancelled
 	Unreachable = 5 // RabbitMQ or Redis can't be reached
-	Conflict    = 6 // refused: somebody else changed it meanwhile
+	Conflict    = 6 // somebody else changed it meanwhile
 	Warnings    = 7 // siren doctor found warnings, and no error
+	Refused     = 8 // RabbitMQ or Redis don't let this login in, or don't let it do this
 )
 
 // Error is an error with the exit code it means.

@@ -19,11 +19,12 @@ import (
 type Local struct {
 	Self       string // the siren that the workers are; "": this one
 	Policy     *lanes.Policy
-	At         reach.Endpoints
-	Listen     string        // address of metrics and probes; "": there are none
-	Dir        string        // for the workers' logs; "": a temporary one
-	Drain      time.Duration // how long the workers' running jobs may go on once ctx has ended
-	WorkerArgs []string      // more flags for the workers
+	At         reach.Endpoints // for the scaler
+	Workers    reach.Endpoints // for the workers
+	Listen     string          // address of metrics and probes; "": there are none
+	Dir        string          // for the workers' logs; "": a temporary one
+	Drain      time.Duration   // how long the workers' running jobs may go on once ctx has ended
+	WorkerArgs []string        // more flags for the workers
 	Log        *slog.Logger
 	Draining   func(Draining) // told what the end waits for, each time that it changes; nil: nobody is
 }
@@ -72,7 +73,7 @@ func (f Local) command(pool, name string) *exec.Cmd {
 	}
 	args := append([]string{"worker", "--pool", pool, "--name", name, "--drain-timeout", f.Drain.String()}, f.WorkerArgs...)
 	c := exec.Command(self, args...)
-	c.Env = f.At.Environ()
+	c.Env = f.Workers.Environ()
 	return c
 }
 

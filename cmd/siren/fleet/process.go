@@ -19,6 +19,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/redis"
 )
 
 // processName is unique among all processes of all machines.
@@ -58,13 +59,21 @@ func newRegistry() *prometheus.Registry {
 
 func alive() error { return nil }
 
-// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first.
-func readyOnce(c *rabbit.Conn) ops.Probe {
+// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first. One that RabbitMQ or Redis
+// refuses isn't: so a rollout with a wrong password or too few rights ends with its first pod. A Redis that is away is no reason to wait.
+func readyOnce(c *rabbit.Conn, store *redis.Store) ops.Probe {
 	was := false
 	return func() error {
-		if was = was || c.Up(); !was {
-			return errors.New("no session with RabbitMQ yet")
+		if was {
+			return nil
 		}
+		if !c.Up() {
+			return errors.Join(errors.New("no session with RabbitMQ yet"), c.Refusal())
+		}
+		if err := store.Refusal(); err != nil {
+			return err
+		}
+		was = true
 		return nil
 	}
 }

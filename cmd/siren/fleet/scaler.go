@@ -45,8 +45,9 @@ func (s scalerProcess) run(ctx context.Context) error {
 		conns[name] = c
 	}
 	registry := newRegistry()
+	redis.RegisterRefusals(registry, s.store)
 	if s.listen != "" {
-		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"])), s.log)
+		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"], s.store)), s.log)
 		if err != nil {
 			return err
 		}

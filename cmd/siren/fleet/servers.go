@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +11,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // restartAfter is the pause before a private server that died is started again.
@@ -16,9 +20,32 @@ const restartAfter = time.Second
 
 // Servers is the RabbitMQ and Redis that a local fleet uses: given ones, or private ones, which Stop ends.
 type Servers struct {
-	AMQPURL, RedisURL string
-	Private           []*procs.Server // that were started here
-	Stop              func()
+	AMQPURL  string
+	RedisURL string          // with the login of an operator, if the Redis is a private one
+	Private  []*procs.Server // that were started here
+	Stop     func()
+
+	logins map[string]string // of a private Redis: by role, its URL
+}
+
+// RedisFor is the URL of Redis with the login of the role. A given Redis has one for all.
+func (s Servers) RedisFor(role string) string { return cmp.Or(s.logins[role], s.RedisURL) }
+
+// startRedis starts a private Redis with a user for each role.
+func (s *Servers) startRedis(ctx context.Context, o procs.ServerOptions) (*procs.Server, error) {
+	logins := redis.NewLogins()
+	o.Config += logins.Config()
+	server, err := procs.StartRedis(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.logins = map[string]string{}
+	for _, role := range redis.Roles() {
+		if s.logins[role], err = logins.URL(role, server.URL); err != nil {
+			return nil, errors.Join(err, server.Stop(ctx))
+		}
+	}
+	return server, nil
 }
 
 // StartServers starts what isn't given, and starts it again when it dies, until Stop is called. The URLs stay the same. That it
@@ -57,9 +84,10 @@ func StartServers(ctx context.Context, given Servers, data string, said io.Write
 		tending.Go(func() { tend(tendCtx, server, name, log) })
 		return nil
 	}
-	if err := start(&s.RedisURL, "Redis", procs.StartRedis); err != nil {
+	if err := start(&s.RedisURL, "Redis", s.startRedis); err != nil {
 		return s, err
 	}
+	s.RedisURL = s.RedisFor(lanes.OperatorRole)
 	return s, start(&s.AMQPURL, "RabbitMQ", procs.StartRabbitMQ)
 }
 

@@ -61,7 +61,8 @@ func (w Worker) Run(ctx context.Context) error {
 	defer publish.Close()
 
 	registry := newRegistry()
-	server, err := ops.Listen(w.Listen, ops.Handler(registry, alive, readyOnce(consume)), log)
+	redis.RegisterRefusals(registry, store)
+	server, err := ops.Listen(w.Listen, ops.Handler(registry, alive, readyOnce(consume, store)), log)
 	if err != nil {
 		return err
 	}

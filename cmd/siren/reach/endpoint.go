@@ -41,8 +41,15 @@ type Endpoint struct {
 	passwordFile string
 }
 
-// Flags is what the flags of every command say of where RabbitMQ and Redis are; "" where they say nothing.
-type Flags struct{ AMQPURL, RedisURL, Context string }
+// Flags is what the flags of every command say of where RabbitMQ and Redis are; "" where they say nothing. Role is whose login is meant: where the
+// environment has one of Redis for that role, it is that.
+type Flags struct{ AMQPURL, RedisURL, Context, Role string }
+
+// As are the flags of another role.
+func (flags Flags) As(role string) Flags {
+	flags.Role = role
+	return flags
+}
 
 // Find finds RabbitMQ and Redis, each by itself: its flag, --context, the environment, the standing context.
 func (flags Flags) Find() (Endpoints, error) {
@@ -55,8 +62,8 @@ func (flags Flags) Find() (Endpoints, error) {
 
 // Given is what flags and environment say. An endpoint that they don't mention has no URL.
 func (flags Flags) Given() (Endpoints, error) {
-	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "--amqp-url", flags.AMQPURL, flags.Context == "")
-	redis, err2 := newEndpoint("SIREN_REDIS", "redis", "--redis-url", flags.RedisURL, flags.Context == "")
+	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "", "--amqp-url", flags.AMQPURL, flags.Context == "")
+	redis, err2 := newEndpoint("SIREN_REDIS", "redis", flags.Role, "--redis-url", flags.RedisURL, flags.Context == "")
 	e := Endpoints{amqp, redis}
 	if err := errors.Join(err, err2, e.check()); err != nil || flags.Context == "" {
 		return e, exit.With(exit.Usage, err)
@@ -130,8 +137,8 @@ func Plain(amqpURL, redisURL string) Endpoints {
 	}
 }
 
-// newEndpoint is what a flag says, and else the environment, if that is to be asked.
-func newEndpoint(prefix, scheme, flag, value string, environment bool) (Endpoint, error) {
+// newEndpoint is what a flag says, and else the environment, if that is to be asked: for the role, if there is something, and else for all.
+func newEndpoint(prefix, scheme, role, flag, value string, environment bool) (Endpoint, error) {
 	e := Endpoint{
 		prefix: prefix, scheme: scheme, source: flag, URL: value,
 		ca: os.Getenv(prefix + "_CA_FILE"), cert: os.Getenv(prefix + "_CERT_FILE"), key: os.Getenv(prefix + "_KEY_FILE"),
@@ -139,13 +146,26 @@ func newEndpoint(prefix, scheme, flag, value string, environment bool) (Endpoint
 	if e.URL != "" || !environment {
 		return e, nil
 	}
-	if e.file = os.Getenv(prefix + "_URL_FILE"); e.file != "" {
+	var variables []string
+	if role != "" {
+		own := prefix + "_" + strings.ToUpper(role)
+		variables = append(variables, own+"_URL_FILE", own+"_URL")
+	}
+	for _, name := range append(variables, prefix+"_URL_FILE", prefix+"_URL") {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		e.source = name
+		if !strings.HasSuffix(name, "_FILE") {
+			e.URL = value
+			return e, nil
+		}
 		var err error
-		e.source = prefix + "_URL_FILE"
+		e.file = value
 		e.URL, err = e.read()
 		return e, err
 	}
-	e.source, e.URL = prefix+"_URL", os.Getenv(prefix+"_URL")
 	return e, nil
 }
 
@@ -223,7 +243,7 @@ func (e Endpoint) read() (string, error) {
 		}
 		return e.up(l), nil
 	case e.file != "":
-		return readSecret(e.setting("URL_FILE"), e.file, "the URL", strings.TrimSpace)
+		return readSecret(e.source, e.file, "the URL", strings.TrimSpace)
 	case e.passwordFile != "":
 		password, err := readSecret(e.setting("PASSWORD_FILE"), e.passwordFile, "the password", func(s string) string { return strings.TrimRight(s, "\r\n") })
 		return withPassword(e.bare, password), err
@@ -320,7 +340,9 @@ func (e Endpoints) Environ() []string {
 
 // Overruling is the environment variable that says where the servers are, whatever the current context is; "" when there is none.
 func Overruling() string {
-	for _, name := range []string{"SIREN_AMQP_URL_FILE", "SIREN_AMQP_URL", "SIREN_REDIS_URL_FILE", "SIREN_REDIS_URL"} {
+	for _, name := range []string{
+		"SIREN_AMQP_URL_FILE", "SIREN_AMQP_URL", "SIREN_REDIS_OPERATOR_URL_FILE", "SIREN_REDIS_OPERATOR_URL", "SIREN_REDIS_URL_FILE", "SIREN_REDIS_URL",
+	} {
 		if os.Getenv(name) != "" {
 			return name
 		}

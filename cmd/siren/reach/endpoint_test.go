@@ -144,3 +144,28 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// Where the environment has a login of Redis for a role, it is that one's alone; children of the process don't get to see it.
+func TestLoginOfARole(t *testing.T) {
+	setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://all", "SIREN_REDIS_URL": "redis://all"})
+	t.Setenv("SIREN_REDIS_OPERATOR_URL_FILE", file(t, "redis://operator\n"))
+	t.Setenv("SIREN_REDIS_WORKER_URL", "redis://worker")
+	for role, want := range map[string]string{"": "redis://all", "scaler": "redis://all", "operator": "redis://operator", "worker": "redis://worker"} {
+		e, err := Flags{}.As(role).Find()
+		if err != nil || e.Redis.URL != want || e.AMQP.URL != "amqp://all" {
+			t.Errorf("%q: %q, %q, %v", role, e.Redis.URL, e.AMQP.URL, err)
+		}
+		for _, pair := range e.Environ() {
+			if role != "operator" && strings.Contains(pair, "OPERATOR") {
+				t.Errorf("%q: a child is told %s", role, pair)
+			}
+		}
+	}
+	if e, err := (Flags{RedisURL: "redis://flag", Role: "operator"}).Find(); err != nil || e.Redis.URL != "redis://flag" {
+		t.Errorf("a flag: %q, %v", e.Redis.URL, err)
+	}
+	t.Setenv("SIREN_REDIS_OPERATOR_URL_FILE", "/nowhere")
+	if _, err := (Flags{Role: "operator"}).Find(); err == nil || !strings.Contains(err.Error(), "SIREN_REDIS_OPERATOR_URL_FILE: open /nowhere") {
+		t.Errorf("a file that isn't there: %v", err)
+	}
+}

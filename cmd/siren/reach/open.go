@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
@@ -50,13 +51,18 @@ func (e Endpoints) Client(o client.Options) (*client.Client, error) {
 	return c, exit.With(exit.Usage, err)
 }
 
-// Unreachable gives an error of the store or the broker its exit code. That `siren up` has ended is all that there is to say then.
+// Unreachable gives an error of the store or the broker its exit code: one that says no is reached, and refuses. That `siren up` has ended is all that
+// there is to say then.
 func Unreachable(err error) error {
 	if errors.Is(err, ErrEnded) {
 		err = ErrEnded
 	}
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, redis.ErrNotFound) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, redis.ErrNotFound):
 		return err
+	case errors.Is(err, lanes.ErrRefused):
+		return exit.With(exit.Refused, err)
+	default:
+		return exit.With(exit.Unreachable, err)
 	}
-	return exit.With(exit.Unreachable, err)
 }

@@ -10,15 +10,20 @@ local function idOf(key)
   return string.sub(key, 11) -- behind siren:job:
 end
 
--- enter lists a job that is queued by now, which it has been since now.
-local function enter(key, now)
+-- list puts a queued job into the indexes. It was queued now unless its record says when.
+local function list(key, now)
   local is = redis.call('HMGET', key, 'lane', 'priority', 'ready', 'nth')
   local score = (tonumber(is[3]) or now) + (tonumber(is[4]) or 0) / 2048 -- such a fraction of a ms is exact until the year 2100
-  redis.call('HSET', key, 'since', now)
   redis.call('ZADD', queuedKey .. is[1], score, idOf(key))
   if is[2] then
     redis.call('ZADD', queuedKey .. is[1] .. ':' .. is[2], score, idOf(key))
   end
+end
+
+-- enter lists a job that is queued by now, which it has been since now.
+local function enter(key, now)
+  redis.call('HSET', key, 'since', now)
+  list(key, now)
 end
 
 -- leave unlists a job that was queued in the lane, or missing. A missing one's record doesn't expire any more.

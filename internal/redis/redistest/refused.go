@@ -1,0 +1,34 @@
+// Package redistest is what tests ask of a Redis with a user for each role. No process of Siren's has it.
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// Refused is the error of what Redis, at the URL of an administrator, has refused to its users since it started, but for logins, what `siren doctor`
+// tries, and the users of whom a test wants refusals. There should be none: a role may do what its code does.
+func Refused(url string, but ...string) error {
+	o, err := goredis.ParseURL(url)
+	if err != nil {
+		return fmt.Errorf("ask what was refused: %w", err)
+	}
+	c := goredis.NewClient(o)
+	defer func() { _ = c.Close() }()
+	entries, err := c.ACLLog(context.Background(), 128).Result()
+	if err != nil {
+		return fmt.Errorf("ask what was refused: %w", err)
+	}
+	var all []error
+	for _, e := range entries {
+		tried := e.Context == "multi" || e.Object == "config|get"
+		if !tried && e.Reason != "auth" && !slices.Contains(but, e.Username) {
+			all = append(all, fmt.Errorf("refused to %s: %s (%s, %s): add it to internal/redis/access.go", e.Username, e.Object, e.Reason, e.Context))
+		}
+	}
+	return errors.Join(all...)
+}
