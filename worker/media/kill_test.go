@@ -36,7 +36,9 @@ func beWorker(text string) {
 		at, err := r.locate("output", w.Job.Output, write)
 		if err == nil {
 			var file *os.File
-			file, err = os.Open(w.Commit)
+			if file, err = os.Open(w.Commit); err != nil {
+				panic(err)
+			}
 			_, _, err = fileStore{r}.commit(context.Background(), at, product{file: file, job: w.Job, attempt: w.Attempt})
 		}
 		fmt.Println(err)

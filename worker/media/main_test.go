@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,8 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +37,12 @@ func TestMain(m *testing.M) {
 			os.Exit(126)
 		}
 		os.Exit(0)
+	}
+	if len(os.Args) > 3 && os.Args[1] == "end-with" { // PID PROGRAM ARG…: a server that ends with us, however we end
+		runtime.LockOSThread()
+		parent, _ := strconv.Atoi(os.Args[2])
+		fmt.Fprintln(os.Stderr, errors.Join(dieWith(parent), syscall.Exec(os.Args[3], os.Args[3:], os.Environ())))
+		os.Exit(126)
 	}
 	if len(os.Args) > 3 && os.Args[1] == "be-taken-over" {
 		beTakenOver(os.Args[2], os.Args[3])

@@ -74,8 +74,7 @@ func startS3() {
 		return
 	}
 	s3server.url = "http://" + address
-	// By run-limited, so that it ends with us however we end.
-	s3server.cmd = exec.Command(os.Args[0], "run-limited", "--parent", strconv.Itoa(os.Getpid()), "--",
+	s3server.cmd = exec.Command(os.Args[0], "end-with", strconv.Itoa(os.Getpid()),
 		s3server.program, "--port", address, "--iam-dir", s3server.users, "--iam-cache-disable", "--quiet", "posix", s3server.dir)
 	s3server.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+testKey, "ROOT_SECRET_KEY="+testSecret)
 	if s3server.err = s3server.cmd.Start(); s3server.err != nil {

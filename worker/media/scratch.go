@@ -166,7 +166,7 @@ func (s *scratch) makeIn(name string) (*scratchFolder, error) {
 
 func (f *scratchFolder) close() {
 	if f.Root != nil {
-		_ = f.Root.Close()
+		_ = f.Close()
 	}
 	if f.held != nil {
 		_ = f.held.Close()

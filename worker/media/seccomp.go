@@ -54,10 +54,13 @@ func filter(arch uint32, refused []uintptr) []bpf.Instruction {
 	}
 	all := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: callArch, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: arch, SkipTrue: 1}, answer(unix.ENOSYS),
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: arch, SkipTrue: 1},
+		answer(unix.ENOSYS),
 		bpf.LoadAbsolute{Off: callNumber, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: otherABI, SkipTrue: 1}, answer(unix.ENOSYS),
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1}, answer(unix.ENOSYS),
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: otherABI, SkipTrue: 1},
+		answer(unix.ENOSYS),
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1},
+		answer(unix.ENOSYS),
 	}
 	for _, number := range refused {
 		all = append(all, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(number), SkipTrue: 1}, answer(unix.EPERM))
