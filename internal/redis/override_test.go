@@ -386,12 +386,12 @@ func TestOverrideOfMany(t *testing.T) {
 	ids[3] = "nobody"
 	must(t, raw.Set(t.Context(), "siren:job:broken", "no hash", 0).Err())
 	ids[4] = "broken"
-	trips := &roundTrips{}
+	trips := &pipelines{}
 	store.Client().(*goredis.Client).AddHook(trips)
 	answers, err := l.CancelAll(t.Context(), ids, lanes.Queued, lanes.Retrying)
 	must(t, err)
-	if trips.n > 7 { // three batches, perhaps twice since the script isn't known yet
-		t.Errorf("%d round trips for %d jobs", trips.n, len(ids))
+	if n := len(trips.sizes); n > 7 { // three batches, perhaps twice since the script isn't known yet
+		t.Errorf("%d round trips for %d jobs", n, len(ids))
 	}
 	for i, a := range answers {
 		var state *redis.StateError
@@ -419,24 +419,5 @@ func TestOverrideOfMany(t *testing.T) {
 	}
 	if state := (*redis.StateError)(nil); !errors.As(answers[1].Err, &state) {
 		t.Errorf("%s: %+v", ids[1], answers[1])
-	}
-}
-
-// roundTrips is a hook that counts them.
-type roundTrips struct{ n int }
-
-func (*roundTrips) DialHook(next goredis.DialHook) goredis.DialHook { return next }
-
-func (r *roundTrips) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error {
-		r.n++
-		return next(ctx, cmd)
-	}
-}
-
-func (r *roundTrips) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []goredis.Cmder) error {
-		r.n++
-		return next(ctx, cmds)
 	}
 }
