@@ -27,12 +27,13 @@ func (e *StateError) Error() string {
 
 // Supersede is a job that a fresh copy of its message carries from now on.
 type Supersede struct {
-	ID      string
-	Lane    string        // that the copy is in
-	ReadyAt time.Time     // of the copy
-	Replay  int           // the number of the copy
-	From    []lanes.State // the job has to be in one of them
-	Params  []byte        // of the copy, where they are others than the record's; nil: the same
+	ID       string
+	Lane     string        // that the copy is in
+	Priority int           // of the copy, inside the lane
+	ReadyAt  time.Time     // of the copy
+	Replay   int           // the number of the copy
+	From     []lanes.State // the job has to be in one of them
+	Params   []byte        // of the copy, where they are others than the record's; nil: the same
 }
 
 // Supersede notes that a fresh copy of the job's message carries it, and returns the state before: the job is queued in the
@@ -42,7 +43,7 @@ type Supersede struct {
 // A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may be
 // faster than the caller. ErrNotFound is a job without a record.
 func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State, err error) {
-	args := []any{s.Replay, s.Lane, millis(s.ReadyAt), string(s.Params)}
+	args := []any{s.Replay, s.Lane, millis(s.ReadyAt), string(s.Params), s.Priority}
 	for _, state := range s.From {
 		args = append(args, string(state))
 	}

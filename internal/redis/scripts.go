@@ -18,6 +18,7 @@ var (
 	withdrawScript   = script("withdraw")
 	supersedeScript  = script("supersede")
 	cancelScript     = script("cancel")
+	lowerScript      = script("lower")
 	discardScript    = script("discard")
 	reserveScript    = script("reserve")
 	keepKeyScript    = script("keepkey")
