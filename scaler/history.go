@@ -32,7 +32,7 @@ type LaneHistory struct {
 	Service   float64   // moving average of the finished jobs' run time, in seconds
 	Finished  int       // finished jobs in that average
 	LastEmpty time.Time // the last moment the backlog was seen empty (or the first look at it)
-	LastReady time.Time // the latest readyAt of a job started at its first attempt
+	LastReady time.Time // the latest readyAt of an ordinary job started at its first attempt
 	Silent    int       // ticks in a row in which the broker's "empty" is doubtful
 	Stale     bool      // the broker's last answer is missing or not believed
 	Backlog   int       // at the last believed tick
@@ -240,8 +240,8 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, su
 	l.Flow, l.Backlog = flow, depth.Ready
 }
 
-// oldestWait is how long the oldest ready job has waited: jobs start in order, so it became ready no earlier than the last
-// one that started, and no earlier than the lane was last empty.
+// oldestWait is how long the oldest ready job has waited at most: ordinary jobs start in order, and after all of a higher priority, so it
+// became ready no earlier than the last of them that started, and no earlier than the lane was last empty.
 func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	if l.Backlog == 0 {
 		return 0
