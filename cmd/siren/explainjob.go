@@ -65,6 +65,9 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 		atLeast = "at least "
 	}
 	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, show.Age(r.ReadyAt, s.now), atLeast, show.Plural(ahead, "job"), show.Verb(ahead, "is", "are"))
+	if lane, _ := s.policy.Policy.Lane(r.Lane); lane.Priorities > r.Priority {
+		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, those that are yet to come, too.", r.Priority, r.Lane, lane.Priorities)
+	}
 	if at, ok := s.start(ctx, r.Lane, ahead); ok {
 		x.Starts = &at
 		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l))

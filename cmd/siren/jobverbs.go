@@ -50,7 +50,7 @@ started meanwhile is left alone.`,
 						fmt.Fprintf(o.out, "job/%s is in lane %s already\n", r.ID, lane)
 						return nil
 					}
-					if err := o.republish(ctx, r, lane); err != nil {
+					if err := o.republish(ctx, e.Policy, r, lane); err != nil {
 						return err
 					}
 					o.note(ctx, lanes.AuditEntry{Verb: "promote", On: "job " + r.ID, Before: r.Lane, After: lane, Reason: reason})
@@ -96,25 +96,23 @@ func noJob(id string) error {
 }
 
 // republish puts a fresh copy of a job into a lane: the ledger goes by the copy from then on, and an older message of the job is skipped.
-func (o *operator) republish(ctx context.Context, r lanes.Record, lane string) error {
+func (o *operator) republish(ctx context.Context, p lanes.Policy, r lanes.Record, lane string) error {
 	conn, err := o.connect(ctx, "jobs")
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return o.publishCopy(ctx, rabbit.NewPublisher(conn, 0), r, r.Job(), lane)
-}
-
-func (o *operator) publishCopy(ctx context.Context, publish *rabbit.Publisher, r lanes.Record, job lanes.Job, lane string) error {
+	publish, job := rabbit.NewPublisher(conn, 0), r.Job()
+	job.Priority = p.Priority(lane, job.Priority)
 	now := time.Now()
 	if job.ExpiresAt.Before(now) { // it is wanted all the same
 		job.ExpiresAt = time.Time{}
 	}
-	copied := rabbit.Entry{Lane: lane, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1}
+	copied := rabbit.Entry{Lane: lane, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
 	if err := publish.EnqueueBatch(ctx, []rabbit.Entry{copied})[0]; err != nil {
 		return reach.Unreachable(err)
 	}
-	_, err := o.ledger.Supersede(ctx, redis.Supersede{ID: r.ID, Lane: lane, ReadyAt: now, Replay: copied.Replay, From: []lanes.State{r.State}})
+	_, err = o.ledger.Supersede(ctx, redis.Supersede{ID: r.ID, Lane: lane, Priority: job.Priority, ReadyAt: now, Replay: copied.Replay, From: []lanes.State{r.State}})
 	var state *redis.StateError
 	if errors.As(err, &state) && state.Replay == copied.Replay {
 		return nil // the copy has been taken already
@@ -157,7 +155,7 @@ already, that is found out, and nothing runs twice.`,
 					} else if to == "" {
 						to = e.Policy.DefaultLane() // its lane has left the policy
 					}
-					if err := o.retry(ctx, r, to); err != nil {
+					if err := o.retry(ctx, e.Policy, r, to); err != nil {
 						return err
 					}
 					o.note(ctx, lanes.AuditEntry{Verb: "retry", On: "job " + r.ID, Before: string(r.State), After: to, Reason: reason})
@@ -174,7 +172,7 @@ already, that is found out, and nothing runs twice.`,
 }
 
 // retry puts a job into a lane again. A dead one is taken from the dead letters: its message says best what it is.
-func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error {
+func (o *operator) retry(ctx context.Context, p lanes.Policy, r lanes.Record, lane string) error {
 	switch r.State {
 	case lanes.Cancelled:
 		if time.Now().Before(r.LeaseUntil) { // its worker may not have heard of it yet, and commit its output still
@@ -182,24 +180,20 @@ func (o *operator) retry(ctx context.Context, r lanes.Record, lane string) error
 				return err
 			}
 		}
-		return o.republish(ctx, r, lane)
+		return o.republish(ctx, p, r, lane)
 	case lanes.Retrying:
-		return o.republish(ctx, r, lane)
+		return o.republish(ctx, p, r, lane)
 	case lanes.Running:
 		// Its worker vanished. Its message brings the job again, unless it had ended while Redis was away: then a copy does, and finds the output.
 		if now := time.Now(); now.Before(r.LeaseUntil.Add(vanishedFor)) {
 			return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", r.ID, r.Worker, lanes.Duration(vanishedFor), dead.Instead(r))
 		}
-		return o.republish(ctx, r, lane)
+		return o.republish(ctx, p, r, lane)
 	case lanes.Dead:
 	default:
 		return fmt.Errorf("job %s is %s; only a dead, retrying or cancelled job can be retried", r.ID, r.State)
 	}
-	e, err := o.inForce(ctx)
-	if err != nil {
-		return err
-	}
-	replay := o.letters().Replay(e.Policy, dead.Filter{}, []string{r.ID})
+	replay := o.letters().Replay(p, dead.Filter{}, []string{r.ID})
 	replay.To = lane
 	if err := replay.Run(ctx); err != nil {
 		return err

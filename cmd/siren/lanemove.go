@@ -24,9 +24,9 @@ func newLanesMove(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "move FROM TO",
 		Short: "Put waiting jobs of one lane into another",
-		Long: `Put waiting jobs of one lane into another, the oldest first. Each is published afresh with confirm before its original is
-acknowledged: broken off at any moment, no job is lost, and none runs twice. Running and retrying jobs stay where they are. A job's wait counts from
-the move on, by the objective of its new lane.`,
+		Long: `Put waiting jobs of one lane into another, those first that would start first, with no higher priority than their new lane allows.
+Each is published afresh with confirm before its original is acknowledged: broken off at any moment, no job is lost, and none runs
+twice. Running and retrying jobs stay where they are. A job's wait counts from the move on, by the objective of its new lane.`,
 		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"
   siren lanes move express standard`,
 		Args:              cobra.ExactArgs(2),
@@ -38,7 +38,7 @@ the move on, by the objective of its new lane.`,
 			return a.operate(func(o *operator) error { return o.moveJobs(cmd.Context(), args[0], args[1], limit, reason) })
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 0, "at most so many, the oldest first (0: all that wait now)")
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many, those first that would start first (0: all that wait now)")
 	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
 	return c
 }
@@ -60,7 +60,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 	moved := 0
 	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
-			return rabbit.Move(ctx, take, publish, q, limit, o.copies(to, &moved))
+			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved))
 		})
 	})
 	began := moved > 0 || ctx.Err() != nil
@@ -88,11 +88,11 @@ func eachQueue(queues []lanes.Queue, limit int, take func(q lanes.Queue, limit i
 	return nil
 }
 
-// copies moves waiting jobs into the lane, and counts them.
-func (o *operator) copies(to string, moved *int) rabbit.Mover {
+// copies moves waiting jobs into the lane, with the priorities that it allows, and counts them.
+func (o *operator) copies(p lanes.Policy, to string, moved *int) rabbit.Mover {
 	return rabbit.Mover{
 		Decide: o.eachWaiting(func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
-			return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1}}, nil
+			return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1, Priority: p.Priority(to, d.Job.Priority)}}, nil
 		}),
 		Confirmed: func(ctx context.Context, copies []rabbit.Copied) error {
 			for _, c := range copies {
@@ -109,7 +109,7 @@ func (o *operator) copies(to string, moved *int) rabbit.Mover {
 // supersede has the ledger know that a copy carries the job on. A job without a record needs none: its first claim makes it.
 func (o *operator) supersede(ctx context.Context, c rabbit.Copied) error {
 	_, err := o.ledger.Supersede(ctx, redis.Supersede{
-		ID: c.Original.Job.ID, Lane: c.Lane, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying},
+		ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying},
 	})
 	if errors.Is(err, redis.ErrNotFound) {
 		return nil

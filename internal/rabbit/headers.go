@@ -18,6 +18,7 @@ const (
 	headerAttempt    = "attempt"    // 1 for the first, which may leave it out
 	headerReplay     = "replay"     // number of this copy; an operator's fresh copies count up
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
+	headerPriority   = "priority"   // delayed and dead jobs: inside their lane. Not as the property, by which a quorum queue would order them here, too
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
 	headerReason     = "reason"     // dead jobs: why, in a few fixed words
 	headerError      = "error"      // what happened last, for a person
@@ -37,9 +38,9 @@ const maxHeaderText = 4 << 10
 
 // headers is what Siren says about a job beside its body. A zero field is left out on the wire.
 type headers struct {
-	enqueuedAt, readyAt, dueAt, deadAt time.Time
-	attempt, replay, attempts          int
-	lane, reason, error                string
+	enqueuedAt, readyAt, dueAt, deadAt  time.Time
+	attempt, replay, attempts, priority int
+	lane, reason, error                 string
 }
 
 func (h headers) table() amqp.Table {
@@ -51,6 +52,7 @@ func (h headers) table() amqp.Table {
 	putInt(t, headerAttempt, h.attempt)
 	putInt(t, headerReplay, h.replay)
 	putInt(t, headerAttempts, h.attempts)
+	putInt(t, headerPriority, h.priority)
 	putText(t, headerLane, h.lane)
 	putText(t, headerReason, h.reason)
 	putText(t, headerError, h.error)
@@ -86,6 +88,7 @@ func parseHeaders(t amqp.Table) headers {
 		attempt:    countHeader(t, headerAttempt),
 		replay:     countHeader(t, headerReplay),
 		attempts:   countHeader(t, headerAttempts),
+		priority:   countHeader(t, headerPriority),
 		lane:       textHeader(t, headerLane),
 		reason:     textHeader(t, headerReason),
 		error:      textHeader(t, headerError),

@@ -21,9 +21,10 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	v := &revival{
-		entry: rabbit.Entry{Lane: r.lane(l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body, Priority: l.Priority},
+		entry: rabbit.Entry{Lane: r.lane(l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
 		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
 	}
+	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Priority)
 	if l.Record != nil {
 		v.entry.Replay = max(l.Replay, l.Record.Replay) + 1
 	}
@@ -102,9 +103,10 @@ func (r *Replay) tell(ctx context.Context, all []*revival, ready time.Time) {
 func (r *Replay) tellOne(ctx context.Context, v *revival, ready time.Time) error {
 	e := v.entry
 	_, err := r.box.Ledger.Supersede(ctx, redis.Supersede{
-		ID: e.Job.ID, Lane: e.Lane, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params,
+		ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params,
 	})
 	if errors.Is(err, redis.ErrNotFound) {
+		e.Job.Priority = e.Priority
 		_, err = r.box.Ledger.CreateAll(ctx, []lanes.Delivery{{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay}})
 	}
 	var state *redis.StateError
@@ -156,7 +158,7 @@ func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
 	}
 	return r.revive(newLetter(rabbit.DeadLetter{
-		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job,
+		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job, Priority: job.Priority,
 	}, &record))
 }
 

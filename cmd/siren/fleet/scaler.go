@@ -66,9 +66,6 @@ func (s scalerProcess) run(ctx context.Context) error {
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0))
-	})
 	ledger := redis.NewLedger(s.store, s.log)
 	ledger.SetPolicy(s.policy)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
@@ -82,6 +79,9 @@ func (s scalerProcess) run(ctx context.Context) error {
 		},
 		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
+	})
+	group.Go(func() error {
+		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
 	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })
