@@ -16,11 +16,12 @@ const (
 	Completed State = "completed" // its output is committed
 	Dead      State = "dead"      // can't succeed; in the dead letters with its reason
 	Cancelled State = "cancelled" // called off by a person
+	Missing   State = "missing"   // was queued, and its message is no longer in the broker: nothing brings it, unless its message turns up after all
 )
 
 // Final is whether nothing more happens to a job by itself.
 func (s State) Final() bool {
-	return s == Completed || s == Dead || s == Cancelled
+	return s == Completed || s == Dead || s == Cancelled || s == Missing
 }
 
 // Record is what the ledger knows of a job.
@@ -40,7 +41,7 @@ type Record struct {
 	EnqueuedAt time.Time         `json:"enqueuedAt"`          // first seen
 	ReadyAt    time.Time         `json:"readyAt,omitzero"`    // last put into its lane
 	StartedAt  time.Time         `json:"startedAt,omitzero"`  // first start
-	EndedAt    time.Time         `json:"endedAt,omitzero"`    // completed, dead or cancelled
+	EndedAt    time.Time         `json:"endedAt,omitzero"`    // completed, dead, cancelled or missing
 	NextAt     time.Time         `json:"nextAt,omitzero"`     // retrying: when its next attempt is ready
 	Wait       Duration          `json:"wait,omitempty"`      // ready to first start
 	Attempts   int               `json:"attempts,omitempty"`  // starts, taken-over ones included

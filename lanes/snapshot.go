@@ -16,14 +16,18 @@ type Snapshot struct {
 // LaneStatus is one lane as it is now. Rates are over the last minute, waits over the last five.
 type LaneStatus struct {
 	Name        string    `json:"name"`
-	Ready       int       `json:"ready"`              // backlog
-	Retrying    int       `json:"retrying"`           // wait for their next attempt
-	NextRetry   time.Time `json:"nextRetry,omitzero"` // when the first of them is ready
-	Busy        int       `json:"busy"`               // running jobs, on shoulders too
-	Slots       int       `json:"slots"`              // slots of live workers that may take this lane, shoulders included
+	Ready       int       `json:"ready"`                // jobs that wait in its queue
+	Skipped     int       `json:"skipped,omitempty"`    // other messages in its queue: their jobs are cancelled, or carried by another message
+	Unrecorded  int       `json:"unrecorded,omitempty"` // of those that wait, jobs without a record, such as those sent by plain AMQP
+	Excess      int       `json:"excess,omitempty"`     // at least so many more are recorded as queued than wait, and for five minutes: their messages may be lost
+	Since       time.Time `json:"since,omitzero"`       // nothing in its queue became ready earlier; zero while that isn't known
+	Retrying    int       `json:"retrying"`             // wait for their next attempt
+	NextRetry   time.Time `json:"nextRetry,omitzero"`   // when the first of them is ready
+	Busy        int       `json:"busy"`                 // running jobs, on shoulders too
+	Slots       int       `json:"slots"`                // slots of live workers that may take this lane, shoulders included
 	InPerMin    float64   `json:"inPerMin"`
 	OutPerMin   float64   `json:"outPerMin"`
-	OldestWait  Duration  `json:"oldestWait"` // of the oldest ready job, never more than the time since the lane was empty
+	OldestWait  Duration  `json:"oldestWait"` // of the oldest job that waits
 	P95Wait     Duration  `json:"p95Wait"`
 	StartWithin Duration  `json:"startWithin"`
 	Service     Duration  `json:"service"`            // S of the scaling law: how long one of its jobs runs

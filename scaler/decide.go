@@ -97,14 +97,14 @@ func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]La
 		l, _ := p.Lane(name)
 		lh := known[name]
 		in := LaneInput{
-			Backlog: lh.Backlog, StartWithin: l.StartWithin.D(), ColdStart: cold,
+			Backlog: lh.load(), StartWithin: l.StartWithin.D(), ColdStart: cold,
 			Service: lh.service(p.Timing.ServiceTime.D(), v.ages[name]),
 			Ready:   v.ready, Idle: max(0, v.ready-sum(v.running)), Others: sum(v.running) - v.running[name],
 			Parked: parked, Busy: v.running[name] + v.onParked[name], BusyParked: v.onParked[name],
 		}
 		part := part{lane: name, rank: rankOf(p, name, turns)}
 		if l.Paused {
-			in.Backlog, part.paused = 0, lh.Backlog
+			in.Backlog, part.paused = 0, lh.ready()
 		}
 		if name == shoulderLane {
 			in.Shoulder = v.freeShoulder

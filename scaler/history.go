@@ -20,7 +20,7 @@ const (
 )
 
 // History is what one tick hands to the next. Decide takes and returns it as a value: the one it was given stays as it was.
-// A new leader begins with the zero History.
+// A new leader begins with the zero History, and the snapshot of the one before it.
 type History struct {
 	Lanes   map[string]LaneHistory
 	Pools   map[string]PoolHistory
@@ -31,13 +31,15 @@ type History struct {
 type LaneHistory struct {
 	Service   float64   // moving average of the finished jobs' run time, in seconds
 	Finished  int       // finished jobs in that average
-	LastEmpty time.Time // the last moment the backlog was seen empty (or the first look at it)
+	LastEmpty time.Time // the last moment the backlog was seen empty
 	LastReady time.Time // the latest readyAt of an ordinary job started at its first attempt
+	Begun     time.Time // the first look at the lane, or what counts as that: of what was before, only the records know
 	Silent    int       // ticks in a row in which the broker's "empty" is doubtful
 	Stale     bool      // the broker's last answer is missing or not believed
 	Backlog   int       // at the last believed tick
 	Waits     []WaitSample
 	Flow      []FlowSample
+	RecordHistory
 }
 
 // WaitSample is the wait of one first start.
@@ -91,16 +93,20 @@ func (h History) learn(p *lanes.Policy, o Observation) History {
 	n := h.learnWorkers(p.Timing, o)
 	if first { // what was done before this leader's time is no news
 		n = news{}
+		h.resume(o)
 	}
 	for name, l := range h.Lanes {
 		l.learnWaits(o.At, n.waits[name])
 		h.Lanes[name] = l
 	}
-	for _, lane := range p.Lanes {
-		l := h.Lanes[lane.Name]
-		depth, answered := o.Depths[lane.Name]
-		l.learnBacklog(o.At, depth, answered, subscribedTo(lane.Name, p, o), n.started[lane.Name], n.finished[lane.Name])
-		h.Lanes[lane.Name] = l
+	for _, lane := range o.names(p) {
+		l := h.Lanes[lane]
+		depth, answered := o.Depths[lane]
+		l.learnBacklog(o.At, depth, answered, subscribedTo(lane, p, o), n.started[lane], n.finished[lane])
+		if w, ok := o.Waiting[lane]; ok && answered && l.Silent == 0 {
+			l.learnRecords(o.At, w, o.whole(lane))
+		}
+		h.Lanes[lane] = l
 	}
 	for _, q := range p.Pools {
 		ph := h.Pools[q.Name]
@@ -217,8 +223,8 @@ func (l LaneHistory) service(prior time.Duration, ages []time.Duration) time.Dur
 // learnBacklog takes in the broker's answer for a lane. subscribed: some worker with an idle slot says that it consumes
 // from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one stands.
 func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, subscribed bool, started, finished int) {
-	if l.LastEmpty.IsZero() {
-		l.LastEmpty = at
+	if l.LastEmpty.IsZero() && l.Begun.IsZero() {
+		l.Begun = at
 	}
 	if !answered {
 		l.Stale = true
@@ -238,19 +244,6 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, su
 		flow = flow[1:]
 	}
 	l.Flow, l.Backlog = flow, depth.Ready
-}
-
-// oldestWait is how long the oldest ready job has waited at most: ordinary jobs start in order, and after all of a higher priority, so it
-// became ready no earlier than the last of them that started, and no earlier than the lane was last empty.
-func (l LaneHistory) oldestWait(at time.Time) time.Duration {
-	if l.Backlog == 0 {
-		return 0
-	}
-	since := l.LastEmpty
-	if l.LastReady.After(since) {
-		since = l.LastReady
-	}
-	return max(0, at.Sub(since))
 }
 
 // turns is which lanes take turns with a more urgent one now. Nobody takes from a paused one.

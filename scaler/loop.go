@@ -47,6 +47,13 @@ type Options struct {
 	Fleet   Fleet
 	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
 	Retries func(ctx context.Context, lane string) (Retries, error)
+	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in its queue became ready; nil: nothing.
+	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error)
+	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those that are held, and mend
+	// its index; nil: it can't.
+	Compare func(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error)
+	// Last is what the leader before this one saw last; nil: nobody knows.
+	Last func(ctx context.Context) (lanes.Snapshot, error)
 	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't use any
 	// more are served until they are empty; nil: none.
 	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
@@ -82,6 +89,7 @@ type Loop struct {
 	conflicts map[string]int            // plans refused in a row, by pool
 	former    []lanes.Queue             // queues that the policy doesn't use any more
 	absent    map[lanes.Queue]time.Time // those of them that the broker doesn't have, and when to ask again
+	compared  map[string]time.Time      // when the records of a lane were last compared with its queue
 	revision  int64                     // of the policy in force, as far as known
 	tunings   *lanes.Tunings            // as they were last read; nil: never, since this scaler leads
 	blind     bool                      // the tunings can't be read now
@@ -99,7 +107,7 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{}}
+	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{}, compared: map[string]time.Time{}}
 	l.policy.Store(o.Policy)
 	l.refused.Store(new(string))
 	return l
@@ -188,6 +196,7 @@ func (l *Loop) tick(ctx context.Context) error {
 	}
 	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, e, d, o))
 	l.answer(ctx, e, d, o, before)
+	l.compare(ctx, &e.Policy, o)
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.tune(e)
 	return err
@@ -254,6 +263,26 @@ func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 			if r, err := l.o.Retries(ctx, lane); err == nil {
 				o.Retries[lane] = r
 			}
+		}
+	}
+	l.lookAtRecords(ctx, policy, o)
+}
+
+// lookAtRecords looks at what the ledger says of the lanes. Without it what was seen before stands.
+func (l *Loop) lookAtRecords(ctx context.Context, policy *lanes.Policy, o *Observation) {
+	var err error
+	if l.o.Waiting != nil {
+		since := map[string]time.Time{}
+		for _, lane := range o.names(policy) {
+			since[lane] = l.history.Lanes[lane].since()
+		}
+		if o.Waiting, err = l.o.Waiting(ctx, since); err != nil {
+			l.o.Log.Debug("look at the lanes' records", "error", err)
+		}
+	}
+	if l.o.Last != nil && l.history.Lanes == nil { // this leader's first tick
+		if last, err := l.o.Last(ctx); err == nil {
+			o.Before = &last
 		}
 	}
 }

@@ -10,13 +10,13 @@ import (
 
 // Metrics is what the scaler tells Prometheus.
 type Metrics struct {
-	ready, retrying, busy, oldest, p95, attained, objective, stale, paused *prometheus.GaugeVec // by lane
-	replicas, target, most, working, parked, stuck, cold, held             *prometheus.GaugeVec // by pool
-	plans                                                                  *prometheus.CounterVec
-	failed                                                                 prometheus.Counter
-	leads, refused, tunings, idle, budget                                  prometheus.Gauge
-	ticks                                                                  prometheus.Histogram
-	shown                                                                  lanes.Snapshot
+	ready, skipped, retrying, busy, oldest, p95, attained, objective, stale, paused *prometheus.GaugeVec // by lane
+	replicas, target, most, working, parked, stuck, cold, held                      *prometheus.GaugeVec // by pool
+	plans, missing                                                                  *prometheus.CounterVec
+	failed                                                                          prometheus.Counter
+	leads, refused, tunings, idle, budget                                           prometheus.Gauge
+	ticks                                                                           prometheus.Histogram
+	shown                                                                           lanes.Snapshot
 }
 
 // NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
@@ -25,7 +25,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siren", Name: name, Help: help}, []string{by})
 	}
 	m := &Metrics{
-		ready:     gauge("lane", "lane_ready_jobs", "Jobs ready in the lane's queue (the backlog)."),
+		ready:     gauge("lane", "lane_ready_jobs", "Jobs that wait in the lane's queue (the backlog)."),
+		skipped:   gauge("lane", "lane_skipped_messages", "Messages in the lane's queue that will be skipped: their jobs are cancelled, or carried by another message."),
 		retrying:  gauge("lane", "lane_retrying_jobs", "Jobs that wait for their next attempt."),
 		busy:      gauge("lane", "lane_running_jobs", "Jobs of the lane that run, on shoulders too."),
 		oldest:    gauge("lane", "lane_oldest_wait_seconds", "How long the oldest ready job has waited."),
@@ -45,6 +46,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_plans_total", Help: "Plans that changed a pool or its reason.",
 		}, []string{"pool", "reason"}),
+		missing: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "siren", Name: "jobs_missing_total", Help: "Jobs that were recorded as queued and whose messages were no longer in the broker, by lane.",
+		}, []string{"lane"}),
 		failed: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_failed_ticks_total", Help: "Ticks that could not see or act; the fleet stayed as it was.",
 		}),
@@ -68,7 +72,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.plans, m.failed, m.leads, m.refused, m.tunings, m.idle, m.budget, m.ticks)
+		r.MustRegister(m.plans, m.missing, m.failed, m.leads, m.refused, m.tunings, m.idle, m.budget, m.ticks)
 		for _, g := range slices.Concat(m.byLane(), m.byPool()) {
 			r.MustRegister(g)
 		}
@@ -77,7 +81,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) byLane() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{m.ready, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective, m.stale, m.paused}
+	return []*prometheus.GaugeVec{m.ready, m.skipped, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective, m.stale, m.paused}
 }
 
 func (m *Metrics) byPool() []*prometheus.GaugeVec {
@@ -121,6 +125,7 @@ func (m *Metrics) show(s lanes.Snapshot) {
 	m.budget.Set(float64(s.Budget))
 	for _, l := range s.Lanes {
 		m.ready.WithLabelValues(l.Name).Set(float64(l.Ready))
+		m.skipped.WithLabelValues(l.Name).Set(float64(l.Skipped))
 		m.retrying.WithLabelValues(l.Name).Set(float64(l.Retrying))
 		m.busy.WithLabelValues(l.Name).Set(float64(l.Busy))
 		m.oldest.WithLabelValues(l.Name).Set(l.OldestWait.D().Seconds())

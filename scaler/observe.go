@@ -14,7 +14,9 @@ type Observation struct {
 	Former  []string               // lanes that left the policy and whose queues are still there
 	Unused  []lanes.Queue          // queues that the policy doesn't use any more and that aren't known to be empty
 	Retries map[string]Retries
-	Workers []lanes.Heartbeat // those that fell silent too
+	Waiting map[string]lanes.Waiting // what the ledger knows of each lane's waiting jobs
+	Before  *lanes.Snapshot          // what the leader before this one saw last; of a leader's first tick only
+	Workers []lanes.Heartbeat        // those that fell silent too
 	Pools   map[string]lanes.PoolState
 }
 
@@ -29,13 +31,16 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, f
 	}
 	for _, q := range former {
 		d, answered := depths[q]
-		if !answered && all {
-			continue // the broker has no such queue
+		_, current := p.Lane(q.Lane)
+		if !answered && all { // the broker has no such queue
+			if _, seen := o.Depths[q.Lane]; !seen && !current {
+				o.Depths[q.Lane] = lanes.Depth{}
+			}
+			continue
 		}
 		if !answered || d.Ready > 0 {
 			o.Unused = append(o.Unused, q)
 		}
-		_, current := p.Lane(q.Lane)
 		if !current && !slices.Contains(o.Former, q.Lane) {
 			o.Former = append(o.Former, q.Lane)
 		}
@@ -43,6 +48,22 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, f
 			o.Depths[q.Lane] = lanes.Depth{Ready: sum.Ready + d.Ready, Consumers: sum.Consumers + d.Consumers}
 		}
 	}
+}
+
+// names is the lanes of the policy, and the others that the broker was asked for.
+func (o Observation) names(p *lanes.Policy) []string {
+	names := p.LaneNames()
+	for name := range o.Depths {
+		if _, current := p.Lane(name); !current {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// whole is whether all queues of a lane that there are have answered.
+func (o Observation) whole(lane string) bool {
+	return !slices.ContainsFunc(o.Unused, func(q lanes.Queue) bool { return q.Lane == lane })
 }
 
 // Retries is how many jobs of a lane wait for their next attempt, and when the first of them is ready.

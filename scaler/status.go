@@ -15,7 +15,8 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 		lh := h.Lanes[l.Name]
 		_, promoted := d.Turns[l.Name]
 		s := lanes.LaneStatus{
-			Name: l.Name, Ready: lh.Backlog, Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
+			Name: l.Name, Ready: lh.ready(), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Excess: lh.excess(o.At), Since: lh.since(),
+			Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
 			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
 			Paused: l.Paused, Promoted: promoted, Stale: lh.Stale, Service: serviceOf(l.Name, asks),
 		}
@@ -26,12 +27,14 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 	}
 	for _, name := range o.Former {
 		depth, answered := o.Depths[name]
+		lh := h.Lanes[name]
 		s := lanes.LaneStatus{
-			Name: name, Ready: depth.Ready, Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
+			Name: name, Ready: depth.Ready - min(depth.Ready, lh.Skipped), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Since: lh.since(),
+			Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
 			Stale: !answered, Former: true,
 		}
 		s.Busy, _ = busyAndSlots(name, asks)
-		if !answered || s.Ready+s.Retrying+s.Busy > 0 {
+		if !answered || s.Ready+s.Skipped+s.Retrying+s.Busy > 0 {
 			all = append(all, s)
 		}
 	}

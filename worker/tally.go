@@ -49,7 +49,7 @@ func (t *tally) start(d lanes.Delivery, first bool) {
 		l.First++
 		l.Waits = append(l.Waits, d.Wait(now).Milliseconds())
 		l.Waits = l.Waits[max(0, len(l.Waits)-lanes.RecentWaits):]
-		if d.Job.Priority == 0 && ready.After(l.LastReady) { // one of a higher priority may have overtaken older jobs
+		if d.Job.Priority == 0 && ready.After(l.LastReady) { // one of a higher priority overtakes those that wait
 			l.LastReady = ready
 		}
 	})

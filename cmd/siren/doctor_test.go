@@ -125,6 +125,12 @@ func TestJudgeFleet(t *testing.T) {
 		{"none in force", func(f *fleetFacts) { f.inForce = nil }, "fleet.inforce", lanes.Warning, "no policy is in force"},
 		{"refused", func(f *fleetFacts) { f.snapshot.Refused = "queue x" }, "fleet.refused", lanes.Error, "queue x"},
 		{"idle tunings", func(f *fleetFacts) { f.inForce.Idle = make([]lanes.IdleTuning, 2) }, "fleet.tunings", lanes.Warning, "2 tunings can't be in force"},
+		{"missing jobs", func(f *fleetFacts) {
+			f.missing, f.missingIn = 3, map[string]int{"express": 1, "bulk": 2}
+		}, "fleet.missing", lanes.Warning, "3 jobs are missing: 2 of lane bulk, 1 of lane express"},
+		{"more recorded than waits", func(f *fleetFacts) {
+			f.snapshot.Lanes = []lanes.LaneStatus{{Name: "bulk", Excess: 1}}
+		}, "fleet.missing", lanes.Note, "lane bulk: at least 1 job is recorded as queued"},
 		{"a silent worker", func(f *fleetFacts) { f.workers[0].At = now.Add(-time.Minute) }, "fleet.workers", lanes.Warning, "silent: w1"},
 		{"a worker without broker", func(f *fleetFacts) { f.workers[0].Subscribed = false }, "fleet.workers", lanes.Error, "without RabbitMQ: w1"},
 		{"a worker that has just begun", func(f *fleetFacts) {

@@ -21,6 +21,9 @@ type fleetFacts struct {
 	file     *lanes.Policy // nil: none was given
 	wrong    error         // why the file that was given can't be used
 	workers  []lanes.Heartbeat
+
+	missing   int            // jobs
+	missingIn map[string]int // by lane
 }
 
 func (d *doctor) fleet(ctx context.Context) []lanes.Finding {
@@ -40,6 +43,9 @@ func (d *doctor) fleet(ctx context.Context) []lanes.Finding {
 	if s, err := d.board().Snapshot(ctx); err == nil {
 		facts.snapshot = &s
 	}
+	if facts.missing, facts.missingIn, err = d.missing(ctx); err != nil {
+		facts.missing = 0 // Redis has just gone: what is said of it says so
+	}
 	return judgeFleet(facts)
 }
 
@@ -51,6 +57,7 @@ func judgeFleet(f fleetFacts) []lanes.Finding {
 	found := append([]lanes.Finding{judgeLeader(f)}, judgeFile(f)...)
 	found = append(found, judgeInForce(f)...)
 	found = append(found, judgeWorkers(f)...)
+	found = append(found, judgeMissing(f)...)
 	return append(found, judgeVersions(f))
 }
 

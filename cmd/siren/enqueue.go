@@ -313,7 +313,7 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 			return reach.Unreachable(err)
 		}
 		latest[r.ID] = r
-		if r.State == lanes.Dead || r.State == lanes.Cancelled {
+		if r.State.Final() && r.State != lanes.Completed {
 			failed = append(failed, r)
 		}
 		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) {
@@ -329,12 +329,20 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 	}
 	slices.SortFunc(failed, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range failed {
-		fmt.Fprintf(a.err, "%s is %s: %s: %s\n", r.ID, r.State, r.Reason, r.Error)
+		fmt.Fprintf(a.err, "%s is %s%s\n", r.ID, r.State, why(r))
 	}
 	if len(failed) > 0 {
 		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
 	}
 	return nil
+}
+
+// why is what there is to say of a job that failed.
+func why(r lanes.Record) string {
+	if r.State == lanes.Cancelled {
+		return ""
+	}
+	return ": " + detail(r)
 }
 
 // progressLine is one line for all the jobs that are waited for.
@@ -357,6 +365,7 @@ func progressLine(latest map[string]lanes.Record, n int) string {
 			return fmt.Sprintf("%s  %s  %s", line, r.State, note)
 		}
 	}
+	failed := count[lanes.Dead] + count[lanes.Cancelled] + count[lanes.Missing]
 	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[lanes.Completed], count[lanes.Running],
-		n-count[lanes.Completed]-count[lanes.Running]-count[lanes.Dead]-count[lanes.Cancelled], count[lanes.Dead]+count[lanes.Cancelled])
+		n-count[lanes.Completed]-count[lanes.Running]-failed, failed)
 }

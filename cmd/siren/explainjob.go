@@ -44,6 +44,9 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 		x.say("Job %s is dead since %s: %s.", id, show.Age(r.EndedAt, s.now), r.Reason)
 		x.say("The last error: %s", r.Error)
 		x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
+	case lanes.Missing:
+		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the broker. Its producer was killed before it published it, or somebody has purged the queue.", id, r.Lane, show.Age(r.ReadyAt, s.now), show.Age(r.EndedAt, s.now))
+		x.say("`siren jobs retry %s` publishes it again; so does enqueueing it again under the same id. Should its message turn up after all, it runs.", id)
 	case lanes.Cancelled:
 		x.say("Job %s was cancelled %s ago%s.", id, show.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
 	default:
@@ -54,19 +57,16 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 
 // waits explains a job that is in its lane.
 func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error {
-	ahead, exact, err := s.ledger.Ahead(ctx, r.ID)
+	ahead, higher, bound, err := s.ahead(ctx, r)
 	if err != nil {
 		return reach.Unreachable(err)
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead
-	atLeast := ""
-	if !exact {
-		atLeast = "at least "
-	}
-	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, show.Age(r.ReadyAt, s.now), atLeast, show.Plural(ahead, "job"), show.Verb(ahead, "is", "are"))
+	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, show.Age(r.ReadyAt, s.now), bound, show.Plural(ahead, "job"), show.Verb(ahead, "is", "are"))
 	if lane, _ := s.policy.Policy.Lane(r.Lane); lane.Priorities > r.Priority {
-		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, those that are yet to come, too.", r.Priority, r.Lane, lane.Priorities)
+		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, the %d of them that wait and those that are yet to come.",
+			r.Priority, r.Lane, lane.Priorities, higher)
 	}
 	if at, ok := s.start(ctx, r.Lane, ahead); ok {
 		x.Starts = &at
@@ -88,6 +88,27 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	x.Limits = s.limits(r.Lane)
 	x.Plans, err = s.plans(ctx, s.serving(r.Lane)[:1]...)
 	return err
+}
+
+// ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound says what kind of number that is, "" for an exact one. No more wait than its queue
+// holds, whatever the records say.
+func (s *sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound string, err error) {
+	p, err := s.ledger.Ahead(ctx, r.ID, s.snap.At)
+	l, seen := s.laneStatus(r.Lane)
+	if err != nil || !seen || l.Stale {
+		return p.Known + p.Newer, p.Higher, "", err
+	}
+	others := l.Ready
+	if p.Own {
+		others = max(0, others-1)
+	}
+	switch {
+	case p.Known > others:
+		return others + p.Newer, min(p.Higher, others+p.Newer), "at most ", nil
+	case l.Unrecorded > 0:
+		return p.Known + p.Newer, p.Higher, "at least ", nil
+	}
+	return p.Known + p.Newer, p.Higher, "", nil
 }
 
 // cancelledBy is who called the job off, as far as the audit log knows.

@@ -26,6 +26,13 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 	if l.Retrying > 0 {
 		x.say("%s for a next attempt, the first in %s.", show.Plural(l.Retrying, "job")+" "+show.Verb(l.Retrying, "waits", "wait"), show.Short(max(0, l.NextRetry.Sub(s.now))))
 	}
+	if l.Skipped > 0 {
+		x.say("%s in its queue and will be skipped: their jobs are cancelled, or carried on by another message.", show.Plural(l.Skipped, "more message")+" "+show.Verb(l.Skipped, "is", "are"))
+	}
+	if l.Excess > 0 {
+		x.say("At least %s recorded as queued beyond what its queue holds, for five minutes and longer. Their messages may be lost: once its queue has been empty for a while they are found missing, and `siren jobs retry` publishes them again.",
+			show.Plural(l.Excess, "job")+" "+show.Verb(l.Excess, "is", "are"))
+	}
 	if to := s.policy.Turns[name]; to != "" {
 		x.say("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with lane %s.", to)
 	}

@@ -17,7 +17,7 @@ const (
   1  what was asked for failed
   2  wrong flags or arguments
   3  no such job, lane, pool or context
-  4  a job that was waited for is dead or cancelled
+  4  a job that was waited for is dead, cancelled or missing
   5  RabbitMQ or Redis can't be reached
   6  refused: somebody else changed it meanwhile
   7  siren doctor found warnings, and no error

@@ -66,7 +66,7 @@ func (f *jobFilter) paging(c *cobra.Command) {
 	c.Flags().StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
-var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled}
+var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled, lanes.Missing}
 
 func stateNames() []string {
 	names := make([]string, len(states))
@@ -209,6 +209,8 @@ func detail(r lanes.Record) string {
 		return r.Reason + ": " + r.Error
 	case r.State == lanes.Retrying:
 		return r.Error
+	case r.State == lanes.Missing:
+		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && time.Since(r.LeaseUntil) > time.Minute:
 		return "its worker vanished " + show.Age(r.LeaseUntil, time.Now()) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
@@ -266,7 +268,7 @@ func newJobsWatch(a *app) *cobra.Command {
 		Use:   "watch ID …",
 		Short: "Follow jobs until they end",
 		Long: `Print a line for each change of the jobs' state, until all have ended. The exit code is
-4 when one of them is dead or cancelled.`,
+4 when one of them is dead, cancelled or missing.`,
 		Example:           "  siren jobs watch 06ezy…",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
@@ -299,7 +301,7 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 		}
 		said[r.ID] = r.State
 		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, detail(r))
-		if r.State == lanes.Dead || r.State == lanes.Cancelled {
+		if r.State.Final() && r.State != lanes.Completed {
 			failed++
 		}
 	}

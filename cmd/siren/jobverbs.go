@@ -130,13 +130,13 @@ func newJobsRetry(a *app) *cobra.Command {
 	var lane, reason string
 	c := &cobra.Command{
 		Use:   "retry ID …",
-		Short: "Run dead, retrying or cancelled jobs again at once",
-		Long: `Put jobs that are dead, cancelled or waiting for their next attempt back into their lane at once. A dead job's message is taken
+		Short: "Run dead, retrying, cancelled or missing jobs again at once",
+		Long: `Put jobs that are dead, cancelled, missing or waiting for their next attempt back into their lane at once. A dead job's message is taken
 from the dead letters when its copy is safe. A job that says running though its worker vanished a minute ago can be retried too: had it ended
 already, that is found out, and nothing runs twice.`,
 		Example:           "  siren jobs retry 06ezy…\n  siren jobs retry 06ezy… --lane bulk",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeJobs(lanes.Dead, lanes.Retrying, lanes.Cancelled),
+		ValidArgsFunction: a.completeJobs(lanes.Dead, lanes.Retrying, lanes.Cancelled, lanes.Missing),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.operate(func(o *operator) error {
 				e, err := o.inForce(cmd.Context())
@@ -181,7 +181,7 @@ func (o *operator) retry(ctx context.Context, p lanes.Policy, r lanes.Record, la
 			}
 		}
 		return o.republish(ctx, p, r, lane)
-	case lanes.Retrying:
+	case lanes.Retrying, lanes.Missing:
 		return o.republish(ctx, p, r, lane)
 	case lanes.Running:
 		// Its worker vanished. Its message brings the job again, unless it had ended while Redis was away: then a copy does, and finds the output.
@@ -191,7 +191,7 @@ func (o *operator) retry(ctx context.Context, p lanes.Policy, r lanes.Record, la
 		return o.republish(ctx, p, r, lane)
 	case lanes.Dead:
 	default:
-		return fmt.Errorf("job %s is %s; only a dead, retrying or cancelled job can be retried", r.ID, r.State)
+		return fmt.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried", r.ID, r.State)
 	}
 	replay := o.letters().Replay(p, dead.Filter{}, []string{r.ID})
 	replay.To = lane

@@ -60,10 +60,10 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 			return err
 		}
 	}
-	moved := 0
+	var moved, dropped int
 	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		for {
-			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved))
+			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved, &dropped))
 			if errors.Is(err, rabbit.ErrUndeclared) {
 				return nil // the lane never had such a queue
 			}
@@ -81,7 +81,7 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there\n", to.Lane, to.Type, show.Plural(moved, "waiting job"))
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(moved, "waiting job"), alsoDropped(dropped))
 	return o.sayLeft(ctx, e, to)
 }
 

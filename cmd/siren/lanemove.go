@@ -57,18 +57,18 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 	if from == to {
 		return exit.With(exit.Usage, errors.New("the two lanes are the same"))
 	}
-	moved := 0
+	var moved, dropped int
 	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
-			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved))
+			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved, &dropped))
 		})
 	})
-	began := moved > 0 || ctx.Err() != nil
+	began := moved+dropped > 0 || ctx.Err() != nil
 	if began {
 		o.note(ctx, lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Jobs: moved, Reason: reason})
 	}
 	if began || err == nil {
-		fmt.Fprintf(o.out, "%s moved from %s to %s\n", show.Plural(moved, "job"), from, to)
+		fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", show.Plural(moved, "job"), from, to, alsoDropped(dropped))
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: up to 100 more may have been moved; none is lost and none runs twice, and the same command goes on")
@@ -88,18 +88,29 @@ func eachQueue(queues []lanes.Queue, limit int, take func(q lanes.Queue, limit i
 	return nil
 }
 
-// copies moves waiting jobs into the lane, with the priorities that it allows, and counts them.
-func (o *operator) copies(p lanes.Policy, to string, moved *int) rabbit.Mover {
+// alsoDropped is what a command says of messages that would have been skipped.
+func alsoDropped(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
+}
+
+// copies moves waiting jobs into the lane, with the priorities that it allows, and counts them, and the messages that it drops.
+func (o *operator) copies(p lanes.Policy, to string, moved, dropped *int) rabbit.Mover {
 	return rabbit.Mover{
-		Decide: o.eachWaiting(func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
+		Decide: o.eachWaiting(dropped, func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
 			return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1, Priority: p.Priority(to, d.Job.Priority)}}, nil
 		}),
 		Confirmed: func(ctx context.Context, copies []rabbit.Copied) error {
-			for _, c := range copies {
+			originals := make([]lanes.Delivery, len(copies))
+			for i, c := range copies {
+				originals[i] = c.Original
 				if err := o.supersede(ctx, c); err != nil {
 					o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, err)
 				}
 			}
+			o.gone(ctx, originals)
 			*moved += len(copies)
 			return nil
 		},
@@ -109,7 +120,7 @@ func (o *operator) copies(p lanes.Policy, to string, moved *int) rabbit.Mover {
 // supersede has the ledger know that a copy carries the job on. A job without a record needs none: its first claim makes it.
 func (o *operator) supersede(ctx context.Context, c rabbit.Copied) error {
 	_, err := o.ledger.Supersede(ctx, redis.Supersede{
-		ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying},
+		ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing},
 	})
 	if errors.Is(err, redis.ErrNotFound) {
 		return nil
@@ -200,19 +211,22 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 		if err != nil {
 			return err
 		}
-		waiting := 0
+		waiting, skipped := 0, ""
 		for _, l := range snap.Lanes {
 			if l.Name == lane {
 				waiting = l.Ready
 			}
+			if l.Name == lane && l.Skipped > 0 {
+				skipped = fmt.Sprintf(", and drop %s that would be skipped", show.Plural(l.Skipped, "message"))
+			}
 		}
-		if err := o.confirm(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d?", lane, waiting)); err != nil {
+		if err := o.confirm(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d%s?", lane, waiting, skipped)); err != nil {
 			return err
 		}
 	}
-	purged := 0
+	var purged, dropped int
 	drop := rabbit.Mover{
-		Decide: o.eachWaiting(func(ctx context.Context, d lanes.Delivery) (rabbit.Fate, error) {
+		Decide: o.eachWaiting(&dropped, func(ctx context.Context, d lanes.Delivery) (rabbit.Fate, error) {
 			var ended *redis.StateError
 			switch err := o.callOff(ctx, d); {
 			case err == nil:
@@ -231,16 +245,27 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 	if purged > 0 {
 		o.note(ctx, lanes.AuditEntry{Verb: "purge", On: "lane " + lane, Jobs: purged, Reason: reason})
 	}
-	if purged > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s of lane %s cancelled\n", show.Plural(purged, "waiting job"), lane)
+	if purged+dropped > 0 || err == nil {
+		fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", show.Plural(purged, "waiting job"), lane, alsoDropped(dropped))
 	}
 	return err
 }
 
+// gone has the ledger know that messages are no longer in their lane. That it can't be told is no harm: it counts them as still there until the lane's queue
+// is empty.
+func (o *operator) gone(ctx context.Context, messages []lanes.Delivery) {
+	if len(messages) == 0 {
+		return
+	}
+	if err := o.ledger.Gone(ctx, messages[0].Lane, messages); err != nil {
+		o.warn("%v", err)
+	}
+}
+
 // eachWaiting decides about a batch message by message, by what the ledger knows: one whose job has ended, or is carried on by a newer copy, is
-// dropped; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so does a copy that brings an ended job back and of
+// dropped, and counted; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so does a copy that brings an ended job back and of
 // which the ledger hasn't heard yet. The others are up to decide.
-func (o *operator) eachWaiting(decide func(context.Context, lanes.Delivery) (rabbit.Fate, error)) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
+func (o *operator) eachWaiting(dropped *int, decide func(context.Context, lanes.Delivery) (rabbit.Fate, error)) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
 	return func(ctx context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
 		fates := make([]rabbit.Fate, len(batch))
 		for i, d := range batch {
@@ -248,18 +273,27 @@ func (o *operator) eachWaiting(decide func(context.Context, lanes.Delivery) (rab
 				continue
 			}
 			r, err := o.ledger.Get(ctx, d.Job.ID)
+			ended := r.State.Final() && r.State != lanes.Missing // a missing job's message has just turned up
 			switch {
 			case err != nil && !redisNotFound(err): // one sent by plain AMQP has no record yet
 				return nil, err
-			case r.Replay > d.Replay, r.State.Final() && r.Replay == d.Replay:
+			case r.Replay > d.Replay, ended && r.Replay == d.Replay:
 				fates[i].Drop = true
-			case r.State.Final(), r.State == lanes.Running:
+				*dropped++
+			case ended, r.State == lanes.Running:
 			default:
 				if fates[i], err = decide(ctx, d); err != nil {
 					return nil, err
 				}
 			}
 		}
+		var drops []lanes.Delivery
+		for i, f := range fates {
+			if f.Drop {
+				drops = append(drops, batch[i])
+			}
+		}
+		o.gone(ctx, drops)
 		return fates, nil
 	}
 }

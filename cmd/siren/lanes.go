@@ -72,7 +72,7 @@ func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
 func laneTable(colours io.Writer, snap lanes.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"), num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
-		num("OBJECTIVE"), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(), col("STATUS"))
+		num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(), col("STATUS"))
 	for _, l := range snap.Lanes {
 		retrying := strconv.Itoa(l.Retrying)
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {
@@ -81,7 +81,7 @@ func laneTable(colours io.Writer, snap lanes.Snapshot) *show.Table {
 		t.Add(l.Name, strconv.Itoa(l.Ready), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
 			fmt.Sprintf("%.0f", l.InPerMin), fmt.Sprintf("%.0f", l.OutPerMin),
 			show.Short(l.OldestWait.D()), show.Short(l.P95Wait.D()), l.StartWithin.String(),
-			strconv.Itoa(l.Started), strconv.Itoa(l.InTime), show.Short(l.Service.D()), laneNote(colours, l))
+			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), show.Short(l.Service.D()), laneNote(colours, l))
 	}
 	return t
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -13,6 +15,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. They have a fleet of their own
@@ -108,6 +112,30 @@ func send(ts *testscript.TestScript, exchange, key string, m amqp.Publishing, bo
 	ts.Check(err)
 	if !sent.Wait() {
 		ts.Fatalf("the broker didn't confirm")
+	}
+}
+
+// lose is a command of the scripts: `lose LANE ID …` makes records of probes that are never published, and has them found missing.
+func lose(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: lose LANE ID …")
+	}
+	store, err := redis.Open(ts.Getenv("SIREN_REDIS_URL"), slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	defer store.Close()
+	ledger, now := redis.NewLedger(store, slog.New(slog.DiscardHandler)), time.Now()
+	var jobs []lanes.Delivery
+	for _, id := range args[1:] {
+		media := "file://" + ts.Getenv("MEDIA")
+		job := lanes.Job{ID: id, Kind: "probe", Input: media + "/a.mp4", Output: media + "/" + id + ".json"}
+		jobs = append(jobs, lanes.Delivery{Job: job, Lane: args[0], EnqueuedAt: now, ReadyAt: now})
+	}
+	_, err = ledger.CreateAll(context.Background(), jobs)
+	ts.Check(err)
+	missing, err := ledger.Compare(context.Background(), args[0], now.Add(time.Minute), nil)
+	ts.Check(err)
+	if missing != len(jobs) {
+		ts.Fatalf("%d jobs are missing, not %d", missing, len(jobs))
 	}
 }
 

@@ -52,7 +52,7 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 			e.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "publish": publish, "bury": bury},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "publish": publish, "bury": bury, "lose": lose},
 	}
 }
 

@@ -3,51 +3,66 @@ package redis
 import (
 	"context"
 	"strconv"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// maxAhead is how many index entries one call of Ahead looks at.
-const maxAhead = 200_000
+// Place is where a queued job stands: how many queued jobs of its lane stand before it.
+type Place struct {
+	Known int  // that were ready when they were last counted in the broker
+	Newer int  // that have become ready since
+	Own   bool // the job itself was ready then
 
-// Ahead counts the queued jobs of a queued job's lane that stand before it: those that became ready earlier, or in the same call and before it.
-// It looks at the 200,000 jobs at most that were enqueued last before it was ready; exact is false when there may be more.
-func (l *Ledger) Ahead(ctx context.Context, id string) (n int, exact bool, err error) {
+	Higher int // of all of these, those of a higher priority
+}
+
+// Ahead counts the queued jobs of a queued job's lane that stand before it: those of a higher priority, and of its own those that became ready
+// earlier, or in the same call and before it. counted is when the lane's queue was looked at. A job without a record isn't counted.
+func (l *Ledger) Ahead(ctx context.Context, id string, counted time.Time) (Place, error) {
 	doing := "look at the jobs before job " + id
-	own, err := l.fields(ctx, []string{id}, "lane", "ready", "nth")
+	own, err := l.fields(ctx, []string{id}, "lane", "ready", "nth", "priority")
 	if err != nil {
-		return 0, false, failed(doing, err)
+		return Place{}, failed(doing, err)
 	}
-	lane, ready, nth := own[0][0], number(own[0][1]), number(own[0][2])
-	// No job is ready before it is enqueued. Pages go on by time, not by rank: jobs that come meanwhile shift the ranks.
-	from, last, ties := strconv.FormatInt(ready, 10), 0.0, int64(0)
-	for looked := 0; looked < maxAhead; looked += scanSize {
-		entries, err := l.store.client.ZRevRangeByScoreWithScores(ctx, jobsKey, &goredis.ZRangeBy{
-			Min: "-inf", Max: from, Offset: ties, Count: scanSize,
-		}).Result()
-		if err != nil {
-			return 0, false, failed(doing, err)
-		}
-		rows, err := l.fields(ctx, members(entries), "state", "lane", "ready", "nth")
-		if err != nil {
-			return 0, false, failed(doing, err)
-		}
-		for i, row := range rows {
-			before := number(row[2]) < ready || number(row[2]) == ready && number(row[3]) < nth
-			if lanes.State(row[0]) == lanes.Queued && row[1] == lane && before {
-				n++
+	lane, ready, priority := own[0][0], number(own[0][1]), int(number(own[0][3]))
+	place := strconv.FormatFloat(float64(ready)+float64(number(own[0][2]))/nthPerMilli, 'f', -1, 64)
+	was := score(counted)
+	var before, late []*goredis.IntCmd // of each priority from its own on
+	var above []*goredis.IntCmd
+	_, err = l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for level := priority; level <= lanes.MaxPriority; level++ {
+			key, to := queuedKeyOf(lane, level), "+inf"
+			if level == 0 {
+				key = queuedKey(lane)
 			}
-			if entries[i].Score != last {
-				last, ties = entries[i].Score, 0
+			if level == priority {
+				to = "(" + place
 			}
-			ties++
+			before = append(before, p.ZCount(ctx, key, "-inf", to))
+			late = append(late, p.ZCount(ctx, key, "("+was, to))
+			if priority == 0 && level > 0 { // the lane's index has them as well
+				above = append(above, p.ZCount(ctx, key, "-inf", "("+place), p.ZCount(ctx, key, "("+was, "("+place))
+			}
 		}
-		if len(entries) < scanSize {
-			return n, true, nil
-		}
-		from = strconv.FormatInt(int64(last), 10)
+		return nil
+	})
+	if err != nil {
+		return Place{}, failed(doing, err)
 	}
-	return n, false, nil
+	a := Place{Own: ready <= millis(counted)}
+	for i := range before {
+		a.Newer += int(late[i].Val())
+		a.Known += int(before[i].Val() - late[i].Val())
+		if i > 0 {
+			a.Higher += int(before[i].Val())
+		}
+	}
+	for i := 0; i < len(above); i += 2 {
+		a.Newer -= int(above[i+1].Val())
+		a.Known -= int(above[i].Val() - above[i+1].Val())
+	}
+	return a, nil
 }

@@ -2,12 +2,24 @@ package redis_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
+
+// ahead is how many jobs stand before a job.
+func ahead(t *testing.T, l *redis.Ledger, id string) int {
+	t.Helper()
+	p, err := l.Ahead(t.Context(), id, time.Now())
+	must(t, err)
+	if p.Newer != 0 {
+		t.Errorf("%s: %d jobs became ready after now", id, p.Newer)
+	}
+	return p.Known
+}
 
 func TestAhead(t *testing.T) {
 	l, raw := freshLedger(t)
@@ -18,6 +30,8 @@ func TestAhead(t *testing.T) {
 	})
 	must(t, err)
 	must(t, raw.Del(t.Context(), "siren:job:job-003").Err())
+	_, err = l.Compare(t.Context(), "express", time.Time{}, nil) // the entry that it leaves is found
+	must(t, err)
 	for id, want := range map[string]int{
 		"job-004":  0,  // standard; 1 was moved away
 		"job-013":  3,  // 4, 7 and 10
@@ -26,9 +40,13 @@ func TestAhead(t *testing.T) {
 		"job-1499": 499,
 		"nobody":   0,
 	} {
-		if n, exact, err := l.Ahead(t.Context(), id); err != nil || n != want || !exact {
-			t.Errorf("%s: %d ahead, exact %v, %v; want %d", id, n, exact, err, want)
+		if n := ahead(t, l, id); n != want {
+			t.Errorf("%s: %d ahead, want %d", id, n, want)
 		}
+	}
+	p, err := l.Ahead(t.Context(), "job-012", first.Add(1800*time.Millisecond)) // of 6 and 9 the first was there when the lane was counted
+	if want := (redis.Place{Known: 1, Newer: 1}); err != nil || p != want {
+		t.Errorf("%+v, %v; want %+v", p, err, want)
 	}
 }
 
@@ -37,26 +55,44 @@ func TestAheadOfManyAtOnce(t *testing.T) {
 	l, _ := freshLedger(t)
 	var batch []lanes.Delivery
 	now := time.Now()
-	for i := range 1700 {
+	for i := range 5000 {
 		d := delivery(fmt.Sprint(i), "bulk")
 		d.EnqueuedAt, d.ReadyAt = now, now
 		batch = append(batch, d)
 	}
 	_, err := l.CreateAll(t.Context(), batch)
 	must(t, err)
-	for _, nth := range []int{0, 3, 499, 500, 1699} {
-		if n, exact, err := l.Ahead(t.Context(), fmt.Sprint(nth)); err != nil || n != nth || !exact {
-			t.Errorf("%d: %d ahead, exact %v, %v", nth, n, exact, err)
+	for _, nth := range []int{0, 3, 499, 500, 1699, 4999} {
+		p, err := l.Ahead(t.Context(), fmt.Sprint(nth), now.Add(time.Minute))
+		if err != nil || p.Known != nth {
+			t.Errorf("%d: %+v, %v", nth, p, err)
 		}
 	}
 }
 
-func TestAheadLooksSoFar(t *testing.T) {
-	l, raw := freshLedger(t)
-	must(t, raw.Eval(t.Context(), `for i = 1, 200001 do redis.call('ZADD', KEYS[1], i, i) end return 1`, []string{"siren:jobs"}).Err())
-	_, err := l.CreateAll(t.Context(), []lanes.Delivery{{Job: lanes.Job{ID: "last", Kind: "probe"}, Lane: "bulk", ReadyAt: time.Now()}})
+// TestAheadByPriority is against what the broker does: the highest priority first, and the oldest of it.
+func TestAheadByPriority(t *testing.T) {
+	l, _ := freshLedger(t)
+	now := time.Now().Add(-time.Hour)
+	var order []lanes.Delivery
+	for i := range 60 {
+		d := delivery(fmt.Sprint(i), "bulk")
+		d.Job.Priority = i * 7 % 5
+		d.ReadyAt = now.Add(time.Duration(i*11%60) * time.Second)
+		order = append(order, d)
+	}
+	_, err := l.CreateAll(t.Context(), order)
 	must(t, err)
-	if n, exact, err := l.Ahead(t.Context(), "last"); err != nil || n != 0 || exact {
-		t.Errorf("%d ahead, exact %v, %v; want 0, not exact", n, exact, err)
+	slices.SortFunc(order, func(a, b lanes.Delivery) int {
+		if d := b.Job.Priority - a.Job.Priority; d != 0 {
+			return d
+		}
+		return a.ReadyAt.Compare(b.ReadyAt)
+	})
+	for want, d := range order {
+		p, err := l.Ahead(t.Context(), d.Job.ID, time.Now())
+		if higher := want - want%12; err != nil || p.Known != want || p.Higher != higher { // twelve of each priority
+			t.Errorf("%s of priority %d: %+v ahead, %v; want %d, %d of them of a higher priority", d.Job.ID, d.Job.Priority, p, err, want, higher)
+		}
 	}
 }

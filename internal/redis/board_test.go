@@ -121,7 +121,12 @@ func TestAwayIsSaid(t *testing.T) {
 		"carry":    func() error { _, err := l.Supersede(ctx, redis.Supersede{ID: "id"}); return err },
 		"keep log": func() error { return l.KeepLog(ctx, "id", "text") },
 		"log":      func() error { _, err := l.Log(ctx, "id"); return err },
-		"ahead":    func() error { _, _, err := l.Ahead(ctx, "a"); return err },
+		"ahead":    func() error { _, err := l.Ahead(ctx, "a", time.Now()); return err },
+		"waiting":  func() error { _, err := l.Waiting(ctx, map[string]time.Time{"bulk": {}}); return err },
+		"compare":  func() error { _, err := l.Compare(ctx, "bulk", time.Time{}, nil); return err },
+		"missing":  func() error { _, _, err := l.CountMissing(ctx); return err },
+		"enlist":   func() error { _, err := l.Enlist(ctx); return err },
+		"gone":     func() error { return l.Gone(ctx, "bulk", []lanes.Delivery{{}}) },
 		"lead":     func() error { _, err := b.Lead(ctx, "a", time.Second); return err },
 	} {
 		start := time.Now()

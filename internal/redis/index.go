@@ -11,8 +11,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// The indexes are sorted sets beside the records, written after each script that changes what they say. They may lag or
-// miss a write when Redis goes away in between; readers therefore believe the record, and remove what they find wrong.
+// These indexes are sorted sets beside the records, written after each script that changes what they say. They may lag or
+// miss a write when Redis goes away in between; readers therefore believe the record, and remove what they find wrong. Those of waiting
+// jobs don't: the scripts themselves write them (waiting.lua).
 const (
 	scanSize  = 500             // records in one round trip
 	sweepSize = 50_000          // index entries that one call of Sweep looks at
@@ -147,7 +148,7 @@ func (l *Ledger) Sweep(ctx context.Context) (int, error) {
 	l.sweeping.Lock()
 	defer l.sweeping.Unlock()
 	removed := 0
-	for _, key := range []string{deadKey, jobsKey} {
+	for _, key := range []string{deadKey, missingKey, jobsKey} {
 		n, err := l.sweep(ctx, key)
 		removed += n
 		if err != nil {

@@ -1,10 +1,14 @@
 package redis
 
-// Every key and channel name. They are on one primary (judgeMode refuses a cluster): readers ask for several in one round trip. The braces
-// keep the two keys of tune.lua, the only script with more than one, together wherever something in front spreads keys.
+import "strconv"
+
+// Every key and channel name. They are on one primary (judgeMode refuses a cluster): readers ask for several in one round trip, and waiting.lua
+// finds the indexes' names by itself. The braces keep the two keys of tune.lua, the only script that is given more than one, together wherever something
+// in front spreads keys.
 const (
 	jobsKey      = "siren:jobs"            // sorted set: job id by enqueue time in ms
 	deadKey      = "siren:dead"            // the same, of dead jobs only
+	missingKey   = "siren:missing"         // sorted set: missing job by when it was found missing in ms; waiting.lua writes it
 	workersKey   = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
 	parkedKey    = "siren:parked"          // hash: worker name → until when it is parked (ms)
 	retiredKey   = "siren:retired"         // hash: worker name → 1
@@ -25,6 +29,13 @@ func dedupKey(key string) string     { return "siren:dedup:" + key }     // stri
 func answerKey(id string) string     { return "siren:answer:" + id }     // string with a TTL: the leader's answer
 func movesChannel(id string) string  { return "siren:moves:" + id }      // says that the job's record has changed
 func retryingKey(lane string) string { return "siren:retrying:" + lane } // sorted set: job id by due time in ms
+func queuedKey(lane string) string   { return "siren:queued:" + lane }   // sorted set: see waiting.lua, as of the next two
+func skipsKey(lane string) string    { return "siren:skips:" + lane }
+
+// queuedKeyOf is the index of those queued jobs of a lane that have a priority above 0.
+func queuedKeyOf(lane string, priority int) string {
+	return queuedKey(lane) + ":" + strconv.Itoa(priority)
+}
 
 // jobOf is the id in the name of a moves channel.
 func jobOf(channel string) string { return channel[len(movesChannel("")):] }

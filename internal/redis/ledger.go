@@ -30,6 +30,7 @@ type Ledger struct {
 
 	sweeping sync.Mutex
 	swept    map[string]int64 // by index: how many of its oldest entries the next Sweep passes over
+	enlisted int64            // how many of the oldest records the next Enlist passes over
 }
 
 // opened is a delivery that runs here.

@@ -10,7 +10,7 @@ import (
 
 // The record says which priority the job has in its lane now: what its message had when it was last published or taken.
 func TestPriorityOfARecord(t *testing.T) {
-	l, _ := freshLedger(t)
+	l, raw := freshLedger(t)
 	d := delivery("job", "express")
 	expect := func(doing string, want int) {
 		t.Helper()
@@ -34,6 +34,11 @@ func TestPriorityOfARecord(t *testing.T) {
 	expect("another message of it is put back", 3)
 	lower(as(1, 0))
 	expect("put back", 1)
+	for priority, want := range map[string]int64{"": 1, ":1": 1, ":3": 0} { // the lane's indexes of queued jobs
+		if n := raw.ZCard(t.Context(), "siren:queued:express"+priority).Val(); n != want {
+			t.Errorf("queued%s: %d, want %d", priority, n, want)
+		}
+	}
 	_, err = l.Supersede(t.Context(), redis.Supersede{ID: "job", Lane: "bulk", Priority: 2, ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued}})
 	must(t, err)
 	expect("moved", 2)

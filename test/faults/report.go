@@ -65,7 +65,7 @@ func newReport(h history) report {
 			r.Dead[letters[0].reason]++
 		}
 		r.TwiceDead += max(0, len(letters)-1)
-		if rec, ok := h.records[j.job.ID]; ok && (rec.State == lanes.Dead) != (len(letters) > 0) || ok && !rec.State.Final() {
+		if rec, ok := h.records[j.job.ID]; ok && (rec.State == lanes.Dead) != (len(letters) > 0) || ok && (!rec.State.Final() || rec.State == lanes.Missing) {
 			r.BehindInLed++
 		}
 	}

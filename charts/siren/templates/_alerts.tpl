@@ -148,6 +148,15 @@
     All pools together have $value replicas, as many as the budget allows, and for 15 minutes a lane has waited longer than its objective: raise
     the budget, or expect less.
 {{- end }}
+- alert: SirenJobsMissing
+  severity: warning
+  expr: >-
+    sum by (lane) (increase(siren_jobs_missing_total{OURS}[15m])) > 0
+    or sum by (lane) (siren_jobs_missing_total{OURS} unless siren_jobs_missing_total{OURS} offset 15m) > 0
+  summary: Jobs of lane $lane are missing.
+  description: >-
+    Jobs that were recorded as queued in lane $lane have no message in the broker: a producer was killed before it published them, a queue was purged
+    by hand, or the broker has lost its data. `siren jobs list --state missing` says which, `siren jobs retry ID` publishes one again.
 {{- end -}}
 
 {{/* Three times the longest wait before a retry, in seconds. */}}

@@ -183,7 +183,7 @@ func (r *Replay) tidy() error {
 // Instead is what else can be done about a job in that state.
 func Instead(r lanes.Record) string {
 	switch r.State {
-	case lanes.Retrying, lanes.Dead, lanes.Cancelled:
+	case lanes.Retrying, lanes.Dead, lanes.Cancelled, lanes.Missing:
 		return "; `siren jobs retry " + r.ID + "` tries it again at once"
 	case lanes.Running:
 		return "; `siren jobs cancel " + r.ID + "` stops it"

@@ -77,6 +77,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 			n, next, err := ledger.Retrying(ctx, lane)
 			return scaler.Retries{Count: n, Next: next}, err
 		},
+		Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
 		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
@@ -97,7 +98,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// sweep removes what expired records leave in the ledger's indexes, once a minute.
+// sweep removes what expired records leave in the ledger's indexes, and lists what older versions have queued, once a minute.
 func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
 	for {
 		select {
@@ -107,6 +108,9 @@ func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
 		}
 		if _, err := ledger.Sweep(ctx); err != nil {
 			log.Debug("sweep the ledger", "error", err)
+		}
+		if _, err := ledger.Enlist(ctx); err != nil {
+			log.Debug("list queued jobs", "error", err)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 -- ARGV     1 channel, 2 nonce of this call, 3 keep ms
 -- returns  {answer, state before, lane, replay}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce = KEYS[1], ARGV[1], ARGV[2]
-local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override')
+local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
 local state, lane, replay = was[1], was[2] or '', tonumber(was[3] or 0)
 if not state then
   return {'absent', '', '', 0}
@@ -16,9 +16,11 @@ elseif state == 'completed' or state == 'dead' or state == 'cancelled' then
   return {'refused', state, lane, replay}
 end
 local t = redis.call('TIME')
-redis.call('HSET', key, 'state', 'cancelled', 'ended', t[1] * 1000 + math.floor(t[2] / 1000),
-  'replay', replay + 1, 'override', nonce .. ' ' .. state .. ' ' .. lane)
+redis.call('HSET', key, 'state', 'cancelled', 'replay', replay + 1, 'override', nonce .. ' ' .. state .. ' ' .. lane)
 redis.call('HDEL', key, 'next')
+leave(key, state, lane)
+skips(key, state, lane, replay, was[5], was[6])
+redis.call('HSET', key, 'ended', t[1] * 1000 + math.floor(t[2] / 1000))
 redis.call('PEXPIRE', key, ARGV[3])
 redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
 return {'ok', state, lane, replay}

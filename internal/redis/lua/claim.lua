@@ -10,7 +10,7 @@ local lane, ready = ARGV[8], tonumber(ARGV[9])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
-local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started', 'reason', 'error')
+local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started', 'reason', 'error', 'ready', 'next')
 local state, started = was[1], was[9]
 -- A record's first token is the time in microseconds, so that one made anew after a loss never meets an old token.
 local token = tonumber(was[3] or t[1] * 1000000 + t[2])
@@ -18,6 +18,7 @@ local attempts = tonumber(was[4] or attempt - 1)
 local crashes, known = tonumber(was[5] or 0), tonumber(was[6] or 0)
 
 local function answer(word)
+  redis.call('ZREM', skipsKey .. lane, idOf(key) .. '/' .. replay) -- it has come up
   return {word, token, attempts, crashes, state or '', was[2] or '', started and 0 or 1, was[10] or '', was[11] or ''}
 end
 
@@ -46,7 +47,7 @@ elseif state == 'dead' or state == 'cancelled' then -- a copy that is faster tha
   attempts, crashes, started = attempt - 1, 0, nil
   redis.call('HDEL', key, 'started', 'wait', 'outputs')
   redis.call('PERSIST', key)
-elseif state ~= 'queued' and state ~= 'retrying' then
+elseif state ~= 'queued' and state ~= 'retrying' and state ~= 'missing' then
   return answer('settled')
 end
 
@@ -55,6 +56,12 @@ attempts = attempts + 1
 redis.call('HSET', key, 'state', 'running', 'lane', lane, 'token', token, 'attempts', attempts, 'crashes', crashes,
   'replay', math.max(replay, known), 'worker', worker, 'nonce', nonce, 'lease', now + lease)
 redis.call('HDEL', key, 'next', 'progress', 'reason', 'ended')
+if state then
+  leave(key, state, was[2])
+end
+if state and replay > known then -- a copy that is faster than its ledger entry
+  skips(key, state, was[2], known, was[12], was[13])
+end
 if ready > 0 then
   redis.call('HSET', key, 'ready', ready)
 end

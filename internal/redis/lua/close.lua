@@ -46,6 +46,7 @@ end
 
 redis.call('HSET', key, 'state', to, 'attempts', attempts)
 redis.call('HDEL', key, 'lease', 'nonce', 'next', 'reason')
+leave(key, state, was[3])
 if #ARGV > 8 then
   redis.call('HSET', key, unpack(ARGV, 9))
 end
@@ -55,6 +56,7 @@ if to == 'completed' or to == 'dead' or to == 'cancelled' then
 elseif to == 'queued' then
   redis.call('HSET', key, 'attempts', math.max(0, attempts - 1))
   redis.call('HDEL', key, 'progress')
+  enter(key, now)
 end
 redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
 return answer('ok')

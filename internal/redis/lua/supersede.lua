@@ -4,7 +4,7 @@
 --          priority in the lane, then the states that it may be in
 -- returns  {answer, state before, lane before, replay before}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce, replay = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override')
+local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
 local state, lane, known = was[1], was[2], tonumber(was[3] or 0)
 if not state then
   return {'absent', '', '', 0}
@@ -27,7 +27,9 @@ end
 redis.call('HSET', key, 'state', 'queued', 'lane', ARGV[4], 'ready', ARGV[5], 'replay', replay,
   'override', nonce .. ' ' .. state .. ' ' .. (lane or ''))
 redis.call('HDEL', key, 'next', 'lease', 'nonce')
-if state == 'completed' or state == 'dead' or state == 'cancelled' then -- it begins anew
+leave(key, state, lane)
+skips(key, state, lane, known, was[5], was[6])
+if state == 'completed' or state == 'dead' or state == 'cancelled' or state == 'missing' then -- it begins anew
   redis.call('HSET', key, 'attempts', 0, 'crashes', 0)
   redis.call('HDEL', key, 'reason', 'ended', 'started', 'wait', 'progress', 'outputs')
   redis.call('PERSIST', key)
@@ -37,5 +39,7 @@ if ARGV[7] == '0' then
 else
   redis.call('HSET', key, 'priority', ARGV[7])
 end
+local t = redis.call('TIME')
+enter(key, t[1] * 1000 + math.floor(t[2] / 1000))
 redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
 return {'ok', state, lane or '', known}
