@@ -1,16 +1,41 @@
 package lanes
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // AuditEntry is one thing that a person did to the running system, or that ended by itself.
 type AuditEntry struct {
 	At     time.Time `json:"at"`               // by Redis' clock
 	By     string    `json:"by"`               // a system user, with the kube context where there is one
 	Verb   string    `json:"verb"`             // tune, remove, expire, move, migrate, purge, promote, cancel, retry, replay
-	On     string    `json:"on"`               // the field, lane or job
+	On     string    `json:"on"`               // the field, lane or job; the filter that chose jobs
 	Before string    `json:"before,omitempty"` // the value, lane or state
 	After  string    `json:"after,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
-	Jobs   int       `json:"jobs,omitempty"` // move, migrate, purge, replay: how many
+	Jobs   int       `json:"jobs,omitempty"`   // how many, where it was done to several
+	Sample []string  `json:"sample,omitempty"` // ids of the first of them
+}
+
+// auditSample is how many ids an entry names: the audit is as long as its entries are short.
+const auditSample = 20
+
+// Did notes that it was done to these jobs too. A command makes one entry, however many jobs it is about.
+func (e *AuditEntry) Did(ids ...string) {
+	e.Jobs += len(ids)
+	if room := auditSample - len(e.Sample); room > 0 {
+		e.Sample = append(e.Sample, ids[:min(room, len(ids))]...)
+	}
+}
+
+// About is whether the entry is about a field, a lane or a job, by its name or how that begins: "lane bulk", "lanes.bulk.", "job 06ezy".
+func (e AuditEntry) About(what string) bool {
+	if strings.HasPrefix(e.On, what) {
+		return true
+	}
+	id, job := strings.CutPrefix(what, "job ")
+	return job && slices.ContainsFunc(e.Sample, func(s string) bool { return strings.HasPrefix(s, id) })
 }

@@ -18,6 +18,8 @@ type Delivery struct {
 	Body       []byte    // the wire form as it came
 	Unknown    []string  // top-level fields of the wire form that nobody knows
 	Err        error     // why this message can never run (Decode), nil for a job
+	Bears      string    // of a message that can never run: the id that it bears, which may be another job's; "" when that is none
+	Odd        []string  // headers whose time can't be meant, and so counts as absent
 	Receipt    any       // what the source needs to settle it; nobody else looks inside
 }
 

@@ -95,7 +95,7 @@ func (f Forecast) doors() map[string]time.Duration {
 }
 
 // keepShut notes that a slot takes a job of its pool's own. The pool lets guests in when the hold window has passed since its lanes were in
-// time again, and a lane is in time when its last job starts as soon as the scaling law relies on (τ).
+// time again, and a lane is in time when its last job starts within what the scaling law lets it rely on (relied).
 func (f Forecast) keepShut(doors map[string]time.Duration, s *foreseenSlot, lane string) {
 	opens, shut := doors[s.pool]
 	q, _ := f.Effective.Policy.Pool(s.pool)

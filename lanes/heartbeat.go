@@ -36,6 +36,8 @@ type LaneWork struct {
 	Failed    int64     `json:"failed"`             // attempts that ended in an error
 	Service   Duration  `json:"service"`            // time that the finished jobs ran, summed
 	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among the ordinary jobs (priority 0) started at their first attempt, no later than the start
+	OddTimes  int64     `json:"oddTimes,omitempty"` // messages with a time in their headers that can't be meant
+	OddAt     time.Time `json:"oddAt,omitzero"`     // when the latest of them came
 	First     int64     `json:"first"`              // first starts: what Waits are of
 	Waits     []int64   `json:"waits,omitempty"`    // waits of the latest first starts in milliseconds, newest last; at most RecentWaits
 }
@@ -47,6 +49,9 @@ const RecentWaits = 32
 type Orders struct {
 	Park   bool // take no new jobs
 	Retire bool // once nothing runs: promise to take none ever again
+	// RetireFor is how long a worker that has promised waits to be removed, before it exits to start afresh; it waits a minute at least. 0 when
+	// it isn't to retire, or the scaler is too old to say.
+	RetireFor time.Duration
 	// Effective is the policy in force when it is newer than the heartbeat's revision, else nil.
 	Effective *Effective
 }

@@ -47,7 +47,10 @@ const DefaultDedupWindow = time.Hour
 // maxDedupKey is the longest DedupKey, in bytes.
 const maxDedupKey = 256
 
-var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// maxID is the longest id, and the longest kind.
+const maxID = 64
+
+var idForm = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9._-]{1,%d}$`, maxID))
 
 // ErrNoID is a message that names no job: neither its body nor its AMQP message_id.
 var ErrNoID = errors.New("no id")
@@ -155,20 +158,12 @@ func (j Job) Check() error {
 	case j.DedupWindow > 0 && j.DedupKey == "":
 		return errors.New("dedupWindow goes with a dedupKey")
 	}
-	return nil
+	return j.checkBounds()
 }
 
 func isObject(raw json.RawMessage) bool {
 	raw = bytes.TrimSpace(raw)
 	return bytes.Equal(raw, []byte("null")) || len(raw) > 0 && raw[0] == '{'
-}
-
-// clip is s cut to n bytes, for messages.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
 }
 
 // idAlphabet is Crockford's base 32 in lower case: it sorts like the bytes it encodes.

@@ -95,7 +95,7 @@ func TestDecodeNoIDIsItsOwnError(t *testing.T) {
 
 func TestMessageLimit(t *testing.T) {
 	sized := func(bytes int) []byte {
-		const before, after = `{"version":1,"id":"j","kind":"probe","input":"`, `"}`
+		const before, after = `{"version":1,"id":"j","kind":"probe","params":{"a":"`, `"}}`
 		return []byte(before + strings.Repeat("a", bytes-len(before)-len(after)) + after)
 	}
 	job, _, err := Decode(sized(MaxMessage), "")
@@ -109,7 +109,7 @@ func TestMessageLimit(t *testing.T) {
 	if got, want := errorText(err), "the message is 65537 bytes, over the limit of 65536"; got != want {
 		t.Errorf("one byte more: %q, want %q", got, want)
 	}
-	job.Input += "a"
+	job.Params = []byte(strings.Replace(string(job.Params), `"a":`, `"aa":`, 1))
 	_, err = Encode(job)
 	if got, want := errorText(err), "job j is 65537 bytes on the wire, over the limit of 65536: put large data into the input and name its URL"; got != want {
 		t.Errorf("one byte more: %q, want %q", got, want)

@@ -35,8 +35,10 @@ type Plan struct {
 	Unpark []string  `json:"unpark,omitempty"` // workers to take jobs again
 	Retire []string  `json:"retire,omitempty"` // parked, idle workers to promise
 	Remove []string  `json:"remove,omitempty"` // retired workers that To leaves out
-	Reason Reason    `json:"reason"`
-	Why    string    `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
+	// RetireFor is how long those that retire now wait to be removed, before they exit to start afresh.
+	RetireFor Duration `json:"retireFor,omitzero"`
+	Reason    Reason   `json:"reason"`
+	Why       string   `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
 }
 
 // Member is one replica of a pool as the fleet sees it: a pod, or a local process.
@@ -54,6 +56,12 @@ type PoolState struct {
 	Rollout  bool   // old and new replicas side by side
 	Foreign  string // another scaler that works on it; "" when there is none
 	Version  string // what Scale compares, so that a stale decision is refused
+}
+
+// Delayed is how many jobs of a lane wait for their next attempt, and when the first of them is ready.
+type Delayed struct {
+	Count int
+	Next  time.Time
 }
 
 // Depth is one queue as the broker sees it.

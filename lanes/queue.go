@@ -47,26 +47,28 @@ func (q *Queue) UnmarshalText(text []byte) error {
 
 // QueueOf is the queue that the lane uses. One that left the policy has the type that a lane has without saying.
 func (p *Policy) QueueOf(lane string) Queue {
-	l, ok := p.Lane(lane)
-	if !ok || l.QueueType == "" {
-		return Queue{lane, cmp.Or(p.Broker.QueueType, Classic)}
-	}
-	return Queue{lane, l.QueueType}
+	l, _ := p.Lane(lane)
+	return Queue{lane, p.typeOf(l)}
 }
+
+func (p *Policy) typeOf(l Lane) string { return cmp.Or(l.QueueType, p.Broker.QueueType, Classic) }
 
 // Queues is the queues that the lanes use, most urgent first.
 func (p *Policy) Queues() []Queue {
 	queues := make([]Queue, len(p.Lanes))
 	for i, l := range p.Lanes {
-		queues[i] = p.QueueOf(l.Name)
+		queues[i] = Queue{l.Name, p.typeOf(l)}
 	}
 	return queues
 }
 
 // Unused is those of the queues that no lane uses.
 func (p *Policy) Unused(known []Queue) []Queue {
-	used := p.Queues()
-	return slices.DeleteFunc(slices.Clone(known), func(q Queue) bool { return slices.Contains(used, q) })
+	used := map[Queue]bool{}
+	for _, q := range p.Queues() {
+		used[q] = true
+	}
+	return slices.DeleteFunc(slices.Clone(known), func(q Queue) bool { return used[q] })
 }
 
 // ConsumerTimeout is how long a worker may hold a job of the lane before the broker takes it away: broker.consumerTimeout, or as much

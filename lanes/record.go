@@ -52,12 +52,19 @@ type Record struct {
 	Outputs    []Output          `json:"outputs,omitempty"`   // completed: what it made
 	Reason     string            `json:"reason,omitempty"`    // dead: why, in a few fixed words
 	Error      string            `json:"error,omitempty"`     // the latest error
+	Bears      string            `json:"bears,omitempty"`     // of a message that is no job: the id that it bears, which may be another job's
 	LeaseUntil time.Time         `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted
 }
 
 // Job is the job as its producer wrote it.
 func (r Record) Job() Job {
 	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
+}
+
+// Bound cuts what is over a job's bounds (see Job.Bounded), for whoever shows the record.
+func (r *Record) Bound() {
+	j := r.Job().Bounded()
+	r.Kind, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Labels, j.Input, j.Output, j.Params, j.DedupKey
 }
 
 // ClaimState is the ledger's answer to a worker that wants to run a delivery.

@@ -17,7 +17,7 @@ func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
 	var errs []error
 	for _, p := range d.Plans {
 		if len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 {
-			if err := l.o.Roster.Order(ctx, p.Park, p.Unpark, p.Retire); err != nil {
+			if err := l.o.Roster.Order(ctx, p); err != nil {
 				errs = append(errs, fmt.Errorf("pool %s: park and retire: %w", p.Pool, err))
 				continue
 			}

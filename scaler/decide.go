@@ -20,15 +20,17 @@ type Decision struct {
 func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	h = h.learn(p, o)
 	d := Decision{Turns: h.turns(p, o.At)}
+	u, workers, lastLane := newUrgency(p, d.Turns), o.byPool(), p.DefaultLane()
 	asks := make([]ask, len(p.Pools))
 	requests := make([]Request, len(p.Pools))
 	for i, q := range p.Pools {
 		ph := h.Pools[q.Name]
 		formerJobs := 0
-		if slices.Contains(q.Lanes, p.DefaultLane()) {
+		if slices.Contains(q.Lanes, lastLane) {
 			formerJobs = o.readyIn(o.Former)
 		}
-		asks[i] = newAsk(p, viewPool(q, p.Timing, o, h), ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, d.Turns, formerJobs)
+		view := viewPool(q, p.Timing, o, workers[q.Name], h)
+		asks[i] = newAsk(u, p.Timing, view, ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, formerJobs)
 		asks[i].remember(&ph, o.At)
 		if o.At.Before(ph.GuestsUntil) && len(q.Guests) > 0 {
 			d.NoGuests = append(d.NoGuests, q.Name)
@@ -66,6 +68,7 @@ type ask struct {
 	reason          lanes.Reason // why now is what it is
 	formerJobs      int          // jobs in lanes that left the policy, if this pool sees to it that they are served
 	shut            bool         // takes no guests: a home lane waits
+	late            bool         // and needs more slots than take jobs now
 	stale           string       // a home lane of which the broker's answer isn't believed
 	cold            time.Duration
 	hold            time.Duration
@@ -83,26 +86,26 @@ type part struct {
 
 // newAsk applies the law to the home lanes of one pool. In a paused lane only what runs counts. Lanes that left the policy have no home:
 // the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while jobs are left in them.
-func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]LaneHistory, turns map[string]string, formerJobs int) ask {
-	a := ask{view: v, cold: cold, hold: hold(v.Hold.D(), cold), formerJobs: formerJobs}
+func newAsk(u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]LaneHistory, formerJobs int) ask {
+	a := ask{view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold), formerJobs: formerJobs}
 	shoulderLane, shoulders := v.Shoulders()
 	if shoulders > 0 {
-		if l, _ := p.Lane(shoulderLane); !l.Paused {
+		if l := u.lane(shoulderLane); !l.Paused {
 			a.reserve = l.Reserve
 		}
 		a.shoulderWorkers = workersFor(float64(v.onShoulder+a.reserve), shoulders)
 	}
 	parked, total := v.parked, 0.0
-	for _, name := range homeOrder(p, v.Pool, turns) {
-		l, _ := p.Lane(name)
+	for _, name := range u.sorted(v.Lanes) {
+		l := u.lane(name)
 		lh := known[name]
 		in := LaneInput{
 			Backlog: lh.load(), StartWithin: l.StartWithin.D(), ColdStart: cold,
-			Service: lh.service(p.Timing.ServiceTime.D(), v.ages[name]),
+			Service: lh.service(timing.ServiceTime.D(), v.ages[name]),
 			Ready:   v.ready, Idle: max(0, v.ready-sum(v.running)), Others: sum(v.running) - v.running[name],
 			Parked: parked, Busy: v.running[name] + v.onParked[name], BusyParked: v.onParked[name],
 		}
-		part := part{lane: name, rank: rankOf(p, name, turns)}
+		part := part{lane: name, rank: u.rank(name)}
 		if l.Paused {
 			in.Backlog, part.paused = 0, lh.ready()
 		}
@@ -115,7 +118,8 @@ func newAsk(p *lanes.Policy, v poolView, cold time.Duration, known map[string]La
 		total += part.need.Slots
 		part.upTo = max(part.upTo, workersFor(total, v.Slots))
 		a.parts = append(a.parts, part)
-		a.shut = a.shut || part.need.Waiting()
+		a.shut = a.shut || part.need.Waiting
+		a.late = a.late || part.need.Late()
 		if lh.Stale {
 			a.stale = name
 		}
@@ -136,7 +140,7 @@ func (a *ask) clamp(shared int) {
 	if shared == 0 {
 		a.reason = lanes.Steady
 	}
-	if a.shut {
+	if a.late {
 		a.reason = lanes.Backlog
 	}
 	if a.shoulderWorkers > a.now {
@@ -176,6 +180,7 @@ func (a ask) request() Request {
 		most = min(most, v.replicas())
 	}
 	r := Request{Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most), Want: min(a.want, most)}
+	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
 		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.stuck), most)})
 	}
@@ -196,24 +201,4 @@ func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) lanes.Plan {
 	a.park(&p, g, ph, at)
 	a.explain(&p, g, len(ph.Retiring))
 	return p
-}
-
-// homeOrder is the pool's own lanes by the urgency they have now.
-func homeOrder(p *lanes.Policy, q lanes.Pool, turns map[string]string) []string {
-	order := slices.Clone(q.Lanes)
-	slices.SortStableFunc(order, func(x, y string) int {
-		if d := rankOf(p, x, turns) - rankOf(p, y, turns); d != 0 {
-			return d
-		}
-		return p.Rank(x) - p.Rank(y)
-	})
-	return order
-}
-
-// rankOf is a lane's urgency: a promoted lane is as urgent as the one it takes turns with.
-func rankOf(p *lanes.Policy, lane string, turns map[string]string) int {
-	if to, ok := turns[lane]; ok {
-		return p.Rank(to)
-	}
-	return p.Rank(lane)
 }

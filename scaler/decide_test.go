@@ -489,6 +489,33 @@ func TestGuestsAreShutOutWhileAHomeLaneWaits(t *testing.T) {
 	}
 }
 
+// Jobs so short that the workers which are there start them all within a tenth of the objective are no reason to start others, however long
+// those take to start. No guest takes a slot from them meanwhile.
+func TestShortJobsStartNoWorkersThatComeTooLate(t *testing.T) {
+	w := newWorld(t, strings.Replace(threeLanes, "coldStart: 4s", "coldStart: 60s", 1))
+	w.cold = time.Minute
+	w.service["standard"], w.service["bulk"] = 200*time.Millisecond, 40*time.Second
+	w.put("standard", 40) // so that their service time is known
+	w.until("they have run", time.Minute, func() bool { return len(w.waits["standard"]) == 40 })
+	w.until("the fleet is at rest", 10*time.Minute, func() bool { return w.pools["general"].replicas == 2 && len(w.pools["general"].workers) == 2 })
+	w.plans, w.waits["standard"] = nil, nil
+	w.put("standard", 24)
+	w.put("bulk", 4)
+	w.run(time.Second)
+	if !slices.Equal(w.d.NoGuests, []string{"general"}) {
+		t.Errorf("NoGuests = %v while standard waits", w.d.NoGuests)
+	}
+	w.until("they have run", time.Minute, func() bool { return len(w.waits["standard"]) == 24 })
+	for _, p := range w.plans {
+		if p.Pool == "general" {
+			t.Errorf("%d → %d for jobs that wait %s at most: %s", p.From, p.To, slices.Max(w.waits["standard"]), p.Why)
+		}
+	}
+	if wait := slices.Max(w.waits["standard"]); wait > 30*time.Second/10 {
+		t.Errorf("a job waited %s", wait)
+	}
+}
+
 // Idle parked workers come back before those that are parked with a long guest job, which would be of no use.
 func TestUnparkingBringsIdleWorkersBack(t *testing.T) {
 	w := newWorld(t, strings.Replace(threeLanes, "min: 2", "hold: 5s, min: 0", 1))

@@ -99,10 +99,11 @@ func (h History) learn(p *lanes.Policy, o Observation) History {
 		l.learnWaits(o.At, n.waits[name])
 		h.Lanes[name] = l
 	}
+	subscribed := subscribed(p, o)
 	for _, lane := range o.names(p) {
 		l := h.Lanes[lane]
 		depth, answered := o.Depths[lane]
-		l.learnBacklog(o.At, depth, answered, subscribedTo(lane, p, o), n.started[lane], n.finished[lane])
+		l.learnBacklog(o.At, depth, answered, subscribed[lane], n.started[lane], n.finished[lane])
 		if w, ok := o.Waiting[lane]; ok && answered && l.Silent == 0 {
 			l.learnRecords(o.At, w, o.whole(lane))
 		}
@@ -205,17 +206,13 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 
 // service is S of the law: the moving average; until enough jobs have finished at least the mean age of the running ones,
 // since the short ones finish first; the policy's prior when nothing is known.
-func (l LaneHistory) service(prior time.Duration, ages []time.Duration) time.Duration {
+func (l LaneHistory) service(prior time.Duration, running ages) time.Duration {
 	s := time.Duration(l.Service * float64(time.Second))
 	if l.Finished == 0 {
 		s = prior
 	}
-	if l.Finished < settledAfter && len(ages) > 0 {
-		var sum time.Duration
-		for _, a := range ages {
-			sum += a
-		}
-		s = max(s, sum/time.Duration(len(ages)))
+	if l.Finished < settledAfter && running.jobs > 0 {
+		s = max(s, running.sum/time.Duration(running.jobs))
 	}
 	return s
 }

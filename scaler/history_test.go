@@ -44,7 +44,11 @@ func TestServiceTime(t *testing.T) {
 			for _, s := range tt.finished {
 				l.learnService(1, time.Duration(s*float64(time.Second)))
 			}
-			if got := l.service(prior, tt.ages).Round(time.Millisecond); got != tt.want {
+			var running ages
+			for _, age := range tt.ages {
+				running = running.and(age)
+			}
+			if got := l.service(prior, running).Round(time.Millisecond); got != tt.want {
 				t.Errorf("service = %s, want %s", got, tt.want)
 			}
 		})

@@ -25,34 +25,40 @@ type Need struct {
 	Slots   float64 // shared slots in all
 	Unpark  int     // of them, idle slots of parked workers to be unparked
 	Short   int     // waiting jobs that no free slot takes at once
-	InTime  float64 // of them, how many the slots that are there start within the time that can be relied on
+	InTime  float64 // of them, how many the slots that are there start within τ
 	TooLate float64 // the rest: more slots are needed for these
+	Waiting bool    // the lane can't rely on what takes jobs now: its pool takes no guests
 }
 
-// Waiting is whether the lane can't meet its objective with what takes jobs now. While it is, its pool takes no guests.
-func (n Need) Waiting() bool { return n.Unpark > 0 || n.TooLate > 0 }
+// Late is whether the lane needs more slots than take jobs now.
+func (n Need) Late() bool { return n.Unpark > 0 || n.TooLate > 0 }
 
-// NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads). It estimates
-// no arrival rate: what is busy is the offered load, measured.
+// NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads, and τ's
+// tenth of T among 79). It estimates no arrival rate: what is busy is the offered load, measured.
 //
-//	τ       = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
+//	relied  = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
+//	τ       = max(relied, T/10)                       what starts within it isn't worth a new worker
 //	per     = max(1, τ/S)                             jobs that one new slot starts within τ
 //	short   = max(0, B − free)
+//	waiting = unpark > 0 or short − unpark > (ready − others)·relied/S
 //	tooLate = short − unpark − (ready − others)·τ/S
 //	need    = busy; when waiting at least ready − others + busyParked + unpark + max(0, tooLate)/per; at most busy + B
 func NeedOf(l LaneInput) Need {
-	tau := max(0, (l.StartWithin-2*l.ColdStart).Seconds()/2)
+	relied := max(0, (l.StartWithin-2*l.ColdStart).Seconds()/2)
+	tau := max(relied, l.StartWithin.Seconds()/10)
 	service := max(l.Service.Seconds(), 0.001)
 	per := max(1, tau/service)
 
 	n := Need{Short: max(0, l.Backlog-l.Idle-l.Shoulder)}
 	n.Unpark = min(n.Short, l.Parked)
-	n.InTime = float64(l.Ready-l.Others) * tau / service
-	n.TooLate = float64(n.Short-n.Unpark) - n.InTime
+	left, there := float64(n.Short-n.Unpark), float64(l.Ready-l.Others)
+	n.Waiting = n.Unpark > 0 || left > there*relied/service
+	n.InTime = there * tau / service
+	n.TooLate = left - n.InTime
 
 	n.Slots = float64(l.Busy)
-	if n.Waiting() {
-		n.Slots = max(n.Slots, float64(l.Ready-l.Others+l.BusyParked+n.Unpark)+max(0, n.TooLate)/per)
+	if n.Waiting {
+		n.Slots = max(n.Slots, there+float64(l.BusyParked+n.Unpark)+max(0, n.TooLate)/per)
 	}
 	n.Slots = min(n.Slots, float64(l.Busy+l.Backlog)) // never more slots than jobs
 	if l.Backlog > 0 {

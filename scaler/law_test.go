@@ -55,12 +55,31 @@ func TestNeedOf(t *testing.T) {
 			want: Need{Slots: 2 + 5.5, Short: 6, InTime: 0.5, TooLate: 5.5},
 		},
 		{
-			name: "an objective shorter than two cold starts relies on no slot", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec}, waiting: true,
-			want: Need{Slots: 8, Short: 6, InTime: 0, TooLate: 6},
+			name: "an objective shorter than two cold starts has a tenth of itself", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec}, waiting: true,
+			want: Need{Slots: 2 + 5, Short: 6, InTime: 1, TooLate: 5},
 		},
 		{
 			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec}, waiting: true,
-			want: Need{Slots: 8, Short: 6, InTime: 0, TooLate: 6},
+			want: Need{Slots: 2 + 5.9, Short: 6, InTime: 0.1, TooLate: 5.9},
+		},
+		{
+			name: "short jobs that start within the tenth are worth no new slot, and no guest takes what is there", waiting: true,
+			in:   LaneInput{Backlog: 60, Ready: 2, Busy: 2, ColdStart: 60 * sec, Service: 100 * time.Millisecond},
+			want: Need{Slots: 2, Short: 60, InTime: 60, TooLate: 0},
+		},
+		{
+			name: "the rest of them is divided by what a new slot starts within the tenth", waiting: true,
+			in:   LaneInput{Backlog: 120, Ready: 2, Busy: 2, ColdStart: 60 * sec, Service: 100 * time.Millisecond},
+			want: Need{Slots: 2 + 60.0/30, Short: 120, InTime: 60, TooLate: 60},
+		},
+		{
+			name: "parked idle slots come back for them all the same", waiting: true,
+			in:   LaneInput{Backlog: 60, Ready: 2, Busy: 2, Parked: 1, ColdStart: 60 * sec, Service: 100 * time.Millisecond},
+			want: Need{Slots: 3, Unpark: 1, Short: 60, InTime: 60, TooLate: -1},
+		},
+		{
+			name: "a tenth is nothing beside what a long objective relies on", in: LaneInput{Backlog: 400, Ready: 2, Busy: 2, StartWithin: 30 * time.Minute},
+			want: Need{Slots: 2, Short: 400, InTime: 895, TooLate: -495},
 		},
 		{
 			// Taken from the wait alone, the need would be what is busy: and nobody would ever be unparked.
@@ -100,14 +119,16 @@ func TestNeedOf(t *testing.T) {
 			if in.StartWithin == 0 {
 				in.StartWithin = 30 * sec
 			}
-			in.ColdStart = 5 * sec
+			if in.ColdStart == 0 {
+				in.ColdStart = 5 * sec
+			}
 			got := NeedOf(in)
 			if math.Abs(got.Slots-tt.want.Slots) > 1e-9 || math.Abs(got.TooLate-tt.want.TooLate) > 1e-9 || math.Abs(got.InTime-tt.want.InTime) > 1e-9 ||
 				got.Unpark != tt.want.Unpark || got.Short != tt.want.Short {
 				t.Errorf("NeedOf = %+v\nwant    %+v", got, tt.want)
 			}
-			if got.Waiting() != tt.waiting {
-				t.Errorf("Waiting() = %v", got.Waiting())
+			if got.Waiting != tt.waiting {
+				t.Errorf("Waiting = %v", got.Waiting)
 			}
 		})
 	}

@@ -20,8 +20,8 @@ type Backlog interface {
 // Roster knows the workers and passes orders to them. now is its own clock, by which heartbeats are stamped.
 type Roster interface {
 	Workers(ctx context.Context) (workers []lanes.Heartbeat, now time.Time, err error)
-	// Order renews the lease of those to be parked, lets the unparked ones go, and tells others to retire.
-	Order(ctx context.Context, park, unpark, retire []string) error
+	// Order renews the lease of those that the plan parks, lets the unparked ones go, and tells others to retire.
+	Order(ctx context.Context, p lanes.Plan) error
 }
 
 // Board is where the scaler publishes what it sees and decides.
@@ -45,8 +45,8 @@ type Options struct {
 	Roster  Roster
 	Board   Board
 	Fleet   Fleet
-	// Retries is how many jobs of a lane wait for their next attempt. It is only shown; nil: none.
-	Retries func(ctx context.Context, lane string) (Retries, error)
+	// Retries is which of the lanes have jobs that wait for their next attempt. It is only shown; nil: none.
+	Retries func(ctx context.Context, names []string) (map[string]lanes.Delayed, error)
 	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in its queue became ready; nil: nothing.
 	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error)
 	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those that are held, and mend
@@ -256,13 +256,9 @@ func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 		}
 	}
 	o.see(policy, depths, former, err == nil)
-	names := append(policy.LaneNames(), o.Former...)
 	if l.o.Retries != nil {
-		o.Retries = map[string]Retries{}
-		for _, lane := range names {
-			if r, err := l.o.Retries(ctx, lane); err == nil {
-				o.Retries[lane] = r
-			}
+		if o.Retries, err = l.o.Retries(ctx, append(policy.LaneNames(), o.Former...)); err != nil {
+			l.o.Log.Debug("count the retries", "error", err)
 		}
 	}
 	l.lookAtRecords(ctx, policy, o)

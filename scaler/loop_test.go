@@ -75,10 +75,13 @@ func (o *outside) Workers(context.Context) ([]lanes.Heartbeat, time.Time, error)
 	return beating, time.Now(), o.workersErr
 }
 
-func (o *outside) Order(_ context.Context, park, unpark, retire []string) error {
-	pool, _, _ := strings.Cut(append(append(slices.Clone(park), unpark...), retire...)[0], "-")
-	o.orders = append(o.orders, fmt.Sprintf("park %v unpark %v retire %v", park, unpark, retire))
-	return o.orderErr[pool]
+func (o *outside) Order(_ context.Context, p lanes.Plan) error {
+	text := fmt.Sprintf("park %v unpark %v retire %v", p.Park, p.Unpark, p.Retire)
+	if len(p.Retire) > 0 {
+		text += " for " + p.RetireFor.String()
+	}
+	o.orders = append(o.orders, text)
+	return o.orderErr[p.Pool]
 }
 
 func (o *outside) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, error) {
@@ -253,7 +256,7 @@ func TestLoopShrinksByOrders(t *testing.T) {
 			l.workers[i].Parked = l.workers[i].Worker < "general-2" && l.workers[i].Pool == "general"
 		}
 		l.seconds(1)
-		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1]"; l.orders[len(l.orders)-1] != want {
+		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1] for 1m"; l.orders[len(l.orders)-1] != want {
 			t.Errorf("orders %q, want %q last", l.orders, want)
 		}
 		if len(l.plans) == told {
@@ -545,11 +548,8 @@ func TestLoopFormerLanes(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		known, knownErr := queues("ancient", "bulk", "old", "standard"), error(nil)
 		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return known, knownErr }
-		l.o.Retries = func(_ context.Context, lane string) (Retries, error) {
-			if lane == "bulk" {
-				return Retries{}, errOut
-			}
-			return map[string]Retries{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}[lane], nil
+		l.o.Retries = func(context.Context, []string) (map[string]lanes.Delayed, error) {
+			return map[string]lanes.Delayed{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}, nil
 		}
 		l.depths["old"] = lanes.Depth{Ready: 3}
 		l.depths["ancient"] = lanes.Depth{}
@@ -600,6 +600,39 @@ func TestLoopFormerLanes(t *testing.T) {
 		known = nil
 		if former, shown = look(); len(former)+len(shown) > 0 {
 			t.Errorf("served %v, shown %+v", former, shown)
+		}
+	})
+}
+
+// The retries of all lanes, former ones too, take one question a tick. They are only shown: without an answer the tick goes on.
+func TestLoopAsksForAllRetriesAtOnce(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		var asked [][]string
+		var err error
+		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return queues("old"), nil }
+		l.o.Retries = func(_ context.Context, names []string) (map[string]lanes.Delayed, error) {
+			asked = append(asked, names)
+			return map[string]lanes.Delayed{"bulk": {Count: 3}}, err
+		}
+		l.depths["old"] = lanes.Depth{Ready: 1}
+		shown := func() int { return l.snapshots[len(l.snapshots)-1].Lanes[1].Retrying }
+		l.seconds(1)
+		if got := shown(); got != 3 {
+			t.Errorf("bulk: %d jobs are shown as retrying, want 3", got)
+		}
+		for _, names := range asked {
+			if want := []string{"standard", "bulk", "old"}; !slices.Equal(names, want) {
+				t.Errorf("asked for the retries of %v, want %v", names, want)
+			}
+		}
+		if len(asked) != len(l.snapshots) {
+			t.Errorf("asked %d times in %d ticks", len(asked), len(l.snapshots))
+		}
+		err = errOut
+		ticks := len(l.snapshots)
+		l.seconds(1)
+		if len(l.snapshots) != ticks+1 {
+			t.Error("no tick without the retries")
 		}
 	})
 }

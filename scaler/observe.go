@@ -9,15 +9,30 @@ import (
 
 // Observation is what one tick saw. Anything that couldn't be had is absent, never zero.
 type Observation struct {
-	At      time.Time              // by the roster's clock, as the heartbeats are
-	Depths  map[string]lanes.Depth // by lane: all of its queues together
-	Former  []string               // lanes that left the policy and whose queues are still there
-	Unused  []lanes.Queue          // queues that the policy doesn't use any more and that aren't known to be empty
-	Retries map[string]Retries
+	At      time.Time                // by the roster's clock, as the heartbeats are
+	Depths  map[string]lanes.Depth   // by lane: all of its queues together
+	Former  []string                 // lanes that left the policy and whose queues are still there
+	Unused  []lanes.Queue            // queues that the policy doesn't use any more and that aren't known to be empty
+	Retries map[string]lanes.Delayed // by lane: those that have any
 	Waiting map[string]lanes.Waiting // what the ledger knows of each lane's waiting jobs
 	Before  *lanes.Snapshot          // what the leader before this one saw last; of a leader's first tick only
 	Workers []lanes.Heartbeat        // those that fell silent too
 	Pools   map[string]lanes.PoolState
+}
+
+// byPool is the workers of each pool.
+func (o Observation) byPool() map[string][]lanes.Heartbeat {
+	workers, pools := map[string]int{}, map[string][]lanes.Heartbeat{}
+	for _, w := range o.Workers {
+		workers[w.Pool]++
+	}
+	for pool, n := range workers {
+		pools[pool] = make([]lanes.Heartbeat, 0, n)
+	}
+	for _, w := range o.Workers {
+		pools[w.Pool] = append(pools[w.Pool], w)
+	}
+	return pools
 }
 
 // see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue that it has. A lane is
@@ -66,12 +81,6 @@ func (o Observation) whole(lane string) bool {
 	return !slices.ContainsFunc(o.Unused, func(q lanes.Queue) bool { return q.Lane == lane })
 }
 
-// Retries is how many jobs of a lane wait for their next attempt, and when the first of them is ready.
-type Retries struct {
-	Count int
-	Next  time.Time
-}
-
 // poolView is one pool as the law and the shrinking need it.
 type poolView struct {
 	lanes.Pool
@@ -82,11 +91,11 @@ type poolView struct {
 	ready        int               // shared slots of the taking workers
 	running      map[string]int    // jobs on shared slots of taking workers, by lane
 	onParked     map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
-	ages         map[string][]time.Duration
-	parked       int      // idle shared slots of parked, not retired workers
-	onShoulder   int      // jobs on shoulders, but for those of draining workers
-	freeShoulder int      // free shoulder slots of taking workers
-	retired      []string // members that may be removed
+	ages         map[string]ages   // of the jobs on all of its workers' slots, by lane
+	parked       int               // idle shared slots of parked, not retired workers
+	onShoulder   int               // jobs on shoulders, but for those of draining workers
+	freeShoulder int               // free shoulder slots of taking workers
+	retired      []string          // members that may be removed
 	stuck        []lanes.Member
 	starting     []lanes.Member // of the present ones, those never heard of
 	present      int            // members that aren't leaving
@@ -94,26 +103,28 @@ type poolView struct {
 	silent       int // present, and should have a heartbeat and haven't
 }
 
-// viewPool sums up one pool. A heartbeat older than goneAfter belongs to a worker that is gone.
-func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, h History) poolView {
-	v := poolView{Pool: q, running: map[string]int{}, onParked: map[string]int{}, ages: map[string][]time.Duration{}}
+// viewPool sums up one pool and its workers. A heartbeat older than goneAfter belongs to a worker that is gone.
+func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []lanes.Heartbeat, h History) poolView {
+	served := len(q.Lanes) + len(q.Guests)
+	v := poolView{Pool: q, running: make(map[string]int, served), onParked: map[string]int{}, ages: make(map[string]ages, served)}
+	v.workers, v.taking = make([]lanes.Heartbeat, 0, len(workers)), make([]lanes.Heartbeat, 0, len(workers))
 	state, seen := o.Pools[q.Name]
 	if v.state, v.unseen = state, !seen; !seen {
 		v.state = h.Pools[q.Name].State
 	}
-	members := map[string]lanes.Member{}
+	leaving := make(map[string]bool, len(v.state.Members)) // by member
 	for _, m := range v.state.Members {
-		members[m.Name] = m
+		leaving[m.Name] = m.Leaving
 	}
-	beating := map[string]bool{}
-	for _, w := range o.Workers {
+	beating := make(map[string]bool, len(workers))
+	for _, w := range workers {
 		age := o.At.Sub(w.At)
-		if w.Pool != q.Name || age > timing.GoneAfter.D() {
+		if age > timing.GoneAfter.D() {
 			continue
 		}
 		beating[w.Worker] = true
-		m, member := members[w.Worker]
-		w.Draining = w.Draining || m.Leaving // it may not have said so yet
+		leaves, member := leaving[w.Worker]
+		w.Draining = w.Draining || leaves // it may not have said so yet
 		v.workers = append(v.workers, w)
 		v.addWorker(w, member, o.At, age <= timing.Fresh())
 	}
@@ -124,19 +135,14 @@ func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, h History) poolV
 }
 
 func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh bool) {
-	shared, used, onShoulder := map[string]int{}, 0, 0
 	for _, r := range w.Running {
-		v.ages[r.Lane] = append(v.ages[r.Lane], at.Sub(r.Since))
-		if r.Shoulder {
-			onShoulder++
-			continue
-		}
-		shared[r.Lane]++
-		used++
+		v.ages[r.Lane] = v.ages[r.Lane].and(at.Sub(r.Since))
 	}
 	if w.Draining {
 		return // its jobs end with it, or come back to their queues
 	}
+	used := onShared(w)
+	onShoulder := len(w.Running) - used
 	v.onShoulder += onShoulder
 	switch {
 	case w.Retired:
@@ -146,14 +152,14 @@ func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh
 		}
 	case w.Parked:
 		v.parked += max(0, w.Slots-used)
-		add(v.onParked, shared)
+		add(v.onParked, w)
 	case !fresh:
-		add(v.onParked, shared) // its jobs run on, perhaps; nothing is expected of its idle slots
+		add(v.onParked, w) // its jobs run on, perhaps; nothing is expected of its idle slots
 	default:
 		v.taking = append(v.taking, w)
 		v.ready += w.Slots
 		v.freeShoulder += max(0, w.Shoulder-onShoulder)
-		add(v.running, shared)
+		add(v.running, w)
 	}
 }
 
@@ -174,11 +180,22 @@ func (v *poolView) addMember(m lanes.Member, beating, met bool) {
 	}
 }
 
-func add(to, from map[string]int) {
-	for k, n := range from {
-		to[k] += n
+// add counts the jobs on a worker's shared slots, by lane.
+func add(to map[string]int, w lanes.Heartbeat) {
+	for _, r := range w.Running {
+		if !r.Shoulder {
+			to[r.Lane]++
+		}
 	}
 }
+
+// ages is how many jobs run, and for how long by now: all together.
+type ages struct {
+	jobs int
+	sum  time.Duration
+}
+
+func (a ages) and(age time.Duration) ages { return ages{a.jobs + 1, a.sum + age} }
 
 func sum(m map[string]int) (total int) {
 	for _, n := range m {
@@ -223,25 +240,33 @@ func (v poolView) frozen() bool {
 	return v.unseen || v.deaf() || v.state.Foreign != "" || len(v.stuck) > 0
 }
 
-// subscribedTo is whether a worker with an idle shared slot takes from the lane: then its queue must have a consumer. A paused lane's has none.
-func subscribedTo(lane string, p *lanes.Policy, o Observation) bool {
-	if p.Paused(lane) {
-		return false
-	}
+// subscribed is the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A paused lane's has none.
+func subscribed(p *lanes.Policy, o Observation) map[string]bool {
+	pools, all := map[string]bool{}, map[string]bool{}
 	for _, w := range o.Workers {
-		q, ok := p.Pool(w.Pool)
-		if !ok || !slices.Contains(q.Lanes, lane) || !w.Subscribed || w.Parked || w.Retired || w.Draining || o.At.Sub(w.At) > p.Timing.Fresh() {
-			continue
-		}
-		used := 0
-		for _, r := range w.Running {
-			if !r.Shoulder {
-				used++
-			}
-		}
-		if used < w.Slots {
-			return true
+		if w.Subscribed && !w.Parked && !w.Retired && !w.Draining && !pools[w.Pool] && o.At.Sub(w.At) <= p.Timing.Fresh() {
+			pools[w.Pool] = onShared(w) < w.Slots
 		}
 	}
-	return false
+	for _, q := range p.Pools {
+		for _, lane := range q.Lanes {
+			all[lane] = pools[q.Name]
+		}
+	}
+	for _, l := range p.Lanes {
+		if l.Paused {
+			delete(all, l.Name)
+		}
+	}
+	return all
+}
+
+// onShared is how many jobs a worker runs on shared slots.
+func onShared(w lanes.Heartbeat) (n int) {
+	for _, r := range w.Running {
+		if !r.Shoulder {
+			n++
+		}
+	}
+	return n
 }

@@ -133,7 +133,8 @@ func TestViewPool(t *testing.T) {
 			for _, name := range tt.met {
 				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
 			}
-			v := viewPool(pool, usualTiming, Observation{At: t0, Workers: tt.workers, Pools: map[string]lanes.PoolState{"general": {Members: tt.members}}}, h)
+			o := Observation{At: t0, Workers: tt.workers, Pools: map[string]lanes.PoolState{"general": {Members: tt.members}}}
+			v := viewPool(pool, usualTiming, o, o.byPool()["general"], h)
 			got := counts{
 				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running), onParked: sum(v.onParked), parked: v.parked,
 				onShoulder: v.onShoulder, freeShoulder: v.freeShoulder, guests: v.guests(), retired: v.retired,
@@ -152,7 +153,7 @@ func TestViewPool(t *testing.T) {
 
 func TestViewPoolOfAnUnseenPool(t *testing.T) {
 	h := History{Pools: map[string]PoolHistory{"general": {State: lanes.PoolState{Replicas: 3}}}}
-	v := viewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, h)
+	v := viewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, nil, h)
 	if !v.unseen || v.state.Replicas != 3 || v.existing() != 3 {
 		t.Errorf("%+v: what was seen last counts against the budget", v)
 	}
@@ -178,7 +179,7 @@ func TestExisting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
 			o := Observation{At: t0, Pools: map[string]lanes.PoolState{"p": {Replicas: tt.replicas, Members: tt.members}}}
-			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, h)
+			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
 			if v.existing() != tt.existing || v.settled() != tt.settled {
 				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
 			}
@@ -213,8 +214,8 @@ func TestSubscribedTo(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := subscribedTo(tt.lane, p, Observation{At: t0, Workers: []lanes.Heartbeat{tt.worker}}); got != tt.want {
-				t.Errorf("subscribedTo = %v", got)
+			if got := subscribed(p, Observation{At: t0, Workers: []lanes.Heartbeat{tt.worker}}); got[tt.lane] != tt.want {
+				t.Errorf("subscribed = %v", got)
 			}
 		})
 	}

@@ -24,32 +24,53 @@ func (a ask) park(p *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
 	}
 	surplus := a.surplus(g)
 	retire := v.settled() && at.Sub(ph.RetiredAt) >= retireEvery
-	for i, w := range a.parkingOrder(ph.Parking) {
+	parking := setOf(ph.Parking)
+	p.Park = slices.Grow(p.Park, max(0, surplus))
+	for i, w := range a.parkingOrder(parking) {
 		switch {
 		case i < surplus:
-			p.Park = append(p.Park, w.Worker)
-			if retire && w.Parked && len(w.Running) == 0 {
-				p.Retire = append(p.Retire, w.Worker)
+			p.Park = append(p.Park, w.worker)
+			if retire && w.parked && w.running == 0 {
+				p.Retire = append(p.Retire, w.worker)
 			}
-		case w.Parked || slices.Contains(ph.Parking, w.Worker):
-			p.Unpark = append(p.Unpark, w.Worker)
+		case w.parked || parking[w.worker]:
+			p.Unpark = append(p.Unpark, w.worker)
 		}
 	}
 	ph.Parking = p.Park
 	ph.Retiring = retiring(*p, ph.Retiring)
 	if len(p.Retire) > 0 {
-		ph.RetiredAt = at
+		ph.RetiredAt, p.RetireFor = at, lanes.Duration(retireFor(a.cold))
 	}
 }
 
+// retireFor is how long a retired worker waits to be removed: 3·D, and at least a minute. Nothing is removed while replicas start
+// (poolView.settled), which takes a cold start, and others may have to start meanwhile. One that gave up sooner would exit, start again and have to
+// be retired once more, again and again; one that waited for ever would be a slot lost when its scaler is.
+func retireFor(coldStart time.Duration) time.Duration { return max(3*coldStart, time.Minute) }
+
 // retiring is those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
 func retiring(p lanes.Plan, before []string) (all []string) {
+	asked := setOf(p.Retire, before)
 	for _, name := range p.Park { // never one that has promised
-		if slices.Contains(p.Retire, name) || slices.Contains(before, name) {
+		if asked[name] {
 			all = append(all, name)
 		}
 	}
 	return all
+}
+
+func setOf(lists ...[]string) map[string]bool {
+	var set map[string]bool // most often there is nothing in it
+	for _, names := range lists {
+		for _, name := range names {
+			if set == nil {
+				set = map[string]bool{}
+			}
+			set[name] = true
+		}
+	}
+	return set
 }
 
 // surplus is how many workers are to take no new jobs. It counts both ways: by replicas, for a worker that the fleet knows nothing
@@ -77,43 +98,50 @@ func (a ask) blocked() bool {
 // then by the urgency of what they run, the least urgent first. Parked ones go before the others of their kind, so the choice
 // doesn't wander. While a lane waits the idle slots are what is missed most: then the busy ones of the parked stay parked,
 // and the idle ones come back.
-func (a ask) parkingOrder(parking []string) []lanes.Heartbeat {
-	var ws []lanes.Heartbeat
+func (a ask) parkingOrder(parking map[string]bool) []candidate {
+	ws := make([]candidate, 0, len(a.view.workers))
 	for _, w := range a.view.workers {
-		if !w.Retired && !w.Draining {
-			ws = append(ws, w)
+		if w.Retired || w.Draining {
+			continue
 		}
+		c := candidate{worker: w.Worker, parked: w.Parked, running: len(w.Running), idle: w.Slots + w.Shoulder - len(w.Running), missed: a.missed(w)}
+		if !w.Parked && !parking[w.Worker] {
+			c.takes = 1
+		}
+		ws = append(ws, c)
 	}
-	takes := func(w lanes.Heartbeat) int { // jobs, unless it is parked
-		if w.Parked || slices.Contains(parking, w.Worker) {
-			return 0
+	slices.SortFunc(ws, func(x, y candidate) int {
+		byState := cmp.Compare(x.takes, y.takes)
+		if a.shut && byState == 0 && x.takes == 0 {
+			byState = cmp.Compare(x.idle, y.idle)
 		}
-		return 1
-	}
-	idle := func(w lanes.Heartbeat) int { return w.Slots + w.Shoulder - len(w.Running) }
-	slices.SortStableFunc(ws, func(x, y lanes.Heartbeat) int {
-		byState := cmp.Compare(takes(x), takes(y))
-		if a.shut && byState == 0 && takes(x) == 0 {
-			byState = cmp.Compare(idle(x), idle(y))
-		}
-		first, then := cmp.Compare(a.missed(x), a.missed(y)), byState
+		first, then := cmp.Compare(x.missed, y.missed), byState
 		if a.shut {
 			first, then = then, first
 		}
-		return cmp.Or(first, then, cmp.Compare(x.Worker, y.Worker))
+		return cmp.Or(first, then, cmp.Compare(x.worker, y.worker))
 	})
 	return ws
+}
+
+// candidate is a worker that may be parked.
+type candidate struct {
+	worker        string
+	parked        bool
+	takes         int // 1: jobs; 0: none, for it is parked or about to be
+	running, idle int // slots, on the shoulder too
+	missed        int
 }
 
 // missed is how much a worker would be missed: 0 idle, 1 guests only, else more the more urgent its jobs are.
 func (a ask) missed(w lanes.Heartbeat) int {
 	m := 0
 	for _, r := range w.Running {
-		i := slices.IndexFunc(a.parts, func(p part) bool { return p.lane == r.Lane })
-		if i < 0 {
-			m = max(m, 1)
-		} else {
-			m = max(m, 2+len(a.parts)-i)
+		m = max(m, 1)
+		for i := range a.parts {
+			if a.parts[i].lane == r.Lane {
+				m = max(m, 2+len(a.parts)-i)
+			}
 		}
 	}
 	return m

@@ -11,16 +11,17 @@ import (
 // laneStatuses is the lanes' part of the snapshot: those of the policy, then former ones with anything in them.
 func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decision) []lanes.LaneStatus {
 	var all []lanes.LaneStatus
+	loads := loads(asks)
 	for _, l := range p.Lanes {
-		lh := h.Lanes[l.Name]
+		lh, load := h.Lanes[l.Name], loads[l.Name]
 		_, promoted := d.Turns[l.Name]
 		s := lanes.LaneStatus{
 			Name: l.Name, Ready: lh.ready(), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Excess: lh.excess(o.At), Since: lh.since(),
 			Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
 			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
-			Paused: l.Paused, Promoted: promoted, Stale: lh.Stale, Service: serviceOf(l.Name, asks),
+			Paused: l.Paused, Promoted: promoted, Stale: lh.Stale,
+			Busy: load.busy, Slots: load.slots, Service: lanes.Duration(load.service.Round(time.Millisecond)),
 		}
-		s.Busy, s.Slots = busyAndSlots(l.Name, asks)
 		s.InPerMin, s.OutPerMin = rates(lh.Flow)
 		judgeWaits(&s, lh.Waits)
 		all = append(all, s)
@@ -31,9 +32,8 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 		s := lanes.LaneStatus{
 			Name: name, Ready: depth.Ready - min(depth.Ready, lh.Skipped), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Since: lh.since(),
 			Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
-			Stale: !answered, Former: true,
+			Busy: loads[name].busy, Stale: !answered, Former: true,
 		}
-		s.Busy, _ = busyAndSlots(name, asks)
 		if !answered || s.Ready+s.Skipped+s.Retrying+s.Busy > 0 {
 			all = append(all, s)
 		}
@@ -41,33 +41,42 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 	return all
 }
 
-// busyAndSlots counts a lane's running jobs, and the slots of workers that may take it, in every pool.
-func busyAndSlots(lane string, asks []ask) (busy, slots int) {
-	for _, a := range asks {
-		v := a.view
-		busy += len(v.ages[lane])
-		if slices.Contains(v.Lanes, lane) || slices.Contains(v.Guests, lane) {
-			slots += v.ready
-		}
-		if l, _ := v.Shoulders(); l == lane {
-			for _, w := range v.taking {
-				slots += w.Shoulder
-			}
-		}
-	}
-	return busy, slots
+// load is what runs of one lane in all pools, and where.
+type load struct {
+	busy, slots int           // its running jobs, and the slots of workers that may take it
+	service     time.Duration // how long one of its jobs runs, as the law has it in the lane's home
 }
 
-// serviceOf is how long one of the lane's jobs runs, as the law has it in the lane's home.
-func serviceOf(lane string, asks []ask) lanes.Duration {
+// loads is every lane's, from one walk over the pools.
+func loads(asks []ask) map[string]load {
+	all := map[string]load{}
+	count := func(lane string, busy, slots int) {
+		l := all[lane]
+		all[lane] = load{l.busy + busy, l.slots + slots, l.service}
+	}
 	for _, a := range asks {
-		for _, part := range a.parts {
-			if part.lane == lane {
-				return lanes.Duration(part.in.Service.Round(time.Millisecond))
+		v := a.view
+		for lane, ages := range v.ages {
+			count(lane, ages.jobs, 0)
+		}
+		for _, lane := range v.Lanes {
+			count(lane, 0, v.ready)
+		}
+		for _, lane := range v.Guests {
+			count(lane, 0, v.ready)
+		}
+		if lane, _ := v.Shoulders(); lane != "" {
+			for _, w := range v.taking {
+				count(lane, 0, w.Shoulder)
 			}
 		}
+		for _, part := range a.parts {
+			l := all[part.lane]
+			l.service = part.in.Service
+			all[part.lane] = l
+		}
 	}
-	return 0
+	return all
 }
 
 // rates is jobs per minute in and out. A window that has only begun is taken for its own length.

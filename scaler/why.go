@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,7 +141,7 @@ func (a ask) waitingOrBusy() string {
 		busy += p.in.Busy
 		paused += p.paused
 		switch {
-		case p.need.Waiting():
+		case p.need.Waiting:
 			waiting = append(waiting, p.waits())
 		case p.in.Backlog > 0:
 			inTime = append(inTime, p.startsInTime())
@@ -172,24 +173,29 @@ func (p part) waits() string {
 	if p.need.Unpark > 0 {
 		s += "; " + count(p.need.Unpark, "idle slot comes", "idle slots come") + " back from parked workers"
 	}
-	if p.need.TooLate <= 0 {
+	if p.need.Unpark > 0 && p.need.TooLate <= 0 {
 		return s
 	}
-	switch there := p.in.Ready - p.in.Others; {
+	there := p.in.Ready - p.in.Others
+	start := func(which string) string {
+		return fmt.Sprintf("%s; the %s %s of them", s, count(there, "slot that is there starts", "slots that are there start"), which)
+	}
+	switch {
 	case p.in.Ready == 0:
 		return s + "; no slot takes jobs yet"
 	case there == 0:
 		return s + "; every slot that is there runs other lanes' jobs"
-	case p.need.InTime == 0:
-		return fmt.Sprintf("%s; %s leaves no time to wait for the %s there", s, lanes.Duration(p.in.StartWithin), count(there, "slot that is", "slots that are"))
+	case p.need.TooLate <= 0: // and they wait: so τ is the tenth
+		return start("all") + fmt.Sprintf(" within %s, a tenth of the objective", lanes.Duration(p.in.StartWithin/10))
+	case p.need.InTime < 1:
+		return start("none") + fmt.Sprintf(" in time at %s each", seconds(p.in.Service))
 	default:
-		return fmt.Sprintf("%s; the %s %d of them in time at %s each",
-			s, count(there, "slot that is there starts", "slots that are there start"), int(p.need.InTime), seconds(p.in.Service))
+		return start(strconv.Itoa(int(p.need.InTime))) + fmt.Sprintf(" in time at %s each", seconds(p.in.Service))
 	}
 }
 
 func (p part) startsInTime() string {
-	return fmt.Sprintf("%s in %s, not too many for the slots that are there", count(p.in.Backlog, "job waits", "jobs wait"), p.lane)
+	return count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane + ", not too many for the slots that are there"
 }
 
 // count is n with the noun in its right form.
@@ -197,7 +203,7 @@ func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return strconv.Itoa(n) + " " + many
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -126,11 +126,18 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("general", "standard", "standard", "standard", "express!")
 			s.ready("express", 6)
 			s.ready("standard", 30)
-		}, 8, lanes.Ceiling, "4 → 8: 6 jobs wait in express; 2s leaves no time to wait for the 1 slot that is there, and " +
+		}, 8, lanes.Ceiling, "4 → 8: 6 jobs wait in express; the 1 slot that is there starts none of them in time at 2.2 s each, and " +
 			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 2.2 s each; max is 8"},
 		{
 			"enough is there", "", func(s *scene) { s.workers("general", "standard", "standard", "standard"); s.ready("standard", 3) }, 3, lanes.Busy,
 			"3 jobs wait in standard, not too many for the slots that are there",
+		},
+		{
+			"short jobs", "", func(s *scene) {
+				s.workers("general", "express", "express")
+				s.ready("express", 8)
+				s.h.Lanes["express"] = LaneHistory{Service: 0.05, Finished: 100, LastEmpty: t0}
+			}, 2, lanes.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a tenth of the objective",
 		},
 		{"from zero", "batch", func(s *scene) { s.ready("bulk", 1) }, 1, lanes.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
 		{
@@ -139,7 +146,7 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{
 			"an objective shorter than a cold start", "", func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, lanes.Backlog,
-			"2 → 4: 2 jobs wait in express; 2s leaves no time to wait for the 2 slots that are there",
+			"2 → 4: 2 jobs wait in express; the 2 slots that are there start none of them in time at 2.2 s each",
 		},
 		{"parked ones first", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "parked", "parked")
@@ -428,6 +435,32 @@ func TestWhoParks(t *testing.T) {
 	}
 }
 
+// A worker that retires waits as long to be removed as the pool's own cold starts say, and those of the next round by theirs.
+func TestRetiringWaitsForColdStarts(t *testing.T) {
+	tests := []struct {
+		name       string
+		set        func(s *scene)
+		cold, want time.Duration
+	}{
+		{"a minute at least", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 9 * time.Second, time.Minute},
+		{"three cold starts", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, time.Minute, 3 * time.Minute},
+		{"nobody retires", func(s *scene) { s.workers("general", "standard", "standard") }, time.Minute, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScene(t)
+			tt.set(s)
+			ph := s.h.Pools["general"]
+			ph.ColdStarts = []time.Duration{tt.cold}
+			s.h.Pools["general"] = ph
+			d, _ := Decide(s.p, s.o, s.h)
+			if p := d.Plans[0]; p.RetireFor.D() != tt.want || (len(p.Retire) > 0) != (tt.want > 0) {
+				t.Errorf("%v retire for %s, want %s", p.Retire, p.RetireFor, tt.want)
+			}
+		})
+	}
+}
+
 // The budget is short: what each lane of a pool gets before other pools' lanes that are less urgent.
 func TestSharesUnderTheBudget(t *testing.T) {
 	tests := []struct {
@@ -483,31 +516,5 @@ func TestClip(t *testing.T) {
 	}
 	if got, want := clip(strings.Repeat("é", 200)), strings.Repeat("é", 100)+"…"; got != want {
 		t.Errorf("clip = %q", got)
-	}
-}
-
-// A promoted lane stands beside the one it takes turns with, and behind it; the policy's order decides the rest.
-func TestHomeOrder(t *testing.T) {
-	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}}
-	tests := []struct {
-		name  string
-		turns map[string]string
-		want  []string
-	}{
-		{"nobody promoted", nil, []string{"a", "b", "c", "d"}},
-		{"the last to the first", map[string]string{"d": "a"}, []string{"a", "d", "b", "c"}},
-		{"two to the same", map[string]string{"d": "a", "c": "a"}, []string{"a", "c", "d", "b"}},
-		{"the next to the one before", map[string]string{"b": "a"}, []string{"a", "b", "c", "d"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			q := lanes.Pool{Lanes: []string{"c", "a", "d", "b"}}
-			if got := homeOrder(p, q, tt.turns); !slices.Equal(got, tt.want) {
-				t.Errorf("homeOrder = %v, want %v", got, tt.want)
-			}
-			if q.Lanes[0] != "c" {
-				t.Error("the policy's own list was sorted")
-			}
-		})
 	}
 }

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	beatTime   = 2 * time.Second // bounds one heartbeat
-	retiredFor = time.Minute     // a retired worker that nobody removed by then exits, to start afresh
+	beatTime  = 2 * time.Second // bounds one heartbeat
+	retireFor = time.Minute     // a retired worker that nobody removed by then exits, to start afresh, unless it was told to wait longer
 )
 
 // beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. begin is called at each
 // heartbeat, once its orders are followed or can't be had; exit when the worker has retired and nobody removed it.
 func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 	var overdue <-chan time.Time // nil until the worker has retired
-	heard, away := time.Now(), false
+	heard, away, wait := time.Now(), false, retireFor
 	for {
 		orders, err := w.report(ctx)
 		before := w.policy.Load()
@@ -28,7 +28,7 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 			if away {
 				w.o.Log.Info("the roster is back")
 			}
-			heard, away = time.Now(), false
+			heard, away, wait = time.Now(), false, max(wait, orders.RetireFor)
 			w.follow(orders)
 			if w.policy.Load() != before {
 				continue // somebody may wait to hear that this worker follows
@@ -41,7 +41,7 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 		}
 		begin()
 		if _, retired := w.gate.state(); retired && overdue == nil {
-			overdue = time.After(retiredFor)
+			overdue = time.After(wait)
 		}
 		select {
 		case <-ctx.Done():

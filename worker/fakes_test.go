@@ -153,6 +153,12 @@ func (r *roster) order(park, retire bool) {
 	r.orders.Park, r.orders.Retire = park, retire
 }
 
+func (r *roster) retireFor(wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.orders.RetireFor = wait
+}
+
 func (r *roster) publish(e *lanes.Effective) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,6 +19,7 @@ const settleTime = 40 * time.Second
 func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder bool) {
 	defer w.tally.occupy(d, shoulder)()
 	w.o.Metrics.unknownFields.Add(float64(len(d.Unknown)))
+	w.noteOdd(d)
 	w.o.Log.Debug("taken", "job", d.Job.ID, "lane", d.Lane, "returned", d.Returned)
 	var disp lanes.Disposition
 	if d.Err != nil {
@@ -34,6 +35,9 @@ func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder 
 // published comes back, and is still one message.
 func (w *Worker) bury(work context.Context, d lanes.Delivery) (lanes.Delivery, lanes.Disposition) {
 	disp := malformed(d)
+	if lanes.ValidID(d.Job.ID) {
+		d.Bears = d.Job.ID
+	}
 	d.Job.ID = lanes.IDOf(d.Job.ID, d.Body)
 	ctx := context.WithoutCancel(work)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, 1)

@@ -348,6 +348,9 @@ func TestMalformedMessage(t *testing.T) {
 				if id == c.id || !lanes.ValidID(id) {
 					t.Errorf("buried as %q", id)
 				}
+				if bears := r.broker.dead[0].Bears; bears != "" && bears != c.id || (bears != "") != lanes.ValidID(c.id) {
+					t.Errorf("it is said to bear %q", bears)
+				}
 				if got := r.ledger.record(id); got.state != lanes.Dead || got.outcome.Reason != c.reason || got.outcome.Error == "" {
 					t.Errorf("recorded as %+v", got)
 				}

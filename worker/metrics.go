@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	started, settled         *prometheus.CounterVec
 	wait, ran                *prometheus.HistogramVec
+	oddTimes                 *prometheus.CounterVec
 	unclaimed, unknownFields prometheus.Counter
 }
 
@@ -26,6 +27,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Namespace: "siren", Name: "job_run_seconds", Help: "How long attempts ran.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 1800},
 		}, []string{"lane"}),
+		oddTimes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "siren", Name: "worker_odd_times_total",
+			Help: "Messages with a time in their headers that can't be meant, such as seconds instead of milliseconds; it counts as absent.",
+		}, []string{"lane"}),
 		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "siren", Name: "worker_jobs_unclaimed_total", Help: "Jobs run without a claim because the ledger was away.",
 		}),
@@ -34,7 +39,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.unclaimed, m.unknownFields)
+		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.oddTimes, m.unclaimed, m.unknownFields)
 	}
 	return m
 }

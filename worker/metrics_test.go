@@ -17,7 +17,7 @@ func TestMetrics(t *testing.T) {
 		r.o.Metrics = metrics
 		r.handler.will("bad", fails(0, lanes.BadInput))
 		r.broker.put("standard", "a", "bad")
-		r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1, Unknown: []string{"colour", "size"}})
+		r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1, Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"}})
 		r.start()
 		r.ledger.fail(true, false)
 		r.broker.put("bulk", "unclaimed")
@@ -36,12 +36,15 @@ siren_worker_jobs_started_total{lane="standard"} 2
 # HELP siren_worker_jobs_unclaimed_total Jobs run without a claim because the ledger was away.
 # TYPE siren_worker_jobs_unclaimed_total counter
 siren_worker_jobs_unclaimed_total 1
+# HELP siren_worker_odd_times_total Messages with a time in their headers that can't be meant, such as seconds instead of milliseconds; it counts as absent.
+# TYPE siren_worker_odd_times_total counter
+siren_worker_odd_times_total{lane="bulk"} 1
 # HELP siren_worker_unknown_job_fields_total Top-level fields of jobs that this version doesn't know and ignored.
 # TYPE siren_worker_unknown_job_fields_total counter
 siren_worker_unknown_job_fields_total 2
 `
 	err := testutil.GatherAndCompare(registry, strings.NewReader(want), "siren_worker_jobs_settled_total",
-		"siren_worker_jobs_started_total", "siren_worker_jobs_unclaimed_total", "siren_worker_unknown_job_fields_total")
+		"siren_worker_jobs_started_total", "siren_worker_jobs_unclaimed_total", "siren_worker_odd_times_total", "siren_worker_unknown_job_fields_total")
 	if err != nil {
 		t.Error(err)
 	}

@@ -112,6 +112,21 @@ func TestRetiring(t *testing.T) {
 	})
 }
 
+// The scaler says how long a retired worker waits to be removed: it knows how long others take to start.
+func TestRetiredForAsLongAsOrdered(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.roster.order(true, true)
+		r.roster.retireFor(3 * time.Minute)
+		r.at(3 * time.Second)
+		if hb := r.roster.last(); !hb.Retired {
+			t.Fatalf("soon after: %+v", hb)
+		}
+		r.roster.silent(true)                   // the order can't be heard again
+		r.endsAt(3*time.Minute + 2*time.Second) // retired at 2 s
+	})
+}
+
 // A worker that is killed and started again under its name finds the order to retire. The scaler may have read its namesake's promise, and be about
 // to remove it for that: it takes no job in the meantime, not even before its first heartbeat.
 func TestInheritedRetirement(t *testing.T) {

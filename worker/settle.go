@@ -27,19 +27,19 @@ func Settle(err error, stopped bool, attempt int, r lanes.Retries) lanes.Disposi
 	if kind == lanes.Interrupted {
 		kind = lanes.Transient
 	}
+	if err == nil || errors.Is(err, lanes.ErrCancelled) {
+		return lanes.Disposition{Action: lanes.Ack}
+	}
+	text := lanes.HideSecrets(err.Error())
 	switch {
-	case err == nil:
-		return lanes.Disposition{Action: lanes.Ack}
-	case errors.Is(err, lanes.ErrCancelled):
-		return lanes.Disposition{Action: lanes.Ack}
 	case errors.Is(err, lanes.ErrLost):
-		return lanes.Disposition{Action: lanes.Retry, After: heldAgain, Error: err.Error()}
+		return lanes.Disposition{Action: lanes.Retry, After: heldAgain, Error: text}
 	case stopped:
-		return lanes.Disposition{Action: lanes.Return, Error: err.Error()}
+		return lanes.Disposition{Action: lanes.Return, Error: text}
 	case kind.Permanent(), attempt >= r.Attempts:
-		return lanes.Disposition{Action: lanes.DeadLetter, Reason: string(kind), Error: err.Error()}
+		return lanes.Disposition{Action: lanes.DeadLetter, Reason: string(kind), Error: text}
 	default:
-		return lanes.Disposition{Action: lanes.Retry, After: r.Backoff(attempt), Counted: true, Error: err.Error()}
+		return lanes.Disposition{Action: lanes.Retry, After: r.Backoff(attempt), Counted: true, Error: text}
 	}
 }
 

@@ -74,6 +74,15 @@ func (t *tally) change(lane string, by func(*lanes.LaneWork)) {
 	t.lanes[lane] = l
 }
 
+// odd counts a message with a time that can't be meant.
+func (t *tally) odd(lane string) {
+	now := t.now()
+	t.change(lane, func(l *lanes.LaneWork) {
+		l.OddTimes++
+		l.OddAt = now
+	})
+}
+
 // report fills in the heartbeat's part of it, running jobs oldest first.
 func (t *tally) report(hb *lanes.Heartbeat) {
 	t.mu.Lock()
@@ -96,6 +105,16 @@ func (w *Worker) started(d lanes.Delivery, c lanes.Claim) {
 	if first {
 		w.o.Metrics.wait.WithLabelValues(d.Lane).Observe(d.Wait(w.o.Now()).Seconds())
 	}
+}
+
+// noteOdd notes a message with times that can't be meant.
+func (w *Worker) noteOdd(d lanes.Delivery) {
+	if len(d.Odd) == 0 {
+		return
+	}
+	w.tally.odd(d.Lane)
+	w.o.Metrics.oddTimes.WithLabelValues(d.Lane).Inc()
+	w.o.Log.Debug("a time that can't be meant counts as absent: milliseconds since 1970 are expected", "job", d.Job.ID, "lane", d.Lane, "headers", d.Odd)
 }
 
 // ended notes the end of an attempt. One that the worker stopped neither finished nor failed.

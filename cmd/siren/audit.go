@@ -20,9 +20,10 @@ func newAudit(a *app) *cobra.Command {
 	var limit int
 	var verb, on string
 	c := &cobra.Command{
-		Use:     "audit",
-		Short:   "Show who changed what, and why",
-		Long:    "Show who changed what, when, and why, the latest first. About 10,000 entries are kept, as long as Redis keeps its data.",
+		Use:   "audit",
+		Short: "Show who changed what, and why",
+		Long: `Show who changed what, when, and why, the latest first. About 10,000 entries are kept, as long as Redis keeps its data. A command makes one
+entry, however many jobs it was about: how many, how they were chosen, and the ids of the first twenty (-o wide), by which --on finds it too.`,
 		Example: "  siren audit --since 24h\n  siren audit --did tune\n  siren audit --on lanes.express",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,15 +31,20 @@ func newAudit(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if id, job := strings.CutPrefix(on, "job/"); job { // as -o name prints it
+				on = "job " + id
+			} else if lane, ok := strings.CutPrefix(on, "lane/"); ok {
+				on = "lane " + lane
+			}
 			return a.operate(func(op *operator) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					from, err := ago(since)
+					from, err := ago(since, op.now())
 					if err != nil {
 						return nil, nil, err
 					}
 					entries, err := op.tunings.Audit(cmd.Context(), from, math.MaxInt)
 					entries = slices.DeleteFunc(entries, func(e lanes.AuditEntry) bool {
-						return verb != "" && e.Verb != verb || !strings.HasPrefix(e.On, on)
+						return verb != "" && e.Verb != verb || !e.About(on)
 					})
 					entries = entries[:min(len(entries), most)]
 					return entries, auditTable(entries), reach.Unreachable(err)
@@ -49,7 +55,7 @@ func newAudit(a *app) *cobra.Command {
 	c.Flags().DurationVar(&since, "since", 0, "only what was done so long ago at most (0: all that is kept)")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
 	oneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
-	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: lanes.express, job 06ezy…")
+	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: lanes.express, lane/bulk, job/06ezy…")
 	listFlags(c, &o)
 	return c
 }
@@ -59,7 +65,7 @@ var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrat
 
 func auditTable(entries []lanes.AuditEntry) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"))
+	t := show.NewTable(col("WHEN"), col("BY"), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
 	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""
@@ -69,7 +75,7 @@ func auditTable(entries []lanes.AuditEntry) *show.Table {
 		if !e.Until.IsZero() {
 			until = stamp(e.Until)
 		}
-		t.Add(stamp(e.At), e.By, e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason)
+		t.Add(stamp(e.At), e.By, e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason, strings.Join(e.Sample, " "))
 	}
 	return t
 }

@@ -45,15 +45,15 @@ func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]co
 	})
 }
 
-// completeJobs completes the ids of the newest jobs, or of those in one of the states.
+// completeJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of them within the time there is.
 func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.complete(c, args, begun, func(ctx context.Context, s *redis.Store) (found []cobra.Completion) {
-			page, _ := redis.NewLedger(s, slog.New(slog.DiscardHandler)).List(ctx, redis.Filter{Limit: mostCompleted, Match: func(r lanes.Record) bool {
-				return strings.HasPrefix(r.ID, begun) && (len(states) == 0 || slices.Contains(states, r.State))
+			page, _ := redis.NewLedger(s, slog.New(slog.DiscardHandler)).List(ctx, redis.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r lanes.Record) bool {
+				return len(states) == 0 || slices.Contains(states, r.State)
 			}})
 			for _, r := range page.Records {
-				found = append(found, cobra.CompletionWithDesc(r.ID, string(r.State)+", "+r.Kind+" in "+r.Lane+", "+show.Age(r.EnqueuedAt, time.Now())+" ago"))
+				found = append(found, cobra.CompletionWithDesc(r.ID, show.Harmless(string(r.State)+", "+r.Kind+" in "+r.Lane+", "+show.Age(r.EnqueuedAt, s.Now())+" ago")))
 			}
 			return found
 		})
@@ -65,10 +65,12 @@ func (a *app) complete(c *cobra.Command, args []string, begun string, look func(
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
 	defer cancel()
+	early, enough := context.WithTimeout(ctx, completeWithin*3/4) // what is found by then is offered
+	defer enough()
 	found := make(chan []cobra.Completion, 1)
 	go func() {
 		_ = a.withStore(func(s *redis.Store) error {
-			found <- look(ctx, s)
+			found <- look(early, s)
 			return nil
 		})
 		close(found)

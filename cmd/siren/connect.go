@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -20,13 +21,27 @@ func (a *app) endpoints() (reach.Endpoints, error) {
 	return e, err
 }
 
-// store opens Redis for a command that says itself what goes wrong.
+// store opens Redis for a command that says itself what goes wrong. From then on the command goes by its clock.
 func (a *app) store() (*redis.Store, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	return e.Store(slog.New(slog.DiscardHandler))
+	s, err := e.Store(slog.New(slog.DiscardHandler))
+	if err == nil {
+		s.FollowClock(context.Background()) // a second at most
+		a.clock = s.Now
+	}
+	return s, err
+}
+
+// now is the time by Redis' clock, which is what times in records and messages are by: this machine's may be wrong. Before a command has opened
+// Redis, and without it, there is no other than this machine's.
+func (a *app) now() time.Time {
+	if a.clock == nil {
+		return time.Now() //nolint:forbidigo // there is no other
+	}
+	return a.clock()
 }
 
 // withStore calls f with the Redis in use.
@@ -70,5 +85,5 @@ func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.Broker(nil, name, log)
+	return e.Broker(a.now, name, log)
 }

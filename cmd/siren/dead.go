@@ -51,8 +51,8 @@ seconds for ten thousand of them.`,
 				beyond := op.lettersBeyond()
 				defer beyond.close()
 				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
-					records, next, err := f.list(ctx, op.ledger)
-					t := deadTable(records, nil)
+					records, next, err := f.list(ctx, op.ledger, op.now())
+					t := deadTable(records, nil, op.now())
 					t.Empty += op.strange(ctx, f.lane, len(records) == 0)
 					if err == nil && f.after == "" {
 						beyond.say(ctx, t)
@@ -71,7 +71,7 @@ seconds for ten thousand of them.`,
 }
 
 // deadTable is the table of dead jobs. states are what their records say now, where that is to be shown; nil: it isn't.
-func deadTable(records []lanes.Record, states []lanes.State) *show.Table {
+func deadTable(records []lanes.Record, states []lanes.State, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	columns := []show.Column{
 		col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(), col("WORKER").Wide(), col("INPUT").Wide(),
@@ -82,7 +82,6 @@ func deadTable(records []lanes.Record, states []lanes.State) *show.Table {
 	}
 	t := show.NewTable(columns...)
 	t.Empty = "no dead letters"
-	now := time.Now()
 	for i, r := range records {
 		cells := []string{
 			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), show.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
@@ -162,7 +161,7 @@ func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.T
 	if err != nil {
 		return nil, nil, err
 	}
-	letters, err := o.letters().Read(ctx, f.filter().Chooser(time.Now()))
+	letters, err := o.letters().Read(ctx, f.filter().Chooser(o.now()))
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]
@@ -175,7 +174,7 @@ func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.T
 			states[i], list[i].Now = l.Record.State, l.Record.State
 		}
 	}
-	t := deadTable(records, states)
+	t := deadTable(records, states, o.now())
 	if more > 0 {
 		t.Warn("there are %d more; --limit says how many are listed", more)
 	}

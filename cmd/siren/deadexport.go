@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +42,8 @@ func newDeadExport(a *app) *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Write dead letters as NDJSON, and leave them where they are",
 		Long: `Write dead letters to a new file, or with - or without a file to the standard output: one a line, with headers, the body as it came (bodyBase64
-where it isn't UTF-8) and the job's record. They stay where they are, but are out of the queue meanwhile.`,
+where it isn't UTF-8) and the job's record. URLs are as they are stored, with passwords and signatures, which no other command shows. The letters stay where
+they are, but are out of the queue meanwhile.`,
 		Example: `  siren dead export --lane bulk --since 24h bulk.ndjson
   siren dead export --died-of no-id | jq -c '.body | fromjson | del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
 		Args:              cobra.MaximumNArgs(1),
@@ -73,7 +73,7 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 	if err != nil {
 		return err
 	}
-	choose := f.filter().Chooser(time.Now())
+	choose := f.filter().Chooser(o.now())
 	err = o.letters().Look(ctx, d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {
@@ -102,7 +102,7 @@ type exporter struct {
 // newExporter begins a new file, or with - goes to out. What is in a job may be secret, such as a signed URL: only the owner can read the file.
 func newExporter(path string, out io.Writer) (*exporter, error) {
 	if path == "-" {
-		return &exporter{buffer: bufio.NewWriter(out)}, nil
+		return &exporter{buffer: bufio.NewWriter(show.Raw(out))}, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
@@ -119,12 +119,12 @@ func (x *exporter) add(letters []dead.Letter) error {
 	if x == nil || len(letters) == 0 {
 		return nil
 	}
-	e := json.NewEncoder(x.buffer)
-	e.SetEscapeHTML(false) // URLs have ampersands
 	for _, l := range letters {
-		if err := e.Encode(exported(l)); err != nil {
+		line, err := show.AsItIs(exported(l), "")
+		if err != nil {
 			return fmt.Errorf("write the letter of job %s: %w", l.ID, err)
 		}
+		_, _ = x.buffer.Write(line) // Flush says whether it failed
 	}
 	err := x.buffer.Flush()
 	if err == nil && x.file != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,7 +107,7 @@ func (d *deadChoice) on(ids []string) string {
 	case len(ids) == 1:
 		return "job " + ids[0]
 	case len(ids) > 0:
-		return "dead letters: " + show.Clip(strings.Join(ids, " "), 200)
+		return "dead letters"
 	case filter != "":
 		return "dead letters: " + filter
 	default:

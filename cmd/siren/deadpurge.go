@@ -74,7 +74,10 @@ func (d *deadPurge) run(ctx context.Context, o *operator, ids []string) error {
 	}
 	err = errors.Join(p.Run(ctx), kept.close())
 	if (p.Letters > 0 || p.Jobs > 0) && !d.dryRun {
-		o.note(ctx, lanes.AuditEntry{Verb: "purge", On: d.on(ids), Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters), Reason: d.reason})
+		o.note(ctx, lanes.AuditEntry{
+			Verb: "purge", On: d.on(ids), Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters),
+			Sample: p.Done.Sample, Reason: d.reason,
+		})
 	}
 	return o.purged(ctx, p, err)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -89,8 +91,10 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.to, set, d.limit, d.dryRun, d.rate
 	r := &replayReport{Replay: replay, out: o.out, err: o.err}
 	replay.Progress = r.showProgress
-	if r.expect, err = d.expected(ctx, o, ids); err != nil {
-		return err
+	if show.IsTerminal(o.err) || !d.yes && !d.dryRun { // else nobody is told
+		if r.expect, err = d.expected(ctx, o, ids); err != nil {
+			return err
+		}
 	}
 	if len(ids) == 0 && !d.yes && !d.dryRun {
 		letters, err := o.letters().Count(ctx)
@@ -102,34 +106,37 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 		}
 	}
 	err = replay.Run(ctx)
-	r.clearProgress()
-	if err == nil && replay.Replayed == 0 && d.lane != "" {
+	show.Progress(o.err, "")
+	if err == nil && replay.Done.Jobs == 0 && d.lane != "" {
 		err = known(e, d.lane, true)
 	}
-	if replay.Replayed > 0 && !d.dryRun {
+	if replay.Done.Jobs > 0 && !d.dryRun {
 		o.note(ctx, lanes.AuditEntry{
-			Verb: "replay", On: d.on(ids), Before: string(lanes.Dead), After: strings.TrimSpace(d.to + " " + set.String()), Jobs: replay.Replayed, Reason: d.reason,
+			Verb: "replay", On: d.on(ids), Before: string(lanes.Dead), After: strings.TrimSpace(d.to + " " + set.String()), Jobs: replay.Done.Jobs,
+			Sample: replay.Done.Sample, Reason: d.reason,
 		})
 	}
 	return r.report(ctx, err)
 }
 
 // expected is how many jobs there are to be replayed, as far as the ledger knows.
-func (d *deadReplay) expected(ctx context.Context, o *operator, ids []string) (int, error) {
-	n := len(ids)
-	if n == 0 {
+func (d *deadReplay) expected(ctx context.Context, o *operator, ids []string) (n int, err error) {
+	switch {
+	case len(ids) > 0:
+		n = len(ids)
+	case d.all:
+		n, err = o.ledger.CountDead(ctx)
+	default:
 		all := d.deadFilter
 		all.limit = 0
-		records, err := o.everyDead(ctx, &all, false)
-		if err != nil {
-			return 0, err
-		}
+		var records []lanes.Record
+		records, err = o.everyDead(ctx, &all, false)
 		n = len(records)
 	}
 	if d.limit > 0 {
 		n = min(n, d.limit)
 	}
-	return n, nil
+	return n, reach.Unreachable(err)
 }
 
 func (d *deadReplay) question(jobs, letters int) string {

@@ -33,7 +33,7 @@ type letter struct {
 	EnqueuedAt time.Time `json:"enqueuedAt,omitzero"`
 	ReadyAt    time.Time `json:"readyAt,omitzero"`
 	DeadAt     time.Time `json:"deadAt,omitzero"`
-	Body       string    `json:"body,omitempty"` // where it isn't JSON
+	Body       string    `json:"body,omitempty"` // where it isn't JSON, or too much to be shown as such
 }
 
 func newDeadShow(a *app) *cobra.Command {
@@ -60,12 +60,16 @@ takes.`,
 	return c
 }
 
+// bodyShown is how much is shown of a message that is larger than any job.
+const bodyShown = 1 << 10
+
 // deadLetter is all that is known of a dead job.
 func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err error) {
-	r, err := o.ledger.Get(ctx, id)
+	r, err := o.ledger.Find(ctx, id)
 	switch {
 	case err == nil:
-		d.Record = &r
+		o.sayBorne(id, r)
+		d.Record, id = &r, r.ID
 	case !redisNotFound(err):
 		return d, reach.Unreachable(err)
 	}
@@ -84,20 +88,25 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 // errFound ends a search.
 var errFound = errors.New("found")
 
-// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several.
+// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several. A malformed message that bears the id is
+// only shown where no letter has it.
 func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
 	letters, end, err := o.letters().Open(ctx, "dead show")
 	if err != nil {
 		return err
 	}
 	defer end()
-	newest := -1
+	newest, borne := -1, false
 	err = o.letters().Look(ctx, letters, func(batch []dead.Letter) error {
 		for _, l := range batch {
-			if l.ID != id && l.Job.ID != id || l.Replay <= newest {
+			if l.Job.ID == id && l.ID != id && newest < 0 && d.Record == nil {
+				borne = true
+				d.show(l)
+			}
+			if l.ID != id || l.Replay <= newest {
 				continue
 			}
-			newest = l.Replay
+			newest, borne = l.Replay, false
 			d.show(l)
 			if l.Standing == dead.Current { // whatever comes behind it is no newer
 				return errFound
@@ -105,6 +114,9 @@ func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) err
 		}
 		return nil
 	})
+	if borne {
+		o.warn("no job has the id %s; a message that bears it was malformed, and this is its letter", id)
+	}
 	if errors.Is(err, errFound) {
 		return nil
 	}
@@ -118,9 +130,12 @@ func (d *deadLetter) show(l dead.Letter) {
 		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,
 		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt,
 	}
-	if json.Valid(l.Body) {
-		d.Job = l.Body
-	} else {
+	switch {
+	case len(l.Body) > lanes.MaxMessage:
+		d.Letter.Body = fmt.Sprintf("%.*q… (%d bytes; siren dead export has all of it)", bodyShown, l.Body, len(l.Body))
+	case !json.Valid(l.Body), lanes.Nesting(l.Body) > lanes.MaxDepth+1:
 		d.Letter.Body = string(l.Body)
+	default:
+		d.Job = l.Body
 	}
 }

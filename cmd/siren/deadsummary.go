@@ -47,7 +47,7 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
 					records, err := op.everyDead(ctx, &f, fromQueue)
 					groups := summed(records)
-					t := summaryTable(groups)
+					t := summaryTable(groups, op.now())
 					t.Empty += op.strange(ctx, f.lane, len(groups) == 0)
 					if err == nil && !fromQueue {
 						beyond.say(ctx, t)
@@ -66,14 +66,14 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 // everyDead is the records of all dead jobs that the filter chooses.
 func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]lanes.Record, error) {
 	if fromQueue {
-		letters, err := o.letters().Read(ctx, f.filter().Chooser(time.Now()))
+		letters, err := o.letters().Read(ctx, f.filter().Chooser(o.now()))
 		records := make([]lanes.Record, len(letters))
 		for i, l := range letters {
 			records[i] = l.Facts
 		}
 		return records, err
 	}
-	records, _, err := f.list(ctx, o.ledger)
+	records, _, err := f.list(ctx, o.ledger, o.now())
 	return records, err
 }
 
@@ -105,11 +105,10 @@ func summed(records []lanes.Record) []deadGroup {
 	return all
 }
 
-func summaryTable(groups []deadGroup) *show.Table {
+func summaryTable(groups []deadGroup, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"), col("LAST ID").Wide(), col("LAST ERROR").Clipped(100))
 	t.Empty = "no dead letters"
-	now := time.Now()
 	for _, g := range groups {
 		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count), show.Age(g.Oldest, now), show.Age(g.Newest, now), g.LastID, g.LastError)
 	}

@@ -35,7 +35,7 @@ before.`,
 				return err
 			}
 			return a.withBoard(func(board *redis.Board) error {
-				list := func() ([]lanes.Plan, error) { return plansSince(cmd.Context(), board, pool, since, most) }
+				list := func() ([]lanes.Plan, error) { return plansSince(cmd.Context(), board, pool, since, a.now(), most) }
 				if follow {
 					return a.followPlans(cmd.Context(), o.Stream(a.out), board, pool, list)
 				}
@@ -58,8 +58,8 @@ before.`,
 }
 
 // plansSince is the plans of a pool, or of all with "", the oldest first.
-func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, most int) ([]lanes.Plan, error) {
-	from, err := ago(since)
+func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int) ([]lanes.Plan, error) {
+	from, err := ago(since, now)
 	if err != nil {
 		return nil, err
 	}

@@ -353,19 +353,20 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 
 func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []lanes.Record, elapsed time.Duration) {
 	if show.IsTerminal(w) {
-		fmt.Fprint(w, "\x1b[H\x1b[2J")
+		show.ClearScreen(w)
 	}
-	fmt.Fprintf(w, "\n%.0f s\n%s", elapsed.Seconds(), laneTable(w, snap))
+	fmt.Fprintf(w, "\n%.0f s\n", elapsed.Seconds())
+	_ = laneTable(snap).Print(w)
 	for _, p := range snap.Pools {
-		fmt.Fprintf(w, "%-8s %s %s  %s\n", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), show.Plural(p.Replicas, "worker"), dimmed(w, p.Why))
+		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), show.Plural(p.Replicas, "worker"))
+		show.Paint(w, show.Dim, p.Why)
+		fmt.Fprintln(w)
 	}
 	slices.SortFunc(running, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range running {
 		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
 	}
 }
-
-func dimmed(w io.Writer, s string) string { return show.Colour(w, show.Dim, s) }
 
 // lastLines is the end of a file, for an error.
 func lastLines(path string, n int) string {

@@ -137,6 +137,10 @@ func TestJudgeFleet(t *testing.T) {
 			f.workers[0].Subscribed, f.workers[0].Began = false, f.workers[0].At.Add(-time.Second)
 		}, "fleet.workers", lanes.Note, "just started: w1"},
 		{"a worker behind", func(f *fleetFacts) { f.workers[0].Revision = 2 }, "fleet.workers", lanes.Note, "still follow a former policy: w1"},
+		{"times that can't be meant", func(f *fleetFacts) {
+			f.workers[0].Lanes = map[string]lanes.LaneWork{"bulk": {OddTimes: 40, OddAt: now.Add(-3 * time.Minute)}, "express": {OddTimes: 1, OddAt: now.Add(-3 * time.Hour)}}
+			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v1", Revision: 3, Subscribed: true, Lanes: map[string]lanes.LaneWork{"bulk": {OddTimes: 2, OddAt: now.Add(-time.Minute)}}})
+		}, "fleet.times", lanes.Warning, "lane bulk: 42 messages came with a time that can't be meant in its headers since its workers began, the last 60s ago"},
 		{"two versions", func(f *fleetFacts) {
 			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v2", Revision: 3, Subscribed: true})
 		}, "fleet.versions", lanes.Warning, "1 worker of v1, 1 worker of v2"},

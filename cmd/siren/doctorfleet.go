@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -57,6 +58,7 @@ func judgeFleet(f fleetFacts) []lanes.Finding {
 	found := append([]lanes.Finding{judgeLeader(f)}, judgeFile(f)...)
 	found = append(found, judgeInForce(f)...)
 	found = append(found, judgeWorkers(f)...)
+	found = append(found, judgeTimes(f.workers, f.now)...)
 	found = append(found, judgeMissing(f)...)
 	return append(found, judgeVersions(f))
 }
@@ -199,6 +201,31 @@ func judgeWorkers(f fleetFacts) (found []lanes.Finding) {
 				})
 			}
 		}
+	}
+	return found
+}
+
+// oddFor is for how long messages with times that can't be meant are worth a warning.
+const oddFor = time.Hour
+
+// judgeTimes is which lanes have got messages with times that can't be meant lately.
+func judgeTimes(workers []lanes.Heartbeat, now time.Time) (found []lanes.Finding) {
+	count, last := map[string]int64{}, map[string]time.Time{}
+	for _, w := range workers {
+		for lane, work := range w.Lanes {
+			if work.OddTimes > 0 && now.Sub(work.OddAt) < oddFor {
+				count[lane] += work.OddTimes
+				last[lane] = slices.MaxFunc([]time.Time{last[lane], work.OddAt}, time.Time.Compare)
+			}
+		}
+	}
+	for _, lane := range slices.Sorted(maps.Keys(count)) {
+		found = append(found, lanes.Finding{
+			Check: "fleet.times", Severity: lanes.Warning,
+			What: fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s ago", lane, show.Plural(int(count[lane]), "message"), show.Age(last[lane], now)),
+			Why:  "the time counts as absent: the wait of these jobs isn't known, and the lane looks better than it is",
+			Mend: "have their producer send readyAt in milliseconds since 1970, not in seconds: docs/jobs.md#headers",
+		})
 	}
 	return found
 }

@@ -38,7 +38,10 @@ func reportOf(found []lanes.Finding) doctorReport {
 }
 
 // marks are how a terminal shows a severity, and in which colour.
-var marks = map[lanes.Severity]struct{ sign, colour string }{
+var marks = map[lanes.Severity]struct {
+	sign  string
+	style show.Style
+}{
 	lanes.OK: {"✔", show.Green}, lanes.Note: {"·", show.Cyan}, lanes.Warning: {"!", show.Yellow}, lanes.Error: {"✘", show.Red},
 }
 
@@ -55,13 +58,15 @@ func (r doctorReport) print(w io.Writer, wide bool) error {
 		}
 		mark := fmt.Sprintf("%-8s", f.Severity)
 		if show.IsTerminal(w) {
-			mark = show.Colour(w, marks[f.Severity].colour, marks[f.Severity].sign)
+			mark = marks[f.Severity].sign
 		}
 		name := ""
 		if wide {
 			name = f.Check + ": "
 		}
-		fmt.Fprintf(w, "  %s %s%s\n", mark, name, show.Harmless(f.What))
+		fmt.Fprint(w, "  ")
+		show.Paint(w, marks[f.Severity].style, mark)
+		fmt.Fprintf(w, " %s%s\n", name, show.Harmless(f.What))
 		indent := "    "
 		if !show.IsTerminal(w) {
 			indent = strings.Repeat(" ", 11)

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +22,6 @@ import (
 	"github.com/polyglot-media/siren/worker/media"
 )
 
-// enqueueBatch is how many jobs of a file are published in one go.
-const enqueueBatch = 500
-
 // enqueue is what `siren enqueue` may be told.
 type enqueue struct {
 	id, input, output string
@@ -40,6 +34,7 @@ type enqueue struct {
 	dedupWindow       time.Duration
 	wait              bool
 	file              string
+	ids               string // of a file's jobs without one: new or content
 	policyFile        string
 }
 
@@ -52,10 +47,17 @@ func newEnqueue(a *app) *cobra.Command {
 many: one JSON job a line, from a file or - for standard input. A job is refused here
 when its kind, params or URLs can never work; the rest is the worker's to find out.
 
+A line of a file that is no job, or too long for one, is told of with its number and
+left out; the exit code is 1 then. A job without an id gets a new one, so the same file
+a second time is the same jobs a second time: with --ids content the id follows from
+what the line says, and as long as the first job's record is kept it is known again
+(timing.keep in the policy counts from its end). Two lines that say the same are then
+one job.
+
 Kinds: ` + kindNames() + `.`,
 		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg --label urgent=true --wait
   siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 --param height=720 --param crf=23
-  siren enqueue --file jobs.ndjson --wait`,
+  siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case e.file == "" && len(args) != 1:
@@ -81,6 +83,8 @@ Kinds: ` + kindNames() + `.`,
 	f.DurationVar(&e.dedupWindow, "dedup-window", lanes.DefaultDedupWindow, "for how long --dedup-key is remembered")
 	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
 	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
+	e.ids = newIDs
+	oneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
 	completeFlag(c, "file", files())
 	completeFlag(c, "policy", files("yaml", "yml"))
@@ -144,11 +148,11 @@ func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
 
 // single enqueues the job that the flags describe.
 func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
-	job := lanes.Job{ID: cmp.Or(e.id, lanes.NewID(time.Now())), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
+	job := lanes.Job{ID: cmp.Or(e.id, lanes.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
 	if e.expiresIn < 0 {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
 	} else if e.expiresIn > 0 {
-		job.ExpiresAt = time.Now().Add(e.expiresIn).UTC()
+		job.ExpiresAt = c.Now(ctx).Add(e.expiresIn).UTC()
 	}
 	if job.DedupKey = e.dedupKey; e.dedupKey != "" {
 		job.DedupWindow = lanes.Duration(e.dedupWindow)
@@ -186,85 +190,12 @@ func (a *app) sayKnown(o client.Outcome) {
 	fmt.Fprintf(a.err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; use another id for another job\n", o.ID, o.ID)
 }
 
-// bulk enqueues the jobs of a file, batch by batch. A line that isn't a job is reported with its number and left out.
-func (e *enqueue) bulk(ctx context.Context, a *app, c *client.Client, p *lanes.Policy) (ids []string, err error) {
-	in := a.in
-	if e.file != "-" {
-		f, err := os.Open(e.file)
-		if err != nil {
-			return nil, exit.With(exit.Usage, err)
-		}
-		defer f.Close()
-		in = f
-	}
-	var batch []lanes.Job
-	var numbers []int
-	refused := 0
-	refuse := func(number int, err error) {
-		refused++
-		fmt.Fprintf(a.err, "line %d: %v\n", number, err)
-	}
-	flush := func() {
-		for i, r := range c.EnqueueBatch(ctx, batch) {
-			if r.Err != nil {
-				refuse(numbers[i], r.Err)
-				continue
-			}
-			a.sayKnown(r)
-			ids = append(ids, r.ID)
-			fmt.Fprintln(a.out, r.ID)
-		}
-		batch, numbers = batch[:0], numbers[:0]
-	}
-	err = eachLine(in, func(number int, line []byte) {
-		job, unknown, err := lanes.Decode(line, lanes.NewID(time.Now()))
-		if err == nil && len(unknown) > 0 {
-			err = fmt.Errorf("no such field: %s", strings.Join(unknown, ", "))
-		}
-		if err == nil {
-			err = check(job, p)
-		}
-		if err != nil {
-			refuse(number, err)
-			return
-		}
-		batch, numbers = append(batch, job), append(numbers, number)
-		if len(batch) == enqueueBatch {
-			flush()
-		}
-	})
-	flush()
-	if err != nil {
-		return ids, err
-	}
-	if refused > 0 {
-		return ids, fmt.Errorf("%d of %d jobs were not enqueued; the lines above say why", refused, refused+len(ids))
-	}
-	return ids, nil
-}
-
 // check refuses a job that can never work.
 func check(job lanes.Job, p *lanes.Policy) error {
 	if err := job.Check(); err != nil {
 		return err
 	}
 	return media.Check(job, p.Storage)
-}
-
-// eachLine calls f for each line that isn't empty.
-func eachLine(r io.Reader, f func(number int, line []byte)) error {
-	s := bufio.NewScanner(r)
-	s.Buffer(nil, 4*lanes.MaxMessage)
-	number := 1
-	for ; s.Scan(); number++ {
-		if line := strings.TrimSpace(s.Text()); line != "" {
-			f(number, []byte(line))
-		}
-	}
-	if err := s.Err(); err != nil {
-		return fmt.Errorf("line %d, and so what follows it, can't be read: %w", number, err)
-	}
-	return nil
 }
 
 func parseLabels(pairs []string) (map[string]string, error) {
@@ -316,9 +247,9 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 		if r.State.Final() && r.State != lanes.Completed {
 			failed = append(failed, r)
 		}
-		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) {
-			shown = time.Now()
-			fmt.Fprintf(a.err, "\r\x1b[K%s", progressLine(latest, len(ids)))
+		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own
+			shown = time.Now() //nolint:forbidigo // as above
+			show.Rewrite(a.err, progressLine(latest, len(ids)))
 		}
 	}
 	if show.IsTerminal(a.err) {
@@ -329,7 +260,7 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 	}
 	slices.SortFunc(failed, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range failed {
-		fmt.Fprintf(a.err, "%s is %s%s\n", r.ID, r.State, why(r))
+		fmt.Fprintf(a.err, "%s is %s%s\n", r.ID, r.State, why(r, a.now()))
 	}
 	if len(failed) > 0 {
 		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
@@ -338,11 +269,11 @@ func waitFor(ctx context.Context, a *app, c *client.Client, ids []string) error 
 }
 
 // why is what there is to say of a job that failed.
-func why(r lanes.Record) string {
+func why(r lanes.Record, now time.Time) string {
 	if r.State == lanes.Cancelled {
 		return ""
 	}
-	return ": " + detail(r)
+	return ": " + detail(r, now)
 }
 
 // progressLine is one line for all the jobs that are waited for.

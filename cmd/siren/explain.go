@@ -84,18 +84,18 @@ func newExplainer(
 
 func (x explanation) print(w io.Writer) error {
 	for _, s := range x.Says {
-		fmt.Fprintln(w, s)
+		fmt.Fprintln(w, show.Harmless(s))
 	}
 	if len(x.Limits) > 0 {
 		fmt.Fprintln(w, "\nWhat limits it:")
 		for _, l := range x.Limits {
-			fmt.Fprintln(w, "  - "+l)
+			fmt.Fprintln(w, "  - "+show.Harmless(l))
 		}
 	}
 	if len(x.Plans) > 0 {
 		fmt.Fprintln(w, "\nThe last plans:")
 		for _, p := range x.Plans {
-			fmt.Fprintf(w, "  %s  %s  %s: %s\n", stamp(p.At), p.Pool, p.Reason, p.Why)
+			fmt.Fprintf(w, "  %s  %s  %s: %s\n", stamp(p.At), p.Pool, p.Reason, show.Harmless(p.Why))
 		}
 	}
 	return nil

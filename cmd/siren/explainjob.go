@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
@@ -13,7 +14,7 @@ import (
 // job explains a job.
 func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 	x := explanation{Kind: "job", Name: id}
-	r, err := s.ledger.Get(ctx, id)
+	r, err := s.ledger.Find(ctx, id)
 	if redisNotFound(err) {
 		return x, exit.With(exit.NotFound, noJob(id))
 	}
@@ -21,6 +22,10 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 		return x, reach.Unreachable(err)
 	}
 	x.State = string(r.State)
+	if r.Bears != "" {
+		x.say("No job has the id %s: a message that bears it was malformed, and is a dead letter with the id %s.", r.Bears, r.ID)
+		id = r.ID
+	}
 	switch r.State {
 	case lanes.Queued:
 		err := s.waits(ctx, &x, r)
@@ -118,7 +123,7 @@ func (s *sight) cancelledBy(ctx context.Context, id string) string {
 		return ""
 	}
 	for _, e := range entries {
-		if (e.Verb == "cancel" || e.Verb == "purge") && e.On == "job "+id {
+		if (e.Verb == "cancel" || e.Verb == "purge") && (e.On == "job "+id || slices.Contains(e.Sample, id)) {
 			return fmt.Sprintf(" by %s%s", e.By, because(e.Reason))
 		}
 	}

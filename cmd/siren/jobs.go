@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -25,101 +22,6 @@ func newJobs(a *app) *cobra.Command {
 		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
 }
 
-// jobFilter is the flags that choose jobs.
-type jobFilter struct {
-	lane, state, kind, selector string
-	since, olderThan            time.Duration
-	also                        func(lanes.Record) bool // what else a job has to be; nil: nothing
-	limit                       int
-	after                       string
-}
-
-// choosing adds the flags that choose by what a job is.
-func (f *jobFilter) choosing(a *app, c *cobra.Command) {
-	fs := c.Flags()
-	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
-	completeFlag(c, "lane", a.completeLanes)
-	fs.StringVar(&f.kind, "kind", "", "only jobs of this kind")
-	completeFlag(c, "kind", a.completeKinds)
-	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
-	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
-	fs.DurationVar(&f.olderThan, "older-than", 0, "only jobs of so long ago at least")
-	c.PreRunE = choosesBySomething
-}
-
-// choosesBySomething refuses a filter without a value, which would choose everything: --tenant "$TENANT" isn't meant so where TENANT isn't set.
-func choosesBySomething(c *cobra.Command, _ []string) (err error) {
-	c.Flags().Visit(func(f *pflag.Flag) {
-		switch f.Name {
-		case "lane", "kind", "selector", "tenant", "died-of", "state":
-			if v := f.Value.String(); v == "" || v == "[]" {
-				err = exit.With(exit.Usage, fmt.Errorf("--%s has no value: say which, or leave it out for all", f.Name))
-			}
-		}
-	})
-	return err
-}
-
-// paging adds the flags that say how much of a list is shown.
-func (f *jobFilter) paging(c *cobra.Command) {
-	c.Flags().IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
-	c.Flags().StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
-}
-
-var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled, lanes.Missing}
-
-func stateNames() []string {
-	names := make([]string, len(states))
-	for i, s := range states {
-		names[i] = string(s)
-	}
-	return names
-}
-
-// cursorForm is what redis.Page.Next looks like.
-var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
-
-// list reads the chosen records. next is where a list goes on that has more than the limit.
-func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger) (all []lanes.Record, next string, err error) {
-	selector, err := labels.Parse(f.selector)
-	if err != nil {
-		return nil, "", exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.selector, err))
-	}
-	if f.limit < 0 || f.since < 0 || f.olderThan < 0 {
-		return nil, "", exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
-	}
-	if f.after != "" && !cursorForm.MatchString(f.after) {
-		return nil, "", exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
-	}
-	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, After: f.after}
-	if f.selector != "" || f.also != nil {
-		q.Match = func(r lanes.Record) bool {
-			return selector.Matches(labels.Set(r.Labels)) && (f.also == nil || f.also(r))
-		}
-	}
-	now := time.Now()
-	if f.since > 0 {
-		q.Since = now.Add(-f.since)
-	}
-	if f.olderThan > 0 {
-		q.Until = now.Add(-f.olderThan)
-	}
-	for {
-		if f.limit > 0 {
-			q.Limit = f.limit - len(all)
-		}
-		page, err := ledger.List(ctx, q)
-		if err != nil {
-			return nil, "", reach.Unreachable(err)
-		}
-		all = append(all, page.Records...)
-		q.After = page.Next
-		if page.Next == "" || f.limit > 0 && len(all) >= f.limit {
-			return all, page.Next, nil
-		}
-	}
-}
-
 func newJobsList(a *app) *cobra.Command {
 	var f jobFilter
 	o := show.Listing{Kind: "job"}
@@ -131,8 +33,8 @@ func newJobsList(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.operate(func(op *operator) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					records, next, err := f.list(cmd.Context(), op.ledger)
-					t := jobTable(a.out, records)
+					records, next, err := f.list(cmd.Context(), op.ledger, op.now())
+					t := jobTable(records, a.now())
 					t.Empty += op.strange(cmd.Context(), f.lane, len(records) == 0)
 					goesOn(t, next)
 					return records, t, err
@@ -141,7 +43,7 @@ func newJobsList(a *app) *cobra.Command {
 		},
 	}
 	f.choosing(a, c)
-	oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames()...)
+	oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames(states)...)
 	f.paging(c)
 	listFlags(c, &o)
 	return c
@@ -154,30 +56,24 @@ func goesOn(t *show.Table, next string) {
 	}
 }
 
-func jobTable(colours io.Writer, records []lanes.Record) *show.Table {
+func jobTable(records []lanes.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
 		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
 	t.Empty = "no jobs"
-	now := time.Now()
 	for _, r := range records {
 		wait := "-"
 		if !r.StartedAt.IsZero() {
 			wait = show.Short(r.Wait.D())
 		}
-		t.Add(r.ID, colourState(colours, r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
-			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r))
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
+		t.Paint("STATE", stateStyles[r.State])
 	}
 	return t
 }
 
-func colourState(w io.Writer, s lanes.State) string {
-	code := map[lanes.State]string{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}[s]
-	if code == "" {
-		return string(s)
-	}
-	return show.Colour(w, code, string(s))
-}
+var stateStyles = map[lanes.State]show.Style{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}
 
 // ran is how long it took from the first start to the end, or to now.
 func ran(r lanes.Record, now time.Time) string {
@@ -203,7 +99,7 @@ func progressOf(r lanes.Record) string {
 }
 
 // detail is what is most worth knowing of a job in one line.
-func detail(r lanes.Record) string {
+func detail(r lanes.Record, now time.Time) string {
 	switch {
 	case r.State == lanes.Dead:
 		return r.Reason + ": " + r.Error
@@ -211,8 +107,8 @@ func detail(r lanes.Record) string {
 		return r.Error
 	case r.State == lanes.Missing:
 		return "its message is gone from the broker: siren jobs retry " + r.ID
-	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && time.Since(r.LeaseUntil) > time.Minute:
-		return "its worker vanished " + show.Age(r.LeaseUntil, time.Now()) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
+	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
+		return "its worker vanished " + show.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
 	case r.State == lanes.Running && r.Progress.Note != "":
@@ -235,7 +131,7 @@ func newJobsGet(a *app) *cobra.Command {
 				var records []lanes.Record
 				var missing error
 				for _, id := range ids {
-					r, err := ledger.Get(cmd.Context(), id)
+					r, err := ledger.Find(cmd.Context(), id)
 					if redisNotFound(err) {
 						missing = errors.Join(missing, noJob(id))
 						continue
@@ -243,6 +139,7 @@ func newJobsGet(a *app) *cobra.Command {
 					if err != nil {
 						return reach.Unreachable(err)
 					}
+					a.sayBorne(id, r)
 					records = append(records, r)
 				}
 				var err error
@@ -261,6 +158,13 @@ func newJobsGet(a *app) *cobra.Command {
 	}
 	formFlag(c, &o, "yaml", "json")
 	return c
+}
+
+// sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears its id.
+func (a *app) sayBorne(id string, r lanes.Record) {
+	if r.ID != id {
+		a.warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
+	}
 }
 
 func newJobsWatch(a *app) *cobra.Command {
@@ -300,7 +204,7 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 			continue
 		}
 		said[r.ID] = r.State
-		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, detail(r))
+		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.now())))
 		if r.State.Final() && r.State != lanes.Completed {
 			failed++
 		}

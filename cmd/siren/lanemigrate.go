@@ -60,7 +60,8 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 			return err
 		}
 	}
-	var moved, dropped int
+	moved := lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: f.reason}
+	dropped := 0
 	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		for {
 			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved, &dropped))
@@ -72,16 +73,16 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 			}
 		}
 	})
-	if moved > 0 {
-		o.note(ctx, lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Jobs: moved, Reason: f.reason})
+	if moved.Jobs > 0 {
+		o.note(ctx, moved)
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(moved, "job"))
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(moved.Jobs, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(moved, "waiting job"), alsoDropped(dropped))
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(moved.Jobs, "waiting job"), alsoDropped(dropped))
 	return o.sayLeft(ctx, e, to)
 }
 

@@ -57,18 +57,19 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 	if from == to {
 		return exit.With(exit.Usage, errors.New("the two lanes are the same"))
 	}
-	var moved, dropped int
+	moved := lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Reason: reason}
+	dropped := 0
 	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
 			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved, &dropped))
 		})
 	})
-	began := moved+dropped > 0 || ctx.Err() != nil
+	began := moved.Jobs+dropped > 0 || ctx.Err() != nil
 	if began {
-		o.note(ctx, lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Jobs: moved, Reason: reason})
+		o.note(ctx, moved)
 	}
 	if began || err == nil {
-		fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", show.Plural(moved, "job"), from, to, alsoDropped(dropped))
+		fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", show.Plural(moved.Jobs, "job"), from, to, alsoDropped(dropped))
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: up to 100 more may have been moved; none is lost and none runs twice, and the same command goes on")
@@ -96,40 +97,50 @@ func alsoDropped(n int) string {
 	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
 }
 
-// copies moves waiting jobs into the lane, with the priorities that it allows, and counts them, and the messages that it drops.
-func (o *operator) copies(p lanes.Policy, to string, moved, dropped *int) rabbit.Mover {
+// copies moves waiting jobs into the lane, with the priorities that it allows, and notes them, and counts the messages that it drops.
+func (o *operator) copies(p lanes.Policy, to string, moved *lanes.AuditEntry, dropped *int) rabbit.Mover {
 	return rabbit.Mover{
-		Decide: o.eachWaiting(dropped, func(_ context.Context, d lanes.Delivery) (rabbit.Fate, error) {
-			return rabbit.Fate{Copy: &rabbit.Copy{Lane: to, Replay: d.Replay + 1, Priority: p.Priority(to, d.Job.Priority)}}, nil
+		Decide: o.eachWaiting(dropped, func(_ context.Context, waiting []lanes.Delivery) ([]rabbit.Fate, error) {
+			fates := make([]rabbit.Fate, len(waiting))
+			for i, d := range waiting {
+				fates[i].Copy = &rabbit.Copy{Lane: to, Replay: d.Replay + 1, Priority: p.Priority(to, d.Job.Priority)}
+			}
+			return fates, nil
 		}),
 		Confirmed: func(ctx context.Context, copies []rabbit.Copied) error {
+			o.supersede(ctx, copies)
 			originals := make([]lanes.Delivery, len(copies))
 			for i, c := range copies {
 				originals[i] = c.Original
-				if err := o.supersede(ctx, c); err != nil {
-					o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, err)
-				}
+				moved.Did(c.Original.Job.ID)
 			}
 			o.gone(ctx, originals)
-			*moved += len(copies)
 			return nil
 		},
 	}
 }
 
-// supersede has the ledger know that a copy carries the job on. A job without a record needs none: its first claim makes it.
-func (o *operator) supersede(ctx context.Context, c rabbit.Copied) error {
-	_, err := o.ledger.Supersede(ctx, redis.Supersede{
-		ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing},
-	})
-	if errors.Is(err, redis.ErrNotFound) {
-		return nil
+// supersede has the ledger know that copies carry the jobs on. That it can't be told is no harm: whichever of a job's two messages comes first counts.
+func (o *operator) supersede(ctx context.Context, copies []rabbit.Copied) {
+	told := make([]redis.Supersede, len(copies))
+	for i, c := range copies {
+		told[i] = redis.Supersede{
+			ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing},
+		}
 	}
-	var state *redis.StateError
-	if errors.As(err, &state) && (state.State.Final() || state.Replay > c.Original.Replay) {
-		return nil // the original was to be skipped anyway, and the copy will be
+	answers, err := o.ledger.SupersedeAll(ctx, told)
+	if err != nil {
+		o.warn("%s: %v; whichever of a job's two messages comes first counts", show.Plural(len(copies)-len(answers), "moved job"), err)
 	}
-	return err
+	for i, a := range answers {
+		var state *redis.StateError
+		switch c := copies[i]; {
+		case a.Err == nil, errors.Is(a.Err, redis.ErrNotFound): // one without a record needs none: its first claim makes it
+		case errors.As(a.Err, &state) && (state.State.Final() || state.Replay > c.Original.Replay): // the original was to be skipped, and the copy will be
+		default:
+			o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, a.Err)
+		}
+	}
 }
 
 // known is the error that there is no such lane. former: one that left the policy will do.
@@ -224,17 +235,10 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 			return err
 		}
 	}
-	var purged, dropped int
+	purged, dropped := lanes.AuditEntry{Verb: "purge", On: "lane " + lane, Reason: reason}, 0
 	drop := rabbit.Mover{
-		Decide: o.eachWaiting(&dropped, func(ctx context.Context, d lanes.Delivery) (rabbit.Fate, error) {
-			var ended *redis.StateError
-			switch err := o.callOff(ctx, d); {
-			case err == nil:
-				purged++
-			case !errors.As(err, &ended): // else it has come to its end this very moment
-				return rabbit.Fate{}, err
-			}
-			return rabbit.Fate{Drop: true}, nil
+		Decide: o.eachWaiting(&dropped, func(ctx context.Context, waiting []lanes.Delivery) ([]rabbit.Fate, error) {
+			return o.callOff(ctx, waiting, &purged)
 		}),
 	}
 	err = o.mover(ctx, "lanes purge", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
@@ -242,13 +246,16 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 			return rabbit.Move(ctx, take, publish, q, limit, drop)
 		})
 	})
-	if purged > 0 {
-		o.note(ctx, lanes.AuditEntry{Verb: "purge", On: "lane " + lane, Jobs: purged, Reason: reason})
+	if purged.Jobs > 0 {
+		o.note(ctx, purged)
 	}
-	if purged+dropped > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", show.Plural(purged, "waiting job"), lane, alsoDropped(dropped))
+	if purged.Jobs+dropped > 0 || err == nil {
+		fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", show.Plural(purged.Jobs, "waiting job"), lane, alsoDropped(dropped))
 	}
-	return err
+	if err != nil {
+		return brokenOff(ctx, err)
+	}
+	return nil
 }
 
 // gone has the ledger know that messages are no longer in their lane. That it can't be told is no harm: it counts them as still there until the lane's queue
@@ -264,30 +271,44 @@ func (o *operator) gone(ctx context.Context, messages []lanes.Delivery) {
 
 // eachWaiting decides about a batch message by message, by what the ledger knows: one whose job has ended, or is carried on by a newer copy, is
 // dropped, and counted; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so does a copy that brings an ended job back and of
-// which the ledger hasn't heard yet. The others are up to decide.
-func (o *operator) eachWaiting(dropped *int, decide func(context.Context, lanes.Delivery) (rabbit.Fate, error)) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
+// which the ledger hasn't heard yet. The others are up to decide, all together.
+func (o *operator) eachWaiting(
+	dropped *int, decide func(ctx context.Context, waiting []lanes.Delivery) ([]rabbit.Fate, error),
+) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
 	return func(ctx context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-		fates := make([]rabbit.Fate, len(batch))
+		ids := make([]string, len(batch))
 		for i, d := range batch {
-			if d.Err != nil {
-				continue
-			}
-			r, err := o.ledger.Get(ctx, d.Job.ID)
+			ids[i] = d.Job.ID
+		}
+		records, err := o.ledger.GetAll(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		fates := make([]rabbit.Fate, len(batch))
+		var waiting, drops []lanes.Delivery
+		var at []int
+		for i, d := range batch {
+			r := records[d.Job.ID]                               // one sent by plain AMQP has no record yet
 			ended := r.State.Final() && r.State != lanes.Missing // a missing job's message has just turned up
 			switch {
-			case err != nil && !redisNotFound(err): // one sent by plain AMQP has no record yet
-				return nil, err
+			case d.Err != nil:
 			case r.Replay > d.Replay, ended && r.Replay == d.Replay:
 				fates[i].Drop = true
 				*dropped++
 			case ended, r.State == lanes.Running:
 			default:
-				if fates[i], err = decide(ctx, d); err != nil {
-					return nil, err
-				}
+				waiting, at = append(waiting, d), append(at, i)
 			}
 		}
-		var drops []lanes.Delivery
+		if len(waiting) > 0 {
+			decided, err := decide(ctx, waiting)
+			if err != nil {
+				return nil, err
+			}
+			for i, f := range decided {
+				fates[at[i]] = f
+			}
+		}
 		for i, f := range fates {
 			if f.Drop {
 				drops = append(drops, batch[i])
@@ -298,13 +319,27 @@ func (o *operator) eachWaiting(dropped *int, decide func(context.Context, lanes.
 	}
 }
 
-// callOff cancels the job of a waiting message. One without a record gets one, to be cancelled.
-func (o *operator) callOff(ctx context.Context, d lanes.Delivery) error {
-	if _, err := o.ledger.CreateAll(ctx, []lanes.Delivery{d}); err != nil {
-		return err
+// callOff cancels the jobs of waiting messages. One without a record gets one, to be cancelled; one that has come to its end this very moment is over, too.
+func (o *operator) callOff(ctx context.Context, waiting []lanes.Delivery, purged *lanes.AuditEntry) ([]rabbit.Fate, error) {
+	if _, err := o.ledger.CreateAll(ctx, waiting); err != nil {
+		return nil, err
 	}
-	_, err := o.ledger.Cancel(ctx, d.Job.ID)
-	return err
+	ids := make([]string, len(waiting))
+	for i, d := range waiting {
+		ids[i] = d.Job.ID
+	}
+	answers, failed := o.ledger.CancelAll(ctx, ids)
+	fates := make([]rabbit.Fate, len(waiting))
+	for i, a := range answers {
+		var ended *redis.StateError
+		switch fates[i].Drop = true; {
+		case a.Err == nil:
+			purged.Did(ids[i])
+		case !errors.As(a.Err, &ended):
+			failed = errors.Join(failed, a.Err)
+		}
+	}
+	return fates, failed
 }
 
 // confirm asks on the terminal. Anything but yes is no, and so is the end of the input.

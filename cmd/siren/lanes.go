@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 
@@ -20,7 +19,7 @@ func newLanes(a *app) *cobra.Command {
 	short := "Show what waits and runs in each lane, and whether the objectives are met"
 	return parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
 		func(snap lanes.Snapshot) any { return snap.Lanes },
-		func(snap lanes.Snapshot) *show.Table { return laneTable(a.out, snap) }),
+		laneTable),
 		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
 }
 
@@ -37,7 +36,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 						return nil, nil, err
 					}
 					t := rows(snap)
-					warnOf(t, snap)
+					warnOf(t, snap, a.now())
 					return part(snap), t, nil
 				})
 			})
@@ -48,8 +47,8 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 }
 
 // warnOf warns of a snapshot that isn't what a person takes it for.
-func warnOf(t *show.Table, snap lanes.Snapshot) {
-	if old := time.Since(snap.At); old > oldReport {
+func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
+	if old := now.Sub(snap.At); old > oldReport {
 		t.Warn("no scaler has reported for %s: what follows is old", show.Short(old))
 	}
 	if snap.Refused != "" {
@@ -68,8 +67,8 @@ func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
 	return snap, nil
 }
 
-// laneTable is the table of `siren lanes`. Whether it has colours is decided by the writer.
-func laneTable(colours io.Writer, snap lanes.Snapshot) *show.Table {
+// laneTable is the table of `siren lanes`.
+func laneTable(snap lanes.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"), num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
 		num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(), col("STATUS"))
@@ -78,32 +77,34 @@ func laneTable(colours io.Writer, snap lanes.Snapshot) *show.Table {
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {
 			retrying += " (next in " + show.Short(max(0, l.NextRetry.Sub(snap.At))) + ")"
 		}
+		note, style := laneNote(l)
 		t.Add(l.Name, strconv.Itoa(l.Ready), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
 			fmt.Sprintf("%.0f", l.InPerMin), fmt.Sprintf("%.0f", l.OutPerMin),
 			show.Short(l.OldestWait.D()), show.Short(l.P95Wait.D()), l.StartWithin.String(),
-			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), show.Short(l.Service.D()), laneNote(colours, l))
+			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), show.Short(l.Service.D()), note)
+		t.Paint("STATUS", style)
 	}
 	return t
 }
 
 // laneNote is the last column: met or missed, and whatever is unusual.
-func laneNote(colours io.Writer, l lanes.LaneStatus) string {
+func laneNote(l lanes.LaneStatus) (note string, style show.Style) {
 	switch {
 	case l.Former:
-		return show.Colour(colours, show.Dim, "left the policy; served until empty")
+		return "left the policy; served until empty", show.Dim
 	case l.Stale:
-		return show.Colour(colours, show.Yellow, "stale: the broker's answer isn't believed")
+		return "stale: the broker's answer isn't believed", show.Yellow
 	case l.Paused:
-		return show.Colour(colours, show.Yellow, "paused")
+		return "paused", show.Yellow
 	}
-	note := show.Colour(colours, show.Green, "met")
+	note, style = "met", show.Green
 	if l.Started == 0 && l.Ready == 0 {
-		note = show.Colour(colours, show.Dim, "idle")
+		note, style = "idle", show.Dim
 	} else if !l.Objective() {
-		note = show.Colour(colours, show.Red, fmt.Sprintf("missed (%d of %d in time)", l.InTime, l.Started))
+		note, style = fmt.Sprintf("missed (%d of %d in time)", l.InTime, l.Started), show.Red
 	}
 	if l.Promoted {
 		note += ", promoted"
 	}
-	return note
+	return note, style
 }

@@ -71,7 +71,7 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 
 // letters is siren.dead, with what the ledger knows of its letters' jobs.
 func (o *operator) letters() *dead.Box {
-	return &dead.Box{Ledger: o.ledger, Connect: o.connect, Warn: o.warn, Log: o.log}
+	return &dead.Box{Ledger: o.ledger, Connect: o.connect, Now: o.now, Warn: o.warn, Log: o.log}
 }
 
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
@@ -85,14 +85,14 @@ func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
 var errNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
 
 // ago is the time that --since says; 0 is the beginning of all.
-func ago(since time.Duration) (time.Time, error) {
+func ago(since time.Duration, now time.Time) (time.Time, error) {
 	switch {
 	case since < 0:
 		return time.Time{}, exit.With(exit.Usage, fmt.Errorf("--since %s: say how long ago, as in 2h", since))
 	case since == 0:
 		return time.Time{}, nil
 	default:
-		return time.Now().Add(-since), nil
+		return now.Add(-since), nil
 	}
 }
 

@@ -26,7 +26,7 @@ func newPolicyCheck(a *app) *cobra.Command {
 				return err
 			}
 			for _, w := range p.Warnings() {
-				fmt.Fprintln(a.out, show.Warning(a.out, w.Path+": "+w.Message))
+				show.Warn(a.out, w.Path+": "+w.Message)
 			}
 			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], show.Plural(len(p.Lanes), "lane"), show.Plural(len(p.Pools), "pool"), p.Budget)
 			return nil

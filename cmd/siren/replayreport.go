@@ -33,9 +33,9 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 		if len(r.By) > 0 {
 			_ = t.Print(r.out)
 		}
-		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", show.Plural(r.Replayed, "dead job"))
-	} else if r.Replayed > 0 || err == nil {
-		fmt.Fprintf(r.out, "%s replayed%s\n", show.Plural(r.Replayed, "dead job"), r.into())
+		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", show.Plural(r.Done.Jobs, "dead job"))
+	} else if r.Done.Jobs > 0 || err == nil {
+		fmt.Fprintf(r.out, "%s replayed%s\n", show.Plural(r.Done.Jobs, "dead job"), r.into())
 	}
 	say := func(n int, noun, what string) {
 		if n > 0 {
@@ -51,11 +51,8 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 	say(r.Left.Elsewhere, "letter", "left: under the same id a job was enqueued again; `siren dead list --from-queue` says what became of it")
 	say(r.Left.OtherKind, "letter", "left: jobs of its kind don't take "+r.Set.String())
 	say(r.Left.Stale, "letter", "left: the newest letter of its job isn't there; it is still on its way, or somebody else has it in hand")
-	if ctx.Err() != nil {
-		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
-	}
-	if err != nil {
-		return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
+	if err != nil || ctx.Err() != nil {
+		return brokenOff(ctx, err)
 	}
 	return refusals(r.Refused)
 }
@@ -106,22 +103,13 @@ func (r *replayReport) into() string {
 
 // showProgress says on a terminal how far it is.
 func (r *replayReport) showProgress() {
-	if !show.IsTerminal(r.err) {
-		return
-	}
 	left := ""
-	if r.Rate > 0 && r.expect > r.Replayed {
-		left = ", " + show.Span(time.Duration(float64(r.expect-r.Replayed)/r.Rate*float64(time.Second))) + " left"
+	if r.Rate > 0 && r.expect > r.Done.Jobs {
+		left = ", " + show.Span(time.Duration(float64(r.expect-r.Done.Jobs)/r.Rate*float64(time.Second))) + " left"
 	}
 	fraction := 1.0
 	if r.expect > 0 {
-		fraction = float64(r.Replayed) / float64(r.expect)
+		fraction = float64(r.Done.Jobs) / float64(r.expect)
 	}
-	fmt.Fprintf(r.err, "\r\x1b[K%s %d of %d replayed%s", show.Bar(fraction, 30), r.Replayed, max(r.expect, r.Replayed), left)
-}
-
-func (r *replayReport) clearProgress() {
-	if show.IsTerminal(r.err) {
-		fmt.Fprint(r.err, "\r\x1b[K")
-	}
+	show.Progress(r.err, fmt.Sprintf("%s %d of %d replayed%s", show.Bar(fraction, 30), r.Done.Jobs, max(r.expect, r.Done.Jobs), left))
 }

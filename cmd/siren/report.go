@@ -59,11 +59,12 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *re
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"), col("STATUS"))
 	for _, r := range results {
-		met := show.Colour(a.out, show.Green, "met")
+		met, style := "met", show.Green
 		if !r.Met {
-			met = show.Colour(a.out, show.Red, "missed")
+			met, style = "missed", show.Red
 		}
 		t.Add(r.Name, strconv.Itoa(r.Jobs), show.Short(r.P50), show.Short(r.P95), show.Short(r.Max), r.Objective.String(), met)
+		t.Paint("STATUS", style)
 	}
 	if err := t.Print(a.out); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,18 +33,19 @@ type app struct {
 	user     string
 	logLevel string
 	logJSON  bool
-	started  bool            // cobra got as far as running a command
-	used     reach.Endpoints // where the servers are, once something has asked
+	started  bool             // cobra got as far as running a command
+	used     reach.Endpoints  // where the servers are, once something has asked
+	clock    func() time.Time // of the Redis in use, once one is; see now
 }
 
 // run is the whole program but for the process's globals. It returns the exit code.
 func run(args []string, s streams) int {
-	a := &app{streams: s}
+	a := &app{streams: streams{in: s.in, out: show.NewTerminal(s.out), err: show.NewTerminal(s.err)}}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(s.in)
-	root.SetOut(s.out)
-	root.SetErr(s.err)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cmd, err := root.ExecuteContextC(ctx)
@@ -54,17 +56,17 @@ func run(args []string, s streams) int {
 	switch {
 	case errors.As(err, &e):
 		if err.Error() != "" {
-			fmt.Fprintln(s.err, "siren:", err)
+			fmt.Fprintln(a.err, "siren:", err)
 		}
 		if origin := a.used.Origin(); e.Code == exit.Unreachable && origin != "" {
-			fmt.Fprintln(s.err, origin)
+			fmt.Fprintln(a.err, origin)
 		}
 		return e.Code
 	case !a.started: // cobra refused the command line
-		fmt.Fprintf(s.err, "siren: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
+		fmt.Fprintf(a.err, "siren: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
 		return exit.Usage
 	default:
-		fmt.Fprintln(s.err, "siren:", err)
+		fmt.Fprintln(a.err, "siren:", err)
 		return exit.Failed
 	}
 }
@@ -157,7 +159,7 @@ func (a *app) logger(level slog.Level) (*slog.Logger, error) {
 
 // warn says something that isn't an error, on stderr.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintln(a.err, show.Warning(a.err, fmt.Sprintf(format, args...)))
+	show.Warn(a.err, fmt.Sprintf(format, args...))
 }
 
 // parent is a noun: bare, it does what its list verb does. It may be said in the singular, and its verbs take names as -o name prints

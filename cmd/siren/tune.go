@@ -385,7 +385,7 @@ func (o *operator) foresee(ctx context.Context, c changed) error {
 			t.Add("", "then", fmt.Sprint(after.From), fmt.Sprint(after.To), string(after.Reason), after.Why)
 		}
 	}
-	fmt.Fprint(o.out, t)
+	err = t.Print(o.out)
 	fmt.Fprintln(o.out, "nothing was changed (--dry-run)")
-	return nil
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
@@ -43,7 +42,7 @@ func newTuningsList(a *app) *cobra.Command {
 					if err != nil {
 						return nil, nil, err
 					}
-					return map[string]any{"revision": revision, "tunings": rows}, tuningTable(a.out, rows, now), nil
+					return map[string]any{"revision": revision, "tunings": rows}, tuningTable(rows, now), nil
 				})
 			})
 		},
@@ -77,7 +76,7 @@ func (o *operator) listTunings(ctx context.Context) (rows []tuningRow, revision 
 	return rows, t.Revision, now, nil
 }
 
-func tuningTable(colours io.Writer, rows []tuningRow, now time.Time) *show.Table {
+func tuningTable(rows []tuningRow, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"), col("IN FORCE"), col("REASON"))
 	t.Empty = "no tunings: everything is as the policy file says"
@@ -86,14 +85,15 @@ func tuningTable(colours io.Writer, rows []tuningRow, now time.Time) *show.Table
 		if !r.Until.IsZero() {
 			ends = show.Short(max(0, r.Until.Sub(now)))
 		}
-		state := show.Colour(colours, show.Green, "yes")
+		state, style := "yes", show.Green
 		switch {
 		case r.Idle != "":
-			state = show.Colour(colours, show.Red, "no: "+r.Idle)
+			state, style = "no: "+r.Idle, show.Red
 		case !r.InForce:
-			state = show.Colour(colours, show.Yellow, "not yet")
+			state, style = "not yet", show.Yellow
 		}
 		t.Add(r.Field, r.Spelled(), r.File, r.By, show.Age(r.At, now), ends, state, r.Reason)
+		t.Paint("IN FORCE", style)
 	}
 	return t
 }

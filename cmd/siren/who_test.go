@@ -18,7 +18,7 @@ func TestWho(t *testing.T) {
 	}
 	must(t, os.WriteFile(config, []byte("apiVersion: v1\nkind: Config\ncurrent-context: lab\n"), 0o600))
 	t.Setenv("SIREN_USER", "ann\n\x1b[2J")
-	if got, want := who(""), "ann  [2J (kube context lab)"; got != want {
+	if got, want := who(""), "ann �[2J (kube context lab)"; got != want {
 		t.Errorf("who() = %q, not %q", got, want)
 	}
 	if got, want := who("bob"), "bob (kube context lab)"; got != want {

@@ -51,7 +51,7 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 	fs.StringVar(&f.Pool, "pool", "", "pool of the policy whose slots this worker has (required)")
 	fs.StringVar(&f.Name, "name", "", "unique name of this worker (default the host name and the process id)")
 	fs.StringVar(&f.Listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
-	fs.StringVar(&f.Scratch, "scratch", "", "folder for the files of running jobs (default under the system's temporary folder)")
+	fs.StringVar(&f.Scratch, "scratch", "", "folder that gets a folder for the files of running jobs (default the system's temporary folder)")
 	fs.DurationVar(&f.Drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after SIGTERM")
 	fs.IntVar(&f.Threads, "threads", min(runtime.NumCPU(), mostThreads), "threads that one job's media programs may use; each takes memory (0: as many as they like)")
 	fs.IntVar(&f.Slots, "slots", 0, "shared slots, instead of those that the policy gives the pool")

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +42,7 @@ func newWorkers(a *app) *cobra.Command {
 							return nil, nil, err
 						}
 					}
-					return all, workerTable(a.out, all, now, silentAfter(e)), nil
+					return all, workerTable(all, now, silentAfter(e)), nil
 				})
 			})
 		},
@@ -54,7 +53,7 @@ func newWorkers(a *app) *cobra.Command {
 	return c
 }
 
-func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time, silent time.Duration) *show.Table {
+func workerTable(all []lanes.Heartbeat, now time.Time, silent time.Duration) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"), col("RUNNING"),
 		num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(), col("VERSION").Wide())
@@ -77,8 +76,10 @@ func workerTable(colours io.Writer, all []lanes.Heartbeat, now time.Time, silent
 		if !w.Began.IsZero() {
 			began = show.Age(w.Began, now)
 		}
-		t.Add(w.Worker, w.Pool, workerState(colours, w, now.Sub(w.At) > silent), fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
+		state, style := workerState(w, now.Sub(w.At) > silent)
+		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
 			strings.Join(jobs, ", "), show.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
+		t.Paint("STATE", style)
 	}
 	return t
 }
@@ -90,19 +91,19 @@ func silentAfter(e lanes.Effective) time.Duration {
 }
 
 // workerState is what a worker does about new jobs.
-func workerState(colours io.Writer, w lanes.Heartbeat, silent bool) string {
+func workerState(w lanes.Heartbeat, silent bool) (state string, style show.Style) {
 	switch {
 	case silent:
-		return show.Colour(colours, show.Red, "silent")
+		return "silent", show.Red
 	case w.Draining:
-		return show.Colour(colours, show.Yellow, "draining")
+		return "draining", show.Yellow
 	case w.Retired:
-		return show.Colour(colours, show.Dim, "retired")
+		return "retired", show.Dim
 	case w.Parked:
-		return show.Colour(colours, show.Dim, "parked")
+		return "parked", show.Dim
 	case !w.Subscribed:
-		return show.Colour(colours, show.Red, "no broker")
+		return "no broker", show.Red
 	default:
-		return show.Colour(colours, show.Green, "taking")
+		return "taking", show.Green
 	}
 }

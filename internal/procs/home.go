@@ -45,10 +45,13 @@ func openHome(dir, name string, log *slog.Logger) (*home, error) {
 	} else if h.dir, err = filepath.Abs(filepath.Join(dir, name)); err == nil {
 		err = os.MkdirAll(h.dir, 0o700)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("data directory of %s: %w", name, err)
+	if err == nil {
+		err = refuseHome(h.dir)
 	}
-	if err := h.acquire(); err != nil {
+	if err == nil {
+		err = h.acquire()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("data directory of %s: %w", name, err)
 	}
 	if err := h.stopLeftovers(); err != nil {
@@ -58,10 +61,38 @@ func openHome(dir, name string, log *slog.Logger) (*home, error) {
 	return h, nil
 }
 
+// refuseHome is why the directory can't be a home; nil when it can. What a home holds is believed: its run file says which processes to stop, the rest what a server
+// is to load. So its name isn't enough: it must be this user's, nobody else may write it, and one that isn't empty must have the lock file of an earlier run.
+func refuseHome(dir string) error {
+	const other = "choose another directory with --data"
+	info, err := os.Lstat(dir)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is a link or a file, not a directory: %s", dir, other)
+	case info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()):
+		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", dir, info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s", dir, info.Mode().Perm(), other)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 && !slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() == lockFile && e.Type().IsRegular() }) {
+		return fmt.Errorf("%s has files in it, and no file %q of an earlier run of Siren's: %s", dir, lockFile, other)
+	}
+	return nil
+}
+
+// lockFile is the file of a home that is locked while it is used.
+const lockFile = "lock"
+
 // acquire takes the lock. It belongs to this process alone (the file is closed on exec), so it is free as soon as this
 // process is dead, whatever its children do.
 func (h *home) acquire() error {
-	f, err := os.OpenFile(h.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(h.path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

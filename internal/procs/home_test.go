@@ -2,6 +2,7 @@ package procs
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -65,7 +66,7 @@ func TestAReusedNumberIsNotKilled(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(dir, "x"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "x", "run.json"), raw, 0o600); err != nil {
+			if err := errors.Join(os.WriteFile(filepath.Join(dir, "x", lockFile), nil, 0o600), os.WriteFile(filepath.Join(dir, "x", "run.json"), raw, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			h, err := openHome(dir, "x", testLog(t))
@@ -144,5 +145,42 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 	}
 	if !awaitGone([]pid{child}, killWait) {
 		t.Error("the child outlives its killed parent")
+	}
+}
+
+// A directory isn't ours by its name: what somebody else put there names no process to kill, and is no data for a server.
+func TestAHomeThatIsNotOursIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		make func(dir string) error
+		says string
+	}{
+		"a link": {func(dir string) error { return os.Symlink(filepath.Dir(dir), dir) }, "is a link or a file"},
+		"others can write it": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777))
+		}, "can be written by others (mode 0777)"},
+		"somebody else's": {func(dir string) error {
+			if os.Getuid() != 0 { // who can't give one away
+				return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o720))
+			}
+			return errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, 12345, 12345))
+		}, map[bool]string{true: "belongs to user 12345", false: "can be written by others"}[os.Getuid() == 0]},
+		"another program's": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "dump.rdb"), nil, 0o600))
+		}, `no file "lock"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := c.make(filepath.Join(dir, "x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "--data") {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "x", "lock")); err == nil {
+				t.Error("it was taken")
+			}
+		})
 	}
 }

@@ -108,7 +108,7 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 			t.Errorf("%s: %v, want DeadlineExceeded", stage, err)
 		}
 		cancel()
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 10*time.Second { // without a context it is half a minute
 			t.Errorf("%s it took %s to give up", stage, took)
 		}
 	}
@@ -145,7 +145,7 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("next: %v", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %s to give up", took)
 	}
 	way.flow()

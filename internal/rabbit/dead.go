@@ -44,6 +44,7 @@ type DeadLetter struct {
 // Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
 type DeadLetters struct {
 	ch     *channel
+	now    func() time.Time
 	held   int    // taken, and neither removed nor given back
 	last   uint64 // the tag of the latest that was taken
 	bursts int
@@ -55,7 +56,7 @@ func OpenDead(ctx context.Context, conn *Conn) (*DeadLetters, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DeadLetters{ch: ch}, nil
+	return &DeadLetters{ch: ch, now: conn.options.Now}, nil
 }
 
 // CountDead is how many dead letters are in siren.dead now, but for those that somebody has taken.
@@ -105,7 +106,7 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 func (d *DeadLetters) hold(m amqp.Delivery) DeadLetter {
 	d.held++
 	d.last = m.DeliveryTag
-	return letter(m)
+	return letter(m, d.now())
 }
 
 // burstEnds is how long no letter comes before a burst is taken to have ended.
@@ -176,8 +177,12 @@ func (d *DeadLetters) GiveBack() error {
 // Close ends it. What is removed by then is gone for good.
 func (d *DeadLetters) Close() { d.ch.close() }
 
-func letter(d amqp.Delivery) DeadLetter {
-	h := parseHeaders(d.Headers)
+func letter(d amqp.Delivery, now time.Time) DeadLetter {
+	where := inDead
+	if strings.HasPrefix(textHeader(d.Headers, headerFirstDeathQueue), laneQueuePrefix) {
+		where = inLane // the broker has moved it as it was there
+	}
+	h, _ := parseHeaders(d.Headers, where, now)
 	l := DeadLetter{
 		ID: d.MessageId, Lane: h.lane, Reason: h.reason, Error: h.error, Attempts: h.attempts, Replay: h.replay,
 		EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt, DeadAt: h.deadAt, Body: d.Body,

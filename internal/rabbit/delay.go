@@ -53,15 +53,15 @@ func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	if disp.Counted {
 		h.attempt++
 	}
-	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h)
+	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h, now)
 }
 
-// ready is a message published afresh to the lane that h says, with h's priority there: a delayed job on its way back, or a copy of a waiting
+// ready is a message published afresh to the lane that h says, with h's priority there and ready since then: a delayed job on its way back, or a copy of a waiting
 // one. Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
-func ready(from amqp.Delivery, h headers, since time.Time) message {
+func ready(from amqp.Delivery, h headers, since, now time.Time) message {
 	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
 		enqueuedAt: h.enqueuedAt, readyAt: since, attempt: h.attempt, replay: h.replay, error: h.error,
-	})
+	}, now)
 	m.Priority = uint8(h.priority)
 	return m
 }

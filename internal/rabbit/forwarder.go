@@ -145,10 +145,11 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
 // a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
 func (f *forwarder) hold(d amqp.Delivery) {
-	now := time.Now()
-	j := &heldJob{Delivery: d, headers: parseHeaders(d.Headers), since: now, next: now}
+	now, clock := time.Now(), f.conn.options.Now()
+	h, _ := parseHeaders(d.Headers, inDelay, clock)
+	j := &heldJob{Delivery: d, headers: h, since: now, next: now}
 	j.priority = cmp.Or(int(d.Priority), j.priority) // the property is from before there was the header
-	wait := j.dueAt.Sub(f.conn.options.Now())
+	wait := j.dueAt.Sub(clock)
 	for _, b := range buckets {
 		switch {
 		case b.queue != d.ConsumerTag || wait <= 0:
@@ -238,13 +239,13 @@ type heldJob struct {
 // message is the job's next step: back to its lane, or to the delay queue that fits.
 func (j *heldJob) message(policy *lanes.Policy, now time.Time) message {
 	if wait := j.dueAt.Sub(now); j.again && wait > 0 {
-		return newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers)
+		return newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers, now)
 	}
 	h := j.headers
 	if policy != nil {
 		h.priority = policy.Priority(h.lane, h.priority)
 	}
-	return ready(j.Delivery, h, now)
+	return ready(j.Delivery, h, now, now)
 }
 
 // schedule is a heap of held jobs, the next one to act on first.

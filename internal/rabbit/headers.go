@@ -36,6 +36,9 @@ const (
 // maxHeaderText keeps all headers together well under a frame (128 KiB): a larger header closes the connection.
 const maxHeaderText = 4 << 10
 
+// maxKey is the longest routing key, in bytes: a longer one closes the connection, again and again.
+const maxKey = 255
+
 // headers is what Siren says about a job beside its body. A zero field is left out on the wire.
 type headers struct {
 	enqueuedAt, readyAt, dueAt, deadAt  time.Time
@@ -77,14 +80,43 @@ func putText(t amqp.Table, name, v string) {
 	}
 }
 
-// parseHeaders reads what it knows and drops the rest. It takes every spelling of a number that AMQP clients have
-// (pika's are 32-bit, JavaScript's are floats, some send text); what makes no sense counts as absent.
-func parseHeaders(t amqp.Table) headers {
-	return headers{
-		enqueuedAt: timeHeader(t, headerEnqueuedAt),
-		readyAt:    timeHeader(t, headerReadyAt),
-		dueAt:      timeHeader(t, headerDueAt),
-		deadAt:     timeHeader(t, headerDeadAt),
+// place is where a message was found. It decides which headers are believed: those that are written there by Siren, or asked of producers in
+// docs/jobs.md (which has the same table), and no others. Anybody may put any header into a lane.
+type place string
+
+const (
+	inLane  place = "in a lane"
+	inDelay place = "in a delay queue"
+	inDead  place = "in siren.dead"
+)
+
+// believed is which headers are read where. In a lane an error is believed from the second attempt on: no producer's job has had one before.
+var believed = map[place][]string{
+	inLane:  {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError},
+	inDelay: {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError, headerLane, headerPriority, headerDueAt},
+	inDead:  {headerEnqueuedAt, headerReadyAt, headerReplay, headerLane, headerPriority, headerReason, headerError, headerAttempts, headerDeadAt},
+}
+
+// parseHeaders reads what is believed of a message that was found there, and drops the rest. It takes every spelling of a number that AMQP clients
+// have (pika's are 32-bit, JavaScript's are floats, some send text); what makes no sense counts as absent. odd is the headers whose
+// time can't be meant.
+func parseHeaders(all amqp.Table, where place, now time.Time) (h headers, odd []string) {
+	t := amqp.Table{}
+	for _, name := range believed[where] {
+		t[name] = all[name]
+	}
+	at := func(name string, latest time.Duration) time.Time {
+		v, ok := timeHeader(t, name, now.Add(latest))
+		if !ok {
+			odd = append(odd, name)
+		}
+		return v
+	}
+	h = headers{
+		enqueuedAt: at(headerEnqueuedAt, wrongClock),
+		readyAt:    at(headerReadyAt, wrongClock),
+		dueAt:      at(headerDueAt, longestWait),
+		deadAt:     at(headerDeadAt, wrongClock),
 		attempt:    countHeader(t, headerAttempt),
 		replay:     countHeader(t, headerReplay),
 		attempts:   countHeader(t, headerAttempts),
@@ -93,19 +125,38 @@ func parseHeaders(t amqp.Table) headers {
 		reason:     textHeader(t, headerReason),
 		error:      textHeader(t, headerError),
 	}
+	if where == inLane && h.attempt <= 1 {
+		h.error = ""
+	}
+	if len(h.lane) > maxKey {
+		h.lane = ""
+	}
+	return h, odd
 }
 
-// latestMilli is the last millisecond of the year 9999; later times can't be printed as JSON.
-const latestMilli = 253402300799999
+// The bounds of a time that can be meant. What is beyond them was written in another unit than milliseconds, or by a clock that nobody set.
+const (
+	wrongClock  = 24 * time.Hour      // how far ahead of Redis' clock a producer's may be: such a time counts as now
+	longestWait = 31 * 24 * time.Hour // how far off the next attempt of a job may be; farther off, it is due now
+)
 
-func timeHeader(t amqp.Table, name string) time.Time {
-	if v, ok := t[name].(time.Time); ok {
-		t = amqp.Table{name: v.UnixMilli()}
+// earliest is before any message of Siren's.
+var earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// timeHeader is a header's time; false for one that can't be meant. No time at all is none, and is no mistake.
+func timeHeader(t amqp.Table, name string, latest time.Time) (time.Time, bool) {
+	v, ok := t[name].(time.Time)
+	if !ok {
+		ms, ok := integer(t[name])
+		if !ok || ms == 0 {
+			return time.Time{}, true
+		}
+		v = time.UnixMilli(ms)
 	}
-	if ms, ok := integer(t[name]); ok && ms > 0 && ms <= latestMilli {
-		return time.UnixMilli(ms)
+	if v.Before(earliest) || v.After(latest) {
+		return time.Time{}, false
 	}
-	return time.Time{}
+	return v, true
 }
 
 // maxCount is more than any job is ever attempted or replayed.

@@ -2,8 +2,11 @@ package rabbit
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,16 +27,17 @@ func TestParseHeadersOfForeignClients(t *testing.T) {
 	}{
 		{"int64", int64(1700000000123), at, maxCount},
 		{"text", "1700000000123", at, maxCount},
-		{"text with spaces", " 3 ", time.UnixMilli(3), 3},
-		{"text with a fraction", "3.7", time.UnixMilli(3), 3},
+		{"text with spaces", " 1700000000123 ", at, maxCount},
+		{"text with a fraction", "1700000000123.7", at, maxCount},
+		{"a small text", "3.7", time.Time{}, 3},
 		{"bytes", []byte("1700000000123"), at, maxCount},
 		{"float64", float64(1700000000123), at, maxCount},
-		{"float32", float32(2), time.UnixMilli(2), 2},
-		{"int32", int32(2), time.UnixMilli(2), 2},
-		{"int16", int16(2), time.UnixMilli(2), 2},
-		{"uint16", uint16(2), time.UnixMilli(2), 2},
-		{"int8", int8(2), time.UnixMilli(2), 2},
-		{"byte", byte(2), time.UnixMilli(2), 2},
+		{"float32", float32(2), time.Time{}, 2},
+		{"int32", int32(2), time.Time{}, 2},
+		{"int16", int16(2), time.Time{}, 2},
+		{"uint16", uint16(2), time.Time{}, 2},
+		{"int8", int8(2), time.Time{}, 2},
+		{"byte", byte(2), time.Time{}, 2},
 		{"AMQP timestamp", time.Unix(1700000000, 0), time.Unix(1700000000, 0), 0},
 		{"negative", int64(-5), time.Time{}, 0},
 		{"zero", int64(0), time.Time{}, 0},
@@ -49,7 +53,7 @@ func TestParseHeadersOfForeignClients(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			h := parseHeaders(amqp.Table{headerReadyAt: c.in, headerAttempt: c.in})
+			h, _ := parseHeaders(amqp.Table{headerReadyAt: c.in, headerAttempt: c.in}, inLane, at)
 			if !h.readyAt.Equal(c.readyAt) || h.attempt != c.attempt {
 				t.Errorf("readyAt %v, attempt %d; want %v, %d", h.readyAt, h.attempt, c.readyAt, c.attempt)
 			}
@@ -68,16 +72,18 @@ func FuzzParseHeaders(f *testing.F) {
 			pick := func(j int) any { return values[(i+j)%len(values)] }
 			in := amqp.Table{
 				headerEnqueuedAt: pick(0), headerReadyAt: pick(1), headerDueAt: pick(2), headerDeadAt: pick(3),
-				headerAttempt: pick(4), headerReplay: pick(5), headerAttempts: pick(6),
+				headerAttempt: pick(4), headerReplay: pick(5), headerAttempts: pick(6), headerPriority: pick(3),
 				headerLane: pick(7), headerReason: pick(0), headerError: pick(1), "x-death": pick(2),
 			}
-			h := parseHeaders(in)
+			now := time.UnixMilli(1700000000123)
+			where := []place{inLane, inDelay, inDead}[i%3]
+			h, _ := parseHeaders(in, where, now)
 			for _, at := range []time.Time{h.enqueuedAt, h.readyAt, h.dueAt, h.deadAt} {
 				if _, err := json.Marshal(at); err != nil {
 					t.Errorf("time %v: %v", at, err)
 				}
 			}
-			if h.attempt < 0 || h.replay < 0 || h.attempts < 0 {
+			if h.attempt < 0 || h.replay < 0 || h.attempts < 0 || h.priority < 0 {
 				t.Errorf("a negative count: %+v", h)
 			}
 			for _, s := range []string{h.lane, h.reason, h.error} {
@@ -89,11 +95,85 @@ func FuzzParseHeaders(f *testing.F) {
 			if err := out.Validate(); err != nil {
 				t.Errorf("it can't be sent: %v", err)
 			}
-			if again := parseHeaders(out); !reflect.DeepEqual(again, h) {
-				t.Errorf("read %+v, written and read again %+v", h, again)
+			if again, odd := parseHeaders(out, where, now); !reflect.DeepEqual(again, h) || odd != nil {
+				t.Errorf("read %+v, written and read again %+v, odd %v", h, again, odd)
 			}
 		}
 	})
+}
+
+// docs/jobs.md says which headers are read where, and that is what is read: no other header of a stranger's message is believed.
+func TestHeadersAsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/jobs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[place][]string{}
+	for row := range strings.Lines(string(page)) {
+		cells := strings.Split(row, "|")
+		if len(cells) != 7 || !strings.Contains(cells[2]+cells[3]+cells[4], "read") {
+			continue
+		}
+		name := strings.Trim(cells[1], " `")
+		for i, where := range []place{inLane, inDelay, inDead} {
+			if strings.TrimSpace(cells[2+i]) == "read" {
+				documented[where] = append(documented[where], name)
+			}
+		}
+	}
+	now := time.UnixMilli(1700000000000)
+	all := headers{now, now, now, now, 2, 1, 2, 3, "bulk", "failed", "no"}.table()
+	for where := range believed {
+		h, _ := parseHeaders(all, where, now)
+		if read, want := slices.Sorted(maps.Keys(h.table())), slices.Sorted(slices.Values(documented[where])); !slices.Equal(read, want) {
+			t.Errorf("%s %v are read, and docs/jobs.md says %v", where, read, want)
+		}
+	}
+	all[headerAttempt] = int64(1)
+	if h, _ := parseHeaders(all, inLane, now); h.error != "" {
+		t.Errorf("the error %q is believed of a job that was never attempted", h.error)
+	}
+}
+
+// A time in another unit, or of a clock that nobody set, is no time; one a little ahead is.
+func TestOddTimes(t *testing.T) {
+	now := time.UnixMilli(1700000000123)
+	for name, c := range map[string]struct {
+		in  any
+		odd bool
+	}{
+		"seconds":           {now.Unix(), true},
+		"microseconds":      {now.UnixMicro(), true},
+		"nanoseconds":       {now.UnixNano(), true},
+		"negative":          {int64(-1), true},
+		"an AMQP timestamp": {time.Unix(now.Unix(), 0), false},
+		"an odd timestamp":  {time.Unix(-1, 0), true},
+		"none":              {int64(0), false},
+		"words":             {"yesterday", false},
+		"before 2020":       {earliest.UnixMilli() - 1, true},
+		"a slow clock":      {now.Add(-time.Hour).UnixMilli(), false},
+		"a fast clock":      {now.Add(23 * time.Hour).UnixMilli(), false},
+		"two days ahead":    {now.Add(48 * time.Hour).UnixMilli(), true},
+	} {
+		h, odd := parseHeaders(amqp.Table{headerReadyAt: c.in, headerEnqueuedAt: now.UnixMilli()}, inLane, now)
+		if got := len(odd) == 1 && odd[0] == headerReadyAt && h.readyAt.IsZero(); got != c.odd || len(odd) > 1 || !h.enqueuedAt.Equal(now) {
+			t.Errorf("%s: readyAt %v, odd %v", name, h.readyAt, odd)
+		}
+	}
+	// A delayed job is due now rather than in years.
+	for _, in := range []int64{now.Unix(), now.UnixMicro(), now.AddDate(1, 0, 0).UnixMilli()} {
+		if h, _ := parseHeaders(amqp.Table{headerDueAt: in}, inDelay, now); !h.dueAt.IsZero() {
+			t.Errorf("dueAt %d: it waits until %v", in, h.dueAt)
+		}
+	}
+}
+
+// A delayed message that names a lane which can't be a routing key goes to the default lane, and doesn't cost the forwarder its connection.
+func TestImpossibleLane(t *testing.T) {
+	h, _ := parseHeaders(amqp.Table{headerLane: strings.Repeat("l", 256)}, inDelay, time.Now())
+	if h.lane != "" {
+		t.Errorf("a lane of %d bytes", len(h.lane))
+	}
 }
 
 func TestQueueArguments(t *testing.T) {

@@ -324,7 +324,7 @@ func (p *probe) publish(exchange, key string, m amqp.Publishing) {
 // until waits for something that happens in the background.
 func until(t testing.TB, what string, happened func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain until %s", what)
 		}

@@ -16,12 +16,12 @@ type message struct {
 }
 
 // message builds every message of Siren's: persistent JSON, told apart by its job id.
-func newMessage(exchange, key, id string, body []byte, h headers) message {
+func newMessage(exchange, key, id string, body []byte, h headers, now time.Time) message {
 	return message{exchange, key, amqp.Publishing{
 		ContentType:  "application/json",
 		DeliveryMode: amqp.Persistent,
 		MessageId:    id,
-		Timestamp:    time.Now(),
+		Timestamp:    now,
 		Headers:      h.table(),
 		Body:         body,
 	}}
@@ -49,7 +49,7 @@ func (e Entry) message(now time.Time) (message, error) {
 	if h.enqueuedAt.IsZero() {
 		h.enqueuedAt = now
 	}
-	m := newMessage(jobsExchange, e.Lane, e.Job.ID, body, h)
+	m := newMessage(jobsExchange, e.Lane, e.Job.ID, body, h, now)
 	m.Priority = uint8(e.Priority)
 	return m, nil
 }
@@ -68,5 +68,5 @@ func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	if h.reason == "" && d.Job.ID == "" {
 		h.reason = lanes.ErrNoID.Error()
 	}
-	return newMessage("", deadQueue, id, d.Body, h)
+	return newMessage("", deadQueue, id, d.Body, h, now)
 }

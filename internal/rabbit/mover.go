@@ -164,9 +164,9 @@ func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied
 	messages := make([]*outgoing, len(copies))
 	for i, c := range copies {
 		copies[i].ReadyAt = now
-		h := parseHeaders(originals[i].Headers)
+		h, _ := parseHeaders(originals[i].Headers, inLane, now)
 		h.lane, h.replay, h.priority = c.Lane, c.Replay, c.Priority
-		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now))
+		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now, now))
 	}
 	v.publish.publish(ctx, messages)
 

@@ -72,11 +72,11 @@ func (s *Slot) lower(ctx context.Context, jobs []arrival) (left []arrival, err e
 	lane := jobs[0].queue.Lane
 	allowed := s.taker.allowed(lane)
 	s.taker.sayLowered(jobs[0].queue, allowed)
-	messages := make([]*outgoing, len(jobs))
+	messages, now := make([]*outgoing, len(jobs)), s.taker.conn.options.Now()
 	for i, a := range jobs {
-		h := parseHeaders(a.Headers)
+		h, _ := parseHeaders(a.Headers, inLane, now)
 		h.lane, h.priority = lane, allowed
-		messages[i] = newOutgoing(ready(a.Delivery, h, h.readyAt))
+		messages[i] = newOutgoing(ready(a.Delivery, h, h.readyAt, now))
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.taker.pause)
 	defer cancel()

@@ -89,10 +89,10 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	if r.Wait < lanes.Duration(3*time.Second) || r.Wait > lanes.Duration(4*time.Second) {
 		t.Errorf("wait %s, want about 3s", r.Wait)
 	}
-	if until := time.Until(r.LeaseUntil); until <= 0 || until > lease+time.Second {
+	if until := time.Until(r.LeaseUntil); until <= 0 || until > lease+time.Minute {
 		t.Errorf("lease until %s from now", until)
 	}
-	if time.Since(r.StartedAt) > time.Second {
+	if time.Since(r.StartedAt) > time.Minute {
 		t.Errorf("started at %s", r.StartedAt)
 	}
 	if out, err := json.Marshal(r); err != nil || !strings.Contains(string(out), `"params":{"width":640}`) {

@@ -142,8 +142,6 @@ func commands(key string) [][]any {
 		{"SMEMBERS", set},
 		{"ZADD", sorted, 1, "a"},
 		{"ZRANGE", sorted, 0, 0},
-		{"ZREVRANGE", sorted, 0, 0},
-		{"ZREVRANK", sorted, "a"},
 		{"ZCARD", sorted},
 		{"ZCOUNT", sorted, 0, 1},
 		{"ZREMRANGEBYSCORE", sorted, 2, 3},

@@ -36,9 +36,21 @@ type change struct {
 	enqueued time.Time   // for a record that the move made
 }
 
-// reindex brings the indexes in line with a change. Most changes need nothing.
-func (l *Ledger) reindex(ctx context.Context, c change) {
+// reindex brings the indexes in line with changes. Most need nothing.
+func (l *Ledger) reindex(ctx context.Context, changes ...change) {
 	p := l.store.client.Pipeline()
+	for _, c := range changes {
+		l.index(ctx, p, c)
+	}
+	if p.Len() == 0 {
+		return
+	}
+	if _, err := p.Exec(ctx); err != nil {
+		l.log.Warn("jobs are missing from a list, or in one too many", slog.String("first", changes[0].id), slog.Int("jobs", len(changes)), slog.Any("error", err))
+	}
+}
+
+func (l *Ledger) index(ctx context.Context, p goredis.Pipeliner, c change) {
 	if c.was.state == "" && !c.enqueued.IsZero() {
 		p.ZAddNX(ctx, jobsKey, goredis.Z{Score: float64(millis(c.enqueued)), Member: c.id})
 	}
@@ -53,12 +65,6 @@ func (l *Ledger) reindex(ctx context.Context, c change) {
 		p.ZAdd(ctx, retryingKey(c.was.lane), goredis.Z{Score: float64(millis(c.next)), Member: c.id})
 	case lanes.Dead:
 		p.ZAdd(ctx, deadKey, goredis.Z{Score: float64(millis(l.store.Now())), Member: c.id})
-	}
-	if p.Len() == 0 {
-		return
-	}
-	if _, err := p.Exec(ctx); err != nil {
-		l.log.Warn("a job is missing from a list, or in one too many", slog.String("job", c.id), slog.Any("error", err))
 	}
 }
 
@@ -80,66 +86,70 @@ func (l *Ledger) repair(ctx context.Context, key string, wrong []any) {
 	}
 }
 
-// Retrying is how many jobs of a lane wait for their next attempt, and when the first of them is due (zero for none).
-// Each call removes a few entries of jobs that are overdue and no longer wait.
-func (l *Ledger) Retrying(ctx context.Context, lane string) (int, time.Time, error) {
-	key := retryingKey(lane)
-	var count *goredis.IntCmd
-	var first *goredis.ZSliceCmd
+// Retrying is, for each of the lanes that has any, how many of its jobs wait for their next attempt, and when the first of them is due: one
+// round trip for all lanes. Each call removes a few entries of jobs that are overdue and no longer wait.
+func (l *Ledger) Retrying(ctx context.Context, names []string) (map[string]lanes.Delayed, error) {
+	counts, heads := make([]*goredis.IntCmd, len(names)), make([]*goredis.ZSliceCmd, len(names))
 	_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		count = p.ZCard(ctx, key)
-		first = p.ZRangeWithScores(ctx, key, 0, headSize-1)
+		for i, lane := range names {
+			counts[i] = p.ZCard(ctx, retryingKey(lane))
+			heads[i] = p.ZRangeWithScores(ctx, retryingKey(lane), 0, headSize-1)
+		}
 		return nil
 	})
 	if err != nil {
-		return 0, time.Time{}, failed("count the retrying jobs of lane "+lane, err)
+		return nil, failed("count the retrying jobs", err)
 	}
-	entries := first.Val()
-	n := int(count.Val())
-	if len(entries) > 0 && time.Since(due(entries[0])) > lateAfter {
-		wrong, err := l.notWaiting(ctx, members(entries))
-		if err != nil {
-			return 0, time.Time{}, failed("look at the overdue jobs of lane "+lane, err)
+	var overdue []string // jobs, of all lanes
+	for _, head := range heads {
+		if first := head.Val(); len(first) > 0 && l.store.Now().Sub(due(first[0])) > lateAfter {
+			overdue = append(overdue, members(first)...)
 		}
-		l.repair(ctx, key, wrong)
-		n -= len(wrong)
-		entries = without(entries, wrong)
 	}
-	if len(entries) == 0 {
-		return n, time.Time{}, nil
+	wrong, err := l.notWaiting(ctx, overdue)
+	if err != nil {
+		return nil, failed("look at the overdue jobs", err)
 	}
-	return n, due(entries[0]), nil
+	all := map[string]lanes.Delayed{}
+	for i, lane := range names {
+		waiting, gone := split(heads[i].Val(), wrong)
+		l.repair(ctx, retryingKey(lane), gone)
+		d := lanes.Delayed{Count: int(counts[i].Val()) - len(gone)}
+		if len(waiting) > 0 {
+			d.Next = due(waiting[0])
+		}
+		if d.Count > 0 {
+			all[lane] = d
+		}
+	}
+	return all, nil
 }
 
 func due(e goredis.Z) time.Time { return fromMillis(int64(e.Score)) }
 
 // notWaiting is those of the jobs that aren't retrying any more.
-func (l *Ledger) notWaiting(ctx context.Context, ids []string) ([]any, error) {
+func (l *Ledger) notWaiting(ctx context.Context, ids []string) (map[string]bool, error) {
 	states, err := l.field(ctx, ids, "state")
 	if err != nil {
 		return nil, err
 	}
-	var wrong []any
+	wrong := map[string]bool{}
 	for i, id := range ids {
-		if lanes.State(states[i]) != lanes.Retrying {
-			wrong = append(wrong, id)
-		}
+		wrong[id] = lanes.State(states[i]) != lanes.Retrying
 	}
 	return wrong, nil
 }
 
-func without(entries []goredis.Z, wrong []any) []goredis.Z {
-	gone := map[any]bool{}
-	for _, id := range wrong {
-		gone[id] = true
-	}
-	var left []goredis.Z
+// split is the entries that are right, and the members of those that are wrong.
+func split(entries []goredis.Z, wrong map[string]bool) (right []goredis.Z, gone []any) {
 	for _, e := range entries {
-		if !gone[e.Member] {
-			left = append(left, e)
+		if wrong[e.Member.(string)] {
+			gone = append(gone, e.Member)
+		} else {
+			right = append(right, e)
 		}
 	}
-	return left
+	return right, gone
 }
 
 // Sweep removes index entries whose record has expired, at most some ten thousand per call, and returns how many. The

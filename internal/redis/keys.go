@@ -11,7 +11,7 @@ const (
 	missingKey   = "siren:missing"         // sorted set: missing job by when it was found missing in ms; waiting.lua writes it
 	workersKey   = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
 	parkedKey    = "siren:parked"          // hash: worker name → until when it is parked (ms)
-	retiredKey   = "siren:retired"         // hash: worker name → 1
+	retiredKey   = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1 from older scalers: it knows by itself
 	policyKey    = "siren:policy"          // hash: revision, content
 	snapshotKey  = "siren:snapshot"        // string: the snapshot
 	plansKey     = "siren:plans"           // stream, capped: plan
@@ -25,6 +25,7 @@ const (
 
 func jobKey(id string) string        { return "siren:job:" + id }        // hash: see record.go
 func logKey(id string) string        { return "siren:log:" + id }        // string with a TTL: what the job's programs said
+func bearsKey(id string) string      { return "siren:bears:" + id }      // string with a TTL: the record of the latest malformed message that bears the id
 func dedupKey(key string) string     { return "siren:dedup:" + key }     // string with a TTL: which job was the first with the key; see reserve.lua
 func answerKey(id string) string     { return "siren:answer:" + id }     // string with a TTL: the leader's answer
 func movesChannel(id string) string  { return "siren:moves:" + id }      // says that the job's record has changed

@@ -141,6 +141,7 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 		return lanes.Claim{}, err
 	case claim.State == lanes.Granted:
 		l.remember(d, "")
+		l.note(ctx, d)
 		l.reindex(ctx, change{id: d.Job.ID, was: was, state: lanes.Running, enqueued: firstSeen(d, now)})
 	}
 	return claim, nil
@@ -247,5 +248,6 @@ func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) err
 		return err
 	}
 	l.reindex(ctx, change{id: c.JobID, enqueued: firstSeen(d, now)})
+	l.note(ctx, d)
 	return nil
 }

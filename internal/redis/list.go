@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,84 +14,80 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-const (
-	pageSize    = 100
-	maxPageSize = 1000
-	maxScan     = 20_000 // index entries that one call of List looks at
-)
+// pageSize is how many records a page has when nobody says.
+const pageSize = 100
 
 // Filter chooses job records. The zero value chooses all.
 type Filter struct {
-	Lane  string
-	State lanes.State
-	Kind  string
-	Match func(lanes.Record) bool // anything else, such as a label selector
-	Since time.Time               // enqueued at or after; with State Dead: died at or after
-	Until time.Time               // enqueued before; with State Dead: died before
-	Limit int                     // records per page; 0: 100, at most 1000
-	After string                  // Page.Next of the page before; "" for the first
+	Lane   string
+	State  lanes.State
+	Kind   string
+	Prefix string                  // how the ids begin; the records of others aren't read
+	Match  func(lanes.Record) bool // anything else, such as a label selector
+	Since  time.Time               // enqueued at or after; with State Dead: died at or after
+	Until  time.Time               // enqueued before; with State Dead: died before
+	Limit  int                     // records on a page of List; 0: 100
+	After  string                  // Page.Next of the page before; "" for the first
+
+	OldestFirst bool // the other way round
 }
 
 // Page is part of a list of records.
 type Page struct {
 	Records []lanes.Record
-	// Next continues the list; "" at its end. A page can have few records, or none, and still a Next: a filter that
-	// chooses little makes long ways.
-	Next string
+	Next    string // continues the list; "" at its end
 }
 
-// List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first. Records
-// that come or go between two pages neither double nor hide others.
+// List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first.
+// Records that come or go between two pages neither double nor hide others. A page costs what it shows, and what the filter passes over.
 func (l *Ledger) List(ctx context.Context, f Filter) (Page, error) {
-	key := jobsKey
-	if f.State == lanes.Dead {
-		key = deadKey
-	}
-	limit := pageSize
+	size := pageSize
 	if f.Limit > 0 {
-		limit = min(f.Limit, maxPageSize)
+		size = f.Limit
 	}
 	page := Page{Records: []lanes.Record{}}
-	from, err := l.position(ctx, key, f)
-	for scanned := 0; err == nil && scanned < maxScan; scanned += scanSize {
-		var entries []goredis.Z
-		entries, err = l.store.client.ZRevRangeWithScores(ctx, key, from, from+scanSize-1).Result()
-		if err != nil {
+	w, err := l.walk(f)
+	for n := min(size, scanSize); err == nil; n = min(2*n, scanSize) { // a filter that chooses little makes long ways
+		var chosen []lanes.Record
+		if chosen, err = w.step(ctx, n); err != nil || w.over {
 			break
 		}
-		var records map[string]lanes.Record
-		if records, err = l.read(ctx, members(entries)); err != nil {
+		room := size - len(page.Records)
+		page.Records = append(page.Records, chosen[:min(room, len(chosen))]...)
+		if len(chosen) > room {
+			page.Next = w.cursor(page.Records[size-1].ID)
 			break
 		}
-		var wrong []any
-		for i, e := range entries {
-			id := e.Member.(string)
-			r, known := records[id]
-			switch {
-			case e.Score < float64(millis(f.Since)):
-				l.repair(ctx, key, wrong)
+		if len(chosen) == room {
+			page.Next = w.cursor(w.at.Member.(string))
+			var more []goredis.Z
+			if more, err = w.take(ctx, 1); len(more) == 0 {
 				page.Next = ""
-				return page, nil
-			case !f.Until.IsZero() && e.Score >= float64(millis(f.Until)): // came in front of the position meanwhile
-			case !known, key == deadKey && r.State != lanes.Dead:
-				wrong = append(wrong, id)
-			case f.chooses(r):
-				page.Records = append(page.Records, r)
 			}
-			page.Next = strconv.FormatInt(int64(e.Score), 10) + "/" + id
-			if len(page.Records) == limit && (i < len(entries)-1 || len(entries) == scanSize) {
-				l.repair(ctx, key, wrong)
-				return page, nil
-			}
+			break
 		}
-		l.repair(ctx, key, wrong)
-		if len(entries) < scanSize {
-			page.Next = ""
-			return page, nil
-		}
-		from += int64(len(entries) - len(wrong))
 	}
 	return page, failed("list jobs", err)
+}
+
+// Each yields the chosen records in one pass, in the order of List: each of them is read once, whatever comes and goes meanwhile. What is enqueued
+// meanwhile (with State Dead: dies) comes only with OldestFirst. An error ends it.
+func (l *Ledger) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, error] {
+	return func(yield func(lanes.Record, error) bool) {
+		w, err := l.walk(f)
+		for err == nil && !w.over {
+			var chosen []lanes.Record
+			chosen, err = w.step(ctx, scanSize)
+			for _, r := range chosen {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(lanes.Record{}, failed("list jobs", err))
+		}
+	}
 }
 
 func (f Filter) chooses(r lanes.Record) bool {
@@ -97,25 +95,152 @@ func (f Filter) chooses(r lanes.Record) bool {
 		(f.Match == nil || f.Match(r))
 }
 
-// position is where the page begins, as a rank, newest first: at the entry after the one that the cursor names; when that
-// is gone, at the first one that isn't newer. Without a cursor it is the newest one that the filter can choose.
-func (l *Ledger) position(ctx context.Context, key string, f Filter) (int64, error) {
-	switch {
-	case f.After == "" && f.Until.IsZero():
-		return 0, nil
-	case f.After == "":
-		return l.store.client.ZCount(ctx, key, strconv.FormatInt(millis(f.Until), 10), "+inf").Result()
+// walk is a pass over an index. It goes on by time and id, never by rank: entries that come and go shift the ranks.
+type walk struct {
+	Filter
+	ledger *Ledger
+	key    string
+	over   bool
+
+	at     goredis.Z          // how far it has come; no Member: nowhere yet
+	last   goredis.Z          // the entry that was looked at last, where the next look begins; no Member: none
+	ties   int64              // entries of the same time up to that one, it included
+	scores map[string]float64 // of the latest step's entries
+}
+
+// walk begins a pass.
+func (l *Ledger) walk(f Filter) (*walk, error) {
+	w := &walk{Filter: f, ledger: l, key: jobsKey}
+	if f.State == lanes.Dead {
+		w.key = deadKey
+	}
+	if f.After == "" {
+		return w, nil
 	}
 	score, id, ok := strings.Cut(f.After, "/")
-	if _, err := strconv.ParseInt(score, 10, 64); err != nil || !ok {
-		return 0, fmt.Errorf("%q is not a cursor that a list gave", f.After)
+	ms, err := strconv.ParseInt(score, 10, 64)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("%q is not a cursor that a list gave", f.After)
 	}
-	rank, err := l.store.client.ZRevRank(ctx, key, id).Result()
-	if err == nil {
-		return rank + 1, nil
+	if f.Until.IsZero() || ms < millis(f.Until) {
+		w.at = goredis.Z{Score: float64(ms), Member: id}
 	}
-	if err != goredis.Nil { //nolint:errorlint // go-redis returns it bare
-		return 0, err
+	return w, nil
+}
+
+// cursor is the place behind an entry of the latest step.
+func (w *walk) cursor(id string) string { return strconv.FormatInt(int64(w.scores[id]), 10) + "/" + id }
+
+// step reads the records of the next n entries and returns those that are chosen; over is set when there are no more.
+func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
+	entries, err := w.take(ctx, n)
+	if err != nil {
+		return nil, err
 	}
-	return l.store.client.ZCount(ctx, key, "("+score, "+inf").Result()
+	w.over = len(entries) == 0
+	w.scores = make(map[string]float64, len(entries))
+	for _, e := range entries {
+		w.scores[e.Member.(string)] = e.Score
+	}
+	ids := slices.DeleteFunc(members(entries), func(id string) bool { return !strings.HasPrefix(id, w.Prefix) })
+	records, err := w.ledger.read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []lanes.Record
+	var wrong []any
+	for _, id := range ids {
+		switch r, known := records[id]; {
+		case !known, w.key == deadKey && r.State != lanes.Dead:
+			wrong = append(wrong, id)
+		case w.chooses(r):
+			chosen = append(chosen, r)
+		}
+	}
+	w.ledger.repair(ctx, w.key, wrong)
+	return chosen, nil
+}
+
+// take is the next n entries of the index, or fewer; none at its end. It looks once more at the entry that it has seen last: where that isn't at its
+// place, somebody has come or gone among those of the same time, and these are looked through from the first one on.
+func (w *walk) take(ctx context.Context, n int) ([]goredis.Z, error) {
+	for {
+		again := w.last.Member != nil
+		look := goredis.ZRangeBy{Count: int64(n)}
+		look.Min, look.Max = w.bounds()
+		if again {
+			look.Offset, look.Count = w.ties-1, look.Count+1
+		}
+		entries, err := w.look(ctx, &look)
+		if err != nil {
+			return nil, err
+		}
+		if again && (len(entries) == 0 || entries[0] != w.last) {
+			w.last = goredis.Z{}
+			continue
+		}
+		if again {
+			entries = entries[1:]
+		}
+		if len(entries) == 0 {
+			return nil, nil
+		}
+		w.pass(entries)
+		if fresh := slices.DeleteFunc(entries, w.passed); len(fresh) > 0 {
+			w.at = fresh[len(fresh)-1]
+			return fresh, nil
+		}
+	}
+}
+
+func (w *walk) look(ctx context.Context, by *goredis.ZRangeBy) ([]goredis.Z, error) {
+	client := w.ledger.store.client
+	if w.OldestFirst {
+		return client.ZRangeByScoreWithScores(ctx, w.key, by).Result()
+	}
+	return client.ZRevRangeByScoreWithScores(ctx, w.key, by).Result()
+}
+
+// bounds are the times between which the rest of the index lies.
+func (w *walk) bounds() (least, most string) {
+	least, most = "-inf", "+inf"
+	if !w.Since.IsZero() {
+		least = strconv.FormatInt(millis(w.Since), 10)
+	}
+	if !w.Until.IsZero() {
+		most = "(" + strconv.FormatInt(millis(w.Until), 10)
+	}
+	if w.at.Member == nil {
+		return least, most
+	}
+	here := strconv.FormatInt(int64(w.at.Score), 10)
+	if w.OldestFirst {
+		return here, most
+	}
+	return least, here
+}
+
+// pass notes that entries have been looked at.
+func (w *walk) pass(entries []goredis.Z) {
+	for _, e := range entries {
+		if w.last.Member == nil || e.Score != w.last.Score {
+			w.ties = 0
+		}
+		w.last = e
+		w.ties++
+	}
+}
+
+// passed is whether the walk has been at an entry before, or beyond it.
+func (w *walk) passed(e goredis.Z) bool {
+	switch {
+	case w.at.Member == nil:
+		return false
+	case e.Score != w.at.Score:
+		return w.OldestFirst == (e.Score < w.at.Score)
+	case w.OldestFirst:
+		return e.Member.(string) <= w.at.Member.(string)
+	default:
+		return e.Member.(string) >= w.at.Member.(string)
+	}
 }

@@ -1,10 +1,16 @@
 package redis_test
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -186,13 +192,171 @@ func TestRetryingForgetsWhatNoLongerWaits(t *testing.T) {
 		c := claim(t, l, delivery(fmt.Sprint(i), "bulk"), "w", lanes.Granted)
 		must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: next}))
 	}
-	must(t, raw.ZAdd(t.Context(), "siren:retrying:bulk", zEntry("gone", time.Now().Add(-time.Minute))).Err())
+	overdue := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
+	c := claim(t, l, delivery("overdue", "standard"), "w", lanes.Granted)
+	must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: overdue}))
+	for _, lane := range []string{"bulk", "express"} {
+		must(t, raw.ZAdd(t.Context(), "siren:retrying:"+lane, zEntry("gone", overdue)).Err())
+	}
 	for range 2 {
-		if n, first, err := l.Retrying(t.Context(), "bulk"); err != nil || n != 3 || !first.Equal(soon) {
-			t.Errorf("%d, first %s, %v; want 3, %s", n, first, err, soon)
+		got := retrying(t, l)
+		if bulk := got["bulk"]; len(got) != 2 || bulk.Count != 3 || !bulk.Next.Equal(soon) {
+			t.Errorf("%+v; want 3 of bulk, the first at %s, and 1 of standard", got, soon)
+		}
+		if standard := got["standard"]; standard.Count != 1 || !standard.Next.Equal(overdue) {
+			t.Errorf("%+v; want 1 of standard, though it is overdue", got)
 		}
 	}
-	if n, _, err := l.Retrying(t.Context(), "express"); err != nil || n != 0 {
-		t.Errorf("express: %d, %v", n, err)
+	for lane, want := range map[string]int64{"bulk": 3, "standard": 1, "express": 0} {
+		if left := raw.ZCard(t.Context(), "siren:retrying:"+lane).Val(); left != want {
+			t.Errorf("%d entries of lane %s are left, want %d", left, lane, want)
+		}
+	}
+	if d, err := l.Retrying(t.Context(), nil); err != nil || len(d) > 0 {
+		t.Errorf("of no lane: %v, %v", d, err)
+	}
+}
+
+func retrying(t *testing.T, l *redis.Ledger) map[string]lanes.Delayed {
+	t.Helper()
+	d, err := l.Retrying(t.Context(), []string{"express", "standard", "bulk"})
+	must(t, err)
+	return d
+}
+
+// The leader asks for all lanes' retries at every tick: that takes two commands for each lane, in one round trip.
+func TestRetryingOfAllLanesIsOneRoundTrip(t *testing.T) {
+	s, _ := fresh(t)
+	var trips pipelines
+	s.Client().AddHook(&trips)
+	names := make([]string, 200)
+	for i := range names {
+		names[i] = fmt.Sprintf("lane-%d", i)
+	}
+	_, err := ledgerOn(s).Retrying(t.Context(), names)
+	must(t, err)
+	if !slices.Equal(trips.sizes, []int{2 * len(names)}) {
+		t.Errorf("commands, by round trip: %v; want one of %d", trips.sizes, 2*len(names))
+	}
+}
+
+// pipelines is how many commands went to Redis in each round trip, but for what a new connection says.
+type pipelines struct{ sizes []int }
+
+func (p *pipelines) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (p *pipelines) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		p.sent(cmd)
+		return next(ctx, cmd)
+	}
+}
+
+func (p *pipelines) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		p.sent(cmds...)
+		return next(ctx, cmds)
+	}
+}
+
+func (p *pipelines) sent(cmds ...goredis.Cmder) {
+	if name := cmds[0].Name(); name != "hello" && name != "client" {
+		p.sizes = append(p.sizes, len(cmds))
+	}
+}
+
+// asked is how often each command was given to Redis since the statistics were reset.
+func asked(t testing.TB, raw *goredis.Client) map[string]int {
+	t.Helper()
+	info, err := raw.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]int{}
+	for _, found := range regexp.MustCompile(`cmdstat_(\S+):calls=(\d+)`).FindAllStringSubmatch(info, -1) {
+		calls[found[1]], _ = strconv.Atoi(found[2])
+	}
+	return calls
+}
+
+// A list of everything reads each record once, a page about as many as it shows, and a search by the beginning of an id only those that fit.
+func TestListReadsEachRecordOnce(t *testing.T) {
+	l, raw := freshLedger(t)
+	fill(t, l, 1234)
+	everything := func(f redis.Filter) int {
+		n := 0
+		for _, err := range l.Each(t.Context(), f) {
+			must(t, err)
+			n++
+		}
+		return n
+	}
+	page := func(f redis.Filter) int {
+		p, err := l.List(t.Context(), f)
+		must(t, err)
+		return len(p.Records)
+	}
+	tests := []struct {
+		name         string
+		list         func() int
+		want         int // records listed
+		read, looked int // at most: records, and looks at the index
+	}{
+		{"all", func() int { return everything(redis.Filter{}) }, 1234, 1234, 4},
+		{"all, the oldest first", func() int { return everything(redis.Filter{OldestFirst: true}) }, 1234, 1234, 4},
+		{"a lane", func() int { return everything(redis.Filter{Lane: "bulk"}) }, 411, 1234, 4},
+		{"a page of 50", func() int { return page(redis.Filter{Limit: 50}) }, 50, 50, 2},
+		{"a page of all", func() int { return page(redis.Filter{Limit: 100_000}) }, 1234, 1234, 4},
+		{"a page of a third", func() int { return page(redis.Filter{Limit: 50, Lane: "bulk"}) }, 50, 350, 3},
+		{"by the beginning of the id", func() int { return page(redis.Filter{Limit: 100, Prefix: "job-12"}) }, 44, 44, 6},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			must(t, raw.ConfigResetStat(t.Context()).Err())
+			if got := tt.list(); got != tt.want {
+				t.Errorf("%d records, want %d", got, tt.want)
+			}
+			calls := asked(t, raw)
+			read, looked := calls["hgetall"], 0
+			for name, n := range calls {
+				if strings.HasPrefix(name, "z") {
+					looked += n
+				}
+			}
+			if read > tt.read || looked > tt.looked {
+				t.Errorf("read %d records in %d looks at the index, want at most %d and %d", read, looked, tt.read, tt.looked)
+			}
+		})
+	}
+}
+
+// All of a large batch have the same time. What goes and comes among them meanwhile neither doubles nor hides the others.
+func TestEachOfTheSameTime(t *testing.T) {
+	for _, oldest := range []bool{false, true} {
+		t.Run(fmt.Sprint("oldest first ", oldest), func(t *testing.T) {
+			l, raw := freshLedger(t)
+			at := time.Now().Add(-time.Hour)
+			var batch []lanes.Delivery
+			for i := range 2100 {
+				d := delivery(fmt.Sprintf("job-%04d", i), "bulk")
+				d.EnqueuedAt = at
+				batch = append(batch, d)
+			}
+			_, err := l.CreateAll(t.Context(), batch)
+			must(t, err)
+			seen := map[string]int{}
+			for r, err := range l.Each(t.Context(), redis.Filter{OldestFirst: oldest}) {
+				must(t, err)
+				if seen[r.ID]++; len(seen)%300 == 0 { // the one that it is at, one before it, and a new one before it
+					must(t, raw.ZRem(t.Context(), "siren:jobs", r.ID, "job-0000", "job-2099").Err())
+					must(t, raw.ZAdd(t.Context(), "siren:jobs", zEntry(fmt.Sprintf("job-%s-%d", map[bool]string{true: "0", false: "9"}[oldest], len(seen)), at)).Err())
+				}
+			}
+			for i := 1; i < 2099; i++ {
+				if id := fmt.Sprintf("job-%04d", i); seen[id] != 1 {
+					t.Fatalf("%s was listed %d times", id, seen[id])
+				}
+			}
+		})
 	}
 }

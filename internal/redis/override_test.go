@@ -1,7 +1,9 @@
 package redis_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -367,5 +369,74 @@ func TestLostAnswersToOverrides(t *testing.T) {
 	}
 	if cut := p.cuts.Load(); cut != 2 {
 		t.Errorf("%d answers cut, want 2", cut)
+	}
+}
+
+// Many jobs are changed in one round trip, each with an answer of its own.
+func TestOverrideOfMany(t *testing.T) {
+	store, raw := fresh(t)
+	l := ledgerOn(store)
+	var ids []string
+	for i := range 600 {
+		ids = append(ids, fmt.Sprintf("job-%03d", i))
+		lives[lanes.Queued](t, l, delivery(ids[i], "bulk"))
+	}
+	claim(t, l, delivery(ids[1], "bulk"), "w", lanes.Granted)
+	lives[lanes.Completed](t, l, delivery(ids[2], "bulk"))
+	ids[3] = "nobody"
+	must(t, raw.Set(t.Context(), "siren:job:broken", "no hash", 0).Err())
+	ids[4] = "broken"
+	trips := &roundTrips{}
+	store.Client().(*goredis.Client).AddHook(trips)
+	answers, err := l.CancelAll(t.Context(), ids, lanes.Queued, lanes.Retrying)
+	must(t, err)
+	if trips.n > 7 { // three batches, perhaps twice since the script isn't known yet
+		t.Errorf("%d round trips for %d jobs", trips.n, len(ids))
+	}
+	for i, a := range answers {
+		var state *redis.StateError
+		switch {
+		case i == 1 && errors.As(a.Err, &state) && state.State == lanes.Running:
+		case i == 2 && errors.As(a.Err, &state) && state.State == lanes.Completed:
+		case i == 3 && errors.Is(a.Err, redis.ErrNotFound):
+		case i == 4 && a.Err != nil && !errors.Is(a.Err, lanes.ErrAway):
+		case i > 4 || i == 0:
+			if a.Err != nil || a.Before != lanes.Queued || get(t, l, ids[i]).State != lanes.Cancelled {
+				t.Fatalf("%s: %+v", ids[i], a)
+			}
+		default:
+			t.Errorf("%s: %+v", ids[i], a)
+		}
+	}
+	copies := []redis.Supersede{
+		{ID: ids[0], Lane: "express", Replay: 2, From: []lanes.State{lanes.Cancelled}},
+		{ID: ids[1], Lane: "express", Replay: 1, From: []lanes.State{lanes.Queued}},
+	}
+	answers, err = l.SupersedeAll(t.Context(), copies)
+	must(t, err)
+	if answers[0].Err != nil || answers[0].Before != lanes.Cancelled || get(t, l, ids[0]).Lane != "express" {
+		t.Errorf("%s: %+v", ids[0], answers[0])
+	}
+	if state := (*redis.StateError)(nil); !errors.As(answers[1].Err, &state) {
+		t.Errorf("%s: %+v", ids[1], answers[1])
+	}
+}
+
+// roundTrips is a hook that counts them.
+type roundTrips struct{ n int }
+
+func (*roundTrips) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (r *roundTrips) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		r.n++
+		return next(ctx, cmd)
+	}
+}
+
+func (r *roundTrips) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		r.n++
+		return next(ctx, cmds)
 	}
 }

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -20,6 +22,36 @@ func (l *Ledger) Get(ctx context.Context, id string) (lanes.Record, error) {
 		return lanes.Record{}, failed("job "+id, ErrNotFound)
 	}
 	return r, nil
+}
+
+// Find returns a job's record; where there is none, that of the latest malformed message that bears the id, which has another id and says so in Bears.
+// ErrNotFound is an id that neither has.
+func (l *Ledger) Find(ctx context.Context, id string) (lanes.Record, error) {
+	r, err := l.Get(ctx, id)
+	if !errors.Is(err, ErrNotFound) {
+		return r, err
+	}
+	other, missing := l.store.client.Get(ctx, bearsKey(id)).Result()
+	switch {
+	case errors.Is(missing, goredis.Nil):
+		return r, err
+	case missing != nil:
+		return r, failed("look for a message that bears the id "+id, missing)
+	}
+	if found, gone := l.Get(ctx, other); gone == nil {
+		return found, nil
+	}
+	return r, err
+}
+
+// note has a malformed message found by the id that it bears, as long as its record is kept.
+func (l *Ledger) note(ctx context.Context, d lanes.Delivery) {
+	if d.Bears == "" {
+		return
+	}
+	if err := l.store.client.Set(ctx, bearsKey(d.Bears), d.Job.ID, l.timing.Load().Keep.D()).Err(); err != nil {
+		l.log.Debug("a malformed message isn't found by the id that it bears", slog.String("job", d.Job.ID), slog.Any("error", err))
+	}
 }
 
 // GetAll returns the records of those jobs that have one, by id.

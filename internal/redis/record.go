@@ -18,6 +18,7 @@ const maxError = 4 << 10
 // reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
 // the latest Supersede or Cancel: its nonce, the state and the lane before).
 func newFields(d lanes.Delivery, now time.Time) []any {
+	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
 		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", millis(firstSeen(d, now)),
 		"replay", d.Replay, "moves", 0,
@@ -52,6 +53,9 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 	if d.Error != "" {
 		fields = append(fields, "error", clip(d.Error))
 	}
+	if d.Bears != "" {
+		fields = append(fields, "bears", d.Bears)
+	}
 	return fields
 }
 
@@ -67,7 +71,8 @@ func firstSeen(d lanes.Delivery, now time.Time) time.Time {
 	}
 }
 
-// recordOf reads a job's hash. A field that can't be read counts as absent: a list must not break on one record.
+// recordOf reads a job's hash. A field that can't be read counts as absent, and one over its bounds is cut: a list must not break on one record,
+// whoever has written it.
 func recordOf(id string, h map[string]string) lanes.Record {
 	r := lanes.Record{
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
@@ -75,12 +80,13 @@ func recordOf(id string, h map[string]string) lanes.Record {
 		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
 		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
 		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
-		Worker: h["worker"], Reason: h["reason"], Error: h["error"],
+		Worker: h["worker"], Reason: h["reason"], Error: clip(h["error"]), Bears: h["bears"],
 	}
 	decode(h["labels"], &r.Labels)
 	decode(h["params"], &r.Params)
 	decode(h["progress"], &r.Progress)
 	decode(h["outputs"], &r.Outputs)
+	r.Bound()
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -25,10 +26,19 @@ const parkLease = 5 * time.Second
 type Roster struct {
 	store *Store
 	log   *slog.Logger
+
+	mu   sync.Mutex
+	read map[string]reading // by worker: what Workers read last
+}
+
+// reading is what a heartbeat said, but for its time: most workers say the same many times, and decoding is what reading them costs.
+type reading struct {
+	body string
+	said lanes.Heartbeat
 }
 
 // NewRoster makes a roster.
-func NewRoster(s *Store, log *slog.Logger) *Roster { return &Roster{s, log} }
+func NewRoster(s *Store, log *slog.Logger) *Roster { return &Roster{store: s, log: log} }
 
 // Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in two
 // when the policy in force has another revision than hb.Revision.
@@ -40,7 +50,10 @@ func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 	if err != nil {
 		return lanes.Orders{}, failed("heartbeat of worker "+hb.Worker, err)
 	}
-	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired}
+	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
+	if ms := number(a.retired); ms > untold {
+		orders.RetireFor = time.Duration(ms) * time.Millisecond
+	}
 	if a.revision == 0 || a.revision == hb.Revision {
 		return orders, nil
 	}
@@ -54,9 +67,9 @@ func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 
 // answers is what Redis says to a heartbeat.
 type answers struct {
-	now, parkedUntil int64 // ms
-	retired          bool
-	revision         int64 // 0: no policy
+	now, parkedUntil int64  // ms
+	retired          string // ms that it may stay so; "": it isn't told to retire
+	revision         int64  // 0: no policy
 }
 
 type evalFunc func(ctx context.Context, c goredis.Scripter, keys []string, args ...any) *goredis.Cmd
@@ -75,7 +88,7 @@ func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat
 		return answers{}, err
 	}
 	at, err := now.Int64()
-	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired) != "", revision: number(only(revision))}, err
+	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired), revision: number(only(revision))}, err
 }
 
 // only is the one value of an HMGET of one field; "" when the field is absent.
@@ -85,7 +98,8 @@ func only(c *goredis.SliceCmd) string {
 }
 
 // Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now minus
-// its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten.
+// its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What the heartbeats refer to
+// (Running, Lanes) is shared with later answers: nobody may change it.
 func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var beats *goredis.MapStringStringCmd
@@ -98,16 +112,7 @@ func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, err
 		return nil, time.Time{}, failed("read the roster", err)
 	}
 	now := clock.Val().UTC()
-	var workers []lanes.Heartbeat
-	var silent []string
-	for _, name := range slices.Sorted(maps.Keys(beats.Val())) {
-		hb, ok := r.heartbeat(name, beats.Val()[name])
-		if !ok || now.Sub(hb.At) > forgetAfter {
-			silent = append(silent, name)
-			continue
-		}
-		workers = append(workers, hb)
-	}
+	workers, silent := r.heartbeats(beats.Val(), now)
 	if len(silent) > 0 {
 		if err := r.forget(ctx, silent...); err != nil {
 			return nil, time.Time{}, failed("forget silent workers", err)
@@ -116,16 +121,42 @@ func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, err
 	return workers, now, nil
 }
 
-// heartbeat reads what beat.lua wrote. One that can't be read is reported and left out.
-func (r *Roster) heartbeat(name, text string) (lanes.Heartbeat, bool) {
-	ms, body, _ := strings.Cut(text, " ")
-	var hb lanes.Heartbeat
-	if err := json.Unmarshal([]byte(body), &hb); err != nil {
-		r.log.Warn("a heartbeat can't be read", slog.String("worker", name), slog.Any("error", err))
-		return lanes.Heartbeat{}, false
+// heartbeats reads what beat.lua wrote, by worker, and names those that are to be forgotten.
+func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []lanes.Heartbeat, silent []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.read
+	r.read = make(map[string]reading, len(texts))
+	workers = make([]lanes.Heartbeat, 0, len(texts))
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		ms, body, _ := strings.Cut(texts[name], " ")
+		if now.Sub(at(ms)) > forgetAfter {
+			silent = append(silent, name)
+			continue
+		}
+		last, known := before[name]
+		if !known || last.body != body {
+			if last, known = r.decode(name, body); !known {
+				silent = append(silent, name)
+				continue
+			}
+		}
+		r.read[name] = last
+		hb := last.said
+		hb.At = at(ms)
+		workers = append(workers, hb)
 	}
-	hb.At = at(ms)
-	return hb, true
+	return workers, silent
+}
+
+// decode reads a heartbeat but for its time. One that can't be read is reported.
+func (r *Roster) decode(name, body string) (reading, bool) {
+	last := reading{body: body}
+	if err := json.Unmarshal([]byte(body), &last.said); err != nil {
+		r.log.Warn("a heartbeat can't be read", slog.String("worker", name), slog.Any("error", err))
+		return reading{}, false
+	}
+	return last, true
 }
 
 // Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody does,
@@ -146,28 +177,31 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 	return failed("unpark workers", r.store.client.HDel(ctx, parkedKey, workers...).Err())
 }
 
-// Retire tells workers never to take a job again. There is no way back but Leave.
-func (r *Roster) Retire(ctx context.Context, workers []string) error {
+// untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
+const untold = 1
+
+// Retire tells workers never to take a job again, and how long to wait to be removed then. There is no way back but Leave.
+func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duration) error {
 	if len(workers) == 0 {
 		return nil
 	}
 	var fields []any
 	for _, w := range workers {
-		fields = append(fields, w, 1)
+		fields = append(fields, w, max(untold, wait.Milliseconds()))
 	}
 	return failed("retire workers", r.store.client.HSet(ctx, retiredKey, fields...).Err())
 }
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
 // takes jobs again, and who retires.
-func (r *Roster) Order(ctx context.Context, park, unpark, retire []string) error {
-	if err := r.Unpark(ctx, unpark); err != nil {
+func (r *Roster) Order(ctx context.Context, p lanes.Plan) error {
+	if err := r.Unpark(ctx, p.Unpark); err != nil {
 		return err
 	}
-	if err := r.Park(ctx, park, parkLease); err != nil {
+	if err := r.Park(ctx, p.Park, parkLease); err != nil {
 		return err
 	}
-	return r.Retire(ctx, retire)
+	return r.Retire(ctx, p.Retire, p.RetireFor.D())
 }
 
 // Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that was killed may have

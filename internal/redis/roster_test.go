@@ -1,8 +1,10 @@
 package redis_test
 
 import (
+	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,19 +43,64 @@ func TestHeartbeatsComeBackWhole(t *testing.T) {
 	}
 	beat(t, r, hb)
 	beat(t, r, lanes.Heartbeat{Worker: "batch-1", Pool: "batch"})
-	must(t, raw.HSet(t.Context(), "siren:workers", "broken", "12 {").Err())
-	workers, now, err := r.Workers(t.Context())
+	now := time.Now().UnixMilli()
+	must(t, raw.HSet(t.Context(), "siren:workers", "broken", fmt.Sprint(now, " {"), "cut off", fmt.Sprint(now)).Err())
+	workers, at, err := r.Workers(t.Context())
 	must(t, err)
 	if len(workers) != 2 || workers[0].Worker != "batch-1" {
 		t.Fatalf("workers %+v", workers)
 	}
 	got := workers[1]
-	if age := now.Sub(got.At); age < 0 || age > time.Second {
+	if age := at.Sub(got.At); age < 0 || age > time.Second {
 		t.Errorf("age %s", age)
 	}
 	if got.At = hb.At; !reflect.DeepEqual(got, hb) {
 		t.Errorf("heartbeat\n%+v, want\n%+v", got, hb)
 	}
+}
+
+// A heartbeat that says what the last one said is not decoded again, but its time is its own; any other is.
+func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	read := func() (a, b lanes.Heartbeat) {
+		t.Helper()
+		workers, _, err := r.Workers(t.Context())
+		must(t, err)
+		if len(workers) != 2 {
+			t.Fatalf("workers %+v", workers)
+		}
+		return workers[0], workers[1]
+	}
+	a := lanes.Heartbeat{Worker: "a", Running: []lanes.Run{{Job: "1", Lane: "bulk"}}}
+	b := lanes.Heartbeat{Worker: "b", Running: []lanes.Run{{Job: "2", Lane: "bulk"}}}
+	beat(t, r, a)
+	beat(t, r, b)
+	a1, b1 := read()
+	must(t, raw.HSet(t.Context(), "siren:workers", "a", fmt.Sprintf("%d %s", a1.At.UnixMilli()+1, body(t, raw, "a"))).Err())
+	b.Running, b.Parked = []lanes.Run{{Job: "3", Lane: "bulk"}}, true
+	beat(t, r, b)
+	a2, b2 := read()
+	if &a1.Running[0] != &a2.Running[0] {
+		t.Error("the same words were decoded again")
+	}
+	if got := a2.At.Sub(a1.At); got != time.Millisecond {
+		t.Errorf("the second heartbeat is %s younger, want 1ms", got)
+	}
+	if b1.Running[0].Job != "2" || b2.Running[0].Job != "3" || b1.Parked || !b2.Parked {
+		t.Errorf("said %+v, then %+v", b1, b2)
+	}
+	must(t, r.Leave(t.Context(), "a"))
+	beat(t, r, lanes.Heartbeat{Worker: "c"})
+	if _, c := read(); c.Worker != "c" {
+		t.Errorf("worker %+v", c)
+	}
+}
+
+// body is what a worker's heartbeat says, but for its time.
+func body(t *testing.T, raw *goredis.Client, worker string) string {
+	t.Helper()
+	_, body, _ := strings.Cut(raw.HGet(t.Context(), "siren:workers", worker).Val(), " ")
+	return body
 }
 
 func TestSilentWorkersAreForgotten(t *testing.T) {
@@ -64,7 +111,7 @@ func TestSilentWorkersAreForgotten(t *testing.T) {
 		at := time.Now().Add(-silent).UnixMilli()
 		must(t, raw.HSet(t.Context(), "siren:workers", worker, strconv.FormatInt(at, 10)+text[13:]).Err())
 	}
-	must(t, r.Retire(t.Context(), []string{"gone"}))
+	must(t, r.Retire(t.Context(), []string{"gone"}, time.Minute))
 	workers, now, err := r.Workers(t.Context())
 	must(t, err)
 	if len(workers) != 1 || workers[0].Worker != "silent" || now.Sub(workers[0].At).Round(time.Minute) != 9*time.Minute {
@@ -100,24 +147,42 @@ func TestOrders(t *testing.T) {
 	if left := raw.HKeys(t.Context(), "siren:parked").Val(); !reflect.DeepEqual(left, []string{"b"}) {
 		t.Errorf("parked: %v", left)
 	}
-	must(t, r.Retire(t.Context(), []string{"b"}))
-	want("retired", b, lanes.Orders{Park: true, Retire: true})
+	must(t, r.Retire(t.Context(), []string{"b"}, 3*time.Minute))
+	want("retired", b, lanes.Orders{Park: true, Retire: true, RetireFor: 3 * time.Minute})
 	must(t, r.Unpark(t.Context(), []string{"b"}))
-	want("retired for good", b, lanes.Orders{Retire: true})
+	want("retired for good", b, lanes.Orders{Retire: true, RetireFor: 3 * time.Minute})
 	must(t, r.Leave(t.Context(), "b"))
 	want("a namesake", b, lanes.Orders{})
-	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil)} {
+	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil, 0)} {
 		must(t, none)
 	}
 }
 
 func TestOrder(t *testing.T) {
 	r, _, _ := freshRoster(t)
-	must(t, r.Order(t.Context(), []string{"a", "b"}, nil, nil))
-	must(t, r.Order(t.Context(), []string{"b"}, []string{"a"}, []string{"b"}))
-	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true}} {
+	must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"a", "b"}}))
+	must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"}, RetireFor: lanes.Duration(2 * time.Minute)}))
+	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true, RetireFor: 2 * time.Minute}} {
 		if got := beat(t, r, lanes.Heartbeat{Worker: worker}); got != want {
 			t.Errorf("%s gets %+v, want %+v", worker, got, want)
+		}
+	}
+}
+
+// In a rolling upgrade scalers and workers of the version before are beside others: the one wrote 1, the other takes anything for an order.
+func TestRetireOrderOfTheVersionBefore(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	must(t, raw.HSet(t.Context(), "siren:retired", "a", 1).Err())
+	if got, want := beat(t, r, lanes.Heartbeat{Worker: "a"}), (lanes.Orders{Retire: true}); got != want {
+		t.Errorf("a scaler of the version before: the worker gets %+v, want %+v", got, want)
+	}
+	for _, wait := range []time.Duration{0, 90 * time.Second} {
+		must(t, r.Retire(t.Context(), []string{"b"}, wait))
+		if got := raw.HGet(t.Context(), "siren:retired", "b").Val(); got == "" {
+			t.Errorf("told to retire for %s, a worker of the version before reads nothing", wait)
+		}
+		if got, want := beat(t, r, lanes.Heartbeat{Worker: "b"}), (lanes.Orders{Retire: true, RetireFor: wait}); got != want {
+			t.Errorf("told to retire for %s, the worker gets %+v", wait, got)
 		}
 	}
 }

@@ -124,6 +124,13 @@ func (c *Client) Close() error {
 	return c.store.Close()
 }
 
+// Now is the time by Redis' clock, by which a job's times go: what a deadline (ExpiresAt) is best counted from, should this machine's clock be
+// wrong. The first look at it takes a second at most; without Redis it is this machine's time.
+func (c *Client) Now(ctx context.Context) time.Time {
+	c.clock.Do(func() { c.store.FollowClock(ctx) })
+	return c.store.Now()
+}
+
 // Outcome is what became of one job of a batch.
 type Outcome struct {
 	ID        string // the job's, made when it had none
@@ -144,10 +151,8 @@ func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err err
 // the jobs, each with an error of its own.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 	b := &batch{jobs: slices.Clone(jobs), outcomes: make([]Outcome, len(jobs)), same: map[int]int{}}
-	// All times are by Redis' clock. The first look at it takes a second at most; without Redis this machine's has to do.
-	c.clock.Do(func() { c.store.FollowClock(ctx) })
 	classify, err := c.classifier(ctx)
-	now := c.store.Now()
+	now := c.Now(ctx)
 	for i := range b.jobs {
 		j := &b.jobs[i]
 		if err != nil {

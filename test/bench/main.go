@@ -7,6 +7,7 @@
 //	start    what an idle worker process costs, and how soon it is there
 //	tune     how soon a live tuning is in force and followed, under load
 //	forecast how good the predicted starts of waiting jobs are
+//	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis, which
@@ -39,6 +40,7 @@ var parts = []struct {
 	{"start", (*bench).start},
 	{"tune", (*bench).tune},
 	{"forecast", (*bench).forecast},
+	{"many", (*bench).many},
 }
 
 // options is the command line.

@@ -91,7 +91,7 @@ func TestCheckerComplains(t *testing.T) {
 		{"a record that says otherwise", func(h *history) { h.records["good"] = lanes.Record{State: lanes.Running} }, isWrong, "it is running"},
 		{"a queue with jobs", func(h *history) { h.left = map[string]int{"siren.delay.5s": 2} }, isLeftover, "2 messages in siren.delay.5s"},
 		{"a program that runs", func(h *history) { h.programs = []string{"12 ffmpeg"} }, isLeftover, "12 ffmpeg"},
-		{"scratch files", func(h *history) { h.scratch = []string{"/scratch/siren-good-1"} }, isLeftover, "scratch"},
+		{"scratch files", func(h *history) { h.scratch = []string{"/scratch/siren-attempts-0/good-1"} }, isLeftover, "scratch"},
 		{"a panic", func(h *history) { h.broken = []string{"w1-1 ended by itself"} }, isWrong, "by itself"},
 		{"a fleet that goes on", func(h *history) { h.drained = false }, isLeftover, "come to rest"},
 	} {

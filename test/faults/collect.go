@@ -155,7 +155,7 @@ func (s *site) programs() (list []string) {
 
 // scratch are the attempts' folders that are left on the workers' disks.
 func (s *site) scratch() []string {
-	left, _ := filepath.Glob(filepath.Join(s.dir, "scratch", "w*", "siren-*"))
+	left, _ := filepath.Glob(filepath.Join(s.dir, "scratch", "w*", "siren-attempts-*", "*-*"))
 	return left
 }
 

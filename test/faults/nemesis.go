@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -132,13 +131,13 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	killed := map[string]bool{} // a killed worker leaves its folder
 	for sleep(ctx, 15*time.Millisecond) {
 		for _, p := range n.site.workers {
-			folders, _ := os.ReadDir(filepath.Join(n.site.dir, "scratch", p.name))
+			folders, _ := filepath.Glob(filepath.Join(n.site.dir, "scratch", p.name, "siren-attempts-*", "*-*"))
 			for _, f := range folders {
-				id, _, _ := cutLast(strings.TrimPrefix(f.Name(), "siren-"), "-")
-				if !poison[id] || killed[f.Name()] {
+				id, _, _ := cutLast(filepath.Base(f), "-")
+				if !poison[id] || killed[f] {
 					continue
 				}
-				killed[f.Name()] = true
+				killed[f] = true
 				life, _ := p.current()
 				from := time.Now()
 				if p.signal(sigkill) == "" {

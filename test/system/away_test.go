@@ -20,8 +20,7 @@ func TestRedisAway(t *testing.T) {
 	outputs := s.watchOutputs()
 	clip := s.put("clip.mp4")
 	jobs := s.jobs("redis", clip, 10)
-	s.publish("standard", jobs[:7]...)
-	s.freeze(jobs[0].ID) // this one has a claim that can't be renewed
+	s.frozen(jobs[0].ID, func() { s.publish("standard", jobs[:7]...) }) // this one has a claim that can't be renewed
 	s.completed(jobs[1].ID, 30*time.Second)
 
 	s.must(redis.Kill())
@@ -71,8 +70,7 @@ func TestRabbitMQRestarted(t *testing.T) {
 	} {
 		jobs := s.jobs(c.name, clip, 8)
 		all = append(all, jobs...)
-		s.publish("standard", jobs[:7]...)
-		thaw := s.freeze(jobs[0].ID) // this one runs through all of it
+		thaw := s.frozen(jobs[0].ID, func() { s.publish("standard", jobs[:7]...) }) // this one runs through all of it
 		s.completed(jobs[1].ID, 60*time.Second)
 
 		c.stop()

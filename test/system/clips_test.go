@@ -15,8 +15,13 @@ import (
 // recipes are the inputs that the tests share, as ffmpeg makes them.
 var recipes = map[string]string{
 	"clip.mp4": "-f lavfi -i testsrc2=s=320x240:r=25:d=3 -f lavfi -i sine=d=3 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac",
-	"film.mp4": "-f lavfi -i testsrc2=s=1280x720:r=25:d=6 -c:v libx264 -preset ultrafast -pix_fmt yuv420p", // takes a few seconds to transcode
+	"film.mp4": "-f lavfi -i testsrc2=s=1280x720:r=25:d=6 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+	// An hour, of which any machine transcodes little within a test.
+	"long.mp4": "-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 }
+
+// loops is how often an input is repeated, without encoding it again.
+var loops = map[string]string{"long.mp4": "1800"}
 
 var clips struct {
 	once sync.Once
@@ -54,12 +59,28 @@ func makeClips() {
 		return
 	}
 	for name, args := range recipes {
-		argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, strings.Fields(args)...)
-		if out, err := exec.Command("ffmpeg", append(argv, filepath.Join(clips.dir, name))...).CombinedOutput(); err != nil {
-			clips.err = fmt.Errorf("make %s: %w: %s", name, err, out)
+		file := filepath.Join(clips.dir, name)
+		if clips.err = ffmpeg(append(strings.Fields(args), file)...); clips.err != nil {
 			return
 		}
+		if n := loops[name]; n != "" {
+			once := filepath.Join(clips.dir, "once-"+name)
+			if clips.err = os.Rename(file, once); clips.err != nil {
+				return
+			}
+			if clips.err = ffmpeg("-stream_loop", n, "-i", once, "-c", "copy", file); clips.err != nil {
+				return
+			}
+		}
 	}
+}
+
+func ffmpeg(args ...string) error {
+	argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, args...)
+	if out, err := exec.Command("ffmpeg", argv...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ffmpeg %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 func removeClips() {

@@ -40,7 +40,14 @@ func (s *site) start(name string, args ...string) *process {
 		defer close(p.done)
 		_ = p.cmd.Wait() // the exit code is read from its state
 	}()
-	s.t.Cleanup(func() { p.stop(30 * time.Second) })
+	s.t.Cleanup(func() {
+		select {
+		case <-p.done:
+		default:
+			s.awaitEnd()
+			p.stop(30 * time.Second)
+		}
+	})
 	return p
 }
 

@@ -47,8 +47,8 @@ func TestDrain(t *testing.T) {
 	}
 	returned(long)
 
-	second := s.worker("second", "general", "1m")
-	s.freeze(long)
+	var second *process
+	s.frozen(long, func() { second = s.worker("second", "general", "1m") })
 	running(long, "second")
 	second.signal(syscall.SIGTERM)
 	time.Sleep(time.Second)

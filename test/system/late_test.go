@@ -41,18 +41,19 @@ func TestLateWorker(t *testing.T) {
 				defer func() { s.must(redis.Restart(context.WithoutCancel(t.Context()))) }()
 			}
 			const id = "late"
-			s.publish("standard", lanes.Job{ID: id, Kind: "transcode", Input: input, Output: out})
+			thaw := s.frozen(id, func() { s.publish("standard", lanes.Job{ID: id, Kind: "transcode", Input: input, Output: out}) })
 			late, lateName := s.workerOf(id)
 			if !late.stop() {
 				t.Fatalf("worker %s is gone", lateName)
 			}
 			defer func() { _ = syscall.Kill(late.pid, syscall.SIGCONT) }()
 			mine := s.programs(id)
+			thaw() // its worker doesn't see what it makes
 			s.await("the output of the other worker", 90*time.Second, func() (bool, string) {
 				_, err := os.Stat(strings.TrimPrefix(out, "file://"))
 				return err == nil, fmt.Sprint(s.programs(id))
 			})
-			gone(t, "the stopped worker's ffmpeg", 60*time.Second, mine...) // it has made a whole output of its own by now
+			gone(t, "the stopped worker's ffmpeg", mine...) // it has made a whole output of its own by now
 			s.must(syscall.Kill(late.pid, syscall.SIGCONT))
 
 			said := regexp.MustCompile(map[bool]string{
@@ -83,7 +84,7 @@ func TestLateWorker(t *testing.T) {
 	}
 }
 
-// workerOf waits until a worker is well under way with a job, and returns it.
+// workerOf waits until a worker has ffmpeg work on a job, and returns it.
 func (s *site) workerOf(job string) (p program, name string) {
 	s.t.Helper()
 	s.await("job "+job+" to be worked on", 30*time.Second, func() (bool, string) {

@@ -243,7 +243,7 @@ func (c *crowd) retry(id string) {
 	c.retried[id]++
 	delete(c.cancelled, id)
 	c.mu.Unlock()
-	c.do("retry", []string{"only a dead, retrying, cancelled or missing job can be retried", "what they did counts", "committed its output already"}, "jobs", "retry", id)
+	c.do("retry", []string{"only a dead, retrying, cancelled or missing job can be retried", "only one whose worker vanished", "what they did counts", "committed its output already"}, "jobs", "retry", id)
 }
 
 // check waits for the end of all jobs and looks at it.

@@ -54,10 +54,12 @@ func inspect(pid int) (p program, ok bool) {
 	}
 	p.pid, p.frozen = pid, fields[0] == "T"
 	p.parent, _ = strconv.Atoi(fields[1])
-	p.exe, _ = os.Readlink(filepath.Join(dir, "exe"))
 	p.cwd, _ = os.Readlink(filepath.Join(dir, "cwd"))
 	line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 	p.args = strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+	if p.exe, err = os.Readlink(filepath.Join(dir, "exe")); err != nil {
+		p.exe = p.args[0] // a siren hides it from all but root
+	}
 	return p, true
 }
 
@@ -89,19 +91,23 @@ func (s *site) workers() map[string]program {
 func (s *site) programs(job string) []program {
 	scratch := filepath.Join(s.dir, "tmp") + "/"
 	return running(func(p program) bool {
-		return strings.HasPrefix(p.cwd, scratch) && (job == "" || strings.Contains(p.cwd, "/siren-"+job+"-"))
+		return strings.HasPrefix(p.cwd, scratch) && (job == "" || strings.Contains(p.cwd, "/"+job+"-"))
 	})
 }
 
-// freeze stops a media program of the job in the middle of its work, so that the job runs for as long as the test likes.
-func (s *site) freeze(job string) (thaw func()) {
+// frozen sends a job and stops its ffmpeg in the middle of its work, so that it runs for as long as the test likes. A quick machine may
+// be done with a job before the call that sent it has returned, so the test lies in wait for it meanwhile.
+func (s *site) frozen(job string, send func()) (thaw func()) {
 	s.t.Helper()
-	p, err := s.catch(job)
-	s.must(err)
-	return s.thaw(job, p)
-}
-
-func (s *site) thaw(job string, p program) func() {
+	var p program
+	caught := make(chan error, 1)
+	go func() {
+		var err error
+		p, err = s.catch(job)
+		caught <- err
+	}()
+	send()
+	s.must(<-caught)
 	return func() {
 		s.t.Helper()
 		if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
@@ -110,27 +116,17 @@ func (s *site) thaw(job string, p program) func() {
 	}
 }
 
-// enqueueFrozen enqueues a job and freezes it. It may be done before the command that enqueued it has ended, so somebody must
-// lie in wait for it.
+// enqueueFrozen is frozen for a job that the command line enqueues.
 func (s *site) enqueueFrozen(id string, args ...string) (thaw func()) {
 	s.t.Helper()
-	var p program
-	caught := make(chan error, 1)
-	go func() {
-		var err error
-		p, err = s.catch(id)
-		caught <- err
-	}()
-	s.enqueue(append(args, "--id", id)...)
-	s.must(<-caught)
-	return s.thaw(id, p)
+	return s.frozen(id, func() { s.enqueue(append(args, "--id", id)...) })
 }
 
-// catch waits for a media program of the job and stops it.
+// catch waits for the job's ffmpeg and stops it. An ffprobe before it goes on.
 func (s *site) catch(job string) (program, error) {
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
 		for _, p := range s.programs(job) {
-			if p.stop() {
+			if filepath.Base(p.exe) == "ffmpeg" && p.stop() {
 				return p, nil
 			}
 		}
@@ -154,8 +150,9 @@ func (p program) stop() bool {
 }
 
 // gone waits until none of the processes runs any more.
-func gone(t *testing.T, what string, within time.Duration, pids ...program) {
+func gone(t *testing.T, what string, pids ...program) {
 	t.Helper()
+	const within = time.Minute // far more than it takes, also on a busy machine
 	var left []program
 	for end := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
 		left = left[:0]

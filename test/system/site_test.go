@@ -137,22 +137,35 @@ func (s *site) checkEnd() {
 	if left := s.workers(); len(left) > 0 {
 		s.t.Errorf("workers still run: %v", left)
 	}
-	scratch, _ := filepath.Glob(filepath.Join(s.dir, "tmp", "siren-scratch-*", "*"))
+	scratch, _ := filepath.Glob(filepath.Join(s.dir, "tmp", "siren-attempts-*", "*-*"))
 	if len(scratch) > 0 {
 		s.t.Errorf("scratch files are left: %v", scratch)
 	}
 	if s.t.Failed() {
 		return
 	}
-	left := 0
-	for _, q := range slices.Concat(laneQueues, delayQueues) {
-		left += s.ready(q)
-	}
-	if left != s.leftover {
+	if left := s.left(); left != s.leftover {
 		s.t.Errorf("%d jobs are left in the lanes and delay queues, want %d", left, s.leftover)
 	}
 	if n := s.ready(deadQueue); n != s.buried {
 		s.t.Errorf("%d dead letters, want %d", n, s.buried)
+	}
+}
+
+// left is how many messages wait in the lanes and delay queues.
+func (s *site) left() (n int) {
+	s.t.Helper()
+	for _, q := range slices.Concat(laneQueues, delayQueues) {
+		n += s.ready(q)
+	}
+	return n
+}
+
+// awaitEnd waits, before a process is stopped at the end of a test, until nothing is left to do for it. A job that has completed may have a
+// second message yet: whoever was told that another worker runs it looks again a second later.
+func (s *site) awaitEnd() {
+	for end := time.Now().Add(30 * time.Second); !s.t.Failed() && s.left() != s.leftover && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond) // checkEnd says what is wrong
 	}
 }
 

@@ -17,9 +17,7 @@ func TestTuningLive(t *testing.T) {
 	s := newSite(t, `  - {name: general, lanes: [express, standard, bulk], slots: 1, min: 1, max: 3, hold: 1s}`)
 	s.scaler()
 	l := s.look()
-	const lasts = 8 * time.Second
-	began := time.Now()
-	r := s.siren("", "pools", "tune", "general", "--min", "3", "--for", lasts.String(), "--reason", "launch day")
+	r := s.siren("", "pools", "tune", "general", "--min", "3", "--for", "1h", "--reason", "launch day")
 	if r.code != 0 || !strings.Contains(r.out, "pools.general.min: 1 → 3") || !strings.Contains(r.out, "in force") {
 		t.Fatalf("siren pools tune: %s", r)
 	}
@@ -41,7 +39,12 @@ func TestTuningLive(t *testing.T) {
 	}
 	size(3)
 
-	back := l.inForce("the file's min", lasts+10*time.Second, least(1))
+	const lasts = 2 * time.Second
+	began := time.Now()
+	if r := s.siren("", "pools", "tune", "general", "--min", "2", "--for", lasts.String()); r.code != 0 {
+		t.Fatalf("siren pools tune: %s", r)
+	}
+	back := l.inForce("the file's min", lasts+20*time.Second, least(1))
 	if took := time.Since(began); took < lasts {
 		t.Errorf("the tuning was over after %s, want it to last %s", took, lasts)
 	}
@@ -51,7 +54,8 @@ func TestTuningLive(t *testing.T) {
 	size(1)
 	l.audited(t,
 		lanes.AuditEntry{Verb: "tune", On: "pools.general.min", Before: "1", After: "3"},
-		lanes.AuditEntry{Verb: "expire", On: "pools.general.min", Before: "3"})
+		lanes.AuditEntry{Verb: "tune", On: "pools.general.min", Before: "3", After: "2"},
+		lanes.AuditEntry{Verb: "expire", On: "pools.general.min", Before: "2"})
 }
 
 // A Redis that loses everything doesn't drop a pause: the leading scaler gives it back from memory.

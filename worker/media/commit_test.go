@@ -37,7 +37,7 @@ func (g *ground) at(name string) location {
 func (g *ground) product(job, attempt, content string, overwrite bool) product {
 	file := filepath.Join(g.t.TempDir(), "made")
 	must(g.t, os.WriteFile(file, []byte(content), 0o600))
-	return product{file: file, mediaType: "text/plain", job: lanes.Job{ID: job, Overwrite: overwrite}, attempt: attempt}
+	return product{file: open(g.t, file), mediaType: "text/plain", job: lanes.Job{ID: job, Overwrite: overwrite}, attempt: attempt}
 }
 
 // onEveryStore runs a test on files and on S3.
@@ -151,7 +151,7 @@ func TestCommitRace(t *testing.T) {
 				t.Fatalf("nobody created the output: %v", won)
 			}
 			content := string(g.read(fmt.Sprintf("race%d.txt", round)))
-			if want, _ := os.ReadFile(products[winner].file); content != string(want) {
+			if want, _ := os.ReadFile(products[winner].file.Name()); content != string(want) {
 				t.Errorf("the output isn't the winner's")
 			}
 			for i, err := range won {
@@ -169,7 +169,7 @@ func TestCommitRace(t *testing.T) {
 func TestCommitCancelled(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		p := g.product("one", "a1", "", false)
-		must(t, os.Truncate(p.file, 400<<20))
+		must(t, os.Truncate(p.file.Name(), 400<<20))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if _, _, err := g.store.commit(ctx, g.at("large.bin"), p); err == nil {
@@ -188,17 +188,17 @@ func TestCommitCancelled(t *testing.T) {
 func TestCommitInParts(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		large := g.product("one", "a1", "", false)
-		must(t, os.Truncate(large.file, 24<<20))
+		must(t, os.Truncate(large.file.Name(), 24<<20))
 		_, size, err := g.store.commit(t.Context(), g.at("large.bin"), large)
 		if err != nil || size != 24<<20 {
 			t.Fatalf("%d, %v", size, err)
 		}
 		other := g.product("two", "b1", "", false)
-		must(t, os.Truncate(other.file, 25<<20))
+		must(t, os.Truncate(other.file.Name(), 25<<20))
 		_, _, err = g.store.commit(t.Context(), g.at("large.bin"), other)
 		expect(t, err, lanes.OutputExists, "is there already")
 		again := g.product("one", "a2", "", false)
-		must(t, os.Truncate(again.file, 24<<20))
+		must(t, os.Truncate(again.file.Name(), 24<<20))
 		if done, _, err := g.store.commit(t.Context(), g.at("large.bin"), again); !done || err != nil {
 			t.Errorf("the same job again: %v, %v", done, err)
 		}

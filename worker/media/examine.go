@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,12 +31,18 @@ type Room struct {
 // Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run under, and the scratch folder.
 func Examine(ctx context.Context, o Options, room Room) []lanes.Finding {
 	found := []lanes.Finding{}
+	self, err := o.self()
+	if err != nil {
+		return []lanes.Finding{{
+			Check: "media.limits", Severity: lanes.Error, What: err.Error(), Why: "no worker can start programs here", Mend: "mount /proc",
+		}}
+	}
 	ffmpeg, err := program(o.FFmpeg, "ffmpeg")
 	if err != nil {
 		found = append(found, noProgram("ffmpeg", err))
 	} else {
 		found = append(found, examineProgram(ctx, ffmpeg)...)
-		found = append(found, examineLimits(ctx, o, ffmpeg, room.Slot))
+		found = append(found, examineLimits(ctx, self, ffmpeg, room.Slot), examineConfined(ctx, self))
 	}
 	if _, err := program(o.FFprobe, "ffprobe"); err != nil {
 		found = append(found, noProgram("ffprobe", err))
@@ -210,33 +214,18 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 var everyday = []string{"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe", "jpeg_pipe", "webp_pipe"}
 
 // examineLimits starts ffmpeg as a job does: under the limits of a slot and at the lowest priority.
-func examineLimits(ctx context.Context, o Options, ffmpeg string, slot lanes.SlotLimits) lanes.Finding {
+func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimits) lanes.Finding {
 	f := lanes.Finding{Check: "media.limits", What: "programs run under the limits of a slot, at a lower priority"}
 	if slot.Memory > 0 {
 		f.What += fmt.Sprintf(" (memory %s, files %s)", slot.Memory, slot.Scratch)
 	}
-	self := o.Self
-	var err error
-	if self == "" {
-		self, err = os.Executable()
-	}
-	var said bytes.Buffer
-	if err == nil {
-		runtime.LockOSThread() // the child ends with the thread that started it
-		defer runtime.UnlockOSThread()
-		ctx, cancel := context.WithTimeout(ctx, examineWithin)
-		defer cancel()
-		args := append(limitArgs(lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}), ffmpeg, "-version")
-		cmd := exec.CommandContext(ctx, self, args...)
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"}, calm...)
-		cmd.Stderr = &said
-		err = cmd.Run()
-	}
-	if err != nil {
+	limits := lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
+	if _, err := startLimited(ctx, self, limits, ffmpeg, "-version"); err != nil {
 		f.Severity = lanes.Error
-		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %s", strings.TrimSpace(fmt.Sprintf("%v: %s", err, firstLine(said.String()))))
+		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
-		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that are lower: ulimit -Hv, -Hf, -Ht"
+		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that are lower: ulimit -Hv, -Hf, -Ht;" +
+			" if it lacks a library, put ffmpeg and what it needs below /usr, or its libraries into lib beside its folder: programs read nothing else"
 	}
 	return f
 }
@@ -252,27 +241,21 @@ const tmpfs = 0x01021994
 // examineScratch looks whether attempts can have folders, and how much fits in.
 func examineScratch(path string, room Room) []lanes.Finding {
 	const check = "media.scratch"
-	if path == "" {
-		path = filepath.Join(os.TempDir(), fmt.Sprintf("siren-scratch-%d", os.Getuid()))
-	}
+	path, err := scratchDir(path)
 	bad := func(err error) []lanes.Finding {
 		return []lanes.Finding{{
 			Check: check, Severity: lanes.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, plain(err)), Why: "no worker can start with it",
 			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR", os.Getuid()),
 		}}
 	}
+	if err != nil {
+		return bad(err)
+	}
 	in := path
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		in = filepath.Dir(path) // a worker makes the folder itself
 	}
-	probe, err := os.MkdirTemp(in, ".siren-doctor-")
-	if err != nil {
-		return bad(err)
-	}
-	defer func() { _ = os.RemoveAll(probe) }()
-	if held, err := lock(probe, syscall.LOCK_EX); err != nil {
-		return bad(err)
-	} else if err := errors.Join(os.WriteFile(filepath.Join(probe, "file"), make([]byte, 4096), 0o600), held.Close()); err != nil {
+	if err := tryScratch(in); err != nil {
 		return bad(err)
 	}
 	var disk syscall.Statfs_t
@@ -281,6 +264,30 @@ func examineScratch(path string, room Room) []lanes.Finding {
 	}
 	free := lanes.Bytes(disk.Bavail) * lanes.Bytes(disk.Bsize)
 	return judgeScratch(path, free, disk.Type == tmpfs, room)
+}
+
+// tryScratch does below the folder what a worker does there, and takes it away again.
+func tryScratch(in string) error {
+	if ours, err := openAttempts(in, false); err == nil {
+		_ = ours.Close()
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	probe, err := os.MkdirTemp(in, ".siren-doctor-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(probe) }()
+	root, err := os.OpenRoot(probe)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	held, err := lock(root, ".", syscall.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	return errors.Join(root.WriteFile("file", make([]byte, 4096), 0o600), held.Close())
 }
 
 // judgeScratch is whether the free space is enough for an input and an output in each slot.

@@ -119,16 +119,16 @@ func (x storageExaminer) write(ctx context.Context, r rule) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(file.Name()) }()
+	defer func() { _, _ = file.Close(), os.Remove(file.Name()) }()
 	if _, err := file.WriteString("written by siren doctor, and deleted at once\n"); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
 		return err
 	}
 	store := x.h.store(at, x.rules)
 	commit := func(job string) error {
-		_, _, err := store.commit(ctx, at, product{file: file.Name(), mediaType: "text/plain", job: lanes.Job{ID: job}, attempt: "1"})
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, _, err := store.commit(ctx, at, product{file: file, mediaType: "text/plain", job: lanes.Job{ID: job}, attempt: "1"})
 		return err
 	}
 	if err := commit(name + "-a"); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -36,10 +35,9 @@ func (a *attempt) guards() []string {
 	return args
 }
 
-// ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the path of the output file, named name in the scratch folder. before
+// ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the name of the output file, which is the one given, in the scratch folder. before
 // are options of the input, after those of the output. seconds is how long the output will be, 0 if unknown.
 func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, before, after []string) (string, error) {
-	out := filepath.Join(a.dir, name)
 	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, a.guards()...)
 	threads := a.threads()
 	if len(threads) > 0 {
@@ -48,19 +46,19 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	args = append(append(append(args, threads...), before...), "-i", inputName)
 	// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
-	args = append(append(args, threads...), "file:"+out)
+	args = append(append(args, threads...), "file:"+name)
 	p := progress{total: seconds, report: a.task.Report}
 	said, err := a.run(ctx, a.h.options.FFmpeg, args, &p)
 	if err != nil {
 		return "", err
 	}
-	if unwritten.MatchString(said) || full(a.dir) {
+	if unwritten.MatchString(said) || full(a.dir.held) {
 		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", a.lastWord(said)))
 	}
-	if info, err := os.Stat(out); err != nil || info.Size() == 0 {
+	if info, err := a.dir.Stat(name); err != nil || info.Size() == 0 {
 		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
 	}
-	return out, nil
+	return name, nil
 }
 
 // unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the disk.
@@ -68,9 +66,9 @@ var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|
 
 // full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The muxer of pictures
 // doesn't say.
-func full(folder string) bool {
+func full(folder *os.File) bool {
 	var disk syscall.Statfs_t
-	return syscall.Statfs(folder, &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
+	return syscall.Fstatfs(int(folder.Fd()), &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
 }
 
 func (a *attempt) threads() []string {

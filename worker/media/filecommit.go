@@ -52,8 +52,8 @@ func (s fileStore) commit(ctx context.Context, at location, p product) (bool, in
 	return false, size, nil
 }
 
-// writeAttempt copies the file from into the new file name below folder, with its folders, and makes all of it durable.
-func writeAttempt(ctx context.Context, folder *os.Root, name, from string) (int64, error) {
+// writeAttempt copies from into the new file name below folder, with its folders, and makes all of it durable.
+func writeAttempt(ctx context.Context, folder *os.Root, name string, from *os.File) (int64, error) {
 	// Whoever discards the last attempt of another job removes .siren, perhaps just after we made it.
 	err := folder.MkdirAll(path.Dir(name), 0o755)
 	for tries := 0; errors.Is(err, fs.ErrNotExist) && tries < 100; tries++ {
@@ -62,16 +62,11 @@ func writeAttempt(ctx context.Context, folder *os.Root, name, from string) (int6
 	if err != nil {
 		return 0, err
 	}
-	in, err := os.Open(from)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = in.Close() }()
 	out, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return 0, err
 	}
-	size, err := copyOut(ctx, out, in)
+	size, err := copyOut(ctx, out, from)
 	if err == nil {
 		err = out.Sync()
 	}

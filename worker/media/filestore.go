@@ -150,15 +150,23 @@ func madeBy(folder *os.Root, at location, job string) (int64, error) {
 	return absent, outputExists(at)
 }
 
-// attempts names the attempts of the job that wrote something into this folder.
+// attempts names the attempts of the job that wrote something into this folder: what has an attempt's name, and is reached by no link, which would lead to other
+// people's files.
 func attempts(folder *os.Root, job string) []string {
+	for _, dir := range []string{reserved, path.Join(reserved, job)} {
+		if info, err := folder.Lstat(dir); err != nil || !info.IsDir() {
+			return nil
+		}
+	}
 	list, err := fs.ReadDir(folder.FS(), path.Join(reserved, job))
 	if err != nil {
 		return nil
 	}
 	var names []string
 	for _, e := range list {
-		names = append(names, e.Name())
+		if e.IsDir() && attemptName.MatchString(e.Name()) {
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }

@@ -35,7 +35,9 @@ func beWorker(text string) {
 		r := newRules(w.Storage)
 		at, err := r.locate("output", w.Job.Output, write)
 		if err == nil {
-			_, _, err = fileStore{r}.commit(context.Background(), at, product{file: w.Commit, job: w.Job, attempt: w.Attempt})
+			var file *os.File
+			file, err = os.Open(w.Commit)
+			_, _, err = fileStore{r}.commit(context.Background(), at, product{file: file, job: w.Job, attempt: w.Attempt})
 		}
 		fmt.Println(err)
 		return
@@ -58,6 +60,14 @@ func startWorker(t *testing.T, w work) *exec.Cmd {
 	return cmd
 }
 
+func open(t testing.TB, name string) *os.File {
+	t.Helper()
+	file, err := os.Open(name)
+	must(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	return file
+}
+
 func kill9(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	must(t, cmd.Process.Signal(syscall.SIGKILL))
@@ -67,17 +77,17 @@ func kill9(t *testing.T, cmd *exec.Cmd) {
 // kill -9 of a worker takes its ffmpeg along; the next worker cleans up, and leaves alone what others still hold.
 func TestWorkerKilled(t *testing.T) {
 	b := newBench(t)
-	dead := startWorker(t, work{Scratch: b.scratch, Job: slowJob(b), Attempt: "dead", Limits: b.limits, Storage: b.storage})
+	dead := startWorker(t, work{Scratch: b.dir, Job: slowJob(b), Attempt: "dead", Limits: b.limits, Storage: b.storage})
 	working(t, b.scratch)
 	kill9(t, dead)
 	gone(t, b.scratch, time.Second)
 
-	alive := startWorker(t, work{Scratch: b.scratch, Job: slowJob(b), Attempt: "alive", Limits: b.limits, Storage: b.storage})
+	alive := startWorker(t, work{Scratch: b.dir, Job: slowJob(b), Attempt: "alive", Limits: b.limits, Storage: b.storage})
 	working(t, b.scratch)
-	must(t, os.Mkdir(filepath.Join(b.scratch, "not-ours"), 0o755))
-	_, err := New(Options{Scratch: b.scratch, Log: slog.New(slog.DiscardHandler)})
+	must(t, os.Mkdir(filepath.Join(b.scratch, "not_ours"), 0o755))
+	_, err := New(Options{Scratch: b.dir, Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	if left := fmt.Sprint(names(t, b.scratch)); left != "[not-ours siren-slow-alive]" {
+	if left := fmt.Sprint(names(t, b.scratch)); left != "[.siren not_ours slow-alive]" {
 		t.Errorf("scratch has %s", left)
 	}
 	kill9(t, alive)
@@ -120,7 +130,7 @@ func TestKilledInMidWrite(t *testing.T) {
 		r := newRules(b.storage)
 		at, err := r.locate("output", job.Output, write)
 		must(t, err)
-		done, got, err := fileStore{r}.commit(t.Context(), at, product{file: small, job: job, attempt: "next"})
+		done, got, err := fileStore{r}.commit(t.Context(), at, product{file: open(t, small), job: job, attempt: "next"})
 		must(t, err)
 		if info != nil && (!done || got != size) || info == nil && (done || got != 5) {
 			t.Errorf("next attempt: done %v, %d bytes, after the killed one left %v", done, got, info)

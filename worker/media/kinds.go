@@ -28,7 +28,7 @@ type kind struct {
 	uses func() [][]string
 }
 
-// recipe is a planned job: what it makes, and how. make returns the path of the output file in the scratch folder.
+// recipe is a planned job: what it makes, and how. make returns the name of the output file in the scratch folder.
 type recipe struct {
 	mediaType string
 	make      func(ctx context.Context, a *attempt) (string, error)

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -22,10 +23,11 @@ import (
 
 // RunLimited is the body of the hidden command `siren run-limited`:
 //
-//	siren run-limited --nice N --as BYTES --fsize BYTES --cpu SECONDS --parent PID -- PROGRAM ARG…
+//	siren run-limited --nice N --as BYTES --fsize BYTES --cpu SECONDS --parent PID --read FILE --folder DIR -- PROGRAM ARG…
+//	siren run-limited --look
 //
-// It puts the limits on itself and becomes the program, so it returns only when that fails. A limit of 0 is none. The
-// program gets SIGKILL when the process PID, its parent, dies.
+// It puts the limits on itself, confines itself (see confine) and becomes the program, so it returns only when that fails. A limit of 0 is none. The
+// program gets SIGKILL when the process PID, its parent, dies. The second form is a program to be run by the first: it prints what isn't confined (see look).
 func RunLimited(args []string) error {
 	flags := flag.NewFlagSet("run-limited", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -34,8 +36,15 @@ func RunLimited(args []string) error {
 	fsize := flags.Uint64("fsize", 0, "largest file in bytes")
 	cpu := flags.Uint64("cpu", 0, "CPU seconds")
 	parent := flags.Int("parent", 0, "process that it must not outlive")
+	read := flags.String("read", "", "the one file that the program may read, beside the system's and its own")
+	folder := flags.String("folder", "", "the one folder that it may write")
+	looking := flags.Bool("look", false, "print what isn't confined")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("run-limited: %w", err)
+	}
+	if *looking {
+		fmt.Println(strings.Join(look(), " "))
+		return nil
 	}
 	argv := flags.Args()
 	if len(argv) == 0 {
@@ -70,6 +79,9 @@ func RunLimited(args []string) error {
 			return fmt.Errorf("run-limited: limit %s to %d: %w", l.name, l.soft, err)
 		}
 	}
+	if err := confine(path, *read, *folder); err != nil {
+		return fmt.Errorf("run-limited: confine %s: %w", path, err)
+	}
 	return fmt.Errorf("run-limited: %s: %w", path, become(path, argv, *space))
 }
 
@@ -77,7 +89,7 @@ func RunLimited(args []string) error {
 // goroutine at a time, and no goroutine in the place of one that didn't ask. So nothing else happens where become wants nothing to. Should it die all the same, it says so in a line.
 var calm = []string{"GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=none"}
 
-// become limits the address space (0: it doesn't) and executes the program. In between no memory can be had: this process has mapped more
+// become limits the address space (0: it doesn't), gives up root's capabilities but those to read files, and executes the program. In between no memory can be had: this process has mapped more
 // than most programs may, and dies of the first block that it asks for. So all that is needed is made before, syscall.Exec, which makes
 // it, is no help, and no other goroutine may run (see calm).
 func become(path string, argv []string, space uint64) error {
@@ -94,10 +106,23 @@ func become(path string, argv []string, space uint64) error {
 		return err
 	}
 	limit := &unix.Rlimit{Cur: space, Max: space}
+	version := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	keep := &[2]unix.CapUserData{} // the operator may have files that root alone can read
+	if os.Geteuid() == 0 {
+		if err := unix.Capget(version, &keep[0]); err != nil {
+			return fmt.Errorf("look at the capabilities: %w", err)
+		}
+		const files = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+		keep[0] = unix.CapUserData{Effective: keep[0].Effective & files, Permitted: keep[0].Permitted & files}
+		keep[1] = unix.CapUserData{}
+	}
 	if space > 0 {
 		if err := unix.Setrlimit(unix.RLIMIT_AS, limit); err != nil {
 			return fmt.Errorf("limit the address space to %d: %w", space, err)
 		}
+	}
+	if err := unix.Capset(version, &keep[0]); err != nil {
+		return fmt.Errorf("give up capabilities: %w", err)
 	}
 	_, _, failed := syscall.RawSyscall(syscall.SYS_EXECVE,
 		uintptr(unsafe.Pointer(file)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])))
@@ -132,17 +157,16 @@ func dieWith(parent int) error {
 	return nil
 }
 
-// limitArgs is the command line of run-limited for l, up to the program.
-func limitArgs(l lanes.Limits) []string {
-	return []string{
+// limitArgs is the command line of run-limited for l, with more flags, up to the program.
+func limitArgs(l lanes.Limits, more ...string) []string {
+	return slices.Concat([]string{
 		"run-limited",
 		"--nice", strconv.Itoa(min(max(l.Nice, 0), 19)),
 		"--as", strconv.FormatInt(int64(max(l.Memory, 0)), 10),
 		"--fsize", strconv.FormatInt(int64(max(l.Scratch, 0)), 10),
 		"--cpu", strconv.FormatInt(cpuSeconds(l), 10),
 		"--parent", strconv.Itoa(os.Getpid()),
-		"--",
-	}
+	}, more, []string{"--"})
 }
 
 // cpuSeconds is all the CPU time that a program could use within maxRuntime; 0 when that has no limit.

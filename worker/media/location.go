@@ -87,10 +87,10 @@ func (r rules) locate(role, raw string, want access) (location, error) {
 	}
 	l, err := parse(raw)
 	if err != nil {
-		return location{}, lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s %s: %w", role, bare(raw), err))
+		return location{}, lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s %s: %w", role, shown(raw), err))
 	}
 	if l.path == "" {
-		return location{}, lanes.Fail(lanes.BadInput, fmt.Errorf("%s %s names no file", role, bare(raw)))
+		return location{}, lanes.Fail(lanes.BadInput, fmt.Errorf("%s %s names no file", role, shown(raw)))
 	}
 	if want == write && (l.scheme == "http" || l.scheme == "https") {
 		return location{}, lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s %s: %s can only be read; write to file:// or s3://", role, l, l.scheme))
@@ -158,8 +158,8 @@ var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // parse takes a URL apart and refuses every spelling that two readers could understand differently.
 func parse(raw string) (location, error) {
-	if len(raw) > 2048 {
-		return location{}, errors.New("the URL is longer than 2048 bytes")
+	if len(raw) > lanes.MaxURL {
+		return location{}, fmt.Errorf("the URL is longer than %d bytes", lanes.MaxURL)
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -243,12 +243,5 @@ func checkPath(u *url.URL) error {
 	return nil
 }
 
-// bare is a URL that couldn't be taken apart, for a message: without what may be a secret.
-func bare(raw string) string {
-	raw, _, _ = strings.Cut(raw, "?")
-	if before, after, ok := strings.Cut(raw, "@"); ok && strings.Contains(before, "://") {
-		scheme, _, _ := strings.Cut(before, "://")
-		raw = scheme + "://" + after
-	}
-	return clip(raw)
-}
+// shown is a URL that couldn't be taken apart, for a message.
+func shown(raw string) string { return clip(lanes.HideSecrets(raw)) }

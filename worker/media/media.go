@@ -7,7 +7,7 @@
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
-// name, with none of the worker's environment.
+// name, with none of the worker's environment, and confined to what it needs (see confine).
 package media
 
 import (
@@ -29,7 +29,7 @@ type Options struct {
 	FFmpeg  string // path or name of ffmpeg; "ffmpeg" when empty
 	FFprobe string // path or name of ffprobe; "ffprobe" when empty
 	Self    string // the binary whose `run-limited` is RunLimited; this process's own when empty
-	Scratch string // folder for attempts; one of our own under the system's temporary folder when empty. Several workers may share it
+	Scratch string // folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
 	// S3 holds more S3 parameters, as gocloud.dev writes them: endpoint=…&region=…&use_path_style=true.
 	// What is left out comes from the environment as in every AWS program (AWS_ENDPOINT_URL, AWS_REGION, credentials).
 	S3  string
@@ -57,10 +57,8 @@ func New(o Options) (*Handler, error) {
 	if o.FFprobe, err = program(o.FFprobe, "ffprobe"); err != nil {
 		return nil, err
 	}
-	if o.Self == "" {
-		if o.Self, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("find our own binary: %w", err)
-		}
+	if o.Self, err = o.self(); err != nil {
+		return nil, err
 	}
 	buckets, err := newBuckets(o.S3, os.Getenv, o.Log)
 	if err != nil {
@@ -70,7 +68,20 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	sayConfined(o.Self, o.Log)
 	return &Handler{options: o, scratch: s, buckets: buckets}, nil
+}
+
+// self is the binary that starts programs.
+func (o Options) self() (string, error) {
+	if o.Self != "" {
+		return o.Self, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find our own binary: %w", err)
+	}
+	return path, nil
 }
 
 func program(given, name string) (string, error) {
@@ -131,8 +142,8 @@ func ended(ctx context.Context, err error) error {
 type attempt struct {
 	h     *Handler
 	task  lanes.Task
-	dir   string   // private and empty at first; removed at the end
-	input *os.File // programs get it as descriptor 3
+	dir   *scratchFolder // private and empty at first; removed at the end
+	input *os.File       // programs get it as descriptor 3
 	from  location
 	info  inspection
 	log   *slog.Logger
@@ -157,7 +168,7 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		return lanes.Result{}, err
 	}
 	defer dir.remove()
-	a := &attempt{h: h, task: t, dir: dir.path, from: o.input, log: h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))}
+	a := &attempt{h: h, task: t, dir: dir, from: o.input, log: h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))}
 	file, err := a.produce(ctx, o)
 	if a.input != nil {
 		defer func() { _ = a.input.Close() }()
@@ -166,14 +177,19 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		return lanes.Result{}, err
 	}
 	t.Report(lanes.Progress{Fraction: 1, Note: "storing"})
-	done, size, err := out.commit(ctx, o.output, product{file: file, mediaType: o.recipe.mediaType, job: t.Job, attempt: t.Attempt})
+	made, err := dir.openFile(file)
+	if err != nil {
+		return lanes.Result{}, fmt.Errorf("open what was made: %w", err)
+	}
+	defer func() { _ = made.Close() }()
+	done, size, err := out.commit(ctx, o.output, product{file: made, mediaType: o.recipe.mediaType, job: t.Job, attempt: t.Attempt})
 	if err != nil {
 		return lanes.Result{}, err
 	}
 	return o.result(size, done), nil
 }
 
-// produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's path.
+// produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name there.
 func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	a.task.Report(lanes.Progress{Note: "fetching"})
 	input, err := a.fetch(ctx, a.h.source(o.input, o.rules))

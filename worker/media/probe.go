@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 )
 
 // planProbe: no params; the output is a .json file.
@@ -33,8 +31,8 @@ func writeProbe(_ context.Context, a *attempt) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write ffprobe's answer: %w", err)
 	}
-	file := filepath.Join(a.dir, "output.json")
-	if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+	const file = "output.json"
+	if err := a.dir.WriteFile(file, append(text, '\n'), 0o600); err != nil {
 		return "", fmt.Errorf("scratch: %w", err)
 	}
 	return file, nil

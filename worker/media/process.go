@@ -23,8 +23,11 @@ import (
 // cancelled job's programs are to end within two seconds, and half of them are over when the worker hears of it.
 const grace = 300 * time.Millisecond
 
-// inputName is what programs call the input: the descriptor that they inherit.
-const inputName = "file:/dev/fd/3"
+// inputPath is the descriptor by which programs inherit the input, and inputName what they are told to open.
+const (
+	inputPath = "/dev/fd/3"
+	inputName = "file:" + inputPath
+)
 
 // run runs a program under the task's limits, in a process group of its own, with the attempt's scratch folder as its
 // working folder and the input as descriptor 3. When ctx ends, the whole group does. What the program says on stderr goes
@@ -34,11 +37,11 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	argv := append(limitArgs(a.task.Limits), program)
+	argv := append(limitArgs(a.task.Limits, "--read", inputPath, "--folder", "."), program)
 	cmd := exec.CommandContext(ctx, a.h.options.Self, append(argv, args...)...)
-	cmd.Dir = a.dir
+	cmd.Dir = a.dir.path()
 	cmd.Env = []string{ // no secrets
-		"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TMPDIR=" + a.dir, "LANG=C.UTF-8",
+		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
 		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
 	}
 	cmd.Env = append(cmd.Env, calm...)
@@ -134,7 +137,7 @@ func (a *attempt) explain(name string, err error, stderr string) error {
 		return false
 	}
 	switch m := pictureSize.FindStringSubmatch(stderr); {
-	case says("run-limited: "):
+	case says("run-limited: ", "cannot open shared object file: "): // the second is the loader's: the installation is to blame, or what confines programs
 		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %s", name, line))
 	case says("fatal error: "): // how a Go program dies: it never became ffmpeg
 		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))

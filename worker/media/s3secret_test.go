@@ -28,7 +28,7 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bench
 	t.Helper()
 	b = newBench(t)
 	log = &bytes.Buffer{}
-	h, err := New(Options{Scratch: b.scratch, Log: slog.New(slog.NewTextHandler(log, nil))})
+	h, err := New(Options{Scratch: b.dir, Log: slog.New(slog.NewTextHandler(log, nil))})
 	must(t, err)
 	b.h = h
 	base := "s3://" + testBucket + "/" + strings.ToLower(t.Name()) + "/"

@@ -64,16 +64,11 @@ func (s s3Store) commit(ctx context.Context, at location, p product) (bool, int6
 	if err != nil {
 		return false, absent, err
 	}
-	file, err := os.Open(p.file)
+	info, err := p.file.Stat()
 	if err != nil {
 		return false, absent, fmt.Errorf("scratch: %w", err)
 	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return false, absent, fmt.Errorf("scratch: %w", err)
-	}
-	err = b.Upload(ctx, key(at), file, &blob.WriterOptions{
+	err = b.Upload(ctx, key(at), p.file, &blob.WriterOptions{
 		ContentType: p.mediaType,
 		Metadata:    map[string]string{ownerKey: p.job.ID},
 		IfNotExist:  !p.job.Overwrite,

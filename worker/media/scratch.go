@@ -1,122 +1,213 @@
 package media
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"sync"
 	"syscall"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
-// scratch is the folder that attempts get private folders in. Several workers may share it: each holds a lock on the
-// folders of its own attempts, which the kernel lets go of when the worker dies, however it dies.
+// scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the operator names.
+// That one may be anybody's, /tmp or a volume of mode 0777, and hold anything: nothing in it is touched but our folder,
+//
+//	<scratch folder>/siren-attempts-<user id>/<job>-<attempt>
+//
+// which has a marker in it (see attemptsFolder). Once it is open all goes by its descriptor, so whoever may rename it or put another in its place gains nothing.
+// Several workers may share it: each holds a lock on the folders of its own attempts, which the kernel lets go of when the worker dies, however it dies.
 type scratch struct {
-	path string
-	log  *slog.Logger
+	dir string // the operator's
+	log *slog.Logger
+
+	mu   sync.Mutex
+	ours *os.Root
 }
 
-// folderPrefix marks what is ours in the scratch folder, so that a scratch folder that holds other things too (/tmp by
-// mistake) loses none of them.
-const folderPrefix = "siren-"
+// attemptForm is what the folder of an attempt is called, job-attempt, and attemptName the attempt alone. The marker's name fits neither.
+var (
+	attemptForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}-[A-Za-z0-9_]{1,64}$`)
+	attemptName = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+)
 
-func openScratch(path string, log *slog.Logger) (*scratch, error) {
-	ours := path == ""
-	if ours {
-		path = filepath.Join(os.TempDir(), fmt.Sprintf("siren-scratch-%d", os.Getuid()))
-	}
-	path, err := filepath.Abs(path)
+// openScratch opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in it.
+func openScratch(dir string, log *slog.Logger) (*scratch, error) {
+	dir, err := scratchDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("scratch folder: %w", err)
+		return nil, err
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("make the scratch folder: %w", err)
+	s := &scratch{dir: dir, log: log}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.reopen(); err != nil {
+		return nil, err
 	}
-	// Anyone may make a folder under /tmp before us, and would own what we put there.
-	if info, err := os.Stat(path); ours && err == nil && info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
-		return nil, fmt.Errorf("the scratch folder %s belongs to someone else; name another one", path)
+	if err := s.sweep(); err != nil {
+		_ = s.ours.Close()
+		return nil, err
 	}
-	s := &scratch{path: path, log: log}
-	return s, s.sweep()
+	return s, nil
 }
 
-// sweep removes the folders that nobody holds.
+func scratchDir(dir string) (string, error) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("scratch folder: %w", err)
+	}
+	return dir, nil
+}
+
+// reopen makes our folder where it isn't there, as when a cleaner of /tmp has been there, and opens it. The caller holds mu.
+func (s *scratch) reopen() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make the scratch folder: %w", err)
+	}
+	ours, err := openAttempts(s.dir, true)
+	if err != nil {
+		return err
+	}
+	if s.ours != nil {
+		_ = s.ours.Close()
+	}
+	s.ours = ours
+	return nil
+}
+
+// sweep removes the attempts that nobody holds: what has an attempt's name, is a folder and no link, and is our own. The caller holds mu.
 func (s *scratch) sweep() error {
-	top, err := lock(s.path, syscall.LOCK_EX)
+	top, err := lock(s.ours, ".", syscall.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = top.Close() }()
-	list, err := os.ReadDir(s.path)
+	list, err := top.ReadDir(-1)
 	if err != nil {
 		return fmt.Errorf("read the scratch folder: %w", err)
 	}
 	for _, e := range list {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), folderPrefix) {
+		info, err := s.ours.Lstat(e.Name())
+		if err != nil || !info.IsDir() || !mine(info) || !attemptForm.MatchString(e.Name()) {
 			continue
 		}
-		left := filepath.Join(s.path, e.Name())
-		held, err := lock(left, syscall.LOCK_EX|syscall.LOCK_NB)
+		held, err := lock(s.ours, e.Name(), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err != nil {
 			continue // its worker lives
 		}
-		s.log.Info("removing what a dead worker left", slog.String("folder", left))
-		if err := os.RemoveAll(left); err != nil {
-			s.log.Warn("can't remove what a dead worker left", slog.String("folder", left), slog.Any("error", err))
+		left := slog.String("folder", filepath.Join(s.dir, attemptsFolder(), e.Name()))
+		s.log.Info("removing what a dead worker left", left)
+		if err := s.ours.RemoveAll(e.Name()); err != nil {
+			s.log.Warn("can't remove what a dead worker left", left, slog.Any("error", err))
 		}
 		_ = held.Close()
 	}
 	return nil
 }
 
-// scratchFolder is the private folder of one attempt.
+// scratchFolder is the private folder of one attempt. All is done by its descriptors, whatever becomes of the names that lead to it.
 type scratchFolder struct {
-	path string
-	held *os.File
-	log  *slog.Logger
+	*os.Root
+	name string
+	held *os.File // the folder itself, locked
+	in   *scratch
 }
 
 // make makes the private, empty folder of an attempt.
 func (s *scratch) make(job, attempt string) (*scratchFolder, error) {
-	if attempt == "" || strings.ContainsAny(attempt, "/\x00") || strings.Trim(attempt, ".") == "" {
-		return nil, fmt.Errorf("attempt %q doesn't name a folder", attempt)
+	name := job + "-" + attempt
+	if !lanes.ValidID(job) || !attemptForm.MatchString(name) {
+		return nil, fmt.Errorf("attempt %q of job %q doesn't name a folder", attempt, job)
 	}
-	if err := os.MkdirAll(s.path, 0o700); err != nil { // a cleaner of /tmp may have been there
-		return nil, fmt.Errorf("make the scratch folder: %w", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	folder, err := s.makeIn(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.reopen(); err != nil {
+			return nil, err
+		}
+		folder, err = s.makeIn(name)
 	}
-	top, err := lock(s.path, syscall.LOCK_SH) // a sweep must not see the folder before it is held
+	if err != nil {
+		return nil, fmt.Errorf("make the attempt's scratch folder: %w", err)
+	}
+	return folder, nil
+}
+
+func (s *scratch) makeIn(name string) (*scratchFolder, error) {
+	top, err := lock(s.ours, ".", syscall.LOCK_SH) // a sweep must not see the folder before it is held
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = top.Close() }()
-	path := filepath.Join(s.path, folderPrefix+job+"-"+attempt)
-	if err := os.Mkdir(path, 0o700); err != nil {
-		return nil, fmt.Errorf("make the attempt's scratch folder: %w", err)
-	}
-	held, err := lock(path, syscall.LOCK_EX)
-	if err != nil {
-		_ = os.Remove(path)
+	if err := s.ours.Mkdir(name, 0o700); err != nil {
 		return nil, err
 	}
-	return &scratchFolder{path, held, s.log}, nil
-}
-
-func (f *scratchFolder) remove() {
-	if err := os.RemoveAll(f.path); err != nil {
-		f.log.Error("can't remove a scratch folder", slog.String("folder", f.path), slog.Any("error", err))
+	f := &scratchFolder{name: name, in: s}
+	if f.Root, err = s.ours.OpenRoot(name); err == nil {
+		f.held, err = lock(f.Root, ".", syscall.LOCK_EX)
 	}
-	_ = f.held.Close()
+	if err == nil {
+		err = touchMarker(s.ours)
+	}
+	if err != nil {
+		f.close()
+		_ = s.ours.Remove(name)
+		return nil, err
+	}
+	return f, nil
 }
 
-// lock opens a folder and locks it until it is closed.
-func lock(path string, how int) (*os.File, error) {
-	f, err := os.Open(path)
+func (f *scratchFolder) close() {
+	if f.Root != nil {
+		_ = f.Root.Close()
+	}
+	if f.held != nil {
+		_ = f.held.Close()
+	}
+}
+
+// remove empties the folder and takes it away.
+func (f *scratchFolder) remove() {
+	f.in.mu.Lock()
+	defer f.in.mu.Unlock()
+	if err := f.in.ours.RemoveAll(f.name); err != nil {
+		f.in.log.Error("can't remove a scratch folder", slog.String("folder", f.name), slog.Any("error", err))
+	}
+	f.close()
+}
+
+// path leads this process, and a child of it before it becomes a program, to the very folder.
+func (f *scratchFolder) path() string { return fmt.Sprintf("/proc/self/fd/%d", f.held.Fd()) }
+
+// openFile opens what a program has left there. A hostile one may have left a link, which must not lead out, or a pipe, which must not be waited for.
+func (f *scratchFolder) openFile(name string) (*os.File, error) {
+	file, err := f.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, errors.Join(err, fmt.Errorf("%s is not a regular file", name))
+	}
+	return file, nil
+}
+
+// lock opens a folder below root and locks it until it is closed.
+func lock(root *os.Root, name string, how int) (*os.File, error) {
+	f, err := root.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("scratch: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), how); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("scratch: lock %s: %w", name, err)
 	}
 	return f, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -35,7 +34,7 @@ const absent = -1
 
 // product is a finished output file on its way into storage.
 type product struct {
-	file      string // in the scratch folder
+	file      *os.File // read from where it stands
 	mediaType string
 	job       lanes.Job
 	attempt   string
@@ -83,7 +82,7 @@ func (a *attempt) fetch(ctx context.Context, from source) (*os.File, error) {
 
 // copyIn writes the content into the scratch folder, at most limit bytes of it (0: any number), and opens that file.
 func (a *attempt) copyIn(ctx context.Context, content io.Reader, size, limit int64) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(a.dir, "input"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := a.dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("scratch: %w", err)
 	}

@@ -16,12 +16,12 @@ import (
 
 // revive makes the copy of a letter's job.
 func (r *Replay) revive(l Letter) (*revival, error) {
-	body, job, err := r.Set.apply(l.DeadLetter, r.policy.Storage)
+	body, job, err := r.Set.apply(l.DeadLetter, r.policy.Storage, r.box.Now())
 	if err != nil {
 		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	v := &revival{
-		entry: rabbit.Entry{Lane: r.lane(l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
+		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
 		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
 	}
 	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Priority)
@@ -52,7 +52,7 @@ func (r *Replay) carry(ctx context.Context, all []*revival) error {
 		if err := r.pace.wait(ctx, len(part)); err != nil {
 			return err
 		}
-		late, end := lingering(ctx, afterwards)
+		late, end := Finishing(ctx)
 		err := r.carryPart(late, part)
 		end()
 		if err != nil {
@@ -73,7 +73,7 @@ func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 	}
 	var failed error
 	var confirmed []*revival
-	now := time.Now()
+	now := r.box.Now()
 	for i, err := range r.publish.EnqueueBatch(ctx, entries) {
 		if err == nil {
 			confirmed = append(confirmed, part[i])
@@ -93,27 +93,32 @@ func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 
 // tell has the ledger know which copies carry the jobs. That it can't be told is no harm: a copy with a higher number brings its job back by itself.
 func (r *Replay) tell(ctx context.Context, all []*revival, ready time.Time) {
-	someAtOnce(all, func(v *revival) {
-		if err := r.tellOne(ctx, v, ready); err != nil {
-			r.box.Log.Warn("the ledger doesn't know yet that a job is replayed", "job", v.entry.Job.ID, "error", err)
-		}
-	})
+	if err := r.supersede(ctx, all, ready); err != nil {
+		r.box.Log.Warn("the ledger doesn't know yet that jobs are replayed", "jobs", len(all), "error", err)
+	}
 }
 
-func (r *Replay) tellOne(ctx context.Context, v *revival, ready time.Time) error {
-	e := v.entry
-	_, err := r.box.Ledger.Supersede(ctx, redis.Supersede{
-		ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params,
-	})
-	if errors.Is(err, redis.ErrNotFound) {
-		e.Job.Priority = e.Priority
-		_, err = r.box.Ledger.CreateAll(ctx, []lanes.Delivery{{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay}})
+func (r *Replay) supersede(ctx context.Context, all []*revival, ready time.Time) error {
+	told := make([]redis.Supersede, len(all))
+	for i, v := range all {
+		e := v.entry
+		told[i] = redis.Supersede{ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params}
 	}
-	var state *redis.StateError
-	if errors.As(err, &state) {
-		return nil // a worker has the copy already, or what somebody else did counts
+	answers, err := r.box.Ledger.SupersedeAll(ctx, told)
+	var unknown []lanes.Delivery // they get a record
+	for i, a := range answers {
+		var state *redis.StateError // a worker has the copy already, or what somebody else did counts
+		e := all[i].entry
+		switch {
+		case errors.Is(a.Err, redis.ErrNotFound):
+			e.Job.Priority = e.Priority
+			unknown = append(unknown, lanes.Delivery{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay})
+		case a.Err != nil && !errors.As(a.Err, &state):
+			err = errors.Join(err, a.Err)
+		}
 	}
-	return err
+	_, failed := r.box.Ledger.CreateAll(ctx, unknown)
+	return errors.Join(err, failed)
 }
 
 // fromRecords replays the jobs that were asked for and have no letter: somebody has emptied the dead letters, and the record knows all that is needed.

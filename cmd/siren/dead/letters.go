@@ -8,7 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
+	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -23,6 +23,7 @@ const letterBatch = 100
 type Box struct {
 	Ledger  *redis.Ledger
 	Connect func(ctx context.Context, name string) (*rabbit.Conn, error) // to the broker; the name says what for
+	Now     func() time.Time                                             // Redis' clock
 	Warn    func(format string, args ...any)                             // says what isn't an error
 	Log     *slog.Logger
 }
@@ -72,6 +73,7 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts, Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}
+	f.Facts.Bound()
 	return f
 }
 
@@ -199,21 +201,4 @@ func (b *Box) Look(ctx context.Context, d *rabbit.DeadLetters, use func([]Letter
 			return err
 		}
 	}
-}
-
-// tellers is how many tell the ledger something at the same time.
-const tellers = 8
-
-// someAtOnce calls tell for each of all, and returns when it is done with them.
-func someAtOnce[T any](all []T, tell func(T)) {
-	var wg sync.WaitGroup
-	seats := make(chan struct{}, tellers)
-	for _, one := range all {
-		seats <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-seats }()
-			tell(one)
-		})
-	}
-	wg.Wait()
 }

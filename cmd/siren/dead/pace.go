@@ -41,7 +41,7 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	if p.rate == 0 {
 		return ctx.Err()
 	}
-	now := time.Now()
+	now := time.Now() //nolint:forbidigo // a pace of this process's own
 	if p.next.Before(now) {
 		p.next = now
 	}
@@ -56,10 +56,10 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	return ctx.Err()
 }
 
-// lingering is ctx, but it ends so much later.
-func lingering(ctx context.Context, by time.Duration) (late context.Context, end func()) {
+// Finishing is ctx, but it ends five seconds later: what is begun is brought to its end.
+func Finishing(ctx context.Context) (late context.Context, end func()) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(afterwards, cancel) })
 	return late, func() {
 		stop()
 		cancel()

@@ -92,8 +92,8 @@ func (s Set) String() string {
 
 // apply is the wire form of a letter's job with the params, and the job. The error says that the params are wrong in it, where they weren't
 // before.
-func (s Set) apply(l rabbit.DeadLetter, storage []lanes.Storage) ([]byte, lanes.Job, error) {
-	body, err := lanes.Revived(l.Body, s, time.Now())
+func (s Set) apply(l rabbit.DeadLetter, storage []lanes.Storage, now time.Time) ([]byte, lanes.Job, error) {
+	body, err := lanes.Revived(l.Body, s, now)
 	if err != nil {
 		return nil, lanes.Job{}, err
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -20,8 +18,9 @@ type Purge struct {
 	Keep   func([]Letter) error // is called before letters are removed; nil: they go nowhere
 
 	// What has become of them.
-	Letters int // thrown away
-	Jobs    int // that are cancelled now
+	Letters int              // thrown away
+	Jobs    int              // that are cancelled now
+	Done    lanes.AuditEntry // its Sample: which
 
 	box    *Box
 	choose func(lanes.Record) bool
@@ -38,7 +37,7 @@ func (b *Box) Purge(f Filter, ids []string, dead []lanes.Record) *Purge {
 		p.dead[r.ID] = r
 	}
 	if len(ids) == 0 {
-		p.choose = f.Chooser(time.Now())
+		p.choose = f.Chooser(b.Now())
 		return p
 	}
 	p.ids = map[string]bool{}
@@ -66,6 +65,9 @@ func (p *Purge) Run(ctx context.Context) error {
 		if !p.seen[id] {
 			rest = append(rest, newLetter(rabbit.DeadLetter{ID: id, Replay: r.Replay}, &r))
 		}
+	}
+	for _, l := range rest {
+		p.Done.Did(l.ID)
 	}
 	return p.discard(ctx, rest)
 }
@@ -97,6 +99,7 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 			return reach.Unreachable(err)
 		}
 		p.Letters++
+		p.Done.Did(l.ID)
 	}
 	return nil
 }
@@ -108,20 +111,20 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 		p.Jobs += len(letters)
 		return nil
 	}
-	var mu sync.Mutex
-	var failed error
-	someAtOnce(letters, func(l Letter) {
-		err := p.box.Ledger.Discard(ctx, l.ID, l.Replay)
+	numbers := map[string]int{}
+	for _, l := range letters {
+		numbers[l.ID] = max(numbers[l.ID], l.Replay)
+	}
+	answers, failed := p.box.Ledger.DiscardAll(ctx, numbers)
+	for _, a := range answers {
 		var state *redis.StateError
-		mu.Lock()
-		defer mu.Unlock()
 		switch {
-		case err == nil:
+		case a.Err == nil:
 			p.Jobs++
-		case !errors.Is(err, redis.ErrNotFound) && !errors.As(err, &state):
-			failed = err
+		case !errors.Is(a.Err, redis.ErrNotFound) && !errors.As(a.Err, &state):
+			failed = errors.Join(failed, a.Err)
 		}
-	})
+	}
 	return reach.Unreachable(failed)
 }
 

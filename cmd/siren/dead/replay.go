@@ -30,11 +30,11 @@ type Replay struct {
 	Progress func()  // is called whenever some have been replayed; nil: nobody listens
 
 	// What has become of them.
-	Replayed int
-	By       map[[2]string]int // replayed, by lane and reason
-	Refused  map[string]error  // by job: why it can't be replayed; errors with exit codes
-	Removed  int               // letters whose job had been carried on before
-	Left     Left
+	Done    lanes.AuditEntry  // its Jobs and Sample: what was replayed
+	By      map[[2]string]int // replayed, by lane and reason
+	Refused map[string]error  // by job: why it can't be replayed; errors with exit codes
+	Removed int               // letters whose job had been carried on before
+	Left    Left
 
 	box    *Box
 	policy lanes.Policy
@@ -77,7 +77,7 @@ func (b *Box) Replay(policy lanes.Policy, f Filter, ids []string) *Replay {
 		hold: min(longestHold, policy.Broker.ConsumerTimeout.D()/2),
 	}
 	if len(ids) == 0 {
-		r.choose = f.Chooser(time.Now())
+		r.choose = f.Chooser(b.Now())
 		return r
 	}
 	r.ids = map[string]bool{}
@@ -101,18 +101,18 @@ func (r *Replay) Run(ctx context.Context) error {
 	defer conn.Close()
 	r.letters, r.publish = letters, rabbit.NewPublisher(conn, 0)
 	r.pace = pace{rate: r.Rate}
-	began := time.Now()
+	began := time.Now() //nolint:forbidigo // how long this process holds letters
 	err = r.box.each(ctx, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
 		if done, err := r.batch(ctx, batch); done || err != nil {
 			return true, err
 		}
-		if time.Since(began) < r.hold {
+		if time.Since(began) < r.hold { //nolint:forbidigo // as above
 			return false, nil
 		}
 		if err := r.flush(ctx); err != nil {
 			return true, err
 		}
-		began, r.Left, r.aside = time.Now(), Left{}, nil
+		began, r.Left, r.aside = time.Now(), Left{}, nil //nolint:forbidigo // as above
 		return false, reach.Unreachable(letters.GiveBack())
 	})
 	if err == nil {
@@ -127,7 +127,7 @@ func (r *Replay) Run(ctx context.Context) error {
 // done is whether nothing is left to be found.
 func (r *Replay) done() bool {
 	n := len(r.pending)
-	return r.Limit > 0 && r.Replayed+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
+	return r.Limit > 0 && r.Done.Jobs+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
 }
 
 // batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
@@ -144,7 +144,7 @@ func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err erro
 		case asideLetter:
 			r.aside = append(r.aside, l.DeadLetter)
 		case reviveLetter:
-			if r.Limit > 0 && r.Replayed+len(r.pending) >= r.Limit {
+			if r.Limit > 0 && r.Done.Jobs+len(r.pending) >= r.Limit {
 				continue
 			}
 			v, err := r.revive(l)
@@ -222,22 +222,28 @@ func (r *Replay) fate(l Letter) letterFate {
 	}
 }
 
-// lane is where a job of that lane goes.
-func (r *Replay) lane(own string) string {
-	if r.To != "" {
-		return r.To
+// LaneFor is where a job of a lane goes: to the given lane, "" for its own, or to the default one when its own has left the policy.
+func LaneFor(p lanes.Policy, to, own string) string {
+	if to != "" {
+		return to
 	}
-	if _, ok := r.policy.Lane(own); ok {
+	if _, ok := p.Lane(own); ok {
 		return own
 	}
-	return r.policy.DefaultLane() // its lane has left the policy
+	return p.DefaultLane()
+}
+
+// Carried is whether a fresh copy carries the job, made by this replay.
+func (r *Replay) Carried(id string) bool {
+	_, ok := r.carried[id]
+	return ok
 }
 
 // count notes what was replayed, or in a dry run would have been.
 func (r *Replay) count(all []*revival) {
 	for _, v := range all {
+		r.Done.Did(v.entry.Job.ID)
 		r.carried[v.entry.Job.ID] = v.entry.Replay
 		r.By[[2]string{v.entry.Lane, v.reason}]++
 	}
-	r.Replayed += len(all)
 }

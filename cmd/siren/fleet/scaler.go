@@ -59,7 +59,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	t := &declarer{conn: conns["topology"], known: s.known, log: s.log}
 	first := s.policy
 	if now, err := keeper.now(ctx); err == nil { // else the leader's first tick sees to it
-		first, _, _ = s.policy.Tuned(now.All, time.Now())
+		first, _, _ = s.policy.Tuned(now.All, s.store.Now())
 	}
 	if err := t.await(ctx, first); err != nil {
 		return err
@@ -73,11 +73,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
-		Retries: func(ctx context.Context, lane string) (scaler.Retries, error) {
-			n, next, err := ledger.Retrying(ctx, lane)
-			return scaler.Retries{Count: n, Next: next}, err
-		},
-		Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
+		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
 		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})

@@ -188,7 +188,7 @@ func (f Contexts) Standing() (name, why string) {
 func (f Contexts) All() []Context {
 	all := slices.Clone(f.Contexts)
 	if l, ok := Running(); ok {
-		all = append(all, Context{UpContext, Server{URL: withoutPassword(l.AMQPURL)}, Server{URL: withoutPassword(l.RedisURL)}})
+		all = append(all, Context{UpContext, Server{URL: lanes.HideSecrets(l.AMQPURL)}, Server{URL: lanes.HideSecrets(l.RedisURL)}})
 	}
 	return all
 }

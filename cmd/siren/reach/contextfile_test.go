@@ -222,20 +222,19 @@ func TestCredentials(t *testing.T) {
 	for url, c := range map[string]struct {
 		user     string
 		password bool
-		shown    string
 		with     string
 	}{
-		"amqp://h":                        {"", false, "amqp://h", "amqp://:a%2Fb@h"},
-		"amqp://u@h/v@w":                  {"u", false, "amqp://u@h/v@w", "amqp://u:a%2Fb@h/v@w"},
-		"amqp://u:p@h?x=1":                {"u", true, "amqp://u@h", ""},
-		"redis://:p@h/0":                  {"", true, "redis://h/0", ""},
-		"redis://p:@h":                    {"p", true, "redis://p@h", ""},
-		"redis+sentinel://u@a:1,b:2/m?d":  {"u", false, "redis+sentinel://u@a:1,b:2/m", "redis+sentinel://u:a%2Fb@a:1,b:2/m?d"},
-		"redis://h/0?sentinelPassword=xy": {"", true, "redis://h/0", ""},
+		"amqp://h":                        {"", false, "amqp://:a%2Fb@h"},
+		"amqp://u@h/v@w":                  {"u", false, "amqp://u:a%2Fb@h/v@w"},
+		"amqp://u:p@h?x=1":                {"u", true, ""},
+		"redis://:p@h/0":                  {"", true, ""},
+		"redis://p:@h":                    {"p", true, ""},
+		"redis+sentinel://u@a:1,b:2/m?d":  {"u", false, "redis+sentinel://u:a%2Fb@a:1,b:2/m?d"},
+		"redis://h/0?sentinelPassword=xy": {"", true, ""},
 	} {
 		user, password := credentials(url)
-		if user != c.user || password != c.password || withoutPassword(url) != c.shown {
-			t.Errorf("%s: %q, %t, %q", url, user, password, withoutPassword(url))
+		if user != c.user || password != c.password {
+			t.Errorf("%s: %q, %t", url, user, password)
 		}
 		if c.with != "" && withPassword(url, "a/b") != c.with {
 			t.Errorf("%s with a password: %s", url, withPassword(url, "a/b"))

@@ -36,13 +36,3 @@ func withPassword(address, password string) string {
 	scheme, user, rest := authority(address)
 	return scheme + user + url.UserPassword("", password).String() + "@" + rest
 }
-
-// withoutPassword is the URL as it may be shown.
-func withoutPassword(address string) string {
-	scheme, userinfo, rest := authority(address)
-	rest, _, _ = strings.Cut(rest, "?")
-	if user, _, _ := strings.Cut(userinfo, ":"); user != "" {
-		return scheme + user + "@" + rest
-	}
-	return scheme + rest
-}

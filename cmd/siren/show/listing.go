@@ -7,13 +7,9 @@ package show
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"reflect"
 	"time"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Output is the form in which a command shows something.
@@ -27,24 +23,8 @@ func (o *Output) Print(w io.Writer, v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(text)
+	_, err = Raw(w).Write(text)
 	return err
-}
-
-// encode is v as JSON or, with that format, YAML. A list without elements is one all the same.
-func encode(v any, format, indent string) ([]byte, error) {
-	if l := reflect.ValueOf(v); l.Kind() == reflect.Slice && l.IsNil() {
-		v = []any{}
-	}
-	if format == "yaml" {
-		return yaml.Marshal(v)
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // URLs have ampersands
-	e.SetIndent("", indent)
-	err := e.Encode(v)
-	return b.Bytes(), err
 }
 
 // Listing is how a command shows a list: in which form, with or without headers, and once or again and again.
@@ -66,7 +46,7 @@ func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (an
 		return err
 	}
 	if !l.Watching {
-		return l.write(out, said, said, v, t)
+		return l.write(out, said, v, t)
 	}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -86,32 +66,32 @@ func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (an
 }
 
 // frame shows what one look of --watch saw; on a terminal each time in the same place.
-func (l *Listing) frame(out, terminal io.Writer, number int, v any, t *Table, failed error) error {
+func (l *Listing) frame(out, said io.Writer, number int, v any, t *Table, failed error) error {
 	screen := IsTerminal(out)
 	var seen bytes.Buffer
-	said := terminal
+	frame := likeness(&seen, out)
 	if screen {
-		said = &seen
+		said = frame
 	}
 	if failed != nil {
-		fmt.Fprintln(said, Warning(terminal, failed.Error()+"; trying again"))
-	} else if err := l.write(&seen, said, terminal, v, t); err != nil {
+		Warn(said, failed.Error()+"; trying again")
+	} else if err := l.write(frame, said, v, t); err != nil {
 		return err
 	}
 	switch {
 	case screen:
-		fmt.Fprint(out, "\x1b[H\x1b[2J")
+		ClearScreen(out)
 	case l.Format == "yaml" && number > 0 && failed == nil:
 		fmt.Fprintln(out, "---")
 	}
-	_, err := out.Write(seen.Bytes())
+	_, err := Raw(out).Write(seen.Bytes())
 	return err
 }
 
-// write shows the list in the form that was asked for. What isn't part of it is said to the second writer, in the colours of the third.
-func (l *Listing) write(out, said, terminal io.Writer, v any, t *Table) error {
+// write shows the list in the form that was asked for. What isn't part of it is said to the second writer.
+func (l *Listing) write(out, said io.Writer, v any, t *Table) error {
 	for _, w := range t.warnings {
-		fmt.Fprintln(said, Warning(terminal, w))
+		Warn(said, w)
 	}
 	var err error
 	switch l.Format {
@@ -126,7 +106,7 @@ func (l *Listing) write(out, said, terminal io.Writer, v any, t *Table) error {
 			fmt.Fprintln(said, t.Empty)
 			break
 		}
-		_, err = io.WriteString(out, t.text(l.Format == "wide", !l.NoHeaders, make([]int, len(t.columns))))
+		err = t.write(out, l.Format == "wide", !l.NoHeaders, make([]int, len(t.columns)))
 	}
 	return err
 }
@@ -154,22 +134,12 @@ func (s *Stream) Add(v any, t *Table) error {
 			text = append([]byte("---\n"), text...)
 		}
 		if err == nil {
-			_, err = s.w.Write(text)
+			_, err = Raw(s.w).Write(text)
 		}
 		return err
 	case "name":
-		return s.write(s.w, io.Discard, io.Discard, v, t)
+		return s.write(s.w, io.Discard, v, t)
 	default:
-		_, err := io.WriteString(s.w, t.text(s.Format == "wide", first && !s.NoHeaders, s.widths))
-		return err
+		return t.write(s.w, s.Format == "wide", first && !s.NoHeaders, s.widths)
 	}
-}
-
-// YAML is v as the policy file spells it.
-func YAML(v any) string {
-	out, err := yaml.Marshal(v)
-	if err != nil {
-		return err.Error()
-	}
-	return string(out)
 }

@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,11 +11,20 @@ import (
 // Table is rows under headers, in aligned columns.
 type Table struct {
 	columns  []Column
-	rows     [][]string
+	rows     [][]cell
 	Name     int      // the column that names a row, for -o name
 	Empty    string   // said instead of a table without rows
 	warnings []string // said above it
 }
+
+// cell is a clean text in a style.
+type cell struct {
+	text  string
+	style Style
+}
+
+// maxCell is the most characters of any cell: a table is for reading, and JSON has it all.
+const maxCell = 500
 
 // Column is one column of a table, and how it is shown.
 type Column struct {
@@ -47,10 +57,16 @@ func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
 
 // Add adds a row. It has a cell for each column, also for those that are only shown wide.
 func (t *Table) Add(cells ...string) {
+	row := make([]cell, len(cells))
 	for i, c := range cells {
-		cells[i] = Harmless(c)
+		row[i].text = Clip(c, maxCell)
 	}
-	t.rows = append(t.rows, cells)
+	t.rows = append(t.rows, row)
+}
+
+// Paint gives the cell under a title a style, in the row that was added last. The table has a column of that title.
+func (t *Table) Paint(title string, s Style) {
+	t.rows[len(t.rows)-1][slices.IndexFunc(t.columns, func(c Column) bool { return c.title == title })].style = s
 }
 
 // Warn has something said to whoever reads the table, whatever its form.
@@ -62,62 +78,53 @@ func (t *Table) Warn(format string, args ...any) {
 func (t *Table) names() []string {
 	names := make([]string, len(t.rows))
 	for i, row := range t.rows {
-		names[i] = colourCodes.ReplaceAllString(row[t.Name], "")
+		names[i] = row[t.Name].text
 	}
 	return names
 }
 
-// String is the table with its headers and without what is only shown wide.
-func (t *Table) String() string { return t.text(false, true, make([]int, len(t.columns))) }
+// Print writes the table with its headers and without what is only shown wide.
+func (t *Table) Print(w io.Writer) error { return t.write(w, false, true, make([]int, len(t.columns))) }
 
-// Print writes the table as it is without any flag.
-func (t *Table) Print(w io.Writer) error {
-	_, err := io.WriteString(w, t.String())
-	return err
-}
-
-// text is the table as lines. A column is at least as wide as widths says, which then says how wide it has become.
-func (t *Table) text(wide, headers bool, widths []int) string {
-	var lines [][]string
+// write writes the table as lines. A column is at least as wide as widths says, which then says how wide it has become.
+func (t *Table) write(w io.Writer, wide, headers bool, widths []int) error {
+	var lines [][]cell
 	if headers {
-		titles := make([]string, len(t.columns))
+		titles := make([]cell, len(t.columns))
 		for i, c := range t.columns {
-			titles[i] = c.title
+			titles[i].text = c.title
 		}
 		lines = append(lines, titles)
 	}
 	for _, row := range t.rows {
-		cells := make([]string, len(t.columns))
+		cells := slices.Clone(row)
 		for i, c := range t.columns {
-			cells[i] = row[i]
 			if c.most > 0 && !wide {
-				cells[i] = Clip(row[i], c.most)
+				cells[i].text = Clip(row[i].text, c.most)
 			}
 		}
 		lines = append(lines, cells)
 	}
 	for _, cells := range lines {
 		for i, c := range cells {
-			widths[i] = max(widths[i], visible(c))
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
 		}
 	}
 	var b strings.Builder
 	for _, cells := range lines {
 		var line strings.Builder
 		for i, c := range t.columns {
-			pad := strings.Repeat(" ", widths[i]-visible(cells[i]))
+			pad, text := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cells[i].text)), painted(w, cells[i].style, cells[i].text)
 			switch {
 			case c.onlyWide && !wide:
 			case c.right:
-				line.WriteString(pad + cells[i] + "  ")
+				line.WriteString(pad + text + "  ")
 			default:
-				line.WriteString(cells[i] + pad + "  ")
+				line.WriteString(text + pad + "  ")
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	return b.String()
+	_, err := io.WriteString(Raw(w), b.String())
+	return err
 }
-
-// visible is a cell's width on the terminal.
-func visible(s string) int { return utf8.RuneCountInString(colourCodes.ReplaceAllString(s, "")) }

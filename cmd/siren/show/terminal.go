@@ -1,41 +1,116 @@
 package show
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
 
-// Colours of a terminal, and dimmed text.
+// Style is how a text looks on a terminal. Only this program's own code chooses it: what is in the text is cleaned first.
+type Style string
+
+// The styles. The zero Style is plain text.
 const (
-	Green  = "32"
-	Red    = "31"
-	Yellow = "33"
-	Cyan   = "36"
-	Dim    = "2"
+	Green  Style = "32"
+	Red    Style = "31"
+	Yellow Style = "33"
+	Cyan   Style = "36"
+	Dim    Style = "2"
 )
 
-// Colour wraps s in a terminal colour where w is a terminal and NO_COLOR isn't set.
-func Colour(w io.Writer, code, s string) string {
-	if !IsTerminal(w) || os.Getenv("NO_COLOR") != "" {
-		return s
+// Terminal is a stream that people read. Whatever is written to it is cleaned, so that no text acts on the terminal or shows the secrets of a URL;
+// Paint, Warn, ClearScreen and Rewrite alone do more. It is safe for concurrent use.
+type Terminal struct {
+	to     io.Writer
+	looked io.Writer // what decides about colours
+
+	mu   sync.Mutex
+	rest []byte // the beginning of a character whose end hasn't been written yet
+}
+
+// NewTerminal makes one of a stream.
+func NewTerminal(w io.Writer) *Terminal { return &Terminal{to: w, looked: w} }
+
+// likeness is a Terminal that writes elsewhere, in the colours of another.
+func likeness(w, of io.Writer) *Terminal { return &Terminal{to: w, looked: Raw(of)} }
+
+// Write writes text, cleaned.
+func (t *Terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := append(t.rest, p...)
+	whole := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if c := text[len(text)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(text[len(text)-i:]) {
+				whole -= i
+			}
+			break
+		}
 	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
+	t.rest = append([]byte(nil), text[whole:]...)
+	if _, err := io.WriteString(t.to, cleanText(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Raw is the stream below a Terminal, for what is clean already or meant for a program; any other writer is itself.
+func Raw(w io.Writer) io.Writer {
+	if t, ok := w.(*Terminal); ok {
+		return t.to
+	}
+	return w
 }
 
 // IsTerminal is whether somebody may be looking at what is written to w.
 func IsTerminal(w io.Writer) bool {
+	if t, ok := w.(*Terminal); ok {
+		w = t.looked
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Warning is a line of warning, in the colours of the terminal of w.
-func Warning(w io.Writer, text string) string { return Colour(w, Yellow, "warning:") + " " + text }
+// painted is a clean text in a style where w is a terminal and NO_COLOR isn't set.
+func painted(w io.Writer, s Style, clean string) string {
+	if s == "" || !IsTerminal(w) || os.Getenv("NO_COLOR") != "" {
+		return clean
+	}
+	return "\x1b[" + string(s) + "m" + clean + "\x1b[0m"
+}
+
+// Paint writes a text on one line, in a style.
+func Paint(w io.Writer, s Style, text string) {
+	_, _ = io.WriteString(Raw(w), painted(w, s, Harmless(text)))
+}
+
+// Warn writes a line of warning.
+func Warn(w io.Writer, text string) {
+	Paint(w, Yellow, "warning:")
+	fmt.Fprintln(w, " "+text)
+}
+
+// ClearScreen begins a new picture on a terminal.
+func ClearScreen(w io.Writer) { _, _ = io.WriteString(Raw(w), "\x1b[H\x1b[2J") }
+
+// Rewrite writes a text over the line that the cursor is in.
+func Rewrite(w io.Writer, text string) { _, _ = io.WriteString(Raw(w), "\r\x1b[K"+Harmless(text)) }
 
 // Bar is a progress bar of n cells.
 func Bar(fraction float64, n int) string {
 	full := min(n, max(0, int(fraction*float64(n)+0.5)))
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", n-full) + "]"
+}
+
+// Progress shows how far something is, on a terminal and in the place of what it showed before; "" clears it.
+func Progress(w io.Writer, text string) {
+	if IsTerminal(w) {
+		_, _ = io.WriteString(w, "\r\x1b[K"+text)
+	}
 }

@@ -2,10 +2,8 @@ package show
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -69,30 +67,4 @@ func ThereAre(name string, names []string) string {
 		return meant + " There are " + strings.Join(names, ", ")
 	}
 	return "; there are " + strings.Join(names, ", ")
-}
-
-var (
-	// colourCodes is the escape sequences that Colour writes.
-	colourCodes = regexp.MustCompile(`\x1b\[[0-9]+m`)
-	// controlCodes is what moves a terminal's cursor or changes its state, and those.
-	controlCodes = regexp.MustCompile(`\x1b\[[0-9]+m|[\x00-\x1f\x7f-\x{9f}]`)
-)
-
-// Harmless is s with a blank for every control character. What a table shows may be a stranger's: a job's kind, its URLs, its error.
-func Harmless(s string) string {
-	return controlCodes.ReplaceAllStringFunc(s, func(found string) string {
-		if len(found) > 2 {
-			return found
-		}
-		return " "
-	})
-}
-
-// Clip is s on one line, cut to n characters.
-func Clip(s string, n int) string {
-	s = Harmless(s)
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
 }

@@ -1,7 +1,7 @@
 -- cancel: call the job off, and every copy of its message that there may be by now: only one with a higher number brings it back. The lease
 -- of a running one stays, until its worker says that nothing runs any more.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 nonce of this call, 3 keep ms
+-- ARGV     1 channel, 2 nonce of this call, 3 keep ms, then the states that it may be in; none: whatever it is
 -- returns  {answer, state before, lane, replay}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce = KEYS[1], ARGV[1], ARGV[2]
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
@@ -13,6 +13,13 @@ local by, before, from = string.match(was[4] or '', '^(%S+) (%S+) (.*)$')
 if by == nonce then -- asked once more, since the answer got lost
   return {'ok', before, from, replay}
 elseif state == 'completed' or state == 'dead' or state == 'cancelled' then
+  return {'refused', state, lane, replay}
+end
+local allowed = #ARGV == 3
+for i = 4, #ARGV do
+  allowed = allowed or ARGV[i] == state
+end
+if not allowed then
   return {'refused', state, lane, replay}
 end
 local t = redis.call('TIME')

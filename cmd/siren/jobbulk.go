@@ -1,0 +1,218 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/jobs"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const bulkHelp = `With a filter it asks first, and says how many there are; --yes answers, --dry-run only counts. It sees to jobs that were there when it began.
+Interrupted or killed at any moment, no job is lost and none is done twice; the same command goes on with what is left.`
+
+// jobVerb is a command that does something to jobs: to those named, or to those that a filter chooses.
+type jobVerb struct {
+	jobFilter
+	verb, past string        // cancel, cancelled
+	to         string        // the lane or state that they come into; "" their own lane
+	may        []lanes.State // that a filter may choose
+	chosen     []lanes.State // that it chooses without --state; nil: all that haven't ended
+	reason     string
+	yes        bool
+	dryRun     bool
+	end        func(context.Context, *operator, *jobs.Desk) error // once all is done; nil: nothing
+
+	named   bool // the jobs were named, and each is told of
+	entry   lanes.AuditEntry
+	before  string // the state or lane of the last one
+	after   string
+	fates   map[jobs.Fate]int
+	running []string // called off while they ran
+	errs    []error
+	code    int
+	more    int // errors that aren't told
+}
+
+func (v *jobVerb) flags(a *app, c *cobra.Command) {
+	v.choosing(a, c)
+	f := c.Flags()
+	oneOf(c, &v.state, "state", "", "only jobs in this `STATE`", stateNames(v.may)...)
+	f.StringVar(&v.reason, "reason", "", "why, for the audit log")
+	f.BoolVarP(&v.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&v.dryRun, "dry-run", false, "count the jobs, and change nothing")
+}
+
+// target is the lane that --to says. Beside ids there is nothing to choose, and --lane says it as well.
+func (v *jobVerb) target(to string, ids []string) (string, error) {
+	if len(ids) == 0 || v.lane == "" {
+		return to, nil
+	}
+	if to != "" {
+		return "", exit.With(exit.Usage, errors.New("--lane chooses jobs, and these are named: leave it out"))
+	}
+	to, v.lane = v.lane, ""
+	return to, nil
+}
+
+// run does the work to the jobs.
+func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*operator, *jobs.Desk) (*jobs.Work, error)) error {
+	filter := v.String()
+	switch {
+	case len(ids) == 0 && filter == "":
+		return exit.With(exit.Usage, errors.New("say which: ids, or a filter such as --lane or -l"))
+	case len(ids) > 0 && filter != "":
+		return exit.With(exit.Usage, fmt.Errorf("say ids, or a filter (%s): not both", filter))
+	case len(ids) > 0 && v.dryRun:
+		return exit.With(exit.Usage, errors.New("--dry-run counts what a filter chooses; these are named"))
+	}
+	return a.operate(func(o *operator) error {
+		desk := &jobs.Desk{Box: o.letters()}
+		defer desk.Close()
+		w, err := work(o, desk)
+		if err != nil {
+			return err
+		}
+		v.named, v.fates, v.code = len(ids) > 0, map[jobs.Fate]int{}, exit.Failed
+		v.entry = lanes.AuditEntry{Verb: v.verb, After: v.to, Reason: v.reason}
+		if v.named {
+			return v.carryOut(ctx, o, desk, w, desk.Named(ctx, ids), 0)
+		}
+		q, err := v.query(o.now())
+		if err != nil {
+			return err
+		}
+		return v.choose(ctx, o, desk, w, v.narrowed(q, w, o.now()))
+	})
+}
+
+// narrowed is the filter for those jobs alone that the work is for, and that are there now.
+func (v *jobVerb) narrowed(q redis.Filter, w *jobs.Work, now time.Time) redis.Filter {
+	match := q.Match
+	q.Match = func(r lanes.Record) bool {
+		fits := v.state != "" || slices.Contains(v.chosen, r.State) || v.chosen == nil && !r.State.Final()
+		return fits && (match == nil || match(r)) && w.Takes(r) == nil && (v.verb != "promote" || r.Lane != v.to)
+	}
+	if q.Until.IsZero() {
+		q.Until = now.Add(time.Second) // producers' clocks aren't exact to the millisecond
+	}
+	q.OldestFirst = true
+	return q
+}
+
+// choose asks, unless it mustn't, and does it to the jobs that the filter chooses.
+func (v *jobVerb) choose(ctx context.Context, o *operator, desk *jobs.Desk, w *jobs.Work, q redis.Filter) error {
+	expect := 0
+	if v.dryRun || !v.yes {
+		count, err := census(o.ledger.Each(ctx, q))
+		if err != nil {
+			return reach.Unreachable(err)
+		}
+		for _, n := range count {
+			expect += n
+		}
+		switch {
+		case expect == 0:
+			fmt.Fprintf(o.err, "there is no job to %s%s\n", v.verb, o.strange(ctx, v.lane, true))
+			return nil
+		case v.dryRun:
+			return v.would(o, count, expect)
+		}
+		if err := o.confirm(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], show.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+			return err
+		}
+	}
+	return v.carryOut(ctx, o, desk, w, o.ledger.Each(ctx, q), expect)
+}
+
+// census is how many jobs there are, by lane and state.
+func census(records iter.Seq2[lanes.Record, error]) (map[[2]string]int, error) {
+	count := map[[2]string]int{}
+	for r, err := range records {
+		if err != nil {
+			return nil, err
+		}
+		count[[2]string{r.Lane, string(r.State)}]++
+	}
+	return count, nil
+}
+
+// byState is such a count in words, the most first.
+func byState(count map[[2]string]int) string {
+	states := map[string]int{}
+	for key, n := range count {
+		states[key[1]] += n
+	}
+	words := slices.SortedFunc(maps.Keys(states), func(x, y string) int { return cmp.Or(states[y]-states[x], strings.Compare(x, y)) })
+	for i, s := range words {
+		words[i] = fmt.Sprint(states[s], " ", s)
+	}
+	return strings.Join(words, ", ")
+}
+
+// would says what would be done.
+func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
+	t := show.NewTable(show.Col("LANE"), show.Col("STATE"), show.Num("JOBS"))
+	for _, key := range slices.SortedFunc(maps.Keys(count), func(x, y [2]string) int { return slices.Compare(x[:], y[:]) }) {
+		t.Add(key[0], key[1], fmt.Sprint(count[key]))
+	}
+	if err := t.Print(o.out); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "%s would be %s; nothing was changed (--dry-run)\n", show.Plural(n, "job"), v.past)
+	return nil
+}
+
+// carryOut does it, says what was done, and notes it in the audit log: once, also when it was broken off.
+func (v *jobVerb) carryOut(ctx context.Context, o *operator, desk *jobs.Desk, w *jobs.Work, records iter.Seq2[lanes.Record, error], expect int) error {
+	w.Heard = func(results []jobs.Result) {
+		for _, r := range results {
+			v.hear(o, r)
+		}
+		if !v.named {
+			show.Progress(o.err, v.progress(expect))
+		}
+	}
+	err := w.Run(ctx, records)
+	show.Progress(o.err, "")
+	v.note(ctx, o)
+	if v.named {
+		if err == nil && v.end != nil {
+			err = v.end(ctx, o, desk)
+		}
+		if err != nil {
+			v.fail(brokenOff(ctx, err))
+		}
+		return exit.With(v.code, errors.Join(v.errs...))
+	}
+	return v.report(ctx, o, desk, err)
+}
+
+// note is the entry in the audit log.
+func (v *jobVerb) note(ctx context.Context, o *operator) {
+	e := v.entry
+	switch {
+	case e.Jobs == 0:
+		return
+	case v.named && e.Jobs == 1:
+		e.On, e.Before, e.After, e.Jobs, e.Sample = "job "+e.Sample[0], v.before, v.after, 0, nil
+	case v.named:
+		e.On = "jobs"
+	default:
+		e.On = "jobs: " + v.String()
+	}
+	o.note(ctx, e)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/cmd/siren/dead"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// jobFilter is the flags that choose jobs.
+type jobFilter struct {
+	lane, state, kind, selector string
+	since, olderThan            time.Duration
+	also                        func(lanes.Record) bool // what else a job has to be; nil: nothing
+	limit                       int
+	after                       string
+}
+
+// choosing adds the flags that choose by what a job is.
+func (f *jobFilter) choosing(a *app, c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
+	completeFlag(c, "lane", a.completeLanes)
+	fs.StringVar(&f.kind, "kind", "", "only jobs of this kind")
+	completeFlag(c, "kind", a.completeKinds)
+	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
+	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
+	fs.DurationVar(&f.olderThan, "older-than", 0, "only jobs of so long ago at least")
+	c.PreRunE = choosesBySomething
+}
+
+// choosesBySomething refuses a filter without a value, which would choose everything: --tenant "$TENANT" isn't meant so where TENANT isn't set.
+func choosesBySomething(c *cobra.Command, _ []string) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "lane", "kind", "selector", "tenant", "died-of", "state":
+			if v := f.Value.String(); v == "" || v == "[]" {
+				err = exit.With(exit.Usage, fmt.Errorf("--%s has no value: say which, or leave it out for all", f.Name))
+			}
+		}
+	})
+	return err
+}
+
+// paging adds the flags that say how much of a list is shown.
+func (f *jobFilter) paging(c *cobra.Command) {
+	c.Flags().IntVar(&f.limit, "limit", 50, "at most so many, the newest first; 0: all")
+	c.Flags().StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
+}
+
+var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled, lanes.Missing}
+
+func stateNames(of []lanes.State) []string {
+	names := make([]string, len(of))
+	for i, s := range of {
+		names[i] = string(s)
+	}
+	return names
+}
+
+// cursorForm is what redis.Page.Next looks like.
+var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
+
+// query is what the flags ask the ledger for.
+func (f *jobFilter) query(now time.Time) (redis.Filter, error) {
+	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, Limit: f.limit, After: f.after}
+	selector, err := labels.Parse(f.selector)
+	switch {
+	case err != nil:
+		return q, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.selector, err))
+	case f.limit < 0 || f.since < 0 || f.olderThan < 0:
+		return q, exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
+	case f.after != "" && !cursorForm.MatchString(f.after):
+		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
+	}
+	if f.selector != "" || f.also != nil {
+		q.Match = func(r lanes.Record) bool {
+			return selector.Matches(labels.Set(r.Labels)) && (f.also == nil || f.also(r))
+		}
+	}
+	if f.since > 0 {
+		q.Since = now.Add(-f.since)
+	}
+	if f.olderThan > 0 {
+		q.Until = now.Add(-f.olderThan)
+	}
+	return q, nil
+}
+
+// list reads the chosen records. next is where a list goes on that has more than the limit.
+func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger, now time.Time) (all []lanes.Record, next string, err error) {
+	q, err := f.query(now)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.limit > 0 {
+		page, err := ledger.List(ctx, q)
+		return page.Records, page.Next, reach.Unreachable(err)
+	}
+	for r, err := range ledger.Each(ctx, q) {
+		if err != nil {
+			return nil, "", reach.Unreachable(err)
+		}
+		all = append(all, r)
+	}
+	return all, "", nil
+}
+
+// String is what the flags choose by, in words; "" for all.
+func (f *jobFilter) String() string {
+	words := []string{dead.Filter{Lane: f.lane, Kind: f.kind, Selector: f.selector, Since: f.since, OlderThan: f.olderThan}.String()}
+	if f.state != "" {
+		words = append(words, "state "+f.state)
+	}
+	return strings.TrimPrefix(strings.Join(words, ", "), ", ")
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/jobs"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// hear takes in what has become of a job, and says it of one that was named.
+func (v *jobVerb) hear(o *operator, r jobs.Result) {
+	v.fates[r.Fate]++
+	id := r.Job.ID
+	switch r.Fate {
+	case jobs.Done:
+		v.entry.Did(id)
+		v.before, v.after = string(r.Job.State), cmp.Or(r.Lane, v.to)
+		if v.verb == "promote" {
+			v.before = r.Job.Lane
+		}
+		if v.verb == "cancel" && r.Job.State == lanes.Running {
+			v.running = append(v.running, id)
+		} else if v.named {
+			fmt.Fprintln(o.out, v.told(r))
+		}
+	case jobs.Already:
+		if v.named {
+			fmt.Fprintf(o.out, "job/%s is %s already\n", id, v.place(r))
+		}
+	case jobs.Unknown:
+		if v.named {
+			v.fail(exit.With(exit.NotFound, noJob(id)))
+		}
+	default:
+		if v.named || r.Fate == jobs.Refused {
+			v.fail(r.Err)
+		}
+	}
+}
+
+// told is what was done to a job, in words.
+func (v *jobVerb) told(r jobs.Result) string {
+	switch v.verb {
+	case "promote":
+		return fmt.Sprintf("job/%s promoted from %s to %s", r.Job.ID, r.Job.Lane, r.Lane)
+	case "retry":
+		return fmt.Sprintf("job/%s is in lane %s again", r.Job.ID, r.Lane)
+	default:
+		return fmt.Sprintf("job/%s cancelled", r.Job.ID)
+	}
+}
+
+// place is where or what a job is.
+func (v *jobVerb) place(r jobs.Result) string {
+	if r.Lane != "" {
+		return "in lane " + r.Lane
+	}
+	return string(r.Job.State)
+}
+
+// fail keeps an error for the end. Its exit code, where it has one of its own, is the command's.
+func (v *jobVerb) fail(err error) {
+	if c := exit.Code(err); c != exit.Failed {
+		v.code = c
+	}
+	if len(v.errs) < mostRefusals || v.named {
+		v.errs = append(v.errs, err)
+	} else {
+		v.more++
+	}
+}
+
+// progress is how far it has come, of so many jobs; 0: nobody has counted them.
+func (v *jobVerb) progress(expect int) string {
+	if expect == 0 {
+		return fmt.Sprintf("%d %s", v.entry.Jobs, v.past)
+	}
+	seen := 0
+	for _, n := range v.fates {
+		seen += n
+	}
+	return fmt.Sprintf("%s %d of %d %s", show.Bar(float64(seen)/float64(expect), 30), v.entry.Jobs, max(expect, seen), v.past)
+}
+
+// report says what has become of the jobs that a filter chose. err is what ended it.
+func (v *jobVerb) report(ctx context.Context, o *operator, desk *jobs.Desk, err error) error {
+	into := ""
+	if v.verb != "cancel" && v.to != "" {
+		into = " into " + v.to
+	}
+	if v.entry.Jobs > 0 || err == nil {
+		fmt.Fprintf(o.out, "%s %s%s\n", show.Plural(v.entry.Jobs, "job"), v.past, into)
+	}
+	for _, left := range []struct {
+		fate jobs.Fate
+		why  string
+	}{
+		{jobs.Over, "had come to an end meanwhile"},
+		{jobs.Already, "were as they are to be"},
+		{jobs.Changed, "were changed by somebody else meanwhile, and what they did counts"},
+		{jobs.Unknown, "have no record any more"},
+	} {
+		if n := v.fates[left.fate]; n > 0 {
+			fmt.Fprintf(o.err, "%s left: they %s\n", show.Plural(n, "job"), left.why)
+		}
+	}
+	if err != nil {
+		return brokenOff(ctx, err)
+	}
+	if v.end != nil {
+		if err := v.end(ctx, o, desk); err != nil {
+			return err
+		}
+	}
+	if v.more > 0 {
+		v.errs = append(v.errs, fmt.Errorf("and %d more", v.more))
+	}
+	return exit.With(v.code, errors.Join(v.errs...))
+}
+
+// brokenOff is the error of a command that err ended in the middle.
+func brokenOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
+	}
+	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
+}
+
+func noJob(id string) error {
+	return fmt.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, or before Redis lost its data, has none before it starts", id)
+}
