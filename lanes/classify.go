@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -10,6 +11,7 @@ import (
 type Classifier struct {
 	rules    []rule
 	fallback string
+	highest  map[string]int // the highest priority that a job may have in its lane
 }
 
 type rule struct {
@@ -19,8 +21,9 @@ type rule struct {
 
 // NewClassifier compiles the policy's selectors. The policy must be valid.
 func NewClassifier(p *Policy) (*Classifier, error) {
-	c := &Classifier{fallback: p.DefaultLane()}
+	c := &Classifier{fallback: p.DefaultLane(), highest: map[string]int{}}
 	for _, l := range p.Lanes {
+		c.highest[l.Name] = l.Priorities
 		for _, m := range l.Match {
 			s, err := labels.Parse(m)
 			if err != nil {
@@ -41,4 +44,16 @@ func (c *Classifier) Lane(jobLabels map[string]string) string {
 		}
 	}
 	return c.fallback
+}
+
+// ErrPriority is a job with a higher priority than its lane allows.
+var ErrPriority = errors.New("the priority is too high for the lane")
+
+// Place is the job's lane, as Lane says; with ErrPriority when the job's priority is too high for it.
+func (c *Classifier) Place(j Job) (lane string, err error) {
+	lane = c.Lane(j.Labels)
+	if highest := c.highest[lane]; j.Priority > highest {
+		err = fmt.Errorf("%w: it is %d, and lane %q allows %d at most (its priorities in the policy)", ErrPriority, j.Priority, lane, highest)
+	}
+	return lane, err
 }

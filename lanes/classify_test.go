@@ -1,6 +1,8 @@
 package lanes
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,4 +92,32 @@ func TestClassifierIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestPlaceBoundsThePriority(t *testing.T) {
+	p := example(t)
+	p.Lanes[0].Priorities = 2
+	c, err := NewClassifier(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	urgent := map[string]string{"urgent": "true"}
+	for _, tt := range []struct {
+		job  Job
+		lane string
+		err  string
+	}{
+		{Job{Labels: urgent}, "express", ""},
+		{Job{Labels: urgent, Priority: 2}, "express", ""},
+		{Job{Labels: urgent, Priority: 3}, "express", `it is 3, and lane "express" allows 2 at most`},
+		{Job{Priority: 1}, "standard", `it is 1, and lane "standard" allows 0 at most`},
+	} {
+		lane, err := c.Place(tt.job)
+		if lane != tt.lane || (err == nil) != (tt.err == "") || err != nil && (!errors.Is(err, ErrPriority) || !strings.Contains(err.Error(), tt.err)) {
+			t.Errorf("Place(%v) = %s, %v; want %s and %q", tt.job, lane, err, tt.lane, tt.err)
+		}
+	}
+	if got := []int{p.Priority("express", 4), p.Priority("express", 1), p.Priority("standard", 4), p.Priority("gone", 4)}; !slices.Equal(got, []int{2, 1, 0, 0}) {
+		t.Errorf("Priority: %v", got)
+	}
 }

@@ -149,6 +149,11 @@ func TestParseProblems(t *testing.T) {
 		{"a negative objective", "startWithin: 30s", "startWithin: -30s", []string{
 			"lanes[1].startWithin: is required: within which time should 95 % of the jobs start? (for example 30s)",
 		}},
+		{"more priorities than there are", lane, lane + "  priorities: 5\n", []string{"lanes[2].priorities: must be 0 (ordinary jobs only) to 4, not 5"}},
+		{"priorities below none", lane, lane + "  priorities: -1\n", []string{"lanes[2].priorities: must be 0 (ordinary jobs only) to 4, not -1"}},
+		{"priorities of a quorum lane", lane, lane + "  priorities: 1\n  queueType: quorum\n", []string{
+			"lanes[2].priorities: needs a classic queue: each version of RabbitMQ orders the priorities of a quorum queue in another way; leave priorities out, or give the lane queueType: classic",
+		}},
 		{"a negative reserve", lane, lane + "  reserve: -1\n", []string{"lanes[2].reserve: must not be negative"}},
 		{"a reserve without a shoulder", "startWithin: 2s", "startWithin: 2s\n  reserve: 1", []string{
 			"lanes[0].reserve: needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {express: 1}` to pool \"general\"",

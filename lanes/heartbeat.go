@@ -35,7 +35,7 @@ type LaneWork struct {
 	Finished  int64     `json:"finished"`           // completed jobs
 	Failed    int64     `json:"failed"`             // attempts that ended in an error
 	Service   Duration  `json:"service"`            // time that the finished jobs ran, summed
-	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among jobs started at their first attempt, no later than the start
+	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among the ordinary jobs (priority 0) started at their first attempt, no later than the start
 	OddTimes  int64     `json:"oddTimes,omitempty"` // messages with a time in their headers that can't be meant
 	OddAt     time.Time `json:"oddAt,omitzero"`     // when the latest of them came
 	First     int64     `json:"first"`              // first starts: what Waits are of

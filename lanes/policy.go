@@ -28,6 +28,7 @@ type Lane struct {
 	MaxCrashes  int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
 	Promote     *Promote `json:"promote,omitempty"`    // takes turns with a more urgent lane while its oldest job waits too long
 	Retry       Retries  `json:"retry,omitempty"`      // how a failed job is tried again
+	Priorities  int      `json:"priorities,omitempty"` // the highest priority that a job may have inside the lane, 0 to 4: one starts before all of a lower priority. 0: none; a classic lane only
 	QueueType   string   `json:"queueType,omitempty"`  // classic, or quorum (replicated); broker.queueType when it says nothing. See docs/rabbitmq.md
 	Paused      bool     `json:"paused,omitempty"`     // no job of it is taken and the scaler doesn't size for it; what runs goes on
 }
@@ -134,6 +135,13 @@ func (p *Policy) Rank(lane string) int {
 func (p *Policy) Paused(lane string) bool {
 	l, _ := p.Lane(lane)
 	return l.Paused
+}
+
+// Priority is the priority that a job gets in a lane when it wants that one: no more than the lane allows, and none in a lane that the
+// policy doesn't have.
+func (p *Policy) Priority(lane string, wanted int) int {
+	l, _ := p.Lane(lane)
+	return min(wanted, l.Priorities)
 }
 
 // LaneNames lists the lanes, most urgent first.

@@ -35,7 +35,7 @@ type IdleTuning struct {
 // Fields of the policy that can be tuned while it runs. Slots and shoulders are not among them: a worker's memory is fixed when
 // it starts.
 var (
-	laneFields = []string{"reserve", "startWithin", "promote", "maxRuntime", "retry", "paused", "queueType"}
+	laneFields = []string{"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused", "queueType"}
 	poolFields = []string{"min", "max", "hold", "held"}
 )
 
@@ -99,7 +99,7 @@ func (p *Policy) tunable(name string) (any, error) {
 		l := &p.Lanes[i]
 		if f, ok := map[string]any{
 			"reserve": &l.Reserve, "startWithin": &l.StartWithin, "promote": &l.Promote,
-			"maxRuntime": &l.MaxRuntime, "retry": &l.Retry, "paused": &l.Paused, "queueType": &l.QueueType,
+			"maxRuntime": &l.MaxRuntime, "retry": &l.Retry, "priorities": &l.Priorities, "paused": &l.Paused, "queueType": &l.QueueType,
 		}[field]; ok {
 			return f, nil
 		}

@@ -19,6 +19,7 @@ func TestWithOverridesEveryTunableField(t *testing.T) {
 		{"lanes.bulk.promote", `null`, "none"},
 		{"lanes.bulk.maxRuntime", `"9m"`, "9m"},
 		{"lanes.bulk.retry", `{"attempts":2,"first":"1s","factor":2,"max":"1m"}`, "attempts=2,factor=2,first=1s,max=1m"},
+		{"lanes.bulk.priorities", `4`, "4"},
 		{"lanes.bulk.paused", `true`, "true"},
 		{"pools.general.min", `2`, "2"},
 		{"pools.general.max", `7`, "7"},

@@ -113,6 +113,13 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 	if l.QueueType != p.Broker.QueueType { // else it is the broker's that is wrong
 		checkQueueType(at+".queueType", l.QueueType, problems)
 	}
+	switch {
+	case l.Priorities < 0 || l.Priorities > MaxPriority:
+		problems.add(at+".priorities", "must be 0 (ordinary jobs only) to %d, not %d", MaxPriority, l.Priorities)
+	case l.Priorities > 0 && l.QueueType == Quorum:
+		problems.add(at+".priorities", "needs a classic queue: each version of RabbitMQ orders the priorities of a quorum queue in another way; "+
+			"leave priorities out, or give the lane queueType: classic")
+	}
 	if l.MaxCrashes < 1 {
 		problems.add(at+".maxCrashes", "must be at least 1")
 	}

@@ -109,6 +109,16 @@ func TestWaits(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a job of a higher priority says nothing of those that it has overtaken", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(-time.Hour)})
+			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1, ReadyAt: r.began})
+			r.start()
+			if l := r.w.heartbeat().Lanes["standard"]; l.First != 2 || len(l.Waits) != 2 || !l.LastReady.Equal(r.began.Add(-time.Hour)) {
+				t.Errorf("got %+v", l)
+			}
+		})
+	})
 	t.Run("no retries", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.handler.will("a", fails(0, lanes.Transient))

@@ -29,7 +29,7 @@ type exportedLetter struct {
 	EnqueuedAt time.Time      `json:"enqueuedAt,omitzero"`
 	ReadyAt    time.Time      `json:"readyAt,omitzero"`
 	DeadAt     time.Time      `json:"deadAt,omitzero"`
-	Priority   uint8          `json:"priority,omitempty"`
+	Priority   int            `json:"priority,omitempty"`
 	Headers    map[string]any `json:"headers"`
 	Body       string         `json:"body,omitempty"`       // as it came, where it is UTF-8
 	BodyBase64 []byte         `json:"bodyBase64,omitempty"` // where it isn't

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type enqueue struct {
 	labels            []string
 	params            []string
 	overwrite         bool
+	priority          int
 	expiresIn         time.Duration
 	dedupKey          string
 	dedupWindow       time.Duration
@@ -76,6 +78,7 @@ Kinds: ` + kindNames() + `.`,
 	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
 	f.StringArrayVarP(&e.params, "param", "p", nil, "parameter NAME=VALUE of the kind, as often as you like")
 	f.BoolVar(&e.overwrite, "overwrite", false, "replace an output that is there already")
+	f.IntVar(&e.priority, "priority", 0, "start it before jobs of its lane with a lower one, 0 to "+strconv.Itoa(lanes.MaxPriority)+"; the lane's priorities say how high it may be")
 	f.DurationVar(&e.expiresIn, "expires-in", 0, "dead-letter the job unless it has started by then (0: never)")
 	f.StringVar(&e.dedupKey, "dedup-key", "", "enqueue nothing when an earlier job has this key, and print that one's id")
 	f.DurationVar(&e.dedupWindow, "dedup-window", lanes.DefaultDedupWindow, "for how long --dedup-key is remembered")
@@ -146,7 +149,7 @@ func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
 
 // single enqueues the job that the flags describe.
 func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
-	job := lanes.Job{ID: cmp.Or(e.id, lanes.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite}
+	job := lanes.Job{ID: cmp.Or(e.id, lanes.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
 	if e.expiresIn < 0 {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
 	} else if e.expiresIn > 0 {
@@ -166,6 +169,9 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 		return nil, exit.With(exit.Usage, err)
 	}
 	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
+	if errors.Is(o.Err, lanes.ErrPriority) {
+		return nil, exit.With(exit.Usage, o.Err)
+	}
 	if o.Err != nil {
 		return nil, reach.Unreachable(o.Err)
 	}

@@ -62,13 +62,17 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 
 // waits explains a job that is in its lane.
 func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error {
-	ahead, bound, err := s.ahead(ctx, r)
+	ahead, higher, bound, err := s.ahead(ctx, r)
 	if err != nil {
 		return reach.Unreachable(err)
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead
 	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, show.Age(r.ReadyAt, s.now), bound, show.Plural(ahead, "job"), show.Verb(ahead, "is", "are"))
+	if lane, _ := s.policy.Policy.Lane(r.Lane); lane.Priorities > r.Priority {
+		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, the %d of them that wait and those that are yet to come.",
+			r.Priority, r.Lane, lane.Priorities, higher)
+	}
 	if at, ok := s.start(ctx, r.Lane, ahead); ok {
 		x.Starts = &at
 		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l))
@@ -91,13 +95,13 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	return err
 }
 
-// ahead is how many jobs of its lane are before a waiting one; bound says what kind of number that is, "" for an exact one. No more wait than its queue
+// ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound says what kind of number that is, "" for an exact one. No more wait than its queue
 // holds, whatever the records say.
-func (s *sight) ahead(ctx context.Context, r lanes.Record) (n int, bound string, err error) {
+func (s *sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound string, err error) {
 	p, err := s.ledger.Ahead(ctx, r.ID, s.snap.At)
 	l, seen := s.laneStatus(r.Lane)
 	if err != nil || !seen || l.Stale {
-		return p.Known + p.Newer, "", err
+		return p.Known + p.Newer, p.Higher, "", err
 	}
 	others := l.Ready
 	if p.Own {
@@ -105,11 +109,11 @@ func (s *sight) ahead(ctx context.Context, r lanes.Record) (n int, bound string,
 	}
 	switch {
 	case p.Known > others:
-		return others + p.Newer, "at most ", nil
+		return others + p.Newer, min(p.Higher, others+p.Newer), "at most ", nil
 	case l.Unrecorded > 0:
-		return p.Known + p.Newer, "at least ", nil
+		return p.Known + p.Newer, p.Higher, "at least ", nil
 	}
-	return p.Known + p.Newer, "", nil
+	return p.Known + p.Newer, p.Higher, "", nil
 }
 
 // cancelledBy is who called the job off, as far as the audit log knows.

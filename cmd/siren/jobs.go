@@ -59,7 +59,7 @@ func goesOn(t *show.Table, next string) {
 func jobTable(records []lanes.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
-		col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
+		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
 	t.Empty = "no jobs"
 	for _, r := range records {
 		wait := "-"
@@ -67,7 +67,7 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 			wait = show.Short(r.Wait.D())
 		}
 		t.Add(r.ID, string(r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
-			cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
+			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
 	return t

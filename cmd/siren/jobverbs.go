@@ -39,7 +39,7 @@ recognised and skipped when it comes up. A job that has started meanwhile is lef
 					return nil, err
 				}
 				v.to = target
-				return desk.Promote(target), known(e, target, false)
+				return desk.Promote(e.Policy, target), known(e, target, false)
 			})
 		},
 	}

@@ -64,7 +64,7 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	dropped := 0
 	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		for {
-			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(to.Lane, &moved, &dropped))
+			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved, &dropped))
 			if errors.Is(err, rabbit.ErrUndeclared) {
 				return nil // the lane never had such a queue
 			}

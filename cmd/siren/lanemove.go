@@ -24,9 +24,9 @@ func newLanesMove(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "move FROM TO",
 		Short: "Put waiting jobs of one lane into another",
-		Long: `Put waiting jobs of one lane into another, the oldest first. Each is published afresh with confirm before its original is
-acknowledged: broken off at any moment, no job is lost, and none runs twice. Running and retrying jobs stay where they are. A job's wait counts from
-the move on, by the objective of its new lane.`,
+		Long: `Put waiting jobs of one lane into another, those first that would start first, with no higher priority than their new lane allows.
+Each is published afresh with confirm before its original is acknowledged: broken off at any moment, no job is lost, and none runs
+twice. Running and retrying jobs stay where they are. A job's wait counts from the move on, by the objective of its new lane.`,
 		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"
   siren lanes move express standard`,
 		Args:              cobra.ExactArgs(2),
@@ -38,7 +38,7 @@ the move on, by the objective of its new lane.`,
 			return a.operate(func(o *operator) error { return o.moveJobs(cmd.Context(), args[0], args[1], limit, reason) })
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 0, "at most so many, the oldest first (0: all that wait now)")
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many, those first that would start first (0: all that wait now)")
 	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
 	return c
 }
@@ -61,7 +61,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 	dropped := 0
 	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
-			return rabbit.Move(ctx, take, publish, q, limit, o.copies(to, &moved, &dropped))
+			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved, &dropped))
 		})
 	})
 	began := moved.Jobs+dropped > 0 || ctx.Err() != nil
@@ -97,13 +97,13 @@ func alsoDropped(n int) string {
 	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
 }
 
-// copies moves waiting jobs into the lane, and notes them, and counts the messages that it drops.
-func (o *operator) copies(to string, moved *lanes.AuditEntry, dropped *int) rabbit.Mover {
+// copies moves waiting jobs into the lane, with the priorities that it allows, and notes them, and counts the messages that it drops.
+func (o *operator) copies(p lanes.Policy, to string, moved *lanes.AuditEntry, dropped *int) rabbit.Mover {
 	return rabbit.Mover{
 		Decide: o.eachWaiting(dropped, func(_ context.Context, waiting []lanes.Delivery) ([]rabbit.Fate, error) {
 			fates := make([]rabbit.Fate, len(waiting))
 			for i, d := range waiting {
-				fates[i].Copy = &rabbit.Copy{Lane: to, Replay: d.Replay + 1}
+				fates[i].Copy = &rabbit.Copy{Lane: to, Replay: d.Replay + 1, Priority: p.Priority(to, d.Job.Priority)}
 			}
 			return fates, nil
 		}),
@@ -125,7 +125,7 @@ func (o *operator) supersede(ctx context.Context, copies []rabbit.Copied) {
 	told := make([]redis.Supersede, len(copies))
 	for i, c := range copies {
 		told[i] = redis.Supersede{
-			ID: c.Original.Job.ID, Lane: c.Lane, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing},
+			ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing},
 		}
 	}
 	answers, err := o.ledger.SupersedeAll(ctx, told)

@@ -15,7 +15,7 @@ import (
 
 func newLanesTune(a *app) *cobra.Command {
 	var f tuneFlags
-	var reserve int
+	var reserve, priorities int
 	var startWithin, maxRuntime time.Duration
 	var promote, retry string
 	c := &cobra.Command{
@@ -36,6 +36,9 @@ the policy is refused.`,
 			if cmd.Flags().Changed("reserve") {
 				wishes = append(wishes, wishFor(field("reserve"), reserve))
 			}
+			if cmd.Flags().Changed("priorities") {
+				wishes = append(wishes, wishFor(field("priorities"), priorities))
+			}
 			if cmd.Flags().Changed("start-within") {
 				wishes = append(wishes, wishFor(field("startWithin"), lanes.Duration(startWithin)))
 			}
@@ -53,6 +56,7 @@ the policy is refused.`,
 	}
 	fs := c.Flags()
 	fs.IntVar(&reserve, "reserve", 0, "free shoulder slots that the scaler keeps at all times")
+	fs.IntVar(&priorities, "priorities", 0, "highest priority that a job may have inside the lane, 0 (none) to "+strconv.Itoa(lanes.MaxPriority))
 	fs.DurationVar(&startWithin, "start-within", 0, "objective: 95 % of the jobs start within this time")
 	fs.DurationVar(&maxRuntime, "max-runtime", 0, "a job that runs longer is stopped and retried")
 	fs.StringVar(&promote, "promote", "", "take turns with a more urgent lane: `after=20m,to=LANE`, some of it, or none")

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -31,7 +32,7 @@ type DeadLetter struct {
 	ReadyAt    time.Time
 	DeadAt     time.Time
 	Body       []byte         // the job's wire form as it came
-	Priority   uint8          // of the message, inside its lane
+	Priority   int            // that the message asked for, inside its lane
 	Headers    map[string]any // all that the message has, as JSON can have them
 	Job        lanes.Job      // what Decode made of the body
 	Err        error          // why it is no job, nil for one
@@ -184,10 +185,11 @@ func letter(d amqp.Delivery, now time.Time) DeadLetter {
 	h, _ := parseHeaders(d.Headers, where, now)
 	l := DeadLetter{
 		ID: d.MessageId, Lane: h.lane, Reason: h.reason, Error: h.error, Attempts: h.attempts, Replay: h.replay,
-		EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt, DeadAt: h.deadAt, Body: d.Body, Priority: d.Priority,
+		EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt, DeadAt: h.deadAt, Body: d.Body,
 		Headers: asJSON(d.Headers).(map[string]any), tag: d.DeliveryTag,
 	}
 	l.Job, _, l.Err = lanes.Decode(d.Body, d.MessageId)
+	l.Priority = cmp.Or(int(d.Priority), h.priority, l.Job.Priority)
 	if why := textHeader(d.Headers, headerFirstDeathReason); l.Reason == "" && why != "" {
 		// The safety net: the broker moved it here, not Siren.
 		l.Reason = BrokerReason + why

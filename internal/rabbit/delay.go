@@ -48,7 +48,7 @@ func longest() time.Duration { return buckets[len(buckets)-2].reach }
 func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	h := headers{
 		enqueuedAt: d.EnqueuedAt, readyAt: d.ReadyAt, dueAt: now.Add(disp.After),
-		attempt: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, error: disp.Error,
+		attempt: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, priority: d.Job.Priority, error: disp.Error,
 	}
 	if disp.Counted {
 		h.attempt++
@@ -56,12 +56,12 @@ func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	return newMessage("", fitting(disp.After).queue, d.Job.ID, d.Body, h, now)
 }
 
-// ready is a message published afresh to the lane that h says: a delayed job on its way back, or a copy of a waiting one.
-// Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
-func ready(from amqp.Delivery, h headers, now time.Time) message {
+// ready is a message published afresh to the lane that h says, with h's priority there and ready since then: a delayed job on its way back, or a copy of a waiting
+// one. Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
+func ready(from amqp.Delivery, h headers, since, now time.Time) message {
 	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
-		enqueuedAt: h.enqueuedAt, readyAt: now, attempt: h.attempt, replay: h.replay, error: h.error,
+		enqueuedAt: h.enqueuedAt, readyAt: since, attempt: h.attempt, replay: h.replay, error: h.error,
 	}, now)
-	m.Priority = from.Priority
+	m.Priority = uint8(h.priority)
 	return m
 }

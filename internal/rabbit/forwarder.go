@@ -12,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 const (
@@ -35,9 +37,10 @@ var forwardPrefetch = 1000
 // farther off than the other queues reach waits in siren.delay.far, and is moved to the one that fits when that reaches. Where more jobs
 // stand in a queue than are held of it, those held longest go round to its end, so that none stands long behind jobs that are due later.
 //
+// policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that takes the job sees to it.
 // consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
-func Forward(ctx context.Context, consume *Conn, publish *Publisher) error {
-	f := &forwarder{conn: consume, publish: publish, log: consume.log}
+func Forward(ctx context.Context, consume *Conn, publish *Publisher, policy func() *lanes.Policy) error {
+	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.log}
 	pause := newBackoff()
 	said := ""
 	for ctx.Err() == nil {
@@ -66,6 +69,7 @@ func Forward(ctx context.Context, consume *Conn, publish *Publisher) error {
 type forwarder struct {
 	conn    *Conn
 	publish *Publisher
+	policy  func() *lanes.Policy
 	log     *slog.Logger
 
 	ch   *channel // of this session
@@ -144,6 +148,7 @@ func (f *forwarder) hold(d amqp.Delivery) {
 	now, clock := time.Now(), f.conn.options.Now()
 	h, _ := parseHeaders(d.Headers, inDelay, clock)
 	j := &heldJob{Delivery: d, headers: h, since: now, next: now}
+	j.priority = cmp.Or(int(d.Priority), j.priority) // the property is from before there was the header
 	wait := j.dueAt.Sub(clock)
 	for _, b := range buckets {
 		switch {
@@ -186,10 +191,11 @@ func (f *forwarder) release(ctx context.Context) {
 	now := time.Now()
 	var jobs []*heldJob
 	var messages []*outgoing
+	policy := f.policy()
 	for len(f.held) > 0 && len(jobs) < forwardBatch && !f.held[0].next.After(now) {
 		j := heap.Pop(&f.held).(*heldJob)
 		jobs = append(jobs, j)
-		messages = append(messages, newOutgoing(j.message(f.conn.options.Now())))
+		messages = append(messages, newOutgoing(j.message(policy, f.conn.options.Now())))
 	}
 	f.publish.publish(ctx, messages)
 	failed := 0
@@ -231,13 +237,15 @@ type heldJob struct {
 }
 
 // message is the job's next step: back to its lane, or to the delay queue that fits.
-func (j *heldJob) message(now time.Time) message {
+func (j *heldJob) message(policy *lanes.Policy, now time.Time) message {
 	if wait := j.dueAt.Sub(now); j.again && wait > 0 {
-		m := newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers, now)
-		m.Priority = j.Priority
-		return m
+		return newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers, now)
 	}
-	return ready(j.Delivery, j.headers, now)
+	h := j.headers
+	if policy != nil {
+		h.priority = policy.Priority(h.lane, h.priority)
+	}
+	return ready(j.Delivery, h, now, now)
 }
 
 // schedule is a heap of held jobs, the next one to act on first.

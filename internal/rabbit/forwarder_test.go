@@ -26,10 +26,15 @@ func forward(t *testing.T, url ...string) (stop func()) {
 
 func forwardOver(t *testing.T, consume *rabbit.Conn, p *rabbit.Publisher) (stop func()) {
 	t.Helper()
+	return forwardBy(t, consume, p, nil)
+}
+
+func forwardBy(t *testing.T, consume *rabbit.Conn, p *rabbit.Publisher, policy *lanes.Policy) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := rabbit.Forward(ctx, consume, p); err != nil {
+		if err := rabbit.Forward(ctx, consume, p, func() *lanes.Policy { return policy }); err != nil {
 			t.Error(err)
 		}
 	})

@@ -18,6 +18,7 @@ const (
 	headerAttempt    = "attempt"    // 1 for the first, which may leave it out
 	headerReplay     = "replay"     // number of this copy; an operator's fresh copies count up
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
+	headerPriority   = "priority"   // delayed and dead jobs: inside their lane. Not as the property, by which a quorum queue would order them here, too
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
 	headerReason     = "reason"     // dead jobs: why, in a few fixed words
 	headerError      = "error"      // what happened last, for a person
@@ -40,9 +41,9 @@ const maxKey = 255
 
 // headers is what Siren says about a job beside its body. A zero field is left out on the wire.
 type headers struct {
-	enqueuedAt, readyAt, dueAt, deadAt time.Time
-	attempt, replay, attempts          int
-	lane, reason, error                string
+	enqueuedAt, readyAt, dueAt, deadAt  time.Time
+	attempt, replay, attempts, priority int
+	lane, reason, error                 string
 }
 
 func (h headers) table() amqp.Table {
@@ -54,6 +55,7 @@ func (h headers) table() amqp.Table {
 	putInt(t, headerAttempt, h.attempt)
 	putInt(t, headerReplay, h.replay)
 	putInt(t, headerAttempts, h.attempts)
+	putInt(t, headerPriority, h.priority)
 	putText(t, headerLane, h.lane)
 	putText(t, headerReason, h.reason)
 	putText(t, headerError, h.error)
@@ -91,8 +93,8 @@ const (
 // believed is which headers are read where. In a lane an error is believed from the second attempt on: no producer's job has had one before.
 var believed = map[place][]string{
 	inLane:  {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError},
-	inDelay: {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError, headerLane, headerDueAt},
-	inDead:  {headerEnqueuedAt, headerReadyAt, headerReplay, headerLane, headerReason, headerError, headerAttempts, headerDeadAt},
+	inDelay: {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError, headerLane, headerPriority, headerDueAt},
+	inDead:  {headerEnqueuedAt, headerReadyAt, headerReplay, headerLane, headerPriority, headerReason, headerError, headerAttempts, headerDeadAt},
 }
 
 // parseHeaders reads what is believed of a message that was found there, and drops the rest. It takes every spelling of a number that AMQP clients
@@ -118,6 +120,7 @@ func parseHeaders(all amqp.Table, where place, now time.Time) (h headers, odd []
 		attempt:    countHeader(t, headerAttempt),
 		replay:     countHeader(t, headerReplay),
 		attempts:   countHeader(t, headerAttempts),
+		priority:   countHeader(t, headerPriority),
 		lane:       textHeader(t, headerLane),
 		reason:     textHeader(t, headerReason),
 		error:      textHeader(t, headerError),

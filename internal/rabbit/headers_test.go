@@ -72,7 +72,7 @@ func FuzzParseHeaders(f *testing.F) {
 			pick := func(j int) any { return values[(i+j)%len(values)] }
 			in := amqp.Table{
 				headerEnqueuedAt: pick(0), headerReadyAt: pick(1), headerDueAt: pick(2), headerDeadAt: pick(3),
-				headerAttempt: pick(4), headerReplay: pick(5), headerAttempts: pick(6),
+				headerAttempt: pick(4), headerReplay: pick(5), headerAttempts: pick(6), headerPriority: pick(3),
 				headerLane: pick(7), headerReason: pick(0), headerError: pick(1), "x-death": pick(2),
 			}
 			now := time.UnixMilli(1700000000123)
@@ -83,7 +83,7 @@ func FuzzParseHeaders(f *testing.F) {
 					t.Errorf("time %v: %v", at, err)
 				}
 			}
-			if h.attempt < 0 || h.replay < 0 || h.attempts < 0 {
+			if h.attempt < 0 || h.replay < 0 || h.attempts < 0 || h.priority < 0 {
 				t.Errorf("a negative count: %+v", h)
 			}
 			for _, s := range []string{h.lane, h.reason, h.error} {
@@ -122,7 +122,7 @@ func TestHeadersAsDocumented(t *testing.T) {
 		}
 	}
 	now := time.UnixMilli(1700000000000)
-	all := headers{now, now, now, now, 2, 1, 2, "bulk", "failed", "no"}.table()
+	all := headers{now, now, now, now, 2, 1, 2, 3, "bulk", "failed", "no"}.table()
 	for where := range believed {
 		h, _ := parseHeaders(all, where, now)
 		if read, want := slices.Sorted(maps.Keys(h.table())), slices.Sorted(slices.Values(documented[where])); !slices.Equal(read, want) {

@@ -51,20 +51,12 @@ func judgeTypes(version string, types []string) (found []lanes.Finding) {
 			})
 			continue
 		}
-		f := lanes.Finding{Check: check}
-		switch {
-		case r.before(4, 0):
-			f.Severity = lanes.Note
-			f.What = "quorum queues of " + version + " know no priorities"
-			f.Why = "jobs that are lifted within their lane aren't served first"
-			f.Mend = "upgrade RabbitMQ to 4.x, or set queueType: classic for lanes where that matters"
-		case r.before(4, 3):
-			f.Severity = lanes.Note
-			f.What = "quorum queues of " + version + " know two priorities, and serve two lifted jobs for each ordinary one; Siren takes their delivery limit (20) off"
-			f.Why = "jobs that are lifted within their lane share it with the others"
-			f.Mend = "nothing, or upgrade RabbitMQ to 4.3, whose quorum queues serve priorities strictly"
-		default:
-			f.What = "quorum queues of " + version + " serve priorities strictly; Siren takes their delivery limit (20) off and sets their consumer timeout"
+		f := lanes.Finding{Check: check, What: "lanes with quorum queues have no priorities"}
+		if !r.before(4, 0) {
+			f.What += "; Siren takes their delivery limit (20) off"
+		}
+		if !r.before(4, 3) {
+			f.What += ", and sets their consumer timeout"
 		}
 		found = append(found, f)
 	}

@@ -45,11 +45,11 @@ func TestJudgeTypesAndTimeout(t *testing.T) {
 		timeout       lanes.Severity
 	}{
 		{"3.10.8", lanes.Classic, lanes.OK, "serve priorities strictly", lanes.Note},
-		{"3.13.7", lanes.Quorum, lanes.Note, "know no priorities", lanes.Note},
+		{"3.13.7", lanes.Quorum, lanes.OK, "have no priorities", lanes.Note},
 		{"4.0.5", lanes.Classic, lanes.OK, "serve priorities strictly", lanes.Note},
-		{"4.0.5", lanes.Quorum, lanes.Note, "two lifted jobs for each ordinary one", lanes.OK},
+		{"4.0.5", lanes.Quorum, lanes.OK, "delivery limit (20) off", lanes.OK},
 		{"4.3.6", lanes.Classic, lanes.OK, "no consumer timeout for them", lanes.OK},
-		{"4.3.6", lanes.Quorum, lanes.OK, "serve priorities strictly", lanes.OK},
+		{"4.3.6", lanes.Quorum, lanes.OK, "sets their consumer timeout", lanes.OK},
 	} {
 		found := judgeTypes(c.version, []string{c.kind})
 		if len(found) != 1 || found[0].Severity != c.types || !strings.Contains(found[0].What, c.says) {

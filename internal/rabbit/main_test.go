@@ -223,8 +223,9 @@ var ack = lanes.Disposition{Action: lanes.Ack}
 
 // probe looks at the broker directly, past the code under test.
 type probe struct {
-	t  testing.TB
-	ch *amqp.Channel
+	t    testing.TB
+	conn *amqp.Connection
+	ch   *amqp.Channel
 }
 
 func newProbe(t testing.TB, url string) *probe {
@@ -238,7 +239,7 @@ func newProbe(t testing.TB, url string) *probe {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &probe{t, ch}
+	return &probe{t, conn, ch}
 }
 
 func (p *probe) must(err error) {

@@ -34,7 +34,7 @@ type Entry struct {
 	EnqueuedAt time.Time // when it was first put into any lane; zero: now
 	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
 	Body       []byte    // its wire form; nil: Encode of Job
-	Priority   uint8     // inside its lane; 0: an ordinary job
+	Priority   int       // inside its lane: no more than that allows
 }
 
 func (e Entry) message(now time.Time) (message, error) {
@@ -50,7 +50,7 @@ func (e Entry) message(now time.Time) (message, error) {
 		h.enqueuedAt = now
 	}
 	m := newMessage(jobsExchange, e.Lane, e.Job.ID, body, h, now)
-	m.Priority = e.Priority
+	m.Priority = uint8(e.Priority)
 	return m, nil
 }
 
@@ -63,7 +63,7 @@ func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	}
 	h := headers{
 		enqueuedAt: d.EnqueuedAt, readyAt: d.ReadyAt, deadAt: now,
-		attempts: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, reason: disp.Reason, error: disp.Error,
+		attempts: max(1, d.Attempt), replay: d.Replay, lane: d.Lane, priority: d.Job.Priority, reason: disp.Reason, error: disp.Error,
 	}
 	if h.reason == "" && d.Job.ID == "" {
 		h.reason = lanes.ErrNoID.Error()

@@ -29,11 +29,11 @@ type Fate struct {
 	Drop bool  // it is acknowledged: its record says already that it is over
 }
 
-// Copy is where a fresh copy of a message goes. It keeps body, id, priority, attempt and the time of the first enqueue; it
-// is ready from now on.
+// Copy is where a fresh copy of a message goes. It keeps body, id, attempt and the time of the first enqueue; it is ready from now on.
 type Copy struct {
-	Lane   string // one that doesn't exist means the default lane
-	Replay int    // the copy's number, higher than the original's
+	Lane     string // one that doesn't exist means the default lane
+	Replay   int    // the copy's number, higher than the original's
+	Priority int    // inside its new lane: no more than that allows
 }
 
 // Copied is a job whose fresh copy the broker has confirmed.
@@ -43,7 +43,7 @@ type Copied struct {
 	ReadyAt  time.Time // of the copy
 }
 
-// Move takes up to limit waiting jobs out of a lane's queue, oldest first, and does with each what m decides; limit <= 0 means as
+// Move takes up to limit waiting jobs out of a lane's queue, in its order (priority, then age), and does with each what m decides; limit <= 0 means as
 // many as were ready when it began. What it neither copies nor drops is out of the lane until it returns. conn must publish
 // nothing.
 //
@@ -151,7 +151,8 @@ func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 			dropped = append(dropped, batch[i])
 		}
 	}
-	if err := v.acknowledge(dropped); err != nil || len(copies) == 0 {
+	v.moved += len(dropped)
+	if err := acknowledge(dropped); err != nil || len(copies) == 0 {
 		return err
 	}
 	return v.replace(ctx, originals, copies)
@@ -164,35 +165,33 @@ func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied
 	for i, c := range copies {
 		copies[i].ReadyAt = now
 		h, _ := parseHeaders(originals[i].Headers, inLane, now)
-		h.lane, h.replay = c.Lane, c.Replay
-		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now))
+		h.lane, h.replay, h.priority = c.Lane, c.Replay, c.Priority
+		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now, now))
 	}
 	v.publish.publish(ctx, messages)
 
 	var done []arrival
 	var confirmed []Copied
-	var failed error
 	for i, o := range messages {
 		if o.err == nil {
 			done, confirmed = append(done, originals[i]), append(confirmed, copies[i])
-		} else if failed == nil {
-			failed = fmt.Errorf("job %s to lane %q: %w", o.MessageId, o.key, o.err)
 		}
 	}
+	failed := failure(messages)
 	if len(confirmed) > 0 && v.Confirmed != nil {
 		if err := v.Confirmed(context.WithoutCancel(ctx), confirmed); err != nil {
 			return errors.Join(err, failed)
 		}
 	}
-	return errors.Join(v.acknowledge(done), failed)
+	v.moved += len(done)
+	return errors.Join(acknowledge(done), failed)
 }
 
-// acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm:
-// they count, and whoever claims them is told that they are settled.
-func (v *move) acknowledge(jobs []arrival) error {
-	v.moved += len(jobs)
+// acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm: whoever claims
+// them is told that they are settled.
+func acknowledge(jobs []arrival) error {
 	for _, a := range jobs {
-		if err := v.ch.call(func() error { return a.Ack(false) }); err != nil {
+		if err := a.ch.call(func() error { return a.Ack(false) }); err != nil {
 			return fmt.Errorf("%w (%w)", ErrStale, err)
 		}
 	}

@@ -150,6 +150,16 @@ func newOutgoing(m message) *outgoing {
 	return &outgoing{message: m, done: make(chan error, 1)}
 }
 
+// failure is why the first of the messages that failed did; nil when all are confirmed.
+func failure(messages []*outgoing) error {
+	for _, o := range messages {
+		if o.err != nil {
+			return fmt.Errorf("job %s to lane %q: %w", o.MessageId, o.key, o.err)
+		}
+	}
+	return nil
+}
+
 // leave is called just before sending; false when nobody wants it any more.
 func (o *outgoing) leave() bool {
 	return o.state.CompareAndSwap(waiting, sent) || o.state.Load() == sent

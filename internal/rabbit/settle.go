@@ -15,9 +15,8 @@ var ErrStale = errors.New("the session that delivered this job is over; the brok
 
 // receipt is what it takes to settle a delivery: the very channel it came over, since a tag means another job on any other.
 type receipt struct {
-	ch       *channel
-	tag      uint64
-	priority uint8
+	ch  *channel
+	tag uint64
 }
 
 // Settle carries out what was decided about a delivery of this slot's taker. Retry and DeadLetter publish afresh, wait for
@@ -55,7 +54,6 @@ func (s *Slot) settle(ctx context.Context, r *receipt, d lanes.Delivery, disp la
 
 // move replaces the delivery by a message elsewhere. Between confirm and ack there are two of the job, never none.
 func (s *Slot) move(ctx context.Context, r *receipt, m message) error {
-	m.Priority = r.priority
 	err := s.taker.publish.send(ctx, m)
 	if err == nil {
 		return r.ack()

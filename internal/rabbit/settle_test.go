@@ -277,7 +277,7 @@ func TestForeignHeaders(t *testing.T) {
 			t.Errorf("header %q travelled on", name)
 		}
 	}
-	if m.Headers["attempt"] != int64(4) || m.Headers["lane"] != "standard" || m.MessageId != "f1" || m.Priority != 7 {
+	if m.Headers["attempt"] != int64(4) || m.Headers["lane"] != "standard" || m.MessageId != "f1" || m.Priority != 0 {
 		t.Errorf("retried as %q, priority %d, headers %v", m.MessageId, m.Priority, m.Headers)
 	}
 }

@@ -27,11 +27,16 @@ type Slot struct {
 func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 	for ctx.Err() == nil {
 		a, err := s.take(ctx)
+		if err == nil && ctx.Err() == nil && s.taker.tooHigh(a) {
+			a, err = s.putBack(ctx, a)
+		}
 		switch {
 		case err == nil && ctx.Err() == nil && !s.taker.paused(a.queue.Lane):
 			s.turn++
 			s.backoff.reset()
-			return a.delivery(s.taker.conn.options.Now()), nil
+			d := a.delivery(s.taker.conn.options.Now())
+			d.Job.Priority = min(d.Job.Priority, s.taker.allowed(d.Lane))
+			return d, nil
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
 		case errors.Is(err, errConnClosed):

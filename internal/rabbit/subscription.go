@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,15 +32,16 @@ func (a arrival) handBack() {
 	_ = a.ch.call(func() error { return a.Nack(false, true) })
 }
 
-// delivery is the job as a slot's caller gets it. What its headers say of times later than now is a wrong clock's: the job is here.
+// delivery is the job as a slot's caller gets it, with the priority that the message asks for: by its property, else by the job's field. What its headers say of times later than now is a wrong clock's: the job is here.
 func (a arrival) delivery(now time.Time) lanes.Delivery {
 	job, unknown, err := lanes.Decode(a.Body, a.MessageId)
 	h, odd := parseHeaders(a.Headers, inLane, now)
+	job.Priority = cmp.Or(int(a.Priority), job.Priority)
 	return lanes.Delivery{
 		Job: job, Lane: a.queue.Lane, EnqueuedAt: earlier(h.enqueuedAt, now), ReadyAt: earlier(h.readyAt, now),
 		Attempt: max(1, h.attempt), Replay: h.replay, Returned: a.Redelivered, Error: h.error,
 		Body: a.Body, Unknown: unknown, Err: err, Odd: odd,
-		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag, priority: a.Priority},
+		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag},
 	}
 }
 

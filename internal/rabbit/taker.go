@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,17 +19,22 @@ const lookAgain = time.Second
 // Taker takes jobs for one worker, each slot by itself. Its slots share one connection and the order of lanes that
 // Follow sets. It is safe for concurrent use; a Slot belongs to one goroutine.
 type Taker struct {
+	// Lowered is told of jobs that were put back since they had a higher priority than their lane allows, with that which they have now. It is
+	// set before the first job is taken; nil: nobody wants to know.
+	Lowered func(ctx context.Context, jobs []lanes.Delivery)
+
 	conn    *Conn
 	publish *Publisher
 	pool    string
 	log     *slog.Logger
-	pause   time.Duration // before a job goes back whose retry or dead letter couldn't be published
+	pause   time.Duration // before a job goes back whose retry or dead letter couldn't be published; how long jobs in hand are tried to be put back
 
 	mu        sync.Mutex
 	effective *lanes.Effective          // nil until the first Follow
 	changed   chan struct{}             // closed and replaced at each Follow
 	absent    map[lanes.Queue]time.Time // queues that aren't there, and when to look again
 	said      map[lanes.Queue]string    // what was last complained about, by queue; the zero Queue is the channel
+	lowered   map[string]int            // what was last said to be allowed, by lane (see lower)
 }
 
 // NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
@@ -41,6 +47,7 @@ func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
 		changed: make(chan struct{}),
 		absent:  map[lanes.Queue]time.Time{},
 		said:    map[lanes.Queue]string{},
+		lowered: map[string]int{},
 	}
 }
 

@@ -13,9 +13,12 @@ import (
 // This file is all that Siren does differently by the broker's version or a queue's type. docs/rabbitmq.md has the
 // differences that need nothing done, too.
 
-// priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists. Quorum queues have
-// priorities without saying (from 4.0 on), and refuse the argument.
+// priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists. Jobs have 0 to lanes.MaxPriority; the
+// levels above are Siren's own. Quorum queues have priorities without saying (from 4.0 on), and refuse the argument.
 const priorityLevels = 9
+
+// ordered is whether the messages of a queue come by their priority.
+func (r release) ordered(queueType string) bool { return queueType == lanes.Classic || !r.before(4, 0) }
 
 // unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it. It
 // stands for "no limit", on every version alike, so that a queue made on 3.x fits after an upgrade: Siren keeps count itself.

@@ -15,6 +15,8 @@ type Place struct {
 	Known int  // that were ready when they were last counted in the broker
 	Newer int  // that have become ready since
 	Own   bool // the job itself was ready then
+
+	Higher int // of all of these, those of a higher priority
 }
 
 // Ahead counts the queued jobs of a queued job's lane that stand before it: those of a higher priority, and of its own those that became ready
@@ -54,6 +56,9 @@ func (l *Ledger) Ahead(ctx context.Context, id string, counted time.Time) (Place
 	for i := range before {
 		a.Newer += int(late[i].Val())
 		a.Known += int(before[i].Val() - late[i].Val())
+		if i > 0 {
+			a.Higher += int(before[i].Val())
+		}
 	}
 	for i := 0; i < len(above); i += 2 {
 		a.Newer -= int(above[i+1].Val())

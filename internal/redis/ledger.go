@@ -115,7 +115,7 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
 	claim, now, nonce := lanes.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
-		movesChannel(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt),
+		movesChannel(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt), d.Job.Priority,
 	}, newFields(d, now)...)
 	var was before
 	err := l.do(ctx, "claim job "+d.Job.ID, func(ctx context.Context) error {

@@ -28,12 +28,13 @@ func (e *StateError) Error() string {
 
 // Supersede is a job that a fresh copy of its message carries from now on.
 type Supersede struct {
-	ID      string
-	Lane    string        // that the copy is in
-	ReadyAt time.Time     // of the copy
-	Replay  int           // the number of the copy
-	From    []lanes.State // the job has to be in one of them
-	Params  []byte        // of the copy, where they are others than the record's; nil: the same
+	ID       string
+	Lane     string        // that the copy is in
+	Priority int           // of the copy, inside the lane
+	ReadyAt  time.Time     // of the copy
+	Replay   int           // the number of the copy
+	From     []lanes.State // the job has to be in one of them
+	Params   []byte        // of the copy, where they are others than the record's; nil: the same
 }
 
 // Overridden is what has become of one job of many.
@@ -59,7 +60,7 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
-		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, millis(s.ReadyAt), string(s.Params)}
+		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, millis(s.ReadyAt), string(s.Params), s.Priority}
 		for _, state := range s.From {
 			args[i] = append(args[i], string(state))
 		}

@@ -50,6 +50,9 @@ var roleSteps = []struct {
 		for _, id := range []string{"done", "retried", "died", "cancelled", "withdrawn", "queued", "lost"} {
 			d := delivery(id, "bulk")
 			d.Job.DedupKey = id
+			if id == "queued" {
+				d.Job.Priority = 3
+			}
 			jobs = append(jobs, d)
 		}
 		_, err = l.Reserve(ctx, []lanes.Job{jobs[0].Job, jobs[4].Job})
@@ -77,6 +80,9 @@ var roleSteps = []struct {
 	{lanes.WorkerRole, func(t *testing.T, s *redis.Store) {
 		ctx, l, r := t.Context(), ledgerOn(s), redis.NewRoster(s, discard)
 		must(t, l.Close(ctx, claim(t, l, delivery("lost", "bulk"), "w", lanes.Granted), lanes.Outcome{State: lanes.Queued})) // it turned up
+		urgent := delivery("queued", "bulk")
+		urgent.Job.Priority = 2
+		must(t, l.Lower(ctx, []lanes.Delivery{urgent}))
 		copied := delivery("queued", "bulk")
 		copied.Replay = 1
 		claim(t, l, copied, "w", lanes.Granted) // faster than the ledger hears of it

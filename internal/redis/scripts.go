@@ -22,6 +22,7 @@ var (
 	cancelScript     = script("waiting", "cancel")
 	loseScript       = script("waiting", "lose")
 	enlistScript     = script("waiting", "enlist")
+	lowerScript      = script("waiting", "lower")
 	discardScript    = script("discard")
 	reserveScript    = script("reserve")
 	keepKeyScript    = script("keepkey")

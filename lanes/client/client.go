@@ -162,8 +162,12 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 		if j.ID == "" {
 			j.ID = lanes.NewID(now)
 		}
-		b.outcomes[i] = Outcome{ID: j.ID, Lane: classify.Lane(j.Labels)}
-		_, b.outcomes[i].Err = lanes.Encode(*j)
+		o := &b.outcomes[i]
+		o.ID = j.ID
+		o.Lane, o.Err = classify.Place(*j)
+		if _, bad := lanes.Encode(*j); bad != nil {
+			o.Err = bad
+		}
 	}
 	c.dedup(ctx, b)
 	c.publishAll(ctx, b, now)
@@ -182,7 +186,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 		if _, follows := b.same[i]; follows || o.Err != nil || o.Duplicate {
 			continue
 		}
-		entries = append(entries, rabbit.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now})
+		entries = append(entries, rabbit.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
 		records = append(records, lanes.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
 		at = append(at, i)
 	}

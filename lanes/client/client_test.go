@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -105,6 +106,56 @@ func TestEnqueueBatch(t *testing.T) {
 	}
 	if o := c.EnqueueBatch(ctx, nil); len(o) != 0 {
 		t.Errorf("empty batch: %v", o)
+	}
+}
+
+// A job's priority goes out as the message's, and into its record, when its lane allows it; else the job isn't enqueued.
+func TestPriority(t *testing.T) {
+	o := options()
+	var err error
+	if o.Policy, err = lanes.Parse([]byte(strings.Replace(policyText, "startWithin: 30m", "startWithin: 30m, queueType: classic, priorities: 2", 1))); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, o)
+	ctx := within(t, 10*time.Second)
+	batch := map[string]string{"batch": "true"} // no worker takes bulk
+	for _, tt := range []struct {
+		id       string
+		priority int
+		err      string
+	}{{"prio-2", 2, ""}, {"prio-3", 3, `lane "bulk" allows 2 at most`}, {"prio-9", 9, "priority 9 must be 0 to 4"}} {
+		job := probe(tt.id, batch)
+		job.Priority = tt.priority
+		_, err := c.Enqueue(ctx, job)
+		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %v, want %q", tt.id, err, tt.err)
+		}
+		r, missing := c.Get(ctx, tt.id)
+		if (missing == nil) != (err == nil) || err == nil && r.Priority != tt.priority {
+			t.Errorf("%s: its record: %+v, %v", tt.id, r, missing)
+		}
+	}
+	conn, err := amqp.Dial(o.AMQPURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bulk := "siren.lane." + lanes.Queue{Lane: "bulk", Type: cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)}.String()
+	for {
+		d, ok, err := ch.Get(bulk, false) // the others go back when the channel closes
+		if err != nil || !ok {
+			t.Fatalf("the job isn't in its lane: %v", err)
+		}
+		if d.MessageId == "prio-2" {
+			if d.Priority != 2 || !strings.Contains(string(d.Body), `"priority":2`) {
+				t.Errorf("published with priority %d as %s", d.Priority, d.Body)
+			}
+			return
+		}
 	}
 }
 

@@ -172,7 +172,7 @@ func retype(r *rand.Rand, body []byte) []byte {
 	if json.Unmarshal(body, &fields) != nil {
 		return body
 	}
-	names := []string{"id", "kind", "labels", "input", "output", "params", "expiresAt", "dedupKey", "version"}
+	names := []string{"id", "kind", "labels", "input", "output", "params", "expiresAt", "dedupKey", "version", "priority"}
 	values := []any{nil, 7, -1.5, true, "", "text", []any{1, "a"}, map[string]any{"a": map[string]any{}}, strings.Repeat("x", 3000)}
 	fields[names[r.IntN(len(names))]] = values[r.IntN(len(values))]
 	out, err := json.Marshal(fields)

@@ -21,9 +21,10 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	v := &revival{
-		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body, Priority: l.Priority},
+		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
 		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
 	}
+	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Priority)
 	if l.Record != nil {
 		v.entry.Replay = max(l.Replay, l.Record.Replay) + 1
 	}
@@ -101,7 +102,7 @@ func (r *Replay) supersede(ctx context.Context, all []*revival, ready time.Time)
 	told := make([]redis.Supersede, len(all))
 	for i, v := range all {
 		e := v.entry
-		told[i] = redis.Supersede{ID: e.Job.ID, Lane: e.Lane, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params}
+		told[i] = redis.Supersede{ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params}
 	}
 	answers, err := r.box.Ledger.SupersedeAll(ctx, told)
 	var unknown []lanes.Delivery // they get a record
@@ -110,6 +111,7 @@ func (r *Replay) supersede(ctx context.Context, all []*revival, ready time.Time)
 		e := all[i].entry
 		switch {
 		case errors.Is(a.Err, redis.ErrNotFound):
+			e.Job.Priority = e.Priority
 			unknown = append(unknown, lanes.Delivery{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay})
 		case a.Err != nil && !errors.As(a.Err, &state):
 			err = errors.Join(err, a.Err)
@@ -161,7 +163,7 @@ func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
 	}
 	return r.revive(newLetter(rabbit.DeadLetter{
-		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job,
+		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job, Priority: job.Priority,
 	}, &record))
 }
 

@@ -67,9 +67,6 @@ func (s scalerProcess) run(ctx context.Context) error {
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0))
-	})
 	ledger := redis.NewLedger(s.store, s.log)
 	ledger.SetPolicy(s.policy)
 	redis.RegisterMetrics(registry, ledger.Stats)
@@ -81,6 +78,9 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
 		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
+	})
+	group.Go(func() error {
+		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
 	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })

@@ -83,6 +83,11 @@ func (w Worker) Run(ctx context.Context) error {
 		return err
 	}
 	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), w.Pool)
+	taker.Lowered = func(ctx context.Context, jobs []lanes.Delivery) {
+		if err := ledger.Lower(ctx, jobs); err != nil {
+			log.Debug("the records of jobs that were put back say a higher priority than they have", "jobs", len(jobs), "error", err)
+		}
+	}
 	taker.Follow(policy)
 	running := worker.New(worker.Options{
 		Name: w.Name, Pool: w.Pool, Version: w.Version,

@@ -14,7 +14,7 @@ import (
 )
 
 // Promote is putting queued jobs into another lane: a job that has started meanwhile is left alone.
-func (d *Desk) Promote(to string) *Work {
+func (d *Desk) Promote(policy lanes.Policy, to string) *Work {
 	return &Work{
 		Takes: func(r lanes.Record) error {
 			if r.State != lanes.Queued {
@@ -32,15 +32,15 @@ func (d *Desk) Promote(to string) *Work {
 					others = append(others, r)
 				}
 			}
-			results, err = d.copies(ctx, others, func(lanes.Record) string { return to })
+			results, err = d.copies(ctx, policy, others, func(lanes.Record) string { return to })
 			return append(there, results...), err
 		},
 	}
 }
 
-// copies puts fresh copies of jobs' messages into lanes, with confirm; then the ledger goes by those, and an older message of a job is skipped when it
+// copies puts fresh copies of jobs' messages into lanes, with the priorities that these allow and with confirm; then the ledger goes by those, and an older message of a job is skipped when it
 // comes up. An error ends it in the middle: of which jobs that is known is in the results.
-func (d *Desk) copies(ctx context.Context, batch []lanes.Record, lane func(lanes.Record) string) (results []Result, err error) {
+func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Record, lane func(lanes.Record) string) (results []Result, err error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}
@@ -54,7 +54,9 @@ func (d *Desk) copies(ctx context.Context, batch []lanes.Record, lane func(lanes
 		if job.ExpiresAt.Before(now) { // it is wanted all the same
 			job.ExpiresAt = time.Time{}
 		}
-		entries[i] = rabbit.Entry{Lane: lane(r), Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1}
+		to := lane(r)
+		job.Priority = policy.Priority(to, job.Priority)
+		entries[i] = rabbit.Entry{Lane: to, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
 	}
 	var confirmed []lanes.Record
 	var told []redis.Supersede
@@ -64,7 +66,7 @@ func (d *Desk) copies(ctx context.Context, batch []lanes.Record, lane func(lanes
 		switch {
 		case err == nil:
 			confirmed = append(confirmed, r)
-			told = append(told, redis.Supersede{ID: r.ID, Lane: e.Lane, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
+			told = append(told, redis.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
 		case errors.Is(err, rabbit.ErrNotSent), errors.Is(err, rabbit.ErrUnconfirmed), errors.Is(err, rabbit.ErrUndeclared):
 			if failed == nil {
 				failed = err

@@ -73,7 +73,7 @@ func (r *retry) carry(ctx context.Context, batch []lanes.Record) ([]Result, erro
 		}
 		return over
 	})
-	results, err := r.copies(ctx, others, func(job lanes.Record) string { return dead.LaneFor(r.policy, r.to, job.Lane) })
+	results, err := r.copies(ctx, r.policy, others, func(job lanes.Record) string { return dead.LaneFor(r.policy, r.to, job.Lane) })
 	return append(committed, results...), err
 }
 

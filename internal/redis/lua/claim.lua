@@ -1,7 +1,7 @@
 -- claim: give one worker the right to run the job.
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 nonce of this call, 3 worker, 4 lease ms, 5 max crashes, 6 replay, 7 attempt by the message,
---          8 lane, 9 readyAt ms (0: unknown), then field, value, … of the record, should there be none
+--          8 lane, 9 readyAt ms (0: unknown), 10 priority in the lane, then field, value, … of the record, should there be none
 -- returns  {answer, token, attempts, crashes, state before ('' for none), lane before, 1 when nobody has started it before, reason, error}; the
 --          answer is one of lanes.ClaimState, reason and error are those that a dead job died of
 local key, channel, nonce, worker = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -23,7 +23,7 @@ local function answer(word)
 end
 
 if not state then
-  redis.call('HSET', key, unpack(ARGV, 10))
+  redis.call('HSET', key, unpack(ARGV, 11))
 elseif state ~= 'dead' and replay < known then -- a fresh copy of the message carries it
   return answer('settled')
 elseif state == 'running' then
@@ -70,6 +70,11 @@ if not started then
   if ready > 0 then
     redis.call('HSET', key, 'wait', math.max(0, now - ready))
   end
+end
+if ARGV[10] == '0' then
+  redis.call('HDEL', key, 'priority')
+else
+  redis.call('HSET', key, 'priority', ARGV[10])
 end
 redis.call('PUBLISH', channel, redis.call('HINCRBY', key, 'moves', 1))
 return answer('granted')

@@ -1,7 +1,7 @@
 -- supersede: let a fresh copy of its message carry the job.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, 6 params of the copy ('': as they are), then the
---          states that it may be in
+-- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, 6 params of the copy ('': as they are), 7 its
+--          priority in the lane, then the states that it may be in
 -- returns  {answer, state before, lane before, replay before}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce, replay = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
@@ -18,7 +18,7 @@ if ARGV[6] ~= '' and replay >= known then -- also when a worker has been faster 
   redis.call('HSET', key, 'params', ARGV[6])
 end
 local allowed = false
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   allowed = allowed or ARGV[i] == state
 end
 if not allowed or replay <= known then
@@ -33,6 +33,11 @@ if state == 'completed' or state == 'dead' or state == 'cancelled' or state == '
   redis.call('HSET', key, 'attempts', 0, 'crashes', 0)
   redis.call('HDEL', key, 'reason', 'ended', 'started', 'wait', 'progress', 'outputs')
   redis.call('PERSIST', key)
+end
+if ARGV[7] == '0' then
+  redis.call('HDEL', key, 'priority')
+else
+  redis.call('HSET', key, 'priority', ARGV[7])
 end
 local t = redis.call('TIME')
 enter(key, t[1] * 1000 + math.floor(t[2] / 1000))

@@ -1,0 +1,120 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// This file is a job's priority inside its lane: what is done about messages that ask for more than it allows.
+
+// allowed is the highest priority that jobs of the lane may have now.
+func (t *Taker) allowed(lane string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.effective == nil {
+		return 0
+	}
+	return t.effective.Policy.Priority(lane, lanes.MaxPriority)
+}
+
+// tooHigh is whether the broker serves the message before others that it may not overtake.
+func (t *Taker) tooHigh(a arrival) bool {
+	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.ch.session.version()).ordered(a.queue.Type)
+}
+
+// putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh with what is allowed: they
+// come after the jobs that they would have overtaken. It returns the job behind them, for the slot to take; errAgain when it saw none.
+//
+// Their waits and numbers stay as they are: broken off between confirm and acknowledgement, it leaves two messages of a job, of which one
+// runs, as a retry does. Where nothing can be published for now, a is taken as it came: that keeps no other job waiting any longer.
+func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
+	s.unsubscribe() // or this slot would be handed another job beside the one that it takes
+	lifted := []arrival{a}
+	var behind *arrival
+	for len(lifted) < moveBatch && behind == nil {
+		d, found, err := s.ch.get(queueName(a.queue))
+		if err != nil {
+			return arrival{}, &queueError{a.queue, err}
+		}
+		if !found {
+			break
+		}
+		next := arrival{queue: a.queue, ch: s.ch, Delivery: d}
+		if s.taker.tooHigh(next) {
+			lifted = append(lifted, next)
+		} else {
+			behind = &next
+		}
+	}
+	left, err := s.lower(ctx, lifted)
+	if behind != nil {
+		left = append(left, *behind)
+	}
+	switch {
+	case errors.Is(err, ErrStale):
+		return arrival{}, &queueError{a.queue, err} // the broker has all of them back
+	case err != nil:
+		s.taker.complain(a.queue, "can't put jobs back that ask for a higher priority than their lane allows; taking them as they are", err)
+	case len(left) == 0:
+		return arrival{}, errAgain
+	}
+	for _, other := range left[1:] {
+		other.handBack()
+	}
+	return left[0], nil
+}
+
+// lower publishes jobs of one lane afresh with the priority that it allows, and acknowledges those that are confirmed. The others are left.
+func (s *Slot) lower(ctx context.Context, jobs []arrival) (left []arrival, err error) {
+	lane := jobs[0].queue.Lane
+	allowed := s.taker.allowed(lane)
+	s.taker.sayLowered(jobs[0].queue, allowed)
+	messages, now := make([]*outgoing, len(jobs)), s.taker.conn.options.Now()
+	for i, a := range jobs {
+		h, _ := parseHeaders(a.Headers, inLane, now)
+		h.lane, h.priority = lane, allowed
+		messages[i] = newOutgoing(ready(a.Delivery, h, h.readyAt, now))
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.taker.pause)
+	defer cancel()
+	s.taker.publish.publish(ctx, messages)
+	var done []arrival
+	for i, o := range messages {
+		if o.err == nil {
+			done = append(done, jobs[i])
+		} else {
+			left = append(left, jobs[i])
+		}
+	}
+	err = errors.Join(acknowledge(done), failure(messages))
+	s.taker.tellLowered(ctx, done, allowed)
+	return left, err
+}
+
+// tellLowered tells of jobs that were put back.
+func (t *Taker) tellLowered(ctx context.Context, jobs []arrival, allowed int) {
+	if t.Lowered == nil || len(jobs) == 0 {
+		return
+	}
+	told := make([]lanes.Delivery, len(jobs))
+	for i, a := range jobs {
+		told[i] = a.delivery(t.conn.options.Now())
+		told[i].Job.Priority = allowed
+	}
+	t.Lowered(ctx, told)
+}
+
+// sayLowered warns that jobs of a lane ask for more than it allows, once for each limit.
+func (t *Taker) sayLowered(q lanes.Queue, allowed int) {
+	t.mu.Lock()
+	before, known := t.lowered[q.Lane]
+	t.lowered[q.Lane] = allowed
+	t.mu.Unlock()
+	if !known || before != allowed {
+		t.log.Warn("jobs ask for a higher priority than their lane allows; they are put back with what it allows",
+			slog.String("lane", q.Lane), slog.Int("allowed", allowed))
+	}
+}
