@@ -125,7 +125,7 @@ func (w wrongClock) said(t *testing.T, args ...string) string {
 func (w wrongClock) queued(t *testing.T, id string, ago time.Duration, expires time.Time) {
 	t.Helper()
 	at := w.now().Add(-ago)
-	job := lanes.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires}
+	job := lanes.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires, Labels: map[string]string{"set": w.prefix}}
 	_, err := w.ledger.CreateAll(t.Context(), []lanes.Delivery{{Job: job, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
 	must(t, err)
 }
@@ -147,11 +147,11 @@ func (w wrongClock) lists(t *testing.T) {
 		if got := strings.Contains(w.said(t, "jobs", "list", "--limit", "0", c.flag), id); got != c.want {
 			t.Errorf("jobs list %s: listed %v, want %v", c.flag, got, c.want)
 		}
-		if got := strings.Contains(w.said(t, "jobs", "cancel", "--lane", "bulk", c.flag, "--dry-run"), "would be cancelled"); got != c.want {
+		if got := strings.Contains(w.said(t, "jobs", "cancel", "-l", "set="+w.prefix, c.flag, "--dry-run"), "would be cancelled"); got != c.want {
 			t.Errorf("jobs cancel %s: chosen %v, want %v", c.flag, got, c.want)
 		}
 	}
-	if out := w.said(t, "jobs", "list"); !strings.Contains(out, " 20m") {
+	if out := w.said(t, "jobs", "list", "-l", "set="+w.prefix); !strings.Contains(out, " 20m") {
 		t.Errorf("the age is wrong:\n%s", out)
 	}
 	if out := w.said(t, "__complete", "jobs", "get", id); !strings.Contains(out, " 20m") {
@@ -201,7 +201,7 @@ func (w wrongClock) leases(t *testing.T) {
 		must(t, err)
 		must(t, w.raw.HSet(t.Context(), "siren:job:"+id, "lease", w.now().Add(lease).UnixMilli()).Err())
 	}
-	if list := w.said(t, "jobs", "list", "--state", "running", "--no-headers"); strings.Count(list, "vanished 2m") != 1 || strings.Count(list, "vanished") != 1 {
+	if list := w.said(t, "jobs", "list", "-l", "set="+w.prefix, "--state", "running", "--no-headers"); strings.Count(list, "vanished 2m") != 1 || strings.Count(list, "vanished") != 1 {
 		t.Errorf("the list of running jobs:\n%s", list)
 	}
 	var out bytes.Buffer
