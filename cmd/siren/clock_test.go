@@ -29,7 +29,7 @@ func TestOperatorWithAWrongClock(t *testing.T) {
 			g := g.in(t)
 			g.declare(lanes.Classic)
 			setEndpoints(t, map[string]string{"SIREN_AMQP_URL": g.url, "SIREN_REDIS_URL": shiftClock(t, g.redis, ahead)})
-			o, err := goredis.ParseURL(g.redis)
+			o, err := goredis.ParseURL(g.admin)
 			g.must(err)
 			raw := goredis.NewClient(o)
 			defer raw.Close()

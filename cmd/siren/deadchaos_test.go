@@ -34,7 +34,8 @@ type graveyard struct {
 	policy lanes.Policy
 	url    string // of the broker
 	way    *cutter
-	redis  string
+	redis  string // with the login of an operator
+	admin  string // with that of the administrator, who may all
 	wiped  func() // FLUSHALL
 
 	mu   sync.Mutex
@@ -50,11 +51,11 @@ func newGraveyard(t *testing.T) *graveyard {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
-	g := &graveyard{t: t, url: s.AMQPURL, redis: s.RedisURL, runs: map[string]int{}}
+	g := &graveyard{t: t, url: s.AMQPURL, redis: s.RedisURL, admin: s.Private[0].URL, runs: map[string]int{}}
 	p, err := localPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
-	g.store, err = redis.Open(s.RedisURL, log)
+	g.store, err = redis.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login
 	g.must(err)
 	t.Cleanup(func() { g.store.Close() })
 	g.ledger, g.board = redis.NewLedger(g.store, log), redis.NewBoard(g.store, log)
@@ -273,7 +274,7 @@ func TestReplayUnderFire(t *testing.T) {
 
 // in is the graveyard for a subtest.
 func (g *graveyard) in(t *testing.T) *graveyard {
-	return &graveyard{t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way, redis: g.redis, wiped: g.wiped, runs: map[string]int{}}
+	return &graveyard{t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way, redis: g.redis, admin: g.admin, wiped: g.wiped, runs: map[string]int{}}
 }
 
 func kill(g *graveyard, c *exec.Cmd) { _ = c.Process.Kill() }

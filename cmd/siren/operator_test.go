@@ -132,7 +132,10 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err = ledger.CreateAll(context.Background(), jobs)
 	ts.Check(err)
-	missing, err := ledger.Compare(context.Background(), args[0], now.Add(time.Minute), nil)
+	scaler, err := redis.Open(ts.Getenv("REDIS_OF_SCALER"), slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	defer scaler.Close()
+	missing, err := redis.NewLedger(scaler, slog.New(slog.DiscardHandler)).Compare(context.Background(), args[0], now.Add(time.Minute), nil)
 	ts.Check(err)
 	if missing != len(jobs) {
 		ts.Fatalf("%d jobs are missing, not %d", missing, len(jobs))

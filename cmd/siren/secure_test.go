@@ -89,7 +89,7 @@ func TestSecureEndpoints(t *testing.T) {
 	must(t, redisctl.Do(ctx, "ACL", "SETUSER", "rotating", "resetpass", ">new-secret").Err())
 	amqpctl("close_all_user_connections", "rotating", "rotated")
 	must(t, redisctl.Do(ctx, "CLIENT", "KILL", "USER", "rotating").Err())
-	if code, said := enqueue("too-early"); code != exit.Unreachable || strings.Contains(said, "secret") {
+	if code, said := enqueue("too-early"); code != exit.Refused || strings.Contains(said, "secret") {
 		t.Errorf("enqueue with the old passwords: exit code %d: %s", code, said)
 	}
 	write("new-secret")

@@ -55,7 +55,7 @@ var access = map[string][]grant{
 	},
 	lanes.ScalerRole: {
 		{policyKey, runScript + "HGETALL HMGET HSET"},
-		{snapshotKey, "SET"},
+		{snapshotKey, "GET SET"},
 		{plansKey, "XADD"},
 		{lanesKey, "SADD SMEMBERS"},
 		{leaderKey, runScript + "GET SET DEL"},

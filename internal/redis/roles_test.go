@@ -36,6 +36,8 @@ var roleSteps = []struct {
 		_, err = b.KnownQueues(ctx, lanes.ParseQueue("bulk"))
 		must(t, err)
 		must(t, b.PutSnapshot(ctx, lanes.Snapshot{}))
+		_, err = b.Snapshot(ctx) // of the leader before it
+		must(t, err)
 		must(t, b.Record(ctx, lanes.Plan{Pool: "general"}))
 		_, err = b.Lead(ctx, "me", time.Minute)
 		must(t, err)
