@@ -102,9 +102,11 @@ func TestADirectoryHasOneUser(t *testing.T) {
 func TestABrokenRunFileIsSaid(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "x"), 0o700); err != nil {
+	first, err := openHome(dir, "x", testLog(t))
+	if err != nil {
 		t.Fatal(err)
 	}
+	first.close()
 	if err := os.WriteFile(filepath.Join(dir, "x", "run.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.urls.Stop)
-	if g.store, err = redis.Open(g.urls.RedisURL, g.log); err != nil {
+	if g.store, err = redis.Open(g.urls.Private[0].URL, g.log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.store.Close() })
@@ -81,7 +81,7 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	g.backlog = rabbit.NewBacklog(g.connect())
-	if g.producer, err = client.New(client.Options{AMQPURL: g.urls.AMQPURL, RedisURL: g.urls.RedisURL, Policy: g.policy}); err != nil {
+	if g.producer, err = client.New(client.Options{AMQPURL: g.urls.AMQPURL, RedisURL: g.urls.RedisFor(lanes.ProducerRole), Policy: g.policy}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.producer.Close() })
