@@ -12,17 +12,22 @@ const hidden = "…"
 var (
 	urlStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:\\?/\\?/`)
 	urlForm  = regexp.MustCompile("[A-Za-z][A-Za-z0-9+.-]*:\\\\?/\\\\?/(?:\\\\[^\\s\"'`<>]|[^\\s\"'`<>\\\\])*")
-	hostForm = regexp.MustCompile(`^([^:]*|\[[^\]]*\])(:[0-9]*)?$`)
+	// A URL to its end may lack the slashes of its scheme, or the scheme.
+	oddStart = regexp.MustCompile(`^(?://|(?i:https?|amqps?|rediss?):)`)
+	// In the path of an http URL a query may be percent-encoded, and values may stand behind semicolons.
+	queryStart = regexp.MustCompile(`\?|%3[fF]`)
+	pathValue  = regexp.MustCompile(`(;[^;=/?#]*=)[^;/?#]*`)
+	hostForm   = regexp.MustCompile(`^([^:]*|\[[^\]]*\])(:[0-9]*)?$`)
 )
 
 // HideSecrets is a text as it may be shown: of each URL in it the password and the values of the query are left out, all of them, for a signature
 // may have any name. A text that begins with a URL is that URL to its end. Nobody who runs a job gets a URL from here: what is stored stays as it is.
 func HideSecrets(text string) string {
 	switch {
+	case urlStart.MatchString(text), oddStart.MatchString(text):
+		return hideInURL(text)
 	case !strings.Contains(text, ":/") && !strings.Contains(text, `:\/`):
 		return text
-	case urlStart.MatchString(text):
-		return hideInURL(text)
 	default:
 		return urlForm.ReplaceAllStringFunc(text, hideInURL)
 	}
@@ -30,12 +35,23 @@ func HideSecrets(text string) string {
 
 func hideInURL(url string) string {
 	scheme := urlStart.FindString(url)
+	if scheme == "" {
+		scheme = oddStart.FindString(url)
+	}
 	rest := url[len(scheme):]
 	rest, fragment, fragmented := strings.Cut(rest, "#")
 	if fragmented && fragment != "" {
 		fragment = hidden
 	}
 	rest, query, asks := strings.Cut(rest, "?")
+	mark := "?"
+	if web := scheme == "//" || strings.HasPrefix(strings.ToLower(scheme), "http"); web {
+		if at := queryStart.FindStringIndex(rest); at != nil {
+			mark, query, asks = rest[at[0]:at[1]], rest[at[1]:]+"&"+query, true
+			rest, query = rest[:at[0]], strings.TrimSuffix(query, "&")
+		}
+		rest = pathValue.ReplaceAllString(rest, "${1}"+hidden)
+	}
 	if at := userEnd(rest); at >= 0 {
 		if user, _, password := strings.Cut(rest[:at], ":"); password {
 			rest = user + ":" + hidden + rest[at:]
@@ -43,7 +59,7 @@ func hideInURL(url string) string {
 	}
 	url = scheme + rest
 	if asks {
-		url += "?" + hideValues(query)
+		url += mark + hideValues(query)
 	}
 	if fragmented {
 		url += "#" + fragment

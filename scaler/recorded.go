@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	missingAfter = 5 * time.Minute  // from being recorded as queued until the message is in the broker for certain, however slow its producer is
-	emptyAgain   = time.Minute      // how long after a queue was seen empty it has to be seen so again: a broker that has just begun may say so once
-	excessAfter  = 5 * time.Minute  // how long more jobs have to be recorded as queued than wait, to be told of
-	matchedFor   = 10 * time.Second // how long the records stand for all that waits: queue and records aren't looked at in the same moment
-	resumeWithin = time.Minute      // how old the last leader's snapshot may be for its lanes to be taken for still those
+	missingAfter = 5 * time.Minute // from being recorded as queued until the message is in the broker for certain, however slow its producer is
+	emptyAgain   = time.Minute     // how long after a queue was seen empty it has to be seen so again: a broker that has just begun may say so once
+	excessAfter  = 5 * time.Minute // how long more jobs have to be recorded as queued than wait, to be told of
+	matchedFor   = 3 * time.Second // how long the records stand for all that waits: queue and records aren't looked at in the same moment
+	resumeWithin = time.Minute     // how old the last leader's snapshot may be for its lanes to be taken for still those
 )
 
 // RecordHistory is what is remembered of a lane's records, beside what the broker says of it.

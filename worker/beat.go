@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -13,10 +14,10 @@ const (
 )
 
 // beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. begin is called at each
-// heartbeat, once its orders are followed or can't be had; exit when the worker has retired and nobody removed it.
+// heartbeat, once its orders are followed or can't be had (but see say); exit when the worker has retired and nobody removed it.
 func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 	var overdue <-chan time.Time // nil until the worker has retired
-	heard, away, wait := time.Now(), false, retireFor
+	heard, away, wait, known := time.Now(), false, retireFor, false
 	for {
 		orders, err := w.report(ctx)
 		before := w.policy.Load()
@@ -28,18 +29,20 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 			if away {
 				w.o.Log.Info("the roster is back")
 			}
-			heard, away, wait = time.Now(), false, max(wait, orders.RetireFor)
+			heard, away, wait, known = time.Now(), false, max(wait, orders.RetireFor), true
 			w.follow(orders)
 			if w.policy.Load() != before {
 				continue // somebody may wait to hear that this worker follows
 			}
 		case !away:
-			w.o.Log.Warn("the roster is away: running on, unseen", "error", err)
+			w.say(err, known)
 			away = true
 		case time.Since(heard) > timing.GoneAfter.D(): // parked is a lease: nobody renews it now
 			w.follow(lanes.Orders{})
 		}
-		begin()
+		if known || !errors.Is(err, lanes.ErrRefused) {
+			begin()
+		}
 		if _, retired := w.gate.state(); retired && overdue == nil {
 			overdue = time.After(wait)
 		}
@@ -51,6 +54,19 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 			exit()
 		case <-time.After(timing.Heartbeat.D()):
 		}
+	}
+}
+
+// say says why a heartbeat was in vain. A worker that is refused from its beginning takes no jobs: it may not have a worker's login at all, and its records would
+// be wrong. One that was known before goes on.
+func (w *Worker) say(err error, known bool) {
+	switch refused := errors.Is(err, lanes.ErrRefused); {
+	case refused && known:
+		w.o.Log.Warn("the roster refuses this login: running on, unseen", "error", err)
+	case refused:
+		w.o.Log.Error("the roster refuses this login: taking no jobs until it doesn't; siren redis-acl prints what a worker's may do", "error", err)
+	default:
+		w.o.Log.Warn("the roster is away: running on, unseen", "error", err)
 	}
 }
 

@@ -202,6 +202,30 @@ func TestRosterAway(t *testing.T) {
 	})
 }
 
+// A login that isn't a worker's is refused from the start: it runs no jobs, whose records would be wrong, until it is let in. One that was let in before goes on.
+func TestRosterRefuses(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.roster.why = lanes.ErrRefused
+		r.roster.silent(true)
+		r.start()
+		r.broker.put("standard", "a")
+		r.at(time.Minute)
+		if n, _, _ := r.broker.counts(); n != 1 {
+			t.Errorf("%d jobs wait, want the one that is there", n)
+		}
+		r.roster.silent(false)
+		r.at(time.Minute + 2*time.Second)
+		r.settledOnce("a")
+		r.roster.silent(true)
+		r.at(2 * time.Minute)
+		r.broker.put("standard", "b")
+		r.at(2*time.Minute + 2*time.Second)
+		if d := r.settledOnce("b").disp; d.Action != lanes.Ack {
+			t.Errorf("refused later: %+v", d)
+		}
+	})
+}
+
 func TestFollowsThePolicy(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		var followed []int64

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,6 +118,7 @@ type roster struct {
 	mu     sync.Mutex
 	orders lanes.Orders
 	away   bool
+	why    error         // why it is away; nil: nobody knows
 	slow   time.Duration // how long a heartbeat takes
 	beats  []lanes.Heartbeat
 	left   []string
@@ -133,7 +135,7 @@ func (r *roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away {
-		return lanes.Orders{}, errors.New("connection refused")
+		return lanes.Orders{}, cmp.Or(r.why, errors.New("connection refused"))
 	}
 	hb.At = time.Now()
 	r.beats = append(r.beats, hb)

@@ -38,7 +38,7 @@ func (a *app) sayDraining(kept bool) func(fleet.Draining) {
 		case n == 0 && !waited: // a heartbeat may be about to say otherwise
 			fmt.Fprintln(a.err, "Stopping.")
 		case n == 0:
-			fmt.Fprintln(a.err, "All running jobs have ended.")
+			fmt.Fprintf(a.err, "No job runs any more; what didn't end in time %s.\n", fate)
 		default:
 			fmt.Fprintf(a.err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: what still runs %s.\n",
 				show.Plural(n, "job"), show.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"), fate)

@@ -48,7 +48,11 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 	case lanes.Dead:
 		x.say("Job %s is dead since %s: %s.", id, show.Age(r.EndedAt, s.now), r.Reason)
 		x.say("The last error: %s", r.Error)
-		x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
+		if r.Bears != "" {
+			x.say("Nothing can run it. `siren dead show %s` has the message: have its producer send it right.", id)
+		} else {
+			x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
+		}
 	case lanes.Missing:
 		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the broker. Its producer was killed before it published it, or somebody has purged the queue.", id, r.Lane, show.Age(r.ReadyAt, s.now), show.Age(r.EndedAt, s.now))
 		x.say("`siren jobs retry %s` publishes it again; so does enqueueing it again under the same id. Should its message turn up after all, it runs.", id)

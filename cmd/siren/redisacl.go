@@ -37,7 +37,8 @@ func newRedisACL(a *app) *cobra.Command {
 		Short: "Print the Redis users that Siren needs, one a role",
 		Long: `Print the users that Redis is to have, one for each role, as lines of its aclfile or of
 redis.conf. Each may do what its role does and nothing else, on keys that begin with
-siren: alone. Who has a producer's URL can't pause lanes, cancel jobs, or pose as a worker.
+siren: alone. Who has a producer's URL can't pause lanes, pose as a worker or touch the
+audit log. Redis knows commands and keys, not values: by hand it can spoil jobs' records.
 
 A line has the SHA-256 of a password, never a password. --passwords names a folder with
 a file for each user, by its name; those that aren't there are made. Without it each line

@@ -23,7 +23,7 @@ const (
 
 // access is what each role does, and all that its ACL user may do: TestRolesMayWhatTheyDo holds it to the code.
 //
-// A producer can make and withdraw records and read them. It can't change one (hence no HSET on jobs: create.lua makes fields that
+// A producer's code makes, withdraws and reads records. It doesn't change one (hence no HSET on jobs: create.lua makes fields that
 // aren't there, and forgets since when a job is queued), so that whoever may enqueue may not cancel, pause or pose as a worker.
 var access = map[string][]grant{
 	lanes.ProducerRole: {

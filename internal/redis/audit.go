@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -27,6 +28,20 @@ func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 		Stream: auditKey, MaxLen: maxAudit, Approx: true, Values: []any{"entry", encode(e), "nonce", rand.Text()},
 	}).Err()
 	return failed("note in the audit", err)
+}
+
+// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done unseen. Nothing is added.
+func (t *Tunings) MayNote(ctx context.Context) error {
+	note := use{auditKey, "XADD"}
+	tried := t.store.try(ctx, []use{note})
+	switch {
+	case tried.err != nil:
+		return failed("look whether this login may note in the audit", tried.err)
+	case tried.refused[note]:
+		return fmt.Errorf("%w: this login may not add to the audit log, so it may do nothing that is noted there", ErrRefused)
+	default:
+		return nil // should it fail for another reason, the entry says so
+	}
 }
 
 // Audit returns at most limit entries of the audit made at or after since, the newest first.

@@ -149,8 +149,8 @@ func judgeMode(f facts) lanes.Finding {
 
 // judgeRights is what it means for the roles what this login may do.
 func judgeRights(login string, roles []string, t trial) lanes.Finding {
-	needed, role := uses(roles...), strings.Join(roles, " and a ")
-	f := lanes.Finding{Check: "redis.rights", What: fmt.Sprintf("login %q may do what a %s does, and nothing else of Siren's", login, role)}
+	needed, role := uses(roles...), strings.ReplaceAll("a "+strings.Join(roles, " and a "), "a operator", "an operator")
+	f := lanes.Finding{Check: "redis.rights", What: fmt.Sprintf("login %q may do what %s does, and nothing else of Siren's", login, role)}
 	var lacks, more []string
 	for _, u := range needed {
 		if t.refused[u] {
@@ -170,7 +170,7 @@ func judgeRights(login string, roles []string, t trial) lanes.Finding {
 		f.Mend = grantTo(login, roles)
 	case len(lacks) > 0:
 		f.Severity = lanes.Error
-		f.What = fmt.Sprintf("login %q may not do all that a %s does: %s", login, role, some(lacks))
+		f.What = fmt.Sprintf("login %q may not do all that %s does: %s", login, role, some(lacks))
 		f.Why = "what is refused doesn't happen: jobs run without claims, nobody sees or sizes them, or isn't told what became of them"
 		f.Mend = grantTo(login, roles)
 	case len(t.failed) > 0:
@@ -185,7 +185,7 @@ func judgeRights(login string, roles []string, t trial) lanes.Finding {
 		f.Mend = "its log says why; LOADING and MASTERDOWN end by themselves, MISCONF and OOM want disk or memory"
 	case len(more) > 0:
 		f.Severity = lanes.Note
-		f.What = fmt.Sprintf("login %q may do more than a %s does: %s", login, role, some(more))
+		f.What = fmt.Sprintf("login %q may do more than %s does: %s", login, role, some(more))
 		f.Why = "whoever gets hold of this URL may do it too: pause lanes, cancel jobs, change the policy in force"
 		f.Mend = "give each role a login of its own: siren redis-acl prints them"
 	}

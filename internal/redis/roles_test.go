@@ -140,6 +140,7 @@ var roleSteps = []struct {
 		must(t, err)
 		_, err = tunings.Change(ctx, rev, nil, []string{tuning.Field}, nil)
 		must(t, err)
+		must(t, tunings.MayNote(ctx))
 		must(t, tunings.Note(ctx, note))
 		entries, err := tunings.Audit(ctx, time.Time{}, 10)
 		must(t, err)
@@ -407,6 +408,7 @@ func TestRefusals(t *testing.T) {
 		"note in the audit": {[]string{producer, worker}, func(s *redis.Store) error {
 			return redis.NewTunings(s, discard).Note(ctx, lanes.AuditEntry{By: "root"})
 		}},
+		"do what is noted in the audit": {[]string{producer, worker}, func(s *redis.Store) error { return redis.NewTunings(s, discard).MayNote(ctx) }},
 		"read the audit": {[]string{producer, worker, scaler}, func(s *redis.Store) error {
 			_, err := redis.NewTunings(s, discard).Audit(ctx, time.Time{}, 1)
 			return err

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -129,7 +130,11 @@ func awaitPolicy(ctx context.Context, board *redis.Board, w Worker, log *slog.Lo
 			}
 		}
 		if said != err.Error() {
-			log.Info("waiting for the policy: has a scaler published one?", "reason", err)
+			if errors.Is(err, lanes.ErrRefused) {
+				log.Error("waiting for the policy: Redis refuses this login; siren redis-acl prints what a worker's may do", "reason", err)
+			} else {
+				log.Info("waiting for the policy: has a scaler published one?", "reason", err)
+			}
 			said = err.Error()
 		}
 		select {
