@@ -50,7 +50,7 @@ func (d *deadPurge) run(ctx context.Context, o *operator, ids []string) error {
 	if err := d.check(ids); err != nil {
 		return err
 	}
-	if err := o.noted(ctx); err != nil {
+	if err := o.mayNote(ctx); err != nil {
 		return err
 	}
 	jobs, err := d.chosen(ctx, o, ids)

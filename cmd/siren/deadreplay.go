@@ -75,7 +75,7 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
 		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
 	}
-	if err := o.noted(ctx); err != nil {
+	if err := o.mayNote(ctx); err != nil {
 		return err
 	}
 	e, err := o.inForce(ctx)

@@ -80,7 +80,7 @@ func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*oper
 		return exit.With(exit.Usage, errors.New("--dry-run counts what a filter chooses; these are named"))
 	}
 	return a.operate(func(o *operator) error {
-		if err := o.noted(ctx); err != nil {
+		if err := o.mayNote(ctx); err != nil {
 			return err
 		}
 		desk := &jobs.Desk{Box: o.letters()}

@@ -175,7 +175,7 @@ func (o *operator) strange(ctx context.Context, lane string, nothing bool) strin
 
 // mover calls f with a connection to take from and a publisher.
 func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, *rabbit.Publisher) error) error {
-	if err := o.noted(ctx); err != nil {
+	if err := o.mayNote(ctx); err != nil {
 		return err
 	}
 	take, err := o.connect(ctx, name)

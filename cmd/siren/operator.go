@@ -74,10 +74,10 @@ func (o *operator) letters() *dead.Box {
 	return &dead.Box{Ledger: o.ledger, Connect: o.connect, Now: o.now, Warn: o.warn, Log: o.log}
 }
 
-// note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
-// noted is the error that this login may not add to the audit log: then nothing that is noted there may be done.
-func (o *operator) noted(ctx context.Context) error { return reach.Unreachable(o.tunings.MayNote(ctx)) }
+// mayNote is the error that this login may not add to the audit log: then nothing that is noted there may be done.
+func (o *operator) mayNote(ctx context.Context) error { return reach.Unreachable(o.tunings.MayNote(ctx)) }
 
+// note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
 func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
 	e.By, e.Reason = who(o.user), show.Harmless(e.Reason)
 	if err := o.tunings.Note(context.WithoutCancel(ctx), e); err != nil {
