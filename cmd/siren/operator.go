@@ -75,7 +75,9 @@ func (o *operator) letters() *dead.Box {
 }
 
 // mayNote is the error that this login may not add to the audit log: then nothing that is noted there may be done.
-func (o *operator) mayNote(ctx context.Context) error { return reach.Unreachable(o.tunings.MayNote(ctx)) }
+func (o *operator) mayNote(ctx context.Context) error {
+	return reach.Unreachable(o.tunings.MayNote(ctx))
+}
 
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
 func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
