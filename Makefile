@@ -53,6 +53,10 @@ lint: ## golangci-lint, with the arrows of docs/ARCHITECTURE.md as rules
 	$(TOOL) golangci-lint run
 	for f in scripts/* .ci/run; do bash -n "$$f"; done
 
+.PHONY: shape
+shape: ## count how large the packages are, what they show, and which of their files need each other in a circle
+	@$(GO) run ./test/shape
+
 .PHONY: fmt
 fmt: ## format the code
 	$(TOOL) golangci-lint fmt
