@@ -102,6 +102,7 @@ func TestFaults(t *testing.T) {
 
 // Where nothing breaks, every job runs once, in time, and the ledger agrees with what there is.
 func TestCalm(t *testing.T) {
+	t.Parallel() // it mostly waits
 	o := testOptions(t, 10*time.Second)
 	o.calm = true
 	r := play(t, o)
