@@ -77,10 +77,10 @@ func below(pid int) []program {
 	return slices.Collect(maps.Values(found))
 }
 
-// started is the processes that the sites have started: by pid, the folder of the site.
-var started sync.Map
+// owners is whose the siren processes are: by pid, the folder of the site.
+var owners sync.Map
 
-// workers are the running worker processes of the site, by name. One that its scaler has left behind may be of any site.
+// workers are the running worker processes of the site, by name.
 func (s *site) workers() map[string]program {
 	named := map[string]program{}
 	all := map[int]program{}
@@ -92,13 +92,12 @@ func (s *site) workers() map[string]program {
 		if p.exe != sirenPath || !slices.Contains(p.args, "worker") || i < 0 || i+1 == len(p.args) {
 			continue
 		}
-		var dir any = s.dir
 		for a, ok := p, true; ok; a, ok = all[a.parent] {
-			if of, ours := started.Load(a.pid); ours {
-				dir = of
+			if dir, known := owners.Load(a.pid); known {
+				owners.Store(p.pid, dir) // also when it has outlived its scaler
 			}
 		}
-		if dir == s.dir {
+		if dir, _ := owners.Load(p.pid); dir == s.dir {
 			named[p.args[i+1]] = p
 		}
 	}
