@@ -15,7 +15,7 @@ FUZZTIME ?= 20s
 # go test, with a line for each package, the output of tests that failed, and a list of those that took over 10 s.
 TEST = mkdir -p bin; $(TOOL) gotestsum --format-hide-empty-pkg --jsonfile-timing-events bin/test.json \
 	--post-run-command "sh -c 'echo Tests over 10 s:; $(TOOL) gotestsum tool slowest --threshold 10s --jsonfile bin/test.json'" --
-# The packages that take longest begin first, and three run at a time, on any machine: they run servers, and mostly wait for them.
+# The packages that take longest begin first.
 LONGEST = ./test/faults ./test/system ./cmd/siren ./internal/rabbit
 
 .PHONY: help
@@ -36,7 +36,7 @@ demo: install build ## watch real media jobs go through three lanes (INPUT=video
 
 .PHONY: test
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
-	@$(TEST) -p 3 -parallel 4 -timeout 15m $(LONGEST) ./...
+	@$(TEST) -parallel 3 -timeout 15m $(LONGEST) ./...
 
 .PHONY: test-matrix
 test-matrix: install ## run what talks to a broker or a store on every RabbitMQ and Redis (ONLY=rabbitmq-4.3 runs one); half an hour
