@@ -12,6 +12,12 @@ TOOL = $(GO) tool -modfile=go.tools.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 20s
 
+# go test, with a line for each package, the output of tests that failed, and a list of those that took over 10 s.
+TEST = mkdir -p bin; $(TOOL) gotestsum --format-hide-empty-pkg --jsonfile-timing-events bin/test.json \
+	--post-run-command "sh -c 'echo Tests over 10 s:; $(TOOL) gotestsum tool slowest --threshold 10s --jsonfile bin/test.json'" --
+# The packages that take longest begin first.
+LONGEST = ./test/faults ./test/system ./cmd/siren ./internal/rabbit
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +36,7 @@ demo: install build ## watch real media jobs go through three lanes (INPUT=video
 
 .PHONY: test
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
-	$(GO) test -p 1 -timeout 15m ./... # one package at a time: most of them run servers, and wait for them
+	@$(TEST) -parallel 3 -timeout 15m $(LONGEST) ./...
 
 .PHONY: test-matrix
 test-matrix: install ## run what talks to a broker or a store on every RabbitMQ and Redis (ONLY=rabbitmq-4.3 runs one); half an hour

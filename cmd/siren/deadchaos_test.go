@@ -46,7 +46,7 @@ type graveyard struct {
 func newGraveyard(t *testing.T) *graveyard {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s, err := fleet.StartServers(t.Context(), fleet.Servers{}, "", io.Discard, log)
+	s, err := fleet.StartServers(t.Context(), fleet.Servers{AMQPURL: vhost(t)}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,11 +61,7 @@ func newGraveyard(t *testing.T) *graveyard {
 	g.ledger, g.board = redis.NewLedger(g.store, log), redis.NewBoard(g.store, log)
 	g.way = newCutter(t, s.AMQPURL)
 	g.wiped = func() {
-		for _, server := range s.Private {
-			if strings.HasPrefix(server.URL, "redis") {
-				g.must(flushAll(server))
-			}
-		}
+		g.must(flushAll(s.Private[0]))
 		g.publishPolicy() // as the leading scaler does within a second
 	}
 	return g
@@ -250,6 +246,7 @@ func (g *graveyard) siren(args ...string) *exec.Cmd {
 // A replay is killed, its connections are cut, Redis is wiped: again and again, until every job has been replayed. Each has run exactly once then; after
 // a wipe nobody knows what ran, and a job may run again whose letter was still there: its output is there, too, and that is what counts.
 func TestReplayUnderFire(t *testing.T) {
+	t.Parallel()
 	g := newGraveyard(t)
 	cut := func(g *graveyard, _ *exec.Cmd) { g.way.cut() }
 	for _, c := range []struct {

@@ -19,6 +19,7 @@ import (
 
 // Servers as they come: a Redis that evicts and keeps nothing, a RabbitMQ with a policy that ends jobs, and a user without rights.
 func TestDoctorOnIllServers(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

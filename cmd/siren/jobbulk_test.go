@@ -153,6 +153,7 @@ func TestBulkBrokenOff(t *testing.T) {
 // Many jobs are promoted, retried or called off by a command that is killed, or whose connections are cut, again and again until it is through. Then each
 // has run once, and those that were called off not at all.
 func TestBulkUnderFire(t *testing.T) {
+	t.Parallel()
 	g := newGraveyard(t)
 	cut := func(g *graveyard, _ *exec.Cmd) { g.way.cut() }
 	for _, c := range []struct {

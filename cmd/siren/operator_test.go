@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os/exec"
 	"path/filepath"
@@ -19,13 +20,32 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. They have a fleet of their own
-// and run one after the other; each begins without tunings.
+// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each fleet runs those that
+// it gets one after the other; each begins without tunings.
 func TestOperatorScripts(t *testing.T) {
+	t.Parallel()
+	const fleets = 3
+	files, err := filepath.Glob("testdata/operator/*.txtar")
+	must(t, err)
 	media := t.TempDir()
-	p := scripts(t, "testdata/operator", media)
-	setup := p.Setup
 	slow := makeSlow(t, media)
+	for first := range fleets {
+		var share []string
+		for i := first; i < len(files); i += fleets {
+			share = append(share, files[i])
+		}
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			t.Parallel()
+			operate(t, media, slow, share)
+		})
+	}
+}
+
+// operate runs scripts on a fleet of their own.
+func operate(t *testing.T, media, slow string, files []string) {
+	p := scripts(t, "", media)
+	p.Files = files
+	setup := p.Setup
 	p.Setup = func(e *testscript.Env) error {
 		e.Setenv("SLOW", slow)
 		e.Setenv("SIREN_USER", "ann@desk")

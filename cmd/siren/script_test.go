@@ -23,13 +23,10 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// TestMain puts this test binary on the PATH as siren: so it is the siren of the scripts, of the workers that a fleet
-// starts, and of the run-limited that starts ffmpeg.
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"siren": main}) }
-
 // TestScript runs testdata/script/*.txtar against a real RabbitMQ, Redis, scaler, workers and ffmpeg that all scripts
 // share. -update writes what the commands print into the scripts' files that cmp compares.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, scripts(t, "testdata/script", t.TempDir()))
 }
 
@@ -82,14 +79,14 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startFleet runs RabbitMQ, Redis and the local fleet until the test ends; jobs may read and write below media. Each process has the Redis login of
+// startFleet runs Redis and the local fleet until the test ends; jobs may read and write below media. Each process has the Redis login of
 // its role, and none is ever refused.
 func startFleet(t *testing.T, media string) fleet.Servers {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := fleet.StartServers(ctx, fleet.Servers{}, "", io.Discard, log)
+	s, err := fleet.StartServers(ctx, fleet.Servers{AMQPURL: vhost(t)}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,6 +195,7 @@ func TestRemovedMeanwhile(t *testing.T) {
 
 // Without a scaler a change is kept, and that nobody follows it is said; nobody can say what it would lead to.
 func TestTuneWithoutScaler(t *testing.T) {
+	t.Parallel() // it mostly waits
 	server, store := startStore(t)
 	o, out, said := tuner(t, store)
 	siren := func(args ...string) int {

@@ -37,7 +37,7 @@ func newSite(t *testing.T) *site {
 			s.tellAll()
 		}
 		if os.Getenv("SIREN_E2E_KEEP") == "" {
-			s.try(context.Background(), "kubectl", "delete", "namespace", s.namespace, "--timeout=60s")
+			s.try(context.Background(), "kubectl", "delete", "namespace", s.namespace, "--wait=false")
 		}
 	})
 	return s

@@ -24,7 +24,7 @@ import (
 func TestOperatedByKubectlExec(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy)
+	r := s.install(policy, small())
 	r.settled("general", 1, time.Minute)
 	r.says("express", "lanes")
 	r.says("batch", "pools", "--output", "wide")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -55,7 +54,7 @@ func testOptions(t *testing.T, duration time.Duration) options {
 	t.Helper()
 	o := options{
 		duration: duration, seed: 5, rate: 3, queueType: lanes.Classic, output: "table", siren: sirenPath,
-		log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+		log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	if text := os.Getenv("FAULTS_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -80,11 +79,9 @@ func play(t *testing.T, o options) report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
-	if err := r.print(&text, "table"); err != nil {
+	if err := r.print(t.Output(), "table"); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Print(text.String())
 	if n := len(r.Violations); n > 0 {
 		t.Errorf("seed %d: %d promises were broken; the report says which", o.seed, n)
 	}
@@ -102,6 +99,7 @@ func TestFaults(t *testing.T) {
 
 // Where nothing breaks, every job runs once, in time, and the ledger agrees with what there is.
 func TestCalm(t *testing.T) {
+	t.Parallel() // it mostly waits
 	o := testOptions(t, 10*time.Second)
 	o.calm = true
 	r := play(t, o)

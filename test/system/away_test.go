@@ -1,6 +1,7 @@
 package system_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -23,7 +25,7 @@ func TestRedisAway(t *testing.T) {
 	s.frozen(jobs[0].ID, func() { s.publish("standard", jobs[:7]...) }) // this one has a claim that can't be renewed
 	s.completed(jobs[1].ID, 30*time.Second)
 
-	s.must(redis.Kill())
+	s.must(s.redis.Kill())
 	s.publish("express", jobs[7:]...)
 	if r := s.siren("", "jobs"); r.code != 5 || !strings.Contains(r.err, "redis is away") {
 		t.Errorf("siren jobs without Redis: %s", r)
@@ -43,7 +45,7 @@ func TestRedisAway(t *testing.T) {
 		}
 		return len(missing) == 0, fmt.Sprintf("no outputs of %v", missing)
 	})
-	s.must(redis.Restart(t.Context()))
+	s.must(s.redis.Restart(t.Context()))
 	for _, j := range jobs {
 		r := s.completed(j.ID, 30*time.Second)
 		if r.Attempts < 1 || r.Crashes != 0 || len(r.Outputs) != 1 || r.Outputs[0].URL != j.Output || r.EndedAt.Before(r.StartedAt) {
@@ -56,7 +58,17 @@ func TestRedisAway(t *testing.T) {
 
 // RabbitMQ goes away and comes back while jobs run, wait, and are being sent. Each is done once.
 func TestRabbitMQRestarted(t *testing.T) {
-	s := newSite(t, twoWorkers)
+	t.Parallel()
+	rabbitmq, err := procs.StartRabbitMQ(t.Context(), procs.ServerOptions{}) // not that of all
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rabbitmq.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	s := newSiteOn(t, rabbitmq.URL, twoWorkers)
 	s.scaler()
 	outputs := s.watchOutputs()
 	clip := s.put("clip.mp4")

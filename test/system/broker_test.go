@@ -14,7 +14,7 @@ import (
 // broker gives a plain AMQP channel: for what other producers do, and to look behind Siren.
 func (s *site) broker(use func(*amqp.Channel)) {
 	s.t.Helper()
-	conn, err := amqp.Dial(rabbitmq.URL)
+	conn, err := amqp.Dial(s.amqpURL)
 	s.must(err)
 	defer conn.Close()
 	ch, err := conn.Channel()

@@ -36,6 +36,7 @@ func (s *site) start(name string, args ...string) *process {
 	// A group of its own, as a shell gives each command. Nothing of it must outlive a test run that is killed.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	s.must(p.cmd.Start())
+	owners.Store(p.cmd.Process.Pid, s.dir)
 	go func() {
 		defer close(p.done)
 		_ = p.cmd.Wait() // the exit code is read from its state

@@ -43,7 +43,7 @@ func TestOutputThatExists(t *testing.T) {
 	}
 
 	// Redis has forgotten the job: storage knows.
-	o, err := goredis.ParseURL(redis.URL)
+	o, err := goredis.ParseURL(s.redis.URL)
 	s.must(err)
 	raw := goredis.NewClient(o)
 	defer raw.Close()

@@ -104,7 +104,7 @@ func (s *site) throw(key string, body []byte, headers amqp.Table, id ...string) 
 // plant writes a record as an older Siren would have kept it, and what its programs are said to have said.
 func (s *site) plant() {
 	s.t.Helper()
-	o, err := goredis.ParseURL(redis.URL)
+	o, err := goredis.ParseURL(s.redis.URL)
 	s.must(err)
 	raw := goredis.NewClient(o)
 	defer raw.Close()

@@ -24,6 +24,7 @@ import (
 //   - the storage: fileStore.commit links the output, create-if-absent, and discards its own attempt when it is there. Redis is away, so nobody
 //     else can tell the late worker.
 func TestLateWorker(t *testing.T) {
+	t.Parallel()
 	for name, away := range map[string]bool{"the claim": false, "the storage": true} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, `  - {name: general, lanes: [express, standard, bulk], min: 2, max: 2}`)
@@ -37,8 +38,8 @@ func TestLateWorker(t *testing.T) {
 			outputs := s.watchOutputs()
 			out, input := s.output("film.mp4"), s.put("film.mp4")
 			if away {
-				s.must(redis.Kill())
-				defer func() { s.must(redis.Restart(context.WithoutCancel(t.Context()))) }()
+				s.must(s.redis.Kill())
+				defer func() { s.must(s.redis.Restart(context.WithoutCancel(t.Context()))) }()
 			}
 			const id = "late"
 			thaw := s.frozen(id, func() { s.publish("standard", lanes.Job{ID: id, Kind: "transcode", Input: input, Output: out}) })
@@ -71,7 +72,7 @@ func TestLateWorker(t *testing.T) {
 				t.Errorf("attempts left beside the output: %v, want the one that made it", kept)
 			}
 			if away {
-				s.must(redis.Restart(t.Context()))
+				s.must(s.redis.Restart(t.Context()))
 			}
 			done := s.completed(id, 20*time.Second)
 			if !away && (done.Worker == lateName || done.Attempts != 2 || done.Crashes != 1) {

@@ -24,7 +24,7 @@ type sight struct {
 func (s *site) look() *sight {
 	s.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	opened, err := store.Open(redis.URL, quiet)
+	opened, err := store.Open(s.redis.URL, quiet)
 	s.must(err)
 	s.t.Cleanup(func() { _ = opened.Close() })
 	return &sight{s, store.NewBoard(opened, quiet), store.NewRoster(opened, quiet), store.NewTunings(opened, quiet)}

@@ -2,8 +2,7 @@
 // processes, and the mishaps that they meet. It owns the promises that only the whole can keep: no confirmed job is lost, none
 // is seen half done or done twice, a hostile one hurts nobody, and nothing is left running.
 //
-// What one part does by itself is that part's to test. A test here starts a siren of its own (newSite) on the servers that
-// all share.
+// What one part does by itself is that part's to test. A test here starts a siren of its own (newSite), and runs beside others.
 package system_test
 
 import (
@@ -23,7 +22,6 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	store "github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/redistest"
 )
 
 // The environment of the inner run (see outer).
@@ -36,7 +34,6 @@ const (
 var (
 	sirenPath string
 	rabbitmq  *procs.Server
-	redis     *procs.Server
 	logins    = store.NewLogins() // of Redis: each process has that of its role
 	// public is an address of this machine that isn't an internal one to Siren's guard: in a network of our own we may
 	// have any. Without one it is a loopback address.
@@ -122,7 +119,7 @@ func again(built string, flags uintptr) (code int, err error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// inner starts the servers and runs the tests.
+// inner starts the RabbitMQ that the tests share, and runs them.
 func inner(m *testing.M) (code int, err error) {
 	if os.Getenv(isolatedVar) != "" {
 		if err := openNetwork([4]byte{8, 8, 8, 8}); err != nil {
@@ -139,15 +136,11 @@ func inner(m *testing.M) (code int, err error) {
 		}
 	}()
 	defer removeClips()
-	if redis, err = procs.StartRedis(ctx, procs.ServerOptions{Config: logins.Config()}); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, redis.Stop(context.Background())) }()
 	if rabbitmq, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{}); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rabbitmq.Stop(context.Background())) }()
-	return m.Run(), redistest.Refused(redis.URL)
+	return m.Run(), nil
 }
 
 // openNetwork brings the loopback interface of a new network namespace up, with one more address.

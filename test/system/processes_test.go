@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -76,11 +77,27 @@ func below(pid int) []program {
 	return slices.Collect(maps.Values(found))
 }
 
+// owners is whose the siren processes are: by pid, the folder of the site.
+var owners sync.Map
+
 // workers are the running worker processes of the site, by name.
 func (s *site) workers() map[string]program {
 	named := map[string]program{}
-	for _, p := range running(func(p program) bool { return p.exe == sirenPath && slices.Contains(p.args, "worker") }) {
-		if i := slices.Index(p.args, "--name"); i >= 0 && i+1 < len(p.args) {
+	all := map[int]program{}
+	for _, p := range running(func(program) bool { return true }) {
+		all[p.pid] = p
+	}
+	for _, p := range all {
+		i := slices.Index(p.args, "--name")
+		if p.exe != sirenPath || !slices.Contains(p.args, "worker") || i < 0 || i+1 == len(p.args) {
+			continue
+		}
+		for a, ok := p, true; ok; a, ok = all[a.parent] {
+			if dir, known := owners.Load(a.pid); known {
+				owners.Store(p.pid, dir) // also when it has outlived its scaler
+			}
+		}
+		if dir, _ := owners.Load(p.pid); dir == s.dir {
 			named[p.args[i+1]] = p
 		}
 	}

@@ -2,7 +2,9 @@ package system_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-	goredis "github.com/redis/go-redis/v9"
-
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -56,37 +57,50 @@ storage:
 // oneWorker is a fleet of one worker that takes everything.
 const oneWorker = `  - {name: general, lanes: [express, standard, bulk], slots: 2, min: 1, max: 1}`
 
-// site is one test's Siren: a policy, folders for media, and processes, on the servers that all tests share.
+// site is one test's Siren: a policy, folders for media, and processes.
 type site struct {
-	t      *testing.T
-	dir    string // in/, out/, tmp/ (of the processes), log/
-	policy string // path of the file
-	env    []string
-	client *client.Client
+	t       *testing.T
+	dir     string // in/, out/, tmp/ (of the processes), log/
+	policy  string // path of the file
+	amqpURL string
+	redis   *procs.Server
+	env     []string
+	client  *client.Client
 	// What there should be at the end in siren.dead and in the lanes.
 	buried, leftover int
 }
 
-// newSite makes a site with the given pools on empty queues and an empty Redis. At the end of the test every process must stop in
-// order and leave nothing behind: no process, no scratch files, no job in a queue.
+// newSite makes a site with the given pools, in a virtual host of the RabbitMQ that all tests share and on a Redis of its own: so it runs beside
+// others. At the end of the test every process must stop in order and leave nothing behind: no process, no scratch files, no job in a queue.
 func newSite(t *testing.T, pools string) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
+	t.Parallel()
+	url, err := rabbitmq.Vhost(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSiteOn(t, url, pools)
+}
+
+// newSiteOn makes a site on an empty RabbitMQ.
+func newSiteOn(t *testing.T, amqpURL, pools string) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir(), amqpURL: amqpURL}
 	for _, d := range []string{"in", "out", "tmp", "log", "state"} {
 		s.mkdir(d)
 	}
 	s.policy = filepath.Join(s.dir, "siren.yaml")
 	s.must(os.WriteFile(s.policy, []byte(strings.NewReplacer("@POOLS@", pools, "@QUEUES@", queueType, "@DIR@", s.dir).Replace(policy)), 0o644))
+	s.startRedis()
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp"), "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
-		"SIREN_AMQP_URL=" + rabbitmq.URL, "SIREN_REDIS_URL=" + s.redisFor(lanes.ProducerRole),
+		"SIREN_AMQP_URL=" + s.amqpURL, "SIREN_REDIS_URL=" + s.redisFor(lanes.ProducerRole),
 	}
 	for _, role := range []string{lanes.OperatorRole, lanes.ScalerRole, lanes.WorkerRole} {
 		s.env = append(s.env, fmt.Sprintf("SIREN_REDIS_%s_URL=%s", strings.ToUpper(role), s.redisFor(role)))
 	}
-	s.empty()
 	var err error
-	s.client, err = client.New(client.Options{AMQPURL: rabbitmq.URL, RedisURL: s.redisFor(lanes.ProducerRole), Name: "system test"})
+	s.client, err = client.New(client.Options{AMQPURL: s.amqpURL, RedisURL: s.redisFor(lanes.ProducerRole), Name: "system test"})
 	s.must(err)
 	t.Cleanup(s.tellLogs)
 	t.Cleanup(func() { _ = s.client.Close() })
@@ -94,10 +108,23 @@ func newSite(t *testing.T, pools string) *site {
 	return s
 }
 
+// startRedis starts the site's Redis. In the end it must have refused nothing to anybody.
+func (s *site) startRedis() {
+	s.t.Helper()
+	var err error
+	s.redis, err = procs.StartRedis(s.t.Context(), procs.ServerOptions{Config: logins.Config()})
+	s.must(err)
+	s.t.Cleanup(func() {
+		if err := errors.Join(redistest.Refused(s.redis.URL), s.redis.Stop(context.Background())); err != nil {
+			s.t.Error(err)
+		}
+	})
+}
+
 // redisFor is the URL of Redis with the login of the role.
 func (s *site) redisFor(role string) string {
 	s.t.Helper()
-	u, err := logins.URL(role, redis.URL)
+	u, err := logins.URL(role, s.redis.URL)
 	s.must(err)
 	return u
 }
@@ -116,28 +143,6 @@ func (s *site) allow(rules ...string) {
 	s.must(err)
 	more := strings.ReplaceAll(strings.Join(rules, "\n"), "@DIR@", s.dir)
 	s.must(os.WriteFile(s.policy, append(text, more...), 0o644))
-}
-
-// empty deletes what earlier tests left on the servers.
-func (s *site) empty() {
-	s.t.Helper()
-	s.broker(func(ch *amqp.Channel) {
-		for _, q := range slices.Concat(laneQueues, otherQueues, delayQueues, []string{deadQueue}) {
-			_, err := ch.QueueDelete(q, false, false, false)
-			s.must(err)
-		}
-	})
-	s.wipeRedis()
-}
-
-// wipeRedis deletes everything that Redis has.
-func (s *site) wipeRedis() {
-	s.t.Helper()
-	o, err := goredis.ParseURL(redis.URL)
-	s.must(err)
-	raw := goredis.NewClient(o)
-	defer raw.Close()
-	s.must(raw.FlushAll(s.t.Context()).Err())
 }
 
 // checkEnd is what must hold when all processes have stopped.
@@ -221,7 +226,8 @@ func (s *site) unmarshal(text string, to any) {
 // await polls until the condition holds. What it was instead goes into the failure.
 func (s *site) await(what string, within time.Duration, holds func() (ok bool, instead string)) {
 	s.t.Helper()
-	for end := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(within); ; {
+		looked := time.Now()
 		ok, instead := holds()
 		if ok {
 			return
@@ -229,6 +235,7 @@ func (s *site) await(what string, within time.Duration, holds func() (ok bool, i
 		if time.Now().After(end) {
 			s.t.Fatalf("waited %s for %s; instead: %s", within, what, instead)
 		}
+		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a dear look, as one by a siren command, leaves the machine to others
 	}
 }
 

@@ -71,7 +71,7 @@ func TestFlushedRedisKeepsPause(t *testing.T) {
 	clip := s.put("clip.mp4")
 	waits := s.enqueue("thumbnail", "--input", clip, "--output", s.output("bulk.jpg"), "--label", "batch=true")
 
-	o, err := goredis.ParseURL(redis.URL)
+	o, err := goredis.ParseURL(s.redis.URL)
 	s.must(err)
 	raw := goredis.NewClient(o)
 	defer raw.Close()

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/polyglot-media/siren/internal/procs"
+)
+
+// TestMain puts this test binary on the PATH as siren: so it is the siren of the scripts, of the workers that a fleet
+// starts, and of the run-limited that starts ffmpeg.
+func TestMain(m *testing.M) { testscript.Main(sharing{m}, map[string]func(){"siren": main}) }
+
+// broker is the RabbitMQ of all tests but those that break theirs. The first that needs it starts it.
+var broker struct {
+	sync.Once
+	server *procs.Server
+	err    error
+}
+
+// vhost is the URL of a virtual host of its own for a test.
+func vhost(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	broker.Do(func() { broker.server, broker.err = procs.StartRabbitMQ(ctx, procs.ServerOptions{}) })
+	must(t, broker.err)
+	url, err := broker.server.Vhost(ctx)
+	must(t, err)
+	return url
+}
+
+// sharing runs the tests, and stops what they have shared.
+type sharing struct{ *testing.M }
+
+func (s sharing) Run() int {
+	code := s.M.Run()
+	if broker.server != nil {
+		if err := broker.server.Stop(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
