@@ -314,7 +314,7 @@ func (d *doctor) redis(ctx context.Context) (found []lanes.Finding) {
 				Check: "redis.reachable", Severity: lanes.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
 			})
 		}
-		for _, f := range store.Examine(ctx, l.roles...) {
+		for _, f := range redis.Examine(ctx, store, l.roles...) {
 			if i == 0 || f.Check == "redis.reachable" || f.Check == "redis.rights" {
 				found = append(found, f)
 			}
@@ -358,7 +358,7 @@ func (d *doctor) clock(ctx context.Context) []lanes.Finding {
 			Check: "clock.here", Severity: lanes.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
 		}}
 	}
-	found := d.store.ExamineClock(ctx)
+	found := redis.ExamineClock(ctx, d.store)
 	if workers, _, err := d.roster().Workers(ctx); err == nil {
 		found = append(found, judgeClocks(workers)...)
 	}
