@@ -7,6 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -29,16 +30,16 @@ func (r *Reader) Ahead(ctx context.Context, id string, counted time.Time) (Place
 	if err != nil {
 		return Place{}, failed(doing, err)
 	}
-	lane, ready, priority := own[0][0], number(own[0][1]), int(number(own[0][3]))
-	place := strconv.FormatFloat(float64(ready)+float64(number(own[0][2]))/nthPerMilli, 'f', -1, 64)
+	lane, ready, priority := own[0][0], keyspace.Number(own[0][1]), int(keyspace.Number(own[0][3]))
+	place := strconv.FormatFloat(float64(ready)+float64(keyspace.Number(own[0][2]))/nthPerMilli, 'f', -1, 64)
 	was := score(counted)
 	var before, late []*goredis.IntCmd // of each priority from its own on
 	var above []*goredis.IntCmd
 	_, err = r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for level := priority; level <= lanes.MaxPriority; level++ {
-			key, to := queuedKeyOf(lane, level), "+inf"
+			key, to := keyspace.QueuedOf(lane, level), "+inf"
 			if level == 0 {
-				key = queuedKey(lane)
+				key = keyspace.Queued(lane)
 			}
 			if level == priority {
 				to = "(" + place
@@ -54,7 +55,7 @@ func (r *Reader) Ahead(ctx context.Context, id string, counted time.Time) (Place
 	if err != nil {
 		return Place{}, failed(doing, err)
 	}
-	a := Place{Own: ready <= millis(counted)}
+	a := Place{Own: ready <= keyspace.Millis(counted)}
 	for i := range before {
 		a.Newer += int(late[i].Val())
 		a.Known += int(before[i].Val() - late[i].Val())

@@ -12,6 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,14 +26,14 @@ const (
 func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 	e.Login = t.store.Login(ctx)
 	err := t.store.Client().XAdd(ctx, &goredis.XAddArgs{
-		Stream: auditKey, MaxLen: maxAudit, Approx: true, Values: []any{"entry", encode(e), "nonce", rand.Text()},
+		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true, Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
 	}).Err()
 	return failed("note in the audit", err)
 }
 
 // MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done unseen. Nothing is added.
 func (t *Tunings) MayNote(ctx context.Context) error {
-	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", auditKey, "*", "entry", ""}})
+	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {
 	case err != nil:
 		return failed("look whether this login may note in the audit", err)
@@ -47,9 +48,9 @@ func (t *Tunings) MayNote(ctx context.Context) error {
 func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error) {
 	entries := []lanes.AuditEntry{}
 	noted := map[any]bool{} // nonces: an entry is there twice when Redis' answer got lost
-	start := strconv.FormatInt(millis(since), 10)
+	start := strconv.FormatInt(keyspace.Millis(since), 10)
 	for end := "+"; len(entries) < limit; {
-		messages, err := t.store.Client().XRevRangeN(ctx, auditKey, end, start, auditBatch).Result()
+		messages, err := t.store.Client().XRevRangeN(ctx, keyspace.Audit, end, start, auditBatch).Result()
 		if err != nil {
 			return nil, failed("read the audit", err)
 		}
@@ -80,6 +81,6 @@ func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
 		return lanes.AuditEntry{}, false
 	}
 	ms, _, _ := strings.Cut(m.ID, "-")
-	e.At = at(ms)
+	e.At = keyspace.Time(ms)
 	return e, true
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -60,17 +61,17 @@ func (l *Ledger) close(ctx context.Context, c lanes.Claim, d opened, o lanes.Out
 
 func (l *Ledger) runClose(ctx context.Context, c lanes.Claim, unheard string, o lanes.Outcome, ago time.Duration) (string, before, error) {
 	args := []any{
-		movesChannel(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(), c.Attempts, o.Service.Milliseconds(), unheard,
+		keyspace.Moves(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(), c.Attempts, o.Service.Milliseconds(), unheard,
 	}
 	switch o.State {
 	case lanes.Completed:
-		args = append(args, "outputs", encode(o.Outputs), "progress", encode(lanes.Progress{Fraction: 1}))
+		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(lanes.Progress{Fraction: 1}))
 	case lanes.Retrying:
-		args = append(args, "next", millis(o.NextAt), "error", clip(o.Error))
+		args = append(args, "next", keyspace.Millis(o.NextAt), "error", clip(o.Error))
 	case lanes.Dead:
 		args = append(args, "reason", o.Reason, "error", clip(o.Error))
 	}
-	r, err := closeScript.Run(ctx, l.store.Client(), []string{jobKey(c.JobID)}, args...).StringSlice()
+	r, err := closeScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, args...).StringSlice()
 	if err != nil {
 		return "", before{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -24,7 +25,7 @@ func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Deliver
 		names[i] = d.Job.ID + "/" + strconv.Itoa(d.Replay)
 	}
 	return l.do(ctx, "note that messages are gone from lane "+lane, func(ctx context.Context) error {
-		return l.store.Client().ZRem(ctx, skipsKey(lane), names...).Err()
+		return l.store.Client().ZRem(ctx, keyspace.Skips(lane), names...).Err()
 	})
 }
 
@@ -33,7 +34,7 @@ func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Deliver
 // missing. Entries of jobs that aren't queued there are removed.
 func (l *Ledger) Compare(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error) {
 	doing := "compare the records of lane " + lane + " with its queue"
-	ids, err := l.store.Client().ZRange(ctx, queuedKey(lane), 0, compareSize-1).Result()
+	ids, err := l.store.Client().ZRange(ctx, keyspace.Queued(lane), 0, compareSize-1).Result()
 	if err != nil {
 		return 0, failed(doing, err)
 	}
@@ -48,14 +49,14 @@ func (l *Ledger) Compare(ctx context.Context, lane string, before time.Time, hel
 		switch row := rows[i]; {
 		case lanes.State(row[0]) != lanes.Queued || row[1] != lane:
 			wrong = append(wrong, id)
-		case !held[id] && row[2] != "" && number(row[2]) <= millis(before):
-			keys = append(keys, jobKey(id))
-			args = append(args, []any{movesChannel(id), lane, millis(before), l.keep()})
+		case !held[id] && row[2] != "" && keyspace.Number(row[2]) <= keyspace.Millis(before):
+			keys = append(keys, keyspace.Job(id))
+			args = append(args, []any{keyspace.Moves(id), lane, keyspace.Millis(before), l.keep()})
 		}
 	}
-	l.repair(ctx, queuedKey(lane), wrong)
+	l.repair(ctx, keyspace.Queued(lane), wrong)
 	for priority := 1; priority <= lanes.MaxPriority && len(wrong) > 0; priority++ {
-		l.repair(ctx, queuedKeyOf(lane, priority), wrong)
+		l.repair(ctx, keyspace.QueuedOf(lane, priority), wrong)
 	}
 	if len(keys) == 0 {
 		return 0, nil
@@ -76,7 +77,7 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 	defer l.sweeping.Unlock()
 	const doing = "list the queued jobs"
 	for looked := 0; looked < enlistSize; looked += scanSize {
-		ids, err := l.store.Client().ZRange(ctx, jobsKey, l.enlisted, l.enlisted+scanSize-1).Result()
+		ids, err := l.store.Client().ZRange(ctx, keyspace.Jobs, l.enlisted, l.enlisted+scanSize-1).Result()
 		if err != nil {
 			return listed, failed(doing, err)
 		}
@@ -87,7 +88,7 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 		var keys []string
 		for i, row := range rows {
 			if lanes.State(row[0]) == lanes.Queued && row[1] == "" {
-				keys = append(keys, jobKey(ids[i]))
+				keys = append(keys, keyspace.Job(ids[i]))
 			}
 		}
 		if len(keys) > 0 {

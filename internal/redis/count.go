@@ -7,6 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -27,12 +28,12 @@ func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[s
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for lane, from := range since {
 			if !from.IsZero() {
-				p.ZRemRangeByScore(ctx, skipsKey(lane), "-inf", "("+score(from.Add(-skipsLate)))
+				p.ZRemRangeByScore(ctx, keyspace.Skips(lane), "-inf", "("+score(from.Add(-skipsLate)))
 			}
 			asked[lane] = reads{
-				queued: p.ZCard(ctx, queuedKey(lane)),
-				oldest: p.ZRangeByScoreWithScores(ctx, queuedKey(lane), &goredis.ZRangeBy{Min: score(from), Max: "+inf", Count: 1}),
-				skips:  p.ZCount(ctx, skipsKey(lane), "-inf", score(now)),
+				queued: p.ZCard(ctx, keyspace.Queued(lane)),
+				oldest: p.ZRangeByScoreWithScores(ctx, keyspace.Queued(lane), &goredis.ZRangeBy{Min: score(from), Max: "+inf", Count: 1}),
+				skips:  p.ZCount(ctx, keyspace.Skips(lane), "-inf", score(now)),
 			}
 		}
 		return nil
@@ -52,16 +53,16 @@ func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[s
 }
 
 // score is a time as the indexes have it.
-func score(t time.Time) string { return strconv.FormatInt(millis(t), 10) }
+func score(t time.Time) string { return strconv.FormatInt(keyspace.Millis(t), 10) }
 
 // CountMissing is how many missing jobs have a record, and how many of them were in each lane, of the latest thousand.
 func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int, err error) {
 	const doing = "count the missing jobs"
-	total, err := r.store.Client().ZCard(ctx, missingKey).Result()
+	total, err := r.store.Client().ZCard(ctx, keyspace.Missing).Result()
 	if err != nil {
 		return 0, nil, failed(doing, err)
 	}
-	ids, err := r.store.Client().ZRevRange(ctx, missingKey, 0, countSize-1).Result()
+	ids, err := r.store.Client().ZRevRange(ctx, keyspace.Missing, 0, countSize-1).Result()
 	if err != nil {
 		return 0, nil, failed(doing, err)
 	}
@@ -82,6 +83,6 @@ func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int
 
 // CountDead is how many dead jobs have a record. Some of them may have expired within the last minute.
 func (r *Reader) CountDead(ctx context.Context) (int, error) {
-	n, err := r.store.Client().ZCard(ctx, deadKey).Result()
+	n, err := r.store.Client().ZCard(ctx, keyspace.Dead).Result()
 	return int(n), failed("count the dead jobs", err)
 }

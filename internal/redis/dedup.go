@@ -7,6 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -56,7 +57,7 @@ func (l *Ledger) keyed(
 	for part := range slices.Chunk(jobs, scanSize) {
 		keys, args := make([]string, len(part)), make([][]any, len(part))
 		for i, j := range part {
-			keys[i], args[i] = dedupKey(j.DedupKey), []any{j.ID, more(j)}
+			keys[i], args[i] = keyspace.Dedup(j.DedupKey), []any{j.ID, more(j)}
 		}
 		err := l.do(ctx, doing, func(ctx context.Context) error {
 			cmds, err := l.store.runAll(ctx, script, keys, args)

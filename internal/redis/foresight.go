@@ -12,6 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -62,16 +63,16 @@ func (b *Board) Ask(ctx context.Context, w lanes.WhatIf) (lanes.Foresight, error
 // ask puts a question where the leader looks, once however often it is asked, and has it look now.
 func (b *Board) ask(ctx context.Context, question string) error {
 	_, err := b.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
-		p.ZAdd(ctx, questionsKey, goredis.Z{Score: float64(millis(b.store.Now())), Member: question})
-		p.PExpire(ctx, questionsKey, questionKeep)
-		p.Publish(ctx, tunedChannel, "asked")
+		p.ZAdd(ctx, keyspace.Questions, goredis.Z{Score: float64(keyspace.Millis(b.store.Now())), Member: question})
+		p.PExpire(ctx, keyspace.Questions, questionKeep)
+		p.Publish(ctx, keyspace.Tuned, "asked")
 		return nil
 	})
 	return err
 }
 
 func (b *Board) answer(ctx context.Context, id string) (f lanes.Foresight, there bool, err error) {
-	text, err := b.store.Client().Get(ctx, answerKey(id)).Bytes()
+	text, err := b.store.Client().Get(ctx, keyspace.Answer(id)).Bytes()
 	switch {
 	case errors.Is(err, goredis.Nil):
 		return f, false, nil
@@ -84,7 +85,7 @@ func (b *Board) answer(ctx context.Context, id string) (f lanes.Foresight, there
 // Questions takes what is asked, by the id that names it to Answer: the oldest ten questions at most; none is no error. Who takes a question
 // answers it.
 func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
-	taken, err := b.store.Client().ZPopMin(ctx, questionsKey, questionBatch).Result()
+	taken, err := b.store.Client().ZPopMin(ctx, keyspace.Questions, questionBatch).Result()
 	if err != nil {
 		return nil, failed("take questions", err)
 	}
@@ -103,5 +104,5 @@ func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) 
 
 // Answer answers a question that was taken.
 func (b *Board) Answer(ctx context.Context, id string, f lanes.Foresight) error {
-	return failed("answer a question", b.store.Client().Set(ctx, answerKey(id), encode(f), questionKeep).Err())
+	return failed("answer a question", b.store.Client().Set(ctx, keyspace.Answer(id), keyspace.Encode(f), questionKeep).Err())
 }

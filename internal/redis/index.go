@@ -8,6 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -49,19 +50,19 @@ func (l *Ledger) reindex(ctx context.Context, changes ...change) {
 
 func (l *Ledger) index(ctx context.Context, p goredis.Pipeliner, c change) {
 	if c.was.state == "" && !c.enqueued.IsZero() {
-		p.ZAddNX(ctx, jobsKey, goredis.Z{Score: float64(millis(c.enqueued)), Member: c.id})
+		p.ZAddNX(ctx, keyspace.Jobs, goredis.Z{Score: float64(keyspace.Millis(c.enqueued)), Member: c.id})
 	}
 	if c.was.state == lanes.Retrying && c.state != lanes.Retrying {
-		p.ZRem(ctx, retryingKey(c.was.lane), c.id)
+		p.ZRem(ctx, keyspace.Retrying(c.was.lane), c.id)
 	}
 	if c.was.state == lanes.Dead && c.state != lanes.Dead {
-		p.ZRem(ctx, deadKey, c.id)
+		p.ZRem(ctx, keyspace.Dead, c.id)
 	}
 	switch c.state {
 	case lanes.Retrying:
-		p.ZAdd(ctx, retryingKey(c.was.lane), goredis.Z{Score: float64(millis(c.next)), Member: c.id})
+		p.ZAdd(ctx, keyspace.Retrying(c.was.lane), goredis.Z{Score: float64(keyspace.Millis(c.next)), Member: c.id})
 	case lanes.Dead:
-		p.ZAdd(ctx, deadKey, goredis.Z{Score: float64(millis(l.store.Now())), Member: c.id})
+		p.ZAdd(ctx, keyspace.Dead, goredis.Z{Score: float64(keyspace.Millis(l.store.Now())), Member: c.id})
 	}
 }
 
@@ -71,7 +72,7 @@ func (l *Ledger) Sweep(ctx context.Context) (int, error) {
 	l.sweeping.Lock()
 	defer l.sweeping.Unlock()
 	removed := 0
-	for _, key := range []string{deadKey, missingKey, jobsKey} {
+	for _, key := range []string{keyspace.Dead, keyspace.Missing, keyspace.Jobs} {
 		n, err := l.sweep(ctx, key)
 		removed += n
 		if err != nil {

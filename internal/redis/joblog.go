@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -22,6 +23,6 @@ func tail(text string) string {
 // timing.keep. It is lanes.ErrAway at once while Redis is known to be away.
 func (l *Ledger) KeepLog(ctx context.Context, id, text string) error {
 	return l.do(ctx, "keep the log of job "+id, func(ctx context.Context) error {
-		return l.store.Client().Set(ctx, logKey(id), tail(text), l.timing.Load().Keep.D()).Err()
+		return l.store.Client().Set(ctx, keyspace.Log(id), tail(text), l.timing.Load().Keep.D()).Err()
 	})
 }

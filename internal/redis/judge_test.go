@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -98,7 +99,7 @@ func TestJudgeRights(t *testing.T) {
 		"too little":            {[]string{lanes.ScalerRole}, asWorker, lanes.Error, `login "me" may not do all that a scaler does: EVAL siren:policy, `},
 		"too much":              {worker, everything, lanes.Note, `may do more than a worker does: `},
 		"all roles":             {Roles(), everything, lanes.OK, "may do what a worker and a scaler and a producer and an operator does"},
-		"Redis can't":           {Roles(), trial{failed: map[use]error{{jobsKey, "ZADD"}: oom, {deadKey, "ZADD"}: oom}}, lanes.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
+		"Redis can't":           {Roles(), trial{failed: map[use]error{{keyspace.Jobs, "ZADD"}: oom, {keyspace.Dead, "ZADD"}: oom}}, lanes.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
 		"it couldn't be tried":  {worker, trial{err: errors.New("NOPERM")}, lanes.Note, "couldn't be tried: NOPERM"},
 		"too little and trying": {worker, trial{err: errors.New("NOPERM"), refused: asWorker.refused}, lanes.Note, "couldn't be tried: NOPERM"},
 	} {

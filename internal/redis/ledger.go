@@ -12,6 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -82,14 +83,14 @@ func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) 
 	index := make([]goredis.Z, len(jobs))
 	now := l.store.Now()
 	for i, d := range jobs {
-		keys[i], args[i] = jobKey(d.Job.ID), append(newFields(d, now), "nth", before+i)
-		index[i] = goredis.Z{Score: float64(millis(firstSeen(d, now))), Member: d.Job.ID}
+		keys[i], args[i] = keyspace.Job(d.Job.ID), append(newFields(d, now), "nth", before+i)
+		index[i] = goredis.Z{Score: float64(keyspace.Millis(firstSeen(d, now))), Member: d.Job.ID}
 	}
 	cmds, err := l.store.runAll(ctx, createScript, keys, args)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.store.Client().ZAddNX(ctx, jobsKey, index...).Err(); err != nil {
+	if err := l.store.Client().ZAddNX(ctx, keyspace.Jobs, index...).Err(); err != nil {
 		return nil, err
 	}
 	made := make([]bool, len(jobs))
@@ -102,11 +103,11 @@ func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) 
 // Withdraw deletes the record of a job that certainly wasn't published. A job that somebody has run stays.
 func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 	return l.do(ctx, "withdraw job "+id, func(ctx context.Context) error {
-		gone, err := withdrawScript.Run(ctx, l.store.Client(), []string{jobKey(id)}).Bool()
+		gone, err := withdrawScript.Run(ctx, l.store.Client(), []string{keyspace.Job(id)}).Bool()
 		if err != nil || !gone {
 			return err
 		}
-		return l.store.Client().ZRem(ctx, jobsKey, id).Err()
+		return l.store.Client().ZRem(ctx, keyspace.Jobs, id).Err()
 	})
 }
 
@@ -116,11 +117,11 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
 	claim, now, nonce := lanes.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
-		movesChannel(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, millis(d.ReadyAt), d.Job.Priority,
+		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, keyspace.Millis(d.ReadyAt), d.Job.Priority,
 	}, newFields(d, now)...)
 	var was before
 	err := l.do(ctx, "claim job "+d.Job.ID, func(ctx context.Context) error {
-		r, err := claimScript.Run(ctx, l.store.Client(), []string{jobKey(d.Job.ID)}, args...).Slice()
+		r, err := claimScript.Run(ctx, l.store.Client(), []string{keyspace.Job(d.Job.ID)}, args...).Slice()
 		if err != nil {
 			return err
 		}
@@ -173,7 +174,7 @@ func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 }
 
 func (l *Ledger) renew(ctx context.Context, c lanes.Claim, p lanes.Progress) (string, error) {
-	return renewScript.Run(ctx, l.store.Client(), []string{jobKey(c.JobID)}, movesChannel(c.JobID), c.Token, l.lease(), encode(p)).Text()
+	return renewScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
 }
 
 // refusal is the error for the one-word answer of a script.
@@ -244,7 +245,7 @@ func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) err
 		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)
 		fields[1] = string(lanes.Running)
 	}
-	if err := createScript.Run(ctx, l.store.Client(), []string{jobKey(c.JobID)}, fields...).Err(); err != nil {
+	if err := createScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, fields...).Err(); err != nil {
 		return err
 	}
 	l.reindex(ctx, change{id: c.JobID, enqueued: firstSeen(d, now)})
@@ -257,7 +258,7 @@ func (l *Ledger) note(ctx context.Context, d lanes.Delivery) {
 	if d.Bears == "" {
 		return
 	}
-	if err := l.store.Client().Set(ctx, bearsKey(d.Bears), d.Job.ID, l.timing.Load().Keep.D()).Err(); err != nil {
+	if err := l.store.Client().Set(ctx, keyspace.Bears(d.Bears), d.Job.ID, l.timing.Load().Keep.D()).Err(); err != nil {
 		l.log.Debug("a malformed message isn't found by the id that it bears", slog.String("job", d.Job.ID), slog.Any("error", err))
 	}
 }

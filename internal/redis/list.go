@@ -11,6 +11,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -110,9 +111,9 @@ type walk struct {
 
 // walk begins a pass.
 func (r *Reader) walk(f Filter) (*walk, error) {
-	w := &walk{Filter: f, reader: r, key: jobsKey}
+	w := &walk{Filter: f, reader: r, key: keyspace.Jobs}
 	if f.State == lanes.Dead {
-		w.key = deadKey
+		w.key = keyspace.Dead
 	}
 	if f.After == "" {
 		return w, nil
@@ -122,7 +123,7 @@ func (r *Reader) walk(f Filter) (*walk, error) {
 	if err != nil || !ok {
 		return nil, fmt.Errorf("%q is not a cursor that a list gave", f.After)
 	}
-	if f.Until.IsZero() || ms < millis(f.Until) {
+	if f.Until.IsZero() || ms < keyspace.Millis(f.Until) {
 		w.at = goredis.Z{Score: float64(ms), Member: id}
 	}
 	return w, nil
@@ -151,7 +152,7 @@ func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
 	var wrong []any
 	for _, id := range ids {
 		switch r, known := records[id]; {
-		case !known, w.key == deadKey && r.State != lanes.Dead:
+		case !known, w.key == keyspace.Dead && r.State != lanes.Dead:
 			wrong = append(wrong, id)
 		case w.chooses(r):
 			chosen = append(chosen, r)
@@ -205,10 +206,10 @@ func (w *walk) look(ctx context.Context, by *goredis.ZRangeBy) ([]goredis.Z, err
 func (w *walk) bounds() (least, most string) {
 	least, most = "-inf", "+inf"
 	if !w.Since.IsZero() {
-		least = strconv.FormatInt(millis(w.Since), 10)
+		least = strconv.FormatInt(keyspace.Millis(w.Since), 10)
 	}
 	if !w.Until.IsZero() {
-		most = "(" + strconv.FormatInt(millis(w.Until), 10)
+		most = "(" + strconv.FormatInt(keyspace.Millis(w.Until), 10)
 	}
 	if w.at.Member == nil {
 		return least, most

@@ -9,6 +9,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -60,7 +61,7 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
-		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, millis(s.ReadyAt), string(s.Params), s.Priority}
+		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority}
 		for _, state := range s.From {
 			args[i] = append(args[i], string(state))
 		}
@@ -138,7 +139,7 @@ func (l *Ledger) overrideSome(
 	}
 	keys, given := make([]string, len(ids)), make([][]any, len(ids))
 	for i, id := range ids {
-		keys[i], given[i] = jobKey(id), append([]any{movesChannel(id), rand.Text()}, args[i]...)
+		keys[i], given[i] = keyspace.Job(id), append([]any{keyspace.Moves(id), rand.Text()}, args[i]...)
 	}
 	var cmds []*goredis.Cmd
 	err := l.do(ctx, doing, func(ctx context.Context) (err error) {
@@ -181,7 +182,7 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 func (l *Ledger) Lower(ctx context.Context, jobs []lanes.Delivery) error {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	for i, d := range jobs {
-		keys[i], args[i] = jobKey(d.Job.ID), []any{movesChannel(d.Job.ID), d.Replay, d.Job.Priority}
+		keys[i], args[i] = keyspace.Job(d.Job.ID), []any{keyspace.Moves(d.Job.ID), d.Replay, d.Job.Priority}
 	}
 	return l.do(ctx, "lower the priority of jobs", func(ctx context.Context) error {
 		_, err := l.store.runAll(ctx, lowerScript, keys, args)

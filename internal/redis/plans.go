@@ -9,6 +9,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -21,7 +22,7 @@ const (
 // Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
 func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
 	err := b.store.Client().XAdd(ctx, &goredis.XAddArgs{
-		Stream: plansKey, MaxLen: maxPlans, Approx: true, Values: []any{"plan", encode(p)},
+		Stream: keyspace.Plans, MaxLen: maxPlans, Approx: true, Values: []any{"plan", keyspace.Encode(p)},
 	}).Err()
 	return failed("record a plan", err)
 }
@@ -30,7 +31,7 @@ func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
 func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
 	plans := []lanes.Plan{}
 	for end := "+"; len(plans) < limit; {
-		messages, err := b.store.Client().XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
+		messages, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, end, "-", planBatch).Result()
 		if err != nil {
 			return nil, failed("read the plans", err)
 		}
@@ -99,7 +100,7 @@ func over(ctx context.Context) bool {
 // plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which that is.
 func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessage, error) {
 	if *last == "" {
-		newest, err := b.store.Client().XRevRangeN(ctx, plansKey, "+", "-", 1).Result()
+		newest, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, "+", "-", 1).Result()
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +110,7 @@ func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessag
 		}
 		return nil, nil
 	}
-	messages, err := b.store.Client().XRangeN(ctx, plansKey, "("+*last, "+", planBatch).Result()
+	messages, err := b.store.Client().XRangeN(ctx, keyspace.Plans, "("+*last, "+", planBatch).Result()
 	if err == nil && len(messages) > 0 {
 		*last = messages[len(messages)-1].ID
 	}

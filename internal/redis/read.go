@@ -8,6 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -43,7 +44,7 @@ func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
 	if !errors.Is(err, ErrNotFound) {
 		return record, err
 	}
-	other, missing := r.store.Client().Get(ctx, bearsKey(id)).Result()
+	other, missing := r.store.Client().Get(ctx, keyspace.Bears(id)).Result()
 	switch {
 	case errors.Is(missing, goredis.Nil):
 		return record, err
@@ -84,7 +85,7 @@ func (r *Reader) hashes(ctx context.Context, ids []string) ([]map[string]string,
 		cmds := make([]*goredis.MapStringStringCmd, len(part))
 		_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, id := range part {
-				cmds[i] = p.HGetAll(ctx, jobKey(id))
+				cmds[i] = p.HGetAll(ctx, keyspace.Job(id))
 			}
 			return nil
 		})
@@ -118,7 +119,7 @@ func (r *Reader) fields(ctx context.Context, ids []string, names ...string) ([][
 		cmds := make([]*goredis.SliceCmd, len(part))
 		_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, id := range part {
-				cmds[i] = p.HMGet(ctx, jobKey(id), names...) // no error for an absent one, unlike HGET
+				cmds[i] = p.HMGet(ctx, keyspace.Job(id), names...) // no error for an absent one, unlike HGET
 			}
 			return nil
 		})
@@ -138,7 +139,7 @@ func (r *Reader) fields(ctx context.Context, ids []string, names ...string) ([][
 
 // Log returns what a job's programs said last; ErrNotFound when nothing is kept (any more).
 func (r *Reader) Log(ctx context.Context, id string) (string, error) {
-	text, err := r.store.Client().Get(ctx, logKey(id)).Result()
+	text, err := r.store.Client().Get(ctx, keyspace.Log(id)).Result()
 	if errors.Is(err, goredis.Nil) {
 		err = ErrNotFound
 	}

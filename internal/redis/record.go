@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -18,11 +19,11 @@ const maxError = 4 << 10
 func newFields(d lanes.Delivery, now time.Time) []any {
 	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
-		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", millis(firstSeen(d, now)),
+		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", keyspace.Millis(firstSeen(d, now)),
 		"replay", d.Replay, "moves", 0,
 	}
 	if len(d.Job.Labels) > 0 {
-		fields = append(fields, "labels", encode(d.Job.Labels))
+		fields = append(fields, "labels", keyspace.Encode(d.Job.Labels))
 	}
 	if d.Job.Input != "" {
 		fields = append(fields, "input", d.Job.Input)
@@ -40,13 +41,13 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 		fields = append(fields, "priority", d.Job.Priority)
 	}
 	if !d.Job.ExpiresAt.IsZero() {
-		fields = append(fields, "expires", millis(d.Job.ExpiresAt))
+		fields = append(fields, "expires", keyspace.Millis(d.Job.ExpiresAt))
 	}
 	if d.Job.DedupKey != "" {
 		fields = append(fields, "dedup", d.Job.DedupKey)
 	}
 	if !d.ReadyAt.IsZero() {
-		fields = append(fields, "ready", millis(d.ReadyAt))
+		fields = append(fields, "ready", keyspace.Millis(d.ReadyAt))
 	}
 	if d.Error != "" {
 		fields = append(fields, "error", clip(d.Error))
@@ -74,16 +75,16 @@ func firstSeen(d lanes.Delivery, now time.Time) time.Time {
 func recordOf(id string, h map[string]string) lanes.Record {
 	r := lanes.Record{
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
-		Overwrite: h["overwrite"] != "", Priority: int(number(h["priority"])), EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
-		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
-		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
-		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
+		Overwrite: h["overwrite"] != "", Priority: int(keyspace.Number(h["priority"])), EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
+		NextAt: keyspace.Time(h["next"]), LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]), DedupKey: h["dedup"],
+		Wait:     lanes.Duration(time.Duration(keyspace.Number(h["wait"])) * time.Millisecond),
+		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])), Replay: int(keyspace.Number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: clip(h["error"]), Bears: h["bears"],
 	}
-	decode(h["labels"], &r.Labels)
-	decode(h["params"], &r.Params)
-	decode(h["progress"], &r.Progress)
-	decode(h["outputs"], &r.Outputs)
+	keyspace.Decode(h["labels"], &r.Labels)
+	keyspace.Decode(h["params"], &r.Params)
+	keyspace.Decode(h["progress"], &r.Progress)
+	keyspace.Decode(h["outputs"], &r.Outputs)
 	r.Bound()
 	return r
 }

@@ -7,6 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -39,8 +40,8 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes
 	counts, heads := make([]*goredis.IntCmd, len(names)), make([]*goredis.ZSliceCmd, len(names))
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for i, lane := range names {
-			counts[i] = p.ZCard(ctx, retryingKey(lane))
-			heads[i] = p.ZRangeWithScores(ctx, retryingKey(lane), 0, headSize-1)
+			counts[i] = p.ZCard(ctx, keyspace.Retrying(lane))
+			heads[i] = p.ZRangeWithScores(ctx, keyspace.Retrying(lane), 0, headSize-1)
 		}
 		return nil
 	})
@@ -60,7 +61,7 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes
 	all := map[string]lanes.Delayed{}
 	for i, lane := range names {
 		waiting, gone := split(heads[i].Val(), wrong)
-		r.repair(ctx, retryingKey(lane), gone)
+		r.repair(ctx, keyspace.Retrying(lane), gone)
 		d := lanes.Delayed{Count: int(counts[i].Val()) - len(gone)}
 		if len(waiting) > 0 {
 			d.Next = due(waiting[0])
@@ -72,7 +73,7 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes
 	return all, nil
 }
 
-func due(e goredis.Z) time.Time { return fromMillis(int64(e.Score)) }
+func due(e goredis.Z) time.Time { return keyspace.FromMillis(int64(e.Score)) }
 
 // notWaiting is those of the jobs that aren't retrying any more.
 func (r *Reader) notWaiting(ctx context.Context, ids []string) (map[string]bool, error) {

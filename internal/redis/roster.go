@@ -12,6 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -51,7 +52,7 @@ func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 		return lanes.Orders{}, failed("heartbeat of worker "+hb.Worker, err)
 	}
 	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
-	if ms := number(a.retired); ms > untold {
+	if ms := keyspace.Number(a.retired); ms > untold {
 		orders.RetireFor = time.Duration(ms) * time.Millisecond
 	}
 	if a.revision == 0 || a.revision == hb.Revision {
@@ -78,17 +79,17 @@ func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat
 	var now *goredis.Cmd
 	var parked, retired, revision *goredis.SliceCmd
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
-		now = eval(ctx, p, []string{workersKey}, hb.Worker, encode(hb))
-		parked = p.HMGet(ctx, parkedKey, hb.Worker) // no error for an absent field, unlike HGET
-		retired = p.HMGet(ctx, retiredKey, hb.Worker)
-		revision = p.HMGet(ctx, policyKey, "revision")
+		now = eval(ctx, p, []string{keyspace.Workers}, hb.Worker, keyspace.Encode(hb))
+		parked = p.HMGet(ctx, keyspace.Parked, hb.Worker) // no error for an absent field, unlike HGET
+		retired = p.HMGet(ctx, keyspace.Retired, hb.Worker)
+		revision = p.HMGet(ctx, keyspace.Policy, "revision")
 		return nil
 	})
 	if err != nil {
 		return answers{}, err
 	}
 	at, err := now.Int64()
-	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired), revision: number(only(revision))}, err
+	return answers{now: at, parkedUntil: keyspace.Number(only(parked)), retired: only(retired), revision: keyspace.Number(only(revision))}, err
 }
 
 // only is the one value of an HMGET of one field; "" when the field is absent.
@@ -105,7 +106,7 @@ func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, err
 	var beats *goredis.MapStringStringCmd
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		clock = p.Time(ctx)
-		beats = p.HGetAll(ctx, workersKey)
+		beats = p.HGetAll(ctx, keyspace.Workers)
 		return nil
 	})
 	if err != nil {
@@ -130,7 +131,7 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []l
 	workers = make([]lanes.Heartbeat, 0, len(texts))
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		ms, body, _ := strings.Cut(texts[name], " ")
-		if now.Sub(at(ms)) > forgetAfter {
+		if now.Sub(keyspace.Time(ms)) > forgetAfter {
 			silent = append(silent, name)
 			continue
 		}
@@ -143,7 +144,7 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []l
 		}
 		r.read[name] = last
 		hb := last.said
-		hb.At = at(ms)
+		hb.At = keyspace.Time(ms)
 		workers = append(workers, hb)
 	}
 	return workers, silent
@@ -166,7 +167,7 @@ func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) 
 		return nil
 	}
 	args := append([]any{ttl.Milliseconds()}, anys(workers)...)
-	return failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{parkedKey}, args...).Err())
+	return failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{keyspace.Parked}, args...).Err())
 }
 
 // Unpark lets workers take jobs again.
@@ -174,7 +175,7 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 	if len(workers) == 0 {
 		return nil
 	}
-	return failed("unpark workers", r.store.Client().HDel(ctx, parkedKey, workers...).Err())
+	return failed("unpark workers", r.store.Client().HDel(ctx, keyspace.Parked, workers...).Err())
 }
 
 // untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
@@ -189,7 +190,7 @@ func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duratio
 	for _, w := range workers {
 		fields = append(fields, w, max(untold, wait.Milliseconds()))
 	}
-	return failed("retire workers", r.store.Client().HSet(ctx, retiredKey, fields...).Err())
+	return failed("retire workers", r.store.Client().HSet(ctx, keyspace.Retired, fields...).Err())
 }
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
@@ -212,7 +213,7 @@ func (r *Roster) Leave(ctx context.Context, worker string) error {
 
 func (r *Roster) forget(ctx context.Context, workers ...string) error {
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for _, key := range []string{workersKey, parkedKey, retiredKey} {
+		for _, key := range []string{keyspace.Workers, keyspace.Parked, keyspace.Retired} {
 			p.HDel(ctx, key, workers...)
 		}
 		return nil

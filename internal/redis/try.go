@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"slices"
 	"strings"
 )
@@ -21,7 +22,7 @@ var examples = map[string]string{
 
 // telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each refusal shows in Redis'
 // ACL LOG.
-var telling = []use{{tuningsKey + "*", "HSET"}, {policyKey, "HSET"}, {workersKey, "HSET"}, {jobKey("*"), "HSET"}, {jobKey("*"), "HSETNX"}}
+var telling = []use{{keyspace.Tunings + "*", "HSET"}, {keyspace.Policy, "HSET"}, {keyspace.Workers, "HSET"}, {keyspace.Job("*"), "HSET"}, {keyspace.Job("*"), "HSETNX"}}
 
 // beyond is what of telling isn't among the uses.
 func beyond(needed []use) []use {

@@ -14,6 +14,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -36,13 +37,13 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	var hash *goredis.MapStringStringCmd
 	_, err := t.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		clock = p.Time(ctx)
-		hash = p.HGetAll(ctx, tuningsKey)
+		hash = p.HGetAll(ctx, keyspace.Tunings)
 		return nil
 	})
 	if err != nil {
 		return lanes.Tunings{}, time.Time{}, failed("read the tunings", err)
 	}
-	return lanes.Tunings{Revision: number(hash.Val()["revision"]), All: t.read(hash.Val())}, clock.Val().UTC(), nil
+	return lanes.Tunings{Revision: keyspace.Number(hash.Val()["revision"]), All: t.read(hash.Val())}, clock.Val().UTC(), nil
 }
 
 // Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or not
@@ -52,7 +53,7 @@ func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []lanes.AuditEntry,
 ) (revision int64, err error) {
 	const doing = "change the tunings"
-	args := []any{seen, rand.Text(), tunedChannel, maxAudit, len(remove), len(set)}
+	args := []any{seen, rand.Text(), keyspace.Tuned, maxAudit, len(remove), len(set)}
 	for _, field := range remove {
 		args = append(args, tuningPrefix+field)
 	}
@@ -69,9 +70,9 @@ func (t *Tunings) Change(
 	}
 	for _, note := range notes {
 		note.Login = login
-		args = append(args, encode(note))
+		args = append(args, keyspace.Encode(note))
 	}
-	revision, err = tuneScript.Run(ctx, t.store.Client(), []string{tuningsKey, auditKey}, args...).Int64()
+	revision, err = tuneScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings, keyspace.Audit}, args...).Int64()
 	switch {
 	case err != nil:
 		return 0, failed(doing, err)
@@ -89,7 +90,7 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 		return false, nil
 	}
 	revision := lost.Revision + 1
-	args := []any{revision, rand.Text(), tunedChannel}
+	args := []any{revision, rand.Text(), keyspace.Tuned}
 	for i, tuning := range lost.All {
 		text, err := made{revision, int64(i + 1), tuning}.text()
 		if err != nil {
@@ -97,7 +98,7 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 		}
 		args = append(args, tuningPrefix+tuning.Field, text)
 	}
-	back, err := restoreScript.Run(ctx, t.store.Client(), []string{tuningsKey}, args...).Bool()
+	back, err := restoreScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings}, args...).Bool()
 	return back, failed(doing, err)
 }
 
@@ -108,7 +109,7 @@ func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	listen := func(life context.Context) {
 		defer close(changed)
-		s := t.store.Client().Subscribe(ctx, tunedChannel)
+		s := t.store.Client().Subscribe(ctx, keyspace.Tuned)
 		defer func() { _ = s.Close() }()
 		heard := s.ChannelWithSubscriptions() // says when it subscribes (again), too
 		for {
@@ -144,7 +145,7 @@ type made struct {
 // text is what tune.lua writes, too.
 func (m made) text() (string, error) {
 	tuning, err := json.Marshal(m.tuning)
-	return fmt.Sprintf("%d %d %d %s", m.revision, m.number, millis(m.tuning.At), tuning), err
+	return fmt.Sprintf("%d %d %d %s", m.revision, m.number, keyspace.Millis(m.tuning.At), tuning), err
 }
 
 // madeOf reads what text or tune.lua wrote.
@@ -154,7 +155,7 @@ func madeOf(text string) (m made, err error) {
 		return m, fmt.Errorf("%q isn't a revision, a number, a time and a tuning", text)
 	}
 	err = json.Unmarshal([]byte(parts[3]), &m.tuning)
-	m.revision, m.number, m.tuning.At = number(parts[0]), number(parts[1]), at(parts[2])
+	m.revision, m.number, m.tuning.At = keyspace.Number(parts[0]), keyspace.Number(parts[1]), keyspace.Time(parts[2])
 	return m, err
 }
 

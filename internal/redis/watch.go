@@ -8,6 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -74,7 +75,7 @@ func (w *watch) run(ctx context.Context, yield func(lanes.Record, error) bool) {
 func (w *watch) subscribe(ctx context.Context) (*goredis.PubSub, <-chan *goredis.Message) {
 	var channels []string
 	for id := range w.seen {
-		channels = append(channels, movesChannel(id))
+		channels = append(channels, keyspace.Moves(id))
 	}
 	s := w.reader.store.Client().Subscribe(ctx, channels...)
 	_, _ = s.ReceiveTimeout(ctx, pollEvery)
@@ -86,7 +87,7 @@ func noticed(n *goredis.Message, more <-chan *goredis.Message) []string {
 	var ids []string
 	for {
 		if n != nil {
-			ids = append(ids, jobOf(n.Channel))
+			ids = append(ids, keyspace.MovesOf(n.Channel))
 		}
 		select {
 		case n = <-more:
