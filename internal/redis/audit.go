@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +29,7 @@ func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 	err := t.store.Client().XAdd(ctx, &goredis.XAddArgs{
 		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true, Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
 	}).Err()
-	return failed("note in the audit", err)
+	return link.Failed("note in the audit", err)
 }
 
 // MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done unseen. Nothing is added.
@@ -36,9 +37,9 @@ func (t *Tunings) MayNote(ctx context.Context) error {
 	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {
 	case err != nil:
-		return failed("look whether this login may note in the audit", err)
-	case isRefused(answers[0]):
-		return fmt.Errorf("%w: this login may not add to the audit log, so it may do nothing that is noted there", ErrRefused)
+		return link.Failed("look whether this login may note in the audit", err)
+	case link.IsRefused(answers[0]):
+		return fmt.Errorf("%w: this login may not add to the audit log, so it may do nothing that is noted there", link.ErrRefused)
 	default:
 		return nil // should it fail for another reason, the entry says so
 	}
@@ -52,7 +53,7 @@ func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lane
 	for end := "+"; len(entries) < limit; {
 		messages, err := t.store.Client().XRevRangeN(ctx, keyspace.Audit, end, start, auditBatch).Result()
 		if err != nil {
-			return nil, failed("read the audit", err)
+			return nil, link.Failed("read the audit", err)
 		}
 		for _, m := range messages {
 			end = "(" + m.ID

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -51,7 +52,7 @@ func (b *Board) Ask(ctx context.Context, w lanes.WhatIf) (lanes.Foresight, error
 			<-ctx.Done()
 			return lanes.Foresight{}, fmt.Errorf("%s: no scaler answered: %w", doing, ctx.Err())
 		case err != nil:
-			return lanes.Foresight{}, failed(doing, err)
+			return lanes.Foresight{}, link.Failed(doing, err)
 		}
 		select {
 		case <-ticker.C:
@@ -87,11 +88,11 @@ func (b *Board) answer(ctx context.Context, id string) (f lanes.Foresight, there
 func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
 	taken, err := b.store.Client().ZPopMin(ctx, keyspace.Questions, questionBatch).Result()
 	if err != nil {
-		return nil, failed("take questions", err)
+		return nil, link.Failed("take questions", err)
 	}
 	questions := map[string]lanes.WhatIf{}
-	for _, asked := range members(taken) {
-		id, text, _ := strings.Cut(asked, " ")
+	for _, asked := range taken {
+		id, text, _ := strings.Cut(asked.Member.(string), " ")
 		var q lanes.WhatIf
 		if err := json.Unmarshal([]byte(text), &q); err != nil {
 			b.log.Warn("a question can't be read", slog.String("question", id), slog.Any("error", err))
@@ -104,5 +105,5 @@ func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) 
 
 // Answer answers a question that was taken.
 func (b *Board) Answer(ctx context.Context, id string, f lanes.Foresight) error {
-	return failed("answer a question", b.store.Client().Set(ctx, keyspace.Answer(id), keyspace.Encode(f), questionKeep).Err())
+	return link.Failed("answer a question", b.store.Client().Set(ctx, keyspace.Answer(id), keyspace.Encode(f), questionKeep).Err())
 }

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -23,10 +26,10 @@ func whatIf(value string) lanes.WhatIf {
 func take(t *testing.T, b *redis.Board) map[string]lanes.WhatIf {
 	t.Helper()
 	var taken map[string]lanes.WhatIf
-	eventually(t, "somebody asks", 10*time.Second, func() bool {
+	redistest.Eventually(t, "somebody asks", 10*time.Second, func() bool {
 		var err error
 		taken, err = b.Questions(t.Context())
-		must(t, err)
+		redistest.Must(t, err)
 		return len(taken) > 0
 	})
 	return taken
@@ -37,7 +40,8 @@ func TestAskAndAnswer(t *testing.T) {
 	if none, err := b.Questions(t.Context()); err != nil || len(none) != 0 {
 		t.Fatalf("questions of nobody: %+v, %v", none, err)
 	}
-	must(t, raw.ZAdd(t.Context(), "siren:questions", zEntry("broken {", time.Now())).Err())
+	broken := goredis.Z{Member: "broken {", Score: float64(time.Now().UnixMilli())}
+	redistest.Must(t, raw.ZAdd(t.Context(), "siren:questions", broken).Err())
 	const askers = 15
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -57,8 +61,8 @@ func TestAskAndAnswer(t *testing.T) {
 		}
 		for id, q := range taken {
 			var to int
-			must(t, json.Unmarshal(q.Tunings[0].Value, &to))
-			must(t, b.Answer(t.Context(), id, lanes.Foresight{Leader: "scaler-1", After: []lanes.Plan{{To: to}}, Error: "or not"}))
+			redistest.Must(t, json.Unmarshal(q.Tunings[0].Value, &to))
+			redistest.Must(t, b.Answer(t.Context(), id, lanes.Foresight{Leader: "scaler-1", After: []lanes.Plan{{To: to}}, Error: "or not"}))
 			answered[id] = true
 		}
 	}
@@ -85,7 +89,7 @@ func TestAskOutlivesALeader(t *testing.T) {
 		t.Errorf("asked %+v at first, then %+v", first, again)
 	}
 	for id := range again {
-		must(t, b.Answer(t.Context(), id, lanes.Foresight{Leader: "the next one"}))
+		redistest.Must(t, b.Answer(t.Context(), id, lanes.Foresight{Leader: "the next one"}))
 	}
 }
 

@@ -2,9 +2,12 @@ package redis
 
 import (
 	"context"
-	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"slices"
 	"strings"
+
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 )
 
 // examples is how each command is tried: what follows its name. KEY is for the key or the channel.
@@ -22,20 +25,26 @@ var examples = map[string]string{
 
 // telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each refusal shows in Redis'
 // ACL LOG.
-var telling = []use{{keyspace.Tunings + "*", "HSET"}, {keyspace.Policy, "HSET"}, {keyspace.Workers, "HSET"}, {keyspace.Job("*"), "HSET"}, {keyspace.Job("*"), "HSETNX"}}
+var telling = []access.Use{
+	{Pattern: keyspace.Tunings + "*", Command: "HSET"},
+	{Pattern: keyspace.Policy, Command: "HSET"},
+	{Pattern: keyspace.Workers, Command: "HSET"},
+	{Pattern: keyspace.Job("*"), Command: "HSET"},
+	{Pattern: keyspace.Job("*"), Command: "HSETNX"},
+}
 
 // beyond is what of telling isn't among the uses.
-func beyond(needed []use) []use {
-	return slices.DeleteFunc(slices.Clone(telling), func(u use) bool { return slices.Contains(needed, u) })
+func beyond(needed []access.Use) []access.Use {
+	return slices.DeleteFunc(slices.Clone(telling), func(u access.Use) bool { return slices.Contains(needed, u) })
 }
 
 // example is a command that is of the use.
-func (u use) example() []any {
-	args := strings.Fields(strings.ReplaceAll(u.command, "|", " ") + " " + examples[u.command])
+func example(u access.Use) []any {
+	args := strings.Fields(strings.ReplaceAll(u.Command, "|", " ") + " " + examples[u.Command])
 	var all []any
 	for _, a := range args {
 		if a == "KEY" {
-			a = strings.ReplaceAll(u.pattern, "*", "doctor")
+			a = strings.ReplaceAll(u.Pattern, "*", "doctor")
 		}
 		all = append(all, a)
 	}
@@ -44,28 +53,28 @@ func (u use) example() []any {
 
 // trial is what came of trying uses.
 type trial struct {
-	refused map[use]bool
-	failed  map[use]error // for other reasons
-	err     error         // nothing could be tried, or not all
+	refused map[access.Use]bool
+	failed  map[access.Use]error // for other reasons
+	err     error                // nothing could be tried, or not all
 }
 
 // may is whether nothing kept the login from the use.
-func (t trial) may(u use) bool { return !t.refused[u] && t.failed[u] == nil }
+func (t trial) may(u access.Use) bool { return !t.refused[u] && t.failed[u] == nil }
 
 // try finds out which uses Redis allows to this login, and has none of them done.
-func try(ctx context.Context, s *Store, all []use) trial {
-	all = slices.DeleteFunc(slices.Clone(all), func(u use) bool { return u.command == "MULTI" || u.command == "DISCARD" }) // they try the others
+func try(ctx context.Context, s *link.Store, all []access.Use) trial {
+	all = slices.DeleteFunc(slices.Clone(all), func(u access.Use) bool { return u.Command == "MULTI" || u.Command == "DISCARD" }) // they try the others
 	commands := make([][]any, len(all))
 	for i, u := range all {
-		commands[i] = u.example()
+		commands[i] = example(u)
 	}
-	t := trial{refused: map[use]bool{}, failed: map[use]error{}}
+	t := trial{refused: map[access.Use]bool{}, failed: map[access.Use]error{}}
 	var answers []error
 	answers, t.err = s.Rehearse(ctx, commands)
 	for i, err := range answers {
 		switch {
 		case err == nil:
-		case isRefused(err):
+		case link.IsRefused(err):
 			t.refused[all[i]] = true
 		default:
 			t.failed[all[i]] = err

@@ -11,6 +11,8 @@ import (
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
 )
@@ -23,7 +25,7 @@ type scalerProcess struct {
 	source  policySource // of the policy, followed when it changes; nil: the policy stays
 	text    []byte       // that the policy was read from; nil: the source says something else
 	broker  func(name string) (*rabbit.Conn, error)
-	store   *redis.Store
+	store   *link.Store
 	board   scaler.Board
 	fleet   scaler.Fleet
 	leading func(ctx context.Context) (bool, error)
@@ -45,7 +47,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		conns[name] = c
 	}
 	registry := newRegistry()
-	redis.RegisterRefusals(registry, s.store)
+	link.RegisterRefusals(registry, s.store)
 	if s.listen != "" {
 		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"], s.store)), s.log)
 		if err != nil {
@@ -67,9 +69,9 @@ func (s scalerProcess) run(ctx context.Context) error {
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	ledger := redis.NewLedger(s.store, s.log)
+	ledger := jobledger.New(s.store, s.log)
 	ledger.SetPolicy(s.policy)
-	redis.RegisterMetrics(registry, ledger.Stats)
+	jobledger.RegisterMetrics(registry, ledger.Stats)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
 	metrics := scaler.NewMetrics(registry)
 	loop := scaler.New(scaler.Options{
@@ -97,7 +99,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 }
 
 // sweep removes what expired records leave in the ledger's indexes, and lists what older versions have queued, once a minute.
-func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
+func sweep(ctx context.Context, ledger *jobledger.Ledger, log *slog.Logger) error {
 	for {
 		select {
 		case <-ctx.Done():
