@@ -25,7 +25,7 @@ func Examine(ctx context.Context, s *link.Store, roles ...string) []lanes.Findin
 		case goredis.HasErrorPrefix(err, "NOPERM"):
 			f.Mend = grantTo(s.Login(ctx), roles)
 		case link.IsRefused(err):
-			f.Mend = "check user and password in the URL, and that there is such a user: access.ACL LIST; siren redis-acl prints those that Siren needs"
+			f.Mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those that Siren needs"
 		}
 		return []lanes.Finding{f}
 	}
@@ -88,7 +88,7 @@ func factsOf(ctx context.Context, s *link.Store) []lanes.Finding {
 	if err != nil {
 		return []lanes.Finding{{
 			Check: "redis.info", Severity: lanes.Note, What: "version, eviction and persistence couldn't be looked at: " + link.Failed("ask INFO", err).Error(),
-			Why: "claims and records vanish from one that evicts", Mend: "let the user ask (access.ACL SETUSER … +info), or see to maxmemory-policy noeviction and appendonly yes yourself",
+			Why: "claims and records vanish from one that evicts", Mend: "let the user ask (ACL SETUSER … +info), or see to maxmemory-policy noeviction and appendonly yes yourself",
 		}}
 	}
 	f := parseInfo(text)

@@ -41,10 +41,10 @@ func TestClaimStates(t *testing.T) {
 			_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
 			redistest.Must(t, err)
 		}, want: lanes.Granted, attempts: 1},
-		{name: "running with a live redistest.Lease", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
+		{name: "running with a live lease", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
 			redistest.Claim(t, l, d, "w1", lanes.Granted)
 		}, want: lanes.HeldByLive, attempts: 1},
-		{name: "running with its redistest.Lease over", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
+		{name: "running with its lease over", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
 			redistest.Claim(t, l, d, "w1", lanes.Granted)
 			time.Sleep(redistest.Lease + 20*time.Millisecond)
 		}, want: lanes.Granted, attempts: 2},
@@ -236,7 +236,7 @@ func TestUndertakerVanishesToo(t *testing.T) {
 	d := redistest.Delivery("job", "express")
 	for range 2 {
 		redistest.Claim(t, l, d, "w", lanes.Granted)
-		redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "lease", 1, "crashes", redistest.MaxCrashes-1).Err()) // its redistest.Lease is over
+		redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "lease", 1, "crashes", redistest.MaxCrashes-1).Err()) // its lease is over
 		first := redistest.Claim(t, l, d, "undertaker", lanes.Poison)
 		second := redistest.Claim(t, l, d, "second undertaker", lanes.Poison)
 		if err := l.Close(t.Context(), first, lanes.Outcome{State: lanes.Dead}); !errors.Is(err, lanes.ErrLost) {

@@ -2,9 +2,9 @@ package keyspace
 
 import "strconv"
 
-// Every key and channel name. They are on one primary (judgeMode refuses a cluster): readers ask for several in one round trip, and waiting.lua
-// finds the indexes' names by itself. The braces keep the two keys of tune.lua, the only script that is given more than one, together wherever something
-// in front spreads keys.
+// The keys are on one primary (siren doctor refuses a cluster): readers ask for several in one round trip, and waiting.lua finds the indexes'
+// names by itself. The braces keep the two keys of tune.lua, the only script that is given more than one, together wherever something in front
+// spreads keys.
 const (
 	Jobs      = "siren:jobs"            // sorted set: job id by enqueue time in ms
 	Dead      = "siren:dead"            // the same, of dead jobs only
@@ -23,20 +23,37 @@ const (
 	Questions = "siren:questions"       // sorted set with a TTL: id, a space, the question, by when it was asked (ms)
 )
 
-func Job(id string) string        { return "siren:job:" + id }        // hash: see record.go
-func Log(id string) string        { return "siren:log:" + id }        // string with a TTL: what the job's programs said
-func Bears(id string) string      { return "siren:bears:" + id }      // string with a TTL: the record of the latest malformed message that bears the id
-func Dedup(key string) string     { return "siren:dedup:" + key }     // string with a TTL: which job was the first with the key; see reserve.lua
-func Answer(id string) string     { return "siren:answer:" + id }     // string with a TTL: the leader's answer
-func Moves(id string) string      { return "siren:moves:" + id }      // says that the job's record has changed
-func Retrying(lane string) string { return "siren:retrying:" + lane } // sorted set: job id by due time in ms
-func Queued(lane string) string   { return "siren:queued:" + lane }   // sorted set: see waiting.lua, as of the next two
-func Skips(lane string) string    { return "siren:skips:" + lane }
+// Job is the hash of a job's record: see jobrecord.
+func Job(id string) string { return "siren:job:" + id }
 
-// QueuedOf is the index of those queued jobs of a lane that have a priority above 0.
+// Log is the string, with a TTL, of what the job's programs said.
+func Log(id string) string { return "siren:log:" + id }
+
+// Bears is the string, with a TTL, of the record of the latest malformed message that bears the id.
+func Bears(id string) string { return "siren:bears:" + id }
+
+// Dedup is the string, with a TTL, of the job that was the first with the key; see reserve.lua.
+func Dedup(key string) string { return "siren:dedup:" + key }
+
+// Answer is the string, with a TTL, of the leader's answer.
+func Answer(id string) string { return "siren:answer:" + id }
+
+// Moves is the channel that says that the job's record has changed.
+func Moves(id string) string { return "siren:moves:" + id }
+
+// MovesOf is the id in the name of such a channel.
+func MovesOf(channel string) string { return channel[len(Moves("")):] }
+
+// Retrying is the sorted set of a lane's retrying jobs, by when they are due in ms.
+func Retrying(lane string) string { return "siren:retrying:" + lane }
+
+// Queued is the sorted set of a lane's queued jobs: see waiting.lua, as of QueuedOf and Skips.
+func Queued(lane string) string { return "siren:queued:" + lane }
+
+// QueuedOf is the same of those of a priority above 0.
 func QueuedOf(lane string, priority int) string {
 	return Queued(lane) + ":" + strconv.Itoa(priority)
 }
 
-// MovesOf is the id in the name of a moves channel.
-func MovesOf(channel string) string { return channel[len(Moves("")):] }
+// Skips is the sorted set of messages in a lane's queue that will be skipped.
+func Skips(lane string) string { return "siren:skips:" + lane }
