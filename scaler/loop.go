@@ -62,8 +62,9 @@ type Options struct {
 	Declare func(ctx context.Context, p *lanes.Policy)
 	// Tunings is what is put over the policy now; nil: nothing, ever.
 	Tunings func(ctx context.Context) (lanes.Tunings, error)
-	// Desk passes on what people ask this scaler while it leads; nil: nobody asks.
-	Desk Desk
+	// Sight publishes a Sight, as ReadSight reads it; nil: nobody asks.
+	Sight   func(ctx context.Context, text []byte) error
+	Version string // of siren, for the sight
 	// Leading says whether this scaler may act. nil: always.
 	Leading func(ctx context.Context) (bool, error)
 	Log     *slog.Logger    // nil: nowhere
@@ -94,6 +95,7 @@ type Loop struct {
 	tunings   *lanes.Tunings            // as they were last read; nil: never, since this scaler leads
 	blind     bool                      // the tunings can't be read now
 	leading   bool
+	sightDue  time.Time // no earlier than then is a sight written again
 }
 
 // New makes a Loop; Run starts it.
@@ -195,7 +197,7 @@ func (l *Loop) tick(ctx context.Context) error {
 		return err
 	}
 	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, e, d, o))
-	l.answer(ctx, e, d, o, before)
+	l.showSight(ctx, e, d, o, before)
 	l.compare(ctx, &e.Policy, o)
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.tune(e)

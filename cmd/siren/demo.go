@@ -109,7 +109,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	fleetDone := make(chan error, 1)
 	go func() {
 		fleetDone <- fleet.Local{
-			Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
+			Version: buildVersion(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
 			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
 			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
 		}.Run(fleetCtx)

@@ -111,7 +111,7 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
+		done <- fleet.Local{Self: self, Version: buildVersion(), Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -22,6 +22,8 @@ type Board struct {
 	log   *slog.Logger
 }
 
+const sightKeep = time.Minute
+
 // NewBoard makes a board.
 func NewBoard(s *link.Store, log *slog.Logger) *Board { return &Board{s, log} }
 
@@ -86,6 +88,20 @@ func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
 		err = json.Unmarshal(text, &s)
 	}
 	return s, link.Failed("read the snapshot", err)
+}
+
+// PutSight replaces what the leading scaler's latest tick saw and remembered, as package scaler writes it: for a minute.
+func (b *Board) PutSight(ctx context.Context, text []byte) error {
+	return link.Failed("post what was seen", b.store.Client().Set(ctx, keyspace.Sight, text, sightKeep).Err())
+}
+
+// Sight returns that; ErrNotFound when no scaler has posted one within the last minute.
+func (b *Board) Sight(ctx context.Context) ([]byte, error) {
+	text, err := b.store.Client().Get(ctx, keyspace.Sight).Bytes()
+	if errors.Is(err, goredis.Nil) {
+		err = link.ErrNotFound
+	}
+	return text, link.Failed("read what the scaler saw", err)
 }
 
 // Lead makes the candidate the leader for ttl, or prolongs its lead, and says whether it leads; false when another one

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
@@ -69,6 +70,21 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+func TestSight(t *testing.T) {
+	_, b, raw := freshRoster(t)
+	if _, err := b.Sight(t.Context()); !errors.Is(err, link.ErrNotFound) {
+		t.Errorf("no sight: %v, want ErrNotFound", err)
+	}
+	want := []byte("\x1f\x8b any bytes")
+	redistest.Must(t, b.PutSight(t.Context(), want))
+	if got, err := b.Sight(t.Context()); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("sight %q, %v", got, err)
+	}
+	if ttl := raw.PTTL(t.Context(), "siren:sight").Val(); ttl <= 0 || ttl > time.Minute {
+		t.Errorf("it is kept for %s, want a minute: nobody is to decide on the sight of a scaler that is gone", ttl)
+	}
+}
+
 func TestLead(t *testing.T) {
 	_, b, raw := freshRoster(t)
 	const term = time.Minute
@@ -112,9 +128,8 @@ func TestAwayIsSaid(t *testing.T) {
 		"publish":  func() error { _, err := b.PublishPolicy(ctx, lanes.Effective{}); return err },
 		"snapshot": func() error { _, err := b.Snapshot(ctx); return err },
 		"plans":    func() error { _, err := b.Plans(ctx, "", time.Time{}, 1); return err },
-		"ask":      func() error { _, err := b.Ask(ctx, lanes.WhatIf{}); return err },
-		"take":     func() error { _, err := b.Questions(ctx); return err },
-		"answer":   func() error { return b.Answer(ctx, "id", lanes.Foresight{}) },
+		"show":     func() error { return b.PutSight(ctx, nil) },
+		"foresee":  func() error { _, err := b.Sight(ctx); return err },
 		"tunings":  func() error { _, _, err := tunings.Now(ctx); return err },
 		"tune":     func() error { _, err := tunings.Change(ctx, 0, nil, nil, nil); return err },
 		"restore":  func() error { _, err := tunings.Restore(ctx, lanes.Tunings{Revision: 1}); return err },

@@ -40,6 +40,7 @@ var roleSteps = []struct {
 		_, err = b.KnownQueues(ctx, lanes.ParseQueue("bulk"))
 		redistest.Must(t, err)
 		redistest.Must(t, b.PutSnapshot(ctx, lanes.Snapshot{}))
+		redistest.Must(t, b.PutSight(ctx, []byte("what was seen")))
 		_, err = b.Snapshot(ctx) // of the leader before it
 		redistest.Must(t, err)
 		redistest.Must(t, b.Record(ctx, lanes.Plan{Pool: "general"}))
@@ -133,9 +134,8 @@ var roleSteps = []struct {
 		defer stop()
 		for range b.FollowPlans(plans, "") { //nolint:revive // none comes
 		}
-		asked, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-		defer cancel()
-		_, _ = b.Ask(asked, lanes.WhatIf{}) // nobody answers
+		_, err = b.Sight(ctx)
+		redistest.Must(t, err)
 		seen, _, err := tunings.Now(ctx)
 		redistest.Must(t, err)
 		tuning := lanes.Tuning{Field: "lanes.bulk.paused", Value: []byte("true")}
@@ -217,14 +217,11 @@ var roleSteps = []struct {
 		redistest.Must(t, s.Client().ZAdd(t.Context(), "siren:jobs", goredis.Z{Score: 1, Member: "old"}).Err())
 	}},
 	{lanes.ScalerRole, func(t *testing.T, s *link.Store) {
-		ctx, b, tunings, r := t.Context(), redis.NewBoard(s, redistest.Discard), redis.NewTunings(s, redistest.Discard), redis.NewRoster(s, redistest.Discard)
+		ctx, tunings, r := t.Context(), redis.NewTunings(s, redistest.Discard), redis.NewRoster(s, redistest.Discard)
 		_, _, err := r.Workers(ctx)
 		redistest.Must(t, err)
 		redistest.Must(t, r.Order(ctx, lanes.Plan{Park: []string{"w"}, Unpark: []string{"v"}, Retire: []string{"u"}}))
 		redistest.Must(t, r.Leave(ctx, "u")) // as Workers has those leave that were silent for long
-		_, err = b.Questions(ctx)
-		redistest.Must(t, err)
-		redistest.Must(t, b.Answer(ctx, "question", lanes.Foresight{}))
 		now, _, err := tunings.Now(ctx)
 		redistest.Must(t, err)
 		_, err = tunings.Restore(ctx, lanes.Tunings{Revision: 1})

@@ -17,7 +17,7 @@ var examples = map[string]string{
 	"DEL": "KEY", "PERSIST": "KEY", "PEXPIRE": "KEY 1", "GET": "KEY", "SET": "KEY a",
 	"HDEL": "KEY a", "HGETALL": "KEY", "HINCRBY": "KEY a 1", "HMGET": "KEY a", "HSET": "KEY a 1", "HSETNX": "KEY a 1",
 	"SADD": "KEY a", "SMEMBERS": "KEY",
-	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1", "ZPOPMIN": "KEY", "ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY a",
+	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1", "ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY a",
 	"ZREMRANGEBYSCORE": "KEY 2 3", "ZREVRANGE": "KEY 0 0", "ZREVRANGEBYSCORE": "KEY 1 0",
 	"XADD": "KEY * a 1", "XRANGE": "KEY - +", "XREVRANGE": "KEY + -",
 	"PUBLISH": "KEY a", "SUBSCRIBE": "KEY",

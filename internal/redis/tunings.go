@@ -103,7 +103,7 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 	return back, link.Failed(doing, err)
 }
 
-// Changed has a value soon after each change of the tunings, and when somebody asks the leading scaler; changes in quick
+// Changed has a value soon after each change of the tunings; changes in quick
 // succession are one. It also has one when it begins to listen, and when it does so again after Redis was away: something
 // may have been missed. It is closed when ctx ends, or with the store.
 func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {

@@ -190,7 +190,7 @@ func signals(t *testing.T, changed <-chan struct{}) *atomic.Int64 {
 
 func TestChangedSignals(t *testing.T) {
 	s, raw := redistest.Fresh(t)
-	ts, b := redis.NewTunings(s, redistest.Discard), redis.NewBoard(s, redistest.Discard)
+	ts := redis.NewTunings(s, redistest.Discard)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := signals(t, ts.Changed(ctx))
@@ -204,11 +204,6 @@ func TestChangedSignals(t *testing.T) {
 	more("a change", func() { change(t, ts, []lanes.Tuning{tuning("budget", "8")}) })
 	more("a break", func() { redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err()) })
 	more("a change after the break", func() { change(t, ts, nil, "budget") })
-	more("a question", func() {
-		short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer stop()
-		_, _ = b.Ask(short, lanes.WhatIf{})
-	})
 	more("a loss", func() {
 		redistest.Must(t, raw.FlushDB(t.Context()).Err())
 		if done, err := ts.Restore(t.Context(), lanes.Tunings{Revision: 2}); err != nil || !done {

@@ -21,6 +21,7 @@ import (
 // expired records, metrics and probes.
 type scalerProcess struct {
 	name    string // unique among all processes
+	version string // of siren
 	policy  *lanes.Policy
 	source  policySource // of the policy, followed when it changes; nil: the policy stays
 	text    []byte       // that the policy was read from; nil: the source says something else
@@ -78,7 +79,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
-		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
+		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight, Version: s.version,
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error {

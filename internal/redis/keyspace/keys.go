@@ -6,21 +6,21 @@ import "strconv"
 // names by itself. The braces keep the two keys of tune.lua, the only script that is given more than one, together wherever something in front
 // spreads keys.
 const (
-	Jobs      = "siren:jobs"            // sorted set: job id by enqueue time in ms
-	Dead      = "siren:dead"            // the same, of dead jobs only
-	Missing   = "siren:missing"         // sorted set: missing job by when it was found missing in ms; waiting.lua writes it
-	Workers   = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
-	Parked    = "siren:parked"          // hash: worker name → until when it is parked (ms)
-	Retired   = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1 from older scalers: it knows by itself
-	Policy    = "siren:policy"          // hash: revision, content
-	Snapshot  = "siren:snapshot"        // string: the snapshot
-	Plans     = "siren:plans"           // stream, capped: plan
-	Queues    = "siren:lanes"           // set: every queue that a lane ever had
-	Leader    = "siren:leader"          // string with a TTL: who leads
-	Tunings   = "siren:{tunings}"       // hash: revision, nonce (of the latest change), tuning:<field> → see tunings.go
-	Audit     = "siren:{tunings}:audit" // stream, capped: entry; its time is the entry's ID
-	Tuned     = "siren:tuned"           // says that the tunings have changed, or that somebody asks the leader
-	Questions = "siren:questions"       // sorted set with a TTL: id, a space, the question, by when it was asked (ms)
+	Jobs     = "siren:jobs"            // sorted set: job id by enqueue time in ms
+	Dead     = "siren:dead"            // the same, of dead jobs only
+	Missing  = "siren:missing"         // sorted set: missing job by when it was found missing in ms; waiting.lua writes it
+	Workers  = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
+	Parked   = "siren:parked"          // hash: worker name → until when it is parked (ms)
+	Retired  = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1 from older scalers: it knows by itself
+	Policy   = "siren:policy"          // hash: revision, content
+	Snapshot = "siren:snapshot"        // string: the snapshot
+	Plans    = "siren:plans"           // stream, capped: plan
+	Queues   = "siren:lanes"           // set: every queue that a lane ever had
+	Leader   = "siren:leader"          // string with a TTL: who leads
+	Tunings  = "siren:{tunings}"       // hash: revision, nonce (of the latest change), tuning:<field> → see tunings.go
+	Audit    = "siren:{tunings}:audit" // stream, capped: entry; its time is the entry's ID
+	Tuned    = "siren:tuned"           // says that the tunings have changed
+	Sight    = "siren:sight"           // string with a TTL: what the leader saw and remembered: see scaler.Sight
 )
 
 // Job is the hash of a job's record: see jobrecord.
@@ -34,9 +34,6 @@ func Bears(id string) string { return "siren:bears:" + id }
 
 // Dedup is the string, with a TTL, of the job that was the first with the key; see reserve.lua.
 func Dedup(key string) string { return "siren:dedup:" + key }
-
-// Answer is the string, with a TTL, of the leader's answer.
-func Answer(id string) string { return "siren:answer:" + id }
 
 // Moves is the channel that says that the job's record has changed.
 func Moves(id string) string { return "siren:moves:" + id }
