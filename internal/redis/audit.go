@@ -22,24 +22,27 @@ const (
 	auditBatch = 500
 )
 
-// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis, its Login is that of the store. What
-// changes tunings is noted by Change.
+// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis, its Login is that
+// of the store. What changes tunings is noted by Change.
 func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 	e.Login = t.store.Login(ctx)
 	err := t.store.Client().XAdd(ctx, &goredis.XAddArgs{
-		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true, Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
+		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true,
+		Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
 	}).Err()
 	return link.Failed("note in the audit", err)
 }
 
-// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done unseen. Nothing is added.
+// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done
+// unseen. Nothing is added.
 func (t *Tunings) MayNote(ctx context.Context) error {
 	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {
 	case err != nil:
 		return link.Failed("look whether this login may note in the audit", err)
 	case link.IsRefused(answers[0]):
-		return fmt.Errorf("%w: this login may not add to the audit log, so it may do nothing that is noted there", link.ErrRefused)
+		const why = "this login may not add to the audit log, so it may do nothing that is noted there"
+		return fmt.Errorf("%w: %s", link.ErrRefused, why)
 	default:
 		return nil // should it fail for another reason, the entry says so
 	}
@@ -73,7 +76,8 @@ func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lane
 	return entries, nil
 }
 
-// entry reads an entry of the audit, whose ID begins with when it was made. One that can't be read is reported and left out.
+// entry reads an entry of the audit, whose ID begins with when it was made. One that can't be read is reported and left
+// out.
 func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
 	text, _ := m.Values["entry"].(string)
 	var e lanes.AuditEntry

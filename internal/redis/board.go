@@ -15,8 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Board is where the leading scaler posts what all others follow: the policy in force, what it sees, what it decided. It
-// also says who leads. It is safe for concurrent use.
+// Board is where the leading scaler posts what all others follow: the policy in force, what it sees, what it decided.
+// It also says who leads. It is safe for concurrent use.
 type Board struct {
 	store *link.Store
 	log   *slog.Logger
@@ -27,9 +27,9 @@ const sightKeep = time.Minute
 // NewBoard makes a board.
 func NewBoard(s *link.Store, log *slog.Logger) *Board { return &Board{s, log} }
 
-// PublishPolicy puts e in force and returns its revision. That grows only when the content differs from what is in force,
-// and is always above e.Revision then: a publisher that passes the last revision it knew keeps it growing even when Redis
-// has lost its data.
+// PublishPolicy puts e in force and returns its revision. That grows only when the content differs from what is in
+// force, and is always above e.Revision then: a publisher that passes the last revision it knew keeps it growing even
+// when Redis has lost its data.
 func (b *Board) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, error) {
 	known := e.Revision
 	e.Revision = 0
@@ -51,8 +51,8 @@ func (b *Board) Policy(ctx context.Context) (lanes.Effective, error) {
 	return e, link.Failed("read the policy in force", err)
 }
 
-// KnownQueues remembers the queues and returns all that were ever remembered, sorted by name: those that the policy doesn't use any more
-// may still hold jobs.
+// KnownQueues remembers the queues and returns all that were ever remembered, sorted by name: those that the policy
+// doesn't use any more may still hold jobs.
 func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes.Queue, error) {
 	if len(queues) > 0 {
 		names := make([]any, len(queues))
@@ -77,7 +77,8 @@ func (b *Board) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
 	return link.Failed("post the snapshot", b.store.Client().Set(ctx, keyspace.Snapshot, keyspace.Encode(s), 0).Err())
 }
 
-// Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old it is.
+// Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old
+// it is.
 func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
 	text, err := b.store.Client().Get(ctx, keyspace.Snapshot).Bytes()
 	if errors.Is(err, goredis.Nil) {
@@ -90,7 +91,8 @@ func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
 	return s, link.Failed("read the snapshot", err)
 }
 
-// PutSight replaces what the leading scaler's latest tick saw and remembered, as package scaler writes it: for a minute.
+// PutSight replaces what the leading scaler's latest tick saw and remembered, as package scaler writes it: for a
+// minute.
 func (b *Board) PutSight(ctx context.Context, text []byte) error {
 	return link.Failed("post what was seen", b.store.Client().Set(ctx, keyspace.Sight, text, sightKeep).Err())
 }
@@ -114,5 +116,6 @@ func (b *Board) Lead(ctx context.Context, candidate string, ttl time.Duration) (
 
 // Resign ends the candidate's lead, so that another one can follow at once. It does nothing when it doesn't lead.
 func (b *Board) Resign(ctx context.Context, candidate string) error {
-	return link.Failed("resign as leader", resignScript.Run(ctx, b.store.Client(), []string{keyspace.Leader}, candidate).Err())
+	err := resignScript.Run(ctx, b.store.Client(), []string{keyspace.Leader}, candidate).Err()
+	return link.Failed("resign as leader", err)
 }

@@ -64,9 +64,9 @@ func (b *Board) plan(m goredis.XMessage) (lanes.Plan, bool) {
 	return p, true
 }
 
-// FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or ctx
-// ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded at each
-// attempt while Redis is away, and the plans go on after it is back.
+// FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or
+// ctx ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded
+// at each attempt while Redis is away, and the plans go on after it is back.
 func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Plan, error] {
 	return func(yield func(lanes.Plan, error) bool) {
 		ticker := time.NewTicker(followEvery)
@@ -98,7 +98,8 @@ func over(ctx context.Context) bool {
 	return ctx.Err() != nil || bounded && !time.Now().Before(end)
 }
 
-// plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which that is.
+// plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which
+// that is.
 func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessage, error) {
 	if *last == "" {
 		newest, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, "+", "-", 1).Result()

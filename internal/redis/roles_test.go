@@ -25,8 +25,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// roleSteps is all that the processes of each role, and people, do with this package, in an order in which each finds what it needs.
-// What is added to the code of a role is added here. A step of no role prepares something.
+// roleSteps is all that the processes of each role, and people, do with this package, in an order in which each finds
+// what it needs. What is added to the code of a role is added here. A step of no role prepares something.
 var roleSteps = []struct {
 	role string
 	does func(t *testing.T, s *link.Store)
@@ -472,8 +472,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A worker whose login may nothing runs its jobs, as when Redis is away, and it is said that it is refused. Once it has the rights, what became of
-// the jobs is told.
+// A worker whose login may nothing runs its jobs, as when Redis is away, and it is said that it is refused. Once it has
+// the rights, what became of the jobs is told.
 func TestLedgerOfOneRefused(t *testing.T) {
 	_, admin := redistest.Fresh(t)
 	ctx := t.Context()

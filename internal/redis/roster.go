@@ -17,8 +17,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that whoever
-// reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
+// forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that
+// whoever reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
 const forgetAfter = 10 * time.Minute
 
 // parkLease is how long a worker stays parked without the leader saying so again: a few ticks.
@@ -33,7 +33,8 @@ type Roster struct {
 	read map[string]reading // by worker: what Workers read last
 }
 
-// reading is what a heartbeat said, but for its time: most workers say the same many times, and decoding is what reading them costs.
+// reading is what a heartbeat said, but for its time: most workers say the same many times, and decoding is what
+// reading them costs.
 type reading struct {
 	body string
 	said lanes.Heartbeat
@@ -42,8 +43,8 @@ type reading struct {
 // NewRoster makes a roster.
 func NewRoster(s *link.Store, log *slog.Logger) *Roster { return &Roster{store: s, log: log} }
 
-// Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in two
-// when the policy in force has another revision than hb.Revision.
+// Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in
+// two when the policy in force has another revision than hb.Revision.
 func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
 	a, err := r.exchange(ctx, beatScript.EvalSha, hb)
 	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -90,7 +91,10 @@ func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat
 		return answers{}, err
 	}
 	at, err := now.Int64()
-	return answers{now: at, parkedUntil: keyspace.Number(only(parked)), retired: only(retired), revision: keyspace.Number(only(revision))}, err
+	return answers{
+		now: at, parkedUntil: keyspace.Number(only(parked)),
+		retired: only(retired), revision: keyspace.Number(only(revision)),
+	}, err
 }
 
 // only is the one value of an HMGET of one field; "" when the field is absent.
@@ -99,9 +103,9 @@ func only(c *goredis.SliceCmd) string {
 	return value
 }
 
-// Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now minus
-// its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What the heartbeats refer to
-// (Running, Lanes) is shared with later answers: nobody may change it.
+// Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now
+// minus its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What
+// the heartbeats refer to (Running, Lanes) is shared with later answers: nobody may change it.
 func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var beats *goredis.MapStringStringCmd
@@ -161,8 +165,8 @@ func (r *Roster) decode(name, body string) (reading, bool) {
 	return last, true
 }
 
-// Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody does,
-// they go on by themselves: that is what makes a paused leader harmless.
+// Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody
+// does, they go on by themselves: that is what makes a paused leader harmless.
 func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) error {
 	if len(workers) == 0 {
 		return nil
@@ -182,7 +186,8 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 // untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
 const untold = 1
 
-// Retire tells workers never to take a job again, and how long to wait to be removed then. There is no way back but Leave.
+// Retire tells workers never to take a job again, and how long to wait to be removed then. There is no way back but
+// Leave.
 func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duration) error {
 	if len(workers) == 0 {
 		return nil
@@ -206,8 +211,9 @@ func (r *Roster) Order(ctx context.Context, p lanes.Plan) error {
 	return r.Retire(ctx, p.Retire, p.RetireFor.D())
 }
 
-// Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that was killed may have
-// promised to take no job again, and be about to be removed for that. Who comes back under its name has to keep the promise.
+// Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that
+// was killed may have promised to take no job again, and be about to be removed for that. Who comes back under its name
+// has to keep the promise.
 func (r *Roster) Leave(ctx context.Context, worker string) error {
 	return link.Failed("leave the roster", r.forget(ctx, worker))
 }

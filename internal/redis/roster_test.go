@@ -166,7 +166,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// In a rolling upgrade scalers and workers of the version before are beside others: the one wrote 1, the other takes anything for an order.
+// In a rolling upgrade scalers and workers of the version before are beside others: the one wrote 1, the other takes
+// anything for an order.
 func TestRetireOrderOfTheVersionBefore(t *testing.T) {
 	r, _, raw := freshRoster(t)
 	redistest.Must(t, raw.HSet(t.Context(), "siren:retired", "a", 1).Err())

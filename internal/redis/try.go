@@ -17,14 +17,15 @@ var examples = map[string]string{
 	"DEL": "KEY", "PERSIST": "KEY", "PEXPIRE": "KEY 1", "GET": "KEY", "SET": "KEY a",
 	"HDEL": "KEY a", "HGETALL": "KEY", "HINCRBY": "KEY a 1", "HMGET": "KEY a", "HSET": "KEY a 1", "HSETNX": "KEY a 1",
 	"SADD": "KEY a", "SMEMBERS": "KEY",
-	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1", "ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY a",
+	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1",
+	"ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY a",
 	"ZREMRANGEBYSCORE": "KEY 2 3", "ZREVRANGE": "KEY 0 0", "ZREVRANGEBYSCORE": "KEY 1 0",
 	"XADD": "KEY * a 1", "XRANGE": "KEY - +", "XREVRANGE": "KEY + -",
 	"PUBLISH": "KEY a", "SUBSCRIBE": "KEY",
 }
 
-// telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each refusal shows in Redis'
-// ACL LOG.
+// telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each
+// refusal shows in Redis' ACL LOG.
 var telling = []access.Use{
 	{Pattern: keyspace.Tunings + "*", Command: "HSET"},
 	{Pattern: keyspace.Policy, Command: "HSET"},
@@ -63,7 +64,9 @@ func (t trial) may(u access.Use) bool { return !t.refused[u] && t.failed[u] == n
 
 // try finds out which uses Redis allows to this login, and has none of them done.
 func try(ctx context.Context, s *link.Store, all []access.Use) trial {
-	all = slices.DeleteFunc(slices.Clone(all), func(u access.Use) bool { return u.Command == "MULTI" || u.Command == "DISCARD" }) // they try the others
+	all = slices.DeleteFunc(slices.Clone(all), func(u access.Use) bool {
+		return u.Command == "MULTI" || u.Command == "DISCARD" // they try the others
+	})
 	commands := make([][]any, len(all))
 	for i, u := range all {
 		commands[i] = example(u)

@@ -22,8 +22,8 @@ import (
 // ErrChanged says that the tunings have another revision by now than the one that a change was made for.
 var ErrChanged = errors.New("somebody else has changed the tunings meanwhile")
 
-// Tunings keeps what people tune while the policy is in force, and the audit of what they do. Which tunings count is the
-// leading scaler's to say: those that have ended stay here until they are removed. It is safe for concurrent use.
+// Tunings keeps what people tune while the policy is in force, and the audit of what they do. Which tunings count is
+// the leading scaler's to say: those that have ended stay here until they are removed. It is safe for concurrent use.
 type Tunings struct {
 	store *link.Store
 	log   *slog.Logger
@@ -44,12 +44,14 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	if err != nil {
 		return lanes.Tunings{}, time.Time{}, link.Failed("read the tunings", err)
 	}
-	return lanes.Tunings{Revision: keyspace.Number(hash.Val()["revision"]), All: t.read(hash.Val())}, clock.Val().UTC(), nil
+	all := lanes.Tunings{Revision: keyspace.Number(hash.Val()["revision"]), All: t.read(hash.Val())}
+	return all, clock.Val().UTC(), nil
 }
 
-// Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or not
-// at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the store. seen is the revision that the caller knew
-// when it made up its mind: ErrChanged says that it isn't the latest any more. A tuning that replaces another is the last made.
+// Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or
+// not at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the
+// store. seen is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest
+// any more. A tuning that replaces another is the last made.
 func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []lanes.AuditEntry,
 ) (revision int64, err error) {
@@ -83,8 +85,9 @@ func (t *Tunings) Change(
 	return revision, nil
 }
 
-// Restore puts tunings back that Redis has lost, as they were, under the next revision. It is false, and does nothing, when
-// Redis has others or has had some: only one that never had any takes them. Nor is there anything to put back of revision 0.
+// Restore puts tunings back that Redis has lost, as they were, under the next revision. It is false, and does nothing,
+// when Redis has others or has had some: only one that never had any takes them. Nor is there anything to put back of
+// revision 0.
 func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error) {
 	const doing = "restore the tunings"
 	if lost.Revision == 0 {
@@ -103,9 +106,9 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 	return back, link.Failed(doing, err)
 }
 
-// Changed has a value soon after each change of the tunings; changes in quick
-// succession are one. It also has one when it begins to listen, and when it does so again after Redis was away: something
-// may have been missed. It is closed when ctx ends, or with the store.
+// Changed has a value soon after each change of the tunings; changes in quick succession are one. It also has one when
+// it begins to listen, and when it does so again after Redis was away: something may have been missed. It is closed
+// when ctx ends, or with the store.
 func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	listen := func(life context.Context) {
@@ -160,7 +163,8 @@ func madeOf(text string) (m made, err error) {
 	return m, err
 }
 
-// read returns the hash's tunings in the order in which they were made. One that can't be read is reported and left out.
+// read returns the hash's tunings in the order in which they were made. One that can't be read is reported and left
+// out.
 func (t *Tunings) read(h map[string]string) []lanes.Tuning {
 	var all []made
 	for name, text := range h {

@@ -9,7 +9,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// grant is what a role does with the keys, or the channels, that a pattern names. A script needs its own EVAL, and what it calls.
+// grant is what a role does with the keys, or the channels, that a pattern names. A script needs its own EVAL, and what
+// it calls.
 type grant struct {
 	pattern  string
 	commands string // as Redis names them, with blanks between
@@ -24,8 +25,9 @@ const (
 
 // access is what each role does, and all that its ACL user may do: TestRolesMayWhatTheyDo holds it to the code.
 //
-// A producer's code makes, withdraws and reads records. It doesn't change one (hence no HSET on jobs: create.lua makes fields that
-// aren't there, and forgets since when a job is queued), so that whoever may enqueue may not cancel, pause or pose as a worker.
+// A producer's code makes, withdraws and reads records. It doesn't change one (hence no HSET on jobs: create.lua makes
+// fields that aren't there, and forgets since when a job is queued), so that whoever may enqueue may not cancel, pause
+// or pose as a worker.
 var access = map[string][]grant{
 	lanes.ProducerRole: {
 		{keyspace.Policy, "HGETALL"},
@@ -107,8 +109,8 @@ func Roles() []string { return append(lanes.Roles(), lanes.OperatorRole) }
 // User is what the role's ACL user is called where nobody has called it otherwise.
 func User(role string) string { return "siren-" + role }
 
-// Rules is what a user of these roles may do, as an ACL has it, without its passwords: a selector for each pattern, so that no command goes
-// with the keys of another. What the user was allowed before is taken from it.
+// Rules is what a user of these roles may do, as an ACL has it, without its passwords: a selector for each pattern, so
+// that no command goes with the keys of another. What the user was allowed before is taken from it.
 func Rules(roles ...string) string {
 	rules := "resetkeys resetchannels clearselectors -@all " + allow(everyone)
 	for _, role := range roles {
@@ -119,7 +121,8 @@ func Rules(roles ...string) string {
 	return rules
 }
 
-// ACL is the line of redis.conf, or of an aclfile, that makes the user of a role; secret is its password as an ACL has it: >password, or #sha256.
+// ACL is the line of redis.conf, or of an aclfile, that makes the user of a role; secret is its password as an ACL has
+// it: >password, or #sha256.
 func ACL(role, user, secret string) string {
 	return fmt.Sprintf("user %s reset on %s %s", user, secret, Rules(role))
 }

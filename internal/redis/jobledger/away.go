@@ -26,7 +26,7 @@ type Stats struct {
 	Away     bool  // right now
 	Refused  bool  // it is Away since it refuses this login
 	Buffered int   // ends of jobs that wait for Redis to be back
-	Dropped  int64 // ends of jobs that the ledger will never know: no room in the buffer, refused, or Redis was away until the end
+	Dropped  int64 // ends of jobs never to be known: no room in the buffer, refused, or Redis was away until the end
 }
 
 // Stats returns how the ledger fares with Redis.
@@ -98,7 +98,8 @@ func (a *absence) begin(err error) {
 	}
 	a.err, a.since, a.back = err, time.Now(), make(chan struct{})
 	if link.IsRefused(err) {
-		a.warn("Redis refuses this login: jobs run without claims until it has the rights of its role (siren redis-acl)", slog.Any("error", err))
+		a.warn("Redis refuses this login: jobs run without claims until it has the rights of its role (siren redis-acl)",
+			slog.Any("error", err))
 	} else {
 		a.warn("Redis is away: jobs run without claims until it is back", slog.Any("error", err))
 	}
@@ -196,7 +197,8 @@ func (a *absence) oldest(written int) (keptMove, bool) {
 	if len(a.kept) > 0 {
 		return a.kept[0], true
 	}
-	if !a.warned.Before(a.since) && (written > 0 || !link.IsRefused(a.err)) { // warned of this absence; of a refusal nobody knows yet whether it has ended
+	warned := !a.warned.Before(a.since)                    // of this absence
+	if warned && (written > 0 || !link.IsRefused(a.err)) { // of a refusal nobody knows yet whether it has ended
 		a.log.Info("Redis is back", slog.Duration("away", time.Since(a.since)), slog.Int("written", written))
 	}
 	a.err, a.since, a.kept = nil, time.Time{}, nil
@@ -210,6 +212,7 @@ func (a *absence) abandon() {
 	defer a.mu.Unlock()
 	if n := len(a.kept); n > 0 {
 		a.dropped.Add(int64(n))
-		a.log.Error("the ledger will never know how some jobs ended: Redis stayed away until the end", slog.Int("jobs", n), slog.Any("error", a.err))
+		a.log.Error("the ledger will never know how some jobs ended: Redis stayed away until the end",
+			slog.Int("jobs", n), slog.Any("error", a.err))
 	}
 }

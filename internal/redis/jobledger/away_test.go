@@ -172,8 +172,9 @@ func TestBrokenRecord(t *testing.T) {
 	}
 }
 
-// TestClaimUnheardOf: a Redis that hangs may grant a claim after its worker has given up hope and run the job without. The end of that run
-// counts all the same, and the claim that nobody knows of isn't taken for another worker. Guard: the nonce in close.lua.
+// TestClaimUnheardOf: a Redis that hangs may grant a claim after its worker has given up hope and run the job without.
+// The end of that run counts all the same, and the claim that nobody knows of isn't taken for another worker. Guard:
+// the nonce in close.lua.
 func TestClaimUnheardOf(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
 	redistest.Must(t, err)

@@ -16,13 +16,15 @@ import (
 var ends = []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queued, lanes.Cancelled}
 
 // Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, Queued for a return, which costs the
-// job nothing, or Cancelled: it was called off, and nothing of it runs any more. lanes.ErrLost and lanes.ErrCancelled say
-// that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one already, or
-// somebody else runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx, but takes two seconds at most.
+// job nothing, or Cancelled: it was called off, and nothing of it runs any more. lanes.ErrLost and lanes.ErrCancelled
+// say that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one
+// already, or somebody else runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx,
+// but takes two seconds at most.
 //
 // A cancelled job that is Completed all the same had its output visible by then, so the record says completed.
 //
-// While Redis is away or refuses, the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the buffer is full.
+// While Redis is away or refuses, the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the
+// buffer is full.
 func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error {
 	switch {
 	case !slices.Contains(ends, o.State):
@@ -60,9 +62,12 @@ func (l *Ledger) close(ctx context.Context, c lanes.Claim, d opened, o lanes.Out
 	return err
 }
 
-func (l *Ledger) runClose(ctx context.Context, c lanes.Claim, unheard string, o lanes.Outcome, ago time.Duration) (string, before, error) {
+func (l *Ledger) runClose(
+	ctx context.Context, c lanes.Claim, unheard string, o lanes.Outcome, ago time.Duration,
+) (string, before, error) {
 	args := []any{
-		keyspace.Moves(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(), c.Attempts, o.Service.Milliseconds(), unheard,
+		keyspace.Moves(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(),
+		c.Attempts, o.Service.Milliseconds(), unheard,
 	}
 	switch o.State {
 	case lanes.Completed:

@@ -107,7 +107,8 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 	}
 }
 
-// TestRecordNamesItsJob: a producer's job can be told from its record, and a field that can't be read is as good as none.
+// TestRecordNamesItsJob: a producer's job can be told from its record, and a field that can't be read is as good as
+// none.
 func TestRecordNamesItsJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	for _, job := range []lanes.Job{

@@ -17,7 +17,8 @@ const (
 	enlistSize  = 10_000 // records that one call of Enlist looks at
 )
 
-// Gone notes that messages which came up in a lane are no longer in its queue, though no worker has claimed their jobs: none of them will be skipped.
+// Gone notes that messages which came up in a lane are no longer in its queue, though no worker has claimed their jobs:
+// none of them will be skipped.
 func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Delivery) error {
 	if len(messages) == 0 {
 		return nil
@@ -31,10 +32,12 @@ func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Deliver
 	})
 }
 
-// Compare looks at a lane's oldest queued jobs, a thousand at most. Those that have been queued since before or longer are missing from now on, unless
-// they are held: a worker has their message. The caller knows that the lane's queue was empty well after that moment. The zero time finds none
-// missing. Entries of jobs that aren't queued there are removed.
-func (l *Ledger) Compare(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error) {
+// Compare looks at a lane's oldest queued jobs, a thousand at most. Those that have been queued since before or longer
+// are missing from now on, unless they are held: a worker has their message. The caller knows that the lane's queue was
+// empty well after that moment. The zero time finds none missing. Entries of jobs that aren't queued there are removed.
+func (l *Ledger) Compare(
+	ctx context.Context, lane string, before time.Time, held map[string]bool,
+) (missing int, err error) {
 	doing := "compare the records of lane " + lane + " with its queue"
 	ids, err := l.store.Client().ZRange(ctx, keyspace.Queued(lane), 0, compareSize-1).Result()
 	if err != nil {
@@ -72,8 +75,8 @@ func (l *Ledger) Compare(ctx context.Context, lane string, before time.Time, hel
 	return missing, link.Failed(doing, err)
 }
 
-// Enlist has queued jobs listed that a process of a version without the index has made, looking at ten thousand records at most, and goes on from
-// there the next time. It returns how many there were.
+// Enlist has queued jobs listed that a process of a version without the index has made, looking at ten thousand records
+// at most, and goes on from there the next time. It returns how many there were.
 func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 	l.sweeping.Lock()
 	defer l.sweeping.Unlock()

@@ -12,7 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// reservedFor is how long a dedup key is reserved for a job that isn't known to be enqueued yet: longer than a publish takes.
+// reservedFor is how long a dedup key is reserved for a job that isn't known to be enqueued yet: longer than a publish
+// takes.
 const reservedFor = time.Minute
 
 // Reservation is what a job's dedup key says.
@@ -21,11 +22,13 @@ type Reservation struct {
 	Pending bool   // the earlier one isn't known to be enqueued yet
 }
 
-// Reserve asks, for jobs with a dedup key, which is the first with that key; a job that is has the key for a minute. Whoever
-// enqueues it then says KeepKeys, or ReleaseKey. The answers are in the order of the jobs; each key is to be there once.
+// Reserve asks, for jobs with a dedup key, which is the first with that key; a job that is has the key for a minute.
+// Whoever enqueues it then says KeepKeys, or ReleaseKey. The answers are in the order of the jobs; each key is to be
+// there once.
 func (l *Ledger) Reserve(ctx context.Context, jobs []lanes.Job) ([]Reservation, error) {
 	answers := make([]Reservation, 0, len(jobs))
-	err := l.keyed(ctx, "look up dedup keys", reserveScript, jobs, func(lanes.Job) any { return reservedFor.Milliseconds() }, func(c *goredis.Cmd) error {
+	window := func(lanes.Job) any { return reservedFor.Milliseconds() }
+	err := l.keyed(ctx, "look up dedup keys", reserveScript, jobs, window, func(c *goredis.Cmd) error {
 		r, err := c.StringSlice()
 		if err == nil {
 			answers = append(answers, Reservation{First: r[1], Pending: r[0] == "pending"})
@@ -48,12 +51,14 @@ func (l *Ledger) KeepKeys(ctx context.Context, jobs []lanes.Job) error {
 
 // ReleaseKey gives the dedup key of a job back that certainly wasn't enqueued.
 func (l *Ledger) ReleaseKey(ctx context.Context, job lanes.Job) error {
-	return l.keyed(ctx, "release the dedup key of job "+job.ID, releaseKeyScript, []lanes.Job{job}, func(lanes.Job) any { return 0 }, (*goredis.Cmd).Err)
+	doing, nothing := "release the dedup key of job "+job.ID, func(lanes.Job) any { return 0 }
+	return l.keyed(ctx, doing, releaseKeyScript, []lanes.Job{job}, nothing, (*goredis.Cmd).Err)
 }
 
 // keyed runs a script on the dedup key of each of the jobs, with the job's id and one more argument.
 func (l *Ledger) keyed(
-	ctx context.Context, doing string, script *goredis.Script, jobs []lanes.Job, more func(lanes.Job) any, read func(*goredis.Cmd) error,
+	ctx context.Context, doing string, script *goredis.Script, jobs []lanes.Job,
+	more func(lanes.Job) any, read func(*goredis.Cmd) error,
 ) error {
 	for part := range slices.Chunk(jobs, jobrecord.BatchSize) {
 		keys, args := make([]string, len(part)), make([][]any, len(part))

@@ -11,7 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// A dead job is called off, keeps its error and its time to live, and only a newer copy brings it back. Any other job stays as it is.
+// A dead job is called off, keeps its error and its time to live, and only a newer copy brings it back. Any other job
+// stays as it is.
 func TestDiscard(t *testing.T) {
 	for from, live := range lives {
 		t.Run(string(from), func(t *testing.T) {

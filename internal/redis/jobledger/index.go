@@ -14,9 +14,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// These indexes are sorted sets beside the records, written after each script that changes what they say. They may lag or
-// miss a write when Redis goes away in between; readers therefore believe the record, and remove what they find wrong. Those of waiting
-// jobs don't: the scripts themselves write them (waiting.lua).
+// These indexes are sorted sets beside the records, written after each script that changes what they say. They may lag
+// or miss a write when Redis goes away in between; readers therefore believe the record, and remove what they find
+// wrong. Those of waiting jobs don't: the scripts themselves write them (waiting.lua).
 
 // sweepSize is how many index entries one call of Sweep looks at.
 const sweepSize = 50_000
@@ -46,7 +46,8 @@ func (l *Ledger) reindex(ctx context.Context, changes ...change) {
 		return
 	}
 	if _, err := p.Exec(ctx); err != nil {
-		l.log.Warn("jobs are missing from a list, or in one too many", slog.String("first", changes[0].id), slog.Int("jobs", len(changes)), slog.Any("error", err))
+		l.log.Warn("jobs are missing from a list, or in one too many",
+			slog.String("first", changes[0].id), slog.Int("jobs", len(changes)), slog.Any("error", err))
 	}
 }
 
@@ -88,7 +89,8 @@ func (l *Ledger) sweep(ctx context.Context, key string) (removed int, err error)
 	oldest := strconv.FormatInt(l.store.Now().UnixMilli()-l.keep(), 10)
 	kept := l.swept[key]
 	for looked := 0; looked < sweepSize; looked += jobrecord.BatchSize {
-		ids, err := l.store.Client().ZRangeByScore(ctx, key, &goredis.ZRangeBy{Min: "-inf", Max: oldest, Offset: kept, Count: jobrecord.BatchSize}).Result()
+		part := goredis.ZRangeBy{Min: "-inf", Max: oldest, Offset: kept, Count: jobrecord.BatchSize}
+		ids, err := l.store.Client().ZRangeByScore(ctx, key, &part).Result()
 		if err != nil {
 			return removed, err
 		}

@@ -21,7 +21,8 @@ import (
 // Ledger keeps one record per job and grants the claims on them. It is safe for concurrent use.
 //
 // While Redis is away its moves return within two seconds, and once that is known at once: Claim answers Unclaimed,
-// Close goes into the buffer; the others return lanes.ErrAway. It is the same while Redis refuses this login, with lanes.ErrRefused.
+// Close goes into the buffer; the others return lanes.ErrAway. It is the same while Redis refuses this login, with
+// lanes.ErrRefused.
 type Ledger struct {
 	*jobrecord.Reader
 	store  *link.Store
@@ -45,7 +46,10 @@ type opened struct {
 
 // New makes a ledger with the default lease and keep. Closing the store ends it.
 func New(s *link.Store, log *slog.Logger) *Ledger {
-	l := &Ledger{Reader: jobrecord.NewReader(s, log), store: s, log: log, open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log)}
+	l := &Ledger{
+		Reader: jobrecord.NewReader(s, log), store: s, log: log,
+		open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log),
+	}
 	l.SetPolicy(&lanes.Policy{})
 	return l
 }
@@ -60,10 +64,10 @@ func (l *Ledger) SetPolicy(p *lanes.Policy) {
 func (l *Ledger) lease() int64 { return l.timing.Load().Lease.D().Milliseconds() }
 func (l *Ledger) keep() int64  { return l.timing.Load().Keep.D().Milliseconds() }
 
-// CreateAll makes the records of jobs that are about to be published, in a few round trips: of each delivery it takes Job, Lane, EnqueuedAt
-// and ReadyAt. The answers are in the order of the jobs: false for one that has a record already, which stays as it is. With an error some
-// of the records may have been made: the answers end there. lanes.ErrAway is no reason not to publish: the records are then made by the first
-// claims.
+// CreateAll makes the records of jobs that are about to be published, in a few round trips: of each delivery it takes
+// Job, Lane, EnqueuedAt and ReadyAt. The answers are in the order of the jobs: false for one that has a record already,
+// which stays as it is. With an error some of the records may have been made: the answers end there. lanes.ErrAway is
+// no reason not to publish: the records are then made by the first claims.
 func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, error) {
 	made := make([]bool, 0, len(jobs))
 	for part := range slices.Chunk(jobs, jobrecord.BatchSize) {
@@ -113,13 +117,14 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 	})
 }
 
-// Claim asks for the right to run a delivery. For a job without a record it makes one. A job whose workers have vanished
-// maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away or refuses: the job runs, and storage
-// decides. An error means that this record is broken, or is ctx's.
+// Claim asks for the right to run a delivery. For a job without a record it makes one. A job whose workers have
+// vanished maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away or refuses: the
+// job runs, and storage decides. An error means that this record is broken, or is ctx's.
 func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
 	claim, now, nonce := lanes.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
-		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt), d.Lane, keyspace.Millis(d.ReadyAt), d.Job.Priority,
+		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt),
+		d.Lane, keyspace.Millis(d.ReadyAt), d.Job.Priority,
 	}, jobrecord.NewFields(d, now)...)
 	var was before
 	err := l.do(ctx, "claim job "+d.Job.ID, func(ctx context.Context) error {
@@ -150,8 +155,9 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	return claim, nil
 }
 
-// Renew extends a claim's lease and notes the progress. The worker stops the job on lanes.ErrLost and on lanes.ErrCancelled
-// (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed claim it does nothing.
+// Renew extends a claim's lease and notes the progress. The worker stops the job on lanes.ErrLost and on
+// lanes.ErrCancelled (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed
+// claim it does nothing.
 func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error {
 	if c.State != lanes.Granted {
 		return nil
@@ -176,7 +182,8 @@ func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 }
 
 func (l *Ledger) renew(ctx context.Context, c lanes.Claim, p lanes.Progress) (string, error) {
-	return renewScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
+	return renewScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)},
+		keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
 }
 
 // refusal is the error for the one-word answer of a script.
@@ -261,6 +268,7 @@ func (l *Ledger) note(ctx context.Context, d lanes.Delivery) {
 		return
 	}
 	if err := l.store.Client().Set(ctx, keyspace.Bears(d.Bears), d.Job.ID, l.timing.Load().Keep.D()).Err(); err != nil {
-		l.log.Debug("a malformed message isn't found by the id that it bears", slog.String("job", d.Job.ID), slog.Any("error", err))
+		l.log.Debug("a malformed message isn't found by the id that it bears",
+			slog.String("job", d.Job.ID), slog.Any("error", err))
 	}
 }

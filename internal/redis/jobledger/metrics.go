@@ -17,10 +17,12 @@ func RegisterMetrics(r prometheus.Registerer, stats func() Stats) {
 			}
 			return 0
 		}),
-		gauge("buffered_ends", "Ends of jobs that wait for Redis to be back.", func(s Stats) float64 { return float64(s.Buffered) }),
+		gauge("buffered_ends", "Ends of jobs that wait for Redis to be back.",
+			func(s Stats) float64 { return float64(s.Buffered) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: "siren", Subsystem: "ledger", Name: "dropped_ends_total",
-			Help: "Ends of jobs that no record will ever have: the buffer was full, Redis refused them, or it was away until this process ended.",
+			Help: "Ends of jobs that no record will ever have: the buffer was full, Redis refused them, " +
+				"or it was away until this process ended.",
 		}, func() float64 { return float64(stats().Dropped) }),
 	)
 }

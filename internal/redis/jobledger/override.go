@@ -48,17 +48,18 @@ type Overridden struct {
 // overrideSize is how many jobs are changed in one round trip.
 const overrideSize = 250
 
-// Supersede notes that a fresh copy of the job's message carries it, and returns the state before: the job is queued in the
-// copy's lane, and older messages of it are Settled when they come up. A job that had ended begins anew. It is called
-// once the copy is confirmed, so that a job always has a message.
+// Supersede notes that a fresh copy of the job's message carries it, and returns the state before: the job is queued in
+// the copy's lane, and older messages of it are Settled when they come up. A job that had ended begins anew. It is
+// called once the copy is confirmed, so that a job always has a message.
 //
-// A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may be
-// faster than the caller. ErrNotFound is a job without a record.
+// A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may
+// be faster than the caller. ErrNotFound is a job without a record.
 func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State, err error) {
 	return single(l.SupersedeAll(ctx, []Supersede{s}))
 }
 
-// SupersedeAll is Supersede for many jobs, in a few round trips. With an error some of the rest may be done too: the answers end there.
+// SupersedeAll is Supersede for many jobs, in a few round trips. With an error some of the rest may be done too: the
+// answers end there.
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
@@ -70,18 +71,18 @@ func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridde
 	return l.override(ctx, "let a copy carry", supersedeScript, lanes.Queued, ids, args)
 }
 
-// Cancel calls a job off and returns the state before. Its messages are Settled when they come up, and so is a copy that somebody made at
-// the same moment: the record's number is one higher from now on, and only a copy with a number above that brings the job back. A
-// running job's worker learns of it when it renews its claim: the record keeps its lease until the worker has closed the claim, or
-// lets it run out.
+// Cancel calls a job off and returns the state before. Its messages are Settled when they come up, and so is a copy
+// that somebody made at the same moment: the record's number is one higher from now on, and only a copy with a number
+// above that brings the job back. A running job's worker learns of it when it renews its claim: the record keeps its
+// lease until the worker has closed the claim, or lets it run out.
 //
 // A StateError says that the job has come to an end already, ErrNotFound that it has no record.
 func (l *Ledger) Cancel(ctx context.Context, id string) (before lanes.State, err error) {
 	return single(l.CancelAll(ctx, []string{id}))
 }
 
-// CancelAll is Cancel for many jobs, in a few round trips: for those that are in one of the states, or without any in whatever state. With an error some
-// of the rest may be done too: the answers end there.
+// CancelAll is Cancel for many jobs, in a few round trips: for those that are in one of the states, or without any in
+// whatever state. With an error some of the rest may be done too: the answers end there.
 func (l *Ledger) CancelAll(ctx context.Context, ids []string, from ...lanes.State) ([]Overridden, error) {
 	arg := []any{l.keep()}
 	for _, state := range from {
@@ -90,15 +91,16 @@ func (l *Ledger) CancelAll(ctx context.Context, ids []string, from ...lanes.Stat
 	return l.override(ctx, "cancel", cancelScript, lanes.Cancelled, ids, slices.Repeat([][]any{arg}, len(ids)))
 }
 
-// Discard calls a dead job off whose letter has the number replay: it counts as cancelled from now on, with its last error, and only a copy with a
-// higher number brings it back. A StateError says that it isn't dead, or dead by a newer copy; ErrNotFound that it has no record.
+// Discard calls a dead job off whose letter has the number replay: it counts as cancelled from now on, with its last
+// error, and only a copy with a higher number brings it back. A StateError says that it isn't dead, or dead by a newer
+// copy; ErrNotFound that it has no record.
 func (l *Ledger) Discard(ctx context.Context, id string, replay int) error {
 	_, err := single(l.DiscardAll(ctx, map[string]int{id: replay}))
 	return err
 }
 
-// DiscardAll is Discard for many jobs, with the numbers of their letters, in a few round trips; the answers are in no order. With an error some of the
-// rest may be done too: the answers end there.
+// DiscardAll is Discard for many jobs, with the numbers of their letters, in a few round trips; the answers are in no
+// order. With an error some of the rest may be done too: the answers end there.
 func (l *Ledger) DiscardAll(ctx context.Context, letters map[string]int) ([]Overridden, error) {
 	var ids []string
 	var args [][]any
@@ -179,7 +181,8 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 	return was, nil
 }
 
-// Lower notes that waiting jobs were put back into their lanes with a lower priority. A job without a record gets it with its first claim.
+// Lower notes that waiting jobs were put back into their lanes with a lower priority. A job without a record gets it
+// with its first claim.
 func (l *Ledger) Lower(ctx context.Context, jobs []lanes.Delivery) error {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	for i, d := range jobs {

@@ -177,8 +177,8 @@ func TestNewerMessageIsTakenUp(t *testing.T) {
 	}
 }
 
-// TestCopyBringsBack: the copy of a job that is tried again is taken before the ledger has heard of it. Were it settled, nothing would be
-// left of a job that is queued by its record.
+// TestCopyBringsBack: the copy of a job that is tried again is taken before the ledger has heard of it. Were it
+// settled, nothing would be left of a job that is queued by its record.
 func TestCopyBringsBack(t *testing.T) {
 	for _, from := range []lanes.State{lanes.Cancelled, lanes.Dead} {
 		t.Run(string(from), func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// One script per move. Each takes its clock from Redis, and has one key. Those that begin with waiting.lua touch the indexes
-// of waiting jobs beside the record, and lose a dedup key: so these never say anything else than the records.
+// One script per move. Each takes its clock from Redis, and has one key. Those that begin with waiting.lua touch the
+// indexes of waiting jobs beside the record, and lose a dedup key: so these never say anything else than the records.
 var (
 	createScript     = link.Script(luaFiles, "waiting", "create")
 	claimScript      = link.Script(luaFiles, "waiting", "claim")

@@ -303,7 +303,8 @@ func TestEnlist(t *testing.T) {
 	}
 }
 
-// TestIndexesAreWhatTheRecordsSay makes random moves and compares: whatever happens to jobs, the indexes of waiting jobs are those that the records make.
+// TestIndexesAreWhatTheRecordsSay makes random moves and compares: whatever happens to jobs, the indexes of waiting
+// jobs are those that the records make.
 func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	names := []string{"express", "standard", "bulk"}

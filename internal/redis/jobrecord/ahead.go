@@ -23,8 +23,9 @@ type Place struct {
 	Higher int // of all of these, those of a higher priority
 }
 
-// Ahead counts the queued jobs of a queued job's lane that stand before it: those of a higher priority, and of its own those that became ready
-// earlier, or in the same call and before it. counted is when the lane's queue was looked at. A job without a record isn't counted.
+// Ahead counts the queued jobs of a queued job's lane that stand before it: those of a higher priority, and of its own
+// those that became ready earlier, or in the same call and before it. counted is when the lane's queue was looked at. A
+// job without a record isn't counted.
 func (r *Reader) Ahead(ctx context.Context, id string, counted time.Time) (Place, error) {
 	doing := "look at the jobs before job " + id
 	own, err := r.Fields(ctx, []string{id}, "lane", "ready", "nth", "priority")

@@ -17,8 +17,9 @@ const (
 	countSize = 1000            // missing jobs of which CountMissing looks at the lanes
 )
 
-// Waiting is what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says of each lane from when on what
-// is in its queue became ready, as far as the caller knows: what was noted as older can't be skipped any more, and is forgotten.
+// Waiting is what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says of each
+// lane from when on what is in its queue became ready, as far as the caller knows: what was noted as older can't be
+// skipped any more, and is forgotten.
 func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error) {
 	type reads struct {
 		queued, skips *goredis.IntCmd
@@ -33,8 +34,9 @@ func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[s
 			}
 			asked[lane] = reads{
 				queued: p.ZCard(ctx, keyspace.Queued(lane)),
-				oldest: p.ZRangeByScoreWithScores(ctx, keyspace.Queued(lane), &goredis.ZRangeBy{Min: score(from), Max: "+inf", Count: 1}),
-				skips:  p.ZCount(ctx, keyspace.Skips(lane), "-inf", score(now)),
+				oldest: p.ZRangeByScoreWithScores(ctx, keyspace.Queued(lane),
+					&goredis.ZRangeBy{Min: score(from), Max: "+inf", Count: 1}),
+				skips: p.ZCount(ctx, keyspace.Skips(lane), "-inf", score(now)),
 			}
 		}
 		return nil

@@ -28,7 +28,8 @@ func hostile() lanes.Job {
 	return j
 }
 
-// What is recorded of a message that is no job is bounded, and so is what is read of a record that somebody else has written.
+// What is recorded of a message that is no job is bounded, and so is what is read of a record that somebody else has
+// written.
 func TestRecordsAreBounded(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("hostile", "bulk")
@@ -63,7 +64,8 @@ func TestRecordsAreBounded(t *testing.T) {
 	}
 }
 
-// A malformed message is found under the id that it bears, as long as no job has that id; it never touches one that does.
+// A malformed message is found under the id that it bears, as long as no job has that id; it never touches one that
+// does.
 func TestFindByBorneID(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	bad := redistest.Delivery("record-of-a", "bulk")

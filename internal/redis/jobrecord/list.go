@@ -40,8 +40,9 @@ type Page struct {
 	Next    string // continues the list; "" at its end
 }
 
-// List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first.
-// Records that come or go between two pages neither double nor hide others. A page costs what it shows, and what the filter passes over.
+// List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first. Records
+// that come or go between two pages neither double nor hide others. A page costs what it shows, and what the filter
+// passes over.
 func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	size := pageSize
 	if f.Limit > 0 {
@@ -72,8 +73,8 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	return page, link.Failed("list jobs", err)
 }
 
-// Each yields the chosen records in one pass, in the order of List: each of them is read once, whatever comes and goes meanwhile. What is enqueued
-// meanwhile (with State Dead: dies) comes only with OldestFirst. An error ends it.
+// Each yields the chosen records in one pass, in the order of List: each of them is read once, whatever comes and goes
+// meanwhile. What is enqueued meanwhile (with State Dead: dies) comes only with OldestFirst. An error ends it.
 func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, error] {
 	return func(yield func(lanes.Record, error) bool) {
 		w, err := r.walk(f)
@@ -93,8 +94,8 @@ func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, err
 }
 
 func (f Filter) chooses(r lanes.Record) bool {
-	return (f.Lane == "" || f.Lane == r.Lane) && (f.State == "" || f.State == r.State) && (f.Kind == "" || f.Kind == r.Kind) &&
-		(f.Match == nil || f.Match(r))
+	return (f.Lane == "" || f.Lane == r.Lane) && (f.State == "" || f.State == r.State) &&
+		(f.Kind == "" || f.Kind == r.Kind) && (f.Match == nil || f.Match(r))
 }
 
 // walk is a pass over an index. It goes on by time and id, never by rank: entries that come and go shift the ranks.
@@ -163,8 +164,9 @@ func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
 	return chosen, nil
 }
 
-// take is the next n entries of the index, or fewer; none at its end. It looks once more at the entry that it has seen last: where that isn't at its
-// place, somebody has come or gone among those of the same time, and these are looked through from the first one on.
+// take is the next n entries of the index, or fewer; none at its end. It looks once more at the entry that it has seen
+// last: where that isn't at its place, somebody has come or gone among those of the same time, and these are looked
+// through from the first one on.
 func (w *walk) take(ctx context.Context, n int) ([]goredis.Z, error) {
 	for {
 		again := w.last.Member != nil

@@ -234,7 +234,8 @@ func asked(t testing.TB, raw *goredis.Client) map[string]int {
 	return calls
 }
 
-// A list of everything reads each record once, a page about as many as it shows, and a search by the beginning of an id only those that fit.
+// A list of everything reads each record once, a page about as many as it shows, and a search by the beginning of an id
+// only those that fit.
 func TestListReadsEachRecordOnce(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	redistest.Fill(t, l, 1234)
@@ -285,7 +286,8 @@ func TestListReadsEachRecordOnce(t *testing.T) {
 	}
 }
 
-// All of a large batch have the same time. What goes and comes among them meanwhile neither doubles nor hides the others.
+// All of a large batch have the same time. What goes and comes among them meanwhile neither doubles nor hides the
+// others.
 func TestEachOfTheSameTime(t *testing.T) {
 	for _, oldest := range []bool{false, true} {
 		t.Run(fmt.Sprint("oldest first ", oldest), func(t *testing.T) {

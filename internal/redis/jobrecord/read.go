@@ -38,8 +38,8 @@ func (r *Reader) Get(ctx context.Context, id string) (lanes.Record, error) {
 	return record, nil
 }
 
-// Find returns a job's record; where there is none, that of the latest malformed message that bears the id, which has another id and says so in Bears.
-// ErrNotFound is an id that neither has.
+// Find returns a job's record; where there is none, that of the latest malformed message that bears the id, which has
+// another id and says so in Bears. ErrNotFound is an id that neither has.
 func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
 	record, err := r.Get(ctx, id)
 	if !errors.Is(err, link.ErrNotFound) {

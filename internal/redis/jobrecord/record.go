@@ -13,9 +13,10 @@ import (
 const maxError = 4 << 10
 
 // NewFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
-// set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress, outputs,
-// reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
-// the latest Supersede or Cancel: its nonce, the state and the lane before).
+// set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress,
+// outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was
+// queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of the
+// latest Supersede or Cancel: its nonce, the state and the lane before).
 func NewFields(d lanes.Delivery, now time.Time) []any {
 	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
@@ -70,15 +71,18 @@ func FirstSeen(d lanes.Delivery, now time.Time) time.Time {
 	}
 }
 
-// recordOf reads a job's hash. A field that can't be read counts as absent, and one over its bounds is cut: a list must not break on one record,
-// whoever has written it.
+// recordOf reads a job's hash. A field that can't be read counts as absent, and one over its bounds is cut: a list must
+// not break on one record, whoever has written it.
 func recordOf(id string, h map[string]string) lanes.Record {
 	r := lanes.Record{
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
-		Overwrite: h["overwrite"] != "", Priority: int(keyspace.Number(h["priority"])), EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
-		NextAt: keyspace.Time(h["next"]), LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]), DedupKey: h["dedup"],
+		Overwrite: h["overwrite"] != "", Priority: int(keyspace.Number(h["priority"])), DedupKey: h["dedup"],
+		EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), NextAt: keyspace.Time(h["next"]),
+		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
+		LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]),
 		Wait:     lanes.Duration(time.Duration(keyspace.Number(h["wait"])) * time.Millisecond),
-		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])), Replay: int(keyspace.Number(h["replay"])),
+		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])),
+		Replay: int(keyspace.Number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: Clip(h["error"]), Bears: h["bears"],
 	}
 	keyspace.Decode(h["labels"], &r.Labels)

@@ -35,8 +35,9 @@ func (r *Reader) Repair(ctx context.Context, key string, wrong []any) {
 	}
 }
 
-// Retrying is, for each of the lanes that has any, how many of its jobs wait for their next attempt, and when the first of them is due: one
-// round trip for all lanes. Each call removes a few entries of jobs that are overdue and no longer wait.
+// Retrying is, for each of the lanes that has any, how many of its jobs wait for their next attempt, and when the first
+// of them is due: one round trip for all lanes. Each call removes a few entries of jobs that are overdue and no longer
+// wait.
 func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes.Delayed, error) {
 	counts, heads := make([]*goredis.IntCmd, len(names)), make([]*goredis.ZSliceCmd, len(names))
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {

@@ -17,11 +17,12 @@ import (
 const pollEvery = 2 * time.Second
 
 // Watch yields the record of each job as it is now and after every change that is seen, until all have come to an end
-// (lanes.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick succession
-// may be seen as one; the end is never missed.
+// (lanes.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick
+// succession may be seen as one; the end is never missed.
 //
 // A job without a record yields ErrNotFound and is watched no longer: the error's record has its ID and nothing else.
-// lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once are cheap.
+// lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once
+// are cheap.
 func (r *Reader) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
 	return func(yield func(lanes.Record, error) bool) {
 		w := watch{reader: r, seen: map[string]string{}}

@@ -2,16 +2,16 @@ package keyspace
 
 import "strconv"
 
-// The keys are on one primary (siren doctor refuses a cluster): readers ask for several in one round trip, and waiting.lua finds the indexes'
-// names by itself. The braces keep the two keys of tune.lua, the only script that is given more than one, together wherever something in front
-// spreads keys.
+// The keys are on one primary (siren doctor refuses a cluster): readers ask for several in one round trip, and
+// waiting.lua finds the indexes' names by itself. The braces keep the two keys of tune.lua, the only script that is
+// given more than one, together wherever something in front spreads keys.
 const (
 	Jobs     = "siren:jobs"            // sorted set: job id by enqueue time in ms
 	Dead     = "siren:dead"            // the same, of dead jobs only
-	Missing  = "siren:missing"         // sorted set: missing job by when it was found missing in ms; waiting.lua writes it
+	Missing  = "siren:missing"         // sorted set: missing job by when it was found so in ms; waiting.lua writes it
 	Workers  = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
 	Parked   = "siren:parked"          // hash: worker name → until when it is parked (ms)
-	Retired  = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1 from older scalers: it knows by itself
+	Retired  = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1: it knows by itself
 	Policy   = "siren:policy"          // hash: revision, content
 	Snapshot = "siren:snapshot"        // string: the snapshot
 	Plans    = "siren:plans"           // stream, capped: plan

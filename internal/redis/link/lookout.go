@@ -12,8 +12,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// The name of a Redis can come to mean another server while the one before stays and answers, as a replica whose data grows old. Connections
-// that only read would stay there for good. So each store looks, from its first connection on, whether its connections are still the right ones.
+// The name of a Redis can come to mean another server while the one before stays and answers, as a replica whose data
+// grows old. Connections that only read would stay there for good. So each store looks, from its first connection on,
+// whether its connections are still the right ones.
 
 const (
 	lookEvery  = 5 * time.Second  // between two looks at Redis' clock and role
@@ -99,7 +100,8 @@ func (r *remote) promoted() {
 	r.patience, r.patient = 0, time.Time{}
 }
 
-// demoted notes that a connection is to a replica: all that are there are of no use any more, unless that was noted a moment ago.
+// demoted notes that a connection is to a replica: all that are there are of no use any more, unless that was noted a
+// moment ago.
 func (r *remote) demoted(why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,8 +124,8 @@ func identity(ctx context.Context, conn *goredis.Conn) string {
 	return id
 }
 
-// replaced is whether a new connection is to another server than those that are there, which are of no use any more then. The caller holds
-// mu. Where a name leads to several servers in turn it says so now and then.
+// replaced is whether a new connection is to another server than those that are there, which are of no use any more
+// then. The caller holds mu. Where a name leads to several servers in turn it says so now and then.
 func (r *remote) replaced(id string) bool {
 	if id == "" || id == r.id {
 		return false
@@ -138,7 +140,8 @@ func (r *remote) replaced(id string) bool {
 		return false
 	}
 	r.settled = now.Add(mostPatience)
-	r.log.Info("another Redis answers now; those connected to the one before connect anew", slog.String("redis", r.latest.address))
+	r.log.Info("another Redis answers now; those connected to the one before connect anew",
+		slog.String("redis", r.latest.address))
 	r.epoch++
 	return true
 }
@@ -149,7 +152,8 @@ type named struct {
 	last, before map[netip.Addr]bool
 }
 
-// has is whether the address was seen at one of the two. The addresses of another host, and those of none, are taken to be.
+// has is whether the address was seen at one of the two. The addresses of another host, and those of none, are taken to
+// be.
 func (n named) has(host string, a netip.Addr) bool {
 	return n.host != host || n.before == nil || n.before[a] || n.last[a]
 }
@@ -180,7 +184,8 @@ func (r *remote) lookUp(life context.Context) time.Duration {
 	changed := r.names.last == nil
 	for a := range r.names.before {
 		if !now[a] && !r.names.last[a] {
-			r.log.Info("the name of Redis has lost an address; those connected to it connect anew", slog.String("redis", host), slog.String("lost", a.String()))
+			r.log.Info("the name of Redis has lost an address; those connected to it connect anew",
+				slog.String("redis", host), slog.String("lost", a.String()))
 		}
 	}
 	for a := range r.names.last {

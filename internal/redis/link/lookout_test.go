@@ -91,8 +91,8 @@ func (w *way) serve() {
 	}
 }
 
-// two are a Redis that a store was made for, and the one that it is to move to. A replica that begins to write its changes to disk doesn't end until
-// that is done, so they don't.
+// two are a Redis that a store was made for, and the one that it is to move to. A replica that begins to write its
+// changes to disk doesn't end until that is done, so they don't.
 func two(t *testing.T) (a, b *procs.Server, rawA, rawB *goredis.Client) {
 	t.Helper()
 	a, rawA = startRedis(t, "masteruser watch\nmasterauth watch\nshutdown-timeout 0\nappendonly no\n")
@@ -138,8 +138,9 @@ func live(t *testing.T, s *procs.Server, worker string) {
 
 const quick = 100 * time.Millisecond
 
-// Redis is elsewhere now while the former one stays and answers what is asked: stores that only read, and those that only listen, come to
-// the new one. Whether the former one was made a replica of it or not, and whether the address has changed or not.
+// Redis is elsewhere now while the former one stays and answers what is asked: stores that only read, and those that
+// only listen, come to the new one. Whether the former one was made a replica of it or not, and whether the address has
+// changed or not.
 func TestNameMoves(t *testing.T) {
 	for name, c := range map[string]struct {
 		address, replica bool // what changes
@@ -193,8 +194,8 @@ func TestNameMoves(t *testing.T) {
 	}
 }
 
-// A Redis becomes a replica: the first write that it refuses ends all connections, not the one that met it alone, and the write itself is
-// done where it should be.
+// A Redis becomes a replica: the first write that it refuses ends all connections, not the one that met it alone, and
+// the write itself is done where it should be.
 func TestReadOnly(t *testing.T) {
 	a, b, rawA, rawB := two(t)
 	w := newWay(t, "127.0.0.1:0", a)
@@ -222,7 +223,8 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// No connection is used for ever, also one that listens and is never idle: where it leads may have changed without a sign.
+// No connection is used for ever, also one that listens and is never idle: where it leads may have changed without a
+// sign.
 func TestAge(t *testing.T) {
 	w := newWay(t, "127.0.0.1:0", redistest.Shared)
 	u, err := url.Parse(redistest.Shared.URL)
@@ -240,7 +242,8 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// Several addresses of one name, whose order changes from answer to answer, end no connection; nor does one answer that lacks some.
+// Several addresses of one name, whose order changes from answer to answer, end no connection; nor does one answer that
+// lacks some.
 func TestManyAddresses(t *testing.T) {
 	first := newWay(t, "127.0.0.1:0", redistest.Shared)
 	second := newWay(t, "127.0.0.2:"+first.port(), redistest.Shared)

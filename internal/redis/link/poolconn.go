@@ -13,13 +13,14 @@ import (
 )
 
 var (
-	errOutdated = fmt.Errorf("made for the Redis or the credentials of before: %w", io.ErrUnexpectedEOF) // so that go-redis tries again
+	// It wraps io.ErrUnexpectedEOF so that go-redis tries again.
+	errOutdated = fmt.Errorf("made for the Redis or the credentials of before: %w", io.ErrUnexpectedEOF)
 	errOver     = errors.New("closed by Redis")
 )
 
-// poolConn is a connection in go-redis' pool. Before go-redis hands one out it peeks at its socket, whether Redis has closed
-// it meanwhile, and takes another one then. Through TLS it doesn't: after Redis was restarted, it would try one dead
-// connection after the other. So it looks itself; and it says when it is outdated, or too old.
+// poolConn is a connection in go-redis' pool. Before go-redis hands one out it peeks at its socket, whether Redis has
+// closed it meanwhile, and takes another one then. Through TLS it doesn't: after Redis was restarted, it would try one
+// dead connection after the other. So it looks itself; and it says when it is outdated, or too old.
 type poolConn struct {
 	net.Conn
 	remote  *remote
@@ -31,7 +32,8 @@ type poolConn struct {
 }
 
 func newPoolConn(c net.Conn, r *remote, p purpose, epoch int) *poolConn {
-	l := &poolConn{Conn: c, remote: r, purpose: p, epoch: epoch, at: addressOf(c), until: time.Now().Add(jittered(r.pace.age))}
+	until := time.Now().Add(jittered(r.pace.age))
+	l := &poolConn{Conn: c, remote: r, purpose: p, epoch: epoch, at: addressOf(c), until: until}
 	if secure, ok := c.(*tls.Conn); ok {
 		l.below, _ = secure.NetConn().(syscall.Conn)
 	}
@@ -59,8 +61,8 @@ func (l *poolConn) SyscallConn() (syscall.RawConn, error) {
 	return looked{}, nil
 }
 
-// Write fails when the connection is outdated: one that listens is never handed out again, but go-redis writes a ping to it every few
-// seconds. Its age counts only once nobody can be in the middle of a command.
+// Write fails when the connection is outdated: one that listens is never handed out again, but go-redis writes a ping
+// to it every few seconds. Its age counts only once nobody can be in the middle of a command.
 //
 // It tells why the connection has Failed when Redis has said so: a client certificate is refused only after the
 // handshake, when the first command may be on its way already.

@@ -22,7 +22,8 @@ func (r *refused) note(err error) {
 	}
 }
 
-// Refusal is the refusal, an ErrRefused, that Redis answered last; nil when it has done since what it was asked, or has never refused anything.
+// Refusal is the refusal, an ErrRefused, that Redis answered last; nil when it has done since what it was asked, or has
+// never refused anything.
 func (s *Store) Refusal() error {
 	if err := s.remote.refusals.latest.Load(); err != nil {
 		return Failed("Redis", *err)
@@ -34,6 +35,7 @@ func (s *Store) Refusal() error {
 func RegisterRefusals(r prometheus.Registerer, s *Store) {
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "siren", Subsystem: "redis", Name: "refused_total",
-		Help: "Commands and logins that Redis has refused to this process's user: it lacks rights of its role, or its password is wrong.",
+		Help: "Commands and logins that Redis has refused to this process's user: it lacks rights of its role, " +
+			"or its password is wrong.",
 	}, func() float64 { return float64(s.remote.refusals.count.Load()) }))
 }

@@ -30,14 +30,15 @@ type Option func(*remote)
 
 // WithRenew has the URL read anew for every new connection, so that rotated credentials need no restart: those of the
 // sentinels too. Connections that are there go on until Redis refuses something on them, or has let one with other
-// credentials in. Hosts and TLS are followed as well, the database isn't. An error of renew is a Failed connection like any
-// other; it is shown, so it must not contain a secret. nil: the URL is for good.
+// credentials in. Hosts and TLS are followed as well, the database isn't. An error of renew is a Failed connection like
+// any other; it is shown, so it must not contain a secret. nil: the URL is for good.
 func WithRenew(renew func() (string, error)) Option {
 	return func(r *remote) { r.renew = renew }
 }
 
 // WithTLS asks, for every new connection to Redis or a sentinel, which CAs to trust and which certificate to show; its
-// error is treated alike. The URL must be rediss:// then. nil: rediss:// trusts the CAs of the system and shows no certificate.
+// error is treated alike. The URL must be rediss:// then. nil: rediss:// trusts the CAs of the system and shows no
+// certificate.
 func WithTLS(settings func() (*tls.Config, error)) Option {
 	return func(r *remote) { r.tls = settings }
 }
@@ -188,8 +189,8 @@ func (r *remote) credentials(context.Context) (user, password string, err error)
 	return s.user, s.password, err
 }
 
-// welcomed is called when Redis has let a new connection in. When that is to another Redis, or with other credentials, than
-// the one before, all are replaced as they come up: a former user's rights may go, and a former master is none.
+// welcomed is called when Redis has let a new connection in. When that is to another Redis, or with other credentials,
+// than the one before, all are replaced as they come up: a former user's rights may go, and a former master is none.
 func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
 	id := identity(ctx, conn)
 	r.mu.Lock()
@@ -200,7 +201,8 @@ func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
 	return nil
 }
 
-// changed is whether the connections that are there were for something else. Then they are of no use any more. The caller holds mu.
+// changed is whether the connections that are there were for something else. Then they are of no use any more. The
+// caller holds mu.
 func (r *remote) changed(p purpose) bool {
 	former := r.latest
 	r.latest = p
@@ -225,7 +227,8 @@ func (r *remote) useful(l *poolConn) bool {
 }
 
 // refused is whether Redis refused a command on connections that are of no use any more, so that new ones may do
-// better: those to a replica, those that are not logged in, and those that are with other credentials than a new one would be.
+// better: those to a replica, those that are not logged in, and those that are with other credentials than a new one
+// would be.
 func (r *remote) refused(err error) bool {
 	if goredis.HasErrorPrefix(err, "READONLY") || goredis.HasErrorPrefix(err, "MASTERDOWN") {
 		r.demoted(err.Error())
@@ -266,7 +269,8 @@ func (r *remote) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook has the next pipeline run on a new connection. Some of this one's commands may have had their effect.
+// ProcessPipelineHook has the next pipeline run on a new connection. Some of this one's commands may have had their
+// effect.
 func (r *remote) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
 		err := next(ctx, cmds)

@@ -13,8 +13,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Redis is found through sentinels here, and not by go-redis' own client for that, because there the sentinels, and the
-// password for them, are for good.
+// Redis is found through sentinels here, and not by go-redis' own client for that (NewFailoverClient): there the
+// sentinels, and the password for them, are for good. Once the password is another and its connections to them have
+// ended, it finds no master any more, as TestSentinel shows; and its errors don't say which sentinel refused.
 
 const (
 	listenFor   = 5 * time.Second // a sentinel that says nothing for so long is asked whether it is there
@@ -97,7 +98,8 @@ func (r *remote) follow(life context.Context) {
 	}
 }
 
-// listen returns when the sentinel can't be heard, or not any more; and when it has done so for long: its name may mean another one by then.
+// listen returns when the sentinel can't be heard, or not any more; and when it has done so for long: its name may mean
+// another one by then.
 func (r *remote) listen(life context.Context, s server, address string) {
 	life, cancel := context.WithTimeout(life, maxAge)
 	defer cancel()

@@ -36,8 +36,8 @@ type Store struct {
 }
 
 // Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
-// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does. The error
-// says that the URL is malformed, or not one for TLS; it doesn't cite it.
+// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does. The
+// error says that the URL is malformed, or not one for TLS; it doesn't cite it.
 func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	r := &remote{log: log, pace: pace{lookEvery, nameEvery, nameAgain, maxAge}}
 	for _, o := range options {
@@ -65,7 +65,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	return Failed("ping Redis", s.client.Ping(ctx).Err())
 }
 
-// Close ends the store's goroutines and connections. What a ledger still buffers is lost, with a warning: see Ledger.Flush.
+// Close ends the store's goroutines and connections. What a ledger still buffers is lost, with a warning: see
+// Ledger.Flush.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.end()
@@ -88,8 +89,8 @@ func (s *Store) Spawn(work func(life context.Context)) bool {
 	return true
 }
 
-// Failed wraps an error of Redis with what was being done: lanes.ErrAway beside the cause when Redis can't be reached or can't
-// serve, lanes.ErrRefused when it doesn't let this login. nil stays nil.
+// Failed wraps an error of Redis with what was being done: lanes.ErrAway beside the cause when Redis can't be reached
+// or can't serve, lanes.ErrRefused when it doesn't let this login. nil stays nil.
 func Failed(doing string, err error) error {
 	switch {
 	case err == nil:
@@ -110,7 +111,8 @@ var unable = []string{
 	"ERR max number of clients", "UNKILLABLE",
 }
 
-// refusals are the replies of a Redis that doesn't let this login in, or doesn't let it do this: outside of a script, and in one of Redis 7.0.
+// refusals are the replies of a Redis that doesn't let this login in, or doesn't let it do this: outside of a script,
+// and in one of Redis 7.0.
 var refusals = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR The user executing the script can't "}
 
 // IsAway is whether err says that Redis can't be reached or can't serve right now.
@@ -139,7 +141,9 @@ func begins(reply error, with []string) bool {
 
 // RunAll runs the script once for each of the keys in one round trip (two when Redis doesn't know the script yet).
 // Each command carries its own result or error.
-func (s *Store) RunAll(ctx context.Context, script *goredis.Script, keys []string, args [][]any) ([]*goredis.Cmd, error) {
+func (s *Store) RunAll(
+	ctx context.Context, script *goredis.Script, keys []string, args [][]any,
+) ([]*goredis.Cmd, error) {
 	cmds := make([]*goredis.Cmd, len(keys))
 	_, err := s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for i, key := range keys {
@@ -161,7 +165,8 @@ func (s *Store) RunAll(ctx context.Context, script *goredis.Script, keys []strin
 	return cmds, err
 }
 
-// Where returns the addresses, host:port, that the URL says now, which are the sentinels' where there are any, and whether it asks for TLS.
+// Where returns the addresses, host:port, that the URL says now, which are the sentinels' where there are any, and
+// whether it asks for TLS.
 func (s *Store) Where() (addresses []string, secure bool, err error) {
 	at, err := s.remote.now()
 	return at.addrs, at.secure, err

@@ -9,11 +9,13 @@ import (
 )
 
 // errURL says how a URL is written. It never quotes the one it got, since that may hold a password.
-var errURL = errors.New("the Redis URL can't be read: write it as redis://user:password@host:6379/0, rediss://… for TLS, or " +
-	"redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0; percent-encode special characters in the password")
+var errURL = errors.New("the Redis URL can't be read: write it as redis://user:password@host:6379/0, " +
+	"rediss://… for TLS, or redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0; " +
+	"percent-encode special characters in the password")
 
 // errPlain is certificates for a connection that has none.
-var errPlain = errors.New("certificates are given for Redis, but its URL is redis://, which has no TLS: write rediss:// (or rediss+sentinel://)")
+var errPlain = errors.New("certificates are given for Redis, but its URL is redis://, which has no TLS: " +
+	"write rediss:// (or rediss+sentinel://)")
 
 // server is what a Redis URL says.
 type server struct {
@@ -89,7 +91,8 @@ func (s *server) parseAuthority(authority string, sentinel bool) bool {
 	return sentinel || len(s.addrs) == 1
 }
 
-// WithLogin is the URL with another login in place of the one that it has, redis:// and rediss:// alone. Its error never contains any part of it.
+// WithLogin is the URL with another login in place of the one that it has, redis:// and rediss:// alone. Its error
+// never contains any part of it.
 func WithLogin(raw, user, password string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {

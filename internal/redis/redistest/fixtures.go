@@ -47,11 +47,15 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// AnyRole is the user that may do what any role does, and nothing else: the tests' own, so that a command which no role has shows.
+// AnyRole is the user that may do what any role does, and nothing else: the tests' own, so that a command which no role
+// has shows.
 const AnyRole = "any-role"
 
 // OtherUsers are those of whom tests want refusals.
-var OtherUsers = []string{"weak", "refused", access.User(lanes.ProducerRole), access.User(lanes.WorkerRole), access.User(lanes.ScalerRole), access.User(lanes.OperatorRole)}
+var OtherUsers = []string{
+	"weak", "refused", access.User(lanes.ProducerRole), access.User(lanes.WorkerRole),
+	access.User(lanes.ScalerRole), access.User(lanes.OperatorRole),
+}
 
 // users are the lines of redis.conf that make a user of each role, and anyRole.
 func users() string {
@@ -140,7 +144,10 @@ func FreshLedger(t *testing.T) (*jobledger.Ledger, *goredis.Client) {
 func Delivery(id, lane string) lanes.Delivery {
 	now := time.Now()
 	return lanes.Delivery{
-		Job:  lanes.Job{ID: id, Kind: "probe", Labels: map[string]string{"tier": "premium"}, Input: "file:///in/a.mp4", Output: "file:///out/a.json"},
+		Job: lanes.Job{
+			ID: id, Kind: "probe", Labels: map[string]string{"tier": "premium"},
+			Input: "file:///in/a.mp4", Output: "file:///out/a.json",
+		},
 		Lane: lane, EnqueuedAt: now, ReadyAt: now, Attempt: 1,
 	}
 }

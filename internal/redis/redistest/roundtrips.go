@@ -8,7 +8,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// RoundTrips is how many commands went to Redis in each round trip, but for what a new connection says, and the store by itself.
+// RoundTrips is how many commands went to Redis in each round trip, but for what a new connection says, and the store
+// by itself.
 type RoundTrips struct {
 	mu    sync.Mutex
 	Sizes []int
