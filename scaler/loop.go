@@ -31,7 +31,8 @@ type Board interface {
 	Record(ctx context.Context, p lanes.Plan) error
 }
 
-// Fleet holds the pools' workers. Scale refuses with lanes.ErrConflict when the pool is no longer as seen says; remove names the retired workers that a smaller number leaves out.
+// Fleet holds the pools' workers. Scale refuses with lanes.ErrConflict when the pool is no longer as seen says; remove
+// names the retired workers that a smaller number leaves out.
 type Fleet interface {
 	Pools(ctx context.Context) (map[string]lanes.PoolState, error)
 	Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error
@@ -47,23 +48,25 @@ type Options struct {
 	Fleet   Fleet
 	// Retries is which of the lanes have jobs that wait for their next attempt. It is only shown; nil: none.
 	Retries func(ctx context.Context, names []string) (map[string]lanes.Delayed, error)
-	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in its queue became ready; nil: nothing.
+	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in its
+	// queue became ready; nil: nothing.
 	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error)
-	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those that are held, and mend
-	// its index; nil: it can't.
+	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those
+	// that are held, and mend its index; nil: it can't.
 	Compare func(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error)
 	// Last is what the leader before this one saw last; nil: nobody knows.
 	Last func(ctx context.Context) (lanes.Snapshot, error)
-	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't use any
-	// more are served until they are empty; nil: none.
+	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't
+	// use any more are served until they are empty; nil: none.
 	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
-	// Declare is called before a policy is put in force that has other queues, or another default lane, than the one before; nil: nothing is
-	// to be done then.
+	// Declare is called before a policy is put in force that has other queues, or another default lane, than the one
+	// before; nil: nothing is to be done then.
 	Declare func(ctx context.Context, p *lanes.Policy)
 	// Tunings is what is put over the policy now; nil: nothing, ever.
 	Tunings func(ctx context.Context) (lanes.Tunings, error)
-	// Desk passes on what people ask this scaler while it leads; nil: nobody asks.
-	Desk Desk
+	// Sight publishes a Sight, as ReadSight reads it; nil: nobody asks.
+	Sight   func(ctx context.Context, text []byte) error
+	Version string // of siren, for the sight
 	// Leading says whether this scaler may act. nil: always.
 	Leading func(ctx context.Context) (bool, error)
 	Log     *slog.Logger    // nil: nowhere
@@ -72,7 +75,8 @@ type Options struct {
 	Nudge   <-chan struct{} // a value has the next tick come at once; nil: they come by the clock alone
 }
 
-// absentFor is how long a queue that was deleted isn't asked for: each question costs the broker a channel and a line in its log.
+// absentFor is how long a queue that was deleted isn't asked for: each question costs the broker a channel and a line
+// in its log.
 const absentFor = time.Minute
 
 // apart is the least time between two ticks: nudges come in swarms.
@@ -94,6 +98,7 @@ type Loop struct {
 	tunings   *lanes.Tunings            // as they were last read; nil: never, since this scaler leads
 	blind     bool                      // the tunings can't be read now
 	leading   bool
+	sightDue  time.Time // no earlier than then is a sight written again
 }
 
 // New makes a Loop; Run starts it.
@@ -116,19 +121,19 @@ func New(o Options) *Loop {
 // Follow has every tick from the next one on act by another policy. It may be called at any time, from any goroutine.
 func (l *Loop) Follow(p *lanes.Policy) { l.policy.Store(p) }
 
-// InForce is the policy with the tunings, as this scaler last put it in force since it leads; nil while it hasn't. It may be called at any
-// time, from any goroutine.
+// InForce is the policy with the tunings, as this scaler last put it in force since it leads; nil while it hasn't. It
+// may be called at any time, from any goroutine.
 func (l *Loop) InForce() *lanes.Policy { return l.inUse.Load() }
 
-// Refuse tells why a changed policy can't be followed, for all who look; "": nothing is refused (any more). It may be called at any time,
-// from any goroutine.
+// Refuse tells why a changed policy can't be followed, for all who look; "": nothing is refused (any more). It may be
+// called at any time, from any goroutine.
 func (l *Loop) Refuse(why string) {
 	l.refused.Store(&why)
 	l.o.Metrics.refused.Set(one(why != ""))
 }
 
-// Run ticks until ctx ends, by the clock and when it is nudged. An error of one tick is logged and the next tick tries again: the fleet
-// stays as it is meanwhile.
+// Run ticks until ctx ends, by the clock and when it is nudged. An error of one tick is logged and the next tick tries
+// again: the fleet stays as it is meanwhile.
 func (l *Loop) Run(ctx context.Context) error {
 	ticker := time.NewTicker(l.o.Tick)
 	defer ticker.Stop()
@@ -195,15 +200,15 @@ func (l *Loop) tick(ctx context.Context) error {
 		return err
 	}
 	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, e, d, o))
-	l.answer(ctx, e, d, o, before)
+	l.showSight(ctx, e, d, o, before)
 	l.compare(ctx, &e.Policy, o)
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.tune(e)
 	return err
 }
 
-// lead is whether this scaler acts now; not while nobody can tell. A new leader forgets what it remembers from an earlier
-// time, and one that leads no more stops showing what it saw then.
+// lead is whether this scaler acts now; not while nobody can tell. A new leader forgets what it remembers from an
+// earlier time, and one that leads no more stops showing what it saw then.
 func (l *Loop) lead(ctx context.Context) (bool, error) {
 	if l.o.Leading == nil {
 		l.o.Metrics.lead(true)

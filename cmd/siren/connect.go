@@ -9,6 +9,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +30,7 @@ func (a *app) endpointsOf(role string) (reach.Endpoints, error) {
 }
 
 // store opens Redis for a command that says itself what goes wrong. From then on the command goes by its clock.
-func (a *app) store() (*redis.Store, error) {
+func (a *app) store() (*link.Store, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
@@ -51,7 +53,7 @@ func (a *app) now() time.Time {
 }
 
 // withStore calls f with the Redis in use.
-func (a *app) withStore(f func(*redis.Store) error) error {
+func (a *app) withStore(f func(*link.Store) error) error {
 	store, err := a.store()
 	if err != nil {
 		return err
@@ -62,28 +64,28 @@ func (a *app) withStore(f func(*redis.Store) error) error {
 
 // withBoard calls f with the board of the Redis in use.
 func (a *app) withBoard(f func(*redis.Board) error) error {
-	return a.withStore(func(s *redis.Store) error { return f(redis.NewBoard(s, slog.New(slog.DiscardHandler))) })
+	return a.withStore(func(s *link.Store) error { return f(redis.NewBoard(s, slog.New(slog.DiscardHandler))) })
 }
 
 // withLedger calls f with the ledger of the Redis in use.
-func (a *app) withLedger(f func(*redis.Ledger) error) error {
+func (a *app) withLedger(f func(*jobledger.Ledger) error) error {
 	log, err := a.logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}
-	return a.withStore(func(s *redis.Store) error { return f(redis.NewLedger(s, log)) })
+	return a.withStore(func(s *link.Store) error { return f(jobledger.New(s, log)) })
 }
 
 // effective is the policy in force.
-func (a *app) effective(ctx context.Context, s *redis.Store) (lanes.Effective, error) {
+func (a *app) effective(ctx context.Context, s *link.Store) (lanes.Effective, error) {
 	e, err := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Policy(ctx)
-	if errors.Is(err, redis.ErrNotFound) {
+	if errors.Is(err, link.ErrNotFound) {
 		return e, errNoPolicy
 	}
 	return e, reach.Unreachable(err)
 }
 
-func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }
+func redisNotFound(err error) bool { return errors.Is(err, link.ErrNotFound) }
 
 // broker opens a connection to RabbitMQ, named for what it is for.
 func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {

@@ -22,14 +22,16 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // graveyard is a broker and a ledger with dead jobs, and a worker that runs whatever comes into the lanes; no scaler.
 type graveyard struct {
 	t      *testing.T
-	store  *redis.Store
-	ledger *redis.Ledger
+	store  *link.Store
+	ledger *jobledger.Ledger
 	board  *redis.Board
 	policy lanes.Policy
 	url    string // of the broker
@@ -55,10 +57,10 @@ func newGraveyard(t *testing.T) *graveyard {
 	p, err := localPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
-	g.store, err = redis.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login
+	g.store, err = link.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login
 	g.must(err)
 	t.Cleanup(func() { g.store.Close() })
-	g.ledger, g.board = redis.NewLedger(g.store, log), redis.NewBoard(g.store, log)
+	g.ledger, g.board = jobledger.New(g.store, log), redis.NewBoard(g.store, log)
 	g.way = newCutter(t, s.AMQPURL)
 	g.wiped = func() {
 		g.must(flushAll(s.Private[0]))

@@ -21,6 +21,9 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -106,12 +109,12 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	fleetDone := make(chan error, 1)
 	go func() {
 		fleetDone <- fleet.Local{
-			Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
+			Version: buildVersion(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
 			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
 			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
 		}.Run(fleetCtx)
 	}()
-	store, err := redis.Open(s.RedisURL, log)
+	store, err := link.Open(s.RedisURL, log)
 	if err != nil {
 		return err
 	}
@@ -131,8 +134,8 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 }
 
 // play is the demo once everything runs: the burst, the express jobs on top, the wait for the end, the proof.
-func (d *demo) play(ctx context.Context, a *app, store *redis.Store, c *client.Client, log *slog.Logger) error {
-	board, ledger := redis.NewBoard(store, log), redis.NewLedger(store, log)
+func (d *demo) play(ctx context.Context, a *app, store *link.Store, c *client.Client, log *slog.Logger) error {
+	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
 	if err := d.awaitFleet(ctx, board); err != nil {
 		return err
 	}
@@ -328,7 +331,7 @@ func poll(ctx context.Context, within time.Duration, what string, ok func() bool
 
 // show draws the lanes, the pools and the running jobs twice a second on a terminal, every five seconds elsewhere, and
 // keeps what it saw for the report.
-func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger *redis.Ledger, began time.Time) {
+func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger *jobledger.Ledger, began time.Time) {
 	every := 5 * time.Second
 	if show.IsTerminal(w) {
 		every = 500 * time.Millisecond
@@ -340,7 +343,7 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 			d.history = append(d.history, moment{time.Now(), snap})
 			if time.Since(shown) >= every {
 				shown = time.Now()
-				page, _ := ledger.List(ctx, redis.Filter{State: lanes.Running})
+				page, _ := ledger.List(ctx, jobrecord.Filter{State: lanes.Running})
 				d.draw(w, snap, page.Records, time.Since(began))
 			}
 		}

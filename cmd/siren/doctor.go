@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -175,8 +176,8 @@ type doctor struct {
 	doctorFlags
 	asked     reach.Flags
 	endpoints reach.Endpoints
-	nowhere   error        // why endpoints says nothing
-	store     *redis.Store // nil: it isn't known where Redis is
+	nowhere   error       // why endpoints says nothing
+	store     *link.Store // nil: it isn't known where Redis is
 	file      *lanes.Policy
 	wrong     error            // why the policy's file can't be used
 	inForce   *lanes.Effective // nil: none is known
@@ -314,7 +315,7 @@ func (d *doctor) redis(ctx context.Context) (found []lanes.Finding) {
 				Check: "redis.reachable", Severity: lanes.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
 			})
 		}
-		for _, f := range store.Examine(ctx, l.roles...) {
+		for _, f := range redis.Examine(ctx, store, l.roles...) {
 			if i == 0 || f.Check == "redis.reachable" || f.Check == "redis.rights" {
 				found = append(found, f)
 			}
@@ -358,7 +359,7 @@ func (d *doctor) clock(ctx context.Context) []lanes.Finding {
 			Check: "clock.here", Severity: lanes.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
 		}}
 	}
-	found := d.store.ExamineClock(ctx)
+	found := redis.ExamineClock(ctx, d.store)
 	if workers, _, err := d.roster().Workers(ctx); err == nil {
 		found = append(found, judgeClocks(workers)...)
 	}

@@ -9,13 +9,13 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // missing counts the missing jobs, by lane too.
 func (d *doctor) missing(ctx context.Context) (int, map[string]int, error) {
-	return redis.NewLedger(d.store, slog.New(slog.DiscardHandler)).CountMissing(ctx)
+	return jobledger.New(d.store, slog.New(slog.DiscardHandler)).CountMissing(ctx)
 }
 
 // judgeMissing is what it means that jobs are recorded whose messages the broker doesn't have.

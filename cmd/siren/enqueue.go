@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/worker/media"
@@ -130,7 +130,7 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil && len(ids) == 0 || !e.wait {
 		return err
 	}
-	return errors.Join(err, a.withLedger(func(l *redis.Ledger) error { return waitFor(ctx, a, l, ids) }))
+	return errors.Join(err, a.withLedger(func(l *jobledger.Ledger) error { return waitFor(ctx, a, l, ids) }))
 }
 
 // policy is the file's, else the one in force.
@@ -232,7 +232,7 @@ func parseParams(pairs []string) (json.RawMessage, error) {
 }
 
 // waitFor shows the jobs' progress until all have ended.
-func waitFor(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) error {
+func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
 	latest := map[string]lanes.Record{}
 	var failed []lanes.Record
 	shown := time.Time{}

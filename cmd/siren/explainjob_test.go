@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -15,7 +15,7 @@ import (
 // messages, and one of plain AMQP makes none.
 func TestExplainJobCountsWhatWaits(t *testing.T) {
 	_, store := startStore(t)
-	ledger := redis.NewLedger(store, slog.New(slog.DiscardHandler))
+	ledger := jobledger.New(store, slog.New(slog.DiscardHandler))
 	create := func(id string, ago time.Duration) {
 		t.Helper()
 		ready := moment0.Add(-ago)

@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/jobs"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -103,7 +103,7 @@ func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*oper
 }
 
 // narrowed is the filter for those jobs alone that the work is for, and that are there now.
-func (v *jobVerb) narrowed(q redis.Filter, w *jobs.Work, now time.Time) redis.Filter {
+func (v *jobVerb) narrowed(q jobrecord.Filter, w *jobs.Work, now time.Time) jobrecord.Filter {
 	match := q.Match
 	q.Match = func(r lanes.Record) bool {
 		fits := v.state != "" || slices.Contains(v.chosen, r.State) || v.chosen == nil && !r.State.Final()
@@ -117,7 +117,7 @@ func (v *jobVerb) narrowed(q redis.Filter, w *jobs.Work, now time.Time) redis.Fi
 }
 
 // choose asks, unless it mustn't, and does it to the jobs that the filter chooses.
-func (v *jobVerb) choose(ctx context.Context, o *operator, desk *jobs.Desk, w *jobs.Work, q redis.Filter) error {
+func (v *jobVerb) choose(ctx context.Context, o *operator, desk *jobs.Desk, w *jobs.Work, q jobrecord.Filter) error {
 	expect := 0
 	if v.dryRun || !v.yes {
 		count, err := census(o.ledger.Each(ctx, q))

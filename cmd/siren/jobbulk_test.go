@@ -19,13 +19,14 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobs"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
 // many is n queued jobs of a lane. They have records; nothing is published.
-func many(tb testing.TB, ledger *redis.Ledger, n int) {
+func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	tb.Helper()
 	batch := make([]lanes.Delivery, n)
 	at := time.Now().Add(-time.Minute)
@@ -122,7 +123,7 @@ func TestBulkBrokenOff(t *testing.T) {
 		return v.carryOut(ctx, o, desk, desk.Cancel(""), records, 0)
 	}
 	chosen := func() iter.Seq2[lanes.Record, error] {
-		return o.ledger.Each(t.Context(), redis.Filter{State: lanes.Queued, OldestFirst: true})
+		return o.ledger.Each(t.Context(), jobrecord.Filter{State: lanes.Queued, OldestFirst: true})
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	seen := 0

@@ -15,7 +15,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -70,12 +71,12 @@ func stateNames(of []lanes.State) []string {
 	return names
 }
 
-// cursorForm is what redis.Page.Next looks like.
+// cursorForm is what jobrecord.Page.Next looks like.
 var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 
 // query is what the flags ask the ledger for.
-func (f *jobFilter) query(now time.Time) (redis.Filter, error) {
-	q := redis.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, Limit: f.limit, After: f.after}
+func (f *jobFilter) query(now time.Time) (jobrecord.Filter, error) {
+	q := jobrecord.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, Limit: f.limit, After: f.after}
 	selector, err := labels.Parse(f.selector)
 	switch {
 	case err != nil:
@@ -100,7 +101,7 @@ func (f *jobFilter) query(now time.Time) (redis.Filter, error) {
 }
 
 // list reads the chosen records. next is where a list goes on that has more than the limit.
-func (f *jobFilter) list(ctx context.Context, ledger *redis.Ledger, now time.Time) (all []lanes.Record, next string, err error) {
+func (f *jobFilter) list(ctx context.Context, ledger *jobledger.Ledger, now time.Time) (all []lanes.Record, next string, err error) {
 	q, err := f.query(now)
 	if err != nil {
 		return nil, "", err

@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -127,7 +127,7 @@ func newJobsGet(a *app) *cobra.Command {
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return a.withLedger(func(ledger *redis.Ledger) error {
+			return a.withLedger(func(ledger *jobledger.Ledger) error {
 				var records []lanes.Record
 				var missing error
 				for _, id := range ids {
@@ -177,13 +177,13 @@ func newJobsWatch(a *app) *cobra.Command {
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return a.withLedger(func(ledger *redis.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
+			return a.withLedger(func(ledger *jobledger.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
 		},
 	}
 }
 
 // follow prints the jobs' changes of state until all have ended.
-func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) error {
+func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
 	said := map[string]lanes.State{}
 	var failed, missing int
 	trouble := show.NewTrouble(a.err)

@@ -14,7 +14,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -122,9 +123,9 @@ func (o *operator) copies(p lanes.Policy, to string, moved *lanes.AuditEntry, dr
 
 // supersede has the ledger know that copies carry the jobs on. That it can't be told is no harm: whichever of a job's two messages comes first counts.
 func (o *operator) supersede(ctx context.Context, copies []rabbit.Copied) {
-	told := make([]redis.Supersede, len(copies))
+	told := make([]jobledger.Supersede, len(copies))
 	for i, c := range copies {
-		told[i] = redis.Supersede{
+		told[i] = jobledger.Supersede{
 			ID: c.Original.Job.ID, Lane: c.Lane, Priority: c.Priority, ReadyAt: c.ReadyAt, Replay: c.Replay, From: []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing},
 		}
 	}
@@ -133,9 +134,9 @@ func (o *operator) supersede(ctx context.Context, copies []rabbit.Copied) {
 		o.warn("%s: %v; whichever of a job's two messages comes first counts", show.Plural(len(copies)-len(answers), "moved job"), err)
 	}
 	for i, a := range answers {
-		var state *redis.StateError
+		var state *jobledger.StateError
 		switch c := copies[i]; {
-		case a.Err == nil, errors.Is(a.Err, redis.ErrNotFound): // one without a record needs none: its first claim makes it
+		case a.Err == nil, errors.Is(a.Err, link.ErrNotFound): // one without a record needs none: its first claim makes it
 		case errors.As(a.Err, &state) && (state.State.Final() || state.Replay > c.Original.Replay): // the original was to be skipped, and the copy will be
 		default:
 			o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, a.Err)
@@ -334,7 +335,7 @@ func (o *operator) callOff(ctx context.Context, waiting []lanes.Delivery, purged
 	answers, failed := o.ledger.CancelAll(ctx, ids)
 	fates := make([]rabbit.Fate, len(waiting))
 	for i, a := range answers {
-		var ended *redis.StateError
+		var ended *jobledger.StateError
 		switch fates[i].Drop = true; {
 		case a.Err == nil:
 			purged.Did(ids[i])

@@ -14,6 +14,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -22,7 +24,7 @@ type operator struct {
 	*app
 	log     *slog.Logger
 	board   *redis.Board
-	ledger  *redis.Ledger
+	ledger  *jobledger.Ledger
 	roster  *redis.Roster
 	tunings *redis.Tunings
 }
@@ -33,10 +35,10 @@ func (a *app) operate(f func(*operator) error) error {
 	if err != nil {
 		return err
 	}
-	return a.withStore(func(store *redis.Store) error {
+	return a.withStore(func(store *link.Store) error {
 		quiet := slog.New(slog.DiscardHandler) // what goes wrong is said by the command
 		return f(&operator{
-			app: a, log: log, board: redis.NewBoard(store, quiet), ledger: redis.NewLedger(store, quiet),
+			app: a, log: log, board: redis.NewBoard(store, quiet), ledger: jobledger.New(store, quiet),
 			roster: redis.NewRoster(store, quiet), tunings: redis.NewTunings(store, quiet),
 		})
 	})

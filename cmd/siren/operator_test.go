@@ -16,7 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -140,10 +141,10 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: lose LANE ID …")
 	}
-	store, err := redis.Open(ts.Getenv("SIREN_REDIS_URL"), slog.New(slog.DiscardHandler))
+	store, err := link.Open(ts.Getenv("SIREN_REDIS_URL"), slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	defer store.Close()
-	ledger, now := redis.NewLedger(store, slog.New(slog.DiscardHandler)), time.Now()
+	ledger, now := jobledger.New(store, slog.New(slog.DiscardHandler)), time.Now()
 	var jobs []lanes.Delivery
 	for _, id := range args[1:] {
 		media := "file://" + ts.Getenv("MEDIA")
@@ -152,10 +153,10 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err = ledger.CreateAll(context.Background(), jobs)
 	ts.Check(err)
-	scaler, err := redis.Open(ts.Getenv("REDIS_OF_SCALER"), slog.New(slog.DiscardHandler))
+	scaler, err := link.Open(ts.Getenv("REDIS_OF_SCALER"), slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	defer scaler.Close()
-	missing, err := redis.NewLedger(scaler, slog.New(slog.DiscardHandler)).Compare(context.Background(), args[0], now.Add(time.Minute), nil)
+	missing, err := jobledger.New(scaler, slog.New(slog.DiscardHandler)).Compare(context.Background(), args[0], now.Add(time.Minute), nil)
 	ts.Check(err)
 	if missing != len(jobs) {
 		ts.Fatalf("%d jobs are missing, not %d", missing, len(jobs))

@@ -15,7 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -54,19 +54,19 @@ their own, --user: siren audit shows it beside the name that they give themselve
 		RunE: func(*cobra.Command, []string) error { return a.printACL(f) },
 	}
 	fs := c.Flags()
-	fs.StringSliceVar(&f.roles, "role", redis.Roles(), "`ROLES` whose users to print: "+show.Listed(redis.Roles()))
+	fs.StringSliceVar(&f.roles, "role", access.Roles(), "`ROLES` whose users to print: "+show.Listed(access.Roles()))
 	fs.StringVar(&f.user, "user", "", "`NAME` of the user, instead of siren- and the role; with one role")
 	fs.StringVar(&f.passwords, "passwords", "", "`FOLDER` with the users' passwords; those that it doesn't have are made")
 	fs.BoolVar(&f.commands, "commands", false, "print commands for redis-cli (ACL SETUSER …) instead of lines for a file")
-	completeFlag(c, "role", fixed(redis.Roles()...))
+	completeFlag(c, "role", fixed(access.Roles()...))
 	completeFlag(c, "passwords", folders)
 	return c
 }
 
 func (a *app) printACL(f aclFlags) error {
 	for _, role := range f.roles {
-		if !slices.Contains(redis.Roles(), role) {
-			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, show.ThereAre(role, redis.Roles())))
+		if !slices.Contains(access.Roles(), role) {
+			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, show.ThereAre(role, access.Roles())))
 		}
 	}
 	switch {
@@ -76,7 +76,7 @@ func (a *app) printACL(f aclFlags) error {
 		return exit.With(exit.Usage, fmt.Errorf("--user %q: a user's name has no blanks, slashes or quotes", f.user))
 	}
 	for _, role := range f.roles {
-		user := redis.User(role)
+		user := access.User(role)
 		if f.user != "" {
 			user = f.user
 		}
@@ -84,7 +84,7 @@ func (a *app) printACL(f aclFlags) error {
 		if err != nil {
 			return err
 		}
-		line := redis.ACL(role, user, secret)
+		line := access.ACL(role, user, secret)
 		if f.commands {
 			line = "ACL SETUSER " + strings.TrimPrefix(line, "user ")
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -34,7 +35,7 @@ type laneResult struct {
 }
 
 // prove sums the run up, checks every output, writes the report, and fails when anything is wrong.
-func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *redis.Ledger, began time.Time) error {
+func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jobledger.Ledger, began time.Time) error {
 	var records []lanes.Record
 	var bad []string
 	for _, id := range d.ids {

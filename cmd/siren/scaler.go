@@ -96,7 +96,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 		}
 		k := f.kube
 		return fleet.Kube{
-			Name: k.name, Namespace: k.namespace, Selector: k.selector, Lease: k.lease, State: k.state, ConfigMap: k.policy,
+			Name: k.name, Version: buildVersion(), Namespace: k.namespace, Selector: k.selector, Lease: k.lease, State: k.state, ConfigMap: k.policy,
 			File: f.policy, At: at, Listen: f.listen, Log: log,
 		}.Run(ctx)
 	case localFleet:
@@ -113,7 +113,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 			return err
 		}
 		return fleet.Local{
-			Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
+			Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
 		}.Run(ctx)
 	default:
 		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))

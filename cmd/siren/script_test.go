@@ -19,6 +19,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -92,7 +94,7 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 	}
 	t.Cleanup(s.Stop)
 	t.Cleanup(func() {
-		if err := redistest.Refused(s.Private[0].URL, redis.User(lanes.ProducerRole)); err != nil {
+		if err := redistest.Refused(s.Private[0].URL, access.User(lanes.ProducerRole)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -106,7 +108,7 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- fleet.Local{Self: self, Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
+		done <- fleet.Local{Self: self, Version: buildVersion(), Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -114,7 +116,7 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 			t.Errorf("the fleet: %v", err)
 		}
 	})
-	store, err := redis.Open(s.RedisURL, log)
+	store, err := link.Open(s.RedisURL, log)
 	if err != nil {
 		t.Fatal(err)
 	}

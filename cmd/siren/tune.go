@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/scaler"
 )
 
 const (
@@ -364,28 +365,50 @@ func followers(following, all int) string {
 
 // foresee shows what a dry change leads to: the plans of now, before and after.
 func (o *operator) foresee(ctx context.Context, c changed) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	f, err := o.board.Ask(ctx, lanes.WhatIf{Tunings: c.next})
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) running? Nothing was changed", answerTime)
-	case err != nil:
-		return reach.Unreachable(err)
-	case f.Error != "":
-		return fmt.Errorf("the scaler %s can't tell what it leads to: %s", f.Leader, f.Error)
+	sight, err := o.sight(ctx, c.now)
+	if err != nil {
+		return err
+	}
+	then, err := sight.Foresee(c.next)
+	if err != nil {
+		return fmt.Errorf("the scaler %s can't tell what it leads to: %w", sight.Leader, err)
 	}
 	fmt.Fprintln(o.out)
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("POOL"), col(""), num("FROM"), num("TO"), col("REASON"), col("WHY"))
-	for i, before := range f.Before {
+	for i, before := range sight.Plans {
 		t.Add(before.Pool, "now", fmt.Sprint(before.From), fmt.Sprint(before.To), string(before.Reason), before.Why)
-		if i < len(f.After) {
-			after := f.After[i]
+		if i < len(then) {
+			after := then[i]
 			t.Add("", "then", fmt.Sprint(after.From), fmt.Sprint(after.To), string(after.Reason), after.Why)
 		}
 	}
 	err = t.Print(o.out)
 	fmt.Fprintln(o.out, "nothing was changed (--dry-run)")
 	return err
+}
+
+// sight waits for what the leading scaler sees after a moment, for answerTime at most.
+func (o *operator) sight(ctx context.Context, after time.Time) (s scaler.Sight, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	for {
+		text, err := o.board.Sight(ctx)
+		if err == nil {
+			if s, err = scaler.ReadSight(text, buildVersion()); err != nil || s.Seen.At.After(after) {
+				return s, err
+			}
+		}
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return s, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) running? "+
+				"Nothing was changed", answerTime)
+		case err != nil && !redisNotFound(err):
+			return s, reach.Unreachable(err)
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+		}
+	}
 }

@@ -114,7 +114,7 @@ Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. 
 	}
 	say := a.sayDraining(kept)
 	return fleet.Local{
-		Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
+		Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
 		Draining: func(d fleet.Draining) {
 			if err := reach.Stopping(d.Until); err != nil {
 				log.Debug("tell other terminals of the end", "error", err)

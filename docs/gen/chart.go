@@ -11,7 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -79,8 +79,8 @@ func policyDefaults() (string, error) {
 // redisRules is what the Redis user of each role may do.
 func redisRules() map[string]string {
 	rules := map[string]string{}
-	for _, role := range redis.Roles() {
-		rules[role] = redis.Rules(role)
+	for _, role := range access.Roles() {
+		rules[role] = access.Rules(role)
 	}
 	return rules
 }

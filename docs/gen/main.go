@@ -16,7 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
 	"github.com/polyglot-media/siren/worker"
@@ -62,8 +63,8 @@ func metrics() string {
 	section("Workers", func(r prometheus.Registerer) { worker.NewMetrics(r) })
 	section("Scalers", func(r prometheus.Registerer) { scaler.NewMetrics(r) })
 	section("Workers and scalers", func(r prometheus.Registerer) {
-		redis.RegisterMetrics(r, nil)
-		redis.RegisterRefusals(r, nil)
+		jobledger.RegisterMetrics(r, nil)
+		link.RegisterRefusals(r, nil)
 	})
 	return b.String()
 }

@@ -12,6 +12,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -20,25 +22,27 @@ const (
 	auditBatch = 500
 )
 
-// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis, its Login is that of the store. What
-// changes tunings is noted by Change.
+// Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis, its Login is that
+// of the store. What changes tunings is noted by Change.
 func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 	e.Login = t.store.Login(ctx)
-	err := t.store.client.XAdd(ctx, &goredis.XAddArgs{
-		Stream: auditKey, MaxLen: maxAudit, Approx: true, Values: []any{"entry", encode(e), "nonce", rand.Text()},
+	err := t.store.Client().XAdd(ctx, &goredis.XAddArgs{
+		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true,
+		Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
 	}).Err()
-	return failed("note in the audit", err)
+	return link.Failed("note in the audit", err)
 }
 
-// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done unseen. Nothing is added.
+// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done
+// unseen. Nothing is added.
 func (t *Tunings) MayNote(ctx context.Context) error {
-	note := use{auditKey, "XADD"}
-	tried := t.store.try(ctx, []use{note})
+	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {
-	case tried.err != nil:
-		return failed("look whether this login may note in the audit", tried.err)
-	case tried.refused[note]:
-		return fmt.Errorf("%w: this login may not add to the audit log, so it may do nothing that is noted there", ErrRefused)
+	case err != nil:
+		return link.Failed("look whether this login may note in the audit", err)
+	case link.IsRefused(answers[0]):
+		const why = "this login may not add to the audit log, so it may do nothing that is noted there"
+		return fmt.Errorf("%w: %s", link.ErrRefused, why)
 	default:
 		return nil // should it fail for another reason, the entry says so
 	}
@@ -48,11 +52,11 @@ func (t *Tunings) MayNote(ctx context.Context) error {
 func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error) {
 	entries := []lanes.AuditEntry{}
 	noted := map[any]bool{} // nonces: an entry is there twice when Redis' answer got lost
-	start := strconv.FormatInt(millis(since), 10)
+	start := strconv.FormatInt(keyspace.Millis(since), 10)
 	for end := "+"; len(entries) < limit; {
-		messages, err := t.store.client.XRevRangeN(ctx, auditKey, end, start, auditBatch).Result()
+		messages, err := t.store.Client().XRevRangeN(ctx, keyspace.Audit, end, start, auditBatch).Result()
 		if err != nil {
-			return nil, failed("read the audit", err)
+			return nil, link.Failed("read the audit", err)
 		}
 		for _, m := range messages {
 			end = "(" + m.ID
@@ -72,7 +76,8 @@ func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lane
 	return entries, nil
 }
 
-// entry reads an entry of the audit, whose ID begins with when it was made. One that can't be read is reported and left out.
+// entry reads an entry of the audit, whose ID begins with when it was made. One that can't be read is reported and left
+// out.
 func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
 	text, _ := m.Values["entry"].(string)
 	var e lanes.AuditEntry
@@ -81,6 +86,6 @@ func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
 		return lanes.AuditEntry{}, false
 	}
 	ms, _, _ := strings.Cut(m.ID, "-")
-	e.At = at(ms)
+	e.At = keyspace.Time(ms)
 	return e, true
 }

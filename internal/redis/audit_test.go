@@ -8,6 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -20,15 +21,15 @@ func TestAudit(t *testing.T) {
 		By: "ann@desk (kube context live)", Verb: "tune", On: "lanes.express.reserve", Before: "2", After: "4", Reason: "election night",
 		Until: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(),
 	}
-	must(t, ts.Note(t.Context(), full))
-	must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", "{"}}).Err())
+	redistest.Must(t, ts.Note(t.Context(), full))
+	redistest.Must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", "{"}}).Err())
 	var notes []lanes.AuditEntry
 	for i := range 1200 {
 		notes = append(notes, lanes.AuditEntry{Verb: "move", Jobs: i})
 	}
 	time.Sleep(5 * time.Millisecond) // so that it is another millisecond
 	_, err := ts.Change(t.Context(), 0, nil, nil, notes)
-	must(t, err)
+	redistest.Must(t, err)
 
 	all, err := ts.Audit(t.Context(), time.Time{}, 5000)
 	if err != nil || len(all) != 1201 || all[0].Jobs != 1199 {
@@ -38,7 +39,7 @@ func TestAudit(t *testing.T) {
 	if ago := time.Since(first.At); ago < -time.Second || ago > 10*time.Second {
 		t.Errorf("noted %s ago", ago)
 	}
-	full.At, full.Login = first.At, anyRole
+	full.At, full.Login = first.At, redistest.AnyRole
 	if !reflect.DeepEqual(first, full) {
 		t.Errorf("entry\n%+v, want\n%+v", first, full)
 	}
@@ -59,12 +60,12 @@ func TestAuditIsCapped(t *testing.T) {
 		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", fmt.Sprintf(`{"jobs":%d}`, i)}})
 	}
 	_, err := pipe.Exec(t.Context())
-	must(t, err)
+	redistest.Must(t, err)
 	for name, note := range map[string]func() error{
 		"note":   func() error { return ts.Note(t.Context(), lanes.AuditEntry{}) },
 		"change": func() error { _, err := ts.Change(t.Context(), 0, nil, nil, []lanes.AuditEntry{{}}); return err },
 	} {
-		must(t, note())
+		redistest.Must(t, note())
 		if n := raw.XLen(t.Context(), "siren:{tunings}:audit").Val(); n < 10_000 || n > 10_200 {
 			t.Errorf("%d entries kept after a %s, want about 10000", n, name)
 		}

@@ -8,29 +8,16 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// BenchmarkClaimAndClose is what the ledger adds to a job that one slot runs.
-func BenchmarkClaimAndClose(b *testing.B) {
-	l := ledgerOn(open(b, shared.URL))
-	for i := 0; b.Loop(); i++ {
-		c, err := l.Claim(b.Context(), delivery(fmt.Sprintf("bench-%d", i), "bulk"), "w", maxCrashes)
-		if err == nil {
-			err = l.Close(b.Context(), c, lanes.Outcome{State: lanes.Completed})
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkWorkers is the roster of 10,000 workers, as the leading scaler reads it at every tick: while nothing changes but the times of
-// the heartbeats, and while two fifths of the workers have begun or ended a job since the last look.
+// BenchmarkWorkers is the roster of 10,000 workers, as the leading scaler reads it at every tick: while nothing changes
+// but the times of the heartbeats, and while two fifths of the workers have begun or ended a job since the last look.
 func BenchmarkWorkers(b *testing.B) {
 	const workers = 10_000
-	raw := rawClient(b, shared.URL)
-	roster := redis.NewRoster(open(b, shared.URL), discard)
+	raw := redistest.Raw(b, redistest.Shared.URL)
+	roster := redis.NewRoster(redistest.Open(b, redistest.Shared.URL), redistest.Discard)
 	beat := func(began int64, from, to int) {
 		p := raw.Pipeline()
 		for i := from; i < to; i++ {

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
@@ -9,15 +10,18 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestPolicyRevision(t *testing.T) {
 	_, b, raw := freshRoster(t)
-	if _, err := b.Policy(t.Context()); !errors.Is(err, redis.ErrNotFound) {
+	if _, err := b.Policy(t.Context()); !errors.Is(err, link.ErrNotFound) {
 		t.Errorf("no policy: %v, want ErrNotFound", err)
 	}
-	e := lanes.Effective{Policy: *testPolicy()}
+	e := lanes.Effective{Policy: *redistest.Policy()}
 	publish := func(step string, want int64) {
 		t.Helper()
 		got, err := b.PublishPolicy(t.Context(), e)
@@ -37,7 +41,7 @@ func TestPolicyRevision(t *testing.T) {
 	e.Revision = 0 // another publisher, which doesn't know
 	publish("the same by another", 2)
 	e.Revision = 41
-	must(t, raw.FlushDB(t.Context()).Err())
+	redistest.Must(t, raw.FlushDB(t.Context()).Err())
 	publish("after a loss", 42)
 }
 
@@ -53,16 +57,31 @@ func TestKnownQueues(t *testing.T) {
 
 func TestSnapshot(t *testing.T) {
 	_, b, _ := freshRoster(t)
-	if _, err := b.Snapshot(t.Context()); !errors.Is(err, redis.ErrNotFound) {
+	if _, err := b.Snapshot(t.Context()); !errors.Is(err, link.ErrNotFound) {
 		t.Errorf("no snapshot: %v, want ErrNotFound", err)
 	}
 	want := lanes.Snapshot{
 		At: time.Now().UTC(), Leader: "scaler-1", Budget: 4,
 		Lanes: []lanes.LaneStatus{{Name: "express", OldestWait: lanes.Duration(time.Second)}}, Pools: []lanes.PoolStatus{{Name: "general", Lanes: []string{"express"}}},
 	}
-	must(t, b.PutSnapshot(t.Context(), want))
+	redistest.Must(t, b.PutSnapshot(t.Context(), want))
 	if got, err := b.Snapshot(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("snapshot %+v, %v", got, err)
+	}
+}
+
+func TestSight(t *testing.T) {
+	_, b, raw := freshRoster(t)
+	if _, err := b.Sight(t.Context()); !errors.Is(err, link.ErrNotFound) {
+		t.Errorf("no sight: %v, want ErrNotFound", err)
+	}
+	want := []byte("\x1f\x8b any bytes")
+	redistest.Must(t, b.PutSight(t.Context(), want))
+	if got, err := b.Sight(t.Context()); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("sight %q, %v", got, err)
+	}
+	if ttl := raw.PTTL(t.Context(), "siren:sight").Val(); ttl <= 0 || ttl > time.Minute {
+		t.Errorf("it is kept for %s, want a minute: nobody is to decide on the sight of a scaler that is gone", ttl)
 	}
 }
 
@@ -76,7 +95,7 @@ func TestLead(t *testing.T) {
 		}
 	}
 	// left sets what is left of the term.
-	left := func(d time.Duration) { must(t, raw.PExpire(t.Context(), "siren:leader", d).Err()) }
+	left := func(d time.Duration) { redistest.Must(t, raw.PExpire(t.Context(), "siren:leader", d).Err()) }
 	lead("first come", "a", true)
 	lead("too late", "b", false)
 	left(term / 2)
@@ -87,18 +106,18 @@ func TestLead(t *testing.T) {
 	left(time.Millisecond)
 	time.Sleep(10 * time.Millisecond)
 	lead("run out", "b", true)
-	must(t, b.Resign(t.Context(), "a")) // it isn't a's to give
+	redistest.Must(t, b.Resign(t.Context(), "a")) // it isn't a's to give
 	lead("b's lead", "a", false)
-	must(t, b.Resign(t.Context(), "b"))
+	redistest.Must(t, b.Resign(t.Context(), "b"))
 	lead("vacant", "a", true)
 }
 
 func TestAwayIsSaid(t *testing.T) {
-	s := open(t, "redis://:secret@127.0.0.1:1")
-	b := redis.NewBoard(s, discard)
-	r := redis.NewRoster(s, discard)
-	l := redis.NewLedger(s, discard)
-	tunings := redis.NewTunings(s, discard)
+	s := redistest.Open(t, "redis://:secret@127.0.0.1:1")
+	b := redis.NewBoard(s, redistest.Discard)
+	r := redis.NewRoster(s, redistest.Discard)
+	l := jobledger.New(s, redistest.Discard)
+	tunings := redis.NewTunings(s, redistest.Discard)
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
 		"ping":     func() error { return s.Ping(ctx) },
@@ -109,16 +128,15 @@ func TestAwayIsSaid(t *testing.T) {
 		"publish":  func() error { _, err := b.PublishPolicy(ctx, lanes.Effective{}); return err },
 		"snapshot": func() error { _, err := b.Snapshot(ctx); return err },
 		"plans":    func() error { _, err := b.Plans(ctx, "", time.Time{}, 1); return err },
-		"ask":      func() error { _, err := b.Ask(ctx, lanes.WhatIf{}); return err },
-		"take":     func() error { _, err := b.Questions(ctx); return err },
-		"answer":   func() error { return b.Answer(ctx, "id", lanes.Foresight{}) },
+		"show":     func() error { return b.PutSight(ctx, nil) },
+		"foresee":  func() error { _, err := b.Sight(ctx); return err },
 		"tunings":  func() error { _, _, err := tunings.Now(ctx); return err },
 		"tune":     func() error { _, err := tunings.Change(ctx, 0, nil, nil, nil); return err },
 		"restore":  func() error { _, err := tunings.Restore(ctx, lanes.Tunings{Revision: 1}); return err },
 		"note":     func() error { return tunings.Note(ctx, lanes.AuditEntry{}) },
 		"audit":    func() error { _, err := tunings.Audit(ctx, time.Time{}, 1); return err },
 		"cancel":   func() error { _, err := l.Cancel(ctx, "id"); return err },
-		"carry":    func() error { _, err := l.Supersede(ctx, redis.Supersede{ID: "id"}); return err },
+		"carry":    func() error { _, err := l.Supersede(ctx, jobledger.Supersede{ID: "id"}); return err },
 		"keep log": func() error { return l.KeepLog(ctx, "id", "text") },
 		"log":      func() error { _, err := l.Log(ctx, "id"); return err },
 		"ahead":    func() error { _, err := l.Ahead(ctx, "a", time.Now()); return err },

@@ -8,47 +8,49 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // Examine looks at the Redis as the roles of Siren use it, with the login that this store has. It changes nothing.
-func (s *Store) Examine(ctx context.Context, roles ...string) []lanes.Finding {
-	if err := s.client.Ping(ctx).Err(); err != nil {
+func Examine(ctx context.Context, s *link.Store, roles ...string) []lanes.Finding {
+	if err := s.Client().Ping(ctx).Err(); err != nil {
 		f := lanes.Finding{
-			Check: "redis.reachable", Severity: lanes.Error, What: failed("connect to Redis", err).Error(),
+			Check: "redis.reachable", Severity: lanes.Error, What: link.Failed("connect to Redis", err).Error(),
 			Why:  "jobs run without claims and records, workers aren't seen, and nobody scales",
 			Mend: "check the URL, the network on the way, and that Redis runs: redis-cli ping",
 		}
 		switch {
 		case goredis.HasErrorPrefix(err, "NOPERM"):
 			f.Mend = grantTo(s.Login(ctx), roles)
-		case isRefused(err):
+		case link.IsRefused(err):
 			f.Mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those that Siren needs"
 		}
 		return []lanes.Finding{f}
 	}
 	login := s.Login(ctx)
-	found := []lanes.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, s.encryption()}
-	found = append(found, s.facts(ctx)...)
-	needed := uses(roles...)
-	found = append(found, judgeRights(login, roles, s.try(ctx, append(needed, beyond(needed)...))))
-	if took, err := s.delay(ctx); err == nil {
+	found := []lanes.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, encryption(s)}
+	found = append(found, factsOf(ctx, s)...)
+	needed := access.Uses(roles...)
+	found = append(found, judgeRights(login, roles, try(ctx, s, append(needed, beyond(needed)...))))
+	if took, err := delay(ctx, s); err == nil {
 		found = append(found, judgeDelay(took))
 	}
 	return found
 }
 
 // ExamineClock compares this machine's clock with that of Redis, by which heartbeats and leases go.
-func (s *Store) ExamineClock(ctx context.Context) []lanes.Finding {
+func ExamineClock(ctx context.Context, s *link.Store) []lanes.Finding {
 	const tries = 5
 	best, ahead := time.Hour, time.Duration(0)
 	for range tries { // the quickest answer is the most exact
 		began := time.Now()
-		there, err := s.client.Time(ctx).Result()
+		there, err := s.Client().Time(ctx).Result()
 		took := time.Since(began)
 		if err != nil {
 			return []lanes.Finding{{
-				Check: "clock.here", Severity: lanes.Note, What: "Redis doesn't tell its time: " + failed("ask for the time", err).Error(),
+				Check: "clock.here", Severity: lanes.Note, What: "Redis doesn't tell its time: " + link.Failed("ask for the time", err).Error(),
 				Why: "clocks that differ make waits and retries wrong", Mend: "see what else is said about Redis",
 			}}
 		}
@@ -60,13 +62,13 @@ func (s *Store) ExamineClock(ctx context.Context) []lanes.Finding {
 }
 
 // encryption is whether the password and the records travel in the clear.
-func (s *Store) encryption() lanes.Finding {
+func encryption(s *link.Store) lanes.Finding {
 	f := lanes.Finding{Check: "redis.tls", What: "the connection is encrypted (TLS)"}
-	at, err := s.remote.now()
-	if err != nil || at.secure {
+	addresses, secure, err := s.Where()
+	if err != nil || secure {
 		return f
 	}
-	for _, address := range at.addrs {
+	for _, address := range addresses {
 		host, _, _ := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			f.Severity = lanes.Note
@@ -80,39 +82,28 @@ func (s *Store) encryption() lanes.Finding {
 	return f
 }
 
-// Login is the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
-func (s *Store) Login(ctx context.Context) string {
-	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
-		return name
-	}
-	if at, err := s.remote.now(); err == nil && at.user != "" {
-		return at.user
-	}
-	return "default"
-}
-
-// facts asks INFO, and CONFIG where that may be asked: managed ones often forbid it.
-func (s *Store) facts(ctx context.Context) []lanes.Finding {
-	text, err := s.client.Info(ctx).Result()
+// factsOf asks INFO, and CONFIG where that may be asked: managed ones often forbid it.
+func factsOf(ctx context.Context, s *link.Store) []lanes.Finding {
+	text, err := s.Client().Info(ctx).Result()
 	if err != nil {
 		return []lanes.Finding{{
-			Check: "redis.info", Severity: lanes.Note, What: "version, eviction and persistence couldn't be looked at: " + failed("ask INFO", err).Error(),
+			Check: "redis.info", Severity: lanes.Note, What: "version, eviction and persistence couldn't be looked at: " + link.Failed("ask INFO", err).Error(),
 			Why: "claims and records vanish from one that evicts", Mend: "let the user ask (ACL SETUSER … +info), or see to maxmemory-policy noeviction and appendonly yes yourself",
 		}}
 	}
 	f := parseInfo(text)
-	if c, err := s.client.ConfigGet(ctx, "save").Result(); err == nil {
+	if c, err := s.Client().ConfigGet(ctx, "save").Result(); err == nil {
 		f["save"] = c["save"]
 	}
 	return judgeServer(f)
 }
 
 // delay is the median time of an answer.
-func (s *Store) delay(ctx context.Context) (time.Duration, error) {
+func delay(ctx context.Context, s *link.Store) (time.Duration, error) {
 	var took [5]time.Duration
 	for i := range took {
 		began := time.Now()
-		if err := s.client.Ping(ctx).Err(); err != nil {
+		if err := s.Client().Ping(ctx).Err(); err != nil {
 			return 0, err
 		}
 		took[i] = time.Since(began)

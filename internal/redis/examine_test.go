@@ -7,6 +7,9 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -29,8 +32,8 @@ func finding(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
 }
 
 func TestExamineHealthyRedis(t *testing.T) {
-	s, raw := fresh(t)
-	all := append(s.Examine(t.Context(), redis.Roles()...), s.ExamineClock(t.Context())...)
+	s, raw := redistest.Fresh(t)
+	all := append(redis.Examine(t.Context(), s, access.Roles()...), redis.ExamineClock(t.Context(), s)...)
 	if worst := lanes.Worst(all); worst != lanes.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
@@ -46,9 +49,9 @@ func TestExamineHealthyRedis(t *testing.T) {
 
 func TestExamineRedisThatForgets(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy allkeys-lru\nappendonly no\n"})
-	must(t, err)
-	defer func() { must(t, server.Stop(t.Context())) }()
-	all := open(t, server.URL).Examine(t.Context())
+	redistest.Must(t, err)
+	defer func() { redistest.Must(t, server.Stop(t.Context())) }()
+	all := redis.Examine(t.Context(), redistest.Open(t, server.URL))
 	if f := finding(t, all, "redis.eviction"); f.Severity != lanes.Error || !strings.Contains(f.What, "allkeys-lru") || !strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
 	}
@@ -59,16 +62,16 @@ func TestExamineRedisThatForgets(t *testing.T) {
 
 // A login that may too little, or too much, is told from one that has what the role needs.
 func TestExamineRedisLogins(t *testing.T) {
-	_, admin := fresh(t)
+	_, admin := redistest.Fresh(t)
 	ctx := t.Context()
 	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "weak")
 	allow := func(rules string) {
-		must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
+		redistest.Must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
 	}
 	examine := func(check string) lanes.Finding {
-		return finding(t, open(t, loginAs("weak")).Examine(ctx, lanes.WorkerRole), check)
+		return finding(t, redis.Examine(ctx, redistest.Open(t, redistest.LoginAs("weak")), lanes.WorkerRole), check)
 	}
-	if f := finding(t, open(t, loginAs("nobody")).Examine(ctx, lanes.WorkerRole), "redis.reachable"); f.Severity != lanes.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
+	if f := finding(t, redis.Examine(ctx, redistest.Open(t, redistest.LoginAs("nobody")), lanes.WorkerRole), "redis.reachable"); f.Severity != lanes.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
 	}
 	allow("")
@@ -79,15 +82,15 @@ func TestExamineRedisLogins(t *testing.T) {
 	if f := examine("redis.rights"); f.Severity != lanes.Note || !strings.Contains(f.What, "couldn't be tried") {
 		t.Errorf("rights as they once were: %+v", f)
 	}
-	allow(redis.Rules(lanes.ProducerRole))
+	allow(access.Rules(lanes.ProducerRole))
 	if f := examine("redis.rights"); f.Severity != lanes.Error || !strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") && !strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
 		t.Errorf("a producer's rights: %+v", f)
 	}
-	allow(redis.Rules(lanes.WorkerRole))
+	allow(access.Rules(lanes.WorkerRole))
 	if f := examine("redis.rights"); f.Severity != lanes.OK {
 		t.Errorf("a worker's rights: %+v", f)
 	}
-	allow(redis.Rules(redis.Roles()...))
+	allow(access.Rules(access.Roles()...))
 	if f := examine("redis.rights"); f.Severity != lanes.Note || !strings.Contains(f.What, "may do more than a worker does: HSET siren:{tunings}*") {
 		t.Errorf("everybody's rights: %+v", f)
 	}
@@ -105,13 +108,13 @@ func anys(text string) (all []any) {
 }
 
 func TestExamineRedisAway(t *testing.T) {
-	s, err := redis.Open("redis://:secret@127.0.0.1:1/0", discard)
-	must(t, err)
+	s, err := link.Open("redis://:secret@127.0.0.1:1/0", redistest.Discard)
+	redistest.Must(t, err)
 	defer s.Close()
-	if f := finding(t, s.Examine(t.Context()), "redis.reachable"); f.Severity != lanes.Error {
+	if f := finding(t, redis.Examine(t.Context(), s), "redis.reachable"); f.Severity != lanes.Error {
 		t.Errorf("%+v", f)
 	}
-	if f := finding(t, s.ExamineClock(t.Context()), "clock.here"); f.Severity != lanes.Note {
+	if f := finding(t, redis.ExamineClock(t.Context(), s), "clock.here"); f.Severity != lanes.Note {
 		t.Errorf("%+v", f)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -149,7 +151,7 @@ func judgeMode(f facts) lanes.Finding {
 
 // judgeRights is what it means for the roles what this login may do.
 func judgeRights(login string, roles []string, t trial) lanes.Finding {
-	needed, role := uses(roles...), strings.ReplaceAll("a "+strings.Join(roles, " and a "), "a operator", "an operator")
+	needed, role := access.Uses(roles...), strings.ReplaceAll("a "+strings.Join(roles, " and a "), "a operator", "an operator")
 	f := lanes.Finding{Check: "redis.rights", What: fmt.Sprintf("login %q may do what %s does, and nothing else of Siren's", login, role)}
 	var lacks, more []string
 	for _, u := range needed {
@@ -211,7 +213,7 @@ func judgeDelay(took time.Duration) lanes.Finding {
 	f := lanes.Finding{Check: "redis.delay", What: fmt.Sprintf("it answers within %s", took.Round(10*time.Microsecond))}
 	if took > 100*time.Millisecond {
 		f.Severity = lanes.Warning
-		f.Why = "each job asks it some times before it starts, and a call is given up after " + ioTimeout.String()
+		f.Why = "each job asks it some times before it starts, and a call is given up after " + link.IOTimeout.String()
 		f.Mend = "run Siren near it, and look for slow commands of others: SLOWLOG GET"
 	}
 	return f

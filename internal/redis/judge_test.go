@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -83,9 +85,9 @@ func TestJudgeClock(t *testing.T) {
 func TestJudgeRights(t *testing.T) {
 	worker := []string{lanes.WorkerRole}
 	everything := trial{}
-	asWorker := trial{refused: map[use]bool{}}
-	for _, u := range uses(Roles()...) {
-		asWorker.refused[u] = !slices.Contains(uses(worker...), u)
+	asWorker := trial{refused: map[access.Use]bool{}}
+	for _, u := range access.Uses(access.Roles()...) {
+		asWorker.refused[u] = !slices.Contains(access.Uses(worker...), u)
 	}
 	oom := errors.New("OOM command not allowed")
 	for name, c := range map[string]struct {
@@ -97,8 +99,8 @@ func TestJudgeRights(t *testing.T) {
 		"just enough":           {worker, asWorker, lanes.OK, `login "me" may do what a worker does, and nothing else`},
 		"too little":            {[]string{lanes.ScalerRole}, asWorker, lanes.Error, `login "me" may not do all that a scaler does: EVAL siren:policy, `},
 		"too much":              {worker, everything, lanes.Note, `may do more than a worker does: `},
-		"all roles":             {Roles(), everything, lanes.OK, "may do what a worker and a scaler and a producer and an operator does"},
-		"Redis can't":           {Roles(), trial{failed: map[use]error{{jobsKey, "ZADD"}: oom, {deadKey, "ZADD"}: oom}}, lanes.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
+		"all roles":             {access.Roles(), everything, lanes.OK, "may do what a worker and a scaler and a producer and an operator does"},
+		"Redis can't":           {access.Roles(), trial{failed: map[access.Use]error{{Pattern: keyspace.Jobs, Command: "ZADD"}: oom, {Pattern: keyspace.Dead, Command: "ZADD"}: oom}}, lanes.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
 		"it couldn't be tried":  {worker, trial{err: errors.New("NOPERM")}, lanes.Note, "couldn't be tried: NOPERM"},
 		"too little and trying": {worker, trial{err: errors.New("NOPERM"), refused: asWorker.refused}, lanes.Note, "couldn't be tried: NOPERM"},
 	} {
@@ -110,9 +112,9 @@ func TestJudgeRights(t *testing.T) {
 }
 
 func TestEachUseHasAnExample(t *testing.T) {
-	for _, u := range uses(Roles()...) {
-		if _, ok := examples[u.command]; !ok && u.command != "MULTI" && u.command != "DISCARD" {
-			t.Errorf("no example of %s", u.command)
+	for _, u := range access.Uses(access.Roles()...) {
+		if _, ok := examples[u.Command]; !ok && u.Command != "MULTI" && u.Command != "DISCARD" {
+			t.Errorf("no example of %s", u.Command)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -20,19 +22,19 @@ const (
 
 // Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
 func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
-	err := b.store.client.XAdd(ctx, &goredis.XAddArgs{
-		Stream: plansKey, MaxLen: maxPlans, Approx: true, Values: []any{"plan", encode(p)},
+	err := b.store.Client().XAdd(ctx, &goredis.XAddArgs{
+		Stream: keyspace.Plans, MaxLen: maxPlans, Approx: true, Values: []any{"plan", keyspace.Encode(p)},
 	}).Err()
-	return failed("record a plan", err)
+	return link.Failed("record a plan", err)
 }
 
 // Plans returns at most limit plans of a pool ("" for all pools) made at or after since, the latest first.
 func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
 	plans := []lanes.Plan{}
 	for end := "+"; len(plans) < limit; {
-		messages, err := b.store.client.XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
+		messages, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, end, "-", planBatch).Result()
 		if err != nil {
-			return nil, failed("read the plans", err)
+			return nil, link.Failed("read the plans", err)
 		}
 		for _, m := range messages {
 			end = "(" + m.ID
@@ -62,9 +64,9 @@ func (b *Board) plan(m goredis.XMessage) (lanes.Plan, bool) {
 	return p, true
 }
 
-// FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or ctx
-// ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded at each
-// attempt while Redis is away, and the plans go on after it is back.
+// FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or
+// ctx ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded
+// at each attempt while Redis is away, and the plans go on after it is back.
 func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Plan, error] {
 	return func(yield func(lanes.Plan, error) bool) {
 		ticker := time.NewTicker(followEvery)
@@ -72,7 +74,7 @@ func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Pl
 		last := ""
 		for {
 			messages, err := b.plansAfter(ctx, &last)
-			if err != nil && !over(ctx) && !yield(lanes.Plan{}, failed("follow the plans", err)) {
+			if err != nil && !over(ctx) && !yield(lanes.Plan{}, link.Failed("follow the plans", err)) {
 				return
 			}
 			for _, m := range messages {
@@ -90,10 +92,17 @@ func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Pl
 	}
 }
 
-// plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which that is.
+// over is whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.
+func over(ctx context.Context) bool {
+	end, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && !time.Now().Before(end)
+}
+
+// plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which
+// that is.
 func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessage, error) {
 	if *last == "" {
-		newest, err := b.store.client.XRevRangeN(ctx, plansKey, "+", "-", 1).Result()
+		newest, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, "+", "-", 1).Result()
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +112,7 @@ func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessag
 		}
 		return nil, nil
 	}
-	messages, err := b.store.client.XRangeN(ctx, plansKey, "("+*last, "+", planBatch).Result()
+	messages, err := b.store.Client().XRangeN(ctx, keyspace.Plans, "("+*last, "+", planBatch).Result()
 	if err == nil && len(messages) > 0 {
 		*last = messages[len(messages)-1].ID
 	}

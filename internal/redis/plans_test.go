@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -19,9 +20,9 @@ func TestPlans(t *testing.T) {
 	_, b, raw := freshRoster(t)
 	start := time.Now().UTC()
 	for i := range 1200 {
-		must(t, b.Record(t.Context(), lanes.Plan{At: start.Add(time.Duration(i) * time.Second), Pool: []string{"general", "batch"}[i%2], To: i, Reason: lanes.Backlog}))
+		redistest.Must(t, b.Record(t.Context(), lanes.Plan{At: start.Add(time.Duration(i) * time.Second), Pool: []string{"general", "batch"}[i%2], To: i, Reason: lanes.Backlog}))
 	}
-	must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
+	redistest.Must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
 	tests := []struct {
 		name               string
 		pool               string
@@ -58,8 +59,8 @@ func TestPlansAreCapped(t *testing.T) {
 		pipe.XAdd(t.Context(), xadd(fmt.Sprintf(`{"to":%d}`, i)))
 	}
 	_, err := pipe.Exec(t.Context())
-	must(t, err)
-	must(t, b.Record(t.Context(), lanes.Plan{To: 12_000}))
+	redistest.Must(t, err)
+	redistest.Must(t, b.Record(t.Context(), lanes.Plan{To: 12_000}))
 	if n := raw.XLen(t.Context(), "siren:plans").Val(); n < 10_000 || n > 10_200 {
 		t.Errorf("%d plans kept, want about 10000", n)
 	}
@@ -84,7 +85,7 @@ func following(ctx context.Context, t *testing.T, b *redis.Board, pool string) <
 	})
 	t.Cleanup(work.Wait)
 	for to := 1000; ; to++ { // it has begun once it sees one
-		must(t, b.Record(t.Context(), lanes.Plan{Pool: pool, To: to}))
+		redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: pool, To: to}))
 		select {
 		case <-seen:
 			for len(seen) > 0 {
@@ -113,14 +114,14 @@ func nextPlan(t *testing.T, seen <-chan followed) followed {
 
 func TestFollowPlans(t *testing.T) {
 	_, b, raw := freshRoster(t)
-	must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: 1})) // before
+	redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: 1})) // before
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := following(ctx, t, b, "general")
-	must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
+	redistest.Must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
 	for to := 2; to < 5; to++ {
-		must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: to}))
-		must(t, b.Record(t.Context(), lanes.Plan{Pool: "batch", To: 100 + to}))
+		redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: to}))
+		redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "batch", To: 100 + to}))
 	}
 	for to := 2; to < 5; to++ {
 		if f := nextPlan(t, seen); f.err != nil || f.to != to {
@@ -142,18 +143,18 @@ func TestFollowPlans(t *testing.T) {
 // TestFollowPlansOutlivesAnAbsence: Redis goes, comes back without its data, and new plans are seen.
 func TestFollowPlansOutlivesAnAbsence(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
-	must(t, err)
-	t.Cleanup(func() { must(t, server.Stop(context.Background())) })
-	b := redis.NewBoard(open(t, server.URL), discard)
+	redistest.Must(t, err)
+	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
+	b := redis.NewBoard(redistest.Open(t, server.URL), redistest.Discard)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := following(ctx, t, b, "general")
-	must(t, server.Kill())
+	redistest.Must(t, server.Kill())
 	if f := nextPlan(t, seen); !errors.Is(f.err, lanes.ErrAway) {
 		t.Errorf("saw %+v, want ErrAway", f)
 	}
-	must(t, server.Restart(t.Context()))
-	must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: 7}))
+	redistest.Must(t, server.Restart(t.Context()))
+	redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: 7}))
 	f := nextPlan(t, seen)
 	for errors.Is(f.err, lanes.ErrAway) { // each attempt
 		f = nextPlan(t, seen)

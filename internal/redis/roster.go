@@ -12,11 +12,13 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that whoever
-// reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
+// forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that
+// whoever reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
 const forgetAfter = 10 * time.Minute
 
 // parkLease is how long a worker stays parked without the leader saying so again: a few ticks.
@@ -24,34 +26,35 @@ const parkLease = 5 * time.Second
 
 // Roster keeps the workers' heartbeats and the orders that wait for them. It is safe for concurrent use.
 type Roster struct {
-	store *Store
+	store *link.Store
 	log   *slog.Logger
 
 	mu   sync.Mutex
 	read map[string]reading // by worker: what Workers read last
 }
 
-// reading is what a heartbeat said, but for its time: most workers say the same many times, and decoding is what reading them costs.
+// reading is what a heartbeat said, but for its time: most workers say the same many times, and decoding is what
+// reading them costs.
 type reading struct {
 	body string
 	said lanes.Heartbeat
 }
 
 // NewRoster makes a roster.
-func NewRoster(s *Store, log *slog.Logger) *Roster { return &Roster{store: s, log: log} }
+func NewRoster(s *link.Store, log *slog.Logger) *Roster { return &Roster{store: s, log: log} }
 
-// Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in two
-// when the policy in force has another revision than hb.Revision.
+// Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in
+// two when the policy in force has another revision than hb.Revision.
 func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
 	a, err := r.exchange(ctx, beatScript.EvalSha, hb)
 	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		a, err = r.exchange(ctx, beatScript.Eval, hb)
 	}
 	if err != nil {
-		return lanes.Orders{}, failed("heartbeat of worker "+hb.Worker, err)
+		return lanes.Orders{}, link.Failed("heartbeat of worker "+hb.Worker, err)
 	}
 	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
-	if ms := number(a.retired); ms > untold {
+	if ms := keyspace.Number(a.retired); ms > untold {
 		orders.RetireFor = time.Duration(ms) * time.Millisecond
 	}
 	if a.revision == 0 || a.revision == hb.Revision {
@@ -77,18 +80,21 @@ type evalFunc func(ctx context.Context, c goredis.Scripter, keys []string, args 
 func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat) (answers, error) {
 	var now *goredis.Cmd
 	var parked, retired, revision *goredis.SliceCmd
-	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		now = eval(ctx, p, []string{workersKey}, hb.Worker, encode(hb))
-		parked = p.HMGet(ctx, parkedKey, hb.Worker) // no error for an absent field, unlike HGET
-		retired = p.HMGet(ctx, retiredKey, hb.Worker)
-		revision = p.HMGet(ctx, policyKey, "revision")
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
+		now = eval(ctx, p, []string{keyspace.Workers}, hb.Worker, keyspace.Encode(hb))
+		parked = p.HMGet(ctx, keyspace.Parked, hb.Worker) // no error for an absent field, unlike HGET
+		retired = p.HMGet(ctx, keyspace.Retired, hb.Worker)
+		revision = p.HMGet(ctx, keyspace.Policy, "revision")
 		return nil
 	})
 	if err != nil {
 		return answers{}, err
 	}
 	at, err := now.Int64()
-	return answers{now: at, parkedUntil: number(only(parked)), retired: only(retired), revision: number(only(revision))}, err
+	return answers{
+		now: at, parkedUntil: keyspace.Number(only(parked)),
+		retired: only(retired), revision: keyspace.Number(only(revision)),
+	}, err
 }
 
 // only is the one value of an HMGET of one field; "" when the field is absent.
@@ -97,25 +103,25 @@ func only(c *goredis.SliceCmd) string {
 	return value
 }
 
-// Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now minus
-// its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What the heartbeats refer to
-// (Running, Lanes) is shared with later answers: nobody may change it.
+// Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now
+// minus its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What
+// the heartbeats refer to (Running, Lanes) is shared with later answers: nobody may change it.
 func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var beats *goredis.MapStringStringCmd
-	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		clock = p.Time(ctx)
-		beats = p.HGetAll(ctx, workersKey)
+		beats = p.HGetAll(ctx, keyspace.Workers)
 		return nil
 	})
 	if err != nil {
-		return nil, time.Time{}, failed("read the roster", err)
+		return nil, time.Time{}, link.Failed("read the roster", err)
 	}
 	now := clock.Val().UTC()
 	workers, silent := r.heartbeats(beats.Val(), now)
 	if len(silent) > 0 {
 		if err := r.forget(ctx, silent...); err != nil {
-			return nil, time.Time{}, failed("forget silent workers", err)
+			return nil, time.Time{}, link.Failed("forget silent workers", err)
 		}
 	}
 	return workers, now, nil
@@ -130,7 +136,7 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []l
 	workers = make([]lanes.Heartbeat, 0, len(texts))
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		ms, body, _ := strings.Cut(texts[name], " ")
-		if now.Sub(at(ms)) > forgetAfter {
+		if now.Sub(keyspace.Time(ms)) > forgetAfter {
 			silent = append(silent, name)
 			continue
 		}
@@ -143,7 +149,7 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []l
 		}
 		r.read[name] = last
 		hb := last.said
-		hb.At = at(ms)
+		hb.At = keyspace.Time(ms)
 		workers = append(workers, hb)
 	}
 	return workers, silent
@@ -159,14 +165,14 @@ func (r *Roster) decode(name, body string) (reading, bool) {
 	return last, true
 }
 
-// Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody does,
-// they go on by themselves: that is what makes a paused leader harmless.
+// Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody
+// does, they go on by themselves: that is what makes a paused leader harmless.
 func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) error {
 	if len(workers) == 0 {
 		return nil
 	}
 	args := append([]any{ttl.Milliseconds()}, anys(workers)...)
-	return failed("park workers", parkScript.Run(ctx, r.store.client, []string{parkedKey}, args...).Err())
+	return link.Failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{keyspace.Parked}, args...).Err())
 }
 
 // Unpark lets workers take jobs again.
@@ -174,13 +180,14 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 	if len(workers) == 0 {
 		return nil
 	}
-	return failed("unpark workers", r.store.client.HDel(ctx, parkedKey, workers...).Err())
+	return link.Failed("unpark workers", r.store.Client().HDel(ctx, keyspace.Parked, workers...).Err())
 }
 
 // untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
 const untold = 1
 
-// Retire tells workers never to take a job again, and how long to wait to be removed then. There is no way back but Leave.
+// Retire tells workers never to take a job again, and how long to wait to be removed then. There is no way back but
+// Leave.
 func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duration) error {
 	if len(workers) == 0 {
 		return nil
@@ -189,7 +196,7 @@ func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duratio
 	for _, w := range workers {
 		fields = append(fields, w, max(untold, wait.Milliseconds()))
 	}
-	return failed("retire workers", r.store.client.HSet(ctx, retiredKey, fields...).Err())
+	return link.Failed("retire workers", r.store.Client().HSet(ctx, keyspace.Retired, fields...).Err())
 }
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
@@ -204,15 +211,16 @@ func (r *Roster) Order(ctx context.Context, p lanes.Plan) error {
 	return r.Retire(ctx, p.Retire, p.RetireFor.D())
 }
 
-// Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that was killed may have
-// promised to take no job again, and be about to be removed for that. Who comes back under its name has to keep the promise.
+// Leave takes a worker off the roster, with the orders for it: its last act. At its start it must not: a namesake that
+// was killed may have promised to take no job again, and be about to be removed for that. Who comes back under its name
+// has to keep the promise.
 func (r *Roster) Leave(ctx context.Context, worker string) error {
-	return failed("leave the roster", r.forget(ctx, worker))
+	return link.Failed("leave the roster", r.forget(ctx, worker))
 }
 
 func (r *Roster) forget(ctx context.Context, workers ...string) error {
-	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for _, key := range []string{workersKey, parkedKey, retiredKey} {
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for _, key := range []string{keyspace.Workers, keyspace.Parked, keyspace.Retired} {
 			p.HDel(ctx, key, workers...)
 		}
 		return nil

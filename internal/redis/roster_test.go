@@ -11,23 +11,20 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func zEntry(id string, at time.Time) goredis.Z {
-	return goredis.Z{Score: float64(at.UnixMilli()), Member: id}
-}
-
 func freshRoster(t *testing.T) (*redis.Roster, *redis.Board, *goredis.Client) {
 	t.Helper()
-	s, raw := fresh(t)
-	return redis.NewRoster(s, discard), redis.NewBoard(s, discard), raw
+	s, raw := redistest.Fresh(t)
+	return redis.NewRoster(s, redistest.Discard), redis.NewBoard(s, redistest.Discard), raw
 }
 
 func beat(t *testing.T, r *redis.Roster, hb lanes.Heartbeat) lanes.Orders {
 	t.Helper()
 	o, err := r.Beat(t.Context(), hb)
-	must(t, err)
+	redistest.Must(t, err)
 	return o
 }
 
@@ -44,9 +41,9 @@ func TestHeartbeatsComeBackWhole(t *testing.T) {
 	beat(t, r, hb)
 	beat(t, r, lanes.Heartbeat{Worker: "batch-1", Pool: "batch"})
 	now := time.Now().UnixMilli()
-	must(t, raw.HSet(t.Context(), "siren:workers", "broken", fmt.Sprint(now, " {"), "cut off", fmt.Sprint(now)).Err())
+	redistest.Must(t, raw.HSet(t.Context(), "siren:workers", "broken", fmt.Sprint(now, " {"), "cut off", fmt.Sprint(now)).Err())
 	workers, at, err := r.Workers(t.Context())
-	must(t, err)
+	redistest.Must(t, err)
 	if len(workers) != 2 || workers[0].Worker != "batch-1" {
 		t.Fatalf("workers %+v", workers)
 	}
@@ -65,7 +62,7 @@ func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 	read := func() (a, b lanes.Heartbeat) {
 		t.Helper()
 		workers, _, err := r.Workers(t.Context())
-		must(t, err)
+		redistest.Must(t, err)
 		if len(workers) != 2 {
 			t.Fatalf("workers %+v", workers)
 		}
@@ -76,7 +73,7 @@ func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 	beat(t, r, a)
 	beat(t, r, b)
 	a1, b1 := read()
-	must(t, raw.HSet(t.Context(), "siren:workers", "a", fmt.Sprintf("%d %s", a1.At.UnixMilli()+1, body(t, raw, "a"))).Err())
+	redistest.Must(t, raw.HSet(t.Context(), "siren:workers", "a", fmt.Sprintf("%d %s", a1.At.UnixMilli()+1, body(t, raw, "a"))).Err())
 	b.Running, b.Parked = []lanes.Run{{Job: "3", Lane: "bulk"}}, true
 	beat(t, r, b)
 	a2, b2 := read()
@@ -89,7 +86,7 @@ func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 	if b1.Running[0].Job != "2" || b2.Running[0].Job != "3" || b1.Parked || !b2.Parked {
 		t.Errorf("said %+v, then %+v", b1, b2)
 	}
-	must(t, r.Leave(t.Context(), "a"))
+	redistest.Must(t, r.Leave(t.Context(), "a"))
 	beat(t, r, lanes.Heartbeat{Worker: "c"})
 	if _, c := read(); c.Worker != "c" {
 		t.Errorf("worker %+v", c)
@@ -109,11 +106,11 @@ func TestSilentWorkersAreForgotten(t *testing.T) {
 		beat(t, r, lanes.Heartbeat{Worker: worker})
 		text := raw.HGet(t.Context(), "siren:workers", worker).Val()
 		at := time.Now().Add(-silent).UnixMilli()
-		must(t, raw.HSet(t.Context(), "siren:workers", worker, strconv.FormatInt(at, 10)+text[13:]).Err())
+		redistest.Must(t, raw.HSet(t.Context(), "siren:workers", worker, strconv.FormatInt(at, 10)+text[13:]).Err())
 	}
-	must(t, r.Retire(t.Context(), []string{"gone"}, time.Minute))
+	redistest.Must(t, r.Retire(t.Context(), []string{"gone"}, time.Minute))
 	workers, now, err := r.Workers(t.Context())
-	must(t, err)
+	redistest.Must(t, err)
 	if len(workers) != 1 || workers[0].Worker != "silent" || now.Sub(workers[0].At).Round(time.Minute) != 9*time.Minute {
 		t.Errorf("workers %+v", workers)
 	}
@@ -132,36 +129,36 @@ func TestOrders(t *testing.T) {
 		}
 	}
 	want("at first", a, lanes.Orders{})
-	must(t, r.Park(t.Context(), []string{"a", "b"}, 200*time.Millisecond))
+	redistest.Must(t, r.Park(t.Context(), []string{"a", "b"}, 200*time.Millisecond))
 	want("parked", a, lanes.Orders{Park: true})
 	want("parked", b, lanes.Orders{Park: true})
-	must(t, r.Unpark(t.Context(), []string{"b"}))
+	redistest.Must(t, r.Unpark(t.Context(), []string{"b"}))
 	want("unparked", b, lanes.Orders{})
 	time.Sleep(120 * time.Millisecond)
-	must(t, r.Park(t.Context(), []string{"a"}, 200*time.Millisecond))
+	redistest.Must(t, r.Park(t.Context(), []string{"a"}, 200*time.Millisecond))
 	time.Sleep(120 * time.Millisecond)
 	want("prolonged", a, lanes.Orders{Park: true})
 	time.Sleep(120 * time.Millisecond)
 	want("run out", a, lanes.Orders{})
-	must(t, r.Park(t.Context(), []string{"b"}, time.Minute))
+	redistest.Must(t, r.Park(t.Context(), []string{"b"}, time.Minute))
 	if left := raw.HKeys(t.Context(), "siren:parked").Val(); !reflect.DeepEqual(left, []string{"b"}) {
 		t.Errorf("parked: %v", left)
 	}
-	must(t, r.Retire(t.Context(), []string{"b"}, 3*time.Minute))
+	redistest.Must(t, r.Retire(t.Context(), []string{"b"}, 3*time.Minute))
 	want("retired", b, lanes.Orders{Park: true, Retire: true, RetireFor: 3 * time.Minute})
-	must(t, r.Unpark(t.Context(), []string{"b"}))
+	redistest.Must(t, r.Unpark(t.Context(), []string{"b"}))
 	want("retired for good", b, lanes.Orders{Retire: true, RetireFor: 3 * time.Minute})
-	must(t, r.Leave(t.Context(), "b"))
+	redistest.Must(t, r.Leave(t.Context(), "b"))
 	want("a namesake", b, lanes.Orders{})
 	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil, 0)} {
-		must(t, none)
+		redistest.Must(t, none)
 	}
 }
 
 func TestOrder(t *testing.T) {
 	r, _, _ := freshRoster(t)
-	must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"a", "b"}}))
-	must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"}, RetireFor: lanes.Duration(2 * time.Minute)}))
+	redistest.Must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"a", "b"}}))
+	redistest.Must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"}, RetireFor: lanes.Duration(2 * time.Minute)}))
 	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true, RetireFor: 2 * time.Minute}} {
 		if got := beat(t, r, lanes.Heartbeat{Worker: worker}); got != want {
 			t.Errorf("%s gets %+v, want %+v", worker, got, want)
@@ -169,15 +166,16 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// In a rolling upgrade scalers and workers of the version before are beside others: the one wrote 1, the other takes anything for an order.
+// In a rolling upgrade scalers and workers of the version before are beside others: the one wrote 1, the other takes
+// anything for an order.
 func TestRetireOrderOfTheVersionBefore(t *testing.T) {
 	r, _, raw := freshRoster(t)
-	must(t, raw.HSet(t.Context(), "siren:retired", "a", 1).Err())
+	redistest.Must(t, raw.HSet(t.Context(), "siren:retired", "a", 1).Err())
 	if got, want := beat(t, r, lanes.Heartbeat{Worker: "a"}), (lanes.Orders{Retire: true}); got != want {
 		t.Errorf("a scaler of the version before: the worker gets %+v, want %+v", got, want)
 	}
 	for _, wait := range []time.Duration{0, 90 * time.Second} {
-		must(t, r.Retire(t.Context(), []string{"b"}, wait))
+		redistest.Must(t, r.Retire(t.Context(), []string{"b"}, wait))
 		if got := raw.HGet(t.Context(), "siren:retired", "b").Val(); got == "" {
 			t.Errorf("told to retire for %s, a worker of the version before reads nothing", wait)
 		}
@@ -193,10 +191,10 @@ func TestBeatBringsThePolicy(t *testing.T) {
 	if o := beat(t, r, hb); o.Effective != nil {
 		t.Error("a policy before there is one")
 	}
-	e := lanes.Effective{Policy: *testPolicy(), NoGuests: []string{"general"}}
+	e := lanes.Effective{Policy: *redistest.Policy(), NoGuests: []string{"general"}}
 	revision, err := b.PublishPolicy(t.Context(), e)
-	must(t, err)
-	must(t, raw.ScriptFlush(t.Context()).Err()) // a Redis that was restarted
+	redistest.Must(t, err)
+	redistest.Must(t, raw.ScriptFlush(t.Context()).Err()) // a Redis that was restarted
 	o := beat(t, r, hb)
 	if e.Revision = revision; o.Effective == nil || !reflect.DeepEqual(*o.Effective, e) {
 		t.Fatalf("got %+v", o.Effective)

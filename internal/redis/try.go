@@ -5,38 +5,47 @@ import (
 	"slices"
 	"strings"
 
-	goredis "github.com/redis/go-redis/v9"
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 )
 
 // examples is how each command is tried: what follows its name. KEY is for the key or the channel.
 var examples = map[string]string{
-	"ACL|WHOAMI": "", "CLIENT|SETNAME": clientName, "INFO": "", "PING": "", "SELECT": "0", "TIME": "",
+	"ACL|WHOAMI": "", "CLIENT|SETNAME": "siren", "INFO": "", "PING": "", "SELECT": "0", "TIME": "",
 	"EVAL": "return 1 KEY", "EVALSHA": "0000000000000000000000000000000000000000 1 KEY",
 	"DEL": "KEY", "PERSIST": "KEY", "PEXPIRE": "KEY 1", "GET": "KEY", "SET": "KEY a",
 	"HDEL": "KEY a", "HGETALL": "KEY", "HINCRBY": "KEY a 1", "HMGET": "KEY a", "HSET": "KEY a 1", "HSETNX": "KEY a 1",
 	"SADD": "KEY a", "SMEMBERS": "KEY",
-	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1", "ZPOPMIN": "KEY", "ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY a",
+	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1",
+	"ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY a",
 	"ZREMRANGEBYSCORE": "KEY 2 3", "ZREVRANGE": "KEY 0 0", "ZREVRANGEBYSCORE": "KEY 1 0",
 	"XADD": "KEY * a 1", "XRANGE": "KEY - +", "XREVRANGE": "KEY + -",
 	"PUBLISH": "KEY a", "SUBSCRIBE": "KEY",
 }
 
-// telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each refusal shows in Redis'
-// ACL LOG.
-var telling = []use{{tuningsKey + "*", "HSET"}, {policyKey, "HSET"}, {workersKey, "HSET"}, {jobKey("*"), "HSET"}, {jobKey("*"), "HSETNX"}}
+// telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each
+// refusal shows in Redis' ACL LOG.
+var telling = []access.Use{
+	{Pattern: keyspace.Tunings + "*", Command: "HSET"},
+	{Pattern: keyspace.Policy, Command: "HSET"},
+	{Pattern: keyspace.Workers, Command: "HSET"},
+	{Pattern: keyspace.Job("*"), Command: "HSET"},
+	{Pattern: keyspace.Job("*"), Command: "HSETNX"},
+}
 
 // beyond is what of telling isn't among the uses.
-func beyond(needed []use) []use {
-	return slices.DeleteFunc(slices.Clone(telling), func(u use) bool { return slices.Contains(needed, u) })
+func beyond(needed []access.Use) []access.Use {
+	return slices.DeleteFunc(slices.Clone(telling), func(u access.Use) bool { return slices.Contains(needed, u) })
 }
 
 // example is a command that is of the use.
-func (u use) example() []any {
-	args := strings.Fields(strings.ReplaceAll(u.command, "|", " ") + " " + examples[u.command])
+func example(u access.Use) []any {
+	args := strings.Fields(strings.ReplaceAll(u.Command, "|", " ") + " " + examples[u.Command])
 	var all []any
 	for _, a := range args {
 		if a == "KEY" {
-			a = strings.ReplaceAll(u.pattern, "*", "doctor")
+			a = strings.ReplaceAll(u.Pattern, "*", "doctor")
 		}
 		all = append(all, a)
 	}
@@ -45,43 +54,34 @@ func (u use) example() []any {
 
 // trial is what came of trying uses.
 type trial struct {
-	refused map[use]bool
-	failed  map[use]error // for other reasons
-	err     error         // nothing could be tried, or not all
+	refused map[access.Use]bool
+	failed  map[access.Use]error // for other reasons
+	err     error                // nothing could be tried, or not all
 }
 
 // may is whether nothing kept the login from the use.
-func (t trial) may(u use) bool { return !t.refused[u] && t.failed[u] == nil }
+func (t trial) may(u access.Use) bool { return !t.refused[u] && t.failed[u] == nil }
 
-// try finds out which uses Redis allows to this login, and has none of them done: in a transaction Redis checks each command when it comes, and
-// does it at the end, which never comes here. The connection is one of its own, since it mustn't be left in a transaction.
-func (s *Store) try(ctx context.Context, all []use) trial {
-	client := s.remote.client()
-	defer func() { _ = client.Close() }()
-	conn := client.Conn()
-	defer func() { _ = conn.Close() }()
-	t := trial{refused: map[use]bool{}, failed: map[use]error{}}
-	if t.err = conn.Do(ctx, "MULTI").Err(); t.err != nil {
-		return t
-	}
-	cmds := map[use]*goredis.Cmd{}
-	_, _ = conn.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for _, u := range all {
-			if u.command != "MULTI" && u.command != "DISCARD" { // they aren't part of it
-				cmds[u] = p.Do(ctx, u.example()...)
-			}
-		}
-		return nil
+// try finds out which uses Redis allows to this login, and has none of them done.
+func try(ctx context.Context, s *link.Store, all []access.Use) trial {
+	all = slices.DeleteFunc(slices.Clone(all), func(u access.Use) bool {
+		return u.Command == "MULTI" || u.Command == "DISCARD" // they try the others
 	})
-	for u, cmd := range cmds {
-		switch err := cmd.Err(); {
+	commands := make([][]any, len(all))
+	for i, u := range all {
+		commands[i] = example(u)
+	}
+	t := trial{refused: map[access.Use]bool{}, failed: map[access.Use]error{}}
+	var answers []error
+	answers, t.err = s.Rehearse(ctx, commands)
+	for i, err := range answers {
+		switch {
 		case err == nil:
-		case goredis.HasErrorPrefix(err, "NOPERM"):
-			t.refused[u] = true
+		case link.IsRefused(err):
+			t.refused[all[i]] = true
 		default:
-			t.failed[u] = explain(err)
+			t.failed[all[i]] = err
 		}
 	}
-	t.err = conn.Do(ctx, "DISCARD").Err()
 	return t
 }

@@ -14,45 +14,49 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // ErrChanged says that the tunings have another revision by now than the one that a change was made for.
 var ErrChanged = errors.New("somebody else has changed the tunings meanwhile")
 
-// Tunings keeps what people tune while the policy is in force, and the audit of what they do. Which tunings count is the
-// leading scaler's to say: those that have ended stay here until they are removed. It is safe for concurrent use.
+// Tunings keeps what people tune while the policy is in force, and the audit of what they do. Which tunings count is
+// the leading scaler's to say: those that have ended stay here until they are removed. It is safe for concurrent use.
 type Tunings struct {
-	store *Store
+	store *link.Store
 	log   *slog.Logger
 }
 
 // NewTunings makes the tunings.
-func NewTunings(s *Store, log *slog.Logger) *Tunings { return &Tunings{s, log} }
+func NewTunings(s *link.Store, log *slog.Logger) *Tunings { return &Tunings{s, log} }
 
 // Now returns all tunings, and Redis' own time: when they end is by that clock.
 func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var hash *goredis.MapStringStringCmd
-	_, err := t.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := t.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		clock = p.Time(ctx)
-		hash = p.HGetAll(ctx, tuningsKey)
+		hash = p.HGetAll(ctx, keyspace.Tunings)
 		return nil
 	})
 	if err != nil {
-		return lanes.Tunings{}, time.Time{}, failed("read the tunings", err)
+		return lanes.Tunings{}, time.Time{}, link.Failed("read the tunings", err)
 	}
-	return lanes.Tunings{Revision: number(hash.Val()["revision"]), All: t.read(hash.Val())}, clock.Val().UTC(), nil
+	all := lanes.Tunings{Revision: keyspace.Number(hash.Val()["revision"]), All: t.read(hash.Val())}
+	return all, clock.Val().UTC(), nil
 }
 
-// Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or not
-// at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the store. seen is the revision that the caller knew
-// when it made up its mind: ErrChanged says that it isn't the latest any more. A tuning that replaces another is the last made.
+// Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or
+// not at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the
+// store. seen is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest
+// any more. A tuning that replaces another is the last made.
 func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []lanes.AuditEntry,
 ) (revision int64, err error) {
 	const doing = "change the tunings"
-	args := []any{seen, rand.Text(), tunedChannel, maxAudit, len(remove), len(set)}
+	args := []any{seen, rand.Text(), keyspace.Tuned, maxAudit, len(remove), len(set)}
 	for _, field := range remove {
 		args = append(args, tuningPrefix+field)
 	}
@@ -69,27 +73,28 @@ func (t *Tunings) Change(
 	}
 	for _, note := range notes {
 		note.Login = login
-		args = append(args, encode(note))
+		args = append(args, keyspace.Encode(note))
 	}
-	revision, err = tuneScript.Run(ctx, t.store.client, []string{tuningsKey, auditKey}, args...).Int64()
+	revision, err = tuneScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings, keyspace.Audit}, args...).Int64()
 	switch {
 	case err != nil:
-		return 0, failed(doing, err)
+		return 0, link.Failed(doing, err)
 	case revision < 0:
 		return 0, fmt.Errorf("%s: %w", doing, ErrChanged)
 	}
 	return revision, nil
 }
 
-// Restore puts tunings back that Redis has lost, as they were, under the next revision. It is false, and does nothing, when
-// Redis has others or has had some: only one that never had any takes them. Nor is there anything to put back of revision 0.
+// Restore puts tunings back that Redis has lost, as they were, under the next revision. It is false, and does nothing,
+// when Redis has others or has had some: only one that never had any takes them. Nor is there anything to put back of
+// revision 0.
 func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error) {
 	const doing = "restore the tunings"
 	if lost.Revision == 0 {
 		return false, nil
 	}
 	revision := lost.Revision + 1
-	args := []any{revision, rand.Text(), tunedChannel}
+	args := []any{revision, rand.Text(), keyspace.Tuned}
 	for i, tuning := range lost.All {
 		text, err := made{revision, int64(i + 1), tuning}.text()
 		if err != nil {
@@ -97,18 +102,18 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 		}
 		args = append(args, tuningPrefix+tuning.Field, text)
 	}
-	back, err := restoreScript.Run(ctx, t.store.client, []string{tuningsKey}, args...).Bool()
-	return back, failed(doing, err)
+	back, err := restoreScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings}, args...).Bool()
+	return back, link.Failed(doing, err)
 }
 
-// Changed has a value soon after each change of the tunings, and when somebody asks the leading scaler; changes in quick
-// succession are one. It also has one when it begins to listen, and when it does so again after Redis was away: something
-// may have been missed. It is closed when ctx ends, or with the store.
+// Changed has a value soon after each change of the tunings; changes in quick succession are one. It also has one when
+// it begins to listen, and when it does so again after Redis was away: something may have been missed. It is closed
+// when ctx ends, or with the store.
 func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	listen := func(life context.Context) {
 		defer close(changed)
-		s := t.store.client.Subscribe(ctx, tunedChannel)
+		s := t.store.Client().Subscribe(ctx, keyspace.Tuned)
 		defer func() { _ = s.Close() }()
 		heard := s.ChannelWithSubscriptions() // says when it subscribes (again), too
 		for {
@@ -125,7 +130,7 @@ func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 			}
 		}
 	}
-	if !t.store.spawn(listen) {
+	if !t.store.Spawn(listen) {
 		close(changed)
 	}
 	return changed
@@ -144,7 +149,7 @@ type made struct {
 // text is what tune.lua writes, too.
 func (m made) text() (string, error) {
 	tuning, err := json.Marshal(m.tuning)
-	return fmt.Sprintf("%d %d %d %s", m.revision, m.number, millis(m.tuning.At), tuning), err
+	return fmt.Sprintf("%d %d %d %s", m.revision, m.number, keyspace.Millis(m.tuning.At), tuning), err
 }
 
 // madeOf reads what text or tune.lua wrote.
@@ -154,11 +159,12 @@ func madeOf(text string) (m made, err error) {
 		return m, fmt.Errorf("%q isn't a revision, a number, a time and a tuning", text)
 	}
 	err = json.Unmarshal([]byte(parts[3]), &m.tuning)
-	m.revision, m.number, m.tuning.At = number(parts[0]), number(parts[1]), at(parts[2])
+	m.revision, m.number, m.tuning.At = keyspace.Number(parts[0]), keyspace.Number(parts[1]), keyspace.Time(parts[2])
 	return m, err
 }
 
-// read returns the hash's tunings in the order in which they were made. One that can't be read is reported and left out.
+// read returns the hash's tunings in the order in which they were made. One that can't be read is reported and left
+// out.
 func (t *Tunings) read(h map[string]string) []lanes.Tuning {
 	var all []made
 	for name, text := range h {

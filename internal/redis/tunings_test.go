@@ -13,13 +13,15 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func freshTunings(t *testing.T) (*redis.Tunings, *goredis.Client) {
 	t.Helper()
-	s, raw := fresh(t)
-	return redis.NewTunings(s, discard), raw
+	s, raw := redistest.Fresh(t)
+	return redis.NewTunings(s, redistest.Discard), raw
 }
 
 func tuning(field, value string) lanes.Tuning {
@@ -31,7 +33,7 @@ func change(t *testing.T, ts *redis.Tunings, set []lanes.Tuning, remove ...strin
 	t.Helper()
 	was := now(t, ts)
 	revision, err := ts.Change(t.Context(), was.Revision, set, remove, []lanes.AuditEntry{{By: "ann@desk", Verb: "tune"}})
-	must(t, err)
+	redistest.Must(t, err)
 	if revision != was.Revision+1 {
 		t.Errorf("revision %d after %d", revision, was.Revision)
 	}
@@ -41,7 +43,7 @@ func change(t *testing.T, ts *redis.Tunings, set []lanes.Tuning, remove ...strin
 func now(t *testing.T, ts *redis.Tunings) lanes.Tunings {
 	t.Helper()
 	all, at, err := ts.Now(t.Context())
-	must(t, err)
+	redistest.Must(t, err)
 	if off := time.Since(at); off > 5*time.Second || off < -5*time.Second {
 		t.Errorf("Redis' clock is %s off", off)
 	}
@@ -79,9 +81,9 @@ func TestTunings(t *testing.T) {
 	wantTunings(t, change(t, ts, nil, "pools.general.held", "budget", "no.such.tuning"), 3, promote, reserve)
 	wantTunings(t, change(t, ts, []lanes.Tuning{promote}, promote.Field), 4, reserve, promote)
 
-	must(t, raw.HSet(t.Context(), "siren:{tunings}", "tuning:a", "broken", "tuning:b", "1 1 1 {").Err())
+	redistest.Must(t, raw.HSet(t.Context(), "siren:{tunings}", "tuning:a", "broken", "tuning:b", "1 1 1 {").Err())
 	wantTunings(t, now(t, ts), 4, reserve, promote)
-	must(t, raw.HDel(t.Context(), "siren:{tunings}", "tuning:a", "tuning:b").Err())
+	redistest.Must(t, raw.HDel(t.Context(), "siren:{tunings}", "tuning:a", "tuning:b").Err())
 
 	wantTunings(t, change(t, ts, nil, reserve.Field, promote.Field), 5)
 	if ttl := raw.TTL(t.Context(), "siren:{tunings}").Val(); ttl != -1 {
@@ -151,7 +153,7 @@ func TestRestoreOfLostTunings(t *testing.T) {
 		}
 	}
 	restore("nothing is lost", known, false)
-	must(t, raw.FlushDB(t.Context()).Err())
+	redistest.Must(t, raw.FlushDB(t.Context()).Err())
 	restore("there was nothing", lanes.Tunings{}, false)
 	restore("lost", known, true)
 	restore("by a second one", known, false)
@@ -164,10 +166,10 @@ func TestRestoreOfLostTunings(t *testing.T) {
 	}
 	change(t, ts, nil, "budget", "lanes.express.reserve")
 	restore("all were removed", known, false)
-	must(t, raw.FlushDB(t.Context()).Err())
+	redistest.Must(t, raw.FlushDB(t.Context()).Err())
 	change(t, ts, []lanes.Tuning{a})
 	restore("somebody was faster", known, false)
-	must(t, raw.FlushDB(t.Context()).Err())
+	redistest.Must(t, raw.FlushDB(t.Context()).Err())
 	restore("none, but there had been some", lanes.Tunings{Revision: 8}, true)
 	wantTunings(t, now(t, ts), 9)
 }
@@ -187,8 +189,8 @@ func signals(t *testing.T, changed <-chan struct{}) *atomic.Int64 {
 }
 
 func TestChangedSignals(t *testing.T) {
-	s, raw := fresh(t)
-	ts, b := redis.NewTunings(s, discard), redis.NewBoard(s, discard)
+	s, raw := redistest.Fresh(t)
+	ts := redis.NewTunings(s, redistest.Discard)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := signals(t, ts.Changed(ctx))
@@ -196,19 +198,14 @@ func TestChangedSignals(t *testing.T) {
 		t.Helper()
 		was := n.Load()
 		does()
-		eventually(t, "a signal after "+what, 10*time.Second, func() bool { return n.Load() > was })
+		redistest.Eventually(t, "a signal after "+what, 10*time.Second, func() bool { return n.Load() > was })
 	}
 	more("the beginning", func() {})
 	more("a change", func() { change(t, ts, []lanes.Tuning{tuning("budget", "8")}) })
-	more("a break", func() { must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err()) })
+	more("a break", func() { redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err()) })
 	more("a change after the break", func() { change(t, ts, nil, "budget") })
-	more("a question", func() {
-		short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer stop()
-		_, _ = b.Ask(short, lanes.WhatIf{})
-	})
 	more("a loss", func() {
-		must(t, raw.FlushDB(t.Context()).Err())
+		redistest.Must(t, raw.FlushDB(t.Context()).Err())
 		if done, err := ts.Restore(t.Context(), lanes.Tunings{Revision: 2}); err != nil || !done {
 			t.Errorf("restored %v, %v", done, err)
 		}
@@ -224,7 +221,7 @@ func TestChangedCoalesces(t *testing.T) {
 	for range 50 {
 		change(t, ts, []lanes.Tuning{tuning("budget", "8")})
 	}
-	eventually(t, "a signal", 10*time.Second, func() bool { return len(changed) == 1 })
+	redistest.Eventually(t, "a signal", 10*time.Second, func() bool { return len(changed) == 1 })
 	cancel()
 	n := 0
 	for range changed {
@@ -236,11 +233,11 @@ func TestChangedCoalesces(t *testing.T) {
 }
 
 func TestChangedEndsWithTheStore(t *testing.T) {
-	s, err := redis.Open(shared.URL, discard)
-	must(t, err)
-	ts := redis.NewTunings(s, discard)
+	s, err := link.Open(redistest.Shared.URL, redistest.Discard)
+	redistest.Must(t, err)
+	ts := redis.NewTunings(s, redistest.Discard)
 	before := ts.Changed(t.Context())
-	must(t, s.Close())
+	redistest.Must(t, s.Close())
 	for range before {
 		continue
 	}
@@ -251,14 +248,14 @@ func TestChangedEndsWithTheStore(t *testing.T) {
 
 // TestLostAnswersToTunings: the answer to a call gets lost, so go-redis makes the call once more.
 func TestLostAnswersToTunings(t *testing.T) {
-	_, raw := fresh(t)
-	p := startProxy(t)
-	ts := redis.NewTunings(open(t, p.url), discard)
+	_, raw := redistest.Fresh(t)
+	p := redistest.StartProxy(t)
+	ts := redis.NewTunings(redistest.Open(t, p.URL), redistest.Discard)
 	for round := range 2 { // in the first one Redis learns the scripts
-		must(t, raw.FlushDB(t.Context()).Err())
+		redistest.Must(t, raw.FlushDB(t.Context()).Err())
 		lose := func() {
 			if round > 0 {
-				p.cutNextAnswer()
+				p.CutNextAnswer()
 			}
 		}
 		lose()
@@ -266,19 +263,19 @@ func TestLostAnswersToTunings(t *testing.T) {
 			t.Errorf("revision %d, %v", revision, err)
 		}
 		lose()
-		must(t, ts.Note(t.Context(), lanes.AuditEntry{Verb: "purge"}))
+		redistest.Must(t, ts.Note(t.Context(), lanes.AuditEntry{Verb: "purge"}))
 		entries, err := ts.Audit(t.Context(), time.Time{}, 100)
 		if err != nil || len(entries) != 2 {
 			t.Errorf("audit %+v, %v; want two entries", entries, err)
 		}
 		known := now(t, ts)
-		must(t, raw.Del(t.Context(), "siren:{tunings}").Err())
+		redistest.Must(t, raw.Del(t.Context(), "siren:{tunings}").Err())
 		lose()
 		if back, err := ts.Restore(t.Context(), known); err != nil || !back {
 			t.Errorf("restored %v, %v", back, err)
 		}
 	}
-	if cut := p.cuts.Load(); cut != 3 {
+	if cut := p.Cuts.Load(); cut != 3 {
 		t.Errorf("%d answers cut, want 3", cut)
 	}
 }

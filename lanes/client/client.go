@@ -29,6 +29,8 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -38,7 +40,7 @@ var (
 	// a job that arrived twice runs once.
 	ErrUncertain = rabbit.ErrUnconfirmed
 	// ErrNotFound: there is no record of that job, or not any more.
-	ErrNotFound = redis.ErrNotFound
+	ErrNotFound = link.ErrNotFound
 	// ErrNoPolicy: no scaler has published a policy yet, and none was given in Options.
 	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a policy")
 )
@@ -67,8 +69,8 @@ type Options struct {
 type Client struct {
 	conn    *rabbit.Conn
 	publish *rabbit.Publisher
-	store   *redis.Store
-	ledger  *redis.Ledger
+	store   *link.Store
+	ledger  *jobledger.Ledger
 	board   *redis.Board
 	log     *slog.Logger
 	given   bool // the policy was given: it isn't read again
@@ -83,7 +85,7 @@ type Client struct {
 // New makes a Client. It does no I/O: the error says that an option is malformed.
 func New(o Options) (*Client, error) { return open(o) }
 
-func open(o Options, more ...redis.Option) (*Client, error) {
+func open(o Options, more ...link.Option) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -99,14 +101,14 @@ func open(o Options, more ...redis.Option) (*Client, error) {
 		c.classify, c.given = classify, true
 	}
 	var err error
-	if c.store, err = redis.Open(o.RedisURL, o.Log, append(more, redis.WithTLS(always(o.RedisTLS)))...); err != nil {
+	if c.store, err = link.Open(o.RedisURL, o.Log, append(more, link.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
 	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.publish = rabbit.NewPublisher(c.conn, 0)
-	c.ledger, c.board = redis.NewLedger(c.store, o.Log), redis.NewBoard(c.store, o.Log)
+	c.ledger, c.board = jobledger.New(c.store, o.Log), redis.NewBoard(c.store, o.Log)
 	return c, nil
 }
 
@@ -240,7 +242,7 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	case known != nil:
 		c.log.Warn("classifying by an older policy", "error", err)
 		return known, nil
-	case errors.Is(err, redis.ErrNotFound):
+	case errors.Is(err, link.ErrNotFound):
 		return nil, ErrNoPolicy
 	default:
 		return nil, fmt.Errorf("read the policy in force: %w", err)

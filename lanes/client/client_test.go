@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -351,9 +352,9 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-func openStore(t *testing.T, url string) *redis.Store {
+func openStore(t *testing.T, url string) *link.Store {
 	t.Helper()
-	s, err := redis.Open(url, discard)
+	s, err := link.Open(url, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

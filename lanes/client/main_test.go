@@ -16,6 +16,9 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -70,7 +73,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, amqp.Stop(context.Background())) }()
-	logins := redis.NewLogins()
+	logins := access.NewLogins()
 	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: secure.authority, Config: logins.Config()})
 	if err != nil {
 		return 1, err
@@ -106,7 +109,7 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	store, err := redis.Open(redisURL, discard)
+	store, err := link.Open(redisURL, discard)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +124,7 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	taker.Follow(&effective)
 	life, end := context.WithCancel(context.Background())
 	var work sync.WaitGroup
-	work.Go(func() { workOn(life, taker.Shared(), redis.NewLedger(store, discard)) })
+	work.Go(func() { workOn(life, taker.Shared(), jobledger.New(store, discard)) })
 	return func() {
 		end()
 		work.Wait()
@@ -132,7 +135,7 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 }
 
 // workOn completes every job at once, but one of the kind "broken" dies.
-func workOn(ctx context.Context, slot *rabbit.Slot, l *redis.Ledger) {
+func workOn(ctx context.Context, slot *rabbit.Slot, l *jobledger.Ledger) {
 	for {
 		d, err := slot.Next(ctx)
 		if ctx.Err() != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -98,7 +98,7 @@ func TestRedisComesBack(t *testing.T) {
 	if err := store.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	ledger := redis.NewLedger(openStore(t, store.URL), discard)
+	ledger := jobledger.New(openStore(t, store.URL), discard)
 	d := lanes.Delivery{Job: probe("known", nil), Lane: "bulk"}
 	claim, err := ledger.Claim(ctx, d, "batch-1", 3)
 	if err != nil || claim.State != lanes.Granted {

@@ -13,6 +13,8 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -51,8 +53,8 @@ type bench struct {
 	dir               string // for clips, outputs and scratch
 	amqpURL, redisURL string
 	effective         *lanes.Effective
-	store             *redis.Store
-	ledger            *redis.Ledger
+	store             *link.Store
+	ledger            *jobledger.Ledger
 	client            *client.Client
 	raw               *raw
 	log               *slog.Logger
@@ -108,11 +110,11 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.store, err = redis.Open(b.redisURL, b.log); err != nil {
+	if b.store, err = link.Open(b.redisURL, b.log); err != nil {
 		return err
 	}
 	b.atEnd(b.store.Close)
-	b.ledger = redis.NewLedger(b.store, b.log)
+	b.ledger = jobledger.New(b.store, b.log)
 	b.ledger.SetPolicy(policy)
 	b.effective = &lanes.Effective{Policy: *policy}
 	if b.effective.Revision, err = redis.NewBoard(b.store, b.log).PublishPolicy(ctx, *b.effective); err != nil {

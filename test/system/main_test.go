@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	store "github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
 )
 
 // The environment of the inner run (see outer).
@@ -34,7 +34,7 @@ const (
 var (
 	sirenPath string
 	rabbitmq  *procs.Server
-	logins    = store.NewLogins() // of Redis: each process has that of its role
+	logins    = access.NewLogins() // of Redis: each process has that of its role
 	// public is an address of this machine that isn't an internal one to Siren's guard: in a network of our own we may
 	// have any. Without one it is a loopback address.
 	public = "127.0.0.1"

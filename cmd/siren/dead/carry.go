@@ -10,7 +10,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -99,18 +100,18 @@ func (r *Replay) tell(ctx context.Context, all []*revival, ready time.Time) {
 }
 
 func (r *Replay) supersede(ctx context.Context, all []*revival, ready time.Time) error {
-	told := make([]redis.Supersede, len(all))
+	told := make([]jobledger.Supersede, len(all))
 	for i, v := range all {
 		e := v.entry
-		told[i] = redis.Supersede{ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params}
+		told[i] = jobledger.Supersede{ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params}
 	}
 	answers, err := r.box.Ledger.SupersedeAll(ctx, told)
 	var unknown []lanes.Delivery // they get a record
 	for i, a := range answers {
-		var state *redis.StateError // a worker has the copy already, or what somebody else did counts
+		var state *jobledger.StateError // a worker has the copy already, or what somebody else did counts
 		e := all[i].entry
 		switch {
-		case errors.Is(a.Err, redis.ErrNotFound):
+		case errors.Is(a.Err, link.ErrNotFound):
 			e.Job.Priority = e.Priority
 			unknown = append(unknown, lanes.Delivery{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay})
 		case a.Err != nil && !errors.As(a.Err, &state):

@@ -8,7 +8,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -117,11 +118,11 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 	}
 	answers, failed := p.box.Ledger.DiscardAll(ctx, numbers)
 	for _, a := range answers {
-		var state *redis.StateError
+		var state *jobledger.StateError
 		switch {
 		case a.Err == nil:
 			p.Jobs++
-		case !errors.Is(a.Err, redis.ErrNotFound) && !errors.As(a.Err, &state):
+		case !errors.Is(a.Err, link.ErrNotFound) && !errors.As(a.Err, &state):
 			failed = errors.Join(failed, a.Err)
 		}
 	}

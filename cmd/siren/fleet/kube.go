@@ -19,6 +19,7 @@ import (
 // Kube is a scaler process with its workers as the pods of Deployments.
 type Kube struct {
 	Name      string // unique among all scalers; "": the host's, which is the pod's
+	Version   string // of siren
 	Namespace string // "": the pod's, or that of the kubeconfig
 	Selector  string // labels of the workers' Deployments, beside kube.PoolLabel
 	Lease     string // by which the scalers elect their leader
@@ -75,7 +76,7 @@ func (f Kube) Run(ctx context.Context) error {
 	defer election.Wait()
 	defer endCandidacy()
 	return scalerProcess{
-		name: name, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
+		name: name, version: f.Version, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
 		leading: leader.Leading, known: memory.known, state: memory.state,
 		broker: func(name string) (*rabbit.Conn, error) { return f.At.Broker(store.Now, name, log) },
 		listen: f.Listen, log: log,

@@ -18,6 +18,7 @@ import (
 // Local is a scaler process with its workers as local processes.
 type Local struct {
 	Self       string // the siren that the workers are; "": this one
+	Version    string // of siren
 	Policy     *lanes.Policy
 	At         reach.Endpoints // for the scaler
 	Workers    reach.Endpoints // for the workers
@@ -48,7 +49,7 @@ func (f Local) Run(ctx context.Context) error {
 	board := redis.NewBoard(store, f.Log)
 	election := redisElection{board, processName(), f.Log}
 	err = scalerProcess{
-		name: election.name, policy: f.Policy, store: store, board: board, fleet: workers, leading: election.leading,
+		name: election.name, version: f.Version, policy: f.Policy, store: store, board: board, fleet: workers, leading: election.leading,
 		known:  (&queueMemory{board: board}).known,
 		broker: func(name string) (*rabbit.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
 		listen: f.Listen, log: f.Log,

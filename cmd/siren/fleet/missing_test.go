@@ -12,6 +12,8 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/scaler"
@@ -53,8 +55,8 @@ type ground struct {
 	urls     Servers
 	log      *slog.Logger
 	policy   *lanes.Policy
-	store    *redis.Store
-	ledger   *redis.Ledger
+	store    *link.Store
+	ledger   *jobledger.Ledger
 	board    *redis.Board
 	backlog  *rabbit.Backlog
 	producer *client.Client
@@ -68,11 +70,11 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.urls.Stop)
-	if g.store, err = redis.Open(g.urls.Private[0].URL, g.log); err != nil {
+	if g.store, err = link.Open(g.urls.Private[0].URL, g.log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.store.Close() })
-	g.ledger, g.board = redis.NewLedger(g.store, g.log), redis.NewBoard(g.store, g.log)
+	g.ledger, g.board = jobledger.New(g.store, g.log), redis.NewBoard(g.store, g.log)
 	if g.policy, err = lanes.Parse([]byte(threeLanes)); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
 )
@@ -19,11 +21,12 @@ import (
 // expired records, metrics and probes.
 type scalerProcess struct {
 	name    string // unique among all processes
+	version string // of siren
 	policy  *lanes.Policy
 	source  policySource // of the policy, followed when it changes; nil: the policy stays
 	text    []byte       // that the policy was read from; nil: the source says something else
 	broker  func(name string) (*rabbit.Conn, error)
-	store   *redis.Store
+	store   *link.Store
 	board   scaler.Board
 	fleet   scaler.Fleet
 	leading func(ctx context.Context) (bool, error)
@@ -45,7 +48,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		conns[name] = c
 	}
 	registry := newRegistry()
-	redis.RegisterRefusals(registry, s.store)
+	link.RegisterRefusals(registry, s.store)
 	if s.listen != "" {
 		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"], s.store)), s.log)
 		if err != nil {
@@ -67,16 +70,16 @@ func (s scalerProcess) run(ctx context.Context) error {
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	ledger := redis.NewLedger(s.store, s.log)
+	ledger := jobledger.New(s.store, s.log)
 	ledger.SetPolicy(s.policy)
-	redis.RegisterMetrics(registry, ledger.Stats)
+	jobledger.RegisterMetrics(registry, ledger.Stats)
 	group.Go(func() error { return sweep(ctx, ledger, s.log) })
 	metrics := scaler.NewMetrics(registry)
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
 		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
-		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Desk: redis.NewBoard(s.store, s.log),
+		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight, Version: s.version,
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error {
@@ -97,7 +100,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 }
 
 // sweep removes what expired records leave in the ledger's indexes, and lists what older versions have queued, once a minute.
-func sweep(ctx context.Context, ledger *redis.Ledger, log *slog.Logger) error {
+func sweep(ctx context.Context, ledger *jobledger.Ledger, log *slog.Logger) error {
 	for {
 		select {
 		case <-ctx.Done():

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -33,14 +33,14 @@ func (s Servers) RedisFor(role string) string { return cmp.Or(s.logins[role], s.
 
 // startRedis starts a private Redis with a user for each role.
 func (s *Servers) startRedis(ctx context.Context, o procs.ServerOptions) (*procs.Server, error) {
-	logins := redis.NewLogins()
+	logins := access.NewLogins()
 	o.Config += logins.Config()
 	server, err := procs.StartRedis(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	s.logins = map[string]string{}
-	for _, role := range redis.Roles() {
+	for _, role := range access.Roles() {
 		if s.logins[role], err = logins.URL(role, server.URL); err != nil {
 			return nil, errors.Join(err, server.Stop(ctx))
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
@@ -62,7 +64,7 @@ func (w Worker) Run(ctx context.Context) error {
 	defer publish.Close()
 
 	registry := newRegistry()
-	redis.RegisterRefusals(registry, store)
+	link.RegisterRefusals(registry, store)
 	server, err := ops.Listen(w.Listen, ops.Handler(registry, alive, readyOnce(consume, store)), log)
 	if err != nil {
 		return err
@@ -76,9 +78,9 @@ func (w Worker) Run(ctx context.Context) error {
 		return err
 	}
 	store.FollowClock(ctx)
-	ledger := redis.NewLedger(store, log)
+	ledger := jobledger.New(store, log)
 	ledger.SetPolicy(&policy.Policy)
-	redis.RegisterMetrics(registry, ledger.Stats)
+	jobledger.RegisterMetrics(registry, ledger.Stats)
 	handler, err := media.New(media.Options{Scratch: w.Scratch, S3: os.Getenv("SIREN_S3"), Log: log})
 	if err != nil {
 		return err

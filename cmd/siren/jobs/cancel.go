@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -41,13 +42,13 @@ func (d *Desk) Cancel(state lanes.State) *Work {
 }
 
 // called is what has become of a job that was to be called off. In the result it is in the state that it was in at that moment.
-func called(r lanes.Record, a redis.Overridden) Result {
-	var state *redis.StateError
+func called(r lanes.Record, a jobledger.Overridden) Result {
+	var state *jobledger.StateError
 	switch {
 	case a.Err == nil:
 		r.State = a.Before
 		return Result{Job: r, Fate: Done}
-	case errors.Is(a.Err, redis.ErrNotFound):
+	case errors.Is(a.Err, link.ErrNotFound):
 		return Result{Job: r, Fate: Unknown}
 	case !errors.As(a.Err, &state):
 		return Result{Job: r, Fate: Refused, Err: a.Err}

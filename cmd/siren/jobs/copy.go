@@ -9,7 +9,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -59,14 +60,14 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		entries[i] = rabbit.Entry{Lane: to, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
 	}
 	var confirmed []lanes.Record
-	var told []redis.Supersede
+	var told []jobledger.Supersede
 	var failed error
 	for i, err := range d.publish.EnqueueBatch(ctx, entries) {
 		r, e := batch[i], entries[i]
 		switch {
 		case err == nil:
 			confirmed = append(confirmed, r)
-			told = append(told, redis.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
+			told = append(told, jobledger.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
 		case errors.Is(err, rabbit.ErrNotSent), errors.Is(err, rabbit.ErrUnconfirmed), errors.Is(err, rabbit.ErrUndeclared):
 			if failed == nil {
 				failed = err
@@ -86,12 +87,12 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 }
 
 // carried is what has become of a job whose copy is in its lane.
-func carried(r lanes.Record, s redis.Supersede, err error) Result {
-	var state *redis.StateError
+func carried(r lanes.Record, s jobledger.Supersede, err error) Result {
+	var state *jobledger.StateError
 	switch {
 	case errors.As(err, &state) && (state.Replay != s.Replay || state.State == lanes.Cancelled):
 		return Result{Job: r, Fate: Changed, Lane: s.Lane, Err: changed(r.ID, state.State)}
-	case err == nil, state != nil, errors.Is(err, redis.ErrNotFound): // a worker may have the copy already; one without a record gets it by its first claim
+	case err == nil, state != nil, errors.Is(err, link.ErrNotFound): // a worker may have the copy already; one without a record gets it by its first claim
 		return Result{Job: r, Fate: Done, Lane: s.Lane}
 	default:
 		return Result{Job: r, Fate: Refused, Lane: s.Lane, Err: err}

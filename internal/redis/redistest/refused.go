@@ -1,4 +1,5 @@
-// Package redistest is what tests ask of a Redis with a user for each role. No process of Siren's has it.
+// Package redistest is what tests of the rooms of Redis share: a private server with a user for each role, and what
+// they ask of it. No process of Siren's has it.
 package redistest
 
 import (
@@ -10,8 +11,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Refused is the error of what Redis, at the URL of an administrator, has refused to its users since it started, but for logins, what `siren doctor`
-// tries, and the users of whom a test wants refusals. There should be none: a role may do what its code does.
+// Refused is the error of what Redis, at the URL of an administrator, has refused to its users since it started, but
+// for logins, what `siren doctor` tries, and the users of whom a test wants refusals. There should be none: a role may
+// do what its code does.
 func Refused(url string, but ...string) error {
 	o, err := goredis.ParseURL(url)
 	if err != nil {
@@ -27,7 +29,8 @@ func Refused(url string, but ...string) error {
 	for _, e := range entries {
 		tried := e.Context == "multi" || e.Object == "config|get"
 		if !tried && e.Reason != "auth" && !slices.Contains(but, e.Username) {
-			all = append(all, fmt.Errorf("refused to %s: %s (%s, %s): add it to internal/redis/access.go", e.Username, e.Object, e.Reason, e.Context))
+			all = append(all, fmt.Errorf("refused to %s: %s (%s, %s): add it to internal/redis/access",
+				e.Username, e.Object, e.Reason, e.Context))
 		}
 	}
 	return errors.Join(all...)

@@ -1,0 +1,106 @@
+package jobrecord
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// maxError bounds the text of an error in a record, in bytes.
+const maxError = 4 << 10
+
+// NewFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
+// set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress,
+// outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was
+// queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of the
+// latest Supersede or Cancel: its nonce, the state and the lane before).
+func NewFields(d lanes.Delivery, now time.Time) []any {
+	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
+	fields := []any{
+		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", keyspace.Millis(FirstSeen(d, now)),
+		"replay", d.Replay, "moves", 0,
+	}
+	if len(d.Job.Labels) > 0 {
+		fields = append(fields, "labels", keyspace.Encode(d.Job.Labels))
+	}
+	if d.Job.Input != "" {
+		fields = append(fields, "input", d.Job.Input)
+	}
+	if d.Job.Output != "" {
+		fields = append(fields, "output", d.Job.Output)
+	}
+	if len(d.Job.Params) > 0 {
+		fields = append(fields, "params", string(d.Job.Params))
+	}
+	if d.Job.Overwrite {
+		fields = append(fields, "overwrite", 1)
+	}
+	if d.Job.Priority > 0 {
+		fields = append(fields, "priority", d.Job.Priority)
+	}
+	if !d.Job.ExpiresAt.IsZero() {
+		fields = append(fields, "expires", keyspace.Millis(d.Job.ExpiresAt))
+	}
+	if d.Job.DedupKey != "" {
+		fields = append(fields, "dedup", d.Job.DedupKey)
+	}
+	if !d.ReadyAt.IsZero() {
+		fields = append(fields, "ready", keyspace.Millis(d.ReadyAt))
+	}
+	if d.Error != "" {
+		fields = append(fields, "error", Clip(d.Error))
+	}
+	if d.Bears != "" {
+		fields = append(fields, "bears", d.Bears)
+	}
+	return fields
+}
+
+// FirstSeen is when the job was enqueued, as far as its message says.
+func FirstSeen(d lanes.Delivery, now time.Time) time.Time {
+	switch {
+	case !d.EnqueuedAt.IsZero():
+		return d.EnqueuedAt
+	case !d.ReadyAt.IsZero():
+		return d.ReadyAt
+	default:
+		return now
+	}
+}
+
+// recordOf reads a job's hash. A field that can't be read counts as absent, and one over its bounds is cut: a list must
+// not break on one record, whoever has written it.
+func recordOf(id string, h map[string]string) lanes.Record {
+	r := lanes.Record{
+		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
+		Overwrite: h["overwrite"] != "", Priority: int(keyspace.Number(h["priority"])), DedupKey: h["dedup"],
+		EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), NextAt: keyspace.Time(h["next"]),
+		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
+		LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]),
+		Wait:     lanes.Duration(time.Duration(keyspace.Number(h["wait"])) * time.Millisecond),
+		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])),
+		Replay: int(keyspace.Number(h["replay"])),
+		Worker: h["worker"], Reason: h["reason"], Error: Clip(h["error"]), Bears: h["bears"],
+	}
+	keyspace.Decode(h["labels"], &r.Labels)
+	keyspace.Decode(h["params"], &r.Params)
+	keyspace.Decode(h["progress"], &r.Progress)
+	keyspace.Decode(h["outputs"], &r.Outputs)
+	r.Bound()
+	return r
+}
+
+// Clip cuts an error's text to what a record keeps of it.
+func Clip(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	cut := maxError
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return strings.TrimSpace(text[:cut]) + "…"
+}

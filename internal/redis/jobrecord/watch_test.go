@@ -1,0 +1,237 @@
+package jobrecord_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// watching runs Watch in the background and hands over what it yields.
+func watching(ctx context.Context, t *testing.T, l *jobledger.Ledger, ids ...string) <-chan any {
+	t.Helper()
+	seen := make(chan any, 100)
+	var work sync.WaitGroup
+	work.Go(func() {
+		defer close(seen)
+		for r, err := range l.Watch(ctx, ids...) {
+			if err != nil {
+				seen <- err
+			} else {
+				seen <- r
+			}
+		}
+	})
+	t.Cleanup(work.Wait)
+	return seen
+}
+
+// next is what the watch yields next.
+func next(t *testing.T, seen <-chan any) any {
+	t.Helper()
+	select {
+	case v := <-seen:
+		return v
+	case <-time.After(5 * time.Second):
+		t.Fatal("the watch says nothing")
+		return nil
+	}
+}
+
+func wantState(t *testing.T, seen <-chan any, want lanes.State) lanes.Record {
+	t.Helper()
+	r, ok := next(t, seen).(lanes.Record)
+	if !ok || r.State != want {
+		t.Fatalf("saw %+v, want a record that says %s", r, want)
+	}
+	return r
+}
+
+func wantEnd(t *testing.T, seen <-chan any) {
+	t.Helper()
+	if v := next(t, seen); v != nil {
+		t.Fatalf("saw %+v, want the end", v)
+	}
+}
+
+func TestWatchSeesEveryMove(t *testing.T) {
+	for _, final := range []lanes.State{lanes.Completed, lanes.Dead} {
+		t.Run(string(final), func(t *testing.T) {
+			l, _ := redistest.FreshLedger(t)
+			d := redistest.Delivery("job", "bulk")
+			_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
+			redistest.Must(t, err)
+			seen := watching(t.Context(), t, l, "job")
+			wantState(t, seen, lanes.Queued)
+			start := time.Now()
+			c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+			wantState(t, seen, lanes.Running)
+			redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
+			if r := wantState(t, seen, lanes.Running); r.Progress.Fraction != 0.5 {
+				t.Errorf("progress %v", r.Progress)
+			}
+			redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: time.Now()}))
+			wantState(t, seen, lanes.Retrying)
+			c = redistest.Claim(t, l, d, "w1", lanes.Granted)
+			wantState(t, seen, lanes.Running)
+			redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: final}))
+			wantState(t, seen, final)
+			wantEnd(t, seen)
+			if took := time.Since(start); took > 8*time.Second { // seven moves; without notices two seconds each
+				t.Errorf("took %s: not by notices", took)
+			}
+		})
+	}
+}
+
+// TestWatchWithoutNotices changes the records behind the ledger's back, so that no notice comes.
+func TestWatchWithoutNotices(t *testing.T) {
+	l, raw := redistest.FreshLedger(t)
+	finals := []lanes.State{lanes.Completed, lanes.Dead, lanes.Cancelled}
+	var ids []string
+	for _, f := range finals {
+		d := redistest.Delivery(string(f), "bulk")
+		ids = append(ids, d.Job.ID)
+		_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
+		redistest.Must(t, err)
+	}
+	seen := watching(t.Context(), t, l, ids...)
+	for range finals {
+		wantState(t, seen, lanes.Queued)
+	}
+	for _, f := range finals {
+		redistest.Must(t, raw.HSet(t.Context(), "siren:job:"+string(f), "state", string(f), "moves", 1).Err())
+	}
+	ended := map[lanes.State]bool{}
+	for range finals {
+		ended[next(t, seen).(lanes.Record).State] = true
+	}
+	wantEnd(t, seen)
+	if len(ended) != len(finals) {
+		t.Errorf("saw %v", ended)
+	}
+}
+
+func TestWatchOfWhatIsNotThere(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	d := redistest.Delivery("there", "bulk")
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", lanes.Granted), lanes.Outcome{State: lanes.Completed}))
+	var found, missing int
+	for r, err := range l.Watch(t.Context(), "there", "not there", "there") {
+		switch {
+		case errors.Is(err, link.ErrNotFound) && r.ID == "not there":
+			missing++
+		case err == nil && r.ID == "there":
+			found++
+		default:
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if found != 1 || missing != 1 {
+		t.Errorf("%d found, %d missing", found, missing)
+	}
+	for range l.Watch(t.Context()) {
+		t.Error("a watch of nothing saw something")
+	}
+}
+
+func TestWatchEnds(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	d := redistest.Delivery("job", "bulk")
+	_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
+	redistest.Must(t, err)
+	for range l.Watch(t.Context(), "job") {
+		break
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen := watching(ctx, t, l, "job")
+	wantState(t, seen, lanes.Queued)
+	cancel()
+	if err, _ := next(t, seen).(error); !errors.Is(err, context.Canceled) {
+		t.Errorf("saw %v, want context.Canceled", err)
+	}
+	wantEnd(t, seen)
+}
+
+// TestWatchOfThousands is enqueue --file --wait.
+func TestWatchOfThousands(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	const jobs = 3000
+	var batch []lanes.Delivery
+	var ids []string
+	for i := range jobs {
+		d := redistest.Delivery(fmt.Sprintf("job-%d", i), "bulk")
+		batch, ids = append(batch, d), append(ids, d.Job.ID)
+	}
+	_, err := l.CreateAll(t.Context(), batch)
+	redistest.Must(t, err)
+	var work sync.WaitGroup
+	defer work.Wait()
+	started := false
+	final := 0
+	for r, err := range l.Watch(t.Context(), ids...) {
+		redistest.Must(t, err)
+		if r.State.Final() {
+			final++
+		}
+		if !started {
+			started = true
+			for w := range 8 {
+				work.Go(func() {
+					for i := w; i < jobs; i += 8 {
+						c, err := l.Claim(t.Context(), batch[i], "w", redistest.MaxCrashes)
+						if err == nil {
+							err = l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed})
+						}
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+		}
+	}
+	if final != jobs {
+		t.Errorf("saw the end of %d jobs, want %d", final, jobs)
+	}
+}
+
+// TestWatchOutlivesAnAbsence: the subscription is cut and Redis refuses for a moment; the end is seen all the same.
+func TestWatchOutlivesAnAbsence(t *testing.T) {
+	l, raw := redistest.FreshLedger(t)
+	d := redistest.Delivery("job", "bulk")
+	c := redistest.Claim(t, l, d, "w", lanes.Granted)
+	seen := watching(t.Context(), t, l, "job")
+	wantState(t, seen, lanes.Running)
+	redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
+	redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes").Err())
+	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+	wantState(t, seen, lanes.Completed)
+	wantEnd(t, seen)
+}
+
+// TestWatchSeesOverrides: what people do to a job is seen at once.
+func TestWatchSeesOverrides(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	_, err := l.CreateAll(t.Context(), []lanes.Delivery{redistest.Delivery("job", "bulk")})
+	redistest.Must(t, err)
+	seen := watching(t.Context(), t, l, "job")
+	wantState(t, seen, lanes.Queued)
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued}})
+	redistest.Must(t, err)
+	if r := wantState(t, seen, lanes.Queued); r.Lane != "express" {
+		t.Errorf("saw it in lane %s", r.Lane)
+	}
+	_, err = l.Cancel(t.Context(), "job")
+	redistest.Must(t, err)
+	wantState(t, seen, lanes.Cancelled)
+	wantEnd(t, seen)
+}

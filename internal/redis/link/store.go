@@ -1,0 +1,184 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// ErrNotFound is a job, log, policy or snapshot that isn't there (any more).
+var ErrNotFound = errors.New("not found")
+
+// ErrRefused is the lanes.ErrRefused of a Redis.
+var ErrRefused = fmt.Errorf("%w by Redis", lanes.ErrRefused)
+
+// Store is the connection to one Redis, shared by ledger, roster, board and tunings. It is safe for concurrent use.
+type Store struct {
+	client goredis.UniversalClient
+	remote *remote
+	log    *slog.Logger
+	clock  clock
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu   sync.Mutex     // orders spawn before Close
+	work sync.WaitGroup // goroutines that Close waits for
+}
+
+// Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
+// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does. The
+// error says that the URL is malformed, or not one for TLS; it doesn't cite it.
+func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
+	r := &remote{log: log, pace: pace{lookEvery, nameEvery, nameAgain, maxAge}}
+	for _, o := range options {
+		o(r)
+	}
+	var err error
+	if r.opened, err = r.parse(url); err != nil {
+		return nil, err
+	}
+	logLibrary(log)
+	life, end := context.WithCancel(context.Background())
+	s := &Store{client: r.client(), remote: r, log: log, life: life, end: end, clock: clock{own: time.Now}}
+	if r.clock != nil {
+		s.clock.own = r.clock
+	}
+	r.spawn, r.attend = s.Spawn, s.attend
+	return s, nil
+}
+
+// Client is go-redis' client of the store, for what is said over it. Only the store closes it.
+func (s *Store) Client() goredis.UniversalClient { return s.client }
+
+// Ping is whether Redis answers, and can be written to.
+func (s *Store) Ping(ctx context.Context) error {
+	return Failed("ping Redis", s.client.Ping(ctx).Err())
+}
+
+// Close ends the store's goroutines and connections. What a ledger still buffers is lost, with a warning: see
+// Ledger.Flush.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.end()
+	s.mu.Unlock()
+	s.work.Wait()
+	if err := s.client.Close(); err != nil {
+		return fmt.Errorf("close the connections to Redis: %w", err)
+	}
+	return nil
+}
+
+// Spawn runs a goroutine that ends with the store. Once that is closed it runs none, and is false.
+func (s *Store) Spawn(work func(life context.Context)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.Err() != nil {
+		return false
+	}
+	s.work.Go(func() { work(s.life) })
+	return true
+}
+
+// Failed wraps an error of Redis with what was being done: lanes.ErrAway beside the cause when Redis can't be reached
+// or can't serve, lanes.ErrRefused when it doesn't let this login. nil stays nil.
+func Failed(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case IsRefused(err):
+		return fmt.Errorf("%s: %w (%w)", doing, ErrRefused, err)
+	case IsAway(err):
+		return fmt.Errorf("%s: %w (%w)", doing, lanes.ErrAway, explain(err))
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+// unable are the replies of a Redis that is there but can't serve right now: it may by itself, or once it is repaired.
+// Any other error reply, but for a refusal, is the fault of the command.
+var unable = []string{
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY",
+	"ERR max number of clients", "UNKILLABLE",
+}
+
+// refusals are the replies of a Redis that doesn't let this login in, or doesn't let it do this: outside of a script,
+// and in one of Redis 7.0.
+var refusals = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR The user executing the script can't "}
+
+// IsAway is whether err says that Redis can't be reached or can't serve right now.
+func IsAway(err error) bool {
+	for _, verdict := range []error{nil, context.Canceled, ErrNotFound} {
+		if errors.Is(err, verdict) {
+			return false
+		}
+	}
+	var reply goredis.Error
+	if !errors.As(err, &reply) {
+		return !IsRefused(err) // the network, a timeout, no connection free
+	}
+	return begins(reply, unable)
+}
+
+// IsRefused is whether err says that Redis, or the sentinels that say where it is, don't let this login.
+func IsRefused(err error) bool {
+	var reply goredis.Error
+	return errors.Is(err, lanes.ErrRefused) || errors.As(err, &reply) && begins(reply, refusals)
+}
+
+func begins(reply error, with []string) bool {
+	return slices.ContainsFunc(with, func(w string) bool { return strings.HasPrefix(reply.Error(), w) })
+}
+
+// RunAll runs the script once for each of the keys in one round trip (two when Redis doesn't know the script yet).
+// Each command carries its own result or error.
+func (s *Store) RunAll(
+	ctx context.Context, script *goredis.Script, keys []string, args [][]any,
+) ([]*goredis.Cmd, error) {
+	cmds := make([]*goredis.Cmd, len(keys))
+	_, err := s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i, key := range keys {
+			cmds[i] = script.EvalSha(ctx, p, []string{key}, args[i]...)
+		}
+		return nil
+	})
+	if !goredis.HasErrorPrefix(err, "NOSCRIPT") && !errors.Is(err, goredis.ErrNoScript) {
+		return cmds, err
+	}
+	_, err = s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i, key := range keys {
+			if cmds[i].Err() != nil {
+				cmds[i] = script.Eval(ctx, p, []string{key}, args[i]...)
+			}
+		}
+		return nil
+	})
+	return cmds, err
+}
+
+// Where returns the addresses, host:port, that the URL says now, which are the sentinels' where there are any, and
+// whether it asks for TLS.
+func (s *Store) Where() (addresses []string, secure bool, err error) {
+	at, err := s.remote.now()
+	return at.addrs, at.secure, err
+}
+
+// Login is the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
+func (s *Store) Login(ctx context.Context) string {
+	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
+		return name
+	}
+	if at, err := s.remote.now(); err == nil && at.user != "" {
+		return at.user
+	}
+	return "default"
+}

@@ -1,8 +1,0 @@
-//go:build !linux && !darwin
-
-package redis
-
-import "syscall"
-
-// silent is unknown here: a closed connection shows when it is used.
-func silent(syscall.RawConn) bool { return true }

@@ -1,0 +1,126 @@
+package scaler
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	mostSight  = 4 << 20         // bytes of what is published; far above what ten thousand workers take
+	sightShare = 20              // writing it takes at most one part in so many of the scaler's time,
+	sightPause = 5 * time.Second // and waits no longer than this
+)
+
+// Sight is what a tick saw, what was remembered before it, and what came of it: all that others need to find out what
+// other tunings would lead to. It is without what no plan depends on.
+type Sight struct {
+	Version string          `json:"version"` // of the scaler: another one may decide otherwise
+	Leader  string          `json:"leader"`
+	Policy  lanes.Effective `json:"policy"` // in force
+	Seen    Observation     `json:"seen"`
+	Before  History         `json:"before"`
+	Plans   []lanes.Plan    `json:"plans"`
+}
+
+// showSight publishes the tick for those who ask what other tunings would lead to. Nothing waits for it but they.
+func (l *Loop) showSight(ctx context.Context, e lanes.Effective, d Decision, o Observation, before History) {
+	began := time.Now()
+	if l.o.Sight == nil || began.Before(l.sightDue) {
+		return
+	}
+	text, err := Sight{l.o.Version, l.o.Name, e, o, before, d.Plans}.encode()
+	if err == nil {
+		err = l.o.Sight(ctx, text)
+	}
+	if err != nil {
+		l.o.Log.Debug("show what was seen", "error", err)
+	}
+	l.sightDue = began.Add(min(sightShare*time.Since(began), sightPause))
+}
+
+// encode writes the sight, compressed, without waits and rates, which are only shown.
+func (s Sight) encode() ([]byte, error) {
+	s.Seen.Retries = nil
+	s.Seen.Workers = slices.Clone(s.Seen.Workers)
+	for i, w := range s.Seen.Workers {
+		s.Seen.Workers[i].Lanes = withoutWaits(w.Lanes)
+	}
+	s.Before.Workers = maps.Clone(s.Before.Workers)
+	for name, w := range s.Before.Workers {
+		w.Lanes = withoutWaits(w.Lanes)
+		s.Before.Workers[name] = w
+	}
+	s.Before.Lanes = maps.Clone(s.Before.Lanes)
+	for name, h := range s.Before.Lanes {
+		h.Waits, h.Flow = nil, nil
+		s.Before.Lanes[name] = h
+	}
+	var text bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&text, gzip.BestSpeed) // the level is one
+	if err := json.NewEncoder(z).Encode(s); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	if text.Len() > mostSight {
+		return nil, fmt.Errorf("%d bytes are more than %d", text.Len(), mostSight)
+	}
+	return text.Bytes(), nil
+}
+
+func withoutWaits(work map[string]lanes.LaneWork) map[string]lanes.LaneWork {
+	work = maps.Clone(work)
+	for lane, w := range work {
+		w.Waits = nil
+		work[lane] = w
+	}
+	return work
+}
+
+// ReadSight reads what a scaler has published. The error says that it is of another version than this one, which may
+// decide otherwise: then there is no answer.
+func ReadSight(text []byte, version string) (s Sight, err error) {
+	z, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return s, fmt.Errorf("read what the scaler saw: %w", err)
+	}
+	var written json.RawMessage
+	if err := json.NewDecoder(z).Decode(&written); err != nil {
+		return s, fmt.Errorf("read what the scaler saw: %w", err)
+	}
+	var by struct{ Version, Leader string }
+	if err := json.Unmarshal(written, &by); err != nil {
+		return s, fmt.Errorf("read what the scaler saw: %w", err)
+	}
+	if by.Version != version {
+		return s, fmt.Errorf("the scaler %s is version %s and this is %s, which may decide differently: "+
+			"ask with the scaler's own version", by.Leader, by.Version, version)
+	}
+	if err := json.Unmarshal(written, &s); err != nil {
+		return s, fmt.Errorf("read what the scaler %s saw: %w", by.Leader, err)
+	}
+	return s, nil
+}
+
+// Foresee decides once more, with these tunings over the policy as it is written. One that is idle anyway may stay so;
+// any other has to fit.
+func (s Sight) Foresee(tunings []lanes.Tuning) ([]lanes.Plan, error) {
+	tuned, _, idle := s.Policy.Written().Tuned(tunings, s.Seen.At)
+	for _, i := range idle {
+		known := func(k lanes.IdleTuning) bool { return k.Field == i.Field && k.Spelled() == i.Spelled() }
+		if !slices.ContainsFunc(s.Policy.Idle, known) {
+			return nil, fmt.Errorf("%s can't be %s: %s", i.Field, i.Spelled(), i.Why)
+		}
+	}
+	d, _ := Decide(tuned, s.Seen, s.Before)
+	return d.Plans, nil
+}
