@@ -250,7 +250,7 @@ func (c *crowd) retry(id string) {
 func (c *crowd) check() {
 	s := c.s
 	records := map[string]lanes.Record{}
-	s.await("all jobs to end", 90*time.Second, func() (bool, string) {
+	s.awaitNone("all jobs to end", 90*time.Second, func() (int, string) {
 		var open []string
 		for _, j := range c.jobs {
 			if records[j.ID].State.Final() {
@@ -261,7 +261,7 @@ func (c *crowd) check() {
 				open = append(open, fmt.Sprintf("%s %s in %s, %v", j.ID, r.State, r.Lane, err))
 			}
 		}
-		return len(open) == 0, fmt.Sprint(open)
+		return len(open), fmt.Sprint(open)
 	})
 	s.await("the lanes to be empty", 30*time.Second, func() (bool, string) {
 		left := map[string]int{}

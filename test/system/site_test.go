@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -239,10 +240,33 @@ func (s *site) await(what string, within time.Duration, holds func() (ok bool, i
 	}
 }
 
+// awaitNone is await for what becomes less: it goes on waiting for as long as it does.
+func (s *site) awaitNone(what string, within time.Duration, left func() (n int, instead string)) {
+	s.t.Helper()
+	least, end := math.MaxInt, time.Now().Add(within)
+	for {
+		looked := time.Now()
+		n, instead := left()
+		if n == 0 {
+			return
+		}
+		if n < least {
+			least, end = n, looked.Add(within)
+		}
+		if looked.After(end) {
+			s.t.Fatalf("waited for %s, and nothing came of it for %s; left are %d: %s", what, within, n, instead)
+		}
+		time.Sleep(max(10*time.Millisecond, time.Since(looked)))
+	}
+}
+
+// patience is how much longer than is usual a job may take. Its programs run at a low priority: where the machine has other things to do they wait.
+const patience = 3
+
 // record waits until the job's record is as wanted.
 func (s *site) record(id, what string, within time.Duration, wanted func(lanes.Record) bool) (r lanes.Record) {
 	s.t.Helper()
-	s.await("job "+id+" to be "+what, within, func() (bool, string) {
+	s.await("job "+id+" to be "+what, patience*within, func() (bool, string) {
 		var err error
 		r, err = s.client.Get(s.t.Context(), id)
 		return err == nil && wanted(r), fmt.Sprintf("%+v, %v", r, err)
