@@ -14,7 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -26,7 +26,7 @@ const (
 
 // completeLanes completes lanes, with what waits and runs in each.
 func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return a.complete(c, args, begun, func(ctx context.Context, s *link.Store) []cobra.Completion {
+	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) []cobra.Completion {
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Lanes))
 		for i, l := range snap.Lanes {
@@ -38,7 +38,7 @@ func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]co
 
 // completePools completes pools, with their workers.
 func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return a.complete(c, args, begun, func(ctx context.Context, s *link.Store) []cobra.Completion {
+	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) []cobra.Completion {
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Pools))
 		for i, p := range snap.Pools {
@@ -51,7 +51,7 @@ func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]co
 // completeJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of them within the time there is.
 func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return a.complete(c, args, begun, func(ctx context.Context, s *link.Store) (found []cobra.Completion) {
+		return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) (found []cobra.Completion) {
 			page, _ := jobledger.New(s, slog.New(slog.DiscardHandler)).List(ctx, jobrecord.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r lanes.Record) bool {
 				return len(states) == 0 || slices.Contains(states, r.State)
 			}})
@@ -64,7 +64,7 @@ func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
 }
 
 // complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What goes wrong is not said.
-func (a *app) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *link.Store) []cobra.Completion,
+func (a *app) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
 	defer cancel()
@@ -72,7 +72,7 @@ func (a *app) complete(c *cobra.Command, args []string, begun string, look func(
 	defer enough()
 	found := make(chan []cobra.Completion, 1)
 	go func() {
-		_ = a.withStore(func(s *link.Store) error {
+		_ = a.withStore(func(s *redislink.Store) error {
 			found <- look(early, s)
 			return nil
 		})

@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,7 +30,7 @@ func (a *app) endpointsOf(role string) (reach.Endpoints, error) {
 }
 
 // store opens Redis for a command that says itself what goes wrong. From then on the command goes by its clock.
-func (a *app) store() (*link.Store, error) {
+func (a *app) store() (*redislink.Store, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (a *app) now() time.Time {
 }
 
 // withStore calls f with the Redis in use.
-func (a *app) withStore(f func(*link.Store) error) error {
+func (a *app) withStore(f func(*redislink.Store) error) error {
 	store, err := a.store()
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (a *app) withStore(f func(*link.Store) error) error {
 
 // withBoard calls f with the board of the Redis in use.
 func (a *app) withBoard(f func(*redis.Board) error) error {
-	return a.withStore(func(s *link.Store) error { return f(redis.NewBoard(s, slog.New(slog.DiscardHandler))) })
+	return a.withStore(func(s *redislink.Store) error { return f(redis.NewBoard(s, slog.New(slog.DiscardHandler))) })
 }
 
 // withLedger calls f with the ledger of the Redis in use.
@@ -73,19 +73,19 @@ func (a *app) withLedger(f func(*jobledger.Ledger) error) error {
 	if err != nil {
 		return err
 	}
-	return a.withStore(func(s *link.Store) error { return f(jobledger.New(s, log)) })
+	return a.withStore(func(s *redislink.Store) error { return f(jobledger.New(s, log)) })
 }
 
 // effective is the policy in force.
-func (a *app) effective(ctx context.Context, s *link.Store) (lanes.Effective, error) {
+func (a *app) effective(ctx context.Context, s *redislink.Store) (lanes.Effective, error) {
 	e, err := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Policy(ctx)
-	if errors.Is(err, link.ErrNotFound) {
+	if errors.Is(err, redislink.ErrNotFound) {
 		return e, errNoPolicy
 	}
 	return e, reach.Unreachable(err)
 }
 
-func redisNotFound(err error) bool { return errors.Is(err, link.ErrNotFound) }
+func redisNotFound(err error) bool { return errors.Is(err, redislink.ErrNotFound) }
 
 // broker opens a connection to RabbitMQ, named for what it is for.
 func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {

@@ -23,14 +23,14 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // graveyard is a broker and a ledger with dead jobs, and a worker that runs whatever comes into the lanes; no scaler.
 type graveyard struct {
 	t      *testing.T
-	store  *link.Store
+	store  *redislink.Store
 	ledger *jobledger.Ledger
 	board  *redis.Board
 	policy lanes.Policy
@@ -57,7 +57,7 @@ func newGraveyard(t *testing.T) *graveyard {
 	p, err := localPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
-	g.store, err = link.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login
+	g.store, err = redislink.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login
 	g.must(err)
 	t.Cleanup(func() { g.store.Close() })
 	g.ledger, g.board = jobledger.New(g.store, log), redis.NewBoard(g.store, log)

@@ -23,7 +23,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -114,7 +114,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
 		}.Run(fleetCtx)
 	}()
-	store, err := link.Open(s.RedisURL, log)
+	store, err := redislink.Open(s.RedisURL, log)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 }
 
 // play is the demo once everything runs: the burst, the express jobs on top, the wait for the end, the proof.
-func (d *demo) play(ctx context.Context, a *app, store *link.Store, c *client.Client, log *slog.Logger) error {
+func (d *demo) play(ctx context.Context, a *app, store *redislink.Store, c *client.Client, log *slog.Logger) error {
 	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
 	if err := d.awaitFleet(ctx, board); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -176,8 +176,8 @@ type doctor struct {
 	doctorFlags
 	asked     reach.Flags
 	endpoints reach.Endpoints
-	nowhere   error       // why endpoints says nothing
-	store     *link.Store // nil: it isn't known where Redis is
+	nowhere   error            // why endpoints says nothing
+	store     *redislink.Store // nil: it isn't known where Redis is
 	file      *lanes.Policy
 	wrong     error            // why the policy's file can't be used
 	inForce   *lanes.Effective // nil: none is known

@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -136,7 +136,7 @@ func (o *operator) supersede(ctx context.Context, copies []rabbit.Copied) {
 	for i, a := range answers {
 		var state *jobledger.StateError
 		switch c := copies[i]; {
-		case a.Err == nil, errors.Is(a.Err, link.ErrNotFound): // one without a record needs none: its first claim makes it
+		case a.Err == nil, errors.Is(a.Err, redislink.ErrNotFound): // one without a record needs none: its first claim makes it
 		case errors.As(a.Err, &state) && (state.State.Final() || state.Replay > c.Original.Replay): // the original was to be skipped, and the copy will be
 		default:
 			o.warn("job %s: %v; whichever of its two messages comes first counts", c.Original.Job.ID, a.Err)

@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -35,7 +35,7 @@ func (a *app) operate(f func(*operator) error) error {
 	if err != nil {
 		return err
 	}
-	return a.withStore(func(store *link.Store) error {
+	return a.withStore(func(store *redislink.Store) error {
 		quiet := slog.New(slog.DiscardHandler) // what goes wrong is said by the command
 		return f(&operator{
 			app: a, log: log, board: redis.NewBoard(store, quiet), ledger: jobledger.New(store, quiet),

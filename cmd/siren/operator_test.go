@@ -17,7 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -141,7 +141,7 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: lose LANE ID …")
 	}
-	store, err := link.Open(ts.Getenv("SIREN_REDIS_URL"), slog.New(slog.DiscardHandler))
+	store, err := redislink.Open(ts.Getenv("SIREN_REDIS_URL"), slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	defer store.Close()
 	ledger, now := jobledger.New(store, slog.New(slog.DiscardHandler)), time.Now()
@@ -153,7 +153,7 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err = ledger.CreateAll(context.Background(), jobs)
 	ts.Check(err)
-	scaler, err := link.Open(ts.Getenv("REDIS_OF_SCALER"), slog.New(slog.DiscardHandler))
+	scaler, err := redislink.Open(ts.Getenv("REDIS_OF_SCALER"), slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	defer scaler.Close()
 	missing, err := jobledger.New(scaler, slog.New(slog.DiscardHandler)).Compare(context.Background(), args[0], now.Add(time.Minute), nil)

@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -62,7 +62,7 @@ func run(args []string, s streams) int {
 		if origin := a.used.Origin(); (e.Code == exit.Unreachable || e.Code == exit.Refused) && origin != "" {
 			fmt.Fprintln(a.err, origin)
 		}
-		if errors.Is(err, link.ErrRefused) {
+		if errors.Is(err, redislink.ErrRefused) {
 			fmt.Fprintf(a.err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(), takes(cmd))
 		}
 		return e.Code

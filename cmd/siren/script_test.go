@@ -20,7 +20,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -116,7 +116,7 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 			t.Errorf("the fleet: %v", err)
 		}
 	})
-	store, err := link.Open(s.RedisURL, log)
+	store, err := redislink.Open(s.RedisURL, log)
 	if err != nil {
 		t.Fatal(err)
 	}

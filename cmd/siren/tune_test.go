@@ -17,12 +17,12 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // tuner is an operator on a Redis where the local policy is in force and no scaler runs; what it says goes to out and said.
-func tuner(t *testing.T, store *link.Store) (o *operator, out, said *bytes.Buffer) {
+func tuner(t *testing.T, store *redislink.Store) (o *operator, out, said *bytes.Buffer) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	out, said = &bytes.Buffer{}, &bytes.Buffer{}
@@ -252,14 +252,14 @@ func TestTuneWithoutScaler(t *testing.T) {
 }
 
 // startStore starts a Redis for the test.
-func startStore(t *testing.T) (*procs.Server, *link.Store) {
+func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
 	t.Helper()
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop(context.Background()) })
-	store, err := link.Open(server.URL, slog.New(slog.DiscardHandler))
+	store, err := redislink.Open(server.URL, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

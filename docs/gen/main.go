@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
 	"github.com/polyglot-media/siren/worker"
@@ -64,7 +64,7 @@ func metrics() string {
 	section("Scalers", func(r prometheus.Registerer) { scaler.NewMetrics(r) })
 	section("Workers and scalers", func(r prometheus.Registerer) {
 		jobledger.RegisterMetrics(r, nil)
-		link.RegisterRefusals(r, nil)
+		redislink.RegisterRefusals(r, nil)
 	})
 	return b.String()
 }

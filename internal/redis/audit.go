@@ -13,7 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,7 +30,7 @@ func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true,
 		Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
 	}).Err()
-	return link.Failed("note in the audit", err)
+	return redislink.Failed("note in the audit", err)
 }
 
 // MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done
@@ -39,10 +39,10 @@ func (t *Tunings) MayNote(ctx context.Context) error {
 	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {
 	case err != nil:
-		return link.Failed("look whether this login may note in the audit", err)
-	case link.IsRefused(answers[0]):
+		return redislink.Failed("look whether this login may note in the audit", err)
+	case redislink.IsRefused(answers[0]):
 		const why = "this login may not add to the audit log, so it may do nothing that is noted there"
-		return fmt.Errorf("%w: %s", link.ErrRefused, why)
+		return fmt.Errorf("%w: %s", redislink.ErrRefused, why)
 	default:
 		return nil // should it fail for another reason, the entry says so
 	}
@@ -56,7 +56,7 @@ func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lane
 	for end := "+"; len(entries) < limit; {
 		messages, err := t.store.Client().XRevRangeN(ctx, keyspace.Audit, end, start, auditBatch).Result()
 		if err != nil {
-			return nil, link.Failed("read the audit", err)
+			return nil, redislink.Failed("read the audit", err)
 		}
 		for _, m := range messages {
 			end = "(" + m.ID

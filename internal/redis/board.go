@@ -11,21 +11,21 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // Board is where the leading scaler posts what all others follow: the policy in force, what it sees, what it decided.
 // It also says who leads. It is safe for concurrent use.
 type Board struct {
-	store *link.Store
+	store *redislink.Store
 	log   *slog.Logger
 }
 
 const sightKeep = time.Minute
 
 // NewBoard makes a board.
-func NewBoard(s *link.Store, log *slog.Logger) *Board { return &Board{s, log} }
+func NewBoard(s *redislink.Store, log *slog.Logger) *Board { return &Board{s, log} }
 
 // PublishPolicy puts e in force and returns its revision. That grows only when the content differs from what is in
 // force, and is always above e.Revision then: a publisher that passes the last revision it knew keeps it growing even
@@ -34,21 +34,21 @@ func (b *Board) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, er
 	known := e.Revision
 	e.Revision = 0
 	revision, err := publishScript.Run(ctx, b.store.Client(), []string{keyspace.Policy}, keyspace.Encode(e), known).Int64()
-	return revision, link.Failed("publish the policy", err)
+	return revision, redislink.Failed("publish the policy", err)
 }
 
 // Policy returns the policy in force; ErrNotFound when no scaler has published one.
 func (b *Board) Policy(ctx context.Context) (lanes.Effective, error) {
 	h, err := b.store.Client().HGetAll(ctx, keyspace.Policy).Result()
 	if err == nil && len(h) == 0 {
-		err = link.ErrNotFound
+		err = redislink.ErrNotFound
 	}
 	var e lanes.Effective
 	if err == nil {
 		err = json.Unmarshal([]byte(h["content"]), &e)
 	}
 	e.Revision = keyspace.Number(h["revision"])
-	return e, link.Failed("read the policy in force", err)
+	return e, redislink.Failed("read the policy in force", err)
 }
 
 // KnownQueues remembers the queues and returns all that were ever remembered, sorted by name: those that the policy
@@ -60,7 +60,7 @@ func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes
 			names[i] = q.String()
 		}
 		if err := b.store.Client().SAdd(ctx, keyspace.Queues, names...).Err(); err != nil {
-			return nil, link.Failed("remember the lanes' queues", err)
+			return nil, redislink.Failed("remember the lanes' queues", err)
 		}
 	}
 	names, err := b.store.Client().SMembers(ctx, keyspace.Queues).Result()
@@ -69,12 +69,12 @@ func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes
 	for i, name := range names {
 		known[i] = lanes.ParseQueue(name)
 	}
-	return known, link.Failed("read the known queues of the lanes", err)
+	return known, redislink.Failed("read the known queues of the lanes", err)
 }
 
 // PutSnapshot replaces the snapshot.
 func (b *Board) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
-	return link.Failed("post the snapshot", b.store.Client().Set(ctx, keyspace.Snapshot, keyspace.Encode(s), 0).Err())
+	return redislink.Failed("post the snapshot", b.store.Client().Set(ctx, keyspace.Snapshot, keyspace.Encode(s), 0).Err())
 }
 
 // Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old
@@ -82,28 +82,28 @@ func (b *Board) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
 func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
 	text, err := b.store.Client().Get(ctx, keyspace.Snapshot).Bytes()
 	if errors.Is(err, goredis.Nil) {
-		err = link.ErrNotFound
+		err = redislink.ErrNotFound
 	}
 	var s lanes.Snapshot
 	if err == nil {
 		err = json.Unmarshal(text, &s)
 	}
-	return s, link.Failed("read the snapshot", err)
+	return s, redislink.Failed("read the snapshot", err)
 }
 
 // PutSight replaces what the leading scaler's latest tick saw and remembered, as package scaler writes it: for a
 // minute.
 func (b *Board) PutSight(ctx context.Context, text []byte) error {
-	return link.Failed("post what was seen", b.store.Client().Set(ctx, keyspace.Sight, text, sightKeep).Err())
+	return redislink.Failed("post what was seen", b.store.Client().Set(ctx, keyspace.Sight, text, sightKeep).Err())
 }
 
 // Sight returns that; ErrNotFound when no scaler has posted one within the last minute.
 func (b *Board) Sight(ctx context.Context) ([]byte, error) {
 	text, err := b.store.Client().Get(ctx, keyspace.Sight).Bytes()
 	if errors.Is(err, goredis.Nil) {
-		err = link.ErrNotFound
+		err = redislink.ErrNotFound
 	}
-	return text, link.Failed("read what the scaler saw", err)
+	return text, redislink.Failed("read what the scaler saw", err)
 }
 
 // Lead makes the candidate the leader for ttl, or prolongs its lead, and says whether it leads; false when another one
@@ -111,11 +111,11 @@ func (b *Board) Sight(ctx context.Context) ([]byte, error) {
 // last call that said true.
 func (b *Board) Lead(ctx context.Context, candidate string, ttl time.Duration) (bool, error) {
 	leads, err := leadScript.Run(ctx, b.store.Client(), []string{keyspace.Leader}, candidate, ttl.Milliseconds()).Bool()
-	return leads, link.Failed("stand for leader", err)
+	return leads, redislink.Failed("stand for leader", err)
 }
 
 // Resign ends the candidate's lead, so that another one can follow at once. It does nothing when it doesn't lead.
 func (b *Board) Resign(ctx context.Context, candidate string) error {
 	err := resignScript.Run(ctx, b.store.Client(), []string{keyspace.Leader}, candidate).Err()
-	return link.Failed("resign as leader", err)
+	return redislink.Failed("resign as leader", err)
 }

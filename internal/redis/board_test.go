@@ -11,14 +11,14 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestPolicyRevision(t *testing.T) {
 	_, b, raw := freshRoster(t)
-	if _, err := b.Policy(t.Context()); !errors.Is(err, link.ErrNotFound) {
+	if _, err := b.Policy(t.Context()); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("no policy: %v, want ErrNotFound", err)
 	}
 	e := lanes.Effective{Policy: *redistest.Policy()}
@@ -57,7 +57,7 @@ func TestKnownQueues(t *testing.T) {
 
 func TestSnapshot(t *testing.T) {
 	_, b, _ := freshRoster(t)
-	if _, err := b.Snapshot(t.Context()); !errors.Is(err, link.ErrNotFound) {
+	if _, err := b.Snapshot(t.Context()); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("no snapshot: %v, want ErrNotFound", err)
 	}
 	want := lanes.Snapshot{
@@ -72,7 +72,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestSight(t *testing.T) {
 	_, b, raw := freshRoster(t)
-	if _, err := b.Sight(t.Context()); !errors.Is(err, link.ErrNotFound) {
+	if _, err := b.Sight(t.Context()); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("no sight: %v, want ErrNotFound", err)
 	}
 	want := []byte("\x1f\x8b any bytes")

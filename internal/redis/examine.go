@@ -9,22 +9,22 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/access"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // Examine looks at the Redis as the roles of Siren use it, with the login that this store has. It changes nothing.
-func Examine(ctx context.Context, s *link.Store, roles ...string) []lanes.Finding {
+func Examine(ctx context.Context, s *redislink.Store, roles ...string) []lanes.Finding {
 	if err := s.Client().Ping(ctx).Err(); err != nil {
 		f := lanes.Finding{
-			Check: "redis.reachable", Severity: lanes.Error, What: link.Failed("connect to Redis", err).Error(),
+			Check: "redis.reachable", Severity: lanes.Error, What: redislink.Failed("connect to Redis", err).Error(),
 			Why:  "jobs run without claims and records, workers aren't seen, and nobody scales",
 			Mend: "check the URL, the network on the way, and that Redis runs: redis-cli ping",
 		}
 		switch {
 		case goredis.HasErrorPrefix(err, "NOPERM"):
 			f.Mend = grantTo(s.Login(ctx), roles)
-		case link.IsRefused(err):
+		case redislink.IsRefused(err):
 			f.Mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those that Siren needs"
 		}
 		return []lanes.Finding{f}
@@ -41,7 +41,7 @@ func Examine(ctx context.Context, s *link.Store, roles ...string) []lanes.Findin
 }
 
 // ExamineClock compares this machine's clock with that of Redis, by which heartbeats and leases go.
-func ExamineClock(ctx context.Context, s *link.Store) []lanes.Finding {
+func ExamineClock(ctx context.Context, s *redislink.Store) []lanes.Finding {
 	const tries = 5
 	best, ahead := time.Hour, time.Duration(0)
 	for range tries { // the quickest answer is the most exact
@@ -50,7 +50,7 @@ func ExamineClock(ctx context.Context, s *link.Store) []lanes.Finding {
 		took := time.Since(began)
 		if err != nil {
 			return []lanes.Finding{{
-				Check: "clock.here", Severity: lanes.Note, What: "Redis doesn't tell its time: " + link.Failed("ask for the time", err).Error(),
+				Check: "clock.here", Severity: lanes.Note, What: "Redis doesn't tell its time: " + redislink.Failed("ask for the time", err).Error(),
 				Why: "clocks that differ make waits and retries wrong", Mend: "see what else is said about Redis",
 			}}
 		}
@@ -62,7 +62,7 @@ func ExamineClock(ctx context.Context, s *link.Store) []lanes.Finding {
 }
 
 // encryption is whether the password and the records travel in the clear.
-func encryption(s *link.Store) lanes.Finding {
+func encryption(s *redislink.Store) lanes.Finding {
 	f := lanes.Finding{Check: "redis.tls", What: "the connection is encrypted (TLS)"}
 	addresses, secure, err := s.Where()
 	if err != nil || secure {
@@ -83,11 +83,11 @@ func encryption(s *link.Store) lanes.Finding {
 }
 
 // factsOf asks INFO, and CONFIG where that may be asked: managed ones often forbid it.
-func factsOf(ctx context.Context, s *link.Store) []lanes.Finding {
+func factsOf(ctx context.Context, s *redislink.Store) []lanes.Finding {
 	text, err := s.Client().Info(ctx).Result()
 	if err != nil {
 		return []lanes.Finding{{
-			Check: "redis.info", Severity: lanes.Note, What: "version, eviction and persistence couldn't be looked at: " + link.Failed("ask INFO", err).Error(),
+			Check: "redis.info", Severity: lanes.Note, What: "version, eviction and persistence couldn't be looked at: " + redislink.Failed("ask INFO", err).Error(),
 			Why: "claims and records vanish from one that evicts", Mend: "let the user ask (ACL SETUSER … +info), or see to maxmemory-policy noeviction and appendonly yes yourself",
 		}}
 	}
@@ -99,7 +99,7 @@ func factsOf(ctx context.Context, s *link.Store) []lanes.Finding {
 }
 
 // delay is the median time of an answer.
-func delay(ctx context.Context, s *link.Store) (time.Duration, error) {
+func delay(ctx context.Context, s *redislink.Store) (time.Duration, error) {
 	var took [5]time.Duration
 	for i := range took {
 		began := time.Now()

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -108,7 +108,7 @@ func anys(text string) (all []any) {
 }
 
 func TestExamineRedisAway(t *testing.T) {
-	s, err := link.Open("redis://:secret@127.0.0.1:1/0", redistest.Discard)
+	s, err := redislink.Open("redis://:secret@127.0.0.1:1/0", redistest.Discard)
 	redistest.Must(t, err)
 	defer s.Close()
 	if f := finding(t, redis.Examine(t.Context(), s), "redis.reachable"); f.Severity != lanes.Error {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis/access"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -213,7 +213,7 @@ func judgeDelay(took time.Duration) lanes.Finding {
 	f := lanes.Finding{Check: "redis.delay", What: fmt.Sprintf("it answers within %s", took.Round(10*time.Microsecond))}
 	if took > 100*time.Millisecond {
 		f.Severity = lanes.Warning
-		f.Why = "each job asks it some times before it starts, and a call is given up after " + link.IOTimeout.String()
+		f.Why = "each job asks it some times before it starts, and a call is given up after " + redislink.IOTimeout.String()
 		f.Mend = "run Siren near it, and look for slow commands of others: SLOWLOG GET"
 	}
 	return f

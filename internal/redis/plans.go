@@ -10,7 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,7 +25,7 @@ func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
 	err := b.store.Client().XAdd(ctx, &goredis.XAddArgs{
 		Stream: keyspace.Plans, MaxLen: maxPlans, Approx: true, Values: []any{"plan", keyspace.Encode(p)},
 	}).Err()
-	return link.Failed("record a plan", err)
+	return redislink.Failed("record a plan", err)
 }
 
 // Plans returns at most limit plans of a pool ("" for all pools) made at or after since, the latest first.
@@ -34,7 +34,7 @@ func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit i
 	for end := "+"; len(plans) < limit; {
 		messages, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, end, "-", planBatch).Result()
 		if err != nil {
-			return nil, link.Failed("read the plans", err)
+			return nil, redislink.Failed("read the plans", err)
 		}
 		for _, m := range messages {
 			end = "(" + m.ID
@@ -74,7 +74,7 @@ func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Pl
 		last := ""
 		for {
 			messages, err := b.plansAfter(ctx, &last)
-			if err != nil && !over(ctx) && !yield(lanes.Plan{}, link.Failed("follow the plans", err)) {
+			if err != nil && !over(ctx) && !yield(lanes.Plan{}, redislink.Failed("follow the plans", err)) {
 				return
 			}
 			for _, m := range messages {

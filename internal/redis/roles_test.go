@@ -20,7 +20,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -29,9 +29,9 @@ import (
 // what it needs. What is added to the code of a role is added here. A step of no role prepares something.
 var roleSteps = []struct {
 	role string
-	does func(t *testing.T, s *link.Store)
+	does func(t *testing.T, s *redislink.Store)
 }{
-	{lanes.ScalerRole, func(t *testing.T, s *link.Store) {
+	{lanes.ScalerRole, func(t *testing.T, s *redislink.Store) {
 		ctx, b := t.Context(), redis.NewBoard(s, redistest.Discard)
 		_, err := b.PublishPolicy(ctx, lanes.Effective{Policy: *redistest.Policy()})
 		redistest.Must(t, err)
@@ -48,7 +48,7 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		redistest.Must(t, b.Resign(ctx, "me"))
 	}},
-	{lanes.ProducerRole, func(t *testing.T, s *link.Store) {
+	{lanes.ProducerRole, func(t *testing.T, s *redislink.Store) {
 		ctx, l := t.Context(), redistest.LedgerOn(s)
 		s.FollowClock(ctx)
 		_, err := redis.NewBoard(s, redistest.Discard).Policy(ctx)
@@ -79,12 +79,12 @@ var roleSteps = []struct {
 		watchOne(t, l, "done")
 	}},
 	{lanes.ScalerRole, loseJob},
-	{lanes.ProducerRole, func(t *testing.T, s *link.Store) {
+	{lanes.ProducerRole, func(t *testing.T, s *redislink.Store) {
 		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []lanes.Delivery{redistest.Delivery("lost", "bulk")}) // it is missing
 		redistest.Must(t, err)
 	}},
 	{lanes.ScalerRole, loseJob},
-	{lanes.WorkerRole, func(t *testing.T, s *link.Store) {
+	{lanes.WorkerRole, func(t *testing.T, s *redislink.Store) {
 		ctx, l, r := t.Context(), redistest.LedgerOn(s), redis.NewRoster(s, redistest.Discard)
 		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", lanes.Granted), lanes.Outcome{State: lanes.Queued})) // it turned up
 		urgent := redistest.Delivery("queued", "bulk")
@@ -120,7 +120,7 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 	}},
 	{lanes.ScalerRole, loseJob},
-	{lanes.OperatorRole, func(t *testing.T, s *link.Store) {
+	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
 		ctx, l, b, tunings := t.Context(), redistest.LedgerOn(s), redis.NewBoard(s, redistest.Discard), redis.NewTunings(s, redistest.Discard)
 		_, err := b.Policy(ctx)
 		redistest.Must(t, err)
@@ -200,23 +200,23 @@ var roleSteps = []struct {
 		redistest.Must(t, l.ReleaseKey(ctx, d.Job))
 		redistest.Must(t, l.Withdraw(ctx, "mine"))
 	}},
-	{lanes.WorkerRole, func(t *testing.T, s *link.Store) {
+	{lanes.WorkerRole, func(t *testing.T, s *redislink.Store) {
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 2
 		l := redistest.LedgerOn(s)
 		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", lanes.Granted), lanes.Outcome{State: lanes.Dead}))
 	}},
-	{lanes.OperatorRole, func(t *testing.T, s *link.Store) {
+	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
 		redistest.Must(t, redistest.LedgerOn(s).Discard(t.Context(), "died", 2))
 	}},
-	{"", func(t *testing.T, s *link.Store) { // entries of records that have expired, and a record of a version without an index
+	{"", func(t *testing.T, s *redislink.Store) { // entries of records that have expired, and a record of a version without an index
 		for _, key := range []string{"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:queued:bulk", "siren:missing"} {
 			redistest.Must(t, s.Client().ZAdd(t.Context(), key, goredis.Z{Score: 1, Member: "gone"}).Err())
 		}
 		redistest.Must(t, s.Client().HSet(t.Context(), "siren:job:old", "state", "queued", "lane", "bulk").Err())
 		redistest.Must(t, s.Client().ZAdd(t.Context(), "siren:jobs", goredis.Z{Score: 1, Member: "old"}).Err())
 	}},
-	{lanes.ScalerRole, func(t *testing.T, s *link.Store) {
+	{lanes.ScalerRole, func(t *testing.T, s *redislink.Store) {
 		ctx, tunings, r := t.Context(), redis.NewTunings(s, redistest.Discard), redis.NewRoster(s, redistest.Discard)
 		_, _, err := r.Workers(ctx)
 		redistest.Must(t, err)
@@ -248,7 +248,7 @@ var roleSteps = []struct {
 }
 
 // loseJob has the job that is called lost go missing.
-func loseJob(t *testing.T, s *link.Store) {
+func loseJob(t *testing.T, s *redislink.Store) {
 	n, err := redistest.LedgerOn(s).Compare(t.Context(), "bulk", time.Now().Add(time.Hour), map[string]bool{"queued": true, "done": true, "retried": true, "died": true, "cancelled": true})
 	redistest.Must(t, err)
 	if n != 1 {
@@ -271,7 +271,7 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 	redistest.Must(t, admin.Do(ctx, "FLUSHALL").Err())
 	redistest.Must(t, redistest.Refused(redistest.Shared.URL, redistest.OtherUsers...))
 	redistest.Must(t, admin.Do(ctx, "ACL", "LOG", "RESET").Err())
-	stores := map[string]*link.Store{"": redistest.Open(t, strings.TrimSuffix(redistest.Shared.URL, "/0")+"/1")}
+	stores := map[string]*redislink.Store{"": redistest.Open(t, strings.TrimSuffix(redistest.Shared.URL, "/0")+"/1")}
 	for _, role := range access.Roles() {
 		stores[role] = redistest.Open(t, strings.TrimSuffix(redistest.LoginAs(access.User(role)), "/0")+"/1")
 	}
@@ -399,63 +399,63 @@ func TestRefusals(t *testing.T) {
 	before := keys()
 	type refused struct {
 		who []string
-		do  func(*link.Store) error
+		do  func(*redislink.Store) error
 	}
 	producer, worker, scaler, operator := lanes.ProducerRole, lanes.WorkerRole, lanes.ScalerRole, lanes.OperatorRole
 	granted := lanes.Claim{State: lanes.Granted, JobID: "running", Token: 1}
 	for what, c := range map[string]refused{
-		"pause a lane": {[]string{producer, worker}, func(s *link.Store) error {
+		"pause a lane": {[]string{producer, worker}, func(s *redislink.Store) error {
 			_, err := redis.NewTunings(s, redistest.Discard).Change(ctx, 0, []lanes.Tuning{{Field: "lanes.bulk.paused"}}, nil, nil)
 			return err
 		}},
-		"note in the audit": {[]string{producer, worker}, func(s *link.Store) error {
+		"note in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
 			return redis.NewTunings(s, redistest.Discard).Note(ctx, lanes.AuditEntry{By: "root"})
 		}},
-		"do what is noted in the audit": {[]string{producer, worker}, func(s *link.Store) error { return redis.NewTunings(s, redistest.Discard).MayNote(ctx) }},
-		"read the audit": {[]string{producer, worker, scaler}, func(s *link.Store) error {
+		"do what is noted in the audit": {[]string{producer, worker}, func(s *redislink.Store) error { return redis.NewTunings(s, redistest.Discard).MayNote(ctx) }},
+		"read the audit": {[]string{producer, worker, scaler}, func(s *redislink.Store) error {
 			_, err := redis.NewTunings(s, redistest.Discard).Audit(ctx, time.Time{}, 1)
 			return err
 		}},
-		"cancel a job": {[]string{producer}, func(s *link.Store) error {
+		"cancel a job": {[]string{producer}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).Cancel(ctx, "queued")
 			return err
 		}},
-		"promote a job": {[]string{producer}, func(s *link.Store) error {
+		"promote a job": {[]string{producer}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).Supersede(ctx, jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []lanes.State{lanes.Queued}})
 			return err
 		}},
-		"discard a dead job": {[]string{producer}, func(s *link.Store) error { return redistest.LedgerOn(s).Discard(ctx, "dead", 0) }},
-		"renew a claim": {[]string{producer}, func(s *link.Store) error {
+		"discard a dead job": {[]string{producer}, func(s *redislink.Store) error { return redistest.LedgerOn(s).Discard(ctx, "dead", 0) }},
+		"renew a claim": {[]string{producer}, func(s *redislink.Store) error {
 			return redistest.LedgerOn(s).Renew(ctx, granted, lanes.Progress{})
 		}},
-		"keep a log": {[]string{producer, scaler, operator}, func(s *link.Store) error { return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said") }},
-		"make a record": {[]string{scaler}, func(s *link.Store) error {
+		"keep a log": {[]string{producer, scaler, operator}, func(s *redislink.Store) error { return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said") }},
+		"make a record": {[]string{scaler}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).CreateAll(ctx, []lanes.Delivery{redistest.Delivery("new", "bulk")})
 			return err
 		}},
-		"publish a policy": {[]string{producer, worker, operator}, func(s *link.Store) error {
+		"publish a policy": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
 			_, err := redis.NewBoard(s, redistest.Discard).PublishPolicy(ctx, lanes.Effective{})
 			return err
 		}},
-		"lead": {[]string{producer, worker, operator}, func(s *link.Store) error {
+		"lead": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
 			_, err := redis.NewBoard(s, redistest.Discard).Lead(ctx, "me", time.Minute)
 			return err
 		}},
-		"beat as a worker": {[]string{producer, scaler, operator}, func(s *link.Store) error {
+		"beat as a worker": {[]string{producer, scaler, operator}, func(s *redislink.Store) error {
 			_, err := redis.NewRoster(s, redistest.Discard).Beat(ctx, lanes.Heartbeat{Worker: "w"})
 			return err
 		}},
-		"retire a worker": {[]string{producer, worker, operator}, func(s *link.Store) error {
+		"retire a worker": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
 			return redis.NewRoster(s, redistest.Discard).Retire(ctx, []string{"w"}, time.Minute)
 		}},
-		"park a worker": {[]string{producer, worker, operator}, func(s *link.Store) error {
+		"park a worker": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
 			return redis.NewRoster(s, redistest.Discard).Park(ctx, []string{"w"}, time.Minute)
 		}},
-		"read the roster": {[]string{producer, worker}, func(s *link.Store) error {
+		"read the roster": {[]string{producer, worker}, func(s *redislink.Store) error {
 			_, _, err := redis.NewRoster(s, redistest.Discard).Workers(ctx)
 			return err
 		}},
-		"list the jobs": {[]string{producer, worker, scaler}, func(s *link.Store) error {
+		"list the jobs": {[]string{producer, worker, scaler}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).List(ctx, jobrecord.Filter{})
 			return err
 		}},

@@ -13,7 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -26,7 +26,7 @@ const parkLease = 5 * time.Second
 
 // Roster keeps the workers' heartbeats and the orders that wait for them. It is safe for concurrent use.
 type Roster struct {
-	store *link.Store
+	store *redislink.Store
 	log   *slog.Logger
 
 	mu   sync.Mutex
@@ -41,7 +41,7 @@ type reading struct {
 }
 
 // NewRoster makes a roster.
-func NewRoster(s *link.Store, log *slog.Logger) *Roster { return &Roster{store: s, log: log} }
+func NewRoster(s *redislink.Store, log *slog.Logger) *Roster { return &Roster{store: s, log: log} }
 
 // Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in
 // two when the policy in force has another revision than hb.Revision.
@@ -51,7 +51,7 @@ func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, er
 		a, err = r.exchange(ctx, beatScript.Eval, hb)
 	}
 	if err != nil {
-		return lanes.Orders{}, link.Failed("heartbeat of worker "+hb.Worker, err)
+		return lanes.Orders{}, redislink.Failed("heartbeat of worker "+hb.Worker, err)
 	}
 	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
 	if ms := keyspace.Number(a.retired); ms > untold {
@@ -115,13 +115,13 @@ func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, err
 		return nil
 	})
 	if err != nil {
-		return nil, time.Time{}, link.Failed("read the roster", err)
+		return nil, time.Time{}, redislink.Failed("read the roster", err)
 	}
 	now := clock.Val().UTC()
 	workers, silent := r.heartbeats(beats.Val(), now)
 	if len(silent) > 0 {
 		if err := r.forget(ctx, silent...); err != nil {
-			return nil, time.Time{}, link.Failed("forget silent workers", err)
+			return nil, time.Time{}, redislink.Failed("forget silent workers", err)
 		}
 	}
 	return workers, now, nil
@@ -172,7 +172,7 @@ func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) 
 		return nil
 	}
 	args := append([]any{ttl.Milliseconds()}, anys(workers)...)
-	return link.Failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{keyspace.Parked}, args...).Err())
+	return redislink.Failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{keyspace.Parked}, args...).Err())
 }
 
 // Unpark lets workers take jobs again.
@@ -180,7 +180,7 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 	if len(workers) == 0 {
 		return nil
 	}
-	return link.Failed("unpark workers", r.store.Client().HDel(ctx, keyspace.Parked, workers...).Err())
+	return redislink.Failed("unpark workers", r.store.Client().HDel(ctx, keyspace.Parked, workers...).Err())
 }
 
 // untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
@@ -196,7 +196,7 @@ func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duratio
 	for _, w := range workers {
 		fields = append(fields, w, max(untold, wait.Milliseconds()))
 	}
-	return link.Failed("retire workers", r.store.Client().HSet(ctx, keyspace.Retired, fields...).Err())
+	return redislink.Failed("retire workers", r.store.Client().HSet(ctx, keyspace.Retired, fields...).Err())
 }
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
@@ -215,7 +215,7 @@ func (r *Roster) Order(ctx context.Context, p lanes.Plan) error {
 // was killed may have promised to take no job again, and be about to be removed for that. Who comes back under its name
 // has to keep the promise.
 func (r *Roster) Leave(ctx context.Context, worker string) error {
-	return link.Failed("leave the roster", r.forget(ctx, worker))
+	return redislink.Failed("leave the roster", r.forget(ctx, worker))
 }
 
 func (r *Roster) forget(ctx context.Context, workers ...string) error {

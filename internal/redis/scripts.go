@@ -3,7 +3,7 @@ package redis
 import (
 	"embed"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
 //go:embed lua/*.lua
@@ -11,11 +11,11 @@ var luaFiles embed.FS
 
 // Each takes its clock from Redis, and has one key; tune has two of the same slot.
 var (
-	tuneScript    = link.Script(luaFiles, "tune")
-	restoreScript = link.Script(luaFiles, "restore")
-	beatScript    = link.Script(luaFiles, "beat")
-	parkScript    = link.Script(luaFiles, "park")
-	publishScript = link.Script(luaFiles, "publish")
-	leadScript    = link.Script(luaFiles, "lead")
-	resignScript  = link.Script(luaFiles, "resign")
+	tuneScript    = redislink.Script(luaFiles, "tune")
+	restoreScript = redislink.Script(luaFiles, "restore")
+	beatScript    = redislink.Script(luaFiles, "beat")
+	parkScript    = redislink.Script(luaFiles, "park")
+	publishScript = redislink.Script(luaFiles, "publish")
+	leadScript    = redislink.Script(luaFiles, "lead")
+	resignScript  = redislink.Script(luaFiles, "resign")
 )

@@ -7,7 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
 // examples is how each command is tried: what follows its name. KEY is for the key or the channel.
@@ -63,7 +63,7 @@ type trial struct {
 func (t trial) may(u access.Use) bool { return !t.refused[u] && t.failed[u] == nil }
 
 // try finds out which uses Redis allows to this login, and has none of them done.
-func try(ctx context.Context, s *link.Store, all []access.Use) trial {
+func try(ctx context.Context, s *redislink.Store, all []access.Use) trial {
 	all = slices.DeleteFunc(slices.Clone(all), func(u access.Use) bool {
 		return u.Command == "MULTI" || u.Command == "DISCARD" // they try the others
 	})
@@ -77,7 +77,7 @@ func try(ctx context.Context, s *link.Store, all []access.Use) trial {
 	for i, err := range answers {
 		switch {
 		case err == nil:
-		case link.IsRefused(err):
+		case redislink.IsRefused(err):
 			t.refused[all[i]] = true
 		default:
 			t.failed[all[i]] = err

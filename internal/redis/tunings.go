@@ -15,7 +15,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,12 +25,12 @@ var ErrChanged = errors.New("somebody else has changed the tunings meanwhile")
 // Tunings keeps what people tune while the policy is in force, and the audit of what they do. Which tunings count is
 // the leading scaler's to say: those that have ended stay here until they are removed. It is safe for concurrent use.
 type Tunings struct {
-	store *link.Store
+	store *redislink.Store
 	log   *slog.Logger
 }
 
 // NewTunings makes the tunings.
-func NewTunings(s *link.Store, log *slog.Logger) *Tunings { return &Tunings{s, log} }
+func NewTunings(s *redislink.Store, log *slog.Logger) *Tunings { return &Tunings{s, log} }
 
 // Now returns all tunings, and Redis' own time: when they end is by that clock.
 func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
@@ -42,7 +42,7 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 		return nil
 	})
 	if err != nil {
-		return lanes.Tunings{}, time.Time{}, link.Failed("read the tunings", err)
+		return lanes.Tunings{}, time.Time{}, redislink.Failed("read the tunings", err)
 	}
 	all := lanes.Tunings{Revision: keyspace.Number(hash.Val()["revision"]), All: t.read(hash.Val())}
 	return all, clock.Val().UTC(), nil
@@ -78,7 +78,7 @@ func (t *Tunings) Change(
 	revision, err = tuneScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings, keyspace.Audit}, args...).Int64()
 	switch {
 	case err != nil:
-		return 0, link.Failed(doing, err)
+		return 0, redislink.Failed(doing, err)
 	case revision < 0:
 		return 0, fmt.Errorf("%s: %w", doing, ErrChanged)
 	}
@@ -103,7 +103,7 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 		args = append(args, tuningPrefix+tuning.Field, text)
 	}
 	back, err := restoreScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings}, args...).Bool()
-	return back, link.Failed(doing, err)
+	return back, redislink.Failed(doing, err)
 }
 
 // Changed has a value soon after each change of the tunings; changes in quick succession are one. It also has one when

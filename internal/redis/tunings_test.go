@@ -13,7 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -233,7 +233,7 @@ func TestChangedCoalesces(t *testing.T) {
 }
 
 func TestChangedEndsWithTheStore(t *testing.T) {
-	s, err := link.Open(redistest.Shared.URL, redistest.Discard)
+	s, err := redislink.Open(redistest.Shared.URL, redistest.Discard)
 	redistest.Must(t, err)
 	ts := redis.NewTunings(s, redistest.Discard)
 	before := ts.Changed(t.Context())

@@ -30,7 +30,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -40,7 +40,7 @@ var (
 	// a job that arrived twice runs once.
 	ErrUncertain = rabbit.ErrUnconfirmed
 	// ErrNotFound: there is no record of that job, or not any more.
-	ErrNotFound = link.ErrNotFound
+	ErrNotFound = redislink.ErrNotFound
 	// ErrNoPolicy: no scaler has published a policy yet, and none was given in Options.
 	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a policy")
 )
@@ -69,7 +69,7 @@ type Options struct {
 type Client struct {
 	conn    *rabbit.Conn
 	publish *rabbit.Publisher
-	store   *link.Store
+	store   *redislink.Store
 	ledger  *jobledger.Ledger
 	board   *redis.Board
 	log     *slog.Logger
@@ -85,7 +85,7 @@ type Client struct {
 // New makes a Client. It does no I/O: the error says that an option is malformed.
 func New(o Options) (*Client, error) { return open(o) }
 
-func open(o Options, more ...link.Option) (*Client, error) {
+func open(o Options, more ...redislink.Option) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -101,7 +101,7 @@ func open(o Options, more ...link.Option) (*Client, error) {
 		c.classify, c.given = classify, true
 	}
 	var err error
-	if c.store, err = link.Open(o.RedisURL, o.Log, append(more, link.WithTLS(always(o.RedisTLS)))...); err != nil {
+	if c.store, err = redislink.Open(o.RedisURL, o.Log, append(more, redislink.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
 	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
@@ -242,7 +242,7 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	case known != nil:
 		c.log.Warn("classifying by an older policy", "error", err)
 		return known, nil
-	case errors.Is(err, link.ErrNotFound):
+	case errors.Is(err, redislink.ErrNotFound):
 		return nil, ErrNoPolicy
 	default:
 		return nil, fmt.Errorf("read the policy in force: %w", err)

@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -352,9 +352,9 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-func openStore(t *testing.T, url string) *link.Store {
+func openStore(t *testing.T, url string) *redislink.Store {
 	t.Helper()
-	s, err := link.Open(url, discard)
+	s, err := redislink.Open(url, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
 // NewAt makes a Client on a machine with that clock.
 func NewAt(o Options, clock func() time.Time) (*Client, error) {
-	return open(o, link.WithClock(clock))
+	return open(o, redislink.WithClock(clock))
 }
 
 // PolicyIsDue has the next call read the policy again.

@@ -18,7 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -109,7 +109,7 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	store, err := link.Open(redisURL, discard)
+	store, err := redislink.Open(redisURL, discard)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -53,7 +53,7 @@ type bench struct {
 	dir               string // for clips, outputs and scratch
 	amqpURL, redisURL string
 	effective         *lanes.Effective
-	store             *link.Store
+	store             *redislink.Store
 	ledger            *jobledger.Ledger
 	client            *client.Client
 	raw               *raw
@@ -110,7 +110,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.store, err = link.Open(b.redisURL, b.log); err != nil {
+	if b.store, err = redislink.Open(b.redisURL, b.log); err != nil {
 		return err
 	}
 	b.atEnd(b.store.Close)

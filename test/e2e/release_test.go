@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -44,7 +44,7 @@ type release struct {
 	storage *storage
 	values  map[string]any
 	client  *client.Client // for producers
-	store   *link.Store
+	store   *redislink.Store
 	board   *redis.Board
 	roster  *redis.Roster
 }
@@ -149,7 +149,7 @@ func (r *release) connect() {
 	r.client, err = client.New(client.Options{AMQPURL: amqpURL, RedisURL: redisURL, Name: "e2e"})
 	r.must(err)
 	r.Cleanup(func() { _ = r.client.Close() })
-	r.store, err = link.Open(redisURL, slog.New(slog.DiscardHandler))
+	r.store, err = redislink.Open(redisURL, slog.New(slog.DiscardHandler))
 	r.must(err)
 	r.Cleanup(func() { _ = r.store.Close() })
 	r.board = redis.NewBoard(r.store, slog.New(slog.DiscardHandler))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	store "github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,7 +25,7 @@ type sight struct {
 func (s *site) look() *sight {
 	s.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	opened, err := link.Open(s.redis.URL, quiet)
+	opened, err := redislink.Open(s.redis.URL, quiet)
 	s.must(err)
 	s.t.Cleanup(func() { _ = opened.Close() })
 	return &sight{s, store.NewBoard(opened, quiet), store.NewRoster(opened, quiet), store.NewTunings(opened, quiet)}

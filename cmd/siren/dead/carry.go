@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -111,7 +111,7 @@ func (r *Replay) supersede(ctx context.Context, all []*revival, ready time.Time)
 		var state *jobledger.StateError // a worker has the copy already, or what somebody else did counts
 		e := all[i].entry
 		switch {
-		case errors.Is(a.Err, link.ErrNotFound):
+		case errors.Is(a.Err, redislink.ErrNotFound):
 			e.Job.Priority = e.Priority
 			unknown = append(unknown, lanes.Delivery{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay})
 		case a.Err != nil && !errors.As(a.Err, &state):

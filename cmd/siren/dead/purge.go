@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -122,7 +122,7 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 		switch {
 		case a.Err == nil:
 			p.Jobs++
-		case !errors.Is(a.Err, link.ErrNotFound) && !errors.As(a.Err, &state):
+		case !errors.Is(a.Err, redislink.ErrNotFound) && !errors.As(a.Err, &state):
 			failed = errors.Join(failed, a.Err)
 		}
 	}

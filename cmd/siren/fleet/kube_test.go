@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -48,14 +48,14 @@ func flush(t *testing.T, server *procs.Server) {
 }
 
 // startStore starts a Redis for the test.
-func startStore(t *testing.T) (*procs.Server, *link.Store) {
+func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
 	t.Helper()
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop(context.Background()) })
-	store, err := link.Open(server.URL, slog.New(slog.DiscardHandler))
+	store, err := redislink.Open(server.URL, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/scaler"
@@ -55,7 +55,7 @@ type ground struct {
 	urls     Servers
 	log      *slog.Logger
 	policy   *lanes.Policy
-	store    *link.Store
+	store    *redislink.Store
 	ledger   *jobledger.Ledger
 	board    *redis.Board
 	backlog  *rabbit.Backlog
@@ -70,7 +70,7 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.urls.Stop)
-	if g.store, err = link.Open(g.urls.Private[0].URL, g.log); err != nil {
+	if g.store, err = redislink.Open(g.urls.Private[0].URL, g.log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.store.Close() })

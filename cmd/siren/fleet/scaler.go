@@ -12,7 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
 )
@@ -26,7 +26,7 @@ type scalerProcess struct {
 	source  policySource // of the policy, followed when it changes; nil: the policy stays
 	text    []byte       // that the policy was read from; nil: the source says something else
 	broker  func(name string) (*rabbit.Conn, error)
-	store   *link.Store
+	store   *redislink.Store
 	board   scaler.Board
 	fleet   scaler.Fleet
 	leading func(ctx context.Context) (bool, error)
@@ -48,7 +48,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		conns[name] = c
 	}
 	registry := newRegistry()
-	link.RegisterRefusals(registry, s.store)
+	redislink.RegisterRefusals(registry, s.store)
 	if s.listen != "" {
 		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"], s.store)), s.log)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
 // A private server that dies comes back by itself, on its old URL.
@@ -17,7 +17,7 @@ func TestServersAreTended(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Stop()
-	store, err := link.Open(s.RedisURL, log)
+	store, err := redislink.Open(s.RedisURL, log)
 	if err != nil {
 		t.Fatal(err)
 	}

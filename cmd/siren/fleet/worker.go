@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
@@ -64,7 +64,7 @@ func (w Worker) Run(ctx context.Context) error {
 	defer publish.Close()
 
 	registry := newRegistry()
-	link.RegisterRefusals(registry, store)
+	redislink.RegisterRefusals(registry, store)
 	server, err := ops.Listen(w.Listen, ops.Handler(registry, alive, readyOnce(consume, store)), log)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -48,7 +48,7 @@ func called(r lanes.Record, a jobledger.Overridden) Result {
 	case a.Err == nil:
 		r.State = a.Before
 		return Result{Job: r, Fate: Done}
-	case errors.Is(a.Err, link.ErrNotFound):
+	case errors.Is(a.Err, redislink.ErrNotFound):
 		return Result{Job: r, Fate: Unknown}
 	case !errors.As(a.Err, &state):
 		return Result{Job: r, Fate: Refused, Err: a.Err}

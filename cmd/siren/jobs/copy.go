@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -92,7 +92,7 @@ func carried(r lanes.Record, s jobledger.Supersede, err error) Result {
 	switch {
 	case errors.As(err, &state) && (state.Replay != s.Replay || state.State == lanes.Cancelled):
 		return Result{Job: r, Fate: Changed, Lane: s.Lane, Err: changed(r.ID, state.State)}
-	case err == nil, state != nil, errors.Is(err, link.ErrNotFound): // a worker may have the copy already; one without a record gets it by its first claim
+	case err == nil, state != nil, errors.Is(err, redislink.ErrNotFound): // a worker may have the copy already; one without a record gets it by its first claim
 		return Result{Job: r, Fate: Done, Lane: s.Lane}
 	default:
 		return Result{Job: r, Fate: Refused, Lane: s.Lane, Err: err}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -25,16 +25,16 @@ func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (
 const clockVariable = "SIREN_TEST_CLOCK_OFFSET"
 
 // Store opens Redis.
-func (e Endpoints) Store(log *slog.Logger) (*link.Store, error) {
-	options := []link.Option{link.WithRenew(e.Redis.renewal()), link.WithTLS(e.Redis.settings())}
+func (e Endpoints) Store(log *slog.Logger) (*redislink.Store, error) {
+	options := []redislink.Option{redislink.WithRenew(e.Redis.renewal()), redislink.WithTLS(e.Redis.settings())}
 	if text := os.Getenv(clockVariable); text != "" {
 		offset, err := time.ParseDuration(text)
 		if err != nil {
 			return nil, exit.With(exit.Usage, fmt.Errorf("%s: %w", clockVariable, err))
 		}
-		options = append(options, link.WithClock(func() time.Time { return time.Now().Add(offset) }))
+		options = append(options, redislink.WithClock(func() time.Time { return time.Now().Add(offset) }))
 	}
-	s, err := link.Open(e.Redis.URL, log, options...)
+	s, err := redislink.Open(e.Redis.URL, log, options...)
 	return s, exit.With(exit.Usage, err)
 }
 
@@ -58,7 +58,7 @@ func Unreachable(err error) error {
 		err = ErrEnded
 	}
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, link.ErrNotFound):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, redislink.ErrNotFound):
 		return err
 	case errors.Is(err, lanes.ErrRefused):
 		return exit.With(exit.Refused, err)

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -34,7 +34,7 @@ func (l *Ledger) Stats() Stats {
 	a := l.away
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Stats{Away: a.err != nil, Refused: link.IsRefused(a.err), Buffered: len(a.kept), Dropped: a.dropped.Load()}
+	return Stats{Away: a.err != nil, Refused: redislink.IsRefused(a.err), Buffered: len(a.kept), Dropped: a.dropped.Load()}
 }
 
 // Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered.
@@ -51,7 +51,7 @@ func (l *Ledger) Flush(ctx context.Context) int {
 // absence notices that Redis is away, keeps what has to be written, and writes it in order once it is back. Only then
 // does Redis count as back, so nothing overtakes what is kept.
 type absence struct {
-	store *link.Store
+	store *redislink.Store
 	log   *slog.Logger
 
 	dropped atomic.Int64
@@ -70,7 +70,7 @@ type keptMove struct {
 	move  func(context.Context) error
 }
 
-func newAbsence(s *link.Store, log *slog.Logger) *absence { return &absence{store: s, log: log} }
+func newAbsence(s *redislink.Store, log *slog.Logger) *absence { return &absence{store: s, log: log} }
 
 // cause is why Redis is away; nil when it isn't, as far as is known.
 func (a *absence) cause() error {
@@ -97,7 +97,7 @@ func (a *absence) begin(err error) {
 		return
 	}
 	a.err, a.since, a.back = err, time.Now(), make(chan struct{})
-	if link.IsRefused(err) {
+	if redislink.IsRefused(err) {
 		a.warn("Redis refuses this login: jobs run without claims until it has the rights of its role (siren redis-acl)",
 			slog.Any("error", err))
 	} else {
@@ -129,12 +129,12 @@ func (a *absence) keep(doing string, move func(context.Context) error, cause err
 }
 
 // isUnserved is whether err says that Redis does nothing for us right now.
-func isUnserved(err error) bool { return link.IsAway(err) || link.IsRefused(err) }
+func isUnserved(err error) bool { return redislink.IsAway(err) || redislink.IsRefused(err) }
 
 // awaitReturn ends when Redis is back and everything kept is written, or with the store.
 func (a *absence) awaitReturn(life context.Context) {
 	every, still := probeEvery, "Redis is still away"
-	refused := link.IsRefused(a.cause())
+	refused := redislink.IsRefused(a.cause())
 	if refused {
 		every, still = permitEvery, "Redis still refuses this login"
 	}
@@ -197,8 +197,8 @@ func (a *absence) oldest(written int) (keptMove, bool) {
 	if len(a.kept) > 0 {
 		return a.kept[0], true
 	}
-	warned := !a.warned.Before(a.since)                    // of this absence
-	if warned && (written > 0 || !link.IsRefused(a.err)) { // of a refusal nobody knows yet whether it has ended
+	warned := !a.warned.Before(a.since)                         // of this absence
+	if warned && (written > 0 || !redislink.IsRefused(a.err)) { // of a refusal nobody knows yet whether it has ended
 		a.log.Info("Redis is back", slog.Duration("away", time.Since(a.since)), slog.Int("written", written))
 	}
 	a.err, a.since, a.kept = nil, time.Time{}, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -41,11 +41,11 @@ func (l *Ledger) Compare(
 	doing := "compare the records of lane " + lane + " with its queue"
 	ids, err := l.store.Client().ZRange(ctx, keyspace.Queued(lane), 0, compareSize-1).Result()
 	if err != nil {
-		return 0, link.Failed(doing, err)
+		return 0, redislink.Failed(doing, err)
 	}
 	rows, err := l.Fields(ctx, ids, "state", "lane", "since")
 	if err != nil {
-		return 0, link.Failed(doing, err)
+		return 0, redislink.Failed(doing, err)
 	}
 	var wrong []any
 	var keys []string
@@ -72,7 +72,7 @@ func (l *Ledger) Compare(
 			missing++
 		}
 	}
-	return missing, link.Failed(doing, err)
+	return missing, redislink.Failed(doing, err)
 }
 
 // Enlist has queued jobs listed that a process of a version without the index has made, looking at ten thousand records
@@ -84,11 +84,11 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 	for looked := 0; looked < enlistSize; looked += jobrecord.BatchSize {
 		ids, err := l.store.Client().ZRange(ctx, keyspace.Jobs, l.enlisted, l.enlisted+jobrecord.BatchSize-1).Result()
 		if err != nil {
-			return listed, link.Failed(doing, err)
+			return listed, redislink.Failed(doing, err)
 		}
 		rows, err := l.Fields(ctx, ids, "state", "since")
 		if err != nil {
-			return listed, link.Failed(doing, err)
+			return listed, redislink.Failed(doing, err)
 		}
 		var keys []string
 		for i, row := range rows {
@@ -98,7 +98,7 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 		}
 		if len(keys) > 0 {
 			if _, err := l.store.RunAll(ctx, enlistScript, keys, make([][]any, len(keys))); err != nil {
-				return listed, link.Failed(doing, err)
+				return listed, redislink.Failed(doing, err)
 			}
 			l.log.Info("queued jobs of an older version are listed now", slog.Int("jobs", len(keys)))
 			listed += len(keys)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -47,7 +47,7 @@ func TestDiscard(t *testing.T) {
 		})
 	}
 	l, _ := redistest.FreshLedger(t)
-	if err := l.Discard(t.Context(), "job", 0); !errors.Is(err, link.ErrNotFound) {
+	if err := l.Discard(t.Context(), "job", 0); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("no record: %v, want ErrNotFound", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -79,7 +79,7 @@ func (l *Ledger) Sweep(ctx context.Context) (int, error) {
 		n, err := l.sweep(ctx, key)
 		removed += n
 		if err != nil {
-			return removed, link.Failed("sweep "+key, err)
+			return removed, redislink.Failed("sweep "+key, err)
 		}
 	}
 	return removed, nil

@@ -8,14 +8,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestJobLog(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	if _, err := l.Log(t.Context(), "job"); !errors.Is(err, link.ErrNotFound) {
+	if _, err := l.Log(t.Context(), "job"); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("no log: %v, want ErrNotFound", err)
 	}
 	tests := []struct{ name, text, want string }{

@@ -14,7 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,7 +25,7 @@ import (
 // lanes.ErrRefused.
 type Ledger struct {
 	*jobrecord.Reader
-	store  *link.Store
+	store  *redislink.Store
 	log    *slog.Logger
 	timing atomic.Pointer[lanes.Timing]
 	away   *absence
@@ -45,7 +45,7 @@ type opened struct {
 }
 
 // New makes a ledger with the default lease and keep. Closing the store ends it.
-func New(s *link.Store, log *slog.Logger) *Ledger {
+func New(s *redislink.Store, log *slog.Logger) *Ledger {
 	l := &Ledger{
 		Reader: jobrecord.NewReader(s, log), store: s, log: log,
 		open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log),
@@ -201,7 +201,7 @@ func refusal(answer string) error {
 // do carries a move out, unless Redis is known to be away, and notices when it is. Errors say what was being done.
 func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context) error) error {
 	if cause := l.away.cause(); cause != nil {
-		return link.Failed(doing, cause)
+		return redislink.Failed(doing, cause)
 	}
 	bounded, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
@@ -218,7 +218,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 	if isUnserved(err) {
 		l.away.begin(err)
 	}
-	return link.Failed(doing, err)
+	return redislink.Failed(doing, err)
 }
 
 // remember keeps what runs, so that its record can be made anew should Redis lose it.

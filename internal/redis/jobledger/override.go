@@ -10,7 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -146,7 +146,7 @@ func (l *Ledger) overrideSome(
 	}
 	var cmds []*goredis.Cmd
 	err := l.do(ctx, doing, func(ctx context.Context) (err error) {
-		if cmds, err = l.store.RunAll(ctx, script, keys, given); link.IsAway(err) || ctx.Err() != nil || len(ids) == 1 {
+		if cmds, err = l.store.RunAll(ctx, script, keys, given); redislink.IsAway(err) || ctx.Err() != nil || len(ids) == 1 {
 			return err
 		}
 		return nil // each has an error of its own
@@ -169,12 +169,12 @@ func (l *Ledger) overrideSome(
 func overridden(id string, cmd *goredis.Cmd) (before, error) {
 	r, err := cmd.Slice()
 	if err != nil {
-		return before{}, link.Failed("job "+id, err)
+		return before{}, redislink.Failed("job "+id, err)
 	}
 	was := before{lanes.State(r[1].(string)), r[2].(string)}
 	switch r[0].(string) {
 	case "absent":
-		return before{}, link.Failed("job "+id, link.ErrNotFound)
+		return before{}, redislink.Failed("job "+id, redislink.ErrNotFound)
 	case "refused":
 		return before{}, &StateError{ID: id, State: was.state, Replay: int(r[3].(int64))}
 	}

@@ -10,7 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -104,7 +104,7 @@ func TestSupersedeRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued, lanes.Retrying}}
-	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, link.ErrNotFound) || before != "" {
+	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, redislink.ErrNotFound) || before != "" {
 		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
 	}
 	refused := func(step string, want jobledger.StateError, text string) {
@@ -242,7 +242,7 @@ func TestCancel(t *testing.T) {
 		})
 	}
 	l, _ := redistest.FreshLedger(t)
-	if before, err := l.Cancel(t.Context(), "job"); !errors.Is(err, link.ErrNotFound) || before != "" {
+	if before, err := l.Cancel(t.Context(), "job"); !errors.Is(err, redislink.ErrNotFound) || before != "" {
 		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
 	}
 }
@@ -382,7 +382,7 @@ func TestOverrideOfMany(t *testing.T) {
 		switch {
 		case i == 1 && errors.As(a.Err, &state) && state.State == lanes.Running:
 		case i == 2 && errors.As(a.Err, &state) && state.State == lanes.Completed:
-		case i == 3 && errors.Is(a.Err, link.ErrNotFound):
+		case i == 3 && errors.Is(a.Err, redislink.ErrNotFound):
 		case i == 4 && a.Err != nil && !errors.Is(a.Err, lanes.ErrAway):
 		case i > 4 || i == 0:
 			if a.Err != nil || a.Before != lanes.Queued || redistest.Get(t, l, ids[i]).State != lanes.Cancelled {

@@ -3,7 +3,7 @@ package jobledger
 import (
 	"embed"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
 //go:embed lua/*.lua
@@ -12,18 +12,18 @@ var luaFiles embed.FS
 // One script per move. Each takes its clock from Redis, and has one key. Those that begin with waiting.lua touch the
 // indexes of waiting jobs beside the record, and lose a dedup key: so these never say anything else than the records.
 var (
-	createScript     = link.Script(luaFiles, "waiting", "create")
-	claimScript      = link.Script(luaFiles, "waiting", "claim")
-	renewScript      = link.Script(luaFiles, "renew")
-	closeScript      = link.Script(luaFiles, "waiting", "close")
-	withdrawScript   = link.Script(luaFiles, "waiting", "withdraw")
-	supersedeScript  = link.Script(luaFiles, "waiting", "supersede")
-	cancelScript     = link.Script(luaFiles, "waiting", "cancel")
-	loseScript       = link.Script(luaFiles, "waiting", "lose")
-	enlistScript     = link.Script(luaFiles, "waiting", "enlist")
-	lowerScript      = link.Script(luaFiles, "waiting", "lower")
-	discardScript    = link.Script(luaFiles, "discard")
-	reserveScript    = link.Script(luaFiles, "reserve")
-	keepKeyScript    = link.Script(luaFiles, "keepkey")
-	releaseKeyScript = link.Script(luaFiles, "releasekey")
+	createScript     = redislink.Script(luaFiles, "waiting", "create")
+	claimScript      = redislink.Script(luaFiles, "waiting", "claim")
+	renewScript      = redislink.Script(luaFiles, "renew")
+	closeScript      = redislink.Script(luaFiles, "waiting", "close")
+	withdrawScript   = redislink.Script(luaFiles, "waiting", "withdraw")
+	supersedeScript  = redislink.Script(luaFiles, "waiting", "supersede")
+	cancelScript     = redislink.Script(luaFiles, "waiting", "cancel")
+	loseScript       = redislink.Script(luaFiles, "waiting", "lose")
+	enlistScript     = redislink.Script(luaFiles, "waiting", "enlist")
+	lowerScript      = redislink.Script(luaFiles, "waiting", "lower")
+	discardScript    = redislink.Script(luaFiles, "discard")
+	reserveScript    = redislink.Script(luaFiles, "reserve")
+	keepKeyScript    = redislink.Script(luaFiles, "keepkey")
+	releaseKeyScript = redislink.Script(luaFiles, "releasekey")
 )

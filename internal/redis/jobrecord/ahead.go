@@ -8,7 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,7 +30,7 @@ func (r *Reader) Ahead(ctx context.Context, id string, counted time.Time) (Place
 	doing := "look at the jobs before job " + id
 	own, err := r.Fields(ctx, []string{id}, "lane", "ready", "nth", "priority")
 	if err != nil {
-		return Place{}, link.Failed(doing, err)
+		return Place{}, redislink.Failed(doing, err)
 	}
 	lane, ready, priority := own[0][0], keyspace.Number(own[0][1]), int(keyspace.Number(own[0][3]))
 	place := strconv.FormatFloat(float64(ready)+float64(keyspace.Number(own[0][2]))/nthPerMilli, 'f', -1, 64)
@@ -55,7 +55,7 @@ func (r *Reader) Ahead(ctx context.Context, id string, counted time.Time) (Place
 		return nil
 	})
 	if err != nil {
-		return Place{}, link.Failed(doing, err)
+		return Place{}, redislink.Failed(doing, err)
 	}
 	a := Place{Own: ready <= keyspace.Millis(counted)}
 	for i := range before {

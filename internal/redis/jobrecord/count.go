@@ -8,7 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -42,7 +42,7 @@ func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[s
 		return nil
 	})
 	if err != nil {
-		return nil, link.Failed("look at the lanes' waiting jobs", err)
+		return nil, redislink.Failed("look at the lanes' waiting jobs", err)
 	}
 	all := make(map[string]lanes.Waiting, len(asked))
 	for lane, r := range asked {
@@ -63,15 +63,15 @@ func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int
 	const doing = "count the missing jobs"
 	total, err := r.store.Client().ZCard(ctx, keyspace.Missing).Result()
 	if err != nil {
-		return 0, nil, link.Failed(doing, err)
+		return 0, nil, redislink.Failed(doing, err)
 	}
 	ids, err := r.store.Client().ZRevRange(ctx, keyspace.Missing, 0, countSize-1).Result()
 	if err != nil {
-		return 0, nil, link.Failed(doing, err)
+		return 0, nil, redislink.Failed(doing, err)
 	}
 	rows, err := r.Fields(ctx, ids, "state", "lane")
 	if err != nil {
-		return 0, nil, link.Failed(doing, err)
+		return 0, nil, redislink.Failed(doing, err)
 	}
 	n, byLane = int(total), map[string]int{}
 	for _, row := range rows {
@@ -87,5 +87,5 @@ func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int
 // CountDead is how many dead jobs have a record. Some of them may have expired within the last minute.
 func (r *Reader) CountDead(ctx context.Context) (int, error) {
 	n, err := r.store.Client().ZCard(ctx, keyspace.Dead).Result()
-	return int(n), link.Failed("count the dead jobs", err)
+	return int(n), redislink.Failed("count the dead jobs", err)
 }

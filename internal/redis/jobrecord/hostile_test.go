@@ -11,7 +11,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -70,7 +70,7 @@ func TestFindByBorneID(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	bad := redistest.Delivery("record-of-a", "bulk")
 	bad.Bears, bad.Err = "a", errors.New("no job")
-	if _, err := l.Find(t.Context(), "a"); !errors.Is(err, link.ErrNotFound) {
+	if _, err := l.Find(t.Context(), "a"); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("before it came: %v", err)
 	}
 	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, bad, "w", lanes.Granted), lanes.Outcome{State: lanes.Dead, Reason: "not a job", Error: "no"}))
@@ -78,7 +78,7 @@ func TestFindByBorneID(t *testing.T) {
 	if err != nil || r.ID != "record-of-a" || r.Bears != "a" || r.Reason != "not a job" {
 		t.Errorf("found %+v, %v", r, err)
 	}
-	if _, err := l.Get(t.Context(), "a"); !errors.Is(err, link.ErrNotFound) {
+	if _, err := l.Get(t.Context(), "a"); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("it is taken for the job itself: %v", err)
 	}
 	ttl := raw.PTTL(t.Context(), "siren:bears:a").Val()
@@ -90,7 +90,7 @@ func TestFindByBorneID(t *testing.T) {
 		t.Errorf("with a job of that id: %+v, %v", r, err)
 	}
 	redistest.Must(t, raw.Del(t.Context(), "siren:job:a", "siren:job:record-of-a").Err())
-	if r, err := l.Find(t.Context(), "a"); !errors.Is(err, link.ErrNotFound) {
+	if r, err := l.Find(t.Context(), "a"); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("when its record is gone: %+v, %v", r, err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -70,7 +70,7 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 			break
 		}
 	}
-	return page, link.Failed("list jobs", err)
+	return page, redislink.Failed("list jobs", err)
 }
 
 // Each yields the chosen records in one pass, in the order of List: each of them is read once, whatever comes and goes
@@ -88,7 +88,7 @@ func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, err
 			}
 		}
 		if err != nil {
-			yield(lanes.Record{}, link.Failed("list jobs", err))
+			yield(lanes.Record{}, redislink.Failed("list jobs", err))
 		}
 	}
 }

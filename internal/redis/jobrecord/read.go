@@ -9,7 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -18,22 +18,22 @@ const BatchSize = 500
 
 // Reader reads the records of jobs, and the indexes of them. It is safe for concurrent use.
 type Reader struct {
-	store *link.Store
+	store *redislink.Store
 	log   *slog.Logger
 }
 
 // NewReader makes a reader.
-func NewReader(s *link.Store, log *slog.Logger) *Reader { return &Reader{s, log} }
+func NewReader(s *redislink.Store, log *slog.Logger) *Reader { return &Reader{s, log} }
 
 // Get returns a job's record; ErrNotFound when there is none (any more).
 func (r *Reader) Get(ctx context.Context, id string) (lanes.Record, error) {
 	records, err := r.read(ctx, []string{id})
 	if err != nil {
-		return lanes.Record{}, link.Failed("read job "+id, err)
+		return lanes.Record{}, redislink.Failed("read job "+id, err)
 	}
 	record, ok := records[id]
 	if !ok {
-		return lanes.Record{}, link.Failed("job "+id, link.ErrNotFound)
+		return lanes.Record{}, redislink.Failed("job "+id, redislink.ErrNotFound)
 	}
 	return record, nil
 }
@@ -42,7 +42,7 @@ func (r *Reader) Get(ctx context.Context, id string) (lanes.Record, error) {
 // another id and says so in Bears. ErrNotFound is an id that neither has.
 func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
 	record, err := r.Get(ctx, id)
-	if !errors.Is(err, link.ErrNotFound) {
+	if !errors.Is(err, redislink.ErrNotFound) {
 		return record, err
 	}
 	other, missing := r.store.Client().Get(ctx, keyspace.Bears(id)).Result()
@@ -50,7 +50,7 @@ func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
 	case errors.Is(missing, goredis.Nil):
 		return record, err
 	case missing != nil:
-		return record, link.Failed("look for a message that bears the id "+id, missing)
+		return record, redislink.Failed("look for a message that bears the id "+id, missing)
 	}
 	if found, gone := r.Get(ctx, other); gone == nil {
 		return found, nil
@@ -61,7 +61,7 @@ func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
 // GetAll returns the records of those jobs that have one, by id.
 func (r *Reader) GetAll(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
 	records, err := r.read(ctx, ids)
-	return records, link.Failed("read the jobs' records", err)
+	return records, redislink.Failed("read the jobs' records", err)
 }
 
 // read returns those of the jobs that have a record, by id.
@@ -142,7 +142,7 @@ func (r *Reader) Fields(ctx context.Context, ids []string, names ...string) ([][
 func (r *Reader) Log(ctx context.Context, id string) (string, error) {
 	text, err := r.store.Client().Get(ctx, keyspace.Log(id)).Result()
 	if errors.Is(err, goredis.Nil) {
-		err = link.ErrNotFound
+		err = redislink.ErrNotFound
 	}
-	return text, link.Failed("read the log of job "+id, err)
+	return text, redislink.Failed("read the log of job "+id, err)
 }

@@ -8,7 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -48,7 +48,7 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes
 		return nil
 	})
 	if err != nil {
-		return nil, link.Failed("count the retrying jobs", err)
+		return nil, redislink.Failed("count the retrying jobs", err)
 	}
 	var overdue []string // jobs, of all lanes
 	for _, head := range heads {
@@ -58,7 +58,7 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes
 	}
 	wrong, err := r.notWaiting(ctx, overdue)
 	if err != nil {
-		return nil, link.Failed("look at the overdue jobs", err)
+		return nil, redislink.Failed("look at the overdue jobs", err)
 	}
 	all := map[string]lanes.Delayed{}
 	for i, lane := range names {

@@ -9,7 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -66,7 +66,7 @@ func (w *watch) run(ctx context.Context, yield func(lanes.Record, error) bool) {
 			yield(lanes.Record{}, ctx.Err())
 			return
 		}
-		if err != nil && !yield(lanes.Record{}, link.Failed("watch jobs", err)) {
+		if err != nil && !yield(lanes.Record{}, redislink.Failed("watch jobs", err)) {
 			return
 		}
 	}
@@ -133,13 +133,13 @@ func (w *watch) show(ctx context.Context, ids []string, yield func(lanes.Record,
 	ids = slices.DeleteFunc(ids, func(id string) bool { return w.seen[id] == "" })
 	hashes, err := w.reader.hashes(ctx, ids)
 	if err != nil {
-		return ctx.Err() != nil || yield(lanes.Record{}, link.Failed("watch jobs", err))
+		return ctx.Err() != nil || yield(lanes.Record{}, redislink.Failed("watch jobs", err))
 	}
 	for i, id := range ids {
 		h := hashes[i]
 		if len(h) == 0 {
 			delete(w.seen, id)
-			if !yield(lanes.Record{ID: id}, link.Failed("job "+id, link.ErrNotFound)) {
+			if !yield(lanes.Record{ID: id}, redislink.Failed("job "+id, redislink.ErrNotFound)) {
 				return false
 			}
 			continue

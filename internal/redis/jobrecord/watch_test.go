@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -126,7 +126,7 @@ func TestWatchOfWhatIsNotThere(t *testing.T) {
 	var found, missing int
 	for r, err := range l.Watch(t.Context(), "there", "not there", "there") {
 		switch {
-		case errors.Is(err, link.ErrNotFound) && r.ID == "not there":
+		case errors.Is(err, redislink.ErrNotFound) && r.ID == "not there":
 			missing++
 		case err == nil && r.ID == "there":
 			found++

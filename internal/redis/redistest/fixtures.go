@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -90,9 +90,9 @@ func Policy() *lanes.Policy {
 }
 
 // Open connects to url and closes at the end of the test.
-func Open(t testing.TB, url string) *link.Store {
+func Open(t testing.TB, url string) *redislink.Store {
 	t.Helper()
-	s, err := link.Open(url, Discard)
+	s, err := redislink.Open(url, Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func Open(t testing.TB, url string) *link.Store {
 }
 
 // Fresh is a store on an empty Redis, and a plain client beside it to look behind and to break things.
-func Fresh(t *testing.T) (*link.Store, *goredis.Client) {
+func Fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 	t.Helper()
 	raw := Raw(t, Shared.URL)
 	if err := raw.FlushDB(t.Context()).Err(); err != nil {
@@ -127,7 +127,7 @@ func Raw(t testing.TB, url string) *goredis.Client {
 }
 
 // LedgerOn is a ledger with the short lease.
-func LedgerOn(s *link.Store) *jobledger.Ledger {
+func LedgerOn(s *redislink.Store) *jobledger.Ledger {
 	l := jobledger.New(s, Discard)
 	l.SetPolicy(Policy())
 	return l

@@ -1,4 +1,4 @@
-package link_test
+package redislink_test
 
 import (
 	"context"

@@ -1,10 +1,10 @@
-package link_test
+package redislink_test
 
 import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 )
 
@@ -12,7 +12,7 @@ import (
 func TestFollowClock(t *testing.T) {
 	for name, off := range map[string]time.Duration{"right": 0, "ahead": time.Hour, "behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			s, err := link.Open(redistest.Shared.URL, redistest.Discard, link.WithClock(func() time.Time { return time.Now().Add(off) }))
+			s, err := redislink.Open(redistest.Shared.URL, redistest.Discard, redislink.WithClock(func() time.Time { return time.Now().Add(off) }))
 			redistest.Must(t, err)
 			defer func() { redistest.Must(t, s.Close()) }()
 			if got := time.Until(s.Now()); (got - off).Abs() > time.Second {
@@ -35,7 +35,7 @@ func TestClockDifference(t *testing.T) {
 		{time.Second + 5*time.Millisecond, 10 * time.Millisecond, time.Second},
 		{-time.Hour, 0, -time.Hour},
 	} {
-		if got := link.Ahead(asked.Add(c.theirs), asked, c.took); got != c.want {
+		if got := redislink.Ahead(asked.Add(c.theirs), asked, c.took); got != c.want {
 			t.Errorf("theirs %s later, told after %s: ahead by %s, want %s", c.theirs, c.took, got, c.want)
 		}
 	}

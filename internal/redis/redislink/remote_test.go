@@ -1,4 +1,4 @@
-package link_test
+package redislink_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -50,13 +50,13 @@ func settings(t *testing.T, ca string, client *procs.Authority) *tls.Config {
 	return c
 }
 
-func always(c *tls.Config) link.Option {
-	return link.WithTLS(func() (*tls.Config, error) { return c, nil })
+func always(c *tls.Config) redislink.Option {
+	return redislink.WithTLS(func() (*tls.Config, error) { return c, nil })
 }
 
-func openWith(t *testing.T, url string, options ...link.Option) *link.Store {
+func openWith(t *testing.T, url string, options ...redislink.Option) *redislink.Store {
 	t.Helper()
-	s, err := link.Open(url, redistest.Discard, options...)
+	s, err := redislink.Open(url, redistest.Discard, options...)
 	redistest.Must(t, err)
 	t.Cleanup(func() { redistest.Must(t, s.Close()) })
 	return s
@@ -69,16 +69,16 @@ func TestTLS(t *testing.T) {
 	missing := func() (*tls.Config, error) { return nil, fs.ErrNotExist }
 	for name, c := range map[string]struct {
 		url     string
-		options []link.Option
+		options []redislink.Option
 		want    string // "": it connects
 	}{
-		"trusted both ways":        {s.TLSURL, []link.Option{always(settings(t, authority.CA, authority))}, ""},
-		"no client certificate":    {s.TLSURL, []link.Option{always(settings(t, authority.CA, nil))}, "wants a client certificate"},
-		"a stranger's certificate": {s.TLSURL, []link.Option{always(settings(t, authority.CA, stranger))}, "wants a client certificate"},
-		"another CA":               {s.TLSURL, []link.Option{always(settings(t, stranger.CA, authority))}, "give that CA's certificate"},
+		"trusted both ways":        {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, authority))}, ""},
+		"no client certificate":    {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, nil))}, "wants a client certificate"},
+		"a stranger's certificate": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, stranger))}, "wants a client certificate"},
+		"another CA":               {s.TLSURL, []redislink.Option{always(settings(t, stranger.CA, authority))}, "give that CA's certificate"},
 		"the CAs of the system":    {s.TLSURL, nil, "give that CA's certificate"},
 		"a port without TLS":       {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "has it TLS on that port?"},
-		"certificates are missing": {s.TLSURL, []link.Option{link.WithTLS(missing)}, "prepare TLS for Redis: file does not exist"},
+		"certificates are missing": {s.TLSURL, []redislink.Option{redislink.WithTLS(missing)}, "prepare TLS for Redis: file does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := openWith(t, c.url, c.options...).Ping(t.Context())
@@ -90,7 +90,7 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
-	if _, err := link.Open(s.URL, redistest.Discard, always(nil)); err == nil || !strings.Contains(err.Error(), "write rediss://") {
+	if _, err := redislink.Open(s.URL, redistest.Discard, always(nil)); err == nil || !strings.Contains(err.Error(), "write rediss://") {
 		t.Errorf("certificates for redis://: %v", err)
 	}
 }
@@ -115,8 +115,8 @@ func (f secretFile) write(address, user, password string) string {
 	return u.String()
 }
 
-func (f secretFile) renew() link.Option {
-	return link.WithRenew(func() (string, error) { data, err := os.ReadFile(f.path); return string(data), err })
+func (f secretFile) renew() redislink.Option {
+	return redislink.WithRenew(func() (string, error) { data, err := os.ReadFile(f.path); return string(data), err })
 }
 
 // A password is rotated: what is connected goes on, what Redis kills comes back once the file has the new one.
@@ -235,7 +235,7 @@ func TestLoggedOut(t *testing.T) {
 // Redis drops all connections: through TLS too the pool notices before it uses one.
 func TestPoolNoticesTheEnd(t *testing.T) {
 	s, authority, raw := secured(t)
-	for name, store := range map[string]*link.Store{
+	for name, store := range map[string]*redislink.Store{
 		"plain": openWith(t, s.URL), "TLS": openWith(t, s.TLSURL, always(settings(t, authority.CA, authority))),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -251,7 +251,7 @@ func TestPoolNoticesTheEnd(t *testing.T) {
 }
 
 // crowd uses n connections at once, and leaves them idle.
-func crowd(t *testing.T, s *link.Store, n int) {
+func crowd(t *testing.T, s *redislink.Store, n int) {
 	t.Helper()
 	c := s.Client().(*goredis.Client)
 	var conns []*goredis.Conn

@@ -1,4 +1,4 @@
-package link_test
+package redislink_test
 
 import (
 	"io"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/link"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -113,7 +113,7 @@ func replicate(t *testing.T, replica *goredis.Client, of *procs.Server) {
 }
 
 // reader reads the roster through the URL, and is whether it sees the worker there.
-func reader(t *testing.T, s *link.Store) func(worker string) bool {
+func reader(t *testing.T, s *redislink.Store) func(worker string) bool {
 	roster := redis.NewRoster(s, redistest.Discard)
 	return func(name string) bool {
 		workers, _, err := roster.Workers(t.Context())
@@ -159,12 +159,12 @@ func TestNameMoves(t *testing.T) {
 			t.Cleanup(names.Close)
 			names.Move("redis.test", "127.0.0.1")
 			url := "redis://siren:old-secret@redis.test:" + first.port()
-			store := openWith(t, url, link.WithResolver(names.Resolver()), link.WithPace(quick))
+			store := openWith(t, url, redislink.WithResolver(names.Resolver()), redislink.WithPace(quick))
 			sees := reader(t, store)
 			live(t, a, "before")
 			redistest.Eventually(t, "the store reads the first Redis", 10*time.Second, func() bool { return sees("before") })
 			crowd(t, store, 8) // idle connections to the former one
-			listening := openWith(t, url, link.WithResolver(names.Resolver()), link.WithPace(quick))
+			listening := openWith(t, url, redislink.WithResolver(names.Resolver()), redislink.WithPace(quick))
 			changed := redis.NewTunings(listening, redistest.Discard).Changed(t.Context())
 			<-changed
 
@@ -199,7 +199,7 @@ func TestNameMoves(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	a, b, rawA, rawB := two(t)
 	w := newWay(t, "127.0.0.1:0", a)
-	store := openWith(t, "redis://siren:old-secret@127.0.0.1:"+w.port(), link.WithPace(time.Hour))
+	store := openWith(t, "redis://siren:old-secret@127.0.0.1:"+w.port(), redislink.WithPace(time.Hour))
 	crowd(t, store, 8)
 	replicate(t, rawB, a)
 	redistest.Must(t, rawB.ReplicaOf(t.Context(), "NO", "ONE").Err())
@@ -230,7 +230,7 @@ func TestAge(t *testing.T) {
 	u, err := url.Parse(redistest.Shared.URL)
 	redistest.Must(t, err)
 	u.Host = "127.0.0.1:" + w.port()
-	store := openWith(t, u.String(), link.WithAge(50*time.Millisecond))
+	store := openWith(t, u.String(), redislink.WithAge(50*time.Millisecond))
 	changed := redis.NewTunings(store, redistest.Discard).Changed(t.Context())
 	<-changed
 	redistest.Must(t, store.Ping(t.Context()))
@@ -254,7 +254,7 @@ func TestManyAddresses(t *testing.T) {
 	redistest.Must(t, err)
 	u.Host = "redis.test:" + first.port()
 	names.Move("redis.test", "127.0.0.1", "127.0.0.2")
-	store := openWith(t, u.String(), link.WithResolver(names.Resolver()), link.WithPace(10*time.Millisecond))
+	store := openWith(t, u.String(), redislink.WithResolver(names.Resolver()), redislink.WithPace(10*time.Millisecond))
 	crowd(t, store, 4)
 	for i := range 20 {
 		switch i % 4 {

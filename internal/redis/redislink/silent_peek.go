@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package link
+package redislink
 
 import (
 	"syscall"
