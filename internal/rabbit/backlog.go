@@ -93,7 +93,7 @@ func (b *Backlog) order(q lanes.Queue) int {
 // depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it ends that queue isn't
 // asked again.
 func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, error) {
-	s, err := b.conn.session(ctx)
+	s, err := b.conn.Session(ctx)
 	if err != nil {
 		return lanes.Depth{}, err
 	}

@@ -17,11 +17,10 @@ const (
 	dialTimeout  = 10 * time.Second // TCP, TLS and AMQP handshake together
 	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half of these; ?heartbeat= in the URL overrides it
 	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
-	steadyAfter  = 10 * time.Second // a session that lived so long ends the backoff
 )
 
-// errConnClosed is what a closed Conn answers.
-var errConnClosed = errors.New("the connection to RabbitMQ was closed by this process")
+// ErrClosed is what a closed Conn answers.
+var ErrClosed = errors.New("the connection to RabbitMQ was closed by this process")
 
 // Options says which broker a Conn is for.
 type Options struct {
@@ -81,7 +80,7 @@ func Open(o Options) (*Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.TLS != nil && t.uri.Scheme != "amqps" {
+		if o.TLS != nil && t.URI.Scheme != "amqps" {
 			return nil, errPlain
 		}
 		c.address = t.address()
@@ -90,11 +89,17 @@ func Open(o Options) (*Conn, error) {
 	return c, nil
 }
 
+// Now is the time by the clock that the connection goes by.
+func (c *Conn) Now() time.Time { return c.options.Now() }
+
+// Log is where the connection's users say what concerns it.
+func (c *Conn) Log() *slog.Logger { return c.log }
+
 // Up is whether there is a live session now.
 func (c *Conn) Up() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current != nil && !c.current.conn.IsClosed()
+	return c.current != nil && !c.current.IsClosed()
 }
 
 // Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or didn't.
@@ -110,7 +115,7 @@ func (c *Conn) Refusal() error {
 // Wait dials if need be and returns once there is a live session. When ctx ends first, the error says what the last
 // attempt died of.
 func (c *Conn) Wait(ctx context.Context) error {
-	_, err := c.session(ctx)
+	_, err := c.Session(ctx)
 	return err
 }
 
@@ -121,17 +126,17 @@ func (c *Conn) Close() {
 	<-c.done
 }
 
-// session waits for a live session.
-func (c *Conn) session(ctx context.Context) (*session, error) {
+// Session waits for a live session.
+func (c *Conn) Session(ctx context.Context) (*session, error) {
 	c.start.Do(func() { go c.keep() })
 	for {
 		c.mu.Lock()
 		s, changed := c.current, c.changed
 		c.mu.Unlock()
 		if c.ctx.Err() != nil {
-			return nil, errConnClosed
+			return nil, ErrClosed
 		}
-		if s != nil && !s.conn.IsClosed() {
+		if s != nil && !s.IsClosed() {
 			return s, nil
 		}
 		select {
@@ -171,7 +176,7 @@ func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
 // channel opens a channel on a live session, waiting for one. It returns when ctx ends.
 func (c *Conn) channel(ctx context.Context) (*channel, error) {
 	for {
-		s, err := c.session(ctx)
+		s, err := c.Session(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +184,7 @@ func (c *Conn) channel(ctx context.Context) (*channel, error) {
 		if err == nil {
 			return ch, nil
 		}
-		if ctx.Err() != nil || !s.conn.IsClosed() {
+		if ctx.Err() != nil || !s.IsClosed() {
 			return nil, fmt.Errorf("open a channel to RabbitMQ: %w", err)
 		}
 	}
@@ -208,9 +213,7 @@ func (c *Conn) keep() {
 			return
 		}
 		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
-		if time.Since(began) >= steadyAfter {
-			pause.reset()
-		}
+		pause.lasted(time.Since(began))
 		pause.wait(c.ctx)
 	}
 }

@@ -71,34 +71,6 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 	}
 }
 
-func TestBacklogEndsWithItsContext(t *testing.T) {
-	rabbittest.Declared(t)
-	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	b := rabbit.NewBacklog(rabbittest.Open(t, way.Url, "backlog"))
-	for _, stage := range []string{"while it connects", "while it asks"} {
-		if stage == "while it asks" {
-			way.Flow()
-			if _, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		way.Stall()
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		began := time.Now()
-		if _, err := b.Depths(ctx, rabbittest.Queues("bulk")); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: %v, want DeadlineExceeded", stage, err)
-		}
-		cancel()
-		if took := time.Since(began); took > 10*time.Second { // without a context it is half a minute
-			t.Errorf("%s it took %s to give up", stage, took)
-		}
-	}
-	way.Flow()
-	if _, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
-		t.Errorf("once the broker answers again: %v", err)
-	}
-}
-
 // The connection falls silent before a channel is open: who wants one leaves when its context ends, and takes nobody along.
 func TestOpeningEndsWithItsContext(t *testing.T) {
 	rabbittest.Declared(t)
@@ -117,12 +89,12 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	way.Stall()
 	patient := make(chan []error)
 	go func() {
-		patient <- p.EnqueueBatch(rabbittest.Soon(t), []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("1")}})
+		patient <- rabbit.Enqueue(rabbittest.Soon(t), p, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("1")}})
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if err := p.EnqueueBatch(ctx, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("2")}})[0]; !errors.Is(err, rabbit.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := rabbit.Enqueue(ctx, p, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("2")}})[0]; !errors.Is(err, rabbit.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("publish: %v, want ErrNotSent", err)
 	}
 	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -137,37 +109,6 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	}
 	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
 	_, _ = s.Next(rabbittest.Ended())
-}
-
-// One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
-func TestBacklogPastASilentQueue(t *testing.T) {
-	rabbittest.Only(t, lanes.Classic)
-	rabbittest.Declared(t)
-	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1", "2")
-	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")
-	b := rabbit.NewBacklog(conn)
-	tell := func(process string) {
-		t.Helper()
-		rabbittest.Ctl(t, "eval", `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+`(amqqueue:get_pid(Q)).`)
-	}
-	tell("suspend")
-	defer tell("resume")
-	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		depths, err := b.Depths(ctx, rabbittest.Queues("express", "standard", "bulk"))
-		if _, seen := depths[rabbittest.Queue("express")]; err == nil || !strings.Contains(err.Error(), "express") || ctx.Err() != nil || seen {
-			t.Errorf("%v; want an error about the one that is silent", err)
-		}
-		if len(depths) != 2 || depths[rabbittest.Queue("bulk")].Ready != 2 {
-			t.Errorf("depths %v", depths)
-		}
-		cancel()
-	}
-	tell("resume")
-	rabbittest.Until(t, "the queue is seen again", func() bool {
-		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
-		return err == nil && len(depths) == 3
-	})
 }
 
 // The broker crashes in the middle of a job: confirmed jobs are there again, and taking goes on by itself.

@@ -1,17 +1,11 @@
 package rabbit
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
 // deadLimit is how many dead letters may be out of siren.dead at a time.
@@ -19,26 +13,6 @@ const deadLimit = 100_000
 
 // ErrTooManyLetters is that so many dead letters were taken and neither removed nor given back that the rest can't be reached.
 var ErrTooManyLetters = fmt.Errorf("%d dead letters lie before the rest; remove some of them first", deadLimit)
-
-// DeadLetter is a message in siren.dead.
-type DeadLetter struct {
-	ID         string // the message's id: the job's, or a fresh one for a job without
-	Lane       string
-	Reason     string // a few fixed words; "" for what neither Siren nor the safety net put there
-	Error      string // what happened, for a person
-	Attempts   int
-	Replay     int
-	EnqueuedAt time.Time
-	ReadyAt    time.Time
-	DeadAt     time.Time
-	Body       []byte         // the job's wire form as it came
-	Priority   int            // that the message asked for, inside its lane
-	Headers    map[string]any // all that the message has, as JSON can have them
-	Job        lanes.Job      // what Decode made of the body
-	Err        error          // why it is no job, nil for one
-
-	tag uint64
-}
 
 // DeadLetters is siren.dead while somebody goes through it. What was taken is out of the queue until it is removed or given back;
 // Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
@@ -56,7 +30,7 @@ func OpenDead(ctx context.Context, conn *Conn) (*DeadLetters, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DeadLetters{ch: ch, now: conn.options.Now}, nil
+	return &DeadLetters{ch: ch, now: conn.Now}, nil
 }
 
 // CountDead is how many dead letters are in siren.dead now, but for those that somebody has taken.
@@ -66,13 +40,11 @@ func CountDead(ctx context.Context, conn *Conn) (int, error) {
 		return 0, err
 	}
 	defer d.Close()
-	var n int
-	err = d.ch.call(func() error {
-		q, err := d.ch.QueueDeclarePassive(deadQueue, true, false, false, false, nil)
-		n = q.Messages
-		return err
-	})
-	return n, wrap("count "+deadQueue, undeclared(err))
+	n, err := d.ch.ready(deadQueue)
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", deadQueue, undeclared(err))
+	}
+	return n, nil
 }
 
 // Take takes the next n letters; fewer when there are no more. The errors are ErrUndeclared, ErrTooManyLetters, that of ctx, and that of a
@@ -103,10 +75,12 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 	return taken, nil
 }
 
-func (d *DeadLetters) hold(m amqp.Delivery) DeadLetter {
+func (d *DeadLetters) hold(m Arrival) DeadLetter {
 	d.held++
 	d.last = m.DeliveryTag
-	return letter(m, d.now())
+	l := Letter(m.Delivery, d.now())
+	l.Receipt = m
+	return l
 }
 
 // burstEnds is how long no letter comes before a burst is taken to have ended.
@@ -136,7 +110,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 		select {
 		case m, ok := <-letters:
 			if open = ok; ok {
-				taken = append(taken, d.hold(m))
+				taken = append(taken, d.hold(Arrival{m, d.ch}))
 			}
 			idle.Reset(burstEnds)
 		case <-idle.C:
@@ -149,7 +123,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 		return nil, err
 	}
 	for m := range letters { // those that were on their way
-		taken = append(taken, d.hold(m))
+		taken = append(taken, d.hold(Arrival{m, d.ch}))
 	}
 	return taken, ctx.Err()
 }
@@ -157,7 +131,11 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 // Remove removes letters that were taken. Should the connection be lost by then, they are still there.
 func (d *DeadLetters) Remove(letters ...DeadLetter) error {
 	for _, l := range letters {
-		if err := d.ch.call(func() error { return d.ch.Ack(l.tag, false) }); err != nil {
+		taken, ok := l.Receipt.(Arrival)
+		if !ok { // made of a job's record: it was never in the queue
+			continue
+		}
+		if err := d.ch.call(func() error { return taken.Delivery.Ack(false) }); err != nil {
 			return fmt.Errorf("remove the letter of job %s: %w", l.ID, err)
 		}
 		d.held--
@@ -171,90 +149,11 @@ func (d *DeadLetters) GiveBack() error {
 		return nil
 	}
 	d.held = 0
-	return wrap("give dead letters back", d.ch.call(func() error { return d.ch.Nack(d.last, true, true) }))
+	if err := d.ch.call(func() error { return d.ch.Nack(d.last, true, true) }); err != nil {
+		return fmt.Errorf("give dead letters back: %w", err)
+	}
+	return nil
 }
 
 // Close ends it. What is removed by then is gone for good.
 func (d *DeadLetters) Close() { d.ch.close() }
-
-func letter(d amqp.Delivery, now time.Time) DeadLetter {
-	where := inDead
-	if strings.HasPrefix(textHeader(d.Headers, headerFirstDeathQueue), laneQueuePrefix) {
-		where = inLane // the broker has moved it as it was there
-	}
-	h, _ := parseHeaders(d.Headers, where, now)
-	l := DeadLetter{
-		ID: d.MessageId, Lane: h.lane, Reason: h.reason, Error: h.error, Attempts: h.attempts, Replay: h.replay,
-		EnqueuedAt: h.enqueuedAt, ReadyAt: h.readyAt, DeadAt: h.deadAt, Body: d.Body,
-		Headers: asJSON(d.Headers).(map[string]any), tag: d.DeliveryTag,
-	}
-	l.Job, _, l.Err = lanes.Decode(d.Body, d.MessageId)
-	l.Priority = cmp.Or(int(d.Priority), h.priority, l.Job.Priority)
-	if why := textHeader(d.Headers, headerFirstDeathReason); l.Reason == "" && why != "" {
-		// The safety net: the broker moved it here, not Siren.
-		l.Reason = BrokerReason + why
-		l.Lane = laneOf(textHeader(d.Headers, headerFirstDeathQueue))
-		l.Attempts = max(l.Attempts, h.attempt)
-		if l.DeadAt.IsZero() {
-			l.DeadAt = deathTime(d.Headers)
-		}
-	}
-	// The id in the body of a letter of Siren's may be another's: that of a message that is no job is a fresh one.
-	if h.reason == "" && l.Job.ID != "" {
-		l.ID = l.Job.ID
-	}
-	if l.Err == nil {
-		l.Job.ID = l.ID
-	}
-	return l
-}
-
-// BrokerReason begins the reason of a letter that the safety net caught; the broker's word for it follows.
-const BrokerReason = "broker: "
-
-// laneOf is the lane of a queue. What comes after a point is the queue's type: lanes have none in their names.
-func laneOf(queue string) string {
-	lane, _, _ := strings.Cut(strings.TrimPrefix(queue, laneQueuePrefix), ".")
-	return lane
-}
-
-// deathTime is when the broker moved a message to where it is; the zero time when it doesn't say.
-func deathTime(t amqp.Table) time.Time {
-	deaths, _ := t[headerDeaths].([]any)
-	if len(deaths) == 0 {
-		return time.Time{}
-	}
-	latest, _ := deaths[0].(amqp.Table)
-	at, _ := latest["time"].(time.Time)
-	return at
-}
-
-// asJSON is a header's value as JSON can have it.
-func asJSON(v any) any {
-	switch v := v.(type) {
-	case amqp.Table:
-		m := make(map[string]any, len(v))
-		for name, value := range v {
-			m[name] = asJSON(value)
-		}
-		return m
-	case []any:
-		list := make([]any, len(v))
-		for i, value := range v {
-			list[i] = asJSON(value)
-		}
-		return list
-	case []byte:
-		if utf8.Valid(v) {
-			return string(v)
-		}
-		return v
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Sprint(v)
-		}
-	case float32:
-		return asJSON(float64(v))
-	}
-	return v
-}

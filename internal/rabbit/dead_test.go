@@ -141,7 +141,7 @@ func TestForeignDeadLetters(t *testing.T) {
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
 	}
-	if l := all[0]; l.ID != "own" || l.Job.ID != "own" || l.Err != nil || l.Reason != "" || l.Priority != 3 {
+	if l := all[0]; l.ID != "own" || l.Job.ID != "own" || l.Err != nil || l.Reason != "" || l.Job.Priority != 3 {
 		t.Errorf("a job by a stranger: %+v", l)
 	}
 	h := all[0].Headers

@@ -26,8 +26,8 @@ var (
 
 // target is where one dial goes to.
 type target struct {
+	URI amqp.URI
 	url string
-	uri amqp.URI
 	tls *tls.Config // nil: amqp091-go's own for amqps://, which trusts the CAs of the system
 }
 
@@ -37,14 +37,14 @@ func parse(url string) (target, error) {
 	if err != nil {
 		return target{}, errURL
 	}
-	return target{url: url, uri: uri}, nil
+	return target{url: url, URI: uri}, nil
 }
 
 // address is host:port, and /vhost if it isn't the default, for people.
 func (t target) address() string {
-	address := net.JoinHostPort(t.uri.Host, strconv.Itoa(t.uri.Port))
-	if t.uri.Vhost != "/" {
-		address += "/" + t.uri.Vhost
+	address := net.JoinHostPort(t.URI.Host, strconv.Itoa(t.URI.Port))
+	if t.URI.Vhost != "/" {
+		address += "/" + t.URI.Vhost
 	}
 	return address
 }
@@ -54,7 +54,7 @@ func (t target) secure(settings func() (*tls.Config, error)) (target, error) {
 	if settings == nil {
 		return t, nil
 	}
-	if t.uri.Scheme != "amqps" {
+	if t.URI.Scheme != "amqps" {
 		return t, errPlain
 	}
 	config, err := settings()
@@ -63,13 +63,13 @@ func (t target) secure(settings func() (*tls.Config, error)) (target, error) {
 	}
 	t.tls = config.Clone() // amqp091-go writes the server's name into it
 	if t.tls != nil && t.tls.ServerName == "" {
-		t.tls.ServerName = t.uri.ServerName
+		t.tls.ServerName = t.URI.ServerName
 	}
 	return t, nil
 }
 
-// next is the target of the next dial: the URL and the certificates as they are now.
-func (c *Conn) next() (target, error) {
+// target is where the next dial goes: the URL and the certificates as they are now.
+func (c *Conn) target() (target, error) {
 	url := c.options.URL
 	if c.options.Renew != nil {
 		var err error
@@ -88,7 +88,7 @@ func (c *Conn) next() (target, error) {
 }
 
 func (c *Conn) dial() (*session, error) {
-	to, err := c.next()
+	to, err := c.target()
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (c *Conn) dial() (*session, error) {
 		}
 		return nil, to.explain(err)
 	}
-	return newSession(conn, raw, to.uri.Host, c.log.With(slog.String("broker", to.address()))), nil
+	return newSession(conn, raw, to.URI.Host, c.log.With(slog.String("broker", to.address()))), nil
 }
 
 // explain adds to the failure of a dial what there is to do about it.
@@ -128,7 +128,7 @@ func (t target) explain(err error) error {
 	switch {
 	case code(err) == amqp.AccessRefused, code(err) == amqp.NotAllowed:
 		return fmt.Errorf("%w by RabbitMQ: user %q on vhost %q; check the user, its password and its permissions there: %w",
-			lanes.ErrRefused, t.uri.Username, t.uri.Vhost, err)
+			lanes.ErrRefused, t.URI.Username, t.URI.Vhost, err)
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return fmt.Errorf("RabbitMQ's certificate is signed by a CA that isn't trusted here; give that CA's certificate: %w", err)
 	case errors.As(err, new(x509.HostnameError)):

@@ -232,7 +232,7 @@ func TestRefused(t *testing.T) {
 	}
 	_, read := letters.Take(rabbittest.Soon(t), 1)
 	for what, err := range map[string]error{
-		"publish": rabbit.NewPublisher(weak, 0).Enqueue(rabbittest.Soon(t), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
+		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), rabbit.NewPublisher(weak, 0), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
 		"read":    read,
 		"declare": rabbit.Declare(rabbittest.Soon(t), weak, rabbittest.Policy(t), nil),
 	} {

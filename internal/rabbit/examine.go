@@ -35,7 +35,7 @@ func Examine(ctx context.Context, e Examination) []lanes.Finding {
 	began := time.Now()
 	dial, cancel := context.WithTimeout(ctx, reachedWithin)
 	defer cancel()
-	s, err := conn.session(dial)
+	s, err := conn.Session(dial)
 	if err != nil {
 		return []lanes.Finding{unreachable(err)}
 	}
@@ -93,21 +93,20 @@ func (x *examiner) has(role string) bool { return slices.Contains(x.Roles, role)
 
 // reached tells what the connection itself says.
 func (x *examiner) reached(ctx context.Context, s *session, dialled time.Duration) {
-	to, err := x.conn.next()
+	to, err := x.conn.target()
 	if err != nil {
 		x.add(unreachable(err))
 		return
 	}
-	x.user, x.vhost, x.version = to.uri.Username, to.uri.Vhost, s.version()
+	x.user, x.vhost, x.version = to.URI.Username, to.URI.Vhost, s.version()
 	x.add(lanes.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.address(), x.user, dialled.Round(100*time.Microsecond))}, judgePlain(to))
-	if x.user == "guest" && to.uri.Password == "guest" {
+	if x.user == "guest" && to.URI.Password == "guest" {
 		x.add(lanes.Finding{
 			Check: "broker.guest", Severity: lanes.Warning, What: "the user is guest with its password of the first day",
 			Why: "whoever reaches the broker may do everything there", Mend: "rabbitmqctl add_user siren PASSWORD, grant it what `siren doctor` says, then rabbitmqctl delete_user guest",
 		})
 	}
-	product, _ := s.conn.Properties["product"].(string)
-	x.add(judgeVersion(product, x.version))
+	x.add(judgeVersion(s.product(), x.version))
 	if ch, err := x.conn.channel(ctx); err == nil {
 		began := time.Now()
 		const calls = 5
@@ -189,9 +188,9 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 	for {
 		select {
 		case err := <-rolled:
-			why, _ := ch.session.block()
+			why, _ := ch.session.Block()
 			if errors.Is(err, amqp.ErrClosed) { // a refusal of the publish was faster than the rollback
-				if reason, ok := <-ch.closed; ok {
+				if reason := ch.ended(); reason != nil {
 					err = reason
 				}
 			}
@@ -201,7 +200,7 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-look.C:
-			if why, _ := ch.session.block(); why != "" {
+			if why, _ := ch.session.Block(); why != "" {
 				return why, nil
 			}
 		}

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -40,7 +38,7 @@ var forwardPrefetch = 1000
 // policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that takes the job sees to it.
 // consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
 func Forward(ctx context.Context, consume *Conn, publish *Publisher, policy func() *lanes.Policy) error {
-	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.log}
+	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
 	pause := newBackoff()
 	said := ""
 	for ctx.Err() == nil {
@@ -49,7 +47,7 @@ func Forward(ctx context.Context, consume *Conn, publish *Publisher, policy func
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errConnClosed):
+		case errors.Is(err, ErrClosed):
 			return err
 		}
 		err = undeclared(err)
@@ -57,8 +55,7 @@ func Forward(ctx context.Context, consume *Conn, publish *Publisher, policy func
 			said = err.Error()
 			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again", slog.Any("error", err))
 		}
-		if time.Since(began) >= steadyAfter {
-			pause.reset()
+		if pause.lasted(time.Since(began)) {
 			said = ""
 		}
 		pause.wait(ctx)
@@ -84,7 +81,7 @@ func (f *forwarder) session(ctx context.Context) error {
 		return err
 	}
 	f.ch, f.held = ch, nil
-	arrivals := make(chan arrival)
+	arrivals := make(chan *Arrival) // nil: a subscription has ended
 	var merging sync.WaitGroup
 	defer func() {
 		ch.close()
@@ -104,9 +101,9 @@ func (f *forwarder) session(ctx context.Context) error {
 			}
 			merging.Go(func() {
 				for d := range deliveries {
-					arrivals <- arrival{Delivery: d}
+					arrivals <- &Arrival{d, ch}
 				}
-				arrivals <- arrival{over: true}
+				arrivals <- nil
 			})
 			return nil
 		})
@@ -117,7 +114,7 @@ func (f *forwarder) session(ctx context.Context) error {
 	return f.run(ctx, arrivals)
 }
 
-func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
+func (f *forwarder) run(ctx context.Context, arrivals <-chan *Arrival) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	round := time.NewTicker(roundEvery)
@@ -125,10 +122,10 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 	for {
 		select {
 		case a := <-arrivals:
-			if a.over {
+			if a == nil {
 				return fmt.Errorf("the broker has ended a subscription%s", f.ch.reason())
 			}
-			f.hold(a.Delivery)
+			f.hold(*a)
 		case <-timer.C:
 			f.release(ctx)
 		case <-round.C:
@@ -144,15 +141,14 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan arrival) error {
 
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
 // a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
-func (f *forwarder) hold(d amqp.Delivery) {
-	now, clock := time.Now(), f.conn.options.Now()
-	h, _ := parseHeaders(d.Headers, inDelay, clock)
-	j := &heldJob{Delivery: d, headers: h, since: now, next: now}
-	j.priority = cmp.Or(int(d.Priority), j.priority) // the property is from before there was the header
-	wait := j.dueAt.Sub(clock)
+func (f *forwarder) hold(a Arrival) {
+	now, clock := time.Now(), f.conn.Now()
+	e, _ := Read(a.Delivery, InDelay, clock)
+	j := &heldJob{Envelope: e, arrival: a, since: now, next: now}
+	wait := j.DueAt.Sub(clock)
 	for _, b := range buckets {
 		switch {
-		case b.queue != d.ConsumerTag || wait <= 0:
+		case b.queue != a.ConsumerTag || wait <= 0:
 		case b.queue == farQueue:
 			j.again = true
 			j.next = now.Add(min(max(0, wait-longest()), longestHold))
@@ -171,7 +167,7 @@ func (f *forwarder) makeRoom() {
 	now := time.Now()
 	held := map[string][]*heldJob{}
 	for _, j := range f.held {
-		held[j.ConsumerTag] = append(held[j.ConsumerTag], j)
+		held[j.arrival.ConsumerTag] = append(held[j.arrival.ConsumerTag], j)
 	}
 	for _, jobs := range held {
 		if len(jobs) < forwardPrefetch {
@@ -190,18 +186,18 @@ func (f *forwarder) makeRoom() {
 func (f *forwarder) release(ctx context.Context) {
 	now := time.Now()
 	var jobs []*heldJob
-	var messages []*outgoing
+	var messages []Message
 	policy := f.policy()
 	for len(f.held) > 0 && len(jobs) < forwardBatch && !f.held[0].next.After(now) {
 		j := heap.Pop(&f.held).(*heldJob)
 		jobs = append(jobs, j)
-		messages = append(messages, newOutgoing(j.message(policy, f.conn.options.Now())))
+		messages = append(messages, j.message(policy, f.conn.Now()))
 	}
-	f.publish.publish(ctx, messages)
 	failed := 0
 	var first error
-	for i, o := range messages {
-		if err := f.settle(jobs[i], o.err); err != nil {
+	for i, err := range f.publish.Publish(ctx, messages) {
+		f.settle(jobs[i], err)
+		if err != nil {
 			failed++
 			first = cmp.Or(first, err)
 		}
@@ -213,39 +209,39 @@ func (f *forwarder) release(ctx context.Context) {
 
 // settle ends a job that was published. One that wasn't is tried again, or given back before the broker takes it away.
 // Errors of the channel itself show in run.
-func (f *forwarder) settle(j *heldJob, published error) error {
+func (f *forwarder) settle(j *heldJob, published error) {
 	switch {
 	case published == nil:
-		_ = f.ch.call(func() error { return j.Ack(false) })
+		_ = j.arrival.Ack()
 	case time.Since(j.since) > longestHold:
-		_ = f.ch.call(func() error { return j.Nack(false, true) })
+		_ = j.arrival.GiveBack()
 	default:
 		j.next = time.Now().Add(forwardRetry)
 		heap.Push(&f.held, j)
 	}
-	return published
 }
 
 // heldJob is a delayed job in the forwarder's hands.
 type heldJob struct {
-	amqp.Delivery
-	headers
-	since time.Time // in hand
-	next  time.Time // when to do something about it
-	early bool      // that is before the time that its header says
-	again bool      // then it goes to the queue that fits, unless it is due
+	Envelope
+	arrival Arrival
+	since   time.Time // in hand
+	next    time.Time // when to do something about it
+	early   bool      // that is before the time that its header says
+	again   bool      // then it goes to the queue that fits, unless it is due
 }
 
 // message is the job's next step: back to its lane, or to the delay queue that fits.
-func (j *heldJob) message(policy *lanes.Policy, now time.Time) message {
-	if wait := j.dueAt.Sub(now); j.again && wait > 0 {
-		return newMessage("", fitting(wait).queue, j.MessageId, j.Body, j.headers, now)
+func (j *heldJob) message(policy *lanes.Policy, now time.Time) Message {
+	if j.again && j.DueAt.After(now) {
+		return j.ToDelay(now)
 	}
-	h := j.headers
+	e := j.Envelope
+	e.ReadyAt = now
 	if policy != nil {
-		h.priority = policy.Priority(h.lane, h.priority)
+		e.Priority = policy.Priority(e.Lane, e.Priority)
 	}
-	return ready(j.Delivery, h, now, now)
+	return e.ToLane(now)
 }
 
 // schedule is a heap of held jobs, the next one to act on first.

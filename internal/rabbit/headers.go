@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ const (
 	headerAttempt    = "attempt"    // 1 for the first, which may leave it out
 	headerReplay     = "replay"     // number of this copy; an operator's fresh copies count up
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
-	headerPriority   = "priority"   // delayed and dead jobs: inside their lane. Not as the property, by which a quorum queue would order them here, too
+	headerPriority   = "priority"   // delayed and dead jobs: inside their lane. The property would have a quorum queue order them here, too
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
 	headerReason     = "reason"     // dead jobs: why, in a few fixed words
 	headerError      = "error"      // what happened last, for a person
@@ -39,97 +40,104 @@ const maxHeaderText = 4 << 10
 // maxKey is the longest routing key, in bytes: a longer one closes the connection, again and again.
 const maxKey = 255
 
-// headers is what Siren says about a job beside its body. A zero field is left out on the wire.
-type headers struct {
-	enqueuedAt, readyAt, dueAt, deadAt  time.Time
-	attempt, replay, attempts, priority int
-	lane, reason, error                 string
+// Headers is what Siren says about a job beside its body. A zero field is left out on the wire.
+type Headers struct {
+	EnqueuedAt time.Time // first put into any lane
+	ReadyAt    time.Time // last put into its lane
+	Attempt    int       // that is about to be made, 1 for the first; of a dead job: how many there were
+	Replay     int       // number of this copy of the message
+	Lane       string    // where it belongs: in a lane the routing key says so instead
+	Priority   int       // inside its lane: there the property says so instead
+	Error      string    // what happened last, for a person
+	DueAt      time.Time // delayed: when it goes back to its lane
+	Reason     string    // dead: why, in a few fixed words
+	DeadAt     time.Time // dead: since when
 }
 
-func (h headers) table() amqp.Table {
-	t := amqp.Table{}
-	putTime(t, headerEnqueuedAt, h.enqueuedAt)
-	putTime(t, headerReadyAt, h.readyAt)
-	putTime(t, headerDueAt, h.dueAt)
-	putTime(t, headerDeadAt, h.deadAt)
-	putInt(t, headerAttempt, h.attempt)
-	putInt(t, headerReplay, h.replay)
-	putInt(t, headerAttempts, h.attempts)
-	putInt(t, headerPriority, h.priority)
-	putText(t, headerLane, h.lane)
-	putText(t, headerReason, h.reason)
-	putText(t, headerError, h.error)
-	return t
-}
+// Place is where a message is. It decides which headers are written, and believed: those that are written there by Siren, or asked of
+// producers in docs/jobs.md (which has the same table), and no others. Anybody may put any header into a lane.
+type Place string
 
-func putTime(t amqp.Table, name string, v time.Time) {
-	if !v.IsZero() {
-		t[name] = v.UnixMilli()
-	}
-}
-
-func putInt(t amqp.Table, name string, v int) {
-	if v != 0 {
-		t[name] = int64(v)
-	}
-}
-
-func putText(t amqp.Table, name, v string) {
-	if v != "" {
-		t[name] = clip(v, maxHeaderText)
-	}
-}
-
-// place is where a message was found. It decides which headers are believed: those that are written there by Siren, or asked of producers in
-// docs/jobs.md (which has the same table), and no others. Anybody may put any header into a lane.
-type place string
-
+// The places.
 const (
-	inLane  place = "in a lane"
-	inDelay place = "in a delay queue"
-	inDead  place = "in siren.dead"
+	InLane  Place = "in a lane"
+	InDelay Place = "in a delay queue"
+	InDead  Place = "in siren.dead"
 )
 
-// believed is which headers are read where. In a lane an error is believed from the second attempt on: no producer's job has had one before.
-var believed = map[place][]string{
-	inLane:  {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError},
-	inDelay: {headerEnqueuedAt, headerReadyAt, headerAttempt, headerReplay, headerError, headerLane, headerPriority, headerDueAt},
-	inDead:  {headerEnqueuedAt, headerReadyAt, headerReplay, headerLane, headerPriority, headerReason, headerError, headerAttempts, headerDeadAt},
+// header is one of the headers, and the field that it carries.
+type header struct {
+	name   string
+	field  func(*Headers) any // a *time.Time, *int or *string
+	places []Place
+	ahead  time.Duration // of a time: how far after now it can be
+}
+
+// known is every header. In a lane an error is believed from the second attempt on: no producer's job has had one before.
+var known = []header{
+	{headerEnqueuedAt, func(h *Headers) any { return &h.EnqueuedAt }, []Place{InLane, InDelay, InDead}, wrongClock},
+	{headerReadyAt, func(h *Headers) any { return &h.ReadyAt }, []Place{InLane, InDelay, InDead}, wrongClock},
+	{headerDueAt, func(h *Headers) any { return &h.DueAt }, []Place{InDelay}, longestWait},
+	{headerDeadAt, func(h *Headers) any { return &h.DeadAt }, []Place{InDead}, wrongClock},
+	{headerAttempt, func(h *Headers) any { return &h.Attempt }, []Place{InLane, InDelay}, 0},
+	{headerAttempts, func(h *Headers) any { return &h.Attempt }, []Place{InDead}, 0},
+	{headerReplay, func(h *Headers) any { return &h.Replay }, []Place{InLane, InDelay, InDead}, 0},
+	{headerPriority, func(h *Headers) any { return &h.Priority }, []Place{InDelay, InDead}, 0},
+	{headerLane, func(h *Headers) any { return &h.Lane }, []Place{InDelay, InDead}, 0},
+	{headerReason, func(h *Headers) any { return &h.Reason }, []Place{InDead}, 0},
+	{headerError, func(h *Headers) any { return &h.Error }, []Place{InLane, InDelay, InDead}, 0},
+}
+
+// table writes the headers of a message that goes there.
+func (h Headers) table(to Place) amqp.Table {
+	t := amqp.Table{}
+	for _, k := range known {
+		if !slices.Contains(k.places, to) {
+			continue
+		}
+		switch v := k.field(&h).(type) {
+		case *time.Time:
+			if !v.IsZero() {
+				t[k.name] = v.UnixMilli()
+			}
+		case *int:
+			if *v != 0 {
+				t[k.name] = int64(*v)
+			}
+		case *string:
+			if *v != "" {
+				t[k.name] = clip(*v, maxHeaderText)
+			}
+		}
+	}
+	return t
 }
 
 // parseHeaders reads what is believed of a message that was found there, and drops the rest. It takes every spelling of a number that AMQP clients
 // have (pika's are 32-bit, JavaScript's are floats, some send text); what makes no sense counts as absent. odd is the headers whose
 // time can't be meant.
-func parseHeaders(all amqp.Table, where place, now time.Time) (h headers, odd []string) {
-	t := amqp.Table{}
-	for _, name := range believed[where] {
-		t[name] = all[name]
-	}
-	at := func(name string, latest time.Duration) time.Time {
-		v, ok := timeHeader(t, name, now.Add(latest))
-		if !ok {
-			odd = append(odd, name)
+func parseHeaders(t amqp.Table, where Place, now time.Time) (h Headers, odd []string) {
+	for _, k := range known {
+		if !slices.Contains(k.places, where) {
+			continue
 		}
-		return v
+		switch v := k.field(&h).(type) {
+		case *time.Time:
+			var ok bool
+			if *v, ok = timeHeader(t[k.name], now.Add(k.ahead)); !ok {
+				odd = append(odd, k.name)
+			}
+		case *int:
+			*v = countHeader(t[k.name])
+		case *string:
+			*v = textHeader(t[k.name])
+		}
 	}
-	h = headers{
-		enqueuedAt: at(headerEnqueuedAt, wrongClock),
-		readyAt:    at(headerReadyAt, wrongClock),
-		dueAt:      at(headerDueAt, longestWait),
-		deadAt:     at(headerDeadAt, wrongClock),
-		attempt:    countHeader(t, headerAttempt),
-		replay:     countHeader(t, headerReplay),
-		attempts:   countHeader(t, headerAttempts),
-		priority:   countHeader(t, headerPriority),
-		lane:       textHeader(t, headerLane),
-		reason:     textHeader(t, headerReason),
-		error:      textHeader(t, headerError),
+	if where == InLane && h.Attempt <= 1 {
+		h.Error = ""
 	}
-	if where == inLane && h.attempt <= 1 {
-		h.error = ""
-	}
-	if len(h.lane) > maxKey {
-		h.lane = ""
+	if len(h.Lane) > maxKey {
+		h.Lane = ""
 	}
 	return h, odd
 }
@@ -144,10 +152,10 @@ const (
 var earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // timeHeader is a header's time; false for one that can't be meant. No time at all is none, and is no mistake.
-func timeHeader(t amqp.Table, name string, latest time.Time) (time.Time, bool) {
-	v, ok := t[name].(time.Time)
+func timeHeader(of any, latest time.Time) (time.Time, bool) {
+	v, ok := of.(time.Time)
 	if !ok {
-		ms, ok := integer(t[name])
+		ms, ok := integer(of)
 		if !ok || ms == 0 {
 			return time.Time{}, true
 		}
@@ -162,15 +170,15 @@ func timeHeader(t amqp.Table, name string, latest time.Time) (time.Time, bool) {
 // maxCount is more than any job is ever attempted or replayed.
 const maxCount = 1_000_000
 
-func countHeader(t amqp.Table, name string) int {
-	if n, ok := integer(t[name]); ok && n > 0 {
+func countHeader(of any) int {
+	if n, ok := integer(of); ok && n > 0 {
 		return int(min(n, maxCount))
 	}
 	return 0
 }
 
-func textHeader(t amqp.Table, name string) string {
-	switch v := t[name].(type) {
+func textHeader(of any) string {
+	switch v := of.(type) {
 	case string:
 		return clip(v, maxHeaderText)
 	case []byte:

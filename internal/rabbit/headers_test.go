@@ -13,8 +13,6 @@ import (
 	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestParseHeadersOfForeignClients(t *testing.T) {
@@ -53,9 +51,9 @@ func TestParseHeadersOfForeignClients(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			h, _ := parseHeaders(amqp.Table{headerReadyAt: c.in, headerAttempt: c.in}, inLane, at)
-			if !h.readyAt.Equal(c.readyAt) || h.attempt != c.attempt {
-				t.Errorf("readyAt %v, attempt %d; want %v, %d", h.readyAt, h.attempt, c.readyAt, c.attempt)
+			h, _ := parseHeaders(amqp.Table{headerReadyAt: c.in, headerAttempt: c.in}, InLane, at)
+			if !h.ReadyAt.Equal(c.readyAt) || h.Attempt != c.attempt {
+				t.Errorf("readyAt %v, attempt %d; want %v, %d", h.ReadyAt, h.Attempt, c.readyAt, c.attempt)
 			}
 		})
 	}
@@ -76,22 +74,22 @@ func FuzzParseHeaders(f *testing.F) {
 				headerLane: pick(7), headerReason: pick(0), headerError: pick(1), "x-death": pick(2),
 			}
 			now := time.UnixMilli(1700000000123)
-			where := []place{inLane, inDelay, inDead}[i%3]
+			where := []Place{InLane, InDelay, InDead}[i%3]
 			h, _ := parseHeaders(in, where, now)
-			for _, at := range []time.Time{h.enqueuedAt, h.readyAt, h.dueAt, h.deadAt} {
+			for _, at := range []time.Time{h.EnqueuedAt, h.ReadyAt, h.DueAt, h.DeadAt} {
 				if _, err := json.Marshal(at); err != nil {
 					t.Errorf("time %v: %v", at, err)
 				}
 			}
-			if h.attempt < 0 || h.replay < 0 || h.attempts < 0 || h.priority < 0 {
+			if h.Attempt < 0 || h.Replay < 0 || h.Priority < 0 {
 				t.Errorf("a negative count: %+v", h)
 			}
-			for _, s := range []string{h.lane, h.reason, h.error} {
+			for _, s := range []string{h.Lane, h.Reason, h.Error} {
 				if len(s) > maxHeaderText || !utf8.ValidString(s) {
 					t.Errorf("text of %d bytes, valid %v", len(s), utf8.ValidString(s))
 				}
 			}
-			out := h.table()
+			out := h.table(where)
 			if err := out.Validate(); err != nil {
 				t.Errorf("it can't be sent: %v", err)
 			}
@@ -108,30 +106,35 @@ func TestHeadersAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := map[place][]string{}
+	documented := map[Place][]string{}
 	for row := range strings.Lines(string(page)) {
 		cells := strings.Split(row, "|")
 		if len(cells) != 7 || !strings.Contains(cells[2]+cells[3]+cells[4], "read") {
 			continue
 		}
 		name := strings.Trim(cells[1], " `")
-		for i, where := range []place{inLane, inDelay, inDead} {
+		for i, where := range []Place{InLane, InDelay, InDead} {
 			if strings.TrimSpace(cells[2+i]) == "read" {
 				documented[where] = append(documented[where], name)
 			}
 		}
 	}
 	now := time.UnixMilli(1700000000000)
-	all := headers{now, now, now, now, 2, 1, 2, 3, "bulk", "failed", "no"}.table()
-	for where := range believed {
+	h := Headers{now, now, 2, 1, "bulk", 3, "no", now, "failed", now}
+	all := amqp.Table{}
+	places := []Place{InLane, InDelay, InDead}
+	for _, where := range places {
+		maps.Copy(all, h.table(where))
+	}
+	for _, where := range places {
 		h, _ := parseHeaders(all, where, now)
-		if read, want := slices.Sorted(maps.Keys(h.table())), slices.Sorted(slices.Values(documented[where])); !slices.Equal(read, want) {
+		if read, want := slices.Sorted(maps.Keys(h.table(where))), slices.Sorted(slices.Values(documented[where])); !slices.Equal(read, want) {
 			t.Errorf("%s %v are read, and docs/jobs.md says %v", where, read, want)
 		}
 	}
 	all[headerAttempt] = int64(1)
-	if h, _ := parseHeaders(all, inLane, now); h.error != "" {
-		t.Errorf("the error %q is believed of a job that was never attempted", h.error)
+	if h, _ := parseHeaders(all, InLane, now); h.Error != "" {
+		t.Errorf("the error %q is believed of a job that was never attempted", h.Error)
 	}
 }
 
@@ -155,71 +158,23 @@ func TestOddTimes(t *testing.T) {
 		"a fast clock":      {now.Add(23 * time.Hour).UnixMilli(), false},
 		"two days ahead":    {now.Add(48 * time.Hour).UnixMilli(), true},
 	} {
-		h, odd := parseHeaders(amqp.Table{headerReadyAt: c.in, headerEnqueuedAt: now.UnixMilli()}, inLane, now)
-		if got := len(odd) == 1 && odd[0] == headerReadyAt && h.readyAt.IsZero(); got != c.odd || len(odd) > 1 || !h.enqueuedAt.Equal(now) {
-			t.Errorf("%s: readyAt %v, odd %v", name, h.readyAt, odd)
+		h, odd := parseHeaders(amqp.Table{headerReadyAt: c.in, headerEnqueuedAt: now.UnixMilli()}, InLane, now)
+		if got := len(odd) == 1 && odd[0] == headerReadyAt && h.ReadyAt.IsZero(); got != c.odd || len(odd) > 1 || !h.EnqueuedAt.Equal(now) {
+			t.Errorf("%s: readyAt %v, odd %v", name, h.ReadyAt, odd)
 		}
 	}
 	// A delayed job is due now rather than in years.
 	for _, in := range []int64{now.Unix(), now.UnixMicro(), now.AddDate(1, 0, 0).UnixMilli()} {
-		if h, _ := parseHeaders(amqp.Table{headerDueAt: in}, inDelay, now); !h.dueAt.IsZero() {
-			t.Errorf("dueAt %d: it waits until %v", in, h.dueAt)
+		if h, _ := parseHeaders(amqp.Table{headerDueAt: in}, InDelay, now); !h.DueAt.IsZero() {
+			t.Errorf("dueAt %d: it waits until %v", in, h.DueAt)
 		}
 	}
 }
 
 // A delayed message that names a lane which can't be a routing key goes to the default lane, and doesn't cost the forwarder its connection.
 func TestImpossibleLane(t *testing.T) {
-	h, _ := parseHeaders(amqp.Table{headerLane: strings.Repeat("l", 256)}, inDelay, time.Now())
-	if h.lane != "" {
-		t.Errorf("a lane of %d bytes", len(h.lane))
-	}
-}
-
-func TestQueueArguments(t *testing.T) {
-	policy := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}, {Name: "long", MaxRuntime: lanes.Duration(2 * time.Hour)}}}
-	policy.Default()
-	quorum := &lanes.Policy{Broker: lanes.Broker{QueueType: lanes.Quorum}}
-	quorum.Default()
-	old, modern := queueRules{policy: quorum}, queueRules{policy: quorum, broker: releaseOf("4.0.5")}
-	rules := queueRules{policy: policy, broker: releaseOf("4.3.6")}
-	bulk, long := lanes.Queue{Lane: "bulk", Type: lanes.Quorum}, lanes.Queue{Lane: "long", Type: lanes.Quorum}
-	net := func(t amqp.Table) amqp.Table {
-		t["x-dead-letter-exchange"], t["x-dead-letter-routing-key"] = "", "siren.dead"
-		return t
-	}
-	for _, c := range []struct {
-		name      string
-		got, want amqp.Table
-	}{
-		{"classic lane", rules.lane(lanes.Queue{Lane: "bulk", Type: lanes.Classic}), net(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})},
-		{"classic delay", rules.delay(), amqp.Table{"x-queue-type": "classic", "x-single-active-consumer": true}},
-		{"quorum lane on 3.x", old.lane(bulk), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32)})},
-		{"quorum lane on 4.x", rules.lane(bulk), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)})},
-		{"a lane of long jobs", rules.lane(long), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(7_500_000)})},
-		{"quorum delay on 3.x", old.delay(), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-single-active-consumer": true}},
-		{"quorum dead letters on 4.x", modern.plain(lanes.Quorum), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)}},
-	} {
-		if !reflect.DeepEqual(c.got, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
-		}
-	}
-	for text, want := range map[string]release{"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3}, "4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {}} {
-		if got := releaseOf(text); got != want {
-			t.Errorf("version %q: %v, want %v", text, got, want)
-		}
-	}
-}
-
-func TestMismatchWording(t *testing.T) {
-	for reason, want := range map[string]string{
-		"PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'siren.lane.bulk' in vhost '/': received the value '2147483647' of type 'signedint' but current is none": `queue "siren.lane.bulk" exists with x-delivery-limit none, but the policy asks for 2147483647; until then RabbitMQ 4.0 and newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy`,
-		"PRECONDITION_FAILED - inequivalent arg 'x-consumer-timeout' for queue 'siren.lane.bulk' in vhost '/': received '1800000' but current is '3600000'":                           `exists with x-consumer-timeout 3600000, but the policy asks for 1800000; lower the lane's maxRuntime or broker.consumerTimeout`,
-		"PRECONDITION_FAILED - something new": `exists with other arguments than the policy asks for (PRECONDITION_FAILED - something new); ` + "`siren lanes migrate bulk --to …` to the other queue type",
-	} {
-		err := mismatch("queue", "siren.lane.bulk", &amqp.Error{Code: amqp.PreconditionFailed, Reason: reason})
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("got  %s\nwant %s", err, want)
-		}
+	h, _ := parseHeaders(amqp.Table{headerLane: strings.Repeat("l", 256)}, InDelay, time.Now())
+	if h.Lane != "" {
+		t.Errorf("a lane of %d bytes", len(h.Lane))
 	}
 }

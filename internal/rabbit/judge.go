@@ -179,8 +179,8 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) lanes
 func judgePlain(t target) lanes.Finding {
 	f := lanes.Finding{Check: "broker.tls", What: "the connection is encrypted (TLS)"}
 	switch {
-	case t.uri.Scheme == "amqps":
-	case t.uri.Host == "localhost", strings.HasPrefix(t.uri.Host, "127."), t.uri.Host == "::1":
+	case t.URI.Scheme == "amqps":
+	case t.URI.Host == "localhost", strings.HasPrefix(t.URI.Host, "127."), t.URI.Host == "::1":
 		f.What = "the connection isn't encrypted, and stays on this machine"
 	default:
 		f.Severity = lanes.Note

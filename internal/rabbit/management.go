@@ -128,9 +128,9 @@ func ExamineManagement(ctx context.Context, m *Management, amqpURL string, polic
 		return nil // Examine says so
 	}
 	if m.user == nil {
-		m.user = url.UserPassword(to.uri.Username, to.uri.Password)
+		m.user = url.UserPassword(to.URI.Username, to.URI.Password)
 	}
-	vhost := to.uri.Vhost
+	vhost := to.URI.Vhost
 	var nodes []brokerNode
 	if err := m.ask(ctx, &nodes, "nodes"); err != nil {
 		return []lanes.Finding{{

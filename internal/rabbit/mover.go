@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue,
 		return 0, err
 	}
 	defer ch.close() // gives back what nobody acknowledged
-	v := &move{Mover: m, ch: ch, publish: publish, queue: from}
+	v := &move{Mover: m, conn: conn, ch: ch, publish: publish, queue: from}
 	if err := v.all(ctx, limit); err != nil {
 		return v.moved, fmt.Errorf("move jobs out of lane %q: %w", from.Lane, err)
 	}
@@ -66,6 +67,7 @@ func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue,
 // move is a Move under way.
 type move struct {
 	Mover
+	conn    *Conn
 	ch      *channel
 	publish *Publisher
 	queue   lanes.Queue
@@ -75,8 +77,8 @@ type move struct {
 func (v *move) all(ctx context.Context, limit int) error {
 	if limit <= 0 {
 		var err error
-		if limit, err = v.waiting(); err != nil {
-			return err
+		if limit, err = v.ch.ready(queueName(v.queue)); err != nil {
+			return undeclared(err)
 		}
 	}
 	for limit > 0 {
@@ -98,40 +100,30 @@ func (v *move) all(ctx context.Context, limit int) error {
 	return nil
 }
 
-// waiting is how many jobs are ready in the lane now.
-func (v *move) waiting() (n int, err error) {
-	err = v.ch.call(func() error {
-		q, err := v.ch.QueueDeclarePassive(queueName(v.queue), true, false, false, false, nil)
-		n = q.Messages
-		return err
-	})
-	return n, undeclared(err)
-}
-
 // take is the next n jobs; fewer when the lane has no more.
-func (v *move) take(ctx context.Context, n int) ([]arrival, error) {
-	var batch []arrival
+func (v *move) take(ctx context.Context, n int) ([]Arrival, error) {
+	var batch []Arrival
 	for len(batch) < n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, found, err := v.ch.get(queueName(v.queue))
+		a, found, err := v.ch.get(queueName(v.queue))
 		if err != nil {
 			return nil, undeclared(err)
 		}
 		if !found {
 			break
 		}
-		batch = append(batch, arrival{queue: v.queue, ch: v.ch, Delivery: d})
+		batch = append(batch, a)
 	}
 	return batch, nil
 }
 
 // carryOut has a batch decided about and does what was decided: drops first, then copies.
-func (v *move) carryOut(ctx context.Context, batch []arrival) error {
+func (v *move) carryOut(ctx context.Context, batch []Arrival) error {
 	deliveries := make([]lanes.Delivery, len(batch))
 	for i, a := range batch {
-		deliveries[i] = a.delivery(v.publish.conn.options.Now())
+		deliveries[i] = Delivery(a.Delivery, v.queue.Lane, v.conn.Now())
 	}
 	fates, err := v.Decide(ctx, deliveries)
 	if err != nil {
@@ -140,7 +132,7 @@ func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 	if len(fates) != len(batch) {
 		return fmt.Errorf("%d fates for %d jobs", len(fates), len(batch))
 	}
-	var dropped, originals []arrival
+	var dropped, originals []Arrival
 	var copies []Copied
 	for i, f := range fates {
 		switch {
@@ -159,25 +151,25 @@ func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 }
 
 // replace publishes the copies, tells of those that are confirmed, and acknowledges the originals of these.
-func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied) error {
-	now := v.publish.conn.options.Now()
-	messages := make([]*outgoing, len(copies))
+func (v *move) replace(ctx context.Context, originals []Arrival, copies []Copied) error {
+	now := v.conn.Now()
+	messages := make([]Message, len(copies))
 	for i, c := range copies {
 		copies[i].ReadyAt = now
-		h, _ := parseHeaders(originals[i].Headers, inLane, now)
-		h.lane, h.replay, h.priority = c.Lane, c.Replay, c.Priority
-		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now, now))
+		e, _ := Read(originals[i].Delivery, InLane, now)
+		e.Lane, e.Replay, e.Priority, e.ReadyAt = c.Lane, c.Replay, c.Priority, now
+		messages[i] = e.ToLane(now)
 	}
-	v.publish.publish(ctx, messages)
-
-	var done []arrival
+	var done []Arrival
 	var confirmed []Copied
-	for i, o := range messages {
-		if o.err == nil {
+	var failed error
+	for i, err := range v.publish.Publish(ctx, messages) {
+		if err == nil {
 			done, confirmed = append(done, originals[i]), append(confirmed, copies[i])
+		} else {
+			failed = cmp.Or(failed, messages[i].Failed(err))
 		}
 	}
-	failed := failure(messages)
 	if len(confirmed) > 0 && v.Confirmed != nil {
 		if err := v.Confirmed(context.WithoutCancel(ctx), confirmed); err != nil {
 			return errors.Join(err, failed)
@@ -189,10 +181,10 @@ func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied
 
 // acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm: whoever claims
 // them is told that they are settled.
-func acknowledge(jobs []arrival) error {
+func acknowledge(jobs []Arrival) error {
 	for _, a := range jobs {
-		if err := a.ch.call(func() error { return a.Ack(false) }); err != nil {
-			return fmt.Errorf("%w (%w)", ErrStale, err)
+		if err := a.Ack(); err != nil {
+			return err
 		}
 	}
 	return nil

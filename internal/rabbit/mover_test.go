@@ -226,7 +226,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "standard", "1", "2")
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	p := rabbittest.Publisher(t, way.Url)
-	p.SetPatience(300 * time.Millisecond)
+	p.Patience = 300 * time.Millisecond
 	way.Refuse(true)
 	moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 0, rabbit.Mover{
 		Decide:    copyAll("bulk"),

@@ -9,6 +9,7 @@ import (
 const (
 	firstPause = 100 * time.Millisecond // doubles up to lastPause
 	lastPause  = 5 * time.Second        // a broker restarts in 4 to 9 s: more would only add to that
+	steady     = 10 * time.Second       // what went well for so long ends the backoff
 )
 
 // backoff is a growing, jittered pause between attempts.
@@ -17,6 +18,15 @@ type backoff struct{ next time.Duration }
 func newBackoff() *backoff { return &backoff{firstPause} }
 
 func (b *backoff) reset() { b.next = firstPause }
+
+// lasted resets the pause after what went well for long enough; false when it was too short.
+func (b *backoff) lasted(d time.Duration) bool {
+	if d < steady {
+		return false
+	}
+	b.reset()
+	return true
+}
 
 // wait pauses for between half of the current pause and all of it, or until ctx ends.
 func (b *backoff) wait(ctx context.Context) {

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,6 +10,9 @@ import (
 )
 
 // This file is a job's priority inside its lane: what is done about messages that ask for more than it allows.
+
+// putBackBatch is how many jobs are put back in one go.
+const putBackBatch = 100
 
 // allowed is the highest priority that jobs of the lane may have now.
 func (t *Taker) allowed(lane string) int {
@@ -22,7 +26,7 @@ func (t *Taker) allowed(lane string) int {
 
 // tooHigh is whether the broker serves the message before others that it may not overtake.
 func (t *Taker) tooHigh(a arrival) bool {
-	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.ch.session.version()).ordered(a.queue.Type)
+	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.On.session.version()).ordered(a.queue.Type)
 }
 
 // putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh with what is allowed: they
@@ -34,15 +38,15 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	s.unsubscribe() // or this slot would be handed another job beside the one that it takes
 	lifted := []arrival{a}
 	var behind *arrival
-	for len(lifted) < moveBatch && behind == nil {
-		d, found, err := s.ch.get(queueName(a.queue))
+	for len(lifted) < putBackBatch && behind == nil {
+		other, found, err := s.ch.get(queueName(a.queue))
 		if err != nil {
 			return arrival{}, &queueError{a.queue, err}
 		}
 		if !found {
 			break
 		}
-		next := arrival{queue: a.queue, ch: s.ch, Delivery: d}
+		next := arrival{queue: a.queue, Arrival: other}
 		if s.taker.tooHigh(next) {
 			lifted = append(lifted, next)
 		} else {
@@ -72,24 +76,24 @@ func (s *Slot) lower(ctx context.Context, jobs []arrival) (left []arrival, err e
 	lane := jobs[0].queue.Lane
 	allowed := s.taker.allowed(lane)
 	s.taker.sayLowered(jobs[0].queue, allowed)
-	messages, now := make([]*outgoing, len(jobs)), s.taker.conn.options.Now()
+	messages, now := make([]Message, len(jobs)), s.taker.conn.Now()
 	for i, a := range jobs {
-		h, _ := parseHeaders(a.Headers, inLane, now)
-		h.lane, h.priority = lane, allowed
-		messages[i] = newOutgoing(ready(a.Delivery, h, h.readyAt, now))
+		e, _ := Read(a.Delivery, InLane, now)
+		e.Lane, e.Priority = lane, allowed
+		messages[i] = e.ToLane(now)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.taker.pause)
+	ctx, cancel := context.WithTimeout(ctx, s.taker.Pause)
 	defer cancel()
-	s.taker.publish.publish(ctx, messages)
 	var done []arrival
-	for i, o := range messages {
-		if o.err == nil {
-			done = append(done, jobs[i])
+	var stale, failed error
+	for i, err := range s.taker.publish.Publish(ctx, messages) {
+		if err == nil {
+			done, stale = append(done, jobs[i]), cmp.Or(stale, jobs[i].Ack())
 		} else {
-			left = append(left, jobs[i])
+			left, failed = append(left, jobs[i]), cmp.Or(failed, messages[i].Failed(err))
 		}
 	}
-	err = errors.Join(acknowledge(done), failure(messages))
+	err = errors.Join(stale, failed)
 	s.taker.tellLowered(ctx, done, allowed)
 	return left, err
 }
@@ -101,7 +105,7 @@ func (t *Taker) tellLowered(ctx context.Context, jobs []arrival, allowed int) {
 	}
 	told := make([]lanes.Delivery, len(jobs))
 	for i, a := range jobs {
-		told[i] = a.delivery(t.conn.options.Now())
+		told[i] = a.delivery(t.conn.Now())
 		told[i].Job.Priority = allowed
 	}
 	t.Lowered(ctx, told)

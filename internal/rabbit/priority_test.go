@@ -277,7 +277,7 @@ func TestPutBackWithoutPublishing(t *testing.T) {
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	way.Refuse(true)
 	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.Url), "general")
-	k.SetPause(100 * time.Millisecond)
+	k.Pause = 100 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
 	taken := drive(t, k.Shared(), 2, func() {})
 	if got := ids(taken); !slices.Equal(got, []string{"nine", "ordinary"}) || taken[0].Job.Priority != 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // What a publish that didn't succeed means for its job.
@@ -15,8 +17,6 @@ var (
 	// ErrUnconfirmed: the broker may or may not have the job. Publishing it again with the same id is harmless, since
 	// a job id runs once.
 	ErrUnconfirmed = errors.New("the job may or may not have arrived")
-	// ErrUndeclared: the broker has no queue for the job.
-	ErrUndeclared = errors.New("the queues are not declared on this broker; start `siren scaler` (or `siren up`), which declares them")
 )
 
 const (
@@ -27,15 +27,16 @@ const (
 // Publisher publishes persistent messages and returns once the broker has confirmed that a queue has them. It keeps a
 // window of unconfirmed messages under way, for all its callers together, and is safe for concurrent use.
 //
-// It waits out lost connections and alarms, but for at most 30 s without any progress; then the error is ErrNotSent or
+// It waits out lost connections and alarms, but for at most its patience without any progress; then the error is ErrNotSent or
 // ErrUnconfirmed. What was unconfirmed when a connection broke is published again on the next one: two copies of a job
 // are harmless (claims see to it), none is not.
 type Publisher struct {
-	conn     *Conn
-	window   int
-	patience time.Duration
-	opening  chan struct{} // the right to look at and replace line; a mutex that knows contexts
-	line     *line         // of the latest session
+	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
+
+	conn    *Conn
+	window  int
+	opening chan struct{} // the right to look at and replace latest; a mutex that knows contexts
+	latest  *carrier      // of the latest session
 }
 
 // NewPublisher publishes over conn, which nothing else may use: an alarm stops everything on a connection that
@@ -44,40 +45,25 @@ func NewPublisher(conn *Conn, window int) *Publisher {
 	if window <= 0 {
 		window = defaultWindow
 	}
-	return &Publisher{conn: conn, window: window, patience: defaultPatience, opening: make(chan struct{}, 1)}
+	return &Publisher{conn: conn, window: window, Patience: defaultPatience, opening: make(chan struct{}, 1)}
 }
 
-// EnqueueBatch puts many jobs into their lanes, without waiting for each one's confirm before sending the next. It
-// returns one error per entry, nil for the confirmed ones. A lane that doesn't exist means the default lane. Errors: lanes.Encode's,
-// ErrNotSent, ErrUnconfirmed, ErrUndeclared.
-func (p *Publisher) EnqueueBatch(ctx context.Context, entries []Entry) []error {
-	errs := make([]error, len(entries))
-	all := make([]*outgoing, 0, len(entries))
-	at := make([]int, 0, len(entries))
-	now := p.conn.options.Now()
-	for i, e := range entries {
-		m, err := e.message(now)
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		all = append(all, newOutgoing(m))
-		at = append(at, i)
+// Now is the time by the clock of its connection.
+func (p *Publisher) Now() time.Time { return p.conn.Now() }
+
+// Publish publishes messages, without waiting for each one's confirm before sending the next. It returns one error per message, nil for the
+// confirmed ones: ErrNotSent, ErrUnconfirmed, ErrUndeclared, or why the message can't be written.
+func (p *Publisher) Publish(ctx context.Context, messages []Message) []error {
+	all := make([]*outgoing, len(messages))
+	for i, m := range messages {
+		all[i] = &outgoing{Message: m, done: make(chan error, 1)}
 	}
 	p.publish(ctx, all)
-	for j, o := range all {
-		if o.err != nil {
-			errs[at[j]] = fmt.Errorf("job %s to lane %q: %w", o.MessageId, o.key, o.err)
-		}
+	errs := make([]error, len(all))
+	for i, o := range all {
+		errs[i] = o.err
 	}
 	return errs
-}
-
-// send publishes one message and waits for its confirm.
-func (p *Publisher) send(ctx context.Context, m message) error {
-	o := newOutgoing(m)
-	p.publish(ctx, []*outgoing{o})
-	return o.err
 }
 
 // errPatience is why a publish gives up by itself.
@@ -88,52 +74,67 @@ var errPatience = errors.New("RabbitMQ has confirmed nothing for too long")
 func (p *Publisher) publish(ctx context.Context, all []*outgoing) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(p.patience, func() { cancel(errPatience) })
+	timer := time.AfterFunc(p.Patience, func() { cancel(errPatience) })
 	defer timer.Stop()
-	progress := func() { timer.Reset(p.patience) }
+	progress := func() { timer.Reset(p.Patience) }
 
 	for rest := all; len(rest) > 0; {
-		l, err := p.connect(ctx)
+		c, err := p.connect(ctx)
 		if err != nil {
 			for _, o := range rest {
 				o.giveUp(err)
 			}
 			return
 		}
-		rest = l.carry(ctx, rest, progress)
+		rest = c.carry(ctx, rest, progress)
 	}
 }
 
-// connect is the line of the live session, opened at need.
-func (p *Publisher) connect(ctx context.Context) (*line, error) {
+// connect is the carrier of the live session, opened at need.
+func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
 	select {
 	case p.opening <- struct{}{}:
 		defer func() { <-p.opening }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	for p.line == nil || p.line.ended() {
+	for p.latest == nil || p.latest.ended() {
 		ch, err := p.conn.channel(ctx)
 		if err != nil {
 			return nil, err
 		}
-		open := func() (*line, error) { return openLine(ch, p.window) }
-		if l, err := unlessEnded(ctx, open, func(l *line) { l.ch.close() }); err == nil {
-			p.line = l
-		} else if ctx.Err() != nil || !ch.session.conn.IsClosed() {
+		open := func() (*carrier, error) { return openCarrier(ch, p.window) }
+		if c, err := unlessEnded(ctx, open, func(c *carrier) { c.ch.close() }); err == nil {
+			p.latest = c
+		} else if ctx.Err() != nil || !ch.session.IsClosed() {
 			return nil, err
 		}
 	}
-	return p.line, nil
+	return p.latest, nil
 }
 
 // maxLosses is how often a message may go down with its connection before it is suspected of being the cause.
 const maxLosses = 3
 
+// Message is a message on its way to the broker: where to, and what is published.
+type Message struct {
+	Exchange string
+	Key      string
+	amqp.Publishing
+}
+
+// Failed is why the message wasn't published, with the name of its job; nil for nil.
+func (m Message) Failed(why error) error {
+	if why == nil {
+		return nil
+	}
+	return fmt.Errorf("job %s to lane %q: %w", m.MessageId, m.Key, why)
+}
+
 // outgoing is one message under way.
 type outgoing struct {
-	message
-	done   chan error   // its verdict, once per line that carried it; never blocks the sender
+	Message
+	done   chan error   // its verdict, once per carrier that had it; never blocks the sender
 	state  atomic.Int32 // waiting, sent or dropped
 	losses int          // how often its connection broke; the caller's
 	err    error        // the final verdict; the caller's
@@ -145,20 +146,6 @@ const (
 	sent          // at least once
 	dropped       // its caller has given up
 )
-
-func newOutgoing(m message) *outgoing {
-	return &outgoing{message: m, done: make(chan error, 1)}
-}
-
-// failure is why the first of the messages that failed did; nil when all are confirmed.
-func failure(messages []*outgoing) error {
-	for _, o := range messages {
-		if o.err != nil {
-			return fmt.Errorf("job %s to lane %q: %w", o.MessageId, o.key, o.err)
-		}
-	}
-	return nil
-}
 
 // leave is called just before sending; false when nobody wants it any more.
 func (o *outgoing) leave() bool {

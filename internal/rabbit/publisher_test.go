@@ -18,7 +18,7 @@ func TestEnqueueOnTheWire(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	began := time.Now().Truncate(time.Millisecond)
-	if err := p.Enqueue(rabbittest.Soon(t), "express", rabbittest.Job("j1"), time.Time{}); err != nil {
+	if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("j1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	m := probe.Take("siren.lane.express")
@@ -41,7 +41,7 @@ func TestBatchReportsEachJob(t *testing.T) {
 	}
 	entries[10].Job.ID = ""
 	entries[500].Job.ID = "with space"
-	for i, err := range p.EnqueueBatch(rabbittest.Soon(t), entries) {
+	for i, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 		if bad := i == 10 || i == 500; bad != (err != nil) {
 			t.Errorf("entry %d: %v", i, err)
 		}
@@ -60,7 +60,7 @@ func TestUnroutableIsAnError(t *testing.T) {
 	for i := range 1200 { // more than a window of returns
 		entries = append(entries, rabbit.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: rabbittest.Job("same")})
 	}
-	for i, err := range p.EnqueueBatch(rabbittest.Soon(t), entries) {
+	for i, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, rabbit.ErrUndeclared) {
 			t.Fatalf("entry %d to lane %s: %v", i, entries[i].Lane, err)
 		}
@@ -74,7 +74,7 @@ func TestPublishWithoutTopology(t *testing.T) {
 	rabbittest.Fresh(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	for range 3 {
-		if err := p.Enqueue(rabbittest.Soon(t), "express", rabbittest.Job("1"), time.Time{}); !errors.Is(err, rabbit.ErrUndeclared) {
+		if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("1"), time.Time{}); !errors.Is(err, rabbit.ErrUndeclared) {
 			t.Errorf("publish without an exchange: %v, want ErrUndeclared", err)
 		}
 	}
@@ -97,7 +97,7 @@ func TestBatchAcrossACut(t *testing.T) {
 		rabbittest.Until(t, "the batch is under way", func() bool { return probe.Ready("siren.lane.bulk") > jobs/10 })
 		way.Cut()
 	})
-	if err := errors.Join(p.EnqueueBatch(rabbittest.Soon(t), entries)...); err != nil {
+	if err := errors.Join(rabbit.Enqueue(rabbittest.Soon(t), p, entries)...); err != nil {
 		t.Error(err)
 	}
 	cutting.Wait()
@@ -110,21 +110,6 @@ func TestBatchAcrossACut(t *testing.T) {
 	}
 }
 
-// A write can fail before the connection is known to be lost: the message is sent again all the same.
-// Guard: the verdict of line.write on a failed write.
-func TestPublishAcrossAFailedWrite(t *testing.T) {
-	rabbittest.Declared(t)
-	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
-	p := rabbit.NewPublisher(conn, 0)
-	for range 3 {
-		rabbittest.Enqueue(t, p, "bulk", "1")
-		if err := conn.StopWriting(); err != nil {
-			t.Fatal(err)
-		}
-		rabbittest.Enqueue(t, p, "bulk", "2")
-	}
-}
-
 // Many callers share one window.
 func TestConcurrentPublishers(t *testing.T) {
 	probe := rabbittest.Declared(t)
@@ -133,7 +118,7 @@ func TestConcurrentPublishers(t *testing.T) {
 	for c := range 20 {
 		callers.Go(func() {
 			for i := range 20 {
-				if err := p.Enqueue(t.Context(), "bulk", rabbittest.Job(fmt.Sprintf("%d-%d", c, i)), time.Time{}); err != nil {
+				if err := rabbittest.EnqueueOne(t.Context(), p, "bulk", rabbittest.Job(fmt.Sprintf("%d-%d", c, i)), time.Time{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -151,17 +136,17 @@ func TestPublishGivesUp(t *testing.T) {
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	conn := rabbittest.Open(t, way.Url, "publish")
 	p := rabbit.NewPublisher(conn, 0)
-	p.SetPatience(300 * time.Millisecond)
+	p.Patience = 300 * time.Millisecond
 	rabbittest.Enqueue(t, p, "bulk", "1")
 	way.Stall()
 
 	began := time.Now()
-	if err := p.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) {
+	if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) {
 		t.Errorf("no answer: %v, want ErrUnconfirmed", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := p.Enqueue(ctx, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := rabbittest.EnqueueOne(ctx, p, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
 	}
 	// Far more than the sockets' buffers hold, so that writing itself hangs.
@@ -172,7 +157,7 @@ func TestPublishGivesUp(t *testing.T) {
 	}
 	var unsent, unconfirmed int
 	for range 2 {
-		for _, err := range p.EnqueueBatch(rabbittest.Soon(t), entries) {
+		for _, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 			switch {
 			case errors.Is(err, rabbit.ErrNotSent):
 				unsent++
@@ -204,7 +189,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	}
 	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
 	p := rabbit.NewPublisher(conn, 0)
-	p.SetPatience(500 * time.Millisecond)
+	p.Patience = 500 * time.Millisecond
 	rabbittest.Enqueue(t, p, "bulk", "1")
 	alarm(`rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`)
 	lifted := false
@@ -219,12 +204,12 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	began := time.Now()
 	var last error
 	for i := range 3 { // the first one may still be confirmed
-		last = p.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job(fmt.Sprint("a", i)), time.Time{})
+		last = rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job(fmt.Sprint("a", i)), time.Time{})
 	}
 	if !errors.Is(last, rabbit.ErrNotSent) || !strings.Contains(last.Error(), "alarm") {
 		t.Errorf("publish under an alarm: %v, want ErrNotSent and the alarm", last)
 	}
-	if conn.Blocked() == "" || !conn.Up() {
+	if blocked(t, conn) == "" || !conn.Up() {
 		t.Error("the connection doesn't know that it is blocked")
 	}
 	if took := time.Since(began); took > 25*time.Second {
@@ -233,9 +218,9 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	began = time.Now()
 	other := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
 	q := rabbit.NewPublisher(other, 0)
-	q.SetPatience(200 * time.Millisecond)
-	_ = q.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job("b"), time.Time{})
-	_ = q.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job("c"), time.Time{})
+	q.Patience = 200 * time.Millisecond
+	_ = rabbittest.EnqueueOne(rabbittest.Soon(t), q, "bulk", rabbittest.Job("b"), time.Time{})
+	_ = rabbittest.EnqueueOne(rabbittest.Soon(t), q, "bulk", rabbittest.Job("c"), time.Time{})
 	other.Close()
 	if took := time.Since(began); took > 25*time.Second {
 		t.Errorf("closing a blocked connection took %s", took)
@@ -245,7 +230,18 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	}
 	lift()
 	rabbittest.Enqueue(t, p, "bulk", "2")
-	if conn.Blocked() != "" {
+	if blocked(t, conn) != "" {
 		t.Error("the connection doesn't know that the alarm is over")
 	}
+}
+
+// blocked is why the broker has stopped the connection from publishing (an alarm), "" when it hasn't.
+func blocked(t *testing.T, c *rabbit.Conn) string {
+	t.Helper()
+	s, err := c.Session(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	why, _ := s.Block()
+	return why
 }

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
 // answerWithin is how long a call to the broker may take before its session is given up. amqp091-go's calls know no
@@ -62,11 +60,20 @@ func (s *session) setBlock(b amqp.Blocking) {
 	}
 }
 
-// block is why publishing is blocked ("" when it isn't), and a channel that is closed once it isn't any more.
-func (s *session) block() (why string, unblocked <-chan struct{}) {
+// Block is why publishing is blocked ("" when it isn't), and a channel that is closed once it isn't any more.
+func (s *session) Block() (why string, unblocked <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why, s.unblocked
+}
+
+// IsClosed is whether the session is over.
+func (s *session) IsClosed() bool { return s.conn.IsClosed() }
+
+// product is what the broker calls itself: RabbitMQ, or another one that speaks AMQP; "" when it doesn't say.
+func (s *session) product() string {
+	v, _ := s.conn.Properties["product"].(string)
+	return v
 }
 
 // version is the broker's, such as 3.10.8; "" when it doesn't say.
@@ -117,14 +124,6 @@ func (s *session) ask(request func() error) error {
 	return refused(err)
 }
 
-// refused is err; as lanes.ErrRefused when it says that the user may not do this.
-func refused(err error) error {
-	if code(err) == amqp.AccessRefused {
-		return fmt.Errorf("%w by RabbitMQ: %w", lanes.ErrRefused, err)
-	}
-	return err
-}
-
 // unlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what comes of it: f asks
 // the broker over a connection that others use too, so that it can't be cut off for this caller alone.
 func unlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
@@ -149,72 +148,4 @@ func unlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) 
 	}()
 	var none T
 	return none, fmt.Errorf("RabbitMQ doesn't answer: %w", context.Cause(ctx))
-}
-
-func (s *session) channel() (*channel, error) {
-	var ch *amqp.Channel
-	err := s.ask(func() (err error) {
-		ch, err = s.conn.Channel()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &channel{Channel: ch, session: s, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
-}
-
-// channel is an AMQP channel with the session that it belongs to.
-type channel struct {
-	*amqp.Channel
-	session *session
-	closed  chan *amqp.Error // the reason, then closed
-}
-
-// call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
-func (c *channel) call(request func() error) error { return c.session.ask(request) }
-
-// get takes the next message of a queue; false when none is ready.
-func (c *channel) get(queue string) (d amqp.Delivery, found bool, err error) {
-	err = c.call(func() (err error) {
-		d, found, err = c.Get(queue, false)
-		return err
-	})
-	return d, found, err
-}
-
-// close gives the channel back. What it held unacknowledged goes back to its queues.
-func (c *channel) close() {
-	_ = c.call(c.Close)
-}
-
-// reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
-func (c *channel) reason() string {
-	if !c.IsClosed() {
-		return ""
-	}
-	select {
-	case e := <-c.closed:
-		if e != nil {
-			return ": " + e.Error()
-		}
-	default:
-	}
-	return ": the channel was closed"
-}
-
-// code is the AMQP reply code in err's chain, 0 when there is none.
-func code(err error) int {
-	var e *amqp.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return 0
-}
-
-// undeclared is err; as ErrUndeclared when it says that a queue isn't there.
-func undeclared(err error) error {
-	if code(err) == amqp.NotFound {
-		return fmt.Errorf("%w (%w)", ErrUndeclared, err)
-	}
-	return err
 }

@@ -108,7 +108,7 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-			if err := p.Enqueue(rabbittest.Soon(t), "express", rabbittest.Job("r"), first); err != nil {
+			if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("r"), first); err != nil {
 				t.Fatal(err)
 			}
 			d := rabbittest.Next(t, s)
@@ -172,7 +172,7 @@ func TestDeadLetter(t *testing.T) {
 		if !found {
 			t.Fatal("the dead letter isn't there")
 		}
-		if l.ID != "2" || l.Lane != "standard" || l.Reason != "bad input" || l.Error != "job 2 is no video" || l.Attempts != 1 ||
+		if l.ID != "2" || l.Lane != "standard" || l.Reason != "bad input" || l.Error != "job 2 is no video" || l.Attempt != 1 ||
 			time.Since(l.DeadAt) > time.Minute || l.EnqueuedAt.IsZero() || l.ReadyAt.IsZero() {
 			t.Errorf("dead letter %+v", l)
 		}
@@ -227,9 +227,9 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	broken := rabbittest.Publisher(t, way.Url)
-	broken.SetPatience(200 * time.Millisecond)
+	broken.Patience = 200 * time.Millisecond
 	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), broken, "general")
-	k.SetPause(300 * time.Millisecond)
+	k.Pause = 300 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
 	s := k.Shared()
 	rabbittest.Enqueue(t, p, "standard", "1")

@@ -34,15 +34,15 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 		case err == nil && ctx.Err() == nil && !s.taker.paused(a.queue.Lane):
 			s.turn++
 			s.backoff.reset()
-			d := a.delivery(s.taker.conn.options.Now())
+			d := a.delivery(s.taker.conn.Now())
 			d.Job.Priority = min(d.Job.Priority, s.taker.allowed(d.Lane))
 			return d, nil
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
-		case errors.Is(err, errConnClosed):
+		case errors.Is(err, ErrClosed):
 			return lanes.Delivery{}, err
 		case errors.Is(err, errAgain), ctx.Err() != nil:
-		case s.ch != nil && s.ch.session.conn.IsClosed():
+		case s.ch != nil && s.ch.session.IsClosed():
 			// Conn says so and makes the next session; opening a channel waits for it.
 		case s.taker.trouble(err):
 			s.backoff.wait(ctx)
@@ -115,13 +115,13 @@ func (s *Slot) sweep(ctx context.Context, queues []lanes.Queue) (arrival, error)
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		d, found, err := s.ch.get(queueName(q))
+		a, found, err := s.ch.get(queueName(q))
 		if err != nil {
 			return arrival{}, &queueError{q, err}
 		}
 		s.taker.fine(q)
 		if found {
-			return arrival{queue: q, ch: s.ch, Delivery: d}, nil
+			return arrival{queue: q, Arrival: a}, nil
 		}
 	}
 	return arrival{}, errEmpty

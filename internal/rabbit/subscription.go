@@ -1,7 +1,6 @@
 package rabbit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,34 +21,18 @@ var errAgain = errors.New("the order of lanes has changed")
 // arrival is a job that the broker has handed over, or the news that it hands over no more of a queue.
 type arrival struct {
 	queue lanes.Queue
-	ch    *channel
 	over  bool // the consumer has ended
-	amqp.Delivery
+	Arrival
 }
 
 // handBack puts the job back to its lane; the broker does so by itself when the channel has closed.
-func (a arrival) handBack() {
-	_ = a.ch.call(func() error { return a.Nack(false, true) })
-}
+func (a arrival) handBack() { _ = a.GiveBack() }
 
-// delivery is the job as a slot's caller gets it, with the priority that the message asks for: by its property, else by the job's field. What its headers say of times later than now is a wrong clock's: the job is here.
+// delivery is the job as a slot's caller gets it.
 func (a arrival) delivery(now time.Time) lanes.Delivery {
-	job, unknown, err := lanes.Decode(a.Body, a.MessageId)
-	h, odd := parseHeaders(a.Headers, inLane, now)
-	job.Priority = cmp.Or(int(a.Priority), job.Priority)
-	return lanes.Delivery{
-		Job: job, Lane: a.queue.Lane, EnqueuedAt: earlier(h.enqueuedAt, now), ReadyAt: earlier(h.readyAt, now),
-		Attempt: max(1, h.attempt), Replay: h.replay, Returned: a.Redelivered, Error: h.error,
-		Body: a.Body, Unknown: unknown, Err: err, Odd: odd,
-		Receipt: &receipt{ch: a.ch, tag: a.DeliveryTag},
-	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
+	d := Delivery(a.Delivery, a.queue.Lane, now)
+	d.Receipt = a.Arrival
+	return d
 }
 
 // subscription is a slot's consumers, one for each queue, with prefetch 1.
@@ -86,9 +69,9 @@ func subscribe(ch *channel, queues []lanes.Queue, priority int) (*subscription, 
 
 func (s *subscription) merge(q lanes.Queue, deliveries <-chan amqp.Delivery) {
 	for d := range deliveries {
-		s.arrivals <- arrival{queue: q, ch: s.ch, Delivery: d}
+		s.arrivals <- arrival{queue: q, Arrival: Arrival{d, s.ch}}
 	}
-	s.arrivals <- arrival{queue: q, ch: s.ch, over: true}
+	s.arrivals <- arrival{queue: q, over: true}
 }
 
 // first waits for a job, until ctx ends or the order is void.

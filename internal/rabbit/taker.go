@@ -22,12 +22,14 @@ type Taker struct {
 	// Lowered is told of jobs that were put back since they had a higher priority than their lane allows, with that which they have now. It is
 	// set before the first job is taken; nil: nobody wants to know.
 	Lowered func(ctx context.Context, jobs []lanes.Delivery)
+	// Pause comes before a job goes back whose retry or dead letter couldn't be published, and is how long it is tried to put jobs in hand
+	// back: 5 s, unless it is set before the first job is taken.
+	Pause time.Duration
 
 	conn    *Conn
 	publish *Publisher
 	pool    string
 	log     *slog.Logger
-	pause   time.Duration // before a job goes back whose retry or dead letter couldn't be published; how long jobs in hand are tried to be put back
 
 	mu        sync.Mutex
 	effective *lanes.Effective          // nil until the first Follow
@@ -42,8 +44,8 @@ type Taker struct {
 func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
 	return &Taker{
 		conn: consume, publish: publish, pool: pool,
-		log:     consume.log,
-		pause:   5 * time.Second,
+		log:     consume.Log(),
+		Pause:   5 * time.Second,
 		changed: make(chan struct{}),
 		absent:  map[lanes.Queue]time.Time{},
 		said:    map[lanes.Queue]string{},

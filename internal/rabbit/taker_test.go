@@ -76,7 +76,7 @@ func TestIdleSlotWakesAndHoldsOneJobOnly(t *testing.T) {
 		})
 		began := time.Now()
 		id := fmt.Sprint(round)
-		errs := p.EnqueueBatch(rabbittest.Soon(t), []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)}, {Lane: "standard", Job: rabbittest.Job("s" + id)}})
+		errs := rabbit.Enqueue(rabbittest.Soon(t), p, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)}, {Lane: "standard", Job: rabbittest.Job("s" + id)}})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}

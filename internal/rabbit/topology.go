@@ -31,7 +31,7 @@ func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
 // A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in the error. That of an
 // exchange is one as well, but then nothing after it is bound.
 func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []lanes.Queue) error {
-	t := topology{conn: conn, policy: policy, queues: policy.Queues()}
+	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
 	for _, q := range former {
 		bound := slices.IndexFunc(t.queues, func(b lanes.Queue) bool { return b.Lane == q.Lane })
 		switch {
@@ -55,7 +55,7 @@ func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []lan
 	return wrap("declare the queues", odd)
 }
 
-type topology struct {
+type declaration struct {
 	conn   *Conn
 	policy *lanes.Policy
 	queues []lanes.Queue // the policy's, and those of former lanes
@@ -64,7 +64,7 @@ type topology struct {
 	rules  queueRules
 }
 
-func (t *topology) open(ctx context.Context) error {
+func (t *declaration) open(ctx context.Context) error {
 	ch, err := t.conn.channel(ctx)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (t *topology) open(ctx context.Context) error {
 }
 
 // declareQueues declares them all. odd is every mismatch; err is what kept it from going on.
-func (t *topology) declareQueues(ctx context.Context) (odd, err error) {
+func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
 	var mismatches []error
 	declare := func(name string, args amqp.Table) {
 		var m *MismatchError
@@ -100,7 +100,7 @@ func (t *topology) declareQueues(ctx context.Context) (odd, err error) {
 }
 
 // declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
-func (t *topology) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
+func (t *declaration) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
 	for {
 		err := t.ch.call(func() error {
 			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
@@ -131,7 +131,7 @@ func longer(m *MismatchError, args amqp.Table) bool {
 	return true
 }
 
-func (t *topology) exchanges() error {
+func (t *declaration) exchanges() error {
 	if err := t.exchange(defaultExchange, amqp.ExchangeFanout, nil); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (t *topology) exchanges() error {
 	return nil
 }
 
-func (t *topology) exchange(name, kind string, args amqp.Table) error {
+func (t *declaration) exchange(name, kind string, args amqp.Table) error {
 	err := t.ch.call(func() error { return t.ch.ExchangeDeclare(name, kind, true, false, false, false, args) })
 	if code(err) == amqp.PreconditionFailed {
 		return mismatch("exchange", name, err)
@@ -172,13 +172,13 @@ func (t *topology) exchange(name, kind string, args amqp.Table) error {
 	return wrap("exchange "+strconv.Quote(name), err)
 }
 
-func (t *topology) bind(q lanes.Queue, key, exchange string) error {
+func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
 	err := t.ch.call(func() error { return t.ch.QueueBind(queueName(q), key, exchange, false, nil) })
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
 // unbind also succeeds when there is no such binding, or no such queue.
-func (t *topology) unbind(q lanes.Queue, key, exchange string) error {
+func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
 	err := t.ch.call(func() error { return t.ch.QueueUnbind(queueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }

@@ -235,26 +235,3 @@ func TestSafetyNet(t *testing.T) {
 		t.Errorf("found %v: %+v", found, l)
 	}
 }
-
-func TestBacklog(t *testing.T) {
-	probe := rabbittest.Declared(t)
-	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
-	rabbittest.Enqueue(t, p, "bulk", "1", "2", "3")
-	probe.Delete(rabbittest.Actual("siren.lane.standard"))
-	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shoulder("express")
-	rabbittest.Enqueue(t, p, "express", "4")
-	d := rabbittest.Next(t, s)
-
-	b := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog"))
-	for range 2 { // the missing queue costs the channel, but not the next answers
-		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (lanes.Depth{Ready: 3}) || depths[rabbittest.Queue("express")] != (lanes.Depth{Consumers: 1}) {
-			t.Errorf("depths %v", depths)
-		}
-	}
-	rabbittest.Settle(t, s, d, rabbittest.Ack)
-	_, _ = s.Next(rabbittest.Ended())
-}

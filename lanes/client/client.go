@@ -191,7 +191,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 		at = append(at, i)
 	}
 	made := c.record(ctx, records)
-	for k, err := range c.publish.EnqueueBatch(ctx, entries) {
+	for k, err := range rabbit.Enqueue(ctx, c.publish, entries) {
 		o := &b.outcomes[at[k]]
 		o.Err = err
 		o.Known = k < len(made) && !made[k]

@@ -35,7 +35,7 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 			for i, j := range jobs {
 				entries[i] = rabbit.Entry{Lane: standardLane, Job: j}
 			}
-			for _, err := range publisher.EnqueueBatch(ctx, entries) {
+			for _, err := range rabbit.Enqueue(ctx, publisher, entries) {
 				if err != nil {
 					return err
 				}

@@ -24,7 +24,7 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
 		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
 	}
-	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Priority)
+	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Job.Priority)
 	if l.Record != nil {
 		v.entry.Replay = max(l.Replay, l.Record.Replay) + 1
 	}
@@ -74,7 +74,7 @@ func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 	var failed error
 	var confirmed []*revival
 	now := r.box.Now()
-	for i, err := range r.publish.EnqueueBatch(ctx, entries) {
+	for i, err := range rabbit.Enqueue(ctx, r.publish, entries) {
 		if err == nil {
 			confirmed = append(confirmed, part[i])
 		} else if failed == nil {
@@ -163,7 +163,8 @@ func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
 	}
 	return r.revive(newLetter(rabbit.DeadLetter{
-		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job, Priority: job.Priority,
+		Delivery: lanes.Delivery{Job: job, Lane: record.Lane, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body},
+		ID:       record.ID, Reason: record.Reason,
 	}, &record))
 }
 

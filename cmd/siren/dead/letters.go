@@ -70,7 +70,7 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 	}
 	f.Facts = lanes.Record{
 		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input, Output: l.Job.Output, Params: l.Job.Params,
-		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts, Replay: l.Replay,
+		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt, Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}
 	f.Facts.Bound()

@@ -63,7 +63,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(rabbit.DeadLetter{ID: id, Replay: r.Replay}, &r))
+			rest = append(rest, newLetter(rabbit.DeadLetter{Delivery: lanes.Delivery{Replay: r.Replay}, ID: id}, &r))
 		}
 	}
 	for _, l := range rest {

@@ -61,7 +61,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 	var confirmed []lanes.Record
 	var told []redis.Supersede
 	var failed error
-	for i, err := range d.publish.EnqueueBatch(ctx, entries) {
+	for i, err := range rabbit.Enqueue(ctx, d.publish, entries) {
 		r, e := batch[i], entries[i]
 		switch {
 		case err == nil:

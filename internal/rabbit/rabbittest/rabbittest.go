@@ -197,9 +197,14 @@ func Enqueue(t testing.TB, p *rabbit.Publisher, lane string, ids ...string) {
 	for i, id := range ids {
 		entries[i] = rabbit.Entry{Lane: lane, Job: Job(id)}
 	}
-	if err := errors.Join(p.EnqueueBatch(Soon(t), entries)...); err != nil {
+	if err := errors.Join(rabbit.Enqueue(Soon(t), p, entries)...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// EnqueueOne puts one job into a lane.
+func EnqueueOne(ctx context.Context, p *rabbit.Publisher, lane string, job lanes.Job, enqueuedAt time.Time) error {
+	return rabbit.Enqueue(ctx, p, []rabbit.Entry{{Lane: lane, Job: job, EnqueuedAt: enqueuedAt}})[0]
 }
 
 // Next takes a job that must be there, or come soon.

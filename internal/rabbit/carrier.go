@@ -13,9 +13,9 @@ import (
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = errors.New("the connection was lost")
 
-// line is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker stops
+// carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker stops
 // reading; another takes what comes back. Both end with the channel.
-type line struct {
+type carrier struct {
 	ch     *channel
 	send   chan *outgoing // to the writer
 	window chan struct{}  // one token for each message without a verdict
@@ -33,8 +33,8 @@ type flight struct {
 	returned *amqp.Return // it came back as unroutable; its confirm comes all the same
 }
 
-func openLine(ch *channel, window int) (*line, error) {
-	l := &line{
+func openCarrier(ch *channel, window int) (*carrier, error) {
+	c := &carrier{
 		ch:       ch,
 		send:     make(chan *outgoing),
 		window:   make(chan struct{}, window),
@@ -48,25 +48,25 @@ func openLine(ch *channel, window int) (*line, error) {
 		ch.close()
 		return nil, fmt.Errorf("ask RabbitMQ for confirms: %w", err)
 	}
-	go l.write()
-	go l.read(returns, confirms)
-	return l, nil
+	go c.write()
+	go c.read(returns, confirms)
+	return c, nil
 }
 
-func (l *line) ended() bool {
+func (c *carrier) ended() bool {
 	select {
-	case <-l.gone:
+	case <-c.gone:
 		return true
 	default:
-		return l.ch.IsClosed()
+		return c.ch.IsClosed()
 	}
 }
 
-// carry sends the messages and collects their verdicts. It returns those to be sent again on another line.
-func (l *line) carry(ctx context.Context, all []*outgoing, progress func()) (again []*outgoing) {
-	handed := l.hand(ctx, all, progress)
+// carry sends the messages and collects their verdicts. It returns those to be sent again on another carrier.
+func (c *carrier) carry(ctx context.Context, all []*outgoing, progress func()) (again []*outgoing) {
+	handed := c.hand(ctx, all, progress)
 	for _, o := range all[:handed] {
-		if o.err = l.await(ctx, o); !errors.Is(o.err, errLost) {
+		if o.err = c.await(ctx, o); !errors.Is(o.err, errLost) {
 			progress()
 		} else if o.losses++; o.losses >= maxLosses {
 			o.giveUp(errLost)
@@ -79,23 +79,23 @@ func (l *line) carry(ctx context.Context, all []*outgoing, progress func()) (aga
 		return again
 	}
 	for _, o := range again {
-		o.giveUp(l.delay(ctx))
+		o.giveUp(c.delay(ctx))
 	}
 	return nil
 }
 
 // hand gives the messages to the writer, one after the other, and returns how many it took. Progress is a confirm.
-func (l *line) hand(ctx context.Context, all []*outgoing, progress func()) int {
-	confirms := l.confirms.Load()
+func (c *carrier) hand(ctx context.Context, all []*outgoing, progress func()) int {
+	confirms := c.confirms.Load()
 	for i, o := range all {
 		select {
-		case l.send <- o:
-		case <-l.gone:
+		case c.send <- o:
+		case <-c.gone:
 			return i
 		case <-ctx.Done():
 			return i
 		}
-		if n := l.confirms.Load(); n != confirms {
+		if n := c.confirms.Load(); n != confirms {
 			confirms = n
 			progress()
 		}
@@ -104,7 +104,7 @@ func (l *line) hand(ctx context.Context, all []*outgoing, progress func()) int {
 }
 
 // await is the verdict on a message that the writer took. A verdict that is there wins over a ctx that has ended.
-func (l *line) await(ctx context.Context, o *outgoing) error {
+func (c *carrier) await(ctx context.Context, o *outgoing) error {
 	select {
 	case err := <-o.done:
 		return err
@@ -114,47 +114,47 @@ func (l *line) await(ctx context.Context, o *outgoing) error {
 	case err := <-o.done:
 		return err
 	case <-ctx.Done():
-		o.giveUp(l.delay(ctx))
+		o.giveUp(c.delay(ctx))
 		return o.err
 	}
 }
 
 // delay is why a message didn't get through in time.
-func (l *line) delay(ctx context.Context) error {
+func (c *carrier) delay(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if why, _ := l.ch.session.block(); why != "" {
+	if why, _ := c.ch.session.Block(); why != "" {
 		return fmt.Errorf("RabbitMQ accepts no jobs for now, %s: %w", why, cause)
 	}
 	return cause
 }
 
 // write is the writer: it alone publishes, so that delivery tags count its messages.
-func (l *line) write() {
+func (c *carrier) write() {
 	for tag := uint64(1); ; {
 		var o *outgoing
 		select {
-		case o = <-l.send:
-		case <-l.gone:
+		case o = <-c.send:
+		case <-c.gone:
 			return
 		}
-		if !l.admitted() {
+		if !c.admitted() {
 			o.done <- errLost
 			return
 		}
 		if !o.leave() {
-			<-l.window
+			<-c.window
 			continue
 		}
-		l.mu.Lock()
-		l.underway[tag] = &flight{outgoing: o}
-		l.mu.Unlock()
-		if err := l.ch.Publish(o.exchange, o.key, true, false, o.Publishing); err != nil {
+		c.mu.Lock()
+		c.underway[tag] = &flight{outgoing: o}
+		c.mu.Unlock()
+		if err := c.ch.Publish(o.Exchange, o.Key, true, false, o.Publishing); err != nil {
 			if bad := o.Headers.Validate(); bad != nil {
-				l.verdict(tag, bad)
+				c.verdict(tag, bad)
 				continue // nothing was written, the tag wasn't used
 			}
-			l.ch.session.broken()
-			l.verdict(tag, errLost) // unless read was first
+			c.ch.session.broken()
+			c.verdict(tag, errLost) // unless read was first
 			return
 		}
 		tag++
@@ -162,23 +162,23 @@ func (l *line) write() {
 }
 
 // admitted waits until the window has room and no alarm blocks the connection; false when the channel has closed.
-func (l *line) admitted() bool {
+func (c *carrier) admitted() bool {
 	select {
-	case l.window <- struct{}{}:
-	case <-l.gone:
+	case c.window <- struct{}{}:
+	case <-c.gone:
 		return false
 	}
-	_, unblocked := l.ch.session.block()
+	_, unblocked := c.ch.session.Block()
 	select {
 	case <-unblocked:
 		return true
-	case <-l.gone:
+	case <-c.gone:
 		return false
 	}
 }
 
 // read takes returns and confirms until the channel closes.
-func (l *line) read(returns <-chan amqp.Return, confirms <-chan amqp.Confirmation) {
+func (c *carrier) read(returns <-chan amqp.Return, confirms <-chan amqp.Confirmation) {
 	for {
 		select {
 		case r, ok := <-returns:
@@ -186,26 +186,26 @@ func (l *line) read(returns <-chan amqp.Return, confirms <-chan amqp.Confirmatio
 				returns = nil
 				continue
 			}
-			l.returned(r)
-		case c, ok := <-confirms:
+			c.returned(r)
+		case confirm, ok := <-confirms:
 			if !ok {
-				l.end()
+				c.end()
 				return
 			}
-			l.drain(returns) // a return that came before this confirm may still be in its buffer
-			l.confirmed(c)
+			c.drain(returns) // a return that came before this confirm may still be in its buffer
+			c.confirmed(confirm)
 		}
 	}
 }
 
-func (l *line) drain(returns <-chan amqp.Return) {
+func (c *carrier) drain(returns <-chan amqp.Return) {
 	for {
 		select {
 		case r, ok := <-returns:
 			if !ok {
 				return
 			}
-			l.returned(r)
+			c.returned(r)
 		default:
 			return
 		}
@@ -214,13 +214,13 @@ func (l *line) drain(returns <-chan amqp.Return) {
 
 // returned marks the message that came back. A return carries no delivery tag: it is the oldest unmarked message with its
 // id and address.
-func (l *line) returned(r amqp.Return) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (c *carrier) returned(r amqp.Return) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var oldest *flight
 	var at uint64
-	for tag, f := range l.underway {
-		same := f.MessageId == r.MessageId && f.key == r.RoutingKey && f.exchange == r.Exchange
+	for tag, f := range c.underway {
+		same := f.MessageId == r.MessageId && f.Key == r.RoutingKey && f.Exchange == r.Exchange
 		if same && f.returned == nil && (oldest == nil || tag < at) {
 			oldest, at = f, tag
 		}
@@ -230,55 +230,55 @@ func (l *line) returned(r amqp.Return) {
 	}
 }
 
-func (l *line) confirmed(c amqp.Confirmation) {
-	l.mu.Lock()
-	f := l.underway[c.DeliveryTag]
-	l.mu.Unlock()
+func (c *carrier) confirmed(confirm amqp.Confirmation) {
+	c.mu.Lock()
+	f := c.underway[confirm.DeliveryTag]
+	c.mu.Unlock()
 	switch {
 	case f == nil:
 	case f.returned != nil:
-		l.verdict(c.DeliveryTag, fmt.Errorf("%w (%s: exchange %q, key %q)", ErrUndeclared, f.returned.ReplyText, f.exchange, f.key))
-	case !c.Ack:
-		l.verdict(c.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
+		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w (%s: exchange %q, key %q)", ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
+	case !confirm.Ack:
+		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:
-		l.confirms.Add(1)
-		l.verdict(c.DeliveryTag, nil)
+		c.confirms.Add(1)
+		c.verdict(confirm.DeliveryTag, nil)
 	}
 }
 
 // verdict ends a message and makes room for the next.
-func (l *line) verdict(tag uint64, err error) {
-	l.mu.Lock()
-	f := l.underway[tag]
-	delete(l.underway, tag)
-	l.mu.Unlock()
+func (c *carrier) verdict(tag uint64, err error) {
+	c.mu.Lock()
+	f := c.underway[tag]
+	delete(c.underway, tag)
+	c.mu.Unlock()
 	if f != nil {
 		f.done <- err
-		<-l.window
+		<-c.window
 	}
 }
 
 // end gives a verdict on everything under way once the channel has closed.
-func (l *line) end() {
-	why := l.closing()
-	close(l.gone)
-	l.mu.Lock()
-	tags := make([]uint64, 0, len(l.underway))
-	for tag := range l.underway {
+func (c *carrier) end() {
+	why := c.closing()
+	close(c.gone)
+	c.mu.Lock()
+	tags := make([]uint64, 0, len(c.underway))
+	for tag := range c.underway {
 		tags = append(tags, tag)
 	}
-	l.mu.Unlock()
+	c.mu.Unlock()
 	for _, tag := range tags {
-		l.verdict(tag, why)
+		c.verdict(tag, why)
 	}
 }
 
 // closing is why the channel closed, as a verdict. When only the channel did, the broker has refused something: sending
 // it again would be refused again.
-func (l *line) closing() error {
-	reason := <-l.ch.closed
+func (c *carrier) closing() error {
+	reason := c.ch.ended()
 	switch {
-	case reason == nil || l.ch.session.conn.IsClosed():
+	case reason == nil || c.ch.session.IsClosed():
 		return errLost
 	case reason.Code == amqp.NotFound:
 		return fmt.Errorf("%w (%s)", ErrUndeclared, reason.Reason)

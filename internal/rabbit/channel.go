@@ -1,0 +1,92 @@
+package rabbit
+
+import (
+	"fmt"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+func (s *session) channel() (*channel, error) {
+	var ch *amqp.Channel
+	err := s.ask(func() (err error) {
+		ch, err = s.conn.Channel()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &channel{Channel: ch, session: s, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
+}
+
+// channel is an AMQP channel with the session that it belongs to.
+type channel struct {
+	*amqp.Channel
+	session *session
+	closed  chan *amqp.Error // the reason, then closed
+}
+
+// call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
+func (c *channel) call(request func() error) error { return c.session.ask(request) }
+
+// get takes the next message of a queue; false when none is ready.
+func (c *channel) get(queue string) (a Arrival, found bool, err error) {
+	err = c.call(func() (err error) {
+		a.Delivery, found, err = c.Get(queue, false)
+		return err
+	})
+	a.On = c
+	return a, found, err
+}
+
+// ready is how many messages wait in a queue now.
+func (c *channel) ready(queue string) (n int, err error) {
+	err = c.call(func() error {
+		q, err := c.QueueDeclarePassive(queue, true, false, false, false, nil)
+		n = q.Messages
+		return err
+	})
+	return n, err
+}
+
+// close gives the channel back. What it held unacknowledged goes back to its queues.
+func (c *channel) close() {
+	_ = c.call(c.Close)
+}
+
+// ended waits until the channel has closed, and is why; nil when it was closed on purpose, or somebody has asked before.
+func (c *channel) ended() *amqp.Error { return <-c.closed }
+
+// reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
+func (c *channel) reason() string {
+	if !c.IsClosed() {
+		return ""
+	}
+	select {
+	case e := <-c.closed:
+		if e != nil {
+			return ": " + e.Error()
+		}
+	default:
+	}
+	return ": the channel was closed"
+}
+
+// Arrival is a message that the broker has handed over. It is settled on the very channel that it came over, since its tag means another
+// message on any other.
+type Arrival struct {
+	amqp.Delivery
+	On *channel
+}
+
+// Ack ends the message: it is carried on elsewhere, or over. An error is an ErrStale.
+func (a Arrival) Ack() error { return a.settle(func() error { return a.Delivery.Ack(false) }) }
+
+// GiveBack puts the message back into its queue. An error is an ErrStale: the broker has it back already.
+func (a Arrival) GiveBack() error { return a.settle(func() error { return a.Nack(false, true) }) }
+
+// settle fails only with the channel, and so with the delivery.
+func (a Arrival) settle(how func() error) error {
+	if err := a.On.call(how); err != nil {
+		return fmt.Errorf("%w (%w)", ErrStale, err)
+	}
+	return nil
+}

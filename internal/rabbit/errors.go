@@ -1,0 +1,41 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+	"github.com/polyglot-media/siren/lanes"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// refused is err; as lanes.ErrRefused when it says that the user may not do this.
+func refused(err error) error {
+	if code(err) == amqp.AccessRefused {
+		return fmt.Errorf("%w by RabbitMQ: %w", lanes.ErrRefused, err)
+	}
+	return err
+}
+
+var (
+	// ErrUndeclared is that the broker has no such queue.
+	ErrUndeclared = errors.New("the queues are not declared on this broker; start `siren scaler` (or `siren up`), which declares them")
+	// ErrStale is a settle that came too late: the session that delivered the job is over, and the broker has given the job
+	// back to its lane. Nothing was touched.
+	ErrStale = errors.New("the session that delivered this job is over; the broker has put the job back into its lane")
+)
+
+// code is the AMQP reply code in err's chain, 0 when there is none.
+func code(err error) int {
+	var e *amqp.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+// undeclared is err; as ErrUndeclared when it says that a queue isn't there.
+func undeclared(err error) error {
+	if code(err) == amqp.NotFound {
+		return fmt.Errorf("%w (%w)", ErrUndeclared, err)
+	}
+	return err
+}
