@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -131,8 +132,8 @@ func (g *graveyard) publishPolicy() {
 	g.must(err)
 }
 
-func (g *graveyard) open(name string) *rabbit.Conn {
-	c, err := rabbit.Open(rabbit.Options{URL: g.url, Name: name})
+func (g *graveyard) open(name string) *link.Conn {
+	c, err := link.Open(link.Options{URL: g.url, Name: name})
 	g.must(err)
 	g.t.Cleanup(c.Close)
 	return c

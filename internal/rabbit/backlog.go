@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -21,16 +22,16 @@ var errSilent = errors.New("the broker doesn't answer for it")
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.
 type Backlog struct {
-	conn  *Conn
+	conn  *link.Conn
 	busy  chan struct{}             // a mutex that knows contexts
-	ch    *channel                  // nil or closed: to be opened
-	asked *session                  // over which this call has asked
+	ch    *link.Channel             // nil or closed: to be opened
+	asked *link.Session             // over which this call has asked
 	slow  map[lanes.Queue]*question // those that didn't answer in time when they were last asked
 }
 
 // question is what is asked about one queue.
 type question struct {
-	ch    *channel
+	ch    *link.Channel
 	done  chan struct{} // closed once it has ended
 	depth lanes.Depth
 	err   error
@@ -38,7 +39,7 @@ type question struct {
 
 // NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs. Nothing
 // else should use conn, since a connection over which nothing is answered is dropped.
-func NewBacklog(conn *Conn) *Backlog {
+func NewBacklog(conn *link.Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
 }
 
@@ -70,14 +71,14 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		switch {
 		case err == nil:
 			depths[q] = d
-		case code(err) == amqp.NotFound: // the channel is gone with it
+		case link.Code(err) == amqp.NotFound: // the channel is gone with it
 		default:
 			problems = append(problems, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err))
 		}
-		answered = answered || err == nil || code(err) != 0
+		answered = answered || err == nil || link.Code(err) != 0
 	}
 	if !answered && b.asked != nil {
-		b.asked.broken() // it isn't one of the queues that is slow, but the connection
+		b.asked.Broken() // it isn't one of the queues that is slow, but the connection
 	}
 	return depths, errors.Join(problems...)
 }
@@ -103,8 +104,8 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, depthWithin)
 	defer cancel()
-	if b.ch == nil || b.ch.IsClosed() || b.ch.session != s {
-		if b.ch, err = b.conn.channel(ctx); err != nil {
+	if b.ch == nil || b.ch.IsClosed() || b.ch.Session != s {
+		if b.ch, err = b.conn.Channel(ctx); err != nil {
 			return lanes.Depth{}, err
 		}
 	}
@@ -115,16 +116,16 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, er
 		return q.depth, q.err
 	case <-ctx.Done():
 		b.slow[queue], b.ch = q, nil
-		go func() { <-q.done; q.ch.close() }()
+		go func() { <-q.done; q.ch.Close() }()
 		return lanes.Depth{}, fmt.Errorf("%w: %w", errSilent, ctx.Err())
 	}
 }
 
-func ask(ch *channel, queue lanes.Queue) *question {
+func ask(ch *link.Channel, queue lanes.Queue) *question {
 	q := &question{ch: ch, done: make(chan struct{})}
 	go func() {
 		defer close(q.done)
-		q.err = ch.call(func() error {
+		q.err = ch.Call(func() error {
 			is, err := ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
 			q.depth = lanes.Depth{Ready: is.Messages, Consumers: is.Consumers}
 			return err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -16,7 +17,7 @@ var errLost = errors.New("the connection was lost")
 // carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker stops
 // reading; another takes what comes back. Both end with the channel.
 type carrier struct {
-	ch     *channel
+	ch     *link.Channel
 	send   chan *outgoing // to the writer
 	window chan struct{}  // one token for each message without a verdict
 	gone   chan struct{}  // closed once the channel is
@@ -33,7 +34,7 @@ type flight struct {
 	returned *amqp.Return // it came back as unroutable; its confirm comes all the same
 }
 
-func openCarrier(ch *channel, window int) (*carrier, error) {
+func openCarrier(ch *link.Channel, window int) (*carrier, error) {
 	c := &carrier{
 		ch:       ch,
 		send:     make(chan *outgoing),
@@ -44,8 +45,8 @@ func openCarrier(ch *channel, window int) (*carrier, error) {
 	// amqp091 hands a return over before the confirm that follows it on the wire, and waits while a buffer is full.
 	returns := ch.NotifyReturn(make(chan amqp.Return, window))
 	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, window))
-	if err := ch.call(func() error { return ch.Confirm(false) }); err != nil {
-		ch.close()
+	if err := ch.Call(func() error { return ch.Confirm(false) }); err != nil {
+		ch.Close()
 		return nil, fmt.Errorf("ask RabbitMQ for confirms: %w", err)
 	}
 	go c.write()
@@ -122,7 +123,7 @@ func (c *carrier) await(ctx context.Context, o *outgoing) error {
 // delay is why a message didn't get through in time.
 func (c *carrier) delay(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if why, _ := c.ch.session.Block(); why != "" {
+	if why, _ := c.ch.Session.Block(); why != "" {
 		return fmt.Errorf("RabbitMQ accepts no jobs for now, %s: %w", why, cause)
 	}
 	return cause
@@ -153,7 +154,7 @@ func (c *carrier) write() {
 				c.verdict(tag, bad)
 				continue // nothing was written, the tag wasn't used
 			}
-			c.ch.session.broken()
+			c.ch.Session.Broken()
 			c.verdict(tag, errLost) // unless read was first
 			return
 		}
@@ -168,7 +169,7 @@ func (c *carrier) admitted() bool {
 	case <-c.gone:
 		return false
 	}
-	_, unblocked := c.ch.session.Block()
+	_, unblocked := c.ch.Session.Block()
 	select {
 	case <-unblocked:
 		return true
@@ -237,7 +238,7 @@ func (c *carrier) confirmed(confirm amqp.Confirmation) {
 	switch {
 	case f == nil:
 	case f.returned != nil:
-		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w (%s: exchange %q, key %q)", ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
+		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w (%s: exchange %q, key %q)", link.ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
 	case !confirm.Ack:
 		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:
@@ -276,13 +277,13 @@ func (c *carrier) end() {
 // closing is why the channel closed, as a verdict. When only the channel did, the broker has refused something: sending
 // it again would be refused again.
 func (c *carrier) closing() error {
-	reason := c.ch.ended()
+	reason := c.ch.Ended()
 	switch {
-	case reason == nil || c.ch.session.IsClosed():
+	case reason == nil || c.ch.Session.IsClosed():
 		return errLost
 	case reason.Code == amqp.NotFound:
-		return fmt.Errorf("%w (%s)", ErrUndeclared, reason.Reason)
+		return fmt.Errorf("%w (%s)", link.ErrUndeclared, reason.Reason)
 	default:
-		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, refused(reason))
+		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, link.Refused(reason))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -17,7 +18,7 @@ var ErrTooManyLetters = fmt.Errorf("%d dead letters lie before the rest; remove 
 // DeadLetters is siren.dead while somebody goes through it. What was taken is out of the queue until it is removed or given back;
 // Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
 type DeadLetters struct {
-	ch     *channel
+	ch     *link.Channel
 	now    func() time.Time
 	held   int    // taken, and neither removed nor given back
 	last   uint64 // the tag of the latest that was taken
@@ -25,8 +26,8 @@ type DeadLetters struct {
 }
 
 // OpenDead begins to go through siren.dead. conn must publish nothing, and Close has to be called.
-func OpenDead(ctx context.Context, conn *Conn) (*DeadLetters, error) {
-	ch, err := conn.channel(ctx)
+func OpenDead(ctx context.Context, conn *link.Conn) (*DeadLetters, error) {
+	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -34,15 +35,15 @@ func OpenDead(ctx context.Context, conn *Conn) (*DeadLetters, error) {
 }
 
 // CountDead is how many dead letters are in siren.dead now, but for those that somebody has taken.
-func CountDead(ctx context.Context, conn *Conn) (int, error) {
+func CountDead(ctx context.Context, conn *link.Conn) (int, error) {
 	d, err := OpenDead(ctx, conn)
 	if err != nil {
 		return 0, err
 	}
 	defer d.Close()
-	n, err := d.ch.ready(deadQueue)
+	n, err := d.ch.Ready(deadQueue)
 	if err != nil {
-		return 0, fmt.Errorf("count %s: %w", deadQueue, undeclared(err))
+		return 0, fmt.Errorf("count %s: %w", deadQueue, link.Undeclared(err))
 	}
 	return n, nil
 }
@@ -58,9 +59,9 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 		if d.held >= deadLimit {
 			return nil, ErrTooManyLetters
 		}
-		m, found, err := d.ch.get(deadQueue) // it alone says for certain that there are no more
+		m, found, err := d.ch.Get(deadQueue) // it alone says for certain that there are no more
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", deadQueue, undeclared(err))
+			return nil, fmt.Errorf("read %s: %w", deadQueue, link.Undeclared(err))
 		}
 		if !found {
 			break
@@ -75,7 +76,7 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 	return taken, nil
 }
 
-func (d *DeadLetters) hold(m Arrival) DeadLetter {
+func (d *DeadLetters) hold(m link.Arrival) DeadLetter {
 	d.held++
 	d.last = m.DeliveryTag
 	l := Letter(m.Delivery, d.now())
@@ -94,7 +95,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 	d.bursts++
 	tag := fmt.Sprintf("dead-%d", d.bursts)
 	var letters <-chan amqp.Delivery
-	err = d.ch.call(func() error {
+	err = d.ch.Call(func() error {
 		if err := d.ch.Qos(n, 0, false); err != nil {
 			return err
 		}
@@ -110,7 +111,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 		select {
 		case m, ok := <-letters:
 			if open = ok; ok {
-				taken = append(taken, d.hold(Arrival{m, d.ch}))
+				taken = append(taken, d.hold(link.Arrival{Delivery: m, On: d.ch}))
 			}
 			idle.Reset(burstEnds)
 		case <-idle.C:
@@ -119,11 +120,11 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 			open = false
 		}
 	}
-	if err := d.ch.call(func() error { return d.ch.Cancel(tag, false) }); err != nil {
+	if err := d.ch.Call(func() error { return d.ch.Cancel(tag, false) }); err != nil {
 		return nil, err
 	}
 	for m := range letters { // those that were on their way
-		taken = append(taken, d.hold(Arrival{m, d.ch}))
+		taken = append(taken, d.hold(link.Arrival{Delivery: m, On: d.ch}))
 	}
 	return taken, ctx.Err()
 }
@@ -131,11 +132,11 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 // Remove removes letters that were taken. Should the connection be lost by then, they are still there.
 func (d *DeadLetters) Remove(letters ...DeadLetter) error {
 	for _, l := range letters {
-		taken, ok := l.Receipt.(Arrival)
+		taken, ok := l.Receipt.(link.Arrival)
 		if !ok { // made of a job's record: it was never in the queue
 			continue
 		}
-		if err := d.ch.call(func() error { return taken.Delivery.Ack(false) }); err != nil {
+		if err := d.ch.Call(func() error { return taken.Delivery.Ack(false) }); err != nil {
 			return fmt.Errorf("remove the letter of job %s: %w", l.ID, err)
 		}
 		d.held--
@@ -149,11 +150,11 @@ func (d *DeadLetters) GiveBack() error {
 		return nil
 	}
 	d.held = 0
-	if err := d.ch.call(func() error { return d.ch.Nack(d.last, true, true) }); err != nil {
+	if err := d.ch.Call(func() error { return d.ch.Nack(d.last, true, true) }); err != nil {
 		return fmt.Errorf("give dead letters back: %w", err)
 	}
 	return nil
 }
 
 // Close ends it. What is removed by then is gone for good.
-func (d *DeadLetters) Close() { d.ch.close() }
+func (d *DeadLetters) Close() { d.ch.Close() }

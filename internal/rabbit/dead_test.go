@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -120,10 +121,10 @@ func TestDeadLettersFail(t *testing.T) {
 	rabbittest.Until(t, "both letters are back", func() bool { return probe.Ready("siren.dead") == 2 })
 
 	probe.Delete("siren.dead")
-	if _, err := rabbittest.Letters(t, conn).Take(rabbittest.Soon(t), 1); !errors.Is(err, rabbit.ErrUndeclared) {
+	if _, err := rabbittest.Letters(t, conn).Take(rabbittest.Soon(t), 1); !errors.Is(err, link.ErrUndeclared) {
 		t.Errorf("without the queue: %v", err)
 	}
-	if _, err := rabbit.CountDead(rabbittest.Soon(t), conn); !errors.Is(err, rabbit.ErrUndeclared) {
+	if _, err := rabbit.CountDead(rabbittest.Soon(t), conn); !errors.Is(err, link.ErrUndeclared) {
 		t.Errorf("without the queue: %v", err)
 	}
 }

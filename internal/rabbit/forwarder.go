@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -37,9 +38,9 @@ var forwardPrefetch = 1000
 //
 // policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that takes the job sees to it.
 // consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
-func Forward(ctx context.Context, consume *Conn, publish *Publisher, policy func() *lanes.Policy) error {
+func Forward(ctx context.Context, consume *link.Conn, publish *Publisher, policy func() *lanes.Policy) error {
 	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
-	pause := newBackoff()
+	pause := link.NewBackoff()
 	said := ""
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -47,61 +48,61 @@ func Forward(ctx context.Context, consume *Conn, publish *Publisher, policy func
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrClosed):
+		case errors.Is(err, link.ErrClosed):
 			return err
 		}
-		err = undeclared(err)
+		err = link.Undeclared(err)
 		if err.Error() != said {
 			said = err.Error()
 			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again", slog.Any("error", err))
 		}
-		if pause.lasted(time.Since(began)) {
+		if pause.Lasted(time.Since(began)) {
 			said = ""
 		}
-		pause.wait(ctx)
+		pause.Wait(ctx)
 	}
 	return nil
 }
 
 type forwarder struct {
-	conn    *Conn
+	conn    *link.Conn
 	publish *Publisher
 	policy  func() *lanes.Policy
 	log     *slog.Logger
 
-	ch   *channel // of this session
+	ch   *link.Channel // of this session
 	held schedule
 }
 
 // session holds and forwards jobs over one channel until that closes or ctx ends. What it holds then goes back to the
 // delay queues by itself.
 func (f *forwarder) session(ctx context.Context) error {
-	ch, err := f.conn.channel(ctx)
+	ch, err := f.conn.Channel(ctx)
 	if err != nil {
 		return err
 	}
 	f.ch, f.held = ch, nil
-	arrivals := make(chan *Arrival) // nil: a subscription has ended
+	arrivals := make(chan *link.Arrival) // nil: a subscription has ended
 	var merging sync.WaitGroup
 	defer func() {
-		ch.close()
+		ch.Close()
 		go func() { merging.Wait(); close(arrivals) }()
 		for range arrivals {
 			// The broker has it again.
 		}
 	}()
-	if err := ch.call(func() error { return ch.Qos(forwardPrefetch, 0, false) }); err != nil {
+	if err := ch.Call(func() error { return ch.Qos(forwardPrefetch, 0, false) }); err != nil {
 		return err
 	}
 	for _, b := range buckets {
-		err := ch.call(func() error {
+		err := ch.Call(func() error {
 			deliveries, err := ch.Consume(b.queue, b.queue, false, false, false, false, nil)
 			if err != nil {
 				return fmt.Errorf("%s: %w", b.queue, err)
 			}
 			merging.Go(func() {
 				for d := range deliveries {
-					arrivals <- &Arrival{d, ch}
+					arrivals <- &link.Arrival{Delivery: d, On: ch}
 				}
 				arrivals <- nil
 			})
@@ -114,7 +115,7 @@ func (f *forwarder) session(ctx context.Context) error {
 	return f.run(ctx, arrivals)
 }
 
-func (f *forwarder) run(ctx context.Context, arrivals <-chan *Arrival) error {
+func (f *forwarder) run(ctx context.Context, arrivals <-chan *link.Arrival) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	round := time.NewTicker(roundEvery)
@@ -123,7 +124,7 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan *Arrival) error {
 		select {
 		case a := <-arrivals:
 			if a == nil {
-				return fmt.Errorf("the broker has ended a subscription%s", f.ch.reason())
+				return fmt.Errorf("the broker has ended a subscription%s", f.ch.Reason())
 			}
 			f.hold(*a)
 		case <-timer.C:
@@ -141,7 +142,7 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan *Arrival) error {
 
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
 // a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
-func (f *forwarder) hold(a Arrival) {
+func (f *forwarder) hold(a link.Arrival) {
 	now, clock := time.Now(), f.conn.Now()
 	e, _ := Read(a.Delivery, InDelay, clock)
 	j := &heldJob{Envelope: e, arrival: a, since: now, next: now}
@@ -224,7 +225,7 @@ func (f *forwarder) settle(j *heldJob, published error) {
 // heldJob is a delayed job in the forwarder's hands.
 type heldJob struct {
 	Envelope
-	arrival Arrival
+	arrival link.Arrival
 	since   time.Time // in hand
 	next    time.Time // when to do something about it
 	early   bool      // that is before the time that its header says

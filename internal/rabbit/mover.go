@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -51,12 +52,12 @@ type Copied struct {
 // moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher, ErrUndeclared
 // for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then goes back by
 // itself, so a crash at any moment leaves two messages of a job at most, and never none.
-func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
-	ch, err := conn.channel(ctx)
+func Move(ctx context.Context, conn *link.Conn, publish *Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
+	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer ch.close() // gives back what nobody acknowledged
+	defer ch.Close() // gives back what nobody acknowledged
 	v := &move{Mover: m, conn: conn, ch: ch, publish: publish, queue: from}
 	if err := v.all(ctx, limit); err != nil {
 		return v.moved, fmt.Errorf("move jobs out of lane %q: %w", from.Lane, err)
@@ -67,8 +68,8 @@ func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue,
 // move is a Move under way.
 type move struct {
 	Mover
-	conn    *Conn
-	ch      *channel
+	conn    *link.Conn
+	ch      *link.Channel
 	publish *Publisher
 	queue   lanes.Queue
 	moved   int
@@ -77,8 +78,8 @@ type move struct {
 func (v *move) all(ctx context.Context, limit int) error {
 	if limit <= 0 {
 		var err error
-		if limit, err = v.ch.ready(queueName(v.queue)); err != nil {
-			return undeclared(err)
+		if limit, err = v.ch.Ready(queueName(v.queue)); err != nil {
+			return link.Undeclared(err)
 		}
 	}
 	for limit > 0 {
@@ -101,15 +102,15 @@ func (v *move) all(ctx context.Context, limit int) error {
 }
 
 // take is the next n jobs; fewer when the lane has no more.
-func (v *move) take(ctx context.Context, n int) ([]Arrival, error) {
-	var batch []Arrival
+func (v *move) take(ctx context.Context, n int) ([]link.Arrival, error) {
+	var batch []link.Arrival
 	for len(batch) < n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		a, found, err := v.ch.get(queueName(v.queue))
+		a, found, err := v.ch.Get(queueName(v.queue))
 		if err != nil {
-			return nil, undeclared(err)
+			return nil, link.Undeclared(err)
 		}
 		if !found {
 			break
@@ -120,7 +121,7 @@ func (v *move) take(ctx context.Context, n int) ([]Arrival, error) {
 }
 
 // carryOut has a batch decided about and does what was decided: drops first, then copies.
-func (v *move) carryOut(ctx context.Context, batch []Arrival) error {
+func (v *move) carryOut(ctx context.Context, batch []link.Arrival) error {
 	deliveries := make([]lanes.Delivery, len(batch))
 	for i, a := range batch {
 		deliveries[i] = Delivery(a.Delivery, v.queue.Lane, v.conn.Now())
@@ -132,7 +133,7 @@ func (v *move) carryOut(ctx context.Context, batch []Arrival) error {
 	if len(fates) != len(batch) {
 		return fmt.Errorf("%d fates for %d jobs", len(fates), len(batch))
 	}
-	var dropped, originals []Arrival
+	var dropped, originals []link.Arrival
 	var copies []Copied
 	for i, f := range fates {
 		switch {
@@ -151,7 +152,7 @@ func (v *move) carryOut(ctx context.Context, batch []Arrival) error {
 }
 
 // replace publishes the copies, tells of those that are confirmed, and acknowledges the originals of these.
-func (v *move) replace(ctx context.Context, originals []Arrival, copies []Copied) error {
+func (v *move) replace(ctx context.Context, originals []link.Arrival, copies []Copied) error {
 	now := v.conn.Now()
 	messages := make([]Message, len(copies))
 	for i, c := range copies {
@@ -160,7 +161,7 @@ func (v *move) replace(ctx context.Context, originals []Arrival, copies []Copied
 		e.Lane, e.Replay, e.Priority, e.ReadyAt = c.Lane, c.Replay, c.Priority, now
 		messages[i] = e.ToLane(now)
 	}
-	var done []Arrival
+	var done []link.Arrival
 	var confirmed []Copied
 	var failed error
 	for i, err := range v.publish.Publish(ctx, messages) {
@@ -181,7 +182,7 @@ func (v *move) replace(ctx context.Context, originals []Arrival, copies []Copied
 
 // acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm: whoever claims
 // them is told that they are settled.
-func acknowledge(jobs []Arrival) error {
+func acknowledge(jobs []link.Arrival) error {
 	for _, a := range jobs {
 		if err := a.Ack(); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -26,7 +27,7 @@ func (t *Taker) allowed(lane string) int {
 
 // tooHigh is whether the broker serves the message before others that it may not overtake.
 func (t *Taker) tooHigh(a arrival) bool {
-	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.On.session.version()).ordered(a.queue.Type)
+	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.On.Session.Version()).ordered(a.queue.Type)
 }
 
 // putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh with what is allowed: they
@@ -39,7 +40,7 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	lifted := []arrival{a}
 	var behind *arrival
 	for len(lifted) < putBackBatch && behind == nil {
-		other, found, err := s.ch.get(queueName(a.queue))
+		other, found, err := s.ch.Get(queueName(a.queue))
 		if err != nil {
 			return arrival{}, &queueError{a.queue, err}
 		}
@@ -58,7 +59,7 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 		left = append(left, *behind)
 	}
 	switch {
-	case errors.Is(err, ErrStale):
+	case errors.Is(err, link.ErrStale):
 		return arrival{}, &queueError{a.queue, err} // the broker has all of them back
 	case err != nil:
 		s.taker.complain(a.queue, "can't put jobs back that ask for a higher priority than their lane allows; taking them as they are", err)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -33,7 +34,7 @@ const (
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
 
-	conn    *Conn
+	conn    *link.Conn
 	window  int
 	opening chan struct{} // the right to look at and replace latest; a mutex that knows contexts
 	latest  *carrier      // of the latest session
@@ -41,7 +42,7 @@ type Publisher struct {
 
 // NewPublisher publishes over conn, which nothing else may use: an alarm stops everything on a connection that
 // publishes. window is how many messages may be unconfirmed at a time, 0 for the default (256). It ends with conn.
-func NewPublisher(conn *Conn, window int) *Publisher {
+func NewPublisher(conn *link.Conn, window int) *Publisher {
 	if window <= 0 {
 		window = defaultWindow
 	}
@@ -99,14 +100,14 @@ func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
 		return nil, context.Cause(ctx)
 	}
 	for p.latest == nil || p.latest.ended() {
-		ch, err := p.conn.channel(ctx)
+		ch, err := p.conn.Channel(ctx)
 		if err != nil {
 			return nil, err
 		}
 		open := func() (*carrier, error) { return openCarrier(ch, p.window) }
-		if c, err := unlessEnded(ctx, open, func(c *carrier) { c.ch.close() }); err == nil {
+		if c, err := link.UnlessEnded(ctx, open, func(c *carrier) { c.ch.Close() }); err == nil {
 			p.latest = c
-		} else if ctx.Err() != nil || !ch.session.IsClosed() {
+		} else if ctx.Err() != nil || !ch.Session.IsClosed() {
 			return nil, err
 		}
 	}

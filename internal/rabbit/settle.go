@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -13,7 +14,7 @@ import (
 // the confirm and then acknowledge; when that publish fails, the job goes back to its lane after a pause of at
 // least 5 s (cut short when ctx ends), and the error says so. ErrStale: the broker has the job back already.
 func (s *Slot) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposition) error {
-	r, ok := d.Receipt.(Arrival)
+	r, ok := d.Receipt.(link.Arrival)
 	if !ok {
 		return fmt.Errorf("settle job %q: it was not taken from RabbitMQ", d.Job.ID)
 	}
@@ -24,9 +25,9 @@ func (s *Slot) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposit
 	return nil
 }
 
-func (s *Slot) settle(ctx context.Context, r Arrival, d lanes.Delivery, disp lanes.Disposition) error {
+func (s *Slot) settle(ctx context.Context, r link.Arrival, d lanes.Delivery, disp lanes.Disposition) error {
 	if r.On.IsClosed() {
-		return ErrStale // before anything is published: the job comes again as it was
+		return link.ErrStale // before anything is published: the job comes again as it was
 	}
 	switch disp.Action {
 	case lanes.Ack:
@@ -43,12 +44,12 @@ func (s *Slot) settle(ctx context.Context, r Arrival, d lanes.Delivery, disp lan
 }
 
 // move replaces the delivery by a message elsewhere. Between confirm and ack there are two of the job, never none.
-func (s *Slot) move(ctx context.Context, r Arrival, m Message) error {
+func (s *Slot) move(ctx context.Context, r link.Arrival, m Message) error {
 	err := s.taker.publish.Publish(ctx, []Message{m})[0]
 	if err == nil {
 		return r.Ack()
 	}
 	// At once, it would come straight back to a broker that is in trouble.
-	sleep(ctx, s.taker.Pause+rand.N(s.taker.Pause/4))
+	link.Sleep(ctx, s.taker.Pause+rand.N(s.taker.Pause/4))
 	return errors.Join(fmt.Errorf("publish to %s failed, so the job goes back to its lane: %w", m.Key, err), r.GiveBack())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -14,9 +15,9 @@ type Slot struct {
 	taker   *Taker
 	lane    string        // a shoulder's only lane, "" for a shared slot
 	turn    int           // jobs taken so far: promotion alternates by it
-	ch      *channel      // nil or closed: to be opened
+	ch      *link.Channel // nil or closed: to be opened
 	plain   *subscription // stays between calls of Next, nil when there is none
-	backoff *backoff
+	backoff *link.Backoff
 }
 
 // Next waits for a job and returns the most urgent one that was ready when it began to look. It waits out lost
@@ -33,19 +34,19 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 		switch {
 		case err == nil && ctx.Err() == nil && !s.taker.paused(a.queue.Lane):
 			s.turn++
-			s.backoff.reset()
+			s.backoff.Reset()
 			d := a.delivery(s.taker.conn.Now())
 			d.Job.Priority = min(d.Job.Priority, s.taker.allowed(d.Lane))
 			return d, nil
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
-		case errors.Is(err, ErrClosed):
+		case errors.Is(err, link.ErrClosed):
 			return lanes.Delivery{}, err
 		case errors.Is(err, errAgain), ctx.Err() != nil:
-		case s.ch != nil && s.ch.session.IsClosed():
+		case s.ch != nil && s.ch.Session.IsClosed():
 			// Conn says so and makes the next session; opening a channel waits for it.
 		case s.taker.trouble(err):
-			s.backoff.wait(ctx)
+			s.backoff.Wait(ctx)
 		}
 	}
 	s.unsubscribe()
@@ -91,13 +92,13 @@ func (s *Slot) open(ctx context.Context) error {
 		return nil
 	}
 	s.plain = nil
-	ch, err := s.taker.conn.channel(ctx)
+	ch, err := s.taker.conn.Channel(ctx)
 	if err != nil {
 		return err
 	}
 	s.ch = ch
-	qos := func() (*channel, error) { return ch, ch.call(func() error { return ch.Qos(1, 0, false) }) }
-	if _, err := unlessEnded(ctx, qos, (*channel).close); err != nil {
+	qos := func() (*link.Channel, error) { return ch, ch.Call(func() error { return ch.Qos(1, 0, false) }) }
+	if _, err := link.UnlessEnded(ctx, qos, (*link.Channel).Close); err != nil {
 		if ctx.Err() != nil {
 			s.ch = nil // it may be asked yet
 		}
@@ -115,7 +116,7 @@ func (s *Slot) sweep(ctx context.Context, queues []lanes.Queue) (arrival, error)
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		a, found, err := s.ch.get(queueName(q))
+		a, found, err := s.ch.Get(queueName(q))
 		if err != nil {
 			return arrival{}, &queueError{q, err}
 		}

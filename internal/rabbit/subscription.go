@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -22,7 +23,7 @@ var errAgain = errors.New("the order of lanes has changed")
 type arrival struct {
 	queue lanes.Queue
 	over  bool // the consumer has ended
-	Arrival
+	link.Arrival
 }
 
 // handBack puts the job back to its lane; the broker does so by itself when the channel has closed.
@@ -37,21 +38,21 @@ func (a arrival) delivery(now time.Time) lanes.Delivery {
 
 // subscription is a slot's consumers, one for each queue, with prefetch 1.
 type subscription struct {
-	ch       *channel
+	ch       *link.Channel
 	queues   []lanes.Queue
 	arrivals chan arrival // holds everything that can come at a time, so that nothing blocks on it
 	merging  sync.WaitGroup
 }
 
 // subscribe consumes from the queues. On an error nothing is left of it: a refusal closes the channel.
-func subscribe(ch *channel, queues []lanes.Queue, priority int) (*subscription, error) {
+func subscribe(ch *link.Channel, queues []lanes.Queue, priority int) (*subscription, error) {
 	s := &subscription{ch: ch, queues: queues, arrivals: make(chan arrival, 2*len(queues))}
 	var args amqp.Table
 	if priority != 0 {
 		args = amqp.Table{"x-priority": int32(priority)}
 	}
 	for _, q := range queues {
-		err := ch.call(func() error {
+		err := ch.Call(func() error {
 			deliveries, err := ch.Consume(queueName(q), q.String(), false, false, false, false, args)
 			if err == nil {
 				s.merging.Go(func() { s.merge(q, deliveries) })
@@ -59,7 +60,7 @@ func subscribe(ch *channel, queues []lanes.Queue, priority int) (*subscription, 
 			return err
 		})
 		if err != nil {
-			ch.close()
+			ch.Close()
 			s.merging.Wait()
 			return nil, &queueError{q, err}
 		}
@@ -69,7 +70,7 @@ func subscribe(ch *channel, queues []lanes.Queue, priority int) (*subscription, 
 
 func (s *subscription) merge(q lanes.Queue, deliveries <-chan amqp.Delivery) {
 	for d := range deliveries {
-		s.arrivals <- arrival{queue: q, Arrival: Arrival{d, s.ch}}
+		s.arrivals <- arrival{queue: q, Arrival: link.Arrival{Delivery: d, On: s.ch}}
 	}
 	s.arrivals <- arrival{queue: q, over: true}
 }
@@ -79,7 +80,7 @@ func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
 	select {
 	case a := <-s.arrivals:
 		if a.over {
-			return arrival{}, &queueError{a.queue, fmt.Errorf("the broker has ended the subscription%s", s.ch.reason())}
+			return arrival{}, &queueError{a.queue, fmt.Errorf("the broker has ended the subscription%s", s.ch.Reason())}
 		}
 		return a, nil
 	case <-o.changed:
@@ -94,9 +95,9 @@ func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
 // stop cancels the consumers and returns what came meanwhile. Nothing comes after it.
 func (s *subscription) stop() []arrival {
 	for _, q := range s.queues {
-		err := s.ch.call(func() error { return s.ch.Cancel(q.String(), false) })
+		err := s.ch.Call(func() error { return s.ch.Cancel(q.String(), false) })
 		if err != nil {
-			s.ch.close() // then everything unacknowledged goes back by itself
+			s.ch.Close() // then everything unacknowledged goes back by itself
 			break
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -26,7 +27,7 @@ type Taker struct {
 	// back: 5 s, unless it is set before the first job is taken.
 	Pause time.Duration
 
-	conn    *Conn
+	conn    *link.Conn
 	publish *Publisher
 	pool    string
 	log     *slog.Logger
@@ -41,7 +42,7 @@ type Taker struct {
 
 // NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
 // carries retries and dead letters. Nothing is taken before the first Follow.
-func NewTaker(consume *Conn, publish *Publisher, pool string) *Taker {
+func NewTaker(consume *link.Conn, publish *Publisher, pool string) *Taker {
 	return &Taker{
 		conn: consume, publish: publish, pool: pool,
 		log:     consume.Log(),
@@ -64,11 +65,11 @@ func (t *Taker) Follow(e *lanes.Effective) {
 }
 
 // Shared is a new slot that takes the most urgent job of all lanes that its pool serves.
-func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: newBackoff()} }
+func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: link.NewBackoff()} }
 
 // Shoulder is a new slot for one lane alone. The broker gives it a job only while no shared slot waits for one.
 func (t *Taker) Shoulder(lane string) *Slot {
-	return &Slot{taker: t, lane: lane, backoff: newBackoff()}
+	return &Slot{taker: t, lane: lane, backoff: link.NewBackoff()}
 }
 
 // Subscribed is whether slots can get jobs: there is a session with the broker, and an order to take by.
@@ -143,7 +144,7 @@ func (t *Taker) trouble(err error) (pause bool) {
 		t.complain(lanes.Queue{}, "can't take jobs; trying again and again", err)
 		return true
 	}
-	if code(err) != amqp.NotFound {
+	if link.Code(err) != amqp.NotFound {
 		t.complain(about.queue, "can't take jobs from a lane; trying again and again", err)
 		return true
 	}

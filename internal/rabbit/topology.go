@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,7 +31,7 @@ func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
 //
 // A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in the error. That of an
 // exchange is one as well, but then nothing after it is bound.
-func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []lanes.Queue) error {
+func Declare(ctx context.Context, conn *link.Conn, policy *lanes.Policy, former []lanes.Queue) error {
 	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
 	for _, q := range former {
 		bound := slices.IndexFunc(t.queues, func(b lanes.Queue) bool { return b.Lane == q.Lane })
@@ -44,7 +45,7 @@ func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []lan
 	if err := t.open(ctx); err != nil {
 		return err
 	}
-	defer func() { t.ch.close() }()
+	defer func() { t.ch.Close() }()
 	odd, err := t.declareQueues(ctx)
 	if err != nil {
 		return fmt.Errorf("declare the queues: %w", err)
@@ -56,21 +57,21 @@ func Declare(ctx context.Context, conn *Conn, policy *lanes.Policy, former []lan
 }
 
 type declaration struct {
-	conn   *Conn
+	conn   *link.Conn
 	policy *lanes.Policy
 	queues []lanes.Queue // the policy's, and those of former lanes
 	left   []lanes.Queue // of lanes that use another one now
-	ch     *channel
+	ch     *link.Channel
 	rules  queueRules
 }
 
 func (t *declaration) open(ctx context.Context) error {
-	ch, err := t.conn.channel(ctx)
+	ch, err := t.conn.Channel(ctx)
 	if err != nil {
 		return err
 	}
 	t.ch = ch
-	t.rules = queueRules{policy: t.policy, broker: releaseOf(t.ch.session.version())}
+	t.rules = queueRules{policy: t.policy, broker: releaseOf(t.ch.Session.Version())}
 	return nil
 }
 
@@ -102,11 +103,11 @@ func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
 // declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
 func (t *declaration) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
 	for {
-		err := t.ch.call(func() error {
+		err := t.ch.Call(func() error {
 			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
 			return err
 		})
-		if code(err) != amqp.PreconditionFailed {
+		if link.Code(err) != amqp.PreconditionFailed {
 			return nil, wrap("queue "+strconv.Quote(name), err)
 		}
 		m := mismatch("queue", name, err)
@@ -165,21 +166,21 @@ func (t *declaration) exchanges() error {
 }
 
 func (t *declaration) exchange(name, kind string, args amqp.Table) error {
-	err := t.ch.call(func() error { return t.ch.ExchangeDeclare(name, kind, true, false, false, false, args) })
-	if code(err) == amqp.PreconditionFailed {
+	err := t.ch.Call(func() error { return t.ch.ExchangeDeclare(name, kind, true, false, false, false, args) })
+	if link.Code(err) == amqp.PreconditionFailed {
 		return mismatch("exchange", name, err)
 	}
 	return wrap("exchange "+strconv.Quote(name), err)
 }
 
 func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.call(func() error { return t.ch.QueueBind(queueName(q), key, exchange, false, nil) })
+	err := t.ch.Call(func() error { return t.ch.QueueBind(queueName(q), key, exchange, false, nil) })
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
 // unbind also succeeds when there is no such binding, or no such queue.
 func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.call(func() error { return t.ch.QueueUnbind(queueName(q), key, exchange, nil) })
+	err := t.ch.Call(func() error { return t.ch.QueueUnbind(queueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -98,11 +99,11 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	consume, err := rabbit.Open(rabbit.Options{URL: amqpURL, Name: "worker"})
+	consume, err := link.Open(link.Options{URL: amqpURL, Name: "worker"})
 	if err != nil {
 		return nil, err
 	}
-	publish, err := rabbit.Open(rabbit.Options{URL: amqpURL, Name: "worker (publish)"})
+	publish, err := link.Open(link.Options{URL: amqpURL, Name: "worker (publish)"})
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -138,8 +139,8 @@ func (b *bench) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) connect(name string) (*rabbit.Conn, error) {
-	return rabbit.Open(rabbit.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
+func (b *bench) connect(name string) (*link.Conn, error) {
+	return link.Open(link.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
 }
 
 func (b *bench) atEnd(f func() error) { b.closing = append(b.closing, f) }

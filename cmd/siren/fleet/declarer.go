@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // declarer keeps the broker's queues and exchanges as the policy in force says.
 type declarer struct {
-	conn  *rabbit.Conn
+	conn  *link.Conn
 	known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
 	log   *slog.Logger
 

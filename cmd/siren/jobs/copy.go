@@ -9,6 +9,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -67,7 +68,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		case err == nil:
 			confirmed = append(confirmed, r)
 			told = append(told, redis.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
-		case errors.Is(err, rabbit.ErrNotSent), errors.Is(err, rabbit.ErrUnconfirmed), errors.Is(err, rabbit.ErrUndeclared):
+		case errors.Is(err, rabbit.ErrNotSent), errors.Is(err, rabbit.ErrUnconfirmed), errors.Is(err, link.ErrUndeclared):
 			if failed == nil {
 				failed = err
 			}

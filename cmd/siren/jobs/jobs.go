@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -21,7 +22,7 @@ const batchSize = 250
 type Desk struct {
 	*dead.Box
 
-	conn    *rabbit.Conn // nil until something is published
+	conn    *link.Conn // nil until something is published
 	publish *rabbit.Publisher
 }
 

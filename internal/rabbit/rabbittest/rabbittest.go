@@ -17,6 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -168,9 +169,9 @@ func Ended() context.Context {
 	return ctx
 }
 
-func Open(t testing.TB, url, name string) *rabbit.Conn {
+func Open(t testing.TB, url, name string) *link.Conn {
 	t.Helper()
-	c, err := rabbit.Open(rabbit.Options{URL: url, Name: name})
+	c, err := link.Open(link.Options{URL: url, Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,12 +310,12 @@ func Forward(t *testing.T, url ...string) (stop func()) {
 	return ForwardOver(t, Open(t, url[0], "forward"), Publisher(t, url[0]))
 }
 
-func ForwardOver(t *testing.T, consume *rabbit.Conn, p *rabbit.Publisher) (stop func()) {
+func ForwardOver(t *testing.T, consume *link.Conn, p *rabbit.Publisher) (stop func()) {
 	t.Helper()
 	return ForwardBy(t, consume, p, nil)
 }
 
-func ForwardBy(t *testing.T, consume *rabbit.Conn, p *rabbit.Publisher, policy *lanes.Policy) (stop func()) {
+func ForwardBy(t *testing.T, consume *link.Conn, p *rabbit.Publisher, policy *lanes.Policy) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -340,7 +341,7 @@ func Numbered(n int) []string {
 }
 
 // Letters begins to go through siren.dead.
-func Letters(t *testing.T, conn *rabbit.Conn) *rabbit.DeadLetters {
+func Letters(t *testing.T, conn *link.Conn) *rabbit.DeadLetters {
 	t.Helper()
 	d, err := rabbit.OpenDead(Soon(t), conn)
 	if err != nil {

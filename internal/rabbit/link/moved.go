@@ -1,4 +1,4 @@
-package rabbit
+package link
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type looks struct{ every, again time.Duration }
 //
 // Jobs that run are no reason to wait: a worker that is never idle would stay for ever. They run on with their claims, and the copies that the
 // broker gives to others are put back, or acknowledged once they have ended.
-func (c *Conn) watchName(ctx context.Context, s *session, end context.CancelCauseFunc) {
+func (c *Conn) watchName(ctx context.Context, s *Session, end context.CancelCauseFunc) {
 	at, err := netip.ParseAddrPort(s.raw.RemoteAddr().String())
 	if _, isAddress := netip.ParseAddr(s.host); err != nil || isAddress == nil {
 		return

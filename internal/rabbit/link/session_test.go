@@ -1,4 +1,4 @@
-package rabbit_test
+package link_test
 
 import (
 	"github.com/polyglot-media/siren/internal/rabbit"

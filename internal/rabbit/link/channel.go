@@ -1,11 +1,11 @@
-package rabbit
+package link
 
 import (
 	"fmt"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-func (s *session) channel() (*channel, error) {
+func (s *Session) channel() (*Channel, error) {
 	var ch *amqp.Channel
 	err := s.ask(func() (err error) {
 		ch, err = s.conn.Channel()
@@ -14,32 +14,32 @@ func (s *session) channel() (*channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &channel{Channel: ch, session: s, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
+	return &Channel{Channel: ch, Session: s, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
 }
 
-// channel is an AMQP channel with the session that it belongs to.
-type channel struct {
+// Channel is an AMQP channel with the session that it belongs to.
+type Channel struct {
 	*amqp.Channel
-	session *session
+	Session *Session
 	closed  chan *amqp.Error // the reason, then closed
 }
 
-// call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
-func (c *channel) call(request func() error) error { return c.session.ask(request) }
+// Call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
+func (c *Channel) Call(request func() error) error { return c.Session.ask(request) }
 
-// get takes the next message of a queue; false when none is ready.
-func (c *channel) get(queue string) (a Arrival, found bool, err error) {
-	err = c.call(func() (err error) {
-		a.Delivery, found, err = c.Get(queue, false)
+// Get takes the next message of a queue; false when none is ready.
+func (c *Channel) Get(queue string) (a Arrival, found bool, err error) {
+	err = c.Call(func() (err error) {
+		a.Delivery, found, err = c.Channel.Get(queue, false)
 		return err
 	})
 	a.On = c
 	return a, found, err
 }
 
-// ready is how many messages wait in a queue now.
-func (c *channel) ready(queue string) (n int, err error) {
-	err = c.call(func() error {
+// Ready is how many messages wait in a queue now.
+func (c *Channel) Ready(queue string) (n int, err error) {
+	err = c.Call(func() error {
 		q, err := c.QueueDeclarePassive(queue, true, false, false, false, nil)
 		n = q.Messages
 		return err
@@ -47,16 +47,16 @@ func (c *channel) ready(queue string) (n int, err error) {
 	return n, err
 }
 
-// close gives the channel back. What it held unacknowledged goes back to its queues.
-func (c *channel) close() {
-	_ = c.call(c.Close)
+// Close gives the channel back. What it held unacknowledged goes back to its queues.
+func (c *Channel) Close() {
+	_ = c.Call(c.Channel.Close)
 }
 
-// ended waits until the channel has closed, and is why; nil when it was closed on purpose, or somebody has asked before.
-func (c *channel) ended() *amqp.Error { return <-c.closed }
+// Ended waits until the channel has closed, and is why; nil when it was closed on purpose, or somebody has asked before.
+func (c *Channel) Ended() *amqp.Error { return <-c.closed }
 
-// reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
-func (c *channel) reason() string {
+// Reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
+func (c *Channel) Reason() string {
 	if !c.IsClosed() {
 		return ""
 	}
@@ -74,7 +74,7 @@ func (c *channel) reason() string {
 // message on any other.
 type Arrival struct {
 	amqp.Delivery
-	On *channel
+	On *Channel
 }
 
 // Ack ends the message: it is carried on elsewhere, or over. An error is an ErrStale.
@@ -85,7 +85,7 @@ func (a Arrival) GiveBack() error { return a.settle(func() error { return a.Nack
 
 // settle fails only with the channel, and so with the delivery.
 func (a Arrival) settle(how func() error) error {
-	if err := a.On.call(how); err != nil {
+	if err := a.On.Call(how); err != nil {
 		return fmt.Errorf("%w (%w)", ErrStale, err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package rabbit_test
+package link_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -18,7 +19,7 @@ func TestConnComesBack(t *testing.T) {
 	rabbittest.Fresh(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	var log rabbittest.LockedBuffer
-	c, err := rabbit.Open(rabbit.Options{URL: way.Url, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := link.Open(link.Options{URL: way.Url, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 		t.Errorf("a wrong password: %v", err)
 	}
 	for _, bad := range []string{"http://siren:sesame@localhost/", "amqp://siren:se same@localhost/", "amqp://siren:ses/ame@localhost:x/", "amqp://siren:sesame%zz@localhost/"} {
-		_, err := rabbit.Open(rabbit.Options{URL: bad})
+		_, err := link.Open(link.Options{URL: bad})
 		if err == nil || strings.Contains(err.Error(), "ame@") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v", bad, err)
 		}
@@ -76,7 +77,7 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	consume, publish := rabbittest.Open(t, way.Url, "consume"), rabbittest.Open(t, way.Url, "publish")
-	for _, c := range []*rabbit.Conn{consume, publish} {
+	for _, c := range []*link.Conn{consume, publish} {
 		if err := c.Wait(rabbittest.Soon(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +130,7 @@ func TestBrokerCrash(t *testing.T) {
 	if err := rabbittest.Server(t).Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbit.ErrStale) {
+	if err := s.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, link.ErrStale) {
 		t.Errorf("settle after a crash: %v, want ErrStale", err)
 	}
 	seen := map[string]int{}

@@ -1,4 +1,4 @@
-package rabbit
+package link
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 // context, and a broker with an alarm may never answer.
 const answerWithin = 30 * time.Second
 
-// session is one live connection. When it is lost, everything that came over it is void.
-type session struct {
+// Session is one live connection. When it is lost, everything that came over it is void.
+type Session struct {
 	conn *amqp.Connection
 	raw  net.Conn
 	host string           // that it was dialled as
@@ -29,8 +29,8 @@ type session struct {
 	unblocked chan struct{} // closed while publishing isn't blocked
 }
 
-func newSession(conn *amqp.Connection, raw net.Conn, host string, log *slog.Logger) *session {
-	s := &session{conn: conn, raw: raw, host: host, unblocked: make(chan struct{})}
+func newSession(conn *amqp.Connection, raw net.Conn, host string, log *slog.Logger) *Session {
+	s := &Session{conn: conn, raw: raw, host: host, unblocked: make(chan struct{})}
 	close(s.unblocked)
 	s.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
 	s.over = conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -48,7 +48,7 @@ func newSession(conn *amqp.Connection, raw net.Conn, host string, log *slog.Logg
 	return s
 }
 
-func (s *session) setBlock(b amqp.Blocking) {
+func (s *Session) setBlock(b amqp.Blocking) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -61,29 +61,29 @@ func (s *session) setBlock(b amqp.Blocking) {
 }
 
 // Block is why publishing is blocked ("" when it isn't), and a channel that is closed once it isn't any more.
-func (s *session) Block() (why string, unblocked <-chan struct{}) {
+func (s *Session) Block() (why string, unblocked <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why, s.unblocked
 }
 
 // IsClosed is whether the session is over.
-func (s *session) IsClosed() bool { return s.conn.IsClosed() }
+func (s *Session) IsClosed() bool { return s.conn.IsClosed() }
 
-// product is what the broker calls itself: RabbitMQ, or another one that speaks AMQP; "" when it doesn't say.
-func (s *session) product() string {
+// Product is what the broker calls itself: RabbitMQ, or another one that speaks AMQP; "" when it doesn't say.
+func (s *Session) Product() string {
 	v, _ := s.conn.Properties["product"].(string)
 	return v
 }
 
-// version is the broker's, such as 3.10.8; "" when it doesn't say.
-func (s *session) version() string {
+// Version is the broker's, such as 3.10.8; "" when it doesn't say.
+func (s *Session) Version() string {
 	v, _ := s.conn.Properties["version"].(string)
 	return v
 }
 
 // last blocks until the session is lost, and says why; or until ctx ends, and closes it.
-func (s *session) last(ctx context.Context) error {
+func (s *Session) last(ctx context.Context) error {
 	select {
 	case reason := <-s.lost:
 		if reason == nil {
@@ -97,36 +97,36 @@ func (s *session) last(ctx context.Context) error {
 	}
 }
 
-// abandon drops the connection without a word. Every call that hangs on it returns with an error.
-func (s *session) abandon() { _ = s.raw.Close() }
+// Abandon drops the connection without a word. Every call that hangs on it returns with an error.
+func (s *Session) Abandon() { _ = s.raw.Close() }
 
 // within abandons the session unless the returned function is called in time. It bounds calls that know no context.
-func (s *session) within(d time.Duration) (done func()) {
-	t := time.AfterFunc(d, s.abandon)
+func (s *Session) within(d time.Duration) (done func()) {
+	t := time.AfterFunc(d, s.Abandon)
 	return func() { t.Stop() }
 }
 
-// broken ends the session after a write that failed, and returns once it is over. amqp091-go learns of such a write a
+// Broken ends the session after a write that failed, and returns once it is over. amqp091-go learns of such a write a
 // moment later, or only by a heartbeat; until then the connection and its channels say that they are open.
-func (s *session) broken() {
-	s.abandon()
+func (s *Session) Broken() {
+	s.Abandon()
 	for range s.over {
 	}
 }
 
 // ask makes one request to the broker, bounded in time. After an error that isn't the broker's answer the session is over.
-func (s *session) ask(request func() error) error {
+func (s *Session) ask(request func() error) error {
 	defer s.within(answerWithin)()
 	err := request()
-	if err != nil && code(err) == 0 {
-		s.broken()
+	if err != nil && Code(err) == 0 {
+		s.Broken()
 	}
-	return refused(err)
+	return Refused(err)
 }
 
-// unlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what comes of it: f asks
+// UnlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what comes of it: f asks
 // the broker over a connection that others use too, so that it can't be cut off for this caller alone.
-func unlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
+func UnlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
 	type answer struct {
 		v   T
 		err error

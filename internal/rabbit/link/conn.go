@@ -1,4 +1,4 @@
-package rabbit
+package link
 
 import (
 	"context"
@@ -54,7 +54,7 @@ type Conn struct {
 
 	mu      sync.Mutex
 	address string        // of the last dial, for people: host:port, and /vhost if it isn't the default; "" before it is known
-	current *session      // nil while there is none
+	current *Session      // nil while there is none
 	lastErr error         // why there is none
 	changed chan struct{} // closed and replaced whenever current changes
 }
@@ -76,14 +76,14 @@ func Open(o Options) (*Conn, error) {
 		changed: make(chan struct{}),
 	}
 	if o.URL != "" || o.Renew == nil {
-		t, err := parse(o.URL)
+		t, err := Parse(o.URL)
 		if err != nil {
 			return nil, err
 		}
 		if o.TLS != nil && t.URI.Scheme != "amqps" {
 			return nil, errPlain
 		}
-		c.address = t.address()
+		c.address = t.Address()
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -127,7 +127,7 @@ func (c *Conn) Close() {
 }
 
 // Session waits for a live session.
-func (c *Conn) Session(ctx context.Context) (*session, error) {
+func (c *Conn) Session(ctx context.Context) (*Session, error) {
 	c.start.Do(func() { go c.keep() })
 	for {
 		c.mu.Lock()
@@ -173,14 +173,14 @@ func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
 	c.log.LogAttrs(context.Background(), level, message, slog.String("broker", address), about)
 }
 
-// channel opens a channel on a live session, waiting for one. It returns when ctx ends.
-func (c *Conn) channel(ctx context.Context) (*channel, error) {
+// Channel opens a channel on a live session, waiting for one. It returns when ctx ends.
+func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 	for {
 		s, err := c.Session(ctx)
 		if err != nil {
 			return nil, err
 		}
-		ch, err := unlessEnded(ctx, s.channel, (*channel).close)
+		ch, err := UnlessEnded(ctx, s.channel, (*Channel).Close)
 		if err == nil {
 			return ch, nil
 		}
@@ -193,17 +193,17 @@ func (c *Conn) channel(ctx context.Context) (*channel, error) {
 // keep holds one session after the other until Close. It is the only writer of current.
 func (c *Conn) keep() {
 	defer close(c.done)
-	pause := newBackoff()
+	pause := NewBackoff()
 	for c.ctx.Err() == nil {
 		s, err := c.dial()
 		if err != nil {
 			c.complain(err)
-			pause.wait(c.ctx)
+			pause.Wait(c.ctx)
 			continue
 		}
 		began := time.Now()
 		c.set(s, nil)
-		c.say(slog.LevelInfo, "connected to RabbitMQ", slog.String("version", s.version()))
+		c.say(slog.LevelInfo, "connected to RabbitMQ", slog.String("version", s.Version()))
 		life, end := context.WithCancelCause(c.ctx)
 		go c.watchName(life, s, end)
 		err = s.last(life)
@@ -213,8 +213,8 @@ func (c *Conn) keep() {
 			return
 		}
 		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
-		pause.lasted(time.Since(began))
-		pause.wait(c.ctx)
+		pause.Lasted(time.Since(began))
+		pause.Wait(c.ctx)
 	}
 }
 
@@ -229,7 +229,7 @@ func (c *Conn) complain(err error) {
 	}
 }
 
-func (c *Conn) set(s *session, err error) {
+func (c *Conn) set(s *Session, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current, c.lastErr = s, err

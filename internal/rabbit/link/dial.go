@@ -1,4 +1,4 @@
-package rabbit
+package link
 
 import (
 	"context"
@@ -24,24 +24,24 @@ var (
 	errPlain = errors.New("certificates are given for RabbitMQ, but its URL is amqp://, which has no TLS: write amqps://")
 )
 
-// target is where one dial goes to.
-type target struct {
+// Target is where one dial goes to.
+type Target struct {
 	URI amqp.URI
 	url string
 	tls *tls.Config // nil: amqp091-go's own for amqps://, which trusts the CAs of the system
 }
 
-// parse takes the URL apart. Its error never contains any part of it.
-func parse(url string) (target, error) {
+// Parse takes the URL apart. Its error never contains any part of it.
+func Parse(url string) (Target, error) {
 	uri, err := amqp.ParseURI(url)
 	if err != nil {
-		return target{}, errURL
+		return Target{}, errURL
 	}
-	return target{url: url, URI: uri}, nil
+	return Target{url: url, URI: uri}, nil
 }
 
-// address is host:port, and /vhost if it isn't the default, for people.
-func (t target) address() string {
+// Address is host:port, and /vhost if it isn't the default, for people.
+func (t Target) Address() string {
 	address := net.JoinHostPort(t.URI.Host, strconv.Itoa(t.URI.Port))
 	if t.URI.Vhost != "/" {
 		address += "/" + t.URI.Vhost
@@ -50,7 +50,7 @@ func (t target) address() string {
 }
 
 // secure is the target with what TLS says now; nil: nothing.
-func (t target) secure(settings func() (*tls.Config, error)) (target, error) {
+func (t Target) secure(settings func() (*tls.Config, error)) (Target, error) {
 	if settings == nil {
 		return t, nil
 	}
@@ -68,27 +68,27 @@ func (t target) secure(settings func() (*tls.Config, error)) (target, error) {
 	return t, nil
 }
 
-// target is where the next dial goes: the URL and the certificates as they are now.
-func (c *Conn) target() (target, error) {
+// Target is where the next dial goes: the URL and the certificates as they are now.
+func (c *Conn) Target() (Target, error) {
 	url := c.options.URL
 	if c.options.Renew != nil {
 		var err error
 		if url, err = c.options.Renew(); err != nil {
-			return target{}, fmt.Errorf("find out where RabbitMQ is: %w", err)
+			return Target{}, fmt.Errorf("find out where RabbitMQ is: %w", err)
 		}
 	}
-	t, err := parse(url)
+	t, err := Parse(url)
 	if err != nil {
 		return t, err
 	}
 	c.mu.Lock()
-	c.address = t.address()
+	c.address = t.Address()
 	c.mu.Unlock()
 	return t.secure(c.options.TLS)
 }
 
-func (c *Conn) dial() (*session, error) {
-	to, err := c.target()
+func (c *Conn) dial() (*Session, error) {
+	to, err := c.Target()
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +119,14 @@ func (c *Conn) dial() (*session, error) {
 		}
 		return nil, to.explain(err)
 	}
-	return newSession(conn, raw, to.URI.Host, c.log.With(slog.String("broker", to.address()))), nil
+	return newSession(conn, raw, to.URI.Host, c.log.With(slog.String("broker", to.Address()))), nil
 }
 
 // explain adds to the failure of a dial what there is to do about it.
-func (t target) explain(err error) error {
+func (t Target) explain(err error) error {
 	var noTLS tls.RecordHeaderError
 	switch {
-	case code(err) == amqp.AccessRefused, code(err) == amqp.NotAllowed:
+	case Code(err) == amqp.AccessRefused, Code(err) == amqp.NotAllowed:
 		return fmt.Errorf("%w by RabbitMQ: user %q on vhost %q; check the user, its password and its permissions there: %w",
 			lanes.ErrRefused, t.URI.Username, t.URI.Vhost, err)
 	case errors.As(err, new(x509.UnknownAuthorityError)):

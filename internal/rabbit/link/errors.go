@@ -1,4 +1,4 @@
-package rabbit
+package link
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// refused is err; as lanes.ErrRefused when it says that the user may not do this.
-func refused(err error) error {
-	if code(err) == amqp.AccessRefused {
+// Refused is err; as lanes.ErrRefused when it says that the user may not do this.
+func Refused(err error) error {
+	if Code(err) == amqp.AccessRefused {
 		return fmt.Errorf("%w by RabbitMQ: %w", lanes.ErrRefused, err)
 	}
 	return err
@@ -23,8 +23,8 @@ var (
 	ErrStale = errors.New("the session that delivered this job is over; the broker has put the job back into its lane")
 )
 
-// code is the AMQP reply code in err's chain, 0 when there is none.
-func code(err error) int {
+// Code is the AMQP reply code in err's chain, 0 when there is none.
+func Code(err error) int {
 	var e *amqp.Error
 	if errors.As(err, &e) {
 		return e.Code
@@ -32,9 +32,9 @@ func code(err error) int {
 	return 0
 }
 
-// undeclared is err; as ErrUndeclared when it says that a queue isn't there.
-func undeclared(err error) error {
-	if code(err) == amqp.NotFound {
+// Undeclared is err; as ErrUndeclared when it says that a queue isn't there.
+func Undeclared(err error) error {
+	if Code(err) == amqp.NotFound {
 		return fmt.Errorf("%w (%w)", ErrUndeclared, err)
 	}
 	return err

@@ -1,4 +1,4 @@
-package rabbit_test
+package link_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 )
 
@@ -31,8 +32,8 @@ func TestNameMoves(t *testing.T) {
 	names.Move("rabbit.test", "127.0.0.1")
 	at.Host = net.JoinHostPort("rabbit.test", at.Port())
 	var log rabbittest.LockedBuffer
-	open := func(name string) *rabbit.Conn {
-		c, err := rabbit.Open(rabbit.Options{URL: at.String(), Name: name, Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: names.Resolver()})
+	open := func(name string) *link.Conn {
+		c, err := link.Open(link.Options{URL: at.String(), Name: name, Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: names.Resolver()})
 		if err != nil {
 			t.Fatal(err)
 		}
