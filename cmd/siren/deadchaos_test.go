@@ -21,7 +21,10 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -90,7 +93,7 @@ func (g *graveyard) declare(queueType string) {
 		g.policy.Lanes[i].QueueType = queueType
 	}
 	g.policy.Broker.QueueType = queueType
-	g.must(rabbit.Declare(g.t.Context(), g.open("declare"), &g.policy, nil))
+	g.must(topology.Declare(g.t.Context(), g.open("declare"), &g.policy, nil))
 	g.publishPolicy()
 }
 
@@ -193,7 +196,7 @@ func (g *graveyard) letters() int {
 // work takes jobs and completes them until the returned function is called, one after the other. A job that is claimed has run.
 func (g *graveyard) work() (stop func()) {
 	ctx, cancel := context.WithCancel(g.t.Context())
-	taker := rabbit.NewTaker(g.open("take"), rabbit.NewPublisher(g.open("give"), 0), g.policy.Pools[0].Name)
+	taker := take.NewTaker(g.open("take"), confirms.NewPublisher(g.open("give"), 0), g.policy.Pools[0].Name)
 	taker.Follow(&lanes.Effective{Revision: 1, Policy: g.policy})
 	slot := taker.Shared()
 	var working sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -63,7 +64,7 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	}
 	moved := lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: f.reason}
 	dropped := 0
-	err = o.mover(ctx, "lanes migrate", func(take *link.Conn, publish *rabbit.Publisher) error {
+	err = o.mover(ctx, "lanes migrate", func(take *link.Conn, publish *confirms.Publisher) error {
 		for {
 			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved, &dropped))
 			if errors.Is(err, link.ErrUndeclared) {

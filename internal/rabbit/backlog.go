@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -126,7 +127,7 @@ func ask(ch *link.Channel, queue lanes.Queue) *question {
 	go func() {
 		defer close(q.done)
 		q.err = ch.Call(func() error {
-			is, err := ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
+			is, err := ch.QueueDeclarePassive(topology.QueueName(queue), true, false, false, false, nil)
 			q.depth = lanes.Depth{Ready: is.Messages, Consumers: is.Consumers}
 			return err
 		})

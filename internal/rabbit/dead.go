@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -41,17 +43,17 @@ func CountDead(ctx context.Context, conn *link.Conn) (int, error) {
 		return 0, err
 	}
 	defer d.Close()
-	n, err := d.ch.Ready(deadQueue)
+	n, err := d.ch.Ready(topology.DeadQueue)
 	if err != nil {
-		return 0, fmt.Errorf("count %s: %w", deadQueue, link.Undeclared(err))
+		return 0, fmt.Errorf("count %s: %w", topology.DeadQueue, link.Undeclared(err))
 	}
 	return n, nil
 }
 
 // Take takes the next n letters; fewer when there are no more. The errors are ErrUndeclared, ErrTooManyLetters, that of ctx, and that of a
 // lost connection.
-func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
-	var taken []DeadLetter
+func (d *DeadLetters) Take(ctx context.Context, n int) ([]wire.DeadLetter, error) {
+	var taken []wire.DeadLetter
 	for len(taken) < n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -59,9 +61,9 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 		if d.held >= deadLimit {
 			return nil, ErrTooManyLetters
 		}
-		m, found, err := d.ch.Get(deadQueue) // it alone says for certain that there are no more
+		m, found, err := d.ch.Get(topology.DeadQueue) // it alone says for certain that there are no more
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", deadQueue, link.Undeclared(err))
+			return nil, fmt.Errorf("read %s: %w", topology.DeadQueue, link.Undeclared(err))
 		}
 		if !found {
 			break
@@ -69,17 +71,17 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 		taken = append(taken, d.hold(m))
 		rest, err := d.burst(ctx, n-len(taken))
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", deadQueue, err)
+			return nil, fmt.Errorf("read %s: %w", topology.DeadQueue, err)
 		}
 		taken = append(taken, rest...)
 	}
 	return taken, nil
 }
 
-func (d *DeadLetters) hold(m link.Arrival) DeadLetter {
+func (d *DeadLetters) hold(m link.Arrival) wire.DeadLetter {
 	d.held++
 	d.last = m.DeliveryTag
-	l := Letter(m.Delivery, d.now())
+	l := wire.Letter(m.Delivery, d.now())
 	l.Receipt = m
 	return l
 }
@@ -88,7 +90,7 @@ func (d *DeadLetters) hold(m link.Arrival) DeadLetter {
 const burstEnds = 20 * time.Millisecond
 
 // burst takes up to n letters that the broker sends without being asked for each: many times faster than one by one, above all from a quorum queue.
-func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err error) {
+func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter, err error) {
 	if n <= 0 {
 		return nil, nil
 	}
@@ -99,7 +101,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 		if err := d.ch.Qos(n, 0, false); err != nil {
 			return err
 		}
-		letters, err = d.ch.Consume(deadQueue, tag, false, false, false, false, nil)
+		letters, err = d.ch.Consume(topology.DeadQueue, tag, false, false, false, false, nil)
 		return err
 	})
 	if err != nil {
@@ -130,7 +132,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 }
 
 // Remove removes letters that were taken. Should the connection be lost by then, they are still there.
-func (d *DeadLetters) Remove(letters ...DeadLetter) error {
+func (d *DeadLetters) Remove(letters ...wire.DeadLetter) error {
 	for _, l := range letters {
 		taken, ok := l.Receipt.(link.Arrival)
 		if !ok { // made of a job's record: it was never in the queue

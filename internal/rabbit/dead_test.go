@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,7 +26,7 @@ func buried(t *testing.T, ids ...string) {
 	}
 }
 
-func idsOf(all []rabbit.DeadLetter) []string {
+func idsOf(all []wire.DeadLetter) []string {
 	ids := make([]string, len(all))
 	for i, l := range all {
 		ids[i] = l.ID

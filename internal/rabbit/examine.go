@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -127,7 +128,7 @@ func (x *examiner) publishes(ctx context.Context) {
 	for _, to := range []struct {
 		exchange string
 		roles    []string
-	}{{jobsExchange, []string{lanes.ScalerRole, lanes.ProducerRole}}, {"", []string{lanes.WorkerRole}}} {
+	}{{topology.JobsExchange, []string{lanes.ScalerRole, lanes.ProducerRole}}, {"", []string{lanes.WorkerRole}}} {
 		roles := slices.DeleteFunc(to.roles, func(role string) bool { return !x.has(role) })
 		if len(roles) == 0 {
 			continue

@@ -1,14 +1,15 @@
 package rabbit
 
 import (
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"time"
 )
 
 // SetLongestDelay shortens how far the last delay queue with exact times reaches, until it is called again; it returns what it was.
 func SetLongestDelay(d time.Duration) time.Duration {
-	last := &buckets[len(buckets)-2]
-	was := last.reach
-	last.reach = d
+	last := &topology.Buckets[len(topology.Buckets)-2]
+	was := last.Reach
+	last.Reach = d
 	return was
 }
 

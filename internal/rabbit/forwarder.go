@@ -11,7 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -38,7 +41,7 @@ var forwardPrefetch = 1000
 //
 // policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that takes the job sees to it.
 // consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
-func Forward(ctx context.Context, consume *link.Conn, publish *Publisher, policy func() *lanes.Policy) error {
+func Forward(ctx context.Context, consume *link.Conn, publish *confirms.Publisher, policy func() *lanes.Policy) error {
 	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
 	pause := link.NewBackoff()
 	said := ""
@@ -66,7 +69,7 @@ func Forward(ctx context.Context, consume *link.Conn, publish *Publisher, policy
 
 type forwarder struct {
 	conn    *link.Conn
-	publish *Publisher
+	publish *confirms.Publisher
 	policy  func() *lanes.Policy
 	log     *slog.Logger
 
@@ -94,11 +97,11 @@ func (f *forwarder) session(ctx context.Context) error {
 	if err := ch.Call(func() error { return ch.Qos(forwardPrefetch, 0, false) }); err != nil {
 		return err
 	}
-	for _, b := range buckets {
+	for _, b := range topology.Buckets {
 		err := ch.Call(func() error {
-			deliveries, err := ch.Consume(b.queue, b.queue, false, false, false, false, nil)
+			deliveries, err := ch.Consume(b.Queue, b.Queue, false, false, false, false, nil)
 			if err != nil {
-				return fmt.Errorf("%s: %w", b.queue, err)
+				return fmt.Errorf("%s: %w", b.Queue, err)
 			}
 			merging.Go(func() {
 				for d := range deliveries {
@@ -144,19 +147,19 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan *link.Arrival) erro
 // a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
 func (f *forwarder) hold(a link.Arrival) {
 	now, clock := time.Now(), f.conn.Now()
-	e, _ := Read(a.Delivery, InDelay, clock)
+	e, _ := wire.Read(a.Delivery, wire.InDelay, clock)
 	j := &heldJob{Envelope: e, arrival: a, since: now, next: now}
 	wait := j.DueAt.Sub(clock)
-	for _, b := range buckets {
+	for _, b := range topology.Buckets {
 		switch {
-		case b.queue != a.ConsumerTag || wait <= 0:
-		case b.queue == farQueue:
+		case b.Queue != a.ConsumerTag || wait <= 0:
+		case b.Queue == topology.FarQueue:
 			j.again = true
-			j.next = now.Add(min(max(0, wait-longest()), longestHold))
-		case b.reach == longest() && wait > b.reach: // from before there was a queue for those
+			j.next = now.Add(min(max(0, wait-topology.Longest()), longestHold))
+		case b.Reach == topology.Longest() && wait > b.Reach: // from before there was a queue for those
 			j.again = true
 		default:
-			j.next, j.early = now.Add(min(wait, b.reach)), wait > b.reach
+			j.next, j.early = now.Add(min(wait, b.Reach)), wait > b.Reach
 		}
 	}
 	heap.Push(&f.held, j)
@@ -187,7 +190,7 @@ func (f *forwarder) makeRoom() {
 func (f *forwarder) release(ctx context.Context) {
 	now := time.Now()
 	var jobs []*heldJob
-	var messages []Message
+	var messages []confirms.Message
 	policy := f.policy()
 	for len(f.held) > 0 && len(jobs) < forwardBatch && !f.held[0].next.After(now) {
 		j := heap.Pop(&f.held).(*heldJob)
@@ -224,7 +227,7 @@ func (f *forwarder) settle(j *heldJob, published error) {
 
 // heldJob is a delayed job in the forwarder's hands.
 type heldJob struct {
-	Envelope
+	wire.Envelope
 	arrival link.Arrival
 	since   time.Time // in hand
 	next    time.Time // when to do something about it
@@ -233,7 +236,7 @@ type heldJob struct {
 }
 
 // message is the job's next step: back to its lane, or to the delay queue that fits.
-func (j *heldJob) message(policy *lanes.Policy, now time.Time) Message {
+func (j *heldJob) message(policy *lanes.Policy, now time.Time) confirms.Message {
 	if j.again && j.DueAt.After(now) {
 		return j.ToDelay(now)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -159,8 +160,8 @@ func ExamineManagement(ctx context.Context, m *Management, amqpURL string, polic
 	}
 	found = append(found, judgePolicies(vhost, append(all, operators...), sirens(queues, policy), policy)...)
 	found = append(found, judgeUnacknowledged(queues))
-	if policy != nil && m.ask(ctx, &jobs, "exchanges", vhost, jobsExchange, "bindings", "source") == nil &&
-		m.ask(ctx, &stray, "exchanges", vhost, defaultExchange, "bindings", "source") == nil {
+	if policy != nil && m.ask(ctx, &jobs, "exchanges", vhost, topology.JobsExchange, "bindings", "source") == nil &&
+		m.ask(ctx, &stray, "exchanges", vhost, topology.DefaultExchange, "bindings", "source") == nil {
 		found = append(found, judgeBindings(jobs, stray, policy))
 	}
 	return found
@@ -179,7 +180,7 @@ func sirens(there []brokerQueue, p *lanes.Policy) map[string]string {
 		all[w.name], _ = w.args["x-queue-type"].(string)
 	}
 	for _, q := range there {
-		if strings.HasPrefix(q.Name, laneQueuePrefix) || strings.HasPrefix(q.Name, delayPrefix) || q.Name == deadQueue {
+		if strings.HasPrefix(q.Name, topology.LaneQueuePrefix) || strings.HasPrefix(q.Name, topology.DelayPrefix) || q.Name == topology.DeadQueue {
 			all[q.Name] = q.Type
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -62,7 +63,7 @@ func TestExamineManagement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, s.URL, "declare"), rabbittest.Policy(t), nil); err != nil {
+	if err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, s.URL, "declare"), rabbittest.Policy(t), nil); err != nil {
 		t.Fatal(err)
 	}
 	ctl("add_user", "monitor", "secret")

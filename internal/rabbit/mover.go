@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -52,7 +55,7 @@ type Copied struct {
 // moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher, ErrUndeclared
 // for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then goes back by
 // itself, so a crash at any moment leaves two messages of a job at most, and never none.
-func Move(ctx context.Context, conn *link.Conn, publish *Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
+func Move(ctx context.Context, conn *link.Conn, publish *confirms.Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
 	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return 0, err
@@ -70,7 +73,7 @@ type move struct {
 	Mover
 	conn    *link.Conn
 	ch      *link.Channel
-	publish *Publisher
+	publish *confirms.Publisher
 	queue   lanes.Queue
 	moved   int
 }
@@ -78,7 +81,7 @@ type move struct {
 func (v *move) all(ctx context.Context, limit int) error {
 	if limit <= 0 {
 		var err error
-		if limit, err = v.ch.Ready(queueName(v.queue)); err != nil {
+		if limit, err = v.ch.Ready(topology.QueueName(v.queue)); err != nil {
 			return link.Undeclared(err)
 		}
 	}
@@ -108,7 +111,7 @@ func (v *move) take(ctx context.Context, n int) ([]link.Arrival, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		a, found, err := v.ch.Get(queueName(v.queue))
+		a, found, err := v.ch.Get(topology.QueueName(v.queue))
 		if err != nil {
 			return nil, link.Undeclared(err)
 		}
@@ -124,7 +127,7 @@ func (v *move) take(ctx context.Context, n int) ([]link.Arrival, error) {
 func (v *move) carryOut(ctx context.Context, batch []link.Arrival) error {
 	deliveries := make([]lanes.Delivery, len(batch))
 	for i, a := range batch {
-		deliveries[i] = Delivery(a.Delivery, v.queue.Lane, v.conn.Now())
+		deliveries[i] = wire.Delivery(a.Delivery, v.queue.Lane, v.conn.Now())
 	}
 	fates, err := v.Decide(ctx, deliveries)
 	if err != nil {
@@ -154,10 +157,10 @@ func (v *move) carryOut(ctx context.Context, batch []link.Arrival) error {
 // replace publishes the copies, tells of those that are confirmed, and acknowledges the originals of these.
 func (v *move) replace(ctx context.Context, originals []link.Arrival, copies []Copied) error {
 	now := v.conn.Now()
-	messages := make([]Message, len(copies))
+	messages := make([]confirms.Message, len(copies))
 	for i, c := range copies {
 		copies[i].ReadyAt = now
-		e, _ := Read(originals[i].Delivery, InLane, now)
+		e, _ := wire.Read(originals[i].Delivery, wire.InLane, now)
 		e.Lane, e.Replay, e.Priority, e.ReadyAt = c.Lane, c.Replay, c.Priority, now
 		messages[i] = e.ToLane(now)
 	}

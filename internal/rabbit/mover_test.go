@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
@@ -233,7 +234,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 		Decide:    copyAll("bulk"),
 		Confirmed: func(context.Context, []rabbit.Copied) error { t.Error("told of copies"); return nil },
 	})
-	if moved != 0 || !errors.Is(err, rabbit.ErrNotSent) {
+	if moved != 0 || !errors.Is(err, confirms.ErrNotSent) {
 		t.Errorf("moved %d, %v; want ErrNotSent", moved, err)
 	}
 	rabbittest.Until(t, "both are back", func() bool { return probe.Ready("siren.lane.standard") == 2 })

@@ -28,7 +28,9 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -37,7 +39,7 @@ import (
 var (
 	// ErrUncertain: the broker didn't confirm in time, so the job may or may not run. Enqueue it again with the same id:
 	// a job that arrived twice runs once.
-	ErrUncertain = rabbit.ErrUnconfirmed
+	ErrUncertain = confirms.ErrUnconfirmed
 	// ErrNotFound: there is no record of that job, or not any more.
 	ErrNotFound = redis.ErrNotFound
 	// ErrNoPolicy: no scaler has published a policy yet, and none was given in Options.
@@ -67,7 +69,7 @@ type Options struct {
 // whenever they are lost.
 type Client struct {
 	conn    *link.Conn
-	publish *rabbit.Publisher
+	publish *confirms.Publisher
 	store   *redis.Store
 	ledger  *redis.Ledger
 	board   *redis.Board
@@ -106,7 +108,7 @@ func open(o Options, more ...redis.Option) (*Client, error) {
 	if c.conn, err = link.Open(link.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
-	c.publish = rabbit.NewPublisher(c.conn, 0)
+	c.publish = confirms.NewPublisher(c.conn, 0)
 	c.ledger, c.board = redis.NewLedger(c.store, o.Log), redis.NewBoard(c.store, o.Log)
 	return c, nil
 }
@@ -179,7 +181,7 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 
 // publishAll records and publishes the jobs of the batch that are to be.
 func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
-	var entries []rabbit.Entry
+	var entries []wire.Entry
 	var records []lanes.Delivery
 	var at []int
 	for i, j := range b.jobs {
@@ -187,7 +189,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 		if _, follows := b.same[i]; follows || o.Err != nil || o.Duplicate {
 			continue
 		}
-		entries = append(entries, rabbit.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
+		entries = append(entries, wire.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
 		records = append(records, lanes.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
 		at = append(at, i)
 	}

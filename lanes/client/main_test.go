@@ -14,8 +14,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -115,10 +117,10 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if _, err := redis.NewBoard(store, discard).PublishPolicy(ctx, effective); err != nil {
 		return nil, err
 	}
-	if err := rabbit.Declare(ctx, publish, policy, nil); err != nil {
+	if err := topology.Declare(ctx, publish, policy, nil); err != nil {
 		return nil, err
 	}
-	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), "general")
+	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), "general")
 	taker.Follow(&effective)
 	life, end := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -133,7 +135,7 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 }
 
 // workOn completes every job at once, but one of the kind "broken" dies.
-func workOn(ctx context.Context, slot *rabbit.Slot, l *redis.Ledger) {
+func workOn(ctx context.Context, slot *take.Slot, l *redis.Ledger) {
 	for {
 		d, err := slot.Next(ctx)
 		if ctx.Err() != nil {

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -124,7 +124,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		return err
 	}
 	defer declare.Close()
-	if err := rabbit.Declare(ctx, declare, policy, nil); err != nil {
+	if err := topology.Declare(ctx, declare, policy, nil); err != nil {
 		return err
 	}
 	b.client, err = client.New(client.Options{AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log})

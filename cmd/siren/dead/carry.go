@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -21,8 +22,8 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	v := &revival{
-		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
-		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
+		entry: wire.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
+		made:  l.Replay, reason: l.Facts.Reason, letters: []wire.DeadLetter{l.DeadLetter},
 	}
 	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Job.Priority)
 	if l.Record != nil {
@@ -67,7 +68,7 @@ func (r *Replay) carry(ctx context.Context, all []*revival) error {
 
 // carryPart publishes copies; the ledger hears of those that are confirmed, and then their letters are removed.
 func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
-	entries := make([]rabbit.Entry, len(part))
+	entries := make([]wire.Entry, len(part))
 	for i, v := range part {
 		entries[i] = v.entry
 	}
@@ -162,7 +163,7 @@ func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
 	}
-	return r.revive(newLetter(rabbit.DeadLetter{
+	return r.revive(newLetter(wire.DeadLetter{
 		Delivery: lanes.Delivery{Job: job, Lane: record.Lane, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body},
 		ID:       record.ID, Reason: record.Reason,
 	}, &record))

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -31,7 +32,7 @@ type Box struct {
 
 // Letter is a dead letter, and what the ledger knows of its job.
 type Letter struct {
-	rabbit.DeadLetter
+	wire.DeadLetter
 	Record   *lanes.Record // nil without one
 	Facts    lanes.Record  // the job as it died: by its record where that is about this death, else by the letter
 	Standing Standing
@@ -49,7 +50,7 @@ const (
 )
 
 // standingOf compares the numbers of a letter and of its job's record.
-func standingOf(l rabbit.DeadLetter, r *lanes.Record) Standing {
+func standingOf(l wire.DeadLetter, r *lanes.Record) Standing {
 	switch {
 	case r == nil, r.State == lanes.Dead && r.Replay <= l.Replay:
 		return Current
@@ -63,7 +64,7 @@ func standingOf(l rabbit.DeadLetter, r *lanes.Record) Standing {
 }
 
 // newLetter puts a letter and its job's record together.
-func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
+func newLetter(l wire.DeadLetter, r *lanes.Record) Letter {
 	f := Letter{DeadLetter: l, Record: r, Standing: standingOf(l, r)}
 	if r != nil && r.State == lanes.Dead {
 		f.Facts = *r
@@ -79,7 +80,7 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 }
 
 // know puts letters and their jobs' records together.
-func (b *Box) know(ctx context.Context, letters []rabbit.DeadLetter) ([]Letter, error) {
+func (b *Box) know(ctx context.Context, letters []wire.DeadLetter) ([]Letter, error) {
 	ids := make([]string, 0, len(letters))
 	for _, l := range letters {
 		if l.ID != "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -63,7 +64,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(rabbit.DeadLetter{Delivery: lanes.Delivery{Replay: r.Replay}, ID: id}, &r))
+			rest = append(rest, newLetter(wire.DeadLetter{Delivery: lanes.Delivery{Replay: r.Replay}, ID: id}, &r))
 		}
 	}
 	for _, l := range rest {

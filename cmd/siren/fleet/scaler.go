@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -81,7 +82,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error {
-		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
+		return rabbit.Forward(ctx, conns["forwarder"], confirms.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
 	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })

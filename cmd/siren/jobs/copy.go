@@ -9,7 +9,9 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -49,7 +51,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		return nil, err
 	}
 	now := d.Now()
-	entries := make([]rabbit.Entry, len(batch))
+	entries := make([]wire.Entry, len(batch))
 	for i, r := range batch {
 		job := r.Job()
 		if job.ExpiresAt.Before(now) { // it is wanted all the same
@@ -57,7 +59,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		}
 		to := lane(r)
 		job.Priority = policy.Priority(to, job.Priority)
-		entries[i] = rabbit.Entry{Lane: to, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
+		entries[i] = wire.Entry{Lane: to, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
 	}
 	var confirmed []lanes.Record
 	var told []redis.Supersede
@@ -68,7 +70,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		case err == nil:
 			confirmed = append(confirmed, r)
 			told = append(told, redis.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
-		case errors.Is(err, rabbit.ErrNotSent), errors.Is(err, rabbit.ErrUnconfirmed), errors.Is(err, link.ErrUndeclared):
+		case errors.Is(err, confirms.ErrNotSent), errors.Is(err, confirms.ErrUnconfirmed), errors.Is(err, link.ErrUndeclared):
 			if failed == nil {
 				failed = err
 			}
@@ -109,7 +111,7 @@ func (d *Desk) connect(ctx context.Context) (err error) {
 		if d.conn, err = d.Connect(ctx, "jobs"); err != nil {
 			return err
 		}
-		d.publish = rabbit.NewPublisher(d.conn, 0)
+		d.publish = confirms.NewPublisher(d.conn, 0)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -23,7 +23,7 @@ type Desk struct {
 	*dead.Box
 
 	conn    *link.Conn // nil until something is published
-	publish *rabbit.Publisher
+	publish *confirms.Publisher
 }
 
 // Close ends the connection, where there is one.

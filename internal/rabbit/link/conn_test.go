@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -82,20 +85,20 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := rabbit.NewPublisher(publish, 0)
-	k := rabbit.NewTaker(consume, p, "general")
+	p := confirms.NewPublisher(publish, 0)
+	k := take.NewTaker(consume, p, "general")
 	k.Follow(rabbittest.Effective(t))
 	s := k.Shared()
 
 	way.Stall()
 	patient := make(chan []error)
 	go func() {
-		patient <- rabbit.Enqueue(rabbittest.Soon(t), p, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("1")}})
+		patient <- rabbit.Enqueue(rabbittest.Soon(t), p, []wire.Entry{{Lane: "bulk", Job: rabbittest.Job("1")}})
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if err := rabbit.Enqueue(ctx, p, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("2")}})[0]; !errors.Is(err, rabbit.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := rabbit.Enqueue(ctx, p, []wire.Entry{{Lane: "bulk", Job: rabbittest.Job("2")}})[0]; !errors.Is(err, confirms.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("publish: %v, want ErrNotSent", err)
 	}
 	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {

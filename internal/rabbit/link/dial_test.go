@@ -17,8 +17,11 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -96,7 +99,7 @@ func TestTLS(t *testing.T) {
 			if err := conn.Wait(rabbittest.Soon(t)); err != nil {
 				t.Fatal(err)
 			}
-			rabbittest.Enqueue(t, rabbit.NewPublisher(conn, 0), "standard", "over-tls")
+			rabbittest.Enqueue(t, confirms.NewPublisher(conn, 0), "standard", "over-tls")
 			k := rabbittest.Taker(t, s.URL).Shared()
 			rabbittest.Settle(t, k, rabbittest.Next(t, k), rabbittest.Ack)
 		})
@@ -148,10 +151,10 @@ func TestRotation(t *testing.T) {
 		return c
 	}
 	consume, publish := open("worker"), open("worker (publish)")
-	k := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), "general")
+	k := take.NewTaker(consume, confirms.NewPublisher(publish, 0), "general")
 	k.Follow(rabbittest.Effective(t))
 	slot := k.Shared()
-	p := rabbit.NewPublisher(publish, 0)
+	p := confirms.NewPublisher(publish, 0)
 	pass := func(id string) {
 		t.Helper()
 		rabbittest.Enqueue(t, p, "standard", id)
@@ -233,9 +236,9 @@ func TestRefused(t *testing.T) {
 	}
 	_, read := letters.Take(rabbittest.Soon(t), 1)
 	for what, err := range map[string]error{
-		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), rabbit.NewPublisher(weak, 0), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
+		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), confirms.NewPublisher(weak, 0), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
 		"read":    read,
-		"declare": rabbit.Declare(rabbittest.Soon(t), weak, rabbittest.Policy(t), nil),
+		"declare": topology.Declare(rabbittest.Soon(t), weak, rabbittest.Policy(t), nil),
 	} {
 		if !errors.Is(err, lanes.ErrRefused) {
 			t.Errorf("%s: %v, not refused", what, err)

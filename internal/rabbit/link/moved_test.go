@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
 )
 
 // The broker's name moves to another address while what is at the one before goes on answering: everything connects anew, in the middle of a
@@ -42,8 +43,8 @@ func TestNameMoves(t *testing.T) {
 		return c
 	}
 	consume, publish := open("worker"), open("worker (publish)")
-	p := rabbit.NewPublisher(publish, 0)
-	k := rabbit.NewTaker(consume, p, "general")
+	p := confirms.NewPublisher(publish, 0)
+	k := take.NewTaker(consume, p, "general")
 	k.Follow(rabbittest.Effective(t))
 	slot := k.Shared()
 	rabbittest.Enqueue(t, p, "standard", "job")

@@ -1,7 +1,7 @@
 package link_test
 
 import (
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"testing"
 )
@@ -11,7 +11,7 @@ import (
 func TestPublishAcrossAFailedWrite(t *testing.T) {
 	rabbittest.Declared(t)
 	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
-	p := rabbit.NewPublisher(conn, 0)
+	p := confirms.NewPublisher(conn, 0)
 	for range 3 {
 		rabbittest.Enqueue(t, p, "bulk", "1")
 		if err := conn.StopWriting(); err != nil {

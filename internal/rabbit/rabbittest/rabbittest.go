@@ -17,7 +17,11 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -128,7 +132,7 @@ func Declared(t testing.TB) *Probe {
 
 func Declare(t testing.TB, p *lanes.Policy, former ...string) {
 	t.Helper()
-	if err := rabbit.Declare(Soon(t), Open(t, Server(t).URL, "declare"), p, Queues(former...)); err != nil {
+	if err := topology.Declare(Soon(t), Open(t, Server(t).URL, "declare"), p, Queues(former...)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -179,12 +183,12 @@ func Open(t testing.TB, url, name string) *link.Conn {
 	return c
 }
 
-func Publisher(t testing.TB, url string) *rabbit.Publisher {
-	return rabbit.NewPublisher(Open(t, url, "publish"), 0)
+func Publisher(t testing.TB, url string) *confirms.Publisher {
+	return confirms.NewPublisher(Open(t, url, "publish"), 0)
 }
 
-func Taker(t testing.TB, url string) *rabbit.Taker {
-	k := rabbit.NewTaker(Open(t, url, "consume"), Publisher(t, Server(t).URL), "general")
+func Taker(t testing.TB, url string) *take.Taker {
+	k := take.NewTaker(Open(t, url, "consume"), Publisher(t, Server(t).URL), "general")
 	k.Follow(Effective(t))
 	return k
 }
@@ -192,11 +196,11 @@ func Taker(t testing.TB, url string) *rabbit.Taker {
 func Job(id string) lanes.Job { return lanes.Job{ID: id, Kind: "probe", Input: "file:///in"} }
 
 // Enqueue puts jobs into a lane and waits for their confirms.
-func Enqueue(t testing.TB, p *rabbit.Publisher, lane string, ids ...string) {
+func Enqueue(t testing.TB, p *confirms.Publisher, lane string, ids ...string) {
 	t.Helper()
-	entries := make([]rabbit.Entry, len(ids))
+	entries := make([]wire.Entry, len(ids))
 	for i, id := range ids {
-		entries[i] = rabbit.Entry{Lane: lane, Job: Job(id)}
+		entries[i] = wire.Entry{Lane: lane, Job: Job(id)}
 	}
 	if err := errors.Join(rabbit.Enqueue(Soon(t), p, entries)...); err != nil {
 		t.Fatal(err)
@@ -204,12 +208,12 @@ func Enqueue(t testing.TB, p *rabbit.Publisher, lane string, ids ...string) {
 }
 
 // EnqueueOne puts one job into a lane.
-func EnqueueOne(ctx context.Context, p *rabbit.Publisher, lane string, job lanes.Job, enqueuedAt time.Time) error {
-	return rabbit.Enqueue(ctx, p, []rabbit.Entry{{Lane: lane, Job: job, EnqueuedAt: enqueuedAt}})[0]
+func EnqueueOne(ctx context.Context, p *confirms.Publisher, lane string, job lanes.Job, enqueuedAt time.Time) error {
+	return rabbit.Enqueue(ctx, p, []wire.Entry{{Lane: lane, Job: job, EnqueuedAt: enqueuedAt}})[0]
 }
 
 // Next takes a job that must be there, or come soon.
-func Next(t testing.TB, s *rabbit.Slot) lanes.Delivery {
+func Next(t testing.TB, s *take.Slot) lanes.Delivery {
 	t.Helper()
 	d, err := s.Next(Soon(t))
 	if err != nil {
@@ -218,7 +222,7 @@ func Next(t testing.TB, s *rabbit.Slot) lanes.Delivery {
 	return d
 }
 
-func Settle(t testing.TB, s *rabbit.Slot, d lanes.Delivery, disp lanes.Disposition) {
+func Settle(t testing.TB, s *take.Slot, d lanes.Delivery, disp lanes.Disposition) {
 	t.Helper()
 	if err := s.Settle(Soon(t), d, disp); err != nil {
 		t.Fatal(err)
@@ -266,7 +270,7 @@ func (b *LockedBuffer) String() string {
 }
 
 // FindDead looks for a letter, and leaves all of them where they are.
-func FindDead(t *testing.T, id string) (rabbit.DeadLetter, bool) {
+func FindDead(t *testing.T, id string) (wire.DeadLetter, bool) {
 	t.Helper()
 	d := Letters(t, Open(t, Server(t).URL, "dead"))
 	defer d.Close()
@@ -274,9 +278,9 @@ func FindDead(t *testing.T, id string) (rabbit.DeadLetter, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(all, func(l rabbit.DeadLetter) bool { return l.ID == id })
+	i := slices.IndexFunc(all, func(l wire.DeadLetter) bool { return l.ID == id })
 	if i < 0 {
-		return rabbit.DeadLetter{}, false
+		return wire.DeadLetter{}, false
 	}
 	return all[i], true
 }
@@ -310,12 +314,12 @@ func Forward(t *testing.T, url ...string) (stop func()) {
 	return ForwardOver(t, Open(t, url[0], "forward"), Publisher(t, url[0]))
 }
 
-func ForwardOver(t *testing.T, consume *link.Conn, p *rabbit.Publisher) (stop func()) {
+func ForwardOver(t *testing.T, consume *link.Conn, p *confirms.Publisher) (stop func()) {
 	t.Helper()
 	return ForwardBy(t, consume, p, nil)
 }
 
-func ForwardBy(t *testing.T, consume *link.Conn, p *rabbit.Publisher, policy *lanes.Policy) (stop func()) {
+func ForwardBy(t *testing.T, consume *link.Conn, p *confirms.Publisher, policy *lanes.Policy) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -1,4 +1,4 @@
-package rabbit_test
+package topology_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -146,8 +147,8 @@ func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
 		"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
 	})
 	probe.Must(err)
-	err = rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
-	var m *rabbit.MismatchError
+	err = topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
+	var m *topology.MismatchError
 	switch version := rabbittest.Server(t).Version(); {
 	case strings.HasPrefix(version, "RabbitMQ 3."), strings.HasPrefix(version, "RabbitMQ 4.0."):
 		if err != nil {
@@ -187,7 +188,7 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 	queue("siren.lane.express", dead(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(5)}))
 	queue("siren.lane.bulk", amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})
 	queue("siren.dead", amqp.Table{"x-queue-type": "quorum"})
-	err := rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
+	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
 	if err == nil {
 		t.Fatal("nothing is said about queues with other arguments")
 	}
@@ -205,7 +206,7 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 	if n := probe.Ready("siren.lane.express"); n != 1 {
 		t.Errorf("%d jobs in the queue with other arguments, want 1", n)
 	}
-	var m *rabbit.MismatchError
+	var m *topology.MismatchError
 	if !errors.As(err, &m) || m.Name != "siren.dead" || m.Argument != "x-queue-type" || m.Is != "quorum" || m.Want != "classic" {
 		t.Errorf("as a value: %+v", m)
 	}
@@ -214,7 +215,7 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 func TestDeclareNamesAMismatchedExchange(t *testing.T) {
 	probe := rabbittest.Fresh(t)
 	probe.Must(probe.Ch.ExchangeDeclare("siren.jobs", "topic", true, false, false, false, nil))
-	err := rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
+	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
 	if err == nil || !strings.Contains(err.Error(), `exchange "siren.jobs" exists with type topic, but the policy asks for direct; delete the exchange`) {
 		t.Errorf("error: %v", err)
 	}

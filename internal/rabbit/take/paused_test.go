@@ -1,4 +1,4 @@
-package rabbit_test
+package take_test
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,9 +30,9 @@ func pausing(t testing.TB, names ...string) *lanes.Effective {
 }
 
 func TestPausedLaneIsNotTaken(t *testing.T) {
-	for name, slot := range map[string]func(*rabbit.Taker) *rabbit.Slot{
-		"shared":   (*rabbit.Taker).Shared,
-		"shoulder": func(k *rabbit.Taker) *rabbit.Slot { return k.Shoulder("express") },
+	for name, slot := range map[string]func(*take.Taker) *take.Slot{
+		"shared":   (*take.Taker).Shared,
+		"shoulder": func(k *take.Taker) *take.Slot { return k.Shoulder("express") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			probe := rabbittest.Declared(t)
@@ -66,7 +66,7 @@ func TestPauseReachesIdleSlots(t *testing.T) {
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	got := make(chan lanes.Delivery, 2)
-	for _, s := range []*rabbit.Slot{k.Shared(), k.Shoulder("express")} {
+	for _, s := range []*take.Slot{k.Shared(), k.Shoulder("express")} {
 		go func() {
 			d, _ := s.Next(rabbittest.Soon(t))
 			got <- d
@@ -145,7 +145,7 @@ func TestPauseAtAnyMoment(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
-	slots := []*rabbit.Slot{k.Shared(), k.Shared(), k.Shoulder("express")}
+	slots := []*take.Slot{k.Shared(), k.Shared(), k.Shoulder("express")}
 	for round := range 16 {
 		k.Follow(rabbittest.Effective(t))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -202,7 +202,7 @@ func TestPauseAtAnyMoment(t *testing.T) {
 // A policy may pause a lane before anything of it is known here.
 func TestShoulderWaitsForTheFirstFollow(t *testing.T) {
 	rabbittest.Declared(t)
-	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "express", "e1")
 	s := k.Shoulder("express")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

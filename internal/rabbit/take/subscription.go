@@ -1,4 +1,4 @@
-package rabbit
+package take
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -31,7 +33,7 @@ func (a arrival) handBack() { _ = a.GiveBack() }
 
 // delivery is the job as a slot's caller gets it.
 func (a arrival) delivery(now time.Time) lanes.Delivery {
-	d := Delivery(a.Delivery, a.queue.Lane, now)
+	d := wire.Delivery(a.Delivery, a.queue.Lane, now)
 	d.Receipt = a.Arrival
 	return d
 }
@@ -53,7 +55,7 @@ func subscribe(ch *link.Channel, queues []lanes.Queue, priority int) (*subscript
 	}
 	for _, q := range queues {
 		err := ch.Call(func() error {
-			deliveries, err := ch.Consume(queueName(q), q.String(), false, false, false, false, args)
+			deliveries, err := ch.Consume(topology.QueueName(q), q.String(), false, false, false, false, args)
 			if err == nil {
 				s.merging.Go(func() { s.merge(q, deliveries) })
 			}

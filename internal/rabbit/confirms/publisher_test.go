@@ -1,4 +1,4 @@
-package rabbit_test
+package confirms_test
 
 import (
 	"context"
@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -35,10 +37,10 @@ func TestEnqueueOnTheWire(t *testing.T) {
 
 func TestBatchReportsEachJob(t *testing.T) {
 	probe := rabbittest.Declared(t)
-	p := rabbit.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 7)
-	var entries []rabbit.Entry
+	p := confirms.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 7)
+	var entries []wire.Entry
 	for i := range 1000 {
-		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i)), Replay: 1})
+		entries = append(entries, wire.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i)), Replay: 1})
 	}
 	entries[10].Job.ID = ""
 	entries[500].Job.ID = "with space"
@@ -57,9 +59,9 @@ func TestUnroutableIsAnError(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	probe.Must(probe.Ch.QueueUnbind(rabbittest.Actual("siren.lane.standard"), "", "siren.default", nil))
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
-	var entries []rabbit.Entry
+	var entries []wire.Entry
 	for i := range 1200 { // more than a window of returns
-		entries = append(entries, rabbit.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: rabbittest.Job("same")})
+		entries = append(entries, wire.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: rabbittest.Job("same")})
 	}
 	for i, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, link.ErrUndeclared) {
@@ -89,9 +91,9 @@ func TestBatchAcrossACut(t *testing.T) {
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	p := rabbittest.Publisher(t, way.Url)
 	const jobs = 3000
-	var entries []rabbit.Entry
+	var entries []wire.Entry
 	for i := range jobs {
-		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i))})
+		entries = append(entries, wire.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i))})
 	}
 	var cutting sync.WaitGroup
 	cutting.Go(func() {
@@ -114,7 +116,7 @@ func TestBatchAcrossACut(t *testing.T) {
 // Many callers share one window.
 func TestConcurrentPublishers(t *testing.T) {
 	probe := rabbittest.Declared(t)
-	p := rabbit.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 4)
+	p := confirms.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 4)
 	var callers sync.WaitGroup
 	for c := range 20 {
 		callers.Go(func() {
@@ -136,33 +138,33 @@ func TestPublishGivesUp(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	conn := rabbittest.Open(t, way.Url, "publish")
-	p := rabbit.NewPublisher(conn, 0)
+	p := confirms.NewPublisher(conn, 0)
 	p.Patience = 300 * time.Millisecond
 	rabbittest.Enqueue(t, p, "bulk", "1")
 	way.Stall()
 
 	began := time.Now()
-	if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) {
+	if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err, confirms.ErrUnconfirmed) {
 		t.Errorf("no answer: %v, want ErrUnconfirmed", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := rabbittest.EnqueueOne(ctx, p, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := rabbittest.EnqueueOne(ctx, p, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err, confirms.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
 	}
 	// Far more than the sockets' buffers hold, so that writing itself hangs.
 	big := lanes.Job{ID: "big", Kind: "probe", Params: []byte(`{"a":"` + strings.Repeat("x", 60<<10) + `"}`)}
-	var entries []rabbit.Entry
+	var entries []wire.Entry
 	for range 250 {
-		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: big})
+		entries = append(entries, wire.Entry{Lane: "bulk", Job: big})
 	}
 	var unsent, unconfirmed int
 	for range 2 {
 		for _, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 			switch {
-			case errors.Is(err, rabbit.ErrNotSent):
+			case errors.Is(err, confirms.ErrNotSent):
 				unsent++
-			case errors.Is(err, rabbit.ErrUnconfirmed):
+			case errors.Is(err, confirms.ErrUnconfirmed):
 				unconfirmed++
 			default:
 				t.Errorf("a big one: %v", err)
@@ -189,7 +191,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 		}
 	}
 	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
-	p := rabbit.NewPublisher(conn, 0)
+	p := confirms.NewPublisher(conn, 0)
 	p.Patience = 500 * time.Millisecond
 	rabbittest.Enqueue(t, p, "bulk", "1")
 	alarm(`rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`)
@@ -207,7 +209,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	for i := range 3 { // the first one may still be confirmed
 		last = rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job(fmt.Sprint("a", i)), time.Time{})
 	}
-	if !errors.Is(last, rabbit.ErrNotSent) || !strings.Contains(last.Error(), "alarm") {
+	if !errors.Is(last, confirms.ErrNotSent) || !strings.Contains(last.Error(), "alarm") {
 		t.Errorf("publish under an alarm: %v, want ErrNotSent and the alarm", last)
 	}
 	if blocked(t, conn) == "" || !conn.Up() {
@@ -218,7 +220,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	}
 	began = time.Now()
 	other := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
-	q := rabbit.NewPublisher(other, 0)
+	q := confirms.NewPublisher(other, 0)
 	q.Patience = 200 * time.Millisecond
 	_ = rabbittest.EnqueueOne(rabbittest.Soon(t), q, "bulk", rabbittest.Job("b"), time.Time{})
 	_ = rabbittest.EnqueueOne(rabbittest.Soon(t), q, "bulk", rabbittest.Job("c"), time.Time{})

@@ -1,4 +1,4 @@
-package rabbit
+package topology
 
 import (
 	"context"
@@ -15,14 +15,14 @@ import (
 
 // The exchanges and queues.
 const (
-	jobsExchange    = "siren.jobs"    // direct; the routing key is the lane
-	defaultExchange = "siren.default" // takes what no lane wants, to the default lane
-	laneQueuePrefix = "siren.lane."
-	deadQueue       = "siren.dead"
+	JobsExchange    = "siren.jobs"    // direct; the routing key is the lane
+	DefaultExchange = "siren.default" // takes what no lane wants, to the default lane
+	LaneQueuePrefix = "siren.lane."
+	DeadQueue       = "siren.dead"
 )
 
-// queueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
-func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
+// QueueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
+func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 
 // Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing.
 // former are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared and bound;
@@ -62,7 +62,7 @@ type declaration struct {
 	queues []lanes.Queue // the policy's, and those of former lanes
 	left   []lanes.Queue // of lanes that use another one now
 	ch     *link.Channel
-	rules  queueRules
+	rules  QueueRules
 }
 
 func (t *declaration) open(ctx context.Context) error {
@@ -71,7 +71,7 @@ func (t *declaration) open(ctx context.Context) error {
 		return err
 	}
 	t.ch = ch
-	t.rules = queueRules{policy: t.policy, broker: releaseOf(t.ch.Session.Version())}
+	t.rules = QueueRules{Policy: t.policy, Broker: ReleaseOf(t.ch.Session.Version())}
 	return nil
 }
 
@@ -87,12 +87,12 @@ func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
 			mismatches = append(mismatches, m)
 		}
 	}
-	declare(deadQueue, t.rules.plain(t.policy.Broker.QueueType))
-	for _, b := range buckets {
-		declare(b.queue, t.rules.delay())
+	declare(DeadQueue, t.rules.Plain(t.policy.Broker.QueueType))
+	for _, b := range Buckets {
+		declare(b.Queue, t.rules.Delay())
 	}
 	for _, q := range t.queues {
-		declare(queueName(q), t.rules.lane(q))
+		declare(QueueName(q), t.rules.Lane(q))
 		if m := t.rules.tooLong(q); m != nil {
 			mismatches = append(mismatches, m)
 		}
@@ -110,19 +110,19 @@ func (t *declaration) declare(ctx context.Context, name string, args amqp.Table)
 		if link.Code(err) != amqp.PreconditionFailed {
 			return nil, wrap("queue "+strconv.Quote(name), err)
 		}
-		m := mismatch("queue", name, err)
+		m := Mismatch("queue", name, err)
 		if err := t.open(ctx); err != nil { // the refusal closed the channel
 			return m, err
 		}
-		if !longer(m, args) {
+		if !Longer(m, args) {
 			return m, nil
 		}
 	}
 }
 
-// longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args ask for that, since
+// Longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args ask for that, since
 // the broker names one mismatch at a time.
-func longer(m *MismatchError, args amqp.Table) bool {
+func Longer(m *MismatchError, args amqp.Table) bool {
 	want, ok := args[argConsumerTimeout].(int64)
 	is, err := strconv.ParseInt(m.Is, 10, 64)
 	if !ok || m.Argument != argConsumerTimeout || err != nil || is <= want {
@@ -133,32 +133,32 @@ func longer(m *MismatchError, args amqp.Table) bool {
 }
 
 func (t *declaration) exchanges() error {
-	if err := t.exchange(defaultExchange, amqp.ExchangeFanout, nil); err != nil {
+	if err := t.exchange(DefaultExchange, amqp.ExchangeFanout, nil); err != nil {
 		return err
 	}
 	// What is new is bound before what was there is unbound: in between, a job may get two copies, never none.
 	fallback := t.policy.QueueOf(t.policy.DefaultLane())
-	if err := t.bind(fallback, "", defaultExchange); err != nil {
+	if err := t.bind(fallback, "", DefaultExchange); err != nil {
 		return err
 	}
 	for _, q := range slices.Concat(t.queues, t.left) {
 		if q == fallback {
 			continue
 		}
-		if err := t.unbind(q, "", defaultExchange); err != nil {
+		if err := t.unbind(q, "", DefaultExchange); err != nil {
 			return err
 		}
 	}
-	if err := t.exchange(jobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": defaultExchange}); err != nil {
+	if err := t.exchange(JobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": DefaultExchange}); err != nil {
 		return err
 	}
 	for _, q := range t.queues {
-		if err := t.bind(q, q.Lane, jobsExchange); err != nil {
+		if err := t.bind(q, q.Lane, JobsExchange); err != nil {
 			return err
 		}
 	}
 	for _, q := range t.left {
-		if err := t.unbind(q, q.Lane, jobsExchange); err != nil {
+		if err := t.unbind(q, q.Lane, JobsExchange); err != nil {
 			return err
 		}
 	}
@@ -168,19 +168,19 @@ func (t *declaration) exchanges() error {
 func (t *declaration) exchange(name, kind string, args amqp.Table) error {
 	err := t.ch.Call(func() error { return t.ch.ExchangeDeclare(name, kind, true, false, false, false, args) })
 	if link.Code(err) == amqp.PreconditionFailed {
-		return mismatch("exchange", name, err)
+		return Mismatch("exchange", name, err)
 	}
 	return wrap("exchange "+strconv.Quote(name), err)
 }
 
 func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.Call(func() error { return t.ch.QueueBind(queueName(q), key, exchange, false, nil) })
+	err := t.ch.Call(func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
 // unbind also succeeds when there is no such binding, or no such queue.
 func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.Call(func() error { return t.ch.QueueUnbind(queueName(q), key, exchange, nil) })
+	err := t.ch.Call(func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }
 

@@ -1,4 +1,4 @@
-package rabbit
+package take
 
 import (
 	"cmp"
@@ -6,7 +6,10 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -27,7 +30,7 @@ func (t *Taker) allowed(lane string) int {
 
 // tooHigh is whether the broker serves the message before others that it may not overtake.
 func (t *Taker) tooHigh(a arrival) bool {
-	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.On.Session.Version()).ordered(a.queue.Type)
+	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && topology.ReleaseOf(a.On.Session.Version()).Ordered(a.queue.Type)
 }
 
 // putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh with what is allowed: they
@@ -40,7 +43,7 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	lifted := []arrival{a}
 	var behind *arrival
 	for len(lifted) < putBackBatch && behind == nil {
-		other, found, err := s.ch.Get(queueName(a.queue))
+		other, found, err := s.ch.Get(topology.QueueName(a.queue))
 		if err != nil {
 			return arrival{}, &queueError{a.queue, err}
 		}
@@ -77,9 +80,9 @@ func (s *Slot) lower(ctx context.Context, jobs []arrival) (left []arrival, err e
 	lane := jobs[0].queue.Lane
 	allowed := s.taker.allowed(lane)
 	s.taker.sayLowered(jobs[0].queue, allowed)
-	messages, now := make([]Message, len(jobs)), s.taker.conn.Now()
+	messages, now := make([]confirms.Message, len(jobs)), s.taker.conn.Now()
 	for i, a := range jobs {
-		e, _ := Read(a.Delivery, InLane, now)
+		e, _ := wire.Read(a.Delivery, wire.InLane, now)
 		e.Lane, e.Priority = lane, allowed
 		messages[i] = e.ToLane(now)
 	}

@@ -1,4 +1,4 @@
-package rabbit
+package topology
 
 import (
 	"github.com/polyglot-media/siren/lanes"
@@ -15,8 +15,8 @@ func TestQueueArguments(t *testing.T) {
 	policy.Default()
 	quorum := &lanes.Policy{Broker: lanes.Broker{QueueType: lanes.Quorum}}
 	quorum.Default()
-	old, modern := queueRules{policy: quorum}, queueRules{policy: quorum, broker: releaseOf("4.0.5")}
-	rules := queueRules{policy: policy, broker: releaseOf("4.3.6")}
+	old, modern := QueueRules{Policy: quorum}, QueueRules{Policy: quorum, Broker: ReleaseOf("4.0.5")}
+	rules := QueueRules{Policy: policy, Broker: ReleaseOf("4.3.6")}
 	bulk, long := lanes.Queue{Lane: "bulk", Type: lanes.Quorum}, lanes.Queue{Lane: "long", Type: lanes.Quorum}
 	net := func(t amqp.Table) amqp.Table {
 		t["x-dead-letter-exchange"], t["x-dead-letter-routing-key"] = "", "siren.dead"
@@ -26,20 +26,20 @@ func TestQueueArguments(t *testing.T) {
 		name      string
 		got, want amqp.Table
 	}{
-		{"classic lane", rules.lane(lanes.Queue{Lane: "bulk", Type: lanes.Classic}), net(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})},
-		{"classic delay", rules.delay(), amqp.Table{"x-queue-type": "classic", "x-single-active-consumer": true}},
-		{"quorum lane on 3.x", old.lane(bulk), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32)})},
-		{"quorum lane on 4.x", rules.lane(bulk), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)})},
-		{"a lane of long jobs", rules.lane(long), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(7_500_000)})},
-		{"quorum delay on 3.x", old.delay(), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-single-active-consumer": true}},
-		{"quorum dead letters on 4.x", modern.plain(lanes.Quorum), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)}},
+		{"classic lane", rules.Lane(lanes.Queue{Lane: "bulk", Type: lanes.Classic}), net(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})},
+		{"classic delay", rules.Delay(), amqp.Table{"x-queue-type": "classic", "x-single-active-consumer": true}},
+		{"quorum lane on 3.x", old.Lane(bulk), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32)})},
+		{"quorum lane on 4.x", rules.Lane(bulk), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)})},
+		{"a lane of long jobs", rules.Lane(long), net(amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(7_500_000)})},
+		{"quorum delay on 3.x", old.Delay(), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-single-active-consumer": true}},
+		{"quorum dead letters on 4.x", modern.Plain(lanes.Quorum), amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)}},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
 		}
 	}
-	for text, want := range map[string]release{"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3}, "4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {}} {
-		if got := releaseOf(text); got != want {
+	for text, want := range map[string]Release{"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3}, "4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {}} {
+		if got := ReleaseOf(text); got != want {
 			t.Errorf("version %q: %v, want %v", text, got, want)
 		}
 	}
@@ -51,7 +51,7 @@ func TestMismatchWording(t *testing.T) {
 		"PRECONDITION_FAILED - inequivalent arg 'x-consumer-timeout' for queue 'siren.lane.bulk' in vhost '/': received '1800000' but current is '3600000'":                           `exists with x-consumer-timeout 3600000, but the policy asks for 1800000; lower the lane's maxRuntime or broker.consumerTimeout`,
 		"PRECONDITION_FAILED - something new": `exists with other arguments than the policy asks for (PRECONDITION_FAILED - something new); ` + "`siren lanes migrate bulk --to …` to the other queue type",
 	} {
-		err := mismatch("queue", "siren.lane.bulk", &amqp.Error{Code: amqp.PreconditionFailed, Reason: reason})
+		err := Mismatch("queue", "siren.lane.bulk", &amqp.Error{Code: amqp.PreconditionFailed, Reason: reason})
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}

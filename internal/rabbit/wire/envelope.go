@@ -1,4 +1,4 @@
-package rabbit
+package wire
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -27,20 +29,20 @@ func Read(m amqp.Delivery, where Place, now time.Time) (e Envelope, odd []string
 
 // ToLane writes the message for its lane, with its priority there. Without a lane it goes to the default one: the exchange sees to that for
 // every routing key it doesn't know.
-func (e Envelope) ToLane(now time.Time) Message {
-	m := e.message(jobsExchange, e.Lane, InLane, now)
+func (e Envelope) ToLane(now time.Time) confirms.Message {
+	m := e.message(topology.JobsExchange, e.Lane, InLane, now)
 	m.Priority = uint8(e.Priority)
 	return m
 }
 
 // ToDelay writes the message for the delay queue that fits the time until it is due.
-func (e Envelope) ToDelay(now time.Time) Message {
-	return e.message("", fitting(e.DueAt.Sub(now)).queue, InDelay, now)
+func (e Envelope) ToDelay(now time.Time) confirms.Message {
+	return e.message("", topology.Fitting(e.DueAt.Sub(now)).Queue, InDelay, now)
 }
 
 // message builds every message of Siren's: persistent JSON, told apart by its job id.
-func (e Envelope) message(exchange, key string, to Place, now time.Time) Message {
-	return Message{exchange, key, amqp.Publishing{
+func (e Envelope) message(exchange, key string, to Place, now time.Time) confirms.Message {
+	return confirms.Message{Exchange: exchange, Key: key, Publishing: amqp.Publishing{
 		ContentType:  "application/json",
 		DeliveryMode: amqp.Persistent,
 		MessageId:    e.ID,
@@ -96,7 +98,7 @@ type Entry struct {
 }
 
 // Message writes the entry for its lane, ready from now on. The errors are those of lanes.Encode.
-func (n Entry) Message(now time.Time) (Message, error) {
+func (n Entry) Message(now time.Time) (confirms.Message, error) {
 	e := Envelope{n.Job.ID, n.Body, Headers{Lane: n.Lane, Priority: n.Priority, EnqueuedAt: n.EnqueuedAt, ReadyAt: now, Replay: n.Replay}}
 	if e.EnqueuedAt.IsZero() {
 		e.EnqueuedAt = now
@@ -104,14 +106,14 @@ func (n Entry) Message(now time.Time) (Message, error) {
 	if e.Body == nil {
 		var err error
 		if e.Body, err = lanes.Encode(n.Job); err != nil {
-			return Message{}, err
+			return confirms.Message{}, err
 		}
 	}
 	return e.ToLane(now), nil
 }
 
 // Retried writes the job put off for a while; the forwarder puts it back into its lane.
-func Retried(d lanes.Delivery, disp lanes.Disposition, now time.Time) Message {
+func Retried(d lanes.Delivery, disp lanes.Disposition, now time.Time) confirms.Message {
 	e := envelope(d)
 	e.DueAt, e.Error = now.Add(disp.After), disp.Error
 	if disp.Counted {
@@ -122,7 +124,7 @@ func Retried(d lanes.Delivery, disp lanes.Disposition, now time.Time) Message {
 
 // Buried writes the job as a dead letter. One without a usable id gets a fresh one as its message id, so that it can be
 // shown and replayed by name.
-func Buried(d lanes.Delivery, disp lanes.Disposition, now time.Time) Message {
+func Buried(d lanes.Delivery, disp lanes.Disposition, now time.Time) confirms.Message {
 	e := envelope(d)
 	e.DeadAt, e.Reason, e.Error = now, disp.Reason, disp.Error
 	if (lanes.Job{ID: e.ID, Kind: "any"}).Check() != nil {
@@ -131,5 +133,5 @@ func Buried(d lanes.Delivery, disp lanes.Disposition, now time.Time) Message {
 	if e.Reason == "" && d.Job.ID == "" {
 		e.Reason = lanes.ErrNoID.Error()
 	}
-	return e.message("", deadQueue, InDead, now)
+	return e.message("", topology.DeadQueue, InDead, now)
 }

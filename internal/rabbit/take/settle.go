@@ -1,4 +1,4 @@
-package rabbit
+package take
 
 import (
 	"context"
@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -35,17 +37,17 @@ func (s *Slot) settle(ctx context.Context, r link.Arrival, d lanes.Delivery, dis
 	case lanes.Return:
 		return r.GiveBack()
 	case lanes.Retry:
-		return s.move(ctx, r, Retried(d, disp, s.taker.conn.Now()))
+		return s.move(ctx, r, wire.Retried(d, disp, s.taker.conn.Now()))
 	case lanes.DeadLetter:
-		return s.move(ctx, r, Buried(d, disp, s.taker.conn.Now()))
+		return s.move(ctx, r, wire.Buried(d, disp, s.taker.conn.Now()))
 	default:
 		return errors.New("no such disposition")
 	}
 }
 
 // move replaces the delivery by a message elsewhere. Between confirm and ack there are two of the job, never none.
-func (s *Slot) move(ctx context.Context, r link.Arrival, m Message) error {
-	err := s.taker.publish.Publish(ctx, []Message{m})[0]
+func (s *Slot) move(ctx context.Context, r link.Arrival, m confirms.Message) error {
+	err := s.taker.publish.Publish(ctx, []confirms.Message{m})[0]
 	if err == nil {
 		return r.Ack()
 	}

@@ -1,4 +1,4 @@
-package rabbit
+package take
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -116,7 +117,7 @@ func (s *Slot) sweep(ctx context.Context, queues []lanes.Queue) (arrival, error)
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		a, found, err := s.ch.Get(queueName(q))
+		a, found, err := s.ch.Get(topology.QueueName(q))
 		if err != nil {
 			return arrival{}, &queueError{q, err}
 		}

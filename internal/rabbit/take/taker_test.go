@@ -1,4 +1,4 @@
-package rabbit_test
+package take_test
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -76,7 +78,7 @@ func TestIdleSlotWakesAndHoldsOneJobOnly(t *testing.T) {
 		})
 		began := time.Now()
 		id := fmt.Sprint(round)
-		errs := rabbit.Enqueue(rabbittest.Soon(t), p, []rabbit.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)}, {Lane: "standard", Job: rabbittest.Job("s" + id)}})
+		errs := rabbit.Enqueue(rabbittest.Soon(t), p, []wire.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)}, {Lane: "standard", Job: rabbittest.Job("s" + id)}})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +106,7 @@ func TestOverflowGoesToTheShoulder(t *testing.T) {
 	got := make(chan taken, 10)
 	ctx, stop := context.WithCancel(t.Context())
 	var slots sync.WaitGroup
-	wait := func(s *rabbit.Slot, shoulder bool) {
+	wait := func(s *take.Slot, shoulder bool) {
 		slots.Go(func() {
 			if d, err := s.Next(ctx); err == nil {
 				got <- taken{shoulder, d}
@@ -113,7 +115,7 @@ func TestOverflowGoesToTheShoulder(t *testing.T) {
 			_, _ = s.Next(ctx)
 		})
 	}
-	var workers []*rabbit.Taker
+	var workers []*take.Taker
 	for range 3 {
 		workers = append(workers, rabbittest.Taker(t, rabbittest.Server(t).URL))
 	}
@@ -146,7 +148,7 @@ func TestParkingLosesNothing(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
-	slots := []*rabbit.Slot{k.Shared(), k.Shared(), k.Shoulder("express")}
+	slots := []*take.Slot{k.Shared(), k.Shared(), k.Shoulder("express")}
 	const jobs = 300
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -282,7 +284,7 @@ func TestIdleSlotsRecover(t *testing.T) {
 			listening := func() bool { return probe.Consumers("siren.lane.express") == 2 }
 			got := make(chan lanes.Delivery, 2)
 			var slots sync.WaitGroup
-			for _, s := range []*rabbit.Slot{k.Shared(), k.Shoulder("express")} {
+			for _, s := range []*take.Slot{k.Shared(), k.Shoulder("express")} {
 				slots.Go(func() {
 					d, err := s.Next(t.Context())
 					if err != nil {
@@ -308,7 +310,7 @@ func TestIdleSlotsRecover(t *testing.T) {
 
 func TestNextWaitsForTheFirstFollow(t *testing.T) {
 	rabbittest.Declared(t)
-	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	rabbittest.Enqueue(t, p, "standard", "s1")
 	s := k.Shared()

@@ -1,4 +1,4 @@
-package rabbit
+package wire
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +29,7 @@ const BrokerReason = "broker: "
 func Letter(m amqp.Delivery, now time.Time) DeadLetter {
 	where := InDead
 	from := textHeader(m.Headers[headerFirstDeathQueue])
-	if strings.HasPrefix(from, laneQueuePrefix) {
+	if strings.HasPrefix(from, topology.LaneQueuePrefix) {
 		where = InLane // the broker has moved it as it was there
 	}
 	e, odd := Read(m, where, now)
@@ -53,7 +54,7 @@ func Letter(m amqp.Delivery, now time.Time) DeadLetter {
 
 // laneOf is the lane of a queue. What comes after a point is the queue's type: lanes have none in their names.
 func laneOf(queue string) string {
-	lane, _, _ := strings.Cut(strings.TrimPrefix(queue, laneQueuePrefix), ".")
+	lane, _, _ := strings.Cut(strings.TrimPrefix(queue, topology.LaneQueuePrefix), ".")
 	return lane
 }
 

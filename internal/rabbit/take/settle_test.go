@@ -1,4 +1,4 @@
-package rabbit_test
+package take_test
 
 import (
 	"errors"
@@ -7,9 +7,10 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -64,7 +65,7 @@ func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
 		}
 	}
 	seen := map[string]int{}
-	for _, s := range []*rabbit.Slot{shared, shoulder} {
+	for _, s := range []*take.Slot{shared, shoulder} {
 		d := rabbittest.Next(t, s)
 		seen[d.Job.ID]++
 		rabbittest.Settle(t, s, d, rabbittest.Ack)
@@ -229,7 +230,7 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	broken := rabbittest.Publisher(t, way.Url)
 	broken.Patience = 200 * time.Millisecond
-	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), broken, "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), broken, "general")
 	k.Pause = 300 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
 	s := k.Shared()
@@ -238,7 +239,7 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	way.Refuse(true)
 	began := time.Now()
 	err := s.Settle(rabbittest.Soon(t), d, lanes.Disposition{Action: lanes.Retry, After: time.Second, Counted: true})
-	if !errors.Is(err, rabbit.ErrNotSent) {
+	if !errors.Is(err, confirms.ErrNotSent) {
 		t.Errorf("settle: %v, want ErrNotSent", err)
 	}
 	if took := time.Since(began); took < 500*time.Millisecond || took > 3*time.Second {

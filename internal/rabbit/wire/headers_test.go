@@ -1,4 +1,4 @@
-package rabbit
+package wire
 
 import (
 	"encoding/json"
@@ -102,7 +102,7 @@ func FuzzParseHeaders(f *testing.F) {
 
 // docs/jobs.md says which headers are read where, and that is what is read: no other header of a stranger's message is believed.
 func TestHeadersAsDocumented(t *testing.T) {
-	page, err := os.ReadFile("../../docs/jobs.md")
+	page, err := os.ReadFile("../../../docs/jobs.md")
 	if err != nil {
 		t.Fatal(err)
 	}

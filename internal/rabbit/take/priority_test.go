@@ -1,4 +1,4 @@
-package rabbit_test
+package take_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -31,7 +32,7 @@ func allowing(t testing.TB, highest int) *lanes.Effective {
 }
 
 // drive takes n jobs, one after the other, calling before each one's taking.
-func drive(t testing.TB, s *rabbit.Slot, n int, before func()) (taken []lanes.Delivery) {
+func drive(t testing.TB, s *take.Slot, n int, before func()) (taken []lanes.Delivery) {
 	t.Helper()
 	for range n {
 		before()
@@ -54,9 +55,9 @@ func ids(all []lanes.Delivery) (ids []string) {
 func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	const flood = 250
-	slots := map[string]func(k *rabbit.Taker) *rabbit.Slot{
-		"a shared slot": (*rabbit.Taker).Shared,
-		"a shoulder":    func(k *rabbit.Taker) *rabbit.Slot { return k.Shoulder("express") },
+	slots := map[string]func(k *take.Taker) *take.Slot{
+		"a shared slot": (*take.Taker).Shared,
+		"a shoulder":    func(k *take.Taker) *take.Slot { return k.Shoulder("express") },
 	}
 	for name, slot := range slots {
 		t.Run("a flood before "+name, func(t *testing.T) {
@@ -255,7 +256,7 @@ func TestPutBackCutInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(consume.Close)
-	k := rabbit.NewTaker(consume, rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k := take.NewTaker(consume, rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
 	k.Follow(rabbittest.Effective(t))
 	got := map[string]int{}
 	for _, d := range drive(t, k.Shared(), 11, func() {}) {
@@ -277,7 +278,7 @@ func TestPutBackWithoutPublishing(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	way.Refuse(true)
-	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.Url), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.Url), "general")
 	k.Pause = 100 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
 	taken := drive(t, k.Shared(), 2, func() {})

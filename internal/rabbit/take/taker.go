@@ -1,4 +1,4 @@
-package rabbit
+package take
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -28,7 +29,7 @@ type Taker struct {
 	Pause time.Duration
 
 	conn    *link.Conn
-	publish *Publisher
+	publish *confirms.Publisher
 	pool    string
 	log     *slog.Logger
 
@@ -42,7 +43,7 @@ type Taker struct {
 
 // NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
 // carries retries and dead letters. Nothing is taken before the first Follow.
-func NewTaker(consume *link.Conn, publish *Publisher, pool string) *Taker {
+func NewTaker(consume *link.Conn, publish *confirms.Publisher, pool string) *Taker {
 	return &Taker{
 		conn: consume, publish: publish, pool: pool,
 		log:     consume.Log(),
