@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
@@ -38,8 +36,8 @@ type question struct {
 	err   error
 }
 
-// NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs. Nothing
-// else should use conn, since a connection over which nothing is answered is dropped.
+// NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs.
+// Nothing else should use conn, since a connection over which nothing is answered is dropped.
 func NewBacklog(conn *link.Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
 }
@@ -48,8 +46,8 @@ func NewBacklog(conn *link.Conn) *Backlog {
 // not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may say 0
 // and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
 //
-// With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half a second at most,
-// and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
+// With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half
+// a second at most, and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
 func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
 	select {
 	case b.busy <- struct{}{}:
@@ -72,7 +70,7 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		switch {
 		case err == nil:
 			depths[q] = d
-		case link.Code(err) == amqp.NotFound: // the channel is gone with it
+		case link.Absent(err): // the channel is gone with it
 		default:
 			problems = append(problems, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err))
 		}
@@ -92,8 +90,8 @@ func (b *Backlog) order(q lanes.Queue) int {
 	return 0
 }
 
-// depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it ends that queue isn't
-// asked again.
+// depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it
+// ends that queue isn't asked again.
 func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, error) {
 	s, err := b.conn.Session(ctx)
 	if err != nil {

@@ -3,12 +3,13 @@ package rabbit_test
 import (
 	"context"
 	"errors"
-	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
-	"github.com/polyglot-media/siren/lanes"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestBacklogEndsWithItsContext(t *testing.T) {

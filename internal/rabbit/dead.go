@@ -8,17 +8,17 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // deadLimit is how many dead letters may be out of siren.dead at a time.
 const deadLimit = 100_000
 
-// ErrTooManyLetters is that so many dead letters were taken and neither removed nor given back that the rest can't be reached.
+// ErrTooManyLetters is that so many dead letters were taken and neither removed nor given back that the rest can't be
+// reached.
 var ErrTooManyLetters = fmt.Errorf("%d dead letters lie before the rest; remove some of them first", deadLimit)
 
-// DeadLetters is siren.dead while somebody goes through it. What was taken is out of the queue until it is removed or given back;
-// Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
+// DeadLetters is siren.dead while somebody goes through it. What was taken is out of the queue until it is removed or
+// given back; Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
 type DeadLetters struct {
 	ch     *link.Channel
 	now    func() time.Time
@@ -50,8 +50,8 @@ func CountDead(ctx context.Context, conn *link.Conn) (int, error) {
 	return n, nil
 }
 
-// Take takes the next n letters; fewer when there are no more. The errors are ErrUndeclared, ErrTooManyLetters, that of ctx, and that of a
-// lost connection.
+// Take takes the next n letters; fewer when there are no more. The errors are ErrUndeclared, ErrTooManyLetters, that of
+// ctx, and that of a lost connection.
 func (d *DeadLetters) Take(ctx context.Context, n int) ([]wire.DeadLetter, error) {
 	var taken []wire.DeadLetter
 	for len(taken) < n {
@@ -89,21 +89,18 @@ func (d *DeadLetters) hold(m link.Arrival) wire.DeadLetter {
 // burstEnds is how long no letter comes before a burst is taken to have ended.
 const burstEnds = 20 * time.Millisecond
 
-// burst takes up to n letters that the broker sends without being asked for each: many times faster than one by one, above all from a quorum queue.
+// burst takes up to n letters that the broker sends without being asked for each: many times faster than one by one,
+// above all from a quorum queue.
 func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter, err error) {
 	if n <= 0 {
 		return nil, nil
 	}
 	d.bursts++
 	tag := fmt.Sprintf("dead-%d", d.bursts)
-	var letters <-chan amqp.Delivery
-	err = d.ch.Call(func() error {
-		if err := d.ch.Qos(n, 0, false); err != nil {
-			return err
-		}
-		letters, err = d.ch.Consume(topology.DeadQueue, tag, false, false, false, false, nil)
-		return err
-	})
+	if err := d.ch.Call(func() error { return d.ch.Qos(n, 0, false) }); err != nil {
+		return nil, err
+	}
+	letters, err := d.ch.Receive(topology.DeadQueue, tag, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +143,8 @@ func (d *DeadLetters) Remove(letters ...wire.DeadLetter) error {
 	return nil
 }
 
-// GiveBack puts all that was taken and not removed back into the queue: to its front, but for quorum queues of RabbitMQ 3.x, where it goes to the end.
+// GiveBack puts all that was taken and not removed back into the queue: to its front, but for quorum queues of RabbitMQ
+// 3.x, where it goes to the end.
 func (d *DeadLetters) GiveBack() error {
 	if d.held == 0 {
 		return nil

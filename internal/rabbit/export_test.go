@@ -1,11 +1,13 @@
 package rabbit
 
 import (
-	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 )
 
-// SetLongestDelay shortens how far the last delay queue with exact times reaches, until it is called again; it returns what it was.
+// SetLongestDelay shortens how far the last delay queue with exact times reaches, until it is called again; it returns
+// what it was.
 func SetLongestDelay(d time.Duration) time.Duration {
 	last := &topology.Buckets[len(topology.Buckets)-2]
 	was := last.Reach
@@ -13,7 +15,8 @@ func SetLongestDelay(d time.Duration) time.Duration {
 	return was
 }
 
-// SetForwardPrefetch has forwarders that begin now hold fewer jobs of each queue, until it is called again; it returns what it was.
+// SetForwardPrefetch has forwarders that begin now hold fewer jobs of each queue, until it is called again; it returns
+// what it was.
 func SetForwardPrefetch(n int) int {
 	was := forwardPrefetch
 	forwardPrefetch = n

@@ -23,24 +23,26 @@ const (
 	forwardRetry = 5 * time.Second  // after a publish that failed
 	longestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
 	roundEvery   = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
-	roundOf      = 100              // jobs of such a queue that go round each time: all of 90,000 within a quarter of an hour
+	roundOf      = 100              // jobs of such a queue that go round each time: 90,000 within a quarter of an hour
 )
 
-// forwardPrefetch is how many jobs are held of one delay queue. A job of 500 bytes takes 2 kB, so that full queues take 14 MB together;
-// of the largest jobs (64 KiB) they would take 450 MB, which is why it isn't more.
+// forwardPrefetch is how many jobs are held of one delay queue. A job of 500 bytes takes 2 kB, so that full queues take
+// 14 MB together; of the largest jobs (64 KiB) they would take 450 MB, which is why it isn't more.
 var forwardPrefetch = 1000
 
 // Forward puts delayed jobs back into their lanes when their time has come, until ctx ends. It is RabbitMQ's single
-// active consumer for each delay queue: any number of processes may run it, one at a time works, another takes over when
-// that one's connection ends.
+// active consumer for each delay queue: any number of processes may run it, one at a time works, another takes over
+// when that one's connection ends.
 //
 // A job is published to its lane with confirm and then acknowledged, so a crash doubles it at most. A job that says no
 // lane, or one that isn't there any more, goes to the default lane; one that says no time is due. A job whose time is
-// farther off than the other queues reach waits in siren.delay.far, and is moved to the one that fits when that reaches. Where more jobs
-// stand in a queue than are held of it, those held longest go round to its end, so that none stands long behind jobs that are due later.
+// farther off than the other queues reach waits in siren.delay.far, and is moved to the one that fits when that
+// reaches. Where more jobs stand in a queue than are held of it, those held longest go round to its end, so that none
+// stands long behind jobs that are due later.
 //
-// policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that takes the job sees to it.
-// consume must publish nothing. The error is nil when ctx has ended, and says so when consume was closed.
+// policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that
+// takes the job sees to it. consume must publish nothing. The error is nil when ctx has ended, and says so when consume
+// was closed.
 func Forward(ctx context.Context, consume *link.Conn, publish *confirms.Publisher, policy func() *lanes.Policy) error {
 	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
 	pause := link.NewBackoff()
@@ -57,7 +59,8 @@ func Forward(ctx context.Context, consume *link.Conn, publish *confirms.Publishe
 		err = link.Undeclared(err)
 		if err.Error() != said {
 			said = err.Error()
-			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again", slog.Any("error", err))
+			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again",
+				slog.Any("error", err))
 		}
 		if pause.Lasted(time.Since(began)) {
 			said = ""
@@ -143,8 +146,9 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan *link.Arrival) erro
 	}
 }
 
-// hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by the clock of
-// a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of the other queues reaches.
+// hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by
+// the clock of a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of
+// the other queues reaches.
 func (f *forwarder) hold(a link.Arrival) {
 	now, clock := time.Now(), f.conn.Now()
 	e, _ := wire.Read(a.Delivery, wire.InDelay, clock)
@@ -165,8 +169,9 @@ func (f *forwarder) hold(a link.Arrival) {
 	heap.Push(&f.held, j)
 }
 
-// makeRoom sends the jobs that were held longest on their next round, for each queue of which as many are held as may be: behind them
-// may be some that are due sooner. Left alone are those that are about to be released, or tried again, and those whose header isn't believed.
+// makeRoom sends the jobs that were held longest on their next round, for each queue of which as many are held as may
+// be: behind them may be some that are due sooner. Left alone are those that are about to be released, or tried again,
+// and those whose header isn't believed.
 func (f *forwarder) makeRoom() {
 	now := time.Now()
 	held := map[string][]*heldJob{}
@@ -207,7 +212,8 @@ func (f *forwarder) release(ctx context.Context) {
 		}
 	}
 	if failed > 0 && ctx.Err() == nil {
-		f.log.Warn("delayed jobs could not be put back into their lanes; trying again", slog.Int("jobs", failed), slog.Any("error", first))
+		f.log.Warn("delayed jobs could not be put back into their lanes; trying again",
+			slog.Int("jobs", failed), slog.Any("error", first))
 	}
 }
 

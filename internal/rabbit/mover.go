@@ -19,12 +19,12 @@ const moveBatch = 100
 
 // Mover decides about waiting jobs that are taken out of their lane (see Move), and hears of their copies.
 type Mover struct {
-	// Decide says what becomes of each job of a batch of at most 100, in the batch's order. Its error ends the move, and the
-	// whole batch goes back.
+	// Decide says what becomes of each job of a batch of at most 100, in the batch's order. Its error ends the move,
+	// and the whole batch goes back.
 	Decide func(ctx context.Context, batch []lanes.Delivery) ([]Fate, error)
 	// Confirmed is told of the copies that the broker has, before their originals are acknowledged, so that the ledger
-	// knows which message carries the job. Its ctx doesn't end with that of Move. Its error ends the move, and the originals go
-	// back: two messages of one job are harmless. It may be nil when nothing is copied.
+	// knows which message carries the job. Its ctx doesn't end with that of Move. Its error ends the move, and the
+	// originals go back: two messages of one job are harmless. It may be nil when nothing is copied.
 	Confirmed func(ctx context.Context, copies []Copied) error
 }
 
@@ -34,7 +34,8 @@ type Fate struct {
 	Drop bool  // it is acknowledged: its record says already that it is over
 }
 
-// Copy is where a fresh copy of a message goes. It keeps body, id, attempt and the time of the first enqueue; it is ready from now on.
+// Copy is where a fresh copy of a message goes. It keeps body, id, attempt and the time of the first enqueue; it is
+// ready from now on.
 type Copy struct {
 	Lane     string // one that doesn't exist means the default lane
 	Replay   int    // the copy's number, higher than the original's
@@ -48,14 +49,16 @@ type Copied struct {
 	ReadyAt  time.Time // of the copy
 }
 
-// Move takes up to limit waiting jobs out of a lane's queue, in its order (priority, then age), and does with each what m decides; limit <= 0 means as
-// many as were ready when it began. What it neither copies nor drops is out of the lane until it returns. conn must publish
-// nothing.
+// Move takes up to limit waiting jobs out of a lane's queue, in its order (priority, then age), and does with each what
+// m decides; limit <= 0 means as many as were ready when it began. What it neither copies nor drops is out of the lane
+// until it returns. conn must publish nothing.
 //
-// moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher, ErrUndeclared
-// for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then goes back by
-// itself, so a crash at any moment leaves two messages of a job at most, and never none.
-func Move(ctx context.Context, conn *link.Conn, publish *confirms.Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
+// moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher,
+// ErrUndeclared for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then
+// goes back by itself, so a crash at any moment leaves two messages of a job at most, and never none.
+func Move(
+	ctx context.Context, conn *link.Conn, publish *confirms.Publisher, from lanes.Queue, limit int, m Mover,
+) (moved int, err error) {
 	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return 0, err
@@ -183,8 +186,8 @@ func (v *move) replace(ctx context.Context, originals []link.Arrival, copies []C
 	return errors.Join(acknowledge(done), failed)
 }
 
-// acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm: whoever claims
-// them is told that they are settled.
+// acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm:
+// whoever claims them is told that they are settled.
 func acknowledge(jobs []link.Arrival) error {
 	for _, a := range jobs {
 		if err := a.Ack(); err != nil {

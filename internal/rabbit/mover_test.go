@@ -122,7 +122,8 @@ func TestMovedCopy(t *testing.T) {
 	}
 }
 
-// A limit bounds what is looked at; without one it is what waits at the beginning, so that a move into the same lane ends.
+// A limit bounds what is looked at; without one it is what waits at the beginning, so that a move into the same lane
+// ends.
 func TestMoveLimits(t *testing.T) {
 	for _, c := range []struct {
 		name              string

@@ -7,15 +7,16 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 )
 
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = errors.New("the connection was lost")
 
-// carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker stops
-// reading; another takes what comes back. Both end with the channel.
+// carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker
+// stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
 	ch     *link.Channel
 	send   chan *outgoing // to the writer
@@ -213,8 +214,8 @@ func (c *carrier) drain(returns <-chan amqp.Return) {
 	}
 }
 
-// returned marks the message that came back. A return carries no delivery tag: it is the oldest unmarked message with its
-// id and address.
+// returned marks the message that came back. A return carries no delivery tag: it is the oldest unmarked message with
+// its id and address.
 func (c *carrier) returned(r amqp.Return) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,7 +239,8 @@ func (c *carrier) confirmed(confirm amqp.Confirmation) {
 	switch {
 	case f == nil:
 	case f.returned != nil:
-		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w (%s: exchange %q, key %q)", link.ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
+		c.verdict(confirm.DeliveryTag,
+			fmt.Errorf("%w (%s: exchange %q, key %q)", link.ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
 	case !confirm.Ack:
 		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:

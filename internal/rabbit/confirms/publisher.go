@@ -1,3 +1,5 @@
+// Package confirms publishes messages and waits for RabbitMQ's confirms, across lost connections and alarms. It knows
+// where a message goes, and nothing of what it says.
 package confirms
 
 import (
@@ -7,8 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/rabbit/link"
 )
 
 // What a publish that didn't succeed means for its job.
@@ -28,9 +31,9 @@ const (
 // Publisher publishes persistent messages and returns once the broker has confirmed that a queue has them. It keeps a
 // window of unconfirmed messages under way, for all its callers together, and is safe for concurrent use.
 //
-// It waits out lost connections and alarms, but for at most its patience without any progress; then the error is ErrNotSent or
-// ErrUnconfirmed. What was unconfirmed when a connection broke is published again on the next one: two copies of a job
-// are harmless (claims see to it), none is not.
+// It waits out lost connections and alarms, but for at most its patience without any progress; then the error is
+// ErrNotSent or ErrUnconfirmed. What was unconfirmed when a connection broke is published again on the next one: two
+// copies of a job are harmless (claims see to it), none is not.
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
 
@@ -52,8 +55,8 @@ func NewPublisher(conn *link.Conn, window int) *Publisher {
 // Now is the time by the clock of its connection.
 func (p *Publisher) Now() time.Time { return p.conn.Now() }
 
-// Publish publishes messages, without waiting for each one's confirm before sending the next. It returns one error per message, nil for the
-// confirmed ones: ErrNotSent, ErrUnconfirmed, ErrUndeclared, or why the message can't be written.
+// Publish publishes messages, without waiting for each one's confirm before sending the next. It returns one error per
+// message, nil for the confirmed ones: ErrNotSent, ErrUnconfirmed, ErrUndeclared, or why the message can't be written.
 func (p *Publisher) Publish(ctx context.Context, messages []Message) []error {
 	all := make([]*outgoing, len(messages))
 	for i, m := range messages {

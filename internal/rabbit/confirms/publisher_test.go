@@ -133,7 +133,8 @@ func TestConcurrentPublishers(t *testing.T) {
 	}
 }
 
-// A broker that stops answering: the publish gives up by itself, or with its context, and says that the job may be there.
+// A broker that stops answering: the publish gives up by itself, or with its context, and says that the job may be
+// there.
 func TestPublishGivesUp(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
@@ -180,8 +181,8 @@ func TestPublishGivesUp(t *testing.T) {
 	}
 }
 
-// Under a real alarm nothing hangs: not publishing, not closing, not the backlog on its own connection. Afterwards the same
-// publisher goes on.
+// Under a real alarm nothing hangs: not publishing, not closing, not the backlog on its own connection. Afterwards the
+// same publisher goes on.
 func TestPublishUnderAnAlarm(t *testing.T) {
 	rabbittest.Declared(t)
 	alarm := func(do string) {

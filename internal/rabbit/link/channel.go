@@ -2,9 +2,11 @@ package link
 
 import (
 	"fmt"
+
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
+// channel opens a channel on the session.
 func (s *Session) channel() (*Channel, error) {
 	var ch *amqp.Channel
 	err := s.ask(func() (err error) {
@@ -24,7 +26,8 @@ type Channel struct {
 	closed  chan *amqp.Error // the reason, then closed
 }
 
-// Call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes through it.
+// Call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes
+// through it.
 func (c *Channel) Call(request func() error) error { return c.Session.ask(request) }
 
 // Get takes the next message of a queue; false when none is ready.
@@ -35,6 +38,16 @@ func (c *Channel) Get(queue string) (a Arrival, found bool, err error) {
 	})
 	a.On = c
 	return a, found, err
+}
+
+// Receive has the broker hand over a queue's messages, as many at a time as the prefetch says, until the consumer of
+// that tag is cancelled.
+func (c *Channel) Receive(queue, tag string, args map[string]any) (messages <-chan amqp.Delivery, err error) {
+	err = c.Call(func() (err error) {
+		messages, err = c.Consume(queue, tag, false, false, false, false, args)
+		return err
+	})
+	return messages, err
 }
 
 // Ready is how many messages wait in a queue now.
@@ -52,7 +65,8 @@ func (c *Channel) Close() {
 	_ = c.Call(c.Channel.Close)
 }
 
-// Ended waits until the channel has closed, and is why; nil when it was closed on purpose, or somebody has asked before.
+// Ended waits until the channel has closed, and says why; nil when it was closed on purpose, or somebody has asked
+// before.
 func (c *Channel) Ended() *amqp.Error { return <-c.closed }
 
 // Reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
@@ -70,11 +84,11 @@ func (c *Channel) Reason() string {
 	return ": the channel was closed"
 }
 
-// Arrival is a message that the broker has handed over. It is settled on the very channel that it came over, since its tag means another
-// message on any other.
+// Arrival is a message that the broker has handed over. It is settled on the very channel that it came over, since its
+// tag means another message on any other.
 type Arrival struct {
 	amqp.Delivery
-	On *Channel
+	On *Channel // that it came over
 }
 
 // Ack ends the message: it is carried on elsewhere, or over. An error is an ErrStale.

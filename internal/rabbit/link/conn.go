@@ -1,3 +1,8 @@
+// Package link is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, one session after the
+// other, channels, what an error of the broker means, and a broker's name that comes to mean another one. It knows of
+// no message what it says.
+//
+// A call to the broker that waits for an answer goes through Channel.Call, which bounds it in time.
 package link
 
 import (
@@ -15,7 +20,7 @@ import (
 
 const (
 	dialTimeout  = 10 * time.Second // TCP, TLS and AMQP handshake together
-	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half of these; ?heartbeat= in the URL overrides it
+	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half; ?heartbeat= in the URL overrides it
 	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
 )
 
@@ -28,11 +33,12 @@ type Options struct {
 	Name string       // shown in the broker's list of connections: what for, and on which worker
 	Log  *slog.Logger // nil: nothing is logged
 
-	// Renew is asked for the URL before every dial, so that rotated credentials, and another host, need no restart; nil: URL
-	// is for good. Its error is a failed attempt like any other; it is logged, so it must not contain a secret.
+	// Renew is asked for the URL before every dial, so that rotated credentials, and another host, need no restart;
+	// nil: URL is for good. Its error is a failed attempt like any other; it is logged, so it must not contain a
+	// secret.
 	Renew func() (string, error)
-	// TLS is asked before every dial for the CAs to trust and the certificate to show, and its error is treated alike. The
-	// URL must be amqps:// then. nil: amqps:// trusts the CAs of the system and shows no certificate.
+	// TLS is asked before every dial for the CAs to trust and the certificate to show, and its error is treated alike.
+	// The URL must be amqps:// then. nil: amqps:// trusts the CAs of the system and shows no certificate.
 	TLS func() (*tls.Config, error)
 	// Now is the clock that the times in headers are from and are read by; nil: this machine's.
 	Now func() time.Time
@@ -41,7 +47,8 @@ type Options struct {
 }
 
 // Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
-// jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for concurrent use.
+// jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for
+// concurrent use.
 type Conn struct {
 	options Options
 	log     *slog.Logger
@@ -53,7 +60,7 @@ type Conn struct {
 	done   chan struct{} // closed when keep has returned
 
 	mu      sync.Mutex
-	address string        // of the last dial, for people: host:port, and /vhost if it isn't the default; "" before it is known
+	address string        // of the last dial (Target.Address); "" before it is known
 	current *Session      // nil while there is none
 	lastErr error         // why there is none
 	changed chan struct{} // closed and replaced whenever current changes
@@ -102,7 +109,8 @@ func (c *Conn) Up() bool {
 	return c.current != nil && !c.current.IsClosed()
 }
 
-// Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or didn't.
+// Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or
+// didn't.
 func (c *Conn) Refusal() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -75,7 +75,8 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 	}
 }
 
-// The connection falls silent before a channel is open: who wants one leaves when its context ends, and takes nobody along.
+// The connection falls silent before a channel is open: who wants one leaves when its context ends, and takes nobody
+// along.
 func TestOpeningEndsWithItsContext(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
@@ -123,8 +124,9 @@ func TestBrokerCrash(t *testing.T) {
 	rabbittest.Enqueue(t, p, "standard", "1", "2")
 	d := rabbittest.Next(t, s)
 	if rabbittest.QueueType == lanes.Quorum {
-		// A RabbitMQ that is killed within a second of declaring a quorum queue whose namesake was deleted comes back with an
-		// empty one, confirmed jobs or not: it writes down which log is whose only now and then. Seen on 3.10, 4.0 and 4.3.
+		// A RabbitMQ that is killed within a second of declaring a quorum queue whose namesake was deleted comes back
+		// with an empty one, confirmed jobs or not: it writes down which log is whose only now and then. Seen on 3.10,
+		// 4.0 and 4.3.
 		time.Sleep(2 * time.Second)
 	}
 	if err := rabbittest.Server(t).Kill(); err != nil {

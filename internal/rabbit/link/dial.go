@@ -19,9 +19,10 @@ import (
 
 // Neither the URL nor the parser's error may show: a URL that doesn't parse often breaks inside its password.
 var (
-	errURL = errors.New("the AMQP URL is malformed: write amqp://user:password@host:5672/vhost (amqps:// and 5671 for TLS), " +
-		"with %-escapes for special characters in user, password and vhost")
-	errPlain = errors.New("certificates are given for RabbitMQ, but its URL is amqp://, which has no TLS: write amqps://")
+	errURL = errors.New("the AMQP URL is malformed: write amqp://user:password@host:5672/vhost " +
+		"(amqps:// and 5671 for TLS), with %-escapes for special characters in user, password and vhost")
+	errPlain = errors.New("certificates are given for RabbitMQ, but its URL is amqp://, which has no TLS: " +
+		"write amqps://")
 )
 
 // Target is where one dial goes to.
@@ -127,12 +128,15 @@ func (t Target) explain(err error) error {
 	var noTLS tls.RecordHeaderError
 	switch {
 	case Code(err) == amqp.AccessRefused, Code(err) == amqp.NotAllowed:
-		return fmt.Errorf("%w by RabbitMQ: user %q on vhost %q; check the user, its password and its permissions there: %w",
+		return fmt.Errorf("%w by RabbitMQ: user %q on vhost %q; "+
+			"check the user, its password and its permissions there: %w",
 			lanes.ErrRefused, t.URI.Username, t.URI.Vhost, err)
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return fmt.Errorf("RabbitMQ's certificate is signed by a CA that isn't trusted here; give that CA's certificate: %w", err)
+		return fmt.Errorf("RabbitMQ's certificate is signed by a CA that isn't trusted here; "+
+			"give that CA's certificate: %w", err)
 	case errors.As(err, new(x509.HostnameError)):
-		return fmt.Errorf("RabbitMQ's certificate is for other names; write one of those as the host in the URL: %w", err)
+		return fmt.Errorf("RabbitMQ's certificate is for other names; "+
+			"write one of those as the host in the URL: %w", err)
 	case errors.As(err, &noTLS):
 		return fmt.Errorf("RabbitMQ has no TLS on that port; it usually has it on 5671: %w", err)
 	case strings.Contains(err.Error(), "remote error: tls: "): // the alert's type isn't exported

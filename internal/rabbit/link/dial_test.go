@@ -113,8 +113,8 @@ func always(c *tls.Config) func() (*tls.Config, error) {
 	return func() (*tls.Config, error) { return c, nil }
 }
 
-// A password is rotated while a worker runs: the broker drops the connection, and it comes back with the new one as soon
-// as the file has it; so do certificates, and the host.
+// A password is rotated while a worker runs: the broker drops the connection, and it comes back with the new one as
+// soon as the file has it; so do certificates, and the host.
 func TestRotation(t *testing.T) {
 	rabbittest.Declared(t)
 	s := rabbittest.Server(t)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The name of a broker can come to mean another one while the one before stays and answers: a session there would last, and its worker wait
-// for jobs that go elsewhere. So as long as it lasts the name is looked up again.
+// The name of a broker can come to mean another one while the one before stays and answers: a session there would last,
+// and its worker wait for jobs that go elsewhere. So as long as it lasts the name is looked up again.
 
 const (
 	nameEvery  = 30 * time.Second // between two looks at the addresses of the broker's name
@@ -22,8 +22,8 @@ type looks struct{ every, again time.Duration }
 
 // watchName ends a session, with the reason, once two answers in a row lack its address. It returns when ctx ends.
 //
-// Jobs that run are no reason to wait: a worker that is never idle would stay for ever. They run on with their claims, and the copies that the
-// broker gives to others are put back, or acknowledged once they have ended.
+// Jobs that run are no reason to wait: a worker that is never idle would stay for ever. They run on with their claims,
+// and the copies that the broker gives to others are put back, or acknowledged once they have ended.
 func (c *Conn) watchName(ctx context.Context, s *Session, end context.CancelCauseFunc) {
 	at, err := netip.ParseAddrPort(s.raw.RemoteAddr().String())
 	if _, isAddress := netip.ParseAddr(s.host); err != nil || isAddress == nil {

@@ -15,8 +15,9 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 )
 
-// The broker's name moves to another address while what is at the one before goes on answering: everything connects anew, in the middle of a
-// job too, and the job is settled by its next delivery. Answers that lack the address once, or name several, end nothing.
+// The broker's name moves to another address while what is at the one before goes on answering: everything connects
+// anew, in the middle of a job too, and the job is settled by its next delivery. Answers that lack the address once, or
+// name several, end nothing.
 func TestNameMoves(t *testing.T) {
 	rabbittest.Declared(t)
 	first := rabbittest.NewProxy(t, rabbittest.Server(t).URL)

@@ -15,8 +15,10 @@ const (
 // Backoff is a growing, jittered pause between attempts.
 type Backoff struct{ next time.Duration }
 
+// NewBackoff begins with the shortest pause.
 func NewBackoff() *Backoff { return &Backoff{firstPause} }
 
+// Reset goes back to the shortest pause.
 func (b *Backoff) Reset() { b.next = firstPause }
 
 // Lasted resets the pause after what went well for long enough; false when it was too short.

@@ -29,6 +29,7 @@ type Session struct {
 	unblocked chan struct{} // closed while publishing isn't blocked
 }
 
+// newSession watches a fresh connection for its end, and for alarms.
 func newSession(conn *amqp.Connection, raw net.Conn, host string, log *slog.Logger) *Session {
 	s := &Session{conn: conn, raw: raw, host: host, unblocked: make(chan struct{})}
 	close(s.unblocked)
@@ -114,7 +115,8 @@ func (s *Session) Broken() {
 	}
 }
 
-// ask makes one request to the broker, bounded in time. After an error that isn't the broker's answer the session is over.
+// ask makes one request to the broker, bounded in time. After an error that isn't the broker's answer the session is
+// over.
 func (s *Session) ask(request func() error) error {
 	defer s.within(answerWithin)()
 	err := request()
@@ -124,8 +126,9 @@ func (s *Session) ask(request func() error) error {
 	return Refused(err)
 }
 
-// UnlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what comes of it: f asks
-// the broker over a connection that others use too, so that it can't be cut off for this caller alone.
+// UnlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what
+// comes of it: f asks the broker over a connection that others use too, so that it can't be cut off for this caller
+// alone.
 func UnlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
 	type answer struct {
 		v   T

@@ -1,9 +1,10 @@
 package link_test
 
 import (
+	"testing"
+
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
-	"testing"
 )
 
 // A write can fail before the connection is known to be lost: the message is sent again all the same.

@@ -2,7 +2,6 @@ package rabbittest
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +78,8 @@ func (p *Probe) Take(queue string) (d amqp.Delivery) {
 			p.T.Fatalf("%s is empty", queue)
 		}
 	}
-	maps.DeleteFunc(d.Headers, func(name string, _ any) bool { return name == "x-delivery-count" || name == "x-acquired-count" })
+	delete(d.Headers, "x-delivery-count")
+	delete(d.Headers, "x-acquired-count")
 	return d
 }
 
@@ -124,7 +124,8 @@ func (p *Probe) Depths() string {
 // Delay puts a message straight into a delay queue.
 func (p *Probe) Delay(queue, id string, headers amqp.Table) {
 	p.Publish("", queue, amqp.Publishing{
-		MessageId: id, Body: fmt.Appendf(nil, `{"id":%q,"kind":"probe"}`, id), DeliveryMode: amqp.Persistent, Headers: headers,
+		MessageId: id, Body: fmt.Appendf(nil, `{"id":%q,"kind":"probe"}`, id),
+		DeliveryMode: amqp.Persistent, Headers: headers,
 	})
 }
 

@@ -1,3 +1,5 @@
+// Package rabbittest is what the tests of internal/rabbit's rooms share: a private broker for each of them, a probe
+// that looks at it past the code under test, and a proxy that cuts and stalls.
 package rabbittest
 
 import (
@@ -25,8 +27,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// broker is one real RabbitMQ for the whole run. It is started by the first test that needs it, since fuzzing starts this
-// binary many times over.
+// broker is one real RabbitMQ for the whole run. It is started by the first test that needs it, since fuzzing starts
+// this binary many times over.
 var broker = sync.OnceValues(func() (*procs.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -105,7 +107,8 @@ func Fresh(t testing.TB) *Probe {
 	t.Helper()
 	s := Server(t)
 	before := goleak.IgnoreCurrent()
-	watcher := goleak.IgnoreAnyFunction("github.com/polyglot-media/siren/internal/procs.(*process).watch") // of a broker that was restarted
+	// of a broker that was restarted
+	watcher := goleak.IgnoreAnyFunction("github.com/polyglot-media/siren/internal/procs.(*process).watch")
 	t.Cleanup(func() { goleak.VerifyNone(t, before, watcher) })
 	p := NewProbe(t, s.URL)
 	for _, lane := range []string{"express", "standard", "bulk", "old"} {

@@ -89,8 +89,8 @@ func TestPauseReachesIdleSlots(t *testing.T) {
 	}
 }
 
-// A shoulder stays subscribed while its job runs, so the broker hands it the next one right after the ack. When the pause
-// comes in between, that one goes back.
+// A shoulder stays subscribed while its job runs, so the broker hands it the next one right after the ack. When the
+// pause comes in between, that one goes back.
 func TestPauseGivesBackWhatWasHandedOver(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)

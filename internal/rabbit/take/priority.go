@@ -30,14 +30,17 @@ func (t *Taker) allowed(lane string) int {
 
 // tooHigh is whether the broker serves the message before others that it may not overtake.
 func (t *Taker) tooHigh(a arrival) bool {
-	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && topology.ReleaseOf(a.On.Session.Version()).Ordered(a.queue.Type)
+	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) &&
+		topology.ReleaseOf(a.On.Session.Version()).Ordered(a.queue.Type)
 }
 
-// putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh with what is allowed: they
-// come after the jobs that they would have overtaken. It returns the job behind them, for the slot to take; errAgain when it saw none.
+// putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh
+// with what is allowed: they come after the jobs that they would have overtaken. It returns the job behind them, for
+// the slot to take; errAgain when it saw none.
 //
-// Their waits and numbers stay as they are: broken off between confirm and acknowledgement, it leaves two messages of a job, of which one
-// runs, as a retry does. Where nothing can be published for now, a is taken as it came: that keeps no other job waiting any longer.
+// Their waits and numbers stay as they are: broken off between confirm and acknowledgement, it leaves two messages of a
+// job, of which one runs, as a retry does. Where nothing can be published for now, a is taken as it came: that keeps no
+// other job waiting any longer.
 func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	s.unsubscribe() // or this slot would be handed another job beside the one that it takes
 	lifted := []arrival{a}
@@ -65,7 +68,8 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	case errors.Is(err, link.ErrStale):
 		return arrival{}, &queueError{a.queue, err} // the broker has all of them back
 	case err != nil:
-		s.taker.complain(a.queue, "can't put jobs back that ask for a higher priority than their lane allows; taking them as they are", err)
+		s.taker.complain(a.queue,
+			"can't put jobs back that ask for a higher priority than their lane allows; taking them as they are", err)
 	case len(left) == 0:
 		return arrival{}, errAgain
 	}
@@ -75,7 +79,8 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	return left[0], nil
 }
 
-// lower publishes jobs of one lane afresh with the priority that it allows, and acknowledges those that are confirmed. The others are left.
+// lower publishes jobs of one lane afresh with the priority that it allows, and acknowledges those that are confirmed.
+// The others are left.
 func (s *Slot) lower(ctx context.Context, jobs []arrival) (left []arrival, err error) {
 	lane := jobs[0].queue.Lane
 	allowed := s.taker.allowed(lane)

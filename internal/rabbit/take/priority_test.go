@@ -50,8 +50,8 @@ func ids(all []lanes.Delivery) (ids []string) {
 	return ids
 }
 
-// Whoever sends with a priority of his own gains nothing: his jobs come after those that waited before them, each once, and have waited as long
-// as they have.
+// Whoever sends with a priority of his own gains nothing: his jobs come after those that waited before them, each once,
+// and have waited as long as they have.
 func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	const flood = 250
@@ -165,7 +165,8 @@ func TestPrioritiesWithinALane(t *testing.T) {
 	}
 }
 
-// What Siren publishes keeps the job's priority, through a delay and back, and among the dead; never as more than the lane allows then.
+// What Siren publishes keeps the job's priority, through a delay and back, and among the dead; never as more than the
+// lane allows then.
 func TestPriorityTravelsOn(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
@@ -202,7 +203,8 @@ func TestPriorityTravelsOn(t *testing.T) {
 	}
 }
 
-// A job that was delayed before there was the header has its priority from the property; without a policy to go by it keeps it.
+// A job that was delayed before there was the header has its priority from the property; without a policy to go by it
+// keeps it.
 func TestForwarderKeepsOldPriorities(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
@@ -233,7 +235,8 @@ func TestMovedCopyHasAPriorityOfItsOwn(t *testing.T) {
 	}
 }
 
-// A connection that breaks after the confirm and before the acknowledgement leaves two messages of each job at most, and none is lost.
+// A connection that breaks after the confirm and before the acknowledgement leaves two messages of each job at most,
+// and none is lost.
 func TestPutBackCutInTheMiddle(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
@@ -287,7 +290,8 @@ func TestPutBackWithoutPublishing(t *testing.T) {
 	}
 }
 
-// A quorum lane has no priorities. Where its broker orders by them all the same, what has one is put back; else it keeps its place.
+// A quorum lane has no priorities. Where its broker orders by them all the same, what has one is put back; else it
+// keeps its place.
 func TestPrioritiesOfAQuorumLane(t *testing.T) {
 	rabbittest.Only(t, lanes.Quorum)
 	probe := rabbittest.Declared(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Settle carries out what was decided about a delivery of this slot's taker. Retry and DeadLetter publish afresh, wait for
-// the confirm and then acknowledge; when that publish fails, the job goes back to its lane after a pause of at
+// Settle carries out what was decided about a delivery of this slot's taker. Retry and DeadLetter publish afresh, wait
+// for the confirm and then acknowledge; when that publish fails, the job goes back to its lane after a pause of at
 // least 5 s (cut short when ctx ends), and the error says so. ErrStale: the broker has the job back already.
 func (s *Slot) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposition) error {
 	r, ok := d.Receipt.(link.Arrival)
@@ -53,5 +53,6 @@ func (s *Slot) move(ctx context.Context, r link.Arrival, m confirms.Message) err
 	}
 	// At once, it would come straight back to a broker that is in trouble.
 	link.Sleep(ctx, s.taker.Pause+rand.N(s.taker.Pause/4))
-	return errors.Join(fmt.Errorf("publish to %s failed, so the job goes back to its lane: %w", m.Key, err), r.GiveBack())
+	err = fmt.Errorf("publish to %s failed, so the job goes back to its lane: %w", m.Key, err)
+	return errors.Join(err, r.GiveBack())
 }

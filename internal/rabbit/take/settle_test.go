@@ -15,8 +15,9 @@ import (
 )
 
 // The guards: a receipt keeps the channel that its delivery came over and settles there or nowhere, and Settle looks at
-// that channel before it publishes. Settling by tag on the slot's present channel instead (as amqp091-go's recovery does)
-// acknowledges another job: tag 1 of the new session here. Without the look, stale retries and dead letters are published.
+// that channel before it publishes. Settling by tag on the slot's present channel instead (as amqp091-go's recovery
+// does) acknowledges another job: tag 1 of the new session here. Without the look, stale retries and dead letters are
+// published.
 func TestStaleAckTouchesNothing(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
@@ -45,7 +46,8 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 	}
 }
 
-// The same when the broker itself throws everybody out in mid-job: the job comes again, exactly once, to whoever is next.
+// The same when the broker itself throws everybody out in mid-job: the job comes again, exactly once, to whoever is
+// next.
 func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
 	rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
@@ -255,7 +257,8 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	}
 }
 
-// A job that the broker has dead-lettered once carries x-death; it must not travel on (3.10 drops such a job in silence).
+// A job that the broker has dead-lettered once carries x-death; it must not travel on (3.10 drops such a job in
+// silence).
 func TestForeignHeaders(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	probe.Publish("siren.jobs", "standard", amqp.Publishing{

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/internal/rabbit/link"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
@@ -49,32 +47,25 @@ type subscription struct {
 // subscribe consumes from the queues. On an error nothing is left of it: a refusal closes the channel.
 func subscribe(ch *link.Channel, queues []lanes.Queue, priority int) (*subscription, error) {
 	s := &subscription{ch: ch, queues: queues, arrivals: make(chan arrival, 2*len(queues))}
-	var args amqp.Table
+	var args map[string]any
 	if priority != 0 {
-		args = amqp.Table{"x-priority": int32(priority)}
+		args = map[string]any{"x-priority": int32(priority)}
 	}
 	for _, q := range queues {
-		err := ch.Call(func() error {
-			deliveries, err := ch.Consume(topology.QueueName(q), q.String(), false, false, false, false, args)
-			if err == nil {
-				s.merging.Go(func() { s.merge(q, deliveries) })
-			}
-			return err
-		})
+		deliveries, err := ch.Receive(topology.QueueName(q), q.String(), args)
 		if err != nil {
 			ch.Close()
 			s.merging.Wait()
 			return nil, &queueError{q, err}
 		}
+		s.merging.Go(func() {
+			for d := range deliveries {
+				s.arrivals <- arrival{queue: q, Arrival: link.Arrival{Delivery: d, On: ch}}
+			}
+			s.arrivals <- arrival{queue: q, over: true}
+		})
 	}
 	return s, nil
-}
-
-func (s *subscription) merge(q lanes.Queue, deliveries <-chan amqp.Delivery) {
-	for d := range deliveries {
-		s.arrivals <- arrival{queue: q, Arrival: link.Arrival{Delivery: d, On: s.ch}}
-	}
-	s.arrivals <- arrival{queue: q, over: true}
 }
 
 // first waits for a job, until ctx ends or the order is void.

@@ -1,3 +1,5 @@
+// Package take takes jobs from RabbitMQ for a worker's slots, most urgent lane first, and settles them. Which lanes a
+// slot serves, and what becomes of a job, comes from the callers.
 package take
 
 import (
@@ -7,8 +9,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/link"
@@ -21,11 +21,11 @@ const lookAgain = time.Second
 // Taker takes jobs for one worker, each slot by itself. Its slots share one connection and the order of lanes that
 // Follow sets. It is safe for concurrent use; a Slot belongs to one goroutine.
 type Taker struct {
-	// Lowered is told of jobs that were put back since they had a higher priority than their lane allows, with that which they have now. It is
-	// set before the first job is taken; nil: nobody wants to know.
+	// Lowered is told of jobs that were put back since they had a higher priority than their lane allows, with that
+	// which they have now. It is set before the first job is taken; nil: nobody wants to know.
 	Lowered func(ctx context.Context, jobs []lanes.Delivery)
-	// Pause comes before a job goes back whose retry or dead letter couldn't be published, and is how long it is tried to put jobs in hand
-	// back: 5 s, unless it is set before the first job is taken.
+	// Pause comes before a job goes back whose retry or dead letter couldn't be published, and is how long it is tried
+	// to put jobs in hand back: 5 s, unless it is set before the first job is taken.
 	Pause time.Duration
 
 	conn    *link.Conn
@@ -55,8 +55,8 @@ func NewTaker(consume *link.Conn, publish *confirms.Publisher, pool string) *Tak
 	}
 }
 
-// Follow sets the order of lanes that shared slots take by, and which lanes are paused, from now on: slots that wait for
-// a job follow at once.
+// Follow sets the order of lanes that shared slots take by, and which lanes are paused, from now on: slots that wait
+// for a job follow at once.
 func (t *Taker) Follow(e *lanes.Effective) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -145,14 +145,15 @@ func (t *Taker) trouble(err error) (pause bool) {
 		t.complain(lanes.Queue{}, "can't take jobs; trying again and again", err)
 		return true
 	}
-	if link.Code(err) != amqp.NotFound {
+	if !link.Absent(err) {
 		t.complain(about.queue, "can't take jobs from a lane; trying again and again", err)
 		return true
 	}
 	t.mu.Lock()
 	t.absent[about.queue] = time.Now().Add(lookAgain)
 	t.mu.Unlock()
-	t.complain(about.queue, "a lane's queue isn't there: start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
+	t.complain(about.queue, "a lane's queue isn't there: "+
+		"start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
 	return false
 }
 

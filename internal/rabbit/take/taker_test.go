@@ -195,8 +195,8 @@ func TestParkingLosesNothing(t *testing.T) {
 	}
 }
 
-// A plain consumer stays subscribed while its job runs, so the broker sends the next job right after the ack. A Next with
-// an ended context gives that back.
+// A plain consumer stays subscribed while its job runs, so the broker sends the next job right after the ack. A Next
+// with an ended context gives that back.
 func TestPlainConsumerGivesBackWhenParked(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)

@@ -12,7 +12,8 @@ import (
 )
 
 // MismatchError is a queue or exchange that exists with another argument than the policy asks for. RabbitMQ fixes
-// arguments when a queue is made, so a person has to choose between the queue and the policy. Until then the queue is used as it is.
+// arguments when a queue is made, so a person has to choose between the queue and the policy. Until then the queue is
+// used as it is.
 type MismatchError struct {
 	Kind     string // queue or exchange
 	Name     string
@@ -35,19 +36,23 @@ func (e *MismatchError) What() string {
 // Mend is what to do about it.
 func (e *MismatchError) Mend() string {
 	if e.Kind == "exchange" {
-		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds (jobs published in between are refused, not lost)", e.Name)
+		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds "+
+			"(jobs published in between are refused, not lost)", e.Name)
 	}
-	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): the scaler declares it anew within seconds", e.Name)
+	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): "+
+		"the scaler declares it anew within seconds", e.Name)
 	if e.Lane() != "" {
-		drain = fmt.Sprintf("`siren lanes migrate %s --to …` to the other queue type, and delete %s once it is empty", e.Lane(), e.Name)
+		drain = fmt.Sprintf("`siren lanes migrate %s --to …` to the other queue type, and delete %s once it is empty",
+			e.Lane(), e.Name)
 	}
 	switch e.Argument {
 	case argType, "type":
 		return fmt.Sprintf("either set broker.queueType: %s in the policy, or %s", e.Is, drain)
 	case argConsumerTimeout:
-		return fmt.Sprintf("lower the lane's maxRuntime or broker.consumerTimeout; or, on RabbitMQ 4.0 or newer, %s", drain)
+		return "lower the lane's maxRuntime or broker.consumerTimeout; or, on RabbitMQ 4.0 or newer, " + drain
 	case argDeliveryLimit:
-		return fmt.Sprintf("until then RabbitMQ 4.0 and newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy --apply-to queues --priority 1 "+
+		return fmt.Sprintf("until then RabbitMQ 4.0 and newer dead-letter a job that was delivered 20 times over: "+
+			"rabbitmqctl set_policy --apply-to queues --priority 1 "+
 			"siren-deliveries '^siren\\.' '{\"delivery-limit\": %d}'; or %s", Unlimited, drain)
 	default:
 		return drain
@@ -63,9 +68,9 @@ func (e *MismatchError) Lane() string {
 	return lanes.ParseQueue(name).Lane
 }
 
-// inequivalent is how RabbitMQ says it, with the value bare or spelt out:
-// inequivalent arg 'x-max-priority' for queue 'q' in vhost '/': received '9' but current is '5'
-// inequivalent arg 'x-max-priority' for queue 'q' in vhost '/': received the value '9' of type 'signedint' but current is none.
+// inequivalent is how RabbitMQ says it, with the value bare or spelt out: inequivalent arg 'x-max-priority' for queue
+// 'q' in vhost '/': received '9' but current is '5' inequivalent arg 'x-max-priority' for queue 'q' in vhost '/':
+// received the value '9' of type 'signedint' but current is none.
 var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for .*: received (.*) but current is (.*)`)
 
 var argumentValue = regexp.MustCompile(`^(?:the value )?'(.*?)'(?: of type '[^']*')?$`)

@@ -1,3 +1,5 @@
+// Package topology is which exchanges and queues Siren has on RabbitMQ, their names and arguments, what differs by the
+// broker's version and a queue's type, and declaring them. It touches no message.
 package topology
 
 import (
@@ -17,20 +19,20 @@ import (
 const (
 	JobsExchange    = "siren.jobs"    // direct; the routing key is the lane
 	DefaultExchange = "siren.default" // takes what no lane wants, to the default lane
-	LaneQueuePrefix = "siren.lane."
-	DeadQueue       = "siren.dead"
+	LaneQueuePrefix = "siren.lane."   // begins the names of the lanes' queues
+	DeadQueue       = "siren.dead"    // jobs that have failed for good
 )
 
 // QueueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
 func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 
-// Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing.
-// former are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared and bound;
-// those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was the default until now, or
-// that one keeps getting a copy of each job with an unknown routing key.
+// Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing. former
+// are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared
+// and bound; those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was
+// the default until now, or that one keeps getting a copy of each job with an unknown routing key.
 //
-// A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in the error. That of an
-// exchange is one as well, but then nothing after it is bound.
+// A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in
+// the error. That of an exchange is one as well, but then nothing after it is bound.
 func Declare(ctx context.Context, conn *link.Conn, policy *lanes.Policy, former []lanes.Queue) error {
 	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
 	for _, q := range former {
@@ -120,8 +122,8 @@ func (t *declaration) declare(ctx context.Context, name string, args amqp.Table)
 	}
 }
 
-// Longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args ask for that, since
-// the broker names one mismatch at a time.
+// Longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args
+// ask for that, since the broker names one mismatch at a time.
 func Longer(m *MismatchError, args amqp.Table) bool {
 	want, ok := args[argConsumerTimeout].(int64)
 	is, err := strconv.ParseInt(m.Is, 10, 64)
@@ -149,7 +151,8 @@ func (t *declaration) exchanges() error {
 			return err
 		}
 	}
-	if err := t.exchange(JobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": DefaultExchange}); err != nil {
+	stray := amqp.Table{"alternate-exchange": DefaultExchange}
+	if err := t.exchange(JobsExchange, amqp.ExchangeDirect, stray); err != nil {
 		return err
 	}
 	for _, q := range t.queues {

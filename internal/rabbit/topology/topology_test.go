@@ -44,8 +44,8 @@ func TestDeclareIsIdempotent(t *testing.T) {
 	}
 }
 
-// A lane that changes its queue type gets its jobs in the new queue from then on; what is left in the old one is taken first, and no
-// job gets two messages.
+// A lane that changes its queue type gets its jobs in the new queue from then on; what is left in the old one is taken
+// first, and no job gets two messages.
 func TestLaneChangesItsQueueType(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
@@ -87,7 +87,8 @@ func TestLaneChangesItsQueueType(t *testing.T) {
 	})
 }
 
-// A shoulder takes from both queues of its lane, and a lane that left the policy gets each job once, whatever queues it had.
+// A shoulder takes from both queues of its lane, and a lane that left the policy gets each job once, whatever queues it
+// had.
 func TestBothQueuesOfALane(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
@@ -138,8 +139,9 @@ func TestUnknownLaneGoesToTheDefaultLane(t *testing.T) {
 	}
 }
 
-// A quorum queue that a RabbitMQ 3.x made, on whatever comes after its upgrade: it is used, loses no job to a limit of deliveries, and
-// gives back to its front. On 4.0 and newer it lacks a consumer timeout of its own, which 4.3 notices and 4.0 doesn't.
+// A quorum queue that a RabbitMQ 3.x made, on whatever comes after its upgrade: it is used, loses no job to a limit of
+// deliveries, and gives back to its front. On 4.0 and newer it lacks a consumer timeout of its own, which 4.3 notices
+// and 4.0 doesn't.
 func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
 	rabbittest.Only(t, lanes.Quorum)
 	probe := rabbittest.Fresh(t)

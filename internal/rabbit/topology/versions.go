@@ -13,17 +13,18 @@ import (
 // This file is all that Siren does differently by the broker's version or a queue's type. docs/rabbitmq.md has the
 // differences that need nothing done, too.
 
-// priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists. Jobs have 0 to lanes.MaxPriority; the
-// levels above are Siren's own. Quorum queues have priorities without saying (from 4.0 on), and refuse the argument.
+// priorityLevels is x-max-priority of a classic lane queue. It can't be changed once a queue exists. Jobs have 0 to
+// lanes.MaxPriority; the levels above are Siren's own. Quorum queues have priorities without saying (from 4.0 on), and
+// refuse the argument.
 const priorityLevels = 9
 
 // Ordered is whether the messages of a queue come by their priority.
 func (r Release) Ordered(queueType string) bool { return queueType == lanes.Classic || !r.Before(4, 0) }
 
-// Unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it. It
-// stands for "no limit", on every version alike, so that a queue made on 3.x fits after an upgrade: Siren keeps count itself.
-// None at all means 20 on 4.0 and newer. -1 means none there, but "never again" on 3.x; and with -1, as without a limit on 3.x, what is
-// given back goes to the end of the queue (up to 4.0), instead of to its front.
+// Unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it.
+// It stands for "no limit", on every version alike, so that a queue made on 3.x fits after an upgrade: Siren keeps
+// count itself. None at all means 20 on 4.0 and newer. -1 means none there, but "never again" on 3.x; and with -1, as
+// without a limit on 3.x, what is given back goes to the end of the queue (up to 4.0), instead of to its front.
 const Unlimited = math.MaxInt32
 
 // Release is a version of RabbitMQ without its last number: 3.10, 4.3.
@@ -42,8 +43,8 @@ func ReleaseOf(version string) Release {
 	return Release{numbers[0], numbers[1]}
 }
 
-// ownTimeout is whether a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it; 4.3 refuses it for
-// classic queues.)
+// ownTimeout is whether a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it;
+// 4.3 refuses it for classic queues.)
 func (r Release) ownTimeout() bool { return !r.Before(4, 0) }
 
 // The arguments of a queue that differ by version and type.
@@ -99,6 +100,7 @@ func (r QueueRules) tooLong(q lanes.Queue) *MismatchError {
 		return nil
 	}
 	return &MismatchError{
-		Kind: "queue", Name: QueueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
+		Kind: "queue", Name: QueueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ",
+		Want: strconv.FormatInt(need.Milliseconds(), 10),
 	}
 }

@@ -1,13 +1,15 @@
 package topology
 
 import (
-	"github.com/polyglot-media/siren/lanes"
-	amqp "github.com/rabbitmq/amqp091-go"
 	"math"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestQueueArguments(t *testing.T) {

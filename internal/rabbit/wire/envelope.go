@@ -1,3 +1,5 @@
+// Package wire is what Siren's messages say: the headers, a job's way into a message and back, and what a dead letter
+// tells. It is pure: nothing here talks to a broker, and the clock is an argument.
 package wire
 
 import (
@@ -11,8 +13,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Envelope is a job's message as Siren reads and writes it. All that becomes a message, or comes of one, goes by way of it: so each field of a
-// job has one place where it is written, and one where it is read.
+// Envelope is a job's message as Siren reads and writes it. All that becomes a message, or comes of one, goes by way of
+// it: so each field of a job has one place where it is written, and one where it is read.
 type Envelope struct {
 	ID   string // the message's: the job's, or a fresh one for a message that is no job
 	Body []byte // the job's wire form as it came
@@ -23,12 +25,12 @@ type Envelope struct {
 func Read(m amqp.Delivery, where Place, now time.Time) (e Envelope, odd []string) {
 	e = Envelope{ID: m.MessageId, Body: m.Body}
 	e.Headers, odd = parseHeaders(m.Headers, where, now)
-	e.Priority = cmp.Or(int(m.Priority), e.Priority) // delayed messages from before there was the header have the property
+	e.Priority = cmp.Or(int(m.Priority), e.Priority) // before there was the header, delayed messages had the property
 	return e, odd
 }
 
-// ToLane writes the message for its lane, with its priority there. Without a lane it goes to the default one: the exchange sees to that for
-// every routing key it doesn't know.
+// ToLane writes the message for its lane, with its priority there. Without a lane it goes to the default one: the
+// exchange sees to that for every routing key it doesn't know.
 func (e Envelope) ToLane(now time.Time) confirms.Message {
 	m := e.message(topology.JobsExchange, e.Lane, InLane, now)
 	m.Priority = uint8(e.Priority)
@@ -52,25 +54,27 @@ func (e Envelope) message(exchange, key string, to Place, now time.Time) confirm
 	}}
 }
 
-// delivery is the job in the envelope, with the priority that the message asks for: by its property, else by the job's field.
+// delivery is the job in the envelope, with the priority that the message asks for: by its property, else by the job's
+// field.
 func (e Envelope) delivery() lanes.Delivery {
 	job, unknown, err := lanes.Decode(e.Body, e.ID)
 	job.Priority = cmp.Or(e.Priority, job.Priority)
 	return lanes.Delivery{
-		Job: job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: e.ReadyAt, Attempt: e.Attempt, Error: e.Error, Replay: e.Replay,
-		Body: e.Body, Unknown: unknown, Err: err,
+		Job: job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: e.ReadyAt, Attempt: e.Attempt, Error: e.Error,
+		Replay: e.Replay, Body: e.Body, Unknown: unknown, Err: err,
 	}
 }
 
 // envelope puts a job that was delivered into an envelope again: the inverse of delivery.
 func envelope(d lanes.Delivery) Envelope {
 	return Envelope{d.Job.ID, d.Body, Headers{
-		EnqueuedAt: d.EnqueuedAt, ReadyAt: d.ReadyAt, Attempt: max(1, d.Attempt), Replay: d.Replay, Lane: d.Lane, Priority: d.Job.Priority, Error: d.Error,
+		EnqueuedAt: d.EnqueuedAt, ReadyAt: d.ReadyAt, Attempt: max(1, d.Attempt), Replay: d.Replay,
+		Lane: d.Lane, Priority: d.Job.Priority, Error: d.Error,
 	}}
 }
 
-// Delivery reads a message that a lane has given. What its headers say of times later than now is a wrong clock's: the job is here. The
-// receipt is left to the caller.
+// Delivery reads a message that a lane has given. What its headers say of times later than now is a wrong clock's: the
+// job is here. The receipt is left to the caller.
 func Delivery(m amqp.Delivery, lane string, now time.Time) lanes.Delivery {
 	e, odd := Read(m, InLane, now)
 	e.Lane, e.Attempt = lane, max(1, e.Attempt)
@@ -99,7 +103,9 @@ type Entry struct {
 
 // Message writes the entry for its lane, ready from now on. The errors are those of lanes.Encode.
 func (n Entry) Message(now time.Time) (confirms.Message, error) {
-	e := Envelope{n.Job.ID, n.Body, Headers{Lane: n.Lane, Priority: n.Priority, EnqueuedAt: n.EnqueuedAt, ReadyAt: now, Replay: n.Replay}}
+	e := Envelope{n.Job.ID, n.Body, Headers{
+		Lane: n.Lane, Priority: n.Priority, EnqueuedAt: n.EnqueuedAt, ReadyAt: now, Replay: n.Replay,
+	}}
 	if e.EnqueuedAt.IsZero() {
 		e.EnqueuedAt = now
 	}

@@ -56,16 +56,17 @@ func fill(t *testing.T, s reflect.Value) {
 	}
 }
 
-// delivery is one with all fields set, the job's too.
+// filledDelivery is one with all fields set, the job's too.
 func filledDelivery(t *testing.T) lanes.Delivery {
 	t.Helper()
 	var d lanes.Delivery
 	fill(t, reflect.ValueOf(&d).Elem())
-	d.Job.Version, d.Job.Priority = lanes.WireVersion, lanes.MaxPriority
+	d.Job.Version, d.Job.Priority = lanes.WireVersion, 1
 	var err error
 	if d.Body, err = lanes.Encode(d.Job); err != nil {
 		t.Fatal(err)
 	}
+	d.Job.Priority = 3 // the message's counts, not the body's
 	return d
 }
 
@@ -74,6 +75,7 @@ func delivered(m confirms.Message) amqp.Delivery {
 	return amqp.Delivery{Headers: m.Headers, Body: m.Body, MessageId: m.MessageId, Priority: m.Priority, Timestamp: m.Timestamp}
 }
 
+// same is whether two fields are equal; times are whatever their zone.
 func same(a, b reflect.Value) bool {
 	if at, ok := a.Interface().(time.Time); ok {
 		return at.Equal(b.Interface().(time.Time))
@@ -149,7 +151,7 @@ func TestNoFieldOfAnEntryIsForgotten(t *testing.T) {
 	var e Entry
 	fill(t, reflect.ValueOf(&e).Elem())
 	e.Job, e.Body = filledDelivery(t).Job, nil
-	e.Priority = 3 // rather than the job's: the message counts
+	e.Priority, e.Job.Priority = 2, 1
 	m, err := e.Message(now)
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ const (
 	headerAttempt    = "attempt"    // 1 for the first, which may leave it out
 	headerReplay     = "replay"     // number of this copy; an operator's fresh copies count up
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
-	headerPriority   = "priority"   // delayed and dead jobs: inside their lane. The property would have a quorum queue order them here, too
+	headerPriority   = "priority"   // delayed and dead jobs: inside their lane (a quorum queue orders by the property)
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
 	headerReason     = "reason"     // dead jobs: why, in a few fixed words
 	headerError      = "error"      // what happened last, for a person
@@ -54,8 +54,9 @@ type Headers struct {
 	DeadAt     time.Time // dead: since when
 }
 
-// Place is where a message is. It decides which headers are written, and believed: those that are written there by Siren, or asked of
-// producers in docs/jobs.md (which has the same table), and no others. Anybody may put any header into a lane.
+// Place is where a message is. It decides which headers are written, and believed: those that are written there by
+// Siren, or asked of producers in docs/jobs.md (which has the same table), and no others. Anybody may put any header
+// into a lane.
 type Place string
 
 // The places.
@@ -73,7 +74,8 @@ type header struct {
 	ahead  time.Duration // of a time: how far after now it can be
 }
 
-// known is every header. In a lane an error is believed from the second attempt on: no producer's job has had one before.
+// known is every header. In a lane an error is believed from the second attempt on: no producer's job has had one
+// before.
 var known = []header{
 	{headerEnqueuedAt, func(h *Headers) any { return &h.EnqueuedAt }, []Place{InLane, InDelay, InDead}, wrongClock},
 	{headerReadyAt, func(h *Headers) any { return &h.ReadyAt }, []Place{InLane, InDelay, InDead}, wrongClock},
@@ -113,9 +115,9 @@ func (h Headers) table(to Place) amqp.Table {
 	return t
 }
 
-// parseHeaders reads what is believed of a message that was found there, and drops the rest. It takes every spelling of a number that AMQP clients
-// have (pika's are 32-bit, JavaScript's are floats, some send text); what makes no sense counts as absent. odd is the headers whose
-// time can't be meant.
+// parseHeaders reads what is believed of a message that was found there, and drops the rest. It takes every spelling of
+// a number that AMQP clients have (pika's are 32-bit, JavaScript's are floats, some send text); what makes no sense
+// counts as absent. odd is the headers whose time can't be meant.
 func parseHeaders(t amqp.Table, where Place, now time.Time) (h Headers, odd []string) {
 	for _, k := range known {
 		if !slices.Contains(k.places, where) {
@@ -142,7 +144,8 @@ func parseHeaders(t amqp.Table, where Place, now time.Time) (h Headers, odd []st
 	return h, odd
 }
 
-// The bounds of a time that can be meant. What is beyond them was written in another unit than milliseconds, or by a clock that nobody set.
+// The bounds of a time that can be meant. What is beyond them was written in another unit than milliseconds, or by a
+// clock that nobody set.
 const (
 	wrongClock  = 24 * time.Hour      // how far ahead of Redis' clock a producer's may be: such a time counts as now
 	longestWait = 31 * 24 * time.Hour // how far off the next attempt of a job may be; farther off, it is due now

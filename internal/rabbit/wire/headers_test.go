@@ -100,7 +100,8 @@ func FuzzParseHeaders(f *testing.F) {
 	})
 }
 
-// docs/jobs.md says which headers are read where, and that is what is read: no other header of a stranger's message is believed.
+// docs/jobs.md says which headers are read where, and that is what is read: no other header of a stranger's message is
+// believed.
 func TestHeadersAsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/jobs.md")
 	if err != nil {
@@ -171,7 +172,8 @@ func TestOddTimes(t *testing.T) {
 	}
 }
 
-// A delayed message that names a lane which can't be a routing key goes to the default lane, and doesn't cost the forwarder its connection.
+// A delayed message that names a lane which can't be a routing key goes to the default lane, and doesn't cost the
+// forwarder its connection.
 func TestImpossibleLane(t *testing.T) {
 	h, _ := parseHeaders(amqp.Table{headerLane: strings.Repeat("l", 256)}, InDelay, time.Now())
 	if h.Lane != "" {

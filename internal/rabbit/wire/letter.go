@@ -33,7 +33,8 @@ func Letter(m amqp.Delivery, now time.Time) DeadLetter {
 		where = InLane // the broker has moved it as it was there
 	}
 	e, odd := Read(m, where, now)
-	l := DeadLetter{Delivery: e.delivery(), ID: m.MessageId, Reason: e.Reason, DeadAt: e.DeadAt, Headers: asJSON(m.Headers).(map[string]any)}
+	l := DeadLetter{Delivery: e.delivery(), ID: m.MessageId, Reason: e.Reason, DeadAt: e.DeadAt}
+	l.Headers = asJSON(m.Headers).(map[string]any)
 	l.Odd = odd
 	if why := textHeader(m.Headers[headerFirstDeathReason]); l.Reason == "" && why != "" {
 		// The safety net: the broker moved it here, not Siren.
