@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -86,7 +86,7 @@ func (a *app) effective(ctx context.Context, s *redis.Store) (lanes.Effective, e
 func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }
 
 // broker opens a connection to RabbitMQ, named for what it is for.
-func (a *app) broker(name string, log *slog.Logger) (*link.Conn, error) {
+func (a *app) broker(name string, log *slog.Logger) (*rabbitlink.Conn, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -135,8 +135,8 @@ func (g *graveyard) publishPolicy() {
 	g.must(err)
 }
 
-func (g *graveyard) open(name string) *link.Conn {
-	c, err := link.Open(link.Options{URL: g.url, Name: name})
+func (g *graveyard) open(name string) *rabbitlink.Conn {
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: g.url, Name: name})
 	g.must(err)
 	g.t.Cleanup(c.Close)
 	return c

@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -61,7 +61,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 	}
 	moved := lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Reason: reason}
 	dropped := 0
-	err = o.mover(ctx, "lanes move", func(take *link.Conn, publish *confirms.Publisher) error {
+	err = o.mover(ctx, "lanes move", func(take *rabbitlink.Conn, publish *confirms.Publisher) error {
 		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
 			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved, &dropped))
 		})
@@ -176,7 +176,7 @@ func (o *operator) strange(ctx context.Context, lane string, nothing bool) strin
 }
 
 // mover calls f with a connection to take from and a publisher.
-func (o *operator) mover(ctx context.Context, name string, f func(*link.Conn, *confirms.Publisher) error) error {
+func (o *operator) mover(ctx context.Context, name string, f func(*rabbitlink.Conn, *confirms.Publisher) error) error {
 	if err := o.mayNote(ctx); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 			return o.callOff(ctx, waiting, &purged)
 		}),
 	}
-	err = o.mover(ctx, "lanes purge", func(take *link.Conn, publish *confirms.Publisher) error {
+	err = o.mover(ctx, "lanes purge", func(take *rabbitlink.Conn, publish *confirms.Publisher) error {
 		return eachQueue(e.QueuesOf(lane), 0, func(q lanes.Queue, limit int) (int, error) {
 			return rabbit.Move(ctx, take, publish, q, limit, drop)
 		})

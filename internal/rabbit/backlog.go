@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -21,16 +21,16 @@ var errSilent = errors.New("the broker doesn't answer for it")
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.
 type Backlog struct {
-	conn  *link.Conn
+	conn  *rabbitlink.Conn
 	busy  chan struct{}             // a mutex that knows contexts
-	ch    *link.Channel             // nil or closed: to be opened
-	asked *link.Session             // over which this call has asked
+	ch    *rabbitlink.Channel       // nil or closed: to be opened
+	asked *rabbitlink.Session       // over which this call has asked
 	slow  map[lanes.Queue]*question // those that didn't answer in time when they were last asked
 }
 
 // question is what is asked about one queue.
 type question struct {
-	ch    *link.Channel
+	ch    *rabbitlink.Channel
 	done  chan struct{} // closed once it has ended
 	depth lanes.Depth
 	err   error
@@ -38,7 +38,7 @@ type question struct {
 
 // NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs.
 // Nothing else should use conn, since a connection over which nothing is answered is dropped.
-func NewBacklog(conn *link.Conn) *Backlog {
+func NewBacklog(conn *rabbitlink.Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
 }
 
@@ -70,11 +70,11 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		switch {
 		case err == nil:
 			depths[q] = d
-		case link.Absent(err): // the channel is gone with it
+		case rabbitlink.Absent(err): // the channel is gone with it
 		default:
 			problems = append(problems, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err))
 		}
-		answered = answered || err == nil || link.Code(err) != 0
+		answered = answered || err == nil || rabbitlink.Code(err) != 0
 	}
 	if !answered && b.asked != nil {
 		b.asked.Broken() // it isn't one of the queues that is slow, but the connection
@@ -120,7 +120,7 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, er
 	}
 }
 
-func ask(ch *link.Channel, queue lanes.Queue) *question {
+func ask(ch *rabbitlink.Channel, queue lanes.Queue) *question {
 	q := &question{ch: ch, done: make(chan struct{})}
 	go func() {
 		defer close(q.done)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 )
@@ -20,7 +20,7 @@ var ErrTooManyLetters = fmt.Errorf("%d dead letters lie before the rest; remove 
 // DeadLetters is siren.dead while somebody goes through it. What was taken is out of the queue until it is removed or
 // given back; Close gives all of it back, and so does a lost connection. It is not safe for concurrent use.
 type DeadLetters struct {
-	ch     *link.Channel
+	ch     *rabbitlink.Channel
 	now    func() time.Time
 	held   int    // taken, and neither removed nor given back
 	last   uint64 // the tag of the latest that was taken
@@ -28,7 +28,7 @@ type DeadLetters struct {
 }
 
 // OpenDead begins to go through siren.dead. conn must publish nothing, and Close has to be called.
-func OpenDead(ctx context.Context, conn *link.Conn) (*DeadLetters, error) {
+func OpenDead(ctx context.Context, conn *rabbitlink.Conn) (*DeadLetters, error) {
 	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func OpenDead(ctx context.Context, conn *link.Conn) (*DeadLetters, error) {
 }
 
 // CountDead is how many dead letters are in siren.dead now, but for those that somebody has taken.
-func CountDead(ctx context.Context, conn *link.Conn) (int, error) {
+func CountDead(ctx context.Context, conn *rabbitlink.Conn) (int, error) {
 	d, err := OpenDead(ctx, conn)
 	if err != nil {
 		return 0, err
@@ -45,7 +45,7 @@ func CountDead(ctx context.Context, conn *link.Conn) (int, error) {
 	defer d.Close()
 	n, err := d.ch.Ready(topology.DeadQueue)
 	if err != nil {
-		return 0, fmt.Errorf("count %s: %w", topology.DeadQueue, link.Undeclared(err))
+		return 0, fmt.Errorf("count %s: %w", topology.DeadQueue, rabbitlink.Undeclared(err))
 	}
 	return n, nil
 }
@@ -63,7 +63,7 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]wire.DeadLetter, error
 		}
 		m, found, err := d.ch.Get(topology.DeadQueue) // it alone says for certain that there are no more
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", topology.DeadQueue, link.Undeclared(err))
+			return nil, fmt.Errorf("read %s: %w", topology.DeadQueue, rabbitlink.Undeclared(err))
 		}
 		if !found {
 			break
@@ -78,7 +78,7 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]wire.DeadLetter, error
 	return taken, nil
 }
 
-func (d *DeadLetters) hold(m link.Arrival) wire.DeadLetter {
+func (d *DeadLetters) hold(m rabbitlink.Arrival) wire.DeadLetter {
 	d.held++
 	d.last = m.DeliveryTag
 	l := wire.Letter(m.Delivery, d.now())
@@ -110,7 +110,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter
 		select {
 		case m, ok := <-letters:
 			if open = ok; ok {
-				taken = append(taken, d.hold(link.Arrival{Delivery: m, On: d.ch}))
+				taken = append(taken, d.hold(rabbitlink.Arrival{Delivery: m, On: d.ch}))
 			}
 			idle.Reset(burstEnds)
 		case <-idle.C:
@@ -123,7 +123,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter
 		return nil, err
 	}
 	for m := range letters { // those that were on their way
-		taken = append(taken, d.hold(link.Arrival{Delivery: m, On: d.ch}))
+		taken = append(taken, d.hold(rabbitlink.Arrival{Delivery: m, On: d.ch}))
 	}
 	return taken, ctx.Err()
 }
@@ -131,7 +131,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter
 // Remove removes letters that were taken. Should the connection be lost by then, they are still there.
 func (d *DeadLetters) Remove(letters ...wire.DeadLetter) error {
 	for _, l := range letters {
-		taken, ok := l.Receipt.(link.Arrival)
+		taken, ok := l.Receipt.(rabbitlink.Arrival)
 		if !ok { // made of a job's record: it was never in the queue
 			continue
 		}

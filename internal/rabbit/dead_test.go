@@ -10,7 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
@@ -122,10 +122,10 @@ func TestDeadLettersFail(t *testing.T) {
 	rabbittest.Until(t, "both letters are back", func() bool { return probe.Ready("siren.dead") == 2 })
 
 	probe.Delete("siren.dead")
-	if _, err := rabbittest.Letters(t, conn).Take(rabbittest.Soon(t), 1); !errors.Is(err, link.ErrUndeclared) {
+	if _, err := rabbittest.Letters(t, conn).Take(rabbittest.Soon(t), 1); !errors.Is(err, rabbitlink.ErrUndeclared) {
 		t.Errorf("without the queue: %v", err)
 	}
-	if _, err := rabbit.CountDead(rabbittest.Soon(t), conn); !errors.Is(err, link.ErrUndeclared) {
+	if _, err := rabbit.CountDead(rabbittest.Soon(t), conn); !errors.Is(err, rabbitlink.ErrUndeclared) {
 		t.Errorf("without the queue: %v", err)
 	}
 }

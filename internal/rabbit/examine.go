@@ -10,7 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -18,7 +18,7 @@ import (
 // Examination is what Examine is told.
 type Examination struct {
 	// Dial opens a connection of its own for a purpose: an alarm, and a refusal, stops all else on one.
-	Dial   func(purpose string) (*link.Conn, error)
+	Dial   func(purpose string) (*rabbitlink.Conn, error)
 	Policy *lanes.Policy // nil: not known, so queues and rights on them aren't looked at
 	Known  []lanes.Queue // queues that lanes ever had; those that the policy doesn't use any more may still be there
 	Roles  []string      // what the user is to be: lanes.Roles or some of them
@@ -63,7 +63,7 @@ const reachedWithin = 5 * time.Second
 
 type examiner struct {
 	Examination
-	conn     *link.Conn
+	conn     *rabbitlink.Conn
 	user     string
 	vhost    string
 	version  string
@@ -78,7 +78,7 @@ func unreachable(err error) lanes.Finding {
 		Check: "broker.reachable", Severity: lanes.Error, What: err.Error(),
 		Why: "without RabbitMQ no job comes in, starts or is tried again", Mend: "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics check_port_listener 5672",
 	}
-	if link.Code(err) == amqp.AccessRefused {
+	if rabbitlink.Code(err) == amqp.AccessRefused {
 		f.Mend = "check user, password and vhost in the URL: rabbitmqctl authenticate_user USER, rabbitmqctl list_permissions --vhost VHOST"
 	}
 	return f
@@ -94,7 +94,7 @@ func (x *examiner) refused(role, what string) {
 func (x *examiner) has(role string) bool { return slices.Contains(x.Roles, role) }
 
 // reached tells what the connection itself says.
-func (x *examiner) reached(ctx context.Context, s *link.Session, dialled time.Duration) {
+func (x *examiner) reached(ctx context.Context, s *rabbitlink.Session, dialled time.Duration) {
 	to, err := x.conn.Target()
 	if err != nil {
 		x.add(unreachable(err))
@@ -138,7 +138,7 @@ func (x *examiner) publishes(ctx context.Context) {
 		if why != "" {
 			alarm = why
 		}
-		switch link.Code(err) {
+		switch rabbitlink.Code(err) {
 		case amqp.AccessRefused:
 			for _, role := range roles {
 				x.refused(role, "publish to exchange "+cmp.Or(to.exchange, "amq.default"))
@@ -210,7 +210,7 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 }
 
 // try runs the requests on a channel of its own: a refusal closes it.
-func (x *examiner) try(ctx context.Context, request func(ch *link.Channel) error) error {
+func (x *examiner) try(ctx context.Context, request func(ch *rabbitlink.Channel) error) error {
 	ch, err := x.conn.Channel(ctx)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -26,8 +26,8 @@ func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findi
 		u.User = url.UserPassword(user, "secret")
 	}
 	return rabbit.Examine(rabbittest.Soon(t), rabbit.Examination{
-		Dial: func(name string) (*link.Conn, error) {
-			return link.Open(link.Options{URL: u.String(), Name: name})
+		Dial: func(name string) (*rabbitlink.Conn, error) {
+			return rabbitlink.Open(rabbitlink.Options{URL: u.String(), Name: name})
 		},
 		Policy: p, Known: rabbittest.Queues("express", "old"), Roles: roles,
 	})
@@ -196,8 +196,8 @@ func TestExamineUnreachable(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	all := findings(rabbit.Examine(ctx, rabbit.Examination{
-		Dial: func(name string) (*link.Conn, error) {
-			return link.Open(link.Options{URL: "amqp://siren:secret@127.0.0.1:1/", Name: name})
+		Dial: func(name string) (*rabbitlink.Conn, error) {
+			return rabbitlink.Open(rabbitlink.Options{URL: "amqp://siren:secret@127.0.0.1:1/", Name: name})
 		},
 		Roles: lanes.Roles(),
 	}))

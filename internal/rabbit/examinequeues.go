@@ -10,7 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -104,19 +104,19 @@ const (
 
 // look asks for a queue. From 4.0 on only those may who may configure it; others learn from a consume that is refused.
 func (x *examiner) look(ctx context.Context, w wanted) (d depth, is presence) {
-	err := x.try(ctx, func(ch *link.Channel) error {
+	err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 		q, err := ch.QueueDeclarePassive(w.name, true, false, false, false, nil)
 		d = depth{q.Messages, q.Consumers}
 		return err
 	})
-	switch link.Code(err) {
+	switch rabbitlink.Code(err) {
 	case amqp.NotFound:
 		return d, absent
 	case amqp.AccessRefused:
 		if x.has(lanes.ScalerRole) {
 			x.refused(lanes.ScalerRole, "configure "+patternOf(w.name))
 		}
-		if link.Code(x.tryConsume(ctx, w.name)) == amqp.NotFound {
+		if rabbitlink.Code(x.tryConsume(ctx, w.name)) == amqp.NotFound {
 			return d, absent
 		}
 		return d, unknown
@@ -149,11 +149,11 @@ func patternOf(queue string) string {
 
 // compare declares a queue that is there anew: that changes nothing, and is refused when its arguments are others.
 func (x *examiner) compare(ctx context.Context, w wanted) (same bool) {
-	err := x.try(ctx, func(ch *link.Channel) error {
+	err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 		_, err := ch.QueueDeclare(w.name, true, false, false, false, w.args)
 		return err
 	})
-	switch link.Code(err) {
+	switch rabbitlink.Code(err) {
 	case amqp.AccessRefused:
 		x.refused(lanes.ScalerRole, refusal("declare", err))
 	case amqp.PreconditionFailed:
@@ -185,7 +185,7 @@ func refusal(doing string, err error) string {
 
 // consume notes whether the user may read from the queue.
 func (x *examiner) consume(ctx context.Context, role, queue string) {
-	if link.Code(x.tryConsume(ctx, queue)) == amqp.AccessRefused {
+	if rabbitlink.Code(x.tryConsume(ctx, queue)) == amqp.AccessRefused {
 		x.refused(role, "read "+patternOf(queue))
 	}
 }
@@ -193,7 +193,7 @@ func (x *examiner) consume(ctx context.Context, role, queue string) {
 // tryConsume asks to consume with a priority that is no number. The broker looks at the permission, then for the queue, then at that: so the
 // answer is always an error, and tells. No consumer is ever there.
 func (x *examiner) tryConsume(ctx context.Context, queue string) error {
-	return x.try(ctx, func(ch *link.Channel) error {
+	return x.try(ctx, func(ch *rabbitlink.Channel) error {
 		_, err := ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-priority": "siren doctor"})
 		return err
 	})
@@ -203,14 +203,14 @@ func (x *examiner) tryConsume(ctx context.Context, queue string) error {
 func (x *examiner) declares(ctx context.Context) {
 	name := topology.LaneQueuePrefix + "doctor-" + strings.ToLower(rand.Text()[:10])
 	args := topology.QueueRules{Policy: x.Policy}.Lane(lanes.Queue{Lane: "doctor", Type: lanes.Classic})
-	err := x.try(ctx, func(ch *link.Channel) error {
+	err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 		if _, err := ch.QueueDeclare(name, false, true, true, false, args); err != nil {
 			return err
 		}
 		defer func() { _, _ = ch.QueueDelete(name, false, false, false) }()
 		return ch.QueueBind(name, name, topology.JobsExchange, false, nil)
 	})
-	switch link.Code(err) {
+	switch rabbitlink.Code(err) {
 	case amqp.AccessRefused:
 		x.refused(lanes.ScalerRole, refusal("declare and bind lanes", err))
 	case amqp.NotFound: // no exchange yet
@@ -230,13 +230,13 @@ func (x *examiner) exchanges(ctx context.Context) {
 		name, kind string
 		args       amqp.Table
 	}{{topology.DefaultExchange, amqp.ExchangeFanout, nil}, {topology.JobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": topology.DefaultExchange}}} {
-		err := x.try(ctx, func(ch *link.Channel) error {
+		err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 			if err := ch.ExchangeDeclarePassive(want.name, want.kind, true, false, false, false, nil); err != nil {
 				return err
 			}
 			return ch.ExchangeDeclare(want.name, want.kind, true, false, false, false, want.args)
 		})
-		switch link.Code(err) {
+		switch rabbitlink.Code(err) {
 		case amqp.AccessRefused:
 			x.refused(lanes.ScalerRole, refusal("declare exchanges", err))
 		case amqp.NotFound:

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
@@ -43,9 +43,9 @@ var forwardPrefetch = 1000
 // policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that
 // takes the job sees to it. consume must publish nothing. The error is nil when ctx has ended, and says so when consume
 // was closed.
-func Forward(ctx context.Context, consume *link.Conn, publish *confirms.Publisher, policy func() *lanes.Policy) error {
+func Forward(ctx context.Context, consume *rabbitlink.Conn, publish *confirms.Publisher, policy func() *lanes.Policy) error {
 	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
-	pause := link.NewBackoff()
+	pause := rabbitlink.NewBackoff()
 	said := ""
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -53,10 +53,10 @@ func Forward(ctx context.Context, consume *link.Conn, publish *confirms.Publishe
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, link.ErrClosed):
+		case errors.Is(err, rabbitlink.ErrClosed):
 			return err
 		}
-		err = link.Undeclared(err)
+		err = rabbitlink.Undeclared(err)
 		if err.Error() != said {
 			said = err.Error()
 			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again",
@@ -71,12 +71,12 @@ func Forward(ctx context.Context, consume *link.Conn, publish *confirms.Publishe
 }
 
 type forwarder struct {
-	conn    *link.Conn
+	conn    *rabbitlink.Conn
 	publish *confirms.Publisher
 	policy  func() *lanes.Policy
 	log     *slog.Logger
 
-	ch   *link.Channel // of this session
+	ch   *rabbitlink.Channel // of this session
 	held schedule
 }
 
@@ -88,7 +88,7 @@ func (f *forwarder) session(ctx context.Context) error {
 		return err
 	}
 	f.ch, f.held = ch, nil
-	arrivals := make(chan *link.Arrival) // nil: a subscription has ended
+	arrivals := make(chan *rabbitlink.Arrival) // nil: a subscription has ended
 	var merging sync.WaitGroup
 	defer func() {
 		ch.Close()
@@ -108,7 +108,7 @@ func (f *forwarder) session(ctx context.Context) error {
 			}
 			merging.Go(func() {
 				for d := range deliveries {
-					arrivals <- &link.Arrival{Delivery: d, On: ch}
+					arrivals <- &rabbitlink.Arrival{Delivery: d, On: ch}
 				}
 				arrivals <- nil
 			})
@@ -121,7 +121,7 @@ func (f *forwarder) session(ctx context.Context) error {
 	return f.run(ctx, arrivals)
 }
 
-func (f *forwarder) run(ctx context.Context, arrivals <-chan *link.Arrival) error {
+func (f *forwarder) run(ctx context.Context, arrivals <-chan *rabbitlink.Arrival) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	round := time.NewTicker(roundEvery)
@@ -149,7 +149,7 @@ func (f *forwarder) run(ctx context.Context, arrivals <-chan *link.Arrival) erro
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by
 // the clock of a machine that may be wrong. Only of what is far off the header is believed: it goes round until one of
 // the other queues reaches.
-func (f *forwarder) hold(a link.Arrival) {
+func (f *forwarder) hold(a rabbitlink.Arrival) {
 	now, clock := time.Now(), f.conn.Now()
 	e, _ := wire.Read(a.Delivery, wire.InDelay, clock)
 	j := &heldJob{Envelope: e, arrival: a, since: now, next: now}
@@ -234,7 +234,7 @@ func (f *forwarder) settle(j *heldJob, published error) {
 // heldJob is a delayed job in the forwarder's hands.
 type heldJob struct {
 	wire.Envelope
-	arrival link.Arrival
+	arrival rabbitlink.Arrival
 	since   time.Time // in hand
 	next    time.Time // when to do something about it
 	early   bool      // that is before the time that its header says

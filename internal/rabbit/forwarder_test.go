@@ -10,7 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -154,7 +154,7 @@ func TestForwarderSaysWhatFailed(t *testing.T) {
 		probe.Delay("siren.delay.5s", fmt.Sprint(i), amqp.Table{"lane": lane, "dueAt": due})
 	}
 	var said rabbittest.LockedBuffer
-	consume, err := link.Open(link.Options{URL: rabbittest.Server(t).URL, Name: "forward", Log: slog.New(slog.NewTextHandler(&said, nil))})
+	consume, err := rabbitlink.Open(rabbitlink.Options{URL: rabbittest.Server(t).URL, Name: "forward", Log: slog.New(slog.NewTextHandler(&said, nil))})
 	probe.Must(err)
 	t.Cleanup(consume.Close)
 	stop := rabbittest.ForwardOver(t, consume, rabbittest.Publisher(t, rabbittest.Server(t).URL))

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -178,7 +178,7 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) lanes
 }
 
 // judgePlain is whether passwords and jobs travel in the clear.
-func judgePlain(t link.Target) lanes.Finding {
+func judgePlain(t rabbitlink.Target) lanes.Finding {
 	f := lanes.Finding{Check: "broker.tls", What: "the connection is encrypted (TLS)"}
 	switch {
 	case t.URI.Scheme == "amqps":

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -125,7 +125,7 @@ func (a *amount) UnmarshalJSON(text []byte) error {
 // ExamineManagement looks at what only the management API of the broker tells: policies that change Siren's queues, the nodes and their
 // alarms, and what is bound to what. amqpURL says which vhost is Siren's.
 func ExamineManagement(ctx context.Context, m *Management, amqpURL string, policy *lanes.Policy) (found []lanes.Finding) {
-	to, err := link.Parse(amqpURL)
+	to, err := rabbitlink.Parse(amqpURL)
 	if err != nil {
 		return nil // Examine says so
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
@@ -57,7 +57,7 @@ type Copied struct {
 // ErrUndeclared for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then
 // goes back by itself, so a crash at any moment leaves two messages of a job at most, and never none.
 func Move(
-	ctx context.Context, conn *link.Conn, publish *confirms.Publisher, from lanes.Queue, limit int, m Mover,
+	ctx context.Context, conn *rabbitlink.Conn, publish *confirms.Publisher, from lanes.Queue, limit int, m Mover,
 ) (moved int, err error) {
 	ch, err := conn.Channel(ctx)
 	if err != nil {
@@ -74,8 +74,8 @@ func Move(
 // move is a Move under way.
 type move struct {
 	Mover
-	conn    *link.Conn
-	ch      *link.Channel
+	conn    *rabbitlink.Conn
+	ch      *rabbitlink.Channel
 	publish *confirms.Publisher
 	queue   lanes.Queue
 	moved   int
@@ -85,7 +85,7 @@ func (v *move) all(ctx context.Context, limit int) error {
 	if limit <= 0 {
 		var err error
 		if limit, err = v.ch.Ready(topology.QueueName(v.queue)); err != nil {
-			return link.Undeclared(err)
+			return rabbitlink.Undeclared(err)
 		}
 	}
 	for limit > 0 {
@@ -108,15 +108,15 @@ func (v *move) all(ctx context.Context, limit int) error {
 }
 
 // take is the next n jobs; fewer when the lane has no more.
-func (v *move) take(ctx context.Context, n int) ([]link.Arrival, error) {
-	var batch []link.Arrival
+func (v *move) take(ctx context.Context, n int) ([]rabbitlink.Arrival, error) {
+	var batch []rabbitlink.Arrival
 	for len(batch) < n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		a, found, err := v.ch.Get(topology.QueueName(v.queue))
 		if err != nil {
-			return nil, link.Undeclared(err)
+			return nil, rabbitlink.Undeclared(err)
 		}
 		if !found {
 			break
@@ -127,7 +127,7 @@ func (v *move) take(ctx context.Context, n int) ([]link.Arrival, error) {
 }
 
 // carryOut has a batch decided about and does what was decided: drops first, then copies.
-func (v *move) carryOut(ctx context.Context, batch []link.Arrival) error {
+func (v *move) carryOut(ctx context.Context, batch []rabbitlink.Arrival) error {
 	deliveries := make([]lanes.Delivery, len(batch))
 	for i, a := range batch {
 		deliveries[i] = wire.Delivery(a.Delivery, v.queue.Lane, v.conn.Now())
@@ -139,7 +139,7 @@ func (v *move) carryOut(ctx context.Context, batch []link.Arrival) error {
 	if len(fates) != len(batch) {
 		return fmt.Errorf("%d fates for %d jobs", len(fates), len(batch))
 	}
-	var dropped, originals []link.Arrival
+	var dropped, originals []rabbitlink.Arrival
 	var copies []Copied
 	for i, f := range fates {
 		switch {
@@ -158,7 +158,7 @@ func (v *move) carryOut(ctx context.Context, batch []link.Arrival) error {
 }
 
 // replace publishes the copies, tells of those that are confirmed, and acknowledges the originals of these.
-func (v *move) replace(ctx context.Context, originals []link.Arrival, copies []Copied) error {
+func (v *move) replace(ctx context.Context, originals []rabbitlink.Arrival, copies []Copied) error {
 	now := v.conn.Now()
 	messages := make([]confirms.Message, len(copies))
 	for i, c := range copies {
@@ -167,7 +167,7 @@ func (v *move) replace(ctx context.Context, originals []link.Arrival, copies []C
 		e.Lane, e.Replay, e.Priority, e.ReadyAt = c.Lane, c.Replay, c.Priority, now
 		messages[i] = e.ToLane(now)
 	}
-	var done []link.Arrival
+	var done []rabbitlink.Arrival
 	var confirmed []Copied
 	var failed error
 	for i, err := range v.publish.Publish(ctx, messages) {
@@ -188,7 +188,7 @@ func (v *move) replace(ctx context.Context, originals []link.Arrival, copies []C
 
 // acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm:
 // whoever claims them is told that they are settled.
-func acknowledge(jobs []link.Arrival) error {
+func acknowledge(jobs []rabbitlink.Arrival) error {
 	for _, a := range jobs {
 		if err := a.Ack(); err != nil {
 			return err

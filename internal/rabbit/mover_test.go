@@ -14,7 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -199,7 +199,7 @@ func TestMoveFails(t *testing.T) {
 		rabbittest.Fresh(t)
 		conn := rabbittest.Open(t, rabbittest.Server(t).URL, "move")
 		for _, limit := range []int{0, 1} {
-			if _, err := rabbit.Move(rabbittest.Soon(t), conn, nil, rabbittest.Queue("standard"), limit, rabbit.Mover{}); !errors.Is(err, link.ErrUndeclared) {
+			if _, err := rabbit.Move(rabbittest.Soon(t), conn, nil, rabbittest.Queue("standard"), limit, rabbit.Mover{}); !errors.Is(err, rabbitlink.ErrUndeclared) {
 				t.Errorf("limit %d: %v, want ErrUndeclared", limit, err)
 			}
 		}

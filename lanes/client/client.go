@@ -29,7 +29,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -68,7 +68,7 @@ type Options struct {
 // Client puts jobs into lanes. It is safe for concurrent use; its connections are made at their first use and again
 // whenever they are lost.
 type Client struct {
-	conn    *link.Conn
+	conn    *rabbitlink.Conn
 	publish *confirms.Publisher
 	store   *redis.Store
 	ledger  *redis.Ledger
@@ -105,7 +105,7 @@ func open(o Options, more ...redis.Option) (*Client, error) {
 	if c.store, err = redis.Open(o.RedisURL, o.Log, append(more, redis.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
-	if c.conn, err = link.Open(link.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
+	if c.conn, err = rabbitlink.Open(rabbitlink.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.publish = confirms.NewPublisher(c.conn, 0)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -101,11 +101,11 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	consume, err := link.Open(link.Options{URL: amqpURL, Name: "worker"})
+	consume, err := rabbitlink.Open(rabbitlink.Options{URL: amqpURL, Name: "worker"})
 	if err != nil {
 		return nil, err
 	}
-	publish, err := link.Open(link.Options{URL: amqpURL, Name: "worker (publish)"})
+	publish, err := rabbitlink.Open(rabbitlink.Options{URL: amqpURL, Name: "worker (publish)"})
 	if err != nil {
 		return nil, err
 	}

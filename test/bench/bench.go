@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -139,8 +139,8 @@ func (b *bench) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) connect(name string) (*link.Conn, error) {
-	return link.Open(link.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
+func (b *bench) connect(name string) (*rabbitlink.Conn, error) {
+	return rabbitlink.Open(rabbitlink.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
 }
 
 func (b *bench) atEnd(f func() error) { b.closing = append(b.closing, f) }

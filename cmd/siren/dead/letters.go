@@ -12,7 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -24,9 +24,9 @@ const letterBatch = 100
 // Box is siren.dead, with the ledger that knows of the letters' jobs.
 type Box struct {
 	Ledger  *redis.Ledger
-	Connect func(ctx context.Context, name string) (*link.Conn, error) // to the broker; the name says what for
-	Now     func() time.Time                                           // Redis' clock
-	Warn    func(format string, args ...any)                           // says what isn't an error
+	Connect func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker; the name says what for
+	Now     func() time.Time                                                 // Redis' clock
+	Warn    func(format string, args ...any)                                 // says what isn't an error
 	Log     *slog.Logger
 }
 

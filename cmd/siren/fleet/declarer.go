@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -21,7 +21,7 @@ const (
 
 // declarer keeps the broker's queues and exchanges as the policy in force says.
 type declarer struct {
-	conn  *link.Conn
+	conn  *rabbitlink.Conn
 	known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
 	log   *slog.Logger
 

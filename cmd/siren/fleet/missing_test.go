@@ -11,7 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -93,9 +93,9 @@ func (g *ground) known(ctx context.Context, current []lanes.Queue) ([]lanes.Queu
 	return g.board.KnownQueues(ctx, current...)
 }
 
-func (g *ground) connect() *link.Conn {
+func (g *ground) connect() *rabbitlink.Conn {
 	g.t.Helper()
-	c, err := link.Open(link.Options{URL: g.urls.AMQPURL, Name: "scaler", Log: g.log, Now: g.store.Now})
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: g.urls.AMQPURL, Name: "scaler", Log: g.log, Now: g.store.Now})
 	if err != nil {
 		g.t.Fatal(err)
 	}

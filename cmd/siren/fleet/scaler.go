@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/scaler"
@@ -24,7 +24,7 @@ type scalerProcess struct {
 	policy  *lanes.Policy
 	source  policySource // of the policy, followed when it changes; nil: the policy stays
 	text    []byte       // that the policy was read from; nil: the source says something else
-	broker  func(name string) (*link.Conn, error)
+	broker  func(name string) (*rabbitlink.Conn, error)
 	store   *redis.Store
 	board   scaler.Board
 	fleet   scaler.Fleet
@@ -37,7 +37,7 @@ type scalerProcess struct {
 
 // run is the process until ctx ends.
 func (s scalerProcess) run(ctx context.Context) error {
-	conns := map[string]*link.Conn{}
+	conns := map[string]*rabbitlink.Conn{}
 	for _, name := range []string{"topology", "backlog", "forwarder", "forwarder (publish)"} {
 		c, err := s.broker("scaler " + name)
 		if err != nil {

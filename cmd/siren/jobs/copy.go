@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -70,7 +70,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		case err == nil:
 			confirmed = append(confirmed, r)
 			told = append(told, redis.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
-		case errors.Is(err, confirms.ErrNotSent), errors.Is(err, confirms.ErrUnconfirmed), errors.Is(err, link.ErrUndeclared):
+		case errors.Is(err, confirms.ErrNotSent), errors.Is(err, confirms.ErrUnconfirmed), errors.Is(err, rabbitlink.ErrUndeclared):
 			if failed == nil {
 				failed = err
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -22,7 +22,7 @@ const batchSize = 250
 type Desk struct {
 	*dead.Box
 
-	conn    *link.Conn // nil until something is published
+	conn    *rabbitlink.Conn // nil until something is published
 	publish *confirms.Publisher
 }
 

@@ -9,7 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 )
 
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
@@ -18,7 +18,7 @@ var errLost = errors.New("the connection was lost")
 // carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker
 // stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
-	ch     *link.Channel
+	ch     *rabbitlink.Channel
 	send   chan *outgoing // to the writer
 	window chan struct{}  // one token for each message without a verdict
 	gone   chan struct{}  // closed once the channel is
@@ -35,7 +35,7 @@ type flight struct {
 	returned *amqp.Return // it came back as unroutable; its confirm comes all the same
 }
 
-func openCarrier(ch *link.Channel, window int) (*carrier, error) {
+func openCarrier(ch *rabbitlink.Channel, window int) (*carrier, error) {
 	c := &carrier{
 		ch:       ch,
 		send:     make(chan *outgoing),
@@ -240,7 +240,7 @@ func (c *carrier) confirmed(confirm amqp.Confirmation) {
 	case f == nil:
 	case f.returned != nil:
 		c.verdict(confirm.DeliveryTag,
-			fmt.Errorf("%w (%s: exchange %q, key %q)", link.ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
+			fmt.Errorf("%w (%s: exchange %q, key %q)", rabbitlink.ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
 	case !confirm.Ack:
 		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:
@@ -284,8 +284,8 @@ func (c *carrier) closing() error {
 	case reason == nil || c.ch.Session.IsClosed():
 		return errLost
 	case reason.Code == amqp.NotFound:
-		return fmt.Errorf("%w (%s)", link.ErrUndeclared, reason.Reason)
+		return fmt.Errorf("%w (%s)", rabbitlink.ErrUndeclared, reason.Reason)
 	default:
-		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, link.Refused(reason))
+		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, rabbitlink.Refused(reason))
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 )
 
 // What a publish that didn't succeed means for its job.
@@ -37,7 +37,7 @@ const (
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
 
-	conn    *link.Conn
+	conn    *rabbitlink.Conn
 	window  int
 	opening chan struct{} // the right to look at and replace latest; a mutex that knows contexts
 	latest  *carrier      // of the latest session
@@ -45,7 +45,7 @@ type Publisher struct {
 
 // NewPublisher publishes over conn, which nothing else may use: an alarm stops everything on a connection that
 // publishes. window is how many messages may be unconfirmed at a time, 0 for the default (256). It ends with conn.
-func NewPublisher(conn *link.Conn, window int) *Publisher {
+func NewPublisher(conn *rabbitlink.Conn, window int) *Publisher {
 	if window <= 0 {
 		window = defaultWindow
 	}
@@ -108,7 +108,7 @@ func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
 			return nil, err
 		}
 		open := func() (*carrier, error) { return openCarrier(ch, p.window) }
-		if c, err := link.UnlessEnded(ctx, open, func(c *carrier) { c.ch.Close() }); err == nil {
+		if c, err := rabbitlink.UnlessEnded(ctx, open, func(c *carrier) { c.ch.Close() }); err == nil {
 			p.latest = c
 		} else if ctx.Err() != nil || !ch.Session.IsClosed() {
 			return nil, err

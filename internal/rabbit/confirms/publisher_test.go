@@ -11,7 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
@@ -64,7 +64,7 @@ func TestUnroutableIsAnError(t *testing.T) {
 		entries = append(entries, wire.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: rabbittest.Job("same")})
 	}
 	for i, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
-		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, link.ErrUndeclared) {
+		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, rabbitlink.ErrUndeclared) {
 			t.Fatalf("entry %d to lane %s: %v", i, entries[i].Lane, err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestPublishWithoutTopology(t *testing.T) {
 	rabbittest.Fresh(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	for range 3 {
-		if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("1"), time.Time{}); !errors.Is(err, link.ErrUndeclared) {
+		if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("1"), time.Time{}); !errors.Is(err, rabbitlink.ErrUndeclared) {
 			t.Errorf("publish without an exchange: %v, want ErrUndeclared", err)
 		}
 	}
@@ -240,7 +240,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 }
 
 // blocked is why the broker has stopped the connection from publishing (an alarm), "" when it hasn't.
-func blocked(t *testing.T, c *link.Conn) string {
+func blocked(t *testing.T, c *rabbitlink.Conn) string {
 	t.Helper()
 	s, err := c.Session(rabbittest.Soon(t))
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
@@ -176,9 +176,9 @@ func Ended() context.Context {
 	return ctx
 }
 
-func Open(t testing.TB, url, name string) *link.Conn {
+func Open(t testing.TB, url, name string) *rabbitlink.Conn {
 	t.Helper()
-	c, err := link.Open(link.Options{URL: url, Name: name})
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: url, Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,12 +317,12 @@ func Forward(t *testing.T, url ...string) (stop func()) {
 	return ForwardOver(t, Open(t, url[0], "forward"), Publisher(t, url[0]))
 }
 
-func ForwardOver(t *testing.T, consume *link.Conn, p *confirms.Publisher) (stop func()) {
+func ForwardOver(t *testing.T, consume *rabbitlink.Conn, p *confirms.Publisher) (stop func()) {
 	t.Helper()
 	return ForwardBy(t, consume, p, nil)
 }
 
-func ForwardBy(t *testing.T, consume *link.Conn, p *confirms.Publisher, policy *lanes.Policy) (stop func()) {
+func ForwardBy(t *testing.T, consume *rabbitlink.Conn, p *confirms.Publisher, policy *lanes.Policy) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -348,7 +348,7 @@ func Numbered(n int) []string {
 }
 
 // Letters begins to go through siren.dead.
-func Letters(t *testing.T, conn *link.Conn) *rabbit.DeadLetters {
+func Letters(t *testing.T, conn *rabbitlink.Conn) *rabbit.DeadLetters {
 	t.Helper()
 	d, err := rabbit.OpenDead(Soon(t), conn)
 	if err != nil {

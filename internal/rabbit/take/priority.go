@@ -7,7 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
@@ -65,7 +65,7 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 		left = append(left, *behind)
 	}
 	switch {
-	case errors.Is(err, link.ErrStale):
+	case errors.Is(err, rabbitlink.ErrStale):
 		return arrival{}, &queueError{a.queue, err} // the broker has all of them back
 	case err != nil:
 		s.taker.complain(a.queue,

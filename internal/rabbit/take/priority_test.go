@@ -12,7 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
@@ -249,7 +249,7 @@ func TestPutBackCutInTheMiddle(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	cut := 0
-	consume, err := link.Open(link.Options{URL: way.Url, Name: "consume", Log: slog.New(onWarning(func(message string) {
+	consume, err := rabbitlink.Open(rabbitlink.Options{URL: way.Url, Name: "consume", Log: slog.New(onWarning(func(message string) {
 		if strings.Contains(message, "higher priority") { // they are in hand, and about to be published
 			cut++
 			way.Cut()

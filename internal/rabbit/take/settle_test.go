@@ -8,7 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
@@ -31,7 +31,7 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 		t.Fatalf("after the cut came %q, want job 1 again", again.Job.ID)
 	}
 	for _, action := range []lanes.Action{lanes.Ack, lanes.Return, lanes.Retry, lanes.DeadLetter} {
-		if err := s.Settle(rabbittest.Soon(t), old, lanes.Disposition{Action: action}); !errors.Is(err, link.ErrStale) {
+		if err := s.Settle(rabbittest.Soon(t), old, lanes.Disposition{Action: action}); !errors.Is(err, rabbitlink.ErrStale) {
 			t.Errorf("%s of a delivery of an older session: %v, want ErrStale", action, err)
 		}
 	}
@@ -59,10 +59,10 @@ func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	rabbittest.Until(t, "the loss is noticed", func() bool {
-		return errors.Is(shared.Settle(rabbittest.Soon(t), one, lanes.Disposition{}), link.ErrStale)
+		return errors.Is(shared.Settle(rabbittest.Soon(t), one, lanes.Disposition{}), rabbitlink.ErrStale)
 	})
 	for _, d := range []lanes.Delivery{one, two} {
-		if err := shared.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, link.ErrStale) {
+		if err := shared.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbitlink.ErrStale) {
 			t.Errorf("job %s: %v, want ErrStale", d.Job.ID, err)
 		}
 	}

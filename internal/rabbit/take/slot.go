@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -14,11 +14,11 @@ import (
 // Slot takes one job at a time, over a channel of its own. It belongs to one goroutine.
 type Slot struct {
 	taker   *Taker
-	lane    string        // a shoulder's only lane, "" for a shared slot
-	turn    int           // jobs taken so far: promotion alternates by it
-	ch      *link.Channel // nil or closed: to be opened
-	plain   *subscription // stays between calls of Next, nil when there is none
-	backoff *link.Backoff
+	lane    string              // a shoulder's only lane, "" for a shared slot
+	turn    int                 // jobs taken so far: promotion alternates by it
+	ch      *rabbitlink.Channel // nil or closed: to be opened
+	plain   *subscription       // stays between calls of Next, nil when there is none
+	backoff *rabbitlink.Backoff
 }
 
 // Next waits for a job and returns the most urgent one that was ready when it began to look. It waits out lost
@@ -41,7 +41,7 @@ func (s *Slot) Next(ctx context.Context) (lanes.Delivery, error) {
 			return d, nil
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
-		case errors.Is(err, link.ErrClosed):
+		case errors.Is(err, rabbitlink.ErrClosed):
 			return lanes.Delivery{}, err
 		case errors.Is(err, errAgain), ctx.Err() != nil:
 		case s.ch != nil && s.ch.Session.IsClosed():
@@ -98,8 +98,8 @@ func (s *Slot) open(ctx context.Context) error {
 		return err
 	}
 	s.ch = ch
-	qos := func() (*link.Channel, error) { return ch, ch.Call(func() error { return ch.Qos(1, 0, false) }) }
-	if _, err := link.UnlessEnded(ctx, qos, (*link.Channel).Close); err != nil {
+	qos := func() (*rabbitlink.Channel, error) { return ch, ch.Call(func() error { return ch.Qos(1, 0, false) }) }
+	if _, err := rabbitlink.UnlessEnded(ctx, qos, (*rabbitlink.Channel).Close); err != nil {
 		if ctx.Err() != nil {
 			s.ch = nil // it may be asked yet
 		}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
@@ -23,7 +23,7 @@ var errAgain = errors.New("the order of lanes has changed")
 type arrival struct {
 	queue lanes.Queue
 	over  bool // the consumer has ended
-	link.Arrival
+	rabbitlink.Arrival
 }
 
 // handBack puts the job back to its lane; the broker does so by itself when the channel has closed.
@@ -38,14 +38,14 @@ func (a arrival) delivery(now time.Time) lanes.Delivery {
 
 // subscription is a slot's consumers, one for each queue, with prefetch 1.
 type subscription struct {
-	ch       *link.Channel
+	ch       *rabbitlink.Channel
 	queues   []lanes.Queue
 	arrivals chan arrival // holds everything that can come at a time, so that nothing blocks on it
 	merging  sync.WaitGroup
 }
 
 // subscribe consumes from the queues. On an error nothing is left of it: a refusal closes the channel.
-func subscribe(ch *link.Channel, queues []lanes.Queue, priority int) (*subscription, error) {
+func subscribe(ch *rabbitlink.Channel, queues []lanes.Queue, priority int) (*subscription, error) {
 	s := &subscription{ch: ch, queues: queues, arrivals: make(chan arrival, 2*len(queues))}
 	var args map[string]any
 	if priority != 0 {
@@ -60,7 +60,7 @@ func subscribe(ch *link.Channel, queues []lanes.Queue, priority int) (*subscript
 		}
 		s.merging.Go(func() {
 			for d := range deliveries {
-				s.arrivals <- arrival{queue: q, Arrival: link.Arrival{Delivery: d, On: ch}}
+				s.arrivals <- arrival{queue: q, Arrival: rabbitlink.Arrival{Delivery: d, On: ch}}
 			}
 			s.arrivals <- arrival{queue: q, over: true}
 		})

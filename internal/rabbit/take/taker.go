@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +28,7 @@ type Taker struct {
 	// to put jobs in hand back: 5 s, unless it is set before the first job is taken.
 	Pause time.Duration
 
-	conn    *link.Conn
+	conn    *rabbitlink.Conn
 	publish *confirms.Publisher
 	pool    string
 	log     *slog.Logger
@@ -43,7 +43,7 @@ type Taker struct {
 
 // NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
 // carries retries and dead letters. Nothing is taken before the first Follow.
-func NewTaker(consume *link.Conn, publish *confirms.Publisher, pool string) *Taker {
+func NewTaker(consume *rabbitlink.Conn, publish *confirms.Publisher, pool string) *Taker {
 	return &Taker{
 		conn: consume, publish: publish, pool: pool,
 		log:     consume.Log(),
@@ -66,11 +66,11 @@ func (t *Taker) Follow(e *lanes.Effective) {
 }
 
 // Shared is a new slot that takes the most urgent job of all lanes that its pool serves.
-func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: link.NewBackoff()} }
+func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: rabbitlink.NewBackoff()} }
 
 // Shoulder is a new slot for one lane alone. The broker gives it a job only while no shared slot waits for one.
 func (t *Taker) Shoulder(lane string) *Slot {
-	return &Slot{taker: t, lane: lane, backoff: link.NewBackoff()}
+	return &Slot{taker: t, lane: lane, backoff: rabbitlink.NewBackoff()}
 }
 
 // Subscribed is whether slots can get jobs: there is a session with the broker, and an order to take by.
@@ -145,7 +145,7 @@ func (t *Taker) trouble(err error) (pause bool) {
 		t.complain(lanes.Queue{}, "can't take jobs; trying again and again", err)
 		return true
 	}
-	if !link.Absent(err) {
+	if !rabbitlink.Absent(err) {
 		t.complain(about.queue, "can't take jobs from a lane; trying again and again", err)
 		return true
 	}

@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -33,7 +33,7 @@ func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 //
 // A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in
 // the error. That of an exchange is one as well, but then nothing after it is bound.
-func Declare(ctx context.Context, conn *link.Conn, policy *lanes.Policy, former []lanes.Queue) error {
+func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, former []lanes.Queue) error {
 	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
 	for _, q := range former {
 		bound := slices.IndexFunc(t.queues, func(b lanes.Queue) bool { return b.Lane == q.Lane })
@@ -59,11 +59,11 @@ func Declare(ctx context.Context, conn *link.Conn, policy *lanes.Policy, former 
 }
 
 type declaration struct {
-	conn   *link.Conn
+	conn   *rabbitlink.Conn
 	policy *lanes.Policy
 	queues []lanes.Queue // the policy's, and those of former lanes
 	left   []lanes.Queue // of lanes that use another one now
-	ch     *link.Channel
+	ch     *rabbitlink.Channel
 	rules  QueueRules
 }
 
@@ -109,7 +109,7 @@ func (t *declaration) declare(ctx context.Context, name string, args amqp.Table)
 			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
 			return err
 		})
-		if link.Code(err) != amqp.PreconditionFailed {
+		if rabbitlink.Code(err) != amqp.PreconditionFailed {
 			return nil, wrap("queue "+strconv.Quote(name), err)
 		}
 		m := Mismatch("queue", name, err)
@@ -170,7 +170,7 @@ func (t *declaration) exchanges() error {
 
 func (t *declaration) exchange(name, kind string, args amqp.Table) error {
 	err := t.ch.Call(func() error { return t.ch.ExchangeDeclare(name, kind, true, false, false, false, args) })
-	if link.Code(err) == amqp.PreconditionFailed {
+	if rabbitlink.Code(err) == amqp.PreconditionFailed {
 		return Mismatch("exchange", name, err)
 	}
 	return wrap("exchange "+strconv.Quote(name), err)

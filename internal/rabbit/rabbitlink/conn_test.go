@@ -1,4 +1,4 @@
-package link_test
+package rabbitlink_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
@@ -22,7 +22,7 @@ func TestConnComesBack(t *testing.T) {
 	rabbittest.Fresh(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	var log rabbittest.LockedBuffer
-	c, err := link.Open(link.Options{URL: way.Url, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: way.Url, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 		t.Errorf("a wrong password: %v", err)
 	}
 	for _, bad := range []string{"http://siren:sesame@localhost/", "amqp://siren:se same@localhost/", "amqp://siren:ses/ame@localhost:x/", "amqp://siren:sesame%zz@localhost/"} {
-		_, err := link.Open(link.Options{URL: bad})
+		_, err := rabbitlink.Open(rabbitlink.Options{URL: bad})
 		if err == nil || strings.Contains(err.Error(), "ame@") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v", bad, err)
 		}
@@ -81,7 +81,7 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	consume, publish := rabbittest.Open(t, way.Url, "consume"), rabbittest.Open(t, way.Url, "publish")
-	for _, c := range []*link.Conn{consume, publish} {
+	for _, c := range []*rabbitlink.Conn{consume, publish} {
 		if err := c.Wait(rabbittest.Soon(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestBrokerCrash(t *testing.T) {
 	if err := rabbittest.Server(t).Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, link.ErrStale) {
+	if err := s.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbitlink.ErrStale) {
 		t.Errorf("settle after a crash: %v, want ErrStale", err)
 	}
 	seen := map[string]int{}

@@ -1,4 +1,4 @@
-package link_test
+package rabbitlink_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package link_test
+package rabbitlink_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 )
@@ -34,8 +34,8 @@ func TestNameMoves(t *testing.T) {
 	names.Move("rabbit.test", "127.0.0.1")
 	at.Host = net.JoinHostPort("rabbit.test", at.Port())
 	var log rabbittest.LockedBuffer
-	open := func(name string) *link.Conn {
-		c, err := link.Open(link.Options{URL: at.String(), Name: name, Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: names.Resolver()})
+	open := func(name string) *rabbitlink.Conn {
+		c, err := rabbitlink.Open(rabbitlink.Options{URL: at.String(), Name: name, Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: names.Resolver()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package link_test
+package rabbitlink_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/link"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
@@ -49,7 +49,7 @@ func settings(t testing.TB, ca string, client *procs.Authority) *tls.Config {
 }
 
 // refusal is what a connection that never comes says.
-func refusal(t testing.TB, c *link.Conn, want string) error {
+func refusal(t testing.TB, c *rabbitlink.Conn, want string) error {
 	t.Helper()
 	var err error
 	rabbittest.Until(t, "the error says "+want, func() bool {
@@ -87,7 +87,7 @@ func TestTLS(t *testing.T) {
 		"certificates are missing":  {s.TLSURL, func() (*tls.Config, error) { return nil, fs.ErrNotExist }, "prepare TLS for RabbitMQ: file does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn, err := link.Open(link.Options{URL: c.url, Name: "test", TLS: c.tls})
+			conn, err := rabbitlink.Open(rabbitlink.Options{URL: c.url, Name: "test", TLS: c.tls})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestTLS(t *testing.T) {
 			rabbittest.Settle(t, k, rabbittest.Next(t, k), rabbittest.Ack)
 		})
 	}
-	if _, err := link.Open(link.Options{URL: s.URL, TLS: always(settings(t, rabbittest.Authority.CA, nil))}); err == nil || !strings.Contains(err.Error(), "write amqps://") {
+	if _, err := rabbitlink.Open(rabbitlink.Options{URL: s.URL, TLS: always(settings(t, rabbittest.Authority.CA, nil))}); err == nil || !strings.Contains(err.Error(), "write amqps://") {
 		t.Errorf("certificates for amqp://: %v", err)
 	}
 }
@@ -138,8 +138,8 @@ func TestRotation(t *testing.T) {
 	var log rabbittest.LockedBuffer
 	var config atomic.Pointer[tls.Config]
 	config.Store(settings(t, rabbittest.Authority.CA, rabbittest.Authority))
-	open := func(name string) *link.Conn {
-		c, err := link.Open(link.Options{
+	open := func(name string) *rabbitlink.Conn {
+		c, err := rabbitlink.Open(rabbitlink.Options{
 			Name: name, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			Renew: func() (string, error) { data, err := os.ReadFile(file); return string(data), err },
 			TLS:   func() (*tls.Config, error) { return config.Load(), nil },
@@ -176,7 +176,7 @@ func TestRotation(t *testing.T) {
 	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("refused: %v", err)
 	}
-	if err := slot.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, link.ErrStale) {
+	if err := slot.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbitlink.ErrStale) {
 		t.Errorf("settle what came before: %v, want ErrStale", err)
 	}
 	write(s.TLSURL, "new-secret")
