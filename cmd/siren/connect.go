@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -88,7 +88,7 @@ func (a *app) effective(ctx context.Context, s *redislink.Store) (lanes.Effectiv
 func redisNotFound(err error) bool { return errors.Is(err, redislink.ErrNotFound) }
 
 // broker opens a connection to RabbitMQ, named for what it is for.
-func (a *app) broker(name string, log *slog.Logger) (*rabbit.Conn, error) {
+func (a *app) broker(name string, log *slog.Logger) (*rabbitlink.Conn, error) {
 	e, err := a.endpoints()
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -98,8 +99,8 @@ func deadTable(records []lanes.Record, states []lanes.State, now time.Time) *sho
 // letterCount looks whether siren.dead has more letters than the ledger knows of.
 type letterCount struct {
 	o    *operator
-	conn *rabbit.Conn // nil until it is needed
-	gave bool         // up: the broker can't be reached
+	conn *rabbitlink.Conn // nil until it is needed
+	gave bool             // up: the broker can't be reached
 }
 
 // lettersBeyond begins it. It has to be closed.
@@ -124,7 +125,7 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	letters, err := c.count(bounded)
 	if err != nil {
 		c.gave = true
-		if ctx.Err() == nil && !errors.Is(err, rabbit.ErrUndeclared) {
+		if ctx.Err() == nil && !errors.Is(err, rabbitlink.ErrUndeclared) {
 			t.Warn("whether siren.dead has more letters than these isn't known: %v", err)
 		}
 		return

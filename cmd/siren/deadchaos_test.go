@@ -21,6 +21,10 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -87,7 +91,7 @@ func (g *graveyard) declare(queueType string) {
 		g.policy.Lanes[i].QueueType = queueType
 	}
 	g.policy.Broker.QueueType = queueType
-	g.must(rabbit.Declare(g.t.Context(), g.open("declare"), &g.policy, nil))
+	g.must(topology.Declare(g.t.Context(), g.open("declare"), &g.policy, nil))
 	g.publishPolicy()
 }
 
@@ -129,8 +133,8 @@ func (g *graveyard) publishPolicy() {
 	g.must(err)
 }
 
-func (g *graveyard) open(name string) *rabbit.Conn {
-	c, err := rabbit.Open(rabbit.Options{URL: g.url, Name: name})
+func (g *graveyard) open(name string) *rabbitlink.Conn {
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: g.url, Name: name})
 	g.must(err)
 	g.t.Cleanup(c.Close)
 	return c
@@ -190,7 +194,7 @@ func (g *graveyard) letters() int {
 // work takes jobs and completes them until the returned function is called, one after the other. A job that is claimed has run.
 func (g *graveyard) work() (stop func()) {
 	ctx, cancel := context.WithCancel(g.t.Context())
-	taker := rabbit.NewTaker(g.open("take"), rabbit.NewPublisher(g.open("give"), 0), g.policy.Pools[0].Name)
+	taker := take.NewTaker(g.open("take"), confirms.NewPublisher(g.open("give"), 0), g.policy.Pools[0].Name)
 	taker.Follow(&lanes.Effective{Revision: 1, Policy: g.policy})
 	slot := taker.Shared()
 	var working sync.WaitGroup

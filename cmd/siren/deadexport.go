@@ -146,8 +146,8 @@ func (x *exporter) close() error {
 
 func exported(l dead.Letter) exportedLetter {
 	e := exportedLetter{
-		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,
-		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Priority, Headers: l.Headers, Record: l.Record,
+		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Replay: l.Replay,
+		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Job.Priority, Headers: l.Headers, Record: l.Record,
 	}
 	if utf8.Valid(l.Body) {
 		e.Body = string(l.Body)

@@ -127,7 +127,7 @@ func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) err
 func (d *deadLetter) show(l dead.Letter) {
 	d.Job = nil
 	d.Letter = &letter{
-		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempts, Replay: l.Replay,
+		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Replay: l.Replay,
 		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt,
 	}
 	switch {

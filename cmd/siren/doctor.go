@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -269,7 +270,7 @@ func (d *doctor) broker(ctx context.Context) []lanes.Finding {
 		return d.unknownServer("broker.reachable")
 	}
 	e := rabbit.Examination{
-		Dial: func(purpose string) (*rabbit.Conn, error) {
+		Dial: func(purpose string) (*rabbitlink.Conn, error) {
 			return d.endpoints.Broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
 		},
 		Policy: d.served(), Roles: d.roles,

@@ -12,6 +12,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -62,10 +64,10 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	}
 	moved := lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: f.reason}
 	dropped := 0
-	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
+	err = o.mover(ctx, "lanes migrate", func(take *rabbitlink.Conn, publish *confirms.Publisher) error {
 		for {
 			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved, &dropped))
-			if errors.Is(err, rabbit.ErrUndeclared) {
+			if errors.Is(err, rabbitlink.ErrUndeclared) {
 				return nil // the lane never had such a queue
 			}
 			if err != nil || n == 0 {

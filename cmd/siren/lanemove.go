@@ -14,6 +14,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -60,7 +62,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 	}
 	moved := lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Reason: reason}
 	dropped := 0
-	err = o.mover(ctx, "lanes move", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
+	err = o.mover(ctx, "lanes move", func(take *rabbitlink.Conn, publish *confirms.Publisher) error {
 		return eachQueue(e.QueuesOf(from), limit, func(q lanes.Queue, limit int) (int, error) {
 			return rabbit.Move(ctx, take, publish, q, limit, o.copies(e.Policy, to, &moved, &dropped))
 		})
@@ -175,7 +177,7 @@ func (o *operator) strange(ctx context.Context, lane string, nothing bool) strin
 }
 
 // mover calls f with a connection to take from and a publisher.
-func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, *rabbit.Publisher) error) error {
+func (o *operator) mover(ctx context.Context, name string, f func(*rabbitlink.Conn, *confirms.Publisher) error) error {
 	if err := o.mayNote(ctx); err != nil {
 		return err
 	}
@@ -189,7 +191,7 @@ func (o *operator) mover(ctx context.Context, name string, f func(*rabbit.Conn, 
 		return err
 	}
 	defer publish.Close()
-	return reach.Unreachable(f(take, rabbit.NewPublisher(publish, 0)))
+	return reach.Unreachable(f(take, confirms.NewPublisher(publish, 0)))
 }
 
 func newLanesPurge(a *app) *cobra.Command {
@@ -245,7 +247,7 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 			return o.callOff(ctx, waiting, &purged)
 		}),
 	}
-	err = o.mover(ctx, "lanes purge", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
+	err = o.mover(ctx, "lanes purge", func(take *rabbitlink.Conn, publish *confirms.Publisher) error {
 		return eachQueue(e.QueuesOf(lane), 0, func(q lanes.Queue, limit int) (int, error) {
 			return rabbit.Move(ctx, take, publish, q, limit, drop)
 		})

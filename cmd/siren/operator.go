@@ -12,7 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -57,7 +57,7 @@ func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
 const connectWithin = 5 * time.Second
 
 // connect is a connection to the broker that is there.
-func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, error) {
+func (o *operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, error) {
 	c, err := o.broker("siren "+name, o.log)
 	if err != nil {
 		return nil, err

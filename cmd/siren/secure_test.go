@@ -15,7 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -73,7 +73,7 @@ func TestSecureEndpoints(t *testing.T) {
 	must(t, err)
 	_, err = redis.NewBoard(s, discard).PublishPolicy(ctx, lanes.Effective{Policy: *policy})
 	must(t, err)
-	must(t, rabbit.Declare(ctx, conn, policy, nil))
+	must(t, topology.Declare(ctx, conn, policy, nil))
 	enqueue := func(id string) (exitCode int, problems string) {
 		t.Helper()
 		var out, said bytes.Buffer
@@ -94,7 +94,7 @@ func TestSecureEndpoints(t *testing.T) {
 	}
 	write("new-secret")
 	must(t, s.Ping(ctx))
-	must(t, rabbit.Declare(ctx, conn, policy, nil))
+	must(t, topology.Declare(ctx, conn, policy, nil))
 	if code, said := enqueue("after"); code != exit.OK {
 		t.Errorf("enqueue with the new passwords: exit code %d: %s", code, said)
 	}

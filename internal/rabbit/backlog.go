@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -21,24 +21,24 @@ var errSilent = errors.New("the broker doesn't answer for it")
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.
 type Backlog struct {
-	conn  *Conn
+	conn  *rabbitlink.Conn
 	busy  chan struct{}             // a mutex that knows contexts
-	ch    *channel                  // nil or closed: to be opened
-	asked *session                  // over which this call has asked
+	ch    *rabbitlink.Channel       // nil or closed: to be opened
+	asked *rabbitlink.Session       // over which this call has asked
 	slow  map[lanes.Queue]*question // those that didn't answer in time when they were last asked
 }
 
 // question is what is asked about one queue.
 type question struct {
-	ch    *channel
+	ch    *rabbitlink.Channel
 	done  chan struct{} // closed once it has ended
 	depth lanes.Depth
 	err   error
 }
 
-// NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs. Nothing
-// else should use conn, since a connection over which nothing is answered is dropped.
-func NewBacklog(conn *Conn) *Backlog {
+// NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs.
+// Nothing else should use conn, since a connection over which nothing is answered is dropped.
+func NewBacklog(conn *rabbitlink.Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
 }
 
@@ -46,8 +46,8 @@ func NewBacklog(conn *Conn) *Backlog {
 // not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may say 0
 // and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
 //
-// With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half a second at most,
-// and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
+// With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half
+// a second at most, and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
 func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
 	select {
 	case b.busy <- struct{}{}:
@@ -70,14 +70,14 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		switch {
 		case err == nil:
 			depths[q] = d
-		case code(err) == amqp.NotFound: // the channel is gone with it
+		case rabbitlink.Absent(err): // the channel is gone with it
 		default:
 			problems = append(problems, fmt.Errorf("read the backlog of lane %q: %w", q.Lane, err))
 		}
-		answered = answered || err == nil || code(err) != 0
+		answered = answered || err == nil || rabbitlink.Code(err) != 0
 	}
 	if !answered && b.asked != nil {
-		b.asked.broken() // it isn't one of the queues that is slow, but the connection
+		b.asked.Broken() // it isn't one of the queues that is slow, but the connection
 	}
 	return depths, errors.Join(problems...)
 }
@@ -90,10 +90,10 @@ func (b *Backlog) order(q lanes.Queue) int {
 	return 0
 }
 
-// depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it ends that queue isn't
-// asked again.
+// depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it
+// ends that queue isn't asked again.
 func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, error) {
-	s, err := b.conn.session(ctx)
+	s, err := b.conn.Session(ctx)
 	if err != nil {
 		return lanes.Depth{}, err
 	}
@@ -103,8 +103,8 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, depthWithin)
 	defer cancel()
-	if b.ch == nil || b.ch.IsClosed() || b.ch.session != s {
-		if b.ch, err = b.conn.channel(ctx); err != nil {
+	if b.ch == nil || b.ch.IsClosed() || b.ch.Session != s {
+		if b.ch, err = b.conn.Channel(ctx); err != nil {
 			return lanes.Depth{}, err
 		}
 	}
@@ -115,17 +115,17 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, er
 		return q.depth, q.err
 	case <-ctx.Done():
 		b.slow[queue], b.ch = q, nil
-		go func() { <-q.done; q.ch.close() }()
+		go func() { <-q.done; q.ch.Close() }()
 		return lanes.Depth{}, fmt.Errorf("%w: %w", errSilent, ctx.Err())
 	}
 }
 
-func ask(ch *channel, queue lanes.Queue) *question {
+func ask(ch *rabbitlink.Channel, queue lanes.Queue) *question {
 	q := &question{ch: ch, done: make(chan struct{})}
 	go func() {
 		defer close(q.done)
-		q.err = ch.call(func() error {
-			is, err := ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
+		q.err = ch.Call(func() error {
+			is, err := ch.QueueDeclarePassive(topology.QueueName(queue), true, false, false, false, nil)
 			q.depth = lanes.Depth{Ready: is.Messages, Consumers: is.Consumers}
 			return err
 		})

@@ -10,13 +10,15 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // Examination is what Examine is told.
 type Examination struct {
 	// Dial opens a connection of its own for a purpose: an alarm, and a refusal, stops all else on one.
-	Dial   func(purpose string) (*Conn, error)
+	Dial   func(purpose string) (*rabbitlink.Conn, error)
 	Policy *lanes.Policy // nil: not known, so queues and rights on them aren't looked at
 	Known  []lanes.Queue // queues that lanes ever had; those that the policy doesn't use any more may still be there
 	Roles  []string      // what the user is to be: lanes.Roles or some of them
@@ -35,7 +37,7 @@ func Examine(ctx context.Context, e Examination) []lanes.Finding {
 	began := time.Now()
 	dial, cancel := context.WithTimeout(ctx, reachedWithin)
 	defer cancel()
-	s, err := conn.session(dial)
+	s, err := conn.Session(dial)
 	if err != nil {
 		return []lanes.Finding{unreachable(err)}
 	}
@@ -61,7 +63,7 @@ const reachedWithin = 5 * time.Second
 
 type examiner struct {
 	Examination
-	conn     *Conn
+	conn     *rabbitlink.Conn
 	user     string
 	vhost    string
 	version  string
@@ -76,7 +78,7 @@ func unreachable(err error) lanes.Finding {
 		Check: "broker.reachable", Severity: lanes.Error, What: err.Error(),
 		Why: "without RabbitMQ no job comes in, starts or is tried again", Mend: "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics check_port_listener 5672",
 	}
-	if code(err) == amqp.AccessRefused {
+	if rabbitlink.Code(err) == amqp.AccessRefused {
 		f.Mend = "check user, password and vhost in the URL: rabbitmqctl authenticate_user USER, rabbitmqctl list_permissions --vhost VHOST"
 	}
 	return f
@@ -92,29 +94,28 @@ func (x *examiner) refused(role, what string) {
 func (x *examiner) has(role string) bool { return slices.Contains(x.Roles, role) }
 
 // reached tells what the connection itself says.
-func (x *examiner) reached(ctx context.Context, s *session, dialled time.Duration) {
-	to, err := x.conn.next()
+func (x *examiner) reached(ctx context.Context, s *rabbitlink.Session, dialled time.Duration) {
+	to, err := x.conn.Target()
 	if err != nil {
 		x.add(unreachable(err))
 		return
 	}
-	x.user, x.vhost, x.version = to.uri.Username, to.uri.Vhost, s.version()
-	x.add(lanes.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.address(), x.user, dialled.Round(100*time.Microsecond))}, judgePlain(to))
-	if x.user == "guest" && to.uri.Password == "guest" {
+	x.user, x.vhost, x.version = to.URI.Username, to.URI.Vhost, s.Version()
+	x.add(lanes.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.Address(), x.user, dialled.Round(100*time.Microsecond))}, judgePlain(to))
+	if x.user == "guest" && to.URI.Password == "guest" {
 		x.add(lanes.Finding{
 			Check: "broker.guest", Severity: lanes.Warning, What: "the user is guest with its password of the first day",
 			Why: "whoever reaches the broker may do everything there", Mend: "rabbitmqctl add_user siren PASSWORD, grant it what `siren doctor` says, then rabbitmqctl delete_user guest",
 		})
 	}
-	product, _ := s.conn.Properties["product"].(string)
-	x.add(judgeVersion(product, x.version))
-	if ch, err := x.conn.channel(ctx); err == nil {
+	x.add(judgeVersion(s.Product(), x.version))
+	if ch, err := x.conn.Channel(ctx); err == nil {
 		began := time.Now()
 		const calls = 5
 		for range calls {
-			err = errors.Join(err, ch.call(func() error { return ch.Qos(1, 0, false) }))
+			err = errors.Join(err, ch.Call(func() error { return ch.Qos(1, 0, false) }))
 		}
-		ch.close()
+		ch.Close()
 		if err == nil {
 			x.add(judgeDelay("broker.delay", "RabbitMQ", time.Since(began)/calls))
 		}
@@ -127,7 +128,7 @@ func (x *examiner) publishes(ctx context.Context) {
 	for _, to := range []struct {
 		exchange string
 		roles    []string
-	}{{jobsExchange, []string{lanes.ScalerRole, lanes.ProducerRole}}, {"", []string{lanes.WorkerRole}}} {
+	}{{topology.JobsExchange, []string{lanes.ScalerRole, lanes.ProducerRole}}, {"", []string{lanes.WorkerRole}}} {
 		roles := slices.DeleteFunc(to.roles, func(role string) bool { return !x.has(role) })
 		if len(roles) == 0 {
 			continue
@@ -137,7 +138,7 @@ func (x *examiner) publishes(ctx context.Context) {
 		if why != "" {
 			alarm = why
 		}
-		switch code(err) {
+		switch rabbitlink.Code(err) {
 		case amqp.AccessRefused:
 			for _, role := range roles {
 				x.refused(role, "publish to exchange "+cmp.Or(to.exchange, "amq.default"))
@@ -169,11 +170,11 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 		return "", err
 	}
 	defer conn.Close()
-	ch, err := conn.channel(ctx)
+	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return "", err
 	}
-	if err := ch.call(ch.Tx); err != nil {
+	if err := ch.Call(ch.Tx); err != nil {
 		return "", err
 	}
 	if err := ch.Publish(exchange, "siren.doctor", false, false, amqp.Publishing{}); err != nil {
@@ -181,7 +182,7 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 	}
 	rolled := make(chan error, 1)
 	go func() { rolled <- ch.TxRollback() }()
-	defer ch.session.abandon() // it may hang
+	defer ch.Session.Abandon() // it may hang
 	end := time.NewTimer(blockedWithin)
 	defer end.Stop()
 	look := time.NewTicker(10 * time.Millisecond)
@@ -189,9 +190,9 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 	for {
 		select {
 		case err := <-rolled:
-			why, _ := ch.session.block()
+			why, _ := ch.Session.Block()
 			if errors.Is(err, amqp.ErrClosed) { // a refusal of the publish was faster than the rollback
-				if reason, ok := <-ch.closed; ok {
+				if reason := ch.Ended(); reason != nil {
 					err = reason
 				}
 			}
@@ -201,7 +202,7 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-look.C:
-			if why, _ := ch.session.block(); why != "" {
+			if why, _ := ch.Session.Block(); why != "" {
 				return why, nil
 			}
 		}
@@ -209,11 +210,11 @@ func (x *examiner) publish(ctx context.Context, exchange string) (why string, er
 }
 
 // try runs the requests on a channel of its own: a refusal closes it.
-func (x *examiner) try(ctx context.Context, request func(ch *channel) error) error {
-	ch, err := x.conn.channel(ctx)
+func (x *examiner) try(ctx context.Context, request func(ch *rabbitlink.Channel) error) error {
+	ch, err := x.conn.Channel(ctx)
 	if err != nil {
 		return err
 	}
-	defer ch.close()
-	return ch.call(func() error { return request(ch) })
+	defer ch.Close()
+	return ch.Call(func() error { return request(ch) })
 }

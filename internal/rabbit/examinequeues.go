@@ -10,6 +10,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -22,13 +24,13 @@ type wanted struct {
 
 // topologyOf is the queues that the policy asks for, and the types among them.
 func (x *examiner) topologyOf() (all []wanted, types []string) {
-	rules := queueRules{policy: x.Policy, broker: releaseOf(x.version)}
-	all = append(all, wanted{name: deadQueue, args: rules.plain(x.Policy.Broker.QueueType)})
-	for _, b := range buckets {
-		all = append(all, wanted{name: b.queue, args: rules.delay()})
+	rules := topology.QueueRules{Policy: x.Policy, Broker: topology.ReleaseOf(x.version)}
+	all = append(all, wanted{name: topology.DeadQueue, args: rules.Plain(x.Policy.Broker.QueueType)})
+	for _, b := range topology.Buckets {
+		all = append(all, wanted{name: b.Queue, args: rules.Delay()})
 	}
 	for _, q := range x.Policy.Queues() {
-		all = append(all, wanted{name: queueName(q), args: rules.lane(q), lane: q.Lane})
+		all = append(all, wanted{name: topology.QueueName(q), args: rules.Lane(q), lane: q.Lane})
 	}
 	for _, w := range all {
 		if kind, _ := w.args["x-queue-type"].(string); !slices.Contains(types, kind) {
@@ -102,19 +104,19 @@ const (
 
 // look asks for a queue. From 4.0 on only those may who may configure it; others learn from a consume that is refused.
 func (x *examiner) look(ctx context.Context, w wanted) (d depth, is presence) {
-	err := x.try(ctx, func(ch *channel) error {
+	err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 		q, err := ch.QueueDeclarePassive(w.name, true, false, false, false, nil)
 		d = depth{q.Messages, q.Consumers}
 		return err
 	})
-	switch code(err) {
+	switch rabbitlink.Code(err) {
 	case amqp.NotFound:
 		return d, absent
 	case amqp.AccessRefused:
 		if x.has(lanes.ScalerRole) {
 			x.refused(lanes.ScalerRole, "configure "+patternOf(w.name))
 		}
-		if code(x.tryConsume(ctx, w.name)) == amqp.NotFound {
+		if rabbitlink.Code(x.tryConsume(ctx, w.name)) == amqp.NotFound {
 			return d, absent
 		}
 		return d, unknown
@@ -137,7 +139,7 @@ func (x *examiner) look(ctx context.Context, w wanted) (d depth, is presence) {
 
 // patternOf is a queue's name as one of its kind: so that twenty lanes make one line.
 func patternOf(queue string) string {
-	for _, prefix := range []string{laneQueuePrefix, delayPrefix} {
+	for _, prefix := range []string{topology.LaneQueuePrefix, topology.DelayPrefix} {
 		if strings.HasPrefix(queue, prefix) {
 			return prefix + "…"
 		}
@@ -147,19 +149,19 @@ func patternOf(queue string) string {
 
 // compare declares a queue that is there anew: that changes nothing, and is refused when its arguments are others.
 func (x *examiner) compare(ctx context.Context, w wanted) (same bool) {
-	err := x.try(ctx, func(ch *channel) error {
+	err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 		_, err := ch.QueueDeclare(w.name, true, false, false, false, w.args)
 		return err
 	})
-	switch code(err) {
+	switch rabbitlink.Code(err) {
 	case amqp.AccessRefused:
 		x.refused(lanes.ScalerRole, refusal("declare", err))
 	case amqp.PreconditionFailed:
-		m := mismatch("queue", w.name, err)
-		if longer(m, w.args) {
+		m := topology.Mismatch("queue", w.name, err)
+		if topology.Longer(m, w.args) {
 			return x.compare(ctx, w)
 		}
-		x.add(lanes.Finding{Check: "broker.queues", Severity: lanes.Warning, What: m.what(), Mend: m.mend(), Why: "it is used as it is, without what the argument is for"})
+		x.add(lanes.Finding{Check: "broker.queues", Severity: lanes.Warning, What: m.What(), Mend: m.Mend(), Why: "it is used as it is, without what the argument is for"})
 	default:
 		same = err == nil
 	}
@@ -174,7 +176,7 @@ func refusal(doing string, err error) string {
 	if found := accessTo.FindStringSubmatch(err.Error()); found != nil {
 		name := found[2]
 		if strings.Contains(name, "doctor-") {
-			name = laneQueuePrefix + "…"
+			name = topology.LaneQueuePrefix + "…"
 		}
 		return fmt.Sprintf("%s (access to %s %s is refused)", doing, found[1], patternOf(name))
 	}
@@ -183,7 +185,7 @@ func refusal(doing string, err error) string {
 
 // consume notes whether the user may read from the queue.
 func (x *examiner) consume(ctx context.Context, role, queue string) {
-	if code(x.tryConsume(ctx, queue)) == amqp.AccessRefused {
+	if rabbitlink.Code(x.tryConsume(ctx, queue)) == amqp.AccessRefused {
 		x.refused(role, "read "+patternOf(queue))
 	}
 }
@@ -191,7 +193,7 @@ func (x *examiner) consume(ctx context.Context, role, queue string) {
 // tryConsume asks to consume with a priority that is no number. The broker looks at the permission, then for the queue, then at that: so the
 // answer is always an error, and tells. No consumer is ever there.
 func (x *examiner) tryConsume(ctx context.Context, queue string) error {
-	return x.try(ctx, func(ch *channel) error {
+	return x.try(ctx, func(ch *rabbitlink.Channel) error {
 		_, err := ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-priority": "siren doctor"})
 		return err
 	})
@@ -199,16 +201,16 @@ func (x *examiner) tryConsume(ctx context.Context, queue string) error {
 
 // declares tries what a scaler does with lanes: it declares an exclusive queue that is named like one, and binds it by a key that nobody uses.
 func (x *examiner) declares(ctx context.Context) {
-	name := laneQueuePrefix + "doctor-" + strings.ToLower(rand.Text()[:10])
-	args := queueRules{policy: x.Policy}.lane(lanes.Queue{Lane: "doctor", Type: lanes.Classic})
-	err := x.try(ctx, func(ch *channel) error {
+	name := topology.LaneQueuePrefix + "doctor-" + strings.ToLower(rand.Text()[:10])
+	args := topology.QueueRules{Policy: x.Policy}.Lane(lanes.Queue{Lane: "doctor", Type: lanes.Classic})
+	err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 		if _, err := ch.QueueDeclare(name, false, true, true, false, args); err != nil {
 			return err
 		}
 		defer func() { _, _ = ch.QueueDelete(name, false, false, false) }()
-		return ch.QueueBind(name, name, jobsExchange, false, nil)
+		return ch.QueueBind(name, name, topology.JobsExchange, false, nil)
 	})
-	switch code(err) {
+	switch rabbitlink.Code(err) {
 	case amqp.AccessRefused:
 		x.refused(lanes.ScalerRole, refusal("declare and bind lanes", err))
 	case amqp.NotFound: // no exchange yet
@@ -227,14 +229,14 @@ func (x *examiner) exchanges(ctx context.Context) {
 	for _, want := range []struct {
 		name, kind string
 		args       amqp.Table
-	}{{defaultExchange, amqp.ExchangeFanout, nil}, {jobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": defaultExchange}}} {
-		err := x.try(ctx, func(ch *channel) error {
+	}{{topology.DefaultExchange, amqp.ExchangeFanout, nil}, {topology.JobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": topology.DefaultExchange}}} {
+		err := x.try(ctx, func(ch *rabbitlink.Channel) error {
 			if err := ch.ExchangeDeclarePassive(want.name, want.kind, true, false, false, false, nil); err != nil {
 				return err
 			}
 			return ch.ExchangeDeclare(want.name, want.kind, true, false, false, false, want.args)
 		})
-		switch code(err) {
+		switch rabbitlink.Code(err) {
 		case amqp.AccessRefused:
 			x.refused(lanes.ScalerRole, refusal("declare exchanges", err))
 		case amqp.NotFound:
@@ -243,8 +245,8 @@ func (x *examiner) exchanges(ctx context.Context) {
 				Why: "jobs can't be enqueued, or a wrong routing key loses them", Mend: "start `siren scaler`, which declares it; if one runs, its log says why it doesn't",
 			})
 		case amqp.PreconditionFailed:
-			m := mismatch("exchange", want.name, err)
-			x.add(lanes.Finding{Check: "broker.exchanges", Severity: lanes.Error, What: m.what(), Mend: m.mend(), Why: "jobs with a wrong routing key are lost, or none arrives"})
+			m := topology.Mismatch("exchange", want.name, err)
+			x.add(lanes.Finding{Check: "broker.exchanges", Severity: lanes.Error, What: m.What(), Mend: m.Mend(), Why: "jobs with a wrong routing key are lost, or none arrives"})
 		default:
 			if err == nil {
 				x.add(lanes.Finding{Check: "broker.exchanges", What: fmt.Sprintf("exchange %q is as it has to be", want.name)})
@@ -260,7 +262,7 @@ func (x *examiner) leftovers(ctx context.Context, all []wanted) {
 		known = append(known, lanes.Queue{Lane: lane, Type: lanes.Classic}, lanes.Queue{Lane: lane, Type: lanes.Quorum})
 	}
 	for _, q := range known {
-		name := queueName(q)
+		name := topology.QueueName(q)
 		if slices.ContainsFunc(all, func(w wanted) bool { return w.name == name }) {
 			continue
 		}

@@ -5,32 +5,34 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // judgeVersion is what the broker's product and version mean for Siren.
 func judgeVersion(product, version string) lanes.Finding {
 	f := lanes.Finding{Check: "broker.version", What: strings.TrimSpace(product + " " + version)}
-	r := releaseOf(version)
+	r := topology.ReleaseOf(version)
 	switch {
 	case product != "RabbitMQ":
 		f.Severity = lanes.Warning
 		f.Why = "Siren is tested with RabbitMQ 3.10 to 4.3; other brokers that speak AMQP 0-9-1 differ in priorities, redelivery and arguments of queues"
 		f.Mend = "use RabbitMQ, or try each of your lanes with jobs that may get lost"
-	case r == release{}:
+	case r == topology.Release{}:
 		f.Severity = lanes.Warning
 		f.Why = "what holds for priorities, delivery limits and timeouts depends on the version, and the broker doesn't say a readable one"
 		f.Mend = "`rabbitmqctl version` on the broker must say 3.10 or newer"
-	case r.before(3, 10):
+	case r.Before(3, 10):
 		f.Severity = lanes.Error
 		f.Why = "Siren is tested with RabbitMQ 3.10 to 4.3; older ones lack what it needs of quorum queues and message priorities"
 		f.Mend = "upgrade RabbitMQ, best to a series that is still supported"
-	case r.before(4, 0):
+	case r.Before(4, 0):
 		f.Severity = lanes.Note
 		f.What += ", of a series that gets no fixes any more"
 		f.Why = "Siren works with it, but faults and holes in it stay"
 		f.Mend = "upgrade RabbitMQ when you can, by way of 3.13 to 4.x, each time with all feature flags enabled (rabbitmqctl enable_feature_flag all)"
-	case !r.before(4, 4):
+	case !r.Before(4, 4):
 		f.Severity = lanes.Note
 		f.What += ", which is newer than what Siren was tested with (3.10 to 4.3)"
 		f.Why = "RabbitMQ changes priorities, redelivery and timeouts between releases"
@@ -41,21 +43,21 @@ func judgeVersion(product, version string) lanes.Finding {
 
 // judgeTypes is what follows from the version for queues of these types: priorities, the delivery limit, and whom the consumer timeout concerns.
 func judgeTypes(version string, types []string) (found []lanes.Finding) {
-	r := releaseOf(version)
+	r := topology.ReleaseOf(version)
 	for _, kind := range types {
 		check := "broker." + kind
 		if kind == lanes.Classic {
 			found = append(found, lanes.Finding{
 				Check: check, What: fmt.Sprintf("classic queues serve priorities strictly, keep a job's place when it is returned, and have no delivery limit; on one node: "+
-					"a lane waits while that node is away, and is lost with its disk%s", map[bool]string{true: "; RabbitMQ 4.3 has no consumer timeout for them"}[!r.before(4, 3)]),
+					"a lane waits while that node is away, and is lost with its disk%s", map[bool]string{true: "; RabbitMQ 4.3 has no consumer timeout for them"}[!r.Before(4, 3)]),
 			})
 			continue
 		}
 		f := lanes.Finding{Check: check, What: "lanes with quorum queues have no priorities"}
-		if !r.before(4, 0) {
+		if !r.Before(4, 0) {
 			f.What += "; Siren takes their delivery limit (20) off"
 		}
-		if !r.before(4, 3) {
+		if !r.Before(4, 3) {
 			f.What += ", and sets their consumer timeout"
 		}
 		found = append(found, f)
@@ -69,10 +71,10 @@ const askTimeout = "rabbitmqctl eval 'application:get_env(rabbit, consumer_timeo
 // judgeTimeout is what can be said of the broker's consumer timeout: it can be learnt neither over AMQP nor from the management API.
 func judgeTimeout(version string, types []string, p *lanes.Policy) lanes.Finding {
 	const check = "broker.consumertimeout"
-	r := releaseOf(version)
+	r := topology.ReleaseOf(version)
 	ours := true // every queue has what Siren sets, or none
 	for _, kind := range types {
-		ours = ours && (kind == lanes.Quorum && !r.before(4, 0) || kind == lanes.Classic && !r.before(4, 3))
+		ours = ours && (kind == lanes.Quorum && !r.Before(4, 0) || kind == lanes.Classic && !r.Before(4, 3))
 	}
 	if ours {
 		return lanes.Finding{Check: check, What: "the node's consumer_timeout concerns no lane: quorum queues have one of their own, and classic ones of RabbitMQ 4.3 have none"}
@@ -103,11 +105,11 @@ func judgeAlarm(why string) lanes.Finding {
 // judgeDepths is what the queues' numbers say.
 func judgeDepths(depths map[string]depth) (found []lanes.Finding) {
 	waiting, idle := 0, []string{}
-	for _, b := range buckets {
-		d, there := depths[b.queue]
+	for _, b := range topology.Buckets {
+		d, there := depths[b.Queue]
 		waiting += d.ready
 		if there && d.consumers == 0 {
-			idle = append(idle, b.queue)
+			idle = append(idle, b.Queue)
 		}
 	}
 	switch {
@@ -124,9 +126,9 @@ func judgeDepths(depths map[string]depth) (found []lanes.Finding) {
 	case len(depths) > 0:
 		found = append(found, lanes.Finding{Check: "broker.delays", What: fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds", waiting)})
 	}
-	if d := depths[deadQueue]; d.ready > 0 {
+	if d := depths[topology.DeadQueue]; d.ready > 0 {
 		found = append(found, lanes.Finding{
-			Check: "broker.dead", Severity: lanes.Note, What: fmt.Sprintf("%d dead letters lie in %s", d.ready, deadQueue),
+			Check: "broker.dead", Severity: lanes.Note, What: fmt.Sprintf("%d dead letters lie in %s", d.ready, topology.DeadQueue),
 			Why: "these jobs have failed for good, and stay until somebody looks at them", Mend: "siren dead",
 		})
 	}
@@ -176,11 +178,11 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) lanes
 }
 
 // judgePlain is whether passwords and jobs travel in the clear.
-func judgePlain(t target) lanes.Finding {
+func judgePlain(t rabbitlink.Target) lanes.Finding {
 	f := lanes.Finding{Check: "broker.tls", What: "the connection is encrypted (TLS)"}
 	switch {
-	case t.uri.Scheme == "amqps":
-	case t.uri.Host == "localhost", strings.HasPrefix(t.uri.Host, "127."), t.uri.Host == "::1":
+	case t.URI.Scheme == "amqps":
+	case t.URI.Host == "localhost", strings.HasPrefix(t.URI.Host, "127."), t.URI.Host == "::1":
 		f.What = "the connection isn't encrypted, and stays on this machine"
 	default:
 		f.Severity = lanes.Note

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -120,7 +121,7 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 			f.Why = "a full queue refuses what is published: producers get errors, and workers can't put off or bury a failed job"
 		}
 	case "dead-letter-exchange", "dead-letter-routing-key":
-		others := slices.DeleteFunc(slices.Clone(queues), func(name string) bool { return strings.HasPrefix(name, laneQueuePrefix) })
+		others := slices.DeleteFunc(slices.Clone(queues), func(name string) bool { return strings.HasPrefix(name, topology.LaneQueuePrefix) })
 		if len(others) == 0 {
 			return f, false // a lane's own arguments count
 		}
@@ -129,7 +130,7 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 		f.Why = "whatever the broker takes out of them goes where Siren doesn't look for it"
 	case "delivery-limit":
 		quorum := slices.DeleteFunc(slices.Clone(queues), func(name string) bool { return kinds[name] != lanes.Quorum })
-		if limit, _ := value.(float64); len(quorum) == 0 || limit >= unlimited {
+		if limit, _ := value.(float64); len(quorum) == 0 || limit >= topology.Unlimited {
 			return f, false
 		}
 		f.Severity = lanes.Error
@@ -231,9 +232,9 @@ func judgeUnacknowledged(queues []brokerQueue) lanes.Finding {
 	running, held := 0, 0
 	for _, q := range queues {
 		switch {
-		case strings.HasPrefix(q.Name, laneQueuePrefix):
+		case strings.HasPrefix(q.Name, topology.LaneQueuePrefix):
 			running += q.Unacknowledged
-		case strings.HasPrefix(q.Name, delayPrefix):
+		case strings.HasPrefix(q.Name, topology.DelayPrefix):
 			held += q.Unacknowledged
 		}
 	}
@@ -245,20 +246,20 @@ func judgeBindings(jobs, stray []binding, p *lanes.Policy) lanes.Finding {
 	f := lanes.Finding{Check: "broker.bindings", What: "each lane is bound, and what no lane wants goes to the default lane"}
 	var wrong []string
 	for _, q := range p.Queues() {
-		if !slices.ContainsFunc(jobs, func(b binding) bool { return b.Key == q.Lane && b.Destination == queueName(q) }) {
-			wrong = append(wrong, fmt.Sprintf("%s isn't bound to lane %q", jobsExchange, q.Lane))
+		if !slices.ContainsFunc(jobs, func(b binding) bool { return b.Key == q.Lane && b.Destination == topology.QueueName(q) }) {
+			wrong = append(wrong, fmt.Sprintf("%s isn't bound to lane %q", topology.JobsExchange, q.Lane))
 		}
 	}
 	for _, b := range jobs {
-		if !strings.HasPrefix(b.Destination, laneQueuePrefix) {
-			wrong = append(wrong, fmt.Sprintf("%s is bound to %s too, by the key %q", jobsExchange, b.Destination, b.Key))
+		if !strings.HasPrefix(b.Destination, topology.LaneQueuePrefix) {
+			wrong = append(wrong, fmt.Sprintf("%s is bound to %s too, by the key %q", topology.JobsExchange, b.Destination, b.Key))
 		}
 	}
-	if !slices.ContainsFunc(stray, func(b binding) bool { return b.Destination == queueName(p.QueueOf(p.DefaultLane())) }) {
-		wrong = append(wrong, fmt.Sprintf("%s isn't bound to the default lane %q", defaultExchange, p.DefaultLane()))
+	if !slices.ContainsFunc(stray, func(b binding) bool { return b.Destination == topology.QueueName(p.QueueOf(p.DefaultLane())) }) {
+		wrong = append(wrong, fmt.Sprintf("%s isn't bound to the default lane %q", topology.DefaultExchange, p.DefaultLane()))
 	}
 	if len(stray) > 1 {
-		wrong = append(wrong, fmt.Sprintf("%s is bound to %d queues", defaultExchange, len(stray)))
+		wrong = append(wrong, fmt.Sprintf("%s is bound to %d queues", topology.DefaultExchange, len(stray)))
 	}
 	if len(wrong) > 0 {
 		f.Severity = lanes.Error

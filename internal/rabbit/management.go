@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -123,14 +125,14 @@ func (a *amount) UnmarshalJSON(text []byte) error {
 // ExamineManagement looks at what only the management API of the broker tells: policies that change Siren's queues, the nodes and their
 // alarms, and what is bound to what. amqpURL says which vhost is Siren's.
 func ExamineManagement(ctx context.Context, m *Management, amqpURL string, policy *lanes.Policy) (found []lanes.Finding) {
-	to, err := parse(amqpURL)
+	to, err := rabbitlink.Parse(amqpURL)
 	if err != nil {
 		return nil // Examine says so
 	}
 	if m.user == nil {
-		m.user = url.UserPassword(to.uri.Username, to.uri.Password)
+		m.user = url.UserPassword(to.URI.Username, to.URI.Password)
 	}
-	vhost := to.uri.Vhost
+	vhost := to.URI.Vhost
 	var nodes []brokerNode
 	if err := m.ask(ctx, &nodes, "nodes"); err != nil {
 		return []lanes.Finding{{
@@ -158,8 +160,8 @@ func ExamineManagement(ctx context.Context, m *Management, amqpURL string, polic
 	}
 	found = append(found, judgePolicies(vhost, append(all, operators...), sirens(queues, policy), policy)...)
 	found = append(found, judgeUnacknowledged(queues))
-	if policy != nil && m.ask(ctx, &jobs, "exchanges", vhost, jobsExchange, "bindings", "source") == nil &&
-		m.ask(ctx, &stray, "exchanges", vhost, defaultExchange, "bindings", "source") == nil {
+	if policy != nil && m.ask(ctx, &jobs, "exchanges", vhost, topology.JobsExchange, "bindings", "source") == nil &&
+		m.ask(ctx, &stray, "exchanges", vhost, topology.DefaultExchange, "bindings", "source") == nil {
 		found = append(found, judgeBindings(jobs, stray, policy))
 	}
 	return found
@@ -178,7 +180,7 @@ func sirens(there []brokerQueue, p *lanes.Policy) map[string]string {
 		all[w.name], _ = w.args["x-queue-type"].(string)
 	}
 	for _, q := range there {
-		if strings.HasPrefix(q.Name, laneQueuePrefix) || strings.HasPrefix(q.Name, delayPrefix) || q.Name == deadQueue {
+		if strings.HasPrefix(q.Name, topology.LaneQueuePrefix) || strings.HasPrefix(q.Name, topology.DelayPrefix) || q.Name == topology.DeadQueue {
 			all[q.Name] = q.Type
 		}
 	}

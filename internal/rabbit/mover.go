@@ -1,11 +1,16 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -14,12 +19,12 @@ const moveBatch = 100
 
 // Mover decides about waiting jobs that are taken out of their lane (see Move), and hears of their copies.
 type Mover struct {
-	// Decide says what becomes of each job of a batch of at most 100, in the batch's order. Its error ends the move, and the
-	// whole batch goes back.
+	// Decide says what becomes of each job of a batch of at most 100, in the batch's order. Its error ends the move,
+	// and the whole batch goes back.
 	Decide func(ctx context.Context, batch []lanes.Delivery) ([]Fate, error)
 	// Confirmed is told of the copies that the broker has, before their originals are acknowledged, so that the ledger
-	// knows which message carries the job. Its ctx doesn't end with that of Move. Its error ends the move, and the originals go
-	// back: two messages of one job are harmless. It may be nil when nothing is copied.
+	// knows which message carries the job. Its ctx doesn't end with that of Move. Its error ends the move, and the
+	// originals go back: two messages of one job are harmless. It may be nil when nothing is copied.
 	Confirmed func(ctx context.Context, copies []Copied) error
 }
 
@@ -29,7 +34,8 @@ type Fate struct {
 	Drop bool  // it is acknowledged: its record says already that it is over
 }
 
-// Copy is where a fresh copy of a message goes. It keeps body, id, attempt and the time of the first enqueue; it is ready from now on.
+// Copy is where a fresh copy of a message goes. It keeps body, id, attempt and the time of the first enqueue; it is
+// ready from now on.
 type Copy struct {
 	Lane     string // one that doesn't exist means the default lane
 	Replay   int    // the copy's number, higher than the original's
@@ -43,20 +49,22 @@ type Copied struct {
 	ReadyAt  time.Time // of the copy
 }
 
-// Move takes up to limit waiting jobs out of a lane's queue, in its order (priority, then age), and does with each what m decides; limit <= 0 means as
-// many as were ready when it began. What it neither copies nor drops is out of the lane until it returns. conn must publish
-// nothing.
+// Move takes up to limit waiting jobs out of a lane's queue, in its order (priority, then age), and does with each what
+// m decides; limit <= 0 means as many as were ready when it began. What it neither copies nor drops is out of the lane
+// until it returns. conn must publish nothing.
 //
-// moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher, ErrUndeclared
-// for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then goes back by
-// itself, so a crash at any moment leaves two messages of a job at most, and never none.
-func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue, limit int, m Mover) (moved int, err error) {
-	ch, err := conn.channel(ctx)
+// moved is how many jobs it copied or dropped, also beside an error. The errors are those of m and of the publisher,
+// ErrUndeclared for a lane without a queue, that of ctx, and that of a lost connection. What isn't acknowledged by then
+// goes back by itself, so a crash at any moment leaves two messages of a job at most, and never none.
+func Move(
+	ctx context.Context, conn *rabbitlink.Conn, publish *confirms.Publisher, from lanes.Queue, limit int, m Mover,
+) (moved int, err error) {
+	ch, err := conn.Channel(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer ch.close() // gives back what nobody acknowledged
-	v := &move{Mover: m, ch: ch, publish: publish, queue: from}
+	defer ch.Close() // gives back what nobody acknowledged
+	v := &move{Mover: m, conn: conn, ch: ch, publish: publish, queue: from}
 	if err := v.all(ctx, limit); err != nil {
 		return v.moved, fmt.Errorf("move jobs out of lane %q: %w", from.Lane, err)
 	}
@@ -66,8 +74,9 @@ func Move(ctx context.Context, conn *Conn, publish *Publisher, from lanes.Queue,
 // move is a Move under way.
 type move struct {
 	Mover
-	ch      *channel
-	publish *Publisher
+	conn    *rabbitlink.Conn
+	ch      *rabbitlink.Channel
+	publish *confirms.Publisher
 	queue   lanes.Queue
 	moved   int
 }
@@ -75,8 +84,8 @@ type move struct {
 func (v *move) all(ctx context.Context, limit int) error {
 	if limit <= 0 {
 		var err error
-		if limit, err = v.waiting(); err != nil {
-			return err
+		if limit, err = v.ch.Ready(topology.QueueName(v.queue)); err != nil {
+			return rabbitlink.Undeclared(err)
 		}
 	}
 	for limit > 0 {
@@ -98,40 +107,30 @@ func (v *move) all(ctx context.Context, limit int) error {
 	return nil
 }
 
-// waiting is how many jobs are ready in the lane now.
-func (v *move) waiting() (n int, err error) {
-	err = v.ch.call(func() error {
-		q, err := v.ch.QueueDeclarePassive(queueName(v.queue), true, false, false, false, nil)
-		n = q.Messages
-		return err
-	})
-	return n, undeclared(err)
-}
-
 // take is the next n jobs; fewer when the lane has no more.
-func (v *move) take(ctx context.Context, n int) ([]arrival, error) {
-	var batch []arrival
+func (v *move) take(ctx context.Context, n int) ([]rabbitlink.Arrival, error) {
+	var batch []rabbitlink.Arrival
 	for len(batch) < n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, found, err := v.ch.get(queueName(v.queue))
+		a, found, err := v.ch.Get(topology.QueueName(v.queue))
 		if err != nil {
-			return nil, undeclared(err)
+			return nil, rabbitlink.Undeclared(err)
 		}
 		if !found {
 			break
 		}
-		batch = append(batch, arrival{queue: v.queue, ch: v.ch, Delivery: d})
+		batch = append(batch, a)
 	}
 	return batch, nil
 }
 
 // carryOut has a batch decided about and does what was decided: drops first, then copies.
-func (v *move) carryOut(ctx context.Context, batch []arrival) error {
+func (v *move) carryOut(ctx context.Context, batch []rabbitlink.Arrival) error {
 	deliveries := make([]lanes.Delivery, len(batch))
 	for i, a := range batch {
-		deliveries[i] = a.delivery(v.publish.conn.options.Now())
+		deliveries[i] = wire.Delivery(a.Delivery, v.queue.Lane, v.conn.Now())
 	}
 	fates, err := v.Decide(ctx, deliveries)
 	if err != nil {
@@ -140,7 +139,7 @@ func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 	if len(fates) != len(batch) {
 		return fmt.Errorf("%d fates for %d jobs", len(fates), len(batch))
 	}
-	var dropped, originals []arrival
+	var dropped, originals []rabbitlink.Arrival
 	var copies []Copied
 	for i, f := range fates {
 		switch {
@@ -159,25 +158,25 @@ func (v *move) carryOut(ctx context.Context, batch []arrival) error {
 }
 
 // replace publishes the copies, tells of those that are confirmed, and acknowledges the originals of these.
-func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied) error {
-	now := v.publish.conn.options.Now()
-	messages := make([]*outgoing, len(copies))
+func (v *move) replace(ctx context.Context, originals []rabbitlink.Arrival, copies []Copied) error {
+	now := v.conn.Now()
+	messages := make([]confirms.Message, len(copies))
 	for i, c := range copies {
 		copies[i].ReadyAt = now
-		h, _ := parseHeaders(originals[i].Headers, inLane, now)
-		h.lane, h.replay, h.priority = c.Lane, c.Replay, c.Priority
-		messages[i] = newOutgoing(ready(originals[i].Delivery, h, now, now))
+		e, _ := wire.Read(originals[i].Delivery, wire.InLane, now)
+		e.Lane, e.Replay, e.Priority, e.ReadyAt = c.Lane, c.Replay, c.Priority, now
+		messages[i] = e.ToLane(now)
 	}
-	v.publish.publish(ctx, messages)
-
-	var done []arrival
+	var done []rabbitlink.Arrival
 	var confirmed []Copied
-	for i, o := range messages {
-		if o.err == nil {
+	var failed error
+	for i, err := range v.publish.Publish(ctx, messages) {
+		if err == nil {
 			done, confirmed = append(done, originals[i]), append(confirmed, copies[i])
+		} else {
+			failed = cmp.Or(failed, messages[i].Failed(err))
 		}
 	}
-	failed := failure(messages)
 	if len(confirmed) > 0 && v.Confirmed != nil {
 		if err := v.Confirmed(context.WithoutCancel(ctx), confirmed); err != nil {
 			return errors.Join(err, failed)
@@ -187,12 +186,12 @@ func (v *move) replace(ctx context.Context, originals []arrival, copies []Copied
 	return errors.Join(acknowledge(done), failed)
 }
 
-// acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm: whoever claims
-// them is told that they are settled.
-func acknowledge(jobs []arrival) error {
+// acknowledge ends jobs that are carried on elsewhere, or over. When the broker has them back already, that is no harm:
+// whoever claims them is told that they are settled.
+func acknowledge(jobs []rabbitlink.Arrival) error {
 	for _, a := range jobs {
-		if err := a.ch.call(func() error { return a.Ack(false) }); err != nil {
-			return fmt.Errorf("%w (%w)", ErrStale, err)
+		if err := a.Ack(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -28,6 +28,9 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -38,7 +41,7 @@ import (
 var (
 	// ErrUncertain: the broker didn't confirm in time, so the job may or may not run. Enqueue it again with the same id:
 	// a job that arrived twice runs once.
-	ErrUncertain = rabbit.ErrUnconfirmed
+	ErrUncertain = confirms.ErrUnconfirmed
 	// ErrNotFound: there is no record of that job, or not any more.
 	ErrNotFound = redislink.ErrNotFound
 	// ErrNoPolicy: no scaler has published a policy yet, and none was given in Options.
@@ -67,8 +70,8 @@ type Options struct {
 // Client puts jobs into lanes. It is safe for concurrent use; its connections are made at their first use and again
 // whenever they are lost.
 type Client struct {
-	conn    *rabbit.Conn
-	publish *rabbit.Publisher
+	conn    *rabbitlink.Conn
+	publish *confirms.Publisher
 	store   *redislink.Store
 	ledger  *jobledger.Ledger
 	board   *redis.Board
@@ -104,10 +107,10 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 	if c.store, err = redislink.Open(o.RedisURL, o.Log, append(more, redislink.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
-	if c.conn, err = rabbit.Open(rabbit.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
+	if c.conn, err = rabbitlink.Open(rabbitlink.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
-	c.publish = rabbit.NewPublisher(c.conn, 0)
+	c.publish = confirms.NewPublisher(c.conn, 0)
 	c.ledger, c.board = jobledger.New(c.store, o.Log), redis.NewBoard(c.store, o.Log)
 	return c, nil
 }
@@ -180,7 +183,7 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 
 // publishAll records and publishes the jobs of the batch that are to be.
 func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
-	var entries []rabbit.Entry
+	var entries []wire.Entry
 	var records []lanes.Delivery
 	var at []int
 	for i, j := range b.jobs {
@@ -188,12 +191,12 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 		if _, follows := b.same[i]; follows || o.Err != nil || o.Duplicate {
 			continue
 		}
-		entries = append(entries, rabbit.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
+		entries = append(entries, wire.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
 		records = append(records, lanes.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
 		at = append(at, i)
 	}
 	made := c.record(ctx, records)
-	for k, err := range c.publish.EnqueueBatch(ctx, entries) {
+	for k, err := range rabbit.Enqueue(ctx, c.publish, entries) {
 		o := &b.outcomes[at[k]]
 		o.Err = err
 		o.Known = k < len(made) && !made[k]

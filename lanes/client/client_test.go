@@ -17,7 +17,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -287,7 +287,7 @@ func TestUnsentJobsHaveNoRecord(t *testing.T) {
 	o.AMQPURL = u.String()
 	c := newClient(t, o)
 	_, err = c.Enqueue(within(t, 300*time.Millisecond), probe("unsent", nil))
-	if !errors.Is(err, rabbit.ErrNotSent) || errors.Is(err, client.ErrUncertain) {
+	if !errors.Is(err, confirms.ErrNotSent) || errors.Is(err, client.ErrUncertain) {
 		t.Errorf("%v, want ErrNotSent", err)
 	}
 	if password, _ := u.User.Password(); strings.Contains(err.Error(), password) {

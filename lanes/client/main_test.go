@@ -14,7 +14,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -101,11 +104,11 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	consume, err := rabbit.Open(rabbit.Options{URL: amqpURL, Name: "worker"})
+	consume, err := rabbitlink.Open(rabbitlink.Options{URL: amqpURL, Name: "worker"})
 	if err != nil {
 		return nil, err
 	}
-	publish, err := rabbit.Open(rabbit.Options{URL: amqpURL, Name: "worker (publish)"})
+	publish, err := rabbitlink.Open(rabbitlink.Options{URL: amqpURL, Name: "worker (publish)"})
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +120,10 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 	if _, err := redis.NewBoard(store, discard).PublishPolicy(ctx, effective); err != nil {
 		return nil, err
 	}
-	if err := rabbit.Declare(ctx, publish, policy, nil); err != nil {
+	if err := topology.Declare(ctx, publish, policy, nil); err != nil {
 		return nil, err
 	}
-	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), "general")
+	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), "general")
 	taker.Follow(&effective)
 	life, end := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -135,7 +138,7 @@ func serve(ctx context.Context, amqpURL, redisURL string) (stop func(), err erro
 }
 
 // workOn completes every job at once, but one of the kind "broken" dies.
-func workOn(ctx context.Context, slot *rabbit.Slot, l *jobledger.Ledger) {
+func workOn(ctx context.Context, slot *take.Slot, l *jobledger.Ledger) {
 	for {
 		d, err := slot.Next(ctx)
 		if ctx.Err() != nil {

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -125,7 +126,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		return err
 	}
 	defer declare.Close()
-	if err := rabbit.Declare(ctx, declare, policy, nil); err != nil {
+	if err := topology.Declare(ctx, declare, policy, nil); err != nil {
 		return err
 	}
 	b.client, err = client.New(client.Options{AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log})
@@ -140,8 +141,8 @@ func (b *bench) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) connect(name string) (*rabbit.Conn, error) {
-	return rabbit.Open(rabbit.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
+func (b *bench) connect(name string) (*rabbitlink.Conn, error) {
+	return rabbitlink.Open(rabbitlink.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
 }
 
 func (b *bench) atEnd(f func() error) { b.closing = append(b.closing, f) }

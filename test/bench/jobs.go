@@ -20,13 +20,13 @@ func noops(lane string, n int) []lanes.Job {
 	jobs := make([]lanes.Job, n)
 	for i := range jobs {
 		jobs[i] = lanes.Job{ID: lanes.NewID(time.Now()), Kind: "noop", Labels: map[string]string{"lane": lane}}
-		jobs[i].Input = "s3://bench/" + strings.Repeat("x", wireSize-len(wire(jobs[i]))-len(`,"input":"s3://bench/"`))
+		jobs[i].Input = "s3://bench/" + strings.Repeat("x", wireSize-len(wireForm(jobs[i]))-len(`,"input":"s3://bench/"`))
 	}
 	return jobs
 }
 
-// wire is the job's body on the wire.
-func wire(j lanes.Job) []byte {
+// wireForm is the job's body on the wire.
+func wireForm(j lanes.Job) []byte {
 	body, err := lanes.Encode(j)
 	if err != nil {
 		panic(err) // our own jobs are valid

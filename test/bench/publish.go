@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -29,13 +31,13 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 			return nil, err
 		}
 		defer conn.Close()
-		publisher := rabbit.NewPublisher(conn, window)
+		publisher := confirms.NewPublisher(conn, window)
 		f, err := b.publishBeside(ctx, fmt.Sprintf("publish, window %d", window), window, func(jobs []lanes.Job) error {
-			entries := make([]rabbit.Entry, len(jobs))
+			entries := make([]wire.Entry, len(jobs))
 			for i, j := range jobs {
-				entries[i] = rabbit.Entry{Lane: standardLane, Job: j}
+				entries[i] = wire.Entry{Lane: standardLane, Job: j}
 			}
-			for _, err := range publisher.EnqueueBatch(ctx, entries) {
+			for _, err := range rabbit.Enqueue(ctx, publisher, entries) {
 				if err != nil {
 					return err
 				}

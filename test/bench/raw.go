@@ -83,7 +83,7 @@ func publishings(jobs []lanes.Job) []amqp.Publishing {
 	for i, j := range jobs {
 		messages[i] = amqp.Publishing{
 			ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: j.ID, Timestamp: now,
-			Headers: amqp.Table{"enqueuedAt": now.UnixMilli(), "readyAt": now.UnixMilli()}, Body: wire(j),
+			Headers: amqp.Table{"enqueuedAt": now.UnixMilli(), "readyAt": now.UnixMilli()}, Body: wireForm(j),
 		}
 	}
 	return messages

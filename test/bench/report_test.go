@@ -86,7 +86,7 @@ func TestReport(t *testing.T) {
 func TestNoops(t *testing.T) {
 	for _, lane := range []string{expressLane, standardLane} {
 		for _, j := range noops(lane, 2) {
-			if n := len(wire(j)); n != wireSize {
+			if n := len(wireForm(j)); n != wireSize {
 				t.Errorf("a no-op job of lane %s has %d bytes, want %d", lane, n, wireSize)
 			}
 		}

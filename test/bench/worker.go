@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker"
@@ -35,7 +36,7 @@ func (b *bench) serve(ctx context.Context, name string, s slots, h worker.Handle
 		return err
 	}
 	defer publish.Close()
-	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), pool)
+	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), pool)
 	taker.Follow(b.effective)
 	var shared, shoulder []worker.Source
 	for range s.shared {

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -22,10 +23,10 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	v := &revival{
-		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
-		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
+		entry: wire.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
+		made:  l.Replay, reason: l.Facts.Reason, letters: []wire.DeadLetter{l.DeadLetter},
 	}
-	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Priority)
+	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Job.Priority)
 	if l.Record != nil {
 		v.entry.Replay = max(l.Replay, l.Record.Replay) + 1
 	}
@@ -68,14 +69,14 @@ func (r *Replay) carry(ctx context.Context, all []*revival) error {
 
 // carryPart publishes copies; the ledger hears of those that are confirmed, and then their letters are removed.
 func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
-	entries := make([]rabbit.Entry, len(part))
+	entries := make([]wire.Entry, len(part))
 	for i, v := range part {
 		entries[i] = v.entry
 	}
 	var failed error
 	var confirmed []*revival
 	now := r.box.Now()
-	for i, err := range r.publish.EnqueueBatch(ctx, entries) {
+	for i, err := range rabbit.Enqueue(ctx, r.publish, entries) {
 		if err == nil {
 			confirmed = append(confirmed, part[i])
 		} else if failed == nil {
@@ -163,8 +164,9 @@ func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
 	}
-	return r.revive(newLetter(rabbit.DeadLetter{
-		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job, Priority: job.Priority,
+	return r.revive(newLetter(wire.DeadLetter{
+		Delivery: lanes.Delivery{Job: job, Lane: record.Lane, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body},
+		ID:       record.ID, Reason: record.Reason,
 	}, &record))
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,7 +30,7 @@ func TestStandingOf(t *testing.T) {
 		{"thrown away", 1, record(lanes.Cancelled, 2), Superseded},
 		{"enqueued again without a record", 0, record(lanes.Running, 0), Elsewhere},
 	} {
-		if got := standingOf(rabbit.DeadLetter{Replay: c.letter}, c.record); got != c.want {
+		if got := standingOf(wire.DeadLetter{Delivery: lanes.Delivery{Replay: c.letter}}, c.record); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -38,7 +38,7 @@ func TestStandingOf(t *testing.T) {
 
 // The record says what a job died of where it is about this death: the second letter of a job says "dead already".
 func TestFactsOfALetter(t *testing.T) {
-	l := rabbit.DeadLetter{ID: "a", Reason: "dead already", Lane: "bulk", Job: lanes.Job{ID: "a", Kind: "probe"}}
+	l := wire.DeadLetter{Delivery: lanes.Delivery{Lane: "bulk", Job: lanes.Job{ID: "a", Kind: "probe"}}, ID: "a", Reason: "dead already"}
 	if f := newLetter(l, &lanes.Record{State: lanes.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" || f.Lane != "express" {
 		t.Errorf("with a record: %+v", f)
 	}

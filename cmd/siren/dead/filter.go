@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +28,7 @@ var Reasons = []string{
 // Reason is the reason that somebody wrote: with hyphens for the blanks, if they like.
 func Reason(s string) (string, error) {
 	if why, ok := strings.CutPrefix(s, brokerWord+":"); ok {
-		return rabbit.BrokerReason + strings.TrimSpace(why), nil
+		return wire.BrokerReason + strings.TrimSpace(why), nil
 	}
 	reason := strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(strings.TrimSpace(s)))
 	if !slices.Contains(Reasons, reason) {
@@ -40,7 +40,7 @@ func Reason(s string) (string, error) {
 // diesOf is whether a job's reason is one of those.
 func diesOf(reason string, reasons []string) bool {
 	return slices.ContainsFunc(reasons, func(r string) bool {
-		return r == reason || r == brokerWord && strings.HasPrefix(reason, rabbit.BrokerReason)
+		return r == reason || r == brokerWord && strings.HasPrefix(reason, wire.BrokerReason)
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -22,15 +24,15 @@ const letterBatch = 100
 // Box is siren.dead, with the ledger that knows of the letters' jobs.
 type Box struct {
 	Ledger  *jobledger.Ledger
-	Connect func(ctx context.Context, name string) (*rabbit.Conn, error) // to the broker; the name says what for
-	Now     func() time.Time                                             // Redis' clock
-	Warn    func(format string, args ...any)                             // says what isn't an error
+	Connect func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker; the name says what for
+	Now     func() time.Time                                                 // Redis' clock
+	Warn    func(format string, args ...any)                                 // says what isn't an error
 	Log     *slog.Logger
 }
 
 // Letter is a dead letter, and what the ledger knows of its job.
 type Letter struct {
-	rabbit.DeadLetter
+	wire.DeadLetter
 	Record   *lanes.Record // nil without one
 	Facts    lanes.Record  // the job as it died: by its record where that is about this death, else by the letter
 	Standing Standing
@@ -48,7 +50,7 @@ const (
 )
 
 // standingOf compares the numbers of a letter and of its job's record.
-func standingOf(l rabbit.DeadLetter, r *lanes.Record) Standing {
+func standingOf(l wire.DeadLetter, r *lanes.Record) Standing {
 	switch {
 	case r == nil, r.State == lanes.Dead && r.Replay <= l.Replay:
 		return Current
@@ -62,7 +64,7 @@ func standingOf(l rabbit.DeadLetter, r *lanes.Record) Standing {
 }
 
 // newLetter puts a letter and its job's record together.
-func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
+func newLetter(l wire.DeadLetter, r *lanes.Record) Letter {
 	f := Letter{DeadLetter: l, Record: r, Standing: standingOf(l, r)}
 	if r != nil && r.State == lanes.Dead {
 		f.Facts = *r
@@ -70,7 +72,7 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 	}
 	f.Facts = lanes.Record{
 		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input, Output: l.Job.Output, Params: l.Job.Params,
-		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts, Replay: l.Replay,
+		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt, Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}
 	f.Facts.Bound()
@@ -78,7 +80,7 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 }
 
 // know puts letters and their jobs' records together.
-func (b *Box) know(ctx context.Context, letters []rabbit.DeadLetter) ([]Letter, error) {
+func (b *Box) know(ctx context.Context, letters []wire.DeadLetter) ([]Letter, error) {
 	ids := make([]string, 0, len(letters))
 	for _, l := range letters {
 		if l.ID != "" {

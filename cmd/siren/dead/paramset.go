@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -92,7 +92,7 @@ func (s Set) String() string {
 
 // apply is the wire form of a letter's job with the params, and the job. The error says that the params are wrong in it, where they weren't
 // before.
-func (s Set) apply(l rabbit.DeadLetter, storage []lanes.Storage, now time.Time) ([]byte, lanes.Job, error) {
+func (s Set) apply(l wire.DeadLetter, storage []lanes.Storage, now time.Time) ([]byte, lanes.Job, error) {
 	body, err := lanes.Revived(l.Body, s, now)
 	if err != nil {
 		return nil, lanes.Job{}, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -64,7 +65,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(rabbit.DeadLetter{ID: id, Replay: r.Replay}, &r))
+			rest = append(rest, newLetter(wire.DeadLetter{Delivery: lanes.Delivery{Replay: r.Replay}, ID: id}, &r))
 		}
 	}
 	for _, l := range rest {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -45,12 +47,12 @@ type Replay struct {
 	hold   time.Duration
 
 	letters *rabbit.DeadLetters
-	publish *rabbit.Publisher
+	publish *confirms.Publisher
 
 	pending []*revival          // chosen, and not yet published
 	hand    map[string]*revival // the same, by job
 	carried map[string]int      // by job: the number of the copy that this command made
-	aside   []rabbit.DeadLetter // of jobs that a newer letter is about
+	aside   []wire.DeadLetter   // of jobs that a newer letter is about
 }
 
 // Left counts letters that were chosen and yet left where they are.
@@ -63,11 +65,11 @@ type Left struct {
 
 // revival is a job that is about to be replayed.
 type revival struct {
-	entry   rabbit.Entry
+	entry   wire.Entry
 	made    int // the number of the letter that it was made from
 	reason  string
-	params  []byte              // others than the record's; nil: the same
-	letters []rabbit.DeadLetter // all of the job's that are in hand; none for one that is taken from its record
+	params  []byte            // others than the record's; nil: the same
+	letters []wire.DeadLetter // all of the job's that are in hand; none for one that is taken from its record
 }
 
 // Replay prepares a replay of what a filter chooses, or of the jobs with these ids.
@@ -99,7 +101,7 @@ func (r *Replay) Run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	r.letters, r.publish = letters, rabbit.NewPublisher(conn, 0)
+	r.letters, r.publish = letters, confirms.NewPublisher(conn, 0)
 	r.pace = pace{rate: r.Rate}
 	began := time.Now() //nolint:forbidigo // how long this process holds letters
 	err = r.box.each(ctx, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
@@ -132,7 +134,7 @@ func (r *Replay) done() bool {
 
 // batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
 func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err error) {
-	var obsolete []rabbit.DeadLetter
+	var obsolete []wire.DeadLetter
 	for _, l := range batch {
 		if v := r.hand[l.ID]; v != nil {
 			r.join(v, l)

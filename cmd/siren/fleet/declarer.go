@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // declarer keeps the broker's queues and exchanges as the policy in force says.
 type declarer struct {
-	conn  *rabbit.Conn
+	conn  *rabbitlink.Conn
 	known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
 	log   *slog.Logger
 
@@ -41,8 +42,8 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 	if err != nil {
 		d.log.Debug("can't tell which queues there were before; those used no more stay as they are until this is known", "error", err)
 	}
-	err = rabbit.Declare(look, d.conn, p, p.Unused(known))
-	var mismatch *rabbit.MismatchError
+	err = topology.Declare(look, d.conn, p, p.Unused(known))
+	var mismatch *topology.MismatchError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -68,7 +69,7 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 func (d *declarer) await(ctx context.Context, p *lanes.Policy) error {
 	for {
 		err := d.try(ctx, p)
-		var mismatch *rabbit.MismatchError
+		var mismatch *topology.MismatchError
 		if err == nil || ctx.Err() != nil || errors.As(err, &mismatch) {
 			return err
 		}

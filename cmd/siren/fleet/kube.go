@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/kube"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -78,7 +78,7 @@ func (f Kube) Run(ctx context.Context) error {
 	return scalerProcess{
 		name: name, version: f.Version, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
 		leading: leader.Leading, known: memory.known, state: memory.state,
-		broker: func(name string) (*rabbit.Conn, error) { return f.At.Broker(store.Now, name, log) },
+		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, log) },
 		listen: f.Listen, log: log,
 	}.run(ctx)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -51,7 +51,7 @@ func (f Local) Run(ctx context.Context) error {
 	err = scalerProcess{
 		name: election.name, version: f.Version, policy: f.Policy, store: store, board: board, fleet: workers, leading: election.leading,
 		known:  (&queueMemory{board: board}).known,
-		broker: func(name string) (*rabbit.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
+		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
 		listen: f.Listen, log: f.Log,
 	}.run(ctx)
 	election.resign(ctx)

@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -94,9 +95,9 @@ func (g *ground) known(ctx context.Context, current []lanes.Queue) ([]lanes.Queu
 	return g.board.KnownQueues(ctx, current...)
 }
 
-func (g *ground) connect() *rabbit.Conn {
+func (g *ground) connect() *rabbitlink.Conn {
 	g.t.Helper()
-	c, err := rabbit.Open(rabbit.Options{URL: g.urls.AMQPURL, Name: "scaler", Log: g.log, Now: g.store.Now})
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: g.urls.AMQPURL, Name: "scaler", Log: g.log, Now: g.store.Now})
 	if err != nil {
 		g.t.Fatal(err)
 	}

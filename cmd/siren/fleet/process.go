@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/polyglot-media/siren/internal/ops"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
@@ -61,7 +61,7 @@ func alive() error { return nil }
 
 // readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first. One that RabbitMQ or Redis
 // refuses isn't: so a rollout with a wrong password or too few rights ends with its first pod. A Redis that is away is no reason to wait.
-func readyOnce(c *rabbit.Conn, store *redislink.Store) ops.Probe {
+func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
 	was := false
 	return func() error {
 		if was {

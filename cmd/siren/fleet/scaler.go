@@ -10,6 +10,8 @@ import (
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -25,7 +27,7 @@ type scalerProcess struct {
 	policy  *lanes.Policy
 	source  policySource // of the policy, followed when it changes; nil: the policy stays
 	text    []byte       // that the policy was read from; nil: the source says something else
-	broker  func(name string) (*rabbit.Conn, error)
+	broker  func(name string) (*rabbitlink.Conn, error)
 	store   *redislink.Store
 	board   scaler.Board
 	fleet   scaler.Fleet
@@ -38,7 +40,7 @@ type scalerProcess struct {
 
 // run is the process until ctx ends.
 func (s scalerProcess) run(ctx context.Context) error {
-	conns := map[string]*rabbit.Conn{}
+	conns := map[string]*rabbitlink.Conn{}
 	for _, name := range []string{"topology", "backlog", "forwarder", "forwarder (publish)"} {
 		c, err := s.broker("scaler " + name)
 		if err != nil {
@@ -83,7 +85,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error {
-		return rabbit.Forward(ctx, conns["forwarder"], rabbit.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
+		return rabbit.Forward(ctx, conns["forwarder"], confirms.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
 	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })

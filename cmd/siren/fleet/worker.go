@@ -12,7 +12,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/ops"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -85,7 +86,7 @@ func (w Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), w.Pool)
+	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), w.Pool)
 	taker.Lowered = func(ctx context.Context, jobs []lanes.Delivery) {
 		if err := ledger.Lower(ctx, jobs); err != nil {
 			log.Debug("the records of jobs that were put back say a higher priority than they have", "jobs", len(jobs), "error", err)
@@ -162,7 +163,7 @@ func (w Worker) pooled(q lanes.Pool) lanes.Pool {
 	return q
 }
 
-func sharedSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
+func sharedSlots(t *take.Taker, q lanes.Pool) []worker.Source {
 	slots := make([]worker.Source, q.Slots)
 	for i := range slots {
 		slots[i] = t.Shared()
@@ -170,7 +171,7 @@ func sharedSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
 	return slots
 }
 
-func shoulderSlots(t *rabbit.Taker, q lanes.Pool) []worker.Source {
+func shoulderSlots(t *take.Taker, q lanes.Pool) []worker.Source {
 	lane, n := q.Shoulders()
 	slots := make([]worker.Source, n)
 	for i := range slots {

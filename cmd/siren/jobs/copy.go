@@ -9,6 +9,9 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -49,7 +52,7 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		return nil, err
 	}
 	now := d.Now()
-	entries := make([]rabbit.Entry, len(batch))
+	entries := make([]wire.Entry, len(batch))
 	for i, r := range batch {
 		job := r.Job()
 		if job.ExpiresAt.Before(now) { // it is wanted all the same
@@ -57,18 +60,18 @@ func (d *Desk) copies(ctx context.Context, policy lanes.Policy, batch []lanes.Re
 		}
 		to := lane(r)
 		job.Priority = policy.Priority(to, job.Priority)
-		entries[i] = rabbit.Entry{Lane: to, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
+		entries[i] = wire.Entry{Lane: to, Job: job, EnqueuedAt: r.EnqueuedAt, Replay: r.Replay + 1, Priority: job.Priority}
 	}
 	var confirmed []lanes.Record
 	var told []jobledger.Supersede
 	var failed error
-	for i, err := range d.publish.EnqueueBatch(ctx, entries) {
+	for i, err := range rabbit.Enqueue(ctx, d.publish, entries) {
 		r, e := batch[i], entries[i]
 		switch {
 		case err == nil:
 			confirmed = append(confirmed, r)
 			told = append(told, jobledger.Supersede{ID: r.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: now, Replay: e.Replay, From: []lanes.State{r.State}})
-		case errors.Is(err, rabbit.ErrNotSent), errors.Is(err, rabbit.ErrUnconfirmed), errors.Is(err, rabbit.ErrUndeclared):
+		case errors.Is(err, confirms.ErrNotSent), errors.Is(err, confirms.ErrUnconfirmed), errors.Is(err, rabbitlink.ErrUndeclared):
 			if failed == nil {
 				failed = err
 			}
@@ -109,7 +112,7 @@ func (d *Desk) connect(ctx context.Context) (err error) {
 		if d.conn, err = d.Connect(ctx, "jobs"); err != nil {
 			return err
 		}
-		d.publish = rabbit.NewPublisher(d.conn, 0)
+		d.publish = confirms.NewPublisher(d.conn, 0)
 	}
 	return nil
 }

@@ -10,7 +10,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -21,8 +22,8 @@ const batchSize = 250
 type Desk struct {
 	*dead.Box
 
-	conn    *rabbit.Conn // nil until something is published
-	publish *rabbit.Publisher
+	conn    *rabbitlink.Conn // nil until something is published
+	publish *confirms.Publisher
 }
 
 // Close ends the connection, where there is one.

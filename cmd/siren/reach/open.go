@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
 // Broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
-func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (*rabbit.Conn, error) {
-	c, err := rabbit.Open(rabbit.Options{URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(), TLS: e.AMQP.settings(), Now: now})
+func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (*rabbitlink.Conn, error) {
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(), TLS: e.AMQP.settings(), Now: now})
 	return c, exit.With(exit.Usage, err)
 }
 

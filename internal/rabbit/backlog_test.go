@@ -1,0 +1,95 @@
+package rabbit_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestBacklogEndsWithItsContext(t *testing.T) {
+	rabbittest.Declared(t)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	b := rabbit.NewBacklog(rabbittest.Open(t, way.Url, "backlog"))
+	for _, stage := range []string{"while it connects", "while it asks"} {
+		if stage == "while it asks" {
+			way.Flow()
+			if _, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		way.Stall()
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		began := time.Now()
+		if _, err := b.Depths(ctx, rabbittest.Queues("bulk")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want DeadlineExceeded", stage, err)
+		}
+		cancel()
+		if took := time.Since(began); took > 10*time.Second { // without a context it is half a minute
+			t.Errorf("%s it took %s to give up", stage, took)
+		}
+	}
+	way.Flow()
+	if _, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
+		t.Errorf("once the broker answers again: %v", err)
+	}
+}
+
+// One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
+func TestBacklogPastASilentQueue(t *testing.T) {
+	rabbittest.Only(t, lanes.Classic)
+	rabbittest.Declared(t)
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1", "2")
+	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")
+	b := rabbit.NewBacklog(conn)
+	tell := func(process string) {
+		t.Helper()
+		rabbittest.Ctl(t, "eval", `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+`(amqqueue:get_pid(Q)).`)
+	}
+	tell("suspend")
+	defer tell("resume")
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		depths, err := b.Depths(ctx, rabbittest.Queues("express", "standard", "bulk"))
+		if _, seen := depths[rabbittest.Queue("express")]; err == nil || !strings.Contains(err.Error(), "express") || ctx.Err() != nil || seen {
+			t.Errorf("%v; want an error about the one that is silent", err)
+		}
+		if len(depths) != 2 || depths[rabbittest.Queue("bulk")].Ready != 2 {
+			t.Errorf("depths %v", depths)
+		}
+		cancel()
+	}
+	tell("resume")
+	rabbittest.Until(t, "the queue is seen again", func() bool {
+		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
+		return err == nil && len(depths) == 3
+	})
+}
+
+func TestBacklog(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, p, "bulk", "1", "2", "3")
+	probe.Delete(rabbittest.Actual("siren.lane.standard"))
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shoulder("express")
+	rabbittest.Enqueue(t, p, "express", "4")
+	d := rabbittest.Next(t, s)
+
+	b := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog"))
+	for range 2 { // the missing queue costs the channel, but not the next answers
+		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (lanes.Depth{Ready: 3}) || depths[rabbittest.Queue("express")] != (lanes.Depth{Consumers: 1}) {
+			t.Errorf("depths %v", depths)
+		}
+	}
+	rabbittest.Settle(t, s, d, rabbittest.Ack)
+	_, _ = s.Next(rabbittest.Ended())
+}

@@ -1,0 +1,166 @@
+// Package confirms publishes messages and waits for RabbitMQ's confirms, across lost connections and alarms. It knows
+// where a message goes, and nothing of what it says.
+package confirms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+)
+
+// What a publish that didn't succeed means for its job.
+var (
+	// ErrNotSent: the broker doesn't have the job. There was no connection, or an alarm blocks publishing.
+	ErrNotSent = errors.New("the job was not sent")
+	// ErrUnconfirmed: the broker may or may not have the job. Publishing it again with the same id is harmless, since
+	// a job id runs once.
+	ErrUnconfirmed = errors.New("the job may or may not have arrived")
+)
+
+const (
+	defaultWindow   = 256              // unconfirmed messages at a time
+	defaultPatience = 30 * time.Second // without any confirm
+)
+
+// Publisher publishes persistent messages and returns once the broker has confirmed that a queue has them. It keeps a
+// window of unconfirmed messages under way, for all its callers together, and is safe for concurrent use.
+//
+// It waits out lost connections and alarms, but for at most its patience without any progress; then the error is
+// ErrNotSent or ErrUnconfirmed. What was unconfirmed when a connection broke is published again on the next one: two
+// copies of a job are harmless (claims see to it), none is not.
+type Publisher struct {
+	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
+
+	conn    *rabbitlink.Conn
+	window  int
+	opening chan struct{} // the right to look at and replace latest; a mutex that knows contexts
+	latest  *carrier      // of the latest session
+}
+
+// NewPublisher publishes over conn, which nothing else may use: an alarm stops everything on a connection that
+// publishes. window is how many messages may be unconfirmed at a time, 0 for the default (256). It ends with conn.
+func NewPublisher(conn *rabbitlink.Conn, window int) *Publisher {
+	if window <= 0 {
+		window = defaultWindow
+	}
+	return &Publisher{conn: conn, window: window, Patience: defaultPatience, opening: make(chan struct{}, 1)}
+}
+
+// Now is the time by the clock of its connection.
+func (p *Publisher) Now() time.Time { return p.conn.Now() }
+
+// Publish publishes messages, without waiting for each one's confirm before sending the next. It returns one error per
+// message, nil for the confirmed ones: ErrNotSent, ErrUnconfirmed, ErrUndeclared, or why the message can't be written.
+func (p *Publisher) Publish(ctx context.Context, messages []Message) []error {
+	all := make([]*outgoing, len(messages))
+	for i, m := range messages {
+		all[i] = &outgoing{Message: m, done: make(chan error, 1)}
+	}
+	p.publish(ctx, all)
+	errs := make([]error, len(all))
+	for i, o := range all {
+		errs[i] = o.err
+	}
+	return errs
+}
+
+// errPatience is why a publish gives up by itself.
+var errPatience = errors.New("RabbitMQ has confirmed nothing for too long")
+
+// publish sends them all and sets the error of each. It returns when each is confirmed or has failed, when ctx ends, or
+// when nothing has moved for as long as patience lasts.
+func (p *Publisher) publish(ctx context.Context, all []*outgoing) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(p.Patience, func() { cancel(errPatience) })
+	defer timer.Stop()
+	progress := func() { timer.Reset(p.Patience) }
+
+	for rest := all; len(rest) > 0; {
+		c, err := p.connect(ctx)
+		if err != nil {
+			for _, o := range rest {
+				o.giveUp(err)
+			}
+			return
+		}
+		rest = c.carry(ctx, rest, progress)
+	}
+}
+
+// connect is the carrier of the live session, opened at need.
+func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
+	select {
+	case p.opening <- struct{}{}:
+		defer func() { <-p.opening }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	for p.latest == nil || p.latest.ended() {
+		ch, err := p.conn.Channel(ctx)
+		if err != nil {
+			return nil, err
+		}
+		open := func() (*carrier, error) { return openCarrier(ch, p.window) }
+		if c, err := rabbitlink.UnlessEnded(ctx, open, func(c *carrier) { c.ch.Close() }); err == nil {
+			p.latest = c
+		} else if ctx.Err() != nil || !ch.Session.IsClosed() {
+			return nil, err
+		}
+	}
+	return p.latest, nil
+}
+
+// maxLosses is how often a message may go down with its connection before it is suspected of being the cause.
+const maxLosses = 3
+
+// Message is a message on its way to the broker: where to, and what is published.
+type Message struct {
+	Exchange string
+	Key      string
+	amqp.Publishing
+}
+
+// Failed is why the message wasn't published, with the name of its job; nil for nil.
+func (m Message) Failed(why error) error {
+	if why == nil {
+		return nil
+	}
+	return fmt.Errorf("job %s to lane %q: %w", m.MessageId, m.Key, why)
+}
+
+// outgoing is one message under way.
+type outgoing struct {
+	Message
+	done   chan error   // its verdict, once per carrier that had it; never blocks the sender
+	state  atomic.Int32 // waiting, sent or dropped
+	losses int          // how often its connection broke; the caller's
+	err    error        // the final verdict; the caller's
+}
+
+// The states of an outgoing message, so that one whose caller has gone isn't sent behind its back.
+const (
+	waiting int32 = iota
+	sent          // at least once
+	dropped       // its caller has given up
+)
+
+// leave is called just before sending; false when nobody wants it any more.
+func (o *outgoing) leave() bool {
+	return o.state.CompareAndSwap(waiting, sent) || o.state.Load() == sent
+}
+
+// giveUp ends the message from its caller's side.
+func (o *outgoing) giveUp(cause error) {
+	if o.state.Swap(dropped) == sent {
+		o.err = fmt.Errorf("%w: %w", ErrUnconfirmed, cause)
+	} else {
+		o.err = fmt.Errorf("%w: %w", ErrNotSent, cause)
+	}
+}

@@ -1,0 +1,246 @@
+// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, one session after the
+// other, channels, what an error of the broker means, and a broker's name that comes to mean another one. It knows of
+// no message what it says.
+//
+// A call to the broker that waits for an answer goes through Channel.Call, which bounds it in time.
+package rabbitlink
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	dialTimeout  = 10 * time.Second // TCP, TLS and AMQP handshake together
+	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half; ?heartbeat= in the URL overrides it
+	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
+)
+
+// ErrClosed is what a closed Conn answers.
+var ErrClosed = errors.New("the connection to RabbitMQ was closed by this process")
+
+// Options says which broker a Conn is for.
+type Options struct {
+	URL  string       // amqp:// or amqps://user:password@host:port/vhost; may be empty with Renew
+	Name string       // shown in the broker's list of connections: what for, and on which worker
+	Log  *slog.Logger // nil: nothing is logged
+
+	// Renew is asked for the URL before every dial, so that rotated credentials, and another host, need no restart;
+	// nil: URL is for good. Its error is a failed attempt like any other; it is logged, so it must not contain a
+	// secret.
+	Renew func() (string, error)
+	// TLS is asked before every dial for the CAs to trust and the certificate to show, and its error is treated alike.
+	// The URL must be amqps:// then. nil: amqps:// trusts the CAs of the system and shows no certificate.
+	TLS func() (*tls.Config, error)
+	// Now is the clock that the times in headers are from and are read by; nil: this machine's.
+	Now func() time.Time
+	// Resolver finds the addresses of the URL's host; nil: this machine's. For tests.
+	Resolver *net.Resolver
+}
+
+// Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
+// jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for
+// concurrent use.
+type Conn struct {
+	options Options
+	log     *slog.Logger
+	looks   looks
+
+	ctx    context.Context // ends at Close
+	cancel context.CancelFunc
+	start  sync.Once
+	done   chan struct{} // closed when keep has returned
+
+	mu      sync.Mutex
+	address string        // of the last dial (Target.Address); "" before it is known
+	current *Session      // nil while there is none
+	lastErr error         // why there is none
+	changed chan struct{} // closed and replaced whenever current changes
+}
+
+// Open prepares a connection; it is dialled at its first use. The error says that the URL is malformed, or not one for
+// TLS. It doesn't cite the URL, since that carries a password.
+func Open(o Options) (*Conn, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Conn{
+		options: o,
+		log:     o.Log.With(slog.String("connection", o.Name)),
+		looks:   looks{nameEvery, nameAgain},
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+	}
+	if o.URL != "" || o.Renew == nil {
+		t, err := Parse(o.URL)
+		if err != nil {
+			return nil, err
+		}
+		if o.TLS != nil && t.URI.Scheme != "amqps" {
+			return nil, errPlain
+		}
+		c.address = t.Address()
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Now is the time by the clock that the connection goes by.
+func (c *Conn) Now() time.Time { return c.options.Now() }
+
+// Log is where the connection's users say what concerns it.
+func (c *Conn) Log() *slog.Logger { return c.log }
+
+// Up is whether there is a live session now.
+func (c *Conn) Up() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current != nil && !c.current.IsClosed()
+}
+
+// Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or
+// didn't.
+func (c *Conn) Refusal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil && errors.Is(c.lastErr, lanes.ErrRefused) {
+		return c.lastErr
+	}
+	return nil
+}
+
+// Wait dials if need be and returns once there is a live session. When ctx ends first, the error says what the last
+// attempt died of.
+func (c *Conn) Wait(ctx context.Context) error {
+	_, err := c.Session(ctx)
+	return err
+}
+
+// Close ends the connection for good. It takes at most a few seconds, also when the broker doesn't answer.
+func (c *Conn) Close() {
+	c.cancel()
+	c.start.Do(func() { close(c.done) }) // never dialled: nothing keeps it
+	<-c.done
+}
+
+// Session waits for a live session.
+func (c *Conn) Session(ctx context.Context) (*Session, error) {
+	c.start.Do(func() { go c.keep() })
+	for {
+		c.mu.Lock()
+		s, changed := c.current, c.changed
+		c.mu.Unlock()
+		if c.ctx.Err() != nil {
+			return nil, ErrClosed
+		}
+		if s != nil && !s.IsClosed() {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-c.ctx.Done():
+		case <-ctx.Done():
+			return nil, c.unreachable(context.Cause(ctx))
+		}
+	}
+}
+
+func (c *Conn) unreachable(cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lastErr == nil {
+		return fmt.Errorf("no connection to %s: %w", c.broker(), cause)
+	}
+	return fmt.Errorf("no connection to %s (%w): %w", c.broker(), c.lastErr, cause)
+}
+
+// broker names it in errors. The caller holds mu.
+func (c *Conn) broker() string {
+	if c.address == "" {
+		return "RabbitMQ"
+	}
+	return "RabbitMQ at " + c.address
+}
+
+// say logs what concerns the connection itself, with the broker's address as it is now.
+func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
+	c.mu.Lock()
+	address := c.address
+	c.mu.Unlock()
+	c.log.LogAttrs(context.Background(), level, message, slog.String("broker", address), about)
+}
+
+// Channel opens a channel on a live session, waiting for one. It returns when ctx ends.
+func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
+	for {
+		s, err := c.Session(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ch, err := UnlessEnded(ctx, s.channel, (*Channel).Close)
+		if err == nil {
+			return ch, nil
+		}
+		if ctx.Err() != nil || !s.IsClosed() {
+			return nil, fmt.Errorf("open a channel to RabbitMQ: %w", err)
+		}
+	}
+}
+
+// keep holds one session after the other until Close. It is the only writer of current.
+func (c *Conn) keep() {
+	defer close(c.done)
+	pause := NewBackoff()
+	for c.ctx.Err() == nil {
+		s, err := c.dial()
+		if err != nil {
+			c.complain(err)
+			pause.Wait(c.ctx)
+			continue
+		}
+		began := time.Now()
+		c.set(s, nil)
+		c.say(slog.LevelInfo, "connected to RabbitMQ", slog.String("version", s.Version()))
+		life, end := context.WithCancelCause(c.ctx)
+		go c.watchName(life, s, end)
+		err = s.last(life)
+		end(nil)
+		c.set(nil, err)
+		if c.ctx.Err() != nil {
+			return
+		}
+		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
+		pause.Lasted(time.Since(began))
+		pause.Wait(c.ctx)
+	}
+}
+
+// complain logs a failed attempt, but the same reason only once.
+func (c *Conn) complain(err error) {
+	c.mu.Lock()
+	known := c.lastErr != nil && c.lastErr.Error() == err.Error()
+	c.mu.Unlock()
+	c.set(nil, err)
+	if !known && c.ctx.Err() == nil {
+		c.say(slog.LevelWarn, "can't connect to RabbitMQ; trying again and again", slog.Any("error", err))
+	}
+}
+
+func (c *Conn) set(s *Session, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.lastErr = s, err
+	close(c.changed)
+	c.changed = make(chan struct{})
+}

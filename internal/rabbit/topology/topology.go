@@ -1,0 +1,195 @@
+// Package topology is which exchanges and queues Siren has on RabbitMQ, their names and arguments, what differs by the
+// broker's version and a queue's type, and declaring them. It touches no message.
+package topology
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// The exchanges and queues.
+const (
+	JobsExchange    = "siren.jobs"    // direct; the routing key is the lane
+	DefaultExchange = "siren.default" // takes what no lane wants, to the default lane
+	LaneQueuePrefix = "siren.lane."   // begins the names of the lanes' queues
+	DeadQueue       = "siren.dead"    // jobs that have failed for good
+)
+
+// QueueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
+func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
+
+// Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing. former
+// are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared
+// and bound; those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was
+// the default until now, or that one keeps getting a copy of each job with an unknown routing key.
+//
+// A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in
+// the error. That of an exchange is one as well, but then nothing after it is bound.
+func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, former []lanes.Queue) error {
+	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
+	for _, q := range former {
+		bound := slices.IndexFunc(t.queues, func(b lanes.Queue) bool { return b.Lane == q.Lane })
+		switch {
+		case bound < 0:
+			t.queues = append(t.queues, q)
+		case t.queues[bound] != q: // two bound to one key would be two copies of each job
+			t.left = append(t.left, q)
+		}
+	}
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	defer func() { t.ch.Close() }()
+	odd, err := t.declareQueues(ctx)
+	if err != nil {
+		return fmt.Errorf("declare the queues: %w", err)
+	}
+	if err := t.exchanges(); err != nil {
+		return fmt.Errorf("declare the exchanges: %w", errors.Join(err, odd))
+	}
+	return wrap("declare the queues", odd)
+}
+
+type declaration struct {
+	conn   *rabbitlink.Conn
+	policy *lanes.Policy
+	queues []lanes.Queue // the policy's, and those of former lanes
+	left   []lanes.Queue // of lanes that use another one now
+	ch     *rabbitlink.Channel
+	rules  QueueRules
+}
+
+func (t *declaration) open(ctx context.Context) error {
+	ch, err := t.conn.Channel(ctx)
+	if err != nil {
+		return err
+	}
+	t.ch = ch
+	t.rules = QueueRules{Policy: t.policy, Broker: ReleaseOf(t.ch.Session.Version())}
+	return nil
+}
+
+// declareQueues declares them all. odd is every mismatch; err is what kept it from going on.
+func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
+	var mismatches []error
+	declare := func(name string, args amqp.Table) {
+		var m *MismatchError
+		if err == nil {
+			m, err = t.declare(ctx, name, args)
+		}
+		if m != nil {
+			mismatches = append(mismatches, m)
+		}
+	}
+	declare(DeadQueue, t.rules.Plain(t.policy.Broker.QueueType))
+	for _, b := range Buckets {
+		declare(b.Queue, t.rules.Delay())
+	}
+	for _, q := range t.queues {
+		declare(QueueName(q), t.rules.Lane(q))
+		if m := t.rules.tooLong(q); m != nil {
+			mismatches = append(mismatches, m)
+		}
+	}
+	return errors.Join(mismatches...), err
+}
+
+// declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
+func (t *declaration) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
+	for {
+		err := t.ch.Call(func() error {
+			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
+			return err
+		})
+		if rabbitlink.Code(err) != amqp.PreconditionFailed {
+			return nil, wrap("queue "+strconv.Quote(name), err)
+		}
+		m := Mismatch("queue", name, err)
+		if err := t.open(ctx); err != nil { // the refusal closed the channel
+			return m, err
+		}
+		if !Longer(m, args) {
+			return m, nil
+		}
+	}
+}
+
+// Longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args
+// ask for that, since the broker names one mismatch at a time.
+func Longer(m *MismatchError, args amqp.Table) bool {
+	want, ok := args[argConsumerTimeout].(int64)
+	is, err := strconv.ParseInt(m.Is, 10, 64)
+	if !ok || m.Argument != argConsumerTimeout || err != nil || is <= want {
+		return false
+	}
+	args[argConsumerTimeout] = is
+	return true
+}
+
+func (t *declaration) exchanges() error {
+	if err := t.exchange(DefaultExchange, amqp.ExchangeFanout, nil); err != nil {
+		return err
+	}
+	// What is new is bound before what was there is unbound: in between, a job may get two copies, never none.
+	fallback := t.policy.QueueOf(t.policy.DefaultLane())
+	if err := t.bind(fallback, "", DefaultExchange); err != nil {
+		return err
+	}
+	for _, q := range slices.Concat(t.queues, t.left) {
+		if q == fallback {
+			continue
+		}
+		if err := t.unbind(q, "", DefaultExchange); err != nil {
+			return err
+		}
+	}
+	stray := amqp.Table{"alternate-exchange": DefaultExchange}
+	if err := t.exchange(JobsExchange, amqp.ExchangeDirect, stray); err != nil {
+		return err
+	}
+	for _, q := range t.queues {
+		if err := t.bind(q, q.Lane, JobsExchange); err != nil {
+			return err
+		}
+	}
+	for _, q := range t.left {
+		if err := t.unbind(q, q.Lane, JobsExchange); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *declaration) exchange(name, kind string, args amqp.Table) error {
+	err := t.ch.Call(func() error { return t.ch.ExchangeDeclare(name, kind, true, false, false, false, args) })
+	if rabbitlink.Code(err) == amqp.PreconditionFailed {
+		return Mismatch("exchange", name, err)
+	}
+	return wrap("exchange "+strconv.Quote(name), err)
+}
+
+func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
+	err := t.ch.Call(func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
+	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
+}
+
+// unbind also succeeds when there is no such binding, or no such queue.
+func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
+	err := t.ch.Call(func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
+	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
