@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -24,19 +25,19 @@ import (
 
 // areas are what siren doctor looks at, in its order, each with its title and the roles that it matters to (none: all).
 var areas = []area{
-	{name: "broker", title: "RabbitMQ", look: (*doctor).broker},
-	{name: "redis", title: "Redis", look: (*doctor).redis},
-	{name: "clock", title: "Clocks", look: (*doctor).clock},
-	{name: "fleet", title: "Fleet and policy", look: (*doctor).fleet},
-	{name: "kubernetes", title: "Kubernetes", roles: []string{lanes.ScalerRole}, look: (*doctor).kubernetes},
-	{name: "media", title: "Media programs", roles: []string{lanes.WorkerRole}, look: (*doctor).media},
-	{name: "storage", title: "Storage", roles: []string{lanes.WorkerRole}, look: (*doctor).storage},
+	{name: "broker", title: "RabbitMQ", look: (*examination).broker},
+	{name: "redis", title: "Redis", look: (*examination).redis},
+	{name: "clock", title: "Clocks", look: (*examination).clock},
+	{name: "fleet", title: "Fleet and policy", look: (*examination).fleet},
+	{name: "kubernetes", title: "Kubernetes", roles: []string{lanes.ScalerRole}, look: (*examination).kubernetes},
+	{name: "media", title: "Media programs", roles: []string{lanes.WorkerRole}, look: (*examination).media},
+	{name: "storage", title: "Storage", roles: []string{lanes.WorkerRole}, look: (*examination).storage},
 }
 
 type area struct {
 	name, title string
 	roles       []string
-	look        func(*doctor, context.Context) []lanes.Finding
+	look        func(*examination, context.Context) []doctor.Finding
 }
 
 // areaWithin bounds what is looked at in one area: a server that hangs must not keep the rest from being told.
@@ -131,9 +132,9 @@ func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
 	switch {
 	case err != nil:
 		return err
-	case report.Worst == lanes.Error:
+	case report.Worst == doctor.Error:
 		return exit.With(exit.Failed, errSaid)
-	case report.Worst == lanes.Warning && f.failOn == "warning":
+	case report.Worst == doctor.Warning && f.failOn == "warning":
 		return exit.With(exit.Warnings, errSaid)
 	default:
 		return nil
@@ -170,8 +171,8 @@ func (f *doctorFlags) complete() error {
 	return nil
 }
 
-// doctor is one examination, and what its parts need of each other.
-type doctor struct {
+// examination is one examination, and what its parts need of each other.
+type examination struct {
 	doctorFlags
 	asked     reach.Flags
 	endpoints reach.Endpoints
@@ -182,8 +183,8 @@ type doctor struct {
 	inForce   *lanes.Effective // nil: none is known
 }
 
-func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
-	d := &doctor{doctorFlags: f, asked: a.asked}
+func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*examination, error) {
+	d := &examination{doctorFlags: f, asked: a.asked}
 	if f.policy != "" {
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
@@ -206,16 +207,18 @@ func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
 	return d, nil
 }
 
-func (d *doctor) close() {
+func (d *examination) close() {
 	if d.store != nil {
 		d.store.Close()
 	}
 }
 
-func (d *doctor) board() *redis.Board { return redis.NewBoard(d.store, slog.New(slog.DiscardHandler)) }
+func (d *examination) board() *redis.Board {
+	return redis.NewBoard(d.store, slog.New(slog.DiscardHandler))
+}
 
 // going is the policy to go by: the file's, else the one in force; nil when none is known.
-func (d *doctor) going() *lanes.Policy {
+func (d *examination) going() *lanes.Policy {
 	switch {
 	case d.file != nil:
 		return d.file
@@ -228,7 +231,7 @@ func (d *doctor) going() *lanes.Policy {
 
 // served is the policy that the broker's queues have to fit: the one in force, tunings and all, since the leading scaler goes by it; before one is,
 // the file's.
-func (d *doctor) served() *lanes.Policy {
+func (d *examination) served() *lanes.Policy {
 	if d.inForce != nil {
 		return &d.inForce.Policy
 	}
@@ -236,14 +239,14 @@ func (d *doctor) served() *lanes.Policy {
 }
 
 // examine looks at every area that was asked for and matters here.
-func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
+func (d *examination) examine(ctx context.Context) (found []doctor.Finding) {
 	for _, area := range areas {
 		if len(d.only) > 0 && !slices.Contains(d.only, area.name) {
 			continue
 		}
 		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, func(r string) bool { return slices.Contains(d.roles, r) }) {
-			found = append(found, lanes.Finding{
-				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
+			found = append(found, doctor.Finding{
+				Check: area.name + ".role", Severity: doctor.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
 				Why: "what isn't looked at may be wrong", Mend: fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0]),
 			})
 			continue
@@ -256,14 +259,14 @@ func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
 }
 
 // unknownServer is what is found where nothing says where a server is.
-func (d *doctor) unknownServer(check string) []lanes.Finding {
-	return []lanes.Finding{{
-		Check: check, Severity: lanes.Error, What: "nothing says where it is", Why: "no process of Siren's can start without",
+func (d *examination) unknownServer(check string) []doctor.Finding {
+	return []doctor.Finding{{
+		Check: check, Severity: doctor.Error, What: "nothing says where it is", Why: "no process of Siren's can start without",
 		Mend: "set SIREN_AMQP_URL and SIREN_REDIS_URL, choose a context (siren contexts), or start `siren up`",
 	}}
 }
 
-func (d *doctor) broker(ctx context.Context) []lanes.Finding {
+func (d *examination) broker(ctx context.Context) []doctor.Finding {
 	if d.nowhere != nil {
 		return d.unknownServer("broker.reachable")
 	}
@@ -280,10 +283,10 @@ func (d *doctor) broker(ctx context.Context) []lanes.Finding {
 }
 
 // managed is what the management API says, or that it wasn't asked.
-func (d *doctor) managed(ctx context.Context) []lanes.Finding {
+func (d *examination) managed(ctx context.Context) []doctor.Finding {
 	if d.management == "" {
-		return []lanes.Finding{{
-			Check: "broker.management", Severity: lanes.Note, What: "the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell of them",
+		return []doctor.Finding{{
+			Check: "broker.management", Severity: doctor.Note, What: "the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell of them",
 			Why: "a policy of the broker's with a TTL or a length limit loses jobs",
 			Mend: "say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and list_operator_policies, must have none whose pattern matches siren.…" +
 				" with message-ttl, expires, max-length or delivery-limit",
@@ -295,23 +298,23 @@ func (d *doctor) managed(ctx context.Context) []lanes.Finding {
 	}
 	m, err := rabbit.OpenManagement(d.management, settings)
 	if err != nil {
-		return []lanes.Finding{{
-			Check: "broker.management", Severity: lanes.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
+		return []doctor.Finding{{
+			Check: "broker.management", Severity: doctor.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
 		}}
 	}
 	return rabbit.ExamineManagement(ctx, m, d.endpoints.AMQP.URL, d.served())
 }
 
 // redis looks at each login that there is here for the roles; of the second on at what it may do alone.
-func (d *doctor) redis(ctx context.Context) (found []lanes.Finding) {
+func (d *examination) redis(ctx context.Context) (found []doctor.Finding) {
 	if d.store == nil {
 		return d.unknownServer("redis.reachable")
 	}
 	for i, l := range d.logins() {
 		store, err := l.at.Store(slog.New(slog.DiscardHandler))
 		if err != nil {
-			return append(found, lanes.Finding{
-				Check: "redis.reachable", Severity: lanes.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
+			return append(found, doctor.Finding{
+				Check: "redis.reachable", Severity: doctor.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
 			})
 		}
 		for _, f := range store.Examine(ctx, l.roles...) {
@@ -331,7 +334,7 @@ type login struct {
 }
 
 // logins are those of the roles that were said, and a person's beside them, where they differ; a person's alone where none was said.
-func (d *doctor) logins() (all []login) {
+func (d *examination) logins() (all []login) {
 	roles := []string{lanes.OperatorRole}
 	if d.told {
 		roles = append(slices.Clone(d.roles), roles...)
@@ -352,10 +355,10 @@ func (d *doctor) logins() (all []login) {
 	return all
 }
 
-func (d *doctor) clock(ctx context.Context) []lanes.Finding {
+func (d *examination) clock(ctx context.Context) []doctor.Finding {
 	if d.store == nil {
-		return []lanes.Finding{{
-			Check: "clock.here", Severity: lanes.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
+		return []doctor.Finding{{
+			Check: "clock.here", Severity: doctor.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
 		}}
 	}
 	found := d.store.ExamineClock(ctx)
@@ -365,11 +368,11 @@ func (d *doctor) clock(ctx context.Context) []lanes.Finding {
 	return found
 }
 
-func (d *doctor) roster() *redis.Roster {
+func (d *examination) roster() *redis.Roster {
 	return redis.NewRoster(d.store, slog.New(slog.DiscardHandler))
 }
 
-func (d *doctor) media(ctx context.Context) []lanes.Finding {
+func (d *examination) media(ctx context.Context) []doctor.Finding {
 	var room media.Room
 	if p := d.going(); p != nil {
 		for _, q := range p.Pools {
@@ -381,11 +384,11 @@ func (d *doctor) media(ctx context.Context) []lanes.Finding {
 	return media.Examine(ctx, media.Options{Scratch: d.scratch}, room)
 }
 
-func (d *doctor) storage(ctx context.Context) []lanes.Finding {
+func (d *examination) storage(ctx context.Context) []doctor.Finding {
 	p := d.going()
 	if p == nil {
-		return []lanes.Finding{{
-			Check: "storage.prefixes", Severity: lanes.Note, What: "not looked at: no policy is known", Why: "the policy says what jobs may read and write",
+		return []doctor.Finding{{
+			Check: "storage.prefixes", Severity: doctor.Note, What: "not looked at: no policy is known", Why: "the policy says what jobs may read and write",
 			Mend: "say --policy FILE, or start `siren scaler`, which publishes the policy in force",
 		}}
 	}

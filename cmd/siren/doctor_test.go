@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -63,17 +64,17 @@ func TestDoctorOnIllServers(t *testing.T) {
 	if err := json.Unmarshal([]byte(said.String()), &r); err != nil {
 		t.Fatalf("%v in\n%s", err, said)
 	}
-	if code != exit.Failed || r.Worst != lanes.Error || r.Errors+r.Warnings+r.Notes+r.OK != len(r.Findings) {
+	if code != exit.Failed || r.Worst != doctor.Error || r.Errors+r.Warnings+r.Notes+r.OK != len(r.Findings) {
 		t.Errorf("exit code %d, %+v", code, r)
 	}
-	for _, want := range []lanes.Finding{
-		{Check: "broker.rights.producer", Severity: lanes.Error, Mend: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
-		{Check: "broker.policies", Severity: lanes.Error, Mend: "rabbitmqctl clear_policy --vhost '/' 'short lived'"},
-		{Check: "redis.eviction", Severity: lanes.Error, Mend: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among its parameters"},
-		{Check: "redis.persistence", Severity: lanes.Note, Mend: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
-		{Check: "fleet.leader", Severity: lanes.Warning, Mend: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l app.kubernetes.io/component=scaler"},
+	for _, want := range []doctor.Finding{
+		{Check: "broker.rights.producer", Severity: doctor.Error, Mend: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
+		{Check: "broker.policies", Severity: doctor.Error, Mend: "rabbitmqctl clear_policy --vhost '/' 'short lived'"},
+		{Check: "redis.eviction", Severity: doctor.Error, Mend: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among its parameters"},
+		{Check: "redis.persistence", Severity: doctor.Note, Mend: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
+		{Check: "fleet.leader", Severity: doctor.Warning, Mend: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l app.kubernetes.io/component=scaler"},
 	} {
-		if !slices.ContainsFunc(r.Findings, func(f lanes.Finding) bool {
+		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
 			return f.Check == want.Check && f.Severity == want.Severity && f.Mend == want.Mend
 		}) {
 			t.Errorf("no finding %+v in\n%s", want, said)
@@ -99,7 +100,7 @@ func TestJudgeFleet(t *testing.T) {
 			workers:  []lanes.Heartbeat{{Worker: "w1", At: now, Version: "v1", Revision: 3, Subscribed: true}},
 		}
 	}
-	if found := judgeFleet(healthy()); lanes.Worst(found) != lanes.OK {
+	if found := judgeFleet(healthy()); doctor.Worst(found) != doctor.OK {
 		t.Errorf("a healthy fleet: %+v", found)
 	}
 	other, err := localPolicy("/elsewhere")
@@ -110,51 +111,51 @@ func TestJudgeFleet(t *testing.T) {
 		name     string
 		change   func(f *fleetFacts)
 		check    string
-		severity lanes.Severity
+		severity doctor.Severity
 		says     string
 	}{
-		{"never a leader", func(f *fleetFacts) { f.snapshot = nil }, "fleet.leader", lanes.Warning, "no scaler has ever led"},
-		{"no leader any more", func(f *fleetFacts) { f.snapshot.At = now.Add(-time.Minute) }, "fleet.leader", lanes.Error, "s1 was the last, 60s ago"},
-		{"a wrong file", func(f *fleetFacts) { f.file, f.wrong = nil, errors.New("lanes[0]: no") }, "fleet.policy", lanes.Error, "lanes[0]: no"},
-		{"another file", func(f *fleetFacts) { f.file = other }, "fleet.inforce", lanes.Warning, "isn't the one in force"},
+		{"never a leader", func(f *fleetFacts) { f.snapshot = nil }, "fleet.leader", doctor.Warning, "no scaler has ever led"},
+		{"no leader any more", func(f *fleetFacts) { f.snapshot.At = now.Add(-time.Minute) }, "fleet.leader", doctor.Error, "s1 was the last, 60s ago"},
+		{"a wrong file", func(f *fleetFacts) { f.file, f.wrong = nil, errors.New("lanes[0]: no") }, "fleet.policy", doctor.Error, "lanes[0]: no"},
+		{"another file", func(f *fleetFacts) { f.file = other }, "fleet.inforce", doctor.Warning, "isn't the one in force"},
 		{"a tuned policy of that file", func(f *fleetFacts) {
 			tuned := *policy
 			tuned.Budget++
 			f.inForce.Policy, f.inForce.File = tuned, policy
-		}, "fleet.inforce", lanes.OK, "is in force"},
-		{"none in force", func(f *fleetFacts) { f.inForce = nil }, "fleet.inforce", lanes.Warning, "no policy is in force"},
-		{"refused", func(f *fleetFacts) { f.snapshot.Refused = "queue x" }, "fleet.refused", lanes.Error, "queue x"},
-		{"idle tunings", func(f *fleetFacts) { f.inForce.Idle = make([]lanes.IdleTuning, 2) }, "fleet.tunings", lanes.Warning, "2 tunings can't be in force"},
+		}, "fleet.inforce", doctor.OK, "is in force"},
+		{"none in force", func(f *fleetFacts) { f.inForce = nil }, "fleet.inforce", doctor.Warning, "no policy is in force"},
+		{"refused", func(f *fleetFacts) { f.snapshot.Refused = "queue x" }, "fleet.refused", doctor.Error, "queue x"},
+		{"idle tunings", func(f *fleetFacts) { f.inForce.Idle = make([]lanes.IdleTuning, 2) }, "fleet.tunings", doctor.Warning, "2 tunings can't be in force"},
 		{"missing jobs", func(f *fleetFacts) {
 			f.missing, f.missingIn = 3, map[string]int{"express": 1, "bulk": 2}
-		}, "fleet.missing", lanes.Warning, "3 jobs are missing: 2 of lane bulk, 1 of lane express"},
+		}, "fleet.missing", doctor.Warning, "3 jobs are missing: 2 of lane bulk, 1 of lane express"},
 		{"more recorded than waits", func(f *fleetFacts) {
 			f.snapshot.Lanes = []lanes.LaneStatus{{Name: "bulk", Excess: 1}}
-		}, "fleet.missing", lanes.Note, "lane bulk: at least 1 job is recorded as queued"},
-		{"a silent worker", func(f *fleetFacts) { f.workers[0].At = now.Add(-time.Minute) }, "fleet.workers", lanes.Warning, "silent: w1"},
-		{"a worker without broker", func(f *fleetFacts) { f.workers[0].Subscribed = false }, "fleet.workers", lanes.Error, "without RabbitMQ: w1"},
+		}, "fleet.missing", doctor.Note, "lane bulk: at least 1 job is recorded as queued"},
+		{"a silent worker", func(f *fleetFacts) { f.workers[0].At = now.Add(-time.Minute) }, "fleet.workers", doctor.Warning, "silent: w1"},
+		{"a worker without broker", func(f *fleetFacts) { f.workers[0].Subscribed = false }, "fleet.workers", doctor.Error, "without RabbitMQ: w1"},
 		{"a worker that has just begun", func(f *fleetFacts) {
 			f.workers[0].Subscribed, f.workers[0].Began = false, f.workers[0].At.Add(-time.Second)
-		}, "fleet.workers", lanes.Note, "just started: w1"},
-		{"a worker behind", func(f *fleetFacts) { f.workers[0].Revision = 2 }, "fleet.workers", lanes.Note, "still follow a former policy: w1"},
+		}, "fleet.workers", doctor.Note, "just started: w1"},
+		{"a worker behind", func(f *fleetFacts) { f.workers[0].Revision = 2 }, "fleet.workers", doctor.Note, "still follow a former policy: w1"},
 		{"times that can't be meant", func(f *fleetFacts) {
 			f.workers[0].Lanes = map[string]lanes.LaneWork{"bulk": {OddTimes: 40, OddAt: now.Add(-3 * time.Minute)}, "express": {OddTimes: 1, OddAt: now.Add(-3 * time.Hour)}}
 			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v1", Revision: 3, Subscribed: true, Lanes: map[string]lanes.LaneWork{"bulk": {OddTimes: 2, OddAt: now.Add(-time.Minute)}}})
-		}, "fleet.times", lanes.Warning, "lane bulk: 42 messages came with a time that can't be meant in its headers since its workers began, the last 60s ago"},
+		}, "fleet.times", doctor.Warning, "lane bulk: 42 messages came with a time that can't be meant in its headers since its workers began, the last 60s ago"},
 		{"two versions", func(f *fleetFacts) {
 			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v2", Revision: 3, Subscribed: true})
-		}, "fleet.versions", lanes.Warning, "1 worker of v1, 1 worker of v2"},
-		{"another version than this", func(f *fleetFacts) { f.version = "v9" }, "fleet.versions", lanes.Note, "this is v9, and there is 1 worker of v1"},
+		}, "fleet.versions", doctor.Warning, "1 worker of v1, 1 worker of v2"},
+		{"another version than this", func(f *fleetFacts) { f.version = "v9" }, "fleet.versions", doctor.Note, "this is v9, and there is 1 worker of v1"},
 		{"a stuck pool", func(f *fleetFacts) {
 			f.snapshot.Pools = []lanes.PoolStatus{{Name: "batch", Reason: lanes.Stuck, Why: "no node"}}
-		}, "fleet.pools", lanes.Warning, "pool batch: Stuck: no node"},
+		}, "fleet.pools", doctor.Warning, "pool batch: Stuck: no node"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := healthy()
 			c.change(&f)
 			found := judgeFleet(f)
-			if !slices.ContainsFunc(found, func(f lanes.Finding) bool {
-				return f.Check == c.check && f.Severity == c.severity && strings.Contains(f.What, c.says) && (f.Severity == lanes.OK || f.Why != "" && f.Mend != "")
+			if !slices.ContainsFunc(found, func(f doctor.Finding) bool {
+				return f.Check == c.check && f.Severity == c.severity && strings.Contains(f.What, c.says) && (f.Severity == doctor.OK || f.Why != "" && f.Mend != "")
 			}) {
 				t.Errorf("%+v", found)
 			}
@@ -167,11 +168,11 @@ func TestJudgeClocks(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		worker lanes.Heartbeat
-		want   lanes.Severity
+		want   doctor.Severity
 	}{
-		{"in time", lanes.Heartbeat{Began: now.Add(-time.Minute)}, lanes.OK},
-		{"ahead when it began", lanes.Heartbeat{Began: now.Add(30 * time.Second)}, lanes.Warning},
-		{"far ahead by what it runs", lanes.Heartbeat{Running: []lanes.Run{{Since: now.Add(45 * time.Minute)}}}, lanes.Error},
+		{"in time", lanes.Heartbeat{Began: now.Add(-time.Minute)}, doctor.OK},
+		{"ahead when it began", lanes.Heartbeat{Began: now.Add(30 * time.Second)}, doctor.Warning},
+		{"far ahead by what it runs", lanes.Heartbeat{Running: []lanes.Run{{Since: now.Add(45 * time.Minute)}}}, doctor.Error},
 	} {
 		c.worker.Worker, c.worker.At = "w", now
 		if found := judgeClocks([]lanes.Heartbeat{c.worker}); len(found) != 1 || found[0].Severity != c.want {

@@ -5,17 +5,17 @@ import (
 	"context"
 	"strings"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
-	"github.com/polyglot-media/siren/lanes"
 )
 
 // kubernetes looks at the cluster that this process can reach as a scaler would. The chart names all of a release alike, so the Lease's name tells
 // those of the ConfigMaps.
-func (d *doctor) kubernetes(ctx context.Context) []lanes.Finding {
+func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
 	client, namespace, err := kube.Connect(d.kube.namespace)
 	if err != nil {
-		return []lanes.Finding{{
-			Check: "kubernetes.cluster", Severity: lanes.Note, What: "not looked at: no cluster is known here", Why: "a scaler with --fleet kubernetes needs rights there",
+		return []doctor.Finding{{
+			Check: "kubernetes.cluster", Severity: doctor.Note, What: "not looked at: no cluster is known here", Why: "a scaler with --fleet kubernetes needs rights there",
 			Mend: "set KUBECONFIG, or run it in the scaler's pod: kubectl exec deploy/siren-scaler -- siren doctor; with local workers nothing",
 		}}
 	}

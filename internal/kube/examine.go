@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -31,7 +32,7 @@ type Examination struct {
 }
 
 // Examine looks at the namespace as a scaler would, and asks the API server what this process's account may do there. It changes nothing.
-func Examine(ctx context.Context, e Examination) []lanes.Finding {
+func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	ctx = quiet(ctx)
 	marks := PoolLabel
 	if e.Selector != "" {
@@ -39,24 +40,24 @@ func Examine(ctx context.Context, e Examination) []lanes.Finding {
 	}
 	list, err := e.Client.AppsV1().Deployments(e.Namespace).List(ctx, metav1.ListOptions{LabelSelector: marks})
 	if err != nil && !apierrors.IsForbidden(err) {
-		return []lanes.Finding{{
-			Check: "kubernetes.cluster", Severity: lanes.Error, What: "the API server doesn't answer: " + err.Error(), Why: "a scaler can neither see nor size its pools",
+		return []doctor.Finding{{
+			Check: "kubernetes.cluster", Severity: doctor.Error, What: "the API server doesn't answer: " + err.Error(), Why: "a scaler can neither see nor size its pools",
 			Mend: "check KUBECONFIG (kubectl get deployments says the same), or the pod's way to the API server: NetworkPolicies",
 		}}
 	}
 	if err == nil && len(list.Items) == 0 {
-		return []lanes.Finding{{
-			Check: "kubernetes.cluster", Severity: lanes.Note, What: fmt.Sprintf("not looked at: namespace %s has no Deployment with the labels %s", e.Namespace, marks),
+		return []doctor.Finding{{
+			Check: "kubernetes.cluster", Severity: doctor.Note, What: fmt.Sprintf("not looked at: namespace %s has no Deployment with the labels %s", e.Namespace, marks),
 			Why: "the fleet is elsewhere, or isn't installed", Mend: "name its namespace: --namespace; install it: docs/kubernetes.md; with local workers nothing",
 		}}
 	}
-	var found []lanes.Finding
+	var found []doctor.Finding
 	var names []string
 	if err == nil {
 		for _, d := range list.Items {
 			names = append(names, d.Name)
 		}
-		found = append(found, lanes.Finding{Check: "kubernetes.cluster", What: fmt.Sprintf("namespace %s has the Deployments %s", e.Namespace, strings.Join(names, ", "))})
+		found = append(found, doctor.Finding{Check: "kubernetes.cluster", What: fmt.Sprintf("namespace %s has the Deployments %s", e.Namespace, strings.Join(names, ", "))})
 		found = append(found, e.pools(ctx, list.Items)...)
 	}
 	found = append(found, e.rights(ctx, names), e.lease(ctx))
@@ -86,8 +87,8 @@ func needed(deployments []string, state, policy, lease string) []permission {
 }
 
 // rights asks for each permission whether this process's account has it.
-func (e Examination) rights(ctx context.Context, deployments []string) lanes.Finding {
-	f := lanes.Finding{Check: "kubernetes.rights", What: "this account may do all that a scaler does"}
+func (e Examination) rights(ctx context.Context, deployments []string) doctor.Finding {
+	f := doctor.Finding{Check: "kubernetes.rights", What: "this account may do all that a scaler does"}
 	var lacks []string
 	for _, p := range needed(deployments, e.State, e.PolicyMap, e.Lease) {
 		names := p.names
@@ -100,7 +101,7 @@ func (e Examination) rights(ctx context.Context, deployments []string) lanes.Fin
 				for _, verb := range p.verbs {
 					may, err := e.may(ctx, p.group, resource, name, verb)
 					if err != nil {
-						f.Severity = lanes.Note
+						f.Severity = doctor.Note
 						f.What = "the API server doesn't say what this account may do: " + err.Error()
 						f.Why = "a scaler without the rights of its Role can't see or size its pools"
 						f.Mend = "kubectl auth can-i --list --as system:serviceaccount:" + e.Namespace + ":siren-scaler"
@@ -117,7 +118,7 @@ func (e Examination) rights(ctx context.Context, deployments []string) lanes.Fin
 		}
 	}
 	if len(lacks) > 0 {
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = "this account may not " + strings.Join(lacks, ", nor ")
 		f.Why = "a scaler with it can't see or size its pools, tell what it did, or elect a leader"
 		f.Mend = fmt.Sprintf("helm upgrade makes the Role anew (templates/scaler-role.yaml); kubectl -n %s describe rolebinding must name the scaler's account; from a machine of yours ask for the scaler's: "+
@@ -141,7 +142,7 @@ func (e Examination) may(ctx context.Context, group, resource, name, verb string
 }
 
 // pools compares the Deployments with the policy, and looks for others who scale them.
-func (e Examination) pools(ctx context.Context, deployments []appsv1.Deployment) (found []lanes.Finding) {
+func (e Examination) pools(ctx context.Context, deployments []appsv1.Deployment) (found []doctor.Finding) {
 	var others []*autoscalingv2.HorizontalPodAutoscaler
 	if list, err := e.Client.AutoscalingV2().HorizontalPodAutoscalers(e.Namespace).List(ctx, metav1.ListOptions{}); err == nil {
 		for i := range list.Items {
@@ -158,8 +159,8 @@ func (e Examination) pools(ctx context.Context, deployments []appsv1.Deployment)
 	for pool, names := range of {
 		if len(names) > 1 {
 			slices.Sort(names)
-			found = append(found, lanes.Finding{
-				Check: "kubernetes.pools", Severity: lanes.Error, What: fmt.Sprintf("the Deployments %s all have the label %s=%s", strings.Join(names, " and "), PoolLabel, pool),
+			found = append(found, doctor.Finding{
+				Check: "kubernetes.pools", Severity: doctor.Error, What: fmt.Sprintf("the Deployments %s all have the label %s=%s", strings.Join(names, " and "), PoolLabel, pool),
 				Why: "the scaler sizes no pool as long as one has two Deployments", Mend: "delete one, take its label off, or say which release is meant: --selector app.kubernetes.io/instance=NAME",
 			})
 		}
@@ -169,46 +170,46 @@ func (e Examination) pools(ctx context.Context, deployments []appsv1.Deployment)
 	}
 	for _, pool := range e.Policy.PoolNames() {
 		if len(of[pool]) == 0 {
-			found = append(found, lanes.Finding{
-				Check: "kubernetes.pools", Severity: lanes.Error, What: fmt.Sprintf("pool %q of the policy has no Deployment in namespace %s", pool, e.Namespace),
+			found = append(found, doctor.Finding{
+				Check: "kubernetes.pools", Severity: doctor.Error, What: fmt.Sprintf("pool %q of the policy has no Deployment in namespace %s", pool, e.Namespace),
 				Why: "its lanes are served by nobody, or by guests alone", Mend: "helm upgrade with this policy: the chart makes a Deployment for each pool",
 			})
 		}
 	}
-	if lanes.Worst(found) == lanes.OK {
-		found = append(found, lanes.Finding{Check: "kubernetes.pools", What: "each pool has its Deployment, and nobody else scales it"})
+	if doctor.Worst(found) == doctor.OK {
+		found = append(found, doctor.Finding{Check: "kubernetes.pools", What: "each pool has its Deployment, and nobody else scales it"})
 	}
 	return found
 }
 
 // judgeDeployment is what a pool's Deployment says: who else sets its size, and how long its workers may take to end.
-func judgeDeployment(d *appsv1.Deployment, foreign string, p *lanes.Policy) (found []lanes.Finding) {
+func judgeDeployment(d *appsv1.Deployment, foreign string, p *lanes.Policy) (found []doctor.Finding) {
 	pool := d.Labels[PoolLabel]
-	add := func(severity lanes.Severity, what, why, mend string) {
-		found = append(found, lanes.Finding{Check: "kubernetes.pools", Severity: severity, What: "Deployment " + d.Name + what, Why: why, Mend: mend})
+	add := func(severity doctor.Severity, what, why, mend string) {
+		found = append(found, doctor.Finding{Check: "kubernetes.pools", Severity: severity, What: "Deployment " + d.Name + what, Why: why, Mend: mend})
 	}
 	if foreign != "" {
-		add(lanes.Error, " is scaled by "+foreign+" too", "Siren leaves a pool alone that somebody else scales, and others remove busy workers", "delete it: kubectl delete hpa (or scaledobject) -n "+d.Namespace)
+		add(doctor.Error, " is scaled by "+foreign+" too", "Siren leaves a pool alone that somebody else scales, and others remove busy workers", "delete it: kubectl delete hpa (or scaledobject) -n "+d.Namespace)
 	}
 	if manager := replicasManager(d); manager != "" {
-		add(lanes.Warning, fmt.Sprintf(" has its number of replicas from %s", manager), "each time that is applied it undoes what the scaler did, and removes busy workers",
+		add(doctor.Warning, fmt.Sprintf(" has its number of replicas from %s", manager), "each time that is applied it undoes what the scaler did, and removes busy workers",
 			"leave replicas out of what it applies; in Argo CD: ignoreDifferences with jsonPointers [/spec/replicas] and RespectIgnoreDifferences=true")
 	}
 	if p != nil {
 		if _, ok := p.Pool(pool); !ok {
-			add(lanes.Note, fmt.Sprintf(" is of pool %q, which the policy doesn't have", pool), "nobody sizes it", "kubectl scale --replicas 0, once `siren workers --pool "+pool+"` shows none that runs a job; helm upgrade removes it")
+			add(doctor.Note, fmt.Sprintf(" is of pool %q, which the policy doesn't have", pool), "nobody sizes it", "kubectl scale --replicas 0, once `siren workers --pool "+pool+"` shows none that runs a job; helm upgrade removes it")
 			return found
 		}
 	}
 	drain, told := drainOf(d)
 	if grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds; told && grace != nil && time.Duration(*grace)*time.Second <= drain {
-		add(lanes.Warning, fmt.Sprintf(" gives its pods %ds to end, and its workers drain for %s", *grace, lanes.Duration(drain)),
+		add(doctor.Warning, fmt.Sprintf(" gives its pods %ds to end, and its workers drain for %s", *grace, lanes.Duration(drain)),
 			"the kubelet kills a worker in the midst of its jobs, which others start again once the claim has run out",
 			fmt.Sprintf("set terminationGracePeriodSeconds above it: %d, or leave that to the chart", int64(drain.Seconds())+15))
 	}
 	if p != nil && told {
 		if longest, lane := longestRun(p, pool); longest > drain {
-			add(lanes.Note, fmt.Sprintf(" lets jobs end for %s when a pod is told to, and lane %s lets them run for %s", lanes.Duration(drain), lane, lanes.Duration(longest)),
+			add(doctor.Note, fmt.Sprintf(" lets jobs end for %s when a pod is told to, and lane %s lets them run for %s", lanes.Duration(drain), lane, lanes.Duration(longest)),
 				"an upgrade or a node that is drained returns what runs longer, and it begins anew elsewhere", "raise workers.drainTimeout in the chart if that is too dear")
 		}
 	}
@@ -263,30 +264,30 @@ func replicasManager(d *appsv1.Deployment) string {
 }
 
 // lease is whether a scaler leads.
-func (e Examination) lease(ctx context.Context) lanes.Finding {
-	f := lanes.Finding{Check: "kubernetes.lease"}
+func (e Examination) lease(ctx context.Context) doctor.Finding {
+	f := doctor.Finding{Check: "kubernetes.lease"}
 	l, err := e.Client.CoordinationV1().Leases(e.Namespace).Get(ctx, e.Lease, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err):
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		f.What = "this account may not read Lease " + e.Lease
 		f.Why, f.Mend = "who leads can't be told from here", "see what is said of the rights"
 	case apierrors.IsNotFound(err):
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("there is no Lease %s in namespace %s", e.Lease, e.Namespace)
 		f.Why, f.Mend = "scalers elect no leader without it, and may not create it", "helm upgrade makes it; if it has another name, say so: --lease"
 	case err != nil:
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		f.What, f.Why, f.Mend = "Lease "+e.Lease+" can't be read: "+err.Error(), "who leads can't be told", "look again"
 	case l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || l.Spec.RenewTime == nil:
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = "no scaler holds Lease " + e.Lease
 		f.Why, f.Mend = "nobody sizes the pools, or follows the policy", "kubectl get pods -l app.kubernetes.io/component=scaler, and their log"
 	default:
 		old := time.Since(l.Spec.RenewTime.Time)
 		f.What = fmt.Sprintf("%s holds Lease %s, renewed %s ago", *l.Spec.HolderIdentity, e.Lease, old.Round(time.Second))
 		if old > fast.lease+15*time.Second { // this machine's clock may be off by some seconds
-			f.Severity = lanes.Error
+			f.Severity = doctor.Error
 			f.Why, f.Mend = "a leader renews it every second: nobody leads, or this machine's clock is off", "kubectl get pods -l app.kubernetes.io/component=scaler, and their log; and see what is said of the clocks"
 		}
 	}
@@ -294,11 +295,11 @@ func (e Examination) lease(ctx context.Context) lanes.Finding {
 }
 
 // maps is whether the scaler's ConfigMaps are there.
-func (e Examination) maps(ctx context.Context) (found []lanes.Finding) {
+func (e Examination) maps(ctx context.Context) (found []doctor.Finding) {
 	for name, what := range map[string]string{e.State: "keeps tunings and lanes that a flushed Redis must not forget", e.PolicyMap: "has the policy that the scaler follows"} {
 		if _, err := e.Client.CoreV1().ConfigMaps(e.Namespace).Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			found = append(found, lanes.Finding{
-				Check: "kubernetes.configmaps", Severity: lanes.Error, What: fmt.Sprintf("there is no ConfigMap %s in namespace %s", name, e.Namespace),
+			found = append(found, doctor.Finding{
+				Check: "kubernetes.configmaps", Severity: doctor.Error, What: fmt.Sprintf("there is no ConfigMap %s in namespace %s", name, e.Namespace),
 				Why: "it " + what, Mend: "helm upgrade makes it; if it has another name, say so: --state and --policy-configmap",
 			})
 		}

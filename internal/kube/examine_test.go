@@ -21,6 +21,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -54,10 +55,10 @@ func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool
 	}
 }
 
-func wantFound(t *testing.T, all []lanes.Finding, check string, severity lanes.Severity, says string) {
+func wantFound(t *testing.T, all []doctor.Finding, check string, severity doctor.Severity, says string) {
 	t.Helper()
 	for _, f := range all {
-		if f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+		if f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
 		if f.Check == check && f.Severity == severity && strings.Contains(f.What+"\n"+f.Mend, says) {
@@ -70,13 +71,13 @@ func wantFound(t *testing.T, all []lanes.Finding, check string, severity lanes.S
 func TestExamineInstalled(t *testing.T) {
 	_, e := installed(t, nil)
 	all := Examine(t.Context(), e)
-	if worst := lanes.Worst(all); worst != lanes.OK {
+	if worst := doctor.Worst(all); worst != doctor.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
-	wantFound(t, all, "kubernetes.cluster", lanes.OK, "siren-worker-batch")
-	wantFound(t, all, "kubernetes.rights", lanes.OK, "may do all")
-	wantFound(t, all, "kubernetes.lease", lanes.OK, "siren-scaler-1 holds Lease siren-scaler")
-	wantFound(t, all, "kubernetes.pools", lanes.OK, "each pool has its Deployment")
+	wantFound(t, all, "kubernetes.cluster", doctor.OK, "siren-worker-batch")
+	wantFound(t, all, "kubernetes.rights", doctor.OK, "may do all")
+	wantFound(t, all, "kubernetes.lease", doctor.OK, "siren-scaler-1 holds Lease siren-scaler")
+	wantFound(t, all, "kubernetes.pools", doctor.OK, "each pool has its Deployment")
 }
 
 func TestExamineRights(t *testing.T) {
@@ -84,7 +85,7 @@ func TestExamineRights(t *testing.T) {
 		return a.Namespace == namespace && a.Verb != "patch" && (a.Subresource != "scale" || a.Name != "siren-worker-batch")
 	})
 	all := Examine(t.Context(), e)
-	wantFound(t, all, "kubernetes.rights", lanes.Error, "may not get/update deployments/scale siren-worker-batch, nor patch pods, nor patch events")
+	wantFound(t, all, "kubernetes.rights", doctor.Error, "may not get/update deployments/scale siren-worker-batch, nor patch pods, nor patch events")
 }
 
 func TestExamineTroubles(t *testing.T) {
@@ -92,7 +93,7 @@ func TestExamineTroubles(t *testing.T) {
 		name     string
 		trouble  func(c *cluster, e *Examination)
 		check    string
-		severity lanes.Severity
+		severity doctor.Severity
 		says     string
 	}{
 		{"an autoscaler", func(c *cluster, _ *Examination) {
@@ -101,40 +102,40 @@ func TestExamineTroubles(t *testing.T) {
 			if err := c.client.Tracker().Create(autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers"), h, namespace); err != nil {
 				c.t.Fatal(err)
 			}
-		}, "kubernetes.pools", lanes.Error, "is scaled by the HorizontalPodAutoscaler mine too"},
+		}, "kubernetes.pools", doctor.Error, "is scaled by the HorizontalPodAutoscaler mine too"},
 		{"replicas that somebody applies", func(c *cluster, _ *Examination) {
 			d := c.deployment("siren-worker-general")
 			d.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: `{"spec":{"replicas":1}}`}
 			c.put(d)
-		}, "kubernetes.pools", lanes.Warning, "has its number of replicas from kubectl apply"},
+		}, "kubernetes.pools", doctor.Warning, "has its number of replicas from kubectl apply"},
 		{"a pool without a Deployment", func(_ *cluster, e *Examination) {
 			e.Policy.Pools = append(e.Policy.Pools, lanes.Pool{Name: "more"})
-		}, "kubernetes.pools", lanes.Error, `pool "more" of the policy has no Deployment`},
-		{"a Deployment without a pool", func(_ *cluster, e *Examination) { e.Policy.Pools = e.Policy.Pools[:1] }, "kubernetes.pools", lanes.Note, `is of pool "batch", which the policy doesn't have`},
+		}, "kubernetes.pools", doctor.Error, `pool "more" of the policy has no Deployment`},
+		{"a Deployment without a pool", func(_ *cluster, e *Examination) { e.Policy.Pools = e.Policy.Pools[:1] }, "kubernetes.pools", doctor.Note, `is of pool "batch", which the policy doesn't have`},
 		{"two Deployments", func(c *cluster, _ *Examination) {
 			d := newDeployment("general", 0, "v1")
 			d.Name, d.UID = "other", "other"
 			c.put(d)
-		}, "kubernetes.pools", lanes.Error, "the Deployments other and siren-worker-general all have the label"},
+		}, "kubernetes.pools", doctor.Error, "the Deployments other and siren-worker-general all have the label"},
 		{"no time to end", func(c *cluster, _ *Examination) {
 			drains(c, "siren-worker-general", 30, "20m")
-		}, "kubernetes.pools", lanes.Warning, "set terminationGracePeriodSeconds above it: 1215"},
+		}, "kubernetes.pools", doctor.Warning, "set terminationGracePeriodSeconds above it: 1215"},
 		{"jobs longer than the drain", func(c *cluster, _ *Examination) {
 			drains(c, "siren-worker-batch", 1215, "20m")
-		}, "kubernetes.pools", lanes.Note, "lane bulk lets them run for 1h"},
-		{"no lease", func(_ *cluster, e *Examination) { e.Lease = "other" }, "kubernetes.lease", lanes.Error, "no Lease other"},
-		{"no state", func(_ *cluster, e *Examination) { e.State = "other" }, "kubernetes.configmaps", lanes.Error, "no ConfigMap other"},
-		{"another namespace", func(_ *cluster, e *Examination) { e.Namespace = "elsewhere" }, "kubernetes.cluster", lanes.Note, "namespace elsewhere has no Deployment"},
+		}, "kubernetes.pools", doctor.Note, "lane bulk lets them run for 1h"},
+		{"no lease", func(_ *cluster, e *Examination) { e.Lease = "other" }, "kubernetes.lease", doctor.Error, "no Lease other"},
+		{"no state", func(_ *cluster, e *Examination) { e.State = "other" }, "kubernetes.configmaps", doctor.Error, "no ConfigMap other"},
+		{"another namespace", func(_ *cluster, e *Examination) { e.Namespace = "elsewhere" }, "kubernetes.cluster", doctor.Note, "namespace elsewhere has no Deployment"},
 		{"a deaf API server", func(c *cluster, _ *Examination) {
 			c.fail("list deployments", errors.New("connection refused"))
-		}, "kubernetes.cluster", lanes.Error, "connection refused"},
+		}, "kubernetes.cluster", doctor.Error, "connection refused"},
 		{"no right to look", func(c *cluster, _ *Examination) {
 			c.fail("list deployments", apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "", errors.New("no")))
 			c.fail("create selfsubjectaccessreviews", errors.New("none of that"))
-		}, "kubernetes.rights", lanes.Note, "none of that"},
+		}, "kubernetes.rights", doctor.Note, "none of that"},
 		{"no right to read the Lease", func(c *cluster, _ *Examination) {
 			c.fail("get leases", apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "", errors.New("no")))
-		}, "kubernetes.lease", lanes.Note, "may not read Lease"},
+		}, "kubernetes.lease", doctor.Note, "may not read Lease"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in, e := installed(t, nil)
@@ -158,7 +159,7 @@ func TestExamineStaleLease(t *testing.T) {
 		if err := c.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), lease, namespace); err != nil {
 			t.Fatal(err)
 		}
-		wantFound(t, Examine(t.Context(), e), "kubernetes.lease", lanes.Error, "scaler")
+		wantFound(t, Examine(t.Context(), e), "kubernetes.lease", doctor.Error, "scaler")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -25,11 +26,11 @@ type Examination struct {
 // Examine looks at the broker as the processes of these roles would use it, and changes nothing: what it declares is
 // exclusive and ends with its connection, what it publishes is in a transaction that is rolled back, and it consumes with an argument that is
 // refused once the permission has been checked. It returns within some seconds after ctx has ended.
-func Examine(ctx context.Context, e Examination) []lanes.Finding {
+func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	x := &examiner{Examination: e, refusals: map[string][]string{}}
 	conn, err := e.Dial("doctor")
 	if err != nil {
-		return []lanes.Finding{unreachable(err)}
+		return []doctor.Finding{unreachable(err)}
 	}
 	defer conn.Close()
 	began := time.Now()
@@ -37,14 +38,14 @@ func Examine(ctx context.Context, e Examination) []lanes.Finding {
 	defer cancel()
 	s, err := conn.session(dial)
 	if err != nil {
-		return []lanes.Finding{unreachable(err)}
+		return []doctor.Finding{unreachable(err)}
 	}
 	x.conn = conn
 	x.reached(ctx, s, time.Since(began))
 	x.publishes(ctx)
 	if e.Policy == nil {
-		x.add(lanes.Finding{
-			Check: "broker.queues", Severity: lanes.Note, What: "queues and rights on them weren't looked at: no policy is known",
+		x.add(doctor.Finding{
+			Check: "broker.queues", Severity: doctor.Note, What: "queues and rights on them weren't looked at: no policy is known",
 			Why: "the policy says which queues there have to be", Mend: "say --policy FILE, or start `siren scaler`, which publishes the policy in force",
 		})
 	} else {
@@ -65,15 +66,15 @@ type examiner struct {
 	user     string
 	vhost    string
 	version  string
-	found    []lanes.Finding
+	found    []doctor.Finding
 	refusals map[string][]string // by role: what the user may not do
 }
 
-func (x *examiner) add(found ...lanes.Finding) { x.found = append(x.found, found...) }
+func (x *examiner) add(found ...doctor.Finding) { x.found = append(x.found, found...) }
 
-func unreachable(err error) lanes.Finding {
-	f := lanes.Finding{
-		Check: "broker.reachable", Severity: lanes.Error, What: err.Error(),
+func unreachable(err error) doctor.Finding {
+	f := doctor.Finding{
+		Check: "broker.reachable", Severity: doctor.Error, What: err.Error(),
 		Why: "without RabbitMQ no job comes in, starts or is tried again", Mend: "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics check_port_listener 5672",
 	}
 	if code(err) == amqp.AccessRefused {
@@ -99,10 +100,10 @@ func (x *examiner) reached(ctx context.Context, s *session, dialled time.Duratio
 		return
 	}
 	x.user, x.vhost, x.version = to.uri.Username, to.uri.Vhost, s.version()
-	x.add(lanes.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.address(), x.user, dialled.Round(100*time.Microsecond))}, judgePlain(to))
+	x.add(doctor.Finding{Check: "broker.reachable", What: fmt.Sprintf("connected to %s as %q in %s", to.address(), x.user, dialled.Round(100*time.Microsecond))}, judgePlain(to))
 	if x.user == "guest" && to.uri.Password == "guest" {
-		x.add(lanes.Finding{
-			Check: "broker.guest", Severity: lanes.Warning, What: "the user is guest with its password of the first day",
+		x.add(doctor.Finding{
+			Check: "broker.guest", Severity: doctor.Warning, What: "the user is guest with its password of the first day",
 			Why: "whoever reaches the broker may do everything there", Mend: "rabbitmqctl add_user siren PASSWORD, grant it what `siren doctor` says, then rabbitmqctl delete_user guest",
 		})
 	}
@@ -146,8 +147,8 @@ func (x *examiner) publishes(ctx context.Context) {
 			tried = true
 		default:
 			if err != nil {
-				x.add(lanes.Finding{
-					Check: "broker.publish", Severity: lanes.Error, What: fmt.Sprintf("publishing to %s: %v", cmp.Or(to.exchange, "the default exchange"), err),
+				x.add(doctor.Finding{
+					Check: "broker.publish", Severity: doctor.Error, What: fmt.Sprintf("publishing to %s: %v", cmp.Or(to.exchange, "the default exchange"), err),
 					Why: "jobs, retries and dead letters are published", Mend: "the broker's log says why; `rabbitmq-diagnostics check_local_alarms` and `status` beside it",
 				})
 			}

@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -31,7 +32,7 @@ func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findi
 	})
 }
 
-type findings []lanes.Finding
+type findings []doctor.Finding
 
 // of is the findings of a check.
 func (all findings) of(check string) (found findings) {
@@ -44,7 +45,7 @@ func (all findings) of(check string) (found findings) {
 }
 
 // want fails the test unless a finding of the check has that severity and says the text, and has what a person needs.
-func (all findings) want(t *testing.T, check string, severity lanes.Severity, says string) {
+func (all findings) want(t *testing.T, check string, severity doctor.Severity, says string) {
 	t.Helper()
 	for _, f := range all.of(check) {
 		if f.Severity == severity && strings.Contains(f.What+"\n"+f.Why+"\n"+f.Mend, says) {
@@ -58,7 +59,7 @@ func (all findings) want(t *testing.T, check string, severity lanes.Severity, sa
 func (all findings) wellFormed(t *testing.T) {
 	t.Helper()
 	for _, f := range all {
-		if f.What == "" || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
 		if strings.Contains(f.What+f.Why+f.Mend, "secret") {
@@ -73,13 +74,13 @@ func TestExamineHealthyBroker(t *testing.T) {
 	all := examined(t, "", policy(t), lanes.Roles()...)
 	all.wellFormed(t)
 	for _, role := range lanes.Roles() {
-		all.want(t, "broker.rights."+role, lanes.OK, "may do what a")
+		all.want(t, "broker.rights."+role, doctor.OK, "may do what a")
 	}
-	all.want(t, "broker.alarm", lanes.OK, "no alarm")
-	all.want(t, "broker.queues", lanes.OK, "all 11 queues are declared")
-	all.want(t, "broker.exchanges", lanes.OK, "siren.jobs")
-	all.want(t, "broker.delays", lanes.Warning, "nobody forwards") // no scaler runs in this test
-	if worst := lanes.Worst(slices.DeleteFunc(all, func(f lanes.Finding) bool { return f.Check == "broker.delays" })); worst > lanes.Note {
+	all.want(t, "broker.alarm", doctor.OK, "no alarm")
+	all.want(t, "broker.queues", doctor.OK, "all 11 queues are declared")
+	all.want(t, "broker.exchanges", doctor.OK, "siren.jobs")
+	all.want(t, "broker.delays", doctor.Warning, "nobody forwards") // no scaler runs in this test
+	if worst := doctor.Worst(slices.DeleteFunc(all, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
 	if after := p.depths(); after != before {
@@ -102,11 +103,11 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	user(t, "nobody", `^$`, `^$`, `^$`)
 	all := examined(t, "nobody", policy(t), lanes.Roles()...)
 	all.wellFormed(t)
-	all.want(t, "broker.rights.worker", lanes.Error, "publish to exchange amq.default")
-	all.want(t, "broker.rights.worker", lanes.Error, "read siren.lane.…")
-	all.want(t, "broker.rights.worker", lanes.Error, "(for all roles at once)")
-	all.want(t, "broker.rights.producer", lanes.Error, "publish to exchange siren.jobs")
-	all.want(t, "broker.rights.scaler", lanes.Error, "declare")
+	all.want(t, "broker.rights.worker", doctor.Error, "publish to exchange amq.default")
+	all.want(t, "broker.rights.worker", doctor.Error, "read siren.lane.…")
+	all.want(t, "broker.rights.worker", doctor.Error, "(for all roles at once)")
+	all.want(t, "broker.rights.producer", doctor.Error, "publish to exchange siren.jobs")
+	all.want(t, "broker.rights.scaler", doctor.Error, "declare")
 
 	// Any of the mends is enough for all of the roles.
 	mend, _, _ := strings.Cut(all.of("broker.rights.producer")[0].Mend, " (")
@@ -116,7 +117,7 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	}
 	granted := examined(t, "nobody", policy(t), lanes.Roles()...)
 	for _, role := range lanes.Roles() {
-		granted.want(t, "broker.rights."+role, lanes.OK, "may do what a "+role+" does")
+		granted.want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
 	}
 }
 
@@ -127,7 +128,7 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 			declared(t)
 			user(t, role, `^$`, `^$`, `^$`)
 			refused := examined(t, role, policy(t), role).of("broker.rights." + role)
-			if len(refused) != 1 || refused[0].Severity != lanes.Error {
+			if len(refused) != 1 || refused[0].Severity != doctor.Error {
 				t.Fatalf("without rights: %+v", refused)
 			}
 			args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(refused[0].Mend, "rabbitmqctl "), "'", ""))
@@ -135,8 +136,8 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 				t.Fatal(err)
 			}
 			granted := examined(t, role, policy(t), role)
-			granted.want(t, "broker.rights."+role, lanes.OK, "may do what a "+role+" does")
-			if worst := lanes.Worst(slices.DeleteFunc(granted, func(f lanes.Finding) bool { return f.Check == "broker.delays" })); worst > lanes.Note {
+			granted.want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
+			if worst := doctor.Worst(slices.DeleteFunc(granted, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
 				t.Errorf("the worst is %s: %+v", worst, granted)
 			}
 		})
@@ -170,27 +171,27 @@ func TestExamineWrongQueues(t *testing.T) {
 	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
 	all := examined(t, "", policy(t), lanes.ScalerRole)
 	all.wellFormed(t)
-	all.want(t, "broker.queues", lanes.Warning, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
-	all.want(t, "broker.queues", lanes.Warning, "`siren lanes migrate standard --to …` to the other queue type, and delete siren.lane.standard")
-	all.want(t, "broker.queues", lanes.Error, "not declared: siren.lane.bulk")
-	all.want(t, "broker.leftovers", lanes.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't have any more, and 1 jobs wait")
-	all.want(t, "broker.delays", lanes.Error, "1 jobs wait for their next attempt, and nobody forwards")
-	all.want(t, "broker.dead", lanes.Note, "1 dead letters")
+	all.want(t, "broker.queues", doctor.Warning, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
+	all.want(t, "broker.queues", doctor.Warning, "`siren lanes migrate standard --to …` to the other queue type, and delete siren.lane.standard")
+	all.want(t, "broker.queues", doctor.Error, "not declared: siren.lane.bulk")
+	all.want(t, "broker.leftovers", doctor.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't have any more, and 1 jobs wait")
+	all.want(t, "broker.delays", doctor.Error, "1 jobs wait for their next attempt, and nobody forwards")
+	all.want(t, "broker.dead", doctor.Note, "1 dead letters")
 }
 
 func TestExamineUndeclaredBroker(t *testing.T) {
 	fresh(t)
 	all := examined(t, "", policy(t), lanes.Roles()...)
 	all.wellFormed(t)
-	all.want(t, "broker.queues", lanes.Warning, "none of Siren's queues is declared")
-	all.want(t, "broker.exchanges", lanes.Warning, `exchange "siren.jobs" is not declared`)
-	all.want(t, "broker.rights.producer", lanes.OK, "may do")
+	all.want(t, "broker.queues", doctor.Warning, "none of Siren's queues is declared")
+	all.want(t, "broker.exchanges", doctor.Warning, `exchange "siren.jobs" is not declared`)
+	all.want(t, "broker.rights.producer", doctor.OK, "may do")
 	if left := newProbe(t, server(t).URL).depths(); strings.Contains(left, "siren.") {
 		t.Errorf("the examination has declared:\n%s", left)
 	}
 	without := examined(t, "", nil, lanes.Roles()...)
 	without.wellFormed(t)
-	without.want(t, "broker.queues", lanes.Note, "--policy FILE")
+	without.want(t, "broker.queues", doctor.Note, "--policy FILE")
 }
 
 func TestExamineUnderAlarm(t *testing.T) {
@@ -207,8 +208,8 @@ func TestExamineUnderAlarm(t *testing.T) {
 	}
 	all := examined(t, "", policy(t), lanes.Roles()...)
 	all.wellFormed(t)
-	all.want(t, "broker.alarm", lanes.Error, "the broker accepts no jobs: alarm: low on memory")
-	all.want(t, "broker.queues", lanes.OK, "all 11 queues")
+	all.want(t, "broker.alarm", doctor.Error, "the broker accepts no jobs: alarm: low on memory")
+	all.want(t, "broker.queues", doctor.OK, "all 11 queues")
 }
 
 func TestExamineUnreachable(t *testing.T) {
@@ -221,7 +222,7 @@ func TestExamineUnreachable(t *testing.T) {
 		Roles: lanes.Roles(),
 	}))
 	all.wellFormed(t)
-	if len(all) != 1 || all[0].Check != "broker.reachable" || all[0].Severity != lanes.Error {
+	if len(all) != 1 || all[0].Check != "broker.reachable" || all[0].Severity != doctor.Error {
 		t.Errorf("%+v", all)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -70,20 +71,20 @@ func (x *examiner) queues(ctx context.Context) {
 	}
 	switch {
 	case len(missing) == len(all):
-		x.add(lanes.Finding{
-			Check: "broker.queues", Severity: lanes.Warning, What: "none of Siren's queues is declared on this broker and vhost",
+		x.add(doctor.Finding{
+			Check: "broker.queues", Severity: doctor.Warning, What: "none of Siren's queues is declared on this broker and vhost",
 			Why: "jobs can't be enqueued before a scaler has declared them", Mend: "start `siren scaler` (or `siren up`), or name the right vhost in the URL",
 		})
 	case len(missing) > 0:
-		x.add(lanes.Finding{
-			Check: "broker.queues", Severity: lanes.Error, What: "not declared: " + strings.Join(missing, ", "),
+		x.add(doctor.Finding{
+			Check: "broker.queues", Severity: doctor.Error, What: "not declared: " + strings.Join(missing, ", "),
 			Why: "jobs for them are refused or go to the default lane, and lanes without a queue count as stale", Mend: "a running scaler declares them within seconds; its log says why it doesn't",
 		})
 	case same == len(all):
-		x.add(lanes.Finding{Check: "broker.queues", What: fmt.Sprintf("all %d queues are declared as the policy asks for them", len(all))})
+		x.add(doctor.Finding{Check: "broker.queues", What: fmt.Sprintf("all %d queues are declared as the policy asks for them", len(all))})
 	case !x.has(lanes.ScalerRole):
-		x.add(lanes.Finding{
-			Check: "broker.queues", Severity: lanes.Note, What: fmt.Sprintf("the arguments of the %d queues weren't compared with the policy: only a scaler's user may", len(all)),
+		x.add(doctor.Finding{
+			Check: "broker.queues", Severity: doctor.Note, What: fmt.Sprintf("the arguments of the %d queues weren't compared with the policy: only a scaler's user may", len(all)),
 			Why: "a queue with other arguments can't serve its lane as the policy says", Mend: "run `siren doctor --role scaler` with the scaler's URL",
 		})
 	}
@@ -119,15 +120,15 @@ func (x *examiner) look(ctx context.Context, w wanted) (d depth, is presence) {
 		}
 		return d, unknown
 	case amqp.ResourceLocked: // exclusive to somebody
-		x.add(lanes.Finding{
-			Check: "broker.queues", Severity: lanes.Error, What: fmt.Sprintf("queue %q is exclusive to another connection: %v", w.name, err),
+		x.add(doctor.Finding{
+			Check: "broker.queues", Severity: doctor.Error, What: fmt.Sprintf("queue %q is exclusive to another connection: %v", w.name, err),
 			Why: "nobody else may use it", Mend: "find out who declared it (rabbitmqctl list_queues name owner_pid), and have it deleted",
 		})
 		return d, unknown
 	}
 	if err != nil {
-		x.add(lanes.Finding{
-			Check: "broker.queues", Severity: lanes.Error, What: fmt.Sprintf("queue %q: %v", w.name, err),
+		x.add(doctor.Finding{
+			Check: "broker.queues", Severity: doctor.Error, What: fmt.Sprintf("queue %q: %v", w.name, err),
 			Why: "a queue that doesn't answer can't be used", Mend: "rabbitmq-diagnostics list_unresponsive_queues, and the broker's log; for a quorum queue rabbitmq-queues quorum_status",
 		})
 		return d, unknown
@@ -159,7 +160,7 @@ func (x *examiner) compare(ctx context.Context, w wanted) (same bool) {
 		if longer(m, w.args) {
 			return x.compare(ctx, w)
 		}
-		x.add(lanes.Finding{Check: "broker.queues", Severity: lanes.Warning, What: m.what(), Mend: m.mend(), Why: "it is used as it is, without what the argument is for"})
+		x.add(doctor.Finding{Check: "broker.queues", Severity: doctor.Warning, What: m.what(), Mend: m.mend(), Why: "it is used as it is, without what the argument is for"})
 	default:
 		same = err == nil
 	}
@@ -214,8 +215,8 @@ func (x *examiner) declares(ctx context.Context) {
 	case amqp.NotFound: // no exchange yet
 	default:
 		if err != nil {
-			x.add(lanes.Finding{
-				Check: "broker.declare", Severity: lanes.Error, What: fmt.Sprintf("declare and bind a queue: %v", err),
+			x.add(doctor.Finding{
+				Check: "broker.declare", Severity: doctor.Error, What: fmt.Sprintf("declare and bind a queue: %v", err),
 				Why: "the scaler can't declare lanes", Mend: "the broker's log says why",
 			})
 		}
@@ -238,16 +239,16 @@ func (x *examiner) exchanges(ctx context.Context) {
 		case amqp.AccessRefused:
 			x.refused(lanes.ScalerRole, refusal("declare exchanges", err))
 		case amqp.NotFound:
-			x.add(lanes.Finding{
-				Check: "broker.exchanges", Severity: lanes.Warning, What: fmt.Sprintf("exchange %q is not declared", want.name),
+			x.add(doctor.Finding{
+				Check: "broker.exchanges", Severity: doctor.Warning, What: fmt.Sprintf("exchange %q is not declared", want.name),
 				Why: "jobs can't be enqueued, or a wrong routing key loses them", Mend: "start `siren scaler`, which declares it; if one runs, its log says why it doesn't",
 			})
 		case amqp.PreconditionFailed:
 			m := mismatch("exchange", want.name, err)
-			x.add(lanes.Finding{Check: "broker.exchanges", Severity: lanes.Error, What: m.what(), Mend: m.mend(), Why: "jobs with a wrong routing key are lost, or none arrives"})
+			x.add(doctor.Finding{Check: "broker.exchanges", Severity: doctor.Error, What: m.what(), Mend: m.mend(), Why: "jobs with a wrong routing key are lost, or none arrives"})
 		default:
 			if err == nil {
-				x.add(lanes.Finding{Check: "broker.exchanges", What: fmt.Sprintf("exchange %q is as it has to be", want.name)})
+				x.add(doctor.Finding{Check: "broker.exchanges", What: fmt.Sprintf("exchange %q is as it has to be", want.name)})
 			}
 		}
 	}
@@ -269,7 +270,7 @@ func (x *examiner) leftovers(ctx context.Context, all []wanted) {
 		if is != present {
 			continue
 		}
-		f := lanes.Finding{Check: "broker.leftovers", Severity: lanes.Note, What: fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more; it is empty", name)}
+		f := doctor.Finding{Check: "broker.leftovers", Severity: doctor.Note, What: fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more; it is empty", name)}
 		f.Why = "nothing deletes a queue by itself; an empty one costs little"
 		f.Mend = "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
 		if q.Type == lanes.Quorum {

@@ -8,27 +8,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestJudgeVersion(t *testing.T) {
 	for _, c := range []struct {
 		product, version string
-		want             lanes.Severity
+		want             doctor.Severity
 	}{
-		{"RabbitMQ", "3.9.29", lanes.Error},
-		{"RabbitMQ", "3.10.8", lanes.Note},
-		{"RabbitMQ", "3.13.7", lanes.Note},
-		{"RabbitMQ", "4.0.5", lanes.OK},
-		{"RabbitMQ", "4.3.6", lanes.OK},
-		{"RabbitMQ", "4.3.0-rc.1", lanes.OK},
-		{"RabbitMQ", "4.4.0", lanes.Note},
-		{"RabbitMQ", "5.0.0", lanes.Note},
-		{"RabbitMQ", "", lanes.Warning},
-		{"RabbitMQ", "main", lanes.Warning},
-		{"LavinMQ", "2.1.0", lanes.Warning},
+		{"RabbitMQ", "3.9.29", doctor.Error},
+		{"RabbitMQ", "3.10.8", doctor.Note},
+		{"RabbitMQ", "3.13.7", doctor.Note},
+		{"RabbitMQ", "4.0.5", doctor.OK},
+		{"RabbitMQ", "4.3.6", doctor.OK},
+		{"RabbitMQ", "4.3.0-rc.1", doctor.OK},
+		{"RabbitMQ", "4.4.0", doctor.Note},
+		{"RabbitMQ", "5.0.0", doctor.Note},
+		{"RabbitMQ", "", doctor.Warning},
+		{"RabbitMQ", "main", doctor.Warning},
+		{"LavinMQ", "2.1.0", doctor.Warning},
 	} {
-		if f := judgeVersion(c.product, c.version); f.Severity != c.want || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+		if f := judgeVersion(c.product, c.version); f.Severity != c.want || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
 			t.Errorf("%s %s: %+v, want %s", c.product, c.version, f, c.want)
 		}
 	}
@@ -40,27 +41,27 @@ func TestJudgeTypesAndTimeout(t *testing.T) {
 	p.Default()
 	for _, c := range []struct {
 		version, kind string
-		types         lanes.Severity
+		types         doctor.Severity
 		says          string
-		timeout       lanes.Severity
+		timeout       doctor.Severity
 	}{
-		{"3.10.8", lanes.Classic, lanes.OK, "serve priorities strictly", lanes.Note},
-		{"3.13.7", lanes.Quorum, lanes.OK, "have no priorities", lanes.Note},
-		{"4.0.5", lanes.Classic, lanes.OK, "serve priorities strictly", lanes.Note},
-		{"4.0.5", lanes.Quorum, lanes.OK, "delivery limit (20) off", lanes.OK},
-		{"4.3.6", lanes.Classic, lanes.OK, "no consumer timeout for them", lanes.OK},
-		{"4.3.6", lanes.Quorum, lanes.OK, "sets their consumer timeout", lanes.OK},
+		{"3.10.8", lanes.Classic, doctor.OK, "serve priorities strictly", doctor.Note},
+		{"3.13.7", lanes.Quorum, doctor.OK, "have no priorities", doctor.Note},
+		{"4.0.5", lanes.Classic, doctor.OK, "serve priorities strictly", doctor.Note},
+		{"4.0.5", lanes.Quorum, doctor.OK, "delivery limit (20) off", doctor.OK},
+		{"4.3.6", lanes.Classic, doctor.OK, "no consumer timeout for them", doctor.OK},
+		{"4.3.6", lanes.Quorum, doctor.OK, "sets their consumer timeout", doctor.OK},
 	} {
 		found := judgeTypes(c.version, []string{c.kind})
 		if len(found) != 1 || found[0].Severity != c.types || !strings.Contains(found[0].What, c.says) {
 			t.Errorf("%s %s: %+v", c.kind, c.version, found)
 		}
 		f := judgeTimeout(c.version, []string{c.kind}, p)
-		if f.Severity != c.timeout || f.Severity == lanes.Note && !strings.Contains(f.Mend, "must be {ok,1800000} or more") {
+		if f.Severity != c.timeout || f.Severity == doctor.Note && !strings.Contains(f.Mend, "must be {ok,1800000} or more") {
 			t.Errorf("timeout of %s %s: %+v", c.kind, c.version, f)
 		}
 	}
-	if f := judgeTimeout("4.0.5", []string{lanes.Quorum, lanes.Classic}, p); f.Severity != lanes.Note {
+	if f := judgeTimeout("4.0.5", []string{lanes.Quorum, lanes.Classic}, p); f.Severity != doctor.Note {
 		t.Errorf("of both types: %+v", f)
 	}
 }
@@ -72,30 +73,30 @@ func TestJudgePolicies(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		policy brokerPolicy
-		want   lanes.Severity
+		want   doctor.Severity
 		says   string
 	}{
-		{"a TTL", brokerPolicy{Pattern: "^siren", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.Error, "message-ttl = 1000 on siren.dead, siren.delay.5s, siren.lane.bulk, siren.lane.express"},
-		{"expiry", brokerPolicy{Pattern: "lane", Definition: map[string]any{"expires": 1000.0}}, lanes.Error, "deletes a queue"},
-		{"a length, dropping", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length": 10.0}}, lanes.Error, "drops its oldest jobs"},
-		{"a length, dropping by word", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length-bytes": 10.0, "overflow": "drop-head"}}, lanes.Error, "drops its oldest jobs"},
-		{"a length, refusing", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length": 10.0, "overflow": "reject-publish"}}, lanes.Warning, "refuses what is published"},
-		{"dead-lettering of lanes, which have arguments", brokerPolicy{Pattern: "lane", Definition: map[string]any{"dead-letter-exchange": "x"}}, lanes.OK, "none of"},
-		{"dead-lettering of others", brokerPolicy{Pattern: ".*", Definition: map[string]any{"dead-letter-exchange": "x"}}, lanes.Warning, `= "x" on siren.dead, siren.delay.5s`},
-		{"a delivery limit of quorum queues", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 5.0}}, lanes.Error, "on siren.lane.bulk"},
-		{"a delivery limit that is none", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 2147483647.0}}, lanes.OK, "none of"},
-		{"a delivery limit of classic ones", brokerPolicy{Pattern: "express", Definition: map[string]any{"delivery-limit": 5.0}}, lanes.OK, "none of"},
-		{"a short consumer timeout", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 1500000.0}}, lanes.Error, "set broker.consumerTimeout: 25m in Siren's policy, or rabbitmqctl"},
-		{"one that no policy may count on", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 60000.0}}, lanes.Error, "\nrabbitmqctl"},
-		{"a long one", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 7200000.0}}, lanes.OK, "none of"},
-		{"mirrors", brokerPolicy{Pattern: "lane", Definition: map[string]any{"ha-mode": "all"}}, lanes.Note, "mirrored"},
-		{"federation", brokerPolicy{Pattern: "lane", Definition: map[string]any{"federation-upstream-set": "all"}}, lanes.Warning, "federated"},
-		{"for exchanges", brokerPolicy{Pattern: ".*", ApplyTo: "exchanges", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.OK, "none of"},
-		{"for quorum queues", brokerPolicy{Pattern: ".*", ApplyTo: "quorum_queues", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.Error, "= 1000 on siren.lane.bulk"},
-		{"for others", brokerPolicy{Pattern: "^orders", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.OK, "none of"},
-		{"harmless", brokerPolicy{Pattern: ".*", Definition: map[string]any{"queue-mode": "lazy"}}, lanes.OK, "none of"},
-		{"one that spares Siren", brokerPolicy{Pattern: `^(?!siren\.)(?:.*(?:.*))`, Definition: map[string]any{"message-ttl": 1000.0}}, lanes.OK, "none of"},
-		{"a pattern that Go doesn't know", brokerPolicy{Pattern: "^(?!orders)", Definition: map[string]any{"message-ttl": 1000.0}}, lanes.Note, "couldn't be read here"},
+		{"a TTL", brokerPolicy{Pattern: "^siren", Definition: map[string]any{"message-ttl": 1000.0}}, doctor.Error, "message-ttl = 1000 on siren.dead, siren.delay.5s, siren.lane.bulk, siren.lane.express"},
+		{"expiry", brokerPolicy{Pattern: "lane", Definition: map[string]any{"expires": 1000.0}}, doctor.Error, "deletes a queue"},
+		{"a length, dropping", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length": 10.0}}, doctor.Error, "drops its oldest jobs"},
+		{"a length, dropping by word", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length-bytes": 10.0, "overflow": "drop-head"}}, doctor.Error, "drops its oldest jobs"},
+		{"a length, refusing", brokerPolicy{Pattern: ".*", Definition: map[string]any{"max-length": 10.0, "overflow": "reject-publish"}}, doctor.Warning, "refuses what is published"},
+		{"dead-lettering of lanes, which have arguments", brokerPolicy{Pattern: "lane", Definition: map[string]any{"dead-letter-exchange": "x"}}, doctor.OK, "none of"},
+		{"dead-lettering of others", brokerPolicy{Pattern: ".*", Definition: map[string]any{"dead-letter-exchange": "x"}}, doctor.Warning, `= "x" on siren.dead, siren.delay.5s`},
+		{"a delivery limit of quorum queues", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 5.0}}, doctor.Error, "on siren.lane.bulk"},
+		{"a delivery limit that is none", brokerPolicy{Pattern: ".*", Definition: map[string]any{"delivery-limit": 2147483647.0}}, doctor.OK, "none of"},
+		{"a delivery limit of classic ones", brokerPolicy{Pattern: "express", Definition: map[string]any{"delivery-limit": 5.0}}, doctor.OK, "none of"},
+		{"a short consumer timeout", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 1500000.0}}, doctor.Error, "set broker.consumerTimeout: 25m in Siren's policy, or rabbitmqctl"},
+		{"one that no policy may count on", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 60000.0}}, doctor.Error, "\nrabbitmqctl"},
+		{"a long one", brokerPolicy{Pattern: "lane", Definition: map[string]any{"consumer-timeout": 7200000.0}}, doctor.OK, "none of"},
+		{"mirrors", brokerPolicy{Pattern: "lane", Definition: map[string]any{"ha-mode": "all"}}, doctor.Note, "mirrored"},
+		{"federation", brokerPolicy{Pattern: "lane", Definition: map[string]any{"federation-upstream-set": "all"}}, doctor.Warning, "federated"},
+		{"for exchanges", brokerPolicy{Pattern: ".*", ApplyTo: "exchanges", Definition: map[string]any{"message-ttl": 1000.0}}, doctor.OK, "none of"},
+		{"for quorum queues", brokerPolicy{Pattern: ".*", ApplyTo: "quorum_queues", Definition: map[string]any{"message-ttl": 1000.0}}, doctor.Error, "= 1000 on siren.lane.bulk"},
+		{"for others", brokerPolicy{Pattern: "^orders", Definition: map[string]any{"message-ttl": 1000.0}}, doctor.OK, "none of"},
+		{"harmless", brokerPolicy{Pattern: ".*", Definition: map[string]any{"queue-mode": "lazy"}}, doctor.OK, "none of"},
+		{"one that spares Siren", brokerPolicy{Pattern: `^(?!siren\.)(?:.*(?:.*))`, Definition: map[string]any{"message-ttl": 1000.0}}, doctor.OK, "none of"},
+		{"a pattern that Go doesn't know", brokerPolicy{Pattern: "^(?!orders)", Definition: map[string]any{"message-ttl": 1000.0}}, doctor.Note, "couldn't be read here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.policy.Name = "p"
@@ -104,7 +105,7 @@ func TestJudgePolicies(t *testing.T) {
 				t.Fatalf("%+v", found)
 			}
 			f := found[0]
-			if text := f.What + "\n" + f.Why + "\n" + f.Mend; f.Severity != c.want || !strings.Contains(text, c.says) || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+			if text := f.What + "\n" + f.Why + "\n" + f.Mend; f.Severity != c.want || !strings.Contains(text, c.says) || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
 				t.Errorf("%+v, want %s: …%s…", f, c.want, c.says)
 			}
 		})
@@ -118,7 +119,7 @@ func TestJudgePoliciesByPriority(t *testing.T) {
 		{Name: "spares", Pattern: "^siren", Priority: 2, Definition: map[string]any{"queue-mode": "lazy"}},
 	}
 	queues := map[string]string{"siren.dead": lanes.Classic}
-	if found := judgePolicies("/", all, queues, nil); lanes.Worst(found) != lanes.OK {
+	if found := judgePolicies("/", all, queues, nil); doctor.Worst(found) != doctor.OK {
 		t.Errorf("%+v", found)
 	}
 	all = append(all, brokerPolicy{Name: "caps", Pattern: ".*", Operator: true, Definition: map[string]any{"max-length": 5.0}})
@@ -141,25 +142,25 @@ func TestJudgeNodes(t *testing.T) {
 		name   string
 		nodes  []brokerNode
 		policy *lanes.Policy
-		want   lanes.Severity
+		want   doctor.Severity
 		says   string
 	}{
-		{"three", []brokerNode{fine, fine, fine}, quorum, lanes.OK, "3 of 3 nodes run"},
-		{"one, with quorum queues", []brokerNode{fine}, quorum, lanes.Note, "on a single node"},
-		{"two, with quorum queues", []brokerNode{fine, fine}, quorum, lanes.Warning, "stop when one of them is away"},
-		{"one that is down", []brokerNode{fine, with(func(n *brokerNode) { n.Running = false })}, nil, lanes.Error, "doesn't run"},
-		{"memory alarm", []brokerNode{with(func(n *brokerNode) { n.MemAlarm = true })}, nil, lanes.Error, "memory alarm"},
-		{"disk alarm", []brokerNode{with(func(n *brokerNode) { n.DiskAlarm = true })}, nil, lanes.Error, "disk alarm"},
-		{"nearly", []brokerNode{with(func(n *brokerNode) { n.DiskFree = 3 << 30 })}, nil, lanes.Warning, "3072 MiB of disk free"},
-		{"a small limit", []brokerNode{with(func(n *brokerNode) { n.DiskFreeLimit = 50 << 20 })}, nil, lanes.Note, "disk_free_limit of 50 MiB"},
-		{"a partition", []brokerNode{with(func(n *brokerNode) { n.Partitions = []string{"b"} })}, nil, lanes.Error, "partition"},
+		{"three", []brokerNode{fine, fine, fine}, quorum, doctor.OK, "3 of 3 nodes run"},
+		{"one, with quorum queues", []brokerNode{fine}, quorum, doctor.Note, "on a single node"},
+		{"two, with quorum queues", []brokerNode{fine, fine}, quorum, doctor.Warning, "stop when one of them is away"},
+		{"one that is down", []brokerNode{fine, with(func(n *brokerNode) { n.Running = false })}, nil, doctor.Error, "doesn't run"},
+		{"memory alarm", []brokerNode{with(func(n *brokerNode) { n.MemAlarm = true })}, nil, doctor.Error, "memory alarm"},
+		{"disk alarm", []brokerNode{with(func(n *brokerNode) { n.DiskAlarm = true })}, nil, doctor.Error, "disk alarm"},
+		{"nearly", []brokerNode{with(func(n *brokerNode) { n.DiskFree = 3 << 30 })}, nil, doctor.Warning, "3072 MiB of disk free"},
+		{"a small limit", []brokerNode{with(func(n *brokerNode) { n.DiskFreeLimit = 50 << 20 })}, nil, doctor.Note, "disk_free_limit of 50 MiB"},
+		{"a partition", []brokerNode{with(func(n *brokerNode) { n.Partitions = []string{"b"} })}, nil, doctor.Error, "partition"},
 	} {
 		found := judgeNodes(c.nodes, c.policy)
 		said := false
 		for _, f := range found {
 			said = said || f.Severity == c.want && strings.Contains(f.What, c.says)
 		}
-		if lanes.Worst(found) != c.want || !said {
+		if doctor.Worst(found) != c.want || !said {
 			t.Errorf("%s: %+v", c.name, found)
 		}
 	}
@@ -169,26 +170,26 @@ func TestJudgeBindings(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "express", Match: []string{"a=b"}}, {Name: "standard", QueueType: lanes.Quorum}}}
 	jobs := []binding{{"siren.lane.express", "express"}, {"siren.lane.standard.quorum", "standard"}}
 	stray := []binding{{"siren.lane.standard.quorum", ""}}
-	if f := judgeBindings(jobs, stray, p); f.Severity != lanes.OK {
+	if f := judgeBindings(jobs, stray, p); f.Severity != doctor.OK {
 		t.Errorf("%+v", f)
 	}
-	for says, f := range map[string]lanes.Finding{
+	for says, f := range map[string]doctor.Finding{
 		`isn't bound to lane "standard"`:             judgeBindings(jobs[:1], stray, p),
 		`is bound to spy too, by the key "express"`:  judgeBindings(append(jobs[:2:2], binding{"spy", "express"}), stray, p),
 		`isn't bound to the default lane "standard"`: judgeBindings(jobs, []binding{{"siren.lane.express", ""}}, p),
 		"is bound to 2 queues":                       judgeBindings(jobs, append(stray[:1:1], binding{"siren.lane.express", ""}), p),
 	} {
-		if f.Severity != lanes.Error || !strings.Contains(f.What, says) {
+		if f.Severity != doctor.Error || !strings.Contains(f.What, says) {
 			t.Errorf("%+v, want %s", f, says)
 		}
 	}
 }
 
 func TestJudgeDelay(t *testing.T) {
-	if f := judgeDelay("broker.delay", "RabbitMQ", 300*time.Microsecond); f.Severity != lanes.OK {
+	if f := judgeDelay("broker.delay", "RabbitMQ", 300*time.Microsecond); f.Severity != doctor.OK {
 		t.Errorf("%+v", f)
 	}
-	if f := judgeDelay("broker.delay", "RabbitMQ", 200*time.Millisecond); f.Severity != lanes.Warning {
+	if f := judgeDelay("broker.delay", "RabbitMQ", 200*time.Millisecond); f.Severity != doctor.Warning {
 		t.Errorf("%+v", f)
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // judgePolicies says which policies of the broker change Siren's queues (name → type) for the worse. Of several that match a queue, the one
 // with the highest priority counts; an operator's counts beside it.
-func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string, p *lanes.Policy) (found []lanes.Finding) {
+func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string, p *lanes.Policy) (found []doctor.Finding) {
 	applied := map[string][]string{} // what a policy is called → the queues
 	byName := map[string]brokerPolicy{}
 	var unread []string
@@ -53,13 +54,13 @@ func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string, p
 		}
 	}
 	for _, name := range unread {
-		found = append(found, lanes.Finding{
-			Check: "broker.policies", Severity: lanes.Note, What: fmt.Sprintf("the pattern of the broker's policy %q couldn't be read here", name),
+		found = append(found, doctor.Finding{
+			Check: "broker.policies", Severity: doctor.Note, What: fmt.Sprintf("the pattern of the broker's policy %q couldn't be read here", name),
 			Why: "it may put a TTL or a length limit on Siren's queues", Mend: "rabbitmqctl list_queues name policy operator_policy must not name it for siren.…",
 		})
 	}
 	if len(found) == 0 {
-		found = append(found, lanes.Finding{Check: "broker.policies", What: fmt.Sprintf("none of the broker's policies (%d in vhost %q) harms Siren's queues", len(all), vhost)})
+		found = append(found, doctor.Finding{Check: "broker.policies", What: fmt.Sprintf("none of the broker's policies (%d in vhost %q) harms Siren's queues", len(all), vhost)})
 	}
 	return found
 }
@@ -101,22 +102,22 @@ func (q brokerPolicy) mend(vhost, given string) string {
 }
 
 // judge is what one setting of the policy does to these queues; false when that is no harm.
-func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string, p *lanes.Policy) (f lanes.Finding, harms bool) {
+func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string, p *lanes.Policy) (f doctor.Finding, harms bool) {
 	value := q.Definition[key]
 	names := listed(queues)
 	f.What = fmt.Sprintf("the broker's %s sets %s = %s on %s", q.title(), key, spelled(value), names)
 	switch key {
 	case "message-ttl":
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.Why = "the broker takes out jobs that wait longer, also those that were confirmed: from lanes to the dead letters, from the delays and the dead letters for good"
 	case "expires":
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.Why = "the broker deletes a queue that nobody uses for so long, with every job in it: a lane whose pool has shrunk to 0, or the dead letters"
 	case "max-length", "max-length-bytes":
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.Why = "a full queue drops its oldest jobs, also those that were confirmed: from lanes to the dead letters, from the delays and the dead letters for good"
 		if overflow, _ := q.Definition["overflow"].(string); strings.HasPrefix(overflow, "reject-publish") {
-			f.Severity = lanes.Warning
+			f.Severity = doctor.Warning
 			f.Why = "a full queue refuses what is published: producers get errors, and workers can't put off or bury a failed job"
 		}
 	case "dead-letter-exchange", "dead-letter-routing-key":
@@ -124,7 +125,7 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 		if len(others) == 0 {
 			return f, false // a lane's own arguments count
 		}
-		f.Severity = lanes.Warning
+		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the broker's %s sets %s = %s on %s", q.title(), key, spelled(value), listed(others))
 		f.Why = "whatever the broker takes out of them goes where Siren doesn't look for it"
 	case "delivery-limit":
@@ -132,7 +133,7 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 		if limit, _ := value.(float64); len(quorum) == 0 || limit >= unlimited {
 			return f, false
 		}
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("the broker's %s sets %s = %s on %s", q.title(), key, spelled(value), listed(quorum))
 		f.Why = "a job whose workers stop or lose their connection so often is dead-lettered by the broker, though nothing is wrong with it"
 	case "consumer-timeout":
@@ -141,16 +142,16 @@ func (q brokerPolicy) judge(key string, queues []string, kinds map[string]string
 		if p == nil || ms <= 0 || limit >= p.Broker.ConsumerTimeout.D() {
 			return f, false
 		}
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.Why = fmt.Sprintf("the policy counts on %s: a job that runs longer than %s is ready again while it still runs, and is done twice", p.Broker.ConsumerTimeout, limit)
 		if limit >= longestHold+5*time.Minute { // less is refused there
 			f.Mend = fmt.Sprintf("set broker.consumerTimeout: %s in Siren's policy, or ", lanes.Duration(limit))
 		}
 	case "federation-upstream", "federation-upstream-set", "federation-upstream-pattern":
-		f.Severity = lanes.Warning
+		f.Severity = doctor.Warning
 		f.Why = "a federated queue moves jobs between brokers, where Siren neither counts nor claims them"
 	case "ha-mode":
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		f.Why = "mirrored classic queues can lose confirmed jobs when a mirror takes over, and RabbitMQ 4 has none any more"
 		f.Mend = "set broker.queueType: quorum in Siren's policy, and then "
 	default:
@@ -177,49 +178,49 @@ func spelled(value any) string {
 }
 
 // judgeNodes is what the broker's nodes say of themselves.
-func judgeNodes(nodes []brokerNode, p *lanes.Policy) (found []lanes.Finding) {
+func judgeNodes(nodes []brokerNode, p *lanes.Policy) (found []doctor.Finding) {
 	running := 0
 	for _, n := range nodes {
-		add := func(severity lanes.Severity, what, why, mend string) {
-			found = append(found, lanes.Finding{Check: "broker.nodes", Severity: severity, What: fmt.Sprintf("node %s %s", n.Name, what), Why: why, Mend: mend})
+		add := func(severity doctor.Severity, what, why, mend string) {
+			found = append(found, doctor.Finding{Check: "broker.nodes", Severity: severity, What: fmt.Sprintf("node %s %s", n.Name, what), Why: why, Mend: mend})
 		}
 		if !n.Running {
-			add(lanes.Error, "doesn't run", "classic queues on it are away, and quorum queues have one member less", "start it; rabbitmqctl cluster_status")
+			add(doctor.Error, "doesn't run", "classic queues on it are away, and quorum queues have one member less", "start it; rabbitmqctl cluster_status")
 			continue
 		}
 		running++
 		if n.MemAlarm {
-			add(lanes.Error, "has the memory alarm", "the whole cluster accepts no jobs", "take load off, or raise vm_memory_high_watermark")
+			add(doctor.Error, "has the memory alarm", "the whole cluster accepts no jobs", "take load off, or raise vm_memory_high_watermark")
 		}
 		if n.DiskAlarm {
-			add(lanes.Error, "has the disk alarm", "the whole cluster accepts no jobs", "free disk below RabbitMQ's data, or lower disk_free_limit")
+			add(doctor.Error, "has the disk alarm", "the whole cluster accepts no jobs", "free disk below RabbitMQ's data, or lower disk_free_limit")
 		} else if n.DiskFreeLimit > 0 && n.DiskFree > 0 && n.DiskFree < 2*n.DiskFreeLimit {
-			add(lanes.Warning, fmt.Sprintf("has %s of disk free, and the alarm comes at %s", mebi(n.DiskFree), mebi(n.DiskFreeLimit)),
+			add(doctor.Warning, fmt.Sprintf("has %s of disk free, and the alarm comes at %s", mebi(n.DiskFree), mebi(n.DiskFreeLimit)),
 				"at the alarm the whole cluster accepts no jobs", "free disk below RabbitMQ's data, or give it more")
 		} else if n.DiskFreeLimit > 0 && n.DiskFreeLimit < 1<<30 {
-			add(lanes.Note, "has a disk_free_limit of "+mebi(n.DiskFreeLimit), "that near to a full disk RabbitMQ may not be able to write what it has confirmed",
+			add(doctor.Note, "has a disk_free_limit of "+mebi(n.DiskFreeLimit), "that near to a full disk RabbitMQ may not be able to write what it has confirmed",
 				"disk_free_limit.absolute = 2GB in rabbitmq.conf")
 		}
 		if len(n.Partitions) > 0 {
-			add(lanes.Error, "sees no connection to "+strings.Join(n.Partitions, ", ")+" (a partition)", "both sides serve the same classic queues: jobs run twice, or are lost when they join",
+			add(doctor.Error, "sees no connection to "+strings.Join(n.Partitions, ", ")+" (a partition)", "both sides serve the same classic queues: jobs run twice, or are lost when they join",
 				"mend the network, then restart the nodes of the smaller side; cluster_partition_handling = pause_minority")
 		}
 	}
 	quorum := p != nil && (p.Broker.QueueType == lanes.Quorum || slices.ContainsFunc(p.Queues(), func(q lanes.Queue) bool { return q.Type == lanes.Quorum }))
 	switch {
 	case quorum && len(nodes) == 2:
-		found = append(found, lanes.Finding{
-			Check: "broker.nodes", Severity: lanes.Warning, What: "quorum queues on 2 nodes stop when one of them is away",
+		found = append(found, doctor.Finding{
+			Check: "broker.nodes", Severity: doctor.Warning, What: "quorum queues on 2 nodes stop when one of them is away",
 			Why: "they need more than half of their members", Mend: "add a third node, then rabbitmq-queues grow <node> all",
 		})
 	case quorum && len(nodes) == 1:
-		found = append(found, lanes.Finding{
-			Check: "broker.nodes", Severity: lanes.Note, What: "quorum queues on a single node are no safer than classic ones",
+		found = append(found, doctor.Finding{
+			Check: "broker.nodes", Severity: doctor.Note, What: "quorum queues on a single node are no safer than classic ones",
 			Why: "there is no second copy", Mend: "run three nodes, or set broker.queueType: classic, which is faster",
 		})
 	}
-	if lanes.Worst(found) < lanes.Warning {
-		found = append(found, lanes.Finding{Check: "broker.nodes", What: fmt.Sprintf("%d of %d nodes run, without alarm or partition", running, len(nodes))})
+	if doctor.Worst(found) < doctor.Warning {
+		found = append(found, doctor.Finding{Check: "broker.nodes", What: fmt.Sprintf("%d of %d nodes run, without alarm or partition", running, len(nodes))})
 	}
 	return found
 }
@@ -227,7 +228,7 @@ func judgeNodes(nodes []brokerNode, p *lanes.Policy) (found []lanes.Finding) {
 func mebi(a amount) string { return fmt.Sprintf("%d MiB", int64(a)>>20) }
 
 // judgeUnacknowledged tells how many jobs are out of the queues: with workers, or with whoever forgot them.
-func judgeUnacknowledged(queues []brokerQueue) lanes.Finding {
+func judgeUnacknowledged(queues []brokerQueue) doctor.Finding {
 	running, held := 0, 0
 	for _, q := range queues {
 		switch {
@@ -237,12 +238,12 @@ func judgeUnacknowledged(queues []brokerQueue) lanes.Finding {
 			held += q.Unacknowledged
 		}
 	}
-	return lanes.Finding{Check: "broker.unacknowledged", What: fmt.Sprintf("workers hold %d jobs, the forwarder %d until they are due", running, held)}
+	return doctor.Finding{Check: "broker.unacknowledged", What: fmt.Sprintf("workers hold %d jobs, the forwarder %d until they are due", running, held)}
 }
 
 // judgeBindings is whether each lane gets its jobs, and the default lane alone what no lane wants.
-func judgeBindings(jobs, stray []binding, p *lanes.Policy) lanes.Finding {
-	f := lanes.Finding{Check: "broker.bindings", What: "each lane is bound, and what no lane wants goes to the default lane"}
+func judgeBindings(jobs, stray []binding, p *lanes.Policy) doctor.Finding {
+	f := doctor.Finding{Check: "broker.bindings", What: "each lane is bound, and what no lane wants goes to the default lane"}
 	var wrong []string
 	for _, q := range p.Queues() {
 		if !slices.ContainsFunc(jobs, func(b binding) bool { return b.Key == q.Lane && b.Destination == queueName(q) }) {
@@ -261,7 +262,7 @@ func judgeBindings(jobs, stray []binding, p *lanes.Policy) lanes.Finding {
 		wrong = append(wrong, fmt.Sprintf("%s is bound to %d queues", defaultExchange, len(stray)))
 	}
 	if len(wrong) > 0 {
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = strings.Join(wrong, "; ")
 		f.Why = "jobs don't arrive, or arrive twice, or in a queue that nobody serves"
 		f.Mend = "a running scaler binds what is missing within seconds, and its log says why it doesn't; take off a binding of somebody else's in the management page"

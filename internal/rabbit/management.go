@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -122,7 +123,7 @@ func (a *amount) UnmarshalJSON(text []byte) error {
 
 // ExamineManagement looks at what only the management API of the broker tells: policies that change Siren's queues, the nodes and their
 // alarms, and what is bound to what. amqpURL says which vhost is Siren's.
-func ExamineManagement(ctx context.Context, m *Management, amqpURL string, policy *lanes.Policy) (found []lanes.Finding) {
+func ExamineManagement(ctx context.Context, m *Management, amqpURL string, policy *lanes.Policy) (found []doctor.Finding) {
 	to, err := parse(amqpURL)
 	if err != nil {
 		return nil // Examine says so
@@ -133,8 +134,8 @@ func ExamineManagement(ctx context.Context, m *Management, amqpURL string, polic
 	vhost := to.uri.Vhost
 	var nodes []brokerNode
 	if err := m.ask(ctx, &nodes, "nodes"); err != nil {
-		return []lanes.Finding{{
-			Check: "broker.management", Severity: lanes.Error, What: fmt.Sprintf("the management API doesn't answer: %v", err),
+		return []doctor.Finding{{
+			Check: "broker.management", Severity: doctor.Error, What: fmt.Sprintf("the management API doesn't answer: %v", err),
 			Why:  "policies and other nodes' alarms couldn't be looked at",
 			Mend: "check --management-url; rabbitmq-plugins enable rabbitmq_management; rabbitmqctl set_user_tags USER monitoring policymaker",
 		}}
@@ -147,8 +148,8 @@ func ExamineManagement(ctx context.Context, m *Management, amqpURL string, polic
 		m.ask(ctx, &all, "policies", vhost), m.ask(ctx, &operators, "operator-policies", vhost), m.ask(ctx, &queues, "queues", vhost),
 	)
 	if problems != nil {
-		return append(found, lanes.Finding{
-			Check: "broker.policies", Severity: lanes.Warning, What: fmt.Sprintf("the policies of vhost %q couldn't be read: %v", vhost, problems),
+		return append(found, doctor.Finding{
+			Check: "broker.policies", Severity: doctor.Warning, What: fmt.Sprintf("the policies of vhost %q couldn't be read: %v", vhost, problems),
 			Why:  "a policy with a TTL or a length limit loses jobs",
 			Mend: "give a user that may: rabbitmqctl set_user_tags USER monitoring policymaker; rabbitmqctl set_permissions --vhost '" + vhost + "' USER '^$' '^$' '^$'",
 		})

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
@@ -66,33 +67,33 @@ func TestExamineManagement(t *testing.T) {
 	}
 	ctl("add_user", "monitor", "secret")
 	all := askManagement(t, strings.Replace(address, "//", "//monitor:secret@", 1), s.URL)
-	all.want(t, "broker.management", lanes.Error, "rabbitmqctl set_user_tags USER monitoring policymaker")
+	all.want(t, "broker.management", doctor.Error, "rabbitmqctl set_user_tags USER monitoring policymaker")
 	ctl("set_user_tags", "monitor", "monitoring", "policymaker")
 	ctl("set_permissions", "monitor", "^$", "^$", "^$")
 	withMonitor := strings.Replace(address, "//", "//monitor:secret@", 1)
 
 	all = askManagement(t, withMonitor, s.URL)
-	all.want(t, "broker.policies", lanes.OK, `none of the broker's policies (0 in vhost "/") harms`)
-	all.want(t, "broker.bindings", lanes.OK, "each lane is bound")
-	all.want(t, "broker.nodes", lanes.OK, "1 of 1 nodes run")
-	all.want(t, "broker.unacknowledged", lanes.OK, "workers hold 0 jobs")
+	all.want(t, "broker.policies", doctor.OK, `none of the broker's policies (0 in vhost "/") harms`)
+	all.want(t, "broker.bindings", doctor.OK, "each lane is bound")
+	all.want(t, "broker.nodes", doctor.OK, "1 of 1 nodes run")
+	all.want(t, "broker.unacknowledged", doctor.OK, "workers hold 0 jobs")
 
 	ctl("set_policy", "--apply-to", "queues", "short lived", `^siren\.lane`, `{"message-ttl":60000}`)
 	ctl("set_operator_policy", "--apply-to", "queues", "caps", `.*`, `{"max-length":10}`)
 	all = askManagement(t, withMonitor, s.URL)
-	all.want(t, "broker.policies", lanes.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
-	all.want(t, "broker.policies", lanes.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
+	all.want(t, "broker.policies", doctor.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
+	all.want(t, "broker.policies", doctor.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
 	for _, f := range all.of("broker.policies") {
 		mend(t, s, f.Mend)
 	}
 	all = askManagement(t, address, s.URL) // without a user, it is the one of AMQP
-	all.want(t, "broker.policies", lanes.OK, `none of the broker's policies (1 in vhost "/") harms`)
+	all.want(t, "broker.policies", doctor.OK, `none of the broker's policies (1 in vhost "/") harms`)
 
 	eval := `rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).`
 	ctl("eval", eval)
 	until(t, "the node to tell of the alarm", func() bool {
 		for _, f := range askManagement(t, withMonitor, s.URL).of("broker.nodes") {
-			if f.Severity == lanes.Error && strings.Contains(f.What, "has the disk alarm") {
+			if f.Severity == doctor.Error && strings.Contains(f.What, "has the disk alarm") {
 				return true
 			}
 		}
@@ -124,9 +125,9 @@ func TestExamineManagementThatFails(t *testing.T) {
 	defer answers.Close()
 	const amqpURL = "amqp://siren:secret@broker:5672/media"
 	all := askManagement(t, answers.URL, amqpURL)
-	all.want(t, "broker.policies", lanes.Warning, `the policies of vhost "media" couldn't be read`)
+	all.want(t, "broker.policies", doctor.Warning, `the policies of vhost "media" couldn't be read`)
 	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
-	all.want(t, "broker.management", lanes.Error, "doesn't answer")
+	all.want(t, "broker.management", doctor.Error, "doesn't answer")
 	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x", "://secret"} {
 		if _, err := rabbit.OpenManagement(address, nil); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", address, err)

@@ -8,14 +8,14 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/internal/doctor"
 )
 
 // Examine looks at the Redis as the roles of Siren use it, with the login that this store has. It changes nothing.
-func (s *Store) Examine(ctx context.Context, roles ...string) []lanes.Finding {
+func (s *Store) Examine(ctx context.Context, roles ...string) []doctor.Finding {
 	if err := s.client.Ping(ctx).Err(); err != nil {
-		f := lanes.Finding{
-			Check: "redis.reachable", Severity: lanes.Error, What: failed("connect to Redis", err).Error(),
+		f := doctor.Finding{
+			Check: "redis.reachable", Severity: doctor.Error, What: failed("connect to Redis", err).Error(),
 			Why:  "jobs run without claims and records, workers aren't seen, and nobody scales",
 			Mend: "check the URL, the network on the way, and that Redis runs: redis-cli ping",
 		}
@@ -25,10 +25,10 @@ func (s *Store) Examine(ctx context.Context, roles ...string) []lanes.Finding {
 		case isRefused(err):
 			f.Mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those that Siren needs"
 		}
-		return []lanes.Finding{f}
+		return []doctor.Finding{f}
 	}
 	login := s.Login(ctx)
-	found := []lanes.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, s.encryption()}
+	found := []doctor.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, s.encryption()}
 	found = append(found, s.facts(ctx)...)
 	needed := uses(roles...)
 	found = append(found, judgeRights(login, roles, s.try(ctx, append(needed, beyond(needed)...))))
@@ -39,7 +39,7 @@ func (s *Store) Examine(ctx context.Context, roles ...string) []lanes.Finding {
 }
 
 // ExamineClock compares this machine's clock with that of Redis, by which heartbeats and leases go.
-func (s *Store) ExamineClock(ctx context.Context) []lanes.Finding {
+func (s *Store) ExamineClock(ctx context.Context) []doctor.Finding {
 	const tries = 5
 	best, ahead := time.Hour, time.Duration(0)
 	for range tries { // the quickest answer is the most exact
@@ -47,8 +47,8 @@ func (s *Store) ExamineClock(ctx context.Context) []lanes.Finding {
 		there, err := s.client.Time(ctx).Result()
 		took := time.Since(began)
 		if err != nil {
-			return []lanes.Finding{{
-				Check: "clock.here", Severity: lanes.Note, What: "Redis doesn't tell its time: " + failed("ask for the time", err).Error(),
+			return []doctor.Finding{{
+				Check: "clock.here", Severity: doctor.Note, What: "Redis doesn't tell its time: " + failed("ask for the time", err).Error(),
 				Why: "clocks that differ make waits and retries wrong", Mend: "see what else is said about Redis",
 			}}
 		}
@@ -56,12 +56,12 @@ func (s *Store) ExamineClock(ctx context.Context) []lanes.Finding {
 			best, ahead = took, began.Add(took/2).Sub(there)
 		}
 	}
-	return []lanes.Finding{judgeClock(ahead, best/2)}
+	return []doctor.Finding{judgeClock(ahead, best/2)}
 }
 
 // encryption is whether the password and the records travel in the clear.
-func (s *Store) encryption() lanes.Finding {
-	f := lanes.Finding{Check: "redis.tls", What: "the connection is encrypted (TLS)"}
+func (s *Store) encryption() doctor.Finding {
+	f := doctor.Finding{Check: "redis.tls", What: "the connection is encrypted (TLS)"}
 	at, err := s.remote.now()
 	if err != nil || at.secure {
 		return f
@@ -69,7 +69,7 @@ func (s *Store) encryption() lanes.Finding {
 	for _, address := range at.addrs {
 		host, _, _ := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			f.Severity = lanes.Note
+			f.Severity = doctor.Note
 			f.What = "the connection isn't encrypted"
 			f.Why = "who can listen between here and Redis reads the password and every record"
 			f.Mend = "give Redis a certificate (tls-port 6380, tls-cert-file, …), and write rediss:// in the URL"
@@ -92,11 +92,11 @@ func (s *Store) Login(ctx context.Context) string {
 }
 
 // facts asks INFO, and CONFIG where that may be asked: managed ones often forbid it.
-func (s *Store) facts(ctx context.Context) []lanes.Finding {
+func (s *Store) facts(ctx context.Context) []doctor.Finding {
 	text, err := s.client.Info(ctx).Result()
 	if err != nil {
-		return []lanes.Finding{{
-			Check: "redis.info", Severity: lanes.Note, What: "version, eviction and persistence couldn't be looked at: " + failed("ask INFO", err).Error(),
+		return []doctor.Finding{{
+			Check: "redis.info", Severity: doctor.Note, What: "version, eviction and persistence couldn't be looked at: " + failed("ask INFO", err).Error(),
 			Why: "claims and records vanish from one that evicts", Mend: "let the user ask (ACL SETUSER … +info), or see to maxmemory-policy noeviction and appendonly yes yourself",
 		}}
 	}

@@ -5,16 +5,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // finding is the one finding of a check.
-func finding(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
+func finding(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 	t.Helper()
 	for _, f := range all {
-		if f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+		if f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
 		if strings.Contains(f.What+f.Why+f.Mend, "secret") {
@@ -25,13 +26,13 @@ func finding(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
 		}
 	}
 	t.Fatalf("no finding %s in %+v", check, all)
-	return lanes.Finding{}
+	return doctor.Finding{}
 }
 
 func TestExamineHealthyRedis(t *testing.T) {
 	s, raw := fresh(t)
 	all := append(s.Examine(t.Context(), redis.Roles()...), s.ExamineClock(t.Context())...)
-	if worst := lanes.Worst(all); worst != lanes.OK {
+	if worst := doctor.Worst(all); worst != doctor.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
 	for _, check := range []string{
@@ -49,10 +50,10 @@ func TestExamineRedisThatForgets(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, server.Stop(t.Context())) }()
 	all := open(t, server.URL).Examine(t.Context())
-	if f := finding(t, all, "redis.eviction"); f.Severity != lanes.Error || !strings.Contains(f.What, "allkeys-lru") || !strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
+	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") || !strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
 	}
-	if f := finding(t, all, "redis.persistence"); f.Severity != lanes.Note || !strings.Contains(f.What, "keeps nothing on disk") {
+	if f := finding(t, all, "redis.persistence"); f.Severity != doctor.Note || !strings.Contains(f.What, "keeps nothing on disk") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -65,30 +66,30 @@ func TestExamineRedisLogins(t *testing.T) {
 	allow := func(rules string) {
 		must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
 	}
-	examine := func(check string) lanes.Finding {
+	examine := func(check string) doctor.Finding {
 		return finding(t, open(t, loginAs("weak")).Examine(ctx, lanes.WorkerRole), check)
 	}
-	if f := finding(t, open(t, loginAs("nobody")).Examine(ctx, lanes.WorkerRole), "redis.reachable"); f.Severity != lanes.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
+	if f := finding(t, open(t, loginAs("nobody")).Examine(ctx, lanes.WorkerRole), "redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
 	}
 	allow("")
-	if f := examine("redis.reachable"); f.Severity != lanes.Error || !strings.Contains(f.What, "refused by Redis (NOPERM") || !strings.Contains(f.Mend, "siren redis-acl --user weak --role worker") {
+	if f := examine("redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (NOPERM") || !strings.Contains(f.Mend, "siren redis-acl --user weak --role worker") {
 		t.Errorf("no rights: %+v", f)
 	}
 	allow("~siren:* &siren:* +@read +@write +@scripting +@pubsub +@connection +time +info")
-	if f := examine("redis.rights"); f.Severity != lanes.Note || !strings.Contains(f.What, "couldn't be tried") {
+	if f := examine("redis.rights"); f.Severity != doctor.Note || !strings.Contains(f.What, "couldn't be tried") {
 		t.Errorf("rights as they once were: %+v", f)
 	}
 	allow(redis.Rules(lanes.ProducerRole))
-	if f := examine("redis.rights"); f.Severity != lanes.Error || !strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") && !strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
+	if f := examine("redis.rights"); f.Severity != doctor.Error || !strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") && !strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
 		t.Errorf("a producer's rights: %+v", f)
 	}
 	allow(redis.Rules(lanes.WorkerRole))
-	if f := examine("redis.rights"); f.Severity != lanes.OK {
+	if f := examine("redis.rights"); f.Severity != doctor.OK {
 		t.Errorf("a worker's rights: %+v", f)
 	}
 	allow(redis.Rules(redis.Roles()...))
-	if f := examine("redis.rights"); f.Severity != lanes.Note || !strings.Contains(f.What, "may do more than a worker does: HSET siren:{tunings}*") {
+	if f := examine("redis.rights"); f.Severity != doctor.Note || !strings.Contains(f.What, "may do more than a worker does: HSET siren:{tunings}*") {
 		t.Errorf("everybody's rights: %+v", f)
 	}
 	if n, err := admin.DBSize(ctx).Result(); err != nil || n != 0 {
@@ -108,10 +109,10 @@ func TestExamineRedisAway(t *testing.T) {
 	s, err := redis.Open("redis://:secret@127.0.0.1:1/0", discard)
 	must(t, err)
 	defer s.Close()
-	if f := finding(t, s.Examine(t.Context()), "redis.reachable"); f.Severity != lanes.Error {
+	if f := finding(t, s.Examine(t.Context()), "redis.reachable"); f.Severity != doctor.Error {
 		t.Errorf("%+v", f)
 	}
-	if f := finding(t, s.ExamineClock(t.Context()), "clock.here"); f.Severity != lanes.Note {
+	if f := finding(t, s.ExamineClock(t.Context()), "clock.here"); f.Severity != doctor.Note {
 		t.Errorf("%+v", f)
 	}
 }

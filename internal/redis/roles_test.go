@@ -16,6 +16,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -283,7 +284,7 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 		must(t, admin.Do(ctx, "ECHO", fmt.Sprint("begin ", i)).Err())
 		step.does(t, stores[step.role])
 		for _, f := range stores[step.role].Examine(ctx, step.role) {
-			if f.Check == "redis.rights" && f.Severity != lanes.OK {
+			if f.Check == "redis.rights" && f.Severity != doctor.OK {
 				t.Errorf("%s: %+v", step.role, f)
 			}
 		}
