@@ -18,7 +18,7 @@ const (
 
 var severityNames = []string{"ok", "note", "warning", "error"}
 
-// String is ok, note, warning or error.
+// String returns ok, note, warning or error.
 func (s Severity) String() string { return severityNames[min(max(s, OK), Error)] }
 
 // MarshalText writes it as String does.
@@ -44,13 +44,28 @@ type Finding struct {
 	Mend     string   `json:"mend,omitempty"` // the exact mend: a command or a setting
 }
 
-// Area is what the finding is about: the part of Check before the dot.
+// Area returns what the finding is about: the part of Check before the dot.
 func (f Finding) Area() string {
 	area, _, _ := strings.Cut(f.Check, ".")
 	return area
 }
 
-// Worst is the severity of the worst of them; OK without any.
+// Check makes the findings of one check, which it names. What isn't OK says what was found, why it matters, and the mend.
+type Check string
+
+// OK finds that all is as it should be.
+func (c Check) OK(what string) Finding { return Finding{Check: string(c), What: what} }
+
+// Note finds something worth knowing.
+func (c Check) Note(what, why, mend string) Finding { return Finding{string(c), Note, what, why, mend} }
+
+// Warning finds something that works now, and will not always.
+func (c Check) Warning(what, why, mend string) Finding { return Finding{string(c), Warning, what, why, mend} }
+
+// Error finds something that doesn't work.
+func (c Check) Error(what, why, mend string) Finding { return Finding{string(c), Error, what, why, mend} }
+
+// Worst returns the severity of the worst of them; OK without any.
 func Worst(all []Finding) Severity {
 	worst := OK
 	for _, f := range all {
