@@ -10,44 +10,18 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // buried puts jobs to the dead letters.
 func buried(t *testing.T, ids ...string) {
 	t.Helper()
-	enqueue(t, publisher(t, server(t).URL), "standard", ids...)
-	s := taker(t, server(t).URL).Shared()
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "standard", ids...)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	for range ids {
-		settle(t, s, next(t, s), lanes.Disposition{Action: lanes.DeadLetter, Reason: "bad input"})
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), lanes.Disposition{Action: lanes.DeadLetter, Reason: "bad input"})
 	}
-}
-
-// letters begins to go through siren.dead.
-func letters(t *testing.T, conn *rabbit.Conn) *rabbit.DeadLetters {
-	t.Helper()
-	d, err := rabbit.OpenDead(soon(t), conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.Close)
-	return d
-}
-
-// findDead looks for a letter, and leaves all of them where they are.
-func findDead(t *testing.T, id string) (rabbit.DeadLetter, bool) {
-	t.Helper()
-	d := letters(t, open(t, server(t).URL, "dead"))
-	defer d.Close()
-	all, err := d.Take(soon(t), 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(all, func(l rabbit.DeadLetter) bool { return l.ID == id })
-	if i < 0 {
-		return rabbit.DeadLetter{}, false
-	}
-	return all[i], true
 }
 
 func idsOf(all []rabbit.DeadLetter) []string {
@@ -59,14 +33,14 @@ func idsOf(all []rabbit.DeadLetter) []string {
 }
 
 // eachQueueType runs a test with queues of both types.
-func eachQueueType(t *testing.T, test func(t *testing.T, probe *probe)) {
+func eachQueueType(t *testing.T, test func(t *testing.T, probe *rabbittest.Probe)) {
 	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
 		t.Run(queueType, func(t *testing.T) {
-			probe := fresh(t)
-			p := policy(t)
+			probe := rabbittest.Fresh(t)
+			p := rabbittest.Policy(t)
 			p.Broker.QueueType = queueType
-			declare(t, p)
-			t.Cleanup(func() { fresh(t) }) // other tests go on with the default type
+			rabbittest.Declare(t, p)
+			t.Cleanup(func() { rabbittest.Fresh(t) }) // other tests go on with the default type
 			test(t, probe)
 		})
 	}
@@ -74,15 +48,15 @@ func eachQueueType(t *testing.T, test func(t *testing.T, probe *probe)) {
 
 // What was removed is gone, what was given back or just taken is there again.
 func TestDeadLetters(t *testing.T) {
-	eachQueueType(t, func(t *testing.T, probe *probe) {
-		ids := numbered(20)
+	eachQueueType(t, func(t *testing.T, probe *rabbittest.Probe) {
+		ids := rabbittest.Numbered(20)
 		buried(t, ids...)
-		conn := open(t, server(t).URL, "dead")
-		if n, err := rabbit.CountDead(soon(t), conn); n != 20 || err != nil {
+		conn := rabbittest.Open(t, rabbittest.Server(t).URL, "dead")
+		if n, err := rabbit.CountDead(rabbittest.Soon(t), conn); n != 20 || err != nil {
 			t.Errorf("%d letters, %v", n, err)
 		}
-		d := letters(t, conn)
-		first, err := d.Take(soon(t), 8)
+		d := rabbittest.Letters(t, conn)
+		first, err := d.Take(rabbittest.Soon(t), 8)
 		if err != nil || !slices.Equal(idsOf(first), ids[:8]) {
 			t.Fatalf("took %v, %v", idsOf(first), err)
 		}
@@ -92,17 +66,17 @@ func TestDeadLetters(t *testing.T) {
 		if err := d.Remove(first[1], first[4]); err != nil {
 			t.Fatal(err)
 		}
-		rest, err := d.Take(soon(t), 100)
+		rest, err := d.Take(rabbittest.Soon(t), 100)
 		if err != nil || !slices.Equal(idsOf(rest), ids[8:]) {
 			t.Fatalf("took %v, %v", idsOf(rest), err)
 		}
-		if n, _ := rabbit.CountDead(soon(t), conn); n != 0 {
+		if n, _ := rabbit.CountDead(rabbittest.Soon(t), conn); n != 0 {
 			t.Errorf("%d letters are in the queue, and all of them are out", n)
 		}
 		if err := d.GiveBack(); err != nil {
 			t.Fatal(err)
 		}
-		again, err := d.Take(soon(t), 100) // at once: the broker does one thing after the other
+		again, err := d.Take(rabbittest.Soon(t), 100) // at once: the broker does one thing after the other
 		if err != nil || len(again) != 18 {
 			t.Fatalf("took %v, %v", idsOf(again), err)
 		}
@@ -110,60 +84,60 @@ func TestDeadLetters(t *testing.T) {
 			t.Fatalf("remove %s: %v", again[0].ID, err)
 		}
 		d.Close()
-		until(t, "what wasn't removed is back", func() bool { return probe.ready("siren.dead") == 17 })
-		if _, found := findDead(t, "4"); found {
+		rabbittest.Until(t, "what wasn't removed is back", func() bool { return probe.Ready("siren.dead") == 17 })
+		if _, found := rabbittest.FindDead(t, "4"); found {
 			t.Error("a letter that was removed is there")
 		}
 	})
 }
 
 func TestDeadLettersFail(t *testing.T) {
-	probe := declared(t)
+	probe := rabbittest.Declared(t)
 	buried(t, "1", "2")
-	way := newProxy(t, server(t).URL)
-	conn := open(t, way.url, "dead")
-	d := letters(t, conn)
-	taken, err := d.Take(soon(t), 2)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	conn := rabbittest.Open(t, way.Url, "dead")
+	d := rabbittest.Letters(t, conn)
+	taken, err := d.Take(rabbittest.Soon(t), 2)
 	if err != nil || len(taken) != 2 {
 		t.Fatal(taken, err)
 	}
-	ctx, cancel := context.WithCancel(soon(t))
+	ctx, cancel := context.WithCancel(rabbittest.Soon(t))
 	cancel()
 	if _, err := d.Take(ctx, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("called off: %v", err)
 	}
-	way.cut()
-	until(t, "the loss is noticed", func() bool { return !conn.Up() })
+	way.Cut()
+	rabbittest.Until(t, "the loss is noticed", func() bool { return !conn.Up() })
 	if err := d.Remove(taken[0]); err == nil {
 		t.Error("removed over a connection that is lost")
 	}
 	if err := d.GiveBack(); err == nil {
 		t.Error("gave back over a connection that is lost")
 	}
-	if _, err := d.Take(soon(t), 1); err == nil {
+	if _, err := d.Take(rabbittest.Soon(t), 1); err == nil {
 		t.Error("took over a connection that is lost")
 	}
-	until(t, "both letters are back", func() bool { return probe.ready("siren.dead") == 2 })
+	rabbittest.Until(t, "both letters are back", func() bool { return probe.Ready("siren.dead") == 2 })
 
-	probe.delete("siren.dead")
-	if _, err := letters(t, conn).Take(soon(t), 1); !errors.Is(err, rabbit.ErrUndeclared) {
+	probe.Delete("siren.dead")
+	if _, err := rabbittest.Letters(t, conn).Take(rabbittest.Soon(t), 1); !errors.Is(err, rabbit.ErrUndeclared) {
 		t.Errorf("without the queue: %v", err)
 	}
-	if _, err := rabbit.CountDead(soon(t), conn); !errors.Is(err, rabbit.ErrUndeclared) {
+	if _, err := rabbit.CountDead(rabbittest.Soon(t), conn); !errors.Is(err, rabbit.ErrUndeclared) {
 		t.Errorf("without the queue: %v", err)
 	}
 }
 
 // A letter has all that its message has, as JSON can have it, whoever put it there.
 func TestForeignDeadLetters(t *testing.T) {
-	only(t, lanes.Classic) // quorum queues of 4.3 take the priority for more urgent than none, others don't
-	probe := declared(t)
+	rabbittest.Only(t, lanes.Classic) // quorum queues of 4.3 take the priority for more urgent than none, others don't
+	probe := rabbittest.Declared(t)
 	now := time.Now().Truncate(time.Second)
-	probe.publish("", "siren.dead", amqp.Publishing{MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`), Priority: 3, Headers: amqp.Table{
+	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`), Priority: 3, Headers: amqp.Table{
 		"raw": []byte{0xff}, "text": []byte("text"), "list": []any{amqp.Table{"n": int32(1)}}, "when": now,
 	}})
-	probe.publish("", "siren.dead", amqp.Publishing{MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`), Headers: amqp.Table{"reason": "not a job"}})
-	all, err := letters(t, open(t, server(t).URL, "dead")).Take(soon(t), 10)
+	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`), Headers: amqp.Table{"reason": "not a job"}})
+	all, err := rabbittest.Letters(t, rabbittest.Open(t, rabbittest.Server(t).URL, "dead")).Take(rabbittest.Soon(t), 10)
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
 	}

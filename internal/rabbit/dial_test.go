@@ -17,6 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -47,7 +48,7 @@ func settings(t testing.TB, ca string, client *procs.Authority) *tls.Config {
 func refusal(t testing.TB, c *rabbit.Conn, want string) error {
 	t.Helper()
 	var err error
-	until(t, "the error says "+want, func() bool {
+	rabbittest.Until(t, "the error says "+want, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		if err = c.Wait(ctx); err == nil {
@@ -59,8 +60,8 @@ func refusal(t testing.TB, c *rabbit.Conn, want string) error {
 }
 
 func TestTLS(t *testing.T) {
-	declared(t)
-	s := server(t)
+	rabbittest.Declared(t)
+	s := rabbittest.Server(t)
 	stranger, err := procs.NewAuthority(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -70,15 +71,15 @@ func TestTLS(t *testing.T) {
 		tls  func() (*tls.Config, error)
 		want string // "": it connects
 	}{
-		"trusted both ways":         {s.TLSURL, always(settings(t, authority.CA, authority)), ""},
-		"no client certificate":     {s.TLSURL, always(settings(t, authority.CA, nil)), "wants a client certificate"},
-		"a stranger's certificate":  {s.TLSURL, always(settings(t, authority.CA, stranger)), "wants a client certificate"},
-		"another CA":                {s.TLSURL, always(settings(t, stranger.CA, authority)), "give that CA's certificate"},
+		"trusted both ways":         {s.TLSURL, always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
+		"no client certificate":     {s.TLSURL, always(settings(t, rabbittest.Authority.CA, nil)), "wants a client certificate"},
+		"a stranger's certificate":  {s.TLSURL, always(settings(t, rabbittest.Authority.CA, stranger)), "wants a client certificate"},
+		"another CA":                {s.TLSURL, always(settings(t, stranger.CA, rabbittest.Authority)), "give that CA's certificate"},
 		"the CAs of the system":     {s.TLSURL, nil, "give that CA's certificate"},
 		"nothing to go by, nothing": {s.TLSURL, always(nil), "give that CA's certificate"},
-		"another name, but said":    {s.TLSURL + "?server_name_indication=localhost", always(settings(t, authority.CA, authority)), ""},
-		"a wrong name, said":        {s.TLSURL + "?server_name_indication=siren.example", always(settings(t, authority.CA, authority)), "is for other names"},
-		"a port without TLS":        {strings.Replace(s.URL, "amqp:", "amqps:", 1), always(settings(t, authority.CA, authority)), "no TLS on that port"},
+		"another name, but said":    {s.TLSURL + "?server_name_indication=localhost", always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
+		"a wrong name, said":        {s.TLSURL + "?server_name_indication=siren.example", always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "is for other names"},
+		"a port without TLS":        {strings.Replace(s.URL, "amqp:", "amqps:", 1), always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "no TLS on that port"},
 		"certificates are missing":  {s.TLSURL, func() (*tls.Config, error) { return nil, fs.ErrNotExist }, "prepare TLS for RabbitMQ: file does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,15 +92,15 @@ func TestTLS(t *testing.T) {
 				refusal(t, conn, c.want)
 				return
 			}
-			if err := conn.Wait(soon(t)); err != nil {
+			if err := conn.Wait(rabbittest.Soon(t)); err != nil {
 				t.Fatal(err)
 			}
-			enqueue(t, rabbit.NewPublisher(conn, 0), "standard", "over-tls")
-			k := taker(t, s.URL).Shared()
-			settle(t, k, next(t, k), ack)
+			rabbittest.Enqueue(t, rabbit.NewPublisher(conn, 0), "standard", "over-tls")
+			k := rabbittest.Taker(t, s.URL).Shared()
+			rabbittest.Settle(t, k, rabbittest.Next(t, k), rabbittest.Ack)
 		})
 	}
-	if _, err := rabbit.Open(rabbit.Options{URL: s.URL, TLS: always(settings(t, authority.CA, nil))}); err == nil || !strings.Contains(err.Error(), "write amqps://") {
+	if _, err := rabbit.Open(rabbit.Options{URL: s.URL, TLS: always(settings(t, rabbittest.Authority.CA, nil))}); err == nil || !strings.Contains(err.Error(), "write amqps://") {
 		t.Errorf("certificates for amqp://: %v", err)
 	}
 }
@@ -111,13 +112,13 @@ func always(c *tls.Config) func() (*tls.Config, error) {
 // A password is rotated while a worker runs: the broker drops the connection, and it comes back with the new one as soon
 // as the file has it; so do certificates, and the host.
 func TestRotation(t *testing.T) {
-	declared(t)
-	s := server(t)
-	ctl(t, "add_user", "rotating", "old-secret")
-	t.Cleanup(func() { ctl(t, "delete_user", "rotating") })
-	ctl(t, "set_permissions", "rotating", ".*", ".*", ".*")
+	rabbittest.Declared(t)
+	s := rabbittest.Server(t)
+	rabbittest.Ctl(t, "add_user", "rotating", "old-secret")
+	t.Cleanup(func() { rabbittest.Ctl(t, "delete_user", "rotating") })
+	rabbittest.Ctl(t, "set_permissions", "rotating", ".*", ".*", ".*")
 	file := filepath.Join(t.TempDir(), "url")
-	way := newProxy(t, s.TLSURL)
+	way := rabbittest.NewProxy(t, s.TLSURL)
 	write := func(address, password string) {
 		t.Helper()
 		u, err := url.Parse(address)
@@ -130,9 +131,9 @@ func TestRotation(t *testing.T) {
 		}
 	}
 	write(s.TLSURL, "old-secret")
-	var log lockedBuffer
+	var log rabbittest.LockedBuffer
 	var config atomic.Pointer[tls.Config]
-	config.Store(settings(t, authority.CA, authority))
+	config.Store(settings(t, rabbittest.Authority.CA, rabbittest.Authority))
 	open := func(name string) *rabbit.Conn {
 		c, err := rabbit.Open(rabbit.Options{
 			Name: name, Log: slog.New(slog.NewTextHandler(&log, nil)),
@@ -147,39 +148,39 @@ func TestRotation(t *testing.T) {
 	}
 	consume, publish := open("worker"), open("worker (publish)")
 	k := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), "general")
-	k.Follow(effective(t))
+	k.Follow(rabbittest.Effective(t))
 	slot := k.Shared()
 	p := rabbit.NewPublisher(publish, 0)
 	pass := func(id string) {
 		t.Helper()
-		enqueue(t, p, "standard", id)
-		d := next(t, slot)
+		rabbittest.Enqueue(t, p, "standard", id)
+		d := rabbittest.Next(t, slot)
 		if d.Job.ID != id {
 			t.Errorf("took %s, want %s", d.Job.ID, id)
 		}
-		settle(t, slot, d, ack)
+		rabbittest.Settle(t, slot, d, rabbittest.Ack)
 	}
 	pass("before")
 
 	// The password changes in the middle of a job: nothing happens until the connection is cut, and then it is refused.
-	enqueue(t, p, "standard", "during")
-	d := next(t, slot)
-	ctl(t, "change_password", "rotating", "new-secret")
-	enqueue(t, publisher(t, s.URL), "standard", "waiting") // by somebody whom it doesn't concern
-	ctl(t, "close_all_user_connections", "rotating", "the password was rotated")
+	rabbittest.Enqueue(t, p, "standard", "during")
+	d := rabbittest.Next(t, slot)
+	rabbittest.Ctl(t, "change_password", "rotating", "new-secret")
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, s.URL), "standard", "waiting") // by somebody whom it doesn't concern
+	rabbittest.Ctl(t, "close_all_user_connections", "rotating", "the password was rotated")
 	err := refusal(t, consume, `refused by RabbitMQ: user "rotating"`)
 	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("refused: %v", err)
 	}
-	if err := slot.Settle(soon(t), d, ack); !errors.Is(err, rabbit.ErrStale) {
+	if err := slot.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbit.ErrStale) {
 		t.Errorf("settle what came before: %v, want ErrStale", err)
 	}
 	write(s.TLSURL, "new-secret")
 	seen := map[string]int{}
 	for range 2 {
-		d := next(t, slot)
+		d := rabbittest.Next(t, slot)
 		seen[d.Job.ID]++
-		settle(t, slot, d, ack)
+		rabbittest.Settle(t, slot, d, rabbittest.Ack)
 	}
 	if seen["during"] != 1 || seen["waiting"] != 1 {
 		t.Errorf("after the rotation came %v, want each job once", seen)
@@ -194,7 +195,7 @@ func TestRotation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		ctl(t, "close_all_user_connections", "rotating", "to see what comes")
+		rabbittest.Ctl(t, "close_all_user_connections", "rotating", "to see what comes")
 		refusal(t, consume, want)
 	}
 	// The host changes, and the certificates with it.
@@ -202,47 +203,38 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Store(settings(t, stranger.CA, authority))
-	write(way.url, "new-secret")
-	at, _ := url.Parse(way.url)
+	config.Store(settings(t, stranger.CA, rabbittest.Authority))
+	write(way.Url, "new-secret")
+	at, _ := url.Parse(way.Url)
 	if err := refusal(t, consume, "give that CA's certificate"); !strings.Contains(err.Error(), at.Host) {
 		t.Errorf("%v; want it to name %s", err, at.Host)
 	}
-	config.Store(settings(t, authority.CA, authority))
+	config.Store(settings(t, rabbittest.Authority.CA, rabbittest.Authority))
 	pass("elsewhere")
 	if s := log.String(); strings.Contains(s, "secret") || !strings.Contains(s, `msg="connected to RabbitMQ" connection=worker broker=`+at.Host) {
 		t.Errorf("the log has a password, or lacks the connection to %s:\n%s", at.Host, s)
 	}
 }
 
-func ctl(t testing.TB, args ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if _, err := server(t).Rabbitmqctl(ctx, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // What the broker doesn't let a user do is refused: it isn't away, nor is anything lost.
 func TestRefused(t *testing.T) {
-	declared(t)
-	user(t, "weak", `^$`, `^$`, `^$`)
-	u, err := url.Parse(server(t).URL)
+	rabbittest.Declared(t)
+	rabbittest.User(t, "weak", `^$`, `^$`, `^$`)
+	u, err := url.Parse(rabbittest.Server(t).URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.User = url.UserPassword("weak", "secret")
-	weak := open(t, u.String(), "weak")
-	letters, err := rabbit.OpenDead(soon(t), weak)
+	weak := rabbittest.Open(t, u.String(), "weak")
+	letters, err := rabbit.OpenDead(rabbittest.Soon(t), weak)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, read := letters.Take(soon(t), 1)
+	_, read := letters.Take(rabbittest.Soon(t), 1)
 	for what, err := range map[string]error{
-		"publish": rabbit.NewPublisher(weak, 0).Enqueue(soon(t), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
+		"publish": rabbit.NewPublisher(weak, 0).Enqueue(rabbittest.Soon(t), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
 		"read":    read,
-		"declare": rabbit.Declare(soon(t), weak, policy(t), nil),
+		"declare": rabbit.Declare(rabbittest.Soon(t), weak, rabbittest.Policy(t), nil),
 	} {
 		if !errors.Is(err, lanes.ErrRefused) {
 			t.Errorf("%s: %v, not refused", what, err)

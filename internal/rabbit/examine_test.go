@@ -11,24 +11,25 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // examined is what Examine finds with the policy of the tests and a user, "" the one that may do everything.
 func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findings {
 	t.Helper()
-	u, err := url.Parse(server(t).URL)
+	u, err := url.Parse(rabbittest.Server(t).URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if user != "" {
 		u.User = url.UserPassword(user, "secret")
 	}
-	return rabbit.Examine(soon(t), rabbit.Examination{
+	return rabbit.Examine(rabbittest.Soon(t), rabbit.Examination{
 		Dial: func(name string) (*rabbit.Conn, error) {
 			return rabbit.Open(rabbit.Options{URL: u.String(), Name: name})
 		},
-		Policy: p, Known: queues("express", "old"), Roles: roles,
+		Policy: p, Known: rabbittest.Queues("express", "old"), Roles: roles,
 	})
 }
 
@@ -69,9 +70,9 @@ func (all findings) wellFormed(t *testing.T) {
 }
 
 func TestExamineHealthyBroker(t *testing.T) {
-	p := declared(t)
-	before := p.depths()
-	all := examined(t, "", policy(t), lanes.Roles()...)
+	p := rabbittest.Declared(t)
+	before := p.Depths()
+	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
 	all.wellFormed(t)
 	for _, role := range lanes.Roles() {
 		all.want(t, "broker.rights."+role, doctor.OK, "may do what a")
@@ -83,25 +84,15 @@ func TestExamineHealthyBroker(t *testing.T) {
 	if worst := doctor.Worst(slices.DeleteFunc(all, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
-	if after := p.depths(); after != before {
+	if after := p.Depths(); after != before {
 		t.Errorf("the queues have changed: %s, then %s", before, after)
 	}
 }
 
-// depths is how many messages each queue has, and how many queues there are.
-func (p *probe) depths() string {
-	p.t.Helper()
-	out, err := server(p.t).Rabbitmqctl(p.t.Context(), "-q", "list_queues", "name", "messages", "consumers")
-	p.must(err)
-	lines := strings.Split(out, "\n")
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
-}
-
 func TestExamineUserWithoutRights(t *testing.T) {
-	declared(t)
-	user(t, "nobody", `^$`, `^$`, `^$`)
-	all := examined(t, "nobody", policy(t), lanes.Roles()...)
+	rabbittest.Declared(t)
+	rabbittest.User(t, "nobody", `^$`, `^$`, `^$`)
+	all := examined(t, "nobody", rabbittest.Policy(t), lanes.Roles()...)
 	all.wellFormed(t)
 	all.want(t, "broker.rights.worker", doctor.Error, "publish to exchange amq.default")
 	all.want(t, "broker.rights.worker", doctor.Error, "read siren.lane.…")
@@ -112,10 +103,10 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	// Any of the mends is enough for all of the roles.
 	mend, _, _ := strings.Cut(all.of("broker.rights.producer")[0].Mend, " (")
 	args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(mend, "rabbitmqctl "), "'", ""))
-	if _, err := server(t).Rabbitmqctl(t.Context(), args...); err != nil {
+	if _, err := rabbittest.Server(t).Rabbitmqctl(t.Context(), args...); err != nil {
 		t.Fatal(err)
 	}
-	granted := examined(t, "nobody", policy(t), lanes.Roles()...)
+	granted := examined(t, "nobody", rabbittest.Policy(t), lanes.Roles()...)
 	for _, role := range lanes.Roles() {
 		granted.want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
 	}
@@ -125,17 +116,17 @@ func TestExamineUserWithoutRights(t *testing.T) {
 func TestExamineNamesTheRightsNeeded(t *testing.T) {
 	for _, role := range lanes.Roles() {
 		t.Run(role, func(t *testing.T) {
-			declared(t)
-			user(t, role, `^$`, `^$`, `^$`)
-			refused := examined(t, role, policy(t), role).of("broker.rights." + role)
+			rabbittest.Declared(t)
+			rabbittest.User(t, role, `^$`, `^$`, `^$`)
+			refused := examined(t, role, rabbittest.Policy(t), role).of("broker.rights." + role)
 			if len(refused) != 1 || refused[0].Severity != doctor.Error {
 				t.Fatalf("without rights: %+v", refused)
 			}
 			args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(refused[0].Mend, "rabbitmqctl "), "'", ""))
-			if _, err := server(t).Rabbitmqctl(t.Context(), args...); err != nil {
+			if _, err := rabbittest.Server(t).Rabbitmqctl(t.Context(), args...); err != nil {
 				t.Fatal(err)
 			}
-			granted := examined(t, role, policy(t), role)
+			granted := examined(t, role, rabbittest.Policy(t), role)
 			granted.want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
 			if worst := doctor.Worst(slices.DeleteFunc(granted, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
 				t.Errorf("the worst is %s: %+v", worst, granted)
@@ -144,32 +135,21 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 	}
 }
 
-// user makes a user of the broker for the test.
-func user(t *testing.T, name, configure, write, read string) {
-	t.Helper()
-	for _, args := range [][]string{{"add_user", name, "secret"}, {"set_permissions", name, configure, write, read}} {
-		if _, err := server(t).Rabbitmqctl(t.Context(), args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() { _, _ = server(t).Rabbitmqctl(context.Background(), "delete_user", name) })
-}
-
 func TestExamineWrongQueues(t *testing.T) {
-	only(t, lanes.Classic) // it makes queues by their names
-	p := declared(t)
-	p.delete("siren.lane.standard")
-	p.delete("siren.lane.bulk")
-	_, err := p.ch.QueueDeclare("siren.lane.standard", true, false, false, false, amqp.Table{
+	rabbittest.Only(t, lanes.Classic) // it makes queues by their names
+	p := rabbittest.Declared(t)
+	p.Delete("siren.lane.standard")
+	p.Delete("siren.lane.bulk")
+	_, err := p.Ch.QueueDeclare("siren.lane.standard", true, false, false, false, amqp.Table{
 		"x-max-priority": int32(5), "x-queue-type": "classic", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
 	})
-	p.must(err)
-	_, err = p.ch.QueueDeclare("siren.lane.old", true, false, false, false, nil)
-	p.must(err)
-	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.lane.old", false, false, amqp.Publishing{Body: []byte("{}")}))
-	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false, amqp.Publishing{Body: []byte("{}")}))
-	p.must(p.ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
-	all := examined(t, "", policy(t), lanes.ScalerRole)
+	p.Must(err)
+	_, err = p.Ch.QueueDeclare("siren.lane.old", true, false, false, false, nil)
+	p.Must(err)
+	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.lane.old", false, false, amqp.Publishing{Body: []byte("{}")}))
+	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false, amqp.Publishing{Body: []byte("{}")}))
+	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
+	all := examined(t, "", rabbittest.Policy(t), lanes.ScalerRole)
 	all.wellFormed(t)
 	all.want(t, "broker.queues", doctor.Warning, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
 	all.want(t, "broker.queues", doctor.Warning, "`siren lanes migrate standard --to …` to the other queue type, and delete siren.lane.standard")
@@ -180,13 +160,13 @@ func TestExamineWrongQueues(t *testing.T) {
 }
 
 func TestExamineUndeclaredBroker(t *testing.T) {
-	fresh(t)
-	all := examined(t, "", policy(t), lanes.Roles()...)
+	rabbittest.Fresh(t)
+	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
 	all.wellFormed(t)
 	all.want(t, "broker.queues", doctor.Warning, "none of Siren's queues is declared")
 	all.want(t, "broker.exchanges", doctor.Warning, `exchange "siren.jobs" is not declared`)
 	all.want(t, "broker.rights.producer", doctor.OK, "may do")
-	if left := newProbe(t, server(t).URL).depths(); strings.Contains(left, "siren.") {
+	if left := rabbittest.NewProbe(t, rabbittest.Server(t).URL).Depths(); strings.Contains(left, "siren.") {
 		t.Errorf("the examination has declared:\n%s", left)
 	}
 	without := examined(t, "", nil, lanes.Roles()...)
@@ -195,8 +175,8 @@ func TestExamineUndeclaredBroker(t *testing.T) {
 }
 
 func TestExamineUnderAlarm(t *testing.T) {
-	declared(t)
-	s := server(t)
+	rabbittest.Declared(t)
+	s := rabbittest.Server(t)
 	for set, eval := range map[string]string{"set": `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`, "clear": `rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`} {
 		if set == "clear" {
 			t.Cleanup(func() { _, _ = s.Rabbitmqctl(context.Background(), "eval", eval) })
@@ -206,7 +186,7 @@ func TestExamineUnderAlarm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := examined(t, "", policy(t), lanes.Roles()...)
+	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
 	all.wellFormed(t)
 	all.want(t, "broker.alarm", doctor.Error, "the broker accepts no jobs: alarm: low on memory")
 	all.want(t, "broker.queues", doctor.OK, "all 11 queues")

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -47,14 +48,14 @@ func askManagement(t *testing.T, address, amqpURL string) findings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := findings(rabbit.ExamineManagement(soon(t), m, amqpURL, policy(t)))
+	all := findings(rabbit.ExamineManagement(rabbittest.Soon(t), m, amqpURL, rabbittest.Policy(t)))
 	all.wellFormed(t)
 	return all
 }
 
 // With the real plugin: the finding names the policy, and its mend, as it is printed, takes the harm away.
 func TestExamineManagement(t *testing.T) {
-	only(t, lanes.Classic) // it makes queues by their names
+	rabbittest.Only(t, lanes.Classic) // it makes queues by their names
 	s, address := managed(t)
 	ctl := func(args ...string) {
 		t.Helper()
@@ -62,7 +63,7 @@ func TestExamineManagement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := rabbit.Declare(soon(t), open(t, s.URL, "declare"), policy(t), nil); err != nil {
+	if err := rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, s.URL, "declare"), rabbittest.Policy(t), nil); err != nil {
 		t.Fatal(err)
 	}
 	ctl("add_user", "monitor", "secret")
@@ -91,7 +92,7 @@ func TestExamineManagement(t *testing.T) {
 
 	eval := `rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).`
 	ctl("eval", eval)
-	until(t, "the node to tell of the alarm", func() bool {
+	rabbittest.Until(t, "the node to tell of the alarm", func() bool {
 		for _, f := range askManagement(t, withMonitor, s.URL).of("broker.nodes") {
 			if f.Severity == doctor.Error && strings.Contains(f.What, "has the disk alarm") {
 				return true

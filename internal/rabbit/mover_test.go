@@ -13,17 +13,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// numbered are n job ids.
-func numbered(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprint(i)
-	}
-	return ids
-}
 
 // copyAll sends a fresh copy of every job to a lane.
 func copyAll(lane string) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
@@ -36,25 +28,11 @@ func copyAll(lane string) func(context.Context, []lanes.Delivery) ([]rabbit.Fate
 	}
 }
 
-// drain empties a lane, and is the ids of what was in it.
-func (p *probe) drain(lane string) []string {
-	p.t.Helper()
-	var ids []string
-	for {
-		d, ok, err := p.ch.Get(actual("siren.lane."+lane), true)
-		p.must(err)
-		if !ok {
-			return ids
-		}
-		ids = append(ids, d.MessageId)
-	}
-}
-
 // Each job gets the fate that was chosen for it, and those with none stay, in their order.
 func TestMove(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	enqueue(t, p, "standard", numbered(250)...)
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, p, "standard", rabbittest.Numbered(250)...)
 	var batches []int
 	var copied []string
 	m := rabbit.Mover{
@@ -72,7 +50,7 @@ func TestMove(t *testing.T) {
 			return fates, nil
 		},
 		Confirmed: func(_ context.Context, copies []rabbit.Copied) error {
-			if n := probe.ready("siren.lane.bulk"); n != len(copied)+len(copies) {
+			if n := probe.Ready("siren.lane.bulk"); n != len(copied)+len(copies) {
 				t.Errorf("%d copies are in their lane, and %d were said to be", n, len(copied)+len(copies))
 			}
 			for _, c := range copies {
@@ -84,19 +62,19 @@ func TestMove(t *testing.T) {
 			return nil
 		},
 	}
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, m)
+	moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 0, m)
 	if err != nil || moved != 34+33+34+33+17+17 {
 		t.Errorf("moved %d, %v", moved, err)
 	}
 	if !slices.Equal(batches, []int{100, 100, 50}) {
 		t.Errorf("batches of %v", batches)
 	}
-	until(t, "the others are back", func() bool { return probe.ready("siren.lane.standard") == 33+33+16 })
-	if got := probe.drain("bulk"); !slices.Equal(got, copied) {
+	rabbittest.Until(t, "the others are back", func() bool { return probe.Ready("siren.lane.standard") == 33+33+16 })
+	if got := probe.Drain("bulk"); !slices.Equal(got, copied) {
 		t.Errorf("the copies are %v, want %v", got, copied)
 	}
-	left := probe.drain("standard")
-	if queueType == lanes.Quorum { // what a closed channel held comes back to the front, but in any order
+	left := probe.Drain("standard")
+	if rabbittest.QueueType == lanes.Quorum { // what a closed channel held comes back to the front, but in any order
 		slices.SortFunc(left, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // as numbers
 	}
 	for i, id := range left {
@@ -108,26 +86,26 @@ func TestMove(t *testing.T) {
 
 // A copy is the same message at another place, ready from now on.
 func TestMovedCopy(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	body := `{"id":"a","kind":"probe","input":"file:///in","shape":"unknown field"}`
 	first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-	probe.publish("siren.jobs", "standard", amqp.Publishing{
+	probe.Publish("siren.jobs", "standard", amqp.Publishing{
 		MessageId: "a", Body: []byte(body), Priority: 3,
 		Headers: amqp.Table{"enqueuedAt": first.UnixMilli(), "readyAt": first.UnixMilli(), "attempt": int64(2), "replay": int64(4)},
 	})
 	var copies []rabbit.Copied
 	began := time.Now().Truncate(time.Millisecond)
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 1, rabbit.Mover{
+	moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 1, rabbit.Mover{
 		Decide:    copyAll("bulk"),
 		Confirmed: func(_ context.Context, c []rabbit.Copied) error { copies = c; return nil },
 	})
 	if moved != 1 || err != nil {
 		t.Fatalf("moved %d, %v", moved, err)
 	}
-	s := taker(t, server(t).URL).Shared()
-	d := next(t, s)
-	settle(t, s, d, ack)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+	d := rabbittest.Next(t, s)
+	rabbittest.Settle(t, s, d, rabbittest.Ack)
 	if d.Job.ID != "a" || d.Lane != "bulk" || string(d.Body) != body || d.Attempt != 2 || d.Replay != 5 || !d.EnqueuedAt.Equal(first) {
 		t.Errorf("the copy is %+v", d)
 	}
@@ -137,7 +115,7 @@ func TestMovedCopy(t *testing.T) {
 	if o := copies[0].Original; o.Lane != "standard" || o.Replay != 4 || o.Job.ID != "a" {
 		t.Errorf("told of the original %+v", o)
 	}
-	if n := probe.ready("siren.lane.standard"); n != 0 {
+	if n := probe.Ready("siren.lane.standard"); n != 0 {
 		t.Errorf("%d originals are left", n)
 	}
 }
@@ -154,14 +132,14 @@ func TestMoveLimits(t *testing.T) {
 		{"an empty lane", 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			probe := declared(t)
-			p := publisher(t, server(t).URL)
-			enqueue(t, p, "bulk", numbered(c.jobs)...)
-			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("bulk"), c.limit, rabbit.Mover{Decide: copyAll("bulk")})
+			probe := rabbittest.Declared(t)
+			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+			rabbittest.Enqueue(t, p, "bulk", rabbittest.Numbered(c.jobs)...)
+			moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("bulk"), c.limit, rabbit.Mover{Decide: copyAll("bulk")})
 			if moved != c.want || err != nil {
 				t.Errorf("moved %d, %v; want %d", moved, err, c.want)
 			}
-			until(t, "none is missing", func() bool { return probe.ready("siren.lane.bulk") == c.jobs })
+			rabbittest.Until(t, "none is missing", func() bool { return probe.Ready("siren.lane.bulk") == c.jobs })
 		})
 	}
 }
@@ -201,34 +179,34 @@ func TestMoveFails(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			probe := declared(t)
-			p := publisher(t, server(t).URL)
-			enqueue(t, p, "standard", numbered(150)...)
-			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, c.m)
+			probe := rabbittest.Declared(t)
+			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+			rabbittest.Enqueue(t, p, "standard", rabbittest.Numbered(150)...)
+			moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 0, c.m)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || moved != c.moved {
 				t.Errorf("moved %d, %v; want %d, %v", moved, err, c.moved, c.want)
 			}
-			until(t, "what wasn't moved is back", func() bool { return probe.ready("siren.lane.standard") == c.left })
-			if n := probe.ready("siren.lane.bulk"); n != c.copies {
+			rabbittest.Until(t, "what wasn't moved is back", func() bool { return probe.Ready("siren.lane.standard") == c.left })
+			if n := probe.Ready("siren.lane.bulk"); n != c.copies {
 				t.Errorf("%d copies, want %d", n, c.copies)
 			}
 		})
 	}
 	t.Run("not declared", func(t *testing.T) {
-		fresh(t)
-		conn := open(t, server(t).URL, "move")
+		rabbittest.Fresh(t)
+		conn := rabbittest.Open(t, rabbittest.Server(t).URL, "move")
 		for _, limit := range []int{0, 1} {
-			if _, err := rabbit.Move(soon(t), conn, nil, queue("standard"), limit, rabbit.Mover{}); !errors.Is(err, rabbit.ErrUndeclared) {
+			if _, err := rabbit.Move(rabbittest.Soon(t), conn, nil, rabbittest.Queue("standard"), limit, rabbit.Mover{}); !errors.Is(err, rabbit.ErrUndeclared) {
 				t.Errorf("limit %d: %v, want ErrUndeclared", limit, err)
 			}
 		}
 	})
 	t.Run("called off", func(t *testing.T) {
-		probe := declared(t)
-		p := publisher(t, server(t).URL)
-		enqueue(t, p, "standard", numbered(150)...)
-		ctx, cancel := context.WithCancel(soon(t))
-		moved, err := rabbit.Move(ctx, open(t, server(t).URL, "move"), p, queue("standard"), 0, rabbit.Mover{
+		probe := rabbittest.Declared(t)
+		p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+		rabbittest.Enqueue(t, p, "standard", rabbittest.Numbered(150)...)
+		ctx, cancel := context.WithCancel(rabbittest.Soon(t))
+		moved, err := rabbit.Move(ctx, rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 0, rabbit.Mover{
 			Decide: copyAll("bulk"),
 			Confirmed: func(ctx context.Context, _ []rabbit.Copied) error {
 				cancel()
@@ -238,72 +216,72 @@ func TestMoveFails(t *testing.T) {
 		if moved != 100 || !errors.Is(err, context.Canceled) {
 			t.Errorf("moved %d, %v", moved, err)
 		}
-		until(t, "the rest is back", func() bool { return probe.ready("siren.lane.standard") == 50 })
+		rabbittest.Until(t, "the rest is back", func() bool { return probe.Ready("siren.lane.standard") == 50 })
 	})
 }
 
 // A copy that the broker doesn't confirm leaves its job where it is.
 func TestMoveWithoutConfirm(t *testing.T) {
-	probe := declared(t)
-	enqueue(t, publisher(t, server(t).URL), "standard", "1", "2")
-	way := newProxy(t, server(t).URL)
-	p := publisher(t, way.url)
+	probe := rabbittest.Declared(t)
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "standard", "1", "2")
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	p := rabbittest.Publisher(t, way.Url)
 	p.SetPatience(300 * time.Millisecond)
-	way.refuse(true)
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, rabbit.Mover{
+	way.Refuse(true)
+	moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 0, rabbit.Mover{
 		Decide:    copyAll("bulk"),
 		Confirmed: func(context.Context, []rabbit.Copied) error { t.Error("told of copies"); return nil },
 	})
 	if moved != 0 || !errors.Is(err, rabbit.ErrNotSent) {
 		t.Errorf("moved %d, %v; want ErrNotSent", moved, err)
 	}
-	until(t, "both are back", func() bool { return probe.ready("siren.lane.standard") == 2 })
+	rabbittest.Until(t, "both are back", func() bool { return probe.Ready("siren.lane.standard") == 2 })
 }
 
 // However the connection breaks, each job is left at one place or at both, never at none.
 func TestMoveCutInTheMiddle(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		cut  func(way *proxy, m *rabbit.Mover)
+		cut  func(way *rabbittest.Proxy, m *rabbit.Mover)
 		both int // jobs that are left twice
 	}{
-		{"before the copies", func(way *proxy, m *rabbit.Mover) {
+		{"before the copies", func(way *rabbittest.Proxy, m *rabbit.Mover) {
 			decide := m.Decide
 			m.Decide = func(ctx context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
 				if batch[0].Job.ID == "100" {
-					way.cut()
+					way.Cut()
 				}
 				return decide(ctx, batch)
 			}
 		}, 100},
-		{"before the acknowledgement", func(way *proxy, m *rabbit.Mover) {
+		{"before the acknowledgement", func(way *rabbittest.Proxy, m *rabbit.Mover) {
 			m.Confirmed = func(_ context.Context, copies []rabbit.Copied) error {
 				if copies[0].Original.Job.ID == "100" {
-					way.cut()
+					way.Cut()
 				}
 				return nil
 			}
 		}, 100},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			probe := declared(t)
-			p := publisher(t, server(t).URL)
-			enqueue(t, p, "standard", numbered(300)...)
-			way := newProxy(t, server(t).URL)
+			probe := rabbittest.Declared(t)
+			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+			rabbittest.Enqueue(t, p, "standard", rabbittest.Numbered(300)...)
+			way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 			m := rabbit.Mover{Decide: copyAll("bulk")}
 			c.cut(way, &m)
-			moved, err := rabbit.Move(soon(t), open(t, way.url, "move"), p, queue("standard"), 0, m)
+			moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, way.Url, "move"), p, rabbittest.Queue("standard"), 0, m)
 			if err == nil || moved < 100 || moved > 200 {
 				t.Errorf("moved %d, %v", moved, err)
 			}
-			until(t, "what wasn't acknowledged is back", func() bool {
-				return probe.ready("siren.lane.standard")+probe.ready("siren.lane.bulk") == 300+c.both
+			rabbittest.Until(t, "what wasn't acknowledged is back", func() bool {
+				return probe.Ready("siren.lane.standard")+probe.Ready("siren.lane.bulk") == 300+c.both
 			})
 			places := map[string]int{}
-			for _, id := range append(probe.drain("standard"), probe.drain("bulk")...) {
+			for _, id := range append(probe.Drain("standard"), probe.Drain("bulk")...) {
 				places[id]++
 			}
-			for _, id := range numbered(300) {
+			for _, id := range rabbittest.Numbered(300) {
 				if n := places[id]; n < 1 || n > 2 {
 					t.Errorf("job %s is left %d times", id, n)
 				}

@@ -12,25 +12,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// since is what the tests' messages say that they have been ready since.
-var since = time.UnixMilli(1_700_000_000_000)
-
-// asking puts a stranger's message into a lane, with a priority as AMQP has it.
-func (p *probe) asking(lane, id string, priority int) {
-	p.t.Helper()
-	p.publish("siren.jobs", lane, amqp.Publishing{
-		MessageId: id, Body: fmt.Appendf(nil, `{"id":%q,"kind":"probe"}`, id), Priority: uint8(priority),
-		Headers: amqp.Table{"readyAt": since.UnixMilli()},
-	})
-}
 
 // allowing is the tests' policy in force, with so many priorities in every lane.
 func allowing(t testing.TB, highest int) *lanes.Effective {
 	t.Helper()
-	e := effective(t)
+	e := rabbittest.Effective(t)
 	for i := range e.Policy.Lanes {
 		e.Policy.Lanes[i].Priorities = highest
 	}
@@ -45,9 +34,9 @@ func drive(t testing.TB, s *rabbit.Slot, n int, before func()) (taken []lanes.De
 	t.Helper()
 	for range n {
 		before()
-		d := next(t, s)
+		d := rabbittest.Next(t, s)
 		taken = append(taken, d)
-		settle(t, s, d, ack)
+		rabbittest.Settle(t, s, d, rabbittest.Ack)
 	}
 	return taken
 }
@@ -62,7 +51,7 @@ func ids(all []lanes.Delivery) (ids []string) {
 // Whoever sends with a priority of his own gains nothing: his jobs come after those that waited before them, each once, and have waited as long
 // as they have.
 func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
-	only(t, lanes.Classic)
+	rabbittest.Only(t, lanes.Classic)
 	const flood = 250
 	slots := map[string]func(k *rabbit.Taker) *rabbit.Slot{
 		"a shared slot": (*rabbit.Taker).Shared,
@@ -70,45 +59,45 @@ func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 	}
 	for name, slot := range slots {
 		t.Run("a flood before "+name, func(t *testing.T) {
-			probe := declared(t)
+			probe := rabbittest.Declared(t)
 			var want, floods []string
 			for i := range flood {
 				floods = append(floods, fmt.Sprint("nine-", i))
-				probe.asking("express", floods[i], 9)
+				probe.Asking("express", floods[i], 9)
 			}
 			for i := range 3 {
 				want = append(want, fmt.Sprint("ordinary-", i))
-				probe.asking("express", want[i], 0)
+				probe.Asking("express", want[i], 0)
 			}
-			s := slot(taker(t, server(t).URL))
-			first := next(t, s)
-			if n := probe.ready("siren.lane.express"); n != flood+2 {
+			s := slot(rabbittest.Taker(t, rabbittest.Server(t).URL))
+			first := rabbittest.Next(t, s)
+			if n := probe.Ready("siren.lane.express"); n != flood+2 {
 				t.Errorf("%d jobs wait beside the one that was taken, want %d", n, flood+2)
 			}
-			settle(t, s, first, ack)
+			rabbittest.Settle(t, s, first, rabbittest.Ack)
 			taken := append([]lanes.Delivery{first}, drive(t, s, flood+2, func() {})...)
 			if want = append(want, floods...); !slices.Equal(ids(taken), want) {
 				t.Errorf("taken: %v, want %v", ids(taken), want)
 			}
 			for _, d := range taken {
-				if d.Job.Priority != 0 || !d.ReadyAt.Equal(since) || d.Replay != 0 || d.Attempt != 1 {
+				if d.Job.Priority != 0 || !d.ReadyAt.Equal(rabbittest.Since) || d.Replay != 0 || d.Attempt != 1 {
 					t.Fatalf("job %s has priority %d, is ready since %s, copy %d, attempt %d", d.Job.ID, d.Job.Priority, d.ReadyAt, d.Replay, d.Attempt)
 				}
 			}
-			if n := probe.ready("siren.lane.express"); n != 0 {
+			if n := probe.Ready("siren.lane.express"); n != 0 {
 				t.Errorf("%d messages are left", n)
 			}
 		})
 		t.Run("a trickle before "+name, func(t *testing.T) {
-			probe := declared(t)
+			probe := rabbittest.Declared(t)
 			var want []string
 			for i := range 20 {
 				want = append(want, fmt.Sprint("ordinary-", i))
-				probe.asking("express", want[i], 0)
+				probe.Asking("express", want[i], 0)
 			}
-			s, trickle := slot(taker(t, server(t).URL)), 0
+			s, trickle := slot(rabbittest.Taker(t, rabbittest.Server(t).URL)), 0
 			taken := drive(t, s, 20, func() {
-				probe.asking("express", fmt.Sprint("nine-", trickle), 9)
+				probe.Asking("express", fmt.Sprint("nine-", trickle), 9)
 				trickle++
 			})
 			if !slices.Equal(ids(taken), want) {
@@ -121,38 +110,38 @@ func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 
 // A slot that waits is handed such a job at once, and takes it all the same.
 func TestPriorityThatALaneDoesNotAllowWakesAnIdleSlot(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	s := taker(t, server(t).URL).Shared()
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	got := make(chan lanes.Delivery, 1)
 	go func() {
-		d, _ := s.Next(soon(t))
+		d, _ := s.Next(rabbittest.Soon(t))
 		got <- d
 	}()
-	until(t, "the slot listens", func() bool { return probe.consumers("siren.lane.bulk") == 1 })
-	probe.asking("express", "nine", 9)
+	rabbittest.Until(t, "the slot listens", func() bool { return probe.Consumers("siren.lane.bulk") == 1 })
+	probe.Asking("express", "nine", 9)
 	d := <-got
 	if d.Job.ID != "nine" || d.Job.Priority != 0 {
 		t.Errorf("taken: job %q of priority %d", d.Job.ID, d.Job.Priority)
 	}
-	settle(t, s, d, ack)
-	if n := probe.ready("siren.lane.express"); n != 0 {
+	rabbittest.Settle(t, s, d, rabbittest.Ack)
+	if n := probe.Ready("siren.lane.express"); n != 0 {
 		t.Errorf("%d messages are left", n)
 	}
 }
 
 // Within what the lane allows the broker's order is strict, and what asks for more gets as much.
 func TestPrioritiesWithinALane(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
 	for _, c := range []struct {
 		id       string
 		priority int
 	}{{"zero", 0}, {"one", 1}, {"two", 2}, {"nine", 9}, {"also-one", 1}, {"four", 4}} {
-		probe.asking("express", c.id, c.priority)
+		probe.Asking("express", c.id, c.priority)
 	}
-	probe.publish("siren.jobs", "express", amqp.Publishing{Body: []byte(`{"id":"field","kind":"probe","priority":4}`)})
-	k := taker(t, server(t).URL)
+	probe.Publish("siren.jobs", "express", amqp.Publishing{Body: []byte(`{"id":"field","kind":"probe","priority":4}`)})
+	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	k.Follow(allowing(t, 2))
 	var told []string
 	k.Lowered = func(_ context.Context, jobs []lanes.Delivery) {
@@ -176,14 +165,14 @@ func TestPrioritiesWithinALane(t *testing.T) {
 
 // What Siren publishes keeps the job's priority, through a delay and back, and among the dead; never as more than the lane allows then.
 func TestPriorityTravelsOn(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	k := taker(t, server(t).URL)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	k.Follow(allowing(t, 3))
 	s := k.Shared()
 	later := allowing(t, 4).Policy // express; the other lanes allow less than when the job was put off
 	later.Lanes[1].Priorities, later.Lanes[2].Priorities = 1, 0
-	forwardBy(t, open(t, server(t).URL, "forward"), publisher(t, server(t).URL), &later)
+	rabbittest.ForwardBy(t, rabbittest.Open(t, rabbittest.Server(t).URL, "forward"), rabbittest.Publisher(t, rabbittest.Server(t).URL), &later)
 	for _, c := range []struct {
 		name, lane, body string
 		property         int
@@ -197,15 +186,15 @@ func TestPriorityTravelsOn(t *testing.T) {
 		{"none is allowed meanwhile", "bulk", `{"id":"j","kind":"probe","priority":3}`, 0, 3, 0},
 	} {
 		m := amqp.Publishing{Body: []byte(c.body), Priority: uint8(c.property)}
-		probe.publish("siren.jobs", c.lane, m)
-		settle(t, s, next(t, s), lanes.Disposition{Action: lanes.Retry, After: time.Millisecond, Counted: true})
-		until(t, "it is back", func() bool { return probe.ready("siren.lane."+c.lane) == 1 })
-		if m := probe.take("siren.lane." + c.lane); int(m.Priority) != c.back || m.Headers["priority"] != nil {
+		probe.Publish("siren.jobs", c.lane, m)
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), lanes.Disposition{Action: lanes.Retry, After: time.Millisecond, Counted: true})
+		rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane."+c.lane) == 1 })
+		if m := probe.Take("siren.lane." + c.lane); int(m.Priority) != c.back || m.Headers["priority"] != nil {
 			t.Errorf("%s: it came back with priority %d and the headers %v, want %d", c.name, m.Priority, m.Headers, c.back)
 		}
-		probe.publish("siren.jobs", c.lane, m)
-		settle(t, s, next(t, s), lanes.Disposition{Action: lanes.DeadLetter, Reason: "failed"})
-		if m := probe.take("siren.dead"); m.Priority != 0 || m.Headers["priority"] != int64(c.dead) {
+		probe.Publish("siren.jobs", c.lane, m)
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), lanes.Disposition{Action: lanes.DeadLetter, Reason: "failed"})
+		if m := probe.Take("siren.dead"); m.Priority != 0 || m.Headers["priority"] != int64(c.dead) {
 			t.Errorf("%s: dead with priority %d and the headers %v, want %d in the header alone", c.name, m.Priority, m.Headers, c.dead)
 		}
 	}
@@ -213,60 +202,60 @@ func TestPriorityTravelsOn(t *testing.T) {
 
 // A job that was delayed before there was the header has its priority from the property; without a policy to go by it keeps it.
 func TestForwarderKeepsOldPriorities(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	probe.publish("", "siren.delay.1s", amqp.Publishing{
-		MessageId: "old", Body: []byte(`{"id":"old","kind":"probe"}`), Priority: 3, Headers: amqp.Table{"lane": "express", "dueAt": inAWhile(0)},
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	probe.Publish("", "siren.delay.1s", amqp.Publishing{
+		MessageId: "old", Body: []byte(`{"id":"old","kind":"probe"}`), Priority: 3, Headers: amqp.Table{"lane": "express", "dueAt": rabbittest.InAWhile(0)},
 	})
-	forward(t)
-	until(t, "it is back", func() bool { return probe.ready("siren.lane.express") == 1 })
-	if m := probe.take("siren.lane.express"); m.Priority != 3 {
+	rabbittest.Forward(t)
+	rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane.express") == 1 })
+	if m := probe.Take("siren.lane.express"); m.Priority != 3 {
 		t.Errorf("it came back with priority %d", m.Priority)
 	}
 }
 
 // A job that is moved has the priority that was decided, and the decision knows what the job asked for.
 func TestMovedCopyHasAPriorityOfItsOwn(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	probe.asking("standard", "j", 3)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	probe.Asking("standard", "j", 3)
 	asked := 0
-	_, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), publisher(t, server(t).URL), queue("standard"), 0, rabbit.Mover{
+	_, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), rabbittest.Publisher(t, rabbittest.Server(t).URL), rabbittest.Queue("standard"), 0, rabbit.Mover{
 		Decide: func(_ context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
 			asked = batch[0].Job.Priority
 			return []rabbit.Fate{{Copy: &rabbit.Copy{Lane: "bulk", Replay: 1, Priority: 2}}}, nil
 		},
 	})
-	if m := probe.take("siren.lane.bulk"); err != nil || asked != 3 || m.Priority != 2 {
+	if m := probe.Take("siren.lane.bulk"); err != nil || asked != 3 || m.Priority != 2 {
 		t.Errorf("it asked for %d, and its copy has %d, %v", asked, m.Priority, err)
 	}
 }
 
 // A connection that breaks after the confirm and before the acknowledgement leaves two messages of each job at most, and none is lost.
 func TestPutBackCutInTheMiddle(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
 	want := map[string]int{"ordinary": 1}
 	for i := range 5 {
 		id := fmt.Sprint("nine-", i)
-		probe.asking("express", id, 9)
+		probe.Asking("express", id, 9)
 		want[id] = 2
 	}
-	probe.asking("express", "ordinary", 0)
-	way := newProxy(t, server(t).URL)
+	probe.Asking("express", "ordinary", 0)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	cut := 0
-	consume, err := rabbit.Open(rabbit.Options{URL: way.url, Name: "consume", Log: slog.New(onWarning(func(message string) {
+	consume, err := rabbit.Open(rabbit.Options{URL: way.Url, Name: "consume", Log: slog.New(onWarning(func(message string) {
 		if strings.Contains(message, "higher priority") { // they are in hand, and about to be published
 			cut++
-			way.cut()
+			way.Cut()
 		}
 	}))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(consume.Close)
-	k := rabbit.NewTaker(consume, publisher(t, server(t).URL), "general")
-	k.Follow(effective(t))
+	k := rabbit.NewTaker(consume, rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k.Follow(rabbittest.Effective(t))
 	got := map[string]int{}
 	for _, d := range drive(t, k.Shared(), 11, func() {}) {
 		got[d.Job.ID]++
@@ -274,22 +263,22 @@ func TestPutBackCutInTheMiddle(t *testing.T) {
 	if cut != 1 || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("cut %d times; taken so often: %v, want %v", cut, got, want)
 	}
-	if n := probe.ready("siren.lane.express"); n != 0 {
+	if n := probe.Ready("siren.lane.express"); n != 0 {
 		t.Errorf("%d messages are left", n)
 	}
 }
 
 // While nothing can be published, work goes on: jobs are taken as they come.
 func TestPutBackWithoutPublishing(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	probe.asking("express", "nine", 9)
-	probe.asking("express", "ordinary", 0)
-	way := newProxy(t, server(t).URL)
-	way.refuse(true)
-	k := rabbit.NewTaker(open(t, server(t).URL, "consume"), publisher(t, way.url), "general")
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	probe.Asking("express", "nine", 9)
+	probe.Asking("express", "ordinary", 0)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	way.Refuse(true)
+	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.Url), "general")
 	k.SetPause(100 * time.Millisecond)
-	k.Follow(effective(t))
+	k.Follow(rabbittest.Effective(t))
 	taken := drive(t, k.Shared(), 2, func() {})
 	if got := ids(taken); !slices.Equal(got, []string{"nine", "ordinary"}) || taken[0].Job.Priority != 0 {
 		t.Errorf("taken: %v, the first with priority %d", got, taken[0].Job.Priority)
@@ -298,17 +287,17 @@ func TestPutBackWithoutPublishing(t *testing.T) {
 
 // A quorum lane has no priorities. Where its broker orders by them all the same, what has one is put back; else it keeps its place.
 func TestPrioritiesOfAQuorumLane(t *testing.T) {
-	only(t, lanes.Quorum)
-	probe := declared(t)
-	version, _ := probe.conn.Properties["version"].(string)
-	probe.asking("express", "ordinary", 0)
-	probe.asking("express", "nine", 9)
-	probe.publish("siren.jobs", "express", amqp.Publishing{Body: []byte(`{"id":"field","kind":"probe","priority":3}`)})
+	rabbittest.Only(t, lanes.Quorum)
+	probe := rabbittest.Declared(t)
+	version, _ := probe.Conn.Properties["version"].(string)
+	probe.Asking("express", "ordinary", 0)
+	probe.Asking("express", "nine", 9)
+	probe.Publish("siren.jobs", "express", amqp.Publishing{Body: []byte(`{"id":"field","kind":"probe","priority":3}`)})
 	want := []string{"ordinary", "nine", "field"}
 	if !strings.HasPrefix(version, "3.") {
 		want = []string{"ordinary", "field", "nine"}
 	}
-	s := taker(t, server(t).URL).Shared()
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	taken := drive(t, s, 3, func() {})
 	if !slices.Equal(ids(taken), want) {
 		t.Errorf("taken: %v, want %v", ids(taken), want)

@@ -10,17 +10,18 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestEnqueueOnTheWire(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	began := time.Now().Truncate(time.Millisecond)
-	if err := p.Enqueue(soon(t), "express", job("j1"), time.Time{}); err != nil {
+	if err := p.Enqueue(rabbittest.Soon(t), "express", rabbittest.Job("j1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	m := probe.take("siren.lane.express")
+	m := probe.Take("siren.lane.express")
 	ready, _ := m.Headers["readyAt"].(int64)
 	if m.MessageId != "j1" || m.DeliveryMode != 2 || m.ContentType != "application/json" || m.Priority != 0 || m.Timestamp.IsZero() ||
 		ready < began.UnixMilli() || m.Headers["enqueuedAt"] != ready || len(m.Headers) != 2 {
@@ -32,77 +33,77 @@ func TestEnqueueOnTheWire(t *testing.T) {
 }
 
 func TestBatchReportsEachJob(t *testing.T) {
-	probe := declared(t)
-	p := rabbit.NewPublisher(open(t, server(t).URL, "publish"), 7)
+	probe := rabbittest.Declared(t)
+	p := rabbit.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 7)
 	var entries []rabbit.Entry
 	for i := range 1000 {
-		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: job(fmt.Sprint(i)), Replay: 1})
+		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i)), Replay: 1})
 	}
 	entries[10].Job.ID = ""
 	entries[500].Job.ID = "with space"
-	for i, err := range p.EnqueueBatch(soon(t), entries) {
+	for i, err := range p.EnqueueBatch(rabbittest.Soon(t), entries) {
 		if bad := i == 10 || i == 500; bad != (err != nil) {
 			t.Errorf("entry %d: %v", i, err)
 		}
 	}
-	if n := probe.ready("siren.lane.bulk"); n != 998 {
+	if n := probe.Ready("siren.lane.bulk"); n != 998 {
 		t.Errorf("%d jobs arrived, want 998", n)
 	}
 }
 
 // A confirm alone proves nothing: what no queue took is confirmed too, and comes back.
 func TestUnroutableIsAnError(t *testing.T) {
-	probe := declared(t)
-	probe.must(probe.ch.QueueUnbind(actual("siren.lane.standard"), "", "siren.default", nil))
-	p := publisher(t, server(t).URL)
+	probe := rabbittest.Declared(t)
+	probe.Must(probe.Ch.QueueUnbind(rabbittest.Actual("siren.lane.standard"), "", "siren.default", nil))
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	var entries []rabbit.Entry
 	for i := range 1200 { // more than a window of returns
-		entries = append(entries, rabbit.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: job("same")})
+		entries = append(entries, rabbit.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: rabbittest.Job("same")})
 	}
-	for i, err := range p.EnqueueBatch(soon(t), entries) {
+	for i, err := range p.EnqueueBatch(rabbittest.Soon(t), entries) {
 		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, rabbit.ErrUndeclared) {
 			t.Fatalf("entry %d to lane %s: %v", i, entries[i].Lane, err)
 		}
 	}
-	if n := probe.ready("siren.lane.bulk"); n != 480 {
+	if n := probe.Ready("siren.lane.bulk"); n != 480 {
 		t.Errorf("%d jobs arrived, want 480", n)
 	}
 }
 
 func TestPublishWithoutTopology(t *testing.T) {
-	fresh(t)
-	p := publisher(t, server(t).URL)
+	rabbittest.Fresh(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	for range 3 {
-		if err := p.Enqueue(soon(t), "express", job("1"), time.Time{}); !errors.Is(err, rabbit.ErrUndeclared) {
+		if err := p.Enqueue(rabbittest.Soon(t), "express", rabbittest.Job("1"), time.Time{}); !errors.Is(err, rabbit.ErrUndeclared) {
 			t.Errorf("publish without an exchange: %v, want ErrUndeclared", err)
 		}
 	}
-	declare(t, policy(t))
-	enqueue(t, p, "express", "1")
+	rabbittest.Declare(t, rabbittest.Policy(t))
+	rabbittest.Enqueue(t, p, "express", "1")
 }
 
 // What was unconfirmed when the connection broke is sent again: all arrive, some twice.
 func TestBatchAcrossACut(t *testing.T) {
-	probe := declared(t)
-	way := newProxy(t, server(t).URL)
-	p := publisher(t, way.url)
+	probe := rabbittest.Declared(t)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	p := rabbittest.Publisher(t, way.Url)
 	const jobs = 3000
 	var entries []rabbit.Entry
 	for i := range jobs {
-		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: job(fmt.Sprint(i))})
+		entries = append(entries, rabbit.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i))})
 	}
 	var cutting sync.WaitGroup
 	cutting.Go(func() {
-		until(t, "the batch is under way", func() bool { return probe.ready("siren.lane.bulk") > jobs/10 })
-		way.cut()
+		rabbittest.Until(t, "the batch is under way", func() bool { return probe.Ready("siren.lane.bulk") > jobs/10 })
+		way.Cut()
 	})
-	if err := errors.Join(p.EnqueueBatch(soon(t), entries)...); err != nil {
+	if err := errors.Join(p.EnqueueBatch(rabbittest.Soon(t), entries)...); err != nil {
 		t.Error(err)
 	}
 	cutting.Wait()
 	seen := map[string]bool{}
-	for n := probe.ready("siren.lane.bulk"); n > 0; n-- {
-		seen[probe.take("siren.lane.bulk").MessageId] = true
+	for n := probe.Ready("siren.lane.bulk"); n > 0; n-- {
+		seen[probe.Take("siren.lane.bulk").MessageId] = true
 	}
 	if len(seen) != jobs {
 		t.Errorf("%d of %d jobs arrived", len(seen), jobs)
@@ -112,55 +113,55 @@ func TestBatchAcrossACut(t *testing.T) {
 // A write can fail before the connection is known to be lost: the message is sent again all the same.
 // Guard: the verdict of line.write on a failed write.
 func TestPublishAcrossAFailedWrite(t *testing.T) {
-	declared(t)
-	conn := open(t, server(t).URL, "publish")
+	rabbittest.Declared(t)
+	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
 	p := rabbit.NewPublisher(conn, 0)
 	for range 3 {
-		enqueue(t, p, "bulk", "1")
+		rabbittest.Enqueue(t, p, "bulk", "1")
 		if err := conn.StopWriting(); err != nil {
 			t.Fatal(err)
 		}
-		enqueue(t, p, "bulk", "2")
+		rabbittest.Enqueue(t, p, "bulk", "2")
 	}
 }
 
 // Many callers share one window.
 func TestConcurrentPublishers(t *testing.T) {
-	probe := declared(t)
-	p := rabbit.NewPublisher(open(t, server(t).URL, "publish"), 4)
+	probe := rabbittest.Declared(t)
+	p := rabbit.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 4)
 	var callers sync.WaitGroup
 	for c := range 20 {
 		callers.Go(func() {
 			for i := range 20 {
-				if err := p.Enqueue(t.Context(), "bulk", job(fmt.Sprintf("%d-%d", c, i)), time.Time{}); err != nil {
+				if err := p.Enqueue(t.Context(), "bulk", rabbittest.Job(fmt.Sprintf("%d-%d", c, i)), time.Time{}); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	callers.Wait()
-	if n := probe.ready("siren.lane.bulk"); n != 400 {
+	if n := probe.Ready("siren.lane.bulk"); n != 400 {
 		t.Errorf("%d jobs arrived, want 400", n)
 	}
 }
 
 // A broker that stops answering: the publish gives up by itself, or with its context, and says that the job may be there.
 func TestPublishGivesUp(t *testing.T) {
-	declared(t)
-	way := newProxy(t, server(t).URL)
-	conn := open(t, way.url, "publish")
+	rabbittest.Declared(t)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	conn := rabbittest.Open(t, way.Url, "publish")
 	p := rabbit.NewPublisher(conn, 0)
 	p.SetPatience(300 * time.Millisecond)
-	enqueue(t, p, "bulk", "1")
-	way.stall()
+	rabbittest.Enqueue(t, p, "bulk", "1")
+	way.Stall()
 
 	began := time.Now()
-	if err := p.Enqueue(soon(t), "bulk", job("2"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) {
+	if err := p.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) {
 		t.Errorf("no answer: %v, want ErrUnconfirmed", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := p.Enqueue(ctx, "bulk", job("3"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := p.Enqueue(ctx, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err, rabbit.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
 	}
 	// Far more than the sockets' buffers hold, so that writing itself hangs.
@@ -171,7 +172,7 @@ func TestPublishGivesUp(t *testing.T) {
 	}
 	var unsent, unconfirmed int
 	for range 2 {
-		for _, err := range p.EnqueueBatch(soon(t), entries) {
+		for _, err := range p.EnqueueBatch(rabbittest.Soon(t), entries) {
 			switch {
 			case errors.Is(err, rabbit.ErrNotSent):
 				unsent++
@@ -194,17 +195,17 @@ func TestPublishGivesUp(t *testing.T) {
 // Under a real alarm nothing hangs: not publishing, not closing, not the backlog on its own connection. Afterwards the same
 // publisher goes on.
 func TestPublishUnderAnAlarm(t *testing.T) {
-	declared(t)
+	rabbittest.Declared(t)
 	alarm := func(do string) {
 		t.Helper()
-		if _, err := server(t).Rabbitmqctl(context.Background(), "eval", do); err != nil {
+		if _, err := rabbittest.Server(t).Rabbitmqctl(context.Background(), "eval", do); err != nil {
 			t.Fatal(err)
 		}
 	}
-	conn := open(t, server(t).URL, "publish")
+	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
 	p := rabbit.NewPublisher(conn, 0)
 	p.SetPatience(500 * time.Millisecond)
-	enqueue(t, p, "bulk", "1")
+	rabbittest.Enqueue(t, p, "bulk", "1")
 	alarm(`rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`)
 	lifted := false
 	lift := func() {
@@ -218,7 +219,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	began := time.Now()
 	var last error
 	for i := range 3 { // the first one may still be confirmed
-		last = p.Enqueue(soon(t), "bulk", job(fmt.Sprint("a", i)), time.Time{})
+		last = p.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job(fmt.Sprint("a", i)), time.Time{})
 	}
 	if !errors.Is(last, rabbit.ErrNotSent) || !strings.Contains(last.Error(), "alarm") {
 		t.Errorf("publish under an alarm: %v, want ErrNotSent and the alarm", last)
@@ -230,20 +231,20 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 		t.Errorf("three publishes took %s", took)
 	}
 	began = time.Now()
-	other := open(t, server(t).URL, "publish")
+	other := rabbittest.Open(t, rabbittest.Server(t).URL, "publish")
 	q := rabbit.NewPublisher(other, 0)
 	q.SetPatience(200 * time.Millisecond)
-	_ = q.Enqueue(soon(t), "bulk", job("b"), time.Time{})
-	_ = q.Enqueue(soon(t), "bulk", job("c"), time.Time{})
+	_ = q.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job("b"), time.Time{})
+	_ = q.Enqueue(rabbittest.Soon(t), "bulk", rabbittest.Job("c"), time.Time{})
 	other.Close()
 	if took := time.Since(began); took > 25*time.Second {
 		t.Errorf("closing a blocked connection took %s", took)
 	}
-	if _, err := rabbit.NewBacklog(open(t, server(t).URL, "backlog")).Depths(soon(t), queues("bulk")); err != nil {
+	if _, err := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")).Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
 		t.Errorf("the backlog under an alarm: %v", err)
 	}
 	lift()
-	enqueue(t, p, "bulk", "2")
+	rabbittest.Enqueue(t, p, "bulk", "2")
 	if conn.Blocked() != "" {
 		t.Error("the connection doesn't know that the alarm is over")
 	}

@@ -8,6 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -15,80 +16,80 @@ import (
 // that channel before it publishes. Settling by tag on the slot's present channel instead (as amqp091-go's recovery does)
 // acknowledges another job: tag 1 of the new session here. Without the look, stale retries and dead letters are published.
 func TestStaleAckTouchesNothing(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	way := newProxy(t, server(t).URL)
-	s := taker(t, way.url).Shared()
-	enqueue(t, p, "standard", "1")
-	old := next(t, s)
-	way.cut()
-	again := next(t, s)
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	s := rabbittest.Taker(t, way.Url).Shared()
+	rabbittest.Enqueue(t, p, "standard", "1")
+	old := rabbittest.Next(t, s)
+	way.Cut()
+	again := rabbittest.Next(t, s)
 	if again.Job.ID != "1" {
 		t.Fatalf("after the cut came %q, want job 1 again", again.Job.ID)
 	}
 	for _, action := range []lanes.Action{lanes.Ack, lanes.Return, lanes.Retry, lanes.DeadLetter} {
-		if err := s.Settle(soon(t), old, lanes.Disposition{Action: action}); !errors.Is(err, rabbit.ErrStale) {
+		if err := s.Settle(rabbittest.Soon(t), old, lanes.Disposition{Action: action}); !errors.Is(err, rabbit.ErrStale) {
 			t.Errorf("%s of a delivery of an older session: %v, want ErrStale", action, err)
 		}
 	}
-	if n := probe.ready("siren.delay.1s") + probe.ready("siren.dead"); n != 0 {
+	if n := probe.Ready("siren.delay.1s") + probe.Ready("siren.dead"); n != 0 {
 		t.Errorf("a stale settle published %d messages", n)
 	}
-	settle(t, s, again, lanes.Disposition{Action: lanes.Return})
-	last := next(t, s)
-	settle(t, s, last, ack)
-	if last.Job.ID != "1" || probe.ready("siren.lane.standard") != 0 {
-		t.Errorf("last came %q and %d are left; want job 1 and none", last.Job.ID, probe.ready("siren.lane.standard"))
+	rabbittest.Settle(t, s, again, lanes.Disposition{Action: lanes.Return})
+	last := rabbittest.Next(t, s)
+	rabbittest.Settle(t, s, last, rabbittest.Ack)
+	if last.Job.ID != "1" || probe.Ready("siren.lane.standard") != 0 {
+		t.Errorf("last came %q and %d are left; want job 1 and none", last.Job.ID, probe.Ready("siren.lane.standard"))
 	}
 }
 
 // The same when the broker itself throws everybody out in mid-job: the job comes again, exactly once, to whoever is next.
 func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
-	declared(t)
-	p := publisher(t, server(t).URL)
-	k := taker(t, server(t).URL)
+	rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	shared, shoulder := k.Shared(), k.Shoulder("express")
-	enqueue(t, p, "express", "1", "2")
-	one, two := next(t, shared), next(t, shoulder)
-	if _, err := server(t).Rabbitmqctl(soon(t), "close_all_connections", "test"); err != nil {
+	rabbittest.Enqueue(t, p, "express", "1", "2")
+	one, two := rabbittest.Next(t, shared), rabbittest.Next(t, shoulder)
+	if _, err := rabbittest.Server(t).Rabbitmqctl(rabbittest.Soon(t), "close_all_connections", "test"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the loss is noticed", func() bool {
-		return errors.Is(shared.Settle(soon(t), one, lanes.Disposition{}), rabbit.ErrStale)
+	rabbittest.Until(t, "the loss is noticed", func() bool {
+		return errors.Is(shared.Settle(rabbittest.Soon(t), one, lanes.Disposition{}), rabbit.ErrStale)
 	})
 	for _, d := range []lanes.Delivery{one, two} {
-		if err := shared.Settle(soon(t), d, ack); !errors.Is(err, rabbit.ErrStale) {
+		if err := shared.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbit.ErrStale) {
 			t.Errorf("job %s: %v, want ErrStale", d.Job.ID, err)
 		}
 	}
 	seen := map[string]int{}
 	for _, s := range []*rabbit.Slot{shared, shoulder} {
-		d := next(t, s)
+		d := rabbittest.Next(t, s)
 		seen[d.Job.ID]++
-		settle(t, s, d, ack)
+		rabbittest.Settle(t, s, d, rabbittest.Ack)
 	}
 	if seen["1"] != 1 || seen["2"] != 1 {
 		t.Errorf("after the cut came %v, want each job once", seen)
 	}
-	_, _ = shoulder.Next(ended())
-	probe := newProbe(t, server(t).URL) // the old one was thrown out too
-	if n := probe.ready("siren.lane.express"); n != 0 {
+	_, _ = shoulder.Next(rabbittest.Ended())
+	probe := rabbittest.NewProbe(t, rabbittest.Server(t).URL) // the old one was thrown out too
+	if n := probe.Ready("siren.lane.express"); n != 0 {
 		t.Errorf("%d jobs are left, want none", n)
 	}
 }
 
 func TestReturn(t *testing.T) {
-	declared(t)
-	p := publisher(t, server(t).URL)
-	s := taker(t, server(t).URL).Shared()
-	enqueue(t, p, "standard", "1", "2")
-	d := next(t, s)
-	settle(t, s, d, lanes.Disposition{Action: lanes.Return})
-	again := next(t, s)
+	rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+	rabbittest.Enqueue(t, p, "standard", "1", "2")
+	d := rabbittest.Next(t, s)
+	rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.Return})
+	again := rabbittest.Next(t, s)
 	if again.Job.ID != "1" || again.Attempt != 1 {
 		t.Errorf("after a return came job %s, attempt %d; want job 1 (the front of its lane), attempt 1", again.Job.ID, again.Attempt)
 	}
-	settle(t, s, again, ack)
+	rabbittest.Settle(t, s, again, rabbittest.Ack)
 }
 
 func TestRetryComesBackWhenItIsDue(t *testing.T) {
@@ -100,20 +101,20 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 		{"counted", true, 2},
 		{"not counted", false, 1},
 	}
-	probe := declared(t)
-	forward(t)
-	p := publisher(t, server(t).URL)
-	s := taker(t, server(t).URL).Shared()
+	probe := rabbittest.Declared(t)
+	rabbittest.Forward(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-			if err := p.Enqueue(soon(t), "express", job("r"), first); err != nil {
+			if err := p.Enqueue(rabbittest.Soon(t), "express", rabbittest.Job("r"), first); err != nil {
 				t.Fatal(err)
 			}
-			d := next(t, s)
+			d := rabbittest.Next(t, s)
 			due := time.Now().Add(400 * time.Millisecond)
-			settle(t, s, d, lanes.Disposition{Action: lanes.Retry, After: 400 * time.Millisecond, Counted: c.counted, Error: "no luck"})
-			again := next(t, s)
+			rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.Retry, After: 400 * time.Millisecond, Counted: c.counted, Error: "no luck"})
+			again := rabbittest.Next(t, s)
 			if early := time.Until(due); early > time.Millisecond {
 				t.Errorf("came %s too early", early)
 			}
@@ -127,20 +128,20 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 			if again.ReadyAt.Before(due.Truncate(time.Millisecond)) {
 				t.Errorf("ready at %s, before it was due (%s)", again.ReadyAt, due)
 			}
-			settle(t, s, again, ack)
+			rabbittest.Settle(t, s, again, rabbittest.Ack)
 		})
 	}
 	for _, q := range []string{"siren.delay.1s", "siren.lane.express"} {
-		if n := probe.ready(q); n != 0 {
+		if n := probe.Ready(q); n != 0 {
 			t.Errorf("%d jobs are left in %s", n, q)
 		}
 	}
 }
 
 func TestRetryChoosesTheFittingDelay(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	s := taker(t, server(t).URL).Shared()
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	for after, queue := range map[time.Duration]string{
 		0:                "siren.delay.1s",
 		time.Second:      "siren.delay.1s",
@@ -151,23 +152,23 @@ func TestRetryChoosesTheFittingDelay(t *testing.T) {
 		15 * time.Minute: "siren.delay.15m",
 		3 * time.Hour:    "siren.delay.far",
 	} {
-		enqueue(t, p, "standard", "1")
-		settle(t, s, next(t, s), lanes.Disposition{Action: lanes.Retry, After: after})
-		probe.take(queue)
+		rabbittest.Enqueue(t, p, "standard", "1")
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), lanes.Disposition{Action: lanes.Retry, After: after})
+		probe.Take(queue)
 	}
 }
 
 func TestDeadLetter(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	s := taker(t, server(t).URL).Shared()
-	enqueue(t, p, "standard", "1", "2", "3")
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+	rabbittest.Enqueue(t, p, "standard", "1", "2", "3")
 	for range 3 {
-		d := next(t, s)
-		settle(t, s, d, lanes.Disposition{Action: lanes.DeadLetter, Reason: "bad input", Error: "job " + d.Job.ID + " is no video"})
+		d := rabbittest.Next(t, s)
+		rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.DeadLetter, Reason: "bad input", Error: "job " + d.Job.ID + " is no video"})
 	}
 	for range 2 { // looking takes nothing away
-		l, found := findDead(t, "2")
+		l, found := rabbittest.FindDead(t, "2")
 		if !found {
 			t.Fatal("the dead letter isn't there")
 		}
@@ -178,9 +179,9 @@ func TestDeadLetter(t *testing.T) {
 		if j, _, err := lanes.Decode(l.Body, ""); err != nil || j.ID != "2" {
 			t.Errorf("its body is job %q, %v", j.ID, err)
 		}
-		until(t, "all letters are back", func() bool { return probe.ready("siren.dead") == 3 })
+		rabbittest.Until(t, "all letters are back", func() bool { return probe.Ready("siren.dead") == 3 })
 	}
-	if _, found := findDead(t, "nobody"); found {
+	if _, found := rabbittest.FindDead(t, "nobody"); found {
 		t.Error("found a dead letter that isn't there")
 	}
 }
@@ -196,15 +197,15 @@ func TestDeadLetterWithoutUsableID(t *testing.T) {
 		"wrong fields": `{"id":7,"kind":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			probe := declared(t)
-			probe.publish("siren.jobs", "bulk", amqp.Publishing{Body: []byte(body)})
-			s := taker(t, server(t).URL).Shared()
-			d := next(t, s)
+			probe := rabbittest.Declared(t)
+			probe.Publish("siren.jobs", "bulk", amqp.Publishing{Body: []byte(body)})
+			s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+			d := rabbittest.Next(t, s)
 			if d.Err == nil || string(d.Body) != body || d.Lane != "bulk" {
 				t.Fatalf("delivered as lane %s, %d bytes, error %v", d.Lane, len(d.Body), d.Err)
 			}
-			settle(t, s, d, lanes.Disposition{Action: lanes.DeadLetter, Reason: "no id", Error: d.Err.Error()})
-			l := probe.take("siren.dead")
+			rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.DeadLetter, Reason: "no id", Error: d.Err.Error()})
+			l := probe.Take("siren.dead")
 			if len(l.MessageId) != len(lanes.NewID(time.Now())) || string(l.Body) != body || l.Headers["reason"] != "no id" {
 				t.Errorf("dead letter %q with headers %v", l.MessageId, l.Headers)
 			}
@@ -222,40 +223,40 @@ func make64k() []byte {
 
 // When a retry can't be published, the job goes back to its lane after a pause, at no cost to it.
 func TestFailedMoveReturnsTheJob(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	way := newProxy(t, server(t).URL)
-	broken := publisher(t, way.url)
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	broken := rabbittest.Publisher(t, way.Url)
 	broken.SetPatience(200 * time.Millisecond)
-	k := rabbit.NewTaker(open(t, server(t).URL, "consume"), broken, "general")
+	k := rabbit.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), broken, "general")
 	k.SetPause(300 * time.Millisecond)
-	k.Follow(effective(t))
+	k.Follow(rabbittest.Effective(t))
 	s := k.Shared()
-	enqueue(t, p, "standard", "1")
-	d := next(t, s)
-	way.refuse(true)
+	rabbittest.Enqueue(t, p, "standard", "1")
+	d := rabbittest.Next(t, s)
+	way.Refuse(true)
 	began := time.Now()
-	err := s.Settle(soon(t), d, lanes.Disposition{Action: lanes.Retry, After: time.Second, Counted: true})
+	err := s.Settle(rabbittest.Soon(t), d, lanes.Disposition{Action: lanes.Retry, After: time.Second, Counted: true})
 	if !errors.Is(err, rabbit.ErrNotSent) {
 		t.Errorf("settle: %v, want ErrNotSent", err)
 	}
 	if took := time.Since(began); took < 500*time.Millisecond || took > 3*time.Second {
 		t.Errorf("it took %s; want the patience and the pause", took)
 	}
-	again := next(t, s)
+	again := rabbittest.Next(t, s)
 	if again.Job.ID != "1" || again.Attempt != 1 {
 		t.Errorf("came back as job %s, attempt %d", again.Job.ID, again.Attempt)
 	}
-	settle(t, s, again, ack)
-	if n := probe.ready("siren.delay.1s"); n != 0 {
+	rabbittest.Settle(t, s, again, rabbittest.Ack)
+	if n := probe.Ready("siren.delay.1s"); n != 0 {
 		t.Errorf("%d jobs are delayed", n)
 	}
 }
 
 // A job that the broker has dead-lettered once carries x-death; it must not travel on (3.10 drops such a job in silence).
 func TestForeignHeaders(t *testing.T) {
-	probe := declared(t)
-	probe.publish("siren.jobs", "standard", amqp.Publishing{
+	probe := rabbittest.Declared(t)
+	probe.Publish("siren.jobs", "standard", amqp.Publishing{
 		MessageId: "f1", // stands in for the id
 		Body:      []byte(`{"kind":"probe","colour":"red"}`),
 		Priority:  7,
@@ -264,14 +265,14 @@ func TestForeignHeaders(t *testing.T) {
 			"x-death": []any{amqp.Table{"queue": "siren.lane.standard", "count": int64(1)}}, "tenant": "acme",
 		},
 	})
-	s := taker(t, server(t).URL).Shared()
-	d := next(t, s)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+	d := rabbittest.Next(t, s)
 	if d.Err != nil || d.Job.ID != "f1" || d.Attempt != 3 || d.Replay != 1 || len(d.Unknown) != 1 ||
 		d.EnqueuedAt.UnixMilli() != 1700000000000 || d.ReadyAt.UnixMilli() != 1700000001000 {
 		t.Errorf("delivered as %+v", d)
 	}
-	settle(t, s, d, lanes.Disposition{Action: lanes.Retry, After: time.Second, Counted: true})
-	m := probe.take("siren.delay.1s")
+	rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.Retry, After: time.Second, Counted: true})
+	m := probe.Take("siren.delay.1s")
 	for name := range m.Headers {
 		if name == "x-death" || name == "tenant" {
 			t.Errorf("header %q travelled on", name)
@@ -283,9 +284,9 @@ func TestForeignHeaders(t *testing.T) {
 }
 
 func TestSettleOfSomethingElse(t *testing.T) {
-	declared(t)
-	s := taker(t, server(t).URL).Shared()
-	if err := s.Settle(soon(t), lanes.Delivery{}, ack); err == nil {
+	rabbittest.Declared(t)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+	if err := s.Settle(rabbittest.Soon(t), lanes.Delivery{}, rabbittest.Ack); err == nil {
 		t.Error("a delivery without a receipt was settled")
 	}
 }

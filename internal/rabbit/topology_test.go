@@ -10,138 +10,129 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestDeclareIsIdempotent(t *testing.T) {
 	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
 		t.Run(queueType, func(t *testing.T) {
-			only(t, queueType)
-			probe := fresh(t)
-			p := typed(t, queueType)
-			declare(t, p)
-			declare(t, p, "old")
+			rabbittest.Only(t, queueType)
+			probe := rabbittest.Fresh(t)
+			p := rabbittest.Typed(t, queueType)
+			rabbittest.Declare(t, p)
+			rabbittest.Declare(t, p, "old")
 			for _, q := range p.Queues() {
-				probe.depth("siren.lane." + q.String()) // fails when it isn't there
+				probe.Depth("siren.lane." + q.String()) // fails when it isn't there
 			}
 			for _, q := range []string{
 				"siren.lane.old", "siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m", "siren.delay.far",
 			} {
-				probe.depth(q)
+				probe.Depth(q)
 			}
-			enqueue(t, publisher(t, server(t).URL), "old", "1")
-			if n := probe.ready("siren.lane.old"); n != 1 {
+			rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "old", "1")
+			if n := probe.Ready("siren.lane.old"); n != 1 {
 				t.Errorf("a job for a former lane: %d in its queue, want 1", n)
 			}
-			k := taker(t, server(t).URL)
+			k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 			k.Follow(&lanes.Effective{Policy: *p})
 			s := k.Shared()
-			enqueue(t, publisher(t, server(t).URL), "bulk", "2")
-			settle(t, s, next(t, s), ack)
+			rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "2")
+			rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
 		})
 	}
-}
-
-// typed is the policy with that type for all queues.
-func typed(t testing.TB, queueType string) *lanes.Policy {
-	t.Helper()
-	p, err := lanes.Parse([]byte(policyText + "broker: {queueType: " + queueType + "}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // A lane that changes its queue type gets its jobs in the new queue from then on; what is left in the old one is taken first, and no
 // job gets two messages.
 func TestLaneChangesItsQueueType(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	publish := publisher(t, server(t).URL)
-	enqueue(t, publish, "standard", "1", "2")
-	changed := policy(t)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	publish := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, publish, "standard", "1", "2")
+	changed := rabbittest.Policy(t)
 	changed.Lanes[1].QueueType = lanes.Quorum
 	for range 2 {
-		declare(t, changed, "standard", "express.quorum") // the latter was never there
+		rabbittest.Declare(t, changed, "standard", "express.quorum") // the latter was never there
 	}
-	enqueue(t, publish, "standard", "3")
-	enqueue(t, publish, "no-such-lane", "4") // standard is the default lane
-	if old, now := probe.ready("siren.lane.standard"), probe.ready("siren.lane.standard.quorum"); old != 2 || now != 2 {
+	rabbittest.Enqueue(t, publish, "standard", "3")
+	rabbittest.Enqueue(t, publish, "no-such-lane", "4") // standard is the default lane
+	if old, now := probe.Ready("siren.lane.standard"), probe.Ready("siren.lane.standard.quorum"); old != 2 || now != 2 {
 		t.Fatalf("%d jobs in the old queue and %d in the new one, want 2 and 2", old, now)
 	}
-	depths, err := rabbit.NewBacklog(open(t, server(t).URL, "backlog")).Depths(soon(t), queues("standard", "standard.quorum"))
-	if err != nil || depths[queue("standard")].Ready != 2 || depths[queue("standard.quorum")].Ready != 2 {
+	depths, err := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")).Depths(rabbittest.Soon(t), rabbittest.Queues("standard", "standard.quorum"))
+	if err != nil || depths[rabbittest.Queue("standard")].Ready != 2 || depths[rabbittest.Queue("standard.quorum")].Ready != 2 {
 		t.Errorf("depths %v, %v", depths, err)
 	}
-	k := taker(t, server(t).URL)
-	k.Follow(&lanes.Effective{Policy: *changed, Former: queues("standard")})
+	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
+	k.Follow(&lanes.Effective{Policy: *changed, Former: rabbittest.Queues("standard")})
 	s := k.Shared()
 	for _, want := range []string{"1", "2", "3", "4"} {
-		d := next(t, s)
+		d := rabbittest.Next(t, s)
 		if d.Job.ID != want || d.Lane != "standard" {
 			t.Errorf("took job %s of lane %q, want job %s of standard", d.Job.ID, d.Lane, want)
 		}
-		settle(t, s, d, ack)
+		rabbittest.Settle(t, s, d, rabbittest.Ack)
 	}
 
 	// And back: the new one is the old one then, with what comes to it in its worker's hands.
-	enqueue(t, publish, "standard", "5")
-	d := next(t, s)
-	declare(t, policy(t), "standard.quorum")
-	settle(t, s, d, lanes.Disposition{Action: lanes.Return})
-	enqueue(t, publish, "standard", "6")
-	until(t, "one job is in each queue", func() bool {
-		return probe.ready("siren.lane.standard.quorum") == 1 && probe.ready("siren.lane.standard") == 1
+	rabbittest.Enqueue(t, publish, "standard", "5")
+	d := rabbittest.Next(t, s)
+	rabbittest.Declare(t, rabbittest.Policy(t), "standard.quorum")
+	rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.Return})
+	rabbittest.Enqueue(t, publish, "standard", "6")
+	rabbittest.Until(t, "one job is in each queue", func() bool {
+		return probe.Ready("siren.lane.standard.quorum") == 1 && probe.Ready("siren.lane.standard") == 1
 	})
 }
 
 // A shoulder takes from both queues of its lane, and a lane that left the policy gets each job once, whatever queues it had.
 func TestBothQueuesOfALane(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := declared(t)
-	publish := publisher(t, server(t).URL)
-	enqueue(t, publish, "express", "1")
-	changed := policy(t)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	publish := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, publish, "express", "1")
+	changed := rabbittest.Policy(t)
 	changed.Lanes[0].QueueType = lanes.Quorum
-	declare(t, changed, "express", "old", "old.quorum")
-	enqueue(t, publish, "express", "2")
-	enqueue(t, publish, "old", "3")
-	if n := probe.ready("siren.lane.old"); n != 1 {
+	rabbittest.Declare(t, changed, "express", "old", "old.quorum")
+	rabbittest.Enqueue(t, publish, "express", "2")
+	rabbittest.Enqueue(t, publish, "old", "3")
+	if n := probe.Ready("siren.lane.old"); n != 1 {
 		t.Errorf("%d messages of a former lane's job, want 1", n)
 	}
-	k := taker(t, server(t).URL)
-	k.Follow(&lanes.Effective{Policy: *changed, Former: queues("express")})
+	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
+	k.Follow(&lanes.Effective{Policy: *changed, Former: rabbittest.Queues("express")})
 	s := k.Shoulder("express")
 	for _, want := range []string{"1", "2"} {
-		d := next(t, s)
+		d := rabbittest.Next(t, s)
 		if d.Job.ID != want {
 			t.Errorf("took job %s, want %s", d.Job.ID, want)
 		}
-		settle(t, s, d, ack)
+		rabbittest.Settle(t, s, d, rabbittest.Ack)
 	}
 }
 
 // A wrong lane is never a lost job, and with a new default lane it goes to that one alone.
 func TestUnknownLaneGoesToTheDefaultLane(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	enqueue(t, p, "expres", "1")
-	if n := probe.ready("siren.lane.standard"); n != 1 {
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, p, "expres", "1")
+	if n := probe.Ready("siren.lane.standard"); n != 1 {
 		t.Errorf("%d jobs in the default lane, want 1", n)
 	}
-	changed := policy(t)
+	changed := rabbittest.Policy(t)
 	changed.Lanes[1].Match, changed.Lanes[2].Match = []string{"tier=std"}, nil
-	declare(t, changed)
-	enqueue(t, p, "expres", "2")
-	if old, new := probe.ready("siren.lane.standard"), probe.ready("siren.lane.bulk"); old != 1 || new != 1 {
+	rabbittest.Declare(t, changed)
+	rabbittest.Enqueue(t, p, "expres", "2")
+	if old, new := probe.Ready("siren.lane.standard"), probe.Ready("siren.lane.bulk"); old != 1 || new != 1 {
 		t.Errorf("%d in the old default lane and %d in the new one, want 1 and 1", old, new)
 	}
 	// The same when the old default lane has left the policy.
-	gone := policy(t)
+	gone := rabbittest.Policy(t)
 	gone.Lanes = gone.Lanes[:2]
-	declare(t, gone, "bulk")
-	enqueue(t, p, "expres", "3")
-	if old, new := probe.ready("siren.lane.bulk"), probe.ready("siren.lane.standard"); old != 1 || new != 2 {
+	rabbittest.Declare(t, gone, "bulk")
+	rabbittest.Enqueue(t, p, "expres", "3")
+	if old, new := probe.Ready("siren.lane.bulk"), probe.Ready("siren.lane.standard"); old != 1 || new != 2 {
 		t.Errorf("%d in the former default lane and %d in the new one, want 1 and 2", old, new)
 	}
 }
@@ -149,15 +140,15 @@ func TestUnknownLaneGoesToTheDefaultLane(t *testing.T) {
 // A quorum queue that a RabbitMQ 3.x made, on whatever comes after its upgrade: it is used, loses no job to a limit of deliveries, and
 // gives back to its front. On 4.0 and newer it lacks a consumer timeout of its own, which 4.3 notices and 4.0 doesn't.
 func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
-	only(t, lanes.Quorum)
-	probe := fresh(t)
-	_, err := probe.ch.QueueDeclare("siren.lane.standard.quorum", true, false, false, false, amqp.Table{
+	rabbittest.Only(t, lanes.Quorum)
+	probe := rabbittest.Fresh(t)
+	_, err := probe.Ch.QueueDeclare("siren.lane.standard.quorum", true, false, false, false, amqp.Table{
 		"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
 	})
-	probe.must(err)
-	err = rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), policy(t), nil)
+	probe.Must(err)
+	err = rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
 	var m *rabbit.MismatchError
-	switch version := server(t).Version(); {
+	switch version := rabbittest.Server(t).Version(); {
 	case strings.HasPrefix(version, "RabbitMQ 3."), strings.HasPrefix(version, "RabbitMQ 4.0."):
 		if err != nil {
 			t.Error(err)
@@ -165,29 +156,29 @@ func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
 	case !errors.As(err, &m) || m.Name != "siren.lane.standard.quorum" || m.Argument != "x-consumer-timeout" || m.Is != "none":
 		t.Errorf("after an upgrade: %v", err)
 	}
-	p := publisher(t, server(t).URL)
-	s := taker(t, server(t).URL).Shared()
-	enqueue(t, p, "standard", "1", "2")
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
+	rabbittest.Enqueue(t, p, "standard", "1", "2")
 	for range 50 { // without an argument it would be over after 21 (or, by rejects alone, on 4.3)
-		d := next(t, s)
+		d := rabbittest.Next(t, s)
 		if d.Job.ID != "1" {
 			t.Fatalf("job %s came before job 1 was done", d.Job.ID)
 		}
-		settle(t, s, d, lanes.Disposition{Action: lanes.Return})
+		rabbittest.Settle(t, s, d, lanes.Disposition{Action: lanes.Return})
 	}
-	settle(t, s, next(t, s), ack)
-	settle(t, s, next(t, s), ack)
-	if n := probe.ready("siren.dead"); n != 0 {
+	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
+	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
+	if n := probe.Ready("siren.dead"); n != 0 {
 		t.Errorf("%d dead letters", n)
 	}
 }
 
 func TestDeclareNamesEveryMismatch(t *testing.T) {
-	only(t, lanes.Classic)
-	probe := fresh(t)
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Fresh(t)
 	queue := func(name string, args amqp.Table) {
-		_, err := probe.ch.QueueDeclare(name, true, false, false, false, args)
-		probe.must(err)
+		_, err := probe.Ch.QueueDeclare(name, true, false, false, false, args)
+		probe.Must(err)
 	}
 	dead := func(more amqp.Table) amqp.Table {
 		more["x-dead-letter-exchange"], more["x-dead-letter-routing-key"] = "", "siren.dead"
@@ -196,7 +187,7 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 	queue("siren.lane.express", dead(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(5)}))
 	queue("siren.lane.bulk", amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})
 	queue("siren.dead", amqp.Table{"x-queue-type": "quorum"})
-	err := rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), policy(t), nil)
+	err := rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
 	if err == nil {
 		t.Fatal("nothing is said about queues with other arguments")
 	}
@@ -210,8 +201,8 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 			t.Errorf("the error doesn't say %q:\n%v", want, err)
 		}
 	}
-	enqueue(t, publisher(t, server(t).URL), "express", "1") // they are used all the same
-	if n := probe.ready("siren.lane.express"); n != 1 {
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "express", "1") // they are used all the same
+	if n := probe.Ready("siren.lane.express"); n != 1 {
 		t.Errorf("%d jobs in the queue with other arguments, want 1", n)
 	}
 	var m *rabbit.MismatchError
@@ -221,9 +212,9 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 }
 
 func TestDeclareNamesAMismatchedExchange(t *testing.T) {
-	probe := fresh(t)
-	probe.must(probe.ch.ExchangeDeclare("siren.jobs", "topic", true, false, false, false, nil))
-	err := rabbit.Declare(soon(t), open(t, server(t).URL, "declare"), policy(t), nil)
+	probe := rabbittest.Fresh(t)
+	probe.Must(probe.Ch.ExchangeDeclare("siren.jobs", "topic", true, false, false, false, nil))
+	err := rabbit.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
 	if err == nil || !strings.Contains(err.Error(), `exchange "siren.jobs" exists with type topic, but the policy asks for direct; delete the exchange`) {
 		t.Errorf("error: %v", err)
 	}
@@ -231,39 +222,39 @@ func TestDeclareNamesAMismatchedExchange(t *testing.T) {
 
 // Dead-lettering by the broker is a safety net only; what it catches can still be told.
 func TestSafetyNet(t *testing.T) {
-	probe := declared(t)
-	enqueue(t, publisher(t, server(t).URL), "bulk", "1")
-	d, ok, err := probe.ch.Get(actual("siren.lane.bulk"), false)
+	probe := rabbittest.Declared(t)
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1")
+	d, ok, err := probe.Ch.Get(rabbittest.Actual("siren.lane.bulk"), false)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	probe.must(d.Reject(false))
-	until(t, "the job is dead", func() bool { return probe.ready("siren.dead") == 1 })
-	l, found := findDead(t, "1")
+	probe.Must(d.Reject(false))
+	rabbittest.Until(t, "the job is dead", func() bool { return probe.Ready("siren.dead") == 1 })
+	l, found := rabbittest.FindDead(t, "1")
 	if !found || l.Lane != "bulk" || l.Reason != "broker: rejected" || time.Since(l.DeadAt) > time.Minute || l.Err != nil {
 		t.Errorf("found %v: %+v", found, l)
 	}
 }
 
 func TestBacklog(t *testing.T) {
-	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	enqueue(t, p, "bulk", "1", "2", "3")
-	probe.delete(actual("siren.lane.standard"))
-	s := taker(t, server(t).URL).Shoulder("express")
-	enqueue(t, p, "express", "4")
-	d := next(t, s)
+	probe := rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, p, "bulk", "1", "2", "3")
+	probe.Delete(rabbittest.Actual("siren.lane.standard"))
+	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shoulder("express")
+	rabbittest.Enqueue(t, p, "express", "4")
+	d := rabbittest.Next(t, s)
 
-	b := rabbit.NewBacklog(open(t, server(t).URL, "backlog"))
+	b := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog"))
 	for range 2 { // the missing queue costs the channel, but not the next answers
-		depths, err := b.Depths(soon(t), queues("express", "standard", "bulk"))
+		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(depths) != 2 || depths[queue("bulk")] != (lanes.Depth{Ready: 3}) || depths[queue("express")] != (lanes.Depth{Consumers: 1}) {
+		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (lanes.Depth{Ready: 3}) || depths[rabbittest.Queue("express")] != (lanes.Depth{Consumers: 1}) {
 			t.Errorf("depths %v", depths)
 		}
 	}
-	settle(t, s, d, ack)
-	_, _ = s.Next(ended())
+	rabbittest.Settle(t, s, d, rabbittest.Ack)
+	_, _ = s.Next(rabbittest.Ended())
 }

@@ -1,4 +1,4 @@
-package rabbit_test
+package rabbittest
 
 import (
 	"net"
@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// proxy stands between a client and the broker and can cut, stall and refuse.
-type proxy struct {
-	url      string
+// Proxy stands between a client and the broker and can cut, stall and refuse.
+type Proxy struct {
+	Url      string
 	target   string
 	listener net.Listener
 	copies   sync.WaitGroup
@@ -20,14 +20,14 @@ type proxy struct {
 	stalled chan struct{} // nil: bytes flow; else they wait until it is closed
 }
 
-// newProxy goes to the broker of the URL; its own url field is the one to use instead.
-func newProxy(t testing.TB, target string) *proxy {
+// NewProxy goes to the broker of the URL; its own url field is the one to use instead.
+func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	return newProxyAt(t, "127.0.0.1:0", target)
+	return NewProxyAt(t, "127.0.0.1:0", target)
 }
 
-// newProxyAt listens at the address.
-func newProxyAt(t testing.TB, address, target string) *proxy {
+// NewProxyAt listens at the address.
+func NewProxyAt(t testing.TB, address, target string) *Proxy {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
@@ -37,20 +37,20 @@ func newProxyAt(t testing.TB, address, target string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{target: u.Host, listener: l}
+	p := &Proxy{target: u.Host, listener: l}
 	u.Host = l.Addr().String()
-	p.url = u.String()
+	p.Url = u.String()
 	p.copies.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
-		p.flow()
-		p.cut()
+		p.Flow()
+		p.Cut()
 		p.copies.Wait()
 	})
 	return p
 }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
@@ -70,7 +70,7 @@ func (p *proxy) accept() {
 	}
 }
 
-func (p *proxy) pump(from, to net.Conn) {
+func (p *Proxy) pump(from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
 	buf := make([]byte, 32<<10)
@@ -91,8 +91,8 @@ func (p *proxy) pump(from, to net.Conn) {
 	}
 }
 
-// cut ends all connections; new ones are let through.
-func (p *proxy) cut() {
+// Cut ends all connections; new ones are let through.
+func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.pairs {
@@ -101,25 +101,25 @@ func (p *proxy) cut() {
 	p.pairs = nil
 }
 
-// connections is how many go through it.
-func (p *proxy) connections() int {
+// Connections is how many go through it.
+func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.pairs) / 2
 }
 
-// refuse cuts, and lets nobody through any more.
-func (p *proxy) refuse(on bool) {
+// Refuse cuts, and lets nobody through any more.
+func (p *Proxy) Refuse(on bool) {
 	p.mu.Lock()
 	p.refuses = on
 	p.mu.Unlock()
 	if on {
-		p.cut()
+		p.Cut()
 	}
 }
 
-// stall keeps connections open, but nothing gets through.
-func (p *proxy) stall() {
+// Stall keeps connections open, but nothing gets through.
+func (p *Proxy) Stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stalled == nil {
@@ -127,8 +127,8 @@ func (p *proxy) stall() {
 	}
 }
 
-// flow ends stall.
-func (p *proxy) flow() {
+// Flow ends stall.
+func (p *Proxy) Flow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stalled != nil {
