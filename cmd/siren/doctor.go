@@ -317,7 +317,7 @@ func (d *examination) redis(ctx context.Context) (found []doctor.Finding) {
 				Check: "redis.reachable", Severity: doctor.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
 			})
 		}
-		for _, f := range store.Examine(ctx, l.roles...) {
+		for _, f := range redis.Examine(ctx, store, l.roles...) {
 			if i == 0 || f.Check == "redis.reachable" || f.Check == "redis.rights" {
 				found = append(found, f)
 			}
@@ -361,7 +361,7 @@ func (d *examination) clock(ctx context.Context) []doctor.Finding {
 			Check: "clock.here", Severity: doctor.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
 		}}
 	}
-	found := d.store.ExamineClock(ctx)
+	found := redis.ExamineClock(ctx, d.store)
 	if workers, _, err := d.roster().Workers(ctx); err == nil {
 		found = append(found, judgeClocks(workers)...)
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
+const nthPerMilli = 2048 // see enter in waiting.lua
+
 // Place is where a queued job stands: how many queued jobs of its lane stand before it.
 type Place struct {
 	Known int  // that were ready when they were last counted in the broker
@@ -21,9 +23,9 @@ type Place struct {
 
 // Ahead counts the queued jobs of a queued job's lane that stand before it: those of a higher priority, and of its own those that became ready
 // earlier, or in the same call and before it. counted is when the lane's queue was looked at. A job without a record isn't counted.
-func (l *Ledger) Ahead(ctx context.Context, id string, counted time.Time) (Place, error) {
+func (r *Reader) Ahead(ctx context.Context, id string, counted time.Time) (Place, error) {
 	doing := "look at the jobs before job " + id
-	own, err := l.fields(ctx, []string{id}, "lane", "ready", "nth", "priority")
+	own, err := r.fields(ctx, []string{id}, "lane", "ready", "nth", "priority")
 	if err != nil {
 		return Place{}, failed(doing, err)
 	}
@@ -32,7 +34,7 @@ func (l *Ledger) Ahead(ctx context.Context, id string, counted time.Time) (Place
 	was := score(counted)
 	var before, late []*goredis.IntCmd // of each priority from its own on
 	var above []*goredis.IntCmd
-	_, err = l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err = r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for level := priority; level <= lanes.MaxPriority; level++ {
 			key, to := queuedKeyOf(lane, level), "+inf"
 			if level == 0 {

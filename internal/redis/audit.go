@@ -24,7 +24,7 @@ const (
 // changes tunings is noted by Change.
 func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 	e.Login = t.store.Login(ctx)
-	err := t.store.client.XAdd(ctx, &goredis.XAddArgs{
+	err := t.store.Client().XAdd(ctx, &goredis.XAddArgs{
 		Stream: auditKey, MaxLen: maxAudit, Approx: true, Values: []any{"entry", encode(e), "nonce", rand.Text()},
 	}).Err()
 	return failed("note in the audit", err)
@@ -32,12 +32,11 @@ func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 
 // MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done unseen. Nothing is added.
 func (t *Tunings) MayNote(ctx context.Context) error {
-	note := use{auditKey, "XADD"}
-	tried := t.store.try(ctx, []use{note})
+	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", auditKey, "*", "entry", ""}})
 	switch {
-	case tried.err != nil:
-		return failed("look whether this login may note in the audit", tried.err)
-	case tried.refused[note]:
+	case err != nil:
+		return failed("look whether this login may note in the audit", err)
+	case isRefused(answers[0]):
 		return fmt.Errorf("%w: this login may not add to the audit log, so it may do nothing that is noted there", ErrRefused)
 	default:
 		return nil // should it fail for another reason, the entry says so
@@ -50,7 +49,7 @@ func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lane
 	noted := map[any]bool{} // nonces: an entry is there twice when Redis' answer got lost
 	start := strconv.FormatInt(millis(since), 10)
 	for end := "+"; len(entries) < limit; {
-		messages, err := t.store.client.XRevRangeN(ctx, auditKey, end, start, auditBatch).Result()
+		messages, err := t.store.Client().XRevRangeN(ctx, auditKey, end, start, auditBatch).Result()
 		if err != nil {
 			return nil, failed("read the audit", err)
 		}

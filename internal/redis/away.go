@@ -126,6 +126,9 @@ func (a *absence) keep(doing string, move func(context.Context) error, cause err
 	return nil
 }
 
+// isUnserved is whether err says that Redis does nothing for us right now.
+func isUnserved(err error) bool { return isAway(err) || isRefused(err) }
+
 // awaitReturn ends when Redis is back and everything kept is written, or with the store.
 func (a *absence) awaitReturn(life context.Context) {
 	every, still := probeEvery, "Redis is still away"
@@ -154,7 +157,7 @@ func (a *absence) awaitReturn(life context.Context) {
 func (a *absence) there(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
-	return a.store.client.Ping(ctx).Err() == nil
+	return a.store.Client().Ping(ctx).Err() == nil
 }
 
 // writeKept writes what is kept, oldest first. It is false when Redis went away again.
@@ -168,11 +171,12 @@ func (a *absence) writeKept(life context.Context) bool {
 		ctx, cancel := context.WithTimeout(life, moveTimeout)
 		err := next.move(ctx)
 		cancel()
-		if life.Err() != nil || isUnserved(err) {
+		another := errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled) // the record has another end
+		if life.Err() != nil || !another && isUnserved(err) {
 			return false
 		}
 		if err != nil {
-			if !errors.Is(err, lanes.ErrLost) && !errors.Is(err, lanes.ErrCancelled) { // else the record has another end
+			if !another {
 				a.dropped.Add(1)
 			}
 			a.log.Warn("the end of a job came too late for the ledger", slog.String("move", next.doing), slog.Any("error", err))

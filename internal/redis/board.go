@@ -29,13 +29,13 @@ func NewBoard(s *Store, log *slog.Logger) *Board { return &Board{s, log} }
 func (b *Board) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, error) {
 	known := e.Revision
 	e.Revision = 0
-	revision, err := publishScript.Run(ctx, b.store.client, []string{policyKey}, encode(e), known).Int64()
+	revision, err := publishScript.Run(ctx, b.store.Client(), []string{policyKey}, encode(e), known).Int64()
 	return revision, failed("publish the policy", err)
 }
 
 // Policy returns the policy in force; ErrNotFound when no scaler has published one.
 func (b *Board) Policy(ctx context.Context) (lanes.Effective, error) {
-	h, err := b.store.client.HGetAll(ctx, policyKey).Result()
+	h, err := b.store.Client().HGetAll(ctx, policyKey).Result()
 	if err == nil && len(h) == 0 {
 		err = ErrNotFound
 	}
@@ -55,11 +55,11 @@ func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes
 		for i, q := range queues {
 			names[i] = q.String()
 		}
-		if err := b.store.client.SAdd(ctx, lanesKey, names...).Err(); err != nil {
+		if err := b.store.Client().SAdd(ctx, lanesKey, names...).Err(); err != nil {
 			return nil, failed("remember the lanes' queues", err)
 		}
 	}
-	names, err := b.store.client.SMembers(ctx, lanesKey).Result()
+	names, err := b.store.Client().SMembers(ctx, lanesKey).Result()
 	slices.Sort(names)
 	known := make([]lanes.Queue, len(names))
 	for i, name := range names {
@@ -70,12 +70,12 @@ func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes
 
 // PutSnapshot replaces the snapshot.
 func (b *Board) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
-	return failed("post the snapshot", b.store.client.Set(ctx, snapshotKey, encode(s), 0).Err())
+	return failed("post the snapshot", b.store.Client().Set(ctx, snapshotKey, encode(s), 0).Err())
 }
 
 // Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old it is.
 func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
-	text, err := b.store.client.Get(ctx, snapshotKey).Bytes()
+	text, err := b.store.Client().Get(ctx, snapshotKey).Bytes()
 	if errors.Is(err, goredis.Nil) {
 		err = ErrNotFound
 	}
@@ -90,11 +90,11 @@ func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
 // does. The candidate's name has to be unique among all processes. It leads no longer than ttl after the start of the
 // last call that said true.
 func (b *Board) Lead(ctx context.Context, candidate string, ttl time.Duration) (bool, error) {
-	leads, err := leadScript.Run(ctx, b.store.client, []string{leaderKey}, candidate, ttl.Milliseconds()).Bool()
+	leads, err := leadScript.Run(ctx, b.store.Client(), []string{leaderKey}, candidate, ttl.Milliseconds()).Bool()
 	return leads, failed("stand for leader", err)
 }
 
 // Resign ends the candidate's lead, so that another one can follow at once. It does nothing when it doesn't lead.
 func (b *Board) Resign(ctx context.Context, candidate string) error {
-	return failed("resign as leader", resignScript.Run(ctx, b.store.client, []string{leaderKey}, candidate).Err())
+	return failed("resign as leader", resignScript.Run(ctx, b.store.Client(), []string{leaderKey}, candidate).Err())
 }

@@ -70,7 +70,7 @@ func (l *Ledger) runClose(ctx context.Context, c lanes.Claim, unheard string, o 
 	case lanes.Dead:
 		args = append(args, "reason", o.Reason, "error", clip(o.Error))
 	}
-	r, err := closeScript.Run(ctx, l.store.client, []string{jobKey(c.JobID)}, args...).StringSlice()
+	r, err := closeScript.Run(ctx, l.store.Client(), []string{jobKey(c.JobID)}, args...).StringSlice()
 	if err != nil {
 		return "", before{}, err
 	}

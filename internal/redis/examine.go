@@ -12,8 +12,8 @@ import (
 )
 
 // Examine looks at the Redis as the roles of Siren use it, with the login that this store has. It changes nothing.
-func (s *Store) Examine(ctx context.Context, roles ...string) []doctor.Finding {
-	if err := s.client.Ping(ctx).Err(); err != nil {
+func Examine(ctx context.Context, s *Store, roles ...string) []doctor.Finding {
+	if err := s.Client().Ping(ctx).Err(); err != nil {
 		f := doctor.Finding{
 			Check: "redis.reachable", Severity: doctor.Error, What: failed("connect to Redis", err).Error(),
 			Why:  "jobs run without claims and records, workers aren't seen, and nobody scales",
@@ -28,23 +28,23 @@ func (s *Store) Examine(ctx context.Context, roles ...string) []doctor.Finding {
 		return []doctor.Finding{f}
 	}
 	login := s.Login(ctx)
-	found := []doctor.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, s.encryption()}
-	found = append(found, s.facts(ctx)...)
+	found := []doctor.Finding{{Check: "redis.reachable", What: fmt.Sprintf("connected as user %q", login)}, encryption(s)}
+	found = append(found, factsOf(ctx, s)...)
 	needed := uses(roles...)
-	found = append(found, judgeRights(login, roles, s.try(ctx, append(needed, beyond(needed)...))))
-	if took, err := s.delay(ctx); err == nil {
+	found = append(found, judgeRights(login, roles, try(ctx, s, append(needed, beyond(needed)...))))
+	if took, err := delay(ctx, s); err == nil {
 		found = append(found, judgeDelay(took))
 	}
 	return found
 }
 
 // ExamineClock compares this machine's clock with that of Redis, by which heartbeats and leases go.
-func (s *Store) ExamineClock(ctx context.Context) []doctor.Finding {
+func ExamineClock(ctx context.Context, s *Store) []doctor.Finding {
 	const tries = 5
 	best, ahead := time.Hour, time.Duration(0)
 	for range tries { // the quickest answer is the most exact
 		began := time.Now()
-		there, err := s.client.Time(ctx).Result()
+		there, err := s.Client().Time(ctx).Result()
 		took := time.Since(began)
 		if err != nil {
 			return []doctor.Finding{{
@@ -60,13 +60,13 @@ func (s *Store) ExamineClock(ctx context.Context) []doctor.Finding {
 }
 
 // encryption is whether the password and the records travel in the clear.
-func (s *Store) encryption() doctor.Finding {
+func encryption(s *Store) doctor.Finding {
 	f := doctor.Finding{Check: "redis.tls", What: "the connection is encrypted (TLS)"}
-	at, err := s.remote.now()
-	if err != nil || at.secure {
+	addresses, secure, err := s.Where()
+	if err != nil || secure {
 		return f
 	}
-	for _, address := range at.addrs {
+	for _, address := range addresses {
 		host, _, _ := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			f.Severity = doctor.Note
@@ -80,20 +80,9 @@ func (s *Store) encryption() doctor.Finding {
 	return f
 }
 
-// Login is the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
-func (s *Store) Login(ctx context.Context) string {
-	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
-		return name
-	}
-	if at, err := s.remote.now(); err == nil && at.user != "" {
-		return at.user
-	}
-	return "default"
-}
-
-// facts asks INFO, and CONFIG where that may be asked: managed ones often forbid it.
-func (s *Store) facts(ctx context.Context) []doctor.Finding {
-	text, err := s.client.Info(ctx).Result()
+// factsOf asks INFO, and CONFIG where that may be asked: managed ones often forbid it.
+func factsOf(ctx context.Context, s *Store) []doctor.Finding {
+	text, err := s.Client().Info(ctx).Result()
 	if err != nil {
 		return []doctor.Finding{{
 			Check: "redis.info", Severity: doctor.Note, What: "version, eviction and persistence couldn't be looked at: " + failed("ask INFO", err).Error(),
@@ -101,18 +90,18 @@ func (s *Store) facts(ctx context.Context) []doctor.Finding {
 		}}
 	}
 	f := parseInfo(text)
-	if c, err := s.client.ConfigGet(ctx, "save").Result(); err == nil {
+	if c, err := s.Client().ConfigGet(ctx, "save").Result(); err == nil {
 		f["save"] = c["save"]
 	}
 	return judgeServer(f)
 }
 
 // delay is the median time of an answer.
-func (s *Store) delay(ctx context.Context) (time.Duration, error) {
+func delay(ctx context.Context, s *Store) (time.Duration, error) {
 	var took [5]time.Duration
 	for i := range took {
 		began := time.Now()
-		if err := s.client.Ping(ctx).Err(); err != nil {
+		if err := s.Client().Ping(ctx).Err(); err != nil {
 			return 0, err
 		}
 		took[i] = time.Since(began)

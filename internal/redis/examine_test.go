@@ -31,7 +31,7 @@ func finding(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 
 func TestExamineHealthyRedis(t *testing.T) {
 	s, raw := fresh(t)
-	all := append(s.Examine(t.Context(), redis.Roles()...), s.ExamineClock(t.Context())...)
+	all := append(redis.Examine(t.Context(), s, redis.Roles()...), redis.ExamineClock(t.Context(), s)...)
 	if worst := doctor.Worst(all); worst != doctor.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
@@ -49,7 +49,7 @@ func TestExamineRedisThatForgets(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy allkeys-lru\nappendonly no\n"})
 	must(t, err)
 	defer func() { must(t, server.Stop(t.Context())) }()
-	all := open(t, server.URL).Examine(t.Context())
+	all := redis.Examine(t.Context(), open(t, server.URL))
 	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") || !strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
 	}
@@ -67,9 +67,9 @@ func TestExamineRedisLogins(t *testing.T) {
 		must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
 	}
 	examine := func(check string) doctor.Finding {
-		return finding(t, open(t, loginAs("weak")).Examine(ctx, lanes.WorkerRole), check)
+		return finding(t, redis.Examine(ctx, open(t, loginAs("weak")), lanes.WorkerRole), check)
 	}
-	if f := finding(t, open(t, loginAs("nobody")).Examine(ctx, lanes.WorkerRole), "redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
+	if f := finding(t, redis.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole), "redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
 	}
 	allow("")
@@ -109,10 +109,10 @@ func TestExamineRedisAway(t *testing.T) {
 	s, err := redis.Open("redis://:secret@127.0.0.1:1/0", discard)
 	must(t, err)
 	defer s.Close()
-	if f := finding(t, s.Examine(t.Context()), "redis.reachable"); f.Severity != doctor.Error {
+	if f := finding(t, redis.Examine(t.Context(), s), "redis.reachable"); f.Severity != doctor.Error {
 		t.Errorf("%+v", f)
 	}
-	if f := finding(t, s.ExamineClock(t.Context()), "clock.here"); f.Severity != doctor.Note {
+	if f := finding(t, redis.ExamineClock(t.Context(), s), "clock.here"); f.Severity != doctor.Note {
 		t.Errorf("%+v", f)
 	}
 }

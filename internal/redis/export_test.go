@@ -4,13 +4,8 @@ import (
 	"context"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// Client is the store's own.
-func (s *Store) Client() goredis.UniversalClient { return s.client }
 
 // WithPace has the store look at its Redis so often.
 func WithPace(every time.Duration) Option {

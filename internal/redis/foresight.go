@@ -61,7 +61,7 @@ func (b *Board) Ask(ctx context.Context, w lanes.WhatIf) (lanes.Foresight, error
 
 // ask puts a question where the leader looks, once however often it is asked, and has it look now.
 func (b *Board) ask(ctx context.Context, question string) error {
-	_, err := b.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := b.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		p.ZAdd(ctx, questionsKey, goredis.Z{Score: float64(millis(b.store.Now())), Member: question})
 		p.PExpire(ctx, questionsKey, questionKeep)
 		p.Publish(ctx, tunedChannel, "asked")
@@ -71,7 +71,7 @@ func (b *Board) ask(ctx context.Context, question string) error {
 }
 
 func (b *Board) answer(ctx context.Context, id string) (f lanes.Foresight, there bool, err error) {
-	text, err := b.store.client.Get(ctx, answerKey(id)).Bytes()
+	text, err := b.store.Client().Get(ctx, answerKey(id)).Bytes()
 	switch {
 	case errors.Is(err, goredis.Nil):
 		return f, false, nil
@@ -84,7 +84,7 @@ func (b *Board) answer(ctx context.Context, id string) (f lanes.Foresight, there
 // Questions takes what is asked, by the id that names it to Answer: the oldest ten questions at most; none is no error. Who takes a question
 // answers it.
 func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) {
-	taken, err := b.store.client.ZPopMin(ctx, questionsKey, questionBatch).Result()
+	taken, err := b.store.Client().ZPopMin(ctx, questionsKey, questionBatch).Result()
 	if err != nil {
 		return nil, failed("take questions", err)
 	}
@@ -103,5 +103,5 @@ func (b *Board) Questions(ctx context.Context) (map[string]lanes.WhatIf, error) 
 
 // Answer answers a question that was taken.
 func (b *Board) Answer(ctx context.Context, id string, f lanes.Foresight) error {
-	return failed("answer a question", b.store.client.Set(ctx, answerKey(id), encode(f), questionKeep).Err())
+	return failed("answer a question", b.store.Client().Set(ctx, answerKey(id), encode(f), questionKeep).Err())
 }

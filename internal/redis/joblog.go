@@ -2,31 +2,11 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"unicode/utf8"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"github.com/polyglot-media/siren/lanes"
 )
-
-// KeepLog replaces what is kept of what a job's programs said: the end of the text, at most lanes.MaxLog of UTF-8, for
-// timing.keep. It is lanes.ErrAway at once while Redis is known to be away.
-func (l *Ledger) KeepLog(ctx context.Context, id, text string) error {
-	return l.do(ctx, "keep the log of job "+id, func(ctx context.Context) error {
-		return l.store.client.Set(ctx, logKey(id), tail(text), l.timing.Load().Keep.D()).Err()
-	})
-}
-
-// Log returns what a job's programs said last; ErrNotFound when nothing is kept (any more).
-func (l *Ledger) Log(ctx context.Context, id string) (string, error) {
-	text, err := l.store.client.Get(ctx, logKey(id)).Result()
-	if errors.Is(err, goredis.Nil) {
-		err = ErrNotFound
-	}
-	return text, failed("read the log of job "+id, err)
-}
 
 // tail cuts a job's log to what is kept of it.
 func tail(text string) string {
@@ -36,4 +16,12 @@ func tail(text string) string {
 		cut++
 	}
 	return text[cut:]
+}
+
+// KeepLog replaces what is kept of what a job's programs said: the end of the text, at most lanes.MaxLog of UTF-8, for
+// timing.keep. It is lanes.ErrAway at once while Redis is known to be away.
+func (l *Ledger) KeepLog(ctx context.Context, id, text string) error {
+	return l.do(ctx, "keep the log of job "+id, func(ctx context.Context) error {
+		return l.store.Client().Set(ctx, logKey(id), tail(text), l.timing.Load().Keep.D()).Err()
+	})
 }

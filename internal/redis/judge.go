@@ -211,7 +211,7 @@ func judgeDelay(took time.Duration) doctor.Finding {
 	f := doctor.Finding{Check: "redis.delay", What: fmt.Sprintf("it answers within %s", took.Round(10*time.Microsecond))}
 	if took > 100*time.Millisecond {
 		f.Severity = doctor.Warning
-		f.Why = "each job asks it some times before it starts, and a call is given up after " + ioTimeout.String()
+		f.Why = "each job asks it some times before it starts, and a call is given up after " + IOTimeout.String()
 		f.Mend = "run Siren near it, and look for slow commands of others: SLOWLOG GET"
 	}
 	return f

@@ -20,6 +20,7 @@ import (
 // While Redis is away its moves return within two seconds, and once that is known at once: Claim answers Unclaimed,
 // Close goes into the buffer; the others return lanes.ErrAway. It is the same while Redis refuses this login, with lanes.ErrRefused.
 type Ledger struct {
+	*Reader
 	store  *Store
 	log    *slog.Logger
 	timing atomic.Pointer[lanes.Timing]
@@ -41,7 +42,7 @@ type opened struct {
 
 // NewLedger makes a ledger with the default lease and keep. Closing the store ends it.
 func NewLedger(s *Store, log *slog.Logger) *Ledger {
-	l := &Ledger{store: s, log: log, open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log)}
+	l := &Ledger{Reader: NewReader(s, log), store: s, log: log, open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log)}
 	l.SetPolicy(&lanes.Policy{})
 	return l
 }
@@ -88,7 +89,7 @@ func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) 
 	if err != nil {
 		return nil, err
 	}
-	if err := l.store.client.ZAddNX(ctx, jobsKey, index...).Err(); err != nil {
+	if err := l.store.Client().ZAddNX(ctx, jobsKey, index...).Err(); err != nil {
 		return nil, err
 	}
 	made := make([]bool, len(jobs))
@@ -101,11 +102,11 @@ func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) 
 // Withdraw deletes the record of a job that certainly wasn't published. A job that somebody has run stays.
 func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 	return l.do(ctx, "withdraw job "+id, func(ctx context.Context) error {
-		gone, err := withdrawScript.Run(ctx, l.store.client, []string{jobKey(id)}).Bool()
+		gone, err := withdrawScript.Run(ctx, l.store.Client(), []string{jobKey(id)}).Bool()
 		if err != nil || !gone {
 			return err
 		}
-		return l.store.client.ZRem(ctx, jobsKey, id).Err()
+		return l.store.Client().ZRem(ctx, jobsKey, id).Err()
 	})
 }
 
@@ -119,7 +120,7 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	}, newFields(d, now)...)
 	var was before
 	err := l.do(ctx, "claim job "+d.Job.ID, func(ctx context.Context) error {
-		r, err := claimScript.Run(ctx, l.store.client, []string{jobKey(d.Job.ID)}, args...).Slice()
+		r, err := claimScript.Run(ctx, l.store.Client(), []string{jobKey(d.Job.ID)}, args...).Slice()
 		if err != nil {
 			return err
 		}
@@ -172,7 +173,7 @@ func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 }
 
 func (l *Ledger) renew(ctx context.Context, c lanes.Claim, p lanes.Progress) (string, error) {
-	return renewScript.Run(ctx, l.store.client, []string{jobKey(c.JobID)}, movesChannel(c.JobID), c.Token, l.lease(), encode(p)).Text()
+	return renewScript.Run(ctx, l.store.Client(), []string{jobKey(c.JobID)}, movesChannel(c.JobID), c.Token, l.lease(), encode(p)).Text()
 }
 
 // refusal is the error for the one-word answer of a script.
@@ -243,10 +244,20 @@ func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) err
 		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)
 		fields[1] = string(lanes.Running)
 	}
-	if err := createScript.Run(ctx, l.store.client, []string{jobKey(c.JobID)}, fields...).Err(); err != nil {
+	if err := createScript.Run(ctx, l.store.Client(), []string{jobKey(c.JobID)}, fields...).Err(); err != nil {
 		return err
 	}
 	l.reindex(ctx, change{id: c.JobID, enqueued: firstSeen(d, now)})
 	l.note(ctx, d)
 	return nil
+}
+
+// note has a malformed message found by the id that it bears, as long as its record is kept.
+func (l *Ledger) note(ctx context.Context, d lanes.Delivery) {
+	if d.Bears == "" {
+		return
+	}
+	if err := l.store.Client().Set(ctx, bearsKey(d.Bears), d.Job.ID, l.timing.Load().Keep.D()).Err(); err != nil {
+		l.log.Debug("a malformed message isn't found by the id that it bears", slog.String("job", d.Job.ID), slog.Any("error", err))
+	}
 }

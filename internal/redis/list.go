@@ -40,13 +40,13 @@ type Page struct {
 
 // List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first.
 // Records that come or go between two pages neither double nor hide others. A page costs what it shows, and what the filter passes over.
-func (l *Ledger) List(ctx context.Context, f Filter) (Page, error) {
+func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	size := pageSize
 	if f.Limit > 0 {
 		size = f.Limit
 	}
 	page := Page{Records: []lanes.Record{}}
-	w, err := l.walk(f)
+	w, err := r.walk(f)
 	for n := min(size, scanSize); err == nil; n = min(2*n, scanSize) { // a filter that chooses little makes long ways
 		var chosen []lanes.Record
 		if chosen, err = w.step(ctx, n); err != nil || w.over {
@@ -72,9 +72,9 @@ func (l *Ledger) List(ctx context.Context, f Filter) (Page, error) {
 
 // Each yields the chosen records in one pass, in the order of List: each of them is read once, whatever comes and goes meanwhile. What is enqueued
 // meanwhile (with State Dead: dies) comes only with OldestFirst. An error ends it.
-func (l *Ledger) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, error] {
+func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, error] {
 	return func(yield func(lanes.Record, error) bool) {
-		w, err := l.walk(f)
+		w, err := r.walk(f)
 		for err == nil && !w.over {
 			var chosen []lanes.Record
 			chosen, err = w.step(ctx, scanSize)
@@ -98,7 +98,7 @@ func (f Filter) chooses(r lanes.Record) bool {
 // walk is a pass over an index. It goes on by time and id, never by rank: entries that come and go shift the ranks.
 type walk struct {
 	Filter
-	ledger *Ledger
+	reader *Reader
 	key    string
 	over   bool
 
@@ -109,8 +109,8 @@ type walk struct {
 }
 
 // walk begins a pass.
-func (l *Ledger) walk(f Filter) (*walk, error) {
-	w := &walk{Filter: f, ledger: l, key: jobsKey}
+func (r *Reader) walk(f Filter) (*walk, error) {
+	w := &walk{Filter: f, reader: r, key: jobsKey}
 	if f.State == lanes.Dead {
 		w.key = deadKey
 	}
@@ -143,7 +143,7 @@ func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
 		w.scores[e.Member.(string)] = e.Score
 	}
 	ids := slices.DeleteFunc(members(entries), func(id string) bool { return !strings.HasPrefix(id, w.Prefix) })
-	records, err := w.ledger.read(ctx, ids)
+	records, err := w.reader.read(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
 			chosen = append(chosen, r)
 		}
 	}
-	w.ledger.repair(ctx, w.key, wrong)
+	w.reader.repair(ctx, w.key, wrong)
 	return chosen, nil
 }
 
@@ -194,7 +194,7 @@ func (w *walk) take(ctx context.Context, n int) ([]goredis.Z, error) {
 }
 
 func (w *walk) look(ctx context.Context, by *goredis.ZRangeBy) ([]goredis.Z, error) {
-	client := w.ledger.store.client
+	client := w.reader.store.Client()
 	if w.OldestFirst {
 		return client.ZRangeByScoreWithScores(ctx, w.key, by).Result()
 	}

@@ -3,7 +3,6 @@ package redis
 import (
 	"crypto/rand"
 	"fmt"
-	"net/url"
 	"strings"
 )
 
@@ -30,10 +29,9 @@ func (l Logins) Config() string {
 
 // URL is the URL of the Redis with the login of the role in place of the one that it has.
 func (l Logins) URL(role, of string) (string, error) {
-	u, err := url.Parse(of)
+	u, err := WithLogin(of, User(role), l[role])
 	if err != nil {
-		return "", fmt.Errorf("log in as a %s: %w", role, errURL)
+		return "", fmt.Errorf("log in as a %s: %w", role, err)
 	}
-	u.User = url.UserPassword(User(role), l[role])
-	return u.String(), nil
+	return u, nil
 }

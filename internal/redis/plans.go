@@ -20,7 +20,7 @@ const (
 
 // Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
 func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
-	err := b.store.client.XAdd(ctx, &goredis.XAddArgs{
+	err := b.store.Client().XAdd(ctx, &goredis.XAddArgs{
 		Stream: plansKey, MaxLen: maxPlans, Approx: true, Values: []any{"plan", encode(p)},
 	}).Err()
 	return failed("record a plan", err)
@@ -30,7 +30,7 @@ func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
 func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
 	plans := []lanes.Plan{}
 	for end := "+"; len(plans) < limit; {
-		messages, err := b.store.client.XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
+		messages, err := b.store.Client().XRevRangeN(ctx, plansKey, end, "-", planBatch).Result()
 		if err != nil {
 			return nil, failed("read the plans", err)
 		}
@@ -90,10 +90,16 @@ func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Pl
 	}
 }
 
+// over is whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.
+func over(ctx context.Context) bool {
+	end, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && !time.Now().Before(end)
+}
+
 // plansAfter returns the entries after the last one that was seen, and moves last on; at first it only finds out which that is.
 func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessage, error) {
 	if *last == "" {
-		newest, err := b.store.client.XRevRangeN(ctx, plansKey, "+", "-", 1).Result()
+		newest, err := b.store.Client().XRevRangeN(ctx, plansKey, "+", "-", 1).Result()
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +109,7 @@ func (b *Board) plansAfter(ctx context.Context, last *string) ([]goredis.XMessag
 		}
 		return nil, nil
 	}
-	messages, err := b.store.client.XRangeN(ctx, plansKey, "("+*last, "+", planBatch).Result()
+	messages, err := b.store.Client().XRangeN(ctx, plansKey, "("+*last, "+", planBatch).Result()
 	if err == nil && len(messages) > 0 {
 		*last = messages[len(messages)-1].ID
 	}

@@ -11,64 +11,60 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
+// scanSize is how many records are read in one round trip.
+const scanSize = 500
+
+// Reader reads the records of jobs, and the indexes of them. It is safe for concurrent use.
+type Reader struct {
+	store *Store
+	log   *slog.Logger
+}
+
+// NewReader makes a reader.
+func NewReader(s *Store, log *slog.Logger) *Reader { return &Reader{s, log} }
+
 // Get returns a job's record; ErrNotFound when there is none (any more).
-func (l *Ledger) Get(ctx context.Context, id string) (lanes.Record, error) {
-	records, err := l.read(ctx, []string{id})
+func (r *Reader) Get(ctx context.Context, id string) (lanes.Record, error) {
+	records, err := r.read(ctx, []string{id})
 	if err != nil {
 		return lanes.Record{}, failed("read job "+id, err)
 	}
-	r, ok := records[id]
+	record, ok := records[id]
 	if !ok {
 		return lanes.Record{}, failed("job "+id, ErrNotFound)
 	}
-	return r, nil
+	return record, nil
 }
 
 // Find returns a job's record; where there is none, that of the latest malformed message that bears the id, which has another id and says so in Bears.
 // ErrNotFound is an id that neither has.
-func (l *Ledger) Find(ctx context.Context, id string) (lanes.Record, error) {
-	r, err := l.Get(ctx, id)
+func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
+	record, err := r.Get(ctx, id)
 	if !errors.Is(err, ErrNotFound) {
-		return r, err
+		return record, err
 	}
-	other, missing := l.store.client.Get(ctx, bearsKey(id)).Result()
+	other, missing := r.store.Client().Get(ctx, bearsKey(id)).Result()
 	switch {
 	case errors.Is(missing, goredis.Nil):
-		return r, err
+		return record, err
 	case missing != nil:
-		return r, failed("look for a message that bears the id "+id, missing)
+		return record, failed("look for a message that bears the id "+id, missing)
 	}
-	if found, gone := l.Get(ctx, other); gone == nil {
+	if found, gone := r.Get(ctx, other); gone == nil {
 		return found, nil
 	}
-	return r, err
-}
-
-// note has a malformed message found by the id that it bears, as long as its record is kept.
-func (l *Ledger) note(ctx context.Context, d lanes.Delivery) {
-	if d.Bears == "" {
-		return
-	}
-	if err := l.store.client.Set(ctx, bearsKey(d.Bears), d.Job.ID, l.timing.Load().Keep.D()).Err(); err != nil {
-		l.log.Debug("a malformed message isn't found by the id that it bears", slog.String("job", d.Job.ID), slog.Any("error", err))
-	}
+	return record, err
 }
 
 // GetAll returns the records of those jobs that have one, by id.
-func (l *Ledger) GetAll(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
-	records, err := l.read(ctx, ids)
+func (r *Reader) GetAll(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
+	records, err := r.read(ctx, ids)
 	return records, failed("read the jobs' records", err)
 }
 
-// CountDead is how many dead jobs have a record. Some of them may have expired within the last minute.
-func (l *Ledger) CountDead(ctx context.Context) (int, error) {
-	n, err := l.store.client.ZCard(ctx, deadKey).Result()
-	return int(n), failed("count the dead jobs", err)
-}
-
 // read returns those of the jobs that have a record, by id.
-func (l *Ledger) read(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
-	hashes, err := l.hashes(ctx, ids)
+func (r *Reader) read(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
+	hashes, err := r.hashes(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +78,11 @@ func (l *Ledger) read(ctx context.Context, ids []string) (map[string]lanes.Recor
 }
 
 // hashes returns the hash of each job, an empty one for a job without a record.
-func (l *Ledger) hashes(ctx context.Context, ids []string) ([]map[string]string, error) {
+func (r *Reader) hashes(ctx context.Context, ids []string) ([]map[string]string, error) {
 	all := make([]map[string]string, 0, len(ids))
 	for part := range slices.Chunk(ids, scanSize) {
 		cmds := make([]*goredis.MapStringStringCmd, len(part))
-		_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, id := range part {
 				cmds[i] = p.HGetAll(ctx, jobKey(id))
 			}
@@ -103,8 +99,8 @@ func (l *Ledger) hashes(ctx context.Context, ids []string) ([]map[string]string,
 }
 
 // field returns one field of each job's hash, "" where there is none.
-func (l *Ledger) field(ctx context.Context, ids []string, name string) ([]string, error) {
-	rows, err := l.fields(ctx, ids, name)
+func (r *Reader) field(ctx context.Context, ids []string, name string) ([]string, error) {
+	rows, err := r.fields(ctx, ids, name)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +112,11 @@ func (l *Ledger) field(ctx context.Context, ids []string, name string) ([]string
 }
 
 // fields returns a row of each job's hash: the named fields, "" where there is none.
-func (l *Ledger) fields(ctx context.Context, ids []string, names ...string) ([][]string, error) {
+func (r *Reader) fields(ctx context.Context, ids []string, names ...string) ([][]string, error) {
 	all := make([][]string, 0, len(ids))
 	for part := range slices.Chunk(ids, scanSize) {
 		cmds := make([]*goredis.SliceCmd, len(part))
-		_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, id := range part {
 				cmds[i] = p.HMGet(ctx, jobKey(id), names...) // no error for an absent one, unlike HGET
 			}
@@ -138,4 +134,13 @@ func (l *Ledger) fields(ctx context.Context, ids []string, names ...string) ([][
 		}
 	}
 	return all, nil
+}
+
+// Log returns what a job's programs said last; ErrNotFound when nothing is kept (any more).
+func (r *Reader) Log(ctx context.Context, id string) (string, error) {
+	text, err := r.store.Client().Get(ctx, logKey(id)).Result()
+	if errors.Is(err, goredis.Nil) {
+		err = ErrNotFound
+	}
+	return text, failed("read the log of job "+id, err)
 }

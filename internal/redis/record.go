@@ -1,8 +1,6 @@
 package redis
 
 import (
-	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,24 +86,6 @@ func recordOf(id string, h map[string]string) lanes.Record {
 	decode(h["outputs"], &r.Outputs)
 	r.Bound()
 	return r
-}
-
-func number(s string) int64 {
-	n, _ := strconv.ParseInt(s, 10, 64)
-	return n
-}
-
-func at(ms string) time.Time { return fromMillis(number(ms)) }
-
-func encode(v any) string {
-	text, _ := json.Marshal(v) // of values that always can be
-	return string(text)
-}
-
-func decode(text string, into any) {
-	if text != "" {
-		_ = json.Unmarshal([]byte(text), into)
-	}
 }
 
 // clip cuts an error's text to what a record keeps of it.

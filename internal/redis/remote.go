@@ -18,10 +18,12 @@ import (
 // An absent Redis must never hold a job up: all timeouts are short, and what failed is tried again once.
 const (
 	dialTimeout  = 2 * time.Second // TCP, TLS and the sentinels' answer together
-	ioTimeout    = 2 * time.Second
 	retryBackoff = 10 * time.Millisecond
 	clientName   = "siren"
 )
+
+// IOTimeout is after how long a call is given up.
+const IOTimeout = 2 * time.Second
 
 // Option says more about how a Store connects.
 type Option func(*remote)
@@ -68,7 +70,7 @@ type remote struct {
 	following sync.Once // of the sentinels
 
 	mu       sync.Mutex
-	dialled  *line     // the newest one
+	dialled  *poolConn // the newest one
 	latest   purpose   // of the newest connection that Redis has let in
 	epoch    int       // rises when the connections that are there are of no use any more
 	names    named     // where the host was
@@ -106,7 +108,7 @@ func (r *remote) client() *goredis.Client {
 	o := &goredis.Options{
 		Addr: "redis", Dialer: r.dial, CredentialsProviderContext: r.credentials, OnConnect: r.welcomed, DB: r.opened.db,
 		ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true,
-		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
+		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: IOTimeout, WriteTimeout: IOTimeout,
 		MaxRetries: 1, MinRetryBackoff: retryBackoff, MaxRetryBackoff: retryBackoff,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -135,7 +137,7 @@ func (r *remote) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	l := newLine(conn, r, purpose{at, s.user, s.password}, epoch)
+	l := newPoolConn(conn, r, purpose{at, s.user, s.password}, epoch)
 	r.mu.Lock()
 	r.dialled = l
 	r.mu.Unlock()
@@ -216,7 +218,7 @@ func (r *remote) age() int {
 }
 
 // useful is whether the connection is to what a new one would be to.
-func (r *remote) useful(l *line) bool {
+func (r *remote) useful(l *poolConn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return l.epoch == r.epoch && r.names.has(hostOf(l.purpose.address), l.at)

@@ -283,7 +283,7 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 		must(t, admin.ScriptFlush(ctx).Err()) // so that each script is sent
 		must(t, admin.Do(ctx, "ECHO", fmt.Sprint("begin ", i)).Err())
 		step.does(t, stores[step.role])
-		for _, f := range stores[step.role].Examine(ctx, step.role) {
+		for _, f := range redis.Examine(ctx, stores[step.role], step.role) {
 			if f.Check == "redis.rights" && f.Severity != doctor.OK {
 				t.Errorf("%s: %+v", step.role, f)
 			}

@@ -77,7 +77,7 @@ type evalFunc func(ctx context.Context, c goredis.Scripter, keys []string, args 
 func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat) (answers, error) {
 	var now *goredis.Cmd
 	var parked, retired, revision *goredis.SliceCmd
-	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		now = eval(ctx, p, []string{workersKey}, hb.Worker, encode(hb))
 		parked = p.HMGet(ctx, parkedKey, hb.Worker) // no error for an absent field, unlike HGET
 		retired = p.HMGet(ctx, retiredKey, hb.Worker)
@@ -103,7 +103,7 @@ func only(c *goredis.SliceCmd) string {
 func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var beats *goredis.MapStringStringCmd
-	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		clock = p.Time(ctx)
 		beats = p.HGetAll(ctx, workersKey)
 		return nil
@@ -166,7 +166,7 @@ func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) 
 		return nil
 	}
 	args := append([]any{ttl.Milliseconds()}, anys(workers)...)
-	return failed("park workers", parkScript.Run(ctx, r.store.client, []string{parkedKey}, args...).Err())
+	return failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{parkedKey}, args...).Err())
 }
 
 // Unpark lets workers take jobs again.
@@ -174,7 +174,7 @@ func (r *Roster) Unpark(ctx context.Context, workers []string) error {
 	if len(workers) == 0 {
 		return nil
 	}
-	return failed("unpark workers", r.store.client.HDel(ctx, parkedKey, workers...).Err())
+	return failed("unpark workers", r.store.Client().HDel(ctx, parkedKey, workers...).Err())
 }
 
 // untold is what scalers write for an order to retire that don't know how long the worker should wait to be removed.
@@ -189,7 +189,7 @@ func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duratio
 	for _, w := range workers {
 		fields = append(fields, w, max(untold, wait.Milliseconds()))
 	}
-	return failed("retire workers", r.store.client.HSet(ctx, retiredKey, fields...).Err())
+	return failed("retire workers", r.store.Client().HSet(ctx, retiredKey, fields...).Err())
 }
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
@@ -211,7 +211,7 @@ func (r *Roster) Leave(ctx context.Context, worker string) error {
 }
 
 func (r *Roster) forget(ctx context.Context, workers ...string) error {
-	_, err := r.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for _, key := range []string{workersKey, parkedKey, retiredKey} {
 			p.HDel(ctx, key, workers...)
 		}

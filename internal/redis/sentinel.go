@@ -61,7 +61,7 @@ func (r *remote) sentinel(s server, address string) *goredis.SentinelClient {
 			return r.connect(ctx, network, address, s.secure)
 		},
 		ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: -1,
-		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
+		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: IOTimeout, WriteTimeout: IOTimeout,
 	})
 }
 

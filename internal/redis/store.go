@@ -57,6 +57,9 @@ func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	return s, nil
 }
 
+// Client is go-redis' client of the store, for what is said over it. Only the store closes it.
+func (s *Store) Client() goredis.UniversalClient { return s.client }
+
 // Ping is whether Redis answers, and can be written to.
 func (s *Store) Ping(ctx context.Context) error {
 	return failed("ping Redis", s.client.Ping(ctx).Err())
@@ -112,7 +115,7 @@ var refusals = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR The user executing
 
 // isAway is whether err says that Redis can't be reached or can't serve right now.
 func isAway(err error) bool {
-	for _, verdict := range []error{nil, context.Canceled, lanes.ErrLost, lanes.ErrCancelled, ErrNotFound} {
+	for _, verdict := range []error{nil, context.Canceled, ErrNotFound} {
 		if errors.Is(err, verdict) {
 			return false
 		}
@@ -130,17 +133,8 @@ func isRefused(err error) bool {
 	return errors.Is(err, lanes.ErrRefused) || errors.As(err, &reply) && begins(reply, refusals)
 }
 
-// isUnserved is whether err says that Redis does nothing for us right now.
-func isUnserved(err error) bool { return isAway(err) || isRefused(err) }
-
 func begins(reply error, with []string) bool {
 	return slices.ContainsFunc(with, func(w string) bool { return strings.HasPrefix(reply.Error(), w) })
-}
-
-// over is whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.
-func over(ctx context.Context) bool {
-	end, bounded := ctx.Deadline()
-	return ctx.Err() != nil || bounded && !time.Now().Before(end)
 }
 
 // runAll runs the script once for each of the keys in one round trip (two when Redis doesn't know the script yet).
@@ -167,18 +161,19 @@ func (s *Store) runAll(ctx context.Context, script *goredis.Script, keys []strin
 	return cmds, err
 }
 
-// millis is t as the integer that is stored; 0 for the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
+// Where returns the addresses, host:port, that the URL says now, which are the sentinels' where there are any, and whether it asks for TLS.
+func (s *Store) Where() (addresses []string, secure bool, err error) {
+	at, err := s.remote.now()
+	return at.addrs, at.secure, err
 }
 
-// fromMillis is the time that was stored; the zero time for 0.
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
+// Login is the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
+func (s *Store) Login(ctx context.Context) string {
+	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
+		return name
 	}
-	return time.UnixMilli(ms).UTC()
+	if at, err := s.remote.now(); err == nil && at.user != "" {
+		return at.user
+	}
+	return "default"
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // examples is how each command is tried: what follows its name. KEY is for the key or the channel.
 var examples = map[string]string{
-	"ACL|WHOAMI": "", "CLIENT|SETNAME": clientName, "INFO": "", "PING": "", "SELECT": "0", "TIME": "",
+	"ACL|WHOAMI": "", "CLIENT|SETNAME": "siren", "INFO": "", "PING": "", "SELECT": "0", "TIME": "",
 	"EVAL": "return 1 KEY", "EVALSHA": "0000000000000000000000000000000000000000 1 KEY",
 	"DEL": "KEY", "PERSIST": "KEY", "PEXPIRE": "KEY 1", "GET": "KEY", "SET": "KEY a",
 	"HDEL": "KEY a", "HGETALL": "KEY", "HINCRBY": "KEY a 1", "HMGET": "KEY a", "HSET": "KEY a 1", "HSETNX": "KEY a 1",
@@ -53,35 +51,24 @@ type trial struct {
 // may is whether nothing kept the login from the use.
 func (t trial) may(u use) bool { return !t.refused[u] && t.failed[u] == nil }
 
-// try finds out which uses Redis allows to this login, and has none of them done: in a transaction Redis checks each command when it comes, and
-// does it at the end, which never comes here. The connection is one of its own, since it mustn't be left in a transaction.
-func (s *Store) try(ctx context.Context, all []use) trial {
-	client := s.remote.client()
-	defer func() { _ = client.Close() }()
-	conn := client.Conn()
-	defer func() { _ = conn.Close() }()
+// try finds out which uses Redis allows to this login, and has none of them done.
+func try(ctx context.Context, s *Store, all []use) trial {
+	all = slices.DeleteFunc(slices.Clone(all), func(u use) bool { return u.command == "MULTI" || u.command == "DISCARD" }) // they try the others
+	commands := make([][]any, len(all))
+	for i, u := range all {
+		commands[i] = u.example()
+	}
 	t := trial{refused: map[use]bool{}, failed: map[use]error{}}
-	if t.err = conn.Do(ctx, "MULTI").Err(); t.err != nil {
-		return t
-	}
-	cmds := map[use]*goredis.Cmd{}
-	_, _ = conn.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for _, u := range all {
-			if u.command != "MULTI" && u.command != "DISCARD" { // they aren't part of it
-				cmds[u] = p.Do(ctx, u.example()...)
-			}
-		}
-		return nil
-	})
-	for u, cmd := range cmds {
-		switch err := cmd.Err(); {
+	var answers []error
+	answers, t.err = s.Rehearse(ctx, commands)
+	for i, err := range answers {
+		switch {
 		case err == nil:
-		case goredis.HasErrorPrefix(err, "NOPERM"):
-			t.refused[u] = true
+		case isRefused(err):
+			t.refused[all[i]] = true
 		default:
-			t.failed[u] = explain(err)
+			t.failed[all[i]] = err
 		}
 	}
-	t.err = conn.Do(ctx, "DISCARD").Err()
 	return t
 }

@@ -34,7 +34,7 @@ func NewTunings(s *Store, log *slog.Logger) *Tunings { return &Tunings{s, log} }
 func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var hash *goredis.MapStringStringCmd
-	_, err := t.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := t.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		clock = p.Time(ctx)
 		hash = p.HGetAll(ctx, tuningsKey)
 		return nil
@@ -71,7 +71,7 @@ func (t *Tunings) Change(
 		note.Login = login
 		args = append(args, encode(note))
 	}
-	revision, err = tuneScript.Run(ctx, t.store.client, []string{tuningsKey, auditKey}, args...).Int64()
+	revision, err = tuneScript.Run(ctx, t.store.Client(), []string{tuningsKey, auditKey}, args...).Int64()
 	switch {
 	case err != nil:
 		return 0, failed(doing, err)
@@ -97,7 +97,7 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 		}
 		args = append(args, tuningPrefix+tuning.Field, text)
 	}
-	back, err := restoreScript.Run(ctx, t.store.client, []string{tuningsKey}, args...).Bool()
+	back, err := restoreScript.Run(ctx, t.store.Client(), []string{tuningsKey}, args...).Bool()
 	return back, failed(doing, err)
 }
 
@@ -108,7 +108,7 @@ func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	listen := func(life context.Context) {
 		defer close(changed)
-		s := t.store.client.Subscribe(ctx, tunedChannel)
+		s := t.store.Client().Subscribe(ctx, tunedChannel)
 		defer func() { _ = s.Close() }()
 		heard := s.ChannelWithSubscriptions() // says when it subscribes (again), too
 		for {

@@ -20,9 +20,9 @@ const pollEvery = 2 * time.Second
 //
 // A job without a record yields ErrNotFound and is watched no longer: the error's record has its ID and nothing else.
 // lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once are cheap.
-func (l *Ledger) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
+func (r *Reader) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
 	return func(yield func(lanes.Record, error) bool) {
-		w := watch{ledger: l, seen: map[string]string{}}
+		w := watch{reader: r, seen: map[string]string{}}
 		for _, id := range ids {
 			w.seen[id] = unseen
 		}
@@ -37,7 +37,7 @@ const unseen = "?"
 
 // watch is one Watch under way.
 type watch struct {
-	ledger *Ledger
+	reader *Reader
 	seen   map[string]string // jobs that haven't ended → the count of moves of the record last yielded
 }
 
@@ -76,8 +76,8 @@ func (w *watch) subscribe(ctx context.Context) (*goredis.PubSub, <-chan *goredis
 	for id := range w.seen {
 		channels = append(channels, movesChannel(id))
 	}
-	s := w.ledger.store.client.Subscribe(ctx, channels...)
-	_, _ = s.ReceiveTimeout(ctx, ioTimeout)
+	s := w.reader.store.Client().Subscribe(ctx, channels...)
+	_, _ = s.ReceiveTimeout(ctx, pollEvery)
 	return s, s.Channel(goredis.WithChannelSize(1000), goredis.WithChannelSendTimeout(pollEvery))
 }
 
@@ -112,7 +112,7 @@ func (w *watch) pending() []string {
 // changed is those of the pending jobs whose record has moved since it was yielded.
 func (w *watch) changed(ctx context.Context) ([]string, error) {
 	ids := w.pending()
-	moves, err := w.ledger.field(ctx, ids, "moves")
+	moves, err := w.reader.field(ctx, ids, "moves")
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (w *watch) changed(ctx context.Context) ([]string, error) {
 // show reads those of the given jobs that are pending and yields what is new. It is false when the loop was left.
 func (w *watch) show(ctx context.Context, ids []string, yield func(lanes.Record, error) bool) bool {
 	ids = slices.DeleteFunc(ids, func(id string) bool { return w.seen[id] == "" })
-	hashes, err := w.ledger.hashes(ctx, ids)
+	hashes, err := w.reader.hashes(ctx, ids)
 	if err != nil {
 		return ctx.Err() != nil || yield(lanes.Record{}, failed("watch jobs", err))
 	}

@@ -6,56 +6,13 @@ import (
 	"strconv"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"github.com/polyglot-media/siren/lanes"
 )
 
 const (
-	nthPerMilli = 2048            // see enter in waiting.lua
-	skipsLate   = 5 * time.Second // how much later than it says a message may be in its lane's queue
-	compareSize = 1000            // of a lane's oldest records that one call of Compare looks at
-	enlistSize  = 10_000          // records that one call of Enlist looks at
+	compareSize = 1000   // of a lane's oldest records that one call of Compare looks at
+	enlistSize  = 10_000 // records that one call of Enlist looks at
 )
-
-// Waiting is what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says of each lane from when on what
-// is in its queue became ready, as far as the caller knows: what was noted as older can't be skipped any more, and is forgotten.
-func (l *Ledger) Waiting(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error) {
-	type reads struct {
-		queued, skips *goredis.IntCmd
-		oldest        *goredis.ZSliceCmd
-	}
-	asked := make(map[string]reads, len(since))
-	now := l.store.Now()
-	_, err := l.store.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for lane, from := range since {
-			if !from.IsZero() {
-				p.ZRemRangeByScore(ctx, skipsKey(lane), "-inf", "("+score(from.Add(-skipsLate)))
-			}
-			asked[lane] = reads{
-				queued: p.ZCard(ctx, queuedKey(lane)),
-				oldest: p.ZRangeByScoreWithScores(ctx, queuedKey(lane), &goredis.ZRangeBy{Min: score(from), Max: "+inf", Count: 1}),
-				skips:  p.ZCount(ctx, skipsKey(lane), "-inf", score(now)),
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, failed("look at the lanes' waiting jobs", err)
-	}
-	all := make(map[string]lanes.Waiting, len(asked))
-	for lane, r := range asked {
-		w := lanes.Waiting{Queued: int(r.queued.Val()), Skipped: int(r.skips.Val())}
-		if first := r.oldest.Val(); len(first) > 0 {
-			w.Oldest = due(first[0])
-		}
-		all[lane] = w
-	}
-	return all, nil
-}
-
-// score is a time as the indexes have it.
-func score(t time.Time) string { return strconv.FormatInt(millis(t), 10) }
 
 // Gone notes that messages which came up in a lane are no longer in its queue, though no worker has claimed their jobs: none of them will be skipped.
 func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Delivery) error {
@@ -67,7 +24,7 @@ func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Deliver
 		names[i] = d.Job.ID + "/" + strconv.Itoa(d.Replay)
 	}
 	return l.do(ctx, "note that messages are gone from lane "+lane, func(ctx context.Context) error {
-		return l.store.client.ZRem(ctx, skipsKey(lane), names...).Err()
+		return l.store.Client().ZRem(ctx, skipsKey(lane), names...).Err()
 	})
 }
 
@@ -76,7 +33,7 @@ func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Deliver
 // missing. Entries of jobs that aren't queued there are removed.
 func (l *Ledger) Compare(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error) {
 	doing := "compare the records of lane " + lane + " with its queue"
-	ids, err := l.store.client.ZRange(ctx, queuedKey(lane), 0, compareSize-1).Result()
+	ids, err := l.store.Client().ZRange(ctx, queuedKey(lane), 0, compareSize-1).Result()
 	if err != nil {
 		return 0, failed(doing, err)
 	}
@@ -112,32 +69,6 @@ func (l *Ledger) Compare(ctx context.Context, lane string, before time.Time, hel
 	return missing, failed(doing, err)
 }
 
-// CountMissing is how many missing jobs have a record, and how many of them were in each lane, of the latest thousand.
-func (l *Ledger) CountMissing(ctx context.Context) (n int, byLane map[string]int, err error) {
-	const doing = "count the missing jobs"
-	total, err := l.store.client.ZCard(ctx, missingKey).Result()
-	if err != nil {
-		return 0, nil, failed(doing, err)
-	}
-	ids, err := l.store.client.ZRevRange(ctx, missingKey, 0, compareSize-1).Result()
-	if err != nil {
-		return 0, nil, failed(doing, err)
-	}
-	rows, err := l.fields(ctx, ids, "state", "lane")
-	if err != nil {
-		return 0, nil, failed(doing, err)
-	}
-	n, byLane = int(total), map[string]int{}
-	for _, row := range rows {
-		if lanes.State(row[0]) == lanes.Missing {
-			byLane[row[1]]++
-		} else {
-			n-- // it has expired, and the next sweep forgets it
-		}
-	}
-	return n, byLane, nil
-}
-
 // Enlist has queued jobs listed that a process of a version without the index has made, looking at ten thousand records at most, and goes on from
 // there the next time. It returns how many there were.
 func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
@@ -145,7 +76,7 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 	defer l.sweeping.Unlock()
 	const doing = "list the queued jobs"
 	for looked := 0; looked < enlistSize; looked += scanSize {
-		ids, err := l.store.client.ZRange(ctx, jobsKey, l.enlisted, l.enlisted+scanSize-1).Result()
+		ids, err := l.store.Client().ZRange(ctx, jobsKey, l.enlisted, l.enlisted+scanSize-1).Result()
 		if err != nil {
 			return listed, failed(doing, err)
 		}

@@ -17,10 +17,10 @@ var (
 	errOver     = errors.New("closed by Redis")
 )
 
-// line is a connection in go-redis' pool. Before go-redis hands one out it peeks at its socket, whether Redis has closed
+// poolConn is a connection in go-redis' pool. Before go-redis hands one out it peeks at its socket, whether Redis has closed
 // it meanwhile, and takes another one then. Through TLS it doesn't: after Redis was restarted, it would try one dead
-// connection after the other. So a line looks itself; and it says when it is outdated, or too old.
-type line struct {
+// connection after the other. So it looks itself; and it says when it is outdated, or too old.
+type poolConn struct {
 	net.Conn
 	remote  *remote
 	purpose purpose
@@ -30,8 +30,8 @@ type line struct {
 	below   syscall.Conn // of TLS; nil without
 }
 
-func newLine(c net.Conn, r *remote, p purpose, epoch int) *line {
-	l := &line{Conn: c, remote: r, purpose: p, epoch: epoch, at: addressOf(c), until: time.Now().Add(jittered(r.pace.age))}
+func newPoolConn(c net.Conn, r *remote, p purpose, epoch int) *poolConn {
+	l := &poolConn{Conn: c, remote: r, purpose: p, epoch: epoch, at: addressOf(c), until: time.Now().Add(jittered(r.pace.age))}
 	if secure, ok := c.(*tls.Conn); ok {
 		l.below, _ = secure.NetConn().(syscall.Conn)
 	}
@@ -40,7 +40,7 @@ func newLine(c net.Conn, r *remote, p purpose, epoch int) *line {
 
 // SyscallConn is what go-redis peeks at; its error has the connection dropped. Redis says nothing by itself on a
 // connection of the pool, so what comes over TLS there is its end.
-func (l *line) SyscallConn() (syscall.RawConn, error) {
+func (l *poolConn) SyscallConn() (syscall.RawConn, error) {
 	if !l.remote.useful(l) || time.Now().After(l.until) {
 		return nil, errOutdated
 	}
@@ -59,13 +59,13 @@ func (l *line) SyscallConn() (syscall.RawConn, error) {
 	return looked{}, nil
 }
 
-// Write fails when the line is outdated: one that listens is never handed out again, but go-redis writes a ping to it every few
+// Write fails when the connection is outdated: one that listens is never handed out again, but go-redis writes a ping to it every few
 // seconds. Its age counts only once nobody can be in the middle of a command.
 //
 // It tells why the connection has failed when Redis has said so: a client certificate is refused only after the
 // handshake, when the first command may be on its way already.
-func (l *line) Write(b []byte) (int, error) {
-	if !l.remote.useful(l) || time.Since(l.until) > 2*ioTimeout {
+func (l *poolConn) Write(b []byte) (int, error) {
+	if !l.remote.useful(l) || time.Since(l.until) > 2*IOTimeout {
 		return 0, errOutdated
 	}
 	n, err := l.Conn.Write(b)

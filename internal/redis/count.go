@@ -1,0 +1,87 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	skipsLate = 5 * time.Second // how much later than it says a message may be in its lane's queue
+	countSize = 1000            // missing jobs of which CountMissing looks at the lanes
+)
+
+// Waiting is what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says of each lane from when on what
+// is in its queue became ready, as far as the caller knows: what was noted as older can't be skipped any more, and is forgotten.
+func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error) {
+	type reads struct {
+		queued, skips *goredis.IntCmd
+		oldest        *goredis.ZSliceCmd
+	}
+	asked := make(map[string]reads, len(since))
+	now := r.store.Now()
+	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for lane, from := range since {
+			if !from.IsZero() {
+				p.ZRemRangeByScore(ctx, skipsKey(lane), "-inf", "("+score(from.Add(-skipsLate)))
+			}
+			asked[lane] = reads{
+				queued: p.ZCard(ctx, queuedKey(lane)),
+				oldest: p.ZRangeByScoreWithScores(ctx, queuedKey(lane), &goredis.ZRangeBy{Min: score(from), Max: "+inf", Count: 1}),
+				skips:  p.ZCount(ctx, skipsKey(lane), "-inf", score(now)),
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, failed("look at the lanes' waiting jobs", err)
+	}
+	all := make(map[string]lanes.Waiting, len(asked))
+	for lane, r := range asked {
+		w := lanes.Waiting{Queued: int(r.queued.Val()), Skipped: int(r.skips.Val())}
+		if first := r.oldest.Val(); len(first) > 0 {
+			w.Oldest = due(first[0])
+		}
+		all[lane] = w
+	}
+	return all, nil
+}
+
+// score is a time as the indexes have it.
+func score(t time.Time) string { return strconv.FormatInt(millis(t), 10) }
+
+// CountMissing is how many missing jobs have a record, and how many of them were in each lane, of the latest thousand.
+func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int, err error) {
+	const doing = "count the missing jobs"
+	total, err := r.store.Client().ZCard(ctx, missingKey).Result()
+	if err != nil {
+		return 0, nil, failed(doing, err)
+	}
+	ids, err := r.store.Client().ZRevRange(ctx, missingKey, 0, countSize-1).Result()
+	if err != nil {
+		return 0, nil, failed(doing, err)
+	}
+	rows, err := r.fields(ctx, ids, "state", "lane")
+	if err != nil {
+		return 0, nil, failed(doing, err)
+	}
+	n, byLane = int(total), map[string]int{}
+	for _, row := range rows {
+		if lanes.State(row[0]) == lanes.Missing {
+			byLane[row[1]]++
+		} else {
+			n-- // it has expired, and the next sweep forgets it
+		}
+	}
+	return n, byLane, nil
+}
+
+// CountDead is how many dead jobs have a record. Some of them may have expired within the last minute.
+func (r *Reader) CountDead(ctx context.Context) (int, error) {
+	n, err := r.store.Client().ZCard(ctx, deadKey).Result()
+	return int(n), failed("count the dead jobs", err)
+}
