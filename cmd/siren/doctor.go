@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/database"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -317,7 +318,7 @@ func (d *examination) redis(ctx context.Context) (found []doctor.Finding) {
 				Check: "redis.reachable", Severity: doctor.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
 			})
 		}
-		for _, f := range redis.Examine(ctx, store, l.roles...) {
+		for _, f := range database.Examine(ctx, store, l.roles...) {
 			if i == 0 || f.Check == "redis.reachable" || f.Check == "redis.rights" {
 				found = append(found, f)
 			}
@@ -361,7 +362,7 @@ func (d *examination) clock(ctx context.Context) []doctor.Finding {
 			Check: "clock.here", Severity: doctor.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
 		}}
 	}
-	found := redis.ExamineClock(ctx, d.store)
+	found := []doctor.Finding{database.Clock(ctx, d.store)}
 	if workers, _, err := d.roster().Workers(ctx); err == nil {
 		found = append(found, judgeClocks(workers)...)
 	}

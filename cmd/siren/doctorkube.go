@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/cluster"
 	"github.com/polyglot-media/siren/internal/kube"
 )
 
@@ -20,8 +21,8 @@ func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
 		}}
 	}
 	release := strings.TrimSuffix(d.kube.lease, "-scaler")
-	return kube.Examine(ctx, kube.Examination{
-		Client: client, Namespace: namespace, Selector: d.kube.selector, Lease: d.kube.lease, Policy: d.going(),
+	return cluster.Examine(ctx, cluster.Examination{
+		Namespace: kube.Namespace{Client: client, Name: namespace}, Selector: d.kube.selector, Lease: d.kube.lease, Policy: d.going(),
 		State: cmp.Or(d.kube.state, release+"-state"), PolicyMap: cmp.Or(d.kube.policy, release+"-policy"),
 	})
 }

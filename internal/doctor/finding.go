@@ -60,10 +60,14 @@ func (c Check) OK(what string) Finding { return Finding{Check: string(c), What: 
 func (c Check) Note(what, why, mend string) Finding { return Finding{string(c), Note, what, why, mend} }
 
 // Warning finds something that works now, and will not always.
-func (c Check) Warning(what, why, mend string) Finding { return Finding{string(c), Warning, what, why, mend} }
+func (c Check) Warning(what, why, mend string) Finding {
+	return Finding{string(c), Warning, what, why, mend}
+}
 
 // Error finds something that doesn't work.
-func (c Check) Error(what, why, mend string) Finding { return Finding{string(c), Error, what, why, mend} }
+func (c Check) Error(what, why, mend string) Finding {
+	return Finding{string(c), Error, what, why, mend}
+}
 
 // Worst returns the severity of the worst of them; OK without any.
 func Worst(all []Finding) Severity {

@@ -137,18 +137,18 @@ func allow(commands string) string {
 	return "+" + strings.ToLower(strings.Join(strings.Fields(commands), " +"))
 }
 
-// use is a command with the keys, or channels, of a pattern; "" for one without.
-type use struct{ pattern, command string }
+// Use is a command with the keys, or channels, of a pattern; "" for one without.
+type Use struct{ Pattern, Command string }
 
-// String is as people write it.
-func (u use) String() string { return strings.TrimSpace(u.command + " " + u.pattern) }
+// String returns it as people write it.
+func (u Use) String() string { return strings.TrimSpace(u.Command + " " + u.Pattern) }
 
-// uses is all that the roles do.
-func uses(roles ...string) []use {
-	var all []use
+// Uses returns all that the roles do.
+func Uses(roles ...string) []Use {
+	var all []Use
 	add := func(pattern, commands string) {
 		for command := range strings.FieldsSeq(commands) {
-			if u := (use{pattern, command}); !slices.Contains(all, u) {
+			if u := (Use{pattern, command}); !slices.Contains(all, u) {
 				all = append(all, u)
 			}
 		}

@@ -17,14 +17,6 @@ func WithAge(age time.Duration) Option {
 	return func(r *remote) { r.pace.age = age }
 }
 
-// Uses is uses, as pairs of a pattern and a command.
-func Uses(role string) (all [][2]string) {
-	for _, u := range uses(role) {
-		all = append(all, [2]string{u.pattern, u.command})
-	}
-	return all
-}
-
 // Ahead is ahead.
 var Ahead = ahead
 

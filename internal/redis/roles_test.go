@@ -17,6 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/database"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -274,7 +275,7 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 		stores[role] = open(t, strings.TrimSuffix(loginAs(redis.User(role)), "/0")+"/1")
 	}
 	said := monitor(t)
-	used := map[string]map[[2]string]bool{}
+	used := map[string]map[redis.Use]bool{}
 	for i, step := range roleSteps {
 		if step.role == "" {
 			step.does(t, stores[""])
@@ -283,14 +284,14 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 		must(t, admin.ScriptFlush(ctx).Err()) // so that each script is sent
 		must(t, admin.Do(ctx, "ECHO", fmt.Sprint("begin ", i)).Err())
 		step.does(t, stores[step.role])
-		for _, f := range redis.Examine(ctx, stores[step.role], step.role) {
+		for _, f := range database.Examine(ctx, stores[step.role], step.role) {
 			if f.Check == "redis.rights" && f.Severity != doctor.OK {
 				t.Errorf("%s: %+v", step.role, f)
 			}
 		}
 		must(t, admin.Do(ctx, "ECHO", fmt.Sprint("end ", i)).Err())
 		if used[step.role] == nil {
-			used[step.role] = map[[2]string]bool{}
+			used[step.role] = map[redis.Use]bool{}
 		}
 		for line := range between(t, said, fmt.Sprint("begin ", i), fmt.Sprint("end ", i)) {
 			for _, u := range redis.Uses(step.role) {
@@ -304,7 +305,7 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 	for _, role := range redis.Roles() {
 		for _, u := range redis.Uses(role) {
 			if !used[role][u] {
-				t.Errorf("a %s may %s %s, and doesn't: take it out of access.go", role, u[1], u[0])
+				t.Errorf("a %s may %s, and doesn't: take it out of access.go", role, u)
 			}
 		}
 	}
@@ -360,22 +361,22 @@ func wordsOf(line string) (words []string) {
 }
 
 // isOf is whether a command is of a use: the pattern and the command.
-func isOf(words []string, use [2]string) bool {
+func isOf(words []string, use redis.Use) bool {
 	if len(words) == 0 {
 		return false
 	}
 	name, key := strings.ToUpper(words[0]), 1
-	if main, sub, ok := strings.Cut(use[1], "|"); ok {
+	if main, sub, ok := strings.Cut(use.Command, "|"); ok {
 		return name == main && len(words) > 1 && strings.EqualFold(words[1], sub)
 	}
 	if name == "EVAL" || name == "EVALSHA" {
 		key = 3
 	}
-	if name != use[1] {
+	if name != use.Command {
 		return false
 	}
-	prefix, open := strings.CutSuffix(use[0], "*")
-	return use[0] == "" || len(words) > key && (words[key] == use[0] || open && strings.HasPrefix(words[key], prefix))
+	prefix, open := strings.CutSuffix(use.Pattern, "*")
+	return use.Pattern == "" || len(words) > key && (words[key] == use.Pattern || open && strings.HasPrefix(words[key], prefix))
 }
 
 // What the role of another takes is refused, as a refusal, and leaves nothing behind: not in a script either.
@@ -505,4 +506,12 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	if state := admin.HGet(ctx, "siren:job:job", "state").Val(); state != string(lanes.Completed) {
 		t.Errorf("the job is %q", state)
 	}
+}
+
+// anys is the words of a text.
+func anys(text string) (all []any) {
+	for word := range strings.FieldsSeq(text) {
+		all = append(all, word)
+	}
+	return all
 }

@@ -1,15 +1,15 @@
-package kube
+package cluster
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -18,28 +18,78 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/lanes"
 )
 
+const namespace = "media"
+
+// site is client-go's fake API server, with calls that fail when a test wants it.
+type site struct {
+	t      *testing.T
+	client *fake.Clientset
+	fails  map[string]error // by verb and resource, such as "get leases"
+}
+
+// fail has every such call fail from now on.
+func (c *site) fail(call string, err error) { c.fails[call] = err }
+
+// put makes an object, or changes it.
+func (c *site) put(resource string, o runtime.Object) {
+	c.t.Helper()
+	kinds := map[string]schema.GroupVersion{
+		"deployments": appsv1.SchemeGroupVersion, "configmaps": corev1.SchemeGroupVersion, "leases": coordinationv1.SchemeGroupVersion,
+		"horizontalpodautoscalers": autoscalingv2.SchemeGroupVersion,
+	}
+	err := c.client.Tracker().Create(kinds[resource].WithResource(resource), o, namespace)
+	if apierrors.IsAlreadyExists(err) {
+		err = c.client.Tracker().Update(kinds[resource].WithResource(resource), o, namespace)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *site) deployment(name string) *appsv1.Deployment {
+	o, err := c.client.Tracker().Get(appsv1.SchemeGroupVersion.WithResource("deployments"), namespace, name)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return o.(*appsv1.Deployment).DeepCopy()
+}
+
+func newDeployment(pool string) *appsv1.Deployment {
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, Namespace: namespace, Labels: map[string]string{"app": "siren", kube.PoolLabel: pool}},
+		Spec:       appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker"}}}}},
+	}
+}
+
 // installed is a cluster with the release as the chart makes it: two pools, and a scaler that leads.
-func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool) (*cluster, Examination) {
+func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool) (*site, Examination) {
 	t.Helper()
-	c := newCluster(t, slices.Concat(pool("general", "g1"), pool("batch"), []object{
-		rendered(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "siren-policy"}},
-	})...)
+	c := &site{t: t, client: fake.NewClientset(), fails: map[string]error{}}
+	c.client.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		err := c.fails[a.GetVerb()+" "+a.GetResource().Resource]
+		return err != nil, nil, err
+	})
+	for _, pool := range []string{"general", "batch"} {
+		c.put("deployments", newDeployment(pool))
+	}
+	for _, name := range []string{"siren-state", "siren-policy"} {
+		c.put("configmaps", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}})
+	}
 	holder, now := "siren-scaler-1", metav1.NewMicroTime(time.Now())
-	lease := &coordinationv1.Lease{
+	c.put("leases", &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Name: "siren-scaler", Namespace: namespace}, Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, RenewTime: &now},
-	}
-	if err := c.client.Tracker().Create(coordinationv1.SchemeGroupVersion.WithResource("leases"), lease, namespace); err != nil {
-		t.Fatal(err)
-	}
+	})
 	c.client.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
-		if err := c.failure(a); err != nil {
+		if err := c.fails["create selfsubjectaccessreviews"]; err != nil {
 			return true, nil, err
 		}
 		r := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
@@ -51,7 +101,8 @@ func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool
 		Pools: []lanes.Pool{{Name: "general", Lanes: []string{"standard"}}, {Name: "batch", Lanes: []string{"bulk"}}},
 	}
 	return c, Examination{
-		Client: c.client, Namespace: namespace, Selector: "app=siren", Lease: "siren-scaler", State: "siren-state", PolicyMap: "siren-policy", Policy: p,
+		Namespace: kube.Namespace{Client: c.client, Name: namespace}, Selector: "app=siren",
+		Lease: "siren-scaler", State: "siren-state", PolicyMap: "siren-policy", Policy: p,
 	}
 }
 
@@ -91,49 +142,47 @@ func TestExamineRights(t *testing.T) {
 func TestExamineTroubles(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		trouble  func(c *cluster, e *Examination)
+		trouble  func(c *site, e *Examination)
 		check    string
 		severity doctor.Severity
 		says     string
 	}{
-		{"an autoscaler", func(c *cluster, _ *Examination) {
+		{"an autoscaler", func(c *site, _ *Examination) {
 			h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: namespace}}
 			h.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "siren-worker-general"}
-			if err := c.client.Tracker().Create(autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers"), h, namespace); err != nil {
-				c.t.Fatal(err)
-			}
+			c.put("horizontalpodautoscalers", h)
 		}, "kubernetes.pools", doctor.Error, "is scaled by the HorizontalPodAutoscaler mine too"},
-		{"replicas that somebody applies", func(c *cluster, _ *Examination) {
+		{"replicas that somebody applies", func(c *site, _ *Examination) {
 			d := c.deployment("siren-worker-general")
 			d.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: `{"spec":{"replicas":1}}`}
-			c.put(d)
+			c.put("deployments", d)
 		}, "kubernetes.pools", doctor.Warning, "has its number of replicas from kubectl apply"},
-		{"a pool without a Deployment", func(_ *cluster, e *Examination) {
+		{"a pool without a Deployment", func(_ *site, e *Examination) {
 			e.Policy.Pools = append(e.Policy.Pools, lanes.Pool{Name: "more"})
 		}, "kubernetes.pools", doctor.Error, `pool "more" of the policy has no Deployment`},
-		{"a Deployment without a pool", func(_ *cluster, e *Examination) { e.Policy.Pools = e.Policy.Pools[:1] }, "kubernetes.pools", doctor.Note, `is of pool "batch", which the policy doesn't have`},
-		{"two Deployments", func(c *cluster, _ *Examination) {
-			d := newDeployment("general", 0, "v1")
-			d.Name, d.UID = "other", "other"
-			c.put(d)
+		{"a Deployment without a pool", func(_ *site, e *Examination) { e.Policy.Pools = e.Policy.Pools[:1] }, "kubernetes.pools", doctor.Note, `is of pool "batch", which the policy doesn't have`},
+		{"two Deployments", func(c *site, _ *Examination) {
+			d := newDeployment("general")
+			d.Name = "other"
+			c.put("deployments", d)
 		}, "kubernetes.pools", doctor.Error, "the Deployments other and siren-worker-general all have the label"},
-		{"no time to end", func(c *cluster, _ *Examination) {
+		{"no time to end", func(c *site, _ *Examination) {
 			drains(c, "siren-worker-general", 30, "20m")
 		}, "kubernetes.pools", doctor.Warning, "set terminationGracePeriodSeconds above it: 1215"},
-		{"jobs longer than the drain", func(c *cluster, _ *Examination) {
+		{"jobs longer than the drain", func(c *site, _ *Examination) {
 			drains(c, "siren-worker-batch", 1215, "20m")
 		}, "kubernetes.pools", doctor.Note, "lane bulk lets them run for 1h"},
-		{"no lease", func(_ *cluster, e *Examination) { e.Lease = "other" }, "kubernetes.lease", doctor.Error, "no Lease other"},
-		{"no state", func(_ *cluster, e *Examination) { e.State = "other" }, "kubernetes.configmaps", doctor.Error, "no ConfigMap other"},
-		{"another namespace", func(_ *cluster, e *Examination) { e.Namespace = "elsewhere" }, "kubernetes.cluster", doctor.Note, "namespace elsewhere has no Deployment"},
-		{"a deaf API server", func(c *cluster, _ *Examination) {
+		{"no lease", func(_ *site, e *Examination) { e.Lease = "other" }, "kubernetes.lease", doctor.Error, "no Lease other"},
+		{"no state", func(_ *site, e *Examination) { e.State = "other" }, "kubernetes.configmaps", doctor.Error, "no ConfigMap other"},
+		{"another namespace", func(_ *site, e *Examination) { e.Name = "elsewhere" }, "kubernetes.cluster", doctor.Note, "namespace elsewhere has no Deployment"},
+		{"a deaf API server", func(c *site, _ *Examination) {
 			c.fail("list deployments", errors.New("connection refused"))
 		}, "kubernetes.cluster", doctor.Error, "connection refused"},
-		{"no right to look", func(c *cluster, _ *Examination) {
+		{"no right to look", func(c *site, _ *Examination) {
 			c.fail("list deployments", apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "", errors.New("no")))
 			c.fail("create selfsubjectaccessreviews", errors.New("none of that"))
 		}, "kubernetes.rights", doctor.Note, "none of that"},
-		{"no right to read the Lease", func(c *cluster, _ *Examination) {
+		{"no right to read the Lease", func(c *site, _ *Examination) {
 			c.fail("get leases", apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "", errors.New("no")))
 		}, "kubernetes.lease", doctor.Note, "may not read Lease"},
 	} {
@@ -145,27 +194,25 @@ func TestExamineTroubles(t *testing.T) {
 	}
 }
 
-func drains(c *cluster, deployment string, grace int64, drain string) {
+func drains(c *site, deployment string, grace int64, drain string) {
 	d := c.deployment(deployment)
 	d.Spec.Template.Spec.TerminationGracePeriodSeconds = &grace
 	d.Spec.Template.Spec.Containers[0].Args = []string{"worker", "--drain-timeout=" + drain}
-	c.put(d)
+	c.put("deployments", d)
 }
 
 func TestExamineStaleLease(t *testing.T) {
 	c, e := installed(t, nil)
 	for _, spec := range []coordinationv1.LeaseSpec{{}, {HolderIdentity: new("gone"), RenewTime: new(metav1.NewMicroTime(time.Now().Add(-time.Hour)))}} {
 		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "siren-scaler", Namespace: namespace}, Spec: spec}
-		if err := c.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), lease, namespace); err != nil {
-			t.Fatal(err)
-		}
+		c.put("leases", lease)
 		wantFound(t, Examine(t.Context(), e), "kubernetes.lease", doctor.Error, "scaler")
 	}
 }
 
 // What is asked for is what the chart's Role allows, no less and no more: the chart's own test says that its template makes exactly this.
 func TestRightsAreTheRoleOfTheChart(t *testing.T) {
-	text, err := os.ReadFile("../../charts/siren/tests/scaler-role_test.yaml")
+	text, err := os.ReadFile("../../../charts/siren/tests/scaler-role_test.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,23 +245,5 @@ func TestRightsAreTheRoleOfTheChart(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(asked), fmt.Sprint(role); got != want || len(role) == 0 {
 		t.Errorf("asked for\n%s\nthe Role allows\n%s", got, want)
-	}
-}
-
-func TestReplicasManager(t *testing.T) {
-	entry := func(manager, subresource string, how metav1.ManagedFieldsOperationType) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Subresource: subresource, Operation: how, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`)}
-	}
-	d := newDeployment("general", 1, "v1")
-	d.ManagedFields = []metav1.ManagedFieldsEntry{
-		entry("siren-scaler", "scale", metav1.ManagedFieldsOperationUpdate),
-		entry("helm", "", metav1.ManagedFieldsOperationUpdate), // it created it, without a number
-	}
-	if m := replicasManager(d); m != "" {
-		t.Errorf("as installed: %s", m)
-	}
-	d.ManagedFields = append(d.ManagedFields, entry("argocd-controller", "", metav1.ManagedFieldsOperationApply))
-	if m := replicasManager(d); m != "argocd-controller" {
-		t.Errorf("applied: %q", m)
 	}
 }

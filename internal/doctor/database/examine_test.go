@@ -1,4 +1,4 @@
-package redis_test
+package database_test
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/database"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -31,7 +32,7 @@ func finding(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 
 func TestExamineHealthyRedis(t *testing.T) {
 	s, raw := fresh(t)
-	all := append(redis.Examine(t.Context(), s, redis.Roles()...), redis.ExamineClock(t.Context(), s)...)
+	all := append(database.Examine(t.Context(), s, redis.Roles()...), database.Clock(t.Context(), s))
 	if worst := doctor.Worst(all); worst != doctor.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
@@ -49,7 +50,7 @@ func TestExamineRedisThatForgets(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy allkeys-lru\nappendonly no\n"})
 	must(t, err)
 	defer func() { must(t, server.Stop(t.Context())) }()
-	all := redis.Examine(t.Context(), open(t, server.URL))
+	all := database.Examine(t.Context(), open(t, server.URL))
 	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") || !strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
 	}
@@ -67,9 +68,9 @@ func TestExamineRedisLogins(t *testing.T) {
 		must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
 	}
 	examine := func(check string) doctor.Finding {
-		return finding(t, redis.Examine(ctx, open(t, loginAs("weak")), lanes.WorkerRole), check)
+		return finding(t, database.Examine(ctx, open(t, loginAs("weak")), lanes.WorkerRole), check)
 	}
-	if f := finding(t, redis.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole), "redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
+	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole), "redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
 	}
 	allow("")
@@ -109,10 +110,10 @@ func TestExamineRedisAway(t *testing.T) {
 	s, err := redis.Open("redis://:secret@127.0.0.1:1/0", discard)
 	must(t, err)
 	defer s.Close()
-	if f := finding(t, redis.Examine(t.Context(), s), "redis.reachable"); f.Severity != doctor.Error {
+	if f := finding(t, database.Examine(t.Context(), s), "redis.reachable"); f.Severity != doctor.Error {
 		t.Errorf("%+v", f)
 	}
-	if f := finding(t, redis.ExamineClock(t.Context(), s), "clock.here"); f.Severity != doctor.Note {
+	if f := finding(t, []doctor.Finding{database.Clock(t.Context(), s)}, "clock.here"); f.Severity != doctor.Note {
 		t.Errorf("%+v", f)
 	}
 }

@@ -1,4 +1,4 @@
-package redis
+package database
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -84,9 +85,9 @@ func TestJudgeClock(t *testing.T) {
 func TestJudgeRights(t *testing.T) {
 	worker := []string{lanes.WorkerRole}
 	everything := trial{}
-	asWorker := trial{refused: map[use]bool{}}
-	for _, u := range uses(Roles()...) {
-		asWorker.refused[u] = !slices.Contains(uses(worker...), u)
+	asWorker := trial{refused: map[redis.Use]bool{}}
+	for _, u := range redis.Uses(redis.Roles()...) {
+		asWorker.refused[u] = !slices.Contains(redis.Uses(worker...), u)
 	}
 	oom := errors.New("OOM command not allowed")
 	for name, c := range map[string]struct {
@@ -98,8 +99,8 @@ func TestJudgeRights(t *testing.T) {
 		"just enough":           {worker, asWorker, doctor.OK, `login "me" may do what a worker does, and nothing else`},
 		"too little":            {[]string{lanes.ScalerRole}, asWorker, doctor.Error, `login "me" may not do all that a scaler does: EVAL siren:policy, `},
 		"too much":              {worker, everything, doctor.Note, `may do more than a worker does: `},
-		"all roles":             {Roles(), everything, doctor.OK, "may do what a worker and a scaler and a producer and an operator does"},
-		"Redis can't":           {Roles(), trial{failed: map[use]error{{jobsKey, "ZADD"}: oom, {deadKey, "ZADD"}: oom}}, doctor.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
+		"all roles":             {redis.Roles(), everything, doctor.OK, "may do what a worker and a scaler and a producer and an operator does"},
+		"Redis can't":           {redis.Roles(), trial{failed: map[redis.Use]error{{Pattern: "siren:jobs", Command: "ZADD"}: oom, {Pattern: "siren:dead", Command: "ZADD"}: oom}}, doctor.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
 		"it couldn't be tried":  {worker, trial{err: errors.New("NOPERM")}, doctor.Note, "couldn't be tried: NOPERM"},
 		"too little and trying": {worker, trial{err: errors.New("NOPERM"), refused: asWorker.refused}, doctor.Note, "couldn't be tried: NOPERM"},
 	} {
@@ -111,9 +112,17 @@ func TestJudgeRights(t *testing.T) {
 }
 
 func TestEachUseHasAnExample(t *testing.T) {
-	for _, u := range uses(Roles()...) {
-		if _, ok := examples[u.command]; !ok && u.command != "MULTI" && u.command != "DISCARD" {
-			t.Errorf("no example of %s", u.command)
+	for _, u := range redis.Uses(redis.Roles()...) {
+		if _, ok := examples[u.Command]; !ok && u.Command != "MULTI" && u.Command != "DISCARD" {
+			t.Errorf("no example of %s", u.Command)
+		}
+	}
+}
+
+func TestTellingUsesAreUses(t *testing.T) {
+	for _, u := range telling {
+		if !slices.Contains(redis.Uses(redis.Roles()...), u) {
+			t.Errorf("no role does %s: it tells nothing", u)
 		}
 	}
 }
