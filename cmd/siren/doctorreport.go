@@ -1,41 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/doctor"
 )
-
-// report is what was found, as JSON and YAML show it.
-type doctorReport struct {
-	Worst    doctor.Severity  `json:"worst"`
-	Errors   int              `json:"errors"`
-	Warnings int              `json:"warnings"`
-	Notes    int              `json:"notes"`
-	OK       int              `json:"ok"`
-	Findings []doctor.Finding `json:"findings"`
-}
-
-// reportOf counts the findings. Within an area the worst come first.
-func reportOf(found []doctor.Finding) doctorReport {
-	order := map[string]int{}
-	for i, area := range areas {
-		order[area.name] = i
-	}
-	slices.SortStableFunc(found, func(x, y doctor.Finding) int {
-		return cmp.Or(cmp.Compare(order[x.Area()], order[y.Area()]), cmp.Compare(y.Severity, x.Severity))
-	})
-	r := doctorReport{Worst: doctor.Worst(found), Findings: found}
-	for _, f := range found {
-		*map[doctor.Severity]*int{doctor.Error: &r.Errors, doctor.Warning: &r.Warnings, doctor.Note: &r.Notes, doctor.OK: &r.OK}[f.Severity]++
-	}
-	return r
-}
 
 // marks are how a terminal shows a severity, and in which colour.
 var marks = map[doctor.Severity]struct {
@@ -45,8 +17,9 @@ var marks = map[doctor.Severity]struct {
 	doctor.OK: {"✔", show.Green}, doctor.Note: {"·", show.Cyan}, doctor.Warning: {"!", show.Yellow}, doctor.Error: {"✘", show.Red},
 }
 
-// print shows the report to a person: what is wrong in full, a note with what it needs, the rest in a line each; wide all of it, with the checks' names.
-func (r doctorReport) print(w io.Writer, wide bool) error {
+// printReport shows a report to a person: what is wrong in full, a note with what it needs, the rest in a line each; wide all of it,
+// with the checks' names.
+func printReport(w io.Writer, r doctor.Report, wide bool) error {
 	said := ""
 	for _, f := range r.Findings {
 		if area := f.Area(); area != said {
@@ -78,7 +51,8 @@ func (r doctorReport) print(w io.Writer, wide bool) error {
 			fmt.Fprintf(w, "%smend: %s\n", indent, show.Harmless(f.Mend))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n", show.Plural(r.Errors, "error"), show.Plural(r.Warnings, "warning"), show.Plural(r.Notes, "note"), r.OK)
+	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n",
+		show.Plural(r.Errors, "error"), show.Plural(r.Warnings, "warning"), show.Plural(r.Notes, "note"), r.OK)
 	return err
 }
 

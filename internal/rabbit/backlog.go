@@ -125,7 +125,7 @@ func ask(ch *channel, queue lanes.Queue) *question {
 	go func() {
 		defer close(q.done)
 		q.err = ch.call(func() error {
-			is, err := ch.QueueDeclarePassive(queueName(queue), true, false, false, false, nil)
+			is, err := ch.QueueDeclarePassive(QueueName(queue), true, false, false, false, nil)
 			q.depth = lanes.Depth{Ready: is.Messages, Consumers: is.Consumers}
 			return err
 		})

@@ -68,11 +68,11 @@ func CountDead(ctx context.Context, conn *Conn) (int, error) {
 	defer d.Close()
 	var n int
 	err = d.ch.call(func() error {
-		q, err := d.ch.QueueDeclarePassive(deadQueue, true, false, false, false, nil)
+		q, err := d.ch.QueueDeclarePassive(DeadQueue, true, false, false, false, nil)
 		n = q.Messages
 		return err
 	})
-	return n, wrap("count "+deadQueue, undeclared(err))
+	return n, wrap("count "+DeadQueue, undeclared(err))
 }
 
 // Take takes the next n letters; fewer when there are no more. The errors are ErrUndeclared, ErrTooManyLetters, that of ctx, and that of a
@@ -86,9 +86,9 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 		if d.held >= deadLimit {
 			return nil, ErrTooManyLetters
 		}
-		m, found, err := d.ch.get(deadQueue) // it alone says for certain that there are no more
+		m, found, err := d.ch.get(DeadQueue) // it alone says for certain that there are no more
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", deadQueue, undeclared(err))
+			return nil, fmt.Errorf("read %s: %w", DeadQueue, undeclared(err))
 		}
 		if !found {
 			break
@@ -96,7 +96,7 @@ func (d *DeadLetters) Take(ctx context.Context, n int) ([]DeadLetter, error) {
 		taken = append(taken, d.hold(m))
 		rest, err := d.burst(ctx, n-len(taken))
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", deadQueue, err)
+			return nil, fmt.Errorf("read %s: %w", DeadQueue, err)
 		}
 		taken = append(taken, rest...)
 	}
@@ -124,7 +124,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []DeadLetter, err
 		if err := d.ch.Qos(n, 0, false); err != nil {
 			return err
 		}
-		letters, err = d.ch.Consume(deadQueue, tag, false, false, false, false, nil)
+		letters, err = d.ch.Consume(DeadQueue, tag, false, false, false, false, nil)
 		return err
 	})
 	if err != nil {
@@ -179,7 +179,7 @@ func (d *DeadLetters) Close() { d.ch.close() }
 
 func letter(d amqp.Delivery, now time.Time) DeadLetter {
 	where := inDead
-	if strings.HasPrefix(textHeader(d.Headers, headerFirstDeathQueue), laneQueuePrefix) {
+	if strings.HasPrefix(textHeader(d.Headers, headerFirstDeathQueue), LaneQueuePrefix) {
 		where = inLane // the broker has moved it as it was there
 	}
 	h, _ := parseHeaders(d.Headers, where, now)
@@ -214,7 +214,7 @@ const BrokerReason = "broker: "
 
 // laneOf is the lane of a queue. What comes after a point is the queue's type: lanes have none in their names.
 func laneOf(queue string) string {
-	lane, _, _ := strings.Cut(strings.TrimPrefix(queue, laneQueuePrefix), ".")
+	lane, _, _ := strings.Cut(strings.TrimPrefix(queue, LaneQueuePrefix), ".")
 	return lane
 }
 

@@ -13,7 +13,7 @@ import (
 // This file is a retry's way out of its lane and back: which delay queue it waits in, the message that puts it there, and the one that
 // brings it back. The forwarder carries it, at its time.
 
-const delayPrefix = "siren.delay."
+const DelayPrefix = "siren.delay."
 
 // bucket is one delay queue.
 type bucket struct {
@@ -23,18 +23,18 @@ type bucket struct {
 
 // buckets are the delay queues, shortest first.
 var buckets = []bucket{
-	{delayPrefix + "1s", time.Second},
-	{delayPrefix + "5s", 5 * time.Second},
-	{delayPrefix + "15s", 15 * time.Second},
-	{delayPrefix + "1m", time.Minute},
-	{delayPrefix + "5m", 5 * time.Minute},
-	{delayPrefix + "15m", 15 * time.Minute},
+	{DelayPrefix + "1s", time.Second},
+	{DelayPrefix + "5s", 5 * time.Second},
+	{DelayPrefix + "15s", 15 * time.Second},
+	{DelayPrefix + "1m", time.Minute},
+	{DelayPrefix + "5m", 5 * time.Minute},
+	{DelayPrefix + "15m", 15 * time.Minute},
 	{farQueue, math.MaxInt64},
 }
 
 // farQueue has the jobs that are due later than the others reach. They go round in it until one of the others fits: in one of those they would
 // stand before jobs that are due sooner.
-const farQueue = delayPrefix + "far"
+const farQueue = DelayPrefix + "far"
 
 // fitting is the first bucket that reaches as far as the wait.
 func fitting(wait time.Duration) bucket {
@@ -59,7 +59,7 @@ func delayed(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 // ready is a message published afresh to the lane that h says, with h's priority there and ready since then: a delayed job on its way back, or a copy of a waiting
 // one. Without a lane it goes to the default one: the exchange sees to that for every routing key it doesn't know.
 func ready(from amqp.Delivery, h headers, since, now time.Time) message {
-	m := newMessage(jobsExchange, h.lane, from.MessageId, from.Body, headers{
+	m := newMessage(JobsExchange, h.lane, from.MessageId, from.Body, headers{
 		enqueuedAt: h.enqueuedAt, readyAt: since, attempt: h.attempt, replay: h.replay, error: h.error,
 	}, now)
 	m.Priority = uint8(h.priority)

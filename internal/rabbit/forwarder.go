@@ -19,7 +19,7 @@ import (
 const (
 	forwardBatch = 500              // jobs published in one go
 	forwardRetry = 5 * time.Second  // after a publish that failed
-	longestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
+	LongestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
 	roundEvery   = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
 	roundOf      = 100              // jobs of such a queue that go round each time: all of 90,000 within a quarter of an hour
 )
@@ -155,7 +155,7 @@ func (f *forwarder) hold(d amqp.Delivery) {
 		case b.queue != d.ConsumerTag || wait <= 0:
 		case b.queue == farQueue:
 			j.again = true
-			j.next = now.Add(min(max(0, wait-longest()), longestHold))
+			j.next = now.Add(min(max(0, wait-longest()), LongestHold))
 		case b.reach == longest() && wait > b.reach: // from before there was a queue for those
 			j.again = true
 		default:
@@ -217,7 +217,7 @@ func (f *forwarder) settle(j *heldJob, published error) error {
 	switch {
 	case published == nil:
 		_ = f.ch.call(func() error { return j.Ack(false) })
-	case time.Since(j.since) > longestHold:
+	case time.Since(j.since) > LongestHold:
 		_ = f.ch.call(func() error { return j.Nack(false, true) })
 	default:
 		j.next = time.Now().Add(forwardRetry)

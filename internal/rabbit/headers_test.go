@@ -181,8 +181,8 @@ func TestQueueArguments(t *testing.T) {
 	policy.Default()
 	quorum := &lanes.Policy{Broker: lanes.Broker{QueueType: lanes.Quorum}}
 	quorum.Default()
-	old, modern := queueRules{policy: quorum}, queueRules{policy: quorum, broker: releaseOf("4.0.5")}
-	rules := queueRules{policy: policy, broker: releaseOf("4.3.6")}
+	old, modern := queueRules{policy: quorum}, queueRules{policy: quorum, broker: ReleaseOf("4.0.5")}
+	rules := queueRules{policy: policy, broker: ReleaseOf("4.3.6")}
 	bulk, long := lanes.Queue{Lane: "bulk", Type: lanes.Quorum}, lanes.Queue{Lane: "long", Type: lanes.Quorum}
 	net := func(t amqp.Table) amqp.Table {
 		t["x-dead-letter-exchange"], t["x-dead-letter-routing-key"] = "", "siren.dead"
@@ -204,8 +204,8 @@ func TestQueueArguments(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
 		}
 	}
-	for text, want := range map[string]release{"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3}, "4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {}} {
-		if got := releaseOf(text); got != want {
+	for text, want := range map[string]Release{"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3}, "4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {}} {
+		if got := ReleaseOf(text); got != want {
 			t.Errorf("version %q: %v, want %v", text, got, want)
 		}
 	}

@@ -49,7 +49,7 @@ func (e Entry) message(now time.Time) (message, error) {
 	if h.enqueuedAt.IsZero() {
 		h.enqueuedAt = now
 	}
-	m := newMessage(jobsExchange, e.Lane, e.Job.ID, body, h, now)
+	m := newMessage(JobsExchange, e.Lane, e.Job.ID, body, h, now)
 	m.Priority = uint8(e.Priority)
 	return m, nil
 }
@@ -68,5 +68,5 @@ func dead(d lanes.Delivery, disp lanes.Disposition, now time.Time) message {
 	if h.reason == "" && d.Job.ID == "" {
 		h.reason = lanes.ErrNoID.Error()
 	}
-	return newMessage("", deadQueue, id, d.Body, h, now)
+	return newMessage("", DeadQueue, id, d.Body, h, now)
 }

@@ -22,18 +22,18 @@ type MismatchError struct {
 	Reason   string // the broker's own words
 }
 
-func (e *MismatchError) Error() string { return e.what() + "; " + e.mend() }
+func (e *MismatchError) Error() string { return e.What() + "; " + e.Mend() }
 
-// what is what is wrong, without what to do about it.
-func (e *MismatchError) what() string {
+// What says what is wrong, without what to do about it.
+func (e *MismatchError) What() string {
 	if e.Argument == "" {
 		return fmt.Sprintf("%s %q exists with other arguments than the policy asks for (%s)", e.Kind, e.Name, e.Reason)
 	}
 	return fmt.Sprintf("%s %q exists with %s %s, but the policy asks for %s", e.Kind, e.Name, e.Argument, e.Is, e.Want)
 }
 
-// mend is what to do about it.
-func (e *MismatchError) mend() string {
+// Mend says what to do about it.
+func (e *MismatchError) Mend() string {
 	if e.Kind == "exchange" {
 		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds (jobs published in between are refused, not lost)", e.Name)
 	}
@@ -48,7 +48,7 @@ func (e *MismatchError) mend() string {
 		return fmt.Sprintf("lower the lane's maxRuntime or broker.consumerTimeout; or, on RabbitMQ 4.0 or newer, %s", drain)
 	case argDeliveryLimit:
 		return fmt.Sprintf("until then RabbitMQ 4.0 and newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy --apply-to queues --priority 1 "+
-			"siren-deliveries '^siren\\.' '{\"delivery-limit\": %d}'; or %s", unlimited, drain)
+			"siren-deliveries '^siren\\.' '{\"delivery-limit\": %d}'; or %s", Unlimited, drain)
 	default:
 		return drain
 	}
@@ -56,7 +56,7 @@ func (e *MismatchError) mend() string {
 
 // Lane is the lane whose queue it is, "" for another queue.
 func (e *MismatchError) Lane() string {
-	name, ok := strings.CutPrefix(e.Name, laneQueuePrefix)
+	name, ok := strings.CutPrefix(e.Name, LaneQueuePrefix)
 	if !ok {
 		return ""
 	}

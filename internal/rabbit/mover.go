@@ -101,7 +101,7 @@ func (v *move) all(ctx context.Context, limit int) error {
 // waiting is how many jobs are ready in the lane now.
 func (v *move) waiting() (n int, err error) {
 	err = v.ch.call(func() error {
-		q, err := v.ch.QueueDeclarePassive(queueName(v.queue), true, false, false, false, nil)
+		q, err := v.ch.QueueDeclarePassive(QueueName(v.queue), true, false, false, false, nil)
 		n = q.Messages
 		return err
 	})
@@ -115,7 +115,7 @@ func (v *move) take(ctx context.Context, n int) ([]arrival, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, found, err := v.ch.get(queueName(v.queue))
+		d, found, err := v.ch.get(QueueName(v.queue))
 		if err != nil {
 			return nil, undeclared(err)
 		}

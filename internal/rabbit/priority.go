@@ -22,7 +22,7 @@ func (t *Taker) allowed(lane string) int {
 
 // tooHigh is whether the broker serves the message before others that it may not overtake.
 func (t *Taker) tooHigh(a arrival) bool {
-	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && releaseOf(a.ch.session.version()).ordered(a.queue.Type)
+	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) && ReleaseOf(a.ch.session.version()).ordered(a.queue.Type)
 }
 
 // putBack publishes a, and those directly behind it in its queue that ask for more than the lane allows too, afresh with what is allowed: they
@@ -35,7 +35,7 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	lifted := []arrival{a}
 	var behind *arrival
 	for len(lifted) < moveBatch && behind == nil {
-		d, found, err := s.ch.get(queueName(a.queue))
+		d, found, err := s.ch.get(QueueName(a.queue))
 		if err != nil {
 			return arrival{}, &queueError{a.queue, err}
 		}

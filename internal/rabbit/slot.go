@@ -115,7 +115,7 @@ func (s *Slot) sweep(ctx context.Context, queues []lanes.Queue) (arrival, error)
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		d, found, err := s.ch.get(queueName(q))
+		d, found, err := s.ch.get(QueueName(q))
 		if err != nil {
 			return arrival{}, &queueError{q, err}
 		}

@@ -69,7 +69,7 @@ func subscribe(ch *channel, queues []lanes.Queue, priority int) (*subscription, 
 	}
 	for _, q := range queues {
 		err := ch.call(func() error {
-			deliveries, err := ch.Consume(queueName(q), q.String(), false, false, false, false, args)
+			deliveries, err := ch.Consume(QueueName(q), q.String(), false, false, false, false, args)
 			if err == nil {
 				s.merging.Go(func() { s.merge(q, deliveries) })
 			}

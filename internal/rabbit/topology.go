@@ -14,14 +14,14 @@ import (
 
 // The exchanges and queues.
 const (
-	jobsExchange    = "siren.jobs"    // direct; the routing key is the lane
-	defaultExchange = "siren.default" // takes what no lane wants, to the default lane
-	laneQueuePrefix = "siren.lane."
-	deadQueue       = "siren.dead"
+	JobsExchange    = "siren.jobs"    // direct; the routing key is the lane
+	DefaultExchange = "siren.default" // takes what no lane wants, to the default lane
+	LaneQueuePrefix = "siren.lane."
+	DeadQueue       = "siren.dead"
 )
 
-// queueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
-func queueName(q lanes.Queue) string { return laneQueuePrefix + q.String() }
+// QueueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
+func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 
 // Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing.
 // former are queues that the policy doesn't use any more, and that may hold jobs: those of lanes that left it stay declared and bound;
@@ -70,7 +70,7 @@ func (t *topology) open(ctx context.Context) error {
 		return err
 	}
 	t.ch = ch
-	t.rules = queueRules{policy: t.policy, broker: releaseOf(t.ch.session.version())}
+	t.rules = queueRules{policy: t.policy, broker: ReleaseOf(t.ch.session.version())}
 	return nil
 }
 
@@ -86,12 +86,12 @@ func (t *topology) declareQueues(ctx context.Context) (odd, err error) {
 			mismatches = append(mismatches, m)
 		}
 	}
-	declare(deadQueue, t.rules.plain(t.policy.Broker.QueueType))
+	declare(DeadQueue, t.rules.plain(t.policy.Broker.QueueType))
 	for _, b := range buckets {
 		declare(b.queue, t.rules.delay())
 	}
 	for _, q := range t.queues {
-		declare(queueName(q), t.rules.lane(q))
+		declare(QueueName(q), t.rules.lane(q))
 		if m := t.rules.tooLong(q); m != nil {
 			mismatches = append(mismatches, m)
 		}
@@ -132,32 +132,32 @@ func longer(m *MismatchError, args amqp.Table) bool {
 }
 
 func (t *topology) exchanges() error {
-	if err := t.exchange(defaultExchange, amqp.ExchangeFanout, nil); err != nil {
+	if err := t.exchange(DefaultExchange, amqp.ExchangeFanout, nil); err != nil {
 		return err
 	}
 	// What is new is bound before what was there is unbound: in between, a job may get two copies, never none.
 	fallback := t.policy.QueueOf(t.policy.DefaultLane())
-	if err := t.bind(fallback, "", defaultExchange); err != nil {
+	if err := t.bind(fallback, "", DefaultExchange); err != nil {
 		return err
 	}
 	for _, q := range slices.Concat(t.queues, t.left) {
 		if q == fallback {
 			continue
 		}
-		if err := t.unbind(q, "", defaultExchange); err != nil {
+		if err := t.unbind(q, "", DefaultExchange); err != nil {
 			return err
 		}
 	}
-	if err := t.exchange(jobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": defaultExchange}); err != nil {
+	if err := t.exchange(JobsExchange, amqp.ExchangeDirect, amqp.Table{"alternate-exchange": DefaultExchange}); err != nil {
 		return err
 	}
 	for _, q := range t.queues {
-		if err := t.bind(q, q.Lane, jobsExchange); err != nil {
+		if err := t.bind(q, q.Lane, JobsExchange); err != nil {
 			return err
 		}
 	}
 	for _, q := range t.left {
-		if err := t.unbind(q, q.Lane, jobsExchange); err != nil {
+		if err := t.unbind(q, q.Lane, JobsExchange); err != nil {
 			return err
 		}
 	}
@@ -173,13 +173,13 @@ func (t *topology) exchange(name, kind string, args amqp.Table) error {
 }
 
 func (t *topology) bind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.call(func() error { return t.ch.QueueBind(queueName(q), key, exchange, false, nil) })
+	err := t.ch.call(func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
 // unbind also succeeds when there is no such binding, or no such queue.
 func (t *topology) unbind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.call(func() error { return t.ch.QueueUnbind(queueName(q), key, exchange, nil) })
+	err := t.ch.call(func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }
 

@@ -18,33 +18,34 @@ import (
 const priorityLevels = 9
 
 // ordered is whether the messages of a queue come by their priority.
-func (r release) ordered(queueType string) bool { return queueType == lanes.Classic || !r.before(4, 0) }
+func (r Release) ordered(queueType string) bool { return queueType == lanes.Classic || !r.Before(4, 0) }
 
-// unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it. It
+// Unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it. It
 // stands for "no limit", on every version alike, so that a queue made on 3.x fits after an upgrade: Siren keeps count itself.
 // None at all means 20 on 4.0 and newer. -1 means none there, but "never again" on 3.x; and with -1, as without a limit on 3.x, what is
 // given back goes to the end of the queue (up to 4.0), instead of to its front.
-const unlimited = math.MaxInt32
+const Unlimited = math.MaxInt32
 
-// release is a version of RabbitMQ without its last number: 3.10, 4.3.
-type release struct{ major, minor int }
+// Release is a version of RabbitMQ without its last number: 3.10, 4.3.
+type Release struct{ major, minor int }
 
-func (r release) before(major, minor int) bool {
+// Before says whether it is an older one than that.
+func (r Release) Before(major, minor int) bool {
 	return r.major < major || r.major == major && r.minor < minor
 }
 
-// releaseOf is the release of a version such as 3.10.8; zero when it can't be read.
-func releaseOf(version string) release {
+// ReleaseOf reads the release of a version such as 3.10.8; zero when it can't be read.
+func ReleaseOf(version string) Release {
 	var numbers [2]int
 	for i, part := range strings.SplitN(version, ".", 3)[:min(2, strings.Count(version, ".")+1)] {
 		numbers[i], _ = strconv.Atoi(part)
 	}
-	return release{numbers[0], numbers[1]}
+	return Release{numbers[0], numbers[1]}
 }
 
 // ownTimeout is whether a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it; 4.3 refuses it for
 // classic queues.)
-func (r release) ownTimeout() bool { return !r.before(4, 0) }
+func (r Release) ownTimeout() bool { return !r.Before(4, 0) }
 
 // The arguments of a queue that differ by version and type.
 const (
@@ -57,14 +58,14 @@ const (
 // queueRules are the queue arguments for a policy on a broker.
 type queueRules struct {
 	policy *lanes.Policy
-	broker release
+	broker Release
 }
 
 // lane is the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters itself.
 func (r queueRules) lane(q lanes.Queue) amqp.Table {
 	args := r.plain(q.Type)
 	args["x-dead-letter-exchange"] = ""
-	args["x-dead-letter-routing-key"] = deadQueue
+	args["x-dead-letter-routing-key"] = DeadQueue
 	if q.Type == lanes.Classic {
 		args[argMaxPriority] = int32(priorityLevels)
 	}
@@ -84,7 +85,7 @@ func (r queueRules) delay() amqp.Table {
 func (r queueRules) plain(queueType string) amqp.Table {
 	args := amqp.Table{argType: queueType}
 	if queueType == lanes.Quorum {
-		args[argDeliveryLimit] = int32(unlimited)
+		args[argDeliveryLimit] = int32(Unlimited)
 	}
 	if queueType == lanes.Quorum && r.broker.ownTimeout() {
 		args[argConsumerTimeout] = r.policy.Broker.ConsumerTimeout.D().Milliseconds()
@@ -99,6 +100,6 @@ func (r queueRules) tooLong(q lanes.Queue) *MismatchError {
 		return nil
 	}
 	return &MismatchError{
-		Kind: "queue", Name: queueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
+		Kind: "queue", Name: QueueName(q), Argument: argConsumerTimeout, Is: "none on this RabbitMQ", Want: strconv.FormatInt(need.Milliseconds(), 10),
 	}
 }

@@ -1,4 +1,4 @@
-package rabbit_test
+package broker_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/broker"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
@@ -25,7 +26,7 @@ func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findi
 	if user != "" {
 		u.User = url.UserPassword(user, "secret")
 	}
-	return rabbit.Examine(rabbittest.Soon(t), rabbit.Examination{
+	return broker.Examine(rabbittest.Soon(t), broker.Examination{
 		Dial: func(name string) (*rabbit.Conn, error) {
 			return rabbit.Open(rabbit.Options{URL: u.String(), Name: name})
 		},
@@ -195,7 +196,7 @@ func TestExamineUnderAlarm(t *testing.T) {
 func TestExamineUnreachable(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	all := findings(rabbit.Examine(ctx, rabbit.Examination{
+	all := findings(broker.Examine(ctx, broker.Examination{
 		Dial: func(name string) (*rabbit.Conn, error) {
 			return rabbit.Open(rabbit.Options{URL: "amqp://siren:secret@127.0.0.1:1/", Name: name})
 		},

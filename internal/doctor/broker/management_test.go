@@ -1,4 +1,4 @@
-package rabbit_test
+package broker_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/broker"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
@@ -44,11 +45,7 @@ func managed(t *testing.T) (s *procs.Server, address string) {
 
 func askManagement(t *testing.T, address, amqpURL string) findings {
 	t.Helper()
-	m, err := rabbit.OpenManagement(address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := findings(rabbit.ExamineManagement(rabbittest.Soon(t), m, amqpURL, rabbittest.Policy(t)))
+	all := findings(broker.ExamineManagement(rabbittest.Soon(t), address, nil, amqpURL, rabbittest.Policy(t)))
 	all.wellFormed(t)
 	return all
 }
@@ -130,7 +127,7 @@ func TestExamineManagementThatFails(t *testing.T) {
 	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
 	all.want(t, "broker.management", doctor.Error, "doesn't answer")
 	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x", "://secret"} {
-		if _, err := rabbit.OpenManagement(address, nil); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := broker.OpenManagement(address, nil); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package rabbit
+package broker
 
 import (
 	"fmt"
@@ -186,21 +186,21 @@ func TestJudgeBindings(t *testing.T) {
 }
 
 func TestJudgeDelay(t *testing.T) {
-	if f := judgeDelay("broker.delay", "RabbitMQ", 300*time.Microsecond); f.Severity != doctor.OK {
+	if f := judgeDelay(300 * time.Microsecond); f.Severity != doctor.OK {
 		t.Errorf("%+v", f)
 	}
-	if f := judgeDelay("broker.delay", "RabbitMQ", 200*time.Millisecond); f.Severity != doctor.Warning {
+	if f := judgeDelay(200 * time.Millisecond); f.Severity != doctor.Warning {
 		t.Errorf("%+v", f)
 	}
 }
 
 // What a mend grants is what docs/kubernetes.md and the bundled broker of the chart grant.
 func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/kubernetes.md")
+	docs, err := os.ReadFile("../../../docs/kubernetes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart, err := os.ReadFile("../../charts/siren/templates/_bundled.tpl")
+	chart, err := os.ReadFile("../../../charts/siren/templates/_bundled.tpl")
 	if err != nil {
 		t.Fatal(err)
 	}
