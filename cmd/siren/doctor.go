@@ -103,10 +103,13 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	}
 	fs := c.Flags()
 	names := areaNames()
-	fs.StringVar(&f.policy, "policy", "", "policy `FILE` to go by, and to compare with the one in force (default the one in force)")
-	fs.StringVar(&f.management, "management-url", "", "`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
+	fs.StringVar(&f.policy, "policy", "",
+		"policy `FILE` to go by, and to compare with the one in force (default the one in force)")
+	fs.StringVar(&f.management, "management-url", "",
+		"`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
 	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+show.Listed(names))
-	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+	fs.StringSliceVar(&f.roles, "role", nil,
+		"what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
@@ -238,8 +241,8 @@ func (d *examination) going() *lanes.Policy {
 	}
 }
 
-// served returns the policy that the broker's queues have to fit: the one in force, tunings and all, since the leading scaler goes by it; before one is,
-// the file's.
+// served returns the policy that the broker's queues have to fit: the one in force, tunings and all, since the leading
+// scaler goes by it; before one is, the file's.
 func (d *examination) served() *lanes.Policy {
 	if d.inForce != nil {
 		return &d.inForce.Policy
@@ -319,7 +322,8 @@ type login struct {
 	roles []string
 }
 
-// logins returns those of the roles that were said, and a person's beside them, where they differ; a person's alone where none was said.
+// logins returns those of the roles that were said, and a person's beside them, where they differ; a person's alone
+// where none was said.
 func (d *examination) logins() (all []login) {
 	roles := []string{lanes.OperatorRole}
 	if d.told {
@@ -350,11 +354,12 @@ func (d *examination) clock(ctx context.Context) []doctor.Finding {
 }
 
 func (d *examination) fleet(ctx context.Context) []doctor.Finding {
-	return fleet.Examine(ctx, d.store, fleet.Known{Version: buildVersion(), InForce: d.inForce, File: d.file, Wrong: d.wrong})
+	return fleet.Examine(ctx, d.store, fleet.Known{Version: buildVersion(), InForce: d.inForce, File: d.file,
+		Wrong: d.wrong})
 }
 
-// kubernetes looks at the cluster that this process can reach as a scaler would. The chart names all of a release alike, so the
-// Lease's name tells those of the ConfigMaps.
+// kubernetes looks at the cluster that this process can reach as a scaler would. The chart names all of a release
+// alike, so the Lease's name tells those of the ConfigMaps.
 func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
 	client, namespace, err := kube.Connect(d.kube.namespace)
 	if err != nil {
@@ -364,8 +369,9 @@ func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
 	}
 	release := strings.TrimSuffix(d.kube.lease, "-scaler")
 	return cluster.Examine(ctx, cluster.Examination{
-		Namespace: kube.Namespace{Client: client, Name: namespace}, Selector: d.kube.selector, Lease: d.kube.lease, Policy: d.going(),
-		State: cmp.Or(d.kube.state, release+"-state"), PolicyMap: cmp.Or(d.kube.policy, release+"-policy"),
+		Namespace: kube.Namespace{Client: client, Name: namespace}, Selector: d.kube.selector, Lease: d.kube.lease,
+		Policy: d.going(),
+		State:  cmp.Or(d.kube.state, release+"-state"), PolicyMap: cmp.Or(d.kube.policy, release+"-policy"),
 	})
 }
 

@@ -50,7 +50,8 @@ func (f Finding) Area() string {
 	return area
 }
 
-// Check makes the findings of one check, which it names. What isn't OK says what was found, why it matters, and the mend.
+// Check makes the findings of one check, which it names. What isn't OK says what was found, why it matters, and the
+// mend.
 type Check string
 
 // OK finds that all is as it should be.

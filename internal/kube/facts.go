@@ -46,7 +46,8 @@ func (n Namespace) Deployments(ctx context.Context, selector string) ([]Deployme
 	for i := range list.Items {
 		d := &list.Items[i]
 		all[i] = Deployment{
-			Name: d.Name, Pool: d.Labels[PoolLabel], ScaledBy: foreign(d, autoscalers), ReplicasFrom: replicasManager(d), Drain: drainOf(d),
+			Name: d.Name, Pool: d.Labels[PoolLabel], ScaledBy: foreign(d, autoscalers), ReplicasFrom: replicasManager(d),
+			Drain: drainOf(d),
 		}
 		if grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds; grace != nil {
 			all[i].Grace = new(time.Duration(*grace) * time.Second)
@@ -70,8 +71,9 @@ func drainOf(d *appsv1.Deployment) *time.Duration {
 	return nil
 }
 
-// replicasManager finds who writes the number of replicas as a part of the Deployment; "" when nobody does. Only what was applied
-// counts: who creates a Deployment otherwise is also named as the owner of what the API server put in for it.
+// replicasManager finds who writes the number of replicas as a part of the Deployment; "" when nobody does. Only what
+// was applied counts: who creates a Deployment otherwise is also named as the owner of what the API server put in for
+// it.
 func replicasManager(d *appsv1.Deployment) string {
 	for _, m := range d.ManagedFields {
 		var fields struct {
@@ -88,13 +90,15 @@ func replicasManager(d *appsv1.Deployment) string {
 	var applied struct {
 		Spec struct{ Replicas *int }
 	}
-	if json.Unmarshal([]byte(d.Annotations[corev1.LastAppliedConfigAnnotation]), &applied) == nil && applied.Spec.Replicas != nil {
+	if json.Unmarshal([]byte(d.Annotations[corev1.LastAppliedConfigAnnotation]), &applied) == nil &&
+		applied.Spec.Replicas != nil {
 		return "kubectl apply"
 	}
 	return ""
 }
 
-// May asks whether this process's account may do that with a resource, such as deployments/scale, of that name; "": of any.
+// May asks whether this process's account may do that with a resource, such as deployments/scale, of that name; "": of
+// any.
 func (n Namespace) May(ctx context.Context, verb, group, resource, name string) (bool, error) {
 	resource, sub, _ := strings.Cut(resource, "/")
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -109,14 +113,12 @@ func (n Namespace) May(ctx context.Context, verb, group, resource, name string) 
 	return answer.Status.Allowed, nil
 }
 
-// Lead is who holds a Lease: nobody, when there is no holder.
+// Lead is who holds a Lease, nobody when there is no holder, and how long it may go without being renewed.
 type Lead struct {
 	Holder  string
 	Renewed time.Time
+	Lasts   time.Duration
 }
-
-// LeaseLasts is how long a leader may go without renewing its Lease before another takes it.
-func LeaseLasts() time.Duration { return fast.lease }
 
 // Lead reads who holds a Lease.
 func (n Namespace) Lead(ctx context.Context, lease string) (Lead, error) {
@@ -124,7 +126,7 @@ func (n Namespace) Lead(ctx context.Context, lease string) (Lead, error) {
 	if err != nil || l.Spec.HolderIdentity == nil || l.Spec.RenewTime == nil {
 		return Lead{}, err
 	}
-	return Lead{*l.Spec.HolderIdentity, l.Spec.RenewTime.Time}, nil
+	return Lead{*l.Spec.HolderIdentity, l.Spec.RenewTime.Time, fast.lease}, nil
 }
 
 // ConfigMap asks for a ConfigMap; the error says that there is none, or why it can't be told.

@@ -14,9 +14,10 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Probe tries what the processes of Siren do with a broker, and changes nothing: what it declares is exclusive and ends with its
-// connection, what it publishes is in a transaction that is rolled back, and it consumes with an argument that is refused once the
-// permission has been checked. Its errors are lanes.ErrRefused, ErrUndeclared or a *MismatchError where that is the broker's answer.
+// Probe tries what the processes of Siren do with a broker, and changes nothing: what it declares is exclusive and ends
+// with its connection, what it publishes is in a transaction that is rolled back, and it consumes with an argument that
+// is refused once the permission has been checked. Its errors are lanes.ErrRefused, ErrUndeclared or a *MismatchError
+// where that is the broker's answer.
 type Probe struct {
 	dial func(purpose string) (*Conn, error)
 	conn *Conn
@@ -95,11 +96,13 @@ func (p *Probe) try(ctx context.Context, request func(ch *channel) error) error 
 	return undeclared(ch.call(func() error { return request(ch) }))
 }
 
-// blockedWithin is how long after a publish the broker says that an alarm blocks it; measured, it takes half a millisecond.
+// blockedWithin is how long after a publish the broker says that an alarm blocks it; measured, it takes half a
+// millisecond.
 const blockedWithin = 2 * time.Second
 
-// Publish publishes to the exchange, with a key that no queue is bound by, and takes it back; the broker checks the permission at once.
-// alarm is what keeps it from accepting anything; a blocked connection isn't read any more, so there is no answer to the rollback then.
+// Publish publishes to the exchange, with a key that no queue is bound by, and takes it back; the broker checks the
+// permission at once. alarm is what keeps it from accepting anything; a blocked connection isn't read any more, so
+// there is no answer to the rollback then.
 func (p *Probe) Publish(ctx context.Context, exchange string) (alarm string, err error) {
 	conn, err := p.dial("doctor (publish)")
 	if err != nil {
@@ -169,7 +172,8 @@ func WantedQueues(p *lanes.Policy, version string) (all []Wanted) {
 	return all
 }
 
-// Depth counts what waits in a queue, and who takes from it. From 4.0 on only a user who may configure the queue is told.
+// Depth counts what waits in a queue, and who takes from it. From 4.0 on only a user who may configure the queue is
+// told.
 func (p *Probe) Depth(ctx context.Context, queue string) (d lanes.Depth, err error) {
 	err = p.try(ctx, func(ch *channel) error {
 		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
@@ -182,8 +186,8 @@ func (p *Probe) Depth(ctx context.Context, queue string) (d lanes.Depth, err err
 // Exclusive says whether err is that a queue belongs to another connection alone.
 func Exclusive(err error) bool { return code(err) == amqp.ResourceLocked }
 
-// Consume asks to consume with a priority that is no number. The broker looks at the permission, then for the queue, then at that: so
-// the answer is always an error, and tells. No consumer is ever there.
+// Consume asks to consume with a priority that is no number. The broker looks at the permission, then for the queue,
+// then at that: so the answer is always an error, and tells. No consumer is ever there.
 func (p *Probe) Consume(ctx context.Context, queue string) error {
 	return p.try(ctx, func(ch *channel) error {
 		_, err := ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-priority": "siren doctor"})
@@ -191,8 +195,8 @@ func (p *Probe) Consume(ctx context.Context, queue string) error {
 	})
 }
 
-// Compare declares a queue that is there anew: that changes nothing, and is refused when its arguments are others. One that lets
-// workers hold a job for longer than is asked for does as well.
+// Compare declares a queue that is there anew: that changes nothing, and is refused when its arguments are others. One
+// that lets workers hold a job for longer than is asked for does as well.
 func (p *Probe) Compare(ctx context.Context, w Wanted) error {
 	err := p.try(ctx, func(ch *channel) error {
 		_, err := ch.QueueDeclare(w.Name, true, false, false, false, w.args)

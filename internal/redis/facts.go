@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Delay measures how long Redis takes to answer, as the median of five times; the first, with which the connection is made, doesn't count.
+// Delay measures how long Redis takes to answer, as the median of five times; the first, with which the connection is
+// made, doesn't count.
 func (s *Store) Delay(ctx context.Context) (time.Duration, error) {
 	var took [5]time.Duration
 	for i := range took {
@@ -37,7 +38,8 @@ func (s *Store) ClockOffset(ctx context.Context) (ahead, doubt time.Duration, er
 	return ahead, best / 2, nil
 }
 
-// Info asks what Redis says of itself: INFO by field, and "save" of CONFIG GET where that may be asked, which managed ones often forbid.
+// Info asks what Redis says of itself: INFO by field, and "save" of CONFIG GET where that may be asked, which managed
+// ones often forbid.
 func (s *Store) Info(ctx context.Context) (map[string]string, error) {
 	text, err := s.Client().Info(ctx).Result()
 	if err != nil {

@@ -6,9 +6,10 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Rehearse finds out which of the commands Redis would take from this login, and has none of them done: in a transaction Redis checks each
-// command when it comes, and does it at the end, which never comes here. The answers are in the order of the commands; err says that nothing
-// could be tried, or not all. The connection is one of its own, since it mustn't be left in a transaction.
+// Rehearse finds out which of the commands Redis would take from this login, and has none of them done: in a
+// transaction Redis checks each command when it comes, and does it at the end, which never comes here. The answers are
+// in the order of the commands; err says that nothing could be tried, or not all. The connection is one of its own,
+// since it mustn't be left in a transaction.
 func (s *Store) Rehearse(ctx context.Context, commands [][]any) (answers []error, err error) {
 	client := s.remote.client()
 	defer func() { _ = client.Close() }()

@@ -21,7 +21,8 @@ type Examination struct {
 	Roles  []string      // what the user is to be: lanes.Roles or some of them
 }
 
-// Examine looks at the broker as the processes of these roles would use it. It returns within some seconds after ctx has ended.
+// Examine looks at the broker as the processes of these roles would use it. It returns within some seconds after ctx
+// has ended.
 func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	p, err := rabbit.NewProbe(e.Dial)
 	if err != nil {
@@ -36,7 +37,8 @@ func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	x.add(judgeReached(s)...)
 	x.publishes(ctx)
 	if e.Policy == nil {
-		x.add(checkQueues.Note("queues and rights on them weren't looked at: no policy is known", "the policy says which queues there have to be",
+		x.add(checkQueues.Note("queues and rights on them weren't looked at: no policy is known",
+			"the policy says which queues there have to be",
 			"say --policy FILE, or start `siren scaler`, which publishes the policy in force"))
 	} else {
 		x.queues(ctx)
@@ -87,7 +89,8 @@ func (x *examiner) publishes(ctx context.Context) {
 				x.refused(role, "publish to exchange "+cmp.Or(to.exchange, "amq.default"))
 			}
 		default:
-			x.add(doctor.Check("broker.publish").Error(fmt.Sprintf("publishing to %s: %v", cmp.Or(to.exchange, "the default exchange"), err),
+			x.add(doctor.Check("broker.publish").Error(fmt.Sprintf("publishing to %s: %v", cmp.Or(to.exchange,
+				"the default exchange"), err),
 				"jobs, retries and dead letters are published",
 				"the broker's log says why; `rabbitmq-diagnostics check_local_alarms` and `status` beside it"))
 		}

@@ -26,7 +26,8 @@ func judgeUnreachable(err error) doctor.Finding {
 // judgeReached says what the connection itself tells.
 func judgeReached(s rabbit.Server) []doctor.Finding {
 	found := []doctor.Finding{
-		reachable.OK(fmt.Sprintf("connected to %s as %q in %s", s.Address, s.User, s.Reached.Round(100*time.Microsecond))), judgeEncryption(s),
+		reachable.OK(fmt.Sprintf("connected to %s as %q in %s", s.Address, s.User, s.Reached.Round(100*time.Microsecond))),
+		judgeEncryption(s),
 	}
 	if s.DefaultPassword {
 		found = append(found, doctor.Check("broker.guest").Warning("the user is guest with its password of the first day",
@@ -49,7 +50,8 @@ func judgeEncryption(s rabbit.Server) doctor.Finding {
 	case s.Local:
 		return tls.OK("the connection isn't encrypted, and stays on this machine")
 	}
-	return tls.Note("the connection isn't encrypted", "who can listen between here and the broker reads the password and every job",
+	return tls.Note("the connection isn't encrypted",
+		"who can listen between here and the broker reads the password and every job",
 		"give the broker a certificate (listeners.ssl.default = 5671, ssl_options.…), and write amqps://…:5671 in the URL")
 }
 
@@ -76,7 +78,8 @@ func judgeVersion(product, version string) doctor.Finding {
 			"older ones lack what it needs of quorum queues and message priorities",
 			"upgrade RabbitMQ, best to a series that is still supported")
 	case r.Before(4, 0):
-		return check.Note(what+", of a series that gets no fixes any more", "Siren works with it, but faults and holes in it stay",
+		return check.Note(what+", of a series that gets no fixes any more",
+			"Siren works with it, but faults and holes in it stay",
 			"upgrade RabbitMQ when you can, by way of 3.13 to 4.x, "+
 				"each time with all feature flags enabled (rabbitmqctl enable_feature_flag all)")
 	case !r.Before(4, 4):
@@ -87,8 +90,8 @@ func judgeVersion(product, version string) doctor.Finding {
 	return check.OK(what)
 }
 
-// judgeTypes says what follows from the version for queues of these types: priorities, the delivery limit, and whom the consumer
-// timeout concerns.
+// judgeTypes says what follows from the version for queues of these types: priorities, the delivery limit, and whom the
+// consumer timeout concerns.
 func judgeTypes(version string, types []string) (found []doctor.Finding) {
 	r := rabbit.ReleaseOf(version)
 	for _, kind := range types {
@@ -115,7 +118,8 @@ func judgeTypes(version string, types []string) (found []doctor.Finding) {
 // askTimeout is the command that shows the consumer timeout of a node: no protocol does.
 const askTimeout = "rabbitmqctl eval 'application:get_env(rabbit, consumer_timeout).'"
 
-// judgeTimeout says what can be said of the broker's consumer timeout: it can be learnt neither over AMQP nor from the management API.
+// judgeTimeout says what can be said of the broker's consumer timeout: it can be learnt neither over AMQP nor from the
+// management API.
 func judgeTimeout(version string, types []string, p *lanes.Policy) doctor.Finding {
 	const check = doctor.Check("broker.consumertimeout")
 	r := rabbit.ReleaseOf(version)

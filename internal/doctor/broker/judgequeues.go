@@ -11,7 +11,8 @@ import (
 
 const checkQueues = doctor.Check("broker.queues")
 
-// judgeQueues says whether all queues are there, and how many of them are the same as the policy asks for, as a scaler's user may tell.
+// judgeQueues says whether all queues are there, and how many of them are the same as the policy asks for, as a
+// scaler's user may tell.
 func judgeQueues(all, same int, missing []string, scaler bool) []doctor.Finding {
 	switch {
 	case len(missing) == all:
@@ -63,7 +64,8 @@ func judgeDepths(all []rabbit.Wanted, depths map[string]lanes.Depth) (found []do
 			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds", waiting)))
 	}
 	if d := depths[rabbit.DeadQueue]; d.Ready > 0 {
-		found = append(found, doctor.Check("broker.dead").Note(fmt.Sprintf("%d dead letters lie in %s", d.Ready, rabbit.DeadQueue),
+		found = append(found, doctor.Check("broker.dead").Note(fmt.Sprintf("%d dead letters lie in %s", d.Ready,
+			rabbit.DeadQueue),
 			"these jobs have failed for good, and stay until somebody looks at them", "siren dead"))
 	}
 	return found

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -17,9 +18,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Management is the HTTP API of RabbitMQ's management plugin. Siren works without it; it alone tells of policies, nodes and alarms
-// of other nodes.
-type Management struct {
+// api is the HTTP API of RabbitMQ's management plugin. Siren works without it; it alone tells of policies, nodes and
+// alarms of other nodes.
+type api struct {
 	base   *url.URL // without user and password
 	user   *url.Userinfo
 	client *http.Client
@@ -29,38 +30,38 @@ type Management struct {
 const answersWithin = 10 * time.Second
 
 var (
-	// errManagementURL never quotes the URL, which holds a password.
-	errManagementURL = errors.New("the URL of the management API is malformed: write http://user:password@host:15672 " +
+	// errURL never quotes the URL, which holds a password.
+	errURL = errors.New("the URL of the management API is malformed: write http://user:password@host:15672 " +
 		"(https:// and 15671 for TLS), with %-escapes for special characters in user and password")
 
-	errNotMonitoring = errors.New("user or password is wrong, or the user has none of the tags monitoring, policymaker and administrator")
+	errNotMonitoring = errors.New("user or password is wrong, " +
+		"or the user has none of the tags monitoring, policymaker and administrator")
 )
 
-// OpenManagement prepares to ask the management API at a URL. settings are those of TLS, nil for the system's. It does no I/O; the
-// error doesn't quote the URL. Without a user in it that of the AMQP URL is taken.
-func OpenManagement(address string, settings *tls.Config) (*Management, error) {
+// open prepares to ask the API at an address, by default as a user, with settings of TLS, nil for the system's. It does
+// no I/O.
+func open(address string, user *url.Userinfo, settings *tls.Config) (api, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errManagementURL
+		return api{}, errURL
 	}
-	return &Management{
-		base: &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}, user: u.User,
-		client: &http.Client{
-			Timeout:   answersWithin,
-			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings, DisableKeepAlives: true},
-		},
-	}, nil
+	client := &http.Client{
+		Timeout:   answersWithin,
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings, DisableKeepAlives: true},
+	}
+	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}
+	return api{base, cmp.Or(u.User, user), client}, nil
 }
 
 // ask reads an answer of the API. The error names no password.
-func (m *Management) ask(ctx context.Context, into any, path ...string) error {
+func (m api) ask(ctx context.Context, into any, path ...string) error {
 	for i, part := range path {
 		path[i] = url.PathEscape(part)
 	}
 	question := m.base.String() + "/api/" + strings.Join(path, "/")
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, question, nil)
 	if err != nil {
-		return errManagementURL
+		return errURL
 	}
 	password, _ := m.user.Password()
 	r.SetBasicAuth(m.user.Username(), password)
@@ -135,34 +136,33 @@ func Unmanaged() doctor.Finding {
 			"must have none whose pattern matches siren.… with message-ttl, expires, max-length or delivery-limit")
 }
 
-// ExamineManagement looks at what only the management API at the address tells: policies that change Siren's queues, the nodes and
-// their alarms, and what is bound to what. amqpURL says which vhost is Siren's.
+// ExamineManagement looks at what only the management API at the address tells: policies that change Siren's queues,
+// the nodes and their alarms, and what is bound to what. amqpURL says which vhost is Siren's.
 func ExamineManagement(
 	ctx context.Context, address string, settings *tls.Config, amqpURL string, policy *lanes.Policy,
 ) (found []doctor.Finding) {
-	m, err := OpenManagement(address, settings)
-	if err != nil {
+	login, vhost, unreadable := rabbit.Login(amqpURL)
+	m, err := open(address, login, settings)
+	switch {
+	case err != nil:
 		return []doctor.Finding{management.Error(err.Error(), "policies and nodes of the broker couldn't be looked at",
 			"correct --management-url, or SIREN_MANAGEMENT_URL")}
-	}
-	login, vhost, err := rabbit.Login(amqpURL)
-	if err != nil {
+	case unreadable != nil:
 		return nil // Examine says so
-	}
-	if m.user == nil {
-		m.user = login
 	}
 	var nodes []brokerNode
 	if err := m.ask(ctx, &nodes, "nodes"); err != nil {
 		return []doctor.Finding{management.Error(fmt.Sprintf("the management API doesn't answer: %v", err),
 			"policies and other nodes' alarms couldn't be looked at",
-			"check --management-url; rabbitmq-plugins enable rabbitmq_management; rabbitmqctl set_user_tags USER monitoring policymaker")}
+			"check --management-url; rabbitmq-plugins enable rabbitmq_management; "+
+				"rabbitmqctl set_user_tags USER monitoring policymaker")}
 	}
 	found = judgeNodes(nodes, policy)
 	var all, operators []brokerPolicy
 	var queues []brokerQueue
 	if err := errors.Join(
-		m.ask(ctx, &all, "policies", vhost), m.ask(ctx, &operators, "operator-policies", vhost), m.ask(ctx, &queues, "queues", vhost),
+		m.ask(ctx, &all, "policies", vhost), m.ask(ctx, &operators, "operator-policies", vhost), m.ask(ctx, &queues, "queues",
+			vhost),
 	); err != nil {
 		return append(found, policies.Warning(fmt.Sprintf("the policies of vhost %q couldn't be read: %v", vhost, err),
 			"a policy with a TTL or a length limit loses jobs",
@@ -193,7 +193,8 @@ func sirens(there []brokerQueue, p *lanes.Policy) map[string]string {
 		all[w.Name] = w.Type
 	}
 	for _, q := range there {
-		if strings.HasPrefix(q.Name, rabbit.LaneQueuePrefix) || strings.HasPrefix(q.Name, rabbit.DelayPrefix) || q.Name == rabbit.DeadQueue {
+		if strings.HasPrefix(q.Name, rabbit.LaneQueuePrefix) || strings.HasPrefix(q.Name, rabbit.DelayPrefix) ||
+			q.Name == rabbit.DeadQueue {
 			all[q.Name] = q.Type
 		}
 	}

@@ -127,9 +127,8 @@ func TestExamineManagementThatFails(t *testing.T) {
 	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
 	all.want(t, "broker.management", doctor.Error, "doesn't answer")
 	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x", "://secret"} {
-		if _, err := broker.OpenManagement(address, nil); err == nil || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q: %v", address, err)
-		}
+		all = askManagement(t, address, amqpURL)
+		all.want(t, "broker.management", doctor.Error, "the URL of the management API is malformed")
 	}
 	if u, err := url.Parse(amqpURL); err != nil || u.Host == "" {
 		t.Fatal(err)

@@ -27,7 +27,8 @@ func judgeNodes(nodes []brokerNode, p *lanes.Policy) (found []doctor.Finding) {
 		found = append(found, check.Warning("quorum queues on 2 nodes stop when one of them is away",
 			"they need more than half of their members", "add a third node, then rabbitmq-queues grow <node> all"))
 	case quorum && len(nodes) == 1:
-		found = append(found, check.Note("quorum queues on a single node are no safer than classic ones", "there is no second copy",
+		found = append(found, check.Note("quorum queues on a single node are no safer than classic ones",
+			"there is no second copy",
 			"run three nodes, or set broker.queueType: classic, which is faster"))
 	}
 	if doctor.Worst(found) < doctor.Warning {
@@ -45,7 +46,8 @@ func (n brokerNode) judge(check doctor.Check) (found []doctor.Finding) {
 			"classic queues on it are away, and quorum queues have one member less", "start it; rabbitmqctl cluster_status")}
 	}
 	if n.MemAlarm {
-		found = append(found, check.Error(node+"has the memory alarm", none, "take load off, or raise vm_memory_high_watermark"))
+		found = append(found, check.Error(node+"has the memory alarm", none,
+			"take load off, or raise vm_memory_high_watermark"))
 	}
 	switch {
 	case n.DiskAlarm:

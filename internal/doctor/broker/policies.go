@@ -18,7 +18,8 @@ import (
 const policies = doctor.Check("broker.policies")
 
 // judgePolicies says which policies of the broker change Siren's queues (name → type) for the worse.
-func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string, p *lanes.Policy) (found []doctor.Finding) {
+func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string,
+	p *lanes.Policy) (found []doctor.Finding) {
 	applied, unread := inEffect(all, queues)
 	for _, title := range slices.Sorted(maps.Keys(applied)) {
 		a := applied[title]
@@ -46,8 +47,8 @@ type applied struct {
 	queues []string
 }
 
-// inEffect finds out which policies are in effect, by what they are called, and which have a pattern that Go can't read. Of several
-// that match a queue, the one with the highest priority counts; an operator's counts beside it.
+// inEffect finds out which policies are in effect, by what they are called, and which have a pattern that Go can't
+// read. Of several that match a queue, the one with the highest priority counts; an operator's counts beside it.
 func inEffect(all []brokerPolicy, queues map[string]string) (effect map[string]applied, unread []string) {
 	effect = map[string]applied{}
 	for _, queue := range slices.Sorted(maps.Keys(queues)) {
@@ -96,8 +97,8 @@ func (q brokerPolicy) concerns(kind string) bool {
 	}
 }
 
-// mend says how the policy is made to spare Siren: by taking it off, if it is for Siren's queues alone, else by a pattern that
-// leaves them out.
+// mend says how the policy is made to spare Siren: by taking it off, if it is for Siren's queues alone, else by a
+// pattern that leaves them out.
 func (q brokerPolicy) mend(vhost string) string {
 	kind := ""
 	if q.Operator {
@@ -130,7 +131,8 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 		}
 	case "dead-letter-exchange", "dead-letter-routing-key":
 		severity, why = doctor.Warning, "whatever the broker takes out of them goes where Siren doesn't look for it"
-		harmed = but(func(name string) bool { return strings.HasPrefix(name, rabbit.LaneQueuePrefix) }) // a lane's own arguments count
+		// a lane's own arguments count
+		harmed = but(func(name string) bool { return strings.HasPrefix(name, rabbit.LaneQueuePrefix) })
 	case "delivery-limit":
 		why = "a job whose workers stop or lose their connection so often is dead-lettered by the broker, though nothing is wrong with it"
 		harmed = but(func(name string) bool { return kinds[name] != lanes.Quorum || number >= rabbit.Unlimited })
@@ -145,7 +147,8 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 			instead = fmt.Sprintf("set broker.consumerTimeout: %s in Siren's policy, or ", lanes.Duration(limit))
 		}
 	case "federation-upstream", "federation-upstream-set", "federation-upstream-pattern":
-		severity, why = doctor.Warning, "a federated queue moves jobs between brokers, where Siren neither counts nor claims them"
+		severity, why = doctor.Warning,
+			"a federated queue moves jobs between brokers, where Siren neither counts nor claims them"
 	case "ha-mode":
 		severity = doctor.Note
 		why = "mirrored classic queues can lose confirmed jobs when a mirror takes over, and RabbitMQ 4 has none any more"
@@ -154,7 +157,8 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 		return f, false
 	}
 	what := fmt.Sprintf("the broker's %s sets %s = %s on %s", a.title(), key, spelled(value), doctor.Few(harmed, 3))
-	return doctor.Finding{Check: string(policies), Severity: severity, What: what, Why: why, Mend: instead + a.mend(vhost)}, len(harmed) > 0
+	return doctor.Finding{Check: string(policies), Severity: severity, What: what, Why: why, Mend: instead +
+		a.mend(vhost)}, len(harmed) > 0
 }
 
 // lost says where the jobs go that the broker takes out of Siren's queues.

@@ -21,12 +21,12 @@ func (x *examiner) queues(ctx context.Context) {
 	depths := map[string]lanes.Depth{}
 	same := 0
 	for _, w := range all {
-		d, is := x.look(ctx, w.Name)
-		switch is {
-		case absent:
+		d, err := x.look(ctx, w.Name)
+		if errors.Is(err, rabbit.ErrUndeclared) {
 			missing = append(missing, w.Name)
 			continue
-		case present:
+		}
+		if err == nil {
 			depths[w.Name] = d
 			if x.has(lanes.ScalerRole) && x.compare(ctx, w) {
 				same++
@@ -59,38 +59,27 @@ func typesOf(all []rabbit.Wanted) (types []string) {
 	return types
 }
 
-// presence is whether a queue is there.
-type presence int
-
-const (
-	unknown presence = iota // nobody tells this user
-	absent
-	present
-)
-
-// look asks for a queue. Who isn't told of it learns from a consume that is refused.
-func (x *examiner) look(ctx context.Context, queue string) (lanes.Depth, presence) {
+// look asks for a queue. Who isn't told of it learns from a consume that is refused whether it is there.
+func (x *examiner) look(ctx context.Context, queue string) (lanes.Depth, error) {
 	d, err := x.Depth(ctx, queue)
 	switch {
-	case err == nil:
-		return d, present
-	case errors.Is(err, rabbit.ErrUndeclared):
-		return d, absent
+	case err == nil, errors.Is(err, rabbit.ErrUndeclared):
 	case errors.Is(err, lanes.ErrRefused):
 		if x.has(lanes.ScalerRole) {
 			x.refused(lanes.ScalerRole, "configure "+patternOf(queue))
 		}
-		if errors.Is(x.Consume(ctx, queue), rabbit.ErrUndeclared) {
-			return d, absent
+		if consumed := x.Consume(ctx, queue); errors.Is(consumed, rabbit.ErrUndeclared) {
+			return d, consumed
 		}
 	case rabbit.Exclusive(err):
-		x.add(checkQueues.Error(fmt.Sprintf("queue %q is exclusive to another connection: %v", queue, err), "nobody else may use it",
+		x.add(checkQueues.Error(fmt.Sprintf("queue %q is exclusive to another connection: %v", queue, err),
+			"nobody else may use it",
 			"find out who declared it (rabbitmqctl list_queues name owner_pid), and have it deleted"))
 	default:
 		x.add(checkQueues.Error(fmt.Sprintf("queue %q: %v", queue, err), "a queue that doesn't answer can't be used",
 			"rabbitmq-diagnostics list_unresponsive_queues, and the broker's log; for a quorum queue rabbitmq-queues quorum_status"))
 	}
-	return d, unknown
+	return d, err
 }
 
 // compare says whether a queue that is there has the arguments that are asked for.
@@ -130,7 +119,8 @@ func (x *examiner) exchanges(ctx context.Context) {
 		case errors.Is(err, lanes.ErrRefused):
 			x.refused(lanes.ScalerRole, refusal("declare exchanges", err))
 		case errors.Is(err, rabbit.ErrUndeclared):
-			x.add(check.Warning(fmt.Sprintf("exchange %q is not declared", name), "jobs can't be enqueued, or a wrong routing key loses them",
+			x.add(check.Warning(fmt.Sprintf("exchange %q is not declared", name),
+				"jobs can't be enqueued, or a wrong routing key loses them",
 				"start `siren scaler`, which declares it; if one runs, its log says why it doesn't"))
 		case errors.As(err, &m):
 			x.add(check.Error(m.What(), "jobs with a wrong routing key are lost, or none arrives", m.Mend()))
@@ -150,7 +140,7 @@ func (x *examiner) leftovers(ctx context.Context, all []rabbit.Wanted) {
 			continue
 		}
 		all = append(all, rabbit.Wanted{Name: name}) // each once
-		if d, is := x.look(ctx, name); is == present {
+		if d, err := x.look(ctx, name); err == nil {
 			x.add(judgeLeftover(q, d.Ready))
 		}
 	}

@@ -23,7 +23,8 @@ var rightsOf = map[string]rights{
 	lanes.ProducerRole: {`^$`, `^siren\.jobs$`, `^$`},
 }
 
-// judgeRights says what follows from the refusals of a user that is to be of that role; others: and of others beside it.
+// judgeRights says what follows from the refusals of a user that is to be of that role; others: and of others beside
+// it.
 func judgeRights(role, user, vhost string, others bool, refusals []string) doctor.Finding {
 	check := doctor.Check("broker.rights." + role)
 	if len(refusals) == 0 {
@@ -33,7 +34,8 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) docto
 	if others { // one user for several roles: the mend of one must not undo that of another
 		needs = rightsOf[lanes.ScalerRole]
 	}
-	mend := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure, needs.write, needs.read)
+	mend := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure,
+		needs.write, needs.read)
 	if others {
 		mend += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role", role)
 	}

@@ -21,7 +21,8 @@ func (f facts) number(key string) int64 {
 	return n
 }
 
-// judgeUnreachable says what to do about a Redis that doesn't let us in; login is who was refused his rights, if anybody was.
+// judgeUnreachable says what to do about a Redis that doesn't let us in; login is who was refused his rights, if
+// anybody was.
 func judgeUnreachable(err error, login string, roles []string) doctor.Finding {
 	mend := "check the URL, the network on the way, and that Redis runs: redis-cli ping"
 	switch {
@@ -79,7 +80,8 @@ func judgeVersion(f facts) doctor.Finding {
 			"look its version up at whoever runs it: 7 or newer")
 	case name == "Redis" && major < oldest:
 		return check.Error(name+" "+version,
-			fmt.Sprintf("Siren is tested with Redis %d and newer; older ones lack commands and permissions that it uses", oldest),
+			fmt.Sprintf("Siren is tested with Redis %d and newer; older ones lack commands and permissions that it uses",
+				oldest),
 			"upgrade it to Redis 7 or newer, or Valkey")
 	}
 	return check.OK(name + " " + version)
@@ -122,16 +124,19 @@ func judgePersistence(f facts) doctor.Finding {
 	saves, asked := f["save"]
 	switch {
 	case f["aof_enabled"] == "1" && (f["aof_last_write_status"] == "err" || f["aof_last_bgrewrite_status"] == "err"):
-		return check.Error("it can't write its append-only file", "it refuses to write, or forgets at a restart what it has taken",
+		return check.Error("it can't write its append-only file",
+			"it refuses to write, or forgets at a restart what it has taken",
 			"look at its log and at the space on its disk; INFO persistence has to say aof_last_write_status:ok")
 	case f["aof_enabled"] == "1":
 		return check.OK("it writes every change to its disk (append-only file)")
 	case f["rdb_last_bgsave_status"] == "err":
-		return check.Error("its last snapshot to disk (RDB) failed", "by default it then refuses to write, and counts as away",
+		return check.Error("its last snapshot to disk (RDB) failed",
+			"by default it then refuses to write, and counts as away",
 			"look at its log and at the space on its disk; BGSAVE once it is mended")
 	case f.number("connected_slaves") > 0:
 		return check.OK("it has replicas, which take over what it knows")
-	case asked && saves != "", !asked && f.number("rdb_saves") > 0, !asked && f["rdb_saves"] == "" && f["rdb_last_save_time"] != "":
+	case asked && saves != "", !asked && f.number("rdb_saves") > 0, !asked && f["rdb_saves"] == "" &&
+		f["rdb_last_save_time"] != "":
 		return check.Note("it writes snapshots to its disk now and then (RDB), and no append-only file",
 			"a restart forgets the last minutes: records, dead letters in the list, the audit log, tunings. "+
 				"No job is lost: jobs are in RabbitMQ", keep)
@@ -144,7 +149,8 @@ func judgePersistence(f facts) doctor.Finding {
 func judgeRole(f facts) doctor.Finding {
 	const check = doctor.Check("redis.role")
 	if role := f["role"]; role != "" && role != "master" {
-		return check.Error("it is a replica of "+f["master_host"], "a replica refuses writes: it counts as away, and jobs run without claims",
+		return check.Error("it is a replica of "+f["master_host"],
+			"a replica refuses writes: it counts as away, and jobs run without claims",
 			"name the primary in the URL, or the sentinels: redis+sentinel://…/mastername")
 	}
 	return check.OK("it is the primary, and takes writes")
@@ -153,7 +159,8 @@ func judgeRole(f facts) doctor.Finding {
 func judgeMode(f facts) doctor.Finding {
 	const check = doctor.Check("redis.mode")
 	if f["redis_mode"] == "cluster" || f["cluster_enabled"] == "1" {
-		return check.Error("it is a Redis Cluster", "Siren asks one primary for everything; a cluster answers for a part of the keys only",
+		return check.Error("it is a Redis Cluster",
+			"Siren asks one primary for everything; a cluster answers for a part of the keys only",
 			"use a Redis with cluster mode off; one is enough for thousands of jobs a second")
 	}
 	return check.OK("it is no cluster")

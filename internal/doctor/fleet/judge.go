@@ -3,7 +3,10 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
@@ -35,8 +38,8 @@ func judgeFleet(f facts) []doctor.Finding {
 	return append(found, judgeVersions(f))
 }
 
-// leaderSilent is how old the snapshot of a leader may be: it makes one a second, and another one leads ten seconds after it has
-// fallen silent.
+// leaderSilent is how old the snapshot of a leader may be: it makes one a second, and another one leads ten seconds
+// after it has fallen silent.
 const leaderSilent = 15 * time.Second
 
 func judgeLeader(f facts) doctor.Finding {
@@ -49,7 +52,8 @@ func judgeLeader(f facts) doctor.Finding {
 	}
 	silent := f.now.Sub(f.snapshot.At)
 	if silent > leaderSilent {
-		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, short(silent)), why, mend)
+		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, short(silent)), why,
+			mend)
 	}
 	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader, short(max(0, silent))))
 }
@@ -98,7 +102,8 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 		}
 		found = append(found, check.OK(what))
 	default:
-		found = append(found, check.Warning(fmt.Sprintf("the policy file isn't the one in force (revision %d)", f.InForce.Revision),
+		found = append(found, check.Warning(fmt.Sprintf("the policy file isn't the one in force (revision %d)",
+			f.InForce.Revision),
 			"storage was looked at by the file, the broker's queues by the one in force, which is what runs",
 			"siren policy show shows the one in force; put the file in force where the scaler has it: helm upgrade, "+
 				"or restart `siren scaler --policy FILE`"))
@@ -119,6 +124,34 @@ func judgePools(s *lanes.Snapshot) (found []doctor.Finding) {
 		if q.Reason == lanes.Stuck || q.Reason == lanes.Foreign || q.Reason == lanes.Stale {
 			found = append(found, doctor.Check("fleet.pools").Warning(fmt.Sprintf("pool %s: %s: %s", q.Name, q.Reason, q.Why),
 				"it isn't sized as it should be", "siren explain pool "+q.Name+"; docs/runbook.md says what each reason wants"))
+		}
+	}
+	return found
+}
+
+// judgeMissing says what it means that jobs are recorded whose messages the broker doesn't have.
+func judgeMissing(f facts) (found []doctor.Finding) {
+	const check = doctor.Check("fleet.missing")
+	if f.missing > 0 {
+		var each []string
+		for _, lane := range slices.Sorted(maps.Keys(f.missingIn)) {
+			each = append(each, fmt.Sprintf("%d of lane %s", f.missingIn[lane], lane))
+		}
+		found = append(found, check.Warning(are(f.missing, "job")+" missing: "+strings.Join(each, ", "),
+			"they were recorded as queued, and their messages aren't in the broker: a producer was killed before it published them, "+
+				"or a queue was purged by hand",
+			"siren jobs list --state missing shows them; siren jobs retry ID … publishes them again; "+
+				"those that nobody wants expire by themselves"))
+	}
+	if f.snapshot == nil {
+		return found
+	}
+	for _, l := range f.snapshot.Lanes {
+		if l.Excess > 0 {
+			found = append(found, check.Note(
+				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue holds", l.Name, are(l.Excess, "job")),
+				"their messages may be lost, or in somebody's hands for five minutes and longer",
+				"wait until its queue has been empty for a while: they are found missing then; siren explain lane "+l.Name))
 		}
 	}
 	return found

@@ -46,7 +46,8 @@ func judgeWorkers(f facts) (found []doctor.Finding) {
 				"siren doctor --role worker in a worker's pod"))
 	}
 	if len(starting) > 0 {
-		found = append(found, check.Note("just started: "+few(starting), "they don't take jobs yet", "look again in some seconds"))
+		found = append(found, check.Note("just started: "+few(starting), "they don't take jobs yet",
+			"look again in some seconds"))
 	}
 	if len(behind) > 0 {
 		found = append(found, check.Note("still follow a former policy: "+few(behind),
@@ -99,7 +100,8 @@ func judgeVersions(f facts) doctor.Finding {
 	slices.Sort(versions)
 	switch {
 	case len(by) > 1:
-		return check.Warning("several versions run: "+strings.Join(versions, ", "), "they may not agree on what a job or a policy says",
+		return check.Warning("several versions run: "+strings.Join(versions, ", "),
+			"they may not agree on what a job or a policy says",
 			"during an upgrade that ends by itself; else bring all to one: "+
 				"kubectl rollout status deployment -l app.kubernetes.io/component=worker")
 	case len(by) == 1 && by[f.Version] == 0:
@@ -110,8 +112,8 @@ func judgeVersions(f facts) doctor.Finding {
 	return check.OK("all are of version " + f.Version)
 }
 
-// judgeClocks compares the clocks of workers with that of Redis, as far as a heartbeat shows it: what it says has happened can't be
-// after Redis has got it.
+// judgeClocks compares the clocks of workers with that of Redis, as far as a heartbeat shows it: what it says has
+// happened can't be after Redis has got it.
 func judgeClocks(workers []lanes.Heartbeat) []doctor.Finding {
 	const check = doctor.Check("clock.workers")
 	var ahead []string
@@ -140,5 +142,6 @@ func judgeClocks(workers []lanes.Heartbeat) []doctor.Finding {
 	case len(workers) == 0:
 		return nil
 	}
-	return []doctor.Finding{check.OK(fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", plural(len(workers), "worker")))}
+	return []doctor.Finding{check.OK(fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", plural(len(workers),
+		"worker")))}
 }
