@@ -97,8 +97,8 @@ func judgeTypes(version string, types []string) (found []doctor.Finding) {
 	for _, kind := range types {
 		what := "lanes with quorum queues have no priorities"
 		if kind == lanes.Classic {
-			what = "classic queues serve priorities strictly, keep a job's place when it is returned, and have no delivery limit; " +
-				"on one node: a lane waits while that node is away, and is lost with its disk"
+			what = "classic queues serve priorities strictly, keep a job's place when it is returned, and have no delivery " +
+				"limit; on one node: a lane waits while that node is away, and is lost with its disk"
 			if !r.Before(4, 3) {
 				what += "; RabbitMQ 4.3 has no consumer timeout for them"
 			}
@@ -133,7 +133,8 @@ func judgeTimeout(version string, types []string, p *lanes.Policy) doctor.Findin
 	}
 	stated := p.Broker.ConsumerTimeout
 	return check.Note(
-		fmt.Sprintf("the policy says that the broker's consumer_timeout is %s; neither AMQP nor the management API tells whether it is", stated),
+		fmt.Sprintf("the policy says that the broker's consumer_timeout is %s; neither AMQP nor the management API tells "+
+			"whether it is", stated),
 		"a job that runs longer than the real one loses its channel, is ready again while it still runs, and is done twice",
 		fmt.Sprintf("on each node: %s must be {ok,%d} or more; else set consumer_timeout = %[2]d in rabbitmq.conf, "+
 			"or state the real one as broker.consumerTimeout", askTimeout, stated.D().Milliseconds()))

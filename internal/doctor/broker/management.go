@@ -130,9 +130,11 @@ const management = doctor.Check("broker.management")
 
 // Unmanaged says what isn't known without a management API.
 func Unmanaged() doctor.Finding {
-	return management.Note("the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell of them",
+	return management.Note("the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell "+
+		"of them",
 		"a policy of the broker's with a TTL or a length limit loses jobs",
-		"say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and list_operator_policies, "+
+		"say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and "+
+			"list_operator_policies, "+
 			"must have none whose pattern matches siren.… with message-ttl, expires, max-length or delivery-limit")
 }
 

@@ -134,14 +134,16 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 		// a lane's own arguments count
 		harmed = but(func(name string) bool { return strings.HasPrefix(name, rabbit.LaneQueuePrefix) })
 	case "delivery-limit":
-		why = "a job whose workers stop or lose their connection so often is dead-lettered by the broker, though nothing is wrong with it"
+		why = "a job whose workers stop or lose their connection so often is dead-lettered by the broker, though nothing " +
+			"is wrong with it"
 		harmed = but(func(name string) bool { return kinds[name] != lanes.Quorum || number >= rabbit.Unlimited })
 	case "consumer-timeout":
 		limit := time.Duration(number) * time.Millisecond
 		if p == nil || limit <= 0 || limit >= p.Broker.ConsumerTimeout.D() {
 			return f, false
 		}
-		why = fmt.Sprintf("the policy counts on %s: a job that runs longer than %s is ready again while it still runs, and is done twice",
+		why = fmt.Sprintf("the policy counts on %s: a job that runs longer than %s is ready again while it still runs, and "+
+			"is done twice",
 			p.Broker.ConsumerTimeout, limit)
 		if limit >= rabbit.LongestHold+5*time.Minute { // less is refused there
 			instead = fmt.Sprintf("set broker.consumerTimeout: %s in Siren's policy, or ", lanes.Duration(limit))

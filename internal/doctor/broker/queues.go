@@ -77,7 +77,8 @@ func (x *examiner) look(ctx context.Context, queue string) (lanes.Depth, error) 
 			"find out who declared it (rabbitmqctl list_queues name owner_pid), and have it deleted"))
 	default:
 		x.add(checkQueues.Error(fmt.Sprintf("queue %q: %v", queue, err), "a queue that doesn't answer can't be used",
-			"rabbitmq-diagnostics list_unresponsive_queues, and the broker's log; for a quorum queue rabbitmq-queues quorum_status"))
+			"rabbitmq-diagnostics list_unresponsive_queues, and the broker's log; for a quorum queue rabbitmq-queues "+
+				"quorum_status"))
 	}
 	return d, err
 }

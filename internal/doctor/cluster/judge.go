@@ -67,7 +67,8 @@ func judgeDeployment(d kube.Deployment, namespace string, p *lanes.Policy) (foun
 		if _, ok := p.Pool(d.Pool); !ok {
 			return append(found, pools.Note(fmt.Sprintf("%s is of pool %q, which the policy doesn't have", this, d.Pool),
 				"nobody sizes it",
-				"kubectl scale --replicas 0, once `siren workers --pool "+d.Pool+"` shows none that runs a job; helm upgrade removes it"))
+				"kubectl scale --replicas 0, once `siren workers --pool "+d.Pool+"` shows none that runs a job; helm upgrade "+
+					"removes it"))
 		}
 	}
 	if d.Drain == nil {

@@ -29,7 +29,8 @@ func judgeUnreachable(err error, login string, roles []string) doctor.Finding {
 	case login != "":
 		mend = grantTo(login, roles)
 	case errors.Is(err, lanes.ErrRefused):
-		mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those that Siren needs"
+		mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those " +
+			"that Siren needs"
 	}
 	return doctor.Check("redis.reachable").Error(err.Error(),
 		"jobs run without claims and records, workers aren't seen, and nobody scales", mend)
@@ -91,7 +92,8 @@ func judgeVersion(f facts) doctor.Finding {
 func judgeEviction(f facts) doctor.Finding {
 	const (
 		check = doctor.Check("redis.eviction")
-		set   = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among its parameters"
+		set   = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among its " +
+			"parameters"
 	)
 	policy, limit, used := f["maxmemory_policy"], f.number("maxmemory"), f.number("used_memory")
 	switch {
@@ -101,7 +103,8 @@ func judgeEviction(f facts) doctor.Finding {
 			"set maxmemory-policy to noeviction where it is configured")
 	case policy != "noeviction" && limit > 0:
 		return check.Error(fmt.Sprintf("maxmemory-policy is %s, with %s of %s used", policy, size(used), size(limit)),
-			"when its memory is full, claims, records and tunings vanish: jobs run twice (their results don't), and pauses end unseen", set)
+			"when its memory is full, claims, records and tunings vanish: jobs run twice (their results don't), and pauses "+
+				"end unseen", set)
 	case policy != "noeviction":
 		return check.Warning(fmt.Sprintf("maxmemory-policy is %s; nothing is evicted as long as maxmemory isn't set", policy),
 			"with a limit, claims, records and tunings would vanish when the memory is full", set)
@@ -142,7 +145,8 @@ func judgePersistence(f facts) doctor.Finding {
 				"No job is lost: jobs are in RabbitMQ", keep)
 	}
 	return check.Note("it keeps nothing on disk, and has no replicas",
-		"a restart forgets all records, the list of dead letters, the audit log, and tunings where Kubernetes doesn't keep them. "+
+		"a restart forgets all records, the list of dead letters, the audit log, and tunings where Kubernetes doesn't keep "+
+			"them. "+
 			"No job is lost: jobs are in RabbitMQ", keep)
 }
 

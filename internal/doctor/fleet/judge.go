@@ -45,7 +45,8 @@ const leaderSilent = 15 * time.Second
 func judgeLeader(f facts) doctor.Finding {
 	const (
 		why  = "nobody sizes the pools, follows the policy or declares queues; running workers go on with what they have"
-		mend = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l app.kubernetes.io/component=scaler"
+		mend = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
+			"app.kubernetes.io/component=scaler"
 	)
 	if f.snapshot == nil {
 		return leader.Warning("no scaler has ever led here", why, mend)
@@ -138,7 +139,8 @@ func judgeMissing(f facts) (found []doctor.Finding) {
 			each = append(each, fmt.Sprintf("%d of lane %s", f.missingIn[lane], lane))
 		}
 		found = append(found, check.Warning(are(f.missing, "job")+" missing: "+strings.Join(each, ", "),
-			"they were recorded as queued, and their messages aren't in the broker: a producer was killed before it published them, "+
+			"they were recorded as queued, and their messages aren't in the broker: a producer was killed before it published "+
+				"them, "+
 				"or a queue was purged by hand",
 			"siren jobs list --state missing shows them; siren jobs retry ID … publishes them again; "+
 				"those that nobody wants expire by themselves"))

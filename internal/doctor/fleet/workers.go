@@ -76,7 +76,8 @@ func judgeTimes(workers []lanes.Heartbeat, now time.Time) (found []doctor.Findin
 	}
 	for _, lane := range slices.Sorted(maps.Keys(count)) {
 		found = append(found, doctor.Check("fleet.times").Warning(
-			fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s ago",
+			fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s "+
+				"ago",
 				lane, plural(int(count[lane]), "message"), short(max(0, now.Sub(last[lane])))),
 			"the time counts as absent: the wait of these jobs isn't known, and the lane looks better than it is",
 			"have their producer send readyAt in milliseconds since 1970, not in seconds: docs/jobs.md#headers"))
