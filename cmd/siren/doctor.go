@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor/cluster"
 	"github.com/polyglot-media/siren/internal/doctor/database"
 	"github.com/polyglot-media/siren/internal/doctor/fleet"
+	"github.com/polyglot-media/siren/internal/doctor/management"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -286,13 +287,13 @@ func (d *examination) broker(ctx context.Context) []doctor.Finding {
 		Policy: d.served(), Known: known, Roles: d.roles,
 	})
 	if d.management == "" {
-		return append(found, broker.Unmanaged())
+		return append(found, management.NotAsked())
 	}
 	settings, err := d.endpoints.AMQP.TLS()
 	if err != nil {
 		settings = nil
 	}
-	return append(found, broker.ExamineManagement(ctx, d.management, settings, d.endpoints.AMQP.URL, d.served())...)
+	return append(found, management.Examine(ctx, d.management, settings, d.endpoints.AMQP.URL, d.served())...)
 }
 
 // redis looks at each login that there is here for the roles; of the second on at what it may do alone.

@@ -14,7 +14,7 @@ func Few(names []string, most int) string {
 	return strings.Join(names, ", ")
 }
 
-// Delay judges how fast a server answers. slow says why it matters when it is slow, and what else there is to do then.
+// Delay judges how fast a server answers; why and mend are for one that is slow.
 func Delay(c Check, who string, took time.Duration, why, mend string) Finding {
 	what := fmt.Sprintf("%s answers within %s", who, took.Round(10*time.Microsecond))
 	if took > 100*time.Millisecond {

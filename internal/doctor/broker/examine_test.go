@@ -11,13 +11,14 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/doctor/broker"
+	"github.com/polyglot-media/siren/internal/doctor/doctortest"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // examined is what Examine finds with the policy of the tests and a user, "" the one that may do everything.
-func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findings {
+func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) doctortest.Findings {
 	t.Helper()
 	u, err := url.Parse(rabbittest.Server(t).URL)
 	if err != nil {
@@ -34,54 +35,18 @@ func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) findi
 	})
 }
 
-type findings []doctor.Finding
-
-// of is the findings of a check.
-func (all findings) of(check string) (found findings) {
-	for _, f := range all {
-		if f.Check == check {
-			found = append(found, f)
-		}
-	}
-	return found
-}
-
-// want fails the test unless a finding of the check has that severity and says the text, and has what a person needs.
-func (all findings) want(t *testing.T, check string, severity doctor.Severity, says string) {
-	t.Helper()
-	for _, f := range all.of(check) {
-		if f.Severity == severity && strings.Contains(f.What+"\n"+f.Why+"\n"+f.Mend, says) {
-			return
-		}
-	}
-	t.Errorf("no finding %s (%s) says %q:\n%+v", check, severity, says, all.of(check))
-}
-
-// wellFormed: whatever isn't as it should be says why it matters and what to do, and nothing shows a password.
-func (all findings) wellFormed(t *testing.T) {
-	t.Helper()
-	for _, f := range all {
-		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
-			t.Errorf("incomplete: %+v", f)
-		}
-		if strings.Contains(f.What+f.Why+f.Mend, "secret") {
-			t.Errorf("shows a password: %+v", f)
-		}
-	}
-}
-
 func TestExamineHealthyBroker(t *testing.T) {
 	p := rabbittest.Declared(t)
 	before := p.Depths()
 	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
-	all.wellFormed(t)
+	all.WellFormed(t)
 	for _, role := range lanes.Roles() {
-		all.want(t, "broker.rights."+role, doctor.OK, "may do what a")
+		all.Want(t, "broker.rights."+role, doctor.OK, "may do what a")
 	}
-	all.want(t, "broker.alarm", doctor.OK, "no alarm")
-	all.want(t, "broker.queues", doctor.OK, "all 11 queues are declared")
-	all.want(t, "broker.exchanges", doctor.OK, "siren.jobs")
-	all.want(t, "broker.delays", doctor.Warning, "nobody forwards") // no scaler runs in this test
+	all.Want(t, "broker.alarm", doctor.OK, "no alarm")
+	all.Want(t, "broker.queues", doctor.OK, "all 11 queues are declared")
+	all.Want(t, "broker.exchanges", doctor.OK, "siren.jobs")
+	all.Want(t, "broker.delays", doctor.Warning, "nobody forwards") // no scaler runs in this test
 	if worst := doctor.Worst(slices.DeleteFunc(all, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
@@ -94,22 +59,22 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	rabbittest.Declared(t)
 	rabbittest.User(t, "nobody", `^$`, `^$`, `^$`)
 	all := examined(t, "nobody", rabbittest.Policy(t), lanes.Roles()...)
-	all.wellFormed(t)
-	all.want(t, "broker.rights.worker", doctor.Error, "publish to exchange amq.default")
-	all.want(t, "broker.rights.worker", doctor.Error, "read siren.lane.…")
-	all.want(t, "broker.rights.worker", doctor.Error, "(for all roles at once)")
-	all.want(t, "broker.rights.producer", doctor.Error, "publish to exchange siren.jobs")
-	all.want(t, "broker.rights.scaler", doctor.Error, "declare")
+	all.WellFormed(t)
+	all.Want(t, "broker.rights.worker", doctor.Error, "publish to exchange amq.default")
+	all.Want(t, "broker.rights.worker", doctor.Error, "read siren.lane.…")
+	all.Want(t, "broker.rights.worker", doctor.Error, "(for all roles at once)")
+	all.Want(t, "broker.rights.producer", doctor.Error, "publish to exchange siren.jobs")
+	all.Want(t, "broker.rights.scaler", doctor.Error, "declare")
 
 	// Any of the mends is enough for all of the roles.
-	mend, _, _ := strings.Cut(all.of("broker.rights.producer")[0].Mend, " (")
+	mend, _, _ := strings.Cut(all.Of("broker.rights.producer")[0].Mend, " (")
 	args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(mend, "rabbitmqctl "), "'", ""))
 	if _, err := rabbittest.Server(t).Rabbitmqctl(t.Context(), args...); err != nil {
 		t.Fatal(err)
 	}
 	granted := examined(t, "nobody", rabbittest.Policy(t), lanes.Roles()...)
 	for _, role := range lanes.Roles() {
-		granted.want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
+		granted.Want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
 	}
 }
 
@@ -119,7 +84,7 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			rabbittest.Declared(t)
 			rabbittest.User(t, role, `^$`, `^$`, `^$`)
-			refused := examined(t, role, rabbittest.Policy(t), role).of("broker.rights." + role)
+			refused := examined(t, role, rabbittest.Policy(t), role).Of("broker.rights." + role)
 			if len(refused) != 1 || refused[0].Severity != doctor.Error {
 				t.Fatalf("without rights: %+v", refused)
 			}
@@ -128,7 +93,7 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 				t.Fatal(err)
 			}
 			granted := examined(t, role, rabbittest.Policy(t), role)
-			granted.want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
+			granted.Want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
 			if worst := doctor.Worst(slices.DeleteFunc(granted, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
 				t.Errorf("the worst is %s: %+v", worst, granted)
 			}
@@ -151,28 +116,28 @@ func TestExamineWrongQueues(t *testing.T) {
 	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false, amqp.Publishing{Body: []byte("{}")}))
 	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
 	all := examined(t, "", rabbittest.Policy(t), lanes.ScalerRole)
-	all.wellFormed(t)
-	all.want(t, "broker.queues", doctor.Warning, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
-	all.want(t, "broker.queues", doctor.Warning, "`siren lanes migrate standard --to …` to the other queue type, and delete siren.lane.standard")
-	all.want(t, "broker.queues", doctor.Error, "not declared: siren.lane.bulk")
-	all.want(t, "broker.leftovers", doctor.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't have any more, and 1 jobs wait")
-	all.want(t, "broker.delays", doctor.Error, "1 jobs wait for their next attempt, and nobody forwards")
-	all.want(t, "broker.dead", doctor.Note, "1 dead letters")
+	all.WellFormed(t)
+	all.Want(t, "broker.queues", doctor.Warning, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
+	all.Want(t, "broker.queues", doctor.Warning, "`siren lanes migrate standard --to …` to the other queue type, and delete siren.lane.standard")
+	all.Want(t, "broker.queues", doctor.Error, "not declared: siren.lane.bulk")
+	all.Want(t, "broker.leftovers", doctor.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't have any more, and 1 jobs wait")
+	all.Want(t, "broker.delays", doctor.Error, "1 jobs wait for their next attempt, and nobody forwards")
+	all.Want(t, "broker.dead", doctor.Note, "1 dead letters")
 }
 
 func TestExamineUndeclaredBroker(t *testing.T) {
 	rabbittest.Fresh(t)
 	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
-	all.wellFormed(t)
-	all.want(t, "broker.queues", doctor.Warning, "none of Siren's queues is declared")
-	all.want(t, "broker.exchanges", doctor.Warning, `exchange "siren.jobs" is not declared`)
-	all.want(t, "broker.rights.producer", doctor.OK, "may do")
+	all.WellFormed(t)
+	all.Want(t, "broker.queues", doctor.Warning, "none of Siren's queues is declared")
+	all.Want(t, "broker.exchanges", doctor.Warning, `exchange "siren.jobs" is not declared`)
+	all.Want(t, "broker.rights.producer", doctor.OK, "may do")
 	if left := rabbittest.NewProbe(t, rabbittest.Server(t).URL).Depths(); strings.Contains(left, "siren.") {
 		t.Errorf("the examination has declared:\n%s", left)
 	}
 	without := examined(t, "", nil, lanes.Roles()...)
-	without.wellFormed(t)
-	without.want(t, "broker.queues", doctor.Note, "--policy FILE")
+	without.WellFormed(t)
+	without.Want(t, "broker.queues", doctor.Note, "--policy FILE")
 }
 
 func TestExamineUnderAlarm(t *testing.T) {
@@ -188,21 +153,21 @@ func TestExamineUnderAlarm(t *testing.T) {
 		}
 	}
 	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
-	all.wellFormed(t)
-	all.want(t, "broker.alarm", doctor.Error, "the broker accepts no jobs: alarm: low on memory")
-	all.want(t, "broker.queues", doctor.OK, "all 11 queues")
+	all.WellFormed(t)
+	all.Want(t, "broker.alarm", doctor.Error, "the broker accepts no jobs: alarm: low on memory")
+	all.Want(t, "broker.queues", doctor.OK, "all 11 queues")
 }
 
 func TestExamineUnreachable(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	all := findings(broker.Examine(ctx, broker.Examination{
+	all := doctortest.Findings(broker.Examine(ctx, broker.Examination{
 		Dial: func(name string) (*rabbit.Conn, error) {
 			return rabbit.Open(rabbit.Options{URL: "amqp://siren:secret@127.0.0.1:1/", Name: name})
 		},
 		Roles: lanes.Roles(),
 	}))
-	all.wellFormed(t)
+	all.WellFormed(t)
 	if len(all) != 1 || all[0].Check != "broker.reachable" || all[0].Severity != doctor.Error {
 		t.Errorf("%+v", all)
 	}

@@ -1,4 +1,4 @@
-package broker_test
+package management_test
 
 import (
 	"context"
@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/internal/doctor/broker"
+	"github.com/polyglot-media/siren/internal/doctor/doctortest"
+	"github.com/polyglot-media/siren/internal/doctor/management"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
@@ -43,10 +44,10 @@ func managed(t *testing.T) (s *procs.Server, address string) {
 	return s, fmt.Sprintf("http://127.0.0.1:%d", port)
 }
 
-func askManagement(t *testing.T, address, amqpURL string) findings {
+func askManagement(t *testing.T, address, amqpURL string) doctortest.Findings {
 	t.Helper()
-	all := findings(broker.ExamineManagement(rabbittest.Soon(t), address, nil, amqpURL, rabbittest.Policy(t)))
-	all.wellFormed(t)
+	all := doctortest.Findings(management.Examine(rabbittest.Soon(t), address, nil, amqpURL, rabbittest.Policy(t)))
+	all.WellFormed(t)
 	return all
 }
 
@@ -65,32 +66,32 @@ func TestExamineManagement(t *testing.T) {
 	}
 	ctl("add_user", "monitor", "secret")
 	all := askManagement(t, strings.Replace(address, "//", "//monitor:secret@", 1), s.URL)
-	all.want(t, "broker.management", doctor.Error, "rabbitmqctl set_user_tags USER monitoring policymaker")
+	all.Want(t, "broker.management", doctor.Error, "rabbitmqctl set_user_tags USER monitoring policymaker")
 	ctl("set_user_tags", "monitor", "monitoring", "policymaker")
 	ctl("set_permissions", "monitor", "^$", "^$", "^$")
 	withMonitor := strings.Replace(address, "//", "//monitor:secret@", 1)
 
 	all = askManagement(t, withMonitor, s.URL)
-	all.want(t, "broker.policies", doctor.OK, `none of the broker's policies (0 in vhost "/") harms`)
-	all.want(t, "broker.bindings", doctor.OK, "each lane is bound")
-	all.want(t, "broker.nodes", doctor.OK, "1 of 1 nodes run")
-	all.want(t, "broker.unacknowledged", doctor.OK, "workers hold 0 jobs")
+	all.Want(t, "broker.policies", doctor.OK, `none of the broker's policies (0 in vhost "/") harms`)
+	all.Want(t, "broker.bindings", doctor.OK, "each lane is bound")
+	all.Want(t, "broker.nodes", doctor.OK, "1 of 1 nodes run")
+	all.Want(t, "broker.unacknowledged", doctor.OK, "workers hold 0 jobs")
 
 	ctl("set_policy", "--apply-to", "queues", "short lived", `^siren\.lane`, `{"message-ttl":60000}`)
 	ctl("set_operator_policy", "--apply-to", "queues", "caps", `.*`, `{"max-length":10}`)
 	all = askManagement(t, withMonitor, s.URL)
-	all.want(t, "broker.policies", doctor.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
-	all.want(t, "broker.policies", doctor.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
-	for _, f := range all.of("broker.policies") {
+	all.Want(t, "broker.policies", doctor.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
+	all.Want(t, "broker.policies", doctor.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
+	for _, f := range all.Of("broker.policies") {
 		mend(t, s, f.Mend)
 	}
 	all = askManagement(t, address, s.URL) // without a user, it is the one of AMQP
-	all.want(t, "broker.policies", doctor.OK, `none of the broker's policies (1 in vhost "/") harms`)
+	all.Want(t, "broker.policies", doctor.OK, `none of the broker's policies (1 in vhost "/") harms`)
 
 	eval := `rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).`
 	ctl("eval", eval)
 	rabbittest.Until(t, "the node to tell of the alarm", func() bool {
-		for _, f := range askManagement(t, withMonitor, s.URL).of("broker.nodes") {
+		for _, f := range askManagement(t, withMonitor, s.URL).Of("broker.nodes") {
 			if f.Severity == doctor.Error && strings.Contains(f.What, "has the disk alarm") {
 				return true
 			}
@@ -123,12 +124,12 @@ func TestExamineManagementThatFails(t *testing.T) {
 	defer answers.Close()
 	const amqpURL = "amqp://siren:secret@broker:5672/media"
 	all := askManagement(t, answers.URL, amqpURL)
-	all.want(t, "broker.policies", doctor.Warning, `the policies of vhost "media" couldn't be read`)
+	all.Want(t, "broker.policies", doctor.Warning, `the policies of vhost "media" couldn't be read`)
 	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
-	all.want(t, "broker.management", doctor.Error, "doesn't answer")
+	all.Want(t, "broker.management", doctor.Error, "doesn't answer")
 	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x", "://secret"} {
 		all = askManagement(t, address, amqpURL)
-		all.want(t, "broker.management", doctor.Error, "the URL of the management API is malformed")
+		all.Want(t, "broker.management", doctor.Error, "the URL of the management API is malformed")
 	}
 	if u, err := url.Parse(amqpURL); err != nil || u.Host == "" {
 		t.Fatal(err)

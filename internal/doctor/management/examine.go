@@ -1,4 +1,4 @@
-package broker
+package management
 
 import (
 	"cmp"
@@ -126,11 +126,11 @@ func (a *amount) UnmarshalJSON(text []byte) error {
 // String writes it in MiB.
 func (a amount) String() string { return fmt.Sprintf("%d MiB", int64(a)>>20) }
 
-const management = doctor.Check("broker.management")
+const answers = doctor.Check("broker.management")
 
-// Unmanaged says what isn't known without a management API.
-func Unmanaged() doctor.Finding {
-	return management.Note("the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell "+
+// NotAsked says what isn't known without a management API.
+func NotAsked() doctor.Finding {
+	return answers.Note("the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell "+
 		"of them",
 		"a policy of the broker's with a TTL or a length limit loses jobs",
 		"say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and "+
@@ -138,23 +138,23 @@ func Unmanaged() doctor.Finding {
 			"must have none whose pattern matches siren.… with message-ttl, expires, max-length or delivery-limit")
 }
 
-// ExamineManagement looks at what only the management API at the address tells: policies that change Siren's queues,
+// Examine looks at what only the management API at the address tells: policies that change Siren's queues,
 // the nodes and their alarms, and what is bound to what. amqpURL says which vhost is Siren's.
-func ExamineManagement(
+func Examine(
 	ctx context.Context, address string, settings *tls.Config, amqpURL string, policy *lanes.Policy,
 ) (found []doctor.Finding) {
 	login, vhost, unreadable := rabbit.Login(amqpURL)
 	m, err := open(address, login, settings)
 	switch {
 	case err != nil:
-		return []doctor.Finding{management.Error(err.Error(), "policies and nodes of the broker couldn't be looked at",
+		return []doctor.Finding{answers.Error(err.Error(), "policies and nodes of the broker couldn't be looked at",
 			"correct --management-url, or SIREN_MANAGEMENT_URL")}
 	case unreadable != nil:
-		return nil // Examine says so
+		return nil // broker.Examine says so
 	}
 	var nodes []brokerNode
 	if err := m.ask(ctx, &nodes, "nodes"); err != nil {
-		return []doctor.Finding{management.Error(fmt.Sprintf("the management API doesn't answer: %v", err),
+		return []doctor.Finding{answers.Error(fmt.Sprintf("the management API doesn't answer: %v", err),
 			"policies and other nodes' alarms couldn't be looked at",
 			"check --management-url; rabbitmq-plugins enable rabbitmq_management; "+
 				"rabbitmqctl set_user_tags USER monitoring policymaker")}
