@@ -226,10 +226,6 @@ func (d *examination) close() {
 	}
 }
 
-func (d *examination) board() *redis.Board {
-	return redis.NewBoard(d.store, discard)
-}
-
 // going returns the policy to go by: the file's, else the one in force; nil when none is known.
 func (d *examination) going() *lanes.Policy {
 	switch {
@@ -355,8 +351,8 @@ func (d *examination) clock(ctx context.Context) []doctor.Finding {
 }
 
 func (d *examination) fleet(ctx context.Context) []doctor.Finding {
-	return fleet.Examine(ctx, d.store, fleet.Known{Version: buildVersion(), InForce: d.inForce, File: d.file,
-		Wrong: d.wrong})
+	known := fleet.Known{Version: buildVersion(), InForce: d.inForce, File: d.file, Wrong: d.wrong}
+	return fleet.Examine(ctx, d.store, known)
 }
 
 // kubernetes looks at the cluster that this process can reach as a scaler would. The chart names all of a release

@@ -14,8 +14,8 @@ var marks = map[doctor.Severity]struct {
 	sign  string
 	style show.Style
 }{
-	doctor.OK: {"✔", show.Green}, doctor.Note: {"·", show.Cyan}, doctor.Warning: {"!", show.Yellow}, doctor.Error: {"✘",
-		show.Red},
+	doctor.OK: {"✔", show.Green}, doctor.Note: {"·", show.Cyan},
+	doctor.Warning: {"!", show.Yellow}, doctor.Error: {"✘", show.Red},
 }
 
 // printReport shows a report to a person: what is wrong in full, a note with what it needs, the rest in a line each;

@@ -27,9 +27,11 @@ var examples = map[string]string{
 // telling is what tells a login that may more than its role needs. These few alone are tried beside what it needs: each
 // refusal shows in Redis' ACL LOG.
 var telling = []redis.Use{
-	{Pattern: "siren:{tunings}*", Command: "HSET"}, {Pattern: "siren:policy", Command: "HSET"}, {Pattern: "siren:workers",
-		Command: "HSET"},
-	{Pattern: "siren:job:*", Command: "HSET"}, {Pattern: "siren:job:*", Command: "HSETNX"},
+	{Pattern: "siren:{tunings}*", Command: "HSET"},
+	{Pattern: "siren:policy", Command: "HSET"},
+	{Pattern: "siren:workers", Command: "HSET"},
+	{Pattern: "siren:job:*", Command: "HSET"},
+	{Pattern: "siren:job:*", Command: "HSETNX"},
 }
 
 // beyond returns what of telling isn't among the uses.

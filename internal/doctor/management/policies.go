@@ -18,8 +18,9 @@ import (
 const policies = doctor.Check("broker.policies")
 
 // judgePolicies says which policies of the broker change Siren's queues (name → type) for the worse.
-func judgePolicies(vhost string, all []brokerPolicy, queues map[string]string,
-	p *lanes.Policy) (found []doctor.Finding) {
+func judgePolicies(
+	vhost string, all []brokerPolicy, queues map[string]string, p *lanes.Policy,
+) (found []doctor.Finding) {
 	applied, unread := inEffect(all, queues)
 	for _, title := range slices.Sorted(maps.Keys(applied)) {
 		a := applied[title]
