@@ -17,8 +17,8 @@ import (
 // starts, and of the run-limited that starts ffmpeg.
 func TestMain(m *testing.M) { testscript.Main(sharing{m}, map[string]func(){"siren": main}) }
 
-// broker is the RabbitMQ of all tests but those that break theirs. The first that needs it starts it.
-var broker struct {
+// rabbitmq is the RabbitMQ of all tests but those that break theirs. The first that needs it starts it.
+var rabbitmq struct {
 	sync.Once
 	server *procs.Server
 	err    error
@@ -29,9 +29,9 @@ func vhost(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	broker.Do(func() { broker.server, broker.err = procs.StartRabbitMQ(ctx, procs.ServerOptions{}) })
-	must(t, broker.err)
-	url, err := broker.server.Vhost(ctx)
+	rabbitmq.Do(func() { rabbitmq.server, rabbitmq.err = procs.StartRabbitMQ(ctx, procs.ServerOptions{}) })
+	must(t, rabbitmq.err)
+	url, err := rabbitmq.server.Vhost(ctx)
 	must(t, err)
 	return url
 }
@@ -41,8 +41,8 @@ type sharing struct{ *testing.M }
 
 func (s sharing) Run() int {
 	code := s.M.Run()
-	if broker.server != nil {
-		if err := broker.server.Stop(context.Background()); err != nil {
+	if rabbitmq.server != nil {
+		if err := rabbitmq.server.Stop(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

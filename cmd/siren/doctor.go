@@ -16,7 +16,13 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/broker"
+	"github.com/polyglot-media/siren/internal/doctor/cluster"
+	"github.com/polyglot-media/siren/internal/doctor/database"
+	"github.com/polyglot-media/siren/internal/doctor/fleet"
+	"github.com/polyglot-media/siren/internal/doctor/management"
+	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -26,19 +32,26 @@ import (
 
 // areas are what siren doctor looks at, in its order, each with its title and the roles that it matters to (none: all).
 var areas = []area{
-	{name: "broker", title: "RabbitMQ", look: (*doctor).broker},
-	{name: "redis", title: "Redis", look: (*doctor).redis},
-	{name: "clock", title: "Clocks", look: (*doctor).clock},
-	{name: "fleet", title: "Fleet and policy", look: (*doctor).fleet},
-	{name: "kubernetes", title: "Kubernetes", roles: []string{lanes.ScalerRole}, look: (*doctor).kubernetes},
-	{name: "media", title: "Media programs", roles: []string{lanes.WorkerRole}, look: (*doctor).media},
-	{name: "storage", title: "Storage", roles: []string{lanes.WorkerRole}, look: (*doctor).storage},
+	{name: "broker", title: "RabbitMQ", look: (*examination).broker},
+	{name: "redis", title: "Redis", look: (*examination).redis},
+	{name: "clock", title: "Clocks", look: (*examination).clock},
+	{name: "fleet", title: "Fleet and policy", look: (*examination).fleet},
+	{name: "kubernetes", title: "Kubernetes", roles: []string{lanes.ScalerRole}, look: (*examination).kubernetes},
+	{name: "media", title: "Media programs", roles: []string{lanes.WorkerRole}, look: (*examination).media},
+	{name: "storage", title: "Storage", roles: []string{lanes.WorkerRole}, look: (*examination).storage},
 }
 
 type area struct {
 	name, title string
 	roles       []string
-	look        func(*doctor, context.Context) []lanes.Finding
+	look        func(*examination, context.Context) []doctor.Finding
+}
+
+func areaNames() (names []string) {
+	for _, area := range areas {
+		names = append(names, area.name)
+	}
+	return names
 }
 
 // areaWithin bounds what is looked at in one area: a server that hangs must not keep the rest from being told.
@@ -91,14 +104,14 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 		},
 	}
 	fs := c.Flags()
-	names := make([]string, len(areas))
-	for i, area := range areas {
-		names[i] = area.name
-	}
-	fs.StringVar(&f.policy, "policy", "", "policy `FILE` to go by, and to compare with the one in force (default the one in force)")
-	fs.StringVar(&f.management, "management-url", "", "`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
+	names := areaNames()
+	fs.StringVar(&f.policy, "policy", "",
+		"policy `FILE` to go by, and to compare with the one in force (default the one in force)")
+	fs.StringVar(&f.management, "management-url", "",
+		"`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
 	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+show.Listed(names))
-	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+	fs.StringSliceVar(&f.roles, "role", nil,
+		"what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
@@ -114,7 +127,7 @@ func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
 	if err := f.complete(); err != nil {
 		return exit.With(exit.Usage, err)
 	}
-	d, err := a.newDoctor(ctx, f)
+	d, err := a.newExamination(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -123,19 +136,19 @@ func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	report := reportOf(found)
+	report := doctor.NewReport(areaNames(), found)
 	switch f.output.Format {
 	case "json", "yaml":
 		err = f.output.Print(a.out, report)
 	default:
-		err = report.print(a.out, f.output.Format == "wide")
+		err = printReport(a.out, report, f.output.Format == "wide")
 	}
 	switch {
 	case err != nil:
 		return err
-	case report.Worst == lanes.Error:
+	case report.Worst == doctor.Error:
 		return exit.With(exit.Failed, errSaid)
-	case report.Worst == lanes.Warning && f.failOn == "warning":
+	case report.Worst == doctor.Warning && f.failOn == "warning":
 		return exit.With(exit.Warnings, errSaid)
 	default:
 		return nil
@@ -160,10 +173,7 @@ func (f *doctorFlags) complete() error {
 			return fmt.Errorf("no role %q%s", role, show.ThereAre(role, lanes.Roles()))
 		}
 	}
-	var names []string
-	for _, area := range areas {
-		names = append(names, area.name)
-	}
+	names := areaNames()
 	for _, name := range f.only {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("no area %q%s", name, show.ThereAre(name, names))
@@ -172,8 +182,11 @@ func (f *doctorFlags) complete() error {
 	return nil
 }
 
-// doctor is one examination, and what its parts need of each other.
-type doctor struct {
+// discard keeps to itself what doctor says in findings.
+var discard = slog.New(slog.DiscardHandler)
+
+// examination is one run of doctor, and what its parts need of each other.
+type examination struct {
 	doctorFlags
 	asked     reach.Flags
 	endpoints reach.Endpoints
@@ -184,8 +197,8 @@ type doctor struct {
 	inForce   *lanes.Effective // nil: none is known
 }
 
-func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
-	d := &doctor{doctorFlags: f, asked: a.asked}
+func (a *app) newExamination(ctx context.Context, f doctorFlags) (*examination, error) {
+	d := &examination{doctorFlags: f, asked: a.asked}
 	if f.policy != "" {
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
@@ -197,27 +210,25 @@ func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
 	if d.nowhere != nil {
 		return d, nil
 	}
-	store, err := d.endpoints.Store(slog.New(slog.DiscardHandler))
+	store, err := d.endpoints.Store(discard)
 	if err != nil {
 		return nil, err
 	}
 	d.store = store
-	if effective, err := d.board().Policy(ctx); err == nil {
+	if effective, err := redis.NewBoard(d.store, discard).Policy(ctx); err == nil {
 		d.inForce = &effective
 	}
 	return d, nil
 }
 
-func (d *doctor) close() {
+func (d *examination) close() {
 	if d.store != nil {
 		d.store.Close()
 	}
 }
 
-func (d *doctor) board() *redis.Board { return redis.NewBoard(d.store, slog.New(slog.DiscardHandler)) }
-
-// going is the policy to go by: the file's, else the one in force; nil when none is known.
-func (d *doctor) going() *lanes.Policy {
+// going returns the policy to go by: the file's, else the one in force; nil when none is known.
+func (d *examination) going() *lanes.Policy {
 	switch {
 	case d.file != nil:
 		return d.file
@@ -228,9 +239,9 @@ func (d *doctor) going() *lanes.Policy {
 	}
 }
 
-// served is the policy that the broker's queues have to fit: the one in force, tunings and all, since the leading scaler goes by it; before one is,
-// the file's.
-func (d *doctor) served() *lanes.Policy {
+// served returns the policy that the broker's queues have to fit: the one in force, tunings and all, since the leading
+// scaler goes by it; before one is, the file's.
+func (d *examination) served() *lanes.Policy {
 	if d.inForce != nil {
 		return &d.inForce.Policy
 	}
@@ -238,16 +249,16 @@ func (d *doctor) served() *lanes.Policy {
 }
 
 // examine looks at every area that was asked for and matters here.
-func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
+func (d *examination) examine(ctx context.Context) (found []doctor.Finding) {
 	for _, area := range areas {
 		if len(d.only) > 0 && !slices.Contains(d.only, area.name) {
 			continue
 		}
-		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, func(r string) bool { return slices.Contains(d.roles, r) }) {
-			found = append(found, lanes.Finding{
-				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
-				Why: "what isn't looked at may be wrong", Mend: fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0]),
-			})
+		matters := func(role string) bool { return slices.Contains(d.roles, role) }
+		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, matters) {
+			found = append(found, doctor.Check(area.name+".role").Note(
+				fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
+				"what isn't looked at may be wrong", fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0])))
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, areaWithin)
@@ -257,66 +268,43 @@ func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
 	return found
 }
 
-// unknownServer is what is found where nothing says where a server is.
-func (d *doctor) unknownServer(check string) []lanes.Finding {
-	return []lanes.Finding{{
-		Check: check, Severity: lanes.Error, What: "nothing says where it is", Why: "no process of Siren's can start without",
-		Mend: "set SIREN_AMQP_URL and SIREN_REDIS_URL, choose a context (siren contexts), or start `siren up`",
-	}}
+// unknownServer finds that nothing says where a server is.
+func unknownServer(check doctor.Check) []doctor.Finding {
+	return []doctor.Finding{check.Error("nothing says where it is", "no process of Siren's can start without",
+		"set SIREN_AMQP_URL and SIREN_REDIS_URL, choose a context (siren contexts), or start `siren up`")}
 }
 
-func (d *doctor) broker(ctx context.Context) []lanes.Finding {
+func (d *examination) broker(ctx context.Context) []doctor.Finding {
 	if d.nowhere != nil {
-		return d.unknownServer("broker.reachable")
+		return unknownServer("broker.reachable")
 	}
-	e := rabbit.Examination{
-		Dial: func(purpose string) (*rabbitlink.Conn, error) {
-			return d.endpoints.Broker(nil, "siren "+purpose, slog.New(slog.DiscardHandler))
-		},
-		Policy: d.served(), Roles: d.roles,
-	}
-	if known, err := d.board().KnownQueues(ctx); err == nil {
-		e.Known = known
-	}
-	return append(rabbit.Examine(ctx, e), d.managed(ctx)...)
-}
-
-// managed is what the management API says, or that it wasn't asked.
-func (d *doctor) managed(ctx context.Context) []lanes.Finding {
+	known, _ := redis.NewBoard(d.store, discard).KnownQueues(ctx) // what is said of Redis says why there are none
+	found := broker.Examine(ctx, broker.Examination{
+		Dial:   func(purpose string) (*rabbitlink.Conn, error) { return d.endpoints.Broker(nil, "siren "+purpose, discard) },
+		Policy: d.served(), Known: known, Roles: d.roles,
+	})
 	if d.management == "" {
-		return []lanes.Finding{{
-			Check: "broker.management", Severity: lanes.Note, What: "the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell of them",
-			Why: "a policy of the broker's with a TTL or a length limit loses jobs",
-			Mend: "say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and list_operator_policies, must have none whose pattern matches siren.…" +
-				" with message-ttl, expires, max-length or delivery-limit",
-		}}
+		return append(found, management.NotAsked())
 	}
 	settings, err := d.endpoints.AMQP.TLS()
 	if err != nil {
 		settings = nil
 	}
-	m, err := rabbit.OpenManagement(d.management, settings)
-	if err != nil {
-		return []lanes.Finding{{
-			Check: "broker.management", Severity: lanes.Error, What: err.Error(), Why: "policies and nodes of the broker couldn't be looked at", Mend: "correct --management-url, or SIREN_MANAGEMENT_URL",
-		}}
-	}
-	return rabbit.ExamineManagement(ctx, m, d.endpoints.AMQP.URL, d.served())
+	return append(found, management.Examine(ctx, d.management, settings, d.endpoints.AMQP.URL, d.served())...)
 }
 
 // redis looks at each login that there is here for the roles; of the second on at what it may do alone.
-func (d *doctor) redis(ctx context.Context) (found []lanes.Finding) {
+func (d *examination) redis(ctx context.Context) (found []doctor.Finding) {
 	if d.store == nil {
-		return d.unknownServer("redis.reachable")
+		return unknownServer("redis.reachable")
 	}
 	for i, l := range d.logins() {
-		store, err := l.at.Store(slog.New(slog.DiscardHandler))
+		store, err := l.at.Store(discard)
 		if err != nil {
-			return append(found, lanes.Finding{
-				Check: "redis.reachable", Severity: lanes.Error, What: err.Error(), Why: "no process of Siren's can start without", Mend: "correct the URL",
-			})
+			return append(found, doctor.Check("redis.reachable").Error(
+				err.Error(), "no process of Siren's can start without", "correct the URL"))
 		}
-		for _, f := range redis.Examine(ctx, store, l.roles...) {
+		for _, f := range database.Examine(ctx, store, l.roles...) {
 			if i == 0 || f.Check == "redis.reachable" || f.Check == "redis.rights" {
 				found = append(found, f)
 			}
@@ -332,8 +320,9 @@ type login struct {
 	roles []string
 }
 
-// logins are those of the roles that were said, and a person's beside them, where they differ; a person's alone where none was said.
-func (d *doctor) logins() (all []login) {
+// logins returns those of the roles that were said, and a person's beside them, where they differ; a person's alone
+// where none was said.
+func (d *examination) logins() (all []login) {
 	roles := []string{lanes.OperatorRole}
 	if d.told {
 		roles = append(slices.Clone(d.roles), roles...)
@@ -341,7 +330,7 @@ func (d *doctor) logins() (all []login) {
 	for _, role := range roles {
 		at, err := d.asked.As(role).Find()
 		if err != nil {
-			continue // newDoctor has found the person's
+			continue // newExamination has found the person's
 		}
 		i := slices.IndexFunc(all, func(l login) bool { return l.at.Redis.URL == at.Redis.URL })
 		switch {
@@ -354,24 +343,37 @@ func (d *doctor) logins() (all []login) {
 	return all
 }
 
-func (d *doctor) clock(ctx context.Context) []lanes.Finding {
+func (d *examination) clock(ctx context.Context) []doctor.Finding {
 	if d.store == nil {
-		return []lanes.Finding{{
-			Check: "clock.here", Severity: lanes.Note, What: "not compared: nothing says where Redis is", Why: "clocks that differ make waits and retries wrong", Mend: "set SIREN_REDIS_URL",
-		}}
+		return []doctor.Finding{doctor.Check("clock.here").Note("not compared: nothing says where Redis is",
+			"clocks that differ make waits and retries wrong", "set SIREN_REDIS_URL")}
 	}
-	found := redis.ExamineClock(ctx, d.store)
-	if workers, _, err := d.roster().Workers(ctx); err == nil {
-		found = append(found, judgeClocks(workers)...)
-	}
-	return found
+	return append([]doctor.Finding{database.Clock(ctx, d.store)}, fleet.Clocks(ctx, d.store)...)
 }
 
-func (d *doctor) roster() *redis.Roster {
-	return redis.NewRoster(d.store, slog.New(slog.DiscardHandler))
+func (d *examination) fleet(ctx context.Context) []doctor.Finding {
+	known := fleet.Known{Version: buildVersion(), InForce: d.inForce, File: d.file, Wrong: d.wrong}
+	return fleet.Examine(ctx, d.store, known)
 }
 
-func (d *doctor) media(ctx context.Context) []lanes.Finding {
+// kubernetes looks at the cluster that this process can reach as a scaler would. The chart names all of a release
+// alike, so the Lease's name tells those of the ConfigMaps.
+func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
+	client, namespace, err := kube.Connect(d.kube.namespace)
+	if err != nil {
+		return []doctor.Finding{doctor.Check("kubernetes.cluster").Note("not looked at: no cluster is known here",
+			"a scaler with --fleet kubernetes needs rights there", "set KUBECONFIG, or run it in the scaler's pod: "+
+				"kubectl exec deploy/siren-scaler -- siren doctor; with local workers nothing")}
+	}
+	release := strings.TrimSuffix(d.kube.lease, "-scaler")
+	return cluster.Examine(ctx, cluster.Examination{
+		Namespace: kube.Namespace{Client: client, Name: namespace}, Selector: d.kube.selector, Lease: d.kube.lease,
+		Policy: d.going(),
+		State:  cmp.Or(d.kube.state, release+"-state"), PolicyMap: cmp.Or(d.kube.policy, release+"-policy"),
+	})
+}
+
+func (d *examination) media(ctx context.Context) []doctor.Finding {
 	var room media.Room
 	if p := d.going(); p != nil {
 		for _, q := range p.Pools {
@@ -383,13 +385,12 @@ func (d *doctor) media(ctx context.Context) []lanes.Finding {
 	return media.Examine(ctx, media.Options{Scratch: d.scratch}, room)
 }
 
-func (d *doctor) storage(ctx context.Context) []lanes.Finding {
+func (d *examination) storage(ctx context.Context) []doctor.Finding {
 	p := d.going()
 	if p == nil {
-		return []lanes.Finding{{
-			Check: "storage.prefixes", Severity: lanes.Note, What: "not looked at: no policy is known", Why: "the policy says what jobs may read and write",
-			Mend: "say --policy FILE, or start `siren scaler`, which publishes the policy in force",
-		}}
+		return []doctor.Finding{doctor.Check("storage.prefixes").Note("not looked at: no policy is known",
+			"the policy says what jobs may read and write",
+			"say --policy FILE, or start `siren scaler`, which publishes the policy in force")}
 	}
-	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Scratch: d.scratch, Log: slog.New(slog.DiscardHandler)}, p.Storage)
+	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Scratch: d.scratch, Log: discard}, p.Storage)
 }

@@ -21,7 +21,8 @@ import (
 const (
 	forwardBatch = 500              // jobs published in one go
 	forwardRetry = 5 * time.Second  // after a publish that failed
-	longestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
+	// LongestHold is how long Forward holds a job that waits for its next attempt.
+	LongestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
 	roundEvery   = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
 	roundOf      = 100              // jobs of such a queue that go round each time: 90,000 within a quarter of an hour
 )
@@ -159,7 +160,7 @@ func (f *forwarder) hold(a rabbitlink.Arrival) {
 		case b.Queue != a.ConsumerTag || wait <= 0:
 		case b.Queue == topology.FarQueue:
 			j.again = true
-			j.next = now.Add(min(max(0, wait-topology.Longest()), longestHold))
+			j.next = now.Add(min(max(0, wait-topology.Longest()), LongestHold))
 		case b.Reach == topology.Longest() && wait > b.Reach: // from before there was a queue for those
 			j.again = true
 		default:
@@ -223,7 +224,7 @@ func (f *forwarder) settle(j *heldJob, published error) {
 	switch {
 	case published == nil:
 		_ = j.arrival.Ack()
-	case time.Since(j.since) > longestHold:
+	case time.Since(j.since) > LongestHold:
 		_ = j.arrival.GiveBack()
 	default:
 		j.next = time.Now().Add(forwardRetry)

@@ -16,6 +16,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/doctor/database"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -285,8 +287,8 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 		redistest.Must(t, admin.ScriptFlush(ctx).Err()) // so that each script is sent
 		redistest.Must(t, admin.Do(ctx, "ECHO", fmt.Sprint("begin ", i)).Err())
 		step.does(t, stores[step.role])
-		for _, f := range redis.Examine(ctx, stores[step.role], step.role) {
-			if f.Check == "redis.rights" && f.Severity != lanes.OK {
+		for _, f := range database.Examine(ctx, stores[step.role], step.role) {
+			if f.Check == "redis.rights" && f.Severity != doctor.OK {
 				t.Errorf("%s: %+v", step.role, f)
 			}
 		}
@@ -507,4 +509,12 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	if state := admin.HGet(ctx, "siren:job:job", "state").Val(); state != string(lanes.Completed) {
 		t.Errorf("the job is %q", state)
 	}
+}
+
+// anys is the words of a text.
+func anys(text string) (all []any) {
+	for word := range strings.FieldsSeq(text) {
+		all = append(all, word)
+	}
+	return all
 }

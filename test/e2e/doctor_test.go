@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/internal/doctor"
 )
 
 // `siren doctor` finds a fresh release as it should be, from a scaler's pod and from a worker's: each knows what it is for. Then it names who else
@@ -24,16 +24,16 @@ func TestDoctorInPods(t *testing.T) {
 	for _, check := range []string{
 		"broker.rights.scaler", "broker.queues", "broker.alarm", "redis.eviction", "redis.rights", "clock.here", "fleet.leader", "fleet.inforce", "fleet.workers", "kubernetes.rights", "kubernetes.lease",
 	} {
-		r.found(scaler, check, lanes.OK, "")
+		r.found(scaler, check, doctor.OK, "")
 	}
-	r.found(scaler, "media.role", lanes.Note, "it matters where a worker runs")
+	r.found(scaler, "media.role", doctor.Note, "it matters where a worker runs")
 	worker := r.doctor("siren-worker-general")
 	for _, check := range []string{"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs", "media.limits", "storage.s3"} {
-		r.found(worker, check, lanes.OK, "")
+		r.found(worker, check, doctor.OK, "")
 	}
-	r.found(worker, "kubernetes.role", lanes.Note, "it matters where a scaler runs")
+	r.found(worker, "kubernetes.role", doctor.Note, "it matters where a scaler runs")
 	for _, f := range append(scaler, worker...) {
-		if f.Severity > lanes.Note {
+		if f.Severity > doctor.Note {
 			t.Errorf("on a fresh release: %+v", f)
 		}
 	}
@@ -41,17 +41,17 @@ func TestDoctorInPods(t *testing.T) {
 	r.kubectl("autoscale", "deployment", "siren-worker-batch", "--max=3", "--cpu-percent=80")
 	r.kubectl("patch", "role", "siren-scaler", "--type=json", "-p", `[{"op": "replace", "path": "/rules/2/verbs", "value": ["get", "list", "watch"]}]`)
 	ill := r.doctor("siren-scaler")
-	r.found(ill, "kubernetes.pools", lanes.Error, "siren-worker-batch is scaled by the HorizontalPodAutoscaler")
-	r.found(ill, "kubernetes.rights", lanes.Error, "may not patch pods")
+	r.found(ill, "kubernetes.pools", doctor.Error, "siren-worker-batch is scaled by the HorizontalPodAutoscaler")
+	r.found(ill, "kubernetes.rights", doctor.Error, "may not patch pods")
 }
 
 // doctor is what `siren doctor` finds in a pod of the Deployment.
-func (r *release) doctor(deployment string) []lanes.Finding {
+func (r *release) doctor(deployment string) []doctor.Finding {
 	r.Helper()
 	// Its exit code may be other than 0: the shell that would hide that isn't in the scaler's image.
 	out, err := r.try(r.Context(), "kubectl", "-n", r.namespace, "exec", "deploy/"+deployment, "--", "siren", "doctor", "-o", "json")
 	begin, end := strings.Index(out, "{"), strings.LastIndex(out, "}")
-	var report struct{ Findings []lanes.Finding }
+	var report struct{ Findings []doctor.Finding }
 	if begin < 0 || end < begin {
 		r.Fatalf("siren doctor in %s: %v: %s", deployment, err, out)
 	}
@@ -62,7 +62,7 @@ func (r *release) doctor(deployment string) []lanes.Finding {
 }
 
 // found fails the test unless one of the findings of that check has that severity and says the text.
-func (r *release) found(all []lanes.Finding, check string, severity lanes.Severity, says string) {
+func (r *release) found(all []doctor.Finding, check string, severity doctor.Severity, says string) {
 	r.Helper()
 	var others []string
 	for _, f := range all {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -121,9 +122,9 @@ func TestProgramsAreConfined(t *testing.T) {
 	}
 	f := one(t, Examine(t.Context(), Options{Scratch: b.dir}, room), "media.confined")
 	if abi == 0 {
-		wantFinding(t, f, max(f.Severity, lanes.Note), "read whatever files the worker can", "Linux 5.13 or newer")
+		wantFinding(t, f, max(f.Severity, doctor.Note), "read whatever files the worker can", "Linux 5.13 or newer")
 	} else {
-		wantFinding(t, f, lanes.OK, "programs are confined")
+		wantFinding(t, f, doctor.OK, "programs are confined")
 	}
 }
 
@@ -155,7 +156,7 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 				}
 			}
 			f := one(t, Examine(t.Context(), Options{Self: self, Scratch: b.dir}, room), "media.confined")
-			wantFinding(t, f, max(f.Severity, lanes.Note), c.says)
+			wantFinding(t, f, max(f.Severity, doctor.Note), c.says)
 			if !strings.Contains(log.String(), c.says) {
 				t.Errorf("%q isn't in the log:\n%s", c.says, log.String())
 			}
@@ -193,17 +194,17 @@ func lackThem(lacks string) error {
 func TestJudgeConfined(t *testing.T) {
 	for _, c := range []struct {
 		open []string
-		want lanes.Severity
+		want doctor.Severity
 		says string
 	}{
-		{nil, lanes.OK, "programs are confined"},
-		{[]string{openFiles}, lanes.Note, "Linux 5.13 or newer with Landlock on"},
-		{[]string{openSockets}, lanes.Warning, "open sockets"},
-		{[]string{openFiles, openSockets, openSecrets}, lanes.Warning, "read whatever files the worker can, and open sockets, and read the worker's environment"},
-		{[]string{openSecrets}, lanes.Warning, "uname -r"},
+		{nil, doctor.OK, "programs are confined"},
+		{[]string{openFiles}, doctor.Note, "Linux 5.13 or newer with Landlock on"},
+		{[]string{openSockets}, doctor.Warning, "open sockets"},
+		{[]string{openFiles, openSockets, openSecrets}, doctor.Warning, "read whatever files the worker can, and open sockets, and read the worker's environment"},
+		{[]string{openSecrets}, doctor.Warning, "uname -r"},
 	} {
 		f := judgeConfined(c.open)
-		one(t, []lanes.Finding{f}, "media.confined")
+		one(t, []doctor.Finding{f}, "media.confined")
 		wantFinding(t, f, c.want, c.says)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -29,12 +30,12 @@ type Room struct {
 }
 
 // Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run under, and the scratch folder.
-func Examine(ctx context.Context, o Options, room Room) []lanes.Finding {
-	found := []lanes.Finding{}
+func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
+	found := []doctor.Finding{}
 	self, err := o.self()
 	if err != nil {
-		return []lanes.Finding{{
-			Check: "media.limits", Severity: lanes.Error, What: err.Error(), Why: "no worker can start programs here", Mend: "mount /proc",
+		return []doctor.Finding{{
+			Check: "media.limits", Severity: doctor.Error, What: err.Error(), Why: "no worker can start programs here", Mend: "mount /proc",
 		}}
 	}
 	ffmpeg, err := program(o.FFmpeg, "ffmpeg")
@@ -47,35 +48,35 @@ func Examine(ctx context.Context, o Options, room Room) []lanes.Finding {
 	if _, err := program(o.FFprobe, "ffprobe"); err != nil {
 		found = append(found, noProgram("ffprobe", err))
 	} else {
-		found = append(found, lanes.Finding{Check: "media.ffprobe", What: "ffprobe is there"})
+		found = append(found, doctor.Finding{Check: "media.ffprobe", What: "ffprobe is there"})
 	}
 	return append(found, examineScratch(o.Scratch, room)...)
 }
 
-func noProgram(name string, err error) lanes.Finding {
-	return lanes.Finding{
-		Check: "media." + name, Severity: lanes.Error, What: err.Error(), Why: "no worker can start here",
+func noProgram(name string, err error) doctor.Finding {
+	return doctor.Finding{
+		Check: "media." + name, Severity: doctor.Error, What: err.Error(), Why: "no worker can start here",
 		Mend: "apt-get install ffmpeg; or, if no worker is to run here, say so: --role scaler or --role producer",
 	}
 }
 
 // examineProgram looks at ffmpeg's version, and at what it was built with.
-func examineProgram(ctx context.Context, ffmpeg string) []lanes.Finding {
+func examineProgram(ctx context.Context, ffmpeg string) []doctor.Finding {
 	text, err := answer(ctx, ffmpeg, "-version")
 	if err != nil {
-		return []lanes.Finding{{
-			Check: "media.ffmpeg", Severity: lanes.Error, What: fmt.Sprintf("%s doesn't run: %v", ffmpeg, err), Why: "every job would fail",
+		return []doctor.Finding{{
+			Check: "media.ffmpeg", Severity: doctor.Error, What: fmt.Sprintf("%s doesn't run: %v", ffmpeg, err), Why: "every job would fail",
 			Mend: "run `" + ffmpeg + " -version` by hand; a library may be missing: apt-get install --reinstall ffmpeg",
 		}}
 	}
-	found := []lanes.Finding{judgeFFmpeg(text)}
+	found := []doctor.Finding{judgeFFmpeg(text)}
 	needed := needs()
 	has := map[string]map[string]bool{}
 	for _, sort := range []string{"encoders", "muxers", "filters", "demuxers"} {
 		list, err := answer(ctx, ffmpeg, "-hide_banner", "-"+sort)
 		if err != nil {
-			return append(found, lanes.Finding{
-				Check: "media.codecs", Severity: lanes.Warning, What: fmt.Sprintf("ffmpeg doesn't list its %s: %v", sort, err),
+			return append(found, doctor.Finding{
+				Check: "media.codecs", Severity: doctor.Warning, What: fmt.Sprintf("ffmpeg doesn't list its %s: %v", sort, err),
 				Why: "jobs may fail for what it lacks", Mend: "run `ffmpeg -" + sort + "` by hand",
 			})
 		}
@@ -97,11 +98,11 @@ const oldestFFmpeg = "5.1"
 var ffmpegVersion = regexp.MustCompile(`^ffmpeg version (\S+)`)
 
 // judgeFFmpeg is what the first line of `ffmpeg -version` means.
-func judgeFFmpeg(text string) lanes.Finding {
-	f := lanes.Finding{Check: "media.ffmpeg"}
+func judgeFFmpeg(text string) doctor.Finding {
+	f := doctor.Finding{Check: "media.ffmpeg"}
 	m := ffmpegVersion.FindStringSubmatch(text)
 	if m == nil {
-		f.Severity = lanes.Warning
+		f.Severity = doctor.Warning
 		f.What = "ffmpeg doesn't say its version"
 		f.Why = "Siren is tested with ffmpeg " + oldestFFmpeg + " and 7.1"
 		f.Mend = "install the ffmpeg of your distribution"
@@ -110,11 +111,11 @@ func judgeFFmpeg(text string) lanes.Finding {
 	f.What = "ffmpeg " + m[1]
 	var major, minor int
 	if n, _ := fmt.Sscanf(strings.TrimPrefix(m[1], "n"), "%d.%d", &major, &minor); n < 2 { // a build of the development branch: N-109542-g…
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		f.Why = "it isn't a release, so nobody knows what it can do; Siren is tested with " + oldestFFmpeg + " and 7.1"
 		f.Mend = "nothing if its parts, below, are all there; else install a release"
 	} else if major < 5 || major == 5 && minor < 1 {
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.Why = "it is older than " + oldestFFmpeg + ", lacks options that Siren gives it, and gets no fixes: inputs are hostile"
 		f.Mend = "install ffmpeg " + oldestFFmpeg + " or newer: Debian 12 has it"
 	}
@@ -177,7 +178,7 @@ func parts(list string) map[string]bool {
 }
 
 // judgeParts compares what is needed with what ffmpeg has. A format that it can't read only matters to who sends that.
-func judgeParts(needed map[string][]string, has map[string]map[string]bool) (found []lanes.Finding) {
+func judgeParts(needed map[string][]string, has map[string]map[string]bool) (found []doctor.Finding) {
 	var lacks, unread []string
 	for _, sort := range []string{"encoders", "muxers", "filters"} {
 		for _, name := range needed[sort] {
@@ -192,18 +193,18 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 		}
 	}
 	if len(lacks) > 0 {
-		found = append(found, lanes.Finding{
-			Check: "media.codecs", Severity: lanes.Error, What: "ffmpeg lacks " + strings.Join(lacks, ", "), Why: "jobs that need it fail for good, as bad input",
+		found = append(found, doctor.Finding{
+			Check: "media.codecs", Severity: doctor.Error, What: "ffmpeg lacks " + strings.Join(lacks, ", "), Why: "jobs that need it fail for good, as bad input",
 			Mend: "install a full build of ffmpeg: Debian's has all of it (apt-get install ffmpeg), Fedora's ffmpeg-free lacks libx264",
 		})
 	} else {
-		found = append(found, lanes.Finding{
+		found = append(found, doctor.Finding{
 			Check: "media.codecs", What: fmt.Sprintf("ffmpeg has what the kinds need: %s", strings.Join(slices.Concat(needed["encoders"], needed["muxers"], needed["filters"]), ", ")),
 		})
 	}
 	if common := slices.DeleteFunc(slices.Clone(unread), func(name string) bool { return !slices.Contains(everyday, name) }); len(common) > 0 {
-		found = append(found, lanes.Finding{
-			Check: "media.formats", Severity: lanes.Warning, What: "ffmpeg can't read " + strings.Join(common, ", "), Why: "jobs with such inputs fail for good",
+		found = append(found, doctor.Finding{
+			Check: "media.formats", Severity: doctor.Warning, What: "ffmpeg can't read " + strings.Join(common, ", "), Why: "jobs with such inputs fail for good",
 			Mend: "install a full build of ffmpeg: apt-get install ffmpeg",
 		})
 	}
@@ -214,14 +215,14 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 var everyday = []string{"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe", "jpeg_pipe", "webp_pipe"}
 
 // examineLimits starts ffmpeg as a job does: under the limits of a slot and at the lowest priority.
-func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimits) lanes.Finding {
-	f := lanes.Finding{Check: "media.limits", What: "programs run under the limits of a slot, at a lower priority"}
+func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimits) doctor.Finding {
+	f := doctor.Finding{Check: "media.limits", What: "programs run under the limits of a slot, at a lower priority"}
 	if slot.Memory > 0 {
 		f.What += fmt.Sprintf(" (memory %s, files %s)", slot.Memory, slot.Scratch)
 	}
 	limits := lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
 	if _, err := startLimited(ctx, self, limits, ffmpeg, "-version"); err != nil {
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
 		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that are lower: ulimit -Hv, -Hf, -Ht;" +
@@ -239,12 +240,12 @@ func firstLine(text string) string {
 const tmpfs = 0x01021994
 
 // examineScratch looks whether attempts can have folders, and how much fits in.
-func examineScratch(path string, room Room) []lanes.Finding {
+func examineScratch(path string, room Room) []doctor.Finding {
 	const check = "media.scratch"
 	path, err := scratchDir(path)
-	bad := func(err error) []lanes.Finding {
-		return []lanes.Finding{{
-			Check: check, Severity: lanes.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, plain(err)), Why: "no worker can start with it",
+	bad := func(err error) []doctor.Finding {
+		return []doctor.Finding{{
+			Check: check, Severity: doctor.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, plain(err)), Why: "no worker can start with it",
 			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR", os.Getuid()),
 		}}
 	}
@@ -291,25 +292,25 @@ func tryScratch(in string) error {
 }
 
 // judgeScratch is whether the free space is enough for an input and an output in each slot.
-func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []lanes.Finding {
-	f := lanes.Finding{Check: "media.scratch", What: fmt.Sprintf("the scratch folder %s can be written, %s free", path, gibi(free))}
+func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []doctor.Finding {
+	f := doctor.Finding{Check: "media.scratch", What: fmt.Sprintf("the scratch folder %s can be written, %s free", path, gibi(free))}
 	most := 2 * lanes.Bytes(room.Slots) * room.Slot.Scratch
 	switch {
 	case room.Slots > 0 && free < room.Slot.Scratch/10, free < 64<<20:
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("the scratch folder %s has only %s free", path, gibi(free))
 		f.Why = "inputs from S3 and the web, and every output, are written there first: jobs fail and are tried again"
 		f.Mend = "free space there, or name another folder: siren worker --scratch DIR"
 	case room.Slots > 0 && free < most:
-		f.Severity = lanes.Warning
+		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the scratch folder %s has %s free; jobs may take %s", path, gibi(free), gibi(most))
 		f.Why = fmt.Sprintf("%d slots may each hold an input and an output of %s: a full disk fails jobs, which are tried again", room.Slots, room.Slot.Scratch)
 		f.Mend = "give it more space, or lower slot.scratch in the policy"
 	}
-	found := []lanes.Finding{f}
+	found := []doctor.Finding{f}
 	if memory {
-		found = append(found, lanes.Finding{
-			Check: "media.scratch", Severity: lanes.Note, What: fmt.Sprintf("the scratch folder %s is in memory (tmpfs)", path),
+		found = append(found, doctor.Finding{
+			Check: "media.scratch", Severity: doctor.Note, What: fmt.Sprintf("the scratch folder %s is in memory (tmpfs)", path),
 			Why: "what jobs write there counts against the machine's, or the pod's, memory", Mend: "name a folder on a disk: siren worker --scratch DIR",
 		})
 	}

@@ -9,15 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // one is the one finding of a check; all of them have to be complete.
-func one(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
+func one(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 	t.Helper()
-	var found []lanes.Finding
+	var found []doctor.Finding
 	for _, f := range all {
-		if f.What == "" || f.Severity > lanes.OK && (f.Why == "" || f.Mend == "") {
+		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
 		if f.Check == check {
@@ -30,7 +31,7 @@ func one(t *testing.T, all []lanes.Finding, check string) lanes.Finding {
 	return found[0]
 }
 
-func wantFinding(t *testing.T, f lanes.Finding, severity lanes.Severity, says ...string) {
+func wantFinding(t *testing.T, f doctor.Finding, severity doctor.Severity, says ...string) {
 	t.Helper()
 	text := f.What + "\n" + f.Why + "\n" + f.Mend
 	for _, s := range says {
@@ -46,27 +47,27 @@ func TestExamineThisMachine(t *testing.T) {
 	dir := t.TempDir()
 	all := Examine(t.Context(), Options{Scratch: dir}, room)
 	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits"} {
-		wantFinding(t, one(t, all, check), lanes.OK, "f")
+		wantFinding(t, one(t, all, check), doctor.OK, "f")
 	}
-	wantFinding(t, one(t, all, "media.limits"), lanes.OK, "memory 1Gi, files 1Mi")
+	wantFinding(t, one(t, all, "media.limits"), doctor.OK, "memory 1Gi, files 1Mi")
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left in the scratch folder: %v", left)
 	}
-	if worst := lanes.Worst(all); worst > lanes.Note { // the temporary folder may be a tmpfs
+	if worst := doctor.Worst(all); worst > doctor.Note { // the temporary folder may be a tmpfs
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
 }
 
 func TestExamineTightLimits(t *testing.T) {
 	all := Examine(t.Context(), Options{Scratch: t.TempDir()}, Room{Slots: 1, Slot: lanes.SlotLimits{Memory: 16 << 20, Scratch: 1 << 20}})
-	wantFinding(t, one(t, all, "media.limits"), lanes.Error, "doesn't start under the limits", "slot.memory")
+	wantFinding(t, one(t, all, "media.limits"), doctor.Error, "doesn't start under the limits", "slot.memory")
 }
 
 func TestExamineWithoutFFmpeg(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	all := Examine(t.Context(), Options{Scratch: t.TempDir()}, room)
-	wantFinding(t, one(t, all, "media.ffmpeg"), lanes.Error, "ffmpeg is not installed here", "apt-get install ffmpeg")
-	wantFinding(t, one(t, all, "media.ffprobe"), lanes.Error, "ffprobe is not installed here")
+	wantFinding(t, one(t, all, "media.ffmpeg"), doctor.Error, "ffmpeg is not installed here", "apt-get install ffmpeg")
+	wantFinding(t, one(t, all, "media.ffprobe"), doctor.Error, "ffprobe is not installed here")
 }
 
 // A build without what the kinds need, such as a distribution's without x264.
@@ -83,22 +84,22 @@ esac
 `
 	must(t, os.WriteFile(small, []byte(script), 0o755))
 	all := Examine(t.Context(), Options{FFmpeg: small, Scratch: t.TempDir()}, room)
-	wantFinding(t, one(t, all, "media.ffmpeg"), lanes.Error, "ffmpeg 4.4.2", "older than 5.1")
-	if f := one(t, all, "media.codecs"); f.Severity != lanes.Error || f.What != "ffmpeg lacks encoder libwebp, encoder libx264" {
+	wantFinding(t, one(t, all, "media.ffmpeg"), doctor.Error, "ffmpeg 4.4.2", "older than 5.1")
+	if f := one(t, all, "media.codecs"); f.Severity != doctor.Error || f.What != "ffmpeg lacks encoder libwebp, encoder libx264" {
 		t.Errorf("%+v", f)
 	}
-	wantFinding(t, one(t, all, "media.formats"), lanes.Warning, "can't read", "webm")
+	wantFinding(t, one(t, all, "media.formats"), doctor.Warning, "can't read", "webm")
 }
 
 func TestJudgeFFmpeg(t *testing.T) {
-	for text, want := range map[string]lanes.Severity{
-		"ffmpeg version 5.1.6-0+deb12u1 Copyright (c) 2000-2024": lanes.OK,
-		"ffmpeg version 7.1.1-1":                                 lanes.OK,
-		"ffmpeg version n6.0 Copyright":                          lanes.OK,
-		"ffmpeg version 5.0.1":                                   lanes.Error,
-		"ffmpeg version N-109542-g8f10ef2":                       lanes.Note,
-		"ffmpeg version git-2020-01-01-abcd":                     lanes.Note,
-		"something else":                                         lanes.Warning,
+	for text, want := range map[string]doctor.Severity{
+		"ffmpeg version 5.1.6-0+deb12u1 Copyright (c) 2000-2024": doctor.OK,
+		"ffmpeg version 7.1.1-1":                                 doctor.OK,
+		"ffmpeg version n6.0 Copyright":                          doctor.OK,
+		"ffmpeg version 5.0.1":                                   doctor.Error,
+		"ffmpeg version N-109542-g8f10ef2":                       doctor.Note,
+		"ffmpeg version git-2020-01-01-abcd":                     doctor.Note,
+		"something else":                                         doctor.Warning,
 	} {
 		if f := judgeFFmpeg(text); f.Severity != want {
 			t.Errorf("%q: %+v, want %s", text, f, want)
@@ -136,15 +137,15 @@ func TestJudgeScratch(t *testing.T) {
 		name   string
 		free   lanes.Bytes
 		memory bool
-		want   lanes.Severity
+		want   doctor.Severity
 	}{
-		{"room for all", 100 << 30, false, lanes.OK},
-		{"for some", 5 << 30, false, lanes.Warning},
-		{"for none", 10 << 20, false, lanes.Error},
-		{"in memory", 100 << 30, true, lanes.Note},
+		{"room for all", 100 << 30, false, doctor.OK},
+		{"for some", 5 << 30, false, doctor.Warning},
+		{"for none", 10 << 20, false, doctor.Error},
+		{"in memory", 100 << 30, true, doctor.Note},
 	} {
 		all := judgeScratch("/scratch", c.free, c.memory, Room{Slots: 2, Slot: lanes.SlotLimits{Scratch: 4 << 30}})
-		if worst := lanes.Worst(all); worst != c.want {
+		if worst := doctor.Worst(all); worst != c.want {
 			t.Errorf("%s: %+v", c.name, all)
 		}
 	}
@@ -153,9 +154,9 @@ func TestJudgeScratch(t *testing.T) {
 func TestExamineScratch(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	wantFinding(t, examineScratch(file, room)[0], lanes.Error, "can't be used")
+	wantFinding(t, examineScratch(file, room)[0], doctor.Error, "can't be used")
 	absent := filepath.Join(t.TempDir(), "absent")
-	if worst := lanes.Worst(examineScratch(absent, room)); worst > lanes.Note {
+	if worst := doctor.Worst(examineScratch(absent, room)); worst > doctor.Note {
 		t.Errorf("a folder that isn't there yet: %s", worst)
 	}
 	if _, err := os.Stat(absent); err == nil {
@@ -168,35 +169,35 @@ func TestExamineFileStorage(t *testing.T) {
 	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{
 		{Prefix: "file://" + dir + "/", Read: true, Write: true}, {Prefix: "http://127.0.0.1/", Read: true},
 	})
-	wantFinding(t, one(t, all, "storage.file"), lanes.OK, dir+"/ can be read and written")
-	wantFinding(t, one(t, all, "storage.http"), lanes.Note, "wasn't tried")
+	wantFinding(t, one(t, all, "storage.file"), doctor.OK, dir+"/ can be read and written")
+	wantFinding(t, one(t, all, "storage.http"), doctor.Note, "wasn't tried")
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file://" + dir + "/absent/", Read: true}})
-	wantFinding(t, one(t, all, "storage.file"), lanes.Error, "is its volume mounted?", "mount its volume here")
+	wantFinding(t, one(t, all, "storage.file"), doctor.Error, "is its volume mounted?", "mount its volume here")
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file:///proc/", Write: true}}) // nobody may write there, root neither
-	wantFinding(t, one(t, all, "storage.file"), lanes.Error, "can't be written")
-	wantFinding(t, one(t, ExamineStorage(t.Context(), Options{}, nil), "storage.prefixes"), lanes.Warning, "every job is refused")
+	wantFinding(t, one(t, all, "storage.file"), doctor.Error, "can't be written")
+	wantFinding(t, one(t, ExamineStorage(t.Context(), Options{}, nil), "storage.prefixes"), doctor.Warning, "every job is refused")
 }
 
 func TestExamineS3Storage(t *testing.T) {
 	folder := useS3(t)
 	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + testBucket + "/deep/er/", Read: true, Write: true}})
-	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "s3://"+testBucket+"/deep/er/ can be read and written")
+	wantFinding(t, one(t, all, "storage.s3"), doctor.OK, "s3://"+testBucket+"/deep/er/ can be read and written")
 	if left, _ := filepath.Glob(filepath.Join(folder, "deep", "er", ".siren*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + testBucket + "/", Read: true}})
-	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "can be read")
+	wantFinding(t, one(t, all, "storage.s3"), doctor.OK, "can be read")
 	for _, s := range []lanes.Storage{{Prefix: "s3://no-such-bucket/", Read: true}, {Prefix: "s3://no-such-bucket/", Write: true}} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
-		wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "bucket no-such-bucket exists")
+		wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "bucket no-such-bucket exists")
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
 	for _, s := range []lanes.Storage{{Prefix: "s3://" + testBucket + "/", Read: true}, {Prefix: "s3://" + testBucket + "/", Write: true}} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
-		wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "AWS_SHARED_CREDENTIALS_FILE")
+		wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "AWS_SHARED_CREDENTIALS_FILE")
 	}
 }
 
@@ -218,7 +219,7 @@ func TestExamineS3WithoutConditions(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://bucket/out/", Write: true}})
-	wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "doesn't honour create-if-absent", "conditional writes")
+	wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "doesn't honour create-if-absent", "conditional writes")
 	if len(deleted) != 1 || !strings.HasPrefix(deleted[0], "/bucket/out/.siren-doctor-") {
 		t.Errorf("deleted: %v", deleted)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -37,11 +38,11 @@ func startLimited(ctx context.Context, self string, l lanes.Limits, program stri
 }
 
 // examineConfined says which of the means that confine programs are in force here.
-func examineConfined(ctx context.Context, self string) lanes.Finding {
+func examineConfined(ctx context.Context, self string) doctor.Finding {
 	open, err := unconfined(ctx, self)
 	if err != nil {
-		return lanes.Finding{
-			Check: "media.confined", Severity: lanes.Error, What: fmt.Sprintf("programs can't be confined: %v", err), Why: "every job would fail, and be tried again",
+		return doctor.Finding{
+			Check: "media.confined", Severity: doctor.Error, What: fmt.Sprintf("programs can't be confined: %v", err), Why: "every job would fail, and be tried again",
 			Mend: "install the siren binary where this user may run it; else report it, with `uname -r`",
 		}
 	}
@@ -49,21 +50,21 @@ func examineConfined(ctx context.Context, self string) lanes.Finding {
 }
 
 // judgeConfined is what it means that programs find these open.
-func judgeConfined(open []string) lanes.Finding {
-	f := lanes.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file but their input and the system's, and see nothing of the worker"}
+func judgeConfined(open []string) doctor.Finding {
+	f := doctor.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file but their input and the system's, and see nothing of the worker"}
 	var can, mends []string
 	if slices.Contains(open, openFiles) {
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		can = append(can, "read whatever files the worker can")
 		mends = append(mends, "run Linux 5.13 or newer with Landlock on: `cat /sys/kernel/security/lsm` has to list landlock, and a container's seccomp profile has to let its calls pass")
 	}
 	if slices.Contains(open, openSockets) {
-		f.Severity = lanes.Warning
+		f.Severity = doctor.Warning
 		can = append(can, "open sockets")
 		mends = append(mends, "run a kernel with seccomp filters (CONFIG_SECCOMP_FILTER), on amd64 or arm64")
 	}
 	if slices.Contains(open, openSecrets) {
-		f.Severity = lanes.Warning
+		f.Severity = doctor.Warning
 		can = append(can, "read the worker's environment")
 		if len(mends) == 0 {
 			mends = append(mends, "report it, with `uname -r`")
@@ -80,7 +81,7 @@ func judgeConfined(open []string) lanes.Finding {
 // sayConfined logs what programs find open, so that it is known without a doctor.
 func sayConfined(self string, log *slog.Logger) {
 	switch f := examineConfined(context.Background(), self); {
-	case f.Severity > lanes.Note:
+	case f.Severity > doctor.Note:
 		log.Warn(f.What, slog.String("why", f.Why), slog.String("mend", f.Mend))
 	default:
 		log.Info(f.What)

@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -24,14 +25,14 @@ const storageWithin = 20 * time.Second
 
 // ExamineStorage tries to read and write below each prefix as jobs may: what is to be written to gets a small file by the commit protocol, and a second
 // commit of another job has to lose. The file is deleted again.
-func ExamineStorage(ctx context.Context, o Options, storage []lanes.Storage) (found []lanes.Finding) {
+func ExamineStorage(ctx context.Context, o Options, storage []lanes.Storage) (found []doctor.Finding) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	b, err := newBuckets(o.S3, os.Getenv, o.Log)
 	if err != nil {
-		return []lanes.Finding{{
-			Check: "storage.s3", Severity: lanes.Error, What: err.Error(), Why: "no worker can start with that", Mend: "correct SIREN_S3: endpoint=…&region=…&use_path_style=true",
+		return []doctor.Finding{{
+			Check: "storage.s3", Severity: doctor.Error, What: err.Error(), Why: "no worker can start with that", Mend: "correct SIREN_S3: endpoint=…&region=…&use_path_style=true",
 		}}
 	}
 	all := newRules(storage)
@@ -42,8 +43,8 @@ func ExamineStorage(ctx context.Context, o Options, storage []lanes.Storage) (fo
 		cancel()
 	}
 	if len(found) == 0 {
-		found = append(found, lanes.Finding{
-			Check: "storage.prefixes", Severity: lanes.Warning, What: "the policy lists no storage", Why: "every job is refused: it may neither read nor write",
+		found = append(found, doctor.Finding{
+			Check: "storage.prefixes", Severity: doctor.Warning, What: "the policy lists no storage", Why: "every job is refused: it may neither read nor write",
 			Mend: `add to the policy, for instance: storage: [{prefix: "s3://media/", read: true, write: true}]`,
 		})
 	}
@@ -56,10 +57,10 @@ type storageExaminer struct {
 }
 
 // examine is what one prefix allows, beside what it is to allow.
-func (x storageExaminer) examine(ctx context.Context, r rule) lanes.Finding {
-	f := lanes.Finding{Check: "storage." + r.scheme, What: fmt.Sprintf("%s can be %s", r, r.uses())}
+func (x storageExaminer) examine(ctx context.Context, r rule) doctor.Finding {
+	f := doctor.Finding{Check: "storage." + r.scheme, What: fmt.Sprintf("%s can be %s", r, r.uses())}
 	if r.scheme == "http" || r.scheme == "https" {
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		f.What = fmt.Sprintf("%s wasn't tried: no file of it is known", r)
 		f.Why = "whether inputs can be fetched from there shows with the first job"
 		f.Mend = fmt.Sprintf("siren enqueue probe --input %sFILE --output … --wait", r)
@@ -75,12 +76,12 @@ func (x storageExaminer) examine(ctx context.Context, r rule) lanes.Finding {
 	switch {
 	case err == nil:
 	case errors.As(err, &left):
-		f.Severity = lanes.Note
+		f.Severity = doctor.Note
 		f.What = fmt.Sprintf("%s can be %s; the file that was written to try it is still there: %v", r, r.uses(), err)
 		f.Why = "Siren itself deletes nothing there, so nothing else is wrong"
 		f.Mend = "delete " + left.name
 	default:
-		f.Severity = lanes.Error
+		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("%s can't be %s: %v", r, r.uses(), err)
 		f.Why = "jobs whose files are there fail"
 		f.Mend = mendStorage(r, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -123,7 +124,7 @@ func TestScratchThatIsNotOursIsRefused(t *testing.T) {
 			if after := tree(t, dir); !slices.Equal(after, before) {
 				t.Errorf("there are %v, were %v", after, before)
 			}
-			wantFinding(t, examineScratch(dir, room)[0], lanes.Error, c.says)
+			wantFinding(t, examineScratch(dir, room)[0], doctor.Error, c.says)
 		})
 	}
 }

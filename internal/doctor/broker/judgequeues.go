@@ -1,0 +1,90 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/internal/rabbit/probe"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+)
+
+const checkQueues = doctor.Check("broker.queues")
+
+// judgeQueues says whether all queues are there, and how many of them are the same as the policy asks for, as a
+// scaler's user may tell.
+func judgeQueues(all, same int, missing []string, scaler bool) []doctor.Finding {
+	switch {
+	case len(missing) == all:
+		return []doctor.Finding{checkQueues.Warning("none of Siren's queues is declared on this broker and vhost",
+			"jobs can't be enqueued before a scaler has declared them",
+			"start `siren scaler` (or `siren up`), or name the right vhost in the URL")}
+	case len(missing) > 0:
+		return []doctor.Finding{checkQueues.Error("not declared: "+strings.Join(missing, ", "),
+			"jobs for them are refused or go to the default lane, and lanes without a queue count as stale",
+			"a running scaler declares them within seconds; its log says why it doesn't")}
+	case same == all:
+		return []doctor.Finding{checkQueues.OK(fmt.Sprintf("all %d queues are declared as the policy asks for them", all))}
+	case !scaler:
+		return []doctor.Finding{checkQueues.Note(
+			fmt.Sprintf("the arguments of the %d queues weren't compared with the policy: only a scaler's user may", all),
+			"a queue with other arguments can't serve its lane as the policy says",
+			"run `siren doctor --role scaler` with the scaler's URL")}
+	}
+	return nil // each that differs has been named
+}
+
+// judgeDepths says what the queues' numbers mean.
+func judgeDepths(all []probe.Wanted, depths map[string]lanes.Depth) (found []doctor.Finding) {
+	const (
+		check = doctor.Check("broker.delays")
+		start = "start `siren scaler`; if one runs, its log says why it can't forward"
+	)
+	waiting, idle := 0, []string{}
+	for _, w := range all {
+		d, there := depths[w.Name]
+		if !there || !strings.HasPrefix(w.Name, topology.DelayPrefix) {
+			continue
+		}
+		waiting += d.Ready
+		if d.Consumers == 0 {
+			idle = append(idle, w.Name)
+		}
+	}
+	switch {
+	case len(idle) > 0 && waiting > 0:
+		found = append(found, check.Error(
+			fmt.Sprintf("%d jobs wait for their next attempt, and nobody forwards from %s", waiting, strings.Join(idle, ", ")),
+			"failed jobs are never tried again while no scaler runs", start))
+	case len(idle) > 0:
+		found = append(found, check.Warning("nobody forwards from "+strings.Join(idle, ", "),
+			"a job that fails is never tried again while no scaler runs", start))
+	case len(depths) > 0:
+		found = append(found, check.OK(
+			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds", waiting)))
+	}
+	if d := depths[topology.DeadQueue]; d.Ready > 0 {
+		found = append(found, doctor.Check("broker.dead").Note(fmt.Sprintf("%d dead letters lie in %s", d.Ready,
+			topology.DeadQueue),
+			"these jobs have failed for good, and stay until somebody looks at them", "siren dead"))
+	}
+	return found
+}
+
+// judgeLeftover says what becomes of a queue that the policy doesn't ask for any more, and what is ready in it.
+func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
+	const check = doctor.Check("broker.leftovers")
+	name := topology.QueueName(q)
+	what := fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more", name)
+	if ready > 0 {
+		return check.Note(fmt.Sprintf("%s, and %d jobs wait in it", what, ready),
+			"workers serve it until it is empty: before the lane's own queue, or last where the lane has left the policy",
+			"nothing while it shrinks; `siren lanes migrate` and `siren lanes move` empty it at once")
+	}
+	mend := "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
+	if q.Type == lanes.Quorum { // quorum queues don't know the flags
+		mend = "once no job runs that came from it, and it still is empty: rabbitmqctl delete_queue " + name
+	}
+	return check.Note(what+"; it is empty", "nothing deletes a queue by itself; an empty one costs little", mend)
+}

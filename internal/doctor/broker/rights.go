@@ -1,0 +1,73 @@
+package broker
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+)
+
+// rights is what a user may configure, write and read, as rabbitmqctl set_permissions takes it.
+type rights struct{ configure, write, read string }
+
+// rightsOf is what each role needs; docs/kubernetes.md has the same. The scaler's contain those of the others.
+var rightsOf = map[string]rights{
+	lanes.ScalerRole: {
+		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`, `^(amq\.default|siren\.(jobs|default|lane\..+))$`,
+		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`,
+	},
+	lanes.WorkerRole:   {`^$`, `^amq\.default$`, `^siren\.lane\..+$`},
+	lanes.ProducerRole: {`^$`, `^siren\.jobs$`, `^$`},
+}
+
+// judgeRights says what follows from the refusals of a user that is to be of that role; others: and of others beside
+// it.
+func judgeRights(role, user, vhost string, others bool, refusals []string) doctor.Finding {
+	check := doctor.Check("broker.rights." + role)
+	if len(refusals) == 0 {
+		return check.OK(fmt.Sprintf("user %q may do what a %s does", user, role))
+	}
+	needs := rightsOf[role]
+	if others { // one user for several roles: the mend of one must not undo that of another
+		needs = rightsOf[lanes.ScalerRole]
+	}
+	mend := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure,
+		needs.write, needs.read)
+	if others {
+		mend += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role", role)
+	}
+	return check.Error(fmt.Sprintf("user %q may not %s", user, strings.Join(refusals, ", nor ")), map[string]string{
+		lanes.ScalerRole:   "a scaler with this user can't declare the queues, or can't bring retries back",
+		lanes.WorkerRole:   "a worker with this user can't take jobs, or can't put off or bury those that fail",
+		lanes.ProducerRole: "a producer with this user can't enqueue a job",
+	}[role], mend)
+}
+
+// accessTo is how the broker names what it refuses.
+var accessTo = regexp.MustCompile(`access to (\w+) '([^']*)'`)
+
+// refusal says what a user may not do by an error of the broker.
+func refusal(doing string, err error) string {
+	found := accessTo.FindStringSubmatch(err.Error())
+	if found == nil {
+		return doing
+	}
+	name := found[2]
+	if strings.Contains(name, "doctor-") {
+		name = topology.LaneQueuePrefix
+	}
+	return fmt.Sprintf("%s (access to %s %s is refused)", doing, found[1], patternOf(name))
+}
+
+// patternOf names a queue as one of its kind: so that twenty lanes make one line.
+func patternOf(queue string) string {
+	for _, prefix := range []string{topology.LaneQueuePrefix, topology.DelayPrefix} {
+		if strings.HasPrefix(queue, prefix) {
+			return prefix + "…"
+		}
+	}
+	return queue
+}
