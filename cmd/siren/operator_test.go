@@ -20,8 +20,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each fleet runs those that
-// it gets one after the other; each begins without tunings.
+// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each
+// fleet runs those that it gets one after the other; each begins without tunings.
 func TestOperatorScripts(t *testing.T) {
 	t.Parallel()
 	const fleets = 3

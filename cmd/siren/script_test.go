@@ -79,8 +79,8 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startFleet runs Redis and the local fleet until the test ends; jobs may read and write below media. Each process has the Redis login of
-// its role, and none is ever refused.
+// startFleet runs Redis and the local fleet until the test ends; jobs may read and write below media. Each process has
+// the Redis login of its role, and none is ever refused.
 func startFleet(t *testing.T, media string) fleet.Servers {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
