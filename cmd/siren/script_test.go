@@ -53,9 +53,10 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 			e.Setenv("XDG_STATE_HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
+			e.Values[envKey{}] = e
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "publish": publish, "bury": bury, "lose": lose},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "follow": followed, "publish": publish, "bury": bury, "lose": lose},
 	}
 }
 
