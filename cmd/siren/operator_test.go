@@ -113,8 +113,8 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// followed is the command follow of the scripts: `follow 1m 'pattern' siren …` runs a program that goes on until it is interrupted,
-// interrupts it once what it has printed matches, and wants it to end well.
+// followed is the command follow of the scripts: `follow 1m 'pattern' siren …` runs a program that goes on until it is
+// interrupted, interrupts it once what it has printed matches, and wants it to end well.
 func followed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: follow DURATION PATTERN program args…")

@@ -56,7 +56,9 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 			e.Values[envKey{}] = e
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "follow": followed, "publish": publish, "bury": bury, "lose": lose},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "await": await, "follow": followed, "publish": publish, "bury": bury, "lose": lose,
+		},
 	}
 }
 
