@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -21,8 +23,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each fleet runs those that
-// it gets one after the other; each begins without tunings.
+// TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each
+// fleet runs those that it gets one after the other; each begins without tunings.
 func TestOperatorScripts(t *testing.T) {
 	t.Parallel()
 	const fleets = 3
@@ -111,6 +113,38 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 }
+
+// followed is the command follow of the scripts: `follow 1m 'pattern' siren …` runs a program that goes on until it is
+// interrupted, interrupts it once what it has printed matches, and wants it to end well.
+func followed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: follow DURATION PATTERN program args…")
+	}
+	within, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	c := exec.CommandContext(ctx, args[2], args[3:]...)
+	c.Env = ts.Value(envKey{}).(*testscript.Env).Vars
+	out, err := c.StdoutPipe()
+	ts.Check(err)
+	ts.Check(c.Start())
+	var printed []byte
+	for buffer := make([]byte, 4096); !pattern.Match(printed); {
+		n, err := out.Read(buffer)
+		if printed = append(printed, buffer[:n]...); err != nil {
+			ts.Fatalf("%q printed, until %v:\n%s", args[2:], errors.Join(err, c.Wait()), printed)
+		}
+	}
+	ts.Check(c.Process.Signal(os.Interrupt))
+	_, _ = io.Copy(io.Discard, out)
+	ts.Check(c.Wait())
+}
+
+// envKey is where a script's environment is among its values.
+type envKey struct{}
 
 // publish is a command of the scripts: `publish LANE ID BODY` is what a producer of plain AMQP does, which makes no record.
 func publish(ts *testscript.TestScript, neg bool, args []string) {

@@ -55,9 +55,12 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 			e.Setenv("XDG_STATE_HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
+			e.Values[envKey{}] = e
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "await": await, "publish": publish, "bury": bury, "lose": lose},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "await": await, "follow": followed, "publish": publish, "bury": bury, "lose": lose,
+		},
 	}
 }
 
@@ -81,8 +84,8 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startFleet runs Redis and the local fleet until the test ends; jobs may read and write below media. Each process has the Redis login of
-// its role, and none is ever refused.
+// startFleet runs Redis and the local fleet until the test ends; jobs may read and write below media. Each process has
+// the Redis login of its role, and none is ever refused.
 func startFleet(t *testing.T, media string) fleet.Servers {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())

@@ -2,7 +2,8 @@
 // processes, and the mishaps that they meet. It owns the promises that only the whole can keep: no confirmed job is lost, none
 // is seen half done or done twice, a hostile one hurts nobody, and nothing is left running.
 //
-// What one part does by itself is that part's to test. A test here starts a siren of its own (newSite), and runs beside others.
+// What one part does by itself is that part's to test. A test here starts a siren of its own (newSite), and runs beside
+// others.
 package system_test
 
 import (

@@ -71,8 +71,9 @@ type site struct {
 	buried, leftover int
 }
 
-// newSite makes a site with the given pools, in a virtual host of the RabbitMQ that all tests share and on a Redis of its own: so it runs beside
-// others. At the end of the test every process must stop in order and leave nothing behind: no process, no scratch files, no job in a queue.
+// newSite makes a site with the given pools, in a virtual host of the RabbitMQ that all tests share and on a Redis of
+// its own: so it runs beside others. At the end of the test every process must stop in order and leave nothing behind:
+// no process, no scratch files, no job in a queue.
 func newSite(t *testing.T, pools string) *site {
 	t.Helper()
 	t.Parallel()
@@ -101,7 +102,8 @@ func newSiteOn(t *testing.T, amqpURL, pools string) *site {
 		s.env = append(s.env, fmt.Sprintf("SIREN_REDIS_%s_URL=%s", strings.ToUpper(role), s.redisFor(role)))
 	}
 	var err error
-	s.client, err = client.New(client.Options{AMQPURL: s.amqpURL, RedisURL: s.redisFor(lanes.ProducerRole), Name: "system test"})
+	producer := s.redisFor(lanes.ProducerRole)
+	s.client, err = client.New(client.Options{AMQPURL: s.amqpURL, RedisURL: producer, Name: "system test"})
 	s.must(err)
 	t.Cleanup(s.tellLogs)
 	t.Cleanup(func() { _ = s.client.Close() })
@@ -236,7 +238,7 @@ func (s *site) await(what string, within time.Duration, holds func() (ok bool, i
 		if time.Now().After(end) {
 			s.t.Fatalf("waited %s for %s; instead: %s", within, what, instead)
 		}
-		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a dear look, as one by a siren command, leaves the machine to others
+		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a dear look, as by a command, leaves room for others
 	}
 }
 
@@ -260,7 +262,8 @@ func (s *site) awaitNone(what string, within time.Duration, left func() (n int, 
 	}
 }
 
-// patience is how much longer than is usual a job may take. Its programs run at a low priority: where the machine has other things to do they wait.
+// patience is how much longer than is usual a job may take. Its programs run at a low priority: where the machine has
+// other things to do they wait.
 const patience = 3
 
 // record waits until the job's record is as wanted.

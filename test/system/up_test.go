@@ -49,7 +49,8 @@ func TestUpEndsAndComesAgain(t *testing.T) {
 	s := newSite(t, oneWorker)
 	s.noServers()
 	clip := s.put("clip.mp4")
-	args := []string{"up", "--policy", s.policy, "--amqp-url", s.amqpURL, "--drain-timeout", "10m"} // its Redis is a private one
+	// Its Redis is a private one.
+	args := []string{"up", "--policy", s.policy, "--amqp-url", s.amqpURL, "--drain-timeout", "10m"}
 	up := s.start("up", args...)
 	s.await("siren up to be found", 90*time.Second, func() (bool, string) {
 		r := s.siren("", "lanes")
