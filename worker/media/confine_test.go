@@ -98,7 +98,7 @@ func TestProgramsAreConfined(t *testing.T) {
 	must(t, os.WriteFile(foreign, []byte("x"), 0o600))
 	ctx, a := b.attempt(t, "clip.mp4", lanes.Limits{Nice: 3})
 	var out bytes.Buffer
-	_, err := a.run(ctx, os.Args[0], []string{"be-taken-over", foreign, b.out}, &out)
+	_, err := a.box.run(ctx, os.Args[0], []string{"be-taken-over", foreign, b.out}, &out)
 	must(t, err)
 	var did map[string]string
 	must(t, json.Unmarshal(out.Bytes(), &did))
@@ -142,7 +142,8 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 			must(t, os.WriteFile(self, fmt.Appendf(nil, "#!/bin/sh\n%s=%s exec '%s' \"$@\"\n", lacksVar, c.lacks, os.Args[0]), 0o700))
 			b := newBench(t)
 			var log bytes.Buffer
-			h, err := New(Options{Self: self, Scratch: b.dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			LogConfined(t.Context(), self, slog.New(slog.NewTextHandler(&log, nil)))
+			h, err := New(Options{Self: self, Scratch: b.dir})
 			must(t, err)
 			b.h = h
 			_, err = b.run(lanes.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("x.jpg")})

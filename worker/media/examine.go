@@ -219,8 +219,10 @@ func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimi
 	if slot.Memory > 0 {
 		f.What += fmt.Sprintf(" (memory %s, files %s)", slot.Memory, slot.Scratch)
 	}
+	ctx, cancel := context.WithTimeout(ctx, examineWithin)
+	defer cancel()
 	limits := lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
-	if _, err := startLimited(ctx, self, limits, ffmpeg, "-version"); err != nil {
+	if _, err := try(ctx, self, limits, ffmpeg, "-version"); err != nil {
 		f.Severity = lanes.Error
 		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
@@ -228,11 +230,6 @@ func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimi
 			" if it lacks a library, put ffmpeg and what it needs below /usr, or its libraries into lib beside its folder: programs read nothing else"
 	}
 	return f
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
 }
 
 // tmpfs is the type of a file system that is in memory.
@@ -264,30 +261,6 @@ func examineScratch(path string, room Room) []lanes.Finding {
 	}
 	free := lanes.Bytes(disk.Bavail) * lanes.Bytes(disk.Bsize)
 	return judgeScratch(path, free, disk.Type == tmpfs, room)
-}
-
-// tryScratch does below the folder what a worker does there, and takes it away again.
-func tryScratch(in string) error {
-	if ours, err := openAttempts(in, false); err == nil {
-		_ = ours.Close()
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	probe, err := os.MkdirTemp(in, ".siren-doctor-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(probe) }()
-	root, err := os.OpenRoot(probe)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = root.Close() }()
-	held, err := lock(root, ".", syscall.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	return errors.Join(root.WriteFile("file", make([]byte, 4096), 0o600), held.Close())
 }
 
 // judgeScratch is whether the free space is enough for an input and an output in each slot.

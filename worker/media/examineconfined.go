@@ -1,43 +1,19 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// unconfined starts our own binary as media programs are started, and returns what it finds open in there (see look).
-func unconfined(ctx context.Context, self string) (open []string, err error) {
-	said, err := startLimited(ctx, self, lanes.Limits{}, self, "run-limited", "--look")
-	return strings.Fields(said), err
-}
-
-// startLimited runs a program as jobs do, but for the input and the folder, and returns what it prints.
-func startLimited(ctx context.Context, self string, l lanes.Limits, program string, args ...string) (string, error) {
-	runtime.LockOSThread() // the child ends with the thread that started it
-	defer runtime.UnlockOSThread()
-	ctx, cancel := context.WithTimeout(ctx, examineWithin)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, self, slices.Concat(limitArgs(l), []string{program}, args)...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"}, calm...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, firstLine(said.String()))
-	}
-	return out.String(), nil
-}
-
 // examineConfined says which of the means that confine programs are in force here.
 func examineConfined(ctx context.Context, self string) lanes.Finding {
+	ctx, cancel := context.WithTimeout(ctx, examineWithin)
+	defer cancel()
 	open, err := unconfined(ctx, self)
 	if err != nil {
 		return lanes.Finding{
@@ -77,9 +53,13 @@ func judgeConfined(open []string) lanes.Finding {
 	return f
 }
 
-// sayConfined logs what programs find open, so that it is known without a doctor.
-func sayConfined(self string, log *slog.Logger) {
-	switch f := examineConfined(context.Background(), self); {
+// LogConfined logs what programs find open, so that it is known without a doctor. self is as in Options.
+func LogConfined(ctx context.Context, self string, log *slog.Logger) {
+	self, err := Options{Self: self}.self()
+	if err != nil {
+		return
+	}
+	switch f := examineConfined(ctx, self); {
 	case f.Severity > lanes.Note:
 		log.Warn(f.What, slog.String("why", f.Why), slog.String("mend", f.Mend))
 	default:

@@ -12,12 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Bounds of what is worked on at all, whatever a slot's limits. Within them RLIMIT_AS decides.
-const (
-	maxStreams = 64
-	maxPixels  = 1 << 27 // 134 million: 16k x 8k
-	maxSeconds = 24 * 60 * 60
-)
+// maxSeconds is how long an input may be.
+const maxSeconds = 24 * 60 * 60
 
 // inspection is what ffprobe says of an input.
 type inspection struct {
@@ -63,8 +59,8 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
-	args := append(a.guards(), "-show_format", "-show_streams", "-of", "json", "-i", inputName)
-	said, err := a.run(ctx, a.h.options.FFprobe, args, out)
+	args := append(guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", inputName)
+	said, err := a.box.run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
 		return i, lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
 	}
@@ -103,18 +99,14 @@ func (i inspection) bounded(from location, said string) error {
 		if s.Width*s.Height > maxPixels {
 			return tooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
 		}
-		if m := pictureSize.FindStringSubmatch(said); m != nil && s.Type == "video" && s.Width == 0 {
-			return tooManyPixels(m[1], m[2]) // ffprobe goes on without such a stream's size
+		if err := pictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
+			return err // ffprobe goes on without such a stream's size
 		}
 	}
 	if i.Format.Duration > maxSeconds {
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, maxSeconds/3600))
 	}
 	return nil
-}
-
-func tooManyPixels(width, height string) error {
-	return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on", width, height, maxPixels/1_000_000))
 }
 
 // video is the stream to look at: the first that isn't a cover picture.
@@ -144,7 +136,7 @@ var cue = regexp.MustCompile(`^\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d`)
 // to ffmpeg keep them out as well; this is for the message.
 func (a *attempt) disguise() string {
 	head := make([]byte, 1024)
-	n, _ := a.input.ReadAt(head, 0)
+	n, _ := a.box.Input.ReadAt(head, 0)
 	text := strings.TrimLeft(strings.TrimPrefix(string(head[:n]), "\ufeff"), " \t\r\n")
 	for _, d := range []struct{ begins, is string }{
 		{"#EXTM3U", "an HLS playlist"},

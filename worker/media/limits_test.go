@@ -145,8 +145,9 @@ func TestCancel(t *testing.T) {
 
 func TestMaxRuntime(t *testing.T) {
 	b := newBench(t)
-	b.limits.MaxRuntime = 1500 * time.Millisecond
-	_, err := b.run(slowJob(b))
+	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, lanes.Fail(lanes.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s"))) // as a worker does
+	defer stop()
+	_, err := b.runContext(within, b.task(slowJob(b)))
 	expect(t, err, lanes.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
 	ctx, a := b.attempt(t, "slow.mp4", lanes.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
@@ -163,8 +164,8 @@ func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Cont
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, dir: dir, input: file, log: b.h.options.Log, task: b.task(lanes.Job{})}
-	a.task.Limits, a.task.Report, a.task.Log = l, func(lanes.Progress) {}, io.Discard
+	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: Sandbox{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
+	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
 	return t.Context(), a
 }
 
@@ -249,11 +250,10 @@ func TestPullingOverFromALowerPriority(t *testing.T) {
 
 // A launcher that dies before it becomes the program says nothing about the input: the job is tried again.
 func TestLauncherDies(t *testing.T) {
-	b := newBench(t)
-	_, a := b.attempt(t, "slow.mp4", lanes.Limits{Memory: 640 << 20})
+	limits := lanes.Limits{Memory: 640 << 20}
 	died := exec.Command("false").Run()
-	expect(t, a.explain("ffprobe", died, "fatal error: runtime: out of memory\n"), lanes.Transient, "run-limited died")
-	expect(t, a.explain("ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), lanes.OverLimit, "memory of 640Mi")
-	expect(t, a.explain("ffmpeg", died, "Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0 - maybe incorrect parameters\n"),
+	expect(t, explain(limits, "ffprobe", died, "fatal error: runtime: out of memory\n"), lanes.Transient, "run-limited died")
+	expect(t, explain(limits, "ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), lanes.OverLimit, "memory of 640Mi")
+	expect(t, explain(limits, "ffmpeg", died, "Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0 - maybe incorrect parameters\n"),
 		lanes.OverLimit, "memory of 640Mi")
 }

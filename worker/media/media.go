@@ -19,7 +19,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -68,7 +67,6 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	sayConfined(o.Self, o.Log)
 	return &Handler{options: o, scratch: s, buckets: buckets}, nil
 }
 
@@ -99,11 +97,6 @@ func program(given, name string) (string, error) {
 // ends, its cause decides: a cause that is a lanes.JobError is returned as it is, a deadline is lanes.TimedOut,
 // anything else lanes.Interrupted.
 func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
-	if limit := t.Limits.MaxRuntime; limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, overtime(limit))
-		defer cancel()
-	}
 	if t.Report == nil {
 		t.Report = func(lanes.Progress) {}
 	}
@@ -115,10 +108,6 @@ func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		return lanes.Result{}, ended(ctx, err)
 	}
 	return result, nil
-}
-
-func overtime(limit time.Duration) error {
-	return lanes.Fail(lanes.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lanes.Duration(limit)))
 }
 
 // ended is what the failure of an attempt means, given that its context may be the reason.
@@ -140,13 +129,11 @@ func ended(ctx context.Context, err error) error {
 
 // attempt is one run of one job: what its kind needs to make the output.
 type attempt struct {
-	h     *Handler
-	task  lanes.Task
-	dir   *scratchFolder // private and empty at first; removed at the end
-	input *os.File       // programs get it as descriptor 3
-	from  location
-	info  inspection
-	log   *slog.Logger
+	h    *Handler
+	task lanes.Task
+	box  Sandbox // its folder is empty at first, and removed at the end
+	from location
+	info inspection
 }
 
 func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
@@ -168,10 +155,11 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		return lanes.Result{}, err
 	}
 	defer dir.remove()
-	a := &attempt{h: h, task: t, dir: dir, from: o.input, log: h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))}
+	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
+	a := &attempt{h: h, task: t, from: o.input, box: Sandbox{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
 	file, err := a.produce(ctx, o)
-	if a.input != nil {
-		defer func() { _ = a.input.Close() }()
+	if a.box.Input != nil {
+		defer func() { _ = a.box.Input.Close() }()
 	}
 	if err != nil {
 		return lanes.Result{}, err
@@ -196,7 +184,7 @@ func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a.input = input
+	a.box.Input = input
 	if a.info, err = a.inspect(ctx); err != nil {
 		return "", err
 	}

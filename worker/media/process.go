@@ -29,24 +29,33 @@ const (
 	inputName = "file:" + inputPath
 )
 
-// run runs a program under the task's limits, in a process group of its own, with the attempt's scratch folder as its
-// working folder and the input as descriptor 3. When ctx ends, the whole group does. What the program says on stderr goes
-// to the job's log; the end of it, without warnings, is returned. The error carries a kind.
-func (a *attempt) run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
+// Sandbox is what the programs of one attempt run in.
+type Sandbox struct {
+	Self   string         // the binary whose `run-limited` is RunLimited
+	Limits lanes.Limits   // of each program
+	Folder *scratchFolder // where they work: the one folder that they may write
+	Input  *os.File       // which they get as inputName
+	Said   io.Writer      // the job's log: what they say, and how they end
+	Log    *slog.Logger   // the worker's
+}
+
+// run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the program says on
+// stderr goes to the job's log; the end of it, without warnings, is returned. The error carries a kind.
+func (s *Sandbox) run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
 	// The parent-death signal comes when the *thread* that started the program ends. Ours can't while it is locked.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	argv := append(limitArgs(a.task.Limits, "--read", inputPath, "--folder", "."), program)
-	cmd := exec.CommandContext(ctx, a.h.options.Self, append(argv, args...)...)
-	cmd.Dir = a.dir.path()
+	argv := append(limitArgs(s.Limits, "--read", inputPath, "--folder", "."), program)
+	cmd := exec.CommandContext(ctx, s.Self, append(argv, args...)...)
+	cmd.Dir = s.Folder.path()
 	cmd.Env = []string{ // no secrets
 		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
 		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
 	}
 	cmd.Env = append(cmd.Env, calm...)
-	cmd.ExtraFiles = []*os.File{a.input}
-	stderr := &stderrLines{log: a.task.Log, tidy: a.tidy}
+	cmd.ExtraFiles = []*os.File{s.Input}
+	stderr := &stderrLines{log: s.Said}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 2 * grace
@@ -56,8 +65,8 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 		signalGroup(cmd, syscall.SIGTERM)
 		return nil
 	}
-	a.log.Debug("running", slog.String("program", program), slog.Any("args", args))
-	a.logStart(program, args)
+	s.Log.Debug("running", slog.String("program", program), slog.Any("args", args))
+	logStart(s.Said, program, args)
 	began := time.Now()
 	err = cmd.Run()
 	stderr.end()
@@ -67,14 +76,14 @@ func (a *attempt) run(ctx context.Context, program string, args []string, stdout
 	if cmd.Process != nil {
 		signalGroup(cmd, syscall.SIGKILL) // whoever of the group is left
 	}
-	a.logEnd(program, err, context.Cause(ctx), time.Since(began))
+	logEnd(s.Said, program, err, context.Cause(ctx), time.Since(began))
 	if err == nil {
 		return stderr.errors.String(), nil
 	}
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	return "", a.explain(filepath.Base(program), err, stderr.errors.String())
+	return "", explain(s.Limits, filepath.Base(program), err, stderr.errors.String())
 }
 
 func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
@@ -109,12 +118,9 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-var pictureSize = regexp.MustCompile(`Picture size (\d+)x(\d+) (?:is invalid|exceeds)`)
-
 // explain turns the end of a program into an error for the job's owner.
-func (a *attempt) explain(name string, err error, stderr string) error {
-	line := a.lastWord(stderr)
-	limits := a.task.Limits
+func explain(limits lanes.Limits, name string, err error, stderr string) error {
+	line := lastWord(stderr)
 	signal := syscall.Signal(0)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		// ffmpeg catches SIGXCPU and ends as if it had been asked to.
@@ -136,13 +142,14 @@ func (a *attempt) explain(name string, err error, stderr string) error {
 		}
 		return false
 	}
-	switch m := pictureSize.FindStringSubmatch(stderr); {
+	picture := pictureTooLarge(stderr)
+	switch {
 	case says("run-limited: ", "cannot open shared object file: "): // the second is the loader's: the installation is to blame, or what confines programs
 		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %s", name, line))
 	case says("fatal error: "): // how a Go program dies: it never became ffmpeg
 		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))
-	case m != nil:
-		return tooManyPixels(m[1], m[2])
+	case picture != nil:
+		return picture
 	case signal == syscall.SIGXFSZ, says("File too large"):
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", limits.Scratch))
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate",
@@ -167,7 +174,7 @@ var (
 )
 
 // lastWord is the last line of ffmpeg's that says something, without our paths and its addresses.
-func (a *attempt) lastWord(stderr string) string {
+func lastWord(stderr string) string {
 	said := "it gave no reason"
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
@@ -179,7 +186,7 @@ func (a *attempt) lastWord(stderr string) string {
 		}
 		said = line
 	}
-	said = a.tidy(said)
+	said = tidy(said)
 	if len(said) > 300 {
 		said = strings.ToValidUTF8(said[:300], "") + "…"
 	}

@@ -111,8 +111,8 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			file, err := os.Open(filepath.Join(b.in, "text"))
 			must(t, err)
 			defer func() { _ = file.Close() }()
-			a.input = file
-			_, err = a.run(ctx, b.h.options.FFprobe, append(a.guards(), "-show_format", "-i", inputName), io.Discard)
+			a.box.Input = file
+			_, err = a.box.run(ctx, b.h.options.FFprobe, append(guards(a.task.Limits), "-show_format", "-i", inputName), io.Discard)
 			expect(t, err, lanes.BadInput, "")
 		})
 	}

@@ -54,17 +54,6 @@ func openScratch(dir string, log *slog.Logger) (*scratch, error) {
 	return s, nil
 }
 
-func scratchDir(dir string) (string, error) {
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", fmt.Errorf("scratch folder: %w", err)
-	}
-	return dir, nil
-}
-
 // reopen makes our folder where it isn't there, as when a cleaner of /tmp has been there, and opens it. The caller holds mu.
 func (s *scratch) reopen() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {

@@ -187,10 +187,10 @@ func TestOutputThatIsNoFile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			_, a := b.attempt(t, "clip.mp4", lanes.Limits{})
-			in, err := os.Readlink(a.dir.path())
+			in, err := os.Readlink(a.box.Folder.path())
 			must(t, err)
 			output(t, "sh", "-c", "cd '"+in+"' && "+c.command) // nothing confines it here
-			if file, err := a.dir.openFile("output.jpg"); err == nil {
+			if file, err := a.box.Folder.openFile("output.jpg"); err == nil {
 				_ = file.Close()
 				t.Error("it was opened")
 			}

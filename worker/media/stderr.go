@@ -27,7 +27,6 @@ const maxLine = 4 << 10
 // levels, is what errors are made of.
 type stderrLines struct {
 	log     io.Writer
-	tidy    func(string) string
 	errors  tail
 	line    []byte // not whole yet
 	warning bool   // the last line was one
@@ -59,7 +58,7 @@ func (s *stderrLines) end() {
 
 // take takes a line. One without a level is no message of ffmpeg's own and counts as an error, unless it is known to continue another.
 func (s *stderrLines) take(line string) {
-	_, _ = io.WriteString(s.log, s.tidy(addresses.ReplaceAllString(strings.TrimRight(line, "\r"), "]"))+"\n")
+	_, _ = io.WriteString(s.log, tidy(addresses.ReplaceAllString(strings.TrimRight(line, "\r"), "]"))+"\n")
 	if m := leveled.FindStringSubmatch(line); m != nil {
 		s.warning = m[2] == "warning"
 		line = m[1] + m[3]
@@ -72,7 +71,7 @@ func (s *stderrLines) take(line string) {
 }
 
 // tidy is a line for people: without our own paths and without what isn't text.
-func (a *attempt) tidy(line string) string {
+func tidy(line string) string {
 	line = strings.NewReplacer(inputName, "the input", inputPath, "the input").Replace(line)
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
@@ -84,23 +83,23 @@ func (a *attempt) tidy(line string) string {
 
 // logStart writes the program's command line to the job's log, without our own paths and the long list of formats.
 // No argument is a text of the job's, so there is no secret in it.
-func (a *attempt) logStart(program string, args []string) {
+func logStart(log io.Writer, program string, args []string) {
 	short := strings.NewReplacer(formats, "…", inputName, "input", "file:", "")
 	words := []string{filepath.Base(program)}
 	for _, arg := range args {
 		words = append(words, short.Replace(arg))
 	}
-	_, _ = fmt.Fprintln(a.task.Log, strings.Join(words, " "))
+	_, _ = fmt.Fprintln(log, strings.Join(words, " "))
 }
 
 // logEnd writes to the job's log how the program ended (err is nil for exit status 0), and why it was stopped if it was.
-func (a *attempt) logEnd(program string, err, stopped error, took time.Duration) {
+func logEnd(log io.Writer, program string, err, stopped error, took time.Duration) {
 	status, why := "exit status 0", ""
 	if err != nil {
-		status = a.tidy(err.Error())
+		status = tidy(err.Error())
 	}
 	if stopped != nil {
 		why = ", stopped: " + stopped.Error()
 	}
-	_, _ = fmt.Fprintf(a.task.Log, "%s: %s after %.1f s%s\n", filepath.Base(program), status, took.Seconds(), why)
+	_, _ = fmt.Fprintf(log, "%s: %s after %.1f s%s\n", filepath.Base(program), status, took.Seconds(), why)
 }

@@ -45,11 +45,10 @@ func TestStderrLines(t *testing.T) {
 		"[fatal] file:/dev/fd/3: Invalid \x1b[31mdata found in output.mp4\r",
 		"[warning] the last word",
 	}, "\n")
-	a := &attempt{}
 	for _, chunk := range []int{1, 7, len(said)} {
 		t.Run(fmt.Sprintf("%d bytes at a time", chunk), func(t *testing.T) {
 			var log bytes.Buffer
-			s := &stderrLines{log: &log, tidy: a.tidy}
+			s := &stderrLines{log: &log}
 			for rest := said; rest != ""; rest = rest[min(chunk, len(rest)):] {
 				_, err := s.Write([]byte(rest[:min(chunk, len(rest))]))
 				must(t, err)
@@ -64,7 +63,7 @@ func TestStderrLines(t *testing.T) {
 			if got := s.errors.String(); got != errs {
 				t.Errorf("errors\n%s\nwant\n%s", got, errs)
 			}
-			if got := a.lastWord(s.errors.String()); got != "the input: Invalid ?[31mdata found in output.mp4" {
+			if got := lastWord(s.errors.String()); got != "the input: Invalid ?[31mdata found in output.mp4" {
 				t.Errorf("the last word is %q", got)
 			}
 			got := log.String()
@@ -79,7 +78,7 @@ func TestStderrLines(t *testing.T) {
 // However many warnings come, they push no error out; and a line without an end doesn't grow for ever.
 func TestStderrFlood(t *testing.T) {
 	var log bytes.Buffer
-	s := &stderrLines{log: &log, tidy: (&attempt{}).tidy}
+	s := &stderrLines{log: &log}
 	_, _ = s.Write([]byte("[error] Picture size 20000x20000 is invalid\n"))
 	for range 1000 {
 		_, _ = s.Write([]byte("[mpegts @ 0x55c5] [warning] Packet corrupt (stream = 0, dts = 126000).\n    Last message repeated 7 times\n"))

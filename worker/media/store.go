@@ -82,7 +82,7 @@ func (a *attempt) fetch(ctx context.Context, from source) (*os.File, error) {
 
 // copyIn writes the content into the scratch folder, at most limit bytes of it (0: any number), and opens that file.
 func (a *attempt) copyIn(ctx context.Context, content io.Reader, size, limit int64) (*os.File, error) {
-	file, err := a.dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("scratch: %w", err)
 	}

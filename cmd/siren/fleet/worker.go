@@ -83,6 +83,7 @@ func (w Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	media.LogConfined(ctx, "", log)
 	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), w.Pool)
 	taker.Lowered = func(ctx context.Context, jobs []lanes.Delivery) {
 		if err := ledger.Lower(ctx, jobs); err != nil {
