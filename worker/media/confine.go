@@ -57,22 +57,22 @@ func confine(program, file, folder string) error {
 
 // What look may find open.
 const (
-	openFiles   = "files"   // other than confine allows
-	openSockets = "sockets" // and with them the network
-	openSecrets = "secrets" // those in the environment of the process that started it
+	OpenFiles   = "files"   // other than confine allows
+	OpenSockets = "sockets" // and with them the network
+	OpenSecrets = "secrets" // those in the environment of the process that started it
 )
 
 // look tries what a confined program can't do, and returns what it could.
 func look() (open []string) {
 	if _, err := os.ReadDir("/"); err == nil {
-		open = append(open, openFiles)
+		open = append(open, OpenFiles)
 	}
 	if socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); err == nil {
 		_ = unix.Close(socket)
-		open = append(open, openSockets)
+		open = append(open, OpenSockets)
 	}
 	if _, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", os.Getppid())); err == nil {
-		open = append(open, openSecrets)
+		open = append(open, OpenSecrets)
 	}
 	return open
 }

@@ -98,7 +98,7 @@ func TestProgramsAreConfined(t *testing.T) {
 	must(t, os.WriteFile(foreign, []byte("x"), 0o600))
 	ctx, a := b.attempt(t, "clip.mp4", lanes.Limits{Nice: 3})
 	var out bytes.Buffer
-	_, err := a.box.run(ctx, os.Args[0], []string{"be-taken-over", foreign, b.out}, &out)
+	_, err := a.box.Run(ctx, os.Args[0], []string{"be-taken-over", foreign, b.out}, &out)
 	must(t, err)
 	var did map[string]string
 	must(t, json.Unmarshal(out.Bytes(), &did))
@@ -134,8 +134,8 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 		open  []string
 		says  string
 	}{
-		{"landlock", []string{openFiles}, "they can read whatever files the worker can"},
-		{"landlock,seccomp", []string{openFiles, openSockets}, "they can read whatever files the worker can, and open sockets"},
+		{"landlock", []string{OpenFiles}, "they can read whatever files the worker can"},
+		{"landlock,seccomp", []string{OpenFiles, OpenSockets}, "they can read whatever files the worker can, and open sockets"},
 	} {
 		t.Run(c.lacks, func(t *testing.T) {
 			self := filepath.Join(t.TempDir(), "siren")
@@ -148,9 +148,9 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 			b.h = h
 			_, err = b.run(lanes.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("x.jpg")})
 			must(t, err)
-			open, err := unconfined(t.Context(), self)
+			open, err := Unconfined(t.Context(), self)
 			must(t, err)
-			for _, door := range []string{openFiles, openSockets} {
+			for _, door := range []string{OpenFiles, OpenSockets} {
 				if slices.Contains(open, door) != slices.Contains(c.open, door) {
 					t.Errorf("open: %v, want %v", open, c.open)
 				}
@@ -198,10 +198,10 @@ func TestJudgeConfined(t *testing.T) {
 		says string
 	}{
 		{nil, lanes.OK, "programs are confined"},
-		{[]string{openFiles}, lanes.Note, "Linux 5.13 or newer with Landlock on"},
-		{[]string{openSockets}, lanes.Warning, "open sockets"},
-		{[]string{openFiles, openSockets, openSecrets}, lanes.Warning, "read whatever files the worker can, and open sockets, and read the worker's environment"},
-		{[]string{openSecrets}, lanes.Warning, "uname -r"},
+		{[]string{OpenFiles}, lanes.Note, "Linux 5.13 or newer with Landlock on"},
+		{[]string{OpenSockets}, lanes.Warning, "open sockets"},
+		{[]string{OpenFiles, OpenSockets, OpenSecrets}, lanes.Warning, "read whatever files the worker can, and open sockets, and read the worker's environment"},
+		{[]string{OpenSecrets}, lanes.Warning, "uname -r"},
 	} {
 		f := judgeConfined(c.open)
 		one(t, []lanes.Finding{f}, "media.confined")

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -16,22 +14,22 @@ import (
 // ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the name of the output file, which is the one given, in the scratch folder. before
 // are options of the input, after those of the output. seconds is how long the output will be, 0 if unknown.
 func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, before, after []string) (string, error) {
-	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, guards(a.task.Limits)...)
+	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, Guards(a.task.Limits)...)
 	threads := a.threads()
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
 	}
-	args = append(append(append(args, threads...), before...), "-i", inputName)
+	args = append(append(append(args, threads...), before...), "-i", InputName)
 	// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
 	args = append(append(args, threads...), "file:"+name)
 	p := progress{total: seconds, report: a.task.Report}
-	said, err := a.box.run(ctx, a.h.options.FFmpeg, args, &p)
+	said, err := a.box.Run(ctx, a.h.options.FFmpeg, args, &p)
 	if err != nil {
 		return "", err
 	}
-	if unwritten.MatchString(said) || full(a.box.Folder.held) {
-		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", lastWord(said)))
+	if unwritten.MatchString(said) || a.box.Folder.Full() {
+		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", LastWord(said)))
 	}
 	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
 		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
@@ -41,13 +39,6 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 
 // unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the disk.
 var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|No space left on device`)
-
-// full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The muxer of pictures
-// doesn't say.
-func full(folder *os.File) bool {
-	var disk syscall.Statfs_t
-	return syscall.Fstatfs(int(folder.Fd()), &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
-}
 
 func (a *attempt) threads() []string {
 	n := a.task.Limits.Threads

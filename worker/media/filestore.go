@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -149,6 +150,9 @@ func madeBy(folder *os.Root, at location, job string) (int64, error) {
 	}
 	return absent, outputExists(at)
 }
+
+// attemptName is what an attempt is called.
+var attemptName = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
 // attempts names the attempts of the job that wrote something into this folder: what has an attempt's name, and is reached by no link, which would lead to other
 // people's files.

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,8 +60,8 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
-	args := append(guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", inputName)
-	said, err := a.box.run(ctx, a.h.options.FFprobe, args, out)
+	args := append(Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", InputName)
+	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
 		return i, lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
 	}
@@ -74,6 +75,21 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, fmt.Errorf("read ffprobe's answer: %w", err)
 	}
 	return i, i.bounded(a.from, said)
+}
+
+// bounded keeps what is written to it and fails beyond a size.
+type bounded struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.limit {
+		b.over = true
+		return 0, errors.New("too much output")
+	}
+	return b.Buffer.Write(p)
 }
 
 func unreadable(err error) string {
@@ -92,14 +108,14 @@ func (i inspection) bounded(from location, said string) error {
 	if len(i.Streams) == 0 {
 		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
-	if len(i.Streams) > maxStreams {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), maxStreams))
+	if len(i.Streams) > MaxStreams {
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), MaxStreams))
 	}
 	for _, s := range i.Streams {
-		if s.Width*s.Height > maxPixels {
-			return tooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
+		if s.Width*s.Height > MaxPixels {
+			return TooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
 		}
-		if err := pictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
+		if err := PictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
 			return err // ffprobe goes on without such a stream's size
 		}
 	}

@@ -158,13 +158,13 @@ func TestMaxRuntime(t *testing.T) {
 // attempt is an attempt to try parts of the frame on.
 func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Context, *attempt) {
 	t.Helper()
-	dir, err := b.h.scratch.make("part", filepath.Base(t.Name()))
+	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))
 	must(t, err)
-	t.Cleanup(dir.remove)
+	t.Cleanup(dir.Discard)
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: Sandbox{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
+	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
 	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
 	return t.Context(), a
 }

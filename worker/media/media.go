@@ -38,7 +38,7 @@ type Options struct {
 // Handler runs media jobs. It is safe for concurrent use.
 type Handler struct {
 	options Options
-	scratch *scratch
+	scratch *Scratch
 	buckets *buckets
 	// allowAddress lets a test fetch from its own server on loopback. It is nil outside tests.
 	allowAddress func(netip.AddrPort) bool
@@ -63,7 +63,7 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openScratch(o.Scratch, o.Log)
+	s, err := OpenScratch(o.Scratch, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func ended(ctx context.Context, err error) error {
 type attempt struct {
 	h    *Handler
 	task lanes.Task
-	box  Sandbox // its folder is empty at first, and removed at the end
+	box  Box // its folder is empty at first, and removed at the end
 	from location
 	info inspection
 }
@@ -150,13 +150,13 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 			return o.result(size, true), nil
 		}
 	}
-	dir, err := h.scratch.make(t.Job.ID, t.Attempt)
+	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
 	if err != nil {
 		return lanes.Result{}, err
 	}
-	defer dir.remove()
+	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: Sandbox{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
+	a := &attempt{h: h, task: t, from: o.input, box: Box{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
 	file, err := a.produce(ctx, o)
 	if a.box.Input != nil {
 		defer func() { _ = a.box.Input.Close() }()
@@ -165,7 +165,7 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		return lanes.Result{}, err
 	}
 	t.Report(lanes.Progress{Fraction: 1, Note: "storing"})
-	made, err := dir.openFile(file)
+	made, err := dir.OpenMade(file)
 	if err != nil {
 		return lanes.Result{}, fmt.Errorf("open what was made: %w", err)
 	}

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,29 +25,29 @@ const grace = 300 * time.Millisecond
 // inputPath is the descriptor by which programs inherit the input, and inputName what they are told to open.
 const (
 	inputPath = "/dev/fd/3"
-	inputName = "file:" + inputPath
+	InputName = "file:" + inputPath
 )
 
-// Sandbox is what the programs of one attempt run in.
-type Sandbox struct {
-	Self   string         // the binary whose `run-limited` is RunLimited
-	Limits lanes.Limits   // of each program
-	Folder *scratchFolder // where they work: the one folder that they may write
-	Input  *os.File       // which they get as inputName
-	Said   io.Writer      // the job's log: what they say, and how they end
-	Log    *slog.Logger   // the worker's
+// Box is what the programs of one attempt run in.
+type Box struct {
+	Self   string       // the binary whose `run-limited` is RunLimited
+	Limits lanes.Limits // of each program
+	Folder *Folder      // where they work: the one folder that they may write
+	Input  *os.File     // which they get as inputName
+	Said   io.Writer    // the job's log: what they say, and how they end
+	Log    *slog.Logger // the worker's
 }
 
-// run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the program says on
+// Run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the program says on
 // stderr goes to the job's log; the end of it, without warnings, is returned. The error carries a kind.
-func (s *Sandbox) run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
+func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
 	// The parent-death signal comes when the *thread* that started the program ends. Ours can't while it is locked.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	argv := append(limitArgs(s.Limits, "--read", inputPath, "--folder", "."), program)
 	cmd := exec.CommandContext(ctx, s.Self, append(argv, args...)...)
-	cmd.Dir = s.Folder.path()
+	cmd.Dir = s.Folder.Path()
 	cmd.Env = []string{ // no secrets
 		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
 		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
@@ -103,24 +102,9 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) String() string { return strings.ToValidUTF8(string(t.buf), "?") }
 
-// bounded keeps what is written to it and fails beyond a size.
-type bounded struct {
-	bytes.Buffer
-	limit int
-	over  bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
-		b.over = true
-		return 0, errors.New("too much output")
-	}
-	return b.Buffer.Write(p)
-}
-
 // explain turns the end of a program into an error for the job's owner.
 func explain(limits lanes.Limits, name string, err error, stderr string) error {
-	line := lastWord(stderr)
+	line := LastWord(stderr)
 	signal := syscall.Signal(0)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		// ffmpeg catches SIGXCPU and ends as if it had been asked to.
@@ -142,7 +126,7 @@ func explain(limits lanes.Limits, name string, err error, stderr string) error {
 		}
 		return false
 	}
-	picture := pictureTooLarge(stderr)
+	picture := PictureTooLarge(stderr)
 	switch {
 	case says("run-limited: ", "cannot open shared object file: "): // the second is the loader's: the installation is to blame, or what confines programs
 		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %s", name, line))
@@ -158,7 +142,7 @@ func explain(limits lanes.Limits, name string, err error, stderr string) error {
 	case limits.Memory > 0 && says("Error while opening encoder"): // its parameters are ours, and right; it doesn't say when it has no room for its threads
 		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a slot's memory of %s", limits.Memory))
 	case says("Number of streams exceeds max_streams"):
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input has more than %d streams", maxStreams))
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input has more than %d streams", MaxStreams))
 	case says("No space left on device", "Input/output error"):
 		return lanes.Fail(lanes.Transient, fmt.Errorf("%s: %s", name, line))
 	case signal != 0:
@@ -173,8 +157,8 @@ var (
 	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|Error while processing the decoded data|Last message repeated|Exiting normally)|^\s*$`)
 )
 
-// lastWord is the last line of ffmpeg's that says something, without our paths and its addresses.
-func lastWord(stderr string) string {
+// LastWord is the last line of ffmpeg's that says something, without our paths and its addresses.
+func LastWord(stderr string) string {
 	said := "it gave no reason"
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)

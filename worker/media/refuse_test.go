@@ -112,7 +112,7 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			must(t, err)
 			defer func() { _ = file.Close() }()
 			a.box.Input = file
-			_, err = a.box.run(ctx, b.h.options.FFprobe, append(guards(a.task.Limits), "-show_format", "-i", inputName), io.Discard)
+			_, err = a.box.Run(ctx, b.h.options.FFprobe, append(Guards(a.task.Limits), "-show_format", "-i", InputName), io.Discard)
 			expect(t, err, lanes.BadInput, "")
 		})
 	}

@@ -14,14 +14,14 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the operator names.
+// Scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the operator names.
 // That one may be anybody's, /tmp or a volume of mode 0777, and hold anything: nothing in it is touched but our folder,
 //
 //	<scratch folder>/siren-attempts-<user id>/<job>-<attempt>
 //
 // which has a marker in it (see attemptsFolder). Once it is open all goes by its descriptor, so whoever may rename it or put another in its place gains nothing.
 // Several workers may share it: each holds a lock on the folders of its own attempts, which the kernel lets go of when the worker dies, however it dies.
-type scratch struct {
+type Scratch struct {
 	dir string // the operator's
 	log *slog.Logger
 
@@ -29,19 +29,16 @@ type scratch struct {
 	ours *os.Root
 }
 
-// attemptForm is what the folder of an attempt is called, job-attempt, and attemptName the attempt alone. The marker's name fits neither.
-var (
-	attemptForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}-[A-Za-z0-9_]{1,64}$`)
-	attemptName = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
-)
+// attemptForm is what the folder of an attempt is called, job-attempt. The marker's name doesn't fit.
+var attemptForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}-[A-Za-z0-9_]{1,64}$`)
 
-// openScratch opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in it.
-func openScratch(dir string, log *slog.Logger) (*scratch, error) {
-	dir, err := scratchDir(dir)
+// OpenScratch opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in it.
+func OpenScratch(dir string, log *slog.Logger) (*Scratch, error) {
+	dir, err := ScratchDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &scratch{dir: dir, log: log}
+	s := &Scratch{dir: dir, log: log}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.reopen(); err != nil {
@@ -55,7 +52,7 @@ func openScratch(dir string, log *slog.Logger) (*scratch, error) {
 }
 
 // reopen makes our folder where it isn't there, as when a cleaner of /tmp has been there, and opens it. The caller holds mu.
-func (s *scratch) reopen() error {
+func (s *Scratch) reopen() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the scratch folder: %w", err)
 	}
@@ -71,7 +68,7 @@ func (s *scratch) reopen() error {
 }
 
 // sweep removes the attempts that nobody holds: what has an attempt's name, is a folder and no link, and is our own. The caller holds mu.
-func (s *scratch) sweep() error {
+func (s *Scratch) sweep() error {
 	top, err := lock(s.ours, ".", syscall.LOCK_EX)
 	if err != nil {
 		return err
@@ -100,16 +97,16 @@ func (s *scratch) sweep() error {
 	return nil
 }
 
-// scratchFolder is the private folder of one attempt. All is done by its descriptors, whatever becomes of the names that lead to it.
-type scratchFolder struct {
+// Folder is the private folder of one attempt. All is done by its descriptors, whatever becomes of the names that lead to it.
+type Folder struct {
 	*os.Root
 	name string
 	held *os.File // the folder itself, locked
-	in   *scratch
+	in   *Scratch
 }
 
-// make makes the private, empty folder of an attempt.
-func (s *scratch) make(job, attempt string) (*scratchFolder, error) {
+// Make makes the private, empty folder of an attempt.
+func (s *Scratch) Make(job, attempt string) (*Folder, error) {
 	name := job + "-" + attempt
 	if !lanes.ValidID(job) || !attemptForm.MatchString(name) {
 		return nil, fmt.Errorf("attempt %q of job %q doesn't name a folder", attempt, job)
@@ -129,7 +126,7 @@ func (s *scratch) make(job, attempt string) (*scratchFolder, error) {
 	return folder, nil
 }
 
-func (s *scratch) makeIn(name string) (*scratchFolder, error) {
+func (s *Scratch) makeIn(name string) (*Folder, error) {
 	top, err := lock(s.ours, ".", syscall.LOCK_SH) // a sweep must not see the folder before it is held
 	if err != nil {
 		return nil, err
@@ -138,7 +135,7 @@ func (s *scratch) makeIn(name string) (*scratchFolder, error) {
 	if err := s.ours.Mkdir(name, 0o700); err != nil {
 		return nil, err
 	}
-	f := &scratchFolder{name: name, in: s}
+	f := &Folder{name: name, in: s}
 	if f.Root, err = s.ours.OpenRoot(name); err == nil {
 		f.held, err = lock(f.Root, ".", syscall.LOCK_EX)
 	}
@@ -153,7 +150,7 @@ func (s *scratch) makeIn(name string) (*scratchFolder, error) {
 	return f, nil
 }
 
-func (f *scratchFolder) close() {
+func (f *Folder) close() {
 	if f.Root != nil {
 		_ = f.Close()
 	}
@@ -162,8 +159,8 @@ func (f *scratchFolder) close() {
 	}
 }
 
-// remove empties the folder and takes it away.
-func (f *scratchFolder) remove() {
+// Discard empties the folder and takes it away.
+func (f *Folder) Discard() {
 	f.in.mu.Lock()
 	defer f.in.mu.Unlock()
 	if err := f.in.ours.RemoveAll(f.name); err != nil {
@@ -172,11 +169,11 @@ func (f *scratchFolder) remove() {
 	f.close()
 }
 
-// path leads this process, and a child of it before it becomes a program, to the very folder.
-func (f *scratchFolder) path() string { return fmt.Sprintf("/proc/self/fd/%d", f.held.Fd()) }
+// Path leads this process, and a child of it before it becomes a program, to the very folder.
+func (f *Folder) Path() string { return fmt.Sprintf("/proc/self/fd/%d", f.held.Fd()) }
 
-// openFile opens what a program has left there. A hostile one may have left a link, which must not lead out, or a pipe, which must not be waited for.
-func (f *scratchFolder) openFile(name string) (*os.File, error) {
+// OpenMade opens what a program has left there. A hostile one may have left a link, which must not lead out, or a pipe, which must not be waited for.
+func (f *Folder) OpenMade(name string) (*os.File, error) {
 	file, err := f.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -186,6 +183,13 @@ func (f *scratchFolder) openFile(name string) (*os.File, error) {
 		return nil, errors.Join(err, fmt.Errorf("%s is not a regular file", name))
 	}
 	return file, nil
+}
+
+// Full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The muxer of pictures
+// doesn't say.
+func (f *Folder) Full() bool {
+	var disk syscall.Statfs_t
+	return syscall.Fstatfs(int(f.held.Fd()), &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
 }
 
 // lock opens a folder below root and locks it until it is closed.

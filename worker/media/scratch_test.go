@@ -14,8 +14,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func openTestScratch(dir string) (*scratch, error) {
-	return openScratch(dir, slog.New(slog.DiscardHandler))
+func openTestScratch(dir string) (*Scratch, error) {
+	return OpenScratch(dir, slog.New(slog.DiscardHandler))
 }
 
 // tree is every path below dir.
@@ -33,7 +33,7 @@ func TestSweepLeavesAloneWhatIsNotOurs(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openTestScratch(dir)
 	must(t, err)
-	held, err := s.make("living", "1")
+	held, err := s.Make("living", "1")
 	must(t, err)
 	ours := filepath.Join(dir, attemptsFolder())
 	stays := []string{
@@ -60,7 +60,7 @@ func TestSweepLeavesAloneWhatIsNotOurs(t *testing.T) {
 	if after := tree(t, dir); !slices.Equal(after, before) {
 		t.Errorf("left are\n%s\nwant\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
 	}
-	held.remove()
+	held.Discard()
 	if os.Getuid() == 0 { // whoever else's it is
 		foreign := filepath.Join(ours, "foreign-1")
 		must(t, os.Mkdir(foreign, 0o700))
@@ -139,9 +139,9 @@ func TestScratchGoesOnWhenItsMarkerIsGone(t *testing.T) {
 	must(t, err)
 	for attempt, clean := range []string{marker, "."} {
 		must(t, os.RemoveAll(filepath.Join(ours, clean)))
-		folder, err := s.make("job", fmt.Sprint(attempt))
+		folder, err := s.Make("job", fmt.Sprint(attempt))
 		must(t, err)
-		folder.remove()
+		folder.Discard()
 		if text, err := os.ReadFile(filepath.Join(ours, marker)); string(text) != markerText {
 			t.Errorf("the marker is %q: %v", text, err)
 		}
@@ -187,10 +187,10 @@ func TestOutputThatIsNoFile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			_, a := b.attempt(t, "clip.mp4", lanes.Limits{})
-			in, err := os.Readlink(a.box.Folder.path())
+			in, err := os.Readlink(a.box.Folder.Path())
 			must(t, err)
 			output(t, "sh", "-c", "cd '"+in+"' && "+c.command) // nothing confines it here
-			if file, err := a.box.Folder.openFile("output.jpg"); err == nil {
+			if file, err := a.box.Folder.OpenMade("output.jpg"); err == nil {
 				_ = file.Close()
 				t.Error("it was opened")
 			}

@@ -63,7 +63,7 @@ func TestStderrLines(t *testing.T) {
 			if got := s.errors.String(); got != errs {
 				t.Errorf("errors\n%s\nwant\n%s", got, errs)
 			}
-			if got := lastWord(s.errors.String()); got != "the input: Invalid ?[31mdata found in output.mp4" {
+			if got := LastWord(s.errors.String()); got != "the input: Invalid ?[31mdata found in output.mp4" {
 				t.Errorf("the last word is %q", got)
 			}
 			got := log.String()

@@ -16,8 +16,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// try runs a program as jobs do, but for the input and the folder, and returns what it prints.
-func try(ctx context.Context, self string, l lanes.Limits, program string, args ...string) (string, error) {
+// Try runs a program as jobs do, but for the input and the folder, and returns what it prints.
+func Try(ctx context.Context, self string, l lanes.Limits, program string, args ...string) (string, error) {
 	runtime.LockOSThread() // the child ends with the thread that started it
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, self, slices.Concat(limitArgs(l), []string{program}, args)...)
@@ -31,14 +31,14 @@ func try(ctx context.Context, self string, l lanes.Limits, program string, args 
 	return out.String(), nil
 }
 
-// unconfined starts our own binary as media programs are started, and returns what it finds open in there (see look).
-func unconfined(ctx context.Context, self string) (open []string, err error) {
-	said, err := try(ctx, self, lanes.Limits{}, self, "run-limited", "--look")
+// Unconfined starts our own binary as media programs are started, and returns what it finds open in there (see look).
+func Unconfined(ctx context.Context, self string) (open []string, err error) {
+	said, err := Try(ctx, self, lanes.Limits{}, self, "run-limited", "--look")
 	return strings.Fields(said), err
 }
 
-// tryScratch does below an operator's folder what openScratch and make do there, and takes it away again.
-func tryScratch(in string) error {
+// TryScratch does below an operator's folder what openScratch and make do there, and takes it away again.
+func TryScratch(in string) error {
 	if ours, err := openAttempts(in, false); err == nil {
 		_ = ours.Close()
 	} else if !errors.Is(err, os.ErrNotExist) {
@@ -61,8 +61,8 @@ func tryScratch(in string) error {
 	return errors.Join(root.WriteFile("file", make([]byte, 4096), 0o600), held.Close())
 }
 
-// scratchDir is the absolute path of the folder that an operator names; "" is the system's temporary folder.
-func scratchDir(dir string) (string, error) {
+// ScratchDir is the absolute path of the folder that an operator names; "" is the system's temporary folder.
+func ScratchDir(dir string) (string, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
