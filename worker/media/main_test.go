@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -205,16 +203,6 @@ func media(t testing.TB, file string) inspection {
 	return i
 }
 
-func serve(t testing.TB, handler http.Handler) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	s := &http.Server{Handler: handler}
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close() })
-	return "http://" + l.Addr().String()
-}
-
 func output(t testing.TB, program string, args ...string) []byte {
 	t.Helper()
 	out, err := exec.Command(program, args...).Output()
@@ -222,4 +210,21 @@ func output(t testing.TB, program string, args ...string) []byte {
 		t.Fatalf("%s %v: %v", program, args, err)
 	}
 	return out
+}
+
+func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+	t.Helper()
+	t.Logf("%s: %v", lanes.KindOf(err), err)
+	if err == nil {
+		t.Fatalf("no error, want %s", want)
+	}
+	if got := lanes.KindOf(err); got != want {
+		t.Errorf("kind %q, want %q", got, want)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("doesn't say %q", says)
+	}
+	if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 600 {
+		t.Errorf("isn't one readable line: %q", err)
+	}
 }
