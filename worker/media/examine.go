@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // examineWithin bounds each program that Examine runs.
@@ -123,7 +124,7 @@ func judgeFFmpeg(text string) lanes.Finding {
 
 // needs is what the kinds need of ffmpeg, by ffmpeg's word for the sort.
 func needs() map[string][]string {
-	all := map[string][]string{"demuxers": strings.Split(Formats, ",")}
+	all := map[string][]string{"demuxers": strings.Split(sandbox.Formats, ",")}
 	add := func(sort, name string) {
 		if !slices.Contains(all[sort], name) {
 			all[sort] = append(all[sort], name)
@@ -222,7 +223,7 @@ func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimi
 	ctx, cancel := context.WithTimeout(ctx, examineWithin)
 	defer cancel()
 	limits := lanes.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
-	if _, err := Try(ctx, self, limits, ffmpeg, "-version"); err != nil {
+	if _, err := sandbox.Try(ctx, self, limits, ffmpeg, "-version"); err != nil {
 		f.Severity = lanes.Error
 		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
@@ -238,7 +239,7 @@ const tmpfs = 0x01021994
 // examineScratch looks whether attempts can have folders, and how much fits in.
 func examineScratch(path string, room Room) []lanes.Finding {
 	const check = "media.scratch"
-	path, err := ScratchDir(path)
+	path, err := sandbox.ScratchDir(path)
 	bad := func(err error) []lanes.Finding {
 		return []lanes.Finding{{
 			Check: check, Severity: lanes.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, plain(err)), Why: "no worker can start with it",
@@ -252,7 +253,7 @@ func examineScratch(path string, room Room) []lanes.Finding {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		in = filepath.Dir(path) // a worker makes the folder itself
 	}
-	if err := TryScratch(in); err != nil {
+	if err := sandbox.TryScratch(in); err != nil {
 		return bad(err)
 	}
 	var disk syscall.Statfs_t

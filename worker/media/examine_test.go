@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // one is the one finding of a check; all of them have to be complete.
@@ -221,5 +222,23 @@ func TestExamineS3WithoutConditions(t *testing.T) {
 	wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "doesn't honour create-if-absent", "conditional writes")
 	if len(deleted) != 1 || !strings.HasPrefix(deleted[0], "/bucket/out/.siren-doctor-") {
 		t.Errorf("deleted: %v", deleted)
+	}
+}
+
+func TestJudgeConfined(t *testing.T) {
+	for _, c := range []struct {
+		open []string
+		want lanes.Severity
+		says string
+	}{
+		{nil, lanes.OK, "programs are confined"},
+		{[]string{sandbox.OpenFiles}, lanes.Note, "Linux 5.13 or newer with Landlock on"},
+		{[]string{sandbox.OpenSockets}, lanes.Warning, "open sockets"},
+		{[]string{sandbox.OpenFiles, sandbox.OpenSockets, sandbox.OpenSecrets}, lanes.Warning, "read whatever files the worker can, and open sockets, and read the worker's environment"},
+		{[]string{sandbox.OpenSecrets}, lanes.Warning, "uname -r"},
+	} {
+		f := judgeConfined(c.open)
+		one(t, []lanes.Finding{f}, "media.confined")
+		wantFinding(t, f, c.want, c.says)
 	}
 }

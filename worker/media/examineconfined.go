@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // examineConfined says which of the means that confine programs are in force here.
 func examineConfined(ctx context.Context, self string) lanes.Finding {
 	ctx, cancel := context.WithTimeout(ctx, examineWithin)
 	defer cancel()
-	open, err := Unconfined(ctx, self)
+	open, err := sandbox.Unconfined(ctx, self)
 	if err != nil {
 		return lanes.Finding{
 			Check: "media.confined", Severity: lanes.Error, What: fmt.Sprintf("programs can't be confined: %v", err), Why: "every job would fail, and be tried again",
@@ -28,17 +29,17 @@ func examineConfined(ctx context.Context, self string) lanes.Finding {
 func judgeConfined(open []string) lanes.Finding {
 	f := lanes.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file but their input and the system's, and see nothing of the worker"}
 	var can, mends []string
-	if slices.Contains(open, OpenFiles) {
+	if slices.Contains(open, sandbox.OpenFiles) {
 		f.Severity = lanes.Note
 		can = append(can, "read whatever files the worker can")
 		mends = append(mends, "run Linux 5.13 or newer with Landlock on: `cat /sys/kernel/security/lsm` has to list landlock, and a container's seccomp profile has to let its calls pass")
 	}
-	if slices.Contains(open, OpenSockets) {
+	if slices.Contains(open, sandbox.OpenSockets) {
 		f.Severity = lanes.Warning
 		can = append(can, "open sockets")
 		mends = append(mends, "run a kernel with seccomp filters (CONFIG_SECCOMP_FILTER), on amd64 or arm64")
 	}
-	if slices.Contains(open, OpenSecrets) {
+	if slices.Contains(open, sandbox.OpenSecrets) {
 		f.Severity = lanes.Warning
 		can = append(can, "read the worker's environment")
 		if len(mends) == 0 {

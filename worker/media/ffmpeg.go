@@ -9,17 +9,18 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the name of the output file, which is the one given, in the scratch folder. before
 // are options of the input, after those of the output. seconds is how long the output will be, 0 if unknown.
 func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, before, after []string) (string, error) {
-	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, Guards(a.task.Limits)...)
+	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, sandbox.Guards(a.task.Limits)...)
 	threads := a.threads()
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
 	}
-	args = append(append(append(args, threads...), before...), "-i", InputName)
+	args = append(append(append(args, threads...), before...), "-i", sandbox.InputName)
 	// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
 	args = append(append(args, threads...), "file:"+name)
@@ -29,7 +30,7 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 		return "", err
 	}
 	if unwritten.MatchString(said) || a.box.Folder.Full() {
-		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", LastWord(said)))
+		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", sandbox.LastWord(said)))
 	}
 	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
 		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // maxSeconds is how long an input may be.
@@ -60,7 +61,7 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
-	args := append(Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", InputName)
+	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", sandbox.InputName)
 	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
 		return i, lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
@@ -108,14 +109,14 @@ func (i inspection) bounded(from location, said string) error {
 	if len(i.Streams) == 0 {
 		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
-	if len(i.Streams) > MaxStreams {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), MaxStreams))
+	if len(i.Streams) > sandbox.MaxStreams {
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
-		if s.Width*s.Height > MaxPixels {
-			return TooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
+		if s.Width*s.Height > sandbox.MaxPixels {
+			return sandbox.TooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
 		}
-		if err := PictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
+		if err := sandbox.PictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
 			return err // ffprobe goes on without such a stream's size
 		}
 	}

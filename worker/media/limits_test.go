@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // slowJob keeps ffmpeg busy for minutes.
@@ -162,7 +163,7 @@ func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Cont
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
+	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
 	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
 	return t.Context(), a
 }

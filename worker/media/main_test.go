@@ -10,41 +10,31 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
-// The test binary doubles as the siren binary (run-limited), as a worker to be killed (see kill_test.go), and as a program that was taken over (see confine_test.go).
+// The test binary doubles as the siren binary (run-limited), and as a worker to be killed (see kill_test.go).
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
-		err := error(nil)
-		if lacks := os.Getenv(lacksVar); lacks != "" {
-			err = lackThem(lacks)
-		}
-		if err == nil {
-			err = RunLimited(os.Args[2:])
-		}
-		if err != nil {
+		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "siren:", err)
 			os.Exit(126)
 		}
 		os.Exit(0)
 	}
-	if len(os.Args) > 3 && os.Args[1] == "end-with" { // PID PROGRAM ARG…: a server that ends with us, however we end
+	if len(os.Args) > 2 && os.Args[1] == "end-with" { // PROGRAM ARG…: a server that ends with us, however we end
 		runtime.LockOSThread()
-		parent, _ := strconv.Atoi(os.Args[2])
-		fmt.Fprintln(os.Stderr, errors.Join(dieWith(parent), syscall.Exec(os.Args[3], os.Args[3:], os.Environ())))
+		fmt.Fprintln(os.Stderr, errors.Join(unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0), syscall.Exec(os.Args[2], os.Args[2:], os.Environ())))
 		os.Exit(126)
-	}
-	if len(os.Args) > 3 && os.Args[1] == "be-taken-over" {
-		beTakenOver(os.Args[2], os.Args[3])
-		return
 	}
 	if job := os.Getenv("SIREN_TEST_WORKER"); job != "" {
 		beWorker(job)
@@ -110,7 +100,7 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bench{t: t, dir: filepath.Join(dir, "scratch"), scratch: filepath.Join(dir, "scratch", attemptsFolder()), in: filepath.Join(dir, "in"), out: filepath.Join(dir, "out")}
+	b := &bench{t: t, dir: filepath.Join(dir, "scratch"), scratch: filepath.Join(dir, "scratch", fmt.Sprintf("siren-attempts-%d", os.Getuid())), in: filepath.Join(dir, "in"), out: filepath.Join(dir, "out")}
 	for _, d := range []string{b.in, b.out} {
 		must(t, os.Mkdir(d, 0o755))
 	}

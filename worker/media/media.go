@@ -21,6 +21,7 @@ import (
 	"os/exec"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // Options says where a Handler finds what it needs. The zero value works on a machine with ffmpeg on its PATH.
@@ -38,7 +39,7 @@ type Options struct {
 // Handler runs media jobs. It is safe for concurrent use.
 type Handler struct {
 	options Options
-	scratch *Scratch
+	scratch *sandbox.Scratch
 	buckets *buckets
 	// allowAddress lets a test fetch from its own server on loopback. It is nil outside tests.
 	allowAddress func(netip.AddrPort) bool
@@ -63,7 +64,7 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := OpenScratch(o.Scratch, o.Log)
+	s, err := sandbox.OpenScratch(o.Scratch, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func ended(ctx context.Context, err error) error {
 type attempt struct {
 	h    *Handler
 	task lanes.Task
-	box  Box // its folder is empty at first, and removed at the end
+	box  sandbox.Box // its folder is empty at first, and removed at the end
 	from location
 	info inspection
 }
@@ -156,7 +157,7 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: Box{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
+	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
 	file, err := a.produce(ctx, o)
 	if a.box.Input != nil {
 		defer func() { _ = a.box.Input.Close() }()

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // Every job that can't work ends with the right kind of error and a message for its owner, and leaves nothing behind.
@@ -109,7 +110,7 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			must(t, err)
 			defer func() { _ = file.Close() }()
 			a.box.Input = file
-			_, err = a.box.Run(ctx, b.h.options.FFprobe, append(Guards(a.task.Limits), "-show_format", "-i", InputName), io.Discard)
+			_, err = a.box.Run(ctx, b.h.options.FFprobe, append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
 			expect(t, err, lanes.BadInput, "")
 		})
 	}

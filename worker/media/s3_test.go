@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +73,7 @@ func startS3() {
 		return
 	}
 	s3server.url = "http://" + address
-	s3server.cmd = exec.Command(os.Args[0], "end-with", strconv.Itoa(os.Getpid()),
+	s3server.cmd = exec.Command(os.Args[0], "end-with",
 		s3server.program, "--port", address, "--iam-dir", s3server.users, "--iam-cache-disable", "--quiet", "posix", s3server.dir)
 	s3server.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+testKey, "ROOT_SECRET_KEY="+testSecret)
 	if s3server.err = s3server.cmd.Start(); s3server.err != nil {
