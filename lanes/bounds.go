@@ -6,16 +6,18 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 // The bounds of a job, beside MaxMessage. What is over one is refused at the door, whichever way it came in, and is no job: anybody who lists
 // jobs would have to bear it.
 const (
-	MaxDepth      = 16      // of params: how deep arrays and objects nest
-	MaxLabels     = 64      // how many labels
-	MaxLabelName  = 128     // bytes of a label's name
-	MaxLabelValue = 256     // bytes of its value
-	MaxURL        = 8 << 10 // bytes of an input's or output's URL
+	MaxDepth      = 16                 // of params: how deep arrays and objects nest
+	MaxLabels     = 64                 // how many labels
+	MaxLabelName  = 128                // bytes of a label's name
+	MaxLabelValue = 256                // bytes of its value
+	MaxURL        = location.MaxLength // bytes of an input's or output's URL
 )
 
 // checkBounds says which bound the job is over, and what to do about it.
