@@ -16,10 +16,11 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // areas are what siren doctor looks at, in its order, each with its title and the roles that it matters to (none: all).
@@ -389,5 +390,5 @@ func (d *doctor) storage(ctx context.Context) []lanes.Finding {
 			Mend: "say --policy FILE, or start `siren scaler`, which publishes the policy in force",
 		}}
 	}
-	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Scratch: d.scratch, Log: slog.New(slog.DiscardHandler)}, p.Storage)
+	return media.ExamineStorage(ctx, media.Options{Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Scratch: d.scratch}, p.Storage)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // maxSeconds is how long an input may be.
@@ -105,7 +106,7 @@ func unreadable(err error) string {
 }
 
 // bounded is whether the input stays within our bounds. said is what ffprobe said on stderr.
-func (i inspection) bounded(from location, said string) error {
+func (i inspection) bounded(from storage.Place, said string) error {
 	if len(i.Streams) == 0 {
 		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
@@ -127,7 +128,7 @@ func (i inspection) bounded(from location, said string) error {
 }
 
 // video is the stream to look at: the first that isn't a cover picture.
-func (i inspection) video(from location) (stream, error) {
+func (i inspection) video(from storage.Place) (stream, error) {
 	for _, s := range i.Streams {
 		if s.Type == "video" && s.Disposition.AttachedPicture == 0 {
 			return s, nil

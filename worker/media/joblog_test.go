@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/polyglot-media/siren/lanes"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // notes is a task's log for tests that read it while it is written.

@@ -22,7 +22,6 @@ type work struct {
 	Attempt string
 	Limits  lanes.Limits
 	Storage []lanes.Storage
-	Commit  string // only commit this file
 }
 
 // beWorker is the body of such a process: a worker that runs one job, to be killed meanwhile.
@@ -30,19 +29,6 @@ func beWorker(text string) {
 	var w work
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		panic(err)
-	}
-	if w.Commit != "" {
-		r := newRules(w.Storage)
-		at, err := r.locate("output", w.Job.Output, write)
-		if err == nil {
-			var file *os.File
-			if file, err = os.Open(w.Commit); err != nil {
-				panic(err)
-			}
-			_, _, err = fileStore{r}.commit(context.Background(), at, product{file: file, job: w.Job, attempt: w.Attempt})
-		}
-		fmt.Println(err)
-		return
 	}
 	h, err := New(Options{Scratch: w.Scratch, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // kinds is every kind of job there is. A new kind is a file of its own and a line here.
@@ -55,21 +56,21 @@ func Kinds() []Kind {
 // Check refuses a job for everything that can be known without I/O: its kind, its params, and URLs outside of storage.
 // The error is a lanes.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
 // fail: only the worker sees symbolic links, addresses and contents. URLs are percent-decoded once: a % in a name is %25.
-func Check(job lanes.Job, storage []lanes.Storage) error {
-	_, err := takeOrder(job, storage)
+func Check(job lanes.Job, allowed []lanes.Storage) error {
+	_, err := takeOrder(job, allowed)
 	return err
 }
 
 // order is a job that passed Check, ready to be carried out.
 type order struct {
 	job           lanes.Job
-	input, output location
-	rules         rules
+	input, output storage.Place
+	rules         storage.Rules
 	recipe        recipe
 }
 
-func takeOrder(job lanes.Job, storage []lanes.Storage) (order, error) {
-	o := order{job: job, rules: newRules(storage)}
+func takeOrder(job lanes.Job, allowed []lanes.Storage) (order, error) {
+	o := order{job: job, rules: storage.NewRules(allowed)}
 	if strings.Trim(job.ID, ".") == "" {
 		return o, lanes.Fail(lanes.BadInput, fmt.Errorf("id %q: use a letter or a digit; the id names folders", job.ID))
 	}
@@ -79,11 +80,11 @@ func takeOrder(job lanes.Job, storage []lanes.Storage) (order, error) {
 		return o, lanes.Fail(lanes.BadInput, fmt.Errorf("no kind %q; there are %s%s", clip(job.Kind), strings.Join(names, ", "), lanes.Suggest(job.Kind, names)))
 	}
 	var inputErr, outputErr, paramsErr error
-	o.input, inputErr = o.rules.locate("input", job.Input, read)
-	o.output, outputErr = o.rules.locate("output", job.Output, write)
+	o.input, inputErr = o.rules.Locate("input", job.Input, storage.Read)
+	o.output, outputErr = o.rules.Locate("output", job.Output, storage.Write)
 	p := readParams(job.Kind, job.Params)
 	if outputErr == nil {
-		o.recipe = k.plan(p, path.Base(o.output.path))
+		o.recipe = k.plan(p, path.Base(o.output.Path))
 		paramsErr = lanes.Fail(lanes.BadInput, p.err())
 	}
 	if inputErr == nil && outputErr == nil && o.input.String() == o.output.String() {
@@ -116,4 +117,14 @@ func (o order) result(size int64, already bool) lanes.Result {
 		Outputs:     []lanes.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
 		AlreadyDone: already,
 	}
+}
+
+// Uses is ffmpeg's options for outputs of every sort that the kinds make: a doctor reads out of them what ffmpeg must have.
+func Uses() (all [][]string) {
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		if uses := kinds[name].uses; uses != nil {
+			all = append(all, uses()...)
+		}
+	}
+	return all
 }

@@ -168,3 +168,12 @@ func TestReproducible(t *testing.T) {
 		})
 	}
 }
+
+// Every kind that runs ffmpeg says what it uses.
+func TestKindsSayWhatTheyUse(t *testing.T) {
+	for name, k := range kinds {
+		if (k.uses == nil) != (name == "probe") {
+			t.Errorf("kind %s: uses %t; a kind that runs ffmpeg says which options it gives", name, k.uses != nil)
+		}
+	}
+}

@@ -3,27 +3,24 @@ package media
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
 // The test binary doubles as the siren binary (run-limited), and as a worker to be killed (see kill_test.go).
 func TestMain(m *testing.M) {
+	s3test.Main()
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
 		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "siren:", err)
@@ -31,17 +28,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if len(os.Args) > 2 && os.Args[1] == "end-with" { // PROGRAM ARG…: a server that ends with us, however we end
-		runtime.LockOSThread()
-		fmt.Fprintln(os.Stderr, errors.Join(unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0), syscall.Exec(os.Args[2], os.Args[2:], os.Environ())))
-		os.Exit(126)
-	}
 	if job := os.Getenv("SIREN_TEST_WORKER"); job != "" {
 		beWorker(job)
 		return
 	}
 	code := m.Run()
-	stopS3()
+	s3test.Stop()
 	if clips.dir != "" {
 		_ = os.RemoveAll(clips.dir)
 	}

@@ -3,10 +3,11 @@ package media
 import (
 	"bytes"
 	"fmt"
-	"github.com/polyglot-media/siren/lanes"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // In a folder that anybody may write, without the sticky bit, somebody puts another folder in the place of ours, or of an attempt's: what a job reads and

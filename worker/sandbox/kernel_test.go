@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	examine "github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
@@ -45,13 +46,13 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 					t.Errorf("open: %v, want %v", open, c.open)
 				}
 			}
-			for _, f := range media.Examine(t.Context(), media.Options{Self: self, Scratch: dir}, media.Room{}) {
+			for _, f := range examine.Examine(t.Context(), examine.Options{Self: self, Scratch: dir}, examine.Room{}) {
 				if f.Check == "media.confined" && (f.Severity < lanes.Note || !strings.Contains(f.What, c.says)) {
 					t.Errorf("the doctor says %+v, want %q", f, c.says)
 				}
 			}
 			var log bytes.Buffer
-			media.LogConfined(t.Context(), self, slog.New(slog.NewTextHandler(&log, nil)))
+			examine.LogConfined(t.Context(), self, slog.New(slog.NewTextHandler(&log, nil)))
 			if !strings.Contains(log.String(), c.says) {
 				t.Errorf("%q isn't in the log:\n%s", c.says, log.String())
 			}

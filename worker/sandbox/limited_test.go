@@ -1,13 +1,14 @@
 package sandbox
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestRunLimitedRefuses(t *testing.T) {

@@ -11,12 +11,14 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	examine "github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // flushWithin is how long a worker that has stopped waits for Redis to be back, to tell it how the last jobs ended.
@@ -79,11 +81,11 @@ func (w Worker) Run(ctx context.Context) error {
 	ledger := redis.NewLedger(store, log)
 	ledger.SetPolicy(&policy.Policy)
 	redis.RegisterMetrics(registry, ledger.Stats)
-	handler, err := media.New(media.Options{Scratch: w.Scratch, S3: os.Getenv("SIREN_S3"), Log: log})
+	handler, err := media.New(media.Options{Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Log: log})
 	if err != nil {
 		return err
 	}
-	media.LogConfined(ctx, "", log)
+	examine.LogConfined(ctx, "", log)
 	taker := rabbit.NewTaker(consume, rabbit.NewPublisher(publish, 0), w.Pool)
 	taker.Lowered = func(ctx context.Context, jobs []lanes.Delivery) {
 		if err := ledger.Lower(ctx, jobs); err != nil {

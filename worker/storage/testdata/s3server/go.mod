@@ -1,4 +1,4 @@
-module github.com/polyglot-media/siren/worker/media/testdata/s3server
+module github.com/polyglot-media/siren/worker/storage/testdata/s3server
 
 go 1.26.0
 

@@ -1,20 +1,21 @@
-package media
+package storage
 
 import (
+	"bytes"
 	"fmt"
-	"github.com/polyglot-media/siren/lanes"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestFetchOverHTTP(t *testing.T) {
 	b := newBench(t)
-	clip, err := os.ReadFile(sharedClip(t, "clip.mp4"))
-	must(t, err)
+	clip := bytes.Repeat([]byte("0123456789abcdef"), 4<<10)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/clip.mp4", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(clip) })
 	mux.HandleFunc("/half.mp4", func(w http.ResponseWriter, r *http.Request) {
@@ -43,7 +44,6 @@ func TestFetchOverHTTP(t *testing.T) {
 	})
 	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, server+"/round", http.StatusFound) })
 	address := strings.TrimPrefix(server, "http://")
-	b.limits.Scratch = 4 << 20
 	b.storage = append(b.storage, lanes.Storage{Prefix: server + "/", Read: true}, lanes.Storage{Prefix: "http://10.1.2.3/", Read: true},
 		lanes.Storage{Prefix: "http://[::ffff:127.0.0.1]/", Read: true}, lanes.Storage{Prefix: "http://169.254.169.254/", Read: true}, lanes.Storage{Prefix: "http://localhost/", Read: true})
 	for _, c := range []struct {
@@ -71,10 +71,18 @@ func TestFetchOverHTTP(t *testing.T) {
 		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, lanes.NotAllowed, "is a loopback address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b.h.allowAddress = func(a netip.AddrPort) bool { return !c.guarded && a.String() == address }
-			_, err := b.run(lanes.Job{Kind: "probe", Input: c.input, Output: b.output(strings.ReplaceAll(c.name, " ", "_") + ".json")})
+			rules := NewRules(b.storage)
+			web := webSource{rules: rules, allow: func(a netip.AddrPort) bool { return !c.guarded && a.String() == address }}
+			at, err := rules.Locate("input", c.input, Read)
+			must(t, err)
+			scratch := filepath.Join(t.TempDir(), "input")
+			file, err := Fetch(t.Context(), web, at, 4<<20, func() (*os.File, error) { return os.OpenFile(scratch, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) })
 			if c.want == "" {
 				must(t, err)
+				must(t, file.Close())
+				if got, err := os.ReadFile(scratch); !bytes.Equal(got, clip) {
+					t.Errorf("%d bytes: %v", len(got), err)
+				}
 				return
 			}
 			expect(t, err, c.want, c.says)
@@ -101,14 +109,4 @@ func TestInternalAddresses(t *testing.T) {
 			t.Errorf("%s counts as %s", a, what)
 		}
 	}
-}
-
-func serve(t testing.TB, handler http.Handler) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	s := &http.Server{Handler: handler}
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close() })
-	return "http://" + l.Addr().String()
 }

@@ -1,12 +1,13 @@
-package media
+package storage
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Whatever the allowlist accepts is below one of its prefixes, for every reader of the URL; and what the file store
@@ -20,7 +21,7 @@ func FuzzLocate(f *testing.F) {
 	must(f, os.Symlink("../../secret", filepath.Join(in, "sub", "link")))
 	must(f, os.Symlink("..", filepath.Join(in, "up")))
 	must(f, os.Symlink("/", filepath.Join(in, "root")))
-	rules := newRules([]lanes.Storage{
+	rules := NewRules([]lanes.Storage{
 		{Prefix: "file://" + in + "/", Read: true}, {Prefix: "s3://bucket/pre/", Read: true}, {Prefix: "https://host.example/pub/", Read: true},
 	})
 	for _, seed := range []string{
@@ -32,27 +33,27 @@ func FuzzLocate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		raw = strings.ReplaceAll(raw, "@", in)
-		at, err := rules.locate("input", raw, read)
+		at, err := rules.Locate("input", raw, Read)
 		if err != nil {
 			return
 		}
-		prefix := map[string]string{"file": in + "/", "s3": "/pre/", "https": "/pub/"}[at.scheme]
-		if prefix == "" || !strings.HasPrefix(at.path, prefix) || filepath.Clean(at.path) != at.path || at.path == prefix {
-			t.Fatalf("%q was accepted as %q", raw, at.path)
+		prefix := map[string]string{"file": in + "/", "s3": "/pre/", "https": "/pub/"}[at.Scheme]
+		if prefix == "" || !strings.HasPrefix(at.Path, prefix) || filepath.Clean(at.Path) != at.Path || at.Path == prefix {
+			t.Fatalf("%q was accepted as %q", raw, at.Path)
 		}
-		if host := map[string]string{"file": "", "s3": "bucket", "https": "host.example:443"}[at.scheme]; at.host != host {
-			t.Fatalf("%q was accepted with host %q", raw, at.host)
+		if host := map[string]string{"file": "", "s3": "bucket", "https": "host.example:443"}[at.Scheme]; at.Host != host {
+			t.Fatalf("%q was accepted with host %q", raw, at.Host)
 		}
 		if strings.ContainsAny(at.String(), "?#@") {
 			t.Fatalf("%q is shown as %q", raw, at)
 		}
-		if back, err := rules.locate("input", at.String(), read); err != nil || back.path != at.path || back.host != at.host {
+		if back, err := rules.Locate("input", at.String(), Read); err != nil || back.Path != at.Path || back.Host != at.Host {
 			t.Fatalf("%q is shown as %q, which is %+v, %v", raw, at, back, err)
 		}
-		if at.scheme != "file" {
+		if at.Scheme != "file" {
 			return
 		}
-		content, _, err := fileStore{rules}.open(t.Context(), at)
+		content, _, err := fileStore{rules}.Open(t.Context(), at)
 		if err != nil {
 			return
 		}

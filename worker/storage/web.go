@@ -1,4 +1,4 @@
-package media
+package storage
 
 import (
 	"context"
@@ -23,14 +23,18 @@ const (
 // webSource fetches inputs over http and https. The allowlist is asked for every URL, redirects too, and every address
 // is checked at the moment it is dialled, after the name was resolved: no name can be re-bound in between.
 type webSource struct {
-	rules rules
-	allow func(netip.AddrPort) bool // see Handler.allowAddress
+	rules Rules
+	allow func(netip.AddrPort) bool // lets a test fetch from its own server on loopback; nil outside tests
 }
 
-func (w webSource) open(ctx context.Context, at location) (io.ReadCloser, int64, error) {
+func openWeb(Options) (func(Rules) Source, error) {
+	return func(r Rules) Source { return webSource{rules: r} }, nil
+}
+
+func (w webSource) Open(ctx context.Context, at Place) (io.ReadCloser, int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	u := at.url()
-	u.RawPath, u.RawQuery = at.rawPath, at.query
+	u := at.URL()
+	u.RawPath, u.RawQuery = at.RawPath, at.Query
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		cancel(nil)
@@ -89,14 +93,14 @@ func (w webSource) redirect(req *http.Request, via []*http.Request) error {
 	}
 	req.Header.Del("Referer") // may hold a signed query
 	req.Header.Del("Authorization")
-	_, err := w.rules.locate("it redirects: input", req.URL.String(), read)
+	_, err := w.rules.Locate("it redirects: input", req.URL.String(), Read)
 	return err
 }
 
 var errStalled = fmt.Errorf("no data for %s", stallTimeout)
 
 // webError is a failed request in words, without the URL that net/http puts in front: its query may be a secret.
-func webError(at location, err error) error {
+func webError(at Place, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
@@ -109,7 +113,7 @@ func webError(at location, err error) error {
 	return lanes.Fail(kind, fmt.Errorf("fetch input %s: %w", at, err))
 }
 
-func statusError(at location, r *http.Response) error {
+func statusError(at Place, r *http.Response) error {
 	status := fmt.Sprintf("%d %s", r.StatusCode, http.StatusText(r.StatusCode))
 	switch {
 	case r.StatusCode == http.StatusOK:

@@ -1,4 +1,4 @@
-package media
+package storage
 
 import (
 	"bytes"
@@ -15,34 +15,35 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
 // ground is a place to commit to, for the tests that hold for every store.
 type ground struct {
 	*bench
-	store store
-	rules rules
+	store Store
+	rules Rules
 	base  string                   // URL that outputs are below
 	read  func(name string) []byte // nil when it isn't there
 }
 
-func (g *ground) at(name string) location {
-	at, err := g.rules.locate("output", g.base+name, write)
+func (g *ground) at(name string) Place {
+	at, err := g.rules.Locate("output", g.base+name, Write)
 	must(g.t, err)
 	return at
 }
 
-func (g *ground) product(job, attempt, content string, overwrite bool) product {
+func (g *ground) product(job, attempt, content string, overwrite bool) Product {
 	file := filepath.Join(g.t.TempDir(), "made")
 	must(g.t, os.WriteFile(file, []byte(content), 0o600))
-	return product{file: open(g.t, file), mediaType: "text/plain", job: lanes.Job{ID: job, Overwrite: overwrite}, attempt: attempt}
+	return Product{File: open(g.t, file), MediaType: "text/plain", Job: lanes.Job{ID: job, Overwrite: overwrite}, Attempt: attempt}
 }
 
 // onEveryStore runs a test on files and on S3.
 func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 	t.Run("file", func(t *testing.T) {
 		b := newBench(t)
-		g := &ground{bench: b, base: "file://" + b.out + "/", rules: newRules(b.storage)}
+		g := &ground{bench: b, base: "file://" + b.out + "/", rules: NewRules(b.storage)}
 		g.store = fileStore{g.rules}
 		g.read = func(name string) []byte {
 			data, err := os.ReadFile(filepath.Join(b.out, name))
@@ -55,16 +56,18 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 		test(t, g)
 	})
 	t.Run("s3", func(t *testing.T) {
-		useS3(t)
+		s3test.Use(t)
 		b := newBench(t)
 		folder := fmt.Sprintf("%s-%d/", filepath.Base(t.Name()), time.Now().UnixNano())
 		folder = strings.ToLower(strings.ReplaceAll(folder, "_", "-"))
-		g := &ground{bench: b, base: "s3://" + testBucket + "/" + folder}
+		g := &ground{bench: b, base: "s3://" + s3test.Bucket + "/" + folder}
 		b.storage = append(b.storage, lanes.Storage{Prefix: g.base, Read: true, Write: true})
-		g.rules = newRules(b.storage)
-		g.store = s3Store{b.h.buckets}
+		g.rules = NewRules(b.storage)
+		buckets, err := newBuckets("", os.Getenv, slog.New(slog.DiscardHandler))
+		must(t, err)
+		g.store = s3Store{buckets}
 		g.read = func(name string) []byte {
-			content, _, err := g.store.open(context.Background(), g.at(name))
+			content, _, err := g.store.Open(context.Background(), g.at(name))
 			if lanes.KindOf(err) == lanes.BadInput {
 				return nil
 			}
@@ -82,29 +85,29 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		ctx := t.Context()
 		out := g.at("new/folder/a.txt")
-		size, err := g.store.made(ctx, out, "one")
-		if err != nil || size != absent {
+		size, err := g.store.Made(ctx, out, "one")
+		if err != nil || size != Absent {
 			t.Fatalf("before: %d, %v", size, err)
 		}
-		done, size, err := g.store.commit(ctx, out, g.product("one", "a1", "first", false))
+		done, size, err := g.store.Commit(ctx, out, g.product("one", "a1", "first", false))
 		if done || size != 5 || err != nil {
 			t.Fatalf("commit: %v, %d, %v", done, size, err)
 		}
-		if size, err := g.store.made(ctx, out, "one"); size != 5 || err != nil {
+		if size, err := g.store.Made(ctx, out, "one"); size != 5 || err != nil {
 			t.Errorf("after: %d, %v", size, err)
 		}
-		done, size, err = g.store.commit(ctx, out, g.product("one", "a2", "second attempt", false))
+		done, size, err = g.store.Commit(ctx, out, g.product("one", "a2", "second attempt", false))
 		if !done || size != 5 || err != nil {
-			t.Errorf("another attempt of the same job: %v, %d, %v; want done with the first one's size", done, size, err)
+			t.Errorf("another attempt of the same Job: %v, %d, %v; want done with the first one's size", done, size, err)
 		}
-		_, err = g.store.made(ctx, out, "two")
+		_, err = g.store.Made(ctx, out, "two")
 		expect(t, err, lanes.OutputExists, "not by this job")
-		_, _, err = g.store.commit(ctx, out, g.product("two", "b1", "other", false))
+		_, _, err = g.store.Commit(ctx, out, g.product("two", "b1", "other", false))
 		expect(t, err, lanes.OutputExists, "not by this job")
 		if got := g.read("new/folder/a.txt"); string(got) != "first" {
 			t.Errorf("the output is %q", got)
 		}
-		done, size, err = g.store.commit(ctx, out, g.product("two", "b2", "overwritten", true))
+		done, size, err = g.store.Commit(ctx, out, g.product("two", "b2", "overwritten", true))
 		if done || size != 11 || err != nil {
 			t.Errorf("overwrite: %v, %d, %v", done, size, err)
 		}
@@ -119,7 +122,7 @@ func TestCommitRace(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		for round := range 5 {
 			out := g.at(fmt.Sprintf("race%d.txt", round))
-			var products []product
+			var products []Product
 			for i := range 8 {
 				job := []string{"one", "two"}[i%2]
 				products = append(products, g.product(job, fmt.Sprintf("a%d", i), job+" "+strings.Repeat("x", 1000+i), false))
@@ -128,10 +131,10 @@ func TestCommitRace(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range products {
 				wg.Go(func() {
-					done, _, err := g.store.commit(t.Context(), out, products[i])
+					done, _, err := g.store.Commit(t.Context(), out, products[i])
 					// S3 may ask a loser of a close race to come again (409): a transient error.
 					for try := 0; lanes.KindOf(err) == lanes.Transient && err != nil && try < 5; try++ {
-						done, _, err = g.store.commit(t.Context(), out, products[i])
+						done, _, err = g.store.Commit(t.Context(), out, products[i])
 					}
 					created[i], won[i] = err == nil && !done, err
 				})
@@ -149,14 +152,14 @@ func TestCommitRace(t *testing.T) {
 				t.Fatalf("nobody created the output: %v", won)
 			}
 			content := string(g.read(fmt.Sprintf("race%d.txt", round)))
-			if want, _ := os.ReadFile(products[winner].file.Name()); content != string(want) {
+			if want, _ := os.ReadFile(products[winner].File.Name()); content != string(want) {
 				t.Errorf("the output isn't the winner's")
 			}
 			for i, err := range won {
 				if i%2 == winner%2 && err != nil {
-					t.Errorf("attempt %d of the winning job: %v", i, err)
+					t.Errorf("attempt %d of the winning Job: %v", i, err)
 				} else if i%2 != winner%2 && lanes.KindOf(err) != lanes.OutputExists {
-					t.Errorf("attempt %d of the other job: %v", i, err)
+					t.Errorf("attempt %d of the other Job: %v", i, err)
 				}
 			}
 		}
@@ -167,16 +170,16 @@ func TestCommitRace(t *testing.T) {
 func TestCommitCancelled(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		p := g.product("one", "a1", "", false)
-		must(t, os.Truncate(p.file.Name(), 400<<20))
+		must(t, os.Truncate(p.File.Name(), 400<<20))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		if _, _, err := g.store.commit(ctx, g.at("large.bin"), p); err == nil {
+		if _, _, err := g.store.Commit(ctx, g.at("large.bin"), p); err == nil {
 			t.Fatal("it was done before it could be cancelled: make the file larger")
 		}
 		if got := g.read("large.bin"); got != nil {
 			t.Errorf("%d bytes are visible", len(got))
 		}
-		if _, _, err := g.store.commit(t.Context(), g.at("large.bin"), g.product("one", "a2", "ok", false)); err != nil {
+		if _, _, err := g.store.Commit(t.Context(), g.at("large.bin"), g.product("one", "a2", "ok", false)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -186,18 +189,18 @@ func TestCommitCancelled(t *testing.T) {
 func TestCommitInParts(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		large := g.product("one", "a1", "", false)
-		must(t, os.Truncate(large.file.Name(), 24<<20))
-		_, size, err := g.store.commit(t.Context(), g.at("large.bin"), large)
+		must(t, os.Truncate(large.File.Name(), 24<<20))
+		_, size, err := g.store.Commit(t.Context(), g.at("large.bin"), large)
 		if err != nil || size != 24<<20 {
 			t.Fatalf("%d, %v", size, err)
 		}
 		other := g.product("two", "b1", "", false)
-		must(t, os.Truncate(other.file.Name(), 25<<20))
-		_, _, err = g.store.commit(t.Context(), g.at("large.bin"), other)
+		must(t, os.Truncate(other.File.Name(), 25<<20))
+		_, _, err = g.store.Commit(t.Context(), g.at("large.bin"), other)
 		expect(t, err, lanes.OutputExists, "is there already")
 		again := g.product("one", "a2", "", false)
-		must(t, os.Truncate(again.file.Name(), 24<<20))
-		if done, _, err := g.store.commit(t.Context(), g.at("large.bin"), again); !done || err != nil {
+		must(t, os.Truncate(again.File.Name(), 24<<20))
+		if done, _, err := g.store.Commit(t.Context(), g.at("large.bin"), again); !done || err != nil {
 			t.Errorf("the same job again: %v, %v", done, err)
 		}
 		if got := g.read("large.bin"); len(got) != 24<<20 || !bytes.Equal(got[:10], make([]byte, 10)) {
@@ -209,13 +212,13 @@ func TestCommitInParts(t *testing.T) {
 // What attempts of files leave beside the output: the winner's evidence, nothing else.
 func TestFileEvidence(t *testing.T) {
 	b := newBench(t)
-	r := newRules(b.storage)
+	r := NewRules(b.storage)
 	g := &ground{bench: b, rules: r, base: "file://" + b.out + "/", store: fileStore{r}}
 	out := g.at("a.txt")
 	must(t, os.MkdirAll(filepath.Join(b.out, ".siren/one/dead"), 0o755))
 	must(t, os.WriteFile(filepath.Join(b.out, ".siren/one/dead/a.txt"), []byte("half"), 0o644))
-	for _, p := range []product{g.product("one", "a1", "first", false), g.product("one", "a2", "second", false), g.product("two", "b1", "x", false)} {
-		_, _, _ = g.store.commit(t.Context(), out, p)
+	for _, p := range []Product{g.product("one", "a1", "first", false), g.product("one", "a2", "second", false), g.product("two", "b1", "x", false)} {
+		_, _, _ = g.store.Commit(t.Context(), out, p)
 	}
 	var found []string
 	must(t, filepath.WalkDir(b.out, func(path string, d os.DirEntry, err error) error {
@@ -228,15 +231,15 @@ func TestFileEvidence(t *testing.T) {
 		t.Errorf("found %v", found)
 	}
 	// A crash between the link and the end: the next attempt finds the evidence.
-	if size, err := g.store.made(t.Context(), out, "one"); size != 5 || err != nil {
+	if size, err := g.store.Made(t.Context(), out, "one"); size != 5 || err != nil {
 		t.Errorf("made: %d, %v", size, err)
 	}
 	// A file that was copied over the output is nobody's.
 	must(t, os.Remove(filepath.Join(b.out, "a.txt")))
 	must(t, os.WriteFile(filepath.Join(b.out, "a.txt"), []byte("first"), 0o644))
-	_, err := g.store.made(t.Context(), out, "one")
+	_, err := g.store.Made(t.Context(), out, "one")
 	expect(t, err, lanes.OutputExists, "")
-	_, _, err = g.store.commit(t.Context(), out, g.product("three", "c1", "over", true))
+	_, _, err = g.store.Commit(t.Context(), out, g.product("three", "c1", "over", true))
 	must(t, err)
 	if left := names(t, filepath.Join(b.out, ".siren")); fmt.Sprint(left) != "[one]" {
 		t.Errorf("the overwriting job left %v", left)

@@ -1,4 +1,4 @@
-package media
+package storage
 
 import (
 	"context"
@@ -8,45 +8,47 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
-// commit writes the attempt's file beside the output and links it to the final name (see fileStore).
-func (s fileStore) commit(ctx context.Context, at location, p product) (bool, int64, error) {
+// Commit writes the attempt's file beside the output and links it to the final name (see fileStore).
+func (s fileStore) Commit(ctx context.Context, at Place, p Product) (bool, int64, error) {
 	folder, err := s.folder(at, true)
 	if err != nil {
-		return false, absent, err
+		return false, Absent, err
 	}
 	defer func() { _ = folder.Close() }()
-	name, own := path.Base(at.path), path.Join(reserved, p.job.ID, p.attempt)
-	size, err := writeAttempt(ctx, folder, path.Join(own, name), p.file)
+	name, own := path.Base(at.Path), path.Join(location.Reserved, p.Job.ID, p.Attempt)
+	size, err := writeAttempt(ctx, folder, path.Join(own, name), p.File)
 	if err != nil {
-		discard(folder, p.job.ID, p.attempt)
-		return false, absent, writeError(at, err)
+		discard(folder, p.Job.ID, p.Attempt)
+		return false, Absent, writeError(at, err)
 	}
-	if p.job.Overwrite {
+	if p.Job.Overwrite {
 		err = folder.Rename(path.Join(own, name), name)
-		discard(folder, p.job.ID, p.attempt) // only the emptied folders are left
+		discard(folder, p.Job.ID, p.Attempt) // only the emptied folders are left
 	} else {
 		err = folder.Link(path.Join(own, name), name)
 	}
-	if errors.Is(err, fs.ErrExist) && !p.job.Overwrite {
-		discard(folder, p.job.ID, p.attempt)
-		size, err = madeBy(folder, at, p.job.ID)
-		if err == nil && size == absent {
+	if errors.Is(err, fs.ErrExist) && !p.Job.Overwrite {
+		discard(folder, p.Job.ID, p.Attempt)
+		size, err = madeBy(folder, at, p.Job.ID)
+		if err == nil && size == Absent {
 			err = fmt.Errorf("output %s was there and is gone again; someone else removes files there", at)
 		}
 		return err == nil, size, err
 	}
 	if err != nil {
-		discard(folder, p.job.ID, p.attempt)
-		return false, absent, writeError(at, err)
+		discard(folder, p.Job.ID, p.Attempt)
+		return false, Absent, writeError(at, err)
 	}
 	if err := syncFolder(folder, "."); err != nil {
-		return false, absent, writeError(at, err)
+		return false, Absent, writeError(at, err)
 	}
-	for _, other := range attempts(folder, p.job.ID) {
-		if other != p.attempt { // attempts that died, or come too late
-			discard(folder, p.job.ID, other)
+	for _, other := range attempts(folder, p.Job.ID) {
+		if other != p.Attempt { // attempts that died, or come too late
+			discard(folder, p.Job.ID, other)
 		}
 	}
 	return false, size, nil
@@ -108,7 +110,22 @@ func syncFolder(root *os.Root, name string) error {
 
 // discard removes what an attempt wrote, and the folders around it when they are empty. The output itself stays.
 func discard(folder *os.Root, job, attempt string) {
-	_ = folder.RemoveAll(path.Join(reserved, job, attempt))
-	_ = folder.Remove(path.Join(reserved, job))
-	_ = folder.Remove(reserved)
+	_ = folder.RemoveAll(path.Join(location.Reserved, job, attempt))
+	_ = folder.Remove(path.Join(location.Reserved, job))
+	_ = folder.Remove(location.Reserved)
+}
+
+// Remove deletes the output, and what attempts of the jobs left.
+func (s fileStore) Remove(_ context.Context, at Place, jobs ...string) error {
+	folder, err := s.folder(at, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = folder.Close() }()
+	for _, job := range jobs {
+		for _, attempt := range attempts(folder, job) {
+			discard(folder, job, attempt)
+		}
+	}
+	return folder.Remove(path.Base(at.Path))
 }

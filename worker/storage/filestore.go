@@ -1,4 +1,4 @@
-package media
+package storage
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 // fileStore keeps files below file:// prefixes. Paths are resolved by os.Root, so neither ".." nor a symbolic link,
@@ -27,10 +28,14 @@ import (
 // and links that file to its final name, which fails when the name is taken. The evidence stays: whoever loses compares
 // the final file with those of its own job. It is the same file under two names and costs no space, until the output
 // is deleted or replaced; then its data stays until the .siren folder is deleted too.
-type fileStore struct{ rules rules }
+type fileStore struct{ rules Rules }
 
-func (s fileStore) open(_ context.Context, at location) (io.ReadCloser, int64, error) {
-	root, err := openPrefix(at)
+func openFiles(Options) (func(Rules) Source, error) {
+	return func(r Rules) Source { return fileStore{r} }, nil
+}
+
+func (s fileStore) Open(_ context.Context, at Place) (io.ReadCloser, int64, error) {
+	root, err := openPrefix(at.Below)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -51,41 +56,42 @@ func (s fileStore) open(_ context.Context, at location) (io.ReadCloser, int64, e
 	return file, info.Size(), nil
 }
 
-func (s fileStore) checkOpened(at location, file *os.File, info fs.FileInfo) error {
+func (s fileStore) checkOpened(at Place, file *os.File, info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
 		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is a folder", at))
 	case !info.Mode().IsRegular():
 		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
 	}
-	return s.checkReal("input", at, file, read)
+	return s.checkReal("input", at, file, Read)
 }
 
 // checkReal asks the rules about the path that the open file really has.
-func (s fileStore) checkReal(role string, at location, file *os.File, want access) error {
+func (s fileStore) checkReal(role string, at Place, file *os.File, want Access) error {
 	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
 	if err != nil {
 		return fmt.Errorf("%s %s: find its real path: %w", role, at, err)
 	}
-	if want == write {
-		real = path.Join(real, path.Base(at.path)) // file is the folder it goes into
+	if want == Write {
+		real = path.Join(real, path.Base(at.Path)) // file is the folder it goes into
 	}
-	if !s.rules.allowsReal(real, want) {
+	at.Path = real
+	if below, ok := s.rules.real(at.Scheme).above(at.Location); !ok || !below.allows(want) {
 		return leadsOut(role, at, want)
 	}
 	return nil
 }
 
-func leadsOut(role string, at location, want access) error {
+func leadsOut(role string, at Place, want Access) error {
 	return lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role, at, want))
 }
 
-func readError(at location, err error) error {
+func readError(at Place, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return missing(at)
 	case escapes(err):
-		return leadsOut("input", at, read)
+		return leadsOut("input", at, Read)
 	case errors.Is(err, syscall.ENXIO):
 		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
@@ -111,44 +117,55 @@ func plain(err error) error {
 	return err
 }
 
-func openPrefix(at location) (*os.Root, error) {
-	real, err := filepath.EvalSymlinks(at.below.path)
+func openPrefix(r Rule) (*os.Root, error) {
+	real, err := filepath.EvalSymlinks(r.Path)
 	if err != nil {
-		return nil, fmt.Errorf("storage %s is not there on this worker (%w): is its volume mounted?", at.below, plain(err))
+		return nil, fmt.Errorf("storage %s is not there on this worker (%w): is its volume mounted?", r, plain(err))
 	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
-		return nil, fmt.Errorf("open storage %s: %w", at.below, plain(err))
+		return nil, fmt.Errorf("open storage %s: %w", r, plain(err))
 	}
 	return root, nil
 }
 
-func (s fileStore) made(_ context.Context, at location, job string) (int64, error) {
+// Readable lists the prefix's folder.
+func (s fileStore) Readable(_ context.Context, prefix Rule) error {
+	root, err := openPrefix(prefix)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	_, err = fs.ReadDir(root.FS(), ".")
+	return err
+}
+
+func (s fileStore) Made(_ context.Context, at Place, job string) (int64, error) {
 	folder, err := s.folder(at, false)
 	if errors.Is(err, errNoFolder) {
-		return absent, nil
+		return Absent, nil
 	} else if err != nil {
-		return absent, err
+		return Absent, err
 	}
 	defer func() { _ = folder.Close() }()
 	return madeBy(folder, at, job)
 }
 
 // madeBy looks for the output among the files that attempts of the job wrote.
-func madeBy(folder *os.Root, at location, job string) (int64, error) {
-	name := path.Base(at.path)
+func madeBy(folder *os.Root, at Place, job string) (int64, error) {
+	name := path.Base(at.Path)
 	final, err := folder.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return absent, nil
+		return Absent, nil
 	} else if err != nil {
-		return absent, writeError(at, err)
+		return Absent, writeError(at, err)
 	}
 	for _, attempt := range attempts(folder, job) {
-		if file, err := folder.Lstat(path.Join(reserved, job, attempt, name)); err == nil && os.SameFile(file, final) {
+		if file, err := folder.Lstat(path.Join(location.Reserved, job, attempt, name)); err == nil && os.SameFile(file, final) {
 			return final.Size(), nil
 		}
 	}
-	return absent, outputExists(at)
+	return Absent, outputExists(at)
 }
 
 // attemptName is what an attempt is called.
@@ -157,12 +174,12 @@ var attemptName = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 // attempts names the attempts of the job that wrote something into this folder: what has an attempt's name, and is reached by no link, which would lead to other
 // people's files.
 func attempts(folder *os.Root, job string) []string {
-	for _, dir := range []string{reserved, path.Join(reserved, job)} {
+	for _, dir := range []string{location.Reserved, path.Join(location.Reserved, job)} {
 		if info, err := folder.Lstat(dir); err != nil || !info.IsDir() {
 			return nil
 		}
 	}
-	list, err := fs.ReadDir(folder.FS(), path.Join(reserved, job))
+	list, err := fs.ReadDir(folder.FS(), path.Join(location.Reserved, job))
 	if err != nil {
 		return nil
 	}
@@ -179,8 +196,8 @@ var errNoFolder = errors.New("the output's folder isn't there")
 
 // folder opens the folder that the output goes into; create makes it, inside the
 // prefix only; else it may be errNoFolder.
-func (s fileStore) folder(at location, create bool) (*os.Root, error) {
-	root, err := openPrefix(at)
+func (s fileStore) folder(at Place, create bool) (*os.Root, error) {
+	root, err := openPrefix(at.Below)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +219,7 @@ func (s fileStore) folder(at location, create bool) (*os.Root, error) {
 	}
 	self, err := folder.Open(".")
 	if err == nil {
-		err = s.checkReal("output", at, self, write)
+		err = s.checkReal("output", at, self, Write)
 		_ = self.Close()
 	}
 	if err != nil {
@@ -212,10 +229,10 @@ func (s fileStore) folder(at location, create bool) (*os.Root, error) {
 	return folder, nil
 }
 
-func writeError(at location, err error) error {
+func writeError(at Place, err error) error {
 	switch {
 	case escapes(err):
-		return leadsOut("output", at, write)
+		return leadsOut("output", at, Write)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
 		return lanes.Fail(lanes.BadInput, fmt.Errorf("output %s: %w", at, plain(err)))
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EMLINK):

@@ -1,7 +1,8 @@
-package media
+package storage
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -28,8 +29,13 @@ const ownerKey = "siren-job"
 // the product goes straight to its final key with the job's id in the object's metadata.
 type s3Store struct{ buckets *buckets }
 
-func (s s3Store) open(ctx context.Context, at location) (io.ReadCloser, int64, error) {
-	b, err := s.buckets.open(ctx, at.host)
+func openS3(o Options) (func(Rules) Source, error) {
+	b, err := newBuckets(o.S3, os.Getenv, o.Log)
+	return func(Rules) Source { return s3Store{b} }, err
+}
+
+func (s s3Store) Open(ctx context.Context, at Place) (io.ReadCloser, int64, error) {
+	b, err := s.buckets.open(ctx, at.Host)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -42,51 +48,78 @@ func (s s3Store) open(ctx context.Context, at location) (io.ReadCloser, int64, e
 	return r, r.Size(), nil
 }
 
-func (s s3Store) made(ctx context.Context, at location, job string) (int64, error) {
-	b, err := s.buckets.open(ctx, at.host)
+func (s s3Store) Made(ctx context.Context, at Place, job string) (int64, error) {
+	b, err := s.buckets.open(ctx, at.Host)
 	if err != nil {
-		return absent, err
+		return Absent, err
 	}
 	attrs, err := b.Attributes(ctx, key(at))
 	switch {
 	case gcerrors.Code(err) == gcerrors.NotFound:
-		return absent, nil
+		return Absent, nil
 	case err != nil:
-		return absent, fmt.Errorf("look for output %s: %w", at, err)
+		return Absent, fmt.Errorf("look for output %s: %w", at, err)
 	case attrs.Metadata[ownerKey] != job:
-		return absent, outputExists(at)
+		return Absent, outputExists(at)
 	}
 	return attrs.Size, nil
 }
 
-func (s s3Store) commit(ctx context.Context, at location, p product) (bool, int64, error) {
-	b, err := s.buckets.open(ctx, at.host)
+func (s s3Store) Commit(ctx context.Context, at Place, p Product) (bool, int64, error) {
+	b, err := s.buckets.open(ctx, at.Host)
 	if err != nil {
-		return false, absent, err
+		return false, Absent, err
 	}
-	info, err := p.file.Stat()
+	info, err := p.File.Stat()
 	if err != nil {
-		return false, absent, fmt.Errorf("scratch: %w", err)
+		return false, Absent, fmt.Errorf("scratch: %w", err)
 	}
-	err = b.Upload(ctx, key(at), p.file, &blob.WriterOptions{
-		ContentType: p.mediaType,
-		Metadata:    map[string]string{ownerKey: p.job.ID},
-		IfNotExist:  !p.job.Overwrite,
+	err = b.Upload(ctx, key(at), p.File, &blob.WriterOptions{
+		ContentType: p.MediaType,
+		Metadata:    map[string]string{ownerKey: p.Job.ID},
+		IfNotExist:  !p.Job.Overwrite,
 	})
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		size, err := s.made(ctx, at, p.job.ID)
-		if err == nil && size == absent {
+		size, err := s.Made(ctx, at, p.Job.ID)
+		if err == nil && size == Absent {
 			err = fmt.Errorf("output %s was there and is gone again; someone else removes objects there", at)
 		}
 		return err == nil, size, err
 	}
 	if err != nil {
-		return false, absent, fmt.Errorf("store output %s: %w", at, err)
+		return false, Absent, fmt.Errorf("store output %s: %w", at, err)
 	}
 	return false, info.Size(), nil
 }
 
-func key(at location) string { return strings.TrimPrefix(at.path, "/") }
+// Readable asks for an object that surely isn't there: "not found" is said only to who may read. Who may not list either gets the same refusal.
+func (s s3Store) Readable(ctx context.Context, prefix Rule) error {
+	b, err := s.buckets.open(ctx, prefix.Host)
+	if err != nil {
+		return err
+	}
+	below := strings.TrimPrefix(prefix.Path, "/")
+	_, err = b.Attributes(ctx, below+".siren-doctor-"+strings.ToLower(rand.Text()[:10]))
+	if gcerrors.Code(err) != gcerrors.NotFound {
+		return err
+	}
+	// "Not found" may be the bucket's.
+	if _, err := b.List(&blob.ListOptions{Prefix: below}).Next(ctx); gcerrors.Code(err) == gcerrors.NotFound {
+		return err
+	}
+	return nil
+}
+
+// Remove deletes the object: attempts leave nothing beside it.
+func (s s3Store) Remove(ctx context.Context, at Place, _ ...string) error {
+	b, err := s.buckets.open(ctx, at.Host)
+	if err != nil {
+		return err
+	}
+	return b.Delete(ctx, key(at))
+}
+
+func key(at Place) string { return strings.TrimPrefix(at.Path, "/") }
 
 const pathStyleParam = "use_path_style"
 

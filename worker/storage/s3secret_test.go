@@ -1,4 +1,4 @@
-package media
+package storage
 
 import (
 	"bytes"
@@ -12,36 +12,44 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
 // withoutKeys is a test on the S3 server that has to find its credentials elsewhere than in the environment.
 func withoutKeys(t *testing.T) (folder string) {
 	t.Helper()
-	folder = useS3(t)
+	folder = s3test.Use(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	return folder
 }
 
-// s3Bench is a bench whose job reads the input and writes to S3, and what its handler logs.
-func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bench, log *bytes.Buffer) {
+// s3Bench returns how to put an object into the bucket as a job does, and what is logged meanwhile.
+func s3Bench(t *testing.T, folder string) (run func(name string) error, b *buckets, log *bytes.Buffer) {
 	t.Helper()
-	b = newBench(t)
 	log = &bytes.Buffer{}
-	h, err := New(Options{Scratch: b.dir, Log: slog.New(slog.NewTextHandler(log, nil))})
+	stores, err := New(Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	must(t, err)
-	b.h = h
-	base := "s3://" + testBucket + "/" + strings.ToLower(t.Name()) + "/"
-	b.storage = append(b.storage, lanes.Storage{Prefix: base, Read: true, Write: true})
-	input := b.put("still.png")
+	base := "s3://" + s3test.Bucket + "/" + strings.ToLower(t.Name()) + "/"
+	rules := NewRules([]lanes.Storage{{Prefix: base, Read: true, Write: true}})
+	made := filepath.Join(t.TempDir(), "made")
+	must(t, os.WriteFile(made, []byte("{}"), 0o600))
+	at, err := rules.Locate("output", base+"x.json", Write)
+	must(t, err)
 	return func(name string) error {
 		t.Helper()
-		_, err := b.run(lanes.Job{Kind: "probe", Input: input, Output: base + name + ".json"})
-		if err == nil {
-			_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))
+		at, err := rules.Locate("output", base+strings.ReplaceAll(name, " ", "%20")+".json", Write)
+		must(t, err)
+		store := stores.Store(at, rules)
+		if size, err := store.Made(t.Context(), at, name); err != nil || size != Absent {
+			return fmt.Errorf("before: %d, %w", size, err)
 		}
+		if _, _, err := store.Commit(t.Context(), at, Product{File: open(t, made), Job: lanes.Job{ID: name}, Attempt: "1"}); err != nil {
+			return err
+		}
+		_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))
 		return err
-	}, b, log
+	}, stores.Store(at, rules).(s3Store).buckets, log
 }
 
 // A mounted Secret is replaced while the worker runs: the next job goes by the new one, and what runs goes on by the former.
@@ -53,15 +61,15 @@ func TestRotatedS3Secret(t *testing.T) {
 		must(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key, secret), 0o600))
 	}
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
-	s3user(t, "create-user", "--access", "first", "--secret", "first-secret", "--role", "admin")
-	s3user(t, "create-user", "--access", "second", "--secret", "second-secret", "--role", "admin")
-	t.Cleanup(func() { s3user(t, "delete-user", "--access", "second") })
+	s3test.User(t, "create-user", "--access", "first", "--secret", "first-secret", "--role", "admin")
+	s3test.User(t, "create-user", "--access", "second", "--secret", "second-secret", "--role", "admin")
+	t.Cleanup(func() { s3test.User(t, "delete-user", "--access", "second") })
 	write("first", "first-secret")
 	run, b, log := s3Bench(t, folder)
 	must(t, run("before"))
-	former, err := b.h.buckets.open(t.Context(), testBucket)
+	former, err := b.open(t.Context(), s3test.Bucket)
 	must(t, err)
-	if again, err := b.h.buckets.open(t.Context(), testBucket); again != former || err != nil {
+	if again, err := b.open(t.Context(), s3test.Bucket); again != former || err != nil {
 		t.Errorf("opened again without need: %v", err)
 	}
 	upload, err := former.NewWriter(t.Context(), "upload", nil)
@@ -76,11 +84,11 @@ func TestRotatedS3Secret(t *testing.T) {
 	if err := upload.Close(); err != nil {
 		t.Errorf("an upload over the rotation: %v", err)
 	}
-	s3user(t, "delete-user", "--access", "first")
+	s3test.User(t, "delete-user", "--access", "first")
 	must(t, run("without the first"))
 
 	// The key stays and its secret changes, on the server first.
-	s3user(t, "update-user", "--access", "second", "--secret", "third-secret")
+	s3test.User(t, "update-user", "--access", "second", "--secret", "third-secret")
 	expect(t, run("too early"), lanes.Transient, "PermissionDenied")
 	write("second", "third-secret")
 	must(t, run("by the third"))
@@ -114,11 +122,11 @@ func TestWebIdentity(t *testing.T) {
 	}
 	run, _, _ := s3Bench(t, folder)
 	for _, who := range []string{"monday", "tuesday"} {
-		s3user(t, "create-user", "--access", who, "--secret", who+"-secret", "--role", "admin")
+		s3test.User(t, "create-user", "--access", who, "--secret", who+"-secret", "--role", "admin")
 		must(t, os.WriteFile(token, []byte(who), 0o600))
 		if err := run(who); err != nil {
 			t.Errorf("on %s: %v", who, err)
 		}
-		s3user(t, "delete-user", "--access", who)
+		s3test.User(t, "delete-user", "--access", who)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
@@ -56,7 +57,7 @@ func judgeConfined(open []string) lanes.Finding {
 
 // LogConfined logs what programs find open, so that it is known without a doctor. self is as in Options.
 func LogConfined(ctx context.Context, self string, log *slog.Logger) {
-	self, err := Options{Self: self}.self()
+	self, err := media.Self(self)
 	if err != nil {
 		return
 	}

@@ -1,11 +1,11 @@
+// Package media examines whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits and the confinement that programs
+// run under, the scratch folder, and the storage that a policy lists. What a fact means is decided by pure functions (judge…).
 package media
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // examineWithin bounds each program that Examine runs.
@@ -29,23 +31,31 @@ type Room struct {
 	Slot  lanes.SlotLimits
 }
 
+// Options says what is examined. The zero value is this machine as a worker without flags would find it.
+type Options struct {
+	FFmpeg  string // path or name of ffmpeg; "ffmpeg" when empty
+	Self    string // the binary whose `run-limited` is sandbox.RunLimited; this process's own when empty
+	Scratch string // as in media.Options
+	Storage storage.Options
+}
+
 // Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run under, and the scratch folder.
 func Examine(ctx context.Context, o Options, room Room) []lanes.Finding {
 	found := []lanes.Finding{}
-	self, err := o.self()
+	self, err := media.Self(o.Self)
 	if err != nil {
 		return []lanes.Finding{{
 			Check: "media.limits", Severity: lanes.Error, What: err.Error(), Why: "no worker can start programs here", Mend: "mount /proc",
 		}}
 	}
-	ffmpeg, err := program(o.FFmpeg, "ffmpeg")
+	ffmpeg, err := media.Program(o.FFmpeg, "ffmpeg")
 	if err != nil {
 		found = append(found, noProgram("ffmpeg", err))
 	} else {
 		found = append(found, examineProgram(ctx, ffmpeg)...)
 		found = append(found, examineLimits(ctx, self, ffmpeg, room.Slot), examineConfined(ctx, self))
 	}
-	if _, err := program(o.FFprobe, "ffprobe"); err != nil {
+	if _, err := media.Program("", "ffprobe"); err != nil {
 		found = append(found, noProgram("ffprobe", err))
 	} else {
 		found = append(found, lanes.Finding{Check: "media.ffprobe", What: "ffprobe is there"})
@@ -130,21 +140,16 @@ func needs() map[string][]string {
 			all[sort] = append(all[sort], name)
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		if kinds[kind].uses == nil {
-			continue
-		}
-		for _, args := range kinds[kind].uses() {
-			for i := 0; i+1 < len(args); i++ {
-				switch args[i] {
-				case "-c:v", "-c:a":
-					add("encoders", args[i+1])
-				case "-f":
-					add("muxers", args[i+1])
-				case "-vf":
-					for _, name := range filterNames(args[i+1]) {
-						add("filters", name)
-					}
+	for _, args := range media.Uses() {
+		for i := 0; i+1 < len(args); i++ {
+			switch args[i] {
+			case "-c:v", "-c:a":
+				add("encoders", args[i+1])
+			case "-f":
+				add("muxers", args[i+1])
+			case "-vf":
+				for _, name := range filterNames(args[i+1]) {
+					add("filters", name)
 				}
 			}
 		}
@@ -241,8 +246,11 @@ func examineScratch(path string, room Room) []lanes.Finding {
 	const check = "media.scratch"
 	path, err := sandbox.ScratchDir(path)
 	bad := func(err error) []lanes.Finding {
+		if at := (*os.PathError)(nil); errors.As(err, &at) {
+			err = at.Err
+		}
 		return []lanes.Finding{{
-			Check: check, Severity: lanes.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, plain(err)), Why: "no worker can start with it",
+			Check: check, Severity: lanes.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, err), Why: "no worker can start with it",
 			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR", os.Getuid()),
 		}}
 	}
@@ -296,6 +304,3 @@ func gibi(b lanes.Bytes) string {
 	}
 	return fmt.Sprintf("%.1f GiB", float64(b)/(1<<30))
 }
-
-// probeName names what an examination writes into storage.
-func probeName() string { return ".siren-doctor-" + strings.ToLower(rand.Text()[:10]) }

@@ -1,8 +1,10 @@
 package media
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
 // one is the one finding of a check; all of them have to be complete.
@@ -107,13 +110,8 @@ func TestJudgeFFmpeg(t *testing.T) {
 	}
 }
 
-// Every kind that runs ffmpeg says what it uses, and that is what it runs.
+// What the kinds say that they use of ffmpeg is read out of their options.
 func TestNeedsAreThoseOfTheKinds(t *testing.T) {
-	for name, k := range kinds {
-		if (k.uses == nil) != (name == "probe") {
-			t.Errorf("kind %s: uses %t; a kind that runs ffmpeg says which options it gives", name, k.uses != nil)
-		}
-	}
 	n := needs()
 	for sort, want := range map[string][]string{
 		"encoders": {"aac", "libwebp", "libx264", "mjpeg"}, "muxers": {"image2", "mp4"}, "filters": {"fps", "null", "scale", "setsar", "thumbnail"},
@@ -155,6 +153,9 @@ func TestExamineScratch(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
 	wantFinding(t, examineScratch(file, room)[0], lanes.Error, "can't be used")
+	taken := t.TempDir()
+	must(t, os.Symlink("nowhere", filepath.Join(taken, fmt.Sprintf("siren-attempts-%d", os.Getuid()))))
+	wantFinding(t, examineScratch(taken, room)[0], lanes.Error, "is a link or a file, not a folder: remove it")
 	absent := filepath.Join(t.TempDir(), "absent")
 	if worst := lanes.Worst(examineScratch(absent, room)); worst > lanes.Note {
 		t.Errorf("a folder that isn't there yet: %s", worst)
@@ -179,23 +180,25 @@ func TestExamineFileStorage(t *testing.T) {
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file:///proc/", Write: true}}) // nobody may write there, root neither
 	wantFinding(t, one(t, all, "storage.file"), lanes.Error, "can't be written")
 	wantFinding(t, one(t, ExamineStorage(t.Context(), Options{}, nil), "storage.prefixes"), lanes.Warning, "every job is refused")
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://Media-In/", Read: true}}) // of a policy from before that was refused
+	wantFinding(t, one(t, all, "storage.prefixes"), lanes.Error, `"s3://Media-In/": write the bucket in lower case`)
 }
 
 func TestExamineS3Storage(t *testing.T) {
-	folder := useS3(t)
-	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + testBucket + "/deep/er/", Read: true, Write: true}})
-	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "s3://"+testBucket+"/deep/er/ can be read and written")
+	folder := s3test.Use(t)
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/deep/er/", Read: true, Write: true}})
+	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "s3://"+s3test.Bucket+"/deep/er/ can be read and written")
 	if left, _ := filepath.Glob(filepath.Join(folder, "deep", "er", ".siren*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + testBucket + "/", Read: true}})
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true}})
 	wantFinding(t, one(t, all, "storage.s3"), lanes.OK, "can be read")
 	for _, s := range []lanes.Storage{{Prefix: "s3://no-such-bucket/", Read: true}, {Prefix: "s3://no-such-bucket/", Write: true}} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
 		wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "bucket no-such-bucket exists")
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-	for _, s := range []lanes.Storage{{Prefix: "s3://" + testBucket + "/", Read: true}, {Prefix: "s3://" + testBucket + "/", Write: true}} {
+	for _, s := range []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true}, {Prefix: "s3://" + s3test.Bucket + "/", Write: true}} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
 		wantFinding(t, one(t, all, "storage.s3"), lanes.Error, "AWS_SHARED_CREDENTIALS_FILE")
 	}
@@ -204,7 +207,7 @@ func TestExamineS3Storage(t *testing.T) {
 // A storage that takes every put, whatever its condition.
 func TestExamineS3WithoutConditions(t *testing.T) {
 	var deleted []string
-	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("ETag", `"x"`)
 		if r.Method == http.MethodDelete {
@@ -212,8 +215,9 @@ func TestExamineS3WithoutConditions(t *testing.T) {
 			w.WriteHeader(http.StatusNoContent)
 		}
 	}))
+	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		t.Setenv(name, value)
@@ -240,5 +244,27 @@ func TestJudgeConfined(t *testing.T) {
 		f := judgeConfined(c.open)
 		one(t, []lanes.Finding{f}, "media.confined")
 		wantFinding(t, f, c.want, c.says)
+	}
+}
+
+// The test binary doubles as the siren binary (run-limited).
+func TestMain(m *testing.M) {
+	s3test.Main()
+	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
+		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "siren:", err)
+			os.Exit(126)
+		}
+		os.Exit(0)
+	}
+	code := m.Run()
+	s3test.Stop()
+	os.Exit(code)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

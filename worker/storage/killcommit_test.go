@@ -1,12 +1,13 @@
-package media
+package storage
 
 import (
 	"fmt"
-	"github.com/polyglot-media/siren/lanes"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // However early or late a worker is killed while it commits, the output is whole or not there, and the job's next
@@ -39,13 +40,13 @@ func TestKilledInMidWrite(t *testing.T) {
 		if err != nil {
 			midWrite++
 		}
-		r := newRules(b.storage)
-		at, err := r.locate("output", job.Output, write)
+		r := NewRules(b.storage)
+		at, err := r.Locate("output", job.Output, Write)
 		must(t, err)
-		done, got, err := fileStore{r}.commit(t.Context(), at, product{file: open(t, small), job: job, attempt: "next"})
+		done, got, err := fileStore{r}.Commit(t.Context(), at, Product{File: open(t, small), Job: job, Attempt: "next"})
 		must(t, err)
 		if info != nil && (!done || got != size) || info == nil && (done || got != 5) {
-			t.Errorf("next attempt: done %v, %d bytes, after the killed one left %v", done, got, info)
+			t.Errorf("next Attempt: done %v, %d bytes, after the killed one left %v", done, got, info)
 		}
 		_ = os.RemoveAll(filepath.Join(b.out, name))
 		_ = os.RemoveAll(filepath.Join(b.out, ".siren"))

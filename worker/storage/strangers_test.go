@@ -1,4 +1,4 @@
-package media
+package storage
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 // A commit removes what other attempts of its job left beside the output, and nothing that only lies where they would.
 func TestCommitRemovesNoStrangersFiles(t *testing.T) {
 	b := newBench(t)
-	r := newRules(b.storage)
+	r := NewRules(b.storage)
 	g := &ground{bench: b, rules: r, base: "file://" + b.out + "/", store: fileStore{r}}
 	stays := []string{"linked/.siren/one/notes.v1/x", "other/kept/one/dead/x"}
 	for _, file := range append(stays, "linked/.siren/one/dead/x") {
@@ -18,7 +18,7 @@ func TestCommitRemovesNoStrangersFiles(t *testing.T) {
 	}
 	must(t, os.Symlink("kept", filepath.Join(b.out, "other/.siren")))
 	for _, folder := range []string{"linked", "other"} {
-		_, _, err := g.store.commit(t.Context(), g.at(folder+"/a.txt"), g.product("one", "a1", "first", false))
+		_, _, err := g.store.Commit(t.Context(), g.at(folder+"/a.txt"), g.product("one", "a1", "first", false))
 		must(t, err)
 	}
 	for _, file := range stays {
