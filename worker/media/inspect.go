@@ -11,12 +11,10 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
 )
-
-// maxSeconds is how long an input may be.
-const maxSeconds = 24 * 60 * 60
 
 // inspection is what ffprobe says of an input.
 type inspection struct {
@@ -121,8 +119,8 @@ func (i inspection) bounded(from storage.Place, said string) error {
 			return err // ffprobe goes on without such a stream's size
 		}
 	}
-	if i.Format.Duration > maxSeconds {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, maxSeconds/3600))
+	if i.Format.Duration > kinds.MaxSeconds {
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
 }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path"
+
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
-// planProbe: no params; the output is a .json file.
-func planProbe(p *params, output string) recipe {
-	if path.Ext(output) != ".json" {
-		p.problem("the output must end in .json, not %q", clip(output))
-	}
+func planProbe(kinds.Values) recipe {
 	return recipe{mediaType: "application/json", make: writeProbe}
 }
 

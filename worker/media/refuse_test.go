@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
@@ -201,8 +202,8 @@ func TestCheck(t *testing.T) {
 		job.ID = id
 		expect(t, Check(job, storage), lanes.BadInput, "id")
 	}
-	if k := Kinds(); len(k) != 3 || k[0].Name != "probe" || !strings.Contains(strings.Join(k[1].Params, " "), "at format height") {
-		t.Errorf("Kinds: %+v", k)
+	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" || !strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
+		t.Errorf("kinds: %+v", k)
 	}
 }
 

@@ -44,7 +44,7 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucke
 		if size, err := store.Made(t.Context(), at, name); err != nil || size != Absent {
 			return fmt.Errorf("before: %d, %w", size, err)
 		}
-		if _, _, err := store.Commit(t.Context(), at, Product{File: open(t, made), Job: lanes.Job{ID: name}, Attempt: "1"}); err != nil {
+		if _, _, err := store.Commit(t.Context(), at, Product{File: open(t, made), MediaType: "application/json", Job: lanes.Job{ID: name}, Attempt: "1"}); err != nil {
 			return err
 		}
 		_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))
