@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -277,6 +280,20 @@ func TestBucketParameters(t *testing.T) {
 	for _, bad := range []string{"use_path_style=perhaps", "colour=red", "%zz"} {
 		if _, err := newBuckets(bad, env(), slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+// Every scheme that URLs may have can be opened, and those that outputs may have are stores.
+func TestEverySchemeIsOpened(t *testing.T) {
+	stores, err := New(Options{})
+	must(t, err)
+	if have := slices.Sorted(maps.Keys(schemes)); !slices.Equal(have, slices.Sorted(slices.Values(location.Schemes(false)))) {
+		t.Errorf("opened are %v, and URLs may have %v", have, location.Schemes(false))
+	}
+	for scheme, open := range stores.open {
+		if _, store := open(nil).(Store); store != slices.Contains(location.Schemes(true), scheme) {
+			t.Errorf("%s: a store: %t", scheme, store)
 		}
 	}
 }
