@@ -87,7 +87,7 @@ func (a *app) complete(c *cobra.Command, args []string, begun string, look func(
 func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
 	for _, k := range kinds.All() {
-		found = append(found, cobra.CompletionWithDesc(k.Name, k.About))
+		found = append(found, k.Name)
 	}
 	return choices(found, args, begun)
 }
