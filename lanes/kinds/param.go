@@ -185,7 +185,8 @@ func (p Param) Schema() map[string]any {
 		}
 	case Moment:
 		s["anyOf"] = []any{
-			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds}, map[string]any{"const": representative},
+			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds},
+			map[string]any{"const": representative},
 			text(map[string]any{"pattern": `^[0-9.]+%$`}), text(map[string]any{"pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}),
 		}
 	}

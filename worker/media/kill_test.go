@@ -48,14 +48,6 @@ func startWorker(t *testing.T, w work) *exec.Cmd {
 	return cmd
 }
 
-func open(t testing.TB, name string) *os.File {
-	t.Helper()
-	file, err := os.Open(name)
-	must(t, err)
-	t.Cleanup(func() { _ = file.Close() })
-	return file
-}
-
 func kill9(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	must(t, cmd.Process.Signal(syscall.SIGKILL))
