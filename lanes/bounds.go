@@ -6,30 +6,32 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 // The bounds of a job, beside MaxMessage. What is over one is refused at the door, whichever way it came in, and is no job: anybody who lists
 // jobs would have to bear it.
 const (
-	MaxDepth      = 16      // of params: how deep arrays and objects nest
-	MaxLabels     = 64      // how many labels
-	MaxLabelName  = 128     // bytes of a label's name
-	MaxLabelValue = 256     // bytes of its value
-	MaxURL        = 8 << 10 // bytes of an input's or output's URL
+	MaxDepth      = 16                 // of params: how deep arrays and objects nest
+	MaxLabels     = 64                 // how many labels
+	MaxLabelName  = 128                // bytes of a label's name
+	MaxLabelValue = 256                // bytes of its value
+	MaxURL        = location.MaxLength // bytes of an input's or output's URL
 )
 
 // checkBounds says which bound the job is over, and what to do about it.
 func (j Job) checkBounds() error {
 	switch {
 	case !ValidID(j.Kind):
-		return fmt.Errorf("kind %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", clip(j.Kind, 80))
+		return fmt.Errorf("kind %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", Clip(j.Kind, 80))
 	case len(j.Labels) > MaxLabels:
 		return fmt.Errorf("%d labels, over the limit of %d: labels choose the lane; put what the job's kind needs into params", len(j.Labels), MaxLabels)
 	case Nesting(j.Params) > MaxDepth:
 		return fmt.Errorf("params nest %d levels deep, over the limit of %d: put such data into the input", Nesting(j.Params), MaxDepth)
 	}
 	for _, name := range sortedKeys(j.Labels) {
-		label := fmt.Sprintf("label %q", clip(name, 80))
+		label := fmt.Sprintf("label %q", Clip(name, 80))
 		if err := checkText("the name of "+label, name, MaxLabelName); err != nil {
 			return err
 		}
@@ -91,8 +93,8 @@ func Nesting(text []byte) (deepest int) {
 // Bounded is the job within its bounds: as it is when it was within them, else with what is over one cut, for a record of a message that is no job.
 // What was cut is refused at the door again, so nothing runs by half of what somebody wrote.
 func (j Job) Bounded() Job {
-	j.Kind = clip(j.Kind, maxID)
-	j.Input, j.Output, j.DedupKey = clip(j.Input, MaxURL), clip(j.Output, MaxURL), clip(j.DedupKey, maxDedupKey)
+	j.Kind = Clip(j.Kind, maxID)
+	j.Input, j.Output, j.DedupKey = Clip(j.Input, MaxURL), Clip(j.Output, MaxURL), Clip(j.DedupKey, maxDedupKey)
 	j.Labels = boundedLabels(j.Labels)
 	switch depth := Nesting(j.Params); {
 	case depth > MaxDepth:
@@ -114,7 +116,7 @@ func boundedLabels(all map[string]string) map[string]string {
 	}
 	kept := map[string]string{}
 	for _, name := range sortedKeys(all)[:min(len(all), MaxLabels)] {
-		kept[clip(name, MaxLabelName)] = clip(all[name], MaxLabelValue)
+		kept[Clip(name, MaxLabelName)] = Clip(all[name], MaxLabelValue)
 	}
 	if more := len(all) - MaxLabels; more > 0 {
 		kept["…"] = fmt.Sprintf("%d more", more)
@@ -122,8 +124,8 @@ func boundedLabels(all map[string]string) map[string]string {
 	return kept
 }
 
-// clip is s cut to n bytes of UTF-8, with a mark that it was.
-func clip(s string, n int) string {
+// Clip is s cut to n bytes of UTF-8, with a mark that it was.
+func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

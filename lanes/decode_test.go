@@ -242,6 +242,7 @@ func TestParseProblems(t *testing.T) {
 		{"a signed URL", tail, tail + "storage: [{prefix: \"https://host/?signature=secret\", read: true}]\n", []string{"storage[0].prefix: must have no query, fragment or user; credentials come from the workers' environment"}},
 		{"writing to the web", tail, tail + "storage: [{prefix: \"https://host/\", write: true}]\n", []string{"storage[0].write: https can only be read"}},
 		{"nothing allowed", tail, tail + "storage: [{prefix: \"s3://in/\"}]\n", []string{"storage[0]: allows nothing: set read, write or both"}},
+		{"an upper-case bucket, which no job could name", tail, tail + "storage: [{prefix: \"s3://Media-In/\", read: true}]\n", []string{`storage[0].prefix: "s3://Media-In/": write the bucket in lower case, s3://media-in: no bucket has another name`}},
 		{"a whole bucket, a folder, a site", tail, tail + "storage: [{prefix: \"s3://in/\", read: true}, {prefix: \"file:///srv/media/\", write: true}, {prefix: \"https://cdn.example.com/a/b/\", read: true}]\n", nil},
 
 		// Broker and timing.

@@ -2,14 +2,14 @@ package lanes
 
 import (
 	"fmt"
-	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 // nameForm is what lanes and pools may be called: a DNS label that leaves room for a prefix (siren.lane.…, Deployment names).
@@ -253,26 +253,11 @@ func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Prob
 func (p *Policy) checkStorage(problems *Problems) {
 	for i, s := range p.Storage {
 		at := fmt.Sprintf("storage[%d]", i)
-		u, err := url.Parse(s.Prefix)
-		switch {
+		switch l, err := location.ParsePrefix(s.Prefix); {
 		case err != nil:
-			problems.add(at+".prefix", "is not a URL") // and may hold a password: it isn't repeated
-		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-			problems.add(at+".prefix", "must have no query, fragment or user; credentials come from the workers' environment")
-		case !slices.Contains([]string{"file", "s3", "http", "https"}, u.Scheme):
-			problems.add(at+".prefix", "%q: the scheme must be file, s3, http or https", s.Prefix)
-		case u.Scheme == "file" && !strings.HasPrefix(s.Prefix, "file:///"):
-			problems.add(at+".prefix", "%q: write file:///absolute/dir/", s.Prefix)
-		case u.Scheme == "s3" && u.Host == "":
-			problems.add(at+".prefix", "%q names no bucket; write s3://bucket/prefix/", s.Prefix)
-		case u.Host == "" && u.Scheme != "file":
-			problems.add(at+".prefix", "%q names no host", s.Prefix)
-		case !strings.HasSuffix(u.Path, "/"):
-			problems.add(at+".prefix", "%q must end in a slash, or it would also allow its neighbours (%sX)", s.Prefix, s.Prefix)
-		case u.Path != "/" && path.Clean(u.Path)+"/" != u.Path:
-			problems.add(at+".prefix", "%q must not contain //, /./ or /../", s.Prefix)
-		case s.Write && strings.HasPrefix(u.Scheme, "http"):
-			problems.add(at+".write", "%s can only be read", u.Scheme)
+			problems.add(at+".prefix", "%v", err)
+		case s.Write && !l.Writable():
+			problems.add(at+".write", "%s can only be read", l.Scheme)
 		}
 		if !s.Read && !s.Write {
 			problems.add(at, "allows nothing: set read, write or both")

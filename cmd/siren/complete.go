@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
 const (
@@ -89,10 +89,30 @@ func (a *app) complete(c *cobra.Command, args []string, begun string, look func(
 // completeKinds completes kinds of jobs.
 func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
-	for _, k := range media.Kinds() {
+	for _, k := range kinds.All() {
 		found = append(found, k.Name)
 	}
 	return choices(found, args, begun)
+}
+
+// completeParams completes NAME= of the kind's params, and the words that one may be.
+func (a *app) completeParams(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	kind, _ := kinds.Find(args[0])
+	var found []cobra.Completion
+	name, _, valued := strings.Cut(begun, "=")
+	for _, p := range kind.Params {
+		if !valued {
+			found = append(found, cobra.CompletionWithDesc(p.Name+"=", p.About+": "+p.Range()))
+		} else if p.Name == name {
+			for _, word := range p.Words {
+				found = append(found, name+"="+word)
+			}
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // completeContexts completes the contexts of the user's configuration.

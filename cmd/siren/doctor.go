@@ -22,12 +22,13 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor/database"
 	"github.com/polyglot-media/siren/internal/doctor/fleet"
 	"github.com/polyglot-media/siren/internal/doctor/management"
+	"github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // areas are what siren doctor looks at, in its order, each with its title and the roles that it matters to (none: all).
@@ -280,7 +281,9 @@ func (d *examination) broker(ctx context.Context) []doctor.Finding {
 	}
 	known, _ := redis.NewBoard(d.store, discard).KnownQueues(ctx) // what is said of Redis says why there are none
 	found := broker.Examine(ctx, broker.Examination{
-		Dial:   func(purpose string) (*rabbitlink.Conn, error) { return d.endpoints.Broker(nil, "siren "+purpose, discard) },
+		Dial: func(purpose string) (*rabbitlink.Conn, error) {
+			return d.endpoints.Broker(nil, "siren "+purpose, discard)
+		},
 		Policy: d.served(), Known: known, Roles: d.roles,
 	})
 	if d.management == "" {
@@ -392,5 +395,5 @@ func (d *examination) storage(ctx context.Context) []doctor.Finding {
 			"the policy says what jobs may read and write",
 			"say --policy FILE, or start `siren scaler`, which publishes the policy in force")}
 	}
-	return media.ExamineStorage(ctx, media.Options{S3: os.Getenv("SIREN_S3"), Scratch: d.scratch, Log: discard}, p.Storage)
+	return media.ExamineStorage(ctx, media.Options{Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Scratch: d.scratch}, p.Storage)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media"
 )
 
@@ -55,7 +56,7 @@ what the line says, and as long as the first job's record is kept it is known ag
 (timing.keep in the policy counts from its end). Two lines that say the same are then
 one job.
 
-Kinds: ` + kindNames() + `.`,
+The kinds, and what each takes with --param:` + kindHelp(),
 		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg --label urgent=true --wait
   siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 --param height=720 --param crf=23
   siren enqueue --file jobs.ndjson --ids content --wait`,
@@ -88,19 +89,24 @@ Kinds: ` + kindNames() + `.`,
 	oneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
 	completeFlag(c, "file", files())
+	completeFlag(c, "param", a.completeParams)
 	completeFlag(c, "policy", files("yaml", "yml"))
 	return c
 }
 
-func kindList() []string {
-	var names []string
-	for _, k := range media.Kinds() {
-		names = append(names, k.Name)
-	}
-	return names
-}
+func kindNames() string { return strings.Join(kinds.Names(), ", ") }
 
-func kindNames() string { return strings.Join(kindList(), ", ") }
+// kindHelp lists the kinds with their params.
+func kindHelp() string {
+	var b strings.Builder
+	for _, k := range kinds.All() {
+		fmt.Fprintf(&b, "\n\n%s: %s.", k.Name, k.About)
+		for _, p := range k.Params {
+			fmt.Fprintf(&b, "\n  %-8s %s", p.Name, p.Range())
+		}
+	}
+	return b.String()
+}
 
 func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	log, err := a.logger(slog.LevelWarn)

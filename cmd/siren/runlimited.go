@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // newRunLimited is how handlers start their programs: it lowers its own priority and limits, then becomes the program.
@@ -12,6 +12,6 @@ func newRunLimited() *cobra.Command {
 		Use:                "run-limited -- PROGRAM [ARG …]",
 		Hidden:             true,
 		DisableFlagParsing: true,
-		RunE:               func(_ *cobra.Command, args []string) error { return media.RunLimited(args) },
+		RunE:               func(_ *cobra.Command, args []string) error { return sandbox.RunLimited(args) },
 	}
 }

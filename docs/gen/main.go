@@ -1,5 +1,5 @@
 // Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the comments and
-// defaults of lanes.Policy, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify`
+// defaults of lanes.Policy, docs/kinds.md and docs/job.schema.json from lanes/kinds, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify`
 // fails when they are not up to date.
 package main
 
@@ -31,6 +31,12 @@ func main() {
 		log.Fatal(err)
 	}
 	write("docs/policy.md", policy)
+	write("docs/kinds.md", kindReference())
+	schema, err := jobSchema()
+	if err != nil {
+		log.Fatal(err)
+	}
+	write("docs/job.schema.json", schema)
 	chart, err := chartFiles(chartDir, "lanes/policy.go")
 	if err != nil {
 		log.Fatal(err)

@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	forwardBatch = 500              // jobs published in one go
-	forwardRetry = 5 * time.Second  // after a publish that failed
+	forwardBatch = 500             // jobs published in one go
+	forwardRetry = 5 * time.Second // after a publish that failed
 	// LongestHold is how long Forward holds a job that waits for its next attempt.
-	LongestHold  = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
-	roundEvery   = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
-	roundOf      = 100              // jobs of such a queue that go round each time: 90,000 within a quarter of an hour
+	LongestHold = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
+	roundEvery  = time.Second      // between two looks at which queues hold back jobs that weren't seen yet
+	roundOf     = 100              // jobs of such a queue that go round each time: 90,000 within a quarter of an hour
 )
 
 // forwardPrefetch is how many jobs are held of one delay queue. A job of 500 bytes takes 2 kB, so that full queues take

@@ -35,6 +35,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
 // Errors that a caller branches on; test for them with errors.Is.
@@ -60,6 +61,7 @@ type Options struct {
 	Name     string        // shown in the broker's list of connections; "siren client" when empty
 	Policy   *lanes.Policy // to classify by; nil: the policy in force, read from Redis
 	Log      *slog.Logger  // nil: nothing is logged
+	AnyKind  bool          // also send jobs of kinds that aren't in lanes/kinds: those of workers of your own
 
 	// AMQPTLS and RedisTLS are for amqps:// and rediss:// URLs: the CAs to trust, the certificate to show. nil: the CAs of
 	// the system, and no certificate.
@@ -77,6 +79,7 @@ type Client struct {
 	board   *redis.Board
 	log     *slog.Logger
 	given   bool // the policy was given: it isn't read again
+	anyKind bool
 
 	clock sync.Once // the first enqueue begins to follow Redis' clock
 
@@ -95,7 +98,7 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 	if o.Name == "" {
 		o.Name = "siren client"
 	}
-	c := &Client{log: o.Log}
+	c := &Client{log: o.Log, anyKind: o.AnyKind}
 	if o.Policy != nil {
 		classify, err := lanes.NewClassifier(o.Policy)
 		if err != nil {
@@ -146,7 +149,7 @@ type Outcome struct {
 }
 
 // Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that sorts
-// by time. With a dedupKey that an earlier job has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
+// by time. A job whose kind or params are wrong (lanes.BadInput) isn't sent. With a dedupKey that an earlier job has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
 func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err error) {
 	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
 	return o.ID, o.Err
@@ -170,7 +173,7 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 		o := &b.outcomes[i]
 		o.ID = j.ID
 		o.Lane, o.Err = classify.Place(*j)
-		if _, bad := lanes.Encode(*j); bad != nil {
+		if bad := c.check(*j); bad != nil {
 			o.Err = bad
 		}
 	}
@@ -179,6 +182,17 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 	c.enqueued(ctx, b)
 	b.follow()
 	return b.outcomes
+}
+
+// check refuses a job that can never work, as far as can be known here: a worker would refuse it with the same words, and it would be a dead letter.
+func (c *Client) check(job lanes.Job) error {
+	if _, err := lanes.Encode(job); err != nil {
+		return err
+	}
+	if c.anyKind && !slices.Contains(kinds.Names(), job.Kind) {
+		return nil
+	}
+	return kinds.Check(job)
 }
 
 // publishAll records and publishes the jobs of the batch that are to be.

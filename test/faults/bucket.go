@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bucket is an S3 server with one bucket: versitygw, which worker/media's tests use, too. It keeps objects as files, so they can be
+// bucket is an S3 server with one bucket: versitygw, which worker/storage/s3test starts, too. It keeps objects as files, so they can be
 // watched like those of a folder.
 type bucket struct {
 	cmd  *exec.Cmd
@@ -38,7 +38,7 @@ func startBucket(ctx context.Context, dir string) (*bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the sources (start this within them): %w", err)
 	}
-	tool := filepath.Join(strings.TrimSpace(string(root)), "worker", "media", "testdata", "s3server")
+	tool := filepath.Join(strings.TrimSpace(string(root)), "worker", "storage", "testdata", "s3server")
 	program, err := exec.CommandContext(ctx, "go", "-C", tool, "tool", "-n", "versitygw").Output()
 	if err != nil {
 		return nil, fmt.Errorf("build versitygw, the S3 server for tests: %w", err)

@@ -4,58 +4,35 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
-
-// formats are the containers that inputs may have: ffmpeg's names of demuxers that read one file and nothing else.
-// Playlists (hls, concat, dash), text that is drawn (tty, subtitles), svg, devices and numbered pictures are not in it.
-var formats = strings.Join([]string{
-	"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "mpegvideo", "avi", "flv", "asf", "ogg", "mxf", "ivf", "obu", "nut", "rm",
-	"dv", "gif", "apng", "h264", "hevc", "m4v", "vc1", "av1", "mjpeg", "yuv4mpegpipe",
-	"wav", "w64", "aiff", "caf", "au", "mp3", "aac", "flac", "ac3", "eac3", "dts", "truehd", "amr", "amrnb", "amrwb", "wv", "ape", "tta",
-	"png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegls_pipe", "j2k_pipe", "jpegxl_pipe", "psd_pipe", "exr_pipe",
-}, ",")
-
-// guards are the options before an input: what ffmpeg may open and how much it may chew.
-func (a *attempt) guards() []string {
-	args := []string{
-		"-hide_banner", "-loglevel", logLevel,
-		"-protocol_whitelist", "file", "-format_whitelist", formats,
-		"-max_streams", strconv.Itoa(maxStreams), "-max_pixels", strconv.Itoa(maxPixels),
-	}
-	if m := a.task.Limits.Memory; m > 0 {
-		args = append(args, "-max_alloc", strconv.FormatInt(int64(m), 10))
-	}
-	return args
-}
 
 // ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the name of the output file, which is the one given, in the scratch folder. before
 // are options of the input, after those of the output. seconds is how long the output will be, 0 if unknown.
 func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, before, after []string) (string, error) {
-	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, a.guards()...)
+	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, sandbox.Guards(a.task.Limits)...)
 	threads := a.threads()
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
 	}
-	args = append(append(append(args, threads...), before...), "-i", inputName)
+	args = append(append(append(args, threads...), before...), "-i", sandbox.InputName)
 	// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
 	args = append(append(args, threads...), "file:"+name)
 	p := progress{total: seconds, report: a.task.Report}
-	said, err := a.run(ctx, a.h.options.FFmpeg, args, &p)
+	said, err := a.box.Run(ctx, a.h.options.FFmpeg, args, &p)
 	if err != nil {
 		return "", err
 	}
-	if unwritten.MatchString(said) || full(a.dir.held) {
-		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", a.lastWord(said)))
+	if unwritten.MatchString(said) || a.box.Folder.Full() {
+		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", sandbox.LastWord(said)))
 	}
-	if info, err := a.dir.Stat(name); err != nil || info.Size() == 0 {
+	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
 		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
 	}
 	return name, nil
@@ -63,13 +40,6 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 
 // unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the disk.
 var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|No space left on device`)
-
-// full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The muxer of pictures
-// doesn't say.
-func full(folder *os.File) bool {
-	var disk syscall.Statfs_t
-	return syscall.Fstatfs(int(folder.Fd()), &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
-}
 
 func (a *attempt) threads() []string {
 	n := a.task.Limits.Threads

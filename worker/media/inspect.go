@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,13 +11,9 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
-)
-
-// Bounds of what is worked on at all, whatever a slot's limits. Within them RLIMIT_AS decides.
-const (
-	maxStreams = 64
-	maxPixels  = 1 << 27 // 134 million: 16k x 8k
-	maxSeconds = 24 * 60 * 60
+	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // inspection is what ffprobe says of an input.
@@ -63,8 +60,8 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
-	args := append(a.guards(), "-show_format", "-show_streams", "-of", "json", "-i", inputName)
-	said, err := a.run(ctx, a.h.options.FFprobe, args, out)
+	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", sandbox.InputName)
+	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
 		return i, lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
 	}
@@ -80,6 +77,21 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	return i, i.bounded(a.from, said)
 }
 
+// bounded keeps what is written to it and fails beyond a size.
+type bounded struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.limit {
+		b.over = true
+		return 0, errors.New("too much output")
+	}
+	return b.Buffer.Write(p)
+}
+
 func unreadable(err error) string {
 	text := err.Error()
 	switch {
@@ -92,33 +104,29 @@ func unreadable(err error) string {
 }
 
 // bounded is whether the input stays within our bounds. said is what ffprobe said on stderr.
-func (i inspection) bounded(from location, said string) error {
+func (i inspection) bounded(from storage.Place, said string) error {
 	if len(i.Streams) == 0 {
 		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
-	if len(i.Streams) > maxStreams {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), maxStreams))
+	if len(i.Streams) > sandbox.MaxStreams {
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
-		if s.Width*s.Height > maxPixels {
-			return tooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
+		if s.Width*s.Height > sandbox.MaxPixels {
+			return sandbox.TooManyPixels(strconv.Itoa(s.Width), strconv.Itoa(s.Height))
 		}
-		if m := pictureSize.FindStringSubmatch(said); m != nil && s.Type == "video" && s.Width == 0 {
-			return tooManyPixels(m[1], m[2]) // ffprobe goes on without such a stream's size
+		if err := sandbox.PictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
+			return err // ffprobe goes on without such a stream's size
 		}
 	}
-	if i.Format.Duration > maxSeconds {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, maxSeconds/3600))
+	if i.Format.Duration > kinds.MaxSeconds {
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
 }
 
-func tooManyPixels(width, height string) error {
-	return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on", width, height, maxPixels/1_000_000))
-}
-
 // video is the stream to look at: the first that isn't a cover picture.
-func (i inspection) video(from location) (stream, error) {
+func (i inspection) video(from storage.Place) (stream, error) {
 	for _, s := range i.Streams {
 		if s.Type == "video" && s.Disposition.AttachedPicture == 0 {
 			return s, nil
@@ -144,7 +152,7 @@ var cue = regexp.MustCompile(`^\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d`)
 // to ffmpeg keep them out as well; this is for the message.
 func (a *attempt) disguise() string {
 	head := make([]byte, 1024)
-	n, _ := a.input.ReadAt(head, 0)
+	n, _ := a.box.Input.ReadAt(head, 0)
 	text := strings.TrimLeft(strings.TrimPrefix(string(head[:n]), "\ufeff"), " \t\r\n")
 	for _, d := range []struct{ begins, is string }{
 		{"#EXTM3U", "an HLS playlist"},

@@ -22,7 +22,6 @@ type work struct {
 	Attempt string
 	Limits  lanes.Limits
 	Storage []lanes.Storage
-	Commit  string // only commit this file
 }
 
 // beWorker is the body of such a process: a worker that runs one job, to be killed meanwhile.
@@ -30,19 +29,6 @@ func beWorker(text string) {
 	var w work
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		panic(err)
-	}
-	if w.Commit != "" {
-		r := newRules(w.Storage)
-		at, err := r.locate("output", w.Job.Output, write)
-		if err == nil {
-			var file *os.File
-			if file, err = os.Open(w.Commit); err != nil {
-				panic(err)
-			}
-			_, _, err = fileStore{r}.commit(context.Background(), at, product{file: file, job: w.Job, attempt: w.Attempt})
-		}
-		fmt.Println(err)
-		return
 	}
 	h, err := New(Options{Scratch: w.Scratch, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
@@ -60,14 +46,6 @@ func startWorker(t *testing.T, w work) *exec.Cmd {
 	cmd.Stderr = os.Stderr
 	must(t, cmd.Start())
 	return cmd
-}
-
-func open(t testing.TB, name string) *os.File {
-	t.Helper()
-	file, err := os.Open(name)
-	must(t, err)
-	t.Cleanup(func() { _ = file.Close() })
-	return file
 }
 
 func kill9(t *testing.T, cmd *exec.Cmd) {
@@ -96,52 +74,5 @@ func TestWorkerKilled(t *testing.T) {
 	gone(t, b.scratch, time.Second)
 	if left := names(t, b.out); len(left) > 0 {
 		t.Errorf("output has %v", left)
-	}
-}
-
-// However early or late a worker is killed while it commits, the output is whole or not there, and the job's next
-// attempt ends well.
-func TestKilledInMidWrite(t *testing.T) {
-	b := newBench(t)
-	const size = 400 << 20
-	large := filepath.Join(t.TempDir(), "large")
-	must(t, os.WriteFile(large, nil, 0o600))
-	must(t, os.Truncate(large, size))
-	small := filepath.Join(t.TempDir(), "small")
-	must(t, os.WriteFile(small, []byte("small"), 0o600))
-	midWrite := 0
-	for i := range 8 {
-		name := fmt.Sprintf("k%d.bin", i)
-		job := lanes.Job{ID: "killed", Output: b.output(name)}
-		w := startWorker(t, work{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
-		written := filepath.Join(b.out, ".siren/killed", fmt.Sprint("k", i), name)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
-			if _, err := os.Stat(written); err == nil {
-				break
-			}
-		}
-		time.Sleep(time.Duration(i*i) * 10 * time.Millisecond)
-		kill9(t, w)
-		info, err := os.Stat(filepath.Join(b.out, name))
-		if err == nil && info.Size() != size {
-			t.Errorf("%d bytes of %d are visible", info.Size(), size)
-		}
-		if err != nil {
-			midWrite++
-		}
-		r := newRules(b.storage)
-		at, err := r.locate("output", job.Output, write)
-		must(t, err)
-		done, got, err := fileStore{r}.commit(t.Context(), at, product{file: open(t, small), job: job, attempt: "next"})
-		must(t, err)
-		if info != nil && (!done || got != size) || info == nil && (done || got != 5) {
-			t.Errorf("next attempt: done %v, %d bytes, after the killed one left %v", done, got, info)
-		}
-		_ = os.RemoveAll(filepath.Join(b.out, name))
-		_ = os.RemoveAll(filepath.Join(b.out, ".siren"))
-	}
-	t.Logf("%d of 8 were killed before the output was there", midWrite)
-	if midWrite == 0 {
-		t.Error("none was killed in the middle: the test proves nothing")
 	}
 }

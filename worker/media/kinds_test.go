@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
 func TestProbe(t *testing.T) {
@@ -104,15 +106,15 @@ func TestTranscode(t *testing.T) {
 			must(t, err)
 			file := filepath.Join(b.out, name)
 			i := media(t, file)
-			var kinds []string
+			var sorts []string
 			for _, s := range i.Streams {
-				kinds = append(kinds, s.Type)
+				sorts = append(sorts, s.Type)
 				if s.Type == "video" && (abs(s.Width-c.width) > 2 || s.Height != c.height || s.FrameRate != c.rate) {
 					t.Errorf("is %d x %d at %s, want %d x %d at %s", s.Width, s.Height, s.FrameRate, c.width, c.height, c.rate)
 				}
 			}
-			if slices.Contains(kinds, "audio") != c.audio || !slices.Contains(kinds, "video") {
-				t.Errorf("streams %v, want audio %v", kinds, c.audio)
+			if slices.Contains(sorts, "audio") != c.audio || !slices.Contains(sorts, "video") {
+				t.Errorf("streams %v, want audio %v", sorts, c.audio)
 			}
 			if got := string(codec(t, file)); !strings.Contains(got, "h264") || !strings.Contains(got, "yuv420p") || c.audio && !strings.Contains(got, "aac") {
 				t.Errorf("codecs %s", got)
@@ -166,5 +168,17 @@ func TestReproducible(t *testing.T) {
 				t.Error("ffmpeg's version is in it")
 			}
 		})
+	}
+}
+
+// Every kind that runs ffmpeg says what it uses.
+func TestKindsSayWhatTheyUse(t *testing.T) {
+	if have := slices.Sorted(maps.Keys(makers)); !slices.Equal(have, kinds.Names()) {
+		t.Errorf("made are %v, and the catalogue has %v", have, kinds.Names())
+	}
+	for name, k := range makers {
+		if (k.uses == nil) != (name == "probe") {
+			t.Errorf("kind %s: uses %t; a kind that runs ffmpeg says which options it gives", name, k.uses != nil)
+		}
 	}
 }

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // slowJob keeps ffmpeg busy for minutes.
@@ -145,8 +144,9 @@ func TestCancel(t *testing.T) {
 
 func TestMaxRuntime(t *testing.T) {
 	b := newBench(t)
-	b.limits.MaxRuntime = 1500 * time.Millisecond
-	_, err := b.run(slowJob(b))
+	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, lanes.Fail(lanes.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s"))) // as a worker does
+	defer stop()
+	_, err := b.runContext(within, b.task(slowJob(b)))
 	expect(t, err, lanes.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
 	ctx, a := b.attempt(t, "slow.mp4", lanes.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
@@ -157,14 +157,14 @@ func TestMaxRuntime(t *testing.T) {
 // attempt is an attempt to try parts of the frame on.
 func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Context, *attempt) {
 	t.Helper()
-	dir, err := b.h.scratch.make("part", filepath.Base(t.Name()))
+	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))
 	must(t, err)
-	t.Cleanup(dir.remove)
+	t.Cleanup(dir.Discard)
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, dir: dir, input: file, log: b.h.options.Log, task: b.task(lanes.Job{})}
-	a.task.Limits, a.task.Report, a.task.Log = l, func(lanes.Progress) {}, io.Discard
+	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
+	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
 	return t.Context(), a
 }
 
@@ -204,24 +204,6 @@ func TestOverLimits(t *testing.T) {
 	}
 }
 
-func TestRunLimitedRefuses(t *testing.T) {
-	for _, c := range []struct {
-		args []string
-		says string
-	}{
-		{[]string{"--nice", "3"}, "no program"},
-		{[]string{"--wat", "3", "--", "true"}, "wat"},
-		{[]string{"--", "no-such-program"}, "no-such-program"},
-	} {
-		if err := RunLimited(c.args); err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%v: %v, want %q", c.args, err, c.says)
-		}
-	}
-	if got := cpuSeconds(lanes.Limits{MaxRuntime: 10 * time.Second}); got != int64(10*runtime.NumCPU()) {
-		t.Errorf("CPU seconds without a thread limit: %d", got)
-	}
-}
-
 func TestProgressNotes(t *testing.T) {
 	var got []lanes.Progress
 	p := progress{total: 60, report: func(v lanes.Progress) { got = append(got, v) }}
@@ -233,27 +215,4 @@ func TestProgressNotes(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-}
-
-// A worker that was itself started at a lower priority can't raise it: its lanes divide what is left.
-func TestPullingOverFromALowerPriority(t *testing.T) {
-	for _, c := range []struct{ own, lane, want string }{
-		{"0", "0", "0"}, {"0", "9", "9"}, {"0", "19", "19"}, {"10", "0", "10"}, {"10", "9", "14"}, {"10", "19", "19"}, {"19", "9", "19"},
-	} {
-		out, err := exec.Command("nice", "-n", c.own, os.Args[0], "run-limited", "--nice", c.lane, "--", "nice").CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
-			t.Errorf("worker at nice %s, lane at %s: the program runs at %q (%v), want %s", c.own, c.lane, got, err, c.want)
-		}
-	}
-}
-
-// A launcher that dies before it becomes the program says nothing about the input: the job is tried again.
-func TestLauncherDies(t *testing.T) {
-	b := newBench(t)
-	_, a := b.attempt(t, "slow.mp4", lanes.Limits{Memory: 640 << 20})
-	died := exec.Command("false").Run()
-	expect(t, a.explain("ffprobe", died, "fatal error: runtime: out of memory\n"), lanes.Transient, "run-limited died")
-	expect(t, a.explain("ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), lanes.OverLimit, "memory of 640Mi")
-	expect(t, a.explain("ffmpeg", died, "Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0 - maybe incorrect parameters\n"),
-		lanes.OverLimit, "memory of 640Mi")
 }

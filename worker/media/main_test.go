@@ -3,57 +3,37 @@ package media
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
-// The test binary doubles as the siren binary (run-limited), as a worker to be killed (see kill_test.go), and as a program that was taken over (see confine_test.go).
+// The test binary doubles as the siren binary (run-limited), and as a worker to be killed (see kill_test.go).
 func TestMain(m *testing.M) {
+	s3test.Main()
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
-		err := error(nil)
-		if lacks := os.Getenv(lacksVar); lacks != "" {
-			err = lackThem(lacks)
-		}
-		if err == nil {
-			err = RunLimited(os.Args[2:])
-		}
-		if err != nil {
+		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "siren:", err)
 			os.Exit(126)
 		}
 		os.Exit(0)
-	}
-	if len(os.Args) > 3 && os.Args[1] == "end-with" { // PID PROGRAM ARG…: a server that ends with us, however we end
-		runtime.LockOSThread()
-		parent, _ := strconv.Atoi(os.Args[2])
-		fmt.Fprintln(os.Stderr, errors.Join(dieWith(parent), syscall.Exec(os.Args[3], os.Args[3:], os.Environ())))
-		os.Exit(126)
-	}
-	if len(os.Args) > 3 && os.Args[1] == "be-taken-over" {
-		beTakenOver(os.Args[2], os.Args[3])
-		return
 	}
 	if job := os.Getenv("SIREN_TEST_WORKER"); job != "" {
 		beWorker(job)
 		return
 	}
 	code := m.Run()
-	stopS3()
+	s3test.Stop()
 	if clips.dir != "" {
 		_ = os.RemoveAll(clips.dir)
 	}
@@ -112,7 +92,7 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bench{t: t, dir: filepath.Join(dir, "scratch"), scratch: filepath.Join(dir, "scratch", attemptsFolder()), in: filepath.Join(dir, "in"), out: filepath.Join(dir, "out")}
+	b := &bench{t: t, dir: filepath.Join(dir, "scratch"), scratch: filepath.Join(dir, "scratch", fmt.Sprintf("siren-attempts-%d", os.Getuid())), in: filepath.Join(dir, "in"), out: filepath.Join(dir, "out")}
 	for _, d := range []string{b.in, b.out} {
 		must(t, os.Mkdir(d, 0o755))
 	}
@@ -205,16 +185,6 @@ func media(t testing.TB, file string) inspection {
 	return i
 }
 
-func serve(t testing.TB, handler http.Handler) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	s := &http.Server{Handler: handler}
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close() })
-	return "http://" + l.Addr().String()
-}
-
 func output(t testing.TB, program string, args ...string) []byte {
 	t.Helper()
 	out, err := exec.Command(program, args...).Output()
@@ -222,4 +192,21 @@ func output(t testing.TB, program string, args ...string) []byte {
 		t.Fatalf("%s %v: %v", program, args, err)
 	}
 	return out
+}
+
+func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+	t.Helper()
+	t.Logf("%s: %v", lanes.KindOf(err), err)
+	if err == nil {
+		t.Fatalf("no error, want %s", want)
+	}
+	if got := lanes.KindOf(err); got != want {
+		t.Errorf("kind %q, want %q", got, want)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("doesn't say %q", says)
+	}
+	if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 600 {
+		t.Errorf("isn't one readable line: %q", err)
+	}
 }

@@ -1,27 +1,28 @@
 // Package media is the one package that knows media. It runs a job: fetches the input under guard, inspects it, makes
 // the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
 //
-// It owns the job kinds and their params, the allowlist of storage, the address guard, the processes' limits and the
-// commit protocol. It doesn't know queues, claims, retries or lanes: it gets a lanes.Task and returns a lanes.Result or
-// an error with a kind (lanes.Fail), and the worker settles by that.
+// It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds; storage and the confinement
+// of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know queues, claims, retries or lanes: it gets a lanes.Task
+// and returns a lanes.Result or an error with a kind (lanes.Fail), and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
-// name, with none of the worker's environment, and confined to what it needs (see confine).
+// name, with none of the worker's environment, and confined to what it needs (see worker/sandbox).
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"os/exec"
-	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // Options says where a Handler finds what it needs. The zero value works on a machine with ffmpeg on its PATH.
@@ -30,19 +31,15 @@ type Options struct {
 	FFprobe string // path or name of ffprobe; "ffprobe" when empty
 	Self    string // the binary whose `run-limited` is RunLimited; this process's own when empty
 	Scratch string // folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
-	// S3 holds more S3 parameters, as gocloud.dev writes them: endpoint=…&region=…&use_path_style=true.
-	// What is left out comes from the environment as in every AWS program (AWS_ENDPOINT_URL, AWS_REGION, credentials).
-	S3  string
-	Log *slog.Logger // slog.Default() when nil
+	Storage storage.Options
+	Log     *slog.Logger // slog.Default() when nil
 }
 
 // Handler runs media jobs. It is safe for concurrent use.
 type Handler struct {
 	options Options
-	scratch *scratch
-	buckets *buckets
-	// allowAddress lets a test fetch from its own server on loopback. It is nil outside tests.
-	allowAddress func(netip.AddrPort) bool
+	scratch *sandbox.Scratch
+	stores  *storage.Stores
 }
 
 // New checks that ffmpeg is there and that the scratch folder can be written, and removes what crashed workers left in it.
@@ -51,31 +48,33 @@ func New(o Options) (*Handler, error) {
 		o.Log = slog.Default()
 	}
 	var err error
-	if o.FFmpeg, err = program(o.FFmpeg, "ffmpeg"); err != nil {
+	if o.FFmpeg, err = Program(o.FFmpeg, "ffmpeg"); err != nil {
 		return nil, err
 	}
-	if o.FFprobe, err = program(o.FFprobe, "ffprobe"); err != nil {
+	if o.FFprobe, err = Program(o.FFprobe, "ffprobe"); err != nil {
 		return nil, err
 	}
-	if o.Self, err = o.self(); err != nil {
+	if o.Self, err = Self(o.Self); err != nil {
 		return nil, err
 	}
-	buckets, err := newBuckets(o.S3, os.Getenv, o.Log)
+	if o.Storage.Log == nil {
+		o.Storage.Log = o.Log
+	}
+	stores, err := storage.New(o.Storage)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openScratch(o.Scratch, o.Log)
+	s, err := sandbox.OpenScratch(o.Scratch, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	sayConfined(o.Self, o.Log)
-	return &Handler{options: o, scratch: s, buckets: buckets}, nil
+	return &Handler{options: o, scratch: s, stores: stores}, nil
 }
 
-// self is the binary that starts programs.
-func (o Options) self() (string, error) {
-	if o.Self != "" {
-		return o.Self, nil
+// Self is the binary that starts programs: this process's own when none is given.
+func Self(given string) (string, error) {
+	if given != "" {
+		return given, nil
 	}
 	path, err := os.Executable()
 	if err != nil {
@@ -84,11 +83,9 @@ func (o Options) self() (string, error) {
 	return path, nil
 }
 
-func program(given, name string) (string, error) {
-	if given == "" {
-		given = name
-	}
-	path, err := exec.LookPath(given)
+// Program finds ffmpeg or ffprobe.
+func Program(given, name string) (string, error) {
+	path, err := exec.LookPath(cmp.Or(given, name))
 	if err != nil {
 		return "", fmt.Errorf("%s is not installed here (%w): install the package ffmpeg, or say where it is", name, err)
 	}
@@ -99,11 +96,6 @@ func program(given, name string) (string, error) {
 // ends, its cause decides: a cause that is a lanes.JobError is returned as it is, a deadline is lanes.TimedOut,
 // anything else lanes.Interrupted.
 func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
-	if limit := t.Limits.MaxRuntime; limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, overtime(limit))
-		defer cancel()
-	}
 	if t.Report == nil {
 		t.Report = func(lanes.Progress) {}
 	}
@@ -115,10 +107,6 @@ func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		return lanes.Result{}, ended(ctx, err)
 	}
 	return result, nil
-}
-
-func overtime(limit time.Duration) error {
-	return lanes.Fail(lanes.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lanes.Duration(limit)))
 }
 
 // ended is what the failure of an attempt means, given that its context may be the reason.
@@ -140,13 +128,11 @@ func ended(ctx context.Context, err error) error {
 
 // attempt is one run of one job: what its kind needs to make the output.
 type attempt struct {
-	h     *Handler
-	task  lanes.Task
-	dir   *scratchFolder // private and empty at first; removed at the end
-	input *os.File       // programs get it as descriptor 3
-	from  location
-	info  inspection
-	log   *slog.Logger
+	h    *Handler
+	task lanes.Task
+	box  sandbox.Box // its folder is empty at first, and removed at the end
+	from storage.Place
+	info inspection
 }
 
 func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
@@ -154,35 +140,36 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 	if err != nil {
 		return lanes.Result{}, err
 	}
-	out := h.store(o.output, o.rules)
+	out := h.stores.Store(o.output, o.rules)
 	// Asking first saves the work; the commit asks again, and only that answer counts.
 	if !t.Job.Overwrite {
-		if size, err := out.made(ctx, o.output, t.Job.ID); err != nil {
+		if size, err := out.Made(ctx, o.output, t.Job.ID); err != nil {
 			return lanes.Result{}, err
-		} else if size != absent {
+		} else if size != storage.Absent {
 			return o.result(size, true), nil
 		}
 	}
-	dir, err := h.scratch.make(t.Job.ID, t.Attempt)
+	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
 	if err != nil {
 		return lanes.Result{}, err
 	}
-	defer dir.remove()
-	a := &attempt{h: h, task: t, dir: dir, from: o.input, log: h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))}
+	defer dir.Discard()
+	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
+	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
 	file, err := a.produce(ctx, o)
-	if a.input != nil {
-		defer func() { _ = a.input.Close() }()
+	if a.box.Input != nil {
+		defer func() { _ = a.box.Input.Close() }()
 	}
 	if err != nil {
 		return lanes.Result{}, err
 	}
 	t.Report(lanes.Progress{Fraction: 1, Note: "storing"})
-	made, err := dir.openFile(file)
+	made, err := dir.OpenMade(file)
 	if err != nil {
 		return lanes.Result{}, fmt.Errorf("open what was made: %w", err)
 	}
 	defer func() { _ = made.Close() }()
-	done, size, err := out.commit(ctx, o.output, product{file: made, mediaType: o.recipe.mediaType, job: t.Job, attempt: t.Attempt})
+	done, size, err := out.Commit(ctx, o.output, storage.Product{File: made, MediaType: o.recipe.mediaType, Job: t.Job, Attempt: t.Attempt})
 	if err != nil {
 		return lanes.Result{}, err
 	}
@@ -192,11 +179,13 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 // produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name there.
 func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	a.task.Report(lanes.Progress{Note: "fetching"})
-	input, err := a.fetch(ctx, a.h.source(o.input, o.rules))
+	var err error
+	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch, func() (*os.File, error) {
+		return a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	})
 	if err != nil {
 		return "", err
 	}
-	a.input = input
 	if a.info, err = a.inspect(ctx); err != nil {
 		return "", err
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path"
+
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
-// planProbe: no params; the output is a .json file.
-func planProbe(p *params, output string) recipe {
-	if path.Ext(output) != ".json" {
-		p.problem("the output must end in .json, not %q", clip(output))
-	}
+func planProbe(kinds.Values) recipe {
 	return recipe{mediaType: "application/json", make: writeProbe}
 }
 
@@ -23,7 +20,7 @@ func writeProbe(_ context.Context, a *attempt) (string, error) {
 	}
 	if format, ok := answer["format"].(map[string]any); ok {
 		format["filename"] = a.from.String()
-		if info, err := a.input.Stat(); err == nil {
+		if info, err := a.box.Input.Stat(); err == nil {
 			format["size"] = fmt.Sprint(info.Size())
 		}
 	}
@@ -32,7 +29,7 @@ func writeProbe(_ context.Context, a *attempt) (string, error) {
 		return "", fmt.Errorf("write ffprobe's answer: %w", err)
 	}
 	const file = "output.json"
-	if err := a.dir.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+	if err := a.box.Folder.WriteFile(file, append(text, '\n'), 0o600); err != nil {
 		return "", fmt.Errorf("scratch: %w", err)
 	}
 	return file, nil

@@ -3,12 +3,9 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"math/rand"
-	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // Every job that can't work ends with the right kind of error and a message for its owner, and leaves nothing behind.
@@ -111,8 +110,8 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			file, err := os.Open(filepath.Join(b.in, "text"))
 			must(t, err)
 			defer func() { _ = file.Close() }()
-			a.input = file
-			_, err = a.run(ctx, b.h.options.FFprobe, append(a.guards(), "-show_format", "-i", inputName), io.Discard)
+			a.box.Input = file
+			_, err = a.box.Run(ctx, b.h.options.FFprobe, append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
 			expect(t, err, lanes.BadInput, "")
 		})
 	}
@@ -203,8 +202,8 @@ func TestCheck(t *testing.T) {
 		job.ID = id
 		expect(t, Check(job, storage), lanes.BadInput, "id")
 	}
-	if k := Kinds(); len(k) != 3 || k[0].Name != "probe" || !strings.Contains(strings.Join(k[1].Params, " "), "at format height") {
-		t.Errorf("Kinds: %+v", k)
+	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" || !strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
+		t.Errorf("kinds: %+v", k)
 	}
 }
 
@@ -261,115 +260,6 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	b.storage = []lanes.Storage{{Prefix: "file:///not/mounted/", Read: true}, {Prefix: "file://" + b.out + "/", Write: true}}
 	_, err := b.run(lanes.Job{Kind: "probe", Input: "file:///not/mounted/a.mp4", Output: b.output("z.json")})
 	expect(t, err, lanes.Transient, "is its volume mounted?")
-}
-
-func TestFetchOverHTTP(t *testing.T) {
-	b := newBench(t)
-	clip, err := os.ReadFile(sharedClip(t, "clip.mp4"))
-	must(t, err)
-	mux := http.NewServeMux()
-	mux.HandleFunc("/clip.mp4", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(clip) })
-	mux.HandleFunc("/half.mp4", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", fmt.Sprint(len(clip)))
-		_, _ = w.Write(clip[:len(clip)/2])
-	})
-	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
-			_, _ = w.Write(clip)
-		}
-	})
-	mux.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "99999999") })
-	mux.HandleFunc("/503", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-	mux.HandleFunc("/403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
-	mux.HandleFunc("/empty", func(w http.ResponseWriter, r *http.Request) {})
-	mux.HandleFunc("/to/", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Referer") != "" {
-			t.Error("the referer was sent on")
-		}
-		http.Redirect(w, r, "http://"+strings.TrimPrefix(r.URL.Path, "/to/"), http.StatusFound)
-	})
-	server := serve(t, mux)
-	mux.HandleFunc("/again/", func(w http.ResponseWriter, r *http.Request) {
-		rest := strings.TrimPrefix(r.URL.Path, "/again")
-		http.Redirect(w, r, server+rest, http.StatusFound)
-	})
-	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, server+"/round", http.StatusFound) })
-	address := strings.TrimPrefix(server, "http://")
-	b.limits.Scratch = 4 << 20
-	b.storage = append(b.storage, lanes.Storage{Prefix: server + "/", Read: true}, lanes.Storage{Prefix: "http://10.1.2.3/", Read: true},
-		lanes.Storage{Prefix: "http://[::ffff:127.0.0.1]/", Read: true}, lanes.Storage{Prefix: "http://169.254.169.254/", Read: true}, lanes.Storage{Prefix: "http://localhost/", Read: true})
-	for _, c := range []struct {
-		name, input string
-		guarded     bool
-		want        lanes.ErrorKind
-		says        string
-	}{
-		{"fetched", server + "/clip.mp4?signature=secret", false, "", ""},
-		{"five redirects", server + "/again/again/again/again/again/clip.mp4", false, "", ""},
-		{"too many redirects", server + "/round", false, lanes.BadInput, "more than 5 redirects"},
-		{"missing", server + "/none", false, lanes.BadInput, "doesn't exist"},
-		{"forbidden", server + "/403?signature=secret", false, lanes.BadInput, "403 Forbidden"},
-		{"server trouble", server + "/503", false, lanes.Transient, "503"},
-		{"cut off", server + "/half.mp4", false, lanes.Transient, "EOF"},
-		{"empty", server + "/empty", false, lanes.BadInput, "is empty"},
-		{"too large by its word", server + "/large", false, lanes.OverLimit, "larger than a slot's scratch space of 4Mi"},
-		{"too large without a word", server + "/endless", false, lanes.OverLimit, "larger than a slot's scratch space of 4Mi"},
-		{"nobody there", "http://10.1.2.3/x", false, lanes.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect outside storage", server + "/to/example.com/x", false, lanes.NotAllowed, "outside the storage"},
-		{"redirect to private", server + "/to/10.1.2.3/x", false, lanes.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, lanes.NotAllowed, "169.254.169.254 is a link-local address"},
-		{"loopback", server + "/clip.mp4", true, lanes.NotAllowed, "127.0.0.1 is a loopback address"},
-		{"loopback by name", "http://localhost/x", true, lanes.NotAllowed, "is a loopback address"},
-		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, lanes.NotAllowed, "is a loopback address"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b.h.allowAddress = func(a netip.AddrPort) bool { return !c.guarded && a.String() == address }
-			_, err := b.run(lanes.Job{Kind: "probe", Input: c.input, Output: b.output(strings.ReplaceAll(c.name, " ", "_") + ".json")})
-			if c.want == "" {
-				must(t, err)
-				return
-			}
-			expect(t, err, c.want, c.says)
-			if strings.Contains(err.Error(), "secret") {
-				t.Errorf("the query is in the message: %s", err)
-			}
-		})
-	}
-}
-
-func TestInternalAddresses(t *testing.T) {
-	for _, a := range []string{
-		"127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3",
-		"224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
-		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::10.0.0.1", "::127.0.0.1",
-		"64:ff9b::a00:1", "64:ff9b::808:808", "64:ff9b:1::1", "2001::1", "2001:db8::1", "2002:a00:1::1", "100::1", "3fff::1", "5f00::1",
-	} {
-		if internalAddress(netip.MustParseAddr(a)) == "" {
-			t.Errorf("%s counts as public", a)
-		}
-	}
-	for _, a := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"} {
-		if what := internalAddress(netip.MustParseAddr(a)); what != "" {
-			t.Errorf("%s counts as %s", a, what)
-		}
-	}
-}
-
-func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
-	t.Helper()
-	t.Logf("%s: %v", lanes.KindOf(err), err)
-	if err == nil {
-		t.Fatalf("no error, want %s", want)
-	}
-	if got := lanes.KindOf(err); got != want {
-		t.Errorf("kind %q, want %q", got, want)
-	}
-	if !strings.Contains(err.Error(), says) {
-		t.Errorf("doesn't say %q", says)
-	}
-	if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 600 {
-		t.Errorf("isn't one readable line: %q", err)
-	}
 }
 
 // hugePNG is the beginning of a PNG of that size: all that a decoder needs to allocate for it.

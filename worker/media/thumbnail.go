@@ -2,84 +2,27 @@ package media
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
 // thumbnail is the params of a thumbnail job.
 type thumbnail struct {
-	at            moment
+	at            kinds.Place
 	width, height int // a box the picture is fitted into; it is never enlarged
 	format        string
 	quality       int // 1 to 100
 }
 
-// moment is a place in a video: the most representative frame, seconds from the start, or a part of the whole.
-type moment struct {
-	representative bool
-	seconds        float64
-	fraction       float64 // used when it is not negative
-}
-
-func planThumbnail(p *params, output string) recipe {
-	t := thumbnail{at: readMoment(p), quality: 85}
-	t.width, t.height = p.size()
-	if q, ok := p.whole("quality", 1, 100); ok {
-		t.quality = q
-	}
-	t.format = pictureFormat(p, output)
+func planThumbnail(v kinds.Values) recipe {
+	t := thumbnail{at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"), quality: v.Whole("quality")}
 	mediaType := map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
 	return recipe{mediaType: mediaType, make: t.make}
-}
-
-// pictureFormat is what the output's name or the param says. They must not contradict each other.
-func pictureFormat(p *params, output string) string {
-	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[strings.ToLower(path.Ext(output))]
-	asked := p.choice("format", "", "jpg", "webp")
-	switch {
-	case asked == "" && named == "":
-		p.problem("the output must end in .jpg or .webp, not %q; or set format", clip(output))
-	case asked != "" && named != "" && asked != named:
-		p.problem("format is %s, but the output's name %q says %s", asked, clip(output), named)
-	case asked == "":
-		return named
-	}
-	return asked
-}
-
-// readMoment reads at: "representative" (the default), seconds as a number, a duration ("1m30s") or a percentage ("25%").
-func readMoment(p *params) moment {
-	raw, ok := p.value("at")
-	if !ok {
-		return moment{representative: true}
-	}
-	var seconds float64
-	if err := json.Unmarshal(raw, &seconds); err == nil && seconds >= 0 && seconds <= maxSeconds {
-		return moment{seconds: seconds, fraction: -1}
-	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err == nil {
-		if text == "representative" {
-			return moment{representative: true}
-		}
-		if number, ok := strings.CutSuffix(text, "%"); ok {
-			if v, err := strconv.ParseFloat(number, 64); err == nil && v >= 0 && v <= 100 {
-				return moment{fraction: v / 100}
-			}
-		}
-		if d, err := time.ParseDuration(text); err == nil && d >= 0 && d.Seconds() <= maxSeconds {
-			return moment{seconds: d.Seconds(), fraction: -1}
-		}
-	}
-	p.problem(`at must be seconds (12.5), a duration ("1m30s"), a part ("25%%") or "representative", not %s`, clip(string(raw)))
-	return moment{}
 }
 
 func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
@@ -92,7 +35,7 @@ func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
 		return "", err
 	}
 	filters := fit(v, t.width, t.height, 1)
-	if t.at.representative {
+	if t.at.Representative {
 		filters = append(filters, fmt.Sprintf("thumbnail=%d", t.batch(a, v)))
 	}
 	var before []string
@@ -129,18 +72,18 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	switch {
 	case a.info.still():
 		return 0, nil
-	case t.at.representative:
+	case t.at.Representative:
 		return length / 10, nil // not the black or the logo that films begin with
-	case t.at.fraction >= 0 && length == 0:
+	case t.at.Fraction >= 0 && length == 0:
 		return 0, lanes.Fail(lanes.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds", a.from))
-	case t.at.fraction >= 0:
-		return min(t.at.fraction*length, last), nil
-	case length > 0 && t.at.seconds > length:
-		return 0, lanes.Fail(lanes.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s", seconds(t.at.seconds), a.from, length))
+	case t.at.Fraction >= 0:
+		return min(t.at.Fraction*length, last), nil
+	case length > 0 && t.at.Seconds > length:
+		return 0, lanes.Fail(lanes.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s", seconds(t.at.Seconds), a.from, length))
 	case length > 0:
-		return min(t.at.seconds, last), nil
+		return min(t.at.Seconds, last), nil
 	default:
-		return t.at.seconds, nil
+		return t.at.Seconds, nil
 	}
 }
 

@@ -3,9 +3,10 @@ package media
 import (
 	"context"
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
+
+	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
 // transcode is the params of a transcode job.
@@ -20,48 +21,15 @@ type transcode struct {
 
 const defaultAudioBitrate = 128_000
 
-func planTranscode(p *params, output string) recipe {
-	t := transcode{crf: 23}
-	crf, crfGiven := p.whole("crf", 0, 51)
-	rate, rateGiven := p.text("bitrate")
-	switch {
-	case crfGiven && rateGiven:
-		p.problem("give crf (a quality) or bitrate (a size), not both")
-	case crfGiven:
-		t.crf = crf
-	case rateGiven:
-		t.bitrate = rateWithin(p, "bitrate", rate, 50_000, 200_000_000)
+func planTranscode(v kinds.Values) recipe {
+	t := transcode{
+		crf: v.Whole("crf"), bitrate: v.Whole("bitrate"), width: v.Whole("width"), height: v.Whole("height"),
+		fps: v.Number("fps"), preset: v.Word("preset"), audio: v.Whole("audio"),
 	}
-	t.width, t.height = p.size()
-	t.fps, _ = p.number("fps", 1, 240)
-	t.preset = p.choice("preset", "medium", "ultrafast", "superfast", "veryfast", "faster", "fast", "slow")
-	t.audio = readAudio(p)
-	if ext := strings.ToLower(path.Ext(output)); ext != ".mp4" && ext != ".m4v" {
-		p.problem("the output must end in .mp4, not %q", clip(output))
+	if v.Word("audio") == "keep" {
+		t.audio = defaultAudioBitrate
 	}
 	return recipe{mediaType: "video/mp4", make: t.make}
-}
-
-// readAudio reads audio: "keep" (the default), "drop" or a bit rate. What is kept is encoded afresh as AAC.
-func readAudio(p *params) int {
-	text, ok := p.text("audio")
-	switch {
-	case !ok, text == "keep":
-		return defaultAudioBitrate
-	case text == "drop":
-		return 0
-	default:
-		return rateWithin(p, "audio", text, 16_000, 512_000)
-	}
-}
-
-func rateWithin(p *params, name, text string, least, most int) int {
-	v, ok := bitrate(text)
-	if !ok || v < least || v > most {
-		also := map[bool]string{true: `"keep", "drop" or `}[name == "audio"]
-		p.problem("%s must be %sa bit rate from %dk to %dk (2500k, 2.5M), not %q", name, also, least/1000, most/1000, clip(text))
-	}
-	return v
 }
 
 func (t transcode) make(ctx context.Context, a *attempt) (string, error) {

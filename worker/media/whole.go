@@ -11,12 +11,12 @@ import (
 // whole refuses a file that ends before the length that its own container states. ffmpeg would make a shorter output of
 // it, or none, without an error. Containers that state no length (a transport stream, a live recording) pass.
 func (a *attempt) whole() error {
-	info, err := a.input.Stat()
+	info, err := a.box.Input.Stat()
 	if err != nil {
 		return fmt.Errorf("input %s: %w", a.from, err)
 	}
 	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds} {
-		if n := needs(a.input, info.Size()); n > info.Size() {
+		if n := needs(a.box.Input, info.Size()); n > info.Size() {
 			return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is cut off: it has %d of %d bytes", a.from, info.Size(), n))
 		}
 	}

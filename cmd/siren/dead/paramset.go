@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media"
 )
 
@@ -53,11 +54,12 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 // checkParam refuses a param that no job of the kind takes; without a kind, one that no kind takes.
 func checkParam(name, kind string) error {
 	var all []string
-	for _, k := range media.Kinds() {
-		if k.Name == kind && !slices.Contains(k.Params, name) {
-			return fmt.Errorf("%s takes %s%s", kind, cmp.Or(strings.Join(k.Params, ", "), "no params"), lanes.Suggest(name, k.Params))
+	for _, k := range kinds.All() {
+		params := k.ParamNames()
+		if k.Name == kind && !slices.Contains(params, name) {
+			return fmt.Errorf("%s takes %s%s", kind, cmp.Or(strings.Join(params, ", "), "no params"), lanes.Suggest(name, params))
 		}
-		all = append(all, k.Params...)
+		all = append(all, params...)
 	}
 	if slices.Contains(all, name) || kind != "" { // a kind that isn't known here is another program's
 		return nil
@@ -67,14 +69,10 @@ func checkParam(name, kind string) error {
 
 // fits is whether jobs of the kind take all of the params.
 func (s Set) fits(kind string) bool {
-	for _, k := range media.Kinds() {
-		if k.Name != kind {
-			continue
-		}
-		for name, value := range s {
-			if string(value) != "null" && !slices.Contains(k.Params, name) {
-				return false
-			}
+	k, err := kinds.Find(kind)
+	for name, value := range s {
+		if err == nil && string(value) != "null" && !slices.Contains(k.ParamNames(), name) {
+			return false
 		}
 	}
 	return true
@@ -106,7 +104,7 @@ func (s Set) apply(l wire.DeadLetter, storage []lanes.Storage, now time.Time) ([
 
 // accepted is what the params make wrong in a job.
 func (s Set) accepted(before, after lanes.Job, storage []lanes.Storage) error {
-	known := slices.ContainsFunc(media.Kinds(), func(k media.Kind) bool { return k.Name == after.Kind })
+	known := slices.Contains(kinds.Names(), after.Kind)
 	if len(s) == 0 || !known {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	examine "github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
@@ -20,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 // flushWithin is how long a worker that has stopped waits for Redis to be back, to tell it how the last jobs ended.
@@ -82,10 +84,11 @@ func (w Worker) Run(ctx context.Context) error {
 	ledger := jobledger.New(store, log)
 	ledger.SetPolicy(&policy.Policy)
 	jobledger.RegisterMetrics(registry, ledger.Stats)
-	handler, err := media.New(media.Options{Scratch: w.Scratch, S3: os.Getenv("SIREN_S3"), Log: log})
+	handler, err := media.New(media.Options{Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Log: log})
 	if err != nil {
 		return err
 	}
+	examine.LogConfined(ctx, "", log)
 	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), w.Pool)
 	taker.Lowered = func(ctx context.Context, jobs []lanes.Delivery) {
 		if err := ledger.Lower(ctx, jobs); err != nil {

@@ -8,10 +8,10 @@ import (
 	"slices"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Examination is what Examine is told.

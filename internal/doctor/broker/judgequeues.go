@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 const checkQueues = doctor.Check("broker.queues")

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // rights is what a user may configure, write and read, as rabbitmqctl set_permissions takes it.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // facts are what INFO says, by field, and what CONFIG GET says of "save", where that may be asked.

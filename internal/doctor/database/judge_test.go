@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestJudgeServer(t *testing.T) {

@@ -57,7 +57,7 @@ func example(u access.Use) []any {
 type trial struct {
 	refused map[access.Use]bool
 	failed  map[access.Use]error // for other reasons
-	err     error               // nothing could be tried, or not all
+	err     error                // nothing could be tried, or not all
 }
 
 // may says whether nothing kept the login from the use.

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // api is the HTTP API of RabbitMQ's management plugin. Siren works without it; it alone tells of policies, nodes and

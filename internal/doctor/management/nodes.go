@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // judgeNodes says what the broker's nodes tell of themselves.

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/kinds"
+)
+
+// kindReference makes a table of the params of each kind.
+func kindReference() string {
+	var b strings.Builder
+	b.WriteString("# Kinds of job\n\n" + strings.Replace(generated, "the code's comments", "lanes/kinds", 1) +
+		"\nWhat a worker makes, and the `params` of each kind. [jobs.md](jobs.md) has the other fields of a job, [job.schema.json](job.schema.json) all of them as a JSON Schema.\n")
+	for _, k := range kinds.All() {
+		fmt.Fprintf(&b, "\n## %s\n\nThe output is %s; its name ends in `%s`.", k.Name, k.About, strings.Join(k.Endings, "`, `"))
+		if len(k.Params) == 0 {
+			b.WriteString(" It has no params.\n")
+			continue
+		}
+		b.WriteString("\n\n| param | value | default | |\n|---|---|---|---|\n")
+		for _, p := range k.Params {
+			standard := p.Otherwise
+			if p.Default != "" {
+				standard = "`" + p.Default + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Range(), standard, p.About)
+		}
+	}
+	return b.String()
+}
+
+// jobSchema is the JSON Schema of a job: the fields of lanes.Job, and for each kind its params.
+func jobSchema() (string, error) {
+	var all []any
+	for _, k := range kinds.All() {
+		params := map[string]any{}
+		for _, p := range k.Params {
+			params[p.Name] = map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
+		}
+		all = append(all, map[string]any{
+			"if":   map[string]any{"properties": map[string]any{"kind": map[string]any{"const": k.Name}}},
+			"then": map[string]any{"properties": map[string]any{"params": map[string]any{"properties": params, "additionalProperties": false}}},
+		})
+	}
+	properties := map[string]any{}
+	for i := range reflect.TypeFor[lanes.Job]().NumField() {
+		f := reflect.TypeFor[lanes.Job]().Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		properties[name] = map[string]any{"type": schemaType(f.Type)}
+	}
+	bound := func(field string, more map[string]any) {
+		for k, v := range more {
+			properties[field].(map[string]any)[k] = v
+		}
+	}
+	bound("version", map[string]any{"const": lanes.WireVersion})
+	bound("id", map[string]any{"pattern": `^[A-Za-z0-9._-]{1,64}$`})
+	bound("kind", map[string]any{"enum": kinds.Names()})
+	bound("labels", map[string]any{"additionalProperties": map[string]any{"type": "string", "maxLength": lanes.MaxLabelValue}, "maxProperties": lanes.MaxLabels})
+	bound("input", map[string]any{"format": "uri", "maxLength": lanes.MaxURL})
+	bound("output", map[string]any{"format": "uri", "maxLength": lanes.MaxURL})
+	bound("priority", map[string]any{"minimum": 0, "maximum": lanes.MaxPriority})
+	bound("expiresAt", map[string]any{"format": "date-time"})
+	text, err := json.MarshalIndent(map[string]any{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A job of Siren", "$comment": "written by docs/gen from lanes.Job and lanes/kinds",
+		"type": "object", "required": []string{"id", "kind", "input", "output"}, "properties": properties, "allOf": all,
+	}, "", "  ")
+	return string(text) + "\n", err
+}
+
+func schemaType(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Time](), t == reflect.TypeFor[lanes.Duration](), t.Kind() == reflect.String:
+		return "string"
+	case t.Kind() == reflect.Bool:
+		return "boolean"
+	case t.Kind() == reflect.Int:
+		return "integer"
+	default:
+		return "object"
+	}
+}

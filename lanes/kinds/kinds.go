@@ -1,0 +1,206 @@
+// Package kinds is the catalogue of the jobs that Siren's workers run: each kind with its params, declared once. What refuses a wrong job, at the
+// producer and in the worker, the help of siren enqueue and what a shell completes, docs/kinds.md and docs/job.schema.json all come from it.
+//
+// It doesn't know how a kind is made: that is worker/media, with a file for each.
+package kinds
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/location"
+)
+
+// Kind is one kind of job.
+type Kind struct {
+	Name    string
+	About   string   // what its output is
+	Endings []string // what the output's name may end in
+	Params  []Param
+	// relate notes what is wrong with the params together, or beside the output's name, and fills in what follows from that; nil: nothing is.
+	relate func(v Values, output string, p *problems)
+}
+
+// all is every kind there is. A new one is an entry here, and a file and a line in worker/media.
+var all = []Kind{
+	{
+		Name: "probe", About: "what the input is, as ffprobe's JSON (format and streams)",
+		Endings: []string{".json"},
+		relate:  endsIn,
+	},
+	{
+		Name: "thumbnail", About: "one picture of a video, jpg or webp",
+		Endings: []string{".jpg", ".jpeg", ".webp"},
+		Params: []Param{
+			{Name: "at", Type: Moment, Default: `"representative"`, About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`},
+			width, height,
+			{Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending", About: "of the picture"},
+			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `85`, About: "of the picture"},
+		},
+		relate: picture,
+	},
+	{
+		Name: "transcode", About: "the video as H.264 and AAC in an mp4 that plays while it loads",
+		Endings: []string{".mp4", ".m4v"},
+		Params: []Param{
+			{Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`, About: "quality, from 0 (lossless); not with bitrate"},
+			{Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf", About: "of the video; not with crf"},
+			width, height,
+			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
+			{Name: "preset", Type: Word, Words: []string{"medium", "ultrafast", "superfast", "veryfast", "faster", "fast", "slow"}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
+			{Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"}, Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC"},
+		},
+		relate: quality,
+	},
+}
+
+// width and height are a box that a picture is fitted into.
+var (
+	width  = Param{Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of a box that the picture fits into, in its proportions; it is never enlarged"}
+	height = Param{Name: "height", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of that box"}
+)
+
+// endsIn refuses an output whose name doesn't end in what the kind makes.
+func endsIn(_ Values, output string, p *problems) {
+	if !slices.Contains(p.kind.Endings, strings.ToLower(path.Ext(output))) {
+		p.add("the output must end in %s, not %q", p.kind.Endings[0], lanes.Clip(output, shown))
+	}
+}
+
+// picture takes the format from the output's name or the param. They must not contradict each other.
+func picture(v Values, output string, p *problems) {
+	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[strings.ToLower(path.Ext(output))]
+	switch asked := v.Word("format"); {
+	case asked == "" && named == "":
+		p.add("the output must end in .jpg or .webp, not %q; or set format", lanes.Clip(output, shown))
+	case asked != "" && named != "" && asked != named:
+		p.add("format is %s, but the output's name %q says %s", asked, lanes.Clip(output, shown), named)
+	case asked == "":
+		v["format"] = named
+	}
+}
+
+// quality refuses a quality and a size at once.
+func quality(v Values, output string, p *problems) {
+	if p.given("crf") && p.given("bitrate") {
+		p.add("give crf (a quality) or bitrate (a size), not both")
+	}
+	endsIn(v, output, p)
+}
+
+// All is every kind, by name.
+func All() []Kind { return slices.Clone(all) }
+
+// Names are those of all kinds.
+func Names() (names []string) {
+	for _, k := range all {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// Find is the kind of that name. The error says which kinds there are.
+func Find(name string) (Kind, error) {
+	for _, k := range all {
+		if k.Name == name {
+			return k, nil
+		}
+	}
+	return Kind{}, lanes.Fail(lanes.BadInput, fmt.Errorf("no kind %q; there are %s%s", lanes.Clip(name, shown), strings.Join(Names(), ", "), lanes.Suggest(name, Names())))
+}
+
+// ParamNames are those of the kind's params, sorted.
+func (k Kind) ParamNames() (names []string) {
+	for _, p := range k.Params {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Check refuses a job for what is wrong whatever storage there is: its kind, its params, and the ending of its output's name. The error is a
+// lanes.JobError of kind BadInput, and names every problem.
+func Check(job lanes.Job) error {
+	k, err := Find(job.Kind)
+	if err != nil {
+		return err
+	}
+	at, err := location.Parse(job.Output)
+	if err != nil || at.Path == "" { // it is refused for that, where the allowlist is asked
+		k.relate = nil
+	}
+	_, err = k.Read(job.Params, path.Base(at.Path))
+	return err
+}
+
+// Read reads a job's params, for an output of that name. The error is a lanes.JobError of kind BadInput, and names every problem.
+func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
+	p := &problems{kind: k}
+	v := Values{}
+	if len(params) > 0 && json.Unmarshal(params, &p.raw) != nil {
+		p.add("params must be a JSON object")
+	}
+	for _, q := range k.Params {
+		raw := p.raw[q.Name]
+		if !p.given(q.Name) {
+			raw = json.RawMessage(q.Default)
+		}
+		if len(raw) == 0 {
+			continue
+		}
+		value, wrong := q.parse(raw)
+		if wrong != nil {
+			p.add("%w", wrong)
+			continue
+		}
+		v[q.Name] = value
+	}
+	if k.relate != nil {
+		k.relate(v, output, p)
+	}
+	names := k.ParamNames()
+	for _, name := range slices.Sorted(maps.Keys(p.raw)) {
+		if slices.Contains(names, name) {
+			continue
+		}
+		takes := "none"
+		if len(names) > 0 {
+			takes = strings.Join(names, ", ")
+		}
+		p.add("no param %q (%s takes %s)%s", lanes.Clip(name, shown), k.Name, takes, lanes.Suggest(name, names))
+	}
+	return v, p.err()
+}
+
+// problems collects what is wrong with the params of one job.
+type problems struct {
+	kind  Kind
+	raw   map[string]json.RawMessage
+	texts []string
+}
+
+// shown is how many bytes a message repeats of what somebody wrote.
+const shown = 60
+
+func (p *problems) add(format string, args ...any) {
+	p.texts = append(p.texts, fmt.Errorf(format, args...).Error())
+}
+
+// given is whether the job has the param: null is as good as nothing.
+func (p *problems) given(name string) bool {
+	raw, ok := p.raw[name]
+	return ok && string(raw) != "null"
+}
+
+func (p *problems) err() error {
+	if len(p.texts) == 0 {
+		return nil
+	}
+	return lanes.Fail(lanes.BadInput, errors.New(p.kind.Name+": "+strings.Join(p.texts, "; ")))
+}

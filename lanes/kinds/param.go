@@ -1,0 +1,197 @@
+package kinds
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Type is what the values of a param are.
+type Type string
+
+// The types of params.
+const (
+	Whole   Type = "whole number"
+	Number  Type = "number"
+	Word    Type = "word"     // one of Words
+	BitRate Type = "bit rate" // 2500k or 2.5M, or one of Words
+	Moment  Type = "moment"   // a place in a video
+)
+
+// Param is one param of a kind.
+type Param struct {
+	Name        string
+	Type        Type
+	Least, Most float64  // of a number, or of a bit rate in bits per second
+	Words       []string // that it may be
+	Default     string   // as JSON; "" when it follows from something else:
+	Otherwise   string   // what counts then, in words
+	About       string
+}
+
+// Values are the params of a job, each of its type, with their defaults.
+type Values map[string]any
+
+// Number is a number or a bit rate; 0 when there is none.
+func (v Values) Number(name string) float64 {
+	n, _ := v[name].(float64)
+	return n
+}
+
+// Whole is a whole number or a bit rate; 0 when there is none.
+func (v Values) Whole(name string) int { return int(v.Number(name)) }
+
+// Word is one of the words of a param; "" when it is none of them. It comes from the catalogue, not from the job.
+func (v Values) Word(name string) string {
+	w, _ := v[name].(string)
+	return w
+}
+
+// Moment is a place in a video.
+func (v Values) Moment(name string) Place {
+	m, _ := v[name].(Place)
+	return m
+}
+
+// Place is a place in a video: the most representative frame, seconds from the start, or a part of the whole.
+type Place struct {
+	Representative bool
+	Seconds        float64
+	Fraction       float64 // used when it is not negative
+}
+
+// MaxSeconds is how long an input may be.
+const MaxSeconds = 24 * 60 * 60
+
+// parse reads a value, which is a float64, one of the words, or a Place.
+func (p Param) parse(raw json.RawMessage) (any, error) {
+	said := lanes.Clip(string(raw), shown)
+	if p.Type == Moment {
+		if m, ok := moment(raw); ok {
+			return m, nil
+		}
+		return nil, fmt.Errorf(`%s must be seconds (12.5), a duration ("1m30s"), a part ("25%%") or "representative", not %s`, p.Name, said)
+	}
+	if p.Type == Whole || p.Type == Number {
+		var v float64
+		if err := json.Unmarshal(raw, &v); err != nil || v < p.Least || v > p.Most {
+			return nil, fmt.Errorf("%s must be a number from %v to %v, not %s", p.Name, p.Least, p.Most, said)
+		}
+		if p.Type == Whole && v != math.Trunc(v) {
+			return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
+		}
+		return v, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, fmt.Errorf("%s must be a text, not %s", p.Name, said)
+	}
+	if i := slices.Index(p.Words, text); i >= 0 {
+		return p.Words[i], nil
+	}
+	if p.Type == Word {
+		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "), lanes.Clip(text, shown), lanes.Suggest(text, p.Words))
+	}
+	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
+		return v, nil
+	}
+	also := ""
+	if len(p.Words) > 0 {
+		also = `"` + strings.Join(p.Words, `", "`) + `" or `
+	}
+	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also, p.Least/1000, p.Most/1000, lanes.Clip(text, shown))
+}
+
+const bitRatePattern = `^(\d{1,6}(?:\.\d{1,3})?)([kM])$`
+
+var bitRateForm = regexp.MustCompile(bitRatePattern)
+
+// bitRate parses 2500k or 2.5M into bits per second.
+func bitRate(text string) (float64, bool) {
+	m := bitRateForm.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
+	}
+	v, _ := strconv.ParseFloat(m[1], 64) // the form is a number
+	return math.Trunc(v * map[string]float64{"k": 1e3, "M": 1e6}[m[2]]), true
+}
+
+const representative = "representative"
+
+// moment reads "representative", seconds as a number, a duration ("1m30s") or a percentage ("25%").
+func moment(raw json.RawMessage) (Place, bool) {
+	var seconds float64
+	if err := json.Unmarshal(raw, &seconds); err == nil {
+		return Place{Seconds: seconds, Fraction: -1}, seconds >= 0 && seconds <= MaxSeconds
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return Place{}, false
+	}
+	if text == representative {
+		return Place{Representative: true}, true
+	}
+	if number, ok := strings.CutSuffix(text, "%"); ok {
+		v, err := strconv.ParseFloat(number, 64)
+		return Place{Fraction: v / 100}, err == nil && v >= 0 && v <= 100
+	}
+	d, err := time.ParseDuration(text)
+	return Place{Seconds: d.Seconds(), Fraction: -1}, err == nil && d >= 0 && d.Seconds() <= MaxSeconds
+}
+
+// Range says what the values may be, as in a table.
+func (p Param) Range() string {
+	words := func() string { return `"` + strings.Join(p.Words, `", "`) + `"` }
+	switch p.Type {
+	case Word:
+		return words()
+	case Moment:
+		return `"representative", seconds, a duration or a percentage`
+	case BitRate:
+		text := fmt.Sprintf("a bit rate from %.0fk to %.0fk (\"2500k\", \"2.5M\")", p.Least/1000, p.Most/1000)
+		if len(p.Words) > 0 {
+			text = words() + ", " + text
+		}
+		return text
+	default:
+		return fmt.Sprintf("a %s from %v to %v", p.Type, p.Least, p.Most)
+	}
+}
+
+// Schema is the JSON Schema of the values.
+func (p Param) Schema() map[string]any {
+	s := map[string]any{"description": p.About}
+	text := func(more map[string]any) map[string]any {
+		more["type"] = "string"
+		return more
+	}
+	switch p.Type {
+	case Whole, Number:
+		s["type"] = map[Type]string{Whole: "integer", Number: "number"}[p.Type]
+		s["minimum"], s["maximum"] = p.Least, p.Most
+	case Word:
+		s["enum"] = p.Words
+	case BitRate:
+		s["anyOf"] = []any{text(map[string]any{"pattern": bitRatePattern})}
+		if len(p.Words) > 0 {
+			s["anyOf"] = append(s["anyOf"].([]any), map[string]any{"enum": p.Words})
+		}
+	case Moment:
+		s["anyOf"] = []any{
+			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds},
+			map[string]any{"const": representative},
+			text(map[string]any{"pattern": `^[0-9.]+%$`}), text(map[string]any{"pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}),
+		}
+	}
+	if p.Default != "" {
+		s["default"] = json.RawMessage(p.Default)
+	}
+	return s
+}

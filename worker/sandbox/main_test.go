@@ -1,0 +1,66 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see confine_test.go).
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
+		err := error(nil)
+		if lacks := os.Getenv(lacksVar); lacks != "" {
+			err = lackThem(lacks)
+		}
+		if err == nil {
+			err = RunLimited(os.Args[2:])
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "siren:", err)
+			os.Exit(126)
+		}
+		os.Exit(0)
+	}
+	if len(os.Args) > 3 && os.Args[1] == "be-taken-over" {
+		beTakenOver(os.Args[2], os.Args[3])
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// newBox is a box with a folder of its own and an input.
+func newBox(t *testing.T, l lanes.Limits) *Box {
+	t.Helper()
+	s, err := openTestScratch(t.TempDir())
+	must(t, err)
+	folder, err := s.Make("part", "1")
+	must(t, err)
+	t.Cleanup(folder.Discard)
+	name := filepath.Join(t.TempDir(), "input")
+	must(t, os.WriteFile(name, []byte("x"), 0o600))
+	input, err := os.Open(name)
+	must(t, err)
+	t.Cleanup(func() { _ = input.Close() })
+	return &Box{Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard, Log: slog.New(slog.DiscardHandler)}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+	t.Helper()
+	if err == nil || lanes.KindOf(err) != want || !strings.Contains(err.Error(), says) {
+		t.Errorf("%s: %v, want %s: %s", lanes.KindOf(err), err, want, says)
+	}
+}

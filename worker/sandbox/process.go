@@ -1,0 +1,178 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away. Somebody may wait for it: a
+// cancelled job's programs are to end within two seconds, and half of them are over when the worker hears of it.
+const grace = 300 * time.Millisecond
+
+// inputPath is the descriptor by which programs inherit the input, and inputName what they are told to open.
+const (
+	inputPath = "/dev/fd/3"
+	InputName = "file:" + inputPath
+)
+
+// Box is what the programs of one attempt run in.
+type Box struct {
+	Self   string       // the binary whose `run-limited` is RunLimited
+	Limits lanes.Limits // of each program
+	Folder *Folder      // where they work: the one folder that they may write
+	Input  *os.File     // which they get as inputName
+	Said   io.Writer    // the job's log: what they say, and how they end
+	Log    *slog.Logger // the worker's
+}
+
+// Run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the program says on
+// stderr goes to the job's log; the end of it, without warnings, is returned. The error carries a kind.
+func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
+	// The parent-death signal comes when the *thread* that started the program ends. Ours can't while it is locked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	argv := append(limitArgs(s.Limits, "--read", inputPath, "--folder", "."), program)
+	cmd := exec.CommandContext(ctx, s.Self, append(argv, args...)...)
+	cmd.Dir = s.Folder.Path()
+	cmd.Env = []string{ // no secrets
+		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
+		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
+	}
+	cmd.Env = append(cmd.Env, calm...)
+	cmd.ExtraFiles = []*os.File{s.Input}
+	stderr := &stderrLines{log: s.Said}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 2 * grace
+	var kill *time.Timer
+	cmd.Cancel = func() error {
+		kill = time.AfterFunc(grace, func() { signalGroup(cmd, syscall.SIGKILL) })
+		signalGroup(cmd, syscall.SIGTERM)
+		return nil
+	}
+	s.Log.Debug("running", slog.String("program", program), slog.Any("args", args))
+	logStart(s.Said, program, args)
+	began := time.Now()
+	err = cmd.Run()
+	stderr.end()
+	if kill != nil {
+		kill.Stop()
+	}
+	if cmd.Process != nil {
+		signalGroup(cmd, syscall.SIGKILL) // whoever of the group is left
+	}
+	logEnd(s.Said, program, err, context.Cause(ctx), time.Since(began))
+	if err == nil {
+		return stderr.errors.String(), nil
+	}
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	return "", explain(s.Limits, filepath.Base(program), err, stderr.errors.String())
+}
+
+func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
+
+// tail keeps the last bytes of what is written to it.
+type tail struct{ buf []byte }
+
+const tailSize = 8 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - tailSize; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return strings.ToValidUTF8(string(t.buf), "?") }
+
+// explain turns the end of a program into an error for the job's owner.
+func explain(limits lanes.Limits, name string, err error, stderr string) error {
+	line := LastWord(stderr)
+	signal := syscall.Signal(0)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		// ffmpeg catches SIGXCPU and ends as if it had been asked to.
+		used := exit.UserTime() + exit.SystemTime() + time.Second/2
+		if cpu := cpuSeconds(limits); cpu > 0 && used > time.Duration(cpu)*time.Second {
+			return lanes.Fail(lanes.TimedOut, fmt.Errorf("used all the CPU time that a run of %s gives", lanes.Duration(limits.MaxRuntime)))
+		}
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			signal = status.Signal()
+		}
+	} else {
+		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %w", name, err))
+	}
+	says := func(words ...string) bool {
+		for _, w := range words {
+			if strings.Contains(stderr, w) {
+				return true
+			}
+		}
+		return false
+	}
+	picture := PictureTooLarge(stderr)
+	switch {
+	case says("run-limited: ", "cannot open shared object file: "): // the second is the loader's: the installation is to blame, or what confines programs
+		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: %s", name, line))
+	case says("fatal error: "): // how a Go program dies: it never became ffmpeg
+		return lanes.Fail(lanes.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))
+	case picture != nil:
+		return picture
+	case signal == syscall.SIGXFSZ, says("File too large"):
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", limits.Scratch))
+	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate",
+		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
+	case limits.Memory > 0 && says("Error while opening encoder"): // its parameters are ours, and right; it doesn't say when it has no room for its threads
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a slot's memory of %s", limits.Memory))
+	case says("Number of streams exceeds max_streams"):
+		return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input has more than %d streams", MaxStreams))
+	case says("No space left on device", "Input/output error"):
+		return lanes.Fail(lanes.Transient, fmt.Errorf("%s: %s", name, line))
+	case signal != 0:
+		return lanes.Fail(lanes.Transient, fmt.Errorf("%s was ended by a signal (%s): %s", name, signal, line))
+	default:
+		return lanes.Fail(lanes.BadInput, errors.New(line))
+	}
+}
+
+var (
+	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)
+	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|Error while processing the decoded data|Last message repeated|Exiting normally)|^\s*$`)
+)
+
+// LastWord is the last line of ffmpeg's that says something, without our paths and its addresses.
+func LastWord(stderr string) string {
+	said := "it gave no reason"
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimSpace(line)
+		for origin.MatchString(line) {
+			line = origin.ReplaceAllString(line, "")
+		}
+		if boilerless.MatchString(line) {
+			continue
+		}
+		said = line
+	}
+	said = tidy(said)
+	if len(said) > 300 {
+		said = strings.ToValidUTF8(said[:300], "") + "…"
+	}
+	return said
+}

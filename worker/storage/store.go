@@ -1,0 +1,110 @@
+// Package storage reads and writes what the URLs of jobs name: files, S3 objects, and the web to read from. It owns the allowlist of a policy,
+// the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and no output replaces that of another job.
+//
+// It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (lanes.Fail).
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Source is where inputs come from.
+type Source interface {
+	// Open opens the input. Its size is -1 when nobody says. A *os.File is used where it is, anything else is copied.
+	Open(ctx context.Context, at Place) (content io.ReadCloser, size int64, err error)
+}
+
+// Store is where outputs go to. Nothing is visible at the output's URL before Commit has all of it, and Commit never
+// replaces what is there unless the job says so.
+type Store interface {
+	Source
+	// Made is the size of the output when this job made it already, Absent when nothing is there. What another
+	// job made is lanes.OutputExists.
+	Made(ctx context.Context, at Place, job string) (size int64, err error)
+	// Commit makes the product visible, create-if-absent. When the same job was faster (another attempt), done is
+	// true and size is that output's; what another job made is lanes.OutputExists.
+	Commit(ctx context.Context, at Place, p Product) (done bool, size int64, err error)
+	Tried
+}
+
+// Tried is what a store does for who wants to know whether jobs will be able to use it.
+type Tried interface {
+	// Readable returns why nothing below the prefix can be read.
+	Readable(ctx context.Context, prefix Rule) error
+	// Remove deletes an output, with what attempts of the jobs left beside it.
+	Remove(ctx context.Context, at Place, jobs ...string) error
+}
+
+// Absent is the size of an output that isn't there.
+const Absent = -1
+
+// Product is a finished output file on its way into storage.
+type Product struct {
+	File      *os.File // read from where it stands
+	MediaType string
+	Job       lanes.Job
+	Attempt   string
+}
+
+// Options says where Stores find what they need. The zero value goes by the environment.
+type Options struct {
+	// S3 holds more S3 parameters, as gocloud.dev writes them: endpoint=…&region=…&use_path_style=true.
+	// What is left out comes from the environment as in every AWS program (AWS_ENDPOINT_URL, AWS_REGION, credentials).
+	S3  string
+	Log *slog.Logger // slog.Default() when nil
+}
+
+// schemes is how the files of each of location's schemes are opened, within the rules of a task. A new one is a file of its own and a line here.
+var schemes = map[string]func(Options) (func(Rules) Source, error){
+	"file":  openFiles,
+	"s3":    openS3,
+	"http":  openWeb,
+	"https": openWeb,
+}
+
+// Stores opens the files of jobs. It is safe for concurrent use.
+type Stores struct{ open map[string]func(Rules) Source }
+
+// New opens every scheme. It does no I/O: the error says that an option is malformed.
+func New(o Options) (*Stores, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Stores{open: map[string]func(Rules) Source{}}
+	for name, open := range schemes {
+		var err error
+		if s.open[name], err = open(o); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Source is where an input comes from.
+func (s *Stores) Source(at Place, r Rules) Source { return s.open[at.Scheme](r) }
+
+// Store is where an output goes to. The place has passed the rules, so outputs may go there.
+func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r).(Store) }
+
+func outputExists(at Place) error {
+	return lanes.Fail(lanes.OutputExists, fmt.Errorf(
+		"output %s is there already, and not by this job; choose another name, or set overwrite on the job", at))
+}
+
+func empty(at Place) error {
+	return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is empty (0 bytes)", at))
+}
+
+func tooLarge(at Place, limit lanes.Bytes) error {
+	return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s is larger than a slot's scratch space of %s", at, limit))
+}
+
+func missing(at Place) error {
+	return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s doesn't exist", at))
+}

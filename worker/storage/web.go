@@ -1,0 +1,208 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"syscall"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+const (
+	maxRedirects = 5
+	stallTimeout = 30 * time.Second // without a byte
+)
+
+// webSource fetches inputs over http and https. The allowlist is asked for every URL, redirects too, and every address
+// is checked at the moment it is dialled, after the name was resolved: no name can be re-bound in between.
+type webSource struct {
+	rules Rules
+	allow func(netip.AddrPort) bool // lets a test fetch from its own server on loopback; nil outside tests
+}
+
+func openWeb(Options) (func(Rules) Source, error) {
+	return func(r Rules) Source { return webSource{rules: r} }, nil
+}
+
+func (w webSource) Open(ctx context.Context, at Place) (io.ReadCloser, int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	u := at.URL()
+	u.RawPath, u.RawQuery = at.RawPath, at.Query
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		cancel(nil)
+		return nil, 0, lanes.Fail(lanes.BadInput, fmt.Errorf("input %s: not a URL to fetch", at))
+	}
+	req.Header.Set("User-Agent", "siren")
+	client := w.client()
+	response, err := client.Do(req)
+	if err != nil {
+		cancel(nil)
+		return nil, 0, webError(at, err)
+	}
+	body := &webBody{ReadCloser: response.Body, cancel: cancel, close: client.CloseIdleConnections}
+	body.timer = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
+	body.ctx = ctx
+	if err := statusError(at, response); err != nil {
+		_ = body.Close()
+		return nil, 0, err
+	}
+	return body, response.ContentLength, nil
+}
+
+// client is made for one fetch. It knows no proxy (it would hide the address from the guard), no cookies, no credentials.
+func (w webSource) client() *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, ControlContext: w.guard}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 nil,
+			DialContext:           dialer.DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ResponseHeaderTimeout: stallTimeout,
+			DisableCompression:    true, // what is announced is what comes: no bombs
+			ForceAttemptHTTP2:     true,
+		},
+		CheckRedirect: w.redirect,
+	}
+}
+
+func (w webSource) guard(_ context.Context, _, address string, _ syscall.RawConn) error {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("%q is not an address", address))
+	}
+	if w.allow != nil && w.allow(addr) {
+		return nil
+	}
+	if what := internalAddress(addr.Addr()); what != "" {
+		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; use s3:// or file:// for internal storage", addr.Addr(), what))
+	}
+	return nil
+}
+
+func (w webSource) redirect(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return lanes.Fail(lanes.BadInput, fmt.Errorf("more than %d redirects", maxRedirects))
+	}
+	req.Header.Del("Referer") // may hold a signed query
+	req.Header.Del("Authorization")
+	_, err := w.rules.Locate("it redirects: input", req.URL.String(), Read)
+	return err
+}
+
+var errStalled = fmt.Errorf("no data for %s", stallTimeout)
+
+// webError is a failed request in words, without the URL that net/http puts in front: its query may be a secret.
+func webError(at Place, err error) error {
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	kind := lanes.Transient
+	if known := (*lanes.JobError)(nil); errors.As(err, &known) {
+		kind, err = known.Kind, known
+	} else if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
+		err = fmt.Errorf("no host %q is known", dns.Name)
+	}
+	return lanes.Fail(kind, fmt.Errorf("fetch input %s: %w", at, err))
+}
+
+func statusError(at Place, r *http.Response) error {
+	status := fmt.Sprintf("%d %s", r.StatusCode, http.StatusText(r.StatusCode))
+	switch {
+	case r.StatusCode == http.StatusOK:
+		return nil
+	case r.StatusCode == http.StatusNotFound, r.StatusCode == http.StatusGone:
+		return missing(at)
+	case r.StatusCode == http.StatusUnauthorized, r.StatusCode == http.StatusForbidden:
+		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s: its server answers %s; has a signed URL expired?", at, status))
+	case r.StatusCode >= 500, r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout:
+		return fmt.Errorf("fetch input %s: its server answers %s", at, status)
+	default:
+		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s: its server answers %s", at, status))
+	}
+}
+
+// webBody ends a download that stalls, and closes the connection with the body.
+type webBody struct {
+	io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	close  func()
+}
+
+func (b *webBody) Read(p []byte) (int, error) {
+	b.timer.Reset(stallTimeout)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop() // what we do with it takes its own time
+	if err != nil && errors.Is(context.Cause(b.ctx), errStalled) {
+		err = errStalled
+	}
+	return n, err
+}
+
+func (b *webBody) Close() error {
+	b.timer.Stop()
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	b.close()
+	return err
+}
+
+// special is every block that isn't the public internet, for what netip.Addr has no method
+// (IANA's special-purpose registries).
+var special = blocks(
+	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", // within 2000::/3: Teredo, documentation, 6to4
+)
+
+var (
+	global6 = netip.MustParsePrefix("2000::/3")
+	nat64   = blocks("64:ff9b::/96", "64:ff9b:1::/48")
+)
+
+func blocks(list ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range list {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
+}
+
+func within(addr netip.Addr, list []netip.Prefix) bool {
+	for _, b := range list {
+		if b.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// internalAddress says what keeps addr from being fetched from; "" for a public address.
+func internalAddress(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	switch {
+	case addr.IsLoopback():
+		return "a loopback address"
+	case addr.IsPrivate():
+		return "a private address"
+	case addr.IsLinkLocalUnicast():
+		return "a link-local address"
+	case addr.IsMulticast():
+		return "a multicast address"
+	case addr.IsUnspecified():
+		return "the unspecified address"
+	case within(addr, nat64):
+		return "a NAT64 address"
+	case within(addr, special), addr.Is6() && !global6.Contains(addr):
+		return "a special-purpose address"
+	}
+	return ""
+}
