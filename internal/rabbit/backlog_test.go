@@ -15,7 +15,7 @@ import (
 func TestBacklogEndsWithItsContext(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	b := rabbit.NewBacklog(rabbittest.Open(t, way.Url, "backlog"))
+	b := rabbit.NewBacklog(rabbittest.Open(t, way.URL, "backlog"))
 	for _, stage := range []string{"while it connects", "while it asks"} {
 		if stage == "while it asks" {
 			way.Flow()

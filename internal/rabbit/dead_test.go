@@ -93,11 +93,33 @@ func TestDeadLetters(t *testing.T) {
 	})
 }
 
+// A letter that was made of a job's record was never taken: removing it touches nothing, least of all the channel.
+func TestRemoveALetterThatWasNeverTaken(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	buried(t, "1", "2")
+	d := rabbittest.Letters(t, rabbittest.Open(t, rabbittest.Server(t).URL, "dead"))
+	taken, err := d.Take(rabbittest.Soon(t), 2)
+	if err != nil || len(taken) != 2 {
+		t.Fatal(taken, err)
+	}
+	if err := d.Remove(wire.DeadLetter{ID: "of a record"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Take(rabbittest.Soon(t), 1); err != nil { // the broker answers: the channel is open
+		t.Fatal(err)
+	}
+	if err := d.Remove(taken[0]); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	rabbittest.Until(t, "the other is back", func() bool { return probe.Ready("siren.dead") == 1 })
+}
+
 func TestDeadLettersFail(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	buried(t, "1", "2")
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	conn := rabbittest.Open(t, way.Url, "dead")
+	conn := rabbittest.Open(t, way.URL, "dead")
 	d := rabbittest.Letters(t, conn)
 	taken, err := d.Take(rabbittest.Soon(t), 2)
 	if err != nil || len(taken) != 2 {

@@ -105,7 +105,7 @@ func TestForwarderSurvivesACut(t *testing.T) {
 		probe.Delay("siren.delay.5s", fmt.Sprint(i), amqp.Table{"lane": "bulk", "dueAt": rabbittest.InAWhile(time.Second)})
 	}
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	rabbittest.Forward(t, way.Url)
+	rabbittest.Forward(t, way.URL)
 	rabbittest.Until(t, "it holds them", func() bool { return probe.Ready("siren.delay.5s") == 0 })
 	way.Cut()
 	rabbittest.Until(t, "all are back", func() bool { return probe.Ready("siren.lane.bulk") >= jobs })

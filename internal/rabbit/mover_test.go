@@ -228,7 +228,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "standard", "1", "2")
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	p := rabbittest.Publisher(t, way.Url)
+	p := rabbittest.Publisher(t, way.URL)
 	p.Patience = 300 * time.Millisecond
 	way.Refuse(true)
 	moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), p, rabbittest.Queue("standard"), 0, rabbit.Mover{
@@ -273,7 +273,7 @@ func TestMoveCutInTheMiddle(t *testing.T) {
 			way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 			m := rabbit.Mover{Decide: copyAll("bulk")}
 			c.cut(way, &m)
-			moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, way.Url, "move"), p, rabbittest.Queue("standard"), 0, m)
+			moved, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, way.URL, "move"), p, rabbittest.Queue("standard"), 0, m)
 			if err == nil || moved < 100 || moved > 200 {
 				t.Errorf("moved %d, %v", moved, err)
 			}

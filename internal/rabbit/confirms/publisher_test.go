@@ -89,7 +89,7 @@ func TestPublishWithoutTopology(t *testing.T) {
 func TestBatchAcrossACut(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	p := rabbittest.Publisher(t, way.Url)
+	p := rabbittest.Publisher(t, way.URL)
 	const jobs = 3000
 	var entries []wire.Entry
 	for i := range jobs {
@@ -138,7 +138,7 @@ func TestConcurrentPublishers(t *testing.T) {
 func TestPublishGivesUp(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	conn := rabbittest.Open(t, way.Url, "publish")
+	conn := rabbittest.Open(t, way.URL, "publish")
 	p := confirms.NewPublisher(conn, 0)
 	p.Patience = 300 * time.Millisecond
 	rabbittest.Enqueue(t, p, "bulk", "1")

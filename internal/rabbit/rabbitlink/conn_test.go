@@ -22,7 +22,7 @@ func TestConnComesBack(t *testing.T) {
 	rabbittest.Fresh(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	var log rabbittest.LockedBuffer
-	c, err := rabbitlink.Open(rabbitlink.Options{URL: way.Url, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 func TestOpeningEndsWithItsContext(t *testing.T) {
 	rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	consume, publish := rabbittest.Open(t, way.Url, "consume"), rabbittest.Open(t, way.Url, "publish")
+	consume, publish := rabbittest.Open(t, way.URL, "consume"), rabbittest.Open(t, way.URL, "publish")
 	for _, c := range []*rabbitlink.Conn{consume, publish} {
 		if err := c.Wait(rabbittest.Soon(t)); err != nil {
 			t.Fatal(err)

@@ -208,8 +208,8 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.Store(settings(t, stranger.CA, rabbittest.Authority))
-	write(way.Url, "new-secret")
-	at, _ := url.Parse(way.Url)
+	write(way.URL, "new-secret")
+	at, _ := url.Parse(way.URL)
 	if err := refusal(t, consume, "give that CA's certificate"); !strings.Contains(err.Error(), at.Host) {
 		t.Errorf("%v; want it to name %s", err, at.Host)
 	}

@@ -21,7 +21,7 @@ import (
 func TestNameMoves(t *testing.T) {
 	rabbittest.Declared(t)
 	first := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	at, err := url.Parse(first.Url)
+	at, err := url.Parse(first.URL)
 	if err != nil {
 		t.Fatal("parse the URL of the test's proxy")
 	}

@@ -9,7 +9,7 @@ import (
 
 // Proxy stands between a client and the broker and can cut, stall and refuse.
 type Proxy struct {
-	Url      string
+	URL      string
 	target   string
 	listener net.Listener
 	copies   sync.WaitGroup
@@ -20,7 +20,7 @@ type Proxy struct {
 	stalled chan struct{} // nil: bytes flow; else they wait until it is closed
 }
 
-// NewProxy goes to the broker of the URL; its own url field is the one to use instead.
+// NewProxy goes to the broker of the URL; its own URL is the one to use instead.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	return NewProxyAt(t, "127.0.0.1:0", target)
@@ -39,7 +39,7 @@ func NewProxyAt(t testing.TB, address, target string) *Proxy {
 	}
 	p := &Proxy{target: u.Host, listener: l}
 	u.Host = l.Addr().String()
-	p.Url = u.String()
+	p.URL = u.String()
 	p.copies.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()

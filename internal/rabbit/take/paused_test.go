@@ -118,7 +118,7 @@ func TestPauseGivesBackWhatWasHandedOver(t *testing.T) {
 func TestPauseMeetsAJobUnderWay(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	k := rabbittest.Taker(t, way.Url)
+	k := rabbittest.Taker(t, way.URL)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	s := k.Shared()
 	rabbittest.Enqueue(t, p, "express", "1", "2")

@@ -249,7 +249,7 @@ func TestPutBackCutInTheMiddle(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	cut := 0
-	consume, err := rabbitlink.Open(rabbitlink.Options{URL: way.Url, Name: "consume", Log: slog.New(onWarning(func(message string) {
+	consume, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "consume", Log: slog.New(onWarning(func(message string) {
 		if strings.Contains(message, "higher priority") { // they are in hand, and about to be published
 			cut++
 			way.Cut()
@@ -281,7 +281,7 @@ func TestPutBackWithoutPublishing(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	way.Refuse(true)
-	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.Url), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.URL), "general")
 	k.Pause = 100 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
 	taken := drive(t, k.Shared(), 2, func() {})

@@ -22,7 +22,7 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	s := rabbittest.Taker(t, way.Url).Shared()
+	s := rabbittest.Taker(t, way.URL).Shared()
 	rabbittest.Enqueue(t, p, "standard", "1")
 	old := rabbittest.Next(t, s)
 	way.Cut()
@@ -230,7 +230,7 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-	broken := rabbittest.Publisher(t, way.Url)
+	broken := rabbittest.Publisher(t, way.URL)
 	broken.Patience = 200 * time.Millisecond
 	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), broken, "general")
 	k.Pause = 300 * time.Millisecond

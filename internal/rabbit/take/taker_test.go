@@ -279,7 +279,7 @@ func TestIdleSlotsRecover(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			probe := rabbittest.Declared(t)
 			way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
-			k := rabbittest.Taker(t, way.Url)
+			k := rabbittest.Taker(t, way.URL)
 			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 			listening := func() bool { return probe.Consumers("siren.lane.express") == 2 }
 			got := make(chan lanes.Delivery, 2)
