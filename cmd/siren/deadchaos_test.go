@@ -17,8 +17,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"

@@ -17,7 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobs"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"

@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobs"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/lanes"
 )
 

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 )
 
 // replayReport tells a person of a replay.

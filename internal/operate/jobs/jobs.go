@@ -8,8 +8,8 @@ import (
 	"context"
 	"iter"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
