@@ -64,7 +64,7 @@ they are, but are out of the queue meanwhile.`,
 }
 
 func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) error {
-	d, end, err := o.letters().Open(ctx, "dead export")
+	d, end, err := dead.Open(ctx, o.desk(), "dead export")
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 		return err
 	}
 	choose := f.filter().Chooser(o.now())
-	err = o.letters().Look(ctx, d, func(batch []dead.Letter) error {
+	err = dead.Look(ctx, o.desk(), d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {
 			if choose(l.Facts) {

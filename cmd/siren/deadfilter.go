@@ -100,17 +100,3 @@ func (d *deadChoice) which(jobs, letters int) string {
 	}
 	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, show.Plural(letters, "letter"))
 }
-
-// on is what the choice is, for the audit log.
-func (d *deadChoice) on(ids []string) string {
-	switch filter := d.filter().String(); {
-	case len(ids) == 1:
-		return "job " + ids[0]
-	case len(ids) > 0:
-		return "dead letters"
-	case filter != "":
-		return "dead letters: " + filter
-	default:
-		return "dead letters"
-	}
-}

@@ -33,6 +33,8 @@ type Entry struct {
 	Job        lanes.Job
 	EnqueuedAt time.Time // when it was first put into any lane; zero: now
 	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
+	Attempt    int       // the number of the attempt that it is for; 0 or 1: the first
+	Error      string    // of the attempt before; believed from the second attempt on
 	Body       []byte    // its wire form; nil: Encode of Job
 	Priority   int       // inside its lane: no more than that allows
 }
@@ -46,6 +48,9 @@ func (e Entry) message(now time.Time) (message, error) {
 		}
 	}
 	h := headers{enqueuedAt: e.EnqueuedAt, readyAt: now, replay: e.Replay}
+	if e.Attempt > 1 {
+		h.attempt, h.error = e.Attempt, e.Error
+	}
 	if h.enqueuedAt.IsZero() {
 		h.enqueuedAt = now
 	}

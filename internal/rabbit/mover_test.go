@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -25,15 +24,15 @@ func numbered(n int) []string {
 	return ids
 }
 
-// copyAll sends a fresh copy of every job to a lane.
-func copyAll(lane string) func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) {
-	return func(_ context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-		fates := make([]rabbit.Fate, len(batch))
-		for i, d := range batch {
-			fates[i].Copy = &rabbit.Copy{Lane: lane, Replay: d.Replay + 1}
-		}
-		return fates, nil
+// waitingIn begins to go through a lane.
+func waitingIn(t *testing.T, url, lane string) *rabbit.Waiting {
+	t.Helper()
+	w, err := rabbit.OpenWaiting(soon(t), open(t, url, "move"), queue(lane))
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(w.Close)
+	return w
 }
 
 // drain empties a lane, and is the ids of what was in it.
@@ -50,51 +49,32 @@ func (p *probe) drain(lane string) []string {
 	}
 }
 
-// Each job gets the fate that was chosen for it, and those with none stay, in their order.
-func TestMove(t *testing.T) {
+// Jobs come in the queue's order, those that are removed are gone, and the others are back in their order.
+func TestWaiting(t *testing.T) {
 	probe := declared(t)
-	p := publisher(t, server(t).URL)
-	enqueue(t, p, "standard", numbered(250)...)
-	var batches []int
-	var copied []string
-	m := rabbit.Mover{
-		Decide: func(_ context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-			batches = append(batches, len(batch))
-			fates := make([]rabbit.Fate, len(batch))
-			for i := range batch {
-				switch i % 3 {
-				case 0:
-					fates[i].Copy = &rabbit.Copy{Lane: "bulk", Replay: 7}
-				case 1:
-					fates[i].Drop = true
+	enqueue(t, publisher(t, server(t).URL), "standard", numbered(250)...)
+	w := waitingIn(t, server(t).URL, "standard")
+	if n, err := w.Count(); n != 250 || err != nil {
+		t.Errorf("%d wait, %v", n, err)
+	}
+	for i, want := range []int{100, 100, 50} {
+		batch, err := w.Take(soon(t), 100)
+		if err != nil || len(batch) != want || batch[0].Job.ID != fmt.Sprint(100*i) {
+			t.Fatalf("batch %d: %d jobs, %v", i, len(batch), err)
+		}
+		for k, d := range batch {
+			if k%3 < 2 {
+				if err := w.Remove(d); err != nil {
+					t.Fatal(err)
 				}
 			}
-			return fates, nil
-		},
-		Confirmed: func(_ context.Context, copies []rabbit.Copied) error {
-			if n := probe.ready("siren.lane.bulk"); n != len(copied)+len(copies) {
-				t.Errorf("%d copies are in their lane, and %d were said to be", n, len(copied)+len(copies))
-			}
-			for _, c := range copies {
-				if c.Lane != "bulk" || c.Replay != 7 || time.Since(c.ReadyAt) > time.Minute {
-					t.Errorf("told of %+v", c)
-				}
-				copied = append(copied, c.Original.Job.ID)
-			}
-			return nil
-		},
+		}
 	}
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, m)
-	if err != nil || moved != 34+33+34+33+17+17 {
-		t.Errorf("moved %d, %v", moved, err)
+	if n := probe.ready("siren.lane.standard"); n != 0 {
+		t.Errorf("%d jobs are back before it is closed", n)
 	}
-	if !slices.Equal(batches, []int{100, 100, 50}) {
-		t.Errorf("batches of %v", batches)
-	}
+	w.Close()
 	until(t, "the others are back", func() bool { return probe.ready("siren.lane.standard") == 33+33+16 })
-	if got := probe.drain("bulk"); !slices.Equal(got, copied) {
-		t.Errorf("the copies are %v, want %v", got, copied)
-	}
 	left := probe.drain("standard")
 	if queueType == lanes.Quorum { // what a closed channel held comes back to the front, but in any order
 		slices.SortFunc(left, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // as numbers
@@ -106,208 +86,75 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// A copy is the same message at another place, ready from now on.
-func TestMovedCopy(t *testing.T) {
+// A job that is taken says all that its message does.
+func TestWaitingSaysAll(t *testing.T) {
 	probe := declared(t)
-	p := publisher(t, server(t).URL)
 	body := `{"id":"a","kind":"probe","input":"file:///in","shape":"unknown field"}`
-	first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
 	probe.publish("siren.jobs", "standard", amqp.Publishing{
-		MessageId: "a", Body: []byte(body), Priority: 3,
-		Headers: amqp.Table{"enqueuedAt": first.UnixMilli(), "readyAt": first.UnixMilli(), "attempt": int64(2), "replay": int64(4)},
+		MessageId: "a", Body: []byte(body), Headers: amqp.Table{"attempt": int64(2), "replay": int64(4), "error": "so it was"},
 	})
-	var copies []rabbit.Copied
-	began := time.Now().Truncate(time.Millisecond)
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 1, rabbit.Mover{
-		Decide:    copyAll("bulk"),
-		Confirmed: func(_ context.Context, c []rabbit.Copied) error { copies = c; return nil },
-	})
-	if moved != 1 || err != nil {
-		t.Fatalf("moved %d, %v", moved, err)
+	batch, err := waitingIn(t, server(t).URL, "standard").Take(soon(t), 1)
+	if err != nil || len(batch) != 1 {
+		t.Fatalf("%d jobs, %v", len(batch), err)
 	}
-	s := taker(t, server(t).URL).Shared()
-	d := next(t, s)
-	settle(t, s, d, ack)
-	if d.Job.ID != "a" || d.Lane != "bulk" || string(d.Body) != body || d.Attempt != 2 || d.Replay != 5 || !d.EnqueuedAt.Equal(first) {
-		t.Errorf("the copy is %+v", d)
-	}
-	if d.ReadyAt.Before(began) || !d.ReadyAt.Equal(copies[0].ReadyAt.Truncate(time.Millisecond)) {
-		t.Errorf("the copy is ready since %s, and was said to be since %s", d.ReadyAt, copies[0].ReadyAt)
-	}
-	if o := copies[0].Original; o.Lane != "standard" || o.Replay != 4 || o.Job.ID != "a" {
-		t.Errorf("told of the original %+v", o)
-	}
-	if n := probe.ready("siren.lane.standard"); n != 0 {
-		t.Errorf("%d originals are left", n)
+	if d := batch[0]; d.Lane != "standard" || d.Job.ID != "a" || string(d.Body) != body || d.Attempt != 2 || d.Replay != 4 || d.Error != "so it was" {
+		t.Errorf("it says %+v", d)
 	}
 }
 
-// A limit bounds what is looked at; without one it is what waits at the beginning, so that a move into the same lane ends.
-func TestMoveLimits(t *testing.T) {
-	for _, c := range []struct {
-		name              string
-		jobs, limit, want int
-	}{
-		{"fewer", 150, 120, 120},
-		{"more than there are", 3, 120, 3},
-		{"what waits", 150, 0, 150},
-		{"an empty lane", 0, 0, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			probe := declared(t)
-			p := publisher(t, server(t).URL)
-			enqueue(t, p, "bulk", numbered(c.jobs)...)
-			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("bulk"), c.limit, rabbit.Mover{Decide: copyAll("bulk")})
-			if moved != c.want || err != nil {
-				t.Errorf("moved %d, %v; want %d", moved, err, c.want)
-			}
-			until(t, "none is missing", func() bool { return probe.ready("siren.lane.bulk") == c.jobs })
-		})
+// An attempt after the first says which it is, and what happened before.
+func TestEntryOfALaterAttempt(t *testing.T) {
+	declared(t)
+	p := publisher(t, server(t).URL)
+	for i, e := range []rabbit.Entry{{Attempt: 3, Error: "so it was"}, {Attempt: 1, Error: "so it was"}, {}} {
+		e.Lane, e.Job = "standard", job(fmt.Sprint(i))
+		if err := errors.Join(p.EnqueueBatch(soon(t), []rabbit.Entry{e})...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	batch, err := waitingIn(t, server(t).URL, "standard").Take(soon(t), 3)
+	if err != nil || len(batch) != 3 || batch[0].Attempt != 3 || batch[0].Error != "so it was" {
+		t.Fatalf("%+v, %v", batch, err)
+	}
+	for _, d := range batch[1:] {
+		if d.Attempt != 1 || d.Error != "" {
+			t.Errorf("a first attempt is %+v", d)
+		}
 	}
 }
 
-// Whatever ends a move before its end: no job is lost, and moved says how far it came.
-func TestMoveFails(t *testing.T) {
-	oops := errors.New("oops")
-	confirmed := func(err error) func(context.Context, []rabbit.Copied) error {
-		return func(context.Context, []rabbit.Copied) error { return err }
-	}
-	for _, c := range []struct {
-		name         string
-		m            rabbit.Mover
-		want         error
-		moved        int
-		left, copies int
-	}{
-		{
-			name: "no decision",
-			m: rabbit.Mover{Decide: func(_ context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-				if batch[0].Job.ID == "100" {
-					return nil, oops
-				}
-				return copyAll("bulk")(nil, batch)
-			}},
-			want: oops, moved: 100, left: 50, copies: 100,
-		},
-		{
-			name: "fewer fates than jobs",
-			m:    rabbit.Mover{Decide: func(context.Context, []lanes.Delivery) ([]rabbit.Fate, error) { return nil, nil }},
-			left: 150,
-		},
-		{
-			name: "nobody wants to hear of the copies",
-			m:    rabbit.Mover{Decide: copyAll("bulk"), Confirmed: confirmed(oops)},
-			want: oops, left: 150, copies: 100,
-		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			probe := declared(t)
-			p := publisher(t, server(t).URL)
-			enqueue(t, p, "standard", numbered(150)...)
-			moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, c.m)
-			if err == nil || c.want != nil && !errors.Is(err, c.want) || moved != c.moved {
-				t.Errorf("moved %d, %v; want %d, %v", moved, err, c.moved, c.want)
-			}
-			until(t, "what wasn't moved is back", func() bool { return probe.ready("siren.lane.standard") == c.left })
-			if n := probe.ready("siren.lane.bulk"); n != c.copies {
-				t.Errorf("%d copies, want %d", n, c.copies)
-			}
-		})
-	}
+func TestWaitingFails(t *testing.T) {
 	t.Run("not declared", func(t *testing.T) {
 		fresh(t)
-		conn := open(t, server(t).URL, "move")
-		for _, limit := range []int{0, 1} {
-			if _, err := rabbit.Move(soon(t), conn, nil, queue("standard"), limit, rabbit.Mover{}); !errors.Is(err, rabbit.ErrUndeclared) {
-				t.Errorf("limit %d: %v, want ErrUndeclared", limit, err)
-			}
+		if _, err := waitingIn(t, server(t).URL, "standard").Count(); !errors.Is(err, rabbit.ErrUndeclared) {
+			t.Errorf("count: %v, want ErrUndeclared", err)
+		}
+		if _, err := waitingIn(t, server(t).URL, "standard").Take(soon(t), 1); !errors.Is(err, rabbit.ErrUndeclared) {
+			t.Errorf("take: %v, want ErrUndeclared", err)
 		}
 	})
 	t.Run("called off", func(t *testing.T) {
-		probe := declared(t)
-		p := publisher(t, server(t).URL)
-		enqueue(t, p, "standard", numbered(150)...)
-		ctx, cancel := context.WithCancel(soon(t))
-		moved, err := rabbit.Move(ctx, open(t, server(t).URL, "move"), p, queue("standard"), 0, rabbit.Mover{
-			Decide: copyAll("bulk"),
-			Confirmed: func(ctx context.Context, _ []rabbit.Copied) error {
-				cancel()
-				return ctx.Err()
-			},
-		})
-		if moved != 100 || !errors.Is(err, context.Canceled) {
-			t.Errorf("moved %d, %v", moved, err)
+		declared(t)
+		if _, err := waitingIn(t, server(t).URL, "standard").Take(ended(), 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("take: %v", err)
 		}
-		until(t, "the rest is back", func() bool { return probe.ready("siren.lane.standard") == 50 })
 	})
-}
-
-// A copy that the broker doesn't confirm leaves its job where it is.
-func TestMoveWithoutConfirm(t *testing.T) {
-	probe := declared(t)
-	enqueue(t, publisher(t, server(t).URL), "standard", "1", "2")
-	way := newProxy(t, server(t).URL)
-	p := publisher(t, way.url)
-	p.SetPatience(300 * time.Millisecond)
-	way.refuse(true)
-	moved, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), p, queue("standard"), 0, rabbit.Mover{
-		Decide:    copyAll("bulk"),
-		Confirmed: func(context.Context, []rabbit.Copied) error { t.Error("told of copies"); return nil },
+	t.Run("cut", func(t *testing.T) {
+		probe := declared(t)
+		enqueue(t, publisher(t, server(t).URL), "standard", numbered(3)...)
+		way := newProxy(t, server(t).URL)
+		w := waitingIn(t, way.url, "standard")
+		batch, err := w.Take(soon(t), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		way.cut()
+		until(t, "all are back", func() bool { return probe.ready("siren.lane.standard") == 3 })
+		if err := w.Remove(batch...); !errors.Is(err, rabbit.ErrStale) {
+			t.Errorf("remove: %v, want ErrStale", err)
+		}
+		if n := probe.ready("siren.lane.standard"); n != 3 {
+			t.Errorf("%d jobs are left", n)
+		}
 	})
-	if moved != 0 || !errors.Is(err, rabbit.ErrNotSent) {
-		t.Errorf("moved %d, %v; want ErrNotSent", moved, err)
-	}
-	until(t, "both are back", func() bool { return probe.ready("siren.lane.standard") == 2 })
-}
-
-// However the connection breaks, each job is left at one place or at both, never at none.
-func TestMoveCutInTheMiddle(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		cut  func(way *proxy, m *rabbit.Mover)
-		both int // jobs that are left twice
-	}{
-		{"before the copies", func(way *proxy, m *rabbit.Mover) {
-			decide := m.Decide
-			m.Decide = func(ctx context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-				if batch[0].Job.ID == "100" {
-					way.cut()
-				}
-				return decide(ctx, batch)
-			}
-		}, 100},
-		{"before the acknowledgement", func(way *proxy, m *rabbit.Mover) {
-			m.Confirmed = func(_ context.Context, copies []rabbit.Copied) error {
-				if copies[0].Original.Job.ID == "100" {
-					way.cut()
-				}
-				return nil
-			}
-		}, 100},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			probe := declared(t)
-			p := publisher(t, server(t).URL)
-			enqueue(t, p, "standard", numbered(300)...)
-			way := newProxy(t, server(t).URL)
-			m := rabbit.Mover{Decide: copyAll("bulk")}
-			c.cut(way, &m)
-			moved, err := rabbit.Move(soon(t), open(t, way.url, "move"), p, queue("standard"), 0, m)
-			if err == nil || moved < 100 || moved > 200 {
-				t.Errorf("moved %d, %v", moved, err)
-			}
-			until(t, "what wasn't acknowledged is back", func() bool {
-				return probe.ready("siren.lane.standard")+probe.ready("siren.lane.bulk") == 300+c.both
-			})
-			places := map[string]int{}
-			for _, id := range append(probe.drain("standard"), probe.drain("bulk")...) {
-				places[id]++
-			}
-			for _, id := range numbered(300) {
-				if n := places[id]; n < 1 || n > 2 {
-					t.Errorf("job %s is left %d times", id, n)
-				}
-			}
-		})
-	}
 }

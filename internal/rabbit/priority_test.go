@@ -225,20 +225,14 @@ func TestForwarderKeepsOldPriorities(t *testing.T) {
 	}
 }
 
-// A job that is moved has the priority that was decided, and the decision knows what the job asked for.
-func TestMovedCopyHasAPriorityOfItsOwn(t *testing.T) {
+// A job that is taken from its lane by hand says which priority it asks for.
+func TestWaitingSaysThePriority(t *testing.T) {
 	only(t, lanes.Classic)
 	probe := declared(t)
 	probe.asking("standard", "j", 3)
-	asked := 0
-	_, err := rabbit.Move(soon(t), open(t, server(t).URL, "move"), publisher(t, server(t).URL), queue("standard"), 0, rabbit.Mover{
-		Decide: func(_ context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-			asked = batch[0].Job.Priority
-			return []rabbit.Fate{{Copy: &rabbit.Copy{Lane: "bulk", Replay: 1, Priority: 2}}}, nil
-		},
-	})
-	if m := probe.take("siren.lane.bulk"); err != nil || asked != 3 || m.Priority != 2 {
-		t.Errorf("it asked for %d, and its copy has %d, %v", asked, m.Priority, err)
+	batch, err := waitingIn(t, server(t).URL, "standard").Take(soon(t), 1)
+	if err != nil || len(batch) != 1 || batch[0].Job.Priority != 3 {
+		t.Errorf("it is %+v, %v", batch, err)
 	}
 }
 

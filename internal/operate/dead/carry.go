@@ -3,33 +3,38 @@ package dead
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
 
+// message is the letter as the message that its job died of, with the number of the newest there is.
+func (l Letter) message() lanes.Delivery {
+	d := lanes.Delivery{Job: l.Job, Lane: l.Facts.Lane, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, Replay: l.Replay, Body: l.Body}
+	d.Job.Priority = l.Priority
+	if l.Record != nil {
+		d.Replay = max(l.Replay, l.Record.Replay)
+	}
+	return d
+}
+
 // revive makes the copy of a letter's job.
 func (r *Replay) revive(l Letter) (*revival, error) {
-	body, job, err := r.Set.apply(l.DeadLetter, r.policy.Storage, r.box.Now())
-	if err != nil {
-		return nil, fmt.Errorf("job %s can't be replayed: %w", l.ID, err)
-	}
 	v := &revival{
-		entry: rabbit.Entry{Lane: LaneFor(r.policy, r.To, l.Facts.Lane), Job: job, EnqueuedAt: l.EnqueuedAt, Replay: l.Replay + 1, Body: body},
-		made:  l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
+		Copy: operate.CopyOf(l.message(), operate.LaneFor(r.policy, r.To, l.Facts.Lane), &r.policy),
+		made: l.Replay, reason: l.Facts.Reason, letters: []rabbit.DeadLetter{l.DeadLetter},
 	}
-	v.entry.Priority = r.policy.Priority(v.entry.Lane, l.Priority)
-	if l.Record != nil {
-		v.entry.Replay = max(l.Replay, l.Record.Replay) + 1
+	v.Anew()
+	v.From = []lanes.State{lanes.Dead}
+	v.Settle = func() error { return r.letters.Remove(v.letters...) }
+	err := v.Revive(r.Set, r.desk.Now())
+	if err == nil {
+		err = r.Set.accepted(l.Job, v.Job, r.policy.Storage)
 	}
-	if len(r.Set) > 0 {
-		v.params = job.Params
+	if err != nil {
+		return nil, operate.NotPossible.Errorf("job %s can't be replayed: %w", l.ID, err)
 	}
 	return v, nil
 }
@@ -39,24 +44,23 @@ func (r *Replay) join(v *revival, l Letter) {
 	letters := append(v.letters, l.DeadLetter)
 	if l.Err == nil && l.Replay > v.made {
 		if newer, err := r.revive(l); err == nil {
+			settle := v.Settle // is about v
 			*v = *newer
+			v.Settle = settle
 		}
 	}
 	v.letters = letters
-	v.entry.Replay = max(v.entry.Replay, l.Replay+1)
+	v.Replay = max(v.Replay, l.Replay+1)
 }
 
-// carry replays jobs at the pace that was asked for. What is begun when ctx ends is brought to its end.
-func (r *Replay) carry(ctx context.Context, all []*revival) error {
+// carryOn replays jobs at the pace that was asked for. What is begun when ctx ends is brought to its end.
+func (r *Replay) carryOn(ctx context.Context, all []*revival) error {
 	for part := range slices.Chunk(all, r.pace.chunk()) {
 		if err := r.pace.wait(ctx, len(part)); err != nil {
 			return err
 		}
-		late, end := Finishing(ctx)
-		err := r.carryPart(late, part)
-		end()
-		if err != nil {
-			return reach.Unreachable(err)
+		if err := r.carryPart(ctx, part); err != nil {
+			return operate.Answer(err)
 		}
 		if r.Progress != nil {
 			r.Progress()
@@ -65,67 +69,38 @@ func (r *Replay) carry(ctx context.Context, all []*revival) error {
 	return ctx.Err()
 }
 
-// carryPart publishes copies; the ledger hears of those that are confirmed, and then their letters are removed.
+// carryPart has copies carry the jobs of some letters. That the ledger can't be told, or that somebody else is faster, is no harm: a copy with a higher
+// number brings its job back by itself.
 func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
-	entries := make([]rabbit.Entry, len(part))
+	copies := make([]operate.Copy, len(part))
 	for i, v := range part {
-		entries[i] = v.entry
+		copies[i] = v.Copy
 	}
-	var failed error
-	var confirmed []*revival
-	now := r.box.Now()
-	for i, err := range r.publish.EnqueueBatch(ctx, entries) {
-		if err == nil {
-			confirmed = append(confirmed, part[i])
+	carried, err := operate.Carrier{Publisher: r.publish, Ledger: r.desk.Ledger, Now: r.desk.Now}.Carry(ctx, copies)
+	var failed, untold error
+	var sent []*revival
+	for i, c := range carried {
+		if c.Sent {
+			sent = append(sent, part[i])
 		} else if failed == nil {
-			failed = err
+			failed = c.Err
+		}
+		if errors.Is(c.Err, operate.ErrUntold) {
+			untold = c.Err
 		}
 	}
-	r.tell(ctx, confirmed, now)
-	r.count(confirmed)
-	for _, v := range confirmed {
-		if err := r.letters.Remove(v.letters...); err != nil {
-			return errors.Join(failed, err)
-		}
+	r.count(sent)
+	if untold != nil {
+		r.desk.Warn("%v", untold)
 	}
-	return failed
-}
-
-// tell has the ledger know which copies carry the jobs. That it can't be told is no harm: a copy with a higher number brings its job back by itself.
-func (r *Replay) tell(ctx context.Context, all []*revival, ready time.Time) {
-	if err := r.supersede(ctx, all, ready); err != nil {
-		r.box.Log.Warn("the ledger doesn't know yet that jobs are replayed", "jobs", len(all), "error", err)
-	}
-}
-
-func (r *Replay) supersede(ctx context.Context, all []*revival, ready time.Time) error {
-	told := make([]redis.Supersede, len(all))
-	for i, v := range all {
-		e := v.entry
-		told[i] = redis.Supersede{ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: []lanes.State{lanes.Dead}, Params: v.params}
-	}
-	answers, err := r.box.Ledger.SupersedeAll(ctx, told)
-	var unknown []lanes.Delivery // they get a record
-	for i, a := range answers {
-		var state *redis.StateError // a worker has the copy already, or what somebody else did counts
-		e := all[i].entry
-		switch {
-		case errors.Is(a.Err, redis.ErrNotFound):
-			e.Job.Priority = e.Priority
-			unknown = append(unknown, lanes.Delivery{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay})
-		case a.Err != nil && !errors.As(a.Err, &state):
-			err = errors.Join(err, a.Err)
-		}
-	}
-	_, failed := r.box.Ledger.CreateAll(ctx, unknown)
-	return errors.Join(err, failed)
+	return errors.Join(failed, err)
 }
 
 // fromRecords replays the jobs that were asked for and have no letter: somebody has emptied the dead letters, and the record knows all that is needed.
 func (r *Replay) fromRecords(ctx context.Context) error {
-	records, err := r.box.Ledger.GetAll(ctx, r.order)
+	records, err := r.desk.Ledger.GetAll(ctx, r.order)
 	if err != nil {
-		return reach.Unreachable(err)
+		return operate.Answer(err)
 	}
 	var all []*revival
 	for _, id := range r.order {
@@ -135,10 +110,10 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 		record, ok := records[id]
 		switch {
 		case !ok:
-			r.Refused[id] = exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+			r.Refused[id] = operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
 			continue
 		case record.State != lanes.Dead:
-			r.Refused[id] = fmt.Errorf("job %s is %s, not dead%s", id, record.State, Instead(record))
+			r.Refused[id] = operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State, operate.Instead(record))
 			continue
 		}
 		v, err := r.fromRecord(record)
@@ -152,19 +127,22 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 		r.count(all)
 		return nil
 	}
-	return r.carry(ctx, all)
+	return r.carryOn(ctx, all)
 }
 
 // fromRecord makes the copy of a job that has no letter.
 func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
-	job := record.Job()
-	body, err := lanes.Encode(job)
+	d, err := operate.FromRecord(record)
 	if err != nil {
-		return nil, fmt.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
+		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
 	}
-	return r.revive(newLetter(rabbit.DeadLetter{
-		ID: record.ID, Lane: record.Lane, Reason: record.Reason, Replay: record.Replay, EnqueuedAt: record.EnqueuedAt, Body: body, Job: job, Priority: job.Priority,
+	v, err := r.revive(newLetter(rabbit.DeadLetter{
+		ID: d.Job.ID, Lane: d.Lane, Reason: record.Reason, Replay: d.Replay, EnqueuedAt: d.EnqueuedAt, Body: d.Body, Job: d.Job, Priority: d.Job.Priority,
 	}, &record))
+	if err == nil {
+		v.letters, v.Settle = nil, nil
+	}
+	return v, err
 }
 
 // tidy removes older letters of jobs that were replayed from a newer one.
@@ -179,20 +157,8 @@ func (r *Replay) tidy() error {
 			continue
 		}
 		if err := r.letters.Remove(l); err != nil {
-			return reach.Unreachable(err)
+			return operate.Answer(err)
 		}
 	}
 	return nil
-}
-
-// Instead is what else can be done about a job in that state.
-func Instead(r lanes.Record) string {
-	switch r.State {
-	case lanes.Retrying, lanes.Dead, lanes.Cancelled, lanes.Missing:
-		return "; `siren jobs retry " + r.ID + "` tries it again at once"
-	case lanes.Running:
-		return "; `siren jobs cancel " + r.ID + "` stops it"
-	default:
-		return ""
-	}
 }

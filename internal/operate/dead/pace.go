@@ -41,7 +41,7 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	if p.rate == 0 {
 		return ctx.Err()
 	}
-	now := time.Now() //nolint:forbidigo // a pace of this process's own
+	now := time.Now()
 	if p.next.Before(now) {
 		p.next = now
 	}
@@ -54,14 +54,4 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	}
 	p.next = p.next.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
 	return ctx.Err()
-}
-
-// Finishing is ctx, but it ends five seconds later: what is begun is brought to its end.
-func Finishing(ctx context.Context) (late context.Context, end func()) {
-	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(afterwards, cancel) })
-	return late, func() {
-		stop()
-		cancel()
-	}
 }

@@ -7,9 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -88,20 +86,6 @@ func (s Set) String() string {
 	}
 	slices.Sort(words)
 	return strings.Join(words, " ")
-}
-
-// apply is the wire form of a letter's job with the params, and the job. The error says that the params are wrong in it, where they weren't
-// before.
-func (s Set) apply(l rabbit.DeadLetter, storage []lanes.Storage, now time.Time) ([]byte, lanes.Job, error) {
-	body, err := lanes.Revived(l.Body, s, now)
-	if err != nil {
-		return nil, lanes.Job{}, err
-	}
-	job, _, err := lanes.Decode(body, l.ID)
-	if err != nil {
-		return nil, job, err
-	}
-	return body, job, s.accepted(l.Job, job, storage)
 }
 
 // accepted is what the params make wrong in a job.

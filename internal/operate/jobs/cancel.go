@@ -3,10 +3,9 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -17,20 +16,24 @@ const (
 	lookEvery   = 100 * time.Millisecond
 )
 
-// Cancel is calling jobs off, in whatever state they are that isn't an end; with state, only those that are still in that one.
-func (d *Desk) Cancel(state lanes.State) *Work {
+// Cancellable is the states that a job can be called off in.
+var Cancellable = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Missing}
+
+// Cancel calls jobs off, in whatever state they are that isn't an end; with state, only those that are still in that one.
+func Cancel(desk *operate.Desk, state lanes.State) *Work {
 	var from []lanes.State
 	if state != "" {
 		from = []lanes.State{state}
 	}
 	return &Work{
-		Takes: func(lanes.Record) error { return nil },
+		desk: desk, verb: "cancel", to: string(lanes.Cancelled),
+		takes: func(lanes.Record) error { return nil },
 		carry: func(ctx context.Context, batch []lanes.Record) ([]Result, error) {
 			ids := make([]string, len(batch))
 			for i, r := range batch {
 				ids[i] = r.ID
 			}
-			answers, err := d.Ledger.CancelAll(ctx, ids, from...)
+			answers, err := desk.Ledger.CancelAll(ctx, ids, from...)
 			results := make([]Result, len(answers))
 			for i, a := range answers {
 				results[i] = called(batch[i], a)
@@ -40,7 +43,7 @@ func (d *Desk) Cancel(state lanes.State) *Work {
 	}
 }
 
-// called is what has become of a job that was to be called off. In the result it is in the state that it was in at that moment.
+// called says what has become of a job that was to be called off. In the result it is in the state that it was in at that moment.
 func called(r lanes.Record, a redis.Overridden) Result {
 	var state *redis.StateError
 	switch {
@@ -48,7 +51,7 @@ func called(r lanes.Record, a redis.Overridden) Result {
 		r.State = a.Before
 		return Result{Job: r, Fate: Done}
 	case errors.Is(a.Err, redis.ErrNotFound):
-		return Result{Job: r, Fate: Unknown}
+		return Result{Job: r, Fate: Unknown, Err: operate.NoJob(r.ID)}
 	case !errors.As(a.Err, &state):
 		return Result{Job: r, Fate: Refused, Err: a.Err}
 	}
@@ -57,20 +60,20 @@ func called(r lanes.Record, a redis.Overridden) Result {
 	case r.State == lanes.Cancelled:
 		return Result{Job: r, Fate: Already}
 	case r.State.Final():
-		return Result{Job: r, Fate: Over, Err: fmt.Errorf("job %s is %s: there is nothing to cancel", r.ID, r.State)}
+		return Result{Job: r, Fate: Over, Err: operate.NotPossible.Errorf("job %s is %s: there is nothing to cancel", r.ID, r.State)}
 	default:
-		return Result{Job: r, Fate: Changed, Err: changed(r.ID, r.State)}
+		return Result{Job: r, Fate: Changed, Err: operate.Changed(r.ID, r.State)}
 	}
 }
 
 // AwaitStopped waits until the workers of cancelled jobs say that their programs have ended, for five seconds at most. It returns the records of those
 // of which that isn't known: one is completed that had committed its output already, the others say which worker is silent.
-func (d *Desk) AwaitStopped(ctx context.Context, ids []string) (left map[string]lanes.Record, err error) {
+func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left map[string]lanes.Record, err error) {
 	left = map[string]lanes.Record{}
-	for end := time.Now().Add(endedWithin); len(ids) > 0; { //nolint:forbidigo // a wait of this process's own
-		records, err := d.Ledger.GetAll(ctx, ids)
+	for end := time.Now().Add(endedWithin); len(ids) > 0; {
+		records, err := desk.Ledger.GetAll(ctx, ids)
 		if err != nil {
-			return left, reach.Unreachable(err)
+			return left, operate.Answer(err)
 		}
 		ids = nil
 		for id, r := range records {
@@ -81,7 +84,7 @@ func (d *Desk) AwaitStopped(ctx context.Context, ids []string) (left map[string]
 				left[id], ids = r, append(ids, id)
 			}
 		}
-		if len(ids) == 0 || time.Now().After(end) { //nolint:forbidigo // a wait of this process's own
+		if len(ids) == 0 || time.Now().After(end) {
 			break
 		}
 		select {
@@ -91,4 +94,9 @@ func (d *Desk) AwaitStopped(ctx context.Context, ids []string) (left map[string]
 		}
 	}
 	return left, nil
+}
+
+// Committed is the error that a job which was called off had come to its end before.
+func Committed(id string) error {
+	return operate.NotPossible.Errorf("job %s had committed its output already: it is completed", id)
 }

@@ -2,11 +2,10 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -19,39 +18,42 @@ var Retryable = []lanes.State{lanes.Dead, lanes.Retrying, lanes.Cancelled, lanes
 
 // retry puts jobs into a lane again.
 type retry struct {
-	*Desk
-	work   *Work
+	*Work
 	policy lanes.Policy
-	to     string
 	dead   []lanes.Record // are taken from the dead letters in the end, all in one go
 }
 
-// Retry is putting jobs that are dead, cancelled, missing or waiting for their next attempt into a lane, "" for their own, at once. A job that says running though
-// its worker vanished a minute ago can be retried too: its message brings it again, unless it had ended while Redis was away; then a copy does, and finds
-// the output. A dead one is taken from the dead letters: its message says best what it is.
-func (d *Desk) Retry(policy lanes.Policy, to string) *Work {
-	r := &retry{Desk: d, policy: policy, to: to}
-	r.work = &Work{Takes: r.takes, carry: r.carry, finish: r.replay}
-	return r.work
+// Retry puts jobs that are dead, cancelled, missing or waiting for their next attempt into a lane, "" for their own, at once: they begin anew. A job that
+// says running though its worker vanished a minute ago can be retried too: its message brings it again, unless it had ended while Redis was away; then a
+// copy does, and finds the output. A dead one is taken from the dead letters: its message says best what it is.
+func Retry(desk *operate.Desk, policy lanes.Policy, to string) *Work {
+	r := &retry{policy: policy}
+	r.Work = &Work{
+		desk: desk, verb: "retry", to: to, chosen: []lanes.State{lanes.Dead, lanes.Missing, lanes.Retrying},
+		takes: r.retryable, carry: r.again, finish: r.replay,
+	}
+	return r.Work
 }
 
-func (r *retry) takes(job lanes.Record) error {
+func (r *retry) retryable(job lanes.Record) error {
 	switch {
 	case slices.Contains(Retryable, job.State):
 		return nil
 	case job.State != lanes.Running:
-		return fmt.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried", job.ID, job.State)
-	case r.Now().Before(job.LeaseUntil.Add(vanishedFor)):
-		return fmt.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s", job.ID, job.Worker, lanes.Duration(vanishedFor), dead.Instead(job))
+		return operate.NotPossible.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried", job.ID, job.State)
+	case r.desk.Now().Before(job.LeaseUntil.Add(vanishedFor)):
+		return operate.NotPossible.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s",
+			job.ID, job.Worker, lanes.Duration(vanishedFor), operate.Instead(job))
 	default:
 		return nil
 	}
 }
 
-func (r *retry) carry(ctx context.Context, batch []lanes.Record) ([]Result, error) {
+// again has copies carry those that aren't dead.
+func (r *retry) again(ctx context.Context, batch []lanes.Record) ([]Result, error) {
 	var others []lanes.Record
 	var stopping []string
-	now := r.Now()
+	now := r.desk.Now()
 	for _, job := range batch {
 		if job.State == lanes.Dead {
 			r.dead = append(r.dead, job)
@@ -61,7 +63,7 @@ func (r *retry) carry(ctx context.Context, batch []lanes.Record) ([]Result, erro
 			stopping = append(stopping, job.ID) // its worker may not have heard of it yet, and commit its output still
 		}
 	}
-	left, err := r.AwaitStopped(ctx, stopping)
+	left, err := AwaitStopped(ctx, r.desk, stopping)
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +71,15 @@ func (r *retry) carry(ctx context.Context, batch []lanes.Record) ([]Result, erro
 	others = slices.DeleteFunc(others, func(job lanes.Record) bool {
 		over := left[job.ID].State == lanes.Completed
 		if over {
-			committed = append(committed, Result{Job: job, Fate: Over, Err: fmt.Errorf("job %s had committed its output already: it is completed", job.ID)})
+			committed = append(committed, Result{Job: job, Fate: Over, Err: Committed(job.ID)})
 		}
 		return over
 	})
-	results, err := r.copies(ctx, r.policy, others, func(job lanes.Record) string { return dead.LaneFor(r.policy, r.to, job.Lane) })
+	results, err := r.copies(ctx, others, func(job lanes.Record) (operate.Copy, error) {
+		c, err := copyOf(job, operate.LaneFor(r.policy, r.to, job.Lane), &r.policy, r.desk)
+		c.Anew()
+		return c, err
+	})
 	return append(committed, results...), err
 }
 
@@ -86,26 +92,26 @@ func (r *retry) replay(ctx context.Context) error {
 	for i, job := range r.dead {
 		ids[i] = job.ID
 	}
-	replay := r.Replay(r.policy, dead.Filter{}, ids)
+	replay := dead.NewReplay(r.desk, r.policy, dead.Filter{}, ids)
 	replay.To = r.to
-	err := replay.Run(ctx)
+	err := replay.Carry(ctx)
 	results := make([]Result, 0, len(ids))
 	for _, job := range r.dead {
 		refused := replay.Refused[job.ID]
 		switch {
 		case replay.Carried(job.ID):
-			results = append(results, Result{Job: job, Fate: Done, Lane: dead.LaneFor(r.policy, r.to, job.Lane)})
+			results = append(results, Result{Job: job, Fate: Done, Lane: operate.LaneFor(r.policy, r.to, job.Lane)})
 		case refused != nil:
 			results = append(results, Result{Job: job, Fate: Refused, Err: refused})
 		case err == nil:
 			results = append(results, Result{Job: job, Fate: Changed, Err: left(job.ID)})
 		}
 	}
-	r.work.Heard(results)
+	r.hear(results)
 	return err
 }
 
 // left is the error of a dead job whose letter tells of something else than its record.
 func left(id string) error {
-	return exit.With(exit.Conflict, fmt.Errorf("job %s was changed by somebody else meanwhile, and what they did counts; `siren dead list --from-queue` has its letter", id))
+	return operate.Conflict.Errorf("job %s was changed by somebody else meanwhile, and what they did counts; `siren dead list --from-queue` has its letter", id)
 }

@@ -116,10 +116,10 @@ func TestBulkBrokenOff(t *testing.T) {
 	many(t, o.ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[lanes.Record, error]) error {
 		out.Reset()
-		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", to: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
-		v.entry = lanes.AuditEntry{Verb: v.verb, After: v.to}
-		desk := &jobs.Desk{Box: o.letters()}
-		return v.carryOut(ctx, o, desk, desk.Cancel(""), records, 0)
+		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
+		w := jobs.Cancel(o.desk(), "")
+		w.Filter = v.String()
+		return v.carryOut(ctx, o, w, records, 0)
 	}
 	chosen := func() iter.Seq2[lanes.Record, error] {
 		return o.ledger.Each(t.Context(), redis.Filter{State: lanes.Queued, OldestFirst: true})

@@ -74,9 +74,6 @@ func refusals(refused map[string]error) error {
 	return exit.With(code, errors.Join(errs...))
 }
 
-// mostRefusals is how many jobs are told of that could not be replayed.
-const mostRefusals = 10
-
 // into is the lanes that jobs were put into, the one with the most first.
 func (r *replayReport) into() string {
 	lanes := map[string]int{}
