@@ -34,10 +34,9 @@ type Copy struct {
 
 // FromRecord returns a job's message as far as its record knows it, for a job whose message is out of reach.
 func FromRecord(r lanes.Record) (lanes.Delivery, error) {
-	job := r.Job()
-	body, err := lanes.Encode(job)
+	body, err := r.Message()
 	return lanes.Delivery{
-		Job: job, Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Error: r.Error, Replay: r.Replay, Body: body,
+		Job: r.Job(), Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Attempt: r.Attempt, Error: r.Error, Replay: r.Replay, Body: body,
 	}, err
 }
 
@@ -130,7 +129,9 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 	for i, e := range copies {
 		if carried[i].Sent {
 			sent = append(sent, i)
-			told = append(told, redis.Supersede{ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, From: e.From, Params: e.Params})
+			told = append(told, redis.Supersede{
+				ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, Attempt: e.Attempt, From: e.From, Params: e.Params,
+			})
 		}
 	}
 	answers, err := c.SupersedeAll(ctx, told)
@@ -144,9 +145,8 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		var is *redis.StateError
 		switch {
 		case errors.Is(a.Err, redis.ErrNotFound):
-			e.Job.Priority = e.Priority
 			unknown = append(unknown, sent[k])
-			records = append(records, lanes.Delivery{Job: e.Job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: ready, Replay: e.Replay, Error: e.Error})
+			records = append(records, e.inLane(ready))
 		case errors.As(a.Err, &is) && (is.Replay != e.Replay || is.State == lanes.Cancelled):
 			carried[sent[k]].Err = Changed(e.Job.ID, is.State)
 		case a.Err != nil && is == nil: // else a worker has the copy already
@@ -156,6 +156,15 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 	made, err := c.CreateAll(ctx, records)
 	for _, i := range unknown[len(made):] {
 		carried[i].Err = untold(err)
+	}
+}
+
+// inLane is the copy as a worker will get it, ready since then.
+func (c Copy) inLane(since time.Time) lanes.Delivery {
+	job, rest, err := lanes.Decode(c.Body, c.Job.ID)
+	job.Priority = c.Priority
+	return lanes.Delivery{
+		Job: job, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error, Replay: c.Replay, Body: c.Body, Unknown: rest, Err: err,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 const maxError = 4 << 10
 
 // newFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
-// set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress, outputs,
+// set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker, progress, outputs,
 // reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
 // the latest Supersede or Cancel: its nonce, the state and the lane before).
 func newFields(d lanes.Delivery, now time.Time) []any {
@@ -53,6 +53,12 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 	if d.Error != "" {
 		fields = append(fields, "error", clip(d.Error))
 	}
+	if d.Attempt > 1 {
+		fields = append(fields, "attempt", d.Attempt)
+	}
+	if rest := d.Rest(); rest != nil {
+		fields = append(fields, "rest", string(rest))
+	}
 	if d.Bears != "" {
 		fields = append(fields, "bears", d.Bears)
 	}
@@ -79,11 +85,12 @@ func recordOf(id string, h map[string]string) lanes.Record {
 		Overwrite: h["overwrite"] != "", Priority: int(number(h["priority"])), EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
 		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
 		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
-		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
+		Attempt: int(number(h["attempt"])), Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: clip(h["error"]), Bears: h["bears"],
 	}
 	decode(h["labels"], &r.Labels)
 	decode(h["params"], &r.Params)
+	decode(h["rest"], &r.Rest)
 	decode(h["progress"], &r.Progress)
 	decode(h["outputs"], &r.Outputs)
 	r.Bound()
