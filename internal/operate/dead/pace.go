@@ -41,7 +41,7 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	if p.rate == 0 {
 		return ctx.Err()
 	}
-	now := time.Now()
+	now := time.Now() //nolint:forbidigo // a pace of this process's own
 	if p.next.Before(now) {
 		p.next = now
 	}

@@ -115,18 +115,18 @@ func (r *Replay) Carry(ctx context.Context) error {
 	defer conn.Close()
 	r.letters, r.publish = letters, rabbit.NewPublisher(conn, 0)
 	r.pace = pace{rate: r.Rate}
-	began := time.Now()
+	began := time.Now() //nolint:forbidigo // how long this process holds letters
 	err = each(ctx, r.desk, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
 		if done, err := r.batch(ctx, batch); done || err != nil {
 			return true, err
 		}
-		if time.Since(began) < r.hold {
+		if time.Since(began) < r.hold { //nolint:forbidigo // as above
 			return false, nil
 		}
 		if err := r.flush(ctx); err != nil {
 			return true, err
 		}
-		began, r.Left, r.aside = time.Now(), Left{}, nil
+		began, r.Left, r.aside = time.Now(), Left{}, nil //nolint:forbidigo // as above
 		return false, operate.Answer(letters.GiveBack())
 	})
 	if err == nil {

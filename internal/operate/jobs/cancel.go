@@ -70,7 +70,7 @@ func called(r lanes.Record, a redis.Overridden) Result {
 // of which that isn't known: one is completed that had committed its output already, the others say which worker is silent.
 func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left map[string]lanes.Record, err error) {
 	left = map[string]lanes.Record{}
-	for end := time.Now().Add(endedWithin); len(ids) > 0; {
+	for end := time.Now().Add(endedWithin); len(ids) > 0; { //nolint:forbidigo // a wait of this process's own
 		records, err := desk.Ledger.GetAll(ctx, ids)
 		if err != nil {
 			return left, operate.Answer(err)
@@ -84,7 +84,7 @@ func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left m
 				left[id], ids = r, append(ids, id)
 			}
 		}
-		if len(ids) == 0 || time.Now().After(end) {
+		if len(ids) == 0 || time.Now().After(end) { //nolint:forbidigo // a wait of this process's own
 			break
 		}
 		select {
