@@ -189,7 +189,8 @@ func (g *graveyard) letters() int {
 	return n
 }
 
-// work takes jobs and completes them until the returned function is called, one after the other. A job that is claimed has run.
+// work takes jobs and completes them until the returned function is called, one after the other. A job that is claimed
+// has run.
 func (g *graveyard) work() (stop func()) {
 	ctx, cancel := context.WithCancel(g.t.Context())
 	taker := rabbit.NewTaker(g.open("take"), rabbit.NewPublisher(g.open("give"), 0), g.policy.Pools[0].Name)
@@ -247,8 +248,9 @@ func (g *graveyard) siren(args ...string) *exec.Cmd {
 	return c
 }
 
-// A replay is killed, its connections are cut, Redis is wiped: again and again, until every job has been replayed. Each has run exactly once then; after
-// a wipe nobody knows what ran, and a job may run again whose letter was still there: its output is there, too, and that is what counts.
+// A replay is killed, its connections are cut, Redis is wiped: again and again, until every job has been replayed. Each
+// has run exactly once then; after a wipe nobody knows what ran, and a job may run again whose letter was still there:
+// its output is there, too, and that is what counts.
 func TestReplayUnderFire(t *testing.T) {
 	g := newGraveyard(t)
 	cut := func(g *graveyard, _ *exec.Cmd) { g.way.cut() }

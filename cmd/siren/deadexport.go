@@ -99,7 +99,8 @@ type exporter struct {
 	written int
 }
 
-// newExporter begins a new file, or with - goes to out. What is in a job may be secret, such as a signed URL: only the owner can read the file.
+// newExporter begins a new file, or with - goes to out. What is in a job may be secret, such as a signed URL: only the
+// owner can read the file.
 func newExporter(path string, out io.Writer) (*exporter, error) {
 	if path == "-" {
 		return &exporter{buffer: bufio.NewWriter(show.Raw(out))}, nil

@@ -57,7 +57,8 @@ func (f *deadFilter) filter() dead.Filter {
 	}
 }
 
-// deadChoice is which dead letters a command is about: those of some jobs, by their ids, or those that a filter chooses.
+// deadChoice is which dead letters a command is about: those of some jobs, by their ids, or those that a filter
+// chooses.
 type deadChoice struct {
 	deadFilter
 	all    bool

@@ -14,8 +14,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// replayRate is how many jobs are replayed in a second unless --rate says otherwise: enough for most incidents within minutes, and little beside what
-// a fleet takes.
+// replayRate is how many jobs are replayed in a second unless --rate says otherwise: enough for most incidents within
+// minutes, and little beside what a fleet takes.
 const replayRate = 10
 
 // leastRate keeps the letters that are in hand from being there for hours.

@@ -88,8 +88,8 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 // errFound ends a search.
 var errFound = errors.New("found")
 
-// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several. A malformed message that bears the id is
-// only shown where no letter has it.
+// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several. A malformed
+// message that bears the id is only shown where no letter has it.
 func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
 	letters, end, err := dead.Open(ctx, o.desk(), "dead show")
 	if err != nil {

@@ -41,7 +41,8 @@ func (f *jobFilter) choosing(a *app, c *cobra.Command) {
 	c.PreRunE = choosesBySomething
 }
 
-// choosesBySomething refuses a filter without a value, which would choose everything: --tenant "$TENANT" isn't meant so where TENANT isn't set.
+// choosesBySomething refuses a filter without a value, which would choose everything: --tenant "$TENANT" isn't meant so
+// where TENANT isn't set.
 func choosesBySomething(c *cobra.Command, _ []string) (err error) {
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {

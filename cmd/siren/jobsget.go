@@ -54,7 +54,8 @@ func newJobsGet(a *app) *cobra.Command {
 	return c
 }
 
-// sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears its id.
+// sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears
+// its id.
 func (a *app) sayBorne(id string, r lanes.Record) {
 	if r.ID != id {
 		a.warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)

@@ -38,8 +38,8 @@ func many(tb testing.TB, ledger *redis.Ledger, n int) {
 	}
 }
 
-// commandCounts resets Redis' statistics, calls f, and returns how often each command was given meanwhile, in lower case, scripts' own commands
-// included.
+// commandCounts resets Redis' statistics, calls f, and returns how often each command was given meanwhile, in lower
+// case, scripts' own commands included.
 func commandCounts(tb testing.TB, url string, f func()) map[string]int {
 	tb.Helper()
 	o, err := goredis.ParseURL(url)
@@ -109,7 +109,8 @@ func TestBulkIsOnePass(t *testing.T) {
 // jobsInFirstBatch may be asked for twice: Redis doesn't know the script at first.
 const jobsInFirstBatch = 250
 
-// A bulk verb that is broken off in the middle has done whole batches, says so, and has made an entry; the same command goes on with the rest.
+// A bulk verb that is broken off in the middle has done whole batches, says so, and has made an entry; the same command
+// goes on with the rest.
 func TestBulkBrokenOff(t *testing.T) {
 	_, store := startStore(t)
 	o, out, said := tuner(t, store)
@@ -150,8 +151,8 @@ func TestBulkBrokenOff(t *testing.T) {
 	}
 }
 
-// Many jobs are promoted, retried or called off by a command that is killed, or whose connections are cut, again and again until it is through. Then each
-// has run once, and those that were called off not at all.
+// Many jobs are promoted, retried or called off by a command that is killed, or whose connections are cut, again and
+// again until it is through. Then each has run once, and those that were called off not at all.
 func TestBulkUnderFire(t *testing.T) {
 	g := newGraveyard(t)
 	cut := func(g *graveyard, _ *exec.Cmd) { g.way.cut() }

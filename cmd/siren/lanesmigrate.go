@@ -67,8 +67,8 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	return o.sayLeft(ctx, e, to)
 }
 
-// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been done before, without a
-// scaler to follow.
+// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been
+// done before, without a scaler to follow.
 func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
 	field := lanes.LaneField(to.Lane, "queueType")
 	t, _, err := o.tunings.Now(ctx)
@@ -84,7 +84,8 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 	return nil
 }
 
-// sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they are there again.
+// sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they
+// are there again.
 func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queue) error {
 	workers, now, err := o.roster.Workers(ctx)
 	if err != nil {

@@ -67,7 +67,9 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 
 // desk is what the operator's hand reaches.
 func (o *operator) desk() *operate.Desk {
-	return &operate.Desk{Ledger: o.ledger, Board: o.board, Audit: auditor{o.tunings, o.user}, Connect: o.connect, Now: o.now, Warn: o.warn}
+	return &operate.Desk{
+		Ledger: o.ledger, Board: o.board, Audit: auditor{o.tunings, o.user}, Connect: o.connect, Now: o.now, Warn: o.warn,
+	}
 }
 
 // auditor is the audit log for somebody by that name, "" for whoever the system says.

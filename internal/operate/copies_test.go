@@ -136,7 +136,8 @@ func (h *house) get(queue string) (amqp.Delivery, bool) {
 	}
 }
 
-// The same jobs are put from one lane into another by each verb that does so. What a copy carries follows from the verb and the job, and from nothing else.
+// The same jobs are put from one lane into another by each verb that does so. What a copy carries follows from the verb
+// and the job, and from nothing else.
 func TestWhatACopyCarries(t *testing.T) {
 	h := newHouse(t)
 	enqueued := time.Now().Add(-time.Hour).Truncate(time.Millisecond)

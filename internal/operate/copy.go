@@ -12,17 +12,21 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// This file is how a job is put elsewhere: promoted, retried, moved or replayed. A message can be taken neither out of the middle of a queue, nor from one
-// queue into another in one step. So a fresh copy of it carries the job on, and there is one way to make it do that (Carry):
+// This file is how a job is put elsewhere: promoted, retried, moved or replayed. A message can be taken neither out of
+// the middle of a queue, nor from one queue into another in one step. So a fresh copy of it carries the job on, and
+// there is one way to make it do that (Carry):
 //
 //  1. Copy.    The copy is published, with the next number, and confirmed.
 //  2. Ledger.  The job's record goes by that number from now on. A job without a record gets one.
-//  3. Settle.  The original is removed, where it is in hand. Where it isn't, it comes up some day, and is skipped by its number.
+//  3. Settle.  The original is removed, where it is in hand. Where it isn't, it comes up some day, and is skipped: its number
+//     is too low.
 //
-// Broken off before 2, there are two messages of the job, and the one that comes first runs: by its claim the record knows which. Broken off before 3,
-// there are two, and the copy alone runs. There is never none, and never do both run (docs/adr/0009).
+// Broken off before 2, there are two messages of the job, and the one that comes first runs: by its claim the record
+// knows which. Broken off before 3, there are two, and the copy alone runs. There is never none, and never do both run
+// (docs/adr/0009).
 //
-// A copy is made of the message where that can be had, of the record else (FromRecord). It keeps all that is written there: see CopyOf.
+// A copy is made of the message where that can be had, of the record else (FromRecord). It keeps all that is written
+// there: see CopyOf.
 
 // Copy is a fresh copy of a job's message.
 type Copy struct {
@@ -36,16 +40,18 @@ type Copy struct {
 func FromRecord(r lanes.Record) (lanes.Delivery, error) {
 	body, err := r.Message()
 	return lanes.Delivery{
-		Job: r.Job(), Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Attempt: r.Attempt, Error: r.Error, Replay: r.Replay, Body: body,
+		Job: r.Job(), Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Attempt: r.Attempt, Error: r.Error,
+		Replay: r.Replay, Body: body,
 	}, err
 }
 
-// CopyOf copies a job's message for a lane. The copy has the next number, and as much of the priority as the lane allows. All else is as it was: the body
-// as it came, with fields that nobody knows, when the job was enqueued, the number of its attempt and the error before.
+// CopyOf copies a job's message for a lane. The copy has the next number, and as much of the priority as the lane
+// allows. All else is as it was: the body as it came, with fields that nobody knows, when the job was enqueued, the
+// number of its attempt and the error before.
 func CopyOf(of lanes.Delivery, lane string, p *lanes.Policy) Copy {
 	c := Copy{Entry: rabbit.Entry{
-		Lane: lane, Job: of.Job, Body: of.Body, EnqueuedAt: of.EnqueuedAt, Attempt: of.Attempt, Error: of.Error, Replay: of.Replay + 1,
-		Priority: p.Priority(lane, of.Job.Priority),
+		Lane: lane, Job: of.Job, Body: of.Body, EnqueuedAt: of.EnqueuedAt, Attempt: of.Attempt, Error: of.Error,
+		Replay: of.Replay + 1, Priority: p.Priority(lane, of.Job.Priority),
 	}}
 	if c.EnqueuedAt.IsZero() {
 		c.EnqueuedAt = of.ReadyAt
@@ -53,8 +59,8 @@ func CopyOf(of lanes.Delivery, lane string, p *lanes.Policy) Copy {
 	return c
 }
 
-// Revive makes the copy of a job that is wanted whatever its message says: a deadline (expiresAt) that is over is dropped, and params are set, where null
-// takes one away.
+// Revive makes the copy of a job that is wanted whatever its message says: a deadline (expiresAt) that is over is
+// dropped, and params are set, where null takes one away.
 func (c *Copy) Revive(set map[string]json.RawMessage, now time.Time) (err error) {
 	if c.Body, err = lanes.Revived(c.Body, set, now); err != nil {
 		return err
@@ -89,16 +95,18 @@ type Carrier struct {
 // Carried is what has become of a copy.
 type Carried struct {
 	Sent bool // it is in its lane, and its original settled
-	// Err is nil when it carries the job. Beside Sent it is a Conflict, when what somebody else did meanwhile counts, or ErrUntold (NotPossible where
-	// this very record is broken); without, it is the publisher's, and all is as it was.
+	// Err is nil when it carries the job. Beside Sent it is a Conflict, when what somebody else did meanwhile counts,
+	// or ErrUntold (NotPossible where this very record is broken); without, it is the publisher's, and all is as it
+	// was.
 	Err error
 }
 
-// ErrUntold is that a copy is in its lane, and the ledger couldn't be told: that is no harm, but a message with a lower number may run instead.
+// ErrUntold is that a copy is in its lane, and the ledger couldn't be told: that is no harm, but a message with a lower
+// number may run instead.
 var ErrUntold = errors.New("the ledger couldn't be told; whichever of a job's messages comes first counts")
 
-// Carry makes copies carry their jobs, and says what has become of each. It is brought to its end also when ctx ends meanwhile. The error is about
-// originals that couldn't be settled: they come up again, and are skipped.
+// Carry makes copies carry their jobs, and says what has become of each. It is brought to its end also when ctx ends
+// meanwhile. The error is about originals that couldn't be settled: they come up again, and are skipped.
 func (c Carrier) Carry(ctx context.Context, copies []Copy) ([]Carried, error) {
 	ctx, end := Finishing(ctx)
 	defer end()
@@ -122,7 +130,8 @@ func (c Carrier) Carry(ctx context.Context, copies []Copy) ([]Carried, error) {
 	return carried, nil
 }
 
-// tell has the ledger know which copies carry their jobs, of those that are in their lanes since ready, and notes its answers.
+// tell has the ledger know which copies carry their jobs, of those that are in their lanes since ready, and notes its
+// answers.
 func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, ready time.Time) {
 	var sent []int
 	var told []redis.Supersede
@@ -130,7 +139,8 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		if carried[i].Sent {
 			sent = append(sent, i)
 			told = append(told, redis.Supersede{
-				ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, Attempt: e.Attempt, From: e.From, Params: e.Params,
+				ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, Attempt: e.Attempt,
+				From: e.From, Params: e.Params,
 			})
 		}
 	}
@@ -164,7 +174,8 @@ func (c Copy) inLane(since time.Time) lanes.Delivery {
 	job, rest, err := lanes.Decode(c.Body, c.Job.ID)
 	job.Priority = c.Priority
 	return lanes.Delivery{
-		Job: job, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error, Replay: c.Replay, Body: c.Body, Unknown: rest, Err: err,
+		Job: job, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error,
+		Replay: c.Replay, Body: c.Body, Unknown: rest, Err: err,
 	}
 }
 
@@ -172,5 +183,6 @@ func untold(err error) error { return fmt.Errorf("%w: %w", ErrUntold, err) }
 
 // Changed is the error that somebody else changed a job meanwhile, which has that state now.
 func Changed(id string, now lanes.State) error {
-	return Conflict.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts", id, now)
+	return Conflict.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts",
+		id, now)
 }

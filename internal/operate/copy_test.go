@@ -64,7 +64,8 @@ func (b *both) carry(ctx context.Context, ids ...string) ([]Carried, error) {
 	return Carrier{Publisher: b, Ledger: b, Now: time.Now}.Carry(ctx, copies)
 }
 
-// A copy is confirmed before the ledger hears of it, and the original is settled after that; whatever fails, a job has a message.
+// A copy is confirmed before the ledger hears of it, and the original is settled after that; whatever fails, a job has
+// a message.
 func TestCarry(t *testing.T) {
 	broken := errors.New("no such record")
 	for _, c := range []struct {

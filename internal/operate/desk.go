@@ -59,8 +59,8 @@ func (d *Desk) Note(ctx context.Context, e lanes.AuditEntry) {
 
 // NoJob is the error that a job has no record.
 func NoJob(id string) error {
-	return NotFound.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, or before Redis lost its data, has "+
-		"none before it starts", id)
+	return NotFound.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, "+
+		"or before Redis lost its data, has none before it starts", id)
 }
 
 // Instead says what else can be done about a job in that state.
@@ -75,7 +75,8 @@ func Instead(r lanes.Record) string {
 	}
 }
 
-// RequireLane is the error that there is no such lane. former: one that left the policy, and may have jobs yet, will do.
+// RequireLane is the error that there is no such lane. former: one that left the policy, and may have jobs yet, will
+// do.
 func RequireLane(e lanes.Effective, lane string, former bool) error {
 	if _, ok := e.Policy.Lane(lane); ok {
 		return nil
@@ -90,7 +91,8 @@ func RequireLane(e lanes.Effective, lane string, former bool) error {
 	return NotFound.Errorf("no lane %q%s", lane, lanes.ThereAre(lane, names))
 }
 
-// LaneFor returns where a job of a lane goes: to the given lane, "" for its own, or to the default one when its own has left the policy.
+// LaneFor returns where a job of a lane goes: to the given lane, "" for its own, or to the default one when its own has
+// left the policy.
 func LaneFor(p lanes.Policy, to, own string) string {
 	if to != "" {
 		return to

@@ -8,7 +8,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Kind is what an error means to whoever asked for something: errors.Is(err, operate.NotFound). An error without a kind is a failure like any other.
+// Kind is what an error means to whoever asked for something: errors.Is(err, operate.NotFound). An error without a kind
+// is a failure like any other.
 type Kind string
 
 // The kinds of error.
@@ -52,8 +53,8 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// Answer gives an error of RabbitMQ or Redis its kind: one that says no is reached, and refuses. An error that has a kind keeps it, and
-// that the caller gave up has none.
+// Answer gives an error of RabbitMQ or Redis its kind: one that says no is reached, and refuses. An error that has a
+// kind keeps it, and that the caller gave up has none.
 func Answer(err error) error {
 	switch {
 	case err == nil, KindOf(err) != "", errors.Is(err, context.Canceled):

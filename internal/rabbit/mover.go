@@ -10,8 +10,8 @@ import (
 // moveBatch is how many jobs are put back in one go.
 const moveBatch = 100
 
-// Waiting is the jobs that wait in one queue of a lane, while somebody goes through them. What was taken is out of the lane until it is removed, or
-// Close gives it back, as a lost connection does too. It is not safe for concurrent use.
+// Waiting is the jobs that wait in one queue of a lane, while somebody goes through them. What was taken is out of the
+// lane until it is removed, or Close gives it back, as a lost connection does too. It is not safe for concurrent use.
 type Waiting struct {
 	ch    *channel
 	queue lanes.Queue
@@ -37,8 +37,8 @@ func (w *Waiting) Count() (n int, err error) {
 	return n, undeclared(err)
 }
 
-// Take takes the next n jobs, in the queue's order (priority, then age); fewer when there are no more. The errors are ErrUndeclared, that of ctx, and
-// that of a lost connection.
+// Take takes the next n jobs, in the queue's order (priority, then age); fewer when there are no more. The errors are
+// ErrUndeclared, that of ctx, and that of a lost connection.
 func (w *Waiting) Take(ctx context.Context, n int) ([]lanes.Delivery, error) {
 	var batch []lanes.Delivery
 	for len(batch) < n {
@@ -57,8 +57,8 @@ func (w *Waiting) Take(ctx context.Context, n int) ([]lanes.Delivery, error) {
 	return batch, nil
 }
 
-// Remove acknowledges jobs that were taken, and that are carried on elsewhere, or over. When the broker has them back already (ErrStale), that is no
-// harm: whoever claims them is told that they are settled.
+// Remove acknowledges jobs that were taken, and that are carried on elsewhere, or over. When the broker has them back
+// already (ErrStale), that is no harm: whoever claims them is told that they are settled.
 func (w *Waiting) Remove(jobs ...lanes.Delivery) error {
 	for _, d := range jobs {
 		if err := d.Receipt.(*receipt).ack(); err != nil {
@@ -71,8 +71,8 @@ func (w *Waiting) Remove(jobs ...lanes.Delivery) error {
 // Close gives back what was taken and not removed.
 func (w *Waiting) Close() { w.ch.close() }
 
-// acknowledge ends messages whose jobs others carry on. When the broker has them back already, that is no harm: whoever claims
-// them is told that they are settled.
+// acknowledge ends messages whose jobs others carry on. When the broker has them back already, that is no harm: whoever
+// claims them is told that they are settled.
 func acknowledge(jobs []arrival) error {
 	for _, a := range jobs {
 		if err := a.ch.call(func() error { return a.Ack(false) }); err != nil {

@@ -84,7 +84,7 @@ func recordOf(id string, h map[string]string) lanes.Record {
 		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
 		Overwrite: h["overwrite"] != "", Priority: int(number(h["priority"])), EnqueuedAt: at(h["enqueued"]), ReadyAt: at(h["ready"]), StartedAt: at(h["started"]), EndedAt: at(h["ended"]),
 		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
-		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
+		Wait:    lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
 		Attempt: int(number(h["attempt"])), Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: clip(h["error"]), Bears: h["bears"],
 	}

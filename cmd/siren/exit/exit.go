@@ -1,4 +1,5 @@
-// Package exit has the exit codes of siren, and the error that carries one up to where the process ends. Nothing here ends it.
+// Package exit has the exit codes of siren, and the error that carries one up to where the process ends. Nothing here
+// ends it.
 package exit
 
 import (
@@ -22,8 +23,8 @@ const (
 
 // kinds is the exit code of each kind of error.
 var kinds = map[operate.Kind]int{
-	operate.NotFound: NotFound, operate.Conflict: Conflict, operate.Invalid: Usage, operate.NotPossible: Failed, operate.Unreachable: Unreachable,
-	operate.Refused: Refused,
+	operate.NotFound: NotFound, operate.Conflict: Conflict, operate.Invalid: Usage, operate.NotPossible: Failed,
+	operate.Unreachable: Unreachable, operate.Refused: Refused,
 }
 
 // Error is an error with the exit code it means.

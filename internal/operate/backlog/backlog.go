@@ -1,7 +1,8 @@
-// Package backlog is what people do to the jobs that wait in a lane, whatever they are: moving them to another lane or to the lane's other queue, and calling
-// them off.
+// Package backlog is what people do to the jobs that wait in a lane, whatever they are: moving them to another lane or
+// to the lane's other queue, and calling them off.
 //
-// How a copy, the ledger and the original follow each other lives in operate, how messages come out of a queue in internal/rabbit.
+// How a copy, the ledger and the original follow each other lives in operate, how messages come out of a queue in
+// internal/rabbit.
 package backlog
 
 import (
@@ -28,7 +29,8 @@ type Done struct {
 type pass struct {
 	desk *operate.Desk
 	done *Done
-	// see is told of jobs that wait, and returns those whose messages are removed: it has carried them on elsewhere, or called them off.
+	// see is told of jobs that wait, and returns those whose messages are removed: it has carried them on elsewhere, or
+	// called them off.
 	see  func(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) (gone []lanes.Delivery, err error)
 	take *rabbit.Conn
 }
@@ -96,9 +98,9 @@ func (p *pass) batches(ctx context.Context, q lanes.Queue, limit int) error {
 	return nil
 }
 
-// batch sees to a batch of messages by what the ledger knows: one whose job has ended, or is carried on by a newer copy, is
-// dropped, and counted; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so does a copy that brings an ended job back and of
-// which the ledger hasn't heard yet. The others wait.
+// batch sees to a batch of messages by what the ledger knows: one whose job has ended, or is carried on by a newer
+// copy, is dropped, and counted; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so
+// does a copy that brings an ended job back and of which the ledger hasn't heard yet. The others wait.
 func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []lanes.Delivery) error {
 	ids := make([]string, len(batch))
 	for i, d := range batch {
@@ -134,8 +136,8 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []lanes.Deliv
 	return err
 }
 
-// tellGone has the ledger know that messages are no longer in their lane. That it can't be told is no harm: it counts them as still there until the lane's
-// queue is empty.
+// tellGone has the ledger know that messages are no longer in their lane. That it can't be told is no harm: it counts
+// them as still there until the lane's queue is empty.
 func (p *pass) tellGone(ctx context.Context, messages []lanes.Delivery) {
 	if len(messages) == 0 {
 		return
@@ -160,7 +162,8 @@ func Purge(ctx context.Context, desk *operate.Desk, lane, reason string) (Done, 
 	return done, p.run(ctx, "lanes purge", func() error { return p.queues(ctx, e.QueuesOf(lane), 0) })
 }
 
-// callOff cancels the jobs of waiting messages. One without a record gets one, to be cancelled; one that has come to its end this very moment is over, too.
+// callOff cancels the jobs of waiting messages. One without a record gets one, to be cancelled; one that has come to
+// its end this very moment is over, too.
 func (p *pass) callOff(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) ([]lanes.Delivery, error) {
 	if _, err := p.desk.Ledger.CreateAll(ctx, waiting); err != nil {
 		return nil, err

@@ -202,7 +202,8 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// A limit bounds what is looked at; without one it is what waits at the beginning, so that a move into the same lane ends.
+// A limit bounds what is looked at; without one it is what waits at the beginning, so that a move into the same lane
+// ends.
 func TestMoveLimits(t *testing.T) {
 	for _, c := range []struct {
 		name              string
@@ -278,7 +279,9 @@ func TestMoveFails(t *testing.T) {
 		done := Done{}
 		p := &pass{desk: h.desk, done: &done}
 		for _, limit := range []int{0, 1} {
-			err := p.run(t.Context(), "move", func() error { return p.queues(t.Context(), []lanes.Queue{{Lane: "nowhere", Type: lanes.Classic}}, limit) })
+			err := p.run(t.Context(), "move", func() error {
+				return p.queues(t.Context(), []lanes.Queue{{Lane: "nowhere", Type: lanes.Classic}}, limit)
+			})
 			if !errors.Is(err, rabbit.ErrUndeclared) || !errors.Is(err, operate.Unreachable) {
 				t.Errorf("limit %d: %v, want ErrUndeclared", limit, err)
 			}

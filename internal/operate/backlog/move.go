@@ -10,8 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Move puts up to limit waiting jobs of one lane into another, those first that would start first; 0: all that wait now. Beside an error the result says what
-// was done.
+// Move puts up to limit waiting jobs of one lane into another, those first that would start first; 0: all that wait
+// now. Beside an error the result says what was done.
 func Move(ctx context.Context, desk *operate.Desk, from, to string, limit int, reason string) (Done, error) {
 	done := Done{AuditEntry: lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Reason: reason}}
 	e, err := desk.Policy(ctx)
@@ -32,7 +32,8 @@ func Move(ctx context.Context, desk *operate.Desk, from, to string, limit int, r
 	return done, err
 }
 
-// Migrate moves what waits in a lane's other queue to the given one. It waits for five seconds until that is in force as the lane's queue.
+// Migrate moves what waits in a lane's other queue to the given one. It waits for five seconds until that is in force
+// as the lane's queue.
 func Migrate(ctx context.Context, desk *operate.Desk, to lanes.Queue, reason string) (Done, error) {
 	done := Done{AuditEntry: lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: reason}}
 	e, err := awaitType(ctx, desk, to)
@@ -70,9 +71,11 @@ func (p *pass) carrying(ctx context.Context, name string, policy *lanes.Policy, 
 	})
 }
 
-// carry has copies in another lane carry jobs. That the ledger can't be told is no harm: whichever of a job's two messages comes first counts.
+// carry has copies in another lane carry jobs. That the ledger can't be told is no harm: whichever of a job's two
+// messages comes first counts.
 func (p *pass) carry(
-	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []lanes.Delivery, policy *lanes.Policy, to string,
+	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []lanes.Delivery, policy *lanes.Policy,
+	to string,
 ) (gone []lanes.Delivery, err error) {
 	copies := make([]operate.Copy, len(waiting))
 	for i, d := range waiting {
@@ -125,7 +128,8 @@ func awaitType(ctx context.Context, desk *operate.Desk, to lanes.Queue) (lanes.E
 		case <-ctx.Done():
 			return e, ctx.Err()
 		case <-wait.Done():
-			return e, operate.NotPossible.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet: is one running? The same command goes on once one does", to.Lane, to.Type)
+			return e, operate.NotPossible.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet: "+
+				"is one running? The same command goes on once one does", to.Lane, to.Type)
 		case <-time.After(lookEvery):
 		}
 	}

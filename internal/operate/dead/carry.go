@@ -12,7 +12,9 @@ import (
 
 // message is the letter as the message that its job died of, with the number of the newest there is.
 func (l Letter) message() lanes.Delivery {
-	d := lanes.Delivery{Job: l.Job, Lane: l.Facts.Lane, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, Replay: l.Replay, Body: l.Body}
+	d := lanes.Delivery{
+		Job: l.Job, Lane: l.Facts.Lane, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, Replay: l.Replay, Body: l.Body,
+	}
 	d.Job.Priority = l.Priority
 	if l.Record != nil {
 		d.Replay = max(l.Replay, l.Record.Replay)
@@ -39,7 +41,8 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 	return v, nil
 }
 
-// join takes in another letter of a job that is about to be replayed: the newest says what the job is, and the copy is above all of them.
+// join takes in another letter of a job that is about to be replayed: the newest says what the job is, and the copy is
+// above all of them.
 func (r *Replay) join(v *revival, l Letter) {
 	letters := append(v.letters, l.DeadLetter)
 	if l.Err == nil && l.Replay > v.made {
@@ -69,8 +72,8 @@ func (r *Replay) carryOn(ctx context.Context, all []*revival) error {
 	return ctx.Err()
 }
 
-// carryPart has copies carry the jobs of some letters. That the ledger can't be told, or that somebody else is faster, is no harm: a copy with a higher
-// number brings its job back by itself.
+// carryPart has copies carry the jobs of some letters. That the ledger can't be told, or that somebody else is faster,
+// is no harm: a copy with a higher number brings its job back by itself.
 func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 	copies := make([]operate.Copy, len(part))
 	for i, v := range part {
@@ -96,7 +99,8 @@ func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 	return errors.Join(failed, err)
 }
 
-// fromRecords replays the jobs that were asked for and have no letter: somebody has emptied the dead letters, and the record knows all that is needed.
+// fromRecords replays the jobs that were asked for and have no letter: somebody has emptied the dead letters, and the
+// record knows all that is needed.
 func (r *Replay) fromRecords(ctx context.Context) error {
 	records, err := r.desk.Ledger.GetAll(ctx, r.order)
 	if err != nil {
@@ -134,10 +138,12 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
 	d, err := operate.FromRecord(record)
 	if err != nil {
-		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w", record.ID, err)
+		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w",
+			record.ID, err)
 	}
 	v, err := r.revive(newLetter(rabbit.DeadLetter{
-		ID: d.Job.ID, Lane: d.Lane, Reason: record.Reason, Replay: d.Replay, EnqueuedAt: d.EnqueuedAt, Body: d.Body, Job: d.Job, Priority: d.Job.Priority,
+		ID: d.Job.ID, Lane: d.Lane, Reason: record.Reason, Replay: d.Replay, EnqueuedAt: d.EnqueuedAt,
+		Body: d.Body, Job: d.Job, Priority: d.Job.Priority,
 	}, &record))
 	if err == nil {
 		v.letters, v.Settle = nil, nil

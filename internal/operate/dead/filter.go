@@ -20,7 +20,8 @@ const brokerWord = "broker"
 
 // Reasons is all that jobs die of: this is the whole set.
 var Reasons = []string{
-	string(lanes.BadInput), string(lanes.NotAllowed), string(lanes.OutputExists), string(lanes.OverLimit), string(lanes.Transient), string(lanes.TimedOut),
+	string(lanes.BadInput), string(lanes.NotAllowed), string(lanes.OutputExists), string(lanes.OverLimit),
+	string(lanes.Transient), string(lanes.TimedOut),
 	"poison", "expired", "no id", "not a job", "dead already", brokerWord,
 }
 
@@ -51,11 +52,13 @@ type Filter struct {
 	Since, OlderThan   time.Duration // so long ago at most, and at least
 }
 
-// Chooser returns what says whether the filter chooses a dead job, by times that count from now. Its selector has to be a valid one.
+// Chooser returns what says whether the filter chooses a dead job, by times that count from now. Its selector has to be
+// a valid one.
 func (f Filter) Chooser(now time.Time) func(lanes.Record) bool {
 	selector, _ := labels.Parse(f.Selector)
 	return func(r lanes.Record) bool {
-		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) && selector.Matches(labels.Set(r.Labels)) &&
+		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) &&
+			selector.Matches(labels.Set(r.Labels)) &&
 			(f.Tenant == "" || r.Labels[TenantLabel] == f.Tenant) && (len(f.DiedOf) == 0 || diesOf(r.Reason, f.DiedOf)) &&
 			(f.Since == 0 || !r.EndedAt.IsZero() && !r.EndedAt.Before(now.Add(-f.Since))) &&
 			(f.OlderThan == 0 || !r.EndedAt.IsZero() && r.EndedAt.Before(now.Add(-f.OlderThan)))

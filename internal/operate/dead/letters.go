@@ -1,8 +1,8 @@
-// Package dead is what people do about dead letters: reading and choosing them, replaying their jobs, throwing them away. It puts the letters in
-// siren.dead and the ledger's records of their jobs together.
+// Package dead is what people do about dead letters: reading and choosing them, replaying their jobs, throwing them
+// away. It puts the letters in siren.dead and the ledger's records of their jobs together.
 //
-// How a job dies lives in worker, the messages themselves in internal/rabbit, how a copy carries a job on in operate; what is asked and said of all this is
-// up to the caller.
+// How a job dies lives in worker, the messages themselves in internal/rabbit, how a copy carries a job on in operate;
+// what is asked and said of all this is up to the caller.
 package dead
 
 import (
@@ -30,10 +30,10 @@ type Standing string
 
 // How a letter may stand.
 const (
-	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record, and the letter is all there is
+	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record at all
 	Stale      Standing = "stale"      // its job is dead by a newer copy, which has a letter of its own
 	Superseded Standing = "superseded" // a newer copy carries the job on, or has brought it to its end
-	Elsewhere  Standing = "elsewhere"  // its job isn't dead, although no newer copy was made: Redis had lost its data, and the job was enqueued again
+	Elsewhere  Standing = "elsewhere"  // its job isn't dead, and no newer copy was made: enqueued again since Redis lost its data
 )
 
 // standingOf compares the numbers of a letter and of its job's record.
@@ -58,8 +58,10 @@ func newLetter(l rabbit.DeadLetter, r *lanes.Record) Letter {
 		return f
 	}
 	f.Facts = lanes.Record{
-		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input, Output: l.Job.Output, Params: l.Job.Params,
-		Overwrite: l.Job.Overwrite, Priority: l.Priority, ExpiresAt: l.Job.ExpiresAt, DedupKey: l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts, Replay: l.Replay,
+		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input,
+		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Priority, ExpiresAt: l.Job.ExpiresAt,
+		DedupKey: l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempts,
+		Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}
 	f.Facts.Bound()
@@ -125,9 +127,11 @@ func untaken(err error) error {
 	return operate.Answer(err)
 }
 
-// each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of the queue. It
-// ends when use is done.
-func each(ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, size int, use func([]Letter) (done bool, err error)) error {
+// each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of
+// the queue. It ends when use is done.
+func each(
+	ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, size int, use func([]Letter) (done bool, err error),
+) error {
 	for {
 		taken, err := d.Take(ctx, size)
 		if err != nil {
@@ -143,8 +147,8 @@ func each(ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, size i
 	}
 }
 
-// Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis it goes by the letters
-// alone, and says so.
+// Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis
+// it goes by the letters alone, and says so.
 func Read(ctx context.Context, desk *operate.Desk, choose func(lanes.Record) bool) (chosen []Letter, err error) {
 	d, end, err := Open(ctx, desk, "dead (read)")
 	if err != nil {
@@ -163,7 +167,8 @@ func Read(ctx context.Context, desk *operate.Desk, choose func(lanes.Record) boo
 	return chosen, err
 }
 
-// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters alone, and says so.
+// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters
+// alone, and says so.
 func Look(ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, use func([]Letter) error) error {
 	blind := false
 	for {

@@ -12,7 +12,8 @@ type pace struct {
 	next time.Time
 }
 
-// batch is how many letters are taken in one go: what is replayed within half a minute, so that what the ledger said of them isn't old.
+// batch is how many letters are taken in one go: what is replayed within half a minute, so that what the ledger said of
+// them isn't old.
 func (p *pace) batch() int {
 	if p.rate == 0 {
 		return letterBatch
@@ -28,7 +29,8 @@ func (p *pace) chunk() int {
 	return int(min(letterBatch, max(1, p.rate/5)))
 }
 
-// worth is how many pending jobs are worth being published: a classic queue takes its time to confirm, for one as for many.
+// worth is how many pending jobs are worth being published: a classic queue takes its time to confirm, for one as for
+// many.
 func (p *pace) worth() int {
 	if p.rate == 0 {
 		return copyBatch

@@ -27,7 +27,8 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 			return nil, fmt.Errorf("--set %q: write NAME=VALUE", p)
 		}
 		if !paramForm.MatchString(name) {
-			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . and -", p, name)
+			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . and -",
+				p, name)
 		}
 		if _, ok := set[name]; ok {
 			return nil, fmt.Errorf("--set %s is given twice", name)
@@ -40,7 +41,8 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 			}
 			raw = text
 		}
-		if err := checkParam(name, kind); err != nil && string(raw) != "null" { // a job may have died of the very param that is to go
+		// A job may have died of the very param that is to go.
+		if err := checkParam(name, kind); err != nil && string(raw) != "null" {
 			return nil, fmt.Errorf("--set %s: %w", name, err)
 		}
 		set[name] = raw
@@ -53,7 +55,8 @@ func checkParam(name, kind string) error {
 	var all []string
 	for _, k := range media.Kinds() {
 		if k.Name == kind && !slices.Contains(k.Params, name) {
-			return fmt.Errorf("%s takes %s%s", kind, cmp.Or(strings.Join(k.Params, ", "), "no params"), lanes.Suggest(name, k.Params))
+			takes := cmp.Or(strings.Join(k.Params, ", "), "no params")
+			return fmt.Errorf("%s takes %s%s", kind, takes, lanes.Suggest(name, k.Params))
 		}
 		all = append(all, k.Params...)
 	}

@@ -31,8 +31,8 @@ type Purge struct {
 	seen   map[string]bool         // jobs that a letter was about
 }
 
-// NewPurge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records of those jobs that are dead now:
-// one is called off also where its letter is gone already.
+// NewPurge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records
+// of those jobs that are dead now: one is called off also where its letter is gone already.
 func NewPurge(desk *operate.Desk, f Filter, ids []string, dead []lanes.Record) *Purge {
 	p := &Purge{desk: desk, on: on(f, ids), dead: map[string]lanes.Record{}, seen: map[string]bool{}}
 	for _, r := range dead {
@@ -84,13 +84,13 @@ func (p *Purge) note(ctx context.Context) {
 		return
 	}
 	p.desk.Note(ctx, lanes.AuditEntry{
-		Verb: "purge", On: p.on, Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters), Sample: p.Done.Sample,
-		Reason: p.Reason,
+		Verb: "purge", On: p.on, Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters),
+		Sample: p.Done.Sample, Reason: p.Reason,
 	})
 }
 
-// batch throws away what is chosen of a batch: first the file has it, then the record says so, then it is removed. Broken off in
-// between, the letter is there and its job cancelled, and the same command goes on.
+// batch throws away what is chosen of a batch: first the file has it, then the record says so, then it is removed.
+// Broken off in between, the letter is there and its job cancelled, and the same command goes on.
 func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []Letter) error {
 	var chosen []Letter
 	for _, l := range batch {
@@ -121,9 +121,12 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 	return nil
 }
 
-// discard has the jobs' records say that they were called off. One whose job has come back to life meanwhile stays as it is.
+// discard has the jobs' records say that they were called off. One whose job has come back to life meanwhile stays as
+// it is.
 func (p *Purge) discard(ctx context.Context, letters []Letter) error {
-	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool { return l.Standing != Current || l.Record == nil })
+	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool {
+		return l.Standing != Current || l.Record == nil
+	})
 	if p.DryRun {
 		p.Jobs += len(letters)
 		return nil

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// longestHold is how long letters that aren't to be replayed are out of the queue at a time. A broker closes the channel of who holds
-	// messages for longer than its consumer timeout.
+	// longestHold is how long letters that aren't to be replayed are out of the queue at a time. A broker closes the
+	// channel of who holds messages for longer than its consumer timeout.
 	longestHold = 10 * time.Minute
 	copyBatch   = 250 // copies that are published at once: a publisher's window of unconfirmed ones
 )
@@ -72,7 +72,8 @@ type revival struct {
 // NewReplay prepares a replay of what a filter chooses, or of the jobs with these ids.
 func NewReplay(desk *operate.Desk, policy lanes.Policy, f Filter, ids []string) *Replay {
 	r := &Replay{
-		By: map[[2]string]int{}, Refused: map[string]error{}, desk: desk, on: on(f, ids), policy: policy, order: ids, hand: map[string]*revival{}, carried: map[string]int{},
+		By: map[[2]string]int{}, Refused: map[string]error{}, desk: desk, on: on(f, ids), policy: policy, order: ids,
+		hand: map[string]*revival{}, carried: map[string]int{},
 		hold: min(longestHold, policy.Broker.ConsumerTimeout.D()/2),
 	}
 	if len(ids) == 0 {
@@ -94,14 +95,15 @@ func (r *Replay) Run(ctx context.Context) error {
 	err := r.Carry(ctx)
 	if r.Done.Jobs > 0 && !r.DryRun {
 		r.desk.Note(ctx, lanes.AuditEntry{
-			Verb: "replay", On: r.on, Before: string(lanes.Dead), After: strings.TrimSpace(r.To + " " + r.Set.String()), Jobs: r.Done.Jobs,
-			Sample: r.Done.Sample, Reason: r.Reason,
+			Verb: "replay", On: r.on, Before: string(lanes.Dead), After: strings.TrimSpace(r.To + " " + r.Set.String()),
+			Jobs: r.Done.Jobs, Sample: r.Done.Sample, Reason: r.Reason,
 		})
 	}
 	return err
 }
 
-// Carry replays, and leaves the audit log to the caller. It goes through the letters once, and again when holding those that stay has taken long.
+// Carry replays, and leaves the audit log to the caller. It goes through the letters once, and again when holding those
+// that stay has taken long.
 func (r *Replay) Carry(ctx context.Context) error {
 	letters, end, err := Open(ctx, r.desk, "dead replay")
 	if err != nil {
@@ -144,7 +146,8 @@ func (r *Replay) done() bool {
 	return r.Limit > 0 && r.Done.Jobs+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
 }
 
-// batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
+// batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round
+// trip.
 func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err error) {
 	var obsolete []rabbit.DeadLetter
 	for _, l := range batch {
@@ -215,7 +218,8 @@ func (r *Replay) fate(l Letter) letterFate {
 	case l.Err != nil, r.ids == nil && l.Facts.Reason == lanes.ErrNoID.Error():
 		r.Left.NoJob++
 		if r.ids != nil {
-			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s can't be replayed: its message is no job (%w); `siren dead show %s` has it", l.ID, l.Err, l.ID)
+			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s can't be replayed: its message is no job (%w); "+
+				"`siren dead show %s` has it", l.ID, l.Err, l.ID)
 		}
 		return leaveLetter
 	case l.Standing == Superseded:

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// endedWithin is how long a running job's programs are waited for: a second until its worker hears of it, and one that the programs have to let go.
+	// endedWithin is how long a running job's programs are waited for: a second until its worker hears of it, and one
+	// that the programs have to let go.
 	endedWithin = 5 * time.Second
 	lookEvery   = 100 * time.Millisecond
 )
@@ -19,7 +20,8 @@ const (
 // Cancellable is the states that a job can be called off in.
 var Cancellable = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Missing}
 
-// Cancel calls jobs off, in whatever state they are that isn't an end; with state, only those that are still in that one.
+// Cancel calls jobs off, in whatever state they are that isn't an end; with state, only those that are still in that
+// one.
 func Cancel(desk *operate.Desk, state lanes.State) *Work {
 	var from []lanes.State
 	if state != "" {
@@ -43,7 +45,8 @@ func Cancel(desk *operate.Desk, state lanes.State) *Work {
 	}
 }
 
-// called says what has become of a job that was to be called off. In the result it is in the state that it was in at that moment.
+// called says what has become of a job that was to be called off. In the result it is in the state that it was in at
+// that moment.
 func called(r lanes.Record, a redis.Overridden) Result {
 	var state *redis.StateError
 	switch {
@@ -60,14 +63,16 @@ func called(r lanes.Record, a redis.Overridden) Result {
 	case r.State == lanes.Cancelled:
 		return Result{Job: r, Fate: Already}
 	case r.State.Final():
-		return Result{Job: r, Fate: Over, Err: operate.NotPossible.Errorf("job %s is %s: there is nothing to cancel", r.ID, r.State)}
+		err := operate.NotPossible.Errorf("job %s is %s: there is nothing to cancel", r.ID, r.State)
+		return Result{Job: r, Fate: Over, Err: err}
 	default:
 		return Result{Job: r, Fate: Changed, Err: operate.Changed(r.ID, r.State)}
 	}
 }
 
-// AwaitStopped waits until the workers of cancelled jobs say that their programs have ended, for five seconds at most. It returns the records of those
-// of which that isn't known: one is completed that had committed its output already, the others say which worker is silent.
+// AwaitStopped waits until the workers of cancelled jobs say that their programs have ended, for five seconds at most.
+// It returns the records of those of which that isn't known: one is completed that had committed its output already,
+// the others say which worker is silent.
 func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left map[string]lanes.Record, err error) {
 	left = map[string]lanes.Record{}
 	for end := time.Now().Add(endedWithin); len(ids) > 0; { //nolint:forbidigo // a wait of this process's own

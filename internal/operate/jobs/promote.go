@@ -13,12 +13,14 @@ import (
 // Promotable is the states that a job can be promoted in.
 var Promotable = []lanes.State{lanes.Queued}
 
-// Promote puts queued jobs into another lane: a job that has started meanwhile is left alone. An attempt that they were on their way to goes on there.
+// Promote puts queued jobs into another lane: a job that has started meanwhile is left alone. An attempt that they were
+// on their way to goes on there.
 func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 	w := &Work{desk: desk, verb: "promote", to: to, chosen: Promotable}
 	w.takes = func(r lanes.Record) error {
 		if r.State != lanes.Queued {
-			return operate.NotPossible.Errorf("job %s is %s; only a queued job can be promoted%s", r.ID, r.State, operate.Instead(r))
+			return operate.NotPossible.Errorf("job %s is %s; only a queued job can be promoted%s",
+				r.ID, r.State, operate.Instead(r))
 		}
 		return nil
 	}
@@ -32,13 +34,16 @@ func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 				others = append(others, r)
 			}
 		}
-		results, err = w.copies(ctx, others, func(r lanes.Record) (operate.Copy, error) { return copyOf(r, to, &policy, w.desk) })
+		results, err = w.copies(ctx, others, func(r lanes.Record) (operate.Copy, error) {
+			return copyOf(r, to, &policy, desk)
+		})
 		return append(there, results...), err
 	}
 	return w
 }
 
-// copyOf copies the message of a job for a lane, by its record. The job is wanted, also where it was to have started by now.
+// copyOf copies the message of a job for a lane, by its record. The job is wanted, also where it was to have started by
+// now.
 func copyOf(r lanes.Record, lane string, p *lanes.Policy, desk *operate.Desk) (operate.Copy, error) {
 	message, err := operate.FromRecord(r)
 	if err != nil {
@@ -49,9 +54,11 @@ func copyOf(r lanes.Record, lane string, p *lanes.Policy, desk *operate.Desk) (o
 	return c, c.Revive(nil, desk.Now())
 }
 
-// copies makes copies and has them carry the jobs: an older message of a job is skipped when it comes up. An error ends it in the middle: of which jobs
-// that is known is in the results.
-func (w *Work) copies(ctx context.Context, batch []lanes.Record, of func(lanes.Record) (operate.Copy, error)) (results []Result, err error) {
+// copies makes copies and has them carry the jobs: an older message of a job is skipped when it comes up. An error ends
+// it in the middle: of which jobs that is known is in the results.
+func (w *Work) copies(
+	ctx context.Context, batch []lanes.Record, of func(lanes.Record) (operate.Copy, error),
+) (results []Result, err error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}

@@ -23,9 +23,10 @@ type retry struct {
 	dead   []lanes.Record // are taken from the dead letters in the end, all in one go
 }
 
-// Retry puts jobs that are dead, cancelled, missing or waiting for their next attempt into a lane, "" for their own, at once: they begin anew. A job that
-// says running though its worker vanished a minute ago can be retried too: its message brings it again, unless it had ended while Redis was away; then a
-// copy does, and finds the output. A dead one is taken from the dead letters: its message says best what it is.
+// Retry puts jobs that are dead, cancelled, missing or waiting for their next attempt into a lane, "" for their own, at
+// once: they begin anew. A job that says running though its worker vanished a minute ago can be retried too: its
+// message brings it again, unless it had ended while Redis was away; then a copy does, and finds the output. A dead one
+// is taken from the dead letters: its message says best what it is.
 func Retry(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 	r := &retry{policy: policy}
 	r.Work = &Work{
@@ -40,7 +41,8 @@ func (r *retry) retryable(job lanes.Record) error {
 	case slices.Contains(Retryable, job.State):
 		return nil
 	case job.State != lanes.Running:
-		return operate.NotPossible.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried", job.ID, job.State)
+		return operate.NotPossible.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried",
+			job.ID, job.State)
 	case r.desk.Now().Before(job.LeaseUntil.Add(vanishedFor)):
 		return operate.NotPossible.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s",
 			job.ID, job.Worker, lanes.Duration(vanishedFor), operate.Instead(job))
@@ -113,5 +115,6 @@ func (r *retry) replay(ctx context.Context) error {
 
 // left is the error of a dead job whose letter tells of something else than its record.
 func left(id string) error {
-	return operate.Conflict.Errorf("job %s was changed by somebody else meanwhile, and what they did counts; `siren dead list --from-queue` has its letter", id)
+	return operate.Conflict.Errorf("job %s was changed by somebody else meanwhile, and what they did counts; "+
+		"`siren dead list --from-queue` has its letter", id)
 }

@@ -1,7 +1,8 @@
-// Package jobs is what people do about jobs by their records, one or fifty thousand of them: calling them off, and putting them into a lane by a
-// fresh copy of their message.
+// Package jobs is what people do about jobs by their records, one or fifty thousand of them: calling them off, and
+// putting them into a lane by a fresh copy of their message.
 //
-// How a copy, the ledger and the original follow each other lives in operate. Which jobs are meant, and what is asked and said, is up to the caller.
+// How a copy, the ledger and the original follow each other lives in operate. Which jobs are meant, and what is asked
+// and said, is up to the caller.
 package jobs
 
 import (
@@ -41,7 +42,8 @@ type Result struct {
 	Err  error  // why it isn't done
 }
 
-// Work is one thing to do about jobs, each of them once: Cancel, Promote or Retry. Its jobs are seen to batch by batch, and the audit log gets one entry.
+// Work is one thing to do about jobs, each of them once: Cancel, Promote or Retry. Its jobs are seen to batch by batch,
+// and the audit log gets one entry.
 type Work struct {
 	Filter string         // by which the jobs were chosen, in words; "": they were named
 	Reason string         // why, for the audit log
@@ -64,8 +66,8 @@ type Work struct {
 // Takes is the error that it can't be done to such a job.
 func (w *Work) Takes(r lanes.Record) error { return w.takes(r) }
 
-// Narrow narrows a filter to the jobs that the work is for, and that were there by now; the oldest come first. Without a state in the filter those are
-// chosen that the work is for without being asked.
+// Narrow narrows a filter to the jobs that the work is for, and that were there by now; the oldest come first. Without
+// a state in the filter those are chosen that the work is for without being asked.
 func (w *Work) Narrow(q redis.Filter, now time.Time) redis.Filter {
 	match, any := q.Match, q.State != ""
 	q.Match = func(r lanes.Record) bool {
@@ -79,8 +81,9 @@ func (w *Work) Narrow(q redis.Filter, now time.Time) redis.Filter {
 	return q
 }
 
-// Run does it to all of the jobs. A record that has only an ID is that of an unknown job. What is begun when ctx ends is brought to its end, and all that
-// was done has been Heard of and noted, also beside an error: the same work goes on with the jobs that are left.
+// Run does it to all of the jobs. A record that has only an ID is that of an unknown job. What is begun when ctx ends
+// is brought to its end, and all that was done has been Heard of and noted, also beside an error: the same work goes on
+// with the jobs that are left.
 func (w *Work) Run(ctx context.Context, records iter.Seq2[lanes.Record, error]) error {
 	if err := w.desk.MayNote(ctx); err != nil {
 		return err
