@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -29,6 +30,20 @@ func (d Delivery) Wait(now time.Time) time.Duration {
 		return 0
 	}
 	return max(0, now.Sub(d.ReadyAt))
+}
+
+// Rest is the fields of the wire form that nobody knows, as an object; nil when there are none, or it is no job's.
+func (d Delivery) Rest() json.RawMessage {
+	var fields map[string]json.RawMessage
+	if len(d.Unknown) == 0 || d.Err != nil || json.Unmarshal(d.Body, &fields) != nil {
+		return nil
+	}
+	rest := map[string]json.RawMessage{}
+	for _, name := range d.Unknown {
+		rest[name] = fields[name]
+	}
+	raw, _ := plainJSON(rest) // of JSON, which always can be
+	return raw
 }
 
 // Action is what becomes of a delivery.

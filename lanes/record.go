@@ -44,6 +44,8 @@ type Record struct {
 	EndedAt    time.Time         `json:"endedAt,omitzero"`    // completed, dead, cancelled or missing
 	NextAt     time.Time         `json:"nextAt,omitzero"`     // retrying: when its next attempt is ready
 	Wait       Duration          `json:"wait,omitempty"`      // ready to first start
+	Attempt    int               `json:"-"`                   // the number of the attempt that its message is for, of those that count
+	Rest       json.RawMessage   `json:"-"`                   // the fields of its wire form that nobody knows, an object; nil: none
 	Attempts   int               `json:"attempts,omitempty"`  // starts, taken-over ones included
 	Crashes    int               `json:"crashes,omitempty"`   // starts whose worker vanished
 	Replay     int               `json:"replay,omitempty"`    // the number of the message that carries it: fresh copies (promote, move, retry) count up
@@ -59,6 +61,22 @@ type Record struct {
 // Job is the job as its producer wrote it.
 func (r Record) Job() Job {
 	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
+}
+
+// Message is the job's wire form, as far as the record knows it.
+func (r Record) Message() ([]byte, error) {
+	body, err := Encode(r.Job())
+	if err != nil || r.Rest == nil {
+		return body, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(r.Rest, &fields); err != nil {
+		return body, nil
+	}
+	if err := json.Unmarshal(body, &fields); err != nil { // over those of the same names
+		return nil, err
+	}
+	return wireForm(fields)
 }
 
 // Bound cuts what is over a job's bounds (see Job.Bounded), for whoever shows the record.

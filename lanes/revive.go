@@ -42,11 +42,16 @@ func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte
 		}
 		fields["params"] = raw
 	}
-	revived, err := plainJSON(fields)
-	if err == nil && len(revived) > MaxMessage {
-		err = fmt.Errorf("the job would be %d bytes on the wire, over the limit of %d", len(revived), MaxMessage)
+	return wireForm(fields)
+}
+
+// wireForm is the wire form of a job that has those fields.
+func wireForm(fields map[string]json.RawMessage) ([]byte, error) {
+	body, err := plainJSON(fields)
+	if err == nil && len(body) > MaxMessage {
+		err = fmt.Errorf("the job would be %d bytes on the wire, over the limit of %d", len(body), MaxMessage)
 	}
-	return revived, err
+	return body, err
 }
 
 // expired is whether an expiresAt is over.

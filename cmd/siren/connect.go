@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -80,7 +81,7 @@ func (a *app) withLedger(f func(*jobledger.Ledger) error) error {
 func (a *app) effective(ctx context.Context, s *redislink.Store) (lanes.Effective, error) {
 	e, err := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Policy(ctx)
 	if errors.Is(err, redislink.ErrNotFound) {
-		return e, errNoPolicy
+		return e, operate.ErrNoPolicy
 	}
 	return e, reach.Unreachable(err)
 }

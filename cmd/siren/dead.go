@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
@@ -54,7 +54,7 @@ seconds for ten thousand of them.`,
 				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
 					records, next, err := f.list(ctx, op.ledger, op.now())
 					t := deadTable(records, nil, op.now())
-					t.Empty += op.strange(ctx, f.lane, len(records) == 0)
+					t.Empty += op.orNoSuchLane(ctx, f.lane, len(records) == 0)
 					if err == nil && f.after == "" {
 						beyond.say(ctx, t)
 					}
@@ -147,9 +147,6 @@ func (c *letterCount) count(ctx context.Context) (int, error) {
 	return rabbit.CountDead(ctx, c.conn)
 }
 
-// tally is a number of things with what they do: 1 job has, 2 jobs have.
-func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + show.Verb(n, one, many) }
-
 // queuedLetter is a dead letter in a list of siren.dead.
 type queuedLetter struct {
 	lanes.Record
@@ -162,7 +159,7 @@ func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.T
 	if err != nil {
 		return nil, nil, err
 	}
-	letters, err := o.letters().Read(ctx, f.filter().Chooser(o.now()))
+	letters, err := dead.Read(ctx, o.desk(), f.filter().Chooser(o.now()))
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]

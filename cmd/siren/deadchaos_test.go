@@ -17,8 +17,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
@@ -191,7 +191,8 @@ func (g *graveyard) letters() int {
 	return n
 }
 
-// work takes jobs and completes them until the returned function is called, one after the other. A job that is claimed has run.
+// work takes jobs and completes them until the returned function is called, one after the other. A job that is claimed
+// has run.
 func (g *graveyard) work() (stop func()) {
 	ctx, cancel := context.WithCancel(g.t.Context())
 	taker := take.NewTaker(g.open("take"), confirms.NewPublisher(g.open("give"), 0), g.policy.Pools[0].Name)
@@ -249,8 +250,9 @@ func (g *graveyard) siren(args ...string) *exec.Cmd {
 	return c
 }
 
-// A replay is killed, its connections are cut, Redis is wiped: again and again, until every job has been replayed. Each has run exactly once then; after
-// a wipe nobody knows what ran, and a job may run again whose letter was still there: its output is there, too, and that is what counts.
+// A replay is killed, its connections are cut, Redis is wiped: again and again, until every job has been replayed. Each
+// has run exactly once then; after a wipe nobody knows what ran, and a job may run again whose letter was still there:
+// its output is there, too, and that is what counts.
 func TestReplayUnderFire(t *testing.T) {
 	t.Parallel()
 	g := newGraveyard(t)

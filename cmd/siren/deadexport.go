@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -64,7 +64,7 @@ they are, but are out of the queue meanwhile.`,
 }
 
 func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) error {
-	d, end, err := o.letters().Open(ctx, "dead export")
+	d, end, err := dead.Open(ctx, o.desk(), "dead export")
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 		return err
 	}
 	choose := f.filter().Chooser(o.now())
-	err = o.letters().Look(ctx, d, func(batch []dead.Letter) error {
+	err = dead.Look(ctx, o.desk(), d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {
 			if choose(l.Facts) {
@@ -99,7 +99,8 @@ type exporter struct {
 	written int
 }
 
-// newExporter begins a new file, or with - goes to out. What is in a job may be secret, such as a signed URL: only the owner can read the file.
+// newExporter begins a new file, or with - goes to out. What is in a job may be secret, such as a signed URL: only the
+// owner can read the file.
 func newExporter(path string, out io.Writer) (*exporter, error) {
 	if path == "-" {
 		return &exporter{buffer: bufio.NewWriter(show.Raw(out))}, nil

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -57,7 +57,8 @@ func (f *deadFilter) filter() dead.Filter {
 	}
 }
 
-// deadChoice is which dead letters a command is about: those of some jobs, by their ids, or those that a filter chooses.
+// deadChoice is which dead letters a command is about: those of some jobs, by their ids, or those that a filter
+// chooses.
 type deadChoice struct {
 	deadFilter
 	all    bool
@@ -99,18 +100,4 @@ func (d *deadChoice) which(jobs, letters int) string {
 		what = "the dead jobs of " + filter
 	}
 	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, show.Plural(letters, "letter"))
-}
-
-// on is what the choice is, for the audit log.
-func (d *deadChoice) on(ids []string) string {
-	switch filter := d.filter().String(); {
-	case len(ids) == 1:
-		return "job " + ids[0]
-	case len(ids) > 0:
-		return "dead letters"
-	case filter != "":
-		return "dead letters: " + filter
-	default:
-		return "dead letters"
-	}
 }

@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -50,21 +50,21 @@ func (d *deadPurge) run(ctx context.Context, o *operator, ids []string) error {
 	if err := d.check(ids); err != nil {
 		return err
 	}
-	if err := o.mayNote(ctx); err != nil {
+	if err := o.desk().MayNote(ctx); err != nil {
 		return err
 	}
 	jobs, err := d.chosen(ctx, o, ids)
 	if err != nil {
 		return err
 	}
-	p := o.letters().Purge(d.filter(), ids, jobs)
-	p.DryRun = d.dryRun
+	p := dead.NewPurge(o.desk(), d.filter(), ids, jobs)
+	p.DryRun, p.Reason = d.dryRun, d.reason
 	if len(ids) == 0 && !d.yes && !d.dryRun {
-		letters, err := o.letters().Count(ctx)
+		letters, err := dead.Count(ctx, o.desk())
 		if err != nil {
 			return err
 		}
-		if err := o.confirm(fmt.Sprintf("Throw away %s?", d.which(len(jobs), letters))); err != nil {
+		if err := o.askFirst(fmt.Sprintf("Throw away %s?", d.which(len(jobs), letters))); err != nil {
 			return err
 		}
 	}
@@ -76,12 +76,6 @@ func (d *deadPurge) run(ctx context.Context, o *operator, ids []string) error {
 		p.Keep = kept.add
 	}
 	err = errors.Join(p.Run(ctx), kept.close())
-	if (p.Letters > 0 || p.Jobs > 0) && !d.dryRun {
-		o.note(ctx, lanes.AuditEntry{
-			Verb: "purge", On: d.on(ids), Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters),
-			Sample: p.Done.Sample, Reason: d.reason,
-		})
-	}
 	return o.purged(ctx, p, err)
 }
 

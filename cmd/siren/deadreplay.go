@@ -3,19 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// replayRate is how many jobs are replayed in a second unless --rate says otherwise: enough for most incidents within minutes, and little beside what
-// a fleet takes.
+// replayRate is how many jobs are replayed in a second unless --rate says otherwise: enough for most incidents within
+// minutes, and little beside what a fleet takes.
 const replayRate = 10
 
 // leastRate keeps the letters that are in hand from being there for hours.
@@ -75,7 +75,7 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
 		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
 	}
-	if err := o.mayNote(ctx); err != nil {
+	if err := o.desk().MayNote(ctx); err != nil {
 		return err
 	}
 	e, err := o.inForce(ctx)
@@ -83,15 +83,15 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 		return err
 	}
 	if d.to != "" {
-		if err := known(e, d.to, false); err != nil {
+		if err := operate.RequireLane(e, d.to, false); err != nil {
 			return err
 		}
 	}
 	if d.dryRun {
 		d.rate = 0 // nothing is slowed down
 	}
-	replay := o.letters().Replay(e.Policy, d.filter(), ids)
-	replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.to, set, d.limit, d.dryRun, d.rate
+	replay := dead.NewReplay(o.desk(), e.Policy, d.filter(), ids)
+	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.reason, d.to, set, d.limit, d.dryRun, d.rate
 	r := &replayReport{Replay: replay, out: o.out, err: o.err}
 	replay.Progress = r.showProgress
 	if show.IsTerminal(o.err) || !d.yes && !d.dryRun { // else nobody is told
@@ -100,24 +100,18 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 		}
 	}
 	if len(ids) == 0 && !d.yes && !d.dryRun {
-		letters, err := o.letters().Count(ctx)
+		letters, err := dead.Count(ctx, o.desk())
 		if err != nil {
 			return err
 		}
-		if err := o.confirm(d.question(r.expect, letters)); err != nil {
+		if err := o.askFirst(d.question(r.expect, letters)); err != nil {
 			return err
 		}
 	}
 	err = replay.Run(ctx)
 	show.Progress(o.err, "")
 	if err == nil && replay.Done.Jobs == 0 && d.lane != "" {
-		err = known(e, d.lane, true)
-	}
-	if replay.Done.Jobs > 0 && !d.dryRun {
-		o.note(ctx, lanes.AuditEntry{
-			Verb: "replay", On: d.on(ids), Before: string(lanes.Dead), After: strings.TrimSpace(d.to + " " + set.String()), Jobs: replay.Done.Jobs,
-			Sample: replay.Done.Sample, Reason: d.reason,
-		})
+		err = operate.RequireLane(e, d.lane, true)
 	}
 	return r.report(ctx, err)
 }

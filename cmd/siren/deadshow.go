@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -88,16 +88,16 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 // errFound ends a search.
 var errFound = errors.New("found")
 
-// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several. A malformed message that bears the id is
-// only shown where no letter has it.
+// findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several. A malformed
+// message that bears the id is only shown where no letter has it.
 func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
-	letters, end, err := o.letters().Open(ctx, "dead show")
+	letters, end, err := dead.Open(ctx, o.desk(), "dead show")
 	if err != nil {
 		return err
 	}
 	defer end()
 	newest, borne := -1, false
-	err = o.letters().Look(ctx, letters, func(batch []dead.Letter) error {
+	err = dead.Look(ctx, o.desk(), letters, func(batch []dead.Letter) error {
 		for _, l := range batch {
 			if l.Job.ID == id && l.ID != id && newest < 0 && d.Record == nil {
 				borne = true

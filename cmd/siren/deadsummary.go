@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -48,7 +49,7 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 					records, err := op.everyDead(ctx, &f, fromQueue)
 					groups := summed(records)
 					t := summaryTable(groups, op.now())
-					t.Empty += op.strange(ctx, f.lane, len(groups) == 0)
+					t.Empty += op.orNoSuchLane(ctx, f.lane, len(groups) == 0)
 					if err == nil && !fromQueue {
 						beyond.say(ctx, t)
 					}
@@ -66,7 +67,7 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 // everyDead is the records of all dead jobs that the filter chooses.
 func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]lanes.Record, error) {
 	if fromQueue {
-		letters, err := o.letters().Read(ctx, f.filter().Chooser(o.now()))
+		letters, err := dead.Read(ctx, o.desk(), f.filter().Chooser(o.now()))
 		records := make([]lanes.Record, len(letters))
 		for i, l := range letters {
 			records[i] = l.Facts

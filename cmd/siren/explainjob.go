@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -16,7 +16,7 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 	x := explanation{Kind: "job", Name: id}
 	r, err := s.ledger.Find(ctx, id)
 	if redisNotFound(err) {
-		return x, exit.With(exit.NotFound, noJob(id))
+		return x, operate.NoJob(id)
 	}
 	if err != nil {
 		return x, reach.Unreachable(err)

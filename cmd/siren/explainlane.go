@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -17,7 +18,7 @@ const oldReport = 5 * time.Second
 // lane explains a lane.
 func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 	x := explanation{Kind: "lane", Name: name}
-	if err := known(s.policy, name, true); err != nil {
+	if err := operate.RequireLane(s.policy, name, true); err != nil {
 		return x, err
 	}
 	l, _ := s.laneStatus(name)

@@ -2,18 +2,13 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -35,7 +30,7 @@ func newJobsList(a *app) *cobra.Command {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					records, next, err := f.list(cmd.Context(), op.ledger, op.now())
 					t := jobTable(records, a.now())
-					t.Empty += op.strange(cmd.Context(), f.lane, len(records) == 0)
+					t.Empty += op.orNoSuchLane(cmd.Context(), f.lane, len(records) == 0)
 					goesOn(t, next)
 					return records, t, err
 				})
@@ -115,108 +110,5 @@ func detail(r lanes.Record, now time.Time) string {
 		return r.Progress.Note
 	default:
 		return r.Output
-	}
-}
-
-func newJobsGet(a *app) *cobra.Command {
-	var o show.Output
-	c := &cobra.Command{
-		Use:               "get ID …",
-		Short:             "Show everything known of jobs",
-		Example:           "  siren jobs get 06ezy…\n  siren jobs get 06ezy… -o json",
-		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeJobs(),
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			return a.withLedger(func(ledger *jobledger.Ledger) error {
-				var records []lanes.Record
-				var missing error
-				for _, id := range ids {
-					r, err := ledger.Find(cmd.Context(), id)
-					if redisNotFound(err) {
-						missing = errors.Join(missing, noJob(id))
-						continue
-					}
-					if err != nil {
-						return reach.Unreachable(err)
-					}
-					a.sayBorne(id, r)
-					records = append(records, r)
-				}
-				var err error
-				switch {
-				case len(ids) == 1 && len(records) == 1:
-					err = o.Print(a.out, records[0])
-				case len(records) > 0:
-					err = o.Print(a.out, records)
-				}
-				if err == nil && missing != nil {
-					err = exit.With(exit.NotFound, missing)
-				}
-				return err
-			})
-		},
-	}
-	formFlag(c, &o, "yaml", "json")
-	return c
-}
-
-// sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears its id.
-func (a *app) sayBorne(id string, r lanes.Record) {
-	if r.ID != id {
-		a.warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
-	}
-}
-
-func newJobsWatch(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "watch ID …",
-		Short: "Follow jobs until they end",
-		Long: `Print a line for each change of the jobs' state, until all have ended. The exit code is
-4 when one of them is dead, cancelled or missing.`,
-		Example:           "  siren jobs watch 06ezy…",
-		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			return a.withLedger(func(ledger *jobledger.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
-		},
-	}
-}
-
-// follow prints the jobs' changes of state until all have ended.
-func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
-	said := map[string]lanes.State{}
-	var failed, missing int
-	trouble := show.NewTrouble(a.err)
-	for r, err := range ledger.Watch(ctx, ids...) {
-		switch {
-		case redisNotFound(err):
-			fmt.Fprintf(a.err, "no job %q\n", r.ID)
-			missing++
-			continue
-		case errors.Is(err, lanes.ErrAway):
-			trouble.Say(reach.Unreachable(err))
-			continue
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return reach.Unreachable(err)
-		}
-		trouble.Say(nil)
-		if said[r.ID] == r.State {
-			continue
-		}
-		said[r.ID] = r.State
-		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.now())))
-		if r.State.Final() && r.State != lanes.Completed {
-			failed++
-		}
-	}
-	switch {
-	case failed > 0:
-		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", failed, len(ids)))
-	case missing > 0:
-		return exit.With(exit.NotFound, fmt.Errorf("%d of %d jobs are not known", missing, len(ids)))
-	default:
-		return nil
 	}
 }

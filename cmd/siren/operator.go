@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -46,10 +45,7 @@ func (a *app) operate(f func(*operator) error) error {
 
 // inForce is the policy in force.
 func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
-	e, err := o.board.Policy(ctx)
-	if redisNotFound(err) {
-		return e, exit.With(exit.NotFound, errNoPolicy)
-	}
+	e, err := operate.InForce(ctx, o.board)
 	return e, reach.Unreachable(err)
 }
 
@@ -71,25 +67,24 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, 
 	return c, nil
 }
 
-// letters is siren.dead, with what the ledger knows of its letters' jobs.
-func (o *operator) letters() *dead.Box {
-	return &dead.Box{Ledger: o.ledger, Connect: o.connect, Now: o.now, Warn: o.warn, Log: o.log}
-}
-
-// mayNote is the error that this login may not add to the audit log: then nothing that is noted there may be done.
-func (o *operator) mayNote(ctx context.Context) error {
-	return reach.Unreachable(o.tunings.MayNote(ctx))
-}
-
-// note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
-func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
-	e.By, e.Reason = who(o.user), show.Harmless(e.Reason)
-	if err := o.tunings.Note(context.WithoutCancel(ctx), e); err != nil {
-		o.warn("the audit log has no entry of this: %v", err)
+// desk is what the operator's hand reaches.
+func (o *operator) desk() *operate.Desk {
+	return &operate.Desk{
+		Ledger: o.ledger, Board: o.board, Audit: auditor{o.tunings, o.user}, Connect: o.connect, Now: o.now, Warn: o.warn,
 	}
 }
 
-var errNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
+// auditor is the audit log for somebody by that name, "" for whoever the system says.
+type auditor struct {
+	*redis.Tunings
+	user string
+}
+
+// Note adds an entry of what they did, and why.
+func (a auditor) Note(ctx context.Context, e lanes.AuditEntry) error {
+	e.By, e.Reason = who(a.user), show.Harmless(e.Reason)
+	return a.Tunings.Note(ctx, e)
+}
 
 // ago is the time that --since says; 0 is the beginning of all.
 func ago(since time.Duration, now time.Time) (time.Time, error) {
@@ -121,7 +116,7 @@ func knownPool(e lanes.Effective, pool string) error {
 		return nil
 	}
 	names := e.Policy.PoolNames()
-	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, show.ThereAre(pool, names)))
+	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, lanes.ThereAre(pool, names)))
 }
 
 // spellUntil is when a tuning ends, for people.

@@ -39,13 +39,13 @@ func TestOperatorScripts(t *testing.T) {
 		}
 		t.Run(fmt.Sprint(first), func(t *testing.T) {
 			t.Parallel()
-			operate(t, media, slow, share)
+			runOperators(t, media, slow, share)
 		})
 	}
 }
 
-// operate runs scripts on a fleet of their own.
-func operate(t *testing.T, media, slow string, files []string) {
+// runOperators runs scripts on a fleet of their own.
+func runOperators(t *testing.T, media, slow string, files []string) {
 	p := scripts(t, "", media)
 	p.Files = files
 	setup := p.Setup

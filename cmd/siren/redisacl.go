@@ -66,7 +66,7 @@ their own, --user: siren audit shows it beside the name that they give themselve
 func (a *app) printACL(f aclFlags) error {
 	for _, role := range f.roles {
 		if !slices.Contains(access.Roles(), role) {
-			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, show.ThereAre(role, access.Roles())))
+			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, lanes.ThereAre(role, access.Roles())))
 		}
 	}
 	switch {

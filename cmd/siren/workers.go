@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -30,7 +31,7 @@ func newWorkers(a *app) *cobra.Command {
 						return nil, nil, reach.Unreachable(err)
 					}
 					e, err := op.inForce(cmd.Context())
-					if err != nil && !errors.Is(err, errNoPolicy) {
+					if err != nil && !errors.Is(err, operate.ErrNoPolicy) {
 						return nil, nil, err
 					}
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -58,7 +59,7 @@ func Unreachable(err error) error {
 		err = ErrEnded
 	}
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, redislink.ErrNotFound):
+	case err == nil, operate.KindOf(err) != "", errors.Is(err, context.Canceled), errors.Is(err, redislink.ErrNotFound):
 		return err
 	case errors.Is(err, lanes.ErrRefused):
 		return exit.With(exit.Refused, err)

@@ -60,11 +60,3 @@ func Listed(words []string) string {
 	}
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
-
-// ThereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
-func ThereAre(name string, names []string) string {
-	if meant := lanes.Suggest(name, names); meant != "" {
-		return meant + " There are " + strings.Join(names, ", ")
-	}
-	return "; there are " + strings.Join(names, ", ")
-}

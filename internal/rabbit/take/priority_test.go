@@ -11,7 +11,6 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
@@ -215,23 +214,6 @@ func TestForwarderKeepsOldPriorities(t *testing.T) {
 	rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane.express") == 1 })
 	if m := probe.Take("siren.lane.express"); m.Priority != 3 {
 		t.Errorf("it came back with priority %d", m.Priority)
-	}
-}
-
-// A job that is moved has the priority that was decided, and the decision knows what the job asked for.
-func TestMovedCopyHasAPriorityOfItsOwn(t *testing.T) {
-	rabbittest.Only(t, lanes.Classic)
-	probe := rabbittest.Declared(t)
-	probe.Asking("standard", "j", 3)
-	asked := 0
-	_, err := rabbit.Move(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "move"), rabbittest.Publisher(t, rabbittest.Server(t).URL), rabbittest.Queue("standard"), 0, rabbit.Mover{
-		Decide: func(_ context.Context, batch []lanes.Delivery) ([]rabbit.Fate, error) {
-			asked = batch[0].Job.Priority
-			return []rabbit.Fate{{Copy: &rabbit.Copy{Lane: "bulk", Replay: 1, Priority: 2}}}, nil
-		},
-	})
-	if m := probe.Take("siren.lane.bulk"); err != nil || asked != 3 || m.Priority != 2 {
-		t.Errorf("it asked for %d, and its copy has %d, %v", asked, m.Priority, err)
 	}
 }
 

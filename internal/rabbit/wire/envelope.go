@@ -99,6 +99,8 @@ type Entry struct {
 	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
 	Body       []byte    // its wire form; nil: Encode of Job
 	Priority   int       // inside its lane: no more than that allows
+	Attempt    int       // the number of the attempt that it is for; 0 or 1: the first
+	Error      string    // of the attempt before; believed from the second attempt on
 }
 
 // Message writes the entry for its lane, ready from now on. The errors are those of lanes.Encode.
@@ -108,6 +110,9 @@ func (n Entry) Message(now time.Time) (confirms.Message, error) {
 	}}
 	if e.EnqueuedAt.IsZero() {
 		e.EnqueuedAt = now
+	}
+	if n.Attempt > 1 {
+		e.Attempt, e.Error = n.Attempt, n.Error
 	}
 	if e.Body == nil {
 		var err error

@@ -102,7 +102,7 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	ready := d.ReadyAt.Truncate(time.Millisecond).UTC()
 	want := lanes.Record{
 		ID: "foreign", State: lanes.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
-		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait, Attempts: 4,
+		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait, Attempt: 4, Attempts: 4,
 		Worker: "general-1", LeaseUntil: r.LeaseUntil,
 	}
 	if !reflect.DeepEqual(r, want) {

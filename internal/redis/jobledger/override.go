@@ -35,6 +35,7 @@ type Supersede struct {
 	Priority int           // of the copy, inside the lane
 	ReadyAt  time.Time     // of the copy
 	Replay   int           // the number of the copy
+	Attempt  int           // that the copy is for; 0 or 1: the first
 	From     []lanes.State // the job has to be in one of them
 	Params   []byte        // of the copy, where they are others than the record's; nil: the same
 }
@@ -63,7 +64,7 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
-		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority}
+		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority, s.Attempt}
 		for _, state := range s.From {
 			args[i] = append(args[i], string(state))
 		}

@@ -13,7 +13,7 @@ import (
 const maxError = 4 << 10
 
 // NewFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
-// set by the scripts: started, ended, next, lease (ms), wait (ms), attempts, crashes, replay, worker, progress,
+// set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker, progress,
 // outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was
 // queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of the
 // latest Supersede or Cancel: its nonce, the state and the lane before).
@@ -56,6 +56,12 @@ func NewFields(d lanes.Delivery, now time.Time) []any {
 	if d.Bears != "" {
 		fields = append(fields, "bears", d.Bears)
 	}
+	if d.Attempt > 1 {
+		fields = append(fields, "attempt", d.Attempt)
+	}
+	if rest := d.Rest(); rest != nil {
+		fields = append(fields, "rest", string(rest))
+	}
 	return fields
 }
 
@@ -81,6 +87,7 @@ func recordOf(id string, h map[string]string) lanes.Record {
 		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
 		LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]),
 		Wait:     lanes.Duration(time.Duration(keyspace.Number(h["wait"])) * time.Millisecond),
+		Attempt:  int(keyspace.Number(h["attempt"])),
 		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])),
 		Replay: int(keyspace.Number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: Clip(h["error"]), Bears: h["bears"],
@@ -89,6 +96,7 @@ func recordOf(id string, h map[string]string) lanes.Record {
 	keyspace.Decode(h["params"], &r.Params)
 	keyspace.Decode(h["progress"], &r.Progress)
 	keyspace.Decode(h["outputs"], &r.Outputs)
+	keyspace.Decode(h["rest"], &r.Rest)
 	r.Bound()
 	return r
 }

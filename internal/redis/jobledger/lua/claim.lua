@@ -55,6 +55,7 @@ token = token + 1
 attempts = attempts + 1
 redis.call('HSET', key, 'state', 'running', 'lane', lane, 'token', token, 'attempts', attempts, 'crashes', crashes,
   'replay', math.max(replay, known), 'worker', worker, 'nonce', nonce, 'lease', now + lease)
+attemptIs(key, attempt)
 redis.call('HDEL', key, 'next', 'progress', 'reason', 'ended')
 if state then
   leave(key, state, was[2])

@@ -1,7 +1,7 @@
 -- supersede: let a fresh copy of its message carry the job.
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, 6 params of the copy ('': as they are), 7 its
---          priority in the lane, then the states that it may be in
+--          priority in the lane, 8 the number of its attempt, then the states that it may be in
 -- returns  {answer, state before, lane before, replay before}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce, replay = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
@@ -18,7 +18,7 @@ if ARGV[6] ~= '' and replay >= known then -- also when a worker has been faster 
   redis.call('HSET', key, 'params', ARGV[6])
 end
 local allowed = false
-for i = 8, #ARGV do
+for i = 9, #ARGV do
   allowed = allowed or ARGV[i] == state
 end
 if not allowed or replay <= known then
@@ -27,6 +27,7 @@ end
 redis.call('HSET', key, 'state', 'queued', 'lane', ARGV[4], 'ready', ARGV[5], 'replay', replay,
   'override', nonce .. ' ' .. state .. ' ' .. (lane or ''))
 redis.call('HDEL', key, 'next', 'lease', 'nonce')
+attemptIs(key, tonumber(ARGV[8]))
 leave(key, state, lane)
 skips(key, state, lane, known, was[5], was[6])
 if state == 'completed' or state == 'dead' or state == 'cancelled' or state == 'missing' then -- it begins anew

@@ -48,3 +48,12 @@ local function skips(key, state, lane, replay, ready, due)
     redis.call('ZADD', skipsKey .. (lane or ''), at, idOf(key) .. '/' .. replay)
   end
 end
+
+-- attemptIs notes which attempt the job's message is for, unless it is the first.
+local function attemptIs(key, attempt)
+  if attempt > 1 then
+    redis.call('HSET', key, 'attempt', attempt)
+  else
+    redis.call('HDEL', key, 'attempt')
+  end
+end

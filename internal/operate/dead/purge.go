@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -16,6 +16,7 @@ import (
 
 // Purge goes through siren.dead and throws letters away.
 type Purge struct {
+	Reason string               // why, for the audit log
 	DryRun bool                 // counts what would be thrown away, and changes nothing
 	Keep   func([]Letter) error // is called before letters are removed; nil: they go nowhere
 
@@ -24,22 +25,23 @@ type Purge struct {
 	Jobs    int              // that are cancelled now
 	Done    lanes.AuditEntry // its Sample: which
 
-	box    *Box
+	desk   *operate.Desk
+	on     string // what was chosen, for the audit log
 	choose func(lanes.Record) bool
 	ids    map[string]bool         // instead of choose; nil: choose
 	dead   map[string]lanes.Record // the jobs that were dead when it began, and chosen
 	seen   map[string]bool         // jobs that a letter was about
 }
 
-// Purge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records of those jobs that are dead now:
-// one is called off also where its letter is gone already.
-func (b *Box) Purge(f Filter, ids []string, dead []lanes.Record) *Purge {
-	p := &Purge{box: b, dead: map[string]lanes.Record{}, seen: map[string]bool{}}
+// NewPurge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records
+// of those jobs that are dead now: one is called off also where its letter is gone already.
+func NewPurge(desk *operate.Desk, f Filter, ids []string, dead []lanes.Record) *Purge {
+	p := &Purge{desk: desk, on: on(f, ids), dead: map[string]lanes.Record{}, seen: map[string]bool{}}
 	for _, r := range dead {
 		p.dead[r.ID] = r
 	}
 	if len(ids) == 0 {
-		p.choose = f.Chooser(b.Now())
+		p.choose = f.Chooser(desk.Now())
 		return p
 	}
 	p.ids = map[string]bool{}
@@ -49,14 +51,18 @@ func (b *Box) Purge(f Filter, ids []string, dead []lanes.Record) *Purge {
 	return p
 }
 
-// Run goes through the letters once, and then calls off the chosen jobs that have none.
+// Run goes through the letters once, and then calls off the chosen jobs that have none. The audit log gets one entry.
 func (p *Purge) Run(ctx context.Context) error {
-	letters, end, err := p.box.Open(ctx, "dead purge")
+	if err := p.desk.MayNote(ctx); err != nil {
+		return err
+	}
+	letters, end, err := Open(ctx, p.desk, "dead purge")
 	if err != nil {
 		return err
 	}
 	defer end()
-	err = p.box.each(ctx, letters, letterBatch, func(batch []Letter) (bool, error) {
+	defer p.note(ctx)
+	err = each(ctx, p.desk, letters, letterBatch, func(batch []Letter) (bool, error) {
 		return false, p.batch(ctx, letters, batch)
 	})
 	if err != nil {
@@ -74,8 +80,19 @@ func (p *Purge) Run(ctx context.Context) error {
 	return p.discard(ctx, rest)
 }
 
-// batch throws away what is chosen of a batch: first the file has it, then the record says so, then it is removed. Broken off in
-// between, the letter is there and its job cancelled, and the same command goes on.
+// note makes the entry in the audit log.
+func (p *Purge) note(ctx context.Context) {
+	if p.DryRun || p.Letters == 0 && p.Jobs == 0 {
+		return
+	}
+	p.desk.Note(ctx, lanes.AuditEntry{
+		Verb: "purge", On: p.on, Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters),
+		Sample: p.Done.Sample, Reason: p.Reason,
+	})
+}
+
+// batch throws away what is chosen of a batch: first the file has it, then the record says so, then it is removed.
+// Broken off in between, the letter is there and its job cancelled, and the same command goes on.
 func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []Letter) error {
 	var chosen []Letter
 	for _, l := range batch {
@@ -98,7 +115,7 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 	}
 	for _, l := range chosen {
 		if err := letters.Remove(l.DeadLetter); err != nil {
-			return reach.Unreachable(err)
+			return operate.Answer(err)
 		}
 		p.Letters++
 		p.Done.Did(l.ID)
@@ -106,9 +123,12 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 	return nil
 }
 
-// discard has the jobs' records say that they were called off. One whose job has come back to life meanwhile stays as it is.
+// discard has the jobs' records say that they were called off. One whose job has come back to life meanwhile stays as
+// it is.
 func (p *Purge) discard(ctx context.Context, letters []Letter) error {
-	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool { return l.Standing != Current || l.Record == nil })
+	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool {
+		return l.Standing != Current || l.Record == nil
+	})
 	if p.DryRun {
 		p.Jobs += len(letters)
 		return nil
@@ -117,7 +137,7 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 	for _, l := range letters {
 		numbers[l.ID] = max(numbers[l.ID], l.Replay)
 	}
-	answers, failed := p.box.Ledger.DiscardAll(ctx, numbers)
+	answers, failed := p.desk.Ledger.DiscardAll(ctx, numbers)
 	for _, a := range answers {
 		var state *jobledger.StateError
 		switch {
@@ -127,10 +147,10 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 			failed = errors.Join(failed, a.Err)
 		}
 	}
-	return reach.Unreachable(failed)
+	return operate.Answer(failed)
 }
 
-// Missing is the ids of jobs that were to be thrown away and weren't dead.
+// Missing returns the ids of jobs that were to be thrown away and weren't dead.
 func (p *Purge) Missing() []string {
 	var missing []string
 	for _, id := range slices.Sorted(maps.Keys(p.ids)) {

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobs"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -18,11 +17,6 @@ func (v *jobVerb) hear(o *operator, r jobs.Result) {
 	id := r.Job.ID
 	switch r.Fate {
 	case jobs.Done:
-		v.entry.Did(id)
-		v.before, v.after = string(r.Job.State), cmp.Or(r.Lane, v.to)
-		if v.verb == "promote" {
-			v.before = r.Job.Lane
-		}
 		if v.verb == "cancel" && r.Job.State == lanes.Running {
 			v.running = append(v.running, id)
 		} else if v.named {
@@ -34,7 +28,7 @@ func (v *jobVerb) hear(o *operator, r jobs.Result) {
 		}
 	case jobs.Unknown:
 		if v.named {
-			v.fail(exit.With(exit.NotFound, noJob(id)))
+			v.fail(r.Err)
 		}
 	default:
 		if v.named || r.Fate == jobs.Refused {
@@ -43,7 +37,7 @@ func (v *jobVerb) hear(o *operator, r jobs.Result) {
 	}
 }
 
-// told is what was done to a job, in words.
+// told says what was done to a job.
 func (v *jobVerb) told(r jobs.Result) string {
 	switch v.verb {
 	case "promote":
@@ -55,7 +49,7 @@ func (v *jobVerb) told(r jobs.Result) string {
 	}
 }
 
-// place is where or what a job is.
+// place says where or what a job is.
 func (v *jobVerb) place(r jobs.Result) string {
 	if r.Lane != "" {
 		return "in lane " + r.Lane
@@ -75,26 +69,26 @@ func (v *jobVerb) fail(err error) {
 	}
 }
 
-// progress is how far it has come, of so many jobs; 0: nobody has counted them.
-func (v *jobVerb) progress(expect int) string {
+// progress says how far it has come, of so many jobs; 0: nobody has counted them.
+func (v *jobVerb) progress(done, expect int) string {
 	if expect == 0 {
-		return fmt.Sprintf("%d %s", v.entry.Jobs, v.past)
+		return fmt.Sprintf("%d %s", done, v.past)
 	}
 	seen := 0
 	for _, n := range v.fates {
 		seen += n
 	}
-	return fmt.Sprintf("%s %d of %d %s", show.Bar(float64(seen)/float64(expect), 30), v.entry.Jobs, max(expect, seen), v.past)
+	return fmt.Sprintf("%s %d of %d %s", show.Bar(float64(seen)/float64(expect), 30), done, max(expect, seen), v.past)
 }
 
 // report says what has become of the jobs that a filter chose. err is what ended it.
-func (v *jobVerb) report(ctx context.Context, o *operator, desk *jobs.Desk, err error) error {
+func (v *jobVerb) report(ctx context.Context, o *operator, done int, err error) error {
 	into := ""
-	if v.verb != "cancel" && v.to != "" {
+	if v.to != "" {
 		into = " into " + v.to
 	}
-	if v.entry.Jobs > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s %s%s\n", show.Plural(v.entry.Jobs, "job"), v.past, into)
+	if done > 0 || err == nil {
+		fmt.Fprintf(o.out, "%s %s%s\n", show.Plural(done, "job"), v.past, into)
 	}
 	for _, left := range []struct {
 		fate jobs.Fate
@@ -113,7 +107,7 @@ func (v *jobVerb) report(ctx context.Context, o *operator, desk *jobs.Desk, err 
 		return brokenOff(ctx, err)
 	}
 	if v.end != nil {
-		if err := v.end(ctx, o, desk); err != nil {
+		if err := v.end(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -121,16 +115,4 @@ func (v *jobVerb) report(ctx context.Context, o *operator, desk *jobs.Desk, err 
 		v.errs = append(v.errs, fmt.Errorf("and %d more", v.more))
 	}
 	return exit.With(v.code, errors.Join(v.errs...))
-}
-
-// brokenOff is the error of a command that err ended in the middle.
-func brokenOff(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
-	}
-	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
-}
-
-func noJob(id string) error {
-	return fmt.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, or before Redis lost its data, has none before it starts", id)
 }

@@ -12,7 +12,8 @@ type pace struct {
 	next time.Time
 }
 
-// batch is how many letters are taken in one go: what is replayed within half a minute, so that what the ledger said of them isn't old.
+// batch is how many letters are taken in one go: what is replayed within half a minute, so that what the ledger said of
+// them isn't old.
 func (p *pace) batch() int {
 	if p.rate == 0 {
 		return letterBatch
@@ -28,7 +29,8 @@ func (p *pace) chunk() int {
 	return int(min(letterBatch, max(1, p.rate/5)))
 }
 
-// worth is how many pending jobs are worth being published: a classic queue takes its time to confirm, for one as for many.
+// worth is how many pending jobs are worth being published: a classic queue takes its time to confirm, for one as for
+// many.
 func (p *pace) worth() int {
 	if p.rate == 0 {
 		return copyBatch
@@ -54,14 +56,4 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	}
 	p.next = p.next.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
 	return ctx.Err()
-}
-
-// Finishing is ctx, but it ends five seconds later: what is begun is brought to its end.
-func Finishing(ctx context.Context) (late context.Context, end func()) {
-	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(afterwards, cancel) })
-	return late, func() {
-		stop()
-		cancel()
-	}
 }

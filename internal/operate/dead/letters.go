@@ -1,34 +1,22 @@
-// Package dead is what there is to do about dead letters: reading and choosing them, replaying their jobs, throwing them away. It puts the letters in
-// siren.dead and the ledger's records of their jobs together.
+// Package dead is what people do about dead letters: reading and choosing them, replaying their jobs, throwing them
+// away. It puts the letters in siren.dead and the ledger's records of their jobs together.
 //
-// How a job dies lives in worker, the messages themselves in internal/rabbit; what is asked and said of all this in the commands.
+// How a job dies lives in worker, the messages themselves in internal/rabbit, how a copy carries a job on in operate;
+// what is asked and said of all this is up to the caller.
 package dead
 
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // letterBatch is how many letters are taken in one go where nothing slows them down.
 const letterBatch = 100
-
-// Box is siren.dead, with the ledger that knows of the letters' jobs.
-type Box struct {
-	Ledger  *jobledger.Ledger
-	Connect func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker; the name says what for
-	Now     func() time.Time                                                 // Redis' clock
-	Warn    func(format string, args ...any)                                 // says what isn't an error
-	Log     *slog.Logger
-}
 
 // Letter is a dead letter, and what the ledger knows of its job.
 type Letter struct {
@@ -43,10 +31,10 @@ type Standing string
 
 // How a letter may stand.
 const (
-	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record, and the letter is all there is
+	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record at all
 	Stale      Standing = "stale"      // its job is dead by a newer copy, which has a letter of its own
 	Superseded Standing = "superseded" // a newer copy carries the job on, or has brought it to its end
-	Elsewhere  Standing = "elsewhere"  // its job isn't dead, although no newer copy was made: Redis had lost its data, and the job was enqueued again
+	Elsewhere  Standing = "elsewhere"  // its job isn't dead, and no newer copy was made: enqueued again since Redis lost its data
 )
 
 // standingOf compares the numbers of a letter and of its job's record.
@@ -71,8 +59,10 @@ func newLetter(l wire.DeadLetter, r *lanes.Record) Letter {
 		return f
 	}
 	f.Facts = lanes.Record{
-		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input, Output: l.Job.Output, Params: l.Job.Params,
-		Overwrite: l.Job.Overwrite, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt, Replay: l.Replay,
+		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input,
+		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Job.Priority, ExpiresAt: l.Job.ExpiresAt,
+		DedupKey: l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
+		Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}
 	f.Facts.Bound()
@@ -80,16 +70,16 @@ func newLetter(l wire.DeadLetter, r *lanes.Record) Letter {
 }
 
 // know puts letters and their jobs' records together.
-func (b *Box) know(ctx context.Context, letters []wire.DeadLetter) ([]Letter, error) {
+func know(ctx context.Context, desk *operate.Desk, letters []wire.DeadLetter) ([]Letter, error) {
 	ids := make([]string, 0, len(letters))
 	for _, l := range letters {
 		if l.ID != "" {
 			ids = append(ids, l.ID)
 		}
 	}
-	records, err := b.Ledger.GetAll(ctx, ids)
+	records, err := desk.Ledger.GetAll(ctx, ids)
 	if err != nil {
-		return nil, reach.Unreachable(err)
+		return nil, operate.Answer(err)
 	}
 	found := make([]Letter, len(letters))
 	for i, l := range letters {
@@ -103,15 +93,15 @@ func (b *Box) know(ctx context.Context, letters []wire.DeadLetter) ([]Letter, er
 }
 
 // Open begins to go through siren.dead. What isn't removed goes back with the returned function.
-func (b *Box) Open(ctx context.Context, name string) (*rabbit.DeadLetters, func(), error) {
-	conn, err := b.Connect(ctx, name)
+func Open(ctx context.Context, desk *operate.Desk, name string) (*rabbit.DeadLetters, func(), error) {
+	conn, err := desk.Connect(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	d, err := rabbit.OpenDead(ctx, conn)
 	if err != nil {
 		conn.Close()
-		return nil, nil, reach.Unreachable(err)
+		return nil, nil, operate.Answer(err)
 	}
 	return d, func() {
 		d.Close()
@@ -119,34 +109,36 @@ func (b *Box) Open(ctx context.Context, name string) (*rabbit.DeadLetters, func(
 	}, nil
 }
 
-// Count is how many letters are in siren.dead.
-func (b *Box) Count(ctx context.Context) (int, error) {
-	conn, err := b.Connect(ctx, "dead (count)")
+// Count returns how many letters are in siren.dead.
+func Count(ctx context.Context, desk *operate.Desk) (int, error) {
+	conn, err := desk.Connect(ctx, "dead (count)")
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
 	n, err := rabbit.CountDead(ctx, conn)
-	return n, reach.Unreachable(err)
+	return n, operate.Answer(err)
 }
 
-// untaken gives the error of a Take its exit code.
+// untaken gives the error of a Take its kind.
 func untaken(err error) error {
 	if errors.Is(err, rabbit.ErrTooManyLetters) {
 		return err
 	}
-	return reach.Unreachable(err)
+	return operate.Answer(err)
 }
 
-// each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of the queue. It
-// ends when use is done.
-func (b *Box) each(ctx context.Context, d *rabbit.DeadLetters, size int, use func([]Letter) (done bool, err error)) error {
+// each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of
+// the queue. It ends when use is done.
+func each(
+	ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, size int, use func([]Letter) (done bool, err error),
+) error {
 	for {
 		taken, err := d.Take(ctx, size)
 		if err != nil {
 			return untaken(err)
 		}
-		found, err := b.know(ctx, taken)
+		found, err := know(ctx, desk, taken)
 		if err != nil {
 			return err
 		}
@@ -156,15 +148,15 @@ func (b *Box) each(ctx context.Context, d *rabbit.DeadLetters, size int, use fun
 	}
 }
 
-// Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis it goes by the letters
-// alone, and says so.
-func (b *Box) Read(ctx context.Context, choose func(lanes.Record) bool) (chosen []Letter, err error) {
-	d, end, err := b.Open(ctx, "dead (read)")
+// Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis
+// it goes by the letters alone, and says so.
+func Read(ctx context.Context, desk *operate.Desk, choose func(lanes.Record) bool) (chosen []Letter, err error) {
+	d, end, err := Open(ctx, desk, "dead (read)")
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	err = b.Look(ctx, d, func(batch []Letter) error {
+	err = Look(ctx, desk, d, func(batch []Letter) error {
 		for _, l := range batch {
 			if choose(l.Facts) {
 				l.Body, l.Headers = nil, nil
@@ -176,8 +168,9 @@ func (b *Box) Read(ctx context.Context, choose func(lanes.Record) bool) (chosen 
 	return chosen, err
 }
 
-// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters alone, and says so.
-func (b *Box) Look(ctx context.Context, d *rabbit.DeadLetters, use func([]Letter) error) error {
+// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters
+// alone, and says so.
+func Look(ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, use func([]Letter) error) error {
 	blind := false
 	for {
 		taken, err := d.Take(ctx, letterBatch)
@@ -186,9 +179,9 @@ func (b *Box) Look(ctx context.Context, d *rabbit.DeadLetters, use func([]Letter
 		}
 		var found []Letter
 		if !blind {
-			found, err = b.know(ctx, taken)
+			found, err = know(ctx, desk, taken)
 			if blind = errors.Is(err, lanes.ErrAway); blind {
-				b.Warn("%v: this goes by the letters alone", err)
+				desk.Warn("%v: this goes by the letters alone", err)
 			} else if err != nil {
 				return err
 			}

@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/rabbit"
-	"github.com/polyglot-media/siren/internal/rabbit/confirms"
-	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -51,53 +48,27 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	if err != nil {
 		return err
 	}
-	if err := known(e, to.Lane, false); err != nil {
+	if err := operate.RequireLane(e, to.Lane, false); err != nil {
 		return err
 	}
 	if e.Policy.QueueOf(to.Lane) != to {
 		if err := o.retype(ctx, f, e, to); err != nil {
 			return err
 		}
-		if err := o.awaitType(ctx, to); err != nil {
-			return err
-		}
 	}
-	moved := lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: f.reason}
-	dropped := 0
-	err = o.mover(ctx, "lanes migrate", func(take *rabbitlink.Conn, publish *confirms.Publisher) error {
-		for {
-			n, err := rabbit.Move(ctx, take, publish, other(to), 0, o.copies(e.Policy, to.Lane, &moved, &dropped))
-			if errors.Is(err, rabbitlink.ErrUndeclared) {
-				return nil // the lane never had such a queue
-			}
-			if err != nil || n == 0 {
-				return err
-			}
-		}
-	})
-	if moved.Jobs > 0 {
-		o.note(ctx, moved)
-	}
+	done, err := backlog.Migrate(ctx, o.desk(), to, f.reason)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(moved.Jobs, "job"))
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(done.Jobs, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(moved.Jobs, "waiting job"), alsoDropped(dropped))
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(done.Jobs, "waiting job"), alsoDropped(done.Dropped))
 	return o.sayLeft(ctx, e, to)
 }
 
-// other is the other queue that the lane may have.
-func other(q lanes.Queue) lanes.Queue {
-	if q.Type == lanes.Quorum {
-		return lanes.Queue{Lane: q.Lane, Type: lanes.Classic}
-	}
-	return lanes.Queue{Lane: q.Lane, Type: lanes.Quorum}
-}
-
-// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been done before, without a
-// scaler to follow.
+// retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been
+// done before, without a scaler to follow.
 func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
 	field := lanes.LaneField(to.Lane, "queueType")
 	t, _, err := o.tunings.Now(ctx)
@@ -113,26 +84,8 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 	return nil
 }
 
-// awaitType waits until the lane's queue type is in force.
-func (o *operator) awaitType(ctx context.Context, to lanes.Queue) error {
-	wait, cancel := context.WithTimeout(ctx, takenUp)
-	defer cancel()
-	for {
-		e, err := o.inForce(wait)
-		if err == nil && e.Policy.QueueOf(to.Lane) == to {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-wait.Done():
-			return fmt.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet: is one running? The same command goes on once one does", to.Lane, to.Type)
-		case <-time.After(lookEvery):
-		}
-	}
-}
-
-// sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they are there again.
+// sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they
+// are there again.
 func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queue) error {
 	workers, now, err := o.roster.Workers(ctx)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -21,18 +20,19 @@ const brokerWord = "broker"
 
 // Reasons is all that jobs die of: this is the whole set.
 var Reasons = []string{
-	string(lanes.BadInput), string(lanes.NotAllowed), string(lanes.OutputExists), string(lanes.OverLimit), string(lanes.Transient), string(lanes.TimedOut),
+	string(lanes.BadInput), string(lanes.NotAllowed), string(lanes.OutputExists), string(lanes.OverLimit),
+	string(lanes.Transient), string(lanes.TimedOut),
 	"poison", "expired", "no id", "not a job", "dead already", brokerWord,
 }
 
-// Reason is the reason that somebody wrote: with hyphens for the blanks, if they like.
+// Reason reads a reason that somebody wrote: with hyphens for the blanks, if they like.
 func Reason(s string) (string, error) {
 	if why, ok := strings.CutPrefix(s, brokerWord+":"); ok {
 		return wire.BrokerReason + strings.TrimSpace(why), nil
 	}
 	reason := strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(strings.TrimSpace(s)))
 	if !slices.Contains(Reasons, reason) {
-		return "", fmt.Errorf("nothing dies of %q%s", s, show.ThereAre(reason, Reasons))
+		return "", fmt.Errorf("nothing dies of %q%s", s, lanes.ThereAre(reason, Reasons))
 	}
 	return reason, nil
 }
@@ -52,11 +52,13 @@ type Filter struct {
 	Since, OlderThan   time.Duration // so long ago at most, and at least
 }
 
-// Chooser is whether the filter chooses a dead job, by times that count from now. Its selector has to be a valid one.
+// Chooser returns what says whether the filter chooses a dead job, by times that count from now. Its selector has to be
+// a valid one.
 func (f Filter) Chooser(now time.Time) func(lanes.Record) bool {
 	selector, _ := labels.Parse(f.Selector)
 	return func(r lanes.Record) bool {
-		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) && selector.Matches(labels.Set(r.Labels)) &&
+		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) &&
+			selector.Matches(labels.Set(r.Labels)) &&
 			(f.Tenant == "" || r.Labels[TenantLabel] == f.Tenant) && (len(f.DiedOf) == 0 || diesOf(r.Reason, f.DiedOf)) &&
 			(f.Since == 0 || !r.EndedAt.IsZero() && !r.EndedAt.Before(now.Add(-f.Since))) &&
 			(f.OlderThan == 0 || !r.EndedAt.IsZero() && r.EndedAt.Before(now.Add(-f.OlderThan)))
@@ -77,10 +79,13 @@ func (f Filter) String() string {
 	say("labels", f.Selector)
 	say("died of", strings.Join(f.DiedOf, " or "))
 	if f.Since > 0 {
-		say("since", show.Span(f.Since))
+		say("since", span(f.Since))
 	}
 	if f.OlderThan > 0 {
-		say("older than", show.Span(f.OlderThan))
+		say("older than", span(f.OlderThan))
 	}
 	return strings.Join(words, ", ")
 }
+
+// span is how long ago something was, as a person says it: 1h, 30m, 2h15m, 45s.
+func span(d time.Duration) string { return lanes.Duration(d.Round(time.Second)).String() }

@@ -3,10 +3,10 @@ package dead
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
@@ -14,18 +14,17 @@ import (
 )
 
 const (
-	// longestHold is how long letters that aren't to be replayed are out of the queue at a time. A broker closes the channel of who holds
-	// messages for longer than its consumer timeout.
+	// longestHold is how long letters that aren't to be replayed are out of the queue at a time. A broker closes the
+	// channel of who holds messages for longer than its consumer timeout.
 	longestHold = 10 * time.Minute
-	// afterwards is how long a batch that is under way may go on after Ctrl-C.
-	afterwards = 5 * time.Second
-	copyBatch  = 250 // copies that are published at once: a publisher's window of unconfirmed ones
+	copyBatch   = 250 // copies that are published at once: a publisher's window of unconfirmed ones
 )
 
 // Replay goes through siren.dead and puts jobs back into their lanes.
 type Replay struct {
 	To       string  // the lane they are put into; "": their own
 	Set      Set     // params that they get
+	Reason   string  // why, for the audit log
 	Limit    int     // jobs; 0: all
 	Rate     float64 // jobs a second; 0: as fast as it goes
 	DryRun   bool    // counts what would be replayed, and changes nothing
@@ -34,11 +33,12 @@ type Replay struct {
 	// What has become of them.
 	Done    lanes.AuditEntry  // its Jobs and Sample: what was replayed
 	By      map[[2]string]int // replayed, by lane and reason
-	Refused map[string]error  // by job: why it can't be replayed; errors with exit codes
+	Refused map[string]error  // by job: why it can't be replayed; errors with kinds
 	Removed int               // letters whose job had been carried on before
 	Left    Left
 
-	box    *Box
+	desk   *operate.Desk
+	on     string // what was chosen, for the audit log
 	policy lanes.Policy
 	choose func(lanes.Record) bool // by the filter
 	ids    map[string]bool         // by their ids instead; nil for the filter
@@ -65,21 +65,21 @@ type Left struct {
 
 // revival is a job that is about to be replayed.
 type revival struct {
-	entry   wire.Entry
+	operate.Copy
 	made    int // the number of the letter that it was made from
 	reason  string
-	params  []byte            // others than the record's; nil: the same
 	letters []wire.DeadLetter // all of the job's that are in hand; none for one that is taken from its record
 }
 
-// Replay prepares a replay of what a filter chooses, or of the jobs with these ids.
-func (b *Box) Replay(policy lanes.Policy, f Filter, ids []string) *Replay {
+// NewReplay prepares a replay of what a filter chooses, or of the jobs with these ids.
+func NewReplay(desk *operate.Desk, policy lanes.Policy, f Filter, ids []string) *Replay {
 	r := &Replay{
-		By: map[[2]string]int{}, Refused: map[string]error{}, box: b, policy: policy, order: ids, hand: map[string]*revival{}, carried: map[string]int{},
+		By: map[[2]string]int{}, Refused: map[string]error{}, desk: desk, on: on(f, ids), policy: policy, order: ids,
+		hand: map[string]*revival{}, carried: map[string]int{},
 		hold: min(longestHold, policy.Broker.ConsumerTimeout.D()/2),
 	}
 	if len(ids) == 0 {
-		r.choose = f.Chooser(b.Now())
+		r.choose = f.Chooser(desk.Now())
 		return r
 	}
 	r.ids = map[string]bool{}
@@ -89,14 +89,30 @@ func (b *Box) Replay(policy lanes.Policy, f Filter, ids []string) *Replay {
 	return r
 }
 
-// Run goes through the letters once, and again when holding those that stay has taken long.
+// Run replays, and makes an entry of it in the audit log.
 func (r *Replay) Run(ctx context.Context) error {
-	letters, end, err := r.box.Open(ctx, "dead replay")
+	if err := r.desk.MayNote(ctx); err != nil {
+		return err
+	}
+	err := r.Carry(ctx)
+	if r.Done.Jobs > 0 && !r.DryRun {
+		r.desk.Note(ctx, lanes.AuditEntry{
+			Verb: "replay", On: r.on, Before: string(lanes.Dead), After: strings.TrimSpace(r.To + " " + r.Set.String()),
+			Jobs: r.Done.Jobs, Sample: r.Done.Sample, Reason: r.Reason,
+		})
+	}
+	return err
+}
+
+// Carry replays, and leaves the audit log to the caller. It goes through the letters once, and again when holding those
+// that stay has taken long.
+func (r *Replay) Carry(ctx context.Context) error {
+	letters, end, err := Open(ctx, r.desk, "dead replay")
 	if err != nil {
 		return err
 	}
 	defer end()
-	conn, err := r.box.Connect(ctx, "dead replay (publish)")
+	conn, err := r.desk.Connect(ctx, "dead replay (publish)")
 	if err != nil {
 		return err
 	}
@@ -104,7 +120,7 @@ func (r *Replay) Run(ctx context.Context) error {
 	r.letters, r.publish = letters, confirms.NewPublisher(conn, 0)
 	r.pace = pace{rate: r.Rate}
 	began := time.Now() //nolint:forbidigo // how long this process holds letters
-	err = r.box.each(ctx, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
+	err = each(ctx, r.desk, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
 		if done, err := r.batch(ctx, batch); done || err != nil {
 			return true, err
 		}
@@ -115,7 +131,7 @@ func (r *Replay) Run(ctx context.Context) error {
 			return true, err
 		}
 		began, r.Left, r.aside = time.Now(), Left{}, nil //nolint:forbidigo // as above
-		return false, reach.Unreachable(letters.GiveBack())
+		return false, operate.Answer(letters.GiveBack())
 	})
 	if err == nil {
 		err = r.flush(ctx)
@@ -132,7 +148,8 @@ func (r *Replay) done() bool {
 	return r.Limit > 0 && r.Done.Jobs+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
 }
 
-// batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round trip.
+// batch sees to a batch of letters: what is to be replayed of it goes with what was pending, once that is worth a round
+// trip.
 func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err error) {
 	var obsolete []wire.DeadLetter
 	for _, l := range batch {
@@ -160,7 +177,7 @@ func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err erro
 	r.Removed += len(obsolete)
 	if !r.DryRun {
 		if err := r.letters.Remove(obsolete...); err != nil {
-			return true, reach.Unreachable(err)
+			return true, operate.Answer(err)
 		}
 	}
 	if len(r.pending) >= r.pace.worth() || r.DryRun {
@@ -177,7 +194,7 @@ func (r *Replay) flush(ctx context.Context) error {
 		r.count(all)
 		return nil
 	}
-	return r.carry(ctx, all)
+	return r.carryOn(ctx, all)
 }
 
 // letterFate is what becomes of a letter.
@@ -203,7 +220,8 @@ func (r *Replay) fate(l Letter) letterFate {
 	case l.Err != nil, r.ids == nil && l.Facts.Reason == lanes.ErrNoID.Error():
 		r.Left.NoJob++
 		if r.ids != nil {
-			r.Refused[l.ID] = fmt.Errorf("job %s can't be replayed: its message is no job (%w); `siren dead show %s` has it", l.ID, l.Err, l.ID)
+			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s can't be replayed: its message is no job (%w); "+
+				"`siren dead show %s` has it", l.ID, l.Err, l.ID)
 		}
 		return leaveLetter
 	case l.Standing == Superseded:
@@ -216,7 +234,7 @@ func (r *Replay) fate(l Letter) letterFate {
 	case !r.Set.fits(l.Job.Kind):
 		r.Left.OtherKind++
 		if r.ids != nil {
-			r.Refused[l.ID] = fmt.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind, r.Set)
+			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind, r.Set)
 		}
 		return leaveLetter
 	default:
@@ -224,15 +242,16 @@ func (r *Replay) fate(l Letter) letterFate {
 	}
 }
 
-// LaneFor is where a job of a lane goes: to the given lane, "" for its own, or to the default one when its own has left the policy.
-func LaneFor(p lanes.Policy, to, own string) string {
-	if to != "" {
-		return to
+// on says what was chosen, for the audit log.
+func on(f Filter, ids []string) string {
+	switch filter := f.String(); {
+	case len(ids) == 1:
+		return "job " + ids[0]
+	case len(ids) == 0 && filter != "":
+		return "dead letters: " + filter
+	default:
+		return "dead letters"
 	}
-	if _, ok := p.Lane(own); ok {
-		return own
-	}
-	return p.DefaultLane()
 }
 
 // Carried is whether a fresh copy carries the job, made by this replay.
@@ -244,8 +263,8 @@ func (r *Replay) Carried(id string) bool {
 // count notes what was replayed, or in a dry run would have been.
 func (r *Replay) count(all []*revival) {
 	for _, v := range all {
-		r.Done.Did(v.entry.Job.ID)
-		r.carried[v.entry.Job.ID] = v.entry.Replay
-		r.By[[2]string{v.entry.Lane, v.reason}]++
+		r.Done.Did(v.Job.ID)
+		r.carried[v.Job.ID] = v.Replay
+		r.By[[2]string{v.Lane, v.reason}]++
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 )
 
 // replayReport tells a person of a replay.
@@ -73,9 +73,6 @@ func refusals(refused map[string]error) error {
 	}
 	return exit.With(code, errors.Join(errs...))
 }
-
-// mostRefusals is how many jobs are told of that could not be replayed.
-const mostRefusals = 10
 
 // into is the lanes that jobs were put into, the one with the most first.
 func (r *replayReport) into() string {

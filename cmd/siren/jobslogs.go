@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 )
 
 func newJobsLogs(a *app) *cobra.Command {
@@ -29,7 +29,7 @@ record, and follows a running job by a second or so.`,
 				}
 				r, err := o.ledger.Get(cmd.Context(), args[0])
 				if redisNotFound(err) {
-					return exit.With(exit.NotFound, noJob(args[0]))
+					return operate.NoJob(args[0])
 				}
 				if err != nil {
 					return reach.Unreachable(err)

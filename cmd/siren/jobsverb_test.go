@@ -17,7 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobs"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
@@ -39,8 +39,8 @@ func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	}
 }
 
-// commandCounts resets Redis' statistics, calls f, and returns how often each command was given meanwhile, in lower case, scripts' own commands
-// included.
+// commandCounts resets Redis' statistics, calls f, and returns how often each command was given meanwhile, in lower
+// case, scripts' own commands included.
 func commandCounts(tb testing.TB, url string, f func()) map[string]int {
 	tb.Helper()
 	o, err := goredis.ParseURL(url)
@@ -110,17 +110,18 @@ func TestBulkIsOnePass(t *testing.T) {
 // jobsInFirstBatch may be asked for twice: Redis doesn't know the script at first.
 const jobsInFirstBatch = 250
 
-// A bulk verb that is broken off in the middle has done whole batches, says so, and has made an entry; the same command goes on with the rest.
+// A bulk verb that is broken off in the middle has done whole batches, says so, and has made an entry; the same command
+// goes on with the rest.
 func TestBulkBrokenOff(t *testing.T) {
 	_, store := startStore(t)
 	o, out, said := tuner(t, store)
 	many(t, o.ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[lanes.Record, error]) error {
 		out.Reset()
-		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", to: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
-		v.entry = lanes.AuditEntry{Verb: v.verb, After: v.to}
-		desk := &jobs.Desk{Box: o.letters()}
-		return v.carryOut(ctx, o, desk, desk.Cancel(""), records, 0)
+		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
+		w := jobs.Cancel(o.desk(), "")
+		w.Filter = v.String()
+		return v.carryOut(ctx, o, w, records, 0)
 	}
 	chosen := func() iter.Seq2[lanes.Record, error] {
 		return o.ledger.Each(t.Context(), jobrecord.Filter{State: lanes.Queued, OldestFirst: true})
@@ -151,8 +152,8 @@ func TestBulkBrokenOff(t *testing.T) {
 	}
 }
 
-// Many jobs are promoted, retried or called off by a command that is killed, or whose connections are cut, again and again until it is through. Then each
-// has run once, and those that were called off not at all.
+// Many jobs are promoted, retried or called off by a command that is killed, or whose connections are cut, again and
+// again until it is through. Then each has run once, and those that were called off not at all.
 func TestBulkUnderFire(t *testing.T) {
 	t.Parallel()
 	g := newGraveyard(t)

@@ -9,14 +9,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobs"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -28,18 +27,14 @@ Interrupted or killed at any moment, no job is lost and none is done twice; the 
 type jobVerb struct {
 	jobFilter
 	verb, past string        // cancel, cancelled
-	to         string        // the lane or state that they come into; "" their own lane
+	to         string        // the lane that they come into; "": their own
 	may        []lanes.State // that a filter may choose
-	chosen     []lanes.State // that it chooses without --state; nil: all that haven't ended
 	reason     string
 	yes        bool
 	dryRun     bool
-	end        func(context.Context, *operator, *jobs.Desk) error // once all is done; nil: nothing
+	end        func(context.Context, *operator) error // once all is done; nil: nothing
 
 	named   bool // the jobs were named, and each is told of
-	entry   lanes.AuditEntry
-	before  string // the state or lane of the last one
-	after   string
 	fates   map[jobs.Fate]int
 	running []string // called off while they ran
 	errs    []error
@@ -69,7 +64,7 @@ func (v *jobVerb) target(to string, ids []string) (string, error) {
 }
 
 // run does the work to the jobs.
-func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*operator, *jobs.Desk) (*jobs.Work, error)) error {
+func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*operator) (*jobs.Work, error)) error {
 	filter := v.String()
 	switch {
 	case len(ids) == 0 && filter == "":
@@ -80,44 +75,28 @@ func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*oper
 		return exit.With(exit.Usage, errors.New("--dry-run counts what a filter chooses; these are named"))
 	}
 	return a.operate(func(o *operator) error {
-		if err := o.mayNote(ctx); err != nil {
+		if err := o.desk().MayNote(ctx); err != nil {
 			return err
 		}
-		desk := &jobs.Desk{Box: o.letters()}
-		defer desk.Close()
-		w, err := work(o, desk)
+		w, err := work(o)
 		if err != nil {
 			return err
 		}
 		v.named, v.fates, v.code = len(ids) > 0, map[jobs.Fate]int{}, exit.Failed
-		v.entry = lanes.AuditEntry{Verb: v.verb, After: v.to, Reason: v.reason}
+		w.Reason, w.Filter = v.reason, filter
 		if v.named {
-			return v.carryOut(ctx, o, desk, w, desk.Named(ctx, ids), 0)
+			return v.carryOut(ctx, o, w, jobs.Named(ctx, o.desk(), ids), 0)
 		}
 		q, err := v.query(o.now())
 		if err != nil {
 			return err
 		}
-		return v.choose(ctx, o, desk, w, v.narrowed(q, w, o.now()))
+		return v.choose(ctx, o, w, w.Narrow(q, o.now()))
 	})
 }
 
-// narrowed is the filter for those jobs alone that the work is for, and that are there now.
-func (v *jobVerb) narrowed(q jobrecord.Filter, w *jobs.Work, now time.Time) jobrecord.Filter {
-	match := q.Match
-	q.Match = func(r lanes.Record) bool {
-		fits := v.state != "" || slices.Contains(v.chosen, r.State) || v.chosen == nil && !r.State.Final()
-		return fits && (match == nil || match(r)) && w.Takes(r) == nil && (v.verb != "promote" || r.Lane != v.to)
-	}
-	if q.Until.IsZero() {
-		q.Until = now.Add(time.Second) // producers' clocks aren't exact to the millisecond
-	}
-	q.OldestFirst = true
-	return q
-}
-
 // choose asks, unless it mustn't, and does it to the jobs that the filter chooses.
-func (v *jobVerb) choose(ctx context.Context, o *operator, desk *jobs.Desk, w *jobs.Work, q jobrecord.Filter) error {
+func (v *jobVerb) choose(ctx context.Context, o *operator, w *jobs.Work, q jobrecord.Filter) error {
 	expect := 0
 	if v.dryRun || !v.yes {
 		count, err := census(o.ledger.Each(ctx, q))
@@ -129,19 +108,19 @@ func (v *jobVerb) choose(ctx context.Context, o *operator, desk *jobs.Desk, w *j
 		}
 		switch {
 		case expect == 0:
-			fmt.Fprintf(o.err, "there is no job to %s%s\n", v.verb, o.strange(ctx, v.lane, true))
+			fmt.Fprintf(o.err, "there is no job to %s%s\n", v.verb, o.orNoSuchLane(ctx, v.lane, true))
 			return nil
 		case v.dryRun:
 			return v.would(o, count, expect)
 		}
-		if err := o.confirm(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], show.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+		if err := o.askFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], show.Plural(expect, "job"), v.String(), byState(count))); err != nil {
 			return err
 		}
 	}
-	return v.carryOut(ctx, o, desk, w, o.ledger.Each(ctx, q), expect)
+	return v.carryOut(ctx, o, w, o.ledger.Each(ctx, q), expect)
 }
 
-// census is how many jobs there are, by lane and state.
+// census counts how many jobs there are, by lane and state.
 func census(records iter.Seq2[lanes.Record, error]) (map[[2]string]int, error) {
 	count := map[[2]string]int{}
 	for r, err := range records {
@@ -153,7 +132,7 @@ func census(records iter.Seq2[lanes.Record, error]) (map[[2]string]int, error) {
 	return count, nil
 }
 
-// byState is such a count in words, the most first.
+// byState says such a count in words, the most first.
 func byState(count map[[2]string]int) string {
 	states := map[string]int{}
 	for key, n := range count {
@@ -166,7 +145,7 @@ func byState(count map[[2]string]int) string {
 	return strings.Join(words, ", ")
 }
 
-// would says what would be done.
+// would prints what would be done.
 func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
 	t := show.NewTable(show.Col("LANE"), show.Col("STATE"), show.Num("JOBS"))
 	for _, key := range slices.SortedFunc(maps.Keys(count), func(x, y [2]string) int { return slices.Compare(x[:], y[:]) }) {
@@ -179,43 +158,26 @@ func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
 	return nil
 }
 
-// carryOut does it, says what was done, and notes it in the audit log: once, also when it was broken off.
-func (v *jobVerb) carryOut(ctx context.Context, o *operator, desk *jobs.Desk, w *jobs.Work, records iter.Seq2[lanes.Record, error], expect int) error {
+// carryOut does it, and says what was done.
+func (v *jobVerb) carryOut(ctx context.Context, o *operator, w *jobs.Work, records iter.Seq2[lanes.Record, error], expect int) error {
 	w.Heard = func(results []jobs.Result) {
 		for _, r := range results {
 			v.hear(o, r)
 		}
 		if !v.named {
-			show.Progress(o.err, v.progress(expect))
+			show.Progress(o.err, v.progress(w.Done.Jobs, expect))
 		}
 	}
 	err := w.Run(ctx, records)
 	show.Progress(o.err, "")
-	v.note(ctx, o)
 	if v.named {
 		if err == nil && v.end != nil {
-			err = v.end(ctx, o, desk)
+			err = v.end(ctx, o)
 		}
 		if err != nil {
 			v.fail(brokenOff(ctx, err))
 		}
 		return exit.With(v.code, errors.Join(v.errs...))
 	}
-	return v.report(ctx, o, desk, err)
-}
-
-// note is the entry in the audit log.
-func (v *jobVerb) note(ctx context.Context, o *operator) {
-	e := v.entry
-	switch {
-	case e.Jobs == 0:
-		return
-	case v.named && e.Jobs == 1:
-		e.On, e.Before, e.After, e.Jobs, e.Sample = "job "+e.Sample[0], v.before, v.after, 0, nil
-	case v.named:
-		e.On = "jobs"
-	default:
-		e.On = "jobs: " + v.String()
-	}
-	o.note(ctx, e)
+	return v.report(ctx, o, w.Done.Jobs, err)
 }

@@ -7,9 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media"
@@ -30,7 +28,8 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 			return nil, fmt.Errorf("--set %q: write NAME=VALUE", p)
 		}
 		if !paramForm.MatchString(name) {
-			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . and -", p, name)
+			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . and -",
+				p, name)
 		}
 		if _, ok := set[name]; ok {
 			return nil, fmt.Errorf("--set %s is given twice", name)
@@ -43,7 +42,8 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 			}
 			raw = text
 		}
-		if err := checkParam(name, kind); err != nil && string(raw) != "null" { // a job may have died of the very param that is to go
+		// A job may have died of the very param that is to go.
+		if err := checkParam(name, kind); err != nil && string(raw) != "null" {
 			return nil, fmt.Errorf("--set %s: %w", name, err)
 		}
 		set[name] = raw
@@ -57,7 +57,8 @@ func checkParam(name, kind string) error {
 	for _, k := range kinds.All() {
 		params := k.ParamNames()
 		if k.Name == kind && !slices.Contains(params, name) {
-			return fmt.Errorf("%s takes %s%s", kind, cmp.Or(strings.Join(params, ", "), "no params"), lanes.Suggest(name, params))
+			takes := cmp.Or(strings.Join(params, ", "), "no params")
+			return fmt.Errorf("%s takes %s%s", kind, takes, lanes.Suggest(name, params))
 		}
 		all = append(all, params...)
 	}
@@ -86,20 +87,6 @@ func (s Set) String() string {
 	}
 	slices.Sort(words)
 	return strings.Join(words, " ")
-}
-
-// apply is the wire form of a letter's job with the params, and the job. The error says that the params are wrong in it, where they weren't
-// before.
-func (s Set) apply(l wire.DeadLetter, storage []lanes.Storage, now time.Time) ([]byte, lanes.Job, error) {
-	body, err := lanes.Revived(l.Body, s, now)
-	if err != nil {
-		return nil, lanes.Job{}, err
-	}
-	job, _, err := lanes.Decode(body, l.ID)
-	if err != nil {
-		return nil, job, err
-	}
-	return body, job, s.accepted(l.Job, job, storage)
 }
 
 // accepted is what the params make wrong in a job.

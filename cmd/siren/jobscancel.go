@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/internal/operate/jobs"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newJobsCancel(a *app) *cobra.Command {
+	v := jobVerb{verb: "cancel", past: "cancelled", may: jobs.Cancellable}
+	c := &cobra.Command{
+		Use:   "cancel [ID …]",
+		Short: "Call off jobs, running ones too",
+		Long: `Call off jobs: those named, or those that a filter chooses. A waiting one is skipped when it comes up. A running one is stopped: its programs end
+within two seconds, and the command waits for that. Its output doesn't appear, unless it had been committed already: then the job is completed.
+
+` + bulkHelp,
+		Example: `  siren jobs cancel 06ezy… --reason "uploaded twice"
+  siren jobs cancel --lane bulk -l batch=7 --dry-run
+  siren jobs cancel --lane bulk --state queued --older-than 24h --yes`,
+		ValidArgsFunction: a.completeJobs(jobs.Cancellable...),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return v.run(cmd.Context(), a, ids, func(o *operator) (*jobs.Work, error) {
+				return jobs.Cancel(o.desk(), lanes.State(v.state)), nil
+			})
+		},
+	}
+	v.end = v.awaitStopped
+	v.flags(a, c)
+	return c
+}
+
+// awaitStopped waits for the programs of running jobs that were called off, and says what became of them.
+func (v *jobVerb) awaitStopped(ctx context.Context, o *operator) error {
+	left, err := jobs.AwaitStopped(ctx, o.desk(), v.running)
+	if err != nil {
+		return err
+	}
+	stopped, silent := 0, 0
+	for _, id := range v.running {
+		r, unknown := left[id]
+		switch {
+		case unknown && r.State == lanes.Completed:
+			v.fail(jobs.Committed(id))
+		case unknown && v.named:
+			fmt.Fprintf(o.out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id, r.Worker)
+		case v.named:
+			fmt.Fprintf(o.out, "job/%s cancelled; its programs have ended\n", id)
+		case unknown:
+			silent++
+		default:
+			stopped++
+		}
+	}
+	if stopped > 0 {
+		fmt.Fprintf(o.out, "%d of them ran; their programs have ended\n", stopped)
+	}
+	if silent > 0 {
+		fmt.Fprintf(o.err, "%d of them ran, and their workers haven't said yet that their programs have ended\n", silent)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func newJobsWatch(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch ID …",
+		Short: "Follow jobs until they end",
+		Long: `Print a line for each change of the jobs' state, until all have ended. The exit code is
+4 when one of them is dead, cancelled or missing.`,
+		Example:           "  siren jobs watch 06ezy…",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return a.withLedger(func(ledger *jobledger.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
+		},
+	}
+}
+
+// follow prints the jobs' changes of state until all have ended.
+func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
+	said := map[string]lanes.State{}
+	var failed, missing int
+	trouble := show.NewTrouble(a.err)
+	for r, err := range ledger.Watch(ctx, ids...) {
+		switch {
+		case redisNotFound(err):
+			fmt.Fprintf(a.err, "no job %q\n", r.ID)
+			missing++
+			continue
+		case errors.Is(err, lanes.ErrAway):
+			trouble.Say(reach.Unreachable(err))
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return reach.Unreachable(err)
+		}
+		trouble.Say(nil)
+		if said[r.ID] == r.State {
+			continue
+		}
+		said[r.ID] = r.State
+		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.now())))
+		if r.State.Final() && r.State != lanes.Completed {
+			failed++
+		}
+	}
+	switch {
+	case failed > 0:
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", failed, len(ids)))
+	case missing > 0:
+		return exit.With(exit.NotFound, fmt.Errorf("%d of %d jobs are not known", missing, len(ids)))
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
+)
+
+// This file is what commands that change something ask and say alike.
+
+// askFirst asks on the terminal. Anything but yes is no, and so is the end of the input.
+func (o *operator) askFirst(question string) error {
+	fmt.Fprintf(o.err, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(o.in).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(o.err) // nobody has ended the line
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was done; --yes answers the question")
+}
+
+// orNoSuchLane returns what to add where nothing was found of a lane: that the policy doesn't have it; "" when it does.
+func (o *operator) orNoSuchLane(ctx context.Context, lane string, nothing bool) string {
+	if lane == "" || !nothing {
+		return ""
+	}
+	e, err := o.inForce(ctx)
+	if err != nil {
+		return ""
+	}
+	if err := operate.RequireLane(e, lane, true); err != nil {
+		return "; " + err.Error()
+	}
+	return ""
+}
+
+// brokenOff returns the error of a command that err ended in the middle.
+func brokenOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
+	}
+	if errors.Is(err, reach.ErrEnded) {
+		err = reach.Unreachable(err)
+	}
+	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
+}
+
+// mostRefusals is how many jobs are told of to which it couldn't be done.
+const mostRefusals = 10
+
+// alsoDropped returns what a command says of messages that would have been skipped.
+func alsoDropped(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
+}
+
+// tally is a number of things with what they do: 1 job has, 2 jobs have.
+func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + show.Verb(n, one, many) }

@@ -1,0 +1,302 @@
+package operate_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/backlog"
+	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// rabbitURL and redisURL are the servers of all tests.
+var rabbitURL, redisURL string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for _, s := range []struct {
+		start func(context.Context, procs.ServerOptions) (*procs.Server, error)
+		url   *string
+	}{{procs.StartRabbitMQ, &rabbitURL}, {procs.StartRedis, &redisURL}} {
+		server, err := s.start(ctx, procs.ServerOptions{})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = server.Stop(context.Background()) }()
+		*s.url = server.URL
+	}
+	return m.Run()
+}
+
+// house is a broker and a Redis with a policy in force, and a desk on them.
+type house struct {
+	*testing.T
+	desk   *operate.Desk
+	policy lanes.Policy
+	ch     *amqp.Channel
+	warned []string
+	notes  []lanes.AuditEntry
+}
+
+func (h *house) MayNote(context.Context) error { return nil }
+
+func (h *house) Note(_ context.Context, e lanes.AuditEntry) error {
+	h.notes = append(h.notes, e)
+	return nil
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	p, err := lanes.Parse([]byte(`
+lanes:
+  - {name: standard, startWithin: 30s, priorities: 2}
+  - {name: bulk, match: ["batch=true"], startWithin: 30m, priorities: 4}
+pools:
+  - {name: general, lanes: [standard, bulk], max: 3}
+budget: 5
+`))
+	h := &house{T: t}
+	h.must(err)
+	h.policy = *p
+	store, err := redislink.Open(redisURL, slog.New(slog.DiscardHandler))
+	h.must(err)
+	t.Cleanup(func() { _ = store.Close() })
+	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
+	_, err = board.PublishPolicy(t.Context(), lanes.Effective{Policy: h.policy})
+	h.must(err)
+	conn, err := amqp.Dial(rabbitURL)
+	h.must(err)
+	t.Cleanup(func() { _ = conn.Close() })
+	h.ch, err = conn.Channel()
+	h.must(err)
+	h.must(h.ch.Confirm(false))
+	h.desk = &operate.Desk{
+		Ledger: jobledger.New(store, slog.New(slog.DiscardHandler)), Board: board, Audit: h, Now: store.Now,
+		Connect: func(_ context.Context, name string) (*rabbitlink.Conn, error) {
+			return rabbitlink.Open(rabbitlink.Options{URL: rabbitURL, Name: name, Now: store.Now})
+		},
+		Warn: func(format string, args ...any) { h.warned = append(h.warned, fmt.Sprintf(format, args...)) },
+	}
+	declare, err := h.desk.Connect(t.Context(), "declare")
+	h.must(err)
+	defer declare.Close()
+	h.must(topology.Declare(t.Context(), declare, &h.policy, nil))
+	for _, q := range []string{"siren.lane.standard", "siren.lane.bulk", "siren.dead"} {
+		_, err := h.ch.QueuePurge(q, false)
+		h.must(err)
+	}
+	return h
+}
+
+func (h *house) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+// put publishes a message and waits for its confirm.
+func (h *house) put(exchange, key string, m amqp.Publishing) {
+	h.Helper()
+	m.DeliveryMode = amqp.Persistent
+	sent, err := h.ch.PublishWithDeferredConfirm(exchange, key, true, false, m)
+	h.must(err)
+	if !sent.Wait() {
+		h.Fatal("it wasn't confirmed")
+	}
+}
+
+// get takes the next message of a queue; false for none within a moment.
+func (h *house) get(queue string) (amqp.Delivery, bool) {
+	h.Helper()
+	for end := time.Now().Add(300 * time.Millisecond); ; time.Sleep(10 * time.Millisecond) {
+		d, ok, err := h.ch.Get(queue, true)
+		h.must(err)
+		if ok || time.Now().After(end) {
+			return d, ok
+		}
+	}
+}
+
+// The same jobs are put from one lane into another by each verb that does so. What a copy carries follows from the verb
+// and the job, and from nothing else.
+func TestWhatACopyCarries(t *testing.T) {
+	h := newHouse(t)
+	enqueued := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	over := enqueued.Add(time.Minute).UTC().Format(time.RFC3339)
+	type about struct {
+		name     string
+		body     string // %q: the id
+		priority uint8
+		recorded bool
+	}
+	all := []about{
+		{"with a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},"params":{"crf":23}}`, 0, true},
+		{"without a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in"}`, 0, false},
+		{"with unknown fields", `{"version":1,"id":%q,"kind":"probe","shape":"round","more":{"a":[1,2]},"overwrite":true,"dedupKey":"k"}`, 0, true},
+		{"expired", `{"version":1,"id":%q,"kind":"probe","expiresAt":"` + over + `"}`, 0, true},
+		{"with a priority", `{"version":1,"id":%q,"kind":"probe","priority":3}`, 3, true},
+		{"malformed", `{"version":1,"id":%q,"kind":17}`, 0, false},
+	}
+	verbs := []struct {
+		name   string
+		anew   bool // the attempts so far don't count
+		wanted bool // a deadline that is over is dropped
+		blind  bool // it goes by records alone
+		end    lanes.Outcome
+		put    func(id string) error
+	}{
+		{
+			name: "promote", wanted: true, blind: true, end: lanes.Outcome{State: lanes.Queued},
+			put: func(id string) error { return h.work(jobs.Promote(h.desk, h.policy, "standard"), id) },
+		},
+		{
+			name: "retry", anew: true, wanted: true, blind: true, end: lanes.Outcome{State: lanes.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
+			put: func(id string) error { return h.work(jobs.Retry(h.desk, h.policy, "standard"), id) },
+		},
+		{
+			name: "move", end: lanes.Outcome{State: lanes.Queued},
+			put: func(string) error {
+				_, err := backlog.Move(t.Context(), h.desk, "bulk", "standard", 0, "")
+				return err
+			},
+		},
+		{
+			name: "replay", anew: true, wanted: true, end: lanes.Outcome{State: lanes.Dead, Reason: "failed", Error: "so it was"},
+			put: func(string) error {
+				r := dead.NewReplay(h.desk, h.policy, dead.Filter{}, nil)
+				r.To = "standard"
+				return r.Run(t.Context())
+			},
+		},
+	}
+	for _, verb := range verbs {
+		for i, job := range all {
+			t.Run(verb.name+" "+job.name, func(t *testing.T) {
+				h := &house{T: t, desk: h.desk, policy: h.policy, ch: h.ch}
+				id := fmt.Sprintf("%s-%d", verb.name, i)
+				body := fmt.Sprintf(job.body, id)
+				origin := "siren.lane.bulk"
+				m := amqp.Publishing{MessageId: id, Body: []byte(body), Priority: job.priority, Headers: amqp.Table{
+					"enqueuedAt": enqueued.UnixMilli(), "readyAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was", "replay": int64(4),
+				}}
+				if verb.name == "replay" {
+					origin = "siren.dead"
+					m.Headers = amqp.Table{
+						"enqueuedAt": enqueued.UnixMilli(), "lane": "bulk", "reason": "failed", "error": "so it was", "attempts": int64(3), "replay": int64(4),
+						"priority": int64(job.priority),
+					}
+				}
+				h.put("", origin, m)
+				if job.recorded {
+					h.live(id, body, int(job.priority), enqueued, verb.end)
+				}
+				h.must(verb.put(id))
+
+				c, copied := h.get("siren.lane.standard")
+				_, left := h.get(origin)
+				blind := job.name == "malformed" || verb.blind && !job.recorded
+				if copied == blind || left != (verb.blind || blind) {
+					t.Fatalf("copied: %v, and its original left: %v", copied, left)
+				}
+				if blind {
+					return
+				}
+				wantBody := decoded(t, body)
+				if verb.wanted && job.name == "expired" {
+					delete(wantBody, "expiresAt")
+				}
+				want := amqp.Table{"enqueuedAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was", "replay": int64(5)}
+				if verb.anew {
+					delete(want, "attempt")
+					delete(want, "error")
+				}
+				if c.Headers["readyAt"].(int64) < time.Now().Add(-time.Minute).UnixMilli() {
+					t.Errorf("it is ready since %v", c.Headers["readyAt"])
+				}
+				delete(c.Headers, "readyAt")
+				if !reflect.DeepEqual(c.Headers, want) {
+					t.Errorf("its headers are %v, want %v", c.Headers, want)
+				}
+				if got := decoded(t, string(c.Body)); !reflect.DeepEqual(got, wantBody) || c.MessageId != id {
+					t.Errorf("it is %s: %v, want %v", c.MessageId, got, wantBody)
+				}
+				if want := min(job.priority, 2); c.Priority != want {
+					t.Errorf("it has priority %d, want %d", c.Priority, want)
+				}
+				r, err := h.desk.Ledger.Get(t.Context(), id)
+				if err != nil || r.State != lanes.Queued || r.Lane != "standard" || r.Replay != 5 || r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
+					t.Errorf("its record is %+v, %v", r, err)
+				}
+				again, err := r.Message()
+				if got := decoded(t, string(again)); err != nil || !sameBut(got, wantBody, "priority", "expiresAt") {
+					t.Errorf("by its record it is %v, %v; want %v", got, err, wantBody)
+				}
+			})
+		}
+	}
+	if len(h.warned) > 0 {
+		t.Errorf("it warned: %v", h.warned)
+	}
+}
+
+// live brings a job to that end of its third attempt.
+func (h *house) live(id, body string, priority int, enqueued time.Time, end lanes.Outcome) {
+	h.Helper()
+	job, unknown, err := lanes.Decode([]byte(body), id)
+	h.must(err)
+	job.Priority = priority
+	c, err := h.desk.Ledger.Claim(h.Context(), lanes.Delivery{
+		Job: job, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4, Body: []byte(body), Unknown: unknown,
+	}, "w", 3)
+	h.must(err)
+	h.must(h.desk.Ledger.Close(h.Context(), c, end))
+}
+
+// work does it to a job.
+func (h *house) work(w *jobs.Work, id string) error {
+	w.Heard = func([]jobs.Result) {}
+	return w.Run(h.Context(), jobs.Named(h.Context(), h.desk, []string{id}))
+}
+
+func decoded(t *testing.T, body string) map[string]any {
+	t.Helper()
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(body), &fields); err != nil {
+		t.Fatal(err)
+	}
+	return fields
+}
+
+// sameBut is whether two jobs are the same but for those fields.
+func sameBut(a, b map[string]any, but ...string) bool {
+	for _, m := range []map[string]any{a, b} {
+		for name := range m {
+			if slices.Contains(but, name) {
+				delete(m, name)
+			}
+		}
+	}
+	return reflect.DeepEqual(a, b)
+}

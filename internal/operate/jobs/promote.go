@@ -1,0 +1,116 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Promotable is the states that a job can be promoted in.
+var Promotable = []lanes.State{lanes.Queued}
+
+// Promote puts queued jobs into another lane: a job that has started meanwhile is left alone. An attempt that they were
+// on their way to goes on there.
+func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
+	w := &Work{desk: desk, verb: "promote", to: to, chosen: Promotable}
+	w.takes = func(r lanes.Record) error {
+		if r.State != lanes.Queued {
+			return operate.NotPossible.Errorf("job %s is %s; only a queued job can be promoted%s",
+				r.ID, r.State, operate.Instead(r))
+		}
+		return nil
+	}
+	w.carry = func(ctx context.Context, batch []lanes.Record) (results []Result, err error) {
+		var there []Result
+		var others []lanes.Record
+		for _, r := range batch {
+			if r.Lane == to {
+				there = append(there, Result{Job: r, Fate: Already, Lane: to})
+			} else {
+				others = append(others, r)
+			}
+		}
+		results, err = w.copies(ctx, others, func(r lanes.Record) (operate.Copy, error) {
+			return copyOf(r, to, &policy, desk)
+		})
+		return append(there, results...), err
+	}
+	return w
+}
+
+// copyOf copies the message of a job for a lane, by its record. The job is wanted, also where it was to have started by
+// now.
+func copyOf(r lanes.Record, lane string, p *lanes.Policy, desk *operate.Desk) (operate.Copy, error) {
+	message, err := operate.FromRecord(r)
+	if err != nil {
+		return operate.Copy{}, err
+	}
+	c := operate.CopyOf(message, lane, p)
+	c.From = []lanes.State{r.State}
+	return c, c.Revive(nil, desk.Now())
+}
+
+// copies makes copies and has them carry the jobs: an older message of a job is skipped when it comes up. An error ends
+// it in the middle: of which jobs that is known is in the results.
+func (w *Work) copies(
+	ctx context.Context, batch []lanes.Record, of func(lanes.Record) (operate.Copy, error),
+) (results []Result, err error) {
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	if err := w.connect(ctx); err != nil {
+		return nil, err
+	}
+	var jobs []lanes.Record
+	var copies []operate.Copy
+	for _, r := range batch {
+		c, err := of(r)
+		if err != nil { // its record is no job
+			results = append(results, Result{Job: r, Fate: Refused, Err: err})
+			continue
+		}
+		jobs, copies = append(jobs, r), append(copies, c)
+	}
+	carried, err := w.desk.Carrier(w.publish).Carry(ctx, copies)
+	var failed, untold error
+	copied := 0
+	for i, c := range carried {
+		r := Result{Job: jobs[i], Lane: copies[i].Lane, Err: c.Err}
+		switch {
+		case c.Err == nil:
+			r.Fate = Done
+		case errors.Is(c.Err, operate.Conflict):
+			r.Fate = Changed
+		case errors.Is(c.Err, operate.NotPossible):
+			r.Fate = Refused
+		case c.Sent:
+			copied, untold = copied+1, c.Err
+			continue
+		default:
+			if failed == nil {
+				failed = c.Err
+			}
+			continue
+		}
+		results = append(results, r)
+	}
+	if copied > 0 {
+		untold = fmt.Errorf("%d copies are in their lanes, but %w", copied, untold)
+	}
+	return results, errors.Join(failed, untold, err)
+}
+
+// connect opens the connection that copies are published on, unless it is there.
+func (w *Work) connect(ctx context.Context) (err error) {
+	if w.conn == nil {
+		if w.conn, err = w.desk.Connect(ctx, "jobs"); err != nil {
+			return err
+		}
+		w.publish = confirms.NewPublisher(w.conn, 0)
+	}
+	return nil
+}
