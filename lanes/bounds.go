@@ -22,14 +22,14 @@ const (
 func (j Job) checkBounds() error {
 	switch {
 	case !ValidID(j.Kind):
-		return fmt.Errorf("kind %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", clip(j.Kind, 80))
+		return fmt.Errorf("kind %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", Clip(j.Kind, 80))
 	case len(j.Labels) > MaxLabels:
 		return fmt.Errorf("%d labels, over the limit of %d: labels choose the lane; put what the job's kind needs into params", len(j.Labels), MaxLabels)
 	case Nesting(j.Params) > MaxDepth:
 		return fmt.Errorf("params nest %d levels deep, over the limit of %d: put such data into the input", Nesting(j.Params), MaxDepth)
 	}
 	for _, name := range sortedKeys(j.Labels) {
-		label := fmt.Sprintf("label %q", clip(name, 80))
+		label := fmt.Sprintf("label %q", Clip(name, 80))
 		if err := checkText("the name of "+label, name, MaxLabelName); err != nil {
 			return err
 		}
@@ -91,8 +91,8 @@ func Nesting(text []byte) (deepest int) {
 // Bounded is the job within its bounds: as it is when it was within them, else with what is over one cut, for a record of a message that is no job.
 // What was cut is refused at the door again, so nothing runs by half of what somebody wrote.
 func (j Job) Bounded() Job {
-	j.Kind = clip(j.Kind, maxID)
-	j.Input, j.Output, j.DedupKey = clip(j.Input, MaxURL), clip(j.Output, MaxURL), clip(j.DedupKey, maxDedupKey)
+	j.Kind = Clip(j.Kind, maxID)
+	j.Input, j.Output, j.DedupKey = Clip(j.Input, MaxURL), Clip(j.Output, MaxURL), Clip(j.DedupKey, maxDedupKey)
 	j.Labels = boundedLabels(j.Labels)
 	switch depth := Nesting(j.Params); {
 	case depth > MaxDepth:
@@ -114,7 +114,7 @@ func boundedLabels(all map[string]string) map[string]string {
 	}
 	kept := map[string]string{}
 	for _, name := range sortedKeys(all)[:min(len(all), MaxLabels)] {
-		kept[clip(name, MaxLabelName)] = clip(all[name], MaxLabelValue)
+		kept[Clip(name, MaxLabelName)] = Clip(all[name], MaxLabelValue)
 	}
 	if more := len(all) - MaxLabels; more > 0 {
 		kept["…"] = fmt.Sprintf("%d more", more)
@@ -122,13 +122,14 @@ func boundedLabels(all map[string]string) map[string]string {
 	return kept
 }
 
-// clip is s cut to n bytes of UTF-8, with a mark that it was.
-func clip(s string, n int) string {
+// Clip returns s as valid UTF-8, cut to n bytes where it is longer, with a mark that it was.
+func Clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
 		return s
 	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return strings.ToValidUTF8(s[:n], "\uFFFD") + "…"
+	return s[:n] + "…"
 }

@@ -142,7 +142,7 @@ func (j Job) Check() error {
 	case j.ID == "":
 		return ErrNoID
 	case !ValidID(j.ID):
-		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)", clip(j.ID, 80))
+		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)", Clip(j.ID, 80))
 	case j.Version != 0 && j.Version != WireVersion:
 		return fmt.Errorf("version %d of the wire form is not known here; this Siren reads version %d", j.Version, WireVersion)
 	case j.Kind == "":

@@ -202,7 +202,7 @@ func judgeWorkers(f fleetFacts) (found []lanes.Finding) {
 	}
 	if f.snapshot != nil {
 		for _, q := range f.snapshot.Pools {
-			if q.Reason == lanes.Stuck || q.Reason == lanes.Foreign || q.Reason == lanes.Stale {
+			if q.Reason.Trouble() {
 				found = append(found, lanes.Finding{
 					Check: "fleet.pools", Severity: lanes.Warning, What: fmt.Sprintf("pool %s: %s: %s", q.Name, q.Reason, q.Why), Why: "it isn't sized as it should be",
 					Mend: "siren explain pool " + q.Name + "; docs/runbook.md says what each reason wants",

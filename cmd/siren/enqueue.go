@@ -247,7 +247,7 @@ func waitFor(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) er
 			return reach.Unreachable(err)
 		}
 		latest[r.ID] = r
-		if r.State.Final() && r.State != lanes.Completed {
+		if r.State.Failed() {
 			failed = append(failed, r)
 		}
 		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own

@@ -176,8 +176,7 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 	if p.Parked+p.Retired > 0 {
 		add("%s no new jobs, on the way out", show.Plural(p.Parked+p.Retired, "worker")+" "+show.Verb(p.Parked+p.Retired, "takes", "take"))
 	}
-	switch p.Reason {
-	case lanes.Budget, lanes.Stuck, lanes.Rollout, lanes.Stale, lanes.Foreign:
+	if p.Reason.Trouble() || p.Reason == lanes.Budget || p.Reason == lanes.Rollout {
 		add("%s", p.Why)
 	}
 	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 && !s.policy.Policy.Paused(lane) {

@@ -207,7 +207,7 @@ func follow(ctx context.Context, a *app, ledger *redis.Ledger, ids []string) err
 		}
 		said[r.ID] = r.State
 		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.now())))
-		if r.State.Final() && r.State != lanes.Completed {
+		if r.State.Failed() {
 			failed++
 		}
 	}

@@ -5,9 +5,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // The header names of Siren's messages: this is all of them. Times are Unix milliseconds. A message that is published
@@ -74,9 +75,12 @@ func putInt(t amqp.Table, name string, v int) {
 	}
 }
 
+// bounded cuts a text to what a header bears, its mark included.
+func bounded(s string) string { return lanes.Clip(s, maxHeaderText-len("…")) }
+
 func putText(t amqp.Table, name, v string) {
 	if v != "" {
-		t[name] = clip(v, maxHeaderText)
+		t[name] = bounded(v)
 	}
 }
 
@@ -172,9 +176,9 @@ func countHeader(t amqp.Table, name string) int {
 func textHeader(t amqp.Table, name string) string {
 	switch v := t[name].(type) {
 	case string:
-		return clip(v, maxHeaderText)
+		return bounded(v)
 	case []byte:
-		return clip(string(v), maxHeaderText)
+		return bounded(string(v))
 	default:
 		return ""
 	}
@@ -229,16 +233,4 @@ func whole(f float64) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
-}
-
-// clip is s as valid UTF-8 of at most n bytes.
-func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

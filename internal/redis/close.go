@@ -66,9 +66,9 @@ func (l *Ledger) runClose(ctx context.Context, c lanes.Claim, unheard string, o 
 	case lanes.Completed:
 		args = append(args, "outputs", encode(o.Outputs), "progress", encode(lanes.Progress{Fraction: 1}))
 	case lanes.Retrying:
-		args = append(args, "next", millis(o.NextAt), "error", clip(o.Error))
+		args = append(args, "next", millis(o.NextAt), "error", lanes.Clip(o.Error, maxError))
 	case lanes.Dead:
-		args = append(args, "reason", o.Reason, "error", clip(o.Error))
+		args = append(args, "reason", o.Reason, "error", lanes.Clip(o.Error, maxError))
 	}
 	r, err := closeScript.Run(ctx, l.store.client, []string{jobKey(c.JobID)}, args...).StringSlice()
 	if err != nil {

@@ -3,9 +3,7 @@ package redis
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -51,7 +49,7 @@ func newFields(d lanes.Delivery, now time.Time) []any {
 		fields = append(fields, "ready", millis(d.ReadyAt))
 	}
 	if d.Error != "" {
-		fields = append(fields, "error", clip(d.Error))
+		fields = append(fields, "error", lanes.Clip(d.Error, maxError))
 	}
 	if d.Bears != "" {
 		fields = append(fields, "bears", d.Bears)
@@ -80,7 +78,7 @@ func recordOf(id string, h map[string]string) lanes.Record {
 		NextAt: at(h["next"]), LeaseUntil: at(h["lease"]), ExpiresAt: at(h["expires"]), DedupKey: h["dedup"],
 		Wait:     lanes.Duration(time.Duration(number(h["wait"])) * time.Millisecond),
 		Attempts: int(number(h["attempts"])), Crashes: int(number(h["crashes"])), Replay: int(number(h["replay"])),
-		Worker: h["worker"], Reason: h["reason"], Error: clip(h["error"]), Bears: h["bears"],
+		Worker: h["worker"], Reason: h["reason"], Error: lanes.Clip(h["error"], maxError), Bears: h["bears"],
 	}
 	decode(h["labels"], &r.Labels)
 	decode(h["params"], &r.Params)
@@ -106,16 +104,4 @@ func decode(text string, into any) {
 	if text != "" {
 		_ = json.Unmarshal([]byte(text), into)
 	}
-}
-
-// clip cuts an error's text to what a record keeps of it.
-func clip(text string) string {
-	if len(text) <= maxError {
-		return text
-	}
-	cut := maxError
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return strings.TrimSpace(text[:cut]) + "…"
 }

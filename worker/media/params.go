@@ -132,11 +132,5 @@ func bitrate(text string) (int, bool) {
 	return int(v * map[string]float64{"k": 1e3, "M": 1e6}[m[2]]), true
 }
 
-// clip is s cut to what a message can bear.
-func clip(s string) string {
-	const most = 60
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+// clip cuts what a producer wrote to what a message can bear.
+func clip(s string) string { return lanes.Clip(s, 60) }

@@ -179,9 +179,5 @@ func (a *attempt) lastWord(stderr string) string {
 		}
 		said = line
 	}
-	said = a.tidy(said)
-	if len(said) > 300 {
-		said = strings.ToValidUTF8(said[:300], "") + "…"
-	}
-	return said
+	return lanes.Clip(a.tidy(said), 300)
 }
