@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -95,8 +96,8 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	}
 	fs.StringVar(&f.policy, "policy", "", "policy `FILE` to go by, and to compare with the one in force (default the one in force)")
 	fs.StringVar(&f.management, "management-url", "", "`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
-	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+show.Listed(names))
-	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names))
+	fs.StringSliceVar(&f.roles, "role", nil, "what this machine and its URLs are for, `ROLES`: "+say.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
@@ -155,7 +156,7 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, role := range f.roles {
 		if !slices.Contains(lanes.Roles(), role) {
-			return fmt.Errorf("no role %q%s", role, show.ThereAre(role, lanes.Roles()))
+			return fmt.Errorf("no role %q%s", role, say.ThereAre(role, lanes.Roles()))
 		}
 	}
 	var names []string
@@ -164,7 +165,7 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, name := range f.only {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no area %q%s", name, show.ThereAre(name, names))
+			return fmt.Errorf("no area %q%s", name, say.ThereAre(name, names))
 		}
 	}
 	return nil
@@ -243,7 +244,7 @@ func (d *doctor) examine(ctx context.Context) (found []lanes.Finding) {
 		}
 		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, func(r string) bool { return slices.Contains(d.roles, r) }) {
 			found = append(found, lanes.Finding{
-				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
+				Check: area.name + ".role", Severity: lanes.Note, What: fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], say.Listed(d.roles)),
 				Why: "what isn't looked at may be wrong", Mend: fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0]),
 			})
 			continue

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -82,10 +82,10 @@ func judgeLeader(f fleetFacts) lanes.Finding {
 	}
 	silent := f.now.Sub(f.snapshot.At)
 	if silent > leaderSilent {
-		leader.Severity, leader.What = lanes.Error, fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, show.Short(silent))
+		leader.Severity, leader.What = lanes.Error, fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, say.Short(silent))
 		return leader
 	}
-	return lanes.Finding{Check: "fleet.leader", What: fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader, show.Short(max(0, silent)))}
+	return lanes.Finding{Check: "fleet.leader", What: fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader, say.Short(max(0, silent)))}
 }
 
 // judgeFile is what is wrong with the file that was given.
@@ -133,7 +133,7 @@ func judgeInForce(f fleetFacts) []lanes.Finding {
 	case reflect.DeepEqual(f.inForce.Written(), f.file):
 		what := fmt.Sprintf("the policy file is in force, as revision %d", f.inForce.Revision)
 		if n := len(f.inForce.Tunings); n > 0 {
-			what += fmt.Sprintf(", with %s over it: siren tunings", show.Plural(n, "tuning"))
+			what += fmt.Sprintf(", with %s over it: siren tunings", say.Plural(n, "tuning"))
 		}
 		found = append(found, lanes.Finding{Check: "fleet.inforce", What: what})
 	default:
@@ -145,7 +145,7 @@ func judgeInForce(f fleetFacts) []lanes.Finding {
 	}
 	if n := len(f.inForce.Idle); n > 0 {
 		found = append(found, lanes.Finding{
-			Check: "fleet.tunings", Severity: lanes.Warning, What: show.Plural(n, "tuning") + " can't be in force with this policy", Why: "somebody counts on a change that isn't there",
+			Check: "fleet.tunings", Severity: lanes.Warning, What: say.Plural(n, "tuning") + " can't be in force with this policy", Why: "somebody counts on a change that isn't there",
 			Mend: "siren tunings says why; siren tunings remove FIELD",
 		})
 	}
@@ -198,7 +198,7 @@ func judgeWorkers(f fleetFacts) (found []lanes.Finding) {
 		})
 	}
 	if len(silent)+len(starting)+len(offline) == 0 {
-		found = append(found, lanes.Finding{Check: "fleet.workers", What: fmt.Sprintf("%s, all heard of, and with RabbitMQ", show.Plural(len(f.workers), "worker"))})
+		found = append(found, lanes.Finding{Check: "fleet.workers", What: fmt.Sprintf("%s, all heard of, and with RabbitMQ", say.Plural(len(f.workers), "worker"))})
 	}
 	if f.snapshot != nil {
 		for _, q := range f.snapshot.Pools {
@@ -230,7 +230,7 @@ func judgeTimes(workers []lanes.Heartbeat, now time.Time) (found []lanes.Finding
 	for _, lane := range slices.Sorted(maps.Keys(count)) {
 		found = append(found, lanes.Finding{
 			Check: "fleet.times", Severity: lanes.Warning,
-			What: fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s ago", lane, show.Plural(int(count[lane]), "message"), show.Age(last[lane], now)),
+			What: fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s ago", lane, say.Plural(int(count[lane]), "message"), say.Age(last[lane], now)),
 			Why:  "the time counts as absent: the wait of these jobs isn't known, and the lane looks better than it is",
 			Mend: "have their producer send readyAt in milliseconds since 1970, not in seconds: docs/jobs.md#headers",
 		})
@@ -248,7 +248,7 @@ func judgeVersions(f fleetFacts) lanes.Finding {
 	}
 	var versions []string
 	for v, n := range by {
-		versions = append(versions, fmt.Sprintf("%s of %s", show.Plural(n, "worker"), v))
+		versions = append(versions, fmt.Sprintf("%s of %s", say.Plural(n, "worker"), v))
 	}
 	slices.Sort(versions)
 	switch {
@@ -280,7 +280,7 @@ func judgeClocks(workers []lanes.Heartbeat) []lanes.Finding {
 			}
 		}
 		if off := newest.Sub(w.At); off > time.Second {
-			ahead = append(ahead, fmt.Sprintf("%s by %s", w.Worker, show.Short(off)))
+			ahead = append(ahead, fmt.Sprintf("%s by %s", w.Worker, say.Short(off)))
 			worst = max(worst, off)
 		}
 	}
@@ -297,7 +297,7 @@ func judgeClocks(workers []lanes.Heartbeat) []lanes.Finding {
 	if len(workers) == 0 {
 		return nil
 	}
-	return []lanes.Finding{{Check: "clock.workers", What: fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", show.Plural(len(workers), "worker"))}}
+	return []lanes.Finding{{Check: "clock.workers", What: fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", say.Plural(len(workers), "worker"))}}
 }
 
 // few names some, and counts the others.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -78,7 +79,7 @@ func (r doctorReport) print(w io.Writer, wide bool) error {
 			fmt.Fprintf(w, "%smend: %s\n", indent, show.Harmless(f.Mend))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n", show.Plural(r.Errors, "error"), show.Plural(r.Warnings, "warning"), show.Plural(r.Notes, "note"), r.OK)
+	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n", say.Plural(r.Errors, "error"), say.Plural(r.Warnings, "warning"), say.Plural(r.Notes, "note"), r.OK)
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -172,7 +172,7 @@ func (t *intake) report(ctx context.Context, err error) error {
 		on = fmt.Sprintf("lines up to %d are done, and of those after it some may be: the ids that were made here are new ones each time, so go on behind line %d, or use --ids content from the beginning",
 			t.done, t.done)
 	}
-	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", err, show.Plural(t.enqueued, "job"), on))
+	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", err, say.Plural(t.enqueued, "job"), on))
 }
 
 // interruptible is a reader that a person who waits at it can leave: a terminal's Read goes on.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -35,18 +35,18 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, and how long it had waited, isn't known any more.", id, progressOf(r))
 			break
 		}
-		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, show.Age(r.StartedAt, s.now), r.Attempts, progressOf(r))
-		x.say("It had waited %s in lane %s before it started.", show.Short(r.Wait.D()), r.Lane)
+		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, say.Age(r.StartedAt, s.now), r.Attempts, progressOf(r))
+		x.say("It had waited %s in lane %s before it started.", say.Short(r.Wait.D()), r.Lane)
 		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {
-			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", show.Age(r.LeaseUntil, s.now))
+			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", say.Age(r.LeaseUntil, s.now))
 		}
 	case lanes.Retrying:
 		l, _ := s.policy.Policy.Lane(r.Lane)
-		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id, show.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
+		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id, say.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
 		x.say("The last error: %s", r.Error)
 		x.say("`siren jobs retry %s` tries it again at once.", id)
 	case lanes.Dead:
-		x.say("Job %s is dead since %s: %s.", id, show.Age(r.EndedAt, s.now), r.Reason)
+		x.say("Job %s is dead since %s: %s.", id, say.Age(r.EndedAt, s.now), r.Reason)
 		x.say("The last error: %s", r.Error)
 		if r.Bears != "" {
 			x.say("Nothing can run it. `siren dead show %s` has the message: have its producer send it right.", id)
@@ -54,12 +54,12 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 			x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
 		}
 	case lanes.Missing:
-		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the broker. Its producer was killed before it published it, or somebody has purged the queue.", id, r.Lane, show.Age(r.ReadyAt, s.now), show.Age(r.EndedAt, s.now))
+		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the broker. Its producer was killed before it published it, or somebody has purged the queue.", id, r.Lane, say.Age(r.ReadyAt, s.now), say.Age(r.EndedAt, s.now))
 		x.say("`siren jobs retry %s` publishes it again; so does enqueueing it again under the same id. Should its message turn up after all, it runs.", id)
 	case lanes.Cancelled:
-		x.say("Job %s was cancelled %s ago%s.", id, show.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
+		x.say("Job %s was cancelled %s ago%s.", id, say.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
 	default:
-		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, show.Short(r.Wait.D()), r.Lane, ran(r, s.now), show.Age(r.EndedAt, s.now))
+		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, say.Short(r.Wait.D()), r.Lane, ran(r, s.now), say.Age(r.EndedAt, s.now))
 	}
 	return x, nil
 }
@@ -72,7 +72,7 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead
-	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, show.Age(r.ReadyAt, s.now), bound, show.Plural(ahead, "job"), show.Verb(ahead, "is", "are"))
+	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, say.Age(r.ReadyAt, s.now), bound, say.Plural(ahead, "job"), say.Verb(ahead, "is", "are"))
 	if lane, _ := s.policy.Policy.Lane(r.Lane); lane.Priorities > r.Priority {
 		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, the %d of them that wait and those that are yet to come.",
 			r.Priority, r.Lane, lane.Priorities, higher)
@@ -88,7 +88,7 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 	case s.now.Before(r.ExpiresAt):
 		x.say("It expires %s: a slot that takes it later buries it (expiresAt).", in(r.ExpiresAt, s.now))
 	default:
-		x.say("It expired %s ago: the slot that takes it buries it (expiresAt).", show.Age(r.ExpiresAt, s.now))
+		x.say("It expired %s ago: the slot that takes it buries it (expiresAt).", say.Age(r.ExpiresAt, s.now))
 	}
 	for _, pool := range s.serving(r.Lane) {
 		x.say("%s", s.serves(pool, r.Lane))

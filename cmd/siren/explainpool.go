@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -18,8 +18,8 @@ func (s *sight) pool(ctx context.Context, name string) (explanation, error) {
 	q, _ := s.policy.Policy.Pool(name)
 	p, _ := s.poolStatus(name)
 	x.say("Pool %s has %s, between min %d and max %d: %d %s jobs, %d starting, %d parked, %d retired, %d stuck.",
-		name, show.Plural(p.Replicas, "worker"), p.Min, p.Max, p.Ready, show.Verb(p.Ready, "takes", "take"), p.Starting, p.Parked, p.Retired, p.Stuck)
-	x.say("%d of their %s %s busy.", p.Busy, show.Plural(p.Slots, "shared slot"), show.Verb(p.Busy, "is", "are"))
+		name, say.Plural(p.Replicas, "worker"), p.Min, p.Max, p.Ready, say.Verb(p.Ready, "takes", "take"), p.Starting, p.Parked, p.Retired, p.Stuck)
+	x.say("%d of their %s %s busy.", p.Busy, say.Plural(p.Slots, "shared slot"), say.Verb(p.Busy, "is", "are"))
 	x.say("Why as many: %s (%s).", p.Why, p.Reason)
 	for _, lane := range q.Lanes {
 		l, _ := s.laneStatus(lane)
@@ -29,7 +29,7 @@ func (s *sight) pool(ctx context.Context, name string) (explanation, error) {
 	for _, other := range s.snap.Pools {
 		used += other.Replicas
 	}
-	x.say("The budget: %d of %d used by all pools. Before it shrinks, its largest plan is kept for %s.", used, s.snap.Budget, show.Short(p.Hold.D()))
+	x.say("The budget: %d of %d used by all pools. Before it shrinks, its largest plan is kept for %s.", used, s.snap.Budget, say.Short(p.Hold.D()))
 	for _, t := range s.tuned {
 		if t.Field == lanes.BudgetField || strings.HasPrefix(t.Field, "pools."+name+".") {
 			x.say("%s is tuned to %s%s.", t.Field, t.Spelled(), s.tunedBy(t.Field))

@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -134,7 +135,7 @@ func (v *jobVerb) choose(ctx context.Context, o *operator, desk *jobs.Desk, w *j
 		case v.dryRun:
 			return v.would(o, count, expect)
 		}
-		if err := o.confirm(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], show.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+		if err := o.confirm(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
 			return err
 		}
 	}
@@ -175,7 +176,7 @@ func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
 	if err := t.Print(o.out); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.out, "%s would be %s; nothing was changed (--dry-run)\n", show.Plural(n, "job"), v.past)
+	fmt.Fprintf(o.out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(n, "job"), v.past)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobs"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -94,7 +95,7 @@ func (v *jobVerb) report(ctx context.Context, o *operator, desk *jobs.Desk, err 
 		into = " into " + v.to
 	}
 	if v.entry.Jobs > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s %s%s\n", show.Plural(v.entry.Jobs, "job"), v.past, into)
+		fmt.Fprintf(o.out, "%s %s%s\n", say.Plural(v.entry.Jobs, "job"), v.past, into)
 	}
 	for _, left := range []struct {
 		fate jobs.Fate
@@ -106,7 +107,7 @@ func (v *jobVerb) report(ctx context.Context, o *operator, desk *jobs.Desk, err 
 		{jobs.Unknown, "have no record any more"},
 	} {
 		if n := v.fates[left.fate]; n > 0 {
-			fmt.Fprintf(o.err, "%s left: they %s\n", show.Plural(n, "job"), left.why)
+			fmt.Fprintf(o.err, "%s left: they %s\n", say.Plural(n, "job"), left.why)
 		}
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -64,9 +65,9 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 	for _, r := range records {
 		wait := "-"
 		if !r.StartedAt.IsZero() {
-			wait = show.Short(r.Wait.D())
+			wait = say.Short(r.Wait.D())
 		}
-		t.Add(r.ID, string(r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
 			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
@@ -81,9 +82,9 @@ func ran(r lanes.Record, now time.Time) string {
 	case r.StartedAt.IsZero():
 		return "-"
 	case r.EndedAt.IsZero():
-		return show.Short(max(0, now.Sub(r.StartedAt)))
+		return say.Short(max(0, now.Sub(r.StartedAt)))
 	default:
-		return show.Short(max(0, r.EndedAt.Sub(r.StartedAt)))
+		return say.Short(max(0, r.EndedAt.Sub(r.StartedAt)))
 	}
 }
 
@@ -108,7 +109,7 @@ func detail(r lanes.Record, now time.Time) string {
 	case r.State == lanes.Missing:
 		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
-		return "its worker vanished " + show.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
+		return "its worker vanished " + say.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
 	case r.State == lanes.Running && r.Progress.Note != "":

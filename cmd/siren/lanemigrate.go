@@ -10,8 +10,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -78,11 +78,11 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(moved.Jobs, "job"))
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", say.Plural(moved.Jobs, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(moved.Jobs, "waiting job"), alsoDropped(dropped))
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, say.Plural(moved.Jobs, "waiting job"), alsoDropped(dropped))
 	return o.sayLeft(ctx, e, to)
 }
 
@@ -146,7 +146,7 @@ func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queu
 	}
 	if running > 0 {
 		fmt.Fprintf(o.out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
-			show.Plural(running, "job"), show.Verb(running, "runs", "run"))
+			say.Plural(running, "job"), say.Verb(running, "runs", "run"))
 	}
 	return nil
 }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -69,7 +69,7 @@ func (o *operator) moveJobs(ctx context.Context, from, to string, limit int, rea
 		o.note(ctx, moved)
 	}
 	if began || err == nil {
-		fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", show.Plural(moved.Jobs, "job"), from, to, alsoDropped(dropped))
+		fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", say.Plural(moved.Jobs, "job"), from, to, alsoDropped(dropped))
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: up to 100 more may have been moved; none is lost and none runs twice, and the same command goes on")
@@ -94,7 +94,7 @@ func alsoDropped(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
+	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", say.Plural(n, "message"))
 }
 
 // copies moves waiting jobs into the lane, with the priorities that it allows, and notes them, and counts the messages that it drops.
@@ -130,7 +130,7 @@ func (o *operator) supersede(ctx context.Context, copies []rabbit.Copied) {
 	}
 	answers, err := o.ledger.SupersedeAll(ctx, told)
 	if err != nil {
-		o.warn("%s: %v; whichever of a job's two messages comes first counts", show.Plural(len(copies)-len(answers), "moved job"), err)
+		o.warn("%s: %v; whichever of a job's two messages comes first counts", say.Plural(len(copies)-len(answers), "moved job"), err)
 	}
 	for i, a := range answers {
 		var state *redis.StateError
@@ -155,7 +155,7 @@ func known(e lanes.Effective, lane string, former bool) error {
 		}
 		names = append(names, e.FormerLanes()...)
 	}
-	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, show.ThereAre(lane, names)))
+	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, say.ThereAre(lane, names)))
 }
 
 // strange is what to add when nothing was found of a lane that the policy doesn't have; "" else.
@@ -231,7 +231,7 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 				waiting = l.Ready
 			}
 			if l.Name == lane && l.Skipped > 0 {
-				skipped = fmt.Sprintf(", and drop %s that would be skipped", show.Plural(l.Skipped, "message"))
+				skipped = fmt.Sprintf(", and drop %s that would be skipped", say.Plural(l.Skipped, "message"))
 			}
 		}
 		if err := o.confirm(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d%s?", lane, waiting, skipped)); err != nil {
@@ -253,7 +253,7 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 		o.note(ctx, purged)
 	}
 	if purged.Jobs+dropped > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", show.Plural(purged.Jobs, "waiting job"), lane, alsoDropped(dropped))
+		fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", say.Plural(purged.Jobs, "waiting job"), lane, alsoDropped(dropped))
 	}
 	if err != nil {
 		return brokenOff(ctx, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -49,7 +50,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 // warnOf warns of a snapshot that isn't what a person takes it for.
 func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
 	if old := now.Sub(snap.At); old > oldReport {
-		t.Warn("no scaler has reported for %s: what follows is old", show.Short(old))
+		t.Warn("no scaler has reported for %s: what follows is old", say.Short(old))
 	}
 	if snap.Refused != "" {
 		t.Warn("the policy as it is written now is refused, and revision %d stays in force: %s", snap.Revision, snap.Refused)
@@ -75,13 +76,13 @@ func laneTable(snap lanes.Snapshot) *show.Table {
 	for _, l := range snap.Lanes {
 		retrying := strconv.Itoa(l.Retrying)
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {
-			retrying += " (next in " + show.Short(max(0, l.NextRetry.Sub(snap.At))) + ")"
+			retrying += " (next in " + say.Short(max(0, l.NextRetry.Sub(snap.At))) + ")"
 		}
 		note, style := laneNote(l)
 		t.Add(l.Name, strconv.Itoa(l.Ready), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
 			fmt.Sprintf("%.0f", l.InPerMin), fmt.Sprintf("%.0f", l.OutPerMin),
-			show.Short(l.OldestWait.D()), show.Short(l.P95Wait.D()), l.StartWithin.String(),
-			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), show.Short(l.Service.D()), note)
+			say.Short(l.OldestWait.D()), say.Short(l.P95Wait.D()), l.StartWithin.String(),
+			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), say.Short(l.Service.D()), note)
 		t.Paint("STATUS", style)
 	}
 	return t

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -119,7 +120,7 @@ func knownPool(e lanes.Effective, pool string) error {
 		return nil
 	}
 	names := e.Policy.PoolNames()
-	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, show.ThereAre(pool, names)))
+	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, say.ThereAre(pool, names)))
 }
 
 // spellUntil is when a tuning ends, for people.
@@ -131,5 +132,5 @@ func spellUntil(until, now time.Time) string {
 	if until.Sub(now) > 12*time.Hour {
 		form = "2006-01-02 15:04"
 	}
-	return "until " + until.Local().Format(form) + " (" + show.Span(until.Sub(now)) + " from now)"
+	return "until " + until.Local().Format(form) + " (" + say.Span(until.Sub(now)) + " from now)"
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -54,7 +54,7 @@ their own, --user: siren audit shows it beside the name that they give themselve
 		RunE: func(*cobra.Command, []string) error { return a.printACL(f) },
 	}
 	fs := c.Flags()
-	fs.StringSliceVar(&f.roles, "role", redis.Roles(), "`ROLES` whose users to print: "+show.Listed(redis.Roles()))
+	fs.StringSliceVar(&f.roles, "role", redis.Roles(), "`ROLES` whose users to print: "+say.Listed(redis.Roles()))
 	fs.StringVar(&f.user, "user", "", "`NAME` of the user, instead of siren- and the role; with one role")
 	fs.StringVar(&f.passwords, "passwords", "", "`FOLDER` with the users' passwords; those that it doesn't have are made")
 	fs.BoolVar(&f.commands, "commands", false, "print commands for redis-cli (ACL SETUSER …) instead of lines for a file")
@@ -66,7 +66,7 @@ their own, --user: siren audit shows it beside the name that they give themselve
 func (a *app) printACL(f aclFlags) error {
 	for _, role := range f.roles {
 		if !slices.Contains(redis.Roles(), role) {
-			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, show.ThereAre(role, redis.Roles())))
+			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, say.ThereAre(role, redis.Roles())))
 		}
 	}
 	switch {

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -359,7 +360,7 @@ func followers(following, all int) string {
 	if all == 0 {
 		return "no worker is there to follow"
 	}
-	return fmt.Sprintf("%d of %s %s", following, show.Plural(all, "worker"), show.Verb(following, "follows", "follow"))
+	return fmt.Sprintf("%d of %s %s", following, say.Plural(all, "worker"), say.Verb(following, "follows", "follow"))
 }
 
 // foresee shows what a dry change leads to: the plans of now, before and after.

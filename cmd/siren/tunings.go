@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/yamledit"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -83,7 +84,7 @@ func tuningTable(rows []tuningRow, now time.Time) *show.Table {
 	for _, r := range rows {
 		ends := "never"
 		if !r.Until.IsZero() {
-			ends = show.Short(max(0, r.Until.Sub(now)))
+			ends = say.Short(max(0, r.Until.Sub(now)))
 		}
 		state, style := "yes", show.Green
 		switch {
@@ -92,7 +93,7 @@ func tuningTable(rows []tuningRow, now time.Time) *show.Table {
 		case !r.InForce:
 			state, style = "not yet", show.Yellow
 		}
-		t.Add(r.Field, r.Spelled(), r.File, r.By, show.Age(r.At, now), ends, state, r.Reason)
+		t.Add(r.Field, r.Spelled(), r.File, r.By, say.Age(r.At, now), ends, state, r.Reason)
 		t.Paint("IN FORCE", style)
 	}
 	return t

@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -66,7 +67,7 @@ func workerTable(all []lanes.Heartbeat, now time.Time, silent time.Duration) *sh
 			} else {
 				shared++
 			}
-			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, show.Age(r.Since, now)))
+			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, say.Age(r.Since, now)))
 		}
 		var started, failed int64
 		for _, l := range w.Lanes {
@@ -74,11 +75,11 @@ func workerTable(all []lanes.Heartbeat, now time.Time, silent time.Duration) *sh
 		}
 		began := "-"
 		if !w.Began.IsZero() {
-			began = show.Age(w.Began, now)
+			began = say.Age(w.Began, now)
 		}
 		state, style := workerState(w, now.Sub(w.At) > silent)
 		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
-			strings.Join(jobs, ", "), show.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
+			strings.Join(jobs, ", "), say.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
 		t.Paint("STATE", style)
 	}
 	return t

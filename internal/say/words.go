@@ -1,4 +1,7 @@
-package show
+// Package say puts numbers, times and names into the sentences that a person reads: 2 jobs wait, in 14s, did you mean "bulk".
+//
+// The sentences live with who says them; what a terminal does to them in cmd/siren/show.
+package say
 
 import (
 	"fmt"
@@ -8,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Short is a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 3h5m.
+// Short says a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 3h5m.
 func Short(d time.Duration) string {
 	switch {
 	case d == 0:
@@ -26,7 +29,7 @@ func Short(d time.Duration) string {
 	}
 }
 
-// Age is how long ago t was; "-" for no time.
+// Age says how long ago t was; "-" for no time.
 func Age(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -34,10 +37,10 @@ func Age(t, now time.Time) string {
 	return Short(max(0, now.Sub(t)))
 }
 
-// Span is a time to come as a person says it: 1h, 30m, 2h15m, 45s.
+// Span says a time to come: 1h, 30m, 2h15m, 45s.
 func Span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.Second)).String() }
 
-// Plural is a number of things: 1 job, 2 jobs.
+// Plural says a number of things: 1 job, 2 jobs.
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -45,7 +48,7 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// Verb is what a number of things does: 1 waits, 2 wait.
+// Verb says what a number of things does: 1 waits, 2 wait.
 func Verb(n int, one, many string) string {
 	if n == 1 {
 		return one
@@ -53,7 +56,7 @@ func Verb(n int, one, many string) string {
 	return many
 }
 
-// Listed is words as a sentence lists them: table, json or yaml.
+// Listed says words as a sentence lists them: table, json or yaml.
 func Listed(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
