@@ -66,6 +66,14 @@ func Suggest(word string, candidates []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
+// ThereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
+func ThereAre(name string, names []string) string {
+	if meant := Suggest(name, names); meant != "" {
+		return meant + " There are " + strings.Join(names, ", ")
+	}
+	return "; there are " + strings.Join(names, ", ")
+}
+
 // edits is the number of letters to insert, delete, change or swap to get from a to b (optimal string alignment).
 func edits(a, b string) int {
 	rows := make([][]int, len(a)+1)

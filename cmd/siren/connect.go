@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -78,9 +79,9 @@ func (a *app) withLedger(f func(*redis.Ledger) error) error {
 func (a *app) effective(ctx context.Context, s *redis.Store) (lanes.Effective, error) {
 	e, err := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Policy(ctx)
 	if errors.Is(err, redis.ErrNotFound) {
-		return e, errNoPolicy
+		return e, operate.ErrNoPolicy
 	}
-	return e, reach.Unreachable(err)
+	return e, err
 }
 
 func redisNotFound(err error) bool { return errors.Is(err, redis.ErrNotFound) }

@@ -156,7 +156,7 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, role := range f.roles {
 		if !slices.Contains(lanes.Roles(), role) {
-			return fmt.Errorf("no role %q%s", role, say.ThereAre(role, lanes.Roles()))
+			return fmt.Errorf("no role %q%s", role, lanes.ThereAre(role, lanes.Roles()))
 		}
 	}
 	var names []string
@@ -165,7 +165,7 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, name := range f.only {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no area %q%s", name, say.ThereAre(name, names))
+			return fmt.Errorf("no area %q%s", name, lanes.ThereAre(name, names))
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 		if !r.StartedAt.IsZero() {
 			wait = say.Short(r.Wait.D())
 		}
-		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
 			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
@@ -77,17 +77,6 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 var stateStyles = map[lanes.State]show.Style{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}
 
 // ran is how long it took from the first start to the end, or to now.
-func ran(r lanes.Record, now time.Time) string {
-	switch {
-	case r.StartedAt.IsZero():
-		return "-"
-	case r.EndedAt.IsZero():
-		return say.Short(max(0, now.Sub(r.StartedAt)))
-	default:
-		return say.Short(max(0, r.EndedAt.Sub(r.StartedAt)))
-	}
-}
-
 func progressOf(r lanes.Record) string {
 	switch r.State {
 	case lanes.Completed:

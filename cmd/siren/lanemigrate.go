@@ -10,10 +10,14 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
+
+// lookEvery is the time between two looks at the policy in force.
+const lookEvery = 100 * time.Millisecond
 
 func newLanesMigrate(a *app) *cobra.Command {
 	var to string
@@ -38,7 +42,7 @@ The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "type of the new queue: classic or quorum (required)")
-	c.Flags().StringVar(&f.reason, "reason", "", "why, for the others and the audit log")
+	c.Flags().StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
 	_ = c.MarkFlagRequired("to")
 	completeFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum}, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -60,7 +64,7 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 			return err
 		}
 	}
-	moved := lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: f.reason}
+	moved := lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: f.Reason}
 	dropped := 0
 	err = o.mover(ctx, "lanes migrate", func(take *rabbit.Conn, publish *rabbit.Publisher) error {
 		for {
@@ -103,9 +107,9 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 		return reach.Unreachable(err)
 	}
 	if e.Written().QueueOf(to.Lane) != to {
-		return o.tune(ctx, f, wishFor(field, to.Type))
+		return o.tune(ctx, f, tune.To(field, to.Type))
 	}
-	if _, tuned := find(t.All, field); tuned {
+	if _, tuned := lanes.FindTuning(t.All, field); tuned {
 		return o.remove(ctx, f, []string{field})
 	}
 	return nil
@@ -113,7 +117,7 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 
 // awaitType waits until the lane's queue type is in force.
 func (o *operator) awaitType(ctx context.Context, to lanes.Queue) error {
-	wait, cancel := context.WithTimeout(ctx, takenUp)
+	wait, cancel := context.WithTimeout(ctx, tune.TakenUp)
 	defer cancel()
 	for {
 		e, err := o.inForce(wait)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/say"
@@ -155,7 +156,7 @@ func known(e lanes.Effective, lane string, former bool) error {
 		}
 		names = append(names, e.FormerLanes()...)
 	}
-	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, say.ThereAre(lane, names)))
+	return exit.With(exit.NotFound, fmt.Errorf("no lane %q%s", lane, lanes.ThereAre(lane, names)))
 }
 
 // strange is what to add when nothing was found of a lane that the policy doesn't have; "" else.
@@ -221,7 +222,7 @@ func (o *operator) purge(ctx context.Context, lane string, yes bool, reason stri
 		return err
 	}
 	if !yes {
-		snap, err := latest(ctx, o.board)
+		snap, err := operate.LastSeen(ctx, o.board)
 		if err != nil {
 			return err
 		}

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/explain"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
@@ -32,7 +31,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withBoard(func(board *redis.Board) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					snap, err := latest(cmd.Context(), board)
+					snap, err := operate.LastSeen(cmd.Context(), board)
 					if err != nil {
 						return nil, nil, err
 					}
@@ -49,23 +48,12 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 
 // warnOf warns of a snapshot that isn't what a person takes it for.
 func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
-	if old := now.Sub(snap.At); old > oldReport {
+	if old := now.Sub(snap.At); old > explain.OldReport {
 		t.Warn("no scaler has reported for %s: what follows is old", say.Short(old))
 	}
 	if snap.Refused != "" {
 		t.Warn("the policy as it is written now is refused, and revision %d stays in force: %s", snap.Revision, snap.Refused)
 	}
-}
-
-func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
-	snap, err := board.Snapshot(ctx)
-	if err != nil {
-		if redisNotFound(err) {
-			return snap, exit.With(exit.NotFound, fmt.Errorf("no scaler has reported yet: is `siren scaler` (or `siren up`) running?"))
-		}
-		return snap, reach.Unreachable(err)
-	}
-	return snap, nil
 }
 
 // laneTable is the table of `siren lanes`.

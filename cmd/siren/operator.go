@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -10,11 +9,10 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/dead"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -45,11 +43,7 @@ func (a *app) operate(f func(*operator) error) error {
 
 // inForce is the policy in force.
 func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
-	e, err := o.board.Policy(ctx)
-	if redisNotFound(err) {
-		return e, exit.With(exit.NotFound, errNoPolicy)
-	}
-	return e, reach.Unreachable(err)
+	return operate.InForce(ctx, o.board)
 }
 
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
@@ -65,7 +59,7 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbit.Conn, erro
 	defer cancel()
 	if err := c.Wait(ctx); err != nil {
 		c.Close()
-		return nil, reach.Unreachable(err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -77,7 +71,7 @@ func (o *operator) letters() *dead.Box {
 
 // mayNote is the error that this login may not add to the audit log: then nothing that is noted there may be done.
 func (o *operator) mayNote(ctx context.Context) error {
-	return reach.Unreachable(o.tunings.MayNote(ctx))
+	return o.tunings.MayNote(ctx)
 }
 
 // note writes what was done into the audit log. That it can't be written is said, and undoes nothing.
@@ -87,8 +81,6 @@ func (o *operator) note(ctx context.Context, e lanes.AuditEntry) {
 		o.warn("the audit log has no entry of this: %v", err)
 	}
 }
-
-var errNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
 
 // ago is the time that --since says; 0 is the beginning of all.
 func ago(since time.Duration, now time.Time) (time.Time, error) {
@@ -112,25 +104,4 @@ func atMost(limit int) (int, error) {
 	default:
 		return limit, nil
 	}
-}
-
-// knownPool is the error that there is no such pool.
-func knownPool(e lanes.Effective, pool string) error {
-	if _, ok := e.Policy.Pool(pool); ok {
-		return nil
-	}
-	names := e.Policy.PoolNames()
-	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, say.ThereAre(pool, names)))
-}
-
-// spellUntil is when a tuning ends, for people.
-func spellUntil(until, now time.Time) string {
-	if until.IsZero() {
-		return "until it is removed"
-	}
-	form := "15:04:05"
-	if until.Sub(now) > 12*time.Hour {
-		form = "2006-01-02 15:04"
-	}
-	return "until " + until.Local().Format(form) + " (" + say.Span(until.Sub(now)) + " from now)"
 }

@@ -66,7 +66,7 @@ their own, --user: siren audit shows it beside the name that they give themselve
 func (a *app) printACL(f aclFlags) error {
 	for _, role := range f.roles {
 		if !slices.Contains(redis.Roles(), role) {
-			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, say.ThereAre(role, redis.Roles())))
+			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, lanes.ThereAre(role, redis.Roles())))
 		}
 	}
 	switch {

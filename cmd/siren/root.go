@@ -54,19 +54,18 @@ func run(args []string, s streams) int {
 	if err == nil {
 		return exit.OK
 	}
-	var e *exit.Error
-	switch {
-	case errors.As(err, &e):
+	switch code, says := exit.Of(err); {
+	case says:
 		if err.Error() != "" {
 			fmt.Fprintln(a.err, "siren:", err)
 		}
-		if origin := a.used.Origin(); (e.Code == exit.Unreachable || e.Code == exit.Refused) && origin != "" {
+		if origin := a.used.Origin(); (code == exit.Unreachable || code == exit.Refused) && origin != "" {
 			fmt.Fprintln(a.err, origin)
 		}
 		if errors.Is(err, redis.ErrRefused) {
 			fmt.Fprintf(a.err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(), takes(cmd))
 		}
-		return e.Code
+		return code
 	case !a.started: // cobra refused the command line
 		fmt.Fprintf(a.err, "siren: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
 		return exit.Usage

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -28,16 +28,16 @@ func newWorkers(a *app) *cobra.Command {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					all, now, err := op.roster.Workers(cmd.Context())
 					if err != nil {
-						return nil, nil, reach.Unreachable(err)
+						return nil, nil, err
 					}
 					e, err := op.inForce(cmd.Context())
-					if err != nil && !errors.Is(err, errNoPolicy) {
+					if err != nil && !errors.Is(err, operate.ErrNoPolicy) {
 						return nil, nil, err
 					}
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
 					if pool != "" && len(all) == 0 { // one that left the policy may still have workers
 						if err == nil {
-							err = knownPool(e, pool)
+							err = operate.RequirePool(e, pool)
 						}
 						if err != nil {
 							return nil, nil, err

@@ -37,8 +37,40 @@ func Age(t, now time.Time) string {
 	return Short(max(0, now.Sub(t)))
 }
 
+// Ran says how long a job ran, or has run so far; "-" for one that hasn't started.
+func Ran(r lanes.Record, now time.Time) string {
+	switch {
+	case r.StartedAt.IsZero():
+		return "-"
+	case r.EndedAt.IsZero():
+		return Short(max(0, now.Sub(r.StartedAt)))
+	default:
+		return Short(max(0, r.EndedAt.Sub(r.StartedAt)))
+	}
+}
+
 // Span says a time to come: 1h, 30m, 2h15m, 45s.
 func Span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.Second)).String() }
+
+// Until says when something ends; the zero time is never.
+func Until(until, now time.Time) string {
+	if until.IsZero() {
+		return "until it is removed"
+	}
+	form := "15:04:05"
+	if until.Sub(now) > 12*time.Hour {
+		form = "2006-01-02 15:04"
+	}
+	return "until " + until.Local().Format(form) + " (" + Span(until.Sub(now)) + " from now)"
+}
+
+// Because says a reason behind what was done for it; "" says nothing.
+func Because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
 
 // Plural says a number of things: 1 job, 2 jobs.
 func Plural(n int, noun string) string {
@@ -62,12 +94,4 @@ func Listed(words []string) string {
 		return strings.Join(words, "")
 	}
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
-}
-
-// ThereAre goes on after a name that isn't there: what was perhaps meant, and what there is.
-func ThereAre(name string, names []string) string {
-	if meant := lanes.Suggest(name, names); meant != "" {
-		return meant + " There are " + strings.Join(names, ", ")
-	}
-	return "; there are " + strings.Join(names, ", ")
 }

@@ -32,7 +32,7 @@ func Reason(s string) (string, error) {
 	}
 	reason := strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(strings.TrimSpace(s)))
 	if !slices.Contains(Reasons, reason) {
-		return "", fmt.Errorf("nothing dies of %q%s", s, say.ThereAre(reason, Reasons))
+		return "", fmt.Errorf("nothing dies of %q%s", s, lanes.ThereAre(reason, Reasons))
 	}
 	return reason, nil
 }

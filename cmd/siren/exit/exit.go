@@ -1,7 +1,11 @@
 // Package exit has the exit codes of siren, and the error that carries one up to where the process ends. Nothing here ends it.
 package exit
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/polyglot-media/siren/internal/operate"
+)
 
 // Exit codes, as `siren options` lists them.
 const (
@@ -15,6 +19,12 @@ const (
 	Warnings    = 7 // siren doctor found warnings, and no error
 	Refused     = 8 // RabbitMQ or Redis don't let this login in, or don't let it do this
 )
+
+// kinds is the exit code of each kind of error.
+var kinds = map[operate.Kind]int{
+	operate.NotFound: NotFound, operate.Conflict: Conflict, operate.Invalid: Usage, operate.NotPossible: Failed, operate.Unreachable: Unreachable,
+	operate.Refused: Refused,
+}
 
 // Error is an error with the exit code it means.
 type Error struct {
@@ -33,10 +43,19 @@ func With(code int, err error) error {
 	return &Error{code, err}
 }
 
-// Code is the exit code that an error means.
+// Code returns the exit code that an error means.
 func Code(err error) int {
+	code, _ := Of(err)
+	return code
+}
+
+// Of returns the exit code that an error means; false when it doesn't say, which is Failed.
+func Of(err error) (code int, says bool) {
 	if e := (*Error)(nil); errors.As(err, &e) {
-		return e.Code
+		return e.Code, true
 	}
-	return Failed
+	if code, says = kinds[operate.KindOf(err)]; says {
+		return code, true
+	}
+	return Failed, false
 }

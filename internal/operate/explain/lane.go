@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"context"
@@ -7,17 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// oldReport is when the scaler's last report is too old to be taken for now.
-const oldReport = 5 * time.Second
+// OldReport is when the scaler's last report is too old to be taken for now.
+const OldReport = 5 * time.Second
 
-// lane explains a lane.
-func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
-	x := explanation{Kind: "lane", Name: name}
-	if err := known(s.policy, name, true); err != nil {
+// Lane explains a lane.
+func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
+	x := Explanation{Kind: "lane", Name: name}
+	if err := operate.RequireLane(s.policy, name, true); err != nil {
 		return x, err
 	}
 	l, _ := s.laneStatus(name)
@@ -52,7 +53,7 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 }
 
 // waiting is what waits and runs in a lane.
-func (s *sight) waiting(l lanes.LaneStatus) string {
+func (s *Sight) waiting(l lanes.LaneStatus) string {
 	text := fmt.Sprintf("Lane %s: nothing waits", l.Name)
 	if l.Ready > 0 {
 		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, say.Plural(l.Ready, "job"), say.Verb(l.Ready, "waits", "wait"), say.Short(l.OldestWait.D()))
@@ -81,7 +82,7 @@ func objective(l lanes.LaneStatus) string {
 }
 
 // serves is how a pool serves the lane.
-func (s *sight) serves(pool, lane string) string {
+func (s *Sight) serves(pool, lane string) string {
 	p, _ := s.poolStatus(pool)
 	q, _ := s.policy.Policy.Pool(pool)
 	role := "is its home"
@@ -112,7 +113,7 @@ func taken(q lanes.Pool, lane string) bool {
 }
 
 // madeOf is what a prediction goes by.
-func (s *sight) madeOf(l lanes.LaneStatus) string {
+func (s *Sight) madeOf(l lanes.LaneStatus) string {
 	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", say.Short(l.Service.D()))
 }
 
@@ -125,7 +126,7 @@ func in(at, now time.Time) string {
 }
 
 // limits is what keeps a lane's jobs from starting sooner.
-func (s *sight) limits(lane string) (all []string) {
+func (s *Sight) limits(lane string) (all []string) {
 	all = append(all, s.doubts()...)
 	if s.policy.Policy.Paused(lane) {
 		all = append(all, fmt.Sprintf("lane %s is paused%s: nobody takes its jobs; `siren lanes resume %s`", lane, s.tunedBy(lanes.LaneField(lane, "paused")), lane))
@@ -140,8 +141,8 @@ func (s *sight) limits(lane string) (all []string) {
 }
 
 // doubts is what makes everything that the scaler saw doubtful.
-func (s *sight) doubts() (all []string) {
-	if old := s.now.Sub(s.snap.At); old > oldReport {
+func (s *Sight) doubts() (all []string) {
+	if old := s.now.Sub(s.snap.At); old > OldReport {
 		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet stays as it is", say.Short(old)))
 	}
 	if s.snap.Refused != "" {
@@ -151,7 +152,7 @@ func (s *sight) doubts() (all []string) {
 }
 
 // poolLimits is what limits a pool; lane "" stands for all of its own.
-func (s *sight) poolLimits(pool, lane string) (all []string) {
+func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	p, _ := s.poolStatus(pool)
 	q, ok := s.policy.Policy.Pool(pool)
 	if !ok {
@@ -186,10 +187,10 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 }
 
 // tunedBy is who tuned a field, since when and why; "" when the file says so.
-func (s *sight) tunedBy(field string) string {
-	t, ok := find(s.tuned, field)
+func (s *Sight) tunedBy(field string) string {
+	t, ok := lanes.FindTuning(s.tuned, field)
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf(" by %s for %s, %s%s", t.By, say.Age(t.At, s.now), spellUntil(t.Until, s.now), because(t.Reason))
+	return fmt.Sprintf(" by %s for %s, %s%s", t.By, say.Age(t.At, s.now), say.Until(t.Until, s.now), say.Because(t.Reason))
 }

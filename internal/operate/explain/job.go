@@ -1,25 +1,26 @@
-package main
+package explain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// job explains a job.
-func (s *sight) job(ctx context.Context, id string) (explanation, error) {
-	x := explanation{Kind: "job", Name: id}
-	r, err := s.ledger.Find(ctx, id)
-	if redisNotFound(err) {
-		return x, exit.With(exit.NotFound, noJob(id))
+// Job explains a job.
+func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
+	x := Explanation{Kind: "job", Name: id}
+	r, err := s.Ledger.Find(ctx, id)
+	if errors.Is(err, redis.ErrNotFound) {
+		return x, operate.NoJob(id)
 	}
 	if err != nil {
-		return x, reach.Unreachable(err)
+		return x, err
 	}
 	x.State = string(r.State)
 	if r.Bears != "" {
@@ -32,10 +33,10 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 		return x, err
 	case lanes.Running:
 		if r.Worker == "" {
-			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, and how long it had waited, isn't known any more.", id, progressOf(r))
+			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, and how long it had waited, isn't known any more.", id, progress(r))
 			break
 		}
-		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, say.Age(r.StartedAt, s.now), r.Attempts, progressOf(r))
+		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, say.Age(r.StartedAt, s.now), r.Attempts, progress(r))
 		x.say("It had waited %s in lane %s before it started.", say.Short(r.Wait.D()), r.Lane)
 		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {
 			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", say.Age(r.LeaseUntil, s.now))
@@ -59,16 +60,19 @@ func (s *sight) job(ctx context.Context, id string) (explanation, error) {
 	case lanes.Cancelled:
 		x.say("Job %s was cancelled %s ago%s.", id, say.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
 	default:
-		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, say.Short(r.Wait.D()), r.Lane, ran(r, s.now), say.Age(r.EndedAt, s.now))
+		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, say.Short(r.Wait.D()), r.Lane, say.Ran(r, s.now), say.Age(r.EndedAt, s.now))
 	}
 	return x, nil
 }
 
+// progress says how far a running job is.
+func progress(r lanes.Record) string { return fmt.Sprintf("%.0f%%", 100*r.Progress.Fraction) }
+
 // waits explains a job that is in its lane.
-func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error {
+func (s *Sight) waits(ctx context.Context, x *Explanation, r lanes.Record) error {
 	ahead, higher, bound, err := s.ahead(ctx, r)
 	if err != nil {
-		return reach.Unreachable(err)
+		return err
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead
@@ -101,8 +105,8 @@ func (s *sight) waits(ctx context.Context, x *explanation, r lanes.Record) error
 
 // ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound says what kind of number that is, "" for an exact one. No more wait than its queue
 // holds, whatever the records say.
-func (s *sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound string, err error) {
-	p, err := s.ledger.Ahead(ctx, r.ID, s.snap.At)
+func (s *Sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound string, err error) {
+	p, err := s.Ledger.Ahead(ctx, r.ID, s.snap.At)
 	l, seen := s.laneStatus(r.Lane)
 	if err != nil || !seen || l.Stale {
 		return p.Known + p.Newer, p.Higher, "", err
@@ -121,14 +125,14 @@ func (s *sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound
 }
 
 // cancelledBy is who called the job off, as far as the audit log knows.
-func (s *sight) cancelledBy(ctx context.Context, id string) string {
-	entries, err := s.tunings.Audit(ctx, s.now.AddDate(0, 0, -7), 1000)
+func (s *Sight) cancelledBy(ctx context.Context, id string) string {
+	entries, err := s.Tunings.Audit(ctx, s.now.AddDate(0, 0, -7), 1000)
 	if err != nil {
 		return ""
 	}
 	for _, e := range entries {
 		if (e.Verb == "cancel" || e.Verb == "purge") && (e.On == "job "+id || slices.Contains(e.Sample, id)) {
-			return fmt.Sprintf(" by %s%s", e.By, because(e.Reason))
+			return fmt.Sprintf(" by %s%s", e.By, say.Because(e.Reason))
 		}
 	}
 	return ""

@@ -1,18 +1,19 @@
-package main
+package explain
 
 import (
 	"context"
 	"fmt"
 	"strings"
 
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// pool explains a pool.
-func (s *sight) pool(ctx context.Context, name string) (explanation, error) {
-	x := explanation{Kind: "pool", Name: name}
-	if err := knownPool(s.policy, name); err != nil {
+// Pool explains a pool.
+func (s *Sight) Pool(ctx context.Context, name string) (Explanation, error) {
+	x := Explanation{Kind: "pool", Name: name}
+	if err := operate.RequirePool(s.policy, name); err != nil {
 		return x, err
 	}
 	q, _ := s.policy.Policy.Pool(name)
