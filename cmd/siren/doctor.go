@@ -189,8 +189,7 @@ func (a *app) newDoctor(ctx context.Context, f doctorFlags) (*doctor, error) {
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
 	d.endpoints, d.nowhere = a.endpoints()
-	var e *exit.Error
-	if errors.As(d.nowhere, &e) && e.Code == exit.Usage {
+	if exit.Code(d.nowhere) == exit.Usage {
 		return nil, d.nowhere
 	}
 	if d.nowhere != nil {

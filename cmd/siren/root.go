@@ -54,6 +54,9 @@ func run(args []string, s streams) int {
 	if err == nil {
 		return exit.OK
 	}
+	if e := (*exit.Error)(nil); !errors.As(err, &e) { // else the command has put it into its own words
+		err = show.Gist(err)
+	}
 	switch code, says := exit.Of(err); {
 	case says:
 		if err.Error() != "" {

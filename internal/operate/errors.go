@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -56,7 +55,7 @@ func KindOf(err error) Kind {
 		return ""
 	case errors.Is(err, lanes.ErrRefused):
 		return Refused
-	case errors.Is(err, lanes.ErrAway), rabbit.IsAway(err):
+	case errors.Is(err, lanes.ErrAway):
 		return Unreachable
 	default:
 		return ""

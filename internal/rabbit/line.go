@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
-var errLost = errors.New("the connection was lost")
+var errLost = lanes.Away(errors.New("the connection was lost"))
 
 // line is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker stops
 // reading; another takes what comes back. Both end with the channel.
@@ -283,6 +285,6 @@ func (l *line) closing() error {
 	case reason.Code == amqp.NotFound:
 		return fmt.Errorf("%w (%s)", ErrUndeclared, reason.Reason)
 	default:
-		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, refused(reason))
+		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, answered(reason))
 	}
 }

@@ -6,17 +6,19 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // What a publish that didn't succeed means for its job.
 var (
 	// ErrNotSent: the broker doesn't have the job. There was no connection, or an alarm blocks publishing.
-	ErrNotSent = errors.New("the job was not sent")
+	ErrNotSent = lanes.Away(errors.New("the job was not sent"))
 	// ErrUnconfirmed: the broker may or may not have the job. Publishing it again with the same id is harmless, since
 	// a job id runs once.
-	ErrUnconfirmed = errors.New("the job may or may not have arrived")
+	ErrUnconfirmed = lanes.Away(errors.New("the job may or may not have arrived"))
 	// ErrUndeclared: the broker has no queue for the job.
-	ErrUndeclared = errors.New("the queues are not declared on this broker; start `siren scaler` (or `siren up`), which declares them")
+	ErrUndeclared = lanes.Away(errors.New("the queues are not declared on this broker; start `siren scaler` (or `siren up`), which declares them"))
 )
 
 const (

@@ -114,15 +114,19 @@ func (s *session) ask(request func() error) error {
 	if err != nil && code(err) == 0 {
 		s.broken()
 	}
-	return refused(err)
+	return answered(err)
 }
 
-// refused is err; as lanes.ErrRefused when it says that the user may not do this.
-func refused(err error) error {
-	if code(err) == amqp.AccessRefused {
+// answered marks an error of the broker, or of the connection to it: as lanes.ErrRefused when it says that the user may not do this, as lanes.ErrAway else.
+func answered(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case code(err) == amqp.AccessRefused:
 		return fmt.Errorf("%w by RabbitMQ: %w", lanes.ErrRefused, err)
+	default:
+		return lanes.Away(err)
 	}
-	return err
 }
 
 // unlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what comes of it: f asks
@@ -148,7 +152,7 @@ func unlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) 
 		}
 	}()
 	var none T
-	return none, fmt.Errorf("RabbitMQ doesn't answer: %w", context.Cause(ctx))
+	return none, lanes.Away(fmt.Errorf("RabbitMQ doesn't answer: %w", context.Cause(ctx)))
 }
 
 func (s *session) channel() (*channel, error) {

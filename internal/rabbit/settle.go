@@ -11,7 +11,7 @@ import (
 
 // ErrStale is a settle that came too late: the session that delivered the job is over, and the broker has given the job
 // back to its lane. Nothing was touched.
-var ErrStale = errors.New("the session that delivered this job is over; the broker has put the job back into its lane")
+var ErrStale = lanes.Away(errors.New("the session that delivered this job is over; the broker has put the job back into its lane"))
 
 // receipt is what it takes to settle a delivery: the very channel it came over, since a tag means another job on any other.
 type receipt struct {

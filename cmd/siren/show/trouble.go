@@ -1,6 +1,21 @@
 package show
 
-import "io"
+import (
+	"errors"
+	"io"
+)
+
+// Gist returns what there is to say of an error: one in its chain with a method Gist is all that there is to say.
+func Gist(err error) error {
+	var gist interface {
+		error
+		Gist()
+	}
+	if errors.As(err, &gist) {
+		return gist
+	}
+	return err
+}
 
 // Trouble is what keeps something that is followed from being seen: it is said when it begins and when it becomes another one, and not at each
 // attempt.
@@ -18,7 +33,7 @@ func (t *Trouble) Say(err error) {
 		t.said = ""
 		return
 	}
-	if text := err.Error(); text != t.said {
+	if text := Gist(err).Error(); text != t.said {
 		t.said = text
 		Warn(t.out, text+"; trying again")
 	}
