@@ -12,9 +12,12 @@ import (
 )
 
 func newExplain(a *app) *cobra.Command {
-	lane := newExplainer(a, "lane NAME", "Explain how a lane fares, and what limits it", "  siren explain lane express", upTo(1, a.completeLanes), (*explain.Sight).Lane)
-	pool := newExplainer(a, "pool NAME", "Explain why a pool has as many workers as it has", "  siren explain pool general", upTo(1, a.completePools), (*explain.Sight).Pool)
-	job := newExplainer(a, "job ID", "Explain where a job is, why it waits, and when it starts", "  siren explain job 06ezy…", upTo(1, a.completeJobs()), (*explain.Sight).Job)
+	lane := newExplainer(a, "lane NAME", "Explain how a lane fares, and what limits it",
+		"  siren explain lane express", upTo(1, a.completeLanes), (*explain.Sight).Lane)
+	pool := newExplainer(a, "pool NAME", "Explain why a pool has as many workers as it has",
+		"  siren explain pool general", upTo(1, a.completePools), (*explain.Sight).Pool)
+	job := newExplainer(a, "job ID", "Explain where a job is, why it waits, and when it starts",
+		"  siren explain job 06ezy…", upTo(1, a.completeJobs()), (*explain.Sight).Job)
 	c := &cobra.Command{
 		Use:     "explain",
 		Short:   "Explain a lane, a pool or a job",

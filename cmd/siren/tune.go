@@ -47,7 +47,8 @@ func (f *tuneFlags) addBut(c *cobra.Command) {
 		f.Revision = &n
 		return nil
 	})
-	fs.BoolVar(&f.wait, "wait", true, "wait until the scaler and the workers follow, for at most "+tune.TakenUp.String())
+	fs.BoolVar(&f.wait, "wait", true, "wait until the scaler and the workers follow, for at most "+
+		""+tune.TakenUp.String())
 }
 
 func (f *tuneFlags) check() error {
@@ -141,7 +142,8 @@ func (o *operator) tuned(ctx context.Context, f tuneFlags, c tune.Change) error 
 	return nil
 }
 
-// awaitFollowed waits until the scaler has put the change into force and the workers follow, and says so, or that they don't yet.
+// awaitFollowed waits until the scaler has put the change into force and the workers follow, and says so, or that
+// they don't yet.
 func (o *operator) awaitFollowed(ctx context.Context, c tune.Change) {
 	if far := o.tuner().Await(ctx, c); far.Done() {
 		fmt.Fprintln(o.out, far)

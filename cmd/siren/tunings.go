@@ -17,7 +17,8 @@ import (
 )
 
 func newTunings(a *app) *cobra.Command {
-	return parent("tunings", "Show what differs from the policy file, and end it", newTuningsList(a), newTuningsRemove(a), newTuningsExport(a))
+	return parent("tunings", "Show what differs from the policy file, and end it", newTuningsList(a),
+		newTuningsRemove(a), newTuningsExport(a))
 }
 
 func newTuningsList(a *app) *cobra.Command {
@@ -42,7 +43,8 @@ func newTuningsList(a *app) *cobra.Command {
 
 func tuningTable(l tune.List) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"), col("IN FORCE"), col("REASON"))
+	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"),
+		col("IN FORCE"), col("REASON"))
 	t.Empty = "no tunings: everything is as the policy file says"
 	for _, r := range l.Tunings {
 		ends := "never"

@@ -28,11 +28,13 @@ var ErrNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `
 
 // NoJob is the error that a job has no record.
 func NoJob(id string) error {
-	return NotFound.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, or before Redis lost its data, has "+
+	return NotFound.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain "+
+		"AMQP, or before Redis lost its data, has "+
 		"none before it starts", id)
 }
 
-// RequireLane is the error that there is no such lane. former: one that left the policy, and may have jobs yet, will do.
+// RequireLane is the error that there is no such lane. former: one that left the policy, and may have jobs yet, will
+// do.
 func RequireLane(e lanes.Effective, lane string, former bool) error {
 	if _, ok := e.Policy.Lane(lane); ok {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Kind is what an error means to whoever asked for something: errors.Is(err, operate.NotFound). An error without a kind is a failure like any other.
+// Kind is what an error means to whoever asked for something: errors.Is(err, operate.NotFound). An error without a
+// kind is a failure like any other.
 type Kind string
 
 // The kinds of error.
@@ -44,8 +45,9 @@ func (e *kindError) Error() string        { return e.err.Error() }
 func (e *kindError) Unwrap() error        { return e.err }
 func (e *kindError) Is(target error) bool { return target == e.kind }
 
-// KindOf returns the kind of the outermost error in err's chain that has one. What RabbitMQ or Redis answered has a kind by what it is: one that says no is
-// reached, and refuses. It is "" for any other error, and for what the caller gave up.
+// KindOf returns the kind of the outermost error in err's chain that has one. What RabbitMQ or Redis answered has a
+// kind by what it is: one that says no is reached, and refuses. It is "" for any other error, and for what the caller
+// gave up.
 func KindOf(err error) Kind {
 	e := (*kindError)(nil)
 	switch {

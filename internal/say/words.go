@@ -1,4 +1,5 @@
-// Package say puts numbers, times and names into the sentences that a person reads: 2 jobs wait, in 14s, did you mean "bulk".
+// Package say puts numbers, times and names into the sentences that a person reads: 2 jobs wait, in 14s, did you mean
+// "bulk".
 //
 // The sentences live with who says them; what a terminal does to them in cmd/siren/show.
 package say

@@ -17,8 +17,8 @@ func Gist(err error) error {
 	return err
 }
 
-// Trouble is what keeps something that is followed from being seen: it is said when it begins and when it becomes another one, and not at each
-// attempt.
+// Trouble is what keeps something that is followed from being seen: it is said when it begins and when it becomes
+// another one, and not at each attempt.
 type Trouble struct {
 	out  io.Writer
 	said string
@@ -27,7 +27,8 @@ type Trouble struct {
 // NewTrouble says it to the writer.
 func NewTrouble(out io.Writer) *Trouble { return &Trouble{out: out} }
 
-// Say says what an attempt failed with, unless the one before failed with the same; nil is an attempt that did not fail.
+// Say says what an attempt failed with, unless the one before failed with the same; nil is an attempt that did not
+// fail.
 func (t *Trouble) Say(err error) {
 	if err == nil {
 		t.said = ""

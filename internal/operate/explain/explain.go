@@ -1,4 +1,5 @@
-// Package explain says why a lane, a pool or a job is as it is: in numbers and in sentences, from what the scaler, the workers and the ledger have published.
+// Package explain says why a lane, a pool or a job is as it is: in numbers and in sentences, from what the scaler,
+// the workers and the ledger have published.
 package explain
 
 import (
@@ -12,15 +13,16 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Explanation is why something is as it is: what was seen, in numbers and in sentences. Nothing in it is a guess but the predicted start,
-// which says what it is made of.
+// Explanation is why something is as it is: what was seen, in numbers and in sentences. Nothing in it is a guess but
+// the predicted start, which says what it is made of.
 type Explanation struct {
 	Kind  string `json:"kind"` // lane, pool or job
 	Name  string `json:"name"`
 	State string `json:"state,omitempty"` // a job's
 	// Says is the sentences, most important first.
 	Says []string `json:"says"`
-	// Ahead is how many jobs of its lane are before a waiting job; Starts when it, or a job that came into the lane now, is predicted to start.
+	// Ahead is how many jobs of its lane are before a waiting job; Starts when it, or a job that came into the lane
+	// now, is predicted to start.
 	Ahead  *int         `json:"ahead,omitempty"`
 	Starts *time.Time   `json:"predictedStart,omitempty"`
 	Limits []string     `json:"limits,omitempty"` // what keeps the fleet from doing more
@@ -127,7 +129,8 @@ func (s *Sight) serving(lane string) (names []string) {
 
 // start predicts when a job with so many others of its lane before it starts.
 func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, ok bool) {
-	wait, ok := lanes.Forecast{Effective: &s.policy, Snapshot: s.snap, Workers: s.workers, Left: s.left(ctx)}.Start(lane, ahead)
+	wait, ok := lanes.Forecast{Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
+		Left: s.left(ctx)}.Start(lane, ahead)
 	at = s.snap.At.Add(wait)
 	if at.Before(s.now) {
 		at = s.now
@@ -142,7 +145,8 @@ func (s *Sight) left(ctx context.Context) map[string]time.Duration {
 		for _, run := range w.Running {
 			r, err := s.Ledger.Get(ctx, run.Job)
 			if f := r.Progress.Fraction; err == nil && f > 0.02 && f < 1 && !r.LeaseUntil.IsZero() {
-				told := r.LeaseUntil.Add(-s.policy.Policy.Timing.Lease.D()) // with its last renewal it said how far it was
+				// With its last renewal it said how far it was.
+				told := r.LeaseUntil.Add(-s.policy.Policy.Timing.Lease.D())
 				ran := told.Sub(run.Since)
 				left[run.Job] = max(0, time.Duration(float64(ran)*(1-f)/f)-s.now.Sub(told))
 			}

@@ -24,7 +24,8 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 	}
 	x.State = string(r.State)
 	if r.Bears != "" {
-		x.say("No job has the id %s: a message that bears it was malformed, and is a dead letter with the id %s.", r.Bears, r.ID)
+		x.say("No job has the id %s: a message that bears it was malformed, and is a dead letter with the id %s.",
+			r.Bears, r.ID)
 		id = r.ID
 	}
 	switch r.State {
@@ -33,17 +34,21 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 		return x, err
 	case lanes.Running:
 		if r.Worker == "" {
-			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, and how long it had waited, isn't known any more.", id, progress(r))
+			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, "+
+				"and how long it had waited, isn't known any more.", id, progress(r))
 			break
 		}
-		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, say.Age(r.StartedAt, s.now), r.Attempts, progress(r))
+		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, say.Age(r.StartedAt, s.now),
+			r.Attempts, progress(r))
 		x.say("It had waited %s in lane %s before it started.", say.Short(r.Wait.D()), r.Lane)
 		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {
-			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker takes it over.", say.Age(r.LeaseUntil, s.now))
+			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker "+
+				"takes it over.", say.Age(r.LeaseUntil, s.now))
 		}
 	case lanes.Retrying:
 		l, _ := s.policy.Policy.Lane(r.Lane)
-		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id, say.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
+		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id,
+			say.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
 		x.say("The last error: %s", r.Error)
 		x.say("`siren jobs retry %s` tries it again at once.", id)
 	case lanes.Dead:
@@ -55,12 +60,16 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 			x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
 		}
 	case lanes.Missing:
-		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the broker. Its producer was killed before it published it, or somebody has purged the queue.", id, r.Lane, say.Age(r.ReadyAt, s.now), say.Age(r.EndedAt, s.now))
-		x.say("`siren jobs retry %s` publishes it again; so does enqueueing it again under the same id. Should its message turn up after all, it runs.", id)
+		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the "+
+			"broker. Its producer was killed before it published it, or somebody has purged the "+
+			"queue.", id, r.Lane, say.Age(r.ReadyAt, s.now), say.Age(r.EndedAt, s.now))
+		x.say("`siren jobs retry %s` publishes it again; so does enqueueing it again under the same id. Should its "+
+			"message turn up after all, it runs.", id)
 	case lanes.Cancelled:
 		x.say("Job %s was cancelled %s ago%s.", id, say.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
 	default:
-		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State, say.Short(r.Wait.D()), r.Lane, say.Ran(r, s.now), say.Age(r.EndedAt, s.now))
+		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State,
+			say.Short(r.Wait.D()), r.Lane, say.Ran(r, s.now), say.Age(r.EndedAt, s.now))
 	}
 	return x, nil
 }
@@ -76,9 +85,11 @@ func (s *Sight) waits(ctx context.Context, x *Explanation, r lanes.Record) error
 	}
 	l, _ := s.laneStatus(r.Lane)
 	x.Ahead = &ahead
-	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, say.Age(r.ReadyAt, s.now), bound, say.Plural(ahead, "job"), say.Verb(ahead, "is", "are"))
+	x.say("Job %s waits in lane %s for %s: %s%s of its lane %s before it.", r.ID, r.Lane, say.Age(r.ReadyAt, s.now),
+		bound, say.Plural(ahead, "job"), say.Verb(ahead, "is", "are"))
 	if lane, _ := s.policy.Policy.Lane(r.Lane); lane.Priorities > r.Priority {
-		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, the %d of them that wait and those that are yet to come.",
+		x.say("Its priority is %d, and lane %s allows up to %d: jobs of a higher one start before it, the %d of "+
+			"them that wait and those that are yet to come.",
 			r.Priority, r.Lane, lane.Priorities, higher)
 	}
 	if at, ok := s.start(ctx, r.Lane, ahead); ok {
@@ -103,8 +114,8 @@ func (s *Sight) waits(ctx context.Context, x *Explanation, r lanes.Record) error
 	return err
 }
 
-// ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound says what kind of number that is, "" for an exact one. No more wait than its queue
-// holds, whatever the records say.
+// ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound
+// says what kind of number that is, "" for an exact one. No more wait than its queue holds, whatever the records say.
 func (s *Sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound string, err error) {
 	p, err := s.Ledger.Ahead(ctx, r.ID, s.snap.At)
 	l, seen := s.laneStatus(r.Lane)

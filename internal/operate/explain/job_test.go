@@ -9,8 +9,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// No more jobs are before one than its lane's queue holds, whatever is recorded: a producer that is killed before it publishes leaves records without
-// messages, and one of plain AMQP makes none.
+// No more jobs are before one than its lane's queue holds, whatever is recorded: a producer that is killed before it
+// publishes leaves records without messages, and one of plain AMQP makes none.
 func TestExplainJobCountsWhatWaits(t *testing.T) {
 	from, _, ledger := sources(t)
 	create := func(id string, ago time.Duration) {

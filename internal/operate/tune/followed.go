@@ -23,7 +23,8 @@ func (f Followed) Done() bool { return f.Revision > 0 && f.Following == f.Worker
 
 // String says how far it has got.
 func (f Followed) String() string {
-	followers := fmt.Sprintf("%d of %s %s", f.Following, say.Plural(f.Workers, "worker"), say.Verb(f.Following, "follows", "follow"))
+	followers := fmt.Sprintf("%d of %s %s", f.Following, say.Plural(f.Workers, "worker"), say.Verb(f.Following,
+		"follows", "follow"))
 	if f.Workers == 0 {
 		followers = "no worker is there to follow"
 	}
@@ -39,7 +40,8 @@ func (f Followed) String() string {
 	}
 }
 
-// Await waits until the scaler has put the change into force and the workers follow it, for five seconds at most, and returns how far it has got.
+// Await waits until the scaler has put the change into force and the workers follow it, for five seconds at most, and
+// returns how far it has got.
 func (d *Desk) Await(ctx context.Context, c Change) (far Followed) {
 	ctx, cancel := context.WithTimeout(ctx, TakenUp)
 	defer cancel()
@@ -89,7 +91,8 @@ func (d *Desk) overtakenSince(ctx context.Context, set []lanes.Tuning) string {
 		case !there:
 			return fmt.Sprintf("%s: somebody has removed it already; see `siren audit`", mine.Field)
 		case !same(is, mine):
-			return fmt.Sprintf("%s: %s has set it to %s meanwhile; yours is no longer in force", mine.Field, is.By, is.Spelled())
+			return fmt.Sprintf("%s: %s has set it to %s meanwhile; yours is no longer in force", mine.Field, is.By,
+				is.Spelled())
 		}
 	}
 	return ""

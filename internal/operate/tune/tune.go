@@ -1,4 +1,5 @@
-// Package tune is how lanes, pools and the budget are changed while they run: by tunings, which override a field of the policy for a while (docs/adr/0008).
+// Package tune is how lanes, pools and the budget are changed while they run: by tunings, which override a field of
+// the policy for a while (docs/adr/0008).
 //
 // Which tunings are in force is the leading scaler's to say; how they are asked for and shown, the caller's.
 package tune
@@ -30,7 +31,8 @@ const (
 // Tunings is the store of the tunings, with the audit log: redis.Tunings.
 type Tunings interface {
 	Now(ctx context.Context) (lanes.Tunings, time.Time, error)
-	Change(ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []lanes.AuditEntry) (revision int64, err error)
+	Change(ctx context.Context, seen int64, set []lanes.Tuning, remove []string,
+		notes []lanes.AuditEntry) (revision int64, err error)
 }
 
 // Board says which policy is in force, and what others would lead to: redis.Board.
@@ -122,15 +124,16 @@ func (d *Desk) Remove(ctx context.Context, terms Terms, fields ...string) (Chang
 		}
 		for _, field := range fields {
 			if !slices.Contains(tuned, field) {
-				return nil, nil, operate.NotFound.Errorf("there is no tuning of %s%s; see `siren tunings`", field, lanes.Suggest(field, tuned))
+				return nil, nil, operate.NotFound.Errorf("there is no tuning of %s%s; see `siren tunings`", field,
+					lanes.Suggest(field, tuned))
 			}
 		}
 		return nil, fields, nil
 	})
 }
 
-// End takes a pause or a hold back: its tuning goes, or where the file itself says so, a tuning says otherwise. It is false, and nothing is changed,
-// when the field isn't true.
+// End takes a pause or a hold back: its tuning goes, or where the file itself says so, a tuning says otherwise. It is
+// false, and nothing is changed, when the field isn't true.
 func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, was bool, err error) {
 	now, err := d.look(ctx)
 	if err != nil {
@@ -147,7 +150,8 @@ func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, wa
 	case string(file) == "true":
 		c, err = d.Set(ctx, terms, To(field, false))
 	case terms.For != 0:
-		err = operate.Invalid.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: leave --for out", field)
+		err = operate.Invalid.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: "+
+			"leave --for out", field)
 	default:
 		c, err = d.Remove(ctx, terms, field)
 	}
@@ -160,7 +164,8 @@ func noField(p *lanes.Policy, err error) error {
 	if strings.HasSuffix(err.Error(), "?") {
 		then = " There are"
 	}
-	return operate.NotFound.Errorf("%w%s the lanes %s and the pools %s", err, then, strings.Join(p.LaneNames(), ", "), strings.Join(p.PoolNames(), ", "))
+	return operate.NotFound.Errorf("%w%s the lanes %s and the pools %s", err, then, strings.Join(p.LaneNames(), ", "),
+		strings.Join(p.PoolNames(), ", "))
 }
 
 // state is what a change is worked out on.
@@ -186,10 +191,12 @@ func (d *Desk) look(ctx context.Context) (state, error) {
 	return state{written, inForce, t.All, t.Revision, at}, nil
 }
 
-// change works out a change on what is in force, checks it and writes it with its audit entries, unless it is a dry run. Should others have
-// changed something meanwhile it is worked out anew; should they have changed one of these very fields, they have won, and the error says so.
+// change works out a change on what is in force, checks it and writes it with its audit entries, unless it is a dry
+// run. Should others have changed something meanwhile it is worked out anew; should they have changed one of these
+// very fields, they have won, and the error says so.
 func (d *Desk) change(
-	ctx context.Context, terms Terms, fields []string, work func(now state) (set []lanes.Tuning, remove []string, err error),
+	ctx context.Context, terms Terms, fields []string,
+	work func(now state) (set []lanes.Tuning, remove []string, err error),
 ) (Change, error) {
 	var first []lanes.Tuning
 	for try := range mostTries {
@@ -198,7 +205,8 @@ func (d *Desk) change(
 			return Change{}, err
 		}
 		if terms.Revision != nil && now.revision != *terms.Revision {
-			return Change{}, operate.Conflict.Errorf("the tunings are at revision %d, not %d; nothing of yours is in force. "+
+			return Change{}, operate.Conflict.Errorf("the tunings are at revision %d, not %d; nothing of yours is "+
+				"in force. "+
 				"Look at `siren tunings` and `siren audit`, and decide anew", now.revision, *terms.Revision)
 		}
 		if try == 0 {
@@ -211,7 +219,9 @@ func (d *Desk) change(
 			return Change{}, err
 		}
 		c := Change{Set: set, Removed: remove, Old: now.tunings, At: now.at}
-		c.Next = slices.DeleteFunc(slices.Clone(c.Old), func(t lanes.Tuning) bool { return slices.Contains(fields, t.Field) })
+		c.Next = slices.DeleteFunc(slices.Clone(c.Old), func(t lanes.Tuning) bool {
+			return slices.Contains(fields, t.Field)
+		})
 		c.Next = append(c.Next, set...)
 		if c.Idled, err = fits(now.written, c); err != nil {
 			return Change{}, err
@@ -239,10 +249,12 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 		switch {
 		case had == has && same(was, is) && was.At.Equal(is.At):
 		case has:
-			return operate.Conflict.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is in force. Look at `siren tunings` and decide anew",
+			return operate.Conflict.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is "+
+				"in force. Look at `siren tunings` and decide anew",
 				f, is.By, is.Spelled(), say.Because(is.Reason))
 		default:
-			return operate.Conflict.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing of yours is in force. "+
+			return operate.Conflict.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing "+
+				"of yours is in force. "+
 				"Look at `siren audit` and decide anew", f, was.Spelled(), was.By)
 		}
 	}
@@ -252,14 +264,15 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 // same is whether two tunings of a field are of the same person, with the same value.
 func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
 
-// fits refuses a change that breaks the policy's rules, with the rule. idled is the tunings that were in force and, beside the change, can't
-// be.
+// fits refuses a change that breaks the policy's rules, with the rule. idled is the tunings that were in force and,
+// beside the change, can't be.
 func fits(written *lanes.Policy, c Change) (idled []lanes.IdleTuning, err error) {
 	_, inForce, _ := written.Tuned(c.Old, c.At)
 	_, _, idle := written.Tuned(c.Next, c.At)
 	for _, t := range idle {
 		if _, mine := lanes.FindTuning(c.Set, t.Field); mine {
-			return nil, operate.NotPossible.Errorf("refused: %s = %s breaks a rule of the policy: %s", t.Field, t.Spelled(), t.Why)
+			return nil, operate.NotPossible.Errorf("refused: %s = %s breaks a rule of the policy: %s", t.Field,
+				t.Spelled(), t.Why)
 		}
 		if _, was := lanes.FindTuning(inForce, t.Field); was {
 			idled = append(idled, t)
@@ -268,20 +281,23 @@ func fits(written *lanes.Policy, c Change) (idled []lanes.IdleTuning, err error)
 	return idled, nil
 }
 
-// notes returns the change's entries for the audit log; it fills in what was before, and of what is removed what is now.
+// notes returns the change's entries for the audit log; it fills in what was before, and of what is removed what is
+// now.
 func (c *Change) notes(now state, by, reason string) (notes []lanes.AuditEntry) {
 	for _, t := range c.Set {
 		was, _ := now.inForce.Field(t.Field)
 		c.Before = append(c.Before, lanes.Spell(was))
 		notes = append(notes, lanes.AuditEntry{
-			By: t.By, Verb: "tune", On: t.Field, Before: lanes.Spell(was), After: t.Spelled(), Reason: t.Reason, Until: t.Until,
+			By: t.By, Verb: "tune", On: t.Field, Before: lanes.Spell(was), After: t.Spelled(), Reason: t.Reason,
+			Until: t.Until,
 		})
 	}
 	for _, field := range c.Removed {
 		t, _ := lanes.FindTuning(c.Old, field)
 		value, err := now.written.Field(field)
 		file := lanes.Spell(value)
-		notes = append(notes, lanes.AuditEntry{By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file, Reason: reason})
+		notes = append(notes, lanes.AuditEntry{By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file,
+			Reason: reason})
 		if err != nil {
 			file = "what the policy doesn't have any more"
 		}
@@ -297,7 +313,8 @@ func (d *Desk) Foresee(ctx context.Context, c Change) (lanes.Foresight, error) {
 	f, err := d.Board.Ask(ctx, lanes.WhatIf{Tunings: c.Next})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return f, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) running? Nothing was changed", answerTime)
+		return f, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren "+
+			"up`) running? Nothing was changed", answerTime)
 	case err == nil && f.Error != "":
 		return f, operate.NotPossible.Errorf("the scaler %s can't tell what it leads to: %s", f.Leader, f.Error)
 	}

@@ -65,7 +65,8 @@ func setBy(d *Desk, by, field, value string, look func()) error {
 	return err
 }
 
-// Of those who tune the same field at the very same time one wins. Each of the others is told who, and what there is now.
+// Of those who tune the same field at the very same time one wins. Each of the others is told who, and what there is
+// now.
 func TestTheSameFieldAtOnce(t *testing.T) {
 	d, tunings := desk(t)
 	const operators = 24
@@ -101,7 +102,8 @@ func TestTheSameFieldAtOnce(t *testing.T) {
 	wantChain(t, tunings, "pools.general.max", 5)
 }
 
-// wantChain expects so many tune entries of a field in the audit log, each of which began where the one before had ended.
+// wantChain expects so many tune entries of a field in the audit log, each of which began where the one before had
+// ended.
 func wantChain(t *testing.T, tunings *redis.Tunings, field string, want int) {
 	t.Helper()
 	entries, err := tunings.Audit(t.Context(), time.Time{}, 1000)
