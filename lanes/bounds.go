@@ -124,13 +124,14 @@ func boundedLabels(all map[string]string) map[string]string {
 	return kept
 }
 
-// Clip is s cut to n bytes of UTF-8, with a mark that it was.
+// Clip returns s as valid UTF-8, cut to n bytes where it is longer, with a mark that it was.
 func Clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
 		return s
 	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return strings.ToValidUTF8(s[:n], "\uFFFD") + "…"
+	return s[:n] + "…"
 }

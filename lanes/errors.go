@@ -70,6 +70,14 @@ var (
 	ErrAway      = errors.New("redis is away")
 )
 
+// Away marks the error of a RabbitMQ that can't be reached, or can't do now what it was asked, as ErrAway; its text stays as it is.
+func Away(err error) error { return &awayError{err} }
+
+type awayError struct{ error }
+
+func (e *awayError) Unwrap() error        { return e.error }
+func (e *awayError) Is(target error) bool { return target == ErrAway }
+
 // ErrRefused is the answer of a RabbitMQ or a Redis that is there, and doesn't let this login in, or doesn't let it do this. It may once somebody
 // has given it the rights.
 var ErrRefused = errors.New("refused")

@@ -25,6 +25,9 @@ const (
 	Foreign  Reason = "Foreign"  // another scaler works on the Deployment
 )
 
+// Trouble is whether the pool isn't sized as it should be until somebody has fixed something: a person is warned of it.
+func (r Reason) Trouble() bool { return r == Stuck || r == Stale || r == Foreign }
+
 // Plan is what the scaler decided for a pool.
 type Plan struct {
 	At     time.Time `json:"at"`

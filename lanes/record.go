@@ -24,6 +24,9 @@ func (s State) Final() bool {
 	return s == Completed || s == Dead || s == Cancelled || s == Missing
 }
 
+// Failed is whether the job has come to an end without its output.
+func (s State) Failed() bool { return s.Final() && s != Completed }
+
 // Record is what the ledger knows of a job.
 type Record struct {
 	ID         string            `json:"id"`

@@ -46,6 +46,15 @@ const BudgetField = "budget"
 func LaneField(lane, field string) string { return "lanes." + lane + "." + field }
 func PoolField(pool, field string) string { return "pools." + pool + "." + field }
 
+// FindTuning returns the tuning of a field; false when there is none.
+func FindTuning(all []Tuning, field string) (Tuning, bool) {
+	i := slices.IndexFunc(all, func(t Tuning) bool { return t.Field == field })
+	if i < 0 {
+		return Tuning{}, false
+	}
+	return all[i], true
+}
+
 // Active is whether the tuning hasn't ended at now.
 func (t Tuning) Active(now time.Time) bool { return t.Until.IsZero() || now.Before(t.Until) }
 

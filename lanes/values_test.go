@@ -80,15 +80,6 @@ func TestDispositionString(t *testing.T) {
 	}
 }
 
-func TestFinal(t *testing.T) {
-	final := map[State]bool{Queued: false, Running: false, Retrying: false, Completed: true, Dead: true, Cancelled: true}
-	for s, want := range final {
-		if s.Final() != want {
-			t.Errorf("%s.Final() = %v", s, s.Final())
-		}
-	}
-}
-
 func TestObjective(t *testing.T) {
 	tests := []struct {
 		name string

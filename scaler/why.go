@@ -33,7 +33,7 @@ func (a ask) explain(p *lanes.Plan, g Grant, retiring int) {
 		short = ", so no more are added"
 	}
 	if len(v.stuck) > 0 {
-		mark(lanes.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name, clip(v.stuck[0].Stuck), short)
+		mark(lanes.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name, firstLine(v.stuck[0].Stuck), short)
 	}
 	switch {
 	case v.unseen:
@@ -208,11 +208,8 @@ func count(n int, one, many string) string {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// clip is the first line of what a cluster says, cut to what a sentence bears.
-func clip(s string) string {
+// firstLine returns the first line of what a cluster says, cut to what a sentence bears.
+func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
-	if r := []rune(s); len(r) > 100 {
-		return string(r[:100]) + "…"
-	}
-	return s
+	return lanes.Clip(s, 100)
 }

@@ -510,11 +510,11 @@ func TestSharesUnderTheBudget(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
-	if got := clip("first line\nsecond"); got != "first line" {
-		t.Errorf("clip = %q", got)
+func TestFirstLine(t *testing.T) {
+	if got := firstLine("first line\nsecond"); got != "first line" {
+		t.Errorf("firstLine = %q", got)
 	}
-	if got, want := clip(strings.Repeat("é", 200)), strings.Repeat("é", 100)+"…"; got != want {
-		t.Errorf("clip = %q", got)
+	if got, want := firstLine(strings.Repeat("é", 200)), strings.Repeat("é", 50)+"…"; got != want {
+		t.Errorf("firstLine = %q", got)
 	}
 }

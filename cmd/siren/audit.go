@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -49,7 +48,7 @@ by their own account (--user); LOGIN is the Redis user whose password they had (
 						return verb != "" && e.Verb != verb || !e.About(on)
 					})
 					entries = entries[:min(len(entries), most)]
-					return entries, auditTable(entries), reach.Unreachable(err)
+					return entries, auditTable(entries), err
 				})
 			})
 		},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -29,7 +31,7 @@ func newBudget(a *app) *cobra.Command {
 }
 
 func (a *app) showBudget(ctx context.Context, board *redis.Board, out show.Output) error {
-	snap, err := latest(ctx, board)
+	snap, err := operate.LastSeen(ctx, board)
 	if err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func newBudgetSet(a *app) *cobra.Command {
 			if err != nil {
 				return exit.With(exit.Usage, fmt.Errorf("%q is not a number of workers", args[0]))
 			}
-			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishFor(lanes.BudgetField, n)) })
+			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, tune.To(lanes.BudgetField, n)) })
 		},
 	}
 	f.add(c, tuneFor)

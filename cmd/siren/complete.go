@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
@@ -30,7 +31,7 @@ func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]co
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Lanes))
 		for i, l := range snap.Lanes {
-			found[i] = cobra.CompletionWithDesc(l.Name, show.Plural(l.Ready, "job")+" ready, "+show.Plural(l.Busy, "job")+" running")
+			found[i] = cobra.CompletionWithDesc(l.Name, say.Plural(l.Ready, "job")+" ready, "+say.Plural(l.Busy, "job")+" running")
 		}
 		return found
 	})
@@ -42,7 +43,7 @@ func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]co
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Pools))
 		for i, p := range snap.Pools {
-			found[i] = cobra.CompletionWithDesc(p.Name, show.Plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
+			found[i] = cobra.CompletionWithDesc(p.Name, say.Plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
 		}
 		return found
 	})
@@ -56,7 +57,7 @@ func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
 				return len(states) == 0 || slices.Contains(states, r.State)
 			}})
 			for _, r := range page.Records {
-				found = append(found, cobra.CompletionWithDesc(r.ID, show.Harmless(string(r.State)+", "+r.Kind+" in "+r.Lane+", "+show.Age(r.EnqueuedAt, s.Now())+" ago")))
+				found = append(found, cobra.CompletionWithDesc(r.ID, show.Harmless(string(r.State)+", "+r.Kind+" in "+r.Lane+", "+say.Age(r.EnqueuedAt, s.Now())+" ago")))
 			}
 			return found
 		})

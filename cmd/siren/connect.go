@@ -83,7 +83,7 @@ func (a *app) effective(ctx context.Context, s *redislink.Store) (lanes.Effectiv
 	if errors.Is(err, redislink.ErrNotFound) {
 		return e, operate.ErrNoPolicy
 	}
-	return e, reach.Unreachable(err)
+	return e, err
 }
 
 func redisNotFound(err error) bool { return errors.Is(err, redislink.ErrNotFound) }

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -85,7 +86,7 @@ func deadTable(records []lanes.Record, states []lanes.State, now time.Time) *sho
 	t.Empty = "no dead letters"
 	for i, r := range records {
 		cells := []string{
-			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), show.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
+			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), say.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
 			cmp.Or(r.Labels[dead.TenantLabel], "-"), cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error,
 		}
 		if states != nil {
@@ -132,7 +133,7 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	}
 	known, err := c.o.ledger.CountDead(ctx)
 	if err == nil && letters > known {
-		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", show.Plural(letters, "letter"), tally(known, "dead job has", "dead jobs have"))
+		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", say.Plural(letters, "letter"), tally(known, "dead job has", "dead jobs have"))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -84,10 +85,10 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 		return x.add(chosen)
 	})
 	if err = errors.Join(err, x.close()); err != nil {
-		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", show.Plural(x.written, "letter"), err))
+		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", say.Plural(x.written, "letter"), err))
 	}
 	if file != "-" {
-		fmt.Fprintf(o.out, "%s written to %s\n", show.Plural(x.written, "letter"), file)
+		fmt.Fprintf(o.out, "%s written to %s\n", say.Plural(x.written, "letter"), file)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -26,7 +26,7 @@ func (f *deadFilter) flags(a *app, c *cobra.Command) {
 	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
 	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
 	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
-	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+show.Listed(dead.Reasons))
+	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
 	completeFlag(c, "died-of", fixed(dead.Reasons...))
 }
 
@@ -99,5 +99,5 @@ func (d *deadChoice) which(jobs, letters int) string {
 	if filter := d.filter().String(); filter != "" {
 		what = "the dead jobs of " + filter
 	}
-	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, show.Plural(letters, "letter"))
+	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, say.Plural(letters, "letter"))
 }

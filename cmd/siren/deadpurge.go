@@ -8,9 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -91,16 +90,16 @@ func (d *deadPurge) chosen(ctx context.Context, o *operator, ids []string) ([]la
 			chosen = append(chosen, r)
 		}
 	}
-	return chosen, reach.Unreachable(err)
+	return chosen, err
 }
 
 // purged says what was done. err is what ended it.
 func (o *operator) purged(ctx context.Context, p *dead.Purge, err error) error {
 	switch {
 	case p.DryRun && err == nil:
-		fmt.Fprintf(o.out, "%s would be thrown away; nothing was changed (--dry-run)\n", show.Plural(p.Letters, "dead letter"))
+		fmt.Fprintf(o.out, "%s would be thrown away; nothing was changed (--dry-run)\n", say.Plural(p.Letters, "dead letter"))
 	case p.Letters > 0 || p.Jobs > 0 || err == nil:
-		fmt.Fprintf(o.out, "%s thrown away, %s\n", show.Plural(p.Letters, "dead letter"), tally(p.Jobs, "job is cancelled", "jobs are cancelled"))
+		fmt.Fprintf(o.out, "%s thrown away, %s\n", say.Plural(p.Letters, "dead letter"), tally(p.Jobs, "job is cancelled", "jobs are cancelled"))
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: the same command goes on")

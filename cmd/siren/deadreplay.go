@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
@@ -133,7 +132,7 @@ func (d *deadReplay) expected(ctx context.Context, o *operator, ids []string) (n
 	if d.limit > 0 {
 		n = min(n, d.limit)
 	}
-	return n, reach.Unreachable(err)
+	return n, err
 }
 
 func (d *deadReplay) question(jobs, letters int) string {

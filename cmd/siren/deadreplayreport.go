@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 // replayReport tells a person of a replay.
@@ -33,13 +34,13 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 		if len(r.By) > 0 {
 			_ = t.Print(r.out)
 		}
-		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", show.Plural(r.Done.Jobs, "dead job"))
+		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", say.Plural(r.Done.Jobs, "dead job"))
 	} else if r.Done.Jobs > 0 || err == nil {
-		fmt.Fprintf(r.out, "%s replayed%s\n", show.Plural(r.Done.Jobs, "dead job"), r.into())
+		fmt.Fprintf(r.out, "%s replayed%s\n", say.Plural(r.Done.Jobs, "dead job"), r.into())
 	}
 	say := func(n int, noun, what string) {
 		if n > 0 {
-			fmt.Fprintf(r.err, "%s %s\n", show.Plural(n, noun), what)
+			fmt.Fprintf(r.err, "%s %s\n", say.Plural(n, noun), what)
 		}
 	}
 	would := ""
@@ -102,7 +103,7 @@ func (r *replayReport) into() string {
 func (r *replayReport) showProgress() {
 	left := ""
 	if r.Rate > 0 && r.expect > r.Done.Jobs {
-		left = ", " + show.Span(time.Duration(float64(r.expect-r.Done.Jobs)/r.Rate*float64(time.Second))) + " left"
+		left = ", " + say.Span(time.Duration(float64(r.expect-r.Done.Jobs)/r.Rate*float64(time.Second))) + " left"
 	}
 	fraction := 1.0
 	if r.expect > 0 {

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
@@ -71,7 +70,7 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 		o.sayBorne(id, r)
 		d.Record, id = &r, r.ID
 	case !redisNotFound(err):
-		return d, reach.Unreachable(err)
+		return d, err
 	}
 	if err := o.findLetter(ctx, id, &d); err != nil {
 		return d, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -111,7 +112,7 @@ func summaryTable(groups []deadGroup, now time.Time) *show.Table {
 	t := show.NewTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"), col("LAST ID").Wide(), col("LAST ERROR").Clipped(100))
 	t.Empty = "no dead letters"
 	for _, g := range groups {
-		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count), show.Age(g.Oldest, now), show.Age(g.Newest, now), g.LastID, g.LastError)
+		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count), say.Age(g.Oldest, now), say.Age(g.Newest, now), g.LastID, g.LastError)
 	}
 	return t
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -65,11 +65,11 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 	}
 	plans, err := board.Plans(ctx, pool, from, most)
 	if err != nil {
-		return nil, reach.Unreachable(err)
+		return nil, err
 	}
 	if pool != "" && len(plans) == 0 { // a pool that left the policy may still have plans
 		if e, err := board.Policy(ctx); err == nil {
-			return plans, knownPool(e, pool)
+			return plans, operate.RequirePool(e, pool)
 		}
 	}
 	slices.Reverse(plans)
@@ -93,10 +93,10 @@ func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Boar
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, lanes.ErrAway):
-			trouble.Say(reach.Unreachable(err))
+			trouble.Say(err)
 			continue
 		case err != nil:
-			return reach.Unreachable(err)
+			return err
 		}
 		trouble.Say(nil)
 		if err := s.Add(p, planTable(p)); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -362,7 +363,7 @@ func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []lanes.Record, el
 	fmt.Fprintf(w, "\n%.0f s\n", elapsed.Seconds())
 	_ = laneTable(snap).Print(w)
 	for _, p := range snap.Pools {
-		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), show.Plural(p.Replicas, "worker"))
+		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), say.Plural(p.Replicas, "worker"))
 		show.Paint(w, show.Dim, p.Why)
 		fmt.Fprintln(w)
 	}

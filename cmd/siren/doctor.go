@@ -27,6 +27,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -110,9 +111,9 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 		"policy `FILE` to go by, and to compare with the one in force (default the one in force)")
 	fs.StringVar(&f.management, "management-url", "",
 		"`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
-	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+show.Listed(names))
+	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names))
 	fs.StringSliceVar(&f.roles, "role", nil,
-		"what this machine and its URLs are for, `ROLES`: "+show.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+		"what this machine and its URLs are for, `ROLES`: "+say.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
@@ -204,8 +205,7 @@ func (a *app) newExamination(ctx context.Context, f doctorFlags) (*examination, 
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
 	d.endpoints, d.nowhere = a.endpoints()
-	var e *exit.Error
-	if errors.As(d.nowhere, &e) && e.Code == exit.Usage {
+	if exit.Code(d.nowhere) == exit.Usage {
 		return nil, d.nowhere
 	}
 	if d.nowhere != nil {
@@ -258,7 +258,7 @@ func (d *examination) examine(ctx context.Context) (found []doctor.Finding) {
 		matters := func(role string) bool { return slices.Contains(d.roles, role) }
 		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, matters) {
 			found = append(found, doctor.Check(area.name+".role").Note(
-				fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], show.Listed(d.roles)),
+				fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], say.Listed(d.roles)),
 				"what isn't looked at may be wrong", fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0])))
 			continue
 		}

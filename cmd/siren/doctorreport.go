@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 // marks are how a terminal shows a severity, and in which colour.
@@ -53,7 +54,7 @@ func printReport(w io.Writer, r doctor.Report, wide bool) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n",
-		show.Plural(r.Errors, "error"), show.Plural(r.Warnings, "warning"), show.Plural(r.Notes, "note"), r.OK)
+		say.Plural(r.Errors, "error"), say.Plural(r.Warnings, "warning"), say.Plural(r.Notes, "note"), r.OK)
 	return err
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/fleet"
-	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 // mostNamed is how many jobs are named that the end waits for.
@@ -41,7 +41,7 @@ func (a *app) sayDraining(kept bool) func(fleet.Draining) {
 			fmt.Fprintf(a.err, "No job runs any more; what didn't end in time %s.\n", fate)
 		default:
 			fmt.Fprintf(a.err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: what still runs %s.\n",
-				show.Plural(n, "job"), show.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"), fate)
+				say.Plural(n, "job"), say.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"), fate)
 		}
 		waited = n > 0
 	}

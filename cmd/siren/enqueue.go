@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
@@ -179,7 +178,7 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 		return nil, exit.With(exit.Usage, o.Err)
 	}
 	if o.Err != nil {
-		return nil, reach.Unreachable(o.Err)
+		return nil, o.Err
 	}
 	a.sayKnown(o)
 	fmt.Fprintln(a.out, o.ID)
@@ -245,15 +244,15 @@ func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string
 	trouble := show.NewTrouble(a.err)
 	for r, err := range ledger.Watch(ctx, ids...) {
 		if errors.Is(err, lanes.ErrAway) {
-			trouble.Say(reach.Unreachable(err))
+			trouble.Say(err)
 			continue
 		}
 		trouble.Say(nil)
 		if err != nil && ctx.Err() == nil {
-			return reach.Unreachable(err)
+			return err
 		}
 		latest[r.ID] = r
-		if r.State.Final() && r.State != lanes.Completed {
+		if r.State.Failed() {
 			failed = append(failed, r)
 		}
 		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own

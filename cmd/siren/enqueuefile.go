@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
@@ -127,7 +127,7 @@ func (t *intake) flush(ctx context.Context) error {
 	first, last := t.numbers[0], t.numbers[len(t.numbers)-1]
 	if failed == len(outcomes) && failed > 1 {
 		t.refused += failed
-		return reach.Unreachable(fmt.Errorf("none of the jobs of lines %d to %d was enqueued: %w", first, last, outcomes[0].Err))
+		return fmt.Errorf("none of the jobs of lines %d to %d was enqueued: %w", first, last, outcomes[0].Err)
 	}
 	for i, o := range outcomes {
 		if o.Err != nil {
@@ -172,7 +172,7 @@ func (t *intake) report(ctx context.Context, err error) error {
 		on = fmt.Sprintf("lines up to %d are done, and of those after it some may be: the ids that were made here are new ones each time, so go on behind line %d, or use --ids content from the beginning",
 			t.done, t.done)
 	}
-	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", err, show.Plural(t.enqueued, "job"), on))
+	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", show.Gist(err), say.Plural(t.enqueued, "job"), on))
 }
 
 // interruptible is a reader that a person who waits at it can leave: a terminal's Read goes on.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 // word is the value of a flag that takes one of a few words.
@@ -18,7 +19,7 @@ type word struct {
 // Set takes the word, unless it isn't one of those.
 func (w *word) Set(s string) error {
 	if !slices.Contains(w.of, s) {
-		return errors.New("say " + show.Listed(w.of))
+		return errors.New("say " + say.Listed(w.of))
 	}
 	*w.is = s
 	return nil
@@ -36,7 +37,7 @@ func (*word) Type() string { return "word" }
 
 // oneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is the default.
 func oneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
-	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+show.Listed(words))
+	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+say.Listed(words))
 	completeFlag(c, name, fixed(words...))
 }
 

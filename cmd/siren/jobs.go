@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -59,9 +60,9 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 	for _, r := range records {
 		wait := "-"
 		if !r.StartedAt.IsZero() {
-			wait = show.Short(r.Wait.D())
+			wait = say.Short(r.Wait.D())
 		}
-		t.Add(r.ID, string(r.State), r.Lane, r.Kind, show.Age(r.EnqueuedAt, now), wait, ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
 			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
@@ -71,17 +72,6 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 var stateStyles = map[lanes.State]show.Style{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}
 
 // ran is how long it took from the first start to the end, or to now.
-func ran(r lanes.Record, now time.Time) string {
-	switch {
-	case r.StartedAt.IsZero():
-		return "-"
-	case r.EndedAt.IsZero():
-		return show.Short(max(0, now.Sub(r.StartedAt)))
-	default:
-		return show.Short(max(0, r.EndedAt.Sub(r.StartedAt)))
-	}
-}
-
 func progressOf(r lanes.Record) string {
 	switch r.State {
 	case lanes.Completed:
@@ -103,7 +93,7 @@ func detail(r lanes.Record, now time.Time) string {
 	case r.State == lanes.Missing:
 		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
-		return "its worker vanished " + show.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
+		return "its worker vanished " + say.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
 	case r.State == lanes.Running && r.Progress.Note != "":

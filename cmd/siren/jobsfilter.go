@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
@@ -109,11 +108,11 @@ func (f *jobFilter) list(ctx context.Context, ledger *jobledger.Ledger, now time
 	}
 	if f.limit > 0 {
 		page, err := ledger.List(ctx, q)
-		return page.Records, page.Next, reach.Unreachable(err)
+		return page.Records, page.Next, err
 	}
 	for r, err := range ledger.Each(ctx, q) {
 		if err != nil {
-			return nil, "", reach.Unreachable(err)
+			return nil, "", err
 		}
 		all = append(all, r)
 	}

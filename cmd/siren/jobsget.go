@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -31,7 +30,7 @@ func newJobsGet(a *app) *cobra.Command {
 						continue
 					}
 					if err != nil {
-						return reach.Unreachable(err)
+						return err
 					}
 					a.sayBorne(id, r)
 					records = append(records, r)

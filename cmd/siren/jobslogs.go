@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/operate"
 )
 
@@ -25,14 +24,14 @@ record, and follows a running job by a second or so.`,
 					if err == nil {
 						fmt.Fprint(a.out, text)
 					}
-					return reach.Unreachable(err)
+					return err
 				}
 				r, err := o.ledger.Get(cmd.Context(), args[0])
 				if redisNotFound(err) {
 					return operate.NoJob(args[0])
 				}
 				if err != nil {
-					return reach.Unreachable(err)
+					return err
 				}
 				fmt.Fprintf(a.err, "job %s is %s; its programs have said nothing\n", r.ID, r.State)
 				return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -88,7 +89,7 @@ func (v *jobVerb) report(ctx context.Context, o *operator, done int, err error) 
 		into = " into " + v.to
 	}
 	if done > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s %s%s\n", show.Plural(done, "job"), v.past, into)
+		fmt.Fprintf(o.out, "%s %s%s\n", say.Plural(done, "job"), v.past, into)
 	}
 	for _, left := range []struct {
 		fate jobs.Fate
@@ -100,7 +101,7 @@ func (v *jobVerb) report(ctx context.Context, o *operator, done int, err error) 
 		{jobs.Unknown, "have no record any more"},
 	} {
 		if n := v.fates[left.fate]; n > 0 {
-			fmt.Fprintf(o.err, "%s left: they %s\n", show.Plural(n, "job"), left.why)
+			fmt.Fprintf(o.err, "%s left: they %s\n", say.Plural(n, "job"), left.why)
 		}
 	}
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -101,7 +101,7 @@ func (v *jobVerb) choose(ctx context.Context, o *operator, w *jobs.Work, q jobre
 	if v.dryRun || !v.yes {
 		count, err := census(o.ledger.Each(ctx, q))
 		if err != nil {
-			return reach.Unreachable(err)
+			return err
 		}
 		for _, n := range count {
 			expect += n
@@ -113,7 +113,7 @@ func (v *jobVerb) choose(ctx context.Context, o *operator, w *jobs.Work, q jobre
 		case v.dryRun:
 			return v.would(o, count, expect)
 		}
-		if err := o.askFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], show.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+		if err := o.askFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
 			return err
 		}
 	}
@@ -154,7 +154,7 @@ func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
 	if err := t.Print(o.out); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.out, "%s would be %s; nothing was changed (--dry-run)\n", show.Plural(n, "job"), v.past)
+	fmt.Fprintf(o.out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(n, "job"), v.past)
 	return nil
 }
 

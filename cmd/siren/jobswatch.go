@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
@@ -41,12 +40,12 @@ func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string)
 			missing++
 			continue
 		case errors.Is(err, lanes.ErrAway):
-			trouble.Say(reach.Unreachable(err))
+			trouble.Say(err)
 			continue
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return reach.Unreachable(err)
+			return err
 		}
 		trouble.Say(nil)
 		if said[r.ID] == r.State {

@@ -1,17 +1,17 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/explain"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -31,7 +31,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withBoard(func(board *redis.Board) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					snap, err := latest(cmd.Context(), board)
+					snap, err := operate.LastSeen(cmd.Context(), board)
 					if err != nil {
 						return nil, nil, err
 					}
@@ -48,23 +48,12 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 
 // warnOf warns of a snapshot that isn't what a person takes it for.
 func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
-	if old := now.Sub(snap.At); old > oldReport {
-		t.Warn("no scaler has reported for %s: what follows is old", show.Short(old))
+	if old := now.Sub(snap.At); old > explain.OldReport {
+		t.Warn("no scaler has reported for %s: what follows is old", say.Short(old))
 	}
 	if snap.Refused != "" {
 		t.Warn("the policy as it is written now is refused, and revision %d stays in force: %s", snap.Revision, snap.Refused)
 	}
-}
-
-func latest(ctx context.Context, board *redis.Board) (lanes.Snapshot, error) {
-	snap, err := board.Snapshot(ctx)
-	if err != nil {
-		if redisNotFound(err) {
-			return snap, exit.With(exit.NotFound, fmt.Errorf("no scaler has reported yet: is `siren scaler` (or `siren up`) running?"))
-		}
-		return snap, reach.Unreachable(err)
-	}
-	return snap, nil
 }
 
 // laneTable is the table of `siren lanes`.
@@ -75,13 +64,13 @@ func laneTable(snap lanes.Snapshot) *show.Table {
 	for _, l := range snap.Lanes {
 		retrying := strconv.Itoa(l.Retrying)
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {
-			retrying += " (next in " + show.Short(max(0, l.NextRetry.Sub(snap.At))) + ")"
+			retrying += " (next in " + say.Short(max(0, l.NextRetry.Sub(snap.At))) + ")"
 		}
 		note, style := laneNote(l)
 		t.Add(l.Name, strconv.Itoa(l.Ready), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
 			fmt.Sprintf("%.0f", l.InPerMin), fmt.Sprintf("%.0f", l.OutPerMin),
-			show.Short(l.OldestWait.D()), show.Short(l.P95Wait.D()), l.StartWithin.String(),
-			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), show.Short(l.Service.D()), note)
+			say.Short(l.OldestWait.D()), say.Short(l.P95Wait.D()), l.StartWithin.String(),
+			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), say.Short(l.Service.D()), note)
 		t.Paint("STATUS", style)
 	}
 	return t

@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
+	"github.com/polyglot-media/siren/internal/operate/tune"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -37,7 +37,7 @@ The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "type of the new queue: classic or quorum (required)")
-	c.Flags().StringVar(&f.reason, "reason", "", "why, for the others and the audit log")
+	c.Flags().StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
 	_ = c.MarkFlagRequired("to")
 	completeFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum}, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -56,14 +56,14 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 			return err
 		}
 	}
-	done, err := backlog.Migrate(ctx, o.desk(), to, f.reason)
+	done, err := backlog.Migrate(ctx, o.desk(), to, f.Reason)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", show.Plural(done.Jobs, "job"))
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", say.Plural(done.Jobs, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, show.Plural(done.Jobs, "waiting job"), alsoDropped(done.Dropped))
+	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, say.Plural(done.Jobs, "waiting job"), alsoDropped(done.Dropped))
 	return o.sayLeft(ctx, e, to)
 }
 
@@ -73,12 +73,12 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 	field := lanes.LaneField(to.Lane, "queueType")
 	t, _, err := o.tunings.Now(ctx)
 	if err != nil {
-		return reach.Unreachable(err)
+		return err
 	}
 	if e.Written().QueueOf(to.Lane) != to {
-		return o.tune(ctx, f, wishFor(field, to.Type))
+		return o.tune(ctx, f, tune.To(field, to.Type))
 	}
-	if _, tuned := find(t.All, field); tuned {
+	if _, tuned := lanes.FindTuning(t.All, field); tuned {
 		return o.remove(ctx, f, []string{field})
 	}
 	return nil
@@ -89,7 +89,7 @@ func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, t
 func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queue) error {
 	workers, now, err := o.roster.Workers(ctx)
 	if err != nil {
-		return reach.Unreachable(err)
+		return err
 	}
 	running := 0
 	for _, w := range workers {
@@ -101,7 +101,7 @@ func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queu
 	}
 	if running > 0 {
 		fmt.Fprintf(o.out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
-			show.Plural(running, "job"), show.Verb(running, "runs", "run"))
+			say.Plural(running, "job"), say.Verb(running, "runs", "run"))
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 func newLanesMove(a *app) *cobra.Command {
@@ -32,7 +32,7 @@ twice. Running and retrying jobs stay where they are. A job's wait counts from t
 				ctx, from, to := cmd.Context(), args[0], args[1]
 				done, err := backlog.Move(ctx, o.desk(), from, to, limit, reason)
 				if done.Jobs+done.Dropped > 0 || ctx.Err() != nil || err == nil {
-					fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", show.Plural(done.Jobs, "job"), from, to, alsoDropped(done.Dropped))
+					fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", say.Plural(done.Jobs, "job"), from, to, alsoDropped(done.Dropped))
 				}
 				if ctx.Err() != nil {
 					return errors.New("interrupted: none is lost and none runs twice, and the same command goes on")

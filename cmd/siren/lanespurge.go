@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 func newLanesPurge(a *app) *cobra.Command {
@@ -33,7 +33,7 @@ retry brings cancelled jobs back.`,
 				}
 				done, err := backlog.Purge(ctx, o.desk(), lane, reason)
 				if done.Jobs+done.Dropped > 0 || err == nil {
-					fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", show.Plural(done.Jobs, "waiting job"), lane, alsoDropped(done.Dropped))
+					fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", say.Plural(done.Jobs, "waiting job"), lane, alsoDropped(done.Dropped))
 				}
 				if err != nil {
 					return brokenOff(ctx, err)
@@ -56,7 +56,7 @@ func (o *operator) askPurge(ctx context.Context, lane string) error {
 	if err := operate.RequireLane(e, lane, true); err != nil {
 		return err
 	}
-	snap, err := latest(ctx, o.board)
+	snap, err := operate.LastSeen(ctx, o.board)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (o *operator) askPurge(ctx context.Context, lane string) error {
 			waiting = l.Ready
 		}
 		if l.Name == lane && l.Skipped > 0 {
-			skipped = fmt.Sprintf(", and drop %s that would be skipped", show.Plural(l.Skipped, "message"))
+			skipped = fmt.Sprintf(", and drop %s that would be skipped", say.Plural(l.Skipped, "message"))
 		}
 	}
 	return o.askFirst(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d%s?", lane, waiting, skipped))

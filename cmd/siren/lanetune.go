@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -32,24 +33,24 @@ the policy is refused.`,
 		ValidArgsFunction: upTo(1, a.completeLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			field := func(name string) string { return lanes.LaneField(args[0], name) }
-			var wishes []wish
+			var wishes []tune.Wish
 			if cmd.Flags().Changed("reserve") {
-				wishes = append(wishes, wishFor(field("reserve"), reserve))
+				wishes = append(wishes, tune.To(field("reserve"), reserve))
 			}
 			if cmd.Flags().Changed("priorities") {
-				wishes = append(wishes, wishFor(field("priorities"), priorities))
+				wishes = append(wishes, tune.To(field("priorities"), priorities))
 			}
 			if cmd.Flags().Changed("start-within") {
-				wishes = append(wishes, wishFor(field("startWithin"), lanes.Duration(startWithin)))
+				wishes = append(wishes, tune.To(field("startWithin"), lanes.Duration(startWithin)))
 			}
 			if cmd.Flags().Changed("max-runtime") {
-				wishes = append(wishes, wishFor(field("maxRuntime"), lanes.Duration(maxRuntime)))
+				wishes = append(wishes, tune.To(field("maxRuntime"), lanes.Duration(maxRuntime)))
 			}
 			if cmd.Flags().Changed("promote") {
-				wishes = append(wishes, wish{field("promote"), parts[*lanes.Promote]("--promote", promote, "after", "to")})
+				wishes = append(wishes, tune.Wish{Field: field("promote"), Value: parts[*lanes.Promote]("--promote", promote, "after", "to")})
 			}
 			if cmd.Flags().Changed("retry") {
-				wishes = append(wishes, wish{field("retry"), parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max")})
+				wishes = append(wishes, tune.Wish{Field: field("retry"), Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max")})
 			}
 			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishes...) })
 		},
@@ -120,7 +121,7 @@ what runs goes on. Without --for it lasts until siren lanes resume.`,
 		ValidArgsFunction: upTo(1, a.completeLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.operate(func(o *operator) error {
-				return o.tune(cmd.Context(), f, wishFor(lanes.LaneField(args[0], "paused"), true))
+				return o.tune(cmd.Context(), f, tune.To(lanes.LaneField(args[0], "paused"), true))
 			})
 		},
 	}

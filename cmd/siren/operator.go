@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
@@ -45,8 +44,7 @@ func (a *app) operate(f func(*operator) error) error {
 
 // inForce is the policy in force.
 func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
-	e, err := operate.InForce(ctx, o.board)
-	return e, reach.Unreachable(err)
+	return operate.InForce(ctx, o.board)
 }
 
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
@@ -62,7 +60,7 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, 
 	defer cancel()
 	if err := c.Wait(ctx); err != nil {
 		c.Close()
-		return nil, reach.Unreachable(err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -108,25 +106,4 @@ func atMost(limit int) (int, error) {
 	default:
 		return limit, nil
 	}
-}
-
-// knownPool is the error that there is no such pool.
-func knownPool(e lanes.Effective, pool string) error {
-	if _, ok := e.Policy.Pool(pool); ok {
-		return nil
-	}
-	names := e.Policy.PoolNames()
-	return exit.With(exit.NotFound, fmt.Errorf("no pool %q%s", pool, lanes.ThereAre(pool, names)))
-}
-
-// spellUntil is when a tuning ends, for people.
-func spellUntil(until, now time.Time) string {
-	if until.IsZero() {
-		return "until it is removed"
-	}
-	form := "15:04:05"
-	if until.Sub(now) > 12*time.Hour {
-		form = "2006-01-02 15:04"
-	}
-	return "until " + until.Local().Format(form) + " (" + show.Span(until.Sub(now)) + " from now)"
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +29,7 @@ func newPolicyCheck(a *app) *cobra.Command {
 			for _, w := range p.Warnings() {
 				show.Warn(a.out, w.Path+": "+w.Message)
 			}
-			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], show.Plural(len(p.Lanes), "lane"), show.Plural(len(p.Pools), "pool"), p.Budget)
+			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], say.Plural(len(p.Lanes), "lane"), say.Plural(len(p.Pools), "pool"), p.Budget)
 			return nil
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -29,7 +30,7 @@ func poolTable(snap lanes.Snapshot) *show.Table {
 		}
 		t.Add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting), strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
 			strconv.Itoa(p.Stuck), fmt.Sprintf("%d/%d", p.Busy, p.Slots), strconv.Itoa(p.Min), strconv.Itoa(p.Max),
-			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), show.Short(p.Hold.D()), show.Short(p.ColdStart.D()), string(p.Reason), p.Why)
+			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), say.Short(p.Hold.D()), say.Short(p.ColdStart.D()), string(p.Reason), p.Why)
 	}
 	return t
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -23,15 +24,15 @@ when it starts.`,
 		ValidArgsFunction: upTo(1, a.completePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			field := func(name string) string { return lanes.PoolField(args[0], name) }
-			var wishes []wish
+			var wishes []tune.Wish
 			if cmd.Flags().Changed("min") {
-				wishes = append(wishes, wishFor(field("min"), least))
+				wishes = append(wishes, tune.To(field("min"), least))
 			}
 			if cmd.Flags().Changed("max") {
-				wishes = append(wishes, wishFor(field("max"), most))
+				wishes = append(wishes, tune.To(field("max"), most))
 			}
 			if cmd.Flags().Changed("hold") {
-				wishes = append(wishes, wishFor(field("hold"), lanes.Duration(hold)))
+				wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
 			}
 			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishes...) })
 		},
@@ -56,7 +57,7 @@ func newPoolsHold(a *app) *cobra.Command {
 		ValidArgsFunction: upTo(1, a.completePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.operate(func(o *operator) error {
-				return o.tune(cmd.Context(), f, wishFor(lanes.PoolField(args[0], "held"), true))
+				return o.tune(cmd.Context(), f, tune.To(lanes.PoolField(args[0], "held"), true))
 			})
 		},
 	}

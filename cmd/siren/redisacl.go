@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -54,7 +54,7 @@ their own, --user: siren audit shows it beside the name that they give themselve
 		RunE: func(*cobra.Command, []string) error { return a.printACL(f) },
 	}
 	fs := c.Flags()
-	fs.StringSliceVar(&f.roles, "role", access.Roles(), "`ROLES` whose users to print: "+show.Listed(access.Roles()))
+	fs.StringSliceVar(&f.roles, "role", access.Roles(), "`ROLES` whose users to print: "+say.Listed(access.Roles()))
 	fs.StringVar(&f.user, "user", "", "`NAME` of the user, instead of siren- and the role; with one role")
 	fs.StringVar(&f.passwords, "passwords", "", "`FOLDER` with the users' passwords; those that it doesn't have are made")
 	fs.BoolVar(&f.commands, "commands", false, "print commands for redis-cli (ACL SETUSER …) instead of lines for a file")

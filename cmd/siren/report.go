@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -64,7 +65,7 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jo
 		if !r.Met {
 			met, style = "missed", show.Red
 		}
-		t.Add(r.Name, strconv.Itoa(r.Jobs), show.Short(r.P50), show.Short(r.P95), show.Short(r.Max), r.Objective.String(), met)
+		t.Add(r.Name, strconv.Itoa(r.Jobs), say.Short(r.P50), say.Short(r.P95), say.Short(r.Max), r.Objective.String(), met)
 		t.Paint("STATUS", style)
 	}
 	if err := t.Print(a.out); err != nil {
@@ -180,7 +181,7 @@ const chartWidth, chartHeight = 860.0, 220.0
 func (d *demo) writeReport(results []laneResult, records []lanes.Record, began time.Time) error {
 	c := d.chart(records, began)
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"short":   show.Short,
+		"short":   say.Short,
 		"since":   func(t time.Time) string { return fmt.Sprintf("%.1f s", t.Sub(began).Seconds()) },
 		"seconds": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
 	}).Parse(reportTemplate)
@@ -214,7 +215,7 @@ func (d *demo) chart(records []lanes.Record, began time.Time) chart {
 		color := laneColors[min(d.policy.Rank(r.Lane), len(laneColors)-1)]
 		c.Dots = append(c.Dots, dot{
 			X: x(r.StartedAt), Y: chartHeight * (1 - r.Wait.D().Seconds()/c.MaxWait), Color: color,
-			Title: fmt.Sprintf("%s waited %s", r.ID, show.Short(r.Wait.D())),
+			Title: fmt.Sprintf("%s waited %s", r.ID, say.Short(r.Wait.D())),
 		})
 	}
 	for i, l := range d.policy.Lanes {

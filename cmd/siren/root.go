@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -52,6 +53,9 @@ func run(args []string, s streams) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exit.OK
+	}
+	if e := (*exit.Error)(nil); !errors.As(err, &e) { // else the command has put it into its own words
+		err = show.Gist(err)
 	}
 	switch code, says := exit.Of(err); {
 	case says:
@@ -125,7 +129,7 @@ func (a *app) flags(root *cobra.Command) {
 	f.StringVar(&a.asked.Context, "context", "", "context to use, by its `NAME`")
 	f.StringVar(&a.user, "user", "", "your `NAME` in tunings and in the audit log (default: SIREN_USER, else user@host)")
 	levels := []string{"debug", "info", "warn", "error"}
-	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+show.Listed(levels))
+	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+say.Listed(levels))
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
 	f.BoolP("help", "h", false, "say what a command is for, with examples")
 	completeFlag(root, "context", a.completeContexts)

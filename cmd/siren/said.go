@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 // This file is what commands that change something ask and say alike.
@@ -49,10 +49,7 @@ func brokenOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
 	}
-	if errors.Is(err, reach.ErrEnded) {
-		err = reach.Unreachable(err)
-	}
-	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", err))
+	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", show.Gist(err)))
 }
 
 // mostRefusals is how many jobs are told of to which it couldn't be done.
@@ -63,8 +60,8 @@ func alsoDropped(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", show.Plural(n, "message"))
+	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", say.Plural(n, "message"))
 }
 
 // tally is a number of things with what they do: 1 job has, 2 jobs have.
-func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + show.Verb(n, one, many) }
+func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + say.Verb(n, one, many) }

@@ -10,22 +10,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/yamledit"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/internal/operate/tune"
+	"github.com/polyglot-media/siren/internal/say"
 )
 
 func newTunings(a *app) *cobra.Command {
-	return parent("tunings", "Show what differs from the policy file, and end it", newTuningsList(a), newTuningsRemove(a), newTuningsExport(a))
-}
-
-// tuningRow is a tuning as `siren tunings` shows it.
-type tuningRow struct {
-	lanes.Tuning
-	File    string `json:"file"`           // the value in the policy file
-	InForce bool   `json:"inForce"`        // the leading scaler follows it
-	Idle    string `json:"idle,omitempty"` // why it doesn't
+	return parent("tunings", "Show what differs from the policy file, and end it", newTuningsList(a),
+		newTuningsRemove(a), newTuningsExport(a))
 }
 
 func newTuningsList(a *app) *cobra.Command {
@@ -38,11 +31,8 @@ func newTuningsList(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.operate(func(op *operator) error {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					rows, revision, now, err := op.listTunings(cmd.Context())
-					if err != nil {
-						return nil, nil, err
-					}
-					return map[string]any{"revision": revision, "tunings": rows}, tuningTable(rows, now), nil
+					l, err := op.tuner().List(cmd.Context())
+					return l, tuningTable(l), err
 				})
 			})
 		},
@@ -51,39 +41,15 @@ func newTuningsList(a *app) *cobra.Command {
 	return c
 }
 
-func (o *operator) listTunings(ctx context.Context) (rows []tuningRow, revision int64, now time.Time, err error) {
-	t, now, err := o.tunings.Now(ctx)
-	if err != nil {
-		return nil, 0, now, reach.Unreachable(err)
-	}
-	e, err := o.inForce(ctx)
-	if err != nil {
-		return nil, 0, now, err
-	}
-	rows = []tuningRow{}
-	for _, tuning := range t.All {
-		row := tuningRow{Tuning: tuning, InForce: inForce(e, []lanes.Tuning{tuning})}
-		if file, err := e.Written().Field(tuning.Field); err == nil {
-			row.File = lanes.Spell(file)
-		}
-		for _, idle := range e.Idle {
-			if idle.Field == tuning.Field {
-				row.Idle = idle.Why
-			}
-		}
-		rows = append(rows, row)
-	}
-	return rows, t.Revision, now, nil
-}
-
-func tuningTable(rows []tuningRow, now time.Time) *show.Table {
+func tuningTable(l tune.List) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"), col("IN FORCE"), col("REASON"))
+	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"),
+		col("IN FORCE"), col("REASON"))
 	t.Empty = "no tunings: everything is as the policy file says"
-	for _, r := range rows {
+	for _, r := range l.Tunings {
 		ends := "never"
 		if !r.Until.IsZero() {
-			ends = show.Short(max(0, r.Until.Sub(now)))
+			ends = say.Short(max(0, r.Until.Sub(l.At)))
 		}
 		state, style := "yes", show.Green
 		switch {
@@ -92,7 +58,7 @@ func tuningTable(rows []tuningRow, now time.Time) *show.Table {
 		case !r.InForce:
 			state, style = "not yet", show.Yellow
 		}
-		t.Add(r.Field, r.Spelled(), r.File, r.By, show.Age(r.At, now), ends, state, r.Reason)
+		t.Add(r.Field, r.Spelled(), r.File, r.By, say.Age(r.At, l.At), ends, state, r.Reason)
 		t.Paint("IN FORCE", style)
 	}
 	return t
@@ -118,7 +84,7 @@ func newTuningsRemove(a *app) *cobra.Command {
 				if all {
 					t, _, err := o.tunings.Now(cmd.Context())
 					if err != nil {
-						return reach.Unreachable(err)
+						return err
 					}
 					for _, tuning := range t.All {
 						fields = append(fields, tuning.Field)
@@ -135,81 +101,6 @@ func newTuningsRemove(a *app) *cobra.Command {
 	c.Flags().BoolVar(&all, "all", false, "end them all")
 	f.addBut(c)
 	return c
-}
-
-// remove ends tunings.
-func (o *operator) remove(ctx context.Context, f tuneFlags, fields []string) error {
-	slices.Sort(fields)
-	fields = slices.Compact(fields)
-	c, err := o.change(ctx, f, fields, func(*lanes.Policy, time.Time) ([]lanes.Tuning, []string, error) {
-		t, _, err := o.tunings.Now(ctx)
-		if err != nil {
-			return nil, nil, reach.Unreachable(err)
-		}
-		tuned := make([]string, len(t.All))
-		for i, tuning := range t.All {
-			tuned[i] = tuning.Field
-		}
-		for _, field := range fields {
-			if !slices.Contains(tuned, field) {
-				return nil, nil, exit.With(exit.NotFound, fmt.Errorf("there is no tuning of %s%s; see `siren tunings`", field, lanes.Suggest(field, tuned)))
-			}
-		}
-		return nil, fields, nil
-	})
-	if err != nil {
-		return err
-	}
-	e, err := o.inForce(ctx)
-	if err != nil {
-		return err
-	}
-	for i, field := range c.remove {
-		file := "what the policy doesn't have any more"
-		if v, err := e.Written().Field(field); err == nil {
-			file = lanes.Spell(v)
-		}
-		fmt.Fprintf(o.out, "%s: %s → %s, as the file has it\n", field, c.before[i], file)
-	}
-	if f.dryRun {
-		return o.foresee(ctx, c)
-	}
-	if f.wait {
-		o.awaitFollowed(ctx, c)
-	}
-	return nil
-}
-
-// end takes back a pause or a hold: its tuning goes, or where the file itself says so, a tuning says otherwise.
-func (o *operator) end(ctx context.Context, f tuneFlags, field, already string) error {
-	e, err := o.inForce(ctx)
-	if err != nil {
-		return err
-	}
-	t, now, err := o.tunings.Now(ctx)
-	if err != nil {
-		return reach.Unreachable(err)
-	}
-	written := e.Written()
-	file, err := written.Field(field)
-	if err != nil {
-		return noField(written, err)
-	}
-	tuned, _, _ := written.Tuned(t.All, now)
-	is, err := tuned.Field(field)
-	switch {
-	case err != nil:
-		return err
-	case string(is) != "true":
-		fmt.Fprintln(o.out, already)
-		return nil
-	case string(file) == "true":
-		return o.tune(ctx, f, wishFor(field, false))
-	case f.duration != untilGone:
-		return exit.With(exit.Usage, fmt.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: leave --for out", field))
-	default:
-		return o.remove(ctx, f, []string{field})
-	}
 }
 
 func newTuningsExport(a *app) *cobra.Command {

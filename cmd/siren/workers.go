@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -28,7 +28,7 @@ func newWorkers(a *app) *cobra.Command {
 				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
 					all, now, err := op.roster.Workers(cmd.Context())
 					if err != nil {
-						return nil, nil, reach.Unreachable(err)
+						return nil, nil, err
 					}
 					e, err := op.inForce(cmd.Context())
 					if err != nil && !errors.Is(err, operate.ErrNoPolicy) {
@@ -37,7 +37,7 @@ func newWorkers(a *app) *cobra.Command {
 					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
 					if pool != "" && len(all) == 0 { // one that left the policy may still have workers
 						if err == nil {
-							err = knownPool(e, pool)
+							err = operate.RequirePool(e, pool)
 						}
 						if err != nil {
 							return nil, nil, err
@@ -67,7 +67,7 @@ func workerTable(all []lanes.Heartbeat, now time.Time, silent time.Duration) *sh
 			} else {
 				shared++
 			}
-			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, show.Age(r.Since, now)))
+			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, say.Age(r.Since, now)))
 		}
 		var started, failed int64
 		for _, l := range w.Lanes {
@@ -75,11 +75,11 @@ func workerTable(all []lanes.Heartbeat, now time.Time, silent time.Duration) *sh
 		}
 		began := "-"
 		if !w.Began.IsZero() {
-			began = show.Age(w.Began, now)
+			began = say.Age(w.Began, now)
 		}
 		state, style := workerState(w, now.Sub(w.At) > silent)
 		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
-			strings.Join(jobs, ", "), show.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
+			strings.Join(jobs, ", "), say.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
 		t.Paint("STATE", style)
 	}
 	return t

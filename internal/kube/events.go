@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -53,21 +52,11 @@ func (e *Events) Record(_ context.Context, p lanes.Plan) error {
 		return fmt.Errorf("tell the plan for pool %q: %w", p.Pool, err)
 	}
 	kind := corev1.EventTypeNormal
-	switch p.Reason {
-	case lanes.Stuck, lanes.Stale, lanes.Foreign:
+	if p.Reason.Trouble() {
 		kind = corev1.EventTypeWarning
 	}
-	e.recorder.Event(d, kind, string(p.Reason), bounded(p.Why, longest))
+	e.recorder.Event(d, kind, string(p.Reason), lanes.Clip(p.Why, longest-len("…")))
 	return nil
-}
-
-// bounded is the text, cut to so many bytes where it is longer.
-func bounded(text string, most int) string {
-	const cut = "…"
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most-len(cut)], "") + cut
 }
 
 // eventSink logs what doesn't get through.

@@ -45,14 +45,14 @@ func InForce(ctx context.Context, b Board) (lanes.Effective, error) {
 	if errors.Is(err, redislink.ErrNotFound) {
 		return e, NotFound.With(ErrNoPolicy)
 	}
-	return e, Answer(err)
+	return e, err
 }
 
 // ErrNoPolicy is that nobody has put a policy into force yet.
 var ErrNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
 
 // MayNote is the error that this login may not add to the audit log: then nothing that is noted there may be done.
-func (d *Desk) MayNote(ctx context.Context) error { return Answer(d.Audit.MayNote(ctx)) }
+func (d *Desk) MayNote(ctx context.Context) error { return d.Audit.MayNote(ctx) }
 
 // Note writes what was done into the audit log. That it can't be written is told, and undoes nothing.
 func (d *Desk) Note(ctx context.Context, e lanes.AuditEntry) {

@@ -45,23 +45,21 @@ func (e *kindError) Error() string        { return e.err.Error() }
 func (e *kindError) Unwrap() error        { return e.err }
 func (e *kindError) Is(target error) bool { return target == e.kind }
 
-// KindOf returns the kind of the outermost error in err's chain that has one; "" when none has.
+// KindOf returns the kind of the outermost error in err's chain that has one. What RabbitMQ or Redis answered has a
+// kind by what it is: one that says no is reached, and refuses. It is "" for any other error, and for what the caller
+// gave up.
 func KindOf(err error) Kind {
-	if e := (*kindError)(nil); errors.As(err, &e) {
-		return e.kind
-	}
-	return ""
-}
-
-// Answer gives an error of RabbitMQ or Redis its kind: one that says no is reached, and refuses. An error that has a
-// kind keeps it, and that the caller gave up has none.
-func Answer(err error) error {
+	e := (*kindError)(nil)
 	switch {
-	case err == nil, KindOf(err) != "", errors.Is(err, context.Canceled):
-		return err
+	case errors.As(err, &e):
+		return e.kind
+	case err == nil, errors.Is(err, context.Canceled):
+		return ""
 	case errors.Is(err, lanes.ErrRefused):
-		return Refused.With(err)
+		return Refused
+	case errors.Is(err, lanes.ErrAway):
+		return Unreachable
 	default:
-		return Unreachable.With(err)
+		return ""
 	}
 }

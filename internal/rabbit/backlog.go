@@ -16,7 +16,7 @@ import (
 const depthWithin = 500 * time.Millisecond
 
 // errSilent is a queue that doesn't answer.
-var errSilent = errors.New("the broker doesn't answer for it")
+var errSilent = lanes.Away(errors.New("the broker doesn't answer for it"))
 
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.

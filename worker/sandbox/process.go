@@ -170,9 +170,5 @@ func LastWord(stderr string) string {
 		}
 		said = line
 	}
-	said = tidy(said)
-	if len(said) > 300 {
-		said = strings.ToValidUTF8(said[:300], "") + "…"
-	}
-	return said
+	return lanes.Clip(tidy(said), 300)
 }

@@ -8,9 +8,9 @@ import (
 	"os"
 	"sync"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -39,7 +39,7 @@ func (f Kube) Run(ctx context.Context) error {
 	}
 	client, namespace, err := kube.Connect(f.Namespace)
 	if err != nil {
-		return exit.With(exit.Usage, err)
+		return operate.Invalid.With(err)
 	}
 	store, err := f.At.Store(log)
 	if err != nil {
@@ -62,7 +62,7 @@ func (f Kube) Run(ctx context.Context) error {
 
 	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.Selector, Log: log})
 	if err != nil {
-		return exit.With(exit.Unreachable, err)
+		return operate.Unreachable.With(err)
 	}
 	events := kube.NewEvents(client, workers, name)
 	defer events.Close()

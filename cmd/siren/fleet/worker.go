@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	examine "github.com/polyglot-media/siren/internal/doctor/media"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
@@ -132,7 +132,7 @@ func awaitPolicy(ctx context.Context, board *redis.Board, w Worker, log *slog.Lo
 			}
 			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, w.Pool, strings.Join(e.Policy.PoolNames(), ", "))
 			if w.Slots == 0 {
-				return nil, q, exit.With(exit.NotFound, err)
+				return nil, q, operate.NotFound.With(err)
 			}
 		}
 		if said != err.Error() {

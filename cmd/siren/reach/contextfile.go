@@ -15,7 +15,7 @@ import (
 	strictjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -71,11 +71,11 @@ func LoadContexts() (Contexts, error) {
 		return Contexts{path: path}, nil
 	}
 	if err != nil {
-		return Contexts{}, exit.With(exit.Usage, fmt.Errorf("read the file of contexts: %w", err))
+		return Contexts{}, operate.Invalid.Errorf("read the file of contexts: %w", err)
 	}
 	f, err := parseContexts(text)
 	if err != nil {
-		return Contexts{}, exit.With(exit.Usage, fmt.Errorf("contexts in %s:\n%w", path, err))
+		return Contexts{}, operate.Invalid.Errorf("contexts in %s:\n%w", path, err)
 	}
 	f.path = path
 	return f, nil
@@ -166,7 +166,7 @@ func (f Contexts) Find(name string) (Context, error) {
 		}
 		names[i] = c.Name
 	}
-	return Context{}, exit.With(exit.NotFound, fmt.Errorf("no context %q%s", name, lanes.Suggest(name, names)))
+	return Context{}, operate.NotFound.Errorf("no context %q%s", name, lanes.Suggest(name, names))
 }
 
 // Standing is the context that needn't be said each time, and what says it: $SIREN_CONTEXT, the file's current one, the running `siren up`; ""

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/operate"
 )
 
 // Endpoints is where RabbitMQ and Redis are, and how to get in: everything that connects goes through it.
@@ -66,7 +66,7 @@ func (flags Flags) Given() (Endpoints, error) {
 	redis, err2 := newEndpoint("SIREN_REDIS", "redis", flags.Role, "--redis-url", flags.RedisURL, flags.Context == "")
 	e := Endpoints{amqp, redis}
 	if err := errors.Join(err, err2, e.check()); err != nil || flags.Context == "" {
-		return e, exit.With(exit.Usage, err)
+		return e, operate.Invalid.With(err)
 	}
 	f, err := LoadContexts()
 	if err == nil {
@@ -83,7 +83,7 @@ func (e *Endpoints) complement() error {
 	}
 	name, why := f.Standing()
 	if name == "" {
-		return exit.With(exit.Unreachable, errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another terminal, "+
+		return operate.Unreachable.With(errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another terminal, " +
 			"or set SIREN_AMQP_URL and SIREN_REDIS_URL, or choose one of the contexts that `siren contexts` lists"))
 	}
 	return e.take(f, name, why)
@@ -97,11 +97,11 @@ func (e *Endpoints) take(f Contexts, name, why string) error {
 	if name == UpContext {
 		l, ok := Running()
 		if !ok {
-			return exit.With(exit.Unreachable, fmt.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why))
+			return operate.Unreachable.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why)
 		}
 		e.AMQP.follow(l, func(l Up) string { return l.AMQPURL })
 		e.Redis.follow(l, func(l Up) string { return l.RedisURL })
-		return exit.With(exit.Usage, e.check())
+		return operate.Invalid.With(e.check())
 	}
 	c, err := f.Find(name)
 	if err != nil {
@@ -114,7 +114,7 @@ func (e *Endpoints) take(f Contexts, name, why string) error {
 	if e.Redis.URL == "" {
 		e.Redis, err2 = f.endpoint(c.Redis, name, why, "SIREN_REDIS", "redis")
 	}
-	return exit.With(exit.Usage, errors.Join(err, err2, e.check()))
+	return operate.Invalid.With(errors.Join(err, err2, e.check()))
 }
 
 // Origin says where both are from; "" when nothing has been connected to.
@@ -198,7 +198,15 @@ func (e Endpoints) Stopping() (until time.Time, ok bool) {
 }
 
 // ErrEnded is a `siren up` that isn't there any more, to somebody who goes on with the next one.
-var ErrEnded = errors.New("`siren up` has ended, and there is no other yet")
+var ErrEnded error = ended{operate.Unreachable.Errorf("`siren up` has ended, and there is no other yet")}
+
+// ended is the error that it is.
+type ended struct{ error }
+
+func (e ended) Unwrap() error { return e.error }
+
+// Gist says that what it kept from being done is of no interest.
+func (ended) Gist() {}
 
 // check reports what can never work, all of it at once.
 func (e Endpoints) check() error { return errors.Join(e.AMQP.check(), e.Redis.check()) }

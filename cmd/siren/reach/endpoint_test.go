@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/procs"
 )
 
@@ -99,8 +99,7 @@ func TestBadEndpoints(t *testing.T) {
 			}
 			setEndpoints(t, all)
 			_, err := (Flags{}).Find()
-			var e *exit.Error
-			if !errors.As(err, &e) || e.Code != exit.Usage || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			if !errors.Is(err, operate.Invalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v; want %q", err, want)
 			}
 		})

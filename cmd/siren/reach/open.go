@@ -1,25 +1,21 @@
 package reach
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
 // Broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
 func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (*rabbitlink.Conn, error) {
 	c, err := rabbitlink.Open(rabbitlink.Options{URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(), TLS: e.AMQP.settings(), Now: now})
-	return c, exit.With(exit.Usage, err)
+	return c, operate.Invalid.With(err)
 }
 
 // clockVariable shifts the clock of a process, as in 45m or -1h. For tests: nobody else sets it.
@@ -31,12 +27,12 @@ func (e Endpoints) Store(log *slog.Logger) (*redislink.Store, error) {
 	if text := os.Getenv(clockVariable); text != "" {
 		offset, err := time.ParseDuration(text)
 		if err != nil {
-			return nil, exit.With(exit.Usage, fmt.Errorf("%s: %w", clockVariable, err))
+			return nil, operate.Invalid.Errorf("%s: %w", clockVariable, err)
 		}
 		options = append(options, redislink.WithClock(func() time.Time { return time.Now().Add(offset) }))
 	}
 	s, err := redislink.Open(e.Redis.URL, log, options...)
-	return s, exit.With(exit.Usage, err)
+	return s, operate.Invalid.With(err)
 }
 
 // Client opens both for a producer. It goes by the files as they are now.
@@ -46,24 +42,8 @@ func (e Endpoints) Client(o client.Options) (*client.Client, error) {
 	o.AMQPTLS, err = e.AMQP.TLS()
 	o.RedisTLS, err2 = e.Redis.TLS()
 	if err := errors.Join(err, err2); err != nil {
-		return nil, exit.With(exit.Usage, err)
+		return nil, operate.Invalid.With(err)
 	}
 	c, err := client.New(o)
-	return c, exit.With(exit.Usage, err)
-}
-
-// Unreachable gives an error of the store or the broker its exit code: one that says no is reached, and refuses. That `siren up` has ended is all that
-// there is to say then.
-func Unreachable(err error) error {
-	if errors.Is(err, ErrEnded) {
-		err = ErrEnded
-	}
-	switch {
-	case err == nil, operate.KindOf(err) != "", errors.Is(err, context.Canceled), errors.Is(err, redislink.ErrNotFound):
-		return err
-	case errors.Is(err, lanes.ErrRefused):
-		return exit.With(exit.Refused, err)
-	default:
-		return exit.With(exit.Unreachable, err)
-	}
+	return c, operate.Invalid.With(err)
 }

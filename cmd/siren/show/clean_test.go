@@ -133,3 +133,11 @@ func FuzzForms(f *testing.F) {
 		}
 	})
 }
+
+func TestClip(t *testing.T) {
+	for s, want := range map[string]string{"short": "short", "fünf!": "fünf!", "longer": "long…", "a\nb": "a b"} {
+		if got := Clip(s, 5); got != want {
+			t.Errorf("Clip(%q) = %q, not %q", s, got, want)
+		}
+	}
+}

@@ -1,5 +1,4 @@
-// Package show is how results look: the forms of -o, tables, lists that are watched, colours and warnings on a terminal, and how times and numbers are
-// said to a person. It writes to the writers that it is given.
+// Package show is how results look: the forms of -o, tables, lists that are watched, colours and warnings on a terminal. It writes to the writers that it is given.
 //
 // What is shown lives with the command that shows it. No flags, no RabbitMQ and no Redis live here.
 package show
@@ -76,7 +75,7 @@ func (l *Listing) frame(out, said io.Writer, number int, v any, t *Table, troubl
 	}
 	switch {
 	case failed != nil && screen: // where the list was
-		Warn(said, failed.Error()+"; trying again")
+		Warn(said, Gist(failed).Error()+"; trying again")
 	case failed != nil:
 		trouble.Say(failed)
 		return nil

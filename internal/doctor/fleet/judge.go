@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -53,10 +54,10 @@ func judgeLeader(f facts) doctor.Finding {
 	}
 	silent := f.now.Sub(f.snapshot.At)
 	if silent > leaderSilent {
-		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, short(silent)), why,
+		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, say.Short(silent)), why,
 			mend)
 	}
-	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader, short(max(0, silent))))
+	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader, say.Short(max(0, silent))))
 }
 
 // judgeFile says what is wrong with the file that was given; without one, with the policy in force.
@@ -99,7 +100,7 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 	case reflect.DeepEqual(f.InForce.Written(), f.File):
 		what := fmt.Sprintf("the policy file is in force, as revision %d", f.InForce.Revision)
 		if n := len(f.InForce.Tunings); n > 0 {
-			what += fmt.Sprintf(", with %s over it: siren tunings", plural(n, "tuning"))
+			what += fmt.Sprintf(", with %s over it: siren tunings", say.Plural(n, "tuning"))
 		}
 		found = append(found, check.OK(what))
 	default:
@@ -110,7 +111,7 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 				"or restart `siren scaler --policy FILE`"))
 	}
 	if n := len(f.InForce.Idle); n > 0 {
-		found = append(found, doctor.Check("fleet.tunings").Warning(plural(n, "tuning")+" can't be in force with this policy",
+		found = append(found, doctor.Check("fleet.tunings").Warning(say.Plural(n, "tuning")+" can't be in force with this policy",
 			"somebody counts on a change that isn't there", "siren tunings says why; siren tunings remove FIELD"))
 	}
 	return found

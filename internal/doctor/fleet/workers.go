@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -55,7 +56,7 @@ func judgeWorkers(f facts) (found []doctor.Finding) {
 			"look again in some seconds; if it stays, their log"))
 	}
 	if len(silent)+len(starting)+len(offline) == 0 {
-		found = append(found, check.OK(plural(len(f.workers), "worker")+", all heard of, and with RabbitMQ"))
+		found = append(found, check.OK(say.Plural(len(f.workers), "worker")+", all heard of, and with RabbitMQ"))
 	}
 	return found
 }
@@ -78,7 +79,7 @@ func judgeTimes(workers []lanes.Heartbeat, now time.Time) (found []doctor.Findin
 		found = append(found, doctor.Check("fleet.times").Warning(
 			fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s "+
 				"ago",
-				lane, plural(int(count[lane]), "message"), short(max(0, now.Sub(last[lane])))),
+				lane, say.Plural(int(count[lane]), "message"), say.Short(max(0, now.Sub(last[lane])))),
 			"the time counts as absent: the wait of these jobs isn't known, and the lane looks better than it is",
 			"have their producer send readyAt in milliseconds since 1970, not in seconds: docs/jobs.md#headers"))
 	}
@@ -96,7 +97,7 @@ func judgeVersions(f facts) doctor.Finding {
 	}
 	var versions []string
 	for v, n := range by {
-		versions = append(versions, fmt.Sprintf("%s of %s", plural(n, "worker"), v))
+		versions = append(versions, fmt.Sprintf("%s of %s", say.Plural(n, "worker"), v))
 	}
 	slices.Sort(versions)
 	switch {
@@ -127,7 +128,7 @@ func judgeClocks(workers []lanes.Heartbeat) []doctor.Finding {
 			}
 		}
 		if off := newest.Sub(w.At); off > time.Second {
-			ahead = append(ahead, fmt.Sprintf("%s by %s", w.Worker, short(off)))
+			ahead = append(ahead, fmt.Sprintf("%s by %s", w.Worker, say.Short(off)))
 			worst = max(worst, off)
 		}
 	}
@@ -143,6 +144,6 @@ func judgeClocks(workers []lanes.Heartbeat) []doctor.Finding {
 	case len(workers) == 0:
 		return nil
 	}
-	return []doctor.Finding{check.OK(fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", plural(len(workers),
+	return []doctor.Finding{check.OK(fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", say.Plural(len(workers),
 		"worker")))}
 }

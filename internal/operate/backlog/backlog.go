@@ -50,7 +50,7 @@ func (p *pass) run(ctx context.Context, name string, f func() error) error {
 	if p.done.Jobs+p.done.Dropped > 0 {
 		p.desk.Note(ctx, p.done.AuditEntry)
 	}
-	return operate.Answer(err)
+	return err
 }
 
 // queues goes through up to limit jobs of a lane's queues, one queue after the other; 0: all that wait now.

@@ -61,7 +61,7 @@ func (r *Replay) carryOn(ctx context.Context, all []*revival) error {
 			return err
 		}
 		if err := r.carryPart(ctx, part); err != nil {
-			return operate.Answer(err)
+			return err
 		}
 		if r.Progress != nil {
 			r.Progress()
@@ -102,7 +102,7 @@ func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 func (r *Replay) fromRecords(ctx context.Context) error {
 	records, err := r.desk.Ledger.GetAll(ctx, r.order)
 	if err != nil {
-		return operate.Answer(err)
+		return err
 	}
 	var all []*revival
 	for _, id := range r.order {
@@ -158,7 +158,7 @@ func (r *Replay) tidy() error {
 			continue
 		}
 		if err := r.letters.Remove(l); err != nil {
-			return operate.Answer(err)
+			return err
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -68,21 +69,21 @@ func (f Filter) Chooser(now time.Time) func(lanes.Record) bool {
 // String is the filter as the audit log has it; "" for one that chooses all.
 func (f Filter) String() string {
 	var words []string
-	say := func(name, value string) {
+	add := func(name, value string) {
 		if value != "" {
 			words = append(words, name+" "+value)
 		}
 	}
-	say("lane", f.Lane)
-	say("kind", f.Kind)
-	say("tenant", f.Tenant)
-	say("labels", f.Selector)
-	say("died of", strings.Join(f.DiedOf, " or "))
+	add("lane", f.Lane)
+	add("kind", f.Kind)
+	add("tenant", f.Tenant)
+	add("labels", f.Selector)
+	add("died of", strings.Join(f.DiedOf, " or "))
 	if f.Since > 0 {
-		say("since", span(f.Since))
+		add("since", say.Span(f.Since))
 	}
 	if f.OlderThan > 0 {
-		say("older than", span(f.OlderThan))
+		add("older than", say.Span(f.OlderThan))
 	}
 	return strings.Join(words, ", ")
 }

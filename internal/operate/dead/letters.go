@@ -79,7 +79,7 @@ func know(ctx context.Context, desk *operate.Desk, letters []wire.DeadLetter) ([
 	}
 	records, err := desk.Ledger.GetAll(ctx, ids)
 	if err != nil {
-		return nil, operate.Answer(err)
+		return nil, err
 	}
 	found := make([]Letter, len(letters))
 	for i, l := range letters {
@@ -101,7 +101,7 @@ func Open(ctx context.Context, desk *operate.Desk, name string) (*rabbit.DeadLet
 	d, err := rabbit.OpenDead(ctx, conn)
 	if err != nil {
 		conn.Close()
-		return nil, nil, operate.Answer(err)
+		return nil, nil, err
 	}
 	return d, func() {
 		d.Close()
@@ -117,7 +117,7 @@ func Count(ctx context.Context, desk *operate.Desk) (int, error) {
 	}
 	defer conn.Close()
 	n, err := rabbit.CountDead(ctx, conn)
-	return n, operate.Answer(err)
+	return n, err
 }
 
 // untaken gives the error of a Take its kind.
@@ -125,7 +125,7 @@ func untaken(err error) error {
 	if errors.Is(err, rabbit.ErrTooManyLetters) {
 		return err
 	}
-	return operate.Answer(err)
+	return err
 }
 
 // each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of

@@ -115,7 +115,7 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 	}
 	for _, l := range chosen {
 		if err := letters.Remove(l.DeadLetter); err != nil {
-			return operate.Answer(err)
+			return err
 		}
 		p.Letters++
 		p.Done.Did(l.ID)
@@ -147,7 +147,7 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 			failed = errors.Join(failed, a.Err)
 		}
 	}
-	return operate.Answer(failed)
+	return failed
 }
 
 // Missing returns the ids of jobs that were to be thrown away and weren't dead.

@@ -131,7 +131,7 @@ func (r *Replay) Carry(ctx context.Context) error {
 			return true, err
 		}
 		began, r.Left, r.aside = time.Now(), Left{}, nil //nolint:forbidigo // as above
-		return false, operate.Answer(letters.GiveBack())
+		return false, letters.GiveBack()
 	})
 	if err == nil {
 		err = r.flush(ctx)
@@ -177,7 +177,7 @@ func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err erro
 	r.Removed += len(obsolete)
 	if !r.DryRun {
 		if err := r.letters.Remove(obsolete...); err != nil {
-			return true, operate.Answer(err)
+			return true, err
 		}
 	}
 	if len(r.pending) >= r.pace.worth() || r.DryRun {

@@ -79,7 +79,7 @@ func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left m
 	for end := time.Now().Add(endedWithin); len(ids) > 0; { //nolint:forbidigo // a wait of this process's own
 		records, err := desk.Ledger.GetAll(ctx, ids)
 		if err != nil {
-			return left, operate.Answer(err)
+			return left, err
 		}
 		ids = nil
 		for id, r := range records {

@@ -98,7 +98,7 @@ func (w *Work) Run(ctx context.Context, records iter.Seq2[lanes.Record, error]) 
 	var batch []lanes.Record
 	for r, err := range records {
 		if err != nil {
-			return operate.Answer(err)
+			return err
 		}
 		if batch = append(batch, r); len(batch) < batchSize {
 			continue
@@ -139,7 +139,7 @@ func (w *Work) see(ctx context.Context, batch []lanes.Record) error {
 		results = append(results, more...)
 	}
 	w.hear(results)
-	return operate.Answer(err)
+	return err
 }
 
 // hear notes what has become of jobs, and tells of it.

@@ -10,10 +10,11 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
-var errLost = errors.New("the connection was lost")
+var errLost = lanes.Away(errors.New("the connection was lost"))
 
 // carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker
 // stops reading; another takes what comes back. Both end with the channel.
@@ -286,6 +287,6 @@ func (c *carrier) closing() error {
 	case reason.Code == amqp.NotFound:
 		return fmt.Errorf("%w (%s)", rabbitlink.ErrUndeclared, reason.Reason)
 	default:
-		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, rabbitlink.Refused(reason))
+		return fmt.Errorf("%w: RabbitMQ closed the channel: %w", ErrUnconfirmed, rabbitlink.Answered(reason))
 	}
 }

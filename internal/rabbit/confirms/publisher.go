@@ -9,18 +9,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/lanes"
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // What a publish that didn't succeed means for its job.
 var (
 	// ErrNotSent: the broker doesn't have the job. There was no connection, or an alarm blocks publishing.
-	ErrNotSent = errors.New("the job was not sent")
+	ErrNotSent = lanes.Away(errors.New("the job was not sent"))
 	// ErrUnconfirmed: the broker may or may not have the job. Publishing it again with the same id is harmless, since
 	// a job id runs once.
-	ErrUnconfirmed = errors.New("the job may or may not have arrived")
+	ErrUnconfirmed = lanes.Away(errors.New("the job may or may not have arrived"))
 )
 
 const (

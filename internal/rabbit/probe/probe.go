@@ -137,7 +137,7 @@ func (p *Probe) Publish(ctx context.Context, exchange string) (alarm string, err
 					err = reason
 				}
 			}
-			return alarm, rabbitlink.Undeclared(rabbitlink.Refused(err))
+			return alarm, rabbitlink.Undeclared(rabbitlink.Answered(err))
 		case <-end.C:
 			return "", fmt.Errorf("no answer within %s", blockedWithin)
 		case <-ctx.Done():

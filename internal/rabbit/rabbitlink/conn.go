@@ -25,7 +25,7 @@ const (
 )
 
 // ErrClosed is what a closed Conn answers.
-var ErrClosed = errors.New("the connection to RabbitMQ was closed by this process")
+var ErrClosed = lanes.Away(errors.New("the connection to RabbitMQ was closed by this process"))
 
 // Options says which broker a Conn is for.
 type Options struct {
@@ -160,9 +160,9 @@ func (c *Conn) unreachable(cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lastErr == nil {
-		return fmt.Errorf("no connection to %s: %w", c.broker(), cause)
+		return lanes.Away(fmt.Errorf("no connection to %s: %w", c.broker(), cause))
 	}
-	return fmt.Errorf("no connection to %s (%w): %w", c.broker(), c.lastErr, cause)
+	return lanes.Away(fmt.Errorf("no connection to %s (%w): %w", c.broker(), c.lastErr, cause))
 }
 
 // broker names it in errors. The caller holds mu.

@@ -12,11 +12,12 @@ import (
 // What an error of the broker means.
 var (
 	// ErrUndeclared is that the broker has no such queue.
-	ErrUndeclared = errors.New("the queues are not declared on this broker; " +
-		"start `siren scaler` (or `siren up`), which declares them")
+	ErrUndeclared = lanes.Away(errors.New("the queues are not declared on this broker; " +
+		"start `siren scaler` (or `siren up`), which declares them"))
 	// ErrStale is a settle that came too late: the session that delivered the job is over, and the broker has given the
 	// job back to its lane. Nothing was touched.
-	ErrStale = errors.New("the session that delivered this job is over; the broker has put the job back into its lane")
+	ErrStale = lanes.Away(errors.New("the session that delivered this job is over; the broker has put the job back " +
+		"into its lane"))
 )
 
 // Code is the AMQP reply code in err's chain, 0 when there is none.
@@ -28,12 +29,17 @@ func Code(err error) int {
 	return 0
 }
 
-// Refused is err; as lanes.ErrRefused when it says that the user may not do this.
-func Refused(err error) error {
-	if Code(err) == amqp.AccessRefused {
+// Answered marks an error of the broker, or of the connection to it: as lanes.ErrRefused when it says that the user may
+// not do this, as lanes.ErrAway else.
+func Answered(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case Code(err) == amqp.AccessRefused:
 		return fmt.Errorf("%w by RabbitMQ: %w", lanes.ErrRefused, err)
+	default:
+		return lanes.Away(err)
 	}
-	return err
 }
 
 // Absent is whether the broker has said that a queue isn't there.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // answerWithin is how long a call to the broker may take before its session is given up. amqp091-go's calls know no
@@ -123,7 +125,7 @@ func (s *Session) ask(request func() error) error {
 	if err != nil && Code(err) == 0 {
 		s.Broken()
 	}
-	return Refused(err)
+	return Answered(err)
 }
 
 // UnlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what
@@ -150,5 +152,5 @@ func UnlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) 
 		}
 	}()
 	var none T
-	return none, fmt.Errorf("RabbitMQ doesn't answer: %w", context.Cause(ctx))
+	return none, lanes.Away(fmt.Errorf("RabbitMQ doesn't answer: %w", context.Cause(ctx)))
 }

@@ -1,21 +1,18 @@
-package main
+package explain
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// No more jobs are before one than its lane's queue holds, whatever is recorded: a producer that is killed before it publishes leaves records without
-// messages, and one of plain AMQP makes none.
+// No more jobs are before one than its lane's queue holds, whatever is recorded: a producer that is killed before it
+// publishes leaves records without messages, and one of plain AMQP makes none.
 func TestExplainJobCountsWhatWaits(t *testing.T) {
-	_, store := startStore(t)
-	ledger := jobledger.New(store, slog.New(slog.DiscardHandler))
+	from, _, ledger := sources(t)
 	create := func(id string, ago time.Duration) {
 		t.Helper()
 		ready := moment0.Add(-ago)
@@ -44,11 +41,10 @@ func TestExplainJobCountsWhatWaits(t *testing.T) {
 		{id: "first", ready: 0, ahead: 0, bound: "at most 0 jobs ", within: time.Second},
 	} {
 		s := seen(t)
-		s.operator, _, _ = tuner(t, store)
-		s.ledger = ledger
+		s.Sources = from
 		l := &s.snap.Lanes[1]
 		l.Ready, l.Unrecorded, l.Stale = c.ready, c.unrecorded, c.stale
-		x, err := s.job(t.Context(), c.id)
+		x, err := s.Job(t.Context(), c.id)
 		must(t, err)
 		if *x.Ahead != c.ahead || !strings.Contains(x.Says[0], c.bound) {
 			t.Errorf("%s of %d: %d ahead, %q; want %d, %q", c.id, c.ready, *x.Ahead, x.Says[0], c.ahead, c.bound)

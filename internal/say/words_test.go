@@ -1,17 +1,9 @@
-package show
+package say
 
 import (
 	"testing"
 	"time"
 )
-
-func TestClip(t *testing.T) {
-	for s, want := range map[string]string{"short": "short", "fünf!": "fünf!", "longer": "long…", "a\nb": "a b"} {
-		if got := Clip(s, 5); got != want {
-			t.Errorf("Clip(%q) = %q, not %q", s, got, want)
-		}
-	}
-}
 
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{

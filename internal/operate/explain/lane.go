@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"context"
@@ -7,17 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// oldReport is when the scaler's last report is too old to be taken for now.
-const oldReport = 5 * time.Second
+// OldReport is when the scaler's last report is too old to be taken for now.
+const OldReport = 5 * time.Second
 
-// lane explains a lane.
-func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
-	x := explanation{Kind: "lane", Name: name}
+// Lane explains a lane.
+func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
+	x := Explanation{Kind: "lane", Name: name}
 	if err := operate.RequireLane(s.policy, name, true); err != nil {
 		return x, err
 	}
@@ -25,17 +25,22 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 	x.say("%s", s.waiting(l))
 	x.say("%s", objective(l))
 	if l.Retrying > 0 {
-		x.say("%s for a next attempt, the first in %s.", show.Plural(l.Retrying, "job")+" "+show.Verb(l.Retrying, "waits", "wait"), show.Short(max(0, l.NextRetry.Sub(s.now))))
+		x.say("%s for a next attempt, the first in %s.", say.Plural(l.Retrying, "job")+" "+say.Verb(l.Retrying,
+			"waits", "wait"), say.Short(max(0, l.NextRetry.Sub(s.now))))
 	}
 	if l.Skipped > 0 {
-		x.say("%s in its queue and will be skipped: their jobs are cancelled, or carried on by another message.", show.Plural(l.Skipped, "more message")+" "+show.Verb(l.Skipped, "is", "are"))
+		x.say("%s in its queue and will be skipped: their jobs are cancelled, or carried on by another message.",
+			say.Plural(l.Skipped, "more message")+" "+say.Verb(l.Skipped, "is", "are"))
 	}
 	if l.Excess > 0 {
-		x.say("At least %s recorded as queued beyond what its queue holds, for five minutes and longer. Their messages may be lost: once its queue has been empty for a while they are found missing, and `siren jobs retry` publishes them again.",
-			show.Plural(l.Excess, "job")+" "+show.Verb(l.Excess, "is", "are"))
+		x.say("At least %s recorded as queued beyond what its queue holds, for five minutes and longer. Their "+
+			"messages may be lost: once its queue has been empty for a while they are found missing, and `siren "+
+			"jobs retry` publishes them again.",
+			say.Plural(l.Excess, "job")+" "+say.Verb(l.Excess, "is", "are"))
 	}
 	if to := s.policy.Turns[name]; to != "" {
-		x.say("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with lane %s.", to)
+		x.say("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with "+
+			"lane %s.", to)
 	}
 	for _, pool := range s.serving(name) {
 		x.say("%s", s.serves(pool, name))
@@ -53,12 +58,13 @@ func (s *sight) lane(ctx context.Context, name string) (explanation, error) {
 }
 
 // waiting is what waits and runs in a lane.
-func (s *sight) waiting(l lanes.LaneStatus) string {
+func (s *Sight) waiting(l lanes.LaneStatus) string {
 	text := fmt.Sprintf("Lane %s: nothing waits", l.Name)
 	if l.Ready > 0 {
-		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, show.Plural(l.Ready, "job"), show.Verb(l.Ready, "waits", "wait"), show.Short(l.OldestWait.D()))
+		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, say.Plural(l.Ready, "job"), say.Verb(l.Ready,
+			"waits", "wait"), say.Short(l.OldestWait.D()))
 	}
-	text += fmt.Sprintf("; %s of it %s.", show.Plural(l.Busy, "job"), show.Verb(l.Busy, "runs", "run"))
+	text += fmt.Sprintf("; %s of it %s.", say.Plural(l.Busy, "job"), say.Verb(l.Busy, "runs", "run"))
 	if l.InPerMin > 0 || l.OutPerMin > 0 {
 		text += fmt.Sprintf(" At the last minute's rate %.0f come in a minute, and %.0f end.", l.InPerMin, l.OutPerMin)
 	}
@@ -72,7 +78,8 @@ func objective(l lanes.LaneStatus) string {
 	}
 	said := "nothing has started in the last five minutes"
 	if l.Started > 0 {
-		said = fmt.Sprintf("in the last five minutes %d of %s were in time, 95 %% of them within %s", l.InTime, show.Plural(l.Started, "start"), show.Short(l.P95Wait.D()))
+		said = fmt.Sprintf("in the last five minutes %d of %s were in time, 95 %% of them within %s", l.InTime,
+			say.Plural(l.Started, "start"), say.Short(l.P95Wait.D()))
 	}
 	met := "met"
 	if !l.Objective() {
@@ -82,7 +89,7 @@ func objective(l lanes.LaneStatus) string {
 }
 
 // serves is how a pool serves the lane.
-func (s *sight) serves(pool, lane string) string {
+func (s *Sight) serves(pool, lane string) string {
 	p, _ := s.poolStatus(pool)
 	q, _ := s.policy.Policy.Pool(pool)
 	role := "is its home"
@@ -91,14 +98,16 @@ func (s *sight) serves(pool, lane string) string {
 	} else if home.Name != pool {
 		role = "takes it as a guest, when nothing of its own waits"
 	}
-	text := fmt.Sprintf("Pool %s %s: %s, %d of %s busy", pool, role, show.Plural(p.Ready, "worker")+" "+show.Verb(p.Ready, "takes", "take")+" jobs", p.Busy, show.Plural(p.Slots, "slot"))
+	text := fmt.Sprintf("Pool %s %s: %s, %d of %s busy", pool, role, say.Plural(p.Ready,
+		"worker")+" "+say.Verb(p.Ready, "takes", "take")+" jobs", p.Busy, say.Plural(p.Slots, "slot"))
 	if aside, n := q.Shoulders(); n > 0 && aside == lane {
-		text += fmt.Sprintf("; each worker keeps %s for this lane alone", show.Plural(n, "shoulder slot"))
+		text += fmt.Sprintf("; each worker keeps %s for this lane alone", say.Plural(n, "shoulder slot"))
 	}
 	var before []string
 	for _, other := range s.policy.Policy.LaneNames() {
 		l, _ := s.laneStatus(other)
-		if other != lane && l.Ready > 0 && !l.Paused && s.policy.Policy.Rank(other) < s.policy.Policy.Rank(lane) && taken(q, other) {
+		urgent := s.policy.Policy.Rank(other) < s.policy.Policy.Rank(lane)
+		if urgent && l.Ready > 0 && !l.Paused && taken(q, other) {
 			before = append(before, fmt.Sprintf("%d of %s", l.Ready, other))
 		}
 	}
@@ -113,26 +122,28 @@ func taken(q lanes.Pool, lane string) bool {
 }
 
 // madeOf is what a prediction goes by.
-func (s *sight) madeOf(l lanes.LaneStatus) string {
-	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", show.Short(l.Service.D()))
+func (s *Sight) madeOf(l lanes.LaneStatus) string {
+	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", say.Short(l.Service.D()))
 }
 
 // in is a time as "in 14s, at 11:02:31".
 func in(at, now time.Time) string {
 	if wait := at.Sub(now); wait >= 100*time.Millisecond {
-		return fmt.Sprintf("in %s, at %s", show.Short(wait), at.Local().Format("15:04:05"))
+		return fmt.Sprintf("in %s, at %s", say.Short(wait), at.Local().Format("15:04:05"))
 	}
 	return "at once"
 }
 
 // limits is what keeps a lane's jobs from starting sooner.
-func (s *sight) limits(lane string) (all []string) {
+func (s *Sight) limits(lane string) (all []string) {
 	all = append(all, s.doubts()...)
 	if s.policy.Policy.Paused(lane) {
-		all = append(all, fmt.Sprintf("lane %s is paused%s: nobody takes its jobs; `siren lanes resume %s`", lane, s.tunedBy(lanes.LaneField(lane, "paused")), lane))
+		all = append(all, fmt.Sprintf("lane %s is paused%s: nobody takes its jobs; `siren lanes resume %s`", lane,
+			s.tunedBy(lanes.LaneField(lane, "paused")), lane))
 	}
 	if l, _ := s.laneStatus(lane); l.Stale {
-		all = append(all, fmt.Sprintf("the broker's answer for lane %s is missing or not believed: its pool isn't made smaller, nor sized for what can't be seen", lane))
+		all = append(all, fmt.Sprintf("the broker's answer for lane %s is missing or not believed: its pool isn't "+
+			"made smaller, nor sized for what can't be seen", lane))
 	}
 	for _, pool := range s.serving(lane) {
 		all = append(all, s.poolLimits(pool, lane)...)
@@ -141,18 +152,20 @@ func (s *sight) limits(lane string) (all []string) {
 }
 
 // doubts is what makes everything that the scaler saw doubtful.
-func (s *sight) doubts() (all []string) {
-	if old := s.now.Sub(s.snap.At); old > oldReport {
-		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet stays as it is", show.Short(old)))
+func (s *Sight) doubts() (all []string) {
+	if old := s.now.Sub(s.snap.At); old > OldReport {
+		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet "+
+			"stays as it is", say.Short(old)))
 	}
 	if s.snap.Refused != "" {
-		all = append(all, fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: %s", s.snap.Revision, s.snap.Refused))
+		all = append(all, fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: "+
+			"%s", s.snap.Revision, s.snap.Refused))
 	}
 	return all
 }
 
 // poolLimits is what limits a pool; lane "" stands for all of its own.
-func (s *sight) poolLimits(pool, lane string) (all []string) {
+func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	p, _ := s.poolStatus(pool)
 	q, ok := s.policy.Policy.Pool(pool)
 	if !ok {
@@ -172,13 +185,14 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 		add("max is %d and it would use more; `siren pools tune %s --max N`", p.Max, pool)
 	}
 	if p.Starting > 0 {
-		add("%s %s; a cold start takes %s here", show.Plural(p.Starting, "worker"), show.Verb(p.Starting, "is starting", "are starting"), show.Short(p.ColdStart.D()))
+		add("%s %s; a cold start takes %s here", say.Plural(p.Starting, "worker"), say.Verb(p.Starting, "is starting",
+			"are starting"), say.Short(p.ColdStart.D()))
 	}
 	if p.Parked+p.Retired > 0 {
-		add("%s no new jobs, on the way out", show.Plural(p.Parked+p.Retired, "worker")+" "+show.Verb(p.Parked+p.Retired, "takes", "take"))
+		add("%s no new jobs, on the way out", say.Plural(p.Parked+p.Retired, "worker")+" "+
+			""+say.Verb(p.Parked+p.Retired, "takes", "take"))
 	}
-	switch p.Reason {
-	case lanes.Budget, lanes.Stuck, lanes.Rollout, lanes.Stale, lanes.Foreign:
+	if p.Reason.Trouble() || p.Reason == lanes.Budget || p.Reason == lanes.Rollout {
 		add("%s", p.Why)
 	}
 	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 && !s.policy.Policy.Paused(lane) {
@@ -188,10 +202,11 @@ func (s *sight) poolLimits(pool, lane string) (all []string) {
 }
 
 // tunedBy is who tuned a field, since when and why; "" when the file says so.
-func (s *sight) tunedBy(field string) string {
-	t, ok := find(s.tuned, field)
+func (s *Sight) tunedBy(field string) string {
+	t, ok := lanes.FindTuning(s.tuned, field)
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf(" by %s for %s, %s%s", t.By, show.Age(t.At, s.now), spellUntil(t.Until, s.now), because(t.Reason))
+	return fmt.Sprintf(" by %s for %s, %s%s", t.By, say.Age(t.At, s.now), say.Until(t.Until, s.now),
+		say.Because(t.Reason))
 }

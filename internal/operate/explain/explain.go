@@ -1,0 +1,169 @@
+// Package explain says why a lane, a pool or a job is as it is: in numbers and in sentences, from what the scaler,
+// the workers and the ledger have published.
+package explain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Explanation is why something is as it is: what was seen, in numbers and in sentences. Nothing in it is a guess but
+// the predicted start, which says what it is made of.
+type Explanation struct {
+	Kind  string `json:"kind"` // lane, pool or job
+	Name  string `json:"name"`
+	State string `json:"state,omitempty"` // a job's
+	// Says is the sentences, most important first.
+	Says []string `json:"says"`
+	// Ahead is how many jobs of its lane are before a waiting job; Starts when it, or a job that came into the lane
+	// now, is predicted to start.
+	Ahead  *int         `json:"ahead,omitempty"`
+	Starts *time.Time   `json:"predictedStart,omitempty"`
+	Limits []string     `json:"limits,omitempty"` // what keeps the fleet from doing more
+	Plans  []lanes.Plan `json:"plans,omitempty"`  // the latest, newest first
+}
+
+func (x *Explanation) say(format string, args ...any) {
+	x.Says = append(x.Says, fmt.Sprintf(format, args...))
+}
+
+const plansShown = 5
+
+// Sources is where all that explaining needs is published.
+type Sources struct {
+	Board   Board
+	Ledger  Ledger
+	Roster  Roster
+	Tunings Tunings
+}
+
+// Board has what the leading scaler publishes: redis.Board.
+type Board interface {
+	operate.Board
+	operate.Snapshots
+	Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error)
+}
+
+// Ledger has the jobs' records: jobledger.Ledger.
+type Ledger interface {
+	Find(ctx context.Context, id string) (lanes.Record, error)
+	Get(ctx context.Context, id string) (lanes.Record, error)
+	Ahead(ctx context.Context, id string, counted time.Time) (jobrecord.Place, error)
+}
+
+// Roster has the workers' heartbeats: redis.Roster.
+type Roster interface {
+	Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error)
+}
+
+// Tunings is the store of the tunings, with the audit log: redis.Tunings.
+type Tunings interface {
+	Now(ctx context.Context) (lanes.Tunings, time.Time, error)
+	Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error)
+}
+
+// Sight is the running system as it is seen at one moment.
+type Sight struct {
+	Sources
+	policy  lanes.Effective
+	snap    lanes.Snapshot
+	workers []lanes.Heartbeat
+	tuned   []lanes.Tuning
+	now     time.Time // by Redis' clock, as the snapshot's
+}
+
+// Look sees the running system as it is now; operate.NotFound when no scaler has put a policy into force, or reported.
+func (o Sources) Look(ctx context.Context) (*Sight, error) {
+	s := &Sight{Sources: o}
+	var err error
+	if s.policy, err = operate.InForce(ctx, o.Board); err != nil {
+		return nil, err
+	}
+	if s.snap, err = operate.LastSeen(ctx, o.Board); err != nil {
+		return nil, err
+	}
+	if s.workers, s.now, err = o.Roster.Workers(ctx); err != nil {
+		return nil, err
+	}
+	t, _, err := o.Tunings.Now(ctx)
+	s.tuned = t.All
+	return s, err
+}
+
+func (s *Sight) laneStatus(name string) (lanes.LaneStatus, bool) {
+	i := slices.IndexFunc(s.snap.Lanes, func(l lanes.LaneStatus) bool { return l.Name == name })
+	if i < 0 {
+		return lanes.LaneStatus{Name: name}, false
+	}
+	return s.snap.Lanes[i], true
+}
+
+func (s *Sight) poolStatus(name string) (lanes.PoolStatus, bool) {
+	i := slices.IndexFunc(s.snap.Pools, func(p lanes.PoolStatus) bool { return p.Name == name })
+	if i < 0 {
+		return lanes.PoolStatus{Name: name}, false
+	}
+	return s.snap.Pools[i], true
+}
+
+// serving returns the pools that take jobs of the lane, its home first.
+func (s *Sight) serving(lane string) (names []string) {
+	home, ok := s.policy.Policy.Home(lane)
+	if !ok { // a lane that left the policy
+		home, _ = s.policy.Policy.Home(s.policy.Policy.DefaultLane())
+	}
+	names = []string{home.Name}
+	for _, q := range s.policy.Policy.Pools {
+		if slices.Contains(q.Guests, lane) {
+			names = append(names, q.Name)
+		}
+	}
+	return names
+}
+
+// start predicts when a job with so many others of its lane before it starts.
+func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, ok bool) {
+	wait, ok := lanes.Forecast{Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
+		Left: s.left(ctx)}.Start(lane, ahead)
+	at = s.snap.At.Add(wait)
+	if at.Before(s.now) {
+		at = s.now
+	}
+	return at, ok
+}
+
+// left returns how much longer the running jobs go on that say how far they are.
+func (s *Sight) left(ctx context.Context) map[string]time.Duration {
+	left := map[string]time.Duration{}
+	for _, w := range s.workers {
+		for _, run := range w.Running {
+			r, err := s.Ledger.Get(ctx, run.Job)
+			if f := r.Progress.Fraction; err == nil && f > 0.02 && f < 1 && !r.LeaseUntil.IsZero() {
+				// With its last renewal it said how far it was.
+				told := r.LeaseUntil.Add(-s.policy.Policy.Timing.Lease.D())
+				ran := told.Sub(run.Since)
+				left[run.Job] = max(0, time.Duration(float64(ran)*(1-f)/f)-s.now.Sub(told))
+			}
+		}
+	}
+	return left
+}
+
+// plans returns the last plans of the pools, the newest first.
+func (s *Sight) plans(ctx context.Context, pools ...string) (all []lanes.Plan, err error) {
+	for _, q := range pools {
+		plans, err := s.Board.Plans(ctx, q, s.now.Add(-24*time.Hour), plansShown)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, plans...)
+	}
+	slices.SortStableFunc(all, func(x, y lanes.Plan) int { return y.At.Compare(x.At) })
+	return all[:min(len(all), plansShown)], nil
+}

@@ -1,0 +1,31 @@
+package operate
+
+import (
+	"context"
+	"errors"
+
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Snapshots has what the leading scaler saw last: redislink.ErrNotFound when none has reported yet.
+type Snapshots interface {
+	Snapshot(ctx context.Context) (lanes.Snapshot, error)
+}
+
+// LastSeen returns what the leading scaler saw last; NotFound when none has reported yet.
+func LastSeen(ctx context.Context, b Snapshots) (lanes.Snapshot, error) {
+	snap, err := b.Snapshot(ctx)
+	if errors.Is(err, redislink.ErrNotFound) {
+		return snap, NotFound.Errorf("no scaler has reported yet: is `siren scaler` (or `siren up`) running?")
+	}
+	return snap, err
+}
+
+// RequirePool is the error that there is no such pool.
+func RequirePool(e lanes.Effective, pool string) error {
+	if _, ok := e.Policy.Pool(pool); ok {
+		return nil
+	}
+	return NotFound.Errorf("no pool %q%s", pool, lanes.ThereAre(pool, e.Policy.PoolNames()))
+}

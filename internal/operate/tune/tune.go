@@ -1,0 +1,353 @@
+// Package tune is how lanes, pools and the budget are changed while they run: by tunings, which override a field of
+// the policy for a while (docs/adr/0008).
+//
+// Which tunings are in force is the leading scaler's to say; how they are asked for and shown, the caller's.
+package tune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/scaler"
+)
+
+// TakenUp is within which time the scaler and the workers should follow a change.
+const TakenUp = 5 * time.Second
+
+const (
+	mostTries  = 20              // of a change that others keep overtaking
+	answerTime = 6 * time.Second // for the leader to say what would be
+	lookEvery  = 100 * time.Millisecond
+)
+
+// Tunings is the store of the tunings, with the audit log: redis.Tunings.
+type Tunings interface {
+	Now(ctx context.Context) (lanes.Tunings, time.Time, error)
+	Change(ctx context.Context, seen int64, set []lanes.Tuning, remove []string,
+		notes []lanes.AuditEntry) (revision int64, err error)
+}
+
+// Board says which policy is in force, and what the leading scaler saw last: redis.Board.
+type Board interface {
+	operate.Board
+	Sight(ctx context.Context) ([]byte, error)
+}
+
+// Roster has the workers' heartbeats: redis.Roster.
+type Roster interface {
+	Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error)
+}
+
+// Desk is where somebody tunes.
+type Desk struct {
+	Tunings Tunings
+	Board   Board
+	Roster  Roster
+	By      string // who it is, for the others and the audit log
+	Version string // of this program: a scaler of another one may decide differently
+}
+
+// Terms is on what terms something is changed.
+type Terms struct {
+	For      time.Duration // it ends by itself after that; 0: when it is removed
+	Reason   string
+	DryRun   bool   // nothing is changed
+	Revision *int64 // that the tunings have to be at; nil: any
+}
+
+// Wish is another value for a field of the policy, which is made of the one that is in force when it is put there.
+type Wish struct {
+	Field string
+	Value func(now json.RawMessage) (json.RawMessage, error)
+}
+
+// To wishes for a plain value.
+func To(field string, v any) Wish {
+	return Wish{field, func(json.RawMessage) (json.RawMessage, error) { return json.Marshal(v) }}
+}
+
+// Change is a change of the tunings that was made, or would be. It has either Set or Removed.
+type Change struct {
+	Set     []lanes.Tuning
+	Removed []string
+	Before  []string           // what the fields of Set or Removed were, spelled as a person writes it
+	File    []string           // of Removed: what they are now, as the file has it
+	Old     []lanes.Tuning     // all that there were
+	Next    []lanes.Tuning     // all that there are now
+	Idled   []lanes.IdleTuning // of others, that can't be in force any more
+	At      time.Time          // by Redis' clock
+}
+
+// Replaced returns the tuning of a field that there was before.
+func (c Change) Replaced(field string) (lanes.Tuning, bool) { return lanes.FindTuning(c.Old, field) }
+
+// Set puts the wishes into force, all or none.
+func (d *Desk) Set(ctx context.Context, terms Terms, wishes ...Wish) (Change, error) {
+	fields := make([]string, len(wishes))
+	for i, w := range wishes {
+		fields[i] = w.Field
+	}
+	return d.change(ctx, terms, fields, func(now state) (set []lanes.Tuning, remove []string, err error) {
+		for _, w := range wishes {
+			was, err := now.inForce.Field(w.Field)
+			if err != nil {
+				return nil, nil, noField(now.inForce, err)
+			}
+			value, err := w.Value(was)
+			if err != nil {
+				return nil, nil, operate.Invalid.With(err)
+			}
+			t := lanes.Tuning{Field: w.Field, Value: value, By: d.By, Reason: terms.Reason}
+			if terms.For > 0 {
+				t.Until = now.at.Add(terms.For)
+			}
+			set = append(set, t)
+		}
+		return set, nil, nil
+	})
+}
+
+// Remove ends the tunings of some fields, all or none.
+func (d *Desk) Remove(ctx context.Context, terms Terms, fields ...string) (Change, error) {
+	fields = slices.Compact(slices.Sorted(slices.Values(fields)))
+	return d.change(ctx, terms, fields, func(now state) ([]lanes.Tuning, []string, error) {
+		tuned := make([]string, len(now.tunings))
+		for i, t := range now.tunings {
+			tuned[i] = t.Field
+		}
+		for _, field := range fields {
+			if !slices.Contains(tuned, field) {
+				return nil, nil, operate.NotFound.Errorf("there is no tuning of %s%s; see `siren tunings`", field,
+					lanes.Suggest(field, tuned))
+			}
+		}
+		return nil, fields, nil
+	})
+}
+
+// End takes a pause or a hold back: its tuning goes, or where the file itself says so, a tuning says otherwise. It is
+// false, and nothing is changed, when the field isn't true.
+func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, was bool, err error) {
+	now, err := d.look(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	file, err := now.written.Field(field)
+	if err != nil {
+		return c, false, noField(now.written, err)
+	}
+	is, err := now.inForce.Field(field)
+	switch {
+	case err != nil || string(is) != "true":
+		return c, false, err
+	case string(file) == "true":
+		c, err = d.Set(ctx, terms, To(field, false))
+	case terms.For != 0:
+		err = operate.Invalid.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: "+
+			"leave --for out", field)
+	default:
+		c, err = d.Remove(ctx, terms, field)
+	}
+	return c, true, err
+}
+
+// noField is the error that there is nothing such to tune, with what there is.
+func noField(p *lanes.Policy, err error) error {
+	then := "; there are"
+	if strings.HasSuffix(err.Error(), "?") {
+		then = " There are"
+	}
+	return operate.NotFound.Errorf("%w%s the lanes %s and the pools %s", err, then, strings.Join(p.LaneNames(), ", "),
+		strings.Join(p.PoolNames(), ", "))
+}
+
+// state is what a change is worked out on.
+type state struct {
+	written  *lanes.Policy // without tunings
+	inForce  *lanes.Policy // with those there are
+	tunings  []lanes.Tuning
+	revision int64
+	at       time.Time // by Redis' clock
+}
+
+func (d *Desk) look(ctx context.Context) (state, error) {
+	e, err := operate.InForce(ctx, d.Board)
+	if err != nil {
+		return state{}, err
+	}
+	t, at, err := d.Tunings.Now(ctx)
+	if err != nil {
+		return state{}, err
+	}
+	written := e.Written()
+	inForce, _, _ := written.Tuned(t.All, at)
+	return state{written, inForce, t.All, t.Revision, at}, nil
+}
+
+// change works out a change on what is in force, checks it and writes it with its audit entries, unless it is a dry
+// run. Should others have changed something meanwhile it is worked out anew; should they have changed one of these
+// very fields, they have won, and the error says so.
+func (d *Desk) change(
+	ctx context.Context, terms Terms, fields []string,
+	work func(now state) (set []lanes.Tuning, remove []string, err error),
+) (Change, error) {
+	var first []lanes.Tuning
+	for try := range mostTries {
+		now, err := d.look(ctx)
+		if err != nil {
+			return Change{}, err
+		}
+		if terms.Revision != nil && now.revision != *terms.Revision {
+			return Change{}, operate.Conflict.Errorf("the tunings are at revision %d, not %d; nothing of yours is "+
+				"in force. "+
+				"Look at `siren tunings` and `siren audit`, and decide anew", now.revision, *terms.Revision)
+		}
+		if try == 0 {
+			first = now.tunings
+		} else if err := overtaken(first, now.tunings, fields); err != nil {
+			return Change{}, err
+		}
+		set, remove, err := work(now)
+		if err != nil {
+			return Change{}, err
+		}
+		c := Change{Set: set, Removed: remove, Old: now.tunings, At: now.at}
+		c.Next = slices.DeleteFunc(slices.Clone(c.Old), func(t lanes.Tuning) bool {
+			return slices.Contains(fields, t.Field)
+		})
+		c.Next = append(c.Next, set...)
+		if c.Idled, err = fits(now.written, c); err != nil {
+			return Change{}, err
+		}
+		notes := c.notes(now, d.By, terms.Reason)
+		if terms.DryRun {
+			return c, nil
+		}
+		_, err = d.Tunings.Change(ctx, now.revision, set, remove, notes)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, redis.ErrChanged) {
+			return Change{}, err
+		}
+	}
+	return Change{}, operate.Conflict.Errorf("others kept changing the tunings; try again")
+}
+
+// overtaken is the error that somebody else has changed one of the fields meanwhile.
+func overtaken(first, now []lanes.Tuning, fields []string) error {
+	for _, f := range fields {
+		was, had := lanes.FindTuning(first, f)
+		is, has := lanes.FindTuning(now, f)
+		switch {
+		case had == has && same(was, is) && was.At.Equal(is.At):
+		case has:
+			return operate.Conflict.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is "+
+				"in force. Look at `siren tunings` and decide anew",
+				f, is.By, is.Spelled(), say.Because(is.Reason))
+		default:
+			return operate.Conflict.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing "+
+				"of yours is in force. "+
+				"Look at `siren audit` and decide anew", f, was.Spelled(), was.By)
+		}
+	}
+	return nil
+}
+
+// same is whether two tunings of a field are of the same person, with the same value.
+func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
+
+// fits refuses a change that breaks the policy's rules, with the rule. idled is the tunings that were in force and,
+// beside the change, can't be.
+func fits(written *lanes.Policy, c Change) (idled []lanes.IdleTuning, err error) {
+	_, inForce, _ := written.Tuned(c.Old, c.At)
+	_, _, idle := written.Tuned(c.Next, c.At)
+	for _, t := range idle {
+		if _, mine := lanes.FindTuning(c.Set, t.Field); mine {
+			return nil, operate.NotPossible.Errorf("refused: %s = %s breaks a rule of the policy: %s", t.Field,
+				t.Spelled(), t.Why)
+		}
+		if _, was := lanes.FindTuning(inForce, t.Field); was {
+			idled = append(idled, t)
+		}
+	}
+	return idled, nil
+}
+
+// notes returns the change's entries for the audit log; it fills in what was before, and of what is removed what is
+// now.
+func (c *Change) notes(now state, by, reason string) (notes []lanes.AuditEntry) {
+	for _, t := range c.Set {
+		was, _ := now.inForce.Field(t.Field)
+		c.Before = append(c.Before, lanes.Spell(was))
+		notes = append(notes, lanes.AuditEntry{
+			By: t.By, Verb: "tune", On: t.Field, Before: lanes.Spell(was), After: t.Spelled(), Reason: t.Reason,
+			Until: t.Until,
+		})
+	}
+	for _, field := range c.Removed {
+		t, _ := lanes.FindTuning(c.Old, field)
+		value, err := now.written.Field(field)
+		file := lanes.Spell(value)
+		notes = append(notes, lanes.AuditEntry{By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file,
+			Reason: reason})
+		if err != nil {
+			file = "what the policy doesn't have any more"
+		}
+		c.Before, c.File = append(c.Before, t.Spelled()), append(c.File, file)
+	}
+	return notes
+}
+
+// Outlook is what a change leads to: the plans of now, and as they would be.
+type Outlook struct {
+	Before, After []lanes.Plan
+}
+
+// Foresee decides as the leading scaler would after the change, by what it has seen since.
+func (d *Desk) Foresee(ctx context.Context, c Change) (Outlook, error) {
+	sight, err := d.sight(ctx, c.At)
+	if err != nil {
+		return Outlook{}, err
+	}
+	then, err := sight.Foresee(c.Next)
+	if err != nil {
+		return Outlook{}, operate.NotPossible.Errorf("the scaler %s can't tell what it leads to: %w", sight.Leader, err)
+	}
+	return Outlook{sight.Plans, then}, nil
+}
+
+// sight waits for what the leading scaler sees after a moment, for answerTime at most.
+func (d *Desk) sight(ctx context.Context, after time.Time) (s scaler.Sight, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	for {
+		text, err := d.Board.Sight(ctx)
+		if err == nil {
+			if s, err = scaler.ReadSight(text, d.Version); err != nil || s.Seen.At.After(after) {
+				return s, err
+			}
+		}
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return s, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) "+
+				"running? Nothing was changed", answerTime)
+		case err != nil && !errors.Is(err, redislink.ErrNotFound):
+			return s, err
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+		}
+	}
+}
