@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // manyConflicts in a row are no longer an everyday event.
@@ -40,7 +41,7 @@ func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
 }
 
 // conflicted logs a refused change; one that is refused for long needs somebody to look.
-func (l *Loop) conflicted(p lanes.Plan, err error) {
+func (l *Loop) conflicted(p fleet.Plan, err error) {
 	level := slog.LevelDebug
 	if l.conflicts[p.Pool]++; l.conflicts[p.Pool]%manyConflicts == 0 {
 		level = slog.LevelWarn
@@ -50,7 +51,7 @@ func (l *Loop) conflicted(p lanes.Plan, err error) {
 }
 
 // tell logs and records a plan that changes something, or that is there for another reason than the last one.
-func (l *Loop) tell(ctx context.Context, p lanes.Plan) {
+func (l *Loop) tell(ctx context.Context, p fleet.Plan) {
 	last, told := l.said[p.Pool]
 	if told && p.From == p.To && last.Reason == p.Reason && len(p.Retire) == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // BenchmarkDecide is what one tick of the scaler costs beside its I/O, at 1,000 lanes, 200 pools and 10,000 workers (docs/benchmarks.md).
@@ -57,36 +58,36 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 	}
 	p.Default()
 
-	waits := slices.Repeat([]int64{900, 1000}, lanes.RecentWaits/2)
+	waits := slices.Repeat([]int64{900, 1000}, fleet.RecentWaits/2)
 	// look is what is seen at one second of the minute.
 	look := func(second int) Observation {
-		o := Observation{At: at.Add(time.Duration(second) * time.Second), Depths: map[string]lanes.Depth{}, Pools: map[string]lanes.PoolState{}}
+		o := Observation{At: at.Add(time.Duration(second) * time.Second), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
 		for i, l := range p.Lanes {
-			o.Depths[l.Name] = lanes.Depth{Ready: (i + second) % 40, Consumers: workersEach}
+			o.Depths[l.Name] = fleet.Depth{Ready: (i + second) % 40, Consumers: workersEach}
 		}
 		for pool, q := range p.Pools {
-			state := lanes.PoolState{Replicas: workersEach}
+			state := fleet.PoolState{Replicas: workersEach}
 			for i := range workersEach {
-				hb := lanes.Heartbeat{
+				hb := fleet.Heartbeat{
 					Worker: worker(pool, i), Pool: q.Name, At: o.At, Began: at.Add(-time.Hour), Slots: 2, Shoulder: 1, Subscribed: true,
-					Parked: i%10 == 9, Lanes: map[string]lanes.LaneWork{},
+					Parked: i%10 == 9, Lanes: map[string]fleet.LaneWork{},
 				}
 				for slot := range i % 3 { // none, one or both of its slots run a job
 					l := q.Lanes[(i+slot)%lanesEach]
 					if i%7 == 0 {
 						l = q.Guests[i%lanesEach]
 					}
-					hb.Running = append(hb.Running, lanes.Run{Job: fmt.Sprintf("%s-%d", hb.Worker, slot), Lane: l, Since: o.At.Add(-time.Second)})
+					hb.Running = append(hb.Running, fleet.Run{Job: fmt.Sprintf("%s-%d", hb.Worker, slot), Lane: l, Since: o.At.Add(-time.Second)})
 				}
 				for j, l := range q.Lanes {
 					done := 1000 + int64(second+i+5*j)/25 // each worker ends a job every five seconds
-					hb.Lanes[l] = lanes.LaneWork{
+					hb.Lanes[l] = fleet.LaneWork{
 						Started: done + 1, Finished: done, Service: lanes.Duration(done * int64(2*time.Second)), LastReady: o.At.Add(-time.Second),
 						First: done + 1, Waits: waits,
 					}
 				}
 				o.Workers = append(o.Workers, hb)
-				state.Members = append(state.Members, lanes.Member{Name: hb.Worker, CreatedAt: at.Add(-time.Hour)})
+				state.Members = append(state.Members, fleet.Member{Name: hb.Worker, CreatedAt: at.Add(-time.Hour)})
 			}
 			o.Pools[q.Name] = state
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // compared is a Compare as a test sees it.
@@ -19,9 +20,9 @@ type compared struct {
 }
 
 // comparing is a loop beside a ledger that says what w has of each lane, and finds n jobs missing.
-func comparing(l *loopTest, w map[string]lanes.Waiting, n int) (calls *[]compared) {
+func comparing(l *loopTest, w map[string]fleet.Waiting, n int) (calls *[]compared) {
 	calls = new([]compared)
-	l.o.Waiting = func(_ context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error) {
+	l.o.Waiting = func(_ context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error) {
 		if got := slices.Sorted(maps.Keys(since)); !slices.Equal(got, []string{"bulk", "standard"}) {
 			panic(got)
 		}
@@ -37,8 +38,8 @@ func comparing(l *loopTest, w map[string]lanes.Waiting, n int) (calls *[]compare
 // Records without messages are looked for in one lane at a time, and are missing once the queue was empty for certain.
 func TestLoopComparesRecordsWithTheBroker(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
-		calls := comparing(l, map[string]lanes.Waiting{"bulk": {Queued: 246}, "standard": {Queued: 1}}, 0)
-		l.workers[0].Running = []lanes.Run{{Job: "held", Lane: "standard"}}
+		calls := comparing(l, map[string]fleet.Waiting{"bulk": {Queued: 246}, "standard": {Queued: 1}}, 0)
+		l.workers[0].Running = []fleet.Run{{Job: "held", Lane: "standard"}}
 		began := time.Now()
 		l.seconds(70)
 		for i, c := range (*calls)[:2] {
@@ -57,14 +58,14 @@ func TestLoopComparesRecordsWithTheBroker(t *testing.T) {
 }
 
 func TestLoopComparesNothing(t *testing.T) {
-	for name, prepare := range map[string]func(*loopTest) map[string]lanes.Waiting{
-		"as many are recorded as wait": func(l *loopTest) map[string]lanes.Waiting {
-			l.depths["bulk"] = lanes.Depth{Ready: 5}
-			return map[string]lanes.Waiting{"bulk": {Queued: 5}}
+	for name, prepare := range map[string]func(*loopTest) map[string]fleet.Waiting{
+		"as many are recorded as wait": func(l *loopTest) map[string]fleet.Waiting {
+			l.depths["bulk"] = fleet.Depth{Ready: 5}
+			return map[string]fleet.Waiting{"bulk": {Queued: 5}}
 		},
-		"jobs of plain AMQP wait": func(l *loopTest) map[string]lanes.Waiting {
-			l.depths["bulk"] = lanes.Depth{Ready: 5}
-			return map[string]lanes.Waiting{"bulk": {Queued: 2}}
+		"jobs of plain AMQP wait": func(l *loopTest) map[string]fleet.Waiting {
+			l.depths["bulk"] = fleet.Depth{Ready: 5}
+			return map[string]fleet.Waiting{"bulk": {Queued: 2}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +83,7 @@ func TestLoopComparesNothing(t *testing.T) {
 // Where much is found the next look comes at once.
 func TestLoopGoesOnWhileJobsAreMissing(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
-		calls := comparing(l, map[string]lanes.Waiting{"bulk": {Queued: 246}}, 1000)
+		calls := comparing(l, map[string]fleet.Waiting{"bulk": {Queued: 246}}, 1000)
 		l.seconds(10)
 		if n := len(*calls); n != 10 {
 			t.Errorf("compared %d times", n)
@@ -93,19 +94,19 @@ func TestLoopGoesOnWhileJobsAreMissing(t *testing.T) {
 // A worker that is there and can't be heard may have a job's message.
 func TestHidden(t *testing.T) {
 	p := &lanes.Policy{Timing: usualTiming}
-	member := func(name string, leaving bool) map[string]lanes.PoolState {
-		return map[string]lanes.PoolState{"general": {Members: []lanes.Member{{Name: name, Leaving: leaving}}}}
+	member := func(name string, leaving bool) map[string]fleet.PoolState {
+		return map[string]fleet.PoolState{"general": {Members: []fleet.Member{{Name: name, Leaving: leaving}}}}
 	}
 	for _, c := range []struct {
 		name    string
-		workers []lanes.Heartbeat
-		pools   map[string]lanes.PoolState
+		workers []fleet.Heartbeat
+		pools   map[string]fleet.PoolState
 		want    bool
 	}{
-		{"heard", []lanes.Heartbeat{beat("a")}, member("a", false), false},
-		{"silent", []lanes.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", false), true},
-		{"silent, since it was killed", []lanes.Heartbeat{with(beat("a"), aged(time.Minute))}, member("b", false), false},
-		{"silent, since it is being removed", []lanes.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", true), false},
+		{"heard", []fleet.Heartbeat{beat("a")}, member("a", false), false},
+		{"silent", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", false), true},
+		{"silent, since it was killed", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("b", false), false},
+		{"silent, since it is being removed", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", true), false},
 	} {
 		if got := hidden(p, Observation{At: t0, Workers: c.workers, Pools: c.pools}); got != c.want {
 			t.Errorf("%s: hidden %v", c.name, got)
@@ -117,10 +118,10 @@ func TestHidden(t *testing.T) {
 func TestLoopGoesOnFromTheLastLeader(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		asked := 0
-		l.depths["bulk"] = lanes.Depth{Ready: 5}
-		l.o.Last = func(context.Context) (lanes.Snapshot, error) {
+		l.depths["bulk"] = fleet.Depth{Ready: 5}
+		l.o.Last = func(context.Context) (fleet.Snapshot, error) {
 			asked++
-			return lanes.Snapshot{At: time.Now().Add(-time.Second), Lanes: []lanes.LaneStatus{{Name: "bulk", Ready: 5, OldestWait: lanes.Duration(28 * time.Minute)}}}, nil
+			return fleet.Snapshot{At: time.Now().Add(-time.Second), Lanes: []fleet.LaneStatus{{Name: "bulk", Ready: 5, OldestWait: lanes.Duration(28 * time.Minute)}}}, nil
 		}
 		l.seconds(3)
 		s := l.snapshots[len(l.snapshots)-1]

@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Decision is the outcome of one tick.
 type Decision struct {
-	Plans    []lanes.Plan      // one for each pool, in the policy's order
+	Plans    []fleet.Plan      // one for each pool, in the policy's order
 	Turns    map[string]string // promoted lanes and the lanes they take turns with
 	NoGuests []string          // pools that take no new guest jobs
-	Snapshot lanes.Snapshot
+	Snapshot fleet.Snapshot
 }
 
 // Decide is one tick of the scaler: a pure function of the policy, what was seen and what is remembered. The returned
@@ -43,7 +44,7 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 		d.Plans = append(d.Plans, asks[i].plan(g, &ph, o.At))
 		h.Pools[requests[i].Pool] = ph
 	}
-	d.Snapshot = lanes.Snapshot{
+	d.Snapshot = fleet.Snapshot{
 		At: o.At, Budget: p.Budget, Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
 	}
 	return d, h
@@ -65,7 +66,7 @@ type ask struct {
 	want            int          // with what the hold window keeps
 	shoulderWorkers int          // workers that the reserve and the jobs on shoulders take
 	reserve         int          // the free shoulder slots to be kept
-	reason          lanes.Reason // why now is what it is
+	reason          fleet.Reason // why now is what it is
 	formerJobs      int          // jobs in lanes that left the policy, if this pool sees to it that they are served
 	shut            bool         // takes no guests: a home lane waits
 	late            bool         // and needs more slots than take jobs now
@@ -136,22 +137,22 @@ func newAsk(u urgency, timing lanes.Timing, v poolView, cold time.Duration, know
 
 // clamp turns the shared slots' part into replicas within the pool's limits and keeps the reason of the last bound.
 func (a *ask) clamp(shared int) {
-	a.now, a.reason = shared, lanes.Busy
+	a.now, a.reason = shared, fleet.Busy
 	if shared == 0 {
-		a.reason = lanes.Steady
+		a.reason = fleet.Steady
 	}
 	if a.late {
-		a.reason = lanes.Backlog
+		a.reason = fleet.Backlog
 	}
 	if a.shoulderWorkers > a.now {
-		a.now, a.reason = a.shoulderWorkers, lanes.Reserve
+		a.now, a.reason = a.shoulderWorkers, fleet.Reserve
 	}
 	a.now += len(a.view.stuck)
 	if a.now < a.view.Min {
-		a.now, a.reason = a.view.Min, lanes.Floor
+		a.now, a.reason = a.view.Min, fleet.Floor
 	}
 	if a.now > a.view.Max {
-		a.now, a.reason = a.view.Max, lanes.Ceiling
+		a.now, a.reason = a.view.Max, fleet.Ceiling
 	}
 }
 
@@ -192,9 +193,9 @@ func (a ask) request() Request {
 
 // plan is what a pool's grant comes to. Replicas are only taken away by removing retired workers, and not while others
 // are added: the cluster takes the youngest first.
-func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) lanes.Plan {
+func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) fleet.Plan {
 	v := a.view
-	p := lanes.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
+	p := fleet.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
 	if g.To > v.replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room
 		p.To = max(p.From, min(g.To+v.retiredReplicas(), v.Max))
 	}

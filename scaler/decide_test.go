@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // These tests run Decide over a tiny fleet (fleet_test.go), tick by tick. Whatever they are about, each tick is also checked
@@ -43,7 +44,7 @@ func TestBurstGrowsAndShrinksBack(t *testing.T) {
 	}
 	w.put("standard", 100)
 	w.run(time.Second)
-	if p := w.plan("general"); p.To != 10 || p.Reason != lanes.Ceiling {
+	if p := w.plan("general"); p.To != 10 || p.Reason != fleet.Ceiling {
 		t.Fatalf("growing is immediate: %+v", p)
 	}
 	w.until("all jobs have run", time.Minute, func() bool { return len(w.queues["standard"])+w.running("general") == 0 })
@@ -156,10 +157,10 @@ func TestNewLeaderDoesNotShrinkAtOnce(t *testing.T) {
 func TestStaleLaneDoesNotShrink(t *testing.T) {
 	tests := []struct {
 		name  string
-		depth func(real lanes.Depth) (lanes.Depth, bool)
+		depth func(real fleet.Depth) (fleet.Depth, bool)
 	}{
-		{"0 ready and 0 consumers, while workers subscribe", func(lanes.Depth) (lanes.Depth, bool) { return lanes.Depth{}, true }},
-		{"no answer", func(lanes.Depth) (lanes.Depth, bool) { return lanes.Depth{}, false }},
+		{"0 ready and 0 consumers, while workers subscribe", func(fleet.Depth) (fleet.Depth, bool) { return fleet.Depth{}, true }},
+		{"no answer", func(fleet.Depth) (fleet.Depth, bool) { return fleet.Depth{}, false }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,7 +178,7 @@ func TestStaleLaneDoesNotShrink(t *testing.T) {
 			w.plans = nil
 			w.run(2 * time.Minute)
 			p := w.plan("general")
-			if len(w.plans) > 0 || p.To != p.From || len(p.Park) > 0 || p.Reason != lanes.Stale {
+			if len(w.plans) > 0 || p.To != p.From || len(p.Park) > 0 || p.Reason != fleet.Stale {
 				t.Errorf("plan %+v\n%s", p, w.told())
 			}
 			if n := w.d.Snapshot.Lanes[0]; !n.Stale {
@@ -202,7 +203,7 @@ func TestStaleLaneKeepsItsBacklog(t *testing.T) {
 	w.run(3 * time.Second)
 	wanted := w.plan("general").To
 	w.see = func(o *Observation) {
-		o.Depths["standard"] = lanes.Depth{}
+		o.Depths["standard"] = fleet.Depth{}
 		for i := range o.Workers { // its workers get nothing either
 			o.Workers[i].Running = nil
 			o.Workers[i].Lanes = nil
@@ -227,7 +228,7 @@ func TestFlushedRosterChangesNothing(t *testing.T) {
 	w.plans = nil
 	w.run(30 * time.Second)
 	p := w.plan("general")
-	if len(w.plans) > 0 || p.To != p.From || p.Reason != lanes.Stale {
+	if len(w.plans) > 0 || p.To != p.From || p.Reason != fleet.Stale {
 		t.Errorf("plan %+v\n%s", p, w.told())
 	}
 	if !strings.Contains(p.Why, "have no fresh heartbeat, so nothing is changed") {
@@ -241,7 +242,7 @@ func TestSilentHalfGrowsAndParksNobody(t *testing.T) {
 	w := newWorld(t, strings.Replace(oneLane, "min: 2", "min: 4", 1))
 	w.run(5 * time.Second)
 	w.see = func(o *Observation) {
-		o.Workers = slices.DeleteFunc(o.Workers, func(hb lanes.Heartbeat) bool { return hb.Worker <= "general-002" })
+		o.Workers = slices.DeleteFunc(o.Workers, func(hb fleet.Heartbeat) bool { return hb.Worker <= "general-002" })
 	}
 	w.run(20 * time.Second)
 	if p := w.plan("general"); changes(p) {
@@ -261,7 +262,7 @@ func TestUnseenPoolChangesNothing(t *testing.T) {
 	w.put("bulk", 5000)
 	w.see = func(o *Observation) { delete(o.Pools, "general") }
 	w.run(5 * time.Second)
-	if p := w.plan("general"); changes(p) || p.Reason != lanes.Stale || p.From != 2 {
+	if p := w.plan("general"); changes(p) || p.Reason != fleet.Stale || p.From != 2 {
 		t.Errorf("general: %+v", p)
 	}
 	if p := w.plan("batch"); p.Pool != "batch" || len(w.pools["batch"].workers) == 0 {
@@ -275,7 +276,7 @@ func TestRolloutDoesNotShrink(t *testing.T) {
 	w.until("parks", 2*time.Minute, func() bool { return len(w.plan("general").Park) > 0 })
 	w.pools["general"].rollout = true
 	w.run(time.Second)
-	if p := w.plan("general"); len(p.Unpark) == 0 || p.Reason != lanes.Rollout {
+	if p := w.plan("general"); len(p.Unpark) == 0 || p.Reason != fleet.Rollout {
 		t.Errorf("parked workers are let go: %+v", p)
 	}
 	from := w.pools["general"].replicas
@@ -312,7 +313,7 @@ func TestStuckReplicas(t *testing.T) {
 	w.put("bulk", 20_000)
 	w.run(30 * time.Second)
 	p := w.plan("general")
-	if p.To != grown || p.Reason != lanes.Stuck || !strings.Contains(p.Why, "can't start (general-") || !strings.Contains(p.Why, ": ImagePullBackOff: no such image), so no more are added") {
+	if p.To != grown || p.Reason != fleet.Stuck || !strings.Contains(p.Why, "can't start (general-") || !strings.Contains(p.Why, ": ImagePullBackOff: no such image), so no more are added") {
 		t.Errorf("plan %+v", p)
 	}
 	if strings.Contains(p.Why, "\n") {
@@ -332,7 +333,7 @@ func TestStuckReplicas(t *testing.T) {
 		q.stuck = ""
 	}
 	w.run(10 * time.Second)
-	if p := w.plan("general"); p.Reason == lanes.Stuck {
+	if p := w.plan("general"); p.Reason == fleet.Stuck {
 		t.Errorf("nothing is stuck any more: %+v", p)
 	}
 }
@@ -342,7 +343,7 @@ func TestFrozenPoolLeavesTheBudgetToOthers(t *testing.T) {
 	tests := []struct {
 		name   string
 		freeze func(w *world)
-		reason lanes.Reason
+		reason fleet.Reason
 	}{
 		{"another scaler works on it", func(w *world) {
 			w.see = func(o *Observation) {
@@ -350,12 +351,12 @@ func TestFrozenPoolLeavesTheBudgetToOthers(t *testing.T) {
 				s.Foreign = "HorizontalPodAutoscaler general"
 				o.Pools["general"] = s
 			}
-		}, lanes.Foreign},
+		}, fleet.Foreign},
 		{"nothing is heard of it", func(w *world) {
 			w.see = func(o *Observation) {
-				o.Workers = slices.DeleteFunc(o.Workers, func(hb lanes.Heartbeat) bool { return hb.Pool == "general" })
+				o.Workers = slices.DeleteFunc(o.Workers, func(hb fleet.Heartbeat) bool { return hb.Pool == "general" })
 			}
-		}, lanes.Stale},
+		}, fleet.Stale},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -378,7 +379,7 @@ func TestFrozenPoolLeavesTheBudgetToOthers(t *testing.T) {
 func TestReserveKeepsShouldersFree(t *testing.T) {
 	w := newWorld(t, strings.Replace(threeLanes, "reserve: 1", "reserve: 3", 1))
 	w.run(time.Second)
-	if p := w.plan("general"); p.To != 3 || p.Reason != lanes.Reserve {
+	if p := w.plan("general"); p.To != 3 || p.Reason != fleet.Reserve {
 		t.Fatalf("three free shoulders take three workers: %+v", p)
 	}
 	w.run(10 * time.Second)
@@ -447,14 +448,14 @@ timing: {coldStart: 4s}
 	w.put("slow", 5000)
 	w.put("bulk", 500)
 	w.run(10 * time.Second)
-	if p := w.plan("batch"); p.To != 0 || p.Reason != lanes.Budget || !strings.HasSuffix(p.Why, "; the budget leaves 0 of the 4 wanted; lane slow came first") {
+	if p := w.plan("batch"); p.To != 0 || p.Reason != fleet.Budget || !strings.HasSuffix(p.Why, "; the budget leaves 0 of the 4 wanted; lane slow came first") {
 		t.Fatalf("slow comes first: %+v", p)
 	}
 	w.until("bulk is promoted and gets its workers", 3*time.Minute, func() bool { return w.pools["batch"].replicas == 4 })
 	if w.d.Turns["bulk"] != "standard" {
 		t.Errorf("turns %v", w.d.Turns)
 	}
-	if p := w.plan("slow"); p.Reason != lanes.Budget || !strings.Contains(p.Why, "; lane bulk came first") {
+	if p := w.plan("slow"); p.Reason != fleet.Budget || !strings.Contains(p.Why, "; lane bulk came first") {
 		t.Errorf("slow: %+v", p)
 	}
 }
@@ -659,10 +660,10 @@ func TestDecideLeavesItsInputAlone(t *testing.T) {
 		// Another look from the same History, as a simulator takes it, must not change the first one's outcome.
 		kept := snapshotOf(t, h1)
 		other := *o
-		other.Depths = map[string]lanes.Depth{"standard": {Ready: 7}}
+		other.Depths = map[string]fleet.Depth{"standard": {Ready: 7}}
 		other.Workers = slices.Clone(o.Workers)
 		for i, hb := range other.Workers {
-			hb.At, hb.Lanes = hb.At.Add(-time.Second), map[string]lanes.LaneWork{"standard": {Started: 1000, First: 1000, Waits: []int64{77777, 88888}}}
+			hb.At, hb.Lanes = hb.At.Add(-time.Second), map[string]fleet.LaneWork{"standard": {Started: 1000, First: 1000, Waits: []int64{77777, 88888}}}
 			other.Workers[i] = hb
 		}
 		Decide(w.p, other, w.history)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // world is a tiny fleet under Decide: queues, workers that start after D, run jobs, obey orders at their heartbeat, and a
@@ -23,11 +24,11 @@ type world struct {
 	lag     time.Duration            // of the cluster, from Scale to the first start or end
 	queues  map[string][]time.Time   // when the waiting jobs became ready
 	pools   map[string]*worldPool
-	roster  map[string]lanes.Heartbeat
+	roster  map[string]fleet.Heartbeat
 	see     func(*Observation) // what is wrong with the scaler's eyes
 	history History
 	d       Decision
-	plans   []lanes.Plan               // all that changed anything
+	plans   []fleet.Plan               // all that changed anything
 	waits   map[string][]time.Duration // of started jobs, by lane
 	swings  int                        // how often a worker was parked or let go
 	lastRet map[string]time.Time       // the last round of retirement, by pool
@@ -47,7 +48,7 @@ type worldPool struct {
 }
 
 type worldWorker struct {
-	lanes.Heartbeat
+	fleet.Heartbeat
 	created       time.Time
 	up            bool
 	beats         time.Duration // phase of its heartbeat
@@ -70,7 +71,7 @@ func newWorld(t testing.TB, policy string) *world {
 	}
 	w := &world{
 		t: t, p: p, now: t0, cold: 4 * time.Second, service: map[string]time.Duration{}, lag: 300 * time.Millisecond,
-		queues: map[string][]time.Time{}, pools: map[string]*worldPool{}, roster: map[string]lanes.Heartbeat{},
+		queues: map[string][]time.Time{}, pools: map[string]*worldPool{}, roster: map[string]fleet.Heartbeat{},
 		waits: map[string][]time.Duration{}, lastRet: map[string]time.Time{},
 	}
 	for _, l := range p.Lanes {
@@ -90,7 +91,7 @@ func (w *world) add(q *worldPool) *worldWorker {
 	q.names++
 	_, aside := q.Shoulders()
 	n := &worldWorker{
-		Heartbeat: lanes.Heartbeat{Worker: fmt.Sprintf("%s-%03d", q.Name, q.names), Pool: q.Name, Slots: q.Slots, Shoulder: aside, Subscribed: true, Lanes: map[string]lanes.LaneWork{}},
+		Heartbeat: fleet.Heartbeat{Worker: fmt.Sprintf("%s-%03d", q.Name, q.names), Pool: q.Name, Slots: q.Slots, Shoulder: aside, Subscribed: true, Lanes: map[string]fleet.LaneWork{}},
 		created:   w.now, beats: time.Duration(q.names*3%10) * step, stuck: q.stuck,
 	}
 	q.workers = append(q.workers, n)
@@ -161,7 +162,7 @@ func (w *world) live() {
 		}
 		q.workers = slices.DeleteFunc(q.workers, func(n *worldWorker) bool { return !n.goneAt.IsZero() && !w.now.Before(n.goneAt) })
 	}
-	maps.DeleteFunc(w.roster, func(_ string, hb lanes.Heartbeat) bool { return w.now.Sub(hb.At) > time.Minute })
+	maps.DeleteFunc(w.roster, func(_ string, hb fleet.Heartbeat) bool { return w.now.Sub(hb.At) > time.Minute })
 }
 
 // reconcile starts and ends workers, as a Deployment's controllers do some time after the number changed.
@@ -255,10 +256,10 @@ func (w *world) start(n *worldWorker, lane string, shoulder bool) {
 	l.Started++
 	l.First++
 	l.Waits = append(slices.Clone(l.Waits), w.now.Sub(ready).Milliseconds())
-	l.Waits = l.Waits[max(0, len(l.Waits)-lanes.RecentWaits):]
+	l.Waits = l.Waits[max(0, len(l.Waits)-fleet.RecentWaits):]
 	l.LastReady = ready
 	n.Lanes[lane] = l
-	n.Running = append(slices.Clone(n.Running), lanes.Run{Lane: lane, Shoulder: shoulder, Since: w.now})
+	n.Running = append(slices.Clone(n.Running), fleet.Run{Lane: lane, Shoulder: shoulder, Since: w.now})
 	n.ends = append(n.ends, w.now.Add(w.serviceOf(lane)))
 }
 
@@ -280,17 +281,17 @@ func (w *world) beat(n *worldWorker) {
 // tick is one round of the scaler: what Loop does.
 func (w *world) tick() {
 	w.t.Helper()
-	o := Observation{At: w.now, Depths: map[string]lanes.Depth{}, Pools: map[string]lanes.PoolState{}}
+	o := Observation{At: w.now, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
 	for _, l := range w.p.Lanes {
-		o.Depths[l.Name] = lanes.Depth{Ready: len(w.queues[l.Name]), Consumers: 1 - btoi(l.Paused)}
+		o.Depths[l.Name] = fleet.Depth{Ready: len(w.queues[l.Name]), Consumers: 1 - btoi(l.Paused)}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.roster)) {
 		o.Workers = append(o.Workers, w.roster[name])
 	}
 	for name, q := range w.pools {
-		s := lanes.PoolState{Replicas: q.replicas, Rollout: q.rollout}
+		s := fleet.PoolState{Replicas: q.replicas, Rollout: q.rollout}
 		for _, n := range q.workers {
-			m := lanes.Member{Name: n.Worker, CreatedAt: n.created, Leaving: n.leaving}
+			m := fleet.Member{Name: n.Worker, CreatedAt: n.created, Leaving: n.leaving}
 			if !n.up && w.now.Sub(n.created) > 2*time.Second {
 				m.Stuck = n.stuck
 			}
@@ -311,9 +312,9 @@ func (w *world) tick() {
 }
 
 // changes is whether carrying a plan out does anything.
-func changes(p lanes.Plan) bool { return p.From != p.To || len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 }
+func changes(p fleet.Plan) bool { return p.From != p.To || len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 }
 
-func (w *world) apply(p lanes.Plan) {
+func (w *world) apply(p fleet.Plan) {
 	w.t.Helper()
 	q := w.pools[p.Pool]
 	if changes(p) {
@@ -377,7 +378,7 @@ func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 			bad("%s is held: %+v", q.Name, plan)
 		}
 		leaving := 0
-		members := map[string]lanes.Member{}
+		members := map[string]fleet.Member{}
 		for _, m := range s.Members {
 			members[m.Name] = m
 			if m.Leaving {
@@ -396,7 +397,7 @@ func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 		if plan.To < plan.From && plan.From-plan.To != len(plan.Remove) || plan.To >= plan.From && len(plan.Remove) > 0 {
 			bad("%s: %d → %d removes %v", q.Name, plan.From, plan.To, plan.Remove)
 		}
-		beats := map[string]lanes.Heartbeat{}
+		beats := map[string]fleet.Heartbeat{}
 		for _, w := range o.Workers {
 			if w.Pool == q.Name {
 				beats[w.Worker] = w
@@ -453,13 +454,13 @@ func (w *world) told() string {
 }
 
 // plan is the last one of a pool.
-func (w *world) plan(pool string) lanes.Plan {
+func (w *world) plan(pool string) fleet.Plan {
 	for _, p := range w.d.Plans {
 		if p.Pool == pool {
 			return p
 		}
 	}
-	return lanes.Plan{}
+	return fleet.Plan{}
 }
 
 func (w *world) running(pool string) (n int) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // FuzzDecide feeds Decide what no fleet would ever say, tick after tick. The input is a stream of small numbers.
@@ -103,24 +104,24 @@ func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 
 // observation is any; time goes on from last.
 func (n *numbers) observation(p *lanes.Policy, last time.Time) Observation {
-	o := Observation{At: last.Add(n.seconds(30)), Depths: map[string]lanes.Depth{}, Pools: map[string]lanes.PoolState{}}
+	o := Observation{At: last.Add(n.seconds(30)), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
 	for _, name := range append(p.LaneNames(), "former") {
 		if n.below(5) > 0 {
-			o.Depths[name] = lanes.Depth{Ready: n.below(100), Consumers: n.below(3)}
+			o.Depths[name] = fleet.Depth{Ready: n.below(100), Consumers: n.below(3)}
 		}
 	}
 	if n.below(2) > 0 {
 		o.Former = []string{"former"}
 	}
 	for _, q := range p.Pools {
-		s := lanes.PoolState{Rollout: n.below(8) == 7}
+		s := fleet.PoolState{Rollout: n.below(8) == 7}
 		if n.below(16) == 15 {
 			s.Foreign = "another"
 		}
 		for i := range n.below(16) {
 			name := fmt.Sprintf("%s-%d", q.Name, i)
 			if n.below(4) > 0 {
-				m := lanes.Member{Name: name, CreatedAt: o.At.Add(-n.seconds(100)), Leaving: n.below(6) == 5}
+				m := fleet.Member{Name: name, CreatedAt: o.At.Add(-n.seconds(100)), Leaving: n.below(6) == 5}
 				if n.below(10) == 9 {
 					m.Stuck = "stuck"
 				}
@@ -140,16 +141,16 @@ func (n *numbers) observation(p *lanes.Policy, last time.Time) Observation {
 	return o
 }
 
-func (n *numbers) heartbeat(name string, q lanes.Pool, at time.Time) lanes.Heartbeat {
+func (n *numbers) heartbeat(name string, q lanes.Pool, at time.Time) fleet.Heartbeat {
 	_, aside := q.Shoulders()
-	w := lanes.Heartbeat{
-		Worker: name, Pool: q.Name, At: at.Add(-n.seconds(8)), Slots: q.Slots, Shoulder: aside, Lanes: map[string]lanes.LaneWork{},
+	w := fleet.Heartbeat{
+		Worker: name, Pool: q.Name, At: at.Add(-n.seconds(8)), Slots: q.Slots, Shoulder: aside, Lanes: map[string]fleet.LaneWork{},
 		Subscribed: n.below(4) > 0, Parked: n.below(3) > 1, Retired: n.below(6) == 5, Draining: n.below(8) == 7,
 	}
 	for range n.below(4) {
 		lane := []string{"express", "standard", "bulk", "former"}[n.below(4)]
-		w.Running = append(w.Running, lanes.Run{Lane: lane, Since: at.Add(-n.seconds(200)), Shoulder: lane == "express" && n.below(2) > 0})
-		w.Lanes[lane] = lanes.LaneWork{
+		w.Running = append(w.Running, fleet.Run{Lane: lane, Since: at.Add(-n.seconds(200)), Shoulder: lane == "express" && n.below(2) > 0})
+		w.Lanes[lane] = fleet.LaneWork{
 			Started: int64(n.below(50)), Finished: int64(n.below(50)), Failed: int64(n.below(5)), First: int64(n.below(50)),
 			Service: lanes.Duration(n.seconds(200)), Waits: []int64{int64(n.below(256)), int64(n.below(256))}, LastReady: at.Add(-n.seconds(100)),
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -57,7 +58,7 @@ type FlowSample struct {
 
 // PoolHistory is what is remembered of a pool.
 type PoolHistory struct {
-	State       lanes.PoolState // what the fleet said last
+	State       fleet.PoolState // what the fleet said last
 	Wants       []Want          // the plans of the hold window, decreasing
 	ColdStarts  []time.Duration // the latest ones, oldest first
 	Parking     []string        // workers ordered to park at the last tick: their heartbeats say so a second or two later
@@ -76,7 +77,7 @@ type Want struct {
 // WorkerHistory is what is remembered of a worker: its last heartbeat and its counters then.
 type WorkerHistory struct {
 	At    time.Time
-	Lanes map[string]lanes.LaneWork
+	Lanes map[string]fleet.LaneWork
 }
 
 // news is what the workers did since the last tick.
@@ -146,7 +147,7 @@ func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
 		for lane, now := range w.Lanes {
 			was := before.Lanes[lane]
 			if now.Started < was.Started {
-				was = lanes.LaneWork{} // begun afresh under the same name
+				was = fleet.LaneWork{} // begun afresh under the same name
 			}
 			l := h.Lanes[lane]
 			l.learnService(now.Finished-was.Finished, (now.Service - was.Service).D())
@@ -219,7 +220,7 @@ func (l LaneHistory) service(prior time.Duration, running ages) time.Duration {
 
 // learnBacklog takes in the broker's answer for a lane. subscribed: some worker with an idle slot says that it consumes
 // from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one stands.
-func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, subscribed bool, started, finished int) {
+func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribed bool, started, finished int) {
 	if l.LastEmpty.IsZero() && l.Begun.IsZero() {
 		l.Begun = at
 	}
@@ -227,7 +228,7 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth lanes.Depth, answered, su
 		l.Stale = true
 		return
 	}
-	if depth == (lanes.Depth{}) && subscribed && started == 0 {
+	if depth == (fleet.Depth{}) && subscribed && started == 0 {
 		l.Silent++
 		l.Stale = l.Silent >= staleTicks
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -87,7 +88,7 @@ func TestColdStart(t *testing.T) {
 	const prior = 10 * time.Second
 	learn := func(p *PoolHistory, took ...float64) {
 		for _, s := range took {
-			p.State.Members = []lanes.Member{{Name: "new", CreatedAt: t0}, {Name: "old", CreatedAt: t0}}
+			p.State.Members = []fleet.Member{{Name: "new", CreatedAt: t0}, {Name: "old", CreatedAt: t0}}
 			p.learnColdStarts(map[string]time.Time{"new": at(s), "elsewhere": at(1000)})
 		}
 	}
@@ -132,15 +133,15 @@ func TestColdStart(t *testing.T) {
 // A worker that is forgotten while Redis is away from it, or it from Redis, is back some day, and hasn't just started.
 func TestColdStartOfAWorkerThatIsBack(t *testing.T) {
 	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general"}}, Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
-	look := func(h History, s float64, beats ...lanes.Heartbeat) History {
+	look := func(h History, s float64, beats ...fleet.Heartbeat) History {
 		for i := range beats {
 			beats[i].At = at(s)
 		}
-		return h.learn(p, Observation{At: at(s), Workers: beats, Pools: map[string]lanes.PoolState{"general": {
-			Members: []lanes.Member{{Name: "old", CreatedAt: at(0)}, {Name: "new", CreatedAt: at(3600)}},
+		return h.learn(p, Observation{At: at(s), Workers: beats, Pools: map[string]fleet.PoolState{"general": {
+			Members: []fleet.Member{{Name: "old", CreatedAt: at(0)}, {Name: "new", CreatedAt: at(3600)}},
 		}}})
 	}
-	old, young := lanes.Heartbeat{Worker: "old", Began: at(4)}, lanes.Heartbeat{Worker: "new", Began: at(3606)}
+	old, young := fleet.Heartbeat{Worker: "old", Began: at(4)}, fleet.Heartbeat{Worker: "new", Began: at(3606)}
 	h := look(look(look(History{}, 0), 5, old), 6, old)
 	h = look(look(h, 3600), 3607, old, young)
 	if got := h.Pools["general"].ColdStarts; !slices.Equal(got, []time.Duration{5 * time.Second, 7 * time.Second}) {
@@ -224,7 +225,7 @@ func TestLearnBacklog(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var l LaneHistory
 			for i, s := range tt.ticks {
-				l.learnBacklog(at(float64(i)), lanes.Depth{Ready: s.ready, Consumers: s.consumers}, s.answered, s.subscribed, s.started, 0)
+				l.learnBacklog(at(float64(i)), fleet.Depth{Ready: s.ready, Consumers: s.consumers}, s.answered, s.subscribed, s.started, 0)
 				if l.Backlog != s.wantBacklog || l.Stale != s.wantStale {
 					t.Errorf("tick %d: backlog %d, stale %v; want %d, %v", i, l.Backlog, l.Stale, s.wantBacklog, s.wantStale)
 				}
@@ -255,22 +256,22 @@ func TestOldestWait(t *testing.T) {
 }
 
 func TestLearnWorkers(t *testing.T) {
-	work := func(started, finished, failed int64, waits ...int64) map[string]lanes.LaneWork {
-		return map[string]lanes.LaneWork{"a": {
+	work := func(started, finished, failed int64, waits ...int64) map[string]fleet.LaneWork {
+		return map[string]fleet.LaneWork{"a": {
 			Started: started, Finished: finished, Failed: failed, First: started, Waits: waits,
 			Service: lanes.Duration(finished) * lanes.Duration(2*time.Second),
 		}}
 	}
-	beat := func(worker string, s float64, w map[string]lanes.LaneWork) lanes.Heartbeat {
-		return lanes.Heartbeat{Worker: worker, At: at(s), Lanes: w}
+	beat := func(worker string, s float64, w map[string]fleet.LaneWork) fleet.Heartbeat {
+		return fleet.Heartbeat{Worker: worker, At: at(s), Lanes: w}
 	}
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
-	h := History{}.learn(p, Observation{At: at(0), Workers: []lanes.Heartbeat{beat("w", 0, work(100, 90, 5, 1, 2, 3))}})
+	h := History{}.learn(p, Observation{At: at(0), Workers: []fleet.Heartbeat{beat("w", 0, work(100, 90, 5, 1, 2, 3))}})
 	if l := h.Lanes["a"]; l.Finished != 90 || l.Service != 2 || len(l.Waits) != 0 || len(l.Flow) != 0 {
 		t.Errorf("a new leader takes the service time from what was done before it, but not the waits: %+v", l)
 	}
-	step := func(s float64, depth int, ws ...lanes.Heartbeat) LaneHistory {
-		h = h.learn(p, Observation{At: at(s), Workers: ws, Depths: map[string]lanes.Depth{"a": {Ready: depth, Consumers: 1}}})
+	step := func(s float64, depth int, ws ...fleet.Heartbeat) LaneHistory {
+		h = h.learn(p, Observation{At: at(s), Workers: ws, Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}}})
 		return h.Lanes["a"]
 	}
 	if l := step(1, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)), beat("new", 1, work(1, 0, 0, 9))); len(l.Waits) != 3 || l.Finished != 91 {
@@ -299,9 +300,9 @@ func TestLearnWorkers(t *testing.T) {
 func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
 	look := func(h History, s, ready float64) History {
-		work := map[string]lanes.LaneWork{"a": {Started: 1, First: 1, LastReady: at(ready)}}
+		work := map[string]fleet.LaneWork{"a": {Started: 1, First: 1, LastReady: at(ready)}}
 		return h.learn(p, Observation{
-			At: at(s), Depths: map[string]lanes.Depth{"a": {Ready: 3, Consumers: 1}}, Workers: []lanes.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
+			At: at(s), Depths: map[string]fleet.Depth{"a": {Ready: 3, Consumers: 1}}, Workers: []fleet.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
 		})
 	}
 	h := look(History{}, 0, -5)
@@ -316,10 +317,10 @@ func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 // A worker that is silent for long stays on the roster for a while. Its counters must not be taken for news at every tick.
 func TestLearnWorkersKeepsThoseOnTheRoster(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
-	silent := lanes.Heartbeat{Worker: "w", At: at(0), Lanes: map[string]lanes.LaneWork{"a": {Started: 9, Finished: 9, Service: lanes.Duration(9 * time.Second)}}}
+	silent := fleet.Heartbeat{Worker: "w", At: at(0), Lanes: map[string]fleet.LaneWork{"a": {Started: 9, Finished: 9, Service: lanes.Duration(9 * time.Second)}}}
 	var h History
 	for s := 0.0; s < 550; s += 50 {
-		h = h.learn(p, Observation{At: at(s), Workers: []lanes.Heartbeat{silent}})
+		h = h.learn(p, Observation{At: at(s), Workers: []fleet.Heartbeat{silent}})
 	}
 	if n := h.Lanes["a"].Finished; n != 9 {
 		t.Errorf("%d finished jobs, want 9", n)

@@ -10,32 +10,33 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Backlog looks at the lanes' queues. One that couldn't be seen is absent from the answer.
 type Backlog interface {
-	Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error)
+	Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]fleet.Depth, error)
 }
 
 // Roster knows the workers and passes orders to them. now is its own clock, by which heartbeats are stamped.
 type Roster interface {
-	Workers(ctx context.Context) (workers []lanes.Heartbeat, now time.Time, err error)
+	Workers(ctx context.Context) (workers []fleet.Heartbeat, now time.Time, err error)
 	// Order renews the lease of those that the plan parks, lets the unparked ones go, and tells others to retire.
-	Order(ctx context.Context, p lanes.Plan) error
+	Order(ctx context.Context, p fleet.Plan) error
 }
 
 // Board is where the scaler publishes what it sees and decides.
 type Board interface {
 	PublishPolicy(ctx context.Context, e lanes.Effective) (revision int64, err error)
-	PutSnapshot(ctx context.Context, s lanes.Snapshot) error
-	Record(ctx context.Context, p lanes.Plan) error
+	PutSnapshot(ctx context.Context, s fleet.Snapshot) error
+	Record(ctx context.Context, p fleet.Plan) error
 }
 
 // Fleet holds the pools' workers. Scale refuses with lanes.ErrConflict when the pool is no longer as seen says; remove
 // names the retired workers that a smaller number leaves out.
 type Fleet interface {
-	Pools(ctx context.Context) (map[string]lanes.PoolState, error)
-	Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error
+	Pools(ctx context.Context) (map[string]fleet.PoolState, error)
+	Scale(ctx context.Context, pool string, seen fleet.PoolState, to int, remove []string) error
 }
 
 // Options is what a Loop is made of.
@@ -47,15 +48,15 @@ type Options struct {
 	Board   Board
 	Fleet   Fleet
 	// Retries is which of the lanes have jobs that wait for their next attempt. It is only shown; nil: none.
-	Retries func(ctx context.Context, names []string) (map[string]lanes.Delayed, error)
+	Retries func(ctx context.Context, names []string) (map[string]fleet.Delayed, error)
 	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in its
 	// queue became ready; nil: nothing.
-	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error)
+	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error)
 	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those
 	// that are held, and mend its index; nil: it can't.
 	Compare func(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error)
 	// Last is what the leader before this one saw last; nil: nobody knows.
-	Last func(ctx context.Context) (lanes.Snapshot, error)
+	Last func(ctx context.Context) (fleet.Snapshot, error)
 	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't
 	// use any more are served until they are empty; nil: none.
 	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
@@ -89,7 +90,7 @@ type Loop struct {
 	policy    atomic.Pointer[lanes.Policy] // as it is written
 	inUse     atomic.Pointer[lanes.Policy] // with the tunings, as this scaler last put it in force; nil: never
 	history   History
-	said      map[string]lanes.Plan     // the last plan told of each pool
+	said      map[string]fleet.Plan     // the last plan told of each pool
 	conflicts map[string]int            // plans refused in a row, by pool
 	former    []lanes.Queue             // queues that the policy doesn't use any more
 	absent    map[lanes.Queue]time.Time // those of them that the broker doesn't have, and when to ask again
@@ -112,7 +113,7 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	l := &Loop{o: o, said: map[string]lanes.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{}, compared: map[string]time.Time{}}
+	l := &Loop{o: o, said: map[string]fleet.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{}, compared: map[string]time.Time{}}
 	l.policy.Store(o.Policy)
 	l.refused.Store(new(string))
 	return l
@@ -223,7 +224,7 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 		l.history, l.leading, l.tunings, l.blind = History{}, leading, nil, false
 		l.inUse.Store(nil)
 		l.o.Metrics.lead(leading)
-		l.o.Metrics.show(lanes.Snapshot{})
+		l.o.Metrics.show(fleet.Snapshot{})
 		l.o.Metrics.tune(lanes.Effective{})
 	}
 	return leading, nil

@@ -16,14 +16,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // outside is all four interfaces of a Loop, with what they answer, what they were told, and errors to inject. The worker
 // side is as dumb as can be: replicas and heartbeats are what the test says.
 type outside struct {
-	depths  map[string]lanes.Depth
-	workers []lanes.Heartbeat
-	pools   map[string]lanes.PoolState
+	depths  map[string]fleet.Depth
+	workers []fleet.Heartbeat
+	pools   map[string]fleet.PoolState
 
 	depthsErr, workersErr, poolsErr, policyErr, snapshotErr, recordErr error
 	orderErr, scaleErr                                                 map[string]error // by pool
@@ -33,12 +34,12 @@ type outside struct {
 	orders    []string
 	scales    []string
 	effective []lanes.Effective
-	snapshots []lanes.Snapshot
-	plans     []lanes.Plan
+	snapshots []fleet.Snapshot
+	plans     []fleet.Plan
 	revision  int64
 }
 
-func (o *outside) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
+func (o *outside) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]fleet.Depth, error) {
 	o.asked = slices.Clone(queues)
 	if o.hang {
 		<-ctx.Done()
@@ -67,7 +68,7 @@ func queues(names ...string) (all []lanes.Queue) {
 	return all
 }
 
-func (o *outside) Workers(context.Context) ([]lanes.Heartbeat, time.Time, error) {
+func (o *outside) Workers(context.Context) ([]fleet.Heartbeat, time.Time, error) {
 	beating := slices.Clone(o.workers)
 	for i := range beating {
 		beating[i].At = time.Now()
@@ -75,7 +76,7 @@ func (o *outside) Workers(context.Context) ([]lanes.Heartbeat, time.Time, error)
 	return beating, time.Now(), o.workersErr
 }
 
-func (o *outside) Order(_ context.Context, p lanes.Plan) error {
+func (o *outside) Order(_ context.Context, p fleet.Plan) error {
 	text := fmt.Sprintf("park %v unpark %v retire %v", p.Park, p.Unpark, p.Retire)
 	if len(p.Retire) > 0 {
 		text += " for " + p.RetireFor.String()
@@ -93,7 +94,7 @@ func (o *outside) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, 
 	return o.revision, nil
 }
 
-func (o *outside) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
+func (o *outside) PutSnapshot(ctx context.Context, s fleet.Snapshot) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -101,28 +102,28 @@ func (o *outside) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
 	return o.snapshotErr
 }
 
-func (o *outside) Record(_ context.Context, p lanes.Plan) error {
+func (o *outside) Record(_ context.Context, p fleet.Plan) error {
 	o.plans = append(o.plans, p)
 	return o.recordErr
 }
 
-func (o *outside) Pools(context.Context) (map[string]lanes.PoolState, error) {
+func (o *outside) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	return o.pools, o.poolsErr
 }
 
-func (o *outside) Scale(_ context.Context, pool string, seen lanes.PoolState, to int, remove []string) error {
+func (o *outside) Scale(_ context.Context, pool string, seen fleet.PoolState, to int, remove []string) error {
 	o.scales = append(o.scales, fmt.Sprintf("%s %d → %d remove %v (version %s)", pool, seen.Replicas, to, remove, seen.Version))
 	return o.scaleErr[pool]
 }
 
 // has sets a pool to n workers that report, idle, and subscribed to nothing.
 func (o *outside) has(pool string, n int) {
-	o.workers = slices.DeleteFunc(o.workers, func(w lanes.Heartbeat) bool { return w.Pool == pool })
-	s := lanes.PoolState{Replicas: n, Version: fmt.Sprint("v", n)}
+	o.workers = slices.DeleteFunc(o.workers, func(w fleet.Heartbeat) bool { return w.Pool == pool })
+	s := fleet.PoolState{Replicas: n, Version: fmt.Sprint("v", n)}
 	for i := range n {
 		name := fmt.Sprintf("%s-%d", pool, i)
-		s.Members = append(s.Members, lanes.Member{Name: name, CreatedAt: time.Now()})
-		o.workers = append(o.workers, lanes.Heartbeat{Worker: name, Pool: pool, Slots: 1})
+		s.Members = append(s.Members, fleet.Member{Name: name, CreatedAt: time.Now()})
+		o.workers = append(o.workers, fleet.Heartbeat{Worker: name, Pool: pool, Slots: 1})
 	}
 	o.pools[pool] = s
 }
@@ -195,8 +196,8 @@ func inLoop(t *testing.T, test func(t *testing.T, l *loopTest)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		out := &outside{
-			depths:   map[string]lanes.Depth{"standard": {Consumers: 1}, "bulk": {Consumers: 1}},
-			pools:    map[string]lanes.PoolState{},
+			depths:   map[string]fleet.Depth{"standard": {Consumers: 1}, "bulk": {Consumers: 1}},
+			pools:    map[string]fleet.PoolState{},
 			orderErr: map[string]error{}, scaleErr: map[string]error{}, revision: 7,
 		}
 		out.has("general", 1)
@@ -220,12 +221,12 @@ func TestLoopGrowsAndTells(t *testing.T) {
 		if len(l.scales) > 0 || len(l.plans) != 2 {
 			t.Fatalf("a quiet fleet: %v; each pool's first plan is told: %+v", l.scales, l.plans)
 		}
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.seconds(1)
 		if want := []string{"general 1 → 6 remove [] (version v1)"}; !slices.Equal(l.scales, want) {
 			t.Errorf("scaled %q, want %q", l.scales, want)
 		}
-		if p := l.plans[len(l.plans)-1]; p.Pool != "general" || p.To != 6 || p.Reason != lanes.Ceiling {
+		if p := l.plans[len(l.plans)-1]; p.Pool != "general" || p.To != 6 || p.Reason != fleet.Ceiling {
 			t.Errorf("recorded %+v", p)
 		}
 		s := l.snapshots[len(l.snapshots)-1]
@@ -316,7 +317,7 @@ func TestLoopWithoutEyes(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loopTest) {
 				registry := prometheus.NewRegistry()
 				l.o.Metrics = NewMetrics(registry)
-				l.depths["standard"] = lanes.Depth{Ready: 200}
+				l.depths["standard"] = fleet.Depth{Ready: 200}
 				tt.set(l, errOut)
 				l.seconds(5)
 				if len(l.scales)+len(l.orders)+len(l.snapshots) > 0 {
@@ -357,7 +358,7 @@ func TestLoopWithoutTheBroker(t *testing.T) {
 					t.Fatalf("%d snapshots in a minute", len(l.snapshots))
 				}
 				s := l.snapshots[len(l.snapshots)-1]
-				if !s.Lanes[0].Stale || s.Pools[0].Reason != lanes.Stale {
+				if !s.Lanes[0].Stale || s.Pools[0].Reason != fleet.Stale {
 					t.Errorf("snapshot %+v", s)
 				}
 			})
@@ -368,7 +369,7 @@ func TestLoopWithoutTheBroker(t *testing.T) {
 func TestLoopScaleConflict(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		l.seconds(2)
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.scaleErr["general"] = fmt.Errorf("scale: %w", lanes.ErrConflict)
 		told := len(l.plans)
 		l.seconds(1)
@@ -428,7 +429,7 @@ func TestLoopPublishingFails(t *testing.T) {
 	for _, what := range []string{"policy", "snapshot"} {
 		t.Run(what, func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loopTest) {
-				l.depths["standard"] = lanes.Depth{Ready: 200}
+				l.depths["standard"] = fleet.Depth{Ready: 200}
 				if what == "policy" {
 					l.policyErr = errOut
 				} else {
@@ -497,7 +498,7 @@ func TestLoopLeadLostWhileLooking(t *testing.T) {
 			asked++
 			return asked%2 == 1, nil
 		}
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.seconds(3)
 		if asked != 6 || len(l.scales)+len(l.orders)+len(l.snapshots) > 0 {
 			t.Errorf("asked %d times for the lead; scaled %q, orders %q, %d snapshots", asked, l.scales, l.orders, len(l.snapshots))
@@ -548,12 +549,12 @@ func TestLoopFormerLanes(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		known, knownErr := queues("ancient", "bulk", "old", "standard"), error(nil)
 		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return known, knownErr }
-		l.o.Retries = func(context.Context, []string) (map[string]lanes.Delayed, error) {
-			return map[string]lanes.Delayed{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}, nil
+		l.o.Retries = func(context.Context, []string) (map[string]fleet.Delayed, error) {
+			return map[string]fleet.Delayed{"ancient": {Count: 1}, "standard": {Count: 2, Next: time.Now()}}, nil
 		}
-		l.depths["old"] = lanes.Depth{Ready: 3}
-		l.depths["ancient"] = lanes.Depth{}
-		look := func() (former []lanes.Queue, shown []lanes.LaneStatus) {
+		l.depths["old"] = fleet.Depth{Ready: 3}
+		l.depths["ancient"] = fleet.Depth{}
+		look := func() (former []lanes.Queue, shown []fleet.LaneStatus) {
 			l.seconds(1)
 			s := l.snapshots[len(l.snapshots)-1]
 			return l.effective[len(l.effective)-1].Former, s.Lanes[2:]
@@ -592,7 +593,7 @@ func TestLoopFormerLanes(t *testing.T) {
 		if look(); slices.Contains(l.asked, lanes.ParseQueue("old")) {
 			t.Errorf("asked again and again for a queue that isn't there: %v", l.asked)
 		}
-		l.depths["old"] = lanes.Depth{Ready: 1}
+		l.depths["old"] = fleet.Depth{Ready: 1}
 		l.seconds(60)
 		if former, _ = look(); !slices.Equal(former, queues("old")) {
 			t.Errorf("it is there again: served %v", former)
@@ -610,11 +611,11 @@ func TestLoopAsksForAllRetriesAtOnce(t *testing.T) {
 		var asked [][]string
 		var err error
 		l.o.Known = func(context.Context, []lanes.Queue) ([]lanes.Queue, error) { return queues("old"), nil }
-		l.o.Retries = func(_ context.Context, names []string) (map[string]lanes.Delayed, error) {
+		l.o.Retries = func(_ context.Context, names []string) (map[string]fleet.Delayed, error) {
 			asked = append(asked, names)
-			return map[string]lanes.Delayed{"bulk": {Count: 3}}, err
+			return map[string]fleet.Delayed{"bulk": {Count: 3}}, err
 		}
-		l.depths["old"] = lanes.Depth{Ready: 1}
+		l.depths["old"] = fleet.Depth{Ready: 1}
 		shown := func() int { return l.snapshots[len(l.snapshots)-1].Lanes[1].Retrying }
 		l.seconds(1)
 		if got := shown(); got != 3 {
@@ -648,8 +649,8 @@ func TestLoopLaneWithTwoQueues(t *testing.T) {
 		l.o.Tunings = func(context.Context) (lanes.Tunings, error) {
 			return lanes.Tunings{Revision: 1, All: []lanes.Tuning{{Field: "lanes.bulk.queueType", Value: []byte(`"quorum"`)}}}, nil
 		}
-		l.depths["bulk"], l.depths["bulk.quorum"] = lanes.Depth{Ready: 2}, lanes.Depth{Ready: 3}
-		look := func() (lanes.LaneStatus, lanes.Effective) {
+		l.depths["bulk"], l.depths["bulk.quorum"] = fleet.Depth{Ready: 2}, fleet.Depth{Ready: 3}
+		look := func() (fleet.LaneStatus, lanes.Effective) {
 			l.seconds(1)
 			s := l.snapshots[len(l.snapshots)-1]
 			if len(s.Lanes) != 2 {
@@ -665,7 +666,7 @@ func TestLoopLaneWithTwoQueues(t *testing.T) {
 		if !slices.Equal(declared, []string{"bulk.quorum"}) {
 			t.Errorf("declared %v, want once, with the tuning", declared)
 		}
-		l.depths["bulk"] = lanes.Depth{}
+		l.depths["bulk"] = fleet.Depth{}
 		if bulk, e = look(); bulk.Ready != 3 || len(e.Former) > 0 {
 			t.Errorf("%d jobs wait in bulk, left over %v; want 3 and none", bulk.Ready, e.Former)
 		}
@@ -689,7 +690,7 @@ func TestLoopFormerLanesGetASlot(t *testing.T) {
 		}
 		l.has("general", 0)
 		l.has("batch", 0)
-		l.depths["old"] = lanes.Depth{Ready: 3}
+		l.depths["old"] = fleet.Depth{Ready: 3}
 		l.seconds(1)
 		if want := []string{"general 0 → 1 remove [] (version v0)"}; !slices.Equal(l.scales, want) {
 			t.Fatalf("scaled %q, want %q", l.scales, want)
@@ -702,7 +703,7 @@ func TestLoopFormerLanesGetASlot(t *testing.T) {
 		if len(l.scales) != 1 || len(l.orders) > 0 {
 			t.Errorf("scaled %q, orders %q while they wait", l.scales, l.orders)
 		}
-		l.depths["old"] = lanes.Depth{}
+		l.depths["old"] = fleet.Depth{}
 		l.seconds(20)
 		if len(l.orders) == 0 {
 			t.Error("the worker stays though they are done")
@@ -719,7 +720,7 @@ func TestLoopDefaults(t *testing.T) {
 		if loop.o.Tick != time.Second {
 			t.Errorf("a tick every %s", loop.o.Tick)
 		}
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		if err := loop.tick(t.Context()); err != nil || len(l.scales) != 1 {
 			t.Errorf("scaled %q, %v", l.scales, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Metrics is what the scaler tells Prometheus.
@@ -16,7 +17,7 @@ type Metrics struct {
 	failed                                                                          prometheus.Counter
 	leads, refused, tunings, idle, budget                                           prometheus.Gauge
 	ticks                                                                           prometheus.Histogram
-	shown                                                                           lanes.Snapshot
+	shown                                                                           fleet.Snapshot
 }
 
 // NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
@@ -106,16 +107,16 @@ func one(is bool) float64 {
 }
 
 // show sets the gauges. Those of lanes and pools that the snapshot doesn't have any more go.
-func (m *Metrics) show(s lanes.Snapshot) {
+func (m *Metrics) show(s fleet.Snapshot) {
 	for _, l := range m.shown.Lanes {
-		if !slices.ContainsFunc(s.Lanes, func(n lanes.LaneStatus) bool { return n.Name == l.Name }) {
+		if !slices.ContainsFunc(s.Lanes, func(n fleet.LaneStatus) bool { return n.Name == l.Name }) {
 			for _, g := range m.byLane() {
 				g.DeleteLabelValues(l.Name)
 			}
 		}
 	}
 	for _, p := range m.shown.Pools {
-		if !slices.ContainsFunc(s.Pools, func(n lanes.PoolStatus) bool { return n.Name == p.Name }) {
+		if !slices.ContainsFunc(s.Pools, func(n fleet.PoolStatus) bool { return n.Name == p.Name }) {
 			for _, g := range m.byPool() {
 				g.DeleteLabelValues(p.Name)
 			}
@@ -151,4 +152,4 @@ func (m *Metrics) show(s lanes.Snapshot) {
 	}
 }
 
-func (m *Metrics) plan(p lanes.Plan) { m.plans.WithLabelValues(p.Pool, string(p.Reason)).Inc() }
+func (m *Metrics) plan(p fleet.Plan) { m.plans.WithLabelValues(p.Pool, string(p.Reason)).Inc() }

@@ -5,29 +5,30 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Observation is what one tick saw. Anything that couldn't be had is absent, never zero.
 type Observation struct {
 	At      time.Time                // by the roster's clock, as the heartbeats are
-	Depths  map[string]lanes.Depth   // by lane: all of its queues together
+	Depths  map[string]fleet.Depth   // by lane: all of its queues together
 	Former  []string                 // lanes that left the policy and whose queues are still there
 	Unused  []lanes.Queue            // queues that the policy doesn't use any more and that aren't known to be empty
-	Retries map[string]lanes.Delayed // by lane: those that have any
-	Waiting map[string]lanes.Waiting // what the ledger knows of each lane's waiting jobs
-	Before  *lanes.Snapshot          // what the leader before this one saw last; of a leader's first tick only
-	Workers []lanes.Heartbeat        // those that fell silent too
-	Pools   map[string]lanes.PoolState
+	Retries map[string]fleet.Delayed // by lane: those that have any
+	Waiting map[string]fleet.Waiting // what the ledger knows of each lane's waiting jobs
+	Before  *fleet.Snapshot          // what the leader before this one saw last; of a leader's first tick only
+	Workers []fleet.Heartbeat        // those that fell silent too
+	Pools   map[string]fleet.PoolState
 }
 
 // byPool is the workers of each pool.
-func (o Observation) byPool() map[string][]lanes.Heartbeat {
-	workers, pools := map[string]int{}, map[string][]lanes.Heartbeat{}
+func (o Observation) byPool() map[string][]fleet.Heartbeat {
+	workers, pools := map[string]int{}, map[string][]fleet.Heartbeat{}
 	for _, w := range o.Workers {
 		workers[w.Pool]++
 	}
 	for pool, n := range workers {
-		pools[pool] = make([]lanes.Heartbeat, 0, n)
+		pools[pool] = make([]fleet.Heartbeat, 0, n)
 	}
 	for _, w := range o.Workers {
 		pools[w.Pool] = append(pools[w.Pool], w)
@@ -37,8 +38,8 @@ func (o Observation) byPool() map[string][]lanes.Heartbeat {
 
 // see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue that it has. A lane is
 // seen when its own queue was.
-func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, former []lanes.Queue, all bool) {
-	o.Depths = map[string]lanes.Depth{}
+func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, former []lanes.Queue, all bool) {
+	o.Depths = map[string]fleet.Depth{}
 	for _, q := range p.Queues() {
 		if d, ok := depths[q]; ok {
 			o.Depths[q.Lane] = d
@@ -49,7 +50,7 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, f
 		_, current := p.Lane(q.Lane)
 		if !answered && all { // the broker has no such queue
 			if _, seen := o.Depths[q.Lane]; !seen && !current {
-				o.Depths[q.Lane] = lanes.Depth{}
+				o.Depths[q.Lane] = fleet.Depth{}
 			}
 			continue
 		}
@@ -60,7 +61,7 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]lanes.Depth, f
 			o.Former = append(o.Former, q.Lane)
 		}
 		if sum, seen := o.Depths[q.Lane]; answered && (seen || !current) {
-			o.Depths[q.Lane] = lanes.Depth{Ready: sum.Ready + d.Ready, Consumers: sum.Consumers + d.Consumers}
+			o.Depths[q.Lane] = fleet.Depth{Ready: sum.Ready + d.Ready, Consumers: sum.Consumers + d.Consumers}
 		}
 	}
 }
@@ -84,10 +85,10 @@ func (o Observation) whole(lane string) bool {
 // poolView is one pool as the law and the shrinking need it.
 type poolView struct {
 	lanes.Pool
-	state        lanes.PoolState
+	state        fleet.PoolState
 	unseen       bool              // the fleet said nothing of it: state is what it said last
-	workers      []lanes.Heartbeat // those that aren't gone
-	taking       []lanes.Heartbeat // of them: fresh, and not parked, retired or draining
+	workers      []fleet.Heartbeat // those that aren't gone
+	taking       []fleet.Heartbeat // of them: fresh, and not parked, retired or draining
 	ready        int               // shared slots of the taking workers
 	running      map[string]int    // jobs on shared slots of taking workers, by lane
 	onParked     map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
@@ -96,18 +97,18 @@ type poolView struct {
 	onShoulder   int               // jobs on shoulders, but for those of draining workers
 	freeShoulder int               // free shoulder slots of taking workers
 	retired      []string          // members that may be removed
-	stuck        []lanes.Member
-	starting     []lanes.Member // of the present ones, those never heard of
+	stuck        []fleet.Member
+	starting     []fleet.Member // of the present ones, those never heard of
 	present      int            // members that aren't leaving
 	leaving      int
 	silent       int // present, and should have a heartbeat and haven't
 }
 
 // viewPool sums up one pool and its workers. A heartbeat older than goneAfter belongs to a worker that is gone.
-func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []lanes.Heartbeat, h History) poolView {
+func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.Heartbeat, h History) poolView {
 	served := len(q.Lanes) + len(q.Guests)
 	v := poolView{Pool: q, running: make(map[string]int, served), onParked: map[string]int{}, ages: make(map[string]ages, served)}
-	v.workers, v.taking = make([]lanes.Heartbeat, 0, len(workers)), make([]lanes.Heartbeat, 0, len(workers))
+	v.workers, v.taking = make([]fleet.Heartbeat, 0, len(workers)), make([]fleet.Heartbeat, 0, len(workers))
 	state, seen := o.Pools[q.Name]
 	if v.state, v.unseen = state, !seen; !seen {
 		v.state = h.Pools[q.Name].State
@@ -134,7 +135,7 @@ func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []lanes.
 	return v
 }
 
-func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh bool) {
+func (v *poolView) addWorker(w fleet.Heartbeat, member bool, at time.Time, fresh bool) {
 	for _, r := range w.Running {
 		v.ages[r.Lane] = v.ages[r.Lane].and(at.Sub(r.Since))
 	}
@@ -163,7 +164,7 @@ func (v *poolView) addWorker(w lanes.Heartbeat, member bool, at time.Time, fresh
 	}
 }
 
-func (v *poolView) addMember(m lanes.Member, beating, met bool) {
+func (v *poolView) addMember(m fleet.Member, beating, met bool) {
 	if m.Leaving {
 		v.leaving++
 		return
@@ -181,7 +182,7 @@ func (v *poolView) addMember(m lanes.Member, beating, met bool) {
 }
 
 // add counts the jobs on a worker's shared slots, by lane.
-func add(to map[string]int, w lanes.Heartbeat) {
+func add(to map[string]int, w fleet.Heartbeat) {
 	for _, r := range w.Running {
 		if !r.Shoulder {
 			to[r.Lane]++
@@ -262,7 +263,7 @@ func subscribed(p *lanes.Policy, o Observation) map[string]bool {
 }
 
 // onShared is how many jobs a worker runs on shared slots.
-func onShared(w lanes.Heartbeat) (n int) {
+func onShared(w fleet.Heartbeat) (n int) {
 	for _, r := range w.Running {
 		if !r.Shoulder {
 			n++

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 var usualTiming = lanes.Timing{Heartbeat: lanes.Duration(time.Second), GoneAfter: lanes.Duration(5 * time.Second)}
 
 // beat is a heartbeat of the pool general at t0: 2 slots and 1 shoulder slot, running jobs of the named lanes ("express!" on the shoulder).
-func beat(name string, jobs ...string) lanes.Heartbeat {
-	w := lanes.Heartbeat{Worker: name, Pool: "general", At: t0, Slots: 2, Shoulder: 1, Subscribed: true}
+func beat(name string, jobs ...string) fleet.Heartbeat {
+	w := fleet.Heartbeat{Worker: name, Pool: "general", At: t0, Slots: 2, Shoulder: 1, Subscribed: true}
 	for _, j := range jobs {
-		r := lanes.Run{Job: name + "-" + j, Lane: j, Since: t0.Add(-4 * time.Second)}
+		r := fleet.Run{Job: name + "-" + j, Lane: j, Since: t0.Add(-4 * time.Second)}
 		if j == "express!" {
 			r.Lane, r.Shoulder = "express", true
 		}
@@ -25,16 +26,16 @@ func beat(name string, jobs ...string) lanes.Heartbeat {
 }
 
 // with changes a heartbeat.
-func with(w lanes.Heartbeat, change func(*lanes.Heartbeat)) lanes.Heartbeat {
+func with(w fleet.Heartbeat, change func(*fleet.Heartbeat)) fleet.Heartbeat {
 	change(&w)
 	return w
 }
 
-func parked(w *lanes.Heartbeat)   { w.Parked = true }
-func draining(w *lanes.Heartbeat) { w.Draining = true }
-func retired(w *lanes.Heartbeat)  { w.Parked, w.Retired = true, true }
-func aged(d time.Duration) func(*lanes.Heartbeat) {
-	return func(w *lanes.Heartbeat) { w.At = w.At.Add(-d) }
+func parked(w *fleet.Heartbeat)   { w.Parked = true }
+func draining(w *fleet.Heartbeat) { w.Draining = true }
+func retired(w *fleet.Heartbeat)  { w.Parked, w.Retired = true, true }
+func aged(d time.Duration) func(*fleet.Heartbeat) {
+	return func(w *fleet.Heartbeat) { w.At = w.At.Add(-d) }
 }
 
 func TestViewPool(t *testing.T) {
@@ -47,77 +48,77 @@ func TestViewPool(t *testing.T) {
 	// A worker is one of the pool's members unless the case says otherwise.
 	tests := []struct {
 		name    string
-		workers []lanes.Heartbeat
-		members []lanes.Member // nil: one for each worker
+		workers []fleet.Heartbeat
+		members []fleet.Member // nil: one for each worker
 		met     []string       // workers heard of in earlier ticks
 		want    counts
 	}{
-		{name: "an idle worker", workers: []lanes.Heartbeat{beat("a")}, want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1}},
+		{name: "an idle worker", workers: []fleet.Heartbeat{beat("a")}, want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1}},
 		{
-			name: "a busy one, with a guest", workers: []lanes.Heartbeat{beat("a", "standard", "bulk")},
+			name: "a busy one, with a guest", workers: []fleet.Heartbeat{beat("a", "standard", "bulk")},
 			want: counts{workers: 1, taking: 1, ready: 2, running: 2, freeShoulder: 1, guests: 1, present: 1},
 		},
 		{
 			// Counted as a shared one, it costs a third more and makes the scaler hunt.
-			name: "a job on the shoulder takes no shared slot", workers: []lanes.Heartbeat{beat("a", "express!")},
+			name: "a job on the shoulder takes no shared slot", workers: []fleet.Heartbeat{beat("a", "express!")},
 			want: counts{workers: 1, taking: 1, ready: 2, onShoulder: 1, present: 1},
 		},
 		{
-			name: "a parked one", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), parked)},
+			name: "a parked one", workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), parked)},
 			want: counts{workers: 1, onParked: 1, parked: 1, onShoulder: 1, present: 1},
 		},
 		{
-			name: "a parked one's shoulder is not free for anyone", workers: []lanes.Heartbeat{with(beat("a"), parked)},
+			name: "a parked one's shoulder is not free for anyone", workers: []fleet.Heartbeat{with(beat("a"), parked)},
 			want: counts{workers: 1, parked: 2, present: 1},
 		},
-		{name: "a retired one", workers: []lanes.Heartbeat{with(beat("a"), retired)}, want: counts{workers: 1, retired: []string{"a"}, present: 1}},
+		{name: "a retired one", workers: []fleet.Heartbeat{with(beat("a"), retired)}, want: counts{workers: 1, retired: []string{"a"}, present: 1}},
 		{
-			name: "a retired one that runs a job has broken its promise and stays", workers: []lanes.Heartbeat{with(beat("a", "standard"), retired)},
+			name: "a retired one that runs a job has broken its promise and stays", workers: []fleet.Heartbeat{with(beat("a", "standard"), retired)},
 			want: counts{workers: 1, present: 1},
 		},
 		{
-			name: "a retired one that was told to leave isn't removed again", workers: []lanes.Heartbeat{with(beat("a"), retired)},
-			members: []lanes.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
+			name: "a retired one that was told to leave isn't removed again", workers: []fleet.Heartbeat{with(beat("a"), retired)},
+			members: []fleet.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
 		},
 		{
-			name: "nor one that has left, while its last heartbeat is still on the roster", workers: []lanes.Heartbeat{with(beat("a"), retired)},
-			members: []lanes.Member{}, want: counts{workers: 1},
+			name: "nor one that has left, while its last heartbeat is still on the roster", workers: []fleet.Heartbeat{with(beat("a"), retired)},
+			members: []fleet.Member{}, want: counts{workers: 1},
 		},
 		{
-			name: "a draining one takes nothing, and its jobs end with it", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), draining)},
+			name: "a draining one takes nothing, and its jobs end with it", workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), draining)},
 			want: counts{workers: 1, present: 1},
 		},
 		{
-			name: "one that was told to leave and hasn't said so yet", workers: []lanes.Heartbeat{beat("a", "standard")},
-			members: []lanes.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
+			name: "one that was told to leave and hasn't said so yet", workers: []fleet.Heartbeat{beat("a", "standard")},
+			members: []fleet.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
 		},
 		{
-			name: "a heartbeat of 3 s is fresh", workers: []lanes.Heartbeat{with(beat("a", "standard"), aged(3*sec))},
+			name: "a heartbeat of 3 s is fresh", workers: []fleet.Heartbeat{with(beat("a", "standard"), aged(3*sec))},
 			want: counts{workers: 1, taking: 1, ready: 2, running: 1, freeShoulder: 1, present: 1},
 		},
 		{
-			name: "older, it vouches for the jobs, not for the slots", workers: []lanes.Heartbeat{with(beat("a", "standard", "express!"), aged(4*sec))},
+			name: "older, it vouches for the jobs, not for the slots", workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), aged(4*sec))},
 			want: counts{workers: 1, onParked: 1, onShoulder: 1, present: 1},
 		},
 		{
-			name: "a parked one's idle slots can be unparked at any age", workers: []lanes.Heartbeat{with(with(beat("a"), parked), aged(4*sec))},
+			name: "a parked one's idle slots can be unparked at any age", workers: []fleet.Heartbeat{with(with(beat("a"), parked), aged(4*sec))},
 			want: counts{workers: 1, parked: 2, present: 1},
 		},
 		{
-			name: "after 5 s it is gone, and missed", workers: []lanes.Heartbeat{with(beat("a", "standard"), aged(6*sec))}, met: []string{"a"},
+			name: "after 5 s it is gone, and missed", workers: []fleet.Heartbeat{with(beat("a", "standard"), aged(6*sec))}, met: []string{"a"},
 			want: counts{present: 1, silent: 1},
 		},
-		{name: "another pool's worker", workers: []lanes.Heartbeat{with(beat("a"), func(w *lanes.Heartbeat) { w.Pool = "batch" })}, members: []lanes.Member{}},
+		{name: "another pool's worker", workers: []fleet.Heartbeat{with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "batch" })}, members: []fleet.Member{}},
 		{
-			name: "a worker that the fleet doesn't know works all the same", workers: []lanes.Heartbeat{beat("a")}, members: []lanes.Member{},
+			name: "a worker that the fleet doesn't know works all the same", workers: []fleet.Heartbeat{beat("a")}, members: []fleet.Member{},
 			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1},
 		},
-		{name: "a member that was never heard of starts", members: []lanes.Member{{Name: "a"}}, want: counts{present: 1, starting: 1}},
-		{name: "one that was is silent", members: []lanes.Member{{Name: "a"}}, met: []string{"a"}, want: counts{present: 1, silent: 1}},
-		{name: "one that can't start", members: []lanes.Member{{Name: "a", Stuck: "no image"}}, want: counts{present: 1, stuck: 1}},
-		{name: "a stuck one that leaves", members: []lanes.Member{{Name: "a", Stuck: "no image", Leaving: true}}, want: counts{leaving: 1}},
+		{name: "a member that was never heard of starts", members: []fleet.Member{{Name: "a"}}, want: counts{present: 1, starting: 1}},
+		{name: "one that was is silent", members: []fleet.Member{{Name: "a"}}, met: []string{"a"}, want: counts{present: 1, silent: 1}},
+		{name: "one that can't start", members: []fleet.Member{{Name: "a", Stuck: "no image"}}, want: counts{present: 1, stuck: 1}},
+		{name: "a stuck one that leaves", members: []fleet.Member{{Name: "a", Stuck: "no image", Leaving: true}}, want: counts{leaving: 1}},
 		{
-			name: "one that beats isn't stuck", workers: []lanes.Heartbeat{beat("a")}, members: []lanes.Member{{Name: "a", Stuck: "restarted often"}},
+			name: "one that beats isn't stuck", workers: []fleet.Heartbeat{beat("a")}, members: []fleet.Member{{Name: "a", Stuck: "restarted often"}},
 			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1},
 		},
 	}
@@ -126,14 +127,14 @@ func TestViewPool(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.members == nil {
 				for _, w := range tt.workers {
-					tt.members = append(tt.members, lanes.Member{Name: w.Worker})
+					tt.members = append(tt.members, fleet.Member{Name: w.Worker})
 				}
 			}
 			h := History{Workers: map[string]WorkerHistory{}}
 			for _, name := range tt.met {
 				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
 			}
-			o := Observation{At: t0, Workers: tt.workers, Pools: map[string]lanes.PoolState{"general": {Members: tt.members}}}
+			o := Observation{At: t0, Workers: tt.workers, Pools: map[string]fleet.PoolState{"general": {Members: tt.members}}}
 			v := viewPool(pool, usualTiming, o, o.byPool()["general"], h)
 			got := counts{
 				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running), onParked: sum(v.onParked), parked: v.parked,
@@ -152,7 +153,7 @@ func TestViewPool(t *testing.T) {
 }
 
 func TestViewPoolOfAnUnseenPool(t *testing.T) {
-	h := History{Pools: map[string]PoolHistory{"general": {State: lanes.PoolState{Replicas: 3}}}}
+	h := History{Pools: map[string]PoolHistory{"general": {State: fleet.PoolState{Replicas: 3}}}}
 	v := viewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, nil, h)
 	if !v.unseen || v.state.Replicas != 3 || v.existing() != 3 {
 		t.Errorf("%+v: what was seen last counts against the budget", v)
@@ -160,13 +161,13 @@ func TestViewPoolOfAnUnseenPool(t *testing.T) {
 }
 
 func TestExisting(t *testing.T) {
-	m := func(n int, leaving bool) []lanes.Member {
-		return slices.Repeat([]lanes.Member{{Leaving: leaving}}, n)
+	m := func(n int, leaving bool) []fleet.Member {
+		return slices.Repeat([]fleet.Member{{Leaving: leaving}}, n)
 	}
 	tests := []struct {
 		name     string
 		replicas int
-		members  []lanes.Member
+		members  []fleet.Member
 		existing int
 		settled  bool
 	}{
@@ -178,7 +179,7 @@ func TestExisting(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
-			o := Observation{At: t0, Pools: map[string]lanes.PoolState{"p": {Replicas: tt.replicas, Members: tt.members}}}
+			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {Replicas: tt.replicas, Members: tt.members}}}
 			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
 			if v.existing() != tt.existing || v.settled() != tt.settled {
 				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
@@ -195,7 +196,7 @@ func TestSubscribedTo(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		worker lanes.Heartbeat
+		worker fleet.Heartbeat
 		lane   string
 		want   bool
 	}{
@@ -205,16 +206,16 @@ func TestSubscribedTo(t *testing.T) {
 		{"busy", beat("a", "standard", "standard"), "standard", false},
 		{"a guest, which may be shut out", beat("a"), "bulk", false},
 		{"a paused lane, from which nobody takes", beat("a"), "halted", false},
-		{"no session", with(beat("a"), func(w *lanes.Heartbeat) { w.Subscribed = false }), "standard", false},
+		{"no session", with(beat("a"), func(w *fleet.Heartbeat) { w.Subscribed = false }), "standard", false},
 		{"parked", with(beat("a"), parked), "standard", false},
 		{"retired", with(beat("a"), retired), "standard", false},
 		{"draining", with(beat("a"), draining), "standard", false},
 		{"silent", with(beat("a"), aged(4*time.Second)), "standard", false},
-		{"of a pool that left the policy", with(beat("a"), func(w *lanes.Heartbeat) { w.Pool = "old" }), "standard", false},
+		{"of a pool that left the policy", with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "old" }), "standard", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := subscribed(p, Observation{At: t0, Workers: []lanes.Heartbeat{tt.worker}}); got[tt.lane] != tt.want {
+			if got := subscribed(p, Observation{At: t0, Workers: []fleet.Heartbeat{tt.worker}}); got[tt.lane] != tt.want {
 				t.Errorf("subscribed = %v", got)
 			}
 		})

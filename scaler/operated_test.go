@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // What comes of pausing lanes and holding pools, tick by tick on the tiny fleet (fleet_test.go).
@@ -76,7 +76,7 @@ func TestPausedLaneKeepsNoReserve(t *testing.T) {
 	w.until("the floor is enough", 2*time.Minute, func() bool { return len(w.pools["general"].workers) == 2 })
 	w.tune("lanes.express.paused", "false")
 	w.run(time.Second)
-	if p := w.plan("general"); p.To != 5 || p.Reason != lanes.Reserve {
+	if p := w.plan("general"); p.To != 5 || p.Reason != fleet.Reserve {
 		t.Errorf("%+v", p)
 	}
 }
@@ -87,7 +87,7 @@ func TestHeldPoolStaysAsItIs(t *testing.T) {
 	w.tune("pools.general.held", "true")
 	w.put("standard", 100)
 	w.run(10 * time.Second)
-	if p := w.plan("general"); len(w.plans) > 0 || p.Reason != lanes.Held || !strings.HasSuffix(p.Why, "; the pool is held at 2; 10 would do") {
+	if p := w.plan("general"); len(w.plans) > 0 || p.Reason != fleet.Held || !strings.HasSuffix(p.Why, "; the pool is held at 2; 10 would do") {
 		t.Fatalf("it doesn't grow: %+v", p)
 	}
 	if p := w.d.Snapshot.Pools[0]; !p.Held || p.Wanted != 10 || p.Target != 2 {
@@ -124,10 +124,10 @@ func TestHeldPoolAndTheBudget(t *testing.T) {
 	w.tune("pools.batch.held", "true")
 	w.put("standard", 500)
 	w.run(time.Minute)
-	if p := w.plan("general"); p.To != 2 || p.Reason != lanes.Budget {
+	if p := w.plan("general"); p.To != 2 || p.Reason != fleet.Budget {
 		t.Errorf("general: %+v", p)
 	}
-	if p := w.plan("batch"); p.To != 10 || p.Reason != lanes.Held {
+	if p := w.plan("batch"); p.To != 10 || p.Reason != fleet.Held {
 		t.Errorf("batch: %+v", p)
 	}
 }
@@ -137,12 +137,12 @@ func TestRetiringIsOneStory(t *testing.T) {
 	w := newWorld(t, oneLane)
 	w.put("standard", 100)
 	w.until("retires", 2*time.Minute, func() bool { return len(w.plan("general").Retire) > 0 })
-	var reasons []lanes.Reason
+	var reasons []fleet.Reason
 	for w.pools["general"].replicas == 10 {
 		reasons = append(reasons, w.plan("general").Reason)
 		w.run(time.Second)
 	}
-	if len(reasons) < 2 || slices.ContainsFunc(reasons, func(r lanes.Reason) bool { return r != lanes.Retiring }) {
+	if len(reasons) < 2 || slices.ContainsFunc(reasons, func(r fleet.Reason) bool { return r != fleet.Retiring }) {
 		t.Errorf("from the order until the first removal: %v\n%s", reasons, w.told())
 	}
 }

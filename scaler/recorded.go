@@ -3,7 +3,7 @@ package scaler
 import (
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -42,7 +42,7 @@ func (h History) resume(o Observation) {
 }
 
 // learnRecords takes in what the ledger says of a lane, at a tick whose backlog is believed. whole: all queues that the lane has are in it.
-func (l *LaneHistory) learnRecords(at time.Time, w lanes.Waiting, whole bool) {
+func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 	skipped := l.Skipped
 	// What is noted to be skipped may be gone, and would hide jobs: those that are recorded as queued are believed first.
 	l.Skipped = l.Backlog - min(l.Backlog, max(l.Backlog-w.Skipped, w.Queued))

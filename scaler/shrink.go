@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // retireEvery is the least time between two retirements in one pool: removing more seldom costs slots, more often starts them anew.
@@ -16,7 +17,7 @@ const retireEvery = 10 * time.Second
 // retired workers are removed. So no busy worker is removed, whatever happens to this scaler in between.
 //
 // p.Park names every worker that is to be parked now: it is a lease, and who isn't named is unparked.
-func (a ask) park(p *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
+func (a ask) park(p *fleet.Plan, g Grant, ph *PoolHistory, at time.Time) {
 	v := a.view
 	if !a.blocked() && v.settled() && p.To == p.From && len(v.retired) > 0 {
 		p.Remove = v.retired
@@ -50,7 +51,7 @@ func (a ask) park(p *lanes.Plan, g Grant, ph *PoolHistory, at time.Time) {
 func retireFor(coldStart time.Duration) time.Duration { return max(3*coldStart, time.Minute) }
 
 // retiring is those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
-func retiring(p lanes.Plan, before []string) (all []string) {
+func retiring(p fleet.Plan, before []string) (all []string) {
 	asked := setOf(p.Retire, before)
 	for _, name := range p.Park { // never one that has promised
 		if asked[name] {
@@ -134,7 +135,7 @@ type candidate struct {
 }
 
 // missed is how much a worker would be missed: 0 idle, 1 guests only, else more the more urgent its jobs are.
-func (a ask) missed(w lanes.Heartbeat) int {
+func (a ask) missed(w fleet.Heartbeat) int {
 	m := 0
 	for _, r := range w.Running {
 		m = max(m, 1)

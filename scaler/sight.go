@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -27,7 +28,7 @@ type Sight struct {
 	Policy  lanes.Effective `json:"policy"` // in force
 	Seen    Observation     `json:"seen"`
 	Before  History         `json:"before"`
-	Plans   []lanes.Plan    `json:"plans"`
+	Plans   []fleet.Plan    `json:"plans"`
 }
 
 // showSight publishes the tick for those who ask what other tunings would lead to. Nothing waits for it but they.
@@ -77,7 +78,7 @@ func (s Sight) encode() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func withoutWaits(work map[string]lanes.LaneWork) map[string]lanes.LaneWork {
+func withoutWaits(work map[string]fleet.LaneWork) map[string]fleet.LaneWork {
 	work = maps.Clone(work)
 	for lane, w := range work {
 		w.Waits = nil
@@ -113,7 +114,7 @@ func ReadSight(text []byte, version string) (s Sight, err error) {
 
 // Foresee decides once more, with these tunings over the policy as it is written. One that is idle anyway may stay so;
 // any other has to fit.
-func (s Sight) Foresee(tunings []lanes.Tuning) ([]lanes.Plan, error) {
+func (s Sight) Foresee(tunings []lanes.Tuning) ([]fleet.Plan, error) {
 	tuned, _, idle := s.Policy.Written().Tuned(tunings, s.Seen.At)
 	for _, i := range idle {
 		known := func(k lanes.IdleTuning) bool { return k.Field == i.Field && k.Spelled() == i.Spelled() }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // shown keeps what a loop shows, and is read as by a command of the same version.
@@ -39,7 +40,7 @@ func TestLoopForesees(t *testing.T) {
 		set.set("pools.general.max", "3", time.Time{})
 		set.set("pools.gone.max", "3", time.Time{}) // idle anyway
 		l.o.Sight, l.o.Version, l.o.Tunings = see.put, "v1", set.read
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.seconds(2)
 		scales := len(l.scales)
 		l.seconds(1)
@@ -53,13 +54,13 @@ func TestLoopForesees(t *testing.T) {
 		for name, c := range map[string]struct {
 			tunings []lanes.Tuning
 			to      int
-			reason  lanes.Reason
+			reason  fleet.Reason
 			err     string
 		}{
-			"none": {to: 6, reason: lanes.Ceiling},
-			"more": {tunings: []lanes.Tuning{tuning("pools.general.max", "5", time.Time{})}, to: 5, reason: lanes.Ceiling},
+			"none": {to: 6, reason: fleet.Ceiling},
+			"more": {tunings: []lanes.Tuning{tuning("pools.general.max", "5", time.Time{})}, to: 5, reason: fleet.Ceiling},
 			"beside what is idle": {
-				tunings: append(set.All, tuning("lanes.standard.paused", "true", time.Time{})), to: 1, reason: lanes.Paused,
+				tunings: append(set.All, tuning("lanes.standard.paused", "true", time.Time{})), to: 1, reason: fleet.Paused,
 			},
 			"over": {
 				tunings: []lanes.Tuning{tuning("pools.general.max", "5", sight.Seen.At)},
@@ -161,9 +162,9 @@ func TestSightIsBounded(t *testing.T) {
 		s.Before.Lanes[fmt.Sprint("lane-", lane)] = h
 	}
 	for i := range 1000 {
-		w := lanes.Heartbeat{Worker: fmt.Sprint("worker-", i), At: time.Now(), Lanes: map[string]lanes.LaneWork{}}
+		w := fleet.Heartbeat{Worker: fmt.Sprint("worker-", i), At: time.Now(), Lanes: map[string]fleet.LaneWork{}}
 		for lane := range 10 {
-			w.Lanes[fmt.Sprint("lane-", lane)] = lanes.LaneWork{Started: int64(i), Waits: make([]int64, lanes.RecentWaits)}
+			w.Lanes[fmt.Sprint("lane-", lane)] = fleet.LaneWork{Started: int64(i), Waits: make([]int64, fleet.RecentWaits)}
 		}
 		s.Seen.Workers = append(s.Seen.Workers, w)
 		s.Before.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}

@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // laneStatuses is the lanes' part of the snapshot: those of the policy, then former ones with anything in them.
-func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decision) []lanes.LaneStatus {
-	var all []lanes.LaneStatus
+func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decision) []fleet.LaneStatus {
+	var all []fleet.LaneStatus
 	loads := loads(asks)
 	for _, l := range p.Lanes {
 		lh, load := h.Lanes[l.Name], loads[l.Name]
 		_, promoted := d.Turns[l.Name]
-		s := lanes.LaneStatus{
+		s := fleet.LaneStatus{
 			Name: l.Name, Ready: lh.ready(), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Excess: lh.excess(o.At), Since: lh.since(),
 			Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
 			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
@@ -29,7 +30,7 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 	for _, name := range o.Former {
 		depth, answered := o.Depths[name]
 		lh := h.Lanes[name]
-		s := lanes.LaneStatus{
+		s := fleet.LaneStatus{
 			Name: name, Ready: depth.Ready - min(depth.Ready, lh.Skipped), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Since: lh.since(),
 			Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
 			Busy: loads[name].busy, Stale: !answered, Former: true,
@@ -96,7 +97,7 @@ func rates(flow []FlowSample) (in, out float64) {
 }
 
 // judgeWaits fills in the 95th percentile (nearest rank) and how many starts were in time.
-func judgeWaits(s *lanes.LaneStatus, samples []WaitSample) {
+func judgeWaits(s *fleet.LaneStatus, samples []WaitSample) {
 	waits := make([]time.Duration, len(samples))
 	for i, w := range samples {
 		waits[i] = w.Wait
@@ -113,11 +114,11 @@ func judgeWaits(s *lanes.LaneStatus, samples []WaitSample) {
 }
 
 // poolStatuses is the pools' part of the snapshot.
-func poolStatuses(asks []ask, plans []lanes.Plan) []lanes.PoolStatus {
-	var all []lanes.PoolStatus
+func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
+	var all []fleet.PoolStatus
 	for i, a := range asks {
 		v := a.view
-		all = append(all, lanes.PoolStatus{
+		all = append(all, fleet.PoolStatus{
 			Name: v.Name, Lanes: v.Lanes, Guests: v.Guests,
 			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: len(v.starting),
 			Parked: v.parkedWorkers(), Retired: len(v.retired), Stuck: len(v.stuck),

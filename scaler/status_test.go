@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func TestRates(t *testing.T) {
@@ -51,7 +52,7 @@ func TestJudgeWaits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := lanes.LaneStatus{StartWithin: lanes.Duration(10 * time.Second)}
+			s := fleet.LaneStatus{StartWithin: lanes.Duration(10 * time.Second)}
 			judgeWaits(&s, tt.samples)
 			if s.Started != tt.started || s.InTime != tt.inTime || s.P95Wait.D() != tt.p95 || s.Objective() != tt.met {
 				t.Errorf("%+v, objective met: %v", s, s.Objective())
@@ -65,7 +66,7 @@ func TestSnapshot(t *testing.T) {
 	s.workers("general", "standard", "bulk express!", "standard parked", "retired")
 	s.starting("general", 1, "no image")
 	s.starting("general", 2, "")
-	s.pool("general", func(q *lanes.PoolState) { q.Members[6].CreatedAt = t0.Add(-4 * time.Second) }) // the other one's isn't known
+	s.pool("general", func(q *fleet.PoolState) { q.Members[6].CreatedAt = t0.Add(-4 * time.Second) }) // the other one's isn't known
 	s.workers("batch", "bulk")
 	s.ready("standard", 9)
 	s.ready("bulk", 5)

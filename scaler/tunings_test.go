@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // overrides is tunings that a test may change between ticks.
@@ -81,7 +82,7 @@ func TestLoopTuningEndsByItself(t *testing.T) {
 		var set overrides
 		set.set("lanes.standard.paused", "true", time.Now().Add(3*time.Second))
 		l.o.Tunings = set.read
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.seconds(1)
 		set.err = errOut // whether anybody can be asked or not
 		l.seconds(2)
@@ -104,7 +105,7 @@ func TestLoopTuningsCannotBeRead(t *testing.T) {
 		set.set("lanes.standard.paused", "true", time.Time{})
 		l.o.Tunings = set.read
 		l.o.Leading = func(context.Context) (bool, error) { return leading, nil }
-		l.depths["standard"] = lanes.Depth{Ready: 200}
+		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.seconds(3)
 		if len(l.effective)+len(l.scales) > 0 {
 			t.Fatalf("a scaler that never knew of the pause published %+v and scaled %q", l.effective, l.scales)

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // explain gives the plan its reason and its sentence: what the pool needs, then what kept it from getting that. It cites
 // only what the decision was made from. retiring is how many workers were asked to retire and haven't promised yet.
-func (a ask) explain(p *lanes.Plan, g Grant, retiring int) {
+func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	v := a.view
 	p.Reason, p.Why = a.reason, a.because()
-	mark := func(r lanes.Reason, format string, args ...any) {
+	mark := func(r fleet.Reason, format string, args ...any) {
 		p.Reason = r
 		p.Why += "; " + fmt.Sprintf(format, args...)
 	}
@@ -23,37 +24,37 @@ func (a ask) explain(p *lanes.Plan, g Grant, retiring int) {
 	switch {
 	case v.Held: // it has what it has
 	case g.Cut:
-		mark(lanes.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
+		mark(fleet.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
 	case g.Waits:
-		mark(lanes.Budget, "%d of the %d wait until other replicas have left", g.Target-g.To, g.Target)
+		mark(fleet.Budget, "%d of the %d wait until other replicas have left", g.Target-g.To, g.Target)
 	case g.Yielded:
-		mark(lanes.Budget, "what was held goes to where jobs wait now%s", cameFirst(g.For))
+		mark(fleet.Budget, "what was held goes to where jobs wait now%s", cameFirst(g.For))
 	}
 	short := "" // what a want that can't be met adds
 	if a.now > v.replicas() {
 		short = ", so no more are added"
 	}
 	if len(v.stuck) > 0 {
-		mark(lanes.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name, firstLine(v.stuck[0].Stuck), short)
+		mark(fleet.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name, firstLine(v.stuck[0].Stuck), short)
 	}
 	switch {
 	case v.unseen:
-		mark(lanes.Stale, "the fleet says nothing of this pool, so nothing is changed")
+		mark(fleet.Stale, "the fleet says nothing of this pool, so nothing is changed")
 	case v.state.Foreign != "":
-		mark(lanes.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two", v.state.Foreign)
+		mark(fleet.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two", v.state.Foreign)
 	case v.Held:
 		a.explainHold(*p, mark)
 	case v.deaf():
-		mark(lanes.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, v.present)
+		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, v.present)
 	case p.To > p.From:
 	case a.stale != "":
-		mark(lanes.Stale, "the broker's answer for lane %s is missing or not believed, so nothing is removed", a.stale)
+		mark(fleet.Stale, "the broker's answer for lane %s is missing or not believed, so nothing is removed", a.stale)
 	case a.want < p.From && v.state.Rollout:
-		mark(lanes.Rollout, "%d would do, but nothing is removed during a rollout", a.want)
+		mark(fleet.Rollout, "%d would do, but nothing is removed during a rollout", a.want)
 	case g.Target < p.From, len(p.Remove) > 0:
 		a.explainShrinking(*p, g, retiring, mark)
 	case g.Target > a.now && !g.Cut:
-		mark(lanes.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target, lanes.Duration(a.hold))
+		mark(fleet.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target, lanes.Duration(a.hold))
 	}
 	if p.To != p.From {
 		p.Why = fmt.Sprintf("%d → %d: %s", p.From, p.To, p.Why)
@@ -61,8 +62,8 @@ func (a ask) explain(p *lanes.Plan, g Grant, retiring int) {
 }
 
 // explainPauses names the paused lanes with waiting jobs. They are the reason unless another lane's waiting jobs, or what makes the pool grow, is.
-func (a ask) explainPauses(p lanes.Plan, mark func(lanes.Reason, string, ...any)) {
-	reason := lanes.Paused
+func (a ask) explainPauses(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
+	reason := fleet.Paused
 	if a.shut || p.To > p.From {
 		reason = p.Reason
 	}
@@ -74,17 +75,17 @@ func (a ask) explainPauses(p lanes.Plan, mark func(lanes.Reason, string, ...any)
 }
 
 // explainHold says what a held pool would have instead, and which of its replicas are of no use: a hold keeps retired ones too.
-func (a ask) explainHold(p lanes.Plan, mark func(lanes.Reason, string, ...any)) {
-	mark(lanes.Held, "the pool is held at %d", p.From)
+func (a ask) explainHold(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
+	mark(fleet.Held, "the pool is held at %d", p.From)
 	if a.now != p.From {
-		mark(lanes.Held, "%d would do", a.now)
+		mark(fleet.Held, "%d would do", a.now)
 	}
 	if n := a.view.retiredReplicas(); n > 0 {
-		mark(lanes.Held, "%s kept too", count(n, "retired one is", "retired ones are"))
+		mark(fleet.Held, "%s kept too", count(n, "retired one is", "retired ones are"))
 	}
 }
 
-func (a ask) explainShrinking(p lanes.Plan, g Grant, retiring int, mark func(lanes.Reason, string, ...any)) {
+func (a ask) explainShrinking(p fleet.Plan, g Grant, retiring int, mark func(fleet.Reason, string, ...any)) {
 	tooMany := ""
 	if n := p.From - g.Target; n > 0 {
 		tooMany = fmt.Sprintf("%d of %d %s too many; ", n, p.From, map[bool]string{true: "is", false: "are"}[n == 1])
@@ -92,15 +93,15 @@ func (a ask) explainShrinking(p lanes.Plan, g Grant, retiring int, mark func(lan
 	retired := count(len(a.view.retired), "retired one is", "retired ones are")
 	switch {
 	case len(p.Remove) > 0:
-		mark(lanes.Retiring, "%s%s removed", tooMany, retired)
+		mark(fleet.Retiring, "%s%s removed", tooMany, retired)
 	case len(a.view.retired) > 0:
-		mark(lanes.Retiring, "%s%s removed once the others have started", tooMany, retired)
+		mark(fleet.Retiring, "%s%s removed once the others have started", tooMany, retired)
 	case retiring > 0:
-		mark(lanes.Retiring, "%s%s", tooMany, count(retiring, "idle one retires", "idle ones retire"))
+		mark(fleet.Retiring, "%s%s", tooMany, count(retiring, "idle one retires", "idle ones retire"))
 	case len(p.Park) > 0:
-		mark(lanes.Parking, "%s%s from taking new jobs, to retire when idle", tooMany, count(len(p.Park), "is kept", "are kept"))
+		mark(fleet.Parking, "%s%s from taking new jobs, to retire when idle", tooMany, count(len(p.Park), "is kept", "are kept"))
 	default:
-		mark(lanes.Parking, "%sthey park once the others have started", tooMany)
+		mark(fleet.Parking, "%sthey park once the others have started", tooMany)
 	}
 }
 
@@ -115,7 +116,7 @@ func cameFirst(lane string) string {
 func (a ask) because() string {
 	v := a.view
 	switch a.reason {
-	case lanes.Reserve:
+	case fleet.Reserve:
 		lane, slots := v.Shoulders()
 		var what []string
 		if a.reserve > 0 {
@@ -126,9 +127,9 @@ func (a ask) because() string {
 		}
 		return fmt.Sprintf("%s on the shoulder: %s of %s", strings.Join(what, " and "),
 			count(a.shoulderWorkers, "worker", "workers"), count(slots, "shoulder slot", "shoulder slots"))
-	case lanes.Floor:
+	case fleet.Floor:
 		return fmt.Sprintf("%s; min is %d", a.waitingOrBusy(), v.Min)
-	case lanes.Ceiling:
+	case fleet.Ceiling:
 		return fmt.Sprintf("%s; max is %d", a.waitingOrBusy(), v.Max)
 	default:
 		return a.waitingOrBusy()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -38,7 +39,7 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 			w.say(err, known)
 			away = true
 		case time.Since(heard) > timing.GoneAfter.D(): // parked is a lease: nobody renews it now
-			w.follow(lanes.Orders{})
+			w.follow(fleet.Orders{})
 		}
 		if known || !errors.Is(err, lanes.ErrRefused) {
 			begin()
@@ -71,14 +72,14 @@ func (w *Worker) say(err error, known bool) {
 }
 
 // report sends one heartbeat.
-func (w *Worker) report(ctx context.Context) (lanes.Orders, error) {
+func (w *Worker) report(ctx context.Context) (fleet.Orders, error) {
 	ctx, cancel := context.WithTimeout(ctx, beatTime)
 	defer cancel()
 	return w.o.Roster.Beat(ctx, w.heartbeat())
 }
 
-func (w *Worker) heartbeat() lanes.Heartbeat {
-	hb := lanes.Heartbeat{
+func (w *Worker) heartbeat() fleet.Heartbeat {
+	hb := fleet.Heartbeat{
 		Worker: w.o.Name, Pool: w.o.Pool, Began: w.began, Version: w.o.Version, Revision: w.policy.Load().Revision,
 		Slots: len(w.o.Shared), Shoulder: len(w.o.Shoulder), Subscribed: w.o.Online(), Draining: w.draining.Load(),
 	}
@@ -88,7 +89,7 @@ func (w *Worker) heartbeat() lanes.Heartbeat {
 }
 
 // follow carries out what the roster ordered.
-func (w *Worker) follow(o lanes.Orders) {
+func (w *Worker) follow(o fleet.Orders) {
 	wasParked, wasRetired := w.gate.state()
 	w.gate.order(o.Park, o.Retire)
 	switch parked, retired := w.gate.state(); {

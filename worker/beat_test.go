@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -31,14 +32,14 @@ func TestHeartbeat(t *testing.T) {
 		r.broker.put("standard", "f", "b")
 		r.at(12 * time.Second)
 
-		run := func(id, lane string, shoulder bool, since time.Duration) lanes.Run {
-			return lanes.Run{Job: id, Lane: lane, Shoulder: shoulder, Since: r.began.Add(since)}
+		run := func(id, lane string, shoulder bool, since time.Duration) fleet.Run {
+			return fleet.Run{Job: id, Lane: lane, Shoulder: shoulder, Since: r.began.Add(since)}
 		}
-		want := lanes.Heartbeat{
+		want := fleet.Heartbeat{
 			Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, At: time.Now(), Began: r.began, Slots: 2, Shoulder: 1,
 			Subscribed: true,
-			Running:    []lanes.Run{run("x", "express", true, 0), run("b", "standard", false, 2*time.Second)},
-			Lanes: map[string]lanes.LaneWork{
+			Running:    []fleet.Run{run("x", "express", true, 0), run("b", "standard", false, 2*time.Second)},
+			Lanes: map[string]fleet.LaneWork{
 				"express": {Started: 1, First: 1, Waits: []int64{0}, LastReady: r.began},
 				"standard": {
 					Started: 3, Finished: 1, Failed: 1, Service: lanes.Duration(10 * time.Second),
@@ -91,7 +92,7 @@ func TestWaits(t *testing.T) {
 			r.o.Shared = r.o.Shared[:1]
 			r.start()
 			l := r.w.heartbeat().Lanes["standard"]
-			if l.First != 40 || l.Started != 40 || len(l.Waits) != lanes.RecentWaits {
+			if l.First != 40 || l.Started != 40 || len(l.Waits) != fleet.RecentWaits {
 				t.Fatalf("%d first starts of %d, %d waits", l.First, l.Started, len(l.Waits))
 			}
 			for i, ms := range l.Waits {

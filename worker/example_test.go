@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker"
 )
@@ -53,8 +54,8 @@ func (nobody) Claim(context.Context, job.Delivery, string, int) (job.Claim, erro
 func (nobody) Renew(context.Context, job.Claim, job.Progress) error { return nil }
 func (nobody) Close(context.Context, job.Claim, job.Outcome) error  { return nil }
 func (nobody) Leave(context.Context, string) error                  { return nil }
-func (nobody) Beat(context.Context, lanes.Heartbeat) (lanes.Orders, error) {
-	return lanes.Orders{}, nil
+func (nobody) Beat(context.Context, fleet.Heartbeat) (fleet.Orders, error) {
+	return fleet.Orders{}, nil
 }
 
 // A worker with one slot serves a queue in memory until that is empty.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -117,26 +118,26 @@ func fails(after time.Duration, kind job.ErrorKind) work {
 // roster keeps the heartbeats and answers with the orders that were set.
 type roster struct {
 	mu     sync.Mutex
-	orders lanes.Orders
+	orders fleet.Orders
 	away   bool
 	why    error         // why it is away; nil: nobody knows
 	slow   time.Duration // how long a heartbeat takes
-	beats  []lanes.Heartbeat
+	beats  []fleet.Heartbeat
 	left   []string
 }
 
-func (r *roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
+func (r *roster) Beat(ctx context.Context, hb fleet.Heartbeat) (fleet.Orders, error) {
 	if r.slow > 0 {
 		select {
 		case <-time.After(r.slow):
 		case <-ctx.Done():
-			return lanes.Orders{}, ctx.Err()
+			return fleet.Orders{}, ctx.Err()
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away {
-		return lanes.Orders{}, cmp.Or(r.why, errors.New("connection refused"))
+		return fleet.Orders{}, cmp.Or(r.why, errors.New("connection refused"))
 	}
 	hb.At = time.Now()
 	r.beats = append(r.beats, hb)
@@ -175,13 +176,13 @@ func (r *roster) silent(away bool) {
 }
 
 // heard is every heartbeat so far, and who has left.
-func (r *roster) heard() (beats []lanes.Heartbeat, left []string) {
+func (r *roster) heard() (beats []fleet.Heartbeat, left []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.beats), slices.Clone(r.left)
 }
 
-func (r *roster) last() lanes.Heartbeat {
+func (r *roster) last() fleet.Heartbeat {
 	beats, _ := r.heard()
 	return beats[len(beats)-1]
 }

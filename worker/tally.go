@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -15,17 +16,17 @@ import (
 type tally struct {
 	now   func() time.Time
 	mu    sync.Mutex
-	slots map[*lanes.Run]struct{}
-	lanes map[string]lanes.LaneWork
+	slots map[*fleet.Run]struct{}
+	lanes map[string]fleet.LaneWork
 }
 
 func newTally(now func() time.Time) *tally {
-	return &tally{now: now, slots: map[*lanes.Run]struct{}{}, lanes: map[string]lanes.LaneWork{}}
+	return &tally{now: now, slots: map[*fleet.Run]struct{}{}, lanes: map[string]fleet.LaneWork{}}
 }
 
 // occupy notes that a slot has a job, from taking to settling it; free notes the end of that.
 func (t *tally) occupy(d job.Delivery, shoulder bool) (free func()) {
-	r := &lanes.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: t.now()}
+	r := &fleet.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: t.now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.slots[r] = struct{}{}
@@ -42,14 +43,14 @@ func (t *tally) start(d job.Delivery, first bool) {
 	if ready.After(now) { // any producer may say so, and the scaler would take it that nobody has waited until then
 		ready = now
 	}
-	t.change(d.Lane, func(l *lanes.LaneWork) {
+	t.change(d.Lane, func(l *fleet.LaneWork) {
 		l.Started++
 		if !first {
 			return
 		}
 		l.First++
 		l.Waits = append(l.Waits, d.Wait(now).Milliseconds())
-		l.Waits = l.Waits[max(0, len(l.Waits)-lanes.RecentWaits):]
+		l.Waits = l.Waits[max(0, len(l.Waits)-fleet.RecentWaits):]
 		if d.Job.Priority == 0 && ready.After(l.LastReady) { // one of a higher priority overtakes those that wait
 			l.LastReady = ready
 		}
@@ -57,17 +58,17 @@ func (t *tally) start(d job.Delivery, first bool) {
 }
 
 func (t *tally) finish(lane string, took time.Duration) {
-	t.change(lane, func(l *lanes.LaneWork) {
+	t.change(lane, func(l *fleet.LaneWork) {
 		l.Finished++
 		l.Service += lanes.Duration(took)
 	})
 }
 
 func (t *tally) fail(lane string) {
-	t.change(lane, func(l *lanes.LaneWork) { l.Failed++ })
+	t.change(lane, func(l *fleet.LaneWork) { l.Failed++ })
 }
 
-func (t *tally) change(lane string, by func(*lanes.LaneWork)) {
+func (t *tally) change(lane string, by func(*fleet.LaneWork)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.lanes[lane]
@@ -78,20 +79,20 @@ func (t *tally) change(lane string, by func(*lanes.LaneWork)) {
 // odd counts a message with a time that can't be meant.
 func (t *tally) odd(lane string) {
 	now := t.now()
-	t.change(lane, func(l *lanes.LaneWork) {
+	t.change(lane, func(l *fleet.LaneWork) {
 		l.OddTimes++
 		l.OddAt = now
 	})
 }
 
 // report fills in the heartbeat's part of it, running jobs oldest first.
-func (t *tally) report(hb *lanes.Heartbeat) {
+func (t *tally) report(hb *fleet.Heartbeat) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for r := range t.slots {
 		hb.Running = append(hb.Running, *r)
 	}
-	slices.SortFunc(hb.Running, func(a, b lanes.Run) int {
+	slices.SortFunc(hb.Running, func(a, b fleet.Run) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Job, b.Job))
 	})
 	hb.Lanes = maps.Clone(t.lanes)

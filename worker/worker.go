@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -44,7 +45,7 @@ type Logs interface {
 
 // Roster takes heartbeats and answers with orders. Leave says that the worker is gone for good.
 type Roster interface {
-	Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error)
+	Beat(ctx context.Context, hb fleet.Heartbeat) (fleet.Orders, error)
 	Leave(ctx context.Context, worker string) error
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -260,11 +261,11 @@ func (w wrongClock) enqueues(t *testing.T) {
 }
 
 func (w wrongClock) reports(t *testing.T) {
-	must(t, w.board.PutSnapshot(t.Context(), lanes.Snapshot{At: w.now(), Lanes: []lanes.LaneStatus{{Name: "bulk"}}}))
+	must(t, w.board.PutSnapshot(t.Context(), fleet.Snapshot{At: w.now(), Lanes: []fleet.LaneStatus{{Name: "bulk"}}}))
 	if out := w.said(t, "lanes"); strings.Contains(out, "no scaler has reported") {
 		t.Errorf("the snapshot is taken for an old one:\n%s", out)
 	}
-	must(t, w.board.PutSnapshot(t.Context(), lanes.Snapshot{At: w.now().Add(-10 * time.Minute), Lanes: []lanes.LaneStatus{{Name: "bulk"}}}))
+	must(t, w.board.PutSnapshot(t.Context(), fleet.Snapshot{At: w.now().Add(-10 * time.Minute), Lanes: []fleet.LaneStatus{{Name: "bulk"}}}))
 	if out := w.said(t, "lanes"); !strings.Contains(out, "no scaler has reported for 10m") {
 		t.Errorf("the snapshot isn't taken for an old one:\n%s", out)
 	}

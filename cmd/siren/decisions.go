@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func newDecisions(a *app) *cobra.Command {
@@ -35,7 +36,7 @@ before.`,
 				return err
 			}
 			return a.withBoard(func(board *redis.Board) error {
-				list := func() ([]lanes.Plan, error) { return plansSince(cmd.Context(), board, pool, since, a.now(), most) }
+				list := func() ([]fleet.Plan, error) { return plansSince(cmd.Context(), board, pool, since, a.now(), most) }
 				if follow {
 					return a.followPlans(cmd.Context(), o.Stream(a.out), board, pool, list)
 				}
@@ -58,7 +59,7 @@ before.`,
 }
 
 // plansSince is the plans of a pool, or of all with "", the oldest first.
-func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int) ([]lanes.Plan, error) {
+func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int) ([]fleet.Plan, error) {
 	from, err := ago(since, now)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 }
 
 // followPlans shows the plans there are, and then new ones as they are made.
-func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Board, pool string, list func() ([]lanes.Plan, error)) error {
+func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Board, pool string, list func() ([]fleet.Plan, error)) error {
 	plans, err := list()
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Boar
 	return nil
 }
 
-func planTable(plans ...lanes.Plan) *show.Table {
+func planTable(plans ...fleet.Plan) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").Wide(), num("RETIRE").Wide(), num("REMOVE").Wide(), col("REASON"), col("WHY"))
 	t.Empty = "no plans"

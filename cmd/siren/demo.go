@@ -27,6 +27,7 @@ import (
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -70,13 +71,13 @@ type demo struct {
 	policy  *lanes.Policy
 	ids     []string
 	history []moment
-	plans   []lanes.Plan
+	plans   []fleet.Plan
 }
 
 // moment is the fleet at one time of the demo.
 type moment struct {
 	at   time.Time
-	snap lanes.Snapshot
+	snap fleet.Snapshot
 }
 
 func (d *demo) run(ctx context.Context, a *app) (err error) {
@@ -357,7 +358,7 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 	}
 }
 
-func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []job.Record, elapsed time.Duration) {
+func (d *demo) draw(w io.Writer, snap fleet.Snapshot, running []job.Record, elapsed time.Duration) {
 	if show.IsTerminal(w) {
 		show.ClearScreen(w)
 	}

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/operate/explain"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func TestPrintExplained(t *testing.T) {
 	x := explain.Explanation{
 		Limits: []string{"pool general: 1 worker is starting"},
-		Plans:  []lanes.Plan{{At: time.Date(2026, 3, 1, 11, 59, 0, 0, time.Local), Pool: "general", From: 0, To: 1, Reason: lanes.Floor, Why: "0 → 1: min"}},
+		Plans:  []fleet.Plan{{At: time.Date(2026, 3, 1, 11, 59, 0, 0, time.Local), Pool: "general", From: 0, To: 1, Reason: fleet.Floor, Why: "0 → 1: min"}},
 	}
 	var b strings.Builder
 	must(t, printExplained(&b, x))

@@ -12,19 +12,19 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/explain"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func newLanes(a *app) *cobra.Command {
 	short := "Show what waits and runs in each lane, and whether the objectives are met"
 	return parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
-		func(snap lanes.Snapshot) any { return snap.Lanes },
+		func(snap fleet.Snapshot) any { return snap.Lanes },
 		laneTable),
 		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
 }
 
 // newSnapshotList is a list command that shows a part of the leader's snapshot.
-func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapshot) any, rows func(lanes.Snapshot) *show.Table) *cobra.Command {
+func newSnapshotList(a *app, kind, short, example string, part func(fleet.Snapshot) any, rows func(fleet.Snapshot) *show.Table) *cobra.Command {
 	o := show.Listing{Kind: kind}
 	c := &cobra.Command{
 		Use: "list", Short: short, Example: example, Args: cobra.NoArgs,
@@ -47,7 +47,7 @@ func newSnapshotList(a *app, kind, short, example string, part func(lanes.Snapsh
 }
 
 // warnOf warns of a snapshot that isn't what a person takes it for.
-func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
+func warnOf(t *show.Table, snap fleet.Snapshot, now time.Time) {
 	if old := now.Sub(snap.At); old > explain.OldReport {
 		t.Warn("no scaler has reported for %s: what follows is old", say.Short(old))
 	}
@@ -57,7 +57,7 @@ func warnOf(t *show.Table, snap lanes.Snapshot, now time.Time) {
 }
 
 // laneTable is the table of `siren lanes`.
-func laneTable(snap lanes.Snapshot) *show.Table {
+func laneTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"), num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
 		num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(), col("STATUS"))
@@ -77,7 +77,7 @@ func laneTable(snap lanes.Snapshot) *show.Table {
 }
 
 // laneNote is the last column: met or missed, and whatever is unusual.
-func laneNote(l lanes.LaneStatus) (note string, style show.Style) {
+func laneNote(l fleet.LaneStatus) (note string, style show.Style) {
 	switch {
 	case l.Former:
 		return "left the policy; served until empty", show.Dim

@@ -9,17 +9,17 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func newPools(a *app) *cobra.Command {
 	short := "Show the workers of each pool, and why there are so many"
 	return parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
-		func(snap lanes.Snapshot) any { return snap.Pools }, poolTable),
+		func(snap fleet.Snapshot) any { return snap.Pools }, poolTable),
 		newPoolsTune(a), newPoolsHold(a), newPoolsRelease(a))
 }
 
-func poolTable(snap lanes.Snapshot) *show.Table {
+func poolTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"), num("RETIRED"), num("STUCK").Wide(), num("BUSY"),
 		num("MIN"), num("MAX"), num("WANTED").Wide(), num("TARGET").Wide(), num("HOLD").Wide(), num("COLD START"), col("REASON"), col("WHY"))

@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -55,7 +56,7 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jo
 		return fmt.Errorf("read the plans: %w", err)
 	}
 	slices.Reverse(plans)
-	d.plans = slices.DeleteFunc(plans, func(p lanes.Plan) bool { return p.From == p.To })
+	d.plans = slices.DeleteFunc(plans, func(p fleet.Plan) bool { return p.From == p.To })
 
 	results := summarise(d.policy, records)
 	fmt.Fprintln(a.out)
@@ -222,7 +223,7 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 	for i, l := range d.policy.Lanes {
 		color := laneColors[min(i, len(laneColors)-1)]
 		c.Lanes = append(c.Lanes, legend{l.Name, color})
-		c.Lines = append(c.Lines, d.line("backlog "+l.Name, color, c.MaxY, x, func(s lanes.Snapshot) float64 {
+		c.Lines = append(c.Lines, d.line("backlog "+l.Name, color, c.MaxY, x, func(s fleet.Snapshot) float64 {
 			for _, status := range s.Lanes {
 				if status.Name == l.Name {
 					return float64(status.Ready)
@@ -231,7 +232,7 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 			return 0
 		}))
 	}
-	c.Lines = append(c.Lines, d.line("workers", "#000", c.MaxY, x, func(s lanes.Snapshot) (n float64) {
+	c.Lines = append(c.Lines, d.line("workers", "#000", c.MaxY, x, func(s fleet.Snapshot) (n float64) {
 		for _, p := range s.Pools {
 			n += float64(p.Replicas)
 		}
@@ -241,7 +242,7 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 }
 
 // line is one figure over time as the points of a stepped line.
-func (d *demo) line(name, color string, top float64, x func(time.Time) float64, y func(lanes.Snapshot) float64) line {
+func (d *demo) line(name, color string, top float64, x func(time.Time) float64, y func(fleet.Snapshot) float64) line {
 	var b strings.Builder
 	last := 0.0
 	for _, m := range d.history {

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // tuner is an operator on a Redis where the local policy is in force and no scaler runs; what it says goes to out and said.
@@ -78,7 +79,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 	want(siren("decisions", "--pool", "bat"), exit.NotFound, "", `no pool "bat"`)
 
 	// The scaler has put it into force, but not everybody follows.
-	_, err := o.roster.Beat(t.Context(), lanes.Heartbeat{Worker: "general-1", Pool: "general", Revision: 1})
+	_, err := o.roster.Beat(t.Context(), fleet.Heartbeat{Worker: "general-1", Pool: "general", Revision: 1})
 	must(t, err)
 	now, _, err := o.tunings.Now(t.Context())
 	must(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func newWorkers(a *app) *cobra.Command {
@@ -34,7 +35,7 @@ func newWorkers(a *app) *cobra.Command {
 					if err != nil && !errors.Is(err, operate.ErrNoPolicy) {
 						return nil, nil, err
 					}
-					all = slices.DeleteFunc(all, func(w lanes.Heartbeat) bool { return pool != "" && w.Pool != pool })
+					all = slices.DeleteFunc(all, func(w fleet.Heartbeat) bool { return pool != "" && w.Pool != pool })
 					if pool != "" && len(all) == 0 { // one that left the policy may still have workers
 						if err == nil {
 							err = operate.RequirePool(e, pool)
@@ -54,7 +55,7 @@ func newWorkers(a *app) *cobra.Command {
 	return c
 }
 
-func workerTable(all []lanes.Heartbeat, now time.Time, silent time.Duration) *show.Table {
+func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"), col("RUNNING"),
 		num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(), col("VERSION").Wide())
@@ -92,7 +93,7 @@ func silentAfter(e lanes.Effective) time.Duration {
 }
 
 // workerState is what a worker does about new jobs.
-func workerState(w lanes.Heartbeat, silent bool) (state string, style show.Style) {
+func workerState(w fleet.Heartbeat, silent bool) (state string, style show.Style) {
 	switch {
 	case silent:
 		return "silent", show.Red

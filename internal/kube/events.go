@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
@@ -47,7 +47,7 @@ func (e *Events) Close() { e.broadcaster.Shutdown() }
 
 // Record tells a plan as an Event on its pool's Deployment: the reason, and the sentence. It doesn't wait until the API server has it; what
 // the API server refuses is logged.
-func (e *Events) Record(_ context.Context, p lanes.Plan) error {
+func (e *Events) Record(_ context.Context, p fleet.Plan) error {
 	d, err := e.fleet.deployment(p.Pool)
 	if err != nil {
 		return fmt.Errorf("tell the plan for pool %q: %w", p.Pool, err)

@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // sent is the Events that the API server has.
@@ -43,10 +43,10 @@ func TestEvents(t *testing.T) {
 			})
 		})
 	}
-	plan := func(r lanes.Reason, why string) lanes.Plan { return lanes.Plan{Pool: "general", Reason: r, Why: why} }
+	plan := func(r fleet.Reason, why string) fleet.Plan { return fleet.Plan{Pool: "general", Reason: r, Why: why} }
 
 	telling("say what and why on the Deployment", func(t *testing.T, c *cluster, e *Events) {
-		if err := e.Record(t.Context(), plan(lanes.Backlog, "2 → 6: 140 jobs wait")); err != nil {
+		if err := e.Record(t.Context(), plan(fleet.Backlog, "2 → 6: 140 jobs wait")); err != nil {
 			t.Fatal(err)
 		}
 		got := sent(t, c)
@@ -62,7 +62,7 @@ func TestEvents(t *testing.T) {
 		}
 	})
 	telling("warn of what needs a person", func(t *testing.T, c *cluster, e *Events) {
-		for _, r := range []lanes.Reason{lanes.Stuck, lanes.Stale, lanes.Foreign, lanes.Budget, lanes.Holding} {
+		for _, r := range []fleet.Reason{fleet.Stuck, fleet.Stale, fleet.Foreign, fleet.Budget, fleet.Holding} {
 			if err := e.Record(t.Context(), plan(r, "why")); err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestEvents(t *testing.T) {
 	})
 	telling("lose no plan of some busy minutes", func(t *testing.T, c *cluster, e *Events) {
 		for i := range 100 {
-			if err := e.Record(t.Context(), plan(lanes.Backlog, fmt.Sprint("plan ", i))); err != nil {
+			if err := e.Record(t.Context(), plan(fleet.Backlog, fmt.Sprint("plan ", i))); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -93,7 +93,7 @@ func TestEvents(t *testing.T) {
 	})
 	telling("count the same plan up", func(t *testing.T, c *cluster, e *Events) {
 		for range 3 {
-			if err := e.Record(t.Context(), plan(lanes.Floor, "min is 4")); err != nil {
+			if err := e.Record(t.Context(), plan(fleet.Floor, "min is 4")); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -103,7 +103,7 @@ func TestEvents(t *testing.T) {
 		}
 	})
 	telling("are cut to what an Event holds", func(t *testing.T, c *cluster, e *Events) {
-		if err := e.Record(t.Context(), plan(lanes.Stuck, strings.Repeat("ü", 600))); err != nil {
+		if err := e.Record(t.Context(), plan(fleet.Stuck, strings.Repeat("ü", 600))); err != nil {
 			t.Fatal(err)
 		}
 		if got := sent(t, c)[0].Message; len(got) > 1024 || len(got) < 1020 || !utf8.ValidString(got) || !strings.HasSuffix(got, "ü…") {
@@ -111,7 +111,7 @@ func TestEvents(t *testing.T) {
 		}
 	})
 	telling("need a Deployment", func(t *testing.T, c *cluster, e *Events) {
-		if err := e.Record(t.Context(), lanes.Plan{Pool: "nowhere", Reason: lanes.Floor}); err == nil {
+		if err := e.Record(t.Context(), fleet.Plan{Pool: "nowhere", Reason: fleet.Floor}); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -127,7 +127,7 @@ func TestEventsLogWhatIsRefused(t *testing.T) {
 		}
 		e := NewEvents(c.client, f, "a")
 		c.fail("create events", apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "", errors.New("no rule")))
-		if err := e.Record(context.Background(), lanes.Plan{Pool: "general", Reason: lanes.Floor}); err != nil {
+		if err := e.Record(context.Background(), fleet.Plan{Pool: "general", Reason: fleet.Floor}); err != nil {
 			t.Error(err)
 		}
 		synctest.Wait()

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // PoolLabel names the pool on a Deployment and on its pods.
@@ -110,7 +110,7 @@ func (f *Fleet) wait(ctx context.Context) error {
 
 // Pools is every pool as its Deployment and pods are now. A pool without a Deployment is absent. While the API server has told
 // nothing for more than a few seconds it is an error: an old state would be taken for the fleet's.
-func (f *Fleet) Pools(context.Context) (map[string]lanes.PoolState, error) {
+func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	for _, s := range f.feeds() {
 		if err := s.blind(); err != nil {
 			return nil, err
@@ -120,7 +120,7 @@ func (f *Fleet) Pools(context.Context) (map[string]lanes.PoolState, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := make(map[string]lanes.PoolState, len(found))
+	states := make(map[string]fleet.PoolState, len(found))
 	for pool, d := range found {
 		states[pool] = stateOf(d, f.replicaSets.of(d.UID), f.podsOf(d), f.autoscalers.all(), time.Now())
 	}

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // inCluster runs a test, by a clock of its own, on a cluster.
@@ -24,7 +24,7 @@ func inCluster(t *testing.T, test func(t *testing.T, c *cluster)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newCluster(t)) })
 }
 
-func look(t *testing.T, f *Fleet, pool string) lanes.PoolState {
+func look(t *testing.T, f *Fleet, pool string) fleet.PoolState {
 	t.Helper()
 	synctest.Wait() // until everything written has been told
 	pools, err := f.Pools(t.Context())
@@ -38,7 +38,7 @@ func look(t *testing.T, f *Fleet, pool string) lanes.PoolState {
 	return s
 }
 
-func names(s lanes.PoolState) []string {
+func names(s fleet.PoolState) []string {
 	var names []string
 	for _, m := range s.Members {
 		names = append(names, m.Name)

@@ -10,14 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // stateOf is a pool as its Deployment, the ReplicaSets and pods of it, and the namespace's autoscalers say.
 func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod,
 	autoscalers []*autoscalingv2.HorizontalPodAutoscaler, now time.Time,
-) lanes.PoolState {
-	s := lanes.PoolState{
+) fleet.PoolState {
+	s := fleet.PoolState{
 		Replicas: asked(d.Spec.Replicas),
 		Members:  refused(d, sets),
 		Rollout:  rollingOut(d, sets),
@@ -26,11 +26,11 @@ func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod
 	}
 	over := deadlineOf(d)
 	for _, p := range pods {
-		s.Members = append(s.Members, lanes.Member{
+		s.Members = append(s.Members, fleet.Member{
 			Name: p.Name, CreatedAt: p.CreationTimestamp.Time, Leaving: p.DeletionTimestamp != nil, Stuck: stuck(p, over, now),
 		})
 	}
-	slices.SortFunc(s.Members, func(a, b lanes.Member) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Members, func(a, b fleet.Member) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }
 

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func TestRollingOut(t *testing.T) {
@@ -150,7 +150,7 @@ func TestStateOf(t *testing.T) {
 	if got.Replicas != 3 || got.Version != "7" || got.Rollout || got.Foreign != "" {
 		t.Errorf("state %+v", got)
 	}
-	names := func(m lanes.Member) string { return m.Name + map[bool]string{true: " leaves"}[m.Leaving] + m.Stuck }
+	names := func(m fleet.Member) string { return m.Name + map[bool]string{true: " leaves"}[m.Leaving] + m.Stuck }
 	if len(got.Members) != 3 || names(got.Members[0]) != "a" || names(got.Members[1]) != "b" || names(got.Members[2]) != "c leaves" {
 		t.Errorf("members %+v", got.Members)
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 
 // Scale asks for so many replicas, if the pool is still as it was seen; else it is a lanes.ErrConflict. Shrinking needs as many retired workers
 // as it takes away: they get the lowest deletion cost first, and nobody else has it then, so it is they that the ReplicaSet removes.
-func (f *Fleet) Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error {
+func (f *Fleet) Scale(ctx context.Context, pool string, seen fleet.PoolState, to int, remove []string) error {
 	d, err := f.deployment(pool)
 	if err != nil {
 		return err

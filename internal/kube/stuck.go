@@ -10,7 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -130,12 +130,12 @@ func deadlineOf(d *appsv1.Deployment) deadline {
 
 // refused is the replicas that may not even be created (a quota, an admission rule): without them the fleet would be taken for one
 // that still starts. They have names of their own, since they have no pod.
-func refused(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) []lanes.Member {
-	var members []lanes.Member
+func refused(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) []fleet.Member {
+	var members []fleet.Member
 	add := func(from string, at time.Time, exist, want int, why string) {
 		for i := exist; i < want; i++ {
 			name := fmt.Sprintf("%s-refused-%d", from, i+1)
-			members = append(members, lanes.Member{Name: name, CreatedAt: at, Stuck: says("not created", why)})
+			members = append(members, fleet.Member{Name: name, CreatedAt: at, Stuck: says("not created", why)})
 		}
 	}
 	for _, rs := range sets {

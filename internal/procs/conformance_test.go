@@ -9,25 +9,26 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// fleet is what the scaler asks of a fleet, local processes or a cluster.
-type fleet interface {
-	Pools(ctx context.Context) (map[string]lanes.PoolState, error)
-	Scale(ctx context.Context, pool string, seen lanes.PoolState, to int, remove []string) error
+// scaled is what the scaler asks of a fleet, local processes or a cluster.
+type scaled interface {
+	Pools(ctx context.Context) (map[string]fleet.PoolState, error)
+	Scale(ctx context.Context, pool string, seen fleet.PoolState, to int, remove []string) error
 }
 
 // conformance is what holds for every fleet. Each check gets one with the empty pools general and batch, whose workers
 // start well and end at SIGTERM. Nothing here but this package's name keeps it from being run on another fleet.
-var conformance = map[string]func(*testing.T, fleet){
-	"begins empty": func(t *testing.T, f fleet) {
+var conformance = map[string]func(*testing.T, scaled){
+	"begins empty": func(t *testing.T, f scaled) {
 		for _, pool := range []string{"general", "batch"} {
 			if s := look(t, f, pool); s.Replicas != 0 || len(s.Members) != 0 || s.Version == "" {
 				t.Errorf("%s: %+v", pool, s)
 			}
 		}
 	},
-	"grows at once, the named pool alone": func(t *testing.T, f fleet) {
+	"grows at once, the named pool alone": func(t *testing.T, f scaled) {
 		before := time.Now()
 		scale(t, f, "general", 3)
 		s := look(t, f, "general")
@@ -39,7 +40,7 @@ var conformance = map[string]func(*testing.T, fleet){
 			if !form.MatchString(m.Name) || m.Leaving || m.Stuck != "" || m.CreatedAt.Before(before.Add(-time.Second)) {
 				t.Errorf("member %+v", m)
 			}
-			if slices.ContainsFunc(s.Members[:i], func(n lanes.Member) bool { return n.Name == m.Name }) {
+			if slices.ContainsFunc(s.Members[:i], func(n fleet.Member) bool { return n.Name == m.Name }) {
 				t.Errorf("two workers are called %s", m.Name)
 			}
 		}
@@ -47,7 +48,7 @@ var conformance = map[string]func(*testing.T, fleet){
 			t.Errorf("batch: %+v", b)
 		}
 	},
-	"shrinks by exactly the named workers": func(t *testing.T, f fleet) {
+	"shrinks by exactly the named workers": func(t *testing.T, f scaled) {
 		scale(t, f, "general", 4)
 		all := workers(look(t, f, "general"))
 		scale(t, f, "general", 2, all[1], all[3])
@@ -56,7 +57,7 @@ var conformance = map[string]func(*testing.T, fleet){
 			t.Errorf("%v stayed of %v", got, all)
 		}
 	},
-	"refuses what was decided on an older state": func(t *testing.T, f fleet) {
+	"refuses what was decided on an older state": func(t *testing.T, f scaled) {
 		old := look(t, f, "general")
 		scale(t, f, "general", 2)
 		wantConflict(t, f.Scale(t.Context(), "general", old, 3, nil))
@@ -64,11 +65,11 @@ var conformance = map[string]func(*testing.T, fleet){
 			t.Errorf("it was carried out all the same: %+v", s)
 		}
 	},
-	"refuses to remove a worker that is gone": func(t *testing.T, f fleet) {
+	"refuses to remove a worker that is gone": func(t *testing.T, f scaled) {
 		scale(t, f, "general", 2)
 		wantConflict(t, f.Scale(t.Context(), "general", look(t, f, "general"), 1, []string{"general-zzzzz"}))
 	},
-	"refuses to shrink without as many names": func(t *testing.T, f fleet) {
+	"refuses to shrink without as many names": func(t *testing.T, f scaled) {
 		scale(t, f, "general", 3)
 		s := look(t, f, "general")
 		w := workers(s)
@@ -87,12 +88,12 @@ var conformance = map[string]func(*testing.T, fleet){
 			t.Errorf("%v are left of %v", got, w)
 		}
 	},
-	"refuses an unknown pool": func(t *testing.T, f fleet) {
-		if err := f.Scale(t.Context(), "nowhere", lanes.PoolState{}, 1, nil); err == nil {
+	"refuses an unknown pool": func(t *testing.T, f scaled) {
+		if err := f.Scale(t.Context(), "nowhere", fleet.PoolState{}, 1, nil); err == nil {
 			t.Error("no error")
 		}
 	},
-	"does nothing when nothing changes": func(t *testing.T, f fleet) {
+	"does nothing when nothing changes": func(t *testing.T, f scaled) {
 		scale(t, f, "general", 1)
 		before := look(t, f, "general")
 		scale(t, f, "general", 1)
@@ -100,7 +101,7 @@ var conformance = map[string]func(*testing.T, fleet){
 			t.Errorf("from %+v to %+v", before, after)
 		}
 	},
-	"goes to zero and back": func(t *testing.T, f fleet) {
+	"goes to zero and back": func(t *testing.T, f scaled) {
 		scale(t, f, "general", 1)
 		first := workers(look(t, f, "general"))
 		scale(t, f, "general", 0, first...)
@@ -112,7 +113,7 @@ var conformance = map[string]func(*testing.T, fleet){
 	},
 }
 
-func look(t *testing.T, f fleet, pool string) lanes.PoolState {
+func look(t *testing.T, f scaled, pool string) fleet.PoolState {
 	t.Helper()
 	pools, err := f.Pools(t.Context())
 	if err != nil {
@@ -126,14 +127,14 @@ func look(t *testing.T, f fleet, pool string) lanes.PoolState {
 }
 
 // scale changes the pool as it is now.
-func scale(t *testing.T, f fleet, pool string, to int, remove ...string) {
+func scale(t *testing.T, f scaled, pool string, to int, remove ...string) {
 	t.Helper()
 	if err := f.Scale(t.Context(), pool, look(t, f, pool), to, remove); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func workers(s lanes.PoolState) []string {
+func workers(s fleet.PoolState) []string {
 	var names []string
 	for _, m := range s.Members {
 		names = append(names, m.Name)

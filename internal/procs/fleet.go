@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // FleetOptions says how to run local workers.
@@ -95,15 +96,15 @@ func NewFleet(o FleetOptions) (*Fleet, error) {
 
 // Pools reports every pool. Its members are the workers that run, those that were told to stop and still run
 // (Leaving), and the replicas that fail to start time after time (Stuck, with the end of their log).
-func (f *Fleet) Pools(context.Context) (map[string]lanes.PoolState, error) {
+func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped {
 		return nil, ErrStopped
 	}
-	states := map[string]lanes.PoolState{}
+	states := map[string]fleet.PoolState{}
 	for name, p := range f.pools {
-		s := lanes.PoolState{Replicas: p.replicas, Version: strconv.Itoa(p.generation)}
+		s := fleet.PoolState{Replicas: p.replicas, Version: strconv.Itoa(p.generation)}
 		for _, r := range p.members {
 			s.Members = append(s.Members, r.member(time.Now(), f.settled))
 		}
@@ -115,7 +116,7 @@ func (f *Fleet) Pools(context.Context) (map[string]lanes.PoolState, error) {
 // Scale makes the pool have to replicas. Growing starts new workers. Shrinking stops exactly the workers named in
 // remove (SIGTERM), which must be as many as the decrease. A pool that isn't as in seen any more is a lanes.ErrConflict.
 // Scale doesn't wait: Pools shows what comes of it.
-func (f *Fleet) Scale(_ context.Context, name string, seen lanes.PoolState, to int, remove []string) error {
+func (f *Fleet) Scale(_ context.Context, name string, seen fleet.PoolState, to int, remove []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped {

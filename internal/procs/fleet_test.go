@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // newTestFleet is a fleet with the pools general and batch whose workers all play one helper. It is stopped at the end.
@@ -52,7 +52,7 @@ func TestFleetConforms(t *testing.T) {
 }
 
 // alone is the one member of the pool.
-func alone(t *testing.T, f fleet) lanes.Member {
+func alone(t *testing.T, f scaled) fleet.Member {
 	t.Helper()
 	s := look(t, f, "general")
 	if len(s.Members) != 1 {
@@ -188,7 +188,7 @@ func TestStop(t *testing.T) {
 			if running.pid.alive() {
 				t.Error("it still runs")
 			}
-			if err := f.Scale(ctx, "general", lanes.PoolState{}, 1, nil); !errors.Is(err, ErrStopped) {
+			if err := f.Scale(ctx, "general", fleet.PoolState{}, 1, nil); !errors.Is(err, ErrStopped) {
 				t.Errorf("scale after stop: %v", err)
 			}
 			if _, err := f.Pools(ctx); !errors.Is(err, ErrStopped) {

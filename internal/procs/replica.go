@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -32,8 +32,8 @@ type replica struct {
 
 // member is the replica as the scaler sees it. One quick end may be an accident, two in a row are a replica that
 // can't start; it counts as such until a worker has lived long enough.
-func (r *replica) member(now time.Time, settled time.Duration) lanes.Member {
-	m := lanes.Member{Name: r.name, CreatedAt: r.created, Leaving: r.leaving}
+func (r *replica) member(now time.Time, settled time.Duration) fleet.Member {
+	m := fleet.Member{Name: r.name, CreatedAt: r.created, Leaving: r.leaving}
 	if r.failures > 1 && (r.running == nil || now.Sub(r.created) < settled) {
 		m.Stuck = r.failure
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is away.
@@ -32,7 +33,7 @@ type Backlog struct {
 type question struct {
 	ch    *rabbitlink.Channel
 	done  chan struct{} // closed once it has ended
-	depth lanes.Depth
+	depth fleet.Depth
 	err   error
 }
 
@@ -48,7 +49,7 @@ func NewBacklog(conn *rabbitlink.Conn) *Backlog {
 //
 // With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half
 // a second at most, and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
-func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]lanes.Depth, error) {
+func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]fleet.Depth, error) {
 	select {
 	case b.busy <- struct{}{}:
 		defer func() { <-b.busy }()
@@ -57,7 +58,7 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 	}
 	queues = slices.Clone(queues)
 	slices.SortStableFunc(queues, func(x, y lanes.Queue) int { return b.order(x) - b.order(y) })
-	depths := make(map[lanes.Queue]lanes.Depth, len(queues))
+	depths := make(map[lanes.Queue]fleet.Depth, len(queues))
 	var problems []error
 	answered := false
 	b.asked = nil
@@ -92,20 +93,20 @@ func (b *Backlog) order(q lanes.Queue) int {
 
 // depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it
 // ends that queue isn't asked again.
-func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, error) {
+func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (fleet.Depth, error) {
 	s, err := b.conn.Session(ctx)
 	if err != nil {
-		return lanes.Depth{}, err
+		return fleet.Depth{}, err
 	}
 	b.asked = s
 	if q := b.slow[queue]; q != nil && !q.over() {
-		return lanes.Depth{}, errSilent
+		return fleet.Depth{}, errSilent
 	}
 	ctx, cancel := context.WithTimeout(ctx, depthWithin)
 	defer cancel()
 	if b.ch == nil || b.ch.IsClosed() || b.ch.Session != s {
 		if b.ch, err = b.conn.Channel(ctx); err != nil {
-			return lanes.Depth{}, err
+			return fleet.Depth{}, err
 		}
 	}
 	q := ask(b.ch, queue)
@@ -116,7 +117,7 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (lanes.Depth, er
 	case <-ctx.Done():
 		b.slow[queue], b.ch = q, nil
 		go func() { <-q.done; q.ch.Close() }()
-		return lanes.Depth{}, fmt.Errorf("%w: %w", errSilent, ctx.Err())
+		return fleet.Depth{}, fmt.Errorf("%w: %w", errSilent, ctx.Err())
 	}
 }
 
@@ -126,7 +127,7 @@ func ask(ch *rabbitlink.Channel, queue lanes.Queue) *question {
 		defer close(q.done)
 		q.err = ch.Call(func() error {
 			is, err := ch.QueueDeclarePassive(topology.QueueName(queue), true, false, false, false, nil)
-			q.depth = lanes.Depth{Ready: is.Messages, Consumers: is.Consumers}
+			q.depth = fleet.Depth{Ready: is.Messages, Consumers: is.Consumers}
 			return err
 		})
 	}()

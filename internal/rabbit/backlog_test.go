@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func TestBacklogEndsWithItsContext(t *testing.T) {
@@ -86,7 +87,7 @@ func TestBacklog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (lanes.Depth{Ready: 3}) || depths[rabbittest.Queue("express")] != (lanes.Depth{Consumers: 1}) {
+		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (fleet.Depth{Ready: 3}) || depths[rabbittest.Queue("express")] != (fleet.Depth{Consumers: 1}) {
 			t.Errorf("depths %v", depths)
 		}
 	}

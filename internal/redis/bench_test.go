@@ -9,7 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // BenchmarkWorkers is the roster of 10,000 workers, as the leading scaler reads it at every tick: while nothing changes
@@ -21,11 +21,11 @@ func BenchmarkWorkers(b *testing.B) {
 	beat := func(began int64, from, to int) {
 		p := raw.Pipeline()
 		for i := from; i < to; i++ {
-			hb := lanes.Heartbeat{Worker: fmt.Sprintf("w-%d", i), Pool: "general", Slots: 2, Subscribed: true, Lanes: map[string]lanes.LaneWork{}}
+			hb := fleet.Heartbeat{Worker: fmt.Sprintf("w-%d", i), Pool: "general", Slots: 2, Subscribed: true, Lanes: map[string]fleet.LaneWork{}}
 			for lane := range 5 {
-				hb.Lanes[fmt.Sprintf("lane-%d", lane)] = lanes.LaneWork{Started: began, First: began, Waits: slices.Repeat([]int64{1234}, lanes.RecentWaits)}
+				hb.Lanes[fmt.Sprintf("lane-%d", lane)] = fleet.LaneWork{Started: began, First: began, Waits: slices.Repeat([]int64{1234}, fleet.RecentWaits)}
 			}
-			hb.Running = []lanes.Run{{Job: fmt.Sprintf("job-%d", began), Lane: "lane-0", Since: time.Now()}}
+			hb.Running = []fleet.Run{{Job: fmt.Sprintf("job-%d", began), Lane: "lane-0", Since: time.Now()}}
 			body, err := json.Marshal(hb)
 			if err != nil {
 				b.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Board is where the leading scaler posts what all others follow: the policy in force, what it sees, what it decided.
@@ -73,18 +74,18 @@ func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes
 }
 
 // PutSnapshot replaces the snapshot.
-func (b *Board) PutSnapshot(ctx context.Context, s lanes.Snapshot) error {
+func (b *Board) PutSnapshot(ctx context.Context, s fleet.Snapshot) error {
 	return redislink.Failed("post the snapshot", b.store.Client().Set(ctx, keyspace.Snapshot, keyspace.Encode(s), 0).Err())
 }
 
 // Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old
 // it is.
-func (b *Board) Snapshot(ctx context.Context) (lanes.Snapshot, error) {
+func (b *Board) Snapshot(ctx context.Context) (fleet.Snapshot, error) {
 	text, err := b.store.Client().Get(ctx, keyspace.Snapshot).Bytes()
 	if errors.Is(err, goredis.Nil) {
 		err = redislink.ErrNotFound
 	}
-	var s lanes.Snapshot
+	var s fleet.Snapshot
 	if err == nil {
 		err = json.Unmarshal(text, &s)
 	}

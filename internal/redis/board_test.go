@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -61,9 +62,9 @@ func TestSnapshot(t *testing.T) {
 	if _, err := b.Snapshot(t.Context()); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("no snapshot: %v, want ErrNotFound", err)
 	}
-	want := lanes.Snapshot{
+	want := fleet.Snapshot{
 		At: time.Now().UTC(), Leader: "scaler-1", Budget: 4,
-		Lanes: []lanes.LaneStatus{{Name: "express", OldestWait: lanes.Duration(time.Second)}}, Pools: []lanes.PoolStatus{{Name: "general", Lanes: []string{"express"}}},
+		Lanes: []fleet.LaneStatus{{Name: "express", OldestWait: lanes.Duration(time.Second)}}, Pools: []fleet.PoolStatus{{Name: "general", Lanes: []string{"express"}}},
 	}
 	redistest.Must(t, b.PutSnapshot(t.Context(), want))
 	if got, err := b.Snapshot(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
@@ -122,7 +123,7 @@ func TestAwayIsSaid(t *testing.T) {
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
 		"ping":     func() error { return s.Ping(ctx) },
-		"beat":     func() error { _, err := r.Beat(ctx, lanes.Heartbeat{Worker: "a"}); return err },
+		"beat":     func() error { _, err := r.Beat(ctx, fleet.Heartbeat{Worker: "a"}); return err },
 		"workers":  func() error { _, _, err := r.Workers(ctx); return err },
 		"park":     func() error { return r.Park(ctx, []string{"a"}, time.Second) },
 		"policy":   func() error { _, err := b.Policy(ctx); return err },

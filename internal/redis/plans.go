@@ -11,7 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 )
 
 // Record adds a plan to the history, which keeps about the latest ten thousand of all pools.
-func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
+func (b *Board) Record(ctx context.Context, p fleet.Plan) error {
 	err := b.store.Client().XAdd(ctx, &goredis.XAddArgs{
 		Stream: keyspace.Plans, MaxLen: maxPlans, Approx: true, Values: []any{"plan", keyspace.Encode(p)},
 	}).Err()
@@ -29,8 +29,8 @@ func (b *Board) Record(ctx context.Context, p lanes.Plan) error {
 }
 
 // Plans returns at most limit plans of a pool ("" for all pools) made at or after since, the latest first.
-func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error) {
-	plans := []lanes.Plan{}
+func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit int) ([]fleet.Plan, error) {
+	plans := []fleet.Plan{}
 	for end := "+"; len(plans) < limit; {
 		messages, err := b.store.Client().XRevRangeN(ctx, keyspace.Plans, end, "-", planBatch).Result()
 		if err != nil {
@@ -54,12 +54,12 @@ func (b *Board) Plans(ctx context.Context, pool string, since time.Time, limit i
 }
 
 // plan reads an entry of the history. One that can't be read is reported and left out.
-func (b *Board) plan(m goredis.XMessage) (lanes.Plan, bool) {
+func (b *Board) plan(m goredis.XMessage) (fleet.Plan, bool) {
 	text, _ := m.Values["plan"].(string)
-	var p lanes.Plan
+	var p fleet.Plan
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		b.log.Warn("a plan can't be read", slog.String("entry", m.ID), slog.Any("error", err))
-		return lanes.Plan{}, false
+		return fleet.Plan{}, false
 	}
 	return p, true
 }
@@ -67,14 +67,14 @@ func (b *Board) plan(m goredis.XMessage) (lanes.Plan, bool) {
 // FollowPlans yields the plans of a pool ("" for all pools) as they are recorded from now on, until the loop is left or
 // ctx ends; then its error is the last thing yielded. lanes.ErrAway, with an empty plan, doesn't end it: it is yielded
 // at each attempt while Redis is away, and the plans go on after it is back.
-func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Plan, error] {
-	return func(yield func(lanes.Plan, error) bool) {
+func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[fleet.Plan, error] {
+	return func(yield func(fleet.Plan, error) bool) {
 		ticker := time.NewTicker(followEvery)
 		defer ticker.Stop()
 		last := ""
 		for {
 			messages, err := b.plansAfter(ctx, &last)
-			if err != nil && !over(ctx) && !yield(lanes.Plan{}, redislink.Failed("follow the plans", err)) {
+			if err != nil && !over(ctx) && !yield(fleet.Plan{}, redislink.Failed("follow the plans", err)) {
 				return
 			}
 			for _, m := range messages {
@@ -85,7 +85,7 @@ func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[lanes.Pl
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
-				yield(lanes.Plan{}, ctx.Err())
+				yield(fleet.Plan{}, ctx.Err())
 				return
 			}
 		}

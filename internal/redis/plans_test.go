@@ -14,13 +14,14 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func TestPlans(t *testing.T) {
 	_, b, raw := freshRoster(t)
 	start := time.Now().UTC()
 	for i := range 1200 {
-		redistest.Must(t, b.Record(t.Context(), lanes.Plan{At: start.Add(time.Duration(i) * time.Second), Pool: []string{"general", "batch"}[i%2], To: i, Reason: lanes.Backlog}))
+		redistest.Must(t, b.Record(t.Context(), fleet.Plan{At: start.Add(time.Duration(i) * time.Second), Pool: []string{"general", "batch"}[i%2], To: i, Reason: fleet.Backlog}))
 	}
 	redistest.Must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
 	tests := []struct {
@@ -60,7 +61,7 @@ func TestPlansAreCapped(t *testing.T) {
 	}
 	_, err := pipe.Exec(t.Context())
 	redistest.Must(t, err)
-	redistest.Must(t, b.Record(t.Context(), lanes.Plan{To: 12_000}))
+	redistest.Must(t, b.Record(t.Context(), fleet.Plan{To: 12_000}))
 	if n := raw.XLen(t.Context(), "siren:plans").Val(); n < 10_000 || n > 10_200 {
 		t.Errorf("%d plans kept, want about 10000", n)
 	}
@@ -85,7 +86,7 @@ func following(ctx context.Context, t *testing.T, b *redis.Board, pool string) <
 	})
 	t.Cleanup(work.Wait)
 	for to := 1000; ; to++ { // it has begun once it sees one
-		redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: pool, To: to}))
+		redistest.Must(t, b.Record(t.Context(), fleet.Plan{Pool: pool, To: to}))
 		select {
 		case <-seen:
 			for len(seen) > 0 {
@@ -114,14 +115,14 @@ func nextPlan(t *testing.T, seen <-chan followed) followed {
 
 func TestFollowPlans(t *testing.T) {
 	_, b, raw := freshRoster(t)
-	redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: 1})) // before
+	redistest.Must(t, b.Record(t.Context(), fleet.Plan{Pool: "general", To: 1})) // before
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := following(ctx, t, b, "general")
 	redistest.Must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
 	for to := 2; to < 5; to++ {
-		redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: to}))
-		redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "batch", To: 100 + to}))
+		redistest.Must(t, b.Record(t.Context(), fleet.Plan{Pool: "general", To: to}))
+		redistest.Must(t, b.Record(t.Context(), fleet.Plan{Pool: "batch", To: 100 + to}))
 	}
 	for to := 2; to < 5; to++ {
 		if f := nextPlan(t, seen); f.err != nil || f.to != to {
@@ -154,7 +155,7 @@ func TestFollowPlansOutlivesAnAbsence(t *testing.T) {
 		t.Errorf("saw %+v, want ErrAway", f)
 	}
 	redistest.Must(t, server.Restart(t.Context()))
-	redistest.Must(t, b.Record(t.Context(), lanes.Plan{Pool: "general", To: 7}))
+	redistest.Must(t, b.Record(t.Context(), fleet.Plan{Pool: "general", To: 7}))
 	f := nextPlan(t, seen)
 	for errors.Is(f.err, lanes.ErrAway) { // each attempt
 		f = nextPlan(t, seen)

@@ -25,6 +25,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -42,11 +43,11 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		_, err = b.KnownQueues(ctx, lanes.ParseQueue("bulk"))
 		redistest.Must(t, err)
-		redistest.Must(t, b.PutSnapshot(ctx, lanes.Snapshot{}))
+		redistest.Must(t, b.PutSnapshot(ctx, fleet.Snapshot{}))
 		redistest.Must(t, b.PutSight(ctx, []byte("what was seen")))
 		_, err = b.Snapshot(ctx) // of the leader before it
 		redistest.Must(t, err)
-		redistest.Must(t, b.Record(ctx, lanes.Plan{Pool: "general"}))
+		redistest.Must(t, b.Record(ctx, fleet.Plan{Pool: "general"}))
 		_, err = b.Lead(ctx, "me", time.Minute)
 		redistest.Must(t, err)
 		redistest.Must(t, b.Resign(ctx, "me"))
@@ -98,7 +99,7 @@ var roleSteps = []struct {
 		redistest.Claim(t, l, copied, "w", job.Granted) // faster than the ledger hears of it
 		redistest.Claim(t, l, redistest.Delivery("queued", "bulk"), "w", job.Settled)
 		s.FollowClock(ctx)
-		_, err := r.Beat(ctx, lanes.Heartbeat{Worker: "w"})
+		_, err := r.Beat(ctx, fleet.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
 		c := redistest.Claim(t, l, redistest.Delivery("done", "bulk"), "w", job.Granted)
 		redistest.Must(t, l.Renew(ctx, c, job.Progress{Fraction: 0.5}))
@@ -119,7 +120,7 @@ var roleSteps = []struct {
 		unheard := job.Claim{State: job.Unclaimed, JobID: "unheard", Attempts: 1}
 		redistest.Must(t, l.Close(ctx, unheard, job.Outcome{State: job.Completed})) // makes the record
 		redistest.Must(t, r.Leave(ctx, "w"))
-		_, err = r.Beat(ctx, lanes.Heartbeat{Worker: "w"})
+		_, err = r.Beat(ctx, fleet.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
 	}},
 	{lanes.ScalerRole, loseJob},
@@ -223,7 +224,7 @@ var roleSteps = []struct {
 		ctx, tunings, r := t.Context(), redis.NewTunings(s, redistest.Discard), redis.NewRoster(s, redistest.Discard)
 		_, _, err := r.Workers(ctx)
 		redistest.Must(t, err)
-		redistest.Must(t, r.Order(ctx, lanes.Plan{Park: []string{"w"}, Unpark: []string{"v"}, Retire: []string{"u"}}))
+		redistest.Must(t, r.Order(ctx, fleet.Plan{Park: []string{"w"}, Unpark: []string{"v"}, Retire: []string{"u"}}))
 		redistest.Must(t, r.Leave(ctx, "u")) // as Workers has those leave that were silent for long
 		now, _, err := tunings.Now(ctx)
 		redistest.Must(t, err)
@@ -445,7 +446,7 @@ func TestRefusals(t *testing.T) {
 			return err
 		}},
 		"beat as a worker": {[]string{producer, scaler, operator}, func(s *redislink.Store) error {
-			_, err := redis.NewRoster(s, redistest.Discard).Beat(ctx, lanes.Heartbeat{Worker: "w"})
+			_, err := redis.NewRoster(s, redistest.Discard).Beat(ctx, fleet.Heartbeat{Worker: "w"})
 			return err
 		}},
 		"retire a worker": {[]string{producer, worker, operator}, func(s *redislink.Store) error {

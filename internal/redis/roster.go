@@ -14,7 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // forgetAfter is how long a worker that fell silent stays on the roster: far longer than a goneAfter is of use, so that
@@ -37,7 +37,7 @@ type Roster struct {
 // reading them costs.
 type reading struct {
 	body string
-	said lanes.Heartbeat
+	said fleet.Heartbeat
 }
 
 // NewRoster makes a roster.
@@ -45,15 +45,15 @@ func NewRoster(s *redislink.Store, log *slog.Logger) *Roster { return &Roster{st
 
 // Beat leaves a worker's heartbeat (At is set by Redis) and returns the orders for the worker, in one round trip; in
 // two when the policy in force has another revision than hb.Revision.
-func (r *Roster) Beat(ctx context.Context, hb lanes.Heartbeat) (lanes.Orders, error) {
+func (r *Roster) Beat(ctx context.Context, hb fleet.Heartbeat) (fleet.Orders, error) {
 	a, err := r.exchange(ctx, beatScript.EvalSha, hb)
 	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		a, err = r.exchange(ctx, beatScript.Eval, hb)
 	}
 	if err != nil {
-		return lanes.Orders{}, redislink.Failed("heartbeat of worker "+hb.Worker, err)
+		return fleet.Orders{}, redislink.Failed("heartbeat of worker "+hb.Worker, err)
 	}
-	orders := lanes.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
+	orders := fleet.Orders{Park: a.parkedUntil > a.now, Retire: a.retired != ""}
 	if ms := keyspace.Number(a.retired); ms > untold {
 		orders.RetireFor = time.Duration(ms) * time.Millisecond
 	}
@@ -77,7 +77,7 @@ type answers struct {
 
 type evalFunc func(ctx context.Context, c goredis.Scripter, keys []string, args ...any) *goredis.Cmd
 
-func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb lanes.Heartbeat) (answers, error) {
+func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb fleet.Heartbeat) (answers, error) {
 	var now *goredis.Cmd
 	var parked, retired, revision *goredis.SliceCmd
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
@@ -106,7 +106,7 @@ func only(c *goredis.SliceCmd) string {
 // Workers returns every heartbeat on the roster, silent workers' too, and Redis' own time: a heartbeat's age is now
 // minus its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What
 // the heartbeats refer to (Running, Lanes) is shared with later answers: nobody may change it.
-func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
+func (r *Roster) Workers(ctx context.Context) ([]fleet.Heartbeat, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var beats *goredis.MapStringStringCmd
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
@@ -128,12 +128,12 @@ func (r *Roster) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, err
 }
 
 // heartbeats reads what beat.lua wrote, by worker, and names those that are to be forgotten.
-func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []lanes.Heartbeat, silent []string) {
+func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []fleet.Heartbeat, silent []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.read
 	r.read = make(map[string]reading, len(texts))
-	workers = make([]lanes.Heartbeat, 0, len(texts))
+	workers = make([]fleet.Heartbeat, 0, len(texts))
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		ms, body, _ := strings.Cut(texts[name], " ")
 		if now.Sub(keyspace.Time(ms)) > forgetAfter {
@@ -201,7 +201,7 @@ func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duratio
 
 // Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
 // takes jobs again, and who retires.
-func (r *Roster) Order(ctx context.Context, p lanes.Plan) error {
+func (r *Roster) Order(ctx context.Context, p fleet.Plan) error {
 	if err := r.Unpark(ctx, p.Unpark); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func freshRoster(t *testing.T) (*redis.Roster, *redis.Board, *goredis.Client) {
@@ -21,7 +22,7 @@ func freshRoster(t *testing.T) (*redis.Roster, *redis.Board, *goredis.Client) {
 	return redis.NewRoster(s, redistest.Discard), redis.NewBoard(s, redistest.Discard), raw
 }
 
-func beat(t *testing.T, r *redis.Roster, hb lanes.Heartbeat) lanes.Orders {
+func beat(t *testing.T, r *redis.Roster, hb fleet.Heartbeat) fleet.Orders {
 	t.Helper()
 	o, err := r.Beat(t.Context(), hb)
 	redistest.Must(t, err)
@@ -31,15 +32,15 @@ func beat(t *testing.T, r *redis.Roster, hb lanes.Heartbeat) lanes.Orders {
 func TestHeartbeatsComeBackWhole(t *testing.T) {
 	r, _, raw := freshRoster(t)
 	since := time.Now().Add(-time.Minute).UTC()
-	hb := lanes.Heartbeat{
+	hb := fleet.Heartbeat{
 		Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, Slots: 2, Shoulder: 1, Subscribed: true,
-		Running: []lanes.Run{{Job: "a", Lane: "express", Shoulder: true, Since: since}},
-		Lanes: map[string]lanes.LaneWork{
+		Running: []fleet.Run{{Job: "a", Lane: "express", Shoulder: true, Since: since}},
+		Lanes: map[string]fleet.LaneWork{
 			"express": {Started: 5, Finished: 4, Failed: 1, Service: lanes.Duration(90 * time.Second), LastReady: since, First: 5, Waits: []int64{1, 20}},
 		},
 	}
 	beat(t, r, hb)
-	beat(t, r, lanes.Heartbeat{Worker: "batch-1", Pool: "batch"})
+	beat(t, r, fleet.Heartbeat{Worker: "batch-1", Pool: "batch"})
 	now := time.Now().UnixMilli()
 	redistest.Must(t, raw.HSet(t.Context(), "siren:workers", "broken", fmt.Sprint(now, " {"), "cut off", fmt.Sprint(now)).Err())
 	workers, at, err := r.Workers(t.Context())
@@ -59,7 +60,7 @@ func TestHeartbeatsComeBackWhole(t *testing.T) {
 // A heartbeat that says what the last one said is not decoded again, but its time is its own; any other is.
 func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 	r, _, raw := freshRoster(t)
-	read := func() (a, b lanes.Heartbeat) {
+	read := func() (a, b fleet.Heartbeat) {
 		t.Helper()
 		workers, _, err := r.Workers(t.Context())
 		redistest.Must(t, err)
@@ -68,13 +69,13 @@ func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 		}
 		return workers[0], workers[1]
 	}
-	a := lanes.Heartbeat{Worker: "a", Running: []lanes.Run{{Job: "1", Lane: "bulk"}}}
-	b := lanes.Heartbeat{Worker: "b", Running: []lanes.Run{{Job: "2", Lane: "bulk"}}}
+	a := fleet.Heartbeat{Worker: "a", Running: []fleet.Run{{Job: "1", Lane: "bulk"}}}
+	b := fleet.Heartbeat{Worker: "b", Running: []fleet.Run{{Job: "2", Lane: "bulk"}}}
 	beat(t, r, a)
 	beat(t, r, b)
 	a1, b1 := read()
 	redistest.Must(t, raw.HSet(t.Context(), "siren:workers", "a", fmt.Sprintf("%d %s", a1.At.UnixMilli()+1, body(t, raw, "a"))).Err())
-	b.Running, b.Parked = []lanes.Run{{Job: "3", Lane: "bulk"}}, true
+	b.Running, b.Parked = []fleet.Run{{Job: "3", Lane: "bulk"}}, true
 	beat(t, r, b)
 	a2, b2 := read()
 	if &a1.Running[0] != &a2.Running[0] {
@@ -87,7 +88,7 @@ func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 		t.Errorf("said %+v, then %+v", b1, b2)
 	}
 	redistest.Must(t, r.Leave(t.Context(), "a"))
-	beat(t, r, lanes.Heartbeat{Worker: "c"})
+	beat(t, r, fleet.Heartbeat{Worker: "c"})
 	if _, c := read(); c.Worker != "c" {
 		t.Errorf("worker %+v", c)
 	}
@@ -103,7 +104,7 @@ func body(t *testing.T, raw *goredis.Client, worker string) string {
 func TestSilentWorkersAreForgotten(t *testing.T) {
 	r, _, raw := freshRoster(t)
 	for worker, silent := range map[string]time.Duration{"gone": 11 * time.Minute, "silent": 9 * time.Minute} {
-		beat(t, r, lanes.Heartbeat{Worker: worker})
+		beat(t, r, fleet.Heartbeat{Worker: worker})
 		text := raw.HGet(t.Context(), "siren:workers", worker).Val()
 		at := time.Now().Add(-silent).UnixMilli()
 		redistest.Must(t, raw.HSet(t.Context(), "siren:workers", worker, strconv.FormatInt(at, 10)+text[13:]).Err())
@@ -121,35 +122,35 @@ func TestSilentWorkersAreForgotten(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	r, _, raw := freshRoster(t)
-	a, b := lanes.Heartbeat{Worker: "a"}, lanes.Heartbeat{Worker: "b"}
-	want := func(step string, hb lanes.Heartbeat, orders lanes.Orders) {
+	a, b := fleet.Heartbeat{Worker: "a"}, fleet.Heartbeat{Worker: "b"}
+	want := func(step string, hb fleet.Heartbeat, orders fleet.Orders) {
 		t.Helper()
 		if got := beat(t, r, hb); got != orders {
 			t.Errorf("%s: %s gets %+v, want %+v", step, hb.Worker, got, orders)
 		}
 	}
-	want("at first", a, lanes.Orders{})
+	want("at first", a, fleet.Orders{})
 	redistest.Must(t, r.Park(t.Context(), []string{"a", "b"}, 200*time.Millisecond))
-	want("parked", a, lanes.Orders{Park: true})
-	want("parked", b, lanes.Orders{Park: true})
+	want("parked", a, fleet.Orders{Park: true})
+	want("parked", b, fleet.Orders{Park: true})
 	redistest.Must(t, r.Unpark(t.Context(), []string{"b"}))
-	want("unparked", b, lanes.Orders{})
+	want("unparked", b, fleet.Orders{})
 	time.Sleep(120 * time.Millisecond)
 	redistest.Must(t, r.Park(t.Context(), []string{"a"}, 200*time.Millisecond))
 	time.Sleep(120 * time.Millisecond)
-	want("prolonged", a, lanes.Orders{Park: true})
+	want("prolonged", a, fleet.Orders{Park: true})
 	time.Sleep(120 * time.Millisecond)
-	want("run out", a, lanes.Orders{})
+	want("run out", a, fleet.Orders{})
 	redistest.Must(t, r.Park(t.Context(), []string{"b"}, time.Minute))
 	if left := raw.HKeys(t.Context(), "siren:parked").Val(); !reflect.DeepEqual(left, []string{"b"}) {
 		t.Errorf("parked: %v", left)
 	}
 	redistest.Must(t, r.Retire(t.Context(), []string{"b"}, 3*time.Minute))
-	want("retired", b, lanes.Orders{Park: true, Retire: true, RetireFor: 3 * time.Minute})
+	want("retired", b, fleet.Orders{Park: true, Retire: true, RetireFor: 3 * time.Minute})
 	redistest.Must(t, r.Unpark(t.Context(), []string{"b"}))
-	want("retired for good", b, lanes.Orders{Retire: true, RetireFor: 3 * time.Minute})
+	want("retired for good", b, fleet.Orders{Retire: true, RetireFor: 3 * time.Minute})
 	redistest.Must(t, r.Leave(t.Context(), "b"))
-	want("a namesake", b, lanes.Orders{})
+	want("a namesake", b, fleet.Orders{})
 	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil), r.Retire(t.Context(), nil, 0)} {
 		redistest.Must(t, none)
 	}
@@ -157,10 +158,10 @@ func TestOrders(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	r, _, _ := freshRoster(t)
-	redistest.Must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"a", "b"}}))
-	redistest.Must(t, r.Order(t.Context(), lanes.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"}, RetireFor: lanes.Duration(2 * time.Minute)}))
-	for worker, want := range map[string]lanes.Orders{"a": {}, "b": {Park: true, Retire: true, RetireFor: 2 * time.Minute}} {
-		if got := beat(t, r, lanes.Heartbeat{Worker: worker}); got != want {
+	redistest.Must(t, r.Order(t.Context(), fleet.Plan{Park: []string{"a", "b"}}))
+	redistest.Must(t, r.Order(t.Context(), fleet.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"}, RetireFor: lanes.Duration(2 * time.Minute)}))
+	for worker, want := range map[string]fleet.Orders{"a": {}, "b": {Park: true, Retire: true, RetireFor: 2 * time.Minute}} {
+		if got := beat(t, r, fleet.Heartbeat{Worker: worker}); got != want {
 			t.Errorf("%s gets %+v, want %+v", worker, got, want)
 		}
 	}
@@ -171,7 +172,7 @@ func TestOrder(t *testing.T) {
 func TestRetireOrderOfTheVersionBefore(t *testing.T) {
 	r, _, raw := freshRoster(t)
 	redistest.Must(t, raw.HSet(t.Context(), "siren:retired", "a", 1).Err())
-	if got, want := beat(t, r, lanes.Heartbeat{Worker: "a"}), (lanes.Orders{Retire: true}); got != want {
+	if got, want := beat(t, r, fleet.Heartbeat{Worker: "a"}), (fleet.Orders{Retire: true}); got != want {
 		t.Errorf("a scaler of the version before: the worker gets %+v, want %+v", got, want)
 	}
 	for _, wait := range []time.Duration{0, 90 * time.Second} {
@@ -179,7 +180,7 @@ func TestRetireOrderOfTheVersionBefore(t *testing.T) {
 		if got := raw.HGet(t.Context(), "siren:retired", "b").Val(); got == "" {
 			t.Errorf("told to retire for %s, a worker of the version before reads nothing", wait)
 		}
-		if got, want := beat(t, r, lanes.Heartbeat{Worker: "b"}), (lanes.Orders{Retire: true, RetireFor: wait}); got != want {
+		if got, want := beat(t, r, fleet.Heartbeat{Worker: "b"}), (fleet.Orders{Retire: true, RetireFor: wait}); got != want {
 			t.Errorf("told to retire for %s, the worker gets %+v", wait, got)
 		}
 	}
@@ -187,7 +188,7 @@ func TestRetireOrderOfTheVersionBefore(t *testing.T) {
 
 func TestBeatBringsThePolicy(t *testing.T) {
 	r, b, raw := freshRoster(t)
-	hb := lanes.Heartbeat{Worker: "a"}
+	hb := fleet.Heartbeat{Worker: "a"}
 	if o := beat(t, r, hb); o.Effective != nil {
 		t.Error("a policy before there is one")
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // process is one real `siren worker`.
@@ -41,7 +41,7 @@ func (b *bench) workerProcess(ctx context.Context, flags ...string) (p *process,
 }
 
 func (p *process) await(ctx context.Context, roster *redis.Roster) error {
-	if err := p.fleet.Scale(ctx, pool, lanes.PoolState{Version: "0"}, 1, nil); err != nil {
+	if err := p.fleet.Scale(ctx, pool, fleet.PoolState{Version: "0"}, 1, nil); err != nil {
 		return err
 	}
 	return await(ctx, 30*time.Second, "a worker's first heartbeat", func() (bool, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // tuningsPerRun is how many tunings one run makes.
@@ -116,7 +117,7 @@ func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 		return t, err
 	}
 	t.published = seen.Sub(made.At)
-	var workers []lanes.Heartbeat
+	var workers []fleet.Heartbeat
 	first := map[string]time.Time{} // when a worker's heartbeat first had the revision
 	err = await(ctx, 20*time.Second, "the workers to follow", func() (bool, error) {
 		all, now, err := l.roster.Workers(ctx)

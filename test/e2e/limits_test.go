@@ -11,7 +11,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -47,7 +47,7 @@ func TestBudget(t *testing.T) {
 	said := ""
 	for _, pool := range []string{"general", "batch"} {
 		for _, p := range r.plans(pool, began) {
-			if p.Reason == lanes.Budget {
+			if p.Reason == fleet.Budget {
 				said += pool + ": " + p.Why + "\n"
 			}
 		}
@@ -81,7 +81,7 @@ func TestStuckPods(t *testing.T) {
 			r.await("the reason Stuck", time.Minute, func() (bool, string) {
 				p := r.pool("batch")
 				most = max(most, p.Replicas)
-				return p.Reason == lanes.Stuck && strings.Contains(p.Why, c.says), fmt.Sprintf("%d: %s: %s", p.Replicas, p.Reason, p.Why)
+				return p.Reason == fleet.Stuck && strings.Contains(p.Why, c.says), fmt.Sprintf("%d: %s: %s", p.Replicas, p.Reason, p.Why)
 			})
 			t.Log(r.pool("batch").Why)
 			events := r.kubectl("get", "events", "--field-selector", "reason=Stuck,involvedObject.name=siren-worker-batch", "-o", "jsonpath={.items[*].message}")
@@ -117,7 +117,7 @@ func TestForeignAutoscaler(t *testing.T) {
 	s.must(err)
 	r.await("the reason Foreign", 30*time.Second, func() (bool, string) {
 		p := r.pool("general")
-		return p.Reason == lanes.Foreign && strings.Contains(p.Why, "general-jobs"), fmt.Sprintf("%s: %s", p.Reason, p.Why)
+		return p.Reason == fleet.Foreign && strings.Contains(p.Why, "general-jobs"), fmt.Sprintf("%s: %s", p.Reason, p.Why)
 	})
 	t.Log(r.pool("general").Why)
 	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
@@ -133,6 +133,6 @@ func TestForeignAutoscaler(t *testing.T) {
 	s.must(hpas.Delete(t.Context(), "other", metav1.DeleteOptions{}))
 	r.await("Siren to scale again", time.Minute, func() (bool, string) {
 		p := r.pool("general")
-		return p.Reason != "" && p.Reason != lanes.Foreign, p.Why
+		return p.Reason != "" && p.Reason != fleet.Foreign, p.Why
 	})
 }

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -31,7 +32,7 @@ func TestOperatedByKubectlExec(t *testing.T) {
 	r.says("batch", "pools", "--output", "wide")
 	r.says("bulk", "__complete", "lanes", "pause", "") // what the shell completes with
 	r.says("__start_siren", "completion", "bash")
-	if w := shown[[]lanes.Heartbeat](r, "workers", "--pool", "general"); len(w) != 1 || w[0].Worker != r.workers("general")[0] {
+	if w := shown[[]fleet.Heartbeat](r, "workers", "--pool", "general"); len(w) != 1 || w[0].Worker != r.workers("general")[0] {
 		t.Errorf("siren workers: %+v", w)
 	}
 
@@ -51,18 +52,18 @@ func (r *release) tuned() {
 	r.Logf("after %.1f s three workers took jobs", time.Since(began).Seconds())
 	r.await("all workers to follow", 10*time.Second, func() (bool, string) {
 		e, err := r.board.Policy(r.Context())
-		workers := shown[[]lanes.Heartbeat](r, "workers")
-		behind := slices.ContainsFunc(workers, func(w lanes.Heartbeat) bool { return w.Revision != e.Revision })
+		workers := shown[[]fleet.Heartbeat](r, "workers")
+		behind := slices.ContainsFunc(workers, func(w fleet.Heartbeat) bool { return w.Revision != e.Revision })
 		return err == nil && !behind, fmt.Sprintf("revision %d: %+v %v", e.Revision, workers, err)
 	})
-	r.announced("general", lanes.Reserve)
+	r.announced("general", fleet.Reserve)
 	for _, args := range [][]string{{"explain", "pool", "general"}, {"decisions", "--pool", "general"}} {
 		r.says("Reserve", args...)
 	}
 	r.says("is its home", "explain", "lane", "express")
 	r.says(why, "tunings")
-	plans := shown[[]lanes.Plan](r, "decisions", "--since", "5m")
-	if !slices.ContainsFunc(plans, func(p lanes.Plan) bool { return p.Pool == "general" && p.To == 3 && p.Reason == lanes.Reserve }) {
+	plans := shown[[]fleet.Plan](r, "decisions", "--since", "5m")
+	if !slices.ContainsFunc(plans, func(p fleet.Plan) bool { return p.Pool == "general" && p.To == 3 && p.Reason == fleet.Reserve }) {
 		r.Errorf("siren decisions has no plan to 3 workers: %+v", plans)
 	}
 
@@ -123,7 +124,7 @@ func (r *release) paused() {
 	}
 	others("paused")
 	r.says("lane bulk is paused by ", "explain", "job", bulk[0].ID)
-	r.announced("batch", lanes.Paused)
+	r.announced("batch", fleet.Paused)
 
 	inForce := func(what string) {
 		flushed := time.Now()
@@ -186,7 +187,7 @@ func shown[T any](r *release, args ...string) (v T) {
 }
 
 // announced waits for an Event on a pool's Deployment.
-func (r *release) announced(pool string, reason lanes.Reason) {
+func (r *release) announced(pool string, reason fleet.Reason) {
 	r.Helper()
 	r.await(fmt.Sprintf("an Event %s of pool %s", reason, pool), 20*time.Second, func() (bool, string) {
 		events, err := kubeClient.CoreV1().Events(r.namespace).List(r.Context(), metav1.ListOptions{

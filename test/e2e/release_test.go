@@ -19,8 +19,8 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -247,19 +247,19 @@ func (r *release) uninterrupted(records map[string]job.Record) {
 }
 
 // pool is what the leading scaler last saw of a pool; zero while nothing is known.
-func (r *release) pool(name string) lanes.PoolStatus {
+func (r *release) pool(name string) fleet.PoolStatus {
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
 	snapshot, err := r.board.Snapshot(ctx)
 	if err != nil || time.Since(snapshot.At) > 5*time.Second {
-		return lanes.PoolStatus{}
+		return fleet.PoolStatus{}
 	}
 	for _, p := range snapshot.Pools {
 		if p.Name == name {
 			return p
 		}
 	}
-	return lanes.PoolStatus{}
+	return fleet.PoolStatus{}
 }
 
 // settled waits until a pool has exactly n replicas, all of them ready, and none parked or leaving.
@@ -290,9 +290,9 @@ func (r *release) deployment(pool string) *appsv1.Deployment {
 }
 
 // plans is what was decided for a pool since then, the oldest first.
-func (r *release) plans(pool string, since time.Time) []lanes.Plan {
+func (r *release) plans(pool string, since time.Time) []fleet.Plan {
 	r.Helper()
-	var plans []lanes.Plan
+	var plans []fleet.Plan
 	r.await("the plans", time.Minute, func() (bool, string) { // Redis may be on its way back
 		var err error
 		plans, err = r.board.Plans(r.Context(), pool, since, 1000)

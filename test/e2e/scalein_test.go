@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -100,7 +100,7 @@ func TestNoScaleInDuringARollout(t *testing.T) {
 		from := time.Now()
 		r.await("the pool to be left as it is because of the rollout", 3*time.Minute, func() (bool, string) {
 			p := r.pool("general")
-			return p.Reason == lanes.Rollout, fmt.Sprintf("%s: %s", p.Reason, p.Why)
+			return p.Reason == fleet.Rollout, fmt.Sprintf("%s: %s", p.Reason, p.Why)
 		})
 		time.Sleep(10 * time.Second)
 		during = w.o.since(from)

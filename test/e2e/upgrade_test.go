@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -71,7 +71,7 @@ func TestUpgradesWhileJobsRun(t *testing.T) {
 		r.upgrade(values{"image": values{"tag": nextTag}, "workerImage": values{"tag": nextTag}})
 		r.uninterrupted(r.completed(jobs, 5*time.Minute))
 		workers, _, err := r.roster.Workers(t.Context())
-		if err != nil || slices.ContainsFunc(workers, func(w lanes.Heartbeat) bool { return !w.Draining && w.Version != nextTag }) {
+		if err != nil || slices.ContainsFunc(workers, func(w fleet.Heartbeat) bool { return !w.Draining && w.Version != nextTag }) {
 			t.Errorf("not all workers are of version %s: %+v %v", nextTag, workers, err)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -111,9 +111,9 @@ func (s *site) seesNoBroker() {
 	s.t.Helper()
 	s.await("siren lanes to call all lanes stale", 30*time.Second, func() (bool, string) {
 		r := s.siren("", "lanes", "-o", "json")
-		var list []lanes.LaneStatus
+		var list []fleet.LaneStatus
 		s.unmarshal(r.out, &list)
-		fresh := slices.ContainsFunc(list, func(l lanes.LaneStatus) bool { return !l.Stale })
+		fresh := slices.ContainsFunc(list, func(l fleet.LaneStatus) bool { return !l.Stale })
 		return !fresh && r.err == "", r.String() // it warns when no scaler has reported for some time
 	})
 }

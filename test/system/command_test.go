@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // process is a siren process that runs for a while.
@@ -83,13 +84,13 @@ func (s *site) staffed() {
 }
 
 // pools is what `siren pools` says.
-func (s *site) pools() (map[string]lanes.PoolStatus, error) {
+func (s *site) pools() (map[string]fleet.PoolStatus, error) {
 	r := s.siren("", "pools", "-o", "json")
-	var list []lanes.PoolStatus
+	var list []fleet.PoolStatus
 	if err := json.Unmarshal([]byte(r.out), &list); err != nil {
 		return nil, fmt.Errorf("siren pools: %s", r)
 	}
-	pools := map[string]lanes.PoolStatus{}
+	pools := map[string]fleet.PoolStatus{}
 	for _, p := range list {
 		pools[p.Name] = p
 	}

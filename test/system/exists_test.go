@@ -8,7 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -61,7 +61,7 @@ func (s *site) settles() {
 	var since time.Time
 	s.await("the site to be idle", 30*time.Second, func() (bool, string) {
 		r := s.siren("", "lanes", "-o", "json")
-		var list []lanes.LaneStatus
+		var list []fleet.LaneStatus
 		s.unmarshal(r.out, &list)
 		for _, l := range list {
 			if l.Ready+l.Busy+l.Retrying > 0 {

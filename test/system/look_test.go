@@ -11,6 +11,7 @@ import (
 	store "github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // sight is what commands look into, for what they would show too seldom or too late.
@@ -41,7 +42,7 @@ func (l *sight) inForce(what string, within time.Duration, wanted func(lanes.Pol
 	})
 	l.s.await("the workers to follow revision "+fmt.Sprint(e.Revision), within, func() (bool, string) {
 		workers, now, err := l.roster.Workers(l.s.t.Context())
-		behind := slices.ContainsFunc(workers, func(w lanes.Heartbeat) bool {
+		behind := slices.ContainsFunc(workers, func(w fleet.Heartbeat) bool {
 			return now.Sub(w.At) < 3*time.Second && !w.Retired && w.Revision < e.Revision
 		})
 		return err == nil && len(workers) > 0 && !behind, fmt.Sprintf("%+v, %v", workers, err)

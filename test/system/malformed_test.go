@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -98,7 +98,7 @@ func TestMalformedMessages(t *testing.T) {
 // delayed is how many jobs wait for their next attempt.
 func (s *site) delayed() (n int) {
 	s.t.Helper()
-	var all []lanes.LaneStatus
+	var all []fleet.LaneStatus
 	r := s.siren("", "lanes", "-o", "json")
 	s.unmarshal(r.out, &all)
 	for _, l := range all {

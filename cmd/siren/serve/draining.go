@@ -8,7 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // drainingEvery is how often it is looked whether what the end waits for has changed.
@@ -16,7 +16,7 @@ const drainingEvery = 500 * time.Millisecond
 
 // Draining is what the end of a local fleet waits for.
 type Draining struct {
-	Busy    []lanes.Heartbeat // the workers that still run jobs
+	Busy    []fleet.Heartbeat // the workers that still run jobs
 	Until   time.Time         // when what still runs goes back to its lane
 	Hurried bool              // a second signal has come: nothing is waited for any more
 }
@@ -57,7 +57,7 @@ func (f Local) tellDraining(hurry context.Context, roster *redis.Roster, workers
 }
 
 // busyOf is those of the workers that run jobs.
-func busyOf(ctx context.Context, roster *redis.Roster, workers map[string]bool) (busy []lanes.Heartbeat, err error) {
+func busyOf(ctx context.Context, roster *redis.Roster, workers map[string]bool) (busy []fleet.Heartbeat, err error) {
 	all, _, err := roster.Workers(ctx)
 	for _, hb := range all {
 		if workers[hb.Worker] && len(hb.Running) > 0 {
@@ -67,7 +67,7 @@ func busyOf(ctx context.Context, roster *redis.Roster, workers map[string]bool) 
 	return busy, err
 }
 
-func jobsOf(workers []lanes.Heartbeat) (ids []string) {
+func jobsOf(workers []fleet.Heartbeat) (ids []string) {
 	for _, hb := range workers {
 		for _, r := range hb.Running {
 			ids = append(ids, r.Job)

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Kube is a scaler process with its workers as the pods of Deployments.
@@ -109,6 +110,6 @@ type announcingBoard struct {
 }
 
 // Record records and announces the plan.
-func (b announcingBoard) Record(ctx context.Context, p lanes.Plan) error {
+func (b announcingBoard) Record(ctx context.Context, p fleet.Plan) error {
 	return errors.Join(b.Board.Record(ctx, p), b.events.Record(ctx, p))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/scaler"
 )
@@ -27,7 +28,7 @@ type hasty struct {
 	began time.Time
 }
 
-func (h hasty) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error) {
+func (h hasty) Workers(ctx context.Context) ([]fleet.Heartbeat, time.Time, error) {
 	workers, now, err := h.Roster.Workers(ctx)
 	return workers, h.began.Add(600 * now.Sub(h.began)), err
 }
@@ -35,11 +36,11 @@ func (h hasty) Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error
 // still is a fleet without workers.
 type still struct{}
 
-func (still) Pools(context.Context) (map[string]lanes.PoolState, error) {
-	return map[string]lanes.PoolState{"general": {}}, nil
+func (still) Pools(context.Context) (map[string]fleet.PoolState, error) {
+	return map[string]fleet.PoolState{"general": {}}, nil
 }
 
-func (still) Scale(context.Context, string, lanes.PoolState, int, []string) error { return nil }
+func (still) Scale(context.Context, string, fleet.PoolState, int, []string) error { return nil }
 
 const threeLanes = `
 lanes:
@@ -129,7 +130,7 @@ func (g *ground) lead(name string, roster scaler.Roster) (stop func()) {
 }
 
 // express waits until the leader has seen what is wanted of lane express.
-func (g *ground) express(leader string, wanted func(lanes.LaneStatus) bool) lanes.LaneStatus {
+func (g *ground) express(leader string, wanted func(fleet.LaneStatus) bool) fleet.LaneStatus {
 	g.t.Helper()
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		s, err := g.board.Snapshot(g.t.Context())
@@ -152,13 +153,13 @@ func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 	g.publish("express", "of plain AMQP")
 
 	stop := g.lead("first", roster)
-	was := g.express("first", func(l lanes.LaneStatus) bool { return l.OldestWait.D() > time.Second })
+	was := g.express("first", func(l fleet.LaneStatus) bool { return l.OldestWait.D() > time.Second })
 	stop()
 	if was.Ready != 2 || was.Unrecorded != 0 && was.Unrecorded != 1 {
 		t.Errorf("the first leader saw %+v", was)
 	}
 	stop = g.lead("second", roster)
-	if is := g.express("second", func(lanes.LaneStatus) bool { return true }); is.OldestWait < was.OldestWait {
+	if is := g.express("second", func(fleet.LaneStatus) bool { return true }); is.OldestWait < was.OldestWait {
 		t.Errorf("the oldest had waited for %s, and under a new leader for %s", was.OldestWait, is.OldestWait)
 	}
 	stop()

@@ -8,6 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const checkQueues = doctor.Check("broker.queues")
@@ -36,7 +37,7 @@ func judgeQueues(all, same int, missing []string, scaler bool) []doctor.Finding 
 }
 
 // judgeDepths says what the queues' numbers mean.
-func judgeDepths(all []probe.Wanted, depths map[string]lanes.Depth) (found []doctor.Finding) {
+func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doctor.Finding) {
 	const (
 		check = doctor.Check("broker.delays")
 		start = "start `siren scaler`; if one runs, its log says why it can't forward"

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // queues looks whether the queues are there as the policy asks for them, and what may be done with them.
@@ -20,7 +21,7 @@ func (x *examiner) queues(ctx context.Context) {
 	x.add(judgeTypes(x.version, types)...)
 	x.add(judgeTimeout(x.version, types, x.Policy))
 	var missing []string
-	depths := map[string]lanes.Depth{}
+	depths := map[string]fleet.Depth{}
 	same := 0
 	for _, w := range all {
 		d, err := x.look(ctx, w.Name)
@@ -62,7 +63,7 @@ func typesOf(all []probe.Wanted) (types []string) {
 }
 
 // look asks for a queue. Who isn't told of it learns from a consume that is refused whether it is there.
-func (x *examiner) look(ctx context.Context, queue string) (lanes.Depth, error) {
+func (x *examiner) look(ctx context.Context, queue string) (fleet.Depth, error) {
 	d, err := x.Depth(ctx, queue)
 	switch {
 	case err == nil, errors.Is(err, rabbitlink.ErrUndeclared):

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Known is what is known before the fleet is asked.
@@ -25,8 +26,8 @@ type Known struct {
 type facts struct {
 	Known
 	now       time.Time // by Redis' clock
-	snapshot  *lanes.Snapshot
-	workers   []lanes.Heartbeat
+	snapshot  *fleet.Snapshot
+	workers   []fleet.Heartbeat
 	missing   int            // jobs
 	missingIn map[string]int // by lane
 }
@@ -40,7 +41,7 @@ func Examine(ctx context.Context, s *redislink.Store, k Known) []doctor.Finding 
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
 	if f.workers, f.now, err = redis.NewRoster(s, quiet).Workers(ctx); err == nil {
-		var last lanes.Snapshot
+		var last fleet.Snapshot
 		if last, err = redis.NewBoard(s, quiet).Snapshot(ctx); err == nil {
 			f.snapshot = &last
 		}

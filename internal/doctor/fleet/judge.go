@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 const (
@@ -118,12 +119,12 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 }
 
 // judgePools says which pools aren't sized as they should be.
-func judgePools(s *lanes.Snapshot) (found []doctor.Finding) {
+func judgePools(s *fleet.Snapshot) (found []doctor.Finding) {
 	if s == nil {
 		return nil
 	}
 	for _, q := range s.Pools {
-		if q.Reason == lanes.Stuck || q.Reason == lanes.Foreign || q.Reason == lanes.Stale {
+		if q.Reason == fleet.Stuck || q.Reason == fleet.Foreign || q.Reason == fleet.Stale {
 			found = append(found, doctor.Check("fleet.pools").Warning(fmt.Sprintf("pool %s: %s: %s", q.Name, q.Reason, q.Why),
 				"it isn't sized as it should be", "siren explain pool "+q.Name+"; docs/runbook.md says what each reason wants"))
 		}

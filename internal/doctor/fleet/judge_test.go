@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func TestJudgeFleet(t *testing.T) {
@@ -21,8 +22,8 @@ func TestJudgeFleet(t *testing.T) {
 		return facts{
 			Known:    Known{Version: "v1", File: policy, InForce: &lanes.Effective{Revision: 3, Policy: *policy}},
 			now:      now,
-			snapshot: &lanes.Snapshot{At: now.Add(-time.Second), Leader: "s1"},
-			workers:  []lanes.Heartbeat{{Worker: "w1", At: now, Version: "v1", Revision: 3, Subscribed: true}},
+			snapshot: &fleet.Snapshot{At: now.Add(-time.Second), Leader: "s1"},
+			workers:  []fleet.Heartbeat{{Worker: "w1", At: now, Version: "v1", Revision: 3, Subscribed: true}},
 		}
 	}
 	if found := judgeFleet(healthy()); doctor.Worst(found) != doctor.OK {
@@ -53,7 +54,7 @@ func TestJudgeFleet(t *testing.T) {
 			f.missing, f.missingIn = 3, map[string]int{"express": 1, "bulk": 2}
 		}, "fleet.missing", doctor.Warning, "3 jobs are missing: 2 of lane bulk, 1 of lane express"},
 		{"more recorded than waits", func(f *facts) {
-			f.snapshot.Lanes = []lanes.LaneStatus{{Name: "bulk", Excess: 1}}
+			f.snapshot.Lanes = []fleet.LaneStatus{{Name: "bulk", Excess: 1}}
 		}, "fleet.missing", doctor.Note, "lane bulk: at least 1 job is recorded as queued"},
 		{"a silent worker", func(f *facts) { f.workers[0].At = now.Add(-time.Minute) }, "fleet.workers", doctor.Warning, "silent: w1"},
 		{"a worker without broker", func(f *facts) { f.workers[0].Subscribed = false }, "fleet.workers", doctor.Error, "without RabbitMQ: w1"},
@@ -62,15 +63,15 @@ func TestJudgeFleet(t *testing.T) {
 		}, "fleet.workers", doctor.Note, "just started: w1"},
 		{"a worker behind", func(f *facts) { f.workers[0].Revision = 2 }, "fleet.workers", doctor.Note, "still follow a former policy: w1"},
 		{"times that can't be meant", func(f *facts) {
-			f.workers[0].Lanes = map[string]lanes.LaneWork{"bulk": {OddTimes: 40, OddAt: now.Add(-3 * time.Minute)}, "express": {OddTimes: 1, OddAt: now.Add(-3 * time.Hour)}}
-			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v1", Revision: 3, Subscribed: true, Lanes: map[string]lanes.LaneWork{"bulk": {OddTimes: 2, OddAt: now.Add(-time.Minute)}}})
+			f.workers[0].Lanes = map[string]fleet.LaneWork{"bulk": {OddTimes: 40, OddAt: now.Add(-3 * time.Minute)}, "express": {OddTimes: 1, OddAt: now.Add(-3 * time.Hour)}}
+			f.workers = append(f.workers, fleet.Heartbeat{Worker: "w2", At: now, Version: "v1", Revision: 3, Subscribed: true, Lanes: map[string]fleet.LaneWork{"bulk": {OddTimes: 2, OddAt: now.Add(-time.Minute)}}})
 		}, "fleet.times", doctor.Warning, "lane bulk: 42 messages came with a time that can't be meant in its headers since its workers began, the last 60s ago"},
 		{"two versions", func(f *facts) {
-			f.workers = append(f.workers, lanes.Heartbeat{Worker: "w2", At: now, Version: "v2", Revision: 3, Subscribed: true})
+			f.workers = append(f.workers, fleet.Heartbeat{Worker: "w2", At: now, Version: "v2", Revision: 3, Subscribed: true})
 		}, "fleet.versions", doctor.Warning, "1 worker of v1, 1 worker of v2"},
 		{"another version than this", func(f *facts) { f.Version = "v9" }, "fleet.versions", doctor.Note, "this is v9, and there is 1 worker of v1"},
 		{"a stuck pool", func(f *facts) {
-			f.snapshot.Pools = []lanes.PoolStatus{{Name: "batch", Reason: lanes.Stuck, Why: "no node"}}
+			f.snapshot.Pools = []fleet.PoolStatus{{Name: "batch", Reason: fleet.Stuck, Why: "no node"}}
 		}, "fleet.pools", doctor.Warning, "pool batch: Stuck: no node"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,15 +91,15 @@ func TestJudgeClocks(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for _, c := range []struct {
 		name   string
-		worker lanes.Heartbeat
+		worker fleet.Heartbeat
 		want   doctor.Severity
 	}{
-		{"in time", lanes.Heartbeat{Began: now.Add(-time.Minute)}, doctor.OK},
-		{"ahead when it began", lanes.Heartbeat{Began: now.Add(30 * time.Second)}, doctor.Warning},
-		{"far ahead by what it runs", lanes.Heartbeat{Running: []lanes.Run{{Since: now.Add(45 * time.Minute)}}}, doctor.Error},
+		{"in time", fleet.Heartbeat{Began: now.Add(-time.Minute)}, doctor.OK},
+		{"ahead when it began", fleet.Heartbeat{Began: now.Add(30 * time.Second)}, doctor.Warning},
+		{"far ahead by what it runs", fleet.Heartbeat{Running: []fleet.Run{{Since: now.Add(45 * time.Minute)}}}, doctor.Error},
 	} {
 		c.worker.Worker, c.worker.At = "w", now
-		if found := judgeClocks([]lanes.Heartbeat{c.worker}); len(found) != 1 || found[0].Severity != c.want {
+		if found := judgeClocks([]fleet.Heartbeat{c.worker}); len(found) != 1 || found[0].Severity != c.want {
 			t.Errorf("%s: %+v", c.name, found)
 		}
 	}

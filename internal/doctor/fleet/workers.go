@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // startsWithin is how long a worker may take from its first heartbeat until it has RabbitMQ.
@@ -65,7 +66,7 @@ func judgeWorkers(f facts) (found []doctor.Finding) {
 const oddFor = time.Hour
 
 // judgeTimes says which lanes have got messages with times that can't be meant lately.
-func judgeTimes(workers []lanes.Heartbeat, now time.Time) (found []doctor.Finding) {
+func judgeTimes(workers []fleet.Heartbeat, now time.Time) (found []doctor.Finding) {
 	count, last := map[string]int64{}, map[string]time.Time{}
 	for _, w := range workers {
 		for lane, work := range w.Lanes {
@@ -116,7 +117,7 @@ func judgeVersions(f facts) doctor.Finding {
 
 // judgeClocks compares the clocks of workers with that of Redis, as far as a heartbeat shows it: what it says has
 // happened can't be after Redis has got it.
-func judgeClocks(workers []lanes.Heartbeat) []doctor.Finding {
+func judgeClocks(workers []fleet.Heartbeat) []doctor.Finding {
 	const check = doctor.Check("clock.workers")
 	var ahead []string
 	worst := time.Duration(0)

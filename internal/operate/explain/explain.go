@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -27,7 +28,7 @@ type Explanation struct {
 	Ahead  *int         `json:"ahead,omitempty"`
 	Starts *time.Time   `json:"predictedStart,omitempty"`
 	Limits []string     `json:"limits,omitempty"` // what keeps the fleet from doing more
-	Plans  []lanes.Plan `json:"plans,omitempty"`  // the latest, newest first
+	Plans  []fleet.Plan `json:"plans,omitempty"`  // the latest, newest first
 }
 
 func (x *Explanation) say(format string, args ...any) {
@@ -48,7 +49,7 @@ type Sources struct {
 type Board interface {
 	operate.Board
 	operate.Snapshots
-	Plans(ctx context.Context, pool string, since time.Time, limit int) ([]lanes.Plan, error)
+	Plans(ctx context.Context, pool string, since time.Time, limit int) ([]fleet.Plan, error)
 }
 
 // Ledger has the jobs' records: jobledger.Ledger.
@@ -60,7 +61,7 @@ type Ledger interface {
 
 // Roster has the workers' heartbeats: redis.Roster.
 type Roster interface {
-	Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error)
+	Workers(ctx context.Context) ([]fleet.Heartbeat, time.Time, error)
 }
 
 // Tunings is the store of the tunings, with the audit log: redis.Tunings.
@@ -73,8 +74,8 @@ type Tunings interface {
 type Sight struct {
 	Sources
 	policy  lanes.Effective
-	snap    lanes.Snapshot
-	workers []lanes.Heartbeat
+	snap    fleet.Snapshot
+	workers []fleet.Heartbeat
 	tuned   []lanes.Tuning
 	now     time.Time // by Redis' clock, as the snapshot's
 }
@@ -97,18 +98,18 @@ func (o Sources) Look(ctx context.Context) (*Sight, error) {
 	return s, err
 }
 
-func (s *Sight) laneStatus(name string) (lanes.LaneStatus, bool) {
-	i := slices.IndexFunc(s.snap.Lanes, func(l lanes.LaneStatus) bool { return l.Name == name })
+func (s *Sight) laneStatus(name string) (fleet.LaneStatus, bool) {
+	i := slices.IndexFunc(s.snap.Lanes, func(l fleet.LaneStatus) bool { return l.Name == name })
 	if i < 0 {
-		return lanes.LaneStatus{Name: name}, false
+		return fleet.LaneStatus{Name: name}, false
 	}
 	return s.snap.Lanes[i], true
 }
 
-func (s *Sight) poolStatus(name string) (lanes.PoolStatus, bool) {
-	i := slices.IndexFunc(s.snap.Pools, func(p lanes.PoolStatus) bool { return p.Name == name })
+func (s *Sight) poolStatus(name string) (fleet.PoolStatus, bool) {
+	i := slices.IndexFunc(s.snap.Pools, func(p fleet.PoolStatus) bool { return p.Name == name })
 	if i < 0 {
-		return lanes.PoolStatus{Name: name}, false
+		return fleet.PoolStatus{Name: name}, false
 	}
 	return s.snap.Pools[i], true
 }
@@ -130,7 +131,7 @@ func (s *Sight) serving(lane string) (names []string) {
 
 // start predicts when a job with so many others of its lane before it starts.
 func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, ok bool) {
-	wait, ok := lanes.Forecast{Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
+	wait, ok := fleet.Forecast{Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
 		Left: s.left(ctx)}.Start(lane, ahead)
 	at = s.snap.At.Add(wait)
 	if at.Before(s.now) {
@@ -157,7 +158,7 @@ func (s *Sight) left(ctx context.Context) map[string]time.Duration {
 }
 
 // plans returns the last plans of the pools, the newest first.
-func (s *Sight) plans(ctx context.Context, pools ...string) (all []lanes.Plan, err error) {
+func (s *Sight) plans(ctx context.Context, pools ...string) (all []fleet.Plan, err error) {
 	for _, q := range pools {
 		plans, err := s.Board.Plans(ctx, q, s.now.Add(-24*time.Hour), plansShown)
 		if err != nil {
@@ -165,6 +166,6 @@ func (s *Sight) plans(ctx context.Context, pools ...string) (all []lanes.Plan, e
 		}
 		all = append(all, plans...)
 	}
-	slices.SortStableFunc(all, func(x, y lanes.Plan) int { return y.At.Compare(x.At) })
+	slices.SortStableFunc(all, func(x, y fleet.Plan) int { return y.At.Compare(x.At) })
 	return all[:min(len(all), plansShown)], nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // moment0 is when everything in these tests is seen.
@@ -51,19 +52,19 @@ func seen(t *testing.T) *Sight {
 	return &Sight{
 		policy: lanes.Effective{Revision: 7, Policy: *p},
 		now:    moment0,
-		snap: lanes.Snapshot{
+		snap: fleet.Snapshot{
 			At: moment0, Revision: 7, Budget: 4,
-			Lanes: []lanes.LaneStatus{
+			Lanes: []fleet.LaneStatus{
 				{Name: "express", StartWithin: lanes.Duration(2 * time.Second), Service: lanes.Duration(time.Second)},
 				{Name: "standard", StartWithin: lanes.Duration(30 * time.Second), Service: lanes.Duration(10 * time.Second)},
 				{Name: "bulk", StartWithin: lanes.Duration(30 * time.Minute), Service: lanes.Duration(time.Minute)},
 			},
-			Pools: []lanes.PoolStatus{
-				{Name: "general", Lanes: []string{"express", "standard"}, Replicas: 1, Ready: 1, Slots: 1, Min: 1, Max: 3, Wanted: 1, Target: 1, Reason: lanes.Steady, Why: "1: as many as needed"},
-				{Name: "batch", Lanes: []string{"bulk"}, Max: 2, Reason: lanes.Steady, Why: "0: as many as needed"},
+			Pools: []fleet.PoolStatus{
+				{Name: "general", Lanes: []string{"express", "standard"}, Replicas: 1, Ready: 1, Slots: 1, Min: 1, Max: 3, Wanted: 1, Target: 1, Reason: fleet.Steady, Why: "1: as many as needed"},
+				{Name: "batch", Lanes: []string{"bulk"}, Max: 2, Reason: fleet.Steady, Why: "0: as many as needed"},
 			},
 		},
-		workers: []lanes.Heartbeat{{Worker: "general-1", Pool: "general", At: moment0, Slots: 1, Shoulder: 1, Subscribed: true}},
+		workers: []fleet.Heartbeat{{Worker: "general-1", Pool: "general", At: moment0, Slots: 1, Shoulder: 1, Subscribed: true}},
 	}
 }
 
@@ -78,8 +79,8 @@ func (s *Sight) override(t *testing.T, field, value string, until time.Time) {
 
 // Each limit says what it is, who made it so, and what to do about it.
 func TestLimits(t *testing.T) {
-	general := func(s *Sight) *lanes.PoolStatus { return &s.snap.Pools[0] }
-	batch := func(s *Sight) *lanes.PoolStatus { return &s.snap.Pools[1] }
+	general := func(s *Sight) *fleet.PoolStatus { return &s.snap.Pools[0] }
+	batch := func(s *Sight) *fleet.PoolStatus { return &s.snap.Pools[1] }
 	for name, c := range map[string]struct {
 		lane string
 		set  func(*testing.T, *Sight)
@@ -106,13 +107,13 @@ func TestLimits(t *testing.T) {
 			"pool general: held at 1; `siren pools release general`",
 		}},
 		"ceiling": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, lanes.Ceiling
+			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, fleet.Ceiling
 		}, []string{"pool general: max is 3 and it would use more; `siren pools tune general --max N`"}},
 		"just full": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, lanes.Busy
+			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, fleet.Busy
 		}, nil},
 		"budget": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Reason, general(s).Why = lanes.Budget, "2: the pools ask for 6 and the budget is 4"
+			general(s).Reason, general(s).Why = fleet.Budget, "2: the pools ask for 6 and the budget is 4"
 		}, []string{"pool general: 2: the pools ask for 6 and the budget is 4"}},
 		"cold start": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Starting, general(s).ColdStart = 2, lanes.Duration(14*time.Second)
@@ -124,21 +125,21 @@ func TestLimits(t *testing.T) {
 			"pool general: 2 workers take no new jobs, on the way out",
 		}},
 		"stuck": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Stuck, general(s).Reason, general(s).Why = 1, lanes.Stuck, "general-2 is stuck: 0/3 nodes are available"
+			general(s).Stuck, general(s).Reason, general(s).Why = 1, fleet.Stuck, "general-2 is stuck: 0/3 nodes are available"
 		}, []string{"pool general: general-2 is stuck: 0/3 nodes are available"}},
 		"a rollout": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Reason, general(s).Why = lanes.Rollout, "no scale-in during a rollout"
+			general(s).Reason, general(s).Why = fleet.Rollout, "no scale-in during a rollout"
 		}, []string{
 			"pool general: no scale-in during a rollout",
 		}},
 		"another autoscaler": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Reason, general(s).Why = lanes.Foreign, "HorizontalPodAutoscaler x works on it"
+			general(s).Reason, general(s).Why = fleet.Foreign, "HorizontalPodAutoscaler x works on it"
 		}, []string{"pool general: HorizontalPodAutoscaler x works on it"}},
 		"stale": {"standard", func(_ *testing.T, s *Sight) { s.snap.Lanes[1].Stale = true }, []string{
 			"the broker's answer for lane standard is missing or not believed: its pool isn't made smaller, nor sized for what can't be seen",
 		}},
 		"a stale pool": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Reason, general(s).Why = lanes.Stale, "2 of 3 workers are silent"
+			general(s).Reason, general(s).Why = fleet.Stale, "2 of 3 workers are silent"
 		}, []string{
 			"pool general: 2 of 3 workers are silent",
 		}},
@@ -199,7 +200,7 @@ func TestExplainLane(t *testing.T) {
 			l.Ready, l.Busy, l.OldestWait, l.InPerMin, l.OutPerMin, l.Started, l.InTime, l.P95Wait = 2, 1, lanes.Duration(45*time.Second), 12, 6, 40, 30, lanes.Duration(50*time.Second)
 			s.snap.Lanes[0].Ready = 3
 			s.snap.Pools[0].Busy = 1
-			s.workers[0].Running = []lanes.Run{{Job: "a", Lane: "standard", Since: moment0.Add(-4 * time.Second)}}
+			s.workers[0].Running = []fleet.Run{{Job: "a", Lane: "standard", Since: moment0.Add(-4 * time.Second)}}
 		}, []string{
 			"Lane standard: 2 jobs wait, the oldest for 45s; 1 job of it runs. At the last minute's rate 12 come in a minute, and 6 end.",
 			"Its objective, 95 % of its jobs started within 30s, is missed: in the last five minutes 30 of 40 starts were in time, 95 % of them within 50s.",
@@ -224,7 +225,7 @@ func TestExplainLane(t *testing.T) {
 		}},
 		"left the policy": {"gone", func(_ *testing.T, s *Sight) {
 			s.policy.Former = []lanes.Queue{{Lane: "gone", Type: lanes.Classic}}
-			s.snap.Lanes = append(s.snap.Lanes, lanes.LaneStatus{Name: "gone", Ready: 1, Former: true, OldestWait: lanes.Duration(time.Hour)})
+			s.snap.Lanes = append(s.snap.Lanes, fleet.LaneStatus{Name: "gone", Ready: 1, Former: true, OldestWait: lanes.Duration(time.Hour)})
 		}, []string{
 			"Lane gone: 1 job waits, the oldest for 60m0s; 0 jobs of it run.",
 			"It has left the policy, and is served until it is empty.",
@@ -251,8 +252,8 @@ func TestExplainPool(t *testing.T) {
 	from, board, _ := sources(t)
 	s := seen(t)
 	s.Sources = from
-	must(t, board.Record(t.Context(), lanes.Plan{At: moment0.Add(-time.Minute), Pool: "general", From: 0, To: 1, Reason: lanes.Floor, Why: "0 → 1: min"}))
-	must(t, board.Record(t.Context(), lanes.Plan{At: moment0.Add(-time.Minute), Pool: "batch", Reason: lanes.Steady}))
+	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "general", From: 0, To: 1, Reason: fleet.Floor, Why: "0 → 1: min"}))
+	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "batch", Reason: fleet.Steady}))
 	s.override(t, "pools.general.max", "5", moment0.Add(time.Hour))
 	s.override(t, "budget", "9", time.Time{})
 	s.override(t, "lanes.standard.paused", "true", time.Time{})

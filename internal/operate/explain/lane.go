@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // OldReport is when the scaler's last report is too old to be taken for now.
@@ -58,7 +59,7 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 }
 
 // waiting is what waits and runs in a lane.
-func (s *Sight) waiting(l lanes.LaneStatus) string {
+func (s *Sight) waiting(l fleet.LaneStatus) string {
 	text := fmt.Sprintf("Lane %s: nothing waits", l.Name)
 	if l.Ready > 0 {
 		text = fmt.Sprintf("Lane %s: %s %s, the oldest for %s", l.Name, say.Plural(l.Ready, "job"), say.Verb(l.Ready,
@@ -72,7 +73,7 @@ func (s *Sight) waiting(l lanes.LaneStatus) string {
 }
 
 // objective is whether the lane meets it.
-func objective(l lanes.LaneStatus) string {
+func objective(l fleet.LaneStatus) string {
 	if l.Former {
 		return "It has left the policy, and is served until it is empty."
 	}
@@ -122,7 +123,7 @@ func taken(q lanes.Pool, lane string) bool {
 }
 
 // madeOf is what a prediction goes by.
-func (s *Sight) madeOf(l lanes.LaneStatus) string {
+func (s *Sight) madeOf(l fleet.LaneStatus) string {
 	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", say.Short(l.Service.D()))
 }
 
@@ -181,7 +182,7 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	if lane != "" && home.Name != pool && slices.Contains(s.policy.NoGuests, pool) && !taken(q, s.policy.Turns[lane]) {
 		add("takes no guests for now: its own lanes wait")
 	}
-	if p.Wanted >= p.Max && p.Reason == lanes.Ceiling {
+	if p.Wanted >= p.Max && p.Reason == fleet.Ceiling {
 		add("max is %d and it would use more; `siren pools tune %s --max N`", p.Max, pool)
 	}
 	if p.Starting > 0 {
@@ -192,7 +193,7 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 		add("%s no new jobs, on the way out", say.Plural(p.Parked+p.Retired, "worker")+" "+
 			""+say.Verb(p.Parked+p.Retired, "takes", "take"))
 	}
-	if p.Reason.Trouble() || p.Reason == lanes.Budget || p.Reason == lanes.Rollout {
+	if p.Reason.Trouble() || p.Reason == fleet.Budget || p.Reason == fleet.Rollout {
 		add("%s", p.Why)
 	}
 	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 && !s.policy.Policy.Paused(lane) {

@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/scaler"
 )
@@ -46,7 +47,7 @@ type Board interface {
 
 // Roster has the workers' heartbeats: redis.Roster.
 type Roster interface {
-	Workers(ctx context.Context) ([]lanes.Heartbeat, time.Time, error)
+	Workers(ctx context.Context) ([]fleet.Heartbeat, time.Time, error)
 }
 
 // Desk is where somebody tunes.
@@ -312,7 +313,7 @@ func (c *Change) notes(now state, by, reason string) (notes []lanes.AuditEntry) 
 
 // Outlook is what a change leads to: the plans of now, and as they would be.
 type Outlook struct {
-	Before, After []lanes.Plan
+	Before, After []fleet.Plan
 }
 
 // Foresee decides as the leading scaler would after the change, by what it has seen since.

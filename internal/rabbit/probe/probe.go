@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // Probe tries what the processes of Siren do with a broker, and changes nothing: what it declares is exclusive and ends
@@ -176,10 +177,10 @@ func WantedQueues(p *lanes.Policy, version string) (all []Wanted) {
 
 // Depth counts what waits in a queue, and who takes from it. From 4.0 on only a user who may configure the queue is
 // told.
-func (p *Probe) Depth(ctx context.Context, queue string) (d lanes.Depth, err error) {
+func (p *Probe) Depth(ctx context.Context, queue string) (d fleet.Depth, err error) {
 	err = p.try(ctx, func(ch *rabbitlink.Channel) error {
 		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-		d = lanes.Depth{Ready: q.Messages, Consumers: q.Consumers}
+		d = fleet.Depth{Ready: q.Messages, Consumers: q.Consumers}
 		return err
 	})
 	return d, err

@@ -14,11 +14,12 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // waiting is what the ledger says of one lane.
-func waiting(t *testing.T, l *jobledger.Ledger, lane string, since time.Time) lanes.Waiting {
+func waiting(t *testing.T, l *jobledger.Ledger, lane string, since time.Time) fleet.Waiting {
 	t.Helper()
 	all, err := l.Waiting(t.Context(), map[string]time.Time{lane: since})
 	redistest.Must(t, err)
@@ -43,13 +44,13 @@ func TestWaiting(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	now := time.Now().Truncate(time.Millisecond)
 	create(t, l, ready("a", "bulk", now.Add(-time.Hour)), ready("b", "bulk", now.Add(-time.Minute)), ready("c", "bulk", now))
-	if w, want := waiting(t, l, "bulk", time.Time{}), (lanes.Waiting{Queued: 3, Oldest: now.Add(-time.Hour).UTC()}); w != want {
+	if w, want := waiting(t, l, "bulk", time.Time{}), (fleet.Waiting{Queued: 3, Oldest: now.Add(-time.Hour).UTC()}); w != want {
 		t.Errorf("%+v, want %+v", w, want)
 	}
 	if w := waiting(t, l, "bulk", now.Add(-30*time.Minute)); !w.Oldest.Equal(now.Add(-time.Minute)) {
 		t.Errorf("oldest since then is of %s, not b's", w.Oldest)
 	}
-	if w := waiting(t, l, "express", time.Time{}); w != (lanes.Waiting{}) {
+	if w := waiting(t, l, "express", time.Time{}); w != (fleet.Waiting{}) {
 		t.Errorf("an empty lane: %+v", w)
 	}
 }

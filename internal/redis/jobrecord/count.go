@@ -9,7 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -21,7 +21,7 @@ const (
 // Waiting is what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says of each
 // lane from when on what is in its queue became ready, as far as the caller knows: what was noted as older can't be
 // skipped any more, and is forgotten.
-func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[string]lanes.Waiting, error) {
+func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error) {
 	type reads struct {
 		queued, skips *goredis.IntCmd
 		oldest        *goredis.ZSliceCmd
@@ -45,9 +45,9 @@ func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[s
 	if err != nil {
 		return nil, redislink.Failed("look at the lanes' waiting jobs", err)
 	}
-	all := make(map[string]lanes.Waiting, len(asked))
+	all := make(map[string]fleet.Waiting, len(asked))
 	for lane, r := range asked {
-		w := lanes.Waiting{Queued: int(r.queued.Val()), Skipped: int(r.skips.Val())}
+		w := fleet.Waiting{Queued: int(r.queued.Val()), Skipped: int(r.skips.Val())}
 		if first := r.oldest.Val(); len(first) > 0 {
 			w.Oldest = due(first[0])
 		}

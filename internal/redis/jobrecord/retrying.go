@@ -9,7 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -39,7 +39,7 @@ func (r *Reader) Repair(ctx context.Context, key string, wrong []any) {
 // Retrying is, for each of the lanes that has any, how many of its jobs wait for their next attempt, and when the first
 // of them is due: one round trip for all lanes. Each call removes a few entries of jobs that are overdue and no longer
 // wait.
-func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes.Delayed, error) {
+func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]fleet.Delayed, error) {
 	counts, heads := make([]*goredis.IntCmd, len(names)), make([]*goredis.ZSliceCmd, len(names))
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for i, lane := range names {
@@ -61,11 +61,11 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]lanes
 	if err != nil {
 		return nil, redislink.Failed("look at the overdue jobs", err)
 	}
-	all := map[string]lanes.Delayed{}
+	all := map[string]fleet.Delayed{}
 	for i, lane := range names {
 		waiting, gone := split(heads[i].Val(), wrong)
 		r.Repair(ctx, keyspace.Retrying(lane), gone)
-		d := lanes.Delayed{Count: int(counts[i].Val()) - len(gone)}
+		d := fleet.Delayed{Count: int(counts[i].Val()) - len(gone)}
 		if len(waiting) > 0 {
 			d.Next = due(waiting[0])
 		}

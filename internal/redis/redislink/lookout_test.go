@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // way leads from an address of its own to a server, as a name with one address, or a service, does.
@@ -132,7 +132,7 @@ func reader(t *testing.T, s *redislink.Store) func(worker string) bool {
 // live leaves a sign of life of the worker at that Redis alone.
 func live(t *testing.T, s *procs.Server, worker string) {
 	t.Helper()
-	_, err := redis.NewRoster(redistest.Open(t, s.URL), redistest.Discard).Beat(t.Context(), lanes.Heartbeat{Worker: worker, Pool: "general"})
+	_, err := redis.NewRoster(redistest.Open(t, s.URL), redistest.Discard).Beat(t.Context(), fleet.Heartbeat{Worker: worker, Pool: "general"})
 	redistest.Must(t, err)
 }
 
@@ -205,7 +205,7 @@ func TestReadOnly(t *testing.T) {
 	redistest.Must(t, rawB.ReplicaOf(t.Context(), "NO", "ONE").Err())
 	replicate(t, rawA, b)
 	w.lead(t, b)
-	_, err := redis.NewRoster(store, redistest.Discard).Beat(t.Context(), lanes.Heartbeat{Worker: "written", Pool: "general"})
+	_, err := redis.NewRoster(store, redistest.Discard).Beat(t.Context(), fleet.Heartbeat{Worker: "written", Pool: "general"})
 	redistest.Must(t, err)
 	if !reader(t, redistest.Open(t, b.URL))("written") {
 		t.Error("the write isn't where it should be")

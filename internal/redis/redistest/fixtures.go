@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -225,7 +226,7 @@ func Fill(t *testing.T, l *jobledger.Ledger, n int) time.Time {
 }
 
 // Retrying is what waits for its next attempt in each lane.
-func Retrying(t *testing.T, l *jobledger.Ledger) map[string]lanes.Delayed {
+func Retrying(t *testing.T, l *jobledger.Ledger) map[string]fleet.Delayed {
 	t.Helper()
 	d, err := l.Retrying(t.Context(), []string{"express", "standard", "bulk"})
 	Must(t, err)

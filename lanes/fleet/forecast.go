@@ -1,7 +1,8 @@
-package lanes
+package fleet
 
 import (
 	"container/heap"
+	"github.com/polyglot-media/siren/lanes"
 	"slices"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 // happen if nothing more urgent came, each job ran as long as its lane's jobs do, the fleet grew only as it is told now, and pools that are
 // shut to guests let them in again when their own lanes are in time.
 type Forecast struct {
-	Effective *Effective
+	Effective *lanes.Effective
 	Snapshot  Snapshot
 	Workers   []Heartbeat
 	// Left is how much longer a running job goes on, for those that say how far they are; absent: what is left of its lane's Service.
@@ -68,7 +69,7 @@ func (f Forecast) next(s *foreseenSlot, waiting map[string]int, doors map[string
 		}
 		return "", 0
 	}
-	first := func(e *Effective) string {
+	first := func(e *lanes.Effective) string {
 		for _, l := range e.TakeOrder(s.pool, s.turn) {
 			if waiting[l] > 0 {
 				return l
@@ -182,7 +183,7 @@ func (f Forecast) arrivals(p PoolStatus) (at []time.Duration) {
 func repeat(d time.Duration, n int) []time.Duration { return slices.Repeat([]time.Duration{d}, n) }
 
 // worker is one worker's slots: those that are given a time are free then, the others now.
-func worker(q Pool, slots, shoulder int, shared, aside []time.Duration) (all foreseenSlots) {
+func worker(q lanes.Pool, slots, shoulder int, shared, aside []time.Duration) (all foreseenSlots) {
 	add := func(n int, lane string, free []time.Duration) {
 		for i := range n {
 			s := &foreseenSlot{pool: q.Name, lane: lane}

@@ -1,6 +1,9 @@
-package lanes
+package fleet
 
-import "time"
+import (
+	"github.com/polyglot-media/siren/lanes"
+	"time"
+)
 
 // Reason is why a plan is what it is: a closed set. The sentence beside it cites only inputs of the decision.
 type Reason string
@@ -39,9 +42,9 @@ type Plan struct {
 	Retire []string  `json:"retire,omitempty"` // parked, idle workers to promise
 	Remove []string  `json:"remove,omitempty"` // retired workers that To leaves out
 	// RetireFor is how long those that retire now wait to be removed, before they exit to start afresh.
-	RetireFor Duration `json:"retireFor,omitzero"`
-	Reason    Reason   `json:"reason"`
-	Why       string   `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
+	RetireFor lanes.Duration `json:"retireFor,omitzero"`
+	Reason    Reason         `json:"reason"`
+	Why       string         `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
 }
 
 // Member is one replica of a pool as the fleet sees it: a pod, or a local process.

@@ -1,6 +1,9 @@
-package lanes
+package fleet
 
-import "time"
+import (
+	"github.com/polyglot-media/siren/lanes"
+	"time"
+)
 
 // Heartbeat is what a worker says of itself at every timing.heartbeat.
 type Heartbeat struct {
@@ -31,15 +34,15 @@ type Run struct {
 
 // LaneWork is what a worker has done for a lane since it began.
 type LaneWork struct {
-	Started   int64     `json:"started"`            // all starts
-	Finished  int64     `json:"finished"`           // completed jobs
-	Failed    int64     `json:"failed"`             // attempts that ended in an error
-	Service   Duration  `json:"service"`            // time that the finished jobs ran, summed
-	LastReady time.Time `json:"lastReady,omitzero"` // the latest readyAt among the ordinary jobs (priority 0) started at their first attempt, no later than the start
-	OddTimes  int64     `json:"oddTimes,omitempty"` // messages with a time in their headers that can't be meant
-	OddAt     time.Time `json:"oddAt,omitzero"`     // when the latest of them came
-	First     int64     `json:"first"`              // first starts: what Waits are of
-	Waits     []int64   `json:"waits,omitempty"`    // waits of the latest first starts in milliseconds, newest last; at most RecentWaits
+	Started   int64          `json:"started"`            // all starts
+	Finished  int64          `json:"finished"`           // completed jobs
+	Failed    int64          `json:"failed"`             // attempts that ended in an error
+	Service   lanes.Duration `json:"service"`            // time that the finished jobs ran, summed
+	LastReady time.Time      `json:"lastReady,omitzero"` // the latest readyAt among the ordinary jobs (priority 0) started at their first attempt, no later than the start
+	OddTimes  int64          `json:"oddTimes,omitempty"` // messages with a time in their headers that can't be meant
+	OddAt     time.Time      `json:"oddAt,omitzero"`     // when the latest of them came
+	First     int64          `json:"first"`              // first starts: what Waits are of
+	Waits     []int64        `json:"waits,omitempty"`    // waits of the latest first starts in milliseconds, newest last; at most RecentWaits
 }
 
 // RecentWaits is how many waits a heartbeat carries for each lane.
@@ -53,5 +56,5 @@ type Orders struct {
 	// it isn't to retire, or the scaler is too old to say.
 	RetireFor time.Duration
 	// Effective is the policy in force when it is newer than the heartbeat's revision, else nil.
-	Effective *Effective
+	Effective *lanes.Effective
 }

@@ -1,24 +1,24 @@
-package lanes
+package fleet
 
 import (
+	"github.com/polyglot-media/siren/lanes"
 	"testing"
 	"time"
 )
 
 func TestForecast(t *testing.T) {
 	now := time.Unix(5000, 0)
-	p := example(t)
 	beat := func(pool, name string, shoulder int, running ...Run) Heartbeat {
 		return Heartbeat{Worker: name, Pool: pool, At: now, Slots: 1, Shoulder: shoulder, Running: running}
 	}
 	run := func(lane string, age time.Duration) Run { return Run{Job: lane, Lane: lane, Since: now.Add(-age)} }
 	lane := func(name string, ready int, service time.Duration) LaneStatus {
-		return LaneStatus{Name: name, Ready: ready, Service: Duration(service)}
+		return LaneStatus{Name: name, Ready: ready, Service: lanes.Duration(service)}
 	}
 	s := time.Second
-	shut := func(e *Effective) { e.NoGuests = []string{"general"} }
+	shut := func(e *lanes.Effective) { e.NoGuests = []string{"general"} }
 	hold := func(d time.Duration) []PoolStatus {
-		return []PoolStatus{{Name: "general", ColdStart: Duration(3 * s), Hold: Duration(d)}}
+		return []PoolStatus{{Name: "general", ColdStart: lanes.Duration(3 * s), Hold: lanes.Duration(d)}}
 	}
 	for _, c := range []struct {
 		name    string
@@ -26,7 +26,7 @@ func TestForecast(t *testing.T) {
 		pools   []PoolStatus
 		workers []Heartbeat
 		left    map[string]time.Duration
-		change  func(e *Effective)
+		change  func(e *lanes.Effective)
 		lane    string
 		ahead   int
 		want    time.Duration
@@ -66,7 +66,7 @@ func TestForecast(t *testing.T) {
 			lane: "standard", want: 3 * s,
 		},
 		{
-			name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: Duration(8 * s), Expected: []time.Time{now}}},
+			name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: lanes.Duration(8 * s), Expected: []time.Time{now}}},
 			lane: "standard", ahead: 1, want: 8 * s,
 		},
 		{
@@ -86,16 +86,16 @@ func TestForecast(t *testing.T) {
 			pools: hold(40 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 68 * s,
 		},
 		{
-			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s), lane("bulk", 5, 100*s)}, change: func(e *Effective) { e.Turns = map[string]string{"bulk": "standard"} },
+			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s), lane("bulk", 5, 100*s)}, change: func(e *lanes.Effective) { e.Turns = map[string]string{"bulk": "standard"} },
 			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
 		},
 		{
-			name: "paused", lanes: []LaneStatus{lane("express", 1, s)}, change: func(e *Effective) { e.Policy.Lanes[0].Paused = true },
+			name: "paused", lanes: []LaneStatus{lane("express", 1, s)}, change: func(e *lanes.Effective) { e.Policy.Lanes[0].Paused = true },
 			workers: []Heartbeat{beat("general", "a", 1)}, lane: "express", never: true,
 		},
 		{
 			name: "a worker between two slow heartbeats", workers: []Heartbeat{{Worker: "a", Pool: "general", At: now.Add(-12 * s), Slots: 1}},
-			change: func(e *Effective) { e.Policy.Timing.Heartbeat = Duration(5 * s) }, lane: "standard", want: 0,
+			change: func(e *lanes.Effective) { e.Policy.Timing.Heartbeat = lanes.Duration(5 * s) }, lane: "standard", want: 0,
 		},
 		{name: "nobody serves it", lanes: []LaneStatus{lane("bulk", 1, s)}, lane: "bulk", never: true},
 		{
@@ -103,11 +103,11 @@ func TestForecast(t *testing.T) {
 			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true}, {Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1}},
 		},
 	} {
-		policy, err := p.clone()
+		policy, err := lanes.Load("../testdata/siren.yaml")
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := &Effective{Policy: *policy}
+		e := &lanes.Effective{Policy: *policy}
 		if c.change != nil {
 			c.change(e)
 		}
