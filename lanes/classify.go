@@ -49,11 +49,12 @@ func (c *Classifier) Lane(jobLabels map[string]string) string {
 // ErrPriority is a job with a higher priority than its lane allows.
 var ErrPriority = errors.New("the priority is too high for the lane")
 
-// Place is the job's lane, as Lane says; with ErrPriority when the job's priority is too high for it.
-func (c *Classifier) Place(j Job) (lane string, err error) {
-	lane = c.Lane(j.Labels)
-	if highest := c.highest[lane]; j.Priority > highest {
-		err = fmt.Errorf("%w: it is %d, and lane %q allows %d at most (its priorities in the policy)", ErrPriority, j.Priority, lane, highest)
+// Place returns the lane of a job with these labels, as Lane does; with ErrPriority when the job's priority is too high
+// for it.
+func (c *Classifier) Place(jobLabels map[string]string, priority int) (lane string, err error) {
+	lane = c.Lane(jobLabels)
+	if highest := c.highest[lane]; priority > highest {
+		err = fmt.Errorf("%w: it is %d, and lane %q allows %d at most (its priorities in the policy)", ErrPriority, priority, lane, highest)
 	}
 	return lane, err
 }

@@ -103,18 +103,19 @@ func TestPlaceBoundsThePriority(t *testing.T) {
 	}
 	urgent := map[string]string{"urgent": "true"}
 	for _, tt := range []struct {
-		job  Job
-		lane string
-		err  string
+		labels   map[string]string
+		priority int
+		lane     string
+		err      string
 	}{
-		{Job{Labels: urgent}, "express", ""},
-		{Job{Labels: urgent, Priority: 2}, "express", ""},
-		{Job{Labels: urgent, Priority: 3}, "express", `it is 3, and lane "express" allows 2 at most`},
-		{Job{Priority: 1}, "standard", `it is 1, and lane "standard" allows 0 at most`},
+		{urgent, 0, "express", ""},
+		{urgent, 2, "express", ""},
+		{urgent, 3, "express", `it is 3, and lane "express" allows 2 at most`},
+		{nil, 1, "standard", `it is 1, and lane "standard" allows 0 at most`},
 	} {
-		lane, err := c.Place(tt.job)
+		lane, err := c.Place(tt.labels, tt.priority)
 		if lane != tt.lane || (err == nil) != (tt.err == "") || err != nil && (!errors.Is(err, ErrPriority) || !strings.Contains(err.Error(), tt.err)) {
-			t.Errorf("Place(%v) = %s, %v; want %s and %q", tt.job, lane, err, tt.lane, tt.err)
+			t.Errorf("Place(%v, %d) = %s, %v; want %s and %q", tt.labels, tt.priority, lane, err, tt.lane, tt.err)
 		}
 	}
 	if got := []int{p.Priority("express", 4), p.Priority("express", 1), p.Priority("standard", 4), p.Priority("gone", 4)}; !slices.Equal(got, []int{2, 1, 0, 0}) {

@@ -5,12 +5,14 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/polyglot-media/siren/lanes/plain"
 	"sigs.k8s.io/yaml"
 )
 
@@ -143,7 +145,7 @@ func decode(path string, from any, to reflect.Value, problems *Problems) {
 			return
 		}
 		to.Set(reflect.MakeMap(to.Type()))
-		for _, k := range sortedKeys(m) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
 			v := reflect.New(to.Type().Elem()).Elem()
 			decode(path+"."+k, m[k], v, problems)
 			to.SetMapIndex(reflect.ValueOf(k), v)
@@ -162,23 +164,14 @@ func decodeFields(path string, from map[string]any, to reflect.Value, problems *
 		name, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("json"), ",")
 		fields[name] = to.Field(i)
 	}
-	for _, k := range sortedKeys(from) {
+	for _, k := range slices.Sorted(maps.Keys(from)) {
 		full := strings.TrimPrefix(path+"."+k, ".")
 		if f, ok := fields[k]; ok {
 			decode(full, from[k], f, problems)
 			continue
 		}
-		problems.add(full, "no such field%s", Suggest(k, sortedKeys(fields)))
+		problems.add(full, "no such field%s", plain.Suggest(k, slices.Sorted(maps.Keys(fields))))
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func describe(v any) string {

@@ -95,6 +95,9 @@ type Timing struct {
 // Fresh is how old a heartbeat may be for its worker to count as one that works: between two slow heartbeats nobody is silent.
 func (t Timing) Fresh() time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
 
+// MaxPriority is the highest priority that a job can have inside its lane.
+const MaxPriority = 4
+
 // Queue types a Broker may name.
 const (
 	Classic = "classic"

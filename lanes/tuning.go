@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/polyglot-media/siren/lanes/plain"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +76,7 @@ func Spell(value json.RawMessage) string {
 		return "none"
 	case map[string]any:
 		parts := make([]string, 0, len(v))
-		for _, name := range sortedKeys(v) {
+		for _, name := range slices.Sorted(maps.Keys(v)) {
 			parts = append(parts, fmt.Sprintf("%s=%v", name, v[name]))
 		}
 		return strings.Join(parts, ",")
@@ -103,7 +105,7 @@ func (p *Policy) tunable(name string) (any, error) {
 	case kind == "lanes" && ok:
 		i := slices.IndexFunc(p.Lanes, func(l Lane) bool { return l.Name == owner })
 		if i < 0 {
-			return nil, fmt.Errorf("no lane %q%s", owner, Suggest(owner, p.LaneNames()))
+			return nil, fmt.Errorf("no lane %q%s", owner, plain.Suggest(owner, p.LaneNames()))
 		}
 		l := &p.Lanes[i]
 		if f, ok := map[string]any{
@@ -112,17 +114,17 @@ func (p *Policy) tunable(name string) (any, error) {
 		}[field]; ok {
 			return f, nil
 		}
-		return nil, fmt.Errorf("%q of a lane can't be tuned%s; what can: %s", field, Suggest(field, laneFields), strings.Join(laneFields, ", "))
+		return nil, fmt.Errorf("%q of a lane can't be tuned%s; what can: %s", field, plain.Suggest(field, laneFields), strings.Join(laneFields, ", "))
 	case kind == "pools" && ok:
 		i := slices.IndexFunc(p.Pools, func(q Pool) bool { return q.Name == owner })
 		if i < 0 {
-			return nil, fmt.Errorf("no pool %q%s", owner, Suggest(owner, p.PoolNames()))
+			return nil, fmt.Errorf("no pool %q%s", owner, plain.Suggest(owner, p.PoolNames()))
 		}
 		q := &p.Pools[i]
 		if f, ok := map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "held": &q.Held}[field]; ok {
 			return f, nil
 		}
-		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, Suggest(field, poolFields), strings.Join(poolFields, ", "))
+		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields), strings.Join(poolFields, ", "))
 	}
 	return nil, fmt.Errorf("%q is no field that can be tuned: write %s, %s or %s", name, LaneField("LANE", "FIELD"), PoolField("POOL", "FIELD"), BudgetField)
 }

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // nameForm is what lanes and pools may be called: a DNS label that leaves room for a prefix (siren.lane.…, Deployment names).
@@ -147,7 +149,7 @@ func (p *Policy) checkPromote(at string, rank int, l Lane, problems *Problems) {
 	}
 	switch to := p.Rank(l.Promote.To); {
 	case to == len(p.Lanes):
-		problems.add(at+".promote.to", "no lane %q%s", l.Promote.To, Suggest(l.Promote.To, p.LaneNames()))
+		problems.add(at+".promote.to", "no lane %q%s", l.Promote.To, plain.Suggest(l.Promote.To, p.LaneNames()))
 	case to >= rank:
 		problems.add(at+".promote.to", "%q is not more urgent than %q; name a lane above it", l.Promote.To, l.Name)
 	}
@@ -205,11 +207,11 @@ func checkPoolSize(at string, q Pool, problems *Problems) {
 		problems.add(at+".slots", "must be at least 1")
 	}
 	if len(q.Shoulder) > 1 {
-		problems.add(at+".shoulder", "is for one lane alone, but names %s", quoted(sortedKeys(q.Shoulder)))
+		problems.add(at+".shoulder", "is for one lane alone, but names %s", quoted(slices.Sorted(maps.Keys(q.Shoulder))))
 	}
-	for _, lane := range sortedKeys(q.Shoulder) {
+	for _, lane := range slices.Sorted(maps.Keys(q.Shoulder)) {
 		if !slices.Contains(q.Lanes, lane) {
-			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane, Suggest(lane, q.Lanes))
+			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane, plain.Suggest(lane, q.Lanes))
 		}
 		if q.Shoulder[lane] < 1 {
 			problems.add(at+".shoulder."+lane, "must be at least 1")
@@ -244,7 +246,7 @@ func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Prob
 		return false
 	}
 	if p.Rank(lane) == len(p.Lanes) {
-		problems.add(path, "no lane %q%s", lane, Suggest(lane, p.LaneNames()))
+		problems.add(path, "no lane %q%s", lane, plain.Suggest(lane, p.LaneNames()))
 		return false
 	}
 	return true
@@ -275,7 +277,7 @@ func (p *Policy) checkBroker(problems *Problems) {
 
 func checkQueueType(path, t string, problems *Problems) {
 	if t != Classic && t != Quorum {
-		problems.add(path, "must be classic or quorum, not %q%s", t, Suggest(t, []string{Classic, Quorum}))
+		problems.add(path, "must be classic or quorum, not %q%s", t, plain.Suggest(t, []string{Classic, Quorum}))
 	}
 }
 

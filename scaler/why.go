@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // explain gives the plan its reason and its sentence: what the pool needs, then what kept it from getting that. It cites
@@ -211,5 +212,5 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 // firstLine returns the first line of what a cluster says, cut to what a sentence bears.
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
-	return lanes.Clip(s, 100)
+	return plain.Clip(s, 100)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestHeartbeat(t *testing.T) {
@@ -18,7 +19,7 @@ func TestHeartbeat(t *testing.T) {
 		r.handler.will("a", lasts(10*time.Second))
 		r.handler.will("b", lasts(20*time.Second))
 		r.handler.will("x", lasts(20*time.Second))
-		r.handler.will("f", fails(0, lanes.BadInput))
+		r.handler.will("f", fails(0, job.BadInput))
 		r.start()
 		if beats, _ := r.roster.heard(); len(beats) != 1 {
 			t.Errorf("%d heartbeats at the start", len(beats))
@@ -62,7 +63,7 @@ func TestHeartbeat(t *testing.T) {
 // A slot is taken from Next to Settle: also while its job waits for the ledger or the broker.
 func TestHeartbeatWhileSettling(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.broker.refuse = func(lanes.Delivery, lanes.Disposition) error {
+		r.broker.refuse = func(job.Delivery, job.Disposition) error {
 			time.Sleep(10 * time.Second)
 			return nil
 		}
@@ -102,7 +103,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a readyAt in the future", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(72 * time.Hour)})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(72 * time.Hour)})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.First != 1 || l.Waits[0] != 0 || !l.LastReady.Equal(r.began) {
 				t.Errorf("got %+v", l)
@@ -111,8 +112,8 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a job of a higher priority says nothing of those that it has overtaken", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(-time.Hour)})
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1, ReadyAt: r.began})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(-time.Hour)})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1, ReadyAt: r.began})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.First != 2 || len(l.Waits) != 2 || !l.LastReady.Equal(r.began.Add(-time.Hour)) {
 				t.Errorf("got %+v", l)
@@ -121,7 +122,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("no retries", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.handler.will("a", fails(0, lanes.Transient))
+			r.handler.will("a", fails(0, job.Transient))
 			r.broker.put("standard", "a")
 			r.start()
 			r.at(time.Minute)
@@ -133,7 +134,7 @@ func TestWaits(t *testing.T) {
 	t.Run("no retries, though the ledger is away", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.away = true
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2, ReadyAt: time.Now()})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2, ReadyAt: time.Now()})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.Started != 1 || len(l.Waits) != 0 {
 				t.Errorf("got %+v", l)
@@ -142,7 +143,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("no job that was taken over", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.ledger.set("a", func(r *record) { r.state, r.attempts, r.started = lanes.Running, 1, true })
+			r.ledger.set("a", func(r *record) { r.state, r.attempts, r.started = job.Running, 1, true })
 			r.broker.put("standard", "a")
 			r.start()
 			if got := waits(r); len(got) != 0 {
@@ -152,7 +153,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("no job that was returned", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.ledger.set("a", func(r *record) { r.state, r.started = lanes.Queued, true })
+			r.ledger.set("a", func(r *record) { r.state, r.started = job.Queued, true })
 			r.broker.put("standard", "a")
 			r.start()
 			if got := waits(r); len(got) != 0 {
@@ -162,7 +163,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("nobody said when it was ready", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.Started != 1 || l.First != 0 || len(l.Waits) != 0 {
 				t.Errorf("got %+v", l)
@@ -191,7 +192,7 @@ func TestRosterAway(t *testing.T) {
 		r.at(time.Minute)
 		r.broker.put("standard", "a")
 		r.at(time.Minute + time.Second)
-		if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+		if d := r.settledOnce("a").disp; d.Action != job.Ack {
 			t.Errorf("unseen: %+v", d)
 		}
 		r.roster.silent(false)
@@ -220,7 +221,7 @@ func TestRosterRefuses(t *testing.T) {
 		r.at(2 * time.Minute)
 		r.broker.put("standard", "b")
 		r.at(2*time.Minute + 2*time.Second)
-		if d := r.settledOnce("b").disp; d.Action != lanes.Ack {
+		if d := r.settledOnce("b").disp; d.Action != job.Ack {
 			t.Errorf("refused later: %+v", d)
 		}
 	})
@@ -247,10 +248,10 @@ func TestFollowsThePolicy(t *testing.T) {
 			t.Errorf("followed %v, now at %d", followed, r.roster.last().Revision)
 		}
 		revision(8, 9) // late news
-		r.handler.will("a", fails(0, lanes.Transient))
+		r.handler.will("a", fails(0, job.Transient))
 		r.broker.put("standard", "a")
 		r.at(r.passed() + time.Second)
-		if d := r.settledOnce("a").disp; d.Action != lanes.DeadLetter {
+		if d := r.settledOnce("a").disp; d.Action != job.DeadLetter {
 			t.Errorf("under the new policy there is one attempt, but: %+v", d)
 		}
 		if len(followed) != 1 {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // broker is a queue in memory: what is ready, what is out with a worker, what waits for its retry, what is dead. It is
@@ -17,16 +17,16 @@ type broker struct {
 	*journal
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a job becomes ready
-	ready   []lanes.Delivery
-	out     map[int]lanes.Delivery // by receipt
-	delayed int                    // wait for their retry
-	dead    []lanes.Delivery
+	ready   []job.Delivery
+	out     map[int]job.Delivery // by receipt
+	delayed int                  // wait for their retry
+	dead    []job.Delivery
 	settled []settlement
 	tags    int
 	waiting int // calls of Next that wait
 	calls   int // of Next
 	// refuse makes a settle fail: the broker has the job again.
-	refuse func(lanes.Delivery, lanes.Disposition) error
+	refuse func(job.Delivery, job.Disposition) error
 	// broken makes Next fail, against its contract.
 	broken bool
 	// late makes a waiting Next hand out a job in the instant that its context ends, once.
@@ -35,24 +35,24 @@ type broker struct {
 
 type settlement struct {
 	job  string
-	disp lanes.Disposition
+	disp job.Disposition
 	at   time.Time
 }
 
 func newBroker(j *journal) *broker {
-	return &broker{journal: j, changed: make(chan struct{}), out: map[int]lanes.Delivery{}}
+	return &broker{journal: j, changed: make(chan struct{}), out: map[int]job.Delivery{}}
 }
 
 // put makes jobs of the lane ready now.
 func (b *broker) put(lane string, ids ...string) {
 	for _, id := range ids {
-		b.add(lanes.Delivery{
-			Job: lanes.Job{ID: id, Kind: "test"}, Lane: lane, Attempt: 1, EnqueuedAt: time.Now(), ReadyAt: time.Now(),
+		b.add(job.Delivery{
+			Job: job.Job{ID: id, Kind: "test"}, Lane: lane, Attempt: 1, EnqueuedAt: time.Now(), ReadyAt: time.Now(),
 		})
 	}
 }
 
-func (b *broker) add(d lanes.Delivery) {
+func (b *broker) add(d job.Delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ready = append(b.ready, d)
@@ -60,12 +60,12 @@ func (b *broker) add(d lanes.Delivery) {
 	b.changed = make(chan struct{})
 }
 
-func (b *broker) Next(ctx context.Context) (lanes.Delivery, error) {
+func (b *broker) Next(ctx context.Context) (job.Delivery, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls++
 	if b.broken {
-		return lanes.Delivery{}, errors.New("channel 7 is not to be had")
+		return job.Delivery{}, errors.New("channel 7 is not to be had")
 	}
 	b.waiting++
 	defer func() { b.waiting-- }()
@@ -87,12 +87,12 @@ func (b *broker) Next(ctx context.Context) (lanes.Delivery, error) {
 		}
 		b.mu.Lock()
 		if ctx.Err() != nil && (!b.late || !began || len(b.ready) == 0) {
-			return lanes.Delivery{}, ctx.Err()
+			return job.Delivery{}, ctx.Err()
 		}
 	}
 }
 
-func (b *broker) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposition) error {
+func (b *broker) Settle(ctx context.Context, d job.Delivery, disp job.Disposition) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("settled with a context that has ended: %w", ctx.Err())
 	}
@@ -114,7 +114,7 @@ func (b *broker) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Dispos
 	}
 	b.settled = append(b.settled, settlement{d.Job.ID, disp, time.Now()})
 	switch disp.Action {
-	case lanes.Retry:
+	case job.Retry:
 		if disp.Counted {
 			d.Attempt++
 		}
@@ -126,15 +126,15 @@ func (b *broker) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Dispos
 			d.ReadyAt = time.Now()
 			b.add(d)
 		})
-	case lanes.DeadLetter:
+	case job.DeadLetter:
 		b.dead = append(b.dead, d)
-	case lanes.Return:
+	case job.Return:
 		b.requeue(was)
 	}
 	return nil
 }
 
-func (b *broker) requeue(d lanes.Delivery) {
+func (b *broker) requeue(d job.Delivery) {
 	b.ready = slices.Insert(b.ready, 0, d)
 	close(b.changed)
 	b.changed = make(chan struct{})

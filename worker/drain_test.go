@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestDrainIdle(t *testing.T) {
@@ -25,18 +25,18 @@ func TestDrain(t *testing.T) {
 		r.o.Shared = []Source{r.broker, r.broker, r.broker, r.broker, r.broker}
 		r.handler.will("short", lasts(20*time.Second))
 		r.handler.will("long", lasts(time.Hour))
-		r.handler.will("bad", fails(21*time.Second, lanes.BadInput))
-		r.handler.will("fails", fails(22*time.Second, lanes.Transient))
-		r.handler.will("deaf", func(context.Context, lanes.Task) (lanes.Result, error) {
+		r.handler.will("bad", fails(21*time.Second, job.BadInput))
+		r.handler.will("fails", fails(22*time.Second, job.Transient))
+		r.handler.will("deaf", func(context.Context, job.Task) (job.Result, error) {
 			time.Sleep(41 * time.Second)
-			return lanes.Result{}, nil
+			return job.Result{}, nil
 		})
 		r.broker.put("standard", "short", "long", "bad", "fails", "deaf", "waits")
 		r.start()
 		r.at(10 * time.Second)
 		r.stop()
 		r.at(39 * time.Second)
-		for id, want := range map[string]lanes.Action{"short": lanes.Ack, "bad": lanes.DeadLetter, "fails": lanes.Retry} {
+		for id, want := range map[string]job.Action{"short": job.Ack, "bad": job.DeadLetter, "fails": job.Retry} {
 			if got := r.settledOnce(id).disp; got.Action != want {
 				t.Errorf("%s: %+v", id, got)
 			}
@@ -47,13 +47,13 @@ func TestDrain(t *testing.T) {
 		r.endsAt(41 * time.Second) // 40 s, but one handler took its time to stop
 
 		long := r.settledOnce("long")
-		if long.disp.Action != lanes.Return || long.at.Sub(r.began) != 40*time.Second {
+		if long.disp.Action != job.Return || long.at.Sub(r.began) != 40*time.Second {
 			t.Errorf("long: after %s %+v", long.at.Sub(r.began), long.disp)
 		}
-		if got := r.ledger.record("long"); got.state != lanes.Queued || got.attempts != 0 {
+		if got := r.ledger.record("long"); got.state != job.Queued || got.attempts != 0 {
 			t.Errorf("long: the record keeps %+v", got)
 		}
-		if got := r.settledOnce("deaf").disp; got.Action != lanes.Ack {
+		if got := r.settledOnce("deaf").disp; got.Action != job.Ack {
 			t.Errorf("deaf committed, but: %+v", got)
 		}
 		if got := r.of("waits"); got != nil {
@@ -91,7 +91,7 @@ func TestWithoutDrainTime(t *testing.T) {
 		r.at(time.Second)
 		r.stop()
 		r.endsAt(time.Second)
-		if d := r.settledOnce("a").disp; d.Action != lanes.Return {
+		if d := r.settledOnce("a").disp; d.Action != job.Return {
 			t.Errorf("got %+v", d)
 		}
 	})
@@ -122,10 +122,10 @@ func TestSecondSignal(t *testing.T) {
 				r.kill(c.cause)
 				r.endsAt(5 * time.Second)
 				for _, id := range []string{"a", "b"} {
-					if d := r.settledOnce(id).disp; d.Action != lanes.Return {
+					if d := r.settledOnce(id).disp; d.Action != job.Return {
 						t.Errorf("%s: %+v", id, d)
 					}
-					if got := r.ledger.record(id); got.state != lanes.Queued || got.attempts != 0 {
+					if got := r.ledger.record(id); got.state != job.Queued || got.attempts != 0 {
 						t.Errorf("%s: the record keeps %+v", id, got)
 					}
 				}
@@ -146,16 +146,16 @@ func TestTakenInTheInstantOfASignal(t *testing.T) {
 			r.start()
 			r.at(time.Second)
 			r.broker.mu.Lock() // a job arrives, and before a slot wakes up the signal comes
-			r.broker.ready = append(r.broker.ready, lanes.Delivery{Job: lanes.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
+			r.broker.ready = append(r.broker.ready, job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
 			if second {
 				r.kill(nil)
 			}
 			r.stop()
 			r.broker.mu.Unlock()
 			r.over()
-			want := lanes.Ack
+			want := job.Ack
 			if second {
-				want = lanes.Return
+				want = job.Return
 			}
 			if d := r.settledOnce("a").disp; d.Action != want {
 				t.Errorf("got %+v", d)
@@ -177,7 +177,7 @@ func TestDrainWhileParked(t *testing.T) {
 			t.Errorf("heartbeat %+v", hb)
 		}
 		r.endsAt(10 * time.Second)
-		if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+		if d := r.settledOnce("a").disp; d.Action != job.Ack {
 			t.Errorf("got %+v", d)
 		}
 	})
@@ -221,10 +221,10 @@ func TestDrainWhileTheLedgerIsBehind(t *testing.T) {
 		behind = true
 		r.stop()
 		<-r.ended
-		if s := r.broker.settles("before"); len(s) != 1 || s[0].disp.Action != lanes.Ack {
+		if s := r.broker.settles("before"); len(s) != 1 || s[0].disp.Action != job.Ack {
 			t.Errorf("one that ended before: %v", s)
 		}
-		if s := r.broker.settles("ends"); len(s) != 1 || s[0].disp.Action != lanes.Return {
+		if s := r.broker.settles("ends"); len(s) != 1 || s[0].disp.Action != job.Return {
 			t.Errorf("one that ended meanwhile: %v", s)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -14,20 +15,20 @@ type queue struct {
 	empty context.CancelFunc
 }
 
-func (q *queue) Next(ctx context.Context) (lanes.Delivery, error) {
+func (q *queue) Next(ctx context.Context) (job.Delivery, error) {
 	if len(q.jobs) == 0 {
 		q.empty()
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
-		return lanes.Delivery{}, ctx.Err()
+		return job.Delivery{}, ctx.Err()
 	}
 	id := q.jobs[0]
 	q.jobs = q.jobs[1:]
-	return lanes.Delivery{Job: lanes.Job{ID: id, Kind: "greet"}, Lane: "standard", Attempt: 1}, nil
+	return job.Delivery{Job: job.Job{ID: id, Kind: "greet"}, Lane: "standard", Attempt: 1}, nil
 }
 
-func (q *queue) Settle(_ context.Context, d lanes.Delivery, disp lanes.Disposition) error {
+func (q *queue) Settle(_ context.Context, d job.Delivery, disp job.Disposition) error {
 	fmt.Printf("%s: %s\n", d.Job.ID, disp)
 	return nil
 }
@@ -35,23 +36,23 @@ func (q *queue) Settle(_ context.Context, d lanes.Delivery, disp lanes.Dispositi
 // greeter is a Handler.
 type greeter struct{}
 
-func (greeter) Handle(_ context.Context, t lanes.Task) (lanes.Result, error) {
+func (greeter) Handle(_ context.Context, t job.Task) (job.Result, error) {
 	if t.Job.ID == "nobody" {
-		return lanes.Result{}, lanes.Fail(lanes.BadInput, fmt.Errorf("nobody to greet"))
+		return job.Result{}, job.Fail(job.BadInput, fmt.Errorf("nobody to greet"))
 	}
 	fmt.Println("hello,", t.Job.ID)
-	return lanes.Result{}, nil
+	return job.Result{}, nil
 }
 
 // nobody is a Ledger that grants nothing, so every job runs without a claim, and a Roster that gives no orders.
 type nobody struct{}
 
-func (nobody) Claim(context.Context, lanes.Delivery, string, int) (lanes.Claim, error) {
-	return lanes.Claim{State: lanes.Unclaimed}, nil
+func (nobody) Claim(context.Context, job.Delivery, string, int) (job.Claim, error) {
+	return job.Claim{State: job.Unclaimed}, nil
 }
-func (nobody) Renew(context.Context, lanes.Claim, lanes.Progress) error { return nil }
-func (nobody) Close(context.Context, lanes.Claim, lanes.Outcome) error  { return nil }
-func (nobody) Leave(context.Context, string) error                      { return nil }
+func (nobody) Renew(context.Context, job.Claim, job.Progress) error { return nil }
+func (nobody) Close(context.Context, job.Claim, job.Outcome) error  { return nil }
+func (nobody) Leave(context.Context, string) error                  { return nil }
 func (nobody) Beat(context.Context, lanes.Heartbeat) (lanes.Orders, error) {
 	return lanes.Orders{}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // journal is what happened, in order. It is how the tests see that one step comes before another.
@@ -55,12 +56,12 @@ type handler struct {
 	*journal
 	mu     sync.Mutex
 	script map[string]work
-	tasks  []lanes.Task
+	tasks  []job.Task
 }
 
-type work func(ctx context.Context, t lanes.Task) (lanes.Result, error)
+type work func(ctx context.Context, t job.Task) (job.Result, error)
 
-func (h *handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+func (h *handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
 	h.mu.Lock()
 	h.tasks = append(h.tasks, t)
 	do := h.script[t.Job.ID]
@@ -78,7 +79,7 @@ func (h *handler) will(id string, do work) {
 	h.script[id] = do
 }
 
-func (h *handler) task(i int) lanes.Task {
+func (h *handler) task(i int) job.Task {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.tasks[i]
@@ -89,7 +90,7 @@ var errKilled = errors.New("ffmpeg: signal: killed")
 
 // lasts is a job of that length. It stops when it is told to.
 func lasts(d time.Duration) work {
-	return func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		if d > 0 { // Go 1.26 crashes under -race when two goroutines of a bubble receive from expired timers at once
 			select {
 			case <-time.After(d):
@@ -97,19 +98,19 @@ func lasts(d time.Duration) work {
 			}
 		}
 		if ctx.Err() != nil {
-			return lanes.Result{}, errKilled
+			return job.Result{}, errKilled
 		}
-		return lanes.Result{Outputs: []lanes.Output{{URL: "file:///out/" + t.Job.ID}}}, nil
+		return job.Result{Outputs: []job.Output{{URL: "file:///out/" + t.Job.ID}}}, nil
 	}
 }
 
 // fails is a job that fails after a while.
-func fails(after time.Duration, kind lanes.ErrorKind) work {
-	return func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+func fails(after time.Duration, kind job.ErrorKind) work {
+	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		if _, err := lasts(after)(ctx, t); err != nil {
-			return lanes.Result{}, err
+			return job.Result{}, err
 		}
-		return lanes.Result{}, lanes.Fail(kind, errors.New("it went wrong"))
+		return job.Result{}, job.Fail(kind, errors.New("it went wrong"))
 	}
 }
 

@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // settleTime bounds a settle: a publish waits 30 s for its confirm, and then pauses.
 const settleTime = 40 * time.Second
 
 // job takes one delivery from claim to settle.
-func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder bool) {
+func (w *Worker) job(work context.Context, s Source, d job.Delivery, shoulder bool) {
 	defer w.tally.occupy(d, shoulder)()
 	w.o.Metrics.unknownFields.Add(float64(len(d.Unknown)))
 	w.noteOdd(d)
 	w.o.Log.Debug("taken", "job", d.Job.ID, "lane", d.Lane, "returned", d.Returned)
-	var disp lanes.Disposition
+	var disp job.Disposition
 	if d.Err != nil {
 		d, disp = w.bury(work, d)
 	} else {
@@ -33,44 +34,44 @@ func (w *Worker) job(work context.Context, s Source, d lanes.Delivery, shoulder 
 // bury records the death of a message that isn't a job. The record gets an id of its own, and the delivery with it: the id
 // that the message bears may be that of a job that is well. It is the same one at every delivery: a letter that can't be
 // published comes back, and is still one message.
-func (w *Worker) bury(work context.Context, d lanes.Delivery) (lanes.Delivery, lanes.Disposition) {
+func (w *Worker) bury(work context.Context, d job.Delivery) (job.Delivery, job.Disposition) {
 	disp := malformed(d)
-	if lanes.ValidID(d.Job.ID) {
+	if job.ValidID(d.Job.ID) {
 		d.Bears = d.Job.ID
 	}
-	d.Job.ID = lanes.IDOf(d.Job.ID, d.Body)
+	d.Job.ID = job.IDOf(d.Job.ID, d.Body)
 	ctx := context.WithoutCancel(work)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, 1)
 	if err != nil {
 		w.o.Log.Warn("record a message that is no job", "job", d.Job.ID, "error", err)
 		return d, disp
 	}
-	if claim.State != lanes.Buried { // else it came back
+	if claim.State != job.Buried { // else it came back
 		_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
 	}
 	return d, disp
 }
 
 // attempt claims a job and runs it, unless the ledger refuses.
-func (w *Worker) attempt(work context.Context, d lanes.Delivery) lanes.Disposition {
+func (w *Worker) attempt(work context.Context, d job.Delivery) job.Disposition {
 	ctx := context.WithoutCancel(work)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, w.lane(d.Lane).MaxCrashes)
 	if err != nil { // storage decides, the ledger only saves work
 		w.o.Log.Warn("claim the job: it runs without", "job", d.Job.ID, "error", err)
-		claim = lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: d.Attempt, First: d.Attempt <= 1}
+		claim = job.Claim{State: job.Unclaimed, JobID: d.Job.ID, Attempts: d.Attempt, First: d.Attempt <= 1}
 	}
-	var disp lanes.Disposition
+	var disp job.Disposition
 	switch claim.State {
-	case lanes.Unclaimed:
+	case job.Unclaimed:
 		w.o.Metrics.unclaimed.Inc()
 		fallthrough
-	case lanes.Granted:
+	case job.Granted:
 		expired := late(d.Job, claim, w.o.Now())
 		if expired == nil {
 			return w.run(work, d, claim)
 		}
 		disp = Settle(expired, false, d.Attempt, w.lane(d.Lane).Retry)
-	case lanes.Poison:
+	case job.Poison:
 		disp = refusal(claim)
 	default:
 		w.o.Log.Debug("not run", "job", d.Job.ID, "lane", d.Lane, "claim", claim.State)
@@ -81,12 +82,12 @@ func (w *Worker) attempt(work context.Context, d lanes.Delivery) lanes.Dispositi
 }
 
 // run runs a claimed job and closes its record.
-func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) lanes.Disposition {
+func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.Disposition {
 	lane := w.lane(d.Lane)
 	ctx, stop := context.WithCancelCause(work)
 	defer stop(nil)
 	ctx, cancel := context.WithTimeoutCause(ctx, lane.MaxRuntime.D(),
-		lanes.Fail(lanes.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lane.MaxRuntime)))
+		job.Fail(job.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lane.MaxRuntime)))
 	defer cancel()
 
 	w.started(d, claim)
@@ -107,7 +108,7 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 	if err != nil && cause != nil {
 		err = cause // its programs were killed: what the handler makes of that tells nothing about the job
 	}
-	stopped := cause != nil && lanes.KindOf(cause) != lanes.TimedOut
+	stopped := cause != nil && job.KindOf(cause) != job.TimedOut
 	disp := Settle(err, stopped, d.Attempt, lane.Retry)
 	if disp.Counted {
 		disp.After = time.Duration(float64(disp.After) * (0.75 + 0.5*rand.Float64()))
@@ -119,9 +120,9 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
 	}
-	if w.draining.Load() && w.o.Behind() && disp.Action != lanes.Retry {
+	if w.draining.Load() && w.o.Behind() && disp.Action != job.Retry {
 		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to do so.
-		return lanes.Disposition{Action: lanes.Return, Error: "the ledger doesn't know yet how it ended, and this worker stops"}
+		return job.Disposition{Action: job.Return, Error: "the ledger doesn't know yet how it ended, and this worker stops"}
 	}
 	return disp
 }
@@ -129,8 +130,8 @@ func (w *Worker) run(work context.Context, d lanes.Delivery, claim lanes.Claim) 
 // conclude keeps the log of a run that ended with err, and closes its record. What it returns is why the job isn't this worker's
 // any more, nil when it is. A job that was cancelled meanwhile is closed as such: that says that nothing of it runs here. Not
 // so when its output is committed already: then it is completed, whatever was asked for.
-func (w *Worker) conclude(ctx context.Context, c lanes.Claim, said *runLog, err error, o lanes.Outcome) (gone error) {
-	if !errors.Is(err, lanes.ErrLost) { // it is another's log by now
+func (w *Worker) conclude(ctx context.Context, c job.Claim, said *runLog, err error, o job.Outcome) (gone error) {
+	if !errors.Is(err, job.ErrLost) { // it is another's log by now
 		w.keepLog(context.WithoutCancel(ctx), said)
 	}
 	if claimGone(err) {
@@ -138,16 +139,16 @@ func (w *Worker) conclude(ctx context.Context, c lanes.Claim, said *runLog, err 
 	} else if closed := w.close(ctx, c, o); err != nil && claimGone(closed) {
 		gone = closed
 	}
-	if errors.Is(gone, lanes.ErrCancelled) {
-		_ = w.close(ctx, c, lanes.Outcome{State: lanes.Cancelled})
+	if errors.Is(gone, job.ErrCancelled) {
+		_ = w.close(ctx, c, job.Outcome{State: job.Cancelled})
 	}
 	return gone
 }
 
 // task is what the handler gets. Attempt names its files, so no two claims of a job may share it.
-func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *progress, said *runLog) lanes.Task {
+func (w *Worker) task(d job.Delivery, claim job.Claim, lane lanes.Lane, p *progress, said *runLog) job.Task {
 	policy := &w.policy.Load().Policy
-	limits := lanes.Limits{
+	limits := job.Limits{
 		Nice: policy.Nice(d.Lane), Memory: w.o.Slot.Memory, Scratch: w.o.Slot.Scratch,
 		MaxRuntime: lane.MaxRuntime.D(), Threads: w.o.Threads,
 	}
@@ -155,10 +156,10 @@ func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *p
 		limits.Nice = 0
 	}
 	attempt := strconv.FormatInt(claim.Token, 10)
-	if claim.State == lanes.Unclaimed {
-		attempt = "u" + lanes.NewID(w.o.Now())
+	if claim.State == job.Unclaimed {
+		attempt = "u" + job.NewID(w.o.Now())
 	}
-	task := lanes.Task{Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage, Report: p.set}
+	task := job.Task{Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage, Report: p.set}
 	if said != nil {
 		task.Log = said
 	}
@@ -166,7 +167,7 @@ func (w *Worker) task(d lanes.Delivery, claim lanes.Claim, lane lanes.Lane, p *p
 }
 
 // handle calls the handler; a panic in it is that job's error and nobody else's.
-func (w *Worker) handle(ctx context.Context, t lanes.Task) (result lanes.Result, err error) {
+func (w *Worker) handle(ctx context.Context, t job.Task) (result job.Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			w.o.Log.Error("the handler panicked", "job", t.Job.ID, "panic", r, "stack", string(debug.Stack()))
@@ -177,7 +178,7 @@ func (w *Worker) handle(ctx context.Context, t lanes.Task) (result lanes.Result,
 }
 
 // close tells the ledger how a run ended, also while the worker stops.
-func (w *Worker) close(ctx context.Context, claim lanes.Claim, o lanes.Outcome) error {
+func (w *Worker) close(ctx context.Context, claim job.Claim, o job.Outcome) error {
 	err := w.o.Ledger.Close(context.WithoutCancel(ctx), claim, o)
 	if err != nil {
 		w.o.Log.Info("close the job's record", "job", claim.JobID, "state", o.State, "error", err)
@@ -186,13 +187,13 @@ func (w *Worker) close(ctx context.Context, claim lanes.Claim, o lanes.Outcome) 
 }
 
 // settle carries the disposition out, also while the worker stops.
-func (w *Worker) settle(work context.Context, s Source, d lanes.Delivery, disp lanes.Disposition) {
+func (w *Worker) settle(work context.Context, s Source, d job.Delivery, disp job.Disposition) {
 	log := w.o.Log.With("job", d.Job.ID, "lane", d.Lane)
 	w.o.Metrics.settled.WithLabelValues(d.Lane, string(disp.Action)).Inc()
 	switch disp.Action {
-	case lanes.DeadLetter:
+	case job.DeadLetter:
 		log.Warn("dead letter", "reason", disp.Reason, "error", disp.Error)
-	case lanes.Retry, lanes.Return:
+	case job.Retry, job.Return:
 		log.Info(disp.String(), "error", disp.Error)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), settleTime)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The walk of one job, step by step: the record is always closed before the delivery is settled.
@@ -23,18 +23,18 @@ func TestWalk(t *testing.T) {
 		{"done", nil, []string{"claim a granted", "handle a", "close a completed", "settle a ack"}},
 		{
 			"fails",
-			func(r *rig) { r.handler.will("a", fails(0, lanes.Transient)) },
+			func(r *rig) { r.handler.will("a", fails(0, job.Transient)) },
 			[]string{"claim a granted", "handle a", "close a retrying", "settle a retry in"},
 		},
 		{
 			"can't succeed",
-			func(r *rig) { r.handler.will("a", fails(0, lanes.BadInput)) },
+			func(r *rig) { r.handler.will("a", fails(0, job.BadInput)) },
 			[]string{"claim a granted", "handle a", "close a dead", "settle a dead letter: bad input"},
 		},
 		{
 			"a panic costs its job one attempt",
 			func(r *rig) {
-				r.handler.will("a", func(context.Context, lanes.Task) (lanes.Result, error) { panic("index out of range") })
+				r.handler.will("a", func(context.Context, job.Task) (job.Result, error) { panic("index out of range") })
 			},
 			[]string{"claim a granted", "handle a", "close a retrying", "settle a retry in"},
 		},
@@ -45,7 +45,7 @@ func TestWalk(t *testing.T) {
 		},
 		{
 			"completed already",
-			func(r *rig) { r.ledger.set("a", func(r *record) { r.state = lanes.Completed }) },
+			func(r *rig) { r.ledger.set("a", func(r *record) { r.state = job.Completed }) },
 			[]string{"claim a settled", "settle a ack"},
 		},
 		{
@@ -55,17 +55,17 @@ func TestWalk(t *testing.T) {
 		},
 		{
 			"dead already",
-			func(r *rig) { r.ledger.set("a", func(r *record) { r.state = lanes.Dead }) },
+			func(r *rig) { r.ledger.set("a", func(r *record) { r.state = job.Dead }) },
 			[]string{"claim a buried", "settle a dead letter: dead already"},
 		},
 		{
 			"its worker vanished once",
-			func(r *rig) { r.ledger.set("a", func(r *record) { r.state = lanes.Running }) },
+			func(r *rig) { r.ledger.set("a", func(r *record) { r.state = job.Running }) },
 			[]string{"claim a granted", "handle a", "close a completed", "settle a ack"},
 		},
 		{
 			"its workers vanish, time after time",
-			func(r *rig) { r.ledger.set("a", func(r *record) { r.state, r.crashes = lanes.Running, 2 }) },
+			func(r *rig) { r.ledger.set("a", func(r *record) { r.state, r.crashes = job.Running, 2 }) },
 			[]string{"claim a poison", "close a dead", "settle a dead letter: poison"},
 		},
 		{
@@ -112,7 +112,7 @@ func TestRecordOfACompletedJob(t *testing.T) {
 		r.start()
 		r.at(4 * time.Second)
 		o := r.ledger.record("a").outcome
-		if o.State != lanes.Completed || o.Service != 4*time.Second || len(o.Outputs) != 1 || o.Outputs[0].URL != "file:///out/a" {
+		if o.State != job.Completed || o.Service != 4*time.Second || len(o.Outputs) != 1 || o.Outputs[0].URL != "file:///out/a" {
 			t.Errorf("got %+v", o)
 		}
 	})
@@ -120,7 +120,7 @@ func TestRecordOfACompletedJob(t *testing.T) {
 
 func TestRetriesUntilDead(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.handler.will("a", fails(0, lanes.Transient))
+		r.handler.will("a", fails(0, job.Transient))
 		r.broker.put("standard", "a")
 		r.start()
 		r.at(time.Minute)
@@ -129,15 +129,15 @@ func TestRetriesUntilDead(t *testing.T) {
 			t.Fatalf("settled %d times, want one for each attempt: %v", len(s), s)
 		}
 		for i, mean := range []time.Duration{5 * time.Second, 15 * time.Second} {
-			if got := s[i].disp; got.Action != lanes.Retry || !got.Counted || got.After < mean*3/4 || got.After > mean*5/4 || got.Error != "it went wrong" {
+			if got := s[i].disp; got.Action != job.Retry || !got.Counted || got.After < mean*3/4 || got.After > mean*5/4 || got.Error != "it went wrong" {
 				t.Errorf("attempt %d: %+v", i+1, got)
 			}
 		}
-		want := lanes.Disposition{Action: lanes.DeadLetter, Reason: "failed", Error: "it went wrong"}
+		want := job.Disposition{Action: job.DeadLetter, Reason: "failed", Error: "it went wrong"}
 		if s[2].disp != want {
 			t.Errorf("attempt 3: %+v", s[2].disp)
 		}
-		if got := r.ledger.record("a"); got.state != lanes.Dead || got.attempts != 3 || got.outcome.Reason != "failed" || got.outcome.Error != "it went wrong" {
+		if got := r.ledger.record("a"); got.state != job.Dead || got.attempts != 3 || got.outcome.Reason != "failed" || got.outcome.Error != "it went wrong" {
 			t.Errorf("record %+v", got)
 		}
 	})
@@ -148,8 +148,8 @@ func TestRetryJitter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		const jobs = 200
 		for range jobs {
-			id := lanes.NewID(time.Now())
-			r.handler.will(id, fails(0, lanes.Transient))
+			id := job.NewID(time.Now())
+			r.handler.will(id, fails(0, job.Transient))
 			r.broker.put("standard", id)
 		}
 		r.start()
@@ -171,14 +171,14 @@ func TestRetryJitter(t *testing.T) {
 
 func TestMaxRuntime(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		var causes []lanes.ErrorKind
-		r.handler.will("a", func(ctx context.Context, task lanes.Task) (lanes.Result, error) {
+		var causes []job.ErrorKind
+		r.handler.will("a", func(ctx context.Context, task job.Task) (job.Result, error) {
 			if task.Limits.MaxRuntime != 10*time.Minute {
 				t.Errorf("the handler was told %s", task.Limits.MaxRuntime)
 			}
 			<-ctx.Done()
-			causes = append(causes, lanes.KindOf(context.Cause(ctx)))
-			return lanes.Result{}, lanes.Fail(lanes.BadInput, errKilled) // a killed ffprobe looks like that
+			causes = append(causes, job.KindOf(context.Cause(ctx)))
+			return job.Result{}, job.Fail(job.BadInput, errKilled) // a killed ffprobe looks like that
 		})
 		r.broker.put("standard", "a")
 		r.start()
@@ -188,15 +188,15 @@ func TestMaxRuntime(t *testing.T) {
 		}
 		r.at(10 * time.Minute)
 		s := r.settledOnce("a")
-		if s.disp.Action != lanes.Retry || !s.disp.Counted || s.disp.Error != "ran longer than the lane's maxRuntime of 10m" {
+		if s.disp.Action != job.Retry || !s.disp.Counted || s.disp.Error != "ran longer than the lane's maxRuntime of 10m" {
 			t.Errorf("got %+v", s.disp)
 		}
 		r.at(31 * time.Minute)
 		all := r.broker.settles("a")
-		if last := all[len(all)-1].disp; len(all) != 3 || last.Action != lanes.DeadLetter || last.Reason != "timed out" {
+		if last := all[len(all)-1].disp; len(all) != 3 || last.Action != job.DeadLetter || last.Reason != "timed out" {
 			t.Errorf("at the last attempt: %+v", all)
 		}
-		if !slices.Equal(causes, []lanes.ErrorKind{lanes.TimedOut, lanes.TimedOut, lanes.TimedOut}) {
+		if !slices.Equal(causes, []job.ErrorKind{job.TimedOut, job.TimedOut, job.TimedOut}) {
 			t.Errorf("the handler's context ended for %v", causes)
 		}
 	})
@@ -217,10 +217,10 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 				t.Fatalf("an attempt was counted: %+v", s.disp)
 			}
 		}
-		r.ledger.set("a", func(r *record) { r.state = lanes.Completed })
+		r.ledger.set("a", func(r *record) { r.state = job.Completed })
 		r.at(10 * time.Second)
 		all = r.broker.settles("a")
-		if last := all[len(all)-1].disp; last.Action != lanes.Ack {
+		if last := all[len(all)-1].disp; last.Action != job.Ack {
 			t.Errorf("after the other one completed it: %+v", last)
 		}
 	})
@@ -229,7 +229,7 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 // A job that wasn't started in time is dead, and never run; one that was goes on as often as it takes.
 func TestExpiry(t *testing.T) {
 	put := func(r *rig, id string, in time.Duration) {
-		r.broker.add(lanes.Delivery{Job: lanes.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard", Attempt: 1, ReadyAt: time.Now()})
+		r.broker.add(job.Delivery{Job: job.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard", Attempt: 1, ReadyAt: time.Now()})
 	}
 	t.Run("too late", func(t *testing.T) {
 		for _, away := range []bool{false, true} {
@@ -239,13 +239,13 @@ func TestExpiry(t *testing.T) {
 				r.start()
 				r.at(time.Second)
 				s := r.broker.settles("a")
-				if len(s) != 1 || s[0].disp.Action != lanes.DeadLetter || s[0].disp.Reason != "expired" || r.count("handle a") > 0 {
+				if len(s) != 1 || s[0].disp.Action != job.DeadLetter || s[0].disp.Reason != "expired" || r.count("handle a") > 0 {
 					t.Fatalf("settled %v, handled %d times", s, r.count("handle a"))
 				}
 				if want := "it was to start by 2000-01-01T00:00:00Z (expiresAt), and a slot was free for it only at 2000-01-01T00:00:00Z"; s[0].disp.Error != want {
 					t.Errorf("error %q", s[0].disp.Error)
 				}
-				if got := r.ledger.record("a"); !away && (got.state != lanes.Dead || got.outcome.Reason != "expired") {
+				if got := r.ledger.record("a"); !away && (got.state != job.Dead || got.outcome.Reason != "expired") {
 					t.Errorf("record %+v", got)
 				}
 			})
@@ -253,7 +253,7 @@ func TestExpiry(t *testing.T) {
 	})
 	t.Run("in time, and then retried", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.handler.will("a", fails(2*time.Second, lanes.Transient))
+			r.handler.will("a", fails(2*time.Second, job.Transient))
 			put(r, "a", time.Second)
 			r.start()
 			r.at(2 * time.Minute)
@@ -277,9 +277,9 @@ func TestExpiry(t *testing.T) {
 
 // A settle that fails brings the job again. Nothing may then run twice, and nothing be forgotten.
 func TestSettleFails(t *testing.T) {
-	once := func(action lanes.Action) func(lanes.Delivery, lanes.Disposition) error {
+	once := func(action job.Action) func(job.Delivery, job.Disposition) error {
 		done := false
-		return func(_ lanes.Delivery, disp lanes.Disposition) error {
+		return func(_ job.Delivery, disp job.Disposition) error {
 			if done || disp.Action != action {
 				return nil
 			}
@@ -289,7 +289,7 @@ func TestSettleFails(t *testing.T) {
 	}
 	t.Run("ack", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.refuse = once(lanes.Ack)
+			r.broker.refuse = once(job.Ack)
 			r.broker.put("standard", "a")
 			r.start()
 			r.expect("a", "claim a granted", "handle a", "close a completed", "settle a ack", "claim a settled", "settle a ack")
@@ -297,8 +297,8 @@ func TestSettleFails(t *testing.T) {
 	})
 	t.Run("dead letter", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.refuse = once(lanes.DeadLetter)
-			r.handler.will("a", fails(0, lanes.NotAllowed))
+			r.broker.refuse = once(job.DeadLetter)
+			r.handler.will("a", fails(0, job.NotAllowed))
 			r.broker.put("standard", "a")
 			r.start()
 			if n := r.count("handle a"); n != 1 {
@@ -320,14 +320,14 @@ func TestMalformedMessage(t *testing.T) {
 	for _, c := range []struct {
 		name, id, reason string
 		err              error
-		state            lanes.State // of another job with that id
+		state            job.State // of another job with that id
 	}{
-		{"no id", "", "no id", lanes.ErrNoID, ""},
+		{"no id", "", "no id", job.ErrNoID, ""},
 		{"an id of its own", "a", "not a job", unreadable, ""},
-		{"the id of a completed job", "a", "not a job", unreadable, lanes.Completed},
-		{"the id of a waiting job", "a", "not a job", unreadable, lanes.Queued},
-		{"the id of a job whose worker is gone", "a", "not a job", unreadable, lanes.Running},
-		{"the id of a dead job", "a", "not a job", unreadable, lanes.Dead},
+		{"the id of a completed job", "a", "not a job", unreadable, job.Completed},
+		{"the id of a waiting job", "a", "not a job", unreadable, job.Queued},
+		{"the id of a job whose worker is gone", "a", "not a job", unreadable, job.Running},
+		{"the id of a dead job", "a", "not a job", unreadable, job.Dead},
 		{"no id at all", "a/../b", "not a job", unreadable, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -336,7 +336,7 @@ func TestMalformedMessage(t *testing.T) {
 					r.ledger.set(c.id, func(r *record) { r.state = c.state })
 				}
 				before := r.ledger.record(c.id)
-				r.broker.add(lanes.Delivery{Job: lanes.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: c.err})
+				r.broker.add(job.Delivery{Job: job.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: c.err})
 				r.start()
 				if got := r.ledger.record(c.id); c.state != "" && !reflect.DeepEqual(got, before) {
 					t.Errorf("the other job's record: %+v", got)
@@ -345,13 +345,13 @@ func TestMalformedMessage(t *testing.T) {
 					t.Fatalf("%d dead letters", dead)
 				}
 				id := r.broker.dead[0].Job.ID
-				if id == c.id || !lanes.ValidID(id) {
+				if id == c.id || !job.ValidID(id) {
 					t.Errorf("buried as %q", id)
 				}
-				if bears := r.broker.dead[0].Bears; bears != "" && bears != c.id || (bears != "") != lanes.ValidID(c.id) {
+				if bears := r.broker.dead[0].Bears; bears != "" && bears != c.id || (bears != "") != job.ValidID(c.id) {
 					t.Errorf("it is said to bear %q", bears)
 				}
-				if got := r.ledger.record(id); got.state != lanes.Dead || got.outcome.Reason != c.reason || got.outcome.Error == "" {
+				if got := r.ledger.record(id); got.state != job.Dead || got.outcome.Reason != c.reason || got.outcome.Error == "" {
 					t.Errorf("recorded as %+v", got)
 				}
 				r.expect(id, "claim "+id+" granted", "close "+id+" dead", "settle "+id+" dead letter: "+c.reason)
@@ -361,21 +361,21 @@ func TestMalformedMessage(t *testing.T) {
 	t.Run("its letter can't be published at first", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			refusals := 3
-			r.broker.refuse = func(lanes.Delivery, lanes.Disposition) error {
+			r.broker.refuse = func(job.Delivery, job.Disposition) error {
 				if refusals--; refusals >= 0 {
 					time.Sleep(5 * time.Second)
 					return errors.New("a memory alarm")
 				}
 				return nil
 			}
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
-			r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
 			r.start()
 			r.at(time.Minute)
 			if _, _, dead := r.broker.counts(); dead != 2 || len(r.ledger.records) != 2 {
 				t.Errorf("%d dead letters, and records %v: want one each of two messages", dead, slices.Collect(maps.Keys(r.ledger.records)))
 			}
-			if n := r.count("close " + lanes.IDOf("a", []byte("{")) + " dead"); n != 1 {
+			if n := r.count("close " + job.IDOf("a", []byte("{")) + " dead"); n != 1 {
 				t.Errorf("closed %d times", n)
 			}
 		})
@@ -383,7 +383,7 @@ func TestMalformedMessage(t *testing.T) {
 	t.Run("the ledger can't say", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.claimErr = errors.New("OOM")
-			r.broker.add(lanes.Delivery{Lane: "standard", Err: lanes.ErrNoID})
+			r.broker.add(job.Delivery{Lane: "standard", Err: job.ErrNoID})
 			r.start()
 			if _, _, dead := r.broker.counts(); dead != 1 {
 				t.Errorf("%d dead letters", dead)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // ledger keeps records in memory, by the rules of the real one: a token for each claim, a lease, an outcome.
@@ -21,11 +22,11 @@ type ledger struct {
 	away     bool  // Claim grants nothing, Renew fails, Close is kept for later
 	hang     bool  // Renew doesn't answer
 	claimErr error // what Claim says
-	odd      lanes.ClaimState
+	odd      job.ClaimState
 }
 
 type record struct {
-	state    lanes.State
+	state    job.State
 	token    int64
 	attempts int
 	started  bool // ever
@@ -33,14 +34,14 @@ type record struct {
 	replay   int
 	worker   string
 	until    time.Time
-	progress lanes.Progress
-	outcome  lanes.Outcome // the latest
+	progress job.Progress
+	outcome  job.Outcome // the latest
 }
 
 type renewal struct {
 	job      string
 	at       time.Time
-	progress lanes.Progress
+	progress job.Progress
 	failed   bool
 }
 
@@ -48,14 +49,14 @@ func newLedger(j *journal) *ledger {
 	return &ledger{journal: j, lease: 15 * time.Second, records: map[string]*record{}}
 }
 
-func (l *ledger) Claim(_ context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
+func (l *ledger) Claim(_ context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := lanes.Claim{JobID: d.Job.ID}
+	c := job.Claim{JobID: d.Job.ID}
 	if l.claimErr != nil {
 		return c, l.claimErr
 	}
-	if r := l.records[d.Job.ID]; l.away || l.odd == lanes.Unclaimed {
+	if r := l.records[d.Job.ID]; l.away || l.odd == job.Unclaimed {
 		c.First = d.Attempt <= 1
 	} else {
 		c.First = r == nil || !r.started
@@ -71,39 +72,39 @@ func (l *ledger) Claim(_ context.Context, d lanes.Delivery, worker string, maxCr
 	return c, nil
 }
 
-func (l *ledger) claim(d lanes.Delivery, worker string, maxCrashes int) lanes.ClaimState {
+func (l *ledger) claim(d job.Delivery, worker string, maxCrashes int) job.ClaimState {
 	if l.away {
-		return lanes.Unclaimed
+		return job.Unclaimed
 	}
 	r := l.records[d.Job.ID]
 	if r == nil {
-		r = &record{state: lanes.Queued, token: 100}
+		r = &record{state: job.Queued, token: 100}
 		l.records[d.Job.ID] = r
 	}
 	switch r.state {
-	case lanes.Queued, lanes.Retrying:
-	case lanes.Running:
+	case job.Queued, job.Retrying:
+	case job.Running:
 		if r.until.After(time.Now()) {
-			return lanes.HeldByLive
+			return job.HeldByLive
 		}
 		if r.crashes++; r.crashes >= maxCrashes {
-			return lanes.Poison
+			return job.Poison
 		}
-	case lanes.Dead:
+	case job.Dead:
 		if d.Replay <= r.replay {
-			return lanes.Buried
+			return job.Buried
 		}
 	default:
-		return lanes.Settled
+		return job.Settled
 	}
-	r.state, r.worker, r.until = lanes.Running, worker, time.Now().Add(l.lease)
+	r.state, r.worker, r.until = job.Running, worker, time.Now().Add(l.lease)
 	r.token++
 	r.attempts++
 	r.started = true
-	return lanes.Granted
+	return job.Granted
 }
 
-func (l *ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error {
+func (l *ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := renewal{c.JobID, time.Now(), p, l.away || l.hang}
@@ -126,39 +127,39 @@ func (l *ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 }
 
 // held is the record of a claim that still holds.
-func (l *ledger) held(c lanes.Claim) (*record, error) {
+func (l *ledger) held(c job.Claim) (*record, error) {
 	r := l.records[c.JobID]
 	switch {
 	case r == nil, c.Token != r.token:
-		return nil, lanes.ErrLost
-	case r.state == lanes.Cancelled:
-		return nil, lanes.ErrCancelled
-	case r.state != lanes.Running:
-		return nil, lanes.ErrLost
+		return nil, job.ErrLost
+	case r.state == job.Cancelled:
+		return nil, job.ErrCancelled
+	case r.state != job.Running:
+		return nil, job.ErrLost
 	}
 	return r, nil
 }
 
-func (l *ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error {
+func (l *ledger) Close(ctx context.Context, c job.Claim, o job.Outcome) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("closed with a context that has ended: %w", ctx.Err())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.add("close %s %s", c.JobID, o.State)
-	if l.away || c.State == lanes.Unclaimed { // into the buffer
+	if l.away || c.State == job.Unclaimed { // into the buffer
 		l.records[c.JobID] = &record{state: o.State, outcome: o, attempts: c.Attempts}
 		return nil
 	}
 	r, err := l.held(c)
-	if errors.Is(err, lanes.ErrCancelled) && (o.State == lanes.Cancelled || o.State == lanes.Completed) {
+	if errors.Is(err, job.ErrCancelled) && (o.State == job.Cancelled || o.State == job.Completed) {
 		r, err = l.records[c.JobID], nil
 	}
 	if err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
 	r.state, r.outcome, r.until = o.State, o, time.Time{}
-	if o.State == lanes.Queued {
+	if o.State == job.Queued {
 		r.attempts--
 	}
 	return nil
@@ -187,13 +188,13 @@ func (l *ledger) set(id string, by func(*record)) {
 // takeOver is what another worker does to a job whose lease it saw run out.
 func (l *ledger) takeOver(id string) {
 	l.set(id, func(r *record) {
-		r.state, r.worker, r.until = lanes.Running, "another", time.Now().Add(time.Hour)
+		r.state, r.worker, r.until = job.Running, "another", time.Now().Add(time.Hour)
 		r.token++
 	})
 }
 
 func (l *ledger) cancel(id string) {
-	l.set(id, func(r *record) { r.state = lanes.Cancelled })
+	l.set(id, func(r *record) { r.state = job.Cancelled })
 }
 
 func (l *ledger) fail(away, hang bool) {

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestMetrics(t *testing.T) {
@@ -15,9 +15,9 @@ func TestMetrics(t *testing.T) {
 	metrics := NewMetrics(registry)
 	bubble(t, func(t *testing.T, r *rig) {
 		r.o.Metrics = metrics
-		r.handler.will("bad", fails(0, lanes.BadInput))
+		r.handler.will("bad", fails(0, job.BadInput))
 		r.broker.put("standard", "a", "bad")
-		r.broker.add(lanes.Delivery{Job: lanes.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1, Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"}})
+		r.broker.add(job.Delivery{Job: job.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1, Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"}})
 		r.start()
 		r.ledger.fail(true, false)
 		r.broker.put("bulk", "unclaimed")

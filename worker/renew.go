@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // renewEvery is how often a claim is renewed: within that time a worker hears that its job was cancelled. It is a third of
@@ -15,8 +15,8 @@ const renewEvery = time.Second
 
 // keep renews a claim, and carries the job's progress and log along, until release is called. It stops the job when that
 // is no longer this worker's.
-func (w *Worker) keep(claim lanes.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) (release func()) {
-	if claim.State != lanes.Granted {
+func (w *Worker) keep(claim job.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) (release func()) {
+	if claim.State != job.Granted {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background()) // a job that was told to stop still needs its claim until it has
@@ -33,7 +33,7 @@ func (w *Worker) keep(claim lanes.Claim, p *progress, said *runLog, stop context
 
 // renew renews the claim every second. When it couldn't for two thirds of the lease it stops the job, since somebody
 // else may soon run it.
-func (w *Worker) renew(ctx context.Context, claim lanes.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) {
+func (w *Worker) renew(ctx context.Context, claim job.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	renewed := time.Now()
@@ -72,16 +72,16 @@ func (w *Worker) limit(t time.Time) time.Time {
 // progress is the latest report of a running job.
 type progress struct {
 	mu  sync.Mutex
-	now lanes.Progress
+	now job.Progress
 }
 
-func (p *progress) set(now lanes.Progress) {
+func (p *progress) set(now job.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = now
 }
 
-func (p *progress) get() lanes.Progress {
+func (p *progress) get() job.Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.now

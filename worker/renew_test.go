@@ -7,19 +7,20 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // reports is a job that reports progress every so often.
 func reports(every, until time.Duration) work {
-	return func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		began := time.Now()
 		for time.Since(began) < until {
 			if _, err := lasts(every)(ctx, t); err != nil {
-				return lanes.Result{}, err
+				return job.Result{}, err
 			}
-			t.Report(lanes.Progress{Fraction: float64(time.Since(began)) / float64(until)})
+			t.Report(job.Progress{Fraction: float64(time.Since(began)) / float64(until)})
 		}
-		return lanes.Result{}, nil
+		return job.Result{}, nil
 	}
 }
 
@@ -62,25 +63,25 @@ func TestRenewsEverySecond(t *testing.T) {
 		if !slices.Equal(at, want) {
 			t.Errorf("renewed at %v, want %v", at, want)
 		}
-		if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+		if d := r.settledOnce("a").disp; d.Action != job.Ack {
 			t.Errorf("settled %+v", d)
 		}
 	})
 }
 
 func TestLostClaim(t *testing.T) {
-	lost := lanes.Disposition{Action: lanes.Retry, After: time.Second}
+	lost := job.Disposition{Action: job.Retry, After: time.Second}
 	for _, c := range []struct {
 		name string
 		job  work
 		at   time.Duration // when another worker takes the job over
 		ends time.Duration
-		want lanes.Disposition
+		want job.Disposition
 	}{
 		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 13 * time.Second, lost},
-		{"noticed at the end of a job that fails", fails(2500*time.Millisecond, lanes.Transient), 2 * time.Second, 2500 * time.Millisecond, lost},
-		{"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, lanes.BadInput), 2 * time.Second, 2500 * time.Millisecond, lost},
-		{"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond, lanes.Disposition{Action: lanes.Ack}},
+		{"noticed at the end of a job that fails", fails(2500*time.Millisecond, job.Transient), 2 * time.Second, 2500 * time.Millisecond, lost},
+		{"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput), 2 * time.Second, 2500 * time.Millisecond, lost},
+		{"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond, job.Disposition{Action: job.Ack}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -94,7 +95,7 @@ func TestLostClaim(t *testing.T) {
 				if s.disp.Action != c.want.Action || s.disp.After != c.want.After || s.disp.Counted || s.at.Sub(r.began) != c.ends {
 					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
 				}
-				if got := r.ledger.record("a"); got.state != lanes.Running || got.worker != "another" {
+				if got := r.ledger.record("a"); got.state != job.Running || got.worker != "another" {
 					t.Errorf("the loser closed the record: %+v", got)
 				}
 			})
@@ -115,12 +116,12 @@ func TestLostClaim(t *testing.T) {
 // A cancelled job is stopped within a second. Its record hears so once nothing of it runs any more, and only then the
 // broker; a job whose output is committed already is completed.
 func TestCancelled(t *testing.T) {
-	lingers := func(ctx context.Context, _ lanes.Task) (lanes.Result, error) { // as ffmpeg does between SIGTERM and SIGKILL
+	lingers := func(ctx context.Context, _ job.Task) (job.Result, error) { // as ffmpeg does between SIGTERM and SIGKILL
 		<-ctx.Done()
 		time.Sleep(700 * time.Millisecond)
-		return lanes.Result{}, errKilled
+		return job.Result{}, errKilled
 	}
-	commits := func(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+	commits := func(ctx context.Context, t job.Task) (job.Result, error) {
 		<-ctx.Done()
 		return lasts(0)(context.Background(), t)
 	}
@@ -137,7 +138,7 @@ func TestCancelled(t *testing.T) {
 		{"a job that takes its time to stop", lingers, 2500 * time.Millisecond, 3700 * time.Millisecond, stopped},
 		{"a job that is past its commit", commits, 2500 * time.Millisecond, 3 * time.Second, []string{"close a completed", "settle a ack"}},
 		{
-			"noticed at the end of a job that fails", fails(500*time.Millisecond, lanes.BadInput), 0, 500 * time.Millisecond,
+			"noticed at the end of a job that fails", fails(500*time.Millisecond, job.BadInput), 0, 500 * time.Millisecond,
 			[]string{"close a dead", "close a cancelled", "settle a ack"},
 		},
 	} {
@@ -153,7 +154,7 @@ func TestCancelled(t *testing.T) {
 					t.Fatal("settled while it still ran")
 				}
 				r.at(c.ends)
-				if s := r.settledOnce("a"); s.disp.Action != lanes.Ack {
+				if s := r.settledOnce("a"); s.disp.Action != job.Ack {
 					t.Errorf("got %+v", s.disp)
 				}
 				r.expect("a", append([]string{"claim a granted", "handle a"}, c.want...)...)
@@ -196,7 +197,7 @@ func TestFailingRenewals(t *testing.T) {
 					t.Fatal("stopped too early")
 				}
 				r.at(15 * time.Second)
-				if s := r.broker.settles("a")[0]; s.disp.Action != lanes.Return || s.at.Sub(r.began) != 15*time.Second {
+				if s := r.broker.settles("a")[0]; s.disp.Action != job.Return || s.at.Sub(r.began) != 15*time.Second {
 					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
 				}
 				if n := r.count("close a queued"); n != 1 {
@@ -217,7 +218,7 @@ func TestFailingRenewals(t *testing.T) {
 				r.ledger.fail(false, false)
 			}
 			r.at(time.Minute)
-			if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+			if d := r.settledOnce("a").disp; d.Action != job.Ack {
 				t.Errorf("got %+v", d)
 			}
 		})
@@ -227,10 +228,10 @@ func TestFailingRenewals(t *testing.T) {
 // A job that was told to stop still runs, and may for a while: its claim is kept until it has.
 func TestClaimOfAStoppingJob(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.handler.will("a", func(ctx context.Context, _ lanes.Task) (lanes.Result, error) {
+		r.handler.will("a", func(ctx context.Context, _ job.Task) (job.Result, error) {
 			<-ctx.Done()
 			time.Sleep(time.Minute)
-			return lanes.Result{}, errKilled
+			return job.Result{}, errKilled
 		})
 		r.broker.put("standard", "a")
 		r.start()
@@ -239,7 +240,7 @@ func TestClaimOfAStoppingJob(t *testing.T) {
 			t.Errorf("the lease ran out %s ago", time.Since(got.until))
 		}
 		r.at(11 * time.Minute)
-		if s := r.settledOnce("a"); s.disp.Action != lanes.Retry || !s.disp.Counted {
+		if s := r.settledOnce("a"); s.disp.Action != job.Retry || !s.disp.Counted {
 			t.Errorf("got %+v", s.disp)
 		}
 	})
@@ -270,7 +271,7 @@ func TestLeaseChangesUnderARunningJob(t *testing.T) {
 					}
 				}
 				r.at(3 * time.Minute)
-				if d := r.settledOnce("a").disp; d.Action != lanes.Ack {
+				if d := r.settledOnce("a").disp; d.Action != job.Ack {
 					t.Errorf("got %+v", d)
 				}
 			})

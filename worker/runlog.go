@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
@@ -27,7 +27,7 @@ type runLog struct {
 }
 
 // newRunLog is the log of a run that begins now.
-func (w *Worker) newRunLog(c lanes.Claim) *runLog {
+func (w *Worker) newRunLog(c job.Claim) *runLog {
 	if w.o.Logs == nil {
 		return nil
 	}
@@ -39,7 +39,7 @@ func (l *runLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tail = append(l.tail, p...)
-	if over := len(l.tail) + len(l.head) + len(runLogGap) - lanes.MaxLog; over > 0 {
+	if over := len(l.tail) + len(l.head) + len(runLogGap) - job.MaxLog; over > 0 {
 		l.tail = append(l.tail[:0], l.tail[over:]...)
 		l.cut = true
 	}

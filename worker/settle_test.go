@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 var retries = lanes.Retries{
@@ -16,51 +17,51 @@ var retries = lanes.Retries{
 
 func TestSettle(t *testing.T) {
 	why := errors.New("why")
-	ack := lanes.Disposition{Action: lanes.Ack}
-	back := lanes.Disposition{Action: lanes.Return, Error: "why"}
-	again := func(after time.Duration) lanes.Disposition {
-		return lanes.Disposition{Action: lanes.Retry, After: after, Counted: true, Error: "why"}
+	ack := job.Disposition{Action: job.Ack}
+	back := job.Disposition{Action: job.Return, Error: "why"}
+	again := func(after time.Duration) job.Disposition {
+		return job.Disposition{Action: job.Retry, After: after, Counted: true, Error: "why"}
 	}
-	dead := func(reason string) lanes.Disposition {
-		return lanes.Disposition{Action: lanes.DeadLetter, Reason: reason, Error: "why"}
+	dead := func(reason string) job.Disposition {
+		return job.Disposition{Action: job.DeadLetter, Reason: reason, Error: "why"}
 	}
-	lost := lanes.Disposition{Action: lanes.Retry, After: time.Second, Error: lanes.ErrLost.Error()}
+	lost := job.Disposition{Action: job.Retry, After: time.Second, Error: job.ErrLost.Error()}
 	for _, c := range []struct {
 		name    string
 		err     error
 		stopped bool
 		attempt int
-		want    lanes.Disposition
+		want    job.Disposition
 	}{
 		{"done", nil, false, 1, ack},
 		{"done at the last attempt", nil, false, 3, ack},
 		{"done although it was told to stop", nil, true, 1, ack},
 
 		{"failed without a kind", why, false, 1, again(5 * time.Second)},
-		{"failed", lanes.Fail(lanes.Transient, why), false, 1, again(5 * time.Second)},
-		{"failed for the second time", lanes.Fail(lanes.Transient, why), false, 2, again(15 * time.Second)},
-		{"failed at the last attempt", lanes.Fail(lanes.Transient, why), false, 3, dead("failed")},
-		{"failed beyond the last attempt, after the limit was lowered", lanes.Fail(lanes.Transient, why), false, 9, dead("failed")},
-		{"failed, wrapped", fmt.Errorf("why%w", lanes.Fail(lanes.Transient, errors.New(""))), false, 1, again(5 * time.Second)},
+		{"failed", job.Fail(job.Transient, why), false, 1, again(5 * time.Second)},
+		{"failed for the second time", job.Fail(job.Transient, why), false, 2, again(15 * time.Second)},
+		{"failed at the last attempt", job.Fail(job.Transient, why), false, 3, dead("failed")},
+		{"failed beyond the last attempt, after the limit was lowered", job.Fail(job.Transient, why), false, 9, dead("failed")},
+		{"failed, wrapped", fmt.Errorf("why%w", job.Fail(job.Transient, errors.New(""))), false, 1, again(5 * time.Second)},
 
-		{"timed out", lanes.Fail(lanes.TimedOut, why), false, 1, again(5 * time.Second)},
-		{"timed out at the last attempt", lanes.Fail(lanes.TimedOut, why), false, 3, dead("timed out")},
+		{"timed out", job.Fail(job.TimedOut, why), false, 1, again(5 * time.Second)},
+		{"timed out at the last attempt", job.Fail(job.TimedOut, why), false, 3, dead("timed out")},
 
-		{"bad input", lanes.Fail(lanes.BadInput, why), false, 1, dead("bad input")},
-		{"not allowed", lanes.Fail(lanes.NotAllowed, why), false, 1, dead("not allowed")},
-		{"output exists", lanes.Fail(lanes.OutputExists, why), false, 1, dead("output exists")},
-		{"over limit", lanes.Fail(lanes.OverLimit, why), false, 1, dead("over limit")},
+		{"bad input", job.Fail(job.BadInput, why), false, 1, dead("bad input")},
+		{"not allowed", job.Fail(job.NotAllowed, why), false, 1, dead("not allowed")},
+		{"output exists", job.Fail(job.OutputExists, why), false, 1, dead("output exists")},
+		{"over limit", job.Fail(job.OverLimit, why), false, 1, dead("over limit")},
 
 		{"stopped", why, true, 1, back},
 		{"stopped at the last attempt", why, true, 3, back},
-		{"stopped, and the handler takes it for bad input", lanes.Fail(lanes.BadInput, why), true, 1, back},
-		{"stopped, and the handler says so", lanes.Fail(lanes.Interrupted, why), true, 1, back},
-		{"the handler says interrupted, but nobody stopped it", lanes.Fail(lanes.Interrupted, why), false, 1, again(5 * time.Second)},
-		{"interrupted by nobody, at the last attempt", lanes.Fail(lanes.Interrupted, why), false, 3, dead("failed")},
+		{"stopped, and the handler takes it for bad input", job.Fail(job.BadInput, why), true, 1, back},
+		{"stopped, and the handler says so", job.Fail(job.Interrupted, why), true, 1, back},
+		{"the handler says interrupted, but nobody stopped it", job.Fail(job.Interrupted, why), false, 1, again(5 * time.Second)},
+		{"interrupted by nobody, at the last attempt", job.Fail(job.Interrupted, why), false, 3, dead("failed")},
 
-		{"claim lost", lanes.ErrLost, true, 1, lost},
-		{"claim lost at the last attempt", lanes.ErrLost, true, 3, lost},
-		{"cancelled", fmt.Errorf("renew: %w", lanes.ErrCancelled), true, 1, ack},
+		{"claim lost", job.ErrLost, true, 1, lost},
+		{"claim lost at the last attempt", job.ErrLost, true, 3, lost},
+		{"cancelled", fmt.Errorf("renew: %w", job.ErrCancelled), true, 1, ack},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := Settle(c.err, c.stopped, c.attempt, retries); got != c.want {
@@ -74,9 +75,9 @@ func TestSettle(t *testing.T) {
 func TestSettleEndsWhatNobodyStopped(t *testing.T) {
 	for attempt := 1; ; attempt++ {
 		switch d := Settle(context.Canceled, false, attempt, retries); {
-		case d.Action == lanes.DeadLetter && attempt == retries.Attempts:
+		case d.Action == job.DeadLetter && attempt == retries.Attempts:
 			return
-		case d.Action != lanes.Retry || !d.Counted || attempt > retries.Attempts:
+		case d.Action != job.Retry || !d.Counted || attempt > retries.Attempts:
 			t.Fatalf("attempt %d: %+v", attempt, d)
 		}
 	}
@@ -97,24 +98,24 @@ func TestSettleBackoffGrowsToItsMax(t *testing.T) {
 
 func TestRefusal(t *testing.T) {
 	for _, c := range []struct {
-		state  lanes.ClaimState
-		want   lanes.Action
+		state  job.ClaimState
+		want   job.Action
 		after  time.Duration
 		reason string
 	}{
-		{lanes.Settled, lanes.Ack, 0, ""},
-		{lanes.HeldByLive, lanes.Retry, time.Second, ""},
-		{lanes.Poison, lanes.DeadLetter, 0, "poison"},
-		{lanes.Buried, lanes.DeadLetter, 0, "dead already"},
-		{"of a newer ledger", lanes.Retry, time.Second, ""}, // acknowledging what isn't understood loses a job
-		{"", lanes.Retry, time.Second, ""},
+		{job.Settled, job.Ack, 0, ""},
+		{job.HeldByLive, job.Retry, time.Second, ""},
+		{job.Poison, job.DeadLetter, 0, "poison"},
+		{job.Buried, job.DeadLetter, 0, "dead already"},
+		{"of a newer ledger", job.Retry, time.Second, ""}, // acknowledging what isn't understood loses a job
+		{"", job.Retry, time.Second, ""},
 	} {
 		t.Run("claim "+string(c.state), func(t *testing.T) {
-			got := refusal(lanes.Claim{State: c.state})
+			got := refusal(job.Claim{State: c.state})
 			if got.Action != c.want || got.After != c.after || got.Reason != c.reason || got.Counted {
 				t.Errorf("got %+v", got)
 			}
-			if c.want != lanes.Ack && got.Error == "" {
+			if c.want != job.Ack && got.Error == "" {
 				t.Error("it doesn't say why")
 			}
 		})
@@ -123,8 +124,8 @@ func TestRefusal(t *testing.T) {
 
 // The dead letter of a dead job that comes again tells what the job died of: it may be the only one.
 func TestRefusalOfTheDead(t *testing.T) {
-	got := refusal(lanes.Claim{State: lanes.Buried, Reason: "bad input", Error: "not a video"})
-	if want := (lanes.Disposition{Action: lanes.DeadLetter, Reason: "bad input", Error: "not a video"}); got != want {
+	got := refusal(job.Claim{State: job.Buried, Reason: "bad input", Error: "not a video"})
+	if want := (job.Disposition{Action: job.DeadLetter, Reason: "bad input", Error: "not a video"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -135,14 +136,14 @@ func TestMalformed(t *testing.T) {
 		name, id, reason, text string
 		err                    error
 	}{
-		{"no id", "", "no id", "no id", lanes.ErrNoID},
+		{"no id", "", "no id", "no id", job.ErrNoID},
 		{"unreadable, no id", "", "not a job", unreadable.Error(), unreadable},
 		{"unreadable, with an id", "a-1", "not a job", unreadable.Error() + " (the message bears the id a-1)", unreadable},
 		{"unreadable, with an id that is none", "a b\n", "not a job", unreadable.Error(), unreadable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := malformed(lanes.Delivery{Job: lanes.Job{ID: c.id}, Err: c.err})
-			if want := (lanes.Disposition{Action: lanes.DeadLetter, Reason: c.reason, Error: c.text}); got != want {
+			got := malformed(job.Delivery{Job: job.Job{ID: c.id}, Err: c.err})
+			if want := (job.Disposition{Action: job.DeadLetter, Reason: c.reason, Error: c.text}); got != want {
 				t.Errorf("\n got %+v\nwant %+v", got, want)
 			}
 		})
@@ -152,19 +153,19 @@ func TestMalformed(t *testing.T) {
 func TestOutcome(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for _, c := range []struct {
-		disp lanes.Disposition
-		want lanes.Outcome
+		disp job.Disposition
+		want job.Outcome
 	}{
-		{lanes.Disposition{Action: lanes.Ack}, lanes.Outcome{State: lanes.Completed}},
+		{job.Disposition{Action: job.Ack}, job.Outcome{State: job.Completed}},
 		{
-			lanes.Disposition{Action: lanes.Retry, After: time.Minute, Counted: true, Error: "e"},
-			lanes.Outcome{State: lanes.Retrying, NextAt: now.Add(time.Minute), Error: "e"},
+			job.Disposition{Action: job.Retry, After: time.Minute, Counted: true, Error: "e"},
+			job.Outcome{State: job.Retrying, NextAt: now.Add(time.Minute), Error: "e"},
 		},
 		{
-			lanes.Disposition{Action: lanes.DeadLetter, Reason: "r", Error: "e"},
-			lanes.Outcome{State: lanes.Dead, Reason: "r", Error: "e"},
+			job.Disposition{Action: job.DeadLetter, Reason: "r", Error: "e"},
+			job.Outcome{State: job.Dead, Reason: "r", Error: "e"},
 		},
-		{lanes.Disposition{Action: lanes.Return, Error: "e"}, lanes.Outcome{State: lanes.Queued}},
+		{job.Disposition{Action: job.Return, Error: "e"}, job.Outcome{State: job.Queued}},
 	} {
 		t.Run(string(c.disp.Action), func(t *testing.T) {
 			got := outcome(c.disp, now)

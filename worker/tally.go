@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // tally counts what this worker runs and has run, for its heartbeat.
@@ -23,7 +24,7 @@ func newTally(now func() time.Time) *tally {
 }
 
 // occupy notes that a slot has a job, from taking to settling it; free notes the end of that.
-func (t *tally) occupy(d lanes.Delivery, shoulder bool) (free func()) {
+func (t *tally) occupy(d job.Delivery, shoulder bool) (free func()) {
 	r := &lanes.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: t.now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,7 +37,7 @@ func (t *tally) occupy(d lanes.Delivery, shoulder bool) (free func()) {
 }
 
 // start counts a start. Only a first one has a wait.
-func (t *tally) start(d lanes.Delivery, first bool) {
+func (t *tally) start(d job.Delivery, first bool) {
 	now, ready := t.now(), d.ReadyAt
 	if ready.After(now) { // any producer may say so, and the scaler would take it that nobody has waited until then
 		ready = now
@@ -98,7 +99,7 @@ func (t *tally) report(hb *lanes.Heartbeat) {
 
 // started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody said
 // when the job was ready.
-func (w *Worker) started(d lanes.Delivery, c lanes.Claim) {
+func (w *Worker) started(d job.Delivery, c job.Claim) {
 	first := c.First && !d.ReadyAt.IsZero()
 	w.tally.start(d, first)
 	w.o.Metrics.started.WithLabelValues(d.Lane).Inc()
@@ -108,7 +109,7 @@ func (w *Worker) started(d lanes.Delivery, c lanes.Claim) {
 }
 
 // noteOdd notes a message with times that can't be meant.
-func (w *Worker) noteOdd(d lanes.Delivery) {
+func (w *Worker) noteOdd(d job.Delivery) {
 	if len(d.Odd) == 0 {
 		return
 	}
@@ -118,12 +119,12 @@ func (w *Worker) noteOdd(d lanes.Delivery) {
 }
 
 // ended notes the end of an attempt. One that the worker stopped neither finished nor failed.
-func (w *Worker) ended(d lanes.Delivery, disp lanes.Disposition, err error, took time.Duration) {
+func (w *Worker) ended(d job.Delivery, disp job.Disposition, err error, took time.Duration) {
 	w.o.Metrics.ran.WithLabelValues(d.Lane).Observe(took.Seconds())
 	switch {
 	case err == nil:
 		w.tally.finish(d.Lane, took)
-	case disp.Counted, disp.Action == lanes.DeadLetter:
+	case disp.Counted, disp.Action == job.DeadLetter:
 		w.tally.fail(d.Lane)
 	}
 }

@@ -9,33 +9,34 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Source hands jobs to one slot. Next waits for a job; it fails only when ctx has ended, and then nothing stays taken:
 // what the broker had handed over already is given back. Settle carries out a disposition; its error means that the
 // broker has the job again.
 type Source interface {
-	Next(ctx context.Context) (lanes.Delivery, error)
-	Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposition) error
+	Next(ctx context.Context) (job.Delivery, error)
+	Settle(ctx context.Context, d job.Delivery, disp job.Disposition) error
 }
 
-// Handler does the work of a job. It returns after the output is committed, or with an error whose kind (lanes.KindOf)
+// Handler does the work of a job. It returns after the output is committed, or with an error whose kind (job.KindOf)
 // says what it means for the job. When ctx ends it stops everything that it started.
 type Handler interface {
-	Handle(ctx context.Context, t lanes.Task) (lanes.Result, error)
+	Handle(ctx context.Context, t job.Task) (job.Result, error)
 }
 
 // Ledger keeps the jobs' records. Claim answers whether this worker may run a delivery; Renew keeps the claim and stores the
-// progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with lanes.ErrLost or
-// lanes.ErrCancelled when the job is no longer this worker's; Close takes lanes.Cancelled for a cancelled job whose programs
-// have ended, and lanes.Completed for one whose output was committed all the same. None of them takes longer than a few seconds.
+// progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with job.ErrLost or
+// job.ErrCancelled when the job is no longer this worker's; Close takes job.Cancelled for a cancelled job whose programs
+// have ended, and job.Completed for one whose output was committed all the same. None of them takes longer than a few seconds.
 type Ledger interface {
-	Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error)
-	Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error
-	Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error
+	Claim(ctx context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error)
+	Renew(ctx context.Context, c job.Claim, p job.Progress) error
+	Close(ctx context.Context, c job.Claim, o job.Outcome) error
 }
 
-// Logs keeps what the programs of a job's latest run said: at most lanes.MaxLog of text, which replaces what was kept before. It
+// Logs keeps what the programs of a job's latest run said: at most job.MaxLog of text, which replaces what was kept before. It
 // is asked with a ctx of one second.
 type Logs interface {
 	KeepLog(ctx context.Context, job, text string) error

@@ -18,6 +18,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // An operator whose machine's clock is an hour behind or ahead of all others' sees and does what they do: what is written into messages and records, and
@@ -125,12 +126,12 @@ func (w wrongClock) said(t *testing.T, args ...string) string {
 func (w wrongClock) queued(t *testing.T, id string, ago time.Duration, expires time.Time) {
 	t.Helper()
 	at := w.now().Add(-ago)
-	job := lanes.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires, Labels: map[string]string{"set": w.prefix}}
-	_, err := w.ledger.CreateAll(t.Context(), []lanes.Delivery{{Job: job, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
+	j := job.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires, Labels: map[string]string{"set": w.prefix}}
+	_, err := w.ledger.CreateAll(t.Context(), []job.Delivery{{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
 	must(t, err)
 }
 
-func (w wrongClock) record(t *testing.T, id string) lanes.Record {
+func (w wrongClock) record(t *testing.T, id string) job.Record {
 	t.Helper()
 	r, err := w.ledger.Get(t.Context(), id)
 	must(t, err)
@@ -170,7 +171,7 @@ func (w wrongClock) copies(t *testing.T) {
 	if ready, _ := m.Headers["readyAt"].(int64); !w.near(time.UnixMilli(ready)) || !w.near(m.Timestamp) {
 		t.Errorf("the message says ready at %s, and was made at %s", time.UnixMilli(ready), m.Timestamp)
 	}
-	var job lanes.Job
+	var job job.Job
 	must(t, json.Unmarshal(m.Body, &job))
 	if !job.ExpiresAt.Equal(expires) {
 		t.Errorf("the copy expires at %s, want %s", job.ExpiresAt, expires)
@@ -197,7 +198,7 @@ func (w wrongClock) leases(t *testing.T) {
 	lives, gone := w.prefix+"-lives", w.prefix+"-gone"
 	for id, lease := range map[string]time.Duration{lives: 20 * time.Second, gone: -2 * time.Minute} {
 		w.queued(t, id, 0, time.Time{})
-		_, err := w.ledger.Claim(t.Context(), lanes.Delivery{Job: w.record(t, id).Job(), Lane: "bulk", EnqueuedAt: w.now(), ReadyAt: w.now()}, "w", 3)
+		_, err := w.ledger.Claim(t.Context(), job.Delivery{Job: w.record(t, id).Job(), Lane: "bulk", EnqueuedAt: w.now(), ReadyAt: w.now()}, "w", 3)
 		must(t, err)
 		must(t, w.raw.HSet(t.Context(), "siren:job:"+id, "lease", w.now().Add(lease).UnixMilli()).Err())
 	}
@@ -250,10 +251,10 @@ func (w wrongClock) enqueues(t *testing.T) {
 		t.Errorf("it expires at %s, ready at %s", r.ExpiresAt, r.ReadyAt)
 	}
 	made := strings.TrimSpace(w.said(t, "enqueue", "probe", "--input", folder+"a", "--output", folder+"c.json"))
-	if first := lanes.NewID(w.now().Add(-time.Minute)); made < first {
+	if first := job.NewID(w.now().Add(-time.Minute)); made < first {
 		t.Errorf("the id %s sorts before %s, which is a minute older", made, first)
 	}
-	if last := lanes.NewID(w.now().Add(time.Minute)); made > last {
+	if last := job.NewID(w.now().Add(time.Minute)); made > last {
 		t.Errorf("the id %s sorts behind %s, which is a minute younger", made, last)
 	}
 }

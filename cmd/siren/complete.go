@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
@@ -50,10 +50,10 @@ func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]co
 }
 
 // completeJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of them within the time there is.
-func (a *app) completeJobs(states ...lanes.State) cobra.CompletionFunc {
+func (a *app) completeJobs(states ...job.State) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) (found []cobra.Completion) {
-			page, _ := jobledger.New(s, slog.New(slog.DiscardHandler)).List(ctx, jobrecord.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r lanes.Record) bool {
+			page, _ := jobledger.New(s, slog.New(slog.DiscardHandler)).List(ctx, jobrecord.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r job.Record) bool {
 				return len(states) == 0 || slices.Contains(states, r.State)
 			}})
 			for _, r := range page.Records {

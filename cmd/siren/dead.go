@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func newDead(a *app) *cobra.Command {
@@ -73,7 +73,7 @@ seconds for ten thousand of them.`,
 }
 
 // deadTable is the table of dead jobs. states are what their records say now, where that is to be shown; nil: it isn't.
-func deadTable(records []lanes.Record, states []lanes.State, now time.Time) *show.Table {
+func deadTable(records []job.Record, states []job.State, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	columns := []show.Column{
 		col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(), col("WORKER").Wide(), col("INPUT").Wide(),
@@ -150,8 +150,8 @@ func (c *letterCount) count(ctx context.Context) (int, error) {
 
 // queuedLetter is a dead letter in a list of siren.dead.
 type queuedLetter struct {
-	lanes.Record
-	Now lanes.State `json:"now,omitempty"` // the state of the job by its record; absent when it has none
+	job.Record
+	Now job.State `json:"now,omitempty"` // the state of the job by its record; absent when it has none
 }
 
 // deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
@@ -164,8 +164,8 @@ func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.T
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]
-	records := make([]lanes.Record, len(letters))
-	states := make([]lanes.State, len(letters))
+	records := make([]job.Record, len(letters))
+	states := make([]job.State, len(letters))
 	list := make([]queuedLetter, len(letters))
 	for i, l := range letters {
 		records[i], list[i] = l.Facts, queuedLetter{Record: l.Facts}

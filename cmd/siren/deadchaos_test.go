@@ -17,7 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -29,6 +29,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // graveyard is a broker and a ledger with dead jobs, and a worker that runs whatever comes into the lanes; no scaler.
@@ -52,7 +53,7 @@ type graveyard struct {
 func newGraveyard(t *testing.T) *graveyard {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s, err := fleet.StartServers(t.Context(), fleet.Servers{AMQPURL: vhost(t)}, "", io.Discard, log)
+	s, err := serve.StartServers(t.Context(), serve.Servers{AMQPURL: vhost(t)}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,16 +157,16 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	seats := make(chan struct{}, 16)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
-		job := lanes.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
-		body, err := lanes.Encode(job)
+		j := job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
+		body, err := job.Encode(j)
 		g.must(err)
-		d := lanes.Delivery{Job: job, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}
+		d := job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}
 		seats <- struct{}{}
 		dying.Go(func() {
 			defer func() { <-seats }()
 			c, err := g.ledger.Claim(ctx, d, "w", 3)
 			if err == nil {
-				err = g.ledger.Close(ctx, c, lanes.Outcome{State: lanes.Dead, Reason: "failed", Error: "the storage is away"})
+				err = g.ledger.Close(ctx, c, job.Outcome{State: job.Dead, Reason: "failed", Error: "the storage is away"})
 			}
 			if err != nil {
 				g.t.Error(err)
@@ -206,18 +207,18 @@ func (g *graveyard) work() (stop func()) {
 				return
 			}
 			c, err := g.ledger.Claim(g.t.Context(), d, "worker", 1000)
-			if err != nil || c.State != lanes.Granted && c.State != lanes.Settled {
+			if err != nil || c.State != job.Granted && c.State != job.Settled {
 				g.t.Errorf("claim %s: %s, %v", d.Job.ID, c.State, err)
 			}
-			if c.State == lanes.Granted {
+			if c.State == job.Granted {
 				g.mu.Lock()
 				g.runs[d.Job.ID]++
 				g.mu.Unlock()
-				if err := g.ledger.Close(ctx, c, lanes.Outcome{State: lanes.Completed}); err != nil {
+				if err := g.ledger.Close(ctx, c, job.Outcome{State: job.Completed}); err != nil {
 					g.t.Errorf("close %s: %v", d.Job.ID, err)
 				}
 			}
-			if err := slot.Settle(g.t.Context(), d, lanes.Disposition{Action: lanes.Ack}); err != nil {
+			if err := slot.Settle(g.t.Context(), d, job.Disposition{Action: job.Ack}); err != nil {
 				g.t.Errorf("settle %s: %v", d.Job.ID, err)
 			}
 		}
@@ -326,7 +327,7 @@ func (g *graveyard) underFire(ids []string, strike func(*graveyard, *exec.Cmd), 
 		t.Errorf("%d of %d jobs have run, %d of them more than once", ran, jobs, more)
 	}
 	for _, id := range ids {
-		if r, err := g.ledger.Get(context.Background(), id); err == nil && r.State != lanes.Completed || err != nil && !twice {
+		if r, err := g.ledger.Get(context.Background(), id); err == nil && r.State != job.Completed || err != nil && !twice {
 			t.Errorf("job %s: %s, %v", id, r.State, err)
 		}
 	}

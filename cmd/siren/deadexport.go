@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // exportedLetter is a line of `siren dead export`: all there is of a dead letter.
@@ -34,7 +34,7 @@ type exportedLetter struct {
 	Headers    map[string]any `json:"headers"`
 	Body       string         `json:"body,omitempty"`       // as it came, where it is UTF-8
 	BodyBase64 []byte         `json:"bodyBase64,omitempty"` // where it isn't
-	Record     *lanes.Record  `json:"record,omitempty"`     // the ledger's, where it has one
+	Record     *job.Record    `json:"record,omitempty"`     // the ledger's, where it has one
 }
 
 func newDeadExport(a *app) *cobra.Command {

@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // deadFilter is the flags that choose dead jobs. Times are those of the death.
@@ -32,7 +32,7 @@ func (f *deadFilter) flags(a *app, c *cobra.Command) {
 
 // check makes the filter ready for use.
 func (f *deadFilter) check() error {
-	f.state = string(lanes.Dead)
+	f.state = string(job.Dead)
 	if f.since < 0 || f.olderThan < 0 {
 		return exit.With(exit.Usage, errors.New("--since and --older-than can't be negative"))
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // deadPurge is what `siren dead purge` may be told.
@@ -33,7 +33,7 @@ of one.`,
 		Example: `  siren dead purge 06ezy… 06f01…
   siren dead purge --died-of bad-input --older-than 168h --export thrown-away.ndjson
   siren dead purge --all --yes --reason "tests of the old version"`,
-		ValidArgsFunction: a.completeJobs(lanes.Dead),
+		ValidArgsFunction: a.completeJobs(job.Dead),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.operate(func(o *operator) error { return d.run(cmd.Context(), o, ids) })
 		},
@@ -79,14 +79,14 @@ func (d *deadPurge) run(ctx context.Context, o *operator, ids []string) error {
 }
 
 // chosen is the records of the jobs that are dead now and chosen.
-func (d *deadPurge) chosen(ctx context.Context, o *operator, ids []string) ([]lanes.Record, error) {
+func (d *deadPurge) chosen(ctx context.Context, o *operator, ids []string) ([]job.Record, error) {
 	if len(ids) == 0 {
 		return o.everyDead(ctx, &d.deadFilter, false)
 	}
 	records, err := o.ledger.GetAll(ctx, ids)
-	var chosen []lanes.Record
+	var chosen []job.Record
 	for _, r := range records {
-		if r.State == lanes.Dead {
+		if r.State == job.Dead {
 			chosen = append(chosen, r)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // replayRate is how many jobs are replayed in a second unless --rate says otherwise: enough for most incidents within
@@ -44,7 +44,7 @@ dropped. A job begins anew: all its attempts are before it.`,
   siren dead replay --died-of failed --since 2h --reason "the storage is back"
   siren dead replay --lane bulk --died-of timed-out --to archive --rate 2
   siren dead replay --kind transcode --died-of over-limit --set height=720 --dry-run`,
-		ValidArgsFunction: a.completeJobs(lanes.Dead),
+		ValidArgsFunction: a.completeJobs(job.Dead),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.operate(func(o *operator) error { return d.run(cmd.Context(), o, ids) })
 		},
@@ -125,7 +125,7 @@ func (d *deadReplay) expected(ctx context.Context, o *operator, ids []string) (n
 	default:
 		all := d.deadFilter
 		all.limit = 0
-		var records []lanes.Record
+		var records []job.Record
 		records, err = o.everyDead(ctx, &all, false)
 		n = len(records)
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // deadLetter is a dead job as `siren dead show` prints it.
 type deadLetter struct {
-	Record *lanes.Record   `json:"record,omitempty"` // absent once it has expired
+	Record *job.Record     `json:"record,omitempty"` // absent once it has expired
 	Letter *letter         `json:"letter,omitempty"` // absent when siren.dead doesn't have it (any more)
 	Job    json.RawMessage `json:"job,omitempty"`    // the message's body, where it is JSON
 }
@@ -44,7 +44,7 @@ func newDeadShow(a *app) *cobra.Command {
 takes.`,
 		Example:           "  siren dead show 06ezy…\n  siren dead show 06ezy… -o json",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeJobs(lanes.Dead)),
+		ValidArgsFunction: upTo(1, a.completeJobs(job.Dead)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.operate(func(op *operator) error {
 				d, err := op.deadLetter(cmd.Context(), args[0])
@@ -78,7 +78,7 @@ func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err
 	switch {
 	case d.Letter == nil && d.Record == nil:
 		return d, exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
-	case d.Letter == nil && d.Record.State != lanes.Dead:
+	case d.Letter == nil && d.Record.State != job.Dead:
 		return d, exit.With(exit.NotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
 	}
 	return d, nil
@@ -130,9 +130,9 @@ func (d *deadLetter) show(l dead.Letter) {
 		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt,
 	}
 	switch {
-	case len(l.Body) > lanes.MaxMessage:
+	case len(l.Body) > job.MaxMessage:
 		d.Letter.Body = fmt.Sprintf("%.*q… (%d bytes; siren dead export has all of it)", bodyShown, l.Body, len(l.Body))
-	case !json.Valid(l.Body), lanes.Nesting(l.Body) > lanes.MaxDepth+1:
+	case !json.Valid(l.Body), job.Nesting(l.Body) > job.MaxDepth+1:
 		d.Letter.Body = string(l.Body)
 	default:
 		d.Job = l.Body

@@ -12,7 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // deadGroup is the dead jobs of one lane and kind that died of the same.
@@ -66,10 +66,10 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 }
 
 // everyDead is the records of all dead jobs that the filter chooses.
-func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]lanes.Record, error) {
+func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]job.Record, error) {
 	if fromQueue {
 		letters, err := dead.Read(ctx, o.desk(), f.filter().Chooser(o.now()))
-		records := make([]lanes.Record, len(letters))
+		records := make([]job.Record, len(letters))
 		for i, l := range letters {
 			records[i] = l.Facts
 		}
@@ -80,7 +80,7 @@ func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool)
 }
 
 // summed counts dead jobs by reason, lane and kind, the largest group first.
-func summed(records []lanes.Record) []deadGroup {
+func summed(records []job.Record) []deadGroup {
 	groups := map[[3]string]*deadGroup{}
 	for _, r := range records {
 		key := [3]string{r.Reason, r.Lane, r.Kind}

@@ -17,8 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -27,6 +27,7 @@ import (
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // What the demo enqueues: enough transcodes to keep every lower slot busy, and express thumbnails on top, one at a time.
@@ -100,7 +101,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 		}
 	}()
 
-	s, err := fleet.StartServers(ctx, fleet.Servers{}, "", a.err, log)
+	s, err := serve.StartServers(ctx, serve.Servers{}, "", a.err, log)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	defer stopFleet()
 	fleetDone := make(chan error, 1)
 	go func() {
-		fleetDone <- fleet.Local{
+		fleetDone <- serve.Local{
 			Version: buildVersion(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
 			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
 			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
@@ -141,7 +142,7 @@ func (d *demo) play(ctx context.Context, a *app, store *redislink.Store, c *clie
 		return err
 	}
 	began := time.Now()
-	var burst []lanes.Job
+	var burst []job.Job
 	for i := range demoStandard {
 		burst = append(burst, d.transcode("standard", i, map[string]string{"customer": "c" + strconv.Itoa(i%4)}))
 	}
@@ -235,16 +236,16 @@ func (d *demo) clip(i int) string {
 	return filepath.Join(d.dir, "in", fmt.Sprintf("clip%d.mp4", i%clips))
 }
 
-func (d *demo) transcode(name string, i int, labels map[string]string) lanes.Job {
-	return lanes.Job{
+func (d *demo) transcode(name string, i int, labels map[string]string) job.Job {
+	return job.Job{
 		ID: fmt.Sprintf("%s-%02d", name, i), Kind: "transcode", Labels: labels,
 		Input: "file://" + d.clip(i), Output: fmt.Sprintf("file://%s/out/%s-%02d.mp4", d.dir, name, i),
 		Params: []byte(`{"height": 240, "crf": 26}`),
 	}
 }
 
-func (d *demo) thumbnail(i int) lanes.Job {
-	return lanes.Job{
+func (d *demo) thumbnail(i int) job.Job {
+	return job.Job{
 		ID: fmt.Sprintf("express-%02d", i), Kind: "thumbnail", Labels: map[string]string{"tier": "premium"},
 		Input: "file://" + d.clip(i), Output: fmt.Sprintf("file://%s/out/express-%02d.jpg", d.dir, i),
 		Params: []byte(`{"at": "1s", "width": 320}`),
@@ -344,7 +345,7 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 			d.history = append(d.history, moment{time.Now(), snap})
 			if time.Since(shown) >= every {
 				shown = time.Now()
-				page, _ := ledger.List(ctx, jobrecord.Filter{State: lanes.Running})
+				page, _ := ledger.List(ctx, jobrecord.Filter{State: job.Running})
 				d.draw(w, snap, page.Records, time.Since(began))
 			}
 		}
@@ -356,7 +357,7 @@ func (d *demo) show(ctx context.Context, w io.Writer, board *redis.Board, ledger
 	}
 }
 
-func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []lanes.Record, elapsed time.Duration) {
+func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []job.Record, elapsed time.Duration) {
 	if show.IsTerminal(w) {
 		show.ClearScreen(w)
 	}
@@ -367,7 +368,7 @@ func (d *demo) draw(w io.Writer, snap lanes.Snapshot, running []lanes.Record, el
 		show.Paint(w, show.Dim, p.Why)
 		fmt.Fprintln(w)
 	}
-	slices.SortFunc(running, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
+	slices.SortFunc(running, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range running {
 		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -172,13 +173,13 @@ func (f *doctorFlags) complete() error {
 	}
 	for _, role := range f.roles {
 		if !slices.Contains(lanes.Roles(), role) {
-			return fmt.Errorf("no role %q%s", role, lanes.ThereAre(role, lanes.Roles()))
+			return fmt.Errorf("no role %q%s", role, plain.ThereAre(role, lanes.Roles()))
 		}
 	}
 	names := areaNames()
 	for _, name := range f.only {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no area %q%s", name, lanes.ThereAre(name, names))
+			return fmt.Errorf("no area %q%s", name, plain.ThereAre(name, names))
 		}
 	}
 	return nil

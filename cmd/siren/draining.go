@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/say"
 )
 
@@ -12,13 +12,13 @@ import (
 const mostNamed = 5
 
 // sayDraining says what the end of a local fleet waits for. kept is whether what doesn't end goes on with the next start.
-func (a *app) sayDraining(kept bool) func(fleet.Draining) {
+func (a *app) sayDraining(kept bool) func(serve.Draining) {
 	waited := false
 	fate := "goes back to its lane"
 	if !kept {
 		fate = "is lost, as what waits is"
 	}
-	return func(d fleet.Draining) {
+	return func(d serve.Draining) {
 		n := 0
 		var named []string
 		for _, hb := range d.Busy {

@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -81,7 +82,7 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	f.IntVar(&e.priority, "priority", 0, "start it before jobs of its lane with a lower one, 0 to "+strconv.Itoa(lanes.MaxPriority)+"; the lane's priorities say how high it may be")
 	f.DurationVar(&e.expiresIn, "expires-in", 0, "dead-letter the job unless it has started by then (0: never)")
 	f.StringVar(&e.dedupKey, "dedup-key", "", "enqueue nothing when an earlier job has this key, and print that one's id")
-	f.DurationVar(&e.dedupWindow, "dedup-window", lanes.DefaultDedupWindow, "for how long --dedup-key is remembered")
+	f.DurationVar(&e.dedupWindow, "dedup-window", job.DefaultDedupWindow, "for how long --dedup-key is remembered")
 	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
 	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
 	e.ids = newIDs
@@ -154,26 +155,26 @@ func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
 
 // single enqueues the job that the flags describe.
 func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
-	job := lanes.Job{ID: cmp.Or(e.id, lanes.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
+	j := job.Job{ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
 	if e.expiresIn < 0 {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
 	} else if e.expiresIn > 0 {
-		job.ExpiresAt = c.Now(ctx).Add(e.expiresIn).UTC()
+		j.ExpiresAt = c.Now(ctx).Add(e.expiresIn).UTC()
 	}
-	if job.DedupKey = e.dedupKey; e.dedupKey != "" {
-		job.DedupWindow = lanes.Duration(e.dedupWindow)
+	if j.DedupKey = e.dedupKey; e.dedupKey != "" {
+		j.DedupWindow = lanes.Duration(e.dedupWindow)
 	}
 	var err error
-	if job.Labels, err = parseLabels(e.labels); err != nil {
+	if j.Labels, err = parseLabels(e.labels); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	if job.Params, err = parseParams(e.params); err != nil {
+	if j.Params, err = parseParams(e.params); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	if err := check(job, p); err != nil {
+	if err := check(j, p); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
+	o := c.EnqueueBatch(ctx, []job.Job{j})[0]
 	if errors.Is(o.Err, lanes.ErrPriority) {
 		return nil, exit.With(exit.Usage, o.Err)
 	}
@@ -197,7 +198,7 @@ func (a *app) sayKnown(o client.Outcome) {
 }
 
 // check refuses a job that can never work.
-func check(job lanes.Job, p *lanes.Policy) error {
+func check(job job.Job, p *lanes.Policy) error {
 	if err := job.Check(); err != nil {
 		return err
 	}
@@ -238,8 +239,8 @@ func parseParams(pairs []string) (json.RawMessage, error) {
 
 // waitFor shows the jobs' progress until all have ended.
 func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
-	latest := map[string]lanes.Record{}
-	var failed []lanes.Record
+	latest := map[string]job.Record{}
+	var failed []job.Record
 	shown := time.Time{}
 	trouble := show.NewTrouble(a.err)
 	for r, err := range ledger.Watch(ctx, ids...) {
@@ -266,7 +267,7 @@ func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped waiting; the jobs go on: siren jobs watch %s", strings.Join(ids[:min(3, len(ids))], " "))
 	}
-	slices.SortFunc(failed, func(x, y lanes.Record) int { return strings.Compare(x.ID, y.ID) })
+	slices.SortFunc(failed, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range failed {
 		fmt.Fprintf(a.err, "%s is %s%s\n", r.ID, r.State, why(r, a.now()))
 	}
@@ -277,23 +278,23 @@ func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string
 }
 
 // why is what there is to say of a job that failed.
-func why(r lanes.Record, now time.Time) string {
-	if r.State == lanes.Cancelled {
+func why(r job.Record, now time.Time) string {
+	if r.State == job.Cancelled {
 		return ""
 	}
 	return ": " + detail(r, now)
 }
 
 // progressLine is one line for all the jobs that are waited for.
-func progressLine(latest map[string]lanes.Record, n int) string {
+func progressLine(latest map[string]job.Record, n int) string {
 	var sum float64
-	count := map[lanes.State]int{}
+	count := map[job.State]int{}
 	note := ""
 	for _, r := range latest {
 		count[r.State]++
 		if r.State.Final() {
 			sum++
-		} else if r.State == lanes.Running {
+		} else if r.State == job.Running {
 			sum += r.Progress.Fraction
 			note = r.Progress.Note
 		}
@@ -304,7 +305,7 @@ func progressLine(latest map[string]lanes.Record, n int) string {
 			return fmt.Sprintf("%s  %s  %s", line, r.State, note)
 		}
 	}
-	failed := count[lanes.Dead] + count[lanes.Cancelled] + count[lanes.Missing]
-	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[lanes.Completed], count[lanes.Running],
-		n-count[lanes.Completed]-count[lanes.Running]-failed, failed)
+	failed := count[job.Dead] + count[job.Cancelled] + count[job.Missing]
+	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[job.Completed], count[job.Running],
+		n-count[job.Completed]-count[job.Running]-failed, failed)
 }

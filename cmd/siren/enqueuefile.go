@@ -15,11 +15,12 @@ import (
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
-	enqueueBatch = 500                  // jobs of a file that are published in one go
-	longestLine  = 4 * lanes.MaxMessage // bytes of a line that are read: a job may be spaced out, but is no longer than MaxMessage
+	enqueueBatch = 500                // jobs of a file that are published in one go
+	longestLine  = 4 * job.MaxMessage // bytes of a line that are read: a job may be spaced out, but is no longer than MaxMessage
 )
 
 // The words of --ids.
@@ -36,7 +37,7 @@ type intake struct {
 	ids     string // --ids
 	waiting bool   // somebody waits for the jobs
 
-	batch   []lanes.Job
+	batch   []job.Job
 	numbers []int // of the batch's lines
 
 	enqueued int      // jobs, known ones included
@@ -72,7 +73,7 @@ func (t *intake) take(ctx context.Context, number int, line []byte, err error) e
 	if err == nil && len(line) == 0 {
 		return ctx.Err()
 	}
-	var job lanes.Job
+	var job job.Job
 	if err == nil {
 		job, err = t.job(ctx, line)
 	}
@@ -88,23 +89,23 @@ func (t *intake) take(ctx context.Context, number int, line []byte, err error) e
 }
 
 // job is the job of a line.
-func (t *intake) job(ctx context.Context, line []byte) (lanes.Job, error) {
-	fresh := lanes.NewID(t.client.Now(ctx))
-	job, unknown, err := lanes.Decode(line, fresh)
+func (t *intake) job(ctx context.Context, line []byte) (job.Job, error) {
+	fresh := job.NewID(t.client.Now(ctx))
+	j, unknown, err := job.Decode(line, fresh)
 	if err == nil && len(unknown) > 0 {
 		err = fmt.Errorf("no such field: %s", strings.Join(unknown, ", "))
 	}
-	if err == nil && job.ID == fresh {
+	if err == nil && j.ID == fresh {
 		if t.ids == contentIDs {
-			job.ID, err = lanes.ContentID(job)
+			j.ID, err = job.ContentID(j)
 		} else {
 			t.made = true
 		}
 	}
 	if err == nil {
-		err = check(job, t.policy)
+		err = check(j, t.policy)
 	}
-	return job, err
+	return j, err
 }
 
 func (t *intake) refuse(number int, err error) {

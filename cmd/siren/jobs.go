@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func newJobs(a *app) *cobra.Command {
@@ -52,7 +52,7 @@ func goesOn(t *show.Table, next string) {
 	}
 }
 
-func jobTable(records []lanes.Record, now time.Time) *show.Table {
+func jobTable(records []job.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
 		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
@@ -69,14 +69,14 @@ func jobTable(records []lanes.Record, now time.Time) *show.Table {
 	return t
 }
 
-var stateStyles = map[lanes.State]show.Style{lanes.Completed: show.Green, lanes.Dead: show.Red, lanes.Retrying: show.Yellow, lanes.Running: show.Cyan}
+var stateStyles = map[job.State]show.Style{job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow, job.Running: show.Cyan}
 
 // ran is how long it took from the first start to the end, or to now.
-func progressOf(r lanes.Record) string {
+func progressOf(r job.Record) string {
 	switch r.State {
-	case lanes.Completed:
+	case job.Completed:
 		return "100%"
-	case lanes.Running:
+	case job.Running:
 		return fmt.Sprintf("%.0f%%", 100*r.Progress.Fraction)
 	default:
 		return "-"
@@ -84,19 +84,19 @@ func progressOf(r lanes.Record) string {
 }
 
 // detail is what is most worth knowing of a job in one line.
-func detail(r lanes.Record, now time.Time) string {
+func detail(r job.Record, now time.Time) string {
 	switch {
-	case r.State == lanes.Dead:
+	case r.State == job.Dead:
 		return r.Reason + ": " + r.Error
-	case r.State == lanes.Retrying:
+	case r.State == job.Retrying:
 		return r.Error
-	case r.State == lanes.Missing:
+	case r.State == job.Missing:
 		return "its message is gone from the broker: siren jobs retry " + r.ID
-	case r.State == lanes.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
+	case r.State == job.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
 		return "its worker vanished " + say.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
-	case r.State == lanes.Running && r.Progress.Note != "":
+	case r.State == job.Running && r.Progress.Note != "":
 		return r.Progress.Note
 	default:
 		return r.Output

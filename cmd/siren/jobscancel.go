@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/internal/operate/jobs"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func newJobsCancel(a *app) *cobra.Command {
@@ -25,7 +25,7 @@ within two seconds, and the command waits for that. Its output doesn't appear, u
 		ValidArgsFunction: a.completeJobs(jobs.Cancellable...),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return v.run(cmd.Context(), a, ids, func(o *operator) (*jobs.Work, error) {
-				return jobs.Cancel(o.desk(), lanes.State(v.state)), nil
+				return jobs.Cancel(o.desk(), job.State(v.state)), nil
 			})
 		},
 	}
@@ -44,7 +44,7 @@ func (v *jobVerb) awaitStopped(ctx context.Context, o *operator) error {
 	for _, id := range v.running {
 		r, unknown := left[id]
 		switch {
-		case unknown && r.State == lanes.Completed:
+		case unknown && r.State == job.Completed:
 			v.fail(jobs.Committed(id))
 		case unknown && v.named:
 			fmt.Fprintf(o.out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id, r.Worker)

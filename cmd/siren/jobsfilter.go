@@ -16,14 +16,14 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // jobFilter is the flags that choose jobs.
 type jobFilter struct {
 	lane, state, kind, selector string
 	since, olderThan            time.Duration
-	also                        func(lanes.Record) bool // what else a job has to be; nil: nothing
+	also                        func(job.Record) bool // what else a job has to be; nil: nothing
 	limit                       int
 	after                       string
 }
@@ -61,9 +61,9 @@ func (f *jobFilter) paging(c *cobra.Command) {
 	c.Flags().StringVar(&f.after, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
-var states = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Completed, lanes.Dead, lanes.Cancelled, lanes.Missing}
+var states = []job.State{job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing}
 
-func stateNames(of []lanes.State) []string {
+func stateNames(of []job.State) []string {
 	names := make([]string, len(of))
 	for i, s := range of {
 		names[i] = string(s)
@@ -76,7 +76,7 @@ var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 
 // query is what the flags ask the ledger for.
 func (f *jobFilter) query(now time.Time) (jobrecord.Filter, error) {
-	q := jobrecord.Filter{Lane: f.lane, State: lanes.State(f.state), Kind: f.kind, Limit: f.limit, After: f.after}
+	q := jobrecord.Filter{Lane: f.lane, State: job.State(f.state), Kind: f.kind, Limit: f.limit, After: f.after}
 	selector, err := labels.Parse(f.selector)
 	switch {
 	case err != nil:
@@ -87,7 +87,7 @@ func (f *jobFilter) query(now time.Time) (jobrecord.Filter, error) {
 		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.after))
 	}
 	if f.selector != "" || f.also != nil {
-		q.Match = func(r lanes.Record) bool {
+		q.Match = func(r job.Record) bool {
 			return selector.Matches(labels.Set(r.Labels)) && (f.also == nil || f.also(r))
 		}
 	}
@@ -101,7 +101,7 @@ func (f *jobFilter) query(now time.Time) (jobrecord.Filter, error) {
 }
 
 // list reads the chosen records. next is where a list goes on that has more than the limit.
-func (f *jobFilter) list(ctx context.Context, ledger *jobledger.Ledger, now time.Time) (all []lanes.Record, next string, err error) {
+func (f *jobFilter) list(ctx context.Context, ledger *jobledger.Ledger, now time.Time) (all []job.Record, next string, err error) {
 	q, err := f.query(now)
 	if err != nil {
 		return nil, "", err

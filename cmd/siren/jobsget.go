@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func newJobsGet(a *app) *cobra.Command {
@@ -21,7 +21,7 @@ func newJobsGet(a *app) *cobra.Command {
 		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.withLedger(func(ledger *jobledger.Ledger) error {
-				var records []lanes.Record
+				var records []job.Record
 				var missing error
 				for _, id := range ids {
 					r, err := ledger.Find(cmd.Context(), id)
@@ -55,7 +55,7 @@ func newJobsGet(a *app) *cobra.Command {
 
 // sayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears
 // its id.
-func (a *app) sayBorne(id string, r lanes.Record) {
+func (a *app) sayBorne(id string, r job.Record) {
 	if r.ID != id {
 		a.warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // hear takes in what has become of a job, and says it of one that was named.
@@ -18,7 +18,7 @@ func (v *jobVerb) hear(o *operator, r jobs.Result) {
 	id := r.Job.ID
 	switch r.Fate {
 	case jobs.Done:
-		if v.verb == "cancel" && r.Job.State == lanes.Running {
+		if v.verb == "cancel" && r.Job.State == job.Running {
 			v.running = append(v.running, id)
 		} else if v.named {
 			fmt.Fprintln(o.out, v.told(r))

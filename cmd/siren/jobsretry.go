@@ -5,12 +5,12 @@ import (
 
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func newJobsRetry(a *app) *cobra.Command {
 	var to string
-	v := jobVerb{verb: "retry", past: "retried", may: append([]lanes.State{lanes.Running}, jobs.Retryable...)}
+	v := jobVerb{verb: "retry", past: "retried", may: append([]job.State{job.Running}, jobs.Retryable...)}
 	c := &cobra.Command{
 		Use:   "retry [ID …]",
 		Short: "Run dead, retrying, cancelled or missing jobs again at once",

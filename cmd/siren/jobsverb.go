@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const bulkHelp = `With a filter it asks first, and says how many there are; --yes answers, --dry-run only counts. It sees to jobs that were there when it began.
@@ -26,9 +26,9 @@ Interrupted or killed at any moment, no job is lost and none is done twice; the 
 // jobVerb is a command that does something to jobs: to those named, or to those that a filter chooses.
 type jobVerb struct {
 	jobFilter
-	verb, past string        // cancel, cancelled
-	to         string        // the lane that they come into; "": their own
-	may        []lanes.State // that a filter may choose
+	verb, past string      // cancel, cancelled
+	to         string      // the lane that they come into; "": their own
+	may        []job.State // that a filter may choose
 	reason     string
 	yes        bool
 	dryRun     bool
@@ -121,7 +121,7 @@ func (v *jobVerb) choose(ctx context.Context, o *operator, w *jobs.Work, q jobre
 }
 
 // census counts how many jobs there are, by lane and state.
-func census(records iter.Seq2[lanes.Record, error]) (map[[2]string]int, error) {
+func census(records iter.Seq2[job.Record, error]) (map[[2]string]int, error) {
 	count := map[[2]string]int{}
 	for r, err := range records {
 		if err != nil {
@@ -159,7 +159,7 @@ func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
 }
 
 // carryOut does it, and says what was done.
-func (v *jobVerb) carryOut(ctx context.Context, o *operator, w *jobs.Work, records iter.Seq2[lanes.Record, error], expect int) error {
+func (v *jobVerb) carryOut(ctx context.Context, o *operator, w *jobs.Work, records iter.Seq2[job.Record, error], expect int) error {
 	w.Heard = func(results []jobs.Result) {
 		for _, r := range results {
 			v.hear(o, r)

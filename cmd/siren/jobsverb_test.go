@@ -23,16 +23,17 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // many is n queued jobs of a lane. They have records; nothing is published.
 func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	tb.Helper()
-	batch := make([]lanes.Delivery, n)
+	batch := make([]job.Delivery, n)
 	at := time.Now().Add(-time.Minute)
 	for i := range batch {
-		job := lanes.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
-		batch[i] = lanes.Delivery{Job: job, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
+		j := job.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
+		batch[i] = job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
 	}
 	if _, err := ledger.CreateAll(tb.Context(), batch); err != nil {
 		tb.Fatal(err)
@@ -116,19 +117,19 @@ func TestBulkBrokenOff(t *testing.T) {
 	_, store := startStore(t)
 	o, out, said := tuner(t, store)
 	many(t, o.ledger, 600)
-	cancel := func(ctx context.Context, records iter.Seq2[lanes.Record, error]) error {
+	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
 		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
 		w := jobs.Cancel(o.desk(), "")
 		w.Filter = v.String()
 		return v.carryOut(ctx, o, w, records, 0)
 	}
-	chosen := func() iter.Seq2[lanes.Record, error] {
-		return o.ledger.Each(t.Context(), jobrecord.Filter{State: lanes.Queued, OldestFirst: true})
+	chosen := func() iter.Seq2[job.Record, error] {
+		return o.ledger.Each(t.Context(), jobrecord.Filter{State: job.Queued, OldestFirst: true})
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	seen := 0
-	err := cancel(ctx, func(yield func(lanes.Record, error) bool) {
+	err := cancel(ctx, func(yield func(job.Record, error) bool) {
 		for r, err := range chosen() {
 			if seen++; seen == 300 {
 				interrupt()
@@ -196,10 +197,10 @@ func (g *graveyard) enqueue(n int, set string) []string {
 	c, err := client.New(client.Options{AMQPURL: g.url, RedisURL: g.redis, Policy: &g.policy, Log: slog.New(slog.DiscardHandler)})
 	g.must(err)
 	defer c.Close()
-	all, ids := make([]lanes.Job, n), make([]string, n)
+	all, ids := make([]job.Job, n), make([]string, n)
 	for i := range all {
 		ids[i] = fmt.Sprintf("%s-%04d", set, i)
-		all[i] = lanes.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{"set": set, "batch": "true"}}
+		all[i] = job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{"set": set, "batch": "true"}}
 	}
 	for _, o := range c.EnqueueBatch(g.t.Context(), all) {
 		g.must(o.Err)

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func newJobsWatch(a *app) *cobra.Command {
@@ -21,7 +22,7 @@ func newJobsWatch(a *app) *cobra.Command {
 4 when one of them is dead, cancelled or missing.`,
 		Example:           "  siren jobs watch 06ezy…",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeJobs(lanes.Queued, lanes.Running, lanes.Retrying),
+		ValidArgsFunction: a.completeJobs(job.Queued, job.Running, job.Retrying),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.withLedger(func(ledger *jobledger.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
 		},
@@ -30,7 +31,7 @@ func newJobsWatch(a *app) *cobra.Command {
 
 // follow prints the jobs' changes of state until all have ended.
 func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
-	said := map[string]lanes.State{}
+	said := map[string]job.State{}
 	var failed, missing int
 	trouble := show.NewTrouble(a.err)
 	for r, err := range ledger.Watch(ctx, ids...) {
@@ -53,7 +54,7 @@ func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string)
 		}
 		said[r.ID] = r.State
 		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.now())))
-		if r.State.Final() && r.State != lanes.Completed {
+		if r.State.Final() && r.State != job.Completed {
 			failed++
 		}
 	}

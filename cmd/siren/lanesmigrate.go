@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 func newLanesMigrate(a *app) *cobra.Command {
@@ -31,7 +32,7 @@ The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 		ValidArgsFunction: upTo(1, a.completeLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if to != lanes.Classic && to != lanes.Quorum {
-				return exit.With(exit.Usage, fmt.Errorf("--to %q: say classic or quorum%s", to, lanes.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
+				return exit.With(exit.Usage, fmt.Errorf("--to %q: say classic or quorum%s", to, plain.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
 			}
 			return a.operate(func(o *operator) error { return o.migrate(cmd.Context(), f, lanes.Queue{Lane: args[0], Type: to}) })
 		},

@@ -20,7 +20,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each
@@ -179,11 +179,11 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer store.Close()
 	ledger, now := jobledger.New(store, slog.New(slog.DiscardHandler)), time.Now()
-	var jobs []lanes.Delivery
+	var jobs []job.Delivery
 	for _, id := range args[1:] {
 		media := "file://" + ts.Getenv("MEDIA")
-		job := lanes.Job{ID: id, Kind: "probe", Input: media + "/a.mp4", Output: media + "/" + id + ".json"}
-		jobs = append(jobs, lanes.Delivery{Job: job, Lane: args[0], EnqueuedAt: now, ReadyAt: now})
+		j := job.Job{ID: id, Kind: "probe", Input: media + "/a.mp4", Output: media + "/" + id + ".json"}
+		jobs = append(jobs, job.Delivery{Job: j, Lane: args[0], EnqueuedAt: now, ReadyAt: now})
 	}
 	_, err = ledger.CreateAll(context.Background(), jobs)
 	ts.Check(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // noPassword is where a password's SHA-256 belongs. Redis doesn't take it, so that no user is made without one.
@@ -66,7 +67,7 @@ their own, --user: siren audit shows it beside the name that they give themselve
 func (a *app) printACL(f aclFlags) error {
 	for _, role := range f.roles {
 		if !slices.Contains(access.Roles(), role) {
-			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, lanes.ThereAre(role, access.Roles())))
+			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, plain.ThereAre(role, access.Roles())))
 		}
 	}
 	switch {

@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 //go:embed report.html.tmpl
@@ -37,7 +38,7 @@ type laneResult struct {
 
 // prove sums the run up, checks every output, writes the report, and fails when anything is wrong.
 func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jobledger.Ledger, began time.Time) error {
-	var records []lanes.Record
+	var records []job.Record
 	var bad []string
 	for _, id := range d.ids {
 		r, err := ledger.Get(ctx, id)
@@ -85,7 +86,7 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jo
 	return nil
 }
 
-func summarise(p *lanes.Policy, records []lanes.Record) []laneResult {
+func summarise(p *lanes.Policy, records []job.Record) []laneResult {
 	var results []laneResult
 	for _, l := range p.Lanes {
 		var waits []time.Duration
@@ -108,8 +109,8 @@ func summarise(p *lanes.Policy, records []lanes.Record) []laneResult {
 }
 
 // verify looks into a job's output with ffprobe; it says what is wrong, or nothing.
-func verify(ctx context.Context, r lanes.Record) string {
-	if r.State != lanes.Completed {
+func verify(ctx context.Context, r job.Record) string {
+	if r.State != job.Completed {
 		return fmt.Sprintf("%s: %s %s", r.State, r.Reason, r.Error)
 	}
 	u, err := url.Parse(r.Output)
@@ -178,7 +179,7 @@ var laneColors = []string{"#d6336c", "#1c7ed6", "#868e96", "#2b8a3e", "#e67700"}
 
 const chartWidth, chartHeight = 860.0, 220.0
 
-func (d *demo) writeReport(results []laneResult, records []lanes.Record, began time.Time) error {
+func (d *demo) writeReport(results []laneResult, records []job.Record, began time.Time) error {
 	c := d.chart(records, began)
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"short":   say.Short,
@@ -199,7 +200,7 @@ func (d *demo) writeReport(results []laneResult, records []lanes.Record, began t
 	return os.WriteFile(d.report, b.Bytes(), 0o644)
 }
 
-func (d *demo) chart(records []lanes.Record, began time.Time) chart {
+func (d *demo) chart(records []job.Record, began time.Time) chart {
 	c := chart{Seconds: 1, MaxWait: 1, MaxY: 1}
 	for _, m := range d.history {
 		c.Seconds = max(c.Seconds, m.at.Sub(began).Seconds())

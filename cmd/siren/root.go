@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 type streams struct {
@@ -212,5 +212,5 @@ func noSuchVerb(c *cobra.Command, args []string) error {
 	for _, sub := range visibleCommands(c) {
 		verbs = append(verbs, sub.Name())
 	}
-	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), lanes.Suggest(args[0], verbs))
+	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), plain.Suggest(args[0], verbs))
 }

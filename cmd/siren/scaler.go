@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -95,7 +95,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 			return err
 		}
 		k := f.kube
-		return fleet.Kube{
+		return serve.Kube{
 			Name: k.name, Version: buildVersion(), Namespace: k.namespace, Selector: k.selector, Lease: k.lease, State: k.state, ConfigMap: k.policy,
 			File: f.policy, At: at, Listen: f.listen, Log: log,
 		}.Run(ctx)
@@ -112,7 +112,7 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 		if err != nil {
 			return err
 		}
-		return fleet.Local{
+		return serve.Local{
 			Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
 		}.Run(ctx)
 	default:

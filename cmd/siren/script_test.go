@@ -16,13 +16,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // TestScript runs testdata/script/*.txtar against a real RabbitMQ, Redis, scaler, workers and ffmpeg that all scripts
@@ -86,12 +87,12 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 // startFleet runs Redis and the local fleet until the test ends; jobs may read and write below media. Each process has
 // the Redis login of its role, and none is ever refused.
-func startFleet(t *testing.T, media string) fleet.Servers {
+func startFleet(t *testing.T, media string) serve.Servers {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := fleet.StartServers(ctx, fleet.Servers{AMQPURL: vhost(t)}, "", io.Discard, log)
+	s, err := serve.StartServers(ctx, serve.Servers{AMQPURL: vhost(t)}, "", io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func startFleet(t *testing.T, media string) fleet.Servers {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- fleet.Local{Self: self, Version: buildVersion(), Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
+		done <- serve.Local{Self: self, Version: buildVersion(), Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -171,9 +172,9 @@ func TestDemoSummaryAndVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var records []lanes.Record
+	var records []job.Record
 	for i := range 20 {
-		records = append(records, lanes.Record{Lane: "express", StartedAt: time.Unix(1, 0), Wait: lanes.Duration(time.Duration(i+1) * time.Second)})
+		records = append(records, job.Record{Lane: "express", StartedAt: time.Unix(1, 0), Wait: lanes.Duration(time.Duration(i+1) * time.Second)})
 	}
 	results := summarise(policy, records)
 	if len(results) != 1 || results[0].P50 != 10*time.Second || results[0].P95 != 19*time.Second || results[0].Max != 20*time.Second || results[0].Met {
@@ -183,7 +184,7 @@ func TestDemoSummaryAndVerify(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("not a picture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := verify(t.Context(), lanes.Record{State: lanes.Completed, Kind: "thumbnail", Output: "file://" + bad}); why == "" {
+	if why := verify(t.Context(), job.Record{State: job.Completed, Kind: "thumbnail", Output: "file://" + bad}); why == "" {
 		t.Error("a file that is no picture was verified")
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -80,7 +80,7 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	if err != nil {
 		return err
 	}
-	s, err := fleet.StartServers(ctx, fleet.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.err, log)
+	s, err := serve.StartServers(ctx, serve.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.err, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
@@ -113,9 +113,9 @@ Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. 
 		logs = filepath.Join(data, "fleet")
 	}
 	say := a.sayDraining(kept)
-	return fleet.Local{
+	return serve.Local{
 		Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
-		Draining: func(d fleet.Draining) {
+		Draining: func(d serve.Draining) {
 			if err := reach.Stopping(d.Until); err != nil {
 				log.Debug("tell other terminals of the end", "error", err)
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/fleet"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -19,7 +19,7 @@ import (
 const mostThreads = 8
 
 func newWorker(a *app) *cobra.Command {
-	var f fleet.Worker
+	var f serve.Worker
 	c := &cobra.Command{
 		Use:   "worker --pool POOL",
 		Short: "Run jobs with the slots and the shoulder of a pool",
@@ -68,7 +68,7 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 }
 
 // checkSlots refuses what can't be.
-func checkSlots(f fleet.Worker) error {
+func checkSlots(f serve.Worker) error {
 	for lane, n := range f.Shoulder {
 		if n < 1 || len(f.Shoulder) > 1 {
 			return fmt.Errorf("--shoulder %s=%d: a worker has one shoulder, with at least one slot, as in express=1", lane, n)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
@@ -34,7 +35,7 @@ func kindReference() string {
 	return b.String()
 }
 
-// jobSchema is the JSON Schema of a job: the fields of lanes.Job, and for each kind its params.
+// jobSchema is the JSON Schema of a job: the fields of job.Job, and for each kind its params.
 func jobSchema() (string, error) {
 	var all []any
 	for _, k := range kinds.All() {
@@ -48,8 +49,8 @@ func jobSchema() (string, error) {
 		})
 	}
 	properties := map[string]any{}
-	for i := range reflect.TypeFor[lanes.Job]().NumField() {
-		f := reflect.TypeFor[lanes.Job]().Field(i)
+	for i := range reflect.TypeFor[job.Job]().NumField() {
+		f := reflect.TypeFor[job.Job]().Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		properties[name] = map[string]any{"type": schemaType(f.Type)}
 	}
@@ -58,12 +59,12 @@ func jobSchema() (string, error) {
 			properties[field].(map[string]any)[k] = v
 		}
 	}
-	bound("version", map[string]any{"const": lanes.WireVersion})
+	bound("version", map[string]any{"const": job.WireVersion})
 	bound("id", map[string]any{"pattern": `^[A-Za-z0-9._-]{1,64}$`})
 	bound("kind", map[string]any{"enum": kinds.Names()})
-	bound("labels", map[string]any{"additionalProperties": map[string]any{"type": "string", "maxLength": lanes.MaxLabelValue}, "maxProperties": lanes.MaxLabels})
-	bound("input", map[string]any{"format": "uri", "maxLength": lanes.MaxURL})
-	bound("output", map[string]any{"format": "uri", "maxLength": lanes.MaxURL})
+	bound("labels", map[string]any{"additionalProperties": map[string]any{"type": "string", "maxLength": job.MaxLabelValue}, "maxProperties": job.MaxLabels})
+	bound("input", map[string]any{"format": "uri", "maxLength": job.MaxURL})
+	bound("output", map[string]any{"format": "uri", "maxLength": job.MaxURL})
 	bound("priority", map[string]any{"minimum": 0, "maximum": lanes.MaxPriority})
 	bound("expiresAt", map[string]any{"format": "date-time"})
 	text, err := json.MarshalIndent(map[string]any{

@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // longest is how many bytes an Event's message may have.
@@ -55,7 +56,7 @@ func (e *Events) Record(_ context.Context, p lanes.Plan) error {
 	if p.Reason.Trouble() {
 		kind = corev1.EventTypeWarning
 	}
-	e.recorder.Event(d, kind, string(p.Reason), lanes.Clip(p.Why, longest-len("…")))
+	e.recorder.Event(d, kind, string(p.Reason), plain.Clip(p.Why, longest-len("…")))
 	return nil
 }
 

@@ -294,14 +294,14 @@ const leaderVar = "SIREN_KUBE_LEADER" // makes the test binary a leader by the A
 
 var brisk = terms{4 * time.Second, 2400 * time.Millisecond, 250 * time.Millisecond}
 
-// plain is a client's way to an API server that only knows JSON.
-func plain(url string) *rest.Config {
+// inPlain is a client's way to an API server that only knows JSON.
+func inPlain(url string) *rest.Config {
 	return &rest.Config{Host: url, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 }
 
 // runLeader stands for election, and prints the time whenever it leads.
 func runLeader(url string) {
-	client, err := kubernetes.NewForConfig(plain(url))
+	client, err := kubernetes.NewForConfig(inPlain(url))
 	if err != nil {
 		panic(err)
 	}
@@ -353,7 +353,7 @@ func TestStoppedLeaderWakesUpAsNone(t *testing.T) {
 	last := func() time.Time { mu.Lock(); defer mu.Unlock(); return led }
 	until(t, "the child leads", func() bool { return !last().IsZero() })
 
-	client, err := kubernetes.NewForConfig(plain(server.URL))
+	client, err := kubernetes.NewForConfig(inPlain(server.URL))
 	if err != nil {
 		t.Fatal(err)
 	}

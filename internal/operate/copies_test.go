@@ -24,6 +24,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // rabbitURL and redisURL are the servers of all tests.
@@ -164,26 +165,26 @@ func TestWhatACopyCarries(t *testing.T) {
 		anew   bool // the attempts so far don't count
 		wanted bool // a deadline that is over is dropped
 		blind  bool // it goes by records alone
-		end    lanes.Outcome
+		end    job.Outcome
 		put    func(id string) error
 	}{
 		{
-			name: "promote", wanted: true, blind: true, end: lanes.Outcome{State: lanes.Queued},
+			name: "promote", wanted: true, blind: true, end: job.Outcome{State: job.Queued},
 			put: func(id string) error { return h.work(jobs.Promote(h.desk, h.policy, "standard"), id) },
 		},
 		{
-			name: "retry", anew: true, wanted: true, blind: true, end: lanes.Outcome{State: lanes.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
+			name: "retry", anew: true, wanted: true, blind: true, end: job.Outcome{State: job.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
 			put: func(id string) error { return h.work(jobs.Retry(h.desk, h.policy, "standard"), id) },
 		},
 		{
-			name: "move", end: lanes.Outcome{State: lanes.Queued},
+			name: "move", end: job.Outcome{State: job.Queued},
 			put: func(string) error {
 				_, err := backlog.Move(t.Context(), h.desk, "bulk", "standard", 0, "")
 				return err
 			},
 		},
 		{
-			name: "replay", anew: true, wanted: true, end: lanes.Outcome{State: lanes.Dead, Reason: "failed", Error: "so it was"},
+			name: "replay", anew: true, wanted: true, end: job.Outcome{State: job.Dead, Reason: "failed", Error: "so it was"},
 			put: func(string) error {
 				r := dead.NewReplay(h.desk, h.policy, dead.Filter{}, nil)
 				r.To = "standard"
@@ -192,31 +193,31 @@ func TestWhatACopyCarries(t *testing.T) {
 		},
 	}
 	for _, verb := range verbs {
-		for i, job := range all {
-			t.Run(verb.name+" "+job.name, func(t *testing.T) {
+		for i, j := range all {
+			t.Run(verb.name+" "+j.name, func(t *testing.T) {
 				h := &house{T: t, desk: h.desk, policy: h.policy, ch: h.ch}
 				id := fmt.Sprintf("%s-%d", verb.name, i)
-				body := fmt.Sprintf(job.body, id)
+				body := fmt.Sprintf(j.body, id)
 				origin := "siren.lane.bulk"
-				m := amqp.Publishing{MessageId: id, Body: []byte(body), Priority: job.priority, Headers: amqp.Table{
+				m := amqp.Publishing{MessageId: id, Body: []byte(body), Priority: j.priority, Headers: amqp.Table{
 					"enqueuedAt": enqueued.UnixMilli(), "readyAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was", "replay": int64(4),
 				}}
 				if verb.name == "replay" {
 					origin = "siren.dead"
 					m.Headers = amqp.Table{
 						"enqueuedAt": enqueued.UnixMilli(), "lane": "bulk", "reason": "failed", "error": "so it was", "attempts": int64(3), "replay": int64(4),
-						"priority": int64(job.priority),
+						"priority": int64(j.priority),
 					}
 				}
 				h.put("", origin, m)
-				if job.recorded {
-					h.live(id, body, int(job.priority), enqueued, verb.end)
+				if j.recorded {
+					h.live(id, body, int(j.priority), enqueued, verb.end)
 				}
 				h.must(verb.put(id))
 
 				c, copied := h.get("siren.lane.standard")
 				_, left := h.get(origin)
-				blind := job.name == "malformed" || verb.blind && !job.recorded
+				blind := j.name == "malformed" || verb.blind && !j.recorded
 				if copied == blind || left != (verb.blind || blind) {
 					t.Fatalf("copied: %v, and its original left: %v", copied, left)
 				}
@@ -224,7 +225,7 @@ func TestWhatACopyCarries(t *testing.T) {
 					return
 				}
 				wantBody := decoded(t, body)
-				if verb.wanted && job.name == "expired" {
+				if verb.wanted && j.name == "expired" {
 					delete(wantBody, "expiresAt")
 				}
 				want := amqp.Table{"enqueuedAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was", "replay": int64(5)}
@@ -242,11 +243,11 @@ func TestWhatACopyCarries(t *testing.T) {
 				if got := decoded(t, string(c.Body)); !reflect.DeepEqual(got, wantBody) || c.MessageId != id {
 					t.Errorf("it is %s: %v, want %v", c.MessageId, got, wantBody)
 				}
-				if want := min(job.priority, 2); c.Priority != want {
+				if want := min(j.priority, 2); c.Priority != want {
 					t.Errorf("it has priority %d, want %d", c.Priority, want)
 				}
 				r, err := h.desk.Ledger.Get(t.Context(), id)
-				if err != nil || r.State != lanes.Queued || r.Lane != "standard" || r.Replay != 5 || r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
+				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Replay != 5 || r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
 					t.Errorf("its record is %+v, %v", r, err)
 				}
 				again, err := r.Message()
@@ -262,13 +263,13 @@ func TestWhatACopyCarries(t *testing.T) {
 }
 
 // live brings a job to that end of its third attempt.
-func (h *house) live(id, body string, priority int, enqueued time.Time, end lanes.Outcome) {
+func (h *house) live(id, body string, priority int, enqueued time.Time, end job.Outcome) {
 	h.Helper()
-	job, unknown, err := lanes.Decode([]byte(body), id)
+	j, unknown, err := job.Decode([]byte(body), id)
 	h.must(err)
-	job.Priority = priority
-	c, err := h.desk.Ledger.Claim(h.Context(), lanes.Delivery{
-		Job: job, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4, Body: []byte(body), Unknown: unknown,
+	j.Priority = priority
+	c, err := h.desk.Ledger.Claim(h.Context(), job.Delivery{
+		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4, Body: []byte(body), Unknown: unknown,
 	}, "w", 3)
 	h.must(err)
 	h.must(h.desk.Ledger.Close(h.Context(), c, end))

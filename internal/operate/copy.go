@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // This file is how a job is put elsewhere: promoted, retried, moved or replayed. A message can be taken neither out of
@@ -31,16 +32,16 @@ import (
 
 // Copy is a fresh copy of a job's message.
 type Copy struct {
-	wire.Entry               // what is published
-	From       []lanes.State // that the job has to be in for the copy to carry it
-	Params     []byte        // where they are others than the record's; nil: the same
-	Settle     func() error  // removes the original; nil: it isn't in hand
+	wire.Entry              // what is published
+	From       []job.State  // that the job has to be in for the copy to carry it
+	Params     []byte       // where they are others than the record's; nil: the same
+	Settle     func() error // removes the original; nil: it isn't in hand
 }
 
 // FromRecord returns a job's message as far as its record knows it, for a job whose message is out of reach.
-func FromRecord(r lanes.Record) (lanes.Delivery, error) {
+func FromRecord(r job.Record) (job.Delivery, error) {
 	body, err := r.Message()
-	return lanes.Delivery{
+	return job.Delivery{
 		Job: r.Job(), Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Attempt: r.Attempt, Error: r.Error,
 		Replay: r.Replay, Body: body,
 	}, err
@@ -49,7 +50,7 @@ func FromRecord(r lanes.Record) (lanes.Delivery, error) {
 // CopyOf copies a job's message for a lane. The copy has the next number, and as much of the priority as the lane
 // allows. All else is as it was: the body as it came, with fields that nobody knows, when the job was enqueued, the
 // number of its attempt and the error before.
-func CopyOf(of lanes.Delivery, lane string, p *lanes.Policy) Copy {
+func CopyOf(of job.Delivery, lane string, p *lanes.Policy) Copy {
 	c := Copy{Entry: wire.Entry{
 		Lane: lane, Job: of.Job, Body: of.Body, EnqueuedAt: of.EnqueuedAt, Attempt: of.Attempt, Error: of.Error,
 		Replay: of.Replay + 1, Priority: p.Priority(lane, of.Job.Priority),
@@ -63,10 +64,10 @@ func CopyOf(of lanes.Delivery, lane string, p *lanes.Policy) Copy {
 // Revive makes the copy of a job that is wanted whatever its message says: a deadline (expiresAt) that is over is
 // dropped, and params are set, where null takes one away.
 func (c *Copy) Revive(set map[string]json.RawMessage, now time.Time) (err error) {
-	if c.Body, err = lanes.Revived(c.Body, set, now); err != nil {
+	if c.Body, err = job.Revived(c.Body, set, now); err != nil {
 		return err
 	}
-	if c.Job, _, err = lanes.Decode(c.Body, c.Job.ID); err == nil && len(set) > 0 {
+	if c.Job, _, err = job.Decode(c.Body, c.Job.ID); err == nil && len(set) > 0 {
 		c.Params = c.Job.Params
 	}
 	return err
@@ -83,7 +84,7 @@ type Publisher interface {
 // Ledger is told which message carries a job: jobledger.Ledger.
 type Ledger interface {
 	SupersedeAll(ctx context.Context, all []jobledger.Supersede) ([]jobledger.Overridden, error)
-	CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, error)
+	CreateAll(ctx context.Context, jobs []job.Delivery) ([]bool, error)
 }
 
 // Carrier makes copies carry their jobs.
@@ -150,7 +151,7 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		carried[i].Err = untold(err)
 	}
 	var unknown []int
-	var records []lanes.Delivery
+	var records []job.Delivery
 	for k, a := range answers {
 		e := copies[sent[k]]
 		var is *jobledger.StateError
@@ -158,7 +159,7 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		case errors.Is(a.Err, redislink.ErrNotFound):
 			unknown = append(unknown, sent[k])
 			records = append(records, e.inLane(ready))
-		case errors.As(a.Err, &is) && (is.Replay != e.Replay || is.State == lanes.Cancelled):
+		case errors.As(a.Err, &is) && (is.Replay != e.Replay || is.State == job.Cancelled):
 			carried[sent[k]].Err = Changed(e.Job.ID, is.State)
 		case a.Err != nil && is == nil: // else a worker has the copy already
 			carried[sent[k]].Err = NotPossible.With(untold(a.Err))
@@ -171,11 +172,11 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 }
 
 // inLane is the copy as a worker will get it, ready since then.
-func (c Copy) inLane(since time.Time) lanes.Delivery {
-	job, rest, err := lanes.Decode(c.Body, c.Job.ID)
-	job.Priority = c.Priority
-	return lanes.Delivery{
-		Job: job, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error,
+func (c Copy) inLane(since time.Time) job.Delivery {
+	j, rest, err := job.Decode(c.Body, c.Job.ID)
+	j.Priority = c.Priority
+	return job.Delivery{
+		Job: j, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error,
 		Replay: c.Replay, Body: c.Body, Unknown: rest, Err: err,
 	}
 }
@@ -183,7 +184,7 @@ func (c Copy) inLane(since time.Time) lanes.Delivery {
 func untold(err error) error { return fmt.Errorf("%w: %w", ErrUntold, err) }
 
 // Changed is the error that somebody else changed a job meanwhile, which has that state now.
-func Changed(id string, now lanes.State) error {
+func Changed(id string, now job.State) error {
 	return Conflict.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts",
 		id, now)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // both is a broker and a ledger that answer as they are told, by job, and note what they are asked.
@@ -45,7 +46,7 @@ func (b *both) SupersedeAll(_ context.Context, all []jobledger.Supersede) ([]job
 	return answers, nil
 }
 
-func (b *both) CreateAll(_ context.Context, all []lanes.Delivery) ([]bool, error) {
+func (b *both) CreateAll(_ context.Context, all []job.Delivery) ([]bool, error) {
 	for _, d := range all {
 		b.did = append(b.did, fmt.Sprintf("record %s/%d in %s", d.Job.ID, d.Replay, d.Lane))
 	}
@@ -57,7 +58,7 @@ func (b *both) carry(ctx context.Context, ids ...string) ([]Carried, error) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}}}
 	copies := make([]Copy, len(ids))
 	for i, id := range ids {
-		copies[i] = CopyOf(lanes.Delivery{Job: lanes.Job{ID: id, Kind: "probe"}, Body: []byte(`{"kind":"probe"}`), Replay: 4}, "bulk", p)
+		copies[i] = CopyOf(job.Delivery{Job: job.Job{ID: id, Kind: "probe"}, Body: []byte(`{"kind":"probe"}`), Replay: 4}, "bulk", p)
 		copies[i].Settle = func() error {
 			b.did = append(b.did, "settle "+id)
 			return nil
@@ -80,9 +81,9 @@ func TestCarry(t *testing.T) {
 		{name: "all well", did: "copy a, tell a, settle a"},
 		{name: "not confirmed", sent: confirms.ErrUnconfirmed, did: "", is: confirms.ErrUnconfirmed},
 		{name: "no record", told: redislink.ErrNotFound, did: "copy a, tell a, record a/5 in bulk, settle a"},
-		{name: "a worker was faster", told: &jobledger.StateError{State: lanes.Running, Replay: 5}, did: "copy a, tell a, settle a"},
-		{name: "somebody else was faster", told: &jobledger.StateError{State: lanes.Queued, Replay: 6}, did: "copy a, tell a, settle a", is: Conflict},
-		{name: "it was called off", told: &jobledger.StateError{State: lanes.Cancelled, Replay: 5}, did: "copy a, tell a, settle a", is: Conflict},
+		{name: "a worker was faster", told: &jobledger.StateError{State: job.Running, Replay: 5}, did: "copy a, tell a, settle a"},
+		{name: "somebody else was faster", told: &jobledger.StateError{State: job.Queued, Replay: 6}, did: "copy a, tell a, settle a", is: Conflict},
+		{name: "it was called off", told: &jobledger.StateError{State: job.Cancelled, Replay: 5}, did: "copy a, tell a, settle a", is: Conflict},
 		{name: "the record is broken", told: broken, did: "copy a, tell a, settle a", is: NotPossible},
 		{name: "the ledger is away", away: true, did: "copy a, settle a", is: ErrUntold},
 	} {
@@ -103,7 +104,7 @@ func TestCarry(t *testing.T) {
 func TestCarryMany(t *testing.T) {
 	b := &both{
 		sent: map[string]error{"b": confirms.ErrNotSent},
-		told: map[string]error{"c": redislink.ErrNotFound, "d": &jobledger.StateError{State: lanes.Completed, Replay: 7}},
+		told: map[string]error{"c": redislink.ErrNotFound, "d": &jobledger.StateError{State: job.Completed, Replay: 7}},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

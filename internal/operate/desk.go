@@ -13,6 +13,8 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Desk is what a person's hand reaches of a running system.
@@ -80,11 +82,11 @@ func NoJob(id string) error {
 }
 
 // Instead says what else can be done about a job in that state.
-func Instead(r lanes.Record) string {
+func Instead(r job.Record) string {
 	switch r.State {
-	case lanes.Retrying, lanes.Dead, lanes.Cancelled, lanes.Missing:
+	case job.Retrying, job.Dead, job.Cancelled, job.Missing:
 		return "; `siren jobs retry " + r.ID + "` tries it again at once"
-	case lanes.Running:
+	case job.Running:
 		return "; `siren jobs cancel " + r.ID + "` stops it"
 	default:
 		return ""
@@ -104,7 +106,7 @@ func RequireLane(e lanes.Effective, lane string, former bool) error {
 		}
 		names = append(names, e.FormerLanes()...)
 	}
-	return NotFound.Errorf("no lane %q%s", lane, lanes.ThereAre(lane, names))
+	return NotFound.Errorf("no lane %q%s", lane, plain.ThereAre(lane, names))
 }
 
 // LaneFor returns where a job of a lane goes: to the given lane, "" for its own, or to the default one when its own has

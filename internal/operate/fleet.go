@@ -6,6 +6,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Snapshots has what the leading scaler saw last: redislink.ErrNotFound when none has reported yet.
@@ -27,5 +28,5 @@ func RequirePool(e lanes.Effective, pool string) error {
 	if _, ok := e.Policy.Pool(pool); ok {
 		return nil
 	}
-	return NotFound.Errorf("no pool %q%s", pool, lanes.ThereAre(pool, e.Policy.PoolNames()))
+	return NotFound.Errorf("no pool %q%s", pool, plain.ThereAre(pool, e.Policy.PoolNames()))
 }

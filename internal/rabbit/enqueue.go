@@ -9,7 +9,7 @@ import (
 
 // Enqueue puts jobs into their lanes, without waiting for each one's confirm before sending the next. It returns one
 // error per entry, nil for the confirmed ones. A lane that doesn't exist means the default lane. Errors:
-// lanes.Encode's, ErrNotSent, ErrUnconfirmed, ErrUndeclared.
+// job.Encode's, ErrNotSent, ErrUnconfirmed, ErrUndeclared.
 func Enqueue(ctx context.Context, p *confirms.Publisher, entries []wire.Entry) []error {
 	errs := make([]error, len(entries))
 	messages := make([]confirms.Message, 0, len(entries))

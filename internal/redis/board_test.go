@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestPolicyRevision(t *testing.T) {
@@ -144,7 +145,7 @@ func TestAwayIsSaid(t *testing.T) {
 		"compare":  func() error { _, err := l.Compare(ctx, "bulk", time.Time{}, nil); return err },
 		"missing":  func() error { _, _, err := l.CountMissing(ctx); return err },
 		"enlist":   func() error { _, err := l.Enlist(ctx); return err },
-		"gone":     func() error { return l.Gone(ctx, "bulk", []lanes.Delivery{{}}) },
+		"gone":     func() error { return l.Gone(ctx, "bulk", []job.Delivery{{}}) },
 		"lead":     func() error { _, err := b.Lead(ctx, "a", time.Second); return err },
 	} {
 		start := time.Now()

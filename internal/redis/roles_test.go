@@ -25,6 +25,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // roleSteps is all that the processes of each role, and people, do with this package, in an order in which each finds
@@ -55,7 +56,7 @@ var roleSteps = []struct {
 		s.FollowClock(ctx)
 		_, err := redis.NewBoard(s, redistest.Discard).Policy(ctx)
 		redistest.Must(t, err)
-		var jobs []lanes.Delivery
+		var jobs []job.Delivery
 		for _, id := range []string{"done", "retried", "died", "cancelled", "withdrawn", "queued", "lost"} {
 			d := redistest.Delivery(id, "bulk")
 			d.Job.DedupKey = id
@@ -64,15 +65,15 @@ var roleSteps = []struct {
 			}
 			jobs = append(jobs, d)
 		}
-		_, err = l.Reserve(ctx, []lanes.Job{jobs[0].Job, jobs[4].Job})
+		_, err = l.Reserve(ctx, []job.Job{jobs[0].Job, jobs[4].Job})
 		redistest.Must(t, err)
 		_, err = l.CreateAll(ctx, jobs)
 		redistest.Must(t, err)
 		_, err = l.CreateAll(ctx, jobs[5:]) // once more
 		redistest.Must(t, err)
-		_, err = l.Reserve(ctx, []lanes.Job{jobs[6].Job})
+		_, err = l.Reserve(ctx, []job.Job{jobs[6].Job})
 		redistest.Must(t, err)
-		redistest.Must(t, l.KeepKeys(ctx, []lanes.Job{jobs[0].Job, jobs[6].Job}))
+		redistest.Must(t, l.KeepKeys(ctx, []job.Job{jobs[0].Job, jobs[6].Job}))
 		redistest.Must(t, l.ReleaseKey(ctx, jobs[4].Job))
 		redistest.Must(t, l.Withdraw(ctx, "withdrawn"))
 		redistest.Get(t, l, "done")
@@ -82,41 +83,41 @@ var roleSteps = []struct {
 	}},
 	{lanes.ScalerRole, loseJob},
 	{lanes.ProducerRole, func(t *testing.T, s *redislink.Store) {
-		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []lanes.Delivery{redistest.Delivery("lost", "bulk")}) // it is missing
+		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []job.Delivery{redistest.Delivery("lost", "bulk")}) // it is missing
 		redistest.Must(t, err)
 	}},
 	{lanes.ScalerRole, loseJob},
 	{lanes.WorkerRole, func(t *testing.T, s *redislink.Store) {
 		ctx, l, r := t.Context(), redistest.LedgerOn(s), redis.NewRoster(s, redistest.Discard)
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", lanes.Granted), lanes.Outcome{State: lanes.Queued})) // it turned up
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", job.Granted), job.Outcome{State: job.Queued})) // it turned up
 		urgent := redistest.Delivery("queued", "bulk")
 		urgent.Job.Priority = 2
-		redistest.Must(t, l.Lower(ctx, []lanes.Delivery{urgent}))
+		redistest.Must(t, l.Lower(ctx, []job.Delivery{urgent}))
 		copied := redistest.Delivery("queued", "bulk")
 		copied.Replay = 1
-		redistest.Claim(t, l, copied, "w", lanes.Granted) // faster than the ledger hears of it
-		redistest.Claim(t, l, redistest.Delivery("queued", "bulk"), "w", lanes.Settled)
+		redistest.Claim(t, l, copied, "w", job.Granted) // faster than the ledger hears of it
+		redistest.Claim(t, l, redistest.Delivery("queued", "bulk"), "w", job.Settled)
 		s.FollowClock(ctx)
 		_, err := r.Beat(ctx, lanes.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
-		c := redistest.Claim(t, l, redistest.Delivery("done", "bulk"), "w", lanes.Granted)
-		redistest.Must(t, l.Renew(ctx, c, lanes.Progress{Fraction: 0.5}))
-		redistest.Must(t, l.Close(ctx, c, lanes.Outcome{State: lanes.Completed}))
+		c := redistest.Claim(t, l, redistest.Delivery("done", "bulk"), "w", job.Granted)
+		redistest.Must(t, l.Renew(ctx, c, job.Progress{Fraction: 0.5}))
+		redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
 		redistest.Must(t, l.KeepLog(ctx, "done", "said"))
-		retry := lanes.Outcome{State: lanes.Retrying, NextAt: time.Now().Add(-time.Minute)}
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", lanes.Granted), retry))
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", lanes.Granted), retry))
-		dead := lanes.Outcome{State: lanes.Dead}
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", lanes.Granted), dead))
+		retry := job.Outcome{State: job.Retrying, NextAt: time.Now().Add(-time.Minute)}
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted), retry))
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted), retry))
+		dead := job.Outcome{State: job.Dead}
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", job.Granted), dead))
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 1
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, again, "w", lanes.Granted), dead))
-		redistest.Claim(t, l, redistest.Delivery("cancelled", "bulk"), "w", lanes.Granted)
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, again, "w", job.Granted), dead))
+		redistest.Claim(t, l, redistest.Delivery("cancelled", "bulk"), "w", job.Granted)
 		malformed := redistest.Delivery("malformed-1", "bulk")
 		malformed.Bears = "malformed"
-		redistest.Claim(t, l, malformed, "w", lanes.Granted)
-		unheard := lanes.Claim{State: lanes.Unclaimed, JobID: "unheard", Attempts: 1}
-		redistest.Must(t, l.Close(ctx, unheard, lanes.Outcome{State: lanes.Completed})) // makes the record
+		redistest.Claim(t, l, malformed, "w", job.Granted)
+		unheard := job.Claim{State: job.Unclaimed, JobID: "unheard", Attempts: 1}
+		redistest.Must(t, l.Close(ctx, unheard, job.Outcome{State: job.Completed})) // makes the record
 		redistest.Must(t, r.Leave(ctx, "w"))
 		_, err = r.Beat(ctx, lanes.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
@@ -158,7 +159,7 @@ var roleSteps = []struct {
 		_, _, err = redis.NewRoster(s, redistest.Discard).Workers(ctx)
 		redistest.Must(t, err)
 		redistest.Must(t, redis.NewRoster(s, redistest.Discard).Leave(ctx, "silent")) // as Workers has those leave that were silent for long
-		for _, f := range []jobrecord.Filter{{}, {State: lanes.Dead}} {
+		for _, f := range []jobrecord.Filter{{}, {State: job.Dead}} {
 			f.Limit, f.Until = 1, time.Now().Add(time.Minute)
 			page, err := l.List(ctx, f)
 			redistest.Must(t, err)
@@ -168,7 +169,7 @@ var roleSteps = []struct {
 			_, err = l.List(ctx, f)
 			redistest.Must(t, err)
 		}
-		for _, state := range []lanes.State{"", lanes.Dead} {
+		for _, state := range []job.State{"", job.Dead} {
 			for _, err := range l.Each(ctx, jobrecord.Filter{State: state, OldestFirst: true}) {
 				redistest.Must(t, err)
 			}
@@ -179,7 +180,7 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		_, err = l.Cancel(ctx, "lost")
 		redistest.Must(t, err)
-		redistest.Must(t, l.Gone(ctx, "bulk", []lanes.Delivery{redistest.Delivery("lost", "bulk")}))
+		redistest.Must(t, l.Gone(ctx, "bulk", []job.Delivery{redistest.Delivery("lost", "bulk")}))
 		_, err = l.Retrying(ctx, []string{"bulk"})
 		redistest.Must(t, err)
 		_, err = l.Ahead(ctx, "queued", time.Time{})
@@ -187,17 +188,17 @@ var roleSteps = []struct {
 		_, _ = l.Log(ctx, "done")
 		_, _ = l.Find(ctx, "malformed")
 		watchOne(t, l, "done")
-		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "died", Lane: "bulk", Replay: 2, From: []lanes.State{lanes.Dead}})
+		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "died", Lane: "bulk", Replay: 2, From: []job.State{job.Dead}})
 		redistest.Must(t, err)
-		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "retried", Lane: "bulk", Replay: 1, From: []lanes.State{lanes.Retrying}})
+		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "retried", Lane: "bulk", Replay: 1, From: []job.State{job.Retrying}})
 		redistest.Must(t, err)
 		_, err = l.Cancel(ctx, "cancelled")
 		redistest.Must(t, err)
 		d := redistest.Delivery("mine", "bulk")
 		d.Job.DedupKey = "mine"
-		_, err = l.Reserve(ctx, []lanes.Job{d.Job})
+		_, err = l.Reserve(ctx, []job.Job{d.Job})
 		redistest.Must(t, err)
-		_, err = l.CreateAll(ctx, []lanes.Delivery{d})
+		_, err = l.CreateAll(ctx, []job.Delivery{d})
 		redistest.Must(t, err)
 		redistest.Must(t, l.ReleaseKey(ctx, d.Job))
 		redistest.Must(t, l.Withdraw(ctx, "mine"))
@@ -206,7 +207,7 @@ var roleSteps = []struct {
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 2
 		l := redistest.LedgerOn(s)
-		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", lanes.Granted), lanes.Outcome{State: lanes.Dead}))
+		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", job.Granted), job.Outcome{State: job.Dead}))
 	}},
 	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
 		redistest.Must(t, redistest.LedgerOn(s).Discard(t.Context(), "died", 2))
@@ -404,7 +405,7 @@ func TestRefusals(t *testing.T) {
 		do  func(*redislink.Store) error
 	}
 	producer, worker, scaler, operator := lanes.ProducerRole, lanes.WorkerRole, lanes.ScalerRole, lanes.OperatorRole
-	granted := lanes.Claim{State: lanes.Granted, JobID: "running", Token: 1}
+	granted := job.Claim{State: job.Granted, JobID: "running", Token: 1}
 	for what, c := range map[string]refused{
 		"pause a lane": {[]string{producer, worker}, func(s *redislink.Store) error {
 			_, err := redis.NewTunings(s, redistest.Discard).Change(ctx, 0, []lanes.Tuning{{Field: "lanes.bulk.paused"}}, nil, nil)
@@ -423,16 +424,16 @@ func TestRefusals(t *testing.T) {
 			return err
 		}},
 		"promote a job": {[]string{producer}, func(s *redislink.Store) error {
-			_, err := redistest.LedgerOn(s).Supersede(ctx, jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []lanes.State{lanes.Queued}})
+			_, err := redistest.LedgerOn(s).Supersede(ctx, jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []job.State{job.Queued}})
 			return err
 		}},
 		"discard a dead job": {[]string{producer}, func(s *redislink.Store) error { return redistest.LedgerOn(s).Discard(ctx, "dead", 0) }},
 		"renew a claim": {[]string{producer}, func(s *redislink.Store) error {
-			return redistest.LedgerOn(s).Renew(ctx, granted, lanes.Progress{})
+			return redistest.LedgerOn(s).Renew(ctx, granted, job.Progress{})
 		}},
 		"keep a log": {[]string{producer, scaler, operator}, func(s *redislink.Store) error { return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said") }},
 		"make a record": {[]string{scaler}, func(s *redislink.Store) error {
-			_, err := redistest.LedgerOn(s).CreateAll(ctx, []lanes.Delivery{redistest.Delivery("new", "bulk")})
+			_, err := redistest.LedgerOn(s).CreateAll(ctx, []job.Delivery{redistest.Delivery("new", "bulk")})
 			return err
 		}},
 		"publish a policy": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
@@ -487,11 +488,11 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	var said strings.Builder
 	store := redistest.Open(t, redistest.LoginAs("refused"))
 	l := jobledger.New(store, slog.New(slog.NewTextHandler(&said, nil)))
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w", lanes.Unclaimed)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w", job.Unclaimed)
 	if err := store.Refusal(); !errors.Is(err, lanes.ErrRefused) {
 		t.Errorf("the store was refused nothing: %v", err)
 	}
-	redistest.Must(t, l.Close(ctx, c, lanes.Outcome{State: lanes.Completed}))
+	redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
 	if s := l.Stats(); !s.Refused || s.Buffered != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -506,7 +507,7 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	if err := store.Refusal(); err != nil {
 		t.Errorf("the store is still refused: %v", err)
 	}
-	if state := admin.HGet(ctx, "siren:job:job", "state").Val(); state != string(lanes.Completed) {
+	if state := admin.HGet(ctx, "siren:job:job", "state").Val(); state != string(job.Completed) {
 		t.Errorf("the job is %q", state)
 	}
 }

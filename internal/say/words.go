@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Short says a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 3h5m.
@@ -39,7 +40,7 @@ func Age(t, now time.Time) string {
 }
 
 // Ran says how long a job ran, or has run so far; "-" for one that hasn't started.
-func Ran(r lanes.Record, now time.Time) string {
+func Ran(r job.Record, now time.Time) string {
 	switch {
 	case r.StartedAt.IsZero():
 		return "-"

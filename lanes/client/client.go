@@ -3,7 +3,7 @@
 //	c, err := client.New(client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL")})
 //	…
 //	defer c.Close()
-//	id, err := c.Enqueue(ctx, lanes.Job{
+//	id, err := c.Enqueue(ctx, job.Job{
 //		Kind: "thumbnail", Labels: map[string]string{"tier": "premium"},
 //		Input: "s3://media-in/a.mp4", Output: "s3://media-out/a.jpg",
 //	})
@@ -35,6 +35,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
@@ -149,15 +150,15 @@ type Outcome struct {
 }
 
 // Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that sorts
-// by time. A job whose kind or params are wrong (lanes.BadInput) isn't sent. With a dedupKey that an earlier job has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
-func (c *Client) Enqueue(ctx context.Context, job lanes.Job) (id string, err error) {
-	o := c.EnqueueBatch(ctx, []lanes.Job{job})[0]
+// by time. A job whose kind or params are wrong (job.BadInput) isn't sent. With a dedupKey that an earlier job has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
+func (c *Client) Enqueue(ctx context.Context, j job.Job) (id string, err error) {
+	o := c.EnqueueBatch(ctx, []job.Job{j})[0]
 	return o.ID, o.Err
 }
 
 // EnqueueBatch enqueues many jobs in a window of confirms: far faster than one by one. The outcomes are in the order of
 // the jobs, each with an error of its own.
-func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
+func (c *Client) EnqueueBatch(ctx context.Context, jobs []job.Job) []Outcome {
 	b := &batch{jobs: slices.Clone(jobs), outcomes: make([]Outcome, len(jobs)), same: map[int]int{}}
 	classify, err := c.classifier(ctx)
 	now := c.Now(ctx)
@@ -168,11 +169,11 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 			continue
 		}
 		if j.ID == "" {
-			j.ID = lanes.NewID(now)
+			j.ID = job.NewID(now)
 		}
 		o := &b.outcomes[i]
 		o.ID = j.ID
-		o.Lane, o.Err = classify.Place(*j)
+		o.Lane, o.Err = classify.Place(j.Labels, j.Priority)
 		if bad := c.check(*j); bad != nil {
 			o.Err = bad
 		}
@@ -185,20 +186,20 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []lanes.Job) []Outcome {
 }
 
 // check refuses a job that can never work, as far as can be known here: a worker would refuse it with the same words, and it would be a dead letter.
-func (c *Client) check(job lanes.Job) error {
-	if _, err := lanes.Encode(job); err != nil {
+func (c *Client) check(j job.Job) error {
+	if _, err := job.Encode(j); err != nil {
 		return err
 	}
-	if c.anyKind && !slices.Contains(kinds.Names(), job.Kind) {
+	if c.anyKind && !slices.Contains(kinds.Names(), j.Kind) {
 		return nil
 	}
-	return kinds.Check(job)
+	return kinds.Check(j)
 }
 
 // publishAll records and publishes the jobs of the batch that are to be.
 func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 	var entries []wire.Entry
-	var records []lanes.Delivery
+	var records []job.Delivery
 	var at []int
 	for i, j := range b.jobs {
 		o := b.outcomes[i]
@@ -206,7 +207,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 			continue
 		}
 		entries = append(entries, wire.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
-		records = append(records, lanes.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
+		records = append(records, job.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
 		at = append(at, i)
 	}
 	made := c.record(ctx, records)
@@ -222,7 +223,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 
 // record makes the jobs' records before they are published and says which were made by that. Without Redis there are none
 // until the jobs start.
-func (c *Client) record(ctx context.Context, jobs []lanes.Delivery) []bool {
+func (c *Client) record(ctx context.Context, jobs []job.Delivery) []bool {
 	made, err := c.ledger.CreateAll(ctx, jobs)
 	if err != nil {
 		c.log.Warn("jobs have no record until they start", "jobs", len(jobs)-len(made), "error", err)
@@ -275,7 +276,7 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 }
 
 // Get is the job's record now; ErrNotFound when there is none.
-func (c *Client) Get(ctx context.Context, id string) (lanes.Record, error) {
+func (c *Client) Get(ctx context.Context, id string) (job.Record, error) {
 	return c.ledger.Get(ctx, id)
 }
 
@@ -283,8 +284,8 @@ func (c *Client) Get(ctx context.Context, id string) (lanes.Record, error) {
 // goes on when it is back, or ends with ctx and says so; the same when Redis refuses a login that it let in before. lanes.ErrRefused is one that it
 // didn't. ErrNotFound is a job without a record: one that was sent by plain
 // AMQP, or enqueued while Redis was away, has none until it starts.
-func (c *Client) Wait(ctx context.Context, id string) (lanes.Record, error) {
-	var last lanes.Record
+func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
+	var last job.Record
 	var unknown error
 	for r, err := range c.Watch(ctx, id) {
 		switch {
@@ -315,6 +316,6 @@ func (c *Client) Wait(ctx context.Context, id string) (lanes.Record, error) {
 //
 // Other errors don't end it: ErrNotFound (in the record only its ID) means that this job is watched no longer,
 // lanes.ErrAway (the record is empty) that Redis is away; it goes on when that is back.
-func (c *Client) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
+func (c *Client) Watch(ctx context.Context, ids ...string) iter.Seq2[job.Record, error] {
 	return c.ledger.Watch(ctx, ids...)
 }

@@ -22,24 +22,25 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func probe(id string, labels map[string]string) lanes.Job {
-	return lanes.Job{ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4", Output: "file:///out/" + id + ".json"}
+func probe(id string, labels map[string]string) job.Job {
+	return job.Job{ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4", Output: "file:///out/" + id + ".json"}
 }
 
 func TestEnqueueAndWait(t *testing.T) {
 	c := newClient(t, options())
 	tests := []struct {
 		name string
-		job  lanes.Job
+		job  job.Job
 		lane string
-		end  lanes.State
+		end  job.State
 	}{
-		{"classified by its labels", probe("", map[string]string{"urgent": "true"}), "express", lanes.Completed},
-		{"no selector wants it", probe("", nil), "standard", lanes.Completed},
-		{"its own id", probe("my-own_id.1", nil), "standard", lanes.Completed},
-		{"one that can't succeed", lanes.Job{Kind: "broken"}, "standard", lanes.Dead},
+		{"classified by its labels", probe("", map[string]string{"urgent": "true"}), "express", job.Completed},
+		{"no selector wants it", probe("", nil), "standard", job.Completed},
+		{"its own id", probe("my-own_id.1", nil), "standard", job.Completed},
+		{"one that can't succeed", job.Job{Kind: "broken"}, "standard", job.Dead},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,12 +77,12 @@ func TestEnqueueBatch(t *testing.T) {
 	c := newClient(t, options())
 	ctx := within(t, 20*time.Second)
 	const n = 2000
-	jobs := make([]lanes.Job, n)
+	jobs := make([]job.Job, n)
 	for i := range jobs {
 		jobs[i] = probe(fmt.Sprintf("batch-%d", i), nil)
 	}
 	jobs[7].Kind = ""
-	jobs[8].Input = strings.Repeat("x", lanes.MaxMessage)
+	jobs[8].Input = strings.Repeat("x", job.MaxMessage)
 	var ids []string
 	for i, o := range c.EnqueueBatch(ctx, jobs) {
 		if refused := o.Err != nil; refused != (i == 7 || i == 8) || o.ID != jobs[i].ID || o.Lane != "standard" {
@@ -98,7 +99,7 @@ func TestEnqueueBatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.State == lanes.Completed {
+		if r.State == job.Completed {
 			completed++
 		}
 	}
@@ -168,7 +169,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := c.Wait(within(t, 200*time.Millisecond), id)
-	if !errors.Is(err, context.DeadlineExceeded) || r.State != lanes.Queued {
+	if !errors.Is(err, context.DeadlineExceeded) || r.State != job.Queued {
 		t.Errorf("record %+v, %v", r, err)
 	}
 	if _, err := c.Wait(within(t, time.Second), "never enqueued"); !errors.Is(err, client.ErrNotFound) {
@@ -195,7 +196,7 @@ func TestPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := newClient(t, o)
-	if out := given.EnqueueBatch(ctx, []lanes.Job{probe("", map[string]string{"hurry": "yes"})}); out[0].Err != nil || out[0].Lane != "express" {
+	if out := given.EnqueueBatch(ctx, []job.Job{probe("", map[string]string{"hurry": "yes"})}); out[0].Err != nil || out[0].Lane != "express" {
 		t.Errorf("by a given policy: %+v", out)
 	}
 
@@ -210,7 +211,7 @@ func TestPolicies(t *testing.T) {
 	if err := empty.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	out := c.EnqueueBatch(ctx, []lanes.Job{probe("without-redis", map[string]string{"hurry": "yes"})})
+	out := c.EnqueueBatch(ctx, []job.Job{probe("without-redis", map[string]string{"hurry": "yes"})})
 	if out[0].Err != nil || out[0].Lane != "express" {
 		t.Errorf("without Redis: %+v", out)
 	}
@@ -218,7 +219,7 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("wait without Redis: %v, want ErrAway", err)
 	}
 	workers := newClient(t, options()) // the worker has a Redis of its own
-	for r, err := workers.Get(ctx, "without-redis"); r.State != lanes.Completed; r, err = workers.Get(ctx, "without-redis") {
+	for r, err := workers.Get(ctx, "without-redis"); r.State != job.Completed; r, err = workers.Get(ctx, "without-redis") {
 		if err != nil && !errors.Is(err, client.ErrNotFound) {
 			t.Fatalf("the job isn't done: %v", err)
 		}
@@ -319,7 +320,7 @@ func TestTLS(t *testing.T) {
 	if _, err := c.Enqueue(ctx, probe("over-tls", nil)); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := c.Wait(ctx, "over-tls"); err != nil || r.State != lanes.Completed {
+	if r, err := c.Wait(ctx, "over-tls"); err != nil || r.State != job.Completed {
 		t.Errorf("%+v, %v; want it completed", r, err)
 	}
 	for name, forget := range map[string]func(*client.Options){

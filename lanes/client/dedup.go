@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // ErrUnderWay: another job with the same dedupKey is being enqueued at this very moment, and whether it will be isn't known yet. This
@@ -20,7 +20,7 @@ const (
 
 // batch is jobs on their way into their lanes, with what becomes of each.
 type batch struct {
-	jobs     []lanes.Job
+	jobs     []job.Job
 	outcomes []Outcome
 	same     map[int]int // jobs that have the dedup key of an earlier one of the batch, and that one
 }
@@ -60,7 +60,7 @@ func (c *Client) dedup(ctx context.Context, b *batch) {
 
 // reserve asks for the keys of some jobs, and returns those of which it isn't known yet.
 func (c *Client) reserve(ctx context.Context, b *batch, open []int) (pending []int, err error) {
-	jobs := make([]lanes.Job, len(open))
+	jobs := make([]job.Job, len(open))
 	for k, i := range open {
 		jobs[k] = b.jobs[i]
 	}
@@ -97,7 +97,7 @@ func (b *batch) follow() {
 // keeps its key for a minute.
 func (c *Client) enqueued(ctx context.Context, b *batch) {
 	ctx = context.WithoutCancel(ctx)
-	var keep []lanes.Job
+	var keep []job.Job
 	for i, j := range b.jobs {
 		_, follows := b.same[i]
 		switch err := b.outcomes[i].Err; {

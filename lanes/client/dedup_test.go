@@ -11,9 +11,10 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func keyed(id, key string, window time.Duration) lanes.Job {
+func keyed(id, key string, window time.Duration) job.Job {
 	j := probe(id, nil)
 	j.DedupKey, j.DedupWindow = key, lanes.Duration(window)
 	return j
@@ -22,9 +23,9 @@ func keyed(id, key string, window time.Duration) lanes.Job {
 func TestDedupKey(t *testing.T) {
 	c := newClient(t, options())
 	ctx := within(t, 20*time.Second)
-	enqueue := func(j lanes.Job) client.Outcome {
+	enqueue := func(j job.Job) client.Outcome {
 		t.Helper()
-		o := c.EnqueueBatch(ctx, []lanes.Job{j})[0]
+		o := c.EnqueueBatch(ctx, []job.Job{j})[0]
 		if o.Err != nil {
 			t.Fatal(o.Err)
 		}
@@ -56,7 +57,7 @@ func TestDedupKeyInABatch(t *testing.T) {
 	c := newClient(t, options())
 	bad := keyed("", "b", 0)
 	bad.Kind = ""
-	o := c.EnqueueBatch(within(t, 20*time.Second), []lanes.Job{keyed("", "a", 0), keyed("", "a", 0), probe("", nil), bad, keyed("", "b", 0)})
+	o := c.EnqueueBatch(within(t, 20*time.Second), []job.Job{keyed("", "a", 0), keyed("", "a", 0), probe("", nil), bad, keyed("", "b", 0)})
 	if o[0].Duplicate || o[1].ID != o[0].ID || !o[1].Duplicate || o[2].Duplicate || o[3].Err == nil || o[4].Err != nil || o[4].Duplicate {
 		t.Errorf("outcomes %+v", o)
 	}
@@ -97,7 +98,7 @@ func TestDedupKeyInTrouble(t *testing.T) {
 	if _, err := gone.Enqueue(within(t, time.Second), keyed("", "lost", 0)); err == nil {
 		t.Fatal("enqueued without a broker")
 	}
-	if r := newClient(t, options()).EnqueueBatch(ctx, []lanes.Job{keyed("", "lost", 0)})[0]; r.Err != nil || r.Duplicate {
+	if r := newClient(t, options()).EnqueueBatch(ctx, []job.Job{keyed("", "lost", 0)})[0]; r.Err != nil || r.Duplicate {
 		t.Errorf("after one that wasn't enqueued: %+v", r)
 	}
 
@@ -115,7 +116,7 @@ func TestDedupKeyInTrouble(t *testing.T) {
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	all := c.EnqueueBatch(ctx, []lanes.Job{keyed("", "k", 0), probe(fmt.Sprint("plain-", time.Now().UnixNano()), nil)})
+	all := c.EnqueueBatch(ctx, []job.Job{keyed("", "k", 0), probe(fmt.Sprint("plain-", time.Now().UnixNano()), nil)})
 	if !errors.Is(all[0].Err, lanes.ErrAway) || !strings.Contains(all[0].Err.Error(), "isn't enqueued; try again, or leave the key out") {
 		t.Errorf("with a key, without Redis: %v", all[0].Err)
 	}

@@ -6,8 +6,8 @@ import (
 	"log"
 	"os"
 
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // One job, and what became of it.
@@ -19,7 +19,7 @@ func Example() {
 	}
 	defer c.Close()
 
-	id, err := c.Enqueue(ctx, lanes.Job{
+	id, err := c.Enqueue(ctx, job.Job{
 		Kind: "thumbnail", Labels: map[string]string{"urgent": "true"},
 		Input: "s3://media-in/a.mp4", Output: "s3://media-out/a.jpg",
 	})
@@ -42,7 +42,7 @@ func ExampleClient_EnqueueBatch() {
 	}
 	defer c.Close()
 
-	for _, o := range c.EnqueueBatch(context.Background(), []lanes.Job{
+	for _, o := range c.EnqueueBatch(context.Background(), []job.Job{
 		{ID: "holiday-1", Kind: "transcode", Labels: map[string]string{"batch": "true"}},
 		{ID: "holiday-2"},
 	}) {
@@ -64,7 +64,7 @@ func ExampleClient_Watch() {
 
 	var ids []string
 	for _, kind := range []string{"probe", "broken"} {
-		id, err := c.Enqueue(ctx, lanes.Job{Kind: kind, Input: "s3://media-in/a.mp4", Output: "s3://media-out/a.json"})
+		id, err := c.Enqueue(ctx, job.Job{Kind: kind, Input: "s3://media-in/a.mp4", Output: "s3://media-out/a.json"})
 		if err != nil {
 			log.Fatal(err)
 		}

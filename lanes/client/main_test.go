@@ -25,6 +25,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // policyText has a lane that a worker serves and one that none does. `make test-matrix` runs these tests on both queue types.
@@ -149,14 +150,14 @@ func workOn(ctx context.Context, slot *take.Slot, l *jobledger.Ledger) {
 			continue
 		}
 		c, err := l.Claim(ctx, d, "general-1", 3)
-		if err == nil && c.State == lanes.Granted {
-			o := lanes.Outcome{State: lanes.Completed, Outputs: []lanes.Output{{URL: d.Job.Output, Bytes: 42}}}
+		if err == nil && c.State == job.Granted {
+			o := job.Outcome{State: job.Completed, Outputs: []job.Output{{URL: d.Job.Output, Bytes: 42}}}
 			if d.Job.Kind == "broken" {
-				o = lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}
+				o = job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}
 			}
 			err = l.Close(ctx, c, o)
 		}
-		if err = errors.Join(err, slot.Settle(ctx, d, lanes.Disposition{Action: lanes.Ack})); err != nil {
+		if err = errors.Join(err, slot.Settle(ctx, d, job.Disposition{Action: job.Ack})); err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A job that every worker would refuse isn't sent, and leaves no record; another one of the same batch is.
@@ -15,8 +15,8 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 	o := options()
 	o.AnyKind = false
 	c := newClient(t, o)
-	thumbnail := func(id, params string) lanes.Job {
-		return lanes.Job{ID: id, Kind: "thumbnail", Input: "file:///in/a.mp4", Output: "file:///out/a.jpg", Params: []byte(params)}
+	thumbnail := func(id, params string) job.Job {
+		return job.Job{ID: id, Kind: "thumbnail", Input: "file:///in/a.mp4", Output: "file:///out/a.jpg", Params: []byte(params)}
 	}
 	wrongKind := thumbnail("refused-kind", ``)
 	wrongKind.Kind = "thumbnial"
@@ -28,13 +28,13 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 		`thumbnail: width must be a whole number, not 99.5; quality must be a number from 1 to 100, not 101`,
 		`thumbnail: the output must end in .jpg or .webp, not "a.gif"; or set format`,
 	}
-	jobs := []lanes.Job{
+	jobs := []job.Job{
 		wrongKind, thumbnail("refused-param", `{"widht": 100}`), thumbnail("refused-range", `{"quality": 101, "width": 99.5}`), wrongEnding,
 		thumbnail("refused-not", `{"at": "25%", "width": 100}`),
 	}
 	outcomes := c.EnqueueBatch(within(t, 10*time.Second), jobs)
 	for i, want := range says {
-		if err := outcomes[i].Err; err == nil || !strings.HasPrefix(err.Error(), want) || lanes.KindOf(err) != lanes.BadInput {
+		if err := outcomes[i].Err; err == nil || !strings.HasPrefix(err.Error(), want) || job.KindOf(err) != job.BadInput {
 			t.Errorf("%s: %v, want %s", jobs[i].ID, err, want)
 		}
 		if _, err := c.Get(t.Context(), jobs[i].ID); !errors.Is(err, client.ErrNotFound) {

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The broker takes a job and stalls before it confirms it. Enqueuing it again, as ErrUncertain says, makes it run once.
@@ -47,7 +48,7 @@ func TestUncertain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"uncertain", "before"} {
-		if r, err := c.Wait(within(t, 5*time.Second), id); err != nil || r.State != lanes.Completed || r.Attempts != 1 {
+		if r, err := c.Wait(within(t, 5*time.Second), id); err != nil || r.State != job.Completed || r.Attempts != 1 {
 			t.Errorf("%+v, %v; want it completed at its first attempt", r, err)
 		}
 	}
@@ -81,7 +82,7 @@ func TestRedisComesBack(t *testing.T) {
 	if !strings.Contains(said.String(), "have no record until they start") {
 		t.Errorf("no warning that there are no records: %s", said.String())
 	}
-	ended := make(chan lanes.Record, 1)
+	ended := make(chan job.Record, 1)
 	go func() {
 		r, err := c.Wait(ctx, "known")
 		if err != nil {
@@ -99,15 +100,15 @@ func TestRedisComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := jobledger.New(openStore(t, store.URL), discard)
-	d := lanes.Delivery{Job: probe("known", nil), Lane: "bulk"}
+	d := job.Delivery{Job: probe("known", nil), Lane: "bulk"}
 	claim, err := ledger.Claim(ctx, d, "batch-1", 3)
-	if err != nil || claim.State != lanes.Granted {
+	if err != nil || claim.State != job.Granted {
 		t.Fatalf("claim %+v, %v", claim, err)
 	}
-	if err := ledger.Close(ctx, claim, lanes.Outcome{State: lanes.Completed}); err != nil {
+	if err := ledger.Close(ctx, claim, job.Outcome{State: job.Completed}); err != nil {
 		t.Fatal(err)
 	}
-	if r := <-ended; r.State != lanes.Completed || r.Worker != "batch-1" {
+	if r := <-ended; r.State != job.Completed || r.Worker != "batch-1" {
 		t.Errorf("record %+v", r)
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Kind is one kind of job.
@@ -69,7 +70,7 @@ var (
 // endsIn refuses an output whose name doesn't end in what the kind makes.
 func endsIn(_ Values, output string, p *problems) {
 	if !slices.Contains(p.kind.Endings, strings.ToLower(path.Ext(output))) {
-		p.add("the output must end in %s, not %q", p.kind.Endings[0], lanes.Clip(output, shown))
+		p.add("the output must end in %s, not %q", p.kind.Endings[0], plain.Clip(output, shown))
 	}
 }
 
@@ -78,9 +79,9 @@ func picture(v Values, output string, p *problems) {
 	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[strings.ToLower(path.Ext(output))]
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
-		p.add("the output must end in .jpg or .webp, not %q; or set format", lanes.Clip(output, shown))
+		p.add("the output must end in .jpg or .webp, not %q; or set format", plain.Clip(output, shown))
 	case asked != "" && named != "" && asked != named:
-		p.add("format is %s, but the output's name %q says %s", asked, lanes.Clip(output, shown), named)
+		p.add("format is %s, but the output's name %q says %s", asked, plain.Clip(output, shown), named)
 	case asked == "":
 		v["format"] = named
 	}
@@ -112,7 +113,7 @@ func Find(name string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return Kind{}, lanes.Fail(lanes.BadInput, fmt.Errorf("no kind %q; there are %s%s", lanes.Clip(name, shown), strings.Join(Names(), ", "), lanes.Suggest(name, Names())))
+	return Kind{}, job.Fail(job.BadInput, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown), strings.Join(Names(), ", "), plain.Suggest(name, Names())))
 }
 
 // ParamNames are those of the kind's params, sorted.
@@ -125,8 +126,8 @@ func (k Kind) ParamNames() (names []string) {
 }
 
 // Check refuses a job for what is wrong whatever storage there is: its kind, its params, and the ending of its output's name. The error is a
-// lanes.JobError of kind BadInput, and names every problem.
-func Check(job lanes.Job) error {
+// job.JobError of kind BadInput, and names every problem.
+func Check(job job.Job) error {
 	k, err := Find(job.Kind)
 	if err != nil {
 		return err
@@ -139,7 +140,7 @@ func Check(job lanes.Job) error {
 	return err
 }
 
-// Read reads a job's params, for an output of that name. The error is a lanes.JobError of kind BadInput, and names every problem.
+// Read reads a job's params, for an output of that name. The error is a job.JobError of kind BadInput, and names every problem.
 func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
 	p := &problems{kind: k}
 	v := Values{}
@@ -173,7 +174,7 @@ func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
 		if len(names) > 0 {
 			takes = strings.Join(names, ", ")
 		}
-		p.add("no param %q (%s takes %s)%s", lanes.Clip(name, shown), k.Name, takes, lanes.Suggest(name, names))
+		p.add("no param %q (%s takes %s)%s", plain.Clip(name, shown), k.Name, takes, plain.Suggest(name, names))
 	}
 	return v, p.err()
 }
@@ -202,5 +203,5 @@ func (p *problems) err() error {
 	if len(p.texts) == 0 {
 		return nil
 	}
-	return lanes.Fail(lanes.BadInput, errors.New(p.kind.Name+": "+strings.Join(p.texts, "; ")))
+	return job.Fail(job.BadInput, errors.New(p.kind.Name+": "+strings.Join(p.texts, "; ")))
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Type is what the values of a param are.
@@ -72,7 +72,7 @@ const MaxSeconds = 24 * 60 * 60
 
 // parse reads a value, which is a float64, one of the words, or a Place.
 func (p Param) parse(raw json.RawMessage) (any, error) {
-	said := lanes.Clip(string(raw), shown)
+	said := plain.Clip(string(raw), shown)
 	if p.Type == Moment {
 		if m, ok := moment(raw); ok {
 			return m, nil
@@ -97,7 +97,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		return p.Words[i], nil
 	}
 	if p.Type == Word {
-		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "), lanes.Clip(text, shown), lanes.Suggest(text, p.Words))
+		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "), plain.Clip(text, shown), plain.Suggest(text, p.Words))
 	}
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
@@ -106,7 +106,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	if len(p.Words) > 0 {
 		also = `"` + strings.Join(p.Words, `", "`) + `" or `
 	}
-	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also, p.Least/1000, p.Most/1000, lanes.Clip(text, shown))
+	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also, p.Least/1000, p.Most/1000, plain.Clip(text, shown))
 }
 
 const bitRatePattern = `^(\d{1,6}(?:\.\d{1,3})?)([kM])$`

@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -30,18 +31,18 @@ func (b *bench) express(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	sleeper := handlerFunc(func(ctx context.Context, _ lanes.Task) (lanes.Result, error) {
+	sleeper := handlerFunc(func(ctx context.Context, _ job.Task) (job.Result, error) {
 		<-ctx.Done()
-		return lanes.Result{}, context.Cause(ctx)
+		return job.Result{}, context.Cause(ctx)
 	})
 	loads := []struct {
 		name  string
 		lower worker.Handler
-		jobs  func() []lanes.Job // one and a half for each shared slot at least, so that none gets free
+		jobs  func() []job.Job // one and a half for each shared slot at least, so that none gets free
 	}{
-		{"idle", nil, func() []lanes.Job { return nil }},
-		{"lower slots busy", sleeper, func() []lanes.Job { return noops(standardLane, 2*poolSlots) }},
-		{"beside transcodes", transcoder, func() []lanes.Job { return b.saturating(standardLane, 2*poolSlots) }},
+		{"idle", nil, func() []job.Job { return nil }},
+		{"lower slots busy", sleeper, func() []job.Job { return noops(standardLane, 2*poolSlots) }},
+		{"beside transcodes", transcoder, func() []job.Job { return b.saturating(standardLane, 2*poolSlots) }},
 	}
 	var figures []figure
 	for _, load := range loads {
@@ -69,11 +70,11 @@ type expressHandler struct {
 	ended   chan error // a lower job ended, so not every slot is busy
 }
 
-func (h *expressHandler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+func (h *expressHandler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
 	now := time.Now()
 	if t.Lane == expressLane {
 		h.started <- now
-		return lanes.Result{}, nil
+		return job.Result{}, nil
 	}
 	h.running.Add(1)
 	result, err := h.lower.Handle(ctx, t)
@@ -87,7 +88,7 @@ func (h *expressHandler) Handle(ctx context.Context, t lanes.Task) (lanes.Result
 }
 
 // expressBeside measures beside lower jobs, in milliseconds.
-func (b *bench) expressBeside(ctx context.Context, lower worker.Handler, jobs []lanes.Job) (siren, raw []float64, err error) {
+func (b *bench) expressBeside(ctx context.Context, lower worker.Handler, jobs []job.Job) (siren, raw []float64, err error) {
 	if err := b.fill(ctx, jobs); err != nil {
 		return nil, nil, err
 	}

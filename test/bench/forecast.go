@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // What one run of forecast enqueues: the burst of `siren demo` twice over, and thumbnails on top, one at a time.
@@ -122,14 +122,14 @@ func (b *bench) predict(ctx context.Context, id string, open map[string]bool) (p
 		return p, false, err
 	}
 	var x struct {
-		State          lanes.State
+		State          job.State
 		Ahead          int
 		PredictedStart time.Time
 	}
 	if err := json.Unmarshal(text, &x); err != nil {
 		return p, false, fmt.Errorf("siren explain job: %w", err)
 	}
-	if x.State != lanes.Queued {
+	if x.State != job.Queued {
 		delete(open, id)
 		return p, false, nil
 	}
@@ -141,7 +141,7 @@ func (b *bench) predict(ctx context.Context, id string, open map[string]bool) (p
 func (b *bench) outcomes(ctx context.Context, told []prediction) (judged []prediction, err error) {
 	for _, p := range told {
 		r, err := b.client.Wait(ctx, p.Job)
-		if err == nil && r.State != lanes.Completed {
+		if err == nil && r.State != job.Completed {
 			err = fmt.Errorf("job %s is %s: %s %s", p.Job, r.State, r.Reason, r.Error)
 		}
 		if err != nil {

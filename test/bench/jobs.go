@@ -9,25 +9,25 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // wireSize is the body of each no-op job on the wire, in bytes: a signed URL or two.
 const wireSize = 500
 
 // noops makes n jobs that nobody's handler looks at, each of wireSize on the wire.
-func noops(lane string, n int) []lanes.Job {
-	jobs := make([]lanes.Job, n)
+func noops(lane string, n int) []job.Job {
+	jobs := make([]job.Job, n)
 	for i := range jobs {
-		jobs[i] = lanes.Job{ID: lanes.NewID(time.Now()), Kind: "noop", Labels: map[string]string{"lane": lane}}
+		jobs[i] = job.Job{ID: job.NewID(time.Now()), Kind: "noop", Labels: map[string]string{"lane": lane}}
 		jobs[i].Input = "s3://bench/" + strings.Repeat("x", wireSize-len(wireForm(jobs[i]))-len(`,"input":"s3://bench/"`))
 	}
 	return jobs
 }
 
 // wireForm is the job's body on the wire.
-func wireForm(j lanes.Job) []byte {
-	body, err := lanes.Encode(j)
+func wireForm(j job.Job) []byte {
+	body, err := job.Encode(j)
 	if err != nil {
 		panic(err) // our own jobs are valid
 	}
@@ -57,27 +57,27 @@ func (b *bench) makeClips(ctx context.Context) error {
 }
 
 // media is a media job for the lane, with an output of its own.
-func (b *bench) media(lane, kind, ext, clip, params string) lanes.Job {
-	id := lanes.NewID(time.Now())
-	return lanes.Job{
+func (b *bench) media(lane, kind, ext, clip, params string) job.Job {
+	id := job.NewID(time.Now())
+	return job.Job{
 		ID: id, Kind: kind, Labels: map[string]string{"lane": lane},
 		Input: "file://" + clip, Output: "file://" + filepath.Join(b.dir, "out-"+id+ext), Params: []byte(params),
 	}
 }
 
 // thumbnail is an express job of a fraction of a second.
-func (b *bench) thumbnail() lanes.Job {
+func (b *bench) thumbnail() job.Job {
 	return b.media(expressLane, "thumbnail", ".jpg", b.expressClip, `{"at": "3s", "width": 640}`)
 }
 
 // transcode is 6 s of 720p to 720p.
-func (b *bench) transcode() lanes.Job {
+func (b *bench) transcode() job.Job {
 	return b.media(expressLane, "transcode", ".mp4", b.expressClip, `{"crf": 23}`)
 }
 
 // saturating is so many long transcodes for a lower lane.
-func (b *bench) saturating(lane string, n int) []lanes.Job {
-	jobs := make([]lanes.Job, n)
+func (b *bench) saturating(lane string, n int) []job.Job {
+	jobs := make([]job.Job, n)
 	for i := range jobs {
 		jobs[i] = b.media(lane, "transcode", ".mp4", b.bulkClip, `{"crf": 20}`)
 	}
@@ -85,7 +85,7 @@ func (b *bench) saturating(lane string, n int) []lanes.Job {
 }
 
 // enqueue puts jobs into their lanes as a producer does, records and all.
-func (b *bench) enqueue(ctx context.Context, jobs []lanes.Job) error {
+func (b *bench) enqueue(ctx context.Context, jobs []job.Job) error {
 	for _, o := range b.client.EnqueueBatch(ctx, jobs) {
 		if o.Err != nil {
 			return fmt.Errorf("enqueue: %w", o.Err)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // liveYAML is a fleet that grows and shrinks by itself, as that of `siren demo`. @DIR@ is the folder of the clips and outputs.
@@ -122,8 +122,8 @@ func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // load is n short transcodes and thumbnails, of lanes by turns.
-func (b *bench) load(n int, inLanes ...string) []lanes.Job {
-	jobs := make([]lanes.Job, n)
+func (b *bench) load(n int, inLanes ...string) []job.Job {
+	jobs := make([]job.Job, n)
 	for i := range jobs {
 		lane := inLanes[i%len(inLanes)]
 		if lane == expressLane {

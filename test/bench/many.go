@@ -12,7 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // manyJobs is how many jobs the lists and the bulk verbs are measured on.
@@ -69,10 +69,10 @@ func (b *bench) enqueueMany(ctx context.Context) error {
 	if b.effective.Revision, err = redis.NewBoard(b.store, b.log).PublishPolicy(ctx, *b.effective); err != nil {
 		return err
 	}
-	jobs := make([]lanes.Job, 1000)
+	jobs := make([]job.Job, 1000)
 	for range manyJobs / len(jobs) {
 		for i := range jobs {
-			jobs[i] = lanes.Job{Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4", Output: "file:///out.json"}
+			jobs[i] = job.Job{Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4", Output: "file:///out.json"}
 		}
 		for _, o := range b.client.EnqueueBatch(ctx, jobs) {
 			if o.Err != nil {

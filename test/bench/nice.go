@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // thumbnails is how many express thumbnails one measurement runs, one after the other.
@@ -61,7 +61,7 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, p.stop(), b.raw.purge(), b.clearOutputs()) }()
-	var lower []lanes.Job
+	var lower []job.Job
 	if lane != "" {
 		lower = b.saturating(lane, poolSlots)
 	}
@@ -69,7 +69,7 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 		return 0, 0, err
 	}
 	err = await(ctx, time.Minute, "the lower transcodes to be under way", func() (bool, error) {
-		return b.all(ctx, lower, func(r lanes.Record) bool { return r.State == lanes.Running && r.Progress.Fraction > 0 })
+		return b.all(ctx, lower, func(r job.Record) bool { return r.State == job.Running && r.Progress.Fraction > 0 })
 	})
 	if err != nil {
 		return 0, 0, err
@@ -85,7 +85,7 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 	if transcode, err = b.runTime(ctx, b.transcode()); err != nil {
 		return 0, 0, err
 	}
-	still, err := b.all(ctx, lower, func(r lanes.Record) bool { return r.State == lanes.Running })
+	still, err := b.all(ctx, lower, func(r job.Record) bool { return r.State == job.Running })
 	if err == nil && !still {
 		err = errors.New("a lower transcode ended before the express jobs did")
 	}
@@ -93,7 +93,7 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 }
 
 // all is whether it is true of the records of all jobs.
-func (b *bench) all(ctx context.Context, jobs []lanes.Job, is func(lanes.Record) bool) (bool, error) {
+func (b *bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) bool) (bool, error) {
 	for _, j := range jobs {
 		if r, err := b.ledger.Get(ctx, j.ID); err != nil || !is(r) {
 			return false, err
@@ -103,14 +103,14 @@ func (b *bench) all(ctx context.Context, jobs []lanes.Job, is func(lanes.Record)
 }
 
 // runTime runs one job to its end.
-func (b *bench) runTime(ctx context.Context, j lanes.Job) (float64, error) {
+func (b *bench) runTime(ctx context.Context, j job.Job) (float64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it takes far too long"))
 	defer cancel()
-	if err := b.enqueue(ctx, []lanes.Job{j}); err != nil {
+	if err := b.enqueue(ctx, []job.Job{j}); err != nil {
 		return 0, err
 	}
 	r, err := b.client.Wait(ctx, j.ID)
-	if err == nil && r.State != lanes.Completed {
+	if err == nil && r.State != job.Completed {
 		err = fmt.Errorf("the express %s is %s: %s %s", j.Kind, r.State, r.Reason, r.Error)
 	}
 	return r.EndedAt.Sub(r.StartedAt).Seconds(), err

@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // One run publishes some lots by turns with the raw ones, so that both meet the same weather on a shared machine. Its
@@ -32,7 +32,7 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 		}
 		defer conn.Close()
 		publisher := confirms.NewPublisher(conn, window)
-		f, err := b.publishBeside(ctx, fmt.Sprintf("publish, window %d", window), window, func(jobs []lanes.Job) error {
+		f, err := b.publishBeside(ctx, fmt.Sprintf("publish, window %d", window), window, func(jobs []job.Job) error {
 			entries := make([]wire.Entry, len(jobs))
 			for i, j := range jobs {
 				entries[i] = wire.Entry{Lane: standardLane, Job: j}
@@ -53,11 +53,11 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 		figures = append(figures, f...)
 	}
 	const clientWindow = 256
-	f, err := b.publishBeside(ctx, "enqueue with records, window 256", clientWindow, func(jobs []lanes.Job) error { return b.enqueue(ctx, jobs) })
+	f, err := b.publishBeside(ctx, "enqueue with records, window 256", clientWindow, func(jobs []job.Job) error { return b.enqueue(ctx, jobs) })
 	return append(figures, f...), err
 }
 
-func (b *bench) publishBeside(ctx context.Context, name string, window int, send func([]lanes.Job) error) (f []figure, err error) {
+func (b *bench) publishBeside(ctx context.Context, name string, window int, send func([]job.Job) error) (f []figure, err error) {
 	same, plain := figure{Name: name, Unit: "jobs/s", Against: "raw"}, figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
 	line, err := b.raw.line(jobsExchange, standardLane)
 	if err != nil {

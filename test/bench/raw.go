@@ -10,7 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The names on the wire that a producer or consumer without Siren's code goes by.
@@ -68,7 +68,7 @@ func (r *raw) ready(queue string) (int, error) {
 }
 
 // bare are the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them to run.
-func bare(jobs []lanes.Job) []amqp.Publishing {
+func bare(jobs []job.Job) []amqp.Publishing {
 	messages := publishings(jobs)
 	for i := range messages {
 		messages[i].Headers, messages[i].Timestamp = nil, time.Time{}
@@ -77,7 +77,7 @@ func bare(jobs []lanes.Job) []amqp.Publishing {
 }
 
 // publishings are the jobs as messages like Siren's, to the byte.
-func publishings(jobs []lanes.Job) []amqp.Publishing {
+func publishings(jobs []job.Job) []amqp.Publishing {
 	messages := make([]amqp.Publishing, len(jobs))
 	now := time.Now()
 	for i, j := range jobs {

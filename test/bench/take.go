@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -81,7 +81,7 @@ func (b *bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, err
 }
 
 // fill puts the jobs into empty lanes.
-func (b *bench) fill(ctx context.Context, jobs []lanes.Job) error {
+func (b *bench) fill(ctx context.Context, jobs []job.Job) error {
 	if err := b.raw.purge(); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ type noticing struct {
 	came arrivals
 }
 
-func (s *noticing) Next(ctx context.Context) (lanes.Delivery, error) {
+func (s *noticing) Next(ctx context.Context) (job.Delivery, error) {
 	d, err := s.Source.Next(ctx)
 	if err == nil {
 		s.came = append(s.came, time.Now())
@@ -116,11 +116,11 @@ func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 	err := b.serve(taking, fmt.Sprintf("bench-take-%d", shared), slots{shared: shared, wrap: func(s worker.Source) worker.Source {
 		sources = append(sources, &noticing{Source: s})
 		return sources[len(sources)-1]
-	}}, handlerFunc(func(context.Context, lanes.Task) (lanes.Result, error) {
+	}}, handlerFunc(func(context.Context, job.Task) (job.Result, error) {
 		if handled.Add(1) == int64(n) {
 			stop()
 		}
-		return lanes.Result{}, nil
+		return job.Result{}, nil
 	}))
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 }
 
 // settled is an error unless all jobs are completed and off the queues.
-func (b *bench) settled(ctx context.Context, jobs []lanes.Job) error {
+func (b *bench) settled(ctx context.Context, jobs []job.Job) error {
 	for _, queue := range []string{laneQueue(standardLane), deadQueue} {
 		if left, err := b.raw.ready(queue); err != nil || left > 0 {
 			return errors.Join(err, fmt.Errorf("%d jobs are left in %s", left, queue))
@@ -147,7 +147,7 @@ func (b *bench) settled(ctx context.Context, jobs []lanes.Job) error {
 		if err != nil {
 			return err
 		}
-		if r.State != lanes.Completed {
+		if r.State != job.Completed {
 			return fmt.Errorf("job %s is %s after it ran", j.ID, r.State)
 		}
 	}

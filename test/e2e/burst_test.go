@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A burst of real transcodes takes a pool from nothing to its ceiling and, when it is over, back. How fast is measured here,
@@ -22,7 +22,7 @@ func TestBurst(t *testing.T) {
 	figures := map[string][]time.Duration{}
 	for run := range runs {
 		r.settled("general", 0, 3*time.Minute)
-		jobs := r.jobs(fmt.Sprintf("burst%d", run), 24, lanes.Job{Kind: "transcode", Input: clip})
+		jobs := r.jobs(fmt.Sprintf("burst%d", run), 24, job.Job{Kind: "transcode", Input: clip})
 		began := time.Now()
 		r.enqueue(jobs)
 		records := r.completed(jobs, 4*time.Minute)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const samePod = `
@@ -45,7 +45,7 @@ func TestExpressUnderASaturatedFleet(t *testing.T) {
 	small := r.storage.put("small.mp4", s.clip("small.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	express := func(name string, n int) (waits, runs []time.Duration) {
 		for i := range n {
-			jobs := r.jobs(fmt.Sprintf("%s%d", name, i), 1, lanes.Job{Kind: "transcode", Input: small, Labels: map[string]string{"urgent": "true"}})
+			jobs := r.jobs(fmt.Sprintf("%s%d", name, i), 1, job.Job{Kind: "transcode", Input: small, Labels: map[string]string{"urgent": "true"}})
 			r.enqueue(jobs)
 			for _, record := range r.completed(jobs, time.Minute) {
 				waits, runs = append(waits, record.Wait.D()), append(runs, record.EndedAt.Sub(record.StartedAt))
@@ -54,7 +54,7 @@ func TestExpressUnderASaturatedFleet(t *testing.T) {
 		return waits, runs
 	}
 	beside := func(name string) (waits, runs []time.Duration) {
-		bulk := r.jobs("bulk-"+name, 6, lanes.Job{Kind: "transcode", Input: big, Labels: map[string]string{"batch": "true"}})
+		bulk := r.jobs("bulk-"+name, 6, job.Job{Kind: "transcode", Input: big, Labels: map[string]string{"batch": "true"}})
 		r.enqueue(bulk)
 		saturated := func() (bool, string) {
 			p := r.pool("general")

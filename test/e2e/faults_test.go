@@ -12,7 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Under a steady load one thing after the other is taken away and comes back. The fleet goes on, every job is completed, and
@@ -106,9 +106,9 @@ func newFaulty(t *testing.T) *faulty {
 }
 
 // load enqueues ten jobs, and returns once one of them runs.
-func (f *faulty) load(name string) []lanes.Job {
+func (f *faulty) load(name string) []job.Job {
 	f.Helper()
-	jobs := f.jobs(name, 10, lanes.Job{Kind: "transcode", Input: f.clip})
+	jobs := f.jobs(name, 10, job.Job{Kind: "transcode", Input: f.clip})
 	f.enqueue(jobs)
 	f.await("jobs to run", time.Minute, func() (bool, string) {
 		p := f.pool("general")
@@ -130,7 +130,7 @@ func (f *faulty) back(server string, restarts int32) (ok bool, why string) {
 	return false, "not ready, or not restarted"
 }
 
-func (f *faulty) done(jobs []lanes.Job) map[string]lanes.Record {
+func (f *faulty) done(jobs []job.Job) map[string]job.Record {
 	f.Helper()
 	return f.completed(jobs, 4*time.Minute)
 }
@@ -139,7 +139,7 @@ func (f *faulty) done(jobs []lanes.Job) map[string]lanes.Record {
 func (f *faulty) grows(name string) {
 	f.Helper()
 	began := time.Now()
-	jobs := f.jobs(name+"-after", 12, lanes.Job{Kind: "transcode", Input: f.clip})
+	jobs := f.jobs(name+"-after", 12, job.Job{Kind: "transcode", Input: f.clip})
 	f.enqueue(jobs)
 	f.await("a plan that grows the pool", time.Minute, func() (bool, string) {
 		for _, p := range f.plans("general", began) {

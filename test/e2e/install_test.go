@@ -16,7 +16,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A first install on a namespace that enforces Pod Security "restricted": all ready within a minute, jobs run, and nothing is
@@ -34,9 +34,9 @@ func TestInstallRunUninstall(t *testing.T) {
 	}
 
 	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
-	var all []lanes.Job
+	var all []job.Job
 	for _, kind := range []string{"probe", "thumbnail", "transcode"} {
-		all = append(all, r.jobs(kind, 2, lanes.Job{Kind: kind, Input: clip})...)
+		all = append(all, r.jobs(kind, 2, job.Job{Kind: kind, Input: clip})...)
 	}
 	r.enqueue(all)
 	r.uninterrupted(r.completed(all, time.Minute))

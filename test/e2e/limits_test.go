@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Two pools want more than the budget: the part of the more urgent lane comes first, never more pods than the budget, and the
@@ -24,13 +25,13 @@ func TestBudget(t *testing.T) {
 	r.settled("batch", 0, time.Minute)
 	clip := r.storage.put("clip.mp4", s.clip("budget.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=12", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	began, most := time.Now(), 0
-	bulk := r.jobs("bulk", 16, lanes.Job{Kind: "transcode", Input: clip, Labels: map[string]string{"batch": "true"}})
+	bulk := r.jobs("bulk", 16, job.Job{Kind: "transcode", Input: clip, Labels: map[string]string{"batch": "true"}})
 	r.enqueue(bulk)
 	r.await("the batch pool to take what the budget leaves", time.Minute, func() (bool, string) {
 		p := r.pool("batch")
 		return p.Replicas == 3 && p.Busy > 0, fmt.Sprintf("%+v", p)
 	})
-	standard := r.jobs("standard", 16, lanes.Job{Kind: "transcode", Input: clip})
+	standard := r.jobs("standard", 16, job.Job{Kind: "transcode", Input: clip})
 	r.enqueue(standard)
 	r.await("the general pool to have the budget but what runs", 3*time.Minute, func() (bool, string) {
 		general, batch := r.pool("general"), r.pool("batch")
@@ -74,7 +75,7 @@ func TestStuckPods(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r.settled("batch", 0, 2*time.Minute)
 			r.kubectl("patch", "deployment", "siren-worker-batch", "-p", `{"spec":{"template":{"spec":`+c.patch+`}}}`)
-			jobs := r.jobs(c.name, 12, lanes.Job{Kind: "transcode", Input: clip, Labels: map[string]string{"batch": "true"}})
+			jobs := r.jobs(c.name, 12, job.Job{Kind: "transcode", Input: clip, Labels: map[string]string{"batch": "true"}})
 			r.enqueue(jobs)
 			most := 0
 			r.await("the reason Stuck", time.Minute, func() (bool, string) {
@@ -121,7 +122,7 @@ func TestForeignAutoscaler(t *testing.T) {
 	t.Log(r.pool("general").Why)
 	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	began := time.Now()
-	jobs := r.jobs("foreign", 12, lanes.Job{Kind: "transcode", Input: clip})
+	jobs := r.jobs("foreign", 12, job.Job{Kind: "transcode", Input: clip})
 	r.enqueue(jobs)
 	r.completed(jobs, 4*time.Minute)
 	for _, p := range r.plans("general", began) {

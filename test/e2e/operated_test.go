@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A person in the scaler's pod sees what is going on, changes it for a while, calls off a running job, and pauses a lane: which stays
@@ -82,27 +83,27 @@ func (r *release) calledOff() {
 	r.Helper()
 	long := r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=70",
 		"-pix_fmt", "yuv420p", "-preset", "ultrafast"))
-	job := r.jobs("twice", 1, lanes.Job{Kind: "transcode", Input: long, Params: []byte(`{"preset":"slow","fps":240}`)})[0]
-	r.enqueue([]lanes.Job{job})
-	var record lanes.Record
+	j := r.jobs("twice", 1, job.Job{Kind: "transcode", Input: long, Params: []byte(`{"preset":"slow","fps":240}`)})[0]
+	r.enqueue([]job.Job{j})
+	var record job.Record
 	r.await("the job to run", time.Minute, func() (bool, string) {
 		var err error
-		record, err = r.client.Get(r.Context(), job.ID)
-		return err == nil && record.State == lanes.Running && record.Progress.Fraction > 0, fmt.Sprintf("%s %v", record.State, err)
+		record, err = r.client.Get(r.Context(), j.ID)
+		return err == nil && record.State == job.Running && record.Progress.Fraction > 0, fmt.Sprintf("%s %v", record.State, err)
 	})
-	r.says("runs on worker "+record.Worker, "explain", "job", job.ID)
+	r.says("runs on worker "+record.Worker, "explain", "job", j.ID)
 	if n := r.processes(record.Worker, "ffmpeg", "before"); n == 0 {
 		r.Fatalf("no ffmpeg runs in pod %s", record.Worker)
 	}
 	began := time.Now()
-	r.says("its programs have ended", "jobs", "cancel", job.ID, "--reason", "uploaded twice")
+	r.says("its programs have ended", "jobs", "cancel", j.ID, "--reason", "uploaded twice")
 	r.Logf("a running job was cancelled, and its program gone, within %.1f s", time.Since(began).Seconds())
 	if n := r.processes(record.Worker, "ffmpeg", "after"); n > 0 {
 		r.Errorf("%d ffmpeg still run in pod %s", n, record.Worker)
 	}
-	r.says("(uploaded twice)", "explain", "job", job.ID)
-	r.says("ffmpeg", "jobs", "logs", job.ID)
-	if keys := r.storage.keys("out/" + job.ID); len(keys) > 0 {
+	r.says("(uploaded twice)", "explain", "job", j.ID)
+	r.says("ffmpeg", "jobs", "logs", j.ID)
+	if keys := r.storage.keys("out/" + j.ID); len(keys) > 0 {
 		r.Errorf("a cancelled job has an output: %v", keys)
 	}
 }
@@ -113,10 +114,10 @@ func (r *release) paused() {
 	r.Helper()
 	clip := r.storage.put("clip.mp4", r.clip("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
 	r.says("lanes.bulk.paused: false → true", "lanes", "pause", "bulk", "--reason", "the archive is down")
-	bulk := r.jobs("bulk", 2, lanes.Job{Kind: "thumbnail", Input: clip, Labels: map[string]string{"batch": "true"}})
+	bulk := r.jobs("bulk", 2, job.Job{Kind: "thumbnail", Input: clip, Labels: map[string]string{"batch": "true"}})
 	r.enqueue(bulk)
 	others := func(name string) {
-		jobs := r.jobs(name, 2, lanes.Job{Kind: "thumbnail", Input: clip})
+		jobs := r.jobs(name, 2, job.Job{Kind: "thumbnail", Input: clip})
 		r.enqueue(jobs)
 		r.completed(jobs, time.Minute)
 	}

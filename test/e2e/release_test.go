@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const chart = "../../charts/siren"
@@ -169,8 +170,8 @@ func (r *release) forwarded(server string, port int) string {
 }
 
 // jobs makes n jobs of the same kind. Their ids and outputs begin with the prefix.
-func (r *release) jobs(prefix string, n int, template lanes.Job) []lanes.Job {
-	jobs := make([]lanes.Job, n)
+func (r *release) jobs(prefix string, n int, template job.Job) []job.Job {
+	jobs := make([]job.Job, n)
 	ext := map[string]string{"probe": "json", "thumbnail": "jpg", "transcode": "mp4"}[template.Kind]
 	for i := range jobs {
 		jobs[i] = template
@@ -181,10 +182,10 @@ func (r *release) jobs(prefix string, n int, template lanes.Job) []lanes.Job {
 }
 
 // enqueue puts the jobs into their lanes, as a patient producer does: again until each is confirmed.
-func (r *release) enqueue(jobs []lanes.Job) {
+func (r *release) enqueue(jobs []job.Job) {
 	r.Helper()
 	for end := time.Now().Add(2 * time.Minute); ; {
-		var again []lanes.Job
+		var again []job.Job
 		var last error
 		for i, o := range r.client.EnqueueBatch(r.Context(), jobs) {
 			if o.Err != nil {
@@ -203,9 +204,9 @@ func (r *release) enqueue(jobs []lanes.Job) {
 }
 
 // completed waits until every job has ended, and fails the test unless each is completed and its output is there.
-func (r *release) completed(jobs []lanes.Job, within time.Duration) map[string]lanes.Record {
+func (r *release) completed(jobs []job.Job, within time.Duration) map[string]job.Record {
 	r.Helper()
-	records := map[string]lanes.Record{}
+	records := map[string]job.Record{}
 	var open []string
 	r.await(fmt.Sprintf("%d jobs to end", len(jobs)), within, func() (bool, string) {
 		open = nil
@@ -228,7 +229,7 @@ func (r *release) completed(jobs []lanes.Job, within time.Duration) map[string]l
 		stored["s3://"+bucket+"/"+key] = true
 	}
 	for _, j := range jobs {
-		if record := records[j.ID]; record.State != lanes.Completed || !stored[j.Output] {
+		if record := records[j.ID]; record.State != job.Completed || !stored[j.Output] {
 			r.Errorf("job %s: %s, output there: %v (%s %s)", j.ID, record.State, stored[j.Output], record.Reason, record.Error)
 		}
 	}
@@ -236,7 +237,7 @@ func (r *release) completed(jobs []lanes.Job, within time.Duration) map[string]l
 }
 
 // uninterrupted fails the test for every job that was started more than once.
-func (r *release) uninterrupted(records map[string]lanes.Record) {
+func (r *release) uninterrupted(records map[string]job.Record) {
 	r.Helper()
 	for id, record := range records {
 		if record.Attempts != 1 || record.Crashes != 0 {

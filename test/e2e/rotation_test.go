@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The workers' password for RabbitMQ is changed, and then their Secret: they come back by themselves, without a restart.
@@ -47,7 +47,7 @@ func TestRotatedSecret(t *testing.T) {
 	_, err = kubeClient.CoreV1().Secrets(s.namespace).Patch(t.Context(), secret.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	s.must(err)
 	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
-	jobs := r.jobs("rotated", 4, lanes.Job{Kind: "thumbnail", Input: clip})
+	jobs := r.jobs("rotated", 4, job.Job{Kind: "thumbnail", Input: clip})
 	began := time.Now()
 	r.enqueue(jobs)
 	r.uninterrupted(r.completed(jobs, 4*time.Minute)) // the kubelet takes its time to show the changed Secret

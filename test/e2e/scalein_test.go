@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // manyPods is a policy with room for many small pods.
@@ -149,23 +150,23 @@ type waves struct {
 	*release
 	o           *observer
 	short, long string
-	all         map[string]lanes.Record
+	all         map[string]job.Record
 }
 
 func newWaves(r *release) *waves {
 	r.settled("general", 1, time.Minute)
 	return &waves{
-		release: r, o: r.observe("general"), all: map[string]lanes.Record{},
+		release: r, o: r.observe("general"), all: map[string]job.Record{},
 		short: r.storage.put("short.mp4", r.clip("wave.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=4", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
 		long:  r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=70", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
 	}
 }
 
 // run sends one wave, does what is to be done meanwhile, and waits for all of its jobs.
-func (w *waves) run(name string, meanwhile func()) map[string]lanes.Record {
+func (w *waves) run(name string, meanwhile func()) map[string]job.Record {
 	w.Helper()
-	jobs := w.jobs(name+"-long", 2, lanes.Job{Kind: "transcode", Input: w.long, Params: []byte(`{"preset":"slow"}`)})
-	jobs = append(jobs, w.jobs(name, 30, lanes.Job{Kind: "transcode", Input: w.short})...)
+	jobs := w.jobs(name+"-long", 2, job.Job{Kind: "transcode", Input: w.long, Params: []byte(`{"preset":"slow"}`)})
+	jobs = append(jobs, w.jobs(name, 30, job.Job{Kind: "transcode", Input: w.short})...)
 	w.enqueue(jobs)
 	if meanwhile != nil {
 		meanwhile()
@@ -178,7 +179,7 @@ func (w *waves) run(name string, meanwhile func()) map[string]lanes.Record {
 }
 
 // busyAt is how many of the jobs ran at a moment.
-func (w *waves) busyAt(records map[string]lanes.Record, at time.Time) (n int) {
+func (w *waves) busyAt(records map[string]job.Record, at time.Time) (n int) {
 	for _, r := range records {
 		if r.StartedAt.Before(at) && r.EndedAt.After(at) {
 			n++

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The scaler's replicas are nobody else's: install, scale to 6, upgrade twice, roll back; a watch sees 6 throughout.
@@ -39,8 +40,8 @@ func TestUpgradesWhileJobsRun(t *testing.T) {
 	r.settled("general", 2, time.Minute)
 	clip := r.storage.put("clip.mp4", s.clip("upgrade.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	o := r.observe("general")
-	load := func(name string) []lanes.Job {
-		jobs := r.jobs(name, 25, lanes.Job{Kind: "transcode", Input: clip})
+	load := func(name string) []job.Job {
+		jobs := r.jobs(name, 25, job.Job{Kind: "transcode", Input: clip})
 		r.enqueue(jobs)
 		return jobs
 	}

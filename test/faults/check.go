@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // sort of a violation, to count by.
@@ -110,7 +110,7 @@ func (c *checker) completed(j *attempts) {
 	if letters := c.h.letters[id]; len(letters) > 0 {
 		c.complain(isDoubled, id, "has an output, and a dead letter too: %s: %s", letters[0].reason, letters[0].text)
 	}
-	if r, ok := c.h.records[id]; ok && c.ledgerSaw() && r.State != lanes.Completed {
+	if r, ok := c.h.records[id]; ok && c.ledgerSaw() && r.State != job.Completed {
 		c.complain(isWrong, id, "has its output, and the ledger says that it is %s", r.State)
 	}
 }
@@ -126,7 +126,7 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 		c.complain(isLost, id, "%s", what)
 		return
 	}
-	want := map[fate]string{badInput: string(lanes.BadInput), contested: string(lanes.OutputExists), poisonous: "poison"}[j.fate]
+	want := map[fate]string{badInput: string(job.BadInput), contested: string(job.OutputExists), poisonous: "poison"}[j.fate]
 	reasons := make([]string, len(letters))
 	for i, l := range letters {
 		reasons[i] = l.reason
@@ -139,7 +139,7 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 	case j.fate == contested && !there:
 		c.complain(isWrong, id, "is dead since its output exists, and there is none")
 	}
-	if r, ok := c.h.records[id]; ok && c.ledgerSaw() && r.State != lanes.Dead {
+	if r, ok := c.h.records[id]; ok && c.ledgerSaw() && r.State != job.Dead {
 		c.complain(isWrong, id, "is in the dead letters, and the ledger says that it is %s", r.State)
 	}
 }

@@ -5,30 +5,30 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // goodHistory is a run in which every promise was kept: a job of each fate.
 func goodHistory() history {
 	at := time.Now()
-	job := func(id string, f fate, recipe, output string) *attempts {
+	j := func(id string, f fate, recipe, output string) *attempts {
 		return &attempts{
-			spec:  spec{job: lanes.Job{ID: id, Output: "file:///out/" + output}, fate: f, recipe: recipe, lane: "standard", copies: 1},
+			spec:  spec{job: job.Job{ID: id, Output: "file:///out/" + output}, fate: f, recipe: recipe, lane: "standard", copies: 1},
 			asked: at, confirmed: at, confirms: 1, tries: 1,
 		}
 	}
-	unconfirmed := job("maybe", succeeds, "video", "maybe.mp4")
+	unconfirmed := j("maybe", succeeds, "video", "maybe.mp4")
 	unconfirmed.confirms = 0
 	return history{
 		jobs: []*attempts{
-			job("good", succeeds, "video", "good.mp4"), job("bad", badInput, "", "bad.mp4"), job("first", contested, "video", "shared.mp4"),
-			job("second", contested, "picture", "shared.mp4"), job("poison", poisonous, "long", "poison.mp4"), unconfirmed,
+			j("good", succeeds, "video", "good.mp4"), j("bad", badInput, "", "bad.mp4"), j("first", contested, "video", "shared.mp4"),
+			j("second", contested, "picture", "shared.mp4"), j("poison", poisonous, "long", "poison.mp4"), unconfirmed,
 		},
 		outputs: map[string]output{"good.mp4": {"video", []string{"good"}}, "shared.mp4": {"picture", []string{"second"}}},
 		seen:    map[string]*sight{"good.mp4": {at: at, recipe: "video"}, "shared.mp4": {at: at, recipe: "picture"}},
 		letters: map[string][]letter{"bad": {{"bad input", ""}}, "first": {{"output exists", ""}}, "poison": {{"poison", ""}}},
-		records: map[string]lanes.Record{
-			"good": {State: lanes.Completed}, "bad": {State: lanes.Dead}, "first": {State: lanes.Dead}, "second": {State: lanes.Completed}, "poison": {State: lanes.Dead},
+		records: map[string]job.Record{
+			"good": {State: job.Completed}, "bad": {State: job.Dead}, "first": {State: job.Dead}, "second": {State: job.Completed}, "poison": {State: job.Dead},
 		},
 		drained: true,
 	}
@@ -88,7 +88,7 @@ func TestCheckerComplains(t *testing.T) {
 		{"a dead letter of nobody's", func(h *history) { h.letters["stranger"] = []letter{{"bad input", ""}} }, isWrong, "nobody enqueued it"},
 		{"a file of nobody's", func(h *history) { h.outputs["good.mp4.tmp"], h.seen["good.mp4.tmp"] = output{}, &sight{} }, isLeftover, "no job has it"},
 		{"an output that nobody saw", func(h *history) { delete(h.seen, "good.mp4") }, isWrong, "never seen"},
-		{"a record that says otherwise", func(h *history) { h.records["good"] = lanes.Record{State: lanes.Running} }, isWrong, "it is running"},
+		{"a record that says otherwise", func(h *history) { h.records["good"] = job.Record{State: job.Running} }, isWrong, "it is running"},
 		{"a queue with jobs", func(h *history) { h.left = map[string]int{"siren.delay.5s": 2} }, isLeftover, "2 messages in siren.delay.5s"},
 		{"a program that runs", func(h *history) { h.programs = []string{"12 ffmpeg"} }, isLeftover, "12 ffmpeg"},
 		{"scratch files", func(h *history) { h.scratch = []string{"/scratch/siren-attempts-0/good-1"} }, isLeftover, "scratch"},
@@ -113,7 +113,7 @@ func TestCheckerComplains(t *testing.T) {
 func TestCheckerWithoutLedger(t *testing.T) {
 	h := goodHistory()
 	h.windows = []window{{fault: fault{kind: "redis-kill"}, outage: "redis"}}
-	h.records["good"] = lanes.Record{State: lanes.Running}
+	h.records["good"] = job.Record{State: job.Running}
 	if found := check(h); len(found) > 0 {
 		t.Errorf("it complains: %v", found)
 	}
@@ -128,7 +128,7 @@ func TestExpress(t *testing.T) {
 	at := time.Now()
 	h := history{events: map[string][]event{}}
 	add := func(id string, wait time.Duration, worker string) *attempts {
-		j := &attempts{spec: spec{job: lanes.Job{ID: id}, lane: "express"}, asked: at, confirms: 1}
+		j := &attempts{spec: spec{job: job.Job{ID: id}, lane: "express"}, asked: at, confirms: 1}
 		h.jobs = append(h.jobs, j)
 		h.events[id] = []event{{at: at.Add(wait), worker: worker, what: "taken"}, {at: at.Add(wait), worker: worker, what: "started"}}
 		return j

@@ -15,8 +15,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // lettersOf reads every dead letter and leaves it where it is.
@@ -39,7 +39,7 @@ func (s *site) letters() (map[string][]letter, error) {
 		if !found {
 			return letters, nil
 		}
-		job, _, _ := lanes.Decode(d.Body, d.MessageId)
+		job, _, _ := job.Decode(d.Body, d.MessageId)
 		reason, _ := d.Headers["reason"].(string)
 		text, _ := d.Headers["error"].(string)
 		if why, _ := d.Headers["x-first-death-reason"].(string); reason == "" {
@@ -50,13 +50,13 @@ func (s *site) letters() (map[string][]letter, error) {
 }
 
 // records asks the ledger for each job.
-func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]lanes.Record, error) {
+func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]job.Record, error) {
 	c, err := client.New(client.Options{AMQPURL: s.rabbitmq.URL, RedisURL: s.redis.URL})
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	records := map[string]lanes.Record{}
+	records := map[string]job.Record{}
 	for _, j := range jobs {
 		r, err := c.Get(ctx, j.job.ID)
 		switch {

@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // delayedJobs wait in the delay queues, to be forwarded within delayedFor.
@@ -106,7 +106,7 @@ func (s *site) delay(ctx context.Context, n int, r *rand.Rand) error {
 		var confirms []*amqp.DeferredConfirmation
 		for i := range n {
 			wait := time.Second + time.Duration(r.Int64N(int64(delayedFor)))
-			body, err := lanes.Encode(lanes.Job{ID: delayedID(i), Kind: "probe", Input: "file:///in", Output: "file:///out.json"})
+			body, err := job.Encode(job.Job{ID: delayedID(i), Kind: "probe", Input: "file:///in", Output: "file:///out.json"})
 			if err != nil {
 				return err
 			}

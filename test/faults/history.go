@@ -3,18 +3,18 @@ package main
 import (
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // history is all that is known of a run when it is over. The checker looks at nothing else.
 type history struct {
 	jobs    []*attempts
-	outputs map[string]output       // by file name, what is to be seen at the end
-	seen    map[string]*sight       // by file name, what was to be seen meanwhile
-	letters map[string][]letter     // by job
-	records map[string]lanes.Record // by job; none for a job that the ledger doesn't know
-	events  map[string][]event      // by job, in the order of time: what the workers' logs tell
-	left    map[string]int          // messages by queue, siren.dead left out; where there are any
+	outputs map[string]output     // by file name, what is to be seen at the end
+	seen    map[string]*sight     // by file name, what was to be seen meanwhile
+	letters map[string][]letter   // by job
+	records map[string]job.Record // by job; none for a job that the ledger doesn't know
+	events  map[string][]event    // by job, in the order of time: what the workers' logs tell
+	left    map[string]int        // messages by queue, siren.dead left out; where there are any
 	// What runs and lies about that shouldn't.
 	programs []string
 	scratch  []string

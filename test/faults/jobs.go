@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // fate is what must become of a job.
@@ -22,7 +22,7 @@ const (
 // spec is one job as the schedule has it.
 type spec struct {
 	at     time.Duration // from the start: when it is enqueued
-	job    lanes.Job
+	job    job.Job
 	lane   string
 	recipe string // what its output must be; "" for a bad input
 	fate   fate

@@ -12,8 +12,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // confirmTime is how long a producer waits for one confirm before it tries again with the same id.
@@ -154,7 +154,7 @@ func (p *rawProducer) publish(ctx context.Context, s spec) error {
 	if err := p.dial(); err != nil {
 		return err
 	}
-	body, err := lanes.Encode(s.job)
+	body, err := job.Encode(s.job)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/media"
 )
 
@@ -29,7 +30,7 @@ func (r recipe) ext() string {
 	return map[string]string{"probe": ".json", "thumbnail": ".jpg", "transcode": ".mp4"}[r.kind]
 }
 
-func (r recipe) fill(j *lanes.Job, at places) {
+func (r recipe) fill(j *job.Job, at places) {
 	j.Kind, j.Input, j.Params = r.kind, at.input+r.clip, nil
 	if r.params != "" {
 		j.Params = json.RawMessage(r.params)
@@ -120,16 +121,16 @@ func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
 	at := places{input: "file://" + in + "/", output: "file://" + scratch + "/"}
 	e := expected{bytes: map[string]string{}, frames: map[string]string{}}
 	for name, r := range recipes() {
-		job := lanes.Job{ID: name, Output: at.output + name + r.ext()}
-		r.fill(&job, at)
-		_, err := h.Handle(ctx, lanes.Task{
-			Job: job, Lane: "standard", Attempt: "1", Limits: lanes.Limits{Threads: 1, MaxRuntime: time.Minute},
+		j := job.Job{ID: name, Output: at.output + name + r.ext()}
+		r.fill(&j, at)
+		_, err := h.Handle(ctx, job.Task{
+			Job: j, Lane: "standard", Attempt: "1", Limits: job.Limits{Threads: 1, MaxRuntime: time.Minute},
 			Storage: []lanes.Storage{{Prefix: at.input, Read: true}, {Prefix: at.output, Write: true}},
 		})
 		if err != nil {
 			return e, fmt.Errorf("make what recipe %s must make: %w", name, err)
 		}
-		file := strings.TrimPrefix(job.Output, "file://")
+		file := strings.TrimPrefix(j.Output, "file://")
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return e, err

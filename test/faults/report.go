@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // report is the outcome of a run.
@@ -65,7 +65,7 @@ func newReport(h history) report {
 			r.Dead[letters[0].reason]++
 		}
 		r.TwiceDead += max(0, len(letters)-1)
-		if rec, ok := h.records[j.job.ID]; ok && (rec.State == lanes.Dead) != (len(letters) > 0) || ok && (!rec.State.Final() || rec.State == lanes.Missing) {
+		if rec, ok := h.records[j.job.ID]; ok && (rec.State == job.Dead) != (len(letters) > 0) || ok && (!rec.State.Final() || rec.State == job.Missing) {
 			r.BehindInLed++
 		}
 	}
@@ -83,7 +83,7 @@ func newReport(h history) report {
 				r.Redelivered++
 			case e.what == "started":
 				r.Starts++
-			case e.what == "completed" && e.already, e.what == "not run" && (e.claim == string(lanes.Settled) || e.claim == string(lanes.Buried)):
+			case e.what == "completed" && e.already, e.what == "not run" && (e.claim == string(job.Settled) || e.claim == string(job.Buried)):
 				r.Suppressed++
 			}
 		}

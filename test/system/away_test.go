@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const twoWorkers = `  - {name: general, lanes: [express, standard, bulk], slots: 2, min: 2, max: 2}`
@@ -30,7 +31,7 @@ func TestRedisAway(t *testing.T) {
 	if r := s.siren("", "jobs"); r.code != 5 || !strings.Contains(r.err, "redis is away") {
 		t.Errorf("siren jobs without Redis: %s", r)
 	}
-	blind := lanes.Job{ID: "blind", Output: s.output("blind.json")}
+	blind := job.Job{ID: "blind", Output: s.output("blind.json")}
 	r := s.siren("", "enqueue", "probe", "--policy", s.policy, "--id", blind.ID, "--input", clip, "--output", blind.Output)
 	if r.code != 0 || !strings.Contains(r.err, "no record until they start") {
 		t.Errorf("siren enqueue without Redis: %s", r)
@@ -72,7 +73,7 @@ func TestRabbitMQRestarted(t *testing.T) {
 	s.scaler()
 	outputs := s.watchOutputs()
 	clip := s.put("clip.mp4")
-	var all []lanes.Job
+	var all []job.Job
 	for _, c := range []struct {
 		name string
 		stop func()
@@ -118,7 +119,7 @@ func (s *site) seesNoBroker() {
 }
 
 // send enqueues a job as a patient producer does: again and again until the broker has it.
-func (s *site) send(job lanes.Job) error {
+func (s *site) send(job job.Job) error {
 	for end := time.Now().Add(2 * time.Minute); ; {
 		_, err := s.client.Enqueue(s.t.Context(), job)
 		if err == nil || time.Now().After(end) {
@@ -129,16 +130,16 @@ func (s *site) send(job lanes.Job) error {
 }
 
 // jobs are n transcodes.
-func (s *site) jobs(name, input string, n int) []lanes.Job {
-	list := make([]lanes.Job, n)
+func (s *site) jobs(name, input string, n int) []job.Job {
+	list := make([]job.Job, n)
 	for i := range list {
 		id := fmt.Sprintf("%s-%d", name, i)
-		list[i] = lanes.Job{ID: id, Kind: "transcode", Input: input, Output: s.output(id + ".mp4")}
+		list[i] = job.Job{ID: id, Kind: "transcode", Input: input, Output: s.output(id + ".mp4")}
 	}
 	return list
 }
 
-func urls(jobs []lanes.Job, more ...string) []string {
+func urls(jobs []job.Job, more ...string) []string {
 	for _, j := range jobs {
 		more = append(more, j.Output)
 	}

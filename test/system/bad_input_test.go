@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // bad is a job that can't work.
@@ -22,7 +22,7 @@ type bad struct {
 	name                string
 	kind, input, params string // of the job; "" for a probe of a good clip
 	output              string // "": a free name
-	reason              lanes.ErrorKind
+	reason              job.ErrorKind
 	says                string // what the error must name
 	early               bool   // `siren enqueue` knows already
 }
@@ -38,7 +38,7 @@ func (s *site) badJobs(w *web) []bad {
 	s.must(os.Symlink("../elsewhere", path(s.output("folder"))))
 	s.must(os.WriteFile(path(s.output("taken.json")), []byte("mine"), 0o644))
 	local, good := fmt.Sprintf("http://127.0.0.1:%d/inner.mp4", w.port), s.input("clip.mp4")
-	badly, denied, over, exists := lanes.BadInput, lanes.NotAllowed, lanes.OverLimit, lanes.OutputExists
+	badly, denied, over, exists := job.BadInput, job.NotAllowed, job.OverLimit, job.OutputExists
 	return []bad{
 		{name: "unreadable", kind: "transcode", input: s.write("noise.mp4", bytes.Repeat([]byte("once upon a time "), 4000)), reason: badly, says: "noise.mp4 can't be read"},
 		{name: "truncated", kind: "transcode", input: s.write("half.mp4", clip[:len(clip)/2]), reason: badly, says: "half.mp4 is cut off"},
@@ -88,8 +88,8 @@ func (s *site) badJobs(w *web) []bad {
 }
 
 // job is the bad job with an id.
-func (b bad) job(s *site, id string) lanes.Job {
-	j := lanes.Job{ID: id, Kind: b.kind, Input: strings.TrimSpace(b.input), Output: b.output, Params: json.RawMessage(b.params)}
+func (b bad) job(s *site, id string) job.Job {
+	j := job.Job{ID: id, Kind: b.kind, Input: strings.TrimSpace(b.input), Output: b.output, Params: json.RawMessage(b.params)}
 	if j.Kind == "" {
 		j.Kind = "probe"
 	}
@@ -113,7 +113,7 @@ func TestBadInput(t *testing.T) {
 	good := s.put("clip.mp4")
 	table := s.badJobs(w)
 
-	var direct []lanes.Job
+	var direct []job.Job
 	for i, b := range table {
 		direct = append(direct, b.job(s, fmt.Sprintf("amqp-%02d", i)))
 	}
@@ -200,8 +200,8 @@ func (s *site) enqueueBad(table []bad) (refused int) {
 // checkBad is the job's end, as its owner sees it.
 func (s *site) checkBad(b bad, id string) {
 	s.t.Helper()
-	r := s.record(id, "dead", 60*time.Second, func(r lanes.Record) bool { return r.State.Final() })
-	if r.State != lanes.Dead || r.Reason != string(b.reason) || r.Attempts != 1 {
+	r := s.record(id, "dead", 60*time.Second, func(r job.Record) bool { return r.State.Final() })
+	if r.State != job.Dead || r.Reason != string(b.reason) || r.Attempts != 1 {
 		s.t.Errorf("record %+v; want it dead at its first attempt: %s", r, b.reason)
 	}
 	s.t.Logf("%s: %s", r.Reason, r.Error)

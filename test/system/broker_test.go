@@ -8,7 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // broker gives a plain AMQP channel: for what other producers do, and to look behind Siren.
@@ -23,7 +23,7 @@ func (s *site) broker(use func(*amqp.Channel)) {
 }
 
 // publish sends jobs to the exchange with a routing key as any AMQP client may, past all of Siren's checks.
-func (s *site) publish(key string, jobs ...lanes.Job) {
+func (s *site) publish(key string, jobs ...job.Job) {
 	s.t.Helper()
 	s.broker(func(ch *amqp.Channel) {
 		s.must(ch.Confirm(false))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A running job that is cancelled is gone within seconds, with every process of it, also those that can't hear; and its slot is free.
@@ -27,8 +28,8 @@ func TestCancelRunning(t *testing.T) {
 				s.enqueueFrozen(c.id, args...)
 			} else {
 				s.enqueue(append(args, "--id", c.id)...)
-				s.record(c.id, "well under way", 30*time.Second, func(r lanes.Record) bool {
-					return r.State == lanes.Running && r.Progress.Fraction > 0
+				s.record(c.id, "well under way", 30*time.Second, func(r job.Record) bool {
+					return r.State == job.Running && r.Progress.Fraction > 0
 				})
 			}
 			var family []program
@@ -51,7 +52,7 @@ func TestCancelRunning(t *testing.T) {
 			if left := s.programs(c.id); len(left) > 0 {
 				t.Errorf("new programs run for it: %v", left)
 			}
-			if r, err := s.client.Get(t.Context(), c.id); err != nil || r.State != lanes.Cancelled || r.Attempts != 1 || r.Crashes != 0 {
+			if r, err := s.client.Get(t.Context(), c.id); err != nil || r.State != job.Cancelled || r.Attempts != 1 || r.Crashes != 0 {
 				t.Errorf("%+v, %v; want it cancelled", r, err)
 			}
 			if _, err := os.Stat(path(s.output(c.id + ".mp4"))); err == nil {

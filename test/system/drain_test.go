@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A worker that is told to stop finishes what fits into its drain time and returns the rest, at no cost to the job. A
@@ -17,12 +17,12 @@ func TestDrain(t *testing.T) {
 	outputs := s.watchOutputs()
 	clip := s.put("clip.mp4")
 	running := func(id, worker string) {
-		s.record(id, "running on "+worker, 20*time.Second, func(r lanes.Record) bool { return r.State == lanes.Running && r.Worker == worker })
+		s.record(id, "running on "+worker, 20*time.Second, func(r job.Record) bool { return r.State == job.Running && r.Worker == worker })
 	}
 	returned := func(id string) {
 		t.Helper()
 		r, err := s.client.Get(t.Context(), id)
-		if err != nil || r.State != lanes.Queued || r.Attempts != 0 || r.Crashes != 0 {
+		if err != nil || r.State != job.Queued || r.Attempts != 0 || r.Crashes != 0 {
 			t.Errorf("%+v, %v; want it queued, with no attempt counted", r, err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestDrain(t *testing.T) {
 	if took := time.Since(told); took < drain {
 		t.Errorf("the worker was gone after %s, before its drain time was over", took)
 	}
-	if r, err := s.client.Get(t.Context(), short); err != nil || r.State != lanes.Completed || r.EndedAt.Before(told) || r.Attempts != 1 {
+	if r, err := s.client.Get(t.Context(), short); err != nil || r.State != job.Completed || r.EndedAt.Before(told) || r.Attempts != 1 {
 		t.Errorf("%+v, %v; want it completed while its worker drained", r, err)
 	}
 	returned(long)
@@ -79,7 +79,7 @@ func TestScalerInAHurry(t *testing.T) {
 	}
 	scaler.signal(syscall.SIGTERM)
 	scaler.ends(10 * time.Second)
-	if r, err := s.client.Get(t.Context(), id); err != nil || r.State != lanes.Queued || r.Attempts != 0 {
+	if r, err := s.client.Get(t.Context(), id); err != nil || r.State != job.Queued || r.Attempts != 0 {
 		t.Errorf("%+v, %v; want it queued, with no attempt counted", r, err)
 	}
 	s.leftover = 1

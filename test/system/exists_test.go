@@ -9,6 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // An output that is there stays as it is, unless the job says otherwise; and a job that made it is done, however often it comes.
@@ -24,21 +25,21 @@ func TestOutputThatExists(t *testing.T) {
 	}
 	s.must(os.WriteFile(file, []byte("mine"), 0o644))
 
-	job := lanes.Job{ID: "replaces", Kind: "probe", Input: clip, Output: s.output("x.json"), Overwrite: true}
-	s.publish("standard", job)
-	r := s.completed(job.ID, 20*time.Second)
-	if len(r.Outputs) != 1 || r.Outputs[0].URL != job.Output || r.Outputs[0].Type != "application/json" {
+	j := job.Job{ID: "replaces", Kind: "probe", Input: clip, Output: s.output("x.json"), Overwrite: true}
+	s.publish("standard", j)
+	r := s.completed(j.ID, 20*time.Second)
+	if len(r.Outputs) != 1 || r.Outputs[0].URL != j.Output || r.Outputs[0].Type != "application/json" {
 		t.Errorf("outputs %+v", r.Outputs)
 	}
 	s.must(whole(file))
 	s.must(os.Remove(file))
 
-	job = lanes.Job{ID: "again", Kind: "probe", Input: clip, Output: s.output("x.json")}
-	s.publish("standard", job)
-	first, made := s.completed(job.ID, 20*time.Second), inode()
-	s.publish("standard", job)
+	j = job.Job{ID: "again", Kind: "probe", Input: clip, Output: s.output("x.json")}
+	s.publish("standard", j)
+	first, made := s.completed(j.ID, 20*time.Second), inode()
+	s.publish("standard", j)
 	s.settles()
-	if now, err := s.client.Get(t.Context(), job.ID); err != nil || !now.EndedAt.Equal(first.EndedAt) || now.Attempts != 1 || inode() != made {
+	if now, err := s.client.Get(t.Context(), j.ID); err != nil || !now.EndedAt.Equal(first.EndedAt) || now.Attempts != 1 || inode() != made {
 		t.Errorf("the same job again: %+v, %v; want nothing new of %+v", now, err, first)
 	}
 
@@ -47,9 +48,9 @@ func TestOutputThatExists(t *testing.T) {
 	s.must(err)
 	raw := goredis.NewClient(o)
 	defer raw.Close()
-	s.must(raw.Del(t.Context(), "siren:job:"+job.ID).Err())
-	s.publish("standard", job)
-	if now := s.completed(job.ID, 20*time.Second); len(now.Outputs) != 1 || now.Outputs[0] != first.Outputs[0] || inode() != made {
+	s.must(raw.Del(t.Context(), "siren:job:"+j.ID).Err())
+	s.publish("standard", j)
+	if now := s.completed(j.ID, 20*time.Second); len(now.Outputs) != 1 || now.Outputs[0] != first.Outputs[0] || inode() != made {
 		t.Errorf("the same job again, without a record: %+v; want the outputs of %+v", now, first)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A producer needs an AMQP client and a line of JSON: nothing of ours, and in no language of ours.
@@ -76,11 +76,11 @@ func (s *site) produce(body string, args ...string) {
 }
 
 // dead waits for the dead letter with that reason in `siren dead list`, the only one.
-func (s *site) dead(reason string) (found lanes.Record) {
+func (s *site) dead(reason string) (found job.Record) {
 	s.t.Helper()
 	s.await("a dead letter: "+reason, 20*time.Second, func() (bool, string) {
 		r := s.siren("", "dead", "list", "-o", "json")
-		var list []lanes.Record
+		var list []job.Record
 		s.must(json.Unmarshal([]byte(r.out), &list))
 		n := 0
 		for _, d := range list {

@@ -12,7 +12,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // What a stranger's messages say can't widen, colour, turn round or break what people see of all jobs; headers that aren't a producer's aren't believed,
@@ -33,8 +33,8 @@ func TestHostileMessages(t *testing.T) {
 	odd := amqp.Table{"readyAt": time.Now().Unix(), "enqueuedAt": time.Now().Unix(), "error": "\x1b[8mI wrote this", "lane": "nowhere", "reason": "failed"}
 	s.throw("bulk", huge, nil)
 	s.throw("bulk", []byte(`{"id":"cut","kind":"pro`), nil, "cut")
-	s.throw("bulk", s.wire(lanes.Job{ID: "odd", Kind: "probe", Input: clip, Output: s.output("odd.json")}), odd)
-	s.throw("bulk", s.wire(lanes.Job{ID: "signed", Kind: "probe", Input: "https://example.com/a.mp4?X-Amz-Signature=s3cr3t", Output: s.output("signed.json")}), nil)
+	s.throw("bulk", s.wire(job.Job{ID: "odd", Kind: "probe", Input: clip, Output: s.output("odd.json")}), odd)
+	s.throw("bulk", s.wire(job.Job{ID: "signed", Kind: "probe", Input: "https://example.com/a.mp4?X-Amz-Signature=s3cr3t", Output: s.output("signed.json")}), nil)
 
 	r := s.completed("odd", 20*time.Second)
 	if age := time.Since(r.EnqueuedAt); r.Error != "" || !r.ReadyAt.IsZero() || r.Wait != 0 || age > time.Hour {
@@ -69,7 +69,7 @@ func TestHostileMessages(t *testing.T) {
 	}
 	for _, id := range []string{"huge", "cut"} { // found by the id that the message bears
 		r := s.siren("", "jobs", "get", id, "-o", "json")
-		var record lanes.Record
+		var record job.Record
 		s.unmarshal(r.out, &record)
 		if record.Bears != id || record.ID == id || record.Reason != "not a job" || !strings.Contains(r.err, "malformed") {
 			t.Errorf("jobs get %s: %s", id, r)
@@ -81,9 +81,9 @@ func TestHostileMessages(t *testing.T) {
 }
 
 // wire is a job's wire form.
-func (s *site) wire(j lanes.Job) []byte {
+func (s *site) wire(j job.Job) []byte {
 	s.t.Helper()
-	body, err := lanes.Encode(j)
+	body, err := job.Encode(j)
 	s.must(err)
 	return body
 }

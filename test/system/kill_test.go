@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A worker is killed in the middle of a job. Nothing of it lives on, and the job runs again, once its lease is over.
@@ -18,7 +18,7 @@ func TestWorkerKilledInMidJob(t *testing.T) {
 	out := s.output("film.mp4")
 	const id = "film"
 	s.enqueueFrozen(id, "transcode", "--input", s.put("film.mp4"), "--output", out)
-	r := s.record(id, "running", 30*time.Second, func(r lanes.Record) bool { return r.State == lanes.Running })
+	r := s.record(id, "running", 30*time.Second, func(r job.Record) bool { return r.State == job.Running })
 	victim, programs := s.workers()[r.Worker], s.programs(id)
 	if victim.pid == 0 || len(programs) == 0 {
 		t.Fatalf("job %+v runs, but not in %v by %v", r, s.workers(), programs)
@@ -28,7 +28,7 @@ func TestWorkerKilledInMidJob(t *testing.T) {
 	killed, err := s.client.Get(t.Context(), id)
 	s.must(err)
 	gone(t, "the killed worker's ffmpeg", programs...)
-	again := s.record(id, "taken over", 30*time.Second, func(now lanes.Record) bool { return now.Worker != r.Worker })
+	again := s.record(id, "taken over", 30*time.Second, func(now job.Record) bool { return now.Worker != r.Worker })
 	if early := time.Until(killed.LeaseUntil); early > 0 {
 		t.Errorf("the job was taken over %s before its lease ended: %+v", early, again)
 	}
@@ -54,7 +54,7 @@ func TestPoison(t *testing.T) {
 	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("poison.mp4"), "--label", "urgent=true")
 	killed := map[string]bool{}
 	kill := func() {
-		r := s.record(id, "running on another worker", 20*time.Second, func(r lanes.Record) bool { return !killed[r.Worker] })
+		r := s.record(id, "running on another worker", 20*time.Second, func(r job.Record) bool { return !killed[r.Worker] })
 		killed[r.Worker] = true
 		s.must(syscall.Kill(s.workers()[r.Worker].pid, syscall.SIGKILL))
 		s.await("its program to be gone", 20*time.Second, func() (bool, string) { return len(s.programs(id)) == 0, fmt.Sprint(s.programs(id)) })
@@ -62,7 +62,7 @@ func TestPoison(t *testing.T) {
 	kill()
 	s.frozen(id, func() {}) // it runs again once its lease is over
 	kill()                  // as often as the lane's maxCrashes says
-	r := s.record(id, "dead", 30*time.Second, func(r lanes.Record) bool { return r.State == lanes.Dead })
+	r := s.record(id, "dead", 30*time.Second, func(r job.Record) bool { return r.State == job.Dead })
 	if r.Reason != "poison" || r.Crashes != 2 || !strings.Contains(r.Error, "workers vanished") {
 		t.Errorf("%+v, want it poisonous", r)
 	}
@@ -101,7 +101,7 @@ func TestFailsAsItsPoolGoesToZero(t *testing.T) {
 	}
 	out := "file://" + s.dir + "/volume/clip.jpg"
 	id := s.enqueue("thumbnail", "--input", s.put("clip.mp4"), "--output", out, "--label", "batch=true")
-	r := s.record(id, "retrying", 30*time.Second, func(r lanes.Record) bool { return r.State == lanes.Retrying })
+	r := s.record(id, "retrying", 30*time.Second, func(r job.Record) bool { return r.State == job.Retrying })
 	if r.Lane != "bulk" || !strings.Contains(r.Error, "is its volume mounted?") || r.NextAt.Before(time.Now()) {
 		t.Errorf("%+v, want it retrying in lane bulk, with its reason", r)
 	}
@@ -111,7 +111,7 @@ func TestFailsAsItsPoolGoesToZero(t *testing.T) {
 			return false, fmt.Sprintf("%+v, %v, %v", pools["batch"], s.workers(), err)
 		}
 		r, err = s.client.Get(t.Context(), id)
-		return err == nil && r.State == lanes.Retrying, fmt.Sprintf("%+v, %v", r, err)
+		return err == nil && r.State == job.Retrying, fmt.Sprintf("%+v, %v", r, err)
 	})
 	if r := s.siren("", "lanes"); !strings.Contains(r.out, "1 (next in ") {
 		t.Errorf("siren lanes doesn't tell of the retry: %s", r)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The policy changes while jobs wait: a lane leaves it, one gets another name, one another queue type, and another lane is the default. Every job
@@ -24,12 +24,12 @@ func TestLanesChangeUnderJobs(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	var all []lanes.Job
+	var all []job.Job
 	send := func(when string, keys ...string) {
 		for _, key := range keys {
 			for i := range 4 {
 				id := fmt.Sprintf("%s-%s-%d", when, key, i)
-				j := lanes.Job{ID: id, Kind: "probe", Input: clip, Output: s.output(id + ".json")}
+				j := job.Job{ID: id, Kind: "probe", Input: clip, Output: s.output(id + ".json")}
 				s.publish(key, j)
 				all = append(all, j)
 			}

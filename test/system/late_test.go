@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A worker is stopped in the middle of a job for longer than its lease, and goes on when another one has made the output. One result is
@@ -42,7 +42,7 @@ func TestLateWorker(t *testing.T) {
 				defer func() { s.must(s.redis.Restart(context.WithoutCancel(t.Context()))) }()
 			}
 			const id = "late"
-			thaw := s.frozen(id, func() { s.publish("standard", lanes.Job{ID: id, Kind: "transcode", Input: input, Output: out}) })
+			thaw := s.frozen(id, func() { s.publish("standard", job.Job{ID: id, Kind: "transcode", Input: input, Output: out}) })
 			late, lateName := s.workerOf(id)
 			if !late.stop() {
 				t.Fatalf("worker %s is gone", lateName)

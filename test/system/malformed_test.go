@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A thousand messages that were jobs once, each broken in another way. The worker lives on, and each is accounted for: it is in the dead
@@ -29,13 +30,13 @@ func TestMalformedMessages(t *testing.T) {
 		s.must(ch.Confirm(false))
 		var last *amqp.DeferredConfirmation
 		for i := range sent {
-			job := lanes.Job{
+			j := job.Job{
 				ID: fmt.Sprintf("m-%04d", i), Kind: "probe", Labels: map[string]string{"tier": "std"}, Input: clip,
 				Output: s.output(fmt.Sprintf("m-%04d.json", i)), Params: []byte(`{}`), ExpiresAt: time.Now().Add(time.Hour).UTC(), DedupKey: "k",
 			}
-			body, err := lanes.Encode(job)
+			body, err := job.Encode(j)
 			s.must(err)
-			sent[i] = breakMessage(random, amqp.Publishing{MessageId: job.ID, ContentType: "application/json", Body: body})
+			sent[i] = breakMessage(random, amqp.Publishing{MessageId: j.ID, ContentType: "application/json", Body: body})
 			last, err = ch.PublishWithDeferredConfirm("siren.jobs", "standard", false, false, sent[i])
 			s.must(err)
 		}
@@ -69,7 +70,7 @@ func TestMalformedMessages(t *testing.T) {
 			dead++
 			continue
 		}
-		job, _, err := lanes.Decode(m.Body, m.MessageId)
+		job, _, err := job.Decode(m.Body, m.MessageId)
 		if err != nil {
 			t.Errorf("no job (%v), and not in the dead letters: id %q, body %q", err, m.MessageId, m.Body)
 			continue
@@ -145,7 +146,7 @@ func breakOnce(r *rand.Rand, m *amqp.Publishing) {
 	case 9:
 		m.Body = bytes.Replace(m.Body, []byte(`file:///`), []byte(`file:///../../../etc/`), 1)
 	case 10:
-		m.Body = append(bytes.Clone(m.Body), bytes.Repeat([]byte(" "), lanes.MaxMessage)...)
+		m.Body = append(bytes.Clone(m.Body), bytes.Repeat([]byte(" "), job.MaxMessage)...)
 	case 11:
 		m.Headers = amqp.Table{
 			"attempt": "many", "replay": int64(-1 << 62), "readyAt": amqp.Table{"a": []any{nil, 1.5}}, "enqueuedAt": float64(1e300), "x-death": []any{"?"},

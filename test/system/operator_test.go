@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // growing is a fleet that grows and shrinks while people operate it.
@@ -79,7 +79,7 @@ type crowd struct {
 	seed  uint64
 
 	mu        sync.Mutex
-	jobs      []lanes.Job
+	jobs      []job.Job
 	cancelled map[string]bool // what was said to be called off, and not retried since
 	retried   map[string]int  // how often somebody began to
 	came      map[string]int  // operation and answer → how often
@@ -100,12 +100,12 @@ func newCrowd(s *site) *crowd {
 
 // enqueue puts so many jobs into the lanes: most of a fraction of a second, some of several.
 func (c *crowd) enqueue(n int) {
-	var jobs []lanes.Job
+	var jobs []job.Job
 	for range n {
 		c.mu.Lock()
 		i := len(c.jobs) + len(jobs)
 		c.mu.Unlock()
-		j := lanes.Job{ID: fmt.Sprintf("job-%03d", i), Kind: "thumbnail", Input: c.s.input("clip.mp4")}
+		j := job.Job{ID: fmt.Sprintf("job-%03d", i), Kind: "thumbnail", Input: c.s.input("clip.mp4")}
 		ext := ".jpg"
 		switch i % 10 {
 		case 1, 4:
@@ -168,26 +168,26 @@ func (c *crowd) operate(choose *rand.Rand) {
 			c.do("move", nil, "lanes", "move", from, to, "--limit", strconv.Itoa(1+choose.IntN(12)))
 		}
 	case n < 60:
-		if id := c.pick(choose, lanes.Queued); id != "" {
+		if id := c.pick(choose, job.Queued); id != "" {
 			c.do("promote", []string{"only a queued job can be promoted", "what they did counts"}, "jobs", "promote", id, "--lane", lane())
 		}
 	case n < 85:
-		state := lanes.Queued
+		state := job.Queued
 		if choose.IntN(2) == 0 {
-			state = lanes.Running
+			state = job.Running
 		}
 		if id := c.pick(choose, state); id != "" {
 			c.cancel(id)
 		}
 	default:
-		if id := c.pick(choose, lanes.Cancelled); id != "" {
+		if id := c.pick(choose, job.Cancelled); id != "" {
 			c.retry(id)
 		}
 	}
 }
 
 // pick is a job in that state, as far as that is known a moment later; "" when a few attempts find none.
-func (c *crowd) pick(choose *rand.Rand, state lanes.State) string {
+func (c *crowd) pick(choose *rand.Rand, state job.State) string {
 	c.mu.Lock()
 	order := choose.Perm(len(c.jobs))
 	jobs := slices.Clone(c.jobs)
@@ -249,7 +249,7 @@ func (c *crowd) retry(id string) {
 // check waits for the end of all jobs and looks at it.
 func (c *crowd) check() {
 	s := c.s
-	records := map[string]lanes.Record{}
+	records := map[string]job.Record{}
 	s.awaitNone("all jobs to end", 90*time.Second, func() (int, string) {
 		var open []string
 		for _, j := range c.jobs {
@@ -273,26 +273,26 @@ func (c *crowd) check() {
 		return len(left) == 0, fmt.Sprint(left)
 	})
 	completed := s.completions()
-	ended := map[lanes.State]int{}
+	ended := map[job.State]int{}
 	for _, j := range c.jobs {
 		r, n := records[j.ID], completed[j.ID]
 		ended[r.State]++
 		_, err := os.Stat(path(j.Output))
 		switch {
-		case r.State == lanes.Completed:
+		case r.State == job.Completed:
 			s.must(whole(path(j.Output)))
-		case r.State == lanes.Cancelled && err == nil:
+		case r.State == job.Cancelled && err == nil:
 			s.t.Errorf("a cancelled job has an output: %+v", r)
-		case r.State != lanes.Cancelled:
+		case r.State != job.Cancelled:
 			s.t.Errorf("nobody wanted that of a job: %+v", r)
 		}
-		if c.cancelled[j.ID] && r.State != lanes.Cancelled {
+		if c.cancelled[j.ID] && r.State != job.Cancelled {
 			s.t.Errorf("job %s was said to be cancelled, and is %s", j.ID, r.State)
 		}
-		if r.Attempts > 1 || r.Crashes > 0 || r.State == lanes.Completed && r.Attempts != 1 {
+		if r.Attempts > 1 || r.Crashes > 0 || r.State == job.Completed && r.Attempts != 1 {
 			s.t.Errorf("a job was interrupted: %+v", r)
 		}
-		if n > 1 || (n > 0) != (r.State == lanes.Completed) {
+		if n > 1 || (n > 0) != (r.State == job.Completed) {
 			s.t.Errorf("workers say %d times that they completed job %s, which was retried %d times: %+v", n, j.ID, c.retried[j.ID], r)
 		}
 	}

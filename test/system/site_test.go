@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The lanes, and every queue that there is for them.
@@ -267,7 +268,7 @@ func (s *site) awaitNone(what string, within time.Duration, left func() (n int, 
 const patience = 3
 
 // record waits until the job's record is as wanted.
-func (s *site) record(id, what string, within time.Duration, wanted func(lanes.Record) bool) (r lanes.Record) {
+func (s *site) record(id, what string, within time.Duration, wanted func(job.Record) bool) (r job.Record) {
 	s.t.Helper()
 	s.await("job "+id+" to be "+what, patience*within, func() (bool, string) {
 		var err error
@@ -278,13 +279,13 @@ func (s *site) record(id, what string, within time.Duration, wanted func(lanes.R
 }
 
 // completed waits for a job's good end.
-func (s *site) completed(id string, within time.Duration) lanes.Record {
+func (s *site) completed(id string, within time.Duration) job.Record {
 	s.t.Helper()
-	return s.record(id, "completed", within, func(r lanes.Record) bool {
-		if r.State == lanes.Dead {
+	return s.record(id, "completed", within, func(r job.Record) bool {
+		if r.State == job.Dead {
 			s.t.Fatalf("job %s is dead: %s: %s", id, r.Reason, r.Error)
 		}
-		return r.State == lanes.Completed
+		return r.State == job.Completed
 	})
 }
 

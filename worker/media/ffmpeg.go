@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
@@ -30,10 +30,10 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 		return "", err
 	}
 	if unwritten.MatchString(said) || a.box.Folder.Full() {
-		return "", lanes.Fail(lanes.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", sandbox.LastWord(said)))
+		return "", job.Fail(job.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", sandbox.LastWord(said)))
 	}
 	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
-		return "", lanes.Fail(lanes.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
+		return "", job.Fail(job.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
 	}
 	return name, nil
 }
@@ -54,7 +54,7 @@ type progress struct {
 	total  float64 // seconds to come
 	done   float64 // seconds made
 	speed  string
-	report func(lanes.Progress)
+	report func(job.Progress)
 	rest   []byte
 }
 
@@ -88,8 +88,8 @@ func (p *progress) line(line string) {
 	}
 }
 
-func (p *progress) value() lanes.Progress {
-	v := lanes.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
+func (p *progress) value() job.Progress {
+	v := job.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
 	if p.total > 0 {
 		v.Fraction = min(p.done/p.total, 1)
 		v.Note = fmt.Sprintf("%.1f of %.1f s", min(p.done, p.total), p.total)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -54,7 +54,7 @@ func (d *decimal) UnmarshalJSON(raw []byte) error {
 func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	var i inspection
 	if what := a.disguise(); what != "" {
-		return i, lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is followed: give the media file itself", a.from, what))
+		return i, job.Fail(job.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is followed: give the media file itself", a.from, what))
 	}
 	if err := a.whole(); err != nil {
 		return i, err
@@ -63,10 +63,10 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", sandbox.InputName)
 	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
-		return i, lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
+		return i, job.Fail(job.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
 	}
-	if lanes.KindOf(err) == lanes.BadInput {
-		return i, lanes.Fail(lanes.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
+	if job.KindOf(err) == job.BadInput {
+		return i, job.Fail(job.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
 	} else if err != nil {
 		return i, err
 	}
@@ -106,10 +106,10 @@ func unreadable(err error) string {
 // bounded is whether the input stays within our bounds. said is what ffprobe said on stderr.
 func (i inspection) bounded(from storage.Place, said string) error {
 	if len(i.Streams) == 0 {
-		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s holds no streams", from))
+		return job.Fail(job.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
 	if len(i.Streams) > sandbox.MaxStreams {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), sandbox.MaxStreams))
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
 		if s.Width*s.Height > sandbox.MaxPixels {
@@ -120,7 +120,7 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		}
 	}
 	if i.Format.Duration > kinds.MaxSeconds {
-		return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (i inspection) video(from storage.Place) (stream, error) {
 			return s, nil
 		}
 	}
-	return stream{}, lanes.Fail(lanes.BadInput, fmt.Errorf("input %s has no video", from))
+	return stream{}, job.Fail(job.BadInput, fmt.Errorf("input %s has no video", from))
 }
 
 // seconds is how long the stream is, as far as known; 0 when nothing says.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // notes is a task's log for tests that read it while it is written.
@@ -36,7 +36,7 @@ func (n *notes) String() string {
 func TestJobLog(t *testing.T) {
 	b := newBench(t)
 	var log notes
-	task := b.task(lanes.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("a.jpg")})
+	task := b.task(job.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("a.jpg")})
 	task.Log = &log
 	_, err := b.runContext(context.Background(), task)
 	must(t, err)
@@ -58,10 +58,10 @@ func TestJobLogOfAFailure(t *testing.T) {
 	b := newBench(t)
 	junk := bytes.Repeat([]byte{0x4f, 0x11, 0xa2, 0x77, 0x03}, 2000)
 	var log notes
-	task := b.task(lanes.Job{Kind: "probe", Input: b.write("junk.mp4", junk), Output: b.output("a.json")})
+	task := b.task(job.Job{Kind: "probe", Input: b.write("junk.mp4", junk), Output: b.output("a.json")})
 	task.Log = &log
 	_, err := b.runContext(context.Background(), task)
-	expect(t, err, lanes.BadInput, "can't be read")
+	expect(t, err, job.BadInput, "can't be read")
 	if !regexp.MustCompile(`(?s)^ffprobe .*\n\[error\] the input: .*\nffprobe: exit status 1 after `).MatchString(log.String()) {
 		t.Errorf("log\n%s", log.String())
 	}
@@ -80,9 +80,9 @@ func TestCancelledJob(t *testing.T) {
 	end := make(chan error)
 	go func() { _, err := b.runContext(ctx, task); end <- err }()
 	working(t, b.scratch)
-	cancel(fmt.Errorf("renew: %w", lanes.ErrCancelled))
+	cancel(fmt.Errorf("renew: %w", job.ErrCancelled))
 	gone(t, b.scratch, 5*time.Second)
-	if err := <-end; !errors.Is(err, lanes.ErrCancelled) {
+	if err := <-end; !errors.Is(err, job.ErrCancelled) {
 		t.Errorf("the handler says %v", err)
 	}
 	if !regexp.MustCompile(`\nffmpeg: (exit status 255|signal: \w+) after .* s, stopped: renew: the job was cancelled\n$`).MatchString(log.String()) {

@@ -13,14 +13,15 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // work is what a worker process of the tests is told to do.
 type work struct {
 	Scratch string
-	Job     lanes.Job
+	Job     job.Job
 	Attempt string
-	Limits  lanes.Limits
+	Limits  job.Limits
 	Storage []lanes.Storage
 }
 
@@ -32,7 +33,7 @@ func beWorker(text string) {
 	}
 	h, err := New(Options{Scratch: w.Scratch, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
-		_, err = h.Handle(context.Background(), lanes.Task{Job: w.Job, Attempt: w.Attempt, Limits: w.Limits, Storage: w.Storage})
+		_, err = h.Handle(context.Background(), job.Task{Job: w.Job, Attempt: w.Attempt, Limits: w.Limits, Storage: w.Storage})
 	}
 	fmt.Println(err)
 }

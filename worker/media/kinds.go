@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -35,40 +36,40 @@ type recipe struct {
 }
 
 // Check refuses a job for everything that can be known without I/O: its kind, its params, and URLs outside of storage.
-// The error is a lanes.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
+// The error is a job.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
 // fail: only the worker sees symbolic links, addresses and contents. URLs are percent-decoded once: a % in a name is %25.
-func Check(job lanes.Job, allowed []lanes.Storage) error {
+func Check(job job.Job, allowed []lanes.Storage) error {
 	_, err := takeOrder(job, allowed)
 	return err
 }
 
 // order is a job that passed Check, ready to be carried out.
 type order struct {
-	job           lanes.Job
+	job           job.Job
 	input, output storage.Place
 	rules         storage.Rules
 	recipe        recipe
 }
 
-func takeOrder(job lanes.Job, allowed []lanes.Storage) (order, error) {
-	o := order{job: job, rules: storage.NewRules(allowed)}
-	if strings.Trim(job.ID, ".") == "" {
-		return o, lanes.Fail(lanes.BadInput, fmt.Errorf("id %q: use a letter or a digit; the id names folders", job.ID))
+func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
+	o := order{job: j, rules: storage.NewRules(allowed)}
+	if strings.Trim(j.ID, ".") == "" {
+		return o, job.Fail(job.BadInput, fmt.Errorf("id %q: use a letter or a digit; the id names folders", j.ID))
 	}
-	kind, err := kinds.Find(job.Kind)
+	kind, err := kinds.Find(j.Kind)
 	if err != nil {
 		return o, err
 	}
 	var inputErr, outputErr, paramsErr error
-	o.input, inputErr = o.rules.Locate("input", job.Input, storage.Read)
-	o.output, outputErr = o.rules.Locate("output", job.Output, storage.Write)
+	o.input, inputErr = o.rules.Locate("input", j.Input, storage.Read)
+	o.output, outputErr = o.rules.Locate("output", j.Output, storage.Write)
 	if outputErr == nil {
 		var values kinds.Values
-		values, paramsErr = kind.Read(job.Params, path.Base(o.output.Path))
+		values, paramsErr = kind.Read(j.Params, path.Base(o.output.Path))
 		o.recipe = makers[kind.Name].plan(values)
 	}
 	if inputErr == nil && outputErr == nil && o.input.String() == o.output.String() {
-		outputErr = lanes.Fail(lanes.BadInput, fmt.Errorf("input and output are the same file, %s", o.input))
+		outputErr = job.Fail(job.BadInput, fmt.Errorf("input and output are the same file, %s", o.input))
 	}
 	return o, together(inputErr, outputErr, paramsErr)
 }
@@ -76,25 +77,25 @@ func takeOrder(job lanes.Job, allowed []lanes.Storage) (order, error) {
 // together is one error with the text of all; NotAllowed when any of them is.
 func together(errs ...error) error {
 	var texts []string
-	kind := lanes.BadInput
+	kind := job.BadInput
 	for _, err := range errs {
 		if err == nil {
 			continue
 		}
 		texts = append(texts, err.Error())
-		if lanes.KindOf(err) == lanes.NotAllowed {
-			kind = lanes.NotAllowed
+		if job.KindOf(err) == job.NotAllowed {
+			kind = job.NotAllowed
 		}
 	}
 	if len(texts) == 0 {
 		return nil
 	}
-	return lanes.Fail(kind, errors.New(strings.Join(texts, "; ")))
+	return job.Fail(kind, errors.New(strings.Join(texts, "; ")))
 }
 
-func (o order) result(size int64, already bool) lanes.Result {
-	return lanes.Result{
-		Outputs:     []lanes.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
+func (o order) result(size int64, already bool) job.Result {
+	return job.Result{
+		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
 		AlreadyDone: already,
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
 func TestProbe(t *testing.T) {
 	b := newBench(t)
-	result, err := b.run(lanes.Job{Kind: "probe", Input: b.put("clip.mp4"), Output: b.output("deep/er/clip.json")})
+	result, err := b.run(job.Job{Kind: "probe", Input: b.put("clip.mp4"), Output: b.output("deep/er/clip.json")})
 	must(t, err)
 	data, err := os.ReadFile(filepath.Join(b.out, "deep/er/clip.json"))
 	must(t, err)
@@ -36,7 +36,7 @@ func TestProbe(t *testing.T) {
 	if strings.Contains(string(data), "/dev/fd") || strings.Contains(string(data), b.scratch) {
 		t.Errorf("our own paths are in the output: %s", data)
 	}
-	want := lanes.Output{URL: b.output("deep/er/clip.json"), Bytes: int64(len(data)), Type: "application/json"}
+	want := job.Output{URL: b.output("deep/er/clip.json"), Bytes: int64(len(data)), Type: "application/json"}
 	if len(result.Outputs) != 1 || result.Outputs[0] != want {
 		t.Errorf("result %+v, want %+v", result, want)
 	}
@@ -62,7 +62,7 @@ func TestThumbnail(t *testing.T) {
 		{"odd size", "odd.mp4", "k.jpg", `{"at": 0}`, "mjpeg", 321, 243},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			result, err := b.run(lanes.Job{Kind: "thumbnail", Input: b.put(c.input), Output: b.output(c.output), Params: paramsJSON(c.params)})
+			result, err := b.run(job.Job{Kind: "thumbnail", Input: b.put(c.input), Output: b.output(c.output), Params: paramsJSON(c.params)})
 			must(t, err)
 			i := media(t, filepath.Join(b.out, c.output))
 			v := i.Streams[0]
@@ -97,11 +97,11 @@ func TestTranscode(t *testing.T) {
 		{"square pixels", "stretched.ts", `{"height": 144, "preset": "superfast"}`, 256, 144, "25/1", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var last lanes.Progress
+			var last job.Progress
 			fractions := []float64{}
 			name := strings.ReplaceAll(c.name, " ", "_") + ".mp4"
-			task := b.task(lanes.Job{Kind: "transcode", Input: b.put(c.input), Output: b.output(name), Params: paramsJSON(c.params)})
-			task.Report = func(p lanes.Progress) { last = p; fractions = append(fractions, p.Fraction) }
+			task := b.task(job.Job{Kind: "transcode", Input: b.put(c.input), Output: b.output(name), Params: paramsJSON(c.params)})
+			task.Report = func(p job.Progress) { last = p; fractions = append(fractions, p.Fraction) }
 			result, err := b.runContext(t.Context(), task)
 			must(t, err)
 			file := filepath.Join(b.out, name)
@@ -156,7 +156,7 @@ func TestReproducible(t *testing.T) {
 		t.Run(c.kind+c.ext, func(t *testing.T) {
 			var made [2][]byte
 			for i, name := range []string{"first" + c.ext, "again" + c.ext} {
-				_, err := b.run(lanes.Job{Kind: c.kind, Input: input, Output: b.output(name)})
+				_, err := b.run(job.Job{Kind: c.kind, Input: input, Output: b.output(name)})
 				must(t, err)
 				made[i], err = os.ReadFile(filepath.Join(b.out, name))
 				must(t, err)

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
 // slowJob keeps ffmpeg busy for minutes.
-func slowJob(b *bench) lanes.Job {
-	return lanes.Job{ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"), Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
+func slowJob(b *bench) job.Job {
+	return job.Job{ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"), Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
 }
 
 // ffmpegs are the processes whose working folder is below scratch.
@@ -65,7 +65,7 @@ func gone(t *testing.T, scratch string, within time.Duration) {
 // The limits are those of the running ffmpeg, not only of what started it.
 func TestLimitsAreInForce(t *testing.T) {
 	b := newBench(t)
-	b.limits = lanes.Limits{Nice: 13, Memory: 1 << 30, Scratch: 64 << 20, MaxRuntime: 90 * time.Second, Threads: 2}
+	b.limits = job.Limits{Nice: 13, Memory: 1 << 30, Scratch: 64 << 20, MaxRuntime: 90 * time.Second, Threads: 2}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	end := make(chan error)
@@ -107,16 +107,16 @@ func TestLimitsAreInForce(t *testing.T) {
 
 // Cancelling ends the whole group soon, and the cause decides what the error means.
 func TestCancel(t *testing.T) {
-	stopped := lanes.Fail(lanes.Interrupted, errors.New("the worker stops"))
-	late := lanes.Fail(lanes.TimedOut, errors.New("too slow"))
+	stopped := job.Fail(job.Interrupted, errors.New("the worker stops"))
+	late := job.Fail(job.TimedOut, errors.New("too slow"))
 	for _, c := range []struct {
 		name  string
 		cause error
-		want  lanes.ErrorKind
+		want  job.ErrorKind
 	}{
-		{"plain", nil, lanes.Interrupted},
-		{"with a cause", stopped, lanes.Interrupted},
-		{"another cause", late, lanes.TimedOut},
+		{"plain", nil, job.Interrupted},
+		{"with a cause", stopped, job.Interrupted},
+		{"another cause", late, job.TimedOut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -144,18 +144,18 @@ func TestCancel(t *testing.T) {
 
 func TestMaxRuntime(t *testing.T) {
 	b := newBench(t)
-	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, lanes.Fail(lanes.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s"))) // as a worker does
+	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, job.Fail(job.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s"))) // as a worker does
 	defer stop()
 	_, err := b.runContext(within, b.task(slowJob(b)))
-	expect(t, err, lanes.TimedOut, "maxRuntime of 1.5s")
+	expect(t, err, job.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
-	ctx, a := b.attempt(t, "slow.mp4", lanes.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
+	ctx, a := b.attempt(t, "slow.mp4", job.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
 	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{crf: 23, preset: "slow", fps: 120}.args(stream{}))
-	expect(t, err, lanes.TimedOut, "all the CPU time")
+	expect(t, err, job.TimedOut, "all the CPU time")
 }
 
 // attempt is an attempt to try parts of the frame on.
-func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Context, *attempt) {
+func (b *bench) attempt(t *testing.T, clip string, l job.Limits) (context.Context, *attempt) {
 	t.Helper()
 	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))
 	must(t, err)
@@ -163,8 +163,8 @@ func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Cont
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, task: b.task(lanes.Job{}), box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
-	a.task.Limits, a.task.Report = l, func(lanes.Progress) {}
+	a := &attempt{h: b.h, task: b.task(job.Job{}), box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
+	a.task.Limits, a.task.Report = l, func(job.Progress) {}
 	return t.Context(), a
 }
 
@@ -172,7 +172,7 @@ func (b *bench) attempt(t *testing.T, clip string, l lanes.Limits) (context.Cont
 // 4 KiB. Guard: unwritten, in ffmpeg.
 func TestFullDisk(t *testing.T) {
 	b := newBench(t)
-	ctx, a := b.attempt(t, "clip.mp4", lanes.Limits{})
+	ctx, a := b.attempt(t, "clip.mp4", job.Limits{})
 	script := filepath.Join(t.TempDir(), "ffmpeg")
 	must(t, os.WriteFile(script, []byte(`#!/bin/sh
 head -c 4096 /dev/zero >x.mp4
@@ -180,38 +180,38 @@ echo "[error] Error writing trailer of file:x.mp4: No space left on device" >&2
 `), 0o700))
 	a.h.options.FFmpeg = script
 	_, err := a.ffmpeg(ctx, "x.mp4", 0, nil, nil)
-	expect(t, err, lanes.Transient, "No space left on device")
+	expect(t, err, job.Transient, "No space left on device")
 }
 
 func TestOverLimits(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		limits lanes.Limits
+		limits job.Limits
 		says   string
 	}{
-		{"memory", lanes.Limits{Memory: 330 << 20, Threads: 1}, "memory of 330Mi"},
-		{"less memory than ffmpeg itself needs", lanes.Limits{Memory: 64 << 20, Threads: 1}, "memory of 64Mi"},
-		{"disk", lanes.Limits{Memory: 2 << 30, Scratch: 100 << 10, Threads: 1}, "scratch space of 100Ki"},
+		{"memory", job.Limits{Memory: 330 << 20, Threads: 1}, "memory of 330Mi"},
+		{"less memory than ffmpeg itself needs", job.Limits{Memory: 64 << 20, Threads: 1}, "memory of 64Mi"},
+		{"disk", job.Limits{Memory: 2 << 30, Scratch: 100 << 10, Threads: 1}, "scratch space of 100Ki"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			b.limits = c.limits
-			job := slowJob(b)
-			job.Params = paramsJSON(`{"preset": "slow", "crf": 5}`)
-			_, err := b.run(job)
-			expect(t, err, lanes.OverLimit, c.says)
+			j := slowJob(b)
+			j.Params = paramsJSON(`{"preset": "slow", "crf": 5}`)
+			_, err := b.run(j)
+			expect(t, err, job.OverLimit, c.says)
 		})
 	}
 }
 
 func TestProgressNotes(t *testing.T) {
-	var got []lanes.Progress
-	p := progress{total: 60, report: func(v lanes.Progress) { got = append(got, v) }}
+	var got []job.Progress
+	p := progress{total: 60, report: func(v job.Progress) { got = append(got, v) }}
 	for _, part := range []string{"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti", "me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n"} {
 		_, err := p.Write([]byte(part))
 		must(t, err)
 	}
-	want := []lanes.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"}, {Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
+	want := []job.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"}, {Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

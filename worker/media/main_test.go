@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
@@ -86,7 +87,7 @@ type bench struct {
 	scratch string // our folder in it
 	in, out string
 	storage []lanes.Storage
-	limits  lanes.Limits
+	limits  job.Limits
 }
 
 func newBench(t testing.TB) *bench {
@@ -100,7 +101,7 @@ func newBench(t testing.TB) *bench {
 	must(t, err)
 	b.h = h
 	b.storage = []lanes.Storage{{Prefix: "file://" + b.in + "/", Read: true}, {Prefix: "file://" + b.out + "/", Read: true, Write: true}}
-	b.limits = lanes.Limits{Nice: 5, Memory: 2 << 30, Scratch: 1 << 30, MaxRuntime: time.Minute, Threads: 2}
+	b.limits = job.Limits{Nice: 5, Memory: 2 << 30, Scratch: 1 << 30, MaxRuntime: time.Minute, Threads: 2}
 	return b
 }
 
@@ -125,23 +126,23 @@ var attemptNumber struct {
 	n int
 }
 
-func (b *bench) task(job lanes.Job) lanes.Task {
+func (b *bench) task(j job.Job) job.Task {
 	attemptNumber.Lock()
 	defer attemptNumber.Unlock()
 	attemptNumber.n++
-	if job.ID == "" {
-		job.ID = fmt.Sprintf("job%d", attemptNumber.n)
+	if j.ID == "" {
+		j.ID = fmt.Sprintf("job%d", attemptNumber.n)
 	}
-	return lanes.Task{Job: job, Lane: "standard", Attempt: fmt.Sprintf("a%d", attemptNumber.n), Limits: b.limits, Storage: b.storage}
+	return job.Task{Job: j, Lane: "standard", Attempt: fmt.Sprintf("a%d", attemptNumber.n), Limits: b.limits, Storage: b.storage}
 }
 
 // run runs the job and checks what holds after every attempt: nothing is left in scratch.
-func (b *bench) run(job lanes.Job) (lanes.Result, error) {
+func (b *bench) run(job job.Job) (job.Result, error) {
 	b.t.Helper()
 	return b.runContext(context.Background(), b.task(job))
 }
 
-func (b *bench) runContext(ctx context.Context, task lanes.Task) (lanes.Result, error) {
+func (b *bench) runContext(ctx context.Context, task job.Task) (job.Result, error) {
 	b.t.Helper()
 	result, err := b.h.Handle(ctx, task)
 	if left := names(b.t, b.scratch); fmt.Sprint(left) != "[.siren]" {
@@ -194,13 +195,13 @@ func output(t testing.TB, program string, args ...string) []byte {
 	return out
 }
 
-func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+func expect(t *testing.T, err error, want job.ErrorKind, says string) {
 	t.Helper()
-	t.Logf("%s: %v", lanes.KindOf(err), err)
+	t.Logf("%s: %v", job.KindOf(err), err)
 	if err == nil {
 		t.Fatalf("no error, want %s", want)
 	}
-	if got := lanes.KindOf(err); got != want {
+	if got := job.KindOf(err); got != want {
 		t.Errorf("kind %q, want %q", got, want)
 	}
 	if !strings.Contains(err.Error(), says) {

@@ -2,8 +2,8 @@
 // the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
 //
 // It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds; storage and the confinement
-// of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know queues, claims, retries or lanes: it gets a lanes.Task
-// and returns a lanes.Result or an error with a kind (lanes.Fail), and the worker settles by that.
+// of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know queues, claims, retries or lanes: it gets a job.Task
+// and returns a job.Result or an error with a kind (job.Fail), and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
@@ -20,7 +20,7 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -92,66 +92,66 @@ func Program(given, name string) (string, error) {
 	return path, nil
 }
 
-// Handle runs the job of t to its committed end. Every error it returns carries a lanes.ErrorKind. When the context
-// ends, its cause decides: a cause that is a lanes.JobError is returned as it is, a deadline is lanes.TimedOut,
-// anything else lanes.Interrupted.
-func (h *Handler) Handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+// Handle runs the job of t to its committed end. Every error it returns carries a job.ErrorKind. When the context
+// ends, its cause decides: a cause that is a job.JobError is returned as it is, a deadline is job.TimedOut,
+// anything else job.Interrupted.
+func (h *Handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
 	if t.Report == nil {
-		t.Report = func(lanes.Progress) {}
+		t.Report = func(job.Progress) {}
 	}
 	if t.Log == nil {
 		t.Log = io.Discard
 	}
 	result, err := h.handle(ctx, t)
 	if err != nil {
-		return lanes.Result{}, ended(ctx, err)
+		return job.Result{}, ended(ctx, err)
 	}
 	return result, nil
 }
 
 // ended is what the failure of an attempt means, given that its context may be the reason.
 func ended(ctx context.Context, err error) error {
-	var known *lanes.JobError
+	var known *job.JobError
 	switch cause := context.Cause(ctx); {
 	case errors.As(cause, &known):
 		return cause
 	case errors.Is(cause, context.DeadlineExceeded):
-		return lanes.Fail(lanes.TimedOut, fmt.Errorf("ran out of time: %w", cause))
+		return job.Fail(job.TimedOut, fmt.Errorf("ran out of time: %w", cause))
 	case cause != nil:
-		return lanes.Fail(lanes.Interrupted, fmt.Errorf("interrupted: %w", cause))
+		return job.Fail(job.Interrupted, fmt.Errorf("interrupted: %w", cause))
 	case errors.As(err, &known):
 		return err
 	default:
-		return lanes.Fail(lanes.Transient, err)
+		return job.Fail(job.Transient, err)
 	}
 }
 
 // attempt is one run of one job: what its kind needs to make the output.
 type attempt struct {
 	h    *Handler
-	task lanes.Task
+	task job.Task
 	box  sandbox.Box // its folder is empty at first, and removed at the end
 	from storage.Place
 	info inspection
 }
 
-func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error) {
+func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 	o, err := takeOrder(t.Job, t.Storage)
 	if err != nil {
-		return lanes.Result{}, err
+		return job.Result{}, err
 	}
 	out := h.stores.Store(o.output, o.rules)
 	// Asking first saves the work; the commit asks again, and only that answer counts.
 	if !t.Job.Overwrite {
 		if size, err := out.Made(ctx, o.output, t.Job.ID); err != nil {
-			return lanes.Result{}, err
+			return job.Result{}, err
 		} else if size != storage.Absent {
 			return o.result(size, true), nil
 		}
 	}
 	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
 	if err != nil {
-		return lanes.Result{}, err
+		return job.Result{}, err
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
@@ -161,24 +161,24 @@ func (h *Handler) handle(ctx context.Context, t lanes.Task) (lanes.Result, error
 		defer func() { _ = a.box.Input.Close() }()
 	}
 	if err != nil {
-		return lanes.Result{}, err
+		return job.Result{}, err
 	}
-	t.Report(lanes.Progress{Fraction: 1, Note: "storing"})
+	t.Report(job.Progress{Fraction: 1, Note: "storing"})
 	made, err := dir.OpenMade(file)
 	if err != nil {
-		return lanes.Result{}, fmt.Errorf("open what was made: %w", err)
+		return job.Result{}, fmt.Errorf("open what was made: %w", err)
 	}
 	defer func() { _ = made.Close() }()
 	done, size, err := out.Commit(ctx, o.output, storage.Product{File: made, MediaType: o.recipe.mediaType, Job: t.Job, Attempt: t.Attempt})
 	if err != nil {
-		return lanes.Result{}, err
+		return job.Result{}, err
 	}
 	return o.result(size, done), nil
 }
 
 // produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name there.
 func (a *attempt) produce(ctx context.Context, o order) (string, error) {
-	a.task.Report(lanes.Progress{Note: "fetching"})
+	a.task.Report(job.Progress{Note: "fetching"})
 	var err error
 	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch, func() (*os.File, error) {
 		return a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -189,6 +189,6 @@ func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	if a.info, err = a.inspect(ctx); err != nil {
 		return "", err
 	}
-	a.task.Report(lanes.Progress{Note: "working"})
+	a.task.Report(job.Progress{Note: "working"})
 	return o.recipe.make(ctx, a)
 }

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // In a folder that anybody may write, without the sticky bit, somebody puts another folder in the place of ours, or of an attempt's: what a job reads and
@@ -15,10 +15,10 @@ import (
 func TestScratchIsNotLedAstray(t *testing.T) {
 	b := newBench(t)
 	must(t, os.Chmod(b.dir, 0o777))
-	task := b.task(lanes.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("x.jpg")})
+	task := b.task(job.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("x.jpg")})
 	name := task.Job.ID + "-" + task.Attempt
 	decoy := filepath.Join(b.scratch, name, "output.jpg")
-	task.Report = func(p lanes.Progress) {
+	task.Report = func(p job.Progress) {
 		if p.Note == "working" { // the attempt's folder is there, and ffmpeg is next
 			must(t, os.Rename(b.scratch, b.scratch+".moved"))
 			must(t, os.MkdirAll(filepath.Dir(decoy), 0o777))
@@ -48,7 +48,7 @@ func TestOutputThatIsNoFile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
-			_, a := b.attempt(t, "clip.mp4", lanes.Limits{})
+			_, a := b.attempt(t, "clip.mp4", job.Limits{})
 			in, err := os.Readlink(a.box.Folder.Path())
 			must(t, err)
 			output(t, "sh", "-c", "cd '"+in+"' && "+c.command) // nothing confines it here

@@ -12,6 +12,7 @@ import (
 	_ "gocloud.dev/blob/s3blob" // s3:// for OpenBucket
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -25,7 +26,7 @@ func TestHandleCommits(t *testing.T) {
 			}
 			g := newBench(t)
 			base := "file://" + g.out + "/"
-			job := lanes.Job{ID: "mine", Kind: "probe", Input: g.put("clip.mp4"), Output: base + "clip.json"}
+			j := job.Job{ID: "mine", Kind: "probe", Input: g.put("clip.mp4"), Output: base + "clip.json"}
 			if scheme == "s3" { // the input from S3 too
 				base = fmt.Sprintf("s3://%s/whole-%d/", s3test.Bucket, time.Now().UnixNano())
 				must(t, os.MkdirAll(filepath.Join(folder, "in"), 0o755))
@@ -36,34 +37,34 @@ func TestHandleCommits(t *testing.T) {
 				must(t, err)
 				must(t, b.WriteAll(t.Context(), "in/clip one.mp4", data, &blob.WriterOptions{}))
 				must(t, b.Close())
-				job.Input, job.Output = "s3://"+s3test.Bucket+"/in/clip one.mp4", base+"clip.json"
-				_, err = g.run(lanes.Job{Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4", Output: base + "x.json"})
-				expect(t, err, lanes.BadInput, "doesn't exist")
+				j.Input, j.Output = "s3://"+s3test.Bucket+"/in/clip one.mp4", base+"clip.json"
+				_, err = g.run(job.Job{Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4", Output: base + "x.json"})
+				expect(t, err, job.BadInput, "doesn't exist")
 				g.limits.Scratch = 1000
-				_, err = g.run(job)
-				expect(t, err, lanes.OverLimit, "scratch space of 1000")
+				_, err = g.run(j)
+				expect(t, err, job.OverLimit, "scratch space of 1000")
 				g.limits.Scratch = 1 << 30
 			}
-			first, err := g.run(job)
+			first, err := g.run(j)
 			must(t, err)
-			if first.AlreadyDone || first.Outputs[0].Bytes == 0 || first.Outputs[0].URL != job.Output {
+			if first.AlreadyDone || first.Outputs[0].Bytes == 0 || first.Outputs[0].URL != j.Output {
 				t.Errorf("first: %+v", first)
 			}
-			again, err := g.run(job)
+			again, err := g.run(j)
 			must(t, err)
 			if !again.AlreadyDone || again.Outputs[0] != first.Outputs[0] {
 				t.Errorf("again: %+v, want %+v and already done", again, first)
 			}
 			if scheme == "file" {
-				long := job
+				long := j
 				long.ID, long.Output = "long", base+strings.Repeat("n", 300)+".json"
 				_, err = g.run(long)
-				expect(t, err, lanes.BadInput, "file name too long")
+				expect(t, err, job.BadInput, "file name too long")
 			}
-			other := job
+			other := j
 			other.ID = "other"
 			_, err = g.run(other)
-			expect(t, err, lanes.OutputExists, "not by this job")
+			expect(t, err, job.OutputExists, "not by this job")
 			other.Overwrite = true
 			over, err := g.run(other)
 			must(t, err)

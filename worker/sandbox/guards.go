@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Bounds of what is worked on at all, whatever a slot's limits. Within them RLIMIT_AS decides.
@@ -25,7 +25,7 @@ var Formats = strings.Join([]string{
 }, ",")
 
 // Guards are the options before an input: what ffmpeg and ffprobe may open and how much they may chew.
-func Guards(l lanes.Limits) []string {
+func Guards(l job.Limits) []string {
 	args := []string{
 		"-hide_banner", "-loglevel", logLevel,
 		"-protocol_whitelist", "file", "-format_whitelist", Formats,
@@ -48,5 +48,5 @@ func PictureTooLarge(said string) error {
 }
 
 func TooManyPixels(width, height string) error {
-	return lanes.Fail(lanes.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on", width, height, MaxPixels/1_000_000))
+	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on", width, height, MaxPixels/1_000_000))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	examine "github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
@@ -35,9 +36,9 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 			h, err := media.New(media.Options{Self: self, Scratch: filepath.Join(dir, "scratch"), Log: slog.New(slog.DiscardHandler)})
 			must(t, err)
 			must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2", filepath.Join(dir, "clip.mp4")).Run())
-			_, err = h.Handle(t.Context(), lanes.Task{
-				Job:     lanes.Job{ID: "job", Kind: "thumbnail", Input: "file://" + dir + "/clip.mp4", Output: "file://" + dir + "/x.jpg"},
-				Attempt: "a", Limits: lanes.Limits{Nice: 5, Memory: 2 << 30, Threads: 2}, Storage: []lanes.Storage{{Prefix: "file://" + dir + "/", Read: true, Write: true}},
+			_, err = h.Handle(t.Context(), job.Task{
+				Job:     job.Job{ID: "job", Kind: "thumbnail", Input: "file://" + dir + "/clip.mp4", Output: "file://" + dir + "/x.jpg"},
+				Attempt: "a", Limits: job.Limits{Nice: 5, Memory: 2 << 30, Threads: 2}, Storage: []lanes.Storage{{Prefix: "file://" + dir + "/", Read: true, Write: true}},
 			})
 			must(t, err)
 			open, err := sandbox.Unconfined(t.Context(), self)

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // RunLimited is the body of the hidden command `siren run-limited`:
@@ -158,7 +158,7 @@ func dieWith(parent int) error {
 }
 
 // limitArgs is the command line of run-limited for l, with more flags, up to the program.
-func limitArgs(l lanes.Limits, more ...string) []string {
+func limitArgs(l job.Limits, more ...string) []string {
 	return slices.Concat([]string{
 		"run-limited",
 		"--nice", strconv.Itoa(min(max(l.Nice, 0), 19)),
@@ -170,7 +170,7 @@ func limitArgs(l lanes.Limits, more ...string) []string {
 }
 
 // cpuSeconds is all the CPU time that a program could use within maxRuntime; 0 when that has no limit.
-func cpuSeconds(l lanes.Limits) int64 {
+func cpuSeconds(l job.Limits) int64 {
 	cores := l.Threads
 	if cores <= 0 {
 		cores = runtime.NumCPU()

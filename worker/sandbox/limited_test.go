@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestRunLimitedRefuses(t *testing.T) {
@@ -24,7 +24,7 @@ func TestRunLimitedRefuses(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.args, err, c.says)
 		}
 	}
-	if got := cpuSeconds(lanes.Limits{MaxRuntime: 10 * time.Second}); got != int64(10*runtime.NumCPU()) {
+	if got := cpuSeconds(job.Limits{MaxRuntime: 10 * time.Second}); got != int64(10*runtime.NumCPU()) {
 		t.Errorf("CPU seconds without a thread limit: %d", got)
 	}
 }
@@ -43,10 +43,10 @@ func TestPullingOverFromALowerPriority(t *testing.T) {
 
 // A launcher that dies before it becomes the program says nothing about the input: the job is tried again.
 func TestLauncherDies(t *testing.T) {
-	limits := lanes.Limits{Memory: 640 << 20}
+	limits := job.Limits{Memory: 640 << 20}
 	died := exec.Command("false").Run()
-	expect(t, explain(limits, "ffprobe", died, "fatal error: runtime: out of memory\n"), lanes.Transient, "run-limited died")
-	expect(t, explain(limits, "ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), lanes.OverLimit, "memory of 640Mi")
+	expect(t, explain(limits, "ffprobe", died, "fatal error: runtime: out of memory\n"), job.Transient, "run-limited died")
+	expect(t, explain(limits, "ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), job.OverLimit, "memory of 640Mi")
 	expect(t, explain(limits, "ffmpeg", died, "Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0 - maybe incorrect parameters\n"),
-		lanes.OverLimit, "memory of 640Mi")
+		job.OverLimit, "memory of 640Mi")
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see confine_test.go).
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 // newBox is a box with a folder of its own and an input.
-func newBox(t *testing.T, l lanes.Limits) *Box {
+func newBox(t *testing.T, l job.Limits) *Box {
 	t.Helper()
 	s, err := openTestScratch(t.TempDir())
 	must(t, err)
@@ -58,9 +58,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+func expect(t *testing.T, err error, want job.ErrorKind, says string) {
 	t.Helper()
-	if err == nil || lanes.KindOf(err) != want || !strings.Contains(err.Error(), says) {
-		t.Errorf("%s: %v, want %s: %s", lanes.KindOf(err), err, want, says)
+	if err == nil || job.KindOf(err) != want || !strings.Contains(err.Error(), says) {
+		t.Errorf("%s: %v, want %s: %s", job.KindOf(err), err, want, says)
 	}
 }

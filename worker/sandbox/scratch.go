@@ -11,7 +11,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the operator names.
@@ -106,10 +106,10 @@ type Folder struct {
 }
 
 // Make makes the private, empty folder of an attempt.
-func (s *Scratch) Make(job, attempt string) (*Folder, error) {
-	name := job + "-" + attempt
-	if !lanes.ValidID(job) || !attemptForm.MatchString(name) {
-		return nil, fmt.Errorf("attempt %q of job %q doesn't name a folder", attempt, job)
+func (s *Scratch) Make(j, attempt string) (*Folder, error) {
+	name := j + "-" + attempt
+	if !job.ValidID(j) || !attemptForm.MatchString(name) {
+		return nil, fmt.Errorf("attempt %q of job %q doesn't name a folder", attempt, j)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
@@ -36,10 +37,10 @@ func (g *ground) at(name string) Place {
 	return at
 }
 
-func (g *ground) product(job, attempt, content string, overwrite bool) Product {
+func (g *ground) product(j, attempt, content string, overwrite bool) Product {
 	file := filepath.Join(g.t.TempDir(), "made")
 	must(g.t, os.WriteFile(file, []byte(content), 0o600))
-	return Product{File: open(g.t, file), MediaType: "text/plain", Job: lanes.Job{ID: job, Overwrite: overwrite}, Attempt: attempt}
+	return Product{File: open(g.t, file), MediaType: "text/plain", Job: job.Job{ID: j, Overwrite: overwrite}, Attempt: attempt}
 }
 
 // onEveryStore runs a test on files and on S3.
@@ -71,7 +72,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 		g.store = s3Store{buckets}
 		g.read = func(name string) []byte {
 			content, _, err := g.store.Open(context.Background(), g.at(name))
-			if lanes.KindOf(err) == lanes.BadInput {
+			if job.KindOf(err) == job.BadInput {
 				return nil
 			}
 			must(t, err)
@@ -104,9 +105,9 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 			t.Errorf("another attempt of the same Job: %v, %d, %v; want done with the first one's size", done, size, err)
 		}
 		_, err = g.store.Made(ctx, out, "two")
-		expect(t, err, lanes.OutputExists, "not by this job")
+		expect(t, err, job.OutputExists, "not by this job")
 		_, _, err = g.store.Commit(ctx, out, g.product("two", "b1", "other", false))
-		expect(t, err, lanes.OutputExists, "not by this job")
+		expect(t, err, job.OutputExists, "not by this job")
 		if got := g.read("new/folder/a.txt"); string(got) != "first" {
 			t.Errorf("the output is %q", got)
 		}
@@ -136,7 +137,7 @@ func TestCommitRace(t *testing.T) {
 				wg.Go(func() {
 					done, _, err := g.store.Commit(t.Context(), out, products[i])
 					// S3 may ask a loser of a close race to come again (409): a transient error.
-					for try := 0; lanes.KindOf(err) == lanes.Transient && err != nil && try < 5; try++ {
+					for try := 0; job.KindOf(err) == job.Transient && err != nil && try < 5; try++ {
 						done, _, err = g.store.Commit(t.Context(), out, products[i])
 					}
 					created[i], won[i] = err == nil && !done, err
@@ -161,7 +162,7 @@ func TestCommitRace(t *testing.T) {
 			for i, err := range won {
 				if i%2 == winner%2 && err != nil {
 					t.Errorf("attempt %d of the winning Job: %v", i, err)
-				} else if i%2 != winner%2 && lanes.KindOf(err) != lanes.OutputExists {
+				} else if i%2 != winner%2 && job.KindOf(err) != job.OutputExists {
 					t.Errorf("attempt %d of the other Job: %v", i, err)
 				}
 			}
@@ -200,7 +201,7 @@ func TestCommitInParts(t *testing.T) {
 		other := g.product("two", "b1", "", false)
 		must(t, os.Truncate(other.File.Name(), 25<<20))
 		_, _, err = g.store.Commit(t.Context(), g.at("large.bin"), other)
-		expect(t, err, lanes.OutputExists, "is there already")
+		expect(t, err, job.OutputExists, "is there already")
 		again := g.product("one", "a2", "", false)
 		must(t, os.Truncate(again.File.Name(), 24<<20))
 		if done, _, err := g.store.Commit(t.Context(), g.at("large.bin"), again); !done || err != nil {
@@ -241,7 +242,7 @@ func TestFileEvidence(t *testing.T) {
 	must(t, os.Remove(filepath.Join(b.out, "a.txt")))
 	must(t, os.WriteFile(filepath.Join(b.out, "a.txt"), []byte("first"), 0o644))
 	_, err := g.store.Made(t.Context(), out, "one")
-	expect(t, err, lanes.OutputExists, "")
+	expect(t, err, job.OutputExists, "")
 	_, _, err = g.store.Commit(t.Context(), out, g.product("three", "c1", "over", true))
 	must(t, err)
 	if left := names(t, filepath.Join(b.out, ".siren")); fmt.Sprint(left) != "[one]" {

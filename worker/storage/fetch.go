@@ -49,7 +49,7 @@ func copyIn(ctx context.Context, file *os.File, content io.Reader, at Place, siz
 	case err != nil && errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("the worker's scratch disk is full: %w", err)
 	case err != nil:
-		return fmt.Errorf("fetch input %s: %w", at, plain(err))
+		return fmt.Errorf("fetch input %s: %w", at, reasonIn(err))
 	case limit > 0 && n > limit:
 		return tooLarge(at, lanes.Bytes(limit))
 	case n == 0:

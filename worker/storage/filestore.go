@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 )
 
@@ -59,9 +59,9 @@ func (s fileStore) Open(_ context.Context, at Place) (io.ReadCloser, int64, erro
 func (s fileStore) checkOpened(at Place, file *os.File, info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is a folder", at))
+		return job.Fail(job.BadInput, fmt.Errorf("input %s is a folder", at))
 	case !info.Mode().IsRegular():
-		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
+		return job.Fail(job.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
 	}
 	return s.checkReal("input", at, file, Read)
 }
@@ -83,7 +83,7 @@ func (s fileStore) checkReal(role string, at Place, file *os.File, want Access) 
 }
 
 func leadsOut(role string, at Place, want Access) error {
-	return lanes.Fail(lanes.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role, at, want))
+	return job.Fail(job.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role, at, want))
 }
 
 func readError(at Place, err error) error {
@@ -93,11 +93,11 @@ func readError(at Place, err error) error {
 	case escapes(err):
 		return leadsOut("input", at, Read)
 	case errors.Is(err, syscall.ENXIO):
-		return lanes.Fail(lanes.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
+		return job.Fail(job.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
-		return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s: %w", at, plain(err)))
+		return job.Fail(job.BadInput, fmt.Errorf("input %s: %w", at, reasonIn(err)))
 	default:
-		return fmt.Errorf("open input %s: %w", at, plain(err))
+		return fmt.Errorf("open input %s: %w", at, reasonIn(err))
 	}
 }
 
@@ -106,8 +106,8 @@ func escapes(err error) bool {
 	return strings.HasSuffix(err.Error(), "path escapes from parent")
 }
 
-// plain is the reason inside err, without the operation and path that the message says better.
-func plain(err error) error {
+// reasonIn is the reason inside err, without the operation and path that the message says better.
+func reasonIn(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err
 	}
@@ -120,11 +120,11 @@ func plain(err error) error {
 func openPrefix(r Rule) (*os.Root, error) {
 	real, err := filepath.EvalSymlinks(r.Path)
 	if err != nil {
-		return nil, fmt.Errorf("storage %s is not there on this worker (%w): is its volume mounted?", r, plain(err))
+		return nil, fmt.Errorf("storage %s is not there on this worker (%w): is its volume mounted?", r, reasonIn(err))
 	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
-		return nil, fmt.Errorf("open storage %s: %w", r, plain(err))
+		return nil, fmt.Errorf("open storage %s: %w", r, reasonIn(err))
 	}
 	return root, nil
 }
@@ -209,7 +209,7 @@ func (s fileStore) folder(at Place, create bool) (*os.Root, error) {
 		}
 	}
 	if info, err := root.Stat(name); err == nil && !info.IsDir() {
-		return nil, lanes.Fail(lanes.BadInput, fmt.Errorf("output %s: what should be its folder is a file", at))
+		return nil, job.Fail(job.BadInput, fmt.Errorf("output %s: what should be its folder is a file", at))
 	}
 	folder, err := root.OpenRoot(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -234,10 +234,10 @@ func writeError(at Place, err error) error {
 	case escapes(err):
 		return leadsOut("output", at, Write)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
-		return lanes.Fail(lanes.BadInput, fmt.Errorf("output %s: %w", at, plain(err)))
+		return job.Fail(job.BadInput, fmt.Errorf("output %s: %w", at, reasonIn(err)))
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EMLINK):
-		return fmt.Errorf("write output %s: %w; its file system must be able to hard-link files", at, plain(err))
+		return fmt.Errorf("write output %s: %w; its file system must be able to hard-link files", at, reasonIn(err))
 	default:
-		return fmt.Errorf("write output %s: %w", at, plain(err))
+		return fmt.Errorf("write output %s: %w", at, reasonIn(err))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // However early or late a worker is killed while it commits, the output is whole or not there, and the job's next
@@ -23,7 +23,7 @@ func TestKilledInMidWrite(t *testing.T) {
 	midWrite := 0
 	for i := range 8 {
 		name := fmt.Sprintf("k%d.bin", i)
-		job := lanes.Job{ID: "killed", Output: b.output(name)}
+		job := job.Job{ID: "killed", Output: b.output(name)}
 		w := startWorker(t, work{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
 		written := filepath.Join(b.out, ".siren/killed", fmt.Sprint("k", i), name)
 		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {

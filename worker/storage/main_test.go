@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 
 // work is what a worker process of the tests is told to do.
 type work struct {
-	Job     lanes.Job
+	Job     job.Job
 	Attempt string
 	Storage []lanes.Storage
 	Commit  string // this file
@@ -116,13 +117,13 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func expect(t *testing.T, err error, want lanes.ErrorKind, says string) {
+func expect(t *testing.T, err error, want job.ErrorKind, says string) {
 	t.Helper()
-	t.Logf("%s: %v", lanes.KindOf(err), err)
+	t.Logf("%s: %v", job.KindOf(err), err)
 	if err == nil {
 		t.Fatalf("no error, want %s", want)
 	}
-	if got := lanes.KindOf(err); got != want {
+	if got := job.KindOf(err); got != want {
 		t.Errorf("kind %q, want %q", got, want)
 	}
 	if !strings.Contains(err.Error(), says) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -44,7 +45,7 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucke
 		if size, err := store.Made(t.Context(), at, name); err != nil || size != Absent {
 			return fmt.Errorf("before: %d, %w", size, err)
 		}
-		if _, _, err := store.Commit(t.Context(), at, Product{File: open(t, made), MediaType: "application/json", Job: lanes.Job{ID: name}, Attempt: "1"}); err != nil {
+		if _, _, err := store.Commit(t.Context(), at, Product{File: open(t, made), MediaType: "application/json", Job: job.Job{ID: name}, Attempt: "1"}); err != nil {
 			return err
 		}
 		_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))
@@ -89,7 +90,7 @@ func TestRotatedS3Secret(t *testing.T) {
 
 	// The key stays and its secret changes, on the server first.
 	s3test.User(t, "update-user", "--access", "second", "--secret", "third-secret")
-	expect(t, run("too early"), lanes.Transient, "PermissionDenied")
+	expect(t, run("too early"), job.Transient, "PermissionDenied")
 	write("second", "third-secret")
 	must(t, run("by the third"))
 

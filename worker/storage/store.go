@@ -1,7 +1,7 @@
 // Package storage reads and writes what the URLs of jobs name: files, S3 objects, and the web to read from. It owns the allowlist of a policy,
 // the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and no output replaces that of another job.
 //
-// It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (lanes.Fail).
+// It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (job.Fail).
 package storage
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Source is where inputs come from.
@@ -25,10 +26,10 @@ type Source interface {
 type Store interface {
 	Source
 	// Made is the size of the output when this job made it already, Absent when nothing is there. What another
-	// job made is lanes.OutputExists.
+	// job made is job.OutputExists.
 	Made(ctx context.Context, at Place, job string) (size int64, err error)
 	// Commit makes the product visible, create-if-absent. When the same job was faster (another attempt), done is
-	// true and size is that output's; what another job made is lanes.OutputExists.
+	// true and size is that output's; what another job made is job.OutputExists.
 	Commit(ctx context.Context, at Place, p Product) (done bool, size int64, err error)
 	Tried
 }
@@ -48,7 +49,7 @@ const Absent = -1
 type Product struct {
 	File      *os.File // read from where it stands
 	MediaType string
-	Job       lanes.Job
+	Job       job.Job
 	Attempt   string
 }
 
@@ -93,18 +94,18 @@ func (s *Stores) Source(at Place, r Rules) Source { return s.open[at.Scheme](r) 
 func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r).(Store) }
 
 func outputExists(at Place) error {
-	return lanes.Fail(lanes.OutputExists, fmt.Errorf(
+	return job.Fail(job.OutputExists, fmt.Errorf(
 		"output %s is there already, and not by this job; choose another name, or set overwrite on the job", at))
 }
 
 func empty(at Place) error {
-	return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s is empty (0 bytes)", at))
+	return job.Fail(job.BadInput, fmt.Errorf("input %s is empty (0 bytes)", at))
 }
 
 func tooLarge(at Place, limit lanes.Bytes) error {
-	return lanes.Fail(lanes.OverLimit, fmt.Errorf("input %s is larger than a slot's scratch space of %s", at, limit))
+	return job.Fail(job.OverLimit, fmt.Errorf("input %s is larger than a slot's scratch space of %s", at, limit))
 }
 
 func missing(at Place) error {
-	return lanes.Fail(lanes.BadInput, fmt.Errorf("input %s doesn't exist", at))
+	return job.Fail(job.BadInput, fmt.Errorf("input %s doesn't exist", at))
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestFetchOverHTTP(t *testing.T) {
@@ -49,26 +50,26 @@ func TestFetchOverHTTP(t *testing.T) {
 	for _, c := range []struct {
 		name, input string
 		guarded     bool
-		want        lanes.ErrorKind
+		want        job.ErrorKind
 		says        string
 	}{
 		{"fetched", server + "/clip.mp4?signature=secret", false, "", ""},
 		{"five redirects", server + "/again/again/again/again/again/clip.mp4", false, "", ""},
-		{"too many redirects", server + "/round", false, lanes.BadInput, "more than 5 redirects"},
-		{"missing", server + "/none", false, lanes.BadInput, "doesn't exist"},
-		{"forbidden", server + "/403?signature=secret", false, lanes.BadInput, "403 Forbidden"},
-		{"server trouble", server + "/503", false, lanes.Transient, "503"},
-		{"cut off", server + "/half.mp4", false, lanes.Transient, "EOF"},
-		{"empty", server + "/empty", false, lanes.BadInput, "is empty"},
-		{"too large by its word", server + "/large", false, lanes.OverLimit, "larger than a slot's scratch space of 4Mi"},
-		{"too large without a word", server + "/endless", false, lanes.OverLimit, "larger than a slot's scratch space of 4Mi"},
-		{"nobody there", "http://10.1.2.3/x", false, lanes.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect outside storage", server + "/to/example.com/x", false, lanes.NotAllowed, "outside the storage"},
-		{"redirect to private", server + "/to/10.1.2.3/x", false, lanes.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, lanes.NotAllowed, "169.254.169.254 is a link-local address"},
-		{"loopback", server + "/clip.mp4", true, lanes.NotAllowed, "127.0.0.1 is a loopback address"},
-		{"loopback by name", "http://localhost/x", true, lanes.NotAllowed, "is a loopback address"},
-		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, lanes.NotAllowed, "is a loopback address"},
+		{"too many redirects", server + "/round", false, job.BadInput, "more than 5 redirects"},
+		{"missing", server + "/none", false, job.BadInput, "doesn't exist"},
+		{"forbidden", server + "/403?signature=secret", false, job.BadInput, "403 Forbidden"},
+		{"server trouble", server + "/503", false, job.Transient, "503"},
+		{"cut off", server + "/half.mp4", false, job.Transient, "EOF"},
+		{"empty", server + "/empty", false, job.BadInput, "is empty"},
+		{"too large by its word", server + "/large", false, job.OverLimit, "larger than a slot's scratch space of 4Mi"},
+		{"too large without a word", server + "/endless", false, job.OverLimit, "larger than a slot's scratch space of 4Mi"},
+		{"nobody there", "http://10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
+		{"redirect outside storage", server + "/to/example.com/x", false, job.NotAllowed, "outside the storage"},
+		{"redirect to private", server + "/to/10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
+		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, job.NotAllowed, "169.254.169.254 is a link-local address"},
+		{"loopback", server + "/clip.mp4", true, job.NotAllowed, "127.0.0.1 is a loopback address"},
+		{"loopback by name", "http://localhost/x", true, job.NotAllowed, "is a loopback address"},
+		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, job.NotAllowed, "is a loopback address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rules := NewRules(b.storage)

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/polyglot-media/siren/internal/operate"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Contexts is the user's file of contexts: the installations of Siren that there are to talk to. It has no password in it, so that it can be
@@ -166,7 +166,7 @@ func (f Contexts) Find(name string) (Context, error) {
 		}
 		names[i] = c.Name
 	}
-	return Context{}, operate.NotFound.Errorf("no context %q%s", name, lanes.Suggest(name, names))
+	return Context{}, operate.NotFound.Errorf("no context %q%s", name, plain.Suggest(name, names))
 }
 
 // Standing is the context that needn't be said each time, and what says it: $SIREN_CONTEXT, the file's current one, the running `siren up`; ""
@@ -188,7 +188,7 @@ func (f Contexts) Standing() (name, why string) {
 func (f Contexts) All() []Context {
 	all := slices.Clone(f.Contexts)
 	if l, ok := Running(); ok {
-		all = append(all, Context{UpContext, Server{URL: lanes.HideSecrets(l.AMQPURL)}, Server{URL: lanes.HideSecrets(l.RedisURL)}})
+		all = append(all, Context{UpContext, Server{URL: plain.HideSecrets(l.AMQPURL)}, Server{URL: plain.HideSecrets(l.RedisURL)}})
 	}
 	return all
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // What is shown may be a stranger's: a job's kind, its labels, URLs and errors. This file says what becomes of it on its way to a terminal: in a cell
@@ -15,7 +15,7 @@ import (
 
 // acts is whether a character does something to a terminal, or to how the text around it looks, instead of being seen.
 func acts(c rune) bool {
-	return lanes.Steers(c) || unicode.In(c, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point)
+	return plain.Steers(c) || unicode.In(c, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // instead stands for a character that acts, and for a byte that is no UTF-8.
@@ -31,7 +31,7 @@ func Harmless(s string) string {
 			return instead
 		}
 		return c
-	}, lanes.HideSecrets(s))
+	}, plain.HideSecrets(s))
 }
 
 // cleanText is Harmless for text of several lines, which keeps its lines and tabs.
@@ -41,7 +41,7 @@ func cleanText(s string) string {
 			return instead
 		}
 		return c
-	}, lanes.HideSecrets(strings.ReplaceAll(s, "\r\n", "\n")))
+	}, plain.HideSecrets(strings.ReplaceAll(s, "\r\n", "\n")))
 }
 
 // Clip is s on one line, cut to n characters.

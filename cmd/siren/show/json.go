@@ -11,7 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // encode is v as JSON or, with that format, YAML, without the secrets of URLs. A list without elements is one all the same.
@@ -55,7 +55,7 @@ func hideInStrings(text []byte) []byte {
 		if json.Unmarshal(quoted, &s) != nil {
 			return quoted
 		}
-		shown := lanes.HideSecrets(s)
+		shown := plain.HideSecrets(s)
 		if shown == s {
 			return quoted
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -132,11 +133,11 @@ func (x storageExaminer) write(ctx context.Context, store storage.Store, r stora
 	if _, err := file.WriteString("written by siren doctor, and deleted at once\n"); err != nil {
 		return err
 	}
-	commit := func(job string) error {
+	commit := func(j string) error {
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, _, err := store.Commit(ctx, at, storage.Product{File: file, MediaType: "text/plain", Job: lanes.Job{ID: job}, Attempt: "1"})
+		_, _, err := store.Commit(ctx, at, storage.Product{File: file, MediaType: "text/plain", Job: job.Job{ID: j}, Attempt: "1"})
 		return err
 	}
 	if err := commit(name + "-a"); err != nil {
@@ -151,7 +152,7 @@ func (x storageExaminer) write(ctx context.Context, store storage.Store, r stora
 	switch {
 	case second == nil:
 		return errReplaced
-	case lanes.KindOf(second) != lanes.OutputExists:
+	case job.KindOf(second) != job.OutputExists:
 		return fmt.Errorf("a second commit: %w", second)
 	case read != nil:
 		return fmt.Errorf("read what was written: %w", read)

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // batchSize is how many jobs are out of their lane at once.
@@ -32,7 +33,7 @@ type pass struct {
 	done *Done
 	// see is told of jobs that wait, and returns those whose messages are removed: it has carried them on elsewhere, or
 	// called them off.
-	see  func(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) (gone []lanes.Delivery, err error)
+	see  func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) (gone []job.Delivery, err error)
 	take *rabbitlink.Conn
 }
 
@@ -102,7 +103,7 @@ func (p *pass) batches(ctx context.Context, q lanes.Queue, limit int) error {
 // batch sees to a batch of messages by what the ledger knows: one whose job has ended, or is carried on by a newer
 // copy, is dropped, and counted; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so
 // does a copy that brings an ended job back and of which the ledger hasn't heard yet. The others wait.
-func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []lanes.Delivery) error {
+func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []job.Delivery) error {
 	ids := make([]string, len(batch))
 	for i, d := range batch {
 		ids[i] = d.Job.ID
@@ -111,15 +112,15 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []lanes.Deliv
 	if err != nil {
 		return err
 	}
-	var waiting, obsolete []lanes.Delivery
+	var waiting, obsolete []job.Delivery
 	for _, d := range batch {
-		r := records[d.Job.ID]                               // one sent by plain AMQP has no record yet
-		ended := r.State.Final() && r.State != lanes.Missing // a missing job's message has just turned up
+		r := records[d.Job.ID]                             // one sent by plain AMQP has no record yet
+		ended := r.State.Final() && r.State != job.Missing // a missing job's message has just turned up
 		switch {
 		case d.Err != nil:
 		case r.Replay > d.Replay, ended && r.Replay == d.Replay:
 			obsolete = append(obsolete, d)
-		case ended, r.State == lanes.Running:
+		case ended, r.State == job.Running:
 		default:
 			waiting = append(waiting, d)
 		}
@@ -139,7 +140,7 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []lanes.Deliv
 
 // tellGone has the ledger know that messages are no longer in their lane. That it can't be told is no harm: it counts
 // them as still there until the lane's queue is empty.
-func (p *pass) tellGone(ctx context.Context, messages []lanes.Delivery) {
+func (p *pass) tellGone(ctx context.Context, messages []job.Delivery) {
 	if len(messages) == 0 {
 		return
 	}
@@ -165,7 +166,7 @@ func Purge(ctx context.Context, desk *operate.Desk, lane, reason string) (Done, 
 
 // callOff cancels the jobs of waiting messages. One without a record gets one, to be cancelled; one that has come to
 // its end this very moment is over, too.
-func (p *pass) callOff(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) ([]lanes.Delivery, error) {
+func (p *pass) callOff(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
 	if _, err := p.desk.Ledger.CreateAll(ctx, waiting); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // rabbitURL and redisURL are the servers of all tests.
@@ -121,7 +122,7 @@ func (h *house) enqueue(lane string, n int) []string {
 	ids, entries := make([]string, n), make([]wire.Entry, n)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%d.%d", time.Now().UnixNano(), i)
-		entries[i] = wire.Entry{Lane: lane, Job: lanes.Job{ID: ids[i], Kind: "probe"}}
+		entries[i] = wire.Entry{Lane: lane, Job: job.Job{ID: ids[i], Kind: "probe"}}
 	}
 	h.must(errors.Join(rabbit.Enqueue(h.Context(), h.publish, entries)...))
 	return ids
@@ -155,12 +156,12 @@ func (h *house) drain(lane string) (ids []string) {
 }
 
 // move is a pass that moves jobs to a lane, over its own connection; see may do something before, or instead.
-func (h *house) move(ctx context.Context, from, to string, limit int, see func(p *pass, waiting []lanes.Delivery) error) (Done, error) {
+func (h *house) move(ctx context.Context, from, to string, limit int, see func(p *pass, waiting []job.Delivery) error) (Done, error) {
 	var done Done
 	p := &pass{desk: h.desk, done: &done}
 	err := p.carrying(ctx, "move", &h.policy, to, func() error {
 		carry := p.see
-		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) ([]lanes.Delivery, error) {
+		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
 			if see != nil {
 				if err := see(p, waiting); err != nil {
 					return nil, err
@@ -177,15 +178,15 @@ func (h *house) move(ctx context.Context, from, to string, limit int, see func(p
 func TestMove(t *testing.T) {
 	h := newHouse(t)
 	ids := h.enqueue("standard", 6)
-	records := make([]lanes.Delivery, len(ids))
+	records := make([]job.Delivery, len(ids))
 	for i, id := range ids {
-		records[i] = lanes.Delivery{Job: lanes.Job{ID: id, Kind: "probe"}, Lane: "standard", ReadyAt: time.Now()}
+		records[i] = job.Delivery{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard", ReadyAt: time.Now()}
 	}
 	_, err := h.desk.Ledger.CreateAll(t.Context(), slices.Concat(records[:2], records[3:])) // 2 has none
 	h.must(err)
 	_, err = h.desk.Ledger.CancelAll(t.Context(), ids[1:2])
 	h.must(err)
-	for _, d := range []lanes.Delivery{records[3], records[5]} {
+	for _, d := range []job.Delivery{records[3], records[5]} {
 		_, err := h.desk.Ledger.Claim(t.Context(), d, "w", 3)
 		h.must(err)
 	}
@@ -203,7 +204,7 @@ func TestMove(t *testing.T) {
 	if len(h.noted) != 1 || h.noted[0].Jobs != 3 || h.noted[0].On != "lane standard" || h.noted[0].After != "lane bulk" || h.noted[0].Reason != "why not" {
 		t.Errorf("the audit log has %+v", h.noted)
 	}
-	if r, err := h.desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != lanes.Queued || r.Lane != "bulk" || r.Replay != 1 {
+	if r, err := h.desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != job.Queued || r.Lane != "bulk" || r.Replay != 1 {
 		t.Errorf("the one without a record has %+v, %v", r, err)
 	}
 }
@@ -240,14 +241,14 @@ func TestMoveFails(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		ctx          context.Context
-		see          func(p *pass, waiting []lanes.Delivery) error
+		see          func(p *pass, waiting []job.Delivery) error
 		want         error
 		moved        int
 		left, copies int
 	}{
 		{
 			name: "no decision", ctx: t.Context(), want: oops, moved: 100, left: 50, copies: 100,
-			see: func(*pass, []lanes.Delivery) error {
+			see: func(*pass, []job.Delivery) error {
 				if batches++; batches == 2 {
 					return oops
 				}
@@ -256,14 +257,14 @@ func TestMoveFails(t *testing.T) {
 		},
 		{
 			name: "called off", ctx: ctx, want: context.Canceled, moved: 100, left: 50, copies: 100, // what is begun is brought to its end
-			see: func(*pass, []lanes.Delivery) error {
+			see: func(*pass, []job.Delivery) error {
 				cancel()
 				return nil
 			},
 		},
 		{
 			name: "cut before the originals are removed", ctx: t.Context(), want: rabbitlink.ErrStale, moved: 100, left: 150, copies: 100,
-			see: func(p *pass, _ []lanes.Delivery) error {
+			see: func(p *pass, _ []job.Delivery) error {
 				p.take.Close()
 				return nil
 			},
@@ -308,7 +309,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	h.enqueue("standard", 2)
 	var done Done
 	p := &pass{desk: h.desk, done: &done}
-	p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) ([]lanes.Delivery, error) {
+	p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
 		return p.carry(ctx, operate.Carrier{Publisher: unconfirmed{}, Ledger: h.desk.Ledger, Now: h.desk.Now}, w, waiting, &h.policy, "bulk")
 	}
 	err := p.run(t.Context(), "move", func() error { return p.queues(t.Context(), []lanes.Queue{h.policy.QueueOf("standard")}, 0) })
@@ -322,7 +323,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 func TestPurge(t *testing.T) {
 	h := newHouse(t)
 	ids := h.enqueue("bulk", 3)
-	_, err := h.desk.Ledger.Claim(t.Context(), lanes.Delivery{Job: lanes.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"}, "w", 3)
+	_, err := h.desk.Ledger.Claim(t.Context(), job.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"}, "w", 3)
 	h.must(err)
 	done, err := Purge(t.Context(), h.desk, "bulk", "")
 	if err != nil || done.Jobs != 2 || done.Dropped != 0 || len(h.noted) != 1 {
@@ -330,7 +331,7 @@ func TestPurge(t *testing.T) {
 	}
 	h.wait("bulk", 1)
 	for _, id := range ids[1:] {
-		if r, err := h.desk.Ledger.Get(t.Context(), id); err != nil || r.State != lanes.Cancelled {
+		if r, err := h.desk.Ledger.Get(t.Context(), id); err != nil || r.State != job.Cancelled {
 			t.Errorf("job %s is %s, %v", id, r.State, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Move puts up to limit waiting jobs of one lane into another, those first that would start first; 0: all that wait
@@ -66,7 +67,7 @@ func (p *pass) carrying(ctx context.Context, name string, policy *lanes.Policy, 
 		}
 		defer conn.Close()
 		carrier := p.desk.Carrier(confirms.NewPublisher(conn, 0))
-		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []lanes.Delivery) ([]lanes.Delivery, error) {
+		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
 			return p.carry(ctx, carrier, w, waiting, policy, to)
 		}
 		return f()
@@ -76,13 +77,13 @@ func (p *pass) carrying(ctx context.Context, name string, policy *lanes.Policy, 
 // carry has copies in another lane carry jobs. That the ledger can't be told is no harm: whichever of a job's two
 // messages comes first counts.
 func (p *pass) carry(
-	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []lanes.Delivery, policy *lanes.Policy,
+	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []job.Delivery, policy *lanes.Policy,
 	to string,
-) (gone []lanes.Delivery, err error) {
+) (gone []job.Delivery, err error) {
 	copies := make([]operate.Copy, len(waiting))
 	for i, d := range waiting {
 		copies[i] = operate.CopyOf(d, to, policy)
-		copies[i].From = []lanes.State{lanes.Queued, lanes.Retrying, lanes.Missing}
+		copies[i].From = []job.State{job.Queued, job.Retrying, job.Missing}
 		copies[i].Settle = func() error { return w.Remove(d) }
 	}
 	carried, err := carrier.Carry(ctx, copies)

@@ -7,11 +7,11 @@ import (
 
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // message is the letter as the message that its job died of, with the number of the newest there is.
-func (l Letter) message() lanes.Delivery {
+func (l Letter) message() job.Delivery {
 	d := l.Delivery
 	d.Lane = l.Facts.Lane
 	if l.Record != nil {
@@ -27,7 +27,7 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 		made: l.Replay, reason: l.Facts.Reason, letters: []wire.DeadLetter{l.DeadLetter},
 	}
 	v.Anew()
-	v.From = []lanes.State{lanes.Dead}
+	v.From = []job.State{job.Dead}
 	v.Settle = func() error { return r.letters.Remove(v.letters...) }
 	err := v.Revive(r.Set, r.desk.Now())
 	if err == nil {
@@ -114,7 +114,7 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 		case !ok:
 			r.Refused[id] = operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
 			continue
-		case record.State != lanes.Dead:
+		case record.State != job.Dead:
 			r.Refused[id] = operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State, operate.Instead(record))
 			continue
 		}
@@ -133,7 +133,7 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 }
 
 // fromRecord makes the copy of a job that has no letter.
-func (r *Replay) fromRecord(record lanes.Record) (*revival, error) {
+func (r *Replay) fromRecord(record job.Record) (*revival, error) {
 	d, err := operate.FromRecord(record)
 	if err != nil {
 		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w",

@@ -10,27 +10,27 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestStandingOf(t *testing.T) {
-	record := func(s lanes.State, replay int) *lanes.Record { return &lanes.Record{State: s, Replay: replay} }
+	record := func(s job.State, replay int) *job.Record { return &job.Record{State: s, Replay: replay} }
 	for _, c := range []struct {
 		name   string
 		letter int
-		record *lanes.Record
+		record *job.Record
 		want   Standing
 	}{
 		{"no record", 2, nil, Current},
-		{"its own death", 2, record(lanes.Dead, 2), Current},
-		{"a record that was made anew", 2, record(lanes.Dead, 0), Current},
-		{"an older death", 1, record(lanes.Dead, 2), Stale},
-		{"replayed, and not begun", 1, record(lanes.Queued, 2), Superseded},
-		{"replayed, and completed", 1, record(lanes.Completed, 2), Superseded},
-		{"thrown away", 1, record(lanes.Cancelled, 2), Superseded},
-		{"enqueued again without a record", 0, record(lanes.Running, 0), Elsewhere},
+		{"its own death", 2, record(job.Dead, 2), Current},
+		{"a record that was made anew", 2, record(job.Dead, 0), Current},
+		{"an older death", 1, record(job.Dead, 2), Stale},
+		{"replayed, and not begun", 1, record(job.Queued, 2), Superseded},
+		{"replayed, and completed", 1, record(job.Completed, 2), Superseded},
+		{"thrown away", 1, record(job.Cancelled, 2), Superseded},
+		{"enqueued again without a record", 0, record(job.Running, 0), Elsewhere},
 	} {
-		if got := standingOf(wire.DeadLetter{Delivery: lanes.Delivery{Replay: c.letter}}, c.record); got != c.want {
+		if got := standingOf(wire.DeadLetter{Delivery: job.Delivery{Replay: c.letter}}, c.record); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -38,12 +38,12 @@ func TestStandingOf(t *testing.T) {
 
 // The record says what a job died of where it is about this death: the second letter of a job says "dead already".
 func TestFactsOfALetter(t *testing.T) {
-	l := wire.DeadLetter{Delivery: lanes.Delivery{Lane: "bulk", Job: lanes.Job{ID: "a", Kind: "probe"}}, ID: "a", Reason: "dead already"}
-	if f := newLetter(l, &lanes.Record{State: lanes.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" || f.Lane != "express" {
+	l := wire.DeadLetter{Delivery: job.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a", Reason: "dead already"}
+	if f := newLetter(l, &job.Record{State: job.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" || f.Lane != "express" {
 		t.Errorf("with a record: %+v", f)
 	}
-	for _, r := range []*lanes.Record{nil, {State: lanes.Completed, Lane: "express"}} {
-		if f := newLetter(l, r).Facts; f.Reason != "dead already" || f.Lane != "bulk" || f.Kind != "probe" || f.State != lanes.Dead {
+	for _, r := range []*job.Record{nil, {State: job.Completed, Lane: "express"}} {
+		if f := newLetter(l, r).Facts; f.Reason != "dead already" || f.Lane != "bulk" || f.Kind != "probe" || f.State != job.Dead {
 			t.Errorf("with record %v: %+v", r, f)
 		}
 	}
@@ -64,7 +64,7 @@ func TestDeathReason(t *testing.T) {
 	if !diesOf("broker: rejected", []string{"failed", "broker"}) || diesOf("failed", []string{"broker"}) || !diesOf("broker: rejected", []string{"broker: rejected"}) {
 		t.Error("broker stands for all that the safety net caught, and for nothing else")
 	}
-	for _, kind := range []lanes.ErrorKind{lanes.BadInput, lanes.NotAllowed, lanes.OutputExists, lanes.OverLimit, lanes.Transient, lanes.TimedOut} {
+	for _, kind := range []job.ErrorKind{job.BadInput, job.NotAllowed, job.OutputExists, job.OverLimit, job.Transient, job.TimedOut} {
 		if !slices.Contains(Reasons, string(kind)) {
 			t.Errorf("a job may die of %q", kind)
 		}
@@ -73,7 +73,7 @@ func TestDeathReason(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	now := time.Now()
-	r := lanes.Record{Lane: "bulk", Kind: "probe", Reason: "failed", Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour)}
+	r := job.Record{Lane: "bulk", Kind: "probe", Reason: "failed", Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour)}
 	undated := r
 	undated.EndedAt = time.Time{}
 	for _, c := range []struct {

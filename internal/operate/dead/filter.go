@@ -11,6 +11,8 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // TenantLabel is the label that says whose job it is.
@@ -21,8 +23,8 @@ const brokerWord = "broker"
 
 // Reasons is all that jobs die of: this is the whole set.
 var Reasons = []string{
-	string(lanes.BadInput), string(lanes.NotAllowed), string(lanes.OutputExists), string(lanes.OverLimit),
-	string(lanes.Transient), string(lanes.TimedOut),
+	string(job.BadInput), string(job.NotAllowed), string(job.OutputExists), string(job.OverLimit),
+	string(job.Transient), string(job.TimedOut),
 	"poison", "expired", "no id", "not a job", "dead already", brokerWord,
 }
 
@@ -33,7 +35,7 @@ func Reason(s string) (string, error) {
 	}
 	reason := strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(strings.TrimSpace(s)))
 	if !slices.Contains(Reasons, reason) {
-		return "", fmt.Errorf("nothing dies of %q%s", s, lanes.ThereAre(reason, Reasons))
+		return "", fmt.Errorf("nothing dies of %q%s", s, plain.ThereAre(reason, Reasons))
 	}
 	return reason, nil
 }
@@ -55,9 +57,9 @@ type Filter struct {
 
 // Chooser returns what says whether the filter chooses a dead job, by times that count from now. Its selector has to be
 // a valid one.
-func (f Filter) Chooser(now time.Time) func(lanes.Record) bool {
+func (f Filter) Chooser(now time.Time) func(job.Record) bool {
 	selector, _ := labels.Parse(f.Selector)
-	return func(r lanes.Record) bool {
+	return func(r job.Record) bool {
 		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) &&
 			selector.Matches(labels.Set(r.Labels)) &&
 			(f.Tenant == "" || r.Labels[TenantLabel] == f.Tenant) && (len(f.DiedOf) == 0 || diesOf(r.Reason, f.DiedOf)) &&

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // letterBatch is how many letters are taken in one go where nothing slows them down.
@@ -21,8 +22,8 @@ const letterBatch = 100
 // Letter is a dead letter, and what the ledger knows of its job.
 type Letter struct {
 	wire.DeadLetter
-	Record   *lanes.Record // nil without one
-	Facts    lanes.Record  // the job as it died: by its record where that is about this death, else by the letter
+	Record   *job.Record // nil without one
+	Facts    job.Record  // the job as it died: by its record where that is about this death, else by the letter
 	Standing Standing
 }
 
@@ -38,11 +39,11 @@ const (
 )
 
 // standingOf compares the numbers of a letter and of its job's record.
-func standingOf(l wire.DeadLetter, r *lanes.Record) Standing {
+func standingOf(l wire.DeadLetter, r *job.Record) Standing {
 	switch {
-	case r == nil, r.State == lanes.Dead && r.Replay <= l.Replay:
+	case r == nil, r.State == job.Dead && r.Replay <= l.Replay:
 		return Current
-	case r.State == lanes.Dead:
+	case r.State == job.Dead:
 		return Stale
 	case r.Replay > l.Replay:
 		return Superseded
@@ -52,14 +53,14 @@ func standingOf(l wire.DeadLetter, r *lanes.Record) Standing {
 }
 
 // newLetter puts a letter and its job's record together.
-func newLetter(l wire.DeadLetter, r *lanes.Record) Letter {
+func newLetter(l wire.DeadLetter, r *job.Record) Letter {
 	f := Letter{DeadLetter: l, Record: r, Standing: standingOf(l, r)}
-	if r != nil && r.State == lanes.Dead {
+	if r != nil && r.State == job.Dead {
 		f.Facts = *r
 		return f
 	}
-	f.Facts = lanes.Record{
-		ID: l.ID, State: lanes.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input,
+	f.Facts = job.Record{
+		ID: l.ID, State: job.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input,
 		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Job.Priority, ExpiresAt: l.Job.ExpiresAt,
 		DedupKey: l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
 		Replay: l.Replay,
@@ -150,7 +151,7 @@ func each(
 
 // Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis
 // it goes by the letters alone, and says so.
-func Read(ctx context.Context, desk *operate.Desk, choose func(lanes.Record) bool) (chosen []Letter, err error) {
+func Read(ctx context.Context, desk *operate.Desk, choose func(job.Record) bool) (chosen []Letter, err error) {
 	d, end, err := Open(ctx, desk, "dead (read)")
 	if err != nil {
 		return nil, err

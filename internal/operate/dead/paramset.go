@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/worker/media"
 )
 
@@ -58,14 +60,14 @@ func checkParam(name, kind string) error {
 		params := k.ParamNames()
 		if k.Name == kind && !slices.Contains(params, name) {
 			takes := cmp.Or(strings.Join(params, ", "), "no params")
-			return fmt.Errorf("%s takes %s%s", kind, takes, lanes.Suggest(name, params))
+			return fmt.Errorf("%s takes %s%s", kind, takes, plain.Suggest(name, params))
 		}
 		all = append(all, params...)
 	}
 	if slices.Contains(all, name) || kind != "" { // a kind that isn't known here is another program's
 		return nil
 	}
-	return fmt.Errorf("no kind takes it%s; with --kind it may be one of another program's", lanes.Suggest(name, all))
+	return fmt.Errorf("no kind takes it%s; with --kind it may be one of another program's", plain.Suggest(name, all))
 }
 
 // fits is whether jobs of the kind take all of the params.
@@ -90,7 +92,7 @@ func (s Set) String() string {
 }
 
 // accepted is what the params make wrong in a job.
-func (s Set) accepted(before, after lanes.Job, storage []lanes.Storage) error {
+func (s Set) accepted(before, after job.Job, storage []lanes.Storage) error {
 	known := slices.Contains(kinds.Names(), after.Kind)
 	if len(s) == 0 || !known {
 		return nil

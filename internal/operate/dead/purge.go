@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Purge goes through siren.dead and throws letters away.
@@ -27,16 +28,16 @@ type Purge struct {
 
 	desk   *operate.Desk
 	on     string // what was chosen, for the audit log
-	choose func(lanes.Record) bool
-	ids    map[string]bool         // instead of choose; nil: choose
-	dead   map[string]lanes.Record // the jobs that were dead when it began, and chosen
-	seen   map[string]bool         // jobs that a letter was about
+	choose func(job.Record) bool
+	ids    map[string]bool       // instead of choose; nil: choose
+	dead   map[string]job.Record // the jobs that were dead when it began, and chosen
+	seen   map[string]bool       // jobs that a letter was about
 }
 
 // NewPurge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records
 // of those jobs that are dead now: one is called off also where its letter is gone already.
-func NewPurge(desk *operate.Desk, f Filter, ids []string, dead []lanes.Record) *Purge {
-	p := &Purge{desk: desk, on: on(f, ids), dead: map[string]lanes.Record{}, seen: map[string]bool{}}
+func NewPurge(desk *operate.Desk, f Filter, ids []string, dead []job.Record) *Purge {
+	p := &Purge{desk: desk, on: on(f, ids), dead: map[string]job.Record{}, seen: map[string]bool{}}
 	for _, r := range dead {
 		p.dead[r.ID] = r
 	}
@@ -71,7 +72,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(wire.DeadLetter{Delivery: lanes.Delivery{Replay: r.Replay}, ID: id}, &r))
+			rest = append(rest, newLetter(wire.DeadLetter{Delivery: job.Delivery{Replay: r.Replay}, ID: id}, &r))
 		}
 	}
 	for _, l := range rest {
@@ -86,7 +87,7 @@ func (p *Purge) note(ctx context.Context) {
 		return
 	}
 	p.desk.Note(ctx, lanes.AuditEntry{
-		Verb: "purge", On: p.on, Before: string(lanes.Dead), After: string(lanes.Cancelled), Jobs: max(p.Jobs, p.Letters),
+		Verb: "purge", On: p.on, Before: string(job.Dead), After: string(job.Cancelled), Jobs: max(p.Jobs, p.Letters),
 		Sample: p.Done.Sample, Reason: p.Reason,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
@@ -40,9 +41,9 @@ type Replay struct {
 	desk   *operate.Desk
 	on     string // what was chosen, for the audit log
 	policy lanes.Policy
-	choose func(lanes.Record) bool // by the filter
-	ids    map[string]bool         // by their ids instead; nil for the filter
-	order  []string                // the ids as they were given
+	choose func(job.Record) bool // by the filter
+	ids    map[string]bool       // by their ids instead; nil for the filter
+	order  []string              // the ids as they were given
 	pace   pace
 	hold   time.Duration
 
@@ -97,7 +98,7 @@ func (r *Replay) Run(ctx context.Context) error {
 	err := r.Carry(ctx)
 	if r.Done.Jobs > 0 && !r.DryRun {
 		r.desk.Note(ctx, lanes.AuditEntry{
-			Verb: "replay", On: r.on, Before: string(lanes.Dead), After: strings.TrimSpace(r.To + " " + r.Set.String()),
+			Verb: "replay", On: r.on, Before: string(job.Dead), After: strings.TrimSpace(r.To + " " + r.Set.String()),
 			Jobs: r.Done.Jobs, Sample: r.Done.Sample, Reason: r.Reason,
 		})
 	}
@@ -217,7 +218,7 @@ func (r *Replay) fate(l Letter) letterFate {
 		return leaveLetter
 	case r.ids != nil && !r.ids[l.ID], r.ids == nil && !r.choose(l.Facts):
 		return leaveLetter
-	case l.Err != nil, r.ids == nil && l.Facts.Reason == lanes.ErrNoID.Error():
+	case l.Err != nil, r.ids == nil && l.Facts.Reason == job.ErrNoID.Error():
 		r.Left.NoJob++
 		if r.ids != nil {
 			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s can't be replayed: its message is no job (%w); "+

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Explanation is why something is as it is: what was seen, in numbers and in sentences. Nothing in it is a guess but
@@ -52,8 +53,8 @@ type Board interface {
 
 // Ledger has the jobs' records: jobledger.Ledger.
 type Ledger interface {
-	Find(ctx context.Context, id string) (lanes.Record, error)
-	Get(ctx context.Context, id string) (lanes.Record, error)
+	Find(ctx context.Context, id string) (job.Record, error)
+	Get(ctx context.Context, id string) (job.Record, error)
 	Ahead(ctx context.Context, id string, counted time.Time) (jobrecord.Place, error)
 }
 

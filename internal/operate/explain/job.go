@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Job explains a job.
@@ -29,10 +29,10 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 		id = r.ID
 	}
 	switch r.State {
-	case lanes.Queued:
+	case job.Queued:
 		err := s.waits(ctx, &x, r)
 		return x, err
-	case lanes.Running:
+	case job.Running:
 		if r.Worker == "" {
 			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, "+
 				"and how long it had waited, isn't known any more.", id, progress(r))
@@ -45,13 +45,13 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker "+
 				"takes it over.", say.Age(r.LeaseUntil, s.now))
 		}
-	case lanes.Retrying:
+	case job.Retrying:
 		l, _ := s.policy.Policy.Lane(r.Lane)
 		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id,
 			say.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
 		x.say("The last error: %s", r.Error)
 		x.say("`siren jobs retry %s` tries it again at once.", id)
-	case lanes.Dead:
+	case job.Dead:
 		x.say("Job %s is dead since %s: %s.", id, say.Age(r.EndedAt, s.now), r.Reason)
 		x.say("The last error: %s", r.Error)
 		if r.Bears != "" {
@@ -59,13 +59,13 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 		} else {
 			x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
 		}
-	case lanes.Missing:
+	case job.Missing:
 		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the "+
 			"broker. Its producer was killed before it published it, or somebody has purged the "+
 			"queue.", id, r.Lane, say.Age(r.ReadyAt, s.now), say.Age(r.EndedAt, s.now))
 		x.say("`siren jobs retry %s` publishes it again; so does enqueueing it again under the same id. Should its "+
 			"message turn up after all, it runs.", id)
-	case lanes.Cancelled:
+	case job.Cancelled:
 		x.say("Job %s was cancelled %s ago%s.", id, say.Age(r.EndedAt, s.now), s.cancelledBy(ctx, id))
 	default:
 		x.say("Job %s is %s: it waited %s in lane %s, and took %s to its end, %s ago.", id, r.State,
@@ -75,10 +75,10 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 }
 
 // progress says how far a running job is.
-func progress(r lanes.Record) string { return fmt.Sprintf("%.0f%%", 100*r.Progress.Fraction) }
+func progress(r job.Record) string { return fmt.Sprintf("%.0f%%", 100*r.Progress.Fraction) }
 
 // waits explains a job that is in its lane.
-func (s *Sight) waits(ctx context.Context, x *Explanation, r lanes.Record) error {
+func (s *Sight) waits(ctx context.Context, x *Explanation, r job.Record) error {
 	ahead, higher, bound, err := s.ahead(ctx, r)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (s *Sight) waits(ctx context.Context, x *Explanation, r lanes.Record) error
 
 // ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound
 // says what kind of number that is, "" for an exact one. No more wait than its queue holds, whatever the records say.
-func (s *Sight) ahead(ctx context.Context, r lanes.Record) (n, higher int, bound string, err error) {
+func (s *Sight) ahead(ctx context.Context, r job.Record) (n, higher int, bound string, err error) {
 	p, err := s.Ledger.Ahead(ctx, r.ID, s.snap.At)
 	l, seen := s.laneStatus(r.Lane)
 	if err != nil || !seen || l.Stale {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // No more jobs are before one than its lane's queue holds, whatever is recorded: a producer that is killed before it
@@ -16,7 +16,7 @@ func TestExplainJobCountsWhatWaits(t *testing.T) {
 	create := func(id string, ago time.Duration) {
 		t.Helper()
 		ready := moment0.Add(-ago)
-		_, err := ledger.CreateAll(t.Context(), []lanes.Delivery{{Job: lanes.Job{ID: id, Kind: "probe"}, Lane: "standard", EnqueuedAt: ready, ReadyAt: ready}})
+		_, err := ledger.CreateAll(t.Context(), []job.Delivery{{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard", EnqueuedAt: ready, ReadyAt: ready}})
 		must(t, err)
 	}
 	for i := range 246 {

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
@@ -19,19 +19,19 @@ const (
 )
 
 // Cancellable is the states that a job can be called off in.
-var Cancellable = []lanes.State{lanes.Queued, lanes.Running, lanes.Retrying, lanes.Missing}
+var Cancellable = []job.State{job.Queued, job.Running, job.Retrying, job.Missing}
 
 // Cancel calls jobs off, in whatever state they are that isn't an end; with state, only those that are still in that
 // one.
-func Cancel(desk *operate.Desk, state lanes.State) *Work {
-	var from []lanes.State
+func Cancel(desk *operate.Desk, state job.State) *Work {
+	var from []job.State
 	if state != "" {
-		from = []lanes.State{state}
+		from = []job.State{state}
 	}
 	return &Work{
-		desk: desk, verb: "cancel", to: string(lanes.Cancelled),
-		takes: func(lanes.Record) error { return nil },
-		carry: func(ctx context.Context, batch []lanes.Record) ([]Result, error) {
+		desk: desk, verb: "cancel", to: string(job.Cancelled),
+		takes: func(job.Record) error { return nil },
+		carry: func(ctx context.Context, batch []job.Record) ([]Result, error) {
 			ids := make([]string, len(batch))
 			for i, r := range batch {
 				ids[i] = r.ID
@@ -48,7 +48,7 @@ func Cancel(desk *operate.Desk, state lanes.State) *Work {
 
 // called says what has become of a job that was to be called off. In the result it is in the state that it was in at
 // that moment.
-func called(r lanes.Record, a jobledger.Overridden) Result {
+func called(r job.Record, a jobledger.Overridden) Result {
 	var state *jobledger.StateError
 	switch {
 	case a.Err == nil:
@@ -61,7 +61,7 @@ func called(r lanes.Record, a jobledger.Overridden) Result {
 	}
 	r.State = state.State
 	switch {
-	case r.State == lanes.Cancelled:
+	case r.State == job.Cancelled:
 		return Result{Job: r, Fate: Already}
 	case r.State.Final():
 		err := operate.NotPossible.Errorf("job %s is %s: there is nothing to cancel", r.ID, r.State)
@@ -74,8 +74,8 @@ func called(r lanes.Record, a jobledger.Overridden) Result {
 // AwaitStopped waits until the workers of cancelled jobs say that their programs have ended, for five seconds at most.
 // It returns the records of those of which that isn't known: one is completed that had committed its output already,
 // the others say which worker is silent.
-func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left map[string]lanes.Record, err error) {
-	left = map[string]lanes.Record{}
+func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left map[string]job.Record, err error) {
+	left = map[string]job.Record{}
 	for end := time.Now().Add(endedWithin); len(ids) > 0; { //nolint:forbidigo // a wait of this process's own
 		records, err := desk.Ledger.GetAll(ctx, ids)
 		if err != nil {
@@ -84,7 +84,7 @@ func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left m
 		ids = nil
 		for id, r := range records {
 			delete(left, id)
-			if r.State == lanes.Completed {
+			if r.State == job.Completed {
 				left[id] = r
 			} else if !r.LeaseUntil.IsZero() {
 				left[id], ids = r, append(ids, id)

@@ -8,25 +8,26 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Promotable is the states that a job can be promoted in.
-var Promotable = []lanes.State{lanes.Queued}
+var Promotable = []job.State{job.Queued}
 
 // Promote puts queued jobs into another lane: a job that has started meanwhile is left alone. An attempt that they were
 // on their way to goes on there.
 func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 	w := &Work{desk: desk, verb: "promote", to: to, chosen: Promotable}
-	w.takes = func(r lanes.Record) error {
-		if r.State != lanes.Queued {
+	w.takes = func(r job.Record) error {
+		if r.State != job.Queued {
 			return operate.NotPossible.Errorf("job %s is %s; only a queued job can be promoted%s",
 				r.ID, r.State, operate.Instead(r))
 		}
 		return nil
 	}
-	w.carry = func(ctx context.Context, batch []lanes.Record) (results []Result, err error) {
+	w.carry = func(ctx context.Context, batch []job.Record) (results []Result, err error) {
 		var there []Result
-		var others []lanes.Record
+		var others []job.Record
 		for _, r := range batch {
 			if r.Lane == to {
 				there = append(there, Result{Job: r, Fate: Already, Lane: to})
@@ -34,7 +35,7 @@ func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 				others = append(others, r)
 			}
 		}
-		results, err = w.copies(ctx, others, func(r lanes.Record) (operate.Copy, error) {
+		results, err = w.copies(ctx, others, func(r job.Record) (operate.Copy, error) {
 			return copyOf(r, to, &policy, desk)
 		})
 		return append(there, results...), err
@@ -44,20 +45,20 @@ func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 
 // copyOf copies the message of a job for a lane, by its record. The job is wanted, also where it was to have started by
 // now.
-func copyOf(r lanes.Record, lane string, p *lanes.Policy, desk *operate.Desk) (operate.Copy, error) {
+func copyOf(r job.Record, lane string, p *lanes.Policy, desk *operate.Desk) (operate.Copy, error) {
 	message, err := operate.FromRecord(r)
 	if err != nil {
 		return operate.Copy{}, err
 	}
 	c := operate.CopyOf(message, lane, p)
-	c.From = []lanes.State{r.State}
+	c.From = []job.State{r.State}
 	return c, c.Revive(nil, desk.Now())
 }
 
 // copies makes copies and has them carry the jobs: an older message of a job is skipped when it comes up. An error ends
 // it in the middle: of which jobs that is known is in the results.
 func (w *Work) copies(
-	ctx context.Context, batch []lanes.Record, of func(lanes.Record) (operate.Copy, error),
+	ctx context.Context, batch []job.Record, of func(job.Record) (operate.Copy, error),
 ) (results []Result, err error) {
 	if len(batch) == 0 {
 		return nil, nil
@@ -65,7 +66,7 @@ func (w *Work) copies(
 	if err := w.connect(ctx); err != nil {
 		return nil, err
 	}
-	var jobs []lanes.Record
+	var jobs []job.Record
 	var copies []operate.Copy
 	for _, r := range batch {
 		c, err := of(r)

@@ -8,19 +8,20 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // vanishedFor is how long ago the lease of a running job has to have ended to doubt that it runs.
 const vanishedFor = time.Minute
 
 // Retryable is the states that a job can be retried in, but for that of a running one whose worker vanished.
-var Retryable = []lanes.State{lanes.Dead, lanes.Retrying, lanes.Cancelled, lanes.Missing}
+var Retryable = []job.State{job.Dead, job.Retrying, job.Cancelled, job.Missing}
 
 // retry puts jobs into a lane again.
 type retry struct {
 	*Work
 	policy lanes.Policy
-	dead   []lanes.Record // are taken from the dead letters in the end, all in one go
+	dead   []job.Record // are taken from the dead letters in the end, all in one go
 }
 
 // Retry puts jobs that are dead, cancelled, missing or waiting for their next attempt into a lane, "" for their own, at
@@ -30,39 +31,39 @@ type retry struct {
 func Retry(desk *operate.Desk, policy lanes.Policy, to string) *Work {
 	r := &retry{policy: policy}
 	r.Work = &Work{
-		desk: desk, verb: "retry", to: to, chosen: []lanes.State{lanes.Dead, lanes.Missing, lanes.Retrying},
+		desk: desk, verb: "retry", to: to, chosen: []job.State{job.Dead, job.Missing, job.Retrying},
 		takes: r.retryable, carry: r.again, finish: r.replay,
 	}
 	return r.Work
 }
 
-func (r *retry) retryable(job lanes.Record) error {
+func (r *retry) retryable(j job.Record) error {
 	switch {
-	case slices.Contains(Retryable, job.State):
+	case slices.Contains(Retryable, j.State):
 		return nil
-	case job.State != lanes.Running:
+	case j.State != job.Running:
 		return operate.NotPossible.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried",
-			job.ID, job.State)
-	case r.desk.Now().Before(job.LeaseUntil.Add(vanishedFor)):
+			j.ID, j.State)
+	case r.desk.Now().Before(j.LeaseUntil.Add(vanishedFor)):
 		return operate.NotPossible.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s",
-			job.ID, job.Worker, lanes.Duration(vanishedFor), operate.Instead(job))
+			j.ID, j.Worker, lanes.Duration(vanishedFor), operate.Instead(j))
 	default:
 		return nil
 	}
 }
 
 // again has copies carry those that aren't dead.
-func (r *retry) again(ctx context.Context, batch []lanes.Record) ([]Result, error) {
-	var others []lanes.Record
+func (r *retry) again(ctx context.Context, batch []job.Record) ([]Result, error) {
+	var others []job.Record
 	var stopping []string
 	now := r.desk.Now()
-	for _, job := range batch {
-		if job.State == lanes.Dead {
-			r.dead = append(r.dead, job)
+	for _, j := range batch {
+		if j.State == job.Dead {
+			r.dead = append(r.dead, j)
 			continue
 		}
-		if others = append(others, job); job.State == lanes.Cancelled && now.Before(job.LeaseUntil) {
-			stopping = append(stopping, job.ID) // its worker may not have heard of it yet, and commit its output still
+		if others = append(others, j); j.State == job.Cancelled && now.Before(j.LeaseUntil) {
+			stopping = append(stopping, j.ID) // its worker may not have heard of it yet, and commit its output still
 		}
 	}
 	left, err := AwaitStopped(ctx, r.desk, stopping)
@@ -70,14 +71,14 @@ func (r *retry) again(ctx context.Context, batch []lanes.Record) ([]Result, erro
 		return nil, err
 	}
 	var committed []Result
-	others = slices.DeleteFunc(others, func(job lanes.Record) bool {
-		over := left[job.ID].State == lanes.Completed
+	others = slices.DeleteFunc(others, func(j job.Record) bool {
+		over := left[j.ID].State == job.Completed
 		if over {
-			committed = append(committed, Result{Job: job, Fate: Over, Err: Committed(job.ID)})
+			committed = append(committed, Result{Job: j, Fate: Over, Err: Committed(j.ID)})
 		}
 		return over
 	})
-	results, err := r.copies(ctx, others, func(job lanes.Record) (operate.Copy, error) {
+	results, err := r.copies(ctx, others, func(job job.Record) (operate.Copy, error) {
 		c, err := copyOf(job, operate.LaneFor(r.policy, r.to, job.Lane), &r.policy, r.desk)
 		c.Anew()
 		return c, err

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // batchSize is how many jobs are seen to at once: a publisher's window of unconfirmed copies.
@@ -37,7 +38,7 @@ const (
 
 // Result is what has become of one job.
 type Result struct {
-	Job  lanes.Record // as it was before; with only an ID when it is Unknown
+	Job  job.Record // as it was before; with only an ID when it is Unknown
 	Fate Fate
 	Lane string // that it was put into
 	Err  error  // why it isn't done
@@ -54,10 +55,10 @@ type Work struct {
 
 	desk         *operate.Desk
 	verb, to     string // to: the lane or state that they come into; "" their own lane
-	chosen       []lanes.State
-	before, into string                   // the state or lane of the last one it was done to, and where that is now
-	takes        func(lanes.Record) error // why it can't be done to such a job; nil: it can
-	carry        func(ctx context.Context, batch []lanes.Record) ([]Result, error)
+	chosen       []job.State
+	before, into string                 // the state or lane of the last one it was done to, and where that is now
+	takes        func(job.Record) error // why it can't be done to such a job; nil: it can
+	carry        func(ctx context.Context, batch []job.Record) ([]Result, error)
 	finish       func(ctx context.Context) error // once all batches are carried out
 
 	conn    *rabbitlink.Conn // nil until something is published
@@ -65,13 +66,13 @@ type Work struct {
 }
 
 // Takes is the error that it can't be done to such a job.
-func (w *Work) Takes(r lanes.Record) error { return w.takes(r) }
+func (w *Work) Takes(r job.Record) error { return w.takes(r) }
 
 // Narrow narrows a filter to the jobs that the work is for, and that were there by now; the oldest come first. Without
 // a state in the filter those are chosen that the work is for without being asked.
 func (w *Work) Narrow(q jobrecord.Filter, now time.Time) jobrecord.Filter {
 	match, any := q.Match, q.State != ""
-	q.Match = func(r lanes.Record) bool {
+	q.Match = func(r job.Record) bool {
 		fits := any || slices.Contains(w.chosen, r.State) || w.chosen == nil && !r.State.Final()
 		return fits && (match == nil || match(r)) && w.takes(r) == nil && (w.verb != "promote" || r.Lane != w.to)
 	}
@@ -85,7 +86,7 @@ func (w *Work) Narrow(q jobrecord.Filter, now time.Time) jobrecord.Filter {
 // Run does it to all of the jobs. A record that has only an ID is that of an unknown job. What is begun when ctx ends
 // is brought to its end, and all that was done has been Heard of and noted, also beside an error: the same work goes on
 // with the jobs that are left.
-func (w *Work) Run(ctx context.Context, records iter.Seq2[lanes.Record, error]) error {
+func (w *Work) Run(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 	if err := w.desk.MayNote(ctx); err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (w *Work) Run(ctx context.Context, records iter.Seq2[lanes.Record, error]) 
 			w.conn.Close()
 		}
 	}()
-	var batch []lanes.Record
+	var batch []job.Record
 	for r, err := range records {
 		if err != nil {
 			return err
@@ -115,11 +116,11 @@ func (w *Work) Run(ctx context.Context, records iter.Seq2[lanes.Record, error]) 
 }
 
 // see has a batch carried out.
-func (w *Work) see(ctx context.Context, batch []lanes.Record) error {
+func (w *Work) see(ctx context.Context, batch []job.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var taken []lanes.Record
+	var taken []job.Record
 	var results []Result
 	for _, r := range batch {
 		if r.State == "" {
@@ -175,15 +176,15 @@ func (w *Work) note(ctx context.Context) {
 }
 
 // Named yields the records of these jobs, each once; of one that has none only its ID.
-func Named(ctx context.Context, desk *operate.Desk, ids []string) iter.Seq2[lanes.Record, error] {
-	return func(yield func(lanes.Record, error) bool) {
+func Named(ctx context.Context, desk *operate.Desk, ids []string) iter.Seq2[job.Record, error] {
+	return func(yield func(job.Record, error) bool) {
 		seen := map[string]bool{}
 		for len(ids) > 0 {
 			part := ids[:min(batchSize, len(ids))]
 			ids = ids[len(part):]
 			records, err := desk.Ledger.GetAll(ctx, part)
 			if err != nil {
-				yield(lanes.Record{}, err)
+				yield(job.Record{}, err)
 				return
 			}
 			for _, id := range part {

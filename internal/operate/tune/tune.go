@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/scaler"
 )
 
@@ -128,7 +129,7 @@ func (d *Desk) Remove(ctx context.Context, terms Terms, fields ...string) (Chang
 		for _, field := range fields {
 			if !slices.Contains(tuned, field) {
 				return nil, nil, operate.NotFound.Errorf("there is no tuning of %s%s; see `siren tunings`", field,
-					lanes.Suggest(field, tuned))
+					plain.Suggest(field, tuned))
 			}
 		}
 		return nil, fields, nil

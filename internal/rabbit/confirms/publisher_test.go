@@ -14,7 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestEnqueueOnTheWire(t *testing.T) {
@@ -154,7 +154,7 @@ func TestPublishGivesUp(t *testing.T) {
 		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
 	}
 	// Far more than the sockets' buffers hold, so that writing itself hangs.
-	big := lanes.Job{ID: "big", Kind: "probe", Params: []byte(`{"a":"` + strings.Repeat("x", 60<<10) + `"}`)}
+	big := job.Job{ID: "big", Kind: "probe", Params: []byte(`{"a":"` + strings.Repeat("x", 60<<10) + `"}`)}
 	var entries []wire.Entry
 	for range 250 {
 		entries = append(entries, wire.Entry{Lane: "bulk", Job: big})

@@ -23,6 +23,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // settings are those of a client that trusts a CA and shows a certificate of an authority, nil: none.
@@ -236,7 +237,7 @@ func TestRefused(t *testing.T) {
 	}
 	_, read := letters.Take(rabbittest.Soon(t), 1)
 	for what, err := range map[string]error{
-		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), confirms.NewPublisher(weak, 0), "bulk", lanes.Job{ID: "1", Kind: "probe"}, time.Now()),
+		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), confirms.NewPublisher(weak, 0), "bulk", job.Job{ID: "1", Kind: "probe"}, time.Now()),
 		"read":    read,
 		"declare": topology.Declare(rabbittest.Soon(t), weak, rabbittest.Policy(t), nil),
 	} {

@@ -25,6 +25,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // broker is one real RabbitMQ for the whole run. It is started by the first test that needs it, since fuzzing starts
@@ -196,7 +197,7 @@ func Taker(t testing.TB, url string) *take.Taker {
 	return k
 }
 
-func Job(id string) lanes.Job { return lanes.Job{ID: id, Kind: "probe", Input: "file:///in"} }
+func Job(id string) job.Job { return job.Job{ID: id, Kind: "probe", Input: "file:///in"} }
 
 // Enqueue puts jobs into a lane and waits for their confirms.
 func Enqueue(t testing.TB, p *confirms.Publisher, lane string, ids ...string) {
@@ -211,12 +212,12 @@ func Enqueue(t testing.TB, p *confirms.Publisher, lane string, ids ...string) {
 }
 
 // EnqueueOne puts one job into a lane.
-func EnqueueOne(ctx context.Context, p *confirms.Publisher, lane string, job lanes.Job, enqueuedAt time.Time) error {
+func EnqueueOne(ctx context.Context, p *confirms.Publisher, lane string, job job.Job, enqueuedAt time.Time) error {
 	return rabbit.Enqueue(ctx, p, []wire.Entry{{Lane: lane, Job: job, EnqueuedAt: enqueuedAt}})[0]
 }
 
 // Next takes a job that must be there, or come soon.
-func Next(t testing.TB, s *take.Slot) lanes.Delivery {
+func Next(t testing.TB, s *take.Slot) job.Delivery {
 	t.Helper()
 	d, err := s.Next(Soon(t))
 	if err != nil {
@@ -225,14 +226,14 @@ func Next(t testing.TB, s *take.Slot) lanes.Delivery {
 	return d
 }
 
-func Settle(t testing.TB, s *take.Slot, d lanes.Delivery, disp lanes.Disposition) {
+func Settle(t testing.TB, s *take.Slot, d job.Delivery, disp job.Disposition) {
 	t.Helper()
 	if err := s.Settle(Soon(t), d, disp); err != nil {
 		t.Fatal(err)
 	}
 }
 
-var Ack = lanes.Disposition{Action: lanes.Ack}
+var Ack = job.Disposition{Action: job.Ack}
 
 // Until waits for something that happens in the background.
 func Until(t testing.TB, what string, happened func() bool) {

@@ -9,6 +9,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // pausing is the test policy with some of its lanes paused.
@@ -65,7 +66,7 @@ func TestPauseReachesIdleSlots(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
-	got := make(chan lanes.Delivery, 2)
+	got := make(chan job.Delivery, 2)
 	for _, s := range []*take.Slot{k.Shared(), k.Shoulder("express")} {
 		go func() {
 			d, _ := s.Next(rabbittest.Soon(t))
@@ -149,7 +150,7 @@ func TestPauseAtAnyMoment(t *testing.T) {
 	for round := range 16 {
 		k.Follow(rabbittest.Effective(t))
 		ctx, cancel := context.WithCancel(t.Context())
-		took := make(chan lanes.Delivery)
+		took := make(chan job.Delivery)
 		for _, s := range slots {
 			go func() {
 				for {
@@ -160,7 +161,7 @@ func TestPauseAtAnyMoment(t *testing.T) {
 					took <- d
 					rabbittest.Settle(t, s, d, rabbittest.Ack)
 				}
-				took <- lanes.Delivery{}
+				took <- job.Delivery{}
 			}()
 		}
 		paused := make(chan struct{})

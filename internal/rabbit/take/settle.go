@@ -9,13 +9,13 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Settle carries out what was decided about a delivery of this slot's taker. Retry and DeadLetter publish afresh, wait
 // for the confirm and then acknowledge; when that publish fails, the job goes back to its lane after a pause of at
 // least 5 s (cut short when ctx ends), and the error says so. ErrStale: the broker has the job back already.
-func (s *Slot) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposition) error {
+func (s *Slot) Settle(ctx context.Context, d job.Delivery, disp job.Disposition) error {
 	r, ok := d.Receipt.(rabbitlink.Arrival)
 	if !ok {
 		return fmt.Errorf("settle job %q: it was not taken from RabbitMQ", d.Job.ID)
@@ -27,18 +27,18 @@ func (s *Slot) Settle(ctx context.Context, d lanes.Delivery, disp lanes.Disposit
 	return nil
 }
 
-func (s *Slot) settle(ctx context.Context, r rabbitlink.Arrival, d lanes.Delivery, disp lanes.Disposition) error {
+func (s *Slot) settle(ctx context.Context, r rabbitlink.Arrival, d job.Delivery, disp job.Disposition) error {
 	if r.On.IsClosed() {
 		return rabbitlink.ErrStale // before anything is published: the job comes again as it was
 	}
 	switch disp.Action {
-	case lanes.Ack:
+	case job.Ack:
 		return r.Ack()
-	case lanes.Return:
+	case job.Return:
 		return r.GiveBack()
-	case lanes.Retry:
+	case job.Retry:
 		return s.move(ctx, r, wire.Retried(d, disp, s.taker.conn.Now()))
-	case lanes.DeadLetter:
+	case job.DeadLetter:
 		return s.move(ctx, r, wire.Buried(d, disp, s.taker.conn.Now()))
 	default:
 		return errors.New("no such disposition")

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Envelope is a job's message as Siren reads and writes it. All that becomes a message, or comes of one, goes by way of
@@ -56,17 +56,17 @@ func (e Envelope) message(exchange, key string, to Place, now time.Time) confirm
 
 // delivery is the job in the envelope, with the priority that the message asks for: by its property, else by the job's
 // field.
-func (e Envelope) delivery() lanes.Delivery {
-	job, unknown, err := lanes.Decode(e.Body, e.ID)
-	job.Priority = cmp.Or(e.Priority, job.Priority)
-	return lanes.Delivery{
-		Job: job, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: e.ReadyAt, Attempt: e.Attempt, Error: e.Error,
+func (e Envelope) delivery() job.Delivery {
+	j, unknown, err := job.Decode(e.Body, e.ID)
+	j.Priority = cmp.Or(e.Priority, j.Priority)
+	return job.Delivery{
+		Job: j, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: e.ReadyAt, Attempt: e.Attempt, Error: e.Error,
 		Replay: e.Replay, Body: e.Body, Unknown: unknown, Err: err,
 	}
 }
 
 // envelope puts a job that was delivered into an envelope again: the inverse of delivery.
-func envelope(d lanes.Delivery) Envelope {
+func envelope(d job.Delivery) Envelope {
 	return Envelope{d.Job.ID, d.Body, Headers{
 		EnqueuedAt: d.EnqueuedAt, ReadyAt: d.ReadyAt, Attempt: max(1, d.Attempt), Replay: d.Replay,
 		Lane: d.Lane, Priority: d.Job.Priority, Error: d.Error,
@@ -75,7 +75,7 @@ func envelope(d lanes.Delivery) Envelope {
 
 // Delivery reads a message that a lane has given. What its headers say of times later than now is a wrong clock's: the
 // job is here. The receipt is left to the caller.
-func Delivery(m amqp.Delivery, lane string, now time.Time) lanes.Delivery {
+func Delivery(m amqp.Delivery, lane string, now time.Time) job.Delivery {
 	e, odd := Read(m, InLane, now)
 	e.Lane, e.Attempt = lane, max(1, e.Attempt)
 	e.EnqueuedAt, e.ReadyAt = earlier(e.EnqueuedAt, now), earlier(e.ReadyAt, now)
@@ -94,7 +94,7 @@ func earlier(a, b time.Time) time.Time {
 // Entry is a job to be put into a lane.
 type Entry struct {
 	Lane       string
-	Job        lanes.Job
+	Job        job.Job
 	EnqueuedAt time.Time // when it was first put into any lane; zero: now
 	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
 	Body       []byte    // its wire form; nil: Encode of Job
@@ -103,7 +103,7 @@ type Entry struct {
 	Error      string    // of the attempt before; believed from the second attempt on
 }
 
-// Message writes the entry for its lane, ready from now on. The errors are those of lanes.Encode.
+// Message writes the entry for its lane, ready from now on. The errors are those of job.Encode.
 func (n Entry) Message(now time.Time) (confirms.Message, error) {
 	e := Envelope{n.Job.ID, n.Body, Headers{
 		Lane: n.Lane, Priority: n.Priority, EnqueuedAt: n.EnqueuedAt, ReadyAt: now, Replay: n.Replay,
@@ -116,7 +116,7 @@ func (n Entry) Message(now time.Time) (confirms.Message, error) {
 	}
 	if e.Body == nil {
 		var err error
-		if e.Body, err = lanes.Encode(n.Job); err != nil {
+		if e.Body, err = job.Encode(n.Job); err != nil {
 			return confirms.Message{}, err
 		}
 	}
@@ -124,7 +124,7 @@ func (n Entry) Message(now time.Time) (confirms.Message, error) {
 }
 
 // Retried writes the job put off for a while; the forwarder puts it back into its lane.
-func Retried(d lanes.Delivery, disp lanes.Disposition, now time.Time) confirms.Message {
+func Retried(d job.Delivery, disp job.Disposition, now time.Time) confirms.Message {
 	e := envelope(d)
 	e.DueAt, e.Error = now.Add(disp.After), disp.Error
 	if disp.Counted {
@@ -135,14 +135,14 @@ func Retried(d lanes.Delivery, disp lanes.Disposition, now time.Time) confirms.M
 
 // Buried writes the job as a dead letter. One without a usable id gets a fresh one as its message id, so that it can be
 // shown and replayed by name.
-func Buried(d lanes.Delivery, disp lanes.Disposition, now time.Time) confirms.Message {
+func Buried(d job.Delivery, disp job.Disposition, now time.Time) confirms.Message {
 	e := envelope(d)
 	e.DeadAt, e.Reason, e.Error = now, disp.Reason, disp.Error
-	if (lanes.Job{ID: e.ID, Kind: "any"}).Check() != nil {
-		e.ID = lanes.NewID(now)
+	if (job.Job{ID: e.ID, Kind: "any"}).Check() != nil {
+		e.ID = job.NewID(now)
 	}
 	if e.Reason == "" && d.Job.ID == "" {
-		e.Reason = lanes.ErrNoID.Error()
+		e.Reason = job.ErrNoID.Error()
 	}
 	return e.message("", topology.DeadQueue, InDead, now)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // now is later than every time that fill sets.
@@ -57,13 +58,13 @@ func fill(t *testing.T, s reflect.Value) {
 }
 
 // filledDelivery is one with all fields set, the job's too.
-func filledDelivery(t *testing.T) lanes.Delivery {
+func filledDelivery(t *testing.T) job.Delivery {
 	t.Helper()
-	var d lanes.Delivery
+	var d job.Delivery
 	fill(t, reflect.ValueOf(&d).Elem())
-	d.Job.Version, d.Job.Priority = lanes.WireVersion, 1
+	d.Job.Version, d.Job.Priority = job.WireVersion, 1
 	var err error
-	if d.Body, err = lanes.Encode(d.Job); err != nil {
+	if d.Body, err = job.Encode(d.Job); err != nil {
 		t.Fatal(err)
 	}
 	d.Job.Priority = 3 // the message's counts, not the body's
@@ -124,9 +125,9 @@ func TestNoFieldOfADeliveryIsForgotten(t *testing.T) {
 		"Receipt":  "it is of one delivery alone",
 	}
 	d := filledDelivery(t)
-	delayed, _ := Read(delivered(Retried(d, lanes.Disposition{After: time.Minute, Error: d.Error}, now)), InDelay, now)
-	letter := Letter(delivered(Buried(d, lanes.Disposition{Reason: "failed", Error: d.Error}, now)), now)
-	for way, got := range map[string]lanes.Delivery{
+	delayed, _ := Read(delivered(Retried(d, job.Disposition{After: time.Minute, Error: d.Error}, now)), InDelay, now)
+	letter := Letter(delivered(Buried(d, job.Disposition{Reason: "failed", Error: d.Error}, now)), now)
+	for way, got := range map[string]job.Delivery{
 		"a retry that is back in its lane": Delivery(delivered(delayed.ToLane(now)), delayed.Lane, now),
 		"a dead letter":                    letter.Delivery,
 	} {

@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // TestRedisGoesAndComesBack stops a Redis under a ledger and starts it again.
@@ -27,7 +28,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	l := redistest.LedgerOn(redistest.Open(t, server.URL))
 
-	claimed := redistest.Claim(t, l, redistest.Delivery("claimed", "bulk"), "w1", lanes.Granted)
+	claimed := redistest.Claim(t, l, redistest.Delivery("claimed", "bulk"), "w1", job.Granted)
 	waits := redistest.Delivery("waits", "bulk")
 	_, err = redistest.Create(t.Context(), l, waits.Job, waits.Lane, waits.EnqueuedAt)
 	redistest.Must(t, err)
@@ -36,12 +37,12 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	start := time.Now()
 	foreign := redistest.Delivery("foreign", "bulk")
 	foreign.Attempt = 2
-	unclaimed := redistest.Claim(t, l, foreign, "w1", lanes.Unclaimed)
-	waiting := redistest.Claim(t, l, waits, "w1", lanes.Unclaimed)
-	if err := l.Renew(t.Context(), claimed, lanes.Progress{}); !errors.Is(err, lanes.ErrAway) {
+	unclaimed := redistest.Claim(t, l, foreign, "w1", job.Unclaimed)
+	waiting := redistest.Claim(t, l, waits, "w1", job.Unclaimed)
+	if err := l.Renew(t.Context(), claimed, job.Progress{}); !errors.Is(err, lanes.ErrAway) {
 		t.Errorf("renew: %v, want ErrAway", err)
 	}
-	redistest.Must(t, l.Renew(t.Context(), unclaimed, lanes.Progress{}))
+	redistest.Must(t, l.Renew(t.Context(), unclaimed, job.Progress{}))
 	if _, err := l.Get(t.Context(), "claimed"); !errors.Is(err, lanes.ErrAway) {
 		t.Errorf("get: %v, want ErrAway", err)
 	}
@@ -50,11 +51,11 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	}
 	ended, stop := context.WithCancel(t.Context())
 	stop()
-	redistest.Must(t, l.Close(ended, claimed, lanes.Outcome{State: lanes.Completed})) // a worker at its end must not lose it
-	redistest.Must(t, l.Close(t.Context(), unclaimed, lanes.Outcome{State: lanes.Completed, Service: time.Minute}))
-	redistest.Must(t, l.Close(t.Context(), waiting, lanes.Outcome{State: lanes.Retrying, NextAt: time.Now().Add(time.Hour), Error: "first"}))
-	redistest.Must(t, l.Close(t.Context(), waiting, lanes.Outcome{State: lanes.Dead, Reason: "second"}))
-	redistest.Must(t, l.Close(t.Context(), waiting, lanes.Outcome{State: lanes.Queued}))
+	redistest.Must(t, l.Close(ended, claimed, job.Outcome{State: job.Completed})) // a worker at its end must not lose it
+	redistest.Must(t, l.Close(t.Context(), unclaimed, job.Outcome{State: job.Completed, Service: time.Minute}))
+	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "first"}))
+	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Dead, Reason: "second"}))
+	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Queued}))
 	if took := time.Since(start); took > 10*time.Second { // two seconds for each of them would be more
 		t.Errorf("an absent Redis held jobs up for %s", took)
 	}
@@ -74,27 +75,27 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	if s := l.Stats(); s.Away || s.Dropped != 0 {
 		t.Errorf("stats %+v", s)
 	}
-	if r := redistest.Get(t, l, "claimed"); r.State != lanes.Completed || r.Attempts != 1 {
+	if r := redistest.Get(t, l, "claimed"); r.State != job.Completed || r.Attempts != 1 {
 		t.Errorf("claimed %+v", r)
 	}
-	if r := redistest.Get(t, l, "foreign"); r.State != lanes.Completed || r.Kind != "probe" || r.Lane != "bulk" || r.Attempts != 2 || r.EndedAt.Sub(r.StartedAt) != time.Minute {
+	if r := redistest.Get(t, l, "foreign"); r.State != job.Completed || r.Kind != "probe" || r.Lane != "bulk" || r.Attempts != 2 || r.EndedAt.Sub(r.StartedAt) != time.Minute {
 		t.Errorf("foreign %+v", r)
 	}
-	if r := redistest.Get(t, l, "waits"); r.State != lanes.Dead || r.Reason != "second" || r.Error != "" && r.Error != "first" {
+	if r := redistest.Get(t, l, "waits"); r.State != job.Dead || r.Reason != "second" || r.Error != "" && r.Error != "first" {
 		t.Errorf("not in order: %+v", r)
 	}
-	redistest.Claim(t, l, redistest.Delivery("next", "bulk"), "w1", lanes.Granted)
+	redistest.Claim(t, l, redistest.Delivery("next", "bulk"), "w1", job.Granted)
 }
 
 // TestBufferIsBounded fills the buffer of a ledger whose Redis never was there.
 func TestBufferIsBounded(t *testing.T) {
 	l := redistest.LedgerOn(redistest.Open(t, "redis://127.0.0.1:1"))
 	for i := range 10_000 {
-		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", lanes.Unclaimed)
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", job.Unclaimed)
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
 	}
-	c := redistest.Claim(t, l, redistest.Delivery("one too many", "bulk"), "w1", lanes.Unclaimed)
-	if err := l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}); !errors.Is(err, lanes.ErrAway) {
+	c := redistest.Claim(t, l, redistest.Delivery("one too many", "bulk"), "w1", job.Unclaimed)
+	if err := l.Close(t.Context(), c, job.Outcome{State: job.Completed}); !errors.Is(err, lanes.ErrAway) {
 		t.Errorf("close: %v, want ErrAway", err)
 	}
 	registry := prometheus.NewRegistry()
@@ -122,13 +123,13 @@ func TestSilentRedis(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	l := redistest.LedgerOn(redistest.Open(t, "redis://"+silent.Addr().String()))
 	start := time.Now()
-	redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", lanes.Unclaimed)
+	redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", job.Unclaimed)
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("the first claim took %s", took)
 	}
 	start = time.Now()
 	for i := range 100 {
-		redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", lanes.Unclaimed)
+		redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", job.Unclaimed)
 	}
 	if took := time.Since(start); took > 10*time.Second { // each would wait for two seconds
 		t.Errorf("100 more took %s", took)
@@ -141,10 +142,10 @@ func TestFullRedis(t *testing.T) {
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "not a hash", 0).Err())
 	redistest.Must(t, raw.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	t.Cleanup(func() { redistest.Must(t, raw.ConfigSet(context.Background(), "maxmemory", "0").Err()) })
-	first := redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", lanes.Unclaimed)
-	last := redistest.Claim(t, l, redistest.Delivery("last", "bulk"), "w1", lanes.Unclaimed)
-	for _, c := range []lanes.Claim{first, {State: lanes.Unclaimed, JobID: "broken"}, last} {
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+	first := redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", job.Unclaimed)
+	last := redistest.Claim(t, l, redistest.Delivery("last", "bulk"), "w1", job.Unclaimed)
+	for _, c := range []job.Claim{first, {State: job.Unclaimed, JobID: "broken"}, last} {
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
 	}
 	redistest.Must(t, raw.ConfigSet(t.Context(), "maxmemory", "0").Err())
 	if left := l.Flush(t.Context()); left != 0 {
@@ -154,7 +155,7 @@ func TestFullRedis(t *testing.T) {
 		t.Errorf("stats %+v, want one dropped", s)
 	}
 	for _, id := range []string{"first", "last"} {
-		if r := redistest.Get(t, l, id); r.State != lanes.Completed {
+		if r := redistest.Get(t, l, id); r.State != job.Completed {
 			t.Errorf("record %+v", r)
 		}
 	}
@@ -181,15 +182,15 @@ func TestClaimUnheardOf(t *testing.T) {
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	s := redistest.Open(t, server.URL)
 	l := redistest.LedgerOn(s)
-	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w1", lanes.Granted)
+	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w1", job.Granted)
 	_, after, _ := strings.Cut(s.Client().Info(t.Context(), "server").Val(), "process_id:")
 	pid, err := strconv.Atoi(strings.Fields(after)[0])
 	redistest.Must(t, err)
 
 	redistest.Must(t, syscall.Kill(pid, syscall.SIGSTOP))
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", lanes.Unclaimed)
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input"}))
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Unclaimed)
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input"}))
 	redistest.Must(t, syscall.Kill(pid, syscall.SIGCONT))
 	if left := l.Flush(t.Context()); left != 0 {
 		t.Errorf("%d left", left)
@@ -198,7 +199,7 @@ func TestClaimUnheardOf(t *testing.T) {
 	if r.Worker == "" {
 		t.Fatal("Redis never granted the claim: this test shows nothing")
 	}
-	if r.State != lanes.Dead || r.Attempts != 1 {
+	if r.State != job.Dead || r.Attempts != 1 {
 		t.Errorf("%+v, want it dead after one attempt", r)
 	}
 }
@@ -207,26 +208,26 @@ func TestClaimUnheardOf(t *testing.T) {
 func TestUnclaimedEndMeetsARecord(t *testing.T) {
 	tests := []struct {
 		name    string
-		prepare func(*testing.T, *jobledger.Ledger, lanes.Delivery)
-		ended   lanes.State
-		want    lanes.State
+		prepare func(*testing.T, *jobledger.Ledger, job.Delivery)
+		ended   job.State
+		want    job.State
 	}{
-		{"completed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
-			redistest.Claim(t, l, d, "w2", lanes.Granted)
-		}, lanes.Completed, lanes.Completed},
-		{"failed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
-			redistest.Claim(t, l, d, "w2", lanes.Granted)
-		}, lanes.Retrying, lanes.Running},
-		{"failed after another one completed it", func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
-			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", lanes.Granted), lanes.Outcome{State: lanes.Completed}))
-		}, lanes.Dead, lanes.Completed},
-		{"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, lanes.Delivery) {}, lanes.Retrying, lanes.Retrying},
+		{"completed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+			redistest.Claim(t, l, d, "w2", job.Granted)
+		}, job.Completed, job.Completed},
+		{"failed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+			redistest.Claim(t, l, d, "w2", job.Granted)
+		}, job.Retrying, job.Running},
+		{"failed after another one completed it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", job.Granted), job.Outcome{State: job.Completed}))
+		}, job.Dead, job.Completed},
+		{"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, job.Delivery) {}, job.Retrying, job.Retrying},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l, _ := redistest.FreshLedger(t)
 			tt.prepare(t, l, redistest.Delivery("job", "bulk"))
-			redistest.Must(t, l.Close(t.Context(), lanes.Claim{State: lanes.Unclaimed, JobID: "job", Attempts: 1}, lanes.Outcome{State: tt.ended}))
+			redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "job", Attempts: 1}, job.Outcome{State: tt.ended}))
 			if r := redistest.Get(t, l, "job"); r.State != tt.want {
 				t.Errorf("%s, want %s", r.State, tt.want)
 			}
@@ -240,23 +241,23 @@ func TestLostAnswers(t *testing.T) {
 	p := redistest.StartProxy(t)
 	l := redistest.LedgerOn(redistest.Open(t, p.URL))
 	d := redistest.Delivery("job", "bulk")
-	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w", lanes.Granted)
+	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w", job.Granted)
 
 	p.CutNextAnswer()
-	c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+	c := redistest.Claim(t, l, d, "w1", job.Granted)
 	if c.Attempts != 1 || c.Crashes != 0 {
 		t.Errorf("%+v, want one attempt", c)
 	}
 	p.CutNextAnswer()
-	redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.1}))
+	redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.1}))
 	p.CutNextAnswer()
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Queued}))
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Queued || r.Attempts != 0 {
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Queued}))
+	if r := redistest.Get(t, l, "job"); r.State != job.Queued || r.Attempts != 0 {
 		t.Errorf("record %+v", r)
 	}
-	c = redistest.Claim(t, l, d, "w1", lanes.Granted)
+	c = redistest.Claim(t, l, d, "w1", job.Granted)
 	p.CutNextAnswer()
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
 	if cut := p.Cuts.Load(); cut != 4 {
 		t.Errorf("%d answers cut, want 4", cut)
 	}

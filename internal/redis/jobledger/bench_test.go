@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // BenchmarkClaimAndClose is what the ledger adds to a job that one slot runs.
@@ -14,7 +14,7 @@ func BenchmarkClaimAndClose(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		c, err := l.Claim(b.Context(), redistest.Delivery(fmt.Sprintf("bench-%d", i), "bulk"), "w", redistest.MaxCrashes)
 		if err == nil {
-			err = l.Close(b.Context(), c, lanes.Outcome{State: lanes.Completed})
+			err = l.Close(b.Context(), c, job.Outcome{State: job.Completed})
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -12,49 +12,50 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // TestClaimStates has every state that a claim can meet.
 func TestClaimStates(t *testing.T) {
-	completed := lanes.Outcome{State: lanes.Completed}
-	retrying := lanes.Outcome{State: lanes.Retrying, NextAt: time.Now().Add(time.Minute), Error: "no space"}
-	dead := lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}
-	end := func(o lanes.Outcome) func(*testing.T, *jobledger.Ledger, lanes.Delivery) {
-		return func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
-			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", lanes.Granted), o))
+	completed := job.Outcome{State: job.Completed}
+	retrying := job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Minute), Error: "no space"}
+	dead := job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}
+	end := func(o job.Outcome) func(*testing.T, *jobledger.Ledger, job.Delivery) {
+		return func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), o))
 		}
 	}
-	state := func(s lanes.State) func(*testing.T, *jobledger.Ledger, lanes.Delivery) {
-		return func(t *testing.T, _ *jobledger.Ledger, d lanes.Delivery) {
+	state := func(s job.State) func(*testing.T, *jobledger.Ledger, job.Delivery) {
+		return func(t *testing.T, _ *jobledger.Ledger, d job.Delivery) {
 			redistest.Must(t, redistest.Raw(t, redistest.Shared.URL).HSet(t.Context(), "siren:job:"+d.Job.ID, "state", string(s)).Err())
 		}
 	}
 	tests := []struct {
 		name     string
-		prepare  func(*testing.T, *jobledger.Ledger, lanes.Delivery)
+		prepare  func(*testing.T, *jobledger.Ledger, job.Delivery)
 		replay   int
-		want     lanes.ClaimState
+		want     job.ClaimState
 		attempts int
 	}{
-		{name: "absent: a foreign job", want: lanes.Granted, attempts: 1},
-		{name: "queued", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
+		{name: "absent: a foreign job", want: job.Granted, attempts: 1},
+		{name: "queued", prepare: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
 			_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
 			redistest.Must(t, err)
-		}, want: lanes.Granted, attempts: 1},
-		{name: "running with a live lease", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
-			redistest.Claim(t, l, d, "w1", lanes.Granted)
-		}, want: lanes.HeldByLive, attempts: 1},
-		{name: "running with its lease over", prepare: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) {
-			redistest.Claim(t, l, d, "w1", lanes.Granted)
+		}, want: job.Granted, attempts: 1},
+		{name: "running with a live lease", prepare: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+			redistest.Claim(t, l, d, "w1", job.Granted)
+		}, want: job.HeldByLive, attempts: 1},
+		{name: "running with its lease over", prepare: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+			redistest.Claim(t, l, d, "w1", job.Granted)
 			time.Sleep(redistest.Lease + 20*time.Millisecond)
-		}, want: lanes.Granted, attempts: 2},
-		{name: "returned", prepare: end(lanes.Outcome{State: lanes.Queued}), want: lanes.Granted, attempts: 1},
-		{name: "retrying", prepare: end(retrying), want: lanes.Granted, attempts: 2},
-		{name: "completed", prepare: end(completed), want: lanes.Settled},
-		{name: "completed, replayed", prepare: end(completed), replay: 1, want: lanes.Settled},
-		{name: "dead", prepare: end(dead), want: lanes.Buried},
-		{name: "dead, replayed", prepare: end(dead), replay: 1, want: lanes.Granted, attempts: 1},
-		{name: "cancelled", prepare: state(lanes.Cancelled), want: lanes.Settled},
+		}, want: job.Granted, attempts: 2},
+		{name: "returned", prepare: end(job.Outcome{State: job.Queued}), want: job.Granted, attempts: 1},
+		{name: "retrying", prepare: end(retrying), want: job.Granted, attempts: 2},
+		{name: "completed", prepare: end(completed), want: job.Settled},
+		{name: "completed, replayed", prepare: end(completed), replay: 1, want: job.Settled},
+		{name: "dead", prepare: end(dead), want: job.Buried},
+		{name: "dead, replayed", prepare: end(dead), replay: 1, want: job.Granted, attempts: 1},
+		{name: "cancelled", prepare: state(job.Cancelled), want: job.Settled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,7 +69,7 @@ func TestClaimStates(t *testing.T) {
 			if tt.attempts > 0 && c.Attempts != tt.attempts {
 				t.Errorf("attempts %d, want %d", c.Attempts, tt.attempts)
 			}
-			if r := redistest.Get(t, l, "job"); tt.want == lanes.Granted && (r.State != lanes.Running || r.Worker != "w2" || !r.NextAt.IsZero() || r.Reason != "") {
+			if r := redistest.Get(t, l, "job"); tt.want == job.Granted && (r.State != job.Running || r.Worker != "w2" || !r.NextAt.IsZero() || r.Reason != "") {
 				t.Errorf("record after the claim: %+v", r)
 			}
 		})
@@ -82,7 +83,7 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	d.ReadyAt = time.Now().Add(-3 * time.Second)
 	d.Attempt = 4 // its record was lost
 	d.Job.Params, d.Job.Overwrite = json.RawMessage(`{"width":640}`), true
-	c := redistest.Claim(t, l, d, "general-1", lanes.Granted)
+	c := redistest.Claim(t, l, d, "general-1", job.Granted)
 	if c.Attempts != 4 || c.Crashes != 0 || c.Token == 0 || c.JobID != "foreign" {
 		t.Errorf("claim %+v", c)
 	}
@@ -100,8 +101,8 @@ func TestRecordOfAForeignJob(t *testing.T) {
 		t.Errorf("record in JSON: %s, %v", out, err)
 	}
 	ready := d.ReadyAt.Truncate(time.Millisecond).UTC()
-	want := lanes.Record{
-		ID: "foreign", State: lanes.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
+	want := job.Record{
+		ID: "foreign", State: job.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
 		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait, Attempt: 4, Attempts: 4,
 		Worker: "general-1", LeaseUntil: r.LeaseUntil,
 	}
@@ -115,10 +116,10 @@ func TestWaitIsOfTheFirstStart(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "standard")
 	d.ReadyAt = time.Now().Add(-time.Second)
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", lanes.Granted), lanes.Outcome{State: lanes.Retrying, NextAt: time.Now()}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), job.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	first := redistest.Get(t, l, "job")
 	d.ReadyAt, d.Lane = time.Now().Add(-time.Minute), "bulk"
-	redistest.Claim(t, l, d, "w2", lanes.Granted)
+	redistest.Claim(t, l, d, "w2", job.Granted)
 	second := redistest.Get(t, l, "job")
 	if second.Wait != first.Wait || !second.StartedAt.Equal(first.StartedAt) {
 		t.Errorf("wait %s at %s, want %s at %s", second.Wait, second.StartedAt, first.Wait, first.StartedAt)
@@ -132,7 +133,7 @@ func TestOneOfFiftyConcurrentClaimsIsGranted(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	var mu sync.Mutex
-	answers := map[lanes.ClaimState]int{}
+	answers := map[job.ClaimState]int{}
 	var work sync.WaitGroup
 	for range 50 {
 		work.Go(func() {
@@ -146,7 +147,7 @@ func TestOneOfFiftyConcurrentClaimsIsGranted(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if answers[lanes.Granted] != 1 || answers[lanes.HeldByLive] != 49 {
+	if answers[job.Granted] != 1 || answers[job.HeldByLive] != 49 {
 		t.Errorf("answers %v, want one granted and 49 held", answers)
 	}
 }
@@ -154,49 +155,49 @@ func TestOneOfFiftyConcurrentClaimsIsGranted(t *testing.T) {
 func TestTakenOverClaimIsRefused(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	old := redistest.Claim(t, l, d, "w1", lanes.Granted)
+	old := redistest.Claim(t, l, d, "w1", job.Granted)
 	time.Sleep(redistest.Lease + 20*time.Millisecond)
-	successor := redistest.Claim(t, l, d, "w2", lanes.Granted)
+	successor := redistest.Claim(t, l, d, "w2", job.Granted)
 	if successor.Token <= old.Token || successor.Crashes != 1 || successor.Attempts != 2 {
 		t.Errorf("successor %+v of %+v", successor, old)
 	}
-	if err := l.Renew(t.Context(), old, lanes.Progress{Fraction: 0.9}); !errors.Is(err, lanes.ErrLost) {
+	if err := l.Renew(t.Context(), old, job.Progress{Fraction: 0.9}); !errors.Is(err, job.ErrLost) {
 		t.Errorf("renew: %v, want ErrLost", err)
 	}
-	for _, s := range []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queued} {
-		if err := l.Close(t.Context(), old, lanes.Outcome{State: s}); !errors.Is(err, lanes.ErrLost) {
+	for _, s := range []job.State{job.Completed, job.Retrying, job.Dead, job.Queued} {
+		if err := l.Close(t.Context(), old, job.Outcome{State: s}); !errors.Is(err, job.ErrLost) {
 			t.Errorf("close as %s: %v, want ErrLost", s, err)
 		}
 	}
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Running || r.Worker != "w2" || r.Progress.Fraction != 0 {
+	if r := redistest.Get(t, l, "job"); r.State != job.Running || r.Worker != "w2" || r.Progress.Fraction != 0 {
 		t.Errorf("the old claim wrote over its successor: %+v", r)
 	}
-	redistest.Must(t, l.Renew(t.Context(), successor, lanes.Progress{}))
-	redistest.Must(t, l.Close(t.Context(), successor, lanes.Outcome{State: lanes.Completed}))
+	redistest.Must(t, l.Renew(t.Context(), successor, job.Progress{}))
+	redistest.Must(t, l.Close(t.Context(), successor, job.Outcome{State: job.Completed}))
 }
 
 func TestRenewKeepsTheClaim(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+	c := redistest.Claim(t, l, d, "w1", job.Granted)
 	for i := range 5 {
 		time.Sleep(redistest.Lease / 3)
-		redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: float64(i) / 10, Note: "encoding"}))
+		redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: float64(i) / 10, Note: "encoding"}))
 	}
-	redistest.Claim(t, l, d, "w2", lanes.HeldByLive)
-	if r := redistest.Get(t, l, "job"); r.Progress != (lanes.Progress{Fraction: 0.4, Note: "encoding"}) {
+	redistest.Claim(t, l, d, "w2", job.HeldByLive)
+	if r := redistest.Get(t, l, "job"); r.Progress != (job.Progress{Fraction: 0.4, Note: "encoding"}) {
 		t.Errorf("progress %+v", r.Progress)
 	}
 }
 
 func TestCancelledJobIsToldApart(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", lanes.Granted)
-	redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "state", string(lanes.Cancelled)).Err())
-	if err := l.Renew(t.Context(), c, lanes.Progress{}); !errors.Is(err, lanes.ErrCancelled) {
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
+	redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "state", string(job.Cancelled)).Err())
+	if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, job.ErrCancelled) {
 		t.Errorf("renew: %v, want ErrCancelled", err)
 	}
-	if err := l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying}); !errors.Is(err, lanes.ErrCancelled) {
+	if err := l.Close(t.Context(), c, job.Outcome{State: job.Retrying}); !errors.Is(err, job.ErrCancelled) {
 		t.Errorf("close: %v, want ErrCancelled", err)
 	}
 }
@@ -204,28 +205,28 @@ func TestCancelledJobIsToldApart(t *testing.T) {
 func TestVanishingWorkersPoisonAJob(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "standard")
-	var last lanes.Claim
+	var last job.Claim
 	for crashes := range redistest.MaxCrashes {
-		last = redistest.Claim(t, l, d, "w", lanes.Granted)
+		last = redistest.Claim(t, l, d, "w", job.Granted)
 		if last.Crashes != crashes || last.Attempts != crashes+1 {
 			t.Errorf("%+v, want %d crashes", last, crashes)
 		}
 		time.Sleep(redistest.Lease + 20*time.Millisecond)
 	}
-	c := redistest.Claim(t, l, d, "undertaker", lanes.Poison)
+	c := redistest.Claim(t, l, d, "undertaker", job.Poison)
 	if c.Crashes != redistest.MaxCrashes || c.Attempts != redistest.MaxCrashes {
 		t.Errorf("%+v, want %d crashes of as many attempts", c, redistest.MaxCrashes)
 	}
-	if err := l.Renew(t.Context(), last, lanes.Progress{}); !errors.Is(err, lanes.ErrLost) {
+	if err := l.Renew(t.Context(), last, job.Progress{}); !errors.Is(err, job.ErrLost) {
 		t.Errorf("the last worker lives on and renews: %v, want ErrLost", err)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "poison", Error: "its workers vanished"}))
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Dead || r.Reason != "poison" || r.Crashes != redistest.MaxCrashes || r.EndedAt.IsZero() {
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "poison", Error: "its workers vanished"}))
+	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "poison" || r.Crashes != redistest.MaxCrashes || r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)
 	}
-	redistest.Claim(t, l, d, "w", lanes.Buried)
+	redistest.Claim(t, l, d, "w", job.Buried)
 	d.Replay = 1
-	if c := redistest.Claim(t, l, d, "w", lanes.Granted); c.Crashes != 0 || c.Attempts != 1 {
+	if c := redistest.Claim(t, l, d, "w", job.Granted); c.Crashes != 0 || c.Attempts != 1 {
 		t.Errorf("replayed %+v, want a clean slate", c)
 	}
 }
@@ -235,14 +236,14 @@ func TestUndertakerVanishesToo(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "express")
 	for range 2 {
-		redistest.Claim(t, l, d, "w", lanes.Granted)
+		redistest.Claim(t, l, d, "w", job.Granted)
 		redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "lease", 1, "crashes", redistest.MaxCrashes-1).Err()) // its lease is over
-		first := redistest.Claim(t, l, d, "undertaker", lanes.Poison)
-		second := redistest.Claim(t, l, d, "second undertaker", lanes.Poison)
-		if err := l.Close(t.Context(), first, lanes.Outcome{State: lanes.Dead}); !errors.Is(err, lanes.ErrLost) {
+		first := redistest.Claim(t, l, d, "undertaker", job.Poison)
+		second := redistest.Claim(t, l, d, "second undertaker", job.Poison)
+		if err := l.Close(t.Context(), first, job.Outcome{State: job.Dead}); !errors.Is(err, job.ErrLost) {
 			t.Errorf("close by the first: %v, want ErrLost", err)
 		}
-		redistest.Must(t, l.Close(t.Context(), second, lanes.Outcome{State: lanes.Dead, Reason: "poison"}))
+		redistest.Must(t, l.Close(t.Context(), second, job.Outcome{State: job.Dead, Reason: "poison"}))
 		d.Replay++
 	}
 }
@@ -251,18 +252,18 @@ func TestReturnCostsNothing(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	for range 3 {
-		c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+		c := redistest.Claim(t, l, d, "w1", job.Granted)
 		if c.Attempts != 1 || c.Crashes != 0 {
 			t.Fatalf("%+v, want the first attempt and no crash", c)
 		}
-		redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Queued}))
-		if err := l.Renew(t.Context(), c, lanes.Progress{}); !errors.Is(err, lanes.ErrLost) {
+		redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Queued}))
+		if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, job.ErrLost) {
 			t.Errorf("renew after the return: %v, want ErrLost", err)
 		}
 	}
 	r := redistest.Get(t, l, "job")
-	if r.State != lanes.Queued || r.Attempts != 0 || !r.LeaseUntil.IsZero() || r.Progress.Fraction != 0 {
+	if r.State != job.Queued || r.Attempts != 0 || !r.LeaseUntil.IsZero() || r.Progress.Fraction != 0 {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {

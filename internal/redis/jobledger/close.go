@@ -10,13 +10,14 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // ends is how a run can end.
-var ends = []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queued, lanes.Cancelled}
+var ends = []job.State{job.Completed, job.Retrying, job.Dead, job.Queued, job.Cancelled}
 
 // Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, Queued for a return, which costs the
-// job nothing, or Cancelled: it was called off, and nothing of it runs any more. lanes.ErrLost and lanes.ErrCancelled
+// job nothing, or Cancelled: it was called off, and nothing of it runs any more. job.ErrLost and job.ErrCancelled
 // say that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one
 // already, or somebody else runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx,
 // but takes two seconds at most.
@@ -25,15 +26,15 @@ var ends = []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queu
 //
 // While Redis is away or refuses, the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the
 // buffer is full.
-func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) error {
+func (l *Ledger) Close(ctx context.Context, c job.Claim, o job.Outcome) error {
 	switch {
 	case !slices.Contains(ends, o.State):
 		return fmt.Errorf("close job %s: a run can't end as %q", c.JobID, o.State)
-	case c.State == lanes.Unclaimed && o.State == lanes.Queued:
+	case c.State == job.Unclaimed && o.State == job.Queued:
 		l.forget(c.JobID)
 		return nil // it cost nothing, and the record has never heard of it
-	case c.State != lanes.Granted && c.State != lanes.Unclaimed && c.State != lanes.Poison:
-		return fmt.Errorf("close job %s: %w: it was answered %q", c.JobID, lanes.ErrLost, c.State)
+	case c.State != job.Granted && c.State != job.Unclaimed && c.State != job.Poison:
+		return fmt.Errorf("close job %s: %w: it was answered %q", c.JobID, job.ErrLost, c.State)
 	}
 	d, ended := l.running(c.JobID), time.Now()
 	l.forget(c.JobID)
@@ -46,7 +47,7 @@ func (l *Ledger) Close(ctx context.Context, c lanes.Claim, o lanes.Outcome) erro
 	return err
 }
 
-func (l *Ledger) close(ctx context.Context, c lanes.Claim, d opened, o lanes.Outcome, ago time.Duration) error {
+func (l *Ledger) close(ctx context.Context, c job.Claim, d opened, o job.Outcome, ago time.Duration) error {
 	answer, was, err := l.runClose(ctx, c, d.unheard, o, ago)
 	if err == nil && answer == "absent" {
 		if err = l.adopt(ctx, c, d.Delivery); err == nil {
@@ -63,23 +64,23 @@ func (l *Ledger) close(ctx context.Context, c lanes.Claim, d opened, o lanes.Out
 }
 
 func (l *Ledger) runClose(
-	ctx context.Context, c lanes.Claim, unheard string, o lanes.Outcome, ago time.Duration,
+	ctx context.Context, c job.Claim, unheard string, o job.Outcome, ago time.Duration,
 ) (string, before, error) {
 	args := []any{
 		keyspace.Moves(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(),
 		c.Attempts, o.Service.Milliseconds(), unheard,
 	}
 	switch o.State {
-	case lanes.Completed:
-		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(lanes.Progress{Fraction: 1}))
-	case lanes.Retrying:
+	case job.Completed:
+		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(job.Progress{Fraction: 1}))
+	case job.Retrying:
 		args = append(args, "next", keyspace.Millis(o.NextAt), "error", jobrecord.Clip(o.Error))
-	case lanes.Dead:
+	case job.Dead:
 		args = append(args, "reason", o.Reason, "error", jobrecord.Clip(o.Error))
 	}
 	r, err := closeScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, args...).StringSlice()
 	if err != nil {
 		return "", before{}, err
 	}
-	return r[0], before{lanes.State(r[1]), r[2]}, nil
+	return r[0], before{job.State(r[1]), r[2]}, nil
 }

@@ -9,18 +9,18 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestCloseAsCompleted(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", lanes.Granted)
-	outputs := []lanes.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
+	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
 	for range 2 { // told twice, since an answer may get lost
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed, Outputs: outputs, Service: time.Second}))
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs, Service: time.Second}))
 	}
 	r := redistest.Get(t, l, "job")
-	if r.State != lanes.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Minute || !r.LeaseUntil.IsZero() || r.Progress.Fraction != 1 {
+	if r.State != job.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Minute || !r.LeaseUntil.IsZero() || r.Progress.Fraction != 1 {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl < 23*time.Hour || ttl > 24*time.Hour {
@@ -32,9 +32,9 @@ func TestCloseAsRetrying(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	next := time.Now().Add(time.Minute).Truncate(time.Millisecond).UTC()
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", lanes.Granted), lanes.Outcome{State: lanes.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), job.Outcome{State: job.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
 	r := redistest.Get(t, l, "job")
-	if r.State != lanes.Retrying || !r.NextAt.Equal(next) || r.Attempts != 1 || len(r.Error) > 5000 || !strings.HasSuffix(r.Error, "é…") {
+	if r.State != job.Retrying || !r.NextAt.Equal(next) || r.Attempts != 1 || len(r.Error) > 5000 || !strings.HasSuffix(r.Error, "é…") {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
@@ -43,7 +43,7 @@ func TestCloseAsRetrying(t *testing.T) {
 	if d := redistest.Retrying(t, l)["bulk"]; d.Count != 1 || !d.Next.Equal(next) {
 		t.Errorf("retrying: %+v", d)
 	}
-	redistest.Claim(t, l, d, "w2", lanes.Granted)
+	redistest.Claim(t, l, d, "w2", job.Granted)
 	if left := redistest.Retrying(t, l); len(left) > 0 {
 		t.Errorf("after the claim: %+v", left)
 	}
@@ -52,36 +52,36 @@ func TestCloseAsRetrying(t *testing.T) {
 func TestCloseAsDeadAndReplay(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w1", lanes.Granted)
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}))
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Dead || r.Reason != "bad input" || r.Error != "not a video" || r.EndedAt.IsZero() {
+	c := redistest.Claim(t, l, d, "w1", job.Granted)
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}))
+	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "bad input" || r.Error != "not a video" || r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
 		t.Errorf("ttl %s", ttl)
 	}
 	d.Replay = 2
-	c = redistest.Claim(t, l, d, "w1", lanes.Granted)
+	c = redistest.Claim(t, l, d, "w1", job.Granted)
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
 		t.Errorf("a running job expires in %s", ttl)
 	}
 	if n := raw.ZCard(t.Context(), "siren:dead").Val(); n != 0 {
 		t.Errorf("%d dead jobs after the replay", n)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a film"}))
-	if c = redistest.Claim(t, l, d, "w1", lanes.Buried); c.Reason != "bad input" || c.Error != "not a film" { // the same replay again
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a film"}))
+	if c = redistest.Claim(t, l, d, "w1", job.Buried); c.Reason != "bad input" || c.Error != "not a film" { // the same replay again
 		t.Errorf("the ledger doesn't say what it died of: %+v", c)
 	}
 }
 
 func TestCloseRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", lanes.Granted)
-	if err := l.Close(t.Context(), c, lanes.Outcome{State: lanes.Running}); err == nil {
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
+	if err := l.Close(t.Context(), c, job.Outcome{State: job.Running}); err == nil {
 		t.Error("closed as running")
 	}
-	held := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w2", lanes.HeldByLive)
-	if err := l.Close(t.Context(), held, lanes.Outcome{State: lanes.Completed}); !errors.Is(err, lanes.ErrLost) {
+	held := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w2", job.HeldByLive)
+	if err := l.Close(t.Context(), held, job.Outcome{State: job.Completed}); !errors.Is(err, job.ErrLost) {
 		t.Errorf("closed by another worker: %v, want ErrLost", err)
 	}
 }
@@ -94,10 +94,10 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 			t.Errorf("create %d: %v, %v", i, made, err)
 		}
 	}
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Queued || r.Lane != "bulk" || r.Attempts != 0 || !r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
+	if r := redistest.Get(t, l, "job"); r.State != job.Queued || r.Lane != "bulk" || r.Attempts != 0 || !r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
 		t.Errorf("record %+v", r)
 	}
-	batch := []lanes.Delivery{redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"), redistest.Delivery("new-2", "express")}
+	batch := []job.Delivery{redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"), redistest.Delivery("new-2", "express")}
 	made, err := l.CreateAll(t.Context(), batch)
 	if err != nil || !reflect.DeepEqual(made, []bool{true, false, true}) {
 		t.Errorf("batch: %v, %v", made, err)
@@ -111,7 +111,7 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 // none.
 func TestRecordNamesItsJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	for _, job := range []lanes.Job{
+	for _, job := range []job.Job{
 		{ID: "plain", Kind: "probe"},
 		{ID: "full", Kind: "transcode", Labels: map[string]string{"a": "b"}, Input: "in", Output: "out", Params: json.RawMessage(`{"crf": "<23>"}`), Overwrite: true},
 	} {
@@ -141,7 +141,7 @@ func TestWithdraw(t *testing.T) {
 		t.Error("it is still there")
 	}
 	run := redistest.Delivery("ran", "bulk")
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, run, "w", lanes.Granted), lanes.Outcome{State: lanes.Queued}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, run, "w", job.Granted), job.Outcome{State: job.Queued}))
 	redistest.Must(t, l.Withdraw(t.Context(), "ran"))
 	redistest.Get(t, l, "ran")
 }
@@ -150,17 +150,17 @@ func TestWithdraw(t *testing.T) {
 func TestLostData(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+	c := redistest.Claim(t, l, d, "w1", job.Granted)
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
-	redistest.Claim(t, l, d, "w2", lanes.HeldByLive)
+	redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
+	redistest.Claim(t, l, d, "w2", job.HeldByLive)
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Completed || r.Kind != "probe" || r.Attempts != 1 {
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	if r := redistest.Get(t, l, "job"); r.State != job.Completed || r.Kind != "probe" || r.Attempts != 1 {
 		t.Errorf("record %+v", r)
 	}
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	if again := redistest.Claim(t, l, d, "w2", lanes.Granted); again.Token <= c.Token {
+	if again := redistest.Claim(t, l, d, "w2", job.Granted); again.Token <= c.Token {
 		t.Errorf("token %d after %d: an old claim could pass for the new one", again.Token, c.Token)
 	}
 }

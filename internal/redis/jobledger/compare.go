@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 
 // Gone notes that messages which came up in a lane are no longer in its queue, though no worker has claimed their jobs:
 // none of them will be skipped.
-func (l *Ledger) Gone(ctx context.Context, lane string, messages []lanes.Delivery) error {
+func (l *Ledger) Gone(ctx context.Context, lane string, messages []job.Delivery) error {
 	if len(messages) == 0 {
 		return nil
 	}
@@ -52,7 +53,7 @@ func (l *Ledger) Compare(
 	var args [][]any
 	for i, id := range ids {
 		switch row := rows[i]; {
-		case lanes.State(row[0]) != lanes.Queued || row[1] != lane:
+		case job.State(row[0]) != job.Queued || row[1] != lane:
 			wrong = append(wrong, id)
 		case !held[id] && row[2] != "" && keyspace.Number(row[2]) <= keyspace.Millis(before):
 			keys = append(keys, keyspace.Job(id))
@@ -92,7 +93,7 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 		}
 		var keys []string
 		for i, row := range rows {
-			if lanes.State(row[0]) == lanes.Queued && row[1] == "" {
+			if job.State(row[0]) == job.Queued && row[1] == "" {
 				keys = append(keys, keyspace.Job(ids[i]))
 			}
 		}

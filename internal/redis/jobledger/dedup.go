@@ -9,7 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // reservedFor is how long a dedup key is reserved for a job that isn't known to be enqueued yet: longer than a publish
@@ -25,9 +25,9 @@ type Reservation struct {
 // Reserve asks, for jobs with a dedup key, which is the first with that key; a job that is has the key for a minute.
 // Whoever enqueues it then says KeepKeys, or ReleaseKey. The answers are in the order of the jobs; each key is to be
 // there once.
-func (l *Ledger) Reserve(ctx context.Context, jobs []lanes.Job) ([]Reservation, error) {
+func (l *Ledger) Reserve(ctx context.Context, jobs []job.Job) ([]Reservation, error) {
 	answers := make([]Reservation, 0, len(jobs))
-	window := func(lanes.Job) any { return reservedFor.Milliseconds() }
+	window := func(job.Job) any { return reservedFor.Milliseconds() }
 	err := l.keyed(ctx, "look up dedup keys", reserveScript, jobs, window, func(c *goredis.Cmd) error {
 		r, err := c.StringSlice()
 		if err == nil {
@@ -39,10 +39,10 @@ func (l *Ledger) Reserve(ctx context.Context, jobs []lanes.Job) ([]Reservation, 
 }
 
 // KeepKeys keeps the dedup keys of jobs that are enqueued, each for the job's window.
-func (l *Ledger) KeepKeys(ctx context.Context, jobs []lanes.Job) error {
-	window := func(j lanes.Job) any {
+func (l *Ledger) KeepKeys(ctx context.Context, jobs []job.Job) error {
+	window := func(j job.Job) any {
 		if j.DedupWindow == 0 {
-			return lanes.DefaultDedupWindow.Milliseconds()
+			return job.DefaultDedupWindow.Milliseconds()
 		}
 		return max(1, j.DedupWindow.D().Milliseconds())
 	}
@@ -50,15 +50,15 @@ func (l *Ledger) KeepKeys(ctx context.Context, jobs []lanes.Job) error {
 }
 
 // ReleaseKey gives the dedup key of a job back that certainly wasn't enqueued.
-func (l *Ledger) ReleaseKey(ctx context.Context, job lanes.Job) error {
-	doing, nothing := "release the dedup key of job "+job.ID, func(lanes.Job) any { return 0 }
-	return l.keyed(ctx, doing, releaseKeyScript, []lanes.Job{job}, nothing, (*goredis.Cmd).Err)
+func (l *Ledger) ReleaseKey(ctx context.Context, j job.Job) error {
+	doing, nothing := "release the dedup key of job "+j.ID, func(job.Job) any { return 0 }
+	return l.keyed(ctx, doing, releaseKeyScript, []job.Job{j}, nothing, (*goredis.Cmd).Err)
 }
 
 // keyed runs a script on the dedup key of each of the jobs, with the job's id and one more argument.
 func (l *Ledger) keyed(
-	ctx context.Context, doing string, script *goredis.Script, jobs []lanes.Job,
-	more func(lanes.Job) any, read func(*goredis.Cmd) error,
+	ctx context.Context, doing string, script *goredis.Script, jobs []job.Job,
+	more func(job.Job) any, read func(*goredis.Cmd) error,
 ) error {
 	for part := range slices.Chunk(jobs, jobrecord.BatchSize) {
 		keys, args := make([]string, len(part)), make([][]any, len(part))

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // A dead job is called off, keeps its error and its time to live, and only a newer copy brings it back. Any other job
@@ -22,14 +22,14 @@ func TestDiscard(t *testing.T) {
 			was := redistest.Get(t, l, "job")
 			err := l.Discard(t.Context(), "job", was.Replay)
 			r := redistest.Get(t, l, "job")
-			if from != lanes.Dead {
+			if from != job.Dead {
 				var refusal *jobledger.StateError
 				if !errors.As(err, &refusal) || refusal.State != from || r.State != from || r.Replay != was.Replay {
 					t.Errorf("discarded from %q, %v: %+v", from, err, r)
 				}
 				return
 			}
-			if err != nil || r.State != lanes.Cancelled || r.Replay != was.Replay+1 || r.Error != was.Error || !r.EndedAt.Equal(was.EndedAt) {
+			if err != nil || r.State != job.Cancelled || r.Replay != was.Replay+1 || r.Error != was.Error || !r.EndedAt.Equal(was.EndedAt) {
 				t.Fatalf("%v: %+v", err, r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl < 23*time.Hour {
@@ -40,10 +40,10 @@ func TestDiscard(t *testing.T) {
 				t.Errorf("%d dead jobs, %v", n, err)
 			}
 			for d.Replay = range 2 { // its messages, should there be any
-				redistest.Claim(t, l, d, "w2", lanes.Settled)
+				redistest.Claim(t, l, d, "w2", job.Settled)
 			}
 			d.Replay = 2
-			redistest.Claim(t, l, d, "w2", lanes.Granted)
+			redistest.Claim(t, l, d, "w2", job.Granted)
 		})
 	}
 	l, _ := redistest.FreshLedger(t)
@@ -57,7 +57,7 @@ func TestDiscardByAnOldLetter(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	d.Replay = 3
-	lives[lanes.Dead](t, l, d)
+	lives[job.Dead](t, l, d)
 	var refusal *jobledger.StateError
 	if err := l.Discard(t.Context(), "job", 2); !errors.As(err, &refusal) || refusal.Replay != 3 {
 		t.Errorf("%v, want a StateError with copy 3", err)
@@ -73,13 +73,13 @@ func TestSupersedeWithParams(t *testing.T) {
 	for _, faster := range []bool{false, true} {
 		l, _ := redistest.FreshLedger(t)
 		d := redistest.Delivery("job", "bulk")
-		lives[lanes.Dead](t, l, d)
+		lives[job.Dead](t, l, d)
 		d.Replay = 1
 		if faster {
-			redistest.Claim(t, l, d, "w2", lanes.Granted)
+			redistest.Claim(t, l, d, "w2", job.Granted)
 		}
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
-			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Dead}, Params: []byte(`{"crf":30}`),
+			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Dead}, Params: []byte(`{"crf":30}`),
 		})
 		if faster != (err != nil) {
 			t.Errorf("superseded: %v", err)
@@ -87,7 +87,7 @@ func TestSupersedeWithParams(t *testing.T) {
 		if r := redistest.Get(t, l, "job"); string(r.Params) != `{"crf":30}` {
 			t.Errorf("faster %v: its params are %s", faster, r.Params)
 		}
-		_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Replay: 0, From: []lanes.State{lanes.Dead}, Params: []byte(`{"crf":1}`)})
+		_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Replay: 0, From: []job.State{job.Dead}, Params: []byte(`{"crf":1}`)})
 		if r := redistest.Get(t, l, "job"); err == nil || string(r.Params) != `{"crf":30}` {
 			t.Errorf("an older copy: %v, params %s", err, r.Params)
 		}
@@ -96,10 +96,10 @@ func TestSupersedeWithParams(t *testing.T) {
 
 func TestGetAll(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	lives[lanes.Dead](t, l, redistest.Delivery("a", "bulk"))
-	lives[lanes.Queued](t, l, redistest.Delivery("b", "bulk"))
+	lives[job.Dead](t, l, redistest.Delivery("a", "bulk"))
+	lives[job.Queued](t, l, redistest.Delivery("b", "bulk"))
 	all, err := l.GetAll(t.Context(), []string{"a", "b", "c"})
-	if err != nil || len(all) != 2 || all["a"].State != lanes.Dead || all["b"].State != lanes.Queued {
+	if err != nil || len(all) != 2 || all["a"].State != job.Dead || all["b"].State != job.Queued {
 		t.Errorf("%v, %v", all, err)
 	}
 }

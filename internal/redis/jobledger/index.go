@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // These indexes are sorted sets beside the records, written after each script that changes what they say. They may lag
@@ -23,7 +23,7 @@ const sweepSize = 50_000
 
 // before is what a record said before a move; the zero value when there was none.
 type before struct {
-	state lanes.State
+	state job.State
 	lane  string
 }
 
@@ -31,9 +31,9 @@ type before struct {
 type change struct {
 	id       string
 	was      before
-	state    lanes.State // new
-	next     time.Time   // Retrying
-	enqueued time.Time   // for a record that the move made
+	state    job.State // new
+	next     time.Time // Retrying
+	enqueued time.Time // for a record that the move made
 }
 
 // reindex brings the indexes in line with changes. Most need nothing.
@@ -55,16 +55,16 @@ func (l *Ledger) index(ctx context.Context, p goredis.Pipeliner, c change) {
 	if c.was.state == "" && !c.enqueued.IsZero() {
 		p.ZAddNX(ctx, keyspace.Jobs, goredis.Z{Score: float64(keyspace.Millis(c.enqueued)), Member: c.id})
 	}
-	if c.was.state == lanes.Retrying && c.state != lanes.Retrying {
+	if c.was.state == job.Retrying && c.state != job.Retrying {
 		p.ZRem(ctx, keyspace.Retrying(c.was.lane), c.id)
 	}
-	if c.was.state == lanes.Dead && c.state != lanes.Dead {
+	if c.was.state == job.Dead && c.state != job.Dead {
 		p.ZRem(ctx, keyspace.Dead, c.id)
 	}
 	switch c.state {
-	case lanes.Retrying:
+	case job.Retrying:
 		p.ZAdd(ctx, keyspace.Retrying(c.was.lane), goredis.Z{Score: float64(keyspace.Millis(c.next)), Member: c.id})
-	case lanes.Dead:
+	case job.Dead:
 		p.ZAdd(ctx, keyspace.Dead, goredis.Z{Score: float64(keyspace.Millis(l.store.Now())), Member: c.id})
 	}
 }

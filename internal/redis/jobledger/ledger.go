@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Ledger keeps one record per job and grants the claims on them. It is safe for concurrent use.
@@ -40,7 +41,7 @@ type Ledger struct {
 
 // opened is a delivery that runs here.
 type opened struct {
-	lanes.Delivery
+	job.Delivery
 	unheard string // nonce of the claim that Redis didn't answer, and may yet have granted; "" when it did answer
 }
 
@@ -68,7 +69,7 @@ func (l *Ledger) keep() int64  { return l.timing.Load().Keep.D().Milliseconds() 
 // Job, Lane, EnqueuedAt and ReadyAt. The answers are in the order of the jobs: false for one that has a record already,
 // which stays as it is. With an error some of the records may have been made: the answers end there. lanes.ErrAway is
 // no reason not to publish: the records are then made by the first claims.
-func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, error) {
+func (l *Ledger) CreateAll(ctx context.Context, jobs []job.Delivery) ([]bool, error) {
 	made := make([]bool, 0, len(jobs))
 	for part := range slices.Chunk(jobs, jobrecord.BatchSize) {
 		err := l.do(ctx, "make job records", func(ctx context.Context) error {
@@ -84,7 +85,7 @@ func (l *Ledger) CreateAll(ctx context.Context, jobs []lanes.Delivery) ([]bool, 
 }
 
 // create makes the records of jobs of which so many others stand before.
-func (l *Ledger) create(ctx context.Context, jobs []lanes.Delivery, before int) ([]bool, error) {
+func (l *Ledger) create(ctx context.Context, jobs []job.Delivery, before int) ([]bool, error) {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	index := make([]goredis.Z, len(jobs))
 	now := l.store.Now()
@@ -120,8 +121,8 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 // Claim asks for the right to run a delivery. For a job without a record it makes one. A job whose workers have
 // vanished maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away or refuses: the
 // job runs, and storage decides. An error means that this record is broken, or is ctx's.
-func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, maxCrashes int) (lanes.Claim, error) {
-	claim, now, nonce := lanes.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
+func (l *Ledger) Claim(ctx context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error) {
+	claim, now, nonce := job.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
 		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt),
 		d.Lane, keyspace.Millis(d.ReadyAt), d.Job.Priority,
@@ -132,11 +133,11 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 		if err != nil {
 			return err
 		}
-		claim.State = lanes.ClaimState(r[0].(string))
+		claim.State = job.ClaimState(r[0].(string))
 		claim.Token, claim.Attempts, claim.Crashes = r[1].(int64), int(r[2].(int64)), int(r[3].(int64))
 		claim.First = r[6].(int64) == 1
-		was = before{lanes.State(r[4].(string)), r[5].(string)}
-		if claim.State == lanes.Buried {
+		was = before{job.State(r[4].(string)), r[5].(string)}
+		if claim.State == job.Buried {
 			claim.Reason, claim.Error = r[7].(string), r[8].(string)
 		}
 		return nil
@@ -144,22 +145,22 @@ func (l *Ledger) Claim(ctx context.Context, d lanes.Delivery, worker string, max
 	switch {
 	case errors.Is(err, lanes.ErrAway), errors.Is(err, lanes.ErrRefused):
 		l.remember(d, nonce)
-		return lanes.Claim{State: lanes.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
+		return job.Claim{State: job.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
 	case err != nil:
-		return lanes.Claim{}, err
-	case claim.State == lanes.Granted:
+		return job.Claim{}, err
+	case claim.State == job.Granted:
 		l.remember(d, "")
 		l.note(ctx, d)
-		l.reindex(ctx, change{id: d.Job.ID, was: was, state: lanes.Running, enqueued: jobrecord.FirstSeen(d, now)})
+		l.reindex(ctx, change{id: d.Job.ID, was: was, state: job.Running, enqueued: jobrecord.FirstSeen(d, now)})
 	}
 	return claim, nil
 }
 
-// Renew extends a claim's lease and notes the progress. The worker stops the job on lanes.ErrLost and on
-// lanes.ErrCancelled (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed
+// Renew extends a claim's lease and notes the progress. The worker stops the job on job.ErrLost and on
+// job.ErrCancelled (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed
 // claim it does nothing.
-func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) error {
-	if c.State != lanes.Granted {
+func (l *Ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
+	if c.State != job.Granted {
 		return nil
 	}
 	doing := "renew the claim on job " + c.JobID
@@ -175,13 +176,13 @@ func (l *Ledger) Renew(ctx context.Context, c lanes.Claim, p lanes.Progress) err
 		}
 		return refusal(answer)
 	})
-	if errors.Is(err, lanes.ErrLost) {
+	if errors.Is(err, job.ErrLost) {
 		l.forget(c.JobID)
 	}
 	return err
 }
 
-func (l *Ledger) renew(ctx context.Context, c lanes.Claim, p lanes.Progress) (string, error) {
+func (l *Ledger) renew(ctx context.Context, c job.Claim, p job.Progress) (string, error) {
 	return renewScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)},
 		keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
 }
@@ -192,9 +193,9 @@ func refusal(answer string) error {
 	case "ok":
 		return nil
 	case "cancelled":
-		return lanes.ErrCancelled
+		return job.ErrCancelled
 	default:
-		return lanes.ErrLost
+		return job.ErrLost
 	}
 }
 
@@ -212,7 +213,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
-	if errors.Is(err, lanes.ErrLost) || errors.Is(err, lanes.ErrCancelled) {
+	if errors.Is(err, job.ErrLost) || errors.Is(err, job.ErrCancelled) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if isUnserved(err) {
@@ -222,7 +223,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 }
 
 // remember keeps what runs, so that its record can be made anew should Redis lose it.
-func (l *Ledger) remember(d lanes.Delivery, unheard string) {
+func (l *Ledger) remember(d job.Delivery, unheard string) {
 	d.Body, d.Receipt = nil, nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -247,12 +248,12 @@ func (l *Ledger) running(id string) opened {
 
 // adopt makes the record of a job anew that runs here while Redis knows nothing of it. With a claim the record says
 // running, with the claim's token, so that it goes on counting; the caller renews or closes it next.
-func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) error {
+func (l *Ledger) adopt(ctx context.Context, c job.Claim, d job.Delivery) error {
 	now := l.store.Now()
 	fields := jobrecord.NewFields(d, now)
-	if c.State == lanes.Granted {
+	if c.State == job.Granted {
 		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)
-		fields[1] = string(lanes.Running)
+		fields[1] = string(job.Running)
 	}
 	if err := createScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, fields...).Err(); err != nil {
 		return err
@@ -263,7 +264,7 @@ func (l *Ledger) adopt(ctx context.Context, c lanes.Claim, d lanes.Delivery) err
 }
 
 // note has a malformed message found by the id that it bears, as long as its record is kept.
-func (l *Ledger) note(ctx context.Context, d lanes.Delivery) {
+func (l *Ledger) note(ctx context.Context, d job.Delivery) {
 	if d.Bears == "" {
 		return
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // The record says which priority the job has in its lane now: what its message had when it was last published or taken.
@@ -19,14 +19,14 @@ func TestPriorityOfARecord(t *testing.T) {
 			t.Errorf("%s: priority %d, want %d", doing, r.Priority, want)
 		}
 	}
-	as := func(priority, replay int) lanes.Delivery {
+	as := func(priority, replay int) job.Delivery {
 		d.Job.Priority, d.Replay = priority, replay
 		return d
 	}
-	lower := func(d lanes.Delivery) {
-		redistest.Must(t, l.Lower(t.Context(), []lanes.Delivery{redistest.Delivery("nobody", "express"), d}))
+	lower := func(d job.Delivery) {
+		redistest.Must(t, l.Lower(t.Context(), []job.Delivery{redistest.Delivery("nobody", "express"), d}))
 	}
-	_, err := l.CreateAll(t.Context(), []lanes.Delivery{as(3, 0)})
+	_, err := l.CreateAll(t.Context(), []job.Delivery{as(3, 0)})
 	redistest.Must(t, err)
 	expect("enqueued", 3)
 	lower(as(4, 0))
@@ -40,16 +40,16 @@ func TestPriorityOfARecord(t *testing.T) {
 			t.Errorf("queued%s: %d, want %d", priority, n, want)
 		}
 	}
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Priority: 2, ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued}})
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Priority: 2, ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued}})
 	redistest.Must(t, err)
 	expect("moved", 2)
 	lower(as(0, 1))
 	expect("put back as an ordinary one", 0)
-	c := redistest.Claim(t, l, as(4, 1), "w1", lanes.Granted)
+	c := redistest.Claim(t, l, as(4, 1), "w1", job.Granted)
 	expect("taken as it is", 4)
 	lower(as(0, 1))
 	expect("a running one is put back", 4)
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: time.Now()}))
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	lower(as(0, 1))
 	expect("put back before its next attempt", 0)
 	if _, err := l.Get(t.Context(), "nobody"); err == nil {

@@ -11,13 +11,13 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // StateError says that a job's record doesn't allow what somebody wanted of the job. Nothing has changed.
 type StateError struct {
 	ID     string
-	State  lanes.State
+	State  job.State
 	Replay int // the number of the message that carries the job
 }
 
@@ -31,19 +31,19 @@ func (e *StateError) Error() string {
 // Supersede is a job that a fresh copy of its message carries from now on.
 type Supersede struct {
 	ID       string
-	Lane     string        // that the copy is in
-	Priority int           // of the copy, inside the lane
-	ReadyAt  time.Time     // of the copy
-	Replay   int           // the number of the copy
-	Attempt  int           // that the copy is for; 0 or 1: the first
-	From     []lanes.State // the job has to be in one of them
-	Params   []byte        // of the copy, where they are others than the record's; nil: the same
+	Lane     string      // that the copy is in
+	Priority int         // of the copy, inside the lane
+	ReadyAt  time.Time   // of the copy
+	Replay   int         // the number of the copy
+	Attempt  int         // that the copy is for; 0 or 1: the first
+	From     []job.State // the job has to be in one of them
+	Params   []byte      // of the copy, where they are others than the record's; nil: the same
 }
 
 // Overridden is what has become of one job of many.
 type Overridden struct {
-	Before lanes.State // where Err is nil
-	Err    error       // nil: it is done; a StateError, ErrNotFound, or that this record is broken
+	Before job.State // where Err is nil
+	Err    error     // nil: it is done; a StateError, ErrNotFound, or that this record is broken
 }
 
 // overrideSize is how many jobs are changed in one round trip.
@@ -55,7 +55,7 @@ const overrideSize = 250
 //
 // A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may
 // be faster than the caller. ErrNotFound is a job without a record.
-func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before lanes.State, err error) {
+func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before job.State, err error) {
 	return single(l.SupersedeAll(ctx, []Supersede{s}))
 }
 
@@ -69,7 +69,7 @@ func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridde
 			args[i] = append(args[i], string(state))
 		}
 	}
-	return l.override(ctx, "let a copy carry", supersedeScript, lanes.Queued, ids, args)
+	return l.override(ctx, "let a copy carry", supersedeScript, job.Queued, ids, args)
 }
 
 // Cancel calls a job off and returns the state before. Its messages are Settled when they come up, and so is a copy
@@ -78,18 +78,18 @@ func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridde
 // lease until the worker has closed the claim, or lets it run out.
 //
 // A StateError says that the job has come to an end already, ErrNotFound that it has no record.
-func (l *Ledger) Cancel(ctx context.Context, id string) (before lanes.State, err error) {
+func (l *Ledger) Cancel(ctx context.Context, id string) (before job.State, err error) {
 	return single(l.CancelAll(ctx, []string{id}))
 }
 
 // CancelAll is Cancel for many jobs, in a few round trips: for those that are in one of the states, or without any in
 // whatever state. With an error some of the rest may be done too: the answers end there.
-func (l *Ledger) CancelAll(ctx context.Context, ids []string, from ...lanes.State) ([]Overridden, error) {
+func (l *Ledger) CancelAll(ctx context.Context, ids []string, from ...job.State) ([]Overridden, error) {
 	arg := []any{l.keep()}
 	for _, state := range from {
 		arg = append(arg, string(state))
 	}
-	return l.override(ctx, "cancel", cancelScript, lanes.Cancelled, ids, slices.Repeat([][]any{arg}, len(ids)))
+	return l.override(ctx, "cancel", cancelScript, job.Cancelled, ids, slices.Repeat([][]any{arg}, len(ids)))
 }
 
 // Discard calls a dead job off whose letter has the number replay: it counts as cancelled from now on, with its last
@@ -108,11 +108,11 @@ func (l *Ledger) DiscardAll(ctx context.Context, letters map[string]int) ([]Over
 	for id, replay := range letters {
 		ids, args = append(ids, id), append(args, []any{replay})
 	}
-	return l.override(ctx, "discard", discardScript, lanes.Cancelled, ids, args)
+	return l.override(ctx, "discard", discardScript, job.Cancelled, ids, args)
 }
 
 // single is the answer about a single job.
-func single(answers []Overridden, err error) (lanes.State, error) {
+func single(answers []Overridden, err error) (job.State, error) {
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +121,7 @@ func single(answers []Overridden, err error) (lanes.State, error) {
 
 // override runs a script that changes jobs' states for a person, with the arguments of each.
 func (l *Ledger) override(
-	ctx context.Context, verb string, script *goredis.Script, to lanes.State, ids []string, args [][]any,
+	ctx context.Context, verb string, script *goredis.Script, to job.State, ids []string, args [][]any,
 ) (answers []Overridden, err error) {
 	for from := 0; from < len(ids); from += overrideSize {
 		upTo := min(from+overrideSize, len(ids))
@@ -135,7 +135,7 @@ func (l *Ledger) override(
 }
 
 func (l *Ledger) overrideSome(
-	ctx context.Context, verb string, script *goredis.Script, to lanes.State, ids []string, args [][]any,
+	ctx context.Context, verb string, script *goredis.Script, to job.State, ids []string, args [][]any,
 ) ([]Overridden, error) {
 	doing := verb + " job " + ids[0]
 	if len(ids) > 1 {
@@ -172,7 +172,7 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 	if err != nil {
 		return before{}, redislink.Failed("job "+id, err)
 	}
-	was := before{lanes.State(r[1].(string)), r[2].(string)}
+	was := before{job.State(r[1].(string)), r[2].(string)}
 	switch r[0].(string) {
 	case "absent":
 		return before{}, redislink.Failed("job "+id, redislink.ErrNotFound)
@@ -184,7 +184,7 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 
 // Lower notes that waiting jobs were put back into their lanes with a lower priority. A job without a record gets it
 // with its first claim.
-func (l *Ledger) Lower(ctx context.Context, jobs []lanes.Delivery) error {
+func (l *Ledger) Lower(ctx context.Context, jobs []job.Delivery) error {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	for i, d := range jobs {
 		keys[i], args[i] = keyspace.Job(d.Job.ID), []any{keyspace.Moves(d.Job.ID), d.Replay, d.Job.Priority}

@@ -13,35 +13,36 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // lives brings a fresh job into each state, and returns its claim where somebody runs it.
-var lives = map[lanes.State]func(*testing.T, *jobledger.Ledger, lanes.Delivery) lanes.Claim{
-	lanes.Queued: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) lanes.Claim {
-		_, err := l.CreateAll(t.Context(), []lanes.Delivery{d})
+var lives = map[job.State]func(*testing.T, *jobledger.Ledger, job.Delivery) job.Claim{
+	job.Queued: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
+		_, err := l.CreateAll(t.Context(), []job.Delivery{d})
 		redistest.Must(t, err)
-		return lanes.Claim{}
+		return job.Claim{}
 	},
-	lanes.Running: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) lanes.Claim {
-		c := redistest.Claim(t, l, d, "w1", lanes.Granted)
-		redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
+	job.Running: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
+		c := redistest.Claim(t, l, d, "w1", job.Granted)
+		redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
 		return c
 	},
-	lanes.Retrying:  ending(lanes.Outcome{State: lanes.Retrying, NextAt: time.Now().Add(time.Hour), Error: "no space"}),
-	lanes.Completed: ending(lanes.Outcome{State: lanes.Completed, Outputs: []lanes.Output{{URL: "file:///out/a.json"}}}),
-	lanes.Dead:      ending(lanes.Outcome{State: lanes.Dead, Reason: "bad input", Error: "not a video"}),
-	lanes.Cancelled: func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) lanes.Claim {
-		c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+	job.Retrying:  ending(job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "no space"}),
+	job.Completed: ending(job.Outcome{State: job.Completed, Outputs: []job.Output{{URL: "file:///out/a.json"}}}),
+	job.Dead:      ending(job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}),
+	job.Cancelled: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
+		c := redistest.Claim(t, l, d, "w1", job.Granted)
 		_, err := l.Cancel(t.Context(), d.Job.ID)
 		redistest.Must(t, err)
 		return c
 	},
 }
 
-func ending(o lanes.Outcome) func(*testing.T, *jobledger.Ledger, lanes.Delivery) lanes.Claim {
-	return func(t *testing.T, l *jobledger.Ledger, d lanes.Delivery) lanes.Claim {
-		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", lanes.Granted), o))
-		return lanes.Claim{}
+func ending(o job.Outcome) func(*testing.T, *jobledger.Ledger, job.Delivery) job.Claim {
+	return func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
+		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), o))
+		return job.Claim{}
 	}
 }
 
@@ -68,12 +69,12 @@ func TestSupersede(t *testing.T) {
 			d := redistest.Delivery("job", "bulk")
 			running := live(t, l, d)
 			was := redistest.Get(t, l, "job")
-			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: ready, Replay: 2, From: []lanes.State{lanes.Running, from}}
+			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: ready, Replay: 2, From: []job.State{job.Running, from}}
 			if before, err := l.Supersede(t.Context(), s); err != nil || before != from {
 				t.Fatalf("superseded from %q, %v", before, err)
 			}
-			want := lanes.Record{
-				ID: "job", State: lanes.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
+			want := job.Record{
+				ID: "job", State: job.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
 				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Replay: 2, Worker: was.Worker, Error: was.Error,
 			}
 			if !from.Final() { // it goes on
@@ -86,14 +87,14 @@ func TestSupersede(t *testing.T) {
 				t.Errorf("a queued job expires in %s", ttl)
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
-			if running.State == lanes.Granted {
-				if err := l.Renew(t.Context(), running, lanes.Progress{}); !errors.Is(err, lanes.ErrLost) {
+			if running.State == job.Granted {
+				if err := l.Renew(t.Context(), running, job.Progress{}); !errors.Is(err, job.ErrLost) {
 					t.Errorf("renew by the worker of before: %v, want ErrLost", err)
 				}
 			}
-			redistest.Claim(t, l, d, "w2", lanes.Settled) // the original message
+			redistest.Claim(t, l, d, "w2", job.Settled) // the original message
 			d.Lane, d.Replay = "express", 2
-			if c := redistest.Claim(t, l, d, "w2", lanes.Granted); c.Attempts != want.Attempts+1 || c.Crashes != 0 {
+			if c := redistest.Claim(t, l, d, "w2", job.Granted); c.Attempts != want.Attempts+1 || c.Crashes != 0 {
 				t.Errorf("claim %+v", c)
 			}
 		})
@@ -103,7 +104,7 @@ func TestSupersede(t *testing.T) {
 func TestSupersedeRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued, lanes.Retrying}}
+	s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued, job.Retrying}}
 	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, redislink.ErrNotFound) || before != "" {
 		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
 	}
@@ -119,19 +120,19 @@ func TestSupersedeRefuses(t *testing.T) {
 			t.Errorf("%s: it has changed all the same: %+v", step, r)
 		}
 	}
-	c := redistest.Claim(t, l, d, "w", lanes.Granted)
-	refused("running", jobledger.StateError{ID: "job", State: lanes.Running}, "job job is running")
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Queued}))
+	c := redistest.Claim(t, l, d, "w", job.Granted)
+	refused("running", jobledger.StateError{ID: "job", State: job.Running}, "job job is running")
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Queued}))
 	_, err := l.Supersede(t.Context(), s)
 	redistest.Must(t, err)
-	refused("a second copy of the same number", jobledger.StateError{ID: "job", State: lanes.Queued, Replay: 1},
+	refused("a second copy of the same number", jobledger.StateError{ID: "job", State: job.Queued, Replay: 1},
 		"job job is queued, and copy 1 of its message carries it")
 	d.Replay = 3
-	c = redistest.Claim(t, l, d, "w", lanes.Granted) // a later copy, faster than its ledger entry
+	c = redistest.Claim(t, l, d, "w", job.Granted) // a later copy, faster than its ledger entry
 	s.Replay = 3
-	refused("run already", jobledger.StateError{ID: "job", State: lanes.Running, Replay: 3}, "job job is running, and copy 3 of its message carries it")
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
-	refused("completed", jobledger.StateError{ID: "job", State: lanes.Completed, Replay: 3}, "job job is completed")
+	refused("run already", jobledger.StateError{ID: "job", State: job.Running, Replay: 3}, "job job is running, and copy 3 of its message carries it")
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	refused("completed", jobledger.StateError{ID: "job", State: job.Completed, Replay: 3}, "job job is completed")
 }
 
 // TestOlderMessagesAreSettled: of two messages of a job the older one has nothing to do, whatever the job's state.
@@ -145,9 +146,9 @@ func TestOlderMessagesAreSettled(t *testing.T) {
 			was := redistest.Get(t, l, "job")
 			for replay := range 2 {
 				d.Replay = replay
-				want := lanes.Settled
-				if state == lanes.Dead {
-					want = lanes.Buried
+				want := job.Settled
+				if state == job.Dead {
+					want = job.Buried
 				}
 				redistest.Claim(t, l, d, "w2", want)
 			}
@@ -162,16 +163,16 @@ func TestOlderMessagesAreSettled(t *testing.T) {
 func TestNewerMessageIsTakenUp(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	lives[lanes.Queued](t, l, d)
+	lives[job.Queued](t, l, d)
 	d.Replay, d.Lane = 1, "express"
-	c := redistest.Claim(t, l, d, "w1", lanes.Granted)
+	c := redistest.Claim(t, l, d, "w1", job.Granted)
 	d.Replay = 2
-	redistest.Claim(t, l, d, "w2", lanes.HeldByLive)
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: time.Now()}))
+	redistest.Claim(t, l, d, "w2", job.HeldByLive)
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	if r := redistest.Get(t, l, "job"); r.Replay != 1 || r.Lane != "express" {
 		t.Errorf("record %+v", r)
 	}
-	redistest.Claim(t, l, d, "w2", lanes.Granted)
+	redistest.Claim(t, l, d, "w2", job.Granted)
 	if r := redistest.Get(t, l, "job"); r.Replay != 2 {
 		t.Errorf("record %+v", r)
 	}
@@ -180,27 +181,27 @@ func TestNewerMessageIsTakenUp(t *testing.T) {
 // TestCopyBringsBack: the copy of a job that is tried again is taken before the ledger has heard of it. Were it
 // settled, nothing would be left of a job that is queued by its record.
 func TestCopyBringsBack(t *testing.T) {
-	for _, from := range []lanes.State{lanes.Cancelled, lanes.Dead} {
+	for _, from := range []job.State{job.Cancelled, job.Dead} {
 		t.Run(string(from), func(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
 			d := redistest.Delivery("job", "bulk")
 			lives[from](t, l, d)
-			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: redistest.Get(t, l, "job").Replay + 1, From: []lanes.State{from}}
+			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from}}
 			d.Replay, d.Lane = s.Replay, s.Lane
-			c := redistest.Claim(t, l, d, "w2", lanes.Granted)
+			c := redistest.Claim(t, l, d, "w2", job.Granted)
 			var refusal *jobledger.StateError
 			if _, err := l.Supersede(t.Context(), s); !errors.As(err, &refusal) || refusal.Replay != s.Replay {
 				t.Errorf("superseded afterwards: %v, want to hear that this copy carries it already", err)
 			}
 			r := redistest.Get(t, l, "job")
-			if r.State != lanes.Running || r.Attempts != 1 || r.Crashes != 0 || r.Lane != "express" || time.Since(r.StartedAt) > 5*time.Second || !r.EndedAt.IsZero() {
+			if r.State != job.Running || r.Attempts != 1 || r.Crashes != 0 || r.Lane != "express" || time.Since(r.StartedAt) > 5*time.Second || !r.EndedAt.IsZero() {
 				t.Errorf("record %+v", r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
 				t.Errorf("a running job expires in %s", ttl)
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
-			redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
+			redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
 		})
 	}
 }
@@ -228,7 +229,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("ended at %s", r.EndedAt)
 			}
 			want := was
-			want.State, want.EndedAt, want.NextAt, want.Replay = lanes.Cancelled, r.EndedAt, time.Time{}, was.Replay+1
+			want.State, want.EndedAt, want.NextAt, want.Replay = job.Cancelled, r.EndedAt, time.Time{}, was.Replay+1
 			if !reflect.DeepEqual(r, want) {
 				t.Errorf("record\n%+v, want\n%+v", r, want)
 			}
@@ -237,7 +238,7 @@ func TestCancel(t *testing.T) {
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
 			for d.Replay = range 2 { // the other one was made at the same moment, to be put elsewhere
-				redistest.Claim(t, l, d, "w2", lanes.Settled)
+				redistest.Claim(t, l, d, "w2", job.Settled)
 			}
 		})
 	}
@@ -251,19 +252,19 @@ func TestCancel(t *testing.T) {
 func TestWorkerOfACancelledJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := lives[lanes.Cancelled](t, l, d)
-	if err := l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.9}); !errors.Is(err, lanes.ErrCancelled) {
+	c := lives[job.Cancelled](t, l, d)
+	if err := l.Renew(t.Context(), c, job.Progress{Fraction: 0.9}); !errors.Is(err, job.ErrCancelled) {
 		t.Errorf("renew: %v, want ErrCancelled", err)
 	}
-	for _, s := range []lanes.State{lanes.Retrying, lanes.Dead, lanes.Queued} {
-		if err := l.Close(t.Context(), c, lanes.Outcome{State: s}); !errors.Is(err, lanes.ErrCancelled) {
+	for _, s := range []job.State{job.Retrying, job.Dead, job.Queued} {
+		if err := l.Close(t.Context(), c, job.Outcome{State: s}); !errors.Is(err, job.ErrCancelled) {
 			t.Errorf("close as %s: %v, want ErrCancelled", s, err)
 		}
 	}
 	other := c
 	other.Token--
-	for _, s := range []lanes.State{lanes.Cancelled, lanes.Completed} {
-		if err := l.Close(t.Context(), other, lanes.Outcome{State: s}); !errors.Is(err, lanes.ErrCancelled) {
+	for _, s := range []job.State{job.Cancelled, job.Completed} {
+		if err := l.Close(t.Context(), other, job.Outcome{State: s}); !errors.Is(err, job.ErrCancelled) {
 			t.Errorf("close as %s by another worker: %v, want ErrCancelled", s, err)
 		}
 	}
@@ -272,7 +273,7 @@ func TestWorkerOfACancelledJob(t *testing.T) {
 		t.Error("it looks as if its worker had confirmed already")
 	}
 	for range 2 { // told twice, since an answer may get lost
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Cancelled}))
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Cancelled}))
 	}
 	want := was
 	want.LeaseUntil = time.Time{}
@@ -284,18 +285,18 @@ func TestWorkerOfACancelledJob(t *testing.T) {
 
 // TestCancelledTooLate: the output was visible before the worker could stop, so the record says completed.
 func TestCancelledTooLate(t *testing.T) {
-	outputs := []lanes.Output{{URL: "file:///out/a.json", Bytes: 512}}
+	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512}}
 	for _, name := range []string{"with a claim", "without one"} {
 		t.Run(name, func(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
-			c := lives[lanes.Cancelled](t, l, redistest.Delivery("job", "bulk"))
+			c := lives[job.Cancelled](t, l, redistest.Delivery("job", "bulk"))
 			if name == "without one" {
-				c = lanes.Claim{State: lanes.Unclaimed, JobID: "job", Attempts: 1}
+				c = job.Claim{State: job.Unclaimed, JobID: "job", Attempts: 1}
 			}
 			for range 2 {
-				redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed, Outputs: outputs}))
+				redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs}))
 			}
-			if r := redistest.Get(t, l, "job"); r.State != lanes.Completed || !r.LeaseUntil.IsZero() || !reflect.DeepEqual(r.Outputs, outputs) {
+			if r := redistest.Get(t, l, "job"); r.State != job.Completed || !r.LeaseUntil.IsZero() || !reflect.DeepEqual(r.Outputs, outputs) {
 				t.Errorf("record %+v", r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
@@ -309,19 +310,19 @@ func TestCancelledTooLate(t *testing.T) {
 func TestCancelAndLostData(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := lives[lanes.Cancelled](t, l, d)
-	if err := l.Renew(t.Context(), c, lanes.Progress{}); !errors.Is(err, lanes.ErrCancelled) {
+	c := lives[job.Cancelled](t, l, d)
+	if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, job.ErrCancelled) {
 		t.Errorf("renew: %v, want ErrCancelled", err)
 	}
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Cancelled}))
-	if r := redistest.Get(t, l, "job"); r.State != lanes.Cancelled || r.Kind != "probe" || r.EndedAt.IsZero() || !r.LeaseUntil.IsZero() {
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Cancelled}))
+	if r := redistest.Get(t, l, "job"); r.State != job.Cancelled || r.Kind != "probe" || r.EndedAt.IsZero() || !r.LeaseUntil.IsZero() {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
 		t.Errorf("ttl %s", ttl)
 	}
-	redistest.Claim(t, l, d, "w2", lanes.Settled)
+	redistest.Claim(t, l, d, "w2", job.Settled)
 }
 
 // TestLostAnswersToOverrides: the answer to a call gets lost, so go-redis makes the call once more.
@@ -329,21 +330,21 @@ func TestLostAnswersToOverrides(t *testing.T) {
 	_, raw := redistest.Fresh(t)
 	p := redistest.StartProxy(t)
 	l := redistest.LedgerOn(redistest.Open(t, p.URL))
-	supersede := func(id string) (lanes.State, error) {
-		return l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Retrying}})
+	supersede := func(id string) (job.State, error) {
+		return l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Retrying}})
 	}
 	for _, id := range []string{"warm up", "job"} { // at first Redis learns the scripts
-		lives[lanes.Retrying](t, l, redistest.Delivery(id, "bulk"))
+		lives[job.Retrying](t, l, redistest.Delivery(id, "bulk"))
 		if id == "job" {
 			p.CutNextAnswer()
 		}
-		if before, err := supersede(id); err != nil || before != lanes.Retrying {
+		if before, err := supersede(id); err != nil || before != job.Retrying {
 			t.Errorf("superseded from %q, %v", before, err)
 		}
 		if id == "job" {
 			p.CutNextAnswer()
 		}
-		if before, err := l.Cancel(t.Context(), id); err != nil || before != lanes.Queued {
+		if before, err := l.Cancel(t.Context(), id); err != nil || before != job.Queued {
 			t.Errorf("cancelled from %q, %v", before, err)
 		}
 		wantIndexes(t, raw, id, "siren:jobs")
@@ -363,16 +364,16 @@ func TestOverrideOfMany(t *testing.T) {
 	var ids []string
 	for i := range 600 {
 		ids = append(ids, fmt.Sprintf("job-%03d", i))
-		lives[lanes.Queued](t, l, redistest.Delivery(ids[i], "bulk"))
+		lives[job.Queued](t, l, redistest.Delivery(ids[i], "bulk"))
 	}
-	redistest.Claim(t, l, redistest.Delivery(ids[1], "bulk"), "w", lanes.Granted)
-	lives[lanes.Completed](t, l, redistest.Delivery(ids[2], "bulk"))
+	redistest.Claim(t, l, redistest.Delivery(ids[1], "bulk"), "w", job.Granted)
+	lives[job.Completed](t, l, redistest.Delivery(ids[2], "bulk"))
 	ids[3] = "nobody"
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "no hash", 0).Err())
 	ids[4] = "broken"
 	trips := &redistest.RoundTrips{}
 	store.Client().(*goredis.Client).AddHook(trips)
-	answers, err := l.CancelAll(t.Context(), ids, lanes.Queued, lanes.Retrying)
+	answers, err := l.CancelAll(t.Context(), ids, job.Queued, job.Retrying)
 	redistest.Must(t, err)
 	if n := len(trips.Sizes); n > 7 { // three batches, perhaps twice since the script isn't known yet
 		t.Errorf("%d round trips for %d jobs", n, len(ids))
@@ -380,12 +381,12 @@ func TestOverrideOfMany(t *testing.T) {
 	for i, a := range answers {
 		var state *jobledger.StateError
 		switch {
-		case i == 1 && errors.As(a.Err, &state) && state.State == lanes.Running:
-		case i == 2 && errors.As(a.Err, &state) && state.State == lanes.Completed:
+		case i == 1 && errors.As(a.Err, &state) && state.State == job.Running:
+		case i == 2 && errors.As(a.Err, &state) && state.State == job.Completed:
 		case i == 3 && errors.Is(a.Err, redislink.ErrNotFound):
 		case i == 4 && a.Err != nil && !errors.Is(a.Err, lanes.ErrAway):
 		case i > 4 || i == 0:
-			if a.Err != nil || a.Before != lanes.Queued || redistest.Get(t, l, ids[i]).State != lanes.Cancelled {
+			if a.Err != nil || a.Before != job.Queued || redistest.Get(t, l, ids[i]).State != job.Cancelled {
 				t.Fatalf("%s: %+v", ids[i], a)
 			}
 		default:
@@ -393,12 +394,12 @@ func TestOverrideOfMany(t *testing.T) {
 		}
 	}
 	copies := []jobledger.Supersede{
-		{ID: ids[0], Lane: "express", Replay: 2, From: []lanes.State{lanes.Cancelled}},
-		{ID: ids[1], Lane: "express", Replay: 1, From: []lanes.State{lanes.Queued}},
+		{ID: ids[0], Lane: "express", Replay: 2, From: []job.State{job.Cancelled}},
+		{ID: ids[1], Lane: "express", Replay: 1, From: []job.State{job.Queued}},
 	}
 	answers, err = l.SupersedeAll(t.Context(), copies)
 	redistest.Must(t, err)
-	if answers[0].Err != nil || answers[0].Before != lanes.Cancelled || redistest.Get(t, l, ids[0]).Lane != "express" {
+	if answers[0].Err != nil || answers[0].Before != job.Cancelled || redistest.Get(t, l, ids[0]).Lane != "express" {
 		t.Errorf("%s: %+v", ids[0], answers[0])
 	}
 	if state := (*jobledger.StateError)(nil); !errors.As(answers[1].Err, &state) {

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // waiting is what the ledger says of one lane.
@@ -24,14 +25,14 @@ func waiting(t *testing.T, l *jobledger.Ledger, lane string, since time.Time) la
 	return all[lane]
 }
 
-func ready(id, lane string, at time.Time) lanes.Delivery {
+func ready(id, lane string, at time.Time) job.Delivery {
 	d := redistest.Delivery(id, lane)
 	d.EnqueuedAt, d.ReadyAt = at, at
 	return d
 }
 
 // create makes records without a message, as a producer that is killed before it publishes does.
-func create(t *testing.T, l *jobledger.Ledger, jobs ...lanes.Delivery) []bool {
+func create(t *testing.T, l *jobledger.Ledger, jobs ...job.Delivery) []bool {
 	t.Helper()
 	made, err := l.CreateAll(t.Context(), jobs)
 	redistest.Must(t, err)
@@ -56,7 +57,7 @@ func TestWaiting(t *testing.T) {
 // What was cancelled, promoted or retried leaves a message that is skipped when it comes up.
 func TestSkips(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
-	from := []lanes.State{lanes.Queued, lanes.Retrying}
+	from := []job.State{job.Queued, job.Retrying}
 	promote := func(t *testing.T, l *jobledger.Ledger, id string) {
 		t.Helper()
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: now, Replay: 1, From: from})
@@ -69,8 +70,8 @@ func TestSkips(t *testing.T) {
 	}
 	retrying := func(t *testing.T, l *jobledger.Ledger, id string, next time.Time) {
 		t.Helper()
-		c := redistest.Claim(t, l, ready(id, "bulk", now.Add(-time.Minute)), "w", lanes.Granted)
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: next}))
+		c := redistest.Claim(t, l, ready(id, "bulk", now.Add(-time.Minute)), "w", job.Granted)
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: next}))
 	}
 	for _, c := range []struct {
 		name string
@@ -83,7 +84,7 @@ func TestSkips(t *testing.T) {
 		{"promoted, and its copy was faster than the ledger", 1, func(t *testing.T, l *jobledger.Ledger) {
 			d := ready("a", "express", now)
 			d.Replay = 1
-			redistest.Claim(t, l, d, "w", lanes.Granted)
+			redistest.Claim(t, l, d, "w", job.Granted)
 		}},
 		{"promoted and cancelled", 1, func(t *testing.T, l *jobledger.Ledger) { promote(t, l, "a"); cancel(t, l, "a") }},
 		{"cancelled while it waits for its next attempt", 1, func(t *testing.T, l *jobledger.Ledger) {
@@ -95,16 +96,16 @@ func TestSkips(t *testing.T) {
 			cancel(t, l, "a")
 		}},
 		{"cancelled while it runs", 0, func(t *testing.T, l *jobledger.Ledger) {
-			redistest.Claim(t, l, ready("a", "bulk", now), "w", lanes.Granted)
+			redistest.Claim(t, l, ready("a", "bulk", now), "w", job.Granted)
 			cancel(t, l, "a")
 		}},
 		{"cancelled, and its message came up", 0, func(t *testing.T, l *jobledger.Ledger) {
 			cancel(t, l, "a")
-			redistest.Claim(t, l, ready("a", "bulk", now), "w", lanes.Settled)
+			redistest.Claim(t, l, ready("a", "bulk", now), "w", job.Settled)
 		}},
 		{"cancelled, and somebody dropped its message", 0, func(t *testing.T, l *jobledger.Ledger) {
 			cancel(t, l, "a")
-			redistest.Must(t, l.Gone(t.Context(), "bulk", []lanes.Delivery{ready("a", "bulk", now)}))
+			redistest.Must(t, l.Gone(t.Context(), "bulk", []job.Delivery{ready("a", "bulk", now)}))
 		}},
 		{"cancelled, and the lane was empty since", 0, func(t *testing.T, l *jobledger.Ledger) {
 			cancel(t, l, "a")
@@ -158,10 +159,10 @@ func TestMissing(t *testing.T) {
 	}
 	lose(t, l, "bulk", 2)
 	r := redistest.Get(t, l, "a")
-	if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != lanes.Missing || !r.State.Final() || r.EndedAt.IsZero() || ttl <= 0 {
+	if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Missing || !r.State.Final() || r.EndedAt.IsZero() || ttl <= 0 {
 		t.Errorf("%+v, expires in %s", r, ttl)
 	}
-	if r := redistest.Get(t, l, "c"); r.State != lanes.Queued {
+	if r := redistest.Get(t, l, "c"); r.State != job.Queued {
 		t.Errorf("of another lane: %s", r.State)
 	}
 	if n, by, err := l.CountMissing(t.Context()); err != nil || n != 2 || by["bulk"] != 2 {
@@ -171,7 +172,7 @@ func TestMissing(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 	for r, err := range l.Watch(t.Context(), "b") {
-		if err != nil || r.State != lanes.Missing {
+		if err != nil || r.State != job.Missing {
 			t.Errorf("whoever waits for it is told %s, %v", r.State, err)
 		}
 	}
@@ -182,16 +183,16 @@ func TestMissingTurnsUp(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	create(t, l, redistest.Delivery("a", "bulk"))
 	lose(t, l, "bulk", 1)
-	c := redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", lanes.Granted)
-	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", lanes.HeldByLive)
+	c := redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", job.HeldByLive)
 	if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); ttl != -1 {
 		t.Errorf("its record expires in %s while it runs", ttl)
 	}
-	if r := redistest.Get(t, l, "a"); !c.First || r.State != lanes.Running || !r.EndedAt.IsZero() {
+	if r := redistest.Get(t, l, "a"); !c.First || r.State != job.Running || !r.EndedAt.IsZero() {
 		t.Errorf("%+v, first %v", r, c.First)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
-	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", lanes.Settled)
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", job.Settled)
 	if n, _, err := l.CountMissing(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d missing, %v", n, err)
 	}
@@ -199,11 +200,11 @@ func TestMissingTurnsUp(t *testing.T) {
 
 // A job that ran while its worker couldn't reach Redis was never missing.
 func TestMissingEndsUnclaimed(t *testing.T) {
-	for _, state := range []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead} {
+	for _, state := range []job.State{job.Completed, job.Retrying, job.Dead} {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
-		redistest.Must(t, l.Close(t.Context(), lanes.Claim{State: lanes.Unclaimed, JobID: "a", Attempts: 1}, lanes.Outcome{State: state, NextAt: time.Now()}))
+		redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "a", Attempts: 1}, job.Outcome{State: state, NextAt: time.Now()}))
 		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != state || (ttl > 0) != state.Final() {
 			t.Errorf("%s, expires in %s; want %s", r.State, ttl, state)
 		}
@@ -218,9 +219,9 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Missing}})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Missing}})
 		redistest.Must(t, err)
-		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != lanes.Queued || ttl != -1 || redistest.Ahead(t, l, "a") != 0 {
+		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Queued || ttl != -1 || redistest.Ahead(t, l, "a") != 0 {
 			t.Errorf("%+v, expires in %s", r, ttl)
 		}
 		if w := waiting(t, l, "bulk", time.Time{}); w.Queued != 1 || w.Skipped != 0 {
@@ -230,7 +231,7 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 	t.Run("by its producer", func(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued}})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued}})
 		redistest.Must(t, err)
 		lose(t, l, "bulk", 1)
 		if made := create(t, l, redistest.Delivery("a", "bulk")); !made[0] {
@@ -239,7 +240,7 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); ttl != -1 {
 			t.Errorf("expires in %s", ttl)
 		}
-		redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", lanes.Granted) // the message has number 0, as every producer's
+		redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted) // the message has number 0, as every producer's
 	})
 	t.Run("before it was found missing", func(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
@@ -261,24 +262,24 @@ func TestMissingJobsKeyBindsNobody(t *testing.T) {
 	first.Job.DedupKey, second.Job.DedupKey = "k", "k"
 	reserve := func(want string) {
 		t.Helper()
-		r, err := l.Reserve(t.Context(), []lanes.Job{second.Job})
+		r, err := l.Reserve(t.Context(), []job.Job{second.Job})
 		redistest.Must(t, err)
 		if r[0].First != want {
 			t.Errorf("the first with the key is %s, want %s", r[0].First, want)
 		}
 	}
-	_, err := l.Reserve(t.Context(), []lanes.Job{first.Job})
+	_, err := l.Reserve(t.Context(), []job.Job{first.Job})
 	redistest.Must(t, err)
 	create(t, l, first)
-	redistest.Must(t, l.KeepKeys(t.Context(), []lanes.Job{first.Job}))
+	redistest.Must(t, l.KeepKeys(t.Context(), []job.Job{first.Job}))
 	reserve("a")
 	lose(t, l, "bulk", 1)
 	reserve("b")
 	create(t, l, second)
-	redistest.Must(t, l.KeepKeys(t.Context(), []lanes.Job{second.Job}))
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Missing}})
+	redistest.Must(t, l.KeepKeys(t.Context(), []job.Job{second.Job}))
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Missing}})
 	redistest.Must(t, err)
-	redistest.Claim(t, l, second, "w", lanes.Granted) // b stays
+	redistest.Claim(t, l, second, "w", job.Granted) // b stays
 	lose(t, l, "bulk", 1)
 	reserve("b")
 }
@@ -310,7 +311,7 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 	names := []string{"express", "standard", "bulk"}
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
-	claims := map[string]lanes.Claim{}
+	claims := map[string]job.Claim{}
 	for step := range 1500 {
 		id := fmt.Sprint(r.IntN(12))
 		lane := names[r.IntN(3)]
@@ -324,22 +325,22 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		case 1:
 			_ = l.Withdraw(t.Context(), id)
 		case 2, 3:
-			if c, err := l.Claim(t.Context(), d, "w", redistest.MaxCrashes); err == nil && c.State == lanes.Granted {
+			if c, err := l.Claim(t.Context(), d, "w", redistest.MaxCrashes); err == nil && c.State == job.Granted {
 				claims[id] = c
 			}
 		case 4, 5:
 			c, ok := claims[id]
 			if !ok || r.IntN(4) == 0 {
-				c = lanes.Claim{State: lanes.Unclaimed, JobID: id, Attempts: 1}
+				c = job.Claim{State: job.Unclaimed, JobID: id, Attempts: 1}
 			}
-			ends := []lanes.State{lanes.Completed, lanes.Retrying, lanes.Dead, lanes.Queued, lanes.Cancelled}
-			_ = l.Close(t.Context(), c, lanes.Outcome{State: ends[r.IntN(len(ends))], NextAt: time.Now()})
+			ends := []job.State{job.Completed, job.Retrying, job.Dead, job.Queued, job.Cancelled}
+			_ = l.Close(t.Context(), c, job.Outcome{State: ends[r.IntN(len(ends))], NextAt: time.Now()})
 			delete(claims, id)
 		case 6:
 			_, _ = l.Cancel(t.Context(), id)
 		case 7:
-			_, _ = l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: lane, ReadyAt: d.ReadyAt, Replay: record.Replay + r.IntN(2), From: []lanes.State{
-				lanes.Queued, lanes.Retrying, lanes.Dead, lanes.Cancelled, lanes.Missing, lanes.Running, lanes.Completed,
+			_, _ = l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: lane, ReadyAt: d.ReadyAt, Replay: record.Replay + r.IntN(2), From: []job.State{
+				job.Queued, job.Retrying, job.Dead, job.Cancelled, job.Missing, job.Running, job.Completed,
 			}})
 		case 8:
 			_, err := l.Compare(t.Context(), lane, time.Now().Add(time.Duration(r.IntN(3)-1)*time.Second), nil)
@@ -382,13 +383,13 @@ func recorded(t *testing.T, raw *goredis.Client, l *jobledger.Ledger) map[string
 	for _, key := range keys {
 		id := strings.TrimPrefix(key, "siren:job:")
 		switch r := redistest.Get(t, l, id); r.State {
-		case lanes.Queued:
+		case job.Queued:
 			all["siren:queued:"+r.Lane] = append(all["siren:queued:"+r.Lane], id)
 			if r.Priority > 0 {
 				level := fmt.Sprintf("siren:queued:%s:%d", r.Lane, r.Priority)
 				all[level] = append(all[level], id)
 			}
-		case lanes.Missing:
+		case job.Missing:
 			all["siren:missing"] = append(all["siren:missing"], id)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestAhead(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	first := redistest.Fill(t, l, 1500) // of each lane 500, four jobs a second
-	redistest.Claim(t, l, redistest.Delivery("job-000", "express"), "w", lanes.Granted)
+	redistest.Claim(t, l, redistest.Delivery("job-000", "express"), "w", job.Granted)
 	_, err := l.Supersede(t.Context(), jobledger.Supersede{
-		ID: "job-001", Lane: "express", ReadyAt: first.Add(time.Minute), Replay: 1, From: []lanes.State{lanes.Queued},
+		ID: "job-001", Lane: "express", ReadyAt: first.Add(time.Minute), Replay: 1, From: []job.State{job.Queued},
 	})
 	redistest.Must(t, err)
 	redistest.Must(t, raw.Del(t.Context(), "siren:job:job-003").Err())
@@ -44,7 +44,7 @@ func TestAhead(t *testing.T) {
 // TestAheadOfManyAtOnce is a batch whose jobs were all enqueued in the same millisecond.
 func TestAheadOfManyAtOnce(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	var batch []lanes.Delivery
+	var batch []job.Delivery
 	now := time.Now()
 	for i := range 5000 {
 		d := redistest.Delivery(fmt.Sprint(i), "bulk")
@@ -65,7 +65,7 @@ func TestAheadOfManyAtOnce(t *testing.T) {
 func TestAheadByPriority(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	now := time.Now().Add(-time.Hour)
-	var order []lanes.Delivery
+	var order []job.Delivery
 	for i := range 60 {
 		d := redistest.Delivery(fmt.Sprint(i), "bulk")
 		d.Job.Priority = i * 7 % 5
@@ -74,7 +74,7 @@ func TestAheadByPriority(t *testing.T) {
 	}
 	_, err := l.CreateAll(t.Context(), order)
 	redistest.Must(t, err)
-	slices.SortFunc(order, func(a, b lanes.Delivery) int {
+	slices.SortFunc(order, func(a, b job.Delivery) int {
 		if d := b.Job.Priority - a.Job.Priority; d != 0 {
 			return d
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
@@ -75,7 +76,7 @@ func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int
 	}
 	n, byLane = int(total), map[string]int{}
 	for _, row := range rows {
-		if lanes.State(row[0]) == lanes.Missing {
+		if job.State(row[0]) == job.Missing {
 			byLane[row[1]]++
 		} else {
 			n-- // it has expired, and the next sweep forgets it

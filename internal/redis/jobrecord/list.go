@@ -13,7 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // pageSize is how many records a page has when nobody says.
@@ -22,21 +22,21 @@ const pageSize = 100
 // Filter chooses job records. The zero value chooses all.
 type Filter struct {
 	Lane   string
-	State  lanes.State
+	State  job.State
 	Kind   string
-	Prefix string                  // how the ids begin; the records of others aren't read
-	Match  func(lanes.Record) bool // anything else, such as a label selector
-	Since  time.Time               // enqueued at or after; with State Dead: died at or after
-	Until  time.Time               // enqueued before; with State Dead: died before
-	Limit  int                     // records on a page of List; 0: 100
-	After  string                  // Page.Next of the page before; "" for the first
+	Prefix string                // how the ids begin; the records of others aren't read
+	Match  func(job.Record) bool // anything else, such as a label selector
+	Since  time.Time             // enqueued at or after; with State Dead: died at or after
+	Until  time.Time             // enqueued before; with State Dead: died before
+	Limit  int                   // records on a page of List; 0: 100
+	After  string                // Page.Next of the page before; "" for the first
 
 	OldestFirst bool // the other way round
 }
 
 // Page is part of a list of records.
 type Page struct {
-	Records []lanes.Record
+	Records []job.Record
 	Next    string // continues the list; "" at its end
 }
 
@@ -48,10 +48,10 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	if f.Limit > 0 {
 		size = f.Limit
 	}
-	page := Page{Records: []lanes.Record{}}
+	page := Page{Records: []job.Record{}}
 	w, err := r.walk(f)
 	for n := min(size, BatchSize); err == nil; n = min(2*n, BatchSize) { // a filter that chooses little makes long ways
-		var chosen []lanes.Record
+		var chosen []job.Record
 		if chosen, err = w.step(ctx, n); err != nil || w.over {
 			break
 		}
@@ -75,11 +75,11 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 
 // Each yields the chosen records in one pass, in the order of List: each of them is read once, whatever comes and goes
 // meanwhile. What is enqueued meanwhile (with State Dead: dies) comes only with OldestFirst. An error ends it.
-func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, error] {
-	return func(yield func(lanes.Record, error) bool) {
+func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[job.Record, error] {
+	return func(yield func(job.Record, error) bool) {
 		w, err := r.walk(f)
 		for err == nil && !w.over {
-			var chosen []lanes.Record
+			var chosen []job.Record
 			chosen, err = w.step(ctx, BatchSize)
 			for _, r := range chosen {
 				if !yield(r, nil) {
@@ -88,12 +88,12 @@ func (r *Reader) Each(ctx context.Context, f Filter) iter.Seq2[lanes.Record, err
 			}
 		}
 		if err != nil {
-			yield(lanes.Record{}, redislink.Failed("list jobs", err))
+			yield(job.Record{}, redislink.Failed("list jobs", err))
 		}
 	}
 }
 
-func (f Filter) chooses(r lanes.Record) bool {
+func (f Filter) chooses(r job.Record) bool {
 	return (f.Lane == "" || f.Lane == r.Lane) && (f.State == "" || f.State == r.State) &&
 		(f.Kind == "" || f.Kind == r.Kind) && (f.Match == nil || f.Match(r))
 }
@@ -114,7 +114,7 @@ type walk struct {
 // walk begins a pass.
 func (r *Reader) walk(f Filter) (*walk, error) {
 	w := &walk{Filter: f, reader: r, key: keyspace.Jobs}
-	if f.State == lanes.Dead {
+	if f.State == job.Dead {
 		w.key = keyspace.Dead
 	}
 	if f.After == "" {
@@ -135,7 +135,7 @@ func (r *Reader) walk(f Filter) (*walk, error) {
 func (w *walk) cursor(id string) string { return strconv.FormatInt(int64(w.scores[id]), 10) + "/" + id }
 
 // step reads the records of the next n entries and returns those that are chosen; over is set when there are no more.
-func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
+func (w *walk) step(ctx context.Context, n int) ([]job.Record, error) {
 	entries, err := w.take(ctx, n)
 	if err != nil {
 		return nil, err
@@ -150,11 +150,11 @@ func (w *walk) step(ctx context.Context, n int) ([]lanes.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	var chosen []lanes.Record
+	var chosen []job.Record
 	var wrong []any
 	for _, id := range ids {
 		switch r, known := records[id]; {
-		case !known, w.key == keyspace.Dead && r.State != lanes.Dead:
+		case !known, w.key == keyspace.Dead && r.State != job.Dead:
 			wrong = append(wrong, id)
 		case w.chooses(r):
 			chosen = append(chosen, r)

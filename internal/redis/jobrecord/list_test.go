@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func zEntry(id string, at time.Time) goredis.Z {
@@ -60,8 +61,8 @@ func TestListIsNewestFirst(t *testing.T) {
 func TestListFilters(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	first := redistest.Fill(t, l, 60)
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("job-007", "standard"), "w", lanes.Granted), lanes.Outcome{State: lanes.Dead, Reason: "bad input"}))
-	redistest.Claim(t, l, redistest.Delivery("job-008", "bulk"), "w", lanes.Granted)
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("job-007", "standard"), "w", job.Granted), job.Outcome{State: job.Dead, Reason: "bad input"}))
+	redistest.Claim(t, l, redistest.Delivery("job-008", "bulk"), "w", job.Granted)
 	tests := []struct {
 		name string
 		f    jobrecord.Filter
@@ -71,18 +72,18 @@ func TestListFilters(t *testing.T) {
 		{"lane", jobrecord.Filter{Lane: "express"}, 20},
 		{"kind", jobrecord.Filter{Kind: "transcode"}, 30},
 		{"lane and kind", jobrecord.Filter{Lane: "express", Kind: "transcode"}, 10},
-		{"state", jobrecord.Filter{State: lanes.Queued}, 58},
-		{"running", jobrecord.Filter{State: lanes.Running}, 1},
-		{"dead", jobrecord.Filter{State: lanes.Dead}, 1},
-		{"dead in another lane", jobrecord.Filter{State: lanes.Dead, Lane: "bulk"}, 0},
-		{"labels", jobrecord.Filter{Match: func(r lanes.Record) bool { return r.Labels["n"] == "3" }}, 12},
+		{"state", jobrecord.Filter{State: job.Queued}, 58},
+		{"running", jobrecord.Filter{State: job.Running}, 1},
+		{"dead", jobrecord.Filter{State: job.Dead}, 1},
+		{"dead in another lane", jobrecord.Filter{State: job.Dead, Lane: "bulk"}, 0},
+		{"labels", jobrecord.Filter{Match: func(r job.Record) bool { return r.Labels["n"] == "3" }}, 12},
 		{"since", jobrecord.Filter{Since: first.Add(10 * time.Second)}, 20},
 		{"until", jobrecord.Filter{Until: first.Add(10 * time.Second)}, 40},
 		{"since and until", jobrecord.Filter{Since: first.Add(5 * time.Second), Until: first.Add(10 * time.Second)}, 20},
 		{"until before all", jobrecord.Filter{Until: first}, 0},
 		{"until, in a lane", jobrecord.Filter{Until: first.Add(10 * time.Second), Lane: "express"}, 14},
-		{"dead until", jobrecord.Filter{State: lanes.Dead, Until: time.Now().Add(time.Minute)}, 1},
-		{"dead until before", jobrecord.Filter{State: lanes.Dead, Until: time.Now().Add(-time.Minute)}, 0},
+		{"dead until", jobrecord.Filter{State: job.Dead, Until: time.Now().Add(time.Minute)}, 1},
+		{"dead until before", jobrecord.Filter{State: job.Dead, Until: time.Now().Add(-time.Minute)}, 0},
 		{"nothing", jobrecord.Filter{Lane: "no-such-lane"}, 0},
 	}
 	for _, tt := range tests {
@@ -135,7 +136,7 @@ func TestListRepairsTheIndex(t *testing.T) {
 		t.Errorf("%d entries left, want 10", n)
 	}
 	redistest.Must(t, raw.ZAdd(t.Context(), "siren:dead", zEntry("job-001", time.Now())).Err()) // it isn't dead
-	if got := listAll(t, l, jobrecord.Filter{State: lanes.Dead}, nil); len(got) != 0 {
+	if got := listAll(t, l, jobrecord.Filter{State: job.Dead}, nil); len(got) != 0 {
 		t.Errorf("listed as dead: %v", got)
 	}
 	if n := raw.ZCard(t.Context(), "siren:dead").Val(); n != 0 {
@@ -146,7 +147,7 @@ func TestListRepairsTheIndex(t *testing.T) {
 func TestListScansManyPagesOfTheIndex(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	redistest.Fill(t, l, 1300)
-	f := jobrecord.Filter{Match: func(r lanes.Record) bool { return r.ID == "job-000" || r.ID == "job-1200" }}
+	f := jobrecord.Filter{Match: func(r job.Record) bool { return r.ID == "job-000" || r.ID == "job-1200" }}
 	if got := listAll(t, l, f, nil); !slices.Equal(got, []string{"job-1200", "job-000"}) {
 		t.Errorf("listed %v", got)
 	}
@@ -176,12 +177,12 @@ func TestRetryingForgetsWhatNoLongerWaits(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	soon := time.Now().Add(time.Hour).Truncate(time.Millisecond)
 	for i, next := range []time.Time{soon.Add(time.Minute), soon, soon.Add(time.Second)} {
-		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w", lanes.Granted)
-		redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: next}))
+		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w", job.Granted)
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: next}))
 	}
 	overdue := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
-	c := redistest.Claim(t, l, redistest.Delivery("overdue", "standard"), "w", lanes.Granted)
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: overdue}))
+	c := redistest.Claim(t, l, redistest.Delivery("overdue", "standard"), "w", job.Granted)
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: overdue}))
 	for _, lane := range []string{"bulk", "express"} {
 		redistest.Must(t, raw.ZAdd(t.Context(), "siren:retrying:"+lane, zEntry("gone", overdue)).Err())
 	}
@@ -293,7 +294,7 @@ func TestEachOfTheSameTime(t *testing.T) {
 		t.Run(fmt.Sprint("oldest first ", oldest), func(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
 			at := time.Now().Add(-time.Hour)
-			var batch []lanes.Delivery
+			var batch []job.Delivery
 			for i := range 2100 {
 				d := redistest.Delivery(fmt.Sprintf("job-%04d", i), "bulk")
 				d.EnqueuedAt = at

@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // BatchSize is how many records are read in one round trip.
@@ -26,21 +26,21 @@ type Reader struct {
 func NewReader(s *redislink.Store, log *slog.Logger) *Reader { return &Reader{s, log} }
 
 // Get returns a job's record; ErrNotFound when there is none (any more).
-func (r *Reader) Get(ctx context.Context, id string) (lanes.Record, error) {
+func (r *Reader) Get(ctx context.Context, id string) (job.Record, error) {
 	records, err := r.read(ctx, []string{id})
 	if err != nil {
-		return lanes.Record{}, redislink.Failed("read job "+id, err)
+		return job.Record{}, redislink.Failed("read job "+id, err)
 	}
 	record, ok := records[id]
 	if !ok {
-		return lanes.Record{}, redislink.Failed("job "+id, redislink.ErrNotFound)
+		return job.Record{}, redislink.Failed("job "+id, redislink.ErrNotFound)
 	}
 	return record, nil
 }
 
 // Find returns a job's record; where there is none, that of the latest malformed message that bears the id, which has
 // another id and says so in Bears. ErrNotFound is an id that neither has.
-func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
+func (r *Reader) Find(ctx context.Context, id string) (job.Record, error) {
 	record, err := r.Get(ctx, id)
 	if !errors.Is(err, redislink.ErrNotFound) {
 		return record, err
@@ -59,18 +59,18 @@ func (r *Reader) Find(ctx context.Context, id string) (lanes.Record, error) {
 }
 
 // GetAll returns the records of those jobs that have one, by id.
-func (r *Reader) GetAll(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
+func (r *Reader) GetAll(ctx context.Context, ids []string) (map[string]job.Record, error) {
 	records, err := r.read(ctx, ids)
 	return records, redislink.Failed("read the jobs' records", err)
 }
 
 // read returns those of the jobs that have a record, by id.
-func (r *Reader) read(ctx context.Context, ids []string) (map[string]lanes.Record, error) {
+func (r *Reader) read(ctx context.Context, ids []string) (map[string]job.Record, error) {
 	hashes, err := r.hashes(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	records := make(map[string]lanes.Record, len(ids))
+	records := make(map[string]job.Record, len(ids))
 	for i, h := range hashes {
 		if len(h) > 0 {
 			records[ids[i]] = recordOf(ids[i], h)

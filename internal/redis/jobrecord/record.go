@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // maxError bounds the text of an error in a record, in bytes.
@@ -17,10 +18,10 @@ const maxError = 4 << 10
 // outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when it was
 // queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of the
 // latest Supersede or Cancel: its nonce, the state and the lane before).
-func NewFields(d lanes.Delivery, now time.Time) []any {
+func NewFields(d job.Delivery, now time.Time) []any {
 	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
-		"state", string(lanes.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", keyspace.Millis(FirstSeen(d, now)),
+		"state", string(job.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", keyspace.Millis(FirstSeen(d, now)),
 		"replay", d.Replay, "moves", 0,
 	}
 	if len(d.Job.Labels) > 0 {
@@ -66,7 +67,7 @@ func NewFields(d lanes.Delivery, now time.Time) []any {
 }
 
 // FirstSeen is when the job was enqueued, as far as its message says.
-func FirstSeen(d lanes.Delivery, now time.Time) time.Time {
+func FirstSeen(d job.Delivery, now time.Time) time.Time {
 	switch {
 	case !d.EnqueuedAt.IsZero():
 		return d.EnqueuedAt
@@ -79,9 +80,9 @@ func FirstSeen(d lanes.Delivery, now time.Time) time.Time {
 
 // recordOf reads a job's hash. A field that can't be read counts as absent, and one over its bounds is cut: a list must
 // not break on one record, whoever has written it.
-func recordOf(id string, h map[string]string) lanes.Record {
-	r := lanes.Record{
-		ID: id, State: lanes.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
+func recordOf(id string, h map[string]string) job.Record {
+	r := job.Record{
+		ID: id, State: job.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
 		Overwrite: h["overwrite"] != "", Priority: int(keyspace.Number(h["priority"])), DedupKey: h["dedup"],
 		EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), NextAt: keyspace.Time(h["next"]),
 		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 const (
@@ -85,7 +86,7 @@ func (r *Reader) notWaiting(ctx context.Context, ids []string) (map[string]bool,
 	}
 	wrong := map[string]bool{}
 	for i, id := range ids {
-		wrong[id] = lanes.State(states[i]) != lanes.Retrying
+		wrong[id] = job.State(states[i]) != job.Retrying
 	}
 	return wrong, nil
 }

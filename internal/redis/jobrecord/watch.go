@@ -10,21 +10,21 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // pollEvery is the safety net under the notices of moves: a notice that is missed costs so much time at most.
 const pollEvery = 2 * time.Second
 
 // Watch yields the record of each job as it is now and after every change that is seen, until all have come to an end
-// (lanes.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick
+// (job.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick
 // succession may be seen as one; the end is never missed.
 //
 // A job without a record yields ErrNotFound and is watched no longer: the error's record has its ID and nothing else.
 // lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once
 // are cheap.
-func (r *Reader) Watch(ctx context.Context, ids ...string) iter.Seq2[lanes.Record, error] {
-	return func(yield func(lanes.Record, error) bool) {
+func (r *Reader) Watch(ctx context.Context, ids ...string) iter.Seq2[job.Record, error] {
+	return func(yield func(job.Record, error) bool) {
 		w := watch{reader: r, seen: map[string]string{}}
 		for _, id := range ids {
 			w.seen[id] = unseen
@@ -44,7 +44,7 @@ type watch struct {
 	seen   map[string]string // jobs that haven't ended → the count of moves of the record last yielded
 }
 
-func (w *watch) run(ctx context.Context, yield func(lanes.Record, error) bool) {
+func (w *watch) run(ctx context.Context, yield func(job.Record, error) bool) {
 	subscription, notices := w.subscribe(ctx)
 	defer func() { _ = subscription.Close() }()
 	poll := time.NewTicker(pollEvery)
@@ -63,10 +63,10 @@ func (w *watch) run(ctx context.Context, yield func(lanes.Record, error) bool) {
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
-			yield(lanes.Record{}, ctx.Err())
+			yield(job.Record{}, ctx.Err())
 			return
 		}
-		if err != nil && !yield(lanes.Record{}, redislink.Failed("watch jobs", err)) {
+		if err != nil && !yield(job.Record{}, redislink.Failed("watch jobs", err)) {
 			return
 		}
 	}
@@ -129,17 +129,17 @@ func (w *watch) changed(ctx context.Context) ([]string, error) {
 }
 
 // show reads those of the given jobs that are pending and yields what is new. It is false when the loop was left.
-func (w *watch) show(ctx context.Context, ids []string, yield func(lanes.Record, error) bool) bool {
+func (w *watch) show(ctx context.Context, ids []string, yield func(job.Record, error) bool) bool {
 	ids = slices.DeleteFunc(ids, func(id string) bool { return w.seen[id] == "" })
 	hashes, err := w.reader.hashes(ctx, ids)
 	if err != nil {
-		return ctx.Err() != nil || yield(lanes.Record{}, redislink.Failed("watch jobs", err))
+		return ctx.Err() != nil || yield(job.Record{}, redislink.Failed("watch jobs", err))
 	}
 	for i, id := range ids {
 		h := hashes[i]
 		if len(h) == 0 {
 			delete(w.seen, id)
-			if !yield(lanes.Record{ID: id}, redislink.Failed("job "+id, redislink.ErrNotFound)) {
+			if !yield(job.Record{ID: id}, redislink.Failed("job "+id, redislink.ErrNotFound)) {
 				return false
 			}
 			continue

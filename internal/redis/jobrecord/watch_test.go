@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // watching runs Watch in the background and hands over what it yields.
@@ -45,9 +45,9 @@ func next(t *testing.T, seen <-chan any) any {
 	}
 }
 
-func wantState(t *testing.T, seen <-chan any, want lanes.State) lanes.Record {
+func wantState(t *testing.T, seen <-chan any, want job.State) job.Record {
 	t.Helper()
-	r, ok := next(t, seen).(lanes.Record)
+	r, ok := next(t, seen).(job.Record)
 	if !ok || r.State != want {
 		t.Fatalf("saw %+v, want a record that says %s", r, want)
 	}
@@ -62,26 +62,26 @@ func wantEnd(t *testing.T, seen <-chan any) {
 }
 
 func TestWatchSeesEveryMove(t *testing.T) {
-	for _, final := range []lanes.State{lanes.Completed, lanes.Dead} {
+	for _, final := range []job.State{job.Completed, job.Dead} {
 		t.Run(string(final), func(t *testing.T) {
 			l, _ := redistest.FreshLedger(t)
 			d := redistest.Delivery("job", "bulk")
 			_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
 			redistest.Must(t, err)
 			seen := watching(t.Context(), t, l, "job")
-			wantState(t, seen, lanes.Queued)
+			wantState(t, seen, job.Queued)
 			start := time.Now()
-			c := redistest.Claim(t, l, d, "w1", lanes.Granted)
-			wantState(t, seen, lanes.Running)
-			redistest.Must(t, l.Renew(t.Context(), c, lanes.Progress{Fraction: 0.5}))
-			if r := wantState(t, seen, lanes.Running); r.Progress.Fraction != 0.5 {
+			c := redistest.Claim(t, l, d, "w1", job.Granted)
+			wantState(t, seen, job.Running)
+			redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
+			if r := wantState(t, seen, job.Running); r.Progress.Fraction != 0.5 {
 				t.Errorf("progress %v", r.Progress)
 			}
-			redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Retrying, NextAt: time.Now()}))
-			wantState(t, seen, lanes.Retrying)
-			c = redistest.Claim(t, l, d, "w1", lanes.Granted)
-			wantState(t, seen, lanes.Running)
-			redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: final}))
+			redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: time.Now()}))
+			wantState(t, seen, job.Retrying)
+			c = redistest.Claim(t, l, d, "w1", job.Granted)
+			wantState(t, seen, job.Running)
+			redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: final}))
 			wantState(t, seen, final)
 			wantEnd(t, seen)
 			if took := time.Since(start); took > 8*time.Second { // seven moves; without notices two seconds each
@@ -94,7 +94,7 @@ func TestWatchSeesEveryMove(t *testing.T) {
 // TestWatchWithoutNotices changes the records behind the ledger's back, so that no notice comes.
 func TestWatchWithoutNotices(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	finals := []lanes.State{lanes.Completed, lanes.Dead, lanes.Cancelled}
+	finals := []job.State{job.Completed, job.Dead, job.Cancelled}
 	var ids []string
 	for _, f := range finals {
 		d := redistest.Delivery(string(f), "bulk")
@@ -104,14 +104,14 @@ func TestWatchWithoutNotices(t *testing.T) {
 	}
 	seen := watching(t.Context(), t, l, ids...)
 	for range finals {
-		wantState(t, seen, lanes.Queued)
+		wantState(t, seen, job.Queued)
 	}
 	for _, f := range finals {
 		redistest.Must(t, raw.HSet(t.Context(), "siren:job:"+string(f), "state", string(f), "moves", 1).Err())
 	}
-	ended := map[lanes.State]bool{}
+	ended := map[job.State]bool{}
 	for range finals {
-		ended[next(t, seen).(lanes.Record).State] = true
+		ended[next(t, seen).(job.Record).State] = true
 	}
 	wantEnd(t, seen)
 	if len(ended) != len(finals) {
@@ -122,7 +122,7 @@ func TestWatchWithoutNotices(t *testing.T) {
 func TestWatchOfWhatIsNotThere(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("there", "bulk")
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", lanes.Granted), lanes.Outcome{State: lanes.Completed}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted), job.Outcome{State: job.Completed}))
 	var found, missing int
 	for r, err := range l.Watch(t.Context(), "there", "not there", "there") {
 		switch {
@@ -153,7 +153,7 @@ func TestWatchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := watching(ctx, t, l, "job")
-	wantState(t, seen, lanes.Queued)
+	wantState(t, seen, job.Queued)
 	cancel()
 	if err, _ := next(t, seen).(error); !errors.Is(err, context.Canceled) {
 		t.Errorf("saw %v, want context.Canceled", err)
@@ -165,7 +165,7 @@ func TestWatchEnds(t *testing.T) {
 func TestWatchOfThousands(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	const jobs = 3000
-	var batch []lanes.Delivery
+	var batch []job.Delivery
 	var ids []string
 	for i := range jobs {
 		d := redistest.Delivery(fmt.Sprintf("job-%d", i), "bulk")
@@ -189,7 +189,7 @@ func TestWatchOfThousands(t *testing.T) {
 					for i := w; i < jobs; i += 8 {
 						c, err := l.Claim(t.Context(), batch[i], "w", redistest.MaxCrashes)
 						if err == nil {
-							err = l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed})
+							err = l.Close(t.Context(), c, job.Outcome{State: job.Completed})
 						}
 						if err != nil {
 							t.Error(err)
@@ -208,30 +208,30 @@ func TestWatchOfThousands(t *testing.T) {
 func TestWatchOutlivesAnAbsence(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w", lanes.Granted)
+	c := redistest.Claim(t, l, d, "w", job.Granted)
 	seen := watching(t.Context(), t, l, "job")
-	wantState(t, seen, lanes.Running)
+	wantState(t, seen, job.Running)
 	redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
 	redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes").Err())
-	redistest.Must(t, l.Close(t.Context(), c, lanes.Outcome{State: lanes.Completed}))
-	wantState(t, seen, lanes.Completed)
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	wantState(t, seen, job.Completed)
 	wantEnd(t, seen)
 }
 
 // TestWatchSeesOverrides: what people do to a job is seen at once.
 func TestWatchSeesOverrides(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	_, err := l.CreateAll(t.Context(), []lanes.Delivery{redistest.Delivery("job", "bulk")})
+	_, err := l.CreateAll(t.Context(), []job.Delivery{redistest.Delivery("job", "bulk")})
 	redistest.Must(t, err)
 	seen := watching(t.Context(), t, l, "job")
-	wantState(t, seen, lanes.Queued)
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []lanes.State{lanes.Queued}})
+	wantState(t, seen, job.Queued)
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued}})
 	redistest.Must(t, err)
-	if r := wantState(t, seen, lanes.Queued); r.Lane != "express" {
+	if r := wantState(t, seen, job.Queued); r.Lane != "express" {
 		t.Errorf("saw it in lane %s", r.Lane)
 	}
 	_, err = l.Cancel(t.Context(), "job")
 	redistest.Must(t, err)
-	wantState(t, seen, lanes.Cancelled)
+	wantState(t, seen, job.Cancelled)
 	wantEnd(t, seen)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // secured is a Redis with TLS, the authority of its certificate and its clients', and a client to look behind it.
@@ -131,8 +132,8 @@ func TestRotation(t *testing.T) {
 	file := newSecretFile(t)
 	store := openWith(t, file.write(s.TLSURL, "rotating", "old-secret"), file.renew(), always(settings(t, authority.CA, authority)))
 	l := redistest.LedgerOn(store)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "standard"), "w", lanes.Granted)
-	ended := make(chan lanes.Record, 1)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "standard"), "w", job.Granted)
+	ended := make(chan job.Record, 1)
 	go func() {
 		for r, err := range l.Watch(ctx, "job") {
 			if err == nil && r.State.Final() {
@@ -169,10 +170,10 @@ func TestRotation(t *testing.T) {
 	}
 	file.write(s.TLSURL, "rotating", "new-secret")
 	redistest.Eventually(t, "Redis is back", 5*time.Second, func() bool { return store.Ping(ctx) == nil })
-	redistest.Must(t, l.Close(ctx, c, lanes.Outcome{State: lanes.Completed}))
+	redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
 	select {
 	case r := <-ended:
-		if r.State != lanes.Completed {
+		if r.State != job.Completed {
 			t.Errorf("the watch saw %+v", r)
 		}
 	case <-time.After(10 * time.Second):

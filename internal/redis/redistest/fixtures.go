@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // Shared is the Redis of all tests but those that stop theirs.
@@ -141,10 +142,10 @@ func FreshLedger(t *testing.T) (*jobledger.Ledger, *goredis.Client) {
 }
 
 // Delivery is a job's first, in a lane, now.
-func Delivery(id, lane string) lanes.Delivery {
+func Delivery(id, lane string) job.Delivery {
 	now := time.Now()
-	return lanes.Delivery{
-		Job: lanes.Job{
+	return job.Delivery{
+		Job: job.Job{
 			ID: id, Kind: "probe", Labels: map[string]string{"tier": "premium"},
 			Input: "file:///in/a.mp4", Output: "file:///out/a.json",
 		},
@@ -153,7 +154,7 @@ func Delivery(id, lane string) lanes.Delivery {
 }
 
 // Claim asks for the job and expects the answer.
-func Claim(t *testing.T, l *jobledger.Ledger, d lanes.Delivery, worker string, want lanes.ClaimState) lanes.Claim {
+func Claim(t *testing.T, l *jobledger.Ledger, d job.Delivery, worker string, want job.ClaimState) job.Claim {
 	t.Helper()
 	c, err := l.Claim(t.Context(), d, worker, MaxCrashes)
 	if err != nil {
@@ -166,7 +167,7 @@ func Claim(t *testing.T, l *jobledger.Ledger, d lanes.Delivery, worker string, w
 }
 
 // Get is the job's record, which is expected to be there.
-func Get(t *testing.T, l *jobledger.Ledger, id string) lanes.Record {
+func Get(t *testing.T, l *jobledger.Ledger, id string) job.Record {
 	t.Helper()
 	r, err := l.Get(t.Context(), id)
 	if err != nil {
@@ -197,8 +198,8 @@ func Eventually(t *testing.T, what string, within time.Duration, condition func(
 }
 
 // Create is CreateAll for one job.
-func Create(ctx context.Context, l *jobledger.Ledger, job lanes.Job, lane string, at time.Time) (bool, error) {
-	made, err := l.CreateAll(ctx, []lanes.Delivery{{Job: job, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
+func Create(ctx context.Context, l *jobledger.Ledger, j job.Job, lane string, at time.Time) (bool, error) {
+	made, err := l.CreateAll(ctx, []job.Delivery{{Job: j, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
 	if err != nil {
 		return false, err
 	}
@@ -209,7 +210,7 @@ func Create(ctx context.Context, l *jobledger.Ledger, job lanes.Job, lane string
 func Fill(t *testing.T, l *jobledger.Ledger, n int) time.Time {
 	t.Helper()
 	first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-	var batch []lanes.Delivery
+	var batch []job.Delivery
 	for i := range n {
 		d := Delivery(fmt.Sprintf("job-%03d", i), []string{"express", "standard", "bulk"}[i%3])
 		d.EnqueuedAt = first.Add(time.Duration(i/4) * time.Second)

@@ -1,0 +1,114 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// Kube is a scaler process with its workers as the pods of Deployments.
+type Kube struct {
+	Name      string // unique among all scalers; "": the host's, which is the pod's
+	Version   string // of siren
+	Namespace string // "": the pod's, or that of the kubeconfig
+	Selector  string // labels of the workers' Deployments, beside kube.PoolLabel
+	Lease     string // by which the scalers elect their leader
+	State     string // ConfigMap that keeps what a flushed Redis must not forget; "": none
+	ConfigMap string // whose entry siren.yaml is followed; "": the file is
+	File      string // of the policy
+	At        reach.Endpoints
+	Listen    string // address of metrics and probes
+	Log       *slog.Logger
+}
+
+// Run runs the scaler until ctx ends.
+func (f Kube) Run(ctx context.Context) error {
+	name, log := f.Name, f.Log
+	if name == "" {
+		name, _ = os.Hostname()
+	}
+	client, namespace, err := kube.Connect(f.Namespace)
+	if err != nil {
+		return operate.Invalid.With(err)
+	}
+	store, err := f.At.Store(log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	board := redis.NewBoard(store, log)
+	source := fileSource(f.File)
+	policy, text, err := startingPolicy(ctx, source, board, log)
+	if err != nil {
+		return err
+	}
+	if f.ConfigMap != "" {
+		source = configMapSource(kube.NewState(client, namespace, f.ConfigMap))
+	}
+	leader, err := kube.NewLeader(client, namespace, f.Lease, name, log)
+	if err != nil {
+		return err
+	}
+
+	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.Selector, Log: log})
+	if err != nil {
+		return operate.Unreachable.With(err)
+	}
+	events := kube.NewEvents(client, workers, name)
+	defer events.Close()
+	memory := &queueMemory{board: board}
+	if f.State != "" {
+		memory.state = kube.NewState(client, namespace, f.State)
+	}
+	candidacy, endCandidacy := context.WithCancel(context.WithoutCancel(ctx)) // it ends after all that a leader does
+	var election sync.WaitGroup
+	election.Go(func() { leader.Run(candidacy) })
+	defer election.Wait()
+	defer endCandidacy()
+	return scalerProcess{
+		name: name, version: f.Version, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
+		leading: leader.Leading, known: memory.known, state: memory.state,
+		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, log) },
+		listen: f.Listen, log: log,
+	}.run(ctx)
+}
+
+// startingPolicy is the policy that the file says, with its text. When that is wrong, it is the one in force, without a text: a scaler that
+// was restarted must not be missing because somebody wrote a mistake meanwhile.
+func startingPolicy(ctx context.Context, file policySource, board *redis.Board, log *slog.Logger) (*lanes.Policy, []byte, error) {
+	text, err := file(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the policy: %w", err)
+	}
+	p, wrong := lanes.Parse(text)
+	if wrong == nil {
+		return p, text, nil
+	}
+	e, err := board.Policy(ctx)
+	if err != nil {
+		return nil, nil, wrong
+	}
+	log.Error("the policy is refused; beginning with the one in force", "revision", e.Revision, "error", wrong)
+	return e.Written(), nil, nil
+}
+
+// announcingBoard records a plan on the board, and as an Event for all who watch the Deployment.
+type announcingBoard struct {
+	*redis.Board
+	events *kube.Events
+}
+
+// Record records and announces the plan.
+func (b announcingBoard) Record(ctx context.Context, p lanes.Plan) error {
+	return errors.Join(b.Board.Record(ctx, p), b.events.Record(ctx, p))
+}

@@ -1,0 +1,71 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// A scaler that starts while the policy is wrong goes on with the one in force; without one it says what is wrong.
+func TestStartingPolicy(t *testing.T) {
+	_, store := startStore(t)
+	log := slog.New(slog.DiscardHandler)
+	board := redis.NewBoard(store, log)
+	says := func(text string) policySource {
+		return func(context.Context) ([]byte, error) { return []byte(text), nil }
+	}
+	if _, _, err := startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err == nil || !strings.Contains(err.Error(), "lanes") {
+		t.Errorf("a wrong policy and none in force: %v", err)
+	}
+	p, text, err := startingPolicy(t.Context(), says(small), board, log)
+	if err != nil || p.Budget != 3 || string(text) != small {
+		t.Fatalf("a right one: %v %q %v", p, text, err)
+	}
+	if _, err := board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p}); err != nil {
+		t.Fatal(err)
+	}
+	if p, text, err = startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 || text != nil {
+		t.Errorf("a wrong one, and one in force: %v %q %v", p, text, err)
+	}
+}
+
+// flush has a Redis lose all its data.
+func flush(t *testing.T, server *procs.Server) {
+	t.Helper()
+	options, err := goredis.ParseURL(server.URL)
+	must(t, err)
+	client := goredis.NewClient(options)
+	defer client.Close()
+	must(t, client.FlushAll(t.Context()).Err())
+}
+
+// startStore starts a Redis for the test.
+func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
+	t.Helper()
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	store, err := redislink.Open(server.URL, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return server, store
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,85 @@
+// Package serve is the processes that stay, and what they are made of: a worker; a scaler with local workers, or with those of Kubernetes Deployments; the
+// private servers beside them. It puts the rooms of the architecture together: internal/rabbit, internal/redis, internal/kube and internal/procs into
+// worker and scaler.
+//
+// What decides anything lives in those rooms, and what a person types or reads in the commands.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/polyglot-media/siren/internal/ops"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+)
+
+// processName is unique among all processes of all machines.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// untilSecondSignal is a context that ends at the second SIGTERM or interrupt: the first one ended ctx.
+func untilSecondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(signals)
+		for range 2 {
+			select {
+			case <-signals:
+			case <-work.Done():
+				return
+			}
+		}
+		stop()
+	}()
+	return work, stop
+}
+
+// newRegistry has the metrics of the Go runtime and the process; the rest is added by who makes it.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+func alive() error { return nil }
+
+// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first. One that RabbitMQ or Redis
+// refuses isn't: so a rollout with a wrong password or too few rights ends with its first pod. A Redis that is away is no reason to wait.
+func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
+	was := false
+	return func() error {
+		if was {
+			return nil
+		}
+		if !c.Up() {
+			return errors.Join(errors.New("no session with RabbitMQ yet"), c.Refusal())
+		}
+		if err := store.Refusal(); err != nil {
+			return err
+		}
+		was = true
+		return nil
+	}
+}
+
+func stopServer(s *ops.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = s.Stop(ctx)
+}

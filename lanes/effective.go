@@ -1,0 +1,24 @@
+package lanes
+
+// Effective is the policy in force, as the leading scaler publishes it: the file, and how lanes are taken right now.
+type Effective struct {
+	Revision int64             `json:"revision"` // grows with every change
+	Policy   Policy            `json:"policy"`
+	Turns    map[string]string `json:"turns,omitempty"`    // promoted lane → the lane it takes turns with
+	NoGuests []string          `json:"noGuests,omitempty"` // pools that take no new guest jobs for now
+	// Queues that the policy doesn't use (any more) and that aren't known to be empty: of lanes that left it, which are served last, and of
+	// lanes that have changed their queue type, which are served before the lane's own.
+	Former []Queue `json:"former,omitempty"`
+	// What Policy would be without the tunings, as it is written; nil when no tuning is there.
+	File    *Policy      `json:"file,omitempty"`
+	Tunings []Tuning     `json:"tunings,omitempty"` // in force, in the order in which they were made
+	Idle    []IdleTuning `json:"idle,omitempty"`    // not in force, and why
+}
+
+// Written is the policy as it is written, without tunings.
+func (e *Effective) Written() *Policy {
+	if e.File != nil {
+		return e.File
+	}
+	return &e.Policy
+}

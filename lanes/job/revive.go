@@ -1,0 +1,73 @@
+package job
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Revived is the wire form of a dead job that is to run again: the same, but for the params in set, where null takes one away,
+// and for an expiresAt that is over, with which it would die at once. What isn't touched stays as it came, fields that nobody knows
+// included; body itself when there is nothing to change. body has to be a job's.
+func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("the message is no job: %w", err)
+	}
+	over := expired(fields["expiresAt"], now)
+	if len(set) == 0 && !over {
+		return body, nil
+	}
+	if over {
+		delete(fields, "expiresAt")
+	}
+	if len(set) > 0 {
+		params := map[string]json.RawMessage{}
+		if raw := fields["params"]; len(raw) > 0 {
+			if err := json.Unmarshal(raw, &params); err != nil || params == nil {
+				params = map[string]json.RawMessage{}
+			}
+		}
+		for name, value := range set {
+			if string(value) == "null" {
+				delete(params, name)
+			} else {
+				params[name] = value
+			}
+		}
+		raw, err := plainJSON(params)
+		if err != nil {
+			return nil, fmt.Errorf("params: %w", err)
+		}
+		fields["params"] = raw
+	}
+	return wireForm(fields)
+}
+
+// wireForm is the wire form of a job that has those fields.
+func wireForm(fields map[string]json.RawMessage) ([]byte, error) {
+	body, err := plainJSON(fields)
+	if err == nil && len(body) > MaxMessage {
+		err = fmt.Errorf("the job would be %d bytes on the wire, over the limit of %d", len(body), MaxMessage)
+	}
+	return body, err
+}
+
+// expired is whether an expiresAt is over.
+func expired(raw json.RawMessage, now time.Time) bool {
+	var at time.Time
+	if len(raw) == 0 || json.Unmarshal(raw, &at) != nil {
+		return false
+	}
+	return !at.IsZero() && !now.Before(at)
+}
+
+// plainJSON is v as JSON that leaves URLs as they are.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // or each & of a signed URL takes six bytes of the limit
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
