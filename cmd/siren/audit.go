@@ -10,11 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newAudit(a *app) *cobra.Command {
+func newAudit(a *app.App) *cobra.Command {
 	o := show.Listing{}
 	var since time.Duration
 	var limit int
@@ -28,7 +29,7 @@ by their own account (--user); LOGIN is the Redis user whose password they had (
 		Example: "  siren audit --since 24h\n  siren audit --did tune\n  siren audit --on lanes.express",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			most, err := atMost(limit)
+			most, err := app.AtMost(limit)
 			if err != nil {
 				return err
 			}
@@ -37,13 +38,13 @@ by their own account (--user); LOGIN is the Redis user whose password they had (
 			} else if lane, ok := strings.CutPrefix(on, "lane/"); ok {
 				on = "lane " + lane
 			}
-			return a.operate(func(op *operator) error {
-				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					from, err := ago(since, op.now())
+			return a.Operate(func(op *app.Operator) error {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
+					from, err := app.Ago(since, op.Now())
 					if err != nil {
 						return nil, nil, err
 					}
-					entries, err := op.tunings.Audit(cmd.Context(), from, math.MaxInt)
+					entries, err := op.Tunings.Audit(cmd.Context(), from, math.MaxInt)
 					entries = slices.DeleteFunc(entries, func(e lanes.AuditEntry) bool {
 						return verb != "" && e.Verb != verb || !e.About(on)
 					})
@@ -55,9 +56,9 @@ by their own account (--user); LOGIN is the Redis user whose password they had (
 	}
 	c.Flags().DurationVar(&since, "since", 0, "only what was done so long ago at most (0: all that is kept)")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
-	oneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
+	app.OneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
 	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: lanes.express, lane/bulk, job/06ezy…")
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
@@ -15,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newBudget(a *app) *cobra.Command {
+func newBudget(a *app.App) *cobra.Command {
 	var o show.Output
 	show := &cobra.Command{
 		Use:     "show",
@@ -23,14 +24,14 @@ func newBudget(a *app) *cobra.Command {
 		Example: "  siren budget\n  siren budget set 40 --for 2h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withBoard(func(board *redis.Board) error { return a.showBudget(cmd.Context(), board, o) })
+			return a.WithBoard(func(board *redis.Board) error { return showBudget(cmd.Context(), a, board, o) })
 		},
 	}
-	formFlag(show, &o, "table", "json", "yaml")
-	return parent("budget", "Show and set the most workers that all pools may have together", show, newBudgetSet(a))
+	app.FormFlag(show, &o, "table", "json", "yaml")
+	return app.Parent("budget", "Show and set the most workers that all pools may have together", show, newBudgetSet(a))
 }
 
-func (a *app) showBudget(ctx context.Context, board *redis.Board, out show.Output) error {
+func showBudget(ctx context.Context, a *app.App, board *redis.Board, out show.Output) error {
 	snap, err := operate.LastSeen(ctx, board)
 	if err != nil {
 		return err
@@ -40,13 +41,13 @@ func (a *app) showBudget(ctx context.Context, board *redis.Board, out show.Outpu
 		used += p.Replicas
 	}
 	if out.Format != "table" {
-		return out.Print(a.out, map[string]int{"budget": snap.Budget, "used": used})
+		return out.Print(a.Out, map[string]int{"budget": snap.Budget, "used": used})
 	}
-	fmt.Fprintf(a.out, "%d of %d used\n", used, snap.Budget)
+	fmt.Fprintf(a.Out, "%d of %d used\n", used, snap.Budget)
 	return nil
 }
 
-func newBudgetSet(a *app) *cobra.Command {
+func newBudgetSet(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
 		Use:   "set N",
@@ -59,7 +60,7 @@ func newBudgetSet(a *app) *cobra.Command {
 			if err != nil {
 				return exit.With(exit.Usage, fmt.Errorf("%q is not a number of workers", args[0]))
 			}
-			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, tune.To(lanes.BudgetField, n)) })
+			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, tune.To(lanes.BudgetField, n)) })
 		},
 	}
 	f.add(c, tuneFor)

@@ -16,6 +16,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
@@ -117,7 +118,7 @@ func (w wrongClock) near(at time.Time) bool { return w.now().Sub(at).Abs() < 5*t
 func (w wrongClock) said(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	if code := run(args, streams{strings.NewReader(""), &out, &err}); code != exit.OK {
+	if code := run(args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &err}); code != exit.OK {
 		t.Errorf("%v: exit code %d, %s", args, code, err.String())
 	}
 	return out.String() + err.String()
@@ -207,7 +208,7 @@ func (w wrongClock) leases(t *testing.T) {
 		t.Errorf("the list of running jobs:\n%s", list)
 	}
 	var out bytes.Buffer
-	if code := run([]string{"jobs", "retry", lives}, streams{strings.NewReader(""), &out, &out}); code != exit.Failed || !strings.Contains(out.String(), "is running on w") {
+	if code := run([]string{"jobs", "retry", lives}, app.Streams{In: strings.NewReader(""), Out: &out, Err: &out}); code != exit.Failed || !strings.Contains(out.String(), "is running on w") {
 		t.Errorf("a job that runs was retried: exit code %d, %s", code, out.String())
 	}
 	if out := w.said(t, "jobs", "retry", gone, "--to", "express"); !strings.Contains(out, "is in lane express again") {

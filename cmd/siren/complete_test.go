@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
 
@@ -20,7 +21,7 @@ func TestCompletionIsSilent(t *testing.T) {
 		for _, args := range [][]string{{"lanes", "list", "--watch", ""}, {"jobs", "list", "--lane", ""}, {"jobs", "get", ""}, {"worker", "--pool", ""}} {
 			began := time.Now()
 			var out, said bytes.Buffer
-			code := run(append([]string{"__complete"}, args...), streams{strings.NewReader(""), &out, &said})
+			code := run(append([]string{"__complete"}, args...), app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
 			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exit.OK || len(lines) != 1 || strings.Contains(said.String(), "secret") {
 				t.Errorf("%s, %q: exit code %d, %q, said %q", name, args, code, out.String(), said.String())
 			}

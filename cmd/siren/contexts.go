@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
-func newContexts(a *app) *cobra.Command {
-	c := parent("contexts", "Show and choose which Siren the commands talk to", newContextsList(a), newContextsUse(a))
+func newContexts(a *app.App) *cobra.Command {
+	c := app.Parent("contexts", "Show and choose which Siren the commands talk to", newContextsList(a), newContextsUse(a))
 	c.Long = `Show which Siren the commands talk to. Each context is the RabbitMQ and the Redis of one
 installation. They are written into ~/.config/siren/config.yaml ($SIREN_CONFIG names
 another file), which never has a password in it:
@@ -39,7 +40,7 @@ type contextRow struct {
 	Current bool `json:"current"`
 }
 
-func newContextsList(a *app) *cobra.Command {
+func newContextsList(a *app.App) *cobra.Command {
 	o := show.Listing{Kind: "context"}
 	c := &cobra.Command{
 		Use:     "list",
@@ -47,7 +48,7 @@ func newContextsList(a *app) *cobra.Command {
 		Example: "  siren contexts list\n  siren contexts list -o name",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
+			return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
 				f, err := reach.LoadContexts()
 				if err != nil {
 					return nil, nil, err
@@ -55,17 +56,17 @@ func newContextsList(a *app) *cobra.Command {
 				name, _ := f.Standing()
 				rows := []contextRow{}
 				for _, c := range f.All() {
-					rows = append(rows, contextRow{c, c.Name == cmp.Or(a.asked.Context, name)})
+					rows = append(rows, contextRow{c, c.Name == cmp.Or(a.Asked.Context, name)})
 				}
 				t := contextTable(rows)
-				if s := reach.Overruling(); s != "" && a.asked.Context == "" {
+				if s := reach.Overruling(); s != "" && a.Asked.Context == "" {
 					t.Warn("%s is set, and comes before every context but one that --context names", s)
 				}
 				return rows, t, nil
 			})
 		},
 	}
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 
@@ -80,13 +81,13 @@ func contextTable(rows []contextRow) *show.Table {
 	return t
 }
 
-func newContextsUse(a *app) *cobra.Command {
+func newContextsUse(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:               "use NAME",
 		Short:             "Make a context the current one",
 		Example:           "  siren contexts use lab\n  siren contexts use up",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeContexts),
+		ValidArgsFunction: app.UpTo(1, a.CompleteContexts),
 		RunE: func(_ *cobra.Command, args []string) error {
 			f, err := reach.LoadContexts()
 			if err != nil {
@@ -98,10 +99,10 @@ func newContextsUse(a *app) *cobra.Command {
 			if err := f.Use(args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "context %q is the current one\n", args[0])
+			fmt.Fprintf(a.Out, "context %q is the current one\n", args[0])
 			for _, name := range []string{reach.Overruling(), "SIREN_CONTEXT"} {
 				if name != "" && os.Getenv(name) != "" {
-					a.warn("%s is set, and comes before the current context: unset it", name)
+					a.Warn("%s is set, and comes before the current context: unset it", name)
 				}
 			}
 			return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
@@ -20,13 +21,13 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func newDead(a *app) *cobra.Command {
+func newDead(a *app.App) *cobra.Command {
 	verbs := []*cobra.Command{newDeadSummary(a), newDeadShow(a), newDeadReplay(a), newDeadPurge(a), newDeadExport(a)}
-	takePrefixed("job/", verbs[1:4])
-	return parent("dead", "Show jobs that can't succeed, and why; replay them, or throw them away", newDeadList(a), verbs...)
+	app.TakePrefixed("job/", verbs[1:4])
+	return app.Parent("dead", "Show jobs that can't succeed, and why; replay them, or throw them away", newDeadList(a), verbs...)
 }
 
-func newDeadList(a *app) *cobra.Command {
+func newDeadList(a *app.App) *cobra.Command {
 	var f deadFilter
 	var fromQueue bool
 	o := show.Listing{Kind: "job"}
@@ -45,17 +46,17 @@ seconds for ten thousand of them.`,
 			if fromQueue && f.after != "" {
 				return exit.With(exit.Usage, errors.New("--after goes on in the records' list; --from-queue has no pages, only --limit"))
 			}
-			return a.operate(func(op *operator) error {
+			return a.Operate(func(op *app.Operator) error {
 				ctx := cmd.Context()
 				if fromQueue {
-					return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) { return op.deadInQueue(ctx, &f) })
+					return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) { return deadInQueue(ctx, op, &f) })
 				}
-				beyond := op.lettersBeyond()
+				beyond := lettersBeyond(op)
 				defer beyond.close()
-				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
-					records, next, err := f.list(ctx, op.ledger, op.now())
-					t := deadTable(records, nil, op.now())
-					t.Empty += op.orNoSuchLane(ctx, f.lane, len(records) == 0)
+				return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
+					records, next, err := f.list(ctx, op.Ledger, op.Now())
+					t := deadTable(records, nil, op.Now())
+					t.Empty += op.OrNoSuchLane(ctx, f.lane, len(records) == 0)
 					if err == nil && f.after == "" {
 						beyond.say(ctx, t)
 					}
@@ -68,7 +69,7 @@ seconds for ten thousand of them.`,
 	f.flags(a, c)
 	f.paging(c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false, "list the letters in siren.dead, also those of jobs without a record")
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 
@@ -99,13 +100,13 @@ func deadTable(records []job.Record, states []job.State, now time.Time) *show.Ta
 
 // letterCount looks whether siren.dead has more letters than the ledger knows of.
 type letterCount struct {
-	o    *operator
+	o    *app.Operator
 	conn *rabbitlink.Conn // nil until it is needed
 	gave bool             // up: the broker can't be reached
 }
 
 // lettersBeyond begins it. It has to be closed.
-func (o *operator) lettersBeyond() *letterCount { return &letterCount{o: o} }
+func lettersBeyond(o *app.Operator) *letterCount { return &letterCount{o: o} }
 
 func (c *letterCount) close() {
 	if c.conn != nil {
@@ -131,15 +132,15 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 		}
 		return
 	}
-	known, err := c.o.ledger.CountDead(ctx)
+	known, err := c.o.Ledger.CountDead(ctx)
 	if err == nil && letters > known {
-		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", say.Plural(letters, "letter"), tally(known, "dead job has", "dead jobs have"))
+		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", say.Plural(letters, "letter"), app.Tally(known, "dead job has", "dead jobs have"))
 	}
 }
 
 func (c *letterCount) count(ctx context.Context) (int, error) {
 	if c.conn == nil {
-		conn, err := c.o.broker("siren dead list", slog.New(slog.DiscardHandler))
+		conn, err := c.o.Broker("siren dead list", slog.New(slog.DiscardHandler))
 		if err != nil {
 			return 0, err
 		}
@@ -155,12 +156,12 @@ type queuedLetter struct {
 }
 
 // deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
-func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.Table, error) {
-	most, err := atMost(f.limit)
+func deadInQueue(ctx context.Context, o *app.Operator, f *deadFilter) (any, *show.Table, error) {
+	most, err := app.AtMost(f.limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	letters, err := dead.Read(ctx, o.desk(), f.filter().Chooser(o.now()))
+	letters, err := dead.Read(ctx, o.Desk(), f.filter().Chooser(o.Now()))
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]
@@ -173,7 +174,7 @@ func (o *operator) deadInQueue(ctx context.Context, f *deadFilter) (any, *show.T
 			states[i], list[i].Now = l.Record.State, l.Record.State
 		}
 	}
-	t := deadTable(records, states, o.now())
+	t := deadTable(records, states, o.Now())
 	if more > 0 {
 		t.Warn("there are %d more; --limit says how many are listed", more)
 	}

@@ -157,7 +157,7 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	seats := make(chan struct{}, 16)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
-		j := job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
+		j := job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
 		body, err := job.Encode(j)
 		g.must(err)
 		d := job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}

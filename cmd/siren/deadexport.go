@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
@@ -37,7 +38,7 @@ type exportedLetter struct {
 	Record     *job.Record    `json:"record,omitempty"`     // the ledger's, where it has one
 }
 
-func newDeadExport(a *app) *cobra.Command {
+func newDeadExport(a *app.App) *cobra.Command {
 	var f deadFilter
 	c := &cobra.Command{
 		Use:   "export [FILE]",
@@ -48,7 +49,7 @@ they are, but are out of the queue meanwhile.`,
 		Example: `  siren dead export --lane bulk --since 24h bulk.ndjson
   siren dead export --died-of no-id | jq -c '.body | fromjson | del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: upTo(1, files()),
+		ValidArgsFunction: app.UpTo(1, app.Files()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -57,25 +58,25 @@ they are, but are out of the queue meanwhile.`,
 			if len(args) > 0 {
 				file = args[0]
 			}
-			return a.operate(func(o *operator) error { return o.exportDead(cmd.Context(), &f, file) })
+			return a.Operate(func(o *app.Operator) error { return exportDead(cmd.Context(), o, &f, file) })
 		},
 	}
 	f.flags(a, c)
 	return c
 }
 
-func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) error {
-	d, end, err := dead.Open(ctx, o.desk(), "dead export")
+func exportDead(ctx context.Context, o *app.Operator, f *deadFilter, file string) error {
+	d, end, err := dead.Open(ctx, o.Desk(), "dead export")
 	if err != nil {
 		return err
 	}
 	defer end()
-	x, err := newExporter(file, o.out)
+	x, err := newExporter(file, o.Out)
 	if err != nil {
 		return err
 	}
-	choose := f.filter().Chooser(o.now())
-	err = dead.Look(ctx, o.desk(), d, func(batch []dead.Letter) error {
+	choose := f.filter().Chooser(o.Now())
+	err = dead.Look(ctx, o.Desk(), d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {
 			if choose(l.Facts) {
@@ -88,7 +89,7 @@ func (o *operator) exportDead(ctx context.Context, f *deadFilter, file string) e
 		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", say.Plural(x.written, "letter"), err))
 	}
 	if file != "-" {
-		fmt.Fprintf(o.out, "%s written to %s\n", say.Plural(x.written, "letter"), file)
+		fmt.Fprintf(o.Out, "%s written to %s\n", say.Plural(x.written, "letter"), file)
 	}
 	return nil
 }

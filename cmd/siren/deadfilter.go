@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
@@ -21,13 +22,13 @@ type deadFilter struct {
 	diedOf []string
 }
 
-func (f *deadFilter) flags(a *app, c *cobra.Command) {
+func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
 	f.choosing(a, c)
 	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
 	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
 	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
 	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
-	completeFlag(c, "died-of", fixed(dead.Reasons...))
+	app.CompleteFlag(c, "died-of", app.Fixed(dead.Reasons...))
 }
 
 // check makes the filter ready for use.
@@ -66,7 +67,7 @@ type deadChoice struct {
 	yes    bool
 }
 
-func (d *deadChoice) flags(a *app, c *cobra.Command) {
+func (d *deadChoice) flags(a *app.App, c *cobra.Command) {
 	d.deadFilter.flags(a, c)
 	c.Flags().BoolVar(&d.all, "all", false, "all there are")
 	c.Flags().StringVar(&d.reason, "reason", "", "why, for the audit log")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
@@ -29,7 +30,7 @@ type deadReplay struct {
 	dryRun bool
 }
 
-func newDeadReplay(a *app) *cobra.Command {
+func newDeadReplay(a *app.App) *cobra.Command {
 	var d deadReplay
 	c := &cobra.Command{
 		Use:   "replay [ID …]",
@@ -44,9 +45,9 @@ dropped. A job begins anew: all its attempts are before it.`,
   siren dead replay --died-of failed --since 2h --reason "the storage is back"
   siren dead replay --lane bulk --died-of timed-out --to archive --rate 2
   siren dead replay --kind transcode --died-of over-limit --set height=720 --dry-run`,
-		ValidArgsFunction: a.completeJobs(job.Dead),
+		ValidArgsFunction: a.CompleteJobs(job.Dead),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return a.operate(func(o *operator) error { return d.run(cmd.Context(), o, ids) })
+			return a.Operate(func(o *app.Operator) error { return d.run(cmd.Context(), o, ids) })
 		},
 	}
 	d.flags(a, c)
@@ -56,11 +57,11 @@ dropped. A job begins anew: all its attempts are before it.`,
 	f.Float64Var(&d.rate, "rate", replayRate, "at most so many jobs a second; 0: as fast as it goes")
 	f.IntVar(&d.limit, "limit", 0, "at most so many, in the order of the letters; 0: all")
 	f.BoolVar(&d.dryRun, "dry-run", false, "count what would be replayed, and change nothing")
-	completeFlag(c, "to", a.completeLanes)
+	app.CompleteFlag(c, "to", a.CompleteLanes)
 	return c
 }
 
-func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
+func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) error {
 	if err := d.check(ids); err != nil {
 		return err
 	}
@@ -74,10 +75,10 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
 		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
 	}
-	if err := o.desk().MayNote(ctx); err != nil {
+	if err := o.Desk().MayNote(ctx); err != nil {
 		return err
 	}
-	e, err := o.inForce(ctx)
+	e, err := o.InForce(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,26 +90,26 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 	if d.dryRun {
 		d.rate = 0 // nothing is slowed down
 	}
-	replay := dead.NewReplay(o.desk(), e.Policy, d.filter(), ids)
+	replay := dead.NewReplay(o.Desk(), e.Policy, d.filter(), ids)
 	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.reason, d.to, set, d.limit, d.dryRun, d.rate
-	r := &replayReport{Replay: replay, out: o.out, err: o.err}
+	r := &replayReport{Replay: replay, out: o.Out, err: o.Err}
 	replay.Progress = r.showProgress
-	if show.IsTerminal(o.err) || !d.yes && !d.dryRun { // else nobody is told
+	if show.IsTerminal(o.Err) || !d.yes && !d.dryRun { // else nobody is told
 		if r.expect, err = d.expected(ctx, o, ids); err != nil {
 			return err
 		}
 	}
 	if len(ids) == 0 && !d.yes && !d.dryRun {
-		letters, err := dead.Count(ctx, o.desk())
+		letters, err := dead.Count(ctx, o.Desk())
 		if err != nil {
 			return err
 		}
-		if err := o.askFirst(d.question(r.expect, letters)); err != nil {
+		if err := o.AskFirst(d.question(r.expect, letters)); err != nil {
 			return err
 		}
 	}
 	err = replay.Run(ctx)
-	show.Progress(o.err, "")
+	show.Progress(o.Err, "")
 	if err == nil && replay.Done.Jobs == 0 && d.lane != "" {
 		err = operate.RequireLane(e, d.lane, true)
 	}
@@ -116,17 +117,17 @@ func (d *deadReplay) run(ctx context.Context, o *operator, ids []string) error {
 }
 
 // expected is how many jobs there are to be replayed, as far as the ledger knows.
-func (d *deadReplay) expected(ctx context.Context, o *operator, ids []string) (n int, err error) {
+func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string) (n int, err error) {
 	switch {
 	case len(ids) > 0:
 		n = len(ids)
 	case d.all:
-		n, err = o.ledger.CountDead(ctx)
+		n, err = o.Ledger.CountDead(ctx)
 	default:
 		all := d.deadFilter
 		all.limit = 0
 		var records []job.Record
-		records, err = o.everyDead(ctx, &all, false)
+		records, err = everyDead(ctx, o, &all, false)
 		n = len(records)
 	}
 	if d.limit > 0 {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
@@ -53,7 +54,7 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 	say(r.Left.OtherKind, "letter", "left: jobs of its kind don't take "+r.Set.String())
 	say(r.Left.Stale, "letter", "left: the newest letter of its job isn't there; it is still on its way, or somebody else has it in hand")
 	if err != nil || ctx.Err() != nil {
-		return brokenOff(ctx, err)
+		return app.BrokenOff(ctx, err)
 	}
 	return refusals(r.Refused)
 }
@@ -67,8 +68,8 @@ func refusals(refused map[string]error) error {
 		if exit.Code(err) != exit.Failed {
 			code = exit.Code(err)
 		}
-		if errs = append(errs, err); len(errs) == mostRefusals && len(refused) > mostRefusals {
-			errs = append(errs, fmt.Errorf("and %d more", len(refused)-mostRefusals))
+		if errs = append(errs, err); len(errs) == app.MostRefusals && len(refused) > app.MostRefusals {
+			errs = append(errs, fmt.Errorf("and %d more", len(refused)-app.MostRefusals))
 			break
 		}
 	}

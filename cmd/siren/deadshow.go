@@ -9,13 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// deadLetter is a dead job as `siren dead show` prints it.
+// readLetter reads a dead job as `siren dead show` prints it.
 type deadLetter struct {
 	Record *job.Record     `json:"record,omitempty"` // absent once it has expired
 	Letter *letter         `json:"letter,omitempty"` // absent when siren.dead doesn't have it (any more)
@@ -35,7 +36,7 @@ type letter struct {
 	Body       string    `json:"body,omitempty"` // where it isn't JSON, or too much to be shown as such
 }
 
-func newDeadShow(a *app) *cobra.Command {
+func newDeadShow(a *app.App) *cobra.Command {
 	var o show.Output
 	c := &cobra.Command{
 		Use:   "show ID",
@@ -44,35 +45,35 @@ func newDeadShow(a *app) *cobra.Command {
 takes.`,
 		Example:           "  siren dead show 06ezy…\n  siren dead show 06ezy… -o json",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeJobs(job.Dead)),
+		ValidArgsFunction: app.UpTo(1, a.CompleteJobs(job.Dead)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(op *operator) error {
-				d, err := op.deadLetter(cmd.Context(), args[0])
+			return a.Operate(func(op *app.Operator) error {
+				d, err := readLetter(cmd.Context(), op, args[0])
 				if err != nil {
 					return err
 				}
-				return o.Print(a.out, d)
+				return o.Print(a.Out, d)
 			})
 		},
 	}
-	formFlag(c, &o, "yaml", "json")
+	app.FormFlag(c, &o, "yaml", "json")
 	return c
 }
 
 // bodyShown is how much is shown of a message that is larger than any job.
 const bodyShown = 1 << 10
 
-// deadLetter is all that is known of a dead job.
-func (o *operator) deadLetter(ctx context.Context, id string) (d deadLetter, err error) {
-	r, err := o.ledger.Find(ctx, id)
+// readLetter reads all that is known of a dead job.
+func readLetter(ctx context.Context, o *app.Operator, id string) (d deadLetter, err error) {
+	r, err := o.Ledger.Find(ctx, id)
 	switch {
 	case err == nil:
-		o.sayBorne(id, r)
+		sayBorne(o.App, id, r)
 		d.Record, id = &r, r.ID
-	case !redisNotFound(err):
+	case !app.RedisNotFound(err):
 		return d, err
 	}
-	if err := o.findLetter(ctx, id, &d); err != nil {
+	if err := findLetter(ctx, o, id, &d); err != nil {
 		return d, err
 	}
 	switch {
@@ -89,14 +90,14 @@ var errFound = errors.New("found")
 
 // findLetter looks for the message in siren.dead, where it stays: the newest one, should there be several. A malformed
 // message that bears the id is only shown where no letter has it.
-func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) error {
-	letters, end, err := dead.Open(ctx, o.desk(), "dead show")
+func findLetter(ctx context.Context, o *app.Operator, id string, d *deadLetter) error {
+	letters, end, err := dead.Open(ctx, o.Desk(), "dead show")
 	if err != nil {
 		return err
 	}
 	defer end()
 	newest, borne := -1, false
-	err = dead.Look(ctx, o.desk(), letters, func(batch []dead.Letter) error {
+	err = dead.Look(ctx, o.Desk(), letters, func(batch []dead.Letter) error {
 		for _, l := range batch {
 			if l.Job.ID == id && l.ID != id && newest < 0 && d.Record == nil {
 				borne = true
@@ -114,7 +115,7 @@ func (o *operator) findLetter(ctx context.Context, id string, d *deadLetter) err
 		return nil
 	})
 	if borne {
-		o.warn("no job has the id %s; a message that bears it was malformed, and this is its letter", id)
+		o.Warn("no job has the id %s; a message that bears it was malformed, and this is its letter", id)
 	}
 	if errors.Is(err, errFound) {
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
@@ -27,7 +28,7 @@ type deadGroup struct {
 	LastID    string    `json:"lastID"`
 }
 
-func newDeadSummary(a *app) *cobra.Command {
+func newDeadSummary(a *app.App) *cobra.Command {
 	var f deadFilter
 	var fromQueue bool
 	o := show.Listing{}
@@ -42,15 +43,15 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.operate(func(op *operator) error {
+			return a.Operate(func(op *app.Operator) error {
 				ctx := cmd.Context()
-				beyond := op.lettersBeyond()
+				beyond := lettersBeyond(op)
 				defer beyond.close()
-				return o.Show(ctx, a.out, a.err, func() (any, *show.Table, error) {
-					records, err := op.everyDead(ctx, &f, fromQueue)
+				return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
+					records, err := everyDead(ctx, op, &f, fromQueue)
 					groups := summed(records)
-					t := summaryTable(groups, op.now())
-					t.Empty += op.orNoSuchLane(ctx, f.lane, len(groups) == 0)
+					t := summaryTable(groups, op.Now())
+					t.Empty += op.OrNoSuchLane(ctx, f.lane, len(groups) == 0)
 					if err == nil && !fromQueue {
 						beyond.say(ctx, t)
 					}
@@ -61,21 +62,21 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 	}
 	f.flags(a, c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false, "count the letters in siren.dead, also those of jobs without a record")
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 
 // everyDead is the records of all dead jobs that the filter chooses.
-func (o *operator) everyDead(ctx context.Context, f *deadFilter, fromQueue bool) ([]job.Record, error) {
+func everyDead(ctx context.Context, o *app.Operator, f *deadFilter, fromQueue bool) ([]job.Record, error) {
 	if fromQueue {
-		letters, err := dead.Read(ctx, o.desk(), f.filter().Chooser(o.now()))
+		letters, err := dead.Read(ctx, o.Desk(), f.filter().Chooser(o.Now()))
 		records := make([]job.Record, len(letters))
 		for i, l := range letters {
 			records[i] = l.Facts
 		}
 		return records, err
 	}
-	records, _, err := f.list(ctx, o.ledger, o.now())
+	records, _, err := f.list(ctx, o.Ledger, o.Now())
 	return records, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -16,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-func newDecisions(a *app) *cobra.Command {
+func newDecisions(a *app.App) *cobra.Command {
 	o := show.Listing{}
 	var pool string
 	var since time.Duration
@@ -31,16 +32,16 @@ before.`,
   siren decisions --pool general --follow`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			most, err := atMost(limit)
+			most, err := app.AtMost(limit)
 			if err != nil {
 				return err
 			}
-			return a.withBoard(func(board *redis.Board) error {
-				list := func() ([]fleet.Plan, error) { return plansSince(cmd.Context(), board, pool, since, a.now(), most) }
+			return a.WithBoard(func(board *redis.Board) error {
+				list := func() ([]fleet.Plan, error) { return plansSince(cmd.Context(), board, pool, since, a.Now(), most) }
 				if follow {
-					return a.followPlans(cmd.Context(), o.Stream(a.out), board, pool, list)
+					return followPlans(cmd.Context(), a, o.Stream(a.Out), board, pool, list)
 				}
-				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
 					plans, err := list()
 					return plans, planTable(plans...), err
 				})
@@ -49,18 +50,18 @@ before.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&pool, "pool", "", "only plans for this pool")
-	completeFlag(c, "pool", a.completePools)
+	app.CompleteFlag(c, "pool", a.CompletePools)
 	fs.DurationVar(&since, "since", time.Hour, "only plans of so long ago at most (0: all that are kept)")
 	fs.IntVar(&limit, "limit", 200, "at most so many plans, the latest ones; 0: all")
 	fs.BoolVar(&follow, "follow", false, "go on with new plans as they are made, until Ctrl-C")
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	c.MarkFlagsMutuallyExclusive("follow", "watch")
 	return c
 }
 
 // plansSince is the plans of a pool, or of all with "", the oldest first.
 func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int) ([]fleet.Plan, error) {
-	from, err := ago(since, now)
+	from, err := app.Ago(since, now)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 }
 
 // followPlans shows the plans there are, and then new ones as they are made.
-func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Board, pool string, list func() ([]fleet.Plan, error)) error {
+func followPlans(ctx context.Context, a *app.App, s *show.Stream, board *redis.Board, pool string, list func() ([]fleet.Plan, error)) error {
 	plans, err := list()
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (a *app) followPlans(ctx context.Context, s *show.Stream, board *redis.Boar
 			return err
 		}
 	}
-	trouble := show.NewTrouble(a.err)
+	trouble := show.NewTrouble(a.Err)
 	for p, err := range board.FollowPlans(ctx, pool) {
 		switch {
 		case ctx.Err() != nil:

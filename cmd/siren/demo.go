@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/cmd/siren/show"
@@ -40,7 +41,7 @@ const (
 	demoSettle   = 60 * time.Second // how long the fleet may take to shrink back
 )
 
-func newDemo(a *app) *cobra.Command {
+func newDemo(a *app.App) *cobra.Command {
 	var d demo
 	c := &cobra.Command{
 		Use:   "demo",
@@ -57,9 +58,9 @@ minute and leaves nothing running.`,
 	f.StringVar(&d.input, "input", "", "a video of your own instead of the made clips")
 	f.StringVar(&d.keep, "keep", "", "folder that keeps clips, outputs and logs (default a temporary one)")
 	f.StringVar(&d.report, "report", "demo-report.html", "where to write the report")
-	completeFlag(c, "input", files())
-	completeFlag(c, "keep", folders)
-	completeFlag(c, "report", files("html"))
+	app.CompleteFlag(c, "input", app.Files())
+	app.CompleteFlag(c, "keep", app.Folders)
+	app.CompleteFlag(c, "report", app.Files("html"))
 	return c
 }
 
@@ -80,7 +81,7 @@ type moment struct {
 	snap fleet.Snapshot
 }
 
-func (d *demo) run(ctx context.Context, a *app) (err error) {
+func (d *demo) run(ctx context.Context, a *app.App) (err error) {
 	if err := d.makeDir(); err != nil {
 		return err
 	}
@@ -98,11 +99,11 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 	log := slog.New(slog.NewTextHandler(logFile, nil))
 	defer func() {
 		if err != nil && ctx.Err() == nil {
-			fmt.Fprintf(a.err, "the end of the log:\n%s\n", lastLines(logFile.Name(), 15))
+			fmt.Fprintf(a.Err, "the end of the log:\n%s\n", lastLines(logFile.Name(), 15))
 		}
 	}()
 
-	s, err := serve.StartServers(ctx, serve.Servers{}, "", a.err, log)
+	s, err := serve.StartServers(ctx, serve.Servers{}, "", a.Err, log)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (d *demo) run(ctx context.Context, a *app) (err error) {
 }
 
 // play is the demo once everything runs: the burst, the express jobs on top, the wait for the end, the proof.
-func (d *demo) play(ctx context.Context, a *app, store *redislink.Store, c *client.Client, log *slog.Logger) error {
+func (d *demo) play(ctx context.Context, a *app.App, store *redislink.Store, c *client.Client, log *slog.Logger) error {
 	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
 	if err := d.awaitFleet(ctx, board); err != nil {
 		return err
@@ -156,11 +157,11 @@ func (d *demo) play(ctx context.Context, a *app, store *redislink.Store, c *clie
 		}
 		d.ids = append(d.ids, r.ID)
 	}
-	fmt.Fprintf(a.out, "%d transcodes are in their lanes; %d express thumbnails follow once every lower slot is busy\n", len(burst), demoExpress)
+	fmt.Fprintf(a.Out, "%d transcodes are in their lanes; %d express thumbnails follow once every lower slot is busy\n", len(burst), demoExpress)
 
 	showCtx, stopShowing := context.WithCancel(ctx)
 	var showing sync.WaitGroup
-	showing.Go(func() { d.show(showCtx, a.out, board, ledger, began) })
+	showing.Go(func() { d.show(showCtx, a.Out, board, ledger, began) })
 	defer func() { stopShowing(); showing.Wait() }()
 
 	if err := d.express(ctx, c, board); err != nil {
@@ -191,7 +192,7 @@ func (d *demo) makeDir() (err error) {
 }
 
 // prepare makes sure of the report, and makes the clips and the policy.
-func (d *demo) prepare(ctx context.Context, a *app) (err error) {
+func (d *demo) prepare(ctx context.Context, a *app.App) (err error) {
 	report, err := os.OpenFile(d.report, os.O_CREATE|os.O_WRONLY, 0o644) // now rather than after a minute
 	if err != nil {
 		return fmt.Errorf("the report can't be written: %w; choose another place with --report", err)
@@ -207,7 +208,7 @@ func (d *demo) prepare(ctx context.Context, a *app) (err error) {
 	if d.policy, err = localPolicy(d.dir); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.out, "making the source clips …")
+	fmt.Fprintln(a.Out, "making the source clips …")
 	return d.makeClips(ctx)
 }
 

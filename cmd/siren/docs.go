@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
@@ -21,7 +22,7 @@ func newDocs() *cobra.Command {
 		Example:           "  siren docs docs",
 		Hidden:            true,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: folders,
+		ValidArgsFunction: app.Folders,
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := args[0]
 			if err := writeManPages(c.Root(), filepath.Join(dir, "man")); err != nil {
@@ -50,7 +51,7 @@ func reference(root *cobra.Command) string {
 		if c.HasExample() {
 			fmt.Fprintf(&b, "\n```\n%s\n```\n", unindented(c.Example))
 		}
-		if bare := c.Annotations[bareVerb]; bare != "" {
+		if bare := c.Annotations[app.BareVerb]; bare != "" {
 			fmt.Fprintf(&b, "\nThe same as [%s %s](#%[3]s-%[2]s), with its flags.\n", c.CommandPath(), bare, strings.ReplaceAll(c.CommandPath(), " ", "-"))
 			return
 		}
@@ -64,7 +65,7 @@ func reference(root *cobra.Command) string {
 // each calls f with the command and all below it that are shown.
 func each(c *cobra.Command, f func(*cobra.Command)) {
 	f(c)
-	for _, sub := range visibleCommands(c) {
+	for _, sub := range app.VisibleCommands(c) {
 		each(sub, f)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
@@ -73,7 +74,7 @@ type doctorFlags struct {
 	output     show.Output
 }
 
-func newDoctor(a *app) *cobra.Command {
+func newDoctor(a *app.App) *cobra.Command {
 	f := doctorFlags{failOn: "warning"}
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -103,7 +104,7 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 			if release := os.Getenv("SIREN_RELEASE"); release != "" && !cmd.Flags().Changed("lease") {
 				f.kube.lease = release + "-scaler"
 			}
-			return a.runDoctor(cmd.Context(), f)
+			return runDoctor(cmd.Context(), a, f)
 		},
 	}
 	fs := c.Flags()
@@ -116,21 +117,21 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	fs.StringSliceVar(&f.roles, "role", nil,
 		"what this machine and its URLs are for, `ROLES`: "+say.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
-	oneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
+	app.OneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.addNames(fs)
-	formFlag(c, &f.output, "table", "wide", "json", "yaml")
-	completeFlag(c, "policy", files("yaml", "yml"))
-	completeFlag(c, "scratch", folders)
-	completeFlag(c, "only", fixed(names...))
-	completeFlag(c, "role", fixed(lanes.Roles()...))
+	app.FormFlag(c, &f.output, "table", "wide", "json", "yaml")
+	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
+	app.CompleteFlag(c, "scratch", app.Folders)
+	app.CompleteFlag(c, "only", app.Fixed(names...))
+	app.CompleteFlag(c, "role", app.Fixed(lanes.Roles()...))
 	return c
 }
 
-func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
+func runDoctor(ctx context.Context, a *app.App, f doctorFlags) error {
 	if err := f.complete(); err != nil {
 		return exit.With(exit.Usage, err)
 	}
-	d, err := a.newExamination(ctx, f)
+	d, err := newExamination(ctx, a, f)
 	if err != nil {
 		return err
 	}
@@ -142,9 +143,9 @@ func (a *app) runDoctor(ctx context.Context, f doctorFlags) error {
 	report := doctor.NewReport(areaNames(), found)
 	switch f.output.Format {
 	case "json", "yaml":
-		err = f.output.Print(a.out, report)
+		err = f.output.Print(a.Out, report)
 	default:
-		err = printReport(a.out, report, f.output.Format == "wide")
+		err = printReport(a.Out, report, f.output.Format == "wide")
 	}
 	switch {
 	case err != nil:
@@ -200,12 +201,12 @@ type examination struct {
 	inForce   *lanes.Effective // nil: none is known
 }
 
-func (a *app) newExamination(ctx context.Context, f doctorFlags) (*examination, error) {
-	d := &examination{doctorFlags: f, asked: a.asked}
+func newExamination(ctx context.Context, a *app.App, f doctorFlags) (*examination, error) {
+	d := &examination{doctorFlags: f, asked: a.Asked}
 	if f.policy != "" {
 		d.file, d.wrong = lanes.Load(f.policy)
 	}
-	d.endpoints, d.nowhere = a.endpoints()
+	d.endpoints, d.nowhere = a.Endpoints()
 	if exit.Code(d.nowhere) == exit.Usage {
 		return nil, d.nowhere
 	}

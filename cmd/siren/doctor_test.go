@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/procs"
@@ -57,7 +58,7 @@ func TestDoctorOnIllServers(t *testing.T) {
 	code := run([]string{
 		"doctor", "--amqp-url", weak.String(), "--redis-url", store.URL, "--management-url", management,
 		"--policy", "../../lanes/testdata/siren.yaml", "--only", "broker,redis,fleet", "--role", "producer", "-o", "json",
-	}, streams{out: said, err: said})
+	}, app.Streams{Out: said, Err: said})
 	var r doctor.Report
 	if err := json.Unmarshal([]byte(said.String()), &r); err != nil {
 		t.Fatalf("%v in\n%s", err, said)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/say"
 )
@@ -12,7 +13,7 @@ import (
 const mostNamed = 5
 
 // sayDraining says what the end of a local fleet waits for. kept is whether what doesn't end goes on with the next start.
-func (a *app) sayDraining(kept bool) func(serve.Draining) {
+func sayDraining(a *app.App, kept bool) func(serve.Draining) {
 	waited := false
 	fate := "goes back to its lane"
 	if !kept {
@@ -33,14 +34,14 @@ func (a *app) sayDraining(kept bool) func(serve.Draining) {
 		}
 		switch {
 		case d.Hurried:
-			fmt.Fprintf(a.err, "Stopping at once: what still runs %s.\n", fate)
+			fmt.Fprintf(a.Err, "Stopping at once: what still runs %s.\n", fate)
 			return
 		case n == 0 && !waited: // a heartbeat may be about to say otherwise
-			fmt.Fprintln(a.err, "Stopping.")
+			fmt.Fprintln(a.Err, "Stopping.")
 		case n == 0:
-			fmt.Fprintf(a.err, "No job runs any more; what didn't end in time %s.\n", fate)
+			fmt.Fprintf(a.Err, "No job runs any more; what didn't end in time %s.\n", fate)
 		default:
-			fmt.Fprintf(a.err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: what still runs %s.\n",
+			fmt.Fprintf(a.Err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: what still runs %s.\n",
 				say.Plural(n, "job"), say.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"), fate)
 		}
 		waited = n > 0

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -40,7 +41,7 @@ type enqueue struct {
 	policyFile        string
 }
 
-func newEnqueue(a *app) *cobra.Command {
+func newEnqueue(a *app.App) *cobra.Command {
 	var e enqueue
 	c := &cobra.Command{
 		Use:   "enqueue KIND",
@@ -69,7 +70,7 @@ The kinds, and what each takes with --param:` + kindHelp(),
 			}
 			return nil
 		},
-		ValidArgsFunction: upTo(1, a.completeKinds),
+		ValidArgsFunction: app.UpTo(1, a.CompleteKinds),
 		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), a, args) },
 	}
 	f := c.Flags()
@@ -86,11 +87,11 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
 	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
 	e.ids = newIDs
-	oneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
+	app.OneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
-	completeFlag(c, "file", files())
-	completeFlag(c, "param", a.completeParams)
-	completeFlag(c, "policy", files("yaml", "yml"))
+	app.CompleteFlag(c, "file", app.Files())
+	app.CompleteFlag(c, "param", a.CompleteParams)
+	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
 	return c
 }
 
@@ -108,12 +109,12 @@ func kindHelp() string {
 	return b.String()
 }
 
-func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
-	log, err := a.logger(slog.LevelWarn)
+func (e *enqueue) run(ctx context.Context, a *app.App, args []string) error {
+	log, err := a.Logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}
-	servers, err := a.endpoints()
+	servers, err := a.Endpoints()
 	if err != nil {
 		return err
 	}
@@ -136,25 +137,25 @@ func (e *enqueue) run(ctx context.Context, a *app, args []string) error {
 	if err != nil && len(ids) == 0 || !e.wait {
 		return err
 	}
-	return errors.Join(err, a.withLedger(func(l *jobledger.Ledger) error { return waitFor(ctx, a, l, ids) }))
+	return errors.Join(err, a.WithLedger(func(l *jobledger.Ledger) error { return waitFor(ctx, a, l, ids) }))
 }
 
 // policy is the file's, else the one in force.
-func (e *enqueue) policy(ctx context.Context, a *app) (*lanes.Policy, error) {
+func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error) {
 	if e.policyFile != "" {
 		return lanes.Load(e.policyFile)
 	}
-	store, err := a.store()
+	store, err := a.Store()
 	if err != nil {
 		return nil, err
 	}
 	defer store.Close()
-	effective, err := a.effective(ctx, store)
+	effective, err := a.Effective(ctx, store)
 	return &effective.Policy, err
 }
 
 // single enqueues the job that the flags describe.
-func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
+func (e *enqueue) single(ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
 	j := job.Job{ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
 	if e.expiresIn < 0 {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
@@ -181,20 +182,20 @@ func (e *enqueue) single(ctx context.Context, a *app, c *client.Client, p *lanes
 	if o.Err != nil {
 		return nil, o.Err
 	}
-	a.sayKnown(o)
-	fmt.Fprintln(a.out, o.ID)
+	sayKnown(a, o)
+	fmt.Fprintln(a.Out, o.ID)
 	return []string{o.ID}, nil
 }
 
 // sayKnown warns of a job that was enqueued before, under its id or dedup key: it runs once, whatever it says this time.
-func (a *app) sayKnown(o client.Outcome) {
+func sayKnown(a *app.App, o client.Outcome) {
 	if o.Duplicate {
-		fmt.Fprintf(a.err, "%s was enqueued before with this dedupKey; nothing was enqueued now\n", o.ID)
+		fmt.Fprintf(a.Err, "%s was enqueued before with this dedupKey; nothing was enqueued now\n", o.ID)
 	}
 	if !o.Known {
 		return
 	}
-	fmt.Fprintf(a.err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; use another id for another job\n", o.ID, o.ID)
+	fmt.Fprintf(a.Err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; use another id for another job\n", o.ID, o.ID)
 }
 
 // check refuses a job that can never work.
@@ -238,11 +239,11 @@ func parseParams(pairs []string) (json.RawMessage, error) {
 }
 
 // waitFor shows the jobs' progress until all have ended.
-func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
+func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []string) error {
 	latest := map[string]job.Record{}
 	var failed []job.Record
 	shown := time.Time{}
-	trouble := show.NewTrouble(a.err)
+	trouble := show.NewTrouble(a.Err)
 	for r, err := range ledger.Watch(ctx, ids...) {
 		if errors.Is(err, lanes.ErrAway) {
 			trouble.Say(err)
@@ -256,20 +257,20 @@ func waitFor(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string
 		if r.State.Failed() {
 			failed = append(failed, r)
 		}
-		if show.IsTerminal(a.err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own
+		if show.IsTerminal(a.Err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own
 			shown = time.Now() //nolint:forbidigo // as above
-			show.Rewrite(a.err, progressLine(latest, len(ids)))
+			show.Rewrite(a.Err, progressLine(latest, len(ids)))
 		}
 	}
-	if show.IsTerminal(a.err) {
-		fmt.Fprintln(a.err)
+	if show.IsTerminal(a.Err) {
+		fmt.Fprintln(a.Err)
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped waiting; the jobs go on: siren jobs watch %s", strings.Join(ids[:min(3, len(ids))], " "))
 	}
 	slices.SortFunc(failed, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range failed {
-		fmt.Fprintf(a.err, "%s is %s%s\n", r.ID, r.State, why(r, a.now()))
+		fmt.Fprintf(a.Err, "%s is %s%s\n", r.ID, r.State, why(r, a.Now()))
 	}
 	if len(failed) > 0 {
 		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
@@ -31,7 +32,7 @@ const (
 
 // intake is a file of jobs on its way into the lanes.
 type intake struct {
-	*app
+	*app.App
 	client  *client.Client
 	policy  *lanes.Policy
 	ids     string // --ids
@@ -50,8 +51,8 @@ type intake struct {
 
 // bulk enqueues the jobs of a file, batch by batch. A line that isn't a job is reported with its number and left out. The ids are returned for those who
 // wait for the jobs.
-func (e *enqueue) bulk(ctx context.Context, a *app, c *client.Client, p *lanes.Policy) (ids []string, err error) {
-	in := a.in
+func (e *enqueue) bulk(ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy) (ids []string, err error) {
+	in := a.In
 	if e.file != "-" {
 		f, err := os.Open(e.file)
 		if err != nil {
@@ -60,7 +61,7 @@ func (e *enqueue) bulk(ctx context.Context, a *app, c *client.Client, p *lanes.P
 		defer f.Close()
 		in = f
 	}
-	t := &intake{app: a, client: c, policy: p, ids: e.ids, waiting: e.wait}
+	t := &intake{App: a, client: c, policy: p, ids: e.ids, waiting: e.wait}
 	err = eachLine(interruptible{ctx, in}, func(number int, line []byte, err error) error { return t.take(ctx, number, line, err) })
 	if err == nil {
 		err = t.flush(ctx)
@@ -110,7 +111,7 @@ func (t *intake) job(ctx context.Context, line []byte) (job.Job, error) {
 
 func (t *intake) refuse(number int, err error) {
 	t.refused++
-	fmt.Fprintf(t.err, "line %d: %v\n", number, err)
+	fmt.Fprintf(t.Err, "line %d: %v\n", number, err)
 }
 
 // flush enqueues the batch. When nothing of a whole batch of jobs that could work is taken, that isn't for the lines to blame: its error ends the file.
@@ -140,12 +141,12 @@ func (t *intake) flush(ctx context.Context) error {
 		case o.Known && t.ids == contentIDs:
 			t.known++ // is what was asked for
 		default:
-			t.sayKnown(o)
+			sayKnown(t.App, o)
 		}
 		if t.waiting {
 			t.all = append(t.all, o.ID)
 		}
-		fmt.Fprintln(t.out, o.ID)
+		fmt.Fprintln(t.Out, o.ID)
 	}
 	t.batch, t.numbers, t.done = t.batch[:0], t.numbers[:0], last
 	return ctx.Err()
@@ -154,7 +155,7 @@ func (t *intake) flush(ctx context.Context) error {
 // report says what isn't in the lanes, and how to go on when err has ended the file in the middle.
 func (t *intake) report(ctx context.Context, err error) error {
 	if t.known > 0 {
-		fmt.Fprintf(t.err, "%s known already, by a file before or by another line that says the same: each runs once\n", tally(t.known, "job was", "jobs were"))
+		fmt.Fprintf(t.Err, "%s known already, by a file before or by another line that says the same: each runs once\n", app.Tally(t.known, "job was", "jobs were"))
 	}
 	if err == nil && t.refused > 0 {
 		return fmt.Errorf("%d of %d jobs were not enqueued; the lines above say why", t.refused, t.refused+t.enqueued)

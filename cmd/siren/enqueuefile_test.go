@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 )
 
@@ -102,7 +103,7 @@ func TestEnqueueFileBrokenOff(t *testing.T) {
 		{false, "interrupted; 500 jobs enqueued; the same command goes on: what is enqueued is known by its id"},
 	} {
 		t.Run(fmt.Sprint("made ", c.made), func(t *testing.T) {
-			i := &intake{app: &app{streams: streams{err: io.Discard}}, enqueued: 500, done: 612, made: c.made}
+			i := &intake{App: &app.App{Streams: app.Streams{Err: io.Discard}}, enqueued: 500, done: 612, made: c.made}
 			if err := i.report(ctx, ctx.Err()); err == nil || err.Error() != c.want || exit.Code(err) != exit.Failed {
 				t.Errorf("%v", err)
 			}

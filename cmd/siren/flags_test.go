@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestFormThatThereIsnt(t *testing.T) {
 	for kind, want := range map[string]string{"fruit": "say table, wide, json, yaml or name", "": "say table, wide, json or yaml"} {
 		c := &cobra.Command{Use: "x", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { return nil }}
-		listFlags(c, &show.Listing{Kind: kind})
+		app.ListFlags(c, &show.Listing{Kind: kind})
 		c.SetArgs([]string{"-o", "xml"})
 		if err := c.Execute(); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Error(err)

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/spf13/cobra"
 )
 
@@ -41,14 +41,14 @@ const (
 )
 
 // newOptions is `siren options`: what holds for every command.
-func newOptions(a *app) *cobra.Command {
+func newOptions(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "options",
 		Short:   "Show flags and variables that every command takes, and exit codes",
 		Example: "  siren options",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			fmt.Fprintf(a.out, "Flags of every command:\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment, exitCodes)
+			fmt.Fprintf(a.Out, "Flags of every command:\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment, exitCodes)
 			return nil
 		},
 	}
@@ -87,7 +87,7 @@ func commands(w io.Writer, c *cobra.Command) {
 	}
 	for _, g := range groups {
 		var lines strings.Builder
-		for _, sub := range visibleCommands(c) {
+		for _, sub := range app.VisibleCommands(c) {
 			if sub.GroupID == g.ID {
 				fmt.Fprintf(&lines, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
 			}
@@ -96,9 +96,4 @@ func commands(w io.Writer, c *cobra.Command) {
 			fmt.Fprintf(w, "%s\n%s\n", g.Title, lines.String())
 		}
 	}
-}
-
-// visibleCommands is the subcommands that are shown, sorted.
-func visibleCommands(c *cobra.Command) []*cobra.Command {
-	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool { return !sub.IsAvailableCommand() })
 }

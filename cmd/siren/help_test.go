@@ -9,12 +9,13 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
 func testRoot() *cobra.Command {
-	return newRoot(&app{streams: streams{strings.NewReader(""), io.Discard, io.Discard}})
+	return newRoot(&app.App{Streams: app.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}})
 }
 
 // Every command says what it is for in one way, and shows how it is used.
@@ -59,7 +60,7 @@ func TestHelpFitsAScreen(t *testing.T) {
 			t.Errorf("%d columns: %s", len([]rune(l)), l)
 		}
 	}
-	for _, c := range visibleCommands(root) {
+	for _, c := range app.VisibleCommands(root) {
 		if !strings.Contains(b.String(), "\n  "+c.Name()+" ") {
 			t.Errorf("%s is missing", c.Name())
 		}

@@ -8,17 +8,18 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func newJobs(a *app) *cobra.Command {
-	return parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
+func newJobs(a *app.App) *cobra.Command {
+	return app.Parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
 		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
 }
 
-func newJobsList(a *app) *cobra.Command {
+func newJobsList(a *app.App) *cobra.Command {
 	var f jobFilter
 	o := show.Listing{Kind: "job"}
 	c := &cobra.Command{
@@ -27,11 +28,11 @@ func newJobsList(a *app) *cobra.Command {
 		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.operate(func(op *operator) error {
-				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					records, next, err := f.list(cmd.Context(), op.ledger, op.now())
-					t := jobTable(records, a.now())
-					t.Empty += op.orNoSuchLane(cmd.Context(), f.lane, len(records) == 0)
+			return a.Operate(func(op *app.Operator) error {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
+					records, next, err := f.list(cmd.Context(), op.Ledger, op.Now())
+					t := jobTable(records, a.Now())
+					t.Empty += op.OrNoSuchLane(cmd.Context(), f.lane, len(records) == 0)
 					goesOn(t, next)
 					return records, t, err
 				})
@@ -39,9 +40,9 @@ func newJobsList(a *app) *cobra.Command {
 		},
 	}
 	f.choosing(a, c)
-	oneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames(states)...)
+	app.OneOf(c, &f.state, "state", "", "only jobs in this `STATE`", stateNames(states)...)
 	f.paging(c)
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 

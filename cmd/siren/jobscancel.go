@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func newJobsCancel(a *app) *cobra.Command {
+func newJobsCancel(a *app.App) *cobra.Command {
 	v := jobVerb{verb: "cancel", past: "cancelled", may: jobs.Cancellable}
 	c := &cobra.Command{
 		Use:   "cancel [ID …]",
@@ -22,10 +23,10 @@ within two seconds, and the command waits for that. Its output doesn't appear, u
 		Example: `  siren jobs cancel 06ezy… --reason "uploaded twice"
   siren jobs cancel --lane bulk -l batch=7 --dry-run
   siren jobs cancel --lane bulk --state queued --older-than 24h --yes`,
-		ValidArgsFunction: a.completeJobs(jobs.Cancellable...),
+		ValidArgsFunction: a.CompleteJobs(jobs.Cancellable...),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return v.run(cmd.Context(), a, ids, func(o *operator) (*jobs.Work, error) {
-				return jobs.Cancel(o.desk(), job.State(v.state)), nil
+			return v.run(cmd.Context(), a, ids, func(o *app.Operator) (*jobs.Work, error) {
+				return jobs.Cancel(o.Desk(), job.State(v.state)), nil
 			})
 		},
 	}
@@ -35,8 +36,8 @@ within two seconds, and the command waits for that. Its output doesn't appear, u
 }
 
 // awaitStopped waits for the programs of running jobs that were called off, and says what became of them.
-func (v *jobVerb) awaitStopped(ctx context.Context, o *operator) error {
-	left, err := jobs.AwaitStopped(ctx, o.desk(), v.running)
+func (v *jobVerb) awaitStopped(ctx context.Context, o *app.Operator) error {
+	left, err := jobs.AwaitStopped(ctx, o.Desk(), v.running)
 	if err != nil {
 		return err
 	}
@@ -47,9 +48,9 @@ func (v *jobVerb) awaitStopped(ctx context.Context, o *operator) error {
 		case unknown && r.State == job.Completed:
 			v.fail(jobs.Committed(id))
 		case unknown && v.named:
-			fmt.Fprintf(o.out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id, r.Worker)
+			fmt.Fprintf(o.Out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id, r.Worker)
 		case v.named:
-			fmt.Fprintf(o.out, "job/%s cancelled; its programs have ended\n", id)
+			fmt.Fprintf(o.Out, "job/%s cancelled; its programs have ended\n", id)
 		case unknown:
 			silent++
 		default:
@@ -57,10 +58,10 @@ func (v *jobVerb) awaitStopped(ctx context.Context, o *operator) error {
 		}
 	}
 	if stopped > 0 {
-		fmt.Fprintf(o.out, "%d of them ran; their programs have ended\n", stopped)
+		fmt.Fprintf(o.Out, "%d of them ran; their programs have ended\n", stopped)
 	}
 	if silent > 0 {
-		fmt.Fprintf(o.err, "%d of them ran, and their workers haven't said yet that their programs have ended\n", silent)
+		fmt.Fprintf(o.Err, "%d of them ran, and their workers haven't said yet that their programs have ended\n", silent)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -29,12 +30,12 @@ type jobFilter struct {
 }
 
 // choosing adds the flags that choose by what a job is.
-func (f *jobFilter) choosing(a *app, c *cobra.Command) {
+func (f *jobFilter) choosing(a *app.App, c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
-	completeFlag(c, "lane", a.completeLanes)
+	app.CompleteFlag(c, "lane", a.CompleteLanes)
 	fs.StringVar(&f.kind, "kind", "", "only jobs of this kind")
-	completeFlag(c, "kind", a.completeKinds)
+	app.CompleteFlag(c, "kind", a.CompleteKinds)
 	fs.StringVarP(&f.selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
 	fs.DurationVar(&f.since, "since", 0, "only jobs of so long ago at most")
 	fs.DurationVar(&f.olderThan, "older-than", 0, "only jobs of so long ago at least")

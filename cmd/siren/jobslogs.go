@@ -5,10 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate"
 )
 
-func newJobsLogs(a *app) *cobra.Command {
+func newJobsLogs(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logs ID",
 		Short: "Print the end of what a job's programs said",
@@ -16,24 +17,24 @@ func newJobsLogs(a *app) *cobra.Command {
 record, and follows a running job by a second or so.`,
 		Example:           "  siren jobs logs 06ezy…",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeJobs()),
+		ValidArgsFunction: app.UpTo(1, a.CompleteJobs()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
-				text, err := o.ledger.Log(cmd.Context(), args[0])
-				if !redisNotFound(err) {
+			return a.Operate(func(o *app.Operator) error {
+				text, err := o.Ledger.Log(cmd.Context(), args[0])
+				if !app.RedisNotFound(err) {
 					if err == nil {
-						fmt.Fprint(a.out, text)
+						fmt.Fprint(a.Out, text)
 					}
 					return err
 				}
-				r, err := o.ledger.Get(cmd.Context(), args[0])
-				if redisNotFound(err) {
+				r, err := o.Ledger.Get(cmd.Context(), args[0])
+				if app.RedisNotFound(err) {
 					return operate.NoJob(args[0])
 				}
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(a.err, "job %s is %s; its programs have said nothing\n", r.ID, r.State)
+				fmt.Fprintf(a.Err, "job %s is %s; its programs have said nothing\n", r.ID, r.State)
 				return nil
 			})
 		},

@@ -5,12 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 )
 
-func newJobsPromote(a *app) *cobra.Command {
+func newJobsPromote(a *app.App) *cobra.Command {
 	var to string
 	v := jobVerb{verb: "promote", past: "promoted", may: jobs.Promotable}
 	c := &cobra.Command{
@@ -22,7 +23,7 @@ recognised and skipped when it comes up. A job that has started meanwhile is lef
 ` + bulkHelp,
 		Example: `  siren jobs promote 06ezy… --to express --reason "the customer is on the phone"
   siren jobs promote --lane bulk -l tenant=acme --to express`,
-		ValidArgsFunction: a.completeJobs(jobs.Promotable...),
+		ValidArgsFunction: a.CompleteJobs(jobs.Promotable...),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			target, err := v.target(to, ids)
 			if err != nil {
@@ -31,19 +32,19 @@ recognised and skipped when it comes up. A job that has started meanwhile is lef
 			if target == "" {
 				return exit.With(exit.Usage, errors.New("say which lane they are to be put into: --to"))
 			}
-			return v.run(cmd.Context(), a, ids, func(o *operator) (*jobs.Work, error) {
-				e, err := o.inForce(cmd.Context())
+			return v.run(cmd.Context(), a, ids, func(o *app.Operator) (*jobs.Work, error) {
+				e, err := o.InForce(cmd.Context())
 				if err != nil {
 					return nil, err
 				}
 				v.to = target
-				return jobs.Promote(o.desk(), e.Policy, target), operate.RequireLane(e, target, false)
+				return jobs.Promote(o.Desk(), e.Policy, target), operate.RequireLane(e, target, false)
 			})
 		},
 	}
 	v.flags(a, c)
 	c.Flags().StringVar(&to, "to", "", "`LANE` to put them into (required)")
 	c.Flags().Lookup("lane").Usage = "only jobs of this lane; beside ids the same as --to"
-	completeFlag(c, "to", a.completeLanes)
+	app.CompleteFlag(c, "to", a.CompleteLanes)
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
@@ -13,7 +14,7 @@ import (
 )
 
 // hear takes in what has become of a job, and says it of one that was named.
-func (v *jobVerb) hear(o *operator, r jobs.Result) {
+func (v *jobVerb) hear(o *app.Operator, r jobs.Result) {
 	v.fates[r.Fate]++
 	id := r.Job.ID
 	switch r.Fate {
@@ -21,11 +22,11 @@ func (v *jobVerb) hear(o *operator, r jobs.Result) {
 		if v.verb == "cancel" && r.Job.State == job.Running {
 			v.running = append(v.running, id)
 		} else if v.named {
-			fmt.Fprintln(o.out, v.told(r))
+			fmt.Fprintln(o.Out, v.told(r))
 		}
 	case jobs.Already:
 		if v.named {
-			fmt.Fprintf(o.out, "job/%s is %s already\n", id, v.place(r))
+			fmt.Fprintf(o.Out, "job/%s is %s already\n", id, v.place(r))
 		}
 	case jobs.Unknown:
 		if v.named {
@@ -63,7 +64,7 @@ func (v *jobVerb) fail(err error) {
 	if c := exit.Code(err); c != exit.Failed {
 		v.code = c
 	}
-	if len(v.errs) < mostRefusals || v.named {
+	if len(v.errs) < app.MostRefusals || v.named {
 		v.errs = append(v.errs, err)
 	} else {
 		v.more++
@@ -83,13 +84,13 @@ func (v *jobVerb) progress(done, expect int) string {
 }
 
 // report says what has become of the jobs that a filter chose. err is what ended it.
-func (v *jobVerb) report(ctx context.Context, o *operator, done int, err error) error {
+func (v *jobVerb) report(ctx context.Context, o *app.Operator, done int, err error) error {
 	into := ""
 	if v.to != "" {
 		into = " into " + v.to
 	}
 	if done > 0 || err == nil {
-		fmt.Fprintf(o.out, "%s %s%s\n", say.Plural(done, "job"), v.past, into)
+		fmt.Fprintf(o.Out, "%s %s%s\n", say.Plural(done, "job"), v.past, into)
 	}
 	for _, left := range []struct {
 		fate jobs.Fate
@@ -101,11 +102,11 @@ func (v *jobVerb) report(ctx context.Context, o *operator, done int, err error) 
 		{jobs.Unknown, "have no record any more"},
 	} {
 		if n := v.fates[left.fate]; n > 0 {
-			fmt.Fprintf(o.err, "%s left: they %s\n", say.Plural(n, "job"), left.why)
+			fmt.Fprintf(o.Err, "%s left: they %s\n", say.Plural(n, "job"), left.why)
 		}
 	}
 	if err != nil {
-		return brokenOff(ctx, err)
+		return app.BrokenOff(ctx, err)
 	}
 	if v.end != nil {
 		if err := v.end(ctx, o); err != nil {

@@ -3,12 +3,13 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func newJobsRetry(a *app) *cobra.Command {
+func newJobsRetry(a *app.App) *cobra.Command {
 	var to string
 	v := jobVerb{verb: "retry", past: "retried", may: append([]job.State{job.Running}, jobs.Retryable...)}
 	c := &cobra.Command{
@@ -25,25 +26,25 @@ pace, and can change params.
 		Example: `  siren jobs retry 06ezy…
   siren jobs retry --lane bulk --state retrying --reason "the storage is back"
   siren jobs retry --state cancelled --since 10m --to bulk --yes`,
-		ValidArgsFunction: a.completeJobs(jobs.Retryable...),
+		ValidArgsFunction: a.CompleteJobs(jobs.Retryable...),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			target, err := v.target(to, ids)
 			if err != nil {
 				return err
 			}
-			return v.run(cmd.Context(), a, ids, func(o *operator) (*jobs.Work, error) {
-				e, err := o.inForce(cmd.Context())
+			return v.run(cmd.Context(), a, ids, func(o *app.Operator) (*jobs.Work, error) {
+				e, err := o.InForce(cmd.Context())
 				if err == nil && target != "" {
 					err = operate.RequireLane(e, target, false)
 				}
 				v.to = target
-				return jobs.Retry(o.desk(), e.Policy, target), err
+				return jobs.Retry(o.Desk(), e.Policy, target), err
 			})
 		},
 	}
 	v.flags(a, c)
 	c.Flags().StringVar(&to, "to", "", "`LANE` to put them into (default their own)")
 	c.Flags().Lookup("lane").Usage = "only jobs of this lane; beside ids the same as --to"
-	completeFlag(c, "to", a.completeLanes)
+	app.CompleteFlag(c, "to", a.CompleteLanes)
 	return c
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
@@ -32,7 +33,7 @@ type jobVerb struct {
 	reason     string
 	yes        bool
 	dryRun     bool
-	end        func(context.Context, *operator) error // once all is done; nil: nothing
+	end        func(context.Context, *app.Operator) error // once all is done; nil: nothing
 
 	named   bool // the jobs were named, and each is told of
 	fates   map[jobs.Fate]int
@@ -42,10 +43,10 @@ type jobVerb struct {
 	more    int // errors that aren't told
 }
 
-func (v *jobVerb) flags(a *app, c *cobra.Command) {
+func (v *jobVerb) flags(a *app.App, c *cobra.Command) {
 	v.choosing(a, c)
 	f := c.Flags()
-	oneOf(c, &v.state, "state", "", "only jobs in this `STATE`", stateNames(v.may)...)
+	app.OneOf(c, &v.state, "state", "", "only jobs in this `STATE`", stateNames(v.may)...)
 	f.StringVar(&v.reason, "reason", "", "why, for the audit log")
 	f.BoolVarP(&v.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&v.dryRun, "dry-run", false, "count the jobs, and change nothing")
@@ -64,7 +65,7 @@ func (v *jobVerb) target(to string, ids []string) (string, error) {
 }
 
 // run does the work to the jobs.
-func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*operator) (*jobs.Work, error)) error {
+func (v *jobVerb) run(ctx context.Context, a *app.App, ids []string, work func(*app.Operator) (*jobs.Work, error)) error {
 	filter := v.String()
 	switch {
 	case len(ids) == 0 && filter == "":
@@ -74,8 +75,8 @@ func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*oper
 	case len(ids) > 0 && v.dryRun:
 		return exit.With(exit.Usage, errors.New("--dry-run counts what a filter chooses; these are named"))
 	}
-	return a.operate(func(o *operator) error {
-		if err := o.desk().MayNote(ctx); err != nil {
+	return a.Operate(func(o *app.Operator) error {
+		if err := o.Desk().MayNote(ctx); err != nil {
 			return err
 		}
 		w, err := work(o)
@@ -85,21 +86,21 @@ func (v *jobVerb) run(ctx context.Context, a *app, ids []string, work func(*oper
 		v.named, v.fates, v.code = len(ids) > 0, map[jobs.Fate]int{}, exit.Failed
 		w.Reason, w.Filter = v.reason, filter
 		if v.named {
-			return v.carryOut(ctx, o, w, jobs.Named(ctx, o.desk(), ids), 0)
+			return v.carryOut(ctx, o, w, jobs.Named(ctx, o.Desk(), ids), 0)
 		}
-		q, err := v.query(o.now())
+		q, err := v.query(o.Now())
 		if err != nil {
 			return err
 		}
-		return v.choose(ctx, o, w, w.Narrow(q, o.now()))
+		return v.choose(ctx, o, w, w.Narrow(q, o.Now()))
 	})
 }
 
 // choose asks, unless it mustn't, and does it to the jobs that the filter chooses.
-func (v *jobVerb) choose(ctx context.Context, o *operator, w *jobs.Work, q jobrecord.Filter) error {
+func (v *jobVerb) choose(ctx context.Context, o *app.Operator, w *jobs.Work, q jobrecord.Filter) error {
 	expect := 0
 	if v.dryRun || !v.yes {
-		count, err := census(o.ledger.Each(ctx, q))
+		count, err := census(o.Ledger.Each(ctx, q))
 		if err != nil {
 			return err
 		}
@@ -108,16 +109,16 @@ func (v *jobVerb) choose(ctx context.Context, o *operator, w *jobs.Work, q jobre
 		}
 		switch {
 		case expect == 0:
-			fmt.Fprintf(o.err, "there is no job to %s%s\n", v.verb, o.orNoSuchLane(ctx, v.lane, true))
+			fmt.Fprintf(o.Err, "there is no job to %s%s\n", v.verb, o.OrNoSuchLane(ctx, v.lane, true))
 			return nil
 		case v.dryRun:
 			return v.would(o, count, expect)
 		}
-		if err := o.askFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+		if err := o.AskFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.verb[:1])+v.verb[1:], say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
 			return err
 		}
 	}
-	return v.carryOut(ctx, o, w, o.ledger.Each(ctx, q), expect)
+	return v.carryOut(ctx, o, w, o.Ledger.Each(ctx, q), expect)
 }
 
 // census counts how many jobs there are, by lane and state.
@@ -146,36 +147,36 @@ func byState(count map[[2]string]int) string {
 }
 
 // would prints what would be done.
-func (v *jobVerb) would(o *operator, count map[[2]string]int, n int) error {
+func (v *jobVerb) would(o *app.Operator, count map[[2]string]int, n int) error {
 	t := show.NewTable(show.Col("LANE"), show.Col("STATE"), show.Num("JOBS"))
 	for _, key := range slices.SortedFunc(maps.Keys(count), func(x, y [2]string) int { return slices.Compare(x[:], y[:]) }) {
 		t.Add(key[0], key[1], fmt.Sprint(count[key]))
 	}
-	if err := t.Print(o.out); err != nil {
+	if err := t.Print(o.Out); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(n, "job"), v.past)
+	fmt.Fprintf(o.Out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(n, "job"), v.past)
 	return nil
 }
 
 // carryOut does it, and says what was done.
-func (v *jobVerb) carryOut(ctx context.Context, o *operator, w *jobs.Work, records iter.Seq2[job.Record, error], expect int) error {
+func (v *jobVerb) carryOut(ctx context.Context, o *app.Operator, w *jobs.Work, records iter.Seq2[job.Record, error], expect int) error {
 	w.Heard = func(results []jobs.Result) {
 		for _, r := range results {
 			v.hear(o, r)
 		}
 		if !v.named {
-			show.Progress(o.err, v.progress(w.Done.Jobs, expect))
+			show.Progress(o.Err, v.progress(w.Done.Jobs, expect))
 		}
 	}
 	err := w.Run(ctx, records)
-	show.Progress(o.err, "")
+	show.Progress(o.Err, "")
 	if v.named {
 		if err == nil && v.end != nil {
 			err = v.end(ctx, o)
 		}
 		if err != nil {
-			v.fail(brokenOff(ctx, err))
+			v.fail(app.BrokenOff(ctx, err))
 		}
 		return exit.With(v.code, errors.Join(v.errs...))
 	}

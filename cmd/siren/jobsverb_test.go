@@ -16,6 +16,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -32,7 +33,7 @@ func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	batch := make([]job.Delivery, n)
 	at := time.Now().Add(-time.Minute)
 	for i := range batch {
-		j := job.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
+		j := job.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out.json", Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
 		batch[i] = job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
 	}
 	if _, err := ledger.CreateAll(tb.Context(), batch); err != nil {
@@ -71,11 +72,11 @@ func TestBulkIsOnePass(t *testing.T) {
 	o, _, _ := tuner(t, store)
 	inForceLocal(t, o)
 	const n = 1300
-	many(t, o.ledger, n)
+	many(t, o.Ledger, n)
 	siren := func(args ...string) string {
 		var out, said bytes.Buffer
 		args = append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1")
-		if code := run(args, streams{strings.NewReader(""), &out, &said}); code != exit.OK {
+		if code := run(args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &said}); code != exit.OK {
 			t.Errorf("%v: exit code %d, %s", args, code, said.String())
 		}
 		return out.String()
@@ -101,7 +102,7 @@ func TestBulkIsOnePass(t *testing.T) {
 			t.Errorf("%v: %d records read and %d scripts run, want %d and %d", c.args, counts["hgetall"], counts["evalsha"], c.read, c.scripts)
 		}
 	}
-	entries, err := o.tunings.Audit(t.Context(), time.Time{}, 100)
+	entries, err := o.Tunings.Audit(t.Context(), time.Time{}, 100)
 	must(t, err)
 	if len(entries) != 2 || entries[0].Jobs != 650 || entries[0].On != "jobs: lane bulk" || len(entries[0].Sample) != 20 || entries[0].Sample[0] != "many-00001" {
 		t.Errorf("the audit log has %+v", entries)
@@ -116,16 +117,16 @@ const jobsInFirstBatch = 250
 func TestBulkBrokenOff(t *testing.T) {
 	_, store := startStore(t)
 	o, out, said := tuner(t, store)
-	many(t, o.ledger, 600)
+	many(t, o.Ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
 		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
-		w := jobs.Cancel(o.desk(), "")
+		w := jobs.Cancel(o.Desk(), "")
 		w.Filter = v.String()
 		return v.carryOut(ctx, o, w, records, 0)
 	}
 	chosen := func() iter.Seq2[job.Record, error] {
-		return o.ledger.Each(t.Context(), jobrecord.Filter{State: job.Queued, OldestFirst: true})
+		return o.Ledger.Each(t.Context(), jobrecord.Filter{State: job.Queued, OldestFirst: true})
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	seen := 0
@@ -146,7 +147,7 @@ func TestBulkBrokenOff(t *testing.T) {
 	if out.String() != "350 jobs cancelled\n" {
 		t.Errorf("the second said %s", out)
 	}
-	entries, err := o.tunings.Audit(t.Context(), time.Time{}, 100)
+	entries, err := o.Tunings.Audit(t.Context(), time.Time{}, 100)
 	must(t, err)
 	if len(entries) != 2 || entries[1].Jobs != 250 || entries[0].Jobs != 350 {
 		t.Errorf("the audit log has %+v", entries)
@@ -200,7 +201,7 @@ func (g *graveyard) enqueue(n int, set string) []string {
 	all, ids := make([]job.Job, n), make([]string, n)
 	for i := range all {
 		ids[i] = fmt.Sprintf("%s-%04d", set, i)
-		all[i] = job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out", Labels: map[string]string{"set": set, "batch": "true"}}
+		all[i] = job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json", Labels: map[string]string{"set": set, "batch": "true"}}
 	}
 	for _, o := range c.EnqueueBatch(g.t.Context(), all) {
 		g.must(o.Err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -14,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func newJobsWatch(a *app) *cobra.Command {
+func newJobsWatch(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch ID …",
 		Short: "Follow jobs until they end",
@@ -22,22 +23,22 @@ func newJobsWatch(a *app) *cobra.Command {
 4 when one of them is dead, cancelled or missing.`,
 		Example:           "  siren jobs watch 06ezy…",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeJobs(job.Queued, job.Running, job.Retrying),
+		ValidArgsFunction: a.CompleteJobs(job.Queued, job.Running, job.Retrying),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return a.withLedger(func(ledger *jobledger.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
+			return a.WithLedger(func(ledger *jobledger.Ledger) error { return follow(cmd.Context(), a, ledger, ids) })
 		},
 	}
 }
 
 // follow prints the jobs' changes of state until all have ended.
-func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string) error {
+func follow(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []string) error {
 	said := map[string]job.State{}
 	var failed, missing int
-	trouble := show.NewTrouble(a.err)
+	trouble := show.NewTrouble(a.Err)
 	for r, err := range ledger.Watch(ctx, ids...) {
 		switch {
-		case redisNotFound(err):
-			fmt.Fprintf(a.err, "no job %q\n", r.ID)
+		case app.RedisNotFound(err):
+			fmt.Fprintf(a.Err, "no job %q\n", r.ID)
 			missing++
 			continue
 		case errors.Is(err, lanes.ErrAway):
@@ -53,7 +54,7 @@ func follow(ctx context.Context, a *app, ledger *jobledger.Ledger, ids []string)
 			continue
 		}
 		said[r.ID] = r.State
-		fmt.Fprintf(a.out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.now())))
+		fmt.Fprintf(a.Out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.Now())))
 		if r.State.Final() && r.State != job.Completed {
 			failed++
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/explain"
@@ -15,34 +16,34 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-func newLanes(a *app) *cobra.Command {
+func newLanes(a *app.App) *cobra.Command {
 	short := "Show what waits and runs in each lane, and whether the objectives are met"
-	return parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
+	return app.Parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
 		func(snap fleet.Snapshot) any { return snap.Lanes },
 		laneTable),
 		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
 }
 
 // newSnapshotList is a list command that shows a part of the leader's snapshot.
-func newSnapshotList(a *app, kind, short, example string, part func(fleet.Snapshot) any, rows func(fleet.Snapshot) *show.Table) *cobra.Command {
+func newSnapshotList(a *app.App, kind, short, example string, part func(fleet.Snapshot) any, rows func(fleet.Snapshot) *show.Table) *cobra.Command {
 	o := show.Listing{Kind: kind}
 	c := &cobra.Command{
 		Use: "list", Short: short, Example: example, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withBoard(func(board *redis.Board) error {
-				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
+			return a.WithBoard(func(board *redis.Board) error {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
 					snap, err := operate.LastSeen(cmd.Context(), board)
 					if err != nil {
 						return nil, nil, err
 					}
 					t := rows(snap)
-					warnOf(t, snap, a.now())
+					warnOf(t, snap, a.Now())
 					return part(snap), t, nil
 				})
 			})
 		},
 	}
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
@@ -15,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-func newLanesMigrate(a *app) *cobra.Command {
+func newLanesMigrate(a *app.App) *cobra.Command {
 	var to string
 	f := tuneFlags{wait: true}
 	c := &cobra.Command{
@@ -29,23 +30,23 @@ The type is tuned, until it is removed: write it into the policy file as well (s
 The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 		Example:           "  siren lanes migrate bulk --to quorum --reason \"three brokers now\"",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeLanes),
+		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if to != lanes.Classic && to != lanes.Quorum {
 				return exit.With(exit.Usage, fmt.Errorf("--to %q: say classic or quorum%s", to, plain.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
 			}
-			return a.operate(func(o *operator) error { return o.migrate(cmd.Context(), f, lanes.Queue{Lane: args[0], Type: to}) })
+			return a.Operate(func(o *app.Operator) error { return migrate(cmd.Context(), o, f, lanes.Queue{Lane: args[0], Type: to}) })
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "type of the new queue: classic or quorum (required)")
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
 	_ = c.MarkFlagRequired("to")
-	completeFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum}, cobra.ShellCompDirectiveNoFileComp))
+	app.CompleteFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
-func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) error {
-	e, err := o.inForce(ctx)
+func migrate(ctx context.Context, o *app.Operator, f tuneFlags, to lanes.Queue) error {
+	e, err := o.InForce(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,42 +54,42 @@ func (o *operator) migrate(ctx context.Context, f tuneFlags, to lanes.Queue) err
 		return err
 	}
 	if e.Policy.QueueOf(to.Lane) != to {
-		if err := o.retype(ctx, f, e, to); err != nil {
+		if err := retype(ctx, o, f, e, to); err != nil {
 			return err
 		}
 	}
-	done, err := backlog.Migrate(ctx, o.desk(), to, f.Reason)
+	done, err := backlog.Migrate(ctx, o.Desk(), to, f.Reason)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", say.Plural(done.Jobs, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, say.Plural(done.Jobs, "waiting job"), alsoDropped(done.Dropped))
-	return o.sayLeft(ctx, e, to)
+	fmt.Fprintf(o.Out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, say.Plural(done.Jobs, "waiting job"), app.AlsoDropped(done.Dropped))
+	return sayLeft(ctx, o, e, to)
 }
 
 // retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been
 // done before, without a scaler to follow.
-func (o *operator) retype(ctx context.Context, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
+func retype(ctx context.Context, o *app.Operator, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
 	field := lanes.LaneField(to.Lane, "queueType")
-	t, _, err := o.tunings.Now(ctx)
+	t, _, err := o.Tunings.Now(ctx)
 	if err != nil {
 		return err
 	}
 	if e.Written().QueueOf(to.Lane) != to {
-		return o.tune(ctx, f, tune.To(field, to.Type))
+		return setTunings(ctx, o, f, tune.To(field, to.Type))
 	}
 	if _, tuned := lanes.FindTuning(t.All, field); tuned {
-		return o.remove(ctx, f, []string{field})
+		return remove(ctx, o, f, []string{field})
 	}
 	return nil
 }
 
 // sayLeft says which of the lane's jobs came from the old queue and are still running: should their workers die, they
 // are there again.
-func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queue) error {
-	workers, now, err := o.roster.Workers(ctx)
+func sayLeft(ctx context.Context, o *app.Operator, e lanes.Effective, to lanes.Queue) error {
+	workers, now, err := o.Roster.Workers(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (o *operator) sayLeft(ctx context.Context, e lanes.Effective, to lanes.Queu
 		}
 	}
 	if running > 0 {
-		fmt.Fprintf(o.out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
+		fmt.Fprintf(o.Out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
 			say.Plural(running, "job"), say.Verb(running, "runs", "run"))
 	}
 	return nil

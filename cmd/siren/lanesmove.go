@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/internal/say"
 )
 
-func newLanesMove(a *app) *cobra.Command {
+func newLanesMove(a *app.App) *cobra.Command {
 	var limit int
 	var reason string
 	c := &cobra.Command{
@@ -23,16 +24,16 @@ twice. Running and retrying jobs stay where they are. A job's wait counts from t
 		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"
   siren lanes move express standard`,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: upTo(2, a.completeLanes),
+		ValidArgsFunction: app.UpTo(2, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {
 				return exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all that wait now", limit))
 			}
-			return a.operate(func(o *operator) error {
+			return a.Operate(func(o *app.Operator) error {
 				ctx, from, to := cmd.Context(), args[0], args[1]
-				done, err := backlog.Move(ctx, o.desk(), from, to, limit, reason)
+				done, err := backlog.Move(ctx, o.Desk(), from, to, limit, reason)
 				if done.Jobs+done.Dropped > 0 || ctx.Err() != nil || err == nil {
-					fmt.Fprintf(o.out, "%s moved from %s to %s%s\n", say.Plural(done.Jobs, "job"), from, to, alsoDropped(done.Dropped))
+					fmt.Fprintf(o.Out, "%s moved from %s to %s%s\n", say.Plural(done.Jobs, "job"), from, to, app.AlsoDropped(done.Dropped))
 				}
 				if ctx.Err() != nil {
 					return errors.New("interrupted: none is lost and none runs twice, and the same command goes on")

@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/internal/say"
 )
 
-func newLanesPurge(a *app) *cobra.Command {
+func newLanesPurge(a *app.App) *cobra.Command {
 	var yes bool
 	var reason string
 	c := &cobra.Command{
@@ -22,21 +23,21 @@ retry brings cancelled jobs back.`,
 		Example: `  siren lanes purge bulk
   siren lanes purge bulk --yes --reason "the batch was wrong"`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeLanes),
+		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
+			return a.Operate(func(o *app.Operator) error {
 				ctx, lane := cmd.Context(), args[0]
 				if !yes {
-					if err := o.askPurge(ctx, lane); err != nil {
+					if err := askPurge(ctx, o, lane); err != nil {
 						return err
 					}
 				}
-				done, err := backlog.Purge(ctx, o.desk(), lane, reason)
+				done, err := backlog.Purge(ctx, o.Desk(), lane, reason)
 				if done.Jobs+done.Dropped > 0 || err == nil {
-					fmt.Fprintf(o.out, "%s of lane %s cancelled%s\n", say.Plural(done.Jobs, "waiting job"), lane, alsoDropped(done.Dropped))
+					fmt.Fprintf(o.Out, "%s of lane %s cancelled%s\n", say.Plural(done.Jobs, "waiting job"), lane, app.AlsoDropped(done.Dropped))
 				}
 				if err != nil {
-					return brokenOff(ctx, err)
+					return app.BrokenOff(ctx, err)
 				}
 				return nil
 			})
@@ -48,15 +49,15 @@ retry brings cancelled jobs back.`,
 }
 
 // askPurge asks whether the jobs of a lane are to be called off, and says how many there are.
-func (o *operator) askPurge(ctx context.Context, lane string) error {
-	e, err := o.inForce(ctx)
+func askPurge(ctx context.Context, o *app.Operator, lane string) error {
+	e, err := o.InForce(ctx)
 	if err != nil {
 		return err
 	}
 	if err := operate.RequireLane(e, lane, true); err != nil {
 		return err
 	}
-	snap, err := operate.LastSeen(ctx, o.board)
+	snap, err := operate.LastSeen(ctx, o.Board)
 	if err != nil {
 		return err
 	}
@@ -69,5 +70,5 @@ func (o *operator) askPurge(ctx context.Context, lane string) error {
 			skipped = fmt.Sprintf(", and drop %s that would be skipped", say.Plural(l.Skipped, "message"))
 		}
 	}
-	return o.askFirst(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d%s?", lane, waiting, skipped))
+	return o.AskFirst(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d%s?", lane, waiting, skipped))
 }

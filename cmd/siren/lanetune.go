@@ -10,11 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newLanesTune(a *app) *cobra.Command {
+func newLanesTune(a *app.App) *cobra.Command {
 	var f tuneFlags
 	var reserve, priorities int
 	var startWithin, maxRuntime time.Duration
@@ -30,7 +31,7 @@ the policy is refused.`,
   siren lanes tune bulk --retry attempts=2,first=1m --for 30m
   siren lanes tune bulk --promote none`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeLanes),
+		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			field := func(name string) string { return lanes.LaneField(args[0], name) }
 			var wishes []tune.Wish
@@ -52,7 +53,7 @@ the policy is refused.`,
 			if cmd.Flags().Changed("retry") {
 				wishes = append(wishes, tune.Wish{Field: field("retry"), Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max")})
 			}
-			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishes...) })
+			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
 		},
 	}
 	fs := c.Flags()
@@ -108,7 +109,7 @@ func parts[T any](flag, text string, names ...string) func(json.RawMessage) (jso
 	}
 }
 
-func newLanesPause(a *app) *cobra.Command {
+func newLanesPause(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
 		Use:   "pause LANE",
@@ -118,10 +119,10 @@ what runs goes on. Without --for it lasts until siren lanes resume.`,
 		Example: `  siren lanes pause bulk --reason "the archive is down"
   siren lanes pause bulk --for 30m`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeLanes),
+		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
-				return o.tune(cmd.Context(), f, tune.To(lanes.LaneField(args[0], "paused"), true))
+			return a.Operate(func(o *app.Operator) error {
+				return setTunings(cmd.Context(), o, f, tune.To(lanes.LaneField(args[0], "paused"), true))
 			})
 		},
 	}
@@ -129,17 +130,17 @@ what runs goes on. Without --for it lasts until siren lanes resume.`,
 	return c
 }
 
-func newLanesResume(a *app) *cobra.Command {
+func newLanesResume(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
 		Use:               "resume LANE",
 		Short:             "Take jobs from a paused lane again",
 		Example:           "  siren lanes resume bulk",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completeLanes),
+		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
-				return o.end(cmd.Context(), f, lanes.LaneField(args[0], "paused"), "lane "+args[0]+" isn't paused")
+			return a.Operate(func(o *app.Operator) error {
+				return end(cmd.Context(), o, f, lanes.LaneField(args[0], "paused"), "lane "+args[0]+" isn't paused")
 			})
 		},
 	}

@@ -5,10 +5,11 @@
 package main
 
 import (
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"os"
 )
 
 func main() {
 	hideFromOthers()
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	os.Exit(run(os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }

@@ -17,6 +17,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -56,7 +57,7 @@ func runOperators(t *testing.T, media, slow string, files []string) {
 			return err
 		}
 		said := &strings.Builder{}
-		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url", e.Getenv("SIREN_REDIS_URL")}, streams{out: said, err: said}) != exit.OK {
+		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url", e.Getenv("SIREN_REDIS_URL")}, app.Streams{Out: said, Err: said}) != exit.OK {
 			return errors.New(said.String())
 		}
 		return nil

@@ -5,37 +5,38 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newPolicy(a *app) *cobra.Command {
-	return parent("policy", "Check and show the policy", newPolicyShow(a), newPolicyCheck(a))
+func newPolicy(a *app.App) *cobra.Command {
+	return app.Parent("policy", "Check and show the policy", newPolicyShow(a), newPolicyCheck(a))
 }
 
-func newPolicyCheck(a *app) *cobra.Command {
+func newPolicyCheck(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:               "check FILE",
 		Short:             "Say everything that is wrong with a policy file",
 		Example:           "  siren policy check siren.yaml",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, files("yaml", "yml")),
+		ValidArgsFunction: app.UpTo(1, app.Files("yaml", "yml")),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := lanes.Load(args[0])
 			if err != nil {
 				return err
 			}
 			for _, w := range p.Warnings() {
-				show.Warn(a.out, w.Path+": "+w.Message)
+				show.Warn(a.Out, w.Path+": "+w.Message)
 			}
-			fmt.Fprintf(a.out, "%s: %s, %s, a budget of %d: valid\n", args[0], say.Plural(len(p.Lanes), "lane"), say.Plural(len(p.Pools), "pool"), p.Budget)
+			fmt.Fprintf(a.Out, "%s: %s, %s, a budget of %d: valid\n", args[0], say.Plural(len(p.Lanes), "lane"), say.Plural(len(p.Pools), "pool"), p.Budget)
 			return nil
 		},
 	}
 }
 
-func newPolicyShow(a *app) *cobra.Command {
+func newPolicyShow(a *app.App) *cobra.Command {
 	var o show.Output
 	c := &cobra.Command{
 		Use:   "show [FILE]",
@@ -44,30 +45,30 @@ func newPolicyShow(a *app) *cobra.Command {
 		Example: `  siren policy show
   siren policy show siren.yaml -o json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: upTo(1, files("yaml", "yml")),
+		ValidArgsFunction: app.UpTo(1, app.Files("yaml", "yml")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := a.policyOf(cmd, args)
+			p, err := policyOf(a, cmd, args)
 			if err != nil {
 				return err
 			}
-			return o.Print(a.out, p)
+			return o.Print(a.Out, p)
 		},
 	}
-	formFlag(c, &o, "yaml", "json")
+	app.FormFlag(c, &o, "yaml", "json")
 	return c
 }
 
 // policyOf is the policy of the file named by the arguments, or the one in force.
-func (a *app) policyOf(cmd *cobra.Command, args []string) (*lanes.Policy, error) {
+func policyOf(a *app.App, cmd *cobra.Command, args []string) (*lanes.Policy, error) {
 	if len(args) == 1 {
 		return lanes.Load(args[0])
 	}
-	store, err := a.store()
+	store, err := a.Store()
 	if err != nil {
 		return nil, err
 	}
 	defer store.Close()
-	e, err := a.effective(cmd.Context(), store)
+	e, err := a.Effective(cmd.Context(), store)
 	if err != nil {
 		return nil, err
 	}

@@ -7,14 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-func newPools(a *app) *cobra.Command {
+func newPools(a *app.App) *cobra.Command {
 	short := "Show the workers of each pool, and why there are so many"
-	return parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
+	return app.Parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
 		func(snap fleet.Snapshot) any { return snap.Pools }, poolTable),
 		newPoolsTune(a), newPoolsHold(a), newPoolsRelease(a))
 }

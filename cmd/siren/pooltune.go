@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newPoolsTune(a *app) *cobra.Command {
+func newPoolsTune(a *app.App) *cobra.Command {
 	var f tuneFlags
 	var least, most int
 	var hold time.Duration
@@ -21,7 +22,7 @@ when it starts.`,
 		Example: `  siren pools tune general --min 6 --max 12 --for 3h --reason "launch day"
   siren pools tune batch --max 1 --dry-run`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completePools),
+		ValidArgsFunction: app.UpTo(1, a.CompletePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			field := func(name string) string { return lanes.PoolField(args[0], name) }
 			var wishes []tune.Wish
@@ -34,7 +35,7 @@ when it starts.`,
 			if cmd.Flags().Changed("hold") {
 				wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
 			}
-			return a.operate(func(o *operator) error { return o.tune(cmd.Context(), f, wishes...) })
+			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
 		},
 	}
 	fs := c.Flags()
@@ -45,7 +46,7 @@ when it starts.`,
 	return c
 }
 
-func newPoolsHold(a *app) *cobra.Command {
+func newPoolsHold(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
 		Use:   "hold POOL",
@@ -54,10 +55,10 @@ func newPoolsHold(a *app) *cobra.Command {
 		Example: `  siren pools hold general --for 1h --reason "node maintenance"
   siren pools hold batch`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completePools),
+		ValidArgsFunction: app.UpTo(1, a.CompletePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
-				return o.tune(cmd.Context(), f, tune.To(lanes.PoolField(args[0], "held"), true))
+			return a.Operate(func(o *app.Operator) error {
+				return setTunings(cmd.Context(), o, f, tune.To(lanes.PoolField(args[0], "held"), true))
 			})
 		},
 	}
@@ -65,17 +66,17 @@ func newPoolsHold(a *app) *cobra.Command {
 	return c
 }
 
-func newPoolsRelease(a *app) *cobra.Command {
+func newPoolsRelease(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
 		Use:               "release POOL",
 		Short:             "Scale a held pool again",
 		Example:           "  siren pools release general",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: upTo(1, a.completePools),
+		ValidArgsFunction: app.UpTo(1, a.CompletePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
-				return o.end(cmd.Context(), f, lanes.PoolField(args[0], "held"), "pool "+args[0]+" isn't held")
+			return a.Operate(func(o *app.Operator) error {
+				return end(cmd.Context(), o, f, lanes.PoolField(args[0], "held"), "pool "+args[0]+" isn't held")
 			})
 		},
 	}

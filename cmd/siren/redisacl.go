@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/say"
@@ -31,7 +32,7 @@ type aclFlags struct {
 	commands  bool
 }
 
-func newRedisACL(a *app) *cobra.Command {
+func newRedisACL(a *app.App) *cobra.Command {
 	var f aclFlags
 	c := &cobra.Command{
 		Use:   "redis-acl",
@@ -52,19 +53,19 @@ their own, --user: siren audit shows it beside the name that they give themselve
 		Example: `  siren redis-acl --passwords ./secrets > users.acl
   siren redis-acl --role operator --user ann --passwords ./secrets --commands`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.printACL(f) },
+		RunE: func(*cobra.Command, []string) error { return printACL(a, f) },
 	}
 	fs := c.Flags()
 	fs.StringSliceVar(&f.roles, "role", access.Roles(), "`ROLES` whose users to print: "+say.Listed(access.Roles()))
 	fs.StringVar(&f.user, "user", "", "`NAME` of the user, instead of siren- and the role; with one role")
 	fs.StringVar(&f.passwords, "passwords", "", "`FOLDER` with the users' passwords; those that it doesn't have are made")
 	fs.BoolVar(&f.commands, "commands", false, "print commands for redis-cli (ACL SETUSER …) instead of lines for a file")
-	completeFlag(c, "role", fixed(access.Roles()...))
-	completeFlag(c, "passwords", folders)
+	app.CompleteFlag(c, "role", app.Fixed(access.Roles()...))
+	app.CompleteFlag(c, "passwords", app.Folders)
 	return c
 }
 
-func (a *app) printACL(f aclFlags) error {
+func printACL(a *app.App, f aclFlags) error {
 	for _, role := range f.roles {
 		if !slices.Contains(access.Roles(), role) {
 			return exit.With(exit.Usage, fmt.Errorf("no role %q%s", role, plain.ThereAre(role, access.Roles())))
@@ -89,7 +90,7 @@ func (a *app) printACL(f aclFlags) error {
 		if f.commands {
 			line = "ACL SETUSER " + strings.TrimPrefix(line, "user ")
 		}
-		fmt.Fprintln(a.out, line)
+		fmt.Fprintln(a.Out, line)
 	}
 	return nil
 }

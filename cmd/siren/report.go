@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -38,7 +39,7 @@ type laneResult struct {
 }
 
 // prove sums the run up, checks every output, writes the report, and fails when anything is wrong.
-func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jobledger.Ledger, began time.Time) error {
+func (d *demo) prove(ctx context.Context, a *app.App, board *redis.Board, ledger *jobledger.Ledger, began time.Time) error {
 	var records []job.Record
 	var bad []string
 	for _, id := range d.ids {
@@ -59,7 +60,7 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jo
 	d.plans = slices.DeleteFunc(plans, func(p fleet.Plan) bool { return p.From == p.To })
 
 	results := summarise(d.policy, records)
-	fmt.Fprintln(a.out)
+	fmt.Fprintln(a.Out)
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"), col("STATUS"))
 	for _, r := range results {
@@ -70,12 +71,12 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jo
 		t.Add(r.Name, strconv.Itoa(r.Jobs), say.Short(r.P50), say.Short(r.P95), say.Short(r.Max), r.Objective.String(), met)
 		t.Paint("STATUS", style)
 	}
-	if err := t.Print(a.out); err != nil {
+	if err := t.Print(a.Out); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.out, "\nWhat the scaler did, and why:")
+	fmt.Fprintln(a.Out, "\nWhat the scaler did, and why:")
 	for _, p := range d.plans {
-		fmt.Fprintf(a.out, "  %5.1f s  %-8s %-9s %s\n", p.At.Sub(began).Seconds(), p.Pool, p.Reason, p.Why)
+		fmt.Fprintf(a.Out, "  %5.1f s  %-8s %-9s %s\n", p.At.Sub(began).Seconds(), p.Pool, p.Reason, p.Why)
 	}
 	if err := d.writeReport(results, records, began); err != nil {
 		return fmt.Errorf("write the report: %w", err)
@@ -83,7 +84,7 @@ func (d *demo) prove(ctx context.Context, a *app, board *redis.Board, ledger *jo
 	if len(bad) > 0 {
 		return fmt.Errorf("%d of %d outputs are not right:\n  %s", len(bad), len(records), strings.Join(bad, "\n  "))
 	}
-	fmt.Fprintf(a.out, "\n%d jobs completed, every output verified with ffprobe. Report: %s\n", len(records), d.report)
+	fmt.Fprintf(a.Out, "\n%d jobs completed, every output verified with ffprobe. Report: %s\n", len(records), d.report)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/kube"
@@ -55,7 +56,7 @@ func (f *kubeFlags) addNames(fs *pflag.FlagSet) {
 	fs.StringVar(&f.state, "state", "", "kubernetes: ConfigMap that keeps what a flushed Redis must not forget (default none)")
 }
 
-func newScaler(a *app) *cobra.Command {
+func newScaler(a *app.App) *cobra.Command {
 	var f scalerFlags
 	c := &cobra.Command{
 		Use:   "scaler --policy FILE",
@@ -67,30 +68,30 @@ retry is due. On Kubernetes a changed policy file is followed without a restart.
 		Example: `  SIREN_AMQP_URL=amqp://… SIREN_REDIS_URL=redis://… siren scaler --policy siren.yaml
   siren scaler --policy siren.yaml --fleet kubernetes --selector app.kubernetes.io/instance=siren`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runScalerCommand(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runScalerCommand(cmd.Context(), a, f) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.policy, "policy", "", "policy file (required)")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
 	f.fleet = localFleet
-	oneOf(c, &f.fleet, "fleet", "", "what the workers are", localFleet, kubernetesFleet)
+	app.OneOf(c, &f.fleet, "fleet", "", "what the workers are", localFleet, kubernetesFleet)
 	fs.StringVar(&f.data, "data", "", "local: folder for the workers' logs (default a temporary one)")
 	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second, "local: how long a worker's jobs may go on after it was told to stop")
 	f.kube.add(fs)
 	_ = c.MarkFlagRequired("policy")
-	completeFlag(c, "policy", files("yaml", "yml"))
-	completeFlag(c, "data", folders)
+	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
+	app.CompleteFlag(c, "data", app.Folders)
 	return c
 }
 
-func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
-	log, err := a.logger(slog.LevelInfo)
+func runScalerCommand(ctx context.Context, a *app.App, f scalerFlags) error {
+	log, err := a.Logger(slog.LevelInfo)
 	if err != nil {
 		return err
 	}
 	switch f.fleet {
 	case kubernetesFleet:
-		at, err := a.endpointsOf(lanes.ScalerRole)
+		at, err := a.EndpointsOf(lanes.ScalerRole)
 		if err != nil {
 			return err
 		}
@@ -104,16 +105,16 @@ func (a *app) runScalerCommand(ctx context.Context, f scalerFlags) error {
 		if err != nil {
 			return err
 		}
-		at, err := a.endpointsOf(lanes.ScalerRole)
+		at, err := a.EndpointsOf(lanes.ScalerRole)
 		if err != nil {
 			return err
 		}
-		workers, err := a.endpointsOf(lanes.WorkerRole)
+		workers, err := a.EndpointsOf(lanes.WorkerRole)
 		if err != nil {
 			return err
 		}
 		return serve.Local{
-			Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: a.sayDraining(true),
+			Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: sayDraining(a, true),
 		}.Run(ctx)
 	default:
 		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))

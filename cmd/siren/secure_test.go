@@ -13,6 +13,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
@@ -62,11 +63,11 @@ func TestSecureEndpoints(t *testing.T) {
 		"SIREN_REDIS_URL_FILE": redisFile, "SIREN_REDIS_CA_FILE": authority.CA, "SIREN_REDIS_CERT_FILE": cert, "SIREN_REDIS_KEY_FILE": key,
 	})
 	discard := slog.New(slog.DiscardHandler)
-	a := &app{}
-	conn, err := a.broker("test", discard)
+	a := &app.App{}
+	conn, err := a.Broker("test", discard)
 	must(t, err)
 	defer conn.Close()
-	s, err := a.store()
+	s, err := a.Store()
 	must(t, err)
 	defer s.Close()
 	policy, err := localPolicy(t.TempDir())
@@ -78,7 +79,7 @@ func TestSecureEndpoints(t *testing.T) {
 		t.Helper()
 		var out, said bytes.Buffer
 		in := policy.Storage[0].Prefix + "in.mp4"
-		code := run([]string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"}, streams{strings.NewReader(""), &out, &said})
+		code := run([]string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"}, app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
 		return code, said.String()
 	}
 	if code, said := enqueue("before"); code != exit.OK {

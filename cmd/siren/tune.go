@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/tune"
@@ -62,60 +63,60 @@ func (f *tuneFlags) check() error {
 	return nil
 }
 
-// tuner is where the operator tunes.
-func (o *operator) tuner() *tune.Desk {
-	return &tune.Desk{Tunings: o.tunings, Board: o.board, Roster: o.roster, By: who(o.user), Version: buildVersion()}
+// tuneDesk is where the operator tunes.
+func tuneDesk(o *app.Operator) *tune.Desk {
+	return &tune.Desk{Tunings: o.Tunings, Board: o.Board, Roster: o.Roster, By: app.Who(o.User), Version: buildVersion()}
 }
 
-// tune puts the wishes into force, all or none.
-func (o *operator) tune(ctx context.Context, f tuneFlags, wishes ...tune.Wish) error {
+// setTunings puts the wishes into force, all or none.
+func setTunings(ctx context.Context, o *app.Operator, f tuneFlags, wishes ...tune.Wish) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	if len(wishes) == 0 {
 		return exit.With(exit.Usage, errors.New("say what to change; --help lists what can be"))
 	}
-	c, err := o.tuner().Set(ctx, f.Terms, wishes...)
+	c, err := tuneDesk(o).Set(ctx, f.Terms, wishes...)
 	if err != nil {
 		return err
 	}
-	return o.tuned(ctx, f, c)
+	return tuned(ctx, o, f, c)
 }
 
 // remove ends tunings.
-func (o *operator) remove(ctx context.Context, f tuneFlags, fields []string) error {
+func remove(ctx context.Context, o *app.Operator, f tuneFlags, fields []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	c, err := o.tuner().Remove(ctx, f.Terms, fields...)
+	c, err := tuneDesk(o).Remove(ctx, f.Terms, fields...)
 	if err != nil {
 		return err
 	}
-	return o.tuned(ctx, f, c)
+	return tuned(ctx, o, f, c)
 }
 
 // end takes back a pause or a hold.
-func (o *operator) end(ctx context.Context, f tuneFlags, field, already string) error {
+func end(ctx context.Context, o *app.Operator, f tuneFlags, field, already string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	c, was, err := o.tuner().End(ctx, f.Terms, field)
+	c, was, err := tuneDesk(o).End(ctx, f.Terms, field)
 	switch {
 	case err != nil:
 		return err
 	case !was:
-		fmt.Fprintln(o.out, already)
+		fmt.Fprintln(o.Out, already)
 		return nil
 	default:
-		return o.tuned(ctx, f, c)
+		return tuned(ctx, o, f, c)
 	}
 }
 
 // tuned says what was changed, and waits until it is followed; of a dry run it shows what it would lead to.
-func (o *operator) tuned(ctx context.Context, f tuneFlags, c tune.Change) error {
+func tuned(ctx context.Context, o *app.Operator, f tuneFlags, c tune.Change) error {
 	if !f.DryRun {
 		for _, t := range c.Idled {
-			o.warn("%s = %s by %s can't be in force beside this: %s", t.Field, t.Spelled(), t.By, t.Why)
+			o.Warn("%s = %s by %s can't be in force beside this: %s", t.Field, t.Spelled(), t.By, t.Why)
 		}
 	}
 	fields := make([]string, len(c.Set))
@@ -125,40 +126,40 @@ func (o *operator) tuned(ctx context.Context, f tuneFlags, c tune.Change) error 
 		if old, ok := c.Replaced(t.Field); ok && !f.DryRun {
 			line += fmt.Sprintf("; in place of %s by %s%s", old.Spelled(), old.By, say.Because(old.Reason))
 		}
-		fmt.Fprintln(o.out, line)
+		fmt.Fprintln(o.Out, line)
 	}
 	for i, field := range c.Removed {
-		fmt.Fprintf(o.out, "%s: %s → %s, as the file has it\n", field, c.Before[i], c.File[i])
+		fmt.Fprintf(o.Out, "%s: %s → %s, as the file has it\n", field, c.Before[i], c.File[i])
 	}
 	if f.DryRun {
-		return o.foresee(ctx, c)
+		return foresee(ctx, o, c)
 	}
 	if len(fields) > 0 {
-		fmt.Fprintf(o.out, "undo: siren tunings remove %s\n", strings.Join(fields, " "))
+		fmt.Fprintf(o.Out, "undo: siren tunings remove %s\n", strings.Join(fields, " "))
 	}
 	if f.wait {
-		o.awaitFollowed(ctx, c)
+		awaitFollowed(ctx, o, c)
 	}
 	return nil
 }
 
 // awaitFollowed waits until the scaler has put the change into force and the workers follow, and says so, or that
 // they don't yet.
-func (o *operator) awaitFollowed(ctx context.Context, c tune.Change) {
-	if far := o.tuner().Await(ctx, c); far.Done() {
-		fmt.Fprintln(o.out, far)
+func awaitFollowed(ctx context.Context, o *app.Operator, c tune.Change) {
+	if far := tuneDesk(o).Await(ctx, c); far.Done() {
+		fmt.Fprintln(o.Out, far)
 	} else {
-		o.warn("%s", far)
+		o.Warn("%s", far)
 	}
 }
 
 // foresee shows what a dry change leads to: the plans of now, before and after.
-func (o *operator) foresee(ctx context.Context, c tune.Change) error {
-	f, err := o.tuner().Foresee(ctx, c)
+func foresee(ctx context.Context, o *app.Operator, c tune.Change) error {
+	f, err := tuneDesk(o).Foresee(ctx, c)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(o.out)
+	fmt.Fprintln(o.Out)
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("POOL"), col(""), num("FROM"), num("TO"), col("REASON"), col("WHY"))
 	for i, before := range f.Before {
@@ -168,7 +169,7 @@ func (o *operator) foresee(ctx context.Context, c tune.Change) error {
 			t.Add("", "then", fmt.Sprint(after.From), fmt.Sprint(after.To), string(after.Reason), after.Why)
 		}
 	}
-	err = t.Print(o.out)
-	fmt.Fprintln(o.out, "nothing was changed (--dry-run)")
+	err = t.Print(o.Out)
+	fmt.Fprintln(o.Out, "nothing was changed (--dry-run)")
 	return err
 }

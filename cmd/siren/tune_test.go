@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/procs"
@@ -20,22 +21,22 @@ import (
 )
 
 // tuner is an operator on a Redis where the local policy is in force and no scaler runs; what it says goes to out and said.
-func tuner(t *testing.T, store *redislink.Store) (o *operator, out, said *bytes.Buffer) {
+func tuner(t *testing.T, store *redislink.Store) (o *app.Operator, out, said *bytes.Buffer) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	out, said = &bytes.Buffer{}, &bytes.Buffer{}
-	return &operator{
-		app: &app{streams: streams{out: out, err: said}}, log: log, board: redis.NewBoard(store, log), ledger: jobledger.New(store, log),
-		roster: redis.NewRoster(store, log), tunings: redis.NewTunings(store, log),
+	return &app.Operator{
+		App: &app.App{Streams: app.Streams{Out: out, Err: said}}, Log: log, Board: redis.NewBoard(store, log), Ledger: jobledger.New(store, log),
+		Roster: redis.NewRoster(store, log), Tunings: redis.NewTunings(store, log),
 	}, out, said
 }
 
 // inForceLocal puts the local policy into force.
-func inForceLocal(t *testing.T, o *operator) *lanes.Policy {
+func inForceLocal(t *testing.T, o *app.Operator) *lanes.Policy {
 	t.Helper()
 	p, err := localPolicy(t.TempDir())
 	must(t, err)
-	_, err = o.board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p})
+	_, err = o.Board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p})
 	must(t, err)
 	return p
 }
@@ -48,7 +49,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 	siren := func(args ...string) int {
 		out.Reset()
 		said.Reset()
-		return run(append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1"), streams{in: strings.NewReader(""), out: out, err: said})
+		return run(append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1"), app.Streams{In: strings.NewReader(""), Out: out, Err: said})
 	}
 	want := func(code, wantCode int, wantOut, wantSaid string) {
 		t.Helper()
@@ -79,20 +80,20 @@ func TestTuneWithoutScaler(t *testing.T) {
 	want(siren("decisions", "--pool", "bat"), exit.NotFound, "", `no pool "bat"`)
 
 	// The scaler has put it into force, but not everybody follows.
-	_, err := o.roster.Beat(t.Context(), fleet.Heartbeat{Worker: "general-1", Pool: "general", Revision: 1})
+	_, err := o.Roster.Beat(t.Context(), fleet.Heartbeat{Worker: "general-1", Pool: "general", Revision: 1})
 	must(t, err)
-	now, _, err := o.tunings.Now(t.Context())
+	now, _, err := o.Tunings.Now(t.Context())
 	must(t, err)
 	p, err := localPolicy(t.TempDir())
 	must(t, err)
-	_, err = o.board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p, File: p, Tunings: now.All})
+	_, err = o.Board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p, File: p, Tunings: now.All})
 	must(t, err)
 	out.Reset()
-	o.err = io.MultiWriter(said)
+	o.Err = io.MultiWriter(said)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	said.Reset()
-	o.awaitFollowed(ctx, tune.Change{Set: now.All})
+	awaitFollowed(ctx, o, tune.Change{Set: now.All})
 	want(exit.OK, exit.OK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
 }
 

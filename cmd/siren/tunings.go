@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/yamledit"
@@ -16,12 +17,12 @@ import (
 	"github.com/polyglot-media/siren/internal/say"
 )
 
-func newTunings(a *app) *cobra.Command {
-	return parent("tunings", "Show what differs from the policy file, and end it", newTuningsList(a),
+func newTunings(a *app.App) *cobra.Command {
+	return app.Parent("tunings", "Show what differs from the policy file, and end it", newTuningsList(a),
 		newTuningsRemove(a), newTuningsExport(a))
 }
 
-func newTuningsList(a *app) *cobra.Command {
+func newTuningsList(a *app.App) *cobra.Command {
 	o := show.Listing{Kind: "tuning"}
 	c := &cobra.Command{
 		Use:     "list",
@@ -29,15 +30,15 @@ func newTuningsList(a *app) *cobra.Command {
 		Example: "  siren tunings\n  siren tunings -o wide",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.operate(func(op *operator) error {
-				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					l, err := op.tuner().List(cmd.Context())
+			return a.Operate(func(op *app.Operator) error {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
+					l, err := tuneDesk(op).List(cmd.Context())
 					return l, tuningTable(l), err
 				})
 			})
 		},
 	}
-	listFlags(c, &o)
+	app.ListFlags(c, &o)
 	return c
 }
 
@@ -64,7 +65,7 @@ func tuningTable(l tune.List) *show.Table {
 	return t
 }
 
-func newTuningsRemove(a *app) *cobra.Command {
+func newTuningsRemove(a *app.App) *cobra.Command {
 	var f tuneFlags
 	var all bool
 	c := &cobra.Command{
@@ -78,11 +79,13 @@ func newTuningsRemove(a *app) *cobra.Command {
 			}
 			return nil
 		},
-		ValidArgsFunction: a.completeTunings,
+		ValidArgsFunction: func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return completeTunings(a, c, args, begun)
+		},
 		RunE: func(cmd *cobra.Command, fields []string) error {
-			return a.operate(func(o *operator) error {
+			return a.Operate(func(o *app.Operator) error {
 				if all {
-					t, _, err := o.tunings.Now(cmd.Context())
+					t, _, err := o.Tunings.Now(cmd.Context())
 					if err != nil {
 						return err
 					}
@@ -91,10 +94,10 @@ func newTuningsRemove(a *app) *cobra.Command {
 					}
 				}
 				if len(fields) == 0 {
-					fmt.Fprintln(a.out, "no tunings: nothing to remove")
+					fmt.Fprintln(a.Out, "no tunings: nothing to remove")
 					return nil
 				}
-				return o.remove(cmd.Context(), f, fields)
+				return remove(cmd.Context(), o, f, fields)
 			})
 		},
 	}
@@ -103,7 +106,7 @@ func newTuningsRemove(a *app) *cobra.Command {
 	return c
 }
 
-func newTuningsExport(a *app) *cobra.Command {
+func newTuningsExport(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Print the policy file with the tunings merged, to commit",
@@ -112,15 +115,15 @@ and its order are kept, and only what is tuned is changed; the file itself stays
 		Example: `  siren tunings export siren.yaml > tuned.yaml
   siren tunings export`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: files("yaml", "yml"),
+		ValidArgsFunction: app.Files("yaml", "yml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.operate(func(o *operator) error {
-				e, err := o.inForce(cmd.Context())
+			return a.Operate(func(o *app.Operator) error {
+				e, err := o.InForce(cmd.Context())
 				if err != nil {
 					return err
 				}
 				if len(args) == 0 {
-					_, err = fmt.Fprint(a.out, show.YAML(e.Policy))
+					_, err = fmt.Fprint(a.Out, show.YAML(e.Policy))
 					return err
 				}
 				text, err := os.ReadFile(args[0])
@@ -131,7 +134,7 @@ and its order are kept, and only what is tuned is changed; the file itself stays
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
-				_, err = a.out.Write(merged)
+				_, err = a.Out.Write(merged)
 				return err
 			})
 		},
@@ -140,12 +143,12 @@ and its order are kept, and only what is tuned is changed; the file itself stays
 }
 
 // completeTunings completes the fields that are tuned.
-func (a *app) completeTunings(cmd *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+func completeTunings(a *app.App, cmd *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
 	defer cancel()
 	var fields []string
-	_ = a.operate(func(o *operator) error {
-		t, _, err := o.tunings.Now(ctx)
+	_ = a.Operate(func(o *app.Operator) error {
+		t, _, err := o.Tunings.Now(ctx)
 		for _, tuning := range t.All {
 			if !slices.Contains(given, tuning.Field) {
 				fields = append(fields, tuning.Field)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
@@ -30,7 +31,7 @@ func localPolicy(dir string) (*lanes.Policy, error) {
 	return lanes.Parse([]byte(strings.ReplaceAll(localYAML, "@PREFIX@", prefix.String())))
 }
 
-func newUp(a *app) *cobra.Command {
+func newUp(a *app.App) *cobra.Command {
 	var policyFile, media, data string
 	var drain time.Duration
 	c := &cobra.Command{
@@ -47,11 +48,11 @@ With --amqp-url and --redis-url it uses those servers instead of its own.`,
 			if err != nil {
 				return err
 			}
-			log, err := a.logger(slog.LevelInfo)
+			log, err := a.Logger(slog.LevelInfo)
 			if err != nil {
 				return err
 			}
-			return a.up(cmd.Context(), policy, data, drain, log)
+			return up(cmd.Context(), a, policy, data, drain, log)
 		},
 	}
 	f := c.Flags()
@@ -59,9 +60,9 @@ With --amqp-url and --redis-url it uses those servers instead of its own.`,
 	f.StringVar(&media, "media", ".", "folder that jobs may read and write under the built-in policy")
 	f.StringVar(&data, "data", "", "folder that keeps queues and records from run to run (default a temporary one)")
 	f.DurationVar(&drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after Ctrl-C")
-	completeFlag(c, "policy", files("yaml", "yml"))
-	completeFlag(c, "media", folders)
-	completeFlag(c, "data", folders)
+	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
+	app.CompleteFlag(c, "media", app.Folders)
+	app.CompleteFlag(c, "data", app.Folders)
 	return c
 }
 
@@ -72,15 +73,15 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 	return localPolicy(media)
 }
 
-func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
+func up(ctx context.Context, a *app.App, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
 	if l, ok := reach.Running(); ok {
 		return l.Taken()
 	}
-	at, err := a.asked.Given()
+	at, err := a.Asked.Given()
 	if err != nil {
 		return err
 	}
-	s, err := serve.StartServers(ctx, serve.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.err, log)
+	s, err := serve.StartServers(ctx, serve.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.Err, log)
 	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
 		return nil
 	}
@@ -100,10 +101,10 @@ func (a *app) up(ctx context.Context, policy *lanes.Policy, data string, drain t
 	defer func() {
 		forget()
 		if len(s.Private) > 0 {
-			fmt.Fprintln(a.err, "Stopping the private servers …")
+			fmt.Fprintln(a.Err, "Stopping the private servers …")
 		}
 	}()
-	fmt.Fprintf(a.out, `Siren is up. In another terminal:
+	fmt.Fprintf(a.Out, `Siren is up. In another terminal:
 %s  siren lanes --watch
   siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
 Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
@@ -112,7 +113,7 @@ Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. 
 	if data != "" {
 		logs = filepath.Join(data, "fleet")
 	}
-	say := a.sayDraining(kept)
+	say := sayDraining(a, kept)
 	return serve.Local{
 		Version: buildVersion(), Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
 		Draining: func(d serve.Draining) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 )
 
@@ -30,7 +31,7 @@ func buildVersion() string {
 	return "devel"
 }
 
-func newVersion(a *app) *cobra.Command {
+func newVersion(a *app.App) *cobra.Command {
 	var o show.Output
 	c := &cobra.Command{
 		Use:     "version",
@@ -40,12 +41,12 @@ func newVersion(a *app) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := map[string]string{"version": buildVersion(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			if o.Format == "table" {
-				_, err := fmt.Fprintf(a.out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
+				_, err := fmt.Fprintf(a.Out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
 				return err
 			}
-			return o.Print(a.out, v)
+			return o.Print(a.Out, v)
 		},
 	}
-	formFlag(c, &o, "table", "json", "yaml")
+	app.FormFlag(c, &o, "table", "json", "yaml")
 	return c
 }

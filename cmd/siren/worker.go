@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
@@ -18,7 +19,7 @@ import (
 // some of the slot's memory.
 const mostThreads = 8
 
-func newWorker(a *app) *cobra.Command {
+func newWorker(a *app.App) *cobra.Command {
 	var f serve.Worker
 	c := &cobra.Command{
 		Use:   "worker --pool POOL",
@@ -34,13 +35,13 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
   siren worker --pool general --slots 1 --shoulder express=1 --slot-memory 1Gi --slot-scratch 2Gi`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if f.Log, err = a.logger(slog.LevelInfo); err != nil {
+			if f.Log, err = a.Logger(slog.LevelInfo); err != nil {
 				return err
 			}
 			if err := checkSlots(f); err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			if f.At, err = a.endpointsOf(lanes.WorkerRole); err != nil {
+			if f.At, err = a.EndpointsOf(lanes.WorkerRole); err != nil {
 				return err
 			}
 			f.Version = buildVersion()
@@ -60,8 +61,8 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 	fs.TextVar(&f.Slot.Scratch, "slot-scratch", lanes.Bytes(0), "size of each file of a job, beside --slots: 4Gi (0: the policy's)")
 	fs.BoolVar(&f.NoNice, "no-nice", false, "do not lower the OS priority of less urgent lanes (for benchmarks)")
 	fs.Lookup("threads").DefValue = fmt.Sprintf("one a core, %d at most", mostThreads) // the same on every machine
-	completeFlag(c, "pool", a.completePools)
-	completeFlag(c, "scratch", folders)
+	app.CompleteFlag(c, "pool", a.CompletePools)
+	app.CompleteFlag(c, "scratch", app.Folders)
 	_ = fs.MarkHidden("no-nice")
 	_ = c.MarkFlagRequired("pool")
 	return c

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
@@ -16,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-func newWorkers(a *app) *cobra.Command {
+func newWorkers(a *app.App) *cobra.Command {
 	o := show.Listing{Kind: "worker"}
 	var pool string
 	c := &cobra.Command{
@@ -25,13 +26,13 @@ func newWorkers(a *app) *cobra.Command {
 		Example: "  siren workers --pool general\n  siren workers -o wide --watch",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.operate(func(op *operator) error {
-				return o.Show(cmd.Context(), a.out, a.err, func() (any, *show.Table, error) {
-					all, now, err := op.roster.Workers(cmd.Context())
+			return a.Operate(func(op *app.Operator) error {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
+					all, now, err := op.Roster.Workers(cmd.Context())
 					if err != nil {
 						return nil, nil, err
 					}
-					e, err := op.inForce(cmd.Context())
+					e, err := op.InForce(cmd.Context())
 					if err != nil && !errors.Is(err, operate.ErrNoPolicy) {
 						return nil, nil, err
 					}
@@ -50,8 +51,8 @@ func newWorkers(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&pool, "pool", "", "only workers of this pool")
-	completeFlag(c, "pool", a.completePools)
-	listFlags(c, &o)
+	app.CompleteFlag(c, "pool", a.CompletePools)
+	app.ListFlags(c, &o)
 	return c
 }
 

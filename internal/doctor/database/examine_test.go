@@ -63,7 +63,7 @@ func TestExamineRedisThatForgets(t *testing.T) {
 
 // A login that may too little, or too much, is told from one that has what the role needs.
 func TestExamineRedisLogins(t *testing.T) {
-	_, admin := redistest.Fresh(t)
+	_, admin := fresh(t)
 	ctx := t.Context()
 	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "weak")
 	allow := func(rules string) {

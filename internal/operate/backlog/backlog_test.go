@@ -289,7 +289,7 @@ func TestMoveFails(t *testing.T) {
 			err := p.run(t.Context(), "move", func() error {
 				return p.queues(t.Context(), []lanes.Queue{{Lane: "nowhere", Type: lanes.Classic}}, limit)
 			})
-			if !errors.Is(err, rabbitlink.ErrUndeclared) || !errors.Is(err, operate.Unreachable) {
+			if !errors.Is(err, rabbitlink.ErrUndeclared) || operate.KindOf(err) != operate.Unreachable {
 				t.Errorf("limit %d: %v, want ErrUndeclared", limit, err)
 			}
 		}

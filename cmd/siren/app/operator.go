@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -17,42 +17,42 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// operator is somebody who looks at the running system, or changes it.
-type operator struct {
-	*app
-	log     *slog.Logger
-	board   *redis.Board
-	ledger  *jobledger.Ledger
-	roster  *redis.Roster
-	tunings *redis.Tunings
+// Operator is somebody who looks at the running system, or changes it.
+type Operator struct {
+	*App
+	Log     *slog.Logger
+	Board   *redis.Board
+	Ledger  *jobledger.Ledger
+	Roster  *redis.Roster
+	Tunings *redis.Tunings
 }
 
-// operate calls f with all that is known of the running system.
-func (a *app) operate(f func(*operator) error) error {
-	log, err := a.logger(slog.LevelWarn)
+// Operate calls f with all that is known of the running system.
+func (a *App) Operate(f func(*Operator) error) error {
+	log, err := a.Logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}
 	return a.withStore(func(store *redislink.Store) error {
 		quiet := slog.New(slog.DiscardHandler) // what goes wrong is said by the command
-		return f(&operator{
-			app: a, log: log, board: redis.NewBoard(store, quiet), ledger: jobledger.New(store, quiet),
-			roster: redis.NewRoster(store, quiet), tunings: redis.NewTunings(store, quiet),
+		return f(&Operator{
+			App: a, Log: log, Board: redis.NewBoard(store, quiet), Ledger: jobledger.New(store, quiet),
+			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
 		})
 	})
 }
 
-// inForce is the policy in force.
-func (o *operator) inForce(ctx context.Context) (lanes.Effective, error) {
-	return operate.InForce(ctx, o.board)
+// InForce is the policy in force.
+func (o *Operator) InForce(ctx context.Context) (lanes.Effective, error) {
+	return operate.InForce(ctx, o.Board)
 }
 
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
 const connectWithin = 5 * time.Second
 
 // connect is a connection to the broker that is there.
-func (o *operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, error) {
-	c, err := o.broker("siren "+name, o.log)
+func (o *Operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, error) {
+	c, err := o.Broker("siren "+name, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +65,10 @@ func (o *operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, 
 	return c, nil
 }
 
-// desk is what the operator's hand reaches.
-func (o *operator) desk() *operate.Desk {
+// Desk is what the operator's hand reaches.
+func (o *Operator) Desk() *operate.Desk {
 	return &operate.Desk{
-		Ledger: o.ledger, Board: o.board, Audit: auditor{o.tunings, o.user}, Connect: o.connect, Now: o.now, Warn: o.warn,
+		Ledger: o.Ledger, Board: o.Board, Audit: auditor{o.Tunings, o.User}, Connect: o.connect, Now: o.Now, Warn: o.Warn,
 	}
 }
 
@@ -80,12 +80,12 @@ type auditor struct {
 
 // Note adds an entry of what they did, and why.
 func (a auditor) Note(ctx context.Context, e lanes.AuditEntry) error {
-	e.By, e.Reason = who(a.user), show.Harmless(e.Reason)
+	e.By, e.Reason = Who(a.user), show.Harmless(e.Reason)
 	return a.Tunings.Note(ctx, e)
 }
 
-// ago is the time that --since says; 0 is the beginning of all.
-func ago(since time.Duration, now time.Time) (time.Time, error) {
+// Ago is the time that --since says; 0 is the beginning of all.
+func Ago(since time.Duration, now time.Time) (time.Time, error) {
 	switch {
 	case since < 0:
 		return time.Time{}, exit.With(exit.Usage, fmt.Errorf("--since %s: say how long ago, as in 2h", since))
@@ -96,8 +96,8 @@ func ago(since time.Duration, now time.Time) (time.Time, error) {
 	}
 }
 
-// atMost is the number that --limit says; 0 is all.
-func atMost(limit int) (int, error) {
+// AtMost is the number that --limit says; 0 is all.
+func AtMost(limit int) (int, error) {
 	switch {
 	case limit < 0:
 		return 0, exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", limit))

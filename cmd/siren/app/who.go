@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"cmp"
@@ -14,9 +14,9 @@ import (
 // whoMost is how many characters of a name are kept.
 const whoMost = 120
 
-// who is the person who changes something, as the tunings and the audit log name them: the given name, else $SIREN_USER, else the system's user at
+// Who is the person who changes something, as the tunings and the audit log name them: the given name, else $SIREN_USER, else the system's user at
 // this machine, with the kube context where there is one.
-func who(name string) string {
+func Who(name string) string {
 	name = cmp.Or(name, os.Getenv("SIREN_USER"))
 	if name == "" {
 		name = systemUser() + "@" + machine()

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"errors"
@@ -35,47 +35,47 @@ func (w *word) String() string {
 // Type is what the help calls the value of a flag whose usage doesn't.
 func (*word) Type() string { return "word" }
 
-// oneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is the default.
-func oneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
+// OneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is the default.
+func OneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
 	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+say.Listed(words))
-	completeFlag(c, name, fixed(words...))
+	CompleteFlag(c, name, Fixed(words...))
 }
 
-// formFlag adds -o with the forms there are. The first is the default.
-func formFlag(c *cobra.Command, o *show.Output, forms ...string) {
+// FormFlag adds -o with the forms there are. The first is the default.
+func FormFlag(c *cobra.Command, o *show.Output, forms ...string) {
 	o.Format = forms[0]
-	oneOf(c, &o.Format, "output", "o", "`FORM` of the output", forms...)
+	OneOf(c, &o.Format, "output", "o", "`FORM` of the output", forms...)
 }
 
-// listFlags adds -o, --no-headers and --watch.
-func listFlags(c *cobra.Command, l *show.Listing) {
+// ListFlags adds -o, --no-headers and --watch.
+func ListFlags(c *cobra.Command, l *show.Listing) {
 	forms := []string{"table", "wide", "json", "yaml"}
 	if l.Kind != "" {
 		forms = append(forms, "name")
 	}
-	formFlag(c, &l.Output, forms...)
+	FormFlag(c, &l.Output, forms...)
 	c.Flags().BoolVar(&l.NoHeaders, "no-headers", false, "leave out the headers of the table")
 	c.Flags().BoolVarP(&l.Watching, "watch", "w", false, "show again every second until Ctrl-C")
 }
 
-// fixed completes an argument or a flag with words that are known beforehand.
-func fixed(words ...string) cobra.CompletionFunc {
+// Fixed completes an argument or a flag with words that are known beforehand.
+func Fixed(words ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 }
 
-// files completes an argument or a flag with files, of those endings where there are any.
-func files(endings ...string) cobra.CompletionFunc {
+// Files completes an argument or a flag with files, of those endings where there are any.
+func Files(endings ...string) cobra.CompletionFunc {
 	if len(endings) == 0 {
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	}
 	return cobra.FixedCompletions(endings, cobra.ShellCompDirectiveFilterFileExt)
 }
 
-// folders completes an argument or a flag with folders.
-var folders = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+// Folders completes an argument or a flag with folders.
+var Folders = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 
-// completeFlag has the shell complete the values of a flag. It panics without that flag.
-func completeFlag(c *cobra.Command, name string, with cobra.CompletionFunc) {
+// CompleteFlag has the shell complete the values of a flag. It panics without that flag.
+func CompleteFlag(c *cobra.Command, name string, with cobra.CompletionFunc) {
 	if err := c.RegisterFlagCompletionFunc(name, with); err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bufio"
@@ -15,12 +15,12 @@ import (
 
 // This file is what commands that change something ask and say alike.
 
-// askFirst asks on the terminal. Anything but yes is no, and so is the end of the input.
-func (o *operator) askFirst(question string) error {
-	fmt.Fprintf(o.err, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(o.in).ReadString('\n')
+// AskFirst asks on the terminal. Anything but yes is no, and so is the end of the input.
+func (o *Operator) AskFirst(question string) error {
+	fmt.Fprintf(o.Err, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(o.In).ReadString('\n')
 	if err != nil {
-		fmt.Fprintln(o.err) // nobody has ended the line
+		fmt.Fprintln(o.Err) // nobody has ended the line
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
@@ -29,12 +29,12 @@ func (o *operator) askFirst(question string) error {
 	return errors.New("nothing was done; --yes answers the question")
 }
 
-// orNoSuchLane returns what to add where nothing was found of a lane: that the policy doesn't have it; "" when it does.
-func (o *operator) orNoSuchLane(ctx context.Context, lane string, nothing bool) string {
+// OrNoSuchLane returns what to add where nothing was found of a lane: that the policy doesn't have it; "" when it does.
+func (o *Operator) OrNoSuchLane(ctx context.Context, lane string, nothing bool) string {
 	if lane == "" || !nothing {
 		return ""
 	}
-	e, err := o.inForce(ctx)
+	e, err := o.InForce(ctx)
 	if err != nil {
 		return ""
 	}
@@ -44,24 +44,24 @@ func (o *operator) orNoSuchLane(ctx context.Context, lane string, nothing bool) 
 	return ""
 }
 
-// brokenOff returns the error of a command that err ended in the middle.
-func brokenOff(ctx context.Context, err error) error {
+// BrokenOff returns the error of a command that err ended in the middle.
+func BrokenOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
 	}
 	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", show.Gist(err)))
 }
 
-// mostRefusals is how many jobs are told of to which it couldn't be done.
-const mostRefusals = 10
+// MostRefusals is how many jobs are told of to which it couldn't be done.
+const MostRefusals = 10
 
-// alsoDropped returns what a command says of messages that would have been skipped.
-func alsoDropped(n int) string {
+// AlsoDropped returns what a command says of messages that would have been skipped.
+func AlsoDropped(n int) string {
 	if n == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", say.Plural(n, "message"))
 }
 
-// tally is a number of things with what they do: 1 job has, 2 jobs have.
-func tally(n int, one, many string) string { return fmt.Sprint(n) + " " + say.Verb(n, one, many) }
+// Tally is a number of things with what they do: 1 job has, 2 jobs have.
+func Tally(n int, one, many string) string { return fmt.Sprint(n) + " " + say.Verb(n, one, many) }

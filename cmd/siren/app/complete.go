@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -25,8 +25,8 @@ const (
 	mostCompleted  = 100         // jobs
 )
 
-// completeLanes completes lanes, with what waits and runs in each.
-func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// CompleteLanes completes lanes, with what waits and runs in each.
+func (a *App) CompleteLanes(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) []cobra.Completion {
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Lanes))
@@ -37,8 +37,8 @@ func (a *app) completeLanes(c *cobra.Command, args []string, begun string) ([]co
 	})
 }
 
-// completePools completes pools, with their workers.
-func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// CompletePools completes pools, with their workers.
+func (a *App) CompletePools(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) []cobra.Completion {
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Pools))
@@ -49,8 +49,8 @@ func (a *app) completePools(c *cobra.Command, args []string, begun string) ([]co
 	})
 }
 
-// completeJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of them within the time there is.
-func (a *app) completeJobs(states ...job.State) cobra.CompletionFunc {
+// CompleteJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of them within the time there is.
+func (a *App) CompleteJobs(states ...job.State) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) (found []cobra.Completion) {
 			page, _ := jobledger.New(s, slog.New(slog.DiscardHandler)).List(ctx, jobrecord.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r job.Record) bool {
@@ -65,7 +65,7 @@ func (a *app) completeJobs(states ...job.State) cobra.CompletionFunc {
 }
 
 // complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What goes wrong is not said.
-func (a *app) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
+func (a *App) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
 	defer cancel()
@@ -87,8 +87,8 @@ func (a *app) complete(c *cobra.Command, args []string, begun string, look func(
 	}
 }
 
-// completeKinds completes kinds of jobs.
-func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// CompleteKinds completes kinds of jobs.
+func (a *App) CompleteKinds(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
 	for _, k := range kinds.All() {
 		found = append(found, k.Name)
@@ -96,8 +96,8 @@ func (a *app) completeKinds(_ *cobra.Command, args []string, begun string) ([]co
 	return choices(found, args, begun)
 }
 
-// completeParams completes NAME= of the kind's params, and the words that one may be.
-func (a *app) completeParams(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// CompleteParams completes NAME= of the kind's params, and the words that one may be.
+func (a *App) CompleteParams(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -116,8 +116,8 @@ func (a *app) completeParams(_ *cobra.Command, args []string, begun string) ([]c
 	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// completeContexts completes the contexts of the user's configuration.
-func (a *app) completeContexts(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// CompleteContexts completes the contexts of the user's configuration.
+func (a *App) CompleteContexts(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	f, _ := reach.LoadContexts()
 	var found []cobra.Completion
 	for _, c := range f.All() {
@@ -135,8 +135,8 @@ func choices(found []cobra.Completion, args []string, begun string) ([]cobra.Com
 	return fit, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-// upTo completes the first n arguments alone.
-func upTo(n int, with cobra.CompletionFunc) cobra.CompletionFunc {
+// UpTo completes the first n arguments alone.
+func UpTo(n int, with cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) >= n {
 			return nil, cobra.ShellCompDirectiveNoFileComp
