@@ -28,7 +28,7 @@ install: ## install what Siren needs from Debian: RabbitMQ, Redis, ffmpeg (asks 
 
 .PHONY: build
 build: ## build bin/siren
-	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/siren ./cmd/siren
+	$(GO) build -ldflags "-X github.com/polyglot-media/siren/cmd/siren/app.version=$(VERSION)" -o bin/siren ./cmd/siren
 
 .PHONY: demo
 demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own)

@@ -17,6 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/procs"
@@ -59,7 +60,7 @@ func newGraveyard(t *testing.T) *graveyard {
 	}
 	t.Cleanup(s.Stop)
 	g := &graveyard{t: t, url: s.AMQPURL, redis: s.RedisURL, admin: s.Private[0].URL, runs: map[string]int{}}
-	p, err := localPolicy(t.TempDir())
+	p, err := runcmd.LocalPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
 	g.store, err = redislink.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,9 +30,9 @@ func TestOthersDoNotSeeSecrets(t *testing.T) {
 	self, err := os.Open(os.Args[0])
 	must(t, err)
 	defer self.Close()
-	p, err := localPolicy(dir)
+	p, err := runcmd.LocalPolicy(dir)
 	must(t, err)
-	must(t, os.WriteFile(policy, []byte(strings.ReplaceAll(localYAML, "@PREFIX@", p.Storage[0].Prefix)), 0o644))
+	must(t, os.WriteFile(policy, []byte(strings.ReplaceAll(runcmd.LocalYAML, "@PREFIX@", p.Storage[0].Prefix)), 0o644))
 	read := func(pid int) ([]byte, error) {
 		c := exec.Command("cat", fmt.Sprintf("/proc/%d/environ", pid))
 		c.SysProcAttr = user

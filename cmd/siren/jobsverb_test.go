@@ -18,6 +18,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -120,10 +121,10 @@ func TestBulkBrokenOff(t *testing.T) {
 	many(t, o.Ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
-		v := jobVerb{jobFilter: jobFilter{lane: "bulk"}, verb: "cancel", past: "cancelled", fates: map[jobs.Fate]int{}, code: exit.Failed}
+		v := jobcmd.JobVerb{JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled", Fates: map[jobs.Fate]int{}, Code: exit.Failed}
 		w := jobs.Cancel(o.Desk(), "")
 		w.Filter = v.String()
-		return v.carryOut(ctx, o, w, records, 0)
+		return v.CarryOut(ctx, o, w, records, 0)
 	}
 	chosen := func() iter.Seq2[job.Record, error] {
 		return o.Ledger.Each(t.Context(), jobrecord.Filter{State: job.Queued, OldestFirst: true})

@@ -1,7 +1,7 @@
 // Command siren runs media jobs from RabbitMQ lanes on a fleet of workers that grows with what waits.
 //
 // main only hands the process's arguments, streams and signals to run; each subcommand has a file of its own.
-// What isn't a subcommand lives in the rooms below: jobs, dead, fleet, yamledit, reach, show and exit.
+// The commands live in packages of their own, by the nouns they are about; root.go registers them.
 package main
 
 import (

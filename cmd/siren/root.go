@@ -11,7 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/deadcmd"
+	"github.com/polyglot-media/siren/cmd/siren/doctorcmd"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
+	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
@@ -42,7 +47,7 @@ func run(args []string, s app.Streams) int {
 			fmt.Fprintln(a.Err, origin)
 		}
 		if errors.Is(err, redislink.ErrRefused) {
-			fmt.Fprintf(a.Err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(), takes(cmd))
+			fmt.Fprintf(a.Err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(), doctorcmd.Takes(cmd))
 		}
 		return code
 	case !a.Started: // cobra refused the command line
@@ -86,13 +91,13 @@ Try it: siren demo`,
 			root.AddCommand(c)
 		}
 	}
-	add("jobs", newEnqueue(a), newJobs(a), newDead(a))
-	add("fleet", newLanes(a), newPools(a), newWorkers(a), newExplain(a), newDecisions(a), newPolicy(a))
-	add("change", newTunings(a), newBudget(a), newAudit(a))
-	add("run", newUp(a), newDemo(a), newWorker(a), newScaler(a))
-	add("other", newDoctor(a), newContexts(a), newRedisACL(a), newOptions(a), newVersion(a))
+	add("jobs", jobcmd.NewEnqueue(a), jobcmd.NewJobs(a), deadcmd.NewDead(a))
+	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a), lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
+	add("change", lanecmd.NewTunings(a), lanecmd.NewBudget(a), lanecmd.NewAudit(a))
+	add("run", runcmd.NewUp(a), runcmd.NewDemo(a), runcmd.NewWorker(a), runcmd.NewScaler(a))
+	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a), newVersion(a))
 	root.SetCompletionCommandGroupID("other")
-	root.AddCommand(newRunLimited(), newDocs())
+	root.AddCommand(runcmd.NewRunLimited(), newDocs())
 	a.NoteStart(root)
 	return root
 }

@@ -16,7 +16,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/access"
@@ -102,7 +104,7 @@ func startFleet(t *testing.T, media string) serve.Servers {
 			t.Error(err)
 		}
 	})
-	policy, err := localPolicy(media)
+	policy, err := runcmd.LocalPolicy(media)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- serve.Local{Self: self, Version: buildVersion(), Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
+		done <- serve.Local{Self: self, Version: app.Version(), Policy: policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)), Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second, Log: log}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -126,7 +128,7 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	}
 	defer store.Close()
 	board := redis.NewBoard(store, log)
-	err = poll(ctx, time.Minute, "a worker to take jobs", func() bool {
+	err = runcmd.Poll(ctx, time.Minute, "a worker to take jobs", func() bool {
 		snap, err := board.Snapshot(ctx)
 		return err == nil && len(snap.Pools) > 0 && snap.Pools[0].Ready > 0
 	})
@@ -155,7 +157,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 // A folder's name may hold what a URL or YAML can't take as it is.
 func TestLocalPolicyOfAnyFolder(t *testing.T) {
 	for _, dir := range []string{"/", "/tmp", `/tmp/a"b`, "/tmp/x 5%41 #y?", "/tmp/r3 ü"} {
-		p, err := localPolicy(dir)
+		p, err := runcmd.LocalPolicy(dir)
 		if err != nil {
 			t.Errorf("%q: %v", dir, err)
 			continue
@@ -168,7 +170,7 @@ func TestLocalPolicyOfAnyFolder(t *testing.T) {
 }
 
 func TestDemoSummaryAndVerify(t *testing.T) {
-	policy, err := localPolicy(t.TempDir())
+	policy, err := runcmd.LocalPolicy(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +178,7 @@ func TestDemoSummaryAndVerify(t *testing.T) {
 	for i := range 20 {
 		records = append(records, job.Record{Lane: "express", StartedAt: time.Unix(1, 0), Wait: lanes.Duration(time.Duration(i+1) * time.Second)})
 	}
-	results := summarise(policy, records)
+	results := runcmd.Summarise(policy, records)
 	if len(results) != 1 || results[0].P50 != 10*time.Second || results[0].P95 != 19*time.Second || results[0].Max != 20*time.Second || results[0].Met {
 		t.Errorf("summary of waits 1 s … 20 s: %+v", results)
 	}
@@ -184,7 +186,7 @@ func TestDemoSummaryAndVerify(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("not a picture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := verify(t.Context(), job.Record{State: job.Completed, Kind: "thumbnail", Output: "file://" + bad}); why == "" {
+	if why := runcmd.Verify(t.Context(), job.Record{State: job.Completed, Kind: "thumbnail", Output: "file://" + bad}); why == "" {
 		t.Error("a file that is no picture was verified")
 	}
 }

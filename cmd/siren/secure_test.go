@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -70,7 +71,7 @@ func TestSecureEndpoints(t *testing.T) {
 	s, err := a.Store()
 	must(t, err)
 	defer s.Close()
-	policy, err := localPolicy(t.TempDir())
+	policy, err := runcmd.LocalPolicy(t.TempDir())
 	must(t, err)
 	_, err = redis.NewBoard(s, discard).PublishPolicy(ctx, lanes.Effective{Policy: *policy})
 	must(t, err)

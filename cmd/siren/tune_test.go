@@ -11,6 +11,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -34,7 +36,7 @@ func tuner(t *testing.T, store *redislink.Store) (o *app.Operator, out, said *by
 // inForceLocal puts the local policy into force.
 func inForceLocal(t *testing.T, o *app.Operator) *lanes.Policy {
 	t.Helper()
-	p, err := localPolicy(t.TempDir())
+	p, err := runcmd.LocalPolicy(t.TempDir())
 	must(t, err)
 	_, err = o.Board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p})
 	must(t, err)
@@ -84,7 +86,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 	must(t, err)
 	now, _, err := o.Tunings.Now(t.Context())
 	must(t, err)
-	p, err := localPolicy(t.TempDir())
+	p, err := runcmd.LocalPolicy(t.TempDir())
 	must(t, err)
 	_, err = o.Board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p, File: p, Tunings: now.All})
 	must(t, err)
@@ -93,7 +95,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	said.Reset()
-	awaitFollowed(ctx, o, tune.Change{Set: now.All})
+	lanecmd.AwaitFollowed(ctx, o, tune.Change{Set: now.All})
 	want(exit.OK, exit.OK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
 }
 

@@ -3,33 +3,12 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 )
-
-// version is set by the release build (-ldflags "-X main.version=v1.2.3").
-var version = ""
-
-// buildVersion is the release, else the commit that was built.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "devel"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "devel"
-}
 
 func newVersion(a *app.App) *cobra.Command {
 	var o show.Output
@@ -39,7 +18,7 @@ func newVersion(a *app.App) *cobra.Command {
 		Example: "  siren version\n  siren version -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := map[string]string{"version": buildVersion(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+			v := map[string]string{"version": app.Version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			if o.Format == "table" {
 				_, err := fmt.Fprintf(a.Out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
 				return err

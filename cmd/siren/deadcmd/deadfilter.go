@@ -1,0 +1,105 @@
+package deadcmd
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
+	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes/job"
+)
+
+// deadFilter is the flags that choose dead jobs. Times are those of the death.
+type deadFilter struct {
+	jobcmd.JobFilter
+	tenant string
+	diedOf []string
+}
+
+func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
+	f.Choosing(a, c)
+	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
+	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
+	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
+	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
+	app.CompleteFlag(c, "died-of", app.Fixed(dead.Reasons...))
+}
+
+// check makes the filter ready for use.
+func (f *deadFilter) check() error {
+	f.State = string(job.Dead)
+	if f.Since < 0 || f.OlderThan < 0 {
+		return exit.With(exit.Usage, errors.New("--since and --older-than can't be negative"))
+	}
+	if _, err := labels.Parse(f.Selector); err != nil {
+		return exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
+	}
+	for i, s := range f.diedOf {
+		reason, err := dead.Reason(s)
+		if err != nil {
+			return exit.With(exit.Usage, fmt.Errorf("--died-of: %w", err))
+		}
+		f.diedOf[i] = reason
+	}
+	f.Also = dead.Filter{Tenant: f.tenant, DiedOf: f.diedOf}.Chooser(time.Time{}) // the ledger sees to the rest
+	return nil
+}
+
+// filter is what they choose, once they are checked.
+func (f *deadFilter) filter() dead.Filter {
+	return dead.Filter{
+		Lane: f.Lane, Kind: f.Kind, Tenant: f.tenant, Selector: f.Selector, DiedOf: f.diedOf, Since: f.Since, OlderThan: f.OlderThan,
+	}
+}
+
+// deadChoice is which dead letters a command is about: those of some jobs, by their ids, or those that a filter
+// chooses.
+type deadChoice struct {
+	deadFilter
+	all    bool
+	reason string // why, for the audit log
+	yes    bool
+}
+
+func (d *deadChoice) flags(a *app.App, c *cobra.Command) {
+	d.deadFilter.flags(a, c)
+	c.Flags().BoolVar(&d.all, "all", false, "all there are")
+	c.Flags().StringVar(&d.reason, "reason", "", "why, for the audit log")
+	c.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")
+}
+
+// check sees to it that somebody who chooses all says so.
+func (d *deadChoice) check(ids []string) error {
+	if reason, err := dead.Reason(d.reason); err == nil && len(d.diedOf) == 0 {
+		return exit.With(exit.Usage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it are chosen by --died-of %q", reason))
+	}
+	if err := d.deadFilter.check(); err != nil {
+		return err
+	}
+	filter := d.filter().String()
+	switch {
+	case len(ids) > 0 && (filter != "" || d.all):
+		return exit.With(exit.Usage, errors.New("say ids, or a filter, or --all: not several of them"))
+	case filter != "" && d.all:
+		return exit.With(exit.Usage, fmt.Errorf("--all is every dead letter, and %s only some of them: say one of the two", filter))
+	case len(ids) == 0 && filter == "" && !d.all:
+		return exit.With(exit.Usage, errors.New("say which: ids, a filter such as --lane or --died-of, or --all"))
+	}
+	return nil
+}
+
+// which is the choice as a question has it, of so many jobs by their records, and so many letters in all.
+func (d *deadChoice) which(jobs, letters int) string {
+	what := "all dead jobs"
+	if filter := d.filter().String(); filter != "" {
+		what = "the dead jobs of " + filter
+	}
+	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, say.Plural(letters, "letter"))
+}

@@ -1,0 +1,2 @@
+// Package deadcmd is siren dead with its verbs. What is done to dead letters is in internal/operate/dead.
+package deadcmd

@@ -1,0 +1,312 @@
+package jobcmd
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/worker/media"
+)
+
+// enqueue is what `siren enqueue` may be told.
+type enqueue struct {
+	id, input, output string
+	labels            []string
+	params            []string
+	overwrite         bool
+	priority          int
+	expiresIn         time.Duration
+	dedupKey          string
+	dedupWindow       time.Duration
+	wait              bool
+	file              string
+	ids               string // of a file's jobs without one: new or content
+	policyFile        string
+}
+
+func NewEnqueue(a *app.App) *cobra.Command {
+	var e enqueue
+	c := &cobra.Command{
+		Use:   "enqueue KIND",
+		Short: "Put jobs into their lanes",
+		Long: `Put a job into the lane that its labels choose, and print its id. With --file, put in
+many: one JSON job a line, from a file or - for standard input. A job is refused here
+when its kind, params or URLs can never work; the rest is the worker's to find out.
+
+A line of a file that is no job, or too long for one, is told of with its number and
+left out; the exit code is 1 then. A job without an id gets a new one, so the same file
+a second time is the same jobs a second time: with --ids content the id follows from
+what the line says, and as long as the first job's record is kept it is known again
+(timing.keep in the policy counts from its end). Two lines that say the same are then
+one job.
+
+The kinds, and what each takes with --param:` + kindHelp(),
+		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg --label urgent=true --wait
+  siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 --param height=720 --param crf=23
+  siren enqueue --file jobs.ndjson --ids content --wait`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case e.file == "" && len(args) != 1:
+				return fmt.Errorf("say which kind (%s), or --file", kindNames())
+			case e.file != "" && len(args) != 0:
+				return errors.New("--file has the kinds in it: leave the argument out")
+			}
+			return nil
+		},
+		ValidArgsFunction: app.UpTo(1, a.CompleteKinds),
+		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), a, args) },
+	}
+	f := c.Flags()
+	f.StringVar(&e.id, "id", "", "id of the job, 1 to 64 of A-Z a-z 0-9 . _ - (default a new one that sorts by time)")
+	f.StringVarP(&e.input, "input", "i", "", "URL of the input: file://, s3:// or http(s)://")
+	f.StringVar(&e.output, "output", "", "URL of the output: file:// or s3://")
+	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
+	f.StringArrayVarP(&e.params, "param", "p", nil, "parameter NAME=VALUE of the kind, as often as you like")
+	f.BoolVar(&e.overwrite, "overwrite", false, "replace an output that is there already")
+	f.IntVar(&e.priority, "priority", 0, "start it before jobs of its lane with a lower one, 0 to "+strconv.Itoa(lanes.MaxPriority)+"; the lane's priorities say how high it may be")
+	f.DurationVar(&e.expiresIn, "expires-in", 0, "dead-letter the job unless it has started by then (0: never)")
+	f.StringVar(&e.dedupKey, "dedup-key", "", "enqueue nothing when an earlier job has this key, and print that one's id")
+	f.DurationVar(&e.dedupWindow, "dedup-window", job.DefaultDedupWindow, "for how long --dedup-key is remembered")
+	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
+	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
+	e.ids = newIDs
+	app.OneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
+	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
+	app.CompleteFlag(c, "file", app.Files())
+	app.CompleteFlag(c, "param", a.CompleteParams)
+	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
+	return c
+}
+
+func kindNames() string { return strings.Join(kinds.Names(), ", ") }
+
+// kindHelp lists the kinds with their params.
+func kindHelp() string {
+	var b strings.Builder
+	for _, k := range kinds.All() {
+		fmt.Fprintf(&b, "\n\n%s: %s.", k.Name, k.About)
+		for _, p := range k.Params {
+			fmt.Fprintf(&b, "\n  %-8s %s", p.Name, p.Range())
+		}
+	}
+	return b.String()
+}
+
+func (e *enqueue) run(ctx context.Context, a *app.App, args []string) error {
+	log, err := a.Logger(slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	servers, err := a.Endpoints()
+	if err != nil {
+		return err
+	}
+	policy, err := e.policy(ctx, a)
+	if err != nil {
+		return err
+	}
+	c, err := servers.Client(client.Options{Policy: policy, Log: log})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+
+	var ids []string
+	if e.file != "" {
+		ids, err = e.bulk(ctx, a, c, policy)
+	} else {
+		ids, err = e.single(ctx, a, c, policy, args[0])
+	}
+	if err != nil && len(ids) == 0 || !e.wait {
+		return err
+	}
+	return errors.Join(err, a.WithLedger(func(l *jobledger.Ledger) error { return waitFor(ctx, a, l, ids) }))
+}
+
+// policy is the file's, else the one in force.
+func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error) {
+	if e.policyFile != "" {
+		return lanes.Load(e.policyFile)
+	}
+	store, err := a.Store()
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	effective, err := a.Effective(ctx, store)
+	return &effective.Policy, err
+}
+
+// single enqueues the job that the flags describe.
+func (e *enqueue) single(ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
+	j := job.Job{ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
+	if e.expiresIn < 0 {
+		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
+	} else if e.expiresIn > 0 {
+		j.ExpiresAt = c.Now(ctx).Add(e.expiresIn).UTC()
+	}
+	if j.DedupKey = e.dedupKey; e.dedupKey != "" {
+		j.DedupWindow = lanes.Duration(e.dedupWindow)
+	}
+	var err error
+	if j.Labels, err = parseLabels(e.labels); err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	if j.Params, err = parseParams(e.params); err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	if err := check(j, p); err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	o := c.EnqueueBatch(ctx, []job.Job{j})[0]
+	if errors.Is(o.Err, lanes.ErrPriority) {
+		return nil, exit.With(exit.Usage, o.Err)
+	}
+	if o.Err != nil {
+		return nil, o.Err
+	}
+	sayKnown(a, o)
+	fmt.Fprintln(a.Out, o.ID)
+	return []string{o.ID}, nil
+}
+
+// sayKnown warns of a job that was enqueued before, under its id or dedup key: it runs once, whatever it says this time.
+func sayKnown(a *app.App, o client.Outcome) {
+	if o.Duplicate {
+		fmt.Fprintf(a.Err, "%s was enqueued before with this dedupKey; nothing was enqueued now\n", o.ID)
+	}
+	if !o.Known {
+		return
+	}
+	fmt.Fprintf(a.Err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; use another id for another job\n", o.ID, o.ID)
+}
+
+// check refuses a job that can never work.
+func check(job job.Job, p *lanes.Policy) error {
+	if err := job.Check(); err != nil {
+		return err
+	}
+	return media.Check(job, p.Storage)
+}
+
+func parseLabels(pairs []string) (map[string]string, error) {
+	labels := map[string]string{}
+	for _, p := range pairs {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--label %q: write NAME=VALUE", p)
+		}
+		labels[name] = value
+	}
+	return labels, nil
+}
+
+// parseParams makes the params' object. A value that reads as a JSON number or boolean is one; anything else is text.
+func parseParams(pairs []string) (json.RawMessage, error) {
+	params := map[string]any{}
+	for _, p := range pairs {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--param %q: write NAME=VALUE", p)
+		}
+		var v any
+		if err := json.Unmarshal([]byte(value), &v); err != nil {
+			v = value
+		}
+		params[name] = v
+	}
+	if len(params) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(params)
+}
+
+// waitFor shows the jobs' progress until all have ended.
+func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []string) error {
+	latest := map[string]job.Record{}
+	var failed []job.Record
+	shown := time.Time{}
+	trouble := show.NewTrouble(a.Err)
+	for r, err := range ledger.Watch(ctx, ids...) {
+		if errors.Is(err, lanes.ErrAway) {
+			trouble.Say(err)
+			continue
+		}
+		trouble.Say(nil)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		latest[r.ID] = r
+		if r.State.Failed() {
+			failed = append(failed, r)
+		}
+		if show.IsTerminal(a.Err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own
+			shown = time.Now() //nolint:forbidigo // as above
+			show.Rewrite(a.Err, progressLine(latest, len(ids)))
+		}
+	}
+	if show.IsTerminal(a.Err) {
+		fmt.Fprintln(a.Err)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped waiting; the jobs go on: siren jobs watch %s", strings.Join(ids[:min(3, len(ids))], " "))
+	}
+	slices.SortFunc(failed, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
+	for _, r := range failed {
+		fmt.Fprintf(a.Err, "%s is %s%s\n", r.ID, r.State, why(r, a.Now()))
+	}
+	if len(failed) > 0 {
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
+	}
+	return nil
+}
+
+// why is what there is to say of a job that failed.
+func why(r job.Record, now time.Time) string {
+	if r.State == job.Cancelled {
+		return ""
+	}
+	return ": " + detail(r, now)
+}
+
+// progressLine is one line for all the jobs that are waited for.
+func progressLine(latest map[string]job.Record, n int) string {
+	var sum float64
+	count := map[job.State]int{}
+	note := ""
+	for _, r := range latest {
+		count[r.State]++
+		if r.State.Final() {
+			sum++
+		} else if r.State == job.Running {
+			sum += r.Progress.Fraction
+			note = r.Progress.Note
+		}
+	}
+	line := fmt.Sprintf("%s %3.0f%%", show.Bar(sum/float64(n), 30), 100*sum/float64(n))
+	if n == 1 {
+		for _, r := range latest {
+			return fmt.Sprintf("%s  %s  %s", line, r.State, note)
+		}
+	}
+	failed := count[job.Dead] + count[job.Cancelled] + count[job.Missing]
+	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[job.Completed], count[job.Running],
+		n-count[job.Completed]-count[job.Running]-failed, failed)
+}

@@ -1,0 +1,105 @@
+package jobcmd
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes/job"
+)
+
+func NewJobs(a *app.App) *cobra.Command {
+	return app.Parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
+		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
+}
+
+func newJobsList(a *app.App) *cobra.Command {
+	var f JobFilter
+	o := show.Listing{Kind: "job"}
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List jobs, the newest first",
+		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.Operate(func(op *app.Operator) error {
+				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
+					records, next, err := f.List(cmd.Context(), op.Ledger, op.Now())
+					t := jobTable(records, a.Now())
+					t.Empty += op.OrNoSuchLane(cmd.Context(), f.Lane, len(records) == 0)
+					GoesOn(t, next)
+					return records, t, err
+				})
+			})
+		},
+	}
+	f.Choosing(a, c)
+	app.OneOf(c, &f.State, "state", "", "only jobs in this `STATE`", stateNames(states)...)
+	f.Paging(c)
+	app.ListFlags(c, &o)
+	return c
+}
+
+// GoesOn says where a list goes on that was cut; next is "" at its end.
+func GoesOn(t *show.Table, next string) {
+	if next != "" {
+		t.Warn("there may be more; go on with --after %s", next)
+	}
+}
+
+func jobTable(records []job.Record, now time.Time) *show.Table {
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
+		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
+	t.Empty = "no jobs"
+	for _, r := range records {
+		wait := "-"
+		if !r.StartedAt.IsZero() {
+			wait = say.Short(r.Wait.D())
+		}
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
+			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
+		t.Paint("STATE", stateStyles[r.State])
+	}
+	return t
+}
+
+var stateStyles = map[job.State]show.Style{job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow, job.Running: show.Cyan}
+
+// ran is how long it took from the first start to the end, or to now.
+func progressOf(r job.Record) string {
+	switch r.State {
+	case job.Completed:
+		return "100%"
+	case job.Running:
+		return fmt.Sprintf("%.0f%%", 100*r.Progress.Fraction)
+	default:
+		return "-"
+	}
+}
+
+// detail is what is most worth knowing of a job in one line.
+func detail(r job.Record, now time.Time) string {
+	switch {
+	case r.State == job.Dead:
+		return r.Reason + ": " + r.Error
+	case r.State == job.Retrying:
+		return r.Error
+	case r.State == job.Missing:
+		return "its message is gone from the broker: siren jobs retry " + r.ID
+	case r.State == job.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
+		return "its worker vanished " + say.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
+	case len(r.Outputs) > 0:
+		return r.Outputs[0].URL
+	case r.State == job.Running && r.Progress.Note != "":
+		return r.Progress.Note
+	default:
+		return r.Output
+	}
+}

@@ -1,0 +1,130 @@
+package jobcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
+	"github.com/polyglot-media/siren/lanes/job"
+)
+
+// JobFilter is the flags that choose jobs.
+type JobFilter struct {
+	Lane, State, Kind, Selector string
+	Since, OlderThan            time.Duration
+	Also                        func(job.Record) bool // what else a job has to be; nil: nothing
+	Limit                       int
+	After                       string
+}
+
+// Choosing adds the flags that choose by what a job is.
+func (f *JobFilter) Choosing(a *app.App, c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.Lane, "lane", "", "only jobs of this lane")
+	app.CompleteFlag(c, "lane", a.CompleteLanes)
+	fs.StringVar(&f.Kind, "kind", "", "only jobs of this kind")
+	app.CompleteFlag(c, "kind", a.CompleteKinds)
+	fs.StringVarP(&f.Selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
+	fs.DurationVar(&f.Since, "since", 0, "only jobs of so long ago at most")
+	fs.DurationVar(&f.OlderThan, "older-than", 0, "only jobs of so long ago at least")
+	c.PreRunE = choosesBySomething
+}
+
+// choosesBySomething refuses a filter without a value, which would choose everything: --tenant "$TENANT" isn't meant so
+// where TENANT isn't set.
+func choosesBySomething(c *cobra.Command, _ []string) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "lane", "kind", "selector", "tenant", "died-of", "state":
+			if v := f.Value.String(); v == "" || v == "[]" {
+				err = exit.With(exit.Usage, fmt.Errorf("--%s has no value: say which, or leave it out for all", f.Name))
+			}
+		}
+	})
+	return err
+}
+
+// Paging adds the flags that say how much of a list is shown.
+func (f *JobFilter) Paging(c *cobra.Command) {
+	c.Flags().IntVar(&f.Limit, "limit", 50, "at most so many, the newest first; 0: all")
+	c.Flags().StringVar(&f.After, "after", "", "go on where a list ended that had more: it says what to write here")
+}
+
+var states = []job.State{job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing}
+
+func stateNames(of []job.State) []string {
+	names := make([]string, len(of))
+	for i, s := range of {
+		names[i] = string(s)
+	}
+	return names
+}
+
+// cursorForm is what jobrecord.Page.Next looks like.
+var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
+
+// query is what the flags ask the ledger for.
+func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
+	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
+	selector, err := labels.Parse(f.Selector)
+	switch {
+	case err != nil:
+		return q, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
+	case f.Limit < 0 || f.Since < 0 || f.OlderThan < 0:
+		return q, exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
+	case f.After != "" && !cursorForm.MatchString(f.After):
+		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.After))
+	}
+	if f.Selector != "" || f.Also != nil {
+		q.Match = func(r job.Record) bool {
+			return selector.Matches(labels.Set(r.Labels)) && (f.Also == nil || f.Also(r))
+		}
+	}
+	if f.Since > 0 {
+		q.Since = now.Add(-f.Since)
+	}
+	if f.OlderThan > 0 {
+		q.Until = now.Add(-f.OlderThan)
+	}
+	return q, nil
+}
+
+// List reads the chosen records. next is where a list goes on that has more than the limit.
+func (f *JobFilter) List(ctx context.Context, ledger *jobledger.Ledger, now time.Time) (all []job.Record, next string, err error) {
+	q, err := f.query(now)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.Limit > 0 {
+		page, err := ledger.List(ctx, q)
+		return page.Records, page.Next, err
+	}
+	for r, err := range ledger.Each(ctx, q) {
+		if err != nil {
+			return nil, "", err
+		}
+		all = append(all, r)
+	}
+	return all, "", nil
+}
+
+// String is what the flags choose by, in words; "" for all.
+func (f *JobFilter) String() string {
+	words := []string{dead.Filter{Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since, OlderThan: f.OlderThan}.String()}
+	if f.State != "" {
+		words = append(words, "state "+f.State)
+	}
+	return strings.TrimPrefix(strings.Join(words, ", "), ", ")
+}

@@ -1,0 +1,63 @@
+package jobcmd
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/lanes/job"
+)
+
+func newJobsGet(a *app.App) *cobra.Command {
+	var o show.Output
+	c := &cobra.Command{
+		Use:               "get ID …",
+		Short:             "Show everything known of jobs",
+		Example:           "  siren jobs get 06ezy…\n  siren jobs get 06ezy… -o json",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.CompleteJobs(),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return a.WithLedger(func(ledger *jobledger.Ledger) error {
+				var records []job.Record
+				var missing error
+				for _, id := range ids {
+					r, err := ledger.Find(cmd.Context(), id)
+					if app.RedisNotFound(err) {
+						missing = errors.Join(missing, operate.NoJob(id))
+						continue
+					}
+					if err != nil {
+						return err
+					}
+					SayBorne(a, id, r)
+					records = append(records, r)
+				}
+				var err error
+				switch {
+				case len(ids) == 1 && len(records) == 1:
+					err = o.Print(a.Out, records[0])
+				case len(records) > 0:
+					err = o.Print(a.Out, records)
+				}
+				if err != nil {
+					return err
+				}
+				return missing
+			})
+		},
+	}
+	app.FormFlag(c, &o, "yaml", "json")
+	return c
+}
+
+// SayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears
+// its id.
+func SayBorne(a *app.App, id string, r job.Record) {
+	if r.ID != id {
+		a.Warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
+	}
+}

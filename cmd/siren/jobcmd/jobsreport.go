@@ -1,0 +1,120 @@
+package jobcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/jobs"
+	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes/job"
+)
+
+// hear takes in what has become of a job, and says it of one that was named.
+func (v *JobVerb) hear(o *app.Operator, r jobs.Result) {
+	v.Fates[r.Fate]++
+	id := r.Job.ID
+	switch r.Fate {
+	case jobs.Done:
+		if v.Verb == "cancel" && r.Job.State == job.Running {
+			v.running = append(v.running, id)
+		} else if v.named {
+			fmt.Fprintln(o.Out, v.told(r))
+		}
+	case jobs.Already:
+		if v.named {
+			fmt.Fprintf(o.Out, "job/%s is %s already\n", id, v.place(r))
+		}
+	case jobs.Unknown:
+		if v.named {
+			v.fail(r.Err)
+		}
+	default:
+		if v.named || r.Fate == jobs.Refused {
+			v.fail(r.Err)
+		}
+	}
+}
+
+// told says what was done to a job.
+func (v *JobVerb) told(r jobs.Result) string {
+	switch v.Verb {
+	case "promote":
+		return fmt.Sprintf("job/%s promoted from %s to %s", r.Job.ID, r.Job.Lane, r.Lane)
+	case "retry":
+		return fmt.Sprintf("job/%s is in lane %s again", r.Job.ID, r.Lane)
+	default:
+		return fmt.Sprintf("job/%s cancelled", r.Job.ID)
+	}
+}
+
+// place says where or what a job is.
+func (v *JobVerb) place(r jobs.Result) string {
+	if r.Lane != "" {
+		return "in lane " + r.Lane
+	}
+	return string(r.Job.State)
+}
+
+// fail keeps an error for the end. Its exit code, where it has one of its own, is the command's.
+func (v *JobVerb) fail(err error) {
+	if c := exit.Code(err); c != exit.Failed {
+		v.Code = c
+	}
+	if len(v.errs) < app.MostRefusals || v.named {
+		v.errs = append(v.errs, err)
+	} else {
+		v.more++
+	}
+}
+
+// progress says how far it has come, of so many jobs; 0: nobody has counted them.
+func (v *JobVerb) progress(done, expect int) string {
+	if expect == 0 {
+		return fmt.Sprintf("%d %s", done, v.Past)
+	}
+	seen := 0
+	for _, n := range v.Fates {
+		seen += n
+	}
+	return fmt.Sprintf("%s %d of %d %s", show.Bar(float64(seen)/float64(expect), 30), done, max(expect, seen), v.Past)
+}
+
+// report says what has become of the jobs that a filter chose. err is what ended it.
+func (v *JobVerb) report(ctx context.Context, o *app.Operator, done int, err error) error {
+	into := ""
+	if v.to != "" {
+		into = " into " + v.to
+	}
+	if done > 0 || err == nil {
+		fmt.Fprintf(o.Out, "%s %s%s\n", say.Plural(done, "job"), v.Past, into)
+	}
+	for _, left := range []struct {
+		fate jobs.Fate
+		why  string
+	}{
+		{jobs.Over, "had come to an end meanwhile"},
+		{jobs.Already, "were as they are to be"},
+		{jobs.Changed, "were changed by somebody else meanwhile, and what they did counts"},
+		{jobs.Unknown, "have no record any more"},
+	} {
+		if n := v.Fates[left.fate]; n > 0 {
+			fmt.Fprintf(o.Err, "%s left: they %s\n", say.Plural(n, "job"), left.why)
+		}
+	}
+	if err != nil {
+		return app.BrokenOff(ctx, err)
+	}
+	if v.end != nil {
+		if err := v.end(ctx, o); err != nil {
+			return err
+		}
+	}
+	if v.more > 0 {
+		v.errs = append(v.errs, fmt.Errorf("and %d more", v.more))
+	}
+	return exit.With(v.Code, errors.Join(v.errs...))
+}

@@ -1,0 +1,175 @@
+package lanecmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate/tune"
+	"github.com/polyglot-media/siren/internal/say"
+)
+
+const (
+	tuneFor    = time.Hour // how long a tuning lasts unless somebody says
+	untilGone  = time.Duration(0)
+	mostReason = 200 // characters
+)
+
+// tuneFlags is what every command that tunes may be told.
+type tuneFlags struct {
+	tune.Terms
+	wait bool
+}
+
+func (f *tuneFlags) add(c *cobra.Command, duration time.Duration) {
+	c.Flags().DurationVar(&f.For, "for", duration, "how long; it ends by itself (0: until it is removed)")
+	f.addBut(c)
+}
+
+// addBut adds the flags but for how long: what was tuned is to end.
+func (f *tuneFlags) addBut(c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
+	fs.BoolVar(&f.DryRun, "dry-run", false, "change nothing; show the plans that it leads to now, before and after")
+	fs.Func("revision", "change nothing unless the tunings are still at revision `N` (as siren tunings -o json shows it)", func(s string) error {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 0 {
+			return errors.New("say a number, as siren tunings -o json shows it")
+		}
+		f.Revision = &n
+		return nil
+	})
+	fs.BoolVar(&f.wait, "wait", true, "wait until the scaler and the workers follow, for at most "+
+		""+tune.TakenUp.String())
+}
+
+func (f *tuneFlags) check() error {
+	if n := utf8.RuneCountInString(f.Reason); n > mostReason {
+		return exit.With(exit.Usage, fmt.Errorf("--reason has %d characters; say it in %d", n, mostReason))
+	}
+	f.Reason = show.Harmless(f.Reason)
+	if f.For < 0 {
+		return exit.With(exit.Usage, fmt.Errorf("--for %s: say how long from now on, as in 2h", f.For))
+	}
+	return nil
+}
+
+// tuneDesk is where the operator tunes.
+func tuneDesk(o *app.Operator) *tune.Desk {
+	return &tune.Desk{Tunings: o.Tunings, Board: o.Board, Roster: o.Roster, By: app.Who(o.User), Version: app.Version()}
+}
+
+// setTunings puts the wishes into force, all or none.
+func setTunings(ctx context.Context, o *app.Operator, f tuneFlags, wishes ...tune.Wish) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if len(wishes) == 0 {
+		return exit.With(exit.Usage, errors.New("say what to change; --help lists what can be"))
+	}
+	c, err := tuneDesk(o).Set(ctx, f.Terms, wishes...)
+	if err != nil {
+		return err
+	}
+	return tuned(ctx, o, f, c)
+}
+
+// remove ends tunings.
+func remove(ctx context.Context, o *app.Operator, f tuneFlags, fields []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	c, err := tuneDesk(o).Remove(ctx, f.Terms, fields...)
+	if err != nil {
+		return err
+	}
+	return tuned(ctx, o, f, c)
+}
+
+// end takes back a pause or a hold.
+func end(ctx context.Context, o *app.Operator, f tuneFlags, field, already string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	c, was, err := tuneDesk(o).End(ctx, f.Terms, field)
+	switch {
+	case err != nil:
+		return err
+	case !was:
+		fmt.Fprintln(o.Out, already)
+		return nil
+	default:
+		return tuned(ctx, o, f, c)
+	}
+}
+
+// tuned says what was changed, and waits until it is followed; of a dry run it shows what it would lead to.
+func tuned(ctx context.Context, o *app.Operator, f tuneFlags, c tune.Change) error {
+	if !f.DryRun {
+		for _, t := range c.Idled {
+			o.Warn("%s = %s by %s can't be in force beside this: %s", t.Field, t.Spelled(), t.By, t.Why)
+		}
+	}
+	fields := make([]string, len(c.Set))
+	for i, t := range c.Set {
+		fields[i] = t.Field
+		line := fmt.Sprintf("%s: %s → %s, %s", t.Field, c.Before[i], t.Spelled(), say.Until(t.Until, c.At))
+		if old, ok := c.Replaced(t.Field); ok && !f.DryRun {
+			line += fmt.Sprintf("; in place of %s by %s%s", old.Spelled(), old.By, say.Because(old.Reason))
+		}
+		fmt.Fprintln(o.Out, line)
+	}
+	for i, field := range c.Removed {
+		fmt.Fprintf(o.Out, "%s: %s → %s, as the file has it\n", field, c.Before[i], c.File[i])
+	}
+	if f.DryRun {
+		return foresee(ctx, o, c)
+	}
+	if len(fields) > 0 {
+		fmt.Fprintf(o.Out, "undo: siren tunings remove %s\n", strings.Join(fields, " "))
+	}
+	if f.wait {
+		AwaitFollowed(ctx, o, c)
+	}
+	return nil
+}
+
+// AwaitFollowed waits until the scaler has put the change into force and the workers follow, and says so, or that
+// they don't yet.
+func AwaitFollowed(ctx context.Context, o *app.Operator, c tune.Change) {
+	if far := tuneDesk(o).Await(ctx, c); far.Done() {
+		fmt.Fprintln(o.Out, far)
+	} else {
+		o.Warn("%s", far)
+	}
+}
+
+// foresee shows what a dry change leads to: the plans of now, before and after.
+func foresee(ctx context.Context, o *app.Operator, c tune.Change) error {
+	f, err := tuneDesk(o).Foresee(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(o.Out)
+	col, num := show.Col, show.Num
+	t := show.NewTable(col("POOL"), col(""), num("FROM"), num("TO"), col("REASON"), col("WHY"))
+	for i, before := range f.Before {
+		t.Add(before.Pool, "now", fmt.Sprint(before.From), fmt.Sprint(before.To), string(before.Reason), before.Why)
+		if i < len(f.After) {
+			after := f.After[i]
+			t.Add("", "then", fmt.Sprint(after.From), fmt.Sprint(after.To), string(after.Reason), after.Why)
+		}
+	}
+	err = t.Print(o.Out)
+	fmt.Fprintln(o.Out, "nothing was changed (--dry-run)")
+	return err
+}

@@ -1,0 +1,146 @@
+package runcmd
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/serve"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+//go:embed local.yaml
+var LocalYAML string
+
+// LocalPolicy is the policy for one machine, whose jobs may read and write below dir.
+func LocalPolicy(dir string) (*lanes.Policy, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	prefix := url.URL{Scheme: "file", Path: strings.TrimSuffix(dir, "/") + "/"} // escapes what a URL, and so what YAML, can't take
+	return lanes.Parse([]byte(strings.ReplaceAll(LocalYAML, "@PREFIX@", prefix.String())))
+}
+
+func NewUp(a *app.App) *cobra.Command {
+	var policyFile, media, data string
+	var drain time.Duration
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything on this machine until Ctrl-C",
+		Long: `Run a private RabbitMQ and Redis, the scaler and its workers on this machine until
+Ctrl-C. Other terminals of the same user find it by themselves: try siren lanes --watch.
+With --amqp-url and --redis-url it uses those servers instead of its own.`,
+		Example: `  siren up
+  siren up --policy siren.yaml --data ~/siren-data`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			policy, err := policyOr(policyFile, media)
+			if err != nil {
+				return err
+			}
+			log, err := a.Logger(slog.LevelInfo)
+			if err != nil {
+				return err
+			}
+			return up(cmd.Context(), a, policy, data, drain, log)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&policyFile, "policy", "", "policy file (default a built-in one: express, standard and bulk)")
+	f.StringVar(&media, "media", ".", "folder that jobs may read and write under the built-in policy")
+	f.StringVar(&data, "data", "", "folder that keeps queues and records from run to run (default a temporary one)")
+	f.DurationVar(&drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after Ctrl-C")
+	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
+	app.CompleteFlag(c, "media", app.Folders)
+	app.CompleteFlag(c, "data", app.Folders)
+	return c
+}
+
+func policyOr(file, media string) (*lanes.Policy, error) {
+	if file != "" {
+		return lanes.Load(file)
+	}
+	return LocalPolicy(media)
+}
+
+func up(ctx context.Context, a *app.App, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
+	if l, ok := reach.Running(); ok {
+		return l.Taken()
+	}
+	at, err := a.Asked.Given()
+	if err != nil {
+		return err
+	}
+	s, err := serve.StartServers(ctx, serve.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.Err, log)
+	if err != nil && ctx.Err() != nil { // Ctrl-C while they started
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	kept := data != "" || at.AMQP.URL != ""
+	at.AMQP.FallBack(s.AMQPURL)
+	workers := at
+	at.Redis.FallBack(s.RedisFor(lanes.ScalerRole))
+	workers.Redis.FallBack(s.RedisFor(lanes.WorkerRole))
+	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		forget()
+		if len(s.Private) > 0 {
+			fmt.Fprintln(a.Err, "Stopping the private servers …")
+		}
+	}()
+	fmt.Fprintf(a.Out, `Siren is up. In another terminal:
+%s  siren lanes --watch
+  siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
+Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
+`, insteadOf(), lanes.Duration(drain), whatWaits(data, kept))
+	logs := data
+	if data != "" {
+		logs = filepath.Join(data, "fleet")
+	}
+	say := sayDraining(a, kept)
+	return serve.Local{
+		Version: app.Version(), Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
+		Draining: func(d serve.Draining) {
+			if err := reach.Stopping(d.Until); err != nil {
+				log.Debug("tell other terminals of the end", "error", err)
+			}
+			say(d)
+		},
+	}.Run(ctx)
+}
+
+// whatWaits is what becomes of jobs that wait when everything has stopped.
+func whatWaits(data string, kept bool) string {
+	switch {
+	case !kept:
+		return "Jobs that wait are thrown away: --data DIR keeps them."
+	case data == "":
+		return "Jobs that wait stay in their lanes."
+	}
+	return "Jobs that wait stay in " + data + "."
+}
+
+// insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.
+func insteadOf() string {
+	f, err := reach.LoadContexts()
+	if name, _ := f.Standing(); err != nil || name == reach.UpContext || name == "" {
+		return ""
+	}
+	return "  export SIREN_CONTEXT=" + reach.UpContext + "\n"
+}
