@@ -8,10 +8,12 @@ import (
 
 // AuditEntry is one thing that a person did to the running system, or that ended by itself.
 type AuditEntry struct {
-	At     time.Time `json:"at"`               // by Redis' clock
-	By     string    `json:"by"`               // who it was by their own account: a system user, with the kube context where there is one
-	Login  string    `json:"login,omitempty"`  // the Redis user that it was done with
-	Verb   string    `json:"verb"`             // tune, remove, expire, move, migrate, purge, promote, cancel, retry, replay
+	At time.Time `json:"at"` // by Redis' clock
+	// who it was by their own account: a system user, with the kube context where there is one
+	By    string `json:"by"`
+	Login string `json:"login,omitempty"` // the Redis user that it was done with
+	// tune, remove, expire, move, migrate, purge, promote, cancel, retry, replay
+	Verb   string    `json:"verb"`
 	On     string    `json:"on"`               // the field, lane or job; the filter that chose jobs
 	Before string    `json:"before,omitempty"` // the value, lane or state
 	After  string    `json:"after,omitempty"`
@@ -32,7 +34,8 @@ func (e *AuditEntry) Did(ids ...string) {
 	}
 }
 
-// About is whether the entry is about a field, a lane or a job, by its name or how that begins: "lane bulk", "lanes.bulk.", "job 06ezy".
+// About is whether the entry is about a field, a lane or a job, by its name or how that begins: "lane bulk",
+// "lanes.bulk.", "job 06ezy".
 func (e AuditEntry) About(what string) bool {
 	if strings.HasPrefix(e.On, what) {
 		return true

@@ -54,7 +54,8 @@ var ErrPriority = errors.New("the priority is too high for the lane")
 func (c *Classifier) Place(jobLabels map[string]string, priority int) (lane string, err error) {
 	lane = c.Lane(jobLabels)
 	if highest := c.highest[lane]; priority > highest {
-		err = fmt.Errorf("%w: it is %d, and lane %q allows %d at most (its priorities in the policy)", ErrPriority, priority, lane, highest)
+		err = fmt.Errorf("%w: it is %d, and lane %q allows %d at most (its priorities in the policy)", ErrPriority,
+			priority, lane, highest)
 	}
 	return lane, err
 }

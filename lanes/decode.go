@@ -79,7 +79,8 @@ func readYAML(data []byte) (tree any, problems Problems, err error) {
 			return nil, nil, fmt.Errorf("not YAML: %w", err)
 		}
 	}
-	if begins := nextDocument.FindAllIndex(data, 2); len(begins) == 2 || len(begins) == 1 && hasContent(data[:begins[0][0]]) {
+	if begins := nextDocument.FindAllIndex(data, 2); len(begins) == 2 || len(begins) == 1 &&
+		hasContent(data[:begins[0][0]]) {
 		problems.add("policy", "is one YAML document, but there is another one after a line with ---")
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))

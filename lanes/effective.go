@@ -6,8 +6,8 @@ type Effective struct {
 	Policy   Policy            `json:"policy"`
 	Turns    map[string]string `json:"turns,omitempty"`    // promoted lane → the lane it takes turns with
 	NoGuests []string          `json:"noGuests,omitempty"` // pools that take no new guest jobs for now
-	// Queues that the policy doesn't use (any more) and that aren't known to be empty: of lanes that left it, which are served last, and of
-	// lanes that have changed their queue type, which are served before the lane's own.
+	// Queues that the policy doesn't use (any more) and that aren't known to be empty: of lanes that left it, which are
+	// served last, and of lanes that have changed their queue type, which are served before the lane's own.
 	Former []Queue `json:"former,omitempty"`
 	// What Policy would be without the tunings, as it is written; nil when no tuning is there.
 	File    *Policy      `json:"file,omitempty"`

@@ -20,7 +20,8 @@ budget: 10
 		return
 	}
 	for _, l := range p.Lanes {
-		fmt.Printf("%s starts within %s, runs at most %s, at nice %d\n", l.Name, l.StartWithin, l.MaxRuntime, p.Nice(l.Name))
+		fmt.Printf("%s starts within %s, runs at most %s, at nice %d\n", l.Name, l.StartWithin, l.MaxRuntime,
+			p.Nice(l.Name))
 	}
 	// Output:
 	// express starts within 2s, runs at most 20m, at nice 0

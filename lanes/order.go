@@ -3,10 +3,10 @@ package lanes
 import "slices"
 
 // TakeOrder lists the lanes that a shared slot of the pool tries, first to last: the pool's own lanes by urgency, then
-// its guests, then former lanes. QueuesOf has the queues of each. A slot counts its turns: on every other one a promoted lane stands directly before the
-// lane that it takes turns with, so each of the two gets every other job (with several promoted to the same lane, each gets
-// its part; a lane promoted to a promoted one shares that one's turns). Guests that are shut out stay so unless they take turns here.
-// Paused lanes aren't in it.
+// its guests, then former lanes. QueuesOf has the queues of each. A slot counts its turns: on every other one a
+// promoted lane stands directly before the lane that it takes turns with, so each of the two gets every other job (with
+// several promoted to the same lane, each gets its part; a lane promoted to a promoted one shares that one's turns).
+// Guests that are shut out stay so unless they take turns here. Paused lanes aren't in it.
 func (e *Effective) TakeOrder(pool string, turn int) []string {
 	q, ok := e.Policy.Pool(pool)
 	if !ok {
@@ -36,7 +36,8 @@ func (e *Effective) TakeOrder(pool string, turn int) []string {
 	return order
 }
 
-// QueuesOf is the queues that jobs of the lane may be in: one, or for a lane that has changed its queue type two, the older one first.
+// QueuesOf is the queues that jobs of the lane may be in: one, or for a lane that has changed its queue type two, the
+// older one first.
 func (e *Effective) QueuesOf(lane string) []Queue {
 	var queues []Queue
 	for _, f := range e.Former {

@@ -20,17 +20,25 @@ type Policy struct {
 
 // Lane is one queue with an objective.
 type Lane struct {
-	Name        string   `json:"name"`                 // lower-case letters, digits and dashes, at most 40
-	Match       []string `json:"match,omitempty"`      // Kubernetes label selectors over a job's labels; any may match. Exactly one lane has none: the default
-	StartWithin Duration `json:"startWithin"`          // the objective: 95 % of the lane's jobs start within this time of being ready
-	Reserve     int      `json:"reserve,omitempty"`    // free shoulder slots that the scaler keeps for the lane at all times; needs a shoulder in its home
-	MaxRuntime  Duration `json:"maxRuntime,omitempty"` // a job that runs longer is stopped and retried
-	MaxCrashes  int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
-	Promote     *Promote `json:"promote,omitempty"`    // takes turns with a more urgent lane while its oldest job waits too long
-	Retry       Retries  `json:"retry,omitempty"`      // how a failed job is tried again
-	Priorities  int      `json:"priorities,omitempty"` // the highest priority that a job may have inside the lane, 0 to 4: one starts before all of a lower priority. 0: none; a classic lane only
-	QueueType   string   `json:"queueType,omitempty"`  // classic, or quorum (replicated); broker.queueType when it says nothing. See docs/rabbitmq.md
-	Paused      bool     `json:"paused,omitempty"`     // no job of it is taken and the scaler doesn't size for it; what runs goes on
+	Name string `json:"name"` // lower-case letters, digits and dashes, at most 40
+	// Kubernetes label selectors over a job's labels; any may match. Exactly one lane has none: the default
+	Match []string `json:"match,omitempty"`
+	// the objective: 95 % of the lane's jobs start within this time of being ready
+	StartWithin Duration `json:"startWithin"`
+	// free shoulder slots that the scaler keeps for the lane at all times; needs a shoulder in its home
+	Reserve    int      `json:"reserve,omitempty"`
+	MaxRuntime Duration `json:"maxRuntime,omitempty"` // a job that runs longer is stopped and retried
+	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
+	// takes turns with a more urgent lane while its oldest job waits too long
+	Promote *Promote `json:"promote,omitempty"`
+	Retry   Retries  `json:"retry,omitempty"` // how a failed job is tried again
+	// the highest priority that a job may have inside the lane, 0 to 4: one starts before all of a lower priority. 0:
+	// none; a classic lane only
+	Priorities int `json:"priorities,omitempty"`
+	// classic, or quorum (replicated); broker.queueType when it says nothing. See docs/rabbitmq.md
+	QueueType string `json:"queueType,omitempty"`
+	// no job of it is taken and the scaler doesn't size for it; what runs goes on
+	Paused bool `json:"paused,omitempty"`
 }
 
 // Promote lets a lane take turns with a more urgent one while its oldest job has waited longer than After.
@@ -50,16 +58,19 @@ type Retries struct {
 
 // Pool is one group of identical workers: one Kubernetes Deployment, or a set of local processes.
 type Pool struct {
-	Name     string         `json:"name"`               // lower-case letters, digits and dashes, at most 40
-	Lanes    []string       `json:"lanes"`              // the lanes this pool is home to; the scaler sizes it for them. Each lane has exactly one home
-	Guests   []string       `json:"guests,omitempty"`   // lanes served when none of its own waits; never sized for
-	Slots    int            `json:"slots,omitempty"`    // shared slots of one worker; prefer 1 or 2
-	Shoulder map[string]int `json:"shoulder,omitempty"` // extra slots of one worker for one urgent lane alone, as in {express: 1}
-	Min      int            `json:"min,omitempty"`      // the fewest workers
-	Max      int            `json:"max"`                // the most workers
-	Hold     Duration       `json:"hold,omitempty"`     // how long the largest plan is kept before the pool shrinks; 0: 3 cold starts, within 5s and 5m
-	Slot     SlotLimits     `json:"slot,omitempty"`     // what one running job may use
-	Held     bool           `json:"held,omitempty"`     // the scaler leaves the number of its workers as it is
+	Name string `json:"name"` // lower-case letters, digits and dashes, at most 40
+	// the lanes this pool is home to; the scaler sizes it for them. Each lane has exactly one home
+	Lanes  []string `json:"lanes"`
+	Guests []string `json:"guests,omitempty"` // lanes served when none of its own waits; never sized for
+	Slots  int      `json:"slots,omitempty"`  // shared slots of one worker; prefer 1 or 2
+	// extra slots of one worker for one urgent lane alone, as in {express: 1}
+	Shoulder map[string]int `json:"shoulder,omitempty"`
+	Min      int            `json:"min,omitempty"` // the fewest workers
+	Max      int            `json:"max"`           // the most workers
+	// how long the largest plan is kept before the pool shrinks; 0: 3 cold starts, within 5s and 5m
+	Hold Duration   `json:"hold,omitempty"`
+	Slot SlotLimits `json:"slot,omitempty"` // what one running job may use
+	Held bool       `json:"held,omitempty"` // the scaler leaves the number of its workers as it is
 }
 
 // SlotLimits bounds what one running job may use.
@@ -71,15 +82,18 @@ type SlotLimits struct {
 
 // Storage is a URL prefix that jobs may read or write.
 type Storage struct {
-	Prefix string `json:"prefix"`          // file:///dir/ or s3://bucket/prefix/, or http(s)://host/ for reading; ends in a slash
+	// file:///dir/ or s3://bucket/prefix/, or http(s)://host/ for reading; ends in a slash
+	Prefix string `json:"prefix"`
 	Read   bool   `json:"read,omitempty"`  // inputs may lie there
 	Write  bool   `json:"write,omitempty"` // outputs may lie there
 }
 
 // Broker says what the policy must know of RabbitMQ.
 type Broker struct {
-	QueueType       string   `json:"queueType,omitempty"`       // classic, or quorum (replicated): of lanes that say nothing else, of the delays and the dead letters
-	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"` // the broker's consumer_timeout, which can't be learnt over AMQP; maxRuntime stays 5m below it
+	// classic, or quorum (replicated): of lanes that say nothing else, of the delays and the dead letters
+	QueueType string `json:"queueType,omitempty"`
+	// the broker's consumer_timeout, which can't be learnt over AMQP; maxRuntime stays 5m below it
+	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"`
 }
 
 // Timing holds the clockwork. The defaults suit media jobs of 0.1 s and more.
@@ -89,10 +103,12 @@ type Timing struct {
 	Lease       Duration `json:"lease,omitempty"`       // a claim that isn't renewed for so long may be taken over
 	Keep        Duration `json:"keep,omitempty"`        // a job's record is kept for so long after its end
 	ServiceTime Duration `json:"serviceTime,omitempty"` // what a job is taken to last while nothing is known
-	ColdStart   Duration `json:"coldStart,omitempty"`   // what a worker is taken to need from creation to first heartbeat, until measured
+	// what a worker is taken to need from creation to first heartbeat, until measured
+	ColdStart Duration `json:"coldStart,omitempty"`
 }
 
-// Fresh is how old a heartbeat may be for its worker to count as one that works: between two slow heartbeats nobody is silent.
+// Fresh is how old a heartbeat may be for its worker to count as one that works: between two slow heartbeats nobody is
+// silent.
 func (t Timing) Fresh() time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
 
 // MaxPriority is the highest priority that a job can have inside its lane.
@@ -140,8 +156,8 @@ func (p *Policy) Paused(lane string) bool {
 	return l.Paused
 }
 
-// Priority is the priority that a job gets in a lane when it wants that one: no more than the lane allows, and none in a lane that the
-// policy doesn't have.
+// Priority is the priority that a job gets in a lane when it wants that one: no more than the lane allows, and none in
+// a lane that the policy doesn't have.
 func (p *Policy) Priority(lane string, wanted int) int {
 	l, _ := p.Lane(lane)
 	return min(wanted, l.Priorities)
@@ -187,7 +203,8 @@ func (p *Policy) Home(lane string) (Pool, bool) {
 	return Pool{}, false
 }
 
-// Nice is the OS priority (0 first lane … 19 last lane, spread evenly) that a lane's jobs run at: how lower lanes pull over.
+// Nice is the OS priority (0 first lane … 19 last lane, spread evenly) that a lane's jobs run at: how lower lanes pull
+// over.
 func (p *Policy) Nice(lane string) int {
 	last := len(p.Lanes) - 1
 	if last < 1 {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Queue is one lane's queue. A lane has one for each queue type that it ever had; its policy says which of them it uses.
+// Queue is one lane's queue. A lane has one for each queue type that it ever had; its policy says which of them it
+// uses.
 type Queue struct {
 	Lane string
 	Type string // Classic or Quorum
@@ -17,7 +18,8 @@ type Queue struct {
 // quorumMark is what tells a lane's quorum queue from its classic one, by name. No lane's name has a dot.
 const quorumMark = "." + Quorum
 
-// String is the queue's name: the lane's own for a classic queue (bulk), and with the type for a quorum queue (bulk.quorum).
+// String is the queue's name: the lane's own for a classic queue (bulk), and with the type for a quorum queue
+// (bulk.quorum).
 func (q Queue) String() string {
 	if q.Type == Quorum {
 		return q.Lane + quorumMark
@@ -71,8 +73,9 @@ func (p *Policy) Unused(known []Queue) []Queue {
 	return slices.DeleteFunc(slices.Clone(known), func(q Queue) bool { return used[q] })
 }
 
-// ConsumerTimeout is how long a worker may hold a job of the lane before the broker takes it away: broker.consumerTimeout, or as much
-// as the lane's maxRuntime needs. A quorum queue on RabbitMQ 4.0 or newer is given it as an argument.
+// ConsumerTimeout is how long a worker may hold a job of the lane before the broker takes it away:
+// broker.consumerTimeout, or as much as the lane's maxRuntime needs. A quorum queue on RabbitMQ 4.0 or newer is given
+// it as an argument.
 func (p *Policy) ConsumerTimeout(lane string) time.Duration {
 	l, _ := p.Lane(lane)
 	return max(p.Broker.ConsumerTimeout.D(), l.MaxRuntime.D()+runtimeMargin)

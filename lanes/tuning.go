@@ -34,10 +34,11 @@ type IdleTuning struct {
 	Why string `json:"why"`
 }
 
-// Fields of the policy that can be tuned while it runs. Slots and shoulders are not among them: a worker's memory is fixed when
-// it starts.
+// Fields of the policy that can be tuned while it runs. Slots and shoulders are not among them: a worker's memory is
+// fixed when it starts.
 var (
-	laneFields = []string{"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused", "queueType"}
+	laneFields = []string{"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused",
+		"queueType"}
 	poolFields = []string{"min", "max", "hold", "held"}
 )
 
@@ -110,11 +111,13 @@ func (p *Policy) tunable(name string) (any, error) {
 		l := &p.Lanes[i]
 		if f, ok := map[string]any{
 			"reserve": &l.Reserve, "startWithin": &l.StartWithin, "promote": &l.Promote,
-			"maxRuntime": &l.MaxRuntime, "retry": &l.Retry, "priorities": &l.Priorities, "paused": &l.Paused, "queueType": &l.QueueType,
+			"maxRuntime": &l.MaxRuntime, "retry": &l.Retry, "priorities": &l.Priorities, "paused": &l.Paused,
+			"queueType": &l.QueueType,
 		}[field]; ok {
 			return f, nil
 		}
-		return nil, fmt.Errorf("%q of a lane can't be tuned%s; what can: %s", field, plain.Suggest(field, laneFields), strings.Join(laneFields, ", "))
+		return nil, fmt.Errorf("%q of a lane can't be tuned%s; what can: %s", field, plain.Suggest(field, laneFields),
+			strings.Join(laneFields, ", "))
 	case kind == "pools" && ok:
 		i := slices.IndexFunc(p.Pools, func(q Pool) bool { return q.Name == owner })
 		if i < 0 {
@@ -124,13 +127,15 @@ func (p *Policy) tunable(name string) (any, error) {
 		if f, ok := map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "held": &q.Held}[field]; ok {
 			return f, nil
 		}
-		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields), strings.Join(poolFields, ", "))
+		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields),
+			strings.Join(poolFields, ", "))
 	}
-	return nil, fmt.Errorf("%q is no field that can be tuned: write %s, %s or %s", name, LaneField("LANE", "FIELD"), PoolField("POOL", "FIELD"), BudgetField)
+	return nil, fmt.Errorf("%q is no field that can be tuned: write %s, %s or %s", name, LaneField("LANE", "FIELD"),
+		PoolField("POOL", "FIELD"), BudgetField)
 }
 
-// With is the policy with all of the tunings put over it, in their order. The error is of the first one that can't be, or
-// Problems: the rules that the outcome breaks.
+// With is the policy with all of the tunings put over it, in their order. The error is of the first one that can't be,
+// or Problems: the rules that the outcome breaks.
 func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 	tuned, err := p.clone()
 	if err != nil {
@@ -158,14 +163,15 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 	tuned.Default()
 	for i, t := range tunings { // a zero stands for the default, and says the opposite
 		if value, _ := tuned.Field(t.Field); string(value) != asked[i] {
-			return nil, fmt.Errorf("%s: %s isn't what would be in force, but the default %s: say that, or something else", t.Field, Spell(json.RawMessage(asked[i])), Spell(value))
+			return nil, fmt.Errorf("%s: %s isn't what would be in force, but the default %s: say that, or something "+
+				"else", t.Field, Spell(json.RawMessage(asked[i])), Spell(value))
 		}
 	}
 	return tuned, tuned.Validate()
 }
 
-// Tuned is the policy with those of the tunings that are in force at now. One that has ended, that names what the policy doesn't have (any
-// more), or that would break one of its rules beside the earlier ones is idle.
+// Tuned is the policy with those of the tunings that are in force at now. One that has ended, that names what the
+// policy doesn't have (any more), or that would break one of its rules beside the earlier ones is idle.
 func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce []Tuning, idle []IdleTuning) {
 	tuned = p
 	for _, t := range tunings {

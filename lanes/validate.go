@@ -14,15 +14,17 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// nameForm is what lanes and pools may be called: a DNS label that leaves room for a prefix (siren.lane.…, Deployment names).
+// nameForm is what lanes and pools may be called: a DNS label that leaves room for a prefix (siren.lane.…, Deployment
+// names).
 var nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)
 
 // runtimeMargin is how far maxRuntime has to stay below the broker's consumer timeout: a job that is over its time is
 // first told to stop, then committed or retried, and all of that happens before its delivery is acknowledged.
 const runtimeMargin = 5 * time.Minute
 
-// shortestConsumerTimeout leaves time to the scaler, too: it holds jobs that wait for their next attempt for up to 15 minutes, and gives
-// them back by the margin when it can't put them into their lanes. The timeout of the delay queues is the broker's own.
+// shortestConsumerTimeout leaves time to the scaler, too: it holds jobs that wait for their next attempt for up to 15
+// minutes, and gives them back by the margin when it can't put them into their lanes. The timeout of the delay queues
+// is the broker's own.
 const shortestConsumerTimeout = Duration(15*time.Minute + runtimeMargin)
 
 // Validate checks the whole policy (defaults already filled in) and returns every problem at once as Problems, or nil.
@@ -56,7 +58,8 @@ func (p *Policy) checkTiming(problems *Problems) {
 		}
 	}
 	if t.GoneAfter < 3*t.Heartbeat {
-		problems.add("timing.goneAfter", "must be at least 3 heartbeats (%s), or a late heartbeat counts as a dead worker", 3*t.Heartbeat)
+		problems.add("timing.goneAfter", "must be at least 3 heartbeats (%s), or a late heartbeat counts as a dead "+
+			"worker", 3*t.Heartbeat)
 	}
 	if t.Lease < Duration(3*time.Second) {
 		problems.add("timing.lease", "must be at least 3s: it is renewed every third of it")
@@ -80,11 +83,13 @@ func (p *Policy) checkLanes(problems *Problems) {
 			if s, err := labels.Parse(m); err != nil {
 				problems.add(fmt.Sprintf("%s.match[%d]", at, j), "%q is not a label selector: %v", m, err)
 			} else if s.Empty() {
-				problems.add(fmt.Sprintf("%s.match[%d]", at, j), "is empty and would match every job; leave match out of the default lane instead")
+				problems.add(fmt.Sprintf("%s.match[%d]", at, j),
+					"is empty and would match every job; leave match out of the default lane instead")
 			}
 		}
 		if l.StartWithin <= 0 {
-			problems.add(at+".startWithin", "is required: within which time should 95 %% of the jobs start? (for example 30s)")
+			problems.add(at+".startWithin", "is required: within which time should 95 %% of the jobs start? (for "+
+				"example 30s)")
 		}
 		p.checkLaneLimits(at, l, problems)
 		p.checkPromote(at, i, l, problems)
@@ -92,7 +97,8 @@ func (p *Policy) checkLanes(problems *Problems) {
 	switch len(defaults) {
 	case 1:
 	case 0:
-		problems.add("lanes", "every lane has a match, so a job may belong to none; leave match out of exactly one lane, the default")
+		problems.add("lanes", "every lane has a match, so a job may belong to none; leave match out of exactly one "+
+			"lane, the default")
 	default:
 		problems.add("lanes", "%s have no match; exactly one lane may have none, the default", quoted(defaults))
 	}
@@ -103,14 +109,18 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 		problems.add(at+".reserve", "must not be negative")
 	}
 	if home, ok := p.Home(l.Name); ok && l.Reserve > 0 && home.Shoulder[l.Name] == 0 {
-		problems.add(at+".reserve", "needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {%s: 1}` to pool %q", l.Name, home.Name)
+		problems.add(at+".reserve", "needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {%s: 1}` "+
+			"to pool %q", l.Name, home.Name)
 	}
 	if l.MaxRuntime <= 0 {
 		problems.add(at+".maxRuntime", "must be above 0, not %s", l.MaxRuntime)
-	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.QueueType != Quorum && l.MaxRuntime > limit && p.Broker.ConsumerTimeout >= shortestConsumerTimeout {
-		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job away from a worker that still runs it; "+
+	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.QueueType != Quorum &&
+		l.MaxRuntime > limit && p.Broker.ConsumerTimeout >= shortestConsumerTimeout {
+		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job "+
+			"away from a worker that still runs it; "+
 			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout, "+
-			"or give the lane queueType: quorum, whose queue gets a timeout of its own on RabbitMQ 4.0 or newer", l.MaxRuntime, p.Broker.ConsumerTimeout, limit)
+			"or give the lane queueType: quorum, whose queue gets a timeout of its own on RabbitMQ 4.0 or newer",
+			l.MaxRuntime, p.Broker.ConsumerTimeout, limit)
 	}
 	if l.QueueType != p.Broker.QueueType { // else it is the broker's that is wrong
 		checkQueueType(at+".queueType", l.QueueType, problems)
@@ -119,7 +129,8 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 	case l.Priorities < 0 || l.Priorities > MaxPriority:
 		problems.add(at+".priorities", "must be 0 (ordinary jobs only) to %d, not %d", MaxPriority, l.Priorities)
 	case l.Priorities > 0 && l.QueueType == Quorum:
-		problems.add(at+".priorities", "needs a classic queue: each version of RabbitMQ orders the priorities of a quorum queue in another way; "+
+		problems.add(at+".priorities", "needs a classic queue: each version of RabbitMQ orders the priorities of a "+
+			"quorum queue in another way; "+
 			"leave priorities out, or give the lane queueType: classic")
 	}
 	if l.MaxCrashes < 1 {
@@ -192,9 +203,12 @@ func (p *Policy) checkPools(problems *Problems) {
 		switch h := homes[l.Name]; len(h) {
 		case 1:
 		case 0:
-			problems.add(fmt.Sprintf("lanes[%d]", i), "lane %q has no home: name it in the lanes of exactly one pool", l.Name)
+			problems.add(fmt.Sprintf("lanes[%d]", i), "lane %q has no home: name it in the lanes of exactly one pool",
+				l.Name)
 		default:
-			problems.add(fmt.Sprintf("lanes[%d]", i), "lane %q has the homes %s; exactly one pool may name it in lanes (the others may take it as a guest)", l.Name, quoted(h))
+			problems.add(fmt.Sprintf("lanes[%d]", i),
+				"lane %q has the homes %s; exactly one pool may name it in lanes (the others may take it as a guest)",
+				l.Name, quoted(h))
 		}
 	}
 	if p.Budget >= 1 && floor > p.Budget {
@@ -207,11 +221,13 @@ func checkPoolSize(at string, q Pool, problems *Problems) {
 		problems.add(at+".slots", "must be at least 1")
 	}
 	if len(q.Shoulder) > 1 {
-		problems.add(at+".shoulder", "is for one lane alone, but names %s", quoted(slices.Sorted(maps.Keys(q.Shoulder))))
+		problems.add(at+".shoulder", "is for one lane alone, but names %s",
+			quoted(slices.Sorted(maps.Keys(q.Shoulder))))
 	}
 	for _, lane := range slices.Sorted(maps.Keys(q.Shoulder)) {
 		if !slices.Contains(q.Lanes, lane) {
-			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane, plain.Suggest(lane, q.Lanes))
+			problems.add(at+".shoulder."+lane, "%q is not one of this pool's own lanes%s", lane,
+				plain.Suggest(lane, q.Lanes))
 		}
 		if q.Shoulder[lane] < 1 {
 			problems.add(at+".shoulder."+lane, "must be at least 1")
@@ -270,8 +286,10 @@ func (p *Policy) checkStorage(problems *Problems) {
 func (p *Policy) checkBroker(problems *Problems) {
 	checkQueueType("broker.queueType", p.Broker.QueueType, problems)
 	if p.Broker.ConsumerTimeout < shortestConsumerTimeout {
-		problems.add("broker.consumerTimeout", "%s is too short: the scaler holds jobs that are to be tried again for up to 15m; "+
-			"set it to at least %s, here and in rabbitmq.conf (RabbitMQ's default is 30m)", p.Broker.ConsumerTimeout, shortestConsumerTimeout)
+		problems.add("broker.consumerTimeout", "%s is too short: the scaler holds jobs that are to be tried again "+
+			"for up to 15m; "+
+			"set it to at least %s, here and in rabbitmq.conf (RabbitMQ's default is 30m)", p.Broker.ConsumerTimeout,
+			shortestConsumerTimeout)
 	}
 }
 
@@ -286,7 +304,8 @@ func checkName(at, name string, seen map[string]bool, problems *Problems) {
 	case name == "":
 		problems.add(at+".name", "is required")
 	case !nameForm.MatchString(name):
-		problems.add(at+".name", "%q must be lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit", name)
+		problems.add(at+".name", "%q must be lower-case letters, digits and dashes, at most 40, beginning and "+
+			"ending with a letter or digit", name)
 	case seen[name]:
 		problems.add(at+".name", "%q is there twice", name)
 	}

@@ -5,24 +5,30 @@ import (
 	"slices"
 )
 
-// Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, and a maxRuntime that
-// not every broker can give.
+// Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, and
+// a maxRuntime that not every broker can give.
 func (p *Policy) Warnings() []Problem {
 	var w Problems
 	ordinary := p.DefaultLane()
 	for i, l := range p.Lanes {
 		if need := p.ConsumerTimeout(l.Name); need > p.Broker.ConsumerTimeout.D() { // validated: it is a quorum lane
-			w.add(fmt.Sprintf("lanes[%d].maxRuntime", i), "%s needs RabbitMQ 4.0 or newer, which lets a worker hold a job of this lane for %s; "+
-				"an older one takes it away after %s (broker.consumerTimeout)", l.MaxRuntime, Duration(need), p.Broker.ConsumerTimeout)
+			w.add(fmt.Sprintf("lanes[%d].maxRuntime", i),
+				"%s needs RabbitMQ 4.0 or newer, which lets a worker hold a job of this lane for %s; "+
+					"an older one takes it away after %s (broker.consumerTimeout)", l.MaxRuntime, Duration(need),
+				p.Broker.ConsumerTimeout)
 		}
 		home, _ := p.Home(l.Name)
 		if i > p.Rank(ordinary) && l.Promote == nil && slices.Contains(home.Lanes, ordinary) {
-			w.add(fmt.Sprintf("lanes[%d]", i), "%q shares pool %q with the more urgent %q and starves while that alone keeps the pool full; "+
+			w.add(fmt.Sprintf("lanes[%d]", i), "%q shares pool %q with the more urgent %q and starves while that "+
+				"alone keeps the pool full; "+
 				"give it promote, or a pool of its own", l.Name, home.Name, ordinary)
 		}
-		if l.Promote != nil && !slices.ContainsFunc(p.Pools, func(q Pool) bool { return q.serves(l.Name) && q.serves(l.Promote.To) }) {
-			w.add(fmt.Sprintf("lanes[%d].promote", i), "no pool serves both %q and %q, so there is nothing to take turns for; "+
-				"make %q a guest of the pool of %q", l.Name, l.Promote.To, l.Name, l.Promote.To)
+		if l.Promote != nil && !slices.ContainsFunc(p.Pools, func(q Pool) bool {
+			return q.serves(l.Name) && q.serves(l.Promote.To)
+		}) {
+			w.add(fmt.Sprintf("lanes[%d].promote", i),
+				"no pool serves both %q and %q, so there is nothing to take turns for; "+
+					"make %q a guest of the pool of %q", l.Name, l.Promote.To, l.Name, l.Promote.To)
 		}
 	}
 	return w

@@ -65,8 +65,8 @@ func (l *Loop) tell(ctx context.Context, p fleet.Plan) {
 	}
 }
 
-// publish puts the policy in force and the snapshot on the board. The board is told the latest revision that anybody follows:
-// when it has lost its data, it would count from 1 again, and the workers take no older revision than theirs.
+// publish puts the policy in force and the snapshot on the board. The board is told the latest revision that anybody
+// follows: when it has lost its data, it would count from 1 again, and the workers take no older revision than theirs.
 func (l *Loop) publish(ctx context.Context, e lanes.Effective, d Decision, o Observation) error {
 	for _, w := range o.Workers {
 		l.revision = max(l.revision, w.Revision)

@@ -10,7 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// BenchmarkDecide is what one tick of the scaler costs beside its I/O, at 1,000 lanes, 200 pools and 10,000 workers (docs/benchmarks.md).
+// BenchmarkDecide is what one tick of the scaler costs beside its I/O, at 1,000 lanes, 200 pools and 10,000 workers
+// (docs/benchmarks.md).
 func BenchmarkDecide(b *testing.B) {
 	p, o, h := fleetOf(200)
 	b.ReportAllocs()
@@ -19,8 +20,8 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// A tick makes about 100 allocations for each of these pools, and twice the fleet twice as many. This says nothing of work that allocates
-// nothing, for which there is the benchmark: a test doesn't look at the clock.
+// A tick makes about 100 allocations for each of these pools, and twice the fleet twice as many. This says nothing of
+// work that allocates nothing, for which there is the benchmark: a test doesn't look at the clock.
 func TestDecideAllocatesWithTheFleet(t *testing.T) {
 	allocs := func(pools int) float64 {
 		p, o, h := fleetOf(pools)
@@ -35,8 +36,9 @@ func TestDecideAllocatesWithTheFleet(t *testing.T) {
 	}
 }
 
-// fleetOf is a busy fleet of so many pools, and what the scaler remembers of it after a minute. Each pool is home to five lanes and takes
-// the next pool's as guests; of its fifty workers of two slots some are idle, some parked, some run guests.
+// fleetOf is a busy fleet of so many pools, and what the scaler remembers of it after a minute. Each pool is home to
+// five lanes and takes the next pool's as guests; of its fifty workers of two slots some are idle, some parked, some
+// run guests.
 func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 	const lanesEach, workersEach, minute = 5, 50, 60
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -61,7 +63,8 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 	waits := slices.Repeat([]int64{900, 1000}, fleet.RecentWaits/2)
 	// look is what is seen at one second of the minute.
 	look := func(second int) Observation {
-		o := Observation{At: at.Add(time.Duration(second) * time.Second), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
+		o := Observation{At: at.Add(time.Duration(second) * time.Second), Depths: map[string]fleet.Depth{},
+			Pools: map[string]fleet.PoolState{}}
 		for i, l := range p.Lanes {
 			o.Depths[l.Name] = fleet.Depth{Ready: (i + second) % 40, Consumers: workersEach}
 		}
@@ -69,21 +72,24 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 			state := fleet.PoolState{Replicas: workersEach}
 			for i := range workersEach {
 				hb := fleet.Heartbeat{
-					Worker: worker(pool, i), Pool: q.Name, At: o.At, Began: at.Add(-time.Hour), Slots: 2, Shoulder: 1, Subscribed: true,
-					Parked: i%10 == 9, Lanes: map[string]fleet.LaneWork{},
+					Worker: worker(pool, i), Pool: q.Name, At: o.At, Began: at.Add(-time.Hour), Slots: 2, Shoulder: 1,
+					Subscribed: true,
+					Parked:     i%10 == 9, Lanes: map[string]fleet.LaneWork{},
 				}
 				for slot := range i % 3 { // none, one or both of its slots run a job
 					l := q.Lanes[(i+slot)%lanesEach]
 					if i%7 == 0 {
 						l = q.Guests[i%lanesEach]
 					}
-					hb.Running = append(hb.Running, fleet.Run{Job: fmt.Sprintf("%s-%d", hb.Worker, slot), Lane: l, Since: o.At.Add(-time.Second)})
+					hb.Running = append(hb.Running,
+						fleet.Run{Job: fmt.Sprintf("%s-%d", hb.Worker, slot), Lane: l, Since: o.At.Add(-time.Second)})
 				}
 				for j, l := range q.Lanes {
 					done := 1000 + int64(second+i+5*j)/25 // each worker ends a job every five seconds
 					hb.Lanes[l] = fleet.LaneWork{
-						Started: done + 1, Finished: done, Service: lanes.Duration(done * int64(2*time.Second)), LastReady: o.At.Add(-time.Second),
-						First: done + 1, Waits: waits,
+						Started: done + 1, Finished: done, Service: lanes.Duration(done * int64(2*time.Second)),
+						LastReady: o.At.Add(-time.Second),
+						First:     done + 1, Waits: waits,
 					}
 				}
 				o.Workers = append(o.Workers, hb)

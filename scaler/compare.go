@@ -10,8 +10,8 @@ import (
 // compareEvery is the time between two comparisons of a lane that find nothing.
 const compareEvery = 10 * time.Second
 
-// compare has the records of one lane compared with its queue, where more jobs are recorded as queued than wait: a queue that somebody has purged, or a
-// producer that was killed before it published, leaves such records.
+// compare has the records of one lane compared with its queue, where more jobs are recorded as queued than wait: a
+// queue that somebody has purged, or a producer that was killed before it published, leaves such records.
 func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o Observation) {
 	if l.o.Compare == nil {
 		return
@@ -33,7 +33,8 @@ func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o Observation) {
 	missing, err := l.o.Compare(ctx, lane, before, held)
 	l.o.Metrics.missing.WithLabelValues(lane).Add(float64(missing))
 	if missing > 0 {
-		l.o.Log.Warn("jobs are missing: they were recorded as queued, and their messages aren't in the broker", "lane", lane, "jobs", missing)
+		l.o.Log.Warn("jobs are missing: they were recorded as queued, and their messages aren't in the broker", "lane",
+			lane, "jobs", missing)
 		return // there may be more of them
 	}
 	l.compared[lane] = o.At

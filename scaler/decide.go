@@ -85,10 +85,14 @@ type part struct {
 	paused int // jobs that wait while the lane is paused: they count for nothing
 }
 
-// newAsk applies the law to the home lanes of one pool. In a paused lane only what runs counts. Lanes that left the policy have no home:
-// the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while jobs are left in them.
-func newAsk(u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]LaneHistory, formerJobs int) ask {
-	a := ask{view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold), formerJobs: formerJobs}
+// newAsk applies the law to the home lanes of one pool. In a paused lane only what runs counts. Lanes that left the
+// policy have no home: the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while
+// jobs are left in them.
+func newAsk(
+	u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]LaneHistory, formerJobs int,
+) ask {
+	a := ask{view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
+		formerJobs: formerJobs}
 	shoulderLane, shoulders := v.Shoulders()
 	if shoulders > 0 {
 		if l := u.lane(shoulderLane); !l.Paused {
@@ -156,8 +160,9 @@ func (a *ask) clamp(shared int) {
 	}
 }
 
-// remember keeps the want in the pool's hold window and the time until which guests stay shut out. What is held is never more
-// than what there is: the window delays shrinking, and a want that was not granted then is no reason to grow now.
+// remember keeps the want in the pool's hold window and the time until which guests stay shut out. What is held is
+// never more than what there is: the window delays shrinking, and a want that was not granted then is no reason to grow
+// now.
 func (a *ask) remember(ph *PoolHistory, at time.Time) {
 	if !ph.Seen { // a new leader doesn't know the plans of the last hold window: what is there was wanted
 		ph.Seen = true
@@ -169,8 +174,9 @@ func (a *ask) remember(ph *PoolHistory, at time.Time) {
 	}
 }
 
-// request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the budget
-// goes to those who can use it; a held one for exactly what it has. Stuck replicas work for no lane, and stand before all of them.
+// request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the
+// budget goes to those who can use it; a held one for exactly what it has. Stuck replicas work for no lane, and stand
+// before all of them.
 func (a ask) request() Request {
 	v := a.view
 	if v.Held {
@@ -180,7 +186,8 @@ func (a ask) request() Request {
 	if v.frozen() {
 		most = min(most, v.replicas())
 	}
-	r := Request{Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most), Want: min(a.want, most)}
+	r := Request{Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most),
+		Want: min(a.want, most)}
 	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
 		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.stuck), most)})

@@ -12,8 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// These tests run Decide over a tiny fleet (fleet_test.go), tick by tick. Whatever they are about, each tick is also checked
-// for what must never happen: see wrong, world.apply and world.reconcile.
+// These tests run Decide over a tiny fleet (fleet_test.go), tick by tick. Whatever they are about, each tick is also
+// checked for what must never happen: see wrong, world.apply and world.reconcile.
 
 const oneLane = `
 lanes:
@@ -47,7 +47,9 @@ func TestBurstGrowsAndShrinksBack(t *testing.T) {
 	if p := w.plan("general"); p.To != 10 || p.Reason != fleet.Ceiling {
 		t.Fatalf("growing is immediate: %+v", p)
 	}
-	w.until("all jobs have run", time.Minute, func() bool { return len(w.queues["standard"])+w.running("general") == 0 })
+	w.until("all jobs have run", time.Minute, func() bool {
+		return len(w.queues["standard"])+w.running("general") == 0
+	})
 	if n := slices.Max(w.waits["standard"]); n > 30*time.Second {
 		t.Errorf("a job waited %s", n)
 	}
@@ -56,7 +58,9 @@ func TestBurstGrowsAndShrinksBack(t *testing.T) {
 	if held < 12*time.Second {
 		t.Errorf("parked %s after the last job, before the hold window of three cold starts was over", held)
 	}
-	w.until("back at min", time.Minute, func() bool { return w.pools["general"].replicas == 2 && len(w.pools["general"].workers) == 2 })
+	w.until("back at min", time.Minute, func() bool {
+		return w.pools["general"].replicas == 2 && len(w.pools["general"].workers) == 2
+	})
 	var steps []string
 	for _, p := range w.plans[quiet:] {
 		s := "park"
@@ -88,7 +92,9 @@ func TestFromZeroAndBack(t *testing.T) {
 	if p := w.plan("general"); p.To != 1 {
 		t.Errorf("one job takes one worker: %+v", p)
 	}
-	w.until("it has run", 20*time.Second, func() bool { return len(w.waits["standard"]) == 1 && w.running("general") == 0 })
+	w.until("it has run", 20*time.Second, func() bool {
+		return len(w.waits["standard"]) == 1 && w.running("general") == 0
+	})
 	w.until("back at zero", time.Minute, func() bool { return len(w.pools["general"].workers) == 0 })
 }
 
@@ -146,7 +152,9 @@ func TestNewLeaderDoesNotShrinkAtOnce(t *testing.T) {
 	w := newWorld(t, oneLane)
 	w.put("standard", 100)
 	w.until("grown", 30*time.Second, func() bool { return w.plan("general").To == 10 })
-	w.until("all jobs have run", time.Minute, func() bool { return len(w.queues["standard"])+w.running("general") == 0 })
+	w.until("all jobs have run", time.Minute, func() bool {
+		return len(w.queues["standard"])+w.running("general") == 0
+	})
 	w.history = History{} // another process leads now
 	held := w.until("parks", time.Minute, func() bool { return len(w.plan("general").Park) > 0 })
 	if held < 12*time.Second {
@@ -159,14 +167,18 @@ func TestStaleLaneDoesNotShrink(t *testing.T) {
 		name  string
 		depth func(real fleet.Depth) (fleet.Depth, bool)
 	}{
-		{"0 ready and 0 consumers, while workers subscribe", func(fleet.Depth) (fleet.Depth, bool) { return fleet.Depth{}, true }},
+		{"0 ready and 0 consumers, while workers subscribe", func(fleet.Depth) (fleet.Depth, bool) {
+			return fleet.Depth{}, true
+		}},
 		{"no answer", func(fleet.Depth) (fleet.Depth, bool) { return fleet.Depth{}, false }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, oneLane)
 			w.put("standard", 100)
-			w.until("all jobs have run", time.Minute, func() bool { return len(w.queues["standard"])+w.running("general") == 0 })
+			w.until("all jobs have run", time.Minute, func() bool {
+				return len(w.queues["standard"])+w.running("general") == 0
+			})
 			w.until("parks", time.Minute, func() bool { return len(w.plan("general").Park) > 0 })
 			w.see = func(o *Observation) {
 				d, ok := tt.depth(o.Depths["standard"])
@@ -195,7 +207,8 @@ func TestStaleLaneDoesNotShrink(t *testing.T) {
 	}
 }
 
-// A quorum queue whose leader is away answers 0 of 140: what is known of it must stand, or the fleet comes to rest under it.
+// A quorum queue whose leader is away answers 0 of 140: what is known of it must stand, or the fleet comes to rest
+// under it.
 func TestStaleLaneKeepsItsBacklog(t *testing.T) {
 	w := newWorld(t, strings.Replace(oneLane, "max: 10", "max: 100", 1))
 	w.p.Budget = 100
@@ -221,7 +234,9 @@ func TestStaleLaneKeepsItsBacklog(t *testing.T) {
 func TestFlushedRosterChangesNothing(t *testing.T) {
 	w := newWorld(t, oneLane)
 	w.put("standard", 60)
-	w.until("grown", 30*time.Second, func() bool { return w.plan("general").Why != "" && len(w.pools["general"].workers) > 4 })
+	w.until("grown", 30*time.Second, func() bool {
+		return w.plan("general").Why != "" && len(w.pools["general"].workers) > 4
+	})
 	w.run(8 * time.Second)
 	w.put("standard", 500)
 	w.see = func(o *Observation) { o.Workers = nil }
@@ -236,8 +251,8 @@ func TestFlushedRosterChangesNothing(t *testing.T) {
 	}
 }
 
-// Half of the fleet on a dead node is no reason to believe nothing: what is left has to be enough, and nothing is parked
-// in place of those that are silent.
+// Half of the fleet on a dead node is no reason to believe nothing: what is left has to be enough, and nothing is
+// parked in place of those that are silent.
 func TestSilentHalfGrowsAndParksNobody(t *testing.T) {
 	w := newWorld(t, strings.Replace(oneLane, "min: 2", "min: 4", 1))
 	w.run(5 * time.Second)
@@ -313,13 +328,15 @@ func TestStuckReplicas(t *testing.T) {
 	w.put("bulk", 20_000)
 	w.run(30 * time.Second)
 	p := w.plan("general")
-	if p.To != grown || p.Reason != fleet.Stuck || !strings.Contains(p.Why, "can't start (general-") || !strings.Contains(p.Why, ": ImagePullBackOff: no such image), so no more are added") {
+	if p.To != grown || p.Reason != fleet.Stuck || !strings.Contains(p.Why, "can't start (general-") ||
+		!strings.Contains(p.Why, ": ImagePullBackOff: no such image), so no more are added") {
 		t.Errorf("plan %+v", p)
 	}
 	if strings.Contains(p.Why, "\n") {
 		t.Errorf("more than one line: %q", p.Why)
 	}
-	// The budget that the stuck pool can't use isn't kept from the others: with all that it wants it would leave 2 for batch.
+	// The budget that the stuck pool can't use isn't kept from the others: with all that it wants it would leave 2 for
+	// batch.
 	if n := w.pools["batch"].replicas; n != 4 {
 		t.Errorf("batch has %d replicas beside %d", n, grown)
 	}
@@ -448,10 +465,13 @@ timing: {coldStart: 4s}
 	w.put("slow", 5000)
 	w.put("bulk", 500)
 	w.run(10 * time.Second)
-	if p := w.plan("batch"); p.To != 0 || p.Reason != fleet.Budget || !strings.HasSuffix(p.Why, "; the budget leaves 0 of the 4 wanted; lane slow came first") {
+	if p := w.plan("batch"); p.To != 0 || p.Reason != fleet.Budget ||
+		!strings.HasSuffix(p.Why, "; the budget leaves 0 of the 4 wanted; lane slow came first") {
 		t.Fatalf("slow comes first: %+v", p)
 	}
-	w.until("bulk is promoted and gets its workers", 3*time.Minute, func() bool { return w.pools["batch"].replicas == 4 })
+	w.until("bulk is promoted and gets its workers", 3*time.Minute, func() bool {
+		return w.pools["batch"].replicas == 4
+	})
 	if w.d.Turns["bulk"] != "standard" {
 		t.Errorf("turns %v", w.d.Turns)
 	}
@@ -467,7 +487,8 @@ func TestGuestsAreShutOutWhileAHomeLaneWaits(t *testing.T) {
 	w.put("bulk", 100)
 	w.run(2 * time.Second)
 	if len(w.d.NoGuests) > 0 || w.running("general") == 0 {
-		t.Fatalf("guests are welcome while nothing of its own waits: shut out of %v, %d run", w.d.NoGuests, w.running("general"))
+		t.Fatalf("guests are welcome while nothing of its own waits: shut out of %v, %d run", w.d.NoGuests,
+			w.running("general"))
 	}
 	w.put("standard", 30)
 	w.run(time.Second)
@@ -490,15 +511,17 @@ func TestGuestsAreShutOutWhileAHomeLaneWaits(t *testing.T) {
 	}
 }
 
-// Jobs so short that the workers which are there start them all within a tenth of the objective are no reason to start others, however long
-// those take to start. No guest takes a slot from them meanwhile.
+// Jobs so short that the workers which are there start them all within a tenth of the objective are no reason to start
+// others, however long those take to start. No guest takes a slot from them meanwhile.
 func TestShortJobsStartNoWorkersThatComeTooLate(t *testing.T) {
 	w := newWorld(t, strings.Replace(threeLanes, "coldStart: 4s", "coldStart: 60s", 1))
 	w.cold = time.Minute
 	w.service["standard"], w.service["bulk"] = 200*time.Millisecond, 40*time.Second
 	w.put("standard", 40) // so that their service time is known
 	w.until("they have run", time.Minute, func() bool { return len(w.waits["standard"]) == 40 })
-	w.until("the fleet is at rest", 10*time.Minute, func() bool { return w.pools["general"].replicas == 2 && len(w.pools["general"].workers) == 2 })
+	w.until("the fleet is at rest", 10*time.Minute, func() bool {
+		return w.pools["general"].replicas == 2 && len(w.pools["general"].workers) == 2
+	})
 	w.plans, w.waits["standard"] = nil, nil
 	w.put("standard", 24)
 	w.put("bulk", 4)
@@ -569,7 +592,8 @@ func TestBurstWhileRetiring(t *testing.T) {
 	}
 }
 
-// The number is lowered long before the cluster ends the retired ones: they must not be taken off twice, nor made up for.
+// The number is lowered long before the cluster ends the retired ones: they must not be taken off twice, nor made up
+// for.
 func TestSlowClusterShrinksStraight(t *testing.T) {
 	w := newWorld(t, oneLane)
 	w.lag = 5 * time.Second
@@ -584,10 +608,11 @@ func TestSlowClusterShrinksStraight(t *testing.T) {
 	}
 }
 
-// Random loads on fleets with a slow cluster, rollouts, blind moments, new leaders, pauses and holds: wrong and the world itself say what
-// must never happen. In the end everything has run and the fleet is back at its floor.
+// Random loads on fleets with a slow cluster, rollouts, blind moments, new leaders, pauses and holds: wrong and the
+// world itself say what must never happen. In the end everything has run and the fleet is back at its floor.
 func TestRandomLoads(t *testing.T) {
-	policies := map[string]string{"one lane": oneLane, "three lanes": threeLanes, "two slots": strings.ReplaceAll(threeLanes, "max: 4", "slots: 2, max: 4")}
+	policies := map[string]string{"one lane": oneLane, "three lanes": threeLanes,
+		"two slots": strings.ReplaceAll(threeLanes, "max: 4", "slots: 2, max: 4")}
 	for name, policy := range policies {
 		for seed := range uint64(6) {
 			t.Run(fmt.Sprintf("%s, %d", name, seed), func(t *testing.T) {
@@ -614,9 +639,11 @@ func TestRandomLoads(t *testing.T) {
 					case 8:
 						w.history = History{}
 					case 9:
-						w.tune(lanes.LaneField(lanesOf[dice(100)%len(lanesOf)], "paused"), []string{"true", "false"}[dice(100)%2])
+						w.tune(lanes.LaneField(lanesOf[dice(100)%len(lanesOf)], "paused"),
+							[]string{"true", "false"}[dice(100)%2])
 					case 10:
-						w.tune(lanes.PoolField(w.p.Pools[dice(100)%len(w.p.Pools)].Name, "held"), []string{"true", "false"}[dice(100)%2])
+						w.tune(lanes.PoolField(w.p.Pools[dice(100)%len(w.p.Pools)].Name, "held"),
+							[]string{"true", "false"}[dice(100)%2])
 					default:
 						w.see = nil
 					}
@@ -663,7 +690,8 @@ func TestDecideLeavesItsInputAlone(t *testing.T) {
 		other.Depths = map[string]fleet.Depth{"standard": {Ready: 7}}
 		other.Workers = slices.Clone(o.Workers)
 		for i, hb := range other.Workers {
-			hb.At, hb.Lanes = hb.At.Add(-time.Second), map[string]fleet.LaneWork{"standard": {Started: 1000, First: 1000, Waits: []int64{77777, 88888}}}
+			hb.At, hb.Lanes = hb.At.Add(-time.Second),
+				map[string]fleet.LaneWork{"standard": {Started: 1000, First: 1000, Waits: []int64{77777, 88888}}}
 			other.Workers[i] = hb
 		}
 		Decide(w.p, other, w.history)

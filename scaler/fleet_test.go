@@ -12,9 +12,9 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// world is a tiny fleet under Decide: queues, workers that start after D, run jobs, obey orders at their heartbeat, and a
-// cluster that picks what to remove as Kubernetes does: those that never were ready first, then those named. Time is a
-// number that the tests move. Every tick is checked for what must never happen.
+// world is a tiny fleet under Decide: queues, workers that start after D, run jobs, obey orders at their heartbeat, and
+// a cluster that picks what to remove as Kubernetes does: those that never were ready first, then those named. Time is
+// a number that the tests move. Every tick is checked for what must never happen.
 type world struct {
 	t       testing.TB
 	p       *lanes.Policy
@@ -91,8 +91,9 @@ func (w *world) add(q *worldPool) *worldWorker {
 	q.names++
 	_, aside := q.Shoulders()
 	n := &worldWorker{
-		Heartbeat: fleet.Heartbeat{Worker: fmt.Sprintf("%s-%03d", q.Name, q.names), Pool: q.Name, Slots: q.Slots, Shoulder: aside, Subscribed: true, Lanes: map[string]fleet.LaneWork{}},
-		created:   w.now, beats: time.Duration(q.names*3%10) * step, stuck: q.stuck,
+		Heartbeat: fleet.Heartbeat{Worker: fmt.Sprintf("%s-%03d", q.Name, q.names), Pool: q.Name, Slots: q.Slots,
+			Shoulder: aside, Subscribed: true, Lanes: map[string]fleet.LaneWork{}},
+		created: w.now, beats: time.Duration(q.names*3%10) * step, stuck: q.stuck,
 	}
 	q.workers = append(q.workers, n)
 	return n
@@ -160,7 +161,9 @@ func (w *world) live() {
 				w.beat(n)
 			}
 		}
-		q.workers = slices.DeleteFunc(q.workers, func(n *worldWorker) bool { return !n.goneAt.IsZero() && !w.now.Before(n.goneAt) })
+		q.workers = slices.DeleteFunc(q.workers, func(n *worldWorker) bool {
+			return !n.goneAt.IsZero() && !w.now.Before(n.goneAt)
+		})
 	}
 	maps.DeleteFunc(w.roster, func(_ string, hb fleet.Heartbeat) bool { return w.now.Sub(hb.At) > time.Minute })
 }
@@ -394,7 +397,8 @@ func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 		if plan.To > max(q.Max, plan.From) {
 			bad("%s: %d is above max %d", q.Name, plan.To, q.Max)
 		}
-		if plan.To < plan.From && plan.From-plan.To != len(plan.Remove) || plan.To >= plan.From && len(plan.Remove) > 0 {
+		if plan.To < plan.From && plan.From-plan.To != len(plan.Remove) || plan.To >= plan.From &&
+			len(plan.Remove) > 0 {
 			bad("%s: %d → %d removes %v", q.Name, plan.From, plan.To, plan.Remove)
 		}
 		beats := map[string]fleet.Heartbeat{}
@@ -438,7 +442,8 @@ func btoi(b bool) int {
 }
 
 func describe(n *worldWorker) string {
-	return fmt.Sprintf("has up=%v parked=%v retired=%v leaving=%v and runs %d jobs", n.up, n.Parked, n.Retired, n.leaving, len(n.Running))
+	return fmt.Sprintf("has up=%v parked=%v retired=%v leaving=%v and runs %d jobs", n.up, n.Parked, n.Retired,
+		n.leaving, len(n.Running))
 }
 
 func (w *world) clock() string { return fmt.Sprintf("%5.1fs", w.now.Sub(t0).Seconds()) }
@@ -448,7 +453,8 @@ func (w *world) told() string {
 	s := ""
 	for _, p := range w.plans {
 		s += fmt.Sprintf("%5.0fs %s %d → %d park %v unpark %v retire %v remove %v [%s] %s\n",
-			p.At.Sub(t0).Seconds(), p.Pool, p.From, p.To, len(p.Park), len(p.Unpark), p.Retire, p.Remove, p.Reason, p.Why)
+			p.At.Sub(t0).Seconds(), p.Pool, p.From, p.To, len(p.Park), len(p.Unpark), p.Retire, p.Remove, p.Reason,
+			p.Why)
 	}
 	return s
 }

@@ -20,8 +20,8 @@ const (
 	missedFor     = 5 * time.Minute // a worker that was silent for longer isn't expected to speak again
 )
 
-// History is what one tick hands to the next. Decide takes and returns it as a value: the one it was given stays as it was.
-// A new leader begins with the zero History, and the snapshot of the one before it.
+// History is what one tick hands to the next. Decide takes and returns it as a value: the one it was given stays as it
+// was. A new leader begins with the zero History, and the snapshot of the one before it.
 type History struct {
 	Lanes   map[string]LaneHistory
 	Pools   map[string]PoolHistory
@@ -49,8 +49,8 @@ type WaitSample struct {
 	Wait time.Duration
 }
 
-// FlowSample is how many jobs came and went in one tick. In may be negative in one tick: heartbeats tell of a start up to a second
-// after the queue does. Over a minute that evens out.
+// FlowSample is how many jobs came and went in one tick. In may be negative in one tick: heartbeats tell of a start up
+// to a second after the queue does. Over a minute that evens out.
 type FlowSample struct {
 	At      time.Time
 	In, Out int
@@ -58,13 +58,14 @@ type FlowSample struct {
 
 // PoolHistory is what is remembered of a pool.
 type PoolHistory struct {
-	State       fleet.PoolState // what the fleet said last
-	Wants       []Want          // the plans of the hold window, decreasing
-	ColdStarts  []time.Duration // the latest ones, oldest first
-	Parking     []string        // workers ordered to park at the last tick: their heartbeats say so a second or two later
-	Retiring    []string        // workers asked to retire that haven't promised yet
-	RetiredAt   time.Time       // when workers were last asked to retire
-	GuestsUntil time.Time       // no new guest jobs until then
+	State      fleet.PoolState // what the fleet said last
+	Wants      []Want          // the plans of the hold window, decreasing
+	ColdStarts []time.Duration // the latest ones, oldest first
+	// workers ordered to park at the last tick: their heartbeats say so a second or two later
+	Parking     []string
+	Retiring    []string  // workers asked to retire that haven't promised yet
+	RetiredAt   time.Time // when workers were last asked to retire
+	GuestsUntil time.Time // no new guest jobs until then
 	Seen        bool
 }
 
@@ -136,7 +137,8 @@ func (h History) met(worker string, at time.Time) bool {
 
 // learnWorkers takes in what the workers did since their last heartbeat.
 func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
-	n := news{started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{}, arrived: map[string]time.Time{}}
+	n := news{started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{},
+		arrived: map[string]time.Time{}}
 	listed := map[string]bool{}
 	for _, w := range o.Workers {
 		listed[w.Worker] = true
@@ -171,15 +173,18 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 		return
 	}
 	mean, kept := total.Seconds()/float64(n), 1.0
-	for range n { // each of the first twenty counts as much as the others, so that the very first one isn't what the average goes by for long
+	for range n {
+		// each of the first twenty counts as much as the others, so that the very first one isn't what the average goes
+		// by for long
 		l.Finished++
 		kept *= 1 - max(serviceWeight, 1/float64(l.Finished))
 	}
 	l.Service = mean + (l.Service-mean)*kept
 }
 
-// learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the heartbeat that brought it, and
-// only once: said again by every heartbeat, it would keep the lane from ever seeming to wait.
+// learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the
+// heartbeat that brought it, and only once: said again by every heartbeat, it would keep the lane from ever seeming to
+// wait.
 func (l *LaneHistory) learnReady(beat, was, now time.Time) {
 	if now.Equal(was) {
 		return
@@ -205,8 +210,8 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 	l.Waits = waits
 }
 
-// service is S of the law: the moving average; until enough jobs have finished at least the mean age of the running ones,
-// since the short ones finish first; the policy's prior when nothing is known.
+// service is S of the law: the moving average; until enough jobs have finished at least the mean age of the running
+// ones, since the short ones finish first; the policy's prior when nothing is known.
 func (l LaneHistory) service(prior time.Duration, running ages) time.Duration {
 	s := time.Duration(l.Service * float64(time.Second))
 	if l.Finished == 0 {
@@ -219,7 +224,8 @@ func (l LaneHistory) service(prior time.Duration, running ages) time.Duration {
 }
 
 // learnBacklog takes in the broker's answer for a lane. subscribed: some worker with an idle slot says that it consumes
-// from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one stands.
+// from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one
+// stands.
 func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribed bool, started, finished int) {
 	if l.LastEmpty.IsZero() && l.Begun.IsZero() {
 		l.Begun = at

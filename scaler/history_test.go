@@ -36,7 +36,8 @@ func TestServiceTime(t *testing.T) {
 		// The first to finish are the short ones.
 		{"until 20 have finished, the age of those that run counts", []float64{2, 2}, sec(30, 60), 45 * time.Second},
 		{"if it is more", []float64{50, 50}, sec(30, 60), 50 * time.Second},
-		// From then on it would only mislead: the jobs that are seen running are the long ones (the inspection paradox).
+		// From then on it would only mislead: the jobs that are seen running are the long ones (the inspection
+		// paradox).
 		{"and no longer", make20(2), sec(3000, 6000), 2 * time.Second},
 	}
 	for _, tt := range tests {
@@ -132,7 +133,8 @@ func TestColdStart(t *testing.T) {
 
 // A worker that is forgotten while Redis is away from it, or it from Redis, is back some day, and hasn't just started.
 func TestColdStartOfAWorkerThatIsBack(t *testing.T) {
-	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general"}}, Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
+	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general"}},
+		Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
 	look := func(h History, s float64, beats ...fleet.Heartbeat) History {
 		for i := range beats {
 			beats[i].At = at(s)
@@ -155,7 +157,8 @@ func TestHeld(t *testing.T) {
 		at         float64
 		want, held int
 	}{
-		{0, 5, 5}, {1, 3, 5}, {2, 4, 5}, {10, 1, 5}, {10.5, 1, 4}, {12, 1, 4}, {12.5, 1, 1}, {13, 7, 7}, {23, 0, 7}, {24, 0, 0},
+		{0, 5, 5}, {1, 3, 5}, {2, 4, 5}, {10, 1, 5}, {10.5, 1, 4}, {12, 1, 4}, {12.5, 1, 1}, {13, 7, 7}, {23, 0, 7},
+		{24, 0, 0},
 	}
 	var p PoolHistory
 	for _, s := range steps {
@@ -211,7 +214,8 @@ func TestLearnBacklog(t *testing.T) {
 			{answered: true, subscribed: true, ready: 1, wantBacklog: 1},
 		}},
 		{"nobody subscribes: an honest nothing", []tick{
-			{answered: true, ready: 5, wantBacklog: 5}, {answered: true}, {answered: true}, {answered: true}, {answered: true},
+			{answered: true, ready: 5, wantBacklog: 5}, {answered: true}, {answered: true}, {answered: true},
+			{answered: true},
 		}},
 		{"jobs start: an honest nothing, just taken", []tick{
 			{answered: true, ready: 5, wantBacklog: 5},
@@ -225,9 +229,11 @@ func TestLearnBacklog(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var l LaneHistory
 			for i, s := range tt.ticks {
-				l.learnBacklog(at(float64(i)), fleet.Depth{Ready: s.ready, Consumers: s.consumers}, s.answered, s.subscribed, s.started, 0)
+				l.learnBacklog(at(float64(i)), fleet.Depth{Ready: s.ready, Consumers: s.consumers}, s.answered,
+					s.subscribed, s.started, 0)
 				if l.Backlog != s.wantBacklog || l.Stale != s.wantStale {
-					t.Errorf("tick %d: backlog %d, stale %v; want %d, %v", i, l.Backlog, l.Stale, s.wantBacklog, s.wantStale)
+					t.Errorf("tick %d: backlog %d, stale %v; want %d, %v", i, l.Backlog, l.Stale, s.wantBacklog,
+						s.wantStale)
 				}
 			}
 		})
@@ -242,8 +248,10 @@ func TestOldestWait(t *testing.T) {
 	}{
 		{"nothing waits", LaneHistory{LastEmpty: at(0)}, 0},
 		{"since it was empty", LaneHistory{Backlog: 1, LastEmpty: at(70)}, 30 * time.Second},
-		{"since the last one that started became ready", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(80)}, 20 * time.Second},
-		{"a job that was ready before the lane was empty says nothing", LaneHistory{Backlog: 1, LastEmpty: at(70), LastReady: at(5)}, 30 * time.Second},
+		{"since the last one that started became ready", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
+			20 * time.Second},
+		{"a job that was ready before the lane was empty says nothing",
+			LaneHistory{Backlog: 1, LastEmpty: at(70), LastReady: at(5)}, 30 * time.Second},
 		{"a producer's clock that is ahead", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(500)}, 0},
 	}
 	for _, tt := range tests {
@@ -271,20 +279,25 @@ func TestLearnWorkers(t *testing.T) {
 		t.Errorf("a new leader takes the service time from what was done before it, but not the waits: %+v", l)
 	}
 	step := func(s float64, depth int, ws ...fleet.Heartbeat) LaneHistory {
-		h = h.learn(p, Observation{At: at(s), Workers: ws, Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}}})
+		h = h.learn(p, Observation{At: at(s), Workers: ws,
+			Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}}})
 		return h.Lanes["a"]
 	}
-	if l := step(1, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)), beat("new", 1, work(1, 0, 0, 9))); len(l.Waits) != 3 || l.Finished != 91 {
+	if l := step(1, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)),
+		beat("new", 1, work(1, 0, 0, 9))); len(l.Waits) != 3 || l.Finished != 91 {
 		t.Errorf("two first starts of w and one of the new worker: %+v", l)
 	}
-	if l := step(2, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)), beat("new", 2, work(1, 0, 1, 9))); len(l.Waits) != 3 {
+	if l := step(2, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)),
+		beat("new", 2, work(1, 0, 1, 9))); len(l.Waits) != 3 {
 		t.Errorf("the same heartbeat again is no news: %+v", l)
 	}
-	if l := step(3, 4, beat("w", 3, work(1, 1, 0, 7))); len(l.Waits) != 4 || l.Finished != 92 || l.Waits[3].Wait != 7*time.Millisecond {
+	if l := step(3, 4, beat("w", 3, work(1, 1, 0, 7))); len(l.Waits) != 4 || l.Finished != 92 ||
+		l.Waits[3].Wait != 7*time.Millisecond {
 		t.Errorf("begun afresh under the same name, a worker counts from 0: %+v", l)
 	}
 	l := h.Lanes["a"]
-	if len(l.Flow) != 3 || l.Flow[0] != (FlowSample{at(1), 7, 1}) || l.Flow[1] != (FlowSample{at(2), 0, 1}) || l.Flow[2] != (FlowSample{at(3), 1, 1}) {
+	if len(l.Flow) != 3 || l.Flow[0] != (FlowSample{at(1), 7, 1}) || l.Flow[1] != (FlowSample{at(2), 0, 1}) ||
+		l.Flow[2] != (FlowSample{at(3), 1, 1}) {
 		t.Errorf("in and out: %+v", l.Flow)
 	}
 	// What a heartbeat claims beyond the waits that it carries is cut to those.
@@ -296,13 +309,15 @@ func TestLearnWorkers(t *testing.T) {
 	}
 }
 
-// Any producer may send a readyAt in the future. It says nothing of those that wait behind it, whichever worker believes it.
+// Any producer may send a readyAt in the future. It says nothing of those that wait behind it, whichever worker
+// believes it.
 func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
 	look := func(h History, s, ready float64) History {
 		work := map[string]fleet.LaneWork{"a": {Started: 1, First: 1, LastReady: at(ready)}}
 		return h.learn(p, Observation{
-			At: at(s), Depths: map[string]fleet.Depth{"a": {Ready: 3, Consumers: 1}}, Workers: []fleet.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
+			At: at(s), Depths: map[string]fleet.Depth{"a": {Ready: 3, Consumers: 1}},
+			Workers: []fleet.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
 		})
 	}
 	h := look(History{}, 0, -5)
@@ -314,10 +329,12 @@ func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 	}
 }
 
-// A worker that is silent for long stays on the roster for a while. Its counters must not be taken for news at every tick.
+// A worker that is silent for long stays on the roster for a while. Its counters must not be taken for news at every
+// tick.
 func TestLearnWorkersKeepsThoseOnTheRoster(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
-	silent := fleet.Heartbeat{Worker: "w", At: at(0), Lanes: map[string]fleet.LaneWork{"a": {Started: 9, Finished: 9, Service: lanes.Duration(9 * time.Second)}}}
+	silent := fleet.Heartbeat{Worker: "w", At: at(0),
+		Lanes: map[string]fleet.LaneWork{"a": {Started: 9, Finished: 9, Service: lanes.Duration(9 * time.Second)}}}
 	var h History
 	for s := 0.0; s < 550; s += 50 {
 		h = h.learn(p, Observation{At: at(s), Workers: []fleet.Heartbeat{silent}})

@@ -14,10 +14,11 @@ type LaneInput struct {
 	Ready       int           // slots of workers that take jobs
 	Idle        int           // of them, those that run nothing
 	Others      int           // of them, those that run jobs of other lanes, guests too
-	Parked      int           // idle slots of parked workers that may be unparked (not yet promised to a more urgent lane)
-	Busy        int           // the lane's jobs on shared slots, on parked workers too
-	BusyParked  int           // of them, those on parked workers
-	Shoulder    int           // the lane's own free shoulder slots
+	// idle slots of parked workers that may be unparked (not yet promised to a more urgent lane)
+	Parked     int
+	Busy       int // the lane's jobs on shared slots, on parked workers too
+	BusyParked int // of them, those on parked workers
+	Shoulder   int // the lane's own free shoulder slots
 }
 
 // Need is what the law asks for one lane.
@@ -33,8 +34,8 @@ type Need struct {
 // Late is whether the lane needs more slots than take jobs now.
 func (n Need) Late() bool { return n.Unpark > 0 || n.TooLate > 0 }
 
-// NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads, and τ's
-// tenth of T among 79). It estimates no arrival rate: what is busy is the offered load, measured.
+// NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads,
+// and τ's tenth of T among 79). It estimates no arrival rate: what is busy is the offered load, measured.
 //
 //	relied  = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
 //	τ       = max(relied, T/10)                       what starts within it isn't worth a new worker

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// In these cases, unless they say otherwise, T = 30 s and D = 5 s, so τ = 10 s; S = 2 s: a slot starts 5 jobs in that time.
+// In these cases, unless they say otherwise, T = 30 s and D = 5 s, so τ = 10 s; S = 2 s: a slot starts 5 jobs in that
+// time.
 func TestNeedOf(t *testing.T) {
 	const sec = time.Second
 	tests := []struct {
@@ -16,7 +17,8 @@ func TestNeedOf(t *testing.T) {
 		waiting bool
 	}{
 		{name: "nothing waits, nothing runs", in: LaneInput{Ready: 4, Idle: 4}, want: Need{InTime: 20, TooLate: -20}},
-		{name: "what runs is what is needed", in: LaneInput{Ready: 4, Idle: 1, Busy: 3}, want: Need{Slots: 3, InTime: 20, TooLate: -20}},
+		{name: "what runs is what is needed", in: LaneInput{Ready: 4, Idle: 1, Busy: 3},
+			want: Need{Slots: 3, InTime: 20, TooLate: -20}},
 		{
 			name: "idle slots take what waits", in: LaneInput{Backlog: 3, Ready: 6, Idle: 4, Busy: 2},
 			want: Need{Slots: 2, InTime: 30, TooLate: -30},
@@ -34,38 +36,47 @@ func TestNeedOf(t *testing.T) {
 			want: Need{Slots: 2 + 130.0/5, Short: 140, InTime: 10, TooLate: 130},
 		},
 		{
-			name: "slots with other lanes' jobs start nothing", in: LaneInput{Backlog: 10, Ready: 4, Others: 4}, waiting: true,
-			want: Need{Slots: 2, Short: 10, InTime: 0, TooLate: 10},
+			name: "slots with other lanes' jobs start nothing", in: LaneInput{Backlog: 10, Ready: 4, Others: 4},
+			waiting: true,
+			want:    Need{Slots: 2, Short: 10, InTime: 0, TooLate: 10},
 		},
 		{
-			name: "nor are they counted as this lane's", in: LaneInput{Backlog: 20, Ready: 4, Others: 3, Busy: 1}, waiting: true,
-			want: Need{Slots: 1 + 15.0/5, Short: 20, InTime: 5, TooLate: 15},
+			name: "nor are they counted as this lane's", in: LaneInput{Backlog: 20, Ready: 4, Others: 3, Busy: 1},
+			waiting: true,
+			want:    Need{Slots: 1 + 15.0/5, Short: 20, InTime: 5, TooLate: 15},
 		},
 		{
-			name: "never more slots than jobs", in: LaneInput{Backlog: 3, Ready: 4, Others: 4, Service: 60 * sec}, waiting: true,
-			want: Need{Slots: 3, Short: 3, InTime: 0, TooLate: 3},
+			name: "never more slots than jobs", in: LaneInput{Backlog: 3, Ready: 4, Others: 4, Service: 60 * sec},
+			waiting: true,
+			want:    Need{Slots: 3, Short: 3, InTime: 0, TooLate: 3},
 		},
-		{name: "one slot for one job", in: LaneInput{Backlog: 1}, waiting: true, want: Need{Slots: 1, Short: 1, TooLate: 1}},
+		{name: "one slot for one job", in: LaneInput{Backlog: 1}, waiting: true,
+			want: Need{Slots: 1, Short: 1, TooLate: 1}},
 		{
-			name: "at least one while a job waits, though a free slot is about to take it", in: LaneInput{Backlog: 1, Ready: 2, Idle: 2},
+			name: "at least one while a job waits, though a free slot is about to take it",
+			in:   LaneInput{Backlog: 1, Ready: 2, Idle: 2},
 			want: Need{Slots: 1, InTime: 10, TooLate: -10},
 		},
 		{
-			name: "a job longer than τ takes a slot of its own", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, Service: 40 * sec}, waiting: true,
+			name: "a job longer than τ takes a slot of its own",
+			in:   LaneInput{Backlog: 6, Ready: 2, Busy: 2, Service: 40 * sec}, waiting: true,
 			want: Need{Slots: 2 + 5.5, Short: 6, InTime: 0.5, TooLate: 5.5},
 		},
 		{
-			name: "an objective shorter than two cold starts has a tenth of itself", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec}, waiting: true,
+			name: "an objective shorter than two cold starts has a tenth of itself",
+			in:   LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec}, waiting: true,
 			want: Need{Slots: 2 + 5, Short: 6, InTime: 1, TooLate: 5},
 		},
 		{
-			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec}, waiting: true,
-			want: Need{Slots: 2 + 5.9, Short: 6, InTime: 0.1, TooLate: 5.9},
+			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec},
+			waiting: true,
+			want:    Need{Slots: 2 + 5.9, Short: 6, InTime: 0.1, TooLate: 5.9},
 		},
 		{
-			name: "short jobs that start within the tenth are worth no new slot, and no guest takes what is there", waiting: true,
-			in:   LaneInput{Backlog: 60, Ready: 2, Busy: 2, ColdStart: 60 * sec, Service: 100 * time.Millisecond},
-			want: Need{Slots: 2, Short: 60, InTime: 60, TooLate: 0},
+			name:    "short jobs that start within the tenth are worth no new slot, and no guest takes what is there",
+			waiting: true,
+			in:      LaneInput{Backlog: 60, Ready: 2, Busy: 2, ColdStart: 60 * sec, Service: 100 * time.Millisecond},
+			want:    Need{Slots: 2, Short: 60, InTime: 60, TooLate: 0},
 		},
 		{
 			name: "the rest of them is divided by what a new slot starts within the tenth", waiting: true,
@@ -74,16 +85,19 @@ func TestNeedOf(t *testing.T) {
 		},
 		{
 			name: "parked idle slots come back for them all the same", waiting: true,
-			in:   LaneInput{Backlog: 60, Ready: 2, Busy: 2, Parked: 1, ColdStart: 60 * sec, Service: 100 * time.Millisecond},
+			in: LaneInput{Backlog: 60, Ready: 2, Busy: 2, Parked: 1, ColdStart: 60 * sec,
+				Service: 100 * time.Millisecond},
 			want: Need{Slots: 3, Unpark: 1, Short: 60, InTime: 60, TooLate: -1},
 		},
 		{
-			name: "a tenth is nothing beside what a long objective relies on", in: LaneInput{Backlog: 400, Ready: 2, Busy: 2, StartWithin: 30 * time.Minute},
+			name: "a tenth is nothing beside what a long objective relies on",
+			in:   LaneInput{Backlog: 400, Ready: 2, Busy: 2, StartWithin: 30 * time.Minute},
 			want: Need{Slots: 2, Short: 400, InTime: 895, TooLate: -495},
 		},
 		{
 			// Taken from the wait alone, the need would be what is busy: and nobody would ever be unparked.
-			name: "parked idle slots come first and add to the need", in: LaneInput{Backlog: 3, Ready: 2, Busy: 2, Parked: 5}, waiting: true,
+			name: "parked idle slots come first and add to the need",
+			in:   LaneInput{Backlog: 3, Ready: 2, Busy: 2, Parked: 5}, waiting: true,
 			want: Need{Slots: 5, Unpark: 3, Short: 3, InTime: 10, TooLate: -10},
 		},
 		{
@@ -91,7 +105,8 @@ func TestNeedOf(t *testing.T) {
 			want: Need{Slots: 2 + 5 + 15.0/5, Unpark: 5, Short: 30, InTime: 10, TooLate: 15},
 		},
 		{
-			name: "jobs on parked workers keep their slots beside the ready ones", in: LaneInput{Backlog: 30, Ready: 2, Busy: 5, BusyParked: 3}, waiting: true,
+			name: "jobs on parked workers keep their slots beside the ready ones",
+			in:   LaneInput{Backlog: 30, Ready: 2, Busy: 5, BusyParked: 3}, waiting: true,
 			want: Need{Slots: 2 + 3 + 20.0/5, Short: 30, InTime: 10, TooLate: 20},
 		},
 		{
@@ -99,11 +114,13 @@ func TestNeedOf(t *testing.T) {
 			want: Need{Slots: 5, InTime: 10, TooLate: -10},
 		},
 		{
-			name: "the need is never below what is busy", in: LaneInput{Backlog: 11, Ready: 2, Busy: 9, BusyParked: 0}, waiting: true,
-			want: Need{Slots: 9, Short: 11, InTime: 10, TooLate: 1},
+			name: "the need is never below what is busy", in: LaneInput{Backlog: 11, Ready: 2, Busy: 9, BusyParked: 0},
+			waiting: true,
+			want:    Need{Slots: 9, Short: 11, InTime: 10, TooLate: 1},
 		},
 		{
-			name: "a service time of nothing doesn't divide by zero", in: LaneInput{Backlog: 10, Others: 1, Ready: 1, Service: -1}, waiting: true,
+			name: "a service time of nothing doesn't divide by zero",
+			in:   LaneInput{Backlog: 10, Others: 1, Ready: 1, Service: -1}, waiting: true,
 			want: Need{Slots: 1, Short: 10, InTime: 0, TooLate: 10},
 		},
 	}
@@ -123,7 +140,8 @@ func TestNeedOf(t *testing.T) {
 				in.ColdStart = 5 * sec
 			}
 			got := NeedOf(in)
-			if math.Abs(got.Slots-tt.want.Slots) > 1e-9 || math.Abs(got.TooLate-tt.want.TooLate) > 1e-9 || math.Abs(got.InTime-tt.want.InTime) > 1e-9 ||
+			if math.Abs(got.Slots-tt.want.Slots) > 1e-9 || math.Abs(got.TooLate-tt.want.TooLate) > 1e-9 ||
+				math.Abs(got.InTime-tt.want.InTime) > 1e-9 ||
 				got.Unpark != tt.want.Unpark || got.Short != tt.want.Short {
 				t.Errorf("NeedOf = %+v\nwant    %+v", got, tt.want)
 			}

@@ -49,16 +49,16 @@ type Options struct {
 	Fleet   Fleet
 	// Retries is which of the lanes have jobs that wait for their next attempt. It is only shown; nil: none.
 	Retries func(ctx context.Context, names []string) (map[string]fleet.Delayed, error)
-	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in its
-	// queue became ready; nil: nothing.
+	// Waiting is what the ledger knows of the waiting jobs of each lane in since, which says from when on what is in
+	// its queue became ready; nil: nothing.
 	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error)
 	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those
 	// that are held, and mend its index; nil: it can't.
 	Compare func(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error)
 	// Last is what the leader before this one saw last; nil: nobody knows.
 	Last func(ctx context.Context) (fleet.Snapshot, error)
-	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy doesn't
-	// use any more are served until they are empty; nil: none.
+	// Known remembers the policy's queues and answers with every queue that there ever was. Those that the policy
+	// doesn't use any more are served until they are empty; nil: none.
 	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
 	// Declare is called before a policy is put in force that has other queues, or another default lane, than the one
 	// before; nil: nothing is to be done then.
@@ -113,7 +113,8 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	l := &Loop{o: o, said: map[string]fleet.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{}, compared: map[string]time.Time{}}
+	l := &Loop{o: o, said: map[string]fleet.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{},
+		compared: map[string]time.Time{}}
 	l.policy.Store(o.Policy)
 	l.refused.Store(new(string))
 	return l
@@ -250,7 +251,8 @@ func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 		delete(l.absent, q) // it is about to be made
 	}
 	former := slices.DeleteFunc(slices.Clone(l.former), func(q lanes.Queue) bool { return o.At.Before(l.absent[q]) })
-	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick) // the rest of the tick needs its time, and others wait for what it tells
+	// the rest of the tick needs its time, and others wait for what it tells
+	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick)
 	depths, err := l.o.Backlog.Depths(look, slices.Concat(policy.Queues(), former))
 	cancel()
 	if err != nil {
@@ -305,7 +307,8 @@ func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 // declare has the queues of a policy made, and bound, before anybody takes from them.
 func (l *Loop) declare(ctx context.Context, policy *lanes.Policy) {
 	last := l.inUse.Swap(policy)
-	if l.o.Declare == nil || last != nil && slices.Equal(last.Queues(), policy.Queues()) && last.DefaultLane() == policy.DefaultLane() {
+	if l.o.Declare == nil || last != nil && slices.Equal(last.Queues(), policy.Queues()) &&
+		last.DefaultLane() == policy.DefaultLane() {
 		return
 	}
 	l.o.Declare(ctx, policy)

@@ -19,8 +19,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// outside is all four interfaces of a Loop, with what they answer, what they were told, and errors to inject. The worker
-// side is as dumb as can be: replicas and heartbeats are what the test says.
+// outside is all four interfaces of a Loop, with what they answer, what they were told, and errors to inject. The
+// worker side is as dumb as can be: replicas and heartbeats are what the test says.
 type outside struct {
 	depths  map[string]fleet.Depth
 	workers []fleet.Heartbeat
@@ -28,7 +28,8 @@ type outside struct {
 
 	depthsErr, workersErr, poolsErr, policyErr, snapshotErr, recordErr error
 	orderErr, scaleErr                                                 map[string]error // by pool
-	hang                                                               bool             // Depths answers only when its context ends
+	// Depths answers only when its context ends
+	hang bool
 
 	asked     []lanes.Queue // queues whose depth was asked for last
 	orders    []string
@@ -112,7 +113,8 @@ func (o *outside) Pools(context.Context) (map[string]fleet.PoolState, error) {
 }
 
 func (o *outside) Scale(_ context.Context, pool string, seen fleet.PoolState, to int, remove []string) error {
-	o.scales = append(o.scales, fmt.Sprintf("%s %d → %d remove %v (version %s)", pool, seen.Replicas, to, remove, seen.Version))
+	o.scales = append(o.scales, fmt.Sprintf("%s %d → %d remove %v (version %s)", pool, seen.Replicas, to, remove,
+		seen.Version))
 	return o.scaleErr[pool]
 }
 
@@ -233,7 +235,8 @@ func TestLoopGrowsAndTells(t *testing.T) {
 		if s.Leader != "me" || s.Revision != 7 || s.Lanes[0].Ready != 200 || s.Pools[0].Target != 6 {
 			t.Errorf("snapshot %+v", s)
 		}
-		if e := l.effective[len(l.effective)-1]; !slices.Equal(e.NoGuests, []string{"general"}) || e.Policy.Budget != 10 {
+		if e := l.effective[len(l.effective)-1]; !slices.Equal(e.NoGuests, []string{"general"}) ||
+			e.Policy.Budget != 10 {
 			t.Errorf("policy in force %+v", e)
 		}
 		l.has("general", 6)
@@ -257,7 +260,8 @@ func TestLoopShrinksByOrders(t *testing.T) {
 			l.workers[i].Parked = l.workers[i].Worker < "general-2" && l.workers[i].Pool == "general"
 		}
 		l.seconds(1)
-		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1] for 1m"; l.orders[len(l.orders)-1] != want {
+		if want := "park [general-0 general-1] unpark [] retire [general-0 general-1] for 1m"; l.orders[len(
+			l.orders)-1] != want {
 			t.Errorf("orders %q, want %q last", l.orders, want)
 		}
 		if len(l.plans) == told {
@@ -411,7 +415,8 @@ func TestLoopOrderFailure(t *testing.T) {
 		if want := append(slices.Clone(wantOrders), wantOrders...); !slices.Equal(l.orders, want) {
 			t.Errorf("orders %q, want %q", l.orders, want)
 		}
-		if want := slices.Repeat([]string{"batch 3 → 2 remove [batch-0] (version v3)"}, 2); !slices.Equal(l.scales, want) {
+		if want := slices.Repeat([]string{"batch 3 → 2 remove [batch-0] (version v3)"}, 2); !slices.Equal(l.scales,
+			want) {
 			t.Errorf("scaled %q, want %q", l.scales, want)
 		}
 		for _, p := range l.plans {
@@ -440,7 +445,8 @@ func TestLoopPublishingFails(t *testing.T) {
 				if len(l.scales) != 1 {
 					t.Errorf("scaled %q: the fleet comes first", l.scales)
 				}
-				if !strings.Contains(l.log.String(), "publish the "+what) || !strings.Contains(l.log.String(), "record the plan") {
+				if !strings.Contains(l.log.String(), "publish the "+what) ||
+					!strings.Contains(l.log.String(), "record the plan") {
 					t.Errorf("log:\n%s", &l.log)
 				}
 			})
@@ -461,7 +467,8 @@ func TestLoopLeadership(t *testing.T) {
 		leading = true
 		l.seconds(4)
 		if len(l.snapshots) != 4 || len(l.orders) > 0 {
-			t.Errorf("%d snapshots, orders %q: a new leader doesn't shrink within its hold window", len(l.snapshots), l.orders)
+			t.Errorf("%d snapshots, orders %q: a new leader doesn't shrink within its hold window", len(l.snapshots),
+				l.orders)
 		}
 		if n := testutil.CollectAndCount(l.o.Metrics.replicas); n != 2 {
 			t.Errorf("%d pools shown", n)
@@ -501,7 +508,8 @@ func TestLoopLeadLostWhileLooking(t *testing.T) {
 		l.depths["standard"] = fleet.Depth{Ready: 200}
 		l.seconds(3)
 		if asked != 6 || len(l.scales)+len(l.orders)+len(l.snapshots) > 0 {
-			t.Errorf("asked %d times for the lead; scaled %q, orders %q, %d snapshots", asked, l.scales, l.orders, len(l.snapshots))
+			t.Errorf("asked %d times for the lead; scaled %q, orders %q, %d snapshots", asked, l.scales, l.orders,
+				len(l.snapshots))
 		}
 	})
 }
@@ -526,7 +534,8 @@ func TestLoopRevisionSurvivesTheBoard(t *testing.T) {
 // A changed policy counts from the next tick on: it is decided by, and published.
 func TestLoopFollowsThePolicy(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
-		changed, err := lanes.Parse([]byte(strings.ReplaceAll(twoPools, "lanes: [standard], guests: [bulk], min: 1", "lanes: [standard], guests: [bulk], min: 3")))
+		changed, err := lanes.Parse([]byte(strings.ReplaceAll(twoPools, "lanes: [standard], guests: [bulk], min: 1",
+			"lanes: [standard], guests: [bulk], min: 3")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -566,7 +575,8 @@ func TestLoopFormerLanes(t *testing.T) {
 		if !slices.Equal(former, queues("old")) {
 			t.Errorf("served: %v", former)
 		}
-		if len(shown) != 2 || shown[0].Name != "ancient" || shown[0].Retrying != 1 || !shown[0].Former || shown[1].Name != "old" || shown[1].Ready != 3 || !shown[1].Former {
+		if len(shown) != 2 || shown[0].Name != "ancient" || shown[0].Retrying != 1 || !shown[0].Former ||
+			shown[1].Name != "old" || shown[1].Ready != 3 || !shown[1].Former {
 			t.Errorf("shown: %+v (one has jobs, one will have again)", shown)
 		}
 		if s := l.snapshots[0].Lanes; s[0].Retrying != 2 || s[1].Retrying != 0 {
@@ -605,7 +615,8 @@ func TestLoopFormerLanes(t *testing.T) {
 	})
 }
 
-// The retries of all lanes, former ones too, take one question a tick. They are only shown: without an answer the tick goes on.
+// The retries of all lanes, former ones too, take one question a tick. They are only shown: without an answer the tick
+// goes on.
 func TestLoopAsksForAllRetriesAtOnce(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		var asked [][]string
@@ -642,12 +653,15 @@ func TestLoopAsksForAllRetriesAtOnce(t *testing.T) {
 func TestLoopLaneWithTwoQueues(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		var declared []string
-		l.o.Declare = func(_ context.Context, p *lanes.Policy) { declared = append(declared, p.QueueOf("bulk").String()) }
+		l.o.Declare = func(_ context.Context, p *lanes.Policy) {
+			declared = append(declared, p.QueueOf("bulk").String())
+		}
 		l.o.Known = func(_ context.Context, current []lanes.Queue) ([]lanes.Queue, error) {
 			return append(queues("bulk", "bulk.quorum"), current...), nil
 		}
 		l.o.Tunings = func(context.Context) (lanes.Tunings, error) {
-			return lanes.Tunings{Revision: 1, All: []lanes.Tuning{{Field: "lanes.bulk.queueType", Value: []byte(`"quorum"`)}}}, nil
+			return lanes.Tunings{Revision: 1, All: []lanes.Tuning{{Field: "lanes.bulk.queueType",
+				Value: []byte(`"quorum"`)}}}, nil
 		}
 		l.depths["bulk"], l.depths["bulk.quorum"] = fleet.Depth{Ready: 2}, fleet.Depth{Ready: 3}
 		look := func() (fleet.LaneStatus, lanes.Effective) {
@@ -677,7 +691,8 @@ func TestLoopLaneWithTwoQueues(t *testing.T) {
 	})
 }
 
-// Jobs in a lane that left the policy are served though nothing else wakes a pool: the default lane's home keeps a slot for them.
+// Jobs in a lane that left the policy are served though nothing else wakes a pool: the default lane's home keeps a slot
+// for them.
 func TestLoopFormerLanesGetASlot(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loopTest) {
 		p, err := lanes.Parse([]byte(strings.ReplaceAll(twoPools, "min: 1", "min: 0")))

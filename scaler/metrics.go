@@ -26,13 +26,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "siren", Name: name, Help: help}, []string{by})
 	}
 	m := &Metrics{
-		ready:     gauge("lane", "lane_ready_jobs", "Jobs that wait in the lane's queue (the backlog)."),
-		skipped:   gauge("lane", "lane_skipped_messages", "Messages in the lane's queue that will be skipped: their jobs are cancelled, or carried by another message."),
-		retrying:  gauge("lane", "lane_retrying_jobs", "Jobs that wait for their next attempt."),
-		busy:      gauge("lane", "lane_running_jobs", "Jobs of the lane that run, on shoulders too."),
-		oldest:    gauge("lane", "lane_oldest_wait_seconds", "How long the oldest ready job has waited."),
-		p95:       gauge("lane", "lane_wait_p95_seconds", "95th percentile of the waits of the last five minutes' first starts."),
-		attained:  gauge("lane", "lane_started_in_time_ratio", "Share of the last five minutes' first starts within the lane's objective; 1 without starts."),
+		ready: gauge("lane", "lane_ready_jobs", "Jobs that wait in the lane's queue (the backlog)."),
+		skipped: gauge("lane", "lane_skipped_messages",
+			"Messages in the lane's queue that will be skipped: their jobs are cancelled, or carried by another "+
+				"message."),
+		retrying: gauge("lane", "lane_retrying_jobs", "Jobs that wait for their next attempt."),
+		busy:     gauge("lane", "lane_running_jobs", "Jobs of the lane that run, on shoulders too."),
+		oldest:   gauge("lane", "lane_oldest_wait_seconds", "How long the oldest ready job has waited."),
+		p95: gauge("lane", "lane_wait_p95_seconds",
+			"95th percentile of the waits of the last five minutes' first starts."),
+		attained: gauge("lane", "lane_started_in_time_ratio",
+			"Share of the last five minutes' first starts within the lane's objective; 1 without starts."),
 		objective: gauge("lane", "lane_start_objective_seconds", "The lane's startWithin."),
 		stale:     gauge("lane", "lane_stale", "1 while the broker's answer for the lane is missing or not believed."),
 		paused:    gauge("lane", "lane_paused", "1 while nobody takes the lane's jobs, because somebody paused it."),
@@ -42,34 +46,42 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		working:   gauge("pool", "pool_ready_workers", "Workers with a fresh heartbeat that take jobs."),
 		stuck:     gauge("pool", "pool_stuck_replicas", "Replicas that can't be scheduled, pulled or started."),
 		parked:    gauge("pool", "pool_parked_workers", "Workers that take no new jobs, reversibly."),
-		cold:      gauge("pool", "pool_cold_start_seconds", "Median time from a worker's creation to its first heartbeat."),
-		held:      gauge("pool", "pool_held", "1 while the number of the pool's workers is left as it is, because somebody holds it."),
+		cold: gauge("pool", "pool_cold_start_seconds",
+			"Median time from a worker's creation to its first heartbeat."),
+		held: gauge("pool", "pool_held", "1 while the number of the pool's workers is left as it is, because "+
+			"somebody holds it."),
 		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_plans_total", Help: "Plans that changed a pool or its reason.",
 		}, []string{"pool", "reason"}),
 		missing: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "siren", Name: "jobs_missing_total", Help: "Jobs that were recorded as queued and whose messages were no longer in the broker, by lane.",
+			Namespace: "siren", Name: "jobs_missing_total",
+			Help: "Jobs that were recorded as queued and whose messages were no longer in the broker, by lane.",
 		}, []string{"lane"}),
 		failed: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "siren", Name: "scaler_failed_ticks_total", Help: "Ticks that could not see or act; the fleet stayed as it was.",
+			Namespace: "siren", Name: "scaler_failed_ticks_total",
+			Help: "Ticks that could not see or act; the fleet stayed as it was.",
 		}),
 		leads: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "siren", Name: "scaler_leading", Help: "1 on the scaler that leads.",
 		}),
 		refused: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: "siren", Name: "scaler_policy_refused", Help: "1 while the policy file says something that can't be followed; an earlier policy stays in force.",
+			Namespace: "siren", Name: "scaler_policy_refused",
+			Help: "1 while the policy file says something that can't be followed; an earlier policy stays in force.",
 		}),
 		tunings: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "siren", Name: "tunings", Help: "Live overrides of the policy that are in force.",
 		}),
 		idle: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: "siren", Name: "tunings_idle", Help: "Live overrides of the policy that aren't in force: they don't fit it, or their time is over.",
+			Namespace: "siren", Name: "tunings_idle",
+			Help: "Live overrides of the policy that aren't in force: they don't fit it, or their time is over.",
 		}),
 		budget: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "siren", Name: "budget_replicas", Help: "The most replicas that all pools may have together.",
 		}),
 		ticks: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: "siren", Name: "scaler_tick_duration_seconds", Help: "How long a tick took, failed ones too. A scaler that waits for the lead has none.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
+			Namespace: "siren", Name: "scaler_tick_duration_seconds",
+			Help:    "How long a tick took, failed ones too. A scaler that waits for the lead has none.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 9),
 		}),
 	}
 	if r != nil {
@@ -82,7 +94,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) byLane() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{m.ready, m.skipped, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective, m.stale, m.paused}
+	return []*prometheus.GaugeVec{m.ready, m.skipped, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective,
+		m.stale, m.paused}
 }
 
 func (m *Metrics) byPool() []*prometheus.GaugeVec {

@@ -36,8 +36,8 @@ func (o Observation) byPool() map[string][]fleet.Heartbeat {
 	return pools
 }
 
-// see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue that it has. A lane is
-// seen when its own queue was.
+// see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue
+// that it has. A lane is seen when its own queue was.
 func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, former []lanes.Queue, all bool) {
 	o.Depths = map[string]fleet.Depth{}
 	for _, q := range p.Queues() {
@@ -107,7 +107,8 @@ type poolView struct {
 // viewPool sums up one pool and its workers. A heartbeat older than goneAfter belongs to a worker that is gone.
 func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.Heartbeat, h History) poolView {
 	served := len(q.Lanes) + len(q.Guests)
-	v := poolView{Pool: q, running: make(map[string]int, served), onParked: map[string]int{}, ages: make(map[string]ages, served)}
+	v := poolView{Pool: q, running: make(map[string]int, served), onParked: map[string]int{},
+		ages: make(map[string]ages, served)}
 	v.workers, v.taking = make([]fleet.Heartbeat, 0, len(workers)), make([]fleet.Heartbeat, 0, len(workers))
 	state, seen := o.Pools[q.Name]
 	if v.state, v.unseen = state, !seen; !seen {
@@ -147,7 +148,8 @@ func (v *poolView) addWorker(w fleet.Heartbeat, member bool, at time.Time, fresh
 	v.onShoulder += onShoulder
 	switch {
 	case w.Retired:
-		// Its promise outlives it on the roster by some seconds: only what the fleet still has can be removed, and only once.
+		// Its promise outlives it on the roster by some seconds: only what the fleet still has can be removed, and only
+		// once.
 		if member && len(w.Running) == 0 {
 			v.retired = append(v.retired, w.Worker)
 		}
@@ -216,8 +218,8 @@ func (v poolView) guests() int {
 	return n
 }
 
-// retiredReplicas is how many of the replicas asked for are retired, and only there to be removed. Those that were taken off the number
-// already don't count: the cluster ends them in its own time.
+// retiredReplicas is how many of the replicas asked for are retired, and only there to be removed. Those that were
+// taken off the number already don't count: the cluster ends them in its own time.
 func (v poolView) retiredReplicas() int {
 	onTheirWay := max(0, v.present-v.state.Replicas)
 	return max(0, len(v.retired)-onTheirWay)
@@ -229,8 +231,8 @@ func (v poolView) replicas() int { return max(0, v.state.Replicas-v.retiredRepli
 // existing is every replica that counts against the budget: those asked for, those there are, and those still leaving.
 func (v poolView) existing() int { return max(v.state.Replicas, v.present) + v.leaving }
 
-// settled is whether the fleet has carried out what it was told. Until then nothing is removed: a replica that never was ready
-// would go before a retired one, and an earlier removal could be counted twice.
+// settled is whether the fleet has carried out what it was told. Until then nothing is removed: a replica that never
+// was ready would go before a retired one, and an earlier removal could be counted twice.
 func (v poolView) settled() bool { return v.present == v.state.Replicas && len(v.starting) == 0 }
 
 // deaf is whether most of what the pool should hear from is silent: then nothing is known about it.
@@ -241,11 +243,13 @@ func (v poolView) frozen() bool {
 	return v.unseen || v.deaf() || v.state.Foreign != "" || len(v.stuck) > 0
 }
 
-// subscribed is the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A paused lane's has none.
+// subscribed is the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A
+// paused lane's has none.
 func subscribed(p *lanes.Policy, o Observation) map[string]bool {
 	pools, all := map[string]bool{}, map[string]bool{}
 	for _, w := range o.Workers {
-		if w.Subscribed && !w.Parked && !w.Retired && !w.Draining && !pools[w.Pool] && o.At.Sub(w.At) <= p.Timing.Fresh() {
+		if w.Subscribed && !w.Parked && !w.Retired && !w.Draining && !pools[w.Pool] &&
+			o.At.Sub(w.At) <= p.Timing.Fresh() {
 			pools[w.Pool] = onShared(w) < w.Slots
 		}
 	}

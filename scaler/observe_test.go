@@ -12,7 +12,8 @@ import (
 
 var usualTiming = lanes.Timing{Heartbeat: lanes.Duration(time.Second), GoneAfter: lanes.Duration(5 * time.Second)}
 
-// beat is a heartbeat of the pool general at t0: 2 slots and 1 shoulder slot, running jobs of the named lanes ("express!" on the shoulder).
+// beat is a heartbeat of the pool general at t0: 2 slots and 1 shoulder slot, running jobs of the named lanes
+// ("express!" on the shoulder).
 func beat(name string, jobs ...string) fleet.Heartbeat {
 	w := fleet.Heartbeat{Worker: name, Pool: "general", At: t0, Slots: 2, Shoulder: 1, Subscribed: true}
 	for _, j := range jobs {
@@ -53,7 +54,8 @@ func TestViewPool(t *testing.T) {
 		met     []string       // workers heard of in earlier ticks
 		want    counts
 	}{
-		{name: "an idle worker", workers: []fleet.Heartbeat{beat("a")}, want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1}},
+		{name: "an idle worker", workers: []fleet.Heartbeat{beat("a")},
+			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1}},
 		{
 			name: "a busy one, with a guest", workers: []fleet.Heartbeat{beat("a", "standard", "bulk")},
 			want: counts{workers: 1, taking: 1, ready: 2, running: 2, freeShoulder: 1, guests: 1, present: 1},
@@ -71,25 +73,31 @@ func TestViewPool(t *testing.T) {
 			name: "a parked one's shoulder is not free for anyone", workers: []fleet.Heartbeat{with(beat("a"), parked)},
 			want: counts{workers: 1, parked: 2, present: 1},
 		},
-		{name: "a retired one", workers: []fleet.Heartbeat{with(beat("a"), retired)}, want: counts{workers: 1, retired: []string{"a"}, present: 1}},
+		{name: "a retired one", workers: []fleet.Heartbeat{with(beat("a"), retired)},
+			want: counts{workers: 1, retired: []string{"a"}, present: 1}},
 		{
-			name: "a retired one that runs a job has broken its promise and stays", workers: []fleet.Heartbeat{with(beat("a", "standard"), retired)},
-			want: counts{workers: 1, present: 1},
+			name:    "a retired one that runs a job has broken its promise and stays",
+			workers: []fleet.Heartbeat{with(beat("a", "standard"), retired)},
+			want:    counts{workers: 1, present: 1},
 		},
 		{
-			name: "a retired one that was told to leave isn't removed again", workers: []fleet.Heartbeat{with(beat("a"), retired)},
+			name:    "a retired one that was told to leave isn't removed again",
+			workers: []fleet.Heartbeat{with(beat("a"), retired)},
 			members: []fleet.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
 		},
 		{
-			name: "nor one that has left, while its last heartbeat is still on the roster", workers: []fleet.Heartbeat{with(beat("a"), retired)},
+			name:    "nor one that has left, while its last heartbeat is still on the roster",
+			workers: []fleet.Heartbeat{with(beat("a"), retired)},
 			members: []fleet.Member{}, want: counts{workers: 1},
 		},
 		{
-			name: "a draining one takes nothing, and its jobs end with it", workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), draining)},
-			want: counts{workers: 1, present: 1},
+			name:    "a draining one takes nothing, and its jobs end with it",
+			workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), draining)},
+			want:    counts{workers: 1, present: 1},
 		},
 		{
-			name: "one that was told to leave and hasn't said so yet", workers: []fleet.Heartbeat{beat("a", "standard")},
+			name:    "one that was told to leave and hasn't said so yet",
+			workers: []fleet.Heartbeat{beat("a", "standard")},
 			members: []fleet.Member{{Name: "a", Leaving: true}}, want: counts{workers: 1, leaving: 1},
 		},
 		{
@@ -97,32 +105,43 @@ func TestViewPool(t *testing.T) {
 			want: counts{workers: 1, taking: 1, ready: 2, running: 1, freeShoulder: 1, present: 1},
 		},
 		{
-			name: "older, it vouches for the jobs, not for the slots", workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), aged(4*sec))},
-			want: counts{workers: 1, onParked: 1, onShoulder: 1, present: 1},
+			name:    "older, it vouches for the jobs, not for the slots",
+			workers: []fleet.Heartbeat{with(beat("a", "standard", "express!"), aged(4*sec))},
+			want:    counts{workers: 1, onParked: 1, onShoulder: 1, present: 1},
 		},
 		{
-			name: "a parked one's idle slots can be unparked at any age", workers: []fleet.Heartbeat{with(with(beat("a"), parked), aged(4*sec))},
-			want: counts{workers: 1, parked: 2, present: 1},
+			name:    "a parked one's idle slots can be unparked at any age",
+			workers: []fleet.Heartbeat{with(with(beat("a"), parked), aged(4*sec))},
+			want:    counts{workers: 1, parked: 2, present: 1},
 		},
 		{
-			name: "after 5 s it is gone, and missed", workers: []fleet.Heartbeat{with(beat("a", "standard"), aged(6*sec))}, met: []string{"a"},
+			name:    "after 5 s it is gone, and missed",
+			workers: []fleet.Heartbeat{with(beat("a", "standard"), aged(6*sec))}, met: []string{"a"},
 			want: counts{present: 1, silent: 1},
 		},
-		{name: "another pool's worker", workers: []fleet.Heartbeat{with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "batch" })}, members: []fleet.Member{}},
+		{name: "another pool's worker", workers: []fleet.Heartbeat{with(beat("a"),
+			func(w *fleet.Heartbeat) { w.Pool = "batch" })}, members: []fleet.Member{}},
 		{
-			name: "a worker that the fleet doesn't know works all the same", workers: []fleet.Heartbeat{beat("a")}, members: []fleet.Member{},
-			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1},
+			name: "a worker that the fleet doesn't know works all the same", workers: []fleet.Heartbeat{beat("a")},
+			members: []fleet.Member{},
+			want:    counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1},
 		},
-		{name: "a member that was never heard of starts", members: []fleet.Member{{Name: "a"}}, want: counts{present: 1, starting: 1}},
-		{name: "one that was is silent", members: []fleet.Member{{Name: "a"}}, met: []string{"a"}, want: counts{present: 1, silent: 1}},
-		{name: "one that can't start", members: []fleet.Member{{Name: "a", Stuck: "no image"}}, want: counts{present: 1, stuck: 1}},
-		{name: "a stuck one that leaves", members: []fleet.Member{{Name: "a", Stuck: "no image", Leaving: true}}, want: counts{leaving: 1}},
+		{name: "a member that was never heard of starts", members: []fleet.Member{{Name: "a"}},
+			want: counts{present: 1, starting: 1}},
+		{name: "one that was is silent", members: []fleet.Member{{Name: "a"}}, met: []string{"a"},
+			want: counts{present: 1, silent: 1}},
+		{name: "one that can't start", members: []fleet.Member{{Name: "a", Stuck: "no image"}},
+			want: counts{present: 1, stuck: 1}},
+		{name: "a stuck one that leaves", members: []fleet.Member{{Name: "a", Stuck: "no image", Leaving: true}},
+			want: counts{leaving: 1}},
 		{
-			name: "one that beats isn't stuck", workers: []fleet.Heartbeat{beat("a")}, members: []fleet.Member{{Name: "a", Stuck: "restarted often"}},
-			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1},
+			name: "one that beats isn't stuck", workers: []fleet.Heartbeat{beat("a")},
+			members: []fleet.Member{{Name: "a", Stuck: "restarted often"}},
+			want:    counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1},
 		},
 	}
-	pool := lanes.Pool{Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 2, Shoulder: map[string]int{"express": 1}}
+	pool := lanes.Pool{Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 2,
+		Shoulder: map[string]int{"express": 1}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.members == nil {
@@ -134,12 +153,15 @@ func TestViewPool(t *testing.T) {
 			for _, name := range tt.met {
 				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
 			}
-			o := Observation{At: t0, Workers: tt.workers, Pools: map[string]fleet.PoolState{"general": {Members: tt.members}}}
+			o := Observation{At: t0, Workers: tt.workers,
+				Pools: map[string]fleet.PoolState{"general": {Members: tt.members}}}
 			v := viewPool(pool, usualTiming, o, o.byPool()["general"], h)
 			got := counts{
-				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running), onParked: sum(v.onParked), parked: v.parked,
+				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running),
+				onParked: sum(v.onParked), parked: v.parked,
 				onShoulder: v.onShoulder, freeShoulder: v.freeShoulder, guests: v.guests(), retired: v.retired,
-				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: len(v.starting), silent: v.silent,
+				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: len(v.starting),
+				silent: v.silent,
 			}
 			if !slices.Equal(got.retired, tt.want.retired) {
 				t.Errorf("retired %v, want %v", got.retired, tt.want.retired)
@@ -179,7 +201,8 @@ func TestExisting(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
-			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {Replicas: tt.replicas, Members: tt.members}}}
+			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {Replicas: tt.replicas,
+				Members: tt.members}}}
 			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
 			if v.existing() != tt.existing || v.settled() != tt.settled {
 				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
@@ -211,11 +234,13 @@ func TestSubscribedTo(t *testing.T) {
 		{"retired", with(beat("a"), retired), "standard", false},
 		{"draining", with(beat("a"), draining), "standard", false},
 		{"silent", with(beat("a"), aged(4*time.Second)), "standard", false},
-		{"of a pool that left the policy", with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "old" }), "standard", false},
+		{"of a pool that left the policy", with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "old" }), "standard",
+			false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := subscribed(p, Observation{At: t0, Workers: []fleet.Heartbeat{tt.worker}}); got[tt.lane] != tt.want {
+			if got := subscribed(p, Observation{At: t0,
+				Workers: []fleet.Heartbeat{tt.worker}}); got[tt.lane] != tt.want {
 				t.Errorf("subscribed = %v", got)
 			}
 		})

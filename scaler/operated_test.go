@@ -87,7 +87,8 @@ func TestHeldPoolStaysAsItIs(t *testing.T) {
 	w.tune("pools.general.held", "true")
 	w.put("standard", 100)
 	w.run(10 * time.Second)
-	if p := w.plan("general"); len(w.plans) > 0 || p.Reason != fleet.Held || !strings.HasSuffix(p.Why, "; the pool is held at 2; 10 would do") {
+	if p := w.plan("general"); len(w.plans) > 0 || p.Reason != fleet.Held ||
+		!strings.HasSuffix(p.Why, "; the pool is held at 2; 10 would do") {
 		t.Fatalf("it doesn't grow: %+v", p)
 	}
 	if p := w.d.Snapshot.Pools[0]; !p.Held || p.Wanted != 10 || p.Target != 2 {

@@ -7,11 +7,15 @@ import (
 )
 
 const (
-	missingAfter = 5 * time.Minute // from being recorded as queued until the message is in the broker for certain, however slow its producer is
-	emptyAgain   = time.Minute     // how long after a queue was seen empty it has to be seen so again: a broker that has just begun may say so once
-	excessAfter  = 5 * time.Minute // how long more jobs have to be recorded as queued than wait, to be told of
-	matchedFor   = 3 * time.Second // how long the records stand for all that waits: queue and records aren't looked at in the same moment
-	resumeWithin = time.Minute     // how old the last leader's snapshot may be for its lanes to be taken for still those
+	// from being recorded as queued until the message is in the broker for certain, however slow its producer is
+	missingAfter = 5 * time.Minute
+	// how long after a queue was seen empty it has to be seen so again: a broker that has just begun may say so once
+	emptyAgain  = time.Minute
+	excessAfter = 5 * time.Minute // how long more jobs have to be recorded as queued than wait, to be told of
+	// how long the records stand for all that waits: queue and records aren't looked at in the same moment
+	matchedFor = 3 * time.Second
+	// how old the last leader's snapshot may be for its lanes to be taken for still those
+	resumeWithin = time.Minute
 )
 
 // RecordHistory is what is remembered of a lane's records, beside what the broker says of it.
@@ -41,10 +45,12 @@ func (h History) resume(o Observation) {
 	}
 }
 
-// learnRecords takes in what the ledger says of a lane, at a tick whose backlog is believed. whole: all queues that the lane has are in it.
+// learnRecords takes in what the ledger says of a lane, at a tick whose backlog is believed. whole: all queues that the
+// lane has are in it.
 func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 	skipped := l.Skipped
-	// What is noted to be skipped may be gone, and would hide jobs: those that are recorded as queued are believed first.
+	// What is noted to be skipped may be gone, and would hide jobs: those that are recorded as queued are believed
+	// first.
 	l.Skipped = l.Backlog - min(l.Backlog, max(l.Backlog-w.Skipped, w.Queued))
 	if last := len(l.Flow) - 1; last >= 0 {
 		l.Flow[last].In -= l.Skipped - skipped
@@ -73,8 +79,8 @@ func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 // ready is how many jobs wait.
 func (l LaneHistory) ready() int { return l.Backlog - min(l.Backlog, l.Skipped) }
 
-// load is how many jobs the law goes by. Somebody has to skip what will be skipped, and notes that are wrong starve nobody: it is at least one while
-// there is anything in the queue.
+// load is how many jobs the law goes by. Somebody has to skip what will be skipped, and notes that are wrong starve
+// nobody: it is at least one while there is anything in the queue.
 func (l LaneHistory) load() int { return max(l.ready(), min(1, l.Backlog)) }
 
 // unrecorded is how many of the waiting jobs have no record, such as those sent by plain AMQP.
@@ -89,7 +95,8 @@ func (l LaneHistory) matched(at time.Time) bool {
 	return !l.Matched.IsZero() && at.Sub(l.Matched) <= matchedFor
 }
 
-// excess is how many more jobs than wait are recorded as queued, at least and for long: their messages are lost, or in somebody's hands.
+// excess is how many more jobs than wait are recorded as queued, at least and for long: their messages are lost, or in
+// somebody's hands.
 func (l LaneHistory) excess(at time.Time) int {
 	if l.ExcessSince.IsZero() || at.Sub(l.ExcessSince) < excessAfter {
 		return 0
@@ -97,7 +104,8 @@ func (l LaneHistory) excess(at time.Time) int {
 	return l.Excess
 }
 
-// since is from when on what is in the lane's queue became ready, as far as is known: jobs start in order, and the queue was empty once.
+// since is from when on what is in the lane's queue became ready, as far as is known: jobs start in order, and the
+// queue was empty once.
 func (l LaneHistory) since() time.Time {
 	if l.LastReady.After(l.LastEmpty) {
 		return l.LastReady
@@ -105,8 +113,9 @@ func (l LaneHistory) since() time.Time {
 	return l.LastEmpty
 }
 
-// oldestWait is how long the oldest waiting job has waited. The records say it where they stand for all that waits; else it is no longer than since the
-// last one that started became ready, and since the lane was last empty, or this leader began.
+// oldestWait is how long the oldest waiting job has waited. The records say it where they stand for all that waits;
+// else it is no longer than since the last one that started became ready, and since the lane was last empty, or this
+// leader began.
 func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	if l.ready() == 0 {
 		return 0
@@ -125,7 +134,8 @@ func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	return max(0, at.Sub(since))
 }
 
-// lost is since when a job of the lane must have been recorded as queued, or for longer, to be missing for certain; zero for never.
+// lost is since when a job of the lane must have been recorded as queued, or for longer, to be missing for certain;
+// zero for never.
 func (l LaneHistory) lost() time.Time {
 	if l.WasEmpty.IsZero() {
 		return time.Time{}

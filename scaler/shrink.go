@@ -9,7 +9,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// retireEvery is the least time between two retirements in one pool: removing more seldom costs slots, more often starts them anew.
+// retireEvery is the least time between two retirements in one pool: removing more seldom costs slots, more often
+// starts them anew.
 const retireEvery = 10 * time.Second
 
 // park fills in who parks, who retires and who is removed, in that order, each a step that the next one waits for: a
@@ -45,9 +46,10 @@ func (a ask) park(p *fleet.Plan, g Grant, ph *PoolHistory, at time.Time) {
 	}
 }
 
-// retireFor is how long a retired worker waits to be removed: 3·D, and at least a minute. Nothing is removed while replicas start
-// (poolView.settled), which takes a cold start, and others may have to start meanwhile. One that gave up sooner would exit, start again and have to
-// be retired once more, again and again; one that waited for ever would be a slot lost when its scaler is.
+// retireFor is how long a retired worker waits to be removed: 3·D, and at least a minute. Nothing is removed while
+// replicas start (poolView.settled), which takes a cold start, and others may have to start meanwhile. One that gave up
+// sooner would exit, start again and have to be retired once more, again and again; one that waited for ever would be a
+// slot lost when its scaler is.
 func retireFor(coldStart time.Duration) time.Duration { return max(3*coldStart, time.Minute) }
 
 // retiring is those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
@@ -74,8 +76,9 @@ func setOf(lists ...[]string) map[string]bool {
 	return set
 }
 
-// surplus is how many workers are to take no new jobs. It counts both ways: by replicas, for a worker that the fleet knows nothing
-// of replaces none; and by workers, for a replica that is still starting, silent or stuck does no work in another's place.
+// surplus is how many workers are to take no new jobs. It counts both ways: by replicas, for a worker that the fleet
+// knows nothing of replaces none; and by workers, for a replica that is still starting, silent or stuck does no work in
+// another's place.
 func (a ask) surplus(g Grant) int {
 	if a.blocked() {
 		return 0
@@ -95,17 +98,18 @@ func (a ask) blocked() bool {
 	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != "" || v.Held
 }
 
-// parkingOrder is the workers that may be parked, the ones that are missed least first: idle ones, then those that only run guest jobs,
-// then by the urgency of what they run, the least urgent first. Parked ones go before the others of their kind, so the choice
-// doesn't wander. While a lane waits the idle slots are what is missed most: then the busy ones of the parked stay parked,
-// and the idle ones come back.
+// parkingOrder is the workers that may be parked, the ones that are missed least first: idle ones, then those that only
+// run guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before the others of
+// their kind, so the choice doesn't wander. While a lane waits the idle slots are what is missed most: then the busy
+// ones of the parked stay parked, and the idle ones come back.
 func (a ask) parkingOrder(parking map[string]bool) []candidate {
 	ws := make([]candidate, 0, len(a.view.workers))
 	for _, w := range a.view.workers {
 		if w.Retired || w.Draining {
 			continue
 		}
-		c := candidate{worker: w.Worker, parked: w.Parked, running: len(w.Running), idle: w.Slots + w.Shoulder - len(w.Running), missed: a.missed(w)}
+		c := candidate{worker: w.Worker, parked: w.Parked, running: len(w.Running),
+			idle: w.Slots + w.Shoulder - len(w.Running), missed: a.missed(w)}
 		if !w.Parked && !parking[w.Worker] {
 			c.takes = 1
 		}

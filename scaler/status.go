@@ -17,7 +17,8 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 		lh, load := h.Lanes[l.Name], loads[l.Name]
 		_, promoted := d.Turns[l.Name]
 		s := fleet.LaneStatus{
-			Name: l.Name, Ready: lh.ready(), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Excess: lh.excess(o.At), Since: lh.since(),
+			Name: l.Name, Ready: lh.ready(), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At),
+			Excess: lh.excess(o.At), Since: lh.since(),
 			Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
 			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
 			Paused: l.Paused, Promoted: promoted, Stale: lh.Stale,
@@ -31,7 +32,8 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 		depth, answered := o.Depths[name]
 		lh := h.Lanes[name]
 		s := fleet.LaneStatus{
-			Name: name, Ready: depth.Ready - min(depth.Ready, lh.Skipped), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At), Since: lh.since(),
+			Name: name, Ready: depth.Ready - min(depth.Ready, lh.Skipped), Skipped: lh.Skipped,
+			Unrecorded: lh.unrecorded(o.At), Since: lh.since(),
 			Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
 			Busy: loads[name].busy, Stale: !answered, Former: true,
 		}
@@ -124,7 +126,8 @@ func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 			Parked: v.parkedWorkers(), Retired: len(v.retired), Stuck: len(v.stuck),
 			Slots: v.ready, Busy: sum(v.running), Min: v.Min, Max: v.Max,
 			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Held: v.Held,
-			Wanted: a.now, Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why, Expected: v.expected(plans[i].At, a.cold),
+			Wanted: a.now, Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
+			Expected: v.expected(plans[i].At, a.cold),
 		})
 	}
 	return all

@@ -18,7 +18,8 @@ func TestRates(t *testing.T) {
 		{"nothing yet", nil, 0, 0},
 		{"one look says nothing", []FlowSample{{at(0), 100, 0}}, 0, 0},
 		{"a window that has only begun", []FlowSample{{at(0), 100, 0}, {at(10), 5, 2}}, 30, 12},
-		{"a full one; what came before it doesn't count", []FlowSample{{at(0), 100, 9}, {at(30), 5, 2}, {at(60), 1, 4}}, 6, 6},
+		{"a full one; what came before it doesn't count", []FlowSample{{at(0), 100, 9}, {at(30), 5, 2}, {at(60), 1, 4}},
+			6, 6},
 		{"no time has passed", []FlowSample{{at(0), 1, 1}, {at(0), 1, 1}}, 0, 0},
 	}
 	for _, tt := range tests {
@@ -66,7 +67,8 @@ func TestSnapshot(t *testing.T) {
 	s.workers("general", "standard", "bulk express!", "standard parked", "retired")
 	s.starting("general", 1, "no image")
 	s.starting("general", 2, "")
-	s.pool("general", func(q *fleet.PoolState) { q.Members[6].CreatedAt = t0.Add(-4 * time.Second) }) // the other one's isn't known
+	// the other one's isn't known
+	s.pool("general", func(q *fleet.PoolState) { q.Members[6].CreatedAt = t0.Add(-4 * time.Second) })
 	s.workers("batch", "bulk")
 	s.ready("standard", 9)
 	s.ready("bulk", 5)
@@ -90,9 +92,11 @@ func TestSnapshot(t *testing.T) {
 		}
 	}
 	p := d.Snapshot.Pools[0]
-	if p.Name != "general" || p.Replicas != 7 || p.Ready != 2 || p.Starting != 2 || p.Parked != 1 || p.Retired != 1 || p.Stuck != 1 ||
+	if p.Name != "general" || p.Replicas != 7 || p.Ready != 2 || p.Starting != 2 || p.Parked != 1 || p.Retired != 1 ||
+		p.Stuck != 1 ||
 		p.Slots != 2 || p.Busy != 2 || p.Min != 2 || p.Max != 8 || p.ColdStart.D() != 9*time.Second ||
-		p.Hold.D() != 27*time.Second || p.Held || p.Wanted != 7 || !slices.Equal(p.Expected, []time.Time{t0.Add(5 * time.Second), t0.Add(9 * time.Second)}) ||
+		p.Hold.D() != 27*time.Second || p.Held || p.Wanted != 7 ||
+		!slices.Equal(p.Expected, []time.Time{t0.Add(5 * time.Second), t0.Add(9 * time.Second)}) ||
 		p.Target != d.Plans[0].To || p.Reason != d.Plans[0].Reason || p.Why != d.Plans[0].Why {
 		t.Errorf("%+v", p)
 	}

@@ -20,8 +20,8 @@ func (l *Loop) layTunings(ctx context.Context, file *lanes.Policy, at time.Time)
 	return lanes.Effective{Policy: *tuned, File: file, Tunings: tunings, Idle: idle}, nil
 }
 
-// readTunings looks the tunings up. While they can't be read, those last read stand. A new leader that hasn't read them yet doesn't act: it
-// would take back pauses and limits that it merely doesn't know of.
+// readTunings looks the tunings up. While they can't be read, those last read stand. A new leader that hasn't read them
+// yet doesn't act: it would take back pauses and limits that it merely doesn't know of.
 func (l *Loop) readTunings(ctx context.Context) error {
 	if l.o.Tunings == nil {
 		return nil
@@ -35,7 +35,8 @@ func (l *Loop) readTunings(ctx context.Context) error {
 	case err != nil && l.tunings == nil:
 		return fmt.Errorf("look up the tunings for the first time: %w", err)
 	case err != nil && !l.blind:
-		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until their time is over", "error", err)
+		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until their time is over", "error",
+			err)
 	case err == nil:
 		l.tunings = &t
 		if l.blind {

@@ -52,10 +52,12 @@ func TestLoopTunings(t *testing.T) {
 		if e.Policy.Pools[0].Min != 3 || e.File == nil || e.File.Pools[0].Min != 1 {
 			t.Errorf("published %+v", e)
 		}
-		if len(e.Tunings) != 1 || e.Tunings[0].Field != "pools.general.min" || len(e.Idle) != 1 || !strings.Contains(e.Idle[0].Why, `no pool "gone"`) {
+		if len(e.Tunings) != 1 || e.Tunings[0].Field != "pools.general.min" || len(e.Idle) != 1 ||
+			!strings.Contains(e.Idle[0].Why, `no pool "gone"`) {
 			t.Errorf("in force %+v, idle %+v", e.Tunings, e.Idle)
 		}
-		if in, idle := testutil.ToFloat64(l.o.Metrics.tunings), testutil.ToFloat64(l.o.Metrics.idle); in != 1 || idle != 1 {
+		if in, idle := testutil.ToFloat64(l.o.Metrics.tunings), testutil.ToFloat64(l.o.Metrics.idle); in != 1 ||
+			idle != 1 {
 			t.Errorf("%g in force and %g idle are shown", in, idle)
 		}
 
@@ -90,7 +92,8 @@ func TestLoopTuningEndsByItself(t *testing.T) {
 			t.Fatalf("scaled %q for a paused lane; %+v", l.scales, e)
 		}
 		l.seconds(1)
-		if e := l.published(); e.Policy.Paused("standard") || len(e.Tunings) > 0 || len(e.Idle) != 1 || e.Idle[0].Why != "its time is over" {
+		if e := l.published(); e.Policy.Paused("standard") || len(e.Tunings) > 0 || len(e.Idle) != 1 ||
+			e.Idle[0].Why != "its time is over" {
 			t.Errorf("published %+v", e)
 		}
 		if want := []string{"general 1 → 6 remove [] (version v1)"}; !slices.Equal(l.scales, want) {
@@ -125,7 +128,8 @@ func TestLoopTuningsCannotBeRead(t *testing.T) {
 		}
 		set.err, set.All = nil, nil
 		l.seconds(1)
-		if e := l.published(); e.Policy.Paused("standard") || len(l.scales) != 1 || !strings.Contains(l.log.String(), "can be looked up again") {
+		if e := l.published(); e.Policy.Paused("standard") || len(l.scales) != 1 ||
+			!strings.Contains(l.log.String(), "can be looked up again") {
 			t.Errorf("scaled %q, %+v\n%s", l.scales, e, &l.log)
 		}
 

@@ -7,8 +7,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// urgency is the policy's lanes in the order that they have now: a promoted lane is as urgent as the one it takes turns with. It has each
-// lane's place at hand, for a tick asks for every lane's more than once.
+// urgency is the policy's lanes in the order that they have now: a promoted lane is as urgent as the one it takes turns
+// with. It has each lane's place at hand, for a tick asks for every lane's more than once.
 type urgency struct {
 	lanes  []lanes.Lane
 	places map[string]int

@@ -11,8 +11,9 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// explain gives the plan its reason and its sentence: what the pool needs, then what kept it from getting that. It cites
-// only what the decision was made from. retiring is how many workers were asked to retire and haven't promised yet.
+// explain gives the plan its reason and its sentence: what the pool needs, then what kept it from getting that. It
+// cites only what the decision was made from. retiring is how many workers were asked to retire and haven't promised
+// yet.
 func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	v := a.view
 	p.Reason, p.Why = a.reason, a.because()
@@ -35,13 +36,15 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 		short = ", so no more are added"
 	}
 	if len(v.stuck) > 0 {
-		mark(fleet.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name, firstLine(v.stuck[0].Stuck), short)
+		mark(fleet.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name,
+			firstLine(v.stuck[0].Stuck), short)
 	}
 	switch {
 	case v.unseen:
 		mark(fleet.Stale, "the fleet says nothing of this pool, so nothing is changed")
 	case v.state.Foreign != "":
-		mark(fleet.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two", v.state.Foreign)
+		mark(fleet.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two",
+			v.state.Foreign)
 	case v.Held:
 		a.explainHold(*p, mark)
 	case v.deaf():
@@ -54,14 +57,16 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	case g.Target < p.From, len(p.Remove) > 0:
 		a.explainShrinking(*p, g, retiring, mark)
 	case g.Target > a.now && !g.Cut:
-		mark(fleet.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target, lanes.Duration(a.hold))
+		mark(fleet.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target,
+			lanes.Duration(a.hold))
 	}
 	if p.To != p.From {
 		p.Why = fmt.Sprintf("%d → %d: %s", p.From, p.To, p.Why)
 	}
 }
 
-// explainPauses names the paused lanes with waiting jobs. They are the reason unless another lane's waiting jobs, or what makes the pool grow, is.
+// explainPauses names the paused lanes with waiting jobs. They are the reason unless another lane's waiting jobs, or
+// what makes the pool grow, is.
 func (a ask) explainPauses(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
 	reason := fleet.Paused
 	if a.shut || p.To > p.From {
@@ -69,12 +74,14 @@ func (a ask) explainPauses(p fleet.Plan, mark func(fleet.Reason, string, ...any)
 	}
 	for _, s := range a.parts {
 		if s.paused > 0 {
-			mark(reason, "lane %s is paused: its %s for nothing", s.lane, count(s.paused, "waiting job counts", "waiting jobs count"))
+			mark(reason, "lane %s is paused: its %s for nothing", s.lane,
+				count(s.paused, "waiting job counts", "waiting jobs count"))
 		}
 	}
 }
 
-// explainHold says what a held pool would have instead, and which of its replicas are of no use: a hold keeps retired ones too.
+// explainHold says what a held pool would have instead, and which of its replicas are of no use: a hold keeps retired
+// ones too.
 func (a ask) explainHold(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
 	mark(fleet.Held, "the pool is held at %d", p.From)
 	if a.now != p.From {
@@ -99,7 +106,8 @@ func (a ask) explainShrinking(p fleet.Plan, g Grant, retiring int, mark func(fle
 	case retiring > 0:
 		mark(fleet.Retiring, "%s%s", tooMany, count(retiring, "idle one retires", "idle ones retire"))
 	case len(p.Park) > 0:
-		mark(fleet.Parking, "%s%s from taking new jobs, to retire when idle", tooMany, count(len(p.Park), "is kept", "are kept"))
+		mark(fleet.Parking, "%s%s from taking new jobs, to retire when idle", tooMany,
+			count(len(p.Park), "is kept", "are kept"))
 	default:
 		mark(fleet.Parking, "%sthey park once the others have started", tooMany)
 	}
@@ -169,7 +177,8 @@ func (a ask) waitingOrBusy() string {
 	}
 }
 
-// waits is one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each.
+// waits is one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them in
+// time at 2.2 s each.
 func (p part) waits() string {
 	s := count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane
 	if p.need.Unpark > 0 {
@@ -180,7 +189,8 @@ func (p part) waits() string {
 	}
 	there := p.in.Ready - p.in.Others
 	start := func(which string) string {
-		return fmt.Sprintf("%s; the %s %s of them", s, count(there, "slot that is there starts", "slots that are there start"), which)
+		return fmt.Sprintf("%s; the %s %s of them", s,
+			count(there, "slot that is there starts", "slots that are there start"), which)
 	}
 	switch {
 	case p.in.Ready == 0:
@@ -197,7 +207,8 @@ func (p part) waits() string {
 }
 
 func (p part) startsInTime() string {
-	return count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane + ", not too many for the slots that are there"
+	return count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane +
+		", not too many for the slots that are there"
 }
 
 // count is n with the noun in its right form.

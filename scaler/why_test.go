@@ -11,8 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// scene is one tick's observation, put together by hand. The pool general has workers g1, g2, … and batch b1, b2, …; all
-// were known before, and all lanes' jobs take 2.2 s. D = 9 s, so τ = 6 s for standard.
+// scene is one tick's observation, put together by hand. The pool general has workers g1, g2, … and batch b1, b2, …;
+// all were known before, and all lanes' jobs take 2.2 s. D = 9 s, so τ = 6 s for standard.
 type scene struct {
 	p *lanes.Policy
 	o Observation
@@ -48,7 +48,8 @@ timing: {coldStart: 9s}
 	return s
 }
 
-// workers adds a worker to the pool for each text: what it runs ("standard express!"; the mark is for a shoulder), or is (parked, retired).
+// workers adds a worker to the pool for each text: what it runs ("standard express!"; the mark is for a shoulder), or
+// is (parked, retired).
 func (s *scene) workers(pool string, all ...string) {
 	q := s.o.Pools[pool]
 	for _, text := range all {
@@ -111,26 +112,37 @@ func TestPlanSentences(t *testing.T) {
 		why    string
 	}{
 		// What is needed.
-		{"steady at the floor", "", func(s *scene) { s.workers("general", "", "") }, 2, fleet.Floor, "nothing waits and nothing runs; min is 2"},
+		{"steady at the floor", "", func(s *scene) {
+			s.workers("general", "", "")
+		}, 2, fleet.Floor, "nothing waits and nothing runs; min is 2"},
 		{"steady at zero", "batch", func(s *scene) {}, 0, fleet.Steady, "nothing waits and nothing runs"},
-		{"busy", "", func(s *scene) { s.workers("general", "standard", "standard", "standard express") }, 4, fleet.Busy, "3 → 4: 4 running jobs"},
+		{"busy", "", func(s *scene) {
+			s.workers("general", "standard", "standard", "standard express")
+		}, 4, fleet.Busy, "3 → 4: 4 running jobs"},
 		{"one job", "batch", func(s *scene) { s.workers("batch", "bulk") }, 1, fleet.Busy, "1 running job"},
 		{
-			"a backlog", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 16) }, 6, fleet.Backlog,
+			"a backlog", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 16) },
+			6, fleet.Backlog,
 			"2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each",
 		},
 		{"one slot", "", func(s *scene) {
 			s.workers("general", "standard", "bulk")
 			s.ready("standard", 12)
-		}, 6, fleet.Backlog, "2 → 6: 12 jobs wait in standard; the 1 slot that is there starts 2 of them in time at 2.2 s each, and 1 slot runs a guest"},
+		}, 6, fleet.Backlog, "2 → 6: 12 jobs wait in standard; the 1 slot that is there starts 2 of them in time at " +
+			"2.2 s each, and 1 slot runs a guest"},
 		{"two lanes", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "standard", "express!")
 			s.ready("express", 6)
 			s.ready("standard", 30)
-		}, 8, fleet.Ceiling, "4 → 8: 6 jobs wait in express; the 1 slot that is there starts none of them in time at 2.2 s each, and " +
+		}, 8, fleet.Ceiling, "4 → 8: 6 jobs wait in express; the 1 slot that is there starts none of them in time " +
+			"at 2.2 s each, and " +
 			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 2.2 s each; max is 8"},
 		{
-			"enough is there", "", func(s *scene) { s.workers("general", "standard", "standard", "standard"); s.ready("standard", 3) }, 3, fleet.Busy,
+			"enough is there", "", func(s *scene) {
+				s.workers("general", "standard", "standard",
+					"standard")
+				s.ready("standard", 3)
+			}, 3, fleet.Busy,
 			"3 jobs wait in standard, not too many for the slots that are there",
 		},
 		{
@@ -138,15 +150,23 @@ func TestPlanSentences(t *testing.T) {
 				s.workers("general", "express", "express")
 				s.ready("express", 8)
 				s.h.Lanes["express"] = LaneHistory{Service: 0.05, Finished: 100, LastEmpty: t0}
-			}, 2, fleet.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a tenth of the objective",
+			}, 2, fleet.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a " +
+				"tenth of the objective",
 		},
-		{"from zero", "batch", func(s *scene) { s.ready("bulk", 1) }, 1, fleet.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
+		{"from zero", "batch", func(s *scene) {
+			s.ready("bulk", 1)
+		}, 1, fleet.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
 		{
-			"others' jobs everywhere", "", func(s *scene) { s.workers("general", "bulk", "bulk"); s.ready("standard", 1) }, 3, fleet.Backlog,
+			"others' jobs everywhere", "", func(s *scene) {
+				s.workers("general", "bulk", "bulk")
+				s.ready("standard",
+					1)
+			}, 3, fleet.Backlog,
 			"2 → 3: 1 job waits in standard; every slot that is there runs other lanes' jobs, and 2 slots run guests",
 		},
 		{
-			"an objective shorter than a cold start", "", func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, fleet.Backlog,
+			"an objective shorter than a cold start", "",
+			func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, fleet.Backlog,
 			"2 → 4: 2 jobs wait in express; the 2 slots that are there start none of them in time at 2.2 s each",
 		},
 		{"parked ones first", "", func(s *scene) {
@@ -160,31 +180,41 @@ func TestPlanSentences(t *testing.T) {
 
 		// What bounds it.
 		{
-			"the ceiling", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 140) }, 8, fleet.Ceiling,
-			"2 → 8: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; max is 8",
+			"the ceiling", "", func(s *scene) {
+				s.workers("general", "standard", "standard")
+				s.ready("standard",
+					140)
+			}, 8, fleet.Ceiling,
+			"2 → 8: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; " +
+				"max is 8",
 		},
 		{"the budget", "batch", func(s *scene) {
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 140)
 			s.ready("bulk", 5000)
-		}, 4, fleet.Budget, "0 → 4: 5000 jobs wait in bulk; no slot takes jobs yet; max is 6; the budget leaves 4 of the 6 wanted; lane standard came first"},
+		}, 4, fleet.Budget, "0 → 4: 5000 jobs wait in bulk; no slot takes jobs yet; max is 6; the budget leaves 4 " +
+			"of the 6 wanted; lane standard came first"},
 		{"replicas of others still leave", "", func(s *scene) {
 			s.workers("general", "standard", "standard")
 			s.workers("batch", "bulk", "bulk", "bulk", "bulk", "bulk", "bulk")
 			s.ready("standard", 140)
-		}, 6, fleet.Budget, "2 → 6: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; max is 8; 2 of the 8 wait until other replicas have left"},
+		}, 6, fleet.Budget, "2 → 6: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time " +
+			"at 2.2 s each; max is 8; 2 of the 8 wait until other replicas have left"},
 		{"giving up what was held", "batch", func(s *scene) {
 			s.workers("general", "standard", "standard")
 			s.workers("batch", "", "", "", "", "", "")
 			s.held("batch", 6)
 			s.ready("standard", 140)
-		}, 6, fleet.Parking, "nothing waits and nothing runs; what was held goes to where jobs wait now; lane standard came first; 2 of 6 are too many; 2 are kept from taking new jobs, to retire when idle"},
+		}, 6, fleet.Parking, "nothing waits and nothing runs; what was held goes to where jobs wait now; lane " +
+			"standard came first; 2 of 6 are too many; 2 are kept from taking new jobs, to retire when idle"},
 		{
-			"holding", "", func(s *scene) { s.workers("general", "", "", "", "", ""); s.held("general", 5) }, 5, fleet.Holding,
+			"holding", "", func(s *scene) { s.workers("general", "", "", "", "", ""); s.held("general", 5) }, 5,
+			fleet.Holding,
 			"nothing waits and nothing runs; min is 2; 2 would do; 5 are kept for 27s after they were last wanted",
 		},
 		{
-			"a want that wasn't granted is not held", "", func(s *scene) { s.workers("general", "standard", ""); s.held("general", 8) }, 2, fleet.Floor,
+			"a want that wasn't granted is not held", "",
+			func(s *scene) { s.workers("general", "standard", ""); s.held("general", 8) }, 2, fleet.Floor,
 			"1 running job; min is 2",
 		},
 
@@ -194,34 +224,48 @@ func TestPlanSentences(t *testing.T) {
 			"1 running job; min is 2; 1 of 3 is too many; 1 is kept from taking new jobs, to retire when idle",
 		},
 		{
-			"retiring", "", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 4, fleet.Retiring,
+			"retiring", "", func(s *scene) {
+				s.workers("general", "standard", "", "parked", "parked")
+			}, 4, fleet.Retiring,
 			"1 running job; min is 2; 2 of 4 are too many; 2 idle ones retire",
 		},
 		{"retiring, until they have promised", "", func(s *scene) {
 			s.workers("general", "standard", "", "parked", "parked", "standard parked")
-			s.h.Pools["general"] = PoolHistory{Seen: true, RetiredAt: t0.Add(-time.Second), Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"}}
+			s.h.Pools["general"] = PoolHistory{Seen: true, RetiredAt: t0.Add(-time.Second),
+				Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"}}
 		}, 5, fleet.Retiring, "2 running jobs; 3 of 5 are too many; 2 idle ones retire"},
 		{
 			"removing", "", func(s *scene) { s.workers("general", "standard", "", "retired") }, 2, fleet.Retiring,
 			"3 → 2: 1 running job; min is 2; 1 of 3 is too many; 1 retired one is removed",
 		},
 		{
-			"not while others start", "", func(s *scene) { s.workers("general", "standard", "", "retired"); s.starting("general", 1, "") }, 4, fleet.Retiring,
+			"not while others start", "", func(s *scene) {
+				s.workers("general", "standard", "",
+					"retired")
+				s.starting("general", 1, "")
+			}, 4, fleet.Retiring,
 			"1 running job; min is 2; 2 of 4 are too many; 1 retired one is removed once the others have started",
 		},
 		{
-			"nobody parks for those that start", "", func(s *scene) { s.workers("general", "standard", ""); s.starting("general", 2, "") }, 4, fleet.Parking,
+			"nobody parks for those that start", "",
+			func(s *scene) { s.workers("general", "standard", ""); s.starting("general", 2, "") }, 4, fleet.Parking,
 			"1 running job; min is 2; 2 of 4 are too many; they park once the others have started",
 		},
 
 		{
-			"growing beside retired ones", "", func(s *scene) { s.workers("general", "standard", "retired"); s.ready("standard", 8) }, 4, fleet.Backlog,
+			"growing beside retired ones", "", func(s *scene) {
+				s.workers("general", "standard",
+					"retired")
+				s.ready("standard", 8)
+			}, 4, fleet.Backlog,
 			"2 → 4: 8 jobs wait in standard; the 1 slot that is there starts 2 of them in time at 2.2 s each",
 		},
 		{"no room to grow beside retired ones: they make it", "", func(s *scene) {
-			s.workers("general", "standard", "standard", "standard", "standard", "standard", "standard", "retired", "retired")
+			s.workers("general", "standard", "standard", "standard", "standard", "standard", "standard", "retired",
+				"retired")
 			s.ready("standard", 140)
-		}, 6, fleet.Retiring, "8 → 6: 140 jobs wait in standard; the 6 slots that are there start 16 of them in time at 2.2 s each; max is 8; 2 retired ones are removed"},
+		}, 6, fleet.Retiring, "8 → 6: 140 jobs wait in standard; the 6 slots that are there start 16 of them in " +
+			"time at 2.2 s each; max is 8; 2 retired ones are removed"},
 		{"parked slots are promised once, to the most urgent", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "parked")
 			s.ready("express", 3)
@@ -231,7 +275,8 @@ func TestPlanSentences(t *testing.T) {
 
 		// What people do: lane 0 is express, 1 standard, 2 bulk; pool 0 is general, 1 batch.
 		{
-			"a paused lane", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.ready("bulk", 12) }, 0, fleet.Paused,
+			"a paused lane", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.ready("bulk", 12) }, 0,
+			fleet.Paused,
 			"nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing",
 		},
 		{"its jobs run on", "batch", func(s *scene) {
@@ -239,13 +284,15 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("batch", "bulk", "bulk")
 			s.ready("bulk", 1)
 		}, 2, fleet.Paused, "2 running jobs; lane bulk is paused: its 1 waiting job counts for nothing"},
-		{"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") }, 1, fleet.Busy, "1 running job"},
+		{"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") }, 1,
+			fleet.Busy, "1 running job"},
 		{"another one waits beside it", "", func(s *scene) {
 			s.p.Lanes[0].Paused = true
 			s.workers("general", "standard", "standard")
 			s.ready("express", 9)
 			s.ready("standard", 16)
-		}, 6, fleet.Backlog, "2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; " +
+		}, 6, fleet.Backlog, "2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time " +
+			"at 2.2 s each; " +
 			"lane express is paused: its 9 waiting jobs count for nothing"},
 		{"two paused ones, and the floor", "", func(s *scene) {
 			s.p.Lanes[0].Paused, s.p.Lanes[1].Paused = true, true
@@ -257,7 +304,8 @@ func TestPlanSentences(t *testing.T) {
 		{"what grows says why", "", func(s *scene) {
 			s.p.Lanes[1].Paused = true
 			s.ready("standard", 16)
-		}, 2, fleet.Floor, "0 → 2: nothing runs; min is 2; lane standard is paused: its 16 waiting jobs count for nothing"},
+		}, 2, fleet.Floor, "0 → 2: nothing runs; min is 2; lane standard is paused: its 16 waiting jobs count for " +
+			"nothing"},
 		{"a paused lane's reserve isn't kept", "", func(s *scene) {
 			s.p.Lanes[0].Paused = true
 			s.workers("general", "express!", "express!")
@@ -272,16 +320,23 @@ func TestPlanSentences(t *testing.T) {
 			s.p.Pools[0].Held = true
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 16)
-		}, 2, fleet.Held, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; the pool is held at 2; 6 would do"},
+		}, 2, fleet.Held, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s " +
+			"each; the pool is held at 2; 6 would do"},
 		{
-			"held, and fewer would do", "", func(s *scene) { s.p.Pools[0].Held = true; s.workers("general", "standard", "", "", "") }, 4, fleet.Held,
+			"held, and fewer would do", "", func(s *scene) {
+				s.p.Pools[0].Held = true
+				s.workers("general", "standard",
+					"", "", "")
+			}, 4, fleet.Held,
 			"1 running job; min is 2; the pool is held at 4; 2 would do",
 		},
 		{
-			"held at what is needed", "", func(s *scene) { s.p.Pools[0].Held = true; s.workers("general", "", "") }, 2, fleet.Held,
+			"held at what is needed", "", func(s *scene) { s.p.Pools[0].Held = true; s.workers("general", "", "") }, 2,
+			fleet.Held,
 			"nothing waits and nothing runs; min is 2; the pool is held at 2",
 		},
-		{"held below min", "", func(s *scene) { s.p.Pools[0].Held = true }, 0, fleet.Held, "nothing waits and nothing runs; min is 2; the pool is held at 0; 2 would do"},
+		{"held below min", "", func(s *scene) { s.p.Pools[0].Held = true }, 0, fleet.Held,
+			"nothing waits and nothing runs; min is 2; the pool is held at 0; 2 would do"},
 		{"held above max", "", func(s *scene) {
 			s.p.Pools[0].Held, s.p.Pools[0].Max = true, 3
 			s.workers("general", "", "", "", "", "")
@@ -290,23 +345,27 @@ func TestPlanSentences(t *testing.T) {
 			s.p.Pools[0].Held = true
 			s.workers("general", "standard", "standard", "standard", "retired")
 			s.ready("standard", 20)
-		}, 4, fleet.Held, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 2.2 s each; " +
+		}, 4, fleet.Held, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 2.2 s " +
+			"each; " +
 			"the pool is held at 4; 8 would do; 1 retired one is kept too"},
 		{"what is held leaves less for others", "batch", func(s *scene) {
 			s.p.Pools[0].Held = true
 			s.workers("general", "", "", "", "", "", "", "", "")
 			s.ready("bulk", 5000)
-		}, 4, fleet.Budget, "0 → 4: 5000 jobs wait in bulk; no slot takes jobs yet; max is 6; the budget leaves 4 of the 6 wanted"},
+		}, 4, fleet.Budget, "0 → 4: 5000 jobs wait in bulk; no slot takes jobs yet; max is 6; the budget leaves 4 " +
+			"of the 6 wanted"},
 		{"held and paused", "batch", func(s *scene) {
 			s.p.Lanes[2].Paused, s.p.Pools[1].Held = true, true
 			s.workers("batch", "", "")
 			s.ready("bulk", 12)
-		}, 2, fleet.Held, "nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing; the pool is held at 2; 0 would do"},
+		}, 2, fleet.Held, "nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing; the pool is " +
+			"held at 2; 0 would do"},
 		{"held, and another scaler doesn't care", "", func(s *scene) {
 			s.p.Pools[0].Held = true
 			s.workers("general", "", "")
 			s.pool("general", func(q *fleet.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
-		}, 2, fleet.Foreign, "nothing waits and nothing runs; min is 2; HorizontalPodAutoscaler web scales this pool too, " +
+		}, 2, fleet.Foreign, "nothing waits and nothing runs; min is 2; HorizontalPodAutoscaler web scales this " +
+			"pool too, " +
 			"so Siren keeps its hands off; remove one of the two"},
 
 		// What stands in the way.
@@ -314,25 +373,37 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("general", "standard", "standard")
 			s.starting("general", 2, "0/3 nodes are available: insufficient cpu")
 			s.ready("standard", 16)
-		}, 4, fleet.Stuck, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; " +
+		}, 4, fleet.Stuck, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s " +
+			"each; " +
 			"2 of 4 can't start (g3: 0/3 nodes are available: insufficient cpu), so no more are added"},
 		{
-			"stuck, and none more wanted", "", func(s *scene) { s.workers("general", "standard", "standard"); s.starting("general", 1, "no image") }, 3, fleet.Stuck,
+			"stuck, and none more wanted", "", func(s *scene) {
+				s.workers("general", "standard",
+					"standard")
+				s.starting("general", 1, "no image")
+			}, 3, fleet.Stuck,
 			"2 running jobs; 1 of 3 can't start (g3: no image)",
 		},
 		{
-			"the broker is silent", "", func(s *scene) { s.workers("general", "standard", "", ""); delete(s.o.Depths, "standard") }, 3, fleet.Stale,
-			"1 running job; min is 2; the broker's answer for lane standard is missing or not believed, so nothing is removed",
+			"the broker is silent", "", func(s *scene) {
+				s.workers("general", "standard", "", "")
+				delete(s.o.Depths,
+					"standard")
+			}, 3, fleet.Stale,
+			"1 running job; min is 2; the broker's answer for lane standard is missing or not believed, so nothing " +
+				"is removed",
 		},
 		{
-			"the workers are silent", "", func(s *scene) { s.workers("general", "", "", ""); s.o.Workers = nil }, 3, fleet.Stale,
+			"the workers are silent", "", func(s *scene) { s.workers("general", "", "", ""); s.o.Workers = nil }, 3,
+			fleet.Stale,
 			"nothing waits and nothing runs; min is 2; 3 of 3 workers have no fresh heartbeat, so nothing is changed",
 		},
 		{"the fleet is silent", "", func(s *scene) {
 			s.workers("general", "", "", "")
 			s.h.Pools["general"] = PoolHistory{Seen: true, State: s.o.Pools["general"]}
 			delete(s.o.Pools, "general")
-		}, 3, fleet.Stale, "nothing waits and nothing runs; min is 2; the fleet says nothing of this pool, so nothing is changed"},
+		}, 3, fleet.Stale, "nothing waits and nothing runs; min is 2; the fleet says nothing of this pool, so " +
+			"nothing is changed"},
 		{"a rollout", "", func(s *scene) {
 			s.workers("general", "standard", "", "")
 			s.pool("general", func(q *fleet.PoolState) { q.Rollout = true })
@@ -345,7 +416,8 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 140)
 			s.pool("general", func(q *fleet.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
-		}, 2, fleet.Foreign, "140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s each; max is 8; " +
+		}, 2, fleet.Foreign, "140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 " +
+			"s each; max is 8; " +
 			"HorizontalPodAutoscaler web scales this pool too, so Siren keeps its hands off; remove one of the two"},
 	}
 	for _, tt := range tests {
@@ -436,15 +508,20 @@ func TestWhoParks(t *testing.T) {
 	}
 }
 
-// A worker that retires waits as long to be removed as the pool's own cold starts say, and those of the next round by theirs.
+// A worker that retires waits as long to be removed as the pool's own cold starts say, and those of the next round by
+// theirs.
 func TestRetiringWaitsForColdStarts(t *testing.T) {
 	tests := []struct {
 		name       string
 		set        func(s *scene)
 		cold, want time.Duration
 	}{
-		{"a minute at least", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, 9 * time.Second, time.Minute},
-		{"three cold starts", func(s *scene) { s.workers("general", "standard", "", "parked", "parked") }, time.Minute, 3 * time.Minute},
+		{"a minute at least", func(s *scene) {
+			s.workers("general", "standard", "", "parked", "parked")
+		}, 9 * time.Second, time.Minute},
+		{"three cold starts", func(s *scene) {
+			s.workers("general", "standard", "", "parked", "parked")
+		}, time.Minute, 3 * time.Minute},
 		{"nobody retires", func(s *scene) { s.workers("general", "standard", "standard") }, time.Minute, 0},
 	}
 	for _, tt := range tests {
@@ -492,7 +569,8 @@ func TestSharesUnderTheBudget(t *testing.T) {
 			// bulk is more urgent than standard here, and each has its own pool.
 			s.p.Lanes[1], s.p.Lanes[2] = s.p.Lanes[2], s.p.Lanes[1]
 			s.p.Pools = []lanes.Pool{
-				{Name: "first", Lanes: []string{"express", "standard"}, Slots: 1, Shoulder: map[string]int{"express": 1}, Max: 20},
+				{Name: "first", Lanes: []string{"express", "standard"}, Slots: 1,
+					Shoulder: map[string]int{"express": 1}, Max: 20},
 				{Name: "other", Lanes: []string{"bulk"}, Slots: 1, Max: 20},
 			}
 			s.p.Budget = 8

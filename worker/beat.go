@@ -10,12 +10,14 @@ import (
 )
 
 const (
-	beatTime  = 2 * time.Second // bounds one heartbeat
-	retireFor = time.Minute     // a retired worker that nobody removed by then exits, to start afresh, unless it was told to wait longer
+	beatTime = 2 * time.Second // bounds one heartbeat
+	// a retired worker that nobody removed by then exits, to start afresh, unless it was told to wait longer
+	retireFor = time.Minute
 )
 
-// beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. begin is called at each
-// heartbeat, once its orders are followed or can't be had (but see say); exit when the worker has retired and nobody removed it.
+// beat tells the roster at every heartbeat what this worker does, and follows its orders, until ctx ends. begin is
+// called at each heartbeat, once its orders are followed or can't be had (but see say); exit when the worker has
+// retired and nobody removed it.
 func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 	var overdue <-chan time.Time // nil until the worker has retired
 	heard, away, wait, known := time.Now(), false, retireFor, false
@@ -58,14 +60,15 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 	}
 }
 
-// say says why a heartbeat was in vain. A worker that is refused from its beginning takes no jobs: it may not have a worker's login at all, and its records would
-// be wrong. One that was known before goes on.
+// say says why a heartbeat was in vain. A worker that is refused from its beginning takes no jobs: it may not have a
+// worker's login at all, and its records would be wrong. One that was known before goes on.
 func (w *Worker) say(err error, known bool) {
 	switch refused := errors.Is(err, lanes.ErrRefused); {
 	case refused && known:
 		w.o.Log.Warn("the roster refuses this login: running on, unseen", "error", err)
 	case refused:
-		w.o.Log.Error("the roster refuses this login: taking no jobs until it doesn't; siren redis-acl prints what a worker's may do", "error", err)
+		w.o.Log.Error("the roster refuses this login: taking no jobs until it doesn't; siren redis-acl prints what "+
+			"a worker's may do", "error", err)
 	default:
 		w.o.Log.Warn("the roster is away: running on, unseen", "error", err)
 	}

@@ -36,7 +36,8 @@ func TestHeartbeat(t *testing.T) {
 			return fleet.Run{Job: id, Lane: lane, Shoulder: shoulder, Since: r.began.Add(since)}
 		}
 		want := fleet.Heartbeat{
-			Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, At: time.Now(), Began: r.began, Slots: 2, Shoulder: 1,
+			Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, At: time.Now(), Began: r.began, Slots: 2,
+			Shoulder:   1,
 			Subscribed: true,
 			Running:    []fleet.Run{run("x", "express", true, 0), run("b", "standard", false, 2*time.Second)},
 			Lanes: map[string]fleet.LaneWork{
@@ -104,7 +105,8 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a readyAt in the future", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(72 * time.Hour)})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
+				ReadyAt: r.began.Add(72 * time.Hour)})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.First != 1 || l.Waits[0] != 0 || !l.LastReady.Equal(r.began) {
 				t.Errorf("got %+v", l)
@@ -113,10 +115,13 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a job of a higher priority says nothing of those that it has overtaken", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1, ReadyAt: r.began.Add(-time.Hour)})
-			r.broker.add(job.Delivery{Job: job.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1, ReadyAt: r.began})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
+				ReadyAt: r.began.Add(-time.Hour)})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1,
+				ReadyAt: r.began})
 			r.start()
-			if l := r.w.heartbeat().Lanes["standard"]; l.First != 2 || len(l.Waits) != 2 || !l.LastReady.Equal(r.began.Add(-time.Hour)) {
+			if l := r.w.heartbeat().Lanes["standard"]; l.First != 2 || len(l.Waits) != 2 ||
+				!l.LastReady.Equal(r.began.Add(-time.Hour)) {
 				t.Errorf("got %+v", l)
 			}
 		})
@@ -135,7 +140,8 @@ func TestWaits(t *testing.T) {
 	t.Run("no retries, though the ledger is away", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.away = true
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2, ReadyAt: time.Now()})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2,
+				ReadyAt: time.Now()})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.Started != 1 || len(l.Waits) != 0 {
 				t.Errorf("got %+v", l)
@@ -204,7 +210,8 @@ func TestRosterAway(t *testing.T) {
 	})
 }
 
-// A login that isn't a worker's is refused from the start: it runs no jobs, whose records would be wrong, until it is let in. One that was let in before goes on.
+// A login that isn't a worker's is refused from the start: it runs no jobs, whose records would be wrong, until it is
+// let in. One that was let in before goes on.
 func TestRosterRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.roster.why = lanes.ErrRefused

@@ -95,6 +95,7 @@ func chaos(t *testing.T, r *rig, dice *rand.Rand) {
 	}
 	ready, out, dead := r.broker.counts()
 	if sum := len(acked) + ready + r.broker.delayed + dead; sum != jobs || out != 0 {
-		t.Errorf("of %d jobs %d are done, %d ready, %d delayed, %d dead; %d out", jobs, len(acked), ready, r.broker.delayed, dead, out)
+		t.Errorf("of %d jobs %d are done, %d ready, %d delayed, %d dead; %d out", jobs, len(acked), ready,
+			r.broker.delayed, dead, out)
 	}
 }

@@ -146,7 +146,8 @@ func TestTakenInTheInstantOfASignal(t *testing.T) {
 			r.start()
 			r.at(time.Second)
 			r.broker.mu.Lock() // a job arrives, and before a slot wakes up the signal comes
-			r.broker.ready = append(r.broker.ready, job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
+			r.broker.ready = append(r.broker.ready,
+				job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
 			if second {
 				r.kill(nil)
 			}
@@ -208,7 +209,8 @@ func TestFarewellIsLast(t *testing.T) {
 	})
 }
 
-// A job that ends while its worker stops and the ledger can't be told is given back: whoever takes it finds the output, and tells.
+// A job that ends while its worker stops and the ledger can't be told is given back: whoever takes it finds the output,
+// and tells.
 func TestDrainWhileTheLedgerIsBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		behind := false

@@ -31,9 +31,9 @@ func (w *Worker) job(work context.Context, s Source, d job.Delivery, shoulder bo
 	w.settle(work, s, d, disp)
 }
 
-// bury records the death of a message that isn't a job. The record gets an id of its own, and the delivery with it: the id
-// that the message bears may be that of a job that is well. It is the same one at every delivery: a letter that can't be
-// published comes back, and is still one message.
+// bury records the death of a message that isn't a job. The record gets an id of its own, and the delivery with it: the
+// id that the message bears may be that of a job that is well. It is the same one at every delivery: a letter that
+// can't be published comes back, and is still one message.
 func (w *Worker) bury(work context.Context, d job.Delivery) (job.Delivery, job.Disposition) {
 	disp := malformed(d)
 	if job.ValidID(d.Job.ID) {
@@ -121,15 +121,17 @@ func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.
 		return Settle(gone, true, d.Attempt, lane.Retry)
 	}
 	if w.draining.Load() && w.o.Behind() && disp.Action != job.Retry {
-		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to do so.
-		return job.Disposition{Action: job.Return, Error: "the ledger doesn't know yet how it ended, and this worker stops"}
+		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to
+		// do so.
+		return job.Disposition{Action: job.Return,
+			Error: "the ledger doesn't know yet how it ended, and this worker stops"}
 	}
 	return disp
 }
 
-// conclude keeps the log of a run that ended with err, and closes its record. What it returns is why the job isn't this worker's
-// any more, nil when it is. A job that was cancelled meanwhile is closed as such: that says that nothing of it runs here. Not
-// so when its output is committed already: then it is completed, whatever was asked for.
+// conclude keeps the log of a run that ended with err, and closes its record. What it returns is why the job isn't this
+// worker's any more, nil when it is. A job that was cancelled meanwhile is closed as such: that says that nothing of it
+// runs here. Not so when its output is committed already: then it is completed, whatever was asked for.
 func (w *Worker) conclude(ctx context.Context, c job.Claim, said *runLog, err error, o job.Outcome) (gone error) {
 	if !errors.Is(err, job.ErrLost) { // it is another's log by now
 		w.keepLog(context.WithoutCancel(ctx), said)

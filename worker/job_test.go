@@ -93,7 +93,8 @@ func TestWalk(t *testing.T) {
 				r.start()
 				got := r.of("a")
 				for i := range got { // retries have jitter
-					if i < len(c.want) && strings.HasSuffix(c.want[i], "retry in") && strings.HasPrefix(got[i], c.want[i]) {
+					if i < len(c.want) && strings.HasSuffix(c.want[i], "retry in") &&
+						strings.HasPrefix(got[i], c.want[i]) {
 						got[i] = c.want[i]
 					}
 				}
@@ -112,7 +113,8 @@ func TestRecordOfACompletedJob(t *testing.T) {
 		r.start()
 		r.at(4 * time.Second)
 		o := r.ledger.record("a").outcome
-		if o.State != job.Completed || o.Service != 4*time.Second || len(o.Outputs) != 1 || o.Outputs[0].URL != "file:///out/a" {
+		if o.State != job.Completed || o.Service != 4*time.Second || len(o.Outputs) != 1 ||
+			o.Outputs[0].URL != "file:///out/a" {
 			t.Errorf("got %+v", o)
 		}
 	})
@@ -129,7 +131,8 @@ func TestRetriesUntilDead(t *testing.T) {
 			t.Fatalf("settled %d times, want one for each attempt: %v", len(s), s)
 		}
 		for i, mean := range []time.Duration{5 * time.Second, 15 * time.Second} {
-			if got := s[i].disp; got.Action != job.Retry || !got.Counted || got.After < mean*3/4 || got.After > mean*5/4 || got.Error != "it went wrong" {
+			if got := s[i].disp; got.Action != job.Retry || !got.Counted || got.After < mean*3/4 ||
+				got.After > mean*5/4 || got.Error != "it went wrong" {
 				t.Errorf("attempt %d: %+v", i+1, got)
 			}
 		}
@@ -137,7 +140,8 @@ func TestRetriesUntilDead(t *testing.T) {
 		if s[2].disp != want {
 			t.Errorf("attempt 3: %+v", s[2].disp)
 		}
-		if got := r.ledger.record("a"); got.state != job.Dead || got.attempts != 3 || got.outcome.Reason != "failed" || got.outcome.Error != "it went wrong" {
+		if got := r.ledger.record("a"); got.state != job.Dead || got.attempts != 3 || got.outcome.Reason != "failed" ||
+			got.outcome.Error != "it went wrong" {
 			t.Errorf("record %+v", got)
 		}
 	})
@@ -188,7 +192,8 @@ func TestMaxRuntime(t *testing.T) {
 		}
 		r.at(10 * time.Minute)
 		s := r.settledOnce("a")
-		if s.disp.Action != job.Retry || !s.disp.Counted || s.disp.Error != "ran longer than the lane's maxRuntime of 10m" {
+		if s.disp.Action != job.Retry || !s.disp.Counted ||
+			s.disp.Error != "ran longer than the lane's maxRuntime of 10m" {
 			t.Errorf("got %+v", s.disp)
 		}
 		r.at(31 * time.Minute)
@@ -229,7 +234,8 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 // A job that wasn't started in time is dead, and never run; one that was goes on as often as it takes.
 func TestExpiry(t *testing.T) {
 	put := func(r *rig, id string, in time.Duration) {
-		r.broker.add(job.Delivery{Job: job.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard", Attempt: 1, ReadyAt: time.Now()})
+		r.broker.add(job.Delivery{Job: job.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard",
+			Attempt: 1, ReadyAt: time.Now()})
 	}
 	t.Run("too late", func(t *testing.T) {
 		for _, away := range []bool{false, true} {
@@ -239,10 +245,12 @@ func TestExpiry(t *testing.T) {
 				r.start()
 				r.at(time.Second)
 				s := r.broker.settles("a")
-				if len(s) != 1 || s[0].disp.Action != job.DeadLetter || s[0].disp.Reason != "expired" || r.count("handle a") > 0 {
+				if len(s) != 1 || s[0].disp.Action != job.DeadLetter || s[0].disp.Reason != "expired" ||
+					r.count("handle a") > 0 {
 					t.Fatalf("settled %v, handled %d times", s, r.count("handle a"))
 				}
-				if want := "it was to start by 2000-01-01T00:00:00Z (expiresAt), and a slot was free for it only at 2000-01-01T00:00:00Z"; s[0].disp.Error != want {
+				if want := "it was to start by 2000-01-01T00:00:00Z (expiresAt), and a slot was free for it only at " +
+					"2000-01-01T00:00:00Z"; s[0].disp.Error != want {
 					t.Errorf("error %q", s[0].disp.Error)
 				}
 				if got := r.ledger.record("a"); !away && (got.state != job.Dead || got.outcome.Reason != "expired") {
@@ -292,7 +300,8 @@ func TestSettleFails(t *testing.T) {
 			r.broker.refuse = once(job.Ack)
 			r.broker.put("standard", "a")
 			r.start()
-			r.expect("a", "claim a granted", "handle a", "close a completed", "settle a ack", "claim a settled", "settle a ack")
+			r.expect("a", "claim a granted", "handle a", "close a completed", "settle a ack", "claim a settled",
+				"settle a ack")
 		})
 	})
 	t.Run("dead letter", func(t *testing.T) {
@@ -336,7 +345,8 @@ func TestMalformedMessage(t *testing.T) {
 					r.ledger.set(c.id, func(r *record) { r.state = c.state })
 				}
 				before := r.ledger.record(c.id)
-				r.broker.add(job.Delivery{Job: job.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: c.err})
+				r.broker.add(job.Delivery{Job: job.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"),
+					Err: c.err})
 				r.start()
 				if got := r.ledger.record(c.id); c.state != "" && !reflect.DeepEqual(got, before) {
 					t.Errorf("the other job's record: %+v", got)
@@ -351,7 +361,8 @@ func TestMalformedMessage(t *testing.T) {
 				if bears := r.broker.dead[0].Bears; bears != "" && bears != c.id || (bears != "") != job.ValidID(c.id) {
 					t.Errorf("it is said to bear %q", bears)
 				}
-				if got := r.ledger.record(id); got.state != job.Dead || got.outcome.Reason != c.reason || got.outcome.Error == "" {
+				if got := r.ledger.record(id); got.state != job.Dead || got.outcome.Reason != c.reason ||
+					got.outcome.Error == "" {
 					t.Errorf("recorded as %+v", got)
 				}
 				r.expect(id, "claim "+id+" granted", "close "+id+" dead", "settle "+id+" dead letter: "+c.reason)
@@ -368,12 +379,15 @@ func TestMalformedMessage(t *testing.T) {
 				}
 				return nil
 			}
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
-			r.broker.add(job.Delivery{Job: job.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"), Err: unreadable})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
+				Err: unreadable})
+			r.broker.add(job.Delivery{Job: job.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
+				Err: unreadable})
 			r.start()
 			r.at(time.Minute)
 			if _, _, dead := r.broker.counts(); dead != 2 || len(r.ledger.records) != 2 {
-				t.Errorf("%d dead letters, and records %v: want one each of two messages", dead, slices.Collect(maps.Keys(r.ledger.records)))
+				t.Errorf("%d dead letters, and records %v: want one each of two messages", dead,
+					slices.Collect(maps.Keys(r.ledger.records)))
 			}
 			if n := r.count("close " + job.IDOf("a", []byte("{")) + " dead"); n != 1 {
 				t.Errorf("closed %d times", n)

@@ -17,7 +17,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Namespace: "siren", Name: "worker_jobs_started_total", Help: "Starts of jobs, retries too.",
 		}, []string{"lane"}),
 		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "siren", Name: "worker_jobs_settled_total", Help: "Deliveries settled, by what became of them: ack, retry, deadLetter or return.",
+			Namespace: "siren", Name: "worker_jobs_settled_total",
+			Help: "Deliveries settled, by what became of them: ack, retry, deadLetter or return.",
 		}, []string{"lane", "action"}),
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "siren", Name: "job_wait_seconds", Help: "Time from ready to started, first starts only.",
@@ -29,13 +30,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"lane"}),
 		oddTimes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "worker_odd_times_total",
-			Help: "Messages with a time in their headers that can't be meant, such as seconds instead of milliseconds; it counts as absent.",
+			Help: "Messages with a time in their headers that can't be meant, such as seconds instead of " +
+				"milliseconds; it counts as absent.",
 		}, []string{"lane"}),
 		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "siren", Name: "worker_jobs_unclaimed_total", Help: "Jobs run without a claim because the ledger was away.",
+			Namespace: "siren", Name: "worker_jobs_unclaimed_total",
+			Help: "Jobs run without a claim because the ledger was away.",
 		}),
 		unknownFields: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "siren", Name: "worker_unknown_job_fields_total", Help: "Top-level fields of jobs that this version doesn't know and ignored.",
+			Namespace: "siren", Name: "worker_unknown_job_fields_total",
+			Help: "Top-level fields of jobs that this version doesn't know and ignored.",
 		}),
 	}
 	if r != nil {

@@ -17,7 +17,8 @@ func TestMetrics(t *testing.T) {
 		r.o.Metrics = metrics
 		r.handler.will("bad", fails(0, job.BadInput))
 		r.broker.put("standard", "a", "bad")
-		r.broker.add(job.Delivery{Job: job.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1, Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"}})
+		r.broker.add(job.Delivery{Job: job.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1,
+			Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"}})
 		r.start()
 		r.ledger.fail(true, false)
 		r.broker.put("bulk", "unclaimed")
@@ -44,7 +45,8 @@ siren_worker_odd_times_total{lane="bulk"} 1
 siren_worker_unknown_job_fields_total 2
 `
 	err := testutil.GatherAndCompare(registry, strings.NewReader(want), "siren_worker_jobs_settled_total",
-		"siren_worker_jobs_started_total", "siren_worker_jobs_unclaimed_total", "siren_worker_odd_times_total", "siren_worker_unknown_job_fields_total")
+		"siren_worker_jobs_started_total", "siren_worker_jobs_unclaimed_total", "siren_worker_odd_times_total",
+		"siren_worker_unknown_job_fields_total")
 	if err != nil {
 		t.Error(err)
 	}

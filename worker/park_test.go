@@ -56,15 +56,16 @@ func TestParking(t *testing.T) {
 	})
 }
 
-// A job that was taken in the instant of parking runs, and the heartbeat says so: the promise to take none ever again is
-// not made while it does.
+// A job that was taken in the instant of parking runs, and the heartbeat says so: the promise to take none ever again
+// is not made while it does.
 func TestTakenInTheInstantOfParking(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.broker.late = true
 		r.handler.will("a", lasts(10*time.Second))
 		r.start()
 		r.broker.mu.Lock()
-		r.broker.ready = append(r.broker.ready, job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
+		r.broker.ready = append(r.broker.ready, job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard",
+			Attempt: 1})
 		r.w.gate.order(true, true)
 		r.broker.mu.Unlock()
 		r.roster.order(true, true)
@@ -127,8 +128,9 @@ func TestRetiredForAsLongAsOrdered(t *testing.T) {
 	})
 }
 
-// A worker that is killed and started again under its name finds the order to retire. The scaler may have read its namesake's promise, and be about
-// to remove it for that: it takes no job in the meantime, not even before its first heartbeat.
+// A worker that is killed and started again under its name finds the order to retire. The scaler may have read its
+// namesake's promise, and be about to remove it for that: it takes no job in the meantime, not even before its first
+// heartbeat.
 func TestInheritedRetirement(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.roster.order(true, true)
@@ -276,8 +278,8 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// Slots come and go as fast as they can while orders change, with sources that hand out jobs as late as they may. Once the
-// gate says retired, none is ever taken; and at the end every slot stops.
+// Slots come and go as fast as they can while orders change, with sources that hand out jobs as late as they may. Once
+// the gate says retired, none is ever taken; and at the end every slot stops.
 func TestGateUnderRace(t *testing.T) {
 	for range 5 {
 		const slots = 4

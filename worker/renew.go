@@ -9,17 +9,18 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// renewEvery is how often a claim is renewed: within that time a worker hears that its job was cancelled. It is a third of
-// the shortest lease.
+// renewEvery is how often a claim is renewed: within that time a worker hears that its job was cancelled. It is a third
+// of the shortest lease.
 const renewEvery = time.Second
 
-// keep renews a claim, and carries the job's progress and log along, until release is called. It stops the job when that
-// is no longer this worker's.
+// keep renews a claim, and carries the job's progress and log along, until release is called. It stops the job when
+// that is no longer this worker's.
 func (w *Worker) keep(claim job.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) (release func()) {
 	if claim.State != job.Granted {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.Background()) // a job that was told to stop still needs its claim until it has
+	// a job that was told to stop still needs its claim until it has
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -79,9 +79,12 @@ func TestLostClaim(t *testing.T) {
 		want job.Disposition
 	}{
 		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 13 * time.Second, lost},
-		{"noticed at the end of a job that fails", fails(2500*time.Millisecond, job.Transient), 2 * time.Second, 2500 * time.Millisecond, lost},
-		{"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput), 2 * time.Second, 2500 * time.Millisecond, lost},
-		{"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond, job.Disposition{Action: job.Ack}},
+		{"noticed at the end of a job that fails", fails(2500*time.Millisecond, job.Transient), 2 * time.Second,
+			2500 * time.Millisecond, lost},
+		{"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput), 2 * time.Second,
+			2500 * time.Millisecond, lost},
+		{"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond,
+			job.Disposition{Action: job.Ack}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -92,7 +95,8 @@ func TestLostClaim(t *testing.T) {
 				r.ledger.takeOver("a")
 				r.at(c.ends)
 				s := r.settledOnce("a")
-				if s.disp.Action != c.want.Action || s.disp.After != c.want.After || s.disp.Counted || s.at.Sub(r.began) != c.ends {
+				if s.disp.Action != c.want.Action || s.disp.After != c.want.After || s.disp.Counted ||
+					s.at.Sub(r.began) != c.ends {
 					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
 				}
 				if got := r.ledger.record("a"); got.state != job.Running || got.worker != "another" {
@@ -134,11 +138,14 @@ func TestCancelled(t *testing.T) {
 		want []string // after its start
 	}{
 		{"a job that says nothing", lasts(time.Hour), 11200 * time.Millisecond, 12 * time.Second, stopped},
-		{"a job that reports", reports(100*time.Millisecond, time.Hour), 2500 * time.Millisecond, 3 * time.Second, stopped},
+		{"a job that reports", reports(100*time.Millisecond, time.Hour), 2500 * time.Millisecond, 3 * time.Second,
+			stopped},
 		{"a job that takes its time to stop", lingers, 2500 * time.Millisecond, 3700 * time.Millisecond, stopped},
-		{"a job that is past its commit", commits, 2500 * time.Millisecond, 3 * time.Second, []string{"close a completed", "settle a ack"}},
+		{"a job that is past its commit", commits, 2500 * time.Millisecond, 3 * time.Second,
+			[]string{"close a completed", "settle a ack"}},
 		{
-			"noticed at the end of a job that fails", fails(500*time.Millisecond, job.BadInput), 0, 500 * time.Millisecond,
+			"noticed at the end of a job that fails", fails(500*time.Millisecond, job.BadInput), 0,
+			500 * time.Millisecond,
 			[]string{"close a dead", "close a cancelled", "settle a ack"},
 		},
 	} {

@@ -15,7 +15,8 @@ const (
 	runLogGap  = "…\n"       // stands for what isn't kept
 )
 
-// runLog is the end of what the programs of one run said, below a line that names the run. Its nil is a log that nobody keeps.
+// runLog is the end of what the programs of one run said, below a line that names the run. Its nil is a log that nobody
+// keeps.
 type runLog struct {
 	job  string
 	head string

@@ -47,7 +47,8 @@ func TestLogOfARun(t *testing.T) {
 		want []string
 	}{
 		{"done", lasts(0), []string{"claim a granted", "handle a", "log a", "close a completed", "settle a ack"}},
-		{"can't succeed", fails(0, job.BadInput), []string{"claim a granted", "handle a", "log a", "close a dead", "settle a dead letter: bad input"}},
+		{"can't succeed", fails(0, job.BadInput), []string{"claim a granted", "handle a", "log a", "close a dead",
+			"settle a dead letter: bad input"}},
 		{"panics", panics, []string{"claim a granted", "handle a", "log a", "close a retrying"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,7 +94,8 @@ func TestLogOfARun(t *testing.T) {
 			r.start()
 			r.at(time.Minute)
 			for i, k := range l.kept() {
-				if !strings.HasPrefix(k.text, fmt.Sprintf("attempt %d on general-1, ", i+1)) || strings.Count(k.text, "no luck") != 1 {
+				if !strings.HasPrefix(k.text, fmt.Sprintf("attempt %d on general-1, ", i+1)) ||
+					strings.Count(k.text, "no luck") != 1 {
 					t.Errorf("attempt %d: %q", i+1, k.text)
 				}
 			}
@@ -144,7 +146,8 @@ func TestLogsAreAway(t *testing.T) {
 				policy.Policy.Timing.Lease = lanes.Duration(3 * time.Second)
 				r.o.Policy, r.ledger.lease = &policy, 3*time.Second
 				l.fail(c.away, c.hang)
-				r.handler.will("a", says(time.Second, lasts(10*time.Second), "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"))
+				r.handler.will("a", says(time.Second, lasts(10*time.Second), "1", "2", "3", "4", "5", "6", "7", "8",
+					"9", "10"))
 				r.broker.put("standard", "a")
 				r.start()
 				for s := range 20 {
@@ -169,7 +172,8 @@ func TestLogsAreAway(t *testing.T) {
 			r.at(3500 * time.Millisecond)
 			l.fail(false, false)
 			r.at(10 * time.Second)
-			if got := l.kept(); len(got) != 1 || got[0].text != firstHead+"one\n" || got[0].at.Sub(r.began) != 4*time.Second {
+			if got := l.kept(); len(got) != 1 || got[0].text != firstHead+"one\n" ||
+				got[0].at.Sub(r.began) != 4*time.Second {
 				t.Errorf("kept %v", got)
 			}
 		})

@@ -20,10 +20,10 @@ const (
 	reasonMalformed = "not a job"
 )
 
-// Settle is what becomes of a delivery whose handler returned err, at its attempt-th counted attempt. stopped is whether the
-// worker stopped the job (drain, second signal, a claim that couldn't be kept): that is no fault of the job's and costs it
-// nothing, and err then is why. Only the worker can tell: a handler that calls its error an interruption isn't believed, or
-// the job would come back for ever. It is a pure function; the delay is without jitter.
+// Settle is what becomes of a delivery whose handler returned err, at its attempt-th counted attempt. stopped is
+// whether the worker stopped the job (drain, second signal, a claim that couldn't be kept): that is no fault of the
+// job's and costs it nothing, and err then is why. Only the worker can tell: a handler that calls its error an
+// interruption isn't believed, or the job would come back for ever. It is a pure function; the delay is without jitter.
 func Settle(err error, stopped bool, attempt int, r lanes.Retries) job.Disposition {
 	kind := job.KindOf(err)
 	if kind == job.Interrupted {
@@ -67,14 +67,17 @@ func refusal(c job.Claim) job.Disposition {
 	case job.HeldByLive: // no attempt counts
 		return job.Disposition{Action: job.Retry, After: heldAgain, Error: "another worker runs it"}
 	case job.Poison:
-		return job.Disposition{Action: job.DeadLetter, Reason: reasonPoison, Error: "its workers vanished, time after time, while they ran it"}
+		return job.Disposition{Action: job.DeadLetter, Reason: reasonPoison,
+			Error: "its workers vanished, time after time, while they ran it"}
 	case job.Buried: // its dead letter may have been lost between the ledger and the broker: this one must tell as much
 		if c.Reason != "" {
 			return job.Disposition{Action: job.DeadLetter, Reason: c.Reason, Error: c.Error}
 		}
-		return job.Disposition{Action: job.DeadLetter, Reason: reasonBuried, Error: "the job is dead already; enqueue it under another id"}
+		return job.Disposition{Action: job.DeadLetter, Reason: reasonBuried,
+			Error: "the job is dead already; enqueue it under another id"}
 	default:
-		return job.Disposition{Action: job.Retry, After: heldAgain, Error: fmt.Sprintf("the ledger's answer %q is not known here", c.State)}
+		return job.Disposition{Action: job.Retry, After: heldAgain,
+			Error: fmt.Sprintf("the ledger's answer %q is not known here", c.State)}
 	}
 }
 

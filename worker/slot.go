@@ -9,8 +9,9 @@ import (
 // sourceAgain is how long a slot waits after its source failed although nobody told it to stop.
 const sourceAgain = time.Second
 
-// serve is the life of one slot: take a job, see it through, take the next. It ends when take ends and its job is settled.
-// Next is called after every job, also with a context that has ended: a source may have something to give back.
+// serve is the life of one slot: take a job, see it through, take the next. It ends when take ends and its job is
+// settled. Next is called after every job, also with a context that has ended: a source may have something to give
+// back.
 func (w *Worker) serve(take, work context.Context, s Source, shoulder bool) {
 	for {
 		open := w.gate.enter()
@@ -33,8 +34,8 @@ func (w *Worker) serve(take, work context.Context, s Source, shoulder bool) {
 	}
 }
 
-// gate lets slots take jobs, or not: parking closes it, reversibly; retiring closes it for good. It knows how many slots
-// rest before it, so that a worker only promises to take nothing more when no slot can.
+// gate lets slots take jobs, or not: parking closes it, reversibly; retiring closes it for good. It knows how many
+// slots rest before it, so that a worker only promises to take nothing more when no slot can.
 type gate struct {
 	take  context.Context // ends when the worker stops; then nobody rests
 	slots int

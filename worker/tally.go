@@ -98,8 +98,8 @@ func (t *tally) report(hb *fleet.Heartbeat) {
 	hb.Lanes = maps.Clone(t.lanes)
 }
 
-// started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody said
-// when the job was ready.
+// started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody
+// said when the job was ready.
 func (w *Worker) started(d job.Delivery, c job.Claim) {
 	first := c.First && !d.ReadyAt.IsZero()
 	w.tally.start(d, first)
@@ -116,7 +116,8 @@ func (w *Worker) noteOdd(d job.Delivery) {
 	}
 	w.tally.odd(d.Lane)
 	w.o.Metrics.oddTimes.WithLabelValues(d.Lane).Inc()
-	w.o.Log.Debug("a time that can't be meant counts as absent: milliseconds since 1970 are expected", "job", d.Job.ID, "lane", d.Lane, "headers", d.Odd)
+	w.o.Log.Debug("a time that can't be meant counts as absent: milliseconds since 1970 are expected", "job", d.Job.ID,
+		"lane", d.Lane, "headers", d.Odd)
 }
 
 // ended notes the end of an attempt. One that the worker stopped neither finished nor failed.

@@ -79,7 +79,8 @@ func TestAPanicHurtsNobodyElse(t *testing.T) {
 		r.handler.will("b", lasts(10*time.Second))
 		r.broker.put("standard", "a", "b", "c")
 		r.start()
-		if d := r.broker.settles("a")[0].disp; d.Action != job.Retry || !d.Counted || d.Error != "the handler panicked: boom" {
+		if d := r.broker.settles("a")[0].disp; d.Action != job.Retry || !d.Counted ||
+			d.Error != "the handler panicked: boom" {
 			t.Errorf("the job itself: %+v", d)
 		}
 		if d := r.settledOnce("c").disp; d.Action != job.Ack {

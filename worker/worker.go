@@ -27,18 +27,19 @@ type Handler interface {
 	Handle(ctx context.Context, t job.Task) (job.Result, error)
 }
 
-// Ledger keeps the jobs' records. Claim answers whether this worker may run a delivery; Renew keeps the claim and stores the
-// progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with job.ErrLost or
-// job.ErrCancelled when the job is no longer this worker's; Close takes job.Cancelled for a cancelled job whose programs
-// have ended, and job.Completed for one whose output was committed all the same. None of them takes longer than a few seconds.
+// Ledger keeps the jobs' records. Claim answers whether this worker may run a delivery; Renew keeps the claim and
+// stores the progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with
+// job.ErrLost or job.ErrCancelled when the job is no longer this worker's; Close takes job.Cancelled for a cancelled
+// job whose programs have ended, and job.Completed for one whose output was committed all the same. None of them takes
+// longer than a few seconds.
 type Ledger interface {
 	Claim(ctx context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error)
 	Renew(ctx context.Context, c job.Claim, p job.Progress) error
 	Close(ctx context.Context, c job.Claim, o job.Outcome) error
 }
 
-// Logs keeps what the programs of a job's latest run said: at most job.MaxLog of text, which replaces what was kept before. It
-// is asked with a ctx of one second.
+// Logs keeps what the programs of a job's latest run said: at most job.MaxLog of text, which replaces what was kept
+// before. It is asked with a ctx of one second.
 type Logs interface {
 	KeepLog(ctx context.Context, job, text string) error
 }
@@ -65,12 +66,13 @@ type Options struct {
 	Online   func() bool            // whether there is a session with the broker; nil: yes
 	Behind   func() bool            // whether the ledger still has to be told how jobs ended, and may never be; nil: no
 	Drain    time.Duration          // how long running jobs may go on after the worker was told to stop
-	Slot     lanes.SlotLimits       // what one running job may use, whatever a newer policy says; zero: what Policy says now
-	Threads  int                    // worker threads that one job's media programs may use; 0: no limit
-	NiceOff  bool                   // benchmarks only: lower lanes don't pull over
-	Now      func() time.Time       // the clock that others' times are compared by; nil: this machine's
-	Log      *slog.Logger           // nil: nothing is logged
-	Metrics  *Metrics               // nil: nothing is measured
+	// what one running job may use, whatever a newer policy says; zero: what Policy says now
+	Slot    lanes.SlotLimits
+	Threads int              // worker threads that one job's media programs may use; 0: no limit
+	NiceOff bool             // benchmarks only: lower lanes don't pull over
+	Now     func() time.Time // the clock that others' times are compared by; nil: this machine's
+	Log     *slog.Logger     // nil: nothing is logged
+	Metrics *Metrics         // nil: nothing is measured
 }
 
 // Worker is one worker process: the slots and the shoulder of its pool.
@@ -112,10 +114,10 @@ func New(o Options) *Worker {
 // errDrained is why a job was stopped that didn't fit into the drain time.
 var errDrained = errors.New("the worker stops, and its drain time is over")
 
-// Run takes and runs jobs until take ends; then it drains: what runs may finish for the drain time, the rest is returned.
-// When work ends (a second signal) everything is returned at once. Run also ends when the worker has retired and nobody
-// removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs once, returns nil, and afterwards nothing
-// of it runs any more.
+// Run takes and runs jobs until take ends; then it drains: what runs may finish for the drain time, the rest is
+// returned. When work ends (a second signal) everything is returned at once. Run also ends when the worker has retired
+// and nobody removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs once,
+// returns nil, and afterwards nothing of it runs any more.
 func (w *Worker) Run(take, work context.Context) error {
 	take, stopTaking := context.WithCancel(take)
 	defer stopTaking()
@@ -133,7 +135,8 @@ func (w *Worker) Run(take, work context.Context) error {
 	case <-begun: // what a namesake promised that was killed is known now: it may be about to be removed for that
 	case <-take.Done():
 	}
-	w.o.Log.Info("taking jobs", "worker", w.o.Name, "pool", w.o.Pool, "slots", len(w.o.Shared), "shoulder", len(w.o.Shoulder))
+	w.o.Log.Info("taking jobs", "worker", w.o.Name, "pool", w.o.Pool, "slots", len(w.o.Shared), "shoulder",
+		len(w.o.Shoulder))
 	for _, s := range w.o.Shared {
 		slots.Go(func() { w.serve(take, work, s, false) })
 	}

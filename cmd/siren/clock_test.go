@@ -23,15 +23,16 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// An operator whose machine's clock is an hour behind or ahead of all others' sees and does what they do: what is written into messages and records, and
-// what is compared with a time in them, goes by Redis' clock.
+// An operator whose machine's clock is an hour behind or ahead of all others' sees and does what they do: what is
+// written into messages and records, and what is compared with a time in them, goes by Redis' clock.
 func TestOperatorWithAWrongClock(t *testing.T) {
 	g := newGraveyard(t)
 	for name, ahead := range map[string]time.Duration{"behind": time.Hour, "ahead": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			g := g.in(t)
 			g.declare(lanes.Classic)
-			setEndpoints(t, map[string]string{"SIREN_AMQP_URL": g.url, "SIREN_REDIS_URL": shiftClock(t, g.redis, ahead)})
+			setEndpoints(t, map[string]string{"SIREN_AMQP_URL": g.url,
+				"SIREN_REDIS_URL": shiftClock(t, g.redis, ahead)})
 			o, err := goredis.ParseURL(g.admin)
 			g.must(err)
 			raw := goredis.NewClient(o)
@@ -128,7 +129,8 @@ func (w wrongClock) said(t *testing.T, args ...string) string {
 func (w wrongClock) queued(t *testing.T, id string, ago time.Duration, expires time.Time) {
 	t.Helper()
 	at := w.now().Add(-ago)
-	j := job.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires, Labels: map[string]string{"set": w.prefix}}
+	j := job.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires,
+		Labels: map[string]string{"set": w.prefix}}
 	_, err := w.ledger.CreateAll(t.Context(), []job.Delivery{{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
 	must(t, err)
 }
@@ -150,7 +152,8 @@ func (w wrongClock) lists(t *testing.T) {
 		if got := strings.Contains(w.said(t, "jobs", "list", "--limit", "0", c.flag), id); got != c.want {
 			t.Errorf("jobs list %s: listed %v, want %v", c.flag, got, c.want)
 		}
-		if got := strings.Contains(w.said(t, "jobs", "cancel", "-l", "set="+w.prefix, c.flag, "--dry-run"), "would be cancelled"); got != c.want {
+		if got := strings.Contains(w.said(t, "jobs", "cancel", "-l", "set="+w.prefix, c.flag, "--dry-run"),
+			"would be cancelled"); got != c.want {
 			t.Errorf("jobs cancel %s: chosen %v, want %v", c.flag, got, c.want)
 		}
 	}
@@ -200,15 +203,19 @@ func (w wrongClock) leases(t *testing.T) {
 	lives, gone := w.prefix+"-lives", w.prefix+"-gone"
 	for id, lease := range map[string]time.Duration{lives: 20 * time.Second, gone: -2 * time.Minute} {
 		w.queued(t, id, 0, time.Time{})
-		_, err := w.ledger.Claim(t.Context(), job.Delivery{Job: w.record(t, id).Job(), Lane: "bulk", EnqueuedAt: w.now(), ReadyAt: w.now()}, "w", 3)
+		_, err := w.ledger.Claim(t.Context(), job.Delivery{Job: w.record(t, id).Job(), Lane: "bulk",
+			EnqueuedAt: w.now(), ReadyAt: w.now()}, "w", 3)
 		must(t, err)
 		must(t, w.raw.HSet(t.Context(), "siren:job:"+id, "lease", w.now().Add(lease).UnixMilli()).Err())
 	}
-	if list := w.said(t, "jobs", "list", "-l", "set="+w.prefix, "--state", "running", "--no-headers"); strings.Count(list, "vanished 2m") != 1 || strings.Count(list, "vanished") != 1 {
+	if list := w.said(t, "jobs", "list", "-l", "set="+w.prefix, "--state", "running",
+		"--no-headers"); strings.Count(list, "vanished 2m") != 1 || strings.Count(list, "vanished") != 1 {
 		t.Errorf("the list of running jobs:\n%s", list)
 	}
 	var out bytes.Buffer
-	if code := run([]string{"jobs", "retry", lives}, app.Streams{In: strings.NewReader(""), Out: &out, Err: &out}); code != exit.Failed || !strings.Contains(out.String(), "is running on w") {
+	if code := run([]string{"jobs", "retry", lives},
+		app.Streams{In: strings.NewReader(""), Out: &out, Err: &out}); code != exit.Failed ||
+		!strings.Contains(out.String(), "is running on w") {
 		t.Errorf("a job that runs was retried: exit code %d, %s", code, out.String())
 	}
 	if out := w.said(t, "jobs", "retry", gone, "--to", "express"); !strings.Contains(out, "is in lane express again") {
@@ -220,13 +227,16 @@ func (w wrongClock) leases(t *testing.T) {
 func (w wrongClock) deadLetters(t *testing.T) {
 	ids := w.bury(2, w.prefix+"-dead")
 	for _, id := range ids {
-		must(t, w.raw.HSet(t.Context(), "siren:job:"+id, "ended", w.now().UnixMilli(), "expires", w.now().Add(10*time.Minute).UnixMilli()).Err())
+		must(t, w.raw.HSet(t.Context(), "siren:job:"+id, "ended", w.now().UnixMilli(), "expires",
+			w.now().Add(10*time.Minute).UnixMilli()).Err())
 		must(t, w.raw.ZAdd(t.Context(), "siren:dead", goredis.Z{Score: float64(w.now().UnixMilli()), Member: id}).Err())
 	}
-	for _, args := range [][]string{{"list"}, {"list", "--from-queue"}, {"summary"}, {"summary", "--from-queue"}, {"export"}} {
+	for _, args := range [][]string{{"list"}, {"list", "--from-queue"}, {"summary"}, {"summary", "--from-queue"},
+		{"export"}} {
 		young := w.said(t, append(append([]string{"dead"}, args...), "--since", "10m")...)
 		old := w.said(t, append(append([]string{"dead"}, args...), "--older-than", "10m")...)
-		if !strings.Contains(young, "failed") || strings.Contains(old, "the storage is away") || strings.Contains(young, "1h") {
+		if !strings.Contains(young, "failed") || strings.Contains(old, "the storage is away") ||
+			strings.Contains(young, "1h") {
 			t.Errorf("dead %v: of 10 minutes at most\n%s, at least\n%s", args, young, old)
 		}
 	}
@@ -266,7 +276,8 @@ func (w wrongClock) reports(t *testing.T) {
 	if out := w.said(t, "lanes"); strings.Contains(out, "no scaler has reported") {
 		t.Errorf("the snapshot is taken for an old one:\n%s", out)
 	}
-	must(t, w.board.PutSnapshot(t.Context(), fleet.Snapshot{At: w.now().Add(-10 * time.Minute), Lanes: []fleet.LaneStatus{{Name: "bulk"}}}))
+	must(t, w.board.PutSnapshot(t.Context(), fleet.Snapshot{At: w.now().Add(-10 * time.Minute),
+		Lanes: []fleet.LaneStatus{{Name: "bulk"}}}))
 	if out := w.said(t, "lanes"); !strings.Contains(out, "no scaler has reported for 10m") {
 		t.Errorf("the snapshot isn't taken for an old one:\n%s", out)
 	}

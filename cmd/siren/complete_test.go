@@ -16,13 +16,17 @@ func TestCompletionIsSilent(t *testing.T) {
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer deaf.Close()
-	for name, url := range map[string]string{"deaf": "redis://" + deaf.Addr().String(), "nobody there": "redis://127.0.0.1:1", "malformed": "://secret"} {
+	for name, url := range map[string]string{"deaf": "redis://" + deaf.Addr().String(),
+		"nobody there": "redis://127.0.0.1:1", "malformed": "://secret"} {
 		setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://127.0.0.1:1", "SIREN_REDIS_URL": url})
-		for _, args := range [][]string{{"lanes", "list", "--watch", ""}, {"jobs", "list", "--lane", ""}, {"jobs", "get", ""}, {"worker", "--pool", ""}} {
+		for _, args := range [][]string{{"lanes", "list", "--watch", ""}, {"jobs", "list", "--lane", ""},
+			{"jobs", "get", ""}, {"worker", "--pool", ""}} {
 			began := time.Now()
 			var out, said bytes.Buffer
-			code := run(append([]string{"__complete"}, args...), app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
-			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exit.OK || len(lines) != 1 || strings.Contains(said.String(), "secret") {
+			code := run(append([]string{"__complete"}, args...),
+				app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
+			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exit.OK || len(lines) != 1 ||
+				strings.Contains(said.String(), "secret") {
 				t.Errorf("%s, %q: exit code %d, %q, said %q", name, args, code, out.String(), said.String())
 			}
 			if took := time.Since(began); took > 20*time.Second {

@@ -63,7 +63,8 @@ func newGraveyard(t *testing.T) *graveyard {
 	p, err := runcmd.LocalPolicy(t.TempDir())
 	g.must(err)
 	g.policy = *p
-	g.store, err = redislink.Open(g.admin, log) // for what workers and the scaler do; the commands have an operator's login
+	// for what workers and the scaler do; the commands have an operator's login
+	g.store, err = redislink.Open(g.admin, log)
 	g.must(err)
 	t.Cleanup(func() { g.store.Close() })
 	g.ledger, g.board = jobledger.New(g.store, log), redis.NewBoard(g.store, log)
@@ -83,7 +84,8 @@ func (g *graveyard) declare(queueType string) {
 	defer conn.Close()
 	ch, err := conn.Channel()
 	g.must(err)
-	for _, q := range []string{"siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m", "siren.delay.far"} {
+	for _, q := range []string{"siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m",
+		"siren.delay.5m", "siren.delay.15m", "siren.delay.far"} {
 		_, err := ch.QueueDelete(q, false, false, false)
 		g.must(err)
 	}
@@ -158,7 +160,8 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	seats := make(chan struct{}, 16)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
-		j := job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json", Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
+		j := job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json",
+			Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
 		body, err := job.Encode(j)
 		g.must(err)
 		d := job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}
@@ -167,7 +170,8 @@ func (g *graveyard) bury(n int, prefix string) []string {
 			defer func() { <-seats }()
 			c, err := g.ledger.Claim(ctx, d, "w", 3)
 			if err == nil {
-				err = g.ledger.Close(ctx, c, job.Outcome{State: job.Dead, Reason: "failed", Error: "the storage is away"})
+				err = g.ledger.Close(ctx, c, job.Outcome{State: job.Dead, Reason: "failed",
+					Error: "the storage is away"})
 			}
 			if err != nil {
 				g.t.Error(err)
@@ -175,7 +179,8 @@ func (g *graveyard) bury(n int, prefix string) []string {
 		})
 		last, err = ch.PublishWithDeferredConfirm("", "siren.dead", true, false, amqp.Publishing{
 			MessageId: ids[i], DeliveryMode: amqp.Persistent, Body: body,
-			Headers: amqp.Table{"lane": "bulk", "reason": "failed", "error": "the storage is away", "attempts": int64(5), "deadAt": time.Now().UnixMilli()},
+			Headers: amqp.Table{"lane": "bulk", "reason": "failed", "error": "the storage is away",
+				"attempts": int64(5), "deadAt": time.Now().UnixMilli()},
 		})
 		g.must(err)
 	}
@@ -281,7 +286,8 @@ func TestReplayUnderFire(t *testing.T) {
 
 // in is the graveyard for a subtest.
 func (g *graveyard) in(t *testing.T) *graveyard {
-	return &graveyard{t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way, redis: g.redis, admin: g.admin, wiped: g.wiped, runs: map[string]int{}}
+	return &graveyard{t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way,
+		redis: g.redis, admin: g.admin, wiped: g.wiped, runs: map[string]int{}}
 }
 
 func kill(g *graveyard, c *exec.Cmd) { _ = c.Process.Kill() }
@@ -312,11 +318,13 @@ func (g *graveyard) underFire(ids []string, strike func(*graveyard, *exec.Cmd), 
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("after %d strikes %d letters are left; the last one said, after %s: %s", strikes, g.letters(), time.Since(began), said.String())
+			t.Fatalf("after %d strikes %d letters are left; the last one said, after %s: %s", strikes, g.letters(),
+				time.Since(began), said.String())
 		}
 	}
 	last, _ := g.ran()
-	for moved := time.Now(); last < jobs && time.Since(moved) < 10*time.Second; time.Sleep(20 * time.Millisecond) { // a busy machine takes its time
+	for moved := time.Now(); last < jobs && time.Since(moved) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+		// a busy machine takes its time
 		if n, _ := g.ran(); n > last {
 			last, moved = n, time.Now()
 		}
@@ -328,7 +336,8 @@ func (g *graveyard) underFire(ids []string, strike func(*graveyard, *exec.Cmd), 
 		t.Errorf("%d of %d jobs have run, %d of them more than once", ran, jobs, more)
 	}
 	for _, id := range ids {
-		if r, err := g.ledger.Get(context.Background(), id); err == nil && r.State != job.Completed || err != nil && !twice {
+		if r, err := g.ledger.Get(context.Background(), id); err == nil && r.State != job.Completed || err != nil &&
+			!twice {
 			t.Errorf("job %s: %s, %v", id, r.State, err)
 		}
 	}

@@ -36,23 +36,28 @@ func newDocs() *cobra.Command {
 // reference is one page about all commands.
 func reference(root *cobra.Command) string {
 	var b strings.Builder
-	b.WriteString("# The command line\n\n<!-- written by `siren docs`: change the commands and run `make generate` -->\n\n" + root.Long + "\n\n| | |\n|---|---|\n")
+	b.WriteString("# The command line\n\n<!-- written by `siren docs`: change the commands and run `make generate` " +
+		"-->\n\n" + root.Long + "\n\n| | |\n|---|---|\n")
 	each(root, func(c *cobra.Command) {
 		if c != root {
-			fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-"), c.Short)
+			fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-"),
+				c.Short)
 		}
 	})
-	fmt.Fprintf(&b, "\n## For every command\n\n```\n%s\n%s\n%s```\n", root.PersistentFlags().FlagUsages(), environment, exitCodes)
+	fmt.Fprintf(&b, "\n## For every command\n\n```\n%s\n%s\n%s```\n", root.PersistentFlags().FlagUsages(), environment,
+		exitCodes)
 	each(root, func(c *cobra.Command) {
 		if c == root {
 			return
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), paragraphs(cmp.Or(c.Long, c.Short+".")), c.UseLine())
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), paragraphs(cmp.Or(c.Long, c.Short+".")),
+			c.UseLine())
 		if c.HasExample() {
 			fmt.Fprintf(&b, "\n```\n%s\n```\n", unindented(c.Example))
 		}
 		if bare := c.Annotations[app.BareVerb]; bare != "" {
-			fmt.Fprintf(&b, "\nThe same as [%s %s](#%[3]s-%[2]s), with its flags.\n", c.CommandPath(), bare, strings.ReplaceAll(c.CommandPath(), " ", "-"))
+			fmt.Fprintf(&b, "\nThe same as [%s %s](#%[3]s-%[2]s), with its flags.\n", c.CommandPath(), bare,
+				strings.ReplaceAll(c.CommandPath(), " ", "-"))
 			return
 		}
 		if flags := c.NonInheritedFlags(); flags.HasAvailableFlags() {
@@ -115,7 +120,8 @@ func writeManPage(c *cobra.Command, dir string) error {
 	// A page says the same on whatever day it is written. The package can't leave the date out, so that is done here.
 	const noDate = "Jan 0001"
 	var page bytes.Buffer
-	if err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Date: &time.Time{}, Source: "siren", Manual: "Siren"}, &page); err != nil {
+	if err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Date: &time.Time{}, Source: "siren", Manual: "Siren"},
+		&page); err != nil {
 		return err
 	}
 	text := bytes.Replace(page.Bytes(), []byte(`"`+noDate+`"`), []byte(`""`), 1)

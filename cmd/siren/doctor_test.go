@@ -16,7 +16,8 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 )
 
-// Servers as they come: a Redis that evicts and keeps nothing, a RabbitMQ with a policy that ends jobs, and a user without rights.
+// Servers as they come: a Redis that evicts and keeps nothing, a RabbitMQ with a policy that ends jobs, and a user
+// without rights.
 func TestDoctorOnIllServers(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -26,13 +27,15 @@ func TestDoctorOnIllServers(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
 	broker, err := procs.StartRabbitMQ(t.Context(), procs.ServerOptions{
-		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", port),
+		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = "+
+			"127.0.0.1\nmanagement.tcp.port = %d\n", port),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = broker.Stop(context.Background()) }()
-	store, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy allkeys-lru\nappendonly no\n"})
+	store, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy " +
+		"allkeys-lru\nappendonly no\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,8 @@ func TestDoctorOnIllServers(t *testing.T) {
 	said := &strings.Builder{}
 	code := run([]string{
 		"doctor", "--amqp-url", weak.String(), "--redis-url", store.URL, "--management-url", management,
-		"--policy", "../../lanes/testdata/siren.yaml", "--only", "broker,redis,fleet", "--role", "producer", "-o", "json",
+		"--policy", "../../lanes/testdata/siren.yaml", "--only", "broker,redis,fleet", "--role", "producer", "-o",
+		"json",
 	}, app.Streams{Out: said, Err: said})
 	var r doctor.Report
 	if err := json.Unmarshal([]byte(said.String()), &r); err != nil {
@@ -67,11 +71,17 @@ func TestDoctorOnIllServers(t *testing.T) {
 		t.Errorf("exit code %d, %+v", code, r)
 	}
 	for _, want := range []doctor.Finding{
-		{Check: "broker.rights.producer", Severity: doctor.Error, Mend: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
+		{Check: "broker.rights.producer", Severity: doctor.Error,
+			Mend: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
 		{Check: "broker.policies", Severity: doctor.Error, Mend: "rabbitmqctl clear_policy --vhost '/' 'short lived'"},
-		{Check: "redis.eviction", Severity: doctor.Error, Mend: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among its parameters"},
-		{Check: "redis.persistence", Severity: doctor.Note, Mend: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
-		{Check: "fleet.leader", Severity: doctor.Warning, Mend: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l app.kubernetes.io/component=scaler"},
+		{Check: "redis.eviction", Severity: doctor.Error,
+			Mend: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among " +
+				"its parameters"},
+		{Check: "redis.persistence", Severity: doctor.Note,
+			Mend: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
+		{Check: "fleet.leader", Severity: doctor.Warning,
+			Mend: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
+				"app.kubernetes.io/component=scaler"},
 	} {
 		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
 			return f.Check == want.Check && f.Severity == want.Severity && f.Mend == want.Mend

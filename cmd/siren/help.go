@@ -48,7 +48,8 @@ func newOptions(a *app.App) *cobra.Command {
 		Example: "  siren options",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			fmt.Fprintf(a.Out, "Flags of every command:\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment, exitCodes)
+			fmt.Fprintf(a.Out, "Flags of every command:\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment,
+				exitCodes)
 			return nil
 		},
 	}

@@ -94,12 +94,14 @@ func TestDocs(t *testing.T) {
 	}
 	man, err := os.ReadFile(filepath.Join(dir, "man", "siren-jobs-list.1"))
 	must(t, err)
-	if text := string(man); !strings.Contains(text, `.TH "SIREN-JOBS-LIST" "1" "" "siren" "Siren"`) || strings.Contains(text, "Auto generated") {
+	if text := string(man); !strings.Contains(text, `.TH "SIREN-JOBS-LIST" "1" "" "siren" "Siren"`) ||
+		strings.Contains(text, "Auto generated") {
 		t.Errorf("the man page begins with %.200q", text)
 	}
 	reference, err := os.ReadFile(filepath.Join(dir, "cli.md"))
 	must(t, err)
-	for _, want := range []string{"| [siren jobs list](#siren-jobs-list) | ", "\n## siren jobs list\n", "--selector", "\n  6  somebody else"} {
+	for _, want := range []string{"| [siren jobs list](#siren-jobs-list) | ", "\n## siren jobs list\n", "--selector",
+		"\n  6  somebody else"} {
 		if !strings.Contains(string(reference), want) {
 			t.Errorf("cli.md: no %q", want)
 		}

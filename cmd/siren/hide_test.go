@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What runs as the same user, as media programs do, reads the environment of no worker and no scaler: the passwords of RabbitMQ and Redis may be there.
+// What runs as the same user, as media programs do, reads the environment of no worker and no scaler: the passwords of
+// RabbitMQ and Redis may be there.
 func TestOthersDoNotSeeSecrets(t *testing.T) {
 	user := &syscall.SysProcAttr{}
 	if os.Getuid() == 0 { // root sees everything: so nobody does it all
@@ -42,7 +43,8 @@ func TestOthersDoNotSeeSecrets(t *testing.T) {
 		t.Helper()
 		c := exec.Command("/proc/self/fd/3", args...) // the folder of this binary may be closed to nobody
 		c.Args[0], c.ExtraFiles, c.SysProcAttr, c.Dir = siren, []*os.File{self}, user, dir
-		c.Env = []string{"SIREN_AMQP_URL=amqp://u:secret@127.0.0.1:1/", "SIREN_REDIS_URL=redis://:secret@127.0.0.1:1/0", "TMPDIR=" + dir}
+		c.Env = []string{"SIREN_AMQP_URL=amqp://u:secret@127.0.0.1:1/", "SIREN_REDIS_URL=redis://:secret@127.0.0.1:1/0",
+			"TMPDIR=" + dir}
 		said, err := c.StderrPipe()
 		must(t, err)
 		must(t, c.Start())
@@ -60,10 +62,12 @@ func TestOthersDoNotSeeSecrets(t *testing.T) {
 	must(t, sleeper.Start())
 	t.Cleanup(func() { _, _ = sleeper.Process.Kill(), sleeper.Wait() })
 	if out, err := read(sleeper.Process.Pid); !strings.Contains(string(out), "seen") {
-		t.Fatalf("the environment of any other process can't be read here either, so this shows nothing: %s (%v)", out, err)
+		t.Fatalf("the environment of any other process can't be read here either, so this shows nothing: %s (%v)", out,
+			err)
 	}
 	for _, args := range [][]string{{"worker", "--pool", "general"}, {"scaler", "--policy", policy}} {
-		if out, err := read(start(args...)); err == nil || strings.Contains(string(out), "secret") || !strings.Contains(string(out), "Permission denied") {
+		if out, err := read(start(args...)); err == nil || strings.Contains(string(out), "secret") ||
+			!strings.Contains(string(out), "Permission denied") {
 			t.Errorf("siren %s: its environment can be read: %q (%v)", args[0], out, err)
 		}
 	}

@@ -34,7 +34,8 @@ func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	batch := make([]job.Delivery, n)
 	at := time.Now().Add(-time.Minute)
 	for i := range batch {
-		j := job.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out.json", Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
+		j := job.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out.json",
+			Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
 		batch[i] = job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
 	}
 	if _, err := ledger.CreateAll(tb.Context(), batch); err != nil {
@@ -100,12 +101,14 @@ func TestBulkIsOnePass(t *testing.T) {
 			}
 		})
 		if counts["hgetall"] != c.read || counts["evalsha"] > c.scripts+jobsInFirstBatch {
-			t.Errorf("%v: %d records read and %d scripts run, want %d and %d", c.args, counts["hgetall"], counts["evalsha"], c.read, c.scripts)
+			t.Errorf("%v: %d records read and %d scripts run, want %d and %d", c.args, counts["hgetall"],
+				counts["evalsha"], c.read, c.scripts)
 		}
 	}
 	entries, err := o.Tunings.Audit(t.Context(), time.Time{}, 100)
 	must(t, err)
-	if len(entries) != 2 || entries[0].Jobs != 650 || entries[0].On != "jobs: lane bulk" || len(entries[0].Sample) != 20 || entries[0].Sample[0] != "many-00001" {
+	if len(entries) != 2 || entries[0].Jobs != 650 || entries[0].On != "jobs: lane bulk" ||
+		len(entries[0].Sample) != 20 || entries[0].Sample[0] != "many-00001" {
 		t.Errorf("the audit log has %+v", entries)
 	}
 }
@@ -121,7 +124,8 @@ func TestBulkBrokenOff(t *testing.T) {
 	many(t, o.Ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
-		v := jobcmd.JobVerb{JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled", Fates: map[jobs.Fate]int{}, Code: exit.Failed}
+		v := jobcmd.JobVerb{JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled",
+			Fates: map[jobs.Fate]int{}, Code: exit.Failed}
 		w := jobs.Cancel(o.Desk(), "")
 		w.Filter = v.String()
 		return v.CarryOut(ctx, o, w, records, 0)
@@ -141,7 +145,9 @@ func TestBulkBrokenOff(t *testing.T) {
 			}
 		}
 	})
-	if err == nil || !strings.Contains(err.Error(), "interrupted: what was begun is done, nothing is lost, and the same command goes on") || out.String() != "250 jobs cancelled\n" {
+	if err == nil || !strings.Contains(err.Error(),
+		"interrupted: what was begun is done, nothing is lost, and the same command goes on") ||
+		out.String() != "250 jobs cancelled\n" {
 		t.Errorf("it said %s%s, and %v", out, said, err)
 	}
 	must(t, cancel(t.Context(), chosen()))
@@ -196,13 +202,15 @@ func TestBulkUnderFire(t *testing.T) {
 // enqueue puts n jobs into lane bulk, with a label that they have in common.
 func (g *graveyard) enqueue(n int, set string) []string {
 	g.t.Helper()
-	c, err := client.New(client.Options{AMQPURL: g.url, RedisURL: g.redis, Policy: &g.policy, Log: slog.New(slog.DiscardHandler)})
+	c, err := client.New(client.Options{AMQPURL: g.url, RedisURL: g.redis, Policy: &g.policy,
+		Log: slog.New(slog.DiscardHandler)})
 	g.must(err)
 	defer c.Close()
 	all, ids := make([]job.Job, n), make([]string, n)
 	for i := range all {
 		ids[i] = fmt.Sprintf("%s-%04d", set, i)
-		all[i] = job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json", Labels: map[string]string{"set": set, "batch": "true"}}
+		all[i] = job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json",
+			Labels: map[string]string{"set": set, "batch": "true"}}
 	}
 	for _, o := range c.EnqueueBatch(g.t.Context(), all) {
 		g.must(o.Err)
@@ -269,7 +277,8 @@ func (g *graveyard) waiting() int {
 	g.t.Helper()
 	conn := g.open("depths")
 	defer conn.Close()
-	depths, err := rabbit.NewBacklog(conn).Depths(g.t.Context(), []lanes.Queue{g.policy.QueueOf("express"), g.policy.QueueOf("bulk")})
+	depths, err := rabbit.NewBacklog(conn).Depths(g.t.Context(),
+		[]lanes.Queue{g.policy.QueueOf("express"), g.policy.QueueOf("bulk")})
 	g.must(err)
 	n := 0
 	for _, d := range depths {

@@ -57,7 +57,8 @@ func runOperators(t *testing.T, media, slow string, files []string) {
 			return err
 		}
 		said := &strings.Builder{}
-		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url", e.Getenv("SIREN_REDIS_URL")}, app.Streams{Out: said, Err: said}) != exit.OK {
+		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url",
+			e.Getenv("SIREN_REDIS_URL")}, app.Streams{Out: said, Err: said}) != exit.OK {
 			return errors.New(said.String())
 		}
 		return nil
@@ -87,15 +88,16 @@ func makeSlow(t *testing.T, dir string) string {
 		"-f lavfi -i testsrc2=size=1280x720:rate=25:duration=2 -pix_fmt yuv420p -c:v mpeg4 " + loop,
 		"-stream_loop 119 -i " + loop + " -c copy " + slow,
 	} {
-		if out, err := exec.Command("ffmpeg", append([]string{"-v", "error"}, strings.Fields(args)...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("ffmpeg", append([]string{"-v", "error"},
+			strings.Fields(args)...)...).CombinedOutput(); err != nil {
 			t.Fatalf("ffmpeg %s: %v %s", args, err, out)
 		}
 	}
 	return slow
 }
 
-// await is a command of the scripts: `await 10s 'pattern' siren …` runs the program again and again until it succeeds and its output matches;
-// `! await` until it doesn't match.
+// await is a command of the scripts: `await 10s 'pattern' siren …` runs the program again and again until it succeeds
+// and its output matches; `! await` until it doesn't match.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
 		ts.Fatalf("usage: await DURATION PATTERN program args…")
@@ -147,7 +149,8 @@ func followed(ts *testscript.TestScript, neg bool, args []string) {
 // envKey is where a script's environment is among its values.
 type envKey struct{}
 
-// publish is a command of the scripts: `publish LANE ID BODY` is what a producer of plain AMQP does, which makes no record.
+// publish is a command of the scripts: `publish LANE ID BODY` is what a producer of plain AMQP does, which makes no
+// record.
 func publish(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: publish LANE ID BODY")
@@ -171,7 +174,8 @@ func send(ts *testscript.TestScript, exchange, key string, m amqp.Publishing, bo
 	}
 }
 
-// lose is a command of the scripts: `lose LANE ID …` makes records of probes that are never published, and has them found missing.
+// lose is a command of the scripts: `lose LANE ID …` makes records of probes that are never published, and has them
+// found missing.
 func lose(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: lose LANE ID …")
@@ -191,22 +195,24 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	scaler, err := redislink.Open(ts.Getenv("REDIS_OF_SCALER"), slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	defer scaler.Close()
-	missing, err := jobledger.New(scaler, slog.New(slog.DiscardHandler)).Compare(context.Background(), args[0], now.Add(time.Minute), nil)
+	missing, err := jobledger.New(scaler, slog.New(slog.DiscardHandler)).Compare(context.Background(), args[0],
+		now.Add(time.Minute), nil)
 	ts.Check(err)
 	if missing != len(jobs) {
 		ts.Fatalf("%d jobs are missing, not %d", missing, len(jobs))
 	}
 }
 
-// bury is a command of the scripts: `bury ID LANE REASON REPLAY BODY` puts a letter into siren.dead without a record, as one is there whose record has
-// expired. Without a reason it is a stranger's.
+// bury is a command of the scripts: `bury ID LANE REASON REPLAY BODY` puts a letter into siren.dead without a record,
+// as one is there whose record has expired. Without a reason it is a stranger's.
 func bury(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
 		ts.Fatalf("usage: bury ID LANE REASON REPLAY BODY")
 	}
 	headers := amqp.Table{}
 	if args[2] != "" {
-		headers = amqp.Table{"lane": args[1], "reason": args[2], "error": "so it is", "replay": args[3], "deadAt": time.Now().Add(-time.Hour).UnixMilli()}
+		headers = amqp.Table{"lane": args[1], "reason": args[2], "error": "so it is", "replay": args[3],
+			"deadAt": time.Now().Add(-time.Hour).UnixMilli()}
 	}
 	send(ts, "", "siren.dead", amqp.Publishing{MessageId: args[0], Headers: headers}, args[4])
 }

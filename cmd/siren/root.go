@@ -47,7 +47,8 @@ func run(args []string, s app.Streams) int {
 			fmt.Fprintln(a.Err, origin)
 		}
 		if errors.Is(err, redislink.ErrRefused) {
-			fmt.Fprintf(a.Err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(), doctorcmd.Takes(cmd))
+			fmt.Fprintf(a.Err, "%s takes the Redis login of %s: see siren redis-acl\n", cmd.CommandPath(),
+				doctorcmd.Takes(cmd))
 		}
 		return code
 	case !a.Started: // cobra refused the command line
@@ -92,10 +93,12 @@ Try it: siren demo`,
 		}
 	}
 	add("jobs", jobcmd.NewEnqueue(a), jobcmd.NewJobs(a), deadcmd.NewDead(a))
-	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a), lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
+	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
+		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
 	add("change", lanecmd.NewTunings(a), lanecmd.NewBudget(a), lanecmd.NewAudit(a))
 	add("run", runcmd.NewUp(a), runcmd.NewDemo(a), runcmd.NewWorker(a), runcmd.NewScaler(a))
-	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a), newVersion(a))
+	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a),
+		newVersion(a))
 	root.SetCompletionCommandGroupID("other")
 	root.AddCommand(runcmd.NewRunLimited(), newDocs())
 	a.NoteStart(root)

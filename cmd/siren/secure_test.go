@@ -22,7 +22,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Both servers want certificates, and their passwords are rotated: what is open comes back by itself, and commands go on.
+// Both servers want certificates, and their passwords are rotated: what is open comes back by itself, and commands go
+// on.
 func TestSecureEndpoints(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -31,7 +32,8 @@ func TestSecureEndpoints(t *testing.T) {
 	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: authority})
 	must(t, err)
 	t.Cleanup(func() { must(t, amqp.Stop(context.Background())) })
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: authority, Config: "user rotating on >old-secret ~* &* +@all\n"})
+	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: authority,
+		Config: "user rotating on >old-secret ~* &* +@all\n"})
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Stop(context.Background())) })
 	amqpctl := func(args ...string) {
@@ -60,8 +62,10 @@ func TestSecureEndpoints(t *testing.T) {
 	cert, key, err := authority.Issue("siren")
 	must(t, err)
 	setEndpoints(t, map[string]string{
-		"SIREN_AMQP_URL_FILE": amqpFile, "SIREN_AMQP_CA_FILE": authority.CA, "SIREN_AMQP_CERT_FILE": cert, "SIREN_AMQP_KEY_FILE": key,
-		"SIREN_REDIS_URL_FILE": redisFile, "SIREN_REDIS_CA_FILE": authority.CA, "SIREN_REDIS_CERT_FILE": cert, "SIREN_REDIS_KEY_FILE": key,
+		"SIREN_AMQP_URL_FILE": amqpFile, "SIREN_AMQP_CA_FILE": authority.CA, "SIREN_AMQP_CERT_FILE": cert,
+		"SIREN_AMQP_KEY_FILE":  key,
+		"SIREN_REDIS_URL_FILE": redisFile, "SIREN_REDIS_CA_FILE": authority.CA, "SIREN_REDIS_CERT_FILE": cert,
+		"SIREN_REDIS_KEY_FILE": key,
 	})
 	discard := slog.New(slog.DiscardHandler)
 	a := &app.App{}
@@ -80,7 +84,8 @@ func TestSecureEndpoints(t *testing.T) {
 		t.Helper()
 		var out, said bytes.Buffer
 		in := policy.Storage[0].Prefix + "in.mp4"
-		code := run([]string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"}, app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
+		code := run([]string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"},
+			app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
 		return code, said.String()
 	}
 	if code, said := enqueue("before"); code != exit.OK {

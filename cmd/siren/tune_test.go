@@ -22,13 +22,15 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// tuner is an operator on a Redis where the local policy is in force and no scaler runs; what it says goes to out and said.
+// tuner is an operator on a Redis where the local policy is in force and no scaler runs; what it says goes to out and
+// said.
 func tuner(t *testing.T, store *redislink.Store) (o *app.Operator, out, said *bytes.Buffer) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	out, said = &bytes.Buffer{}, &bytes.Buffer{}
 	return &app.Operator{
-		App: &app.App{Streams: app.Streams{Out: out, Err: said}}, Log: log, Board: redis.NewBoard(store, log), Ledger: jobledger.New(store, log),
+		App: &app.App{Streams: app.Streams{Out: out, Err: said}}, Log: log, Board: redis.NewBoard(store, log),
+		Ledger: jobledger.New(store, log),
 		Roster: redis.NewRoster(store, log), Tunings: redis.NewTunings(store, log),
 	}, out, said
 }
@@ -51,7 +53,8 @@ func TestTuneWithoutScaler(t *testing.T) {
 	siren := func(args ...string) int {
 		out.Reset()
 		said.Reset()
-		return run(append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1"), app.Streams{In: strings.NewReader(""), Out: out, Err: said})
+		return run(append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1"),
+			app.Streams{In: strings.NewReader(""), Out: out, Err: said})
 	}
 	want := func(code, wantCode int, wantOut, wantSaid string) {
 		t.Helper()
@@ -74,9 +77,11 @@ func TestTuneWithoutScaler(t *testing.T) {
 	want(siren("budget"), exit.NotFound, "", "no scaler has reported yet")
 
 	inForceLocal(t, o)
-	want(siren("budget", "set", "9"), exit.OK, "budget: 4 → 9", "warning: no scaler has taken it up within 5s; is one running? It will as soon as one leads")
+	want(siren("budget", "set", "9"), exit.OK, "budget: 4 → 9",
+		"warning: no scaler has taken it up within 5s; is one running? It will as soon as one leads")
 	want(siren("tunings"), exit.OK, "not yet", "")
-	want(siren("budget", "set", "8", "--dry-run"), exit.Failed, "budget: 9 → 8", "no scaler has said within 6s what it would lead to")
+	want(siren("budget", "set", "8", "--dry-run"), exit.Failed, "budget: 9 → 8",
+		"no scaler has said within 6s what it would lead to")
 	want(siren("explain", "lane", "bulk"), exit.NotFound, "", "no scaler has reported yet")
 	want(siren("decisions", "--pool", "batch"), exit.OK, "", "no plans")
 	want(siren("decisions", "--pool", "bat"), exit.NotFound, "", `no pool "bat"`)

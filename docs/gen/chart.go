@@ -17,8 +17,9 @@ import (
 
 const chartDir = "charts/siren"
 
-// chartFiles is what the generated files of the chart in dir have to be, by their path: VALUES.md and values.schema.json from
-// the comments in values.yaml, and what the policy's schema and defaults and the Redis users' rights are, from the code.
+// chartFiles is what the generated files of the chart in dir have to be, by their path: VALUES.md and
+// values.schema.json from the comments in values.yaml, and what the policy's schema and defaults and the Redis users'
+// rights are, from the code.
 func chartFiles(dir, policySource string) (map[string]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "values.yaml"))
 	if err != nil {
@@ -94,8 +95,8 @@ func indented(v any) (string, error) {
 	return b.String(), err
 }
 
-// chartSchema is values.schema.json, in draft 7, which every Helm 3 knows. Fields that it doesn't name are refused: a typo would
-// be passed over in silence.
+// chartSchema is values.schema.json, in draft 7, which every Helm 3 knows. Fields that it doesn't name are refused: a
+// typo would be passed over in silence.
 func chartSchema(root *chartValue, policySource string) (string, error) {
 	definitions, err := policySchema(policySource)
 	if err != nil {
@@ -113,12 +114,14 @@ func chartSchema(root *chartValue, policySource string) (string, error) {
 	schema["$comment"] = "written by docs/gen from values.yaml and lanes/policy.go"
 	schema["title"] = "Values of the Siren chart"
 	schema["definitions"] = definitions
-	schema["properties"].(map[string]any)["global"] = map[string]any{"type": "object", "description": "Helm's own, when this is a chart's subchart"}
+	schema["properties"].(map[string]any)["global"] = map[string]any{"type": "object",
+		"description": "Helm's own, when this is a chart's subchart"}
 	return indented(schema)
 }
 
 func object(description string, properties map[string]any) map[string]any {
-	return map[string]any{"type": "object", "description": description, "properties": properties, "additionalProperties": false}
+	return map[string]any{"type": "object", "description": description, "properties": properties,
+		"additionalProperties": false}
 }
 
 // schema is the JSON Schema of the value and all below it.
@@ -159,8 +162,10 @@ func (v *chartValue) schema(defaults bool) map[string]any {
 // chartReference is VALUES.md.
 func chartReference(root *chartValue) string {
 	var b strings.Builder
-	b.WriteString("# Values of the Siren chart\n\n<!-- written by docs/gen: change the comments in values.yaml and run `make generate` -->\n\n" +
-		"[README.md](README.md) explains how they go together. Values that aren't listed here are refused, so that a typo shows.\n" +
+	b.WriteString("# Values of the Siren chart\n\n<!-- written by docs/gen: change the comments in values.yaml and " +
+		"run `make generate` -->\n\n" +
+		"[README.md](README.md) explains how they go together. Values that aren't listed here are refused, so that " +
+		"a typo shows.\n" +
 		"Values with a • may also be set for one pool, in `workers.pools.<name>`.\n\n## General\n\n")
 	head := "| value | default | |\n|---|---|---|\n"
 	b.WriteString(head)

@@ -129,7 +129,8 @@ func TestDocsHaveThePermissions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	permissions := regexp.MustCompile(`"(?:configure|write|read)" "(\^.*\$)"`).FindAllStringSubmatch(string(template), -1)
+	permissions := regexp.MustCompile(`"(?:configure|write|read)" "(\^.*\$)"`).FindAllStringSubmatch(string(template),
+		-1)
 	if len(permissions) != 9 {
 		t.Fatalf("found %d permissions in the template, not those of scaler, worker and producer", len(permissions))
 	}

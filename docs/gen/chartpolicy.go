@@ -11,8 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// policySchema is the JSON Schema of each struct of the policy, by its name. It says which fields there are and how they are
-// written; what they mean together is lanes.Validate's to judge.
+// policySchema is the JSON Schema of each struct of the policy, by its name. It says which fields there are and how
+// they are written; what they mean together is lanes.Validate's to judge.
 func policySchema(source string) (map[string]any, error) {
 	docs, err := fieldDocs(source)
 	if err != nil {
@@ -64,7 +64,8 @@ func define(t reflect.Type, docs map[string]string, definitions map[string]any) 
 	definitions[t.Name()] = s
 }
 
-// fieldSchema is the schema of one field. A reference says nothing beside itself in draft 7, so a struct's is its own comment.
+// fieldSchema is the schema of one field. A reference says nothing beside itself in draft 7, so a struct's is its own
+// comment.
 func fieldSchema(t reflect.Type, doc string, docs map[string]string, definitions map[string]any) map[string]any {
 	s := map[string]any{}
 	if doc != "" {

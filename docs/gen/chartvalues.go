@@ -10,7 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// chartValue is one key of values.yaml, with what the comment above it says. The head of values.yaml explains that comment.
+// chartValue is one key of values.yaml, with what the comment above it says. The head of values.yaml explains that
+// comment.
 type chartValue struct {
 	key      string
 	parent   *chartValue // nil for the root
@@ -43,8 +44,8 @@ func (v *chartValue) path() string {
 // aKey is a line that begins a key of a map in block style.
 var aKey = regexp.MustCompile(`^( *)([A-Za-z][A-Za-z0-9_-]*):( |$)`)
 
-// readValues reads the text of a values.yaml. It knows as much of YAML as that file uses: maps in block style, indented by two,
-// whose keys have their comments above them.
+// readValues reads the text of a values.yaml. It knows as much of YAML as that file uses: maps in block style, indented
+// by two, whose keys have their comments above them.
 func readValues(text string) (*chartValue, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
@@ -123,7 +124,8 @@ func (v *chartValue) note(comment []string) error {
 func (v *chartValue) complete() error {
 	var problems []error
 	if m, is := v.value.(map[string]any); is && !v.leaf && len(m) != len(v.children) {
-		problems = append(problems, fmt.Errorf("%q has %d keys, of which %d were found in the text", v.path(), len(m), len(v.children)))
+		problems = append(problems, fmt.Errorf("%q has %d keys, of which %d were found in the text", v.path(), len(m),
+			len(v.children)))
 	}
 	for _, c := range v.children {
 		problems = append(problems, c.complete())

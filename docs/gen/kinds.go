@@ -16,9 +16,11 @@ import (
 func kindReference() string {
 	var b strings.Builder
 	b.WriteString("# Kinds of job\n\n" + strings.Replace(generated, "the code's comments", "lanes/kinds", 1) +
-		"\nWhat a worker makes, and the `params` of each kind. [jobs.md](jobs.md) has the other fields of a job, [job.schema.json](job.schema.json) all of them as a JSON Schema.\n")
+		"\nWhat a worker makes, and the `params` of each kind. [jobs.md](jobs.md) has the other fields of a job, " +
+		"[job.schema.json](job.schema.json) all of them as a JSON Schema.\n")
 	for _, k := range kinds.All() {
-		fmt.Fprintf(&b, "\n## %s\n\nThe output is %s; its name ends in `%s`.", k.Name, k.About, strings.Join(k.Endings, "`, `"))
+		fmt.Fprintf(&b, "\n## %s\n\nThe output is %s; its name ends in `%s`.", k.Name, k.About,
+			strings.Join(k.Endings, "`, `"))
 		if len(k.Params) == 0 {
 			b.WriteString(" It has no params.\n")
 			continue
@@ -44,8 +46,9 @@ func jobSchema() (string, error) {
 			params[p.Name] = map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
 		}
 		all = append(all, map[string]any{
-			"if":   map[string]any{"properties": map[string]any{"kind": map[string]any{"const": k.Name}}},
-			"then": map[string]any{"properties": map[string]any{"params": map[string]any{"properties": params, "additionalProperties": false}}},
+			"if": map[string]any{"properties": map[string]any{"kind": map[string]any{"const": k.Name}}},
+			"then": map[string]any{"properties": map[string]any{"params": map[string]any{"properties": params,
+				"additionalProperties": false}}},
 		})
 	}
 	properties := map[string]any{}
@@ -62,14 +65,17 @@ func jobSchema() (string, error) {
 	bound("version", map[string]any{"const": job.WireVersion})
 	bound("id", map[string]any{"pattern": `^[A-Za-z0-9._-]{1,64}$`})
 	bound("kind", map[string]any{"enum": kinds.Names()})
-	bound("labels", map[string]any{"additionalProperties": map[string]any{"type": "string", "maxLength": job.MaxLabelValue}, "maxProperties": job.MaxLabels})
+	bound("labels", map[string]any{"additionalProperties": map[string]any{"type": "string",
+		"maxLength": job.MaxLabelValue}, "maxProperties": job.MaxLabels})
 	bound("input", map[string]any{"format": "uri", "maxLength": job.MaxURL})
 	bound("output", map[string]any{"format": "uri", "maxLength": job.MaxURL})
 	bound("priority", map[string]any{"minimum": 0, "maximum": lanes.MaxPriority})
 	bound("expiresAt", map[string]any{"format": "date-time"})
 	text, err := json.MarshalIndent(map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A job of Siren", "$comment": "written by docs/gen from lanes.Job and lanes/kinds",
-		"type": "object", "required": []string{"id", "kind", "input", "output"}, "properties": properties, "allOf": all,
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A job of Siren",
+		"$comment": "written by docs/gen from lanes.Job and lanes/kinds",
+		"type":     "object", "required": []string{"id", "kind", "input", "output"}, "properties": properties,
+		"allOf": all,
 	}, "", "  ")
 	return string(text) + "\n", err
 }

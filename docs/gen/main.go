@@ -1,6 +1,7 @@
-// Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the comments and
-// defaults of lanes.Policy, docs/kinds.md and docs/job.schema.json from lanes/kinds, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify`
-// fails when they are not up to date.
+// Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the
+// comments and defaults of lanes.Policy, docs/kinds.md and docs/job.schema.json from lanes/kinds, and the chart's
+// VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify` fails when
+// they are not up to date.
 package main
 
 import (
@@ -57,7 +58,8 @@ const generated = "<!-- written by docs/gen: change the code's comments and run 
 // metrics lists what worker and scaler register, by the descriptions that they send.
 func metrics() string {
 	var b strings.Builder
-	b.WriteString("# Metrics\n\n" + generated + "\nWorkers and scalers serve them at `/metrics` of their `--listen` address, beside `/livez` and `/readyz` " +
+	b.WriteString("# Metrics\n\n" + generated + "\nWorkers and scalers serve them at `/metrics` of their `--listen` " +
+		"address, beside `/livez` and `/readyz` " +
 		"(and the usual `go_` and `process_` metrics). Times are in seconds.\n")
 	section := func(title string, register func(prometheus.Registerer)) {
 		c := &catcher{}
@@ -111,7 +113,8 @@ func policyReference(source string) (string, error) {
 		return "", err
 	}
 	defaults := map[string]reflect.Value{}
-	p := lanes.Policy{Lanes: []lanes.Lane{{Promote: &lanes.Promote{}}}, Pools: []lanes.Pool{{}}, Storage: []lanes.Storage{{}}}
+	p := lanes.Policy{Lanes: []lanes.Lane{{Promote: &lanes.Promote{}}}, Pools: []lanes.Pool{{}},
+		Storage: []lanes.Storage{{}}}
 	p.Default()
 	collect(reflect.ValueOf(p), defaults)
 
@@ -154,11 +157,13 @@ func collect(v reflect.Value, into map[string]reflect.Value) {
 
 func writeStruct(b *strings.Builder, name, doc string, s *ast.StructType, value reflect.Value) {
 	first, _, _ := strings.Cut(doc, "\nLoad reads")
-	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| field | type | default | |\n|---|---|---|---|\n", name, strings.TrimSpace(strings.ReplaceAll(first, "\n", " ")))
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| field | type | default | |\n|---|---|---|---|\n", name,
+		strings.TrimSpace(strings.ReplaceAll(first, "\n", " ")))
 	for _, f := range s.Fields.List {
 		tag := reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json")
 		field, options, _ := strings.Cut(tag, ",")
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", field, typeName(f.Type), defaultOf(value.FieldByName(f.Names[0].Name), options), strings.TrimSpace(f.Comment.Text()))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", field, typeName(f.Type),
+			defaultOf(value.FieldByName(f.Names[0].Name), options), strings.TrimSpace(f.Comment.Text()))
 	}
 }
 
@@ -168,7 +173,8 @@ func typeName(e ast.Expr) string {
 		if first := t.Name[:1]; strings.ToUpper(first) == first && t.Name != "Duration" && t.Name != "Bytes" {
 			return fmt.Sprintf("[%s](#%s)", t.Name, strings.ToLower(t.Name))
 		}
-		return map[string]string{"string": "text", "int": "whole number", "float64": "number", "bool": "true or false", "Duration": "duration", "Bytes": "size"}[t.Name]
+		return map[string]string{"string": "text", "int": "whole number", "float64": "number", "bool": "true or false",
+			"Duration": "duration", "Bytes": "size"}[t.Name]
 	case *ast.ArrayType:
 		return "list of " + typeName(t.Elt)
 	case *ast.StarExpr:

@@ -19,7 +19,8 @@ type Report struct {
 func NewReport(areas []string, found []Finding) Report {
 	slices.SortStableFunc(found, func(x, y Finding) int {
 		return cmp.Or(
-			cmp.Compare(slices.Index(areas, x.Area()), slices.Index(areas, y.Area())), cmp.Compare(y.Severity, x.Severity))
+			cmp.Compare(slices.Index(areas, x.Area()), slices.Index(areas, y.Area())),
+			cmp.Compare(y.Severity, x.Severity))
 	})
 	r := Report{Worst: Worst(found), Findings: found}
 	for _, f := range found {

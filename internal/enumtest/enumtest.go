@@ -1,4 +1,5 @@
-// Package enumtest has the values of an enum tested one by one: a new one fails the test until somebody has said what it is.
+// Package enumtest has the values of an enum tested one by one: a new one fails the test until somebody has said what
+// it is.
 package enumtest
 
 import (

@@ -26,8 +26,8 @@ const namespace = "media"
 
 var appsDeployments = schema.GroupResource{Group: "apps", Resource: "deployments"}
 
-// cluster is client-go's fake API server, with what it lacks: versions, their comparison, the scale subresource, and the ways in which one
-// fails. It runs no controllers: a test says itself what they would have done.
+// cluster is client-go's fake API server, with what it lacks: versions, their comparison, the scale subresource, and
+// the ways in which one fails. It runs no controllers: a test says itself what they would have done.
 type cluster struct {
 	t      *testing.T
 	client *fake.Clientset
@@ -161,7 +161,8 @@ func (c *cluster) scaleDeployment(a clienttesting.Action) (bool, runtime.Object,
 	scale := a.(clienttesting.UpdateAction).GetObject().(*autoscalingv1.Scale)
 	d := c.deployment(scale.Name)
 	if scale.ResourceVersion != d.ResourceVersion || scale.UID != d.UID {
-		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), scale.Name, fmt.Errorf("the object has been modified"))
+		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), scale.Name,
+			fmt.Errorf("the object has been modified"))
 	}
 	d.Spec.Replicas = &scale.Spec.Replicas
 	d.Generation++
@@ -176,7 +177,8 @@ func (c *cluster) scaleDeployment(a clienttesting.Action) (bool, runtime.Object,
 func (c *cluster) updateConfigMap(a clienttesting.Action) (bool, runtime.Object, error) {
 	to := a.(clienttesting.UpdateAction).GetObject().(*corev1.ConfigMap).DeepCopy()
 	if to.ResourceVersion != get[*corev1.ConfigMap](c, to.Name).ResourceVersion {
-		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), to.Name, fmt.Errorf("the object has been modified"))
+		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), to.Name,
+			fmt.Errorf("the object has been modified"))
 	}
 	c.put(to)
 	return true, to, nil
@@ -201,7 +203,8 @@ func (c *cluster) patchPod(a clienttesting.Action) (bool, runtime.Object, error)
 	}
 	pod := p.DeepCopyObject().(*corev1.Pod)
 	if change.Metadata.UID != pod.UID || change.Metadata.ResourceVersion != pod.ResourceVersion {
-		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), pod.Name, fmt.Errorf("the object has been modified"))
+		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), pod.Name,
+			fmt.Errorf("the object has been modified"))
 	}
 	for key, value := range change.Metadata.Annotations {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, key, "")
@@ -232,17 +235,21 @@ func (c *cluster) fleet() *Fleet {
 func newDeployment(pool string, replicas int, image string) *appsv1.Deployment {
 	marks := map[string]string{"app": "siren", PoolLabel: pool}
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, UID: types.UID("uid of siren-worker-" + pool), Labels: marks, Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, UID: types.UID("uid of siren-worker-" + pool),
+			Labels: marks, Generation: 1},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: new(int32(replicas)), Selector: &metav1.LabelSelector{MatchLabels: marks}, Template: template(marks, image),
+			Replicas: new(int32(replicas)), Selector: &metav1.LabelSelector{MatchLabels: marks},
+			Template: template(marks, image),
 		},
-		Status: appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: int32(replicas), UpdatedReplicas: int32(replicas)},
+		Status: appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: int32(replicas),
+			UpdatedReplicas: int32(replicas)},
 	}
 }
 
 func template(marks map[string]string, image string) corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: marks}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: image}}},
+		ObjectMeta: metav1.ObjectMeta{Labels: marks},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: image}}},
 	}
 }
 
@@ -256,7 +263,8 @@ func newSet(d *appsv1.Deployment, replicas int, image string) *appsv1.ReplicaSet
 	return &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, UID: types.UID("uid of " + name), Labels: marks,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d,
+				appsv1.SchemeGroupVersion.WithKind("Deployment"))},
 		},
 		Spec:   appsv1.ReplicaSetSpec{Replicas: new(int32(replicas)), Template: template(marks, image)},
 		Status: appsv1.ReplicaSetStatus{Replicas: int32(replicas)},
@@ -267,14 +275,18 @@ func newSet(d *appsv1.Deployment, replicas int, image string) *appsv1.ReplicaSet
 func newPod(rs *appsv1.ReplicaSet, name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name, UID: types.UID("uid of " + name), Labels: rs.Labels, CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour)),
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))},
+			Name: name, UID: types.UID("uid of " + name), Labels: rs.Labels,
+			CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour)),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs,
+				appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))},
 		},
 		Spec: corev1.PodSpec{NodeName: "node-1"},
 		Status: corev1.PodStatus{
-			Phase:             corev1.PodRunning,
-			Conditions:        []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, {Type: corev1.PodReady, Status: corev1.ConditionTrue}},
-			ContainerStatuses: []corev1.ContainerStatus{{Name: "worker", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+			Phase: corev1.PodRunning,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "worker", Ready: true,
+				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
 		},
 	}
 	for _, c := range change {

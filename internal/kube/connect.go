@@ -9,13 +9,16 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Connect makes a client of the cluster that the kubeconfig names ($KUBECONFIG, else ~/.kube/config) or, without one, of the cluster
-// whose pod this is. An empty namespace is that of the kubeconfig's context, or the pod's. Nothing is asked of the API server yet.
+// Connect makes a client of the cluster that the kubeconfig names ($KUBECONFIG, else ~/.kube/config) or, without one,
+// of the cluster whose pod this is. An empty namespace is that of the kubeconfig's context, or the pod's. Nothing is
+// asked of the API server yet.
 func Connect(namespace string) (kubernetes.Interface, string, error) {
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{})
+	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(),
+		&clientcmd.ConfigOverrides{})
 	rest, err := config.ClientConfig()
 	if err != nil {
-		return nil, "", fmt.Errorf("find the Kubernetes cluster: set KUBECONFIG, or run in a pod with a service account: %w", err)
+		return nil, "", fmt.Errorf("find the Kubernetes cluster: set KUBECONFIG, or run in a pod with a service "+
+			"account: %w", err)
 	}
 	if namespace == "" {
 		if namespace, _, err = config.Namespace(); err != nil {

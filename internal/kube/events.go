@@ -19,13 +19,14 @@ import (
 // longest is how many bytes an Event's message may have.
 const longest = 1024
 
-// everyPlan lets every plan through. client-go's own limits are for components that say the same over and over: they let 25 Events of
-// an object through and one every 5 minutes from then on, and drop the text of all but ten that have the same reason. Here a pool has at
-// most one plan a second, and one that is the same to the letter only counts up.
-var everyPlan = record.CorrelatorOptions{BurstSize: 300, QPS: 1, KeyFunc: func(e *corev1.Event) (aggregate, local string) {
-	aggregate, local = record.EventAggregatorByReasonFunc(e)
-	return aggregate + local, local
-}}
+// everyPlan lets every plan through. client-go's own limits are for components that say the same over and over: they
+// let 25 Events of an object through and one every 5 minutes from then on, and drop the text of all but ten that have
+// the same reason. Here a pool has at most one plan a second, and one that is the same to the letter only counts up.
+var everyPlan = record.CorrelatorOptions{BurstSize: 300, QPS: 1,
+	KeyFunc: func(e *corev1.Event) (aggregate, local string) {
+		aggregate, local = record.EventAggregatorByReasonFunc(e)
+		return aggregate + local, local
+	}}
 
 // Events tells plans as Events on the pools' Deployments.
 type Events struct {
@@ -45,8 +46,8 @@ func NewEvents(client kubernetes.Interface, f *Fleet, name string) *Events {
 // Close stops sending.
 func (e *Events) Close() { e.broadcaster.Shutdown() }
 
-// Record tells a plan as an Event on its pool's Deployment: the reason, and the sentence. It doesn't wait until the API server has it; what
-// the API server refuses is logged.
+// Record tells a plan as an Event on its pool's Deployment: the reason, and the sentence. It doesn't wait until the API
+// server has it; what the API server refuses is logged.
 func (e *Events) Record(_ context.Context, p fleet.Plan) error {
 	d, err := e.fleet.deployment(p.Pool)
 	if err != nil {

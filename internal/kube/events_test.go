@@ -54,10 +54,12 @@ func TestEvents(t *testing.T) {
 			t.Fatalf("%d Events", len(got))
 		}
 		o := got[0].InvolvedObject
-		if o.Kind != "Deployment" || o.APIVersion != "apps/v1" || o.Name != "siren-worker-general" || o.Namespace != namespace || o.UID == "" {
+		if o.Kind != "Deployment" || o.APIVersion != "apps/v1" || o.Name != "siren-worker-general" ||
+			o.Namespace != namespace || o.UID == "" {
 			t.Errorf("about %+v", o)
 		}
-		if got[0].Reason != "Backlog" || got[0].Message != "2 → 6: 140 jobs wait" || got[0].Type != "Normal" || got[0].Source.Host != "siren-scaler-1" {
+		if got[0].Reason != "Backlog" || got[0].Message != "2 → 6: 140 jobs wait" || got[0].Type != "Normal" ||
+			got[0].Source.Host != "siren-scaler-1" {
 			t.Errorf("it says %+v", got[0])
 		}
 	})
@@ -68,7 +70,8 @@ func TestEvents(t *testing.T) {
 			}
 		}
 		for _, got := range sent(t, c) {
-			want := map[string]string{"Stuck": "Warning", "Stale": "Warning", "Foreign": "Warning", "Budget": "Normal", "Holding": "Normal"}[got.Reason]
+			want := map[string]string{"Stuck": "Warning", "Stale": "Warning", "Foreign": "Warning", "Budget": "Normal",
+				"Holding": "Normal"}[got.Reason]
 			if got.Type != want {
 				t.Errorf("%s is %s", got.Reason, got.Type)
 			}
@@ -106,7 +109,8 @@ func TestEvents(t *testing.T) {
 		if err := e.Record(t.Context(), plan(fleet.Stuck, strings.Repeat("ü", 600))); err != nil {
 			t.Fatal(err)
 		}
-		if got := sent(t, c)[0].Message; len(got) > 1024 || len(got) < 1020 || !utf8.ValidString(got) || !strings.HasSuffix(got, "ü…") {
+		if got := sent(t, c)[0].Message; len(got) > 1024 || len(got) < 1020 || !utf8.ValidString(got) ||
+			!strings.HasSuffix(got, "ü…") {
 			t.Errorf("%d bytes: %s", len(got), got)
 		}
 	})
@@ -121,12 +125,14 @@ func TestEventsLogWhatIsRefused(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
 		c.put(pool("general", "a")...)
 		var log bytes.Buffer
-		f, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		f, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace,
+			Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := NewEvents(c.client, f, "a")
-		c.fail("create events", apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "", errors.New("no rule")))
+		c.fail("create events", apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "",
+			errors.New("no rule")))
 		if err := e.Record(context.Background(), fleet.Plan{Pool: "general", Reason: fleet.Floor}); err != nil {
 			t.Error(err)
 		}

@@ -37,7 +37,8 @@ func (n Namespace) Deployments(ctx context.Context, selector string) ([]Deployme
 		return nil, err
 	}
 	var autoscalers []*autoscalingv2.HorizontalPodAutoscaler
-	if list, err := n.Client.AutoscalingV2().HorizontalPodAutoscalers(n.Name).List(ctx, metav1.ListOptions{}); err == nil {
+	if list, err := n.Client.AutoscalingV2().HorizontalPodAutoscalers(n.Name).List(ctx,
+		metav1.ListOptions{}); err == nil {
 		for i := range list.Items {
 			autoscalers = append(autoscalers, &list.Items[i])
 		}
@@ -46,8 +47,9 @@ func (n Namespace) Deployments(ctx context.Context, selector string) ([]Deployme
 	for i := range list.Items {
 		d := &list.Items[i]
 		all[i] = Deployment{
-			Name: d.Name, Pool: d.Labels[PoolLabel], ScaledBy: foreign(d, autoscalers), ReplicasFrom: replicasManager(d),
-			Drain: drainOf(d),
+			Name: d.Name, Pool: d.Labels[PoolLabel], ScaledBy: foreign(d, autoscalers),
+			ReplicasFrom: replicasManager(d),
+			Drain:        drainOf(d),
 		}
 		if grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds; grace != nil {
 			all[i].Grace = new(time.Duration(*grace) * time.Second)
@@ -106,7 +108,8 @@ func (n Namespace) May(ctx context.Context, verb, group, resource, name string) 
 			Namespace: n.Name, Group: group, Resource: resource, Subresource: sub, Name: name, Verb: verb,
 		},
 	}}
-	answer, err := n.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(quiet(ctx), review, metav1.CreateOptions{})
+	answer, err := n.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(quiet(ctx), review,
+		metav1.CreateOptions{})
 	if err != nil {
 		return false, err
 	}

@@ -34,8 +34,9 @@ type source[L runtime.Object] interface {
 	Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
 }
 
-// feed is an informer without what isn't needed of one: the objects of a kind as the API server tells of them. It tries again every
-// 2 s, where a shared informer waits up to a minute: the fleet stands still meanwhile. And it knows for how long it has been blind.
+// feed is an informer without what isn't needed of one: the objects of a kind as the API server tells of them. It tries
+// again every 2 s, where a shared informer waits up to a minute: the fleet stands still meanwhile. And it knows for how
+// long it has been blind.
 type feed[T object] struct {
 	*sight
 	objects   cache.Indexer
@@ -43,7 +44,9 @@ type feed[T object] struct {
 }
 
 // newFeed makes a feed of the objects with the labels; run begins to fill it. trim takes off what nobody here reads.
-func newFeed[T object, L runtime.Object](kind string, client any, from source[L], selector string, trim func(T), log *slog.Logger) *feed[T] {
+func newFeed[T object, L runtime.Object](
+	kind string, client any, from source[L], selector string, trim func(T), log *slog.Logger,
+) *feed[T] {
 	var none T
 	f := &feed[T]{
 		sight: &sight{kind: kind, log: log, synced: make(chan struct{})},
@@ -74,7 +77,8 @@ func newFeed[T object, L runtime.Object](kind string, client any, from source[L]
 	f.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), none,
 		&store[T]{Indexer: f.objects, trim: trim, filled: f.filled}, cache.ReflectorOptions{
 			Logger: &silent, Name: kind,
-			Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 2 * time.Second, Steps: 10, Jitter: 0.2},
+			Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 2 * time.Second, Steps: 10,
+				Jitter: 0.2},
 		})
 	return f
 }

@@ -35,8 +35,8 @@ type Options struct {
 	Log       *slog.Logger // nil: nowhere
 }
 
-// Fleet is the pools as Deployments: each one in the namespace with the selector's labels and PoolLabel is a pool. Its methods are safe
-// for concurrent use.
+// Fleet is the pools as Deployments: each one in the namespace with the selector's labels and PoolLabel is a pool. Its
+// methods are safe for concurrent use.
 type Fleet struct {
 	client      kubernetes.Interface
 	namespace   string
@@ -67,12 +67,15 @@ func NewFleet(ctx context.Context, o Options) (*Fleet, error) {
 	apps, core, scaling := o.Client.AppsV1(), o.Client.CoreV1(), o.Client.AutoscalingV2()
 	f := &Fleet{
 		client: o.Client, namespace: o.Namespace, log: o.Log, marked: map[string]bool{},
-		deployments: newFeed("Deployments", o.Client, apps.Deployments(o.Namespace), selector.Add(*pooled).String(), trimDeployment, o.Log),
+		deployments: newFeed("Deployments", o.Client, apps.Deployments(o.Namespace), selector.Add(*pooled).String(),
+			trimDeployment, o.Log),
 		replicaSets: newFeed("ReplicaSets", o.Client, apps.ReplicaSets(o.Namespace), PoolLabel, trimReplicaSet, o.Log),
 		pods:        newFeed("pods", o.Client, core.Pods(o.Namespace), PoolLabel, trimPod, o.Log),
-		autoscalers: newFeed("HorizontalPodAutoscalers", o.Client, scaling.HorizontalPodAutoscalers(o.Namespace), "", trimAutoscaler, o.Log),
+		autoscalers: newFeed("HorizontalPodAutoscalers", o.Client, scaling.HorizontalPodAutoscalers(o.Namespace), "",
+			trimAutoscaler, o.Log),
 	}
-	f.written = cache.NewIntegerResourceVersionMutationCache(klog.Logger{}, f.deployments.objects, nil, time.Minute, false)
+	f.written = cache.NewIntegerResourceVersionMutationCache(klog.Logger{}, f.deployments.objects, nil, time.Minute,
+		false)
 	for _, run := range []func(context.Context){f.deployments.run, f.replicaSets.run, f.pods.run, f.autoscalers.run} {
 		go run(quiet(ctx))
 	}
@@ -108,8 +111,8 @@ func (f *Fleet) wait(ctx context.Context) error {
 	return nil
 }
 
-// Pools is every pool as its Deployment and pods are now. A pool without a Deployment is absent. While the API server has told
-// nothing for more than a few seconds it is an error: an old state would be taken for the fleet's.
+// Pools is every pool as its Deployment and pods are now. A pool without a Deployment is absent. While the API server
+// has told nothing for more than a few seconds it is an error: an old state would be taken for the fleet's.
 func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	for _, s := range f.feeds() {
 		if err := s.blind(); err != nil {
@@ -138,11 +141,13 @@ func (f *Fleet) byPool() (map[string]*appsv1.Deployment, error) {
 		d = newest.(*appsv1.Deployment)
 		pool := d.Labels[PoolLabel]
 		if other, twice := found[pool]; twice {
-			return nil, fmt.Errorf("the Deployments %s and %s in namespace %s both have the label %s=%s: delete one, or take its label off",
+			return nil, fmt.Errorf("the Deployments %s and %s in namespace %s both have the label %s=%s: delete "+
+				"one, or take its label off",
 				min(d.Name, other.Name), max(d.Name, other.Name), f.namespace, PoolLabel, pool)
 		}
 		if d.Spec.Template.Labels[PoolLabel] != pool {
-			return nil, fmt.Errorf("the pods of Deployment %s in namespace %s lack the label %s=%s that it has: set it in its pod template",
+			return nil, fmt.Errorf("the pods of Deployment %s in namespace %s lack the label %s=%s that it has: set "+
+				"it in its pod template",
 				d.Name, f.namespace, PoolLabel, pool)
 		}
 		found[pool] = d
@@ -158,14 +163,15 @@ func (f *Fleet) deployment(pool string) (*appsv1.Deployment, error) {
 	}
 	d, ok := found[pool]
 	if !ok {
-		return nil, fmt.Errorf("namespace %s has no Deployment with the label %s=%s: was the chart upgraded with this policy?",
+		return nil, fmt.Errorf("namespace %s has no Deployment with the label %s=%s: was the chart upgraded with "+
+			"this policy?",
 			f.namespace, PoolLabel, pool)
 	}
 	return d, nil
 }
 
-// podsOf is the Deployment's pods that have not ended: an evicted pod lingers, and another one has taken its place. They are told by their
-// labels, since a pod that still ends may have lost its ReplicaSet already.
+// podsOf is the Deployment's pods that have not ended: an evicted pod lingers, and another one has taken its place.
+// They are told by their labels, since a pod that still ends may have lost its ReplicaSet already.
 func (f *Fleet) podsOf(d *appsv1.Deployment) []*corev1.Pod {
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {

@@ -77,7 +77,10 @@ func TestPools(t *testing.T) {
 		inCluster(t, func(t *testing.T, c *cluster) {
 			d, rs := newDeployment("general", 2, "v1"), newSet(newDeployment("general", 2, "v1"), 2, "v1")
 			gone := newSet(d, 0, "v0") // removed from the history, while its last pod still ends
-			evicted := newPod(rs, "evicted", func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" })
+			evicted := newPod(rs, "evicted", func(p *corev1.Pod) {
+				p.Status.Phase, p.Status.Reason = corev1.PodFailed,
+					"Evicted"
+			})
 			done := newPod(rs, "done", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })
 			bare := newPod(rs, "debug", func(p *corev1.Pod) { p.OwnerReferences = nil })
 			c.put(d, rs, newPod(rs, "a"), newPod(rs, "b"), newPod(gone, "old", leaving), evicted, done, bare)
@@ -121,7 +124,8 @@ func TestFeedKeepsOnlyWhatIsRead(t *testing.T) {
 		c.put(all...)
 		f := c.fleet()
 		kept := f.pods.all()[0]
-		if len(kept.Annotations) != 1 || kept.Annotations[deletionCost] != "7" || len(kept.ManagedFields)+len(kept.Spec.Containers) != 0 || kept.Spec.NodeName != "node-1" {
+		if len(kept.Annotations) != 1 || kept.Annotations[deletionCost] != "7" || len(kept.ManagedFields)+
+			len(kept.Spec.Containers) != 0 || kept.Spec.NodeName != "node-1" {
 			t.Errorf("kept %+v", kept)
 		}
 		c.put(c.pod("a"))
@@ -141,7 +145,8 @@ func TestOurOwnScaleIsSeenBeforeItIsTold(t *testing.T) {
 			if err := f.Scale(t.Context(), "general", look(t, f, "general"), to, nil); err != nil {
 				t.Fatal(err)
 			}
-			if s := look(t, f, "general"); s.Replicas != to || s.Version != c.deployment("siren-worker-general").ResourceVersion || s.Rollout {
+			if s := look(t, f, "general"); s.Replicas != to ||
+				s.Version != c.deployment("siren-worker-general").ResourceVersion || s.Rollout {
 				t.Errorf("after scaling to %d: %+v", to, s)
 			}
 		}
@@ -165,7 +170,8 @@ func TestPoolsFailWhileNothingIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, pool("general", "a")...)
 		var told bytes.Buffer
-		f, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace, Log: slog.New(slog.NewTextHandler(&told, nil))})
+		f, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace,
+			Log: slog.New(slog.NewTextHandler(&told, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,14 +217,16 @@ func TestNewFleetFails(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			_, err := NewFleet(ctx, Options{Client: c.client, Namespace: namespace})
-			if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "Role") || strings.Contains(err.Error(), "Deployments") {
+			if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "Role") ||
+				strings.Contains(err.Error(), "Deployments") {
 				t.Error(err)
 			}
 		})
 	})
 	t.Run("with a wrong selector", func(t *testing.T) {
 		inCluster(t, func(t *testing.T, c *cluster) {
-			if _, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace, Selector: "a=b=c"}); err == nil {
+			if _, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace,
+				Selector: "a=b=c"}); err == nil {
 				t.Error("no error")
 			}
 		})
@@ -228,7 +236,8 @@ func TestNewFleetFails(t *testing.T) {
 			c.fail("list pods", errors.New("connection refused"))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if _, err := NewFleet(ctx, Options{Client: c.client, Namespace: namespace}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := NewFleet(ctx, Options{Client: c.client, Namespace: namespace}); !errors.Is(err,
+				context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})

@@ -15,7 +15,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// terms is how long a lead lasts without being renewed, when a leader stops trusting in its own, and how often everybody tries.
+// terms is how long a lead lasts without being renewed, when a leader stops trusting in its own, and how often
+// everybody tries.
 type terms struct{ lease, renew, retry time.Duration }
 
 // Fast failover: a new leader acts within 15 s, and the old one has stopped by then.
@@ -28,7 +29,8 @@ type Leader struct {
 	log      *slog.Logger
 }
 
-// NewLeader prepares to stand for election under a name that is unique among all processes: the pod's. A nil log is nowhere.
+// NewLeader prepares to stand for election under a name that is unique among all processes: the pod's. A nil log is
+// nowhere.
 func NewLeader(client kubernetes.Interface, namespace, lease, name string, log *slog.Logger) (*Leader, error) {
 	return newLeader(client, namespace, lease, name, log, fast)
 }
@@ -43,7 +45,8 @@ func newLeader(client kubernetes.Interface, namespace, lease, name string, log *
 		LockConfig: resourcelock.ResourceLockConfig{Identity: name},
 	}}}
 	l.election = leaderelection.LeaderElectionConfig{
-		Lock: l.lock, LeaseDuration: t.lease, RenewDeadline: t.renew, RetryPeriod: t.retry, ReleaseOnCancel: true, Name: lease,
+		Lock: l.lock, LeaseDuration: t.lease, RenewDeadline: t.renew, RetryPeriod: t.retry, ReleaseOnCancel: true,
+		Name: lease,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(context.Context) { log.Info("this scaler leads", "name", name) },
 			OnStoppedLeading: func() {},
@@ -60,11 +63,12 @@ func newLeader(client kubernetes.Interface, namespace, lease, name string, log *
 	return l, nil
 }
 
-// Run stands for election, again and again, until ctx ends; then it gives the lead up, so that another scaler follows at once. So what
-// only a leader does has to end before ctx does.
+// Run stands for election, again and again, until ctx ends; then it gives the lead up, so that another scaler follows
+// at once. So what only a leader does has to end before ctx does.
 func (l *Leader) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		e, err := leaderelection.NewLeaderElector(l.election) // afresh: the one that lost the lead may not know who has it
+		// afresh: the one that lost the lead may not know who has it
+		e, err := leaderelection.NewLeaderElector(l.election)
 		if err != nil {
 			panic(err) // NewLeader has tried it
 		}
@@ -75,15 +79,15 @@ func (l *Leader) Run(ctx context.Context) {
 	}
 }
 
-// Leading is whether this process leads: it has renewed its lease so lately that nobody else can have taken it yet. One that was paused
-// doesn't lead, even before it learns that another one took over. Nobody leads while the API server is away, and the log says so;
-// there is never an error.
+// Leading is whether this process leads: it has renewed its lease so lately that nobody else can have taken it yet. One
+// that was paused doesn't lead, even before it learns that another one took over. Nobody leads while the API server is
+// away, and the log says so; there is never an error.
 func (l *Leader) Leading(context.Context) (bool, error) {
 	return l.lock.renewedWithin(l.election.RenewDeadline), nil
 }
 
-// watchedLock is a Lease of which is known when this process last wrote itself into it. It also says once what the elector says at
-// every try.
+// watchedLock is a Lease of which is known when this process last wrote itself into it. It also says once what the
+// elector says at every try.
 type watchedLock struct {
 	resourcelock.Interface
 	timeout time.Duration // of one call
@@ -119,8 +123,8 @@ func (w *watchedLock) Create(ctx context.Context, r resourcelock.LeaderElectionR
 	return w.write(ctx, r, w.Interface.Create)
 }
 
-// Update renews the lease, takes it over, or gives it up. Without the check, an elector that was paused for longer than its lease would give
-// up that of the one who followed it.
+// Update renews the lease, takes it over, or gives it up. Without the check, an elector that was paused for longer than
+// its lease would give up that of the one who followed it.
 func (w *watchedLock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	if r.HolderIdentity == "" {
 		w.mu.Lock()

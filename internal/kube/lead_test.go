@@ -140,7 +140,8 @@ func TestNobodyLeadsWithoutAPIServer(t *testing.T) {
 		}
 		c.quit()
 		synctest.Wait()
-		for what, times := range map[string]int{"level=WARN msg=\"no election": 1, "can be had again": 1, `msg="this scaler leads"`: 2, "leads no more": 1} {
+		for what, times := range map[string]int{"level=WARN msg=\"no election": 1, "can be had again": 1,
+			`msg="this scaler leads"`: 2, "leads no more": 1} {
 			if got := strings.Count(log.String(), what); got != times {
 				t.Errorf("%q is said %d times, want %d:\n%s", what, got, times, &log)
 			}
@@ -148,7 +149,8 @@ func TestNobodyLeadsWithoutAPIServer(t *testing.T) {
 	})
 }
 
-// An elector that was paused within a call gives up its lease without having seen that another one has followed, whose lease it is.
+// An elector that was paused within a call gives up its lease without having seen that another one has followed, whose
+// lease it is.
 func TestLateLeaderLeavesTheLeaseAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLeases()
@@ -157,7 +159,8 @@ func TestLateLeaderLeavesTheLeaseAlone(t *testing.T) {
 		until(t, "a leads", func() bool { return a.leads(t) })
 		b := stand(t, l, "b", nil)
 		defer b.quit()
-		l.on("a", func(verb string) error { // paused within a call; when it goes on, the time for it and the next one is over
+		l.on("a", func(verb string) error {
+			// paused within a call; when it goes on, the time for it and the next one is over
 			if verb == "get" {
 				l.on("a", nil)
 			} else {
@@ -248,7 +251,8 @@ func TestWatchedLock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, l := lock(t)
 			l.on("a", func(string) error { time.Sleep(2 * time.Second); return nil })
-			if err := w.Update(t.Context(), record("a")); err != nil || w.renewedWithin(2*time.Second) || !w.renewedWithin(3*time.Second) {
+			if err := w.Update(t.Context(), record("a")); err != nil || w.renewedWithin(2*time.Second) ||
+				!w.renewedWithin(3*time.Second) {
 				t.Error(err, w.written)
 			}
 		})
@@ -267,7 +271,8 @@ func TestWatchedLock(t *testing.T) {
 func TestLeaderSaysWhatIsMissing(t *testing.T) {
 	resource := schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 	for name, err := range map[string]error{
-		"the Lease": apierrors.NewNotFound(resource, "siren-scaler"), "the right": apierrors.NewForbidden(resource, "siren-scaler", errors.New("no rule")),
+		"the Lease": apierrors.NewNotFound(resource, "siren-scaler"),
+		"the right": apierrors.NewForbidden(resource, "siren-scaler", errors.New("no rule")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -277,7 +282,8 @@ func TestLeaderSaysWhatIsMissing(t *testing.T) {
 				c := stand(t, l, "a", slog.New(slog.NewTextHandler(&log, nil)))
 				time.Sleep(time.Minute)
 				c.quit()
-				if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "media/siren-scaler") || !strings.Contains(got, "Role") {
+				if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "media/siren-scaler") ||
+					!strings.Contains(got, "Role") {
 					t.Errorf("it says %s", got)
 				}
 			})

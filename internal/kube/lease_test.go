@@ -17,7 +17,8 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-// leases is an API server for one Lease, as the chart renders it: without a spec. Each client can be cut off from it, or made to wait.
+// leases is an API server for one Lease, as the chart renders it: without a spec. Each client can be cut off from it,
+// or made to wait.
 type leases struct {
 	mu      sync.Mutex
 	lease   coordinationv1.Lease
@@ -64,7 +65,8 @@ func (l *leases) update(to *coordinationv1.Lease) (*coordinationv1.Lease, error)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if to.ResourceVersion != l.lease.ResourceVersion {
-		return nil, apierrors.NewConflict(schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}, to.Name, errors.New("the object has been modified"))
+		return nil, apierrors.NewConflict(schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"},
+			to.Name, errors.New("the object has been modified"))
 	}
 	l.version++
 	l.lease.Spec = to.DeepCopy().Spec

@@ -27,7 +27,8 @@ func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod
 	over := deadlineOf(d)
 	for _, p := range pods {
 		s.Members = append(s.Members, fleet.Member{
-			Name: p.Name, CreatedAt: p.CreationTimestamp.Time, Leaving: p.DeletionTimestamp != nil, Stuck: stuck(p, over, now),
+			Name: p.Name, CreatedAt: p.CreationTimestamp.Time, Leaving: p.DeletionTimestamp != nil,
+			Stuck: stuck(p, over, now),
 		})
 	}
 	slices.SortFunc(s.Members, func(a, b fleet.Member) int { return strings.Compare(a.Name, b.Name) })
@@ -42,12 +43,12 @@ func asked(replicas *int32) int {
 	return int(*replicas)
 }
 
-// rollingOut is whether old and new replicas are side by side, or soon will be: the deletion cost ranks the pods of one ReplicaSet
-// only. A change of the pod template counts from the moment it is written, before any controller has seen it; a change of the number
-// alone never does. A ReplicaSet without replicas is history.
+// rollingOut is whether old and new replicas are side by side, or soon will be: the deletion cost ranks the pods of one
+// ReplicaSet only. A change of the pod template counts from the moment it is written, before any controller has seen
+// it; a change of the number alone never does. A ReplicaSet without replicas is history.
 //
-// A paused Deployment starts no rollout, so it may be scaled in while one ReplicaSet has all replicas, even if its template has changed
-// already: resuming it changes its version, and a decision made before is refused.
+// A paused Deployment starts no rollout, so it may be scaled in while one ReplicaSet has all replicas, even if its
+// template has changed already: resuming it changes its version, and a decision made before is refused.
 func rollingOut(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) bool {
 	active, old := 0, 0
 	for _, rs := range sets {
@@ -81,7 +82,8 @@ func unhashed(t corev1.PodTemplateSpec) corev1.PodTemplateSpec {
 	return t
 }
 
-// The label by which KEDA's HorizontalPodAutoscalers name the ScaledObject that they belong to, and its kind as their owner.
+// The label by which KEDA's HorizontalPodAutoscalers name the ScaledObject that they belong to, and its kind as their
+// owner.
 const (
 	kedaLabel = "scaledobject.keda.sh/name"
 	kedaKind  = "ScaledObject"
@@ -92,7 +94,8 @@ func foreign(d *appsv1.Deployment, autoscalers []*autoscalingv2.HorizontalPodAut
 	var names []string
 	for _, h := range autoscalers {
 		to := h.Spec.ScaleTargetRef
-		if group, _, _ := strings.Cut(to.APIVersion, "/"); to.Kind != "Deployment" || to.Name != d.Name || group != appsv1.GroupName {
+		if group, _, _ := strings.Cut(to.APIVersion, "/"); to.Kind != "Deployment" || to.Name != d.Name ||
+			group != appsv1.GroupName {
 			continue
 		}
 		names = append(names, scalerName(h))

@@ -18,23 +18,27 @@ import (
 )
 
 const (
-	deletionCost = "controller.kubernetes.io/pod-deletion-cost" // the annotation by which a ReplicaSet picks the pods that go first
-	firstToGo    = "-2147483648"                                // the lowest cost there is: only retired workers get it
+	// the annotation by which a ReplicaSet picks the pods that go first
+	deletionCost = "controller.kubernetes.io/pod-deletion-cost"
+	firstToGo    = "-2147483648" // the lowest cost there is: only retired workers get it
 )
 
-// Scale asks for so many replicas, if the pool is still as it was seen; else it is a lanes.ErrConflict. Shrinking needs as many retired workers
-// as it takes away: they get the lowest deletion cost first, and nobody else has it then, so it is they that the ReplicaSet removes.
+// Scale asks for so many replicas, if the pool is still as it was seen; else it is a lanes.ErrConflict. Shrinking needs
+// as many retired workers as it takes away: they get the lowest deletion cost first, and nobody else has it then, so it
+// is they that the ReplicaSet removes.
 func (f *Fleet) Scale(ctx context.Context, pool string, seen fleet.PoolState, to int, remove []string) error {
 	d, err := f.deployment(pool)
 	if err != nil {
 		return err
 	}
 	if d.ResourceVersion != seen.Version {
-		return conflict(pool, "version %s of Deployment %s was seen, now it is %s", seen.Version, d.Name, d.ResourceVersion)
+		return conflict(pool, "version %s of Deployment %s was seen, now it is %s", seen.Version, d.Name,
+			d.ResourceVersion)
 	}
 	from := asked(d.Spec.Replicas)
 	if decrease := max(0, from-to); to < 0 || len(remove) != decrease {
-		return fmt.Errorf("scale pool %q from %d to %d: needs the names of %d workers to remove, got %d", pool, from, to, decrease, len(remove))
+		return fmt.Errorf("scale pool %q from %d to %d: needs the names of %d workers to remove, got %d", pool, from,
+			to, decrease, len(remove))
 	}
 	if to == from {
 		return nil
@@ -50,8 +54,9 @@ func (f *Fleet) Scale(ctx context.Context, pool string, seen fleet.PoolState, to
 // write changes the number of replicas of the very version of the Deployment that was seen.
 func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to int) error {
 	scale, err := f.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: d.Namespace, UID: d.UID, ResourceVersion: d.ResourceVersion},
-		Spec:       autoscalingv1.ScaleSpec{Replicas: int32(to)},
+		ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: d.Namespace, UID: d.UID,
+			ResourceVersion: d.ResourceVersion},
+		Spec: autoscalingv1.ScaleSpec{Replicas: int32(to)},
 	}, metav1.UpdateOptions{})
 	if apierrors.IsConflict(err) {
 		return conflict(pool, "%v", err)
@@ -65,14 +70,15 @@ func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to
 	return nil
 }
 
-// nominate sees to it that the pods to be removed, and no others, have the lowest deletion cost. A mark that an earlier decision left behind
-// is taken off: its worker may have started afresh, and be busy.
+// nominate sees to it that the pods to be removed, and no others, have the lowest deletion cost. A mark that an earlier
+// decision left behind is taken off: its worker may have started afresh, and be busy.
 //
-// A mark that was only just written is a conflict too: the ReplicaSet's controller reads by a watch of its own, and would choose other
-// pods if the number came to it first. What this process's watch has seen, that one has most likely seen as well.
+// A mark that was only just written is a conflict too: the ReplicaSet's controller reads by a watch of its own, and
+// would choose other pods if the number came to it first. What this process's watch has seen, that one has most likely
+// seen as well.
 //
-// Each mark is written on the very version of the pod that was seen, so one that a paused process writes late is refused once the
-// worker has started afresh.
+// Each mark is written on the very version of the pod that was seen, so one that a paused process writes late is
+// refused once the worker has started afresh.
 func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment, remove []string) error {
 	if rollingOut(d, f.replicaSets.of(d.UID)) {
 		return conflict(pool, "a rollout goes on")
@@ -119,27 +125,32 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 		}
 	}
 	if fresh > 0 {
-		return conflict(pool, "%d marks for removal were set or taken off just now; workers go once they have been seen", fresh)
+		return conflict(pool, "%d marks for removal were set or taken off just now; workers go once they have been "+
+			"seen", fresh)
 	}
 	return nil
 }
 
-// unready is whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any cost. A worker takes
-// jobs from its first session on, and the kubelet learns that it is ready some seconds later.
+// unready is whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any cost.
+// A worker takes jobs from its first session on, and the kubelet learns that it is ready some seconds later.
 func unready(p *corev1.Pod) bool {
-	runs := slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
+	runs := slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.State.Running != nil
+	})
 	ready := condition(p, corev1.PodReady)
 	return runs && (ready == nil || ready.Status != corev1.ConditionTrue)
 }
 
-// mark gives the pod the lowest deletion cost, or takes it off, if the pod is still as it was seen. The caller holds mu.
+// mark gives the pod the lowest deletion cost, or takes it off, if the pod is still as it was seen. The caller holds
+// mu.
 func (f *Fleet) mark(ctx context.Context, pool string, p *corev1.Pod, first bool) error {
 	cost := "null"
 	if first {
 		cost = `"` + firstToGo + `"`
 		f.marked[p.Name] = true // whatever comes of it
 	}
-	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"resourceVersion":%q,"annotations":{%q:%s}}}`, p.UID, p.ResourceVersion, deletionCost, cost)
+	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"resourceVersion":%q,"annotations":{%q:%s}}}`, p.UID,
+		p.ResourceVersion, deletionCost, cost)
 	_, err := f.client.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	switch {
 	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):

@@ -27,12 +27,14 @@ func wantWrites(t *testing.T, c *cluster, want ...string) {
 	}
 }
 
-// scaleIn shrinks the general pool as the loop does: decided afresh after each conflict, once the watches have told what was written.
+// scaleIn shrinks the general pool as the loop does: decided afresh after each conflict, once the watches have told
+// what was written.
 func scaleIn(t *testing.T, f *Fleet, to int, remove ...string) {
 	t.Helper()
 	var err error
 	for range 3 {
-		if err = f.Scale(t.Context(), "general", look(t, f, "general"), to, remove); !errors.Is(err, lanes.ErrConflict) {
+		if err = f.Scale(t.Context(), "general", look(t, f, "general"), to, remove); !errors.Is(err,
+			lanes.ErrConflict) {
 			break
 		}
 		synctest.Wait()
@@ -89,8 +91,10 @@ func TestScale(t *testing.T) {
 				to     int
 				remove []string
 			}{
-				"none": {2, nil}, "too few": {1, []string{"a"}}, "too many": {2, []string{"a", "b"}}, "twice the same": {1, []string{"a", "a"}},
-				"while growing": {4, []string{"a"}}, "while staying": {3, []string{"a"}}, "below zero": {-1, []string{"a", "b", "c"}},
+				"none": {2, nil}, "too few": {1, []string{"a"}}, "too many": {2, []string{"a", "b"}},
+				"twice the same": {1, []string{"a", "a"}},
+				"while growing":  {4, []string{"a"}}, "while staying": {3, []string{"a"}},
+				"below zero": {-1, []string{"a", "b", "c"}},
 			} {
 				if err := f.Scale(t.Context(), "general", look(t, f, "general"), s.to, s.remove); err == nil {
 					t.Errorf("%s: no error", name)

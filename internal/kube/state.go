@@ -15,7 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// State is what the leader keeps beyond Redis: the data of a ConfigMap that is there already. Its methods are safe for concurrent use.
+// State is what the leader keeps beyond Redis: the data of a ConfigMap that is there already. Its methods are safe for
+// concurrent use.
 type State struct {
 	client          typedcore.ConfigMapInterface
 	namespace, name string
@@ -39,9 +40,9 @@ func (s *State) Load(ctx context.Context) (map[string]string, error) {
 	return maps.Clone(s.last.Data), nil
 }
 
-// Save sets the entries and leaves the others as they are. It writes only when one of them differs from what this process last read or
-// wrote. When another process has written since then, it is a lanes.ErrConflict and nothing is changed: so the late write of a leader that
-// was paused loses. The next Save reads first.
+// Save sets the entries and leaves the others as they are. It writes only when one of them differs from what this
+// process last read or wrote. When another process has written since then, it is a lanes.ErrConflict and nothing is
+// changed: so the late write of a leader that was paused loses. The next Save reads first.
 func (s *State) Save(ctx context.Context, entries map[string]string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

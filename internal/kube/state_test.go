@@ -14,7 +14,8 @@ import (
 
 // rendered is the ConfigMap as the chart makes it: without data.
 func rendered() *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "siren-state", Labels: map[string]string{"app": "siren"}}}
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "siren-state",
+		Labels: map[string]string{"app": "siren"}}}
 }
 
 func wantData(t *testing.T, c *cluster, want map[string]string) {
@@ -79,7 +80,8 @@ func TestState(t *testing.T) {
 			}
 			wantConflict(t, paused.Save(t.Context(), map[string]string{"lanes": "older"}))
 			wantData(t, c, map[string]string{"lanes": "new"})
-			if err := paused.Save(t.Context(), map[string]string{"more": "x"}); err != nil { // it leads again, and reads first
+			if err := paused.Save(t.Context(), map[string]string{"more": "x"}); err != nil {
+				// it leads again, and reads first
 				t.Fatal(err)
 			}
 			wantData(t, c, map[string]string{"lanes": "new", "more": "x"})
@@ -91,17 +93,21 @@ func TestState(t *testing.T) {
 		err  error
 		says string
 	}{
-		"it doesn't exist":      {"get configmaps", apierrors.NewNotFound(configMaps, "siren-state"), "the chart makes it"},
-		"it may not be read":    {"get configmaps", apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it get it"},
-		"it may not be written": {"update configmaps", apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it update it"},
-		"nobody answers":        {"get configmaps", errors.New("connection refused"), "connection refused"},
+		"it doesn't exist": {"get configmaps", apierrors.NewNotFound(configMaps, "siren-state"),
+			"the chart makes it"},
+		"it may not be read": {"get configmaps",
+			apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it get it"},
+		"it may not be written": {"update configmaps",
+			apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it update it"},
+		"nobody answers": {"get configmaps", errors.New("connection refused"), "connection refused"},
 	} {
 		t.Run("says that "+name, func(t *testing.T) {
 			inCluster(t, func(t *testing.T, c *cluster) {
 				c.put(rendered())
 				c.fail(s.call, s.err)
 				err := NewState(c.client, namespace, "siren-state").Save(t.Context(), map[string]string{"lanes": "a"})
-				if !errors.Is(err, s.err) || !strings.Contains(err.Error(), s.says) || !strings.Contains(err.Error(), "ConfigMap media/siren-state") {
+				if !errors.Is(err, s.err) || !strings.Contains(err.Error(), s.says) ||
+					!strings.Contains(err.Error(), "ConfigMap media/siren-state") {
 					t.Error(err)
 				}
 			})

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// patience is how long a pod may take for what normally takes seconds, and for which nobody gives a reason when it fails:
-	// being scheduled, and getting its volumes and its network. Pulling its image may take longer.
+	// patience is how long a pod may take for what normally takes seconds, and for which nobody gives a reason when it
+	// fails: being scheduled, and getting its volumes and its network. Pulling its image may take longer.
 	patience = time.Minute
 	// briefly is how short a container's runs are when it is taken to be crashing over and over.
 	briefly = time.Minute
@@ -23,7 +23,8 @@ const (
 
 // cannotStart is the reasons of a waiting container that don't pass by themselves, or not soon.
 var cannotStart = []string{
-	"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable",
+	"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+	"RegistryUnavailable",
 	"SignatureValidationFailed",
 	"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError",
 }
@@ -61,8 +62,8 @@ func stuck(p *corev1.Pod, over deadline, now time.Time) string {
 	return ""
 }
 
-// crashing is whether a container ends over and over. One that was restarted once isn't, nor is one that ran well for long. Between two of
-// its crashes it runs for moments: it counts as crashing then, too.
+// crashing is whether a container ends over and over. One that was restarted once isn't, nor is one that ran well for
+// long. Between two of its crashes it runs for moments: it counts as crashing then, too.
 func crashing(c corev1.ContainerStatus, now time.Time) bool {
 	if w := c.State.Waiting; w != nil {
 		return w.Reason == "CrashLoopBackOff"
@@ -86,7 +87,8 @@ func crash(c corev1.ContainerStatus) string {
 	return s
 }
 
-// unprepared is why a pod's containers couldn't be begun with, where nobody says it: "" while they may still be, or are.
+// unprepared is why a pod's containers couldn't be begun with, where nobody says it: "" while they may still be, or
+// are.
 func unprepared(p *corev1.Pod, now time.Time) string {
 	scheduled, prepared := condition(p, corev1.PodScheduled), condition(p, corev1.PodReadyToStartContainers)
 	switch {
@@ -98,7 +100,8 @@ func unprepared(p *corev1.Pod, now time.Time) string {
 	case prepared == nil && len(p.Status.ContainerStatuses) == 0:
 		return fmt.Sprintf("node %s doesn't take it on", p.Spec.NodeName)
 	case prepared != nil && prepared.Status == corev1.ConditionFalse:
-		return fmt.Sprintf("its volumes or its network can't be set up on node %s: see kubectl describe pod %s", p.Spec.NodeName, p.Name)
+		return fmt.Sprintf("its volumes or its network can't be set up on node %s: see kubectl describe pod %s",
+			p.Spec.NodeName, p.Name)
 	}
 	return ""
 }
@@ -113,7 +116,8 @@ func condition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
 	return nil
 }
 
-// deadline is when a Deployment gave up waiting for its pods, and what it says of that. Pods made later have their own time.
+// deadline is when a Deployment gave up waiting for its pods, and what it says of that. Pods made later have their own
+// time.
 type deadline struct {
 	at  time.Time // zero: it hasn't
 	why string
@@ -121,15 +125,17 @@ type deadline struct {
 
 func deadlineOf(d *appsv1.Deployment) deadline {
 	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded" {
-			return deadline{c.LastTransitionTime.Time, says("not started within the Deployment's progress deadline", c.Message)}
+		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse &&
+			c.Reason == "ProgressDeadlineExceeded" {
+			return deadline{c.LastTransitionTime.Time,
+				says("not started within the Deployment's progress deadline", c.Message)}
 		}
 	}
 	return deadline{}
 }
 
-// refused is the replicas that may not even be created (a quota, an admission rule): without them the fleet would be taken for one
-// that still starts. They have names of their own, since they have no pod.
+// refused is the replicas that may not even be created (a quota, an admission rule): without them the fleet would be
+// taken for one that still starts. They have names of their own, since they have no pod.
 func refused(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) []fleet.Member {
 	var members []fleet.Member
 	add := func(from string, at time.Time, exist, want int, why string) {
@@ -140,13 +146,15 @@ func refused(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) []fleet.Member {
 	}
 	for _, rs := range sets {
 		for _, c := range rs.Status.Conditions {
-			if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == "FailedCreate" {
+			if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue &&
+				c.Reason == "FailedCreate" {
 				add(rs.Name, c.LastTransitionTime.Time, int(rs.Status.Replicas), asked(rs.Spec.Replicas), c.Message)
 			}
 		}
 	}
 	for _, c := range d.Status.Conditions { // not even a ReplicaSet
-		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ReplicaSetCreateError" {
+		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse &&
+			c.Reason == "ReplicaSetCreateError" {
 			add(d.Name, c.LastTransitionTime.Time, int(d.Status.Replicas), asked(d.Spec.Replicas), c.Message)
 		}
 	}

@@ -153,9 +153,12 @@ func TestWhatACopyCarries(t *testing.T) {
 		recorded bool
 	}
 	all := []about{
-		{"with a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},"params":{"crf":23}}`, 0, true},
+		{"with a record",
+			`{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},"params":{"crf":23}}`, 0, true},
 		{"without a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in"}`, 0, false},
-		{"with unknown fields", `{"version":1,"id":%q,"kind":"probe","shape":"round","more":{"a":[1,2]},"overwrite":true,"dedupKey":"k"}`, 0, true},
+		{"with unknown fields",
+			`{"version":1,"id":%q,"kind":"probe","shape":"round","more":{"a":[1,2]},"overwrite":true,"dedupKey":"k"}`,
+			0, true},
 		{"expired", `{"version":1,"id":%q,"kind":"probe","expiresAt":"` + over + `"}`, 0, true},
 		{"with a priority", `{"version":1,"id":%q,"kind":"probe","priority":3}`, 3, true},
 		{"malformed", `{"version":1,"id":%q,"kind":17}`, 0, false},
@@ -173,7 +176,8 @@ func TestWhatACopyCarries(t *testing.T) {
 			put: func(id string) error { return h.work(jobs.Promote(h.desk, h.policy, "standard"), id) },
 		},
 		{
-			name: "retry", anew: true, wanted: true, blind: true, end: job.Outcome{State: job.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
+			name: "retry", anew: true, wanted: true, blind: true,
+			end: job.Outcome{State: job.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
 			put: func(id string) error { return h.work(jobs.Retry(h.desk, h.policy, "standard"), id) },
 		},
 		{
@@ -184,7 +188,8 @@ func TestWhatACopyCarries(t *testing.T) {
 			},
 		},
 		{
-			name: "replay", anew: true, wanted: true, end: job.Outcome{State: job.Dead, Reason: "failed", Error: "so it was"},
+			name: "replay", anew: true, wanted: true,
+			end: job.Outcome{State: job.Dead, Reason: "failed", Error: "so it was"},
 			put: func(string) error {
 				r := dead.NewReplay(h.desk, h.policy, dead.Filter{}, nil)
 				r.To = "standard"
@@ -200,12 +205,14 @@ func TestWhatACopyCarries(t *testing.T) {
 				body := fmt.Sprintf(j.body, id)
 				origin := "siren.lane.bulk"
 				m := amqp.Publishing{MessageId: id, Body: []byte(body), Priority: j.priority, Headers: amqp.Table{
-					"enqueuedAt": enqueued.UnixMilli(), "readyAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was", "replay": int64(4),
+					"enqueuedAt": enqueued.UnixMilli(), "readyAt": enqueued.UnixMilli(), "attempt": int64(3),
+					"error": "so it was", "replay": int64(4),
 				}}
 				if verb.name == "replay" {
 					origin = "siren.dead"
 					m.Headers = amqp.Table{
-						"enqueuedAt": enqueued.UnixMilli(), "lane": "bulk", "reason": "failed", "error": "so it was", "attempts": int64(3), "replay": int64(4),
+						"enqueuedAt": enqueued.UnixMilli(), "lane": "bulk", "reason": "failed", "error": "so it was",
+						"attempts": int64(3), "replay": int64(4),
 						"priority": int64(j.priority),
 					}
 				}
@@ -228,7 +235,8 @@ func TestWhatACopyCarries(t *testing.T) {
 				if verb.wanted && j.name == "expired" {
 					delete(wantBody, "expiresAt")
 				}
-				want := amqp.Table{"enqueuedAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was", "replay": int64(5)}
+				want := amqp.Table{"enqueuedAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was",
+					"replay": int64(5)}
 				if verb.anew {
 					delete(want, "attempt")
 					delete(want, "error")
@@ -247,7 +255,8 @@ func TestWhatACopyCarries(t *testing.T) {
 					t.Errorf("it has priority %d, want %d", c.Priority, want)
 				}
 				r, err := h.desk.Ledger.Get(t.Context(), id)
-				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Replay != 5 || r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
+				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Replay != 5 ||
+					r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
 					t.Errorf("its record is %+v, %v", r, err)
 				}
 				again, err := r.Message()
@@ -269,7 +278,8 @@ func (h *house) live(id, body string, priority int, enqueued time.Time, end job.
 	h.must(err)
 	j.Priority = priority
 	c, err := h.desk.Ledger.Claim(h.Context(), job.Delivery{
-		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4, Body: []byte(body), Unknown: unknown,
+		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4,
+		Body: []byte(body), Unknown: unknown,
 	}, "w", 3)
 	h.must(err)
 	h.must(h.desk.Ledger.Close(h.Context(), c, end))

@@ -20,7 +20,8 @@ import (
 //
 //  1. Copy.    The copy is published, with the next number, and confirmed.
 //  2. Ledger.  The job's record goes by that number from now on. A job without a record gets one.
-//  3. Settle.  The original is removed, where it is in hand. Where it isn't, it comes up some day, and is skipped: its number
+//  3. Settle. The original is removed, where it is in hand. Where it isn't, it comes up some day, and is skipped: its
+//  number
 //     is too low.
 //
 // Broken off before 2, there are two messages of the job, and the one that comes first runs: by its claim the record

@@ -12,12 +12,15 @@ import (
 func TestKindOf(t *testing.T) {
 	for want, errs := range map[Kind][]error{
 		"": {
-			nil, errors.New("no kind"), context.Canceled, fmt.Errorf("read: %w (%w)", lanes.ErrAway, context.Canceled), lanes.ErrConflict,
+			nil, errors.New("no kind"), context.Canceled, fmt.Errorf("read: %w (%w)", lanes.ErrAway, context.Canceled),
+			lanes.ErrConflict,
 		},
-		NotFound:    {NotFound.Errorf("no lane %q", "x"), fmt.Errorf("look: %w", NotFound.With(lanes.ErrAway))},
-		Conflict:    {Conflict.With(NotFound.Errorf("the outermost counts"))},
-		Refused:     {fmt.Errorf("read: %w", lanes.ErrRefused), fmt.Errorf("%w: %w", lanes.Away(errors.New("not sent")), lanes.ErrRefused)},
-		Unreachable: {fmt.Errorf("read: %w", lanes.ErrAway), fmt.Errorf("publish: %w", lanes.Away(context.DeadlineExceeded))},
+		NotFound: {NotFound.Errorf("no lane %q", "x"), fmt.Errorf("look: %w", NotFound.With(lanes.ErrAway))},
+		Conflict: {Conflict.With(NotFound.Errorf("the outermost counts"))},
+		Refused: {fmt.Errorf("read: %w", lanes.ErrRefused),
+			fmt.Errorf("%w: %w", lanes.Away(errors.New("not sent")), lanes.ErrRefused)},
+		Unreachable: {fmt.Errorf("read: %w", lanes.ErrAway),
+			fmt.Errorf("publish: %w", lanes.Away(context.DeadlineExceeded))},
 	} {
 		for _, err := range errs {
 			if got := KindOf(err); got != want {

@@ -22,7 +22,9 @@ func TestServer(t *testing.T) {
 	registry.MustRegister(counter)
 	counter.Inc()
 	ready := errors.New("no session with the broker yet")
-	s, err := ops.Listen("127.0.0.1:0", ops.Handler(registry, func() error { return nil }, func() error { return ready }), slog.Default())
+	s, err := ops.Listen("127.0.0.1:0", ops.Handler(registry, func() error {
+		return nil
+	}, func() error { return ready }), slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,8 @@ func TestListenSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Stop(t.Context())
-	if _, err := ops.Listen(s.Addr, http.NotFoundHandler(), slog.Default()); err == nil || !strings.Contains(err.Error(), "--listen") {
+	if _, err := ops.Listen(s.Addr, http.NotFoundHandler(), slog.Default()); err == nil ||
+		!strings.Contains(err.Error(), "--listen") {
 		t.Errorf("listening twice on %s: %v", s.Addr, err)
 	}
 }

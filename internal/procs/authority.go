@@ -38,7 +38,8 @@ func NewAuthority(dir string) (*Authority, error) {
 	return a, nil
 }
 
-// Issue writes the certificate of a server on loopback, or of a client, and its key, as PEM files that are named after it.
+// Issue writes the certificate of a server on loopback, or of a client, and its key, as PEM files that are named after
+// it.
 func (a *Authority) Issue(name string) (certFile, keyFile string, err error) {
 	c := template(name)
 	c.KeyUsage = x509.KeyUsageDigitalSignature
@@ -76,7 +77,8 @@ func (a *Authority) issue(name string, c *x509.Certificate) (certFile, keyFile s
 		return "", "", err
 	}
 	certFile, keyFile = filepath.Join(a.dir, name+".pem"), filepath.Join(a.dir, name+".key")
-	for path, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+	for path, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der},
+		keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			return "", "", err
 		}

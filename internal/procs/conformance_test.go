@@ -97,7 +97,8 @@ var conformance = map[string]func(*testing.T, scaled){
 		scale(t, f, "general", 1)
 		before := look(t, f, "general")
 		scale(t, f, "general", 1)
-		if after := look(t, f, "general"); after.Version != before.Version || !slices.Equal(workers(after), workers(before)) {
+		if after := look(t, f, "general"); after.Version != before.Version ||
+			!slices.Equal(workers(after), workers(before)) {
 			t.Errorf("from %+v to %+v", before, after)
 		}
 	},

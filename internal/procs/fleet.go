@@ -114,8 +114,8 @@ func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 }
 
 // Scale makes the pool have to replicas. Growing starts new workers. Shrinking stops exactly the workers named in
-// remove (SIGTERM), which must be as many as the decrease. A pool that isn't as in seen any more is a lanes.ErrConflict.
-// Scale doesn't wait: Pools shows what comes of it.
+// remove (SIGTERM), which must be as many as the decrease. A pool that isn't as in seen any more is a
+// lanes.ErrConflict. Scale doesn't wait: Pools shows what comes of it.
 func (f *Fleet) Scale(_ context.Context, name string, seen fleet.PoolState, to int, remove []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

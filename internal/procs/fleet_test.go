@@ -132,7 +132,9 @@ func TestRemovedWorkerIsLeavingUntilItIsGone(t *testing.T) {
 	if s := look(t, f, "general"); len(s.Members) != 2 || s.Replicas != 1 {
 		t.Errorf("state %+v", s)
 	}
-	eventually(t, "killed after its time", func() bool { return !slices.Contains(workers(look(t, f, "general")), name) })
+	eventually(t, "killed after its time", func() bool {
+		return !slices.Contains(workers(look(t, f, "general")), name)
+	})
 }
 
 // awaitLog waits until the log of the pool's only worker holds the text, and returns the worker's name.
@@ -153,10 +155,13 @@ func TestStop(t *testing.T) {
 		hurry        bool
 		atMost       time.Duration
 	}{
-		"at once":                            {helper: "sleep", drain: time.Minute, atMost: 30 * time.Second},
-		"second SIGTERM after the drain":     {helper: "second", says: "patient", drain: 200 * time.Millisecond, atMost: 2500 * time.Millisecond},
-		"second SIGTERM when ctx ends":       {helper: "second", says: "patient", drain: time.Minute, hurry: true, atMost: 2500 * time.Millisecond},
-		"SIGKILL for one that is deaf to it": {helper: "stubborn", says: "deaf", drain: time.Minute, hurry: true, atMost: 30 * time.Second},
+		"at once": {helper: "sleep", drain: time.Minute, atMost: 30 * time.Second},
+		"second SIGTERM after the drain": {helper: "second", says: "patient", drain: 200 * time.Millisecond,
+			atMost: 2500 * time.Millisecond},
+		"second SIGTERM when ctx ends": {helper: "second", says: "patient", drain: time.Minute, hurry: true,
+			atMost: 2500 * time.Millisecond},
+		"SIGKILL for one that is deaf to it": {helper: "stubborn", says: "deaf", drain: time.Minute, hurry: true,
+			atMost: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

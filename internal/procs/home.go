@@ -61,8 +61,9 @@ func openHome(dir, name string, log *slog.Logger) (*home, error) {
 	return h, nil
 }
 
-// refuseHome is why the directory can't be a home; nil when it can. What a home holds is believed: its run file says which processes to stop, the rest what a server
-// is to load. So its name isn't enough: it must be this user's, nobody else may write it, and one that isn't empty must have the lock file of an earlier run.
+// refuseHome is why the directory can't be a home; nil when it can. What a home holds is believed: its run file says
+// which processes to stop, the rest what a server is to load. So its name isn't enough: it must be this user's, nobody
+// else may write it, and one that isn't empty must have the lock file of an earlier run.
 func refuseHome(dir string) error {
 	const other = "choose another directory with --data"
 	info, err := os.Lstat(dir)
@@ -72,15 +73,19 @@ func refuseHome(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is a link or a file, not a directory: %s", dir, other)
 	case info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()):
-		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", dir, info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
+		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", dir,
+			info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s", dir, info.Mode().Perm(), other)
+		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s",
+			dir, info.Mode().Perm(), other)
 	}
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	if len(list) > 0 && !slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() == lockFile && e.Type().IsRegular() }) {
+	if len(list) > 0 && !slices.ContainsFunc(list, func(e fs.DirEntry) bool {
+		return e.Name() == lockFile && e.Type().IsRegular()
+	}) {
 		return fmt.Errorf("%s has files in it, and no file %q of an earlier run of Siren's: %s", dir, lockFile, other)
 	}
 	return nil
@@ -157,7 +162,8 @@ func (h *home) stopLeftovers() error {
 		err = json.Unmarshal(raw, &left)
 	}
 	if err != nil {
-		return fmt.Errorf("run file of an earlier run: %w; remove %s when none of its processes is left", err, h.path("run.json"))
+		return fmt.Errorf("run file of an earlier run: %w; remove %s when none of its processes is left", err,
+			h.path("run.json"))
 	}
 	var pids []pid
 	for _, e := range left {

@@ -66,7 +66,8 @@ func TestAReusedNumberIsNotKilled(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(dir, "x"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(os.WriteFile(filepath.Join(dir, "x", lockFile), nil, 0o600), os.WriteFile(filepath.Join(dir, "x", "run.json"), raw, 0o600)); err != nil {
+			if err := errors.Join(os.WriteFile(filepath.Join(dir, "x", lockFile), nil, 0o600),
+				os.WriteFile(filepath.Join(dir, "x", "run.json"), raw, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			h, err := openHome(dir, "x", testLog(t))
@@ -88,7 +89,8 @@ func TestADirectoryHasOneUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), "in use by another running siren") {
+	if _, err := openHome(dir, "x", testLog(t)); err == nil ||
+		!strings.Contains(err.Error(), "in use by another running siren") {
 		t.Errorf("second user: %v", err)
 	}
 	first.close()
@@ -150,7 +152,8 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 	}
 }
 
-// A directory isn't ours by its name: what somebody else put there names no process to kill, and is no data for a server.
+// A directory isn't ours by its name: what somebody else put there names no process to kill, and is no data for a
+// server.
 func TestAHomeThatIsNotOursIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -177,7 +180,8 @@ func TestAHomeThatIsNotOursIsRefused(t *testing.T) {
 			if err := c.make(filepath.Join(dir, "x")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "--data") {
+			if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), c.says) ||
+				!strings.Contains(err.Error(), "--data") {
 				t.Errorf("%v, want %q", err, c.says)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "x", "lock")); err == nil {

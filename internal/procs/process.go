@@ -54,8 +54,8 @@ func start(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*process, 
 	return p, nil
 }
 
-// watch waits for the child's end, kills the rest of its group and reaps it. The order matters: as long as the leader is
-// a zombie, the number of its group can't belong to anybody else.
+// watch waits for the child's end, kills the rest of its group and reaps it. The order matters: as long as the leader
+// is a zombie, the number of its group can't belong to anybody else.
 func (p *process) watch() {
 	awaitExit(p.pid.Number)
 	_ = syscall.Kill(-p.pid.Number, syscall.SIGKILL)

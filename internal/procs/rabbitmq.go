@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	rabbitProgram = "/usr/lib/rabbitmq/bin/rabbitmq-server" // not the one in /usr/sbin: that changes to the system's user
+	// not the one in /usr/sbin: that changes to the system's user
+	rabbitProgram = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 	epmdProgram   = "/usr/bin/epmd"
 	rabbitUser    = "siren"
 	systemPath    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,8 +46,10 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := rabbit{home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2], ctl: keys.Ports[3]}
-	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp), Path: "/"}).String()
+	r := rabbit{home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2],
+		ctl: keys.Ports[3]}
+	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp),
+		Path: "/"}).String()
 	config, err := s.withTLS(o, keys, "amqps", rabbitTLS)
 	if err == nil {
 		err = r.writeFiles(config, o.Plugins)
@@ -93,12 +96,14 @@ func findEpmd(r root) (string, error) {
 	}
 	path, err := exec.LookPath("epmd")
 	if err != nil {
-		return "", fmt.Errorf("epmd (package erlang-base) is not installed: run scripts/install, or apt-get install rabbitmq-server: %w", err)
+		return "", fmt.Errorf("epmd (package erlang-base) is not installed: run scripts/install, or apt-get install "+
+			"rabbitmq-server: %w", err)
 	}
 	return path, nil
 }
 
-// bootsWithin is how much later than AMQP a starting RabbitMQ, or one on a machine that is out of breath, may let rabbitmqctl in.
+// bootsWithin is how much later than AMQP a starting RabbitMQ, or one on a machine that is out of breath, may let
+// rabbitmqctl in.
 const bootsWithin = 20 * time.Second
 
 // notYet is how rabbitmqctl says that it couldn't ask the server.
@@ -119,7 +124,8 @@ func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error
 		}
 	}
 	if err != nil {
-		return string(out), fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return string(out), fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err,
+			strings.TrimSpace(string(out)))
 	}
 	return string(out), nil
 }
@@ -167,7 +173,8 @@ func (r rabbit) writeFiles(extra string, plugins []string) error {
 		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
 		"rabbitmq-env":    "", // instead of /etc/rabbitmq/rabbitmq-env.conf
 		".erlang.cookie":  r.keys.Cookie,
-		// The node's name needs localhost; not every container's /etc/hosts has it, and Erlang then dies without a word.
+		// The node's name needs localhost; not every container's /etc/hosts has it, and Erlang then dies without a
+		// word.
 		"inetrc": "{host, {127,0,0,1}, [\"localhost\"]}.\n{lookup, [file, native]}.\n",
 	} {
 		if err := os.WriteFile(r.home.path(name), []byte(content), 0o600); err != nil {

@@ -103,7 +103,8 @@ func askRabbitMQ(ctx context.Context, port int) (string, error) {
 	return serverProperty(start, "product") + " " + serverProperty(start, "version"), nil
 }
 
-// serverProperty finds a long string by its key in the table of Connection.Start: length and key, 'S', length (4), text.
+// serverProperty finds a long string by its key in the table of Connection.Start: length and key, 'S', length (4),
+// text.
 func serverProperty(table []byte, key string) string {
 	_, rest, found := bytes.Cut(table, append([]byte{byte(len(key))}, key+"S"...))
 	if !found || len(rest) < 4 {

@@ -13,8 +13,8 @@ const (
 	valkeyProgram = "/usr/bin/valkey-server"
 )
 
-// StartRedis starts a private Redis, on loopback and a free port, that writes every change to disk within a second. With
-// a Root that has no redis-server but a valkey-server, it is a Valkey.
+// StartRedis starts a private Redis, on loopback and a free port, that writes every change to disk within a second.
+// With a Root that has no redis-server but a valkey-server, it is a Valkey.
 func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 	root, err := findRoot(o, redisRootVar)
 	if err != nil {
@@ -34,7 +34,8 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	port := keys.Ports[0]
 	config := s.home.path("redis.conf")
-	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port), Path: "/0"}).String()
+	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port),
+		Path: "/0"}).String()
 	extra, err := s.withTLS(o, keys, "rediss", redisTLS)
 	if err == nil {
 		err = os.WriteFile(config, []byte(redisConfig(port, keys.Password, extra)), 0o600)
@@ -44,7 +45,8 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("private Redis: %w", err)
 	}
 	s.commands = []command{{
-		name: filepath.Base(debian), argv: s.argv(o, program, config), env: []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
+		name: filepath.Base(debian), argv: s.argv(o, program, config),
+		env:   []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
 		ready: func(ctx context.Context) error { return probeRedis(ctx, port, keys.Password) },
 	}}
 	s.ask = func(ctx context.Context) (string, error) { return askRedis(ctx, port, keys.Password) }

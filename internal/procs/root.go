@@ -17,11 +17,11 @@ const (
 // root is the folder of another Debian that a server runs in; "": this machine itself.
 type root string
 
-// enter runs a program with the folder as its root. It does so in a mount namespace of its own, which ends with the program: so nothing stays mounted,
-// and any number of servers can run from one folder, which may be read-only. The new root is a tmpfs with the folder's
-// programs, this machine's /proc (without it RabbitMQ never raises an alarm of memory) and /dev, and those
-// of this machine's folders that are named, at the same path. Everything is an exec, so the program has the process
-// number, and gets the signals, that the first shell has.
+// enter runs a program with the folder as its root. It does so in a mount namespace of its own, which ends with the
+// program: so nothing stays mounted, and any number of servers can run from one folder, which may be read-only. The new
+// root is a tmpfs with the folder's programs, this machine's /proc (without it RabbitMQ never raises an alarm of
+// memory) and /dev, and those of this machine's folders that are named, at the same path. Everything is an exec, so the
+// program has the process number, and gets the signals, that the first shell has.
 const enter = `set -e
 root=$1 new=$2
 shift 2
@@ -60,7 +60,8 @@ func (s *Server) argv(o ServerOptions, program ...string) []string {
 	}
 	own := []string{"/usr/bin/unshare", "--mount"}
 	if os.Geteuid() != 0 {
-		own = append(own, "--user", "--map-root-user") // only root may mount; everybody is root in a user namespace of his own
+		// only root may mount; everybody is root in a user namespace of his own
+		own = append(own, "--user", "--map-root-user")
 	}
 	own = append(own, "--", "/bin/sh", "-c", enter, "sh", string(s.root), s.home.path("root"))
 	return slices.Concat(own, folders, []string{"--"}, program)

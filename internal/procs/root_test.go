@@ -18,7 +18,8 @@ func TestServersFromARoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ServerOptions{Dir: filepath.Join(t.TempDir(), "with a blank"), Log: testLog(t), Root: wholeMachine, TLS: authority, Config: "appendfsync always\n"}
+	o := ServerOptions{Dir: filepath.Join(t.TempDir(), "with a blank"), Log: testLog(t), Root: wholeMachine,
+		TLS: authority, Config: "appendfsync always\n"}
 	s, err := StartRedis(ctx, o)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,8 @@ func TestServersFromARoot(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(inside, second.home.dir)); len(left) > 0 {
 		t.Errorf("it sees the other one's directory: %v", left)
 	}
-	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts), filepath.Base(s.home.dir)+"/root") {
+	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts),
+		filepath.Base(s.home.dir)+"/root") {
 		t.Errorf("mounted outside, too:\n%s", mounts)
 	}
 

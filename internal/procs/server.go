@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	startLimit = 90 * time.Second      // a server that isn't ready by then is given up; a RabbitMQ needs 3 to 9 s, and more on a busy machine
+	// a server that isn't ready by then is given up; a RabbitMQ needs 3 to 9 s, and more on a busy machine
+	startLimit = 90 * time.Second
 	stopGrace  = 20 * time.Second      // from SIGTERM to SIGKILL
 	probePause = 50 * time.Millisecond // between two readiness probes
 )
@@ -34,13 +35,13 @@ type ServerOptions struct {
 	Config string
 	// Plugins of RabbitMQ to enable; for tests. The ports that they listen on are Config's to choose.
 	Plugins []string
-	// TLS has the server listen with TLS too (Server.TLSURL), with a certificate of this authority, and want one from its
-	// clients. For tests.
+	// TLS has the server listen with TLS too (Server.TLSURL), with a certificate of this authority, and want one from
+	// its clients. For tests.
 	TLS *Authority
 	// Program is the path of rabbitmq-server or redis-server; "": the one of the Debian package.
 	Program string
-	// Root is the folder of another Debian, as scripts/servers makes them: the server, and all that belongs to it, runs in
-	// there, with Program a path in it, and sees of this machine only its own directory and the authority's. "": as
+	// Root is the folder of another Debian, as scripts/servers makes them: the server, and all that belongs to it, runs
+	// in there, with Program a path in it, and sees of this machine only its own directory and the authority's. "": as
 	// SIREN_RABBITMQ_ROOT or SIREN_REDIS_ROOT says, unless a Program is given; without that, this machine's own server.
 	Root string
 }
@@ -57,7 +58,8 @@ type Server struct {
 	log  *slog.Logger
 	root root
 	logs []string // files to quote when it fails
-	// commands are its processes in the order in which they start: the last one is the server, the others what it needs.
+	// commands are its processes in the order in which they start: the last one is the server, the others what it
+	// needs.
 	commands []command
 	ctl      func(ctx context.Context, args ...string) *exec.Cmd // RabbitMQ only
 	ask      func(context.Context) (version string, err error)
@@ -174,7 +176,8 @@ func (s *Server) start(ctx context.Context) error {
 	if s.version, err = s.ask(ctx); err != nil {
 		return fmt.Errorf("%s: ask for its version: %w", s.name, err)
 	}
-	s.log.Info("started", slog.String("version", s.version), slog.Int("pid", s.main().pid.Number), slog.Duration("after", time.Since(began)))
+	s.log.Info("started", slog.String("version", s.version), slog.Int("pid", s.main().pid.Number),
+		slog.Duration("after", time.Since(began)))
 	return nil
 }
 
@@ -287,7 +290,8 @@ func (s *Server) quoteLogs() string {
 	return quoted
 }
 
-// findProgram is the path, checked, of the program that the Debian package has at debian. In a root it is a path in there.
+// findProgram is the path, checked, of the program that the Debian package has at debian. In a root it is a path in
+// there.
 func findProgram(r root, chosen, debian, pkg string) (string, error) {
 	path := chosen
 	if path == "" {

@@ -51,7 +51,8 @@ func TestServersSurviveACrash(t *testing.T) {
 			t.Errorf("%s: users: %v\n%s", when, err, out)
 		}
 	}
-	for s, form := range map[*Server]string{redis: `^(Redis|Valkey) [0-9]+\.[0-9]+\.[0-9]+$`, rabbit: `^RabbitMQ [0-9]+\.[0-9]+\.[0-9]+$`} {
+	for s, form := range map[*Server]string{redis: `^(Redis|Valkey) [0-9]+\.[0-9]+\.[0-9]+$`,
+		rabbit: `^RabbitMQ [0-9]+\.[0-9]+\.[0-9]+$`} {
 		if v := s.Version(); !regexp.MustCompile(form).MatchString(v) {
 			t.Errorf("version %q", v)
 		}
@@ -93,7 +94,8 @@ func TestServersSurviveACrash(t *testing.T) {
 	}
 }
 
-// checkExposure looks for ports beyond loopback and for secrets in argument lists, of the servers and all that they started.
+// checkExposure looks for ports beyond loopback and for secrets in argument lists, of the servers and all that they
+// started.
 func checkExposure(t *testing.T, servers ...*Server) {
 	t.Helper()
 	for _, s := range servers {
@@ -243,16 +245,25 @@ func TestServerThatCantStartSaysWhy(t *testing.T) {
 		o     ServerOptions
 		want  []string
 	}{
-		"RabbitMQ is missing":   {StartRabbitMQ, ServerOptions{Program: "/nowhere/rabbitmq-server"}, []string{"rabbitmq-server is not installed", "scripts/install", "apt-get install rabbitmq-server"}},
-		"Redis is missing":      {StartRedis, ServerOptions{Program: "/nowhere/redis-server"}, []string{"redis-server is not installed", "scripts/install"}},
-		"Redis is no program":   {StartRedis, ServerOptions{Program: plain}, []string{"is not a program"}},
-		"no directory possible": {StartRedis, ServerOptions{Dir: plain}, []string{"Redis: data directory", "not a directory"}},
-		"bad configuration":     {StartRedis, ServerOptions{Config: "no-such-setting 1"}, []string{"-server ended while starting (exit status 1)", "no-such-setting"}},
-		"no such root":          {StartRabbitMQ, ServerOptions{Root: "/nowhere"}, []string{"ServerOptions.Root: stat /nowhere", "scripts/servers"}},
-		"the root is a file":    {StartRedis, ServerOptions{Root: plain}, []string{"is not a folder", "scripts/servers"}},
-		"no RabbitMQ in it":     {StartRabbitMQ, ServerOptions{Root: empty}, []string{"no rabbitmq-server in " + empty, "scripts/servers", "mmdebstrap --include=rabbitmq-server"}},
-		"no Redis in it":        {StartRedis, ServerOptions{Root: empty}, []string{"no redis-server in " + empty, "scripts/servers"}},
-		"nothing but it":        {StartRedis, ServerOptions{Root: bare}, []string{"redis-server ended while starting", "No such file"}},
+		"RabbitMQ is missing": {StartRabbitMQ, ServerOptions{Program: "/nowhere/rabbitmq-server"},
+			[]string{"rabbitmq-server is not installed", "scripts/install", "apt-get install rabbitmq-server"}},
+		"Redis is missing": {StartRedis, ServerOptions{Program: "/nowhere/redis-server"},
+			[]string{"redis-server is not installed", "scripts/install"}},
+		"Redis is no program": {StartRedis, ServerOptions{Program: plain}, []string{"is not a program"}},
+		"no directory possible": {StartRedis, ServerOptions{Dir: plain},
+			[]string{"Redis: data directory", "not a directory"}},
+		"bad configuration": {StartRedis, ServerOptions{Config: "no-such-setting 1"},
+			[]string{"-server ended while starting (exit status 1)", "no-such-setting"}},
+		"no such root": {StartRabbitMQ, ServerOptions{Root: "/nowhere"},
+			[]string{"ServerOptions.Root: stat /nowhere", "scripts/servers"}},
+		"the root is a file": {StartRedis, ServerOptions{Root: plain},
+			[]string{"is not a folder", "scripts/servers"}},
+		"no RabbitMQ in it": {StartRabbitMQ, ServerOptions{Root: empty},
+			[]string{"no rabbitmq-server in " + empty, "scripts/servers", "mmdebstrap --include=rabbitmq-server"}},
+		"no Redis in it": {StartRedis, ServerOptions{Root: empty},
+			[]string{"no redis-server in " + empty, "scripts/servers"}},
+		"nothing but it": {StartRedis, ServerOptions{Root: bare},
+			[]string{"redis-server ended while starting", "No such file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -286,7 +297,8 @@ func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
 		cancel(errors.New("test is over"))
 	}()
 	_, err := StartRedis(ctx, ServerOptions{Dir: dir, Program: deaf})
-	if err == nil || !strings.Contains(err.Error(), "not ready") || !strings.Contains(err.Error(), "waiting for nothing") {
+	if err == nil || !strings.Contains(err.Error(), "not ready") ||
+		!strings.Contains(err.Error(), "waiting for nothing") {
 		t.Errorf("error: %v", err)
 	}
 }

@@ -50,14 +50,17 @@ func TestBacklogPastASilentQueue(t *testing.T) {
 	b := rabbit.NewBacklog(conn)
 	tell := func(process string) {
 		t.Helper()
-		rabbittest.Ctl(t, "eval", `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+`(amqqueue:get_pid(Q)).`)
+		rabbittest.Ctl(t, "eval",
+			`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+
+				`(amqqueue:get_pid(Q)).`)
 	}
 	tell("suspend")
 	defer tell("resume")
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		depths, err := b.Depths(ctx, rabbittest.Queues("express", "standard", "bulk"))
-		if _, seen := depths[rabbittest.Queue("express")]; err == nil || !strings.Contains(err.Error(), "express") || ctx.Err() != nil || seen {
+		if _, seen := depths[rabbittest.Queue("express")]; err == nil || !strings.Contains(err.Error(), "express") ||
+			ctx.Err() != nil || seen {
 			t.Errorf("%v; want an error about the one that is silent", err)
 		}
 		if len(depths) != 2 || depths[rabbittest.Queue("bulk")].Ready != 2 {
@@ -87,7 +90,8 @@ func TestBacklog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (fleet.Depth{Ready: 3}) || depths[rabbittest.Queue("express")] != (fleet.Depth{Consumers: 1}) {
+		if len(depths) != 2 || depths[rabbittest.Queue("bulk")] != (fleet.Depth{Ready: 3}) ||
+			depths[rabbittest.Queue("express")] != (fleet.Depth{Consumers: 1}) {
 			t.Errorf("depths %v", depths)
 		}
 	}

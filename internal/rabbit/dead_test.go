@@ -63,7 +63,8 @@ func TestDeadLetters(t *testing.T) {
 		if err != nil || !slices.Equal(idsOf(first), ids[:8]) {
 			t.Fatalf("took %v, %v", idsOf(first), err)
 		}
-		if l := first[0]; l.Lane != "standard" || l.Reason != "bad input" || l.Err != nil || l.Job.Kind != "probe" || time.Since(l.DeadAt) > time.Minute {
+		if l := first[0]; l.Lane != "standard" || l.Reason != "bad input" || l.Err != nil || l.Job.Kind != "probe" ||
+			time.Since(l.DeadAt) > time.Minute {
 			t.Errorf("a letter is %+v", l)
 		}
 		if err := d.Remove(first[1], first[4]); err != nil {
@@ -158,10 +159,12 @@ func TestForeignDeadLetters(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic) // quorum queues of 4.3 take the priority for more urgent than none, others don't
 	probe := rabbittest.Declared(t)
 	now := time.Now().Truncate(time.Second)
-	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`), Priority: 3, Headers: amqp.Table{
-		"raw": []byte{0xff}, "text": []byte("text"), "list": []any{amqp.Table{"n": int32(1)}}, "when": now,
-	}})
-	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`), Headers: amqp.Table{"reason": "not a job"}})
+	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`),
+		Priority: 3, Headers: amqp.Table{
+			"raw": []byte{0xff}, "text": []byte("text"), "list": []any{amqp.Table{"n": int32(1)}}, "when": now,
+		}})
+	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`),
+		Headers: amqp.Table{"reason": "not a job"}})
 	all, err := rabbittest.Letters(t, rabbittest.Open(t, rabbittest.Server(t).URL, "dead")).Take(rabbittest.Soon(t), 10)
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
@@ -170,7 +173,8 @@ func TestForeignDeadLetters(t *testing.T) {
 		t.Errorf("a job by a stranger: %+v", l)
 	}
 	h := all[0].Headers
-	if h["text"] != "text" || h["list"].([]any)[0].(map[string]any)["n"] != int32(1) || !h["when"].(time.Time).Equal(now) || len(h["raw"].([]byte)) != 1 {
+	if h["text"] != "text" || h["list"].([]any)[0].(map[string]any)["n"] != int32(1) ||
+		!h["when"].(time.Time).Equal(now) || len(h["raw"].([]byte)) != 1 {
 		t.Errorf("its headers: %v", h)
 	}
 	if l := all[1]; l.ID != "fresh" || l.Err == nil || l.Job.ID != "own" {

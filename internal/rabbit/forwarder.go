@@ -44,7 +44,9 @@ var forwardPrefetch = 1000
 // policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that
 // takes the job sees to it. consume must publish nothing. The error is nil when ctx has ended, and says so when consume
 // was closed.
-func Forward(ctx context.Context, consume *rabbitlink.Conn, publish *confirms.Publisher, policy func() *lanes.Policy) error {
+func Forward(
+	ctx context.Context, consume *rabbitlink.Conn, publish *confirms.Publisher, policy func() *lanes.Policy,
+) error {
 	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
 	pause := rabbitlink.NewBackoff()
 	said := ""

@@ -57,7 +57,8 @@ func TestWaiting(t *testing.T) {
 	rabbittest.Until(t, "the others are back", func() bool { return probe.Ready("siren.lane.standard") == 33+33+16 })
 	left := probe.Drain("standard")
 	if rabbittest.QueueType == lanes.Quorum { // what a closed channel held comes back to the front, but in any order
-		slices.SortFunc(left, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // as numbers
+		// as numbers
+		slices.SortFunc(left, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	}
 	for i, id := range left {
 		if want := fmt.Sprint(i/33*100 + i%33*3 + 2); id != want {
@@ -71,13 +72,15 @@ func TestWaitingSaysAll(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	body := `{"id":"a","kind":"probe","input":"file:///in","shape":"unknown field"}`
 	probe.Publish("siren.jobs", "standard", amqp.Publishing{
-		MessageId: "a", Body: []byte(body), Headers: amqp.Table{"attempt": int64(2), "replay": int64(4), "error": "so it was"},
+		MessageId: "a", Body: []byte(body), Headers: amqp.Table{"attempt": int64(2), "replay": int64(4),
+			"error": "so it was"},
 	})
 	batch, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Take(rabbittest.Soon(t), 1)
 	if err != nil || len(batch) != 1 {
 		t.Fatalf("%d jobs, %v", len(batch), err)
 	}
-	if d := batch[0]; d.Lane != "standard" || d.Job.ID != "a" || string(d.Body) != body || d.Attempt != 2 || d.Replay != 4 || d.Error != "so it was" {
+	if d := batch[0]; d.Lane != "standard" || d.Job.ID != "a" || string(d.Body) != body || d.Attempt != 2 ||
+		d.Replay != 4 || d.Error != "so it was" {
 		t.Errorf("it says %+v", d)
 	}
 }
@@ -106,16 +109,19 @@ func TestEntryOfALaterAttempt(t *testing.T) {
 func TestWaitingFails(t *testing.T) {
 	t.Run("not declared", func(t *testing.T) {
 		rabbittest.Fresh(t)
-		if _, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Count(); !errors.Is(err, rabbitlink.ErrUndeclared) {
+		if _, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Count(); !errors.Is(err,
+			rabbitlink.ErrUndeclared) {
 			t.Errorf("count: %v, want ErrUndeclared", err)
 		}
-		if _, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Take(rabbittest.Soon(t), 1); !errors.Is(err, rabbitlink.ErrUndeclared) {
+		if _, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Take(rabbittest.Soon(t), 1); !errors.Is(err,
+			rabbitlink.ErrUndeclared) {
 			t.Errorf("take: %v, want ErrUndeclared", err)
 		}
 	})
 	t.Run("called off", func(t *testing.T) {
 		rabbittest.Declared(t)
-		if _, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Take(rabbittest.Ended(), 1); !errors.Is(err, context.Canceled) {
+		if _, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Take(rabbittest.Ended(), 1); !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("take: %v", err)
 		}
 	})

@@ -18,11 +18,13 @@ func TestAudit(t *testing.T) {
 		t.Errorf("an empty audit: %v, %v", none, err)
 	}
 	full := lanes.AuditEntry{
-		By: "ann@desk (kube context live)", Verb: "tune", On: "lanes.express.reserve", Before: "2", After: "4", Reason: "election night",
-		Until: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(),
+		By: "ann@desk (kube context live)", Verb: "tune", On: "lanes.express.reserve", Before: "2", After: "4",
+		Reason: "election night",
+		Until:  time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(),
 	}
 	redistest.Must(t, ts.Note(t.Context(), full))
-	redistest.Must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", "{"}}).Err())
+	redistest.Must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit",
+		Values: []any{"entry", "{"}}).Err())
 	var notes []lanes.AuditEntry
 	for i := range 1200 {
 		notes = append(notes, lanes.AuditEntry{Verb: "move", Jobs: i})
@@ -57,7 +59,8 @@ func TestAuditIsCapped(t *testing.T) {
 	ts, raw := freshTunings(t)
 	pipe := raw.Pipeline()
 	for i := range 12_000 {
-		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit", Values: []any{"entry", fmt.Sprintf(`{"jobs":%d}`, i)}})
+		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit",
+			Values: []any{"entry", fmt.Sprintf(`{"jobs":%d}`, i)}})
 	}
 	_, err := pipe.Exec(t.Context())
 	redistest.Must(t, err)

@@ -34,7 +34,8 @@ func NewBoard(s *redislink.Store, log *slog.Logger) *Board { return &Board{s, lo
 func (b *Board) PublishPolicy(ctx context.Context, e lanes.Effective) (int64, error) {
 	known := e.Revision
 	e.Revision = 0
-	revision, err := publishScript.Run(ctx, b.store.Client(), []string{keyspace.Policy}, keyspace.Encode(e), known).Int64()
+	revision, err := publishScript.Run(ctx, b.store.Client(), []string{keyspace.Policy}, keyspace.Encode(e),
+		known).Int64()
 	return revision, redislink.Failed("publish the policy", err)
 }
 
@@ -75,7 +76,8 @@ func (b *Board) KnownQueues(ctx context.Context, queues ...lanes.Queue) ([]lanes
 
 // PutSnapshot replaces the snapshot.
 func (b *Board) PutSnapshot(ctx context.Context, s fleet.Snapshot) error {
-	return redislink.Failed("post the snapshot", b.store.Client().Set(ctx, keyspace.Snapshot, keyspace.Encode(s), 0).Err())
+	return redislink.Failed("post the snapshot", b.store.Client().Set(ctx, keyspace.Snapshot, keyspace.Encode(s),
+		0).Err())
 }
 
 // Snapshot returns what the leading scaler saw at its last tick; ErrNotFound when there was none. Its At says how old

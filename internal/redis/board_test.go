@@ -50,7 +50,8 @@ func TestPolicyRevision(t *testing.T) {
 func TestKnownQueues(t *testing.T) {
 	_, b, _ := freshRoster(t)
 	bulk, old := lanes.Queue{Lane: "bulk", Type: lanes.Quorum}, lanes.Queue{Lane: "bulk", Type: lanes.Classic}
-	for _, step := range []struct{ now, want []lanes.Queue }{{nil, []lanes.Queue{}}, {[]lanes.Queue{bulk}, []lanes.Queue{bulk}}, {[]lanes.Queue{old}, []lanes.Queue{old, bulk}}} {
+	for _, step := range []struct{ now, want []lanes.Queue }{{nil, []lanes.Queue{}},
+		{[]lanes.Queue{bulk}, []lanes.Queue{bulk}}, {[]lanes.Queue{old}, []lanes.Queue{old, bulk}}} {
 		if got, err := b.KnownQueues(t.Context(), step.now...); err != nil || !slices.Equal(got, step.want) {
 			t.Errorf("after %v: %v, %v; want %v", step.now, got, err, step.want)
 		}
@@ -64,7 +65,8 @@ func TestSnapshot(t *testing.T) {
 	}
 	want := fleet.Snapshot{
 		At: time.Now().UTC(), Leader: "scaler-1", Budget: 4,
-		Lanes: []fleet.LaneStatus{{Name: "express", OldestWait: lanes.Duration(time.Second)}}, Pools: []fleet.PoolStatus{{Name: "general", Lanes: []string{"express"}}},
+		Lanes: []fleet.LaneStatus{{Name: "express", OldestWait: lanes.Duration(time.Second)}},
+		Pools: []fleet.PoolStatus{{Name: "general", Lanes: []string{"express"}}},
 	}
 	redistest.Must(t, b.PutSnapshot(t.Context(), want))
 	if got, err := b.Snapshot(t.Context()); err != nil || !reflect.DeepEqual(got, want) {

@@ -84,13 +84,16 @@ var roleSteps = []struct {
 	}},
 	{lanes.ScalerRole, loseJob},
 	{lanes.ProducerRole, func(t *testing.T, s *redislink.Store) {
-		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []job.Delivery{redistest.Delivery("lost", "bulk")}) // it is missing
+		// it is missing
+		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []job.Delivery{redistest.Delivery("lost", "bulk")})
 		redistest.Must(t, err)
 	}},
 	{lanes.ScalerRole, loseJob},
 	{lanes.WorkerRole, func(t *testing.T, s *redislink.Store) {
 		ctx, l, r := t.Context(), redistest.LedgerOn(s), redis.NewRoster(s, redistest.Discard)
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", job.Granted), job.Outcome{State: job.Queued})) // it turned up
+		// it turned up
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", job.Granted),
+			job.Outcome{State: job.Queued}))
 		urgent := redistest.Delivery("queued", "bulk")
 		urgent.Job.Priority = 2
 		redistest.Must(t, l.Lower(ctx, []job.Delivery{urgent}))
@@ -106,10 +109,13 @@ var roleSteps = []struct {
 		redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
 		redistest.Must(t, l.KeepLog(ctx, "done", "said"))
 		retry := job.Outcome{State: job.Retrying, NextAt: time.Now().Add(-time.Minute)}
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted), retry))
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted), retry))
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted),
+			retry))
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted),
+			retry))
 		dead := job.Outcome{State: job.Dead}
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", job.Granted), dead))
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", job.Granted),
+			dead))
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 1
 		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, again, "w", job.Granted), dead))
@@ -125,7 +131,8 @@ var roleSteps = []struct {
 	}},
 	{lanes.ScalerRole, loseJob},
 	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
-		ctx, l, b, tunings := t.Context(), redistest.LedgerOn(s), redis.NewBoard(s, redistest.Discard), redis.NewTunings(s, redistest.Discard)
+		ctx, l, b, tunings := t.Context(), redistest.LedgerOn(s), redis.NewBoard(s, redistest.Discard),
+			redis.NewTunings(s, redistest.Discard)
 		_, err := b.Policy(ctx)
 		redistest.Must(t, err)
 		_, err = b.Snapshot(ctx)
@@ -159,7 +166,8 @@ var roleSteps = []struct {
 		}
 		_, _, err = redis.NewRoster(s, redistest.Discard).Workers(ctx)
 		redistest.Must(t, err)
-		redistest.Must(t, redis.NewRoster(s, redistest.Discard).Leave(ctx, "silent")) // as Workers has those leave that were silent for long
+		// as Workers has those leave that were silent for long
+		redistest.Must(t, redis.NewRoster(s, redistest.Discard).Leave(ctx, "silent"))
 		for _, f := range []jobrecord.Filter{{}, {State: job.Dead}} {
 			f.Limit, f.Until = 1, time.Now().Add(time.Minute)
 			page, err := l.List(ctx, f)
@@ -191,7 +199,8 @@ var roleSteps = []struct {
 		watchOne(t, l, "done")
 		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "died", Lane: "bulk", Replay: 2, From: []job.State{job.Dead}})
 		redistest.Must(t, err)
-		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "retried", Lane: "bulk", Replay: 1, From: []job.State{job.Retrying}})
+		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "retried", Lane: "bulk", Replay: 1,
+			From: []job.State{job.Retrying}})
 		redistest.Must(t, err)
 		_, err = l.Cancel(ctx, "cancelled")
 		redistest.Must(t, err)
@@ -208,13 +217,16 @@ var roleSteps = []struct {
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 2
 		l := redistest.LedgerOn(s)
-		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", job.Granted), job.Outcome{State: job.Dead}))
+		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", job.Granted),
+			job.Outcome{State: job.Dead}))
 	}},
 	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
 		redistest.Must(t, redistest.LedgerOn(s).Discard(t.Context(), "died", 2))
 	}},
-	{"", func(t *testing.T, s *redislink.Store) { // entries of records that have expired, and a record of a version without an index
-		for _, key := range []string{"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:queued:bulk", "siren:missing"} {
+	{"", func(t *testing.T, s *redislink.Store) {
+		// entries of records that have expired, and a record of a version without an index
+		for _, key := range []string{"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:queued:bulk",
+			"siren:missing"} {
 			redistest.Must(t, s.Client().ZAdd(t.Context(), key, goredis.Z{Score: 1, Member: "gone"}).Err())
 		}
 		redistest.Must(t, s.Client().HSet(t.Context(), "siren:job:old", "state", "queued", "lane", "bulk").Err())
@@ -230,7 +242,8 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		_, err = tunings.Restore(ctx, lanes.Tunings{Revision: 1})
 		redistest.Must(t, err)
-		rev, err := tunings.Change(ctx, now.Revision, nil, []string{"lanes.bulk.paused"}, []lanes.AuditEntry{{Verb: "expire"}})
+		rev, err := tunings.Change(ctx, now.Revision, nil, []string{"lanes.bulk.paused"},
+			[]lanes.AuditEntry{{Verb: "expire"}})
 		redistest.Must(t, err)
 		redistest.Must(t, tunings.Note(ctx, lanes.AuditEntry{Verb: "restore", On: fmt.Sprint(rev)}))
 		changed, end := context.WithCancel(ctx)
@@ -253,7 +266,8 @@ var roleSteps = []struct {
 
 // loseJob has the job that is called lost go missing.
 func loseJob(t *testing.T, s *redislink.Store) {
-	n, err := redistest.LedgerOn(s).Compare(t.Context(), "bulk", time.Now().Add(time.Hour), map[string]bool{"queued": true, "done": true, "retried": true, "died": true, "cancelled": true})
+	n, err := redistest.LedgerOn(s).Compare(t.Context(), "bulk", time.Now().Add(time.Hour),
+		map[string]bool{"queued": true, "done": true, "retried": true, "died": true, "cancelled": true})
 	redistest.Must(t, err)
 	if n != 1 {
 		t.Errorf("%d jobs are missing, want the one that is lost", n)
@@ -310,7 +324,8 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 	for _, role := range access.Roles() {
 		for _, u := range access.Uses(role) {
 			if !used[role][u] {
-				t.Errorf("a %s may %s %s, and doesn't: take it out of internal/redis/access", role, u.Command, u.Pattern)
+				t.Errorf("a %s may %s %s, and doesn't: take it out of internal/redis/access", role, u.Command,
+					u.Pattern)
 			}
 		}
 	}
@@ -381,7 +396,8 @@ func isOf(words []string, use access.Use) bool {
 		return false
 	}
 	prefix, open := strings.CutSuffix(use.Pattern, "*")
-	return use.Pattern == "" || len(words) > key && (words[key] == use.Pattern || open && strings.HasPrefix(words[key], prefix))
+	return use.Pattern == "" || len(words) > key &&
+		(words[key] == use.Pattern || open && strings.HasPrefix(words[key], prefix))
 }
 
 // What the role of another takes is refused, as a refusal, and leaves nothing behind: not in a script either.
@@ -409,13 +425,16 @@ func TestRefusals(t *testing.T) {
 	granted := job.Claim{State: job.Granted, JobID: "running", Token: 1}
 	for what, c := range map[string]refused{
 		"pause a lane": {[]string{producer, worker}, func(s *redislink.Store) error {
-			_, err := redis.NewTunings(s, redistest.Discard).Change(ctx, 0, []lanes.Tuning{{Field: "lanes.bulk.paused"}}, nil, nil)
+			_, err := redis.NewTunings(s, redistest.Discard).Change(ctx, 0,
+				[]lanes.Tuning{{Field: "lanes.bulk.paused"}}, nil, nil)
 			return err
 		}},
 		"note in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
 			return redis.NewTunings(s, redistest.Discard).Note(ctx, lanes.AuditEntry{By: "root"})
 		}},
-		"do what is noted in the audit": {[]string{producer, worker}, func(s *redislink.Store) error { return redis.NewTunings(s, redistest.Discard).MayNote(ctx) }},
+		"do what is noted in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
+			return redis.NewTunings(s, redistest.Discard).MayNote(ctx)
+		}},
 		"read the audit": {[]string{producer, worker, scaler}, func(s *redislink.Store) error {
 			_, err := redis.NewTunings(s, redistest.Discard).Audit(ctx, time.Time{}, 1)
 			return err
@@ -425,14 +444,19 @@ func TestRefusals(t *testing.T) {
 			return err
 		}},
 		"promote a job": {[]string{producer}, func(s *redislink.Store) error {
-			_, err := redistest.LedgerOn(s).Supersede(ctx, jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []job.State{job.Queued}})
+			_, err := redistest.LedgerOn(s).Supersede(ctx,
+				jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []job.State{job.Queued}})
 			return err
 		}},
-		"discard a dead job": {[]string{producer}, func(s *redislink.Store) error { return redistest.LedgerOn(s).Discard(ctx, "dead", 0) }},
+		"discard a dead job": {[]string{producer}, func(s *redislink.Store) error {
+			return redistest.LedgerOn(s).Discard(ctx, "dead", 0)
+		}},
 		"renew a claim": {[]string{producer}, func(s *redislink.Store) error {
 			return redistest.LedgerOn(s).Renew(ctx, granted, job.Progress{})
 		}},
-		"keep a log": {[]string{producer, scaler, operator}, func(s *redislink.Store) error { return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said") }},
+		"keep a log": {[]string{producer, scaler, operator}, func(s *redislink.Store) error {
+			return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said")
+		}},
 		"make a record": {[]string{scaler}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).CreateAll(ctx, []job.Delivery{redistest.Delivery("new", "bulk")})
 			return err
@@ -466,7 +490,8 @@ func TestRefusals(t *testing.T) {
 	} {
 		for _, role := range c.who {
 			err := c.do(redistest.Open(t, redistest.LoginAs(access.User(role))))
-			if !errors.Is(err, lanes.ErrRefused) || errors.Is(err, lanes.ErrAway) || strings.Contains(err.Error(), "away") {
+			if !errors.Is(err, lanes.ErrRefused) || errors.Is(err, lanes.ErrAway) ||
+				strings.Contains(err.Error(), "away") {
 				t.Errorf("a %s may %s: %v", role, what, err)
 			}
 		}
@@ -482,7 +507,8 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	_, admin := redistest.Fresh(t)
 	ctx := t.Context()
 	set := func(rules string) {
-		redistest.Must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "refused", "reset", "on", ">secret"}, anys(rules)...)...).Err())
+		redistest.Must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "refused", "reset", "on", ">secret"},
+			anys(rules)...)...).Err())
 	}
 	set("+ping +client|setname")
 	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "refused")

@@ -172,7 +172,8 @@ func (r *Roster) Park(ctx context.Context, workers []string, ttl time.Duration) 
 		return nil
 	}
 	args := append([]any{ttl.Milliseconds()}, anys(workers)...)
-	return redislink.Failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{keyspace.Parked}, args...).Err())
+	return redislink.Failed("park workers", parkScript.Run(ctx, r.store.Client(), []string{keyspace.Parked},
+		args...).Err())
 }
 
 // Unpark lets workers take jobs again.

@@ -32,7 +32,8 @@ func tuning(field, value string) lanes.Tuning {
 func change(t *testing.T, ts *redis.Tunings, set []lanes.Tuning, remove ...string) lanes.Tunings {
 	t.Helper()
 	was := now(t, ts)
-	revision, err := ts.Change(t.Context(), was.Revision, set, remove, []lanes.AuditEntry{{By: "ann@desk", Verb: "tune"}})
+	revision, err := ts.Change(t.Context(), was.Revision, set, remove,
+		[]lanes.AuditEntry{{By: "ann@desk", Verb: "tune"}})
 	redistest.Must(t, err)
 	if revision != was.Revision+1 {
 		t.Errorf("revision %d after %d", revision, was.Revision)
@@ -99,7 +100,8 @@ func TestChangeOfAnOldRevision(t *testing.T) {
 	ts, _ := freshTunings(t)
 	change(t, ts, []lanes.Tuning{tuning("budget", "8")})
 	for _, seen := range []int64{0, 2} {
-		_, err := ts.Change(t.Context(), seen, []lanes.Tuning{tuning("budget", "9")}, []string{"budget"}, []lanes.AuditEntry{{Verb: "tune"}})
+		_, err := ts.Change(t.Context(), seen, []lanes.Tuning{tuning("budget", "9")}, []string{"budget"},
+			[]lanes.AuditEntry{{Verb: "tune"}})
 		if !errors.Is(err, redis.ErrChanged) {
 			t.Errorf("change of revision %d: %v, want ErrChanged", seen, err)
 		}
@@ -123,7 +125,8 @@ func TestConcurrentChanges(t *testing.T) {
 			for range 20 {
 				was, _, err := ts.Now(t.Context())
 				if err == nil {
-					_, err = ts.Change(t.Context(), was.Revision, []lanes.Tuning{tuning("budget", "8")}, nil, []lanes.AuditEntry{{Verb: "tune"}})
+					_, err = ts.Change(t.Context(), was.Revision, []lanes.Tuning{tuning("budget", "8")}, nil,
+						[]lanes.AuditEntry{{Verb: "tune"}})
 				}
 				switch {
 				case err == nil:
@@ -161,7 +164,8 @@ func TestRestoreOfLostTunings(t *testing.T) {
 	if back.Revision != 3 || !reflect.DeepEqual(back.All, known.All) {
 		t.Errorf("back are\n%+v, lost were\n%+v", back, known)
 	}
-	if _, err := ts.Change(t.Context(), known.Revision, nil, []string{"budget"}, nil); !errors.Is(err, redis.ErrChanged) {
+	if _, err := ts.Change(t.Context(), known.Revision, nil, []string{"budget"}, nil); !errors.Is(err,
+		redis.ErrChanged) {
 		t.Errorf("change of what was seen before the loss: %v, want ErrChanged", err)
 	}
 	change(t, ts, nil, "budget", "lanes.express.reserve")
@@ -259,7 +263,8 @@ func TestLostAnswersToTunings(t *testing.T) {
 			}
 		}
 		lose()
-		if revision, err := ts.Change(t.Context(), 0, []lanes.Tuning{tuning("budget", "8")}, nil, []lanes.AuditEntry{{Verb: "tune"}}); err != nil || revision != 1 {
+		if revision, err := ts.Change(t.Context(), 0, []lanes.Tuning{tuning("budget", "8")}, nil,
+			[]lanes.AuditEntry{{Verb: "tune"}}); err != nil || revision != 1 {
 			t.Errorf("revision %d, %v", revision, err)
 		}
 		lose()

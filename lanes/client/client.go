@@ -10,8 +10,8 @@
 //	…
 //	record, err := c.Wait(ctx, id)
 //
-// A job's lane follows from its labels by the policy in force. Producers in other languages publish the same JSON to the
-// exchange siren.jobs with a lane's name as routing key; they need nothing of this package.
+// A job's lane follows from its labels by the policy in force. Producers in other languages publish the same JSON to
+// the exchange siren.jobs with a lane's name as routing key; they need nothing of this package.
 //
 // The package knows jobs and records. How messages travel is internal/rabbit's, how records are kept internal/redis'.
 package client
@@ -41,13 +41,14 @@ import (
 
 // Errors that a caller branches on; test for them with errors.Is.
 var (
-	// ErrUncertain: the broker didn't confirm in time, so the job may or may not run. Enqueue it again with the same id:
-	// a job that arrived twice runs once.
+	// ErrUncertain: the broker didn't confirm in time, so the job may or may not run. Enqueue it again with the same
+	// id: a job that arrived twice runs once.
 	ErrUncertain = confirms.ErrUnconfirmed
 	// ErrNotFound: there is no record of that job, or not any more.
 	ErrNotFound = redislink.ErrNotFound
 	// ErrNoPolicy: no scaler has published a policy yet, and none was given in Options.
-	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a policy")
+	ErrNoPolicy = errors.New("no policy is in force yet: start `siren scaler` (or `siren up`), or give the client a " +
+		"policy")
 )
 
 const (
@@ -64,8 +65,8 @@ type Options struct {
 	Log      *slog.Logger  // nil: nothing is logged
 	AnyKind  bool          // also send jobs of kinds that aren't in lanes/kinds: those of workers of your own
 
-	// AMQPTLS and RedisTLS are for amqps:// and rediss:// URLs: the CAs to trust, the certificate to show. nil: the CAs of
-	// the system, and no certificate.
+	// AMQPTLS and RedisTLS are for amqps:// and rediss:// URLs: the CAs to trust, the certificate to show. nil: the CAs
+	// of the system, and no certificate.
 	AMQPTLS  *tls.Config
 	RedisTLS *tls.Config
 }
@@ -108,10 +109,12 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 		c.classify, c.given = classify, true
 	}
 	var err error
-	if c.store, err = redislink.Open(o.RedisURL, o.Log, append(more, redislink.WithTLS(always(o.RedisTLS)))...); err != nil {
+	if c.store, err = redislink.Open(o.RedisURL, o.Log,
+		append(more, redislink.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
-	if c.conn, err = rabbitlink.Open(rabbitlink.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log, TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
+	if c.conn, err = rabbitlink.Open(rabbitlink.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log,
+		TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.publish = confirms.NewPublisher(c.conn, 0)
@@ -133,8 +136,8 @@ func (c *Client) Close() error {
 	return c.store.Close()
 }
 
-// Now is the time by Redis' clock, by which a job's times go: what a deadline (ExpiresAt) is best counted from, should this machine's clock be
-// wrong. The first look at it takes a second at most; without Redis it is this machine's time.
+// Now is the time by Redis' clock, by which a job's times go: what a deadline (ExpiresAt) is best counted from, should
+// this machine's clock be wrong. The first look at it takes a second at most; without Redis it is this machine's time.
 func (c *Client) Now(ctx context.Context) time.Time {
 	c.clock.Do(func() { c.store.FollowClock(ctx) })
 	return c.store.Now()
@@ -149,8 +152,10 @@ type Outcome struct {
 	Err       error // nil: the broker has confirmed the job
 }
 
-// Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that sorts
-// by time. A job whose kind or params are wrong (job.BadInput) isn't sent. With a dedupKey that an earlier job has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't a plain no.
+// Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that
+// sorts by time. A job whose kind or params are wrong (job.BadInput) isn't sent. With a dedupKey that an earlier job
+// has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain
+// for the error that isn't a plain no.
 func (c *Client) Enqueue(ctx context.Context, j job.Job) (id string, err error) {
 	o := c.EnqueueBatch(ctx, []job.Job{j})[0]
 	return o.ID, o.Err
@@ -185,7 +190,8 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []job.Job) []Outcome {
 	return b.outcomes
 }
 
-// check refuses a job that can never work, as far as can be known here: a worker would refuse it with the same words, and it would be a dead letter.
+// check refuses a job that can never work, as far as can be known here: a worker would refuse it with the same words,
+// and it would be a dead letter.
 func (c *Client) check(j job.Job) error {
 	if _, err := job.Encode(j); err != nil {
 		return err
@@ -221,8 +227,8 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 	}
 }
 
-// record makes the jobs' records before they are published and says which were made by that. Without Redis there are none
-// until the jobs start.
+// record makes the jobs' records before they are published and says which were made by that. Without Redis there are
+// none until the jobs start.
 func (c *Client) record(ctx context.Context, jobs []job.Delivery) []bool {
 	made, err := c.ledger.CreateAll(ctx, jobs)
 	if err != nil {
@@ -281,9 +287,9 @@ func (c *Client) Get(ctx context.Context, id string) (job.Record, error) {
 }
 
 // Wait returns the job's record once it is completed, dead or cancelled. While Redis is away nobody can know; Wait then
-// goes on when it is back, or ends with ctx and says so; the same when Redis refuses a login that it let in before. lanes.ErrRefused is one that it
-// didn't. ErrNotFound is a job without a record: one that was sent by plain
-// AMQP, or enqueued while Redis was away, has none until it starts.
+// goes on when it is back, or ends with ctx and says so; the same when Redis refuses a login that it let in before.
+// lanes.ErrRefused is one that it didn't. ErrNotFound is a job without a record: one that was sent by plain AMQP, or
+// enqueued while Redis was away, has none until it starts.
 func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 	var last job.Record
 	var unknown error
@@ -305,14 +311,15 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 	case last.State.Final():
 		return last, nil
 	case unknown != nil:
-		return last, fmt.Errorf("wait for job %s: %w; what became of it can't be known: %w", id, context.Cause(ctx), unknown)
+		return last, fmt.Errorf("wait for job %s: %w; what became of it can't be known: %w", id, context.Cause(ctx),
+			unknown)
 	default:
 		return last, fmt.Errorf("wait for job %s: %w", id, context.Cause(ctx))
 	}
 }
 
-// Watch yields each job's record now and after every change, until all of them have ended, the loop is left, or ctx ends,
-// which is then the last error. Thousands of jobs cost one subscription.
+// Watch yields each job's record now and after every change, until all of them have ended, the loop is left, or ctx
+// ends, which is then the last error. Thousands of jobs cost one subscription.
 //
 // Other errors don't end it: ErrNotFound (in the record only its ID) means that this job is watched no longer,
 // lanes.ErrAway (the record is empty) that Redis is away; it goes on when that is back.

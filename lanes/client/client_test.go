@@ -26,7 +26,8 @@ import (
 )
 
 func probe(id string, labels map[string]string) job.Job {
-	return job.Job{ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4", Output: "file:///out/" + id + ".json"}
+	return job.Job{ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4",
+		Output: "file:///out/" + id + ".json"}
 }
 
 func TestEnqueueAndWait(t *testing.T) {
@@ -111,11 +112,13 @@ func TestEnqueueBatch(t *testing.T) {
 	}
 }
 
-// A job's priority goes out as the message's, and into its record, when its lane allows it; else the job isn't enqueued.
+// A job's priority goes out as the message's, and into its record, when its lane allows it; else the job isn't
+// enqueued.
 func TestPriority(t *testing.T) {
 	o := options()
 	var err error
-	if o.Policy, err = lanes.Parse([]byte(strings.Replace(policyText, "startWithin: 30m", "startWithin: 30m, queueType: classic, priorities: 2", 1))); err != nil {
+	if o.Policy, err = lanes.Parse([]byte(strings.Replace(policyText, "startWithin: 30m",
+		"startWithin: 30m, queueType: classic, priorities: 2", 1))); err != nil {
 		t.Fatal(err)
 	}
 	c := newClient(t, o)
@@ -146,7 +149,8 @@ func TestPriority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bulk := "siren.lane." + lanes.Queue{Lane: "bulk", Type: cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)}.String()
+	bulk := "siren.lane." + lanes.Queue{Lane: "bulk",
+		Type: cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)}.String()
 	for {
 		d, ok, err := ch.Get(bulk, false) // the others go back when the channel closes
 		if err != nil || !ok {
@@ -188,7 +192,8 @@ func TestPolicies(t *testing.T) {
 	ctx := within(t, 10*time.Second)
 
 	c := newClient(t, o)
-	if _, err := c.Enqueue(ctx, probe("", nil)); !errors.Is(err, client.ErrNoPolicy) || !strings.Contains(err.Error(), "siren scaler") {
+	if _, err := c.Enqueue(ctx, probe("", nil)); !errors.Is(err, client.ErrNoPolicy) ||
+		!strings.Contains(err.Error(), "siren scaler") {
 		t.Errorf("%v, want ErrNoPolicy", err)
 	}
 	o.Policy, err = lanes.Parse([]byte(strings.Replace(policyText, "urgent=true", "hurry=yes", 1)))
@@ -196,7 +201,8 @@ func TestPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := newClient(t, o)
-	if out := given.EnqueueBatch(ctx, []job.Job{probe("", map[string]string{"hurry": "yes"})}); out[0].Err != nil || out[0].Lane != "express" {
+	if out := given.EnqueueBatch(ctx, []job.Job{probe("", map[string]string{"hurry": "yes"})}); out[0].Err != nil ||
+		out[0].Lane != "express" {
 		t.Errorf("by a given policy: %+v", out)
 	}
 
@@ -215,11 +221,13 @@ func TestPolicies(t *testing.T) {
 	if out[0].Err != nil || out[0].Lane != "express" {
 		t.Errorf("without Redis: %+v", out)
 	}
-	if _, err := c.Wait(within(t, 300*time.Millisecond), "without-redis"); !errors.Is(err, lanes.ErrAway) || !strings.Contains(err.Error(), "can't be known") {
+	if _, err := c.Wait(within(t, 300*time.Millisecond), "without-redis"); !errors.Is(err, lanes.ErrAway) ||
+		!strings.Contains(err.Error(), "can't be known") {
 		t.Errorf("wait without Redis: %v, want ErrAway", err)
 	}
 	workers := newClient(t, options()) // the worker has a Redis of its own
-	for r, err := workers.Get(ctx, "without-redis"); r.State != job.Completed; r, err = workers.Get(ctx, "without-redis") {
+	for r, err := workers.Get(ctx, "without-redis"); r.State != job.Completed; r, err = workers.Get(ctx,
+		"without-redis") {
 		if err != nil && !errors.Is(err, client.ErrNotFound) {
 			t.Fatalf("the job isn't done: %v", err)
 		}
@@ -312,7 +320,8 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	trust := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{pair}}
 	trust.RootCAs.AppendCertsFromPEM(pem)
 	o := client.Options{AMQPURL: secure.amqpURL, RedisURL: secure.redisURL, AMQPTLS: trust, RedisTLS: trust}
 	c := newClient(t, o)
@@ -329,7 +338,8 @@ func TestTLS(t *testing.T) {
 	} {
 		o := o
 		forget(&o)
-		if _, err := newClient(t, o).Enqueue(within(t, 3*time.Second), probe("untrusted-"+name, nil)); err == nil || !strings.Contains(err.Error(), "isn't trusted") {
+		if _, err := newClient(t, o).Enqueue(within(t, 3*time.Second), probe("untrusted-"+name, nil)); err == nil ||
+			!strings.Contains(err.Error(), "isn't trusted") {
 			t.Errorf("%s without the CA: %v", name, err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// ErrUnderWay: another job with the same dedupKey is being enqueued at this very moment, and whether it will be isn't known yet. This
-// one isn't enqueued: try again.
+// ErrUnderWay: another job with the same dedupKey is being enqueued at this very moment, and whether it will be isn't
+// known yet. This one isn't enqueued: try again.
 var ErrUnderWay = errors.New("another job with this dedupKey is being enqueued at this moment; try again")
 
 const (
@@ -25,9 +25,9 @@ type batch struct {
 	same     map[int]int // jobs that have the dedup key of an earlier one of the batch, and that one
 }
 
-// dedup settles which jobs of the batch have the dedup key of an earlier job, in the batch or before it. Those aren't to be enqueued: their
-// outcome is final, but for those that wait for another one of the batch (see follow). While Redis is away nobody can tell, and a job
-// with a key isn't enqueued either.
+// dedup settles which jobs of the batch have the dedup key of an earlier job, in the batch or before it. Those aren't
+// to be enqueued: their outcome is final, but for those that wait for another one of the batch (see follow). While
+// Redis is away nobody can tell, and a job with a key isn't enqueued either.
 func (c *Client) dedup(ctx context.Context, b *batch) {
 	first := map[string]int{}
 	var open []int
@@ -45,7 +45,8 @@ func (c *Client) dedup(ctx context.Context, b *batch) {
 	for end := time.Now().Add(underWayFor); len(open) > 0; {
 		var err error
 		if open, err = c.reserve(ctx, b, open); err != nil {
-			b.refuse(open, fmt.Errorf("the job's dedupKey can't be looked up, so it isn't enqueued; try again, or leave the key out: %w", err))
+			b.refuse(open, fmt.Errorf("the job's dedupKey can't be looked up, so it isn't enqueued; try again, or "+
+				"leave the key out: %w", err))
 			return
 		}
 		if len(open) > 0 && (ctx.Err() != nil || time.Now().After(end)) {
@@ -93,8 +94,8 @@ func (b *batch) follow() {
 	}
 }
 
-// enqueued keeps the keys of the jobs that are enqueued, and gives back those of the ones that certainly aren't. One of which nobody knows
-// keeps its key for a minute.
+// enqueued keeps the keys of the jobs that are enqueued, and gives back those of the ones that certainly aren't. One of
+// which nobody knows keeps its key for a minute.
 func (c *Client) enqueued(ctx context.Context, b *batch) {
 	ctx = context.WithoutCancel(ctx)
 	var keep []job.Job
@@ -114,6 +115,7 @@ func (c *Client) enqueued(ctx context.Context, b *batch) {
 		return
 	}
 	if err := c.ledger.KeepKeys(ctx, keep); err != nil {
-		c.log.Warn("dedup keys are forgotten after a minute: another job with one of them may run", "jobs", len(keep), "error", err)
+		c.log.Warn("dedup keys are forgotten after a minute: another job with one of them may run", "jobs", len(keep),
+			"error", err)
 	}
 }

@@ -57,8 +57,10 @@ func TestDedupKeyInABatch(t *testing.T) {
 	c := newClient(t, options())
 	bad := keyed("", "b", 0)
 	bad.Kind = ""
-	o := c.EnqueueBatch(within(t, 20*time.Second), []job.Job{keyed("", "a", 0), keyed("", "a", 0), probe("", nil), bad, keyed("", "b", 0)})
-	if o[0].Duplicate || o[1].ID != o[0].ID || !o[1].Duplicate || o[2].Duplicate || o[3].Err == nil || o[4].Err != nil || o[4].Duplicate {
+	o := c.EnqueueBatch(within(t, 20*time.Second),
+		[]job.Job{keyed("", "a", 0), keyed("", "a", 0), probe("", nil), bad, keyed("", "b", 0)})
+	if o[0].Duplicate || o[1].ID != o[0].ID || !o[1].Duplicate || o[2].Duplicate || o[3].Err == nil ||
+		o[4].Err != nil || o[4].Duplicate {
 		t.Errorf("outcomes %+v", o)
 	}
 }
@@ -117,7 +119,8 @@ func TestDedupKeyInTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := c.EnqueueBatch(ctx, []job.Job{keyed("", "k", 0), probe(fmt.Sprint("plain-", time.Now().UnixNano()), nil)})
-	if !errors.Is(all[0].Err, lanes.ErrAway) || !strings.Contains(all[0].Err.Error(), "isn't enqueued; try again, or leave the key out") {
+	if !errors.Is(all[0].Err, lanes.ErrAway) || !strings.Contains(all[0].Err.Error(),
+		"isn't enqueued; try again, or leave the key out") {
 		t.Errorf("with a key, without Redis: %v", all[0].Err)
 	}
 	if all[1].Err != nil {

@@ -28,7 +28,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// policyText has a lane that a worker serves and one that none does. `make test-matrix` runs these tests on both queue types.
+// policyText has a lane that a worker serves and one that none does. `make test-matrix` runs these tests on both queue
+// types.
 var policyText = `
 lanes:
   - {name: express, match: ["urgent=true"], startWithin: 2s}
@@ -84,7 +85,8 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, store.Stop(context.Background())) }()
 	producer, err := logins.URL(lanes.ProducerRole, store.URL) // which is all that a client may need
-	if err := errors.Join(err, os.Setenv("SIREN_AMQP_URL", amqp.URL), os.Setenv("SIREN_REDIS_URL", producer)); err != nil {
+	if err := errors.Join(err, os.Setenv("SIREN_AMQP_URL", amqp.URL),
+		os.Setenv("SIREN_REDIS_URL", producer)); err != nil {
 		return 1, err
 	}
 	secure.amqpURL = amqp.TLSURL
@@ -165,7 +167,8 @@ func workOn(ctx context.Context, slot *take.Slot, l *jobledger.Ledger) {
 
 // options are for the servers that run started.
 func options() client.Options {
-	return client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"), Name: "test", AnyKind: true}
+	return client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"), Name: "test",
+		AnyKind: true}
 }
 
 func newClient(t *testing.T, o client.Options) *client.Client {

@@ -16,7 +16,8 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 	o.AnyKind = false
 	c := newClient(t, o)
 	thumbnail := func(id, params string) job.Job {
-		return job.Job{ID: id, Kind: "thumbnail", Input: "file:///in/a.mp4", Output: "file:///out/a.jpg", Params: []byte(params)}
+		return job.Job{ID: id, Kind: "thumbnail", Input: "file:///in/a.mp4", Output: "file:///out/a.jpg",
+			Params: []byte(params)}
 	}
 	wrongKind := thumbnail("refused-kind", ``)
 	wrongKind.Kind = "thumbnial"
@@ -29,12 +30,14 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 		`thumbnail: the output must end in .jpg or .webp, not "a.gif"; or set format`,
 	}
 	jobs := []job.Job{
-		wrongKind, thumbnail("refused-param", `{"widht": 100}`), thumbnail("refused-range", `{"quality": 101, "width": 99.5}`), wrongEnding,
+		wrongKind, thumbnail("refused-param", `{"widht": 100}`),
+		thumbnail("refused-range", `{"quality": 101, "width": 99.5}`), wrongEnding,
 		thumbnail("refused-not", `{"at": "25%", "width": 100}`),
 	}
 	outcomes := c.EnqueueBatch(within(t, 10*time.Second), jobs)
 	for i, want := range says {
-		if err := outcomes[i].Err; err == nil || !strings.HasPrefix(err.Error(), want) || job.KindOf(err) != job.BadInput {
+		if err := outcomes[i].Err; err == nil || !strings.HasPrefix(err.Error(), want) ||
+			job.KindOf(err) != job.BadInput {
 			t.Errorf("%s: %v, want %s", jobs[i].ID, err, want)
 		}
 		if _, err := c.Get(t.Context(), jobs[i].ID); !errors.Is(err, client.ErrNotFound) {

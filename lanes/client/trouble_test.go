@@ -36,7 +36,8 @@ func TestUncertain(t *testing.T) {
 
 	line.stall()
 	id, err := c.Enqueue(within(t, 500*time.Millisecond), probe("uncertain", nil))
-	if id != "uncertain" || !errors.Is(err, client.ErrUncertain) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "uncertain") {
+	if id != "uncertain" || !errors.Is(err, client.ErrUncertain) || !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), "uncertain") {
 		t.Errorf("id %q, %v; want ErrUncertain about the job", id, err)
 	}
 	if _, err := c.Get(t.Context(), "uncertain"); err != nil {
@@ -54,7 +55,8 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// Redis is away when a job is enqueued, and for some of the wait: the job goes out with a warning, and its end comes to be known.
+// Redis is away when a job is enqueued, and for some of the wait: the job goes out with a warning, and its end comes to
+// be known.
 func TestRedisComesBack(t *testing.T) {
 	store, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
 	if err != nil {
@@ -69,7 +71,8 @@ func TestRedisComesBack(t *testing.T) {
 	}
 	c := newClient(t, o)
 	ctx := within(t, 30*time.Second)
-	if _, err := c.Enqueue(ctx, probe("known", map[string]string{"batch": "true"})); err != nil { // no worker takes bulk
+	if _, err := c.Enqueue(ctx, probe("known", map[string]string{"batch": "true"})); err != nil {
+		// no worker takes bulk
 		t.Fatal(err)
 	}
 
@@ -113,7 +116,8 @@ func TestRedisComesBack(t *testing.T) {
 	}
 }
 
-// Redis swallows everything: one call waits for the policy, for about a second, and the others go by the one that is known.
+// Redis swallows everything: one call waits for the policy, for about a second, and the others go by the one that is
+// known.
 func TestPolicyWhileRedisIsSilent(t *testing.T) {
 	u, err := url.Parse(options().RedisURL)
 	if err != nil {

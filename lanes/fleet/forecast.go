@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// Forecast is what a prediction is made of: the fleet and its lanes as they are seen now. It predicts by playing through what would
-// happen if nothing more urgent came, each job ran as long as its lane's jobs do, the fleet grew only as it is told now, and pools that are
-// shut to guests let them in again when their own lanes are in time.
+// Forecast is what a prediction is made of: the fleet and its lanes as they are seen now. It predicts by playing
+// through what would happen if nothing more urgent came, each job ran as long as its lane's jobs do, the fleet grew
+// only as it is told now, and pools that are shut to guests let them in again when their own lanes are in time.
 type Forecast struct {
 	Effective *lanes.Effective
 	Snapshot  Snapshot
 	Workers   []Heartbeat
-	// Left is how much longer a running job goes on, for those that say how far they are; absent: what is left of its lane's Service.
+	// Left is how much longer a running job goes on, for those that say how far they are; absent: what is left of its
+	// lane's Service.
 	Left map[string]time.Duration
 }
 
@@ -23,8 +24,9 @@ const (
 	mostStarts = 200_000        // nor beyond so many starts
 )
 
-// Start predicts how long it takes, from the snapshot on, until a job of the lane starts that has so many others of its lane before it. It is
-// false when no slot will take it: the lane is paused, or no worker that serves it is there or on its way.
+// Start predicts how long it takes, from the snapshot on, until a job of the lane starts that has so many others of its
+// lane before it. It is false when no slot will take it: the lane is paused, or no worker that serves it is there or on
+// its way.
 func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
 	waiting := map[string]int{}
 	for _, l := range f.Snapshot.Lanes {
@@ -61,8 +63,11 @@ func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
 	return 0, false
 }
 
-// next is the lane that a slot takes a job from, and when, which is later than the slot is free where its pool takes no guests yet; "" for none.
-func (f Forecast) next(s *foreseenSlot, waiting map[string]int, doors map[string]time.Duration) (lane string, at time.Duration) {
+// next is the lane that a slot takes a job from, and when, which is later than the slot is free where its pool takes no
+// guests yet; "" for none.
+func (f Forecast) next(
+	s *foreseenSlot, waiting map[string]int, doors map[string]time.Duration,
+) (lane string, at time.Duration) {
 	if s.lane != "" {
 		if waiting[s.lane] > 0 && !f.Effective.Policy.Paused(s.lane) {
 			return s.lane, s.free
@@ -86,7 +91,8 @@ func (f Forecast) next(s *foreseenSlot, waiting map[string]int, doors map[string
 	return lane, at
 }
 
-// doors is, of the pools that are shut to guests, when they let them in, should no job of their own wait: at the end of the hold window.
+// doors is, of the pools that are shut to guests, when they let them in, should no job of their own wait: at the end of
+// the hold window.
 func (f Forecast) doors() map[string]time.Duration {
 	opens := map[string]time.Duration{}
 	for _, name := range f.Effective.NoGuests {
@@ -95,8 +101,9 @@ func (f Forecast) doors() map[string]time.Duration {
 	return opens
 }
 
-// keepShut notes that a slot takes a job of its pool's own. The pool lets guests in when the hold window has passed since its lanes were in
-// time again, and a lane is in time when its last job starts within what the scaling law lets it rely on (relied).
+// keepShut notes that a slot takes a job of its pool's own. The pool lets guests in when the hold window has passed
+// since its lanes were in time again, and a lane is in time when its last job starts within what the scaling law lets
+// it rely on (relied).
 func (f Forecast) keepShut(doors map[string]time.Duration, s *foreseenSlot, lane string) {
 	opens, shut := doors[s.pool]
 	q, _ := f.Effective.Policy.Pool(s.pool)

@@ -38,7 +38,8 @@ func TestForecast(t *testing.T) {
 			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 6 * s,
 		},
 		{
-			name: "its progress says more than the mean", lanes: []LaneStatus{lane("standard", 1, 10*s)}, left: map[string]time.Duration{"standard": 20 * s},
+			name: "its progress says more than the mean", lanes: []LaneStatus{lane("standard", 1, 10*s)},
+			left:    map[string]time.Duration{"standard": 20 * s},
 			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 20 * s,
 		},
 		{
@@ -47,7 +48,8 @@ func TestForecast(t *testing.T) {
 		},
 		{
 			name: "behind others", lanes: []LaneStatus{lane("standard", 9, 10*s)},
-			workers: []Heartbeat{beat("general", "a", 0), beat("general", "b", 0)}, lane: "standard", ahead: 4, want: 20 * s,
+			workers: []Heartbeat{beat("general", "a", 0), beat("general", "b", 0)}, lane: "standard", ahead: 4,
+			want: 20 * s,
 		},
 		{
 			name: "more urgent jobs first", lanes: []LaneStatus{lane("express", 3, 2*s), lane("standard", 1, 10*s)},
@@ -62,11 +64,14 @@ func TestForecast(t *testing.T) {
 			workers: []Heartbeat{beat("general", "a", 1, run("standard", 3*s))}, lane: "express", want: 0,
 		},
 		{
-			name: "a worker that starts", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 1, Expected: []time.Time{now.Add(3 * s)}}},
-			lane: "standard", want: 3 * s,
+			name: "a worker that starts", lanes: []LaneStatus{lane("standard", 1, 10*s)},
+			pools: []PoolStatus{{Name: "general", Target: 1, Expected: []time.Time{now.Add(3 * s)}}},
+			lane:  "standard", want: 3 * s,
 		},
 		{
-			name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)}, pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: lanes.Duration(8 * s), Expected: []time.Time{now}}},
+			name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)},
+			pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: lanes.Duration(8 * s),
+				Expected: []time.Time{now}}},
 			lane: "standard", ahead: 1, want: 8 * s,
 		},
 		{
@@ -74,33 +79,46 @@ func TestForecast(t *testing.T) {
 			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
 		},
 		{
-			name: "a guest that is shut out comes in after the hold window", lanes: []LaneStatus{lane("bulk", 1, 100*s)}, pools: hold(20 * s), change: shut,
+			name:  "a guest that is shut out comes in after the hold window",
+			lanes: []LaneStatus{lane("bulk", 1, 100*s)}, pools: hold(20 * s), change: shut,
 			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 20 * s,
 		},
 		{
-			name: "or behind the pool's own, should these take longer", lanes: []LaneStatus{lane("standard", 5, 10*s), lane("bulk", 1, 100*s)},
-			pools: hold(20 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 50 * s,
+			name:  "or behind the pool's own, should these take longer",
+			lanes: []LaneStatus{lane("standard", 5, 10*s), lane("bulk", 1, 100*s)},
+			pools: hold(20 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk",
+			want: 50 * s,
 		},
 		{ // the last starts after 40 s, and is in time 12 s before
-			name: "the window begins when the pool's own are in time", lanes: []LaneStatus{lane("standard", 5, 10*s), lane("bulk", 1, 100*s)},
-			pools: hold(40 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 68 * s,
+			name:  "the window begins when the pool's own are in time",
+			lanes: []LaneStatus{lane("standard", 5, 10*s), lane("bulk", 1, 100*s)},
+			pools: hold(40 * s), change: shut, workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk",
+			want: 68 * s,
 		},
 		{
-			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s), lane("bulk", 5, 100*s)}, change: func(e *lanes.Effective) { e.Turns = map[string]string{"bulk": "standard"} },
+			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s),
+				lane("bulk", 5,
+					100*s)}, change: func(e *lanes.Effective) { e.Turns = map[string]string{"bulk": "standard"} },
 			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
 		},
 		{
-			name: "paused", lanes: []LaneStatus{lane("express", 1, s)}, change: func(e *lanes.Effective) { e.Policy.Lanes[0].Paused = true },
+			name: "paused", lanes: []LaneStatus{lane("express", 1,
+				s)}, change: func(e *lanes.Effective) { e.Policy.Lanes[0].Paused = true },
 			workers: []Heartbeat{beat("general", "a", 1)}, lane: "express", never: true,
 		},
 		{
-			name: "a worker between two slow heartbeats", workers: []Heartbeat{{Worker: "a", Pool: "general", At: now.Add(-12 * s), Slots: 1}},
-			change: func(e *lanes.Effective) { e.Policy.Timing.Heartbeat = lanes.Duration(5 * s) }, lane: "standard", want: 0,
+			name:    "a worker between two slow heartbeats",
+			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now.Add(-12 * s), Slots: 1}},
+			change: func(e *lanes.Effective) {
+				e.Policy.Timing.Heartbeat = lanes.Duration(5 * s)
+			}, lane: "standard", want: 0,
 		},
 		{name: "nobody serves it", lanes: []LaneStatus{lane("bulk", 1, s)}, lane: "bulk", never: true},
 		{
-			name: "parked and silent workers don't", lanes: []LaneStatus{lane("standard", 1, s)}, lane: "standard", never: true,
-			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true}, {Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1}},
+			name: "parked and silent workers don't", lanes: []LaneStatus{lane("standard", 1, s)}, lane: "standard",
+			never: true,
+			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true},
+				{Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1}},
 		},
 	} {
 		policy, err := lanes.Load("../testdata/siren.yaml")
@@ -111,7 +129,8 @@ func TestForecast(t *testing.T) {
 		if c.change != nil {
 			c.change(e)
 		}
-		f := Forecast{Effective: e, Snapshot: Snapshot{At: now, Lanes: c.lanes, Pools: c.pools}, Workers: c.workers, Left: c.left}
+		f := Forecast{Effective: e, Snapshot: Snapshot{At: now, Lanes: c.lanes, Pools: c.pools}, Workers: c.workers,
+			Left: c.left}
 		got, ok := f.Start(c.lane, c.ahead)
 		if ok == c.never || got != c.want {
 			t.Errorf("%s: %s, %t; want %s, %t", c.name, got, ok, c.want, !c.never)

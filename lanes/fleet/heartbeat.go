@@ -7,10 +7,11 @@ import (
 
 // Heartbeat is what a worker says of itself at every timing.heartbeat.
 type Heartbeat struct {
-	Worker   string              `json:"worker"` // unique: the pod's name, or pool-xxxxx for a local process
-	Pool     string              `json:"pool"`
-	At       time.Time           `json:"at"`             // by the roster's clock, not the worker's
-	Began    time.Time           `json:"began,omitzero"` // when the worker did, by the roster's clock as far as it knew it then
+	Worker string    `json:"worker"` // unique: the pod's name, or pool-xxxxx for a local process
+	Pool   string    `json:"pool"`
+	At     time.Time `json:"at"` // by the roster's clock, not the worker's
+	// when the worker did, by the roster's clock as far as it knew it then
+	Began    time.Time           `json:"began,omitzero"`
 	Version  string              `json:"version,omitempty"`
 	Revision int64               `json:"revision"` // of the policy it follows
 	Slots    int                 `json:"slots"`    // shared ones
@@ -34,15 +35,17 @@ type Run struct {
 
 // LaneWork is what a worker has done for a lane since it began.
 type LaneWork struct {
-	Started   int64          `json:"started"`            // all starts
-	Finished  int64          `json:"finished"`           // completed jobs
-	Failed    int64          `json:"failed"`             // attempts that ended in an error
-	Service   lanes.Duration `json:"service"`            // time that the finished jobs ran, summed
-	LastReady time.Time      `json:"lastReady,omitzero"` // the latest readyAt among the ordinary jobs (priority 0) started at their first attempt, no later than the start
-	OddTimes  int64          `json:"oddTimes,omitempty"` // messages with a time in their headers that can't be meant
-	OddAt     time.Time      `json:"oddAt,omitzero"`     // when the latest of them came
-	First     int64          `json:"first"`              // first starts: what Waits are of
-	Waits     []int64        `json:"waits,omitempty"`    // waits of the latest first starts in milliseconds, newest last; at most RecentWaits
+	Started  int64          `json:"started"`  // all starts
+	Finished int64          `json:"finished"` // completed jobs
+	Failed   int64          `json:"failed"`   // attempts that ended in an error
+	Service  lanes.Duration `json:"service"`  // time that the finished jobs ran, summed
+	// the latest readyAt among the ordinary jobs (priority 0) started at their first attempt, no later than the start
+	LastReady time.Time `json:"lastReady,omitzero"`
+	OddTimes  int64     `json:"oddTimes,omitempty"` // messages with a time in their headers that can't be meant
+	OddAt     time.Time `json:"oddAt,omitzero"`     // when the latest of them came
+	First     int64     `json:"first"`              // first starts: what Waits are of
+	// waits of the latest first starts in milliseconds, newest last; at most RecentWaits
+	Waits []int64 `json:"waits,omitempty"`
 }
 
 // RecentWaits is how many waits a heartbeat carries for each lane.
@@ -52,8 +55,8 @@ const RecentWaits = 32
 type Orders struct {
 	Park   bool // take no new jobs
 	Retire bool // once nothing runs: promise to take none ever again
-	// RetireFor is how long a worker that has promised waits to be removed, before it exits to start afresh; it waits a minute at least. 0 when
-	// it isn't to retire, or the scaler is too old to say.
+	// RetireFor is how long a worker that has promised waits to be removed, before it exits to start afresh; it waits a
+	// minute at least. 0 when it isn't to retire, or the scaler is too old to say.
 	RetireFor time.Duration
 	// Effective is the policy in force when it is newer than the heartbeat's revision, else nil.
 	Effective *lanes.Effective

@@ -44,7 +44,8 @@ type Plan struct {
 	// RetireFor is how long those that retire now wait to be removed, before they exit to start afresh.
 	RetireFor lanes.Duration `json:"retireFor,omitzero"`
 	Reason    Reason         `json:"reason"`
-	Why       string         `json:"why"` // one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
+	// one sentence: 2 → 6: 140 jobs wait; the 2 slots that are there start 5 of them in time at 2.2 s each
+	Why string `json:"why"`
 }
 
 // Member is one replica of a pool as the fleet sees it: a pod, or a local process.

@@ -18,16 +18,21 @@ type Snapshot struct {
 
 // LaneStatus is one lane as it is now. Rates are over the last minute, waits over the last five.
 type LaneStatus struct {
-	Name        string         `json:"name"`
-	Ready       int            `json:"ready"`                // jobs that wait in its queue
-	Skipped     int            `json:"skipped,omitempty"`    // other messages in its queue: their jobs are cancelled, or carried by another message
-	Unrecorded  int            `json:"unrecorded,omitempty"` // of those that wait, jobs without a record, such as those sent by plain AMQP
-	Excess      int            `json:"excess,omitempty"`     // at least so many more are recorded as queued than wait, and for five minutes: their messages may be lost
-	Since       time.Time      `json:"since,omitzero"`       // nothing in its queue became ready earlier; zero while that isn't known
-	Retrying    int            `json:"retrying"`             // wait for their next attempt
-	NextRetry   time.Time      `json:"nextRetry,omitzero"`   // when the first of them is ready
-	Busy        int            `json:"busy"`                 // running jobs, on shoulders too
-	Slots       int            `json:"slots"`                // slots of live workers that may take this lane, shoulders included
+	Name  string `json:"name"`
+	Ready int    `json:"ready"` // jobs that wait in its queue
+	// other messages in its queue: their jobs are cancelled, or carried by another message
+	Skipped int `json:"skipped,omitempty"`
+	// of those that wait, jobs without a record, such as those sent by plain AMQP
+	Unrecorded int `json:"unrecorded,omitempty"`
+	// at least so many more are recorded as queued than wait, and for five minutes: their messages may be lost
+	Excess int `json:"excess,omitempty"`
+	// nothing in its queue became ready earlier; zero while that isn't known
+	Since     time.Time `json:"since,omitzero"`
+	Retrying  int       `json:"retrying"`           // wait for their next attempt
+	NextRetry time.Time `json:"nextRetry,omitzero"` // when the first of them is ready
+	Busy      int       `json:"busy"`               // running jobs, on shoulders too
+	// slots of live workers that may take this lane, shoulders included
+	Slots       int            `json:"slots"`
 	InPerMin    float64        `json:"inPerMin"`
 	OutPerMin   float64        `json:"outPerMin"`
 	OldestWait  lanes.Duration `json:"oldestWait"` // of the oldest job that waits
@@ -66,10 +71,11 @@ type PoolStatus struct {
 	ColdStart lanes.Duration `json:"coldStart"` // measured; the default until then
 	Hold      lanes.Duration `json:"hold"`      // how long the largest plan is kept before the pool shrinks
 	Held      bool           `json:"held,omitempty"`
-	Wanted    int            `json:"wanted"` // replicas that this tick's needs ask for, within min and max, before budget and hold
-	Target    int            `json:"target"` // what the last plan asked for
-	Reason    Reason         `json:"reason"`
-	Why       string         `json:"why"`
+	// replicas that this tick's needs ask for, within min and max, before budget and hold
+	Wanted int    `json:"wanted"`
+	Target int    `json:"target"` // what the last plan asked for
+	Reason Reason `json:"reason"`
+	Why    string `json:"why"`
 	// When the replicas that are starting are expected to take jobs: created, and a cold start later.
 	Expected []time.Time `json:"expected,omitempty"`
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// The bounds of a job, beside MaxMessage. What is over one is refused at the door, whichever way it came in, and is no job: anybody who lists
-// jobs would have to bear it.
+// The bounds of a job, beside MaxMessage. What is over one is refused at the door, whichever way it came in, and is no
+// job: anybody who lists jobs would have to bear it.
 const (
 	MaxDepth      = 16                 // of params: how deep arrays and objects nest
 	MaxLabels     = 64                 // how many labels
@@ -27,9 +27,11 @@ func (j Job) checkBounds() error {
 	case !ValidID(j.Kind):
 		return fmt.Errorf("kind %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", plain.Clip(j.Kind, 80))
 	case len(j.Labels) > MaxLabels:
-		return fmt.Errorf("%d labels, over the limit of %d: labels choose the lane; put what the job's kind needs into params", len(j.Labels), MaxLabels)
+		return fmt.Errorf("%d labels, over the limit of %d: labels choose the lane; put what the job's kind needs "+
+			"into params", len(j.Labels), MaxLabels)
 	case Nesting(j.Params) > MaxDepth:
-		return fmt.Errorf("params nest %d levels deep, over the limit of %d: put such data into the input", Nesting(j.Params), MaxDepth)
+		return fmt.Errorf("params nest %d levels deep, over the limit of %d: put such data into the input",
+			Nesting(j.Params), MaxDepth)
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
 		label := fmt.Sprintf("label %q", plain.Clip(name, 80))
@@ -49,7 +51,8 @@ func (j Job) checkBounds() error {
 	return checkText("dedupKey", j.DedupKey, maxDedupKey)
 }
 
-// checkText says what keeps a text from being kept and shown: its length, or characters that would change how others are shown.
+// checkText says what keeps a text from being kept and shown: its length, or characters that would change how others
+// are shown.
 func checkText(what, text string, most int) error {
 	switch {
 	case len(text) > most:
@@ -59,13 +62,15 @@ func checkText(what, text string, most int) error {
 	}
 	for _, c := range text {
 		if plain.Steers(c) {
-			return fmt.Errorf("%s has the character %U, which would change how the text around it is shown: leave it out, or write it as %%XX in a URL", what, c)
+			return fmt.Errorf("%s has the character %U, which would change how the text around it is shown: leave "+
+				"it out, or write it as %%XX in a URL", what, c)
 		}
 	}
 	return nil
 }
 
-// Nesting is how deep arrays and objects nest in a JSON text; of what isn't JSON, about as deep as somebody reading it would go.
+// Nesting is how deep arrays and objects nest in a JSON text; of what isn't JSON, about as deep as somebody reading it
+// would go.
 func Nesting(text []byte) (deepest int) {
 	depth, inString := 0, false
 	for i := 0; i < len(text); i++ {
@@ -85,15 +90,18 @@ func Nesting(text []byte) (deepest int) {
 	return deepest
 }
 
-// Bounded is the job within its bounds: as it is when it was within them, else with what is over one cut, for a record of a message that is no job.
-// What was cut is refused at the door again, so nothing runs by half of what somebody wrote.
+// Bounded is the job within its bounds: as it is when it was within them, else with what is over one cut, for a record
+// of a message that is no job. What was cut is refused at the door again, so nothing runs by half of what somebody
+// wrote.
 func (j Job) Bounded() Job {
 	j.Kind = plain.Clip(j.Kind, maxID)
-	j.Input, j.Output, j.DedupKey = plain.Clip(j.Input, MaxURL), plain.Clip(j.Output, MaxURL), plain.Clip(j.DedupKey, maxDedupKey)
+	j.Input, j.Output, j.DedupKey = plain.Clip(j.Input, MaxURL), plain.Clip(j.Output, MaxURL),
+		plain.Clip(j.DedupKey, maxDedupKey)
 	j.Labels = boundedLabels(j.Labels)
 	switch depth := Nesting(j.Params); {
 	case depth > MaxDepth:
-		j.Params = json.RawMessage(fmt.Sprintf(`"not kept: nested %d levels deep, over the limit of %d"`, depth, MaxDepth))
+		j.Params = json.RawMessage(fmt.Sprintf(`"not kept: nested %d levels deep, over the limit of %d"`, depth,
+			MaxDepth))
 	case len(j.Params) > MaxMessage:
 		j.Params = json.RawMessage(fmt.Sprintf(`"not kept: %d bytes, over the limit of %d"`, len(j.Params), MaxMessage))
 	}

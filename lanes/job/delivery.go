@@ -14,14 +14,16 @@ type Delivery struct {
 	ReadyAt    time.Time // last put into its lane
 	Attempt    int       // 1 for the first; attempts that ended without a fault of the job's are not counted
 	Error      string    // of the attempt before this one, "" for the first
-	Replay     int       // number of this copy of the message, 0 the first; an older one than the record's is superseded
-	Returned   bool      // somebody had this very message before, and gave it back or vanished with it
-	Body       []byte    // the wire form as it came
-	Unknown    []string  // top-level fields of the wire form that nobody knows
-	Err        error     // why this message can never run (Decode), nil for a job
-	Bears      string    // of a message that can never run: the id that it bears, which may be another job's; "" when that is none
-	Odd        []string  // headers whose time can't be meant, and so counts as absent
-	Receipt    any       // what the source needs to settle it; nobody else looks inside
+	// number of this copy of the message, 0 the first; an older one than the record's is superseded
+	Replay   int
+	Returned bool     // somebody had this very message before, and gave it back or vanished with it
+	Body     []byte   // the wire form as it came
+	Unknown  []string // top-level fields of the wire form that nobody knows
+	Err      error    // why this message can never run (Decode), nil for a job
+	// of a message that can never run: the id that it bears, which may be another job's; "" when that is none
+	Bears   string
+	Odd     []string // headers whose time can't be meant, and so counts as absent
+	Receipt any      // what the source needs to settle it; nobody else looks inside
 }
 
 // Wait is the time from ready to now, never negative; zero when nobody said when it was ready.

@@ -17,6 +17,7 @@ func TestFinal(t *testing.T) {
 
 func TestPermanent(t *testing.T) {
 	enumtest.Want(t, "ErrorKind", "Permanent", ErrorKind.Permanent, map[ErrorKind]bool{
-		BadInput: true, NotAllowed: true, OutputExists: true, OverLimit: true, Expired: true, Transient: false, TimedOut: false, Interrupted: false,
+		BadInput: true, NotAllowed: true, OutputExists: true, OverLimit: true, Expired: true, Transient: false,
+		TimedOut: false, Interrupted: false,
 	})
 }

@@ -34,10 +34,11 @@ type Job struct {
 	Output    string            `json:"output,omitempty"`
 	Params    json.RawMessage   `json:"params,omitempty"` // an object; the job's kind says which fields
 	Overwrite bool              `json:"overwrite,omitempty"`
-	Priority  int               `json:"priority,omitempty"` // inside its lane, 0 (ordinary) to MaxPriority; a higher one starts first
-	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead-lettered as expired
-	// DedupKey makes a second job with the same key, within DedupWindow of the first (an hour when it says nothing), that first one. It
-	// is the client that sees to it: a message that is there already is a job.
+	// inside its lane, 0 (ordinary) to MaxPriority; a higher one starts first
+	Priority  int       `json:"priority,omitempty"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero"` // not started by then, it is dead-lettered as expired
+	// DedupKey makes a second job with the same key, within DedupWindow of the first (an hour when it says nothing),
+	// that first one. It is the client that sees to it: a message that is there already is a job.
 	DedupKey    string         `json:"dedupKey,omitempty"`
 	DedupWindow lanes.Duration `json:"dedupWindow,omitempty"`
 }
@@ -70,7 +71,8 @@ func Encode(j Job) ([]byte, error) {
 	}
 	body := bytes.TrimSuffix(wire.Bytes(), []byte("\n"))
 	if len(body) > MaxMessage {
-		return nil, fmt.Errorf("job %s is %d bytes on the wire, over the limit of %d: put large data into the input and name its URL", j.ID, len(body), MaxMessage)
+		return nil, fmt.Errorf("job %s is %d bytes on the wire, over the limit of %d: put large data into the input "+
+			"and name its URL", j.ID, len(body), MaxMessage)
 	}
 	return body, nil
 }
@@ -106,8 +108,8 @@ func Decode(body []byte, messageID string) (job Job, unknown []string, err error
 	return job, unknown, err
 }
 
-// read takes the fields in, by their exact names: encoding/json would also take "ID" for "id", which other readers of the
-// same message don't. The error is about the first wrong one.
+// read takes the fields in, by their exact names: encoding/json would also take "ID" for "id", which other readers of
+// the same message don't. The error is about the first wrong one.
 func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err error) {
 	known := map[string]struct {
 		field any
@@ -137,15 +139,18 @@ func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err err
 	return unknown, err
 }
 
-// Check says what keeps the job from being run by anyone. Whether a kind exists and its params fit is the handler's to say.
+// Check says what keeps the job from being run by anyone. Whether a kind exists and its params fit is the handler's to
+// say.
 func (j Job) Check() error {
 	switch {
 	case j.ID == "":
 		return ErrNoID
 	case !ValidID(j.ID):
-		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)", plain.Clip(j.ID, 80))
+		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)",
+			plain.Clip(j.ID, 80))
 	case j.Version != 0 && j.Version != WireVersion:
-		return fmt.Errorf("version %d of the wire form is not known here; this Siren reads version %d", j.Version, WireVersion)
+		return fmt.Errorf("version %d of the wire form is not known here; this Siren reads version %d", j.Version,
+			WireVersion)
 	case j.Kind == "":
 		return errors.New("kind is missing: what is to be done with the input?")
 	case len(j.Params) > 0 && !isObject(j.Params):
@@ -170,7 +175,8 @@ func isObject(raw json.RawMessage) bool {
 // idAlphabet is Crockford's base 32 in lower case: it sorts like the bytes it encodes.
 var idAlphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// NewID makes a job id that sorts by time: 48 bits of milliseconds and 80 random bits, 26 characters (a ULID's content).
+// NewID makes a job id that sorts by time: 48 bits of milliseconds and 80 random bits, 26 characters (a ULID's
+// content).
 func NewID(now time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
@@ -178,8 +184,8 @@ func NewID(now time.Time) string {
 	return idAlphabet.EncodeToString(b[:])
 }
 
-// IDOf makes the id of a message that isn't a job, of the form of NewID's: the same one whenever the message comes, for the id that it
-// bears, if any, and its body decide.
+// IDOf makes the id of a message that isn't a job, of the form of NewID's: the same one whenever the message comes, for
+// the id that it bears, if any, and its body decide.
 func IDOf(bears string, body []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q", bears)

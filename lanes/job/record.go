@@ -17,7 +17,8 @@ const (
 	Completed State = "completed" // its output is committed
 	Dead      State = "dead"      // can't succeed; in the dead letters with its reason
 	Cancelled State = "cancelled" // called off by a person
-	Missing   State = "missing"   // was queued, and its message is no longer in the broker: nothing brings it, unless its message turns up after all
+	// was queued, and its message is no longer in the broker: nothing brings it, unless its message turns up after all
+	Missing State = "missing"
 )
 
 // Final is whether nothing more happens to a job by itself.
@@ -42,29 +43,34 @@ type Record struct {
 	Priority   int               `json:"priority,omitempty"`
 	ExpiresAt  time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead
 	DedupKey   string            `json:"dedupKey,omitempty"`
-	EnqueuedAt time.Time         `json:"enqueuedAt"`          // first seen
-	ReadyAt    time.Time         `json:"readyAt,omitzero"`    // last put into its lane
-	StartedAt  time.Time         `json:"startedAt,omitzero"`  // first start
-	EndedAt    time.Time         `json:"endedAt,omitzero"`    // completed, dead, cancelled or missing
-	NextAt     time.Time         `json:"nextAt,omitzero"`     // retrying: when its next attempt is ready
-	Wait       lanes.Duration    `json:"wait,omitempty"`      // ready to first start
-	Attempt    int               `json:"-"`                   // the number of the attempt that its message is for, of those that count
-	Rest       json.RawMessage   `json:"-"`                   // the fields of its wire form that nobody knows, an object; nil: none
-	Attempts   int               `json:"attempts,omitempty"`  // starts, taken-over ones included
-	Crashes    int               `json:"crashes,omitempty"`   // starts whose worker vanished
-	Replay     int               `json:"replay,omitempty"`    // the number of the message that carries it: fresh copies (promote, move, retry) count up
-	Worker     string            `json:"worker,omitempty"`    // of the latest start
-	Progress   Progress          `json:"progress,omitzero"`   // of the latest start
-	Outputs    []Output          `json:"outputs,omitempty"`   // completed: what it made
-	Reason     string            `json:"reason,omitempty"`    // dead: why, in a few fixed words
-	Error      string            `json:"error,omitempty"`     // the latest error
-	Bears      string            `json:"bears,omitempty"`     // of a message that is no job: the id that it bears, which may be another job's
-	LeaseUntil time.Time         `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted
+	EnqueuedAt time.Time         `json:"enqueuedAt"`         // first seen
+	ReadyAt    time.Time         `json:"readyAt,omitzero"`   // last put into its lane
+	StartedAt  time.Time         `json:"startedAt,omitzero"` // first start
+	EndedAt    time.Time         `json:"endedAt,omitzero"`   // completed, dead, cancelled or missing
+	NextAt     time.Time         `json:"nextAt,omitzero"`    // retrying: when its next attempt is ready
+	Wait       lanes.Duration    `json:"wait,omitempty"`     // ready to first start
+	// the number of the attempt that its message is for, of those that count
+	Attempt int `json:"-"`
+	// the fields of its wire form that nobody knows, an object; nil: none
+	Rest     json.RawMessage `json:"-"`
+	Attempts int             `json:"attempts,omitempty"` // starts, taken-over ones included
+	Crashes  int             `json:"crashes,omitempty"`  // starts whose worker vanished
+	// the number of the message that carries it: fresh copies (promote, move, retry) count up
+	Replay   int      `json:"replay,omitempty"`
+	Worker   string   `json:"worker,omitempty"`  // of the latest start
+	Progress Progress `json:"progress,omitzero"` // of the latest start
+	Outputs  []Output `json:"outputs,omitempty"` // completed: what it made
+	Reason   string   `json:"reason,omitempty"`  // dead: why, in a few fixed words
+	Error    string   `json:"error,omitempty"`   // the latest error
+	// of a message that is no job: the id that it bears, which may be another job's
+	Bears      string    `json:"bears,omitempty"`
+	LeaseUntil time.Time `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted
 }
 
 // Job is the job as its producer wrote it.
 func (r Record) Job() Job {
-	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params, Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
+	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params,
+		Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
 }
 
 // Message is the job's wire form, as far as the record knows it.
@@ -86,7 +92,8 @@ func (r Record) Message() ([]byte, error) {
 // Bound cuts what is over a job's bounds (see Job.Bounded), for whoever shows the record.
 func (r *Record) Bound() {
 	j := r.Job().Bounded()
-	r.Kind, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Labels, j.Input, j.Output, j.Params, j.DedupKey
+	r.Kind, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Labels, j.Input, j.Output, j.Params,
+		j.DedupKey
 }
 
 // ClaimState is the ledger's answer to a worker that wants to run a delivery.
@@ -94,12 +101,13 @@ type ClaimState string
 
 // The answers to a claim.
 const (
-	Granted    ClaimState = "granted"   // run it
-	HeldByLive ClaimState = "held"      // another worker runs it: look again in a second
-	Settled    ClaimState = "settled"   // completed, cancelled, or carried on by a fresh copy of the message: nothing to do
-	Buried     ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
-	Poison     ClaimState = "poison"    // its workers vanish, time after time: dead letter
-	Unclaimed  ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
+	Granted    ClaimState = "granted" // run it
+	HeldByLive ClaimState = "held"    // another worker runs it: look again in a second
+	// completed, cancelled, or carried on by a fresh copy of the message: nothing to do
+	Settled   ClaimState = "settled"
+	Buried    ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
+	Poison    ClaimState = "poison"    // its workers vanish, time after time: dead letter
+	Unclaimed ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
 )
 
 // Claim is a granted (or refused) right to run one job. The token is compared at every later move, so a worker that was
@@ -118,7 +126,8 @@ type Claim struct {
 
 // Outcome is how a claimed run ended, for the ledger.
 type Outcome struct {
-	State   State // Completed, Retrying, Dead, Queued for a return that costs nothing, or Cancelled once its programs have ended
+	// Completed, Retrying, Dead, Queued for a return that costs nothing, or Cancelled once its programs have ended
+	State   State
 	Outputs []Output
 	NextAt  time.Time // Retrying
 	Reason  string    // Dead

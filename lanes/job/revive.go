@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Revived is the wire form of a dead job that is to run again: the same, but for the params in set, where null takes one away,
-// and for an expiresAt that is over, with which it would die at once. What isn't touched stays as it came, fields that nobody knows
-// included; body itself when there is nothing to change. body has to be a job's.
+// Revived is the wire form of a dead job that is to run again: the same, but for the params in set, where null takes
+// one away, and for an expiresAt that is over, with which it would die at once. What isn't touched stays as it came,
+// fields that nobody knows included; body itself when there is nothing to change. body has to be a job's.
 func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {

@@ -31,7 +31,8 @@ func TestKindOf(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := KindOf(tt.err)
 			if got != tt.want || got.Permanent() != tt.permanent {
-				t.Errorf("KindOf(%v) = %q, permanent %v; want %q, %v", tt.err, got, got.Permanent(), tt.want, tt.permanent)
+				t.Errorf("KindOf(%v) = %q, permanent %v; want %q, %v", tt.err, got, got.Permanent(), tt.want,
+					tt.permanent)
 			}
 		})
 	}

@@ -1,5 +1,6 @@
-// Package kinds is the catalogue of the jobs that Siren's workers run: each kind with its params, declared once. What refuses a wrong job, at the
-// producer and in the worker, the help of siren enqueue and what a shell completes, docs/kinds.md and docs/job.schema.json all come from it.
+// Package kinds is the catalogue of the jobs that Siren's workers run: each kind with its params, declared once. What
+// refuses a wrong job, at the producer and in the worker, the help of siren enqueue and what a shell completes,
+// docs/kinds.md and docs/job.schema.json all come from it.
 //
 // It doesn't know how a kind is made: that is worker/media, with a file for each.
 package kinds
@@ -24,7 +25,8 @@ type Kind struct {
 	About   string   // what its output is
 	Endings []string // what the output's name may end in
 	Params  []Param
-	// relate notes what is wrong with the params together, or beside the output's name, and fills in what follows from that; nil: nothing is.
+	// relate notes what is wrong with the params together, or beside the output's name, and fills in what follows from
+	// that; nil: nothing is.
 	relate func(v Values, output string, p *problems)
 }
 
@@ -39,9 +41,11 @@ var all = []Kind{
 		Name: "thumbnail", About: "one picture of a video, jpg or webp",
 		Endings: []string{".jpg", ".jpeg", ".webp"},
 		Params: []Param{
-			{Name: "at", Type: Moment, Default: `"representative"`, About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`},
+			{Name: "at", Type: Moment, Default: `"representative"`,
+				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`},
 			width, height,
-			{Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending", About: "of the picture"},
+			{Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending",
+				About: "of the picture"},
 			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `85`, About: "of the picture"},
 		},
 		relate: picture,
@@ -50,12 +54,16 @@ var all = []Kind{
 		Name: "transcode", About: "the video as H.264 and AAC in an mp4 that plays while it loads",
 		Endings: []string{".mp4", ".m4v"},
 		Params: []Param{
-			{Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`, About: "quality, from 0 (lossless); not with bitrate"},
-			{Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf", About: "of the video; not with crf"},
+			{Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`,
+				About: "quality, from 0 (lossless); not with bitrate"},
+			{Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf",
+				About: "of the video; not with crf"},
 			width, height,
 			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
-			{Name: "preset", Type: Word, Words: []string{"medium", "ultrafast", "superfast", "veryfast", "faster", "fast", "slow"}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
-			{Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"}, Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC"},
+			{Name: "preset", Type: Word, Words: []string{"medium", "ultrafast", "superfast", "veryfast", "faster",
+				"fast", "slow"}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
+			{Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
+				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC"},
 		},
 		relate: quality,
 	},
@@ -63,7 +71,8 @@ var all = []Kind{
 
 // width and height are a box that a picture is fitted into.
 var (
-	width  = Param{Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of a box that the picture fits into, in its proportions; it is never enlarged"}
+	width = Param{Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's",
+		About: "of a box that the picture fits into, in its proportions; it is never enlarged"}
 	height = Param{Name: "height", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of that box"}
 )
 
@@ -113,7 +122,8 @@ func Find(name string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return Kind{}, job.Fail(job.BadInput, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown), strings.Join(Names(), ", "), plain.Suggest(name, Names())))
+	return Kind{}, job.Fail(job.BadInput, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown),
+		strings.Join(Names(), ", "), plain.Suggest(name, Names())))
 }
 
 // ParamNames are those of the kind's params, sorted.
@@ -125,8 +135,8 @@ func (k Kind) ParamNames() (names []string) {
 	return names
 }
 
-// Check refuses a job for what is wrong whatever storage there is: its kind, its params, and the ending of its output's name. The error is a
-// job.JobError of kind BadInput, and names every problem.
+// Check refuses a job for what is wrong whatever storage there is: its kind, its params, and the ending of its output's
+// name. The error is a job.JobError of kind BadInput, and names every problem.
 func Check(job job.Job) error {
 	k, err := Find(job.Kind)
 	if err != nil {
@@ -140,7 +150,8 @@ func Check(job job.Job) error {
 	return err
 }
 
-// Read reads a job's params, for an output of that name. The error is a job.JobError of kind BadInput, and names every problem.
+// Read reads a job's params, for an output of that name. The error is a job.JobError of kind BadInput, and names every
+// problem.
 func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
 	p := &problems{kind: k}
 	v := Values{}

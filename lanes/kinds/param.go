@@ -77,7 +77,9 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		if m, ok := moment(raw); ok {
 			return m, nil
 		}
-		return nil, fmt.Errorf(`%s must be seconds (12.5), a duration ("1m30s"), a part ("25%%") or "representative", not %s`, p.Name, said)
+		return nil,
+			fmt.Errorf(`%s must be seconds (12.5), a duration ("1m30s"), a part ("25%%") or "representative", not %s`,
+				p.Name, said)
 	}
 	if p.Type == Whole || p.Type == Number {
 		var v float64
@@ -97,7 +99,8 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		return p.Words[i], nil
 	}
 	if p.Type == Word {
-		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "), plain.Clip(text, shown), plain.Suggest(text, p.Words))
+		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "),
+			plain.Clip(text, shown), plain.Suggest(text, p.Words))
 	}
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
@@ -106,7 +109,8 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	if len(p.Words) > 0 {
 		also = `"` + strings.Join(p.Words, `", "`) + `" or `
 	}
-	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also, p.Least/1000, p.Most/1000, plain.Clip(text, shown))
+	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also,
+		p.Least/1000, p.Most/1000, plain.Clip(text, shown))
 }
 
 const bitRatePattern = `^(\d{1,6}(?:\.\d{1,3})?)([kM])$`
@@ -187,7 +191,8 @@ func (p Param) Schema() map[string]any {
 		s["anyOf"] = []any{
 			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds},
 			map[string]any{"const": representative},
-			text(map[string]any{"pattern": `^[0-9.]+%$`}), text(map[string]any{"pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}),
+			text(map[string]any{"pattern": `^[0-9.]+%$`}),
+			text(map[string]any{"pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}),
 		}
 	}
 	if p.Default != "" {

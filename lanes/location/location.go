@@ -1,5 +1,6 @@
-// Package location takes the URLs of storage apart: those that jobs name, and the prefixes that a policy lists. There is one reading of a URL:
-// what a policy may list is what a worker can go by, and what two readers could understand differently is refused.
+// Package location takes the URLs of storage apart: those that jobs name, and the prefixes that a policy lists. There
+// is one reading of a URL: what a policy may list is what a worker can go by, and what two readers could understand
+// differently is refused.
 //
 // It does no I/O, and doesn't know what is allowed: worker/storage keeps the allowlist, and reads and writes.
 package location
@@ -51,7 +52,8 @@ func (l Location) Writable() bool {
 
 // Below is whether the location is below the prefix.
 func (l Location) Below(prefix Location) bool {
-	return l.Scheme == prefix.Scheme && l.Host == prefix.Host && strings.HasPrefix(l.Path, prefix.Path) && l.Path != prefix.Path
+	return l.Scheme == prefix.Scheme && l.Host == prefix.Host && strings.HasPrefix(l.Path, prefix.Path) &&
+		l.Path != prefix.Path
 }
 
 // Parse takes a URL apart. The path is "" where there is none.
@@ -82,7 +84,8 @@ func Parse(raw string) (Location, error) {
 		l.Query, l.RawPath = u.RawQuery, u.RawPath
 	}
 	if l.Query == "" && (u.RawQuery != "" || u.ForceQuery) {
-		return Location{}, errors.New("a query (?) is not allowed: it would be taken for storage options; write ? in a name as %3F")
+		return Location{}, errors.New("a query (?) is not allowed: it would be taken for storage options; write ? " +
+			"in a name as %3F")
 	}
 	return l, checkPath(u)
 }
@@ -94,13 +97,15 @@ func ParsePrefix(raw string) (Location, error) {
 		return Location{}, errors.New("is not a URL")
 	}
 	if u.User != nil || strings.ContainsAny(raw, "?#") {
-		return Location{}, errors.New("must have no query, fragment or user; credentials come from the workers' environment")
+		return Location{}, errors.New("must have no query, fragment or user; credentials come from the workers' " +
+			"environment")
 	}
 	s, known := find(u.Scheme)
 	switch {
 	case !known:
 		return Location{}, fmt.Errorf("%q: the scheme must be %s", raw, Either(Schemes(false)))
-	case s.hostless && (u.Host != "" || !strings.HasPrefix(raw[len(s.name):], "://")): // file:/dir/ is a URL, too, and no job's begins with it
+	case s.hostless && (u.Host != "" || !strings.HasPrefix(raw[len(s.name):], "://")):
+		// file:/dir/ is a URL, too, and no job's begins with it
 		return Location{}, fmt.Errorf("%q: write %s", raw, s.prefix)
 	case u.Host == "" && !s.hostless:
 		return Location{}, fmt.Errorf("%q %s", raw, s.lacksHost())

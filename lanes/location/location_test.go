@@ -7,7 +7,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/location"
 )
 
-// What a policy may list is what a worker can go by: every job's URL below the prefix is read the same way, in each of its spellings.
+// What a policy may list is what a worker can go by: every job's URL below the prefix is read the same way, in each of
+// its spellings.
 func TestPrefixAndJobAreReadAlike(t *testing.T) {
 	for _, c := range []struct{ prefix, job string }{
 		{"s3://media-in/", "s3://media-in/a.mp4"},
@@ -66,7 +67,8 @@ func TestPrefixesThatNoJobCouldUse(t *testing.T) {
 var longName = strings.Repeat("x", location.MaxLength)
 
 func TestWritable(t *testing.T) {
-	for raw, want := range map[string]bool{"file:///a": true, "s3://in/a": true, "http://h/a": false, "https://h/a": false} {
+	for raw, want := range map[string]bool{"file:///a": true, "s3://in/a": true, "http://h/a": false,
+		"https://h/a": false} {
 		if l, err := location.Parse(raw); err != nil || l.Writable() != want {
 			t.Errorf("%s: %+v, %v", raw, l, err)
 		}

@@ -20,8 +20,9 @@ var (
 	hostForm   = regexp.MustCompile(`^([^:]*|\[[^\]]*\])(:[0-9]*)?$`)
 )
 
-// HideSecrets is a text as it may be shown: of each URL in it the password and the values of the query are left out, all of them, for a signature
-// may have any name. A text that begins with a URL is that URL to its end. Nobody who runs a job gets a URL from here: what is stored stays as it is.
+// HideSecrets is a text as it may be shown: of each URL in it the password and the values of the query are left out,
+// all of them, for a signature may have any name. A text that begins with a URL is that URL to its end. Nobody who runs
+// a job gets a URL from here: what is stored stays as it is.
 func HideSecrets(text string) string {
 	switch {
 	case urlStart.MatchString(text), oddStart.MatchString(text):
@@ -67,7 +68,8 @@ func hideInURL(url string) string {
 	return url
 }
 
-// userEnd is where the user and password of a URL end, -1 when it has none. A password with a slash isn't valid, and is one all the same.
+// userEnd is where the user and password of a URL end, -1 when it has none. A password with a slash isn't valid, and is
+// one all the same.
 func userEnd(rest string) int {
 	authority := rest
 	if i := strings.IndexAny(rest, `/\`); i >= 0 {

@@ -32,11 +32,13 @@ func TestHideSecrets(t *testing.T) {
 		"file:///media/a%3Fb;c=d.mp4":       "file:///media/a%3Fb;c=d.mp4",
 		"https://h/a?sig=secret cret":       "https://h/a?sig=…",
 		"redis+sentinel://:secret@h1:26379,h2:26379/main?sentinelPassword=secret": "redis+sentinel://:…@h1:26379,h2:26379/main?sentinelPassword=…",
-		"fetch input https://h/a?sig=secret: no such host":                        "fetch input https://h/a?sig=… no such host",
-		`{"input":"https://me:secret@h/a?sig=secret","id":"a"}`:                   `{"input":"https://me:…@h/a?sig=…","id":"a"}`,
-		`{"input":"https:\/\/h\/a?sig=secret\u0026x=secret","id":`:                `{"input":"https:\/\/h\/a?sig=…","id":`,
-		`"error":"fetch \"https://h/a?sig=secret\" failed"`:                       `"error":"fetch \"https://h/a?sig=…\" failed"`,
-		"(https://h/a?sig=secret) and <http://me:secret@h>":                       "(https://h/a?sig=… and <http://me:…@h>",
+		"fetch input https://h/a?sig=secret: no such host": "fetch input https://h/a?sig=… " +
+			"no such host",
+		`{"input":"https://me:secret@h/a?sig=secret","id":"a"}`:    `{"input":"https://me:…@h/a?sig=…","id":"a"}`,
+		`{"input":"https:\/\/h\/a?sig=secret\u0026x=secret","id":`: `{"input":"https:\/\/h\/a?sig=…","id":`,
+		`"error":"fetch \"https://h/a?sig=secret\" failed"`:        `"error":"fetch \"https://h/a?sig=…\" failed"`,
+		"(https://h/a?sig=secret) and <http://me:secret@h>": "(https://h/a?sig=… and " +
+			"<http://me:…@h>",
 	} {
 		got := HideSecrets(in)
 		if got != want {

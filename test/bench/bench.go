@@ -92,7 +92,9 @@ func open(ctx context.Context, o options) (b *bench, err error) {
 	return b, b.prepare(ctx)
 }
 
-func (b *bench) server(ctx context.Context, start func(context.Context, procs.ServerOptions) (*procs.Server, error)) (url string, err error) {
+func (b *bench) server(
+	ctx context.Context, start func(context.Context, procs.ServerOptions) (*procs.Server, error),
+) (url string, err error) {
 	s, err := start(ctx, procs.ServerOptions{Log: b.log})
 	if err != nil {
 		return "", err
@@ -129,7 +131,8 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err := topology.Declare(ctx, declare, policy, nil); err != nil {
 		return err
 	}
-	b.client, err = client.New(client.Options{AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log, AnyKind: true})
+	b.client, err = client.New(client.Options{AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log,
+		AnyKind: true})
 	if err != nil {
 		return err
 	}

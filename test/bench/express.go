@@ -47,15 +47,18 @@ func (b *bench) express(ctx context.Context) ([]figure, error) {
 	var figures []figure
 	for _, load := range loads {
 		p50 := figure{Name: "express to start, " + load.name + ", p50", Unit: "ms", Against: "raw"}
-		p99 := figure{Name: "express to start, " + load.name + ", p99", Unit: "ms", Against: "raw", Aim: &aim{AtMost: 20}}
+		p99 := figure{Name: "express to start, " + load.name + ", p99", Unit: "ms", Against: "raw",
+			Aim: &aim{AtMost: 20}}
 		for run := range b.runs {
 			b.say("express to start, %s, run %d of %d", load.name, run+1, b.runs)
 			siren, raw, err := b.expressBeside(ctx, load.lower, load.jobs())
 			if err != nil {
 				return nil, err
 			}
-			p50.Siren, p50.Baseline = append(p50.Siren, percentile(siren, 50)), append(p50.Baseline, percentile(raw, 50))
-			p99.Siren, p99.Baseline = append(p99.Siren, percentile(siren, 99)), append(p99.Baseline, percentile(raw, 99))
+			p50.Siren, p50.Baseline = append(p50.Siren, percentile(siren, 50)),
+				append(p50.Baseline, percentile(raw, 50))
+			p99.Siren, p99.Baseline = append(p99.Siren, percentile(siren, 99)),
+				append(p99.Baseline, percentile(raw, 99))
 		}
 		figures = append(figures, p50, p99)
 	}
@@ -88,7 +91,9 @@ func (h *expressHandler) Handle(ctx context.Context, t job.Task) (job.Result, er
 }
 
 // expressBeside measures beside lower jobs, in milliseconds.
-func (b *bench) expressBeside(ctx context.Context, lower worker.Handler, jobs []job.Job) (siren, raw []float64, err error) {
+func (b *bench) expressBeside(
+	ctx context.Context, lower worker.Handler, jobs []job.Job,
+) (siren, raw []float64, err error) {
 	if err := b.fill(ctx, jobs); err != nil {
 		return nil, nil, err
 	}
@@ -106,7 +111,8 @@ func (b *bench) expressBeside(ctx context.Context, lower worker.Handler, jobs []
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := pause(ctx, time.Second); err != nil { // until the transcodes are past their inspection, and the shoulder is subscribed
+	if err := pause(ctx, time.Second); err != nil {
+		// until the transcodes are past their inspection, and the shoulder is subscribed
 		return nil, nil, err
 	}
 	echo, err := b.raw.echo(ctx)
@@ -169,7 +175,8 @@ func (r *raw) echo(ctx context.Context) (*echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": lanes.Classic}); err != nil {
+	if _, err := ch.QueueDeclare(queue, true, false, false, false,
+		amqp.Table{"x-queue-type": lanes.Classic}); err != nil {
 		return nil, err
 	}
 	if err := ch.Qos(1, 0, false); err != nil {

@@ -39,9 +39,9 @@ func (p prediction) off() time.Duration { return p.Start.Sub(p.Started).Abs() }
 // near is whether it was within a quarter of the wait that was left: |predicted − started| ≤ (started − told)/4.
 func (p prediction) near() bool { return p.off() <= p.Remaining/4 }
 
-// forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and thumbnails over three
-// lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the ledger's startedAt. In the first run nobody
-// knows yet how long jobs take.
+// forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and
+// thumbnails over three lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the
+// ledger's startedAt. In the first run nobody knows yet how long jobs take.
 func (b *bench) forecast(ctx context.Context) (figures []figure, err error) {
 	if err := b.makeDemoClips(ctx); err != nil {
 		return nil, err
@@ -136,8 +136,8 @@ func (b *bench) predict(ctx context.Context, id string, open map[string]bool) (p
 	return prediction{Job: id, Told: time.Now(), Start: x.PredictedStart, Ahead: x.Ahead}, true, nil
 }
 
-// outcomes waits until the jobs have ended and notes when they had started. A job that waited for two seconds at most, or started while
-// the command ran, is left out.
+// outcomes waits until the jobs have ended and notes when they had started. A job that waited for two seconds at most,
+// or started while the command ran, is left out.
 func (b *bench) outcomes(ctx context.Context, told []prediction) (judged []prediction, err error) {
 	for _, p := range told {
 		r, err := b.client.Wait(ctx, p.Job)

@@ -20,7 +20,8 @@ func noops(lane string, n int) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {
 		jobs[i] = job.Job{ID: job.NewID(time.Now()), Kind: "noop", Labels: map[string]string{"lane": lane}}
-		jobs[i].Input = "s3://bench/" + strings.Repeat("x", wireSize-len(wireForm(jobs[i]))-len(`,"input":"s3://bench/"`))
+		jobs[i].Input = "s3://bench/" + strings.Repeat("x",
+			wireSize-len(wireForm(jobs[i]))-len(`,"input":"s3://bench/"`))
 	}
 	return jobs
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// liveYAML is a fleet that grows and shrinks by itself, as that of `siren demo`. @DIR@ is the folder of the clips and outputs.
+// liveYAML is a fleet that grows and shrinks by itself, as that of `siren demo`. @DIR@ is the folder of the clips and
+// outputs.
 const liveYAML = `
 lanes:
   - {name: express, match: [lane=express], startWithin: 2s, reserve: 1}
@@ -49,7 +50,8 @@ type live struct {
 
 // live starts one and returns when its floor of workers takes jobs.
 func (b *bench) live(ctx context.Context) (l *live, err error) {
-	l = &live{b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log), roster: redis.NewRoster(b.store, b.log)}
+	l = &live{b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log),
+		roster: redis.NewRoster(b.store, b.log)}
 	if l.dir, err = os.MkdirTemp(b.dir, "live-"); err != nil {
 		return nil, err
 	}
@@ -62,7 +64,8 @@ func (b *bench) live(ctx context.Context) (l *live, err error) {
 		return nil, err
 	}
 	defer log.Close() // the process has its own copy
-	l.cmd = b.command(context.WithoutCancel(ctx), "scaler", "--policy", policy, "--data", l.dir, "--drain-timeout", "0s")
+	l.cmd = b.command(context.WithoutCancel(ctx), "scaler", "--policy", policy, "--data", l.dir, "--drain-timeout",
+		"0s")
 	l.cmd.Stdout, l.cmd.Stderr = log, log
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is for us to pass on
 	if err := l.cmd.Start(); err != nil {
@@ -148,8 +151,10 @@ func (b *bench) makeDemoClips(ctx context.Context) error {
 		if _, err := os.Stat(b.demoClip(i)); err == nil {
 			continue
 		}
-		args := fmt.Sprintf("-hide_banner -loglevel error -nostdin -y -f lavfi -i testsrc2=size=640x360:rate=25:duration=%d "+
-			"-f lavfi -i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest %s",
+		args := fmt.Sprintf("-hide_banner -loglevel error -nostdin -y -f lavfi -i "+
+			"testsrc2=size=640x360:rate=25:duration=%d "+
+			"-f lavfi -i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac "+
+			"-shortest %s",
 			4+i, 330*(i+1), 4+i, b.demoClip(i))
 		if out, err := exec.CommandContext(ctx, "ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("make a clip with ffmpeg: %w: %s", err, out)

@@ -10,8 +10,8 @@
 //	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
-// compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis, which
-// end with it. docs/benchmarks.md tells how to read the table.
+// compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,
+// which end with it. docs/benchmarks.md tells how to read the table.
 package main
 
 import (
@@ -81,7 +81,8 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.output, "o", "table", "table or json")
 	f.StringVar(&o.siren, "siren", "bin/siren", "the siren binary whose workers are measured")
 	f.StringVar(&o.samples, "samples", "", "write each forecast, with what became of it, to a file as JSON")
-	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process (clients and in-process workers) to a file")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process (clients and in-process workers) "+
+		"to a file")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -102,7 +103,8 @@ func parseOptions(args []string) (options, error) {
 
 // run measures and prints. Nothing that it started is left when it returns.
 func run(ctx context.Context, o options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.runs)*time.Minute, errors.New("it takes far longer than it should"))
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.runs)*time.Minute,
+		errors.New("it takes far longer than it should"))
 	defer cancel()
 	r := report{Machine: thisMachine(), Runs: o.runs}
 	b, err := open(ctx, o)

@@ -18,7 +18,8 @@ import (
 // manyJobs is how many jobs the lists and the bulk verbs are measured on.
 const manyJobs = 50_000
 
-// many measures commands about fifty thousand jobs that wait in a lane: how long each takes, how many records it reads, and how many scripts it has run.
+// many measures commands about fifty thousand jobs that wait in a lane: how long each takes, how many records it reads,
+// and how many scripts it has run.
 func (b *bench) many(ctx context.Context) ([]figure, error) {
 	var all []figure
 	commands := []struct {
@@ -72,7 +73,8 @@ func (b *bench) enqueueMany(ctx context.Context) error {
 	jobs := make([]job.Job, 1000)
 	for range manyJobs / len(jobs) {
 		for i := range jobs {
-			jobs[i] = job.Job{Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4", Output: "file:///out.json"}
+			jobs[i] = job.Job{Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4",
+				Output: "file:///out.json"}
 		}
 		for _, o := range b.client.EnqueueBatch(ctx, jobs) {
 			if o.Err != nil {

@@ -20,8 +20,8 @@ const (
 	lotSize = 1500
 )
 
-// publish measures jobs a second until all are confirmed: Siren's publisher, and its client, which also makes a record of
-// each job, beside raw deferred confirms with the same window. Raw messages are like Siren's to the byte, and then
+// publish measures jobs a second until all are confirmed: Siren's publisher, and its client, which also makes a record
+// of each job, beside raw deferred confirms with the same window. Raw messages are like Siren's to the byte, and then
 // without its headers: the first tells what the publisher costs, the second what publishing through Siren does.
 func (b *bench) publish(ctx context.Context) ([]figure, error) {
 	var figures []figure
@@ -53,12 +53,17 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 		figures = append(figures, f...)
 	}
 	const clientWindow = 256
-	f, err := b.publishBeside(ctx, "enqueue with records, window 256", clientWindow, func(jobs []job.Job) error { return b.enqueue(ctx, jobs) })
+	f, err := b.publishBeside(ctx, "enqueue with records, window 256", clientWindow, func(jobs []job.Job) error {
+		return b.enqueue(ctx, jobs)
+	})
 	return append(figures, f...), err
 }
 
-func (b *bench) publishBeside(ctx context.Context, name string, window int, send func([]job.Job) error) (f []figure, err error) {
-	same, plain := figure{Name: name, Unit: "jobs/s", Against: "raw"}, figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
+func (b *bench) publishBeside(
+	ctx context.Context, name string, window int, send func([]job.Job) error,
+) (f []figure, err error) {
+	same, plain := figure{Name: name, Unit: "jobs/s", Against: "raw"},
+		figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
 	line, err := b.raw.line(jobsExchange, standardLane)
 	if err != nil {
 		return f, err

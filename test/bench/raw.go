@@ -21,8 +21,8 @@ const (
 
 func laneQueue(lane string) string { return "siren.lane." + lane }
 
-// raw is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking have a
-// connection each, as in Siren.
+// raw is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking
+// have a connection each, as in Siren.
 type raw struct {
 	producer, consumer *amqp.Connection
 	admin              *amqp.Channel
@@ -67,7 +67,8 @@ func (r *raw) ready(queue string) (int, error) {
 	return q.Messages, err
 }
 
-// bare are the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them to run.
+// bare are the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them to
+// run.
 func bare(jobs []job.Job) []amqp.Publishing {
 	messages := publishings(jobs)
 	for i := range messages {

@@ -32,7 +32,8 @@ type machine struct {
 func thisMachine() machine {
 	load, _ := os.ReadFile("/proc/loadavg")
 	return machine{
-		Cores: runtime.NumCPU(), Load: strings.Join(strings.Fields(string(load) + " ? ? ?")[:3], " "), Go: runtime.Version(),
+		Cores: runtime.NumCPU(), Load: strings.Join(strings.Fields(string(load) + " ? ? ?")[:3], " "),
+		Go:       runtime.Version(),
 		RabbitMQ: version("dpkg-query", "--show", "--showformat=${Version}", "rabbitmq-server"),
 		Redis:    version("redis-server", "--version"), FFmpeg: version("ffmpeg", "-version"),
 	}

@@ -38,10 +38,13 @@ func TestVerdict(t *testing.T) {
 		met  string
 	}{
 		{"no aim", figure{Siren: []float64{1}}, "", ""},
-		{"value within", figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &aim{AtMost: 20}}, "at most 20 ms", "met"},
+		{"value within", figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &aim{AtMost: 20}}, "at most 20 ms",
+			"met"},
 		{"value above", figure{Unit: "ms", Siren: []float64{21}, Aim: &aim{AtMost: 20}}, "at most 20 ms", "missed"},
-		{"ratio of each run, not of the medians", figure{Siren: []float64{9, 90, 10}, Baseline: []float64{10, 100, 100}, Aim: ratio(aim{AtLeast: 0.9})}, "at least 0.9", "met"},
-		{"ratio below", figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(aim{AtLeast: 0.9})}, "at least 0.9", "missed"},
+		{"ratio of each run, not of the medians", figure{Siren: []float64{9, 90, 10}, Baseline: []float64{10, 100, 100},
+			Aim: ratio(aim{AtLeast: 0.9})}, "at least 0.9", "met"},
+		{"ratio below", figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(aim{AtLeast: 0.9})},
+			"at least 0.9", "missed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if aim, met := c.f.verdict(); aim != c.aim || met != c.met {
@@ -60,7 +63,8 @@ func TestReport(t *testing.T) {
 	if err := r.print(&table, "table"); err != nil {
 		t.Fatal(err)
 	}
-	if want := "publish  9000 jobs/s  10000 jobs/s (raw)  0.90   at least 0.9  met"; !strings.Contains(table.String(), want) {
+	if want := "publish  9000 jobs/s  10000 jobs/s (raw)  0.90   at least 0.9  met"; !strings.Contains(table.String(),
+		want) {
 		t.Errorf("no line %q in\n%s", want, table.String())
 	}
 	if err := r.print(&text, "json"); err != nil {
@@ -78,7 +82,8 @@ func TestReport(t *testing.T) {
 	if err := json.Unmarshal([]byte(text.String()), &got); err != nil {
 		t.Fatal(err)
 	}
-	if f := got.Figures[0]; f.Name != "publish" || f.Median != 9000 || f.Ratio != 0.9 || f.Verdict != "met" || len(f.Siren) != 1 {
+	if f := got.Figures[0]; f.Name != "publish" || f.Median != 9000 || f.Ratio != 0.9 || f.Verdict != "met" ||
+		len(f.Siren) != 1 {
 		t.Errorf("as JSON: %+v", f)
 	}
 }

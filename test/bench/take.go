@@ -15,8 +15,8 @@ import (
 // takenPerSlot is how many jobs of one measurement each slot gets, about.
 const takenPerSlot = 1000
 
-// take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane first,
-// so each job costs two basic.gets, a claim, a close and an ack; a raw one costs a basic.get and an ack.
+// take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane
+// first, so each job costs two basic.gets, a claim, a close and an ack; a raw one costs a basic.get and an ack.
 func (b *bench) take(ctx context.Context) ([]figure, error) {
 	var figures []figure
 	for _, n := range []int{1, 4} {
@@ -43,14 +43,18 @@ func (b *bench) takeWith(ctx context.Context, slots int) ([]figure, error) {
 				return err
 			},
 			func() error {
-				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) { return b.raw.get(laneQueue(standardLane), n, slots) })
+				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) {
+					return b.raw.get(laneQueue(standardLane), n, slots)
+				})
 				if err == nil {
 					get, getJob = append(get, perSecond(came)), append(getJob, perJob(came))
 				}
 				return err
 			},
 			func() error {
-				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) { return b.raw.push(ctx, laneQueue(standardLane), n, slots) })
+				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) {
+					return b.raw.push(ctx, laneQueue(standardLane), n, slots)
+				})
 				if err == nil {
 					push = append(push, perSecond(came))
 				}
@@ -68,7 +72,8 @@ func (b *bench) takeWith(ctx context.Context, slots int) ([]figure, error) {
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: get, Against: "raw get"},
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: push, Against: "raw push"},
 		{Name: "time of a slot per job, p50, " + of, Unit: "ms", Siren: sirenJob, Baseline: getJob, Against: "raw get"},
-		{Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: pairwise(sirenJob, getJob, minus), Aim: &aim{AtMost: 2}},
+		{Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: pairwise(sirenJob, getJob, minus),
+			Aim: &aim{AtMost: 2}},
 	}, nil
 }
 
@@ -113,15 +118,16 @@ func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 	defer stop()
 	var handled atomic.Int64
 	var sources []*noticing
-	err := b.serve(taking, fmt.Sprintf("bench-take-%d", shared), slots{shared: shared, wrap: func(s worker.Source) worker.Source {
-		sources = append(sources, &noticing{Source: s})
-		return sources[len(sources)-1]
-	}}, handlerFunc(func(context.Context, job.Task) (job.Result, error) {
-		if handled.Add(1) == int64(n) {
-			stop()
-		}
-		return job.Result{}, nil
-	}))
+	err := b.serve(taking, fmt.Sprintf("bench-take-%d", shared),
+		slots{shared: shared, wrap: func(s worker.Source) worker.Source {
+			sources = append(sources, &noticing{Source: s})
+			return sources[len(sources)-1]
+		}}, handlerFunc(func(context.Context, job.Task) (job.Result, error) {
+			if handled.Add(1) == int64(n) {
+				stop()
+			}
+			return job.Result{}, nil
+		}))
 	if err != nil {
 		return nil, err
 	}

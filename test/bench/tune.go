@@ -18,9 +18,10 @@ import (
 // tuningsPerRun is how many tunings one run makes.
 const tuningsPerRun = 10
 
-// tune measures how soon a tuning is in force on a live fleet under load: from the moment that Redis has it (its time there, by
-// the one clock of this machine) to the policy in force having it, to each worker going by it (by the workers' logs), and to each worker's
-// heartbeat saying so, which is what the command waits for. The worst worker counts.
+// tune measures how soon a tuning is in force on a live fleet under load: from the moment that Redis has it (its time
+// there, by the one clock of this machine) to the policy in force having it, to each worker going by it (by the
+// workers' logs), and to each worker's heartbeat saying so, which is what the command waits for. The worst worker
+// counts.
 func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 	if err := b.makeDemoClips(ctx); err != nil {
 		return nil, err
@@ -48,8 +49,10 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		published, followed, told = append(published, millis(t.published)), append(followed, millis(t.followed)), append(told, millis(t.told))
-		if err := pause(ctx, time.Duration(i%7)*150*time.Millisecond); err != nil { // of no rhythm with the ticks and heartbeats
+		published, followed, told = append(published, millis(t.published)), append(followed, millis(t.followed)),
+			append(told, millis(t.told))
+		if err := pause(ctx, time.Duration(i%7)*150*time.Millisecond); err != nil {
+			// of no rhythm with the ticks and heartbeats
 			return nil, err
 		}
 	}
@@ -159,7 +162,8 @@ func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 
 var followLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="following the policy" revision=(\d+)$`)
 
-// followedAt is when the worker says in its log that it took up the revision, or a later one; zero when it began with it.
+// followedAt is when the worker says in its log that it took up the revision, or a later one; zero when it began with
+// it.
 func (l *live) followedAt(worker string, revision int64) (at time.Time, err error) {
 	text, err := os.ReadFile(filepath.Join(l.dir, "workers", "logs", worker+".log"))
 	if err != nil {

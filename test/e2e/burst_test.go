@@ -12,12 +12,13 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A burst of real transcodes takes a pool from nothing to its ceiling and, when it is over, back. How fast is measured here,
-// as medians; nothing is asserted of the times but that they are there.
+// A burst of real transcodes takes a pool from nothing to its ceiling and, when it is over, back. How fast is measured
+// here, as medians; nothing is asserted of the times but that they are there.
 func TestBurst(t *testing.T) {
 	s := newSite(t)
 	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 0"))
-	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	o := r.observe("general")
 	figures := map[string][]time.Duration{}
 	for run := range runs {

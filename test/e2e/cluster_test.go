@@ -17,7 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// site is one namespace of the cluster, which enforces Pod Security "restricted", with an S3 server; it goes with the test.
+// site is one namespace of the cluster, which enforces Pod Security "restricted", with an S3 server; it goes with the
+// test.
 type site struct {
 	*testing.T
 	namespace string
@@ -137,8 +138,8 @@ func (s *site) pods(selector string) []corev1.Pod {
 	return alive
 }
 
-// forward gives a Service's port an address on this machine, until the test ends. A forward that breaks, as when the pod
-// behind it restarts, is made anew.
+// forward gives a Service's port an address on this machine, until the test ends. A forward that breaks, as when the
+// pod behind it restarts, is made anew.
 func (s *site) forward(service string, port int) (address string) {
 	s.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -151,7 +152,8 @@ func (s *site) forward(service string, port int) (address string) {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			_, _ = s.try(ctx, "kubectl", "-n", s.namespace, "port-forward", "--address", "127.0.0.1", "service/"+service, fmt.Sprintf("%s:%d", local, port))
+			_, _ = s.try(ctx, "kubectl", "-n", s.namespace, "port-forward", "--address", "127.0.0.1",
+				"service/"+service, fmt.Sprintf("%s:%d", local, port))
 			select {
 			case <-ctx.Done():
 			case <-time.After(300 * time.Millisecond):

@@ -12,8 +12,8 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 )
 
-// `siren doctor` finds a fresh release as it should be, from a scaler's pod and from a worker's: each knows what it is for. Then it names who else
-// scales a pool, and a right that the scaler's Role lacks.
+// `siren doctor` finds a fresh release as it should be, from a scaler's pod and from a worker's: each knows what it is
+// for. Then it names who else scales a pool, and a right that the scaler's Role lacks.
 func TestDoctorInPods(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -22,13 +22,15 @@ func TestDoctorInPods(t *testing.T) {
 
 	scaler := r.doctor("siren-scaler")
 	for _, check := range []string{
-		"broker.rights.scaler", "broker.queues", "broker.alarm", "redis.eviction", "redis.rights", "clock.here", "fleet.leader", "fleet.inforce", "fleet.workers", "kubernetes.rights", "kubernetes.lease",
+		"broker.rights.scaler", "broker.queues", "broker.alarm", "redis.eviction", "redis.rights", "clock.here",
+		"fleet.leader", "fleet.inforce", "fleet.workers", "kubernetes.rights", "kubernetes.lease",
 	} {
 		r.found(scaler, check, doctor.OK, "")
 	}
 	r.found(scaler, "media.role", doctor.Note, "it matters where a worker runs")
 	worker := r.doctor("siren-worker-general")
-	for _, check := range []string{"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs", "media.limits", "storage.s3"} {
+	for _, check := range []string{"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs",
+		"media.limits", "storage.s3"} {
 		r.found(worker, check, doctor.OK, "")
 	}
 	r.found(worker, "kubernetes.role", doctor.Note, "it matters where a scaler runs")
@@ -39,7 +41,8 @@ func TestDoctorInPods(t *testing.T) {
 	}
 
 	r.kubectl("autoscale", "deployment", "siren-worker-batch", "--max=3", "--cpu-percent=80")
-	r.kubectl("patch", "role", "siren-scaler", "--type=json", "-p", `[{"op": "replace", "path": "/rules/2/verbs", "value": ["get", "list", "watch"]}]`)
+	r.kubectl("patch", "role", "siren-scaler", "--type=json", "-p",
+		`[{"op": "replace", "path": "/rules/2/verbs", "value": ["get", "list", "watch"]}]`)
 	ill := r.doctor("siren-scaler")
 	r.found(ill, "kubernetes.pools", doctor.Error, "siren-worker-batch is scaled by the HorizontalPodAutoscaler")
 	r.found(ill, "kubernetes.rights", doctor.Error, "may not patch pods")
@@ -49,7 +52,8 @@ func TestDoctorInPods(t *testing.T) {
 func (r *release) doctor(deployment string) []doctor.Finding {
 	r.Helper()
 	// Its exit code may be other than 0: the shell that would hide that isn't in the scaler's image.
-	out, err := r.try(r.Context(), "kubectl", "-n", r.namespace, "exec", "deploy/"+deployment, "--", "siren", "doctor", "-o", "json")
+	out, err := r.try(r.Context(), "kubectl", "-n", r.namespace, "exec", "deploy/"+deployment, "--", "siren", "doctor",
+		"-o", "json")
 	begin, end := strings.Index(out, "{"), strings.LastIndex(out, "}")
 	var report struct{ Findings []doctor.Finding }
 	if begin < 0 || end < begin {

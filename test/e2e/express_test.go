@@ -34,18 +34,21 @@ budget: 3
 storage: [{prefix: "s3://media/", read: true, write: true}]
 `
 
-// Express jobs get through while every pod is full of bulk jobs, enough to saturate two cores: they start within their objective. How
-// long they run beside a bulk job in their own pod, where it pulls over, and beside bulk jobs in other pods, where CPU
-// requests divide the cores, is measured.
+// Express jobs get through while every pod is full of bulk jobs, enough to saturate two cores: they start within their
+// objective. How long they run beside a bulk job in their own pod, where it pulls over, and beside bulk jobs in other
+// pods, where CPU requests divide the cores, is measured.
 func TestExpressUnderASaturatedFleet(t *testing.T) {
 	s := newSite(t)
 	r := s.install(samePod)
 	r.settled("general", 2, time.Minute)
-	big := r.storage.put("big.mp4", s.clip("big.mp4", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=20", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
-	small := r.storage.put("small.mp4", s.clip("small.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	big := r.storage.put("big.mp4", s.clip("big.mp4", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=20",
+		"-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	small := r.storage.put("small.mp4", s.clip("small.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	express := func(name string, n int) (waits, runs []time.Duration) {
 		for i := range n {
-			jobs := r.jobs(fmt.Sprintf("%s%d", name, i), 1, job.Job{Kind: "transcode", Input: small, Labels: map[string]string{"urgent": "true"}})
+			jobs := r.jobs(fmt.Sprintf("%s%d", name, i), 1,
+				job.Job{Kind: "transcode", Input: small, Labels: map[string]string{"urgent": "true"}})
 			r.enqueue(jobs)
 			for _, record := range r.completed(jobs, time.Minute) {
 				waits, runs = append(waits, record.Wait.D()), append(runs, record.EndedAt.Sub(record.StartedAt))
@@ -54,7 +57,8 @@ func TestExpressUnderASaturatedFleet(t *testing.T) {
 		return waits, runs
 	}
 	beside := func(name string) (waits, runs []time.Duration) {
-		bulk := r.jobs("bulk-"+name, 6, job.Job{Kind: "transcode", Input: big, Labels: map[string]string{"batch": "true"}})
+		bulk := r.jobs("bulk-"+name, 6, job.Job{Kind: "transcode", Input: big,
+			Labels: map[string]string{"batch": "true"}})
 		r.enqueue(bulk)
 		saturated := func() (bool, string) {
 			p := r.pool("general")
@@ -77,10 +81,12 @@ func TestExpressUnderASaturatedFleet(t *testing.T) {
 			r.settled("general", 2, 3*time.Minute)
 		}
 		waits, runs := beside(strings.ReplaceAll(where, " ", "-"))
-		if late := quantile(waits, 0.85); late > 2*time.Second { // the longest of ten may have met a disk that stalls: broker and ledger write to it
+		if late := quantile(waits, 0.85); late > 2*time.Second {
+			// the longest of ten may have met a disk that stalls: broker and ledger write to it
 			t.Errorf("with bulk jobs in %s: express jobs waited %s, want at most 2 s", where, waits)
 		}
 		t.Logf("bulk jobs in %s: express waits median %s, longest %s; run time %.2f s, alone %.2f s (%.2fx)", where,
-			median(waits), quantile(waits, 1), median(runs).Seconds(), median(alone).Seconds(), median(runs).Seconds()/median(alone).Seconds())
+			median(waits), quantile(waits, 1), median(runs).Seconds(), median(alone).Seconds(),
+			median(runs).Seconds()/median(alone).Seconds())
 	}
 }

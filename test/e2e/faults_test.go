@@ -15,8 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Under a steady load one thing after the other is taken away and comes back. The fleet goes on, every job is completed, and
-// each output is there.
+// Under a steady load one thing after the other is taken away and comes back. The fleet goes on, every job is
+// completed, and each output is there.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	r := newFaulty(t)
@@ -26,7 +26,8 @@ func TestFaults(t *testing.T) {
 		r.kubectl("delete", "pod", old, "--grace-period=0", "--force", "--wait=false")
 		took := r.await("a new leader that has acted", 15*time.Second, func() (bool, string) {
 			snapshot, err := r.board.Snapshot(r.Context())
-			return err == nil && snapshot.Leader != old && time.Since(snapshot.At) < 3*time.Second, fmt.Sprint(snapshot.Leader, err)
+			return err == nil && snapshot.Leader != old && time.Since(snapshot.At) < 3*time.Second,
+				fmt.Sprint(snapshot.Leader, err)
 		})
 		t.Logf("a new leader had acted %.1f s after the old one was killed", took.Seconds())
 		r.uninterrupted(r.done(jobs))
@@ -102,7 +103,8 @@ func newFaulty(t *testing.T) *faulty {
 	quick := values{"workers": values{"drainTimeout": "20s"}}
 	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), small(), quick)
 	r.settled("general", 2, time.Minute)
-	return &faulty{r, r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))}
+	return &faulty{r, r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))}
 }
 
 // load enqueues ten jobs, and returns once one of them runs.

@@ -19,8 +19,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A first install on a namespace that enforces Pod Security "restricted": all ready within a minute, jobs run, and nothing is
-// left after uninstalling but what the chart's notes say.
+// A first install on a namespace that enforces Pod Security "restricted": all ready within a minute, jobs run, and
+// nothing is left after uninstalling but what the chart's notes say.
 func TestInstallRunUninstall(t *testing.T) {
 	s := newSite(t)
 	before := s.objects()
@@ -33,7 +33,8 @@ func TestInstallRunUninstall(t *testing.T) {
 		t.Logf("installed and ready after %.1f s, the S3 server included", took.Seconds())
 	}
 
-	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
+	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
 	var all []job.Job
 	for _, kind := range []string{"probe", "thumbnail", "transcode"} {
 		all = append(all, r.jobs(kind, 2, job.Job{Kind: kind, Input: clip})...)
@@ -45,7 +46,8 @@ func TestInstallRunUninstall(t *testing.T) {
 	t.Run("worker pods", r.workerPodsAreRestricted)
 	t.Run("command line", func(t *testing.T) {
 		for _, args := range []string{"lanes", "pools", "jobs", "version"} {
-			out, err := s.try(t.Context(), "kubectl", "-n", s.namespace, "exec", "deploy/siren-scaler", "--", "siren", args)
+			out, err := s.try(t.Context(), "kubectl", "-n", s.namespace, "exec", "deploy/siren-scaler", "--", "siren",
+				args)
 			if err != nil {
 				t.Errorf("siren %s in the scaler's pod: %v\n%s", args, err, out)
 			}
@@ -70,7 +72,9 @@ func TestInstallRunUninstall(t *testing.T) {
 func (s *site) objects() []string {
 	s.Helper()
 	kinds := strings.Fields(s.run("kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"))
-	kinds = slices.DeleteFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "events") || strings.Contains(k, "metrics.k8s.io") })
+	kinds = slices.DeleteFunc(kinds, func(k string) bool {
+		return strings.HasPrefix(k, "events") || strings.Contains(k, "metrics.k8s.io")
+	})
 	return strings.Fields(s.kubectl("get", strings.Join(kinds, ","), "-o", "name", "--ignore-not-found"))
 }
 
@@ -83,7 +87,8 @@ func (r *release) rightsAreLeast(t *testing.T) {
 				Namespace: r.namespace, Verb: verb, Group: group, Resource: resource, Subresource: sub, Name: name,
 			},
 		}}
-		answer, err := kubeClient.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
+		answer, err := kubeClient.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review,
+			metav1.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +115,8 @@ func (r *release) rightsAreLeast(t *testing.T) {
 			t.Errorf("%s may %s %s/%s %s: %v, want %v", c.account, c.verb, c.resource, c.sub, c.name, got, c.want)
 		}
 	}
-	out := r.kubectl("get", "clusterroles,clusterrolebindings", "-l", "app.kubernetes.io/instance=siren", "-o", "name", "--ignore-not-found")
+	out := r.kubectl("get", "clusterroles,clusterrolebindings", "-l", "app.kubernetes.io/instance=siren", "-o", "name",
+		"--ignore-not-found")
 	if strings.TrimSpace(out) != "" {
 		t.Errorf("cluster-wide rights: %s", out)
 	}
@@ -156,7 +162,8 @@ func TestTemplatesAreAccepted(t *testing.T) {
 			t.Logf("installing it for this test: %s", out)
 			s.run("kubectl", "create", "-f", crd)
 			t.Cleanup(func() { _, _ = s.try(context.Background(), "kubectl", "delete", "-f", crd) })
-			s.run("kubectl", "wait", "--for=condition=Established", "crd/"+kind+".monitoring.coreos.com", "--timeout=30s")
+			s.run("kubectl", "wait", "--for=condition=Established", "crd/"+kind+".monitoring.coreos.com",
+				"--timeout=30s")
 		}
 	}
 	version, err := kubeClient.Discovery().ServerVersion()

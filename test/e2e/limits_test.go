@@ -15,15 +15,16 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Two pools want more than the budget: the part of the more urgent lane comes first, never more pods than the budget, and the
-// reasons say what is waited for.
+// Two pools want more than the budget: the part of the more urgent lane comes first, never more pods than the budget,
+// and the reasons say what is waited for.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.install(strings.NewReplacer("budget: 8", "budget: 4", "guests: [bulk], ", "").Replace(policy), small())
 	r.settled("general", 1, time.Minute)
 	r.settled("batch", 0, time.Minute)
-	clip := r.storage.put("clip.mp4", s.clip("budget.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=12", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	clip := r.storage.put("clip.mp4", s.clip("budget.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=12", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	began, most := time.Now(), 0
 	bulk := r.jobs("bulk", 16, job.Job{Kind: "transcode", Input: clip, Labels: map[string]string{"batch": "true"}})
 	r.enqueue(bulk)
@@ -38,7 +39,8 @@ func TestBudget(t *testing.T) {
 		if n := len(r.workers("general")) + len(r.workers("batch")); n > most {
 			most = n
 		}
-		return general.Ready >= 3, fmt.Sprintf("general %d: %s; batch %d: %s", general.Replicas, general.Why, batch.Replicas, batch.Why)
+		return general.Ready >= 3, fmt.Sprintf("general %d: %s; batch %d: %s", general.Replicas, general.Why,
+			batch.Replicas, batch.Why)
 	})
 	r.uninterrupted(r.completed(append(bulk, standard...), 6*time.Minute))
 	if most > 4 {
@@ -58,13 +60,15 @@ func TestBudget(t *testing.T) {
 	t.Logf("what was said:\n%s", said)
 }
 
-// Pods that can't be scheduled, or whose image can't be pulled, are named in the reason, and the pool isn't grown further.
+// Pods that can't be scheduled, or whose image can't be pulled, are named in the reason, and the pool isn't grown
+// further.
 func TestStuckPods(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.install(policy, small())
 	r.settled("general", 1, time.Minute)
-	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	for _, c := range []struct{ name, says, patch, mend string }{
 		{"unschedulable", "unschedulable", `{"nodeSelector":{"e2e/none":"such"}}`, `{"nodeSelector":null}`},
 		{
@@ -75,16 +79,19 @@ func TestStuckPods(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r.settled("batch", 0, 2*time.Minute)
 			r.kubectl("patch", "deployment", "siren-worker-batch", "-p", `{"spec":{"template":{"spec":`+c.patch+`}}}`)
-			jobs := r.jobs(c.name, 12, job.Job{Kind: "transcode", Input: clip, Labels: map[string]string{"batch": "true"}})
+			jobs := r.jobs(c.name, 12, job.Job{Kind: "transcode", Input: clip,
+				Labels: map[string]string{"batch": "true"}})
 			r.enqueue(jobs)
 			most := 0
 			r.await("the reason Stuck", time.Minute, func() (bool, string) {
 				p := r.pool("batch")
 				most = max(most, p.Replicas)
-				return p.Reason == fleet.Stuck && strings.Contains(p.Why, c.says), fmt.Sprintf("%d: %s: %s", p.Replicas, p.Reason, p.Why)
+				return p.Reason == fleet.Stuck && strings.Contains(p.Why, c.says),
+					fmt.Sprintf("%d: %s: %s", p.Replicas, p.Reason, p.Why)
 			})
 			t.Log(r.pool("batch").Why)
-			events := r.kubectl("get", "events", "--field-selector", "reason=Stuck,involvedObject.name=siren-worker-batch", "-o", "jsonpath={.items[*].message}")
+			events := r.kubectl("get", "events", "--field-selector",
+				"reason=Stuck,involvedObject.name=siren-worker-batch", "-o", "jsonpath={.items[*].message}")
 			if !strings.Contains(events, c.says) {
 				t.Errorf("no Event on the Deployment says so: %q", events)
 			}
@@ -108,19 +115,23 @@ func TestForeignAutoscaler(t *testing.T) {
 	hpas := kubeClient.AutoscalingV2().HorizontalPodAutoscalers(s.namespace)
 	two := int32(2)
 	_, err := hpas.Create(t.Context(), &autoscalingv2.HorizontalPodAutoscaler{
-		ObjectMeta: metav1.ObjectMeta{Name: "other", Labels: map[string]string{"scaledobject.keda.sh/name": "general-jobs"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "other",
+			Labels: map[string]string{"scaledobject.keda.sh/name": "general-jobs"}},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
-			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "siren-worker-general"},
-			MinReplicas:    &two, MaxReplicas: 3,
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment",
+				Name: "siren-worker-general"},
+			MinReplicas: &two, MaxReplicas: 3,
 		},
 	}, metav1.CreateOptions{})
 	s.must(err)
 	r.await("the reason Foreign", 30*time.Second, func() (bool, string) {
 		p := r.pool("general")
-		return p.Reason == fleet.Foreign && strings.Contains(p.Why, "general-jobs"), fmt.Sprintf("%s: %s", p.Reason, p.Why)
+		return p.Reason == fleet.Foreign && strings.Contains(p.Why, "general-jobs"),
+			fmt.Sprintf("%s: %s", p.Reason, p.Why)
 	})
 	t.Log(r.pool("general").Why)
-	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	began := time.Now()
 	jobs := r.jobs("foreign", 12, job.Job{Kind: "transcode", Input: clip})
 	r.enqueue(jobs)

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e runs Siren as its users do: installed by Helm on the cluster that KUBECONFIG names, with real pods, brokers and
-// media. `make e2e` says what it needs.
+// Package e2e runs Siren as its users do: installed by Helm on the cluster that KUBECONFIG names, with real pods,
+// brokers and media. `make e2e` says what it needs.
 package e2e
 
 import (
@@ -23,7 +23,8 @@ var (
 	workerImage = variable("SIREN_E2E_WORKER_IMAGE", "the workers' image")
 	nextTag     = variable("SIREN_E2E_NEXT_TAG", "another tag that both images have: the next version")
 	aidImage    = variable("SIREN_E2E_AID_IMAGE", "versitygw (an S3 server) and test/e2e/aid")
-	brokers     = os.Getenv("SIREN_E2E_VALUES") // a values file that says which images RabbitMQ and Redis have; "": the official ones
+	// a values file that says which images RabbitMQ and Redis have; "": the official ones
+	brokers = os.Getenv("SIREN_E2E_VALUES")
 )
 
 // runs is how often what is measured is repeated; medians of 5 are what docs/benchmarks.md tells.

@@ -21,8 +21,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A person in the scaler's pod sees what is going on, changes it for a while, calls off a running job, and pauses a lane: which stays
-// paused when Redis loses all it has, whether or not the scalers are lost with it.
+// A person in the scaler's pod sees what is going on, changes it for a while, calls off a running job, and pauses a
+// lane: which stays paused when Redis loses all it has, whether or not the scalers are lost with it.
 func TestOperatedByKubectlExec(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -32,7 +32,8 @@ func TestOperatedByKubectlExec(t *testing.T) {
 	r.says("batch", "pools", "--output", "wide")
 	r.says("bulk", "__complete", "lanes", "pause", "") // what the shell completes with
 	r.says("__start_siren", "completion", "bash")
-	if w := shown[[]fleet.Heartbeat](r, "workers", "--pool", "general"); len(w) != 1 || w[0].Worker != r.workers("general")[0] {
+	if w := shown[[]fleet.Heartbeat](r, "workers", "--pool", "general"); len(w) != 1 ||
+		w[0].Worker != r.workers("general")[0] {
 		t.Errorf("siren workers: %+v", w)
 	}
 
@@ -63,7 +64,9 @@ func (r *release) tuned() {
 	r.says("is its home", "explain", "lane", "express")
 	r.says(why, "tunings")
 	plans := shown[[]fleet.Plan](r, "decisions", "--since", "5m")
-	if !slices.ContainsFunc(plans, func(p fleet.Plan) bool { return p.Pool == "general" && p.To == 3 && p.Reason == fleet.Reserve }) {
+	if !slices.ContainsFunc(plans, func(p fleet.Plan) bool {
+		return p.Pool == "general" && p.To == 3 && p.Reason == fleet.Reserve
+	}) {
 		r.Errorf("siren decisions has no plan to 3 workers: %+v", plans)
 	}
 
@@ -82,7 +85,8 @@ func (r *release) tuned() {
 // calledOff cancels a job in the middle of a long transcode: its program is gone, and no output is there.
 func (r *release) calledOff() {
 	r.Helper()
-	long := r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=70",
+	long := r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=70",
 		"-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	j := r.jobs("twice", 1, job.Job{Kind: "transcode", Input: long, Params: []byte(`{"preset":"slow","fps":240}`)})[0]
 	r.enqueue([]job.Job{j})
@@ -90,7 +94,8 @@ func (r *release) calledOff() {
 	r.await("the job to run", time.Minute, func() (bool, string) {
 		var err error
 		record, err = r.client.Get(r.Context(), j.ID)
-		return err == nil && record.State == job.Running && record.Progress.Fraction > 0, fmt.Sprintf("%s %v", record.State, err)
+		return err == nil && record.State == job.Running && record.Progress.Fraction > 0,
+			fmt.Sprintf("%s %v", record.State, err)
 	})
 	r.says("runs on worker "+record.Worker, "explain", "job", j.ID)
 	if n := r.processes(record.Worker, "ffmpeg", "before"); n == 0 {
@@ -109,11 +114,12 @@ func (r *release) calledOff() {
 	}
 }
 
-// paused stops a lane. Its jobs wait while those of other lanes run, and go on waiting when Redis is flushed, and when it is flushed with
-// all scalers gone: what was paused is in the state ConfigMap then, and nowhere else.
+// paused stops a lane. Its jobs wait while those of other lanes run, and go on waiting when Redis is flushed, and when
+// it is flushed with all scalers gone: what was paused is in the state ConfigMap then, and nowhere else.
 func (r *release) paused() {
 	r.Helper()
-	clip := r.storage.put("clip.mp4", r.clip("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
+	clip := r.storage.put("clip.mp4", r.clip("short.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
 	r.says("lanes.bulk.paused: false → true", "lanes", "pause", "bulk", "--reason", "the archive is down")
 	bulk := r.jobs("bulk", 2, job.Job{Kind: "thumbnail", Input: clip, Labels: map[string]string{"batch": "true"}})
 	r.enqueue(bulk)
@@ -131,13 +137,15 @@ func (r *release) paused() {
 		r.flushRedis()
 		r.await("the pause to be in force again, "+what, 45*time.Second, func() (bool, string) {
 			e, err := r.board.Policy(r.Context())
-			return err == nil && e.Policy.Paused("bulk") && len(e.Tunings) == 1, fmt.Sprintf("revision %d, tunings %v: %v", e.Revision, e.Tunings, err)
+			return err == nil && e.Policy.Paused("bulk") && len(e.Tunings) == 1,
+				fmt.Sprintf("revision %d, tunings %v: %v", e.Revision, e.Tunings, err)
 		})
 		r.Logf("%s: the pause was in force again after %.1f s", what, time.Since(flushed).Seconds())
 	}
 	inForce("Redis flushed")
 	others("flushed")
-	r.kubectl("delete", "pod", "-l", "app.kubernetes.io/component=scaler", "--grace-period=0", "--force", "--wait=false")
+	r.kubectl("delete", "pod", "-l", "app.kubernetes.io/component=scaler", "--grace-period=0", "--force",
+		"--wait=false")
 	inForce("Redis flushed without a scaler")
 	others("alone")
 	r.says("the archive is down", "tunings")
@@ -146,7 +154,8 @@ func (r *release) paused() {
 	r.says("true → false, as the file has it", "lanes", "resume", "bulk")
 	for id, record := range r.completed(bulk, time.Minute) {
 		if record.StartedAt.Before(resumed.Add(-time.Second)) { // by another clock than resumed
-			r.Errorf("job %s of the paused lane started at %s, before it was resumed at %s", id, record.StartedAt, resumed)
+			r.Errorf("job %s of the paused lane started at %s, before it was resumed at %s", id, record.StartedAt,
+				resumed)
 		}
 	}
 }
@@ -156,7 +165,8 @@ func (r *release) siren(args ...string) (string, error) {
 	var out, problem bytes.Buffer
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 	defer cancel()
-	c := exec.CommandContext(ctx, "kubectl", append([]string{"-n", r.namespace, "exec", "deploy/siren-scaler", "--", "siren"}, args...)...)
+	c := exec.CommandContext(ctx, "kubectl", append([]string{"-n", r.namespace, "exec", "deploy/siren-scaler", "--",
+		"siren"}, args...)...)
 	c.Stdout, c.Stderr, c.WaitDelay = &out, &problem, 5*time.Second
 	err := c.Run()
 	if err != nil {
@@ -205,7 +215,8 @@ func (r *release) announced(pool string, reason fleet.Reason) {
 func (r *release) processes(pod, program, when string) (n int) {
 	r.Helper()
 	name := "aid-" + when
-	r.kubectl("debug", pod, "--image", aidImage, "--image-pull-policy=IfNotPresent", "--profile=restricted", "--container", name, "--target", "worker",
+	r.kubectl("debug", pod, "--image", aidImage, "--image-pull-policy=IfNotPresent", "--profile=restricted",
+		"--container", name, "--target", "worker",
 		"--", "/usr/local/bin/aid", "NONE", program)
 	r.await("a count of "+program, 30*time.Second, func() (bool, string) {
 		out, err := r.try(r.Context(), "kubectl", "-n", r.namespace, "logs", pod, "-c", name)
@@ -218,9 +229,11 @@ func (r *release) processes(pod, program, when string) (n int) {
 // flushRedis has the bundled Redis forget everything.
 func (r *release) flushRedis() {
 	r.Helper()
-	password, err := base64.StdEncoding.DecodeString(r.kubectl("get", "secret", "siren-redis", "-o", "jsonpath={.data.password}"))
+	password, err := base64.StdEncoding.DecodeString(r.kubectl("get", "secret", "siren-redis", "-o",
+		"jsonpath={.data.password}"))
 	r.must(err)
-	out := r.kubectl("exec", "siren-redis-0", "--", "redis-cli", "--no-auth-warning", "-a", string(password), "FLUSHALL")
+	out := r.kubectl("exec", "siren-redis-0", "--", "redis-cli", "--no-auth-warning", "-a", string(password),
+		"FLUSHALL")
 	if !strings.Contains(out, "OK") {
 		r.Fatalf("FLUSHALL: %s", out)
 	}

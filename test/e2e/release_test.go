@@ -39,7 +39,8 @@ budget: 8
 storage: [{prefix: "s3://media/", read: true, write: true}]
 `
 
-// release is Siren installed in the site's namespace, with its own RabbitMQ and Redis, whose storage is an S3 server there.
+// release is Siren installed in the site's namespace, with its own RabbitMQ and Redis, whose storage is an S3 server
+// there.
 type release struct {
 	*site
 	storage *storage
@@ -66,7 +67,8 @@ func (s *site) baseValues(policy string) values {
 		"policy":      p,
 		"rabbitmq":    values{"enabled": true},
 		"redis":       values{"enabled": true},
-		"s3":          values{"endpoint": "http://s3:7070", "region": "us-east-1", "pathStyle": true, "accessKeyID": accessKey, "secretAccessKey": secretKey},
+		"s3": values{"endpoint": "http://s3:7070", "region": "us-east-1", "pathStyle": true,
+			"accessKeyID": accessKey, "secretAccessKey": secretKey},
 	}
 }
 
@@ -230,7 +232,8 @@ func (r *release) completed(jobs []job.Job, within time.Duration) map[string]job
 	}
 	for _, j := range jobs {
 		if record := records[j.ID]; record.State != job.Completed || !stored[j.Output] {
-			r.Errorf("job %s: %s, output there: %v (%s %s)", j.ID, record.State, stored[j.Output], record.Reason, record.Error)
+			r.Errorf("job %s: %s, output there: %v (%s %s)", j.ID, record.State, stored[j.Output], record.Reason,
+				record.Error)
 		}
 	}
 	return records
@@ -268,7 +271,8 @@ func (r *release) settled(pool string, n int, within time.Duration) {
 	r.await(fmt.Sprintf("%d workers in pool %s", n, pool), within, func() (bool, string) {
 		p, pods := r.pool(pool), r.workers(pool)
 		return p.Replicas == n && p.Ready == n && p.Parked+p.Retired == 0 && len(pods) == n,
-			fmt.Sprintf("%d pods, replicas %d, ready %d, parked %d, retired %d: %s", len(pods), p.Replicas, p.Ready, p.Parked, p.Retired, p.Why)
+			fmt.Sprintf("%d pods, replicas %d, ready %d, parked %d, retired %d: %s", len(pods), p.Replicas, p.Ready,
+				p.Parked, p.Retired, p.Why)
 	})
 }
 

@@ -15,7 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// The workers' password for RabbitMQ is changed, and then their Secret: they come back by themselves, without a restart.
+// The workers' password for RabbitMQ is changed, and then their Secret: they come back by themselves, without a
+// restart.
 func TestRotatedSecret(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -44,9 +45,11 @@ func TestRotatedSecret(t *testing.T) {
 	s.must(err)
 	u.User = url.UserPassword("worker", "rotated-by-a-test")
 	patch := fmt.Sprintf(`{"data":{"worker-url":%q}}`, base64.StdEncoding.EncodeToString([]byte(u.String())))
-	_, err = kubeClient.CoreV1().Secrets(s.namespace).Patch(t.Context(), secret.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err = kubeClient.CoreV1().Secrets(s.namespace).Patch(t.Context(), secret.Name, types.MergePatchType,
+		[]byte(patch), metav1.PatchOptions{})
 	s.must(err)
-	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
+	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
 	jobs := r.jobs("rotated", 4, job.Job{Kind: "thumbnail", Input: clip})
 	began := time.Now()
 	r.enqueue(jobs)

@@ -17,10 +17,11 @@ import (
 )
 
 // manyPods is a policy with room for many small pods.
-var manyPods = strings.NewReplacer("max: 6", "max: 9", "cores: 0.1", "cores: 0.05", "budget: 8", "budget: 12").Replace(policy)
+var manyPods = strings.NewReplacer("max: 6", "max: 9", "cores: 0.1", "cores: 0.05", "budget: 8",
+	"budget: 12").Replace(policy)
 
-// Shrinking never interrupts a job. Wave after wave a few long jobs run on while most pods of the pool are removed; each is
-// done at its first attempt, by the ledger and by the logs of all pods.
+// Shrinking never interrupts a job. Wave after wave a few long jobs run on while most pods of the pool are removed;
+// each is done at its first attempt, by the ledger and by the logs of all pods.
 func TestScaleInInterruptsNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -51,8 +52,8 @@ func TestScaleInInterruptsNothing(t *testing.T) {
 	}
 }
 
-// The leader is stopped (SIGSTOP) between the retirement of workers and their removal. Another one takes over; when the old one
-// wakes up it does no harm.
+// The leader is stopped (SIGSTOP) between the retirement of workers and their removal. Another one takes over; when the
+// old one wakes up it does no harm.
 func TestScaleInWithTheLeaderStopped(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -120,14 +121,17 @@ func TestNoScaleInDuringARollout(t *testing.T) {
 func (r *release) setImage(image string) {
 	r.Helper()
 	patch := fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":"worker","image":%q}]}}}}`, image)
-	_, err := kubeClient.AppsV1().Deployments(r.namespace).Patch(r.Context(), "siren-worker-general", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := kubeClient.AppsV1().Deployments(r.namespace).Patch(r.Context(), "siren-worker-general",
+		types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	r.must(err)
 }
 
-// shareProcesses lets a container beside the scaler's see, and signal, its process. Nobody can stop a pod's first process.
+// shareProcesses lets a container beside the scaler's see, and signal, its process. Nobody can stop a pod's first
+// process.
 func (r *release) shareProcesses() {
 	r.Helper()
-	_, err := kubeClient.AppsV1().Deployments(r.namespace).Patch(r.Context(), "siren-scaler", types.StrategicMergePatchType,
+	_, err := kubeClient.AppsV1().Deployments(r.namespace).Patch(r.Context(), "siren-scaler",
+		types.StrategicMergePatchType,
 		[]byte(`{"spec":{"template":{"spec":{"shareProcessNamespace":true}}}}`), metav1.PatchOptions{})
 	r.must(err)
 	r.kubectl("rollout", "status", "deploy/siren-scaler", "--timeout=90s")
@@ -137,7 +141,8 @@ func (r *release) shareProcesses() {
 func (r *release) signal(pod, signal string) {
 	r.Helper()
 	name := "aid-" + strings.ToLower(signal)
-	r.kubectl("debug", pod, "--image", aidImage, "--image-pull-policy=IfNotPresent", "--profile=restricted", "--container", name, "--target", "scaler",
+	r.kubectl("debug", pod, "--image", aidImage, "--image-pull-policy=IfNotPresent", "--profile=restricted",
+		"--container", name, "--target", "scaler",
 		"--", "/usr/local/bin/aid", signal, "siren")
 	r.await("the signal "+signal, 30*time.Second, func() (bool, string) {
 		out, err := r.try(r.Context(), "kubectl", "-n", r.namespace, "logs", pod, "-c", name)
@@ -145,7 +150,8 @@ func (r *release) signal(pod, signal string) {
 	})
 }
 
-// waves is load that comes and goes: short jobs that make the general pool grow, beside long ones that run on while it shrinks.
+// waves is load that comes and goes: short jobs that make the general pool grow, beside long ones that run on while it
+// shrinks.
 type waves struct {
 	*release
 	o           *observer
@@ -157,8 +163,10 @@ func newWaves(r *release) *waves {
 	r.settled("general", 1, time.Minute)
 	return &waves{
 		release: r, o: r.observe("general"), all: map[string]job.Record{},
-		short: r.storage.put("short.mp4", r.clip("wave.mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=4", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
-		long:  r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=70", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
+		short: r.storage.put("short.mp4", r.clip("wave.mp4", "-f", "lavfi", "-i",
+			"testsrc2=size=320x180:rate=24:duration=4", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
+		long: r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i",
+			"testsrc2=size=640x360:rate=25:duration=70", "-pix_fmt", "yuv420p", "-preset", "ultrafast")),
 	}
 }
 

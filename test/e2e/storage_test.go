@@ -49,7 +49,8 @@ func (st *storage) put(key, file string) (url string) {
 	st.Helper()
 	content, err := os.ReadFile(file)
 	st.must(err)
-	_, err = st.client.PutObject(st.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: bytes.NewReader(content)})
+	_, err = st.client.PutObject(st.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key,
+		Body: bytes.NewReader(content)})
 	st.must(err)
 	return "s3://" + bucket + "/" + key
 }
@@ -57,7 +58,8 @@ func (st *storage) put(key, file string) (url string) {
 // keys lists what is stored under a prefix.
 func (st *storage) keys(prefix string) (keys []string) {
 	st.Helper()
-	pages := s3.NewListObjectsV2Paginator(st.client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(st.client,
+		&s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(st.Context())
 		st.must(err)
@@ -87,7 +89,8 @@ func (s *site) clip(name string, ffmpegArgs ...string) (file string) {
 	if _, err := os.Stat(file); err == nil {
 		return file
 	}
-	out, err := exec.CommandContext(s.Context(), "ffmpeg", append(append([]string{"-loglevel", "error", "-y"}, ffmpegArgs...), file)...).CombinedOutput()
+	out, err := exec.CommandContext(s.Context(), "ffmpeg",
+		append(append([]string{"-loglevel", "error", "-y"}, ffmpegArgs...), file)...).CombinedOutput()
 	if err != nil {
 		s.Fatalf("make %s: %v\n%s", name, err, out)
 	}

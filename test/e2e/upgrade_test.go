@@ -23,7 +23,8 @@ func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 	r.settled("general", 6, time.Minute)
 	o := r.observe("general")
 	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "one"}}})
-	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "two"}}, "scaler": values{"podAnnotations": values{"e2e/upgrade": "two"}}})
+	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "two"}},
+		"scaler": values{"podAnnotations": values{"e2e/upgrade": "two"}}})
 	r.run("helm", "rollback", "siren", "1", "--namespace", s.namespace, "--wait", "--timeout", "3m")
 	r.settled("general", 6, 2*time.Minute)
 	if all := o.since(time.Time{}); len(all) != 1 || all[0].to != 6 {
@@ -31,14 +32,15 @@ func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 	}
 }
 
-// Upgrades while jobs run: a changed policy rolls nothing whose slots stay, and is in force without a restart; a new image rolls
-// the workers, which finish what they have. No job is lost, and none interrupted.
+// Upgrades while jobs run: a changed policy rolls nothing whose slots stay, and is in force without a restart; a new
+// image rolls the workers, which finish what they have. No job is lost, and none interrupted.
 func TestUpgradesWhileJobsRun(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), small())
 	r.settled("general", 2, time.Minute)
-	clip := r.storage.put("clip.mp4", s.clip("upgrade.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
+	clip := r.storage.put("clip.mp4", s.clip("upgrade.mp4", "-f", "lavfi", "-i",
+		"testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	o := r.observe("general")
 	load := func(name string) []job.Job {
 		jobs := r.jobs(name, 25, job.Job{Kind: "transcode", Input: clip})
@@ -50,7 +52,8 @@ func TestUpgradesWhileJobsRun(t *testing.T) {
 		r.settled("general", 2, 2*time.Minute)
 		before := r.workers("general")
 		jobs := load("policy")
-		r.withPolicy(strings.NewReplacer("min: 1", "min: 2", "max: 6", "max: 3", "startWithin: 10s", "startWithin: 11s").Replace(policy))
+		r.withPolicy(strings.NewReplacer("min: 1", "min: 2", "max: 6", "max: 3", "startWithin: 10s",
+			"startWithin: 11s").Replace(policy))
 		r.await("the new policy to be in force", 2*time.Minute, func() (bool, string) {
 			p := r.pool("general")
 			return p.Max == 3, fmt.Sprintf("max %d", p.Max)
@@ -71,14 +74,17 @@ func TestUpgradesWhileJobsRun(t *testing.T) {
 		r.upgrade(values{"image": values{"tag": nextTag}, "workerImage": values{"tag": nextTag}})
 		r.uninterrupted(r.completed(jobs, 5*time.Minute))
 		workers, _, err := r.roster.Workers(t.Context())
-		if err != nil || slices.ContainsFunc(workers, func(w fleet.Heartbeat) bool { return !w.Draining && w.Version != nextTag }) {
+		if err != nil || slices.ContainsFunc(workers, func(w fleet.Heartbeat) bool {
+			return !w.Draining && w.Version != nextTag
+		}) {
 			t.Errorf("not all workers are of version %s: %+v %v", nextTag, workers, err)
 		}
 	})
 	t.Run("slots", func(t *testing.T) { // of one pool: the other isn't rolled
 		r.settled("general", 2, 3*time.Minute)
 		before := r.deployment("batch").Spec.Template
-		r.withPolicy(strings.NewReplacer("min: 1", "min: 2", "slots: 1, shoulder", "slots: 2, shoulder").Replace(policy))
+		r.withPolicy(strings.NewReplacer("min: 1", "min: 2", "slots: 1, shoulder",
+			"slots: 2, shoulder").Replace(policy))
 		if !equality.Semantic.DeepEqual(r.deployment("batch").Spec.Template, before) {
 			t.Error("the batch pool's pods are rolled, but only general's slots changed")
 		}

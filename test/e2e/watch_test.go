@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// observer writes down what happens to a pool: every change of its replicas, its pods' lives, and what they logged. Times are
-// those at which the news came here.
+// observer writes down what happens to a pool: every change of its replicas, its pods' lives, and what they logged.
+// Times are those at which the news came here.
 type observer struct {
 	*release
 	pool string
@@ -47,7 +47,8 @@ func (r *release) observe(pool string) *observer {
 		cancel()
 		group.Wait()
 	})
-	selector := metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=worker,siren.polyglot.media/pool=" + pool}
+	selector := metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=worker,siren.polyglot.media/pool=" +
+		pool}
 	group.Go(func() {
 		follow(ctx, func() (watch.Interface, error) {
 			return kubeClient.AppsV1().Deployments(r.namespace).Watch(ctx, selector)
@@ -119,10 +120,12 @@ func (o *observer) saw(p *corev1.Pod, what watch.EventType) (isNew bool) {
 	return isNew
 }
 
-// readLog keeps all that a pod logs, to its end. A stream that breaks before, as when the API server restarts, is read again.
+// readLog keeps all that a pod logs, to its end. A stream that breaks before, as when the API server restarts, is read
+// again.
 func (o *observer) readLog(ctx context.Context, pod string) {
 	for ctx.Err() == nil {
-		stream, err := kubeClient.CoreV1().Pods(o.namespace).GetLogs(pod, &corev1.PodLogOptions{Follow: true, Container: "worker"}).Stream(ctx)
+		stream, err := kubeClient.CoreV1().Pods(o.namespace).GetLogs(pod,
+			&corev1.PodLogOptions{Follow: true, Container: "worker"}).Stream(ctx)
 		if err == nil {
 			o.note(pod, nil, true)
 			for lines := bufio.NewScanner(stream); lines.Scan(); {

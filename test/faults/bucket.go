@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bucket is an S3 server with one bucket: versitygw, which worker/storage/s3test starts, too. It keeps objects as files, so they can be
-// watched like those of a folder.
+// bucket is an S3 server with one bucket: versitygw, which worker/storage/s3test starts, too. It keeps objects as
+// files, so they can be watched like those of a folder.
 type bucket struct {
 	cmd  *exec.Cmd
 	url  string
@@ -34,7 +34,8 @@ const (
 )
 
 func startBucket(ctx context.Context, dir string) (*bucket, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/polyglot-media/siren").Output()
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/polyglot-media/siren").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find the sources (start this within them): %w", err)
 	}
@@ -100,7 +101,8 @@ func (b *bucket) stop() {
 // environ is what a worker needs to get at the bucket by this URL.
 func (b *bucket) environ(url string) []string {
 	return []string{
-		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + bucketKey, "AWS_SECRET_ACCESS_KEY=" + bucketSecret,
+		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + bucketKey,
+		"AWS_SECRET_ACCESS_KEY=" + bucketSecret,
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 	}
 }

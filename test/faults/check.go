@@ -92,11 +92,13 @@ func (c *checker) ownerOf(name string, made output, jobs []*attempts) (owner *at
 		}
 		owner = j
 		if made.recipe != j.recipe {
-			c.complain(isWrong, j.job.ID, "its output %s has the frames of %q, want those of %q", name, made.recipe, j.recipe)
+			c.complain(isWrong, j.job.ID, "its output %s has the frames of %q, want those of %q", name, made.recipe,
+				j.recipe)
 		}
 	}
 	if owner == nil {
-		c.complain(isWrong, jobs[0].job.ID, "its output %s was made by %v, which is none of the jobs that have this output", name, made.owners)
+		c.complain(isWrong, jobs[0].job.ID, "its output %s was made by %v, which is none of the jobs that have this "+
+			"output", name, made.owners)
 	}
 	return owner
 }
@@ -126,7 +128,8 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 		c.complain(isLost, id, "%s", what)
 		return
 	}
-	want := map[fate]string{badInput: string(job.BadInput), contested: string(job.OutputExists), poisonous: "poison"}[j.fate]
+	want := map[fate]string{badInput: string(job.BadInput), contested: string(job.OutputExists),
+		poisonous: "poison"}[j.fate]
 	reasons := make([]string, len(letters))
 	for i, l := range letters {
 		reasons[i] = l.reason
@@ -135,7 +138,8 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 	case want == "":
 		c.complain(isWrong, id, "is dead (%s: %s), and had to succeed", letters[0].reason, letters[0].text)
 	case !slices.Contains(reasons, want):
-		c.complain(isWrong, id, "is dead because of %s (%s), want %s", strings.Join(reasons, ", "), letters[0].text, want)
+		c.complain(isWrong, id, "is dead because of %s (%s), want %s", strings.Join(reasons, ", "), letters[0].text,
+			want)
 	case j.fate == contested && !there:
 		c.complain(isWrong, id, "is dead since its output exists, and there is none")
 	}
@@ -144,11 +148,12 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 	}
 }
 
-// ledgerSaw is whether the ledger was there all the time. When it wasn't, a worker may have died before it could tell how a job
-// ended: the result counts, and the record is only told of in the report.
+// ledgerSaw is whether the ledger was there all the time. When it wasn't, a worker may have died before it could tell
+// how a job ended: the result counts, and the record is only told of in the report.
 func (c *checker) ledgerSaw() bool {
 	return !slices.ContainsFunc(c.h.windows, func(w window) bool {
-		return w.outage == "redis" || len(c.h.lost) > 0 || strings.HasSuffix(w.link, "/redis") || strings.HasPrefix(w.kind, "worker-pause")
+		return w.outage == "redis" || len(c.h.lost) > 0 || strings.HasSuffix(w.link, "/redis") ||
+			strings.HasPrefix(w.kind, "worker-pause")
 	})
 }
 
@@ -165,7 +170,8 @@ func (c *checker) strangers() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.h.letters)) {
 		if !ids[id] {
-			c.complain(isWrong, id, "is in the dead letters (%s: %s), and nobody enqueued it", c.h.letters[id][0].reason, c.h.letters[id][0].text)
+			c.complain(isWrong, id, "is in the dead letters (%s: %s), and nobody enqueued it",
+				c.h.letters[id][0].reason, c.h.letters[id][0].text)
 		}
 	}
 }
@@ -181,7 +187,9 @@ func (c *checker) sights() {
 		for _, p := range s.problems {
 			c.complain(isDoubled, id, "its output %s %s", name, p)
 		}
-		if len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *attempts) bool { return j.recipe == s.recipe && s.recipe != "" }) {
+		if len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *attempts) bool {
+			return j.recipe == s.recipe && s.recipe != ""
+		}) {
 			c.complain(isWrong, id, "its output %s appeared with the frames of %q", name, s.recipe)
 		}
 		if _, there := c.h.outputs[name]; !there {

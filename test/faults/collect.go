@@ -145,7 +145,8 @@ func (s *site) made() (map[string][]madeFile, error) {
 func (s *site) programs() (list []string) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
-		if cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")); err == nil && strings.HasPrefix(cwd, filepath.Join(s.dir, "scratch")+"/") {
+		if cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")); err == nil &&
+			strings.HasPrefix(cwd, filepath.Join(s.dir, "scratch")+"/") {
 			line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 			list = append(list, e.Name()+" "+strings.ReplaceAll(strings.TrimSuffix(string(line), "\x00"), "\x00", " "))
 		}
@@ -186,7 +187,8 @@ func (s *site) events() (map[string][]event, error) {
 					continue
 				}
 				events[e.Job] = append(events[e.Job], event{
-					at: e.Time, worker: l.name, what: e.Message, again: e.Returned, already: e.Already, claim: e.Claim, line: lines.Text(),
+					at: e.Time, worker: l.name, what: e.Message, again: e.Returned, already: e.Already, claim: e.Claim,
+					line: lines.Text(),
 				})
 			}
 			_ = f.Close()

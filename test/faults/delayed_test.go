@@ -20,8 +20,8 @@ const (
 	delayedFor  = 15 * time.Second
 )
 
-// The broker is killed in the middle of 5,000 delayed jobs, while they are on their way back to their lane, and again, and so is a
-// scaler, whose forwarder moves them. None is lost.
+// The broker is killed in the middle of 5,000 delayed jobs, while they are on their way back to their lane, and again,
+// and so is a scaler, whose forwarder moves them. None is lost.
 func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, time.Minute)
@@ -50,7 +50,8 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 		if err := s.rabbitmq.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("kill %d of the broker, %s after the first job was delayed", i+1, time.Since(began).Round(100*time.Millisecond))
+		t.Logf("kill %d of the broker, %s after the first job was delayed", i+1,
+			time.Since(began).Round(100*time.Millisecond))
 		if i == 1 {
 			s.scalers[0].signal(sigkill)
 		}
@@ -69,7 +70,8 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 	for _, n := range back {
 		twice += n - 1
 	}
-	t.Logf("RabbitMQ %s, %s queues: %d of %d delayed jobs are back in their lane, %d copies more", s.brokerVersion, o.queueType, len(back), delayedJobs, twice)
+	t.Logf("RabbitMQ %s, %s queues: %d of %d delayed jobs are back in their lane, %d copies more", s.brokerVersion,
+		o.queueType, len(back), delayedJobs, twice)
 	for i := range delayedJobs {
 		if back[delayedID(i)] == 0 {
 			t.Errorf("job %s is lost", delayedID(i))
@@ -106,7 +108,8 @@ func (s *site) delay(ctx context.Context, n int, r *rand.Rand) error {
 		var confirms []*amqp.DeferredConfirmation
 		for i := range n {
 			wait := time.Second + time.Duration(r.Int64N(int64(delayedFor)))
-			body, err := job.Encode(job.Job{ID: delayedID(i), Kind: "probe", Input: "file:///in", Output: "file:///out.json"})
+			body, err := job.Encode(job.Job{ID: delayedID(i), Kind: "probe", Input: "file:///in",
+				Output: "file:///out.json"})
 			if err != nil {
 				return err
 			}

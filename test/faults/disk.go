@@ -22,7 +22,8 @@ func mountDisk(path string) (*disk, error) {
 		return nil, err
 	}
 	if err := syscall.Mount("tmpfs", path, "tmpfs", 0, "mode=0700,size="+diskSize); err != nil {
-		return nil, fmt.Errorf("mount a small disk for the scratch files of a worker, to be filled: %w; this needs root, or a kernel that lets users make namespaces; in a container CAP_SYS_ADMIN", err)
+		return nil, fmt.Errorf("mount a small disk for the scratch files of a worker, to be filled: %w; this needs "+
+			"root, or a kernel that lets users make namespaces; in a container CAP_SYS_ADMIN", err)
 	}
 	return &disk{path}, nil
 }

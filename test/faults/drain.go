@@ -10,14 +10,15 @@ import (
 const (
 	// drainTime is how long the mended fleet may take for what is left.
 	drainTime = 4 * time.Minute
-	// restFor is how long all queues must have been empty: the broker refreshes what it says of unsettled messages every 5 s.
+	// restFor is how long all queues must have been empty: the broker refreshes what it says of unsettled messages
+	// every 5 s.
 	restFor = 7 * time.Second
 	// giveUp is after how long with empty queues a job that has no end yet won't get one any more.
 	giveUp = 30 * time.Second
 )
 
-// drain waits until the fleet is at rest: every job is confirmed and has an end, and nothing is on its way in any queue. It is false
-// when that takes too long. Jobs that are lost are the checker's to find.
+// drain waits until the fleet is at rest: every job is confirmed and has an end, and nothing is on its way in any
+// queue. It is false when that takes too long. Jobs that are lost are the checker's to find.
 func (s *site) drain(ctx context.Context, produced <-chan struct{}, jobs []*attempts) bool {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()

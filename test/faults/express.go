@@ -8,13 +8,15 @@ import (
 	"time"
 )
 
-// expressWithin is the objective of lane express, as the policy has it, and expressShare the part of its jobs that must meet it.
+// expressWithin is the objective of lane express, as the policy has it, and expressShare the part of its jobs that must
+// meet it.
 const (
 	expressWithin = 2 * time.Second
 	expressShare  = 0.95
 )
 
-// connectsWithin is how long a producer that was cut off may take to be connected again: it pauses for up to 5 s between attempts.
+// connectsWithin is how long a producer that was cut off may take to be connected again: it pauses for up to 5 s
+// between attempts.
 const connectsWithin = 6 * time.Second
 
 // express is how soon express jobs started.
@@ -47,8 +49,8 @@ func (e express) String() string {
 		100*e.share(), e.Counted, expressWithin, e.P50, e.P95, e.Worst, total, strings.Join(out, ", "))
 }
 
-// measureExpress takes the time from sending to first start of every express job. Left out are those that met an outage, whose
-// producer was cut off, or that a faulted worker held.
+// measureExpress takes the time from sending to first start of every express job. Left out are those that met an
+// outage, whose producer was cut off, or that a faulted worker held.
 func measureExpress(h history) express {
 	e := express{Excluded: map[string]int{}}
 	var waits []time.Duration
@@ -71,7 +73,8 @@ func measureExpress(h history) express {
 		if wait <= expressWithin {
 			e.InTime++
 		} else {
-			e.Late = append(e.Late, fmt.Sprintf("%s: asked %s, started after %s by %s", j.job.ID, j.asked.Format("15:04:05.000"), wait.Round(time.Millisecond), first.worker))
+			e.Late = append(e.Late, fmt.Sprintf("%s: asked %s, started after %s by %s", j.job.ID,
+				j.asked.Format("15:04:05.000"), wait.Round(time.Millisecond), first.worker))
 		}
 	}
 	slices.Sort(waits)
@@ -108,7 +111,8 @@ func exclusion(h history, j *attempts, at int) string {
 			return "held by a faulted worker"
 		}
 	}
-	// Somebody had it before, and that wasn't a worker that gave it back because it had got something more urgent: nothing is.
+	// Somebody had it before, and that wasn't a worker that gave it back because it had got something more urgent:
+	// nothing is.
 	if slices.ContainsFunc(events[:at], func(e event) bool { return e.what == "taken" && e.again }) {
 		return "held by a faulted worker"
 	}

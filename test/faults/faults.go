@@ -72,7 +72,8 @@ var kinds = map[string]kind{
 		inject: func(n *nemesis, _ fault) (func() error, error) { return nothing, n.startBroker() },
 	},
 	"alarm-memory": {
-		about: "memory alarm on RabbitMQ", resources: resources("broker"), least: 3 * time.Second, most: 10 * time.Second,
+		about: "memory alarm on RabbitMQ", resources: resources("broker"), least: 3 * time.Second,
+		most:   10 * time.Second,
 		outage: "alarm", after: time.Second,
 		inject: func(n *nemesis, _ fault) (func() error, error) { return n.alarm("memory") },
 	},
@@ -87,15 +88,17 @@ var kinds = map[string]kind{
 		inject: func(n *nemesis, _ fault) (func() error, error) { return n.startRedis, n.site.redis.Kill() },
 	},
 	"redis-wipe": {
-		about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"), most: 6 * time.Second,
+		about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"),
+		most:   6 * time.Second,
 		outage: "redis", after: 3 * time.Second, inject: (*nemesis).wipe,
 	},
 	"redis-flush": {
 		about: "FLUSHALL", resources: resources("redis"), inject: (*nemesis).flush,
 	},
 	"cut": {
-		about: "connections of a process to RabbitMQ, Redis or S3 end, and none is let through", targets: linkNames(), resources: itself,
-		least: 500 * time.Millisecond, most: 6 * time.Second,
+		about: "connections of a process to RabbitMQ, Redis or S3 end, and none is let through", targets: linkNames(),
+		resources: itself,
+		least:     500 * time.Millisecond, most: 6 * time.Second,
 		inject: func(n *nemesis, f fault) (func() error, error) {
 			l := n.site.net.link(f.target)
 			l.cut()
@@ -111,7 +114,8 @@ var kinds = map[string]kind{
 		},
 	},
 	"half-open": {
-		about: "connections of a process to RabbitMQ, Redis or S3 stay open, and nothing gets through", targets: linkNames(), resources: itself,
+		about:   "connections of a process to RabbitMQ, Redis or S3 stay open, and nothing gets through",
+		targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 25 * time.Second,
 		inject: func(n *nemesis, f fault) (func() error, error) { return n.spoil(f, "timeout", `{"timeout": 0}`) },
 	},
@@ -162,7 +166,8 @@ func childrenOf(pid int) (children []int) {
 		if err != nil {
 			continue
 		}
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // the name before it may hold anything
+		// the name before it may hold anything
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
 			children = append(children, child)
 		}
@@ -170,7 +175,8 @@ func childrenOf(pid int) (children []int) {
 	return children
 }
 
-// storm tells most processes to stop, once or twice, in two or three waves. Whoever is hit twice returns its jobs at once.
+// storm tells most processes to stop, once or twice, in two or three waves. Whoever is hit twice returns its jobs at
+// once.
 func (n *nemesis) storm(f fault) (func() error, error) {
 	r := rand.New(rand.NewPCG(f.seed, 0))
 	for range 2 + r.IntN(2) {
@@ -248,7 +254,8 @@ func (n *nemesis) lostData() {
 	n.lost = append(n.lost, time.Now())
 }
 
-// spoil puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some in the middle.
+// spoil puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some
+// in the middle.
 func (n *nemesis) spoil(f fault, toxic, attributes string) (func() error, error) {
 	l := n.site.net.link(f.target)
 	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.toxic(toxic, attributes)

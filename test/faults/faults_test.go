@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 // watchSources looks at every source file, so that go test's cache knows what the siren under test is made of.
 func watchSources(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".lua")) && !strings.HasSuffix(path, "_test.go") {
+		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".lua")) &&
+			!strings.HasSuffix(path, "_test.go") {
 			_, err = os.Stat(path)
 		}
 		return err
@@ -93,7 +94,8 @@ func TestFaults(t *testing.T) {
 	t.Parallel() // it mostly waits
 	r := play(t, testOptions(t, 2*time.Minute))
 	if sum(r.Faults) < 15 || r.Completed < 100 || r.Redelivered == 0 {
-		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", sum(r.Faults), r.Completed, r.Redelivered)
+		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", sum(r.Faults), r.Completed,
+			r.Redelivered)
 	}
 }
 

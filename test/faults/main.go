@@ -1,13 +1,16 @@
-// Command faults breaks a small real fleet at random and checks what it promises, in the manner of Jepsen: `make faults`.
+// Command faults breaks a small real fleet at random and checks what it promises, in the manner of Jepsen: `make
+// faults`.
 //
-// Producers enqueue real media jobs and note each one that the broker confirmed, with the output that it must have. Meanwhile
-// a nemesis kills, freezes, cuts, slows, fills and restarts whatever the fleet is made of, as a printed seed says. Then all is
-// mended, the fleet works off what is left, and a checker looks at every confirmed job: it has exactly one visible, correct
-// output, or a dead letter with the reason that is expected of it, and there is nothing else.
+// Producers enqueue real media jobs and note each one that the broker confirmed, with the output that it must have.
+// Meanwhile a nemesis kills, freezes, cuts, slows, fills and restarts whatever the fleet is made of, as a printed seed
+// says. Then all is mended, the fleet works off what is left, and a checker looks at every confirmed job: it has
+// exactly one visible, correct output, or a dead letter with the reason that is expected of it, and there is nothing
+// else.
 //
-// How the files hang together: run.go is the walk. jobs.go and schedule.go decide by the seed alone what is enqueued and what is
-// broken, and when. site.go, process.go and network.go are the fleet; nemesis.go and faults.go break it; producers.go and watch.go
-// look on. collect.go gathers what there is at the end into a history, check.go judges that and knows no I/O, and report.go prints.
+// How the files hang together: run.go is the walk. jobs.go and schedule.go decide by the seed alone what is enqueued
+// and what is broken, and when. site.go, process.go and network.go are the fleet; nemesis.go and faults.go break it;
+// producers.go and watch.go look on. collect.go gathers what there is at the end into a history, check.go judges that
+// and knows no I/O, and report.go prints.
 //
 // The seed decides the schedule of jobs and faults. Real processes and real time do the rest, so two runs with one seed
 // differ. docs/reliability.md tells what is covered and what isn't.
@@ -83,7 +86,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.siren, "siren", "", "the siren binary to test (default: it is built)")
 	f.BoolVar(&o.keep, "keep", false, "keep the folder with logs and outputs although nothing is wrong")
 	f.Usage = func() {
-		fmt.Fprintln(stderr, "Break a small real fleet at random, and check that no confirmed job is lost and no result is there twice.")
+		fmt.Fprintln(stderr, "Break a small real fleet at random, and check that no confirmed job is lost and no "+
+			"result is there twice.")
 		f.PrintDefaults()
 		fmt.Fprintln(stderr, "Kinds of fault:")
 		for _, name := range kindNames() {

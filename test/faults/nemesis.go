@@ -78,7 +78,8 @@ func (n *nemesis) strike(ctx context.Context, f fault) {
 	if strings.Contains(f.target, "/") {
 		w.link = f.target
 	}
-	n.log.Info("begins", "fault", f.number, "kind", f.kind, "target", f.target, "lasts", f.lasts.Round(100*time.Millisecond).String())
+	n.log.Info("begins", "fault", f.number, "kind", f.kind, "target", f.target, "lasts",
+		f.lasts.Round(100*time.Millisecond).String())
 	undo, err := k.inject(n, f)
 	if err == nil {
 		sleep(ctx, f.lasts)
@@ -86,7 +87,8 @@ func (n *nemesis) strike(ctx context.Context, f fault) {
 	}
 	w.lives = append(w.lives, n.livesOf(f.target)...) // and who came after it meanwhile
 	w.to = time.Now().Add(k.after)
-	n.log.Info("ends", "fault", f.number, "kind", f.kind, "target", f.target, "after", time.Since(w.from).Round(100*time.Millisecond).String())
+	n.log.Info("ends", "fault", f.number, "kind", f.kind, "target", f.target, "after",
+		time.Since(w.from).Round(100*time.Millisecond).String())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.done = append(n.done, w)
@@ -125,8 +127,8 @@ func (n *nemesis) process(name string) *process {
 	return nil
 }
 
-// hunt kills every worker that runs a poisonous job, as often as one does, until ctx ends. Where a job's attempt has its scratch
-// folder tells who runs it.
+// hunt kills every worker that runs a poisonous job, as often as one does, until ctx ends. Where a job's attempt has
+// its scratch folder tells who runs it.
 func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	killed := map[string]bool{} // a killed worker leaves its folder
 	for sleep(ctx, 15*time.Millisecond) {
@@ -146,7 +148,8 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 				n.log.Info("killed the worker of a poisonous job", "job", id, "worker", life)
 				n.mu.Lock()
 				n.hunted++
-				n.done = append(n.done, window{fault: fault{kind: "poison", target: p.name}, from: from, to: from.Add(2 * time.Second), lives: []string{life}})
+				n.done = append(n.done, window{fault: fault{kind: "poison", target: p.name}, from: from,
+					to: from.Add(2 * time.Second), lives: []string{life}})
 				n.mu.Unlock()
 			}
 		}

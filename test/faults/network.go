@@ -11,8 +11,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// network is every connection of the fleet to RabbitMQ and Redis. Each goes through a proxy of its own, which can cut, slow and
-// stall it.
+// network is every connection of the fleet to RabbitMQ and Redis. Each goes through a proxy of its own, which can cut,
+// slow and stall it.
 type network struct {
 	server *toxiproxy.ApiServer // never listens: the proxies want it for its logger
 
@@ -21,7 +21,8 @@ type network struct {
 }
 
 func newNetwork() *network {
-	return &network{server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), links: map[string]*link{}}
+	return &network{server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
+		links: map[string]*link{}}
 }
 
 // link is what one process has to one server.
@@ -72,7 +73,8 @@ func (n *network) close() {
 // toxic adds one, in both directions.
 func (l *link) toxic(kind, attributes string) error {
 	for _, direction := range []string{"upstream", "downstream"} {
-		text := fmt.Sprintf(`{"name": %q, "type": %q, "stream": %q, "attributes": %s}`, kind+"-"+direction, kind, direction, attributes)
+		text := fmt.Sprintf(`{"name": %q, "type": %q, "stream": %q, "attributes": %s}`, kind+"-"+direction, kind,
+			direction, attributes)
 		if _, err := l.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
 			return fmt.Errorf("%s on %s: %w", kind, l.name, err)
 		}

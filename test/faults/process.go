@@ -47,9 +47,11 @@ type life struct {
 // launch starts a process with links of its own to both servers, and again whenever it ends.
 func (s *site) launch(name string, args ...string) (*process, error) {
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"), "TMPDIR=" + filepath.Join(s.dir, "scratch"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
+		"TMPDIR=" + filepath.Join(s.dir, "scratch"),
 	}
-	for _, to := range []struct{ server, variable, url string }{{"amqp", "SIREN_AMQP_URL", s.rabbitmq.URL}, {"redis", "SIREN_REDIS_URL", s.redis.URL}} {
+	for _, to := range []struct{ server, variable, url string }{{"amqp", "SIREN_AMQP_URL", s.rabbitmq.URL},
+		{"redis", "SIREN_REDIS_URL", s.redis.URL}} {
 		l, err := s.net.to(name, to.server, to.url)
 		if err != nil {
 			return nil, err
@@ -68,7 +70,8 @@ func (s *site) launch(name string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// keep starts it again and again. It keeps its thread: the kernel sends the parent-death signal when the thread ends that started it.
+// keep starts it again and again. It keeps its thread: the kernel sends the parent-death signal when the thread ends
+// that started it.
 func (p *process) keep() {
 	runtime.LockOSThread()
 	defer close(p.done)
@@ -125,7 +128,8 @@ func (p *process) start() bool {
 	return true
 }
 
-// signal sends a signal to what runs now; the name of that life, "" when nothing does. One that ends it makes that end a wanted one.
+// signal sends a signal to what runs now; the name of that life, "" when nothing does. One that ends it makes that end
+// a wanted one.
 func (p *process) signal(sig syscall.Signal) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

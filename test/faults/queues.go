@@ -56,8 +56,8 @@ func (s *site) ready(names []string) (map[string]int, error) {
 	})
 }
 
-// unsettled is how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the broker says of a quorum queue may be
-// some seconds old.
+// unsettled is how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the broker
+// says of a quorum queue may be some seconds old.
 func (s *site) unsettled(ctx context.Context) (sum int, err error) {
 	said, err := s.rabbitmq.Rabbitmqctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
 	for line := range strings.Lines(said) {
@@ -87,7 +87,9 @@ func waiting(queues map[string]int) map[string]int {
 
 // queueOf is the queue of a lane, whatever its type.
 func queueOf(names []string, lane string) string {
-	i := slices.IndexFunc(names, func(n string) bool { return n == laneQueue+lane || strings.HasPrefix(n, laneQueue+lane+".") })
+	i := slices.IndexFunc(names, func(n string) bool {
+		return n == laneQueue+lane || strings.HasPrefix(n, laneQueue+lane+".")
+	})
 	if i < 0 {
 		return ""
 	}

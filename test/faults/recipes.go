@@ -42,9 +42,11 @@ const longRecipe = "long"
 
 // clips are the inputs, by file name, as ffmpeg makes them: short ones, of different colours and lengths.
 func clips() map[string]string {
-	all := map[string]string{"long.mp4": "-f lavfi -i testsrc2=s=640x360:r=25:d=12 -c:v libx264 -preset ultrafast -pix_fmt yuv420p"}
+	all := map[string]string{"long.mp4": "-f lavfi -i testsrc2=s=640x360:r=25:d=12 -c:v libx264 -preset ultrafast " +
+		"-pix_fmt yuv420p"}
 	for i, seconds := range []string{"0.4", "0.8", "1.2", "2"} {
-		all[fmt.Sprintf("clip%d.mp4", i)] = fmt.Sprintf("-f lavfi -i testsrc2=s=160x120:r=25:d=%s,hue=h=%d -f lavfi -i sine=f=%d:d=%s -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac",
+		all[fmt.Sprintf("clip%d.mp4", i)] = fmt.Sprintf("-f lavfi -i testsrc2=s=160x120:r=25:d=%s,hue=h=%d -f lavfi "+
+			"-i sine=f=%d:d=%s -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac",
 			seconds, 80*i, 300+200*i, seconds)
 	}
 	return all
@@ -59,7 +61,8 @@ func recipes() map[string]recipe {
 		all[fmt.Sprintf("picture-%d", i)] = recipe{"thumbnail", clip, `{"width": 96}`}
 		all[fmt.Sprintf("picture-early-%d", i)] = recipe{"thumbnail", clip, `{"at": 0.08}`}
 		all[fmt.Sprintf("video-%d", i)] = recipe{"transcode", clip, `{"height": 90, "preset": "veryfast"}`}
-		all[fmt.Sprintf("video-mute-%d", i)] = recipe{"transcode", clip, `{"crf": 35, "audio": "drop", "preset": "faster"}`}
+		all[fmt.Sprintf("video-mute-%d", i)] = recipe{"transcode", clip,
+			`{"crf": 35, "audio": "drop", "preset": "faster"}`}
 	}
 	return all
 }
@@ -79,7 +82,9 @@ var badInputs = []struct {
 	{"cut.mp4", func(clip []byte) []byte { return clip[:len(clip)/2] }},
 	{"empty.mp4", func([]byte) []byte { return nil }},
 	{"noise.mp4", func([]byte) []byte { return []byte(strings.Repeat("once upon a time ", 3000)) }},
-	{"playlist.mp4", func([]byte) []byte { return []byte("#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n") }},
+	{"playlist.mp4", func([]byte) []byte {
+		return []byte("#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
+	}},
 	{"missing.mp4", nil},
 }
 
@@ -89,11 +94,13 @@ type expected struct {
 	frames map[string]string // digest → recipe
 }
 
-// prepare makes the inputs in the folder in, and then what each recipe makes of them: by the pipeline of the worker itself, undisturbed.
+// prepare makes the inputs in the folder in, and then what each recipe makes of them: by the pipeline of the worker
+// itself, undisturbed.
 func prepare(ctx context.Context, siren, in, scratch string) (expected, error) {
 	for name, args := range clips() {
 		argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, strings.Fields(args)...)
-		if out, err := exec.CommandContext(ctx, "ffmpeg", append(argv, filepath.Join(in, name))...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "ffmpeg",
+			append(argv, filepath.Join(in, name))...).CombinedOutput(); err != nil {
 			return expected{}, fmt.Errorf("make %s with ffmpeg (apt-get install ffmpeg): %w: %s", name, err, out)
 		}
 	}
@@ -114,7 +121,8 @@ func prepare(ctx context.Context, siren, in, scratch string) (expected, error) {
 
 // cook runs every recipe once, in this process.
 func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
-	h, err := media.New(media.Options{Self: siren, Scratch: filepath.Join(scratch, "scratch"), Log: slog.New(slog.DiscardHandler)})
+	h, err := media.New(media.Options{Self: siren, Scratch: filepath.Join(scratch, "scratch"),
+		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return expected{}, err
 	}

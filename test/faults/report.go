@@ -36,7 +36,8 @@ type report struct {
 
 	Redelivered int `json:"redelivered"` // deliveries that somebody had before
 	Starts      int `json:"starts"`
-	Suppressed  int `json:"suppressed"` // deliveries that came to nothing, since ledger or storage knew the job as done or dead
+	// deliveries that came to nothing, since ledger or storage knew the job as done or dead
+	Suppressed  int `json:"suppressed"`
 	TwiceDead   int `json:"moreDeadLetters"`
 	BehindInLed int `json:"recordsBehind"`
 	Lost        int `json:"lost"`
@@ -50,7 +51,8 @@ type report struct {
 
 // newReport counts what there is in a history, and has it checked.
 func newReport(h history) report {
-	r := report{Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.jobs), RedisLost: len(h.lost), Violations: check(h)}
+	r := report{Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.jobs), RedisLost: len(h.lost),
+		Violations: check(h)}
 	for _, j := range h.jobs {
 		if j.confirms == 0 {
 			r.Uncertain++
@@ -65,7 +67,8 @@ func newReport(h history) report {
 			r.Dead[letters[0].reason]++
 		}
 		r.TwiceDead += max(0, len(letters)-1)
-		if rec, ok := h.records[j.job.ID]; ok && (rec.State == job.Dead) != (len(letters) > 0) || ok && (!rec.State.Final() || rec.State == job.Missing) {
+		if rec, ok := h.records[j.job.ID]; ok && (rec.State == job.Dead) != (len(letters) > 0) || ok &&
+			(!rec.State.Final() || rec.State == job.Missing) {
 			r.BehindInLed++
 		}
 	}
@@ -83,14 +86,16 @@ func newReport(h history) report {
 				r.Redelivered++
 			case e.what == "started":
 				r.Starts++
-			case e.what == "completed" && e.already, e.what == "not run" && (e.claim == string(job.Settled) || e.claim == string(job.Buried)):
+			case e.what == "completed" && e.already,
+				e.what == "not run" && (e.claim == string(job.Settled) || e.claim == string(job.Buried)):
 				r.Suppressed++
 			}
 		}
 	}
 	r.Express = measureExpress(h)
 	if r.Express.share() < expressShare {
-		r.Violations = append(r.Violations, violation{isWrong, "", fmt.Sprintf("express jobs start late: %s\n  %s", r.Express, strings.Join(r.Express.Late, "\n  "))})
+		r.Violations = append(r.Violations, violation{isWrong, "",
+			fmt.Sprintf("express jobs start late: %s\n  %s", r.Express, strings.Join(r.Express.Late, "\n  "))})
 	}
 	told := map[string]bool{}
 	for _, v := range r.Violations {
@@ -116,8 +121,10 @@ func tell(h history, id string) string {
 		if j.job.ID != id {
 			continue
 		}
-		fmt.Fprintf(&b, ": %s in lane %s, %s, recipe %q, sent %d times (raw: %t) from %s, confirmed %d times, first %s; last trouble: %s\n",
-			j.job.Kind, j.lane, j.fate, j.recipe, j.tries, j.raw, clock(j.asked), j.confirms, clock(j.confirmed), j.lastError)
+		fmt.Fprintf(&b, ": %s in lane %s, %s, recipe %q, sent %d times (raw: %t) from %s, confirmed %d times, first "+
+			"%s; last trouble: %s\n",
+			j.job.Kind, j.lane, j.fate, j.recipe, j.tries, j.raw, clock(j.asked), j.confirms, clock(j.confirmed),
+			j.lastError)
 		fmt.Fprintf(&b, "output: %+v, seen %+v\n", h.outputs[outputName(j)], h.seen[outputName(j)])
 	}
 	if r, ok := h.records[id]; ok {
@@ -164,7 +171,8 @@ func (r report) print(to io.Writer, how string) error {
 	line("completed", "%d", r.Completed)
 	line("dead", "%s", counts(r.Dead))
 	line("faults", "%d: %s", sum(r.Faults), counts(r.Faults))
-	line("", "%d workers killed for the poisonous job that they ran; Redis lost its data %d times", r.Hunted, r.RedisLost)
+	line("", "%d workers killed for the poisonous job that they ran; Redis lost its data %d times", r.Hunted,
+		r.RedisLost)
 	line("starts", "%d; %d deliveries came once more", r.Starts, r.Redelivered)
 	line("duplicates suppressed", "%d", r.Suppressed)
 	line("more than one dead letter", "%d", r.TwiceDead)

@@ -11,7 +11,8 @@ import (
 // rootVar is set where this program runs as root of a namespace of its own.
 const rootVar = "SIREN_FAULTS_ROOT"
 
-// asRoot runs this program once more, as root of a user namespace of its own, where anybody may mount a disk; false when it is root already.
+// asRoot runs this program once more, as root of a user namespace of its own, where anybody may mount a disk; false
+// when it is root already.
 func asRoot() (code int, done bool) {
 	if os.Geteuid() == 0 || os.Getenv(rootVar) != "" {
 		return 0, false

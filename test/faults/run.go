@@ -14,8 +14,8 @@ import (
 // stopTime is how long a process may take to stop when nothing is left.
 const stopTime = 20 * time.Second
 
-// run is a whole run: start, break, mend, drain, look, judge. The error is that it couldn't be done; what it proved is in
-// the report. Nothing that it started is left.
+// run is a whole run: start, break, mend, drain, look, judge. The error is that it couldn't be done; what it proved is
+// in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r report, err error) {
 	s, err := openSite(ctx, o, func(s *site) error { return s.open(ctx, o) })
 	if err != nil {
@@ -29,7 +29,8 @@ func run(ctx context.Context, o options) (r report, err error) {
 			err = fmt.Errorf("%w; everything is kept in %s", err, s.dir)
 		}
 	}()
-	o.log.Info("starting", "seed", o.seed, "duration", o.duration.String(), "rabbitmq", s.brokerVersion, "redis", s.redisVersion, "queues", o.queueType, "dir", s.dir)
+	o.log.Info("starting", "seed", o.seed, "duration", o.duration.String(), "rabbitmq", s.brokerVersion, "redis",
+		s.redisVersion, "queues", o.queueType, "dir", s.dir)
 	h, took, err := s.play(ctx, o)
 	if err != nil {
 		return r, err
@@ -124,7 +125,8 @@ func (s *site) start(ctx context.Context) error {
 		if name == workerNames[len(workerNames)-1] {
 			pool = "batch"
 		}
-		p, err := s.launch(name, "worker", "--pool", pool, "--name", "@NAME@", "--threads", "1", "--drain-timeout", "5s",
+		p, err := s.launch(name, "worker", "--pool", pool, "--name", "@NAME@", "--threads", "1", "--drain-timeout",
+			"5s",
 			"--scratch", filepath.Join(s.dir, "scratch", name))
 		if err != nil {
 			return err
@@ -146,7 +148,8 @@ func (s *site) staffed(ctx context.Context) (err error) {
 		return err
 	}
 	return s.direct(func(ch *amqp.Channel) error {
-		for lane, want := range map[string]int{"express": 2 * (len(workerNames) - 1), "bulk": len(workerNames)} { // a shared slot and one of the shoulder, but for the last worker
+		for lane, want := range map[string]int{"express": 2 * (len(workerNames) - 1), "bulk": len(workerNames)} {
+			// a shared slot and one of the shoulder, but for the last worker
 			q, err := ch.QueueDeclarePassive(queueOf(s.queues, lane), true, false, false, false, nil)
 			if err != nil {
 				return err
@@ -168,7 +171,8 @@ func (s *site) collect(ctx context.Context, h *history, w *watch) (err error) {
 		}
 		for _, l := range p.history() {
 			if l.unexpected != "" {
-				h.broken = append(h.broken, fmt.Sprintf("%s ended by itself at %s: %s", l.name, clock(l.to), l.unexpected))
+				h.broken = append(h.broken, fmt.Sprintf("%s ended by itself at %s: %s", l.name, clock(l.to),
+					l.unexpected))
 			}
 		}
 	}

@@ -61,8 +61,8 @@ func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
 // faultGap is the mean time from one fault to the next. Most last longer, so several are there at a time.
 const faultGap = 4500 * time.Millisecond
 
-// faultSchedule is the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that none is left out
-// for long.
+// faultSchedule is the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that none is
+// left out for long.
 func faultSchedule(seed uint64, duration time.Duration, only []string) []fault {
 	r := rand.New(rand.NewPCG(seed, 2))
 	names := kindNames()
@@ -71,7 +71,8 @@ func faultSchedule(seed uint64, duration time.Duration, only []string) []fault {
 	}
 	var deck []string
 	var list []fault
-	for at := 2 * time.Second; at < duration-time.Second; at += faultGap/3 + time.Duration(r.ExpFloat64()*float64(faultGap)*2/3) {
+	for at := 2 * time.Second; at < duration-time.Second; at += faultGap/3 +
+		time.Duration(r.ExpFloat64()*float64(faultGap)*2/3) {
 		if len(deck) == 0 {
 			deck = slices.Clone(names)
 			r.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })

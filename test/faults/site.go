@@ -18,12 +18,13 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 )
 
-// lease is how long a claim is good for without a renewal. Nothing is retried or taken over for long here: a run has few minutes.
+// lease is how long a claim is good for without a renewal. Nothing is retried or taken over for long here: a run has
+// few minutes.
 const lease = 5 * time.Second
 
-// policy is what all processes follow. The pools are held, since their workers are started here: so each can be broken by itself.
-// What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only those of lane
-// trial are given up soon.
+// policy is what all processes follow. The pools are held, since their workers are started here: so each can be broken
+// by itself. What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only
+// those of lane trial are given up soon.
 const policy = `
 lanes:
   - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50, retry: &often {attempts: 50, first: 1s, factor: 1.5, max: 5s}}
@@ -119,7 +120,8 @@ func (s *site) found(ctx context.Context, o options) error {
 
 // build builds siren.
 func build(ctx context.Context, path string) error {
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/polyglot-media/siren/cmd/siren").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path,
+		"github.com/polyglot-media/siren/cmd/siren").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build siren: %w\n%s", err, out)
 	}
@@ -139,7 +141,8 @@ func (s *site) policy() string { return filepath.Join(s.dir, "siren.yaml") }
 func (s *site) out() string    { return filepath.Join(s.dir, "out") }
 
 func (s *site) places() places {
-	return places{input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/", bucket: "s3://" + bucketName + "/"}
+	return places{input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/",
+		bucket: "s3://" + bucketName + "/"}
 }
 
 // close ends everything that still runs.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a whole output of
-// one of the recipes, and stay that one.
+// watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a
+// whole output of one of the recipes, and stay that one.
 type watch struct {
 	dirs     map[uint32]string // by watch descriptor
 	events   *os.File
@@ -45,7 +45,8 @@ func watchOutputs(ctx context.Context, e expected, dirs ...string) (*watch, erro
 	if err != nil {
 		return nil, fmt.Errorf("watch the outputs: %w", err)
 	}
-	w := &watch{dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e, done: make(chan struct{}), seen: map[string]*sight{}}
+	w := &watch{dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e,
+		done: make(chan struct{}), seen: map[string]*sight{}}
 	for _, dir := range dirs {
 		id, err := unix.InotifyAddWatch(fd, dir, appears|vanishes|changes|unix.IN_ONLYDIR)
 		if err != nil {
@@ -130,7 +131,8 @@ func (w *watch) close() (map[string]*sight, error) {
 	_ = w.events.Close()
 	<-w.done
 	if w.lost {
-		return nil, errors.New("the kernel didn't tell of all changes of the outputs: see /proc/sys/fs/inotify/max_queued_events")
+		return nil, errors.New("the kernel didn't tell of all changes of the outputs: see " +
+			"/proc/sys/fs/inotify/max_queued_events")
 	}
 	return w.seen, nil
 }

@@ -1,6 +1,6 @@
-// Command shape counts what a stranger meets in the tree: how large the packages are, how much each shows to the others,
-// and whether its files can be read one after the other. `make shape` prints it. What is a rule, the linter sees to:
-// the arrows between packages (depguard) and the length of lines (lll).
+// Command shape counts what a stranger meets in the tree: how large the packages are, how much each shows to the
+// others, and whether its files can be read one after the other. `make shape` prints it. What is a rule, the linter
+// sees to: the arrows between packages (depguard) and the length of lines (lll).
 package main
 
 import (

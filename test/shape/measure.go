@@ -126,7 +126,8 @@ func (nothing) Import(path string) (*types.Package, error) {
 	return p, nil
 }
 
-// needs finds which file of a package names what of which other: functions, types, variables and constants; methods belong to their type.
+// needs finds which file of a package names what of which other: functions, types, variables and constants; methods
+// belong to their type.
 func needs(fset *token.FileSet, folder string, files []*ast.File) map[string]map[string]bool {
 	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
 	c := types.Config{Importer: nothing{}, Error: func(error) {}}   // what is imported is unknown on purpose

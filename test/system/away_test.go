@@ -16,7 +16,8 @@ import (
 
 const twoWorkers = `  - {name: general, lanes: [express, standard, bulk], slots: 2, min: 2, max: 2}`
 
-// Redis is away for a while. Work goes on without it, also what comes meanwhile, and when it is back its records are right.
+// Redis is away for a while. Work goes on without it, also what comes meanwhile, and when it is back its records are
+// right.
 func TestRedisAway(t *testing.T) {
 	s := newSite(t, twoWorkers)
 	s.scaler()
@@ -32,7 +33,8 @@ func TestRedisAway(t *testing.T) {
 		t.Errorf("siren jobs without Redis: %s", r)
 	}
 	blind := job.Job{ID: "blind", Output: s.output("blind.json")}
-	r := s.siren("", "enqueue", "probe", "--policy", s.policy, "--id", blind.ID, "--input", clip, "--output", blind.Output)
+	r := s.siren("", "enqueue", "probe", "--policy", s.policy, "--id", blind.ID, "--input", clip, "--output",
+		blind.Output)
 	if r.code != 0 || !strings.Contains(r.err, "no record until they start") {
 		t.Errorf("siren enqueue without Redis: %s", r)
 	}
@@ -49,7 +51,8 @@ func TestRedisAway(t *testing.T) {
 	s.must(s.redis.Restart(t.Context()))
 	for _, j := range jobs {
 		r := s.completed(j.ID, 30*time.Second)
-		if r.Attempts < 1 || r.Crashes != 0 || len(r.Outputs) != 1 || r.Outputs[0].URL != j.Output || r.EndedAt.Before(r.StartedAt) {
+		if r.Attempts < 1 || r.Crashes != 0 || len(r.Outputs) != 1 || r.Outputs[0].URL != j.Output ||
+			r.EndedAt.Before(r.StartedAt) {
 			t.Errorf("the record isn't right: %+v", r)
 		}
 	}

@@ -30,7 +30,8 @@ func (s *site) publish(key string, jobs ...job.Job) {
 		for _, j := range jobs {
 			body, err := json.Marshal(j)
 			s.must(err)
-			c, err := ch.PublishWithDeferredConfirm("siren.jobs", key, true, false, amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+			c, err := ch.PublishWithDeferredConfirm("siren.jobs", key, true, false,
+				amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
 			s.must(err)
 			if ok, err := c.WaitContext(s.t.Context()); err != nil || !ok {
 				s.t.Fatalf("publish job %s: confirmed %t, %v", j.ID, ok, err)

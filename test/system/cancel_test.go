@@ -11,7 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A running job that is cancelled is gone within seconds, with every process of it, also those that can't hear; and its slot is free.
+// A running job that is cancelled is gone within seconds, with every process of it, also those that can't hear; and its
+// slot is free.
 func TestCancelRunning(t *testing.T) {
 	s := newSite(t, oneWorker)
 	s.scaler()
@@ -52,7 +53,8 @@ func TestCancelRunning(t *testing.T) {
 			if left := s.programs(c.id); len(left) > 0 {
 				t.Errorf("new programs run for it: %v", left)
 			}
-			if r, err := s.client.Get(t.Context(), c.id); err != nil || r.State != job.Cancelled || r.Attempts != 1 || r.Crashes != 0 {
+			if r, err := s.client.Get(t.Context(), c.id); err != nil || r.State != job.Cancelled || r.Attempts != 1 ||
+				r.Crashes != 0 {
 				t.Errorf("%+v, %v; want it cancelled", r, err)
 			}
 			if _, err := os.Stat(path(s.output(c.id + ".mp4"))); err == nil {
@@ -73,8 +75,8 @@ func TestCancelRunning(t *testing.T) {
 	s.must(whole(path(s.output("frozen.mp4"))))
 }
 
-// Waiting jobs that are cancelled and tried again run, also when an idle worker takes their copies before the ledger has heard of these:
-// one that serves a single lane is as fast as that.
+// Waiting jobs that are cancelled and tried again run, also when an idle worker takes their copies before the ledger
+// has heard of these: one that serves a single lane is as fast as that.
 func TestRetryWithIdleWorkers(t *testing.T) {
 	s := newSite(t, `  - {name: general, lanes: [express, standard], min: 0, max: 1}
   - {name: batch, lanes: [bulk], slots: 2, min: 1, max: 1}`)

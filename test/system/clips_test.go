@@ -14,7 +14,8 @@ import (
 
 // recipes are the inputs that the tests share, as ffmpeg makes them.
 var recipes = map[string]string{
-	"clip.mp4": "-f lavfi -i testsrc2=s=320x240:r=25:d=3 -f lavfi -i sine=d=3 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac",
+	"clip.mp4": "-f lavfi -i testsrc2=s=320x240:r=25:d=3 -f lavfi -i sine=d=3 -c:v libx264 -preset ultrafast " +
+		"-pix_fmt yuv420p -c:a aac",
 	"film.mp4": "-f lavfi -i testsrc2=s=1280x720:r=25:d=6 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 	// An hour, of which any machine transcodes little within a test.
 	"long.mp4": "-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
@@ -108,7 +109,8 @@ func whole(file string) error {
 		}
 		return err
 	}
-	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", file).CombinedOutput()
+	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0",
+		file).CombinedOutput()
 	if err != nil || len(out) == 0 {
 		return fmt.Errorf("ffprobe %s: %w: %s", file, err, out)
 	}

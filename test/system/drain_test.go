@@ -17,7 +17,9 @@ func TestDrain(t *testing.T) {
 	outputs := s.watchOutputs()
 	clip := s.put("clip.mp4")
 	running := func(id, worker string) {
-		s.record(id, "running on "+worker, 20*time.Second, func(r job.Record) bool { return r.State == job.Running && r.Worker == worker })
+		s.record(id, "running on "+worker, 20*time.Second, func(r job.Record) bool {
+			return r.State == job.Running && r.Worker == worker
+		})
 	}
 	returned := func(id string) {
 		t.Helper()
@@ -42,7 +44,8 @@ func TestDrain(t *testing.T) {
 	if took := time.Since(told); took < drain {
 		t.Errorf("the worker was gone after %s, before its drain time was over", took)
 	}
-	if r, err := s.client.Get(t.Context(), short); err != nil || r.State != job.Completed || r.EndedAt.Before(told) || r.Attempts != 1 {
+	if r, err := s.client.Get(t.Context(), short); err != nil || r.State != job.Completed || r.EndedAt.Before(told) ||
+		r.Attempts != 1 {
 		t.Errorf("%+v, %v; want it completed while its worker drained", r, err)
 	}
 	returned(long)

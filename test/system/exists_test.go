@@ -12,7 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// An output that is there stays as it is, unless the job says otherwise; and a job that made it is done, however often it comes.
+// An output that is there stays as it is, unless the job says otherwise; and a job that made it is done, however often
+// it comes.
 func TestOutputThatExists(t *testing.T) {
 	s := newSite(t, oneWorker)
 	s.scaler()
@@ -39,7 +40,8 @@ func TestOutputThatExists(t *testing.T) {
 	first, made := s.completed(j.ID, 20*time.Second), inode()
 	s.publish("standard", j)
 	s.settles()
-	if now, err := s.client.Get(t.Context(), j.ID); err != nil || !now.EndedAt.Equal(first.EndedAt) || now.Attempts != 1 || inode() != made {
+	if now, err := s.client.Get(t.Context(), j.ID); err != nil || !now.EndedAt.Equal(first.EndedAt) ||
+		now.Attempts != 1 || inode() != made {
 		t.Errorf("the same job again: %+v, %v; want nothing new of %+v", now, err, first)
 	}
 
@@ -50,7 +52,8 @@ func TestOutputThatExists(t *testing.T) {
 	defer raw.Close()
 	s.must(raw.Del(t.Context(), "siren:job:"+j.ID).Err())
 	s.publish("standard", j)
-	if now := s.completed(j.ID, 20*time.Second); len(now.Outputs) != 1 || now.Outputs[0] != first.Outputs[0] || inode() != made {
+	if now := s.completed(j.ID, 20*time.Second); len(now.Outputs) != 1 || now.Outputs[0] != first.Outputs[0] ||
+		inode() != made {
 		t.Errorf("the same job again, without a record: %+v; want the outputs of %+v", now, first)
 	}
 }
@@ -71,6 +74,7 @@ func (s *site) settles() {
 		if since.IsZero() {
 			since = time.Now()
 		}
-		return time.Since(since) > 2500*time.Millisecond, r.out // what is seen may be two seconds old: a heartbeat and a tick
+		// what is seen may be two seconds old: a heartbeat and a tick
+		return time.Since(since) > 2500*time.Millisecond, r.out
 	})
 }

@@ -17,7 +17,8 @@ func TestForeignProducer(t *testing.T) {
 	s.scaler()
 	clip := s.put("clip.mp4")
 	job := func(id, output string) string {
-		return `{"id": "` + id + `", "kind": "thumbnail", "labels": {"tenant": "école", "urgent": "true"}, "input": "` + clip + `", "output": "` + s.output(output) + `"}`
+		return `{"id": "` + id + `", "kind": "thumbnail", "labels": {"tenant": "école", "urgent": "true"}, "input": "` +
+			clip + `", "output": "` + s.output(output) + `"}`
 	}
 
 	t.Run("a lane as routing key", func(t *testing.T) {
@@ -52,7 +53,8 @@ func TestForeignProducer(t *testing.T) {
 		if d.Error == "" || d.Lane != "express" {
 			t.Errorf("dead letter %+v", d)
 		}
-		if r := s.siren("", "dead", "show", d.ID, "-o", "json"); r.code != 0 || !strings.Contains(r.out, `"reason": "no id"`) || !strings.Contains(r.out, "d.jpg") {
+		if r := s.siren("", "dead", "show", d.ID, "-o", "json"); r.code != 0 ||
+			!strings.Contains(r.out, `"reason": "no id"`) || !strings.Contains(r.out, "d.jpg") {
 			t.Errorf("siren dead show: %s", r)
 		}
 	})

@@ -51,13 +51,18 @@ func TestPoison(t *testing.T) {
 	s.scaler()
 	outputs := s.watchOutputs()
 	const id = "poison"
-	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("poison.mp4"), "--label", "urgent=true")
+	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("poison.mp4"), "--label",
+		"urgent=true")
 	killed := map[string]bool{}
 	kill := func() {
-		r := s.record(id, "running on another worker", 20*time.Second, func(r job.Record) bool { return !killed[r.Worker] })
+		r := s.record(id, "running on another worker", 20*time.Second, func(r job.Record) bool {
+			return !killed[r.Worker]
+		})
 		killed[r.Worker] = true
 		s.must(syscall.Kill(s.workers()[r.Worker].pid, syscall.SIGKILL))
-		s.await("its program to be gone", 20*time.Second, func() (bool, string) { return len(s.programs(id)) == 0, fmt.Sprint(s.programs(id)) })
+		s.await("its program to be gone", 20*time.Second, func() (bool, string) {
+			return len(s.programs(id)) == 0, fmt.Sprint(s.programs(id))
+		})
 	}
 	kill()
 	s.frozen(id, func() {}) // it runs again once its lease is over

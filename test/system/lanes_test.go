@@ -11,8 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// The policy changes while jobs wait: a lane leaves it, one gets another name, one another queue type, and another lane is the default. Every job
-// that waited runs, each once, and so does what producers send by the old policy meanwhile.
+// The policy changes while jobs wait: a lane leaves it, one gets another name, one another queue type, and another lane
+// is the default. Every job that waited runs, each once, and so does what producers send by the old policy meanwhile.
 func TestLanesChangeUnderJobs(t *testing.T) {
 	s := newSite(t, oneWorker)
 	first := s.scaler()
@@ -43,8 +43,10 @@ func TestLanesChangeUnderJobs(t *testing.T) {
 	s.must(err)
 	changed := strings.NewReplacer(
 		"  - {name: express, match: [\"urgent=true\"]", "  - {name: fast, match: [\"urgent=true\"]",
-		"  - {name: standard, startWithin: 30s}", "  - {name: standard, match: [\"tier=std\"], startWithin: 30s, queueType: quorum}",
-		"  - {name: bulk, match: [\"batch=true\"], startWithin: 30m, retry: {attempts: 9, first: 14s, factor: 1, max: 14s}}", "  - {name: rest, startWithin: 30m, queueType: quorum}",
+		"  - {name: standard, startWithin: 30s}", "  - {name: standard, match: [\"tier=std\"], startWithin: 30s, "+
+			"queueType: quorum}",
+		"  - {name: bulk, match: [\"batch=true\"], startWithin: 30m, retry: {attempts: 9, first: 14s, factor: 1, "+
+			"max: 14s}}", "  - {name: rest, startWithin: 30m, queueType: quorum}",
 		"lanes: [express, standard, bulk]", "lanes: [fast, standard, rest]",
 	).Replace(string(text))
 	if strings.Contains(changed, "bulk") || strings.Contains(changed, "express") {

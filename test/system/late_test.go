@@ -15,13 +15,15 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A worker is stopped in the middle of a job for longer than its lease, and goes on when another one has made the output. One result is
-// visible, and stays the one: the late worker takes back what it has made, and says so.
+// A worker is stopped in the middle of a job for longer than its lease, and goes on when another one has made the
+// output. One result is visible, and stays the one: the late worker takes back what it has made, and says so.
 //
 // The guards, without which the subtests fail:
-//   - the claim: worker.renew stops a job whose claim could not be renewed for two thirds of the lease, and renew.lua and close.lua compare
+//   - the claim: worker.renew stops a job whose claim could not be renewed for two thirds of the lease, and renew.lua and
+//     close.lua compare
 //     the token, so that the late worker writes nothing over the record of the one that completed the job;
-//   - the storage: fileStore.commit links the output, create-if-absent, and discards its own attempt when it is there. Redis is away, so nobody
+//   - the storage: fileStore.commit links the output, create-if-absent, and discards its own attempt when it is there.
+//     Redis is away, so nobody
 //     else can tell the late worker.
 func TestLateWorker(t *testing.T) {
 	t.Parallel()
@@ -42,7 +44,9 @@ func TestLateWorker(t *testing.T) {
 				defer func() { s.must(s.redis.Restart(context.WithoutCancel(t.Context()))) }()
 			}
 			const id = "late"
-			thaw := s.frozen(id, func() { s.publish("standard", job.Job{ID: id, Kind: "transcode", Input: input, Output: out}) })
+			thaw := s.frozen(id, func() {
+				s.publish("standard", job.Job{ID: id, Kind: "transcode", Input: input, Output: out})
+			})
 			late, lateName := s.workerOf(id)
 			if !late.stop() {
 				t.Fatalf("worker %s is gone", lateName)

@@ -1,6 +1,6 @@
 // Package system_test looks at Siren from outside: the real binary with real RabbitMQ, Redis and ffmpeg, real worker
-// processes, and the mishaps that they meet. It owns the promises that only the whole can keep: no confirmed job is lost, none
-// is seen half done or done twice, a hostile one hurts nobody, and nothing is left running.
+// processes, and the mishaps that they meet. It owns the promises that only the whole can keep: no confirmed job is
+// lost, none is seen half done or done twice, a hostile one hurts nobody, and nothing is left running.
 //
 // What one part does by itself is that part's to test. A test here starts a siren of its own (newSite), and runs beside
 // others.
@@ -54,8 +54,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// outer builds the siren under test and runs the tests, this same program, in a network namespace of its own, where the machine
-// allows that: then nothing there can reach the machine's network, and an address of ours can pass for a public one.
+// outer builds the siren under test and runs the tests, this same program, in a network namespace of its own, where the
+// machine allows that: then nothing there can reach the machine's network, and an address of ours can pass for a public
+// one.
 func outer() (int, error) {
 	dir, err := os.MkdirTemp("", "siren-system-")
 	if err != nil {
@@ -87,7 +88,8 @@ func watchSources() error {
 		if d.IsDir() && d.Name() == ".git" {
 			return filepath.SkipDir
 		}
-		if ext := filepath.Ext(path); !d.IsDir() && (ext == ".go" || ext == ".lua" || ext == ".yaml") && !strings.HasSuffix(path, "_test.go") {
+		if ext := filepath.Ext(path); !d.IsDir() && (ext == ".go" || ext == ".lua" || ext == ".yaml") &&
+			!strings.HasSuffix(path, "_test.go") {
 			_, err = os.Stat(path)
 		}
 		return err

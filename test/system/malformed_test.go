@@ -15,8 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A thousand messages that were jobs once, each broken in another way. The worker lives on, and each is accounted for: it is in the dead
-// letters as it came, or it still was a job and has come to its end.
+// A thousand messages that were jobs once, each broken in another way. The worker lives on, and each is accounted for:
+// it is in the dead letters as it came, or it still was a job and has come to its end.
 func TestMalformedMessages(t *testing.T) {
 	s := newSite(t, oneWorker)
 	s.scaler()
@@ -32,11 +32,13 @@ func TestMalformedMessages(t *testing.T) {
 		for i := range sent {
 			j := job.Job{
 				ID: fmt.Sprintf("m-%04d", i), Kind: "probe", Labels: map[string]string{"tier": "std"}, Input: clip,
-				Output: s.output(fmt.Sprintf("m-%04d.json", i)), Params: []byte(`{}`), ExpiresAt: time.Now().Add(time.Hour).UTC(), DedupKey: "k",
+				Output: s.output(fmt.Sprintf("m-%04d.json", i)), Params: []byte(`{}`),
+				ExpiresAt: time.Now().Add(time.Hour).UTC(), DedupKey: "k",
 			}
 			body, err := job.Encode(j)
 			s.must(err)
-			sent[i] = breakMessage(random, amqp.Publishing{MessageId: j.ID, ContentType: "application/json", Body: body})
+			sent[i] = breakMessage(random, amqp.Publishing{MessageId: j.ID, ContentType: "application/json",
+				Body: body})
 			last, err = ch.PublishWithDeferredConfirm("siren.jobs", "standard", false, false, sent[i])
 			s.must(err)
 		}
@@ -149,13 +151,16 @@ func breakOnce(r *rand.Rand, m *amqp.Publishing) {
 		m.Body = append(bytes.Clone(m.Body), bytes.Repeat([]byte(" "), job.MaxMessage)...)
 	case 11:
 		m.Headers = amqp.Table{
-			"attempt": "many", "replay": int64(-1 << 62), "readyAt": amqp.Table{"a": []any{nil, 1.5}}, "enqueuedAt": float64(1e300), "x-death": []any{"?"},
+			"attempt": "many", "replay": int64(-1 << 62), "readyAt": amqp.Table{"a": []any{nil, 1.5}},
+			"enqueuedAt": float64(1e300), "x-death": []any{"?"},
 			"dueAt": []byte{0xff}, "error": strings.Repeat("é", 9000), "lane": nil,
 		}
 	case 12:
-		m.Headers = amqp.Table{"attempt": int64(1 << 62), "attempts": int64(-3), "reason": "\xff\xfe", "deadAt": time.Unix(-1, 0)}
+		m.Headers = amqp.Table{"attempt": int64(1 << 62), "attempts": int64(-3), "reason": "\xff\xfe",
+			"deadAt": time.Unix(-1, 0)}
 	case 13:
-		m.Priority, m.ContentType, m.ContentEncoding, m.Type, m.Expiration = 255, "application/x-nonsense", "gzip", "?", ""
+		m.Priority, m.ContentType, m.ContentEncoding, m.Type, m.Expiration = 255, "application/x-nonsense", "gzip", "?",
+			""
 	case 14:
 		m.MessageId = strings.Repeat("i", 255)
 	default:
@@ -164,8 +169,10 @@ func breakOnce(r *rand.Rand, m *amqp.Publishing) {
 }
 
 var odd = []string{
-	"", "null", "[]", "{}", `"job"`, "3", "true", `{"id":null}`, `{"id":{}}`, `[{"id":"x"}]`, `{"id":"x","kind":"probe"`, "<job/>", "id: x\nkind: probe\n",
-	`{"id":"` + strings.Repeat("x", 65) + `","kind":"probe"}`, `{"version":99,"id":"v","kind":"probe"}`, strings.Repeat("[", 20000), `{"a":` + strings.Repeat(`{"a":`, 9000),
+	"", "null", "[]", "{}", `"job"`, "3", "true", `{"id":null}`, `{"id":{}}`, `[{"id":"x"}]`,
+	`{"id":"x","kind":"probe"`, "<job/>", "id: x\nkind: probe\n",
+	`{"id":"` + strings.Repeat("x", 65) + `","kind":"probe"}`, `{"version":99,"id":"v","kind":"probe"}`,
+	strings.Repeat("[", 20000), `{"a":` + strings.Repeat(`{"a":`, 9000),
 }
 
 // retype gives one field of the job another type.
@@ -174,8 +181,10 @@ func retype(r *rand.Rand, body []byte) []byte {
 	if json.Unmarshal(body, &fields) != nil {
 		return body
 	}
-	names := []string{"id", "kind", "labels", "input", "output", "params", "expiresAt", "dedupKey", "version", "priority"}
-	values := []any{nil, 7, -1.5, true, "", "text", []any{1, "a"}, map[string]any{"a": map[string]any{}}, strings.Repeat("x", 3000)}
+	names := []string{"id", "kind", "labels", "input", "output", "params", "expiresAt", "dedupKey", "version",
+		"priority"}
+	values := []any{nil, 7, -1.5, true, "", "text", []any{1, "a"}, map[string]any{"a": map[string]any{}},
+		strings.Repeat("x", 3000)}
 	fields[names[r.IntN(len(names))]] = values[r.IntN(len(values))]
 	out, err := json.Marshal(fields)
 	if err != nil {

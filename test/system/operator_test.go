@@ -27,8 +27,9 @@ const (
 	seedVar    = "SIREN_OPERATOR_SEED" // repeats the choices of an earlier run; what they meet is never quite the same
 )
 
-// Three people do whatever comes into their minds to a live fleet under load: they pause lanes, move jobs, promote, cancel and retry them,
-// also the same ones at the same time. Every job ends as it should: once, uninterrupted, and with an output only if it wasn't called off.
+// Three people do whatever comes into their minds to a live fleet under load: they pause lanes, move jobs, promote,
+// cancel and retry them, also the same ones at the same time. Every job ends as it should: once, uninterrupted, and
+// with an output only if it wasn't called off.
 func TestOperators(t *testing.T) {
 	s := newSite(t, growing)
 	s.patient()
@@ -62,7 +63,8 @@ func TestOperators(t *testing.T) {
 	t.Logf("%d jobs; operations and what came of them: %v", len(c.jobs), c.came)
 }
 
-// patient gives the workers' claims more time than other tests do: a lease that runs out because the machine is busy is not what is tested.
+// patient gives the workers' claims more time than other tests do: a lease that runs out because the machine is busy is
+// not what is tested.
 func (s *site) patient() {
 	s.t.Helper()
 	text, err := os.ReadFile(s.policy)
@@ -86,7 +88,8 @@ type crowd struct {
 }
 
 func newCrowd(s *site) *crowd {
-	c := &crowd{s: s, sight: s.look(), seed: uint64(time.Now().UnixNano()), cancelled: map[string]bool{}, retried: map[string]int{}, came: map[string]int{}}
+	c := &crowd{s: s, sight: s.look(), seed: uint64(time.Now().UnixNano()), cancelled: map[string]bool{},
+		retried: map[string]int{}, came: map[string]int{}}
 	if text := os.Getenv(seedVar); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		s.must(err)
@@ -169,7 +172,8 @@ func (c *crowd) operate(choose *rand.Rand) {
 		}
 	case n < 60:
 		if id := c.pick(choose, job.Queued); id != "" {
-			c.do("promote", []string{"only a queued job can be promoted", "what they did counts"}, "jobs", "promote", id, "--lane", lane())
+			c.do("promote", []string{"only a queued job can be promoted", "what they did counts"}, "jobs", "promote",
+				id, "--lane", lane())
 		}
 	case n < 85:
 		state := job.Queued
@@ -243,7 +247,8 @@ func (c *crowd) retry(id string) {
 	c.retried[id]++
 	delete(c.cancelled, id)
 	c.mu.Unlock()
-	c.do("retry", []string{"only a dead, retrying, cancelled or missing job can be retried", "only one whose worker vanished", "what they did counts", "committed its output already"}, "jobs", "retry", id)
+	c.do("retry", []string{"only a dead, retrying, cancelled or missing job can be retried",
+		"only one whose worker vanished", "what they did counts", "committed its output already"}, "jobs", "retry", id)
 }
 
 // check waits for the end of all jobs and looks at it.
@@ -293,7 +298,8 @@ func (c *crowd) check() {
 			s.t.Errorf("a job was interrupted: %+v", r)
 		}
 		if n > 1 || (n > 0) != (r.State == job.Completed) {
-			s.t.Errorf("workers say %d times that they completed job %s, which was retried %d times: %+v", n, j.ID, c.retried[j.ID], r)
+			s.t.Errorf("workers say %d times that they completed job %s, which was retried %d times: %+v", n, j.ID,
+				c.retried[j.ID], r)
 		}
 	}
 	s.t.Logf("ended: %v", ended)

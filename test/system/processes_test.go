@@ -49,7 +49,8 @@ func inspect(pid int) (p program, ok bool) {
 	if err != nil {
 		return p, false
 	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // the name before it may hold anything
+	// the name before it may hold anything
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
 		return p, false
 	}
@@ -112,8 +113,9 @@ func (s *site) programs(job string) []program {
 	})
 }
 
-// frozen sends a job and stops its ffmpeg in the middle of its work, so that it runs for as long as the test likes. A quick machine may
-// be done with a job before the call that sent it has returned, so the test lies in wait for it meanwhile.
+// frozen sends a job and stops its ffmpeg in the middle of its work, so that it runs for as long as the test likes. A
+// quick machine may be done with a job before the call that sent it has returned, so the test lies in wait for it
+// meanwhile.
 func (s *site) frozen(job string, send func()) (thaw func()) {
 	s.t.Helper()
 	var p program

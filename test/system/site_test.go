@@ -26,9 +26,11 @@ var (
 	laneQueues  = []string{laneQueue("express"), laneQueue("standard"), laneQueue("bulk")}
 	otherQueues = []string{ // of lanes that change
 		"siren.lane.express", "siren.lane.standard", "siren.lane.bulk",
-		"siren.lane.express.quorum", "siren.lane.standard.quorum", "siren.lane.bulk.quorum", "siren.lane.fast", "siren.lane.rest.quorum",
+		"siren.lane.express.quorum", "siren.lane.standard.quorum", "siren.lane.bulk.quorum", "siren.lane.fast",
+		"siren.lane.rest.quorum",
 	}
-	delayQueues = []string{"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m", "siren.delay.far"}
+	delayQueues = []string{"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m",
+		"siren.delay.15m", "siren.delay.far"}
 )
 
 const deadQueue = "siren.dead"
@@ -93,10 +95,12 @@ func newSiteOn(t *testing.T, amqpURL, pools string) *site {
 		s.mkdir(d)
 	}
 	s.policy = filepath.Join(s.dir, "siren.yaml")
-	s.must(os.WriteFile(s.policy, []byte(strings.NewReplacer("@POOLS@", pools, "@QUEUES@", queueType, "@DIR@", s.dir).Replace(policy)), 0o644))
+	s.must(os.WriteFile(s.policy, []byte(strings.NewReplacer("@POOLS@", pools, "@QUEUES@", queueType, "@DIR@",
+		s.dir).Replace(policy)), 0o644))
 	s.startRedis()
 	s.env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp"), "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp"),
+		"XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
 		"SIREN_AMQP_URL=" + s.amqpURL, "SIREN_REDIS_URL=" + s.redisFor(lanes.ProducerRole),
 	}
 	for _, role := range []string{lanes.OperatorRole, lanes.ScalerRole, lanes.WorkerRole} {
@@ -181,8 +185,8 @@ func (s *site) left() (n int) {
 	return n
 }
 
-// awaitEnd waits, before a process is stopped at the end of a test, until nothing is left to do for it. A job that has completed may have a
-// second message yet: whoever was told that another worker runs it looks again a second later.
+// awaitEnd waits, before a process is stopped at the end of a test, until nothing is left to do for it. A job that has
+// completed may have a second message yet: whoever was told that another worker runs it looks again a second later.
 func (s *site) awaitEnd() {
 	for end := time.Now().Add(30 * time.Second); !s.t.Failed() && s.left() != s.leftover && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond) // checkEnd says what is wrong

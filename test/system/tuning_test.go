@@ -11,8 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// A tuning on a live fleet: scaler and workers follow, the fleet grows by it, and when its time is over everything is as the
-// file says again, although nobody is there to see to that.
+// A tuning on a live fleet: scaler and workers follow, the fleet grows by it, and when its time is over everything is
+// as the file says again, although nobody is there to see to that.
 func TestTuningLive(t *testing.T) {
 	s := newSite(t, `  - {name: general, lanes: [express, standard, bulk], slots: 1, min: 1, max: 3, hold: 1s}`)
 	s.scaler()
@@ -34,7 +34,8 @@ func TestTuningLive(t *testing.T) {
 		t.Helper()
 		s.await(fmt.Sprintf("%d workers", n), 40*time.Second, func() (bool, string) {
 			pools, err := s.pools()
-			return err == nil && pools["general"].Replicas == n && pools["general"].Ready == n && len(s.workers()) == n, fmt.Sprintf("%+v %v", pools, err)
+			return err == nil && pools["general"].Replicas == n && pools["general"].Ready == n && len(s.workers()) == n,
+				fmt.Sprintf("%+v %v", pools, err)
 		})
 	}
 	size(3)
@@ -79,7 +80,8 @@ func TestFlushedRedisKeepsPause(t *testing.T) {
 
 	s.await("the pause to be back", 10*time.Second, func() (bool, string) {
 		now, _, err := l.tunings.Now(t.Context())
-		return err == nil && now.Revision > 0 && len(now.All) == 1 && now.All[0].Reason == "the archive is down", fmt.Sprintf("%+v, %v", now, err)
+		return err == nil && now.Revision > 0 && len(now.All) == 1 && now.All[0].Reason == "the archive is down",
+			fmt.Sprintf("%+v, %v", now, err)
 	})
 	s.await("a policy to be in force again", 10*time.Second, func() (bool, string) {
 		e, err := l.board.Policy(t.Context())

@@ -43,8 +43,8 @@ func TestUpUntilCtrlC(t *testing.T) {
 	}
 }
 
-// The end of `siren up` says what it waits for, and goes on answering meanwhile; Ctrl-C again ends it at once, and its jobs go back. Who watched it
-// says once that it has gone, and goes on with the next one, which takes the jobs.
+// The end of `siren up` says what it waits for, and goes on answering meanwhile; Ctrl-C again ends it at once, and its
+// jobs go back. Who watched it says once that it has gone, and goes on with the next one, which takes the jobs.
 func TestUpEndsAndComesAgain(t *testing.T) {
 	s := newSite(t, oneWorker)
 	s.noServers()
@@ -66,7 +66,8 @@ func TestUpEndsAndComesAgain(t *testing.T) {
 	s.says(up, "1 job still runs, and may go on until")
 	s.says(up, "  long (standard) on general-")
 	s.says(up, "Ctrl-C again stops at once: what still runs goes back to its lane.")
-	if r := s.siren("", "workers"); r.code != 0 || !strings.Contains(r.out, "long") || !strings.Contains(r.err, "`siren up` is stopping") {
+	if r := s.siren("", "workers"); r.code != 0 || !strings.Contains(r.out, "long") ||
+		!strings.Contains(r.err, "`siren up` is stopping") {
 		t.Errorf("meanwhile, siren workers says %s", r)
 	}
 	up.signal(syscall.SIGINT)
@@ -96,13 +97,15 @@ func TestUpEndsAndComesAgain(t *testing.T) {
 	next.ends(60 * time.Second)
 }
 
-// tidy checks that no files are left outside of the folders for media; the folder for scratch files, without any, may be.
+// tidy checks that no files are left outside of the folders for media; the folder for scratch files, without any, may
+// be.
 func (s *site) tidy() {
 	s.t.Helper()
 	for _, place := range []string{"tmp/*", "state/siren/*"} {
 		left, _ := filepath.Glob(filepath.Join(s.dir, place))
 		for _, l := range left {
-			if inside, err := os.ReadDir(l); err != nil || len(inside) > 0 && (len(inside) > 1 || inside[0].Name() != ".siren") {
+			if inside, err := os.ReadDir(l); err != nil || len(inside) > 0 &&
+				(len(inside) > 1 || inside[0].Name() != ".siren") {
 				s.t.Errorf("left behind: %s, with %v", l, inside)
 			}
 		}
@@ -146,5 +149,6 @@ func TestWorkerBeforeScaler(t *testing.T) {
 	s.says(early, "waiting for the policy")
 	s.scaler()
 	s.says(early, "taking jobs")
-	s.completed(s.enqueue("thumbnail", "--input", s.put("clip.mp4"), "--output", s.output("x.jpg")), 30*time.Second) // or the scaler's own worker is faster
+	// or the scaler's own worker is faster
+	s.completed(s.enqueue("thumbnail", "--input", s.put("clip.mp4"), "--output", s.output("x.jpg")), 30*time.Second)
 }

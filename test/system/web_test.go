@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// web is a server on loopback that jobs must not reach, and on the public address, where they may fetch and are sent on to
-// where they mustn't be.
+// web is a server on loopback that jobs must not reach, and on the public address, where they may fetch and are sent on
+// to where they mustn't be.
 type web struct {
 	port   int
 	public string // URL, without a slash at its end
@@ -32,7 +32,8 @@ func serve(t *testing.T, clip []byte) *web {
 		send(r, q)
 	})
 	for path, to := range map[string]string{
-		"/to-private": "http://10.1.2.3/x.mp4", "/to-metadata": "http://169.254.169.254/latest/meta-data/x", "/to-outside": "http://example.com/x.mp4",
+		"/to-private": "http://10.1.2.3/x.mp4", "/to-metadata": "http://169.254.169.254/latest/meta-data/x",
+		"/to-outside": "http://example.com/x.mp4",
 	} {
 		mux.Handle(path, http.RedirectHandler(to, http.StatusFound))
 	}
@@ -53,7 +54,8 @@ func serve(t *testing.T, clip []byte) *web {
 	if w.isolated() {
 		listen(public)
 	} else {
-		t.Log("no network of our own can be made here: redirects are sent from loopback, and the guard refuses that already")
+		t.Log("no network of our own can be made here: redirects are sent from loopback, and the guard refuses that " +
+			"already")
 	}
 	w.public = fmt.Sprintf("http://%s:%d", public, w.port)
 	return w
@@ -61,7 +63,8 @@ func serve(t *testing.T, clip []byte) *web {
 
 // storage allows all of it, so that the address alone is what can be refused.
 func (w *web) storage() (rules []string) {
-	for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", w.port), fmt.Sprintf("localhost:%d", w.port), fmt.Sprintf("%s:%d", public, w.port), "10.1.2.3", "169.254.169.254", "[::1]"} {
+	for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", w.port), fmt.Sprintf("localhost:%d", w.port),
+		fmt.Sprintf("%s:%d", public, w.port), "10.1.2.3", "169.254.169.254", "[::1]"} {
 		rules = append(rules, fmt.Sprintf(`  - {prefix: "http://%s/", read: true}`, host))
 	}
 	return rules

@@ -12,8 +12,9 @@ import (
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
-// ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the name of the output file, which is the one given, in the scratch folder. before
-// are options of the input, after those of the output. seconds is how long the output will be, 0 if unknown.
+// ffmpeg runs ffmpeg on the input (its -timelimit would only set RLIMIT_CPU, which is set) and returns the name of the
+// output file, which is the one given, in the scratch folder. before are options of the input, after those of the
+// output. seconds is how long the output will be, 0 if unknown.
 func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, before, after []string) (string, error) {
 	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, sandbox.Guards(a.task.Limits)...)
 	threads := a.threads()
@@ -30,7 +31,8 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 		return "", err
 	}
 	if unwritten.MatchString(said) || a.box.Folder.Full() {
-		return "", job.Fail(job.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk is full (%s)", sandbox.LastWord(said)))
+		return "", job.Fail(job.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
+			"is full (%s)", sandbox.LastWord(said)))
 	}
 	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
 		return "", job.Fail(job.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
@@ -38,7 +40,8 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	return name, nil
 }
 
-// unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the disk.
+// unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the
+// disk.
 var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|No space left on device`)
 
 func (a *attempt) threads() []string {

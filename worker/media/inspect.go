@@ -54,16 +54,19 @@ func (d *decimal) UnmarshalJSON(raw []byte) error {
 func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	var i inspection
 	if what := a.disguise(); what != "" {
-		return i, job.Fail(job.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is followed: give the media file itself", a.from, what))
+		return i, job.Fail(job.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
+			"followed: give the media file itself", a.from, what))
 	}
 	if err := a.whole(); err != nil {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
-	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i", sandbox.InputName)
+	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i",
+		sandbox.InputName)
 	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
-		return i, job.Fail(job.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from, out.limit>>20))
+		return i, job.Fail(job.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from,
+			out.limit>>20))
 	}
 	if job.KindOf(err) == job.BadInput {
 		return i, job.Fail(job.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
@@ -109,7 +112,8 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		return job.Fail(job.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
 	if len(i.Streams) > sandbox.MaxStreams {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from, len(i.Streams), sandbox.MaxStreams))
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from,
+			len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
 		if s.Width*s.Height > sandbox.MaxPixels {
@@ -120,7 +124,8 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		}
 	}
 	if i.Format.Duration > kinds.MaxSeconds {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from, float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from,
+			float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
 }
@@ -176,7 +181,8 @@ func (a *attempt) disguise() string {
 		return "a DASH manifest"
 	case strings.HasPrefix(text, "<?xml") && strings.Contains(text, "<svg"):
 		return "an SVG drawing"
-	case strings.HasPrefix(text, "<?xml"), strings.HasPrefix(strings.ToLower(text), "<!doctype"), strings.HasPrefix(text, "<html"):
+	case strings.HasPrefix(text, "<?xml"), strings.HasPrefix(strings.ToLower(text), "<!doctype"),
+		strings.HasPrefix(text, "<html"):
 		return "a web page or XML document"
 	case cue.MatchString(text):
 		return "a subtitle file"

@@ -15,7 +15,8 @@ import (
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
-// makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in lanes/kinds.
+// makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in
+// lanes/kinds.
 var makers = map[string]maker{
 	"probe":     {plan: planProbe},
 	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
@@ -37,7 +38,8 @@ type recipe struct {
 
 // Check refuses a job for everything that can be known without I/O: its kind, its params, and URLs outside of storage.
 // The error is a job.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
-// fail: only the worker sees symbolic links, addresses and contents. URLs are percent-decoded once: a % in a name is %25.
+// fail: only the worker sees symbolic links, addresses and contents. URLs are percent-decoded once: a % in a name is
+// %25.
 func Check(job job.Job, allowed []lanes.Storage) error {
 	_, err := takeOrder(job, allowed)
 	return err
@@ -100,7 +102,8 @@ func (o order) result(size int64, already bool) job.Result {
 	}
 }
 
-// Uses is ffmpeg's options for outputs of every sort that the kinds make: a doctor reads out of them what ffmpeg must have.
+// Uses is ffmpeg's options for outputs of every sort that the kinds make: a doctor reads out of them what ffmpeg must
+// have.
 func Uses() (all [][]string) {
 	for _, name := range slices.Sorted(maps.Keys(makers)) {
 		if uses := makers[name].uses; uses != nil {

@@ -19,7 +19,8 @@ import (
 
 // slowJob keeps ffmpeg busy for minutes.
 func slowJob(b *bench) job.Job {
-	return job.Job{ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"), Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
+	return job.Job{ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"),
+		Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
 }
 
 // ffmpegs are the processes whose working folder is below scratch.
@@ -83,7 +84,8 @@ func TestLimitsAreInForce(t *testing.T) {
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
 	must(t, err)
 	for _, want := range []string{
-		"Max address space 1073741824 1073741824", "Max file size 67108864 67108864", "Max cpu time 180 185", "Max core file size 0 0",
+		"Max address space 1073741824 1073741824", "Max file size 67108864 67108864", "Max cpu time 180 185",
+		"Max core file size 0 0",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), want) {
 			t.Errorf("%q isn't in\n%s", want, limits)
@@ -144,7 +146,9 @@ func TestCancel(t *testing.T) {
 
 func TestMaxRuntime(t *testing.T) {
 	b := newBench(t)
-	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, job.Fail(job.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s"))) // as a worker does
+	// as a worker does
+	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond,
+		job.Fail(job.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s")))
 	defer stop()
 	_, err := b.runContext(within, b.task(slowJob(b)))
 	expect(t, err, job.TimedOut, "maxRuntime of 1.5s")
@@ -163,13 +167,15 @@ func (b *bench) attempt(t *testing.T, clip string, l job.Limits) (context.Contex
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, task: b.task(job.Job{}), box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard, Log: b.h.options.Log}}
+	a := &attempt{h: b.h, task: b.task(job.Job{}),
+		box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard,
+			Log: b.h.options.Log}}
 	a.task.Limits, a.task.Report = l, func(job.Progress) {}
 	return t.Context(), a
 }
 
-// A disk without room for the end of an output: ffmpeg 5.1 then says so, and ends with status 0. What it says here was recorded on a disk of
-// 4 KiB. Guard: unwritten, in ffmpeg.
+// A disk without room for the end of an output: ffmpeg 5.1 then says so, and ends with status 0. What it says here was
+// recorded on a disk of 4 KiB. Guard: unwritten, in ffmpeg.
 func TestFullDisk(t *testing.T) {
 	b := newBench(t)
 	ctx, a := b.attempt(t, "clip.mp4", job.Limits{})
@@ -207,11 +213,13 @@ func TestOverLimits(t *testing.T) {
 func TestProgressNotes(t *testing.T) {
 	var got []job.Progress
 	p := progress{total: 60, report: func(v job.Progress) { got = append(got, v) }}
-	for _, part := range []string{"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti", "me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n"} {
+	for _, part := range []string{"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti",
+		"me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n"} {
 		_, err := p.Write([]byte(part))
 		must(t, err)
 	}
-	want := []job.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"}, {Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
+	want := []job.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"},
+		{Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -1,9 +1,10 @@
 // Package media is the one package that knows media. It runs a job: fetches the input under guard, inspects it, makes
 // the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
 //
-// It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds; storage and the confinement
-// of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know queues, claims, retries or lanes: it gets a job.Task
-// and returns a job.Result or an error with a kind (job.Fail), and the worker settles by that.
+// It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds;
+// storage and the confinement of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know
+// queues, claims, retries or lanes: it gets a job.Task and returns a job.Result or an error with a kind (job.Fail), and
+// the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
@@ -30,7 +31,8 @@ type Options struct {
 	FFmpeg  string // path or name of ffmpeg; "ffmpeg" when empty
 	FFprobe string // path or name of ffprobe; "ffprobe" when empty
 	Self    string // the binary whose `run-limited` is RunLimited; this process's own when empty
-	Scratch string // folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
+	// folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
+	Scratch string
 	Storage storage.Options
 	Log     *slog.Logger // slog.Default() when nil
 }
@@ -42,7 +44,8 @@ type Handler struct {
 	stores  *storage.Stores
 }
 
-// New checks that ffmpeg is there and that the scratch folder can be written, and removes what crashed workers left in it.
+// New checks that ffmpeg is there and that the scratch folder can be written, and removes what crashed workers left in
+// it.
 func New(o Options) (*Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -87,7 +90,8 @@ func Self(given string) (string, error) {
 func Program(given, name string) (string, error) {
 	path, err := exec.LookPath(cmp.Or(given, name))
 	if err != nil {
-		return "", fmt.Errorf("%s is not installed here (%w): install the package ffmpeg, or say where it is", name, err)
+		return "", fmt.Errorf("%s is not installed here (%w): install the package ffmpeg, or say where it is", name,
+			err)
 	}
 	return path, nil
 }
@@ -155,7 +159,8 @@ func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir, Said: t.Log, Log: log}}
+	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir,
+		Said: t.Log, Log: log}}
 	file, err := a.produce(ctx, o)
 	if a.box.Input != nil {
 		defer func() { _ = a.box.Input.Close() }()
@@ -169,20 +174,23 @@ func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 		return job.Result{}, fmt.Errorf("open what was made: %w", err)
 	}
 	defer func() { _ = made.Close() }()
-	done, size, err := out.Commit(ctx, o.output, storage.Product{File: made, MediaType: o.recipe.mediaType, Job: t.Job, Attempt: t.Attempt})
+	done, size, err := out.Commit(ctx, o.output, storage.Product{File: made, MediaType: o.recipe.mediaType, Job: t.Job,
+		Attempt: t.Attempt})
 	if err != nil {
 		return job.Result{}, err
 	}
 	return o.result(size, done), nil
 }
 
-// produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name there.
+// produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name
+// there.
 func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	a.task.Report(job.Progress{Note: "fetching"})
 	var err error
-	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch, func() (*os.File, error) {
-		return a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	})
+	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch,
+		func() (*os.File, error) {
+			return a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		})
 	if err != nil {
 		return "", err
 	}

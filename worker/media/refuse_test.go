@@ -37,26 +37,43 @@ func TestBadInputs(t *testing.T) {
 		says                      string
 	}{
 		{"random bytes", "transcode", b.write("noise", noise), ``, job.BadInput, "can't be read"},
-		{"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``, job.BadInput, "can't be read"},
-		{"a truncated AVI", "probe", b.write("cut.avi", append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)), ``, job.BadInput, "is cut off"},
+		{"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``, job.BadInput,
+			"can't be read"},
+		{"a truncated AVI", "probe", b.write("cut.avi", append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)),
+			``, job.BadInput, "is cut off"},
 		{"zero bytes", "transcode", b.write("zero.mp4", nil), ``, job.BadInput, "is empty"},
-		{"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, job.BadInput, "is cut off"},
-		{"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, job.BadInput, "is cut off"},
-		{"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, job.BadInput, "is cut off"},
-		{"HLS playlist", "transcode", b.write("list.m3u8", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, job.BadInput, "an HLS playlist"},
-		{"HLS playlist named mp4", "transcode", b.write("list.mp4", []byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nhttp://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
-		{"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``, job.BadInput, "an HLS playlist"},
-		{"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``, job.BadInput, "a concat playlist"},
-		{"DASH manifest", "transcode", b.write("m.mpd", []byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, job.BadInput, "a DASH manifest"},
-		{"SVG", "thumbnail", b.write("x.svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing"},
-		{"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``, job.BadInput, "a subtitle file"},
-		{"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``, job.BadInput, "a subtitle file"},
-		{"a picture of 100k x 100k pixels", "thumbnail", b.write("bomb.png", hugePNG(100_000, 100_000)), ``, job.OverLimit, "100000 x 100000"},
-		{"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, job.OverLimit, "20000 x 20000"},
+		{"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, job.BadInput,
+			"is cut off"},
+		{"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, job.BadInput,
+			"is cut off"},
+		{"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, job.BadInput,
+			"is cut off"},
+		{"HLS playlist", "transcode", b.write("list.m3u8",
+			[]byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, job.BadInput, "an HLS playlist"},
+		{"HLS playlist named mp4", "transcode", b.write("list.mp4",
+			[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nhttp://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
+		{"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``,
+			job.BadInput, "an HLS playlist"},
+		{"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``,
+			job.BadInput, "a concat playlist"},
+		{"DASH manifest", "transcode", b.write("m.mpd",
+			[]byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, job.BadInput, "a DASH manifest"},
+		{"SVG", "thumbnail",
+			b.write("x.svg",
+				[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing"},
+		{"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``,
+			job.BadInput, "a subtitle file"},
+		{"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``,
+			job.BadInput, "a subtitle file"},
+		{"a picture of 100k x 100k pixels", "thumbnail", b.write("bomb.png", hugePNG(100_000, 100_000)), ``,
+			job.OverLimit, "100000 x 100000"},
+		{"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, job.OverLimit,
+			"20000 x 20000"},
 		{"no video", "transcode", sound, ``, job.BadInput, "has no video"},
 		{"no video for a picture", "thumbnail", sound, ``, job.BadInput, "has no video"},
 		{"missing file", "probe", "file://" + b.in + "/nowhere.mp4", ``, job.BadInput, "doesn't exist"},
-		{"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, job.BadInput, "file name too long"},
+		{"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, job.BadInput,
+			"file name too long"},
 		{"missing below a file", "probe", clip + "/x", ``, job.BadInput, "doesn't exist"},
 		{"a folder", "probe", "file://" + b.in + "/folder", ``, job.BadInput, "is a folder"},
 		{"past the end", "thumbnail", clip, `{"at": "1h"}`, job.BadInput, "past the end"},
@@ -64,11 +81,14 @@ func TestBadInputs(t *testing.T) {
 		{"unknown kind", "transcod", clip, ``, job.BadInput, `did you mean "transcode"?`},
 		{"unknown param", "transcode", clip, `{"heigth": 10}`, job.BadInput, `did you mean "height"?`},
 		{"params for another kind", "probe", clip, `{"crf": 10}`, job.BadInput, "probe takes none"},
-		{"several problems", "transcode", clip, `{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, job.BadInput, "width must be"},
+		{"several problems", "transcode", clip,
+			`{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, job.BadInput,
+			"width must be"},
 		{"crf and bitrate", "transcode", clip, `{"crf": 20, "bitrate": "2M"}`, job.BadInput, "not both"},
 		{"half a pixel", "thumbnail", clip, `{"width": 100.5}`, job.BadInput, "whole number"},
 		{"a strange moment", "thumbnail", clip, `{"at": "noon"}`, job.BadInput, "at must be"},
-		{"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, job.BadInput, "preset must be"},
+		{"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, job.BadInput,
+			"preset must be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := map[string]string{"probe": "x.json", "thumbnail": "x.jpg"}[c.kind]
@@ -76,7 +96,8 @@ func TestBadInputs(t *testing.T) {
 				name = "x.mp4"
 			}
 			out := "refused/" + name
-			_, err := b.run(job.Job{ID: "bad", Kind: c.kind, Input: c.input, Output: b.output(out), Params: paramsJSON(c.params)})
+			_, err := b.run(job.Job{ID: "bad", Kind: c.kind, Input: c.input, Output: b.output(out),
+				Params: paramsJSON(c.params)})
 			if c.want == "" {
 				must(t, err)
 				must(t, os.RemoveAll(filepath.Join(b.out, "refused")))
@@ -112,7 +133,8 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			must(t, err)
 			defer func() { _ = file.Close() }()
 			a.box.Input = file
-			_, err = a.box.Run(ctx, b.h.options.FFprobe, append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
+			_, err = a.box.Run(ctx, b.h.options.FFprobe,
+				append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
 			expect(t, err, job.BadInput, "")
 		})
 	}
@@ -139,7 +161,8 @@ func TestCheck(t *testing.T) {
 		{"good https", "https://CDN.example.com:443/pub/a.mp4?sig=secret", "", "", ""},
 		{"encoded space", "file:///data/in/a%20b.mp4", "", "", ""},
 		{"no input", "-", "", job.BadInput, "input is missing"},
-		{"outside", "file:///etc/passwd", "", job.NotAllowed, "outside the storage that jobs may read (file:///data/in/,"},
+		{"outside", "file:///etc/passwd", "", job.NotAllowed,
+			"outside the storage that jobs may read (file:///data/in/,"},
 		{"a neighbour with the same beginning", "file:///data/inside/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"the prefix itself", "file:///data/in", "", job.NotAllowed, "outside the storage"},
 		{"a folder", "file:///data/in/", "", job.NotAllowed, "slash at its end"},
@@ -166,7 +189,8 @@ func TestCheck(t *testing.T) {
 		{"another host", "https://evil.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"another scheme", "http://cdn.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"another port", "https://cdn.example.com:8443/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", job.NotAllowed, "no user or password"},
+		{"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", job.NotAllowed,
+			"no user or password"},
 		{"output over http", "", "https://cdn.example.com/pub/a.json", job.NotAllowed, "can only be read"},
 		{"ffmpeg's protocols", "concat:/data/in/a|/etc/passwd", "", job.NotAllowed, ""},
 		{"ftp", "ftp://cdn.example.com/a.mp4", "", job.NotAllowed, "the scheme must be"},
@@ -193,7 +217,8 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		err := Check(job.Job{ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg", Params: paramsJSON(`{"quality": 0, "whidth": 1}`)}, storage)
+		err := Check(job.Job{ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg",
+			Params: paramsJSON(`{"quality": 0, "whidth": 1}`)}, storage)
 		expect(t, err, job.NotAllowed, "outside the storage")
 		expect(t, err, job.NotAllowed, "quality must be")
 		expect(t, err, job.NotAllowed, `did you mean "width"?`)
@@ -203,7 +228,8 @@ func TestCheck(t *testing.T) {
 		j.ID = id
 		expect(t, Check(j, storage), job.BadInput, "id")
 	}
-	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" || !strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
+	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" ||
+		!strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
 		t.Errorf("kinds: %+v", k)
 	}
 }
@@ -218,8 +244,10 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	must(t, os.Mkdir(narrow, 0o755))
 	b.storage = append(b.storage, lanes.Storage{Prefix: "file://" + narrow + "/", Read: true})
 	for link, to := range map[string]string{
-		"in/absolute.mp4": filepath.Join(secret, "s.mp4"), "in/relative.mp4": "../secret/s.mp4", "in/dir": "../secret", "in/fine.mp4": "clip.mp4",
-		"in/loop.mp4": "loop.mp4", "in/gone.mp4": "nowhere", "out/dir": "../secret", "out/tonarrow": "narrow", "out/dangling.json": "../secret/new.json",
+		"in/absolute.mp4": filepath.Join(secret, "s.mp4"), "in/relative.mp4": "../secret/s.mp4", "in/dir": "../secret",
+		"in/fine.mp4": "clip.mp4",
+		"in/loop.mp4": "loop.mp4", "in/gone.mp4": "nowhere", "out/dir": "../secret", "out/tonarrow": "narrow",
+		"out/dangling.json": "../secret/new.json",
 	} {
 		must(t, os.Symlink(to, filepath.Join(filepath.Dir(b.in), link)))
 	}
@@ -233,8 +261,10 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		says                string
 	}{
 		{"a link within the prefix", fine, "a.json", "", ""},
-		{"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", job.NotAllowed, "a symbolic link leads out"},
-		{"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", job.NotAllowed, "a symbolic link leads out"},
+		{"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", job.NotAllowed,
+			"a symbolic link leads out"},
+		{"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", job.NotAllowed,
+			"a symbolic link leads out"},
 		{"a linked folder out", "file://" + b.in + "/dir/s.mp4", "b.json", job.NotAllowed, "a symbolic link leads out"},
 		{"a loop", "file://" + b.in + "/loop.mp4", "b.json", job.BadInput, "too many levels"},
 		{"a dead link", "file://" + b.in + "/gone.mp4", "b.json", job.BadInput, "doesn't exist"},
@@ -242,7 +272,8 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		{"a device", "file://" + b.in + "/null.mp4", "b.json", job.NotAllowed, "not a regular file"},
 		{"output into a linked folder", fine, "dir/b.json", job.NotAllowed, "a symbolic link leads out"},
 		{"output below a linked folder", fine, "dir/new/b.json", job.NotAllowed, "a symbolic link leads out"},
-		{"output by a link into a read-only prefix", fine, "tonarrow/b.json", job.NotAllowed, "a symbolic link leads out"},
+		{"output by a link into a read-only prefix", fine, "tonarrow/b.json", job.NotAllowed,
+			"a symbolic link leads out"},
 		{"output over a link", fine, "dangling.json", job.OutputExists, "is there already"},
 		{"output below a file", fine, "a.json/b.json", job.BadInput, "what should be its folder is a file"},
 	} {
@@ -258,7 +289,8 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	if got := names(t, secret); len(got) != 1 {
 		t.Errorf("something was written outside: %v", got)
 	}
-	b.storage = []lanes.Storage{{Prefix: "file:///not/mounted/", Read: true}, {Prefix: "file://" + b.out + "/", Write: true}}
+	b.storage = []lanes.Storage{{Prefix: "file:///not/mounted/", Read: true},
+		{Prefix: "file://" + b.out + "/", Write: true}}
 	_, err := b.run(job.Job{Kind: "probe", Input: "file:///not/mounted/a.mp4", Output: b.output("z.json")})
 	expect(t, err, job.Transient, "is its volume mounted?")
 }

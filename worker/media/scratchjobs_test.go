@@ -10,8 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// In a folder that anybody may write, without the sticky bit, somebody puts another folder in the place of ours, or of an attempt's: what a job reads and
-// writes is still in the one that was opened, and so is what is removed.
+// In a folder that anybody may write, without the sticky bit, somebody puts another folder in the place of ours, or of
+// an attempt's: what a job reads and writes is still in the one that was opened, and so is what is removed.
 func TestScratchIsNotLedAstray(t *testing.T) {
 	b := newBench(t)
 	must(t, os.Chmod(b.dir, 0o777))
@@ -27,7 +27,8 @@ func TestScratchIsNotLedAstray(t *testing.T) {
 	}
 	_, err := b.h.Handle(t.Context(), task)
 	must(t, err)
-	if made, err := os.ReadFile(filepath.Join(b.out, "x.jpg")); err != nil || !bytes.HasPrefix(made, []byte("\xff\xd8")) {
+	if made, err := os.ReadFile(filepath.Join(b.out, "x.jpg")); err != nil ||
+		!bytes.HasPrefix(made, []byte("\xff\xd8")) {
 		t.Errorf("the output is %.20q: %v", made, err)
 	}
 	if text, err := os.ReadFile(decoy); string(text) != "not what ffmpeg made" {
@@ -38,7 +39,8 @@ func TestScratchIsNotLedAstray(t *testing.T) {
 	}
 }
 
-// A program that was taken over leaves a link, or a pipe, in the place of its output: neither is followed or waited for.
+// A program that was taken over leaves a link, or a pipe, in the place of its output: neither is followed or waited
+// for.
 func TestOutputThatIsNoFile(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	must(t, os.WriteFile(secret, []byte("of another job"), 0o600))

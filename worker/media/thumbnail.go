@@ -20,7 +20,8 @@ type thumbnail struct {
 }
 
 func planThumbnail(v kinds.Values) recipe {
-	t := thumbnail{at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"), quality: v.Whole("quality")}
+	t := thumbnail{at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"),
+		quality: v.Whole("quality")}
 	mediaType := map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
 	return recipe{mediaType: mediaType, make: t.make}
 }
@@ -57,7 +58,8 @@ func (t thumbnail) args(v stream, filters []string) []string {
 func thumbnailUses() (all [][]string) {
 	for _, format := range []string{"jpg", "webp"} {
 		v := stream{Aspect: "16:11"}
-		all = append(all, thumbnail{format: format}.args(v, append(fit(v, 1, 1, 1), "thumbnail")), thumbnail{format: format}.args(stream{}, fit(stream{}, 0, 0, 1)))
+		all = append(all, thumbnail{format: format}.args(v, append(fit(v, 1, 1, 1), "thumbnail")),
+			thumbnail{format: format}.args(stream{}, fit(stream{}, 0, 0, 1)))
 	}
 	return all
 }
@@ -79,7 +81,8 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	case t.at.Fraction >= 0:
 		return min(t.at.Fraction*length, last), nil
 	case length > 0 && t.at.Seconds > length:
-		return 0, job.Fail(job.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s", seconds(t.at.Seconds), a.from, length))
+		return 0, job.Fail(job.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
+			seconds(t.at.Seconds), a.from, length))
 	case length > 0:
 		return min(t.at.Seconds, last), nil
 	default:
@@ -123,7 +126,8 @@ func fit(v stream, width, height, even int) []string {
 	}
 	if width == 0 && height == 0 {
 		if even > 1 {
-			filters = append(filters, fmt.Sprintf("scale=w='max(%[1]d,trunc(iw/%[1]d)*%[1]d)':h='max(%[1]d,trunc(ih/%[1]d)*%[1]d)'", even))
+			filters = append(filters,
+				fmt.Sprintf("scale=w='max(%[1]d,trunc(iw/%[1]d)*%[1]d)':h='max(%[1]d,trunc(ih/%[1]d)*%[1]d)'", even))
 		}
 		if len(filters) == 0 {
 			return []string{"null"}
@@ -137,7 +141,8 @@ func fit(v stream, width, height, even int) []string {
 	if height > 0 {
 		h = fmt.Sprintf("'min(%d,ih)'", height)
 	}
-	return append(filters, fmt.Sprintf("scale=w=%s:h=%s:force_original_aspect_ratio=decrease:force_divisible_by=%d", w, h, even))
+	return append(filters, fmt.Sprintf("scale=w=%s:h=%s:force_original_aspect_ratio=decrease:force_divisible_by=%d", w,
+		h, even))
 }
 
 // seconds writes a time for ffmpeg's command line.

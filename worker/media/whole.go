@@ -17,7 +17,8 @@ func (a *attempt) whole() error {
 	}
 	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds} {
 		if n := needs(a.box.Input, info.Size()); n > info.Size() {
-			return job.Fail(job.BadInput, fmt.Errorf("input %s is cut off: it has %d of %d bytes", a.from, info.Size(), n))
+			return job.Fail(job.BadInput, fmt.Errorf("input %s is cut off: it has %d of %d bytes", a.from, info.Size(),
+				n))
 		}
 	}
 	return nil
@@ -52,7 +53,8 @@ func boxesNeed(f io.ReaderAt, size int64) int64 {
 	return at
 }
 
-// segmentNeeds is the size that the segment of a Matroska or WebM file needs; 0 when it is none or doesn't say (RFC 8794, RFC 9559).
+// segmentNeeds is the size that the segment of a Matroska or WebM file needs; 0 when it is none or doesn't say (RFC
+// 8794, RFC 9559).
 func segmentNeeds(f io.ReaderAt, _ int64) int64 {
 	id, length, at := element(f, 0)
 	if id != 0x1A45DFA3 || length < 0 || length > 1<<20 {

@@ -30,7 +30,8 @@ func TestHandleCommits(t *testing.T) {
 			if scheme == "s3" { // the input from S3 too
 				base = fmt.Sprintf("s3://%s/whole-%d/", s3test.Bucket, time.Now().UnixNano())
 				must(t, os.MkdirAll(filepath.Join(folder, "in"), 0o755))
-				g.storage = append(g.storage, lanes.Storage{Prefix: base, Read: true, Write: true}, lanes.Storage{Prefix: "s3://" + s3test.Bucket + "/in/", Read: true})
+				g.storage = append(g.storage, lanes.Storage{Prefix: base, Read: true, Write: true},
+					lanes.Storage{Prefix: "s3://" + s3test.Bucket + "/in/", Read: true})
 				data, err := os.ReadFile(sharedClip(t, "clip.mp4"))
 				must(t, err)
 				b, err := blob.OpenBucket(t.Context(), "s3://"+s3test.Bucket+"?use_path_style=true")
@@ -38,7 +39,8 @@ func TestHandleCommits(t *testing.T) {
 				must(t, b.WriteAll(t.Context(), "in/clip one.mp4", data, &blob.WriterOptions{}))
 				must(t, b.Close())
 				j.Input, j.Output = "s3://"+s3test.Bucket+"/in/clip one.mp4", base+"clip.json"
-				_, err = g.run(job.Job{Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4", Output: base + "x.json"})
+				_, err = g.run(job.Job{Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4",
+					Output: base + "x.json"})
 				expect(t, err, job.BadInput, "doesn't exist")
 				g.limits.Scratch = 1000
 				_, err = g.run(j)

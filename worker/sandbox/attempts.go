@@ -14,14 +14,17 @@ import (
 // marker is the file by which we know the folder of attempts again as our own, and markerText what it holds.
 const (
 	marker     = ".siren"
-	markerText = "siren worker keeps the files of running jobs in this folder, and deletes from it what workers that died have left.\n"
+	markerText = "siren worker keeps the files of running jobs in this folder, and deletes from it what workers " +
+		"that died have left.\n"
 )
 
-// attemptsFolder is what our folder below the scratch folder is called. Users may share a scratch folder, so each has its own.
+// attemptsFolder is what our folder below the scratch folder is called. Users may share a scratch folder, so each has
+// its own.
 func attemptsFolder() string { return fmt.Sprintf("siren-attempts-%d", os.Getuid()) }
 
-// openAttempts opens our folder below dir; create makes it, else fs.ErrNotExist says that it isn't there. A name alone makes nothing ours: a link, a
-// folder of somebody else's or one that others can write, and one that has something in it but no marker, are refused, and nothing in them is touched.
+// openAttempts opens our folder below dir; create makes it, else fs.ErrNotExist says that it isn't there. A name alone
+// makes nothing ours: a link, a folder of somebody else's or one that others can write, and one that has something in
+// it but no marker, are refused, and nothing in them is touched.
 func openAttempts(dir string, create bool) (_ *os.Root, err error) {
 	path := filepath.Join(dir, attemptsFolder())
 	if create {
@@ -50,7 +53,8 @@ func openAttempts(dir string, create bool) (_ *os.Root, err error) {
 		return nil, err
 	}
 	if !os.SameFile(named, opened) {
-		return nil, fmt.Errorf("somebody put another folder in the place of %s; name another scratch folder with --scratch", path)
+		return nil, fmt.Errorf("somebody put another folder in the place of %s; name another scratch folder with "+
+			"--scratch", path)
 	}
 	return root, claim(root, path, create)
 }
@@ -62,16 +66,19 @@ func refuseFolder(path string, info fs.FileInfo) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is a link or a file, not a folder: %s", path, other)
 	case !mine(info):
-		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", path, info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
+		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", path,
+			info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s", path, info.Mode().Perm(), other)
+		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s",
+			path, info.Mode().Perm(), other)
 	}
 	return nil
 }
 
 func mine(info fs.FileInfo) bool { return info.Sys().(*syscall.Stat_t).Uid == uint32(os.Getuid()) }
 
-// claim makes sure of the marker. An empty folder gets it where mark is set; one that has something else in it must have it.
+// claim makes sure of the marker. An empty folder gets it where mark is set; one that has something else in it must
+// have it.
 func claim(root *os.Root, path string, mark bool) error {
 	top, err := lock(root, ".", syscall.LOCK_EX) // another worker may be at it
 	if err != nil {
@@ -90,12 +97,15 @@ func claim(root *os.Root, path string, mark bool) error {
 		}
 		text = string(raw)
 	}
-	begun := len(list) == 1 && list[0].Name() == marker && list[0].Type().IsRegular() && strings.HasPrefix(markerText, text) // who wrote it died meanwhile
+	// who wrote it died meanwhile
+	begun := len(list) == 1 && list[0].Name() == marker && list[0].Type().IsRegular() &&
+		strings.HasPrefix(markerText, text)
 	switch {
 	case text == markerText:
 		return nil
 	case len(list) > 0 && !begun:
-		return fmt.Errorf("%s has files in it, and no marker that says they are Siren's: move them elsewhere, or name another scratch folder with --scratch", path)
+		return fmt.Errorf("%s has files in it, and no marker that says they are Siren's: move them elsewhere, or "+
+			"name another scratch folder with --scratch", path)
 	case !mark:
 		return nil
 	}

@@ -10,11 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What programs may read of the system: libraries, locales, what the machine is. None of it is secret; /etc, /home, /var, /proc and /run are not in it.
+// What programs may read of the system: libraries, locales, what the machine is. None of it is secret; /etc, /home,
+// /var, /proc and /run are not in it.
 var (
 	systemFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/sys/devices/system"}
 	systemFiles   = []string{
-		"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/proc/filesystems",
+		"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo",
+		"/proc/filesystems",
 		"/dev/zero", "/dev/random", "/dev/urandom",
 	}
 )
@@ -25,11 +27,13 @@ const (
 		ll.AccessFSMakeReg | ll.AccessFSMakeDir | ll.AccessFSRemoveFile | ll.AccessFSRemoveDir
 )
 
-// confine takes from this thread, and so from the program that it becomes, what it doesn't need: a decoder that a hostile input has taken over is still in there.
-// It reads the system, itself, its libraries in lib beside its folder, and the one file; it writes the one folder, and starts nothing from there; it looks into,
-// signals and traces no process from outside, and opens no socket. "" is no file, and no folder. no_new_privs has to be set.
+// confine takes from this thread, and so from the program that it becomes, what it doesn't need: a decoder that a
+// hostile input has taken over is still in there. It reads the system, itself, its libraries in lib beside its folder,
+// and the one file; it writes the one folder, and starts nothing from there; it looks into, signals and traces no
+// process from outside, and opens no socket. "" is no file, and no folder. no_new_privs has to be set.
 //
-// Each of the two means, Landlock and seccomp, does as much of that as the kernel can; look tells what is open all the same.
+// Each of the two means, Landlock and seccomp, does as much of that as the kernel can; look tells what is open all the
+// same.
 func confine(program, file, folder string) error {
 	real, err := filepath.EvalSymlinks(program)
 	if err != nil {

@@ -22,34 +22,51 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// deeds are what a program that was taken over would try; each is nil when it worked. Paths are those of another job's input, and of a folder to write.
+// deeds are what a program that was taken over would try; each is nil when it worked. Paths are those of another job's
+// input, and of a folder to write.
 var deeds = map[string]func(foreign, outside string) error{
-	"read the worker's environment": func(string, string) error { return readAll(fmt.Sprintf("/proc/%d/environ", os.Getppid())) },
-	"open the worker's memory":      func(string, string) error { return readAll(fmt.Sprintf("/proc/%d/maps", os.Getppid())) },
-	"trace the worker":              func(string, string) error { return syscall.PtraceAttach(os.Getppid()) },
-	"signal the worker":             func(string, string) error { return syscall.Kill(os.Getppid(), 0) },
-	"read another job's input":      func(foreign, _ string) error { return readAll(foreign) },
-	"read /etc/passwd":              func(string, string) error { return readAll("/etc/passwd") },
-	"list /":                        func(string, string) error { _, err := os.ReadDir("/"); return err },
-	"write outside":                 func(_, outside string) error { return os.WriteFile(filepath.Join(outside, "x"), nil, 0o600) },
-	"remove another job's input":    func(foreign, _ string) error { return os.Remove(foreign) },
-	"write the input":               func(string, string) error { return touch(inputPath) },
+	"read the worker's environment": func(string, string) error {
+		return readAll(fmt.Sprintf("/proc/%d/environ", os.Getppid()))
+	},
+	"open the worker's memory": func(string, string) error {
+		return readAll(fmt.Sprintf("/proc/%d/maps", os.Getppid()))
+	},
+	"trace the worker":         func(string, string) error { return syscall.PtraceAttach(os.Getppid()) },
+	"signal the worker":        func(string, string) error { return syscall.Kill(os.Getppid(), 0) },
+	"read another job's input": func(foreign, _ string) error { return readAll(foreign) },
+	"read /etc/passwd":         func(string, string) error { return readAll("/etc/passwd") },
+	"list /":                   func(string, string) error { _, err := os.ReadDir("/"); return err },
+	"write outside": func(_, outside string) error {
+		return os.WriteFile(filepath.Join(outside, "x"), nil, 0o600)
+	},
+	"remove another job's input": func(foreign, _ string) error { return os.Remove(foreign) },
+	"write the input":            func(string, string) error { return touch(inputPath) },
 	"start what it wrote": func(string, string) error {
 		return errors.Join(os.WriteFile("script", []byte("#!/bin/sh\n"), 0o700), exec.Command("./script").Run())
 	},
-	"listen":                func(string, string) error { _, err := net.Listen("tcp", "127.0.0.1:0"); return err },
-	"open a unix socket":    func(string, string) error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err },
-	"open a pair of them":   func(string, string) error { _, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err },
+	"listen": func(string, string) error { _, err := net.Listen("tcp", "127.0.0.1:0"); return err },
+	"open a unix socket": func(string, string) error {
+		_,
+			err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		return err
+	},
+	"open a pair of them": func(string, string) error {
+		_,
+			err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		return err
+	},
 	"leave its group":       func(string, string) error { _, err := unix.Setsid(); return err },
 	"make a user namespace": func(string, string) error { return unix.Unshare(unix.CLONE_NEWUSER) },
 	"be root in a clone": func(string, string) error {
-		return (&exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}}).Run()
+		return (&exec.Cmd{Path: "/bin/true",
+			SysProcAttr: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}}).Run()
 	},
 	"read the input":            func(string, string) error { return readAll(inputPath) },
 	"write a file of its own":   func(string, string) error { return os.WriteFile("own", []byte("x"), 0o600) },
 	"start a program of theirs": func(string, string) error { return exec.Command("/bin/true").Run() },
 	"see no secret around it": func(string, string) error {
-		if env := strings.Join(os.Environ(), " "); strings.Contains(env, "SECRET") || strings.Contains(env, "SIREN_") || strings.Contains(env, "AWS_") {
+		if env := strings.Join(os.Environ(), " "); strings.Contains(env, "SECRET") || strings.Contains(env, "SIREN_") ||
+			strings.Contains(env, "AWS_") {
 			return errors.New(env)
 		}
 		return nil
@@ -87,8 +104,8 @@ func landlockABI() int {
 	return v
 }
 
-// A program that was taken over gets at nothing but its input, its folder and the system, also where the worker is root. Where the kernel has no Landlock it gets
-// at files, and then Unconfined says so.
+// A program that was taken over gets at nothing but its input, its folder and the system, also where the worker is
+// root. Where the kernel has no Landlock it gets at files, and then Unconfined says so.
 func TestProgramsAreConfined(t *testing.T) {
 	t.Setenv("SIREN_AMQP_URL", "SECRET")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "SECRET")
@@ -102,10 +119,12 @@ func TestProgramsAreConfined(t *testing.T) {
 	var did map[string]string
 	must(t, json.Unmarshal(out.Bytes(), &did))
 
-	allowed := []string{"read the input", "write a file of its own", "start a program of theirs", "see no secret around it"}
+	allowed := []string{"read the input", "write a file of its own", "start a program of theirs",
+		"see no secret around it"}
 	byLandlock := map[string]int{ // from which version on
 		"read the worker's environment": 1, "open the worker's memory": 1, "signal the worker": 6,
-		"read another job's input": 1, "read /etc/passwd": 1, "list /": 1, "write outside": 1, "remove another job's input": 1, "write the input": 1, "start what it wrote": 1,
+		"read another job's input": 1, "read /etc/passwd": 1, "list /": 1, "write outside": 1,
+		"remove another job's input": 1, "write the input": 1, "start what it wrote": 1,
 	}
 	abi := landlockABI()
 	t.Logf("Landlock %d, user %d: %v", abi, os.Getuid(), did)
@@ -152,7 +171,8 @@ func lackThem(lacks string) error {
 	return err
 }
 
-// What the filter answers, call by call. The virtual machine reads numbers with the highest byte first, so they are laid out like that.
+// What the filter answers, call by call. The virtual machine reads numbers with the highest byte first, so they are
+// laid out like that.
 func TestFilter(t *testing.T) {
 	for name, arch := range architectures {
 		vm, err := bpf.NewVM(filter(arch, refused))
@@ -166,9 +186,11 @@ func TestFilter(t *testing.T) {
 		}{
 			{"read", arch, unix.SYS_READ, 0, unix.SECCOMP_RET_ALLOW},
 			{"socket", arch, unix.SYS_SOCKET, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-			{"the last of the list", arch, uint32(refused[len(refused)-1]), 0, unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+			{"the last of the list", arch, uint32(refused[len(refused)-1]), 0,
+				unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 			{"a thread", arch, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_THREAD, unix.SECCOMP_RET_ALLOW},
-			{"a namespace", arch, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_NEWUSER, unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+			{"a namespace", arch, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_NEWUSER,
+				unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 			{"clone3", arch, unix.SYS_CLONE3, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 			{"read of x32", arch, otherABI + unix.SYS_READ, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 			{"anything of i386", unix.AUDIT_ARCH_I386, unix.SYS_READ, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},

@@ -18,10 +18,13 @@ const (
 // Formats are the containers that inputs may have: ffmpeg's names of demuxers that read one file and nothing else.
 // Playlists (hls, concat, dash), text that is drawn (tty, subtitles), svg, devices and numbered pictures are not in it.
 var Formats = strings.Join([]string{
-	"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "mpegvideo", "avi", "flv", "asf", "ogg", "mxf", "ivf", "obu", "nut", "rm",
+	"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "mpegvideo", "avi", "flv", "asf", "ogg", "mxf", "ivf",
+	"obu", "nut", "rm",
 	"dv", "gif", "apng", "h264", "hevc", "m4v", "vc1", "av1", "mjpeg", "yuv4mpegpipe",
-	"wav", "w64", "aiff", "caf", "au", "mp3", "aac", "flac", "ac3", "eac3", "dts", "truehd", "amr", "amrnb", "amrwb", "wv", "ape", "tta",
-	"png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegls_pipe", "j2k_pipe", "jpegxl_pipe", "psd_pipe", "exr_pipe",
+	"wav", "w64", "aiff", "caf", "au", "mp3", "aac", "flac", "ac3", "eac3", "dts", "truehd", "amr", "amrnb", "amrwb",
+	"wv", "ape", "tta",
+	"png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegls_pipe", "j2k_pipe", "jpegxl_pipe", "psd_pipe",
+	"exr_pipe",
 }, ",")
 
 // Guards are the options before an input: what ffmpeg and ffprobe may open and how much they may chew.
@@ -48,5 +51,6 @@ func PictureTooLarge(said string) error {
 }
 
 func TooManyPixels(width, height string) error {
-	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on", width, height, MaxPixels/1_000_000))
+	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on",
+		width, height, MaxPixels/1_000_000))
 }

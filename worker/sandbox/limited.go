@@ -26,8 +26,9 @@ import (
 //	siren run-limited --nice N --as BYTES --fsize BYTES --cpu SECONDS --parent PID --read FILE --folder DIR -- PROGRAM ARG…
 //	siren run-limited --look
 //
-// It puts the limits on itself, confines itself (see confine) and becomes the program, so it returns only when that fails. A limit of 0 is none. The
-// program gets SIGKILL when the process PID, its parent, dies. The second form is a program to be run by the first: it prints what isn't confined (see look).
+// It puts the limits on itself, confines itself (see confine) and becomes the program, so it returns only when that
+// fails. A limit of 0 is none. The program gets SIGKILL when the process PID, its parent, dies. The second form is a
+// program to be run by the first: it prints what isn't confined (see look).
 func RunLimited(args []string) error {
 	flags := flag.NewFlagSet("run-limited", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -85,13 +86,15 @@ func RunLimited(args []string) error {
 	return fmt.Errorf("run-limited: %s: %w", path, become(path, argv, *space))
 }
 
-// calm is in the environment that run-limited is started with, and taken out of the program's: no garbage collector, no second
-// goroutine at a time, and no goroutine in the place of one that didn't ask. So nothing else happens where become wants nothing to. Should it die all the same, it says so in a line.
+// calm is in the environment that run-limited is started with, and taken out of the program's: no garbage collector, no
+// second goroutine at a time, and no goroutine in the place of one that didn't ask. So nothing else happens where
+// become wants nothing to. Should it die all the same, it says so in a line.
 var calm = []string{"GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=none"}
 
-// become limits the address space (0: it doesn't), gives up root's capabilities but those to read files, and executes the program. In between no memory can be had: this process has mapped more
-// than most programs may, and dies of the first block that it asks for. So all that is needed is made before, syscall.Exec, which makes
-// it, is no help, and no other goroutine may run (see calm).
+// become limits the address space (0: it doesn't), gives up root's capabilities but those to read files, and executes
+// the program. In between no memory can be had: this process has mapped more than most programs may, and dies of the
+// first block that it asks for. So all that is needed is made before, syscall.Exec, which makes it, is no help, and no
+// other goroutine may run (see calm).
 func become(path string, argv []string, space uint64) error {
 	file, err := unix.BytePtrFromString(path)
 	if err != nil {
@@ -101,7 +104,9 @@ func become(path string, argv []string, space uint64) error {
 	if err != nil {
 		return err
 	}
-	env, err := syscall.SlicePtrFromStrings(slices.DeleteFunc(os.Environ(), func(v string) bool { return slices.Contains(calm, v) }))
+	env, err := syscall.SlicePtrFromStrings(slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return slices.Contains(calm, v)
+	}))
 	if err != nil {
 		return err
 	}
@@ -129,8 +134,8 @@ func become(path string, argv []string, space uint64) error {
 	return failed
 }
 
-// pullOver lowers the priority. Where the worker itself was started at a lower one, which can't be raised again, nice divides what is
-// left: the order of the lanes stays.
+// pullOver lowers the priority. Where the worker itself was started at a lower one, which can't be raised again, nice
+// divides what is left: the order of the lanes stays.
 func pullOver(nice int) error {
 	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	if err != nil || nice <= 0 {
@@ -140,7 +145,8 @@ func pullOver(nice int) error {
 	return unix.Setpriority(unix.PRIO_PROCESS, 0, own+nice*(19-own)/19)
 }
 
-// dieWith asks the kernel to kill this process together with its parent, and forgoes privileges that programs might gain.
+// dieWith asks the kernel to kill this process together with its parent, and forgoes privileges that programs might
+// gain.
 func dieWith(parent int) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("run-limited: no_new_privs: %w", err)

@@ -12,7 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see confine_test.go).
+// The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see
+// confine_test.go).
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
 		err := error(nil)
@@ -48,7 +49,8 @@ func newBox(t *testing.T, l job.Limits) *Box {
 	input, err := os.Open(name)
 	must(t, err)
 	t.Cleanup(func() { _ = input.Close() })
-	return &Box{Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard, Log: slog.New(slog.DiscardHandler)}
+	return &Box{Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard,
+		Log: slog.New(slog.DiscardHandler)}
 }
 
 func must(t testing.TB, err error) {

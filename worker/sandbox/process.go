@@ -20,8 +20,9 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away. Somebody may wait for it: a
-// cancelled job's programs are to end within two seconds, and half of them are over when the worker hears of it.
+// grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away.
+// Somebody may wait for it: a cancelled job's programs are to end within two seconds, and half of them are over when
+// the worker hears of it.
 const grace = 300 * time.Millisecond
 
 // inputPath is the descriptor by which programs inherit the input, and inputName what they are told to open.
@@ -40,8 +41,8 @@ type Box struct {
 	Log    *slog.Logger // the worker's
 }
 
-// Run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the program says on
-// stderr goes to the job's log; the end of it, without warnings, is returned. The error carries a kind.
+// Run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the
+// program says on stderr goes to the job's log; the end of it, without warnings, is returned. The error carries a kind.
 func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.Writer) (said string, err error) {
 	// The parent-death signal comes when the *thread* that started the program ends. Ours can't while it is locked.
 	runtime.LockOSThread()
@@ -52,7 +53,8 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 	cmd.Dir = s.Folder.Path()
 	cmd.Env = []string{ // no secrets
 		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
-		"MALLOC_ARENA_MAX=2", // each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
+		// each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
+		"MALLOC_ARENA_MAX=2",
 	}
 	cmd.Env = append(cmd.Env, calm...)
 	cmd.ExtraFiles = []*os.File{s.Input}
@@ -112,7 +114,8 @@ func explain(limits job.Limits, name string, err error, stderr string) error {
 		// ffmpeg catches SIGXCPU and ends as if it had been asked to.
 		used := exit.UserTime() + exit.SystemTime() + time.Second/2
 		if cpu := cpuSeconds(limits); cpu > 0 && used > time.Duration(cpu)*time.Second {
-			return job.Fail(job.TimedOut, fmt.Errorf("used all the CPU time that a run of %s gives", lanes.Duration(limits.MaxRuntime)))
+			return job.Fail(job.TimedOut, fmt.Errorf("used all the CPU time that a run of %s gives",
+				lanes.Duration(limits.MaxRuntime)))
 		}
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			signal = status.Signal()
@@ -130,19 +133,24 @@ func explain(limits job.Limits, name string, err error, stderr string) error {
 	}
 	picture := PictureTooLarge(stderr)
 	switch {
-	case says("run-limited: ", "cannot open shared object file: "): // the second is the loader's: the installation is to blame, or what confines programs
+	case says("run-limited: ", "cannot open shared object file: "):
+		// the second is the loader's: the installation is to blame, or what confines programs
 		return job.Fail(job.Transient, fmt.Errorf("start %s: %s", name, line))
 	case says("fatal error: "): // how a Go program dies: it never became ffmpeg
 		return job.Fail(job.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))
 	case picture != nil:
 		return picture
 	case signal == syscall.SIGXFSZ, says("File too large"):
-		return job.Fail(job.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", limits.Scratch))
-	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory", "could not allocate",
+		return job.Fail(job.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s",
+			limits.Scratch))
+	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory",
+		"could not allocate",
 		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
 		return job.Fail(job.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
-	case limits.Memory > 0 && says("Error while opening encoder"): // its parameters are ours, and right; it doesn't say when it has no room for its threads
-		return job.Fail(job.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a slot's memory of %s", limits.Memory))
+	case limits.Memory > 0 && says("Error while opening encoder"):
+		// its parameters are ours, and right; it doesn't say when it has no room for its threads
+		return job.Fail(job.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
+			"slot's memory of %s", limits.Memory))
 	case says("Number of streams exceeds max_streams"):
 		return job.Fail(job.OverLimit, fmt.Errorf("the input has more than %d streams", MaxStreams))
 	case says("No space left on device", "Input/output error"):

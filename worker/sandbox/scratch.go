@@ -14,13 +14,15 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the operator names.
-// That one may be anybody's, /tmp or a volume of mode 0777, and hold anything: nothing in it is touched but our folder,
+// Scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the
+// operator names. That one may be anybody's, /tmp or a volume of mode 0777, and hold anything: nothing in it is touched
+// but our folder,
 //
 //	<scratch folder>/siren-attempts-<user id>/<job>-<attempt>
 //
-// which has a marker in it (see attemptsFolder). Once it is open all goes by its descriptor, so whoever may rename it or put another in its place gains nothing.
-// Several workers may share it: each holds a lock on the folders of its own attempts, which the kernel lets go of when the worker dies, however it dies.
+// which has a marker in it (see attemptsFolder). Once it is open all goes by its descriptor, so whoever may rename it
+// or put another in its place gains nothing. Several workers may share it: each holds a lock on the folders of its own
+// attempts, which the kernel lets go of when the worker dies, however it dies.
 type Scratch struct {
 	dir string // the operator's
 	log *slog.Logger
@@ -32,7 +34,8 @@ type Scratch struct {
 // attemptForm is what the folder of an attempt is called, job-attempt. The marker's name doesn't fit.
 var attemptForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}-[A-Za-z0-9_]{1,64}$`)
 
-// OpenScratch opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in it.
+// OpenScratch opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in
+// it.
 func OpenScratch(dir string, log *slog.Logger) (*Scratch, error) {
 	dir, err := ScratchDir(dir)
 	if err != nil {
@@ -51,7 +54,8 @@ func OpenScratch(dir string, log *slog.Logger) (*Scratch, error) {
 	return s, nil
 }
 
-// reopen makes our folder where it isn't there, as when a cleaner of /tmp has been there, and opens it. The caller holds mu.
+// reopen makes our folder where it isn't there, as when a cleaner of /tmp has been there, and opens it. The caller
+// holds mu.
 func (s *Scratch) reopen() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the scratch folder: %w", err)
@@ -67,7 +71,8 @@ func (s *Scratch) reopen() error {
 	return nil
 }
 
-// sweep removes the attempts that nobody holds: what has an attempt's name, is a folder and no link, and is our own. The caller holds mu.
+// sweep removes the attempts that nobody holds: what has an attempt's name, is a folder and no link, and is our own.
+// The caller holds mu.
 func (s *Scratch) sweep() error {
 	top, err := lock(s.ours, ".", syscall.LOCK_EX)
 	if err != nil {
@@ -97,7 +102,8 @@ func (s *Scratch) sweep() error {
 	return nil
 }
 
-// Folder is the private folder of one attempt. All is done by its descriptors, whatever becomes of the names that lead to it.
+// Folder is the private folder of one attempt. All is done by its descriptors, whatever becomes of the names that lead
+// to it.
 type Folder struct {
 	*os.Root
 	name string
@@ -172,7 +178,8 @@ func (f *Folder) Discard() {
 // Path leads this process, and a child of it before it becomes a program, to the very folder.
 func (f *Folder) Path() string { return fmt.Sprintf("/proc/self/fd/%d", f.held.Fd()) }
 
-// OpenMade opens what a program has left there. A hostile one may have left a link, which must not lead out, or a pipe, which must not be waited for.
+// OpenMade opens what a program has left there. A hostile one may have left a link, which must not lead out, or a pipe,
+// which must not be waited for.
 func (f *Folder) OpenMade(name string) (*os.File, error) {
 	file, err := f.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -185,11 +192,12 @@ func (f *Folder) OpenMade(name string) (*os.File, error) {
 	return file, nil
 }
 
-// Full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The muxer of pictures
-// doesn't say.
+// Full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The
+// muxer of pictures doesn't say.
 func (f *Folder) Full() bool {
 	var disk syscall.Statfs_t
-	return syscall.Fstatfs(int(f.held.Fd()), &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0 // no blocks: a tmpfs without a size
+	// no blocks: a tmpfs without a size
+	return syscall.Fstatfs(int(f.held.Fd()), &disk) == nil && disk.Blocks > 0 && disk.Bfree == 0
 }
 
 // lock opens a folder below root and locks it until it is closed.

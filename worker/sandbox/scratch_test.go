@@ -25,7 +25,8 @@ func tree(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// A scratch folder may be /tmp, or hold anything else: whatever it is called, it isn't ours. Only what an attempt left in our own folder goes.
+// A scratch folder may be /tmp, or hold anything else: whatever it is called, it isn't ours. Only what an attempt left
+// in our own folder goes.
 func TestSweepLeavesAloneWhatIsNotOurs(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openTestScratch(dir)
@@ -82,7 +83,9 @@ func TestScratchThatIsNotOursIsRefused(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(target, marker), []byte(markerText), 0o600))
 			must(t, os.Symlink(target, path))
 		}, "is a link or a file, not a folder: remove it"},
-		{"a link to nowhere", func(t *testing.T, path string) { must(t, os.Symlink("nowhere", path)) }, "is a link or a file"},
+		{"a link to nowhere", func(t *testing.T, path string) {
+			must(t, os.Symlink("nowhere", path))
+		}, "is a link or a file"},
 		{"a file", func(t *testing.T, path string) { must(t, os.WriteFile(path, nil, 0o600)) }, "is a link or a file"},
 		{"a folder that others can write", func(t *testing.T, path string) {
 			must(t, os.Mkdir(path, 0o700))
@@ -107,7 +110,8 @@ func TestScratchThatIsNotOursIsRefused(t *testing.T) {
 				return
 			}
 			must(t, os.Chown(path, 12345, 12345))
-		}, map[bool]string{true: "belongs to user 12345, not to 0", false: "can be written by others"}[os.Getuid() == 0]},
+		}, map[bool]string{true: "belongs to user 12345, not to 0",
+			false: "can be written by others"}[os.Getuid() == 0]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -127,8 +131,8 @@ func TestScratchThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
-// A marker that a worker didn't get to the end of, in a folder that has nothing else, is written again; a cleaner that takes the marker, or all of it,
-// isn't in the way of the jobs to come.
+// A marker that a worker didn't get to the end of, in a folder that has nothing else, is written again; a cleaner that
+// takes the marker, or all of it, isn't in the way of the jobs to come.
 func TestScratchGoesOnWhenItsMarkerIsGone(t *testing.T) {
 	dir := t.TempDir()
 	ours := filepath.Join(dir, attemptsFolder())

@@ -11,20 +11,22 @@ import (
 	"unicode"
 )
 
-// logLevel makes ffmpeg and ffprobe say warnings too, and of each line what it is: [mov,mp4 @ 0x55d0c0] [error] moov atom not found.
+// logLevel makes ffmpeg and ffprobe say warnings too, and of each line what it is: [mov,mp4 @ 0x55d0c0] [error] moov
+// atom not found.
 const logLevel = "+level+warning"
 
 var (
-	leveled   = regexp.MustCompile(`^((?:\[[^\]]* @ 0x[0-9a-f]+\] *)*)\[(panic|fatal|error|warning)\] (.*)$`)
-	continued = regexp.MustCompile(`^ *(Last message repeated|Consider increasing the value for)`) // of what was said just before
+	leveled = regexp.MustCompile(`^((?:\[[^\]]* @ 0x[0-9a-f]+\] *)*)\[(panic|fatal|error|warning)\] (.*)$`)
+	// of what was said just before
+	continued = regexp.MustCompile(`^ *(Last message repeated|Consider increasing the value for)`)
 	addresses = regexp.MustCompile(` @ 0x[0-9a-f]+\]`)
 )
 
 // maxLine is where a line is broken that doesn't end.
 const maxLine = 4 << 10
 
-// stderrLines takes what a program says there. All of it goes to the job's log; the end of it, without warnings and without
-// levels, is what errors are made of.
+// stderrLines takes what a program says there. All of it goes to the job's log; the end of it, without warnings and
+// without levels, is what errors are made of.
 type stderrLines struct {
 	log     io.Writer
 	errors  tail
@@ -56,7 +58,8 @@ func (s *stderrLines) end() {
 	}
 }
 
-// take takes a line. One without a level is no message of ffmpeg's own and counts as an error, unless it is known to continue another.
+// take takes a line. One without a level is no message of ffmpeg's own and counts as an error, unless it is known to
+// continue another.
 func (s *stderrLines) take(line string) {
 	_, _ = io.WriteString(s.log, tidy(addresses.ReplaceAllString(strings.TrimRight(line, "\r"), "]"))+"\n")
 	if m := leveled.FindStringSubmatch(line); m != nil {
@@ -92,7 +95,8 @@ func logStart(log io.Writer, program string, args []string) {
 	_, _ = fmt.Fprintln(log, strings.Join(words, " "))
 }
 
-// logEnd writes to the job's log how the program ended (err is nil for exit status 0), and why it was stopped if it was.
+// logEnd writes to the job's log how the program ended (err is nil for exit status 0), and why it was stopped if it
+// was.
 func logEnd(log io.Writer, program string, err, stopped error, took time.Duration) {
 	status, why := "exit status 0", ""
 	if err != nil {

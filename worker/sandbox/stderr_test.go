@@ -43,7 +43,8 @@ func TestStderrLines(t *testing.T) {
 			}
 			got := log.String()
 			if strings.Count(got, "\n") != 9 || !strings.Contains(got, "\n[mpegts] [h264] [error] no frame!\n") ||
-				!strings.Contains(got, "\n[fatal] the input: Invalid ?[31mdata found in output.mp4\n") || !strings.HasSuffix(got, "\n[warning] the last word\n") {
+				!strings.Contains(got, "\n[fatal] the input: Invalid ?[31mdata found in output.mp4\n") ||
+				!strings.HasSuffix(got, "\n[warning] the last word\n") {
 				t.Errorf("log\n%s", got)
 			}
 		})
@@ -56,7 +57,8 @@ func TestStderrFlood(t *testing.T) {
 	s := &stderrLines{log: &log}
 	_, _ = s.Write([]byte("[error] Picture size 20000x20000 is invalid\n"))
 	for range 1000 {
-		_, _ = s.Write([]byte("[mpegts @ 0x55c5] [warning] Packet corrupt (stream = 0, dts = 126000).\n    Last message repeated 7 times\n"))
+		_, _ = s.Write([]byte("[mpegts @ 0x55c5] [warning] Packet corrupt (stream = 0, dts = 126000).\n    Last " +
+			"message repeated 7 times\n"))
 	}
 	if got := s.errors.String(); got != "Picture size 20000x20000 is invalid\n" {
 		t.Errorf("errors %q", got)

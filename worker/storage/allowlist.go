@@ -20,8 +20,8 @@ const (
 	Write Access = "write"
 )
 
-// Place is where a file of a job is. What Rules.Locate returns has passed the allowlist; for files the store checks again
-// where the path really leads.
+// Place is where a file of a job is. What Rules.Locate returns has passed the allowlist; for files the store checks
+// again where the path really leads.
 type Place struct {
 	location.Location
 	Below Rule // the rule that allows it
@@ -43,7 +43,8 @@ func (r Rule) allows(want Access) bool {
 // Rules is the allowlist of a task.
 type Rules []Rule
 
-// NewRules takes the policy's storage apart. A prefix that can't be taken apart, which a valid policy doesn't have, allows nothing.
+// NewRules takes the policy's storage apart. A prefix that can't be taken apart, which a valid policy doesn't have,
+// allows nothing.
 func NewRules(storage []lanes.Storage) Rules {
 	var list Rules
 	for _, s := range storage {
@@ -62,17 +63,21 @@ func (r Rules) Locate(role, raw string, want Access) (Place, error) {
 	}
 	l, err := location.Parse(raw)
 	if err != nil {
-		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s: %w", role, plain.Clip(plain.HideSecrets(raw), 60), err))
+		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s: %w", role, plain.Clip(plain.HideSecrets(raw), 60),
+			err))
 	}
 	if l.Path == "" {
-		return Place{}, job.Fail(job.BadInput, fmt.Errorf("%s %s names no file", role, plain.Clip(plain.HideSecrets(raw), 60)))
+		return Place{}, job.Fail(job.BadInput, fmt.Errorf("%s %s names no file", role,
+			plain.Clip(plain.HideSecrets(raw), 60)))
 	}
 	if want == Write && !l.Writable() {
-		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s: %s can only be read; write to %s://", role, l, l.Scheme, strings.Join(location.Schemes(true), ":// or ")))
+		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s: %s can only be read; write to %s://", role, l,
+			l.Scheme, strings.Join(location.Schemes(true), ":// or ")))
 	}
 	below, found := r.above(l)
 	if !found || !below.allows(want) {
-		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s is outside the storage that jobs may %s (%s)", role, l, want, r.list(want)))
+		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s is outside the storage that jobs may %s (%s)", role,
+			l, want, r.list(want)))
 	}
 	return Place{l, below}, nil
 }

@@ -40,7 +40,8 @@ func (g *ground) at(name string) Place {
 func (g *ground) product(j, attempt, content string, overwrite bool) Product {
 	file := filepath.Join(g.t.TempDir(), "made")
 	must(g.t, os.WriteFile(file, []byte(content), 0o600))
-	return Product{File: open(g.t, file), MediaType: "text/plain", Job: job.Job{ID: j, Overwrite: overwrite}, Attempt: attempt}
+	return Product{File: open(g.t, file), MediaType: "text/plain", Job: job.Job{ID: j, Overwrite: overwrite},
+		Attempt: attempt}
 }
 
 // onEveryStore runs a test on files and on S3.
@@ -102,7 +103,8 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 		}
 		done, size, err = g.store.Commit(ctx, out, g.product("one", "a2", "second attempt", false))
 		if !done || size != 5 || err != nil {
-			t.Errorf("another attempt of the same Job: %v, %d, %v; want done with the first one's size", done, size, err)
+			t.Errorf("another attempt of the same Job: %v, %d, %v; want done with the first one's size", done, size,
+				err)
 		}
 		_, err = g.store.Made(ctx, out, "two")
 		expect(t, err, job.OutputExists, "not by this job")
@@ -129,7 +131,8 @@ func TestCommitRace(t *testing.T) {
 			var products []Product
 			for i := range 8 {
 				job := []string{"one", "two"}[i%2]
-				products = append(products, g.product(job, fmt.Sprintf("a%d", i), job+" "+strings.Repeat("x", 1000+i), false))
+				products = append(products, g.product(job, fmt.Sprintf("a%d", i), job+" "+strings.Repeat("x", 1000+i),
+					false))
 			}
 			created, won := make([]bool, 8), make([]error, 8)
 			var wg sync.WaitGroup
@@ -183,7 +186,8 @@ func TestCommitCancelled(t *testing.T) {
 		if got := g.read("large.bin"); got != nil {
 			t.Errorf("%d bytes are visible", len(got))
 		}
-		if _, _, err := g.store.Commit(t.Context(), g.at("large.bin"), g.product("one", "a2", "ok", false)); err != nil {
+		if _, _, err := g.store.Commit(t.Context(), g.at("large.bin"),
+			g.product("one", "a2", "ok", false)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -221,7 +225,8 @@ func TestFileEvidence(t *testing.T) {
 	out := g.at("a.txt")
 	must(t, os.MkdirAll(filepath.Join(b.out, ".siren/one/dead"), 0o755))
 	must(t, os.WriteFile(filepath.Join(b.out, ".siren/one/dead/a.txt"), []byte("half"), 0o644))
-	for _, p := range []Product{g.product("one", "a1", "first", false), g.product("one", "a2", "second", false), g.product("two", "b1", "x", false)} {
+	for _, p := range []Product{g.product("one", "a1", "first", false), g.product("one", "a2", "second", false),
+		g.product("two", "b1", "x", false)} {
 		_, _, _ = g.store.Commit(t.Context(), out, p)
 	}
 	var found []string
@@ -289,7 +294,8 @@ func TestBucketParameters(t *testing.T) {
 func TestEverySchemeIsOpened(t *testing.T) {
 	stores, err := New(Options{})
 	must(t, err)
-	if have := slices.Sorted(maps.Keys(schemes)); !slices.Equal(have, slices.Sorted(slices.Values(location.Schemes(false)))) {
+	if have := slices.Sorted(maps.Keys(schemes)); !slices.Equal(have,
+		slices.Sorted(slices.Values(location.Schemes(false)))) {
 		t.Errorf("opened are %v, and URLs may have %v", have, location.Schemes(false))
 	}
 	for scheme, open := range stores.open {

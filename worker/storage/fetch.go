@@ -11,8 +11,11 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Fetch opens an input, and copies it into a file that create makes unless it is a local one. It may have limit bytes (0: any number).
-func Fetch(ctx context.Context, from Source, at Place, limit lanes.Bytes, create func() (*os.File, error)) (*os.File, error) {
+// Fetch opens an input, and copies it into a file that create makes unless it is a local one. It may have limit bytes
+// (0: any number).
+func Fetch(
+	ctx context.Context, from Source, at Place, limit lanes.Bytes, create func() (*os.File, error),
+) (*os.File, error) {
 	content, size, err := from.Open(ctx, at)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,8 @@ func (s fileStore) checkReal(role string, at Place, file *os.File, want Access) 
 }
 
 func leadsOut(role string, at Place, want Access) error {
-	return job.Fail(job.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role, at, want))
+	return job.Fail(job.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role,
+		at, want))
 }
 
 func readError(at Place, err error) error {
@@ -161,7 +162,8 @@ func madeBy(folder *os.Root, at Place, job string) (int64, error) {
 		return Absent, writeError(at, err)
 	}
 	for _, attempt := range attempts(folder, job) {
-		if file, err := folder.Lstat(path.Join(location.Reserved, job, attempt, name)); err == nil && os.SameFile(file, final) {
+		if file, err := folder.Lstat(path.Join(location.Reserved, job, attempt, name)); err == nil &&
+			os.SameFile(file, final) {
 			return final.Size(), nil
 		}
 	}
@@ -171,8 +173,8 @@ func madeBy(folder *os.Root, at Place, job string) (int64, error) {
 // attemptName is what an attempt is called.
 var attemptName = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
-// attempts names the attempts of the job that wrote something into this folder: what has an attempt's name, and is reached by no link, which would lead to other
-// people's files.
+// attempts names the attempts of the job that wrote something into this folder: what has an attempt's name, and is
+// reached by no link, which would lead to other people's files.
 func attempts(folder *os.Root, job string) []string {
 	for _, dir := range []string{location.Reserved, path.Join(location.Reserved, job)} {
 		if info, err := folder.Lstat(dir); err != nil || !info.IsDir() {
@@ -233,9 +235,11 @@ func writeError(at Place, err error) error {
 	switch {
 	case escapes(err):
 		return leadsOut("output", at, Write)
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG),
+		errors.Is(err, syscall.ELOOP):
 		return job.Fail(job.BadInput, fmt.Errorf("output %s: %w", at, reasonIn(err)))
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EMLINK):
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS),
+		errors.Is(err, syscall.EMLINK):
 		return fmt.Errorf("write output %s: %w; its file system must be able to hard-link files", at, reasonIn(err))
 	default:
 		return fmt.Errorf("write output %s: %w", at, reasonIn(err))

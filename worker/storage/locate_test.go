@@ -22,12 +22,16 @@ func FuzzLocate(f *testing.F) {
 	must(f, os.Symlink("..", filepath.Join(in, "up")))
 	must(f, os.Symlink("/", filepath.Join(in, "root")))
 	rules := NewRules([]lanes.Storage{
-		{Prefix: "file://" + in + "/", Read: true}, {Prefix: "s3://bucket/pre/", Read: true}, {Prefix: "https://host.example/pub/", Read: true},
+		{Prefix: "file://" + in + "/", Read: true}, {Prefix: "s3://bucket/pre/", Read: true},
+		{Prefix: "https://host.example/pub/", Read: true},
 	})
 	for _, seed := range []string{
-		"file://@/sub/open", "file://@/sub/link", "file://@/up/secret", "file://@/root/etc/passwd", "file://@/../secret", "file://@/%2e%2e/secret", "file://@/sub/..%2f..%2fsecret",
-		"file://@//secret", "file://localhost@/sub/open", "file://@/sub/open?x", "s3://bucket/pre/../x", "s3://bucket/pre/x?region=y", "s3://Bucket/pre/x", "https://host.example/pub/a?b#c",
-		"https://host.example:443/pub/../x", "https://u@host.example/pub/x", "https://host.example./pub/x", "HTTPS://HOST.example/pub/x", "s3://bucket/pre/__0x2e__", `file://@/sub\..\..\secret`,
+		"file://@/sub/open", "file://@/sub/link", "file://@/up/secret", "file://@/root/etc/passwd",
+		"file://@/../secret", "file://@/%2e%2e/secret", "file://@/sub/..%2f..%2fsecret",
+		"file://@//secret", "file://localhost@/sub/open", "file://@/sub/open?x", "s3://bucket/pre/../x",
+		"s3://bucket/pre/x?region=y", "s3://Bucket/pre/x", "https://host.example/pub/a?b#c",
+		"https://host.example:443/pub/../x", "https://u@host.example/pub/x", "https://host.example./pub/x",
+		"HTTPS://HOST.example/pub/x", "s3://bucket/pre/__0x2e__", `file://@/sub\..\..\secret`,
 	} {
 		f.Add(seed)
 	}
@@ -38,16 +42,19 @@ func FuzzLocate(f *testing.F) {
 			return
 		}
 		prefix := map[string]string{"file": in + "/", "s3": "/pre/", "https": "/pub/"}[at.Scheme]
-		if prefix == "" || !strings.HasPrefix(at.Path, prefix) || filepath.Clean(at.Path) != at.Path || at.Path == prefix {
+		if prefix == "" || !strings.HasPrefix(at.Path, prefix) || filepath.Clean(at.Path) != at.Path ||
+			at.Path == prefix {
 			t.Fatalf("%q was accepted as %q", raw, at.Path)
 		}
-		if host := map[string]string{"file": "", "s3": "bucket", "https": "host.example:443"}[at.Scheme]; at.Host != host {
+		if host := map[string]string{"file": "", "s3": "bucket",
+			"https": "host.example:443"}[at.Scheme]; at.Host != host {
 			t.Fatalf("%q was accepted with host %q", raw, at.Host)
 		}
 		if strings.ContainsAny(at.String(), "?#@") {
 			t.Fatalf("%q is shown as %q", raw, at)
 		}
-		if back, err := rules.Locate("input", at.String(), Read); err != nil || back.Path != at.Path || back.Host != at.Host {
+		if back, err := rules.Locate("input", at.String(), Read); err != nil || back.Path != at.Path ||
+			back.Host != at.Host {
 			t.Fatalf("%q is shown as %q, which is %+v, %v", raw, at, back, err)
 		}
 		if at.Scheme != "file" {

@@ -45,7 +45,9 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucke
 		if size, err := store.Made(t.Context(), at, name); err != nil || size != Absent {
 			return fmt.Errorf("before: %d, %w", size, err)
 		}
-		if _, _, err := store.Commit(t.Context(), at, Product{File: open(t, made), MediaType: "application/json", Job: job.Job{ID: name}, Attempt: "1"}); err != nil {
+		if _, _, err := store.Commit(t.Context(), at,
+			Product{File: open(t, made), MediaType: "application/json", Job: job.Job{ID: name},
+				Attempt: "1"}); err != nil {
 			return err
 		}
 		_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))
@@ -53,13 +55,15 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucke
 	}, stores.Store(at, rules).(s3Store).buckets, log
 }
 
-// A mounted Secret is replaced while the worker runs: the next job goes by the new one, and what runs goes on by the former.
+// A mounted Secret is replaced while the worker runs: the next job goes by the new one, and what runs goes on by the
+// former.
 func TestRotatedS3Secret(t *testing.T) {
 	folder := withoutKeys(t)
 	file := filepath.Join(t.TempDir(), "credentials")
 	write := func(key, secret string) {
 		t.Helper()
-		must(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key, secret), 0o600))
+		must(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
+			key, secret), 0o600))
 	}
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
 	s3test.User(t, "create-user", "--access", "first", "--secret", "first-secret", "--role", "admin")
@@ -101,23 +105,28 @@ func TestRotatedS3Secret(t *testing.T) {
 	must(t, run("with a broken file"))
 	write("second", "third-secret")
 	must(t, run("at last"))
-	if s := log.String(); strings.Contains(s, "-secret") || !strings.Contains(s, "can't be used") || !strings.Contains(s, "took the new S3 credentials") {
+	if s := log.String(); strings.Contains(s, "-secret") || !strings.Contains(s, "can't be used") ||
+		!strings.Contains(s, "took the new S3 credentials") {
 		t.Errorf("the log has a secret, or lacks what happened:\n%s", s)
 	}
 }
 
-// A web identity, as a pod on EKS has one, is the SDK's own business: it reads the token anew when what it got for it has run out.
+// A web identity, as a pod on EKS has one, is the SDK's own business: it reads the token anew when what it got for it
+// has run out.
 func TestWebIdentity(t *testing.T) {
 	folder := withoutKeys(t)
 	token := filepath.Join(t.TempDir(), "token")
 	sts := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := r.FormValue("WebIdentityToken")
-		fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>`+
-			`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%[1]s-secret</SecretAccessKey><SessionToken></SessionToken><Expiration>%s</Expiration>`+
-			`</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, who, time.Now().UTC().Format(time.RFC3339))
+		fmt.Fprintf(w,
+			`<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>`+
+				`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%[1]s-secret</SecretAccessKey><SessionToken></SessionToken><Expiration>%s</Expiration>`+
+				`</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, who,
+			time.Now().UTC().Format(time.RFC3339))
 	}))
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_STS": sts, "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/siren",
+		"AWS_ENDPOINT_URL_STS": sts, "AWS_WEB_IDENTITY_TOKEN_FILE": token,
+		"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/siren",
 	} {
 		t.Setenv(name, value)
 	}

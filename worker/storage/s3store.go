@@ -92,7 +92,8 @@ func (s s3Store) Commit(ctx context.Context, at Place, p Product) (bool, int64, 
 	return false, info.Size(), nil
 }
 
-// Readable asks for an object that surely isn't there: "not found" is said only to who may read. Who may not list either gets the same refusal.
+// Readable asks for an object that surely isn't there: "not found" is said only to who may read. Who may not list
+// either gets the same refusal.
 func (s s3Store) Readable(ctx context.Context, prefix Rule) error {
 	b, err := s.buckets.open(ctx, prefix.Host)
 	if err != nil {
@@ -126,10 +127,10 @@ const pathStyleParam = "use_path_style"
 // checkWithin bounds the search for changed credentials: without any in the file, the SDK asks the machine's cloud.
 const checkWithin = 2 * time.Second
 
-// buckets opens S3 buckets, each once: a bucket holds a client with its connections and credentials. What it was given by
-// a service, such as a web identity, the SDK renews by itself, but it reads a file with credentials only once. So when that has
-// changed, whoever asks next gets a bucket that was opened anew. Who has the former one goes on with it: it is never
-// closed, and holds nothing but connections, which end when they have been idle.
+// buckets opens S3 buckets, each once: a bucket holds a client with its connections and credentials. What it was given
+// by a service, such as a web identity, the SDK renews by itself, but it reads a file with credentials only once. So
+// when that has changed, whoever asks next gets a bucket that was opened anew. Who has the former one goes on with it:
+// it is never closed, and holds nothing but connections, which end when they have been idle.
 type buckets struct {
 	params    url.Values // of gocloud.dev's AWS configuration; the operator's, never a job's
 	pathStyle bool       // bucket names in the path, not in the host
@@ -176,8 +177,8 @@ func newBuckets(query string, env func(string) string, log *slog.Logger) (*bucke
 	return b, nil
 }
 
-// open is the bucket with the credentials as they are now; with the former ones when the file is away, as it may be for a
-// moment while it is replaced, or holds none that can be used.
+// open is the bucket with the credentials as they are now; with the former ones when the file is away, as it may be for
+// a moment while it is replaced, or holds none that can be used.
 func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -189,7 +190,8 @@ func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
 	bucket, err := b.reopen(ctx, name, ok)
 	switch {
 	case err != nil && ok:
-		b.log.Warn("the new S3 credentials can't be used; going on with the former ones", slog.String("bucket", name), slog.Any("error", err))
+		b.log.Warn("the new S3 credentials can't be used; going on with the former ones", slog.String("bucket", name),
+			slog.Any("error", err))
 		return former.Bucket, nil
 	case err != nil:
 		return nil, err
@@ -230,7 +232,8 @@ func (b *buckets) reopen(ctx context.Context, name string, check bool) (*blob.Bu
 		b.log.Debug(fmt.Sprintf(format, args...))
 	})
 	client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = b.pathStyle })
-	bucket, err := s3blob.OpenBucket(ctx, client, name, &s3blob.Options{RequestChecksumCalculation: config.RequestChecksumCalculation})
+	bucket, err := s3blob.OpenBucket(ctx, client, name,
+		&s3blob.Options{RequestChecksumCalculation: config.RequestChecksumCalculation})
 	if err != nil {
 		return nil, fmt.Errorf("open s3://%s/: %w", name, err)
 	}

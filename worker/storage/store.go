@@ -1,5 +1,6 @@
-// Package storage reads and writes what the URLs of jobs name: files, S3 objects, and the web to read from. It owns the allowlist of a policy,
-// the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and no output replaces that of another job.
+// Package storage reads and writes what the URLs of jobs name: files, S3 objects, and the web to read from. It owns the
+// allowlist of a policy, the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and
+// no output replaces that of another job.
 //
 // It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (job.Fail).
 package storage
@@ -61,7 +62,8 @@ type Options struct {
 	Log *slog.Logger // slog.Default() when nil
 }
 
-// schemes is how the files of each of location's schemes are opened, within the rules of a task. A new one is a file of its own and a line here.
+// schemes is how the files of each of location's schemes are opened, within the rules of a task. A new one is a file of
+// its own and a line here.
 var schemes = map[string]func(Options) (func(Rules) Source, error){
 	"file":  openFiles,
 	"s3":    openS3,

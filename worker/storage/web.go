@@ -57,7 +57,8 @@ func (w webSource) Open(ctx context.Context, at Place) (io.ReadCloser, int64, er
 	return body, response.ContentLength, nil
 }
 
-// client is made for one fetch. It knows no proxy (it would hide the address from the guard), no cookies, no credentials.
+// client is made for one fetch. It knows no proxy (it would hide the address from the guard), no cookies, no
+// credentials.
 func (w webSource) client() *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, ControlContext: w.guard}
 	return &http.Client{
@@ -82,7 +83,8 @@ func (w webSource) guard(_ context.Context, _, address string, _ syscall.RawConn
 		return nil
 	}
 	if what := internalAddress(addr.Addr()); what != "" {
-		return job.Fail(job.NotAllowed, fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; use s3:// or file:// for internal storage", addr.Addr(), what))
+		return job.Fail(job.NotAllowed, fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; "+
+			"use s3:// or file:// for internal storage", addr.Addr(), what))
 	}
 	return nil
 }
@@ -121,7 +123,8 @@ func statusError(at Place, r *http.Response) error {
 	case r.StatusCode == http.StatusNotFound, r.StatusCode == http.StatusGone:
 		return missing(at)
 	case r.StatusCode == http.StatusUnauthorized, r.StatusCode == http.StatusForbidden:
-		return job.Fail(job.BadInput, fmt.Errorf("input %s: its server answers %s; has a signed URL expired?", at, status))
+		return job.Fail(job.BadInput, fmt.Errorf("input %s: its server answers %s; has a signed URL expired?", at,
+			status))
 	case r.StatusCode >= 500, r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout:
 		return fmt.Errorf("fetch input %s: its server answers %s", at, status)
 	default:
@@ -159,7 +162,8 @@ func (b *webBody) Close() error {
 // special is every block that isn't the public internet, for what netip.Addr has no method
 // (IANA's special-purpose registries).
 var special = blocks(
-	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
+	"203.0.113.0/24", "240.0.0.0/4",
 	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", // within 2000::/3: Teredo, documentation, 6to4
 )
 

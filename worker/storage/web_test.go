@@ -28,8 +28,12 @@ func TestFetchOverHTTP(t *testing.T) {
 			_, _ = w.Write(clip)
 		}
 	})
-	mux.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "99999999") })
-	mux.HandleFunc("/503", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	mux.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "99999999")
+	})
+	mux.HandleFunc("/503", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
 	mux.HandleFunc("/403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	mux.HandleFunc("/empty", func(w http.ResponseWriter, r *http.Request) {})
 	mux.HandleFunc("/to/", func(w http.ResponseWriter, r *http.Request) {
@@ -43,10 +47,15 @@ func TestFetchOverHTTP(t *testing.T) {
 		rest := strings.TrimPrefix(r.URL.Path, "/again")
 		http.Redirect(w, r, server+rest, http.StatusFound)
 	})
-	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, server+"/round", http.StatusFound) })
+	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, server+"/round", http.StatusFound)
+	})
 	address := strings.TrimPrefix(server, "http://")
-	b.storage = append(b.storage, lanes.Storage{Prefix: server + "/", Read: true}, lanes.Storage{Prefix: "http://10.1.2.3/", Read: true},
-		lanes.Storage{Prefix: "http://[::ffff:127.0.0.1]/", Read: true}, lanes.Storage{Prefix: "http://169.254.169.254/", Read: true}, lanes.Storage{Prefix: "http://localhost/", Read: true})
+	b.storage = append(b.storage, lanes.Storage{Prefix: server + "/", Read: true},
+		lanes.Storage{Prefix: "http://10.1.2.3/", Read: true},
+		lanes.Storage{Prefix: "http://[::ffff:127.0.0.1]/", Read: true},
+		lanes.Storage{Prefix: "http://169.254.169.254/", Read: true},
+		lanes.Storage{Prefix: "http://localhost/", Read: true})
 	for _, c := range []struct {
 		name, input string
 		guarded     bool
@@ -62,22 +71,28 @@ func TestFetchOverHTTP(t *testing.T) {
 		{"cut off", server + "/half.mp4", false, job.Transient, "EOF"},
 		{"empty", server + "/empty", false, job.BadInput, "is empty"},
 		{"too large by its word", server + "/large", false, job.OverLimit, "larger than a slot's scratch space of 4Mi"},
-		{"too large without a word", server + "/endless", false, job.OverLimit, "larger than a slot's scratch space of 4Mi"},
+		{"too large without a word", server + "/endless", false, job.OverLimit,
+			"larger than a slot's scratch space of 4Mi"},
 		{"nobody there", "http://10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
 		{"redirect outside storage", server + "/to/example.com/x", false, job.NotAllowed, "outside the storage"},
 		{"redirect to private", server + "/to/10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, job.NotAllowed, "169.254.169.254 is a link-local address"},
+		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, job.NotAllowed,
+			"169.254.169.254 is a link-local address"},
 		{"loopback", server + "/clip.mp4", true, job.NotAllowed, "127.0.0.1 is a loopback address"},
 		{"loopback by name", "http://localhost/x", true, job.NotAllowed, "is a loopback address"},
 		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, job.NotAllowed, "is a loopback address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rules := NewRules(b.storage)
-			web := webSource{rules: rules, allow: func(a netip.AddrPort) bool { return !c.guarded && a.String() == address }}
+			web := webSource{rules: rules, allow: func(a netip.AddrPort) bool {
+				return !c.guarded && a.String() == address
+			}}
 			at, err := rules.Locate("input", c.input, Read)
 			must(t, err)
 			scratch := filepath.Join(t.TempDir(), "input")
-			file, err := Fetch(t.Context(), web, at, 4<<20, func() (*os.File, error) { return os.OpenFile(scratch, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) })
+			file, err := Fetch(t.Context(), web, at, 4<<20, func() (*os.File, error) {
+				return os.OpenFile(scratch, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+			})
 			if c.want == "" {
 				must(t, err)
 				must(t, file.Close())
@@ -96,16 +111,21 @@ func TestFetchOverHTTP(t *testing.T) {
 
 func TestInternalAddresses(t *testing.T) {
 	for _, a := range []string{
-		"127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3",
-		"224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
-		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::10.0.0.1", "::127.0.0.1",
-		"64:ff9b::a00:1", "64:ff9b::808:808", "64:ff9b:1::1", "2001::1", "2001:db8::1", "2002:a00:1::1", "100::1", "3fff::1", "5f00::1",
+		"127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
+		"100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3",
+		"224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.0.0.8", "192.0.2.1", "198.18.0.1",
+		"198.51.100.1", "203.0.113.1",
+		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:10.0.0.1",
+		"::ffff:127.0.0.1", "::10.0.0.1", "::127.0.0.1",
+		"64:ff9b::a00:1", "64:ff9b::808:808", "64:ff9b:1::1", "2001::1", "2001:db8::1", "2002:a00:1::1", "100::1",
+		"3fff::1", "5f00::1",
 	} {
 		if internalAddress(netip.MustParseAddr(a)) == "" {
 			t.Errorf("%s counts as public", a)
 		}
 	}
-	for _, a := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"} {
+	for _, a := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1",
+		"::ffff:8.8.8.8"} {
 		if what := internalAddress(netip.MustParseAddr(a)); what != "" {
 			t.Errorf("%s counts as %s", a, what)
 		}

@@ -35,7 +35,8 @@ func (a *App) Flags(root *cobra.Command) {
 	f.StringVar(&a.Asked.AMQPURL, "amqp-url", "", "`URL` of RabbitMQ (default: see siren contexts --help)")
 	f.StringVar(&a.Asked.RedisURL, "redis-url", "", "`URL` of Redis (default: see siren contexts --help)")
 	f.StringVar(&a.Asked.Context, "context", "", "context to use, by its `NAME`")
-	f.StringVar(&a.User, "user", "", "your `NAME` in tunings and in the audit log (default: SIREN_USER, else user@host)")
+	f.StringVar(&a.User, "user", "", "your `NAME` in tunings and in the audit log (default: SIREN_USER, else "+
+		"user@host)")
 	levels := []string{"debug", "info", "warn", "error"}
 	f.Var(&word{&a.logLevel, levels}, "log-level", "`LEVEL` of the log on stderr: "+say.Listed(levels))
 	f.BoolVar(&a.logJSON, "log-json", false, "log as JSON lines")
@@ -57,8 +58,8 @@ func (a *App) NoteStart(c *cobra.Command) {
 	}
 }
 
-// Logger logs to stderr, at the level that was asked for, else at the given one: a process that stays says what it does, a
-// command that answers and ends only what went wrong.
+// Logger logs to stderr, at the level that was asked for, else at the given one: a process that stays says what it
+// does, a command that answers and ends only what went wrong.
 func (a *App) Logger(level slog.Level) (*slog.Logger, error) {
 	if a.logLevel != "" {
 		if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {

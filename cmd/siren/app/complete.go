@@ -26,45 +26,56 @@ const (
 )
 
 // CompleteLanes completes lanes, with what waits and runs in each.
-func (a *App) CompleteLanes(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *App) CompleteLanes(
+	c *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) []cobra.Completion {
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Lanes))
 		for i, l := range snap.Lanes {
-			found[i] = cobra.CompletionWithDesc(l.Name, say.Plural(l.Ready, "job")+" ready, "+say.Plural(l.Busy, "job")+" running")
+			found[i] = cobra.CompletionWithDesc(l.Name,
+				say.Plural(l.Ready, "job")+" ready, "+say.Plural(l.Busy, "job")+" running")
 		}
 		return found
 	})
 }
 
 // CompletePools completes pools, with their workers.
-func (a *App) CompletePools(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *App) CompletePools(
+	c *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) []cobra.Completion {
 		snap, _ := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Snapshot(ctx)
 		found := make([]cobra.Completion, len(snap.Pools))
 		for i, p := range snap.Pools {
-			found[i] = cobra.CompletionWithDesc(p.Name, say.Plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
+			found[i] = cobra.CompletionWithDesc(p.Name,
+				say.Plural(p.Replicas, "worker")+", home of "+strings.Join(p.Lanes, ", "))
 		}
 		return found
 	})
 }
 
-// CompleteJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of them within the time there is.
+// CompleteJobs completes the ids of the newest jobs that begin so, or of those in one of the states: what is found of
+// them within the time there is.
 func (a *App) CompleteJobs(states ...job.State) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) (found []cobra.Completion) {
-			page, _ := jobledger.New(s, slog.New(slog.DiscardHandler)).List(ctx, jobrecord.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r job.Record) bool {
-				return len(states) == 0 || slices.Contains(states, r.State)
-			}})
+			page, _ := jobledger.New(s, slog.New(slog.DiscardHandler)).List(ctx,
+				jobrecord.Filter{Limit: mostCompleted, Prefix: begun, Match: func(r job.Record) bool {
+					return len(states) == 0 || slices.Contains(states, r.State)
+				}})
 			for _, r := range page.Records {
-				found = append(found, cobra.CompletionWithDesc(r.ID, show.Harmless(string(r.State)+", "+r.Kind+" in "+r.Lane+", "+say.Age(r.EnqueuedAt, s.Now())+" ago")))
+				found = append(found, cobra.CompletionWithDesc(r.ID,
+					show.Harmless(string(r.State)+", "+r.Kind+" in "+r.Lane+", "+say.Age(r.EnqueuedAt, s.Now())+
+						" ago")))
 			}
 			return found
 		})
 	}
 }
 
-// complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What goes wrong is not said.
+// complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What
+// goes wrong is not said.
 func (a *App) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
@@ -88,7 +99,9 @@ func (a *App) complete(c *cobra.Command, args []string, begun string, look func(
 }
 
 // CompleteKinds completes kinds of jobs.
-func (a *App) CompleteKinds(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *App) CompleteKinds(
+	_ *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
 	for _, k := range kinds.All() {
 		found = append(found, k.Name)
@@ -97,7 +110,9 @@ func (a *App) CompleteKinds(_ *cobra.Command, args []string, begun string) ([]co
 }
 
 // CompleteParams completes NAME= of the kind's params, and the words that one may be.
-func (a *App) CompleteParams(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *App) CompleteParams(
+	_ *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -117,7 +132,9 @@ func (a *App) CompleteParams(_ *cobra.Command, args []string, begun string) ([]c
 }
 
 // CompleteContexts completes the contexts of the user's configuration.
-func (a *App) CompleteContexts(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *App) CompleteContexts(
+	_ *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	f, _ := reach.LoadContexts()
 	var found []cobra.Completion
 	for _, c := range f.All() {

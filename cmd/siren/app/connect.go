@@ -23,7 +23,8 @@ func (a *App) EndpointsOf(role string) (reach.Endpoints, error) {
 	e, err := a.Asked.As(role).Find()
 	if err == nil {
 		if until, ok := e.Stopping(); ok && a.Used.Origin() == "" { // said once
-			a.Warn("`siren up` is stopping: no job is started any more, and those that run may go on until %s", until.Local().Format("15:04:05"))
+			a.Warn("`siren up` is stopping: no job is started any more, and those that run may go on until %s",
+				until.Local().Format("15:04:05"))
 		}
 		a.Used = e
 	}
@@ -44,8 +45,8 @@ func (a *App) Store() (*redislink.Store, error) {
 	return s, err
 }
 
-// Now is the time by Redis' clock, which is what times in records and messages are by: this machine's may be wrong. Before a command has opened
-// Redis, and without it, there is no other than this machine's.
+// Now is the time by Redis' clock, which is what times in records and messages are by: this machine's may be wrong.
+// Before a command has opened Redis, and without it, there is no other than this machine's.
 func (a *App) Now() time.Time {
 	if a.clock == nil {
 		return time.Now() //nolint:forbidigo // there is no other

@@ -35,7 +35,8 @@ func (w *word) String() string {
 // Type is what the help calls the value of a flag whose usage doesn't.
 func (*word) Type() string { return "word" }
 
-// OneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is the default.
+// OneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is
+// the default.
 func OneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
 	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+say.Listed(words))
 	CompleteFlag(c, name, Fixed(words...))

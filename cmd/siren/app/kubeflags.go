@@ -22,9 +22,12 @@ func (f *KubeFlags) Add(fs *pflag.FlagSet) {
 
 // AddNames adds the flags that name objects in the cluster.
 func (f *KubeFlags) AddNames(fs *pflag.FlagSet) {
-	fs.StringVar(&f.Namespace, "namespace", "", "kubernetes: namespace of the workers' Deployments (default that of the pod or of the kubeconfig)")
+	fs.StringVar(&f.Namespace, "namespace", "", "kubernetes: namespace of the workers' Deployments (default that of "+
+		"the pod or of the kubeconfig)")
 	fs.StringVar(&f.Selector, "selector", "", "kubernetes: labels of the workers' Deployments, beside "+kube.PoolLabel)
 	fs.StringVar(&f.Lease, "lease", "siren-scaler", "kubernetes: Lease by which the scalers elect their leader")
-	fs.StringVar(&f.Policy, "policy-configmap", "", "kubernetes: ConfigMap whose entry siren.yaml is followed instead of the policy file, which shows changes late")
-	fs.StringVar(&f.State, "state", "", "kubernetes: ConfigMap that keeps what a flushed Redis must not forget (default none)")
+	fs.StringVar(&f.Policy, "policy-configmap", "",
+		"kubernetes: ConfigMap whose entry siren.yaml is followed instead of the policy file, which shows changes late")
+	fs.StringVar(&f.State, "state", "", "kubernetes: ConfigMap that keeps what a flushed Redis must not forget "+
+		"(default none)")
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Parent is a noun: bare, it does what its list verb does. It may be said in the singular, and its verbs take names as -o name prints
-// them: job/ID is ID.
+// Parent is a noun: bare, it does what its list verb does. It may be said in the singular, and its verbs take names as
+// -o name prints them: job/ID is ID.
 func Parent(use, short string, bare *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use: use, Short: short, Args: NoSuchVerb, RunE: bare.RunE, Example: bare.Example,
@@ -56,5 +56,7 @@ func NoSuchVerb(c *cobra.Command, args []string) error {
 
 // VisibleCommands is the subcommands that are shown, sorted.
 func VisibleCommands(c *cobra.Command) []*cobra.Command {
-	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool { return !sub.IsAvailableCommand() })
+	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool {
+		return !sub.IsAvailableCommand()
+	})
 }

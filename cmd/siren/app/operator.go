@@ -68,7 +68,8 @@ func (o *Operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, 
 // Desk is what the operator's hand reaches.
 func (o *Operator) Desk() *operate.Desk {
 	return &operate.Desk{
-		Ledger: o.Ledger, Board: o.Board, Audit: auditor{o.Tunings, o.User}, Connect: o.connect, Now: o.Now, Warn: o.Warn,
+		Ledger: o.Ledger, Board: o.Board, Audit: auditor{o.Tunings, o.User}, Connect: o.connect, Now: o.Now,
+		Warn: o.Warn,
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 // whoMost is how many characters of a name are kept.
 const whoMost = 120
 
-// Who is the person who changes something, as the tunings and the audit log name them: the given name, else $SIREN_USER, else the system's user at
-// this machine, with the kube context where there is one.
+// Who is the person who changes something, as the tunings and the audit log name them: the given name, else
+// $SIREN_USER, else the system's user at this machine, with the kube context where there is one.
 func Who(name string) string {
 	name = cmp.Or(name, os.Getenv("SIREN_USER"))
 	if name == "" {

@@ -25,7 +25,8 @@ import (
 func NewDead(a *app.App) *cobra.Command {
 	verbs := []*cobra.Command{newDeadSummary(a), newDeadShow(a), newDeadReplay(a), newDeadPurge(a), newDeadExport(a)}
 	app.TakePrefixed("job/", verbs[1:4])
-	return app.Parent("dead", "Show jobs that can't succeed, and why; replay them, or throw them away", newDeadList(a), verbs...)
+	return app.Parent("dead", "Show jobs that can't succeed, and why; replay them, or throw them away", newDeadList(a),
+		verbs...)
 }
 
 func newDeadList(a *app.App) *cobra.Command {
@@ -35,22 +36,27 @@ func newDeadList(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List jobs that can't succeed, the latest first",
-		Long: `List jobs that can't succeed, the latest dead first, by their records. A record is kept for a while after the job's death (timing.keep in the
-policy), its letter in siren.dead until somebody replays or purges it. --from-queue reads the letters themselves: they are out of the queue meanwhile, some
+		Long: `List jobs that can't succeed, the latest dead first, by their records. A record is kept for a while
+after the job's death (timing.keep in the policy), its letter in siren.dead until somebody replays
+or purges it. --from-queue reads the letters themselves: they are out of the queue meanwhile, some
 seconds for ten thousand of them.`,
-		Example: "  siren dead list --lane express --since 1h\n  siren dead list --died-of timed-out --tenant acme -o json\n  siren dead list --from-queue --older-than 24h",
-		Args:    cobra.NoArgs,
+		Example: "  siren dead list --lane express --since 1h\n  siren dead list --died-of timed-out --tenant acme " +
+			"-o json\n  siren dead list --from-queue --older-than 24h",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
 			if fromQueue && f.After != "" {
-				return exit.With(exit.Usage, errors.New("--after goes on in the records' list; --from-queue has no pages, only --limit"))
+				return exit.With(exit.Usage, errors.New("--after goes on in the records' list; --from-queue has no "+
+					"pages, only --limit"))
 			}
 			return a.Operate(func(op *app.Operator) error {
 				ctx := cmd.Context()
 				if fromQueue {
-					return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) { return deadInQueue(ctx, op, &f) })
+					return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
+						return deadInQueue(ctx, op, &f)
+					})
 				}
 				beyond := lettersBeyond(op)
 				defer beyond.close()
@@ -69,7 +75,8 @@ seconds for ten thousand of them.`,
 	}
 	f.flags(a, c)
 	f.Paging(c)
-	c.Flags().BoolVar(&fromQueue, "from-queue", false, "list the letters in siren.dead, also those of jobs without a record")
+	c.Flags().BoolVar(&fromQueue, "from-queue", false,
+		"list the letters in siren.dead, also those of jobs without a record")
 	app.ListFlags(c, &o)
 	return c
 }
@@ -78,7 +85,8 @@ seconds for ten thousand of them.`,
 func deadTable(records []job.Record, states []job.State, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	columns := []show.Column{
-		col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(), col("WORKER").Wide(), col("INPUT").Wide(),
+		col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(),
+		col("WORKER").Wide(), col("INPUT").Wide(),
 		col("ERROR").Clipped(100),
 	}
 	if states != nil {
@@ -88,7 +96,8 @@ func deadTable(records []job.Record, states []job.State, now time.Time) *show.Ta
 	t.Empty = "no dead letters"
 	for i, r := range records {
 		cells := []string{
-			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), say.Age(r.EndedAt, now), fmt.Sprint(r.Attempts), cmp.Or(r.Reason, "-"),
+			r.ID, cmp.Or(r.Lane, "-"), cmp.Or(r.Kind, "-"), say.Age(r.EndedAt, now), fmt.Sprint(r.Attempts),
+			cmp.Or(r.Reason, "-"),
 			cmp.Or(r.Labels[dead.TenantLabel], "-"), cmp.Or(r.Worker, "-"), cmp.Or(r.Input, "-"), r.Error,
 		}
 		if states != nil {
@@ -135,7 +144,8 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	}
 	known, err := c.o.Ledger.CountDead(ctx)
 	if err == nil && letters > known {
-		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", say.Plural(letters, "letter"), app.Tally(known, "dead job has", "dead jobs have"))
+		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", say.Plural(letters, "letter"),
+			app.Tally(known, "dead job has", "dead jobs have"))
 	}
 }
 

@@ -43,9 +43,10 @@ func newDeadExport(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Write dead letters as NDJSON, and leave them where they are",
-		Long: `Write dead letters to a new file, or with - or without a file to the standard output: one a line, with headers, the body as it came (bodyBase64
-where it isn't UTF-8) and the job's record. URLs are as they are stored, with passwords and signatures, which no other command shows. The letters stay where
-they are, but are out of the queue meanwhile.`,
+		Long: `Write dead letters to a new file, or with - or without a file to the standard output: one a line,
+with headers, the body as it came (bodyBase64 where it isn't UTF-8) and the job's record. URLs are
+as they are stored, with passwords and signatures, which no other command shows. The letters stay
+where they are, but are out of the queue meanwhile.`,
 		Example: `  siren dead export --lane bulk --since 24h bulk.ndjson
   siren dead export --died-of no-id | jq -c '.body | fromjson | del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
 		Args:              cobra.MaximumNArgs(1),
@@ -150,7 +151,8 @@ func (x *exporter) close() error {
 func exported(l dead.Letter) exportedLetter {
 	e := exportedLetter{
 		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Replay: l.Replay,
-		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Job.Priority, Headers: l.Headers, Record: l.Record,
+		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Job.Priority, Headers: l.Headers,
+		Record: l.Record,
 	}
 	if utf8.Valid(l.Body) {
 		e.Body = string(l.Body)

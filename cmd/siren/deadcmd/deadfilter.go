@@ -28,7 +28,8 @@ func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
 	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
 	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
 	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
-	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil, "only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
+	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil,
+		"only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
 	app.CompleteFlag(c, "died-of", app.Fixed(dead.Reasons...))
 }
 
@@ -55,7 +56,8 @@ func (f *deadFilter) check() error {
 // filter is what they choose, once they are checked.
 func (f *deadFilter) filter() dead.Filter {
 	return dead.Filter{
-		Lane: f.Lane, Kind: f.Kind, Tenant: f.tenant, Selector: f.Selector, DiedOf: f.diedOf, Since: f.Since, OlderThan: f.OlderThan,
+		Lane: f.Lane, Kind: f.Kind, Tenant: f.tenant, Selector: f.Selector, DiedOf: f.diedOf, Since: f.Since,
+		OlderThan: f.OlderThan,
 	}
 }
 
@@ -78,7 +80,8 @@ func (d *deadChoice) flags(a *app.App, c *cobra.Command) {
 // check sees to it that somebody who chooses all says so.
 func (d *deadChoice) check(ids []string) error {
 	if reason, err := dead.Reason(d.reason); err == nil && len(d.diedOf) == 0 {
-		return exit.With(exit.Usage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it are chosen by --died-of %q", reason))
+		return exit.With(exit.Usage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it "+
+			"are chosen by --died-of %q", reason))
 	}
 	if err := d.deadFilter.check(); err != nil {
 		return err
@@ -88,7 +91,8 @@ func (d *deadChoice) check(ids []string) error {
 	case len(ids) > 0 && (filter != "" || d.all):
 		return exit.With(exit.Usage, errors.New("say ids, or a filter, or --all: not several of them"))
 	case filter != "" && d.all:
-		return exit.With(exit.Usage, fmt.Errorf("--all is every dead letter, and %s only some of them: say one of the two", filter))
+		return exit.With(exit.Usage, fmt.Errorf("--all is every dead letter, and %s only some of them: say one of "+
+			"the two", filter))
 	case len(ids) == 0 && filter == "" && !d.all:
 		return exit.With(exit.Usage, errors.New("say which: ids, a filter such as --lane or --died-of, or --all"))
 	}

@@ -26,11 +26,12 @@ func newDeadPurge(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "purge [ID …]",
 		Short: "Throw dead letters away",
-		Long: `Throw the letters of dead jobs away: of those named, those that a filter chooses, or --all. It asks first; --yes answers. --export keeps what is
-thrown away: each letter is in the file before it is removed.
+		Long: `Throw the letters of dead jobs away: of those named, those that a filter chooses, or --all. It asks
+first; --yes answers. --export keeps what is thrown away: each letter is in the file before it is
+removed.
 
-The jobs' records stay as long as they would have, as cancelled ones: siren jobs list --state cancelled shows them, and siren jobs retry makes a new message
-of one.`,
+The jobs' records stay as long as they would have, as cancelled ones: siren jobs list --state
+cancelled shows them, and siren jobs retry makes a new message of one.`,
 		Example: `  siren dead purge 06ezy… 06f01…
   siren dead purge --died-of bad-input --older-than 168h --export thrown-away.ndjson
   siren dead purge --all --yes --reason "tests of the old version"`,
@@ -98,9 +99,11 @@ func (d *deadPurge) chosen(ctx context.Context, o *app.Operator, ids []string) (
 func purged(ctx context.Context, o *app.Operator, p *dead.Purge, err error) error {
 	switch {
 	case p.DryRun && err == nil:
-		fmt.Fprintf(o.Out, "%s would be thrown away; nothing was changed (--dry-run)\n", say.Plural(p.Letters, "dead letter"))
+		fmt.Fprintf(o.Out, "%s would be thrown away; nothing was changed (--dry-run)\n",
+			say.Plural(p.Letters, "dead letter"))
 	case p.Letters > 0 || p.Jobs > 0 || err == nil:
-		fmt.Fprintf(o.Out, "%s thrown away, %s\n", say.Plural(p.Letters, "dead letter"), app.Tally(p.Jobs, "job is cancelled", "jobs are cancelled"))
+		fmt.Fprintf(o.Out, "%s thrown away, %s\n", say.Plural(p.Letters, "dead letter"),
+			app.Tally(p.Jobs, "job is cancelled", "jobs are cancelled"))
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: the same command goes on")

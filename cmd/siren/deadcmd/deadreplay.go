@@ -35,12 +35,14 @@ func newDeadReplay(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay [ID …]",
 		Short: "Run dead jobs again",
-		Long: `Put dead jobs back into their lane, or into another: those named, those that a filter chooses, or --all. A fresh copy of each goes to its lane with
-confirm, then the ledger goes by the copy, then the letter is removed. Interrupted or killed at any moment, no job is lost and none has two results;
+		Long: `Put dead jobs back into their lane, or into another: those named, those that a filter chooses, or
+--all. A fresh copy of each goes to its lane with confirm, then the ledger goes by the copy, then
+the letter is removed. Interrupted or killed at any moment, no job is lost and none has two results;
 the same command goes on where it was.
 
-What is no job, or has no id, stays where it is. A job whose lane has left the policy goes to the default lane. A deadline that is over (expiresAt) is
-dropped. A job begins anew: all its attempts are before it.`,
+What is no job, or has no id, stays where it is. A job whose lane has left the policy goes to the
+default lane. A deadline that is over (expiresAt) is dropped. A job begins anew: all its attempts
+are before it.`,
 		Example: `  siren dead replay 06ezy… 06f01…
   siren dead replay --died-of failed --since 2h --reason "the storage is back"
   siren dead replay --lane bulk --died-of timed-out --to archive --rate 2
@@ -53,7 +55,8 @@ dropped. A job begins anew: all its attempts are before it.`,
 	d.flags(a, c)
 	f := c.Flags()
 	f.StringVar(&d.to, "to", "", "`LANE` to put them into (default their own)")
-	f.StringArrayVar(&d.set, "set", nil, "param `NAME=VALUE` that each of them gets, as often as you like; null takes one away")
+	f.StringArrayVar(&d.set, "set", nil, "param `NAME=VALUE` that each of them gets, as often as you like; null "+
+		"takes one away")
 	f.Float64Var(&d.rate, "rate", replayRate, "at most so many jobs a second; 0: as fast as it goes")
 	f.IntVar(&d.Limit, "limit", 0, "at most so many, in the order of the letters; 0: all")
 	f.BoolVar(&d.dryRun, "dry-run", false, "count what would be replayed, and change nothing")
@@ -73,7 +76,8 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 		return exit.With(exit.Usage, fmt.Errorf("--limit %d: say how many at most, or 0 for all", d.Limit))
 	}
 	if d.rate != 0 && (d.rate < leastRate || d.rate != d.rate) {
-		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as fast as it goes", d.rate, leastRate))
+		return exit.With(exit.Usage, fmt.Errorf("--rate %v: say how many jobs a second, %v at least, or 0 for as "+
+			"fast as it goes", d.rate, leastRate))
 	}
 	if err := o.Desk().MayNote(ctx); err != nil {
 		return err
@@ -91,7 +95,8 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 		d.rate = 0 // nothing is slowed down
 	}
 	replay := dead.NewReplay(o.Desk(), e.Policy, d.filter(), ids)
-	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.reason, d.to, set, d.Limit, d.dryRun, d.rate
+	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.reason, d.to, set, d.Limit,
+		d.dryRun, d.rate
 	r := &replayReport{Replay: replay, out: o.Out, err: o.Err}
 	replay.Progress = r.showProgress
 	if show.IsTerminal(o.Err) || !d.yes && !d.dryRun { // else nobody is told

@@ -29,13 +29,16 @@ type replayReport struct {
 func (r *replayReport) report(ctx context.Context, err error) error {
 	if r.DryRun && err == nil {
 		t := show.NewTable(show.Col("LANE"), show.Col("REASON"), show.Num("JOBS"))
-		for _, key := range slices.SortedFunc(maps.Keys(r.By), func(x, y [2]string) int { return strings.Compare(x[0]+"\x00"+x[1], y[0]+"\x00"+y[1]) }) {
+		for _, key := range slices.SortedFunc(maps.Keys(r.By), func(x, y [2]string) int {
+			return strings.Compare(x[0]+"\x00"+x[1], y[0]+"\x00"+y[1])
+		}) {
 			t.Add(key[0], cmp.Or(key[1], "-"), fmt.Sprint(r.By[key]))
 		}
 		if len(r.By) > 0 {
 			_ = t.Print(r.out)
 		}
-		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n", say.Plural(r.Done.Jobs, "dead job"))
+		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n",
+			say.Plural(r.Done.Jobs, "dead job"))
 	} else if r.Done.Jobs > 0 || err == nil {
 		fmt.Fprintf(r.out, "%s replayed%s\n", say.Plural(r.Done.Jobs, "dead job"), r.into())
 	}
@@ -49,10 +52,13 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 		would = "would be "
 	}
 	say(r.Removed, "letter", would+"removed: a newer copy has carried the job on")
-	say(r.Left.NoJob, "letter", "left: no job can be made of it (no id, or not a job); `siren dead export --died-of no-id,not-a-job` has what came")
-	say(r.Left.Elsewhere, "letter", "left: under the same id a job was enqueued again; `siren dead list --from-queue` says what became of it")
+	say(r.Left.NoJob, "letter", "left: no job can be made of it (no id, or not a job); `siren dead export --died-of "+
+		"no-id,not-a-job` has what came")
+	say(r.Left.Elsewhere, "letter", "left: under the same id a job was enqueued again; `siren dead list "+
+		"--from-queue` says what became of it")
 	say(r.Left.OtherKind, "letter", "left: jobs of its kind don't take "+r.Set.String())
-	say(r.Left.Stale, "letter", "left: the newest letter of its job isn't there; it is still on its way, or somebody else has it in hand")
+	say(r.Left.Stale, "letter", "left: the newest letter of its job isn't there; it is still on its way, or "+
+		"somebody else has it in hand")
 	if err != nil || ctx.Err() != nil {
 		return app.BrokenOff(ctx, err)
 	}
@@ -110,5 +116,6 @@ func (r *replayReport) showProgress() {
 	if r.expect > 0 {
 		fraction = float64(r.Done.Jobs) / float64(r.expect)
 	}
-	show.Progress(r.err, fmt.Sprintf("%s %d of %d replayed%s", show.Bar(fraction, 30), r.Done.Jobs, max(r.expect, r.Done.Jobs), left))
+	show.Progress(r.err, fmt.Sprintf("%s %d of %d replayed%s", show.Bar(fraction, 30), r.Done.Jobs,
+		max(r.expect, r.Done.Jobs), left))
 }

@@ -42,8 +42,8 @@ func newDeadShow(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a dead job with its message as it is in siren.dead",
-		Long: `Show a dead job: its record, and its message as it is in siren.dead, where it stays. The letters before it are out of the queue for as long as the search
-takes.`,
+		Long: `Show a dead job: its record, and its message as it is in siren.dead, where it stays. The letters
+before it are out of the queue for as long as the search takes.`,
 		Example:           "  siren dead show 06ezy…\n  siren dead show 06ezy… -o json",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: app.UpTo(1, a.CompleteJobs(job.Dead)),
@@ -81,7 +81,8 @@ func readLetter(ctx context.Context, o *app.Operator, id string) (d deadLetter, 
 	case d.Letter == nil && d.Record == nil:
 		return d, exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
 	case d.Letter == nil && d.Record.State != job.Dead:
-		return d, exit.With(exit.NotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id))
+		return d, exit.With(exit.NotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id,
+			d.Record.State, id))
 	}
 	return d, nil
 }

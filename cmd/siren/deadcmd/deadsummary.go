@@ -35,8 +35,9 @@ func newDeadSummary(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "summary",
 		Short: "Count dead jobs by reason, lane and kind",
-		Long: `Count dead jobs by reason, lane and kind, the most first, with the last error of each group: what to look at first when jobs die. It goes by the
-records; --from-queue by the letters in siren.dead, as siren dead list does.`,
+		Long: `Count dead jobs by reason, lane and kind, the most first, with the last error of each group: what to
+look at first when jobs die. It goes by the records; --from-queue by the letters in siren.dead, as
+siren dead list does.`,
 		Example: "  siren dead summary --since 1h\n  siren dead summary --tenant acme",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,7 +62,8 @@ records; --from-queue by the letters in siren.dead, as siren dead list does.`,
 		},
 	}
 	f.flags(a, c)
-	c.Flags().BoolVar(&fromQueue, "from-queue", false, "count the letters in siren.dead, also those of jobs without a record")
+	c.Flags().BoolVar(&fromQueue, "from-queue", false,
+		"count the letters in siren.dead, also those of jobs without a record")
 	app.ListFlags(c, &o)
 	return c
 }
@@ -103,17 +105,20 @@ func summed(records []job.Record) []deadGroup {
 		all = append(all, *g)
 	}
 	slices.SortFunc(all, func(x, y deadGroup) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), y.Newest.Compare(x.Newest), cmp.Compare(x.Reason, y.Reason), cmp.Compare(x.Lane, y.Lane), cmp.Compare(x.Kind, y.Kind))
+		return cmp.Or(cmp.Compare(y.Count, x.Count), y.Newest.Compare(x.Newest), cmp.Compare(x.Reason, y.Reason),
+			cmp.Compare(x.Lane, y.Lane), cmp.Compare(x.Kind, y.Kind))
 	})
 	return all
 }
 
 func summaryTable(groups []deadGroup, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"), col("LAST ID").Wide(), col("LAST ERROR").Clipped(100))
+	t := show.NewTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"),
+		col("LAST ID").Wide(), col("LAST ERROR").Clipped(100))
 	t.Empty = "no dead letters"
 	for _, g := range groups {
-		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count), say.Age(g.Oldest, now), say.Age(g.Newest, now), g.LastID, g.LastError)
+		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count),
+			say.Age(g.Oldest, now), say.Age(g.Newest, now), g.LastID, g.LastError)
 	}
 	return t
 }

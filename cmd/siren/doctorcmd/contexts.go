@@ -13,7 +13,8 @@ import (
 )
 
 func NewContexts(a *app.App) *cobra.Command {
-	c := app.Parent("contexts", "Show and choose which Siren the commands talk to", newContextsList(a), newContextsUse(a))
+	c := app.Parent("contexts", "Show and choose which Siren the commands talk to", newContextsList(a),
+		newContextsUse(a))
 	c.Long = `Show which Siren the commands talk to. Each context is the RabbitMQ and the Redis of one
 installation. They are written into ~/.config/siren/config.yaml ($SIREN_CONFIG names
 another file), which never has a password in it:
@@ -72,11 +73,13 @@ func newContextsList(a *app.App) *cobra.Command {
 
 func contextTable(rows []contextRow) *show.Table {
 	col := show.Col
-	t := show.NewTable(col("CURRENT"), col("NAME"), col("RABBITMQ"), col("REDIS"), col("RABBITMQ PASSWORD").Wide(), col("REDIS PASSWORD").Wide())
+	t := show.NewTable(col("CURRENT"), col("NAME"), col("RABBITMQ"), col("REDIS"), col("RABBITMQ PASSWORD").Wide(),
+		col("REDIS PASSWORD").Wide())
 	t.Name = 1
 	t.Empty = "no contexts: see `siren contexts --help`"
 	for _, r := range rows {
-		t.Add(map[bool]string{true: "*"}[r.Current], r.Name, r.AMQP.URL, r.Redis.URL, r.AMQP.Password(), r.Redis.Password())
+		t.Add(map[bool]string{true: "*"}[r.Current], r.Name, r.AMQP.URL, r.Redis.URL, r.AMQP.Password(),
+			r.Redis.Password())
 	}
 	return t
 }

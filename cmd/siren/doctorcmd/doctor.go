@@ -260,8 +260,10 @@ func (d *examination) examine(ctx context.Context) (found []doctor.Finding) {
 		matters := func(role string) bool { return slices.Contains(d.roles, role) }
 		if len(area.roles) > 0 && !slices.ContainsFunc(area.roles, matters) {
 			found = append(found, doctor.Check(area.name+".role").Note(
-				fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0], say.Listed(d.roles)),
-				"what isn't looked at may be wrong", fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0])))
+				fmt.Sprintf("not looked at: it matters where a %s runs, and this is for a %s", area.roles[0],
+					say.Listed(d.roles)),
+				"what isn't looked at may be wrong",
+				fmt.Sprintf("siren doctor --role %s, where one runs", area.roles[0])))
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, areaWithin)
@@ -384,7 +386,8 @@ func (d *examination) media(ctx context.Context) []doctor.Finding {
 		for _, q := range p.Pools {
 			_, shoulder := q.Shoulders()
 			room.Slots = max(room.Slots, q.Slots+shoulder)
-			room.Slot.Memory, room.Slot.Scratch = max(room.Slot.Memory, q.Slot.Memory), max(room.Slot.Scratch, q.Slot.Scratch)
+			room.Slot.Memory, room.Slot.Scratch = max(room.Slot.Memory, q.Slot.Memory),
+				max(room.Slot.Scratch, q.Slot.Scratch)
 		}
 	}
 	return media.Examine(ctx, media.Options{Scratch: d.scratch}, room)
@@ -397,5 +400,6 @@ func (d *examination) storage(ctx context.Context) []doctor.Finding {
 			"the policy says what jobs may read and write",
 			"say --policy FILE, or start `siren scaler`, which publishes the policy in force")}
 	}
-	return media.ExamineStorage(ctx, media.Options{Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Scratch: d.scratch}, p.Storage)
+	return media.ExamineStorage(ctx, media.Options{Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
+		Scratch: d.scratch}, p.Storage)
 }

@@ -58,8 +58,10 @@ their own, --user: siren audit shows it beside the name that they give themselve
 	fs := c.Flags()
 	fs.StringSliceVar(&f.roles, "role", access.Roles(), "`ROLES` whose users to print: "+say.Listed(access.Roles()))
 	fs.StringVar(&f.user, "user", "", "`NAME` of the user, instead of siren- and the role; with one role")
-	fs.StringVar(&f.passwords, "passwords", "", "`FOLDER` with the users' passwords; those that it doesn't have are made")
-	fs.BoolVar(&f.commands, "commands", false, "print commands for redis-cli (ACL SETUSER …) instead of lines for a file")
+	fs.StringVar(&f.passwords, "passwords", "", "`FOLDER` with the users' passwords; those that it doesn't have are "+
+		"made")
+	fs.BoolVar(&f.commands, "commands", false, "print commands for redis-cli (ACL SETUSER …) instead of lines for a "+
+		"file")
 	app.CompleteFlag(c, "role", app.Fixed(access.Roles()...))
 	app.CompleteFlag(c, "passwords", app.Folders)
 	return c

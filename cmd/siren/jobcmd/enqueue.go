@@ -80,9 +80,11 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
 	f.StringArrayVarP(&e.params, "param", "p", nil, "parameter NAME=VALUE of the kind, as often as you like")
 	f.BoolVar(&e.overwrite, "overwrite", false, "replace an output that is there already")
-	f.IntVar(&e.priority, "priority", 0, "start it before jobs of its lane with a lower one, 0 to "+strconv.Itoa(lanes.MaxPriority)+"; the lane's priorities say how high it may be")
+	f.IntVar(&e.priority, "priority", 0, "start it before jobs of its lane with a lower one, 0 to "+
+		strconv.Itoa(lanes.MaxPriority)+"; the lane's priorities say how high it may be")
 	f.DurationVar(&e.expiresIn, "expires-in", 0, "dead-letter the job unless it has started by then (0: never)")
-	f.StringVar(&e.dedupKey, "dedup-key", "", "enqueue nothing when an earlier job has this key, and print that one's id")
+	f.StringVar(&e.dedupKey, "dedup-key", "", "enqueue nothing when an earlier job has this key, and print that "+
+		"one's id")
 	f.DurationVar(&e.dedupWindow, "dedup-window", job.DefaultDedupWindow, "for how long --dedup-key is remembered")
 	f.BoolVarP(&e.wait, "wait", "w", false, "wait until the jobs end, with their progress; exit code 4 when one fails")
 	f.StringVarP(&e.file, "file", "f", "", "NDJSON file of jobs; - is standard input")
@@ -155,10 +157,14 @@ func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error)
 }
 
 // single enqueues the job that the flags describe.
-func (e *enqueue) single(ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy, kind string) ([]string, error) {
-	j := job.Job{ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output, Overwrite: e.overwrite, Priority: e.priority}
+func (e *enqueue) single(
+	ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy, kind string,
+) ([]string, error) {
+	j := job.Job{ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output,
+		Overwrite: e.overwrite, Priority: e.priority}
 	if e.expiresIn < 0 {
-		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m", e.expiresIn))
+		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m",
+			e.expiresIn))
 	} else if e.expiresIn > 0 {
 		j.ExpiresAt = c.Now(ctx).Add(e.expiresIn).UTC()
 	}
@@ -187,7 +193,8 @@ func (e *enqueue) single(ctx context.Context, a *app.App, c *client.Client, p *l
 	return []string{o.ID}, nil
 }
 
-// sayKnown warns of a job that was enqueued before, under its id or dedup key: it runs once, whatever it says this time.
+// sayKnown warns of a job that was enqueued before, under its id or dedup key: it runs once, whatever it says this
+// time.
 func sayKnown(a *app.App, o client.Outcome) {
 	if o.Duplicate {
 		fmt.Fprintf(a.Err, "%s was enqueued before with this dedupKey; nothing was enqueued now\n", o.ID)
@@ -195,7 +202,8 @@ func sayKnown(a *app.App, o client.Outcome) {
 	if !o.Known {
 		return
 	}
-	fmt.Fprintf(a.Err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; use another id for another job\n", o.ID, o.ID)
+	fmt.Fprintf(a.Err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; "+
+		"use another id for another job\n", o.ID, o.ID)
 }
 
 // check refuses a job that can never work.
@@ -257,7 +265,8 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		if r.State.Failed() {
 			failed = append(failed, r)
 		}
-		if show.IsTerminal(a.Err) && (time.Since(shown) > 100*time.Millisecond || r.State.Final()) { //nolint:forbidigo // a pace of this process's own
+		if show.IsTerminal(a.Err) && (time.Since(shown) > 100*time.Millisecond ||
+			r.State.Final()) { //nolint:forbidigo // a pace of this process's own
 			shown = time.Now() //nolint:forbidigo // as above
 			show.Rewrite(a.Err, progressLine(latest, len(ids)))
 		}
@@ -266,7 +275,8 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		fmt.Fprintln(a.Err)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("stopped waiting; the jobs go on: siren jobs watch %s", strings.Join(ids[:min(3, len(ids))], " "))
+		return fmt.Errorf("stopped waiting; the jobs go on: siren jobs watch %s",
+			strings.Join(ids[:min(3, len(ids))], " "))
 	}
 	slices.SortFunc(failed, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range failed {
@@ -307,6 +317,7 @@ func progressLine(latest map[string]job.Record, n int) string {
 		}
 	}
 	failed := count[job.Dead] + count[job.Cancelled] + count[job.Missing]
-	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[job.Completed], count[job.Running],
+	return fmt.Sprintf("%s  %d completed, %d running, %d waiting, %d failed", line, count[job.Completed],
+		count[job.Running],
 		n-count[job.Completed]-count[job.Running]-failed, failed)
 }

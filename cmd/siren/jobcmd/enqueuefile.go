@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	enqueueBatch = 500                // jobs of a file that are published in one go
-	longestLine  = 4 * job.MaxMessage // bytes of a line that are read: a job may be spaced out, but is no longer than MaxMessage
+	enqueueBatch = 500 // jobs of a file that are published in one go
+	// bytes of a line that are read: a job may be spaced out, but is no longer than MaxMessage
+	longestLine = 4 * job.MaxMessage
 )
 
 // The words of --ids.
@@ -49,8 +50,8 @@ type intake struct {
 	all      []string // ids, where somebody waits
 }
 
-// bulk enqueues the jobs of a file, batch by batch. A line that isn't a job is reported with its number and left out. The ids are returned for those who
-// wait for the jobs.
+// bulk enqueues the jobs of a file, batch by batch. A line that isn't a job is reported with its number and left out.
+// The ids are returned for those who wait for the jobs.
 func (e *enqueue) bulk(ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy) (ids []string, err error) {
 	in := a.In
 	if e.file != "-" {
@@ -62,7 +63,9 @@ func (e *enqueue) bulk(ctx context.Context, a *app.App, c *client.Client, p *lan
 		in = f
 	}
 	t := &intake{App: a, client: c, policy: p, ids: e.ids, waiting: e.wait}
-	err = eachLine(interruptible{ctx, in}, func(number int, line []byte, err error) error { return t.take(ctx, number, line, err) })
+	err = eachLine(interruptible{ctx, in}, func(number int, line []byte, err error) error {
+		return t.take(ctx, number, line, err)
+	})
 	if err == nil {
 		err = t.flush(ctx)
 	}
@@ -114,7 +117,8 @@ func (t *intake) refuse(number int, err error) {
 	fmt.Fprintf(t.Err, "line %d: %v\n", number, err)
 }
 
-// flush enqueues the batch. When nothing of a whole batch of jobs that could work is taken, that isn't for the lines to blame: its error ends the file.
+// flush enqueues the batch. When nothing of a whole batch of jobs that could work is taken, that isn't for the lines to
+// blame: its error ends the file.
 func (t *intake) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil || len(t.batch) == 0 {
 		return err
@@ -155,7 +159,8 @@ func (t *intake) flush(ctx context.Context) error {
 // report says what isn't in the lanes, and how to go on when err has ended the file in the middle.
 func (t *intake) report(ctx context.Context, err error) error {
 	if t.known > 0 {
-		fmt.Fprintf(t.Err, "%s known already, by a file before or by another line that says the same: each runs once\n", app.Tally(t.known, "job was", "jobs were"))
+		fmt.Fprintf(t.Err, "%s known already, by a file before or by another line that says the same: each runs once\n",
+			app.Tally(t.known, "job was", "jobs were"))
 	}
 	if err == nil && t.refused > 0 {
 		return fmt.Errorf("%d of %d jobs were not enqueued; the lines above say why", t.refused, t.refused+t.enqueued)
@@ -171,10 +176,12 @@ func (t *intake) report(ctx context.Context, err error) error {
 	}
 	on := "the same command goes on: what is enqueued is known by its id"
 	if t.made {
-		on = fmt.Sprintf("lines up to %d are done, and of those after it some may be: the ids that were made here are new ones each time, so go on behind line %d, or use --ids content from the beginning",
+		on = fmt.Sprintf("lines up to %d are done, and of those after it some may be: the ids that were made here "+
+			"are new ones each time, so go on behind line %d, or use --ids content from the beginning",
 			t.done, t.done)
 	}
-	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", show.Gist(err), say.Plural(t.enqueued, "job"), on))
+	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", show.Gist(err), say.Plural(t.enqueued, "job"),
+		on))
 }
 
 // interruptible is a reader that a person who waits at it can leave: a terminal's Read goes on.
@@ -208,11 +215,12 @@ var errNotLines = errors.New("this is UTF-16, and jobs are lines of UTF-8: iconv
 // byteOrderMark is what some programs put in front of UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// eachLine calls f for each line, without the blanks around it; with an error instead of what is in it for one that is too long to be a job. It ends with
-// the first error of f's.
+// eachLine calls f for each line, without the blanks around it; with an error instead of what is in it for one that is
+// too long to be a job. It ends with the first error of f's.
 func eachLine(r io.Reader, f func(number int, line []byte, err error) error) error {
 	b := bufio.NewReaderSize(r, longestLine)
-	if start, _ := b.Peek(2); len(start) == 2 && (start[0] == 0 || start[1] == 0 || start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff) {
+	if start, _ := b.Peek(2); len(start) == 2 && (start[0] == 0 || start[1] == 0 || start[0] == 0xff &&
+		start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff) {
 		return errNotLines
 	}
 	for number := 1; ; number++ {

@@ -28,9 +28,12 @@ func TestEachLine(t *testing.T) {
 		{"nothing", "", nil},
 		{"a byte order mark, and another where a file was appended", "\ufeffa\r\n\ufeffb\n", []string{"1 a", "2 b"}},
 		{"a byte order mark alone", "\ufeff", nil},
-		{"too long", "a\n" + long + "\nb\n", []string{"1 a", "2 ! it is longer than 262144 bytes, and a job can't be", "3 b"}},
-		{"far too long", strings.Repeat(long, 3) + "y\nb", []string{"1 ! it is longer than 262144 bytes, and a job can't be", "2 b"}},
-		{"too long at the end", "a\n" + long, []string{"1 a", "2 ! it is longer than 262144 bytes, and a job can't be"}},
+		{"too long", "a\n" + long + "\nb\n", []string{"1 a", "2 ! it is longer than 262144 bytes, and a job can't be",
+			"3 b"}},
+		{"far too long", strings.Repeat(long, 3) + "y\nb",
+			[]string{"1 ! it is longer than 262144 bytes, and a job can't be", "2 b"}},
+		{"too long at the end", "a\n" + long, []string{"1 a",
+			"2 ! it is longer than 262144 bytes, and a job can't be"}},
 		{"just not too long", long[1:] + "\nb\n", []string{"1 " + long[1:], "2 b"}},
 	} {
 		var got []string
@@ -45,8 +48,10 @@ func TestEachLine(t *testing.T) {
 			t.Errorf("%s: %.300q, %v", c.name, got, err)
 		}
 	}
-	for name, text := range map[string]string{"little": "\xff\xfea\x00\n\x00", "big": "\xfe\xff\x00a\x00\n", "little, unmarked": "{\x00}\x00", "big, unmarked": "\x00{\x00}"} {
-		if err := eachLine(strings.NewReader(text), nil); !errors.Is(err, errNotLines) || !strings.Contains(err.Error(), "iconv -f UTF-16 -t UTF-8") {
+	for name, text := range map[string]string{"little": "\xff\xfea\x00\n\x00", "big": "\xfe\xff\x00a\x00\n",
+		"little, unmarked": "{\x00}\x00", "big, unmarked": "\x00{\x00}"} {
+		if err := eachLine(strings.NewReader(text), nil); !errors.Is(err, errNotLines) ||
+			!strings.Contains(err.Error(), "iconv -f UTF-16 -t UTF-8") {
 			t.Errorf("UTF-16, %s: %v", name, err)
 		}
 	}
@@ -93,7 +98,8 @@ func TestEnqueueFileIsInterruptible(t *testing.T) {
 	}
 }
 
-// A file that was broken off says how to go on: behind a line where ids were made, by the same command where they follow from the lines.
+// A file that was broken off says how to go on: behind a line where ids were made, by the same command where they
+// follow from the lines.
 func TestEnqueueFileBrokenOff(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
@@ -101,7 +107,9 @@ func TestEnqueueFileBrokenOff(t *testing.T) {
 		made bool
 		want string
 	}{
-		{true, "interrupted; 500 jobs enqueued; lines up to 612 are done, and of those after it some may be: the ids that were made here are new ones each time, so go on behind line 612, or use --ids content from the beginning"},
+		{true, "interrupted; 500 jobs enqueued; lines up to 612 are done, and of those after it some may be: the " +
+			"ids that were made here are new ones each time, so go on behind line 612, or use --ids content from " +
+			"the beginning"},
 		{false, "interrupted; 500 jobs enqueued; the same command goes on: what is enqueued is known by its id"},
 	} {
 		t.Run(fmt.Sprint("made ", c.made), func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 )
 
 func NewJobs(a *app.App) *cobra.Command {
-	return app.Parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a), newJobsLogs(a),
+	return app.Parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a),
+		newJobsLogs(a),
 		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
 }
 
@@ -55,22 +56,27 @@ func GoesOn(t *show.Table, next string) {
 
 func jobTable(records []job.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"), num("ATTEMPTS"), col("PROGRESS"),
-		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
+	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
+		num("ATTEMPTS"), col("PROGRESS"),
+		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(),
+		col("DETAIL").Clipped(80))
 	t.Empty = "no jobs"
 	for _, r := range records {
 		wait := "-"
 		if !r.StartedAt.IsZero() {
 			wait = say.Short(r.Wait.D())
 		}
-		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now), fmt.Sprint(r.Attempts), progressOf(r),
-			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"), cmp.Or(r.Output, "-"), detail(r, now))
+		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now),
+			fmt.Sprint(r.Attempts), progressOf(r),
+			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"),
+			cmp.Or(r.Output, "-"), detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
 	return t
 }
 
-var stateStyles = map[job.State]show.Style{job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow, job.Running: show.Cyan}
+var stateStyles = map[job.State]show.Style{job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow,
+	job.Running: show.Cyan}
 
 // ran is how long it took from the first start to the end, or to now.
 func progressOf(r job.Record) string {
@@ -94,7 +100,8 @@ func detail(r job.Record, now time.Time) string {
 	case r.State == job.Missing:
 		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == job.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
-		return "its worker vanished " + say.Age(r.LeaseUntil, now) + " ago; it runs again when its message comes up, unless only its end went unrecorded"
+		return "its worker vanished " + say.Age(r.LeaseUntil, now) +
+			" ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
 		return r.Outputs[0].URL
 	case r.State == job.Running && r.Progress.Note != "":

@@ -48,7 +48,8 @@ func (v *JobVerb) awaitStopped(ctx context.Context, o *app.Operator) error {
 		case unknown && r.State == job.Completed:
 			v.fail(jobs.Committed(id))
 		case unknown && v.named:
-			fmt.Fprintf(o.Out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id, r.Worker)
+			fmt.Fprintf(o.Out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id,
+				r.Worker)
 		case v.named:
 			fmt.Fprintf(o.Out, "job/%s cancelled; its programs have ended\n", id)
 		case unknown:
@@ -61,7 +62,8 @@ func (v *JobVerb) awaitStopped(ctx context.Context, o *app.Operator) error {
 		fmt.Fprintf(o.Out, "%d of them ran; their programs have ended\n", stopped)
 	}
 	if silent > 0 {
-		fmt.Fprintf(o.Err, "%d of them ran, and their workers haven't said yet that their programs have ended\n", silent)
+		fmt.Fprintf(o.Err, "%d of them ran, and their workers haven't said yet that their programs have ended\n",
+			silent)
 	}
 	return nil
 }

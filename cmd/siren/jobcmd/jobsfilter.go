@@ -102,7 +102,9 @@ func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
 }
 
 // List reads the chosen records. next is where a list goes on that has more than the limit.
-func (f *JobFilter) List(ctx context.Context, ledger *jobledger.Ledger, now time.Time) (all []job.Record, next string, err error) {
+func (f *JobFilter) List(
+	ctx context.Context, ledger *jobledger.Ledger, now time.Time,
+) (all []job.Record, next string, err error) {
 	q, err := f.query(now)
 	if err != nil {
 		return nil, "", err
@@ -122,7 +124,8 @@ func (f *JobFilter) List(ctx context.Context, ledger *jobledger.Ledger, now time
 
 // String is what the flags choose by, in words; "" for all.
 func (f *JobFilter) String() string {
-	words := []string{dead.Filter{Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since, OlderThan: f.OlderThan}.String()}
+	words := []string{dead.Filter{Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
+		OlderThan: f.OlderThan}.String()}
 	if f.State != "" {
 		words = append(words, "state "+f.State)
 	}

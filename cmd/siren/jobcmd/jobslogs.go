@@ -13,8 +13,8 @@ func newJobsLogs(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logs ID",
 		Short: "Print the end of what a job's programs said",
-		Long: `Print the end of what a job's programs (ffmpeg, ffprobe) said in its latest attempt, at most 8 KiB. It is kept as long as the job's
-record, and follows a running job by a second or so.`,
+		Long: `Print the end of what a job's programs (ffmpeg, ffprobe) said in its latest attempt, at most 8 KiB.
+It is kept as long as the job's record, and follows a running job by a second or so.`,
 		Example:           "  siren jobs logs 06ezy…",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: app.UpTo(1, a.CompleteJobs()),

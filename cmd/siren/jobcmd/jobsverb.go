@@ -65,7 +65,9 @@ func (v *JobVerb) target(to string, ids []string) (string, error) {
 }
 
 // run does the work to the jobs.
-func (v *JobVerb) run(ctx context.Context, a *app.App, ids []string, work func(*app.Operator) (*jobs.Work, error)) error {
+func (v *JobVerb) run(
+	ctx context.Context, a *app.App, ids []string, work func(*app.Operator) (*jobs.Work, error),
+) error {
 	filter := v.String()
 	switch {
 	case len(ids) == 0 && filter == "":
@@ -114,7 +116,8 @@ func (v *JobVerb) choose(ctx context.Context, o *app.Operator, w *jobs.Work, q j
 		case v.dryRun:
 			return v.would(o, count, expect)
 		}
-		if err := o.AskFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.Verb[:1])+v.Verb[1:], say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+		if err := o.AskFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.Verb[:1])+v.Verb[1:],
+			say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
 			return err
 		}
 	}
@@ -139,7 +142,9 @@ func byState(count map[[2]string]int) string {
 	for key, n := range count {
 		states[key[1]] += n
 	}
-	words := slices.SortedFunc(maps.Keys(states), func(x, y string) int { return cmp.Or(states[y]-states[x], strings.Compare(x, y)) })
+	words := slices.SortedFunc(maps.Keys(states), func(x, y string) int {
+		return cmp.Or(states[y]-states[x], strings.Compare(x, y))
+	})
 	for i, s := range words {
 		words[i] = fmt.Sprint(states[s], " ", s)
 	}
@@ -149,7 +154,9 @@ func byState(count map[[2]string]int) string {
 // would prints what would be done.
 func (v *JobVerb) would(o *app.Operator, count map[[2]string]int, n int) error {
 	t := show.NewTable(show.Col("LANE"), show.Col("STATE"), show.Num("JOBS"))
-	for _, key := range slices.SortedFunc(maps.Keys(count), func(x, y [2]string) int { return slices.Compare(x[:], y[:]) }) {
+	for _, key := range slices.SortedFunc(maps.Keys(count), func(x, y [2]string) int {
+		return slices.Compare(x[:], y[:])
+	}) {
 		t.Add(key[0], key[1], fmt.Sprint(count[key]))
 	}
 	if err := t.Print(o.Out); err != nil {
@@ -160,7 +167,9 @@ func (v *JobVerb) would(o *app.Operator, count map[[2]string]int, n int) error {
 }
 
 // CarryOut does it, and says what was done.
-func (v *JobVerb) CarryOut(ctx context.Context, o *app.Operator, w *jobs.Work, records iter.Seq2[job.Record, error], expect int) error {
+func (v *JobVerb) CarryOut(
+	ctx context.Context, o *app.Operator, w *jobs.Work, records iter.Seq2[job.Record, error], expect int,
+) error {
 	w.Heard = func(results []jobs.Result) {
 		for _, r := range results {
 			v.hear(o, r)

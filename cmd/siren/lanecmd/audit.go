@@ -23,9 +23,11 @@ func NewAudit(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who changed what, and why",
-		Long: `Show who changed what, when, and why, the latest first. About 10,000 entries are kept, as long as Redis keeps its data. A command makes one
-entry, however many jobs it was about: how many, how they were chosen, and the ids of the first twenty (-o wide), by which --on finds it too. BY is who it was
-by their own account (--user); LOGIN is the Redis user whose password they had (-o wide); siren redis-acl --user makes one a person.`,
+		Long: `Show who changed what, when, and why, the latest first. About 10,000 entries are kept, as long as
+Redis keeps its data. A command makes one entry, however many jobs it was about: how many, how they
+were chosen, and the ids of the first twenty (-o wide), by which --on finds it too. BY is who it was
+by their own account (--user); LOGIN is the Redis user whose password they had (-o wide); siren
+redis-acl --user makes one a person.`,
 		Example: "  siren audit --since 24h\n  siren audit --did tune\n  siren audit --on lanes.express",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,17 +59,20 @@ by their own account (--user); LOGIN is the Redis user whose password they had (
 	c.Flags().DurationVar(&since, "since", 0, "only what was done so long ago at most (0: all that is kept)")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
 	app.OneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
-	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: lanes.express, lane/bulk, job/06ezy…")
+	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: "+
+		"lanes.express, lane/bulk, job/06ezy…")
 	app.ListFlags(c, &o)
 	return c
 }
 
 // auditVerbs is all that an entry may be about.
-var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel", "retry", "replay"}
+var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel",
+	"retry", "replay"}
 
 func auditTable(entries []lanes.AuditEntry) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"), num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
+	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"),
+		num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
 	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""
@@ -77,7 +82,8 @@ func auditTable(entries []lanes.AuditEntry) *show.Table {
 		if !e.Until.IsZero() {
 			until = stamp(e.Until)
 		}
-		t.Add(stamp(e.At), e.By, cmp.Or(e.Login, "-"), e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason, strings.Join(e.Sample, " "))
+		t.Add(stamp(e.At), e.By, cmp.Or(e.Login, "-"), e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason,
+			strings.Join(e.Sample, " "))
 	}
 	return t
 }

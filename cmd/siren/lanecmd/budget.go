@@ -60,7 +60,9 @@ func newBudgetSet(a *app.App) *cobra.Command {
 			if err != nil {
 				return exit.With(exit.Usage, fmt.Errorf("%q is not a number of workers", args[0]))
 			}
-			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, tune.To(lanes.BudgetField, n)) })
+			return a.Operate(func(o *app.Operator) error {
+				return setTunings(cmd.Context(), o, f, tune.To(lanes.BudgetField, n))
+			})
 		},
 	}
 	f.add(c, tuneFor)

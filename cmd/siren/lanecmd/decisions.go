@@ -26,8 +26,8 @@ func NewDecisions(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decisions",
 		Short: "Show what the scaler decided, and why",
-		Long: `Show the scaler's plans, the oldest first: those that changed a pool, and those that left it for another reason than the plan
-before.`,
+		Long: `Show the scaler's plans, the oldest first: those that changed a pool, and those that left it for
+another reason than the plan before.`,
 		Example: `  siren decisions --since 15m
   siren decisions --pool general --follow`,
 		Args: cobra.NoArgs,
@@ -37,7 +37,9 @@ before.`,
 				return err
 			}
 			return a.WithBoard(func(board *redis.Board) error {
-				list := func() ([]fleet.Plan, error) { return plansSince(cmd.Context(), board, pool, since, a.Now(), most) }
+				list := func() ([]fleet.Plan, error) {
+					return plansSince(cmd.Context(), board, pool, since, a.Now(), most)
+				}
 				if follow {
 					return followPlans(cmd.Context(), a, o.Stream(a.Out), board, pool, list)
 				}
@@ -60,7 +62,9 @@ before.`,
 }
 
 // plansSince is the plans of a pool, or of all with "", the oldest first.
-func plansSince(ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int) ([]fleet.Plan, error) {
+func plansSince(
+	ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int,
+) ([]fleet.Plan, error) {
 	from, err := app.Ago(since, now)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,9 @@ func plansSince(ctx context.Context, board *redis.Board, pool string, since time
 }
 
 // followPlans shows the plans there are, and then new ones as they are made.
-func followPlans(ctx context.Context, a *app.App, s *show.Stream, board *redis.Board, pool string, list func() ([]fleet.Plan, error)) error {
+func followPlans(
+	ctx context.Context, a *app.App, s *show.Stream, board *redis.Board, pool string, list func() ([]fleet.Plan, error),
+) error {
 	plans, err := list()
 	if err != nil {
 		return err
@@ -110,10 +116,12 @@ func followPlans(ctx context.Context, a *app.App, s *show.Stream, board *redis.B
 
 func planTable(plans ...fleet.Plan) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").Wide(), num("RETIRE").Wide(), num("REMOVE").Wide(), col("REASON"), col("WHY"))
+	t := show.NewTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").Wide(), num("RETIRE").Wide(),
+		num("REMOVE").Wide(), col("REASON"), col("WHY"))
 	t.Empty = "no plans"
 	for _, p := range plans {
-		t.Add(stamp(p.At), p.Pool, fmt.Sprint(p.From), fmt.Sprint(p.To), fmt.Sprint(len(p.Park)), fmt.Sprint(len(p.Retire)), fmt.Sprint(len(p.Remove)), string(p.Reason), p.Why)
+		t.Add(stamp(p.At), p.Pool, fmt.Sprint(p.From), fmt.Sprint(p.To), fmt.Sprint(len(p.Park)),
+			fmt.Sprint(len(p.Retire)), fmt.Sprint(len(p.Remove)), string(p.Reason), p.Why)
 	}
 	return t
 }

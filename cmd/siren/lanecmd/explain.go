@@ -20,9 +20,10 @@ func NewExplain(a *app.App) *cobra.Command {
 	job := newExplainer(a, "job ID", "Explain where a job is, why it waits, and when it starts",
 		"  siren explain job 06ezy…", app.UpTo(1, a.CompleteJobs()), (*explain.Sight).Job)
 	c := &cobra.Command{
-		Use:     "explain",
-		Short:   "Explain a lane, a pool or a job",
-		Long:    "Explain in sentences and numbers why a lane, a pool or a job is as it is, from what the scaler saw and what the ledger knows.",
+		Use:   "explain",
+		Short: "Explain a lane, a pool or a job",
+		Long: "Explain in sentences and numbers why a lane, a pool or a job is as it is, from what the scaler " +
+			"saw and what the ledger knows.",
 		Example: lane.Example + "\n" + pool.Example + "\n" + job.Example,
 		Args:    app.NoSuchVerb,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },

@@ -25,7 +25,9 @@ func NewLanes(a *app.App) *cobra.Command {
 }
 
 // newSnapshotList is a list command that shows a part of the leader's snapshot.
-func newSnapshotList(a *app.App, kind, short, example string, part func(fleet.Snapshot) any, rows func(fleet.Snapshot) *show.Table) *cobra.Command {
+func newSnapshotList(
+	a *app.App, kind, short, example string, part func(fleet.Snapshot) any, rows func(fleet.Snapshot) *show.Table,
+) *cobra.Command {
 	o := show.Listing{Kind: kind}
 	c := &cobra.Command{
 		Use: "list", Short: short, Example: example, Args: cobra.NoArgs,
@@ -53,15 +55,18 @@ func warnOf(t *show.Table, snap fleet.Snapshot, now time.Time) {
 		t.Warn("no scaler has reported for %s: what follows is old", say.Short(old))
 	}
 	if snap.Refused != "" {
-		t.Warn("the policy as it is written now is refused, and revision %d stays in force: %s", snap.Revision, snap.Refused)
+		t.Warn("the policy as it is written now is refused, and revision %d stays in force: %s", snap.Revision,
+			snap.Refused)
 	}
 }
 
 // LaneTable is the table of `siren lanes`.
 func LaneTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"), num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
-		num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(), col("STATUS"))
+	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"),
+		num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
+		num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(),
+		col("STATUS"))
 	for _, l := range snap.Lanes {
 		retrying := strconv.Itoa(l.Retrying)
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {

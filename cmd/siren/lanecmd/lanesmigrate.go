@@ -22,9 +22,10 @@ func newLanesMigrate(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "migrate LANE",
 		Short: "Move a lane to the other queue type, while it is in use",
-		Long: `Give a lane a queue of the other type, and move what waits there. Producers and workers go on meanwhile: from one moment on new jobs go to the
-new queue, and what is left in the old one is served before it. Broken off at any moment, no job is lost and none runs twice, and the
-same command goes on.
+		Long: `Give a lane a queue of the other type, and move what waits there. Producers and workers go on
+meanwhile: from one moment on new jobs go to the new queue, and what is left in the old one is
+served before it. Broken off at any moment, no job is lost and none runs twice, and the same command
+goes on.
 
 The type is tuned, until it is removed: write it into the policy file as well (siren tunings export).
 The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
@@ -33,15 +34,19 @@ The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if to != lanes.Classic && to != lanes.Quorum {
-				return exit.With(exit.Usage, fmt.Errorf("--to %q: say classic or quorum%s", to, plain.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
+				return exit.With(exit.Usage, fmt.Errorf("--to %q: say classic or quorum%s", to,
+					plain.Suggest(to, []string{lanes.Classic, lanes.Quorum})))
 			}
-			return a.Operate(func(o *app.Operator) error { return migrate(cmd.Context(), o, f, lanes.Queue{Lane: args[0], Type: to}) })
+			return a.Operate(func(o *app.Operator) error {
+				return migrate(cmd.Context(), o, f, lanes.Queue{Lane: args[0], Type: to})
+			})
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "type of the new queue: classic or quorum (required)")
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
 	_ = c.MarkFlagRequired("to")
-	app.CompleteFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum}, cobra.ShellCompDirectiveNoFileComp))
+	app.CompleteFlag(c, "to", cobra.FixedCompletions([]string{lanes.Classic, lanes.Quorum},
+		cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -61,11 +66,13 @@ func migrate(ctx context.Context, o *app.Operator, f tuneFlags, to lanes.Queue) 
 	done, err := backlog.Migrate(ctx, o.Desk(), to, f.Reason)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on", say.Plural(done.Jobs, "job"))
+		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on",
+			say.Plural(done.Jobs, "job"))
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(o.Out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type, say.Plural(done.Jobs, "waiting job"), app.AlsoDropped(done.Dropped))
+	fmt.Fprintf(o.Out, "lane %s has a %s queue; %s moved there%s\n", to.Lane, to.Type,
+		say.Plural(done.Jobs, "waiting job"), app.AlsoDropped(done.Dropped))
 	return sayLeft(ctx, o, e, to)
 }
 
@@ -102,7 +109,8 @@ func sayLeft(ctx context.Context, o *app.Operator, e lanes.Effective, to lanes.Q
 		}
 	}
 	if running > 0 {
-		fmt.Fprintf(o.Out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from there\n",
+		fmt.Fprintf(o.Out, "%s of it %s now, and may come from the old queue: one whose worker dies is served from "+
+			"there\n",
 			say.Plural(running, "job"), say.Verb(running, "runs", "run"))
 	}
 	return nil

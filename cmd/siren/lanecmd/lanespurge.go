@@ -18,8 +18,8 @@ func newLanesPurge(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "purge LANE",
 		Short: "Cancel every waiting job of a lane",
-		Long: `Cancel every job that waits in a lane. Running and retrying jobs go on. It asks first; --yes answers. siren jobs
-retry brings cancelled jobs back.`,
+		Long: `Cancel every job that waits in a lane. Running and retrying jobs go on. It asks first; --yes
+answers. siren jobs retry brings cancelled jobs back.`,
 		Example: `  siren lanes purge bulk
   siren lanes purge bulk --yes --reason "the batch was wrong"`,
 		Args:              cobra.ExactArgs(1),
@@ -34,7 +34,8 @@ retry brings cancelled jobs back.`,
 				}
 				done, err := backlog.Purge(ctx, o.Desk(), lane, reason)
 				if done.Jobs+done.Dropped > 0 || err == nil {
-					fmt.Fprintf(o.Out, "%s of lane %s cancelled%s\n", say.Plural(done.Jobs, "waiting job"), lane, app.AlsoDropped(done.Dropped))
+					fmt.Fprintf(o.Out, "%s of lane %s cancelled%s\n", say.Plural(done.Jobs, "waiting job"), lane,
+						app.AlsoDropped(done.Dropped))
 				}
 				if err != nil {
 					return app.BrokenOff(ctx, err)

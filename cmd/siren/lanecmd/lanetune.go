@@ -23,9 +23,9 @@ func newLanesTune(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune LANE",
 		Short: "Change a lane while it runs, for a while",
-		Long: `Override fields of a lane for a while. The policy file stays the truth: a tuning ends by itself, and siren tunings lists
-what differs from the file. Scaler and workers follow within two seconds, without a restart. A tuning that would break a rule of
-the policy is refused.`,
+		Long: `Override fields of a lane for a while. The policy file stays the truth: a tuning ends by itself, and
+siren tunings lists what differs from the file. Scaler and workers follow within two seconds,
+without a restart. A tuning that would break a rule of the policy is refused.`,
 		Example: `  siren lanes tune express --reserve 4 --for 2h --reason "launch day"
   siren lanes tune bulk --promote after=5m,to=standard --dry-run
   siren lanes tune bulk --retry attempts=2,first=1m --for 30m
@@ -48,21 +48,26 @@ the policy is refused.`,
 				wishes = append(wishes, tune.To(field("maxRuntime"), lanes.Duration(maxRuntime)))
 			}
 			if cmd.Flags().Changed("promote") {
-				wishes = append(wishes, tune.Wish{Field: field("promote"), Value: parts[*lanes.Promote]("--promote", promote, "after", "to")})
+				wishes = append(wishes, tune.Wish{Field: field("promote"),
+					Value: parts[*lanes.Promote]("--promote", promote, "after", "to")})
 			}
 			if cmd.Flags().Changed("retry") {
-				wishes = append(wishes, tune.Wish{Field: field("retry"), Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max")})
+				wishes = append(wishes, tune.Wish{Field: field("retry"),
+					Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max")})
 			}
 			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
 		},
 	}
 	fs := c.Flags()
 	fs.IntVar(&reserve, "reserve", 0, "free shoulder slots that the scaler keeps at all times")
-	fs.IntVar(&priorities, "priorities", 0, "highest priority that a job may have inside the lane, 0 (none) to "+strconv.Itoa(lanes.MaxPriority))
+	fs.IntVar(&priorities, "priorities", 0, "highest priority that a job may have inside the lane, 0 (none) to "+
+		strconv.Itoa(lanes.MaxPriority))
 	fs.DurationVar(&startWithin, "start-within", 0, "objective: 95 % of the jobs start within this time")
 	fs.DurationVar(&maxRuntime, "max-runtime", 0, "a job that runs longer is stopped and retried")
-	fs.StringVar(&promote, "promote", "", "take turns with a more urgent lane: `after=20m,to=LANE`, some of it, or none")
-	fs.StringVar(&retry, "retry", "", "how failed jobs are tried again: `attempts=5,first=5s,factor=3,max=15m`, or some of it")
+	fs.StringVar(&promote, "promote", "", "take turns with a more urgent lane: `after=20m,to=LANE`, some of it, or "+
+		"none")
+	fs.StringVar(&retry, "retry", "", "how failed jobs are tried again: `attempts=5,first=5s,factor=3,max=15m`, or "+
+		"some of it")
 	f.add(c, tuneFor)
 	return c
 }
@@ -86,7 +91,8 @@ func parts[T any](flag, text string, names ...string) func(json.RawMessage) (jso
 		for _, part := range strings.Split(text, ",") {
 			name, given, ok := strings.Cut(part, "=")
 			if !ok || !slices.Contains(names, name) {
-				return nil, fmt.Errorf("%s %q: write %s=…, separated by commas", flag, text, strings.Join(names, "=…, "))
+				return nil, fmt.Errorf("%s %q: write %s=…, separated by commas", flag, text,
+					strings.Join(names, "=…, "))
 			}
 			value[name] = given
 			if slices.Contains(counted, name) {
@@ -114,8 +120,8 @@ func newLanesPause(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Take no more jobs from a lane",
-		Long: `Have the workers take no more jobs from a lane, and the scaler stop sizing for it. Jobs may still be put into it, and wait;
-what runs goes on. Without --for it lasts until siren lanes resume.`,
+		Long: `Have the workers take no more jobs from a lane, and the scaler stop sizing for it. Jobs may still be
+put into it, and wait; what runs goes on. Without --for it lasts until siren lanes resume.`,
 		Example: `  siren lanes pause bulk --reason "the archive is down"
   siren lanes pause bulk --for 30m`,
 		Args:              cobra.ExactArgs(1),

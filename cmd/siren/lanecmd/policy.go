@@ -30,7 +30,8 @@ func newPolicyCheck(a *app.App) *cobra.Command {
 			for _, w := range p.Warnings() {
 				show.Warn(a.Out, w.Path+": "+w.Message)
 			}
-			fmt.Fprintf(a.Out, "%s: %s, %s, a budget of %d: valid\n", args[0], say.Plural(len(p.Lanes), "lane"), say.Plural(len(p.Pools), "pool"), p.Budget)
+			fmt.Fprintf(a.Out, "%s: %s, %s, a budget of %d: valid\n", args[0], say.Plural(len(p.Lanes), "lane"),
+				say.Plural(len(p.Pools), "pool"), p.Budget)
 			return nil
 		},
 	}
@@ -41,7 +42,8 @@ func newPolicyShow(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "Show the policy in force, or a file's, with its defaults",
-		Long:  "Show the policy that the leading scaler published, or that of a file, with everything that it leaves to the defaults.",
+		Long: "Show the policy that the leading scaler published, or that of a file, with everything that it " +
+			"leaves to the defaults.",
 		Example: `  siren policy show
   siren policy show siren.yaml -o json`,
 		Args:              cobra.MaximumNArgs(1),

@@ -22,16 +22,20 @@ func NewPools(a *app.App) *cobra.Command {
 
 func poolTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"), num("RETIRED"), num("STUCK").Wide(), num("BUSY"),
-		num("MIN"), num("MAX"), num("WANTED").Wide(), num("TARGET").Wide(), num("HOLD").Wide(), num("COLD START"), col("REASON"), col("WHY"))
+	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"),
+		num("RETIRED"), num("STUCK").Wide(), num("BUSY"),
+		num("MIN"), num("MAX"), num("WANTED").Wide(), num("TARGET").Wide(), num("HOLD").Wide(), num("COLD START"),
+		col("REASON"), col("WHY"))
 	for _, p := range snap.Pools {
 		served := strings.Join(p.Lanes, ",")
 		if len(p.Guests) > 0 {
 			served += " (" + strings.Join(p.Guests, ",") + ")"
 		}
-		t.Add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting), strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
+		t.Add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting),
+			strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
 			strconv.Itoa(p.Stuck), fmt.Sprintf("%d/%d", p.Busy, p.Slots), strconv.Itoa(p.Min), strconv.Itoa(p.Max),
-			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), say.Short(p.Hold.D()), say.Short(p.ColdStart.D()), string(p.Reason), p.Why)
+			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), say.Short(p.Hold.D()), say.Short(p.ColdStart.D()),
+			string(p.Reason), p.Why)
 	}
 	return t
 }

@@ -17,8 +17,8 @@ func newPoolsTune(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune POOL",
 		Short: "Change a pool while it runs, for a while",
-		Long: `Override fields of a pool for a while; see siren lanes tune. Slots and shoulder are not among them: a worker's memory is fixed
-when it starts.`,
+		Long: `Override fields of a pool for a while; see siren lanes tune. Slots and shoulder are not among them:
+a worker's memory is fixed when it starts.`,
 		Example: `  siren pools tune general --min 6 --max 12 --for 3h --reason "launch day"
   siren pools tune batch --max 1 --dry-run`,
 		Args:              cobra.ExactArgs(1),
@@ -51,7 +51,8 @@ func newPoolsHold(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "hold POOL",
 		Short: "Leave the number of a pool's workers as it is",
-		Long:  "Have the scaler leave the number of a pool's workers as it is. Without --for it lasts until siren pools release.",
+		Long: "Have the scaler leave the number of a pool's workers as it is. Without --for it lasts until siren " +
+			"pools release.",
 		Example: `  siren pools hold general --for 1h --reason "node maintenance"
   siren pools hold batch`,
 		Args:              cobra.ExactArgs(1),

@@ -40,7 +40,8 @@ func (f *tuneFlags) addBut(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "change nothing; show the plans that it leads to now, before and after")
-	fs.Func("revision", "change nothing unless the tunings are still at revision `N` (as siren tunings -o json shows it)", func(s string) error {
+	fs.Func("revision", "change nothing unless the tunings are still at revision `N` (as siren tunings -o json "+
+		"shows it)", func(s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < 0 {
 			return errors.New("say a number, as siren tunings -o json shows it")

@@ -110,8 +110,9 @@ func newTuningsExport(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Print the policy file with the tunings merged, to commit",
-		Long: `Print the policy as it is in force, so that what proved right can be committed. With the policy file as argument its comments
-and its order are kept, and only what is tuned is changed; the file itself stays as it is.`,
+		Long: `Print the policy as it is in force, so that what proved right can be committed. With the policy file
+as argument its comments and its order are kept, and only what is tuned is changed; the file itself
+stays as it is.`,
 		Example: `  siren tunings export siren.yaml > tuned.yaml
   siren tunings export`,
 		Args:              cobra.MaximumNArgs(1),

@@ -58,7 +58,8 @@ func NewWorkers(a *app.App) *cobra.Command {
 
 func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"), col("RUNNING"),
+	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"),
+		col("RUNNING"),
 		num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(), col("VERSION").Wide())
 	t.Empty = "no workers"
 	for _, w := range all {
@@ -80,8 +81,10 @@ func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *sh
 			began = say.Age(w.Began, now)
 		}
 		state, style := workerState(w, now.Sub(w.At) > silent)
-		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder), began,
-			strings.Join(jobs, ", "), say.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started), fmt.Sprint(failed), w.Version)
+		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder),
+			began,
+			strings.Join(jobs, ", "), say.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started),
+			fmt.Sprint(failed), w.Version)
 		t.Paint("STATE", style)
 	}
 	return t

@@ -19,8 +19,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// Contexts is the user's file of contexts: the installations of Siren that there are to talk to. It has no password in it, so that it can be
-// shown, copied and kept in a repository.
+// Contexts is the user's file of contexts: the installations of Siren that there are to talk to. It has no password in
+// it, so that it can be shown, copied and kept in a repository.
 type Contexts struct {
 	Current  string    `json:"current,omitempty"` // the context that is used where nothing else is said
 	Contexts []Context `json:"contexts,omitempty"`
@@ -35,7 +35,8 @@ type Context struct {
 	Redis Server `json:"redis"`
 }
 
-// Server is a server of a context. The paths of its files are absolute, begin with ~/, or are relative to the file of contexts.
+// Server is a server of a context. The paths of its files are absolute, begin with ~/, or are relative to the file of
+// contexts.
 type Server struct {
 	URL          string `json:"url"` // without a password
 	PasswordEnv  string `json:"passwordEnv,omitempty"`
@@ -81,7 +82,8 @@ func LoadContexts() (Contexts, error) {
 	return f, nil
 }
 
-// parseContexts decodes strictly. The error names everything that is wrong, and cites no URL: there may be a password in it.
+// parseContexts decodes strictly. The error names everything that is wrong, and cites no URL: there may be a password
+// in it.
 func parseContexts(text []byte) (Contexts, error) {
 	raw, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
@@ -103,7 +105,8 @@ func parseContexts(text []byte) (Contexts, error) {
 }
 
 // shape is what a field has to be, for people.
-var shape = map[reflect.Kind]string{reflect.String: "a text", reflect.Slice: "a list", reflect.Struct: "a map of fields"}
+var shape = map[reflect.Kind]string{reflect.String: "a text", reflect.Slice: "a list",
+	reflect.Struct: "a map of fields"}
 
 // contextName is what a context may be called: a shell takes it as it is.
 var contextName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
@@ -142,10 +145,12 @@ func (l Server) check(path, scheme string, problem func(path, format string, arg
 	switch {
 	case l.URL == "":
 		problem(path+".url", "is required")
-	case begins != scheme && begins != scheme+"s" && (scheme != "redis" || begins != "redis+sentinel" && begins != "rediss+sentinel"):
+	case begins != scheme && begins != scheme+"s" &&
+		(scheme != "redis" || begins != "redis+sentinel" && begins != "rediss+sentinel"):
 		problem(path+".url", "must begin with %s:// or, for TLS, %[1]ss://", scheme)
 	case password:
-		problem(path+".url", "has a password in it: write that into a file that only you can read, and name the file as passwordFile (or an environment variable that has it as passwordEnv)")
+		problem(path+".url", "has a password in it: write that into a file that only you can read, and name the "+
+			"file as passwordFile (or an environment variable that has it as passwordEnv)")
 	case scheme == "amqp" && user == "" && l.PasswordEnv+l.PasswordFile != "":
 		problem(path+".url", "has no user for the password: write %s://USER@HOST", begins)
 	}
@@ -169,8 +174,8 @@ func (f Contexts) Find(name string) (Context, error) {
 	return Context{}, operate.NotFound.Errorf("no context %q%s", name, plain.Suggest(name, names))
 }
 
-// Standing is the context that needn't be said each time, and what says it: $SIREN_CONTEXT, the file's current one, the running `siren up`; ""
-// when there is none.
+// Standing is the context that needn't be said each time, and what says it: $SIREN_CONTEXT, the file's current one, the
+// running `siren up`; "" when there is none.
 func (f Contexts) Standing() (name, why string) {
 	if name := os.Getenv("SIREN_CONTEXT"); name != "" {
 		return name, "SIREN_CONTEXT"
@@ -188,7 +193,8 @@ func (f Contexts) Standing() (name, why string) {
 func (f Contexts) All() []Context {
 	all := slices.Clone(f.Contexts)
 	if l, ok := Running(); ok {
-		all = append(all, Context{UpContext, Server{URL: plain.HideSecrets(l.AMQPURL)}, Server{URL: plain.HideSecrets(l.RedisURL)}})
+		all = append(all, Context{UpContext, Server{URL: plain.HideSecrets(l.AMQPURL)},
+			Server{URL: plain.HideSecrets(l.RedisURL)}})
 	}
 	return all
 }
@@ -209,7 +215,8 @@ func (f Contexts) resolve(path string) string {
 // endpoint is the server of a context as everything that connects takes it; why says why it is this context.
 func (f Contexts) endpoint(l Server, context, why, prefix, scheme string) (Endpoint, error) {
 	e := Endpoint{
-		prefix: prefix, scheme: scheme, context: context, source: fmt.Sprintf("context %q (%s)", context, why), URL: l.URL,
+		prefix: prefix, scheme: scheme, context: context, source: fmt.Sprintf("context %q (%s)", context, why),
+		URL:         l.URL,
 		passwordEnv: l.PasswordEnv, passwordFile: f.resolve(l.PasswordFile),
 		ca: f.resolve(l.CAFile), cert: f.resolve(l.CertFile), key: f.resolve(l.KeyFile),
 	}

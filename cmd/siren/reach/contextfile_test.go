@@ -64,11 +64,16 @@ contexts:
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`unknown field "contxts"`, `unknown field "contexts[0].amqp.passwordfile"`, `current: no context "lba"; did you mean "lab"?`,
-		"contexts[0].amqp.url: has a password in it: write that into a file", "contexts[0].redis.url: has a password in it", "contexts[0].redis: certFile and keyFile go together",
-		"contexts[1].name: \"up\" is the running `siren up`", "contexts[1].amqp.url: has no user for the password: write amqps://USER@HOST",
-		"contexts[1].redis.url: must begin with redis:// or, for TLS, rediss://", "contexts[1].redis: passwordEnv and passwordFile are both set",
-		`contexts[2].name: there is a context "lab" already`, "contexts[2].amqp.url: is required", `contexts[3].name: must be at most 63 letters`,
+		`unknown field "contxts"`, `unknown field "contexts[0].amqp.passwordfile"`,
+		`current: no context "lba"; did you mean "lab"?`,
+		"contexts[0].amqp.url: has a password in it: write that into a file",
+		"contexts[0].redis.url: has a password in it", "contexts[0].redis: certFile and keyFile go together",
+		"contexts[1].name: \"up\" is the running `siren up`",
+		"contexts[1].amqp.url: has no user for the password: write amqps://USER@HOST",
+		"contexts[1].redis.url: must begin with redis:// or, for TLS, rediss://",
+		"contexts[1].redis: passwordEnv and passwordFile are both set",
+		`contexts[2].name: there is a context "lab" already`, "contexts[2].amqp.url: is required",
+		`contexts[3].name: must be at most 63 letters`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
@@ -104,17 +109,23 @@ func TestWhichContext(t *testing.T) {
 		amqp, redis string
 		origin      string
 	}{
-		"the current one": {Flags{}, nil, "lab", labAMQP, labRedis, `RabbitMQ and Redis are those of context "lab" (the current one of `},
-		"variable":        {Flags{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis, `context "prod" (SIREN_CONTEXT)`},
-		"flag":            {Flags{Context: "prod"}, map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"}, "lab", prodAMQP, prodRedis, `(--context)`},
+		"the current one": {Flags{}, nil, "lab", labAMQP, labRedis,
+			`RabbitMQ and Redis are those of context "lab" (the current one of `},
+		"variable": {Flags{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis,
+			`context "prod" (SIREN_CONTEXT)`},
+		"flag": {Flags{Context: "prod"},
+			map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"},
+			"lab", prodAMQP, prodRedis, `(--context)`},
 		"URLs of the environment": {
 			Flags{},
 			map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"},
 			"lab",
 			"amqp://env", "redis://env", "RabbitMQ is that of SIREN_AMQP_URL, Redis that of SIREN_REDIS_URL",
 		},
-		"one of them":     {Flags{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env", ""},
-		"one flag":        {Flags{Context: "lab", RedisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag", `RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
+		"one of them": {Flags{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env",
+			""},
+		"one flag": {Flags{Context: "lab", RedisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag",
+			`RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
 		"siren up":        {Flags{}, nil, "", "amqp://up", "redis://up", "those of `siren up`"},
 		"siren up, named": {Flags{Context: "up"}, nil, "lab", "amqp://up", "redis://up", ""},
 	} {
@@ -134,7 +145,8 @@ func TestWhichContext(t *testing.T) {
 			defer forget()
 			e, err := c.asked.Find()
 			if err != nil || e.AMQP.URL != c.amqp || e.Redis.URL != c.redis || !strings.Contains(e.Origin(), c.origin) {
-				t.Errorf("%q, %q, %q, %v; want %q, %q, %q", e.AMQP.URL, e.Redis.URL, e.Origin(), err, c.amqp, c.redis, c.origin)
+				t.Errorf("%q, %q, %q, %v; want %q, %q, %q", e.AMQP.URL, e.Redis.URL, e.Origin(), err, c.amqp, c.redis,
+					c.origin)
 			}
 		})
 	}
@@ -155,7 +167,8 @@ func TestContextsThatFail(t *testing.T) {
 	t.Setenv("TEST_LAB_REDIS", "")
 	must(t, os.Remove(filepath.Join(filepath.Dir(path), "pw", "amqp")))
 	_, err := Flags{Context: "lab"}.Find()
-	for _, want := range []string{`redis.passwordEnv of context "lab": TEST_LAB_REDIS is empty`, `amqp.passwordFile of context "lab": open `} {
+	for _, want := range []string{`redis.passwordEnv of context "lab": TEST_LAB_REDIS is empty`,
+		`amqp.passwordFile of context "lab": open `} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
 		}
@@ -173,10 +186,13 @@ func TestContextForLong(t *testing.T) {
 		t.Errorf("%q, %v", url, err)
 	}
 	env := e.Environ()
-	if !slices.Contains(env, "SIREN_CONTEXT=lab") || !slices.Contains(env, "SIREN_REDIS_URL=redis://flag") || !slices.Contains(env, "SIREN_CONFIG="+path) {
+	if !slices.Contains(env, "SIREN_CONTEXT=lab") || !slices.Contains(env, "SIREN_REDIS_URL=redis://flag") ||
+		!slices.Contains(env, "SIREN_CONFIG="+path) {
 		t.Errorf("%q", env)
 	}
-	if i := slices.IndexFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "SIREN_AMQP_URL=") }); i >= 0 {
+	if i := slices.IndexFunc(env, func(pair string) bool {
+		return strings.HasPrefix(pair, "SIREN_AMQP_URL=")
+	}); i >= 0 {
 		t.Errorf("the child gets %q", env[i])
 	}
 }
@@ -202,7 +218,8 @@ func TestUseContext(t *testing.T) {
 			info, statErr := os.Stat(path)
 			must(t, statErr)
 			switch {
-			case c.want == "" && (err == nil || !strings.Contains(err.Error(), "write `current: prod` into it yourself") || string(got) != c.text):
+			case c.want == "" && (err == nil || !strings.Contains(err.Error(),
+				"write `current: prod` into it yourself") || string(got) != c.text):
 				t.Errorf("%v, %q", err, got)
 			case c.want != "" && (err != nil || string(got) != c.want || info.Mode().Perm() != 0o600):
 				t.Errorf("%v, %v, %q", err, info.Mode(), got)

@@ -26,8 +26,10 @@ func (f Contexts) Use(name string) error {
 	if at := currentLine.FindStringIndex(text); at != nil {
 		changed = text[:at[0]] + line + text[at[1]:]
 	}
-	if now, err := parseContexts([]byte(changed)); err != nil || now.Current != name || len(now.Contexts) != len(f.Contexts) {
-		return fmt.Errorf("%s is written in a way that can't be changed from here: write `%s` into it yourself", f.path, line)
+	if now, err := parseContexts([]byte(changed)); err != nil || now.Current != name ||
+		len(now.Contexts) != len(f.Contexts) {
+		return fmt.Errorf("%s is written in a way that can't be changed from here: write `%s` into it yourself", f.path,
+			line)
 	}
 	if err := replaceFile(f.path, []byte(changed)); err != nil {
 		return fmt.Errorf("write the file of contexts: %w", err)

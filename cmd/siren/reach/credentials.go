@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// URLs of RabbitMQ and Redis are taken apart as text here: the one of Redis may name several sentinels, which net/url doesn't take.
+// URLs of RabbitMQ and Redis are taken apart as text here: the one of Redis may name several sentinels, which net/url
+// doesn't take.
 
 // authority is a URL's scheme with its ://, its user and password as they are written, and the rest.
 func authority(address string) (scheme, userinfo, rest string) {

@@ -1,5 +1,5 @@
-// Package reach is where RabbitMQ and Redis are, and how to get in: what flags, environment, the file of contexts and a running `siren up` say of it, the
-// credentials and certificates, and the connections that are opened with them.
+// Package reach is where RabbitMQ and Redis are, and how to get in: what flags, environment, the file of contexts and a
+// running `siren up` say of it, the credentials and certificates, and the connections that are opened with them.
 //
 // What is asked of the two never lives here, nor does a flag.
 package reach
@@ -19,8 +19,8 @@ import (
 // Endpoints is where RabbitMQ and Redis are, and how to get in: everything that connects goes through it.
 type Endpoints struct{ AMQP, Redis Endpoint }
 
-// Endpoint is one of the two. Its files are read anew for every new connection, so that a rotated Secret needs no restart, nor a `siren up` that is
-// started again.
+// Endpoint is one of the two. Its files are read anew for every new connection, so that a rotated Secret needs no
+// restart, nor a `siren up` that is started again.
 type Endpoint struct {
 	prefix  string // of its environment variables
 	scheme  string // of its URL without TLS; with TLS there is an s behind it
@@ -41,8 +41,8 @@ type Endpoint struct {
 	passwordFile string
 }
 
-// Flags is what the flags of every command say of where RabbitMQ and Redis are; "" where they say nothing. Role is whose login is meant: where the
-// environment has one of Redis for that role, it is that.
+// Flags is what the flags of every command say of where RabbitMQ and Redis are; "" where they say nothing. Role is
+// whose login is meant: where the environment has one of Redis for that role, it is that.
 type Flags struct{ AMQPURL, RedisURL, Context, Role string }
 
 // As are the flags of another role.
@@ -83,7 +83,8 @@ func (e *Endpoints) complement() error {
 	}
 	name, why := f.Standing()
 	if name == "" {
-		return operate.Unreachable.With(errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another terminal, " +
+		return operate.Unreachable.With(errors.New("no RabbitMQ and Redis to talk to: start `siren up` in another " +
+			"terminal, " +
 			"or set SIREN_AMQP_URL and SIREN_REDIS_URL, or choose one of the contexts that `siren contexts` lists"))
 	}
 	return e.take(f, name, why)
@@ -97,7 +98,8 @@ func (e *Endpoints) take(f Contexts, name, why string) error {
 	if name == UpContext {
 		l, ok := Running()
 		if !ok {
-			return operate.Unreachable.Errorf("context %q (%s) is the running `siren up`, and none runs: start it in another terminal", name, why)
+			return operate.Unreachable.Errorf("context %q (%s) is the running `siren up`, and none runs: start it "+
+				"in another terminal", name, why)
 		}
 		e.AMQP.follow(l, func(l Up) string { return l.AMQPURL })
 		e.Redis.follow(l, func(l Up) string { return l.RedisURL })
@@ -137,11 +139,13 @@ func Plain(amqpURL, redisURL string) Endpoints {
 	}
 }
 
-// newEndpoint is what a flag says, and else the environment, if that is to be asked: for the role, if there is something, and else for all.
+// newEndpoint is what a flag says, and else the environment, if that is to be asked: for the role, if there is
+// something, and else for all.
 func newEndpoint(prefix, scheme, role, flag, value string, environment bool) (Endpoint, error) {
 	e := Endpoint{
 		prefix: prefix, scheme: scheme, source: flag, URL: value,
-		ca: os.Getenv(prefix + "_CA_FILE"), cert: os.Getenv(prefix + "_CERT_FILE"), key: os.Getenv(prefix + "_KEY_FILE"),
+		ca: os.Getenv(prefix + "_CA_FILE"), cert: os.Getenv(prefix + "_CERT_FILE"),
+		key: os.Getenv(prefix + "_KEY_FILE"),
 	}
 	if e.URL != "" || !environment {
 		return e, nil
@@ -219,7 +223,8 @@ func (e Endpoint) check() error {
 		return err
 	}
 	if e.usesFiles() && e.isPlain() {
-		return fmt.Errorf("%s, %s and %s are for TLS, but the URL of %s begins with %s, which has none: write %ss there",
+		return fmt.Errorf("%s, %s and %s are for TLS, but the URL of %s begins with %s, which has none: write %ss "+
+			"there",
 			e.setting("CA_FILE"), e.setting("CERT_FILE"), e.setting("KEY_FILE"), e.source, e.scheme, e.scheme)
 	}
 	return nil
@@ -230,7 +235,8 @@ func (e Endpoint) setting(name string) string {
 	if e.context == "" {
 		return e.prefix + "_" + name
 	}
-	inFile := map[string]string{"CA_FILE": "caFile", "CERT_FILE": "certFile", "KEY_FILE": "keyFile", "PASSWORD_FILE": "passwordFile", "PASSWORD": "passwordEnv"}
+	inFile := map[string]string{"CA_FILE": "caFile", "CERT_FILE": "certFile", "KEY_FILE": "keyFile",
+		"PASSWORD_FILE": "passwordFile", "PASSWORD": "passwordEnv"}
 	return fmt.Sprintf("%s.%s of context %q", e.scheme, inFile[name], e.context)
 }
 
@@ -253,7 +259,9 @@ func (e Endpoint) read() (string, error) {
 	case e.file != "":
 		return readSecret(e.source, e.file, "the URL", strings.TrimSpace)
 	case e.passwordFile != "":
-		password, err := readSecret(e.setting("PASSWORD_FILE"), e.passwordFile, "the password", func(s string) string { return strings.TrimRight(s, "\r\n") })
+		password, err := readSecret(e.setting("PASSWORD_FILE"), e.passwordFile, "the password", func(s string) string {
+			return strings.TrimRight(s, "\r\n")
+		})
 		return withPassword(e.bare, password), err
 	case e.passwordEnv != "":
 		password := os.Getenv(e.passwordEnv)
@@ -279,7 +287,8 @@ func readSecret(setting, file, what string, trim func(string) string) (string, e
 	return secret, nil
 }
 
-// TLS is the settings as the files say now; nil without files. In the middle of a rotation certificate and key may not fit.
+// TLS is the settings as the files say now; nil without files. In the middle of a rotation certificate and key may not
+// fit.
 func (e Endpoint) TLS() (*tls.Config, error) {
 	if !e.usesFiles() {
 		return nil, nil //nolint:nilnil // no TLS of our own is a valid answer
@@ -320,12 +329,13 @@ func (e Endpoint) settings() func() (*tls.Config, error) {
 	return e.TLS
 }
 
-// Environ is the environment in which a process of ours finds the same endpoints: ours, but for what it says about them. It has no password
-// that ours doesn't have, unless a flag has one.
+// Environ is the environment in which a process of ours finds the same endpoints: ours, but for what it says about
+// them. It has no password that ours doesn't have, unless a flag has one.
 func (e Endpoints) Environ() []string {
 	var env []string
 	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, e.AMQP.prefix+"_") && !strings.HasPrefix(pair, e.Redis.prefix+"_") && !strings.HasPrefix(pair, "SIREN_CONTEXT=") {
+		if !strings.HasPrefix(pair, e.AMQP.prefix+"_") && !strings.HasPrefix(pair, e.Redis.prefix+"_") &&
+			!strings.HasPrefix(pair, "SIREN_CONTEXT=") {
 			env = append(env, pair)
 		}
 	}
@@ -337,7 +347,8 @@ func (e Endpoints) Environ() []string {
 		if e.file == "" {
 			env = append(env, e.prefix+"_URL="+e.URL)
 		}
-		for name, value := range map[string]string{"_URL_FILE": e.file, "_CA_FILE": e.ca, "_CERT_FILE": e.cert, "_KEY_FILE": e.key} {
+		for name, value := range map[string]string{"_URL_FILE": e.file, "_CA_FILE": e.ca, "_CERT_FILE": e.cert,
+			"_KEY_FILE": e.key} {
 			if value != "" {
 				env = append(env, e.prefix+name+"="+value)
 			}
@@ -346,10 +357,12 @@ func (e Endpoints) Environ() []string {
 	return env
 }
 
-// Overruling is the environment variable that says where the servers are, whatever the current context is; "" when there is none.
+// Overruling is the environment variable that says where the servers are, whatever the current context is; "" when
+// there is none.
 func Overruling() string {
 	for _, name := range []string{
-		"SIREN_AMQP_URL_FILE", "SIREN_AMQP_URL", "SIREN_REDIS_OPERATOR_URL_FILE", "SIREN_REDIS_OPERATOR_URL", "SIREN_REDIS_URL_FILE", "SIREN_REDIS_URL",
+		"SIREN_AMQP_URL_FILE", "SIREN_AMQP_URL", "SIREN_REDIS_OPERATOR_URL_FILE", "SIREN_REDIS_OPERATOR_URL",
+		"SIREN_REDIS_URL_FILE", "SIREN_REDIS_URL",
 	} {
 		if os.Getenv(name) != "" {
 			return name

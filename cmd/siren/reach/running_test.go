@@ -45,7 +45,8 @@ func TestRegister(t *testing.T) {
 	forget()
 }
 
-// Whoever found its servers by a `siren up` goes on with the one that runs at each new connection; and hears that it is about to end.
+// Whoever found its servers by a `siren up` goes on with the one that runs at each new connection; and hears that it is
+// about to end.
 func TestNextUp(t *testing.T) {
 	setEndpoints(t, map[string]string{"SIREN_CONFIG": "none"})
 	forget, err := Register("amqp://a", "redis://a")

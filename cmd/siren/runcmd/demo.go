@@ -33,7 +33,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// What the demo enqueues: enough transcodes to keep every lower slot busy, and express thumbnails on top, one at a time.
+// What the demo enqueues: enough transcodes to keep every lower slot busy, and express thumbnails on top, one at a
+// time.
 const (
 	demoBulk     = 10
 	demoStandard = 14
@@ -116,7 +117,8 @@ func (d *demo) run(ctx context.Context, a *app.App) (err error) {
 		fleetDone <- serve.Local{
 			Version: app.Version(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
 			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
-			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads", "1"}, Log: log,
+			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads",
+				"1"}, Log: log,
 		}.Run(fleetCtx)
 	}()
 	store, err := redislink.Open(s.RedisURL, log)
@@ -158,7 +160,8 @@ func (d *demo) play(ctx context.Context, a *app.App, store *redislink.Store, c *
 		}
 		d.ids = append(d.ids, r.ID)
 	}
-	fmt.Fprintf(a.Out, "%d transcodes are in their lanes; %d express thumbnails follow once every lower slot is busy\n", len(burst), demoExpress)
+	fmt.Fprintf(a.Out, "%d transcodes are in their lanes; %d express thumbnails follow once every lower slot is busy\n",
+		len(burst), demoExpress)
 
 	showCtx, stopShowing := context.WithCancel(ctx)
 	var showing sync.WaitGroup
@@ -367,13 +370,15 @@ func (d *demo) draw(w io.Writer, snap fleet.Snapshot, running []job.Record, elap
 	fmt.Fprintf(w, "\n%.0f s\n", elapsed.Seconds())
 	_ = lanecmd.LaneTable(snap).Print(w)
 	for _, p := range snap.Pools {
-		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)), say.Plural(p.Replicas, "worker"))
+		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)),
+			say.Plural(p.Replicas, "worker"))
 		show.Paint(w, show.Dim, p.Why)
 		fmt.Fprintln(w)
 	}
 	slices.SortFunc(running, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
 	for _, r := range running {
-		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction, r.Progress.Note)
+		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction,
+			r.Progress.Note)
 	}
 }
 

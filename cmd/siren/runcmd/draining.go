@@ -12,7 +12,8 @@ import (
 // mostNamed is how many jobs are named that the end waits for.
 const mostNamed = 5
 
-// sayDraining says what the end of a local fleet waits for. kept is whether what doesn't end goes on with the next start.
+// sayDraining says what the end of a local fleet waits for. kept is whether what doesn't end goes on with the next
+// start.
 func sayDraining(a *app.App, kept bool) func(serve.Draining) {
 	waited := false
 	fate := "goes back to its lane"
@@ -41,8 +42,10 @@ func sayDraining(a *app.App, kept bool) func(serve.Draining) {
 		case n == 0:
 			fmt.Fprintf(a.Err, "No job runs any more; what didn't end in time %s.\n", fate)
 		default:
-			fmt.Fprintf(a.Err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: what still runs %s.\n",
-				say.Plural(n, "job"), say.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"), fate)
+			fmt.Fprintf(a.Err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: "+
+				"what still runs %s.\n",
+				say.Plural(n, "job"), say.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"),
+				fate)
 		}
 		waited = n > 0
 	}

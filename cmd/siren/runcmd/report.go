@@ -39,7 +39,9 @@ type laneResult struct {
 }
 
 // prove sums the run up, checks every output, writes the report, and fails when anything is wrong.
-func (d *demo) prove(ctx context.Context, a *app.App, board *redis.Board, ledger *jobledger.Ledger, began time.Time) error {
+func (d *demo) prove(
+	ctx context.Context, a *app.App, board *redis.Board, ledger *jobledger.Ledger, began time.Time,
+) error {
 	var records []job.Record
 	var bad []string
 	for _, id := range d.ids {
@@ -62,13 +64,15 @@ func (d *demo) prove(ctx context.Context, a *app.App, board *redis.Board, ledger
 	results := Summarise(d.policy, records)
 	fmt.Fprintln(a.Out)
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"), col("STATUS"))
+	t := show.NewTable(col("LANE"), num("JOBS"), num("P50 WAIT"), num("P95 WAIT"), num("MAX WAIT"), num("OBJECTIVE"),
+		col("STATUS"))
 	for _, r := range results {
 		met, style := "met", show.Green
 		if !r.Met {
 			met, style = "missed", show.Red
 		}
-		t.Add(r.Name, strconv.Itoa(r.Jobs), say.Short(r.P50), say.Short(r.P95), say.Short(r.Max), r.Objective.String(), met)
+		t.Add(r.Name, strconv.Itoa(r.Jobs), say.Short(r.P50), say.Short(r.P95), say.Short(r.Max), r.Objective.String(),
+			met)
 		t.Paint("STATUS", style)
 	}
 	if err := t.Print(a.Out); err != nil {
@@ -119,7 +123,8 @@ func Verify(ctx context.Context, r job.Record) string {
 	if err != nil {
 		return err.Error()
 	}
-	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,codec_type,width,height:format=duration", "-of", "json", u.Path).Output()
+	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-show_entries",
+		"stream=codec_name,codec_type,width,height:format=duration", "-of", "json", u.Path).Output()
 	if err != nil {
 		return "ffprobe can't read it: " + err.Error()
 	}
@@ -193,7 +198,8 @@ func (d *demo) writeReport(results []laneResult, records []job.Record, began tim
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"Results": results, "Plans": d.plans, "Chart": c, "Version": app.Version(), "Began": began.Format(time.DateTime), "Policy": show.YAML(d.policy),
+		"Results": results, "Plans": d.plans, "Chart": c, "Version": app.Version(),
+		"Began": began.Format(time.DateTime), "Policy": show.YAML(d.policy),
 		"Width": chartWidth, "Height": chartHeight,
 	})
 	if err != nil {

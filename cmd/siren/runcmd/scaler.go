@@ -50,7 +50,8 @@ retry is due. On Kubernetes a changed policy file is followed without a restart.
 	f.fleet = localFleet
 	app.OneOf(c, &f.fleet, "fleet", "", "what the workers are", localFleet, kubernetesFleet)
 	fs.StringVar(&f.data, "data", "", "local: folder for the workers' logs (default a temporary one)")
-	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second, "local: how long a worker's jobs may go on after it was told to stop")
+	fs.DurationVar(&f.drain, "drain-timeout", 30*time.Second,
+		"local: how long a worker's jobs may go on after it was told to stop")
 	f.kube.Add(fs)
 	_ = c.MarkFlagRequired("policy")
 	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
@@ -71,7 +72,8 @@ func runScalerCommand(ctx context.Context, a *app.App, f scalerFlags) error {
 		}
 		k := f.kube
 		return serve.Kube{
-			Name: k.Name, Version: app.Version(), Namespace: k.Namespace, Selector: k.Selector, Lease: k.Lease, State: k.State, ConfigMap: k.Policy,
+			Name: k.Name, Version: app.Version(), Namespace: k.Namespace, Selector: k.Selector, Lease: k.Lease,
+			State: k.State, ConfigMap: k.Policy,
 			File: f.policy, At: at, Listen: f.listen, Log: log,
 		}.Run(ctx)
 	case localFleet:
@@ -88,7 +90,8 @@ func runScalerCommand(ctx context.Context, a *app.App, f scalerFlags) error {
 			return err
 		}
 		return serve.Local{
-			Version: app.Version(), Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data, Drain: f.drain, Log: log, Draining: sayDraining(a, true),
+			Version: app.Version(), Policy: policy, At: at, Workers: workers, Listen: f.listen, Dir: f.data,
+			Drain: f.drain, Log: log, Draining: sayDraining(a, true),
 		}.Run(ctx)
 	default:
 		return exit.With(exit.Usage, fmt.Errorf("--fleet %q: say %s or %s", f.fleet, localFleet, kubernetesFleet))

@@ -27,7 +27,8 @@ func LocalPolicy(dir string) (*lanes.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix := url.URL{Scheme: "file", Path: strings.TrimSuffix(dir, "/") + "/"} // escapes what a URL, and so what YAML, can't take
+	// escapes what a URL, and so what YAML, can't take
+	prefix := url.URL{Scheme: "file", Path: strings.TrimSuffix(dir, "/") + "/"}
 	return lanes.Parse([]byte(strings.ReplaceAll(LocalYAML, "@PREFIX@", prefix.String())))
 }
 
@@ -73,7 +74,9 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 	return LocalPolicy(media)
 }
 
-func up(ctx context.Context, a *app.App, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger) error {
+func up(
+	ctx context.Context, a *app.App, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger,
+) error {
 	if l, ok := reach.Running(); ok {
 		return l.Taken()
 	}
@@ -115,7 +118,8 @@ Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. 
 	}
 	say := sayDraining(a, kept)
 	return serve.Local{
-		Version: app.Version(), Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs, Drain: drain, Log: log,
+		Version: app.Version(), Policy: policy, At: at, Workers: workers, Listen: "127.0.0.1:0", Dir: logs,
+		Drain: drain, Log: log,
 		Draining: func(d serve.Draining) {
 			if err := reach.Stopping(d.Until); err != nil {
 				log.Debug("tell other terminals of the end", "error", err)
@@ -136,7 +140,8 @@ func whatWaits(data string, kept bool) string {
 	return "Jobs that wait stay in " + data + "."
 }
 
-// insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when there is none.
+// insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when
+// there is none.
 func insteadOf() string {
 	f, err := reach.LoadContexts()
 	if name, _ := f.Standing(); err != nil || name == reach.UpContext || name == "" {

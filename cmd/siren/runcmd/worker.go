@@ -15,8 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// mostThreads is how many threads a media program gets by default on a machine with more cores: x264 gains little from more, and each takes
-// some of the slot's memory.
+// mostThreads is how many threads a media program gets by default on a machine with more cores: x264 gains little from
+// more, and each takes some of the slot's memory.
 const mostThreads = 8
 
 func NewWorker(a *app.App) *cobra.Command {
@@ -52,13 +52,17 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 	fs.StringVar(&f.Pool, "pool", "", "pool of the policy whose slots this worker has (required)")
 	fs.StringVar(&f.Name, "name", "", "unique name of this worker (default the host name and the process id)")
 	fs.StringVar(&f.Listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
-	fs.StringVar(&f.Scratch, "scratch", "", "folder that gets a folder for the files of running jobs (default the system's temporary folder)")
+	fs.StringVar(&f.Scratch, "scratch", "", "folder that gets a folder for the files of running jobs (default the "+
+		"system's temporary folder)")
 	fs.DurationVar(&f.Drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after SIGTERM")
-	fs.IntVar(&f.Threads, "threads", min(runtime.NumCPU(), mostThreads), "threads that one job's media programs may use; each takes memory (0: as many as they like)")
+	fs.IntVar(&f.Threads, "threads", min(runtime.NumCPU(), mostThreads),
+		"threads that one job's media programs may use; each takes memory (0: as many as they like)")
 	fs.IntVar(&f.Slots, "slots", 0, "shared slots, instead of those that the policy gives the pool")
 	fs.StringToIntVar(&f.Shoulder, "shoulder", nil, "extra slots for one lane, beside --slots: `LANE=N`")
-	fs.TextVar(&f.Slot.Memory, "slot-memory", lanes.Bytes(0), "address space of each process of a job, beside --slots: 2Gi (0: the policy's)")
-	fs.TextVar(&f.Slot.Scratch, "slot-scratch", lanes.Bytes(0), "size of each file of a job, beside --slots: 4Gi (0: the policy's)")
+	fs.TextVar(&f.Slot.Memory, "slot-memory", lanes.Bytes(0),
+		"address space of each process of a job, beside --slots: 2Gi (0: the policy's)")
+	fs.TextVar(&f.Slot.Scratch, "slot-scratch", lanes.Bytes(0),
+		"size of each file of a job, beside --slots: 4Gi (0: the policy's)")
 	fs.BoolVar(&f.NoNice, "no-nice", false, "do not lower the OS priority of less urgent lanes (for benchmarks)")
 	fs.Lookup("threads").DefValue = fmt.Sprintf("one a core, %d at most", mostThreads) // the same on every machine
 	app.CompleteFlag(c, "pool", a.CompletePools)
@@ -72,14 +76,16 @@ set aside by the same hand that writes the policy, as in a Deployment.`,
 func checkSlots(f serve.Worker) error {
 	for lane, n := range f.Shoulder {
 		if n < 1 || len(f.Shoulder) > 1 {
-			return fmt.Errorf("--shoulder %s=%d: a worker has one shoulder, with at least one slot, as in express=1", lane, n)
+			return fmt.Errorf("--shoulder %s=%d: a worker has one shoulder, with at least one slot, as in express=1",
+				lane, n)
 		}
 	}
 	switch {
 	case f.Slots < 0:
 		return fmt.Errorf("--slots %d: give at least 1", f.Slots)
 	case f.Slots == 0 && (len(f.Shoulder) > 0 || f.Slot != lanes.SlotLimits{}):
-		return errors.New("--shoulder, --slot-memory and --slot-scratch go with --slots: without it the policy says all of them")
+		return errors.New("--shoulder, --slot-memory and --slot-scratch go with --slots: without it the policy says " +
+			"all of them")
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// reconcileEvery is how often the leader sees to it that the queues are there: a broker may come back without its data.
+	// reconcileEvery is how often the leader sees to it that the queues are there: a broker may come back without its
+	// data.
 	reconcileEvery = 5 * time.Second
 	// declareWithin bounds one look, so that a broker that doesn't answer holds nothing up.
 	declareWithin = 3 * time.Second
@@ -40,7 +41,8 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 	defer cancel()
 	known, err := d.known(look, p.Queues())
 	if err != nil {
-		d.log.Debug("can't tell which queues there were before; those used no more stay as they are until this is known", "error", err)
+		d.log.Debug("can't tell which queues there were before; those used no more stay as they are until this is "+
+			"known", "error", err)
 	}
 	err = topology.Declare(look, d.conn, p, p.Unused(known))
 	var mismatch *topology.MismatchError
@@ -65,7 +67,8 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 	return err
 }
 
-// await declares, and tries again until the broker answers. The error is ctx's, or that an exchange is of the wrong type.
+// await declares, and tries again until the broker answers. The error is ctx's, or that an exchange is of the wrong
+// type.
 func (d *declarer) await(ctx context.Context, p *lanes.Policy) error {
 	for {
 		err := d.try(ctx, p)
@@ -82,7 +85,9 @@ func (d *declarer) await(ctx context.Context, p *lanes.Policy) error {
 }
 
 // keep makes queues and exchanges anew that somebody, or a broker that lost its data, has removed.
-func (d *declarer) keep(ctx context.Context, leading func(context.Context) (bool, error), inForce func() *lanes.Policy) error {
+func (d *declarer) keep(
+	ctx context.Context, leading func(context.Context) (bool, error), inForce func() *lanes.Policy,
+) error {
 	ticker := time.NewTicker(reconcileEvery)
 	defer ticker.Stop()
 	for {

@@ -21,7 +21,8 @@ type Draining struct {
 	Hurried bool              // a second signal has come: nothing is waited for any more
 }
 
-// tellDraining tells what the end of the workers waits for, in the background, until the returned function is called. hurry ends at the second signal.
+// tellDraining tells what the end of the workers waits for, in the background, until the returned function is called.
+// hurry ends at the second signal.
 func (f Local) tellDraining(hurry context.Context, roster *redis.Roster, workers *procs.Fleet) (end func()) {
 	own := map[string]bool{} // others may use the same Redis
 	pools, _ := workers.Pools(hurry)

@@ -38,18 +38,20 @@ func TestFollowPolicy(t *testing.T) {
 		var refuse error
 		done := make(chan error)
 		go func() {
-			done <- followPolicy(ctx, fileSource(file), []byte(small), slog.New(slog.NewTextHandler(log, nil)), func(why string) { refused = why }, func(p *lanes.Policy) error {
-				if refuse == nil {
-					budgets = append(budgets, p.Budget)
-				}
-				return refuse
-			})
+			done <- followPolicy(ctx, fileSource(file), []byte(small), slog.New(slog.NewTextHandler(log, nil)),
+				func(why string) { refused = why }, func(p *lanes.Policy) error {
+					if refuse == nil {
+						budgets = append(budgets, p.Budget)
+					}
+					return refuse
+				})
 		}()
 		look := func(refusal string, inForce int, said string) {
 			t.Helper()
 			time.Sleep(lookAgain + time.Millisecond)
 			synctest.Wait()
-			if inForce == 0 && len(budgets) > 0 || inForce > 0 && (len(budgets) == 0 || budgets[len(budgets)-1] != inForce) {
+			if inForce == 0 && len(budgets) > 0 || inForce > 0 &&
+				(len(budgets) == 0 || budgets[len(budgets)-1] != inForce) {
 				t.Errorf("budgets in force one after the other %v, want %d last", budgets, inForce)
 			}
 			if !strings.Contains(log.String(), said) {

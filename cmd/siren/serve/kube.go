@@ -61,7 +61,8 @@ func (f Kube) Run(ctx context.Context) error {
 		return err
 	}
 
-	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.Selector, Log: log})
+	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.Selector,
+		Log: log})
 	if err != nil {
 		return operate.Unreachable.With(err)
 	}
@@ -77,16 +78,19 @@ func (f Kube) Run(ctx context.Context) error {
 	defer election.Wait()
 	defer endCandidacy()
 	return scalerProcess{
-		name: name, version: f.Version, policy: policy, source: source, text: text, store: store, board: announcingBoard{board, events}, fleet: workers,
+		name: name, version: f.Version, policy: policy, source: source, text: text, store: store,
+		board: announcingBoard{board, events}, fleet: workers,
 		leading: leader.Leading, known: memory.known, state: memory.state,
 		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, log) },
 		listen: f.Listen, log: log,
 	}.run(ctx)
 }
 
-// startingPolicy is the policy that the file says, with its text. When that is wrong, it is the one in force, without a text: a scaler that
-// was restarted must not be missing because somebody wrote a mistake meanwhile.
-func startingPolicy(ctx context.Context, file policySource, board *redis.Board, log *slog.Logger) (*lanes.Policy, []byte, error) {
+// startingPolicy is the policy that the file says, with its text. When that is wrong, it is the one in force, without a
+// text: a scaler that was restarted must not be missing because somebody wrote a mistake meanwhile.
+func startingPolicy(
+	ctx context.Context, file policySource, board *redis.Board, log *slog.Logger,
+) (*lanes.Policy, []byte, error) {
 	text, err := file(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the policy: %w", err)

@@ -22,7 +22,8 @@ func TestStartingPolicy(t *testing.T) {
 	says := func(text string) policySource {
 		return func(context.Context) ([]byte, error) { return []byte(text), nil }
 	}
-	if _, _, err := startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err == nil || !strings.Contains(err.Error(), "lanes") {
+	if _, _, err := startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err == nil ||
+		!strings.Contains(err.Error(), "lanes") {
 		t.Errorf("a wrong policy and none in force: %v", err)
 	}
 	p, text, err := startingPolicy(t.Context(), says(small), board, log)
@@ -32,7 +33,8 @@ func TestStartingPolicy(t *testing.T) {
 	if _, err := board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p}); err != nil {
 		t.Fatal(err)
 	}
-	if p, text, err = startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 || text != nil {
+	if p, text, err = startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 ||
+		text != nil {
 		t.Errorf("a wrong one, and one in force: %v %q %v", p, text, err)
 	}
 }

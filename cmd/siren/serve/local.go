@@ -49,10 +49,11 @@ func (f Local) Run(ctx context.Context) error {
 	board := redis.NewBoard(store, f.Log)
 	election := redisElection{board, processName(), f.Log}
 	err = scalerProcess{
-		name: election.name, version: f.Version, policy: f.Policy, store: store, board: board, fleet: workers, leading: election.leading,
-		known:  (&queueMemory{board: board}).known,
-		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
-		listen: f.Listen, log: f.Log,
+		name: election.name, version: f.Version, policy: f.Policy, store: store, board: board, fleet: workers,
+		leading: election.leading,
+		known:   (&queueMemory{board: board}).known,
+		broker:  func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
+		listen:  f.Listen, log: f.Log,
 	}.run(ctx)
 	election.resign(ctx)
 	if ctx.Err() != nil { // told to stop: whatever that broke off is no failure
@@ -66,13 +67,15 @@ func (f Local) Run(ctx context.Context) error {
 	return errors.Join(err, workers.Stop(stop))
 }
 
-// command starts this same binary as a worker. The endpoints travel in the environment, since arguments are for all to see.
+// command starts this same binary as a worker. The endpoints travel in the environment, since arguments are for all to
+// see.
 func (f Local) command(pool, name string) *exec.Cmd {
 	self := f.Self
 	if self == "" {
 		self, _ = os.Executable()
 	}
-	args := append([]string{"worker", "--pool", pool, "--name", name, "--drain-timeout", f.Drain.String()}, f.WorkerArgs...)
+	args := append([]string{"worker", "--pool", pool, "--name", name, "--drain-timeout", f.Drain.String()},
+		f.WorkerArgs...)
 	c := exec.Command(self, args...)
 	c.Env = f.Workers.Environ()
 	return c

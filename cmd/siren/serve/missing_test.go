@@ -86,7 +86,8 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	g.backlog = rabbit.NewBacklog(g.connect())
-	if g.producer, err = client.New(client.Options{AMQPURL: g.urls.AMQPURL, RedisURL: g.urls.RedisFor(lanes.ProducerRole), Policy: g.policy}); err != nil {
+	if g.producer, err = client.New(client.Options{AMQPURL: g.urls.AMQPURL,
+		RedisURL: g.urls.RedisFor(lanes.ProducerRole), Policy: g.policy}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.producer.Close() })
@@ -120,7 +121,8 @@ func (g *ground) enqueue(id string, labels map[string]string) client.Outcome {
 // lead runs a leader until it is stopped.
 func (g *ground) lead(name string, roster scaler.Roster) (stop func()) {
 	loop := scaler.New(scaler.Options{
-		Name: name, Policy: g.policy, Tick: 20 * time.Millisecond, Backlog: g.backlog, Roster: roster, Board: g.board, Fleet: still{},
+		Name: name, Policy: g.policy, Tick: 20 * time.Millisecond, Backlog: g.backlog, Roster: roster, Board: g.board,
+		Fleet:   still{},
 		Waiting: g.ledger.Waiting, Compare: g.ledger.Compare, Last: g.board.Snapshot, Known: g.known,
 	})
 	running, cancel := context.WithCancel(g.t.Context())
@@ -143,8 +145,8 @@ func (g *ground) express(leader string, wanted func(fleet.LaneStatus) bool) flee
 	}
 }
 
-// A producer that is killed before it publishes, and a queue that is purged by hand, leave records without messages. The leader finds them missing, and
-// those alone. How long the oldest has waited survives it.
+// A producer that is killed before it publishes, and a queue that is purged by hand, leave records without messages.
+// The leader finds them missing, and those alone. How long the oldest has waited survives it.
 func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 	g := newGround(t)
 	ctx, ledger, producer := t.Context(), g.ledger, g.producer
@@ -169,7 +171,8 @@ func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 	var unpublished []job.Delivery
 	for i := range 20 {
 		now := time.Now()
-		unpublished = append(unpublished, job.Delivery{Job: job.Job{ID: fmt.Sprint("killed-", i), Kind: "probe"}, Lane: "bulk", EnqueuedAt: now, ReadyAt: now})
+		unpublished = append(unpublished, job.Delivery{Job: job.Job{ID: fmt.Sprint("killed-", i), Kind: "probe"},
+			Lane: "bulk", EnqueuedAt: now, ReadyAt: now})
 	}
 	if _, err := ledger.CreateAll(ctx, unpublished); err != nil {
 		t.Fatal(err)
@@ -228,7 +231,8 @@ func (g *ground) publish(lane, id string) {
 	if err := ch.Confirm(false); err != nil {
 		g.t.Fatal(err)
 	}
-	sent, err := ch.PublishWithDeferredConfirmWithContext(g.t.Context(), "siren.jobs", lane, true, false, amqp.Publishing{MessageId: id, Body: []byte(`{"kind":"probe"}`)})
+	sent, err := ch.PublishWithDeferredConfirmWithContext(g.t.Context(), "siren.jobs", lane, true, false,
+		amqp.Publishing{MessageId: id, Body: []byte(`{"kind":"probe"}`)})
 	if err != nil || !sent.Wait() {
 		g.t.Fatalf("publish: %v", err)
 	}

@@ -1,6 +1,6 @@
-// Package serve is the processes that stay, and what they are made of: a worker; a scaler with local workers, or with those of Kubernetes Deployments; the
-// private servers beside them. It puts the rooms of the architecture together: internal/rabbit, internal/redis, internal/kube and internal/procs into
-// worker and scaler.
+// Package serve is the processes that stay, and what they are made of: a worker; a scaler with local workers, or with
+// those of Kubernetes Deployments; the private servers beside them. It puts the rooms of the architecture together:
+// internal/rabbit, internal/redis, internal/kube and internal/procs into worker and scaler.
 //
 // What decides anything lives in those rooms, and what a person types or reads in the commands.
 package serve
@@ -59,8 +59,9 @@ func newRegistry() *prometheus.Registry {
 
 func alive() error { return nil }
 
-// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first. One that RabbitMQ or Redis
-// refuses isn't: so a rollout with a wrong password or too few rights ends with its first pod. A Redis that is away is no reason to wait.
+// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first. One
+// that RabbitMQ or Redis refuses isn't: so a rollout with a wrong password or too few rights ends with its first pod. A
+// Redis that is away is no reason to wait.
 func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
 	was := false
 	return func() error {

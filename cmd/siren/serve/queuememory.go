@@ -13,8 +13,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// queueMemory remembers every queue that a lane ever had: in Redis, in this process and, on Kubernetes, in a ConfigMap, so that a flushed
-// Redis forgets none. What is in the queue of a lane that left the policy, or has another queue type now, still has to be served.
+// queueMemory remembers every queue that a lane ever had: in Redis, in this process and, on Kubernetes, in a ConfigMap,
+// so that a flushed Redis forgets none. What is in the queue of a lane that left the policy, or has another queue type
+// now, still has to be served.
 type queueMemory struct {
 	board *redis.Board
 	state *kube.State // nil: no ConfigMap

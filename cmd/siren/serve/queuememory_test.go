@@ -15,7 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// A queue that is used no more is known as long as its name is in Redis or in the ConfigMap; each brings the other up to date.
+// A queue that is used no more is known as long as its name is in Redis or in the ConfigMap; each brings the other up
+// to date.
 func TestQueueMemory(t *testing.T) {
 	server, store := startStore(t)
 	cluster := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "state", Namespace: "media"}})
@@ -32,7 +33,8 @@ func TestQueueMemory(t *testing.T) {
 		}
 		return all
 	}
-	standard, old := lanes.Queue{Lane: "standard", Type: lanes.Classic}, lanes.Queue{Lane: "standard", Type: lanes.Quorum}
+	standard, old := lanes.Queue{Lane: "standard", Type: lanes.Classic},
+		lanes.Queue{Lane: "standard", Type: lanes.Quorum}
 	both := []lanes.Queue{standard, old}
 	kept := func() []string {
 		t.Helper()

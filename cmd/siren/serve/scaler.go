@@ -19,8 +19,8 @@ import (
 	"github.com/polyglot-media/siren/scaler"
 )
 
-// scalerProcess is what every scaler runs, whatever its fleet is made of: the loop, the delay forwarder, the sweeping of
-// expired records, metrics and probes.
+// scalerProcess is what every scaler runs, whatever its fleet is made of: the loop, the delay forwarder, the sweeping
+// of expired records, metrics and probes.
 type scalerProcess struct {
 	name    string // unique among all processes
 	version string // of siren
@@ -33,9 +33,10 @@ type scalerProcess struct {
 	fleet   scaler.Fleet
 	leading func(ctx context.Context) (bool, error)
 	known   func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error) // every queue that a lane ever had
-	state   *kube.State                                                             // keeps a copy of the tunings; nil: no copy
-	listen  string                                                                  // "": no metrics and probes
-	log     *slog.Logger
+	// keeps a copy of the tunings; nil: no copy
+	state  *kube.State
+	listen string // "": no metrics and probes
+	log    *slog.Logger
 }
 
 // run is the process until ctx ends.
@@ -79,13 +80,17 @@ func (s scalerProcess) run(ctx context.Context) error {
 	metrics := scaler.NewMetrics(registry)
 	loop := scaler.New(scaler.Options{
 		Name: s.name, Policy: s.policy,
-		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board, Fleet: s.fleet,
-		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: redis.NewBoard(s.store, s.log).Snapshot,
-		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight, Version: s.version,
+		Backlog: rabbit.NewBacklog(conns["backlog"]), Roster: redis.NewRoster(s.store, s.log), Board: s.board,
+		Fleet:   s.fleet,
+		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare,
+		Last:    redis.NewBoard(s.store, s.log).Snapshot,
+		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight,
+		Version: s.version,
 		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error {
-		return rabbit.Forward(ctx, conns["forwarder"], confirms.NewPublisher(conns["forwarder (publish)"], 0), loop.InForce)
+		return rabbit.Forward(ctx, conns["forwarder"], confirms.NewPublisher(conns["forwarder (publish)"], 0),
+			loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
 	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })
@@ -101,7 +106,8 @@ func (s scalerProcess) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// sweep removes what expired records leave in the ledger's indexes, and lists what older versions have queued, once a minute.
+// sweep removes what expired records leave in the ledger's indexes, and lists what older versions have queued, once a
+// minute.
 func sweep(ctx context.Context, ledger *jobledger.Ledger, log *slog.Logger) error {
 	for {
 		select {

@@ -48,9 +48,11 @@ func (s *Servers) startRedis(ctx context.Context, o procs.ServerOptions) (*procs
 	return server, nil
 }
 
-// StartServers starts what isn't given, and starts it again when it dies, until Stop is called. The URLs stay the same. That it
-// takes a while to start one is said.
-func StartServers(ctx context.Context, given Servers, data string, said io.Writer, log *slog.Logger) (s Servers, err error) {
+// StartServers starts what isn't given, and starts it again when it dies, until Stop is called. The URLs stay the same.
+// That it takes a while to start one is said.
+func StartServers(
+	ctx context.Context, given Servers, data string, said io.Writer, log *slog.Logger,
+) (s Servers, err error) {
 	s = given
 	tendCtx, endTending := context.WithCancel(context.WithoutCancel(ctx))
 	var tending sync.WaitGroup
@@ -70,7 +72,8 @@ func StartServers(ctx context.Context, given Servers, data string, said io.Write
 			s.Stop()
 		}
 	}()
-	start := func(url *string, name string, with func(context.Context, procs.ServerOptions) (*procs.Server, error)) error {
+	start := func(url *string, name string, with func(context.Context, procs.ServerOptions) (*procs.Server,
+		error)) error {
 		if *url != "" {
 			return nil
 		}

@@ -17,8 +17,8 @@ import (
 // tuningsEntry is the tunings in the ConfigMap beside Redis.
 const tuningsEntry = "tunings"
 
-// tuningKeeper reads the tunings for the leading scaler. It ends those whose time is over, keeps a copy in a ConfigMap where there is
-// one, and gives a Redis that has lost its data the tunings back: a flushed Redis drops no pause.
+// tuningKeeper reads the tunings for the leading scaler. It ends those whose time is over, keeps a copy in a ConfigMap
+// where there is one, and gives a Redis that has lost its data the tunings back: a flushed Redis drops no pause.
 type tuningKeeper struct {
 	store *redis.Tunings
 	state *kube.State // nil: this process's memory alone
@@ -63,11 +63,13 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 			return known, time.Time{}, err
 		}
 		if restored {
-			note := lanes.AuditEntry{By: "the leading scaler", Verb: "restore", On: "tunings", Reason: "Redis had lost its data, and what this log had before"}
+			note := lanes.AuditEntry{By: "the leading scaler", Verb: "restore", On: "tunings",
+				Reason: "Redis had lost its data, and what this log had before"}
 			if err := k.store.Note(ctx, note); err != nil {
 				k.log.Debug("note the restored tunings", "error", err)
 			}
-			k.log.Warn("Redis had lost the tunings and pauses; they are back", "tunings", len(known.All), "revision", known.Revision)
+			k.log.Warn("Redis had lost the tunings and pauses; they are back", "tunings", len(known.All), "revision",
+				known.Revision)
 		}
 	}
 	return k.store.Now(ctx)
@@ -97,7 +99,8 @@ func (k *tuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) 
 	for _, tuning := range t.All {
 		if !tuning.Active(now) {
 			over = append(over, tuning.Field)
-			notes = append(notes, lanes.AuditEntry{By: "its time was over", Verb: "expire", On: tuning.Field, Before: tuning.Spelled(), Reason: tuning.Reason})
+			notes = append(notes, lanes.AuditEntry{By: "its time was over", Verb: "expire", On: tuning.Field,
+				Before: tuning.Spelled(), Reason: tuning.Reason})
 		}
 	}
 	if len(over) == 0 {

@@ -105,7 +105,8 @@ func TestTuningsEnd(t *testing.T) {
 	}
 	entries, err := k.tunings.Audit(t.Context(), time.Time{}, 10)
 	must(t, err)
-	if len(entries) != 1 || entries[0].Verb != "expire" || entries[0].On != "lanes.bulk.paused" || entries[0].Before != "true" || entries[0].Reason != "why" ||
+	if len(entries) != 1 || entries[0].Verb != "expire" || entries[0].On != "lanes.bulk.paused" ||
+		entries[0].Before != "true" || entries[0].Reason != "why" ||
 		entries[0].By != "its time was over" {
 		t.Errorf("audit %+v", entries)
 	}
@@ -134,7 +135,8 @@ func TestTuningsOutliveRedis(t *testing.T) {
 			}
 			after := k.want(keeper, "lanes.bulk.paused=true", "budget=9")
 			for i, tuning := range after.All {
-				if was := before.All[i]; tuning.By != was.By || tuning.Reason != was.Reason || !tuning.At.Equal(was.At) || !tuning.Until.Equal(was.Until) {
+				if was := before.All[i]; tuning.By != was.By || tuning.Reason != was.Reason ||
+					!tuning.At.Equal(was.At) || !tuning.Until.Equal(was.Until) {
 					t.Errorf("back is %+v, which was %+v", tuning, was)
 				}
 			}
@@ -186,7 +188,9 @@ func TestNewerTuningsWin(t *testing.T) {
 	// The ConfigMap is behind: it couldn't be written.
 	refuse := errors.New("the API server is away")
 	var fails error
-	k.cluster.PrependReactor("update", "configmaps", func(clienttesting.Action) (bool, runtime.Object, error) { return fails != nil, nil, fails })
+	k.cluster.PrependReactor("update", "configmaps", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return fails != nil, nil, fails
+	})
 	fails = refuse
 	k.tune("budget", "6", time.Time{})
 	k.want(old, "lanes.bulk.paused=true", "budget=6")
@@ -207,9 +211,12 @@ func TestNewerTuningsWin(t *testing.T) {
 func TestTuningsUnknown(t *testing.T) {
 	k := newKeeping(t)
 	var fails error
-	k.cluster.PrependReactor("get", "configmaps", func(clienttesting.Action) (bool, runtime.Object, error) { return fails != nil, nil, fails })
+	k.cluster.PrependReactor("get", "configmaps", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return fails != nil, nil, fails
+	})
 	fails = errors.New("the API server is away")
-	if _, err := k.keeper(true).now(t.Context()); err == nil || !strings.Contains(err.Error(), "look up the tunings there were") {
+	if _, err := k.keeper(true).now(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "look up the tunings there were") {
 		t.Errorf("an empty Redis, and no ConfigMap to be seen: %v", err)
 	}
 	fails = nil

@@ -45,7 +45,8 @@ type Worker struct {
 	Log      *slog.Logger
 }
 
-// Run runs jobs until ctx ends, and then those that have begun until they end, the time to drain is over, or a second signal comes.
+// Run runs jobs until ctx ends, and then those that have begun until they end, the time to drain is over, or a second
+// signal comes.
 func (w Worker) Run(ctx context.Context) error {
 	if w.Name == "" {
 		w.Name = processName()
@@ -85,7 +86,8 @@ func (w Worker) Run(ctx context.Context) error {
 	ledger := jobledger.New(store, log)
 	ledger.SetPolicy(&policy.Policy)
 	jobledger.RegisterMetrics(registry, ledger.Stats)
-	handler, err := media.New(media.Options{Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Log: log})
+	handler, err := media.New(media.Options{Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
+		Log: log})
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,8 @@ func (w Worker) Run(ctx context.Context) error {
 	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), w.Pool)
 	taker.Lowered = func(ctx context.Context, jobs []job.Delivery) {
 		if err := ledger.Lower(ctx, jobs); err != nil {
-			log.Debug("the records of jobs that were put back say a higher priority than they have", "jobs", len(jobs), "error", err)
+			log.Debug("the records of jobs that were put back say a higher priority than they have", "jobs", len(jobs),
+				"error", err)
 		}
 	}
 	taker.Follow(policy)
@@ -101,7 +104,9 @@ func (w Worker) Run(ctx context.Context) error {
 		Name: w.Name, Pool: w.Pool, Version: w.Version,
 		Shared: sharedSlots(taker, pool), Shoulder: shoulderSlots(taker, pool),
 		Handler: handler, Ledger: ledger, Roster: redis.NewRoster(store, log),
-		Policy: policy, Online: consume.Up, Behind: func() bool { return ledger.Stats().Buffered > 0 }, Drain: w.Drain, Slot: pool.Slot, Threads: w.Threads, NiceOff: w.NoNice,
+		Policy: policy, Online: consume.Up, Behind: func() bool {
+			return ledger.Stats().Buffered > 0
+		}, Drain: w.Drain, Slot: pool.Slot, Threads: w.Threads, NiceOff: w.NoNice,
 		Follow: func(e *lanes.Effective) {
 			taker.Follow(e)
 			ledger.SetPolicy(&e.Policy)
@@ -114,15 +119,18 @@ func (w Worker) Run(ctx context.Context) error {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
 	if n := ledger.Flush(flush); n > 0 {
-		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; `siren jobs retry` has those looked at that say running for ever", "jobs", n)
+		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; `siren jobs retry` has those looked at "+
+			"that say running for ever", "jobs", n)
 	}
 	return err
 }
 
-// awaitPolicy waits for the scaler to publish a policy, and returns it with the pool as this worker is to run it. There is none
-// when ctx ends first. A pool that the policy doesn't have is an error, but waited for by a worker that was told its slots: then
-// whoever started it has told the scaler too.
-func awaitPolicy(ctx context.Context, board *redis.Board, w Worker, log *slog.Logger) (*lanes.Effective, lanes.Pool, error) {
+// awaitPolicy waits for the scaler to publish a policy, and returns it with the pool as this worker is to run it. There
+// is none when ctx ends first. A pool that the policy doesn't have is an error, but waited for by a worker that was
+// told its slots: then whoever started it has told the scaler too.
+func awaitPolicy(
+	ctx context.Context, board *redis.Board, w Worker, log *slog.Logger,
+) (*lanes.Effective, lanes.Pool, error) {
 	said := ""
 	for {
 		e, err := board.Policy(ctx)
@@ -131,14 +139,16 @@ func awaitPolicy(ctx context.Context, board *redis.Board, w Worker, log *slog.Lo
 			if ok {
 				return &e, w.pooled(q), nil
 			}
-			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, w.Pool, strings.Join(e.Policy.PoolNames(), ", "))
+			err = fmt.Errorf("the policy in force (revision %d) has no pool %q; it has %s", e.Revision, w.Pool,
+				strings.Join(e.Policy.PoolNames(), ", "))
 			if w.Slots == 0 {
 				return nil, q, operate.NotFound.With(err)
 			}
 		}
 		if said != err.Error() {
 			if errors.Is(err, lanes.ErrRefused) {
-				log.Error("waiting for the policy: Redis refuses this login; siren redis-acl prints what a worker's may do", "reason", err)
+				log.Error("waiting for the policy: Redis refuses this login; siren redis-acl prints what a worker's "+
+					"may do", "reason", err)
 			} else {
 				log.Info("waiting for the policy: has a scaler published one?", "reason", err)
 			}

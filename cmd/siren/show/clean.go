@@ -10,8 +10,9 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// What is shown may be a stranger's: a job's kind, its labels, URLs and errors. This file says what becomes of it on its way to a terminal: in a cell
-// (Harmless), in free text (cleanText), and in JSON and YAML (see json.go). Colours come after it, as a Style.
+// What is shown may be a stranger's: a job's kind, its labels, URLs and errors. This file says what becomes of it on
+// its way to a terminal: in a cell (Harmless), in free text (cleanText), and in JSON and YAML (see json.go). Colours
+// come after it, as a Style.
 
 // acts is whether a character does something to a terminal, or to how the text around it looks, instead of being seen.
 func acts(c rune) bool {
@@ -21,7 +22,8 @@ func acts(c rune) bool {
 // instead stands for a character that acts, and for a byte that is no UTF-8.
 const instead = utf8.RuneError
 
-// Harmless is s on one line, with a blank for each line break and tab, a mark for every other character that acts, and without the secrets of URLs.
+// Harmless is s on one line, with a blank for each line break and tab, a mark for every other character that acts, and
+// without the secrets of URLs.
 func Harmless(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {

@@ -23,7 +23,8 @@ func TestTerminalCleans(t *testing.T) {
 		Rewrite(w, "half\n\x1b[8m")
 		fmt.Fprintf(w, "siren: fetch https://h/a?sig=secret\n")
 	})
-	const want = "a�[31m�8m�gpj.exe�����é\nline\ttab �202�\n%swarning:%s �[8m\n%sok�[8m%s\r\x1b[Khalf �[8msiren: fetch https://h/a?sig=…\n"
+	const want = "a�[31m�8m�gpj.exe�����é\nline\ttab �202�\n%swarning:%s �[8m\n%sok�[8m%s\r\x1b[Khalf �[8msiren: " +
+		"fetch https://h/a?sig=…\n"
 	if got := fmt.Sprintf(want, "", "", "", ""); plain != got {
 		t.Errorf("%q, not %q", plain, got)
 	}
@@ -57,11 +58,13 @@ func TestFormsAreHarmless(t *testing.T) {
 		Empty  []string          `json:"empty"`
 	}
 	v := thing{
-		Text: hostileText, Labels: map[string]string{"k" + hostileText: "\U0001F680"}, URL: `https://me:secret@h/a?sig=secret&x="secret\`,
+		Text: hostileText, Labels: map[string]string{"k" + hostileText: "\U0001F680"},
+		URL:    `https://me:secret@h/a?sig=secret&x="secret\`,
 		Params: json.RawMessage(`{"from":"https:\/\/h/?sig=secret","esc":"\u00e9\u202E\udb40\udc41\n\"\\u202e"}`),
 	}
 	want := v
-	want.URL, want.Params = `https://me:…@h/a?sig=…&x=…`, json.RawMessage(`{"from":"https://h/?sig=…","esc":"é\u202e\udb40\udc41\n\"\\u202e"}`)
+	want.URL, want.Params = `https://me:…@h/a?sig=…&x=…`,
+		json.RawMessage(`{"from":"https://h/?sig=…","esc":"é\u202e\udb40\udc41\n\"\\u202e"}`)
 	for _, format := range []string{"json", "yaml"} {
 		var b bytes.Buffer
 		o := Output{Format: format}
@@ -69,7 +72,9 @@ func TestFormsAreHarmless(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := b.String()
-		if i := strings.IndexFunc(text, func(c rune) bool { return c != '\n' && acts(c) }); i >= 0 || strings.Contains(text, "secret") {
+		if i := strings.IndexFunc(text, func(c rune) bool {
+			return c != '\n' && acts(c)
+		}); i >= 0 || strings.Contains(text, "secret") {
 			t.Errorf("%s: %q", format, text)
 		}
 		asJSON := []byte(text)
@@ -83,7 +88,8 @@ func TestFormsAreHarmless(t *testing.T) {
 			t.Errorf("%s: read again %q\nnot %q", format, got, want)
 		}
 	}
-	if text, err := AsItIs(v, ""); err != nil || decoded[thing](t, text).URL != v.URL || decoded[thing](t, text).Text != v.Text {
+	if text, err := AsItIs(v, ""); err != nil || decoded[thing](t, text).URL != v.URL ||
+		decoded[thing](t, text).Text != v.Text {
 		t.Errorf("as it is: %s, %v", text, err)
 	}
 }
@@ -119,7 +125,9 @@ func FuzzForms(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i := bytes.IndexFunc(text, func(c rune) bool { return c != '\n' && (unicode.IsControl(c) || acts(c)) }); i >= 0 {
+			if i := bytes.IndexFunc(text, func(c rune) bool {
+				return c != '\n' && (unicode.IsControl(c) || acts(c))
+			}); i >= 0 {
 				t.Errorf("%s: %q", format, text)
 			}
 			if format == "yaml" {

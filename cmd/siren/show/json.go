@@ -14,7 +14,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// encode is v as JSON or, with that format, YAML, without the secrets of URLs. A list without elements is one all the same.
+// encode is v as JSON or, with that format, YAML, without the secrets of URLs. A list without elements is one all the
+// same.
 func encode(v any, format, indent string) ([]byte, error) {
 	if l := reflect.ValueOf(v); l.Kind() == reflect.Slice && l.IsNil() {
 		v = []any{}
@@ -30,7 +31,8 @@ func encode(v any, format, indent string) ([]byte, error) {
 	return text, nil
 }
 
-// AsItIs is v as JSON with all that is in it, the secrets of URLs too, for a program that needs them. No character in it acts on a terminal.
+// AsItIs is v as JSON with all that is in it, the secrets of URLs too, for a program that needs them. No character in
+// it acts on a terminal.
 func AsItIs(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -67,8 +69,8 @@ func hideInStrings(text []byte) []byte {
 	})
 }
 
-// yamlMark is around the number of a character that YAML is to write as an escape. It is a control character, so YAML quotes what it is in and
-// escapes it; every one that was in the text before has become such a number.
+// yamlMark is around the number of a character that YAML is to write as an escape. It is a control character, so YAML
+// quotes what it is in and escapes it; every one that was in the text before has become such a number.
 const yamlMark = `\u0001`
 
 var (
@@ -76,7 +78,8 @@ var (
 	yamlEscape = regexp.MustCompile(`\\x01([0-9]+)\\x01`)
 )
 
-// toYAML makes YAML of JSON. A character that acts is escaped in both: the library alone would write what changes the direction of text.
+// toYAML makes YAML of JSON. A character that acts is escaped in both: the library alone would write what changes the
+// direction of text.
 func toYAML(text []byte) ([]byte, error) {
 	text = jsonEscape.ReplaceAllFunc(text, func(escape []byte) []byte {
 		if c := escapedRune(escape); acts(c) {
@@ -94,7 +97,8 @@ func toYAML(text []byte) ([]byte, error) {
 	}), err
 }
 
-// escapedRune is the character that an escape of JSON stands for; a short one, such as \n, stands for what YAML writes well.
+// escapedRune is the character that an escape of JSON stands for; a short one, such as \n, stands for what YAML writes
+// well.
 func escapedRune(escape []byte) rune {
 	m := jsonEscape.FindSubmatch(escape)
 	hex := func(digits []byte) rune {

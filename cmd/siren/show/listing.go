@@ -1,4 +1,5 @@
-// Package show is how results look: the forms of -o, tables, lists that are watched, colours and warnings on a terminal. It writes to the writers that it is given.
+// Package show is how results look: the forms of -o, tables, lists that are watched, colours and warnings on a
+// terminal. It writes to the writers that it is given.
 //
 // What is shown lives with the command that shows it. No flags, no RabbitMQ and no Redis live here.
 package show
@@ -29,16 +30,18 @@ func (o *Output) Print(w io.Writer, v any) error {
 // Listing is how a command shows a list: in which form, with or without headers, and once or again and again.
 type Listing struct {
 	Output
-	Kind      string // what -o name puts before each name: lane/express; "": the things have no names, and there is no such form
-	NoHeaders bool   // leaves out the headers of the table
-	Watching  bool   // shows it again every second
+	// what -o name puts before each name: lane/express; "": the things have no names, and there is no such form
+	Kind      string
+	NoHeaders bool // leaves out the headers of the table
+	Watching  bool // shows it again every second
 }
 
 // watchEvery is how often --watch looks again.
 const watchEvery = time.Second
 
-// Show looks once, or with --watch again and again, and shows what there is: a value for JSON and YAML, and the table of it. A look that
-// fails ends it when it is the first; later it is said, and tried again. The same failure is said once.
+// Show looks once, or with --watch again and again, and shows what there is: a value for JSON and YAML, and the table
+// of it. A look that fails ends it when it is the first; later it is said, and tried again. The same failure is said
+// once.
 func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (any, *Table, error)) error {
 	v, t, err := look()
 	if err != nil {

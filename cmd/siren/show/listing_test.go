@@ -41,11 +41,14 @@ func TestForms(t *testing.T) {
 		want string
 		said string
 	}{
-		"table":          {all, Listing{}, "FRUIT  NOTE\napple  green &…\nfig    -\n", ""},
-		"wide":           {all, Listing{Output: Output{"wide"}}, "FRUIT  LETTERS  NOTE\napple    xxxxx  green & sour\nfig        xxx  -\n", ""},
-		"no headers":     {all, Listing{NoHeaders: true}, "apple  green &…\nfig    -\n", ""},
-		"json":           {all[:1], Listing{Output: Output{"json"}}, "[\n  {\n    \"name\": \"apple\",\n    \"note\": \"green & sour\"\n  }\n]\n", ""},
-		"yaml":           {all, Listing{Output: Output{"yaml"}}, "- name: apple\n  note: green & sour\n- name: fig\n  note: '-'\n", ""},
+		"table": {all, Listing{}, "FRUIT  NOTE\napple  green &…\nfig    -\n", ""},
+		"wide": {all, Listing{Output: Output{"wide"}},
+			"FRUIT  LETTERS  NOTE\napple    xxxxx  green & sour\nfig        xxx  -\n", ""},
+		"no headers": {all, Listing{NoHeaders: true}, "apple  green &…\nfig    -\n", ""},
+		"json": {all[:1], Listing{Output: Output{"json"}},
+			"[\n  {\n    \"name\": \"apple\",\n    \"note\": \"green & sour\"\n  }\n]\n", ""},
+		"yaml": {all, Listing{Output: Output{"yaml"}},
+			"- name: apple\n  note: green & sour\n- name: fig\n  note: '-'\n", ""},
 		"name":           {all, Listing{Output: Output{"name"}}, "fruit/apple\nfruit/fig\n", ""},
 		"none":           {nil, Listing{}, "", "no fruit\n"},
 		"none in JSON":   {nil, Listing{Output: Output{"json"}}, "[]\n", ""},
@@ -53,7 +56,9 @@ func TestForms(t *testing.T) {
 		"none, headless": {nil, Listing{NoHeaders: true}, "", "no fruit\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, said, err := shown(t.Context(), c.form, func() (any, *Table, error) { return c.all, fruits(c.all), nil })
+			out, said, err := shown(t.Context(), c.form, func() (any, *Table, error) {
+				return c.all, fruits(c.all), nil
+			})
 			if out != c.want || said != c.said || err != nil {
 				t.Errorf("%q, said %q, %v; want %q, said %q", out, said, err, c.want, c.said)
 			}
@@ -61,8 +66,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// --watch looks again every second. A first look that fails ends it; a later one doesn't, and what it failed with is said once, until it is
-// something else.
+// --watch looks again every second. A first look that fails ends it; a later one doesn't, and what it failed with is
+// said once, until it is something else.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
@@ -84,7 +89,9 @@ func TestWatch(t *testing.T) {
 		}
 	})
 	wrong := errors.New("wrong")
-	if _, _, err := shown(t.Context(), Listing{Watching: true}, func() (any, *Table, error) { return nil, nil, wrong }); !errors.Is(err, wrong) {
+	if _, _, err := shown(t.Context(), Listing{Watching: true}, func() (any, *Table, error) {
+		return nil, nil, wrong
+	}); !errors.Is(err, wrong) {
 		t.Error(err)
 	}
 }

@@ -114,7 +114,8 @@ func (t *Table) write(w io.Writer, wide, headers bool, widths []int) error {
 	for _, cells := range lines {
 		var line strings.Builder
 		for i, c := range t.columns {
-			pad, text := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cells[i].text)), painted(w, cells[i].style, cells[i].text)
+			pad, text := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cells[i].text)),
+				painted(w, cells[i].style, cells[i].text)
 			switch {
 			case c.onlyWide && !wide:
 			case c.right:

@@ -36,7 +36,8 @@ func TestTableAligns(t *testing.T) {
 	}
 }
 
-// What a stranger wrote can't move the cursor, bring colours, hide or turn round what is beside it; it breaks no line, and is not wider than a table is.
+// What a stranger wrote can't move the cursor, bring colours, hide or turn round what is beside it; it breaks no line,
+// and is not wider than a table is.
 func TestTableIsHarmless(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\x1b[2J\x1b]0;title\x07b\nc\u009bd":          "a�[2J�]0;title�b c�d",

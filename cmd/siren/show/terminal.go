@@ -11,7 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Style is how a text looks on a terminal. Only this program's own code chooses it: what is in the text is cleaned first.
+// Style is how a text looks on a terminal. Only this program's own code chooses it: what is in the text is cleaned
+// first.
 type Style string
 
 // The styles. The zero Style is plain text.
@@ -23,8 +24,8 @@ const (
 	Dim    Style = "2"
 )
 
-// Terminal is a stream that people read. Whatever is written to it is cleaned, so that no text acts on the terminal or shows the secrets of a URL;
-// Paint, Warn, ClearScreen and Rewrite alone do more. It is safe for concurrent use.
+// Terminal is a stream that people read. Whatever is written to it is cleaned, so that no text acts on the terminal or
+// shows the secrets of a URL; Paint, Warn, ClearScreen and Rewrite alone do more. It is safe for concurrent use.
 type Terminal struct {
 	to     io.Writer
 	looked io.Writer // what decides about colours

@@ -161,7 +161,8 @@ func (e *edit) start(n *yaml.Node) int {
 func (e *edit) end(n *yaml.Node) (int, error) {
 	at := e.start(n)
 	switch {
-	case n.Anchor != "" || n.Kind == yaml.AliasNode || n.Style&(yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) != 0:
+	case n.Anchor != "" || n.Kind == yaml.AliasNode ||
+		n.Style&(yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) != 0:
 		return 0, errLayout
 	case n.Style&yaml.FlowStyle != 0 && n.Kind != yaml.ScalarNode:
 		return e.closing(at)

@@ -1,4 +1,5 @@
-// Package yamledit writes tunings into the file of a policy, in place: its comments, blank lines and order stay as somebody wrote them.
+// Package yamledit writes tunings into the file of a policy, in place: its comments, blank lines and order stay as
+// somebody wrote them.
 //
 // What a tuning or a policy means lives in lanes; reading and writing the file in the command.
 package yamledit
@@ -14,8 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Merge writes tunings into the text of a policy file. Nothing but what is tuned changes: comments, blank lines and order stay. The
-// outcome is checked, as a policy and as the one that the tunings make of the file's.
+// Merge writes tunings into the text of a policy file. Nothing but what is tuned changes: comments, blank lines and
+// order stay. The outcome is checked, as a policy and as the one that the tunings make of the file's.
 func Merge(text []byte, tunings []lanes.Tuning) ([]byte, error) {
 	file, err := lanes.Parse(text)
 	if err != nil {
@@ -34,7 +35,8 @@ func Merge(text []byte, tunings []lanes.Tuning) ([]byte, error) {
 	if want, err := file.With(tunings...); err != nil {
 		return nil, err
 	} else if show.YAML(got) != show.YAML(want) {
-		return nil, errors.New("is written in a way that the tunings can't be merged into; `siren tunings export` without the file prints the policy in force")
+		return nil, errors.New("is written in a way that the tunings can't be merged into; `siren tunings export` " +
+			"without the file prints the policy in force")
 	}
 	return merged, nil
 }
@@ -50,7 +52,8 @@ func mergeTuning(text []byte, t lanes.Tuning) ([]byte, error) {
 		var name string
 		name, field, _ = strings.Cut(rest, ".")
 		if target = named(target, list, name); target == nil {
-			return nil, fmt.Errorf("has no %q in %s, which %s tunes: is it the file that is in force?", name, list, t.Field)
+			return nil, fmt.Errorf("has no %q in %s, which %s tunes: is it the file that is in force?", name, list,
+				t.Field)
 		}
 	}
 	e := edit{text}

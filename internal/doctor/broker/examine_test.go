@@ -47,7 +47,9 @@ func TestExamineHealthyBroker(t *testing.T) {
 	all.Want(t, "broker.queues", doctor.OK, "all 11 queues are declared")
 	all.Want(t, "broker.exchanges", doctor.OK, "siren.jobs")
 	all.Want(t, "broker.delays", doctor.Warning, "nobody forwards") // no scaler runs in this test
-	if worst := doctor.Worst(slices.DeleteFunc(all, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
+	if worst := doctor.Worst(slices.DeleteFunc(all, func(f doctor.Finding) bool {
+		return f.Check == "broker.delays"
+	})); worst > doctor.Note {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
 	if after := p.Depths(); after != before {
@@ -94,7 +96,9 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 			}
 			granted := examined(t, role, rabbittest.Policy(t), role)
 			granted.Want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
-			if worst := doctor.Worst(slices.DeleteFunc(granted, func(f doctor.Finding) bool { return f.Check == "broker.delays" })); worst > doctor.Note {
+			if worst := doctor.Worst(slices.DeleteFunc(granted, func(f doctor.Finding) bool {
+				return f.Check == "broker.delays"
+			})); worst > doctor.Note {
 				t.Errorf("the worst is %s: %+v", worst, granted)
 			}
 		})
@@ -107,20 +111,26 @@ func TestExamineWrongQueues(t *testing.T) {
 	p.Delete("siren.lane.standard")
 	p.Delete("siren.lane.bulk")
 	_, err := p.Ch.QueueDeclare("siren.lane.standard", true, false, false, false, amqp.Table{
-		"x-max-priority": int32(5), "x-queue-type": "classic", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
+		"x-max-priority": int32(5), "x-queue-type": "classic", "x-dead-letter-exchange": "",
+		"x-dead-letter-routing-key": "siren.dead",
 	})
 	p.Must(err)
 	_, err = p.Ch.QueueDeclare("siren.lane.old", true, false, false, false, nil)
 	p.Must(err)
-	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.lane.old", false, false, amqp.Publishing{Body: []byte("{}")}))
-	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false, amqp.Publishing{Body: []byte("{}")}))
+	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.lane.old", false, false,
+		amqp.Publishing{Body: []byte("{}")}))
+	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false,
+		amqp.Publishing{Body: []byte("{}")}))
 	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
 	all := examined(t, "", rabbittest.Policy(t), lanes.ScalerRole)
 	all.WellFormed(t)
-	all.Want(t, "broker.queues", doctor.Warning, `queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
-	all.Want(t, "broker.queues", doctor.Warning, "`siren lanes migrate standard --to …` to the other queue type, and delete siren.lane.standard")
+	all.Want(t, "broker.queues", doctor.Warning,
+		`queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
+	all.Want(t, "broker.queues", doctor.Warning, "`siren lanes migrate standard --to …` to the other queue type, "+
+		"and delete siren.lane.standard")
 	all.Want(t, "broker.queues", doctor.Error, "not declared: siren.lane.bulk")
-	all.Want(t, "broker.leftovers", doctor.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't have any more, and 1 jobs wait")
+	all.Want(t, "broker.leftovers", doctor.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't "+
+		"have any more, and 1 jobs wait")
 	all.Want(t, "broker.delays", doctor.Error, "1 jobs wait for their next attempt, and nobody forwards")
 	all.Want(t, "broker.dead", doctor.Note, "1 dead letters")
 }
@@ -143,7 +153,8 @@ func TestExamineUndeclaredBroker(t *testing.T) {
 func TestExamineUnderAlarm(t *testing.T) {
 	rabbittest.Declared(t)
 	s := rabbittest.Server(t)
-	for set, eval := range map[string]string{"set": `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`, "clear": `rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`} {
+	for set, eval := range map[string]string{"set": `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`,
+		"clear": `rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`} {
 		if set == "clear" {
 			t.Cleanup(func() { _, _ = s.Rabbitmqctl(context.Background(), "eval", eval) })
 			continue

@@ -16,7 +16,8 @@ const reachable = doctor.Check("broker.reachable")
 
 // judgeUnreachable says what to do about a broker that can't be reached, or lets nobody in.
 func judgeUnreachable(err error) doctor.Finding {
-	mend := "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics check_port_listener 5672"
+	mend := "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics " +
+		"check_port_listener 5672"
 	if errors.Is(err, lanes.ErrRefused) {
 		mend = "check user, password and vhost in the URL: " +
 			"rabbitmqctl authenticate_user USER, rabbitmqctl list_permissions --vhost VHOST"
@@ -27,13 +28,16 @@ func judgeUnreachable(err error) doctor.Finding {
 // judgeReached says what the connection itself tells.
 func judgeReached(s probe.Server) []doctor.Finding {
 	found := []doctor.Finding{
-		reachable.OK(fmt.Sprintf("connected to %s as %q in %s", s.Address, s.User, s.Reached.Round(100*time.Microsecond))),
+		reachable.OK(fmt.Sprintf("connected to %s as %q in %s", s.Address, s.User,
+			s.Reached.Round(100*time.Microsecond))),
 		judgeEncryption(s),
 	}
 	if s.DefaultPassword {
-		found = append(found, doctor.Check("broker.guest").Warning("the user is guest with its password of the first day",
+		found = append(found, doctor.Check("broker.guest").Warning("the user is guest with its password of the "+
+			"first day",
 			"whoever reaches the broker may do everything there",
-			"rabbitmqctl add_user siren PASSWORD, grant it what `siren doctor` says, then rabbitmqctl delete_user guest"))
+			"rabbitmqctl add_user siren PASSWORD, grant it what `siren doctor` says, then rabbitmqctl delete_user "+
+				"guest"))
 	}
 	found = append(found, judgeVersion(s.Product, s.Version))
 	if s.Delay > 0 {
@@ -53,7 +57,8 @@ func judgeEncryption(s probe.Server) doctor.Finding {
 	}
 	return tls.Note("the connection isn't encrypted",
 		"who can listen between here and the broker reads the password and every job",
-		"give the broker a certificate (listeners.ssl.default = 5671, ssl_options.…), and write amqps://…:5671 in the URL")
+		"give the broker a certificate (listeners.ssl.default = 5671, ssl_options.…), and write amqps://…:5671 in "+
+			"the URL")
 }
 
 // judgeDelay says how fast the broker answers: each job takes some round trips.
@@ -98,7 +103,8 @@ func judgeTypes(version string, types []string) (found []doctor.Finding) {
 	for _, kind := range types {
 		what := "lanes with quorum queues have no priorities"
 		if kind == lanes.Classic {
-			what = "classic queues serve priorities strictly, keep a job's place when it is returned, and have no delivery " +
+			what = "classic queues serve priorities strictly, keep a job's place when it is returned, and have no " +
+				"delivery " +
 				"limit; on one node: a lane waits while that node is away, and is lost with its disk"
 			if !r.Before(4, 3) {
 				what += "; RabbitMQ 4.3 has no consumer timeout for them"
@@ -134,9 +140,11 @@ func judgeTimeout(version string, types []string, p *lanes.Policy) doctor.Findin
 	}
 	stated := p.Broker.ConsumerTimeout
 	return check.Note(
-		fmt.Sprintf("the policy says that the broker's consumer_timeout is %s; neither AMQP nor the management API tells "+
+		fmt.Sprintf("the policy says that the broker's consumer_timeout is %s; neither AMQP nor the management API "+
+			"tells "+
 			"whether it is", stated),
-		"a job that runs longer than the real one loses its channel, is ready again while it still runs, and is done twice",
+		"a job that runs longer than the real one loses its channel, is ready again while it still runs, and is "+
+			"done twice",
 		fmt.Sprintf("on each node: %s must be {ok,%d} or more; else set consumer_timeout = %[2]d in rabbitmq.conf, "+
 			"or state the real one as broker.consumerTimeout", askTimeout, stated.D().Milliseconds()))
 }

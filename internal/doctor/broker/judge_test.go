@@ -29,7 +29,8 @@ func TestJudgeVersion(t *testing.T) {
 		{"RabbitMQ", "main", doctor.Warning},
 		{"LavinMQ", "2.1.0", doctor.Warning},
 	} {
-		if f := judgeVersion(c.product, c.version); f.Severity != c.want || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+		if f := judgeVersion(c.product, c.version); f.Severity != c.want || f.Severity > doctor.OK &&
+			(f.Why == "" || f.Mend == "") {
 			t.Errorf("%s %s: %+v, want %s", c.product, c.version, f, c.want)
 		}
 	}
@@ -57,7 +58,8 @@ func TestJudgeTypesAndTimeout(t *testing.T) {
 			t.Errorf("%s %s: %+v", c.kind, c.version, found)
 		}
 		f := judgeTimeout(c.version, []string{c.kind}, p)
-		if f.Severity != c.timeout || f.Severity == doctor.Note && !strings.Contains(f.Mend, "must be {ok,1800000} or more") {
+		if f.Severity != c.timeout || f.Severity == doctor.Note &&
+			!strings.Contains(f.Mend, "must be {ok,1800000} or more") {
 			t.Errorf("timeout of %s %s: %+v", c.kind, c.version, f)
 		}
 	}
@@ -91,7 +93,8 @@ func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
 			t.Errorf("docs/kubernetes.md grants a %s other rights than %s", role, line)
 		}
 		for _, pattern := range []string{r.configure, r.write, r.read} {
-			if !strings.Contains(string(chart), pattern) && !strings.Contains(string(chart), strings.ReplaceAll(pattern, `\`, `\\`)) {
+			if !strings.Contains(string(chart), pattern) &&
+				!strings.Contains(string(chart), strings.ReplaceAll(pattern, `\`, `\\`)) {
 				t.Errorf("the chart grants a %s other rights than %s", role, pattern)
 			}
 		}

@@ -26,10 +26,12 @@ func judgeQueues(all, same int, missing []string, scaler bool) []doctor.Finding 
 			"jobs for them are refused or go to the default lane, and lanes without a queue count as stale",
 			"a running scaler declares them within seconds; its log says why it doesn't")}
 	case same == all:
-		return []doctor.Finding{checkQueues.OK(fmt.Sprintf("all %d queues are declared as the policy asks for them", all))}
+		return []doctor.Finding{checkQueues.OK(fmt.Sprintf("all %d queues are declared as the policy asks for them",
+			all))}
 	case !scaler:
 		return []doctor.Finding{checkQueues.Note(
-			fmt.Sprintf("the arguments of the %d queues weren't compared with the policy: only a scaler's user may", all),
+			fmt.Sprintf("the arguments of the %d queues weren't compared with the policy: only a scaler's user may",
+				all),
 			"a queue with other arguments can't serve its lane as the policy says",
 			"run `siren doctor --role scaler` with the scaler's URL")}
 	}
@@ -56,14 +58,16 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 	switch {
 	case len(idle) > 0 && waiting > 0:
 		found = append(found, check.Error(
-			fmt.Sprintf("%d jobs wait for their next attempt, and nobody forwards from %s", waiting, strings.Join(idle, ", ")),
+			fmt.Sprintf("%d jobs wait for their next attempt, and nobody forwards from %s", waiting,
+				strings.Join(idle, ", ")),
 			"failed jobs are never tried again while no scaler runs", start))
 	case len(idle) > 0:
 		found = append(found, check.Warning("nobody forwards from "+strings.Join(idle, ", "),
 			"a job that fails is never tried again while no scaler runs", start))
 	case len(depths) > 0:
 		found = append(found, check.OK(
-			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds", waiting)))
+			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds",
+				waiting)))
 	}
 	if d := depths[topology.DeadQueue]; d.Ready > 0 {
 		found = append(found, doctor.Check("broker.dead").Note(fmt.Sprintf("%d dead letters lie in %s", d.Ready,
@@ -80,7 +84,8 @@ func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
 	what := fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more", name)
 	if ready > 0 {
 		return check.Note(fmt.Sprintf("%s, and %d jobs wait in it", what, ready),
-			"workers serve it until it is empty: before the lane's own queue, or last where the lane has left the policy",
+			"workers serve it until it is empty: before the lane's own queue, or last where the lane has left the "+
+				"policy",
 			"nothing while it shrinks; `siren lanes migrate` and `siren lanes move` empty it at once")
 	}
 	mend := "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name

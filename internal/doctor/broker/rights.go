@@ -37,7 +37,8 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) docto
 	mend := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure,
 		needs.write, needs.read)
 	if others {
-		mend += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role", role)
+		mend += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role",
+			role)
 	}
 	return check.Error(fmt.Sprintf("user %q may not %s", user, strings.Join(refusals, ", nor ")), map[string]string{
 		lanes.ScalerRole:   "a scaler with this user can't declare the queues, or can't bring retries back",

@@ -34,7 +34,8 @@ func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	if err != nil && !apierrors.IsForbidden(err) {
 		return []doctor.Finding{check.Error("the API server doesn't answer: "+err.Error(),
 			"a scaler can neither see nor size its pools",
-			"check KUBECONFIG (kubectl get deployments says the same), or the pod's way to the API server: NetworkPolicies")}
+			"check KUBECONFIG (kubectl get deployments says the same), or the pod's way to the API server: "+
+				"NetworkPolicies")}
 	}
 	if err == nil && len(deployments) == 0 {
 		return []doctor.Finding{check.Note(
@@ -48,7 +49,8 @@ func Examine(ctx context.Context, e Examination) []doctor.Finding {
 		for _, d := range deployments {
 			names = append(names, d.Name)
 		}
-		found = append(found, check.OK(fmt.Sprintf("namespace %s has the Deployments %s", e.Name, strings.Join(names, ", "))))
+		found = append(found, check.OK(fmt.Sprintf("namespace %s has the Deployments %s", e.Name,
+			strings.Join(names, ", "))))
 		found = append(found, judgePools(deployments, e.Name, e.Policy)...)
 	}
 	lacks, err := e.lacks(ctx, names)

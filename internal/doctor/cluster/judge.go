@@ -26,9 +26,11 @@ func judgePools(deployments []kube.Deployment, namespace string, p *lanes.Policy
 		if len(names) > 1 {
 			slices.Sort(names)
 			found = append(found, pools.Error(
-				fmt.Sprintf("the Deployments %s all have the label %s=%s", strings.Join(names, " and "), kube.PoolLabel, pool),
+				fmt.Sprintf("the Deployments %s all have the label %s=%s", strings.Join(names, " and "), kube.PoolLabel,
+					pool),
 				"the scaler sizes no pool as long as one has two Deployments",
-				"delete one, take its label off, or say which release is meant: --selector app.kubernetes.io/instance=NAME"))
+				"delete one, take its label off, or say which release is meant: --selector "+
+					"app.kubernetes.io/instance=NAME"))
 		}
 	}
 	if p == nil {
@@ -36,7 +38,8 @@ func judgePools(deployments []kube.Deployment, namespace string, p *lanes.Policy
 	}
 	for _, pool := range p.PoolNames() {
 		if len(of[pool]) == 0 {
-			found = append(found, pools.Error(fmt.Sprintf("pool %q of the policy has no Deployment in namespace %s", pool,
+			found = append(found, pools.Error(fmt.Sprintf("pool %q of the policy has no Deployment in namespace %s",
+				pool,
 				namespace),
 				"its lanes are served by nobody, or by guests alone",
 				"helm upgrade with this policy: the chart makes a Deployment for each pool"))
@@ -65,9 +68,11 @@ func judgeDeployment(d kube.Deployment, namespace string, p *lanes.Policy) (foun
 	}
 	if p != nil {
 		if _, ok := p.Pool(d.Pool); !ok {
-			return append(found, pools.Note(fmt.Sprintf("%s is of pool %q, which the policy doesn't have", this, d.Pool),
+			return append(found, pools.Note(fmt.Sprintf("%s is of pool %q, which the policy doesn't have", this,
+				d.Pool),
 				"nobody sizes it",
-				"kubectl scale --replicas 0, once `siren workers --pool "+d.Pool+"` shows none that runs a job; helm upgrade "+
+				"kubectl scale --replicas 0, once `siren workers --pool "+d.Pool+
+					"` shows none that runs a job; helm upgrade "+
 					"removes it"))
 		}
 	}
@@ -77,14 +82,16 @@ func judgeDeployment(d kube.Deployment, namespace string, p *lanes.Policy) (foun
 	drain := lanes.Duration(*d.Drain)
 	if d.Grace != nil && *d.Grace <= *d.Drain {
 		found = append(found, pools.Warning(
-			fmt.Sprintf("%s gives its pods %ds to end, and its workers drain for %s", this, int64(d.Grace.Seconds()), drain),
+			fmt.Sprintf("%s gives its pods %ds to end, and its workers drain for %s", this, int64(d.Grace.Seconds()),
+				drain),
 			"the kubelet kills a worker in the midst of its jobs, which others start again once the claim has run out",
 			fmt.Sprintf("set terminationGracePeriodSeconds above it: %d, or leave that to the chart",
 				int64(d.Drain.Seconds())+15)))
 	}
 	if longest, lane := longestRun(p, d.Pool); longest > drain {
 		found = append(found, pools.Note(
-			fmt.Sprintf("%s lets jobs end for %s when a pod is told to, and lane %s lets them run for %s", this, drain, lane,
+			fmt.Sprintf("%s lets jobs end for %s when a pod is told to, and lane %s lets them run for %s", this, drain,
+				lane,
 				longest),
 			"an upgrade or a node that is drained returns what runs longer, and it begins anew elsewhere",
 			"raise workers.drainTimeout in the chart if that is too dear"))
@@ -118,7 +125,8 @@ func judgeRights(namespace string, lacks []string, err error) doctor.Finding {
 		return rights.Error("this account may not "+strings.Join(lacks, ", nor "),
 			"a scaler with it can't see or size its pools, tell what it did, or elect a leader",
 			fmt.Sprintf("helm upgrade makes the Role anew (templates/scaler-role.yaml); "+
-				"kubectl -n %s describe rolebinding must name the scaler's account; from a machine of yours ask for the scaler's: "+
+				"kubectl -n %s describe rolebinding must name the scaler's account; from a machine of yours ask for "+
+				"the scaler's: "+
 				"kubectl -n %[1]s exec deploy/siren-scaler -- siren doctor --only kubernetes", namespace))
 	}
 	return rights.OK("this account may do all that a scaler does")

@@ -38,7 +38,8 @@ func Examine(ctx context.Context, s *redislink.Store, roles ...string) []doctor.
 func Clock(ctx context.Context, s *redislink.Store) doctor.Finding {
 	ahead, doubt, err := s.ClockOffset(ctx)
 	if err != nil {
-		return clock.Note("Redis doesn't tell its time: "+err.Error(), "clocks that differ make waits and retries wrong",
+		return clock.Note("Redis doesn't tell its time: "+err.Error(),
+			"clocks that differ make waits and retries wrong",
 			"see what else is said about Redis")
 	}
 	return judgeClock(ahead, doubt)

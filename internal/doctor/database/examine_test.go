@@ -39,7 +39,8 @@ func TestExamineHealthyRedis(t *testing.T) {
 		t.Errorf("the worst is %s: %+v", worst, all)
 	}
 	for _, check := range []string{
-		"redis.reachable", "redis.tls", "redis.version", "redis.eviction", "redis.persistence", "redis.role", "redis.mode", "redis.rights", "redis.delay", "clock.here",
+		"redis.reachable", "redis.tls", "redis.version", "redis.eviction", "redis.persistence", "redis.role",
+		"redis.mode", "redis.rights", "redis.delay", "clock.here",
 	} {
 		finding(t, all, check)
 	}
@@ -49,14 +50,17 @@ func TestExamineHealthyRedis(t *testing.T) {
 }
 
 func TestExamineRedisThatForgets(t *testing.T) {
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy allkeys-lru\nappendonly no\n"})
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy " +
+		"allkeys-lru\nappendonly no\n"})
 	must(t, err)
 	defer func() { must(t, server.Stop(t.Context())) }()
 	all := database.Examine(t.Context(), open(t, server.URL))
-	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") || !strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
+	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") ||
+		!strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
 	}
-	if f := finding(t, all, "redis.persistence"); f.Severity != doctor.Note || !strings.Contains(f.What, "keeps nothing on disk") {
+	if f := finding(t, all, "redis.persistence"); f.Severity != doctor.Note ||
+		!strings.Contains(f.What, "keeps nothing on disk") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -67,16 +71,21 @@ func TestExamineRedisLogins(t *testing.T) {
 	ctx := t.Context()
 	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "weak")
 	allow := func(rules string) {
-		redistest.Must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"}, anys(rules)...)...).Err())
+		redistest.Must(t, admin.Do(ctx, append([]any{"ACL", "SETUSER", "weak", "on", ">secret"},
+			anys(rules)...)...).Err())
 	}
 	examine := func(check string) doctor.Finding {
 		return finding(t, database.Examine(ctx, open(t, loginAs("weak")), lanes.WorkerRole), check)
 	}
-	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole), "redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") || !strings.Contains(f.Mend, "redis-acl") {
+	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole),
+		"redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") ||
+		!strings.Contains(f.Mend, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
 	}
 	allow("")
-	if f := examine("redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (NOPERM") || !strings.Contains(f.Mend, "siren redis-acl --user weak --role worker") {
+	if f := examine("redis.reachable"); f.Severity != doctor.Error ||
+		!strings.Contains(f.What, "refused by Redis (NOPERM") ||
+		!strings.Contains(f.Mend, "siren redis-acl --user weak --role worker") {
 		t.Errorf("no rights: %+v", f)
 	}
 	allow("~siren:* &siren:* +@read +@write +@scripting +@pubsub +@connection +time +info")
@@ -84,7 +93,9 @@ func TestExamineRedisLogins(t *testing.T) {
 		t.Errorf("rights as they once were: %+v", f)
 	}
 	allow(access.Rules(lanes.ProducerRole))
-	if f := examine("redis.rights"); f.Severity != doctor.Error || !strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") && !strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
+	if f := examine("redis.rights"); f.Severity != doctor.Error ||
+		!strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") &&
+			!strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
 		t.Errorf("a producer's rights: %+v", f)
 	}
 	allow(access.Rules(lanes.WorkerRole))
@@ -92,7 +103,8 @@ func TestExamineRedisLogins(t *testing.T) {
 		t.Errorf("a worker's rights: %+v", f)
 	}
 	allow(access.Rules(access.Roles()...))
-	if f := examine("redis.rights"); f.Severity != doctor.Note || !strings.Contains(f.What, "may do more than a worker does: HSET siren:{tunings}*") {
+	if f := examine("redis.rights"); f.Severity != doctor.Note ||
+		!strings.Contains(f.What, "may do more than a worker does: HSET siren:{tunings}*") {
 		t.Errorf("everybody's rights: %+v", f)
 	}
 	if n, err := admin.DBSize(ctx).Result(); err != nil || n != 0 {

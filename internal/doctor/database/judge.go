@@ -29,7 +29,8 @@ func judgeUnreachable(err error, login string, roles []string) doctor.Finding {
 	case login != "":
 		mend = grantTo(login, roles)
 	case errors.Is(err, lanes.ErrRefused):
-		mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints those " +
+		mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints " +
+			"those " +
 			"that Siren needs"
 	}
 	return doctor.Check("redis.reachable").Error(err.Error(),
@@ -77,11 +78,13 @@ func judgeVersion(f facts) doctor.Finding {
 	first, _, _ := strings.Cut(version, ".")
 	switch major, err := strconv.Atoi(first); {
 	case err != nil:
-		return check.Note("it doesn't say which version of Redis it is", "Siren is tested with Redis 7 and 8, and Valkey",
+		return check.Note("it doesn't say which version of Redis it is",
+			"Siren is tested with Redis 7 and 8, and Valkey",
 			"look its version up at whoever runs it: 7 or newer")
 	case name == "Redis" && major < oldest:
 		return check.Error(name+" "+version,
-			fmt.Sprintf("Siren is tested with Redis %d and newer; older ones lack commands and permissions that it uses",
+			fmt.Sprintf("Siren is tested with Redis %d and newer; older ones lack commands and permissions that it "+
+				"uses",
 				oldest),
 			"upgrade it to Redis 7 or newer, or Valkey")
 	}
@@ -103,10 +106,12 @@ func judgeEviction(f facts) doctor.Finding {
 			"set maxmemory-policy to noeviction where it is configured")
 	case policy != "noeviction" && limit > 0:
 		return check.Error(fmt.Sprintf("maxmemory-policy is %s, with %s of %s used", policy, size(used), size(limit)),
-			"when its memory is full, claims, records and tunings vanish: jobs run twice (their results don't), and pauses "+
+			"when its memory is full, claims, records and tunings vanish: jobs run twice (their results don't), and "+
+				"pauses "+
 				"end unseen", set)
 	case policy != "noeviction":
-		return check.Warning(fmt.Sprintf("maxmemory-policy is %s; nothing is evicted as long as maxmemory isn't set", policy),
+		return check.Warning(fmt.Sprintf("maxmemory-policy is %s; nothing is evicted as long as maxmemory isn't set",
+			policy),
 			"with a limit, claims, records and tunings would vanish when the memory is full", set)
 	case limit == 0:
 		return check.OK(fmt.Sprintf("nothing is evicted (noeviction); %s used, without a limit", size(used)))
@@ -145,7 +150,8 @@ func judgePersistence(f facts) doctor.Finding {
 				"No job is lost: jobs are in RabbitMQ", keep)
 	}
 	return check.Note("it keeps nothing on disk, and has no replicas",
-		"a restart forgets all records, the list of dead letters, the audit log, and tunings where Kubernetes doesn't keep "+
+		"a restart forgets all records, the list of dead letters, the audit log, and tunings where Kubernetes "+
+			"doesn't keep "+
 			"them. "+
 			"No job is lost: jobs are in RabbitMQ", keep)
 }
@@ -192,7 +198,8 @@ func judgeClock(ahead, doubt time.Duration) doctor.Finding {
 		return clock.OK(fmt.Sprintf("this machine's clock and that of Redis differ by %s (±%s)",
 			ahead.Abs().Round(100*time.Microsecond), doubt.Round(100*time.Microsecond)))
 	}
-	f := clock.Warning(fmt.Sprintf("this machine's clock is %s %s that of Redis", ahead.Abs().Round(100*time.Millisecond),
+	f := clock.Warning(fmt.Sprintf("this machine's clock is %s %s that of Redis",
+		ahead.Abs().Round(100*time.Millisecond),
 		map[bool]string{true: "ahead of", false: "behind"}[ahead > 0]),
 		"waits, objectives and the times of retries are told by clocks of several machines",
 		"run a time service on both: timedatectl set-ntp true (chrony or systemd-timesyncd)")

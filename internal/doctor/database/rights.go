@@ -113,7 +113,8 @@ func judgeRights(login string, roles []string, t trial) doctor.Finding {
 			"a right that it lacks shows when it is needed", grantTo(login, roles))
 	case len(lacks) > 0:
 		return rights.Error(fmt.Sprintf("login %q may not do all that %s does: %s", login, role, some(lacks)),
-			"what is refused doesn't happen: jobs run without claims, nobody sees or sizes them, or isn't told what became of "+
+			"what is refused doesn't happen: jobs run without claims, nobody sees or sizes them, or isn't told what "+
+				"became of "+
 				"them",
 			grantTo(login, roles))
 	case len(failed) > 0:

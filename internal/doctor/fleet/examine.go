@@ -36,7 +36,8 @@ type facts struct {
 func Examine(ctx context.Context, s *redislink.Store, k Known) []doctor.Finding {
 	f := facts{Known: k}
 	if s == nil {
-		return append(judgeFile(f), leader.Note("not looked at: nothing says where Redis is", unseen, "set SIREN_REDIS_URL"))
+		return append(judgeFile(f), leader.Note("not looked at: nothing says where Redis is", unseen,
+			"set SIREN_REDIS_URL"))
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	var err error

@@ -46,7 +46,8 @@ const leaderSilent = 15 * time.Second
 
 func judgeLeader(f facts) doctor.Finding {
 	const (
-		why  = "nobody sizes the pools, follows the policy or declares queues; running workers go on with what they have"
+		why = "nobody sizes the pools, follows the policy or declares queues; running workers go on with what they " +
+			"have"
 		mend = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
 			"app.kubernetes.io/component=scaler"
 	)
@@ -55,10 +56,12 @@ func judgeLeader(f facts) doctor.Finding {
 	}
 	silent := f.now.Sub(f.snapshot.At)
 	if silent > leaderSilent {
-		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader, say.Short(silent)), why,
+		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader,
+			say.Short(silent)), why,
 			mend)
 	}
-	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader, say.Short(max(0, silent))))
+	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader,
+		say.Short(max(0, silent))))
 }
 
 // judgeFile says what is wrong with the file that was given; without one, with the policy in force.
@@ -92,7 +95,8 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 	}
 	if f.snapshot != nil && f.snapshot.Refused != "" {
 		found = append(found, doctor.Check("fleet.refused").Error(
-			"the leader refuses the policy as it is written now: "+f.snapshot.Refused, "the former policy stays in force",
+			"the leader refuses the policy as it is written now: "+f.snapshot.Refused,
+			"the former policy stays in force",
 			"do as it says; the leader tries again by itself every two seconds"))
 	}
 	switch {
@@ -112,7 +116,8 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 				"or restart `siren scaler --policy FILE`"))
 	}
 	if n := len(f.InForce.Idle); n > 0 {
-		found = append(found, doctor.Check("fleet.tunings").Warning(say.Plural(n, "tuning")+" can't be in force with this policy",
+		found = append(found, doctor.Check("fleet.tunings").Warning(say.Plural(n, "tuning")+
+			" can't be in force with this policy",
 			"somebody counts on a change that isn't there", "siren tunings says why; siren tunings remove FIELD"))
 	}
 	return found
@@ -125,8 +130,10 @@ func judgePools(s *fleet.Snapshot) (found []doctor.Finding) {
 	}
 	for _, q := range s.Pools {
 		if q.Reason == fleet.Stuck || q.Reason == fleet.Foreign || q.Reason == fleet.Stale {
-			found = append(found, doctor.Check("fleet.pools").Warning(fmt.Sprintf("pool %s: %s: %s", q.Name, q.Reason, q.Why),
-				"it isn't sized as it should be", "siren explain pool "+q.Name+"; docs/runbook.md says what each reason wants"))
+			found = append(found, doctor.Check("fleet.pools").Warning(fmt.Sprintf("pool %s: %s: %s", q.Name, q.Reason,
+				q.Why),
+				"it isn't sized as it should be", "siren explain pool "+q.Name+
+					"; docs/runbook.md says what each reason wants"))
 		}
 	}
 	return found
@@ -141,7 +148,8 @@ func judgeMissing(f facts) (found []doctor.Finding) {
 			each = append(each, fmt.Sprintf("%d of lane %s", f.missingIn[lane], lane))
 		}
 		found = append(found, check.Warning(are(f.missing, "job")+" missing: "+strings.Join(each, ", "),
-			"they were recorded as queued, and their messages aren't in the broker: a producer was killed before it published "+
+			"they were recorded as queued, and their messages aren't in the broker: a producer was killed before it "+
+				"published "+
 				"them, "+
 				"or a queue was purged by hand",
 			"siren jobs list --state missing shows them; siren jobs retry ID … publishes them again; "+
@@ -153,9 +161,11 @@ func judgeMissing(f facts) (found []doctor.Finding) {
 	for _, l := range f.snapshot.Lanes {
 		if l.Excess > 0 {
 			found = append(found, check.Note(
-				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue holds", l.Name, are(l.Excess, "job")),
+				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue holds", l.Name,
+					are(l.Excess, "job")),
 				"their messages may be lost, or in somebody's hands for five minutes and longer",
-				"wait until its queue has been empty for a while: they are found missing then; siren explain lane "+l.Name))
+				"wait until its queue has been empty for a while: they are found missing then; siren explain lane "+
+					l.Name))
 		}
 	}
 	return found

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/say"
 )

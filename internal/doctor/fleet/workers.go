@@ -78,7 +78,8 @@ func judgeTimes(workers []fleet.Heartbeat, now time.Time) (found []doctor.Findin
 	}
 	for _, lane := range slices.Sorted(maps.Keys(count)) {
 		found = append(found, doctor.Check("fleet.times").Warning(
-			fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, the last %s "+
+			fmt.Sprintf("lane %s: %s came with a time that can't be meant in its headers since its workers began, "+
+				"the last %s "+
 				"ago",
 				lane, say.Plural(int(count[lane]), "message"), say.Short(max(0, now.Sub(last[lane])))),
 			"the time counts as absent: the wait of these jobs isn't known, and the lane looks better than it is",
@@ -145,6 +146,7 @@ func judgeClocks(workers []fleet.Heartbeat) []doctor.Finding {
 	case len(workers) == 0:
 		return nil
 	}
-	return []doctor.Finding{check.OK(fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis", say.Plural(len(workers),
-		"worker")))}
+	return []doctor.Finding{check.OK(fmt.Sprintf("no heartbeat of %s is ahead of the clock of Redis",
+		say.Plural(len(workers),
+			"worker")))}
 }

@@ -47,8 +47,9 @@ func open(address string, user *url.Userinfo, settings *tls.Config) (api, error)
 		return api{}, errURL
 	}
 	client := &http.Client{
-		Timeout:   answersWithin,
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings, DisableKeepAlives: true},
+		Timeout: answersWithin,
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings,
+			DisableKeepAlives: true},
 	}
 	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}
 	return api{base, cmp.Or(u.User, user), client}, nil
@@ -164,7 +165,8 @@ func Examine(
 	var all, operators []brokerPolicy
 	var queues []brokerQueue
 	if err := errors.Join(
-		m.ask(ctx, &all, "policies", vhost), m.ask(ctx, &operators, "operator-policies", vhost), m.ask(ctx, &queues, "queues",
+		m.ask(ctx, &all, "policies", vhost), m.ask(ctx, &operators, "operator-policies", vhost),
+		m.ask(ctx, &queues, "queues",
 			vhost),
 	); err != nil {
 		return append(found, policies.Warning(fmt.Sprintf("the policies of vhost %q couldn't be read: %v", vhost, err),

@@ -31,7 +31,8 @@ func managed(t *testing.T) (s *procs.Server, address string) {
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
 	s, err = procs.StartRabbitMQ(t.Context(), procs.ServerOptions{
-		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", port),
+		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = "+
+			"127.0.0.1\nmanagement.tcp.port = %d\n", port),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,8 @@ func TestExamineManagement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, s.URL, "declare"), rabbittest.Policy(t), nil); err != nil {
+	if err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, s.URL, "declare"), rabbittest.Policy(t),
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	ctl("add_user", "monitor", "secret")
@@ -80,8 +82,10 @@ func TestExamineManagement(t *testing.T) {
 	ctl("set_policy", "--apply-to", "queues", "short lived", `^siren\.lane`, `{"message-ttl":60000}`)
 	ctl("set_operator_policy", "--apply-to", "queues", "caps", `.*`, `{"max-length":10}`)
 	all = askManagement(t, withMonitor, s.URL)
-	all.Want(t, "broker.policies", doctor.Error, "the broker's policy short lived sets message-ttl = 60000 on siren.lane.bulk, siren.lane.express, siren.lane.standard")
-	all.Want(t, "broker.policies", doctor.Error, "the broker's operator policy caps sets max-length = 10 on siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
+	all.Want(t, "broker.policies", doctor.Error, "the broker's policy short lived sets message-ttl = 60000 on "+
+		"siren.lane.bulk, siren.lane.express, siren.lane.standard")
+	all.Want(t, "broker.policies", doctor.Error, "the broker's operator policy caps sets max-length = 10 on "+
+		"siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
 	for _, f := range all.Of("broker.policies") {
 		mend(t, s, f.Mend)
 	}
@@ -127,7 +131,8 @@ func TestExamineManagementThatFails(t *testing.T) {
 	all.Want(t, "broker.policies", doctor.Warning, `the policies of vhost "media" couldn't be read`)
 	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
 	all.Want(t, "broker.management", doctor.Error, "doesn't answer")
-	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x", "://secret"} {
+	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x",
+		"://secret"} {
 		all = askManagement(t, address, amqpURL)
 		all.Want(t, "broker.management", doctor.Error, "the URL of the management API is malformed")
 	}

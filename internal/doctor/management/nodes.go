@@ -32,7 +32,8 @@ func judgeNodes(nodes []brokerNode, p *lanes.Policy) (found []doctor.Finding) {
 			"run three nodes, or set broker.queueType: classic, which is faster"))
 	}
 	if doctor.Worst(found) < doctor.Warning {
-		found = append(found, check.OK(fmt.Sprintf("%d of %d nodes run, without alarm or partition", running, len(nodes))))
+		found = append(found, check.OK(fmt.Sprintf("%d of %d nodes run, without alarm or partition", running,
+			len(nodes))))
 	}
 	return found
 }
@@ -43,7 +44,8 @@ func (n brokerNode) judge(check doctor.Check) (found []doctor.Finding) {
 	node := "node " + n.Name + " "
 	if !n.Running {
 		return []doctor.Finding{check.Error(node+"doesn't run",
-			"classic queues on it are away, and quorum queues have one member less", "start it; rabbitmqctl cluster_status")}
+			"classic queues on it are away, and quorum queues have one member less",
+			"start it; rabbitmqctl cluster_status")}
 	}
 	if n.MemAlarm {
 		found = append(found, check.Error(node+"has the memory alarm", none,
@@ -62,9 +64,11 @@ func (n brokerNode) judge(check doctor.Check) (found []doctor.Finding) {
 			"disk_free_limit.absolute = 2GB in rabbitmq.conf"))
 	}
 	if len(n.Partitions) > 0 {
-		found = append(found, check.Error(node+"sees no connection to "+strings.Join(n.Partitions, ", ")+" (a partition)",
+		found = append(found, check.Error(node+"sees no connection to "+strings.Join(n.Partitions, ", ")+
+			" (a partition)",
 			"both sides serve the same classic queues: jobs run twice, or are lost when they join",
-			"mend the network, then restart the nodes of the smaller side; cluster_partition_handling = pause_minority"))
+			"mend the network, then restart the nodes of the smaller side; cluster_partition_handling = "+
+				"pause_minority"))
 	}
 	return found
 }
@@ -95,12 +99,14 @@ func judgeBindings(jobs, stray []binding, p *lanes.Policy) doctor.Finding {
 	}
 	for _, b := range jobs {
 		if !strings.HasPrefix(b.Destination, topology.LaneQueuePrefix) {
-			wrong = append(wrong, fmt.Sprintf("%s is bound to %s too, by the key %q", topology.JobsExchange, b.Destination, b.Key))
+			wrong = append(wrong, fmt.Sprintf("%s is bound to %s too, by the key %q", topology.JobsExchange,
+				b.Destination, b.Key))
 		}
 	}
 	fallback := topology.QueueName(p.QueueOf(p.DefaultLane()))
 	if !slices.ContainsFunc(stray, func(b binding) bool { return b.Destination == fallback }) {
-		wrong = append(wrong, fmt.Sprintf("%s isn't bound to the default lane %q", topology.DefaultExchange, p.DefaultLane()))
+		wrong = append(wrong, fmt.Sprintf("%s isn't bound to the default lane %q", topology.DefaultExchange,
+			p.DefaultLane()))
 	}
 	if len(stray) > 1 {
 		wrong = append(wrong, fmt.Sprintf("%s is bound to %d queues", topology.DefaultExchange, len(stray)))
@@ -108,7 +114,8 @@ func judgeBindings(jobs, stray []binding, p *lanes.Policy) doctor.Finding {
 	if len(wrong) == 0 {
 		return check.OK("each lane is bound, and what no lane wants goes to the default lane")
 	}
-	return check.Error(strings.Join(wrong, "; "), "jobs don't arrive, or arrive twice, or in a queue that nobody serves",
+	return check.Error(strings.Join(wrong, "; "), "jobs don't arrive, or arrive twice, or in a queue that nobody "+
+		"serves",
 		"a running scaler binds what is missing within seconds, and its log says why it doesn't; "+
 			"take off a binding of somebody else's in the management page")
 }

@@ -32,7 +32,8 @@ func judgePolicies(
 		}
 	}
 	for _, name := range unread {
-		found = append(found, policies.Note(fmt.Sprintf("the pattern of the broker's policy %q couldn't be read here", name),
+		found = append(found, policies.Note(fmt.Sprintf("the pattern of the broker's policy %q couldn't be read here",
+			name),
 			"it may put a TTL or a length limit on Siren's queues",
 			"rabbitmqctl list_queues name policy operator_policy must not name it for siren.…"))
 	}
@@ -129,14 +130,16 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 		why = "a full queue drops its oldest jobs, also those that were confirmed: " + lost
 		if overflow, _ := a.Definition["overflow"].(string); strings.HasPrefix(overflow, "reject-publish") {
 			severity = doctor.Warning
-			why = "a full queue refuses what is published: producers get errors, and workers can't put off or bury a failed job"
+			why = "a full queue refuses what is published: producers get errors, and workers can't put off or bury " +
+				"a failed job"
 		}
 	case "dead-letter-exchange", "dead-letter-routing-key":
 		severity, why = doctor.Warning, "whatever the broker takes out of them goes where Siren doesn't look for it"
 		// a lane's own arguments count
 		harmed = but(func(name string) bool { return strings.HasPrefix(name, topology.LaneQueuePrefix) })
 	case "delivery-limit":
-		why = "a job whose workers stop or lose their connection so often is dead-lettered by the broker, though nothing " +
+		why = "a job whose workers stop or lose their connection so often is dead-lettered by the broker, though " +
+			"nothing " +
 			"is wrong with it"
 		harmed = but(func(name string) bool { return kinds[name] != lanes.Quorum || number >= topology.Unlimited })
 	case "consumer-timeout":
@@ -144,7 +147,8 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 		if p == nil || limit <= 0 || limit >= p.Broker.ConsumerTimeout.D() {
 			return f, false
 		}
-		why = fmt.Sprintf("the policy counts on %s: a job that runs longer than %s is ready again while it still runs, and "+
+		why = fmt.Sprintf("the policy counts on %s: a job that runs longer than %s is ready again while it still "+
+			"runs, and "+
 			"is done twice",
 			p.Broker.ConsumerTimeout, limit)
 		if limit >= rabbit.LongestHold+5*time.Minute { // less is refused there
@@ -155,7 +159,8 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 			"a federated queue moves jobs between brokers, where Siren neither counts nor claims them"
 	case "ha-mode":
 		severity = doctor.Note
-		why = "mirrored classic queues can lose confirmed jobs when a mirror takes over, and RabbitMQ 4 has none any more"
+		why = "mirrored classic queues can lose confirmed jobs when a mirror takes over, and RabbitMQ 4 has none " +
+			"any more"
 		instead = "set broker.queueType: quorum in Siren's policy, and then "
 	default:
 		return f, false

@@ -1,5 +1,6 @@
-// Package media examines whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits and the confinement that programs
-// run under, the scratch folder, and the storage that a policy lists. What a fact means is decided by pure functions (judge…).
+// Package media examines whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits and the
+// confinement that programs run under, the scratch folder, and the storage that a policy lists. What a fact means is
+// decided by pure functions (judge…).
 package media
 
 import (
@@ -41,13 +42,15 @@ type Options struct {
 	Storage storage.Options
 }
 
-// Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run under, and the scratch folder.
+// Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run
+// under, and the scratch folder.
 func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
 	found := []doctor.Finding{}
 	self, err := media.Self(o.Self)
 	if err != nil {
 		return []doctor.Finding{{
-			Check: "media.limits", Severity: doctor.Error, What: err.Error(), Why: "no worker can start programs here", Mend: "mount /proc",
+			Check: "media.limits", Severity: doctor.Error, What: err.Error(), Why: "no worker can start programs here",
+			Mend: "mount /proc",
 		}}
 	}
 	ffmpeg, err := media.Program(o.FFmpeg, "ffmpeg")
@@ -77,7 +80,8 @@ func examineProgram(ctx context.Context, ffmpeg string) []doctor.Finding {
 	text, err := answer(ctx, ffmpeg, "-version")
 	if err != nil {
 		return []doctor.Finding{{
-			Check: "media.ffmpeg", Severity: doctor.Error, What: fmt.Sprintf("%s doesn't run: %v", ffmpeg, err), Why: "every job would fail",
+			Check: "media.ffmpeg", Severity: doctor.Error, What: fmt.Sprintf("%s doesn't run: %v", ffmpeg, err),
+			Why:  "every job would fail",
 			Mend: "run `" + ffmpeg + " -version` by hand; a library may be missing: apt-get install --reinstall ffmpeg",
 		}}
 	}
@@ -88,8 +92,9 @@ func examineProgram(ctx context.Context, ffmpeg string) []doctor.Finding {
 		list, err := answer(ctx, ffmpeg, "-hide_banner", "-"+sort)
 		if err != nil {
 			return append(found, doctor.Finding{
-				Check: "media.codecs", Severity: doctor.Warning, What: fmt.Sprintf("ffmpeg doesn't list its %s: %v", sort, err),
-				Why: "jobs may fail for what it lacks", Mend: "run `ffmpeg -" + sort + "` by hand",
+				Check: "media.codecs", Severity: doctor.Warning,
+				What: fmt.Sprintf("ffmpeg doesn't list its %s: %v", sort, err),
+				Why:  "jobs may fail for what it lacks", Mend: "run `ffmpeg -" + sort + "` by hand",
 			})
 		}
 		has[sort] = parts(list)
@@ -122,13 +127,15 @@ func judgeFFmpeg(text string) doctor.Finding {
 	}
 	f.What = "ffmpeg " + m[1]
 	var major, minor int
-	if n, _ := fmt.Sscanf(strings.TrimPrefix(m[1], "n"), "%d.%d", &major, &minor); n < 2 { // a build of the development branch: N-109542-g…
+	if n, _ := fmt.Sscanf(strings.TrimPrefix(m[1], "n"), "%d.%d", &major, &minor); n < 2 {
+		// a build of the development branch: N-109542-g…
 		f.Severity = doctor.Note
 		f.Why = "it isn't a release, so nobody knows what it can do; Siren is tested with " + oldestFFmpeg + " and 7.1"
 		f.Mend = "nothing if its parts, below, are all there; else install a release"
 	} else if major < 5 || major == 5 && minor < 1 {
 		f.Severity = doctor.Error
-		f.Why = "it is older than " + oldestFFmpeg + ", lacks options that Siren gives it, and gets no fixes: inputs are hostile"
+		f.Why = "it is older than " + oldestFFmpeg +
+			", lacks options that Siren gives it, and gets no fixes: inputs are hostile"
 		f.Mend = "install ffmpeg " + oldestFFmpeg + " or newer: Debian 12 has it"
 	}
 	return f
@@ -170,7 +177,8 @@ func filterNames(chain string) (all []string) {
 	return all
 }
 
-// parts are the names in a list of ffmpeg's: flags, one or two columns of them, come before a name, and one line may hold several.
+// parts are the names in a list of ffmpeg's: flags, one or two columns of them, come before a name, and one line may
+// hold several.
 func parts(list string) map[string]bool {
 	all := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -201,17 +209,23 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 	}
 	if len(lacks) > 0 {
 		found = append(found, doctor.Finding{
-			Check: "media.codecs", Severity: doctor.Error, What: "ffmpeg lacks " + strings.Join(lacks, ", "), Why: "jobs that need it fail for good, as bad input",
-			Mend: "install a full build of ffmpeg: Debian's has all of it (apt-get install ffmpeg), Fedora's ffmpeg-free lacks libx264",
+			Check: "media.codecs", Severity: doctor.Error, What: "ffmpeg lacks " + strings.Join(lacks, ", "),
+			Why: "jobs that need it fail for good, as bad input",
+			Mend: "install a full build of ffmpeg: Debian's has all of it (apt-get install ffmpeg), Fedora's " +
+				"ffmpeg-free lacks libx264",
 		})
 	} else {
 		found = append(found, doctor.Finding{
-			Check: "media.codecs", What: fmt.Sprintf("ffmpeg has what the kinds need: %s", strings.Join(slices.Concat(needed["encoders"], needed["muxers"], needed["filters"]), ", ")),
+			Check: "media.codecs", What: fmt.Sprintf("ffmpeg has what the kinds need: %s",
+				strings.Join(slices.Concat(needed["encoders"], needed["muxers"], needed["filters"]), ", ")),
 		})
 	}
-	if common := slices.DeleteFunc(slices.Clone(unread), func(name string) bool { return !slices.Contains(everyday, name) }); len(common) > 0 {
+	if common := slices.DeleteFunc(slices.Clone(unread), func(name string) bool {
+		return !slices.Contains(everyday, name)
+	}); len(common) > 0 {
 		found = append(found, doctor.Finding{
-			Check: "media.formats", Severity: doctor.Warning, What: "ffmpeg can't read " + strings.Join(common, ", "), Why: "jobs with such inputs fail for good",
+			Check: "media.formats", Severity: doctor.Warning, What: "ffmpeg can't read " + strings.Join(common, ", "),
+			Why:  "jobs with such inputs fail for good",
 			Mend: "install a full build of ffmpeg: apt-get install ffmpeg",
 		})
 	}
@@ -219,7 +233,8 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 }
 
 // everyday are the formats that most inputs have. Others are missing from one release of ffmpeg or another.
-var everyday = []string{"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe", "jpeg_pipe", "webp_pipe"}
+var everyday = []string{"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe",
+	"jpeg_pipe", "webp_pipe"}
 
 // examineLimits starts ffmpeg as a job does: under the limits of a slot and at the lowest priority.
 func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimits) doctor.Finding {
@@ -234,8 +249,10 @@ func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimi
 		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
-		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that are lower: ulimit -Hv, -Hf, -Ht;" +
-			" if it lacks a library, put ffmpeg and what it needs below /usr, or its libraries into lib beside its folder: programs read nothing else"
+		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that " +
+			"are lower: ulimit -Hv, -Hf, -Ht;" +
+			" if it lacks a library, put ffmpeg and what it needs below /usr, or its libraries into lib beside its " +
+			"folder: programs read nothing else"
 	}
 	return f
 }
@@ -252,8 +269,10 @@ func examineScratch(path string, room Room) []doctor.Finding {
 			err = at.Err
 		}
 		return []doctor.Finding{{
-			Check: check, Severity: doctor.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path, err), Why: "no worker can start with it",
-			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR", os.Getuid()),
+			Check: check, Severity: doctor.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path,
+				err), Why: "no worker can start with it",
+			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR",
+				os.Getuid()),
 		}}
 	}
 	if err != nil {
@@ -276,7 +295,8 @@ func examineScratch(path string, room Room) []doctor.Finding {
 
 // judgeScratch is whether the free space is enough for an input and an output in each slot.
 func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []doctor.Finding {
-	f := doctor.Finding{Check: "media.scratch", What: fmt.Sprintf("the scratch folder %s can be written, %s free", path, gibi(free))}
+	f := doctor.Finding{Check: "media.scratch", What: fmt.Sprintf("the scratch folder %s can be written, %s free", path,
+		gibi(free))}
 	most := 2 * lanes.Bytes(room.Slots) * room.Slot.Scratch
 	switch {
 	case room.Slots > 0 && free < room.Slot.Scratch/10, free < 64<<20:
@@ -287,14 +307,17 @@ func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []docto
 	case room.Slots > 0 && free < most:
 		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the scratch folder %s has %s free; jobs may take %s", path, gibi(free), gibi(most))
-		f.Why = fmt.Sprintf("%d slots may each hold an input and an output of %s: a full disk fails jobs, which are tried again", room.Slots, room.Slot.Scratch)
+		f.Why = fmt.Sprintf("%d slots may each hold an input and an output of %s: a full disk fails jobs, which are "+
+			"tried again", room.Slots, room.Slot.Scratch)
 		f.Mend = "give it more space, or lower slot.scratch in the policy"
 	}
 	found := []doctor.Finding{f}
 	if memory {
 		found = append(found, doctor.Finding{
-			Check: "media.scratch", Severity: doctor.Note, What: fmt.Sprintf("the scratch folder %s is in memory (tmpfs)", path),
-			Why: "what jobs write there counts against the machine's, or the pod's, memory", Mend: "name a folder on a disk: siren worker --scratch DIR",
+			Check: "media.scratch", Severity: doctor.Note,
+			What: fmt.Sprintf("the scratch folder %s is in memory (tmpfs)", path),
+			Why:  "what jobs write there counts against the machine's, or the pod's, memory",
+			Mend: "name a folder on a disk: siren worker --scratch DIR",
 		})
 	}
 	return found

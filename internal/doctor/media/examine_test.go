@@ -63,7 +63,8 @@ func TestExamineThisMachine(t *testing.T) {
 }
 
 func TestExamineTightLimits(t *testing.T) {
-	all := Examine(t.Context(), Options{Scratch: t.TempDir()}, Room{Slots: 1, Slot: lanes.SlotLimits{Memory: 16 << 20, Scratch: 1 << 20}})
+	all := Examine(t.Context(), Options{Scratch: t.TempDir()},
+		Room{Slots: 1, Slot: lanes.SlotLimits{Memory: 16 << 20, Scratch: 1 << 20}})
 	wantFinding(t, one(t, all, "media.limits"), doctor.Error, "doesn't start under the limits", "slot.memory")
 }
 
@@ -89,7 +90,8 @@ esac
 	must(t, os.WriteFile(small, []byte(script), 0o755))
 	all := Examine(t.Context(), Options{FFmpeg: small, Scratch: t.TempDir()}, room)
 	wantFinding(t, one(t, all, "media.ffmpeg"), doctor.Error, "ffmpeg 4.4.2", "older than 5.1")
-	if f := one(t, all, "media.codecs"); f.Severity != doctor.Error || f.What != "ffmpeg lacks encoder libwebp, encoder libx264" {
+	if f := one(t, all, "media.codecs"); f.Severity != doctor.Error ||
+		f.What != "ffmpeg lacks encoder libwebp, encoder libx264" {
 		t.Errorf("%+v", f)
 	}
 	wantFinding(t, one(t, all, "media.formats"), doctor.Warning, "can't read", "webm")
@@ -115,7 +117,8 @@ func TestJudgeFFmpeg(t *testing.T) {
 func TestNeedsAreThoseOfTheKinds(t *testing.T) {
 	n := needs()
 	for sort, want := range map[string][]string{
-		"encoders": {"aac", "libwebp", "libx264", "mjpeg"}, "muxers": {"image2", "mp4"}, "filters": {"fps", "null", "scale", "setsar", "thumbnail"},
+		"encoders": {"aac", "libwebp", "libx264", "mjpeg"}, "muxers": {"image2", "mp4"},
+		"filters": {"fps", "null", "scale", "setsar", "thumbnail"},
 	} {
 		if got := slices.Sorted(slices.Values(n[sort])); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", sort, got, want)
@@ -178,28 +181,34 @@ func TestExamineFileStorage(t *testing.T) {
 	}
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file://" + dir + "/absent/", Read: true}})
 	wantFinding(t, one(t, all, "storage.file"), doctor.Error, "is its volume mounted?", "mount its volume here")
-	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file:///proc/", Write: true}}) // nobody may write there, root neither
+	// nobody may write there, root neither
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "file:///proc/", Write: true}})
 	wantFinding(t, one(t, all, "storage.file"), doctor.Error, "can't be written")
-	wantFinding(t, one(t, ExamineStorage(t.Context(), Options{}, nil), "storage.prefixes"), doctor.Warning, "every job is refused")
-	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://Media-In/", Read: true}}) // of a policy from before that was refused
+	wantFinding(t, one(t, ExamineStorage(t.Context(), Options{}, nil), "storage.prefixes"), doctor.Warning,
+		"every job is refused")
+	// of a policy from before that was refused
+	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://Media-In/", Read: true}})
 	wantFinding(t, one(t, all, "storage.prefixes"), doctor.Error, `"s3://Media-In/": write the bucket in lower case`)
 }
 
 func TestExamineS3Storage(t *testing.T) {
 	folder := s3test.Use(t)
-	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/deep/er/", Read: true, Write: true}})
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/deep/er/",
+		Read: true, Write: true}})
 	wantFinding(t, one(t, all, "storage.s3"), doctor.OK, "s3://"+s3test.Bucket+"/deep/er/ can be read and written")
 	if left, _ := filepath.Glob(filepath.Join(folder, "deep", "er", ".siren*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true}})
 	wantFinding(t, one(t, all, "storage.s3"), doctor.OK, "can be read")
-	for _, s := range []lanes.Storage{{Prefix: "s3://no-such-bucket/", Read: true}, {Prefix: "s3://no-such-bucket/", Write: true}} {
+	for _, s := range []lanes.Storage{{Prefix: "s3://no-such-bucket/", Read: true},
+		{Prefix: "s3://no-such-bucket/", Write: true}} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
 		wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "bucket no-such-bucket exists")
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-	for _, s := range []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true}, {Prefix: "s3://" + s3test.Bucket + "/", Write: true}} {
+	for _, s := range []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true},
+		{Prefix: "s3://" + s3test.Bucket + "/", Write: true}} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
 		wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "AWS_SHARED_CREDENTIALS_FILE")
 	}
@@ -218,7 +227,8 @@ func TestExamineS3WithoutConditions(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a",
+		"AWS_SECRET_ACCESS_KEY":     "b",
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		t.Setenv(name, value)
@@ -239,7 +249,8 @@ func TestJudgeConfined(t *testing.T) {
 		{nil, doctor.OK, "programs are confined"},
 		{[]string{sandbox.OpenFiles}, doctor.Note, "Linux 5.13 or newer with Landlock on"},
 		{[]string{sandbox.OpenSockets}, doctor.Warning, "open sockets"},
-		{[]string{sandbox.OpenFiles, sandbox.OpenSockets, sandbox.OpenSecrets}, doctor.Warning, "read whatever files the worker can, and open sockets, and read the worker's environment"},
+		{[]string{sandbox.OpenFiles, sandbox.OpenSockets, sandbox.OpenSecrets}, doctor.Warning,
+			"read whatever files the worker can, and open sockets, and read the worker's environment"},
 		{[]string{sandbox.OpenSecrets}, doctor.Warning, "uname -r"},
 	} {
 		f := judgeConfined(c.open)

@@ -19,7 +19,8 @@ func examineConfined(ctx context.Context, self string) doctor.Finding {
 	open, err := sandbox.Unconfined(ctx, self)
 	if err != nil {
 		return doctor.Finding{
-			Check: "media.confined", Severity: doctor.Error, What: fmt.Sprintf("programs can't be confined: %v", err), Why: "every job would fail, and be tried again",
+			Check: "media.confined", Severity: doctor.Error, What: fmt.Sprintf("programs can't be confined: %v", err),
+			Why:  "every job would fail, and be tried again",
 			Mend: "install the siren binary where this user may run it; else report it, with `uname -r`",
 		}
 	}
@@ -28,12 +29,14 @@ func examineConfined(ctx context.Context, self string) doctor.Finding {
 
 // judgeConfined is what it means that programs find these open.
 func judgeConfined(open []string) doctor.Finding {
-	f := doctor.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file but their input and the system's, and see nothing of the worker"}
+	f := doctor.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file " +
+		"but their input and the system's, and see nothing of the worker"}
 	var can, mends []string
 	if slices.Contains(open, sandbox.OpenFiles) {
 		f.Severity = doctor.Note
 		can = append(can, "read whatever files the worker can")
-		mends = append(mends, "run Linux 5.13 or newer with Landlock on: `cat /sys/kernel/security/lsm` has to list landlock, and a container's seccomp profile has to let its calls pass")
+		mends = append(mends, "run Linux 5.13 or newer with Landlock on: `cat /sys/kernel/security/lsm` has to list "+
+			"landlock, and a container's seccomp profile has to let its calls pass")
 	}
 	if slices.Contains(open, sandbox.OpenSockets) {
 		f.Severity = doctor.Warning

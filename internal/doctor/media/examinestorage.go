@@ -23,8 +23,8 @@ import (
 // storageWithin bounds what is done at one prefix.
 const storageWithin = 20 * time.Second
 
-// ExamineStorage tries to read and write below each prefix as jobs may: what is to be written to gets a small file by the commit protocol, and a second
-// commit of another job has to lose. The file is deleted again.
+// ExamineStorage tries to read and write below each prefix as jobs may: what is to be written to gets a small file by
+// the commit protocol, and a second commit of another job has to lose. The file is deleted again.
 func ExamineStorage(ctx context.Context, o Options, allowed []lanes.Storage) (found []doctor.Finding) {
 	if o.Storage.Log == nil {
 		o.Storage.Log = slog.New(slog.DiscardHandler)
@@ -32,13 +32,16 @@ func ExamineStorage(ctx context.Context, o Options, allowed []lanes.Storage) (fo
 	stores, err := storage.New(o.Storage)
 	if err != nil {
 		return []doctor.Finding{{
-			Check: "storage.s3", Severity: doctor.Error, What: err.Error(), Why: "no worker can start with that", Mend: "correct SIREN_S3: endpoint=…&region=…&use_path_style=true",
+			Check: "storage.s3", Severity: doctor.Error, What: err.Error(), Why: "no worker can start with that",
+			Mend: "correct SIREN_S3: endpoint=…&region=…&use_path_style=true",
 		}}
 	}
 	for _, s := range allowed { // a policy from before the check may have one
 		if _, err := location.ParsePrefix(s.Prefix); err != nil {
 			found = append(found, doctor.Finding{
-				Check: "storage.prefixes", Severity: doctor.Error, What: "a prefix of the policy's storage " + err.Error(), Why: "no job can use what is below it", Mend: "correct it in the policy",
+				Check: "storage.prefixes", Severity: doctor.Error,
+				What: "a prefix of the policy's storage " + err.Error(), Why: "no job can use what is below it",
+				Mend: "correct it in the policy",
 			})
 		}
 	}
@@ -50,7 +53,8 @@ func ExamineStorage(ctx context.Context, o Options, allowed []lanes.Storage) (fo
 	}
 	if len(found) == 0 {
 		found = append(found, doctor.Finding{
-			Check: "storage.prefixes", Severity: doctor.Warning, What: "the policy lists no storage", Why: "every job is refused: it may neither read nor write",
+			Check: "storage.prefixes", Severity: doctor.Warning, What: "the policy lists no storage",
+			Why:  "every job is refused: it may neither read nor write",
 			Mend: `add to the policy, for instance: storage: [{prefix: "s3://media/", read: true, write: true}]`,
 		})
 	}
@@ -120,7 +124,8 @@ type leftError struct {
 func (e *leftError) Error() string { return e.err.Error() }
 func (e *leftError) Unwrap() error { return e.err }
 
-// write commits a small file as two jobs, of which the second has to lose, reads it where that is allowed, and deletes it.
+// write commits a small file as two jobs, of which the second has to lose, reads it where that is allowed, and deletes
+// it.
 func (x storageExaminer) write(ctx context.Context, store storage.Store, r storage.Rule) error {
 	name := ".siren-doctor-" + strings.ToLower(rand.Text()[:10])
 	at := storage.Place{Location: r.Location, Below: r}
@@ -137,7 +142,8 @@ func (x storageExaminer) write(ctx context.Context, store storage.Store, r stora
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, _, err := store.Commit(ctx, at, storage.Product{File: file, MediaType: "text/plain", Job: job.Job{ID: j}, Attempt: "1"})
+		_, _, err := store.Commit(ctx, at, storage.Product{File: file, MediaType: "text/plain", Job: job.Job{ID: j},
+			Attempt: "1"})
 		return err
 	}
 	if err := commit(name + "-a"); err != nil {
@@ -177,7 +183,8 @@ var mends = map[string]func(storage.Rule, error) string{"file": mendFiles, "s3":
 
 func mendStorage(r storage.Rule, err error) string {
 	if errors.Is(err, errReplaced) {
-		return "use a storage with conditional writes (If-None-Match): AWS S3, MinIO, Ceph 19, Cloudflare R2, versitygw; older ones let two attempts of a job overwrite each other"
+		return "use a storage with conditional writes (If-None-Match): AWS S3, MinIO, Ceph 19, Cloudflare R2, " +
+			"versitygw; older ones let two attempts of a job overwrite each other"
 	}
 	if mend, ok := mends[r.Scheme]; ok {
 		return mend(r, err)
@@ -192,7 +199,8 @@ func mendFiles(r storage.Rule, err error) string {
 	case errors.Is(err, syscall.EROFS):
 		return "mount it writable, or take write: true off that prefix in the policy"
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS):
-		return "put outputs on a file system with hard links: a local one or NFS, not vfat, SMB or a FUSE mount of a bucket"
+		return "put outputs on a file system with hard links: a local one or NFS, not vfat, SMB or a FUSE mount of " +
+			"a bucket"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free space there"
 	}
@@ -200,7 +208,8 @@ func mendFiles(r storage.Rule, err error) string {
 	if r.Write {
 		verb = "rw"
 	}
-	return fmt.Sprintf("let user %d use it: chown or setfacl -m u:%[1]d:%sx %s; on Kubernetes set podSecurityContext.fsGroup", os.Getuid(), verb, r.Path)
+	return fmt.Sprintf("let user %d use it: chown or setfacl -m u:%[1]d:%sx %s; on Kubernetes set "+
+		"podSecurityContext.fsGroup", os.Getuid(), verb, r.Path)
 }
 
 func mendS3(r storage.Rule, _ error) string {
@@ -208,6 +217,7 @@ func mendS3(r storage.Rule, _ error) string {
 	if r.Write {
 		actions += " (to see whether an output is there) and s3:PutObject"
 	}
-	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL_S3), the region and the credentials (AWS_SHARED_CREDENTIALS_FILE), that bucket %s exists, and that it allows %s on %s%s*, and s3:ListBucket",
+	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL_S3), the region and the credentials "+
+		"(AWS_SHARED_CREDENTIALS_FILE), that bucket %s exists, and that it allows %s on %s%s*, and s3:ListBucket",
 		r.Host, actions, r.Host, r.Path)
 }

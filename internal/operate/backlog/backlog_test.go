@@ -156,7 +156,9 @@ func (h *house) drain(lane string) (ids []string) {
 }
 
 // move is a pass that moves jobs to a lane, over its own connection; see may do something before, or instead.
-func (h *house) move(ctx context.Context, from, to string, limit int, see func(p *pass, waiting []job.Delivery) error) (Done, error) {
+func (h *house) move(
+	ctx context.Context, from, to string, limit int, see func(p *pass, waiting []job.Delivery) error,
+) (Done, error) {
 	var done Done
 	p := &pass{desk: h.desk, done: &done}
 	err := p.carrying(ctx, "move", &h.policy, to, func() error {
@@ -194,17 +196,20 @@ func TestMove(t *testing.T) {
 	if err != nil || done.Jobs != 3 || done.Dropped != 1 {
 		t.Errorf("it came to %+v, %v", done, err)
 	}
-	if want := []string{ids[0], ids[2], ids[4]}; !slices.Equal(h.drain("bulk"), want) || !slices.Equal(done.Sample, want) {
+	if want := []string{ids[0], ids[2], ids[4]}; !slices.Equal(h.drain("bulk"), want) ||
+		!slices.Equal(done.Sample, want) {
 		t.Errorf("it moved %v, want %v", done.Sample, want)
 	}
 	h.wait("standard", 2)
 	if left := h.drain("standard"); !slices.Equal(left, []string{ids[3], ids[5]}) {
 		t.Errorf("it left %v", left)
 	}
-	if len(h.noted) != 1 || h.noted[0].Jobs != 3 || h.noted[0].On != "lane standard" || h.noted[0].After != "lane bulk" || h.noted[0].Reason != "why not" {
+	if len(h.noted) != 1 || h.noted[0].Jobs != 3 || h.noted[0].On != "lane standard" ||
+		h.noted[0].After != "lane bulk" || h.noted[0].Reason != "why not" {
 		t.Errorf("the audit log has %+v", h.noted)
 	}
-	if r, err := h.desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != job.Queued || r.Lane != "bulk" || r.Replay != 1 {
+	if r, err := h.desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != job.Queued || r.Lane != "bulk" ||
+		r.Replay != 1 {
 		t.Errorf("the one without a record has %+v, %v", r, err)
 	}
 }
@@ -256,14 +261,16 @@ func TestMoveFails(t *testing.T) {
 			},
 		},
 		{
-			name: "called off", ctx: ctx, want: context.Canceled, moved: 100, left: 50, copies: 100, // what is begun is brought to its end
+			// what is begun is brought to its end
+			name: "called off", ctx: ctx, want: context.Canceled, moved: 100, left: 50, copies: 100,
 			see: func(*pass, []job.Delivery) error {
 				cancel()
 				return nil
 			},
 		},
 		{
-			name: "cut before the originals are removed", ctx: t.Context(), want: rabbitlink.ErrStale, moved: 100, left: 150, copies: 100,
+			name: "cut before the originals are removed", ctx: t.Context(), want: rabbitlink.ErrStale, moved: 100,
+			left: 150, copies: 100,
 			see: func(p *pass, _ []job.Delivery) error {
 				p.take.Close()
 				return nil
@@ -310,9 +317,12 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	var done Done
 	p := &pass{desk: h.desk, done: &done}
 	p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
-		return p.carry(ctx, operate.Carrier{Publisher: unconfirmed{}, Ledger: h.desk.Ledger, Now: h.desk.Now}, w, waiting, &h.policy, "bulk")
+		return p.carry(ctx, operate.Carrier{Publisher: unconfirmed{}, Ledger: h.desk.Ledger, Now: h.desk.Now}, w,
+			waiting, &h.policy, "bulk")
 	}
-	err := p.run(t.Context(), "move", func() error { return p.queues(t.Context(), []lanes.Queue{h.policy.QueueOf("standard")}, 0) })
+	err := p.run(t.Context(), "move", func() error {
+		return p.queues(t.Context(), []lanes.Queue{h.policy.QueueOf("standard")}, 0)
+	})
 	if done.Jobs != 0 || !errors.Is(err, confirms.ErrNotSent) || len(h.noted) != 0 {
 		t.Errorf("moved %d, %v; want ErrNotSent", done.Jobs, err)
 	}
@@ -323,7 +333,8 @@ func TestMoveWithoutConfirm(t *testing.T) {
 func TestPurge(t *testing.T) {
 	h := newHouse(t)
 	ids := h.enqueue("bulk", 3)
-	_, err := h.desk.Ledger.Claim(t.Context(), job.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"}, "w", 3)
+	_, err := h.desk.Ledger.Claim(t.Context(), job.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"}, "w",
+		3)
 	h.must(err)
 	done, err := Purge(t.Context(), h.desk, "bulk", "")
 	if err != nil || done.Jobs != 2 || done.Dropped != 0 || len(h.noted) != 1 {
@@ -342,7 +353,8 @@ func TestWrongUse(t *testing.T) {
 	for _, c := range []struct {
 		from, to string
 		kind     operate.Kind
-	}{{"standrad", "bulk", operate.NotFound}, {"standard", "bluk", operate.NotFound}, {"bulk", "bulk", operate.Invalid}} {
+	}{{"standrad", "bulk", operate.NotFound}, {"standard", "bluk", operate.NotFound},
+		{"bulk", "bulk", operate.Invalid}} {
 		if _, err := Move(t.Context(), h.desk, c.from, c.to, 0, ""); !errors.Is(err, c.kind) {
 			t.Errorf("%s to %s: %v, want %s", c.from, c.to, err, c.kind)
 		}

@@ -131,7 +131,8 @@ func awaitType(ctx context.Context, desk *operate.Desk, to lanes.Queue) (lanes.E
 		case <-ctx.Done():
 			return e, ctx.Err()
 		case <-wait.Done():
-			return e, operate.NotPossible.Errorf("lane %s is to have a %s queue, but no scaler has put that into force yet: "+
+			return e, operate.NotPossible.Errorf("lane %s is to have a %s queue, but no scaler has put that into "+
+				"force yet: "+
 				"is one running? The same command goes on once one does", to.Lane, to.Type)
 		case <-time.After(lookEvery):
 		}

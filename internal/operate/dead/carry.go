@@ -115,7 +115,8 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 			r.Refused[id] = operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
 			continue
 		case record.State != job.Dead:
-			r.Refused[id] = operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State, operate.Instead(record))
+			r.Refused[id] = operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State,
+				operate.Instead(record))
 			continue
 		}
 		v, err := r.fromRecord(record)
@@ -136,7 +137,8 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 func (r *Replay) fromRecord(record job.Record) (*revival, error) {
 	d, err := operate.FromRecord(record)
 	if err != nil {
-		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no job: %w",
+		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no "+
+			"job: %w",
 			record.ID, err)
 	}
 	v, err := r.revive(newLetter(wire.DeadLetter{Delivery: d, ID: d.Job.ID, Reason: record.Reason}, &record))

@@ -38,12 +38,15 @@ func TestStandingOf(t *testing.T) {
 
 // The record says what a job died of where it is about this death: the second letter of a job says "dead already".
 func TestFactsOfALetter(t *testing.T) {
-	l := wire.DeadLetter{Delivery: job.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a", Reason: "dead already"}
-	if f := newLetter(l, &job.Record{State: job.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" || f.Lane != "express" {
+	l := wire.DeadLetter{Delivery: job.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a",
+		Reason: "dead already"}
+	if f := newLetter(l, &job.Record{State: job.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" ||
+		f.Lane != "express" {
 		t.Errorf("with a record: %+v", f)
 	}
 	for _, r := range []*job.Record{nil, {State: job.Completed, Lane: "express"}} {
-		if f := newLetter(l, r).Facts; f.Reason != "dead already" || f.Lane != "bulk" || f.Kind != "probe" || f.State != job.Dead {
+		if f := newLetter(l, r).Facts; f.Reason != "dead already" || f.Lane != "bulk" || f.Kind != "probe" ||
+			f.State != job.Dead {
 			t.Errorf("with record %v: %+v", r, f)
 		}
 	}
@@ -51,7 +54,8 @@ func TestFactsOfALetter(t *testing.T) {
 
 func TestDeathReason(t *testing.T) {
 	for s, want := range map[string]string{
-		"bad input": "bad input", "bad-input": "bad input", "Timed_Out": "timed out", "poison": "poison", "broker": "broker", "broker: rejected": "broker: rejected",
+		"bad input": "bad input", "bad-input": "bad input", "Timed_Out": "timed out", "poison": "poison",
+		"broker": "broker", "broker: rejected": "broker: rejected",
 		"broker:expired": "broker: expired",
 	} {
 		if got, err := Reason(s); got != want || err != nil {
@@ -61,10 +65,12 @@ func TestDeathReason(t *testing.T) {
 	if _, err := Reason("poisson"); err == nil || !strings.Contains(err.Error(), `did you mean "poison"`) {
 		t.Errorf("a wrong one: %v", err)
 	}
-	if !diesOf("broker: rejected", []string{"failed", "broker"}) || diesOf("failed", []string{"broker"}) || !diesOf("broker: rejected", []string{"broker: rejected"}) {
+	if !diesOf("broker: rejected", []string{"failed", "broker"}) || diesOf("failed", []string{"broker"}) ||
+		!diesOf("broker: rejected", []string{"broker: rejected"}) {
 		t.Error("broker stands for all that the safety net caught, and for nothing else")
 	}
-	for _, kind := range []job.ErrorKind{job.BadInput, job.NotAllowed, job.OutputExists, job.OverLimit, job.Transient, job.TimedOut} {
+	for _, kind := range []job.ErrorKind{job.BadInput, job.NotAllowed, job.OutputExists, job.OverLimit, job.Transient,
+		job.TimedOut} {
 		if !slices.Contains(Reasons, string(kind)) {
 			t.Errorf("a job may die of %q", kind)
 		}
@@ -73,7 +79,8 @@ func TestDeathReason(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	now := time.Now()
-	r := job.Record{Lane: "bulk", Kind: "probe", Reason: "failed", Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour)}
+	r := job.Record{Lane: "bulk", Kind: "probe", Reason: "failed",
+		Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour)}
 	undated := r
 	undated.EndedAt = time.Time{}
 	for _, c := range []struct {
@@ -82,7 +89,8 @@ func TestFilter(t *testing.T) {
 		want, unaged bool // with a time of death, and without
 	}{
 		{"all", Filter{}, true, true},
-		{"everything fits", Filter{Lane: "bulk", Kind: "probe", Selector: "tier=gold", Tenant: "acme", DiedOf: []string{"poison", "failed"}}, true, true},
+		{"everything fits", Filter{Lane: "bulk", Kind: "probe", Selector: "tier=gold", Tenant: "acme",
+			DiedOf: []string{"poison", "failed"}}, true, true},
 		{"another lane", Filter{Lane: "express"}, false, false},
 		{"another kind", Filter{Kind: "transcode"}, false, false},
 		{"another label", Filter{Selector: "tier!=gold"}, false, false},
@@ -145,7 +153,8 @@ func TestPace(t *testing.T) {
 			t.Errorf("called off: %v", err)
 		}
 	})
-	for rate, want := range map[float64][2]int{0: {100, 250}, 0.01: {1, 1}, 1: {30, 1}, 10: {100, 2}, 1000: {100, 100}} {
+	for rate, want := range map[float64][2]int{0: {100, 250}, 0.01: {1, 1}, 1: {30, 1}, 10: {100, 2},
+		1000: {100, 100}} {
 		p := pace{rate: rate}
 		if got := [2]int{p.batch(), p.chunk()}; got != want {
 			t.Errorf("at %v a second: batches and chunks of %v, want %v", rate, got, want)

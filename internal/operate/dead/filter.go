@@ -62,7 +62,8 @@ func (f Filter) Chooser(now time.Time) func(job.Record) bool {
 	return func(r job.Record) bool {
 		return (f.Lane == "" || r.Lane == f.Lane) && (f.Kind == "" || r.Kind == f.Kind) &&
 			selector.Matches(labels.Set(r.Labels)) &&
-			(f.Tenant == "" || r.Labels[TenantLabel] == f.Tenant) && (len(f.DiedOf) == 0 || diesOf(r.Reason, f.DiedOf)) &&
+			(f.Tenant == "" || r.Labels[TenantLabel] == f.Tenant) &&
+			(len(f.DiedOf) == 0 || diesOf(r.Reason, f.DiedOf)) &&
 			(f.Since == 0 || !r.EndedAt.IsZero() && !r.EndedAt.Before(now.Add(-f.Since))) &&
 			(f.OlderThan == 0 || !r.EndedAt.IsZero() && r.EndedAt.Before(now.Add(-f.OlderThan)))
 	}

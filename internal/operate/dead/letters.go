@@ -35,7 +35,8 @@ const (
 	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record at all
 	Stale      Standing = "stale"      // its job is dead by a newer copy, which has a letter of its own
 	Superseded Standing = "superseded" // a newer copy carries the job on, or has brought it to its end
-	Elsewhere  Standing = "elsewhere"  // its job isn't dead, and no newer copy was made: enqueued again since Redis lost its data
+	// its job isn't dead, and no newer copy was made: enqueued again since Redis lost its data
+	Elsewhere Standing = "elsewhere"
 )
 
 // standingOf compares the numbers of a letter and of its job's record.
@@ -61,8 +62,9 @@ func newLetter(l wire.DeadLetter, r *job.Record) Letter {
 	}
 	f.Facts = job.Record{
 		ID: l.ID, State: job.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input,
-		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Job.Priority, ExpiresAt: l.Job.ExpiresAt,
-		DedupKey: l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
+		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Job.Priority,
+		ExpiresAt: l.Job.ExpiresAt,
+		DedupKey:  l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
 		Replay: l.Replay,
 		Reason: l.Reason, Error: l.Error,
 	}

@@ -30,7 +30,8 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 			return nil, fmt.Errorf("--set %q: write NAME=VALUE", p)
 		}
 		if !paramForm.MatchString(name) {
-			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . and -",
+			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . "+
+				"and -",
 				p, name)
 		}
 		if _, ok := set[name]; ok {

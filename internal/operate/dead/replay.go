@@ -235,7 +235,8 @@ func (r *Replay) fate(l Letter) letterFate {
 	case !r.Set.fits(l.Job.Kind):
 		r.Left.OtherKind++
 		if r.ids != nil {
-			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind, r.Set)
+			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind,
+				r.Set)
 		}
 		return leaveLetter
 	default:

@@ -32,7 +32,8 @@ func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
-	return Sources{Board: board, Ledger: ledger, Roster: redis.NewRoster(store, log), Tunings: redis.NewTunings(store, log)}, board, ledger
+	return Sources{Board: board, Ledger: ledger, Roster: redis.NewRoster(store, log),
+		Tunings: redis.NewTunings(store, log)}, board, ledger
 }
 
 func must(t *testing.T, err error) {
@@ -56,22 +57,26 @@ func seen(t *testing.T) *Sight {
 			At: moment0, Revision: 7, Budget: 4,
 			Lanes: []fleet.LaneStatus{
 				{Name: "express", StartWithin: lanes.Duration(2 * time.Second), Service: lanes.Duration(time.Second)},
-				{Name: "standard", StartWithin: lanes.Duration(30 * time.Second), Service: lanes.Duration(10 * time.Second)},
+				{Name: "standard", StartWithin: lanes.Duration(30 * time.Second),
+					Service: lanes.Duration(10 * time.Second)},
 				{Name: "bulk", StartWithin: lanes.Duration(30 * time.Minute), Service: lanes.Duration(time.Minute)},
 			},
 			Pools: []fleet.PoolStatus{
-				{Name: "general", Lanes: []string{"express", "standard"}, Replicas: 1, Ready: 1, Slots: 1, Min: 1, Max: 3, Wanted: 1, Target: 1, Reason: fleet.Steady, Why: "1: as many as needed"},
+				{Name: "general", Lanes: []string{"express", "standard"}, Replicas: 1, Ready: 1, Slots: 1, Min: 1,
+					Max: 3, Wanted: 1, Target: 1, Reason: fleet.Steady, Why: "1: as many as needed"},
 				{Name: "batch", Lanes: []string{"bulk"}, Max: 2, Reason: fleet.Steady, Why: "0: as many as needed"},
 			},
 		},
-		workers: []fleet.Heartbeat{{Worker: "general-1", Pool: "general", At: moment0, Slots: 1, Shoulder: 1, Subscribed: true}},
+		workers: []fleet.Heartbeat{{Worker: "general-1", Pool: "general", At: moment0, Slots: 1, Shoulder: 1,
+			Subscribed: true}},
 	}
 }
 
 // override puts a tuning into force.
 func (s *Sight) override(t *testing.T, field, value string, until time.Time) {
 	t.Helper()
-	s.tuned = append(s.tuned, lanes.Tuning{Field: field, Value: json.RawMessage(value), By: "ann@desk", At: moment0.Add(-time.Minute), Until: until, Reason: "why"})
+	s.tuned = append(s.tuned, lanes.Tuning{Field: field, Value: json.RawMessage(value), By: "ann@desk",
+		At: moment0.Add(-time.Minute), Until: until, Reason: "why"})
 	p, err := s.policy.Policy.With(s.tuned...)
 	must(t, err)
 	s.policy.Policy = *p
@@ -87,25 +92,34 @@ func TestLimits(t *testing.T) {
 		want []string
 	}{
 		"none": {"standard", func(*testing.T, *Sight) {}, nil},
-		"paused": {"standard", func(t *testing.T, s *Sight) { s.override(t, "lanes.standard.paused", "true", time.Time{}) }, []string{
-			"lane standard is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren lanes resume standard`",
+		"paused": {"standard", func(t *testing.T, s *Sight) {
+			s.override(t, "lanes.standard.paused", "true", time.Time{})
+		}, []string{
+			"lane standard is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren " +
+				"lanes resume standard`",
 		}},
 		"paused for a while": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.standard.paused", "true", moment0.Add(90*time.Minute))
 		}, []string{
-			"lane standard is paused by ann@desk for 60s, until 13:30:00 (1h30m from now) (why): nobody takes its jobs; `siren lanes resume standard`",
+			"lane standard is paused by ann@desk for 60s, until 13:30:00 (1h30m from now) (why): nobody takes its " +
+				"jobs; `siren lanes resume standard`",
 		}},
-		"paused in the file": {"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Lanes[1].Paused = true }, []string{
-			"lane standard is paused: nobody takes its jobs; `siren lanes resume standard`",
-		}},
-		"another lane paused": {"standard", func(t *testing.T, s *Sight) { s.override(t, "lanes.express.paused", "true", time.Time{}) }, nil},
+		"paused in the file": {"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Lanes[1].Paused = true },
+			[]string{
+				"lane standard is paused: nobody takes its jobs; `siren lanes resume standard`",
+			}},
+		"another lane paused": {"standard", func(t *testing.T, s *Sight) {
+			s.override(t, "lanes.express.paused", "true", time.Time{})
+		}, nil},
 		"held": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "pools.general.held", "true", time.Time{})
 			general(s).Replicas = 2
-		}, []string{"pool general: held at 2 by ann@desk for 60s, until it is removed (why); `siren pools release general`"}},
-		"held in the file": {"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Pools[0].Held = true }, []string{
-			"pool general: held at 1; `siren pools release general`",
-		}},
+		}, []string{"pool general: held at 2 by ann@desk for 60s, until it is removed (why); `siren pools release " +
+			"general`"}},
+		"held in the file": {"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Pools[0].Held = true },
+			[]string{
+				"pool general: held at 1; `siren pools release general`",
+			}},
 		"ceiling": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, fleet.Ceiling
 		}, []string{"pool general: max is 3 and it would use more; `siren pools tune general --max N`"}},
@@ -121,11 +135,14 @@ func TestLimits(t *testing.T) {
 		"one starts": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Starting, general(s).ColdStart = 1, lanes.Duration(1500*time.Millisecond)
 		}, []string{"pool general: 1 worker is starting; a cold start takes 1.5s here"}},
-		"on the way out": {"standard", func(_ *testing.T, s *Sight) { general(s).Parked, general(s).Retired = 1, 1 }, []string{
+		"on the way out": {"standard", func(_ *testing.T, s *Sight) {
+			general(s).Parked, general(s).Retired = 1, 1
+		}, []string{
 			"pool general: 2 workers take no new jobs, on the way out",
 		}},
 		"stuck": {"standard", func(_ *testing.T, s *Sight) {
-			general(s).Stuck, general(s).Reason, general(s).Why = 1, fleet.Stuck, "general-2 is stuck: 0/3 nodes are available"
+			general(s).Stuck, general(s).Reason, general(s).Why = 1, fleet.Stuck,
+				"general-2 is stuck: 0/3 nodes are available"
 		}, []string{"pool general: general-2 is stuck: 0/3 nodes are available"}},
 		"a rollout": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Reason, general(s).Why = fleet.Rollout, "no scale-in during a rollout"
@@ -136,7 +153,8 @@ func TestLimits(t *testing.T) {
 			general(s).Reason, general(s).Why = fleet.Foreign, "HorizontalPodAutoscaler x works on it"
 		}, []string{"pool general: HorizontalPodAutoscaler x works on it"}},
 		"stale": {"standard", func(_ *testing.T, s *Sight) { s.snap.Lanes[1].Stale = true }, []string{
-			"the broker's answer for lane standard is missing or not believed: its pool isn't made smaller, nor sized for what can't be seen",
+			"the broker's answer for lane standard is missing or not believed: its pool isn't made smaller, nor " +
+				"sized for what can't be seen",
 		}},
 		"a stale pool": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Reason, general(s).Why = fleet.Stale, "2 of 3 workers are silent"
@@ -146,9 +164,10 @@ func TestLimits(t *testing.T) {
 		"no scaler": {"standard", func(_ *testing.T, s *Sight) { s.snap.At = moment0.Add(-3 * time.Minute) }, []string{
 			"no scaler has reported for 3m0s: all of this is as it was then, and the fleet stays as it is",
 		}},
-		"a refused policy": {"standard", func(_ *testing.T, s *Sight) { s.snap.Refused = "budget: must be at least 1" }, []string{
-			"the policy as it is written now is refused, and revision 7 stays in force: budget: must be at least 1",
-		}},
+		"a refused policy": {"standard", func(_ *testing.T, s *Sight) { s.snap.Refused = "budget: must be at least 1" },
+			[]string{
+				"the policy as it is written now is refused, and revision 7 stays in force: budget: must be at least 1",
+			}},
 		"no workers": {"bulk", func(*testing.T, *Sight) {}, []string{
 			"pool batch: it has no workers; it starts some when a job of its own lanes (bulk) waits",
 		}},
@@ -167,7 +186,8 @@ func TestLimits(t *testing.T) {
 			s.snap.At = moment0.Add(-time.Minute)
 		}, []string{
 			"no scaler has reported for 60s: all of this is as it was then, and the fleet stays as it is",
-			"lane bulk is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren lanes resume bulk`",
+			"lane bulk is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren " +
+				"lanes resume bulk`",
 			"pool batch: held at 0 by ann@desk for 60s, until it is removed (why); `siren pools release batch`",
 		}},
 	} {
@@ -193,29 +213,40 @@ func TestExplainLane(t *testing.T) {
 			"Lane standard: nothing waits; 0 jobs of it run.",
 			"Its objective, 95 % of its jobs started within 30s, is met: nothing has started in the last five minutes.",
 			"Pool general is its home: 1 worker takes jobs, 0 of 1 slot busy.",
-			"A job that came into it now would start at once, if nothing more urgent comes; its jobs are taken to run 10s each.",
+			"A job that came into it now would start at once, if nothing more urgent comes; its jobs are taken to " +
+				"run 10s each.",
 		}},
 		"busy": {"standard", func(_ *testing.T, s *Sight) {
 			l := &s.snap.Lanes[1]
-			l.Ready, l.Busy, l.OldestWait, l.InPerMin, l.OutPerMin, l.Started, l.InTime, l.P95Wait = 2, 1, lanes.Duration(45*time.Second), 12, 6, 40, 30, lanes.Duration(50*time.Second)
+			l.Ready, l.Busy, l.OldestWait, l.InPerMin, l.OutPerMin, l.Started, l.InTime, l.P95Wait = 2, 1,
+				lanes.Duration(45*time.Second), 12, 6, 40, 30, lanes.Duration(50*time.Second)
 			s.snap.Lanes[0].Ready = 3
 			s.snap.Pools[0].Busy = 1
 			s.workers[0].Running = []fleet.Run{{Job: "a", Lane: "standard", Since: moment0.Add(-4 * time.Second)}}
 		}, []string{
-			"Lane standard: 2 jobs wait, the oldest for 45s; 1 job of it runs. At the last minute's rate 12 come in a minute, and 6 end.",
-			"Its objective, 95 % of its jobs started within 30s, is missed: in the last five minutes 30 of 40 starts were in time, 95 % of them within 50s.",
-			"Pool general is its home: 1 worker takes jobs, 1 of 1 slot busy; more urgent jobs wait there first: 3 of express.",
-			"A job that came into it now would start in 26s, at 12:00:26, if nothing more urgent comes; its jobs are taken to run 10s each.",
+			"Lane standard: 2 jobs wait, the oldest for 45s; 1 job of it runs. At the last minute's rate 12 come in " +
+				"a minute, and 6 end.",
+			"Its objective, 95 % of its jobs started within 30s, is missed: in the last five minutes 30 of 40 " +
+				"starts were in time, 95 % of them within 50s.",
+			"Pool general is its home: 1 worker takes jobs, 1 of 1 slot busy; more urgent jobs wait there first: 3 " +
+				"of express.",
+			"A job that came into it now would start in 26s, at 12:00:26, if nothing more urgent comes; its jobs " +
+				"are taken to run 10s each.",
 		}},
 		"a shoulder": {"express", func(*testing.T, *Sight) {}, []string{
-			"Pool general is its home: 1 worker takes jobs, 0 of 1 slot busy; each worker keeps 1 shoulder slot for this lane alone.",
+			"Pool general is its home: 1 worker takes jobs, 0 of 1 slot busy; each worker keeps 1 shoulder slot for " +
+				"this lane alone.",
 		}},
 		"a guest": {"bulk", func(_ *testing.T, s *Sight) { s.snap.Lanes[1].Ready = 1 }, []string{
 			"Pool batch is its home: 0 workers take jobs, 0 of 0 slots busy.",
-			"Pool general takes it as a guest, when nothing of its own waits: 1 worker takes jobs, 0 of 1 slot busy; more urgent jobs wait there first: 1 of standard.",
-			"A job that came into it now would start in 10s, at 12:00:10, if nothing more urgent comes; its jobs are taken to run 60s each.",
+			"Pool general takes it as a guest, when nothing of its own waits: 1 worker takes jobs, 0 of 1 slot " +
+				"busy; more urgent jobs wait there first: 1 of standard.",
+			"A job that came into it now would start in 10s, at 12:00:10, if nothing more urgent comes; its jobs " +
+				"are taken to run 60s each.",
 		}},
-		"paused": {"standard", func(t *testing.T, s *Sight) { s.override(t, "lanes.standard.paused", "true", time.Time{}) }, []string{
+		"paused": {"standard", func(t *testing.T, s *Sight) {
+			s.override(t, "lanes.standard.paused", "true", time.Time{})
+		}, []string{
 			"A job that came into it now would not start: see what limits it.",
 		}},
 		"retries": {"standard", func(_ *testing.T, s *Sight) {
@@ -225,7 +256,8 @@ func TestExplainLane(t *testing.T) {
 		}},
 		"left the policy": {"gone", func(_ *testing.T, s *Sight) {
 			s.policy.Former = []lanes.Queue{{Lane: "gone", Type: lanes.Classic}}
-			s.snap.Lanes = append(s.snap.Lanes, fleet.LaneStatus{Name: "gone", Ready: 1, Former: true, OldestWait: lanes.Duration(time.Hour)})
+			s.snap.Lanes = append(s.snap.Lanes, fleet.LaneStatus{Name: "gone", Ready: 1, Former: true,
+				OldestWait: lanes.Duration(time.Hour)})
 		}, []string{
 			"Lane gone: 1 job waits, the oldest for 60m0s; 0 jobs of it run.",
 			"It has left the policy, and is served until it is empty.",
@@ -252,13 +284,15 @@ func TestExplainPool(t *testing.T) {
 	from, board, _ := sources(t)
 	s := seen(t)
 	s.Sources = from
-	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "general", From: 0, To: 1, Reason: fleet.Floor, Why: "0 → 1: min"}))
+	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "general", From: 0, To: 1,
+		Reason: fleet.Floor, Why: "0 → 1: min"}))
 	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "batch", Reason: fleet.Steady}))
 	s.override(t, "pools.general.max", "5", moment0.Add(time.Hour))
 	s.override(t, "budget", "9", time.Time{})
 	s.override(t, "lanes.standard.paused", "true", time.Time{})
 	p := &s.snap.Pools[0]
-	p.Replicas, p.Starting, p.Max, p.ColdStart, p.Hold = 2, 1, 5, lanes.Duration(time.Second), lanes.Duration(5*time.Second)
+	p.Replicas, p.Starting, p.Max, p.ColdStart, p.Hold = 2, 1, 5, lanes.Duration(time.Second),
+		lanes.Duration(5*time.Second)
 	s.snap.Budget = 9
 	x, err := s.Pool(t.Context(), "general")
 	must(t, err)

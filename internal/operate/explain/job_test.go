@@ -16,7 +16,8 @@ func TestExplainJobCountsWhatWaits(t *testing.T) {
 	create := func(id string, ago time.Duration) {
 		t.Helper()
 		ready := moment0.Add(-ago)
-		_, err := ledger.CreateAll(t.Context(), []job.Delivery{{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard", EnqueuedAt: ready, ReadyAt: ready}})
+		_, err := ledger.CreateAll(t.Context(), []job.Delivery{{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard",
+			EnqueuedAt: ready, ReadyAt: ready}})
 		must(t, err)
 	}
 	for i := range 246 {
@@ -50,7 +51,8 @@ func TestExplainJobCountsWhatWaits(t *testing.T) {
 			t.Errorf("%s of %d: %d ahead, %q; want %d, %q", c.id, c.ready, *x.Ahead, x.Says[0], c.ahead, c.bound)
 		}
 		if x.Starts == nil || x.Starts.Sub(moment0) > c.within {
-			t.Errorf("%s of %d is predicted to start at %v, want within %s of %s", c.id, c.ready, x.Starts, c.within, moment0)
+			t.Errorf("%s of %d is predicted to start at %v, want within %s of %s", c.id, c.ready, x.Starts, c.within,
+				moment0)
 		}
 	}
 }

@@ -42,10 +42,12 @@ func (r *retry) retryable(j job.Record) error {
 	case slices.Contains(Retryable, j.State):
 		return nil
 	case j.State != job.Running:
-		return operate.NotPossible.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be retried",
+		return operate.NotPossible.Errorf("job %s is %s; only a dead, retrying, cancelled or missing job can be "+
+			"retried",
 			j.ID, j.State)
 	case r.desk.Now().Before(j.LeaseUntil.Add(vanishedFor)):
-		return operate.NotPossible.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be retried%s",
+		return operate.NotPossible.Errorf("job %s is running on %s; only one whose worker vanished %s ago can be "+
+			"retried%s",
 			j.ID, j.Worker, lanes.Duration(vanishedFor), operate.Instead(j))
 	default:
 		return nil

@@ -342,7 +342,8 @@ func (d *Desk) sight(ctx context.Context, after time.Time) (s scaler.Sight, err 
 		}
 		switch {
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			return s, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren up`) "+
+			return s, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren "+
+				"up`) "+
 				"running? Nothing was changed", answerTime)
 		case err != nil && !errors.Is(err, redislink.ErrNotFound):
 			return s, err

@@ -95,7 +95,8 @@ func TestTheSameFieldAtOnce(t *testing.T) {
 				t.Errorf("%s got %v, but %s has won", by, err, winner.By)
 			case !errors.Is(err, operate.Conflict):
 				t.Errorf("%s got %v, want a conflict", by, err)
-			case !strings.Contains(err.Error(), fmt.Sprintf("%s has set it to %s (by %s)", winner.By, winner.Spelled(), winner.By)):
+			case !strings.Contains(err.Error(), fmt.Sprintf("%s has set it to %s (by %s)", winner.By, winner.Spelled(),
+				winner.By)):
 				t.Errorf("%s is told %q, not that %s has set it to %s", by, err, winner.By, winner.Spelled())
 			}
 		}
@@ -150,8 +151,10 @@ func TestTheSameFieldInDisorder(t *testing.T) {
 func TestDifferentFieldsAtOnce(t *testing.T) {
 	d, tunings := desk(t)
 	values := map[string]string{
-		"budget": "9", "pools.general.max": "5", "pools.general.held": "true", "pools.batch.hold": `"1m"`, "pools.batch.held": "true",
-		"lanes.express.reserve": "2", "lanes.standard.paused": "true", "lanes.bulk.paused": "true", "lanes.bulk.promote": "null",
+		"budget": "9", "pools.general.max": "5", "pools.general.held": "true", "pools.batch.hold": `"1m"`,
+		"pools.batch.held":      "true",
+		"lanes.express.reserve": "2", "lanes.standard.paused": "true", "lanes.bulk.paused": "true",
+		"lanes.bulk.promote":         "null",
 		"lanes.standard.startWithin": `"1m"`, "lanes.bulk.maxRuntime": `"5m"`, "lanes.express.startWithin": `"3s"`,
 	}
 	arrive := together(len(values))
@@ -184,7 +187,8 @@ func TestRemovedMeanwhile(t *testing.T) {
 		_, err := d.Remove(t.Context(), Terms{}, "budget")
 		must(t, err)
 	})
-	if err == nil || !strings.Contains(err.Error(), "budget was changed meanwhile: its tuning to 9 by ann was removed; nothing of yours is in force") {
+	if err == nil || !strings.Contains(err.Error(),
+		"budget was changed meanwhile: its tuning to 9 by ann was removed; nothing of yours is in force") {
 		t.Error(err)
 	}
 	err = setBy(d, "bob", "budget", "8", func() { must(t, setBy(d, "ann", "lanes.bulk.paused", "true", func() {})) })

@@ -241,7 +241,8 @@ func (c *carrier) confirmed(confirm amqp.Confirmation) {
 	case f == nil:
 	case f.returned != nil:
 		c.verdict(confirm.DeliveryTag,
-			fmt.Errorf("%w (%s: exchange %q, key %q)", rabbitlink.ErrUndeclared, f.returned.ReplyText, f.Exchange, f.Key))
+			fmt.Errorf("%w (%s: exchange %q, key %q)", rabbitlink.ErrUndeclared, f.returned.ReplyText, f.Exchange,
+				f.Key))
 	case !confirm.Ack:
 		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:

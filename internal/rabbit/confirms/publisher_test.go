@@ -26,7 +26,8 @@ func TestEnqueueOnTheWire(t *testing.T) {
 	}
 	m := probe.Take("siren.lane.express")
 	ready, _ := m.Headers["readyAt"].(int64)
-	if m.MessageId != "j1" || m.DeliveryMode != 2 || m.ContentType != "application/json" || m.Priority != 0 || m.Timestamp.IsZero() ||
+	if m.MessageId != "j1" || m.DeliveryMode != 2 || m.ContentType != "application/json" || m.Priority != 0 ||
+		m.Timestamp.IsZero() ||
 		ready < began.UnixMilli() || m.Headers["enqueuedAt"] != ready || len(m.Headers) != 2 {
 		t.Errorf("message %+v", m)
 	}
@@ -61,7 +62,8 @@ func TestUnroutableIsAnError(t *testing.T) {
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	var entries []wire.Entry
 	for i := range 1200 { // more than a window of returns
-		entries = append(entries, wire.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5], Job: rabbittest.Job("same")})
+		entries = append(entries, wire.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5],
+			Job: rabbittest.Job("same")})
 	}
 	for i, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, rabbitlink.ErrUndeclared) {
@@ -77,7 +79,8 @@ func TestPublishWithoutTopology(t *testing.T) {
 	rabbittest.Fresh(t)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	for range 3 {
-		if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("1"), time.Time{}); !errors.Is(err, rabbitlink.ErrUndeclared) {
+		if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "express", rabbittest.Job("1"),
+			time.Time{}); !errors.Is(err, rabbitlink.ErrUndeclared) {
 			t.Errorf("publish without an exchange: %v, want ErrUndeclared", err)
 		}
 	}
@@ -121,7 +124,8 @@ func TestConcurrentPublishers(t *testing.T) {
 	for c := range 20 {
 		callers.Go(func() {
 			for i := range 20 {
-				if err := rabbittest.EnqueueOne(t.Context(), p, "bulk", rabbittest.Job(fmt.Sprintf("%d-%d", c, i)), time.Time{}); err != nil {
+				if err := rabbittest.EnqueueOne(t.Context(), p, "bulk", rabbittest.Job(fmt.Sprintf("%d-%d", c, i)),
+					time.Time{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -145,12 +149,14 @@ func TestPublishGivesUp(t *testing.T) {
 	way.Stall()
 
 	began := time.Now()
-	if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err, confirms.ErrUnconfirmed) {
+	if err := rabbittest.EnqueueOne(rabbittest.Soon(t), p, "bulk", rabbittest.Job("2"), time.Time{}); !errors.Is(err,
+		confirms.ErrUnconfirmed) {
 		t.Errorf("no answer: %v, want ErrUnconfirmed", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := rabbittest.EnqueueOne(ctx, p, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err, confirms.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := rabbittest.EnqueueOne(ctx, p, "bulk", rabbittest.Job("3"), time.Time{}); !errors.Is(err,
+		confirms.ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the context ends: %v, want ErrUnconfirmed and DeadlineExceeded", err)
 	}
 	// Far more than the sockets' buffers hold, so that writing itself hangs.
@@ -229,7 +235,8 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	if took := time.Since(began); took > 25*time.Second {
 		t.Errorf("closing a blocked connection took %s", took)
 	}
-	if _, err := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")).Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
+	if _, err := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")).Depths(rabbittest.Soon(t),
+		rabbittest.Queues("bulk")); err != nil {
 		t.Errorf("the backlog under an alarm: %v", err)
 	}
 	lift()

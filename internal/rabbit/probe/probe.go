@@ -1,4 +1,5 @@
-// Package probe asks a broker what the processes of Siren will ask of it, and changes nothing: for the doctor, who judges the answers.
+// Package probe asks a broker what the processes of Siren will ask of it, and changes nothing: for the doctor, who
+// judges the answers.
 package probe
 
 import (

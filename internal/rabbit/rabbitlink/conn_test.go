@@ -22,7 +22,8 @@ func TestConnComesBack(t *testing.T) {
 	rabbittest.Fresh(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	var log rabbittest.LockedBuffer
-	c, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "test",
+		Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,8 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "password not allowed") {
 		t.Errorf("a wrong password: %v", err)
 	}
-	for _, bad := range []string{"http://siren:sesame@localhost/", "amqp://siren:se same@localhost/", "amqp://siren:ses/ame@localhost:x/", "amqp://siren:sesame%zz@localhost/"} {
+	for _, bad := range []string{"http://siren:sesame@localhost/", "amqp://siren:se same@localhost/",
+		"amqp://siren:ses/ame@localhost:x/", "amqp://siren:sesame%zz@localhost/"} {
 		_, err := rabbitlink.Open(rabbitlink.Options{URL: bad})
 		if err == nil || strings.Contains(err.Error(), "ame@") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v", bad, err)
@@ -99,7 +101,8 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if err := rabbit.Enqueue(ctx, p, []wire.Entry{{Lane: "bulk", Job: rabbittest.Job("2")}})[0]; !errors.Is(err, confirms.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := rabbit.Enqueue(ctx, p, []wire.Entry{{Lane: "bulk", Job: rabbittest.Job("2")}})[0]; !errors.Is(err,
+		confirms.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("publish: %v, want ErrNotSent", err)
 	}
 	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {

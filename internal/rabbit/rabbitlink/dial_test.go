@@ -76,16 +76,24 @@ func TestTLS(t *testing.T) {
 		tls  func() (*tls.Config, error)
 		want string // "": it connects
 	}{
-		"trusted both ways":         {s.TLSURL, always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
-		"no client certificate":     {s.TLSURL, always(settings(t, rabbittest.Authority.CA, nil)), "wants a client certificate"},
-		"a stranger's certificate":  {s.TLSURL, always(settings(t, rabbittest.Authority.CA, stranger)), "wants a client certificate"},
-		"another CA":                {s.TLSURL, always(settings(t, stranger.CA, rabbittest.Authority)), "give that CA's certificate"},
+		"trusted both ways": {s.TLSURL, always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
+		"no client certificate": {s.TLSURL, always(settings(t, rabbittest.Authority.CA, nil)),
+			"wants a client certificate"},
+		"a stranger's certificate": {s.TLSURL, always(settings(t, rabbittest.Authority.CA, stranger)),
+			"wants a client certificate"},
+		"another CA": {s.TLSURL, always(settings(t, stranger.CA, rabbittest.Authority)),
+			"give that CA's certificate"},
 		"the CAs of the system":     {s.TLSURL, nil, "give that CA's certificate"},
 		"nothing to go by, nothing": {s.TLSURL, always(nil), "give that CA's certificate"},
-		"another name, but said":    {s.TLSURL + "?server_name_indication=localhost", always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
-		"a wrong name, said":        {s.TLSURL + "?server_name_indication=siren.example", always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "is for other names"},
-		"a port without TLS":        {strings.Replace(s.URL, "amqp:", "amqps:", 1), always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "no TLS on that port"},
-		"certificates are missing":  {s.TLSURL, func() (*tls.Config, error) { return nil, fs.ErrNotExist }, "prepare TLS for RabbitMQ: file does not exist"},
+		"another name, but said": {s.TLSURL + "?server_name_indication=localhost",
+			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
+		"a wrong name, said": {s.TLSURL + "?server_name_indication=siren.example",
+			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "is for other names"},
+		"a port without TLS": {strings.Replace(s.URL, "amqp:", "amqps:", 1),
+			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "no TLS on that port"},
+		"certificates are missing": {s.TLSURL, func() (*tls.Config, error) {
+			return nil, fs.ErrNotExist
+		}, "prepare TLS for RabbitMQ: file does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := rabbitlink.Open(rabbitlink.Options{URL: c.url, Name: "test", TLS: c.tls})
@@ -105,7 +113,9 @@ func TestTLS(t *testing.T) {
 			rabbittest.Settle(t, k, rabbittest.Next(t, k), rabbittest.Ack)
 		})
 	}
-	if _, err := rabbitlink.Open(rabbitlink.Options{URL: s.URL, TLS: always(settings(t, rabbittest.Authority.CA, nil))}); err == nil || !strings.Contains(err.Error(), "write amqps://") {
+	if _, err := rabbitlink.Open(rabbitlink.Options{URL: s.URL,
+		TLS: always(settings(t, rabbittest.Authority.CA, nil))}); err == nil ||
+		!strings.Contains(err.Error(), "write amqps://") {
 		t.Errorf("certificates for amqp://: %v", err)
 	}
 }
@@ -174,7 +184,8 @@ func TestRotation(t *testing.T) {
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, s.URL), "standard", "waiting") // by somebody whom it doesn't concern
 	rabbittest.Ctl(t, "close_all_user_connections", "rotating", "the password was rotated")
 	err := refusal(t, consume, `refused by RabbitMQ: user "rotating"`)
-	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
+	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "password") ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("refused: %v", err)
 	}
 	if err := slot.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbitlink.ErrStale) {
@@ -216,7 +227,8 @@ func TestRotation(t *testing.T) {
 	}
 	config.Store(settings(t, rabbittest.Authority.CA, rabbittest.Authority))
 	pass("elsewhere")
-	if s := log.String(); strings.Contains(s, "secret") || !strings.Contains(s, `msg="connected to RabbitMQ" connection=worker broker=`+at.Host) {
+	if s := log.String(); strings.Contains(s, "secret") ||
+		!strings.Contains(s, `msg="connected to RabbitMQ" connection=worker broker=`+at.Host) {
 		t.Errorf("the log has a password, or lacks the connection to %s:\n%s", at.Host, s)
 	}
 }
@@ -237,7 +249,8 @@ func TestRefused(t *testing.T) {
 	}
 	_, read := letters.Take(rabbittest.Soon(t), 1)
 	for what, err := range map[string]error{
-		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), confirms.NewPublisher(weak, 0), "bulk", job.Job{ID: "1", Kind: "probe"}, time.Now()),
+		"publish": rabbittest.EnqueueOne(rabbittest.Soon(t), confirms.NewPublisher(weak, 0), "bulk",
+			job.Job{ID: "1", Kind: "probe"}, time.Now()),
 		"read":    read,
 		"declare": topology.Declare(rabbittest.Soon(t), weak, rabbittest.Policy(t), nil),
 	} {

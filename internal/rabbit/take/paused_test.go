@@ -79,7 +79,9 @@ func TestPauseReachesIdleSlots(t *testing.T) {
 	rabbittest.Until(t, "both listen", listening(2))
 	k.Follow(pausing(t, "express"))
 	rabbittest.Until(t, "nobody listens", listening(0))
-	rabbittest.Until(t, "one listens to the lane that isn't paused", func() bool { return probe.Consumers("siren.lane.standard") == 1 })
+	rabbittest.Until(t, "one listens to the lane that isn't paused", func() bool {
+		return probe.Consumers("siren.lane.standard") == 1
+	})
 	rabbittest.Enqueue(t, p, "express", "1", "2")
 	if n := probe.Ready("siren.lane.express"); n != 2 {
 		t.Errorf("%d of 2 jobs wait", n)
@@ -131,7 +133,9 @@ func TestPauseMeetsAJobUnderWay(t *testing.T) {
 	time.Sleep(100 * time.Millisecond) // it has asked for the next job by then
 	k.Follow(pausing(t, "express"))
 	way.Flow()
-	rabbittest.Until(t, "the slot listens to what isn't paused", func() bool { return probe.Consumers("siren.lane.standard") == 1 })
+	rabbittest.Until(t, "the slot listens to what isn't paused", func() bool {
+		return probe.Consumers("siren.lane.standard") == 1
+	})
 	if ready, consumers := probe.Depth("siren.lane.express"); ready != 1 || consumers != 0 {
 		t.Errorf("%d ready, %d consumers; want 1 and none", ready, consumers)
 	}
@@ -203,7 +207,8 @@ func TestPauseAtAnyMoment(t *testing.T) {
 // A policy may pause a lane before anything of it is known here.
 func TestShoulderWaitsForTheFirstFollow(t *testing.T) {
 	rabbittest.Declared(t)
-	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"),
+		rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "express", "e1")
 	s := k.Shoulder("express")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -83,7 +83,8 @@ func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 			}
 			for _, d := range taken {
 				if d.Job.Priority != 0 || !d.ReadyAt.Equal(rabbittest.Since) || d.Replay != 0 || d.Attempt != 1 {
-					t.Fatalf("job %s has priority %d, is ready since %s, copy %d, attempt %d", d.Job.ID, d.Job.Priority, d.ReadyAt, d.Replay, d.Attempt)
+					t.Fatalf("job %s has priority %d, is ready since %s, copy %d, attempt %d", d.Job.ID, d.Job.Priority,
+						d.ReadyAt, d.Replay, d.Attempt)
 				}
 			}
 			if n := probe.Ready("siren.lane.express"); n != 0 {
@@ -175,7 +176,8 @@ func TestPriorityTravelsOn(t *testing.T) {
 	s := k.Shared()
 	later := allowing(t, 4).Policy // express; the other lanes allow less than when the job was put off
 	later.Lanes[1].Priorities, later.Lanes[2].Priorities = 1, 0
-	rabbittest.ForwardBy(t, rabbittest.Open(t, rabbittest.Server(t).URL, "forward"), rabbittest.Publisher(t, rabbittest.Server(t).URL), &later)
+	rabbittest.ForwardBy(t, rabbittest.Open(t, rabbittest.Server(t).URL, "forward"),
+		rabbittest.Publisher(t, rabbittest.Server(t).URL), &later)
 	for _, c := range []struct {
 		name, lane, body string
 		property         int
@@ -190,15 +192,18 @@ func TestPriorityTravelsOn(t *testing.T) {
 	} {
 		m := amqp.Publishing{Body: []byte(c.body), Priority: uint8(c.property)}
 		probe.Publish("siren.jobs", c.lane, m)
-		rabbittest.Settle(t, s, rabbittest.Next(t, s), job.Disposition{Action: job.Retry, After: time.Millisecond, Counted: true})
+		rabbittest.Settle(t, s, rabbittest.Next(t, s),
+			job.Disposition{Action: job.Retry, After: time.Millisecond, Counted: true})
 		rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane."+c.lane) == 1 })
 		if m := probe.Take("siren.lane." + c.lane); int(m.Priority) != c.back || m.Headers["priority"] != nil {
-			t.Errorf("%s: it came back with priority %d and the headers %v, want %d", c.name, m.Priority, m.Headers, c.back)
+			t.Errorf("%s: it came back with priority %d and the headers %v, want %d", c.name, m.Priority, m.Headers,
+				c.back)
 		}
 		probe.Publish("siren.jobs", c.lane, m)
 		rabbittest.Settle(t, s, rabbittest.Next(t, s), job.Disposition{Action: job.DeadLetter, Reason: "failed"})
 		if m := probe.Take("siren.dead"); m.Priority != 0 || m.Headers["priority"] != int64(c.dead) {
-			t.Errorf("%s: dead with priority %d and the headers %v, want %d in the header alone", c.name, m.Priority, m.Headers, c.dead)
+			t.Errorf("%s: dead with priority %d and the headers %v, want %d in the header alone", c.name, m.Priority,
+				m.Headers, c.dead)
 		}
 	}
 }
@@ -209,7 +214,8 @@ func TestForwarderKeepsOldPriorities(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
 	probe.Publish("", "siren.delay.1s", amqp.Publishing{
-		MessageId: "old", Body: []byte(`{"id":"old","kind":"probe"}`), Priority: 3, Headers: amqp.Table{"lane": "express", "dueAt": rabbittest.InAWhile(0)},
+		MessageId: "old", Body: []byte(`{"id":"old","kind":"probe"}`), Priority: 3,
+		Headers: amqp.Table{"lane": "express", "dueAt": rabbittest.InAWhile(0)},
 	})
 	rabbittest.Forward(t)
 	rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane.express") == 1 })
@@ -232,12 +238,13 @@ func TestPutBackCutInTheMiddle(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	cut := 0
-	consume, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "consume", Log: slog.New(onWarning(func(message string) {
-		if strings.Contains(message, "higher priority") { // they are in hand, and about to be published
-			cut++
-			way.Cut()
-		}
-	}))})
+	consume, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "consume",
+		Log: slog.New(onWarning(func(message string) {
+			if strings.Contains(message, "higher priority") { // they are in hand, and about to be published
+				cut++
+				way.Cut()
+			}
+		}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +271,8 @@ func TestPutBackWithoutPublishing(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	way.Refuse(true)
-	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.URL), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, way.URL),
+		"general")
 	k.Pause = 100 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
 	taken := drive(t, k.Shared(), 2, func() {})

@@ -31,7 +31,8 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 		t.Fatalf("after the cut came %q, want job 1 again", again.Job.ID)
 	}
 	for _, action := range []job.Action{job.Ack, job.Return, job.Retry, job.DeadLetter} {
-		if err := s.Settle(rabbittest.Soon(t), old, job.Disposition{Action: action}); !errors.Is(err, rabbitlink.ErrStale) {
+		if err := s.Settle(rabbittest.Soon(t), old, job.Disposition{Action: action}); !errors.Is(err,
+			rabbitlink.ErrStale) {
 			t.Errorf("%s of a delivery of an older session: %v, want ErrStale", action, err)
 		}
 	}
@@ -91,7 +92,8 @@ func TestReturn(t *testing.T) {
 	rabbittest.Settle(t, s, d, job.Disposition{Action: job.Return})
 	again := rabbittest.Next(t, s)
 	if again.Job.ID != "1" || again.Attempt != 1 {
-		t.Errorf("after a return came job %s, attempt %d; want job 1 (the front of its lane), attempt 1", again.Job.ID, again.Attempt)
+		t.Errorf("after a return came job %s, attempt %d; want job 1 (the front of its lane), attempt 1", again.Job.ID,
+			again.Attempt)
 	}
 	rabbittest.Settle(t, s, again, rabbittest.Ack)
 }
@@ -117,7 +119,8 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 			}
 			d := rabbittest.Next(t, s)
 			due := time.Now().Add(400 * time.Millisecond)
-			rabbittest.Settle(t, s, d, job.Disposition{Action: job.Retry, After: 400 * time.Millisecond, Counted: c.counted, Error: "no luck"})
+			rabbittest.Settle(t, s, d, job.Disposition{Action: job.Retry, After: 400 * time.Millisecond,
+				Counted: c.counted, Error: "no luck"})
 			again := rabbittest.Next(t, s)
 			if early := time.Until(due); early > time.Millisecond {
 				t.Errorf("came %s too early", early)
@@ -169,14 +172,16 @@ func TestDeadLetter(t *testing.T) {
 	rabbittest.Enqueue(t, p, "standard", "1", "2", "3")
 	for range 3 {
 		d := rabbittest.Next(t, s)
-		rabbittest.Settle(t, s, d, job.Disposition{Action: job.DeadLetter, Reason: "bad input", Error: "job " + d.Job.ID + " is no video"})
+		rabbittest.Settle(t, s, d, job.Disposition{Action: job.DeadLetter, Reason: "bad input",
+			Error: "job " + d.Job.ID + " is no video"})
 	}
 	for range 2 { // looking takes nothing away
 		l, found := rabbittest.FindDead(t, "2")
 		if !found {
 			t.Fatal("the dead letter isn't there")
 		}
-		if l.ID != "2" || l.Lane != "standard" || l.Reason != "bad input" || l.Error != "job 2 is no video" || l.Attempt != 1 ||
+		if l.ID != "2" || l.Lane != "standard" || l.Reason != "bad input" || l.Error != "job 2 is no video" ||
+			l.Attempt != 1 ||
 			time.Since(l.DeadAt) > time.Minute || l.EnqueuedAt.IsZero() || l.ReadyAt.IsZero() {
 			t.Errorf("dead letter %+v", l)
 		}
@@ -210,7 +215,8 @@ func TestDeadLetterWithoutUsableID(t *testing.T) {
 			}
 			rabbittest.Settle(t, s, d, job.Disposition{Action: job.DeadLetter, Reason: "no id", Error: d.Err.Error()})
 			l := probe.Take("siren.dead")
-			if len(l.MessageId) != len(job.NewID(time.Now())) || string(l.Body) != body || l.Headers["reason"] != "no id" {
+			if len(l.MessageId) != len(job.NewID(time.Now())) || string(l.Body) != body ||
+				l.Headers["reason"] != "no id" {
 				t.Errorf("dead letter %q with headers %v", l.MessageId, l.Headers)
 			}
 		})

@@ -78,7 +78,9 @@ func TestIdleSlotWakesAndHoldsOneJobOnly(t *testing.T) {
 		})
 		began := time.Now()
 		id := fmt.Sprint(round)
-		errs := rabbit.Enqueue(rabbittest.Soon(t), p, []wire.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)}, {Lane: "standard", Job: rabbittest.Job("s" + id)}})
+		errs := rabbit.Enqueue(rabbittest.Soon(t), p,
+			[]wire.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)},
+				{Lane: "standard", Job: rabbittest.Job("s" + id)}})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +312,8 @@ func TestIdleSlotsRecover(t *testing.T) {
 
 func TestNextWaitsForTheFirstFollow(t *testing.T) {
 	rabbittest.Declared(t)
-	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"), rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k := take.NewTaker(rabbittest.Open(t, rabbittest.Server(t).URL, "consume"),
+		rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	rabbittest.Enqueue(t, p, "standard", "s1")
 	s := k.Shared()

@@ -28,7 +28,8 @@ func TestDeclareIsIdempotent(t *testing.T) {
 				probe.Depth("siren.lane." + q.String()) // fails when it isn't there
 			}
 			for _, q := range []string{
-				"siren.lane.old", "siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m", "siren.delay.15m", "siren.delay.far",
+				"siren.lane.old", "siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m",
+				"siren.delay.5m", "siren.delay.15m", "siren.delay.far",
 			} {
 				probe.Depth(q)
 			}
@@ -62,8 +63,10 @@ func TestLaneChangesItsQueueType(t *testing.T) {
 	if old, now := probe.Ready("siren.lane.standard"), probe.Ready("siren.lane.standard.quorum"); old != 2 || now != 2 {
 		t.Fatalf("%d jobs in the old queue and %d in the new one, want 2 and 2", old, now)
 	}
-	depths, err := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")).Depths(rabbittest.Soon(t), rabbittest.Queues("standard", "standard.quorum"))
-	if err != nil || depths[rabbittest.Queue("standard")].Ready != 2 || depths[rabbittest.Queue("standard.quorum")].Ready != 2 {
+	depths, err := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")).Depths(rabbittest.Soon(t),
+		rabbittest.Queues("standard", "standard.quorum"))
+	if err != nil || depths[rabbittest.Queue("standard")].Ready != 2 ||
+		depths[rabbittest.Queue("standard.quorum")].Ready != 2 {
 		t.Errorf("depths %v, %v", depths, err)
 	}
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
@@ -147,17 +150,20 @@ func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
 	rabbittest.Only(t, lanes.Quorum)
 	probe := rabbittest.Fresh(t)
 	_, err := probe.Ch.QueueDeclare("siren.lane.standard.quorum", true, false, false, false, amqp.Table{
-		"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "siren.dead",
+		"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32), "x-dead-letter-exchange": "",
+		"x-dead-letter-routing-key": "siren.dead",
 	})
 	probe.Must(err)
-	err = topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
+	err = topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"),
+		rabbittest.Policy(t), nil)
 	var m *topology.MismatchError
 	switch version := rabbittest.Server(t).Version(); {
 	case strings.HasPrefix(version, "RabbitMQ 3."), strings.HasPrefix(version, "RabbitMQ 4.0."):
 		if err != nil {
 			t.Error(err)
 		}
-	case !errors.As(err, &m) || m.Name != "siren.lane.standard.quorum" || m.Argument != "x-consumer-timeout" || m.Is != "none":
+	case !errors.As(err, &m) || m.Name != "siren.lane.standard.quorum" || m.Argument != "x-consumer-timeout" ||
+		m.Is != "none":
 		t.Errorf("after an upgrade: %v", err)
 	}
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
@@ -191,7 +197,8 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 	queue("siren.lane.express", dead(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(5)}))
 	queue("siren.lane.bulk", amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})
 	queue("siren.dead", amqp.Table{"x-queue-type": "quorum"})
-	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
+	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"),
+		rabbittest.Policy(t), nil)
 	if err == nil {
 		t.Fatal("nothing is said about queues with other arguments")
 	}
@@ -199,18 +206,21 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 		`queue "siren.lane.express" exists with x-max-priority 5, but the policy asks for 9; `,
 		`queue "siren.dead" exists with x-queue-type quorum, but the policy asks for classic; either set broker.queueType: quorum in the policy`,
 		`rabbitmqctl delete_queue --if-empty siren.dead`,
-		`queue "siren.lane.bulk" exists with x-dead-letter-exchange none, but the policy asks for ""; ` + "`siren lanes migrate bulk --to …`",
+		`queue "siren.lane.bulk" exists with x-dead-letter-exchange none, but the policy asks for ""; ` +
+			"`siren lanes migrate bulk --to …`",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error doesn't say %q:\n%v", want, err)
 		}
 	}
-	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "express", "1") // they are used all the same
+	// they are used all the same
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "express", "1")
 	if n := probe.Ready("siren.lane.express"); n != 1 {
 		t.Errorf("%d jobs in the queue with other arguments, want 1", n)
 	}
 	var m *topology.MismatchError
-	if !errors.As(err, &m) || m.Name != "siren.dead" || m.Argument != "x-queue-type" || m.Is != "quorum" || m.Want != "classic" {
+	if !errors.As(err, &m) || m.Name != "siren.dead" || m.Argument != "x-queue-type" || m.Is != "quorum" ||
+		m.Want != "classic" {
 		t.Errorf("as a value: %+v", m)
 	}
 }
@@ -218,8 +228,10 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 func TestDeclareNamesAMismatchedExchange(t *testing.T) {
 	probe := rabbittest.Fresh(t)
 	probe.Must(probe.Ch.ExchangeDeclare("siren.jobs", "topic", true, false, false, false, nil))
-	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"), rabbittest.Policy(t), nil)
-	if err == nil || !strings.Contains(err.Error(), `exchange "siren.jobs" exists with type topic, but the policy asks for direct; delete the exchange`) {
+	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"),
+		rabbittest.Policy(t), nil)
+	if err == nil || !strings.Contains(err.Error(),
+		`exchange "siren.jobs" exists with type topic, but the policy asks for direct; delete the exchange`) {
 		t.Errorf("error: %v", err)
 	}
 }
@@ -235,7 +247,8 @@ func TestSafetyNet(t *testing.T) {
 	probe.Must(d.Reject(false))
 	rabbittest.Until(t, "the job is dead", func() bool { return probe.Ready("siren.dead") == 1 })
 	l, found := rabbittest.FindDead(t, "1")
-	if !found || l.Lane != "bulk" || l.Reason != "broker: rejected" || time.Since(l.DeadAt) > time.Minute || l.Err != nil {
+	if !found || l.Lane != "bulk" || l.Reason != "broker: rejected" || time.Since(l.DeadAt) > time.Minute ||
+		l.Err != nil {
 		t.Errorf("found %v: %+v", found, l)
 	}
 }

@@ -73,7 +73,8 @@ func filledDelivery(t *testing.T) job.Delivery {
 
 // delivered is a message as the broker hands it over.
 func delivered(m confirms.Message) amqp.Delivery {
-	return amqp.Delivery{Headers: m.Headers, Body: m.Body, MessageId: m.MessageId, Priority: m.Priority, Timestamp: m.Timestamp}
+	return amqp.Delivery{Headers: m.Headers, Body: m.Body, MessageId: m.MessageId, Priority: m.Priority,
+		Timestamp: m.Timestamp}
 }
 
 // same is whether two fields are equal; times are whatever their zone.
@@ -167,8 +168,9 @@ func TestNoFieldOfAnEntryIsForgotten(t *testing.T) {
 	}
 	arrives := map[string]bool{
 		"Lane": d.Lane == e.Lane, "Job": reflect.DeepEqual(job, e.Job), "EnqueuedAt": d.EnqueuedAt.Equal(e.EnqueuedAt),
-		"Replay": d.Replay == e.Replay, "Body": bytes.Equal(given.Body, e.Body), "Priority": d.Job.Priority == e.Priority,
-		"Attempt": d.Attempt == e.Attempt, "Error": d.Error == e.Error,
+		"Replay": d.Replay == e.Replay, "Body": bytes.Equal(given.Body, e.Body),
+		"Priority": d.Job.Priority == e.Priority,
+		"Attempt":  d.Attempt == e.Attempt, "Error": d.Error == e.Error,
 	}
 	for i := range reflect.TypeFor[Entry]().NumField() {
 		if name := reflect.TypeFor[Entry]().Field(i).Name; !arrives[name] {

@@ -129,7 +129,8 @@ func TestHeadersAsDocumented(t *testing.T) {
 	}
 	for _, where := range places {
 		h, _ := parseHeaders(all, where, now)
-		if read, want := slices.Sorted(maps.Keys(h.table(where))), slices.Sorted(slices.Values(documented[where])); !slices.Equal(read, want) {
+		if read, want := slices.Sorted(maps.Keys(h.table(where))), slices.Sorted(slices.Values(
+			documented[where])); !slices.Equal(read, want) {
 			t.Errorf("%s %v are read, and docs/jobs.md says %v", where, read, want)
 		}
 	}
@@ -160,7 +161,8 @@ func TestOddTimes(t *testing.T) {
 		"two days ahead":    {now.Add(48 * time.Hour).UnixMilli(), true},
 	} {
 		h, odd := parseHeaders(amqp.Table{headerReadyAt: c.in, headerEnqueuedAt: now.UnixMilli()}, InLane, now)
-		if got := len(odd) == 1 && odd[0] == headerReadyAt && h.ReadyAt.IsZero(); got != c.odd || len(odd) > 1 || !h.EnqueuedAt.Equal(now) {
+		if got := len(odd) == 1 && odd[0] == headerReadyAt && h.ReadyAt.IsZero(); got != c.odd || len(odd) > 1 ||
+			!h.EnqueuedAt.Equal(now) {
 			t.Errorf("%s: readyAt %v, odd %v", name, h.ReadyAt, odd)
 		}
 	}

@@ -35,7 +35,8 @@ func (l *Ledger) Stats() Stats {
 	a := l.away
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Stats{Away: a.err != nil, Refused: redislink.IsRefused(a.err), Buffered: len(a.kept), Dropped: a.dropped.Load()}
+	return Stats{Away: a.err != nil, Refused: redislink.IsRefused(a.err), Buffered: len(a.kept),
+		Dropped: a.dropped.Load()}
 }
 
 // Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered.
@@ -99,7 +100,8 @@ func (a *absence) begin(err error) {
 	}
 	a.err, a.since, a.back = err, time.Now(), make(chan struct{})
 	if redislink.IsRefused(err) {
-		a.warn("Redis refuses this login: jobs run without claims until it has the rights of its role (siren redis-acl)",
+		a.warn("Redis refuses this login: jobs run without claims until it has the rights of its role (siren "+
+			"redis-acl)",
 			slog.Any("error", err))
 	} else {
 		a.warn("Redis is away: jobs run without claims until it is back", slog.Any("error", err))
@@ -182,7 +184,8 @@ func (a *absence) writeKept(life context.Context) bool {
 			if !another {
 				a.dropped.Add(1)
 			}
-			a.log.Warn("the end of a job came too late for the ledger", slog.String("move", next.doing), slog.Any("error", err))
+			a.log.Warn("the end of a job came too late for the ledger", slog.String("move", next.doing),
+				slog.Any("error", err))
 		}
 		written++
 		a.mu.Lock()

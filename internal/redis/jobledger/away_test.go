@@ -51,9 +51,11 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	}
 	ended, stop := context.WithCancel(t.Context())
 	stop()
-	redistest.Must(t, l.Close(ended, claimed, job.Outcome{State: job.Completed})) // a worker at its end must not lose it
+	// a worker at its end must not lose it
+	redistest.Must(t, l.Close(ended, claimed, job.Outcome{State: job.Completed}))
 	redistest.Must(t, l.Close(t.Context(), unclaimed, job.Outcome{State: job.Completed, Service: time.Minute}))
-	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "first"}))
+	redistest.Must(t, l.Close(t.Context(), waiting,
+		job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "first"}))
 	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Dead, Reason: "second"}))
 	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Queued}))
 	if took := time.Since(start); took > 10*time.Second { // two seconds for each of them would be more
@@ -78,10 +80,12 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	if r := redistest.Get(t, l, "claimed"); r.State != job.Completed || r.Attempts != 1 {
 		t.Errorf("claimed %+v", r)
 	}
-	if r := redistest.Get(t, l, "foreign"); r.State != job.Completed || r.Kind != "probe" || r.Lane != "bulk" || r.Attempts != 2 || r.EndedAt.Sub(r.StartedAt) != time.Minute {
+	if r := redistest.Get(t, l, "foreign"); r.State != job.Completed || r.Kind != "probe" || r.Lane != "bulk" ||
+		r.Attempts != 2 || r.EndedAt.Sub(r.StartedAt) != time.Minute {
 		t.Errorf("foreign %+v", r)
 	}
-	if r := redistest.Get(t, l, "waits"); r.State != job.Dead || r.Reason != "second" || r.Error != "" && r.Error != "first" {
+	if r := redistest.Get(t, l, "waits"); r.State != job.Dead || r.Reason != "second" || r.Error != "" &&
+		r.Error != "first" {
 		t.Errorf("not in order: %+v", r)
 	}
 	redistest.Claim(t, l, redistest.Delivery("next", "bulk"), "w1", job.Granted)
@@ -165,7 +169,8 @@ func TestFullRedis(t *testing.T) {
 func TestBrokenRecord(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "not a hash", 0).Err())
-	if c, err := l.Claim(t.Context(), redistest.Delivery("broken", "bulk"), "w", redistest.MaxCrashes); err == nil || errors.Is(err, lanes.ErrAway) {
+	if c, err := l.Claim(t.Context(), redistest.Delivery("broken", "bulk"), "w", redistest.MaxCrashes); err == nil ||
+		errors.Is(err, lanes.ErrAway) {
 		t.Errorf("claim %+v, %v; want an error that isn't ErrAway", c, err)
 	}
 	if l.Stats().Away {
@@ -219,15 +224,18 @@ func TestUnclaimedEndMeetsARecord(t *testing.T) {
 			redistest.Claim(t, l, d, "w2", job.Granted)
 		}, job.Retrying, job.Running},
 		{"failed after another one completed it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", job.Granted), job.Outcome{State: job.Completed}))
+			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", job.Granted),
+				job.Outcome{State: job.Completed}))
 		}, job.Dead, job.Completed},
-		{"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, job.Delivery) {}, job.Retrying, job.Retrying},
+		{"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, job.Delivery) {}, job.Retrying,
+			job.Retrying},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l, _ := redistest.FreshLedger(t)
 			tt.prepare(t, l, redistest.Delivery("job", "bulk"))
-			redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "job", Attempts: 1}, job.Outcome{State: tt.ended}))
+			redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "job", Attempts: 1},
+				job.Outcome{State: tt.ended}))
 			if r := redistest.Get(t, l, "job"); r.State != tt.want {
 				t.Errorf("%s, want %s", r.State, tt.want)
 			}

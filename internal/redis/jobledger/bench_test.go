@@ -12,7 +12,8 @@ import (
 func BenchmarkClaimAndClose(b *testing.B) {
 	l := redistest.LedgerOn(redistest.Open(b, redistest.Shared.URL))
 	for i := 0; b.Loop(); i++ {
-		c, err := l.Claim(b.Context(), redistest.Delivery(fmt.Sprintf("bench-%d", i), "bulk"), "w", redistest.MaxCrashes)
+		c, err := l.Claim(b.Context(), redistest.Delivery(fmt.Sprintf("bench-%d", i), "bulk"), "w",
+			redistest.MaxCrashes)
 		if err == nil {
 			err = l.Close(b.Context(), c, job.Outcome{State: job.Completed})
 		}

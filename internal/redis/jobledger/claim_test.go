@@ -27,7 +27,8 @@ func TestClaimStates(t *testing.T) {
 	}
 	state := func(s job.State) func(*testing.T, *jobledger.Ledger, job.Delivery) {
 		return func(t *testing.T, _ *jobledger.Ledger, d job.Delivery) {
-			redistest.Must(t, redistest.Raw(t, redistest.Shared.URL).HSet(t.Context(), "siren:job:"+d.Job.ID, "state", string(s)).Err())
+			redistest.Must(t, redistest.Raw(t, redistest.Shared.URL).HSet(t.Context(), "siren:job:"+d.Job.ID, "state",
+				string(s)).Err())
 		}
 	}
 	tests := []struct {
@@ -69,7 +70,8 @@ func TestClaimStates(t *testing.T) {
 			if tt.attempts > 0 && c.Attempts != tt.attempts {
 				t.Errorf("attempts %d, want %d", c.Attempts, tt.attempts)
 			}
-			if r := redistest.Get(t, l, "job"); tt.want == job.Granted && (r.State != job.Running || r.Worker != "w2" || !r.NextAt.IsZero() || r.Reason != "") {
+			if r := redistest.Get(t, l, "job"); tt.want == job.Granted &&
+				(r.State != job.Running || r.Worker != "w2" || !r.NextAt.IsZero() || r.Reason != "") {
 				t.Errorf("record after the claim: %+v", r)
 			}
 		})
@@ -102,8 +104,10 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	}
 	ready := d.ReadyAt.Truncate(time.Millisecond).UTC()
 	want := job.Record{
-		ID: "foreign", State: job.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
-		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait, Attempt: 4, Attempts: 4,
+		ID: "foreign", State: job.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input,
+		Output: d.Job.Output,
+		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait,
+		Attempt: 4, Attempts: 4,
 		Worker: "general-1", LeaseUntil: r.LeaseUntil,
 	}
 	if !reflect.DeepEqual(r, want) {
@@ -116,7 +120,8 @@ func TestWaitIsOfTheFirstStart(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "standard")
 	d.ReadyAt = time.Now().Add(-time.Second)
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), job.Outcome{State: job.Retrying, NextAt: time.Now()}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted),
+		job.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	first := redistest.Get(t, l, "job")
 	d.ReadyAt, d.Lane = time.Now().Add(-time.Minute), "bulk"
 	redistest.Claim(t, l, d, "w2", job.Granted)
@@ -220,8 +225,10 @@ func TestVanishingWorkersPoisonAJob(t *testing.T) {
 	if err := l.Renew(t.Context(), last, job.Progress{}); !errors.Is(err, job.ErrLost) {
 		t.Errorf("the last worker lives on and renews: %v, want ErrLost", err)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "poison", Error: "its workers vanished"}))
-	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "poison" || r.Crashes != redistest.MaxCrashes || r.EndedAt.IsZero() {
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "poison",
+		Error: "its workers vanished"}))
+	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "poison" ||
+		r.Crashes != redistest.MaxCrashes || r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)
 	}
 	redistest.Claim(t, l, d, "w", job.Buried)
@@ -237,7 +244,8 @@ func TestUndertakerVanishesToo(t *testing.T) {
 	d := redistest.Delivery("job", "express")
 	for range 2 {
 		redistest.Claim(t, l, d, "w", job.Granted)
-		redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "lease", 1, "crashes", redistest.MaxCrashes-1).Err()) // its lease is over
+		// its lease is over
+		redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "lease", 1, "crashes", redistest.MaxCrashes-1).Err())
 		first := redistest.Claim(t, l, d, "undertaker", job.Poison)
 		second := redistest.Claim(t, l, d, "second undertaker", job.Poison)
 		if err := l.Close(t.Context(), first, job.Outcome{State: job.Dead}); !errors.Is(err, job.ErrLost) {

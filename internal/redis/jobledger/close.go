@@ -72,7 +72,8 @@ func (l *Ledger) runClose(
 	}
 	switch o.State {
 	case job.Completed:
-		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(job.Progress{Fraction: 1}))
+		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress",
+			keyspace.Encode(job.Progress{Fraction: 1}))
 	case job.Retrying:
 		args = append(args, "next", keyspace.Millis(o.NextAt), "error", jobrecord.Clip(o.Error))
 	case job.Dead:

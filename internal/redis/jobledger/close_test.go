@@ -17,10 +17,12 @@ func TestCloseAsCompleted(t *testing.T) {
 	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
 	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
 	for range 2 { // told twice, since an answer may get lost
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs, Service: time.Second}))
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs,
+			Service: time.Second}))
 	}
 	r := redistest.Get(t, l, "job")
-	if r.State != job.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Minute || !r.LeaseUntil.IsZero() || r.Progress.Fraction != 1 {
+	if r.State != job.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Minute ||
+		!r.LeaseUntil.IsZero() || r.Progress.Fraction != 1 {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl < 23*time.Hour || ttl > 24*time.Hour {
@@ -32,9 +34,11 @@ func TestCloseAsRetrying(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	next := time.Now().Add(time.Minute).Truncate(time.Millisecond).UTC()
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), job.Outcome{State: job.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted),
+		job.Outcome{State: job.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
 	r := redistest.Get(t, l, "job")
-	if r.State != job.Retrying || !r.NextAt.Equal(next) || r.Attempts != 1 || len(r.Error) > 5000 || !strings.HasSuffix(r.Error, "é…") {
+	if r.State != job.Retrying || !r.NextAt.Equal(next) || r.Attempts != 1 || len(r.Error) > 5000 ||
+		!strings.HasSuffix(r.Error, "é…") {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
@@ -54,7 +58,8 @@ func TestCloseAsDeadAndReplay(t *testing.T) {
 	d := redistest.Delivery("job", "bulk")
 	c := redistest.Claim(t, l, d, "w1", job.Granted)
 	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}))
-	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "bad input" || r.Error != "not a video" || r.EndedAt.IsZero() {
+	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "bad input" || r.Error != "not a video" ||
+		r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
@@ -69,7 +74,8 @@ func TestCloseAsDeadAndReplay(t *testing.T) {
 		t.Errorf("%d dead jobs after the replay", n)
 	}
 	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a film"}))
-	if c = redistest.Claim(t, l, d, "w1", job.Buried); c.Reason != "bad input" || c.Error != "not a film" { // the same replay again
+	if c = redistest.Claim(t, l, d, "w1", job.Buried); c.Reason != "bad input" || c.Error != "not a film" {
+		// the same replay again
 		t.Errorf("the ledger doesn't say what it died of: %+v", c)
 	}
 }
@@ -94,10 +100,12 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 			t.Errorf("create %d: %v, %v", i, made, err)
 		}
 	}
-	if r := redistest.Get(t, l, "job"); r.State != job.Queued || r.Lane != "bulk" || r.Attempts != 0 || !r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
+	if r := redistest.Get(t, l, "job"); r.State != job.Queued || r.Lane != "bulk" || r.Attempts != 0 ||
+		!r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
 		t.Errorf("record %+v", r)
 	}
-	batch := []job.Delivery{redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"), redistest.Delivery("new-2", "express")}
+	batch := []job.Delivery{redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"),
+		redistest.Delivery("new-2", "express")}
 	made, err := l.CreateAll(t.Context(), batch)
 	if err != nil || !reflect.DeepEqual(made, []bool{true, false, true}) {
 		t.Errorf("batch: %v, %v", made, err)
@@ -113,7 +121,8 @@ func TestRecordNamesItsJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	for _, job := range []job.Job{
 		{ID: "plain", Kind: "probe"},
-		{ID: "full", Kind: "transcode", Labels: map[string]string{"a": "b"}, Input: "in", Output: "out", Params: json.RawMessage(`{"crf": "<23>"}`), Overwrite: true},
+		{ID: "full", Kind: "transcode", Labels: map[string]string{"a": "b"}, Input: "in", Output: "out",
+			Params: json.RawMessage(`{"crf": "<23>"}`), Overwrite: true},
 	} {
 		_, err := redistest.Create(t.Context(), l, job, "bulk", time.Now())
 		redistest.Must(t, err)
@@ -121,7 +130,8 @@ func TestRecordNamesItsJob(t *testing.T) {
 			t.Errorf("job %+v, want %+v", got, job)
 		}
 	}
-	if raw.HExists(t.Context(), "siren:job:plain", "params").Val() || raw.HExists(t.Context(), "siren:job:plain", "overwrite").Val() {
+	if raw.HExists(t.Context(), "siren:job:plain", "params").Val() ||
+		raw.HExists(t.Context(), "siren:job:plain", "overwrite").Val() {
 		t.Error("fields that say nothing are kept")
 	}
 	redistest.Must(t, raw.HSet(t.Context(), "siren:job:full", "params", "{").Err())
@@ -141,7 +151,8 @@ func TestWithdraw(t *testing.T) {
 		t.Error("it is still there")
 	}
 	run := redistest.Delivery("ran", "bulk")
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, run, "w", job.Granted), job.Outcome{State: job.Queued}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, run, "w", job.Granted),
+		job.Outcome{State: job.Queued}))
 	redistest.Must(t, l.Withdraw(t.Context(), "ran"))
 	redistest.Get(t, l, "ran")
 }

@@ -29,7 +29,8 @@ func TestDiscard(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || r.State != job.Cancelled || r.Replay != was.Replay+1 || r.Error != was.Error || !r.EndedAt.Equal(was.EndedAt) {
+			if err != nil || r.State != job.Cancelled || r.Replay != was.Replay+1 || r.Error != was.Error ||
+				!r.EndedAt.Equal(was.EndedAt) {
 				t.Fatalf("%v: %+v", err, r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl < 23*time.Hour {
@@ -79,7 +80,8 @@ func TestSupersedeWithParams(t *testing.T) {
 			redistest.Claim(t, l, d, "w2", job.Granted)
 		}
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
-			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Dead}, Params: []byte(`{"crf":30}`),
+			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Dead},
+			Params: []byte(`{"crf":30}`),
 		})
 		if faster != (err != nil) {
 			t.Errorf("superseded: %v", err)
@@ -87,7 +89,8 @@ func TestSupersedeWithParams(t *testing.T) {
 		if r := redistest.Get(t, l, "job"); string(r.Params) != `{"crf":30}` {
 			t.Errorf("faster %v: its params are %s", faster, r.Params)
 		}
-		_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Replay: 0, From: []job.State{job.Dead}, Params: []byte(`{"crf":1}`)})
+		_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Replay: 0,
+			From: []job.State{job.Dead}, Params: []byte(`{"crf":1}`)})
 		if r := redistest.Get(t, l, "job"); err == nil || string(r.Params) != `{"crf":30}` {
 			t.Errorf("an older copy: %v, params %s", err, r.Params)
 		}

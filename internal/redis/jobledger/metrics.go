@@ -7,16 +7,18 @@ import (
 // RegisterMetrics has Prometheus told how a ledger fares with Redis, each time that it asks.
 func RegisterMetrics(r prometheus.Registerer, stats func() Stats) {
 	gauge := func(name, help string, value func(Stats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "siren", Subsystem: "ledger", Name: name, Help: help},
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "siren", Subsystem: "ledger", Name: name,
+			Help: help},
 			func() float64 { return value(stats()) })
 	}
 	r.MustRegister(
-		gauge("away", "1 while Redis is away: jobs run without claims, and their ends are buffered.", func(s Stats) float64 {
-			if s.Away {
-				return 1
-			}
-			return 0
-		}),
+		gauge("away", "1 while Redis is away: jobs run without claims, and their ends are buffered.",
+			func(s Stats) float64 {
+				if s.Away {
+					return 1
+				}
+				return 0
+			}),
 		gauge("buffered_ends", "Ends of jobs that wait for Redis to be back.",
 			func(s Stats) float64 { return float64(s.Buffered) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

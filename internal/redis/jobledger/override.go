@@ -64,7 +64,8 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before job.State, 
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
-		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority, s.Attempt}
+		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority,
+			s.Attempt}
 		for _, state := range s.From {
 			args[i] = append(args[i], string(state))
 		}
@@ -147,7 +148,8 @@ func (l *Ledger) overrideSome(
 	}
 	var cmds []*goredis.Cmd
 	err := l.do(ctx, doing, func(ctx context.Context) (err error) {
-		if cmds, err = l.store.RunAll(ctx, script, keys, given); redislink.IsAway(err) || ctx.Err() != nil || len(ids) == 1 {
+		if cmds, err = l.store.RunAll(ctx, script, keys, given); redislink.IsAway(err) || ctx.Err() != nil ||
+			len(ids) == 1 {
 			return err
 		}
 		return nil // each has an error of its own

@@ -69,16 +69,19 @@ func TestSupersede(t *testing.T) {
 			d := redistest.Delivery("job", "bulk")
 			running := live(t, l, d)
 			was := redistest.Get(t, l, "job")
-			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: ready, Replay: 2, From: []job.State{job.Running, from}}
+			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: ready, Replay: 2,
+				From: []job.State{job.Running, from}}
 			if before, err := l.Supersede(t.Context(), s); err != nil || before != from {
 				t.Fatalf("superseded from %q, %v", before, err)
 			}
 			want := job.Record{
-				ID: "job", State: job.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels, Input: d.Job.Input, Output: d.Job.Output,
+				ID: "job", State: job.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels,
+				Input: d.Job.Input, Output: d.Job.Output,
 				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Replay: 2, Worker: was.Worker, Error: was.Error,
 			}
 			if !from.Final() { // it goes on
-				want.Attempts, want.StartedAt, want.Wait, want.Progress = was.Attempts, was.StartedAt, was.Wait, was.Progress
+				want.Attempts, want.StartedAt, want.Wait, want.Progress = was.Attempts, was.StartedAt, was.Wait,
+					was.Progress
 			}
 			if r := redistest.Get(t, l, "job"); !reflect.DeepEqual(r, want) {
 				t.Errorf("record\n%+v, want\n%+v", r, want)
@@ -104,7 +107,8 @@ func TestSupersede(t *testing.T) {
 func TestSupersedeRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued, job.Retrying}}
+	s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
+		From: []job.State{job.Queued, job.Retrying}}
 	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, redislink.ErrNotFound) || before != "" {
 		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
 	}
@@ -130,7 +134,8 @@ func TestSupersedeRefuses(t *testing.T) {
 	d.Replay = 3
 	c = redistest.Claim(t, l, d, "w", job.Granted) // a later copy, faster than its ledger entry
 	s.Replay = 3
-	refused("run already", jobledger.StateError{ID: "job", State: job.Running, Replay: 3}, "job job is running, and copy 3 of its message carries it")
+	refused("run already", jobledger.StateError{ID: "job", State: job.Running, Replay: 3},
+		"job job is running, and copy 3 of its message carries it")
 	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
 	refused("completed", jobledger.StateError{ID: "job", State: job.Completed, Replay: 3}, "job job is completed")
 }
@@ -186,7 +191,8 @@ func TestCopyBringsBack(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
 			d := redistest.Delivery("job", "bulk")
 			lives[from](t, l, d)
-			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from}}
+			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(),
+				Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from}}
 			d.Replay, d.Lane = s.Replay, s.Lane
 			c := redistest.Claim(t, l, d, "w2", job.Granted)
 			var refusal *jobledger.StateError
@@ -194,7 +200,8 @@ func TestCopyBringsBack(t *testing.T) {
 				t.Errorf("superseded afterwards: %v, want to hear that this copy carries it already", err)
 			}
 			r := redistest.Get(t, l, "job")
-			if r.State != job.Running || r.Attempts != 1 || r.Crashes != 0 || r.Lane != "express" || time.Since(r.StartedAt) > 5*time.Second || !r.EndedAt.IsZero() {
+			if r.State != job.Running || r.Attempts != 1 || r.Crashes != 0 || r.Lane != "express" ||
+				time.Since(r.StartedAt) > 5*time.Second || !r.EndedAt.IsZero() {
 				t.Errorf("record %+v", r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
@@ -217,7 +224,8 @@ func TestCancel(t *testing.T) {
 			r := redistest.Get(t, l, "job")
 			if from.Final() {
 				var refusal *jobledger.StateError
-				if !errors.As(err, &refusal) || *refusal != (jobledger.StateError{ID: "job", State: from, Replay: was.Replay}) || before != "" || !reflect.DeepEqual(r, was) {
+				if !errors.As(err, &refusal) || *refusal != (jobledger.StateError{ID: "job", State: from,
+					Replay: was.Replay}) || before != "" || !reflect.DeepEqual(r, was) {
 					t.Errorf("cancelled from %q, %v: %+v", before, err, r)
 				}
 				return
@@ -296,7 +304,8 @@ func TestCancelledTooLate(t *testing.T) {
 			for range 2 {
 				redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs}))
 			}
-			if r := redistest.Get(t, l, "job"); r.State != job.Completed || !r.LeaseUntil.IsZero() || !reflect.DeepEqual(r.Outputs, outputs) {
+			if r := redistest.Get(t, l, "job"); r.State != job.Completed || !r.LeaseUntil.IsZero() ||
+				!reflect.DeepEqual(r.Outputs, outputs) {
 				t.Errorf("record %+v", r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
@@ -316,7 +325,8 @@ func TestCancelAndLostData(t *testing.T) {
 	}
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
 	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Cancelled}))
-	if r := redistest.Get(t, l, "job"); r.State != job.Cancelled || r.Kind != "probe" || r.EndedAt.IsZero() || !r.LeaseUntil.IsZero() {
+	if r := redistest.Get(t, l, "job"); r.State != job.Cancelled || r.Kind != "probe" || r.EndedAt.IsZero() ||
+		!r.LeaseUntil.IsZero() {
 		t.Errorf("record %+v", r)
 	}
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
@@ -331,7 +341,8 @@ func TestLostAnswersToOverrides(t *testing.T) {
 	p := redistest.StartProxy(t)
 	l := redistest.LedgerOn(redistest.Open(t, p.URL))
 	supersede := func(id string) (job.State, error) {
-		return l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Retrying}})
+		return l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1,
+			From: []job.State{job.Retrying}})
 	}
 	for _, id := range []string{"warm up", "job"} { // at first Redis learns the scripts
 		lives[job.Retrying](t, l, redistest.Delivery(id, "bulk"))
@@ -349,7 +360,8 @@ func TestLostAnswersToOverrides(t *testing.T) {
 		}
 		wantIndexes(t, raw, id, "siren:jobs")
 	}
-	if moves := [2]string{raw.HGet(t.Context(), "siren:job:warm up", "moves").Val(), raw.HGet(t.Context(), "siren:job:job", "moves").Val()}; moves[0] != moves[1] {
+	if moves := [2]string{raw.HGet(t.Context(), "siren:job:warm up", "moves").Val(),
+		raw.HGet(t.Context(), "siren:job:job", "moves").Val()}; moves[0] != moves[1] {
 		t.Errorf("moves %v: an override was done twice", moves)
 	}
 	if cut := p.Cuts.Load(); cut != 2 {

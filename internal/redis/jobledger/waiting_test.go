@@ -43,8 +43,10 @@ func create(t *testing.T, l *jobledger.Ledger, jobs ...job.Delivery) []bool {
 func TestWaiting(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	now := time.Now().Truncate(time.Millisecond)
-	create(t, l, ready("a", "bulk", now.Add(-time.Hour)), ready("b", "bulk", now.Add(-time.Minute)), ready("c", "bulk", now))
-	if w, want := waiting(t, l, "bulk", time.Time{}), (fleet.Waiting{Queued: 3, Oldest: now.Add(-time.Hour).UTC()}); w != want {
+	create(t, l, ready("a", "bulk", now.Add(-time.Hour)), ready("b", "bulk", now.Add(-time.Minute)),
+		ready("c", "bulk", now))
+	if w, want := waiting(t, l, "bulk", time.Time{}), (fleet.Waiting{Queued: 3,
+		Oldest: now.Add(-time.Hour).UTC()}); w != want {
 		t.Errorf("%+v, want %+v", w, want)
 	}
 	if w := waiting(t, l, "bulk", now.Add(-30*time.Minute)); !w.Oldest.Equal(now.Add(-time.Minute)) {
@@ -61,7 +63,8 @@ func TestSkips(t *testing.T) {
 	from := []job.State{job.Queued, job.Retrying}
 	promote := func(t *testing.T, l *jobledger.Ledger, id string) {
 		t.Helper()
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: now, Replay: 1, From: from})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: now, Replay: 1,
+			From: from})
 		redistest.Must(t, err)
 	}
 	cancel := func(t *testing.T, l *jobledger.Ledger, id string) {
@@ -87,7 +90,11 @@ func TestSkips(t *testing.T) {
 			d.Replay = 1
 			redistest.Claim(t, l, d, "w", job.Granted)
 		}},
-		{"promoted and cancelled", 1, func(t *testing.T, l *jobledger.Ledger) { promote(t, l, "a"); cancel(t, l, "a") }},
+		{"promoted and cancelled", 1, func(t *testing.T,
+			l *jobledger.Ledger) {
+			promote(t, l, "a")
+			cancel(t, l, "a")
+		}},
 		{"cancelled while it waits for its next attempt", 1, func(t *testing.T, l *jobledger.Ledger) {
 			retrying(t, l, "a", now.Add(-time.Second))
 			cancel(t, l, "a")
@@ -160,7 +167,8 @@ func TestMissing(t *testing.T) {
 	}
 	lose(t, l, "bulk", 2)
 	r := redistest.Get(t, l, "a")
-	if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Missing || !r.State.Final() || r.EndedAt.IsZero() || ttl <= 0 {
+	if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Missing || !r.State.Final() ||
+		r.EndedAt.IsZero() || ttl <= 0 {
 		t.Errorf("%+v, expires in %s", r, ttl)
 	}
 	if r := redistest.Get(t, l, "c"); r.State != job.Queued {
@@ -205,8 +213,10 @@ func TestMissingEndsUnclaimed(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
-		redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "a", Attempts: 1}, job.Outcome{State: state, NextAt: time.Now()}))
-		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != state || (ttl > 0) != state.Final() {
+		redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "a", Attempts: 1},
+			job.Outcome{State: state, NextAt: time.Now()}))
+		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != state ||
+			(ttl > 0) != state.Final() {
 			t.Errorf("%s, expires in %s; want %s", r.State, ttl, state)
 		}
 		if n := raw.ZCard(t.Context(), "siren:missing").Val(); n != 0 {
@@ -220,9 +230,11 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Missing}})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+			From: []job.State{job.Missing}})
 		redistest.Must(t, err)
-		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Queued || ttl != -1 || redistest.Ahead(t, l, "a") != 0 {
+		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Queued ||
+			ttl != -1 || redistest.Ahead(t, l, "a") != 0 {
 			t.Errorf("%+v, expires in %s", r, ttl)
 		}
 		if w := waiting(t, l, "bulk", time.Time{}); w.Queued != 1 || w.Skipped != 0 {
@@ -232,7 +244,8 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 	t.Run("by its producer", func(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued}})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+			From: []job.State{job.Queued}})
 		redistest.Must(t, err)
 		lose(t, l, "bulk", 1)
 		if made := create(t, l, redistest.Delivery("a", "bulk")); !made[0] {
@@ -241,7 +254,8 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); ttl != -1 {
 			t.Errorf("expires in %s", ttl)
 		}
-		redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted) // the message has number 0, as every producer's
+		// the message has number 0, as every producer's
+		redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted)
 	})
 	t.Run("before it was found missing", func(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
@@ -278,7 +292,8 @@ func TestMissingJobsKeyBindsNobody(t *testing.T) {
 	reserve("b")
 	create(t, l, second)
 	redistest.Must(t, l.KeepKeys(t.Context(), []job.Job{second.Job}))
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Missing}})
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+		From: []job.State{job.Missing}})
 	redistest.Must(t, err)
 	redistest.Claim(t, l, second, "w", job.Granted) // b stays
 	lose(t, l, "bulk", 1)
@@ -340,9 +355,10 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		case 6:
 			_, _ = l.Cancel(t.Context(), id)
 		case 7:
-			_, _ = l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: lane, ReadyAt: d.ReadyAt, Replay: record.Replay + r.IntN(2), From: []job.State{
-				job.Queued, job.Retrying, job.Dead, job.Cancelled, job.Missing, job.Running, job.Completed,
-			}})
+			_, _ = l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: lane, ReadyAt: d.ReadyAt,
+				Replay: record.Replay + r.IntN(2), From: []job.State{
+					job.Queued, job.Retrying, job.Dead, job.Cancelled, job.Missing, job.Running, job.Completed,
+				}})
 		case 8:
 			_, err := l.Compare(t.Context(), lane, time.Now().Add(time.Duration(r.IntN(3)-1)*time.Second), nil)
 			redistest.Must(t, err)

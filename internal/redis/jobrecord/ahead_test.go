@@ -35,7 +35,8 @@ func TestAhead(t *testing.T) {
 			t.Errorf("%s: %d ahead, want %d", id, n, want)
 		}
 	}
-	p, err := l.Ahead(t.Context(), "job-012", first.Add(1800*time.Millisecond)) // of 6 and 9 the first was there when the lane was counted
+	// of 6 and 9 the first was there when the lane was counted
+	p, err := l.Ahead(t.Context(), "job-012", first.Add(1800*time.Millisecond))
 	if want := (jobrecord.Place{Known: 1, Newer: 1}); err != nil || p != want {
 		t.Errorf("%+v, %v; want %+v", p, err, want)
 	}
@@ -83,7 +84,8 @@ func TestAheadByPriority(t *testing.T) {
 	for want, d := range order {
 		p, err := l.Ahead(t.Context(), d.Job.ID, time.Now())
 		if higher := want - want%12; err != nil || p.Known != want || p.Higher != higher { // twelve of each priority
-			t.Errorf("%s of priority %d: %+v ahead, %v; want %d, %d of them of a higher priority", d.Job.ID, d.Job.Priority, p, err, want, higher)
+			t.Errorf("%s of priority %d: %+v ahead, %v; want %d, %d of them of a higher priority", d.Job.ID,
+				d.Job.Priority, p, err, want, higher)
 		}
 	}
 }

@@ -19,8 +19,10 @@ import (
 // hostile is a message that is over every bound of a job.
 func hostile() job.Job {
 	j := job.Job{
-		ID: "hostile", Kind: strings.Repeat("k", 60_000), Input: strings.Repeat("i", 60_000), Output: strings.Repeat("o", 60_000),
-		Params: []byte(`{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`), Labels: map[string]string{},
+		ID: "hostile", Kind: strings.Repeat("k", 60_000), Input: strings.Repeat("i", 60_000),
+		Output: strings.Repeat("o", 60_000),
+		Params: []byte(`{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`),
+		Labels: map[string]string{},
 	}
 	for i := range 3300 {
 		j.Labels[fmt.Sprintf("l%04d", i)] = strings.Repeat("v", 1000)
@@ -34,7 +36,8 @@ func TestRecordsAreBounded(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("hostile", "bulk")
 	d.Job = hostile()
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted), job.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted),
+		job.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
 	stored := 0
 	for _, value := range raw.HGetAll(t.Context(), "siren:job:hostile").Val() {
 		stored += len(value)
@@ -45,9 +48,12 @@ func TestRecordsAreBounded(t *testing.T) {
 
 	labels, err := json.Marshal(hostile().Labels)
 	redistest.Must(t, err)
-	redistest.Must(t, raw.HSet(t.Context(), "siren:job:older", "state", "queued", "lane", "bulk", "kind", hostile().Kind, "input", hostile().Input,
-		"params", string(hostile().Params), "labels", string(labels), "error", strings.Repeat("e", 60_000), "enqueued", time.Now().UnixMilli()).Err())
-	redistest.Must(t, raw.ZAdd(t.Context(), "siren:jobs", goredis.Z{Score: float64(time.Now().UnixMilli()), Member: "older"}).Err())
+	redistest.Must(t, raw.HSet(t.Context(), "siren:job:older", "state", "queued", "lane", "bulk", "kind",
+		hostile().Kind, "input", hostile().Input,
+		"params", string(hostile().Params), "labels", string(labels), "error", strings.Repeat("e", 60_000), "enqueued",
+		time.Now().UnixMilli()).Err())
+	redistest.Must(t, raw.ZAdd(t.Context(), "siren:jobs",
+		goredis.Z{Score: float64(time.Now().UnixMilli()), Member: "older"}).Err())
 	page, err := l.List(t.Context(), jobrecord.Filter{})
 	redistest.Must(t, err)
 	if len(page.Records) != 2 {
@@ -73,7 +79,8 @@ func TestFindByBorneID(t *testing.T) {
 	if _, err := l.Find(t.Context(), "a"); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("before it came: %v", err)
 	}
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, bad, "w", job.Granted), job.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, bad, "w", job.Granted),
+		job.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
 	r, err := l.Find(t.Context(), "a")
 	if err != nil || r.ID != "record-of-a" || r.Bears != "a" || r.Reason != "not a job" {
 		t.Errorf("found %+v, %v", r, err)
@@ -85,7 +92,8 @@ func TestFindByBorneID(t *testing.T) {
 	if record := raw.PTTL(t.Context(), "siren:job:record-of-a").Val(); ttl <= 0 || ttl > record+time.Second {
 		t.Errorf("it is kept for %s, its record for %s", ttl, record)
 	}
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted), job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted),
+		job.Outcome{State: job.Completed}))
 	if r, err := l.Find(t.Context(), "a"); err != nil || r.ID != "a" || r.State != job.Completed {
 		t.Errorf("with a job of that id: %+v, %v", r, err)
 	}

@@ -61,7 +61,8 @@ func TestListIsNewestFirst(t *testing.T) {
 func TestListFilters(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	first := redistest.Fill(t, l, 60)
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("job-007", "standard"), "w", job.Granted), job.Outcome{State: job.Dead, Reason: "bad input"}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("job-007", "standard"), "w",
+		job.Granted), job.Outcome{State: job.Dead, Reason: "bad input"}))
 	redistest.Claim(t, l, redistest.Delivery("job-008", "bulk"), "w", job.Granted)
 	tests := []struct {
 		name string
@@ -79,7 +80,8 @@ func TestListFilters(t *testing.T) {
 		{"labels", jobrecord.Filter{Match: func(r job.Record) bool { return r.Labels["n"] == "3" }}, 12},
 		{"since", jobrecord.Filter{Since: first.Add(10 * time.Second)}, 20},
 		{"until", jobrecord.Filter{Until: first.Add(10 * time.Second)}, 40},
-		{"since and until", jobrecord.Filter{Since: first.Add(5 * time.Second), Until: first.Add(10 * time.Second)}, 20},
+		{"since and until", jobrecord.Filter{Since: first.Add(5 * time.Second), Until: first.Add(10 * time.Second)},
+			20},
 		{"until before all", jobrecord.Filter{Until: first}, 0},
 		{"until, in a lane", jobrecord.Filter{Until: first.Add(10 * time.Second), Lane: "express"}, 14},
 		{"dead until", jobrecord.Filter{State: job.Dead, Until: time.Now().Add(time.Minute)}, 1},
@@ -162,13 +164,15 @@ func TestSweep(t *testing.T) {
 	for i := range 20 {
 		redistest.Must(t, raw.Del(t.Context(), fmt.Sprintf("siren:job:job-%03d", i+5)).Err())
 	}
-	redistest.Must(t, raw.ZAdd(t.Context(), "siren:dead", zEntry("gone", time.Now().Add(-time.Hour)), zEntry("too young", time.Now())).Err())
+	redistest.Must(t, raw.ZAdd(t.Context(), "siren:dead", zEntry("gone", time.Now().Add(-time.Hour)),
+		zEntry("too young", time.Now())).Err())
 	for _, want := range []int{21, 0} {
 		if n, err := l.Sweep(t.Context()); err != nil || n != want {
 			t.Errorf("swept %d, %v; want %d", n, err, want)
 		}
 	}
-	if all, dead := raw.ZCard(t.Context(), "siren:jobs").Val(), raw.ZCard(t.Context(), "siren:dead").Val(); all != 10 || dead != 1 {
+	if all, dead := raw.ZCard(t.Context(), "siren:jobs").Val(), raw.ZCard(t.Context(), "siren:dead").Val(); all != 10 ||
+		dead != 1 {
 		t.Errorf("%d and %d entries left, want 10 and 1", all, dead)
 	}
 }
@@ -265,7 +269,9 @@ func TestListReadsEachRecordOnce(t *testing.T) {
 		{"a page of 50", func() int { return page(jobrecord.Filter{Limit: 50}) }, 50, 50, 2},
 		{"a page of all", func() int { return page(jobrecord.Filter{Limit: 100_000}) }, 1234, 1234, 4},
 		{"a page of a third", func() int { return page(jobrecord.Filter{Limit: 50, Lane: "bulk"}) }, 50, 350, 3},
-		{"by the beginning of the id", func() int { return page(jobrecord.Filter{Limit: 100, Prefix: "job-12"}) }, 44, 44, 6},
+		{"by the beginning of the id", func() int {
+			return page(jobrecord.Filter{Limit: 100, Prefix: "job-12"})
+		}, 44, 44, 6},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -281,7 +287,8 @@ func TestListReadsEachRecordOnce(t *testing.T) {
 				}
 			}
 			if read > tt.read || looked > tt.looked {
-				t.Errorf("read %d records in %d looks at the index, want at most %d and %d", read, looked, tt.read, tt.looked)
+				t.Errorf("read %d records in %d looks at the index, want at most %d and %d", read, looked, tt.read,
+					tt.looked)
 			}
 		})
 	}
@@ -307,7 +314,9 @@ func TestEachOfTheSameTime(t *testing.T) {
 				redistest.Must(t, err)
 				if seen[r.ID]++; len(seen)%300 == 0 { // the one that it is at, one before it, and a new one before it
 					redistest.Must(t, raw.ZRem(t.Context(), "siren:jobs", r.ID, "job-0000", "job-2099").Err())
-					redistest.Must(t, raw.ZAdd(t.Context(), "siren:jobs", zEntry(fmt.Sprintf("job-%s-%d", map[bool]string{true: "0", false: "9"}[oldest], len(seen)), at)).Err())
+					redistest.Must(t, raw.ZAdd(t.Context(), "siren:jobs",
+						zEntry(fmt.Sprintf("job-%s-%d", map[bool]string{true: "0", false: "9"}[oldest], len(seen)),
+							at)).Err())
 				}
 			}
 			for i := 1; i < 2099; i++ {

@@ -122,7 +122,8 @@ func TestWatchWithoutNotices(t *testing.T) {
 func TestWatchOfWhatIsNotThere(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("there", "bulk")
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted), job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted),
+		job.Outcome{State: job.Completed}))
 	var found, missing int
 	for r, err := range l.Watch(t.Context(), "there", "not there", "there") {
 		switch {
@@ -225,7 +226,8 @@ func TestWatchSeesOverrides(t *testing.T) {
 	redistest.Must(t, err)
 	seen := watching(t.Context(), t, l, "job")
 	wantState(t, seen, job.Queued)
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Queued}})
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
+		From: []job.State{job.Queued}})
 	redistest.Must(t, err)
 	if r := wantState(t, seen, job.Queued); r.Lane != "express" {
 		t.Errorf("saw it in lane %s", r.Lane)

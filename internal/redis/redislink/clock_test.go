@@ -12,7 +12,9 @@ import (
 func TestFollowClock(t *testing.T) {
 	for name, off := range map[string]time.Duration{"right": 0, "ahead": time.Hour, "behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			s, err := redislink.Open(redistest.Shared.URL, redistest.Discard, redislink.WithClock(func() time.Time { return time.Now().Add(off) }))
+			s, err := redislink.Open(redistest.Shared.URL, redistest.Discard, redislink.WithClock(func() time.Time {
+				return time.Now().Add(off)
+			}))
 			redistest.Must(t, err)
 			defer func() { redistest.Must(t, s.Close()) }()
 			if got := time.Until(s.Now()); (got - off).Abs() > time.Second {

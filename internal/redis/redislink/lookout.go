@@ -22,7 +22,8 @@ const (
 	nameAgain  = 2 * time.Second  // the same after they have changed: only what is missing twice is gone
 	nameWithin = 2 * time.Second
 
-	// A name may go on meaning a replica for a while: connections are made anew after pauses that grow between these two.
+	// A name may go on meaning a replica for a while: connections are made anew after pauses that grow between these
+	// two.
 	leastPatience, mostPatience = time.Second, 15 * time.Second
 
 	// A connection is used for 4 to 6 minutes: a proxy may lead elsewhere without any sign of it.
@@ -110,7 +111,8 @@ func (r *remote) demoted(why string) {
 		return
 	}
 	if r.patience == 0 {
-		r.log.Warn("Redis is a replica now; connecting anew", slog.String("redis", r.latest.address), slog.String("why", why))
+		r.log.Warn("Redis is a replica now; connecting anew", slog.String("redis", r.latest.address),
+			slog.String("why", why))
 	}
 	r.patience = min(max(2*r.patience, leastPatience), mostPatience)
 	r.patient = now.Add(r.patience)

@@ -132,7 +132,8 @@ func reader(t *testing.T, s *redislink.Store) func(worker string) bool {
 // live leaves a sign of life of the worker at that Redis alone.
 func live(t *testing.T, s *procs.Server, worker string) {
 	t.Helper()
-	_, err := redis.NewRoster(redistest.Open(t, s.URL), redistest.Discard).Beat(t.Context(), fleet.Heartbeat{Worker: worker, Pool: "general"})
+	_, err := redis.NewRoster(redistest.Open(t, s.URL), redistest.Discard).Beat(t.Context(),
+		fleet.Heartbeat{Worker: worker, Pool: "general"})
 	redistest.Must(t, err)
 }
 
@@ -162,7 +163,9 @@ func TestNameMoves(t *testing.T) {
 			store := openWith(t, url, redislink.WithResolver(names.Resolver()), redislink.WithPace(quick))
 			sees := reader(t, store)
 			live(t, a, "before")
-			redistest.Eventually(t, "the store reads the first Redis", 10*time.Second, func() bool { return sees("before") })
+			redistest.Eventually(t, "the store reads the first Redis", 10*time.Second, func() bool {
+				return sees("before")
+			})
 			crowd(t, store, 8) // idle connections to the former one
 			listening := openWith(t, url, redislink.WithResolver(names.Resolver()), redislink.WithPace(quick))
 			changed := redis.NewTunings(listening, redistest.Discard).Changed(t.Context())
@@ -179,7 +182,9 @@ func TestNameMoves(t *testing.T) {
 				first.lead(t, b)
 			}
 			live(t, b, "after")
-			redistest.Eventually(t, "the store reads the second Redis", 20*time.Second, func() bool { return sees("after") })
+			redistest.Eventually(t, "the store reads the second Redis", 20*time.Second, func() bool {
+				return sees("after")
+			})
 			for range 20 {
 				if !sees("after") {
 					t.Fatal("the store still has connections to the first Redis")
@@ -205,7 +210,8 @@ func TestReadOnly(t *testing.T) {
 	redistest.Must(t, rawB.ReplicaOf(t.Context(), "NO", "ONE").Err())
 	replicate(t, rawA, b)
 	w.lead(t, b)
-	_, err := redis.NewRoster(store, redistest.Discard).Beat(t.Context(), fleet.Heartbeat{Worker: "written", Pool: "general"})
+	_, err := redis.NewRoster(store, redistest.Discard).Beat(t.Context(),
+		fleet.Heartbeat{Worker: "written", Pool: "general"})
 	redistest.Must(t, err)
 	if !reader(t, redistest.Open(t, b.URL))("written") {
 		t.Error("the write isn't where it should be")
@@ -234,7 +240,8 @@ func TestAge(t *testing.T) {
 	changed := redis.NewTunings(store, redistest.Discard).Changed(t.Context())
 	<-changed
 	redistest.Must(t, store.Ping(t.Context()))
-	redistest.Eventually(t, "a connection is replaced", 10*time.Second, func() bool { redistest.Must(t, store.Ping(t.Context())); return w.losses() > 0 })
+	redistest.Eventually(t, "a connection is replaced", 10*time.Second,
+		func() bool { redistest.Must(t, store.Ping(t.Context())); return w.losses() > 0 })
 	select {
 	case <-changed: // it listens anew
 	case <-time.After(30 * time.Second):

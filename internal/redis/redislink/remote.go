@@ -107,7 +107,8 @@ func (r *remote) parse(url string) (server, error) {
 // client makes the go-redis client. It does no I/O.
 func (r *remote) client() *goredis.Client {
 	o := &goredis.Options{
-		Addr: "redis", Dialer: r.dial, CredentialsProviderContext: r.credentials, OnConnect: r.welcomed, DB: r.opened.db,
+		Addr: "redis", Dialer: r.dial, CredentialsProviderContext: r.credentials, OnConnect: r.welcomed,
+		DB:         r.opened.db,
 		ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true,
 		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: IOTimeout, WriteTimeout: IOTimeout,
 		MaxRetries: 1, MinRetryBackoff: retryBackoff, MaxRetryBackoff: retryBackoff,
@@ -286,7 +287,8 @@ func (r *remote) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.P
 func explain(err error) error {
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return fmt.Errorf("its certificate is signed by a CA that isn't trusted here; give that CA's certificate: %w", err)
+		return fmt.Errorf("its certificate is signed by a CA that isn't trusted here; give that CA's certificate: %w",
+			err)
 	case errors.As(err, new(x509.HostnameError)):
 		return fmt.Errorf("its certificate is for other names; write one of those as the host in the URL: %w", err)
 	case isAlert(err):

@@ -73,13 +73,17 @@ func TestTLS(t *testing.T) {
 		options []redislink.Option
 		want    string // "": it connects
 	}{
-		"trusted both ways":        {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, authority))}, ""},
-		"no client certificate":    {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, nil))}, "wants a client certificate"},
-		"a stranger's certificate": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, stranger))}, "wants a client certificate"},
-		"another CA":               {s.TLSURL, []redislink.Option{always(settings(t, stranger.CA, authority))}, "give that CA's certificate"},
-		"the CAs of the system":    {s.TLSURL, nil, "give that CA's certificate"},
-		"a port without TLS":       {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "has it TLS on that port?"},
-		"certificates are missing": {s.TLSURL, []redislink.Option{redislink.WithTLS(missing)}, "prepare TLS for Redis: file does not exist"},
+		"trusted both ways": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, authority))}, ""},
+		"no client certificate": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, nil))},
+			"wants a client certificate"},
+		"a stranger's certificate": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, stranger))},
+			"wants a client certificate"},
+		"another CA": {s.TLSURL, []redislink.Option{always(settings(t, stranger.CA, authority))},
+			"give that CA's certificate"},
+		"the CAs of the system": {s.TLSURL, nil, "give that CA's certificate"},
+		"a port without TLS":    {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "has it TLS on that port?"},
+		"certificates are missing": {s.TLSURL, []redislink.Option{redislink.WithTLS(missing)},
+			"prepare TLS for Redis: file does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := openWith(t, c.url, c.options...).Ping(t.Context())
@@ -91,7 +95,8 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
-	if _, err := redislink.Open(s.URL, redistest.Discard, always(nil)); err == nil || !strings.Contains(err.Error(), "write rediss://") {
+	if _, err := redislink.Open(s.URL, redistest.Discard, always(nil)); err == nil ||
+		!strings.Contains(err.Error(), "write rediss://") {
 		t.Errorf("certificates for redis://: %v", err)
 	}
 }
@@ -130,7 +135,8 @@ func TestRotation(t *testing.T) {
 	}
 	acl("on", ">old-secret", "~*", "&*", "+@all")
 	file := newSecretFile(t)
-	store := openWith(t, file.write(s.TLSURL, "rotating", "old-secret"), file.renew(), always(settings(t, authority.CA, authority)))
+	store := openWith(t, file.write(s.TLSURL, "rotating", "old-secret"), file.renew(),
+		always(settings(t, authority.CA, authority)))
 	l := redistest.LedgerOn(store)
 	c := redistest.Claim(t, l, redistest.Delivery("job", "standard"), "w", job.Granted)
 	ended := make(chan job.Record, 1)
@@ -165,7 +171,8 @@ func TestRotation(t *testing.T) {
 	}
 	kill()
 	err := store.Ping(ctx)
-	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "secret") {
+	if !errors.Is(err, lanes.ErrRefused) || !strings.Contains(err.Error(), "WRONGPASS") ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("with the old password: %v; want ErrRefused, and why", err)
 	}
 	file.write(s.TLSURL, "rotating", "new-secret")

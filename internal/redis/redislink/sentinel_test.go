@@ -23,7 +23,8 @@ import (
 )
 
 // aclConfig has users that Redis and its sentinels know.
-const aclConfig = "user watch on >watch ~* &* +@all\nuser siren on >old-secret ~* &* +@all\nrepl-diskless-sync-delay 0\n"
+const aclConfig = "user watch on >watch ~* &* +@all\nuser siren on >old-secret ~* &* " +
+	"+@all\nrepl-diskless-sync-delay 0\n"
 
 // startRedis starts a Redis that has aclConfig.
 func startRedis(t *testing.T, config string) (*procs.Server, *goredis.Client) {
@@ -44,7 +45,8 @@ func startSentinel(t *testing.T, master string) (address string) {
 	port := free.Addr().(*net.TCPAddr).Port
 	redistest.Must(t, free.Close())
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
-	redistest.Must(t, os.WriteFile(config, fmt.Appendf(nil, "bind 127.0.0.1\nport %d\nrequirepass watchman\nsentinel monitor main 127.0.0.1 %s 1\n"+
+	redistest.Must(t, os.WriteFile(config, fmt.Appendf(nil, "bind 127.0.0.1\nport %d\nrequirepass "+
+		"watchman\nsentinel monitor main 127.0.0.1 %s 1\n"+
 		"sentinel auth-user main watch\nsentinel auth-pass main watch\n", port, u.Port()), 0o600))
 	sentinel := exec.CommandContext(t.Context(), "redis-server", config, "--sentinel")
 	sentinel.Dir = filepath.Dir(config)
@@ -78,7 +80,8 @@ func TestSentinel(t *testing.T) {
 		t.Error("the claim is somewhere else")
 	}
 
-	redistest.Must(t, sentinel.Process(ctx, goredis.NewStatusCmd(ctx, "ACL", "SETUSER", "default", "resetpass", ">new-watchman")))
+	redistest.Must(t, sentinel.Process(ctx, goredis.NewStatusCmd(ctx, "ACL", "SETUSER", "default", "resetpass",
+		">new-watchman")))
 	for _, r := range []*goredis.Client{raw, other} {
 		redistest.Must(t, r.Do(ctx, "ACL", "SETUSER", "siren", "resetpass", ">new-secret").Err())
 		redistest.Must(t, r.Do(ctx, "CLIENT", "KILL", "USER", "siren").Err())
@@ -93,12 +96,16 @@ func TestSentinel(t *testing.T) {
 	file.write(at+"new-watchman", "siren", "old-secret")
 	refused("WRONGPASS")
 	file.write(at+"new-watchman", "siren", "new-secret")
-	for _, kind := range []string{"pubsub", "normal"} { // what was logged in before is gone, as when a sentinel restarts
-		redistest.Must(t, sentinel.Process(ctx, goredis.NewStatusCmd(ctx, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")))
+	for _, kind := range []string{"pubsub", "normal"} {
+		// what was logged in before is gone, as when a sentinel restarts
+		redistest.Must(t, sentinel.Process(ctx, goredis.NewStatusCmd(ctx, "CLIENT", "KILL", "TYPE", kind, "SKIPME",
+			"yes")))
 	}
 	redistest.Must(t, store.Ping(ctx))
 
-	redistest.Eventually(t, "the sentinel knows the other Redis", 20*time.Second, func() bool { return sentinel.Failover(ctx, "main").Err() == nil })
+	redistest.Eventually(t, "the sentinel knows the other Redis", 20*time.Second, func() bool {
+		return sentinel.Failover(ctx, "main").Err() == nil
+	})
 	redistest.Eventually(t, "the other Redis is the master", 20*time.Second, func() bool {
 		role, err := other.Do(ctx, "ROLE").Slice()
 		return err == nil && role[0] == "master"

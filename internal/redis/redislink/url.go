@@ -56,7 +56,8 @@ func parseURL(raw string) (server, error) {
 	if db != "" {
 		s.db, err = strconv.Atoi(db)
 	}
-	if err != nil || s.db < 0 || len(query) > 0 || sentinel == (s.master == "") || strings.ContainsAny(s.master, "/#@") {
+	if err != nil || s.db < 0 || len(query) > 0 || sentinel == (s.master == "") ||
+		strings.ContainsAny(s.master, "/#@") {
 		return server{}, errURL
 	}
 	return s, nil

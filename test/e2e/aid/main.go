@@ -1,5 +1,5 @@
-// Command aid is what the end-to-end tests put beside a container without a shell: it sends a signal to the processes of
-// the pod that have the given name, and says how many there were. NONE only counts them.
+// Command aid is what the end-to-end tests put beside a container without a shell: it sends a signal to the processes
+// of the pod that have the given name, and says how many there were. NONE only counts them.
 //
 //	aid STOP siren
 package main
@@ -13,7 +13,8 @@ import (
 	"syscall"
 )
 
-var signals = map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "NONE": 0}
+var signals = map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL,
+	"TERM": syscall.SIGTERM, "NONE": 0}
 
 func main() {
 	if len(os.Args) != 3 {

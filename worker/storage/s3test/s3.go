@@ -1,6 +1,7 @@
-// Package s3test starts an S3 server for tests: versitygw, a real gateway with real conditional puts (multipart ones too, which the
-// in-memory fake we looked at, gofakes3, answers without looking at the condition). It is a tool of a module of its own
-// (worker/storage/testdata/s3server), so its hundred dependencies stay out of ours; go builds it once and keeps it.
+// Package s3test starts an S3 server for tests: versitygw, a real gateway with real conditional puts (multipart ones
+// too, which the in-memory fake we looked at, gofakes3, answers without looking at the condition). It is a tool of a
+// module of its own (worker/storage/testdata/s3server), so its hundred dependencies stay out of ours; go builds it once
+// and keeps it.
 package s3test
 
 import (
@@ -47,7 +48,8 @@ func Use(t testing.TB) (folder string) {
 		t.Fatalf("the S3 server for tests: %v", server.err)
 	}
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret,
+		"AWS_ENDPOINT_URL": server.url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": key,
+		"AWS_SECRET_ACCESS_KEY":     secret,
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		t.Setenv(name, value)
@@ -82,7 +84,8 @@ func start() error {
 		return err
 	}
 	server.url = "http://" + address
-	server.cmd = exec.Command(os.Args[0], "end-with", server.program, "--port", address, "--iam-dir", server.users, "--iam-cache-disable", "--quiet", "posix", server.dir)
+	server.cmd = exec.Command(os.Args[0], "end-with", server.program, "--port", address, "--iam-dir", server.users,
+		"--iam-cache-disable", "--quiet", "posix", server.dir)
 	server.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)
 	if err := server.cmd.Start(); err != nil {
 		return err
@@ -97,7 +100,8 @@ func start() error {
 	return fmt.Errorf("it doesn't answer at %s", server.url)
 }
 
-// Main is for TestMain to call first: in the process that it started to be the server, which ends with the tests however they end, it doesn't return.
+// Main is for TestMain to call first: in the process that it started to be the server, which ends with the tests
+// however they end, it doesn't return.
 func Main() {
 	if len(os.Args) < 3 || os.Args[1] != "end-with" {
 		return
