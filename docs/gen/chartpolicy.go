@@ -39,11 +39,16 @@ func fieldDocs(source string) (map[string]string, error) {
 		docs[name] = strings.TrimSpace(strings.ReplaceAll(g.Doc.Text(), "\n", " "))
 		if s, ok := g.Specs[0].(*ast.TypeSpec).Type.(*ast.StructType); ok {
 			for _, f := range s.Fields.List {
-				docs[name+"."+f.Names[0].Name] = strings.TrimSpace(f.Comment.Text())
+				docs[name+"."+f.Names[0].Name] = meaning(f)
 			}
 		}
 	}
 	return docs, nil
+}
+
+// meaning is the comment of a field, which stands behind it or above it, on one line.
+func meaning(f *ast.Field) string {
+	return strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
 }
 
 // define adds the struct t and those that its fields are made of.

@@ -120,8 +120,9 @@ func policyReference(source string) (string, error) {
 
 	var b strings.Builder
 	b.WriteString("# The policy file\n\n" + generated + `
-One YAML file says which lanes there are, who serves them and within which limits. ` + "`siren policy check FILE`" + ` names everything that is
-wrong with one, ` + "`siren policy show FILE`" + ` prints it with its defaults. [An example](../lanes/testdata/siren.yaml).
+One YAML file says which lanes there are, who serves them and within which limits. ` + "`siren policy check FILE`" + `
+names everything that is wrong with one, ` + "`siren policy show FILE`" + ` prints it with its defaults.
+[An example](../lanes/testdata/siren.yaml).
 
 Durations are written as 90s, 30m or 1h30m; sizes as 512Mi or 2Gi.
 `)
@@ -163,7 +164,7 @@ func writeStruct(b *strings.Builder, name, doc string, s *ast.StructType, value 
 		tag := reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json")
 		field, options, _ := strings.Cut(tag, ",")
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", field, typeName(f.Type),
-			defaultOf(value.FieldByName(f.Names[0].Name), options), strings.TrimSpace(f.Comment.Text()))
+			defaultOf(value.FieldByName(f.Names[0].Name), options), meaning(f))
 	}
 }
 
