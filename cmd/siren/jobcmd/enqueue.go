@@ -265,8 +265,8 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		if r.State.Failed() {
 			failed = append(failed, r)
 		}
-		if show.IsTerminal(a.Err) && (time.Since(shown) > 100*time.Millisecond ||
-			r.State.Final()) { //nolint:forbidigo // a pace of this process's own
+		due := time.Since(shown) > 100*time.Millisecond //nolint:forbidigo // a pace of this process's own
+		if show.IsTerminal(a.Err) && (due || r.State.Final()) {
 			shown = time.Now() //nolint:forbidigo // as above
 			show.Rewrite(a.Err, progressLine(latest, len(ids)))
 		}

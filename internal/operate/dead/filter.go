@@ -10,7 +10,6 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
@@ -90,6 +89,3 @@ func (f Filter) String() string {
 	}
 	return strings.Join(words, ", ")
 }
-
-// span is how long ago something was, as a person says it: 1h, 30m, 2h15m, 45s.
-func span(d time.Duration) string { return lanes.Duration(d.Round(time.Second)).String() }
