@@ -65,7 +65,8 @@ var doubledField = regexp.MustCompile(`(line \d+): key (.+) already set in map`)
 // nextDocument is where a YAML document begins. All but the first would be passed over in silence.
 var nextDocument = regexp.MustCompile(`(?m)^---(\s|$)`)
 
-// readYAML is the document as JSON values. Doubled fields are problems and not an error, since the rest can be read.
+// readYAML decodes the document into JSON values. Duplicate fields are problems and not an error, since the rest can be
+// read.
 func readYAML(data []byte) (tree any, problems Problems, err error) {
 	raw, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {
@@ -91,7 +92,7 @@ func readYAML(data []byte) (tree any, problems Problems, err error) {
 	return tree, problems, nil
 }
 
-// hasContent is whether there is more than blank lines, comments and directives.
+// hasContent reports whether there is more than blank lines, comments and directives.
 func hasContent(yaml []byte) bool {
 	for line := range bytes.Lines(yaml) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {

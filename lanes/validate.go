@@ -255,7 +255,7 @@ func checkPoolSize(at string, q Pool, problems *Problems) {
 	}
 }
 
-// checkLaneRef is whether lane is one of the policy's and not among those named before it.
+// checkLaneRef checks that lane is one of the policy's and not among those named before it.
 func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Problems) bool {
 	if slices.Contains(before, lane) {
 		problems.add(path, "%q is there twice", lane)

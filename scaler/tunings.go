@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// layTunings is the policy with those tunings laid over it that are in force at that time.
+// layTunings returns the policy with the tunings applied that are in force at that time.
 func (l *Loop) layTunings(ctx context.Context, file *lanes.Policy, at time.Time) (lanes.Effective, error) {
 	if err := l.readTunings(ctx); err != nil {
 		return lanes.Effective{}, err

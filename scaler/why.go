@@ -120,7 +120,7 @@ func cameFirst(lane string) string {
 	return fmt.Sprintf("; lane %s came first", lane)
 }
 
-// because is the sentence for what the pool needs now.
+// because returns the sentence for what the pool needs now.
 func (a ask) because() string {
 	v := a.view
 	switch a.reason {
@@ -177,8 +177,8 @@ func (a ask) waitingOrBusy() string {
 	}
 }
 
-// waits is one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them in
-// time at 2.2 s each.
+// waits returns one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them
+// in time at 2.2 s each.
 func (p part) waits() string {
 	s := count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane
 	if p.need.Unpark > 0 {
@@ -211,7 +211,7 @@ func (p part) startsInTime() string {
 		", not too many for the slots that are there"
 }
 
-// count is n with the noun in its right form.
+// count returns n with the noun in its right form.
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -57,7 +57,7 @@ var idForm = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9._-]{1,%d}$`, maxID))
 // ErrNoID is a message that names no job: neither its body nor its AMQP message_id.
 var ErrNoID = errors.New("no id")
 
-// Encode is the wire form of the job. It fails when the job isn't valid or is too large.
+// Encode returns the wire form of the job. It fails when the job isn't valid or is too large.
 func Encode(j Job) ([]byte, error) {
 	j.Version = WireVersion
 	if err := j.Check(); err != nil {
@@ -193,5 +193,5 @@ func IDOf(bears string, body []byte) string {
 	return idAlphabet.EncodeToString(h.Sum(nil)[:16])
 }
 
-// ValidID is whether id may name a job. It also names a folder of the job's attempts, so it can't be . or ..
+// ValidID reports whether id may name a job. It also names a folder of the job's attempts, so it can't be . or ..
 func ValidID(id string) bool { return idForm.MatchString(id) && id != "." && id != ".." }

@@ -18,7 +18,7 @@ const (
 		"that died have left.\n"
 )
 
-// attemptsFolder is what our folder below the scratch folder is called. Users may share a scratch folder, so each has
+// attemptsFolder returns the name of our folder below the scratch folder. Users may share a scratch folder, so each has
 // its own.
 func attemptsFolder() string { return fmt.Sprintf("siren-attempts-%d", os.Getuid()) }
 
@@ -59,7 +59,7 @@ func openAttempts(dir string, create bool) (_ *os.Root, err error) {
 	return root, claim(root, path, create)
 }
 
-// refuseFolder is why what is at the path can't be our folder; nil when it can.
+// refuseFolder returns why what is at the path can't be our folder; nil when it can.
 func refuseFolder(path string, info fs.FileInfo) error {
 	const other = "remove it, or name another scratch folder with --scratch"
 	switch {

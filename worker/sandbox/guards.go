@@ -27,7 +27,7 @@ var Formats = strings.Join([]string{
 	"exr_pipe",
 }, ",")
 
-// Guards are the options before an input: what ffmpeg and ffprobe may open and how much they may chew.
+// Guards returns the options before an input: what ffmpeg and ffprobe may open and how much they may read.
 func Guards(l job.Limits) []string {
 	args := []string{
 		"-hide_banner", "-loglevel", logLevel,

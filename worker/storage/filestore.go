@@ -102,12 +102,12 @@ func readError(at Place, err error) error {
 	}
 }
 
-// escapes is whether os.Root refused a path because it leads out. The package has no exported error for that.
+// escapes reports whether os.Root refused a path because it leads out. The package has no exported error for that.
 func escapes(err error) bool {
 	return strings.HasSuffix(err.Error(), "path escapes from parent")
 }
 
-// reasonIn is the reason inside err, without the operation and path that the message says better.
+// reasonIn returns the reason inside err, without the operation and path that the message says better.
 func reasonIn(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err

@@ -177,8 +177,8 @@ func newBuckets(query string, env func(string) string, log *slog.Logger) (*bucke
 	return b, nil
 }
 
-// open is the bucket with the credentials as they are now; with the former ones when the file is away, as it may be for
-// a moment while it is replaced, or holds none that can be used.
+// open opens the bucket with the current credentials. It uses the former ones when the file is missing, as it may be
+// for a moment while it is replaced, or holds none that can be used.
 func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
