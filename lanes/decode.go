@@ -71,7 +71,7 @@ func readYAML(data []byte) (tree any, problems Problems, err error) {
 	raw, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {
 		for _, m := range doubledField.FindAllStringSubmatch(err.Error(), -1) {
-			problems.add(m[1], "field %s is there twice", m[2])
+			problems.add(m[1], "duplicate field %s", m[2])
 		}
 		if len(problems) == 0 {
 			return nil, nil, fmt.Errorf("not YAML: %w", err)
@@ -82,7 +82,7 @@ func readYAML(data []byte) (tree any, problems Problems, err error) {
 	}
 	if begins := nextDocument.FindAllIndex(data, 2); len(begins) == 2 || len(begins) == 1 &&
 		hasContent(data[:begins[0][0]]) {
-		problems.add("policy", "is one YAML document, but there is another one after a line with ---")
+		problems.add("policy", "must be one YAML document; another one begins after ---")
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -183,7 +183,7 @@ func describe(v any) string {
 	case []any:
 		return "a list"
 	case string:
-		return fmt.Sprintf("the text %q", v)
+		return fmt.Sprintf("the string %q", v)
 	default:
 		return fmt.Sprint(v)
 	}
@@ -198,6 +198,6 @@ func kindName(k reflect.Kind) string {
 	case reflect.Bool:
 		return "true or false"
 	default:
-		return "a text"
+		return "a string"
 	}
 }

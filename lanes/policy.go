@@ -28,7 +28,7 @@ type Lane struct {
 	// free shoulder slots that the scaler keeps for the lane at all times; needs a shoulder in its home
 	Reserve    int      `json:"reserve,omitempty"`
 	MaxRuntime Duration `json:"maxRuntime,omitempty"` // a job that runs longer is stopped and retried
-	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
+	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose worker crashes so often is dead-lettered as poison
 	// takes turns with a more urgent lane while its oldest job waits too long
 	Promote *Promote `json:"promote,omitempty"`
 	Retry   Retries  `json:"retry,omitempty"` // how a failed job is tried again

@@ -42,7 +42,7 @@ func (q Queue) MarshalText() ([]byte, error) { return []byte(q.String()), nil }
 func (q *Queue) UnmarshalText(text []byte) error {
 	*q = ParseQueue(string(text))
 	if q.Lane == "" {
-		return fmt.Errorf("%q names no queue", text)
+		return fmt.Errorf("%q is not a queue", text)
 	}
 	return nil
 }

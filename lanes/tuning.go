@@ -130,7 +130,7 @@ func (p *Policy) tunable(name string) (any, error) {
 		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields),
 			strings.Join(poolFields, ", "))
 	}
-	return nil, fmt.Errorf("%q is no field that can be tuned: write %s, %s or %s", name, LaneField("LANE", "FIELD"),
+	return nil, fmt.Errorf("%q is not a tunable field: write %s, %s or %s", name, LaneField("LANE", "FIELD"),
 		PoolField("POOL", "FIELD"), BudgetField)
 }
 
@@ -149,7 +149,7 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 		d := json.NewDecoder(bytes.NewReader(t.Value))
 		d.DisallowUnknownFields()
 		if err := d.Decode(field); err != nil {
-			return nil, fmt.Errorf("%s: %s is no value for it: %w", t.Field, t.Value, err)
+			return nil, fmt.Errorf("%s: %s is not a valid value: %w", t.Field, t.Value, err)
 		}
 	}
 	asked := make([]string, len(tunings))
@@ -179,7 +179,7 @@ func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce 
 		var rules Problems
 		switch {
 		case !t.Active(now):
-			idle = append(idle, IdleTuning{t, "its time is over"})
+			idle = append(idle, IdleTuning{t, "it has expired"})
 		case err != nil && !errors.As(err, &rules):
 			idle = append(idle, IdleTuning{t, err.Error()})
 		default: // by itself it may break a rule that it keeps together with others, as a min and a max do

@@ -148,7 +148,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		case err != nil:
 			l.o.Metrics.failed.Inc()
 			if !failing {
-				l.o.Log.Warn("the fleet stays as it is: this tick could not see or act", "error", err)
+				l.o.Log.Warn("no scaling this tick: the scaler could not see or act", "error", err)
 			}
 		case failing:
 			l.o.Log.Info("ticks succeed again")

@@ -35,7 +35,7 @@ func (l *Loop) readTunings(ctx context.Context) error {
 	case err != nil && l.tunings == nil:
 		return fmt.Errorf("look up the tunings for the first time: %w", err)
 	case err != nil && !l.blind:
-		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until their time is over", "error",
+		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until they expire", "error",
 			err)
 	case err == nil:
 		l.tunings = &t

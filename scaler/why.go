@@ -41,14 +41,14 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	}
 	switch {
 	case v.unseen:
-		mark(fleet.Stale, "the fleet says nothing of this pool, so nothing is changed")
+		mark(fleet.Stale, "the fleet has no data on this pool, so no scaling this tick")
 	case v.state.Foreign != "":
-		mark(fleet.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two",
+		mark(fleet.Foreign, "%s scales this pool too, so Siren doesn't; remove one of the two",
 			v.state.Foreign)
 	case v.Held:
 		a.explainHold(*p, mark)
 	case v.deaf():
-		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, v.present)
+		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so no scaling this tick", v.silent, v.present)
 	case p.To > p.From:
 	case a.stale != "":
 		mark(fleet.Stale, "the broker's answer for lane %s is missing or not believed, so nothing is removed", a.stale)

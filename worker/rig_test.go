@@ -16,7 +16,8 @@ lanes:
   - {name: standard, startWithin: 30s, maxRuntime: 10m, retry: {attempts: 3, first: 5s, factor: 3, max: 1m}}
   - {name: bulk, match: ["batch=true"], startWithin: 30m}
 pools:
-  - {name: general, lanes: [express, standard, bulk], slots: 2, shoulder: {express: 1}, max: 4, slot: {memory: 1Gi, scratch: 3Gi}}
+  - {name: general, lanes: [express, standard, bulk], slots: 2, shoulder: {express: 1}, max: 4,
+     slot: {memory: 1Gi, scratch: 3Gi}}
 budget: 4
 storage: [{prefix: "file:///media/", read: true, write: true}]
 `

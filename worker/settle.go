@@ -50,7 +50,7 @@ func late(j job.Job, c job.Claim, now time.Time) error {
 	if !c.First || j.ExpiresAt.IsZero() || now.Before(j.ExpiresAt) {
 		return nil
 	}
-	return job.Fail(job.Expired, fmt.Errorf("it was to start by %s (expiresAt), and a slot was free for it only at %s",
+	return job.Fail(job.Expired, fmt.Errorf("it was to start by %s (expiresAt), but its first free slot came at %s",
 		j.ExpiresAt.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)))
 }
 
@@ -68,7 +68,7 @@ func refusal(c job.Claim) job.Disposition {
 		return job.Disposition{Action: job.Retry, After: heldAgain, Error: "another worker runs it"}
 	case job.Poison:
 		return job.Disposition{Action: job.DeadLetter, Reason: reasonPoison,
-			Error: "its workers vanished, time after time, while they ran it"}
+			Error: fmt.Sprintf("its worker crashed as often as the lane's maxCrashes allows (%d)", c.Crashes)}
 	case job.Buried: // its dead letter may have been lost between the ledger and the broker: this one must tell as much
 		if c.Reason != "" {
 			return job.Disposition{Action: job.DeadLetter, Reason: c.Reason, Error: c.Error}
@@ -77,7 +77,7 @@ func refusal(c job.Claim) job.Disposition {
 			Error: "the job is dead already; enqueue it under another id"}
 	default:
 		return job.Disposition{Action: job.Retry, After: heldAgain,
-			Error: fmt.Sprintf("the ledger's answer %q is not known here", c.State)}
+			Error: fmt.Sprintf("the ledger's answer %q is unknown", c.State)}
 	}
 }
 

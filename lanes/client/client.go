@@ -299,10 +299,10 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 			last, unknown = r, nil
 		case errors.Is(err, lanes.ErrAway):
 			unknown = err
-			c.log.Warn("what became of a job can't be known while Redis is away", "job", id, "error", err)
+			c.log.Warn("a job's outcome is unknown while Redis is away", "job", id, "error", err)
 		case errors.Is(err, lanes.ErrRefused) && last.State != "": // it was let in before: the password may be changing
 			unknown = err
-			c.log.Warn("what became of a job can't be known while Redis refuses this login", "job", id, "error", err)
+			c.log.Warn("a job's outcome is unknown while Redis refuses this login", "job", id, "error", err)
 		case ctx.Err() == nil:
 			return r, err
 		}
@@ -311,7 +311,7 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 	case last.State.Final():
 		return last, nil
 	case unknown != nil:
-		return last, fmt.Errorf("wait for job %s: %w; what became of it can't be known: %w", id, context.Cause(ctx),
+		return last, fmt.Errorf("wait for job %s: %w; its outcome is unknown: %w", id, context.Cause(ctx),
 			unknown)
 	default:
 		return last, fmt.Errorf("wait for job %s: %w", id, context.Cause(ctx))

@@ -106,7 +106,7 @@ const (
 	// completed, cancelled, or carried on by a fresh copy of the message: nothing to do
 	Settled   ClaimState = "settled"
 	Buried    ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
-	Poison    ClaimState = "poison"    // its workers vanish, time after time: dead letter
+	Poison    ClaimState = "poison"    // its worker crashed maxCrashes times: dead letter
 	Unclaimed ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
 )
 

@@ -93,7 +93,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return nil, fmt.Errorf("%s must be a text, not %s", p.Name, said)
+		return nil, fmt.Errorf("%s must be a string, not %s", p.Name, said)
 	}
 	if i := slices.Index(p.Words, text); i >= 0 {
 		return p.Words[i], nil

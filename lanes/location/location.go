@@ -70,7 +70,7 @@ func Parse(raw string) (Location, error) {
 	case u.Opaque != "":
 		return Location{}, fmt.Errorf("write it as %s://…", u.Scheme)
 	case u.User != nil:
-		return Location{}, errors.New("no user or password, please: storage has its own credentials")
+		return Location{}, errors.New("leave out user and password: storage has its own credentials")
 	case strings.Contains(raw, "#"):
 		return Location{}, errors.New("a fragment (#) has no meaning here; write # in a name as %23")
 	case !known:

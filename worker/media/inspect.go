@@ -112,7 +112,7 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		return job.Fail(job.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
 	if len(i.Streams) > sandbox.MaxStreams {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from,
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,
 			len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
@@ -124,7 +124,7 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		}
 	}
 	if i.Format.Duration > kinds.MaxSeconds {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from,
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are allowed", from,
 			float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil

@@ -53,7 +53,7 @@ func openAttempts(dir string, create bool) (_ *os.Root, err error) {
 		return nil, err
 	}
 	if !os.SameFile(named, opened) {
-		return nil, fmt.Errorf("somebody put another folder in the place of %s; name another scratch folder with "+
+		return nil, fmt.Errorf("somebody replaced %s by another folder; name another scratch folder with "+
 			"--scratch", path)
 	}
 	return root, claim(root, path, create)

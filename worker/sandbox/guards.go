@@ -51,6 +51,6 @@ func PictureTooLarge(said string) error {
 }
 
 func TooManyPixels(width, height string) error {
-	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on",
+	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are allowed",
 		width, height, MaxPixels/1_000_000))
 }

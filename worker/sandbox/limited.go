@@ -159,7 +159,7 @@ func dieWith(parent int) error {
 		return fmt.Errorf("run-limited: parent-death signal: %w", err)
 	}
 	if os.Getppid() != parent {
-		return errors.New("run-limited: the worker is gone already")
+		return errors.New("run-limited: the worker has already exited")
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r).(S
 
 func outputExists(at Place) error {
 	return job.Fail(job.OutputExists, fmt.Errorf(
-		"output %s is there already, and not by this job; choose another name, or set overwrite on the job", at))
+		"output %s already exists and is not from this job; choose another name, or set overwrite on the job", at))
 }
 
 func empty(at Place) error {
