@@ -29,7 +29,7 @@ pools:
 budget: 6
 `
 
-// problemsOf is what Parse finds, a line each; nil for a valid policy.
+// problemsOf returns what Parse finds, a line each; nil for a valid policy.
 func problemsOf(t *testing.T, text string) []string {
 	t.Helper()
 	_, err := Parse([]byte(text))

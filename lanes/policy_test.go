@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// example is the design's policy, parsed.
+// example returns the design's policy, parsed.
 func example(t testing.TB) *Policy {
 	t.Helper()
 	p, err := Load("testdata/siren.yaml")

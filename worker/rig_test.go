@@ -126,7 +126,7 @@ func (r *rig) expect(id string, want ...string) {
 	}
 }
 
-// settledOnce is how the job was settled, the only time that it was.
+// settledOnce returns how the job was settled, the only time that it was.
 func (r *rig) settledOnce(id string) settlement {
 	r.t.Helper()
 	s := r.broker.settles(id)

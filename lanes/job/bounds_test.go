@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// nested is params that nest so many levels deep.
+// nested returns params that nest so many levels deep.
 func nested(levels int) json.RawMessage {
 	return json.RawMessage(`{"a":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + "}")
 }

@@ -302,7 +302,7 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	expect(t, err, job.Transient, "is its volume mounted?")
 }
 
-// hugePNG is the beginning of a PNG of that size: all that a decoder needs to allocate for it.
+// hugePNG returns the beginning of a PNG of that size: all that a decoder needs to allocate for it.
 func hugePNG(width, height uint32) []byte {
 	var b bytes.Buffer
 	b.WriteString("\x89PNG\r\n\x1a\n")

@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
-// withoutKeys is a test on the S3 server that has to find its credentials elsewhere than in the environment.
+// withoutKeys starts a test on the S3 server that has to find its credentials elsewhere than in the environment.
 func withoutKeys(t *testing.T) (folder string) {
 	t.Helper()
 	folder = s3test.Use(t)
