@@ -185,7 +185,7 @@ func (l *ledger) set(id string, by func(*record)) {
 	by(l.records[id])
 }
 
-// takeOver returns what another worker does to a job whose lease it saw run out.
+// takeOver does what another worker does to a job whose lease it saw run out.
 func (l *ledger) takeOver(id string) {
 	l.set(id, func(r *record) {
 		r.state, r.worker, r.until = job.Running, "another", time.Now().Add(time.Hour)
