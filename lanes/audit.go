@@ -34,7 +34,7 @@ func (e *AuditEntry) Did(ids ...string) {
 	}
 }
 
-// About is whether the entry is about a field, a lane or a job, by its name or how that begins: "lane bulk",
+// About reports whether the entry is about a field, a lane or a job. It takes the name or its beginning: "lane bulk",
 // "lanes.bulk.", "job 06ezy".
 func (e AuditEntry) About(what string) bool {
 	if strings.HasPrefix(e.On, what) {

@@ -35,7 +35,7 @@ func NewClassifier(p *Policy) (*Classifier, error) {
 	return c, nil
 }
 
-// Lane is the most urgent lane with a selector that matches the labels; the default lane when none does.
+// Lane returns the most urgent lane with a selector that matches the labels; the default lane when none does.
 func (c *Classifier) Lane(jobLabels map[string]string) string {
 	set := labels.Set(jobLabels)
 	for _, r := range c.rules {

@@ -65,12 +65,13 @@ var doubledField = regexp.MustCompile(`(line \d+): key (.+) already set in map`)
 // nextDocument is where a YAML document begins. All but the first would be passed over in silence.
 var nextDocument = regexp.MustCompile(`(?m)^---(\s|$)`)
 
-// readYAML is the document as JSON values. Doubled fields are problems and not an error, since the rest can be read.
+// readYAML decodes the document into JSON values. Duplicate fields are problems and not an error, since the rest can be
+// read.
 func readYAML(data []byte) (tree any, problems Problems, err error) {
 	raw, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {
 		for _, m := range doubledField.FindAllStringSubmatch(err.Error(), -1) {
-			problems.add(m[1], "field %s is there twice", m[2])
+			problems.add(m[1], "duplicate field %s", m[2])
 		}
 		if len(problems) == 0 {
 			return nil, nil, fmt.Errorf("not YAML: %w", err)
@@ -81,7 +82,7 @@ func readYAML(data []byte) (tree any, problems Problems, err error) {
 	}
 	if begins := nextDocument.FindAllIndex(data, 2); len(begins) == 2 || len(begins) == 1 &&
 		hasContent(data[:begins[0][0]]) {
-		problems.add("policy", "is one YAML document, but there is another one after a line with ---")
+		problems.add("policy", "must be one YAML document; another one begins after ---")
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -91,7 +92,7 @@ func readYAML(data []byte) (tree any, problems Problems, err error) {
 	return tree, problems, nil
 }
 
-// hasContent is whether there is more than blank lines, comments and directives.
+// hasContent reports whether there is more than blank lines, comments and directives.
 func hasContent(yaml []byte) bool {
 	for line := range bytes.Lines(yaml) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {
@@ -182,7 +183,7 @@ func describe(v any) string {
 	case []any:
 		return "a list"
 	case string:
-		return fmt.Sprintf("the text %q", v)
+		return fmt.Sprintf("the string %q", v)
 	default:
 		return fmt.Sprint(v)
 	}
@@ -197,6 +198,6 @@ func kindName(k reflect.Kind) string {
 	case reflect.Bool:
 		return "true or false"
 	default:
-		return "a text"
+		return "a string"
 	}
 }

@@ -29,7 +29,7 @@ pools:
 budget: 6
 `
 
-// problemsOf is what Parse finds, a line each; nil for a valid policy.
+// problemsOf returns what Parse finds, a line each; nil for a valid policy.
 func problemsOf(t *testing.T, text string) []string {
 	t.Helper()
 	_, err := Parse([]byte(text))
@@ -63,7 +63,7 @@ func TestParseProblems(t *testing.T) {
 		{"empty file", small, "", []string{"policy: is empty"}},
 		{"only a comment", small, "# to do\n", []string{"policy: is empty"}},
 		{"a list", small, "- a\n", []string{"policy: must be a map of fields, not a list"}},
-		{"a text", small, "hello\n", []string{`policy: must be a map of fields, not the text "hello"`}},
+		{"a text", small, "hello\n", []string{`policy: must be a map of fields, not the string "hello"`}},
 		{"broken YAML", tail, "budget: [6\n", []string{"error: not YAML: yaml: line 18: did not find expected ',' " +
 			"or ']'"}},
 		{"a tab", tail, "budget:\t6\n\tx: 1\n", []string{"error: not YAML: yaml: line 19: found a tab character " +
@@ -71,9 +71,9 @@ func TestParseProblems(t *testing.T) {
 		{"unknown alias", tail, "budget: *six\n", []string{"error: not YAML: yaml: unknown anchor 'six' referenced"}},
 		{"not a number", tail, "budget: .nan\n", []string{"error: not YAML: json: unsupported value: NaN"}},
 		{"a second document", tail, tail + "---\nbudget: 7\n",
-			[]string{"policy: is one YAML document, but there is another one after a line with ---"}},
+			[]string{"policy: must be one YAML document; another one begins after ---"}},
 		{"a second document after a marked one", "lanes:\n- name: e", "---\n---\nlanes:\n- name: e", []string{
-			"policy: is one YAML document, but there is another one after a line with ---", "policy: is empty",
+			"policy: must be one YAML document; another one begins after ---", "policy: is empty",
 		}},
 		{"one document with its marker is fine", "lanes:\n- name: e", "# the policy\n--- # begins\nlanes:\n- name: e",
 			nil},
@@ -91,19 +91,19 @@ func TestParseProblems(t *testing.T) {
 			`lanes[2].promote.too: no such field; did you mean "to"?`,
 			`lanes[2].promote.to: no lane ""`,
 		}},
-		{"doubled field", tail, tail + "budget: 7\n", []string{`line 19: field "budget" is there twice`}},
+		{"doubled field", tail, tail + "budget: 7\n", []string{`line 19: duplicate field "budget"`}},
 		{"doubled field of a lane, beside another problem", lane, lane + "  name: bulk\n  reserve: x\n", []string{
-			`line 8: field "name" is there twice`, `lanes[2].reserve: must be a whole number, not the text "x"`,
+			`line 8: duplicate field "name"`, `lanes[2].reserve: must be a whole number, not the string "x"`,
 		}},
 
 		// Types.
 		{"a text for a number", tail, "budget: many\n",
-			[]string{`budget: must be a whole number, not the text "many"`}},
+			[]string{`budget: must be a whole number, not the string "many"`}},
 		{"a fraction for a whole number", tail, "budget: 2.5\n", []string{"budget: must be a whole number, not 2.5"}},
 		{"more than an int holds", tail, "budget: 99999999999999999999\n",
 			[]string{"budget: must be a whole number, not 100000000000000000000"}},
 		{"a number for a text", lane, "- name: 5\n",
-			[]string{"lanes[2].name: must be a text, not 5", `pools[0].guests[0]: no lane "bulk"`,
+			[]string{"lanes[2].name: must be a string, not 5", `pools[0].guests[0]: no lane "bulk"`,
 				`pools[1].lanes[0]: no lane "bulk"`}},
 		{"a list for a map", "pools:\n", "timing: []\npools:\n",
 			[]string{"timing: must be a map of fields, not a list"}},
@@ -112,10 +112,10 @@ func TestParseProblems(t *testing.T) {
 		{"a list for the shoulder", "guests: [bulk]", "shoulder: [express]",
 			[]string{"pools[0].shoulder: must be a map, not a list"}},
 		{"a text for yes or no", tail, tail + "storage: [{prefix: \"s3://a/\", read: \"on\"}]\n", []string{
-			`storage[0].read: must be true or false, not the text "on"`,
+			`storage[0].read: must be true or false, not the string "on"`,
 		}},
 		{"a text for a number with a point", lane, lane + "  retry: {factor: lots}\n",
-			[]string{`lanes[2].retry.factor: must be a number, not the text "lots"`}},
+			[]string{`lanes[2].retry.factor: must be a number, not the string "lots"`}},
 		{"a bare number for a duration", "startWithin: 30s", "startWithin: 30",
 			[]string{`lanes[1].startWithin: "30" is not a duration; write it as 90s, 30m or 1h30m`}},
 		{"a map for a duration", "startWithin: 30s", "startWithin: {seconds: 30}",
@@ -130,7 +130,7 @@ func TestParseProblems(t *testing.T) {
 		}},
 		// slot and slots begin alike, but a problem with one says nothing about the other.
 		{"an unreadable field hides only its own problems", "max: 4\n", "max: 4\n  slot: big\n  slots: -1\n", []string{
-			`pools[0].slot: must be a map of fields, not the text "big"`, "pools[0].slots: must be at least 1",
+			`pools[0].slot: must be a map of fields, not the string "big"`, "pools[0].slots: must be at least 1",
 		}},
 		{"an unreadable field isn't also called missing", "startWithin: 30s", "startWithin: soon", []string{
 			`lanes[1].startWithin: "soon" is not a duration; write it as 90s, 30m or 1h30m`,
@@ -146,13 +146,14 @@ func TestParseProblems(t *testing.T) {
 			"lanes[2].name: is required", `pools[0].guests[0]: no lane "bulk"`, `pools[1].lanes[0]: no lane "bulk"`,
 		}},
 		{"a lane's name with capitals", "name: bulk", "name: Bulk", []string{
-			`lanes[2].name: "Bulk" must be lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit`,
+			`lanes[2].name: "Bulk" must be lower-case letters, digits and dashes, at most 40, beginning and ending ` +
+				`with a letter or digit`,
 			`pools[0].guests[0]: no lane "bulk"; did you mean "Bulk"?`,
 			`pools[1].lanes[0]: no lane "bulk"; did you mean "Bulk"?`,
 			`lanes[2]: lane "Bulk" has no home: name it in the lanes of exactly one pool`,
 		}},
 		{"a lane twice", lane, "- {name: express, match: [x=y], startWithin: 2s}\n" + lane,
-			[]string{`lanes[2].name: "express" is there twice`}},
+			[]string{`lanes[2].name: "express" is a duplicate`}},
 		{"no default lane", "- name: standard\n", "- name: standard\n  match: [x=y]\n", []string{
 			"lanes: every lane has a match, so a job may belong to none; leave match out of exactly one lane, the " +
 				"default",
@@ -182,13 +183,13 @@ func TestParseProblems(t *testing.T) {
 		}},
 		{"a negative reserve", lane, lane + "  reserve: -1\n", []string{"lanes[2].reserve: must not be negative"}},
 		{"a reserve without a shoulder", "startWithin: 2s", "startWithin: 2s\n  reserve: 1", []string{
-			"lanes[0].reserve: needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {express: 1}` " +
+			"lanes[0].reserve: needs a shoulder, which alone keeps lower lanes out; add `shoulder: {express: 1}` " +
 				"to pool \"general\"",
 		}},
 		{"a negative maxRuntime", lane, lane + "  maxRuntime: -1s\n",
 			[]string{"lanes[2].maxRuntime: must be above 0, not -1s"}},
 		{"maxRuntime too near the consumer timeout", lane, lane + "  maxRuntime: 26m\n", []string{
-			"lanes[2].maxRuntime: 26m comes too near to the broker's consumer timeout of 30m, which takes a job " +
+			"lanes[2].maxRuntime: 26m is too close to the broker's consumer timeout of 30m, which takes a job " +
 				"away from a worker that still runs it; " +
 				"lower it to at most 25m, or raise consumer_timeout in rabbitmq.conf and say so in " +
 				"broker.consumerTimeout, " +
@@ -225,9 +226,10 @@ func TestParseProblems(t *testing.T) {
 			`lanes[1]: lane "standard" has no home: name it in the lanes of exactly one pool`,
 			`lanes[2]: lane "bulk" has no home: name it in the lanes of exactly one pool`,
 		}},
-		{"a pool twice", "- name: batch", "- name: general", []string{`pools[1].name: "general" is there twice`}},
+		{"a pool twice", "- name: batch", "- name: general", []string{`pools[1].name: "general" is a duplicate`}},
 		{"a pool's name with a dot", "- name: batch", "- name: batch.eu", []string{
-			`pools[1].name: "batch.eu" must be lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit`,
+			`pools[1].name: "batch.eu" must be lower-case letters, digits and dashes, at most 40, beginning and ` +
+				`ending with a letter or digit`,
 		}},
 		{"a pool without lanes", "  lanes: [bulk]\n", "", []string{
 			"pools[1].lanes: needs at least one lane that this pool is home to",
@@ -238,14 +240,15 @@ func TestParseProblems(t *testing.T) {
 		{"an unknown guest", "[bulk]\n  max: 4", "[bluk]\n  max: 4",
 			[]string{`pools[0].guests[0]: no lane "bluk"; did you mean "bulk"?`}},
 		{"a lane twice in a pool", "[express, standard]", "[express, standard, express]",
-			[]string{`pools[0].lanes[2]: "express" is there twice`}},
+			[]string{`pools[0].lanes[2]: "express" is a duplicate`}},
 		{"a guest twice", "guests: [bulk]", "guests: [bulk, bulk]",
-			[]string{`pools[0].guests[1]: "bulk" is there twice`}},
+			[]string{`pools[0].guests[1]: "bulk" is a duplicate`}},
 		{"a guest at home", "guests: [bulk]", "guests: [express]",
 			[]string{`pools[0].guests[0]: "express" is already one of this pool's own lanes`}},
 		{"two homes", "[express, standard]", "[express, standard, bulk]", []string{
 			`pools[0].guests[0]: "bulk" is already one of this pool's own lanes`,
-			`lanes[2]: lane "bulk" has the homes "general", "batch"; exactly one pool may name it in lanes (the others may take it as a guest)`,
+			`lanes[2]: lane "bulk" has the homes "general", "batch"; exactly one pool may name it in lanes (the ` +
+				`others may take it as a guest)`,
 		}},
 		{"negative slots", "max: 4\n", "max: 4\n  slots: -1\n", []string{"pools[0].slots: must be at least 1"}},
 		{"a shoulder for two", "max: 4\n", "max: 4\n  shoulder: {standard: 1, express: 1}\n", []string{
@@ -306,7 +309,8 @@ func TestParseProblems(t *testing.T) {
 			[]string{"storage[0]: allows nothing: set read, write or both"}},
 		{"an upper-case bucket, which no job could name", tail,
 			tail + "storage: [{prefix: \"s3://Media-In/\", read: true}]\n",
-			[]string{`storage[0].prefix: "s3://Media-In/": write the bucket in lower case, s3://media-in: no bucket has another name`}},
+			[]string{`storage[0].prefix: "s3://Media-In/": write the bucket in lower case, s3://media-in: no ` +
+				`bucket has another name`}},
 		{"a whole bucket, a folder, a site", tail,
 			tail + "storage: [{prefix: \"s3://in/\", read: true}, {prefix: \"file:///srv/media/\", write: true}, " +
 				"{prefix: \"https://cdn.example.com/a/b/\", read: true}]\n", nil},
@@ -315,7 +319,7 @@ func TestParseProblems(t *testing.T) {
 		{"an unknown queue type", tail, tail + "broker: {queueType: qourum}\n",
 			[]string{`broker.queueType: must be classic or quorum, not "qourum"; did you mean "quorum"?`}},
 		{"a consumer timeout that the forwarder outlasts", tail, tail + "broker: {consumerTimeout: 19m}\n", []string{
-			"broker.consumerTimeout: 19m is too short: the scaler holds jobs that are to be tried again for up to " +
+			"broker.consumerTimeout: 19m is too short: the scaler holds jobs that wait for a retry for up to " +
 				"15m; " +
 				"set it to at least 20m, here and in rabbitmq.conf (RabbitMQ's default is 30m)",
 		}},
@@ -359,10 +363,10 @@ budget: 3
 typo: 1
 `
 	want := []string{
-		`pools[0].slots: must be a whole number, not the text "two"`,
+		`pools[0].slots: must be a whole number, not the string "two"`,
 		"typo: no such field",
 		`lanes[0].match[0]: "urgent=true," is not a label selector: found '', expected: identifier after ','`,
-		"lanes[0].reserve: needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {express: 1}` to " +
+		"lanes[0].reserve: needs a shoulder, which alone keeps lower lanes out; add `shoulder: {express: 1}` to " +
 			"pool \"general\"",
 		"lanes[1].startWithin: is required: within which time should 95 % of the jobs start? (for example 30s)",
 		`lanes[2].promote.to: no lane "standrad"; did you mean "standard"?`,

@@ -15,7 +15,7 @@ type Effective struct {
 	Idle    []IdleTuning `json:"idle,omitempty"`    // not in force, and why
 }
 
-// Written is the policy as it is written, without tunings.
+// Written returns the policy as it was written, without tunings.
 func (e *Effective) Written() *Policy {
 	if e.File != nil {
 		return e.File

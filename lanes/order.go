@@ -36,8 +36,8 @@ func (e *Effective) TakeOrder(pool string, turn int) []string {
 	return order
 }
 
-// QueuesOf is the queues that jobs of the lane may be in: one, or for a lane that has changed its queue type two, the
-// older one first.
+// QueuesOf returns the queues that jobs of the lane may be in: one, or two for a lane that has changed its queue type,
+// the older one first.
 func (e *Effective) QueuesOf(lane string) []Queue {
 	var queues []Queue
 	for _, f := range e.Former {
@@ -51,7 +51,7 @@ func (e *Effective) QueuesOf(lane string) []Queue {
 	return queues
 }
 
-// FormerLanes is the lanes that left the policy and aren't known to be empty.
+// FormerLanes returns the lanes that left the policy and aren't known to be empty.
 func (e *Effective) FormerLanes() []string {
 	var names []string
 	for _, f := range e.Former {
@@ -62,7 +62,7 @@ func (e *Effective) FormerLanes() []string {
 	return names
 }
 
-// whoseTurn is the lane itself, or one of those promoted to it (or to them).
+// whoseTurn returns the lane itself, or one of those promoted to it (or to them).
 func (e *Effective) whoseTurn(lane string, order []string, turn int) string {
 	var promoted []string
 	for _, l := range order {
@@ -77,7 +77,7 @@ func (e *Effective) whoseTurn(lane string, order []string, turn int) string {
 	return lane
 }
 
-// byUrgency is the given lanes in the policy's order of precedence.
+// byUrgency returns the given lanes in the policy's order of precedence.
 func (e *Effective) byUrgency(names []string) []string {
 	sorted := slices.Clone(names)
 	slices.SortStableFunc(sorted, func(a, b string) int { return e.Policy.Rank(a) - e.Policy.Rank(b) })

@@ -28,7 +28,7 @@ type Lane struct {
 	// free shoulder slots that the scaler keeps for the lane at all times; needs a shoulder in its home
 	Reserve    int      `json:"reserve,omitempty"`
 	MaxRuntime Duration `json:"maxRuntime,omitempty"` // a job that runs longer is stopped and retried
-	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose workers vanish so often is dead-lettered as poison
+	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose worker crashes so often is dead-lettered as poison
 	// takes turns with a more urgent lane while its oldest job waits too long
 	Promote *Promote `json:"promote,omitempty"`
 	Retry   Retries  `json:"retry,omitempty"` // how a failed job is tried again
@@ -107,8 +107,8 @@ type Timing struct {
 	ColdStart Duration `json:"coldStart,omitempty"`
 }
 
-// Fresh is how old a heartbeat may be for its worker to count as one that works: between two slow heartbeats nobody is
-// silent.
+// Fresh returns how old a worker's heartbeat may be while the worker still counts. It leaves room for one slow
+// heartbeat.
 func (t Timing) Fresh() time.Duration { return max(3*time.Second, 3*t.Heartbeat.D()) }
 
 // MaxPriority is the highest priority that a job can have inside its lane.
@@ -140,7 +140,8 @@ func (p *Policy) Pool(name string) (Pool, bool) {
 	return Pool{}, false
 }
 
-// Rank is a lane's place in the order of urgency, 0 the most urgent; len(Lanes) for a lane the policy doesn't have.
+// Rank returns a lane's place in the order of urgency, 0 the most urgent; len(Lanes) for a lane the policy doesn't
+// have.
 func (p *Policy) Rank(lane string) int {
 	for i, l := range p.Lanes {
 		if l.Name == lane {
@@ -150,14 +151,14 @@ func (p *Policy) Rank(lane string) int {
 	return len(p.Lanes)
 }
 
-// Paused is whether nobody may take a job of the lane. A lane that the policy doesn't have isn't.
+// Paused reports whether nobody may take a job of the lane. It is false for a lane that the policy doesn't have.
 func (p *Policy) Paused(lane string) bool {
 	l, _ := p.Lane(lane)
 	return l.Paused
 }
 
-// Priority is the priority that a job gets in a lane when it wants that one: no more than the lane allows, and none in
-// a lane that the policy doesn't have.
+// Priority returns the priority that a job gets in a lane when it wants this one: at most what the lane allows, and 0
+// in a lane that the policy doesn't have.
 func (p *Policy) Priority(lane string, wanted int) int {
 	l, _ := p.Lane(lane)
 	return min(wanted, l.Priorities)
@@ -181,7 +182,7 @@ func (p *Policy) PoolNames() []string {
 	return names
 }
 
-// DefaultLane is the lane without a match: where a job goes that no selector wants.
+// DefaultLane returns the lane without a match, which gets the jobs that no selector matches.
 func (p *Policy) DefaultLane() string {
 	for _, l := range p.Lanes {
 		if len(l.Match) == 0 {
@@ -191,7 +192,7 @@ func (p *Policy) DefaultLane() string {
 	return ""
 }
 
-// Home is the pool that the scaler sizes for the lane; false when no pool names it.
+// Home returns the pool that the scaler sizes for the lane; false when no pool names it.
 func (p *Policy) Home(lane string) (Pool, bool) {
 	for _, q := range p.Pools {
 		for _, name := range q.Lanes {
@@ -203,8 +204,8 @@ func (p *Policy) Home(lane string) (Pool, bool) {
 	return Pool{}, false
 }
 
-// Nice is the OS priority (0 first lane … 19 last lane, spread evenly) that a lane's jobs run at: how lower lanes pull
-// over.
+// Nice returns the OS priority of a lane's jobs: 0 for the first lane, 19 for the last, spread evenly. This is how
+// lower lanes give way.
 func (p *Policy) Nice(lane string) int {
 	last := len(p.Lanes) - 1
 	if last < 1 {
@@ -213,8 +214,8 @@ func (p *Policy) Nice(lane string) int {
 	return min(p.Rank(lane), last) * 19 / last
 }
 
-// Shoulders is the number of shoulder slots that one worker of the pool keeps, and the lane they are for.
-// It is 0 and "" for a pool without a shoulder.
+// Shoulders returns the number of shoulder slots that one worker of the pool keeps, and the lane they are for. It
+// returns 0 and "" for a pool without a shoulder.
 func (q Pool) Shoulders() (lane string, slots int) {
 	for lane, slots = range q.Shoulder {
 		return lane, slots
@@ -222,12 +223,12 @@ func (q Pool) Shoulders() (lane string, slots int) {
 	return "", 0
 }
 
-// serves is whether the pool is the lane's home or takes it as a guest.
+// serves reports whether the pool is the lane's home or takes it as a guest.
 func (q Pool) serves(lane string) bool {
 	return slices.Contains(q.Lanes, lane) || slices.Contains(q.Guests, lane)
 }
 
-// Backoff is the time before attempt+1, without jitter; attempt counts from 1.
+// Backoff returns the time before attempt+1, without jitter; attempt counts from 1.
 func (r Retries) Backoff(attempt int) time.Duration {
 	wait := float64(r.First) * math.Pow(r.Factor, float64(max(0, attempt-1)))
 	if wait >= float64(r.Max) { // compared as floats: a large one is no Duration any more

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// example is the design's policy, parsed.
+// example returns the design's policy, parsed.
 func example(t testing.TB) *Policy {
 	t.Helper()
 	p, err := Load("testdata/siren.yaml")
@@ -237,13 +237,15 @@ budget: 8
 		want                       []string
 	}{
 		{name: "bulk may starve", own: ", bulk", want: []string{
-			`lanes[2]: "bulk" shares pool "general" with the more urgent "standard" and starves while that alone keeps the pool full; give it promote, or a pool of its own`,
+			`lanes[2]: "bulk" shares pool "general" with the more urgent "standard" and starves while that alone ` +
+				`keeps the pool full; give it promote, or a pool of its own`,
 		}},
 		{name: "promotion is a remedy", own: ", bulk", promote: ", promote: {after: 20m, to: standard}"},
 		{name: "a pool of its own is one too", guests: "bulk", more: "- {name: batch, lanes: [bulk], max: 2}"},
 		{name: "a promotion without effect", promote: ", promote: {after: 20m, to: standard}",
 			more: "- {name: batch, lanes: [bulk], max: 2}", want: []string{
-				`lanes[2].promote: no pool serves both "bulk" and "standard", so there is nothing to take turns for; make "bulk" a guest of the pool of "standard"`,
+				`lanes[2].promote: no pool serves both "bulk" and "standard", so there is nothing to take turns ` +
+					`for; make "bulk" a guest of the pool of "standard"`,
 			}},
 	}
 	for _, tt := range tests {

@@ -27,7 +27,7 @@ func (p *Problems) add(path, format string, args ...any) {
 	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// err is p as an error, nil when there is no problem.
+// err returns p as an error; nil when there is no problem.
 func (p Problems) err() error {
 	if len(p) == 0 {
 		return nil
@@ -35,14 +35,15 @@ func (p Problems) err() error {
 	return p
 }
 
-// unrelated is those of found that aren't about a field that p couldn't read, nor about what is inside it or around it.
+// unrelated returns those of found that aren't about a field that p couldn't read, nor about what is inside it or
+// around it.
 func (p Problems) unrelated(found Problems) Problems {
 	return slices.DeleteFunc(found, func(f Problem) bool {
 		return slices.ContainsFunc(p, func(q Problem) bool { return within(q.Path, f.Path) || within(f.Path, q.Path) })
 	})
 }
 
-// within is whether path is outer or a part of it.
+// within reports whether path is outer or a part of it.
 func within(path, outer string) bool {
 	rest, ok := strings.CutPrefix(path, outer)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')

@@ -18,7 +18,7 @@ type Queue struct {
 // quorumMark is what tells a lane's quorum queue from its classic one, by name. No lane's name has a dot.
 const quorumMark = "." + Quorum
 
-// String is the queue's name: the lane's own for a classic queue (bulk), and with the type for a quorum queue
+// String returns the queue's name: the lane's own for a classic queue (bulk), and with the type for a quorum queue
 // (bulk.quorum).
 func (q Queue) String() string {
 	if q.Type == Quorum {
@@ -27,7 +27,7 @@ func (q Queue) String() string {
 	return q.Lane
 }
 
-// ParseQueue is the queue with that name.
+// ParseQueue returns the queue with that name.
 func ParseQueue(name string) Queue {
 	if lane, ok := strings.CutSuffix(name, quorumMark); ok {
 		return Queue{lane, Quorum}
@@ -35,19 +35,19 @@ func ParseQueue(name string) Queue {
 	return Queue{name, Classic}
 }
 
-// MarshalText is String, for JSON.
+// MarshalText encodes the queue as its name, for JSON.
 func (q Queue) MarshalText() ([]byte, error) { return []byte(q.String()), nil }
 
-// UnmarshalText is ParseQueue.
+// UnmarshalText decodes what MarshalText wrote.
 func (q *Queue) UnmarshalText(text []byte) error {
 	*q = ParseQueue(string(text))
 	if q.Lane == "" {
-		return fmt.Errorf("%q names no queue", text)
+		return fmt.Errorf("%q is not a queue", text)
 	}
 	return nil
 }
 
-// QueueOf is the queue that the lane uses. One that left the policy has the type that a lane has without saying.
+// QueueOf returns the queue that the lane uses. A lane that left the policy has the default type.
 func (p *Policy) QueueOf(lane string) Queue {
 	l, _ := p.Lane(lane)
 	return Queue{lane, p.typeOf(l)}
@@ -55,7 +55,7 @@ func (p *Policy) QueueOf(lane string) Queue {
 
 func (p *Policy) typeOf(l Lane) string { return cmp.Or(l.QueueType, p.Broker.QueueType, Classic) }
 
-// Queues is the queues that the lanes use, most urgent first.
+// Queues returns the queues that the lanes use, most urgent first.
 func (p *Policy) Queues() []Queue {
 	queues := make([]Queue, len(p.Lanes))
 	for i, l := range p.Lanes {
@@ -64,7 +64,7 @@ func (p *Policy) Queues() []Queue {
 	return queues
 }
 
-// Unused is those of the queues that no lane uses.
+// Unused returns those of the queues that no lane uses.
 func (p *Policy) Unused(known []Queue) []Queue {
 	used := map[Queue]bool{}
 	for _, q := range p.Queues() {
@@ -73,9 +73,9 @@ func (p *Policy) Unused(known []Queue) []Queue {
 	return slices.DeleteFunc(slices.Clone(known), func(q Queue) bool { return used[q] })
 }
 
-// ConsumerTimeout is how long a worker may hold a job of the lane before the broker takes it away:
-// broker.consumerTimeout, or as much as the lane's maxRuntime needs. A quorum queue on RabbitMQ 4.0 or newer is given
-// it as an argument.
+// ConsumerTimeout returns how long a worker may hold a job of the lane before the broker takes it away:
+// broker.consumerTimeout, or as much as the lane's maxRuntime needs. A quorum queue on RabbitMQ 4.0 or newer gets it as
+// an argument.
 func (p *Policy) ConsumerTimeout(lane string) time.Duration {
 	l, _ := p.Lane(lane)
 	return max(p.Broker.ConsumerTimeout.D(), l.MaxRuntime.D()+runtimeMargin)

@@ -7,7 +7,7 @@ const (
 	ProducerRole = "producer"
 )
 
-// Roles are all of them.
+// Roles returns all roles.
 func Roles() []string { return []string{WorkerRole, ScalerRole, ProducerRole} }
 
 // OperatorRole is that of a person, who looks and changes what runs. Redis alone tells it from the others.

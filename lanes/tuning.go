@@ -45,7 +45,7 @@ var (
 // BudgetField is the field of the budget.
 const BudgetField = "budget"
 
-// LaneField and PoolField name a field of a lane or a pool, as a tuning does.
+// LaneField names a field of a lane as a tuning does, and PoolField one of a pool.
 func LaneField(lane, field string) string { return "lanes." + lane + "." + field }
 func PoolField(pool, field string) string { return "pools." + pool + "." + field }
 
@@ -58,13 +58,13 @@ func FindTuning(all []Tuning, field string) (Tuning, bool) {
 	return all[i], true
 }
 
-// Active is whether the tuning hasn't ended at now.
+// Active reports whether the tuning hasn't ended at now.
 func (t Tuning) Active(now time.Time) bool { return t.Until.IsZero() || now.Before(t.Until) }
 
-// Spelled is the value as a person writes it: 4, 30s, after=20m,to=standard, none.
+// Spelled returns the value as a person writes it: 4, 30s, after=20m,to=standard, none.
 func (t Tuning) Spelled() string { return Spell(t.Value) }
 
-// Spell is a field's JSON value as a person writes it.
+// Spell returns a field's JSON value as a person writes it.
 func Spell(value json.RawMessage) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(value))
@@ -86,7 +86,7 @@ func Spell(value json.RawMessage) string {
 	}
 }
 
-// Field is the value of a tunable field, in JSON. The error says that there is no such field, lane or pool.
+// Field returns the value of a tunable field, in JSON. The error says that there is no such field, lane or pool.
 func (p *Policy) Field(name string) (json.RawMessage, error) {
 	f, err := p.tunable(name)
 	if err != nil {
@@ -95,7 +95,7 @@ func (p *Policy) Field(name string) (json.RawMessage, error) {
 	return json.Marshal(f)
 }
 
-// tunable is a pointer to a field that can be tuned.
+// tunable returns a pointer to a tunable field.
 func (p *Policy) tunable(name string) (any, error) {
 	if name == BudgetField {
 		return &p.Budget, nil
@@ -130,12 +130,12 @@ func (p *Policy) tunable(name string) (any, error) {
 		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields),
 			strings.Join(poolFields, ", "))
 	}
-	return nil, fmt.Errorf("%q is no field that can be tuned: write %s, %s or %s", name, LaneField("LANE", "FIELD"),
+	return nil, fmt.Errorf("%q is not a tunable field: write %s, %s or %s", name, LaneField("LANE", "FIELD"),
 		PoolField("POOL", "FIELD"), BudgetField)
 }
 
-// With is the policy with all of the tunings put over it, in their order. The error is of the first one that can't be,
-// or Problems: the rules that the outcome breaks.
+// With returns the policy with all the tunings applied, in their order. The error is the first tuning's that can't be
+// applied, or Problems: the rules that the outcome breaks.
 func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 	tuned, err := p.clone()
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 		d := json.NewDecoder(bytes.NewReader(t.Value))
 		d.DisallowUnknownFields()
 		if err := d.Decode(field); err != nil {
-			return nil, fmt.Errorf("%s: %s is no value for it: %w", t.Field, t.Value, err)
+			return nil, fmt.Errorf("%s: %s is not a valid value: %w", t.Field, t.Value, err)
 		}
 	}
 	asked := make([]string, len(tunings))
@@ -170,8 +170,8 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 	return tuned, tuned.Validate()
 }
 
-// Tuned is the policy with those of the tunings that are in force at now. One that has ended, that names what the
-// policy doesn't have (any more), or that would break one of its rules beside the earlier ones is idle.
+// Tuned returns the policy with those of the tunings applied that are in force at now. A tuning is idle when it has
+// ended, when it names what the policy doesn't have, or when it would break a rule together with the earlier ones.
 func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce []Tuning, idle []IdleTuning) {
 	tuned = p
 	for _, t := range tunings {
@@ -179,7 +179,7 @@ func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce 
 		var rules Problems
 		switch {
 		case !t.Active(now):
-			idle = append(idle, IdleTuning{t, "its time is over"})
+			idle = append(idle, IdleTuning{t, "it has expired"})
 		case err != nil && !errors.As(err, &rules):
 			idle = append(idle, IdleTuning{t, err.Error()})
 		default: // by itself it may break a rule that it keeps together with others, as a min and a max do
@@ -206,7 +206,7 @@ func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce 
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// clone is a deep copy.
+// clone returns a deep copy.
 func (p *Policy) clone() (*Policy, error) {
 	text, err := json.Marshal(p)
 	if err != nil {

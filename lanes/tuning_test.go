@@ -54,9 +54,9 @@ func TestWithRefuses(t *testing.T) {
 		{"lanes.express.slots", `4`, "can't be tuned"},
 		{"pools.general.slots", `4`, "what can: min, max, hold, held"},
 		{"pools.nobody.max", `4`, `no pool "nobody"`},
-		{"budget.x", `4`, "is no field that can be tuned"},
-		{"budget", `"many"`, "is no value for it"},
-		{"lanes.express.startWithin", `5`, "is no value for it"},
+		{"budget.x", `4`, "is not a tunable field"},
+		{"budget", `"many"`, "is not a valid value"},
+		{"lanes.express.startWithin", `5`, "is not a valid value"},
 		{"lanes.express.startWithin", `"0s"`, "startWithin: is required"},
 		{"lanes.standard.reserve", `1`, "needs a shoulder"},
 		{"lanes.bulk.maxRuntime", `"0s"`, "0s isn't what would be in force, but the default 20m"},
@@ -88,7 +88,7 @@ func TestTuned(t *testing.T) {
 		t.Errorf("min %d, max %d, budget %d, in force %v", q.Min, q.Max, tuned.Budget, inForce)
 	}
 	if len(idle) != 2 || idle[1].Why != `no lane "gone"` || idle[0].Field != "lanes.express.reserve" ||
-		idle[0].Why != "its time is over" {
+		idle[0].Why != "it has expired" {
 		t.Errorf("idle: %+v", idle)
 	}
 

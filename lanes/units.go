@@ -23,7 +23,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText prints the duration without the zero units that Go appends: 30m, not 30m0s.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// String is the shortest spelling: 30m, not 30m0s.
+// String returns the shortest spelling: 30m, not 30m0s.
 func (d Duration) String() string {
 	s := time.Duration(d).String()
 	if strings.HasSuffix(s, "m0s") {
@@ -35,7 +35,7 @@ func (d Duration) String() string {
 	return s
 }
 
-// D is the plain time.Duration.
+// D returns the plain time.Duration.
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
 // Bytes is a size that reads and prints in binary units: 512Mi, 2Gi. A bare number is bytes.

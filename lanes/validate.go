@@ -109,14 +109,14 @@ func (p *Policy) checkLaneLimits(at string, l Lane, problems *Problems) {
 		problems.add(at+".reserve", "must not be negative")
 	}
 	if home, ok := p.Home(l.Name); ok && l.Reserve > 0 && home.Shoulder[l.Name] == 0 {
-		problems.add(at+".reserve", "needs a shoulder: nothing less keeps a lower lane out; add `shoulder: {%s: 1}` "+
+		problems.add(at+".reserve", "needs a shoulder, which alone keeps lower lanes out; add `shoulder: {%s: 1}` "+
 			"to pool %q", l.Name, home.Name)
 	}
 	if l.MaxRuntime <= 0 {
 		problems.add(at+".maxRuntime", "must be above 0, not %s", l.MaxRuntime)
 	} else if limit := p.Broker.ConsumerTimeout - Duration(runtimeMargin); l.QueueType != Quorum &&
 		l.MaxRuntime > limit && p.Broker.ConsumerTimeout >= shortestConsumerTimeout {
-		problems.add(at+".maxRuntime", "%s comes too near to the broker's consumer timeout of %s, which takes a job "+
+		problems.add(at+".maxRuntime", "%s is too close to the broker's consumer timeout of %s, which takes a job "+
 			"away from a worker that still runs it; "+
 			"lower it to at most %s, or raise consumer_timeout in rabbitmq.conf and say so in broker.consumerTimeout, "+
 			"or give the lane queueType: quorum, whose queue gets a timeout of its own on RabbitMQ 4.0 or newer",
@@ -255,10 +255,10 @@ func checkPoolSize(at string, q Pool, problems *Problems) {
 	}
 }
 
-// checkLaneRef is whether lane is one of the policy's and not among those named before it.
+// checkLaneRef checks that lane is one of the policy's and not among those named before it.
 func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Problems) bool {
 	if slices.Contains(before, lane) {
-		problems.add(path, "%q is there twice", lane)
+		problems.add(path, "%q is a duplicate", lane)
 		return false
 	}
 	if p.Rank(lane) == len(p.Lanes) {
@@ -286,7 +286,7 @@ func (p *Policy) checkStorage(problems *Problems) {
 func (p *Policy) checkBroker(problems *Problems) {
 	checkQueueType("broker.queueType", p.Broker.QueueType, problems)
 	if p.Broker.ConsumerTimeout < shortestConsumerTimeout {
-		problems.add("broker.consumerTimeout", "%s is too short: the scaler holds jobs that are to be tried again "+
+		problems.add("broker.consumerTimeout", "%s is too short: the scaler holds jobs that wait for a retry "+
 			"for up to 15m; "+
 			"set it to at least %s, here and in rabbitmq.conf (RabbitMQ's default is 30m)", p.Broker.ConsumerTimeout,
 			shortestConsumerTimeout)
@@ -307,7 +307,7 @@ func checkName(at, name string, seen map[string]bool, problems *Problems) {
 		problems.add(at+".name", "%q must be lower-case letters, digits and dashes, at most 40, beginning and "+
 			"ending with a letter or digit", name)
 	case seen[name]:
-		problems.add(at+".name", "%q is there twice", name)
+		problems.add(at+".name", "%q is a duplicate", name)
 	}
 	seen[name] = true
 }

@@ -46,8 +46,8 @@ func (l *Loop) conflicted(p fleet.Plan, err error) {
 	if l.conflicts[p.Pool]++; l.conflicts[p.Pool]%manyConflicts == 0 {
 		level = slog.LevelWarn
 	}
-	l.o.Log.Log(context.Background(), level, "the pool isn't as the plan saw it; deciding afresh", "pool", p.Pool,
-		"from", p.From, "to", p.To, "times", l.conflicts[p.Pool], "error", err)
+	l.o.Log.Log(context.Background(), level, "the pool changed since the plan; the next tick decides again",
+		"pool", p.Pool, "from", p.From, "to", p.To, "times", l.conflicts[p.Pool], "error", err)
 }
 
 // tell logs and records a plan that changes something, or that is there for another reason than the last one.

@@ -110,7 +110,7 @@ type poolShare struct {
 	pool int
 }
 
-// byUrgency is every pool's shares, the most urgent first; pools keep their order within a rank.
+// byUrgency returns every pool's shares, the most urgent first; pools keep their order within a rank.
 func byUrgency(requests []Request) []poolShare {
 	var all []poolShare
 	for i, r := range requests {

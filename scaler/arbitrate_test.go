@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// ask1 is a request of a pool with one lane of the same name.
+// ask1 returns a request of a pool with one lane of the same name.
 func ask1(lane string, rank, existing, floor, need, want int) Request {
 	return Request{Pool: lane, Existing: existing, Replicas: existing, Floor: floor,
 		Shares: []Share{{lane, rank, need}}, Want: want}

@@ -10,8 +10,8 @@ import (
 // compareEvery is the time between two comparisons of a lane that find nothing.
 const compareEvery = 10 * time.Second
 
-// compare has the records of one lane compared with its queue, where more jobs are recorded as queued than wait: a
-// queue that somebody has purged, or a producer that was killed before it published, leaves such records.
+// compare compares the records of one lane with its queue where more jobs are recorded as queued than wait. A purged
+// queue, or a producer that was killed before it published, leaves such records.
 func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o Observation) {
 	if l.o.Compare == nil {
 		return
@@ -43,7 +43,7 @@ func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o Observation) {
 	}
 }
 
-// nextCompared is the lane to be compared next.
+// nextCompared returns the lane to compare next.
 func (l *Loop) nextCompared(at time.Time) (lane string, ok bool) {
 	for name, h := range l.history.Lanes {
 		last := l.compared[name]
@@ -57,7 +57,8 @@ func (l *Loop) nextCompared(at time.Time) (lane string, ok bool) {
 	return lane, ok
 }
 
-// hidden is whether some worker that is there can't be heard: it may have a job's message, and no claim on the job.
+// hidden reports whether some worker that is there can't be heard: it may have a job's message, and no claim on the
+// job.
 func hidden(p *lanes.Policy, o Observation) bool {
 	members := map[string]bool{}
 	for _, state := range o.Pools {

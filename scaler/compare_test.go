@@ -19,7 +19,7 @@ type compared struct {
 	held   []string
 }
 
-// comparing is a loop beside a ledger that says what w has of each lane, and finds n jobs missing.
+// comparing returns a loop beside a ledger that says what w has of each lane, and finds n jobs missing.
 func comparing(l *loopTest, w map[string]fleet.Waiting, n int) (calls *[]compared) {
 	calls = new([]compared)
 	l.o.Waiting = func(_ context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error) {

@@ -16,8 +16,8 @@ type Decision struct {
 	Snapshot fleet.Snapshot
 }
 
-// Decide is one tick of the scaler: a pure function of the policy, what was seen and what is remembered. The returned
-// History belongs into the next call.
+// Decide decides one tick of the scaler: a pure function of the policy, what was seen and what is remembered. The
+// returned History belongs into the next call.
 func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	h = h.learn(p, o)
 	d := Decision{Turns: h.turns(p, o.At)}
@@ -50,7 +50,7 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	return d, h
 }
 
-// readyIn is how many jobs wait in the lanes, as far as the broker answered.
+// readyIn returns how many jobs wait in the lanes, as far as the broker answered.
 func (o Observation) readyIn(names []string) (ready int) {
 	for _, name := range names {
 		ready += o.Depths[name].Ready
@@ -198,8 +198,8 @@ func (a ask) request() Request {
 	return r
 }
 
-// plan is what a pool's grant comes to. Replicas are only taken away by removing retired workers, and not while others
-// are added: the cluster takes the youngest first.
+// plan turns a pool's grant into its plan. Replicas are only taken away by removing retired workers, and not while
+// others are added: the cluster takes the youngest first.
 func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) fleet.Plan {
 	v := a.view
 	p := fleet.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}

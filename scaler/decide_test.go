@@ -246,7 +246,7 @@ func TestFlushedRosterChangesNothing(t *testing.T) {
 	if len(w.plans) > 0 || p.To != p.From || p.Reason != fleet.Stale {
 		t.Errorf("plan %+v\n%s", p, w.told())
 	}
-	if !strings.Contains(p.Why, "have no fresh heartbeat, so nothing is changed") {
+	if !strings.Contains(p.Why, "have no fresh heartbeat, so no scaling this tick") {
 		t.Errorf("why: %s", p.Why)
 	}
 }

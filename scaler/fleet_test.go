@@ -141,7 +141,7 @@ func (w *world) tune(field, value string) {
 	w.p = tuned
 }
 
-// live is a step of the fleet without its scaler.
+// live runs one step of the fleet without its scaler.
 func (w *world) live() {
 	for _, q := range w.pools {
 		w.reconcile(q)
@@ -266,7 +266,7 @@ func (w *world) start(n *worldWorker, lane string, shoulder bool) {
 	n.ends = append(n.ends, w.now.Add(w.serviceOf(lane)))
 }
 
-// serviceOf is the lane's service time, half of it or one and a half times it, in turns.
+// serviceOf returns the lane's service time, half of it or one and a half times it, in turns.
 func (w *world) serviceOf(lane string) time.Duration {
 	w.seed = w.seed*6364136223846793005 + 1442695040888963407
 	return w.service[lane] * time.Duration(1+w.seed>>33%3) / 2
@@ -281,7 +281,7 @@ func (w *world) beat(n *worldWorker) {
 	n.Retired = n.Retired || n.retireOrdered && len(n.Running) == 0
 }
 
-// tick is one round of the scaler: what Loop does.
+// tick runs one round of the scaler, as Loop does.
 func (w *world) tick() {
 	w.t.Helper()
 	o := Observation{At: w.now, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
@@ -314,7 +314,7 @@ func (w *world) tick() {
 	}
 }
 
-// changes is whether carrying a plan out does anything.
+// changes reports whether carrying a plan out does anything.
 func changes(p fleet.Plan) bool { return p.From != p.To || len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 }
 
 func (w *world) apply(p fleet.Plan) {
@@ -364,7 +364,7 @@ func (w *world) apply(p fleet.Plan) {
 	}
 }
 
-// wrong is what of a decision must never be, whatever was seen.
+// wrong returns what of a decision must never be, whatever was seen.
 func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	asked, existing := 0, 0
@@ -448,7 +448,7 @@ func describe(n *worldWorker) string {
 
 func (w *world) clock() string { return fmt.Sprintf("%5.1fs", w.now.Sub(t0).Seconds()) }
 
-// told is the plans that changed something, for messages.
+// told returns the plans that changed something, for messages.
 func (w *world) told() string {
 	s := ""
 	for _, p := range w.plans {
@@ -459,7 +459,7 @@ func (w *world) told() string {
 	return s
 }
 
-// plan is the last one of a pool.
+// plan returns the last one of a pool.
 func (w *world) plan(pool string) fleet.Plan {
 	for _, p := range w.d.Plans {
 		if p.Pool == pool {
@@ -476,7 +476,7 @@ func (w *world) running(pool string) (n int) {
 	return n
 }
 
-// snapshotOf is a History as text, to compare it later.
+// snapshotOf returns a History as text, to compare it later.
 func snapshotOf(t testing.TB, h History) string {
 	t.Helper()
 	text, err := json.Marshal(h)

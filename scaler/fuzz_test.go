@@ -72,7 +72,7 @@ func (n *numbers) seconds(limit int) time.Duration {
 	return time.Duration(n.below(limit)) * time.Second
 }
 
-// policy is a valid one with three lanes and two pools.
+// policy returns a valid one with three lanes and two pools.
 func (n *numbers) policy() *lanes.Policy {
 	p := &lanes.Policy{
 		Lanes: []lanes.Lane{
@@ -93,7 +93,7 @@ func (n *numbers) policy() *lanes.Policy {
 	return p
 }
 
-// operated is the policy with some lanes paused and some pools held.
+// operated returns the policy with some lanes paused and some pools held.
 func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 	q := *p
 	q.Lanes, q.Pools = slices.Clone(p.Lanes), slices.Clone(p.Pools)
@@ -106,7 +106,7 @@ func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 	return &q
 }
 
-// observation is any; time goes on from last.
+// observation returns any observation; time goes on from last.
 func (n *numbers) observation(p *lanes.Policy, last time.Time) Observation {
 	o := Observation{At: last.Add(n.seconds(30)), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
 	for _, name := range append(p.LaneNames(), "former") {

@@ -88,7 +88,7 @@ type news struct {
 	arrived           map[string]time.Time // workers that have just begun, heard of for the first time: when
 }
 
-// learn is the history after this tick's observation.
+// learn returns the history after this tick's observation.
 func (h History) learn(p *lanes.Policy, o Observation) History {
 	first := h.Lanes == nil
 	h = History{Lanes: copied(h.Lanes), Pools: copied(h.Pools), Workers: copied(h.Workers)}
@@ -129,7 +129,7 @@ func copied[K comparable, V any](m map[K]V) map[K]V {
 	return maps.Clone(m)
 }
 
-// met is whether a heartbeat of the worker came in lately enough for the next one to be missed.
+// met reports whether a heartbeat of the worker came in lately enough for the next one to be missed.
 func (h History) met(worker string, at time.Time) bool {
 	w, ok := h.Workers[worker]
 	return ok && at.Sub(w.At) <= missedFor
@@ -210,8 +210,8 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 	l.Waits = waits
 }
 
-// service is S of the law: the moving average; until enough jobs have finished at least the mean age of the running
-// ones, since the short ones finish first; the policy's prior when nothing is known.
+// service returns S of the law: the moving average, or the policy's prior when nothing is known. Until enough jobs have
+// finished it is at least the mean age of the running ones, since the short ones finish first.
 func (l LaneHistory) service(prior time.Duration, running ages) time.Duration {
 	s := time.Duration(l.Service * float64(time.Second))
 	if l.Finished == 0 {
@@ -250,7 +250,7 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, su
 	l.Flow, l.Backlog = flow, depth.Ready
 }
 
-// turns is which lanes take turns with a more urgent one now. Nobody takes from a paused one.
+// turns returns which lanes take turns with a more urgent one now. Nobody takes from a paused one.
 func (h History) turns(p *lanes.Policy, at time.Time) map[string]string {
 	var turns map[string]string
 	for _, l := range p.Lanes {
@@ -274,7 +274,8 @@ func (p *PoolHistory) learnColdStarts(arrived map[string]time.Time) {
 	}
 }
 
-// coldStart is D of the law: the median of the pool's latest cold starts, the policy's value until one was measured.
+// coldStart returns D of the law: the median of the pool's latest cold starts, or the policy's value until one was
+// measured.
 func (p PoolHistory) coldStart(prior time.Duration) time.Duration {
 	if len(p.ColdStarts) == 0 {
 		return prior

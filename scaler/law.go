@@ -31,11 +31,11 @@ type Need struct {
 	Waiting bool    // the lane can't rely on what takes jobs now: its pool takes no guests
 }
 
-// Late is whether the lane needs more slots than take jobs now.
+// Late reports whether the lane needs more slots than take jobs now.
 func (n Need) Late() bool { return n.Unpark > 0 || n.TooLate > 0 }
 
-// NeedOf is the scaling law for one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18 loads,
-// and τ's tenth of T among 79). It estimates no arrival rate: what is busy is the offered load, measured.
+// NeedOf applies the scaling law to one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18
+// loads, and τ's tenth of T among 79). It estimates no arrival rate: what is busy is the offered load, measured.
 //
 //	relied  = max(0, (T − 2D)/2)                      how long a waiting job may rely on the slots that are there
 //	τ       = max(relied, T/10)                       what starts within it isn't worth a new worker
@@ -43,7 +43,8 @@ func (n Need) Late() bool { return n.Unpark > 0 || n.TooLate > 0 }
 //	short   = max(0, B − free)
 //	waiting = unpark > 0 or short − unpark > (ready − others)·relied/S
 //	tooLate = short − unpark − (ready − others)·τ/S
-//	need    = busy; when waiting at least ready − others + busyParked + unpark + max(0, tooLate)/per; at most busy + B
+//	need    = busy; when waiting at least ready − others + busyParked + unpark + max(0, tooLate)/per;
+//	          at most busy + B
 func NeedOf(l LaneInput) Need {
 	relied := max(0, (l.StartWithin-2*l.ColdStart).Seconds()/2)
 	tau := max(relied, l.StartWithin.Seconds()/10)
@@ -68,7 +69,8 @@ func NeedOf(l LaneInput) Need {
 	return n
 }
 
-// hold is how long the largest plan is kept before the pool shrinks: 3·D within 5 s and 300 s, unless the policy says.
+// hold returns how long the largest plan is kept before the pool shrinks: 3·D within 5 s and 300 s, unless the policy
+// says.
 func hold(policy, coldStart time.Duration) time.Duration {
 	if policy > 0 {
 		return policy
@@ -76,7 +78,8 @@ func hold(policy, coldStart time.Duration) time.Duration {
 	return min(max(3*coldStart, 5*time.Second), 300*time.Second)
 }
 
-// workersFor is how many workers of so many slots hold need slots; a rounding error of the division doesn't cost one.
+// workersFor returns how many workers of so many slots hold need slots; a rounding error of the division doesn't cost
+// one.
 func workersFor(need float64, slots int) int {
 	return int(math.Ceil(need/float64(slots) - 1e-9))
 }

@@ -120,10 +120,10 @@ func New(o Options) *Loop {
 	return l
 }
 
-// Follow has every tick from the next one on act by another policy. It may be called at any time, from any goroutine.
+// Follow replaces the policy from the next tick on. It may be called at any time, from any goroutine.
 func (l *Loop) Follow(p *lanes.Policy) { l.policy.Store(p) }
 
-// InForce is the policy with the tunings, as this scaler last put it in force since it leads; nil while it hasn't. It
+// InForce returns the policy with the tunings, as this scaler last put it in force while it leads; nil before that. It
 // may be called at any time, from any goroutine.
 func (l *Loop) InForce() *lanes.Policy { return l.inUse.Load() }
 
@@ -148,7 +148,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		case err != nil:
 			l.o.Metrics.failed.Inc()
 			if !failing {
-				l.o.Log.Warn("the fleet stays as it is: this tick could not see or act", "error", err)
+				l.o.Log.Warn("no scaling this tick: the scaler could not see or act", "error", err)
 			}
 		case failing:
 			l.o.Log.Info("ticks succeed again")
@@ -172,7 +172,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// tick is one round. It is bounded in time, so that a hanging broker or store can't stop the scaler.
+// tick runs one round. It is bounded in time, so that a hanging broker or store can't stop the scaler.
 func (l *Loop) tick(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.o.Tick+5*time.Second)
 	defer cancel()
@@ -209,8 +209,8 @@ func (l *Loop) tick(ctx context.Context) error {
 	return err
 }
 
-// lead is whether this scaler acts now; not while nobody can tell. A new leader forgets what it remembers from an
-// earlier time, and one that leads no more stops showing what it saw then.
+// lead reports whether this scaler acts now; it doesn't while the election can't tell. A new leader forgets what it
+// remembers from an earlier time. One that no longer leads stops showing what it saw.
 func (l *Loop) lead(ctx context.Context) (bool, error) {
 	if l.o.Leading == nil {
 		l.o.Metrics.lead(true)
@@ -304,7 +304,7 @@ func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 	l.former = policy.Unused(known)
 }
 
-// declare has the queues of a policy made, and bound, before anybody takes from them.
+// declare declares and binds a policy's queues before anybody takes from them.
 func (l *Loop) declare(ctx context.Context, policy *lanes.Policy) {
 	last := l.inUse.Swap(policy)
 	if l.o.Declare == nil || last != nil && slices.Equal(last.Queues(), policy.Queues()) &&

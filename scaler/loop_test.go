@@ -61,7 +61,7 @@ func byQueue[V any](names map[string]V) map[lanes.Queue]V {
 	return m
 }
 
-// queues is the named ones.
+// queues returns the named ones.
 func queues(names ...string) (all []lanes.Queue) {
 	for _, name := range names {
 		all = append(all, lanes.ParseQueue(name))
@@ -277,7 +277,7 @@ func TestLoopShrinksByOrders(t *testing.T) {
 	})
 }
 
-// ticks is how many ticks the metrics tell of.
+// ticks returns how many ticks the metrics tell of.
 func ticks(t *testing.T, registry *prometheus.Registry) uint64 {
 	t.Helper()
 	families, err := registry.Gather()

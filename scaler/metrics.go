@@ -111,7 +111,7 @@ func (m *Metrics) tune(e lanes.Effective) {
 	m.idle.Set(float64(len(e.Idle)))
 }
 
-// one is 1 for true and 0 for false.
+// one returns 1 for true and 0 for false.
 func one(is bool) float64 {
 	if is {
 		return 1

@@ -45,7 +45,8 @@ siren_lane_oldest_wait_seconds{lane="standard"} 1.5
 # TYPE siren_lane_paused gauge
 siren_lane_paused{lane="old"} 0
 siren_lane_paused{lane="standard"} 1
-# HELP siren_lane_started_in_time_ratio Share of the last five minutes' first starts within the lane's objective; 1 without starts.
+# HELP siren_lane_started_in_time_ratio Share of the last five minutes' first starts within the lane's ` +
+		`objective; 1 without starts.
 # TYPE siren_lane_started_in_time_ratio gauge
 siren_lane_started_in_time_ratio{lane="old"} 1
 siren_lane_started_in_time_ratio{lane="standard"} 0.75

@@ -21,7 +21,7 @@ type Observation struct {
 	Pools   map[string]fleet.PoolState
 }
 
-// byPool is the workers of each pool.
+// byPool returns the workers of each pool.
 func (o Observation) byPool() map[string][]fleet.Heartbeat {
 	workers, pools := map[string]int{}, map[string][]fleet.Heartbeat{}
 	for _, w := range o.Workers {
@@ -66,7 +66,7 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, f
 	}
 }
 
-// names is the lanes of the policy, and the others that the broker was asked for.
+// names returns the lanes of the policy, and the others that the broker was asked for.
 func (o Observation) names(p *lanes.Policy) []string {
 	names := p.LaneNames()
 	for name := range o.Depths {
@@ -77,7 +77,7 @@ func (o Observation) names(p *lanes.Policy) []string {
 	return names
 }
 
-// whole is whether all queues of a lane that there are have answered.
+// whole reports whether all existing queues of a lane have answered.
 func (o Observation) whole(lane string) bool {
 	return !slices.ContainsFunc(o.Unused, func(q lanes.Queue) bool { return q.Lane == lane })
 }
@@ -207,7 +207,7 @@ func sum(m map[string]int) (total int) {
 	return total
 }
 
-// guests is how many jobs of lanes that the pool is not home to run on its ready slots.
+// guests returns how many jobs of lanes that the pool isn't home to run on its ready slots.
 func (v poolView) guests() int {
 	n := 0
 	for lane, jobs := range v.running {
@@ -218,33 +218,34 @@ func (v poolView) guests() int {
 	return n
 }
 
-// retiredReplicas is how many of the replicas asked for are retired, and only there to be removed. Those that were
-// taken off the number already don't count: the cluster ends them in its own time.
+// retiredReplicas returns how many of the replicas asked for are retired and only there to be removed. Those that the
+// count no longer includes don't count: the cluster ends them in its own time.
 func (v poolView) retiredReplicas() int {
 	onTheirWay := max(0, v.present-v.state.Replicas)
 	return max(0, len(v.retired)-onTheirWay)
 }
 
-// replicas is those asked for that may take jobs, now or when they have started.
+// replicas returns how many of those asked for may take jobs, now or when they have started.
 func (v poolView) replicas() int { return max(0, v.state.Replicas-v.retiredReplicas()) }
 
-// existing is every replica that counts against the budget: those asked for, those there are, and those still leaving.
+// existing returns every replica that counts against the budget: those asked for or those present, whichever is more,
+// and those still leaving.
 func (v poolView) existing() int { return max(v.state.Replicas, v.present) + v.leaving }
 
-// settled is whether the fleet has carried out what it was told. Until then nothing is removed: a replica that never
-// was ready would go before a retired one, and an earlier removal could be counted twice.
+// settled reports whether the fleet has done what it was told. Until then nothing is removed: a replica that never was
+// ready would go before a retired one, and an earlier removal could be counted twice.
 func (v poolView) settled() bool { return v.present == v.state.Replicas && len(v.starting) == 0 }
 
-// deaf is whether most of what the pool should hear from is silent: then nothing is known about it.
+// deaf reports whether most of the pool's workers are silent. Then nothing is known about the pool.
 func (v poolView) deaf() bool { return v.silent > len(v.workers) }
 
-// frozen is whether nothing can be added now.
+// frozen reports whether nothing can be added now.
 func (v poolView) frozen() bool {
 	return v.unseen || v.deaf() || v.state.Foreign != "" || len(v.stuck) > 0
 }
 
-// subscribed is the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A
-// paused lane's has none.
+// subscribed returns the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A
+// paused lane's queue has none.
 func subscribed(p *lanes.Policy, o Observation) map[string]bool {
 	pools, all := map[string]bool{}, map[string]bool{}
 	for _, w := range o.Workers {
@@ -266,7 +267,7 @@ func subscribed(p *lanes.Policy, o Observation) map[string]bool {
 	return all
 }
 
-// onShared is how many jobs a worker runs on shared slots.
+// onShared returns how many jobs a worker runs on shared slots.
 func onShared(w fleet.Heartbeat) (n int) {
 	for _, r := range w.Running {
 		if !r.Shoulder {

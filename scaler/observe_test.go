@@ -12,7 +12,7 @@ import (
 
 var usualTiming = lanes.Timing{Heartbeat: lanes.Duration(time.Second), GoneAfter: lanes.Duration(5 * time.Second)}
 
-// beat is a heartbeat of the pool general at t0: 2 slots and 1 shoulder slot, running jobs of the named lanes
+// beat returns a heartbeat of the pool general at t0: 2 slots and 1 shoulder slot, running jobs of the named lanes
 // ("express!" on the shoulder).
 func beat(name string, jobs ...string) fleet.Heartbeat {
 	w := fleet.Heartbeat{Worker: name, Pool: "general", At: t0, Slots: 2, Shoulder: 1, Subscribed: true}

@@ -30,7 +30,7 @@ type RecordHistory struct {
 	WasEmpty    time.Time // the last moment at which the queue was empty for certain
 }
 
-// resume has a leader that begins go on from what the one before it saw: nothing that waits then is older than it said.
+// resume lets a new leader go on from what the one before it saw: nothing that waits then is older than it said.
 func (h History) resume(o Observation) {
 	if o.Before == nil {
 		return
@@ -76,14 +76,14 @@ func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 	}
 }
 
-// ready is how many jobs wait.
+// ready returns how many jobs wait.
 func (l LaneHistory) ready() int { return l.Backlog - min(l.Backlog, l.Skipped) }
 
-// load is how many jobs the law goes by. Somebody has to skip what will be skipped, and notes that are wrong starve
-// nobody: it is at least one while there is anything in the queue.
+// load returns how many jobs the law counts. It is at least one while there is anything in the queue: somebody has to
+// skip what will be skipped, and wrong records starve nobody.
 func (l LaneHistory) load() int { return max(l.ready(), min(1, l.Backlog)) }
 
-// unrecorded is how many of the waiting jobs have no record, such as those sent by plain AMQP.
+// unrecorded returns how many of the waiting jobs have no record, such as those sent by plain AMQP.
 func (l LaneHistory) unrecorded(at time.Time) int {
 	if l.matched(at) {
 		return 0
@@ -95,8 +95,8 @@ func (l LaneHistory) matched(at time.Time) bool {
 	return !l.Matched.IsZero() && at.Sub(l.Matched) <= matchedFor
 }
 
-// excess is how many more jobs than wait are recorded as queued, at least and for long: their messages are lost, or in
-// somebody's hands.
+// excess returns how many more jobs, at least and for long, are recorded as queued than wait. Their messages are lost
+// or held by a worker.
 func (l LaneHistory) excess(at time.Time) int {
 	if l.ExcessSince.IsZero() || at.Sub(l.ExcessSince) < excessAfter {
 		return 0
@@ -104,8 +104,8 @@ func (l LaneHistory) excess(at time.Time) int {
 	return l.Excess
 }
 
-// since is from when on what is in the lane's queue became ready, as far as is known: jobs start in order, and the
-// queue was empty once.
+// since returns from when on the jobs in the lane's queue became ready, as far as is known: jobs start in order, and
+// the queue was empty once.
 func (l LaneHistory) since() time.Time {
 	if l.LastReady.After(l.LastEmpty) {
 		return l.LastReady
@@ -113,9 +113,9 @@ func (l LaneHistory) since() time.Time {
 	return l.LastEmpty
 }
 
-// oldestWait is how long the oldest waiting job has waited. The records say it where they stand for all that waits;
-// else it is no longer than since the last one that started became ready, and since the lane was last empty, or this
-// leader began.
+// oldestWait returns how long the oldest waiting job has waited. The records say it when they match what waits.
+// Otherwise it is at most the time since the last started job became ready, the lane was last empty or this leader
+// began.
 func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	if l.ready() == 0 {
 		return 0
@@ -134,7 +134,7 @@ func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 	return max(0, at.Sub(since))
 }
 
-// lost is since when a job of the lane must have been recorded as queued, or for longer, to be missing for certain;
+// lost returns the time before which a job of the lane must have been recorded as queued to be missing for certain;
 // zero for never.
 func (l LaneHistory) lost() time.Time {
 	if l.WasEmpty.IsZero() {

@@ -46,13 +46,13 @@ func (a ask) park(p *fleet.Plan, g Grant, ph *PoolHistory, at time.Time) {
 	}
 }
 
-// retireFor is how long a retired worker waits to be removed: 3·D, and at least a minute. Nothing is removed while
-// replicas start (poolView.settled), which takes a cold start, and others may have to start meanwhile. One that gave up
-// sooner would exit, start again and have to be retired once more, again and again; one that waited for ever would be a
-// slot lost when its scaler is.
+// retireFor returns how long a retired worker waits to be removed: 3·D, and at least a minute. Nothing is removed while
+// replicas start (poolView.settled), which takes a cold start, and others may have to start meanwhile. A worker that
+// gave up sooner would exit, restart and have to be retired again; one that waited for ever would be a lost slot when
+// its scaler is gone.
 func retireFor(coldStart time.Duration) time.Duration { return max(3*coldStart, time.Minute) }
 
-// retiring is those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
+// retiring returns those of the workers asked to retire, now or before, that haven't promised yet and are still to go.
 func retiring(p fleet.Plan, before []string) (all []string) {
 	asked := setOf(p.Retire, before)
 	for _, name := range p.Park { // never one that has promised
@@ -76,8 +76,8 @@ func setOf(lists ...[]string) map[string]bool {
 	return set
 }
 
-// surplus is how many workers are to take no new jobs. It counts both ways: by replicas, for a worker that the fleet
-// knows nothing of replaces none; and by workers, for a replica that is still starting, silent or stuck does no work in
+// surplus returns how many workers are to take no new jobs: the smaller of two counts. By replicas, since a worker that
+// the fleet doesn't know replaces none; by workers, since a replica that is starting, silent or stuck does no work in
 // another's place.
 func (a ask) surplus(g Grant) int {
 	if a.blocked() {
@@ -92,16 +92,16 @@ func (a ask) surplus(g Grant) int {
 	return min(a.view.replicas()-g.Target, working-(g.Target-len(a.view.stuck)))
 }
 
-// blocked is whether nothing may be taken away now.
+// blocked reports whether nothing may be taken away now.
 func (a ask) blocked() bool {
 	v := a.view
 	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != "" || v.Held
 }
 
-// parkingOrder is the workers that may be parked, the ones that are missed least first: idle ones, then those that only
-// run guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before the others of
-// their kind, so the choice doesn't wander. While a lane waits the idle slots are what is missed most: then the busy
-// ones of the parked stay parked, and the idle ones come back.
+// parkingOrder returns the workers that may be parked, those least missed first: idle ones, then those that only run
+// guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before others of their kind,
+// so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and the idle
+// ones come back.
 func (a ask) parkingOrder(parking map[string]bool) []candidate {
 	ws := make([]candidate, 0, len(a.view.workers))
 	for _, w := range a.view.workers {
@@ -138,7 +138,7 @@ type candidate struct {
 	missed        int
 }
 
-// missed is how much a worker would be missed: 0 idle, 1 guests only, else more the more urgent its jobs are.
+// missed returns how much a worker would be missed: 0 idle, 1 guests only, else more the more urgent its jobs are.
 func (a ask) missed(w fleet.Heartbeat) int {
 	m := 0
 	for _, r := range w.Running {

@@ -66,7 +66,7 @@ func TestLoopForesees(t *testing.T) {
 			},
 			"over": {
 				tunings: []lanes.Tuning{tuning("pools.general.max", "5", sight.Seen.At)},
-				err:     "pools.general.max can't be 5: its time is over",
+				err:     "pools.general.max can't be 5: it has expired",
 			},
 			"unfit": {
 				tunings: []lanes.Tuning{tuning("pools.general.max", "0", time.Time{})},

@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// laneStatuses is the lanes' part of the snapshot: those of the policy, then former ones with anything in them.
+// laneStatuses returns the lanes' part of the snapshot: those of the policy, then former ones that aren't empty.
 func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decision) []fleet.LaneStatus {
 	var all []fleet.LaneStatus
 	loads := loads(asks)
@@ -50,7 +50,7 @@ type load struct {
 	service     time.Duration // how long one of its jobs runs, as the law has it in the lane's home
 }
 
-// loads is every lane's, from one walk over the pools.
+// loads returns every lane's load, from one walk over the pools.
 func loads(asks []ask) map[string]load {
 	all := map[string]load{}
 	count := func(lane string, busy, slots int) {
@@ -82,7 +82,7 @@ func loads(asks []ask) map[string]load {
 	return all
 }
 
-// rates is jobs per minute in and out. A window that has only begun is taken for its own length.
+// rates returns the jobs per minute in and out. A window that has only begun counts with its own length.
 func rates(flow []FlowSample) (in, out float64) {
 	if len(flow) < 2 {
 		return 0, 0
@@ -115,7 +115,7 @@ func judgeWaits(s *fleet.LaneStatus, samples []WaitSample) {
 	s.P95Wait = lanes.Duration(waits[int(math.Ceil(0.95*float64(len(waits))))-1])
 }
 
-// poolStatuses is the pools' part of the snapshot.
+// poolStatuses returns the pools' part of the snapshot.
 func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 	var all []fleet.PoolStatus
 	for i, a := range asks {
@@ -133,7 +133,7 @@ func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 	return all
 }
 
-// expected is when those that start will take jobs, if each takes a cold start from its creation on.
+// expected returns when the starting workers will take jobs, if each takes a cold start from its creation on.
 func (v poolView) expected(now time.Time, cold time.Duration) []time.Time {
 	var all []time.Time
 	for _, m := range v.starting {

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// layTunings is the policy with those tunings laid over it that are in force at that time.
+// layTunings returns the policy with the tunings applied that are in force at that time.
 func (l *Loop) layTunings(ctx context.Context, file *lanes.Policy, at time.Time) (lanes.Effective, error) {
 	if err := l.readTunings(ctx); err != nil {
 		return lanes.Effective{}, err
@@ -35,7 +35,7 @@ func (l *Loop) readTunings(ctx context.Context) error {
 	case err != nil && l.tunings == nil:
 		return fmt.Errorf("look up the tunings for the first time: %w", err)
 	case err != nil && !l.blind:
-		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until their time is over", "error",
+		l.o.Log.Warn("the tunings can't be looked up; those last seen stay in force until they expire", "error",
 			err)
 	case err == nil:
 		l.tunings = &t

@@ -93,7 +93,7 @@ func TestLoopTuningEndsByItself(t *testing.T) {
 		}
 		l.seconds(1)
 		if e := l.published(); e.Policy.Paused("standard") || len(e.Tunings) > 0 || len(e.Idle) != 1 ||
-			e.Idle[0].Why != "its time is over" {
+			e.Idle[0].Why != "it has expired" {
 			t.Errorf("published %+v", e)
 		}
 		if want := []string{"general 1 → 6 remove [] (version v1)"}; !slices.Equal(l.scales, want) {

@@ -23,7 +23,7 @@ func newUrgency(p *lanes.Policy, turns map[string]string) urgency {
 	return u
 }
 
-// lane is the policy's lane with that name.
+// lane returns the policy's lane with that name.
 func (u urgency) lane(name string) lanes.Lane {
 	if i, ok := u.places[name]; ok {
 		return u.lanes[i]
@@ -31,7 +31,7 @@ func (u urgency) lane(name string) lanes.Lane {
 	return lanes.Lane{}
 }
 
-// rank is how urgent a lane is now, 0 the most urgent; less than any for one that the policy doesn't have.
+// rank returns how urgent a lane is now, 0 the most urgent; a lane that the policy doesn't have comes last.
 func (u urgency) rank(lane string) int {
 	if to, ok := u.turns[lane]; ok {
 		lane = to
@@ -46,7 +46,7 @@ func (u urgency) place(lane string) int {
 	return len(u.lanes)
 }
 
-// sorted is the lanes by their urgency, those of the same one as the policy has them.
+// sorted returns the lanes by their urgency; those of the same urgency keep the policy's order.
 func (u urgency) sorted(names []string) []string {
 	order := slices.Clone(names)
 	slices.SortStableFunc(order, func(x, y string) int {

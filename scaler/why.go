@@ -41,14 +41,14 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	}
 	switch {
 	case v.unseen:
-		mark(fleet.Stale, "the fleet says nothing of this pool, so nothing is changed")
+		mark(fleet.Stale, "the fleet has no data on this pool, so no scaling this tick")
 	case v.state.Foreign != "":
-		mark(fleet.Foreign, "%s scales this pool too, so Siren keeps its hands off; remove one of the two",
+		mark(fleet.Foreign, "%s scales this pool too, so Siren doesn't; remove one of the two",
 			v.state.Foreign)
 	case v.Held:
 		a.explainHold(*p, mark)
 	case v.deaf():
-		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so nothing is changed", v.silent, v.present)
+		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so no scaling this tick", v.silent, v.present)
 	case p.To > p.From:
 	case a.stale != "":
 		mark(fleet.Stale, "the broker's answer for lane %s is missing or not believed, so nothing is removed", a.stale)
@@ -120,7 +120,7 @@ func cameFirst(lane string) string {
 	return fmt.Sprintf("; lane %s came first", lane)
 }
 
-// because is the sentence for what the pool needs now.
+// because returns the sentence for what the pool needs now.
 func (a ask) because() string {
 	v := a.view
 	switch a.reason {
@@ -177,8 +177,8 @@ func (a ask) waitingOrBusy() string {
 	}
 }
 
-// waits is one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them in
-// time at 2.2 s each.
+// waits returns one lane's part of the sentence: 140 jobs wait in standard; the 2 slots that are there start 5 of them
+// in time at 2.2 s each.
 func (p part) waits() string {
 	s := count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane
 	if p.need.Unpark > 0 {
@@ -211,7 +211,7 @@ func (p part) startsInTime() string {
 		", not too many for the slots that are there"
 }
 
-// count is n with the noun in its right form.
+// count returns n with the noun in its right form.
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -166,7 +166,8 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{
 			"an objective shorter than a cold start", "",
-			func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) }, 4, fleet.Backlog,
+			func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) },
+			4, fleet.Backlog,
 			"2 → 4: 2 jobs wait in express; the 2 slots that are there start none of them in time at 2.2 s each",
 		},
 		{"parked ones first", "", func(s *scene) {
@@ -366,7 +367,7 @@ func TestPlanSentences(t *testing.T) {
 			s.pool("general", func(q *fleet.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
 		}, 2, fleet.Foreign, "nothing waits and nothing runs; min is 2; HorizontalPodAutoscaler web scales this " +
 			"pool too, " +
-			"so Siren keeps its hands off; remove one of the two"},
+			"so Siren doesn't; remove one of the two"},
 
 		// What stands in the way.
 		{"stuck", "", func(s *scene) {
@@ -396,14 +397,14 @@ func TestPlanSentences(t *testing.T) {
 		{
 			"the workers are silent", "", func(s *scene) { s.workers("general", "", "", ""); s.o.Workers = nil }, 3,
 			fleet.Stale,
-			"nothing waits and nothing runs; min is 2; 3 of 3 workers have no fresh heartbeat, so nothing is changed",
+			"nothing waits and nothing runs; min is 2; 3 of 3 workers have no fresh heartbeat, so no scaling this tick",
 		},
 		{"the fleet is silent", "", func(s *scene) {
 			s.workers("general", "", "", "")
 			s.h.Pools["general"] = PoolHistory{Seen: true, State: s.o.Pools["general"]}
 			delete(s.o.Pools, "general")
-		}, 3, fleet.Stale, "nothing waits and nothing runs; min is 2; the fleet says nothing of this pool, so " +
-			"nothing is changed"},
+		}, 3, fleet.Stale, "nothing waits and nothing runs; min is 2; the fleet has no data on this pool, so " +
+			"no scaling this tick"},
 		{"a rollout", "", func(s *scene) {
 			s.workers("general", "standard", "", "")
 			s.pool("general", func(q *fleet.PoolState) { q.Rollout = true })
@@ -418,7 +419,7 @@ func TestPlanSentences(t *testing.T) {
 			s.pool("general", func(q *fleet.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
 		}, 2, fleet.Foreign, "140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 " +
 			"s each; max is 8; " +
-			"HorizontalPodAutoscaler web scales this pool too, so Siren keeps its hands off; remove one of the two"},
+			"HorizontalPodAutoscaler web scales this pool too, so Siren doesn't; remove one of the two"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

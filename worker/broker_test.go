@@ -140,14 +140,14 @@ func (b *broker) requeue(d job.Delivery) {
 	b.changed = make(chan struct{})
 }
 
-// counts is how many jobs are ready, out with the worker, and dead.
+// counts returns how many jobs are ready, out with the worker, and dead.
 func (b *broker) counts() (ready, out, dead int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.ready), len(b.out), len(b.dead)
 }
 
-// settles is the settlements of one job.
+// settles returns the settlements of one job.
 func (b *broker) settles(id string) []settlement {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -27,7 +27,7 @@ func (j *journal) add(format string, args ...any) {
 	j.lines = append(j.lines, fmt.Sprintf(format, args...))
 }
 
-// of is the lines about one job.
+// of returns the lines about one job.
 func (j *journal) of(id string) []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -89,7 +89,7 @@ func (h *handler) task(i int) job.Task {
 // errKilled is what a handler makes of a program that was killed under it: nothing that says whose fault it is.
 var errKilled = errors.New("ffmpeg: signal: killed")
 
-// lasts is a job of that length. It stops when it is told to.
+// lasts returns a job of that length. It stops when it is told to.
 func lasts(d time.Duration) work {
 	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		if d > 0 { // Go 1.26 crashes under -race when two goroutines of a bubble receive from expired timers at once
@@ -105,7 +105,7 @@ func lasts(d time.Duration) work {
 	}
 }
 
-// fails is a job that fails after a while.
+// fails returns a job that fails after a while.
 func fails(after time.Duration, kind job.ErrorKind) work {
 	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		if _, err := lasts(after)(ctx, t); err != nil {
@@ -175,7 +175,7 @@ func (r *roster) silent(away bool) {
 	r.away = away
 }
 
-// heard is every heartbeat so far, and who has left.
+// heard returns every heartbeat so far, and who has left.
 func (r *roster) heard() (beats []fleet.Heartbeat, left []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -147,7 +147,7 @@ func (w *Worker) conclude(ctx context.Context, c job.Claim, said *runLog, err er
 	return gone
 }
 
-// task is what the handler gets. Attempt names its files, so no two claims of a job may share it.
+// task returns what the handler gets. Attempt names its files, so no two claims of a job may share it.
 func (w *Worker) task(d job.Delivery, claim job.Claim, lane lanes.Lane, p *progress, said *runLog) job.Task {
 	policy := &w.policy.Load().Policy
 	limits := job.Limits{
@@ -205,7 +205,7 @@ func (w *Worker) settle(work context.Context, s Source, d job.Delivery, disp job
 	}
 }
 
-// lane is the lane's policy in force, or the defaults for one that left the policy.
+// lane returns the lane's policy in force, or the defaults for one that left the policy.
 func (w *Worker) lane(name string) lanes.Lane {
 	policy := &w.policy.Load().Policy
 	if l, ok := policy.Lane(name); ok {

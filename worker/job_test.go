@@ -64,7 +64,7 @@ func TestWalk(t *testing.T) {
 			[]string{"claim a granted", "handle a", "close a completed", "settle a ack"},
 		},
 		{
-			"its workers vanish, time after time",
+			"its worker crashed too often",
 			func(r *rig) { r.ledger.set("a", func(r *record) { r.state, r.crashes = job.Running, 2 }) },
 			[]string{"claim a poison", "close a dead", "settle a dead letter: poison"},
 		},
@@ -249,7 +249,7 @@ func TestExpiry(t *testing.T) {
 					r.count("handle a") > 0 {
 					t.Fatalf("settled %v, handled %d times", s, r.count("handle a"))
 				}
-				if want := "it was to start by 2000-01-01T00:00:00Z (expiresAt), and a slot was free for it only at " +
+				if want := "it was to start by 2000-01-01T00:00:00Z (expiresAt), but its first free slot came at " +
 					"2000-01-01T00:00:00Z"; s[0].disp.Error != want {
 					t.Errorf("error %q", s[0].disp.Error)
 				}

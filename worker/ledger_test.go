@@ -126,7 +126,7 @@ func (l *ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
 	return nil
 }
 
-// held is the record of a claim that still holds.
+// held returns the record of a claim that still holds.
 func (l *ledger) held(c job.Claim) (*record, error) {
 	r := l.records[c.JobID]
 	switch {
@@ -165,7 +165,7 @@ func (l *ledger) Close(ctx context.Context, c job.Claim, o job.Outcome) error {
 	return nil
 }
 
-// record is a copy of what is known of a job; the zero record when nothing is.
+// record returns a copy of what is known of a job; the zero record when nothing is.
 func (l *ledger) record(id string) record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -185,7 +185,7 @@ func (l *ledger) set(id string, by func(*record)) {
 	by(l.records[id])
 }
 
-// takeOver is what another worker does to a job whose lease it saw run out.
+// takeOver does what another worker does to a job whose lease it saw run out.
 func (l *ledger) takeOver(id string) {
 	l.set(id, func(r *record) {
 		r.state, r.worker, r.until = job.Running, "another", time.Now().Add(time.Hour)

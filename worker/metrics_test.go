@@ -37,7 +37,8 @@ siren_worker_jobs_started_total{lane="standard"} 2
 # HELP siren_worker_jobs_unclaimed_total Jobs run without a claim because the ledger was away.
 # TYPE siren_worker_jobs_unclaimed_total counter
 siren_worker_jobs_unclaimed_total 1
-# HELP siren_worker_odd_times_total Messages with a time in their headers that can't be meant, such as seconds instead of milliseconds; it counts as absent.
+# HELP siren_worker_odd_times_total Messages with a time in their headers that can't be meant, such as seconds ` +
+		`instead of milliseconds; it counts as absent.
 # TYPE siren_worker_odd_times_total counter
 siren_worker_odd_times_total{lane="bulk"} 1
 # HELP siren_worker_unknown_job_fields_total Top-level fields of jobs that this version doesn't know and ignored.

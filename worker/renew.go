@@ -65,7 +65,7 @@ func (w *Worker) renew(ctx context.Context, claim job.Claim, p *progress, said *
 	}
 }
 
-// limit is until when a claim that was renewed at t can be relied on.
+// limit returns until when a claim that was renewed at t can be relied on.
 func (w *Worker) limit(t time.Time) time.Time {
 	return t.Add(w.policy.Load().Policy.Timing.Lease.D() * 2 / 3)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// reports is a job that reports progress every so often.
+// reports returns a job that reports progress every so often.
 func reports(every, until time.Duration) work {
 	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		began := time.Now()

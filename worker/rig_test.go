@@ -16,7 +16,8 @@ lanes:
   - {name: standard, startWithin: 30s, maxRuntime: 10m, retry: {attempts: 3, first: 5s, factor: 3, max: 1m}}
   - {name: bulk, match: ["batch=true"], startWithin: 30m}
 pools:
-  - {name: general, lanes: [express, standard, bulk], slots: 2, shoulder: {express: 1}, max: 4, slot: {memory: 1Gi, scratch: 3Gi}}
+  - {name: general, lanes: [express, standard, bulk], slots: 2, shoulder: {express: 1}, max: 4,
+     slot: {memory: 1Gi, scratch: 3Gi}}
 budget: 4
 storage: [{prefix: "file:///media/", read: true, write: true}]
 `
@@ -125,7 +126,7 @@ func (r *rig) expect(id string, want ...string) {
 	}
 }
 
-// settledOnce is how the job was settled, the only time that it was.
+// settledOnce returns how the job was settled, the only time that it was.
 func (r *rig) settledOnce(id string) settlement {
 	r.t.Helper()
 	s := r.broker.settles(id)

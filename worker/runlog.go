@@ -27,7 +27,7 @@ type runLog struct {
 	fresh bool // it hasn't been kept as it is now
 }
 
-// newRunLog is the log of a run that begins now.
+// newRunLog returns the log of a run that begins now.
 func (w *Worker) newRunLog(c job.Claim) *runLog {
 	if w.o.Logs == nil {
 		return nil
@@ -48,7 +48,7 @@ func (l *runLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// take is the log as it is now, for keeping; false when that has been kept already.
+// take returns the log as it is now, for keeping; false when it has been kept already.
 func (l *runLog) take() (text string, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

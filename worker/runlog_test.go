@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// says is a job that logs its lines, one every so often, and then does something else.
+// says returns a job that logs its lines, one every so often, and then does something else.
 func says(every time.Duration, then work, lines ...string) work {
 	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		for _, line := range lines {
@@ -26,7 +26,7 @@ func says(every time.Duration, then work, lines ...string) work {
 	}
 }
 
-// logging is a rig whose worker keeps logs.
+// logging returns a rig whose worker keeps logs.
 func logging(t *testing.T, test func(t *testing.T, r *rig, l *logs)) {
 	t.Helper()
 	bubble(t, func(t *testing.T, r *rig) {

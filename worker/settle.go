@@ -20,10 +20,10 @@ const (
 	reasonMalformed = "not a job"
 )
 
-// Settle is what becomes of a delivery whose handler returned err, at its attempt-th counted attempt. stopped is
-// whether the worker stopped the job (drain, second signal, a claim that couldn't be kept): that is no fault of the
-// job's and costs it nothing, and err then is why. Only the worker can tell: a handler that calls its error an
-// interruption isn't believed, or the job would come back for ever. It is a pure function; the delay is without jitter.
+// Settle decides what becomes of a delivery whose handler returned err, at its attempt-th counted attempt. stopped
+// reports that the worker stopped the job (drain, second signal, a claim that couldn't be kept), and err then is why:
+// that costs the job no attempt. Only the worker can tell: a handler that calls its error an interruption isn't
+// believed, or the job would come back for ever. Settle is a pure function; the delay is without jitter.
 func Settle(err error, stopped bool, attempt int, r lanes.Retries) job.Disposition {
 	kind := job.KindOf(err)
 	if kind == job.Interrupted {
@@ -45,21 +45,21 @@ func Settle(err error, stopped bool, attempt int, r lanes.Retries) job.Dispositi
 	}
 }
 
-// late is the error of a job that nobody has started by the time that it says, nil for any other.
+// late returns the error of a job that nobody has started by its expiresAt; nil for any other.
 func late(j job.Job, c job.Claim, now time.Time) error {
 	if !c.First || j.ExpiresAt.IsZero() || now.Before(j.ExpiresAt) {
 		return nil
 	}
-	return job.Fail(job.Expired, fmt.Errorf("it was to start by %s (expiresAt), and a slot was free for it only at %s",
+	return job.Fail(job.Expired, fmt.Errorf("it was to start by %s (expiresAt), but its first free slot came at %s",
 		j.ExpiresAt.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)))
 }
 
-// claimGone is whether err says that the job is no longer this worker's: then its record isn't, either.
+// claimGone reports whether err says that the job is no longer this worker's: then its record isn't, either.
 func claimGone(err error) bool {
 	return errors.Is(err, job.ErrLost) || errors.Is(err, job.ErrCancelled)
 }
 
-// refusal is what becomes of a delivery that wasn't granted a claim.
+// refusal decides what becomes of a delivery that wasn't granted a claim.
 func refusal(c job.Claim) job.Disposition {
 	switch c.State {
 	case job.Settled:
@@ -68,7 +68,7 @@ func refusal(c job.Claim) job.Disposition {
 		return job.Disposition{Action: job.Retry, After: heldAgain, Error: "another worker runs it"}
 	case job.Poison:
 		return job.Disposition{Action: job.DeadLetter, Reason: reasonPoison,
-			Error: "its workers vanished, time after time, while they ran it"}
+			Error: fmt.Sprintf("its worker crashed as often as the lane's maxCrashes allows (%d)", c.Crashes)}
 	case job.Buried: // its dead letter may have been lost between the ledger and the broker: this one must tell as much
 		if c.Reason != "" {
 			return job.Disposition{Action: job.DeadLetter, Reason: c.Reason, Error: c.Error}
@@ -77,11 +77,11 @@ func refusal(c job.Claim) job.Disposition {
 			Error: "the job is dead already; enqueue it under another id"}
 	default:
 		return job.Disposition{Action: job.Retry, After: heldAgain,
-			Error: fmt.Sprintf("the ledger's answer %q is not known here", c.State)}
+			Error: fmt.Sprintf("the ledger's answer %q is unknown", c.State)}
 	}
 }
 
-// malformed is what becomes of a message that isn't a job.
+// malformed decides what becomes of a message that isn't a job.
 func malformed(d job.Delivery) job.Disposition {
 	disp := job.Disposition{Action: job.DeadLetter, Reason: reasonMalformed, Error: d.Err.Error()}
 	if errors.Is(d.Err, job.ErrNoID) {
@@ -93,7 +93,7 @@ func malformed(d job.Delivery) job.Disposition {
 	return disp
 }
 
-// outcome is the ledger's side of a disposition that was made at now.
+// outcome returns the ledger's side of a disposition that was made at now.
 func outcome(d job.Disposition, now time.Time) job.Outcome {
 	switch d.Action {
 	case job.Ack:

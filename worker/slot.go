@@ -9,9 +9,8 @@ import (
 // sourceAgain is how long a slot waits after its source failed although nobody told it to stop.
 const sourceAgain = time.Second
 
-// serve is the life of one slot: take a job, see it through, take the next. It ends when take ends and its job is
-// settled. Next is called after every job, also with a context that has ended: a source may have something to give
-// back.
+// serve runs one slot: take a job, see it through, take the next. It ends when take ends and its job is settled. Next
+// is called after every job, also with a context that has ended: a source may have something to give back.
 func (w *Worker) serve(take, work context.Context, s Source, shoulder bool) {
 	for {
 		open := w.gate.enter()
@@ -55,7 +54,7 @@ func newGate(take context.Context, slots int) *gate {
 	return g
 }
 
-// enter is the context to take a job in: it ends with take, and when the gate closes.
+// enter returns the context to take a job in: it ends with take, and when the gate closes.
 func (g *gate) enter() context.Context {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -97,7 +96,7 @@ func (g *gate) order(park, retire bool) {
 	g.retired = g.retired || retire && g.resting == g.slots
 }
 
-// state is what the heartbeat says.
+// state returns what the heartbeat says.
 func (g *gate) state() (parked, retired bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -165,7 +165,7 @@ func (w *Worker) drain(take, work context.Context, stopTaking context.CancelFunc
 		stopTaking()
 	}
 	w.draining.Store(true)
-	w.o.Log.Info("told to stop: what runs may finish", "within", w.o.Drain.String())
+	w.o.Log.Info("told to stop: running jobs may finish", "within", w.o.Drain.String())
 	select {
 	case <-time.After(w.o.Drain):
 		stopWork(errDrained)

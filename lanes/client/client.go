@@ -122,7 +122,7 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 	return c, nil
 }
 
-// always is what each dial is told about TLS; nil for nothing.
+// always returns the function that gives each dial the same TLS settings; nil for nil.
 func always(c *tls.Config) func() (*tls.Config, error) {
 	if c == nil {
 		return nil
@@ -136,8 +136,8 @@ func (c *Client) Close() error {
 	return c.store.Close()
 }
 
-// Now is the time by Redis' clock, by which a job's times go: what a deadline (ExpiresAt) is best counted from, should
-// this machine's clock be wrong. The first look at it takes a second at most; without Redis it is this machine's time.
+// Now returns the time by Redis' clock, which a job's times go by. Count a deadline (ExpiresAt) from it, in case this
+// machine's clock is wrong. The first call takes a second at most; without Redis it returns this machine's time.
 func (c *Client) Now(ctx context.Context) time.Time {
 	c.clock.Do(func() { c.store.FollowClock(ctx) })
 	return c.store.Now()
@@ -244,8 +244,8 @@ func (c *Client) withdraw(ctx context.Context, id string) {
 	}
 }
 
-// classifier is that of the given policy, or of the one in force, read again every few seconds. A policy that was read
-// once goes on to be used while Redis is away, and by the others while one call reads it again.
+// classifier returns the classifier of the given policy, or of the one in force, which it reads every few seconds. An
+// older policy stays in use while Redis is away, and by other calls while one call reads it again.
 func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	c.mu.Lock()
 	known := c.classify
@@ -281,7 +281,7 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	return classify, nil
 }
 
-// Get is the job's record now; ErrNotFound when there is none.
+// Get returns the job's record as it is now; ErrNotFound when there is none.
 func (c *Client) Get(ctx context.Context, id string) (job.Record, error) {
 	return c.ledger.Get(ctx, id)
 }
@@ -299,10 +299,10 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 			last, unknown = r, nil
 		case errors.Is(err, lanes.ErrAway):
 			unknown = err
-			c.log.Warn("what became of a job can't be known while Redis is away", "job", id, "error", err)
+			c.log.Warn("a job's outcome is unknown while Redis is away", "job", id, "error", err)
 		case errors.Is(err, lanes.ErrRefused) && last.State != "": // it was let in before: the password may be changing
 			unknown = err
-			c.log.Warn("what became of a job can't be known while Redis refuses this login", "job", id, "error", err)
+			c.log.Warn("a job's outcome is unknown while Redis refuses this login", "job", id, "error", err)
 		case ctx.Err() == nil:
 			return r, err
 		}
@@ -311,7 +311,7 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 	case last.State.Final():
 		return last, nil
 	case unknown != nil:
-		return last, fmt.Errorf("wait for job %s: %w; what became of it can't be known: %w", id, context.Cause(ctx),
+		return last, fmt.Errorf("wait for job %s: %w; its outcome is unknown: %w", id, context.Cause(ctx),
 			unknown)
 	default:
 		return last, fmt.Errorf("wait for job %s: %w", id, context.Cause(ctx))

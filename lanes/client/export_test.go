@@ -19,7 +19,7 @@ func (c *Client) PolicyIsDue() {
 	c.readAt = time.Time{}
 }
 
-// Lane is the lane of a job with these labels.
+// Lane returns the lane of a job with these labels.
 func (c *Client) Lane(ctx context.Context, labels map[string]string) (string, error) {
 	classify, err := c.classifier(ctx)
 	if err != nil {

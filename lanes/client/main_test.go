@@ -165,7 +165,7 @@ func workOn(ctx context.Context, slot *take.Slot, l *jobledger.Ledger) {
 	}
 }
 
-// options are for the servers that run started.
+// options returns the options for the servers that run started.
 func options() client.Options {
 	return client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"), Name: "test",
 		AnyKind: true}
@@ -185,7 +185,7 @@ func newClient(t *testing.T, o client.Options) *client.Client {
 	return c
 }
 
-// within is a context for calls that should be quick.
+// within returns a context for calls that should be quick.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

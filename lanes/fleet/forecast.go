@@ -63,8 +63,8 @@ func (f Forecast) Start(lane string, ahead int) (time.Duration, bool) {
 	return 0, false
 }
 
-// next is the lane that a slot takes a job from, and when, which is later than the slot is free where its pool takes no
-// guests yet; "" for none.
+// next returns the lane that a slot takes a job from, and when; "" for none. That is later than the slot is free where
+// its pool takes no guests yet.
 func (f Forecast) next(
 	s *foreseenSlot, waiting map[string]int, doors map[string]time.Duration,
 ) (lane string, at time.Duration) {
@@ -91,8 +91,8 @@ func (f Forecast) next(
 	return lane, at
 }
 
-// doors is, of the pools that are shut to guests, when they let them in, should no job of their own wait: at the end of
-// the hold window.
+// doors returns when each pool that is closed to guests opens if no job of its own waits: at the end of the hold
+// window.
 func (f Forecast) doors() map[string]time.Duration {
 	opens := map[string]time.Duration{}
 	for _, name := range f.Effective.NoGuests {
@@ -125,7 +125,7 @@ func (f Forecast) pool(name string) PoolStatus {
 	return PoolStatus{}
 }
 
-// service is how long a job of the lane runs.
+// service returns how long a job of the lane runs.
 func (f Forecast) service(lane string) time.Duration {
 	for _, l := range f.Snapshot.Lanes {
 		if l.Name == lane && l.Service > 0 {
@@ -135,7 +135,7 @@ func (f Forecast) service(lane string) time.Duration {
 	return f.Effective.Policy.Timing.ServiceTime.D()
 }
 
-// left is how much longer a running job goes on.
+// left returns how much longer a running job goes on.
 func (f Forecast) left(r Run) time.Duration {
 	if d, ok := f.Left[r.Job]; ok {
 		return d
@@ -144,7 +144,7 @@ func (f Forecast) left(r Run) time.Duration {
 	return max(service-f.Snapshot.At.Sub(r.Since), service/10)
 }
 
-// slots is every slot that takes jobs now, or will, with the time from now at which it is free.
+// slots returns every slot that takes jobs now or will, with the time from now at which it is free.
 func (f Forecast) slots() (all foreseenSlots) {
 	fresh := f.Effective.Policy.Timing.Fresh()
 	for _, w := range f.Workers {
@@ -175,7 +175,7 @@ func (f Forecast) slots() (all foreseenSlots) {
 	return all
 }
 
-// arrivals is when the workers that are on their way, or were only asked for, begin to take jobs.
+// arrivals returns when the workers begin to take jobs that are starting or have only been asked for.
 func (f Forecast) arrivals(p PoolStatus) (at []time.Duration) {
 	for _, t := range p.Expected {
 		at = append(at, max(0, t.Sub(f.Snapshot.At)))
@@ -189,7 +189,7 @@ func (f Forecast) arrivals(p PoolStatus) (at []time.Duration) {
 
 func repeat(d time.Duration, n int) []time.Duration { return slices.Repeat([]time.Duration{d}, n) }
 
-// worker is one worker's slots: those that are given a time are free then, the others now.
+// worker returns one worker's slots: those that are given a time are free then, the others now.
 func worker(q lanes.Pool, slots, shoulder int, shared, aside []time.Duration) (all foreseenSlots) {
 	add := func(n int, lane string, free []time.Duration) {
 		for i := range n {
@@ -226,10 +226,10 @@ func (s foreseenSlots) Less(i, j int) bool {
 }
 func (s foreseenSlots) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (s *foreseenSlots) Push(x any) { *s = append(*s, x.(*foreseenSlot)) }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (s *foreseenSlots) Pop() any {
 	last := (*s)[len(*s)-1]
 	*s = (*s)[:len(*s)-1]

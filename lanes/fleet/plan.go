@@ -28,7 +28,7 @@ const (
 	Foreign  Reason = "Foreign"  // another scaler works on the Deployment
 )
 
-// Trouble is whether the pool isn't sized as it should be until somebody has fixed something: a person is warned of it.
+// Trouble reports whether the pool has the wrong size until somebody fixes something, so that a person is warned.
 func (r Reason) Trouble() bool { return r == Stuck || r == Stale || r == Foreign }
 
 // Plan is what the scaler decided for a pool.

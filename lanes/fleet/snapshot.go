@@ -47,8 +47,8 @@ type LaneStatus struct {
 	Former      bool           `json:"former,omitempty"`   // left the policy; served until it is empty
 }
 
-// Objective is whether 95 % of the window's first starts were in time and no job waits longer than that now.
-// A lane without starts and without waiting jobs meets it.
+// Objective reports whether 95 % of the window's first starts were in time and no job waits longer than that now. A
+// lane without starts and without waiting jobs meets it.
 func (l LaneStatus) Objective() bool {
 	return l.InTime*100 >= l.Started*95 && l.OldestWait <= l.StartWithin
 }

@@ -69,8 +69,8 @@ func checkText(what, text string, most int) error {
 	return nil
 }
 
-// Nesting is how deep arrays and objects nest in a JSON text; of what isn't JSON, about as deep as somebody reading it
-// would go.
+// Nesting returns how deep arrays and objects nest in a JSON text. For what isn't JSON it returns about as deep as a
+// reader would go.
 func Nesting(text []byte) (deepest int) {
 	depth, inString := 0, false
 	for i := 0; i < len(text); i++ {
@@ -90,9 +90,8 @@ func Nesting(text []byte) (deepest int) {
 	return deepest
 }
 
-// Bounded is the job within its bounds: as it is when it was within them, else with what is over one cut, for a record
-// of a message that is no job. What was cut is refused at the door again, so nothing runs by half of what somebody
-// wrote.
+// Bounded returns the job with what is over a bound cut, for the record of a message that is no job. A cut field is
+// refused again when it is sent, so nothing runs by half of what somebody wrote.
 func (j Job) Bounded() Job {
 	j.Kind = plain.Clip(j.Kind, maxID)
 	j.Input, j.Output, j.DedupKey = plain.Clip(j.Input, MaxURL), plain.Clip(j.Output, MaxURL),
@@ -108,7 +107,8 @@ func (j Job) Bounded() Job {
 	return j
 }
 
-// boundedLabels is the first labels by name, each cut to its bounds, and one more that says how many others there were.
+// boundedLabels returns the first labels by name, each cut to its bounds, and one more that says how many others there
+// were.
 func boundedLabels(all map[string]string) map[string]string {
 	within := len(all) <= MaxLabels
 	for name, value := range all {

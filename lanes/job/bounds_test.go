@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// nested is params that nest so many levels deep.
+// nested returns params that nest so many levels deep.
 func nested(levels int) json.RawMessage {
 	return json.RawMessage(`{"a":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + "}")
 }
@@ -52,11 +52,13 @@ func TestBoundsAtTheDoor(t *testing.T) {
 		"a label of école": {func(j *Job) { j.Labels = map[string]string{"école": "日本 👩‍🚀"} }, ""},
 		"a C1 code in a label": {
 			func(j *Job) { j.Labels = map[string]string{"n": "a\u009b31m"} },
-			`label "n" has the character U+009B, which would change how the text around it is shown: leave it out, or write it as %XX in a URL`,
+			`label "n" has the character U+009B, which would change how the text around it is shown: leave it out, ` +
+				`or write it as %XX in a URL`,
 		},
 		"a direction in a label's name": {
 			func(j *Job) { j.Labels = map[string]string{"n\u202e": ""} },
-			`the name of label "n\u202e" has the character U+202E, which would change how the text around it is shown: leave it out, or write it as %XX in a URL`,
+			`the name of label "n\u202e" has the character U+202E, which would change how the text around it is ` +
+				`shown: leave it out, or write it as %XX in a URL`,
 		},
 		"bytes that aren't UTF-8": {func(j *Job) { j.Labels = map[string]string{"n": "\xff"} },
 			`label "n" is not UTF-8`},

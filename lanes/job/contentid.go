@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// ContentID is an id, of the form of NewID's, that follows from what the job says: the same for the same job, however
-// its wire form is spaced and its fields are ordered. The id that it has doesn't count.
+// ContentID derives an id, of the form of NewID's, from the job's content. The same job gets the same id, however its
+// wire form is spaced and its fields are ordered. The job's own id doesn't count.
 func ContentID(j Job) (string, error) {
 	j.ID, j.Version = "", 0
 	if len(j.Params) > 0 {

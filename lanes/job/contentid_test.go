@@ -22,8 +22,10 @@ func TestContentID(t *testing.T) {
 	}
 	first := id(`{"kind":"probe","input":"file:///a","params":{"a":1,"b":{"c":12345678901234567890,"d":2}}}`)
 	for _, same := range []string{
-		`{ "params": {"b": {"d":2,  "c":12345678901234567890}, "a":1}, "input":"file:///a", "kind":"probe", "overwrite": false }`,
-		`{"id":"own","version":1,"kind":"probe","input":"file:///a","params":{"a":1,"b":{"c":12345678901234567890,"d":2}}}`,
+		`{ "params": {"b": {"d":2,  "c":12345678901234567890}, "a":1}, "input":"file:///a", "kind":"probe", ` +
+			`"overwrite": false }`,
+		`{"id":"own","version":1,"kind":"probe","input":"file:///a","params":{"a":1,"b":{"c":12345678901234567890,` +
+			`"d":2}}}`,
 	} {
 		if got := id(same); got != first {
 			t.Errorf("%s: %s, want %s", same, got, first)

@@ -26,7 +26,7 @@ type Delivery struct {
 	Receipt any      // what the source needs to settle it; nobody else looks inside
 }
 
-// Wait is the time from ready to now, never negative; zero when nobody said when it was ready.
+// Wait returns the time from ready to now, never negative; zero when it isn't known when the job became ready.
 func (d Delivery) Wait(now time.Time) time.Duration {
 	if d.ReadyAt.IsZero() {
 		return 0
@@ -34,7 +34,7 @@ func (d Delivery) Wait(now time.Time) time.Duration {
 	return max(0, now.Sub(d.ReadyAt))
 }
 
-// Rest is the fields of the wire form that nobody knows, as an object; nil when there are none, or it is no job's.
+// Rest returns the unknown fields of the wire form as an object; nil when there are none or it isn't a job's.
 func (d Delivery) Rest() json.RawMessage {
 	var fields map[string]json.RawMessage
 	if len(d.Unknown) == 0 || d.Err != nil || json.Unmarshal(d.Body, &fields) != nil {

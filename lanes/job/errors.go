@@ -37,8 +37,8 @@ func Fail(kind ErrorKind, err error) error {
 	return &JobError{Kind: kind, Err: err}
 }
 
-// KindOf is the kind of the outermost JobError in err's chain; a bare context.Canceled is Interrupted, anything else
-// Transient. It is "" for nil.
+// KindOf returns the kind of the outermost JobError in err's chain. A bare context.Canceled is Interrupted, anything
+// else Transient; nil is "".
 func KindOf(err error) ErrorKind {
 	var j *JobError
 	switch {
@@ -53,7 +53,7 @@ func KindOf(err error) ErrorKind {
 	}
 }
 
-// Permanent is whether no further attempt can help.
+// Permanent reports whether no further attempt can help.
 func (k ErrorKind) Permanent() bool {
 	switch k {
 	case BadInput, NotAllowed, OutputExists, OverLimit, Expired:

@@ -57,7 +57,7 @@ var idForm = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9._-]{1,%d}$`, maxID))
 // ErrNoID is a message that names no job: neither its body nor its AMQP message_id.
 var ErrNoID = errors.New("no id")
 
-// Encode is the wire form of the job. It fails when the job isn't valid or is too large.
+// Encode returns the wire form of the job. It fails when the job isn't valid or is too large.
 func Encode(j Job) ([]byte, error) {
 	j.Version = WireVersion
 	if err := j.Check(); err != nil {
@@ -116,16 +116,16 @@ func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err err
 		must  string
 	}{
 		"version":     {&j.Version, "a whole number"},
-		"id":          {&j.ID, "a text"},
-		"kind":        {&j.Kind, "a text"},
-		"labels":      {&j.Labels, "an object of texts"},
-		"input":       {&j.Input, "a text"},
-		"output":      {&j.Output, "a text"},
+		"id":          {&j.ID, "a string"},
+		"kind":        {&j.Kind, "a string"},
+		"labels":      {&j.Labels, "an object of strings"},
+		"input":       {&j.Input, "a string"},
+		"output":      {&j.Output, "a string"},
 		"params":      {&j.Params, "an object"},
 		"overwrite":   {&j.Overwrite, "true or false"},
 		"priority":    {&j.Priority, "a whole number"},
 		"expiresAt":   {&j.ExpiresAt, "a time, as in 2026-12-24T18:00:00Z"},
-		"dedupKey":    {&j.DedupKey, "a text"},
+		"dedupKey":    {&j.DedupKey, "a string"},
 		"dedupWindow": {&j.DedupWindow, "a duration, as in 30m"},
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -149,7 +149,7 @@ func (j Job) Check() error {
 		return fmt.Errorf("id %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)",
 			plain.Clip(j.ID, 80))
 	case j.Version != 0 && j.Version != WireVersion:
-		return fmt.Errorf("version %d of the wire form is not known here; this Siren reads version %d", j.Version,
+		return fmt.Errorf("unknown version %d of the wire form; this Siren reads version %d", j.Version,
 			WireVersion)
 	case j.Kind == "":
 		return errors.New("kind is missing: what is to be done with the input?")
@@ -162,7 +162,7 @@ func (j Job) Check() error {
 	case j.DedupWindow < 0:
 		return fmt.Errorf("dedupWindow %s must be above 0", j.DedupWindow)
 	case j.DedupWindow > 0 && j.DedupKey == "":
-		return errors.New("dedupWindow goes with a dedupKey")
+		return errors.New("dedupWindow needs a dedupKey")
 	}
 	return j.checkBounds()
 }
@@ -193,5 +193,5 @@ func IDOf(bears string, body []byte) string {
 	return idAlphabet.EncodeToString(h.Sum(nil)[:16])
 }
 
-// ValidID is whether id may name a job. It also names a folder of the job's attempts, so it can't be . or ..
+// ValidID reports whether id may name a job. It also names a folder of the job's attempts, so it can't be . or ..
 func ValidID(id string) bool { return idForm.MatchString(id) && id != "." && id != ".." }

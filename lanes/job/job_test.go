@@ -19,7 +19,8 @@ func TestDecode(t *testing.T) {
 	}{
 		{
 			name: "a whole job",
-			body: `{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},"input":"s3://in/a","output":"s3://out/b","params":{"crf":23},"overwrite":true}`,
+			body: `{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},"input":"s3://in/a",` +
+				`"output":"s3://out/b","params":{"crf":23},"overwrite":true}`,
 			want: Job{
 				Version: 1, ID: "j-1", Kind: "transcode", Labels: map[string]string{"tier": "premium"},
 				Input: "s3://in/a", Output: "s3://out/b", Params: []byte(`{"crf":23}`), Overwrite: true,
@@ -66,7 +67,7 @@ func TestDecode(t *testing.T) {
 		},
 		{name: "version 2", body: `{"version":2,"id":"j","kind":"probe"}`,
 			want: Job{Version: 2, ID: "j", Kind: "probe"},
-			err:  "version 2 of the wire form is not known here; this Siren reads version 1"},
+			err:  "unknown version 2 of the wire form; this Siren reads version 1"},
 		{name: "no kind", body: `{"id":"j"}`, want: Job{ID: "j"},
 			err: "kind is missing: what is to be done with the input?"},
 		{name: "params in a list", body: `{"id":"j","kind":"probe","params":[1]}`,
@@ -74,16 +75,16 @@ func TestDecode(t *testing.T) {
 		{name: "params in a text", body: `{"id":"j","kind":"probe","params":"-vf scale"}`,
 			want: Job{ID: "j", Kind: "probe", Params: []byte(`"-vf scale"`)}, err: "params must be a JSON object"},
 		{name: "an id that is a number", body: `{"id":5,"kind":"probe"}`, messageID: "m",
-			want: Job{ID: "m", Kind: "probe"}, err: `field "id" must be a text`},
+			want: Job{ID: "m", Kind: "probe"}, err: `field "id" must be a string`},
 		{name: "a version that is a text", body: `{"version":"1","id":"j","kind":"probe"}`,
 			want: Job{ID: "j", Kind: "probe"}, err: `field "version" must be a whole number`},
 		{name: "labels that aren't texts", body: `{"id":"j","kind":"probe","labels":{"a":1}}`,
 			want: Job{ID: "j", Kind: "probe", Labels: map[string]string{"a": ""}},
-			err:  `field "labels" must be an object of texts`},
+			err:  `field "labels" must be an object of strings`},
 		{name: "overwrite perhaps", body: `{"id":"j","kind":"probe","overwrite":"perhaps"}`,
 			want: Job{ID: "j", Kind: "probe"}, err: `field "overwrite" must be true or false`},
 		{name: "the id is read beside a wrong field", body: `{"input":1,"id":"j"}`, want: Job{ID: "j"},
-			err: `field "input" must be a text`},
+			err: `field "input" must be a string`},
 
 		{name: "null", body: `null`, messageID: "m", want: Job{ID: "m"},
 			err: "the message must be a JSON object, not null"},
@@ -165,7 +166,7 @@ func TestEncode(t *testing.T) {
 		{name: "no id", job: Job{Kind: "probe"}, err: "no id"},
 		{name: "no kind", job: Job{ID: "j"}, err: "kind is missing: what is to be done with the input?"},
 		{name: "a window without a key", job: Job{ID: "j", Kind: "probe", DedupWindow: 1},
-			err: "dedupWindow goes with a dedupKey"},
+			err: "dedupWindow needs a dedupKey"},
 		{name: "a negative window", job: Job{ID: "j", Kind: "probe", DedupKey: "k", DedupWindow: -1},
 			err: "dedupWindow -1ns must be above 0"},
 		{
@@ -283,11 +284,13 @@ func errorText(err error) string {
 
 // Whatever a message holds, Decode answers; and what it accepts can be written and read again.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},"input":"s3://in/a?x=1&y=2","params":{"crf":23}}`), "")
+	f.Add([]byte(`{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},`+
+		`"input":"s3://in/a?x=1&y=2","params":{"crf":23}}`), "")
 	f.Add([]byte(`{"kind":"probe","ID":"x","params":null,"zeta":[]}`), "m")
 	f.Add([]byte(`{"id":"..","kind":"\u2028","labels":{"":""}}`), "m")
 	f.Add([]byte(`[{"id":1}]`), "a b")
-	f.Add([]byte(`{"id":"a","kind":"probe","expiresAt":"9999-12-31T23:59:59.999999999-23:59","dedupKey":"k","dedupWindow":"1h30m"}`), "")
+	f.Add([]byte(`{"id":"a","kind":"probe","expiresAt":"9999-12-31T23:59:59.999999999-23:59","dedupKey":"k",`+
+		`"dedupWindow":"1h30m"}`), "")
 	f.Add([]byte(`{"id":"a","kind":"probe","expiresAt":null,"dedupKey":"","dedupWindow":"-1s"}`), "")
 	f.Fuzz(func(t *testing.T, body []byte, messageID string) {
 		job, unknown, err := Decode(body, messageID)

@@ -21,12 +21,12 @@ const (
 	Missing State = "missing"
 )
 
-// Final is whether nothing more happens to a job by itself.
+// Final reports whether the job is in its last state.
 func (s State) Final() bool {
 	return s == Completed || s == Dead || s == Cancelled || s == Missing
 }
 
-// Failed is whether the job has come to an end without its output.
+// Failed reports whether the job has ended without its output.
 func (s State) Failed() bool { return s.Final() && s != Completed }
 
 // Record is what the ledger knows of a job.
@@ -67,13 +67,13 @@ type Record struct {
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted
 }
 
-// Job is the job as its producer wrote it.
+// Job returns the job as its producer wrote it.
 func (r Record) Job() Job {
 	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params,
 		Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
 }
 
-// Message is the job's wire form, as far as the record knows it.
+// Message returns the job's wire form, as far as the record knows it.
 func (r Record) Message() ([]byte, error) {
 	body, err := Encode(r.Job())
 	if err != nil || r.Rest == nil {
@@ -106,7 +106,7 @@ const (
 	// completed, cancelled, or carried on by a fresh copy of the message: nothing to do
 	Settled   ClaimState = "settled"
 	Buried    ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
-	Poison    ClaimState = "poison"    // its workers vanish, time after time: dead letter
+	Poison    ClaimState = "poison"    // its worker crashed maxCrashes times: dead letter
 	Unclaimed ClaimState = "unclaimed" // the ledger is away: run it without a claim, storage decides
 )
 

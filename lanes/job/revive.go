@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Revived is the wire form of a dead job that is to run again: the same, but for the params in set, where null takes
-// one away, and for an expiresAt that is over, with which it would die at once. What isn't touched stays as it came,
-// fields that nobody knows included; body itself when there is nothing to change. body has to be a job's.
+// Revived returns the wire form of a dead job that is to run again. It changes only the params in set, where null
+// removes one, and drops an expiresAt that is over. Everything else stays as it came, unknown fields included; body
+// itself is returned when there is nothing to change. body must be a job's.
 func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
@@ -45,7 +45,7 @@ func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte
 	return wireForm(fields)
 }
 
-// wireForm is the wire form of a job that has those fields.
+// wireForm returns the wire form of a job with those fields.
 func wireForm(fields map[string]json.RawMessage) ([]byte, error) {
 	body, err := plainJSON(fields)
 	if err == nil && len(body) > MaxMessage {
@@ -54,7 +54,7 @@ func wireForm(fields map[string]json.RawMessage) ([]byte, error) {
 	return body, err
 }
 
-// expired is whether an expiresAt is over.
+// expired reports whether an expiresAt is over.
 func expired(raw json.RawMessage, now time.Time) bool {
 	var at time.Time
 	if len(raw) == 0 || json.Unmarshal(raw, &at) != nil {
@@ -63,7 +63,7 @@ func expired(raw json.RawMessage, now time.Time) bool {
 	return !at.IsZero() && !now.Before(at)
 }
 
-// plainJSON is v as JSON that leaves URLs as they are.
+// plainJSON encodes v as JSON and leaves URLs as they are.
 func plainJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

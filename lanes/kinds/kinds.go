@@ -104,10 +104,10 @@ func quality(v Values, output string, p *problems) {
 	endsIn(v, output, p)
 }
 
-// All is every kind, by name.
+// All returns every kind, sorted by name.
 func All() []Kind { return slices.Clone(all) }
 
-// Names are those of all kinds.
+// Names returns the names of all kinds.
 func Names() (names []string) {
 	for _, k := range all {
 		names = append(names, k.Name)
@@ -115,7 +115,7 @@ func Names() (names []string) {
 	return names
 }
 
-// Find is the kind of that name. The error says which kinds there are.
+// Find returns the kind with that name. The error lists the kinds there are.
 func Find(name string) (Kind, error) {
 	for _, k := range all {
 		if k.Name == name {
@@ -126,7 +126,7 @@ func Find(name string) (Kind, error) {
 		strings.Join(Names(), ", "), plain.Suggest(name, Names())))
 }
 
-// ParamNames are those of the kind's params, sorted.
+// ParamNames returns the names of the kind's params, sorted.
 func (k Kind) ParamNames() (names []string) {
 	for _, p := range k.Params {
 		names = append(names, p.Name)
@@ -204,7 +204,7 @@ func (p *problems) add(format string, args ...any) {
 	p.texts = append(p.texts, fmt.Errorf(format, args...).Error())
 }
 
-// given is whether the job has the param: null is as good as nothing.
+// given reports whether the job has the param. null counts as absent.
 func (p *problems) given(name string) bool {
 	raw, ok := p.raw[name]
 	return ok && string(raw) != "null"

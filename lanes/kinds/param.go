@@ -39,22 +39,22 @@ type Param struct {
 // Values are the params of a job, each of its type, with their defaults.
 type Values map[string]any
 
-// Number is a number or a bit rate; 0 when there is none.
+// Number returns the value of a number or bit rate; 0 when there is none.
 func (v Values) Number(name string) float64 {
 	n, _ := v[name].(float64)
 	return n
 }
 
-// Whole is a whole number or a bit rate; 0 when there is none.
+// Whole returns the value of a whole number or bit rate; 0 when there is none.
 func (v Values) Whole(name string) int { return int(v.Number(name)) }
 
-// Word is one of the words of a param; "" when it is none of them. It comes from the catalogue, not from the job.
+// Word returns the value of a param of words; "" when there is none. It is the catalogue's string, never the job's.
 func (v Values) Word(name string) string {
 	w, _ := v[name].(string)
 	return w
 }
 
-// Moment is a place in a video.
+// Moment returns the value of a param that is a place in a video.
 func (v Values) Moment(name string) Place {
 	m, _ := v[name].(Place)
 	return m
@@ -93,7 +93,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return nil, fmt.Errorf("%s must be a text, not %s", p.Name, said)
+		return nil, fmt.Errorf("%s must be a string, not %s", p.Name, said)
 	}
 	if i := slices.Index(p.Words, text); i >= 0 {
 		return p.Words[i], nil
@@ -169,7 +169,7 @@ func (p Param) Range() string {
 	}
 }
 
-// Schema is the JSON Schema of the values.
+// Schema returns the JSON Schema of the values.
 func (p Param) Schema() map[string]any {
 	s := map[string]any{"description": p.About}
 	text := func(more map[string]any) map[string]any {

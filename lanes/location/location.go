@@ -29,13 +29,13 @@ type Location struct {
 	Query, RawPath string
 }
 
-// String is the location without its query: fit for messages, logs and results.
+// String returns the location without its query: fit for messages, logs and results.
 func (l Location) String() string {
 	u := l.URL()
 	return u.String()
 }
 
-// URL is the location without its query, as a URL.
+// URL returns the location without its query, as a URL.
 func (l Location) URL() url.URL {
 	u := url.URL{Scheme: l.Scheme, Host: l.Host, Path: l.Path}
 	if s, ok := find(l.Scheme); ok && s.port != "" {
@@ -44,13 +44,13 @@ func (l Location) URL() url.URL {
 	return u
 }
 
-// Writable is whether outputs may go there.
+// Writable reports whether outputs may go there.
 func (l Location) Writable() bool {
 	s, _ := find(l.Scheme)
 	return s.write
 }
 
-// Below is whether the location is below the prefix.
+// Below reports whether the location is below the prefix.
 func (l Location) Below(prefix Location) bool {
 	return l.Scheme == prefix.Scheme && l.Host == prefix.Host && strings.HasPrefix(l.Path, prefix.Path) &&
 		l.Path != prefix.Path
@@ -70,7 +70,7 @@ func Parse(raw string) (Location, error) {
 	case u.Opaque != "":
 		return Location{}, fmt.Errorf("write it as %s://…", u.Scheme)
 	case u.User != nil:
-		return Location{}, errors.New("no user or password, please: storage has its own credentials")
+		return Location{}, errors.New("leave out user and password: storage has its own credentials")
 	case strings.Contains(raw, "#"):
 		return Location{}, errors.New("a fragment (#) has no meaning here; write # in a name as %23")
 	case !known:

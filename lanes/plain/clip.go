@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Steers is whether a character acts on the text around it instead of being shown: control characters (C0, DEL and C1,
-// by which escape sequences begin), what changes the direction of writing, and line separators.
+// Steers reports whether a character acts on the text around it instead of being shown: control characters (C0, DEL and
+// C1, which begin escape sequences), what changes the direction of writing, and line separators.
 func Steers(c rune) bool {
 	return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' || c == '\u2029'
 }

@@ -20,9 +20,9 @@ var (
 	hostForm   = regexp.MustCompile(`^([^:]*|\[[^\]]*\])(:[0-9]*)?$`)
 )
 
-// HideSecrets is a text as it may be shown: of each URL in it the password and the values of the query are left out,
-// all of them, for a signature may have any name. A text that begins with a URL is that URL to its end. Nobody who runs
-// a job gets a URL from here: what is stored stays as it is.
+// HideSecrets returns a text as it may be shown. It leaves out the password of each URL and all values of its query,
+// since a signature may have any name. A text that begins with a URL is that URL to its end. It is for display only:
+// what is stored and run keeps its URLs.
 func HideSecrets(text string) string {
 	switch {
 	case urlStart.MatchString(text), oddStart.MatchString(text):
@@ -68,8 +68,8 @@ func hideInURL(url string) string {
 	return url
 }
 
-// userEnd is where the user and password of a URL end, -1 when it has none. A password with a slash isn't valid, and is
-// one all the same.
+// userEnd returns where the user and password of a URL end; -1 when it has none. A password with a slash isn't valid,
+// but counts too.
 func userEnd(rest string) int {
 	authority := rest
 	if i := strings.IndexAny(rest, `/\`); i >= 0 {
@@ -84,7 +84,7 @@ func userEnd(rest string) int {
 	return -1
 }
 
-// hideValues is a query with its names alone; what has no name is a value.
+// hideValues returns a query with its names alone. A part without a name is a value.
 func hideValues(query string) string {
 	var b strings.Builder
 	for query != "" {

@@ -22,7 +22,8 @@ func TestHideSecrets(t *testing.T) {
 		"https://h?x=secret":      "https://h?x=…",
 		"https://h/a#t=secret":    "https://h/a#…",
 		"https://h/a?x=se?cret#s": "https://h/a?x=…#…",
-		"https://h/a?X-Amz-Expires=900&X-Amz-Signature=secret&x=1;y=secret&&z": "https://h/a?X-Amz-Expires=…&X-Amz-Signature=…&x=…;y=…&&…",
+		"https://h/a?X-Amz-Expires=900&X-Amz-Signature=secret&x=1;y=secret&&z": "" +
+			"https://h/a?X-Amz-Expires=…&X-Amz-Signature=…&x=…;y=…&&…",
 		"//me:secret@h/a?x=secret":          "//me:…@h/a?x=…",
 		"https:me:secret@h/a?x=secret":      "https:me:…@h/a?x=…",
 		"https://h/a.mp4;sig=secret":        "https://h/a.mp4;sig=…",
@@ -31,7 +32,8 @@ func TestHideSecrets(t *testing.T) {
 		"https://h/a%3fsig=secret?x=secret": "https://h/a%3fsig=…&x=…",
 		"file:///media/a%3Fb;c=d.mp4":       "file:///media/a%3Fb;c=d.mp4",
 		"https://h/a?sig=secret cret":       "https://h/a?sig=…",
-		"redis+sentinel://:secret@h1:26379,h2:26379/main?sentinelPassword=secret": "redis+sentinel://:…@h1:26379,h2:26379/main?sentinelPassword=…",
+		"redis+sentinel://:secret@h1:26379,h2:26379/main?sentinelPassword=secret": "" +
+			"redis+sentinel://:…@h1:26379,h2:26379/main?sentinelPassword=…",
 		"fetch input https://h/a?sig=secret: no such host": "fetch input https://h/a?sig=… " +
 			"no such host",
 		`{"input":"https://me:secret@h/a?sig=secret","id":"a"}`:    `{"input":"https://me:…@h/a?sig=…","id":"a"}`,

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Suggest is `; did you mean "x"?` for the candidate that is at most two edits away (one for a word of two or three
-// letters), else nothing.
+// Suggest returns `; did you mean "x"?` for the candidate that is at most two edits away (one for a word of two or
+// three letters), else "".
 func Suggest(word string, candidates []string) string {
 	best, distance := "", min(2, len(word)/2)+1
 	for _, c := range candidates {
@@ -31,7 +31,7 @@ func ThereAre(name string, names []string) string {
 	return "; there are " + strings.Join(names, ", ")
 }
 
-// edits is the number of letters to insert, delete, change or swap to get from a to b (optimal string alignment).
+// edits returns the number of letters to insert, delete, change or swap to get from a to b (optimal string alignment).
 func edits(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -65,7 +65,7 @@ func (s *site) badJobs(w *web) []bad {
 		{name: "output through a link", output: s.output("folder/x.json"), reason: denied,
 			says: "x.json: a symbolic link leads out"},
 		{name: "output that exists", output: s.output("taken.json"), reason: exists,
-			says: "taken.json is there already"},
+			says: "taken.json already exists"},
 
 		{name: "http to loopback", input: local, reason: denied, says: "127.0.0.1 is a loopback address"},
 		{name: "http to localhost", input: fmt.Sprintf("http://localhost:%d/inner.mp4", w.port), reason: denied,

@@ -68,7 +68,7 @@ func TestPoison(t *testing.T) {
 	s.frozen(id, func() {}) // it runs again once its lease is over
 	kill()                  // as often as the lane's maxCrashes says
 	r := s.record(id, "dead", 30*time.Second, func(r job.Record) bool { return r.State == job.Dead })
-	if r.Reason != "poison" || r.Crashes != 2 || !strings.Contains(r.Error, "workers vanished") {
+	if r.Reason != "poison" || r.Crashes != 2 || !strings.Contains(r.Error, "worker crashed") {
 		t.Errorf("%+v, want it poisonous", r)
 	}
 	s.completed(s.enqueue("probe", "--input", s.input("clip.mp4"), "--output", s.output("good.json")), 30*time.Second)

@@ -35,7 +35,7 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
-		return "", job.Fail(job.BadInput, fmt.Errorf("nothing came out of input %s", a.from))
+		return "", job.Fail(job.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.from))
 	}
 	return name, nil
 }

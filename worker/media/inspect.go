@@ -106,13 +106,13 @@ func unreadable(err error) string {
 	return strings.TrimPrefix(text, "the input: ")
 }
 
-// bounded is whether the input stays within our bounds. said is what ffprobe said on stderr.
+// bounded checks that the input stays within our bounds. said is what ffprobe said on stderr.
 func (i inspection) bounded(from storage.Place, said string) error {
 	if len(i.Streams) == 0 {
 		return job.Fail(job.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
 	if len(i.Streams) > sandbox.MaxStreams {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are worked on", from,
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,
 			len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
@@ -124,13 +124,13 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		}
 	}
 	if i.Format.Duration > kinds.MaxSeconds {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are worked on", from,
+		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are allowed", from,
 			float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
 }
 
-// video is the stream to look at: the first that isn't a cover picture.
+// video returns the stream to look at: the first that isn't a cover picture.
 func (i inspection) video(from storage.Place) (stream, error) {
 	for _, s := range i.Streams {
 		if s.Type == "video" && s.Disposition.AttachedPicture == 0 {
@@ -140,7 +140,7 @@ func (i inspection) video(from storage.Place) (stream, error) {
 	return stream{}, job.Fail(job.BadInput, fmt.Errorf("input %s has no video", from))
 }
 
-// seconds is how long the stream is, as far as known; 0 when nothing says.
+// seconds returns how long the stream is, as far as known; 0 when nothing says.
 func (i inspection) seconds(s stream) float64 {
 	if s.Duration > 0 {
 		return float64(s.Duration)
@@ -148,7 +148,7 @@ func (i inspection) seconds(s stream) float64 {
 	return float64(i.Format.Duration)
 }
 
-// still is whether the input is a single picture.
+// still reports whether the input is a single picture.
 func (i inspection) still() bool { return strings.HasSuffix(i.Format.Name, "_pipe") }
 
 var cue = regexp.MustCompile(`^\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d`)

@@ -62,7 +62,8 @@ func TestJobLogOfAFailure(t *testing.T) {
 	task.Log = &log
 	_, err := b.runContext(context.Background(), task)
 	expect(t, err, job.BadInput, "can't be read")
-	if !regexp.MustCompile(`(?s)^ffprobe .*\n\[error\] the input: .*\nffprobe: exit status 1 after `).MatchString(log.String()) {
+	if !regexp.MustCompile(`(?s)^ffprobe .*\n\[error\] the input: .*\nffprobe: exit status 1 after ` +
+		``).MatchString(log.String()) {
 		t.Errorf("log\n%s", log.String())
 	}
 	if strings.Contains(err.Error(), "[error]") || strings.Contains(err.Error(), "[warning]") {
@@ -85,7 +86,8 @@ func TestCancelledJob(t *testing.T) {
 	if err := <-end; !errors.Is(err, job.ErrCancelled) {
 		t.Errorf("the handler says %v", err)
 	}
-	if !regexp.MustCompile(`\nffmpeg: (exit status 255|signal: \w+) after .* s, stopped: renew: the job was cancelled\n$`).MatchString(log.String()) {
+	if !regexp.MustCompile(`\nffmpeg: (exit status 255|signal: \w+) after .* s, stopped: renew: the job was ` +
+		`cancelled\n$`).MatchString(log.String()) {
 		t.Errorf("log\n%s", log.String())
 	}
 }

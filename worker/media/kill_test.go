@@ -25,7 +25,7 @@ type work struct {
 	Storage []lanes.Storage
 }
 
-// beWorker is the body of such a process: a worker that runs one job, to be killed meanwhile.
+// beWorker runs such a process: a worker that runs one job, to be killed meanwhile.
 func beWorker(text string) {
 	var w work
 	if err := json.Unmarshal([]byte(text), &w); err != nil {

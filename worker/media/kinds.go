@@ -76,7 +76,7 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 	return o, together(inputErr, outputErr, paramsErr)
 }
 
-// together is one error with the text of all; NotAllowed when any of them is.
+// together joins the errors' messages into one error; NotAllowed when any of them is.
 func together(errs ...error) error {
 	var texts []string
 	kind := job.BadInput
@@ -102,8 +102,8 @@ func (o order) result(size int64, already bool) job.Result {
 	}
 }
 
-// Uses is ffmpeg's options for outputs of every sort that the kinds make: a doctor reads out of them what ffmpeg must
-// have.
+// Uses returns ffmpeg's options for every sort of output that the kinds make. The doctor reads from them what ffmpeg
+// must have.
 func Uses() (all [][]string) {
 	for _, name := range slices.Sorted(maps.Keys(makers)) {
 		if uses := makers[name].uses; uses != nil {

@@ -140,7 +140,7 @@ func TestTranscode(t *testing.T) {
 
 func abs(n int) int { return max(n, -n) }
 
-// codec is the codecs and pixel formats of a file's streams.
+// codec returns the codecs and pixel formats of a file's streams.
 func codec(t *testing.T, file string) []byte {
 	t.Helper()
 	return output(t, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,pix_fmt", "-of", "csv", file)

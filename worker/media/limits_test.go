@@ -23,7 +23,7 @@ func slowJob(b *bench) job.Job {
 		Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
 }
 
-// ffmpegs are the processes whose working folder is below scratch.
+// ffmpegs returns the processes whose working folder is below scratch.
 func ffmpegs(scratch string) []int {
 	var pids []int
 	list, _ := filepath.Glob("/proc/[0-9]*/cwd")
@@ -158,7 +158,7 @@ func TestMaxRuntime(t *testing.T) {
 	expect(t, err, job.TimedOut, "all the CPU time")
 }
 
-// attempt is an attempt to try parts of the frame on.
+// attempt returns an attempt to try parts of the frame on.
 func (b *bench) attempt(t *testing.T, clip string, l job.Limits) (context.Context, *attempt) {
 	t.Helper()
 	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))

@@ -62,7 +62,7 @@ var recipes = map[string]string{
 	"slow.mp4":     "-f lavfi -i testsrc2=s=1280x720:r=1:d=120 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 }
 
-// sharedClip is the path of a shared input.
+// sharedClip returns the path of a shared input.
 func sharedClip(t testing.TB, name string) string {
 	t.Helper()
 	clips.Do(func() {
@@ -180,7 +180,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// media is what ffprobe says of a file.
+// media returns what ffprobe says of a file.
 func media(t testing.TB, file string) inspection {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", file).Output()

@@ -74,7 +74,7 @@ func New(o Options) (*Handler, error) {
 	return &Handler{options: o, scratch: s, stores: stores}, nil
 }
 
-// Self is the binary that starts programs: this process's own when none is given.
+// Self returns the binary that starts programs: this process's own when none is given.
 func Self(given string) (string, error) {
 	if given != "" {
 		return given, nil
@@ -113,7 +113,7 @@ func (h *Handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
 	return result, nil
 }
 
-// ended is what the failure of an attempt means, given that its context may be the reason.
+// ended returns what the failure of an attempt means, given that its context may be the reason.
 func ended(ctx context.Context, err error) error {
 	var known *job.JobError
 	switch cause := context.Cause(ctx); {

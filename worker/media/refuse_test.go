@@ -49,18 +49,22 @@ func TestBadInputs(t *testing.T) {
 		{"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, job.BadInput,
 			"is cut off"},
 		{"HLS playlist", "transcode", b.write("list.m3u8",
-			[]byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, job.BadInput, "an HLS playlist"},
+			[]byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n"+
+				"file:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, job.BadInput, "an HLS playlist"},
 		{"HLS playlist named mp4", "transcode", b.write("list.mp4",
-			[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nhttp://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
+			[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\n"+
+				"http://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
 		{"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``,
 			job.BadInput, "an HLS playlist"},
 		{"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``,
 			job.BadInput, "a concat playlist"},
 		{"DASH manifest", "transcode", b.write("m.mpd",
-			[]byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, job.BadInput, "a DASH manifest"},
+			[]byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011">`+
+				`<BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, job.BadInput, "a DASH manifest"},
 		{"SVG", "thumbnail",
 			b.write("x.svg",
-				[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing"},
+				[]byte(`<svg xmlns="http://www.w3.org/2000/svg">`+
+					`<image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing"},
 		{"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``,
 			job.BadInput, "a subtitle file"},
 		{"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``,
@@ -119,9 +123,12 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 	b := newBench(t)
 	clip := sharedClip(t, "clip.mp4")
 	for name, text := range map[string]string{
-		"HLS":       "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n" + clip + "\n#EXT-X-ENDLIST\n",
-		"concat":    "ffconcat version 1.0\nfile " + clip + "\n",
-		"DASH":      `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet><Representation><BaseURL>` + clip + `</BaseURL></Representation></AdaptationSet></Period></MPD>`,
+		"HLS":    "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n" + clip + "\n#EXT-X-ENDLIST\n",
+		"concat": "ffconcat version 1.0\nfile " + clip + "\n",
+		"DASH": `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" ` +
+			`profiles="urn:mpeg:dash:profile:isoff-on-demand:2011">` +
+			`<Period><AdaptationSet><Representation><BaseURL>` + clip +
+			`</BaseURL></Representation></AdaptationSet></Period></MPD>`,
 		"SVG":       `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>`,
 		"subtitles": "1\n00:00:01,000 --> 00:00:02,000\nhello\n\n2\n00:00:03,000 --> 00:00:04,000\nhello\n",
 		"SDP":       "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
@@ -184,13 +191,13 @@ func TestCheck(t *testing.T) {
 		{"outside the bucket's prefix", "s3://media-in/other/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"dots in s3", "s3://media-in/raw/../other/a.mp4", "", job.NotAllowed, `".." is not allowed`},
 		{"options in s3", "s3://media-in/raw/a.mp4?endpoint=evil.example.com", "", job.NotAllowed, "a query (?)"},
-		{"credentials in s3", "s3://key:secret@media-in/raw/a.mp4", "", job.NotAllowed, "no user or password"},
+		{"credentials in s3", "s3://key:secret@media-in/raw/a.mp4", "", job.NotAllowed, "leave out user and password"},
 		{"a bucket with a port", "s3://media-in:99/raw/a.mp4", "", job.NotAllowed, "write s3://bucket/key"},
 		{"another host", "https://evil.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"another scheme", "http://cdn.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"another port", "https://cdn.example.com:8443/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", job.NotAllowed,
-			"no user or password"},
+			"leave out user and password"},
 		{"output over http", "", "https://cdn.example.com/pub/a.json", job.NotAllowed, "can only be read"},
 		{"ffmpeg's protocols", "concat:/data/in/a|/etc/passwd", "", job.NotAllowed, ""},
 		{"ftp", "ftp://cdn.example.com/a.mp4", "", job.NotAllowed, "the scheme must be"},
@@ -274,8 +281,8 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		{"output below a linked folder", fine, "dir/new/b.json", job.NotAllowed, "a symbolic link leads out"},
 		{"output by a link into a read-only prefix", fine, "tonarrow/b.json", job.NotAllowed,
 			"a symbolic link leads out"},
-		{"output over a link", fine, "dangling.json", job.OutputExists, "is there already"},
-		{"output below a file", fine, "a.json/b.json", job.BadInput, "what should be its folder is a file"},
+		{"output over a link", fine, "dangling.json", job.OutputExists, "already exists"},
+		{"output below a file", fine, "a.json/b.json", job.BadInput, "its folder is a file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := b.run(job.Job{Kind: "probe", Input: c.input, Output: b.output(c.output)})
@@ -295,7 +302,7 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	expect(t, err, job.Transient, "is its volume mounted?")
 }
 
-// hugePNG is the beginning of a PNG of that size: all that a decoder needs to allocate for it.
+// hugePNG returns the beginning of a PNG of that size: all that a decoder needs to allocate for it.
 func hugePNG(width, height uint32) []byte {
 	var b bytes.Buffer
 	b.WriteString("\x89PNG\r\n\x1a\n")

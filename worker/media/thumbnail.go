@@ -46,7 +46,7 @@ func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
 	return a.ffmpeg(ctx, "output."+t.format, 0, before, t.args(v, filters))
 }
 
-// args are ffmpeg's options for the output.
+// args returns ffmpeg's options for the output.
 func (t thumbnail) args(v stream, filters []string) []string {
 	return append([]string{
 		"-map", fmt.Sprintf("0:%d", v.Index), "-an", "-sn", "-dn", "-map_metadata", "-1",
@@ -54,7 +54,7 @@ func (t thumbnail) args(v stream, filters []string) []string {
 	}, t.encoder()...)
 }
 
-// thumbnailUses is both formats, of stretched pictures that are made smaller.
+// thumbnailUses returns the options for both formats, of stretched pictures that are made smaller.
 func thumbnailUses() (all [][]string) {
 	for _, format := range []string{"jpg", "webp"} {
 		v := stream{Aspect: "16:11"}
@@ -64,7 +64,7 @@ func thumbnailUses() (all [][]string) {
 	return all
 }
 
-// start is where to begin reading, in seconds.
+// start returns where to begin reading, in seconds.
 func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	length := a.info.seconds(v)
 	last := length // the start of the last frame, or nearly
@@ -90,8 +90,8 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	}
 }
 
-// batch is the number of frames that the most representative one is chosen from. ffmpeg keeps all of them in memory,
-// at the thumbnail's size: at most an eighth of the slot's.
+// batch returns the number of frames that the most representative one is chosen from. ffmpeg keeps all of them in
+// memory, at the thumbnail's size: at most an eighth of the slot's.
 func (t thumbnail) batch(a *attempt, v stream) int {
 	const most = 50
 	if a.task.Limits.Memory <= 0 {
@@ -117,8 +117,8 @@ func (t thumbnail) encoder() []string {
 	return append(one, "-c:v", "mjpeg", "-q:v", strconv.Itoa(int(math.Round(scale))), "-pix_fmt", "yuvj420p")
 }
 
-// fit is the filters that make pixels square and fit the picture into a box of width x height, keeping its shape and
-// never enlarging it. Both sides become multiples of even.
+// fit returns the filters that make pixels square and fit the picture into a box of width x height, keeping its shape
+// and never enlarging it. Both sides become multiples of even.
 func fit(v stream, width, height, even int) []string {
 	var filters []string
 	if v.Aspect != "" && v.Aspect != "1:1" && v.Aspect != "0:1" && v.Aspect != "N/A" {

@@ -40,7 +40,7 @@ func (t transcode) make(ctx context.Context, a *attempt) (string, error) {
 	return a.ffmpeg(ctx, "output.mp4", a.info.seconds(v), nil, t.args(v))
 }
 
-// args are ffmpeg's options for the output.
+// args returns ffmpeg's options for the output.
 func (t transcode) args(v stream) []string {
 	filters := fit(v, t.width, t.height, 2)
 	if t.fps > 0 {
@@ -64,7 +64,7 @@ func (t transcode) args(v stream) []string {
 	return append(args, "-movflags", "+faststart", "-f", "mp4")
 }
 
-// transcodeUses is a stretched picture that is made smaller, at another frame rate, with sound.
+// transcodeUses returns the options for a stretched picture that is made smaller, at another frame rate, with sound.
 func transcodeUses() [][]string {
 	return [][]string{transcode{width: 1, height: 1, fps: 25, audio: defaultAudioBitrate}.args(stream{Aspect: "16:11"})}
 }

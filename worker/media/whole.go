@@ -24,7 +24,7 @@ func (a *attempt) whole() error {
 	return nil
 }
 
-// boxesNeed is the size that the top boxes of an mp4 or mov file need; 0 when it is none (ISO/IEC 14496-12, 4.2).
+// boxesNeed returns the size that the top boxes of an mp4 or mov file need; 0 when it is none (ISO/IEC 14496-12, 4.2).
 func boxesNeed(f io.ReaderAt, size int64) int64 {
 	at := int64(0)
 	for at < size {
@@ -53,8 +53,8 @@ func boxesNeed(f io.ReaderAt, size int64) int64 {
 	return at
 }
 
-// segmentNeeds is the size that the segment of a Matroska or WebM file needs; 0 when it is none or doesn't say (RFC
-// 8794, RFC 9559).
+// segmentNeeds returns the size that the segment of a Matroska or WebM file needs; 0 when it is none or doesn't say
+// (RFC 8794, RFC 9559).
 func segmentNeeds(f io.ReaderAt, _ int64) int64 {
 	id, length, at := element(f, 0)
 	if id != 0x1A45DFA3 || length < 0 || length > 1<<20 {
@@ -92,7 +92,7 @@ func element(f io.ReaderAt, at int64) (id uint64, length, data int64) {
 	return id, int64(value), at + int64(idSize+size)
 }
 
-// vintSize is how many bytes an EBML number takes, by its first one; 0 for none.
+// vintSize returns how many bytes an EBML number takes, by its first one; 0 for none.
 func vintSize(first byte) int {
 	for i := range 8 {
 		if first&(0x80>>i) != 0 {
@@ -102,7 +102,7 @@ func vintSize(first byte) int {
 	return 0
 }
 
-// riffNeeds is the size that the first part of an AVI or WebP file needs; 0 when it is none.
+// riffNeeds returns the size that the first part of an AVI or WebP file needs; 0 when it is none.
 func riffNeeds(f io.ReaderAt, _ int64) int64 {
 	var h [12]byte
 	_, _ = f.ReadAt(h[:], 0)

@@ -66,7 +66,7 @@ func TestHandleCommits(t *testing.T) {
 			other := j
 			other.ID = "other"
 			_, err = g.run(other)
-			expect(t, err, job.OutputExists, "not by this job")
+			expect(t, err, job.OutputExists, "not from this job")
 			other.Overwrite = true
 			over, err := g.run(other)
 			must(t, err)

@@ -18,7 +18,7 @@ const (
 		"that died have left.\n"
 )
 
-// attemptsFolder is what our folder below the scratch folder is called. Users may share a scratch folder, so each has
+// attemptsFolder returns the name of our folder below the scratch folder. Users may share a scratch folder, so each has
 // its own.
 func attemptsFolder() string { return fmt.Sprintf("siren-attempts-%d", os.Getuid()) }
 
@@ -53,13 +53,13 @@ func openAttempts(dir string, create bool) (_ *os.Root, err error) {
 		return nil, err
 	}
 	if !os.SameFile(named, opened) {
-		return nil, fmt.Errorf("somebody put another folder in the place of %s; name another scratch folder with "+
+		return nil, fmt.Errorf("somebody replaced %s by another folder; name another scratch folder with "+
 			"--scratch", path)
 	}
 	return root, claim(root, path, create)
 }
 
-// refuseFolder is why what is at the path can't be our folder; nil when it can.
+// refuseFolder returns why what is at the path can't be our folder; nil when it can.
 func refuseFolder(path string, info fs.FileInfo) error {
 	const other = "remove it, or name another scratch folder with --scratch"
 	switch {

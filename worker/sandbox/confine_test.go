@@ -83,7 +83,7 @@ func touch(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// beTakenOver is the body of a program that tries them all, and prints what became of each.
+// beTakenOver runs a program that tries them all, and prints what became of each.
 func beTakenOver(foreign, outside string) {
 	did := map[string]string{}
 	for name, do := range deeds {
@@ -95,7 +95,7 @@ func beTakenOver(foreign, outside string) {
 	_ = json.NewEncoder(os.Stdout).Encode(did)
 }
 
-// landlockABI is the version of this kernel's Landlock; 0: it has none.
+// landlockABI returns the version of this kernel's Landlock; 0: it has none.
 func landlockABI() int {
 	v, err := ll.LandlockGetABIVersion()
 	if err != nil {

@@ -27,7 +27,7 @@ var Formats = strings.Join([]string{
 	"exr_pipe",
 }, ",")
 
-// Guards are the options before an input: what ffmpeg and ffprobe may open and how much they may chew.
+// Guards returns the options before an input: what ffmpeg and ffprobe may open and how much they may read.
 func Guards(l job.Limits) []string {
 	args := []string{
 		"-hide_banner", "-loglevel", logLevel,
@@ -51,6 +51,6 @@ func PictureTooLarge(said string) error {
 }
 
 func TooManyPixels(width, height string) error {
-	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are worked on",
+	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are allowed",
 		width, height, MaxPixels/1_000_000))
 }

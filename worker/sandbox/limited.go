@@ -21,9 +21,10 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// RunLimited is the body of the hidden command `siren run-limited`:
+// RunLimited runs the hidden command `siren run-limited`:
 //
-//	siren run-limited --nice N --as BYTES --fsize BYTES --cpu SECONDS --parent PID --read FILE --folder DIR -- PROGRAM ARG…
+//	siren run-limited --nice N --as BYTES --fsize BYTES --cpu SECONDS --parent PID --read FILE --folder DIR \
+//	      -- PROGRAM ARG…
 //	siren run-limited --look
 //
 // It puts the limits on itself, confines itself (see confine) and becomes the program, so it returns only when that
@@ -158,12 +159,12 @@ func dieWith(parent int) error {
 		return fmt.Errorf("run-limited: parent-death signal: %w", err)
 	}
 	if os.Getppid() != parent {
-		return errors.New("run-limited: the worker is gone already")
+		return errors.New("run-limited: the worker has already exited")
 	}
 	return nil
 }
 
-// limitArgs is the command line of run-limited for l, with more flags, up to the program.
+// limitArgs returns the command line of run-limited for l, with more flags, up to the program.
 func limitArgs(l job.Limits, more ...string) []string {
 	return slices.Concat([]string{
 		"run-limited",
@@ -175,7 +176,7 @@ func limitArgs(l job.Limits, more ...string) []string {
 	}, more, []string{"--"})
 }
 
-// cpuSeconds is all the CPU time that a program could use within maxRuntime; 0 when that has no limit.
+// cpuSeconds returns all the CPU time that a program could use within maxRuntime; 0 when that has no limit.
 func cpuSeconds(l job.Limits) int64 {
 	cores := l.Threads
 	if cores <= 0 {

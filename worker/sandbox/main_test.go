@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// newBox is a box with a folder of its own and an input.
+// newBox returns a box with a folder of its own and an input.
 func newBox(t *testing.T, l job.Limits) *Box {
 	t.Helper()
 	s, err := openTestScratch(t.TempDir())

@@ -164,10 +164,11 @@ func explain(limits job.Limits, name string, err error, stderr string) error {
 
 var (
 	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)
-	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|Error while processing the decoded data|Last message repeated|Exiting normally)|^\s*$`)
+	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|` +
+		`Error while processing the decoded data|Last message repeated|Exiting normally)|^\s*$`)
 )
 
-// LastWord is the last line of ffmpeg's that says something, without our paths and its addresses.
+// LastWord returns the last line of ffmpeg's that says something, without our paths and its addresses.
 func LastWord(stderr string) string {
 	said := "it gave no reason"
 	for line := range strings.Lines(stderr) {

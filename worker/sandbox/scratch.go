@@ -192,7 +192,7 @@ func (f *Folder) OpenMade(name string) (*os.File, error) {
 	return file, nil
 }
 
-// Full is whether the folder's disk has no block left: then nobody can tell whether what was written last is there. The
+// Full reports whether the folder's disk has no block left. Then nobody can tell whether the last write is there: the
 // muxer of pictures doesn't say.
 func (f *Folder) Full() bool {
 	var disk syscall.Statfs_t

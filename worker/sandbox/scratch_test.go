@@ -15,7 +15,7 @@ func openTestScratch(dir string) (*Scratch, error) {
 	return OpenScratch(dir, slog.New(slog.DiscardHandler))
 }
 
-// tree is every path below dir.
+// tree returns every path below dir.
 func tree(t *testing.T, dir string) (all []string) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {

@@ -73,7 +73,7 @@ func (s *stderrLines) take(line string) {
 	}
 }
 
-// tidy is a line for people: without our own paths and without what isn't text.
+// tidy returns a line for people: without our own paths and without what isn't text.
 func tidy(line string) string {
 	line = strings.NewReplacer(InputName, "the input", inputPath, "the input").Replace(line)
 	return strings.Map(func(c rune) rune {

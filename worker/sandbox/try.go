@@ -61,7 +61,7 @@ func TryScratch(in string) error {
 	return errors.Join(root.WriteFile("file", make([]byte, 4096), 0o600), held.Close())
 }
 
-// ScratchDir is the absolute path of the folder that an operator names; "" is the system's temporary folder.
+// ScratchDir returns the absolute path of the folder that an operator names; "" is the system's temporary folder.
 func ScratchDir(dir string) (string, error) {
 	if dir == "" {
 		dir = os.TempDir()

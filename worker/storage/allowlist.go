@@ -27,7 +27,7 @@ type Place struct {
 	Below Rule // the rule that allows it
 }
 
-// name is the path below the rule's prefix, without a leading slash.
+// name returns the path below the rule's prefix, without a leading slash.
 func (p Place) name() string { return strings.TrimPrefix(p.Path, p.Below.Path) }
 
 // Rule is one prefix of the policy's storage, and what is allowed below it.
@@ -82,7 +82,7 @@ func (r Rules) Locate(role, raw string, want Access) (Place, error) {
 	return Place{l, below}, nil
 }
 
-// above is the longest prefix that l is below. Prefixes given twice allow what either allows.
+// above returns the longest prefix that l is below. Prefixes given twice allow what either allows.
 func (r Rules) above(l location.Location) (Rule, bool) {
 	var best Rule
 	found := false
@@ -98,7 +98,7 @@ func (r Rules) above(l location.Location) (Rule, bool) {
 	return best, found
 }
 
-// real is the rules for files with their paths as they really are, symbolic links resolved.
+// real returns the rules for files with symbolic links resolved in their paths.
 func (r Rules) real(scheme string) Rules {
 	var list Rules
 	for _, c := range r {

@@ -107,9 +107,9 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 				err)
 		}
 		_, err = g.store.Made(ctx, out, "two")
-		expect(t, err, job.OutputExists, "not by this job")
+		expect(t, err, job.OutputExists, "not from this job")
 		_, _, err = g.store.Commit(ctx, out, g.product("two", "b1", "other", false))
-		expect(t, err, job.OutputExists, "not by this job")
+		expect(t, err, job.OutputExists, "not from this job")
 		if got := g.read("new/folder/a.txt"); string(got) != "first" {
 			t.Errorf("the output is %q", got)
 		}
@@ -205,7 +205,7 @@ func TestCommitInParts(t *testing.T) {
 		other := g.product("two", "b1", "", false)
 		must(t, os.Truncate(other.File.Name(), 25<<20))
 		_, _, err = g.store.Commit(t.Context(), g.at("large.bin"), other)
-		expect(t, err, job.OutputExists, "is there already")
+		expect(t, err, job.OutputExists, "already exists")
 		again := g.product("one", "a2", "", false)
 		must(t, os.Truncate(again.File.Name(), 24<<20))
 		if done, _, err := g.store.Commit(t.Context(), g.at("large.bin"), again); !done || err != nil {

@@ -102,12 +102,12 @@ func readError(at Place, err error) error {
 	}
 }
 
-// escapes is whether os.Root refused a path because it leads out. The package has no exported error for that.
+// escapes reports whether os.Root refused a path because it leads out. The package has no exported error for that.
 func escapes(err error) bool {
 	return strings.HasSuffix(err.Error(), "path escapes from parent")
 }
 
-// reasonIn is the reason inside err, without the operation and path that the message says better.
+// reasonIn returns the reason inside err, without the operation and path that the message says better.
 func reasonIn(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err
@@ -121,7 +121,7 @@ func reasonIn(err error) error {
 func openPrefix(r Rule) (*os.Root, error) {
 	real, err := filepath.EvalSymlinks(r.Path)
 	if err != nil {
-		return nil, fmt.Errorf("storage %s is not there on this worker (%w): is its volume mounted?", r, reasonIn(err))
+		return nil, fmt.Errorf("storage %s is missing on this worker (%w): is its volume mounted?", r, reasonIn(err))
 	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
@@ -211,7 +211,7 @@ func (s fileStore) folder(at Place, create bool) (*os.Root, error) {
 		}
 	}
 	if info, err := root.Stat(name); err == nil && !info.IsDir() {
-		return nil, job.Fail(job.BadInput, fmt.Errorf("output %s: what should be its folder is a file", at))
+		return nil, job.Fail(job.BadInput, fmt.Errorf("output %s: its folder is a file", at))
 	}
 	folder, err := root.OpenRoot(name)
 	if errors.Is(err, fs.ErrNotExist) {

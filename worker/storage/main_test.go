@@ -38,7 +38,7 @@ type work struct {
 	Commit  string // this file
 }
 
-// beWorker is the body of such a process.
+// beWorker runs such a process.
 func beWorker(text string) {
 	var w work
 	err := json.Unmarshal([]byte(text), &w)

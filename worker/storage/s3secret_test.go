@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
-// withoutKeys is a test on the S3 server that has to find its credentials elsewhere than in the environment.
+// withoutKeys starts a test on the S3 server that has to find its credentials elsewhere than in the environment.
 func withoutKeys(t *testing.T) (folder string) {
 	t.Helper()
 	folder = s3test.Use(t)
@@ -106,7 +106,7 @@ func TestRotatedS3Secret(t *testing.T) {
 	write("second", "third-secret")
 	must(t, run("at last"))
 	if s := log.String(); strings.Contains(s, "-secret") || !strings.Contains(s, "can't be used") ||
-		!strings.Contains(s, "took the new S3 credentials") {
+		!strings.Contains(s, "using the new S3 credentials") {
 		t.Errorf("the log has a secret, or lacks what happened:\n%s", s)
 	}
 }
@@ -119,8 +119,10 @@ func TestWebIdentity(t *testing.T) {
 	sts := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := r.FormValue("WebIdentityToken")
 		fmt.Fprintf(w,
-			`<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>`+
-				`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%[1]s-secret</SecretAccessKey><SessionToken></SessionToken><Expiration>%s</Expiration>`+
+			`<AssumeRoleWithWebIdentityResponse `+
+				`xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>`+
+				`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%[1]s-secret</SecretAccessKey><SessionToken>`+
+				`</SessionToken><Expiration>%s</Expiration>`+
 				`</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, who,
 			time.Now().UTC().Format(time.RFC3339))
 	}))

@@ -177,8 +177,8 @@ func newBuckets(query string, env func(string) string, log *slog.Logger) (*bucke
 	return b, nil
 }
 
-// open is the bucket with the credentials as they are now; with the former ones when the file is away, as it may be for
-// a moment while it is replaced, or holds none that can be used.
+// open opens the bucket with the current credentials. It uses the former ones when the file is missing, as it may be
+// for a moment while it is replaced, or holds none that can be used.
 func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -190,13 +190,13 @@ func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
 	bucket, err := b.reopen(ctx, name, ok)
 	switch {
 	case err != nil && ok:
-		b.log.Warn("the new S3 credentials can't be used; going on with the former ones", slog.String("bucket", name),
+		b.log.Warn("the new S3 credentials can't be used; still using the previous ones", slog.String("bucket", name),
 			slog.Any("error", err))
 		return former.Bucket, nil
 	case err != nil:
 		return nil, err
 	case ok:
-		b.log.Info("took the new S3 credentials", slog.String("bucket", name))
+		b.log.Info("using the new S3 credentials", slog.String("bucket", name))
 	}
 	b.opened[name] = openBucket{bucket, secret}
 	return bucket, nil

@@ -89,15 +89,15 @@ func New(o Options) (*Stores, error) {
 	return s, nil
 }
 
-// Source is where an input comes from.
+// Source returns where an input comes from.
 func (s *Stores) Source(at Place, r Rules) Source { return s.open[at.Scheme](r) }
 
-// Store is where an output goes to. The place has passed the rules, so outputs may go there.
+// Store returns where an output goes to. The place has passed the rules, so outputs may go there.
 func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r).(Store) }
 
 func outputExists(at Place) error {
 	return job.Fail(job.OutputExists, fmt.Errorf(
-		"output %s is there already, and not by this job; choose another name, or set overwrite on the job", at))
+		"output %s already exists and is not from this job; choose another name, or set overwrite on the job", at))
 }
 
 func empty(at Place) error {

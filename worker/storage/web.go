@@ -57,7 +57,7 @@ func (w webSource) Open(ctx context.Context, at Place) (io.ReadCloser, int64, er
 	return body, response.ContentLength, nil
 }
 
-// client is made for one fetch. It knows no proxy (it would hide the address from the guard), no cookies, no
+// client returns a client for one fetch. It knows no proxy (it would hide the address from the guard), no cookies, no
 // credentials.
 func (w webSource) client() *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, ControlContext: w.guard}
@@ -101,7 +101,7 @@ func (w webSource) redirect(req *http.Request, via []*http.Request) error {
 
 var errStalled = fmt.Errorf("no data for %s", stallTimeout)
 
-// webError is a failed request in words, without the URL that net/http puts in front: its query may be a secret.
+// webError describes a failed request without the URL that net/http puts in front: its query may be a secret.
 func webError(at Place, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err

@@ -50,7 +50,7 @@
 {{- $names := list -}}
 {{- range $i, $lane := $policy.lanes -}}
 {{- if has $lane.name $names -}}
-{{- fail (printf "policy.lanes[%d].name: %q is there twice" $i $lane.name) -}}
+{{- fail (printf "policy.lanes[%d].name: %q is a duplicate" $i $lane.name) -}}
 {{- end -}}
 {{- if not (hasKey $homes $lane.name) -}}
 {{- fail (printf "policy.lanes[%d]: lane %q has no home: name it in the lanes of exactly one pool (a list in your values replaces the chart's as a whole)" $i $lane.name) -}}
@@ -83,7 +83,7 @@
 {{- range $i, $pool := $policy.pools -}}
 {{- $at := printf "policy.pools[%d]" $i -}}
 {{- if has $pool.name $names -}}
-{{- fail (printf "%s.name: %q is there twice" $at $pool.name) -}}
+{{- fail (printf "%s.name: %q is a duplicate" $at $pool.name) -}}
 {{- end -}}
 {{- $names = append $names $pool.name -}}
 

@@ -100,8 +100,8 @@ func start() error {
 	return fmt.Errorf("it doesn't answer at %s", server.url)
 }
 
-// Main is for TestMain to call first: in the process that it started to be the server, which ends with the tests
-// however they end, it doesn't return.
+// Main runs the server in the process that was started to be it; TestMain calls it first. There it doesn't return, and
+// it ends with the tests however they end.
 func Main() {
 	if len(os.Args) < 3 || os.Args[1] != "end-with" {
 		return
