@@ -17,7 +17,7 @@ import (
 func TestDoctorInPods(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy, small())
+	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
 
 	scaler := r.doctor("siren-scaler")

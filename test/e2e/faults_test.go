@@ -100,8 +100,7 @@ type faulty struct {
 func newFaulty(t *testing.T) *faulty {
 	t.Helper()
 	s := newSite(t)
-	quick := values{"workers": values{"drainTimeout": "20s"}}
-	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), small(), quick)
+	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), values{"workers": values{"drainTimeout": "20s"}})
 	r.settled("general", 2, time.Minute)
 	return &faulty{r, r.storage.put("clip.mp4", s.clip("fault.mp4", "-f", "lavfi", "-i",
 		"testsrc2=size=640x360:rate=25:duration=6", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))}

@@ -20,7 +20,7 @@ import (
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(strings.NewReplacer("budget: 8", "budget: 4", "guests: [bulk], ", "").Replace(policy), small())
+	r := s.install(strings.NewReplacer("budget: 8", "budget: 4", "guests: [bulk], ", "").Replace(policy))
 	r.settled("general", 1, time.Minute)
 	r.settled("batch", 0, time.Minute)
 	clip := r.storage.put("clip.mp4", s.clip("budget.mp4", "-f", "lavfi", "-i",
@@ -65,7 +65,7 @@ func TestBudget(t *testing.T) {
 func TestStuckPods(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy, small())
+	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
 	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i",
 		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
@@ -110,7 +110,7 @@ func TestStuckPods(t *testing.T) {
 func TestForeignAutoscaler(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy, small())
+	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
 	hpas := kubeClient.AutoscalingV2().HorizontalPodAutoscalers(s.namespace)
 	two := int32(2)

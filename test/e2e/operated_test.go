@@ -26,7 +26,7 @@ import (
 func TestOperatedByKubectlExec(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy, small())
+	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
 	r.says("express", "lanes")
 	r.says("batch", "pools", "--output", "wide")

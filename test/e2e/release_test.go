@@ -72,12 +72,6 @@ func (s *site) baseValues(policy string) values {
 	}
 }
 
-// small lets a node have room for the releases of tests that run side by side: what the programs of a worker's slots
-// may use stays as it is, and is far more than those of the tests' clips take, so the pods ask for less.
-func small() values {
-	return values{"workers": values{"resources": values{"requests": values{"memory": "256Mi"}}}}
-}
-
 func splitImage(ref string) (repository, tag string) {
 	i := strings.LastIndexByte(ref, ':')
 	return ref[:i], ref[i+1:]

@@ -20,7 +20,7 @@ import (
 func TestRotatedSecret(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy, small())
+	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
 	before := r.workers("general")
 

@@ -23,9 +23,8 @@ var manyPods = strings.NewReplacer("max: 6", "max: 9", "cores: 0.1", "cores: 0.0
 // Shrinking never interrupts a job. Wave after wave a few long jobs run on while most pods of the pool are removed;
 // each is done at its first attempt, by the ledger and by the logs of all pods.
 func TestScaleInInterruptsNothing(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
-	r := s.install(manyPods, small())
+	r := s.install(manyPods)
 	w := newWaves(r)
 	removed, calls, busy := 0, 0, 0
 	for wave := 0; removed < 20 || calls < 5; wave++ {
@@ -57,7 +56,7 @@ func TestScaleInInterruptsNothing(t *testing.T) {
 func TestScaleInWithTheLeaderStopped(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(policy, small())
+	r := s.install(policy)
 	r.shareProcesses()
 	w := newWaves(r)
 	stopped := ""
@@ -85,9 +84,8 @@ func TestScaleInWithTheLeaderStopped(t *testing.T) {
 
 // Nothing is removed while a rollout is in progress, and afterwards the pool shrinks as it would have.
 func TestNoScaleInDuringARollout(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
-	r := s.install(manyPods, small())
+	r := s.install(manyPods)
 	w := newWaves(r)
 	began := time.Now()
 	var during []change

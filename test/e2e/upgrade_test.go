@@ -19,7 +19,7 @@ import (
 func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 6"), small())
+	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 6"))
 	r.settled("general", 6, time.Minute)
 	o := r.observe("general")
 	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "one"}}})
@@ -37,7 +37,7 @@ func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 func TestUpgradesWhileJobsRun(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"), small())
+	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 2"))
 	r.settled("general", 2, time.Minute)
 	clip := r.storage.put("clip.mp4", s.clip("upgrade.mp4", "-f", "lavfi", "-i",
 		"testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
