@@ -78,9 +78,9 @@ func NewDoctor(a *app.App) *cobra.Command {
 	f := doctorFlags{failOn: "warning"}
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for everything that would keep Siren from working, and say how to mend it",
+		Short: "Look for everything that would keep Siren from working, and say how to fix it",
 		Long: `Look at RabbitMQ, Redis, clocks, the fleet, Kubernetes, ffmpeg and storage as the
-processes of Siren use them, and say what is wrong, why it matters, and the exact mend.
+processes of Siren use them, and say what is wrong, why it matters, and the exact fix.
 
 Nothing is changed: rights are tried with queues and files of its own, which are gone
 at once, and in a transaction of Redis that is thrown away (what it may not do shows in

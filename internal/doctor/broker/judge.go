@@ -16,13 +16,13 @@ const reachable = doctor.Check("broker.reachable")
 
 // judgeUnreachable says what to do about a broker that can't be reached, or lets nobody in.
 func judgeUnreachable(err error) doctor.Finding {
-	mend := "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics " +
+	fix := "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics " +
 		"check_port_listener 5672"
 	if errors.Is(err, lanes.ErrRefused) {
-		mend = "check user, password and vhost in the URL: " +
+		fix = "check user, password and vhost in the URL: " +
 			"rabbitmqctl authenticate_user USER, rabbitmqctl list_permissions --vhost VHOST"
 	}
-	return reachable.Error(err.Error(), "without RabbitMQ no job comes in, starts or is tried again", mend)
+	return reachable.Error(err.Error(), "without RabbitMQ no job comes in, starts or is tried again", fix)
 }
 
 // judgeReached says what the connection itself tells.

@@ -88,9 +88,9 @@ func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
 				"policy",
 			"nothing while it shrinks; `siren lanes migrate` and `siren lanes move` empty it at once")
 	}
-	mend := "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
+	fix := "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
 	if q.Type == lanes.Quorum { // quorum queues don't know the flags
-		mend = "once no job runs that came from it, and it still is empty: rabbitmqctl delete_queue " + name
+		fix = "once no job runs that came from it, and it still is empty: rabbitmqctl delete_queue " + name
 	}
-	return check.Note(what+"; it is empty", "nothing deletes a queue by itself; an empty one costs little", mend)
+	return check.Note(what+"; it is empty", "nothing deletes a queue by itself; an empty one costs little", fix)
 }

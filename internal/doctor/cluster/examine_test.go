@@ -114,10 +114,10 @@ func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool
 func wantFound(t *testing.T, all []doctor.Finding, check string, severity doctor.Severity, says string) {
 	t.Helper()
 	for _, f := range all {
-		if f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+		if f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
-		if f.Check == check && f.Severity == severity && strings.Contains(f.What+"\n"+f.Mend, says) {
+		if f.Check == check && f.Severity == severity && strings.Contains(f.What+"\n"+f.Fix, says) {
 			return
 		}
 	}

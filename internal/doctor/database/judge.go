@@ -24,17 +24,17 @@ func (f facts) number(key string) int64 {
 // judgeUnreachable says what to do about a Redis that doesn't let us in; login is who was refused his rights, if
 // anybody was.
 func judgeUnreachable(err error, login string, roles []string) doctor.Finding {
-	mend := "check the URL, the network on the way, and that Redis runs: redis-cli ping"
+	fix := "check the URL, the network on the way, and that Redis runs: redis-cli ping"
 	switch {
 	case login != "":
-		mend = grantTo(login, roles)
+		fix = grantTo(login, roles)
 	case errors.Is(err, lanes.ErrRefused):
-		mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints " +
+		fix = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints " +
 			"those " +
 			"that Siren needs"
 	}
 	return doctor.Check("redis.reachable").Error(err.Error(),
-		"jobs run without claims and records, workers aren't seen, and nobody scales", mend)
+		"jobs run without claims and records, workers aren't seen, and nobody scales", fix)
 }
 
 // judgeEncryption says whether the password and the records travel in the clear.
@@ -140,7 +140,7 @@ func judgePersistence(f facts) doctor.Finding {
 	case f["rdb_last_bgsave_status"] == "err":
 		return check.Error("its last snapshot to disk (RDB) failed",
 			"by default it then refuses to write, and counts as away",
-			"look at its log and at the space on its disk; BGSAVE once it is mended")
+			"look at its log and at the space on its disk; BGSAVE once it is fixed")
 	case f.number("connected_slaves") > 0:
 		return check.OK("it has replicas, which take over what it knows")
 	case asked && saves != "", !asked && f.number("rdb_saves") > 0, !asked && f["rdb_saves"] == "" &&

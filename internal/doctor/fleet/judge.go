@@ -48,17 +48,17 @@ func judgeLeader(f facts) doctor.Finding {
 	const (
 		why = "nobody sizes the pools, follows the policy or declares queues; running workers go on with what they " +
 			"have"
-		mend = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
+		fix = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
 			"app.kubernetes.io/component=scaler"
 	)
 	if f.snapshot == nil {
-		return leader.Warning("no scaler has ever led here", why, mend)
+		return leader.Warning("no scaler has ever led here", why, fix)
 	}
 	silent := f.now.Sub(f.snapshot.At)
 	if silent > leaderSilent {
 		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader,
 			say.Short(silent)), why,
-			mend)
+			fix)
 	}
 	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader,
 		say.Short(max(0, silent))))

@@ -73,8 +73,8 @@ func TestJudgePolicies(t *testing.T) {
 				t.Fatalf("%+v", found)
 			}
 			f := found[0]
-			if text := f.What + "\n" + f.Why + "\n" + f.Mend; f.Severity != c.want || !strings.Contains(text, c.says) ||
-				f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+			if text := f.What + "\n" + f.Why + "\n" + f.Fix; f.Severity != c.want || !strings.Contains(text, c.says) ||
+				f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 				t.Errorf("%+v, want %s: …%s…", f, c.want, c.says)
 			}
 		})
@@ -95,7 +95,7 @@ func TestJudgePoliciesByPriority(t *testing.T) {
 		Definition: map[string]any{"max-length": 5.0}})
 	found := judgePolicies("media", all, queues, nil)
 	want := `rabbitmqctl set_operator_policy --vhost 'media' --priority 0 --apply-to all 'caps' '^(?!siren\.)(?:.*(?:.*))' '{"max-length":5}'`
-	if len(found) != 1 || found[0].Mend != want {
+	if len(found) != 1 || found[0].Fix != want {
 		t.Errorf("%+v\nwant %s", found, want)
 	}
 }
