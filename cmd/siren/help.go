@@ -40,7 +40,7 @@ const (
 `
 )
 
-// newOptions is `siren options`: what holds for every command.
+// newOptions makes `siren options`: what holds for every command.
 func newOptions(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "options",
@@ -55,14 +55,14 @@ func newOptions(a *app.App) *cobra.Command {
 	}
 }
 
-// help is `siren COMMAND --help`.
+// help prints `siren COMMAND --help`.
 func help(c *cobra.Command, _ []string) {
 	w := c.OutOrStdout()
 	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(cmp.Or(c.Long, c.Short)))
 	usage(w, c)
 }
 
-// usage is the help but for its first part.
+// usage writes the help but for its first part.
 func usage(w io.Writer, c *cobra.Command) {
 	if c.Runnable() {
 		fmt.Fprintf(w, "Usage:\n  %s\n\n", c.UseLine())

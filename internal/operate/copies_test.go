@@ -300,7 +300,7 @@ func decoded(t *testing.T, body string) map[string]any {
 	return fields
 }
 
-// sameBut is whether two jobs are the same but for those fields.
+// sameBut reports whether two jobs are the same but for those fields.
 func sameBut(a, b map[string]any, but ...string) bool {
 	for _, m := range []map[string]any{a, b} {
 		for name := range m {

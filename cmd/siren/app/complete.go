@@ -143,7 +143,7 @@ func (a *App) CompleteContexts(
 	return choices(found, args, begun)
 }
 
-// choices is those of the found ones that fit what is begun and haven't been given yet, in their order.
+// choices returns the found ones that fit what is begun and haven't been given yet, in their order.
 func choices(found []cobra.Completion, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	fit := slices.DeleteFunc(found, func(c cobra.Completion) bool {
 		name, _, _ := strings.Cut(c, "\t")

@@ -121,7 +121,7 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 	return r.report(ctx, err)
 }
 
-// expected is how many jobs there are to be replayed, as far as the ledger knows.
+// expected counts the jobs to be replayed, as far as the ledger knows.
 func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string) (n int, err error) {
 	switch {
 	case len(ids) > 0:

@@ -142,7 +142,7 @@ func (e *enqueue) run(ctx context.Context, a *app.App, args []string) error {
 	return errors.Join(err, a.WithLedger(func(l *jobledger.Ledger) error { return waitFor(ctx, a, l, ids) }))
 }
 
-// policy is the file's, else the one in force.
+// policy returns the file's policy, else the one in force.
 func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error) {
 	if e.policyFile != "" {
 		return lanes.Load(e.policyFile)
@@ -288,7 +288,7 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 	return nil
 }
 
-// why is what there is to say of a job that failed.
+// why returns what there is to say of a job that failed.
 func why(r job.Record, now time.Time) string {
 	if r.State == job.Cancelled {
 		return ""
@@ -296,7 +296,7 @@ func why(r job.Record, now time.Time) string {
 	return ": " + detail(r, now)
 }
 
-// progressLine is one line for all the jobs that are waited for.
+// progressLine returns one line for all the jobs that are waited for.
 func progressLine(latest map[string]job.Record, n int) string {
 	var sum float64
 	count := map[job.State]int{}

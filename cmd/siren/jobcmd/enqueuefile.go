@@ -92,7 +92,7 @@ func (t *intake) take(ctx context.Context, number int, line []byte, err error) e
 	return t.flush(ctx)
 }
 
-// job is the job of a line.
+// job reads the job of a line.
 func (t *intake) job(ctx context.Context, line []byte) (job.Job, error) {
 	fresh := job.NewID(t.client.Now(ctx))
 	j, unknown, err := job.Decode(line, fresh)

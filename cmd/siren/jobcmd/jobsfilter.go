@@ -75,7 +75,7 @@ func stateNames(of []job.State) []string {
 // cursorForm is what jobrecord.Page.Next looks like.
 var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 
-// query is what the flags ask the ledger for.
+// query returns what the flags ask the ledger for.
 func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
 	selector, err := labels.Parse(f.Selector)
@@ -122,7 +122,7 @@ func (f *JobFilter) List(
 	return all, "", nil
 }
 
-// String is what the flags choose by, in words; "" for all.
+// String says in words what the flags choose by; "" for all.
 func (f *JobFilter) String() string {
 	words := []string{dead.Filter{Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
 		OlderThan: f.OlderThan}.String()}

@@ -52,7 +52,7 @@ func (v *JobVerb) flags(a *app.App, c *cobra.Command) {
 	f.BoolVar(&v.dryRun, "dry-run", false, "count the jobs, and change nothing")
 }
 
-// target is the lane that --to says. Beside ids there is nothing to choose, and --lane says it as well.
+// target returns the lane that --to says. With ids there is nothing to choose, and --lane says it as well.
 func (v *JobVerb) target(to string, ids []string) (string, error) {
 	if len(ids) == 0 || v.Lane == "" {
 		return to, nil

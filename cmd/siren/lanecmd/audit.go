@@ -88,5 +88,5 @@ func auditTable(entries []lanes.AuditEntry) *show.Table {
 	return t
 }
 
-// stamp is a time as tables show it, in the terminal's time zone.
+// stamp returns a time as tables show it, in the terminal's time zone.
 func stamp(t time.Time) string { return t.Local().Format("01-02 15:04:05") }

@@ -61,7 +61,7 @@ another reason than the plan before.`,
 	return c
 }
 
-// plansSince is the plans of a pool, or of all with "", the oldest first.
+// plansSince returns the plans of a pool, or of all with "", the oldest first.
 func plansSince(
 	ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int,
 ) ([]fleet.Plan, error) {

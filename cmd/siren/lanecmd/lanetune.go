@@ -75,7 +75,7 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 // counted is the parts that are numbers. The others are texts, whatever they look like: a lane may be called 5.
 var counted = []string{"attempts", "factor"}
 
-// parts is the value of a field T with parts, NAME=VALUE,…: what isn't named stays as it is. none takes the field away.
+// parts reads NAME=VALUE,… into the parts of a field T: what isn't named stays as it is. none takes the field away.
 func parts[T any](flag, text string, names ...string) func(json.RawMessage) (json.RawMessage, error) {
 	return func(now json.RawMessage) (json.RawMessage, error) {
 		if text == "none" && flag == "--promote" {

@@ -25,7 +25,7 @@ func fruits(all []fruit) *Table {
 	return t
 }
 
-// shown is what a list command writes that was told to list that way.
+// shown returns what a list command writes with these settings.
 func shown(ctx context.Context, l Listing, look func() (any, *Table, error)) (out, said string, err error) {
 	var b, e bytes.Buffer
 	l.Kind = "fruit"

@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// examined is what Examine finds with the policy of the tests and a user, "" the one that may do everything.
+// examined returns what Examine finds with the policy of the tests and a user, "" for the one that may do everything.
 func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) doctortest.Findings {
 	t.Helper()
 	u, err := url.Parse(rabbittest.Server(t).URL)

@@ -86,7 +86,7 @@ func (x *examiner) look(ctx context.Context, queue string) (fleet.Depth, error) 
 	return d, err
 }
 
-// compare says whether a queue that is there has the arguments that are asked for.
+// compare reports whether a queue that is there has the arguments that are asked for.
 func (x *examiner) compare(ctx context.Context, w probe.Wanted) (same bool) {
 	err := x.Compare(ctx, w)
 	var m *topology.MismatchError

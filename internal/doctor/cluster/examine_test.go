@@ -36,7 +36,7 @@ type site struct {
 	fails  map[string]error // by verb and resource, such as "get leases"
 }
 
-// fail has every such call fail from now on.
+// fail makes every such call fail from now on.
 func (c *site) fail(call string, err error) { c.fails[call] = err }
 
 // put makes an object, or changes it.
@@ -72,7 +72,7 @@ func newDeployment(pool string) *appsv1.Deployment {
 	}
 }
 
-// installed is a cluster with the release as the chart makes it: two pools, and a scaler that leads.
+// installed makes a cluster with the release as the chart makes it: two pools, and a scaler that leads.
 func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool) (*site, Examination) {
 	t.Helper()
 	c := &site{t: t, client: fake.NewClientset(), fails: map[string]error{}}

@@ -14,7 +14,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// finding is the one finding of a check.
+// finding returns the one finding of a check.
 func finding(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 	t.Helper()
 	for _, f := range all {
@@ -112,7 +112,7 @@ func TestExamineRedisLogins(t *testing.T) {
 	}
 }
 
-// anys is the words of a text.
+// anys splits a text into its words.
 func anys(text string) (all []any) {
 	for word := range strings.FieldsSeq(text) {
 		all = append(all, word)

@@ -21,7 +21,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// managed is a broker with the management plugin, and that plugin's address.
+// managed starts a broker with the management plugin, and returns the plugin's address.
 func managed(t *testing.T) (s *procs.Server, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -90,7 +90,7 @@ func (q brokerPolicy) title() string {
 	return "policy " + q.Name
 }
 
-// concerns says whether the policy is for queues of that type.
+// concerns reports whether the policy is for queues of that type.
 func (q brokerPolicy) concerns(kind string) bool {
 	switch q.ApplyTo {
 	case "", "all", "queues":

@@ -114,7 +114,7 @@ const oldestFFmpeg = "5.1"
 
 var ffmpegVersion = regexp.MustCompile(`^ffmpeg version (\S+)`)
 
-// judgeFFmpeg is what the first line of `ffmpeg -version` means.
+// judgeFFmpeg says what the first line of `ffmpeg -version` means.
 func judgeFFmpeg(text string) doctor.Finding {
 	f := doctor.Finding{Check: "media.ffmpeg"}
 	m := ffmpegVersion.FindStringSubmatch(text)
@@ -141,7 +141,7 @@ func judgeFFmpeg(text string) doctor.Finding {
 	return f
 }
 
-// needs is what the kinds need of ffmpeg, by ffmpeg's word for the sort.
+// needs returns what the kinds need of ffmpeg, by ffmpeg's word for the sort.
 func needs() map[string][]string {
 	all := map[string][]string{"demuxers": strings.Split(sandbox.Formats, ",")}
 	add := func(sort, name string) {
@@ -168,7 +168,7 @@ func needs() map[string][]string {
 
 var quoted = regexp.MustCompile(`'[^']*'`)
 
-// filterNames are the filters of a chain, without their arguments.
+// filterNames returns the filters of a chain, without their arguments.
 func filterNames(chain string) (all []string) {
 	for f := range strings.SplitSeq(quoted.ReplaceAllString(chain, ""), ",") {
 		name, _, _ := strings.Cut(f, "=")
@@ -177,8 +177,8 @@ func filterNames(chain string) (all []string) {
 	return all
 }
 
-// parts are the names in a list of ffmpeg's: flags, one or two columns of them, come before a name, and one line may
-// hold several.
+// parts returns the names in a list of ffmpeg's. One or two columns of flags come before a name, and one line may hold
+// several.
 func parts(list string) map[string]bool {
 	all := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -293,7 +293,7 @@ func examineScratch(path string, room Room) []doctor.Finding {
 	return judgeScratch(path, free, disk.Type == tmpfs, room)
 }
 
-// judgeScratch is whether the free space is enough for an input and an output in each slot.
+// judgeScratch says whether the free space is enough for an input and an output in each slot.
 func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []doctor.Finding {
 	f := doctor.Finding{Check: "media.scratch", What: fmt.Sprintf("the scratch folder %s can be written, %s free", path,
 		gibi(free))}

@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
-// one is the one finding of a check; all of them have to be complete.
+// one returns the one finding of a check; all of them have to be complete.
 func one(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 	t.Helper()
 	var found []doctor.Finding

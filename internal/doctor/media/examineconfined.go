@@ -27,7 +27,7 @@ func examineConfined(ctx context.Context, self string) doctor.Finding {
 	return judgeConfined(open)
 }
 
-// judgeConfined is what it means that programs find these open.
+// judgeConfined says what it means that programs find these open.
 func judgeConfined(open []string) doctor.Finding {
 	f := doctor.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file " +
 		"but their input and the system's, and see nothing of the worker"}

@@ -67,7 +67,7 @@ type storageExaminer struct {
 	rules   storage.Rules
 }
 
-// examine is what one prefix allows, beside what it is to allow.
+// examine says what one prefix allows, beside what it is to allow.
 func (x storageExaminer) examine(ctx context.Context, r storage.Rule) doctor.Finding {
 	f := doctor.Finding{Check: "storage." + r.Scheme, What: fmt.Sprintf("%s can be %s", r, uses(r))}
 	try, ok := x.stores.Source(storage.Place{Location: r.Location}, x.rules).(storage.Store)

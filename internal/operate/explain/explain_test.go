@@ -21,7 +21,7 @@ import (
 // moment0 is when everything in these tests is seen.
 var moment0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
 
-// sources is what is published in a Redis of the test's own.
+// sources returns what is published in a Redis of the test's own.
 func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	t.Helper()
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
@@ -43,7 +43,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// seen is a sight of a quiet fleet under the policy of `siren up`: one worker of pool general, none of batch.
+// seen returns a sight of a quiet fleet under the policy of `siren up`: one worker of pool general, none of batch.
 func seen(t *testing.T) *Sight {
 	t.Helper()
 	text, err := os.ReadFile("../../../cmd/siren/local.yaml")

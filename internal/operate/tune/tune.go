@@ -163,7 +163,7 @@ func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, wa
 	return c, true, err
 }
 
-// noField is the error that there is nothing such to tune, with what there is.
+// noField returns the error that there is nothing such to tune, with what there is.
 func noField(p *lanes.Policy, err error) error {
 	then := "; there are"
 	if strings.HasSuffix(err.Error(), "?") {
@@ -246,7 +246,7 @@ func (d *Desk) change(
 	return Change{}, operate.Conflict.Errorf("others kept changing the tunings; try again")
 }
 
-// overtaken is the error that somebody else has changed one of the fields meanwhile.
+// overtaken returns the error that somebody else has changed one of the fields meanwhile.
 func overtaken(first, now []lanes.Tuning, fields []string) error {
 	for _, f := range fields {
 		was, had := lanes.FindTuning(first, f)
@@ -266,7 +266,7 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 	return nil
 }
 
-// same is whether two tunings of a field are of the same person, with the same value.
+// same reports whether two tunings of a field are of the same person, with the same value.
 func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
 
 // fits refuses a change that breaks the policy's rules, with the rule. idled is the tunings that were in force and,

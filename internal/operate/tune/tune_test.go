@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// desk is one on a Redis of its own, where the policy of `siren up` is in force and no scaler runs.
+// desk makes a desk on a Redis of its own, where the policy of `siren up` is in force and no scaler runs.
 func desk(t *testing.T) (*Desk, *redis.Tunings) {
 	t.Helper()
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
@@ -46,7 +46,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// together has everybody wait until all have come.
+// together makes everybody wait until all have come.
 func together(n int) (arrive func()) {
 	var all sync.WaitGroup
 	all.Add(n)
