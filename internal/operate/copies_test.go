@@ -154,7 +154,8 @@ func TestWhatACopyCarries(t *testing.T) {
 	}
 	all := []about{
 		{"with a record",
-			`{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},"params":{"crf":23}}`, 0, true},
+			`{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},` +
+				`"params":{"crf":23}}`, 0, true},
 		{"without a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in"}`, 0, false},
 		{"with unknown fields",
 			`{"version":1,"id":%q,"kind":"probe","shape":"round","more":{"a":[1,2]},"overwrite":true,"dedupKey":"k"}`,

@@ -76,7 +76,8 @@ func (a *App) CompleteJobs(states ...job.State) cobra.CompletionFunc {
 
 // complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What
 // goes wrong is not said.
-func (a *App) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
+func (a *App) complete(
+	c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
 	defer cancel()

@@ -25,8 +25,8 @@ type deadFilter struct {
 
 func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
 	f.Choosing(a, c)
-	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
-	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
+	c.Flags().Lookup("since").Usage = "only jobs that died at most this long ago"
+	c.Flags().Lookup("older-than").Usage = "only jobs that died at least this long ago"
 	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
 	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil,
 		"only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))

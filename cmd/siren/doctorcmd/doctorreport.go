@@ -50,7 +50,7 @@ func printReport(w io.Writer, r doctor.Report, wide bool) error {
 			fmt.Fprintf(w, "%swhy: %s\n", indent, show.Harmless(f.Why))
 		}
 		if f.Fix != "" {
-			fmt.Fprintf(w, "%smend: %s\n", indent, show.Harmless(f.Fix))
+			fmt.Fprintf(w, "%sfix: %s\n", indent, show.Harmless(f.Fix))
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n",

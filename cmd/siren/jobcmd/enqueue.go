@@ -48,18 +48,21 @@ func NewEnqueue(a *app.App) *cobra.Command {
 		Short: "Put jobs into their lanes",
 		Long: `Put a job into the lane that its labels choose, and print its id. With --file, put in
 many: one JSON job a line, from a file or - for standard input. A job is refused here
-when its kind, params or URLs can never work; the rest is the worker's to find out.
+when its kind, params or URLs can never work; the worker finds out the rest.
 
-A line of a file that is no job, or too long for one, is told of with its number and
-left out; the exit code is 1 then. A job without an id gets a new one, so the same file
-a second time is the same jobs a second time: with --ids content the id follows from
-what the line says, and as long as the first job's record is kept it is known again
-(timing.keep in the policy counts from its end). Two lines that say the same are then
-one job.
+A line of a file that is no job, or too long for one, is reported with its number and
+left out; the exit code is 1 then.
+
+A job without an id gets a new one, so the same file again makes the same jobs again.
+With --ids content the id follows from the content of the line: the job is recognised as
+long as the first one's record is kept (timing.keep in the policy counts from its end).
+Two lines with the same content are then one job.
 
 The kinds, and what each takes with --param:` + kindHelp(),
-		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg --label urgent=true --wait
-  siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 --param height=720 --param crf=23
+		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg \
+    --label urgent=true --wait
+  siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 \
+    --param height=720 --param crf=23
   siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {

@@ -99,9 +99,10 @@ func TestWatch(t *testing.T) {
 func TestStream(t *testing.T) {
 	for form, want := range map[string]string{
 		"table": "FRUIT  NOTE\nfig    one\napple  three\nkiwi   four\n",
-		"json":  "{\"name\":\"fig\",\"note\":\"one\"}\n{\"name\":\"apple\",\"note\":\"three\"}\n{\"name\":\"kiwi\",\"note\":\"four\"}\n",
-		"yaml":  "name: fig\nnote: one\n---\nname: apple\nnote: three\n---\nname: kiwi\nnote: four\n",
-		"name":  "fruit/fig\nfruit/apple\nfruit/kiwi\n",
+		"json": "{\"name\":\"fig\",\"note\":\"one\"}\n{\"name\":\"apple\",\"note\":\"three\"}\n" +
+			"{\"name\":\"kiwi\",\"note\":\"four\"}\n",
+		"yaml": "name: fig\nnote: one\n---\nname: apple\nnote: three\n---\nname: kiwi\nnote: four\n",
+		"name": "fruit/fig\nfruit/apple\nfruit/kiwi\n",
 	} {
 		var b bytes.Buffer
 		l := Listing{Kind: "fruit", Output: Output{form}}

@@ -12,7 +12,7 @@ import (
 // edit is a YAML text that is changed in places. YAML libraries write a document anew, and lose its layout.
 type edit struct{ text []byte }
 
-var errLayout = errors.New("the file has it in a way that can't be changed in place; write it on one line")
+var errLayout = errors.New("the file's layout can't be changed in place here; write it on one line")
 
 // set sets the value of a map's key. Null takes the key away.
 func (e *edit) set(m *yaml.Node, key string, value *yaml.Node) error {

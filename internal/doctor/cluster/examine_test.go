@@ -68,7 +68,9 @@ func newDeployment(pool string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, Namespace: namespace,
 			Labels: map[string]string{"app": "siren", kube.PoolLabel: pool}},
-		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker"}}}}},
+		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "worker"}},
+		}}},
 	}
 }
 

@@ -17,16 +17,16 @@ import (
 
 const (
 	leader = doctor.Check("fleet.leader")
-	unseen = "the fleet tells of itself there"
+	unseen = "the fleet reports there"
 )
 
 // judgeUnseen says why the fleet couldn't be looked at.
 func judgeUnseen(err error) doctor.Finding {
 	if errors.Is(err, lanes.ErrRefused) {
-		return leader.Note("not looked at: an operator may, and this login isn't one's", unseen,
+		return leader.Note("not looked at: only an operator's login may, and this isn't one", unseen,
 			"look with the login of an operator: siren redis-acl")
 	}
-	return leader.Note("not looked at: Redis doesn't answer", unseen, "see what is said of Redis")
+	return leader.Note("not looked at: Redis doesn't answer", unseen, "see the findings on Redis")
 }
 
 // judgeFleet says what the facts of a fleet mean.

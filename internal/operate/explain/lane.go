@@ -155,8 +155,8 @@ func (s *Sight) limits(lane string) (all []string) {
 // doubts says what makes everything that the scaler saw doubtful.
 func (s *Sight) doubts() (all []string) {
 	if old := s.now.Sub(s.snap.At); old > OldReport {
-		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet "+
-			"stays as it is", say.Short(old)))
+		all = append(all, fmt.Sprintf("no scaler has reported for %s: this is what it saw then, and nothing is scaled "+
+			"until one reports", say.Short(old)))
 	}
 	if s.snap.Refused != "" {
 		all = append(all, fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: "+

@@ -212,7 +212,7 @@ func (d *Desk) change(
 		if terms.Revision != nil && now.revision != *terms.Revision {
 			return Change{}, operate.Conflict.Errorf("the tunings are at revision %d, not %d; nothing of yours is "+
 				"in force. "+
-				"Look at `siren tunings` and `siren audit`, and decide anew", now.revision, *terms.Revision)
+				"Look at `siren tunings` and `siren audit`, and retry", now.revision, *terms.Revision)
 		}
 		if try == 0 {
 			first = now.tunings
@@ -255,12 +255,12 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 		case had == has && same(was, is) && was.At.Equal(is.At):
 		case has:
 			return operate.Conflict.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is "+
-				"in force. Look at `siren tunings` and decide anew",
+				"in force. Look at `siren tunings` and retry",
 				f, is.By, is.Spelled(), say.Because(is.Reason))
 		default:
 			return operate.Conflict.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing "+
 				"of yours is in force. "+
-				"Look at `siren audit` and decide anew", f, was.Spelled(), was.By)
+				"Look at `siren audit` and retry", f, was.Spelled(), was.By)
 		}
 	}
 	return nil
