@@ -59,10 +59,8 @@ long as the first one's record is kept (timing.keep in the policy counts from it
 Two lines with the same content are then one job.
 
 The kinds, and what each takes with --param:` + kindHelp(),
-		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg \
-    --label urgent=true --wait
-  siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 \
-    --param height=720 --param crf=23
+		Example: `  siren enqueue thumbnail --input file:///m/a.mp4 --output file:///m/a.jpg --label urgent=true --wait
+  siren enqueue transcode --input s3://in/a.mov --output s3://out/a.mp4 --param height=720
   siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {

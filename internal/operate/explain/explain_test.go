@@ -46,7 +46,7 @@ func must(t *testing.T, err error) {
 // seen returns a sight of a quiet fleet under the policy of `siren up`: one worker of pool general, none of batch.
 func seen(t *testing.T) *Sight {
 	t.Helper()
-	text, err := os.ReadFile("../../../cmd/siren/local.yaml")
+	text, err := os.ReadFile("../../../cmd/siren/runcmd/local.yaml")
 	must(t, err)
 	p, err := lanes.Parse([]byte(strings.ReplaceAll(string(text), "@PREFIX@", "file:///media/")))
 	must(t, err)
