@@ -29,7 +29,7 @@ func desk(t *testing.T) (*Desk, *redis.Tunings) {
 	store, err := redislink.Open(server.URL, log)
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	text, err := os.ReadFile("../../../cmd/siren/local.yaml")
+	text, err := os.ReadFile("../../../cmd/siren/runcmd/local.yaml")
 	must(t, err)
 	p, err := lanes.Parse([]byte(strings.ReplaceAll(string(text), "@PREFIX@", "file:///media/")))
 	must(t, err)
