@@ -53,7 +53,7 @@ type Options struct {
 	// its queue became ready; nil: nothing.
 	Waiting func(ctx context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error)
 	// Compare has the ledger find jobs missing that have been queued in the lane since before or longer, but for those
-	// that are held, and mend its index; nil: it can't.
+	// that are held, and fix its index; nil: it can't.
 	Compare func(ctx context.Context, lane string, before time.Time, held map[string]bool) (missing int, err error)
 	// Last is what the leader before this one saw last; nil: nobody knows.
 	Last func(ctx context.Context) (fleet.Snapshot, error)

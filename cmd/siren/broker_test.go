@@ -24,7 +24,7 @@ var rabbitmq struct {
 	err    error
 }
 
-// vhost is the URL of a virtual host of its own for a test.
+// vhost returns the URL of a virtual host of the test's own.
 func vhost(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

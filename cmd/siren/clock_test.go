@@ -112,7 +112,7 @@ type wrongClock struct {
 
 func (w wrongClock) now() time.Time { return time.Now().Add(w.ahead) }
 
-// near is whether a time is about now.
+// near reports whether a time is about now.
 func (w wrongClock) near(at time.Time) bool { return w.now().Sub(at).Abs() < 5*time.Minute }
 
 // said runs a command and returns what it printed, on both streams.

@@ -50,7 +50,7 @@ type graveyard struct {
 	runs map[string]int // by job: claims that were granted
 }
 
-// newGraveyard is one without queues yet.
+// newGraveyard makes a graveyard without queues.
 func newGraveyard(t *testing.T) *graveyard {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -144,7 +144,7 @@ func (g *graveyard) open(name string) *rabbitlink.Conn {
 	return c
 }
 
-// bury has n jobs die, with their records and letters.
+// bury makes n jobs die, with their records and letters.
 func (g *graveyard) bury(n int, prefix string) []string {
 	g.t.Helper()
 	ctx := g.t.Context()
@@ -235,7 +235,7 @@ func (g *graveyard) work() (stop func()) {
 	}
 }
 
-// ran is how many jobs have run, and how many of them more than once.
+// ran counts the jobs that have run, and those that ran more than once.
 func (g *graveyard) ran() (once, more int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -284,7 +284,7 @@ func TestReplayUnderFire(t *testing.T) {
 	}
 }
 
-// in is the graveyard for a subtest.
+// in returns the graveyard for a subtest.
 func (g *graveyard) in(t *testing.T) *graveyard {
 	return &graveyard{t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way,
 		redis: g.redis, admin: g.admin, wiped: g.wiped, runs: map[string]int{}}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// newDocs is `siren docs DIR`, by which `make generate` writes the reference of the commands.
+// newDocs makes `siren docs DIR`, by which `make generate` writes the reference of the commands.
 func newDocs() *cobra.Command {
 	return &cobra.Command{
 		Use:               "docs DIR",
@@ -33,7 +33,7 @@ func newDocs() *cobra.Command {
 	}
 }
 
-// reference is one page about all commands.
+// reference writes one page about all commands.
 func reference(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("# The command line\n\n<!-- written by `siren docs`: change the commands and run `make generate` " +
@@ -75,7 +75,7 @@ func each(c *cobra.Command, f func(*cobra.Command)) {
 	}
 }
 
-// paragraphs is a text as Markdown: what is indented is shown as it is, in a block.
+// paragraphs renders a text as Markdown: what is indented becomes a block, shown as it is.
 func paragraphs(text string) string {
 	parts := strings.Split(strings.TrimSpace(text), "\n\n")
 	for i, p := range parts {
@@ -86,7 +86,7 @@ func paragraphs(text string) string {
 	return strings.Join(parts, "\n\n")
 }
 
-// unindented is the lines without the two blanks before them.
+// unindented removes the two blanks before each line.
 func unindented(text string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(text, "  "), "\n  ", "\n")
 }

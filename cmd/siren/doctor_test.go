@@ -72,19 +72,19 @@ func TestDoctorOnIllServers(t *testing.T) {
 	}
 	for _, want := range []doctor.Finding{
 		{Check: "broker.rights.producer", Severity: doctor.Error,
-			Mend: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
-		{Check: "broker.policies", Severity: doctor.Error, Mend: "rabbitmqctl clear_policy --vhost '/' 'short lived'"},
+			Fix: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
+		{Check: "broker.policies", Severity: doctor.Error, Fix: "rabbitmqctl clear_policy --vhost '/' 'short lived'"},
 		{Check: "redis.eviction", Severity: doctor.Error,
-			Mend: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among " +
+			Fix: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among " +
 				"its parameters"},
 		{Check: "redis.persistence", Severity: doctor.Note,
-			Mend: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
+			Fix: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
 		{Check: "fleet.leader", Severity: doctor.Warning,
-			Mend: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
+			Fix: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
 				"app.kubernetes.io/component=scaler"},
 	} {
 		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
-			return f.Check == want.Check && f.Severity == want.Severity && f.Mend == want.Mend
+			return f.Check == want.Check && f.Severity == want.Severity && f.Fix == want.Fix
 		}) {
 			t.Errorf("no finding %+v in\n%s", want, said)
 		}

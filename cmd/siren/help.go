@@ -21,26 +21,28 @@ const (
   5  RabbitMQ or Redis can't be reached
   6  somebody else changed it meanwhile
   7  siren doctor found warnings, and no error
-  8  RabbitMQ or Redis refuses the login, or what it may not do
+  8  RabbitMQ or Redis refuses the login, or it lacks a permission
 `
 	environment = `Environment:
   SIREN_AMQP_URL, SIREN_REDIS_URL              where RabbitMQ and Redis are
   SIREN_AMQP_URL_FILE, SIREN_REDIS_URL_FILE    files that have these URLs
-  SIREN_REDIS_OPERATOR_URL, _URL_FILE          Redis with another login for what people type; see siren redis-acl --help.
-                                               The same with WORKER and SCALER, for these processes
+  SIREN_REDIS_OPERATOR_URL, _URL_FILE          Redis with another login for what people type; see
+                                               siren redis-acl --help. The same with WORKER and
+                                               SCALER, for these processes
   SIREN_AMQP_CA_FILE, _CERT_FILE, _KEY_FILE    CAs to trust for RabbitMQ, and a certificate to show it with its key
   SIREN_REDIS_CA_FILE, _CERT_FILE, _KEY_FILE   the same for Redis
   SIREN_CONTEXT                                context to use; see siren contexts --help
   SIREN_CONFIG                                 file of contexts (default ~/.config/siren/config.yaml)
   SIREN_USER                                   your name in tunings and in the audit log (default user@host)
-  SIREN_ROLE, SIREN_SCRATCH, SIREN_RELEASE     what siren doctor is to know of its pod: worker, scaler or producer; where
-                                               the scratch folder is; what the Lease, up to -scaler, is called
+  SIREN_ROLE, SIREN_SCRATCH, SIREN_RELEASE     what siren doctor should know of its pod: worker,
+                                               scaler or producer; where the scratch folder is;
+                                               the Lease's name without -scaler
   SIREN_MANAGEMENT_URL                         the management API of RabbitMQ, for siren doctor
   NO_COLOR                                     no colours on a terminal, whatever it is set to
 `
 )
 
-// newOptions is `siren options`: what holds for every command.
+// newOptions makes `siren options`: what holds for every command.
 func newOptions(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "options",
@@ -55,14 +57,14 @@ func newOptions(a *app.App) *cobra.Command {
 	}
 }
 
-// help is `siren COMMAND --help`.
+// help prints `siren COMMAND --help`.
 func help(c *cobra.Command, _ []string) {
 	w := c.OutOrStdout()
 	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(cmp.Or(c.Long, c.Short)))
 	usage(w, c)
 }
 
-// usage is the help but for its first part.
+// usage writes the help but for its first part.
 func usage(w io.Writer, c *cobra.Command) {
 	if c.Runnable() {
 		fmt.Fprintf(w, "Usage:\n  %s\n\n", c.UseLine())

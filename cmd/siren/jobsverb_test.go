@@ -28,7 +28,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// many is n queued jobs of a lane. They have records; nothing is published.
+// many makes n queued jobs of a lane. They have records; nothing is published.
 func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	tb.Helper()
 	batch := make([]job.Delivery, n)
@@ -272,7 +272,7 @@ func (g *graveyard) awaitEnds(ids []string) {
 	}
 }
 
-// waiting is how many messages are ready in the lanes.
+// waiting counts the messages that are ready in the lanes.
 func (g *graveyard) waiting() int {
 	g.t.Helper()
 	conn := g.open("depths")

@@ -96,8 +96,8 @@ func makeSlow(t *testing.T, dir string) string {
 	return slow
 }
 
-// await is a command of the scripts: `await 10s 'pattern' siren …` runs the program again and again until it succeeds
-// and its output matches; `! await` until it doesn't match.
+// await runs the scripts' command await: `await 10s 'pattern' siren …` repeats the program until it succeeds and its
+// output matches; `! await` until it doesn't match.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
 		ts.Fatalf("usage: await DURATION PATTERN program args…")
@@ -117,8 +117,8 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// followed is the command follow of the scripts: `follow 1m 'pattern' siren …` runs a program that goes on until it is
-// interrupted, interrupts it once what it has printed matches, and wants it to end well.
+// followed runs the scripts' command follow: `follow 1m 'pattern' siren …` starts a program that goes on until it is
+// interrupted, interrupts it once its output matches, and wants it to end well.
 func followed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: follow DURATION PATTERN program args…")
@@ -149,8 +149,8 @@ func followed(ts *testscript.TestScript, neg bool, args []string) {
 // envKey is where a script's environment is among its values.
 type envKey struct{}
 
-// publish is a command of the scripts: `publish LANE ID BODY` is what a producer of plain AMQP does, which makes no
-// record.
+// publish runs the scripts' command publish: `publish LANE ID BODY` does what a producer of plain AMQP does, and makes
+// no record.
 func publish(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: publish LANE ID BODY")
@@ -174,8 +174,8 @@ func send(ts *testscript.TestScript, exchange, key string, m amqp.Publishing, bo
 	}
 }
 
-// lose is a command of the scripts: `lose LANE ID …` makes records of probes that are never published, and has them
-// found missing.
+// lose runs the scripts' command lose: `lose LANE ID …` makes records of probes that are never published, so that they
+// are found missing.
 func lose(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: lose LANE ID …")
@@ -203,8 +203,8 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// bury is a command of the scripts: `bury ID LANE REASON REPLAY BODY` puts a letter into siren.dead without a record,
-// as one is there whose record has expired. Without a reason it is a stranger's.
+// bury runs the scripts' command bury: `bury ID LANE REASON REPLAY BODY` puts a letter without a record into
+// siren.dead, like one whose record has expired. Without a reason it is a stranger's.
 func bury(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
 		ts.Fatalf("usage: bury ID LANE REASON REPLAY BODY")

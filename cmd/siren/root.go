@@ -21,7 +21,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
-// run is the whole program but for the process's globals. It returns the exit code.
+// run runs the whole program but for the process's globals. It returns the exit code.
 func run(args []string, s app.Streams) int {
 	a := &app.App{Streams: app.Streams{In: s.In, Out: show.NewTerminal(s.Out), Err: show.NewTerminal(s.Err)}}
 	root := newRoot(a)

@@ -35,7 +35,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, scripts(t, "testdata/script", t.TempDir()))
 }
 
-// scripts is how the scripts of a folder run, on a fleet of their own whose jobs may read and write below media.
+// scripts returns how the scripts of a folder run, on a fleet of their own whose jobs may read and write below media.
 func scripts(t *testing.T, dir, media string) testscript.Params {
 	t.Helper()
 	s := startFleet(t, media)
@@ -67,7 +67,7 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 	}
 }
 
-// code is a command of the scripts: `code 2 siren …` wants that exit code.
+// code runs the scripts' command code: `code 2 siren …` wants that exit code.
 func code(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: code N program args…")
@@ -141,7 +141,7 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	return s
 }
 
-// hostOf is host and port of a URL.
+// hostOf returns host and port of a URL.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// tuner is an operator on a Redis where the local policy is in force and no scaler runs; what it says goes to out and
-// said.
+// tuner returns an operator on a Redis where the local policy is in force and no scaler runs. What it says goes to out
+// and said.
 func tuner(t *testing.T, store *redislink.Store) (o *app.Operator, out, said *bytes.Buffer) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)

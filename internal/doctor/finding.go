@@ -39,9 +39,9 @@ func (s *Severity) UnmarshalText(text []byte) error {
 type Finding struct {
 	Check    string   `json:"check"` // what was looked at, as broker.version; the part before the dot is its area
 	Severity Severity `json:"severity"`
-	What     string   `json:"what"`           // what was found
-	Why      string   `json:"why,omitempty"`  // why it matters; nothing when it is as it should be
-	Mend     string   `json:"mend,omitempty"` // the exact mend: a command or a setting
+	What     string   `json:"what"`          // what was found
+	Why      string   `json:"why,omitempty"` // why it matters; nothing when it is as it should be
+	Fix      string   `json:"fix,omitempty"` // a command or a setting
 }
 
 // Area returns what the finding is about: the part of Check before the dot.
@@ -51,23 +51,23 @@ func (f Finding) Area() string {
 }
 
 // Check makes the findings of one check, which it names. What isn't OK says what was found, why it matters, and the
-// mend.
+// fix.
 type Check string
 
 // OK finds that all is as it should be.
 func (c Check) OK(what string) Finding { return Finding{Check: string(c), What: what} }
 
 // Note finds something worth knowing.
-func (c Check) Note(what, why, mend string) Finding { return Finding{string(c), Note, what, why, mend} }
+func (c Check) Note(what, why, fix string) Finding { return Finding{string(c), Note, what, why, fix} }
 
 // Warning finds something that works now, and will not always.
-func (c Check) Warning(what, why, mend string) Finding {
-	return Finding{string(c), Warning, what, why, mend}
+func (c Check) Warning(what, why, fix string) Finding {
+	return Finding{string(c), Warning, what, why, fix}
 }
 
 // Error finds something that doesn't work.
-func (c Check) Error(what, why, mend string) Finding {
-	return Finding{string(c), Error, what, why, mend}
+func (c Check) Error(what, why, fix string) Finding {
+	return Finding{string(c), Error, what, why, fix}
 }
 
 // Worst returns the severity of the worst of them; OK without any.

@@ -14,11 +14,11 @@ func Few(names []string, most int) string {
 	return strings.Join(names, ", ")
 }
 
-// Delay judges how fast a server answers; why and mend are for one that is slow.
-func Delay(c Check, who string, took time.Duration, why, mend string) Finding {
+// Delay judges how fast a server answers; why and fix are for one that is slow.
+func Delay(c Check, who string, took time.Duration, why, fix string) Finding {
 	what := fmt.Sprintf("%s answers within %s", who, took.Round(10*time.Microsecond))
 	if took > 100*time.Millisecond {
-		return c.Warning(what, why, mend)
+		return c.Warning(what, why, fix)
 	}
 	return c.OK(what)
 }

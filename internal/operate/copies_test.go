@@ -154,7 +154,8 @@ func TestWhatACopyCarries(t *testing.T) {
 	}
 	all := []about{
 		{"with a record",
-			`{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},"params":{"crf":23}}`, 0, true},
+			`{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},` +
+				`"params":{"crf":23}}`, 0, true},
 		{"without a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in"}`, 0, false},
 		{"with unknown fields",
 			`{"version":1,"id":%q,"kind":"probe","shape":"round","more":{"a":[1,2]},"overwrite":true,"dedupKey":"k"}`,
@@ -300,7 +301,7 @@ func decoded(t *testing.T, body string) map[string]any {
 	return fields
 }
 
-// sameBut is whether two jobs are the same but for those fields.
+// sameBut reports whether two jobs are the same but for those fields.
 func sameBut(a, b map[string]any, but ...string) bool {
 	for _, m := range []map[string]any{a, b} {
 		for name := range m {

@@ -133,7 +133,7 @@ func (c Carrier) Carry(ctx context.Context, copies []Copy) ([]Carried, error) {
 	return carried, nil
 }
 
-// tell has the ledger know which copies carry their jobs, of those that are in their lanes since ready, and notes its
+// tell tells the ledger which copies carry their jobs, of those that are in their lanes since ready, and notes its
 // answers.
 func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, ready time.Time) {
 	var sent []int
@@ -172,7 +172,7 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 	}
 }
 
-// inLane is the copy as a worker will get it, ready since then.
+// inLane returns the copy as a worker will get it, ready since then.
 func (c Copy) inLane(since time.Time) job.Delivery {
 	j, rest, err := job.Decode(c.Body, c.Job.ID)
 	j.Priority = c.Priority
@@ -184,7 +184,7 @@ func (c Copy) inLane(since time.Time) job.Delivery {
 
 func untold(err error) error { return fmt.Errorf("%w: %w", ErrUntold, err) }
 
-// Changed is the error that somebody else changed a job meanwhile, which has that state now.
+// Changed returns the error that somebody else changed a job meanwhile, which has that state now.
 func Changed(id string, now job.State) error {
 	return Conflict.Errorf("job %s was changed by somebody else meanwhile: it is %s now, and what they did counts",
 		id, now)

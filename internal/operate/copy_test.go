@@ -53,7 +53,7 @@ func (b *both) CreateAll(_ context.Context, all []job.Delivery) ([]bool, error) 
 	return make([]bool, len(all)), nil
 }
 
-// carry has copies of jobs carry them, and notes which originals are settled.
+// carry lets copies of jobs carry them, and notes which originals are settled.
 func (b *both) carry(ctx context.Context, ids ...string) ([]Carried, error) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}}}
 	copies := make([]Copy, len(ids))

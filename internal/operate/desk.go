@@ -53,7 +53,7 @@ func InForce(ctx context.Context, b Board) (lanes.Effective, error) {
 // ErrNoPolicy is that nobody has put a policy into force yet.
 var ErrNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `siren up`) running?")
 
-// MayNote is the error that this login may not add to the audit log: then nothing that is noted there may be done.
+// MayNote returns the error that this login may not add to the audit log: then nothing that is noted there may be done.
 func (d *Desk) MayNote(ctx context.Context) error { return d.Audit.MayNote(ctx) }
 
 // Note writes what was done into the audit log. That it can't be written is told, and undoes nothing.
@@ -75,7 +75,7 @@ func (e enqueuer) EnqueueBatch(ctx context.Context, entries []wire.Entry) []erro
 	return rabbit.Enqueue(ctx, e.Publisher, entries)
 }
 
-// NoJob is the error that a job has no record.
+// NoJob returns the error that a job has no record.
 func NoJob(id string) error {
 	return NotFound.Errorf("no job %q: its record is kept for a while after its end; one that was sent by plain AMQP, "+
 		"or before Redis lost its data, has none before it starts", id)
@@ -93,8 +93,8 @@ func Instead(r job.Record) string {
 	}
 }
 
-// RequireLane is the error that there is no such lane. former: one that left the policy, and may have jobs yet, will
-// do.
+// RequireLane returns the error that there is no such lane. former: one that left the policy, and may still have jobs,
+// will do.
 func RequireLane(e lanes.Effective, lane string, former bool) error {
 	if _, ok := e.Policy.Lane(lane); ok {
 		return nil
@@ -124,7 +124,7 @@ func LaneFor(p lanes.Policy, to, own string) string {
 // afterwards is how long what is under way may go on after it was called off.
 const afterwards = 5 * time.Second
 
-// Finishing is ctx, but it ends five seconds later: what is begun is brought to its end.
+// Finishing returns ctx, but ending five seconds later: what is begun is brought to its end.
 func Finishing(ctx context.Context) (late context.Context, end func()) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(afterwards, cancel) })

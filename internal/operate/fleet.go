@@ -24,7 +24,7 @@ func LastSeen(ctx context.Context, b Snapshots) (fleet.Snapshot, error) {
 	return snap, err
 }
 
-// RequirePool is the error that there is no such pool.
+// RequirePool returns the error that there is no such pool.
 func RequirePool(e lanes.Effective, pool string) error {
 	if _, ok := e.Policy.Pool(pool); ok {
 		return nil

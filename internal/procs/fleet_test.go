@@ -101,11 +101,11 @@ func TestReplicaThatKeepsCrashingIsStuck(t *testing.T) {
 
 func TestStuckEndsWhenAWorkerSettles(t *testing.T) {
 	t.Parallel()
-	mended := make(chan struct{})
+	fixed := make(chan struct{})
 	f := newTestFleet(t, "", func(o *FleetOptions) {
 		o.Command = func(_, _ string) *exec.Cmd {
 			select {
-			case <-mended:
+			case <-fixed:
 				return helperCommand("sleep")
 			default:
 				return exec.Command("/nowhere/siren")
@@ -114,7 +114,7 @@ func TestStuckEndsWhenAWorkerSettles(t *testing.T) {
 	})
 	scale(t, f, "general", 1)
 	eventually(t, "stuck", func() bool { return strings.Contains(alone(t, f).Stuck, "/nowhere/siren") })
-	close(mended)
+	close(fixed)
 	eventually(t, "fine", func() bool { return alone(t, f).Stuck == "" })
 }
 

@@ -76,7 +76,7 @@ func (r *release) found(all []doctor.Finding, check string, severity doctor.Seve
 		if f.Severity == severity && strings.Contains(f.What, says) {
 			return
 		}
-		others = append(others, fmt.Sprintf("%s: %s; %s", f.Severity, f.What, f.Mend))
+		others = append(others, fmt.Sprintf("%s: %s; %s", f.Severity, f.What, f.Fix))
 	}
 	r.Errorf("no finding %s (%s) says %q; there are %q", check, severity, says, others)
 }

@@ -69,7 +69,7 @@ func TestStuckPods(t *testing.T) {
 	r.settled("general", 1, time.Minute)
 	clip := r.storage.put("clip.mp4", s.clip("burst.mp4", "-f", "lavfi", "-i",
 		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
-	for _, c := range []struct{ name, says, patch, mend string }{
+	for _, c := range []struct{ name, says, patch, fix string }{
 		{"unschedulable", "unschedulable", `{"nodeSelector":{"e2e/none":"such"}}`, `{"nodeSelector":null}`},
 		{
 			"image", "Image", `{"containers":[{"name":"worker","image":"lab.invalid/siren-worker:none"}]}`,
@@ -100,7 +100,7 @@ func TestStuckPods(t *testing.T) {
 			if p := r.pool("batch"); p.Replicas > at {
 				t.Errorf("grew from %d to %d although its pods are stuck", at, p.Replicas)
 			}
-			r.kubectl("patch", "deployment", "siren-worker-batch", "-p", `{"spec":{"template":{"spec":`+c.mend+`}}}`)
+			r.kubectl("patch", "deployment", "siren-worker-batch", "-p", `{"spec":{"template":{"spec":`+c.fix+`}}}`)
 			r.uninterrupted(r.completed(jobs, 4*time.Minute))
 		})
 	}

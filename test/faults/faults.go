@@ -17,8 +17,8 @@ import (
 
 const (
 	sigkill = syscall.SIGKILL
-	// mendTime bounds the undoing of a fault.
-	mendTime = 4 * time.Minute
+	// fixTime bounds the undoing of a fault.
+	fixTime = 4 * time.Minute
 )
 
 // itself is the resources of a fault that has its target alone.
@@ -102,7 +102,7 @@ var kinds = map[string]kind{
 		inject: func(n *nemesis, f fault) (func() error, error) {
 			l := n.site.net.link(f.target)
 			l.cut()
-			return l.mend, nil
+			return l.fix, nil
 		},
 	},
 	"slow": {
@@ -200,7 +200,7 @@ func (n *nemesis) startRedis() error  { return restart(n.site.redis) }
 
 // restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
 func restart(server *procs.Server) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), mendTime)
+	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
 	for ctx.Err() == nil {
 		if err = server.Restart(ctx); err == nil {
@@ -212,7 +212,7 @@ func restart(server *procs.Server) (err error) {
 
 func (n *nemesis) alarm(resource string) (func() error, error) {
 	tell := func(what string) error {
-		ctx, cancel := context.WithTimeout(context.Background(), mendTime)
+		ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 		defer cancel()
 		_, err := n.site.rabbitmq.Rabbitmqctl(ctx, "eval", what)
 		return err
@@ -238,7 +238,7 @@ func (n *nemesis) wipe(fault) (func() error, error) {
 
 func (n *nemesis) flush(fault) (func() error, error) {
 	n.lostData()
-	ctx, cancel := context.WithTimeout(context.Background(), mendTime)
+	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
 	c, err := n.site.redisClient()
 	if err != nil {

@@ -85,8 +85,8 @@ func (l *link) toxic(kind, attributes string) error {
 // cut ends all connections and lets none through.
 func (l *link) cut() { l.Stop() }
 
-// mend lets connections through again.
-func (l *link) mend() error {
+// fix lets connections through again.
+func (l *link) fix() error {
 	if l.Enabled {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 // stopTime is how long a process may take to stop when nothing is left.
 const stopTime = 20 * time.Second
 
-// run is a whole run: start, break, mend, drain, look, judge. The error is that it couldn't be done; what it proved is
+// run is a whole run: start, break, fix, drain, look, judge. The error is that it couldn't be done; what it proved is
 // in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r report, err error) {
 	s, err := openSite(ctx, o, func(s *site) error { return s.open(ctx, o) })
@@ -70,8 +70,8 @@ func (s *site) play(ctx context.Context, o options) (h history, drain time.Durat
 	go func() { defer close(hunted); n.hunt(hunting, poisonIDs(p.jobs)) }()
 	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
-	breaking, mend := context.WithTimeout(ctx, o.duration)
-	defer mend()
+	breaking, fix := context.WithTimeout(ctx, o.duration)
+	defer fix()
 	if o.calm {
 		<-breaking.Done()
 	} else {
@@ -81,7 +81,7 @@ func (s *site) play(ctx context.Context, o options) (h history, drain time.Durat
 	if err := errors.Join(n.err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
-	o.log.Info("all is mended; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
+	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
 	began := time.Now()
 	h.drained = s.drain(ctx, produced, p.jobs)
 	drain = time.Since(began)

@@ -45,7 +45,7 @@ func (a *App) Flags(root *cobra.Command) {
 	CompleteFlag(root, "log-level", Fixed(levels...))
 }
 
-// NoteStart has every command note that it runs: what fails before that is wrong use.
+// NoteStart makes every command note that it runs: what fails before that is wrong use.
 func (a *App) NoteStart(c *cobra.Command) {
 	if run := c.RunE; run != nil {
 		c.RunE = func(cmd *cobra.Command, args []string) error {

@@ -7,7 +7,7 @@ import (
 // version is set by the release build (-ldflags "-X …/cmd/siren/app.version=v1.2.3").
 var version = ""
 
-// Version is the release, else the commit that was built.
+// Version returns the release, else the commit that was built.
 func Version() string {
 	if version != "" {
 		return version

@@ -76,7 +76,8 @@ func (a *App) CompleteJobs(states ...job.State) cobra.CompletionFunc {
 
 // complete looks for what completes an argument or a flag. Within a second it has to be there: the shell waits. What
 // goes wrong is not said.
-func (a *App) complete(c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
+func (a *App) complete(
+	c *cobra.Command, args []string, begun string, look func(context.Context, *redislink.Store) []cobra.Completion,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
 	defer cancel()
@@ -143,7 +144,7 @@ func (a *App) CompleteContexts(
 	return choices(found, args, begun)
 }
 
-// choices is those of the found ones that fit what is begun and haven't been given yet, in their order.
+// choices returns the found ones that fit what is begun and haven't been given yet, in their order.
 func choices(found []cobra.Completion, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	fit := slices.DeleteFunc(found, func(c cobra.Completion) bool {
 		name, _, _ := strings.Cut(c, "\t")

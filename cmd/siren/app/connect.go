@@ -15,10 +15,10 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Endpoints is where RabbitMQ and Redis are, for a person.
+// Endpoints returns where RabbitMQ and Redis are, for a person.
 func (a *App) Endpoints() (reach.Endpoints, error) { return a.EndpointsOf(lanes.OperatorRole) }
 
-// EndpointsOf is where they are, with the login of the role.
+// EndpointsOf returns where they are, with the login of the role.
 func (a *App) EndpointsOf(role string) (reach.Endpoints, error) {
 	e, err := a.Asked.As(role).Find()
 	if err == nil {
@@ -45,8 +45,8 @@ func (a *App) Store() (*redislink.Store, error) {
 	return s, err
 }
 
-// Now is the time by Redis' clock, which is what times in records and messages are by: this machine's may be wrong.
-// Before a command has opened Redis, and without it, there is no other than this machine's.
+// Now returns the time by Redis' clock, as records and messages have it: this machine's may be wrong. Before a command
+// has opened Redis it is this machine's.
 func (a *App) Now() time.Time {
 	if a.clock == nil {
 		return time.Now() //nolint:forbidigo // there is no other
@@ -78,7 +78,7 @@ func (a *App) WithLedger(f func(*jobledger.Ledger) error) error {
 	return a.withStore(func(s *redislink.Store) error { return f(jobledger.New(s, log)) })
 }
 
-// Effective is the policy in force.
+// Effective returns the policy in force.
 func (a *App) Effective(ctx context.Context, s *redislink.Store) (lanes.Effective, error) {
 	e, err := redis.NewBoard(s, slog.New(slog.DiscardHandler)).Policy(ctx)
 	if errors.Is(err, redislink.ErrNotFound) {

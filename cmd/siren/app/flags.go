@@ -32,7 +32,7 @@ func (w *word) String() string {
 	return *w.is
 }
 
-// Type is what the help calls the value of a flag whose usage doesn't.
+// Type returns what the help calls the flag's value when its usage doesn't say.
 func (*word) Type() string { return "word" }
 
 // OneOf adds a flag that takes one of a few words, which it names, and the shell completes. What the variable holds is
@@ -75,7 +75,7 @@ func Files(endings ...string) cobra.CompletionFunc {
 // Folders completes an argument or a flag with folders.
 var Folders = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 
-// CompleteFlag has the shell complete the values of a flag. It panics without that flag.
+// CompleteFlag makes the shell complete the values of a flag. It panics without that flag.
 func CompleteFlag(c *cobra.Command, name string, with cobra.CompletionFunc) {
 	if err := c.RegisterFlagCompletionFunc(name, with); err != nil {
 		panic(err)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Parent is a noun: bare, it does what its list verb does. It may be said in the singular, and its verbs take names as
-// -o name prints them: job/ID is ID.
+// Parent returns a noun's command: bare, it does what its list verb does. The noun may be singular, and its verbs take
+// names as -o name prints them: job/ID is ID.
 func Parent(use, short string, bare *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use: use, Short: short, Args: NoSuchVerb, RunE: bare.RunE, Example: bare.Example,
@@ -28,7 +28,7 @@ func Parent(use, short string, bare *cobra.Command, verbs ...*cobra.Command) *co
 // BareVerb is the annotation of a noun that says which of its verbs may be left out.
 const BareVerb = "bare"
 
-// TakePrefixed has the commands drop that prefix from their arguments.
+// TakePrefixed makes the commands drop that prefix from their arguments.
 func TakePrefixed(prefix string, cmds []*cobra.Command) {
 	for _, c := range cmds {
 		run := c.RunE
@@ -54,7 +54,7 @@ func NoSuchVerb(c *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), plain.Suggest(args[0], verbs))
 }
 
-// VisibleCommands is the subcommands that are shown, sorted.
+// VisibleCommands returns the subcommands that are shown, sorted.
 func VisibleCommands(c *cobra.Command) []*cobra.Command {
 	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool {
 		return !sub.IsAvailableCommand()

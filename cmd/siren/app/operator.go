@@ -42,7 +42,7 @@ func (a *App) Operate(f func(*Operator) error) error {
 	})
 }
 
-// InForce is the policy in force.
+// InForce returns the policy in force.
 func (o *Operator) InForce(ctx context.Context) (lanes.Effective, error) {
 	return operate.InForce(ctx, o.Board)
 }
@@ -50,7 +50,7 @@ func (o *Operator) InForce(ctx context.Context) (lanes.Effective, error) {
 // connectWithin is how long a command waits for the broker: it is for a person, who waits.
 const connectWithin = 5 * time.Second
 
-// connect is a connection to the broker that is there.
+// connect opens a connection to the broker. It fails when none is there within connectWithin.
 func (o *Operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, error) {
 	c, err := o.Broker("siren "+name, o.Log)
 	if err != nil {
@@ -65,7 +65,7 @@ func (o *Operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, 
 	return c, nil
 }
 
-// Desk is what the operator's hand reaches.
+// Desk returns the desk at which the operator works.
 func (o *Operator) Desk() *operate.Desk {
 	return &operate.Desk{
 		Ledger: o.Ledger, Board: o.Board, Audit: auditor{o.Tunings, o.User}, Connect: o.connect, Now: o.Now,
@@ -85,7 +85,7 @@ func (a auditor) Note(ctx context.Context, e lanes.AuditEntry) error {
 	return a.Tunings.Note(ctx, e)
 }
 
-// Ago is the time that --since says; 0 is the beginning of all.
+// Ago returns the time that --since means; 0 is the beginning of all.
 func Ago(since time.Duration, now time.Time) (time.Time, error) {
 	switch {
 	case since < 0:
@@ -97,7 +97,7 @@ func Ago(since time.Duration, now time.Time) (time.Time, error) {
 	}
 }
 
-// AtMost is the number that --limit says; 0 is all.
+// AtMost returns the number that --limit means; 0 is all.
 func AtMost(limit int) (int, error) {
 	switch {
 	case limit < 0:

@@ -63,5 +63,5 @@ func AlsoDropped(n int) string {
 	return fmt.Sprintf("; also dropped %s of jobs that were cancelled or moved before", say.Plural(n, "message"))
 }
 
-// Tally is a number of things with what they do: 1 job has, 2 jobs have.
+// Tally returns a number of things with what they do: 1 job has, 2 jobs have.
 func Tally(n int, one, many string) string { return fmt.Sprint(n) + " " + say.Verb(n, one, many) }

@@ -14,7 +14,7 @@ import (
 // whoMost is how many characters of a name are kept.
 const whoMost = 120
 
-// Who is the person who changes something, as the tunings and the audit log name them: the given name, else
+// Who returns the person who changes something, as the tunings and the audit log name them: the given name, else
 // $SIREN_USER, else the system's user at this machine, with the kube context where there is one.
 func Who(name string) string {
 	name = cmp.Or(name, os.Getenv("SIREN_USER"))
@@ -27,7 +27,7 @@ func Who(name string) string {
 	return show.Clip(strings.TrimSpace(name), whoMost)
 }
 
-// systemUser is the user's name. In a container the user may have none.
+// systemUser returns the user's name. In a container the user may have none.
 func systemUser() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

@@ -81,7 +81,7 @@ seconds for ten thousand of them.`,
 	return c
 }
 
-// deadTable is the table of dead jobs. states are what their records say now, where that is to be shown; nil: it isn't.
+// deadTable makes the table of dead jobs. states holds what their records say now; nil: that isn't shown.
 func deadTable(records []job.Record, states []job.State, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	columns := []show.Column{

@@ -48,7 +48,8 @@ with headers, the body as it came (bodyBase64 where it isn't UTF-8) and the job'
 as they are stored, with passwords and signatures, which no other command shows. The letters stay
 where they are, but are out of the queue meanwhile.`,
 		Example: `  siren dead export --lane bulk --since 24h bulk.ndjson
-  siren dead export --died-of no-id | jq -c '.body | fromjson | del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
+  siren dead export --died-of no-id | jq -c '.body | fromjson | ` +
+			`del(.dedupKey, .dedupWindow, .expiresAt)' | siren enqueue --file -`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: app.UpTo(1, app.Files()),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -110,7 +111,7 @@ func newExporter(path string, out io.Writer) (*exporter, error) {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return nil, exit.With(exit.Usage, fmt.Errorf("%s is there already: name a new file", path))
+		return nil, exit.With(exit.Usage, fmt.Errorf("%s already exists: name a new file", path))
 	}
 	if err != nil {
 		return nil, exit.With(exit.Usage, err)

@@ -25,8 +25,8 @@ type deadFilter struct {
 
 func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
 	f.Choosing(a, c)
-	c.Flags().Lookup("since").Usage = "only jobs that died so long ago at most"
-	c.Flags().Lookup("older-than").Usage = "only jobs that died so long ago at least"
+	c.Flags().Lookup("since").Usage = "only jobs that died at most this long ago"
+	c.Flags().Lookup("older-than").Usage = "only jobs that died at least this long ago"
 	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
 	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil,
 		"only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
@@ -53,7 +53,7 @@ func (f *deadFilter) check() error {
 	return nil
 }
 
-// filter is what they choose, once they are checked.
+// filter returns what the flags choose, once they are checked.
 func (f *deadFilter) filter() dead.Filter {
 	return dead.Filter{
 		Lane: f.Lane, Kind: f.Kind, Tenant: f.tenant, Selector: f.Selector, DiedOf: f.diedOf, Since: f.Since,
@@ -99,7 +99,7 @@ func (d *deadChoice) check(ids []string) error {
 	return nil
 }
 
-// which is the choice as a question has it, of so many jobs by their records, and so many letters in all.
+// which words the choice for a question, of so many jobs by their records, and so many letters in all.
 func (d *deadChoice) which(jobs, letters int) string {
 	what := "all dead jobs"
 	if filter := d.filter().String(); filter != "" {

@@ -80,7 +80,7 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	return purged(ctx, o, p, err)
 }
 
-// chosen is the records of the jobs that are dead now and chosen.
+// chosen returns the records of the jobs that are dead now and chosen.
 func (d *deadPurge) chosen(ctx context.Context, o *app.Operator, ids []string) ([]job.Record, error) {
 	if len(ids) == 0 {
 		return everyDead(ctx, o, &d.deadFilter, false)

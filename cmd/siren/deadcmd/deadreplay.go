@@ -37,12 +37,12 @@ func newDeadReplay(a *app.App) *cobra.Command {
 		Short: "Run dead jobs again",
 		Long: `Put dead jobs back into their lane, or into another: those named, those that a filter chooses, or
 --all. A fresh copy of each goes to its lane with confirm, then the ledger goes by the copy, then
-the letter is removed. Interrupted or killed at any moment, no job is lost and none has two results;
-the same command goes on where it was.
+the letter is removed. It may be interrupted or killed at any moment: no job is lost, none has two
+results, and the same command goes on where it was.
 
 What is no job, or has no id, stays where it is. A job whose lane has left the policy goes to the
-default lane. A deadline that is over (expiresAt) is dropped. A job begins anew: all its attempts
-are before it.`,
+default lane. A deadline that is over (expiresAt) is dropped. A job starts over, with all
+its attempts.`,
 		Example: `  siren dead replay 06ezy… 06f01…
   siren dead replay --died-of failed --since 2h --reason "the storage is back"
   siren dead replay --lane bulk --died-of timed-out --to archive --rate 2
@@ -57,8 +57,8 @@ are before it.`,
 	f.StringVar(&d.to, "to", "", "`LANE` to put them into (default their own)")
 	f.StringArrayVar(&d.set, "set", nil, "param `NAME=VALUE` that each of them gets, as often as you like; null "+
 		"takes one away")
-	f.Float64Var(&d.rate, "rate", replayRate, "at most so many jobs a second; 0: as fast as it goes")
-	f.IntVar(&d.Limit, "limit", 0, "at most so many, in the order of the letters; 0: all")
+	f.Float64Var(&d.rate, "rate", replayRate, "at most this many jobs a second; 0: as fast as it goes")
+	f.IntVar(&d.Limit, "limit", 0, "at most this many, in the order of the letters; 0: all")
 	f.BoolVar(&d.dryRun, "dry-run", false, "count what would be replayed, and change nothing")
 	app.CompleteFlag(c, "to", a.CompleteLanes)
 	return c
@@ -121,7 +121,7 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 	return r.report(ctx, err)
 }
 
-// expected is how many jobs there are to be replayed, as far as the ledger knows.
+// expected counts the jobs to be replayed, as far as the ledger knows.
 func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string) (n int, err error) {
 	switch {
 	case len(ids) > 0:

@@ -65,7 +65,7 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 	return refusals(r.Refused)
 }
 
-// refusals is why jobs could not be replayed.
+// refusals says why jobs could not be replayed.
 func refusals(refused map[string]error) error {
 	var errs []error
 	code := exit.Failed
@@ -82,7 +82,7 @@ func refusals(refused map[string]error) error {
 	return exit.With(code, errors.Join(errs...))
 }
 
-// into is the lanes that jobs were put into, the one with the most first.
+// into names the lanes that jobs were put into, the one with the most first.
 func (r *replayReport) into() string {
 	lanes := map[string]int{}
 	for key, n := range r.By {

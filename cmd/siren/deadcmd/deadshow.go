@@ -134,7 +134,8 @@ func (d *deadLetter) show(l dead.Letter) {
 	}
 	switch {
 	case len(l.Body) > job.MaxMessage:
-		d.Letter.Body = fmt.Sprintf("%.*q… (%d bytes; siren dead export has all of it)", bodyShown, l.Body, len(l.Body))
+		d.Letter.Body = fmt.Sprintf("%.*q… (%d bytes; siren dead export has all of it)", bodyShown, l.Body,
+			len(l.Body))
 	case !json.Valid(l.Body), job.Nesting(l.Body) > job.MaxDepth+1:
 		d.Letter.Body = string(l.Body)
 	default:

@@ -68,7 +68,7 @@ siren dead list does.`,
 	return c
 }
 
-// everyDead is the records of all dead jobs that the filter chooses.
+// everyDead returns the records of all dead jobs that the filter chooses.
 func everyDead(ctx context.Context, o *app.Operator, f *deadFilter, fromQueue bool) ([]job.Record, error) {
 	if fromQueue {
 		letters, err := dead.Read(ctx, o.Desk(), f.filter().Chooser(o.Now()))

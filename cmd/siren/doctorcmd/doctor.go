@@ -78,19 +78,19 @@ func NewDoctor(a *app.App) *cobra.Command {
 	f := doctorFlags{failOn: "warning"}
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for everything that would keep Siren from working, and say how to mend it",
+		Short: "Look for everything that would keep Siren from working, and say how to fix it",
 		Long: `Look at RabbitMQ, Redis, clocks, the fleet, Kubernetes, ffmpeg and storage as the
-processes of Siren use them, and say what is wrong, why it matters, and the exact mend.
+processes of Siren use them, and say what is wrong, why it matters, and the exact fix.
 
-Nothing is changed: rights are tried with queues and files of its own, which are gone
-at once, and in a transaction of Redis that is thrown away (what it may not do shows in
-ACL LOG); no job is taken or left behind. What can't be looked at from
-here is a note that says what it needs.
+Nothing is changed: it tries rights with queues and files of its own, which it deletes at
+once, and in a Redis transaction that it discards (what it may not do shows in ACL LOG).
+It takes no job and leaves none behind. What can't be looked at from here becomes a note
+that says what it needs.
 
 --role says what this machine and its URLs are for: a worker needs ffmpeg and the
 storage, a scaler the right to declare queues and to scale Deployments, a producer may
-only enqueue. Without it they have to do for all three, and the login of Redis for a
-person; the chart's pods know theirs.
+only enqueue. Without it they must serve all three, and the login of Redis a person; the
+chart's pods know theirs.
 
 The exit code is 0 when all is well or only noted, 7 when the worst is a warning, and 1
 when something doesn't work; with --fail-on error a warning is 0 too.`,

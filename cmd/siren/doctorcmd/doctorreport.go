@@ -47,10 +47,10 @@ func printReport(w io.Writer, r doctor.Report, wide bool) error {
 			indent = strings.Repeat(" ", 11)
 		}
 		if f.Why != "" && (wide || f.Severity > doctor.Note) {
-			fmt.Fprintf(w, "%swhy:  %s\n", indent, show.Harmless(f.Why))
+			fmt.Fprintf(w, "%swhy: %s\n", indent, show.Harmless(f.Why))
 		}
-		if f.Mend != "" {
-			fmt.Fprintf(w, "%smend: %s\n", indent, show.Harmless(f.Mend))
+		if f.Fix != "" {
+			fmt.Fprintf(w, "%sfix: %s\n", indent, show.Harmless(f.Fix))
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d ok\n",

@@ -97,7 +97,7 @@ func printACL(a *app.App, f aclFlags) error {
 	return nil
 }
 
-// secret is the SHA-256 of the user's password, which is made if there is none.
+// secret returns the SHA-256 of the user's password. It makes one if there is none.
 func (f aclFlags) secret(user string) (string, error) {
 	if f.passwords == "" {
 		return noPassword, nil
@@ -120,7 +120,7 @@ func (f aclFlags) secret(user string) (string, error) {
 	return fmt.Sprintf("#%x", sha256.Sum256([]byte(password))), nil
 }
 
-// Takes is the role, or the roles, whose login a command takes, for people.
+// Takes names the role, or the roles, whose login a command takes.
 func Takes(c *cobra.Command) string {
 	switch strings.TrimPrefix(c.CommandPath(), "siren ") {
 	case "worker":

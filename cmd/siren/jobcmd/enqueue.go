@@ -48,18 +48,19 @@ func NewEnqueue(a *app.App) *cobra.Command {
 		Short: "Put jobs into their lanes",
 		Long: `Put a job into the lane that its labels choose, and print its id. With --file, put in
 many: one JSON job a line, from a file or - for standard input. A job is refused here
-when its kind, params or URLs can never work; the rest is the worker's to find out.
+when its kind, params or URLs can never work; the worker finds out the rest.
 
-A line of a file that is no job, or too long for one, is told of with its number and
-left out; the exit code is 1 then. A job without an id gets a new one, so the same file
-a second time is the same jobs a second time: with --ids content the id follows from
-what the line says, and as long as the first job's record is kept it is known again
-(timing.keep in the policy counts from its end). Two lines that say the same are then
-one job.
+A line of a file that is no job, or too long for one, is reported with its number and
+left out; the exit code is 1 then.
+
+A job without an id gets a new one, so the same file again makes the same jobs again.
+With --ids content the id follows from the content of the line: the job is recognised as
+long as the first one's record is kept (timing.keep in the policy counts from its end).
+Two lines with the same content are then one job.
 
 The kinds, and what each takes with --param:` + kindHelp(),
-		Example: `  siren enqueue thumbnail --input file://$PWD/a.mp4 --output file://$PWD/a.jpg --label urgent=true --wait
-  siren enqueue transcode --input s3://media-in/a.mov --output s3://media-out/a.mp4 --param height=720 --param crf=23
+		Example: `  siren enqueue thumbnail --input file:///m/a.mp4 --output file:///m/a.jpg --label urgent=true --wait
+  siren enqueue transcode --input s3://in/a.mov --output s3://out/a.mp4 --param height=720
   siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -142,7 +143,7 @@ func (e *enqueue) run(ctx context.Context, a *app.App, args []string) error {
 	return errors.Join(err, a.WithLedger(func(l *jobledger.Ledger) error { return waitFor(ctx, a, l, ids) }))
 }
 
-// policy is the file's, else the one in force.
+// policy returns the file's policy, else the one in force.
 func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error) {
 	if e.policyFile != "" {
 		return lanes.Load(e.policyFile)
@@ -288,7 +289,7 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 	return nil
 }
 
-// why is what there is to say of a job that failed.
+// why returns what there is to say of a job that failed.
 func why(r job.Record, now time.Time) string {
 	if r.State == job.Cancelled {
 		return ""
@@ -296,7 +297,7 @@ func why(r job.Record, now time.Time) string {
 	return ": " + detail(r, now)
 }
 
-// progressLine is one line for all the jobs that are waited for.
+// progressLine returns one line for all the jobs that are waited for.
 func progressLine(latest map[string]job.Record, n int) string {
 	var sum float64
 	count := map[job.State]int{}

@@ -92,7 +92,7 @@ func (t *intake) take(ctx context.Context, number int, line []byte, err error) e
 	return t.flush(ctx)
 }
 
-// job is the job of a line.
+// job reads the job of a line.
 func (t *intake) job(ctx context.Context, line []byte) (job.Job, error) {
 	fresh := job.NewID(t.client.Now(ctx))
 	j, unknown, err := job.Decode(line, fresh)
@@ -159,7 +159,7 @@ func (t *intake) flush(ctx context.Context) error {
 // report says what isn't in the lanes, and how to go on when err has ended the file in the middle.
 func (t *intake) report(ctx context.Context, err error) error {
 	if t.known > 0 {
-		fmt.Fprintf(t.Err, "%s known already, by a file before or by another line that says the same: each runs once\n",
+		fmt.Fprintf(t.Err, "%s already known, from an earlier file or an identical line: each runs once\n",
 			app.Tally(t.known, "job was", "jobs were"))
 	}
 	if err == nil && t.refused > 0 {
@@ -210,7 +210,7 @@ func (r interruptible) Read(p []byte) (int, error) {
 }
 
 // errNotLines is input that isn't made of lines of UTF-8.
-var errNotLines = errors.New("this is UTF-16, and jobs are lines of UTF-8: iconv -f UTF-16 -t UTF-8 makes them that")
+var errNotLines = errors.New("this is UTF-16; jobs must be lines of UTF-8: convert them with iconv -f UTF-16 -t UTF-8")
 
 // byteOrderMark is what some programs put in front of UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")

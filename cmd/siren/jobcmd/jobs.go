@@ -78,7 +78,7 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 var stateStyles = map[job.State]show.Style{job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow,
 	job.Running: show.Cyan}
 
-// ran is how long it took from the first start to the end, or to now.
+// progressOf returns how far a job is; "-" for one that is neither running nor completed.
 func progressOf(r job.Record) string {
 	switch r.State {
 	case job.Completed:
@@ -90,7 +90,7 @@ func progressOf(r job.Record) string {
 	}
 }
 
-// detail is what is most worth knowing of a job in one line.
+// detail returns what is most worth knowing of a job, in one line.
 func detail(r job.Record, now time.Time) string {
 	switch {
 	case r.State == job.Dead:

@@ -16,8 +16,9 @@ func newJobsCancel(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cancel [ID …]",
 		Short: "Call off jobs, running ones too",
-		Long: `Call off jobs: those named, or those that a filter chooses. A waiting one is skipped when it comes up. A running one is stopped: its programs end
-within two seconds, and the command waits for that. Its output doesn't appear, unless it had been committed already: then the job is completed.
+		Long: `Call off jobs: those named, or those that a filter chooses. A waiting one is skipped when it comes
+up. A running one is stopped: its programs end within two seconds, and the command waits for that.
+Its output doesn't appear, unless it had been committed already: then the job is completed.
 
 ` + bulkHelp,
 		Example: `  siren jobs cancel 06ezy… --reason "uploaded twice"

@@ -37,8 +37,8 @@ func (f *JobFilter) Choosing(a *app.App, c *cobra.Command) {
 	fs.StringVar(&f.Kind, "kind", "", "only jobs of this kind")
 	app.CompleteFlag(c, "kind", a.CompleteKinds)
 	fs.StringVarP(&f.Selector, "selector", "l", "", "only jobs whose labels match, as in tier=premium,batch!=true")
-	fs.DurationVar(&f.Since, "since", 0, "only jobs of so long ago at most")
-	fs.DurationVar(&f.OlderThan, "older-than", 0, "only jobs of so long ago at least")
+	fs.DurationVar(&f.Since, "since", 0, "only jobs at most this old")
+	fs.DurationVar(&f.OlderThan, "older-than", 0, "only jobs at least this old")
 	c.PreRunE = choosesBySomething
 }
 
@@ -58,7 +58,7 @@ func choosesBySomething(c *cobra.Command, _ []string) (err error) {
 
 // Paging adds the flags that say how much of a list is shown.
 func (f *JobFilter) Paging(c *cobra.Command) {
-	c.Flags().IntVar(&f.Limit, "limit", 50, "at most so many, the newest first; 0: all")
+	c.Flags().IntVar(&f.Limit, "limit", 50, "at most this many, the newest first; 0: all")
 	c.Flags().StringVar(&f.After, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
@@ -75,7 +75,7 @@ func stateNames(of []job.State) []string {
 // cursorForm is what jobrecord.Page.Next looks like.
 var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 
-// query is what the flags ask the ledger for.
+// query returns what the flags ask the ledger for.
 func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
 	selector, err := labels.Parse(f.Selector)
@@ -122,7 +122,7 @@ func (f *JobFilter) List(
 	return all, "", nil
 }
 
-// String is what the flags choose by, in words; "" for all.
+// String says in words what the flags choose by; "" for all.
 func (f *JobFilter) String() string {
 	words := []string{dead.Filter{Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
 		OlderThan: f.OlderThan}.String()}

@@ -17,8 +17,9 @@ func newJobsPromote(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "promote [ID …]",
 		Short: "Put queued jobs into another lane",
-		Long: `Put queued jobs into another lane: those named, or those that a filter chooses, the oldest first. A fresh copy goes there, and the original is
-recognised and skipped when it comes up. A job that has started meanwhile is left alone.
+		Long: `Put queued jobs into another lane: those named, or those that a filter chooses, the oldest first. A
+fresh copy goes there, and the original is recognised and skipped when it comes up. A job that has
+started meanwhile is left alone.
 
 ` + bulkHelp,
 		Example: `  siren jobs promote 06ezy… --to express --reason "the customer is on the phone"

@@ -15,12 +15,13 @@ func newJobsRetry(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry [ID …]",
 		Short: "Run dead, retrying, cancelled or missing jobs again at once",
-		Long: `Put jobs that are dead, cancelled, missing or waiting for their next attempt back into their lane at once: those named, or those that a filter
-chooses, the oldest first. A dead job's message is taken from the dead letters when its copy is safe. A job that says running though its worker vanished a
-minute ago can be retried too: had it ended already, that is found out, and nothing runs twice.
+		Long: `Put jobs that are dead, cancelled, missing or waiting for their next attempt back into their lane at
+once: those named, or those that a filter chooses, the oldest first. A dead job's message is taken
+from the dead letters when its copy is safe. A job that is recorded as running, but whose worker
+vanished a minute ago, can be retried too: if it has ended already, nothing runs twice.
 
-Without --state a filter chooses dead, missing and retrying jobs; cancelled ones come back with --state cancelled alone. siren dead replay does it at a
-pace, and can change params.
+Without --state a filter chooses dead, missing and retrying jobs; cancelled ones come back with
+--state cancelled alone. siren dead replay does it at a pace, and can change params.
 
 ` + bulkHelp,
 		Example: `  siren jobs retry 06ezy…

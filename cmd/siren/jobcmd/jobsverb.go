@@ -21,8 +21,9 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-const bulkHelp = `With a filter it asks first, and says how many there are; --yes answers, --dry-run only counts. It sees to jobs that were there when it began.
-Interrupted or killed at any moment, no job is lost and none is done twice; the same command goes on with what is left.`
+const bulkHelp = `With a filter it asks first, and says how many jobs there are; --yes answers, --dry-run only
+counts. Jobs that come in after it has begun are left alone. It may be interrupted or killed at any
+moment: no job is lost, none is done twice, and the same command goes on with what is left.`
 
 // JobVerb is a command that does something to jobs: to those named, or to those that a filter chooses.
 type JobVerb struct {
@@ -52,7 +53,7 @@ func (v *JobVerb) flags(a *app.App, c *cobra.Command) {
 	f.BoolVar(&v.dryRun, "dry-run", false, "count the jobs, and change nothing")
 }
 
-// target is the lane that --to says. Beside ids there is nothing to choose, and --lane says it as well.
+// target returns the lane that --to says. With ids there is nothing to choose, and --lane says it as well.
 func (v *JobVerb) target(to string, ids []string) (string, error) {
 	if len(ids) == 0 || v.Lane == "" {
 		return to, nil

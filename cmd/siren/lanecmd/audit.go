@@ -56,8 +56,8 @@ redis-acl --user makes one a person.`,
 			})
 		},
 	}
-	c.Flags().DurationVar(&since, "since", 0, "only what was done so long ago at most (0: all that is kept)")
-	c.Flags().IntVar(&limit, "limit", 100, "at most so many entries, the latest first; 0: all")
+	c.Flags().DurationVar(&since, "since", 0, "only what was done at most this long ago (0: all that is kept)")
+	c.Flags().IntVar(&limit, "limit", 100, "at most this many entries, the latest first; 0: all")
 	app.OneOf(c, &verb, "did", "", "only what was done by this `VERB`", auditVerbs...)
 	c.Flags().StringVar(&on, "on", "", "only what was done to this field, lane or job, or what begins so: "+
 		"lanes.express, lane/bulk, job/06ezy…")
@@ -88,5 +88,5 @@ func auditTable(entries []lanes.AuditEntry) *show.Table {
 	return t
 }
 
-// stamp is a time as tables show it, in the terminal's time zone.
+// stamp returns a time as tables show it, in the terminal's time zone.
 func stamp(t time.Time) string { return t.Local().Format("01-02 15:04:05") }

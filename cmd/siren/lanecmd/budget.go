@@ -58,7 +58,7 @@ func newBudgetSet(a *app.App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := strconv.Atoi(args[0])
 			if err != nil {
-				return exit.With(exit.Usage, fmt.Errorf("%q is not a number of workers", args[0]))
+				return exit.With(exit.Usage, fmt.Errorf("%q is not a worker count", args[0]))
 			}
 			return a.Operate(func(o *app.Operator) error {
 				return setTunings(cmd.Context(), o, f, tune.To(lanes.BudgetField, n))

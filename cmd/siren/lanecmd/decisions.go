@@ -53,15 +53,15 @@ another reason than the plan before.`,
 	fs := c.Flags()
 	fs.StringVar(&pool, "pool", "", "only plans for this pool")
 	app.CompleteFlag(c, "pool", a.CompletePools)
-	fs.DurationVar(&since, "since", time.Hour, "only plans of so long ago at most (0: all that are kept)")
-	fs.IntVar(&limit, "limit", 200, "at most so many plans, the latest ones; 0: all")
+	fs.DurationVar(&since, "since", time.Hour, "only plans at most this old (0: all that are kept)")
+	fs.IntVar(&limit, "limit", 200, "at most this many plans, the latest ones; 0: all")
 	fs.BoolVar(&follow, "follow", false, "go on with new plans as they are made, until Ctrl-C")
 	app.ListFlags(c, &o)
 	c.MarkFlagsMutuallyExclusive("follow", "watch")
 	return c
 }
 
-// plansSince is the plans of a pool, or of all with "", the oldest first.
+// plansSince returns the plans of a pool, or of all with "", the oldest first.
 func plansSince(
 	ctx context.Context, board *redis.Board, pool string, since time.Duration, now time.Time, most int,
 ) ([]fleet.Plan, error) {

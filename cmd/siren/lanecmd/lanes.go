@@ -24,7 +24,7 @@ func NewLanes(a *app.App) *cobra.Command {
 		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
 }
 
-// newSnapshotList is a list command that shows a part of the leader's snapshot.
+// newSnapshotList makes a list command that shows a part of the leader's snapshot.
 func newSnapshotList(
 	a *app.App, kind, short, example string, part func(fleet.Snapshot) any, rows func(fleet.Snapshot) *show.Table,
 ) *cobra.Command {
@@ -60,7 +60,7 @@ func warnOf(t *show.Table, snap fleet.Snapshot, now time.Time) {
 	}
 }
 
-// LaneTable is the table of `siren lanes`.
+// LaneTable makes the table of `siren lanes`.
 func LaneTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"),
@@ -82,7 +82,7 @@ func LaneTable(snap fleet.Snapshot) *show.Table {
 	return t
 }
 
-// laneNote is the last column: met or missed, and whatever is unusual.
+// laneNote returns the last column: met or missed, and whatever is unusual.
 func laneNote(l fleet.LaneStatus) (note string, style show.Style) {
 	switch {
 	case l.Former:

@@ -24,8 +24,8 @@ func newLanesMigrate(a *app.App) *cobra.Command {
 		Short: "Move a lane to the other queue type, while it is in use",
 		Long: `Give a lane a queue of the other type, and move what waits there. Producers and workers go on
 meanwhile: from one moment on new jobs go to the new queue, and what is left in the old one is
-served before it. Broken off at any moment, no job is lost and none runs twice, and the same command
-goes on.
+served before it. It may be interrupted at any moment: no job is lost, none runs twice, and the same
+command goes on.
 
 The type is tuned, until it is removed: write it into the policy file as well (siren tunings export).
 The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,

@@ -20,7 +20,7 @@ func newLanesMove(a *app.App) *cobra.Command {
 		Short: "Put waiting jobs of one lane into another",
 		Long: `Put waiting jobs of one lane into another, those first that would start first, with no higher
 priority than their new lane allows. Each is published afresh with confirm before its original is
-acknowledged: broken off at any moment, no job is lost, and none runs twice. Running and retrying
+acknowledged: interrupted at any moment, it loses no job, and none runs twice. Running and retrying
 jobs stay where they are. A job's wait counts from the move on, by the objective of its new lane.`,
 		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"
   siren lanes move express standard`,
@@ -45,7 +45,7 @@ jobs stay where they are. A job's wait counts from the move on, by the objective
 			})
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 0, "at most so many, those first that would start first (0: all that wait now)")
+	c.Flags().IntVar(&limit, "limit", 0, "at most this many, those first that would start first (0: all that wait now)")
 	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
 	return c
 }

@@ -66,7 +66,7 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 	fs.DurationVar(&maxRuntime, "max-runtime", 0, "a job that runs longer is stopped and retried")
 	fs.StringVar(&promote, "promote", "", "take turns with a more urgent lane: `after=20m,to=LANE`, some of it, or "+
 		"none")
-	fs.StringVar(&retry, "retry", "", "how failed jobs are tried again: `attempts=5,first=5s,factor=3,max=15m`, or "+
+	fs.StringVar(&retry, "retry", "", "how failed jobs are retried: `attempts=5,first=5s,factor=3,max=15m`, or "+
 		"some of it")
 	f.add(c, tuneFor)
 	return c
@@ -75,7 +75,7 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 // counted is the parts that are numbers. The others are texts, whatever they look like: a lane may be called 5.
 var counted = []string{"attempts", "factor"}
 
-// parts is the value of a field T with parts, NAME=VALUE,…: what isn't named stays as it is. none takes the field away.
+// parts reads NAME=VALUE,… into the parts of a field T: what isn't named stays as it is. none takes the field away.
 func parts[T any](flag, text string, names ...string) func(json.RawMessage) (json.RawMessage, error) {
 	return func(now json.RawMessage) (json.RawMessage, error) {
 		if text == "none" && flag == "--promote" {
@@ -120,7 +120,7 @@ func newLanesPause(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Take no more jobs from a lane",
-		Long: `Have the workers take no more jobs from a lane, and the scaler stop sizing for it. Jobs may still be
+		Long: `Stop the workers from taking jobs from a lane, and the scaler from sizing for it. Jobs may still be
 put into it, and wait; what runs goes on. Without --for it lasts until siren lanes resume.`,
 		Example: `  siren lanes pause bulk --reason "the archive is down"
   siren lanes pause bulk --for 30m`,

@@ -60,7 +60,7 @@ func newPolicyShow(a *app.App) *cobra.Command {
 	return c
 }
 
-// policyOf is the policy of the file named by the arguments, or the one in force.
+// policyOf returns the policy of the file that the arguments name, else the one in force.
 func policyOf(a *app.App, cmd *cobra.Command, args []string) (*lanes.Policy, error) {
 	if len(args) == 1 {
 		return lanes.Load(args[0])

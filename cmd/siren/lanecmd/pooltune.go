@@ -50,9 +50,8 @@ func newPoolsHold(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
 		Use:   "hold POOL",
-		Short: "Leave the number of a pool's workers as it is",
-		Long: "Have the scaler leave the number of a pool's workers as it is. Without --for it lasts until siren " +
-			"pools release.",
+		Short: "Keep a pool's worker count as it is",
+		Long:  "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools release.",
 		Example: `  siren pools hold general --for 1h --reason "node maintenance"
   siren pools hold batch`,
 		Args:              cobra.ExactArgs(1),

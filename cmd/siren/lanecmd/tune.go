@@ -64,7 +64,7 @@ func (f *tuneFlags) check() error {
 	return nil
 }
 
-// tuneDesk is where the operator tunes.
+// tuneDesk returns the desk at which the operator tunes.
 func tuneDesk(o *app.Operator) *tune.Desk {
 	return &tune.Desk{Tunings: o.Tunings, Board: o.Board, Roster: o.Roster, By: app.Who(o.User), Version: app.Version()}
 }

@@ -90,13 +90,13 @@ func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *sh
 	return t
 }
 
-// silentAfter is how long a worker may say nothing, by the policy in force; by the defaults when there is none.
+// silentAfter returns how long a worker may say nothing, by the policy in force, or by the defaults when there is none.
 func silentAfter(e lanes.Effective) time.Duration {
 	e.Policy.Default()
 	return e.Policy.Timing.GoneAfter.D()
 }
 
-// workerState is what a worker does about new jobs.
+// workerState says what a worker does about new jobs.
 func workerState(w fleet.Heartbeat, silent bool) (state string, style show.Style) {
 	switch {
 	case silent:

@@ -49,7 +49,7 @@ type Server struct {
 // UpContext is the context of the running `siren up`. It needs no file.
 const UpContext = "up"
 
-// contextPath is where the file of contexts is: $SIREN_CONFIG, else in the user's folder for configuration.
+// contextPath returns where the file of contexts is: $SIREN_CONFIG, else in the user's folder for configuration.
 func contextPath() (string, error) {
 	if path := os.Getenv("SIREN_CONFIG"); path != "" {
 		return path, nil
@@ -111,7 +111,7 @@ var shape = map[reflect.Kind]string{reflect.String: "a text", reflect.Slice: "a 
 // contextName is what a context may be called: a shell takes it as it is.
 var contextName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
-// check is everything that is wrong, with its path.
+// check returns everything that is wrong, with its path.
 func (f Contexts) check() (problems []error) {
 	problem := func(path, format string, args ...any) {
 		problems = append(problems, fmt.Errorf(path+": "+format, args...))
@@ -162,7 +162,7 @@ func (l Server) check(path, scheme string, problem func(path, format string, arg
 	}
 }
 
-// Find is the context of that name.
+// Find returns the context of that name.
 func (f Contexts) Find(name string) (Context, error) {
 	names := make([]string, len(f.Contexts))
 	for i, c := range f.Contexts {
@@ -174,8 +174,8 @@ func (f Contexts) Find(name string) (Context, error) {
 	return Context{}, operate.NotFound.Errorf("no context %q%s", name, plain.Suggest(name, names))
 }
 
-// Standing is the context that needn't be said each time, and what says it: $SIREN_CONTEXT, the file's current one, the
-// running `siren up`; "" when there is none.
+// Standing returns the context that holds without being named, and what says so: $SIREN_CONTEXT, the file's current
+// one, the running `siren up`; "" when there is none.
 func (f Contexts) Standing() (name, why string) {
 	if name := os.Getenv("SIREN_CONTEXT"); name != "" {
 		return name, "SIREN_CONTEXT"
@@ -189,7 +189,7 @@ func (f Contexts) Standing() (name, why string) {
 	return "", ""
 }
 
-// All is every context there is: those of the file, and the running `siren up`.
+// All returns every context there is: those of the file, and the running `siren up`.
 func (f Contexts) All() []Context {
 	all := slices.Clone(f.Contexts)
 	if l, ok := Running(); ok {
@@ -199,7 +199,7 @@ func (f Contexts) All() []Context {
 	return all
 }
 
-// resolve is the path of a file that the context names.
+// resolve returns the path of a file that the context names.
 func (f Contexts) resolve(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -212,7 +212,7 @@ func (f Contexts) resolve(path string) string {
 	return filepath.Join(filepath.Dir(f.path), path)
 }
 
-// endpoint is the server of a context as everything that connects takes it; why says why it is this context.
+// endpoint returns the server of a context as everything that connects takes it; why says why it is this context.
 func (f Contexts) endpoint(l Server, context, why, prefix, scheme string) (Endpoint, error) {
 	e := Endpoint{
 		prefix: prefix, scheme: scheme, context: context, source: fmt.Sprintf("context %q (%s)", context, why),
@@ -226,7 +226,7 @@ func (f Contexts) endpoint(l Server, context, why, prefix, scheme string) (Endpo
 	return e, err
 }
 
-// Password is where the password is.
+// Password says where the password is.
 func (l Server) Password() string {
 	if l.PasswordEnv != "" {
 		return "$" + l.PasswordEnv

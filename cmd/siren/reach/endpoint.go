@@ -45,7 +45,7 @@ type Endpoint struct {
 // whose login is meant: where the environment has one of Redis for that role, it is that.
 type Flags struct{ AMQPURL, RedisURL, Context, Role string }
 
-// As are the flags of another role.
+// As returns the flags of another role.
 func (flags Flags) As(role string) Flags {
 	flags.Role = role
 	return flags
@@ -60,7 +60,7 @@ func (flags Flags) Find() (Endpoints, error) {
 	return e, err
 }
 
-// Given is what flags and environment say. An endpoint that they don't mention has no URL.
+// Given returns what flags and environment say. An endpoint that they don't mention has no URL.
 func (flags Flags) Given() (Endpoints, error) {
 	amqp, err := newEndpoint("SIREN_AMQP", "amqp", "", "--amqp-url", flags.AMQPURL, flags.Context == "")
 	redis, err2 := newEndpoint("SIREN_REDIS", "redis", flags.Role, "--redis-url", flags.RedisURL, flags.Context == "")
@@ -90,7 +90,7 @@ func (e *Endpoints) complement() error {
 	return e.take(f, name, why)
 }
 
-// complete is whether it is known where both are.
+// complete reports whether it is known where both are.
 func (e Endpoints) complete() bool { return e.AMQP.URL != "" && e.Redis.URL != "" }
 
 // take takes what e doesn't have from a context; why says why from this one.
@@ -131,7 +131,7 @@ func (e Endpoints) Origin() string {
 	}
 }
 
-// Plain is two servers without TLS, such as private ones.
+// Plain makes endpoints of two servers without TLS, such as private ones.
 func Plain(amqpURL, redisURL string) Endpoints {
 	return Endpoints{
 		AMQP:  Endpoint{prefix: "SIREN_AMQP", scheme: "amqp", URL: amqpURL},
@@ -139,8 +139,8 @@ func Plain(amqpURL, redisURL string) Endpoints {
 	}
 }
 
-// newEndpoint is what a flag says, and else the environment, if that is to be asked: for the role, if there is
-// something, and else for all.
+// newEndpoint goes by the flag, else by the environment if that is to be asked: for the role if there is something,
+// else for all.
 func newEndpoint(prefix, scheme, role, flag, value string, environment bool) (Endpoint, error) {
 	e := Endpoint{
 		prefix: prefix, scheme: scheme, source: flag, URL: value,
@@ -173,7 +173,8 @@ func newEndpoint(prefix, scheme, role, flag, value string, environment bool) (En
 	return e, nil
 }
 
-// FallBack is the server of `siren up`, unless another one was given. The certificates are for that one, if it has TLS.
+// FallBack takes the server of `siren up`, unless another one was given. The certificates are for that one, if it has
+// TLS.
 func (e *Endpoint) FallBack(url string) {
 	if e.URL != "" {
 		return
@@ -184,7 +185,7 @@ func (e *Endpoint) FallBack(url string) {
 	}
 }
 
-// follow is FallBack for whoever doesn't end with that `siren up`: each new connection goes to the one that runs then.
+// follow falls back for whoever outlives that `siren up`: each new connection goes to the one that runs then.
 func (e *Endpoint) follow(l Up, url func(Up) string) {
 	if e.URL == "" {
 		e.FallBack(url(l))
@@ -192,7 +193,7 @@ func (e *Endpoint) follow(l Up, url func(Up) string) {
 	}
 }
 
-// Stopping is when the `siren up` that these are of ends at the latest; false when it wasn't told to stop.
+// Stopping returns when the `siren up` of these endpoints ends at the latest; false when it wasn't told to stop.
 func (e Endpoints) Stopping() (until time.Time, ok bool) {
 	until = e.Redis.until
 	if until.IsZero() {
@@ -230,7 +231,7 @@ func (e Endpoint) check() error {
 	return nil
 }
 
-// setting is what a setting of the endpoint is called where it is made: in the environment, or in the file of contexts.
+// setting returns a setting's name where it is made: in the environment, or in the file of contexts.
 func (e Endpoint) setting(name string) string {
 	if e.context == "" {
 		return e.prefix + "_" + name
@@ -242,12 +243,12 @@ func (e Endpoint) setting(name string) string {
 
 func (e Endpoint) usesFiles() bool { return e.ca != "" || e.cert != "" }
 
-// isPlain is whether the URL is one without TLS.
+// isPlain reports whether the URL is one without TLS.
 func (e Endpoint) isPlain() bool {
 	return strings.HasPrefix(e.URL, e.scheme+":") || strings.HasPrefix(e.URL, e.scheme+"+")
 }
 
-// read is the URL as its file, or the file of its password, says now. The error doesn't show any of it.
+// read returns the URL as its file, or the file of its password, says now. The error doesn't show any of it.
 func (e Endpoint) read() (string, error) {
 	switch {
 	case e.up != nil:
@@ -274,7 +275,7 @@ func (e Endpoint) read() (string, error) {
 	}
 }
 
-// readSecret is the content of a file, trimmed. The error doesn't show any of it.
+// readSecret returns the content of a file, trimmed. The error doesn't show any of it.
 func readSecret(setting, file, what string, trim func(string) string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -287,8 +288,8 @@ func readSecret(setting, file, what string, trim func(string) string) (string, e
 	return secret, nil
 }
 
-// TLS is the settings as the files say now; nil without files. In the middle of a rotation certificate and key may not
-// fit.
+// TLS returns the settings as the files say now; nil without files. In the middle of a rotation certificate and key may
+// not fit.
 func (e Endpoint) TLS() (*tls.Config, error) {
 	if !e.usesFiles() {
 		return nil, nil //nolint:nilnil // no TLS of our own is a valid answer
@@ -329,7 +330,7 @@ func (e Endpoint) settings() func() (*tls.Config, error) {
 	return e.TLS
 }
 
-// Environ is the environment in which a process of ours finds the same endpoints: ours, but for what it says about
+// Environ returns the environment in which a process of ours finds the same endpoints: ours, but for what it says about
 // them. It has no password that ours doesn't have, unless a flag has one.
 func (e Endpoints) Environ() []string {
 	var env []string
@@ -357,7 +358,7 @@ func (e Endpoints) Environ() []string {
 	return env
 }
 
-// Overruling is the environment variable that says where the servers are, whatever the current context is; "" when
+// Overruling names the environment variable that says where the servers are, whatever the current context is; "" when
 // there is none.
 func Overruling() string {
 	for _, name := range []string{

@@ -21,7 +21,7 @@ type Up struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
-// localFile is where `siren up` leaves its local file.
+// localFile returns where `siren up` leaves its local file.
 func localFile() (string, error) {
 	dir := os.Getenv("XDG_STATE_HOME")
 	if dir == "" {
@@ -34,7 +34,7 @@ func localFile() (string, error) {
 	return filepath.Join(dir, "siren", "up.json"), nil
 }
 
-// Running is the `siren up` of this user that is alive; false when there is none.
+// Running returns the `siren up` of this user that is alive; false when there is none.
 func Running() (Up, bool) {
 	path, err := localFile()
 	if err != nil {
@@ -107,7 +107,7 @@ func Stopping(until time.Time) error {
 	return replaceFile(path, data)
 }
 
-// began is when a process began, as the kernel counts (field 22 of its stat); "" when there is none.
+// began returns when a process began, as the kernel counts (field 22 of its stat); "" when there is none.
 func began(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -140,7 +140,7 @@ func (d *demo) run(ctx context.Context, a *app.App) (err error) {
 	return err
 }
 
-// play is the demo once everything runs: the burst, the express jobs on top, the wait for the end, the proof.
+// play plays the demo once everything runs: the burst, the express jobs on top, the wait for the end, the proof.
 func (d *demo) play(ctx context.Context, a *app.App, store *redislink.Store, c *client.Client, log *slog.Logger) error {
 	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
 	if err := d.awaitFleet(ctx, board); err != nil {
@@ -382,7 +382,7 @@ func (d *demo) draw(w io.Writer, snap fleet.Snapshot, running []job.Record, elap
 	}
 }
 
-// lastLines is the end of a file, for an error.
+// lastLines returns the end of a file, for an error.
 func lastLines(path string, n int) string {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -248,7 +248,7 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 	return c
 }
 
-// line is one figure over time as the points of a stepped line.
+// line draws one figure over time as the points of a stepped line.
 func (d *demo) line(name, color string, top float64, x func(time.Time) float64, y func(fleet.Snapshot) float64) line {
 	var b strings.Builder
 	last := 0.0

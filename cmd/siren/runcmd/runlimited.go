@@ -6,7 +6,8 @@ import (
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
-// NewRunLimited is how handlers start their programs: it lowers its own priority and limits, then becomes the program.
+// NewRunLimited makes the command by which handlers start their programs: it lowers its own priority and limits, then
+// becomes the program.
 func NewRunLimited() *cobra.Command {
 	return &cobra.Command{
 		Use:                "run-limited -- PROGRAM [ARG …]",

@@ -21,7 +21,7 @@ import (
 //go:embed local.yaml
 var LocalYAML string
 
-// LocalPolicy is the policy for one machine, whose jobs may read and write below dir.
+// LocalPolicy makes the policy for one machine, whose jobs may read and write below dir.
 func LocalPolicy(dir string) (*lanes.Policy, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -129,7 +129,7 @@ Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. 
 	}.Run(ctx)
 }
 
-// whatWaits is what becomes of jobs that wait when everything has stopped.
+// whatWaits says what becomes of waiting jobs when everything has stopped.
 func whatWaits(data string, kept bool) string {
 	switch {
 	case !kept:
@@ -140,7 +140,7 @@ func whatWaits(data string, kept bool) string {
 	return "Jobs that wait stay in " + data + "."
 }
 
-// insteadOf is what to type so that commands go to this `siren up` and not to the context that is standing; "" when
+// insteadOf says what to type so that commands go to this `siren up` and not to the context that holds now; "" when
 // there is none.
 func insteadOf() string {
 	f, err := reach.LoadContexts()

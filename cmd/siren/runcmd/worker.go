@@ -28,9 +28,9 @@ func NewWorker(a *app.App) *cobra.Command {
 may finish within --drain-timeout; what doesn't is returned to its lane. A second
 SIGTERM returns everything at once.
 
-Slots, shoulder and their limits are the pool's of the policy in force, and stay so
-until the worker ends. --slots and what goes with it say them instead, where memory is
-set aside by the same hand that writes the policy, as in a Deployment.`,
+Slots, shoulder and their limits come from the pool in the policy in force, and stay the
+same until the worker ends. --slots and the flags beside it set them instead: the chart
+does so, so that they match the pod's memory request.`,
 		Example: `  SIREN_AMQP_URL=amqp://… SIREN_REDIS_URL=redis://… siren worker --pool general
   siren worker --pool general --slots 1 --shoulder express=1 --slot-memory 1Gi --slot-scratch 2Gi`,
 		Args: cobra.NoArgs,

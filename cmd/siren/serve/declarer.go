@@ -33,7 +33,7 @@ type declarer struct {
 // declare makes the queues and exchanges that the policy asks for, if the broker answers soon; keep tries again.
 func (d *declarer) declare(ctx context.Context, p *lanes.Policy) { _ = d.try(ctx, p) }
 
-// try is one attempt. A queue with other arguments than those asked for is complained about, and used as it is.
+// try makes one attempt. A queue with other arguments than those asked for is complained about, and used as it is.
 func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

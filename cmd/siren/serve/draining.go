@@ -57,7 +57,7 @@ func (f Local) tellDraining(hurry context.Context, roster *redis.Roster, workers
 	return func() { cancel(); telling.Wait() }
 }
 
-// busyOf is those of the workers that run jobs.
+// busyOf returns those of the workers that run jobs.
 func busyOf(ctx context.Context, roster *redis.Roster, workers map[string]bool) (busy []fleet.Heartbeat, err error) {
 	all, _, err := roster.Workers(ctx)
 	for _, hb := range all {

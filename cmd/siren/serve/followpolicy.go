@@ -41,7 +41,7 @@ func configMapSource(c *kube.State) policySource {
 
 // followPolicy reads the policy until ctx ends, and applies it whenever it isn't the text in force. One that can't be
 // applied is refused: why goes to the log and to refuse, the policy in force stays, and it is tried again, since what
-// is in its way may be mended at the broker. refuse is told "" once nothing is refused any more.
+// is in its way may be fixed at the broker. refuse is told "" once nothing is refused any more.
 func followPolicy(
 	ctx context.Context, read policySource, inForce []byte, log *slog.Logger, refuse func(why string),
 	apply func(*lanes.Policy) error,

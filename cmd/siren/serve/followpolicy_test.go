@@ -21,7 +21,7 @@ pools: [{name: general, lanes: [standard], max: 3}]
 budget: 3
 `
 
-// A changed policy file is followed within a few seconds; one that can't be is refused, and says so until it is mended.
+// A changed policy file is followed within a few seconds; one that can't be is refused, and says so until it is fixed.
 func TestFollowPolicy(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "siren.yaml")
 	write := func(text string) {
@@ -80,7 +80,7 @@ func TestFollowPolicy(t *testing.T) {
 		if n := strings.Count(log.String(), "other arguments"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
-		refuse = nil // mended at the broker: the file is as it was
+		refuse = nil // fixed at the broker: the file is as it was
 		look("", 5, "")
 		look("", 5, "")
 		if len(budgets) != 2 {

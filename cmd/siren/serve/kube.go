@@ -86,8 +86,8 @@ func (f Kube) Run(ctx context.Context) error {
 	}.run(ctx)
 }
 
-// startingPolicy is the policy that the file says, with its text. When that is wrong, it is the one in force, without a
-// text: a scaler that was restarted must not be missing because somebody wrote a mistake meanwhile.
+// startingPolicy returns the policy that the file says, with its text. When the file is wrong, it returns the one in
+// force, without a text: a restarted scaler must not be missing because somebody made a mistake meanwhile.
 func startingPolicy(
 	ctx context.Context, file policySource, board *redis.Board, log *slog.Logger,
 ) (*lanes.Policy, []byte, error) {

@@ -39,7 +39,7 @@ func TestStartingPolicy(t *testing.T) {
 	}
 }
 
-// flush has a Redis lose all its data.
+// flush makes a Redis lose all its data.
 func flush(t *testing.T, server *procs.Server) {
 	t.Helper()
 	options, err := goredis.ParseURL(server.URL)

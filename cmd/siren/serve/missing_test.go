@@ -216,7 +216,7 @@ func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 	}
 }
 
-// publish is what a producer of plain AMQP does, which makes no record.
+// publish does what a producer of plain AMQP does, and makes no record.
 func (g *ground) publish(lane, id string) {
 	g.t.Helper()
 	conn, err := amqp.Dial(g.urls.AMQPURL)

@@ -22,7 +22,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
-// processName is unique among all processes of all machines.
+// processName returns a name that is unique among all processes of all machines.
 func processName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -31,7 +31,7 @@ func processName() string {
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
-// untilSecondSignal is a context that ends at the second SIGTERM or interrupt: the first one ended ctx.
+// untilSecondSignal returns a context that ends at the second SIGTERM or interrupt: the first one ended ctx.
 func untilSecondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 2)
@@ -50,7 +50,7 @@ func untilSecondSignal(ctx context.Context) (context.Context, context.CancelFunc
 	return work, stop
 }
 
-// newRegistry has the metrics of the Go runtime and the process; the rest is added by who makes it.
+// newRegistry makes a registry with the metrics of the Go runtime and the process; callers add the rest.
 func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -59,9 +59,9 @@ func newRegistry() *prometheus.Registry {
 
 func alive() error { return nil }
 
-// readyOnce is ready from the first session with the broker on, for good: pods that aren't ready are deleted first. One
-// that RabbitMQ or Redis refuses isn't: so a rollout with a wrong password or too few rights ends with its first pod. A
-// Redis that is away is no reason to wait.
+// readyOnce makes a probe that is ready from the first session with the broker on, for good: pods that aren't ready are
+// deleted first. A process that RabbitMQ or Redis refuses isn't ready: so a rollout with a wrong password or too few
+// rights ends with its first pod. A Redis that is away is no reason to wait.
 func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
 	was := false
 	return func() error {

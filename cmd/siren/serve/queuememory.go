@@ -67,7 +67,7 @@ func (m *queueMemory) known(ctx context.Context, current []lanes.Queue) ([]lanes
 	return all, nil
 }
 
-// union is the queues of both, each once, sorted by name.
+// union returns the queues of both, each once, sorted by name.
 func union(a, b []lanes.Queue) []lanes.Queue {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(x, y lanes.Queue) int { return strings.Compare(x.String(), y.String()) })

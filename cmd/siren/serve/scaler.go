@@ -39,7 +39,7 @@ type scalerProcess struct {
 	log    *slog.Logger
 }
 
-// run is the process until ctx ends.
+// run runs the process until ctx ends.
 func (s scalerProcess) run(ctx context.Context) error {
 	conns := map[string]*rabbitlink.Conn{}
 	for _, name := range []string{"topology", "backlog", "forwarder", "forwarder (publish)"} {

@@ -28,7 +28,7 @@ type Servers struct {
 	logins map[string]string // of a private Redis: by role, its URL
 }
 
-// RedisFor is the URL of Redis with the login of the role. A given Redis has one for all.
+// RedisFor returns the URL of Redis with the login of the role. A given Redis has one for all.
 func (s Servers) RedisFor(role string) string { return cmp.Or(s.logins[role], s.RedisURL) }
 
 // startRedis starts a private Redis with a user for each role.

@@ -30,7 +30,7 @@ type tuningKeeper struct {
 	said string
 }
 
-// now is the tunings there are.
+// now returns the tunings there are.
 func (k *tuningKeeper) now(ctx context.Context) (lanes.Tunings, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -75,7 +75,7 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 	return k.store.Now(ctx)
 }
 
-// saved is the ConfigMap's copy.
+// saved reads the ConfigMap's copy.
 func (k *tuningKeeper) saved(ctx context.Context) (t lanes.Tunings, err error) {
 	if k.state == nil {
 		return t, nil

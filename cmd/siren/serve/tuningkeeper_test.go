@@ -39,7 +39,7 @@ func newKeeping(t *testing.T) *keeping {
 	}
 }
 
-// keeper is that of a process that has just begun; without a ConfigMap when it isn't on Kubernetes.
+// keeper makes the keeper of a process that has just begun; without a ConfigMap when it isn't on Kubernetes.
 func (k *keeping) keeper(onKubernetes bool) *tuningKeeper {
 	keeper := &tuningKeeper{store: k.tunings, log: slog.New(slog.NewTextHandler(&k.log, nil))}
 	if onKubernetes {
@@ -81,7 +81,7 @@ func spelled(tunings lanes.Tunings) string {
 	return strings.Join(all, " ")
 }
 
-// copied is the tunings in the ConfigMap.
+// copied returns the tunings in the ConfigMap.
 func (k *keeping) copied() (t lanes.Tunings) {
 	k.t.Helper()
 	c, err := k.cluster.CoreV1().ConfigMaps("media").Get(k.t.Context(), "state", metav1.GetOptions{})

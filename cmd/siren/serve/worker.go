@@ -162,7 +162,7 @@ func awaitPolicy(
 	}
 }
 
-// pooled is the policy's pool with the slots that this worker was told.
+// pooled returns the policy's pool with the slots that this worker was told.
 func (w Worker) pooled(q lanes.Pool) lanes.Pool {
 	if w.Slots == 0 {
 		return q

@@ -14,7 +14,8 @@ import (
 // its way to a terminal: in a cell (Harmless), in free text (cleanText), and in JSON and YAML (see json.go). Colours
 // come after it, as a Style.
 
-// acts is whether a character does something to a terminal, or to how the text around it looks, instead of being seen.
+// acts reports whether a character does something to a terminal, or to how the text around it looks, instead of being
+// seen.
 func acts(c rune) bool {
 	return plain.Steers(c) || unicode.In(c, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point)
 }
@@ -22,8 +23,8 @@ func acts(c rune) bool {
 // instead stands for a character that acts, and for a byte that is no UTF-8.
 const instead = utf8.RuneError
 
-// Harmless is s on one line, with a blank for each line break and tab, a mark for every other character that acts, and
-// without the secrets of URLs.
+// Harmless returns s on one line, with a blank for each line break and tab, a mark for every other character that acts,
+// and without the secrets of URLs.
 func Harmless(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -36,7 +37,7 @@ func Harmless(s string) string {
 	}, plain.HideSecrets(s))
 }
 
-// cleanText is Harmless for text of several lines, which keeps its lines and tabs.
+// cleanText does as Harmless for text of several lines, and keeps its lines and tabs.
 func cleanText(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c != '\n' && c != '\t' && acts(c) {
@@ -46,7 +47,7 @@ func cleanText(s string) string {
 	}, plain.HideSecrets(strings.ReplaceAll(s, "\r\n", "\n")))
 }
 
-// Clip is s on one line, cut to n characters.
+// Clip returns s on one line, cut to n characters.
 func Clip(s string, n int) string {
 	s = Harmless(s)
 	if utf8.RuneCountInString(s) <= n {
@@ -55,7 +56,7 @@ func Clip(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
-// escaped is JSON in which every character that acts is written as \uXXXX. They only ever stand in strings.
+// escaped writes every character of JSON that acts as \uXXXX. They only ever stand in strings.
 func escaped(text []byte) []byte {
 	var b strings.Builder
 	for _, c := range string(text) {

@@ -14,8 +14,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// encode is v as JSON or, with that format, YAML, without the secrets of URLs. A list without elements is one all the
-// same.
+// encode writes v as JSON or, with that format, YAML, without the secrets of URLs. A list without elements is still a
+// list.
 func encode(v any, format, indent string) ([]byte, error) {
 	if l := reflect.ValueOf(v); l.Kind() == reflect.Slice && l.IsNil() {
 		v = []any{}
@@ -31,8 +31,8 @@ func encode(v any, format, indent string) ([]byte, error) {
 	return text, nil
 }
 
-// AsItIs is v as JSON with all that is in it, the secrets of URLs too, for a program that needs them. No character in
-// it acts on a terminal.
+// AsItIs writes v as JSON with all that is in it, the secrets of URLs too, for a program that needs them. No character
+// in it acts on a terminal.
 func AsItIs(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -97,8 +97,8 @@ func toYAML(text []byte) ([]byte, error) {
 	}), err
 }
 
-// escapedRune is the character that an escape of JSON stands for; a short one, such as \n, stands for what YAML writes
-// well.
+// escapedRune returns the character that an escape of JSON stands for. A short escape, such as \n, stands for what YAML
+// writes well.
 func escapedRune(escape []byte) rune {
 	m := jsonEscape.FindSubmatch(escape)
 	hex := func(digits []byte) rune {
@@ -115,7 +115,7 @@ func escapedRune(escape []byte) rune {
 	}
 }
 
-// YAML is v as the policy file spells it.
+// YAML writes v as the policy file spells it.
 func YAML(v any) string {
 	out, err := encode(v, "yaml", "")
 	if err != nil {

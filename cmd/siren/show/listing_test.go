@@ -25,7 +25,7 @@ func fruits(all []fruit) *Table {
 	return t
 }
 
-// shown is what a list command writes that was told to list that way.
+// shown returns what a list command writes with these settings.
 func shown(ctx context.Context, l Listing, look func() (any, *Table, error)) (out, said string, err error) {
 	var b, e bytes.Buffer
 	l.Kind = "fruit"
@@ -99,9 +99,10 @@ func TestWatch(t *testing.T) {
 func TestStream(t *testing.T) {
 	for form, want := range map[string]string{
 		"table": "FRUIT  NOTE\nfig    one\napple  three\nkiwi   four\n",
-		"json":  "{\"name\":\"fig\",\"note\":\"one\"}\n{\"name\":\"apple\",\"note\":\"three\"}\n{\"name\":\"kiwi\",\"note\":\"four\"}\n",
-		"yaml":  "name: fig\nnote: one\n---\nname: apple\nnote: three\n---\nname: kiwi\nnote: four\n",
-		"name":  "fruit/fig\nfruit/apple\nfruit/kiwi\n",
+		"json": "{\"name\":\"fig\",\"note\":\"one\"}\n{\"name\":\"apple\",\"note\":\"three\"}\n" +
+			"{\"name\":\"kiwi\",\"note\":\"four\"}\n",
+		"yaml": "name: fig\nnote: one\n---\nname: apple\nnote: three\n---\nname: kiwi\nnote: four\n",
+		"name": "fruit/fig\nfruit/apple\nfruit/kiwi\n",
 	} {
 		var b bytes.Buffer
 		l := Listing{Kind: "fruit", Output: Output{form}}

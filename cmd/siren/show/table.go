@@ -34,25 +34,25 @@ type Column struct {
 	most     int  // characters of a cell, but for -o wide; 0: as many as there are
 }
 
-// Col is a column of texts.
+// Col makes a column of texts.
 func Col(title string) Column { return Column{title: title} }
 
-// Num is a column of numbers, which are aligned to the right.
+// Num makes a column of numbers, which are aligned to the right.
 func Num(title string) Column { return Column{title: title, right: true} }
 
-// Wide is the column for -o wide alone.
+// Wide returns the column for -o wide alone.
 func (c Column) Wide() Column {
 	c.onlyWide = true
 	return c
 }
 
-// Clipped is the column with at most so many characters of each cell, but for -o wide.
+// Clipped returns the column with at most so many characters of each cell, but for -o wide.
 func (c Column) Clipped(most int) Column {
 	c.most = most
 	return c
 }
 
-// NewTable is a table without rows.
+// NewTable makes a table without rows.
 func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
 
 // Add adds a row. It has a cell for each column, also for those that are only shown wide.
@@ -69,12 +69,12 @@ func (t *Table) Paint(title string, s Style) {
 	t.rows[len(t.rows)-1][slices.IndexFunc(t.columns, func(c Column) bool { return c.title == title })].style = s
 }
 
-// Warn has something said to whoever reads the table, whatever its form.
+// Warn adds a warning for whoever reads the table, whatever its form.
 func (t *Table) Warn(format string, args ...any) {
 	t.warnings = append(t.warnings, fmt.Sprintf(format, args...))
 }
 
-// names is what names each row.
+// names returns what names each row.
 func (t *Table) names() []string {
 	names := make([]string, len(t.rows))
 	for i, row := range t.rows {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// onTerminal is what write writes to a terminal, and what it writes elsewhere.
+// onTerminal returns what write writes to a terminal, and what it writes elsewhere.
 func onTerminal(t *testing.T, write func(*Terminal)) (coloured, plain string) {
 	t.Helper()
 	t.Setenv("NO_COLOR", "")

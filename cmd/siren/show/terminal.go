@@ -37,7 +37,7 @@ type Terminal struct {
 // NewTerminal makes one of a stream.
 func NewTerminal(w io.Writer) *Terminal { return &Terminal{to: w, looked: w} }
 
-// likeness is a Terminal that writes elsewhere, in the colours of another.
+// likeness makes a Terminal that writes elsewhere, in the colours of another.
 func likeness(w, of io.Writer) *Terminal { return &Terminal{to: w, looked: Raw(of)} }
 
 // Write writes text, cleaned.
@@ -61,7 +61,7 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Raw is the stream below a Terminal, for what is clean already or meant for a program; any other writer is itself.
+// Raw returns the stream below a Terminal, for what is clean already or meant for a program; any other writer as it is.
 func Raw(w io.Writer) io.Writer {
 	if t, ok := w.(*Terminal); ok {
 		return t.to
@@ -69,7 +69,7 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// IsTerminal is whether somebody may be looking at what is written to w.
+// IsTerminal reports whether somebody may be looking at what is written to w.
 func IsTerminal(w io.Writer) bool {
 	if t, ok := w.(*Terminal); ok {
 		w = t.looked
@@ -78,7 +78,7 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// painted is a clean text in a style where w is a terminal and NO_COLOR isn't set.
+// painted returns a clean text in a style where w is a terminal and NO_COLOR isn't set.
 func painted(w io.Writer, s Style, clean string) string {
 	if s == "" || !IsTerminal(w) || os.Getenv("NO_COLOR") != "" {
 		return clean
@@ -103,7 +103,7 @@ func ClearScreen(w io.Writer) { _, _ = io.WriteString(Raw(w), "\x1b[H\x1b[2J") }
 // Rewrite writes a text over the line that the cursor is in.
 func Rewrite(w io.Writer, text string) { _, _ = io.WriteString(Raw(w), "\r\x1b[K"+Harmless(text)) }
 
-// Bar is a progress bar of n cells.
+// Bar draws a progress bar of n cells.
 func Bar(fraction float64, n int) string {
 	full := min(n, max(0, int(fraction*float64(n)+0.5)))
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", n-full) + "]"

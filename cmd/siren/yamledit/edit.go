@@ -12,7 +12,7 @@ import (
 // edit is a YAML text that is changed in places. YAML libraries write a document anew, and lose its layout.
 type edit struct{ text []byte }
 
-var errLayout = errors.New("the file has it in a way that can't be changed in place; write it on one line")
+var errLayout = errors.New("the file's layout can't be changed in place here; write it on one line")
 
 // set sets the value of a map's key. Null takes the key away.
 func (e *edit) set(m *yaml.Node, key string, value *yaml.Node) error {
@@ -59,7 +59,7 @@ func (e *edit) setAll(m *yaml.Node, key string, value *yaml.Node) error {
 	return nil
 }
 
-// mapAt is the innermost map that begins there.
+// mapAt finds the innermost map that begins there.
 func mapAt(n *yaml.Node, line, column int) (found *yaml.Node) {
 	if n.Kind == yaml.MappingNode && n.Line == line && n.Column == column {
 		found = n
@@ -130,7 +130,7 @@ func (e *edit) replace(from, to int, value *yaml.Node) error {
 	return err
 }
 
-// plainStyle has texts written without JSON's quotes where YAML needs none.
+// plainStyle drops JSON's quotes from texts where YAML needs none.
 func plainStyle(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {
 		n.Style = 0
@@ -144,7 +144,7 @@ func (e *edit) splice(from, to int, text string) {
 	e.text = bytes.Join([][]byte{e.text[:from], e.text[to:]}, []byte(text))
 }
 
-// start is the offset of a node. Columns are counted in characters.
+// start returns the offset of a node. Columns are counted in characters.
 func (e *edit) start(n *yaml.Node) int {
 	at := 0
 	for range n.Line - 1 {
@@ -157,7 +157,7 @@ func (e *edit) start(n *yaml.Node) int {
 	return at
 }
 
-// end is the offset behind a node.
+// end returns the offset behind a node.
 func (e *edit) end(n *yaml.Node) (int, error) {
 	at := e.start(n)
 	switch {
@@ -180,7 +180,7 @@ func (e *edit) end(n *yaml.Node) (int, error) {
 	}
 }
 
-// closing is the offset behind what closes the quote or bracket that opens there.
+// closing returns the offset behind what closes the quote or bracket that opens there.
 func (e *edit) closing(at int) (int, error) {
 	depth, quote := 0, byte(0)
 	for ; at < len(e.text); at++ {
@@ -215,7 +215,7 @@ func wordBefore(text []byte) bool {
 
 func (e *edit) lineStart(at int) int { return bytes.LastIndexByte(e.text[:at], '\n') + 1 }
 
-// lineEnd is the offset of the next line.
+// lineEnd returns the offset of the next line.
 func (e *edit) lineEnd(at int) int {
 	if i := bytes.IndexByte(e.text[at:], '\n'); i >= 0 {
 		return at + i + 1
@@ -223,7 +223,7 @@ func (e *edit) lineEnd(at int) int {
 	return len(e.text)
 }
 
-// keyIn is the place of a key in a map's content, which its value follows; -1 when it isn't there.
+// keyIn returns the place of a key in a map's content, which its value follows; -1 when it isn't there.
 func keyIn(m *yaml.Node, key string) int {
 	for i := 0; m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
 		if m.Content[i].Value == key {

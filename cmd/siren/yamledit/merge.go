@@ -63,7 +63,7 @@ func mergeTuning(text []byte, t lanes.Tuning) ([]byte, error) {
 	return e.text, nil
 }
 
-// named is the entry of a list of the policy that has that name; nil when there is none.
+// named returns the entry of a list of the policy that has that name; nil when there is none.
 func named(policy *yaml.Node, list, name string) *yaml.Node {
 	if i := keyIn(policy, list); i >= 0 {
 		for _, n := range policy.Content[i+1].Content {

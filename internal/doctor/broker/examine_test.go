@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// examined is what Examine finds with the policy of the tests and a user, "" the one that may do everything.
+// examined returns what Examine finds with the policy of the tests and a user, "" for the one that may do everything.
 func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) doctortest.Findings {
 	t.Helper()
 	u, err := url.Parse(rabbittest.Server(t).URL)
@@ -68,9 +68,9 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	all.Want(t, "broker.rights.producer", doctor.Error, "publish to exchange siren.jobs")
 	all.Want(t, "broker.rights.scaler", doctor.Error, "declare")
 
-	// Any of the mends is enough for all of the roles.
-	mend, _, _ := strings.Cut(all.Of("broker.rights.producer")[0].Mend, " (")
-	args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(mend, "rabbitmqctl "), "'", ""))
+	// Any of the fixes is enough for all of the roles.
+	fix, _, _ := strings.Cut(all.Of("broker.rights.producer")[0].Fix, " (")
+	args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(fix, "rabbitmqctl "), "'", ""))
 	if _, err := rabbittest.Server(t).Rabbitmqctl(t.Context(), args...); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	}
 }
 
-// The permissions that the mends name are enough, and each role is content with its own.
+// The permissions that the fixes name are enough, and each role is content with its own.
 func TestExamineNamesTheRightsNeeded(t *testing.T) {
 	for _, role := range lanes.Roles() {
 		t.Run(role, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestExamineNamesTheRightsNeeded(t *testing.T) {
 			if len(refused) != 1 || refused[0].Severity != doctor.Error {
 				t.Fatalf("without rights: %+v", refused)
 			}
-			args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(refused[0].Mend, "rabbitmqctl "), "'", ""))
+			args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(refused[0].Fix, "rabbitmqctl "), "'", ""))
 			if _, err := rabbittest.Server(t).Rabbitmqctl(t.Context(), args...); err != nil {
 				t.Fatal(err)
 			}

@@ -16,13 +16,13 @@ const reachable = doctor.Check("broker.reachable")
 
 // judgeUnreachable says what to do about a broker that can't be reached, or lets nobody in.
 func judgeUnreachable(err error) doctor.Finding {
-	mend := "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics " +
+	fix := "check the URL, the network on the way, and that RabbitMQ runs: rabbitmq-diagnostics " +
 		"check_port_listener 5672"
 	if errors.Is(err, lanes.ErrRefused) {
-		mend = "check user, password and vhost in the URL: " +
+		fix = "check user, password and vhost in the URL: " +
 			"rabbitmqctl authenticate_user USER, rabbitmqctl list_permissions --vhost VHOST"
 	}
-	return reachable.Error(err.Error(), "without RabbitMQ no job comes in, starts or is tried again", mend)
+	return reachable.Error(err.Error(), "without RabbitMQ no job comes in, starts or is retried", fix)
 }
 
 // judgeReached says what the connection itself tells.
@@ -33,8 +33,8 @@ func judgeReached(s probe.Server) []doctor.Finding {
 		judgeEncryption(s),
 	}
 	if s.DefaultPassword {
-		found = append(found, doctor.Check("broker.guest").Warning("the user is guest with its password of the "+
-			"first day",
+		found = append(found, doctor.Check("broker.guest").Warning("the user is guest with the "+
+			"default password",
 			"whoever reaches the broker may do everything there",
 			"rabbitmqctl add_user siren PASSWORD, grant it what `siren doctor` says, then rabbitmqctl delete_user "+
 				"guest"))
@@ -56,7 +56,7 @@ func judgeEncryption(s probe.Server) doctor.Finding {
 		return tls.OK("the connection isn't encrypted, and stays on this machine")
 	}
 	return tls.Note("the connection isn't encrypted",
-		"who can listen between here and the broker reads the password and every job",
+		"whoever can listen between here and the broker reads the password and every job",
 		"give the broker a certificate (listeners.ssl.default = 5671, ssl_options.…), and write amqps://…:5671 in "+
 			"the URL")
 }
@@ -85,7 +85,7 @@ func judgeVersion(product, version string) doctor.Finding {
 			"upgrade RabbitMQ, best to a series that is still supported")
 	case r.Before(4, 0):
 		return check.Note(what+", of a series that gets no fixes any more",
-			"Siren works with it, but faults and holes in it stay",
+			"Siren works with it, but its bugs and security holes stay",
 			"upgrade RabbitMQ when you can, by way of 3.13 to 4.x, "+
 				"each time with all feature flags enabled (rabbitmqctl enable_feature_flag all)")
 	case !r.Before(4, 4):

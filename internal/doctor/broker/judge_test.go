@@ -30,7 +30,7 @@ func TestJudgeVersion(t *testing.T) {
 		{"LavinMQ", "2.1.0", doctor.Warning},
 	} {
 		if f := judgeVersion(c.product, c.version); f.Severity != c.want || f.Severity > doctor.OK &&
-			(f.Why == "" || f.Mend == "") {
+			(f.Why == "" || f.Fix == "") {
 			t.Errorf("%s %s: %+v, want %s", c.product, c.version, f, c.want)
 		}
 	}
@@ -59,7 +59,7 @@ func TestJudgeTypesAndTimeout(t *testing.T) {
 		}
 		f := judgeTimeout(c.version, []string{c.kind}, p)
 		if f.Severity != c.timeout || f.Severity == doctor.Note &&
-			!strings.Contains(f.Mend, "must be {ok,1800000} or more") {
+			!strings.Contains(f.Fix, "must be {ok,1800000} or more") {
 			t.Errorf("timeout of %s %s: %+v", c.kind, c.version, f)
 		}
 	}
@@ -77,7 +77,7 @@ func TestJudgeDelay(t *testing.T) {
 	}
 }
 
-// What a mend grants is what docs/kubernetes.md and the bundled broker of the chart grant.
+// What a fix grants is what docs/kubernetes.md and the bundled broker of the chart grant.
 func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
 	docs, err := os.ReadFile("../../../docs/kubernetes.md")
 	if err != nil {

@@ -60,10 +60,10 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 		found = append(found, check.Error(
 			fmt.Sprintf("%d jobs wait for their next attempt, and nobody forwards from %s", waiting,
 				strings.Join(idle, ", ")),
-			"failed jobs are never tried again while no scaler runs", start))
+			"failed jobs are never retried while no scaler runs", start))
 	case len(idle) > 0:
 		found = append(found, check.Warning("nobody forwards from "+strings.Join(idle, ", "),
-			"a job that fails is never tried again while no scaler runs", start))
+			"a job that fails is never retried while no scaler runs", start))
 	case len(depths) > 0:
 		found = append(found, check.OK(
 			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds",
@@ -88,9 +88,9 @@ func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
 				"policy",
 			"nothing while it shrinks; `siren lanes migrate` and `siren lanes move` empty it at once")
 	}
-	mend := "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
+	fix := "once no job runs that came from it: rabbitmqctl delete_queue --if-empty --if-unused " + name
 	if q.Type == lanes.Quorum { // quorum queues don't know the flags
-		mend = "once no job runs that came from it, and it still is empty: rabbitmqctl delete_queue " + name
+		fix = "once no job runs that came from it, and it still is empty: rabbitmqctl delete_queue " + name
 	}
-	return check.Note(what+"; it is empty", "nothing deletes a queue by itself; an empty one costs little", mend)
+	return check.Note(what+"; it is empty", "nothing deletes a queue by itself; an empty one costs little", fix)
 }

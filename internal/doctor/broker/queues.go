@@ -86,7 +86,7 @@ func (x *examiner) look(ctx context.Context, queue string) (fleet.Depth, error) 
 	return d, err
 }
 
-// compare says whether a queue that is there has the arguments that are asked for.
+// compare reports whether a queue that is there has the arguments that are asked for.
 func (x *examiner) compare(ctx context.Context, w probe.Wanted) (same bool) {
 	err := x.Compare(ctx, w)
 	var m *topology.MismatchError
@@ -94,7 +94,7 @@ func (x *examiner) compare(ctx context.Context, w probe.Wanted) (same bool) {
 	case errors.Is(err, lanes.ErrRefused):
 		x.refused(lanes.ScalerRole, refusal("declare", err))
 	case errors.As(err, &m):
-		x.add(checkQueues.Warning(m.What(), "it is used as it is, without what the argument is for", m.Mend()))
+		x.add(checkQueues.Warning(m.What(), "it is used as it is, without what the argument is for", m.Fix()))
 	}
 	return err == nil
 }
@@ -127,7 +127,7 @@ func (x *examiner) exchanges(ctx context.Context) {
 				"jobs can't be enqueued, or a wrong routing key loses them",
 				"start `siren scaler`, which declares it; if one runs, its log says why it doesn't"))
 		case errors.As(err, &m):
-			x.add(check.Error(m.What(), "jobs with a wrong routing key are lost, or none arrives", m.Mend()))
+			x.add(check.Error(m.What(), "jobs with a wrong routing key are lost, or none arrives", m.Fix()))
 		}
 	}
 }

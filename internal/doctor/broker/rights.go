@@ -31,20 +31,20 @@ func judgeRights(role, user, vhost string, others bool, refusals []string) docto
 		return check.OK(fmt.Sprintf("user %q may do what a %s does", user, role))
 	}
 	needs := rightsOf[role]
-	if others { // one user for several roles: the mend of one must not undo that of another
+	if others { // one user for several roles: the fix of one must not undo that of another
 		needs = rightsOf[lanes.ScalerRole]
 	}
-	mend := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure,
+	fix := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure,
 		needs.write, needs.read)
 	if others {
-		mend += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role",
+		fix += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role",
 			role)
 	}
 	return check.Error(fmt.Sprintf("user %q may not %s", user, strings.Join(refusals, ", nor ")), map[string]string{
 		lanes.ScalerRole:   "a scaler with this user can't declare the queues, or can't bring retries back",
 		lanes.WorkerRole:   "a worker with this user can't take jobs, or can't put off or bury those that fail",
 		lanes.ProducerRole: "a producer with this user can't enqueue a job",
-	}[role], mend)
+	}[role], fix)
 }
 
 // accessTo is how the broker names what it refuses.

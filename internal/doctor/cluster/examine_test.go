@@ -36,7 +36,7 @@ type site struct {
 	fails  map[string]error // by verb and resource, such as "get leases"
 }
 
-// fail has every such call fail from now on.
+// fail makes every such call fail from now on.
 func (c *site) fail(call string, err error) { c.fails[call] = err }
 
 // put makes an object, or changes it.
@@ -68,11 +68,13 @@ func newDeployment(pool string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, Namespace: namespace,
 			Labels: map[string]string{"app": "siren", kube.PoolLabel: pool}},
-		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "worker"}}}}},
+		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "worker"}},
+		}}},
 	}
 }
 
-// installed is a cluster with the release as the chart makes it: two pools, and a scaler that leads.
+// installed makes a cluster with the release as the chart makes it: two pools, and a scaler that leads.
 func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool) (*site, Examination) {
 	t.Helper()
 	c := &site{t: t, client: fake.NewClientset(), fails: map[string]error{}}
@@ -114,10 +116,10 @@ func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool
 func wantFound(t *testing.T, all []doctor.Finding, check string, severity doctor.Severity, says string) {
 	t.Helper()
 	for _, f := range all {
-		if f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+		if f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
-		if f.Check == check && f.Severity == severity && strings.Contains(f.What+"\n"+f.Mend, says) {
+		if f.Check == check && f.Severity == severity && strings.Contains(f.What+"\n"+f.Fix, says) {
 			return
 		}
 	}

@@ -84,7 +84,7 @@ func judgeDeployment(d kube.Deployment, namespace string, p *lanes.Policy) (foun
 		found = append(found, pools.Warning(
 			fmt.Sprintf("%s gives its pods %ds to end, and its workers drain for %s", this, int64(d.Grace.Seconds()),
 				drain),
-			"the kubelet kills a worker in the midst of its jobs, which others start again once the claim has run out",
+			"the kubelet kills a worker in the middle of its jobs, which others start again once the claim has run out",
 			fmt.Sprintf("set terminationGracePeriodSeconds above it: %d, or leave that to the chart",
 				int64(d.Drain.Seconds())+15)))
 	}
@@ -93,8 +93,8 @@ func judgeDeployment(d kube.Deployment, namespace string, p *lanes.Policy) (foun
 			fmt.Sprintf("%s lets jobs end for %s when a pod is told to, and lane %s lets them run for %s", this, drain,
 				lane,
 				longest),
-			"an upgrade or a node that is drained returns what runs longer, and it begins anew elsewhere",
-			"raise workers.drainTimeout in the chart if that is too dear"))
+			"an upgrade or a node that is drained returns what runs longer, and it starts over elsewhere",
+			"raise workers.drainTimeout in the chart if that costs too much"))
 	}
 	return found
 }
@@ -123,8 +123,8 @@ func judgeRights(namespace string, lacks []string, err error) doctor.Finding {
 			"kubectl auth can-i --list --as system:serviceaccount:"+namespace+":siren-scaler")
 	case len(lacks) > 0:
 		return rights.Error("this account may not "+strings.Join(lacks, ", nor "),
-			"a scaler with it can't see or size its pools, tell what it did, or elect a leader",
-			fmt.Sprintf("helm upgrade makes the Role anew (templates/scaler-role.yaml); "+
+			"a scaler with it can't see or size its pools, report what it did, or elect a leader",
+			fmt.Sprintf("helm upgrade recreates the Role (templates/scaler-role.yaml); "+
 				"kubectl -n %s describe rolebinding must name the scaler's account; from a machine of yours ask for "+
 				"the scaler's: "+
 				"kubectl -n %[1]s exec deploy/siren-scaler -- siren doctor --only kubernetes", namespace))
@@ -144,7 +144,7 @@ func judgeLease(namespace, name string, lead kube.Lead, now time.Time, err error
 	switch {
 	case apierrors.IsForbidden(err):
 		return lease.Note("this account may not read Lease "+name, "who leads can't be told from here",
-			"see what is said of the rights")
+			"see the finding on rights")
 	case apierrors.IsNotFound(err):
 		return lease.Error(fmt.Sprintf("there is no Lease %s in namespace %s", name, namespace),
 			"scalers elect no leader without it, and may not create it",
@@ -155,7 +155,7 @@ func judgeLease(namespace, name string, lead kube.Lead, now time.Time, err error
 		return lease.Error("no scaler holds Lease "+name, "nobody sizes the pools, or follows the policy", look)
 	case old > lead.Lasts+off:
 		return lease.Error(held, "a leader renews it every second: nobody leads, or this machine's clock is off",
-			look+"; and see what is said of the clocks")
+			look+"; and see the findings on clocks")
 	}
 	return lease.OK(held)
 }

@@ -40,7 +40,7 @@ func Clock(ctx context.Context, s *redislink.Store) doctor.Finding {
 	if err != nil {
 		return clock.Note("Redis doesn't tell its time: "+err.Error(),
 			"clocks that differ make waits and retries wrong",
-			"see what else is said about Redis")
+			"see the other findings on Redis")
 	}
 	return judgeClock(ahead, doubt)
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// finding is the one finding of a check.
+// finding returns the one finding of a check.
 func finding(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 	t.Helper()
 	for _, f := range all {
-		if f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+		if f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
-		if strings.Contains(f.What+f.Why+f.Mend, "secret") {
+		if strings.Contains(f.What+f.Why+f.Fix, "secret") {
 			t.Errorf("shows a password: %+v", f)
 		}
 		if f.Check == check {
@@ -56,7 +56,7 @@ func TestExamineRedisThatForgets(t *testing.T) {
 	defer func() { must(t, server.Stop(t.Context())) }()
 	all := database.Examine(t.Context(), open(t, server.URL))
 	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") ||
-		!strings.Contains(f.Mend, "CONFIG SET maxmemory-policy noeviction") {
+		!strings.Contains(f.Fix, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
 	}
 	if f := finding(t, all, "redis.persistence"); f.Severity != doctor.Note ||
@@ -79,13 +79,13 @@ func TestExamineRedisLogins(t *testing.T) {
 	}
 	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole),
 		"redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") ||
-		!strings.Contains(f.Mend, "redis-acl") {
+		!strings.Contains(f.Fix, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
 	}
 	allow("")
 	if f := examine("redis.reachable"); f.Severity != doctor.Error ||
 		!strings.Contains(f.What, "refused by Redis (NOPERM") ||
-		!strings.Contains(f.Mend, "siren redis-acl --user weak --role worker") {
+		!strings.Contains(f.Fix, "siren redis-acl --user weak --role worker") {
 		t.Errorf("no rights: %+v", f)
 	}
 	allow("~siren:* &siren:* +@read +@write +@scripting +@pubsub +@connection +time +info")
@@ -112,7 +112,7 @@ func TestExamineRedisLogins(t *testing.T) {
 	}
 }
 
-// anys is the words of a text.
+// anys splits a text into its words.
 func anys(text string) (all []any) {
 	for word := range strings.FieldsSeq(text) {
 		all = append(all, word)

@@ -24,17 +24,17 @@ func (f facts) number(key string) int64 {
 // judgeUnreachable says what to do about a Redis that doesn't let us in; login is who was refused his rights, if
 // anybody was.
 func judgeUnreachable(err error, login string, roles []string) doctor.Finding {
-	mend := "check the URL, the network on the way, and that Redis runs: redis-cli ping"
+	fix := "check the URL, the network on the way, and that Redis runs: redis-cli ping"
 	switch {
 	case login != "":
-		mend = grantTo(login, roles)
+		fix = grantTo(login, roles)
 	case errors.Is(err, lanes.ErrRefused):
-		mend = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints " +
+		fix = "check user and password in the URL, and that there is such a user: ACL LIST; siren redis-acl prints " +
 			"those " +
 			"that Siren needs"
 	}
 	return doctor.Check("redis.reachable").Error(err.Error(),
-		"jobs run without claims and records, workers aren't seen, and nobody scales", mend)
+		"jobs run without claims and records, workers aren't seen, and nobody scales", fix)
 }
 
 // judgeEncryption says whether the password and the records travel in the clear.
@@ -47,7 +47,7 @@ func judgeEncryption(addresses []string, secure bool, err error) doctor.Finding 
 		host, _, _ := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return tls.Note("the connection isn't encrypted",
-				"who can listen between here and Redis reads the password and every record",
+				"whoever can listen between here and Redis reads the password and every record",
 				"give Redis a certificate (tls-port 6380, tls-cert-file, …), and write rediss:// in the URL")
 		}
 	}
@@ -58,7 +58,7 @@ func judgeEncryption(addresses []string, secure bool, err error) doctor.Finding 
 func judgeSilent(err error) doctor.Finding {
 	return doctor.Check("redis.info").Note("version, eviction and persistence couldn't be looked at: "+err.Error(),
 		"claims and records vanish from one that evicts",
-		"let the user ask (ACL SETUSER … +info), or see to maxmemory-policy noeviction and appendonly yes yourself")
+		"let the user ask (ACL SETUSER … +info), or set maxmemory-policy noeviction and appendonly yes yourself")
 }
 
 // judgeServer says what the facts of a Redis mean for Siren.
@@ -80,7 +80,7 @@ func judgeVersion(f facts) doctor.Finding {
 	case err != nil:
 		return check.Note("it doesn't say which version of Redis it is",
 			"Siren is tested with Redis 7 and 8, and Valkey",
-			"look its version up at whoever runs it: 7 or newer")
+			"ask whoever runs it for its version: 7 or newer")
 	case name == "Redis" && major < oldest:
 		return check.Error(name+" "+version,
 			fmt.Sprintf("Siren is tested with Redis %d and newer; older ones lack commands and permissions that it "+
@@ -140,7 +140,7 @@ func judgePersistence(f facts) doctor.Finding {
 	case f["rdb_last_bgsave_status"] == "err":
 		return check.Error("its last snapshot to disk (RDB) failed",
 			"by default it then refuses to write, and counts as away",
-			"look at its log and at the space on its disk; BGSAVE once it is mended")
+			"look at its log and at the space on its disk; BGSAVE once it is fixed")
 	case f.number("connected_slaves") > 0:
 		return check.OK("it has replicas, which take over what it knows")
 	case asked && saves != "", !asked && f.number("rdb_saves") > 0, !asked && f["rdb_saves"] == "" &&
@@ -179,7 +179,7 @@ func judgeMode(f facts) doctor.Finding {
 // judgeDelay says how long an answer takes: each job asks some times, and each worker every second.
 func judgeDelay(took time.Duration) doctor.Finding {
 	return doctor.Delay("redis.delay", "it", took,
-		"each job asks it some times before it starts, and a call is given up after "+redislink.IOTimeout.String(),
+		"each job asks it a few times before it starts, and a call times out after "+redislink.IOTimeout.String(),
 		"run Siren near it, and look for slow commands of others: SLOWLOG GET")
 }
 
@@ -201,7 +201,7 @@ func judgeClock(ahead, doubt time.Duration) doctor.Finding {
 	f := clock.Warning(fmt.Sprintf("this machine's clock is %s %s that of Redis",
 		ahead.Abs().Round(100*time.Millisecond),
 		map[bool]string{true: "ahead of", false: "behind"}[ahead > 0]),
-		"waits, objectives and the times of retries are told by clocks of several machines",
+		"waits, objectives and the times of retries depend on the clocks of several machines",
 		"run a time service on both: timedatectl set-ntp true (chrony or systemd-timesyncd)")
 	if off > badOffset {
 		f.Severity = doctor.Error

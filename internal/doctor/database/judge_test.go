@@ -61,7 +61,7 @@ func TestJudgeServer(t *testing.T) {
 				if found.Severity != c.severity || !strings.Contains(found.What, c.says) {
 					t.Errorf("%+v, want %s: …%s…", found, c.severity, c.says)
 				}
-				if found.Severity > doctor.OK && (found.Why == "" || found.Mend == "") {
+				if found.Severity > doctor.OK && (found.Why == "" || found.Fix == "") {
 					t.Errorf("incomplete: %+v", found)
 				}
 			}
@@ -118,7 +118,7 @@ func TestJudgeRights(t *testing.T) {
 	} {
 		f := judgeRights("me", c.roles, c.trial)
 		if f.Severity != c.want || !strings.Contains(f.What, c.says) || f.Severity > doctor.OK &&
-			(f.Why == "" || f.Mend == "") {
+			(f.Why == "" || f.Fix == "") {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}

@@ -48,7 +48,7 @@ const anyRole = "any-role"
 
 var discard = slog.New(slog.DiscardHandler)
 
-// loginAs is the URL of the shared Redis for a user.
+// loginAs returns the URL of the shared Redis for a user.
 func loginAs(user string) string {
 	_, at, _ := strings.Cut(shared.URL, "@")
 	return "redis://" + user + ":secret@" + at
@@ -63,7 +63,7 @@ func open(t *testing.T, url string) *redislink.Store {
 	return s
 }
 
-// fresh is a store on an empty Redis, and an administrator's client beside it.
+// fresh returns a store on an empty Redis, and an administrator's client beside it.
 func fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 	t.Helper()
 	o, err := goredis.ParseURL(shared.URL)

@@ -60,7 +60,7 @@ type trial struct {
 	err     error                // nothing could be tried, or not all
 }
 
-// may says whether nothing kept the login from the use.
+// may reports whether nothing kept the login from the use.
 func (t trial) may(u access.Use) bool { return !t.refused[u] && t.failed[u] == nil }
 
 // try finds out which uses Redis allows to this login, and has none of them done.

@@ -25,7 +25,7 @@ func (all Findings) Of(check string) (found Findings) {
 func (all Findings) Want(t testing.TB, check string, severity doctor.Severity, says string) {
 	t.Helper()
 	for _, f := range all.Of(check) {
-		if f.Severity == severity && strings.Contains(f.What+"\n"+f.Why+"\n"+f.Mend, says) {
+		if f.Severity == severity && strings.Contains(f.What+"\n"+f.Why+"\n"+f.Fix, says) {
 			return
 		}
 	}
@@ -37,10 +37,10 @@ func (all Findings) Want(t testing.TB, check string, severity doctor.Severity, s
 func (all Findings) WellFormed(t testing.TB) {
 	t.Helper()
 	for _, f := range all {
-		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
-		if strings.Contains(f.What+f.Why+f.Mend, "secret") {
+		if strings.Contains(f.What+f.Why+f.Fix, "secret") {
 			t.Errorf("shows a password: %+v", f)
 		}
 	}

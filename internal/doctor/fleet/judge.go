@@ -17,16 +17,16 @@ import (
 
 const (
 	leader = doctor.Check("fleet.leader")
-	unseen = "the fleet tells of itself there"
+	unseen = "the fleet reports there"
 )
 
 // judgeUnseen says why the fleet couldn't be looked at.
 func judgeUnseen(err error) doctor.Finding {
 	if errors.Is(err, lanes.ErrRefused) {
-		return leader.Note("not looked at: an operator may, and this login isn't one's", unseen,
+		return leader.Note("not looked at: only an operator's login may, and this isn't one", unseen,
 			"look with the login of an operator: siren redis-acl")
 	}
-	return leader.Note("not looked at: Redis doesn't answer", unseen, "see what is said of Redis")
+	return leader.Note("not looked at: Redis doesn't answer", unseen, "see the findings on Redis")
 }
 
 // judgeFleet says what the facts of a fleet mean.
@@ -48,17 +48,17 @@ func judgeLeader(f facts) doctor.Finding {
 	const (
 		why = "nobody sizes the pools, follows the policy or declares queues; running workers go on with what they " +
 			"have"
-		mend = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
+		fix = "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
 			"app.kubernetes.io/component=scaler"
 	)
 	if f.snapshot == nil {
-		return leader.Warning("no scaler has ever led here", why, mend)
+		return leader.Warning("no scaler has ever led here", why, fix)
 	}
 	silent := f.now.Sub(f.snapshot.At)
 	if silent > leaderSilent {
 		return leader.Error(fmt.Sprintf("no scaler leads: %s was the last, %s ago", f.snapshot.Leader,
 			say.Short(silent)), why,
-			mend)
+			fix)
 	}
 	return leader.OK(fmt.Sprintf("%s leads, and looked at the fleet %s ago", f.snapshot.Leader,
 		say.Short(max(0, silent))))

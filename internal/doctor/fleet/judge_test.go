@@ -97,7 +97,7 @@ func TestJudgeFleet(t *testing.T) {
 			found := judgeFleet(f)
 			if !slices.ContainsFunc(found, func(f doctor.Finding) bool {
 				return f.Check == c.check && f.Severity == c.severity && strings.Contains(f.What, c.says) &&
-					(f.Severity == doctor.OK || f.Why != "" && f.Mend != "")
+					(f.Severity == doctor.OK || f.Why != "" && f.Fix != "")
 			}) {
 				t.Errorf("%+v", found)
 			}

@@ -83,7 +83,7 @@ func judgeTimes(workers []fleet.Heartbeat, now time.Time) (found []doctor.Findin
 				"ago",
 				lane, say.Plural(int(count[lane]), "message"), say.Short(max(0, now.Sub(last[lane])))),
 			"the time counts as absent: the wait of these jobs isn't known, and the lane looks better than it is",
-			"have their producer send readyAt in milliseconds since 1970, not in seconds: docs/jobs.md#headers"))
+			"make their producer send readyAt in milliseconds since 1970, not in seconds: docs/jobs.md#headers"))
 	}
 	return found
 }
@@ -137,7 +137,7 @@ func judgeClocks(workers []fleet.Heartbeat) []doctor.Finding {
 	switch {
 	case len(ahead) > 0:
 		f := check.Warning("clocks of workers are ahead of that of Redis, at least: "+few(ahead),
-			"waits, objectives and the times of retries are told by clocks of several machines",
+			"waits, objectives and the times of retries depend on the clocks of several machines",
 			"run a time service on their machines: timedatectl set-ntp true (chrony or systemd-timesyncd)")
 		if worst > time.Minute {
 			f.Severity = doctor.Error

@@ -21,7 +21,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// managed is a broker with the management plugin, and that plugin's address.
+// managed starts a broker with the management plugin, and returns the plugin's address.
 func managed(t *testing.T) (s *procs.Server, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -52,7 +52,7 @@ func askManagement(t *testing.T, address, amqpURL string) doctortest.Findings {
 	return all
 }
 
-// With the real plugin: the finding names the policy, and its mend, as it is printed, takes the harm away.
+// With the real plugin: the finding names the policy, and its fix, as it is printed, takes the harm away.
 func TestExamineManagement(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic) // it makes queues by their names
 	s, address := managed(t)
@@ -87,7 +87,7 @@ func TestExamineManagement(t *testing.T) {
 	all.Want(t, "broker.policies", doctor.Error, "the broker's operator policy caps sets max-length = 10 on "+
 		"siren.dead, siren.delay.15m, siren.delay.15s and 8 more")
 	for _, f := range all.Of("broker.policies") {
-		mend(t, s, f.Mend)
+		fix(t, s, f.Fix)
 	}
 	all = askManagement(t, address, s.URL) // without a user, it is the one of AMQP
 	all.Want(t, "broker.policies", doctor.OK, `none of the broker's policies (1 in vhost "/") harms`)
@@ -105,8 +105,8 @@ func TestExamineManagement(t *testing.T) {
 	})
 }
 
-// mend does what a finding says, by the shell that a person would use.
-func mend(t *testing.T, s *procs.Server, command string) {
+// fix does what a finding says, by the shell that a person would use.
+func fix(t *testing.T, s *procs.Server, command string) {
 	t.Helper()
 	out, err := exec.Command("sh", "-c", `rabbitmqctl() { printf '%s\n' "$@"; }; `+command).Output()
 	if err != nil {

@@ -35,7 +35,8 @@ func TestJudgePolicies(t *testing.T) {
 			brokerPolicy{Pattern: "lane", Definition: map[string]any{"dead-letter-exchange": "x"}}, doctor.OK,
 			"none of"},
 		{"dead-lettering of others", brokerPolicy{Pattern: ".*",
-			Definition: map[string]any{"dead-letter-exchange": "x"}}, doctor.Warning, `= "x" on siren.dead, siren.delay.5s`},
+			Definition: map[string]any{"dead-letter-exchange": "x"}}, doctor.Warning,
+			`= "x" on siren.dead, siren.delay.5s`},
 		{"a delivery limit of quorum queues", brokerPolicy{Pattern: ".*",
 			Definition: map[string]any{"delivery-limit": 5.0}}, doctor.Error, "on siren.lane.bulk"},
 		{"a delivery limit that is none", brokerPolicy{Pattern: ".*",
@@ -73,8 +74,8 @@ func TestJudgePolicies(t *testing.T) {
 				t.Fatalf("%+v", found)
 			}
 			f := found[0]
-			if text := f.What + "\n" + f.Why + "\n" + f.Mend; f.Severity != c.want || !strings.Contains(text, c.says) ||
-				f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+			if text := f.What + "\n" + f.Why + "\n" + f.Fix; f.Severity != c.want || !strings.Contains(text, c.says) ||
+				f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 				t.Errorf("%+v, want %s: …%s…", f, c.want, c.says)
 			}
 		})
@@ -94,8 +95,9 @@ func TestJudgePoliciesByPriority(t *testing.T) {
 	all = append(all, brokerPolicy{Name: "caps", Pattern: ".*", Operator: true,
 		Definition: map[string]any{"max-length": 5.0}})
 	found := judgePolicies("media", all, queues, nil)
-	want := `rabbitmqctl set_operator_policy --vhost 'media' --priority 0 --apply-to all 'caps' '^(?!siren\.)(?:.*(?:.*))' '{"max-length":5}'`
-	if len(found) != 1 || found[0].Mend != want {
+	want := `rabbitmqctl set_operator_policy --vhost 'media' --priority 0 --apply-to all 'caps' ` +
+		`'^(?!siren\.)(?:.*(?:.*))' '{"max-length":5}'`
+	if len(found) != 1 || found[0].Fix != want {
 		t.Errorf("%+v\nwant %s", found, want)
 	}
 }

@@ -67,7 +67,7 @@ func (n brokerNode) judge(check doctor.Check) (found []doctor.Finding) {
 		found = append(found, check.Error(node+"sees no connection to "+strings.Join(n.Partitions, ", ")+
 			" (a partition)",
 			"both sides serve the same classic queues: jobs run twice, or are lost when they join",
-			"mend the network, then restart the nodes of the smaller side; cluster_partition_handling = "+
+			"fix the network, then restart the nodes of the smaller side; cluster_partition_handling = "+
 				"pause_minority"))
 	}
 	return found

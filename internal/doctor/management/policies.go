@@ -90,7 +90,7 @@ func (q brokerPolicy) title() string {
 	return "policy " + q.Name
 }
 
-// concerns says whether the policy is for queues of that type.
+// concerns reports whether the policy is for queues of that type.
 func (q brokerPolicy) concerns(kind string) bool {
 	switch q.ApplyTo {
 	case "", "all", "queues":
@@ -100,9 +100,9 @@ func (q brokerPolicy) concerns(kind string) bool {
 	}
 }
 
-// mend says how the policy is made to spare Siren: by taking it off, if it is for Siren's queues alone, else by a
+// fix says how the policy is made to spare Siren: by taking it off, if it is for Siren's queues alone, else by a
 // pattern that leaves them out.
-func (q brokerPolicy) mend(vhost string) string {
+func (q brokerPolicy) fix(vhost string) string {
 	kind := ""
 	if q.Operator {
 		kind = "operator_"
@@ -166,8 +166,8 @@ func (a applied) judge(key, vhost string, kinds map[string]string, p *lanes.Poli
 		return f, false
 	}
 	what := fmt.Sprintf("the broker's %s sets %s = %s on %s", a.title(), key, spelled(value), doctor.Few(harmed, 3))
-	return doctor.Finding{Check: string(policies), Severity: severity, What: what, Why: why, Mend: instead +
-		a.mend(vhost)}, len(harmed) > 0
+	return doctor.Finding{Check: string(policies), Severity: severity, What: what, Why: why, Fix: instead +
+		a.fix(vhost)}, len(harmed) > 0
 }
 
 // lost says where the jobs go that the broker takes out of Siren's queues.

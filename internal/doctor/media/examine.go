@@ -50,7 +50,7 @@ func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
 	if err != nil {
 		return []doctor.Finding{{
 			Check: "media.limits", Severity: doctor.Error, What: err.Error(), Why: "no worker can start programs here",
-			Mend: "mount /proc",
+			Fix: "mount /proc",
 		}}
 	}
 	ffmpeg, err := media.Program(o.FFmpeg, "ffmpeg")
@@ -71,7 +71,7 @@ func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
 func noProgram(name string, err error) doctor.Finding {
 	return doctor.Finding{
 		Check: "media." + name, Severity: doctor.Error, What: err.Error(), Why: "no worker can start here",
-		Mend: "apt-get install ffmpeg; or, if no worker is to run here, say so: --role scaler or --role producer",
+		Fix: "apt-get install ffmpeg; or, if no worker is to run here, say so: --role scaler or --role producer",
 	}
 }
 
@@ -81,8 +81,8 @@ func examineProgram(ctx context.Context, ffmpeg string) []doctor.Finding {
 	if err != nil {
 		return []doctor.Finding{{
 			Check: "media.ffmpeg", Severity: doctor.Error, What: fmt.Sprintf("%s doesn't run: %v", ffmpeg, err),
-			Why:  "every job would fail",
-			Mend: "run `" + ffmpeg + " -version` by hand; a library may be missing: apt-get install --reinstall ffmpeg",
+			Why: "every job would fail",
+			Fix: "run `" + ffmpeg + " -version` by hand; a library may be missing: apt-get install --reinstall ffmpeg",
 		}}
 	}
 	found := []doctor.Finding{judgeFFmpeg(text)}
@@ -94,7 +94,7 @@ func examineProgram(ctx context.Context, ffmpeg string) []doctor.Finding {
 			return append(found, doctor.Finding{
 				Check: "media.codecs", Severity: doctor.Warning,
 				What: fmt.Sprintf("ffmpeg doesn't list its %s: %v", sort, err),
-				Why:  "jobs may fail for what it lacks", Mend: "run `ffmpeg -" + sort + "` by hand",
+				Why:  "jobs may fail for what it lacks", Fix: "run `ffmpeg -" + sort + "` by hand",
 			})
 		}
 		has[sort] = parts(list)
@@ -114,7 +114,7 @@ const oldestFFmpeg = "5.1"
 
 var ffmpegVersion = regexp.MustCompile(`^ffmpeg version (\S+)`)
 
-// judgeFFmpeg is what the first line of `ffmpeg -version` means.
+// judgeFFmpeg says what the first line of `ffmpeg -version` means.
 func judgeFFmpeg(text string) doctor.Finding {
 	f := doctor.Finding{Check: "media.ffmpeg"}
 	m := ffmpegVersion.FindStringSubmatch(text)
@@ -122,7 +122,7 @@ func judgeFFmpeg(text string) doctor.Finding {
 		f.Severity = doctor.Warning
 		f.What = "ffmpeg doesn't say its version"
 		f.Why = "Siren is tested with ffmpeg " + oldestFFmpeg + " and 7.1"
-		f.Mend = "install the ffmpeg of your distribution"
+		f.Fix = "install the ffmpeg of your distribution"
 		return f
 	}
 	f.What = "ffmpeg " + m[1]
@@ -131,17 +131,17 @@ func judgeFFmpeg(text string) doctor.Finding {
 		// a build of the development branch: N-109542-g…
 		f.Severity = doctor.Note
 		f.Why = "it isn't a release, so nobody knows what it can do; Siren is tested with " + oldestFFmpeg + " and 7.1"
-		f.Mend = "nothing if its parts, below, are all there; else install a release"
+		f.Fix = "nothing if its parts, below, are all there; else install a release"
 	} else if major < 5 || major == 5 && minor < 1 {
 		f.Severity = doctor.Error
 		f.Why = "it is older than " + oldestFFmpeg +
 			", lacks options that Siren gives it, and gets no fixes: inputs are hostile"
-		f.Mend = "install ffmpeg " + oldestFFmpeg + " or newer: Debian 12 has it"
+		f.Fix = "install ffmpeg " + oldestFFmpeg + " or newer: Debian 12 has it"
 	}
 	return f
 }
 
-// needs is what the kinds need of ffmpeg, by ffmpeg's word for the sort.
+// needs returns what the kinds need of ffmpeg, by ffmpeg's word for the sort.
 func needs() map[string][]string {
 	all := map[string][]string{"demuxers": strings.Split(sandbox.Formats, ",")}
 	add := func(sort, name string) {
@@ -168,7 +168,7 @@ func needs() map[string][]string {
 
 var quoted = regexp.MustCompile(`'[^']*'`)
 
-// filterNames are the filters of a chain, without their arguments.
+// filterNames returns the filters of a chain, without their arguments.
 func filterNames(chain string) (all []string) {
 	for f := range strings.SplitSeq(quoted.ReplaceAllString(chain, ""), ",") {
 		name, _, _ := strings.Cut(f, "=")
@@ -177,8 +177,8 @@ func filterNames(chain string) (all []string) {
 	return all
 }
 
-// parts are the names in a list of ffmpeg's: flags, one or two columns of them, come before a name, and one line may
-// hold several.
+// parts returns the names in a list of ffmpeg's. One or two columns of flags come before a name, and one line may hold
+// several.
 func parts(list string) map[string]bool {
 	all := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -211,7 +211,7 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 		found = append(found, doctor.Finding{
 			Check: "media.codecs", Severity: doctor.Error, What: "ffmpeg lacks " + strings.Join(lacks, ", "),
 			Why: "jobs that need it fail for good, as bad input",
-			Mend: "install a full build of ffmpeg: Debian's has all of it (apt-get install ffmpeg), Fedora's " +
+			Fix: "install a full build of ffmpeg: Debian's has all of it (apt-get install ffmpeg), Fedora's " +
 				"ffmpeg-free lacks libx264",
 		})
 	} else {
@@ -225,8 +225,8 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 	}); len(common) > 0 {
 		found = append(found, doctor.Finding{
 			Check: "media.formats", Severity: doctor.Warning, What: "ffmpeg can't read " + strings.Join(common, ", "),
-			Why:  "jobs with such inputs fail for good",
-			Mend: "install a full build of ffmpeg: apt-get install ffmpeg",
+			Why: "jobs with such inputs fail for good",
+			Fix: "install a full build of ffmpeg: apt-get install ffmpeg",
 		})
 	}
 	return found
@@ -249,7 +249,7 @@ func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimi
 		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)
 		f.Why = "every job would fail, or wait for ever"
-		f.Mend = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that " +
+		f.Fix = "give slots more memory (slot.memory in the policy, 512Mi at least), and raise hard limits that " +
 			"are lower: ulimit -Hv, -Hf, -Ht;" +
 			" if it lacks a library, put ffmpeg and what it needs below /usr, or its libraries into lib beside its " +
 			"folder: programs read nothing else"
@@ -271,7 +271,7 @@ func examineScratch(path string, room Room) []doctor.Finding {
 		return []doctor.Finding{{
 			Check: check, Severity: doctor.Error, What: fmt.Sprintf("the scratch folder %s can't be used: %v", path,
 				err), Why: "no worker can start with it",
-			Mend: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR",
+			Fix: fmt.Sprintf("make it writable for user %d, or name another one: siren worker --scratch DIR",
 				os.Getuid()),
 		}}
 	}
@@ -293,7 +293,7 @@ func examineScratch(path string, room Room) []doctor.Finding {
 	return judgeScratch(path, free, disk.Type == tmpfs, room)
 }
 
-// judgeScratch is whether the free space is enough for an input and an output in each slot.
+// judgeScratch says whether the free space is enough for an input and an output in each slot.
 func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []doctor.Finding {
 	f := doctor.Finding{Check: "media.scratch", What: fmt.Sprintf("the scratch folder %s can be written, %s free", path,
 		gibi(free))}
@@ -303,13 +303,13 @@ func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []docto
 		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("the scratch folder %s has only %s free", path, gibi(free))
 		f.Why = "inputs from S3 and the web, and every output, are written there first: jobs fail and are tried again"
-		f.Mend = "free space there, or name another folder: siren worker --scratch DIR"
+		f.Fix = "free space there, or name another folder: siren worker --scratch DIR"
 	case room.Slots > 0 && free < most:
 		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the scratch folder %s has %s free; jobs may take %s", path, gibi(free), gibi(most))
 		f.Why = fmt.Sprintf("%d slots may each hold an input and an output of %s: a full disk fails jobs, which are "+
 			"tried again", room.Slots, room.Slot.Scratch)
-		f.Mend = "give it more space, or lower slot.scratch in the policy"
+		f.Fix = "give it more space, or lower slot.scratch in the policy"
 	}
 	found := []doctor.Finding{f}
 	if memory {
@@ -317,7 +317,7 @@ func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []docto
 			Check: "media.scratch", Severity: doctor.Note,
 			What: fmt.Sprintf("the scratch folder %s is in memory (tmpfs)", path),
 			Why:  "what jobs write there counts against the machine's, or the pod's, memory",
-			Mend: "name a folder on a disk: siren worker --scratch DIR",
+			Fix:  "name a folder on a disk: siren worker --scratch DIR",
 		})
 	}
 	return found

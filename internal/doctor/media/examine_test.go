@@ -17,12 +17,12 @@ import (
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
-// one is the one finding of a check; all of them have to be complete.
+// one returns the one finding of a check; all of them have to be complete.
 func one(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 	t.Helper()
 	var found []doctor.Finding
 	for _, f := range all {
-		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Mend == "") {
+		if f.What == "" || f.Severity > doctor.OK && (f.Why == "" || f.Fix == "") {
 			t.Errorf("incomplete: %+v", f)
 		}
 		if f.Check == check {
@@ -37,7 +37,7 @@ func one(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 
 func wantFinding(t *testing.T, f doctor.Finding, severity doctor.Severity, says ...string) {
 	t.Helper()
-	text := f.What + "\n" + f.Why + "\n" + f.Mend
+	text := f.What + "\n" + f.Why + "\n" + f.Fix
 	for _, s := range says {
 		if f.Severity != severity || !strings.Contains(text, s) {
 			t.Errorf("%+v, want %s: …%s…", f, severity, s)

@@ -20,40 +20,40 @@ func examineConfined(ctx context.Context, self string) doctor.Finding {
 	if err != nil {
 		return doctor.Finding{
 			Check: "media.confined", Severity: doctor.Error, What: fmt.Sprintf("programs can't be confined: %v", err),
-			Why:  "every job would fail, and be tried again",
-			Mend: "install the siren binary where this user may run it; else report it, with `uname -r`",
+			Why: "every job would fail, and be tried again",
+			Fix: "install the siren binary where this user may run it; else report it, with `uname -r`",
 		}
 	}
 	return judgeConfined(open)
 }
 
-// judgeConfined is what it means that programs find these open.
+// judgeConfined says what it means that programs find these open.
 func judgeConfined(open []string) doctor.Finding {
 	f := doctor.Finding{Check: "media.confined", What: "programs are confined: they open no socket, read no file " +
 		"but their input and the system's, and see nothing of the worker"}
-	var can, mends []string
+	var can, fixes []string
 	if slices.Contains(open, sandbox.OpenFiles) {
 		f.Severity = doctor.Note
 		can = append(can, "read whatever files the worker can")
-		mends = append(mends, "run Linux 5.13 or newer with Landlock on: `cat /sys/kernel/security/lsm` has to list "+
+		fixes = append(fixes, "run Linux 5.13 or newer with Landlock on: `cat /sys/kernel/security/lsm` has to list "+
 			"landlock, and a container's seccomp profile has to let its calls pass")
 	}
 	if slices.Contains(open, sandbox.OpenSockets) {
 		f.Severity = doctor.Warning
 		can = append(can, "open sockets")
-		mends = append(mends, "run a kernel with seccomp filters (CONFIG_SECCOMP_FILTER), on amd64 or arm64")
+		fixes = append(fixes, "run a kernel with seccomp filters (CONFIG_SECCOMP_FILTER), on amd64 or arm64")
 	}
 	if slices.Contains(open, sandbox.OpenSecrets) {
 		f.Severity = doctor.Warning
 		can = append(can, "read the worker's environment")
-		if len(mends) == 0 {
-			mends = append(mends, "report it, with `uname -r`")
+		if len(fixes) == 0 {
+			fixes = append(fixes, "report it, with `uname -r`")
 		}
 	}
 	if len(can) > 0 {
 		f.What = "programs aren't wholly confined: they can " + strings.Join(can, ", and ")
 		f.Why = "inputs are hostile: one that takes a decoder over could do that"
-		f.Mend = strings.Join(mends, "; ")
+		f.Fix = strings.Join(fixes, "; ")
 	}
 	return f
 }
@@ -66,7 +66,7 @@ func LogConfined(ctx context.Context, self string, log *slog.Logger) {
 	}
 	switch f := examineConfined(ctx, self); {
 	case f.Severity > doctor.Note:
-		log.Warn(f.What, slog.String("why", f.Why), slog.String("mend", f.Mend))
+		log.Warn(f.What, slog.String("why", f.Why), slog.String("fix", f.Fix))
 	default:
 		log.Info(f.What)
 	}

@@ -33,7 +33,7 @@ func ExamineStorage(ctx context.Context, o Options, allowed []lanes.Storage) (fo
 	if err != nil {
 		return []doctor.Finding{{
 			Check: "storage.s3", Severity: doctor.Error, What: err.Error(), Why: "no worker can start with that",
-			Mend: "correct SIREN_S3: endpoint=…&region=…&use_path_style=true",
+			Fix: "correct SIREN_S3: endpoint=…&region=…&use_path_style=true",
 		}}
 	}
 	for _, s := range allowed { // a policy from before the check may have one
@@ -41,7 +41,7 @@ func ExamineStorage(ctx context.Context, o Options, allowed []lanes.Storage) (fo
 			found = append(found, doctor.Finding{
 				Check: "storage.prefixes", Severity: doctor.Error,
 				What: "a prefix of the policy's storage " + err.Error(), Why: "no job can use what is below it",
-				Mend: "correct it in the policy",
+				Fix: "correct it in the policy",
 			})
 		}
 	}
@@ -54,8 +54,8 @@ func ExamineStorage(ctx context.Context, o Options, allowed []lanes.Storage) (fo
 	if len(found) == 0 {
 		found = append(found, doctor.Finding{
 			Check: "storage.prefixes", Severity: doctor.Warning, What: "the policy lists no storage",
-			Why:  "every job is refused: it may neither read nor write",
-			Mend: `add to the policy, for instance: storage: [{prefix: "s3://media/", read: true, write: true}]`,
+			Why: "every job is refused: it may neither read nor write",
+			Fix: `add to the policy, for instance: storage: [{prefix: "s3://media/", read: true, write: true}]`,
 		})
 	}
 	return found
@@ -67,7 +67,7 @@ type storageExaminer struct {
 	rules   storage.Rules
 }
 
-// examine is what one prefix allows, beside what it is to allow.
+// examine says what one prefix allows, beside what it is to allow.
 func (x storageExaminer) examine(ctx context.Context, r storage.Rule) doctor.Finding {
 	f := doctor.Finding{Check: "storage." + r.Scheme, What: fmt.Sprintf("%s can be %s", r, uses(r))}
 	try, ok := x.stores.Source(storage.Place{Location: r.Location}, x.rules).(storage.Store)
@@ -75,7 +75,7 @@ func (x storageExaminer) examine(ctx context.Context, r storage.Rule) doctor.Fin
 		f.Severity = doctor.Note
 		f.What = fmt.Sprintf("%s wasn't tried: no file of it is known", r)
 		f.Why = "whether inputs can be fetched from there shows with the first job"
-		f.Mend = fmt.Sprintf("siren enqueue probe --input %sFILE --output … --wait", r)
+		f.Fix = fmt.Sprintf("siren enqueue probe --input %sFILE --output … --wait", r)
 		return f
 	}
 	var err error
@@ -91,12 +91,12 @@ func (x storageExaminer) examine(ctx context.Context, r storage.Rule) doctor.Fin
 		f.Severity = doctor.Note
 		f.What = fmt.Sprintf("%s can be %s; the file that was written to try it is still there: %v", r, uses(r), err)
 		f.Why = "Siren itself deletes nothing there, so nothing else is wrong"
-		f.Mend = "delete " + left.name
+		f.Fix = "delete " + left.name
 	default:
 		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("%s can't be %s: %v", r, uses(r), err)
 		f.Why = "jobs whose files are there fail"
-		f.Mend = mendStorage(r, err)
+		f.Fix = fixStorage(r, err)
 	}
 	return f
 }
@@ -178,21 +178,21 @@ func readOut(ctx context.Context, from storage.Source, at storage.Place) error {
 	return err
 }
 
-// mends is what to do about a prefix of each scheme that can't be used.
-var mends = map[string]func(storage.Rule, error) string{"file": mendFiles, "s3": mendS3}
+// fixes is what to do about a prefix of each scheme that can't be used.
+var fixes = map[string]func(storage.Rule, error) string{"file": fixFiles, "s3": fixS3}
 
-func mendStorage(r storage.Rule, err error) string {
+func fixStorage(r storage.Rule, err error) string {
 	if errors.Is(err, errReplaced) {
 		return "use a storage with conditional writes (If-None-Match): AWS S3, MinIO, Ceph 19, Cloudflare R2, " +
 			"versitygw; older ones let two attempts of a job overwrite each other"
 	}
-	if mend, ok := mends[r.Scheme]; ok {
-		return mend(r, err)
+	if fix, ok := fixes[r.Scheme]; ok {
+		return fix(r, err)
 	}
 	return fmt.Sprintf("check that %s exists, and that the workers' credentials are for it", r)
 }
 
-func mendFiles(r storage.Rule, err error) string {
+func fixFiles(r storage.Rule, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "mount its volume here (workers.extraVolumes and extraVolumeMounts in the chart), or make the folder"
@@ -212,7 +212,7 @@ func mendFiles(r storage.Rule, err error) string {
 		"podSecurityContext.fsGroup", os.Getuid(), verb, r.Path)
 }
 
-func mendS3(r storage.Rule, _ error) string {
+func fixS3(r storage.Rule, _ error) string {
 	actions := "s3:GetObject"
 	if r.Write {
 		actions += " (to see whether an output is there) and s3:PutObject"

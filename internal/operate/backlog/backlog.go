@@ -138,8 +138,8 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []job.Deliver
 	return err
 }
 
-// tellGone has the ledger know that messages are no longer in their lane. That it can't be told is no harm: it counts
-// them as still there until the lane's queue is empty.
+// tellGone tells the ledger that messages are no longer in their lane. If that fails, no harm is done: the ledger
+// counts them as still there until the lane's queue is empty.
 func (p *pass) tellGone(ctx context.Context, messages []job.Delivery) {
 	if len(messages) == 0 {
 		return

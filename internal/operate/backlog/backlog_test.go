@@ -155,7 +155,7 @@ func (h *house) drain(lane string) (ids []string) {
 	}
 }
 
-// move is a pass that moves jobs to a lane, over its own connection; see may do something before, or instead.
+// move makes a pass that moves jobs to a lane, over its own connection; see may do something before, or instead.
 func (h *house) move(
 	ctx context.Context, from, to string, limit int, see func(p *pass, waiting []job.Delivery) error,
 ) (Done, error) {

@@ -74,7 +74,7 @@ func (p *pass) carrying(ctx context.Context, name string, policy *lanes.Policy, 
 	})
 }
 
-// carry has copies in another lane carry jobs. That the ledger can't be told is no harm: whichever of a job's two
+// carry lets copies in another lane carry jobs. If the ledger can't be told, no harm is done: whichever of a job's two
 // messages comes first counts.
 func (p *pass) carry(
 	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []job.Delivery, policy *lanes.Policy,

@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// message is the letter as the message that its job died of, with the number of the newest there is.
+// message returns the letter as the message that its job died of, with the number of the newest there is.
 func (l Letter) message() job.Delivery {
 	d := l.Delivery
 	d.Lane = l.Facts.Lane
@@ -70,8 +70,8 @@ func (r *Replay) carryOn(ctx context.Context, all []*revival) error {
 	return ctx.Err()
 }
 
-// carryPart has copies carry the jobs of some letters. That the ledger can't be told, or that somebody else is faster,
-// is no harm: a copy with a higher number brings its job back by itself.
+// carryPart lets copies carry the jobs of some letters. If the ledger can't be told, or somebody else is faster, no
+// harm is done: a copy with a higher number brings its job back by itself.
 func (r *Replay) carryPart(ctx context.Context, part []*revival) error {
 	copies := make([]operate.Copy, len(part))
 	for i, v := range part {

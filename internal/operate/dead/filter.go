@@ -39,7 +39,7 @@ func Reason(s string) (string, error) {
 	return reason, nil
 }
 
-// diesOf is whether a job's reason is one of those.
+// diesOf reports whether a job's reason is one of those.
 func diesOf(reason string, reasons []string) bool {
 	return slices.ContainsFunc(reasons, func(r string) bool {
 		return r == reason || r == brokerWord && strings.HasPrefix(reason, wire.BrokerReason)
@@ -68,7 +68,7 @@ func (f Filter) Chooser(now time.Time) func(job.Record) bool {
 	}
 }
 
-// String is the filter as the audit log has it; "" for one that chooses all.
+// String returns the filter as the audit log has it; "" for one that chooses all.
 func (f Filter) String() string {
 	var words []string
 	add := func(name, value string) {

@@ -12,8 +12,8 @@ type pace struct {
 	next time.Time
 }
 
-// batch is how many letters are taken in one go: what is replayed within half a minute, so that what the ledger said of
-// them isn't old.
+// batch returns how many letters are taken in one go: as many as are replayed within half a minute, so that what the
+// ledger said of them isn't old.
 func (p *pace) batch() int {
 	if p.rate == 0 {
 		return letterBatch
@@ -21,7 +21,7 @@ func (p *pace) batch() int {
 	return int(min(letterBatch, max(1, math.Ceil(30*p.rate))))
 }
 
-// chunk is how many jobs go at once.
+// chunk returns how many jobs go at once.
 func (p *pace) chunk() int {
 	if p.rate == 0 {
 		return copyBatch
@@ -29,8 +29,7 @@ func (p *pace) chunk() int {
 	return int(min(letterBatch, max(1, p.rate/5)))
 }
 
-// worth is how many pending jobs are worth being published: a classic queue takes its time to confirm, for one as for
-// many.
+// worth returns how many pending jobs are worth publishing: a classic queue takes as long to confirm one as many.
 func (p *pace) worth() int {
 	if p.rate == 0 {
 		return copyBatch

@@ -71,7 +71,7 @@ func checkParam(name, kind string) error {
 	return fmt.Errorf("no kind takes it%s; with --kind it may be one of another program's", plain.Suggest(name, all))
 }
 
-// fits is whether jobs of the kind take all of the params.
+// fits reports whether jobs of the kind take all of the params.
 func (s Set) fits(kind string) bool {
 	k, err := kinds.Find(kind)
 	for name, value := range s {
@@ -82,7 +82,7 @@ func (s Set) fits(kind string) bool {
 	return true
 }
 
-// names is the params with their values, sorted.
+// String returns the params with their values, sorted.
 func (s Set) String() string {
 	var words []string
 	for name, value := range s {
@@ -92,7 +92,7 @@ func (s Set) String() string {
 	return strings.Join(words, " ")
 }
 
-// accepted is what the params make wrong in a job.
+// accepted returns what the params make wrong in a job.
 func (s Set) accepted(before, after job.Job, storage []lanes.Storage) error {
 	known := slices.Contains(kinds.Names(), after.Kind)
 	if len(s) == 0 || !known {

@@ -124,8 +124,8 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 	return nil
 }
 
-// discard has the jobs' records say that they were called off. One whose job has come back to life meanwhile stays as
-// it is.
+// discard makes the jobs' records say that they were called off. A job that has come back to life meanwhile stays as it
+// is.
 func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool {
 		return l.Standing != Current || l.Record == nil

@@ -143,7 +143,7 @@ func (r *Replay) Carry(ctx context.Context) error {
 	return errors.Join(err, r.tidy())
 }
 
-// done is whether nothing is left to be found.
+// done reports whether nothing is left to be found.
 func (r *Replay) done() bool {
 	n := len(r.pending)
 	return r.Limit > 0 && r.Done.Jobs+n >= r.Limit || r.ids != nil && len(r.carried)+len(r.Refused)+n >= len(r.ids)
@@ -208,7 +208,7 @@ const (
 	asideLetter               // it goes with the newest letter of its job
 )
 
-// fate is what becomes of a letter.
+// fate decides what becomes of a letter.
 func (r *Replay) fate(l Letter) letterFate {
 	number, ours := r.carried[l.ID]
 	switch {
@@ -256,7 +256,7 @@ func on(f Filter, ids []string) string {
 	}
 }
 
-// Carried is whether a fresh copy carries the job, made by this replay.
+// Carried reports whether a fresh copy made by this replay carries the job.
 func (r *Replay) Carried(id string) bool {
 	_, ok := r.carried[id]
 	return ok

@@ -21,7 +21,7 @@ import (
 // moment0 is when everything in these tests is seen.
 var moment0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
 
-// sources is what is published in a Redis of the test's own.
+// sources returns what is published in a Redis of the test's own.
 func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	t.Helper()
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
@@ -43,10 +43,10 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// seen is a sight of a quiet fleet under the policy of `siren up`: one worker of pool general, none of batch.
+// seen returns a sight of a quiet fleet under the policy of `siren up`: one worker of pool general, none of batch.
 func seen(t *testing.T) *Sight {
 	t.Helper()
-	text, err := os.ReadFile("../../../cmd/siren/local.yaml")
+	text, err := os.ReadFile("../../../cmd/siren/runcmd/local.yaml")
 	must(t, err)
 	p, err := lanes.Parse([]byte(strings.ReplaceAll(string(text), "@PREFIX@", "file:///media/")))
 	must(t, err)
@@ -162,7 +162,7 @@ func TestLimits(t *testing.T) {
 			"pool general: 2 of 3 workers are silent",
 		}},
 		"no scaler": {"standard", func(_ *testing.T, s *Sight) { s.snap.At = moment0.Add(-3 * time.Minute) }, []string{
-			"no scaler has reported for 3m0s: all of this is as it was then, and the fleet stays as it is",
+			"no scaler has reported for 3m0s: this is what it saw then, and nothing is scaled until one reports",
 		}},
 		"a refused policy": {"standard", func(_ *testing.T, s *Sight) { s.snap.Refused = "budget: must be at least 1" },
 			[]string{
@@ -185,7 +185,7 @@ func TestLimits(t *testing.T) {
 			s.override(t, "pools.batch.held", "true", time.Time{})
 			s.snap.At = moment0.Add(-time.Minute)
 		}, []string{
-			"no scaler has reported for 60s: all of this is as it was then, and the fleet stays as it is",
+			"no scaler has reported for 60s: this is what it saw then, and nothing is scaled until one reports",
 			"lane bulk is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren " +
 				"lanes resume bulk`",
 			"pool batch: held at 0 by ann@desk for 60s, until it is removed (why); `siren pools release batch`",
@@ -299,7 +299,7 @@ func TestExplainPool(t *testing.T) {
 	says := []string{
 		"Pool general has 2 workers, between min 1 and max 5: 1 takes jobs, 1 starting, 0 parked, 0 retired, 0 stuck.",
 		"0 of their 1 shared slot are busy.",
-		"Why as many: 1: as many as needed (Steady).",
+		"Why this many: 1: as many as needed (Steady).",
 		"Lane express: nothing waits; 0 jobs of it run.",
 		"Lane standard: nothing waits; 0 jobs of it run.",
 		"The budget: 2 of 9 used by all pools. Before it shrinks, its largest plan is kept for 5.0s.",

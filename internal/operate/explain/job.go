@@ -114,8 +114,8 @@ func (s *Sight) waits(ctx context.Context, x *Explanation, r job.Record) error {
 	return err
 }
 
-// ahead is how many jobs of its lane are before a waiting one, and how many of them have a higher priority; bound
-// says what kind of number that is, "" for an exact one. No more wait than its queue holds, whatever the records say.
+// ahead counts the jobs of its lane that are before a waiting one, and how many of them have a higher priority. bound
+// says what kind of number that is, "" for an exact one. It is at most what its queue holds, whatever the records say.
 func (s *Sight) ahead(ctx context.Context, r job.Record) (n, higher int, bound string, err error) {
 	p, err := s.Ledger.Ahead(ctx, r.ID, s.snap.At)
 	l, seen := s.laneStatus(r.Lane)
@@ -135,7 +135,7 @@ func (s *Sight) ahead(ctx context.Context, r job.Record) (n, higher int, bound s
 	return p.Known + p.Newer, p.Higher, "", nil
 }
 
-// cancelledBy is who called the job off, as far as the audit log knows.
+// cancelledBy says who called the job off, as far as the audit log knows.
 func (s *Sight) cancelledBy(ctx context.Context, id string) string {
 	entries, err := s.Tunings.Audit(ctx, s.now.AddDate(0, 0, -7), 1000)
 	if err != nil {

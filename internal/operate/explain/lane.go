@@ -58,7 +58,7 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 	return x, err
 }
 
-// waiting is what waits and runs in a lane.
+// waiting says what waits and runs in a lane.
 func (s *Sight) waiting(l fleet.LaneStatus) string {
 	text := fmt.Sprintf("Lane %s: nothing waits", l.Name)
 	if l.Ready > 0 {
@@ -72,7 +72,7 @@ func (s *Sight) waiting(l fleet.LaneStatus) string {
 	return text
 }
 
-// objective is whether the lane meets it.
+// objective says whether the lane meets it.
 func objective(l fleet.LaneStatus) string {
 	if l.Former {
 		return "It has left the policy, and is served until it is empty."
@@ -89,7 +89,7 @@ func objective(l fleet.LaneStatus) string {
 	return fmt.Sprintf("Its objective, 95 %% of its jobs started within %s, is %s: %s.", l.StartWithin, met, said)
 }
 
-// serves is how a pool serves the lane.
+// serves says how a pool serves the lane.
 func (s *Sight) serves(pool, lane string) string {
 	p, _ := s.poolStatus(pool)
 	q, _ := s.policy.Policy.Pool(pool)
@@ -122,12 +122,12 @@ func taken(q lanes.Pool, lane string) bool {
 	return slices.Contains(q.Lanes, lane) || slices.Contains(q.Guests, lane)
 }
 
-// madeOf is what a prediction goes by.
+// madeOf says what a prediction goes by.
 func (s *Sight) madeOf(l fleet.LaneStatus) string {
 	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", say.Short(l.Service.D()))
 }
 
-// in is a time as "in 14s, at 11:02:31".
+// in returns a time as "in 14s, at 11:02:31".
 func in(at, now time.Time) string {
 	if wait := at.Sub(now); wait >= 100*time.Millisecond {
 		return fmt.Sprintf("in %s, at %s", say.Short(wait), at.Local().Format("15:04:05"))
@@ -135,7 +135,7 @@ func in(at, now time.Time) string {
 	return "at once"
 }
 
-// limits is what keeps a lane's jobs from starting sooner.
+// limits says what keeps a lane's jobs from starting sooner.
 func (s *Sight) limits(lane string) (all []string) {
 	all = append(all, s.doubts()...)
 	if s.policy.Policy.Paused(lane) {
@@ -152,11 +152,11 @@ func (s *Sight) limits(lane string) (all []string) {
 	return all
 }
 
-// doubts is what makes everything that the scaler saw doubtful.
+// doubts says what makes everything that the scaler saw doubtful.
 func (s *Sight) doubts() (all []string) {
 	if old := s.now.Sub(s.snap.At); old > OldReport {
-		all = append(all, fmt.Sprintf("no scaler has reported for %s: all of this is as it was then, and the fleet "+
-			"stays as it is", say.Short(old)))
+		all = append(all, fmt.Sprintf("no scaler has reported for %s: this is what it saw then, and nothing is scaled "+
+			"until one reports", say.Short(old)))
 	}
 	if s.snap.Refused != "" {
 		all = append(all, fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: "+
@@ -165,7 +165,7 @@ func (s *Sight) doubts() (all []string) {
 	return all
 }
 
-// poolLimits is what limits a pool; lane "" stands for all of its own.
+// poolLimits says what limits a pool; lane "" stands for all of its own.
 func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	p, _ := s.poolStatus(pool)
 	q, ok := s.policy.Policy.Pool(pool)
@@ -202,7 +202,7 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	return all
 }
 
-// tunedBy is who tuned a field, since when and why; "" when the file says so.
+// tunedBy says who tuned a field, since when and why; "" when the file says so.
 func (s *Sight) tunedBy(field string) string {
 	t, ok := lanes.FindTuning(s.tuned, field)
 	if !ok {

@@ -22,7 +22,7 @@ func (s *Sight) Pool(ctx context.Context, name string) (Explanation, error) {
 		name, say.Plural(p.Replicas, "worker"), p.Min, p.Max, p.Ready, say.Verb(p.Ready, "takes",
 			"take"), p.Starting, p.Parked, p.Retired, p.Stuck)
 	x.say("%d of their %s %s busy.", p.Busy, say.Plural(p.Slots, "shared slot"), say.Verb(p.Busy, "is", "are"))
-	x.say("Why as many: %s (%s).", p.Why, p.Reason)
+	x.say("Why this many: %s (%s).", p.Why, p.Reason)
 	for _, lane := range q.Lanes {
 		l, _ := s.laneStatus(lane)
 		x.say("%s", s.waiting(l))

@@ -102,7 +102,7 @@ func AwaitStopped(ctx context.Context, desk *operate.Desk, ids []string) (left m
 	return left, nil
 }
 
-// Committed is the error that a job which was called off had come to its end before.
+// Committed returns the error that a job which was called off had come to its end before.
 func Committed(id string) error {
 	return operate.NotPossible.Errorf("job %s had committed its output already: it is completed", id)
 }

@@ -54,7 +54,7 @@ func (r *retry) retryable(j job.Record) error {
 	}
 }
 
-// again has copies carry those that aren't dead.
+// again lets copies carry those that aren't dead.
 func (r *retry) again(ctx context.Context, batch []job.Record) ([]Result, error) {
 	var others []job.Record
 	var stopping []string
@@ -116,7 +116,7 @@ func (r *retry) replay(ctx context.Context) error {
 	return err
 }
 
-// left is the error of a dead job whose letter tells of something else than its record.
+// left returns the error of a dead job whose letter tells of something else than its record.
 func left(id string) error {
 	return operate.Conflict.Errorf("job %s was changed by somebody else meanwhile, and what they did counts; "+
 		"`siren dead list --from-queue` has its letter", id)

@@ -65,7 +65,7 @@ type Work struct {
 	publish *confirms.Publisher
 }
 
-// Takes is the error that it can't be done to such a job.
+// Takes returns the error that it can't be done to such a job.
 func (w *Work) Takes(r job.Record) error { return w.takes(r) }
 
 // Narrow narrows a filter to the jobs that the work is for, and that were there by now; the oldest come first. Without
@@ -115,7 +115,7 @@ func (w *Work) Run(ctx context.Context, records iter.Seq2[job.Record, error]) er
 	return w.finish(ctx)
 }
 
-// see has a batch carried out.
+// see carries out a batch.
 func (w *Work) see(ctx context.Context, batch []job.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err

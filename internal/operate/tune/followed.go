@@ -18,7 +18,7 @@ type Followed struct {
 	Overtaken string // why it won't be in force any more; "" when nothing is known of that
 }
 
-// Done is whether the scaler has put the change into force and every worker follows it.
+// Done reports whether the scaler has put the change into force and every worker follows it.
 func (f Followed) Done() bool { return f.Revision > 0 && f.Following == f.Workers }
 
 // String says how far it has got.
@@ -61,7 +61,7 @@ func (d *Desk) Await(ctx context.Context, c Change) (far Followed) {
 	}
 }
 
-// in is whether the policy in force has the change.
+// in reports whether the policy in force has the change.
 func (c Change) in(e lanes.Effective) bool {
 	return InForce(e, c.Set...) && !slices.ContainsFunc(c.Removed, func(field string) bool {
 		_, there := lanes.FindTuning(e.Tunings, field)
@@ -69,7 +69,7 @@ func (c Change) in(e lanes.Effective) bool {
 	})
 }
 
-// InForce is whether the policy in force has all of the tunings.
+// InForce reports whether the policy in force has all of the tunings.
 func InForce(e lanes.Effective, set ...lanes.Tuning) bool {
 	return !slices.ContainsFunc(set, func(t lanes.Tuning) bool {
 		got, ok := lanes.FindTuning(e.Tunings, t.Field)

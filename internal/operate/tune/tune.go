@@ -163,7 +163,7 @@ func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, wa
 	return c, true, err
 }
 
-// noField is the error that there is nothing such to tune, with what there is.
+// noField returns the error that there is nothing such to tune, with what there is.
 func noField(p *lanes.Policy, err error) error {
 	then := "; there are"
 	if strings.HasSuffix(err.Error(), "?") {
@@ -212,7 +212,7 @@ func (d *Desk) change(
 		if terms.Revision != nil && now.revision != *terms.Revision {
 			return Change{}, operate.Conflict.Errorf("the tunings are at revision %d, not %d; nothing of yours is "+
 				"in force. "+
-				"Look at `siren tunings` and `siren audit`, and decide anew", now.revision, *terms.Revision)
+				"Look at `siren tunings` and `siren audit`, and retry", now.revision, *terms.Revision)
 		}
 		if try == 0 {
 			first = now.tunings
@@ -246,7 +246,7 @@ func (d *Desk) change(
 	return Change{}, operate.Conflict.Errorf("others kept changing the tunings; try again")
 }
 
-// overtaken is the error that somebody else has changed one of the fields meanwhile.
+// overtaken returns the error that somebody else has changed one of the fields meanwhile.
 func overtaken(first, now []lanes.Tuning, fields []string) error {
 	for _, f := range fields {
 		was, had := lanes.FindTuning(first, f)
@@ -255,18 +255,18 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 		case had == has && same(was, is) && was.At.Equal(is.At):
 		case has:
 			return operate.Conflict.Errorf("%s was changed meanwhile: %s has set it to %s%s; nothing of yours is "+
-				"in force. Look at `siren tunings` and decide anew",
+				"in force. Look at `siren tunings` and retry",
 				f, is.By, is.Spelled(), say.Because(is.Reason))
 		default:
 			return operate.Conflict.Errorf("%s was changed meanwhile: its tuning to %s by %s was removed; nothing "+
 				"of yours is in force. "+
-				"Look at `siren audit` and decide anew", f, was.Spelled(), was.By)
+				"Look at `siren audit` and retry", f, was.Spelled(), was.By)
 		}
 	}
 	return nil
 }
 
-// same is whether two tunings of a field are of the same person, with the same value.
+// same reports whether two tunings of a field are of the same person, with the same value.
 func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
 
 // fits refuses a change that breaks the policy's rules, with the rule. idled is the tunings that were in force and,

@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// desk is one on a Redis of its own, where the policy of `siren up` is in force and no scaler runs.
+// desk makes a desk on a Redis of its own, where the policy of `siren up` is in force and no scaler runs.
 func desk(t *testing.T) (*Desk, *redis.Tunings) {
 	t.Helper()
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
@@ -29,7 +29,7 @@ func desk(t *testing.T) (*Desk, *redis.Tunings) {
 	store, err := redislink.Open(server.URL, log)
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	text, err := os.ReadFile("../../../cmd/siren/local.yaml")
+	text, err := os.ReadFile("../../../cmd/siren/runcmd/local.yaml")
 	must(t, err)
 	p, err := lanes.Parse([]byte(strings.ReplaceAll(string(text), "@PREFIX@", "file:///media/")))
 	must(t, err)
@@ -46,7 +46,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// together has everybody wait until all have come.
+// together makes everybody wait until all have come.
 func together(n int) (arrive func()) {
 	var all sync.WaitGroup
 	all.Add(n)

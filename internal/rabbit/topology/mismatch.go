@@ -23,7 +23,7 @@ type MismatchError struct {
 	Reason   string // the broker's own words
 }
 
-func (e *MismatchError) Error() string { return e.What() + "; " + e.Mend() }
+func (e *MismatchError) Error() string { return e.What() + "; " + e.Fix() }
 
 // What is what is wrong, without what to do about it.
 func (e *MismatchError) What() string {
@@ -33,8 +33,8 @@ func (e *MismatchError) What() string {
 	return fmt.Sprintf("%s %q exists with %s %s, but the policy asks for %s", e.Kind, e.Name, e.Argument, e.Is, e.Want)
 }
 
-// Mend is what to do about it.
-func (e *MismatchError) Mend() string {
+// Fix says what to do about it.
+func (e *MismatchError) Fix() string {
 	if e.Kind == "exchange" {
 		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds "+
 			"(jobs published in between are refused, not lost)", e.Name)
