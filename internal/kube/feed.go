@@ -86,10 +86,10 @@ func newFeed[T object, L runtime.Object](
 // run fills the feed until ctx ends.
 func (f *feed[T]) run(ctx context.Context) { f.reflector.RunWithContext(ctx) }
 
-// all is every object. Nobody may change them.
+// all returns every object. Nobody may change them.
 func (f *feed[T]) all() []T { return typed[T](f.objects.List()) }
 
-// of is the objects that the owner controls.
+// of returns the objects that the owner controls.
 func (f *feed[T]) of(owner types.UID) []T {
 	owned, _ := f.objects.ByIndex(byOwner, string(owner)) // fails for an unknown index only
 	return typed[T](owned)
@@ -178,7 +178,7 @@ func (s *sight) blind() error {
 	return fmt.Errorf("nothing is known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
 }
 
-// missing is why not everything has been seen yet; nil when it has.
+// missing returns why not everything has been seen yet; nil when it has.
 func (s *sight) missing() error {
 	select {
 	case <-s.synced:

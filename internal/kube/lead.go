@@ -79,9 +79,9 @@ func (l *Leader) Run(ctx context.Context) {
 	}
 }
 
-// Leading is whether this process leads: it has renewed its lease so lately that nobody else can have taken it yet. One
-// that was paused doesn't lead, even before it learns that another one took over. Nobody leads while the API server is
-// away, and the log says so; there is never an error.
+// Leading reports whether this process leads: it has renewed its lease so lately that nobody else can have taken it
+// yet. One that was paused doesn't lead, even before it learns that another one took over. Nobody leads while the API
+// server is away, and the log says so; there is never an error.
 func (l *Leader) Leading(context.Context) (bool, error) {
 	return l.lock.renewedWithin(l.election.RenewDeadline), nil
 }

@@ -300,7 +300,7 @@ const leaderVar = "SIREN_KUBE_LEADER" // makes the test binary a leader by the A
 
 var brisk = terms{4 * time.Second, 2400 * time.Millisecond, 250 * time.Millisecond}
 
-// inPlain is a client's way to an API server that only knows JSON.
+// inPlain returns a client of an API server that only knows JSON.
 func inPlain(url string) *rest.Config {
 	return &rest.Config{Host: url, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 }

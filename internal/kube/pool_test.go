@@ -201,7 +201,7 @@ func TestStateOf(t *testing.T) {
 
 const unschedulable = "0/3 nodes are available: 3 Insufficient cpu."
 
-// pending is a pod without a node, for a reason.
+// pending returns a pod without a node, for a reason.
 func pending(why string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Spec.NodeName = ""

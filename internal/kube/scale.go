@@ -131,8 +131,8 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 	return nil
 }
 
-// unready is whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any cost.
-// A worker takes jobs from its first session on, and the kubelet learns that it is ready some seconds later.
+// unready reports whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any
+// cost. A worker takes jobs from its first session on, and the kubelet learns that it is ready some seconds later.
 func unready(p *corev1.Pod) bool {
 	runs := slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
 		return c.State.Running != nil

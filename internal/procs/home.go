@@ -61,9 +61,9 @@ func openHome(dir, name string, log *slog.Logger) (*home, error) {
 	return h, nil
 }
 
-// refuseHome is why the directory can't be a home; nil when it can. What a home holds is believed: its run file says
-// which processes to stop, the rest what a server is to load. So its name isn't enough: it must be this user's, nobody
-// else may write it, and one that isn't empty must have the lock file of an earlier run.
+// refuseHome returns why the directory can't be a home; nil when it can. Siren trusts what a home holds: its run file
+// says which processes to stop, the rest what a server is to load. So its name isn't enough. It must be this user's,
+// nobody else may write it, and one that isn't empty must have the lock file of an earlier run.
 func refuseHome(dir string) error {
 	const other = "choose another directory with --data"
 	info, err := os.Lstat(dir)

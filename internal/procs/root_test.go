@@ -70,7 +70,7 @@ func TestServersFromARoot(t *testing.T) {
 	}
 }
 
-// TestAServerFromARootEndsWithItsParent: the signal that says so outlives the namespace's making.
+// The signal that says that the parent has ended outlives the namespace's making.
 func TestAServerFromARootEndsWithItsParent(t *testing.T) {
 	t.Parallel()
 	crashed, lines := runHelper(t, 1, "rooted", t.TempDir())

@@ -33,8 +33,8 @@ func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 	return redislink.Failed("note in the audit", err)
 }
 
-// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done
-// unseen. Nothing is added.
+// MayNote checks that this login may add to the audit, and returns lanes.ErrRefused when not: what people do must not
+// go unrecorded. Nothing is added.
 func (t *Tunings) MayNote(ctx context.Context) error {
 	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {

@@ -201,7 +201,7 @@ func (s *site) versions(ctx context.Context) error {
 	return err
 }
 
-// after is the word that follows mark in the text; "" without one.
+// after returns the word that follows mark in the text; "" without one.
 func after(text, mark string) string {
 	_, rest, _ := strings.Cut(text, mark)
 	word, _, _ := strings.Cut(rest+" ", " ")

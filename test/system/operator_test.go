@@ -190,7 +190,7 @@ func (c *crowd) operate(choose *rand.Rand) {
 	}
 }
 
-// pick is a job in that state, as far as that is known a moment later; "" when a few attempts find none.
+// pick returns a job in that state, as far as that is known a moment later; "" when a few attempts find none.
 func (c *crowd) pick(choose *rand.Rand, state job.State) string {
 	c.mu.Lock()
 	order := choose.Perm(len(c.jobs))
@@ -307,7 +307,7 @@ func (c *crowd) check() {
 
 var completedLine = regexp.MustCompile(`msg=completed .*\bjob=(\S+)`)
 
-// completions is how often workers say that they have completed each job.
+// completions returns how often workers say that they have completed each job.
 func (s *site) completions() map[string]int {
 	s.t.Helper()
 	logs, err := filepath.Glob(filepath.Join(s.fleet(), "workers", "logs", "*.log"))

@@ -96,21 +96,21 @@ func Open(o Options) (*Conn, error) {
 	return c, nil
 }
 
-// Now is the time by the clock that the connection goes by.
+// Now returns the time by the connection's clock.
 func (c *Conn) Now() time.Time { return c.options.Now() }
 
-// Log is where the connection's users say what concerns it.
+// Log returns the log for what concerns the connection.
 func (c *Conn) Log() *slog.Logger { return c.log }
 
-// Up is whether there is a live session now.
+// Up reports whether there is a live session now.
 func (c *Conn) Up() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current != nil && !c.current.IsClosed()
 }
 
-// Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or
-// didn't.
+// Refusal returns the lanes.ErrRefused that ended the latest attempt to connect; nil when it succeeded or failed
+// otherwise.
 func (c *Conn) Refusal() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

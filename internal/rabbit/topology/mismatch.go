@@ -25,7 +25,7 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string { return e.What() + "; " + e.Mend() }
 
-// What is what is wrong, without what to do about it.
+// What says what is wrong, without what to do about it.
 func (e *MismatchError) What() string {
 	if e.Argument == "" {
 		return fmt.Sprintf("%s %q exists with other arguments than the policy asks for (%s)", e.Kind, e.Name, e.Reason)
@@ -33,7 +33,7 @@ func (e *MismatchError) What() string {
 	return fmt.Sprintf("%s %q exists with %s %s, but the policy asks for %s", e.Kind, e.Name, e.Argument, e.Is, e.Want)
 }
 
-// Mend is what to do about it.
+// Mend says what to do about it.
 func (e *MismatchError) Mend() string {
 	if e.Kind == "exchange" {
 		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds "+
@@ -59,7 +59,7 @@ func (e *MismatchError) Mend() string {
 	}
 }
 
-// Lane is the lane whose queue it is, "" for another queue.
+// Lane returns the lane whose queue it is, "" for another queue.
 func (e *MismatchError) Lane() string {
 	name, ok := strings.CutPrefix(e.Name, LaneQueuePrefix)
 	if !ok {
@@ -87,7 +87,7 @@ func Mismatch(kind, name string, err error) *MismatchError {
 	return m
 }
 
-// bare is a value as RabbitMQ words it, without the wording.
+// bare strips RabbitMQ's wording from a value.
 func bare(value string) string {
 	if found := argumentValue.FindStringSubmatch(value); found != nil {
 		value = found[1]

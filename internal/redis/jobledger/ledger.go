@@ -187,7 +187,7 @@ func (l *Ledger) renew(ctx context.Context, c job.Claim, p job.Progress) (string
 		keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
 }
 
-// refusal is the error for the one-word answer of a script.
+// refusal returns the error for the one-word answer of a script.
 func refusal(answer string) error {
 	switch answer {
 	case "ok":
@@ -263,7 +263,7 @@ func (l *Ledger) adopt(ctx context.Context, c job.Claim, d job.Delivery) error {
 	return nil
 }
 
-// note has a malformed message found by the id that it bears, as long as its record is kept.
+// note lets a malformed message be found by the id that it bears, as long as its record is kept.
 func (l *Ledger) note(ctx context.Context, d job.Delivery) {
 	if d.Bears == "" {
 		return

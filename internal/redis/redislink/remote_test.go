@@ -23,7 +23,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// secured is a Redis with TLS, the authority of its certificate and its clients', and a client to look behind it.
+// secured starts a Redis with TLS. It returns it, the authority of its certificate and its clients', and a client to
+// look behind it.
 func secured(t *testing.T) (*procs.Server, *procs.Authority, *goredis.Client) {
 	t.Helper()
 	authority, err := procs.NewAuthority(t.TempDir())
@@ -34,7 +35,7 @@ func secured(t *testing.T) (*procs.Server, *procs.Authority, *goredis.Client) {
 	return s, authority, redistest.Raw(t, s.URL)
 }
 
-// settings are those of a client that trusts a CA and shows a certificate of an authority, nil: none.
+// settings returns the settings of a client that trusts a CA and shows a certificate of an authority; nil: none.
 func settings(t *testing.T, ca string, client *procs.Authority) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(ca)
