@@ -157,14 +157,14 @@ func (s *sight) note(err error) {
 	switch {
 	case err == nil:
 		if s.told {
-			s.log.Info("the API server tells of changes again", "kind", s.kind)
+			s.log.Info("the API server reports changes again", "kind", s.kind)
 		}
 		s.since, s.told = time.Time{}, false
 	case s.since.IsZero():
 		s.since = time.Now()
 	case !s.told && time.Since(s.since) > blindAfter:
 		s.told = true
-		s.log.Warn("the API server doesn't tell of changes", "kind", s.kind, "error", err)
+		s.log.Warn("the API server reports no changes", "kind", s.kind, "error", err)
 	}
 }
 
@@ -175,7 +175,7 @@ func (s *sight) blind() error {
 	if s.since.IsZero() || time.Since(s.since) <= blindAfter {
 		return nil
 	}
-	return fmt.Errorf("nothing is known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
+	return fmt.Errorf("nothing has been known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
 }
 
 // missing returns why not everything has been seen yet; nil when it has.

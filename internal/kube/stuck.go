@@ -17,7 +17,7 @@ const (
 	// patience is how long a pod may take for what normally takes seconds, and for which nobody gives a reason when it
 	// fails: being scheduled, and getting its volumes and its network. Pulling its image may take longer.
 	patience = time.Minute
-	// briefly is how short a container's runs are when it is taken to be crashing over and over.
+	// briefly is how short a container's runs are when it is taken to be crashing repeatedly.
 	briefly = time.Minute
 )
 
@@ -94,11 +94,11 @@ func unprepared(p *corev1.Pod, now time.Time) string {
 	switch {
 	case scheduled == nil || scheduled.Status != corev1.ConditionTrue:
 		if now.Sub(p.CreationTimestamp.Time) > patience {
-			return "no scheduler has found it a node"
+			return "no scheduler has assigned it to a node"
 		}
 	case now.Sub(scheduled.LastTransitionTime.Time) <= patience:
 	case prepared == nil && len(p.Status.ContainerStatuses) == 0:
-		return fmt.Sprintf("node %s doesn't take it on", p.Spec.NodeName)
+		return fmt.Sprintf("node %s doesn't start it", p.Spec.NodeName)
 	case prepared != nil && prepared.Status == corev1.ConditionFalse:
 		return fmt.Sprintf("its volumes or its network can't be set up on node %s: see kubectl describe pod %s",
 			p.Spec.NodeName, p.Name)

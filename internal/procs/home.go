@@ -73,7 +73,7 @@ func refuseHome(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is a link or a file, not a directory: %s", dir, other)
 	case info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()):
-		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", dir,
+		return fmt.Errorf("%s belongs to user %d, but this process runs as user %d: %s", dir,
 			info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s",

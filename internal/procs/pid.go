@@ -85,7 +85,7 @@ func killAll(pids []pid) error {
 		p.signal(syscall.SIGKILL)
 	}
 	if !awaitGone(pids, killWait) {
-		return errors.New("some processes don't die")
+		return errors.New("some processes can't be killed")
 	}
 	return nil
 }

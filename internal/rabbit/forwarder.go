@@ -62,7 +62,7 @@ func Forward(
 		err = rabbitlink.Undeclared(err)
 		if err.Error() != said {
 			said = err.Error()
-			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again",
+			f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying",
 				slog.Any("error", err))
 		}
 		if pause.Lasted(time.Since(began)) {
@@ -215,7 +215,7 @@ func (f *forwarder) release(ctx context.Context) {
 		}
 	}
 	if failed > 0 && ctx.Err() == nil {
-		f.log.Warn("delayed jobs could not be put back into their lanes; trying again",
+		f.log.Warn("delayed jobs could not be put back into their lanes; retrying",
 			slog.Int("jobs", failed), slog.Any("error", first))
 	}
 }

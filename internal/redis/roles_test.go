@@ -429,7 +429,7 @@ func TestRefusals(t *testing.T) {
 				[]lanes.Tuning{{Field: "lanes.bulk.paused"}}, nil, nil)
 			return err
 		}},
-		"note in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
+		"add to the audit log": {[]string{producer, worker}, func(s *redislink.Store) error {
 			return redis.NewTunings(s, redistest.Discard).Note(ctx, lanes.AuditEntry{By: "root"})
 		}},
 		"do what is noted in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {

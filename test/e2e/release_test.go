@@ -33,7 +33,8 @@ lanes:
   - {name: standard, startWithin: 10s}
   - {name: bulk, match: [batch=true], startWithin: 1m}
 pools:
-  - {name: general, lanes: [express, standard], guests: [bulk], slots: 1, shoulder: {express: 1}, min: 1, max: 6, hold: 5s, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.1}}
+  - {name: general, lanes: [express, standard], guests: [bulk], slots: 1, shoulder: {express: 1},
+     min: 1, max: 6, hold: 5s, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.1}}
   - {name: batch, lanes: [bulk], slots: 1, max: 4, hold: 5s, slot: *slot}
 budget: 8
 storage: [{prefix: "s3://media/", read: true, write: true}]

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// drainTime is how long the mended fleet may take for what is left.
+	// drainTime is how long the fixed fleet may take for what is left.
 	drainTime = 4 * time.Minute
 	// restFor is how long all queues must have been empty: the broker refreshes what it says of unsettled messages
 	// every 5 s.

@@ -3,7 +3,7 @@
 //
 // Producers enqueue real media jobs and note each one that the broker confirmed, with the output that it must have.
 // Meanwhile a nemesis kills, freezes, cuts, slows, fills and restarts whatever the fleet is made of, as a printed seed
-// says. Then all is mended, the fleet works off what is left, and a checker looks at every confirmed job: it has
+// says. Then all is fixed, the fleet works off what is left, and a checker looks at every confirmed job: it has
 // exactly one visible, correct output, or a dead letter with the reason that is expected of it, and there is nothing
 // else.
 //
@@ -87,7 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.keep, "keep", false, "keep the folder with logs and outputs although nothing is wrong")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "Break a small real fleet at random, and check that no confirmed job is lost and no "+
-			"result is there twice.")
+			"result is duplicate.")
 		f.PrintDefaults()
 		fmt.Fprintln(stderr, "Kinds of fault:")
 		for _, name := range kindNames() {

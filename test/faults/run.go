@@ -81,7 +81,7 @@ func (s *site) play(ctx context.Context, o options) (h history, drain time.Durat
 	if err := errors.Join(n.err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
-	o.log.Info("all is mended; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
+	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
 	began := time.Now()
 	h.drained = s.drain(ctx, produced, p.jobs)
 	drain = time.Since(began)

@@ -243,7 +243,7 @@ func (s *site) await(what string, within time.Duration, holds func() (ok bool, i
 		if time.Now().After(end) {
 			s.t.Fatalf("waited %s for %s; instead: %s", within, what, instead)
 		}
-		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a dear look, as by a command, leaves room for others
+		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a costly look, as by a command, leaves room
 	}
 }
 

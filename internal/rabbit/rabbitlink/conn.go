@@ -46,7 +46,7 @@ type Options struct {
 	Resolver *net.Resolver
 }
 
-// Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
+// Conn is one connection to the broker, dialled at its first use and made again whenever it is lost, with a growing and
 // jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for
 // concurrent use.
 type Conn struct {
@@ -220,7 +220,7 @@ func (c *Conn) keep() {
 		if c.ctx.Err() != nil {
 			return
 		}
-		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
+		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; reconnecting", slog.Any("error", err))
 		pause.Lasted(time.Since(began))
 		pause.Wait(c.ctx)
 	}
@@ -233,7 +233,7 @@ func (c *Conn) complain(err error) {
 	c.mu.Unlock()
 	c.set(nil, err)
 	if !known && c.ctx.Err() == nil {
-		c.say(slog.LevelWarn, "can't connect to RabbitMQ; trying again and again", slog.Any("error", err))
+		c.say(slog.LevelWarn, "can't connect to RabbitMQ; retrying", slog.Any("error", err))
 	}
 }
 

@@ -143,11 +143,11 @@ func (e *queueError) Unwrap() error { return e.err }
 func (t *Taker) trouble(err error) (pause bool) {
 	var about *queueError
 	if !errors.As(err, &about) {
-		t.complain(lanes.Queue{}, "can't take jobs; trying again and again", err)
+		t.complain(lanes.Queue{}, "can't take jobs; retrying", err)
 		return true
 	}
 	if !rabbitlink.Absent(err) {
-		t.complain(about.queue, "can't take jobs from a lane; trying again and again", err)
+		t.complain(about.queue, "can't take jobs from a lane; retrying", err)
 		return true
 	}
 	t.mu.Lock()

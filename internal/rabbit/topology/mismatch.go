@@ -36,11 +36,11 @@ func (e *MismatchError) What() string {
 // Mend says what to do about it.
 func (e *MismatchError) Mend() string {
 	if e.Kind == "exchange" {
-		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds "+
+		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it again within seconds "+
 			"(jobs published in between are refused, not lost)", e.Name)
 	}
 	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): "+
-		"the scaler declares it anew within seconds", e.Name)
+		"the scaler declares it again within seconds", e.Name)
 	if e.Lane() != "" {
 		drain = fmt.Sprintf("`siren lanes migrate %s --to …` to the other queue type, and delete %s once it is empty",
 			e.Lane(), e.Name)

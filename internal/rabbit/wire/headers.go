@@ -37,7 +37,7 @@ const (
 // maxHeaderText keeps all headers together well under a frame (128 KiB): a larger header closes the connection.
 const maxHeaderText = 4 << 10
 
-// maxKey is the longest routing key, in bytes: a longer one closes the connection, again and again.
+// maxKey is the longest routing key, in bytes: a longer one closes the connection at every attempt.
 const maxKey = 255
 
 // Headers is what Siren says about a job beside its body. A zero field is left out on the wire.

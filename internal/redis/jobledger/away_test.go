@@ -111,7 +111,8 @@ siren_ledger_away 1
 # HELP siren_ledger_buffered_ends Ends of jobs that wait for Redis to be back.
 # TYPE siren_ledger_buffered_ends gauge
 siren_ledger_buffered_ends 10000
-# HELP siren_ledger_dropped_ends_total Ends of jobs that no record will ever have: the buffer was full, Redis refused them, or it was away until this process ended.
+# HELP siren_ledger_dropped_ends_total Ends of jobs that no record will ever have: the buffer was full, `+
+		`Redis refused them, or it was away until this process ended.
 # TYPE siren_ledger_dropped_ends_total counter
 siren_ledger_dropped_ends_total 1
 `)))

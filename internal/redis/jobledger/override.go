@@ -50,7 +50,7 @@ type Overridden struct {
 const overrideSize = 250
 
 // Supersede notes that a fresh copy of the job's message carries it, and returns the state before: the job is queued in
-// the copy's lane, and older messages of it are Settled when they come up. A job that had ended begins anew. It is
+// the copy's lane, and older messages of it are Settled when they come up. A job that had ended starts again. It is
 // called once the copy is confirmed, so that a job always has a message.
 //
 // A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may

@@ -111,7 +111,7 @@ func (r *remote) demoted(why string) {
 		return
 	}
 	if r.patience == 0 {
-		r.log.Warn("Redis is a replica now; connecting anew", slog.String("redis", r.latest.address),
+		r.log.Warn("Redis is a replica now; reconnecting", slog.String("redis", r.latest.address),
 			slog.String("why", why))
 	}
 	r.patience = min(max(2*r.patience, leastPatience), mostPatience)
@@ -142,7 +142,7 @@ func (r *remote) replaced(id string) bool {
 		return false
 	}
 	r.settled = now.Add(mostPatience)
-	r.log.Info("another Redis answers now; those connected to the one before connect anew",
+	r.log.Info("another Redis answers now; those connected to the one before reconnect",
 		slog.String("redis", r.latest.address))
 	r.epoch++
 	return true
@@ -186,7 +186,7 @@ func (r *remote) lookUp(life context.Context) time.Duration {
 	changed := r.names.last == nil
 	for a := range r.names.before {
 		if !now[a] && !r.names.last[a] {
-			r.log.Info("the name of Redis has lost an address; those connected to it connect anew",
+			r.log.Info("the name of Redis has lost an address; those connected to it reconnect",
 				slog.String("redis", host), slog.String("lost", a.String()))
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 var (
 	// It wraps io.ErrUnexpectedEOF so that go-redis tries again.
-	errOutdated = fmt.Errorf("made for the Redis or the credentials of before: %w", io.ErrUnexpectedEOF)
+	errOutdated = fmt.Errorf("made for the previous Redis or credentials: %w", io.ErrUnexpectedEOF)
 	errOver     = errors.New("closed by Redis")
 )
 

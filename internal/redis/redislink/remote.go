@@ -179,7 +179,7 @@ func (r *remote) secure(ctx context.Context, conn net.Conn, address string) (net
 	over := tls.Client(conn, config)
 	err := over.HandshakeContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) { // a Redis without TLS waits for the end of a line
-		return nil, fmt.Errorf("%s doesn't answer in TLS; has it TLS on that port? %w", address, err)
+		return nil, fmt.Errorf("%s doesn't answer in TLS; does it have TLS on that port? %w", address, err)
 	}
 	return over, err
 }

@@ -82,7 +82,7 @@ func TestTLS(t *testing.T) {
 		"another CA": {s.TLSURL, []redislink.Option{always(settings(t, stranger.CA, authority))},
 			"give that CA's certificate"},
 		"the CAs of the system": {s.TLSURL, nil, "give that CA's certificate"},
-		"a port without TLS":    {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "has it TLS on that port?"},
+		"a port without TLS":    {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "have TLS on that port?"},
 		"certificates are missing": {s.TLSURL, []redislink.Option{redislink.WithTLS(missing)},
 			"prepare TLS for Redis: file does not exist"},
 	} {
