@@ -60,8 +60,8 @@ func TestMismatchWording(t *testing.T) {
 	for reason, want := range map[string]string{
 		"PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'siren.lane.bulk' in vhost '/': " +
 			"received the value '2147483647' of type 'signedint' but current is none": `queue "siren.lane.bulk" ` +
-			`exists with x-delivery-limit none, but the policy asks for 2147483647; until then RabbitMQ 4.0 and newer ` +
-			`dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy`,
+			`exists with x-delivery-limit none, but the policy asks for 2147483647; until then RabbitMQ 4.0 and ` +
+			`newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy`,
 		"PRECONDITION_FAILED - inequivalent arg 'x-consumer-timeout' for queue 'siren.lane.bulk' in vhost '/': " +
 			"received '1800000' but current is '3600000'": `exists with x-consumer-timeout 3600000, ` +
 			`but the policy asks for 1800000; lower the lane's maxRuntime or broker.consumerTimeout`,
