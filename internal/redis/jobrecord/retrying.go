@@ -26,7 +26,7 @@ func members(entries []goredis.Z) []string {
 	return ids
 }
 
-// repair removes index entries that are wrong.
+// Repair removes index entries that are wrong.
 func (r *Reader) Repair(ctx context.Context, key string, wrong []any) {
 	if len(wrong) == 0 {
 		return
