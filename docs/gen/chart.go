@@ -17,9 +17,9 @@ import (
 
 const chartDir = "charts/siren"
 
-// chartFiles is what the generated files of the chart in dir have to be, by their path: VALUES.md and
-// values.schema.json from the comments in values.yaml, and what the policy's schema and defaults and the Redis users'
-// rights are, from the code.
+// chartFiles returns what the generated files of the chart in dir have to be, by their path: VALUES.md and
+// values.schema.json from the comments in values.yaml; from the code the policy's schema and defaults, and the rights
+// of the Redis users.
 func chartFiles(dir, policySource string) (map[string]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "values.yaml"))
 	if err != nil {
@@ -52,7 +52,7 @@ func chartFiles(dir, policySource string) (map[string]string, error) {
 	}, nil
 }
 
-// checkPolicy is the error of the policy that the chart brings, if there is one.
+// checkPolicy validates the policy that the chart brings.
 func checkPolicy(root *chartValue) error {
 	i := slices.IndexFunc(root.children, func(v *chartValue) bool { return v.key == "policy" })
 	if i < 0 {
@@ -66,7 +66,7 @@ func checkPolicy(root *chartValue) error {
 	return err
 }
 
-// policyDefaults is what lanes.Default fills in, for the templates.
+// policyDefaults returns what lanes.Default fills in, for the templates.
 func policyDefaults() (string, error) {
 	p := lanes.Policy{Lanes: make([]lanes.Lane, 1), Pools: make([]lanes.Pool, 1)}
 	p.Default()
@@ -77,7 +77,7 @@ func policyDefaults() (string, error) {
 	})
 }
 
-// redisRules is what the Redis user of each role may do.
+// redisRules returns what the Redis user of each role may do.
 func redisRules() map[string]string {
 	rules := map[string]string{}
 	for _, role := range access.Roles() {
@@ -95,8 +95,8 @@ func indented(v any) (string, error) {
 	return b.String(), err
 }
 
-// chartSchema is values.schema.json, in draft 7, which every Helm 3 knows. Fields that it doesn't name are refused: a
-// typo would be passed over in silence.
+// chartSchema returns values.schema.json, in draft 7, which every Helm 3 knows. It refuses fields that it doesn't name:
+// a typo would be ignored in silence.
 func chartSchema(root *chartValue, policySource string) (string, error) {
 	definitions, err := policySchema(policySource)
 	if err != nil {
@@ -124,7 +124,7 @@ func object(description string, properties map[string]any) map[string]any {
 		"additionalProperties": false}
 }
 
-// schema is the JSON Schema of the value and all below it.
+// schema returns the JSON Schema of the value and all below it.
 func (v *chartValue) schema(defaults bool) map[string]any {
 	if _, is := v.extra["$ref"]; is {
 		return v.extra
@@ -159,7 +159,7 @@ func (v *chartValue) schema(defaults bool) map[string]any {
 	return s
 }
 
-// chartReference is VALUES.md.
+// chartReference returns VALUES.md.
 func chartReference(root *chartValue) string {
 	var b strings.Builder
 	b.WriteString("# Values of the Siren chart\n\n<!-- written by docs/gen: change the comments in values.yaml and " +
@@ -186,7 +186,7 @@ func chartReference(root *chartValue) string {
 	return b.String()
 }
 
-// row is the value's line in VALUES.md.
+// row returns the value's line in VALUES.md.
 func (v *chartValue) row() string {
 	mark, initial := "", v.initial
 	if v.pool {

@@ -11,8 +11,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// policySchema is the JSON Schema of each struct of the policy, by its name. It says which fields there are and how
-// they are written; what they mean together is lanes.Validate's to judge.
+// policySchema returns the JSON Schema of each struct of the policy, by its name. It says which fields there are and
+// how they are written; lanes.Validate checks what they mean together.
 func policySchema(source string) (map[string]any, error) {
 	docs, err := fieldDocs(source)
 	if err != nil {
@@ -23,7 +23,7 @@ func policySchema(source string) (map[string]any, error) {
 	return definitions, nil
 }
 
-// fieldDocs is the comment of each struct ("Lane") and of each of its fields ("Lane.Name").
+// fieldDocs returns the comment of each struct ("Lane") and of each of its fields ("Lane.Name").
 func fieldDocs(source string) (map[string]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ParseComments)
 	if err != nil {
@@ -46,7 +46,7 @@ func fieldDocs(source string) (map[string]string, error) {
 	return docs, nil
 }
 
-// meaning is the comment of a field, which stands behind it or above it, on one line.
+// meaning returns the comment of a field, which stands behind it or above it, on one line.
 func meaning(f *ast.Field) string {
 	return strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
 }
@@ -69,8 +69,8 @@ func define(t reflect.Type, docs map[string]string, definitions map[string]any) 
 	definitions[t.Name()] = s
 }
 
-// fieldSchema is the schema of one field. A reference says nothing beside itself in draft 7, so a struct's is its own
-// comment.
+// fieldSchema returns the schema of one field. Draft 7 ignores what stands beside a reference, so a struct has its own
+// comment instead.
 func fieldSchema(t reflect.Type, doc string, docs map[string]string, definitions map[string]any) map[string]any {
 	s := map[string]any{}
 	if doc != "" {

@@ -25,7 +25,7 @@ type chartValue struct {
 	line     int
 }
 
-// all is every value below v, in the file's order.
+// all returns every value below v, in the file's order.
 func (v *chartValue) all() []*chartValue {
 	var all []*chartValue
 	for _, c := range v.children {
@@ -120,7 +120,7 @@ func (v *chartValue) note(comment []string) error {
 	return nil
 }
 
-// complete is an error when the value has more keys than were found in the text.
+// complete returns an error when the value has more keys than were found in the text.
 func (v *chartValue) complete() error {
 	var problems []error
 	if m, is := v.value.(map[string]any); is && !v.leaf && len(m) != len(v.children) {

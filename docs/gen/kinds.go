@@ -37,7 +37,7 @@ func kindReference() string {
 	return b.String()
 }
 
-// jobSchema is the JSON Schema of a job: the fields of job.Job, and for each kind its params.
+// jobSchema returns the JSON Schema of a job: the fields of job.Job, and for each kind its params.
 func jobSchema() (string, error) {
 	var all []any
 	for _, k := range kinds.All() {

@@ -94,7 +94,7 @@ func (c *catcher) MustRegister(ms ...prometheus.Collector) {
 	}
 }
 
-// row is one metric's line. A Desc tells its parts only as text.
+// row returns one metric's line. A Desc tells its parts only as text.
 func row(d *prometheus.Desc) string {
 	text := d.String()
 	part := func(from, to string) string {

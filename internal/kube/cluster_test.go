@@ -71,7 +71,7 @@ func (c *cluster) failure(a clienttesting.Action) error {
 	return c.fails[a.GetVerb()+" "+resource]
 }
 
-// fail has every such call fail from now on; nil: succeed again.
+// fail makes every such call fail from now on; nil: succeed again.
 func (c *cluster) fail(call string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,7 +153,7 @@ func get[T object](c *cluster, name string) T {
 	return o.DeepCopyObject().(T)
 }
 
-// scaleDeployment is what the API server does with a PUT of deployments/scale.
+// scaleDeployment does what the API server does with a PUT of deployments/scale.
 func (c *cluster) scaleDeployment(a clienttesting.Action) (bool, runtime.Object, error) {
 	if a.GetSubresource() != "scale" {
 		return false, nil, nil
@@ -173,7 +173,7 @@ func (c *cluster) scaleDeployment(a clienttesting.Action) (bool, runtime.Object,
 	return true, scale, nil
 }
 
-// updateConfigMap is what the API server does with a PUT of a ConfigMap.
+// updateConfigMap does what the API server does with a PUT of a ConfigMap.
 func (c *cluster) updateConfigMap(a clienttesting.Action) (bool, runtime.Object, error) {
 	to := a.(clienttesting.UpdateAction).GetObject().(*corev1.ConfigMap).DeepCopy()
 	if to.ResourceVersion != get[*corev1.ConfigMap](c, to.Name).ResourceVersion {
@@ -184,7 +184,7 @@ func (c *cluster) updateConfigMap(a clienttesting.Action) (bool, runtime.Object,
 	return true, to, nil
 }
 
-// patchPod is what the API server does with a merge patch of a pod's annotations.
+// patchPod does what the API server does with a merge patch of a pod's annotations.
 func (c *cluster) patchPod(a clienttesting.Action) (bool, runtime.Object, error) {
 	patch := a.(clienttesting.PatchAction)
 	var change struct {
@@ -231,7 +231,7 @@ func (c *cluster) fleet() *Fleet {
 	return f
 }
 
-// newDeployment has a template with an image, so that two can differ.
+// newDeployment returns a Deployment whose template has an image, so that two can differ.
 func newDeployment(pool string, replicas int, image string) *appsv1.Deployment {
 	marks := map[string]string{"app": "siren", PoolLabel: pool}
 	return &appsv1.Deployment{
@@ -253,7 +253,7 @@ func template(marks map[string]string, image string) corev1.PodTemplateSpec {
 	}
 }
 
-// newSet is one of the Deployment's ReplicaSets, that of an image.
+// newSet returns one of the Deployment's ReplicaSets, that of an image.
 func newSet(d *appsv1.Deployment, replicas int, image string) *appsv1.ReplicaSet {
 	marks := map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: "hash-of-" + image}
 	for k, v := range d.Labels {
@@ -271,7 +271,7 @@ func newSet(d *appsv1.Deployment, replicas int, image string) *appsv1.ReplicaSet
 	}
 }
 
-// newPod is a pod of the ReplicaSet that runs and is ready.
+// newPod returns a pod of the ReplicaSet that runs and is ready.
 func newPod(rs *appsv1.ReplicaSet, name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -299,7 +299,7 @@ func leaving(p *corev1.Pod)  { p.DeletionTimestamp = new(metav1.Now()) }
 func notReady(p *corev1.Pod) { p.Status.Conditions[1].Status = corev1.ConditionFalse }
 func marked(p *corev1.Pod)   { p.Annotations = map[string]string{deletionCost: firstToGo} }
 
-// pool is a Deployment with its one ReplicaSet and a ready pod of each name.
+// pool returns a Deployment with its one ReplicaSet and a ready pod of each name.
 func pool(name string, pods ...string) []object {
 	d := newDeployment(name, len(pods), "v1")
 	rs := newSet(d, len(pods), "v1")

@@ -2,8 +2,8 @@ package kube
 
 import "k8s.io/client-go/tools/clientcmd"
 
-// CurrentContext is the current context of the kubeconfig ($KUBECONFIG, else ~/.kube/config); "" when there is none, or
-// it can't be read.
+// CurrentContext returns the current context of the kubeconfig ($KUBECONFIG, else ~/.kube/config); "" when there is
+// none, or it can't be read.
 func CurrentContext() string {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.WarnIfAllMissing = false

@@ -51,7 +51,7 @@ func (e *Events) Close() { e.broadcaster.Shutdown() }
 func (e *Events) Record(_ context.Context, p fleet.Plan) error {
 	d, err := e.fleet.deployment(p.Pool)
 	if err != nil {
-		return fmt.Errorf("tell the plan for pool %q: %w", p.Pool, err)
+		return fmt.Errorf("record the plan for pool %q as an Event: %w", p.Pool, err)
 	}
 	kind := corev1.EventTypeNormal
 	if p.Reason.Trouble() {
@@ -81,7 +81,7 @@ func (s *eventSink) Patch(e *corev1.Event, data []byte) (*corev1.Event, error) {
 
 func (s *eventSink) told(e *corev1.Event, err error) error {
 	if err != nil {
-		s.log.Warn("tell a plan as an Event", "deployment", e.InvolvedObject.Name, "reason", e.Reason, "error", err)
+		s.log.Warn("record a plan as an Event", "deployment", e.InvolvedObject.Name, "reason", e.Reason, "error", err)
 	}
 	return err
 }

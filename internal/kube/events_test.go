@@ -20,7 +20,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// sent is the Events that the API server has.
+// sent returns the Events that the API server has.
 func sent(t *testing.T, c *cluster) []corev1.Event {
 	t.Helper()
 	synctest.Wait()

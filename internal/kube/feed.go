@@ -86,10 +86,10 @@ func newFeed[T object, L runtime.Object](
 // run fills the feed until ctx ends.
 func (f *feed[T]) run(ctx context.Context) { f.reflector.RunWithContext(ctx) }
 
-// all is every object. Nobody may change them.
+// all returns every object. Nobody may change them.
 func (f *feed[T]) all() []T { return typed[T](f.objects.List()) }
 
-// of is the objects that the owner controls.
+// of returns the objects that the owner controls.
 func (f *feed[T]) of(owner types.UID) []T {
 	owned, _ := f.objects.ByIndex(byOwner, string(owner)) // fails for an unknown index only
 	return typed[T](owned)
@@ -157,14 +157,14 @@ func (s *sight) note(err error) {
 	switch {
 	case err == nil:
 		if s.told {
-			s.log.Info("the API server tells of changes again", "kind", s.kind)
+			s.log.Info("the API server reports changes again", "kind", s.kind)
 		}
 		s.since, s.told = time.Time{}, false
 	case s.since.IsZero():
 		s.since = time.Now()
 	case !s.told && time.Since(s.since) > blindAfter:
 		s.told = true
-		s.log.Warn("the API server doesn't tell of changes", "kind", s.kind, "error", err)
+		s.log.Warn("the API server reports no changes", "kind", s.kind, "error", err)
 	}
 }
 
@@ -175,10 +175,10 @@ func (s *sight) blind() error {
 	if s.since.IsZero() || time.Since(s.since) <= blindAfter {
 		return nil
 	}
-	return fmt.Errorf("nothing is known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
+	return fmt.Errorf("nothing has been known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
 }
 
-// missing is why not everything has been seen yet; nil when it has.
+// missing returns why not everything has been seen yet; nil when it has.
 func (s *sight) missing() error {
 	select {
 	case <-s.synced:

@@ -85,7 +85,7 @@ func NewFleet(ctx context.Context, o Options) (*Fleet, error) {
 	return f, nil
 }
 
-// feeds is how well the Fleet sees each kind of object.
+// feeds reports how well the Fleet sees each kind of object.
 func (f *Fleet) feeds() []*sight {
 	return []*sight{f.deployments.sight, f.replicaSets.sight, f.pods.sight, f.autoscalers.sight}
 }
@@ -111,8 +111,8 @@ func (f *Fleet) wait(ctx context.Context) error {
 	return nil
 }
 
-// Pools is every pool as its Deployment and pods are now. A pool without a Deployment is absent. While the API server
-// has told nothing for more than a few seconds it is an error: an old state would be taken for the fleet's.
+// Pools returns every pool as its Deployment and pods are now. A pool without a Deployment is absent. It returns an
+// error while the API server has sent nothing for more than a few seconds: an old state would be taken for the fleet's.
 func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	for _, s := range f.feeds() {
 		if err := s.blind(); err != nil {
@@ -130,7 +130,7 @@ func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	return states, nil
 }
 
-// byPool is the pools' Deployments, as they are by what was told and by what Scale has written since.
+// byPool returns the pools' Deployments, from what was watched and from what Scale has written since.
 func (f *Fleet) byPool() (map[string]*appsv1.Deployment, error) {
 	found := map[string]*appsv1.Deployment{}
 	for _, d := range f.deployments.all() {
@@ -155,7 +155,7 @@ func (f *Fleet) byPool() (map[string]*appsv1.Deployment, error) {
 	return found, nil
 }
 
-// deployment is the pool's Deployment.
+// deployment returns the pool's Deployment.
 func (f *Fleet) deployment(pool string) (*appsv1.Deployment, error) {
 	found, err := f.byPool()
 	if err != nil {
@@ -170,8 +170,8 @@ func (f *Fleet) deployment(pool string) (*appsv1.Deployment, error) {
 	return d, nil
 }
 
-// podsOf is the Deployment's pods that have not ended: an evicted pod lingers, and another one has taken its place.
-// They are told by their labels, since a pod that still ends may have lost its ReplicaSet already.
+// podsOf returns the Deployment's pods that have not ended: an evicted pod lingers, and another one has taken its
+// place. It selects them by their labels, since a pod that is ending may have lost its ReplicaSet already.
 func (f *Fleet) podsOf(d *appsv1.Deployment) []*corev1.Pod {
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {

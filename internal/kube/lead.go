@@ -63,7 +63,7 @@ func newLeader(client kubernetes.Interface, namespace, lease, name string, log *
 	return l, nil
 }
 
-// Run stands for election, again and again, until ctx ends; then it gives the lead up, so that another scaler follows
+// Run stands for election until ctx ends; then it gives the lead up, so that another scaler follows
 // at once. So what only a leader does has to end before ctx does.
 func (l *Leader) Run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -74,14 +74,14 @@ func (l *Leader) Run(ctx context.Context) {
 		}
 		e.Run(quiet(ctx)) // returns when the lead is lost
 		if ctx.Err() == nil {
-			l.log.Warn("this scaler leads no more: it couldn't renew its lease")
+			l.log.Warn("this scaler no longer leads: it couldn't renew its lease")
 		}
 	}
 }
 
-// Leading is whether this process leads: it has renewed its lease so lately that nobody else can have taken it yet. One
-// that was paused doesn't lead, even before it learns that another one took over. Nobody leads while the API server is
-// away, and the log says so; there is never an error.
+// Leading reports whether this process leads: it has renewed its lease so lately that nobody else can have taken it
+// yet. One that was paused doesn't lead, even before it learns that another one took over. Nobody leads while the API
+// server is away, and the log says so; there is never an error.
 func (l *Leader) Leading(context.Context) (bool, error) {
 	return l.lock.renewedWithin(l.election.RenewDeadline), nil
 }
@@ -178,7 +178,7 @@ func (w *watchedLock) tell(ctx context.Context, call string, err error) {
 	switch {
 	case err == nil && w.failing == call:
 		w.failing = ""
-		w.log.Info("the lease can be had again", "lease", w.Describe())
+		w.log.Info("the lease is available again", "lease", w.Describe())
 	case err != nil && w.failing == "" && !errors.Is(ctx.Err(), context.Canceled):
 		w.failing = call
 		w.log.Warn("no election: the chart makes the Lease, and the scaler's Role must let it get and update it",

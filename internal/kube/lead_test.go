@@ -140,8 +140,8 @@ func TestNobodyLeadsWithoutAPIServer(t *testing.T) {
 		}
 		c.quit()
 		synctest.Wait()
-		for what, times := range map[string]int{"level=WARN msg=\"no election": 1, "can be had again": 1,
-			`msg="this scaler leads"`: 2, "leads no more": 1} {
+		for what, times := range map[string]int{"level=WARN msg=\"no election": 1, "is available again": 1,
+			`msg="this scaler leads"`: 2, "no longer leads": 1} {
 			if got := strings.Count(log.String(), what); got != times {
 				t.Errorf("%q is said %d times, want %d:\n%s", what, got, times, &log)
 			}
@@ -300,7 +300,7 @@ const leaderVar = "SIREN_KUBE_LEADER" // makes the test binary a leader by the A
 
 var brisk = terms{4 * time.Second, 2400 * time.Millisecond, 250 * time.Millisecond}
 
-// inPlain is a client's way to an API server that only knows JSON.
+// inPlain returns a client of an API server that only knows JSON.
 func inPlain(url string) *rest.Config {
 	return &rest.Config{Host: url, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 }

@@ -36,14 +36,14 @@ func newLeases() *leases {
 	return l
 }
 
-// on has this happen to the client's calls from now on.
+// on makes this happen to the client's calls from now on.
 func (l *leases) on(client string, way func(verb string) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.way[client] = way
 }
 
-// cut has the client's calls fail.
+// cut makes the client's calls fail.
 func (l *leases) cut(client string, err error) { l.on(client, func(string) error { return err }) }
 
 func (l *leases) holder() string {
@@ -77,7 +77,7 @@ func (l *leases) update(to *coordinationv1.Lease) (*coordinationv1.Lease, error)
 	return l.lease.DeepCopy(), nil
 }
 
-// client is one process's way to the API server.
+// client returns one process's client of the API server.
 func (l *leases) client(name string) kubernetes.Interface {
 	c := &fake.Clientset{}
 	c.AddReactor("*", "leases", func(a clienttesting.Action) (bool, runtime.Object, error) {
@@ -98,7 +98,7 @@ func (l *leases) client(name string) kubernetes.Interface {
 	return c
 }
 
-// ServeHTTP is the API server for processes.
+// ServeHTTP plays the API server.
 func (l *leases) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if r.Method != http.MethodPut {

@@ -13,7 +13,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// stateOf is a pool as its Deployment, the ReplicaSets and pods of it, and the namespace's autoscalers say.
+// stateOf returns a pool as its Deployment, the ReplicaSets and pods of it, and the namespace's autoscalers describe
+// it.
 func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod,
 	autoscalers []*autoscalingv2.HorizontalPodAutoscaler, now time.Time,
 ) fleet.PoolState {
@@ -35,7 +36,7 @@ func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod
 	return s
 }
 
-// asked is how many replicas a Deployment or a ReplicaSet is to have: one, when it doesn't say.
+// asked returns how many replicas a Deployment or a ReplicaSet is to have: one, when it doesn't say.
 func asked(replicas *int32) int {
 	if replicas == nil {
 		return 1
@@ -43,9 +44,9 @@ func asked(replicas *int32) int {
 	return int(*replicas)
 }
 
-// rollingOut is whether old and new replicas are side by side, or soon will be: the deletion cost ranks the pods of one
-// ReplicaSet only. A change of the pod template counts from the moment it is written, before any controller has seen
-// it; a change of the number alone never does. A ReplicaSet without replicas is history.
+// rollingOut reports whether old and new replicas are side by side, or soon will be: the deletion cost ranks the pods
+// of one ReplicaSet only. A change of the pod template counts from the moment it is written, before any controller has
+// seen it; a change of the number alone never does. A ReplicaSet without replicas is history.
 //
 // A paused Deployment starts no rollout, so it may be scaled in while one ReplicaSet has all replicas, even if its
 // template has changed already: resuming it changes its version, and a decision made before is refused.

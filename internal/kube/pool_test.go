@@ -201,7 +201,7 @@ func TestStateOf(t *testing.T) {
 
 const unschedulable = "0/3 nodes are available: 3 Insufficient cpu."
 
-// pending is a pod without a node, for a reason.
+// pending returns a pod without a node, for a reason.
 func pending(why string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Spec.NodeName = ""
@@ -274,7 +274,7 @@ func TestStuck(t *testing.T) {
 			p.Status.Conditions[0].Reason = corev1.PodReasonSchedulingGated
 		}, "", "its scheduling is gated"},
 		"just made":    {unscheduled(time.Second), "", ""},
-		"no scheduler": {unscheduled(2 * time.Minute), "", "no scheduler has found it a node"},
+		"no scheduler": {unscheduled(2 * time.Minute), "", "no scheduler has assigned it to a node"},
 		"pulls": {starting(5*time.Second, corev1.ConditionTrue, "ContainerCreating", ""),
 			"", ""},
 		"pulls a large image": {starting(5*time.Minute, corev1.ConditionTrue, "ContainerCreating", ""),
@@ -302,7 +302,7 @@ func TestStuck(t *testing.T) {
 			starting(2*time.Minute, "", "",
 				"")(p)
 			p.Status.ContainerStatuses = nil
-		}, "", "node node-1 doesn't take it on"},
+		}, "", "node node-1 doesn't start it"},
 		"an init container can't pull": {func(p *corev1.Pod) {
 			starting(time.Second, "", "ErrImagePull", "")(p)
 			p.Status.InitContainerStatuses, p.Status.ContainerStatuses = p.Status.ContainerStatuses, nil

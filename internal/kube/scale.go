@@ -81,7 +81,7 @@ func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to
 // refused once the worker has started afresh.
 func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment, remove []string) error {
 	if rollingOut(d, f.replicaSets.of(d.UID)) {
-		return conflict(pool, "a rollout goes on")
+		return conflict(pool, "a rollout is in progress")
 	}
 	pods := f.podsOf(d)
 	chosen := map[string]*corev1.Pod{}
@@ -109,7 +109,7 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 	fresh := 0 // marks that nobody has seen yet
 	for _, p := range pods {
 		if chosen[p.Name] == nil && (f.marked[p.Name] || p.Annotations[deletionCost] == firstToGo) {
-			f.log.Info("a worker was to be removed and wasn't: it stays now", "pool", pool, "worker", p.Name)
+			f.log.Info("a worker marked for removal wasn't removed, and stays", "pool", pool, "worker", p.Name)
 			if err := f.mark(ctx, pool, p, false); err != nil {
 				return err
 			}
@@ -131,8 +131,8 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 	return nil
 }
 
-// unready is whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any cost.
-// A worker takes jobs from its first session on, and the kubelet learns that it is ready some seconds later.
+// unready reports whether a pod may be at work, but isn't ready: a ReplicaSet removes such pods before it looks at any
+// cost. A worker takes jobs from its first session on, and the kubelet learns that it is ready some seconds later.
 func unready(p *corev1.Pod) bool {
 	runs := slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
 		return c.State.Running != nil

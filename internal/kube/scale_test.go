@@ -267,7 +267,9 @@ func TestUnready(t *testing.T) {
 		"unschedulable":             {pending(unschedulable), false},
 		"waits to be restarted": {func(p *corev1.Pod) {
 			notReady(p)
-			p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+			p.Status.ContainerStatuses[0].State = corev1.ContainerState{
+				Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"},
+			}
 		}, false},
 		"on a node that is away": {func(p *corev1.Pod) {
 			notReady(p)

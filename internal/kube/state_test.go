@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// rendered is the ConfigMap as the chart makes it: without data.
+// rendered returns the ConfigMap as the chart makes it: without data.
 func rendered() *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "siren-state",
 		Labels: map[string]string{"app": "siren"}}}

@@ -17,7 +17,7 @@ const (
 	// patience is how long a pod may take for what normally takes seconds, and for which nobody gives a reason when it
 	// fails: being scheduled, and getting its volumes and its network. Pulling its image may take longer.
 	patience = time.Minute
-	// briefly is how short a container's runs are when it is taken to be crashing over and over.
+	// briefly is how short a container's runs are when it is taken to be crashing repeatedly.
 	briefly = time.Minute
 )
 
@@ -29,7 +29,7 @@ var cannotStart = []string{
 	"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError",
 }
 
-// stuck is why a pod doesn't get to run; "" when nothing is wrong.
+// stuck returns why a pod can't run; "" when nothing is wrong.
 func stuck(p *corev1.Pod, over deadline, now time.Time) string {
 	if p.DeletionTimestamp != nil {
 		return ""
@@ -62,8 +62,8 @@ func stuck(p *corev1.Pod, over deadline, now time.Time) string {
 	return ""
 }
 
-// crashing is whether a container ends over and over. One that was restarted once isn't, nor is one that ran well for
-// long. Between two of its crashes it runs for moments: it counts as crashing then, too.
+// crashing reports whether a container crashes repeatedly. One that was restarted once doesn't, nor does one that ran
+// well for long. Between two of its crashes it runs for moments: it counts as crashing then, too.
 func crashing(c corev1.ContainerStatus, now time.Time) bool {
 	if w := c.State.Waiting; w != nil {
 		return w.Reason == "CrashLoopBackOff"
@@ -87,18 +87,18 @@ func crash(c corev1.ContainerStatus) string {
 	return s
 }
 
-// unprepared is why a pod's containers couldn't be begun with, where nobody says it: "" while they may still be, or
-// are.
+// unprepared returns why a pod's containers couldn't be started, where no status says it; "" while they may still be,
+// or are.
 func unprepared(p *corev1.Pod, now time.Time) string {
 	scheduled, prepared := condition(p, corev1.PodScheduled), condition(p, corev1.PodReadyToStartContainers)
 	switch {
 	case scheduled == nil || scheduled.Status != corev1.ConditionTrue:
 		if now.Sub(p.CreationTimestamp.Time) > patience {
-			return "no scheduler has found it a node"
+			return "no scheduler has assigned it to a node"
 		}
 	case now.Sub(scheduled.LastTransitionTime.Time) <= patience:
 	case prepared == nil && len(p.Status.ContainerStatuses) == 0:
-		return fmt.Sprintf("node %s doesn't take it on", p.Spec.NodeName)
+		return fmt.Sprintf("node %s doesn't start it", p.Spec.NodeName)
 	case prepared != nil && prepared.Status == corev1.ConditionFalse:
 		return fmt.Sprintf("its volumes or its network can't be set up on node %s: see kubectl describe pod %s",
 			p.Spec.NodeName, p.Name)
@@ -106,7 +106,7 @@ func unprepared(p *corev1.Pod, now time.Time) string {
 	return ""
 }
 
-// condition is a pod's condition, or nil.
+// condition returns a pod's condition, or nil.
 func condition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
 	for i := range p.Status.Conditions {
 		if p.Status.Conditions[i].Type == t {
@@ -134,8 +134,8 @@ func deadlineOf(d *appsv1.Deployment) deadline {
 	return deadline{}
 }
 
-// refused is the replicas that may not even be created (a quota, an admission rule): without them the fleet would be
-// taken for one that still starts. They have names of their own, since they have no pod.
+// refused returns the replicas that may not even be created (a quota, an admission rule): without them the fleet would
+// be taken for one that still starts. They have names of their own, since they have no pod.
 func refused(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) []fleet.Member {
 	var members []fleet.Member
 	add := func(from string, at time.Time, exist, want int, why string) {

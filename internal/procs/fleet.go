@@ -95,7 +95,7 @@ func NewFleet(o FleetOptions) (*Fleet, error) {
 }
 
 // Pools reports every pool. Its members are the workers that run, those that were told to stop and still run
-// (Leaving), and the replicas that fail to start time after time (Stuck, with the end of their log).
+// (Leaving), and the replicas that repeatedly fail to start (Stuck, with the end of their log).
 func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// newTestFleet is a fleet with the pools general and batch whose workers all play one helper. It is stopped at the end.
+// newTestFleet returns a fleet with the pools general and batch whose workers all play one helper. It is stopped at the
+// end.
 func newTestFleet(t *testing.T, helper string, change func(*FleetOptions)) *Fleet {
 	t.Helper()
 	o := FleetOptions{
@@ -51,7 +52,7 @@ func TestFleetConforms(t *testing.T) {
 	}
 }
 
-// alone is the one member of the pool.
+// alone returns the one member of the pool.
 func alone(t *testing.T, f scaled) fleet.Member {
 	t.Helper()
 	s := look(t, f, "general")

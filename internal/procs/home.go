@@ -61,9 +61,9 @@ func openHome(dir, name string, log *slog.Logger) (*home, error) {
 	return h, nil
 }
 
-// refuseHome is why the directory can't be a home; nil when it can. What a home holds is believed: its run file says
-// which processes to stop, the rest what a server is to load. So its name isn't enough: it must be this user's, nobody
-// else may write it, and one that isn't empty must have the lock file of an earlier run.
+// refuseHome returns why the directory can't be a home; nil when it can. Siren trusts what a home holds: its run file
+// says which processes to stop, the rest what a server is to load. So its name isn't enough. It must be this user's,
+// nobody else may write it, and one that isn't empty must have the lock file of an earlier run.
 func refuseHome(dir string) error {
 	const other = "choose another directory with --data"
 	info, err := os.Lstat(dir)
@@ -73,7 +73,7 @@ func refuseHome(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is a link or a file, not a directory: %s", dir, other)
 	case info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()):
-		return fmt.Errorf("%s belongs to user %d, not to %d, whom this process runs as: %s", dir,
+		return fmt.Errorf("%s belongs to user %d, but this process runs as user %d: %s", dir,
 			info.Sys().(*syscall.Stat_t).Uid, os.Getuid(), other)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s can be written by others (mode %04o): if what is in it is Siren's, chmod 700 it; else %s",

@@ -41,7 +41,7 @@ func (n *Names) Close() {
 // Move gives the name these IPv4 addresses, in place of those that it has.
 func (n *Names) Move(name string, addresses ...string) { n.set(n.known, name, addresses) }
 
-// Once has the next answer, and no other, say these.
+// Once makes the next answer, and no other, name these.
 func (n *Names) Once(name string, addresses ...string) { n.set(n.once, name, addresses) }
 
 func (n *Names) set(in map[string][]netip.Addr, name string, addresses []string) {
@@ -53,7 +53,7 @@ func (n *Names) set(in map[string][]netip.Addr, name string, addresses []string)
 	}
 }
 
-// Asked is how often it was asked for IPv4 addresses.
+// Asked returns how often it was asked for IPv4 addresses.
 func (n *Names) Asked() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -18,7 +18,7 @@ type pid struct {
 	Boot   string `json:"boot,omitempty"`
 }
 
-// identify is the full name of the process that has the number now.
+// identify returns the full name of the process that has the number now.
 func identify(number int) (pid, error) {
 	s, err := readStat(number)
 	if err != nil {
@@ -27,7 +27,7 @@ func identify(number int) (pid, error) {
 	return pid{Number: number, Began: s.began, Boot: bootID()}, nil
 }
 
-// alive is whether this very process still runs. A zombie doesn't.
+// alive reports whether this very process still runs. A zombie doesn't.
 func (p pid) alive() bool {
 	s, err := readStat(p.Number)
 	return err == nil && s.began == p.Began && s.state != "Z" && s.state != "X" && p.Boot == bootID()
@@ -67,7 +67,7 @@ func (p pid) descendants() []pid {
 	return found
 }
 
-// awaitGone is whether all of them end within the time.
+// awaitGone reports whether all of them end within the time.
 func awaitGone(pids []pid, within time.Duration) bool {
 	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
 		if !slices.ContainsFunc(pids, pid.alive) {
@@ -85,7 +85,7 @@ func killAll(pids []pid) error {
 		p.signal(syscall.SIGKILL)
 	}
 	if !awaitGone(pids, killWait) {
-		return errors.New("some processes don't die")
+		return errors.New("some processes can't be killed")
 	}
 	return nil
 }

@@ -38,5 +38,5 @@ func portFree(port int) bool {
 	return l.Close() == nil
 }
 
-// local is the port's address on loopback.
+// local returns the port's address on loopback.
 func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -76,7 +76,7 @@ func awaitExit(number int) {
 	}
 }
 
-// running is whether the child hasn't ended yet.
+// running reports whether the child hasn't ended yet.
 func (p *process) running() bool {
 	select {
 	case <-p.done:

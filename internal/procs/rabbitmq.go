@@ -89,7 +89,7 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// findEpmd is the path of epmd, in the root that the server runs in: it belongs to that server's Erlang.
+// findEpmd returns the path of epmd, in the root that the server runs in: it belongs to that server's Erlang.
 func findEpmd(r root) (string, error) {
 	if r != "" {
 		return epmdProgram, r.check(epmdProgram, "rabbitmq-server")
@@ -198,7 +198,8 @@ log.file.rotation.count = 1
 `, local(r.amqp), rabbitUser, r.keys.Password, extra)
 }
 
-// env is the whole environment of everything Erlang here: nothing of ours or of the system's configuration gets in.
+// env returns the whole environment of everything Erlang here: nothing of ours or of the system's configuration gets
+// in.
 func (r rabbit) env() []string {
 	return []string{
 		"PATH=" + systemPath,

@@ -30,7 +30,7 @@ func dialLocal(ctx context.Context, port int) (net.Conn, error) {
 	return c, nil
 }
 
-// probeTCP is nil when the port accepts connections.
+// probeTCP succeeds when the port accepts connections.
 func probeTCP(ctx context.Context, port int) error {
 	c, err := dialLocal(ctx, port)
 	if err != nil {
@@ -39,7 +39,7 @@ func probeTCP(ctx context.Context, port int) error {
 	return c.Close()
 }
 
-// probeAMQP is nil when an AMQP 0-9-1 server answers.
+// probeAMQP succeeds when an AMQP 0-9-1 server answers.
 func probeAMQP(ctx context.Context, port int) error {
 	_, err := greetAMQP(ctx, port)
 	return err
@@ -71,7 +71,7 @@ func greetAMQP(ctx context.Context, port int) ([]byte, error) {
 	return start, nil
 }
 
-// probeRedis is nil when a Redis takes the password and answers; not while it still loads its data.
+// probeRedis succeeds when a Redis takes the password and answers; not while it still loads its data.
 func probeRedis(ctx context.Context, port int, password string) error {
 	c, err := dialLocal(ctx, port)
 	if err != nil {
@@ -94,7 +94,7 @@ func probeRedis(ctx context.Context, port int, password string) error {
 	return nil
 }
 
-// askRabbitMQ is the product and version that an AMQP server names when a connection starts.
+// askRabbitMQ returns the product and version that an AMQP server names when a connection starts.
 func askRabbitMQ(ctx context.Context, port int) (string, error) {
 	start, err := greetAMQP(ctx, port)
 	if err != nil {
@@ -114,7 +114,8 @@ func serverProperty(table []byte, key string) string {
 	return string(rest[4 : 4+n])
 }
 
-// askRedis is the product and version that INFO names: of a Valkey its own, not that of the Redis which it stands for.
+// askRedis returns the product and version that INFO names: of a Valkey its own, not that of the Redis which it stands
+// for.
 func askRedis(ctx context.Context, port int, password string) (string, error) {
 	c, err := dialLocal(ctx, port)
 	if err != nil {

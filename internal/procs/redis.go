@@ -64,8 +64,8 @@ tls-key-file %s
 tls-auth-clients yes
 `
 
-// redisConfig is the file with the password: an argument list would show it to everybody on the machine. The data goes
-// to the directory that it runs in, its own.
+// redisConfig returns redis.conf with the password in it: an argument list would show it to everybody on the machine.
+// The data goes to the directory that the server runs in, its own.
 func redisConfig(port int, password, extra string) string {
 	return fmt.Sprintf(`bind 127.0.0.1
 port %d

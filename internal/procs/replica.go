@@ -30,7 +30,7 @@ type replica struct {
 	failure  string // how the last of them ended
 }
 
-// member is the replica as the scaler sees it. One quick end may be an accident, two in a row are a replica that
+// member returns the replica as the scaler sees it. One quick end may be an accident, two in a row are a replica that
 // can't start; it counts as such until a worker has lived long enough.
 func (r *replica) member(now time.Time, settled time.Duration) fleet.Member {
 	m := fleet.Member{Name: r.name, CreatedAt: r.created, Leaving: r.leaving}

@@ -48,8 +48,8 @@ done
 shift
 exec unshare --root="$new" --wd="$home" -- "$@"`
 
-// argv is the argument list that runs the program, a path in the server's root, with the arguments. Of this machine the
-// program sees the server's own directory and the one of the authority for TLS.
+// argv returns the argument list that runs the program, a path in the server's root, with the arguments. Of this
+// machine the program sees the server's own directory and the one of the authority for TLS.
 func (s *Server) argv(o ServerOptions, program ...string) []string {
 	if s.root == "" {
 		return program
@@ -67,7 +67,7 @@ func (s *Server) argv(o ServerOptions, program ...string) []string {
 	return slices.Concat(own, folders, []string{"--"}, program)
 }
 
-// check is whether the folder has the program, which may be a link there, as in Debian it may well be.
+// check checks that the folder has the program, which may be a link there, as in Debian it may well be.
 func (r root) check(program, pkg string) error {
 	if _, err := os.Lstat(filepath.Join(string(r), program)); err != nil {
 		return fmt.Errorf("no %s in %s (%w): scripts/servers makes folders with it, as does mmdebstrap --include=%s",
@@ -84,7 +84,7 @@ func (r root) prepare(h *home) error {
 	return os.MkdirAll(h.path("root"), 0o700)
 }
 
-// findRoot is the folder of a server: as chosen, or as the variable says.
+// findRoot returns the folder of a server: as chosen, or as the variable says.
 func findRoot(o ServerOptions, variable string) (root, error) {
 	dir, from := o.Root, "ServerOptions.Root"
 	if dir == "" && o.Program == "" {

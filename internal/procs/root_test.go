@@ -70,7 +70,7 @@ func TestServersFromARoot(t *testing.T) {
 	}
 }
 
-// TestAServerFromARootEndsWithItsParent: the signal that says so outlives the namespace's making.
+// The signal that says that the parent has ended outlives the namespace's making.
 func TestAServerFromARootEndsWithItsParent(t *testing.T) {
 	t.Parallel()
 	crashed, lines := runHelper(t, 1, "rooted", t.TempDir())
@@ -93,7 +93,8 @@ func TestAServerFromARootEndsWithItsParent(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	t.Parallel()
-	start := "\x00\x09\x00\x00\x01\x00\x0ccapabilitiesF\x00\x00\x00\x00\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x063.10.8"
+	start := "\x00\x09\x00\x00\x01\x00\x0ccapabilitiesF\x00\x00\x00\x00\x07productS" +
+		"\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x063.10.8"
 	for key, want := range map[string]string{"product": "RabbitMQ", "version": "3.10.8", "platform": "?"} {
 		if got := serverProperty([]byte(start), key); got != want {
 			t.Errorf("%s: %q", key, got)

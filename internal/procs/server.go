@@ -138,7 +138,7 @@ func (h *home) secrets(ports int) (secrets, error) {
 	return keys, writeWhole(h.path("server.json"), raw)
 }
 
-// startFirst is the start of a fresh Server: on failure nothing of it is left.
+// startFirst starts a fresh Server: on failure nothing of it is left.
 func (s *Server) startFirst(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,17 +209,18 @@ func (s *Server) await(ctx context.Context, p *process, ready func(context.Conte
 	}
 }
 
-// main is the server process itself.
+// main returns the server process itself.
 func (s *Server) main() *process { return s.running[len(s.running)-1] }
 
-// Version is what the server says that it is: RabbitMQ 3.10.8, Redis 7.0.15, Valkey 8.1.1.
+// Version returns the product and version that the server reports: RabbitMQ 3.10.8, Redis 7.0.15, Valkey 8.1.1.
 func (s *Server) Version() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.version
 }
 
-// Done is closed when the server's process has ended, for whatever reason. Ask again after a Restart.
+// Done returns a channel that is closed when the server's process has ended, for whatever reason. Ask again after a
+// Restart.
 func (s *Server) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -279,7 +280,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.start(ctx)
 }
 
-// quoteLogs is the end of the server's logs, to hang on an error.
+// quoteLogs returns the end of the server's logs, to append to an error.
 func (s *Server) quoteLogs() string {
 	var quoted string
 	for _, path := range append([]string{s.home.path("output.log")}, s.logs...) {
@@ -290,8 +291,8 @@ func (s *Server) quoteLogs() string {
 	return quoted
 }
 
-// findProgram is the path, checked, of the program that the Debian package has at debian. In a root it is a path in
-// there.
+// findProgram returns the path, checked, of the program that the Debian package has at debian. In a root it is a path
+// in there.
 func findProgram(r root, chosen, debian, pkg string) (string, error) {
 	path := chosen
 	if path == "" {

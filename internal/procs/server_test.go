@@ -125,7 +125,7 @@ func checkExposure(t *testing.T, servers ...*Server) {
 	}
 }
 
-// listening is the addresses that the process listens on: its sockets, looked up in /proc/net.
+// listening returns the addresses that the process listens on: its sockets, looked up in /proc/net.
 func listening(t *testing.T, number int) []string {
 	t.Helper()
 	fds, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(number), "fd", "*"))

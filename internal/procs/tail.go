@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// tail is the last lines of a log file, of which at most 4 KiB are read; "" when there is none.
+// tail returns the last lines of a log file, of which at most 4 KiB are read; "" when there is none.
 func tail(path string, lines int) string {
 	f, err := os.Open(path)
 	if err != nil {

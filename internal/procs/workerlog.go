@@ -37,7 +37,7 @@ func openLogDir(dir string, output io.Writer) (*logDir, error) {
 	return &logDir{dir: dir, ended: old, output: &sharedWriter{w: output}}, nil
 }
 
-// modTime is when the file was last written; the zero time when it is gone.
+// modTime returns when the file was last written; the zero time when it is gone.
 func modTime(path string) time.Time {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -77,7 +77,7 @@ type workerLog struct {
 	line   []byte // begun, not ended yet
 }
 
-// Write never fails: a full disk must not end a worker by a broken pipe.
+// Write writes to the log. It never fails: a full disk must not end a worker by a broken pipe.
 func (l *workerLog) Write(p []byte) (int, error) {
 	if l.size+len(p) > maxLogBytes {
 		l.rotate()

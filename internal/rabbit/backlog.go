@@ -43,12 +43,13 @@ func NewBacklog(conn *rabbitlink.Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
 }
 
-// Depths is the depth of each of the queues; one that isn't there is left out. Only jobs that wait are counted,
-// not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may say 0
-// and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
+// Depths returns the depth of each of the queues, and leaves out those that don't exist. Only jobs that wait are
+// counted, not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may
+// say 0 and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
 //
-// With an error the depths are those that were answered all the same. A queue that doesn't answer costs the others half
-// a second at most, and is asked after them from then on. It returns when ctx ends, also when the connection hangs.
+// With an error the depths are those that were answered all the same. A queue that doesn't answer delays the others by
+// half a second at most, and is asked after them from then on. It returns when ctx ends, also when the connection
+// hangs.
 func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Queue]fleet.Depth, error) {
 	select {
 	case b.busy <- struct{}{}:
@@ -83,7 +84,7 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 	return depths, errors.Join(problems...)
 }
 
-// order is the place of a queue among those that are asked.
+// order returns the place of a queue among those that are asked.
 func (b *Backlog) order(q lanes.Queue) int {
 	if b.slow[q] != nil {
 		return 1
@@ -134,7 +135,7 @@ func ask(ch *rabbitlink.Channel, queue lanes.Queue) *question {
 	return q
 }
 
-// over is whether the question has ended, or ends by itself.
+// over reports whether the question has ended, or ends by itself.
 func (q *question) over() bool {
 	select {
 	case <-q.done:

@@ -36,7 +36,7 @@ func OpenDead(ctx context.Context, conn *rabbitlink.Conn) (*DeadLetters, error) 
 	return &DeadLetters{ch: ch, now: conn.Now}, nil
 }
 
-// CountDead is how many dead letters are in siren.dead now, but for those that somebody has taken.
+// CountDead returns how many dead letters are in siren.dead now, without those that somebody has taken.
 func CountDead(ctx context.Context, conn *rabbitlink.Conn) (int, error) {
 	d, err := OpenDead(ctx, conn)
 	if err != nil {

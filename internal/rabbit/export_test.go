@@ -15,8 +15,8 @@ func SetLongestDelay(d time.Duration) time.Duration {
 	return was
 }
 
-// SetForwardPrefetch has forwarders that begin now hold fewer jobs of each queue, until it is called again; it returns
-// what it was.
+// SetForwardPrefetch makes forwarders that begin now hold fewer jobs of each queue, until it is called again. It
+// returns the value before.
 func SetForwardPrefetch(n int) int {
 	was := forwardPrefetch
 	forwardPrefetch = n

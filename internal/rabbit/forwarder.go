@@ -62,7 +62,7 @@ func Forward(
 		err = rabbitlink.Undeclared(err)
 		if err.Error() != said {
 			said = err.Error()
-			f.log.Warn("delayed jobs wait: the forwarder lost its channel; trying again and again",
+			f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying",
 				slog.Any("error", err))
 		}
 		if pause.Lasted(time.Since(began)) {
@@ -215,7 +215,7 @@ func (f *forwarder) release(ctx context.Context) {
 		}
 	}
 	if failed > 0 && ctx.Err() == nil {
-		f.log.Warn("delayed jobs could not be put back into their lanes; trying again",
+		f.log.Warn("delayed jobs could not be put back into their lanes; retrying",
 			slog.Int("jobs", failed), slog.Any("error", first))
 	}
 }
@@ -244,7 +244,7 @@ type heldJob struct {
 	again   bool      // then it goes to the queue that fits, unless it is due
 }
 
-// message is the job's next step: back to its lane, or to the delay queue that fits.
+// message builds the job's next step: back to its lane, or to the delay queue that fits.
 func (j *heldJob) message(policy *lanes.Policy, now time.Time) confirms.Message {
 	if j.again && j.DueAt.After(now) {
 		return j.ToDelay(now)
@@ -264,10 +264,10 @@ func (s schedule) Len() int           { return len(s) }
 func (s schedule) Less(i, j int) bool { return s[i].next.Before(s[j].next) }
 func (s schedule) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (s *schedule) Push(x any) { *s = append(*s, x.(*heldJob)) }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (s *schedule) Pop() any {
 	last := len(*s) - 1
 	j := (*s)[last]

@@ -30,18 +30,18 @@ func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
 		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true,
 		Values: []any{"entry", keyspace.Encode(e), "nonce", rand.Text()},
 	}).Err()
-	return redislink.Failed("note in the audit", err)
+	return redislink.Failed("add to the audit log", err)
 }
 
-// MayNote is whether this login may add to the audit, lanes.ErrRefused when not: what people do is not to be done
-// unseen. Nothing is added.
+// MayNote checks that this login may add to the audit, and returns lanes.ErrRefused when not: what people do must not
+// go unrecorded. Nothing is added.
 func (t *Tunings) MayNote(ctx context.Context) error {
 	answers, err := t.store.Rehearse(ctx, [][]any{{"XADD", keyspace.Audit, "*", "entry", ""}})
 	switch {
 	case err != nil:
-		return redislink.Failed("look whether this login may note in the audit", err)
+		return redislink.Failed("check whether this login may add to the audit log", err)
 	case redislink.IsRefused(answers[0]):
-		const why = "this login may not add to the audit log, so it may do nothing that is noted there"
+		const why = "this login may not add to the audit log, so it may do nothing that is recorded there"
 		return fmt.Errorf("%w: %s", redislink.ErrRefused, why)
 	default:
 		return nil // should it fail for another reason, the entry says so
@@ -51,12 +51,12 @@ func (t *Tunings) MayNote(ctx context.Context) error {
 // Audit returns at most limit entries of the audit made at or after since, the newest first.
 func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error) {
 	entries := []lanes.AuditEntry{}
-	noted := map[any]bool{} // nonces: an entry is there twice when Redis' answer got lost
+	noted := map[any]bool{} // nonces: an entry is duplicate when Redis' answer got lost
 	start := strconv.FormatInt(keyspace.Millis(since), 10)
 	for end := "+"; len(entries) < limit; {
 		messages, err := t.store.Client().XRevRangeN(ctx, keyspace.Audit, end, start, auditBatch).Result()
 		if err != nil {
-			return nil, redislink.Failed("read the audit", err)
+			return nil, redislink.Failed("read the audit log", err)
 		}
 		for _, m := range messages {
 			end = "(" + m.ID
@@ -82,7 +82,7 @@ func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
 	text, _ := m.Values["entry"].(string)
 	var e lanes.AuditEntry
 	if err := json.Unmarshal([]byte(text), &e); err != nil {
-		t.log.Warn("an entry of the audit can't be read", slog.String("entry", m.ID), slog.Any("error", err))
+		t.log.Warn("an entry of the audit log can't be read", slog.String("entry", m.ID), slog.Any("error", err))
 		return lanes.AuditEntry{}, false
 	}
 	ms, _, _ := strings.Cut(m.ID, "-")

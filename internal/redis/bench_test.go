@@ -12,7 +12,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// BenchmarkWorkers is the roster of 10,000 workers, as the leading scaler reads it at every tick: while nothing changes
+// BenchmarkWorkers reads the roster of 10,000 workers, as the leading scaler does at every tick: while nothing changes
 // but the times of the heartbeats, and while two fifths of the workers have begun or ended a job since the last look.
 func BenchmarkWorkers(b *testing.B) {
 	const workers = 10_000

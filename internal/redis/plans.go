@@ -92,7 +92,7 @@ func (b *Board) FollowPlans(ctx context.Context, pool string) iter.Seq2[fleet.Pl
 	}
 }
 
-// over is whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.
+// over reports whether ctx has ended. A connection has the deadline of ctx, and may notice it a moment before ctx does.
 func over(ctx context.Context) bool {
 	end, bounded := ctx.Deadline()
 	return ctx.Err() != nil || bounded && !time.Now().Before(end)

@@ -99,7 +99,7 @@ func following(ctx context.Context, t *testing.T, b *redis.Board, pool string) <
 	}
 }
 
-// nextPlan is what FollowPlans yields next, but for the plans that following recorded.
+// nextPlan returns what FollowPlans yields next, but for the plans that following recorded.
 func nextPlan(t *testing.T, seen <-chan followed) followed {
 	t.Helper()
 	for {
@@ -142,7 +142,7 @@ func TestFollowPlans(t *testing.T) {
 	}
 }
 
-// TestFollowPlansOutlivesAnAbsence: Redis goes, comes back without its data, and new plans are seen.
+// Redis goes, comes back without its data, and new plans are seen.
 func TestFollowPlansOutlivesAnAbsence(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
 	redistest.Must(t, err)

@@ -264,7 +264,7 @@ var roleSteps = []struct {
 	}},
 }
 
-// loseJob has the job that is called lost go missing.
+// loseJob makes the job that is called lost go missing.
 func loseJob(t *testing.T, s *redislink.Store) {
 	n, err := redistest.LedgerOn(s).Compare(t.Context(), "bulk", time.Now().Add(time.Hour),
 		map[string]bool{"queued": true, "done": true, "retried": true, "died": true, "cancelled": true})
@@ -331,7 +331,7 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 	}
 }
 
-// monitor is what Redis does from now on, line by line.
+// monitor returns what Redis does from now on, line by line.
 func monitor(t *testing.T) *bufio.Scanner {
 	t.Helper()
 	u, err := url.Parse(redistest.Shared.URL)
@@ -351,7 +351,7 @@ func monitor(t *testing.T) *bufio.Scanner {
 	return lines
 }
 
-// between is what Redis did between two echoes, each command as its words.
+// between returns what Redis did between two echoes, each command as its words.
 func between(t *testing.T, said *bufio.Scanner, from, to string) iter.Seq[[]string] {
 	t.Helper()
 	return func(yield func([]string) bool) {
@@ -380,7 +380,7 @@ func wordsOf(line string) (words []string) {
 	return words
 }
 
-// isOf is whether a command is of a use.
+// isOf reports whether a command is of a use.
 func isOf(words []string, use access.Use) bool {
 	if len(words) == 0 {
 		return false
@@ -429,7 +429,7 @@ func TestRefusals(t *testing.T) {
 				[]lanes.Tuning{{Field: "lanes.bulk.paused"}}, nil, nil)
 			return err
 		}},
-		"note in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
+		"add to the audit log": {[]string{producer, worker}, func(s *redislink.Store) error {
 			return redis.NewTunings(s, redistest.Discard).Note(ctx, lanes.AuditEntry{By: "root"})
 		}},
 		"do what is noted in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
@@ -539,7 +539,7 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	}
 }
 
-// anys is the words of a text.
+// anys returns the words of a text.
 func anys(text string) (all []any) {
 	for word := range strings.FieldsSeq(text) {
 		all = append(all, word)

@@ -97,7 +97,7 @@ func (r *Roster) exchange(ctx context.Context, eval evalFunc, hb fleet.Heartbeat
 	}, err
 }
 
-// only is the one value of an HMGET of one field; "" when the field is absent.
+// only returns the one value of an HMGET of one field; "" when the field is absent.
 func only(c *goredis.SliceCmd) string {
 	value, _ := c.Val()[0].(string)
 	return value
@@ -200,8 +200,8 @@ func (r *Roster) Retire(ctx context.Context, workers []string, wait time.Duratio
 	return redislink.Failed("retire workers", r.store.Client().HSet(ctx, keyspace.Retired, fields...).Err())
 }
 
-// Order is what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it again), who
-// takes jobs again, and who retires.
+// Order publishes what the leading scaler says each tick: who is parked (for a few ticks, prolonged by saying it
+// again), who takes jobs again, and who retires.
 func (r *Roster) Order(ctx context.Context, p fleet.Plan) error {
 	if err := r.Unpark(ctx, p.Unpark); err != nil {
 		return err

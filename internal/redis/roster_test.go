@@ -97,7 +97,7 @@ func TestUnchangedHeartbeatsAreDecodedOnce(t *testing.T) {
 	}
 }
 
-// body is what a worker's heartbeat says, but for its time.
+// body returns what a worker's heartbeat says, without its time.
 func body(t *testing.T, raw *goredis.Client, worker string) string {
 	t.Helper()
 	_, body, _ := strings.Cut(raw.HGet(t.Context(), "siren:workers", worker).Val(), " ")

@@ -106,9 +106,9 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 	return back, redislink.Failed(doing, err)
 }
 
-// Changed has a value soon after each change of the tunings; changes in quick succession are one. It also has one when
-// it begins to listen, and when it does so again after Redis was away: something may have been missed. It is closed
-// when ctx ends, or with the store.
+// Changed returns a channel that has a value soon after each change of the tunings; changes in quick succession are
+// one. It also has one when it begins to listen, and when it does so again after Redis was away: a change may have been
+// missed. It is closed when ctx ends, or with the store.
 func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	listen := func(life context.Context) {
@@ -146,7 +146,7 @@ type made struct {
 	tuning           lanes.Tuning
 }
 
-// text is what tune.lua writes, too.
+// text formats a tuning as tune.lua does.
 func (m made) text() (string, error) {
 	tuning, err := json.Marshal(m.tuning)
 	return fmt.Sprintf("%d %d %d %s", m.revision, m.number, keyspace.Millis(m.tuning.At), tuning), err

@@ -216,7 +216,7 @@ func TestChangedSignals(t *testing.T) {
 	})
 }
 
-// TestChangedCoalesces: who doesn't look for a while finds one value.
+// Who doesn't look for a while finds one value.
 func TestChangedCoalesces(t *testing.T) {
 	ts, _ := freshTunings(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -250,7 +250,7 @@ func TestChangedEndsWithTheStore(t *testing.T) {
 	}
 }
 
-// TestLostAnswersToTunings: the answer to a call gets lost, so go-redis makes the call once more.
+// The answer to a call gets lost, so go-redis makes the call once more.
 func TestLostAnswersToTunings(t *testing.T) {
 	_, raw := redistest.Fresh(t)
 	p := redistest.StartProxy(t)

@@ -145,7 +145,7 @@ func (b *bench) expressBeside(
 	return siren, raw, nil
 }
 
-// start is when the express job under way started.
+// start returns when the express job under way started.
 func (h *expressHandler) start(ctx context.Context) (time.Time, error) {
 	select {
 	case at := <-h.started:
@@ -159,7 +159,7 @@ func (h *expressHandler) start(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// between is a pause between two samples: long enough that idle slots wait again, and of no rhythm.
+// between returns a pause between two samples: long enough that idle slots wait again, and of no rhythm.
 func between() time.Duration { return 5*time.Millisecond + rand.N(5*time.Millisecond) }
 
 // echo is a raw producer and a raw consumer of one queue.

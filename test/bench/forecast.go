@@ -33,10 +33,10 @@ type prediction struct {
 	Remaining time.Duration // from Told to Started
 }
 
-// off is how far the prediction was from the truth.
+// off returns how far the prediction was from the truth.
 func (p prediction) off() time.Duration { return p.Start.Sub(p.Started).Abs() }
 
-// near is whether it was within a quarter of the wait that was left: |predicted − started| ≤ (started − told)/4.
+// near reports whether it was within a quarter of the wait that was left: |predicted − started| ≤ (started − told)/4.
 func (p prediction) near() bool { return p.off() <= p.Remaining/4 }
 
 // forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and
@@ -79,7 +79,7 @@ func (b *bench) forecast(ctx context.Context) (figures []figure, err error) {
 	return summary(all), nil
 }
 
-// forecastBurst is one run.
+// forecastBurst does one run.
 func (b *bench) forecastBurst(ctx context.Context) (told []prediction, err error) {
 	jobs := b.load(burstJobs, standardLane, bulkLane)
 	if err := b.enqueue(ctx, jobs); err != nil {
@@ -155,7 +155,7 @@ func (b *bench) outcomes(ctx context.Context, told []prediction) (judged []predi
 	return judged, nil
 }
 
-// summary is the figures of all predictions.
+// summary returns the figures of all predictions.
 func summary(all []prediction) []figure {
 	var off, remaining []float64
 	near, far, farNear := 0, 0, 0

@@ -26,7 +26,7 @@ func noops(lane string, n int) []job.Job {
 	return jobs
 }
 
-// wireForm is the job's body on the wire.
+// wireForm returns the job's body on the wire.
 func wireForm(j job.Job) []byte {
 	body, err := job.Encode(j)
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) makeClips(ctx context.Context) error {
 	return nil
 }
 
-// media is a media job for the lane, with an output of its own.
+// media returns a media job for the lane, with an output of its own.
 func (b *bench) media(lane, kind, ext, clip, params string) job.Job {
 	id := job.NewID(time.Now())
 	return job.Job{
@@ -66,17 +66,17 @@ func (b *bench) media(lane, kind, ext, clip, params string) job.Job {
 	}
 }
 
-// thumbnail is an express job of a fraction of a second.
+// thumbnail returns an express job of a fraction of a second.
 func (b *bench) thumbnail() job.Job {
 	return b.media(expressLane, "thumbnail", ".jpg", b.expressClip, `{"at": "3s", "width": 640}`)
 }
 
-// transcode is 6 s of 720p to 720p.
+// transcode returns a job of 6 s of 720p to 720p.
 func (b *bench) transcode() job.Job {
 	return b.media(expressLane, "transcode", ".mp4", b.expressClip, `{"crf": 23}`)
 }
 
-// saturating is so many long transcodes for a lower lane.
+// saturating returns so many long transcodes for a lower lane.
 func (b *bench) saturating(lane string, n int) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {

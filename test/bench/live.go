@@ -107,7 +107,7 @@ func (l *live) purge() error {
 	return errors.Join(problems...)
 }
 
-// command is a siren command on the bench's servers.
+// command returns a siren command on the bench's servers.
 func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.siren, args...)
 	cmd.Dir = b.dir
@@ -115,7 +115,7 @@ func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// said is what a siren command prints.
+// said returns what a siren command prints.
 func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
 	out, err := b.command(ctx, args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -124,7 +124,7 @@ func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
 	return out, err
 }
 
-// load is n short transcodes and thumbnails, of lanes by turns.
+// load returns n short transcodes and thumbnails, of lanes by turns.
 func (b *bench) load(n int, inLanes ...string) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {

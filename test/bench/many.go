@@ -116,7 +116,7 @@ func (b *bench) counted(ctx context.Context, args ...string) (took time.Duration
 	return took, read, ran, err
 }
 
-// redis is a plain client of the private Redis.
+// redis returns a plain client of the private Redis.
 func (b *bench) redis() (*goredis.Client, error) {
 	o, err := goredis.ParseURL(b.redisURL)
 	if err != nil {

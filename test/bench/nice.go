@@ -55,8 +55,8 @@ func (b *bench) nice(ctx context.Context) ([]figure, error) {
 	return figures, nil
 }
 
-// expressRuns is how long a thumbnail (the median of some) and a transcode run, beside transcodes of a lane in every
-// shared slot.
+// expressRuns returns how long a thumbnail (the median of some) and a transcode run, beside transcodes of a lane in
+// every shared slot.
 func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (thumb, transcode float64, err error) {
 	p, err := b.workerProcess(ctx, flags...)
 	if err != nil {
@@ -94,7 +94,7 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 	return median(took), transcode, err
 }
 
-// all is whether it is true of the records of all jobs.
+// all reports whether it is true of the records of all jobs.
 func (b *bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) bool) (bool, error) {
 	for _, j := range jobs {
 		if r, err := b.ledger.Get(ctx, j.ID); err != nil || !is(r) {

@@ -61,14 +61,14 @@ func (r *raw) purge() error {
 	return nil
 }
 
-// ready is how many messages wait in a queue.
+// ready returns how many messages wait in a queue.
 func (r *raw) ready(queue string) (int, error) {
 	q, err := r.admin.QueueDeclarePassive(queue, true, false, false, false, nil)
 	return q.Messages, err
 }
 
-// bare are the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them to
-// run.
+// bare returns the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them
+// to run.
 func bare(jobs []job.Job) []amqp.Publishing {
 	messages := publishings(jobs)
 	for i := range messages {
@@ -77,7 +77,7 @@ func bare(jobs []job.Job) []amqp.Publishing {
 	return messages
 }
 
-// publishings are the jobs as messages like Siren's, to the byte.
+// publishings returns the jobs as messages like Siren's, to the byte.
 func publishings(jobs []job.Job) []amqp.Publishing {
 	messages := make([]amqp.Publishing, len(jobs))
 	now := time.Now()
@@ -206,7 +206,7 @@ func (r *raw) take(slots int, slot func(*amqp.Channel) (arrivals, error)) ([]arr
 // arrivals is when the jobs of one slot came, in order.
 type arrivals []time.Time
 
-// perSecond is the throughput of all slots together.
+// perSecond returns the throughput of all slots together.
 func perSecond(slots []arrivals) float64 {
 	var first, last time.Time
 	n := 0
@@ -225,7 +225,7 @@ func perSecond(slots []arrivals) float64 {
 	return float64(n-1) / last.Sub(first).Seconds()
 }
 
-// perJob is the median time in milliseconds that a slot needs for one job: from its arrival to that of the next.
+// perJob returns the median time in milliseconds that a slot needs for one job: from its arrival to that of the next.
 func perJob(slots []arrivals) float64 {
 	var times []float64
 	for _, s := range slots {

@@ -41,7 +41,7 @@ func thisMachine() machine {
 
 var versionForm = regexp.MustCompile(`\d+\.\d+(\.\d+)?`)
 
-// version is the first version number that the command prints.
+// version returns the first version number that the command prints.
 func version(name string, args ...string) string {
 	out, _ := exec.Command(name, args...).Output()
 	return versionForm.FindString(string(out))
@@ -66,7 +66,7 @@ type aim struct {
 
 func (f figure) ratio() float64 { return median(pairwise(f.Siren, f.Baseline, over)) }
 
-// verdict is the aim and whether it is met, for people.
+// verdict returns the aim and whether it is met, for people.
 func (f figure) verdict() (aim, met string) {
 	if f.Aim == nil {
 		return "", ""
@@ -135,7 +135,7 @@ func (r report) table(w io.Writer) error {
 	return t.Flush()
 }
 
-// amount is a value with its unit, with about three significant digits.
+// amount formats a value with its unit, with about three significant digits.
 func amount(v float64, unit string) string {
 	digits := 2
 	switch {

@@ -40,7 +40,7 @@ func (b *bench) start(ctx context.Context) ([]figure, error) {
 
 var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
-// resident is the process's memory in MiB.
+// resident returns the process's memory in MiB.
 func (p *process) resident() (float64, error) {
 	path := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
 	status, err := os.ReadFile(path)

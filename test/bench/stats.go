@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// percentile is the p-th (0 to 100) of the values by nearest rank: one of the values, never between two.
+// percentile returns the p-th (0 to 100) of the values by nearest rank: one of the values, never between two.
 func percentile(values []float64, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
 	return sorted[max(rank, 1)-1]
 }
 
-// median is the middle value, the mean of the middle two when there are as many below as above.
+// median returns the middle value, the mean of the middle two when there are as many below as above.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	half := len(sorted) / 2
@@ -35,5 +35,5 @@ func pairwise(x, y []float64, combine func(x, y float64) float64) []float64 {
 func over(x, y float64) float64  { return x / y }
 func minus(x, y float64) float64 { return x - y }
 
-// millis is d in milliseconds.
+// millis returns d in milliseconds.
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -141,7 +141,7 @@ func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 	return came, b.settled(ctx, jobs)
 }
 
-// settled is an error unless all jobs are completed and off the queues.
+// settled returns an error unless all jobs are completed and off the queues.
 func (b *bench) settled(ctx context.Context, jobs []job.Job) error {
 	for _, queue := range []string{laneQueue(standardLane), deadQueue} {
 		if left, err := b.raw.ready(queue); err != nil || left > 0 {

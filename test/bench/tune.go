@@ -61,7 +61,7 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 	return append(figures, spread("tuning to every heartbeat saying so", "ms", told)...), nil
 }
 
-// spread is a figure each for the median, the 95th percentile and the largest of the values.
+// spread returns one figure each for the median, the 95th percentile and the largest of the values.
 func spread(name, unit string, values []float64) []figure {
 	return []figure{
 		{Name: name + ", p50", Unit: unit, Siren: []float64{percentile(values, 50)}},
@@ -162,8 +162,8 @@ func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 
 var followLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="following the policy" revision=(\d+)$`)
 
-// followedAt is when the worker says in its log that it took up the revision, or a later one; zero when it began with
-// it.
+// followedAt returns when the worker says in its log that it took up the revision, or a later one; zero when it began
+// with it.
 func (l *live) followedAt(worker string, revision int64) (at time.Time, err error) {
 	text, err := os.ReadFile(filepath.Join(l.dir, "workers", "logs", worker+".log"))
 	if err != nil {

@@ -66,7 +66,7 @@ func (s *site) try(ctx context.Context, program string, args ...string) (string,
 	return out.String(), err
 }
 
-// run is try for what has to succeed.
+// run does what try does, for what has to succeed.
 func (s *site) run(program string, args ...string) string {
 	s.Helper()
 	out, err := s.try(s.Context(), program, args...)

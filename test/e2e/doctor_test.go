@@ -48,7 +48,7 @@ func TestDoctorInPods(t *testing.T) {
 	r.found(ill, "kubernetes.rights", doctor.Error, "may not patch pods")
 }
 
-// doctor is what `siren doctor` finds in a pod of the Deployment.
+// doctor returns what `siren doctor` finds in a pod of the Deployment.
 func (r *release) doctor(deployment string) []doctor.Finding {
 	r.Helper()
 	// Its exit code may be other than 0: the shell that would hide that isn't in the scaler's image.

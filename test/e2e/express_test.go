@@ -17,7 +17,8 @@ lanes:
   - {name: standard, startWithin: 10s}
   - {name: bulk, match: [batch=true], startWithin: 30m}
 pools:
-  - {name: general, lanes: [express, standard, bulk], slots: 1, shoulder: {express: 1}, min: 2, max: 2, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.25}}
+  - {name: general, lanes: [express, standard, bulk], slots: 1, shoulder: {express: 1}, min: 2, max: 2,
+     slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.25}}
 budget: 3
 storage: [{prefix: "s3://media/", read: true, write: true}]
 `

@@ -118,7 +118,7 @@ func (f *faulty) load(name string) []job.Job {
 	return jobs
 }
 
-// back is whether a server's pod is ready, and has restarted at least so often.
+// back reports whether a server's pod is ready, and has restarted at least so often.
 func (f *faulty) back(server string, restarts int32) (ok bool, why string) {
 	f.Helper()
 	for _, p := range f.pods("app.kubernetes.io/component=" + server) {
@@ -154,7 +154,7 @@ func (f *faulty) grows(name string) {
 	f.done(jobs)
 }
 
-// busyWorker is a pod of the general pool that runs a job.
+// busyWorker returns a pod of the general pool that runs a job.
 func (r *release) busyWorker() (pod string) {
 	r.Helper()
 	r.await("a busy worker", time.Minute, func() (bool, string) {

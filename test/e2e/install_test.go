@@ -68,7 +68,7 @@ func TestInstallRunUninstall(t *testing.T) {
 	})
 }
 
-// objects is all that is in the namespace, Events apart, which expire.
+// objects returns all that is in the namespace, Events apart, which expire.
 func (s *site) objects() []string {
 	s.Helper()
 	kinds := strings.Fields(s.run("kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"))
@@ -78,7 +78,8 @@ func (s *site) objects() []string {
 	return strings.Fields(s.kubectl("get", strings.Join(kinds, ","), "-o", "name", "--ignore-not-found"))
 }
 
-// The scaler may do what it needs and no more; the workers nothing, and they get no token.
+// rightsAreLeast checks that the scaler may do what it needs and no more, and that the workers may do nothing and get
+// no token.
 func (r *release) rightsAreLeast(t *testing.T) {
 	may := func(account, verb, group, resource, sub, name string) bool {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -122,7 +123,8 @@ func (r *release) rightsAreLeast(t *testing.T) {
 	}
 }
 
-// What a worker's pod asks for follows from its slots, and it gets no token of the API.
+// workerPodsAreRestricted checks that what a worker's pod asks for follows from its slots, and that it gets no token of
+// the API.
 func (r *release) workerPodsAreRestricted(t *testing.T) {
 	for _, p := range r.pods("siren.polyglot.media/pool=general") {
 		c := p.Spec.Containers[0]

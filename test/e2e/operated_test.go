@@ -21,8 +21,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// A person in the scaler's pod sees what is going on, changes it for a while, calls off a running job, and pauses a
-// lane: which stays paused when Redis loses all it has, whether or not the scalers are lost with it.
+// A person in the scaler's pod sees what is going on, changes it for a while, cancels a running job, and pauses a lane:
+// which stays paused when Redis loses all it has, whether or not the scalers are lost with it.
 func TestOperatedByKubectlExec(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -185,7 +185,7 @@ func (r *release) says(text string, args ...string) {
 	}
 }
 
-// shown is what a command of the command line shows.
+// shown returns what a command of the command line shows.
 func shown[T any](r *release, args ...string) (v T) {
 	r.Helper()
 	out, err := r.siren(append(args, "--output", "json")...)
@@ -226,7 +226,7 @@ func (r *release) processes(pod, program, when string) (n int) {
 	return n
 }
 
-// flushRedis has the bundled Redis forget everything.
+// flushRedis makes the bundled Redis forget everything.
 func (r *release) flushRedis() {
 	r.Helper()
 	password, err := base64.StdEncoding.DecodeString(r.kubectl("get", "secret", "siren-redis", "-o",

@@ -33,7 +33,8 @@ lanes:
   - {name: standard, startWithin: 10s}
   - {name: bulk, match: [batch=true], startWithin: 1m}
 pools:
-  - {name: general, lanes: [express, standard], guests: [bulk], slots: 1, shoulder: {express: 1}, min: 1, max: 6, hold: 5s, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.1}}
+  - {name: general, lanes: [express, standard], guests: [bulk], slots: 1, shoulder: {express: 1},
+     min: 1, max: 6, hold: 5s, slot: &slot {memory: 640Mi, scratch: 256Mi, cores: 0.1}}
   - {name: batch, lanes: [bulk], slots: 1, max: 4, hold: 5s, slot: *slot}
 budget: 8
 storage: [{prefix: "s3://media/", read: true, write: true}]
@@ -54,7 +55,7 @@ type release struct {
 // values is a tree of Helm values.
 type values = map[string]any
 
-// baseValues is what every release of the suite is installed with.
+// baseValues returns what every release of the suite is installed with.
 func (s *site) baseValues(policy string) values {
 	s.Helper()
 	var p map[string]any
@@ -153,7 +154,7 @@ func (r *release) connect() {
 	r.roster = redis.NewRoster(r.store, slog.New(slog.DiscardHandler))
 }
 
-// forwarded is the URL in the Secret of a bundled server, with an address that this machine reaches.
+// forwarded returns the URL in the Secret of a bundled server, with an address that this machine reaches.
 func (r *release) forwarded(server string, port int) string {
 	r.Helper()
 	encoded := r.kubectl("get", "secret", server, "-o", "jsonpath={.data.url}")
@@ -243,7 +244,7 @@ func (r *release) uninterrupted(records map[string]job.Record) {
 	}
 }
 
-// pool is what the leading scaler last saw of a pool; zero while nothing is known.
+// pool returns what the leading scaler last saw of a pool; zero while nothing is known.
 func (r *release) pool(name string) fleet.PoolStatus {
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
@@ -270,7 +271,7 @@ func (r *release) settled(pool string, n int, within time.Duration) {
 	})
 }
 
-// workers is the names of a pool's pods.
+// workers returns the names of a pool's pods.
 func (r *release) workers(pool string) (names []string) {
 	r.Helper()
 	for _, p := range r.pods("app.kubernetes.io/component=worker,siren.polyglot.media/pool=" + pool) {
@@ -279,7 +280,7 @@ func (r *release) workers(pool string) (names []string) {
 	return names
 }
 
-// deployment is a pool's Deployment.
+// deployment returns a pool's Deployment.
 func (r *release) deployment(pool string) *appsv1.Deployment {
 	r.Helper()
 	d, err := kubeClient.AppsV1().Deployments(r.namespace).Get(r.Context(), "siren-worker-"+pool, metav1.GetOptions{})
@@ -287,7 +288,7 @@ func (r *release) deployment(pool string) *appsv1.Deployment {
 	return d
 }
 
-// plans is what was decided for a pool since then, the oldest first.
+// plans returns what was decided for a pool since then, the oldest first.
 func (r *release) plans(pool string, since time.Time) []fleet.Plan {
 	r.Helper()
 	var plans []fleet.Plan
@@ -302,7 +303,7 @@ func (r *release) plans(pool string, since time.Time) []fleet.Plan {
 	return plans
 }
 
-// leader is the scaler pod that holds the Lease.
+// leader returns the scaler pod that holds the Lease.
 func (r *release) leader() string {
 	r.Helper()
 	l, err := kubeClient.CoordinationV1().Leases(r.namespace).Get(r.Context(), "siren-scaler", metav1.GetOptions{})

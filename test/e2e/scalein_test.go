@@ -184,7 +184,7 @@ func (w *waves) run(name string, meanwhile func()) map[string]job.Record {
 	return records
 }
 
-// busyAt is how many of the jobs ran at a moment.
+// busyAt returns how many of the jobs ran at a moment.
 func (w *waves) busyAt(records map[string]job.Record, at time.Time) (n int) {
 	for _, r := range records {
 		if r.StartedAt.Before(at) && r.EndedAt.After(at) {

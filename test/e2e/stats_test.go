@@ -11,10 +11,10 @@ import (
 
 func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
-// median is the middle one; 0 of none.
+// median returns the middle one; 0 of none.
 func median(of []time.Duration) time.Duration { return quantile(of, 0.5) }
 
-// quantile is the value below which the share q of them lies.
+// quantile returns the value below which the share q of them lies.
 func quantile(of []time.Duration, q float64) time.Duration {
 	if len(of) == 0 {
 		return 0

@@ -152,7 +152,7 @@ func (o *observer) note(pod string, lines []string, afresh bool) {
 	o.pods[pod].log = append(o.pods[pod].log, lines...)
 }
 
-// since is the changes of replicas after a moment.
+// since returns the changes of replicas after a moment.
 func (o *observer) since(t time.Time) (changes []change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -164,7 +164,7 @@ func (o *observer) since(t time.Time) (changes []change) {
 	return changes
 }
 
-// lives is a copy of what is known of all pods so far.
+// lives returns a copy of what is known of all pods so far.
 func (o *observer) lives() map[string]life {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -177,7 +177,7 @@ func (o *observer) lives() map[string]life {
 	return lives
 }
 
-// interruptions is the log lines of workers that gave a job back.
+// interruptions returns the log lines of workers that gave a job back.
 func (o *observer) interruptions() (lines []string) {
 	for name, l := range o.lives() {
 		for _, line := range l.log {

@@ -98,7 +98,7 @@ func (b *bucket) stop() {
 	<-b.done
 }
 
-// environ is what a worker needs to get at the bucket by this URL.
+// environ returns what a worker needs to get at the bucket by this URL.
 func (b *bucket) environ(url string) []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + bucketKey,
@@ -107,7 +107,7 @@ func (b *bucket) environ(url string) []string {
 	}
 }
 
-// owner is the job that made an object, as its metadata says.
+// owner returns the job that made an object, as its metadata says.
 func (b *bucket) owner(file string) (string, error) {
 	value := make([]byte, 4<<10)
 	n, err := unix.Getxattr(file, metadata, value)

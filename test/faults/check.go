@@ -80,7 +80,7 @@ func (c *checker) group(name string, jobs []*attempts) {
 	}
 }
 
-// ownerOf is the job that made the output, which must be one of these, with frames that are that job's.
+// ownerOf returns the job that made the output, which must be one of these, with frames that are that job's.
 func (c *checker) ownerOf(name string, made output, jobs []*attempts) (owner *attempts) {
 	for _, j := range jobs {
 		if !slices.Contains(made.owners, j.job.ID) {
@@ -148,8 +148,8 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 	}
 }
 
-// ledgerSaw is whether the ledger was there all the time. When it wasn't, a worker may have died before it could tell
-// how a job ended: the result counts, and the record is only told of in the report.
+// ledgerSaw reports whether the ledger was there all the time. When it wasn't, a worker may have died before it could
+// record how a job ended: the result counts, and the record is only mentioned in the report.
 func (c *checker) ledgerSaw() bool {
 	return !slices.ContainsFunc(c.h.windows, func(w window) bool {
 		return w.outage == "redis" || len(c.h.lost) > 0 || strings.HasSuffix(w.link, "/redis") ||
@@ -157,7 +157,7 @@ func (c *checker) ledgerSaw() bool {
 	})
 }
 
-// strangers are outputs and dead letters of no job.
+// strangers returns outputs and dead letters of no job.
 func (c *checker) strangers() {
 	ids := map[string]bool{}
 	for _, j := range c.h.jobs {

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// goodHistory is a run in which every promise was kept: a job of each fate.
+// goodHistory returns a run in which every promise was kept: a job of each fate.
 func goodHistory() history {
 	at := time.Now()
 	j := func(id string, f fate, recipe, output string) *attempts {

@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// lettersOf reads every dead letter and leaves it where it is.
+// letters reads every dead letter and leaves it where it is.
 func (s *site) letters() (map[string][]letter, error) {
 	conn, err := amqp.Dial(s.rabbitmq.URL)
 	if err != nil {
@@ -100,7 +100,8 @@ func (s *site) outputs(ctx context.Context) (map[string]output, error) {
 	return all, nil
 }
 
-// owners are the jobs of which an attempt has made the file: as an object says itself, and as other names of a file do.
+// owners returns the jobs of which an attempt has made the file: as an object says itself, and as other names of a file
+// do.
 func (s *site) owners(file string, made []madeFile) (owners []string, err error) {
 	if filepath.Dir(file) == s.bucket.dir {
 		owner, err := s.bucket.owner(file)
@@ -123,7 +124,7 @@ type madeFile struct {
 	info fs.FileInfo
 }
 
-// made is the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
+// made returns the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
 func (s *site) made() (map[string][]madeFile, error) {
 	made := map[string][]madeFile{}
 	paths, err := filepath.Glob(filepath.Join(s.out(), ".siren", "*", "*", "*"))
@@ -141,7 +142,7 @@ func (s *site) made() (map[string][]madeFile, error) {
 	return made, nil
 }
 
-// programs are the processes that work in an attempt's scratch folder.
+// programs returns the processes that work in an attempt's scratch folder.
 func (s *site) programs() (list []string) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -154,7 +155,7 @@ func (s *site) programs() (list []string) {
 	return list
 }
 
-// scratch are the attempts' folders that are left on the workers' disks.
+// scratch returns the attempts' folders that are left on the workers' disks.
 func (s *site) scratch() []string {
 	left, _ := filepath.Glob(filepath.Join(s.dir, "scratch", "w*", "siren-attempts-*", "*-*"))
 	return left

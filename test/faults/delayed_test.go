@@ -81,7 +81,7 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 
 func delayedID(i int) string { return fmt.Sprintf("delayed-%04d", i) }
 
-// openDelayed is a site of two scalers and nothing else.
+// openDelayed opens a site of two scalers and nothing else.
 func openDelayed(ctx context.Context, o options) (*site, error) {
 	return openSite(ctx, o, func(s *site) error {
 		if err := errors.Join(s.found(ctx, o), s.serve(ctx), s.versions(ctx)); err != nil {

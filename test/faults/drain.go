@@ -45,7 +45,7 @@ func (s *site) drain(ctx context.Context, produced <-chan struct{}, jobs []*atte
 	return false
 }
 
-// ended is whether there seems to be an end of each job: an output for every name, and enough dead letters.
+// ended reports whether there seems to be an end of each job: an output for every name, and enough dead letters.
 func (s *site) ended(jobs []*attempts, letters int) bool {
 	names, mustDie := map[string]bool{}, 0
 	for _, j := range jobs {

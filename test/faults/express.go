@@ -30,7 +30,7 @@ type express struct {
 	Late     []string       `json:"late,omitempty"`
 }
 
-// share is the part that was in time.
+// share returns the part that was in time.
 func (e express) share() float64 {
 	if e.Counted == 0 {
 		return 1
@@ -85,7 +85,7 @@ func measureExpress(h history) express {
 	return e
 }
 
-// exclusion is why a job doesn't count; "" when it does. at is its first start among its events.
+// exclusion returns why a job doesn't count; "" when it does. at is its first start among its events.
 func exclusion(h history, j *attempts, at int) string {
 	producer := "client/"
 	if j.raw {

@@ -21,7 +21,7 @@ const (
 	fixTime = 4 * time.Minute
 )
 
-// itself is the resources of a fault that has its target alone.
+// itself returns the resources of a fault that has its target alone.
 func itself(target string) []string { return []string{target} }
 
 func resources(names ...string) func(string) []string {

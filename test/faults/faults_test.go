@@ -50,7 +50,8 @@ func watchSources(root string) error {
 	})
 }
 
-// testOptions are a run's in a test: the seed that FAULTS_SEED names, and the queue type that all tests have.
+// testOptions returns the options of a run in a test: the seed that FAULTS_SEED names, and the queue type that all
+// tests have.
 func testOptions(t *testing.T, duration time.Duration) options {
 	t.Helper()
 	o := options{
@@ -89,7 +90,7 @@ func play(t *testing.T, o options) report {
 	return r
 }
 
-// Two minutes of everything that can break: nothing is lost, nothing is there twice.
+// Two minutes of everything that can break: nothing is lost, nothing is duplicate.
 func TestFaults(t *testing.T) {
 	t.Parallel() // it mostly waits
 	r := play(t, testOptions(t, 2*time.Minute))

@@ -43,7 +43,7 @@ var laneLabels = map[string]map[string]string{
 // poisonEvery is how far apart poisonous jobs come.
 const poisonEvery = 40 * time.Second
 
-// jobSchedule is the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
+// jobSchedule returns the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
 func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool, place places) []spec {
 	r := rand.New(rand.NewPCG(seed, 1))
 	all := recipeNames()

@@ -87,7 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.keep, "keep", false, "keep the folder with logs and outputs although nothing is wrong")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "Break a small real fleet at random, and check that no confirmed job is lost and no "+
-			"result is there twice.")
+			"result is duplicate.")
 		f.PrintDefaults()
 		fmt.Fprintln(stderr, "Kinds of fault:")
 		for _, name := range kindNames() {

@@ -52,7 +52,7 @@ func (n *nemesis) run(ctx context.Context, schedule []fault) {
 	all.Wait()
 }
 
-// sleep is false when ctx ended first.
+// sleep waits for d; false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -62,7 +62,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// strike is one fault from its beginning to its end. It waits for whoever has what it needs.
+// strike plays one fault from its beginning to its end. It waits for whoever has what it needs.
 func (n *nemesis) strike(ctx context.Context, f fault) {
 	k := kinds[f.kind]
 	needs := slices.Sorted(slices.Values(k.resources(f.target)))
@@ -106,7 +106,7 @@ func (n *nemesis) resource(name string) *sync.Mutex {
 	return n.held[name]
 }
 
-// livesOf are the workers that run now and that a fault with this target hits.
+// livesOf returns the workers that run now and that a fault with this target hits.
 func (n *nemesis) livesOf(target string) (lives []string) {
 	name, _, _ := strings.Cut(target, "/")
 	for _, p := range n.site.workers {
@@ -117,7 +117,7 @@ func (n *nemesis) livesOf(target string) (lives []string) {
 	return lives
 }
 
-// process is the place in the fleet with that name.
+// process returns the place in the fleet with that name.
 func (n *nemesis) process(name string) *process {
 	for _, p := range slices.Concat(n.site.workers, n.site.scalers) {
 		if p.name == name {
@@ -156,7 +156,7 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	}
 }
 
-// cutLast is strings.Cut at the last separator.
+// cutLast does what strings.Cut does, at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
@@ -164,7 +164,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// err is what the nemesis couldn't do: then the run proves nothing.
+// err returns what the nemesis couldn't do: then the run proves nothing.
 func (n *nemesis) err() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -96,7 +96,7 @@ func (p *process) keep() {
 	}
 }
 
-// start is false when it isn't to run any more.
+// start starts the process; false when it isn't to run any more.
 func (p *process) start() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,7 +152,7 @@ func (p *process) with(extra ...string) {
 	p.extra = extra
 }
 
-// current is the name and pid of what runs now; "" for nothing.
+// current returns the name and pid of what runs now; "" for nothing.
 func (p *process) current() (string, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +162,7 @@ func (p *process) current() (string, int) {
 	return p.lives[len(p.lives)-1].name, p.cmd.Process.Pid
 }
 
-// history is all its lives so far.
+// history returns all its lives so far.
 func (p *process) history() []life {
 	p.mu.Lock()
 	defer p.mu.Unlock()

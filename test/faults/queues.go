@@ -16,7 +16,7 @@ const (
 	delayQueue = "siren.delay."
 )
 
-// direct is a channel straight to the broker, past all proxies.
+// direct returns a channel straight to the broker, past all proxies.
 func (s *site) direct(use func(*amqp.Channel) error) error {
 	conn, err := amqp.Dial(s.rabbitmq.URL)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *site) queueNames(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// ready is how many messages wait in each of the queues, as of now.
+// ready returns how many messages wait in each of the queues, as of now.
 func (s *site) ready(names []string) (map[string]int, error) {
 	queues := map[string]int{}
 	return queues, s.direct(func(ch *amqp.Channel) error {
@@ -56,8 +56,8 @@ func (s *site) ready(names []string) (map[string]int, error) {
 	})
 }
 
-// unsettled is how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the broker
-// says of a quorum queue may be some seconds old.
+// unsettled returns how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the
+// broker says of a quorum queue may be some seconds old.
 func (s *site) unsettled(ctx context.Context) (sum int, err error) {
 	said, err := s.rabbitmq.Rabbitmqctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
 	for line := range strings.Lines(said) {
@@ -85,7 +85,7 @@ func waiting(queues map[string]int) map[string]int {
 	return left
 }
 
-// queueOf is the queue of a lane, whatever its type.
+// queueOf returns the queue of a lane, whatever its type.
 func queueOf(names []string, lane string) string {
 	i := slices.IndexFunc(names, func(n string) bool {
 		return n == laneQueue+lane || strings.HasPrefix(n, laneQueue+lane+".")

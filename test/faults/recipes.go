@@ -40,7 +40,7 @@ func (r recipe) fill(j *job.Job, at places) {
 // longRecipe takes a few seconds: there is time to kill whoever runs it.
 const longRecipe = "long"
 
-// clips are the inputs, by file name, as ffmpeg makes them: short ones, of different colours and lengths.
+// clips returns the inputs, by file name, as ffmpeg makes them: short ones, of different colours and lengths.
 func clips() map[string]string {
 	all := map[string]string{"long.mp4": "-f lavfi -i testsrc2=s=640x360:r=25:d=12 -c:v libx264 -preset ultrafast " +
 		"-pix_fmt yuv420p"}
@@ -52,7 +52,7 @@ func clips() map[string]string {
 	return all
 }
 
-// recipes are all of them, by name.
+// recipes returns all of them, by name.
 func recipes() map[string]recipe {
 	all := map[string]recipe{longRecipe: {"transcode", "long.mp4", `{"preset": "slow"}`}}
 	for i := range 4 {
@@ -69,7 +69,7 @@ func recipes() map[string]recipe {
 
 func recipeOf(name string) recipe { return recipes()[name] }
 
-// recipeNames are those that ordinary jobs have, sorted.
+// recipeNames returns those that ordinary jobs have, sorted.
 func recipeNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(recipes())), func(n string) bool { return n == longRecipe })
 }
@@ -155,7 +155,7 @@ func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
 	return e, nil
 }
 
-// recipe is the one that made the file; "" for none. The same bytes are the same frames; other bytes may be, too.
+// recipe returns the one that made the file; "" for none. The same bytes are the same frames; other bytes may be, too.
 func (e expected) recipe(ctx context.Context, file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -179,7 +179,8 @@ func digest(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// framesOf is the digest of a file's decoded frames and samples; of a probe's answer, which has none, that of its text.
+// framesOf returns the digest of a file's decoded frames and samples; of a probe's answer, which has none, that of its
+// text.
 func framesOf(ctx context.Context, file string) (string, error) {
 	if strings.HasSuffix(file, ".json") {
 		content, err := os.ReadFile(file)

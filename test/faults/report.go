@@ -113,7 +113,7 @@ func newReport(h history) report {
 	return r
 }
 
-// tell is all that is known of one job, in the order of time.
+// tell returns all that is known of one job, in the order of time.
 func tell(h history, id string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s", id)

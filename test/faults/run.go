@@ -14,8 +14,8 @@ import (
 // stopTime is how long a process may take to stop when nothing is left.
 const stopTime = 20 * time.Second
 
-// run is a whole run: start, break, fix, drain, look, judge. The error is that it couldn't be done; what it proved is
-// in the report. Nothing that it started is left.
+// run does a whole run: start, break, fix, drain, look, judge. It returns an error when the run couldn't be done; what
+// it proved is in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r report, err error) {
 	s, err := openSite(ctx, o, func(s *site) error { return s.open(ctx, o) })
 	if err != nil {
@@ -44,7 +44,7 @@ func run(ctx context.Context, o options) (r report, err error) {
 	return r, nil
 }
 
-// play has jobs sent and things broken, and gathers what came of it. drain is how long that took after the last fault.
+// play sends jobs and breaks things, and gathers what came of it. drain is how long that took after the last fault.
 func (s *site) play(ctx context.Context, o options) (h history, drain time.Duration, err error) {
 	if err := s.start(ctx); err != nil {
 		return h, 0, err
@@ -142,7 +142,7 @@ func (s *site) start(ctx context.Context) error {
 	return fmt.Errorf("the fleet doesn't start: %w; its logs are in %s", last, filepath.Join(s.dir, "log"))
 }
 
-// staffed is nil once all workers take jobs.
+// staffed returns nil once all workers take jobs.
 func (s *site) staffed(ctx context.Context) (err error) {
 	if s.queues, err = s.queueNames(ctx); err != nil {
 		return err

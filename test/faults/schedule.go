@@ -42,7 +42,7 @@ var (
 	producerNames = []string{"client", "raw"}
 )
 
-// linkNames are all links: a plain AMQP producer has none to Redis, and only workers have one to S3.
+// linkNames returns all links: a plain AMQP producer has none to Redis, and only workers have one to S3.
 func linkNames() (names []string) {
 	for _, p := range slices.Concat(workerNames, scalerNames, producerNames) {
 		names = append(names, p+"/amqp")
@@ -61,8 +61,8 @@ func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
 // faultGap is the mean time from one fault to the next. Most last longer, so several are there at a time.
 const faultGap = 4500 * time.Millisecond
 
-// faultSchedule is the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that none is
-// left out for long.
+// faultSchedule returns the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that
+// none is left out for long.
 func faultSchedule(seed uint64, duration time.Duration, only []string) []fault {
 	r := rand.New(rand.NewPCG(seed, 2))
 	names := kindNames()

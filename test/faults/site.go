@@ -27,12 +27,15 @@ const lease = 5 * time.Second
 // those of lane trial are given up soon.
 const policy = `
 lanes:
-  - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50, retry: &often {attempts: 50, first: 1s, factor: 1.5, max: 5s}}
+  - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50,
+     retry: &often {attempts: 50, first: 1s, factor: 1.5, max: 5s}}
   - {name: standard, startWithin: 30s, maxRuntime: 1m, maxCrashes: 50, retry: *often}
   - {name: trial, match: ["trial=true"], startWithin: 5m, maxRuntime: 1m, maxCrashes: 2, retry: *often}
-  - {name: bulk, match: ["batch=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often, promote: {after: 30s, to: standard}}
+  - {name: bulk, match: ["batch=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often,
+     promote: {after: 30s, to: standard}}
 pools:
-  - {name: general, lanes: [express, standard, trial], guests: [bulk], slots: 1, shoulder: {express: 1}, max: 3, held: true}
+  - {name: general, lanes: [express, standard, trial], guests: [bulk], slots: 1, shoulder: {express: 1}, max: 3,
+     held: true}
   - {name: batch, lanes: [bulk], slots: 1, max: 1, held: true}
 budget: 4
 timing: {lease: %s, coldStart: 1s}
@@ -201,7 +204,7 @@ func (s *site) versions(ctx context.Context) error {
 	return err
 }
 
-// after is the word that follows mark in the text; "" without one.
+// after returns the word that follows mark in the text; "" without one.
 func after(text, mark string) string {
 	_, rest, _ := strings.Cut(text, mark)
 	word, _, _ := strings.Cut(rest+" ", " ")

@@ -118,7 +118,7 @@ func (s *sight) problem(format string, args ...any) {
 	s.problems = append(s.problems, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// count is how many outputs there are by now.
+// count returns how many outputs there are by now.
 func (w *watch) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -132,7 +132,7 @@ func (s *site) send(job job.Job) error {
 	}
 }
 
-// jobs are n transcodes.
+// jobs returns n transcodes.
 func (s *site) jobs(name, input string, n int) []job.Job {
 	list := make([]job.Job, n)
 	for i := range list {

@@ -118,7 +118,7 @@ func (s *site) badJobs(w *web) []bad {
 	}
 }
 
-// job is the bad job with an id.
+// job returns the bad job with an id.
 func (b bad) job(s *site, id string) job.Job {
 	j := job.Job{ID: id, Kind: b.kind, Input: strings.TrimSpace(b.input), Output: b.output,
 		Params: json.RawMessage(b.params)}
@@ -234,7 +234,7 @@ func (s *site) enqueueBad(table []bad) (refused int) {
 	return refused
 }
 
-// checkBad is the job's end, as its owner sees it.
+// checkBad checks the job's end, as its owner sees it.
 func (s *site) checkBad(b bad, id string) {
 	s.t.Helper()
 	r := s.record(id, "dead", 60*time.Second, func(r job.Record) bool { return r.State.Final() })
@@ -253,7 +253,7 @@ func (s *site) checkBad(b bad, id string) {
 	}
 }
 
-// hugePNG is the beginning of a PNG of that size: all that a decoder needs to make room for it.
+// hugePNG returns the beginning of a PNG of that size: all that a decoder needs to make room for it.
 func hugePNG(width, height uint32) []byte {
 	var b bytes.Buffer
 	b.WriteString("\x89PNG\r\n\x1a\n")

@@ -40,7 +40,7 @@ func (s *site) publish(key string, jobs ...job.Job) {
 	})
 }
 
-// ready is how many messages wait in a queue; 0 when there is no such queue.
+// ready returns how many messages wait in a queue; 0 when there is no such queue.
 func (s *site) ready(queue string) (n int) {
 	s.t.Helper()
 	s.broker(func(ch *amqp.Channel) {

@@ -43,7 +43,7 @@ func (s *site) write(name string, content []byte) string {
 	return s.input(name)
 }
 
-// clip is the content of a shared clip.
+// clip returns the content of a shared clip.
 func (s *site) clip(name string) []byte {
 	s.t.Helper()
 	clips.once.Do(makeClips)
@@ -90,7 +90,8 @@ func removeClips() {
 	}
 }
 
-// whole is an error unless the file is complete: all of a video or a picture can be decoded, a probe's answer parses.
+// whole returns an error unless the file is complete: all of a video or a picture can be decoded, a probe's answer
+// parses.
 func whole(file string) error {
 	switch filepath.Ext(file) {
 	case ".json":

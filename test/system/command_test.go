@@ -61,7 +61,7 @@ func (s *site) scaler() *process {
 	return p
 }
 
-// fleet is the folder of the scaler's workers.
+// fleet returns the folder of the scaler's workers.
 func (s *site) fleet() string { return filepath.Join(s.dir, "log", "fleet") }
 
 // staffed waits until every pool has its least number of workers.
@@ -83,7 +83,7 @@ func (s *site) staffed() {
 	})
 }
 
-// pools is what `siren pools` says.
+// pools returns what `siren pools` says.
 func (s *site) pools() (map[string]fleet.PoolStatus, error) {
 	r := s.siren("", "pools", "-o", "json")
 	var list []fleet.PoolStatus

@@ -88,7 +88,7 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
-// wire is a job's wire form.
+// wire returns a job's wire form.
 func (s *site) wire(j job.Job) []byte {
 	s.t.Helper()
 	body, err := job.Encode(j)

@@ -44,7 +44,7 @@ func TestWorkerKilledInMidJob(t *testing.T) {
 	})
 }
 
-// A job whose workers die, time after time, is put aside; they live on without it.
+// A job whose workers crash repeatedly is put aside; they live on without it.
 func TestPoison(t *testing.T) {
 	s := newSite(t, `  - {name: general, lanes: [express, standard, bulk], min: 1, max: 1}`)
 	s.buried = 1

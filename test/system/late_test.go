@@ -19,12 +19,11 @@ import (
 // output. One result is visible, and stays the one: the late worker takes back what it has made, and says so.
 //
 // The guards, without which the subtests fail:
-//   - the claim: worker.renew stops a job whose claim could not be renewed for two thirds of the lease, and renew.lua and
-//     close.lua compare
-//     the token, so that the late worker writes nothing over the record of the one that completed the job;
+//   - the claim: worker.renew stops a job whose claim could not be renewed for two thirds of the lease, and renew.lua
+//     and close.lua compare the token, so that the late worker writes nothing over the record of the one that completed
+//     the job;
 //   - the storage: fileStore.commit links the output, create-if-absent, and discards its own attempt when it is there.
-//     Redis is away, so nobody
-//     else can tell the late worker.
+//     Redis is away, so nobody else can tell the late worker.
 func TestLateWorker(t *testing.T) {
 	t.Parallel()
 	for name, away := range map[string]bool{"the claim": false, "the storage": true} {

@@ -171,7 +171,7 @@ func openNetwork(address [4]byte) error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFADDR, alias)
 }
 
-// leftProcesses is an error that names what still runs of the siren under test.
+// leftProcesses returns an error that names what still runs of the siren under test.
 func leftProcesses() error {
 	left := running(func(p program) bool { return p.exe == sirenPath })
 	if len(left) > 0 {

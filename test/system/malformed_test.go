@@ -97,7 +97,7 @@ func TestMalformedMessages(t *testing.T) {
 	}
 }
 
-// delayed is how many jobs wait for their next attempt.
+// delayed returns how many jobs wait for their next attempt.
 func (s *site) delayed() (n int) {
 	s.t.Helper()
 	var all []fleet.LaneStatus

@@ -18,7 +18,8 @@ import (
 )
 
 // growing is a fleet that grows and shrinks while people operate it.
-const growing = `  - {name: general, lanes: [express, standard], guests: [bulk], slots: 1, shoulder: {express: 1}, min: 1, max: 3, hold: 2s}
+const growing = `  - {name: general, lanes: [express, standard], guests: [bulk], slots: 1, shoulder: {express: 1},
+     min: 1, max: 3, hold: 2s}
   - {name: batch, lanes: [bulk], slots: 1, min: 0, max: 2, hold: 2s}`
 
 const (
@@ -29,7 +30,7 @@ const (
 
 // Three people do whatever comes into their minds to a live fleet under load: they pause lanes, move jobs, promote,
 // cancel and retry them, also the same ones at the same time. Every job ends as it should: once, uninterrupted, and
-// with an output only if it wasn't called off.
+// with an output only if it wasn't cancelled.
 func TestOperators(t *testing.T) {
 	s := newSite(t, growing)
 	s.patient()
@@ -82,7 +83,7 @@ type crowd struct {
 
 	mu        sync.Mutex
 	jobs      []job.Job
-	cancelled map[string]bool // what was said to be called off, and not retried since
+	cancelled map[string]bool // what was said to be cancelled, and not retried since
 	retried   map[string]int  // how often somebody began to
 	came      map[string]int  // operation and answer → how often
 }
@@ -190,7 +191,7 @@ func (c *crowd) operate(choose *rand.Rand) {
 	}
 }
 
-// pick is a job in that state, as far as that is known a moment later; "" when a few attempts find none.
+// pick returns a job in that state, as far as that is known a moment later; "" when a few attempts find none.
 func (c *crowd) pick(choose *rand.Rand, state job.State) string {
 	c.mu.Lock()
 	order := choose.Perm(len(c.jobs))
@@ -307,7 +308,7 @@ func (c *crowd) check() {
 
 var completedLine = regexp.MustCompile(`msg=completed .*\bjob=(\S+)`)
 
-// completions is how often workers say that they have completed each job.
+// completions returns how often workers say that they have completed each job.
 func (s *site) completions() map[string]int {
 	s.t.Helper()
 	logs, err := filepath.Glob(filepath.Join(s.fleet(), "workers", "logs", "*.log"))

@@ -26,7 +26,7 @@ type program struct {
 
 func (p program) String() string { return fmt.Sprintf("%d %s", p.pid, strings.Join(p.args, " ")) }
 
-// running is the processes of this machine that the condition chooses; zombies are none.
+// running returns the processes of this machine that the condition chooses, but no zombies.
 func running(chosen func(program) bool) []program {
 	entries, _ := os.ReadDir("/proc")
 	var found []program
@@ -65,7 +65,7 @@ func inspect(pid int) (p program, ok bool) {
 	return p, true
 }
 
-// below is every process that comes from one of pid's, pid itself left out.
+// below returns every process that comes from one of pid's, without pid itself.
 func below(pid int) []program {
 	family := map[int]bool{pid: true}
 	found := map[int]program{}
@@ -81,7 +81,7 @@ func below(pid int) []program {
 // owners is whose the siren processes are: by pid, the folder of the site.
 var owners sync.Map
 
-// workers are the running worker processes of the site, by name.
+// workers returns the running worker processes of the site, by name.
 func (s *site) workers() map[string]program {
 	named := map[string]program{}
 	all := map[int]program{}
@@ -105,7 +105,7 @@ func (s *site) workers() map[string]program {
 	return named
 }
 
-// programs are the running media programs of a job; "" for those of all jobs of the site.
+// programs returns the running media programs of a job; "" for those of all jobs of the site.
 func (s *site) programs(job string) []program {
 	scratch := filepath.Join(s.dir, "tmp") + "/"
 	return running(func(p program) bool {
@@ -135,7 +135,7 @@ func (s *site) frozen(job string, send func()) (thaw func()) {
 	}
 }
 
-// enqueueFrozen is frozen for a job that the command line enqueues.
+// enqueueFrozen does what frozen does, for a job that the command line enqueues.
 func (s *site) enqueueFrozen(id string, args ...string) (thaw func()) {
 	s.t.Helper()
 	return s.frozen(id, func() { s.enqueue(append(args, "--id", id)...) })

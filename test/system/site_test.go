@@ -129,7 +129,7 @@ func (s *site) startRedis() {
 	})
 }
 
-// redisFor is the URL of Redis with the login of the role.
+// redisFor returns the URL of Redis with the login of the role.
 func (s *site) redisFor(role string) string {
 	s.t.Helper()
 	u, err := logins.URL(role, s.redis.URL)
@@ -137,7 +137,7 @@ func (s *site) redisFor(role string) string {
 	return u
 }
 
-// in is the site as a subtest has it: what fails there is the subtest's.
+// in returns the site as a subtest has it: what fails there is the subtest's.
 func (s *site) in(t *testing.T) *site {
 	sub := *s
 	sub.t = t
@@ -153,7 +153,7 @@ func (s *site) allow(rules ...string) {
 	s.must(os.WriteFile(s.policy, append(text, more...), 0o644))
 }
 
-// checkEnd is what must hold when all processes have stopped.
+// checkEnd checks what must hold when all processes have stopped.
 func (s *site) checkEnd() {
 	if left := s.programs(""); len(left) > 0 {
 		s.t.Errorf("media programs still run: %v", left)
@@ -176,7 +176,7 @@ func (s *site) checkEnd() {
 	}
 }
 
-// left is how many messages wait in the lanes and delay queues.
+// left returns how many messages wait in the lanes and delay queues.
 func (s *site) left() (n int) {
 	s.t.Helper()
 	for _, q := range slices.Concat(laneQueues, delayQueues) {
@@ -205,7 +205,7 @@ func (s *site) tellLogs() {
 	}
 }
 
-// tail is the last lines of a file.
+// tail returns the last lines of a file.
 func tail(path string, lines int) string {
 	text, _ := os.ReadFile(path)
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")
@@ -243,11 +243,11 @@ func (s *site) await(what string, within time.Duration, holds func() (ok bool, i
 		if time.Now().After(end) {
 			s.t.Fatalf("waited %s for %s; instead: %s", within, what, instead)
 		}
-		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a dear look, as by a command, leaves room for others
+		time.Sleep(max(10*time.Millisecond, time.Since(looked))) // a costly look, as by a command, leaves room
 	}
 }
 
-// awaitNone is await for what becomes less: it goes on waiting for as long as it does.
+// awaitNone awaits what becomes less: it goes on waiting for as long as it does.
 func (s *site) awaitNone(what string, within time.Duration, left func() (n int, instead string)) {
 	s.t.Helper()
 	least, end := math.MaxInt, time.Now().Add(within)
@@ -293,9 +293,9 @@ func (s *site) completed(id string, within time.Duration) job.Record {
 	})
 }
 
-// input and output are URLs of files that jobs may read and write.
+// input and output return URLs of files that jobs may read and write.
 func (s *site) input(name string) string  { return "file://" + filepath.Join(s.dir, "in", name) }
 func (s *site) output(name string) string { return "file://" + filepath.Join(s.dir, "out", name) }
 
-// path is the file that a URL names.
+// path returns the file that a URL names.
 func path(url string) string { return strings.TrimPrefix(url, "file://") }

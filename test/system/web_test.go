@@ -17,7 +17,7 @@ type web struct {
 	inner  atomic.Int64
 }
 
-// isolated is whether there is a public address at all.
+// isolated reports whether there is a public address at all.
 func (w *web) isolated() bool { return public != "127.0.0.1" }
 
 // serve starts the server; clip is what it has to give.
@@ -70,7 +70,7 @@ func (w *web) storage() (rules []string) {
 	return rules
 }
 
-// refused is what the guard says of a redirect to an internal address.
+// refused returns what the guard says of a redirect to an internal address.
 func (w *web) refused(says string) string {
 	if w.isolated() {
 		return says

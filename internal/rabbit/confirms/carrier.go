@@ -106,7 +106,8 @@ func (c *carrier) hand(ctx context.Context, all []*outgoing, progress func()) in
 	return len(all)
 }
 
-// await is the verdict on a message that the writer took. A verdict that is there wins over a ctx that has ended.
+// await waits for the verdict on a message that the writer took. A verdict that is there wins over a ctx that has
+// ended.
 func (c *carrier) await(ctx context.Context, o *outgoing) error {
 	select {
 	case err := <-o.done:
@@ -122,7 +123,7 @@ func (c *carrier) await(ctx context.Context, o *outgoing) error {
 	}
 }
 
-// delay is why a message didn't get through in time.
+// delay returns why a message didn't get through in time.
 func (c *carrier) delay(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if why, _ := c.ch.Session.Block(); why != "" {
@@ -131,7 +132,7 @@ func (c *carrier) delay(ctx context.Context) error {
 	return cause
 }
 
-// write is the writer: it alone publishes, so that delivery tags count its messages.
+// write runs the writer: it alone publishes, so that delivery tags count its messages.
 func (c *carrier) write() {
 	for tag := uint64(1); ; {
 		var o *outgoing
@@ -278,8 +279,8 @@ func (c *carrier) end() {
 	}
 }
 
-// closing is why the channel closed, as a verdict. When only the channel did, the broker has refused something: sending
-// it again would be refused again.
+// closing returns the verdict on a closed channel. When only the channel closed, the broker has refused something, and
+// would refuse it again.
 func (c *carrier) closing() error {
 	reason := c.ch.Ended()
 	switch {

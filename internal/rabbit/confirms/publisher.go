@@ -52,7 +52,7 @@ func NewPublisher(conn *rabbitlink.Conn, window int) *Publisher {
 	return &Publisher{conn: conn, window: window, Patience: defaultPatience, opening: make(chan struct{}, 1)}
 }
 
-// Now is the time by the clock of its connection.
+// Now returns the time by the connection's clock.
 func (p *Publisher) Now() time.Time { return p.conn.Now() }
 
 // Publish publishes messages, without waiting for each one's confirm before sending the next. It returns one error per
@@ -94,7 +94,7 @@ func (p *Publisher) publish(ctx context.Context, all []*outgoing) {
 	}
 }
 
-// connect is the carrier of the live session, opened at need.
+// connect returns the carrier of the live session, opened at need.
 func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
 	select {
 	case p.opening <- struct{}{}:
@@ -127,7 +127,7 @@ type Message struct {
 	amqp.Publishing
 }
 
-// Failed is why the message wasn't published, with the name of its job; nil for nil.
+// Failed adds the job's name to the error of a message that wasn't published; nil for nil.
 func (m Message) Failed(why error) error {
 	if why == nil {
 		return nil
@@ -151,7 +151,7 @@ const (
 	dropped       // its caller has given up
 )
 
-// leave is called just before sending; false when nobody wants it any more.
+// leave marks the message as sent, just before sending; false when nobody wants it any more.
 func (o *outgoing) leave() bool {
 	return o.state.CompareAndSwap(waiting, sent) || o.state.Load() == sent
 }

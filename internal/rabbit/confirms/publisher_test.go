@@ -246,7 +246,7 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	}
 }
 
-// blocked is why the broker has stopped the connection from publishing (an alarm), "" when it hasn't.
+// blocked returns why the broker has stopped the connection from publishing (an alarm), "" when it hasn't.
 func blocked(t *testing.T, c *rabbitlink.Conn) string {
 	t.Helper()
 	s, err := c.Session(rabbittest.Soon(t))

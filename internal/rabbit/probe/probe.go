@@ -199,7 +199,7 @@ func (p *Probe) Consume(ctx context.Context, queue string) error {
 	})
 }
 
-// Compare declares a queue that is there anew: that changes nothing, and is refused when its arguments are others. One
+// Compare declares an existing queue again: that changes nothing, and is refused when its arguments are others. One
 // that lets workers hold a job for longer than is asked for does as well.
 func (p *Probe) Compare(ctx context.Context, w Wanted) error {
 	err := p.try(ctx, func(ch *rabbitlink.Channel) error {
@@ -229,7 +229,7 @@ func (p *Probe) DeclareLane(ctx context.Context, policy *lanes.Policy) error {
 	})
 }
 
-// CompareExchange declares one of Siren's exchanges anew, if it is there.
+// CompareExchange declares one of Siren's exchanges again, if it exists.
 func (p *Probe) CompareExchange(ctx context.Context, name string) error {
 	kind, args := amqp.ExchangeFanout, amqp.Table(nil)
 	if name == topology.JobsExchange {

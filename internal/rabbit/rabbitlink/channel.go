@@ -40,8 +40,8 @@ func (c *Channel) Get(queue string) (a Arrival, found bool, err error) {
 	return a, found, err
 }
 
-// Receive has the broker hand over a queue's messages, as many at a time as the prefetch says, until the consumer of
-// that tag is cancelled.
+// Receive consumes a queue's messages, as many at a time as the prefetch says, until the consumer of that tag is
+// cancelled.
 func (c *Channel) Receive(queue, tag string, args map[string]any) (messages <-chan amqp.Delivery, err error) {
 	err = c.Call(func() (err error) {
 		messages, err = c.Consume(queue, tag, false, false, false, false, args)
@@ -50,7 +50,7 @@ func (c *Channel) Receive(queue, tag string, args map[string]any) (messages <-ch
 	return messages, err
 }
 
-// Ready is how many messages wait in a queue now.
+// Ready returns how many messages wait in a queue now.
 func (c *Channel) Ready(queue string) (n int, err error) {
 	err = c.Call(func() error {
 		q, err := c.QueueDeclarePassive(queue, true, false, false, false, nil)
@@ -69,7 +69,7 @@ func (c *Channel) Close() {
 // before.
 func (c *Channel) Ended() *amqp.Error { return <-c.closed }
 
-// Reason is why the channel has closed, as the end of a sentence; "" while it hasn't.
+// Reason returns why the channel has closed, as the end of a sentence; "" while it is open.
 func (c *Channel) Reason() string {
 	if !c.IsClosed() {
 		return ""

@@ -46,7 +46,7 @@ type Options struct {
 	Resolver *net.Resolver
 }
 
-// Conn is one connection to the broker, dialled at its first use and made anew whenever it is lost, with a growing and
+// Conn is one connection to the broker, dialled at its first use and made again whenever it is lost, with a growing and
 // jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for
 // concurrent use.
 type Conn struct {
@@ -96,21 +96,21 @@ func Open(o Options) (*Conn, error) {
 	return c, nil
 }
 
-// Now is the time by the clock that the connection goes by.
+// Now returns the time by the connection's clock.
 func (c *Conn) Now() time.Time { return c.options.Now() }
 
-// Log is where the connection's users say what concerns it.
+// Log returns the log for what concerns the connection.
 func (c *Conn) Log() *slog.Logger { return c.log }
 
-// Up is whether there is a live session now.
+// Up reports whether there is a live session now.
 func (c *Conn) Up() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current != nil && !c.current.IsClosed()
 }
 
-// Refusal is the lanes.ErrRefused that the latest attempt to connect died of; nil when it died of something else, or
-// didn't.
+// Refusal returns the lanes.ErrRefused that ended the latest attempt to connect; nil when it succeeded or failed
+// otherwise.
 func (c *Conn) Refusal() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,7 +220,7 @@ func (c *Conn) keep() {
 		if c.ctx.Err() != nil {
 			return
 		}
-		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; connecting anew", slog.Any("error", err))
+		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; reconnecting", slog.Any("error", err))
 		pause.Lasted(time.Since(began))
 		pause.Wait(c.ctx)
 	}
@@ -233,7 +233,7 @@ func (c *Conn) complain(err error) {
 	c.mu.Unlock()
 	c.set(nil, err)
 	if !known && c.ctx.Err() == nil {
-		c.say(slog.LevelWarn, "can't connect to RabbitMQ; trying again and again", slog.Any("error", err))
+		c.say(slog.LevelWarn, "can't connect to RabbitMQ; retrying", slog.Any("error", err))
 	}
 }
 

@@ -41,7 +41,7 @@ func Parse(url string) (Target, error) {
 	return Target{url: url, URI: uri}, nil
 }
 
-// Address is host:port, and /vhost if it isn't the default, for people.
+// Address returns host:port, and /vhost if it isn't the default, for people.
 func (t Target) Address() string {
 	address := net.JoinHostPort(t.URI.Host, strconv.Itoa(t.URI.Port))
 	if t.URI.Vhost != "/" {
@@ -50,7 +50,7 @@ func (t Target) Address() string {
 	return address
 }
 
-// secure is the target with what TLS says now; nil: nothing.
+// secure adds the present TLS settings to the target; nil: none.
 func (t Target) secure(settings func() (*tls.Config, error)) (Target, error) {
 	if settings == nil {
 		return t, nil
@@ -69,7 +69,7 @@ func (t Target) secure(settings func() (*tls.Config, error)) (Target, error) {
 	return t, nil
 }
 
-// Target is where the next dial goes: the URL and the certificates as they are now.
+// Target returns where the next dial goes: the URL and the certificates as they are now.
 func (c *Conn) Target() (Target, error) {
 	url := c.options.URL
 	if c.options.Renew != nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// settings are those of a client that trusts a CA and shows a certificate of an authority, nil: none.
+// settings returns the settings of a client that trusts a CA and shows a certificate of an authority; nil: none.
 func settings(t testing.TB, ca string, client *procs.Authority) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(ca)
@@ -49,7 +49,7 @@ func settings(t testing.TB, ca string, client *procs.Authority) *tls.Config {
 	return c
 }
 
-// refusal is what a connection that never comes says.
+// refusal returns the error of a connection that never comes.
 func refusal(t testing.TB, c *rabbitlink.Conn, want string) error {
 	t.Helper()
 	var err error

@@ -20,7 +20,7 @@ var (
 		"into its lane"))
 )
 
-// Code is the AMQP reply code in err's chain, 0 when there is none.
+// Code returns the AMQP reply code in err's chain, 0 when there is none.
 func Code(err error) int {
 	var e *amqp.Error
 	if errors.As(err, &e) {
@@ -42,10 +42,10 @@ func Answered(err error) error {
 	}
 }
 
-// Absent is whether the broker has said that a queue isn't there.
+// Absent reports whether the broker has said that a queue isn't there.
 func Absent(err error) bool { return Code(err) == amqp.NotFound }
 
-// Undeclared is err; as ErrUndeclared when it says that a queue isn't there.
+// Undeclared returns err, as ErrUndeclared when it says that a queue isn't there.
 func Undeclared(err error) error {
 	if Absent(err) {
 		return fmt.Errorf("%w (%w)", ErrUndeclared, err)

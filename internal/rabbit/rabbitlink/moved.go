@@ -49,7 +49,7 @@ func (c *Conn) watchName(ctx context.Context, s *Session, end context.CancelCaus
 	}
 }
 
-// lookUp is whether the host has the address; known is false when nothing answers.
+// lookUp reports whether the host has the address; known is false when nothing answers.
 func (c *Conn) lookUp(ctx context.Context, host string, a netip.Addr) (there, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, nameWithin)
 	defer cancel()

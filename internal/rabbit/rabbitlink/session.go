@@ -63,23 +63,23 @@ func (s *Session) setBlock(b amqp.Blocking) {
 	}
 }
 
-// Block is why publishing is blocked ("" when it isn't), and a channel that is closed once it isn't any more.
+// Block returns why publishing is blocked ("" when it isn't), and a channel that is closed once it no longer is.
 func (s *Session) Block() (why string, unblocked <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why, s.unblocked
 }
 
-// IsClosed is whether the session is over.
+// IsClosed reports whether the session is over.
 func (s *Session) IsClosed() bool { return s.conn.IsClosed() }
 
-// Product is what the broker calls itself: RabbitMQ, or another one that speaks AMQP; "" when it doesn't say.
+// Product returns what the broker calls itself: RabbitMQ, or another one that speaks AMQP; "" when it doesn't say.
 func (s *Session) Product() string {
 	v, _ := s.conn.Properties["product"].(string)
 	return v
 }
 
-// Version is the broker's, such as 3.10.8; "" when it doesn't say.
+// Version returns the broker's version, such as 3.10.8; "" when it doesn't say.
 func (s *Session) Version() string {
 	v, _ := s.conn.Properties["version"].(string)
 	return v
@@ -128,9 +128,9 @@ func (s *Session) ask(request func() error) error {
 	return Answered(err)
 }
 
-// UnlessEnded is what f returns; or ctx's error when that ends first. Then f goes on by itself, and undo ends what
-// comes of it: f asks the broker over a connection that others use too, so that it can't be cut off for this caller
-// alone.
+// UnlessEnded returns what f returns, or ctx's error when that ends first. Then f goes on by itself, and undo reverts
+// what comes of it: f asks the broker over a connection that others use too, so that it can't be cut off for this
+// caller alone.
 func UnlessEnded[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
 	type answer struct {
 		v   T

@@ -44,7 +44,7 @@ func (p *Probe) Delete(queue string) {
 	p.Must(err)
 }
 
-// Depth is what is ready in a queue, and who listens.
+// Depth returns how many messages of a queue are ready, and how many consumers it has.
 func (p *Probe) Depth(queue string) (ready, consumers int) {
 	p.T.Helper()
 	q, err := p.Ch.QueueDeclarePassive(Actual(queue), true, false, false, false, nil)
@@ -83,7 +83,7 @@ func (p *Probe) Take(queue string) (d amqp.Delivery) {
 	return d
 }
 
-// consume is take for a queue with a single active consumer: basic.get is refused on a quorum queue with one.
+// consume does what take does for a queue with a single active consumer: basic.get is refused on such a quorum queue.
 func (p *Probe) consume(queue string) amqp.Delivery {
 	p.T.Helper()
 	p.Must(p.Ch.Qos(1, 0, false))
@@ -111,7 +111,7 @@ func (p *Probe) Publish(exchange, key string, m amqp.Publishing) {
 	}
 }
 
-// Depths is how many messages each queue has, and how many queues there are.
+// Depths returns how many messages each queue has, and how many queues there are.
 func (p *Probe) Depths() string {
 	p.T.Helper()
 	out, err := Server(p.T).Rabbitmqctl(p.T.Context(), "-q", "list_queues", "name", "messages", "consumers")

@@ -101,7 +101,7 @@ func (p *Proxy) Cut() {
 	p.pairs = nil
 }
 
-// Connections is how many go through it.
+// Connections returns how many connections go through it.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -92,7 +92,7 @@ func Policy(t testing.TB) *lanes.Policy {
 // QueueType is the type of the queues: `make test-matrix` runs these tests on both.
 var QueueType = cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)
 
-// Only is a test about one queue type, whatever the others are run on.
+// Only begins a test about one queue type, whatever the others are run on.
 func Only(t testing.TB, its string) {
 	all := QueueType
 	QueueType = its
@@ -103,7 +103,7 @@ func Effective(t testing.TB) *lanes.Effective {
 	return &lanes.Effective{Revision: 1, Policy: *Policy(t)}
 }
 
-// Fresh is a test on a broker without any Siren queue. It also sees to it that the test leaves no goroutine behind.
+// Fresh begins a test on a broker without any Siren queue. The test fails if it leaves a goroutine behind.
 func Fresh(t testing.TB) *Probe {
 	t.Helper()
 	s := Server(t)
@@ -126,7 +126,7 @@ func Fresh(t testing.TB) *Probe {
 	return p
 }
 
-// Declared is fresh with the topology of the test policy.
+// Declared begins a test like Fresh, with the topology of the test policy.
 func Declared(t testing.TB) *Probe {
 	t.Helper()
 	p := Fresh(t)
@@ -141,7 +141,7 @@ func Declare(t testing.TB, p *lanes.Policy, former ...string) {
 	}
 }
 
-// Queue is the one with that name; of the lanes, the one of the tests' queue type.
+// Queue returns the queue with that name; of the lanes, the one of the tests' queue type.
 func Queue(name string) lanes.Queue {
 	if QueueType == lanes.Quorum {
 		name = strings.TrimSuffix(name, ".quorum") + ".quorum"
@@ -149,7 +149,7 @@ func Queue(name string) lanes.Queue {
 	return lanes.ParseQueue(name)
 }
 
-// Actual is the name of a queue of the tests' queue type: that of a lane says of which type it is.
+// Actual returns the name of a queue of the tests' queue type: a lane's queue has its type in its name.
 func Actual(name string) string {
 	if lane, ok := strings.CutPrefix(name, "siren.lane."); ok {
 		return "siren.lane." + Queue(lane).String()
@@ -164,7 +164,7 @@ func Queues(names ...string) (all []lanes.Queue) {
 	return all
 }
 
-// Soon is a context for what should take a moment.
+// Soon returns a context for what should take a moment.
 func Soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
@@ -245,7 +245,7 @@ func Until(t testing.TB, what string, happened func() bool) {
 	}
 }
 
-// Typed is the policy with that type for all queues.
+// Typed returns the policy with that type for all queues.
 func Typed(t testing.TB, queueType string) *lanes.Policy {
 	t.Helper()
 	p, err := lanes.Parse([]byte(policyText + "broker: {queueType: " + queueType + "}\n"))
@@ -339,7 +339,7 @@ func ForwardBy(t *testing.T, consume *rabbitlink.Conn, p *confirms.Publisher, po
 
 func InAWhile(d time.Duration) int64 { return time.Now().Add(d).UnixMilli() }
 
-// Numbered are n job ids.
+// Numbered returns n job ids.
 func Numbered(n int) []string {
 	ids := make([]string, n)
 	for i := range ids {

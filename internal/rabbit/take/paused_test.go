@@ -12,7 +12,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// pausing is the test policy with some of its lanes paused.
+// pausing returns the test policy with some of its lanes paused.
 func pausing(t testing.TB, names ...string) *lanes.Effective {
 	t.Helper()
 	e := rabbittest.Effective(t)

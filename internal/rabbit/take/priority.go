@@ -19,7 +19,7 @@ import (
 // putBackBatch is how many jobs are put back in one go.
 const putBackBatch = 100
 
-// allowed is the highest priority that jobs of the lane may have now.
+// allowed returns the highest priority that jobs of the lane may have now.
 func (t *Taker) allowed(lane string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -29,7 +29,7 @@ func (t *Taker) allowed(lane string) int {
 	return t.effective.Policy.Priority(lane, lanes.MaxPriority)
 }
 
-// tooHigh is whether the broker serves the message before others that it may not overtake.
+// tooHigh reports whether the broker serves the message before others that it may not overtake.
 func (t *Taker) tooHigh(a arrival) bool {
 	return a.Priority > 0 && int(a.Priority) > t.allowed(a.queue.Lane) &&
 		topology.ReleaseOf(a.On.Session.Version()).Ordered(a.queue.Type)

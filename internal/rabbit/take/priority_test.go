@@ -18,7 +18,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// allowing is the tests' policy in force, with so many priorities in every lane.
+// allowing returns the tests' policy in force, with so many priorities in every lane.
 func allowing(t testing.TB, highest int) *lanes.Effective {
 	t.Helper()
 	e := rabbittest.Effective(t)

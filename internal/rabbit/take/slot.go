@@ -161,7 +161,7 @@ func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
 	}
 }
 
-// mostUrgent is the index of the arrival whose queue comes first in the order; -1 when there is none.
+// mostUrgent returns the index of the arrival whose queue comes first in the order; -1 when there is none.
 func mostUrgent(came []arrival, order []lanes.Queue) int {
 	for _, q := range order {
 		if i := slices.IndexFunc(came, func(a arrival) bool { return a.queue == q }); i >= 0 {
@@ -192,7 +192,7 @@ func (s *Slot) await(ctx context.Context, o order) (arrival, error) {
 	return a, err
 }
 
-// priority is the slot's among the consumers of a queue.
+// priority returns the slot's priority among the consumers of a queue.
 func (s *Slot) priority() int {
 	if s.lane != "" {
 		return shoulderPriority

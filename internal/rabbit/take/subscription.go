@@ -30,7 +30,7 @@ type arrival struct {
 // handBack puts the job back to its lane; the broker does so by itself when the channel has closed.
 func (a arrival) handBack() { _ = a.GiveBack() }
 
-// delivery is the job as a slot's caller gets it.
+// delivery returns the job as a slot's caller gets it.
 func (a arrival) delivery(now time.Time) job.Delivery {
 	d := wire.Delivery(a.Delivery, a.queue.Lane, now)
 	d.Receipt = a.Arrival

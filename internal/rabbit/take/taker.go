@@ -66,15 +66,15 @@ func (t *Taker) Follow(e *lanes.Effective) {
 	t.changed = make(chan struct{})
 }
 
-// Shared is a new slot that takes the most urgent job of all lanes that its pool serves.
+// Shared returns a new slot that takes the most urgent job of all lanes that its pool serves.
 func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: rabbitlink.NewBackoff()} }
 
-// Shoulder is a new slot for one lane alone. The broker gives it a job only while no shared slot waits for one.
+// Shoulder returns a new slot for one lane alone. The broker gives it a job only while no shared slot waits for one.
 func (t *Taker) Shoulder(lane string) *Slot {
 	return &Slot{taker: t, lane: lane, backoff: rabbitlink.NewBackoff()}
 }
 
-// Subscribed is whether slots can get jobs: there is a session with the broker, and an order to take by.
+// Subscribed reports whether slots can get jobs: there is a session with the broker, and an order to take by.
 func (t *Taker) Subscribed() bool {
 	t.mu.Lock()
 	following := t.effective != nil
@@ -90,7 +90,7 @@ type order struct {
 	again   <-chan time.Time
 }
 
-// order for a slot; lane is a shoulder's, "" for a shared slot.
+// order returns the order of a slot; lane is a shoulder's, "" for a shared slot.
 func (t *Taker) order(lane string, turn int) order {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -107,7 +107,7 @@ func (t *Taker) order(lane string, turn int) order {
 	return o
 }
 
-// served is the queues that a slot takes from at its turn, absent ones too. The caller holds mu.
+// served lists the queues that a slot takes from at its turn, absent ones too. The caller holds mu.
 func (t *Taker) served(lane string, turn int) (queues []lanes.Queue) {
 	switch {
 	case t.effective == nil:
@@ -123,7 +123,7 @@ func (t *Taker) served(lane string, turn int) (queues []lanes.Queue) {
 	return t.effective.QueuesOf(lane)
 }
 
-// paused is whether nobody may take from the lane now.
+// paused reports whether the lane is paused: nobody may take from it now.
 func (t *Taker) paused(lane string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -143,11 +143,11 @@ func (e *queueError) Unwrap() error { return e.err }
 func (t *Taker) trouble(err error) (pause bool) {
 	var about *queueError
 	if !errors.As(err, &about) {
-		t.complain(lanes.Queue{}, "can't take jobs; trying again and again", err)
+		t.complain(lanes.Queue{}, "can't take jobs; retrying", err)
 		return true
 	}
 	if !rabbitlink.Absent(err) {
-		t.complain(about.queue, "can't take jobs from a lane; trying again and again", err)
+		t.complain(about.queue, "can't take jobs from a lane; retrying", err)
 		return true
 	}
 	t.mu.Lock()

@@ -30,10 +30,10 @@ var Buckets = []Bucket{
 // one of those they would stand before jobs that are due sooner.
 const FarQueue = DelayPrefix + "far"
 
-// Fitting is the first bucket that reaches as far as the wait.
+// Fitting returns the first bucket that reaches as far as the wait.
 func Fitting(wait time.Duration) Bucket {
 	return Buckets[slices.IndexFunc(Buckets, func(b Bucket) bool { return wait <= b.Reach })]
 }
 
-// Longest is how far the last bucket reaches whose jobs come back at an exact time.
+// Longest returns the reach of the last bucket whose jobs come back at an exact time.
 func Longest() time.Duration { return Buckets[len(Buckets)-2].Reach }

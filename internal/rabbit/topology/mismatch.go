@@ -25,7 +25,7 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string { return e.What() + "; " + e.Fix() }
 
-// What is what is wrong, without what to do about it.
+// What says what is wrong, without what to do about it.
 func (e *MismatchError) What() string {
 	if e.Argument == "" {
 		return fmt.Sprintf("%s %q exists with other arguments than the policy asks for (%s)", e.Kind, e.Name, e.Reason)
@@ -36,11 +36,11 @@ func (e *MismatchError) What() string {
 // Fix says what to do about it.
 func (e *MismatchError) Fix() string {
 	if e.Kind == "exchange" {
-		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it anew within seconds "+
+		return fmt.Sprintf("delete the exchange %q: the scaler, once it runs, declares it again within seconds "+
 			"(jobs published in between are refused, not lost)", e.Name)
 	}
 	drain := fmt.Sprintf("let it drain, and delete it once it is empty (rabbitmqctl delete_queue --if-empty %s): "+
-		"the scaler declares it anew within seconds", e.Name)
+		"the scaler declares it again within seconds", e.Name)
 	if e.Lane() != "" {
 		drain = fmt.Sprintf("`siren lanes migrate %s --to …` to the other queue type, and delete %s once it is empty",
 			e.Lane(), e.Name)
@@ -59,7 +59,7 @@ func (e *MismatchError) Fix() string {
 	}
 }
 
-// Lane is the lane whose queue it is, "" for another queue.
+// Lane returns the lane whose queue it is, "" for another queue.
 func (e *MismatchError) Lane() string {
 	name, ok := strings.CutPrefix(e.Name, LaneQueuePrefix)
 	if !ok {
@@ -87,7 +87,7 @@ func Mismatch(kind, name string, err error) *MismatchError {
 	return m
 }
 
-// bare is a value as RabbitMQ words it, without the wording.
+// bare strips RabbitMQ's wording from a value.
 func bare(value string) string {
 	if found := argumentValue.FindStringSubmatch(value); found != nil {
 		value = found[1]

@@ -23,7 +23,7 @@ const (
 	DeadQueue       = "siren.dead"    // jobs that have failed for good
 )
 
-// QueueName is the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
+// QueueName returns the queue's name on the broker: siren.lane.bulk, or siren.lane.bulk.quorum.
 func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 
 // Declare makes the topology that the policy asks for, or finds it there: it is idempotent and deletes nothing. former
@@ -122,8 +122,8 @@ func (t *declaration) declare(ctx context.Context, name string, args amqp.Table)
 	}
 }
 
-// Longer is whether the mismatch is only that the queue lets workers hold a job for longer than args ask for. Then args
-// ask for that, since the broker names one mismatch at a time.
+// Longer reports whether the only mismatch is that the queue lets workers hold a job for longer than args ask for. Then
+// args ask for that, since the broker names one mismatch at a time.
 func Longer(m *MismatchError, args amqp.Table) bool {
 	want, ok := args[argConsumerTimeout].(int64)
 	is, err := strconv.ParseInt(m.Is, 10, 64)
@@ -181,7 +181,7 @@ func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
-// unbind also succeeds when there is no such binding, or no such queue.
+// unbind removes a binding. It also succeeds when there is no such binding, or no such queue.
 func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
 	err := t.ch.Call(func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)

@@ -204,7 +204,8 @@ func TestDeclareNamesEveryMismatch(t *testing.T) {
 	}
 	for _, want := range []string{
 		`queue "siren.lane.express" exists with x-max-priority 5, but the policy asks for 9; `,
-		`queue "siren.dead" exists with x-queue-type quorum, but the policy asks for classic; either set broker.queueType: quorum in the policy`,
+		`queue "siren.dead" exists with x-queue-type quorum, but the policy asks for classic; ` +
+			`either set broker.queueType: quorum in the policy`,
 		`rabbitmqctl delete_queue --if-empty siren.dead`,
 		`queue "siren.lane.bulk" exists with x-dead-letter-exchange none, but the policy asks for ""; ` +
 			"`siren lanes migrate bulk --to …`",

@@ -18,7 +18,7 @@ import (
 // refuse the argument.
 const priorityLevels = 9
 
-// Ordered is whether the messages of a queue come by their priority.
+// Ordered reports whether the messages of a queue come by their priority.
 func (r Release) Ordered(queueType string) bool { return queueType == lanes.Classic || !r.Before(4, 0) }
 
 // Unlimited is x-delivery-limit of a quorum queue: how often a job may be delivered before the broker dead-letters it.
@@ -34,7 +34,7 @@ func (r Release) Before(major, minor int) bool {
 	return r.major < major || r.major == major && r.minor < minor
 }
 
-// ReleaseOf is the release of a version such as 3.10.8; zero when it can't be read.
+// ReleaseOf parses the release of a version such as 3.10.8; zero when it can't be read.
 func ReleaseOf(version string) Release {
 	var numbers [2]int
 	for i, part := range strings.SplitN(version, ".", 3)[:min(2, strings.Count(version, ".")+1)] {
@@ -43,8 +43,8 @@ func ReleaseOf(version string) Release {
 	return Release{numbers[0], numbers[1]}
 }
 
-// ownTimeout is whether a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and ignores it;
-// 4.3 refuses it for classic queues.)
+// ownTimeout reports whether a quorum queue can have a consumer timeout of its own. (3.10 takes the argument and
+// ignores it; 4.3 refuses it for classic queues.)
 func (r Release) ownTimeout() bool { return !r.Before(4, 0) }
 
 // The arguments of a queue that differ by version and type.
@@ -61,7 +61,8 @@ type QueueRules struct {
 	Broker Release
 }
 
-// Lane is the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters itself.
+// Lane returns the arguments of a lane queue. Dead-lettering is a safety net only: Siren publishes its dead letters
+// itself.
 func (r QueueRules) Lane(q lanes.Queue) amqp.Table {
 	args := r.Plain(q.Type)
 	args["x-dead-letter-exchange"] = ""
@@ -75,7 +76,7 @@ func (r QueueRules) Lane(q lanes.Queue) amqp.Table {
 	return args
 }
 
-// Delay is the arguments of a delay queue: one forwarder at a time gets its jobs, the others stand by.
+// Delay returns the arguments of a delay queue: one forwarder at a time gets its jobs, the others stand by.
 func (r QueueRules) Delay() amqp.Table {
 	args := r.Plain(r.Policy.Broker.QueueType)
 	args["x-single-active-consumer"] = true
@@ -93,7 +94,7 @@ func (r QueueRules) Plain(queueType string) amqp.Table {
 	return args
 }
 
-// tooLong is that jobs of a quorum lane run longer than this broker lets a worker hold them.
+// tooLong reports that jobs of a quorum lane run longer than this broker lets a worker hold them.
 func (r QueueRules) tooLong(q lanes.Queue) *MismatchError {
 	need, states := r.Policy.ConsumerTimeout(q.Lane), r.Policy.Broker.ConsumerTimeout.D()
 	if r.Broker.ownTimeout() || q.Type != lanes.Quorum || need <= states {

@@ -59,10 +59,14 @@ func TestQueueArguments(t *testing.T) {
 func TestMismatchWording(t *testing.T) {
 	for reason, want := range map[string]string{
 		"PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'siren.lane.bulk' in vhost '/': " +
-			"received the value '2147483647' of type 'signedint' but current is none": `queue "siren.lane.bulk" exists with x-delivery-limit none, but the policy asks for 2147483647; until then RabbitMQ 4.0 and newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy`,
+			"received the value '2147483647' of type 'signedint' but current is none": `queue "siren.lane.bulk" ` +
+			`exists with x-delivery-limit none, but the policy asks for 2147483647; until then RabbitMQ 4.0 and ` +
+			`newer dead-letter a job that was delivered 20 times over: rabbitmqctl set_policy`,
 		"PRECONDITION_FAILED - inequivalent arg 'x-consumer-timeout' for queue 'siren.lane.bulk' in vhost '/': " +
-			"received '1800000' but current is '3600000'": `exists with x-consumer-timeout 3600000, but the policy asks for 1800000; lower the lane's maxRuntime or broker.consumerTimeout`,
-		"PRECONDITION_FAILED - something new": `exists with other arguments than the policy asks for (PRECONDITION_FAILED - something new); ` + "`siren lanes migrate bulk --to …` to the other queue type",
+			"received '1800000' but current is '3600000'": `exists with x-consumer-timeout 3600000, ` +
+			`but the policy asks for 1800000; lower the lane's maxRuntime or broker.consumerTimeout`,
+		"PRECONDITION_FAILED - something new": `exists with other arguments than the policy asks for ` +
+			`(PRECONDITION_FAILED - something new); ` + "`siren lanes migrate bulk --to …` to the other queue type",
 	} {
 		err := Mismatch("queue", "siren.lane.bulk", &amqp.Error{Code: amqp.PreconditionFailed, Reason: reason})
 		if !strings.Contains(err.Error(), want) {

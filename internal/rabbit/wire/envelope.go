@@ -54,8 +54,8 @@ func (e Envelope) message(exchange, key string, to Place, now time.Time) confirm
 	}}
 }
 
-// delivery is the job in the envelope, with the priority that the message asks for: by its property, else by the job's
-// field.
+// delivery returns the job in the envelope. Its priority is the one that the message asks for: by its property, else by
+// the job's field.
 func (e Envelope) delivery() job.Delivery {
 	j, unknown, err := job.Decode(e.Body, e.ID)
 	j.Priority = cmp.Or(e.Priority, j.Priority)

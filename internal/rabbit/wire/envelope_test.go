@@ -57,7 +57,7 @@ func fill(t *testing.T, s reflect.Value) {
 	}
 }
 
-// filledDelivery is one with all fields set, the job's too.
+// filledDelivery returns a delivery with all fields set, the job's too.
 func filledDelivery(t *testing.T) job.Delivery {
 	t.Helper()
 	var d job.Delivery
@@ -71,13 +71,13 @@ func filledDelivery(t *testing.T) job.Delivery {
 	return d
 }
 
-// delivered is a message as the broker hands it over.
+// delivered returns a message as the broker hands it over.
 func delivered(m confirms.Message) amqp.Delivery {
 	return amqp.Delivery{Headers: m.Headers, Body: m.Body, MessageId: m.MessageId, Priority: m.Priority,
 		Timestamp: m.Timestamp}
 }
 
-// same is whether two fields are equal; times are whatever their zone.
+// same reports whether two fields are equal, times in any zone.
 func same(a, b reflect.Value) bool {
 	if at, ok := a.Interface().(time.Time); ok {
 		return at.Equal(b.Interface().(time.Time))

@@ -37,7 +37,7 @@ const (
 // maxHeaderText keeps all headers together well under a frame (128 KiB): a larger header closes the connection.
 const maxHeaderText = 4 << 10
 
-// maxKey is the longest routing key, in bytes: a longer one closes the connection, again and again.
+// maxKey is the longest routing key, in bytes: a longer one closes the connection at every attempt.
 const maxKey = 255
 
 // Headers is what Siren says about a job beside its body. A zero field is left out on the wire.
@@ -154,7 +154,7 @@ const (
 // earliest is before any message of Siren's.
 var earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// timeHeader is a header's time; false for one that can't be meant. No time at all is none, and is no mistake.
+// timeHeader reads a header's time; false for one that can't be meant. A missing time is none, and no mistake.
 func timeHeader(of any, latest time.Time) (time.Time, bool) {
 	v, ok := of.(time.Time)
 	if !ok {
@@ -234,7 +234,7 @@ func parseInteger(s string) (int64, bool) {
 	return whole(f)
 }
 
-// whole is f without its fraction; false for what no int64 holds.
+// whole returns f without its fraction; false when no int64 holds it.
 func whole(f float64) (int64, bool) {
 	if math.IsNaN(f) || math.Abs(f) >= 1<<63 {
 		return 0, false
@@ -242,7 +242,7 @@ func whole(f float64) (int64, bool) {
 	return int64(f), true
 }
 
-// clip is s as valid UTF-8 of at most n bytes.
+// clip cuts s to valid UTF-8 of at most n bytes.
 func clip(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {

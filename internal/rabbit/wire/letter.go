@@ -53,13 +53,13 @@ func Letter(m amqp.Delivery, now time.Time) DeadLetter {
 	return l
 }
 
-// laneOf is the lane of a queue. What comes after a point is the queue's type: lanes have none in their names.
+// laneOf returns the lane of a queue. What follows a point is the queue's type: no lane has one in its name.
 func laneOf(queue string) string {
 	lane, _, _ := strings.Cut(strings.TrimPrefix(queue, topology.LaneQueuePrefix), ".")
 	return lane
 }
 
-// deathTime is when the broker moved a message to where it is; the zero time when it doesn't say.
+// deathTime returns when the broker moved a message to where it is; the zero time when it doesn't say.
 func deathTime(t amqp.Table) time.Time {
 	deaths, _ := t[headerDeaths].([]any)
 	if len(deaths) == 0 {
@@ -70,7 +70,7 @@ func deathTime(t amqp.Table) time.Time {
 	return at
 }
 
-// asJSON is a header's value as JSON can have it.
+// asJSON converts a header's value to what JSON can express.
 func asJSON(v any) any {
 	switch v := v.(type) {
 	case amqp.Table:

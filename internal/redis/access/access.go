@@ -103,14 +103,14 @@ var access = map[string][]grant{
 	},
 }
 
-// Roles are the roles that Redis tells apart.
+// Roles lists the roles that Redis tells apart.
 func Roles() []string { return append(lanes.Roles(), lanes.OperatorRole) }
 
-// User is what the role's ACL user is called where nobody has called it otherwise.
+// User returns the default name of the role's ACL user.
 func User(role string) string { return "siren-" + role }
 
-// Rules is what a user of these roles may do, as an ACL has it, without its passwords: a selector for each pattern, so
-// that no command goes with the keys of another. What the user was allowed before is taken from it.
+// Rules returns what a user of these roles may do, in ACL syntax without its passwords: a selector for each pattern, so
+// that no command goes with the keys of another. It resets what the user was allowed before.
 func Rules(roles ...string) string {
 	rules := "resetkeys resetchannels clearselectors -@all " + allow(everyone)
 	for _, role := range roles {
@@ -121,13 +121,13 @@ func Rules(roles ...string) string {
 	return rules
 }
 
-// ACL is the line of redis.conf, or of an aclfile, that makes the user of a role; secret is its password as an ACL has
-// it: >password, or #sha256.
+// ACL returns the line of redis.conf, or of an aclfile, that makes the user of a role; secret is its password in ACL
+// syntax: >password, or #sha256.
 func ACL(role, user, secret string) string {
 	return fmt.Sprintf("user %s reset on %s %s", user, secret, Rules(role))
 }
 
-// sigil is what a pattern of keys, or of channels, begins with in an ACL.
+// sigil returns what a pattern of keys, or of channels, begins with in an ACL.
 func (g grant) sigil() string {
 	if strings.Contains(g.commands, "SUBSCRIBE") || strings.Contains(g.commands, "PUBLISH") {
 		return "&"
@@ -142,10 +142,10 @@ func allow(commands string) string {
 // Use is a command with the keys, or channels, of a pattern; "" for one without.
 type Use struct{ Pattern, Command string }
 
-// String is as people write it.
+// String formats it as people write it.
 func (u Use) String() string { return strings.TrimSpace(u.Command + " " + u.Pattern) }
 
-// Uses is all that the roles do.
+// Uses lists all that the roles do.
 func Uses(roles ...string) []Use {
 	var all []Use
 	add := func(pattern, commands string) {

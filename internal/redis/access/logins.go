@@ -20,7 +20,7 @@ func NewLogins() Logins {
 	return l
 }
 
-// Config is the lines of redis.conf that make the users.
+// Config returns the lines of redis.conf that make the users.
 func (l Logins) Config() string {
 	var lines strings.Builder
 	for _, role := range Roles() {
@@ -29,7 +29,7 @@ func (l Logins) Config() string {
 	return lines.String()
 }
 
-// URL is the URL of the Redis with the login of the role in place of the one that it has.
+// URL returns the URL of the Redis with the login of the role in place of the one that it has.
 func (l Logins) URL(role, of string) (string, error) {
 	u, err := redislink.WithLogin(of, User(role), l[role])
 	if err != nil {

@@ -74,14 +74,14 @@ type keptMove struct {
 
 func newAbsence(s *redislink.Store, log *slog.Logger) *absence { return &absence{store: s, log: log} }
 
-// cause is why Redis is away; nil when it isn't, as far as is known.
+// cause returns why Redis is away; nil when it isn't, as far as is known.
 func (a *absence) cause() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.err
 }
 
-// returned is closed once Redis is back; nil when it isn't away.
+// returned returns a channel that is closed once Redis is back; nil when it isn't away.
 func (a *absence) returned() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,7 +131,7 @@ func (a *absence) keep(doing string, move func(context.Context) error, cause err
 	return nil
 }
 
-// isUnserved is whether err says that Redis does nothing for us right now.
+// isUnserved reports whether err says that Redis does nothing for us right now.
 func isUnserved(err error) bool { return redislink.IsAway(err) || redislink.IsRefused(err) }
 
 // awaitReturn ends when Redis is back and everything kept is written, or with the store.
@@ -194,7 +194,7 @@ func (a *absence) writeKept(life context.Context) bool {
 	}
 }
 
-// oldest is the next move to write. When there is none Redis counts as back.
+// oldest returns the next move to write. When there is none Redis counts as back.
 func (a *absence) oldest(written int) (keptMove, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -111,7 +111,8 @@ siren_ledger_away 1
 # HELP siren_ledger_buffered_ends Ends of jobs that wait for Redis to be back.
 # TYPE siren_ledger_buffered_ends gauge
 siren_ledger_buffered_ends 10000
-# HELP siren_ledger_dropped_ends_total Ends of jobs that no record will ever have: the buffer was full, Redis refused them, or it was away until this process ended.
+# HELP siren_ledger_dropped_ends_total Ends of jobs that no record will ever have: the buffer was full, `+
+		`Redis refused them, or it was away until this process ended.
 # TYPE siren_ledger_dropped_ends_total counter
 siren_ledger_dropped_ends_total 1
 `)))
@@ -120,7 +121,7 @@ siren_ledger_dropped_ends_total 1
 	}
 }
 
-// TestSilentRedis is one that takes connections and never answers: only the first call may wait for it.
+// Redis takes connections and never answers: only the first call may wait for it.
 func TestSilentRedis(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	redistest.Must(t, err)
@@ -140,7 +141,7 @@ func TestSilentRedis(t *testing.T) {
 	}
 }
 
-// TestFullRedis is there but takes no writes: that counts as away. One end of three can't be written even afterwards.
+// Redis is there but takes no writes: that counts as away. One end of three can't be written even afterwards.
 func TestFullRedis(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "not a hash", 0).Err())
@@ -165,7 +166,7 @@ func TestFullRedis(t *testing.T) {
 	}
 }
 
-// TestBrokenRecord is one job's misfortune: Redis doesn't count as away for it.
+// A broken record is one job's problem: Redis doesn't count as away for it.
 func TestBrokenRecord(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "not a hash", 0).Err())
@@ -178,9 +179,9 @@ func TestBrokenRecord(t *testing.T) {
 	}
 }
 
-// TestClaimUnheardOf: a Redis that hangs may grant a claim after its worker has given up hope and run the job without.
-// The end of that run counts all the same, and the claim that nobody knows of isn't taken for another worker. Guard:
-// the nonce in close.lua.
+// A Redis that hangs may grant a claim after its worker has given up and run the job without. The end of that run
+// counts all the same, and the claim that nobody knows of isn't taken for another worker. Guard: the nonce in
+// close.lua.
 func TestClaimUnheardOf(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
 	redistest.Must(t, err)
@@ -209,7 +210,7 @@ func TestClaimUnheardOf(t *testing.T) {
 	}
 }
 
-// TestUnclaimedEndMeetsARecord: an end that arrives late, without a token, never overrides what others know better.
+// An end that arrives late, without a token, never overrides what others know better.
 func TestUnclaimedEndMeetsARecord(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// BenchmarkClaimAndClose is what the ledger adds to a job that one slot runs.
+// BenchmarkClaimAndClose measures what the ledger adds to a job that one slot runs.
 func BenchmarkClaimAndClose(b *testing.B) {
 	l := redistest.LedgerOn(redistest.Open(b, redistest.Shared.URL))
 	for i := 0; b.Loop(); i++ {

@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// TestClaimStates has every state that a claim can meet.
+// A claim can meet each of these states.
 func TestClaimStates(t *testing.T) {
 	completed := job.Outcome{State: job.Completed}
 	retrying := job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Minute), Error: "no space"}
@@ -115,7 +115,7 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	}
 }
 
-// TestWaitIsOfTheFirstStart also shows that a job that went through another lane has the lane that it came from last.
+// The wait is that of the first start. A job that went through another lane has the lane that it came from last.
 func TestWaitIsOfTheFirstStart(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "standard")
@@ -238,7 +238,7 @@ func TestVanishingWorkersPoisonAJob(t *testing.T) {
 	}
 }
 
-// TestUndertakerVanishesToo: the poisoned job stays poison until somebody closes it.
+// The poisoned job stays poison until somebody closes it.
 func TestUndertakerVanishesToo(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "express")

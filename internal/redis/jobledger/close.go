@@ -17,7 +17,7 @@ import (
 var ends = []job.State{job.Completed, job.Retrying, job.Dead, job.Queued, job.Cancelled}
 
 // Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, Queued for a return, which costs the
-// job nothing, or Cancelled: it was called off, and nothing of it runs any more. job.ErrLost and job.ErrCancelled
+// job nothing, or Cancelled, and nothing of it runs any more. job.ErrLost and job.ErrCancelled
 // say that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one
 // already, or somebody else runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx,
 // but takes two seconds at most.

@@ -115,8 +115,7 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 	}
 }
 
-// TestRecordNamesItsJob: a producer's job can be told from its record, and a field that can't be read is as good as
-// none.
+// A producer's job can be told from its record, and a field that can't be read is as good as none.
 func TestRecordNamesItsJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	for _, job := range []job.Job{
@@ -157,7 +156,7 @@ func TestWithdraw(t *testing.T) {
 	redistest.Get(t, l, "ran")
 }
 
-// TestLostData is a Redis that was emptied while a job ran: the worker keeps its claim, and the record comes back.
+// Redis is emptied while a job runs: the worker keeps its claim, and the record comes back.
 func TestLostData(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")

@@ -76,8 +76,8 @@ func (l *Ledger) Compare(
 	return missing, redislink.Failed(doing, err)
 }
 
-// Enlist has queued jobs listed that a process of a version without the index has made, looking at ten thousand records
-// at most, and goes on from there the next time. It returns how many there were.
+// Enlist adds to the index queued jobs that a process of a version without it has made. It looks at ten thousand
+// records at most, and goes on from there the next time. It returns how many there were.
 func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 	l.sweeping.Lock()
 	defer l.sweeping.Unlock()

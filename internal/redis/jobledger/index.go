@@ -46,7 +46,7 @@ func (l *Ledger) reindex(ctx context.Context, changes ...change) {
 		return
 	}
 	if _, err := p.Exec(ctx); err != nil {
-		l.log.Warn("jobs are missing from a list, or in one too many",
+		l.log.Warn("jobs are missing from a list, or duplicate",
 			slog.String("first", changes[0].id), slog.Int("jobs", len(changes)), slog.Any("error", err))
 	}
 }

@@ -39,7 +39,7 @@ func TestJobLog(t *testing.T) {
 	}
 }
 
-// TestJobLogWhileAway: only the call that finds out waits.
+// Only the call that finds out waits.
 func TestJobLogWhileAway(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	redistest.Must(t, err)

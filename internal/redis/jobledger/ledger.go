@@ -187,7 +187,7 @@ func (l *Ledger) renew(ctx context.Context, c job.Claim, p job.Progress) (string
 		keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
 }
 
-// refusal is the error for the one-word answer of a script.
+// refusal returns the error for the one-word answer of a script.
 func refusal(answer string) error {
 	switch answer {
 	case "ok":
@@ -222,7 +222,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 	return redislink.Failed(doing, err)
 }
 
-// remember keeps what runs, so that its record can be made anew should Redis lose it.
+// remember keeps what runs, so that its record can be restored should Redis lose it.
 func (l *Ledger) remember(d job.Delivery, unheard string) {
 	d.Body, d.Receipt = nil, nil
 	l.mu.Lock()
@@ -246,7 +246,7 @@ func (l *Ledger) running(id string) opened {
 	return d
 }
 
-// adopt makes the record of a job anew that runs here while Redis knows nothing of it. With a claim the record says
+// adopt restores the record of a job that runs here while Redis knows nothing of it. With a claim the record says
 // running, with the claim's token, so that it goes on counting; the caller renews or closes it next.
 func (l *Ledger) adopt(ctx context.Context, c job.Claim, d job.Delivery) error {
 	now := l.store.Now()
@@ -263,7 +263,7 @@ func (l *Ledger) adopt(ctx context.Context, c job.Claim, d job.Delivery) error {
 	return nil
 }
 
-// note has a malformed message found by the id that it bears, as long as its record is kept.
+// note lets a malformed message be found by the id that it bears, as long as its record is kept.
 func (l *Ledger) note(ctx context.Context, d job.Delivery) {
 	if d.Bears == "" {
 		return

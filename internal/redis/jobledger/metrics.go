@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// RegisterMetrics has Prometheus told how a ledger fares with Redis, each time that it asks.
+// RegisterMetrics registers metrics of how a ledger fares with Redis.
 func RegisterMetrics(r prometheus.Registerer, stats func() Stats) {
 	gauge := func(name, help string, value func(Stats) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "siren", Subsystem: "ledger", Name: name,

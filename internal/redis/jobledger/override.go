@@ -50,7 +50,7 @@ type Overridden struct {
 const overrideSize = 250
 
 // Supersede notes that a fresh copy of the job's message carries it, and returns the state before: the job is queued in
-// the copy's lane, and older messages of it are Settled when they come up. A job that had ended begins anew. It is
+// the copy's lane, and older messages of it are Settled when they come up. A job that had ended starts again. It is
 // called once the copy is confirmed, so that a job always has a message.
 //
 // A StateError says that the job is in another state, or that this copy or a later one carries it already: a worker may
@@ -59,8 +59,8 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before job.State, 
 	return single(l.SupersedeAll(ctx, []Supersede{s}))
 }
 
-// SupersedeAll is Supersede for many jobs, in a few round trips. With an error some of the rest may be done too: the
-// answers end there.
+// SupersedeAll supersedes many jobs, in a few round trips. With an error some of the rest may be done too: the answers
+// end there.
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
@@ -83,8 +83,8 @@ func (l *Ledger) Cancel(ctx context.Context, id string) (before job.State, err e
 	return single(l.CancelAll(ctx, []string{id}))
 }
 
-// CancelAll is Cancel for many jobs, in a few round trips: for those that are in one of the states, or without any in
-// whatever state. With an error some of the rest may be done too: the answers end there.
+// CancelAll cancels many jobs, in a few round trips: those that are in one of the states, or in any state when none is
+// given. With an error some of the rest may be done too: the answers end there.
 func (l *Ledger) CancelAll(ctx context.Context, ids []string, from ...job.State) ([]Overridden, error) {
 	arg := []any{l.keep()}
 	for _, state := range from {
@@ -101,8 +101,8 @@ func (l *Ledger) Discard(ctx context.Context, id string, replay int) error {
 	return err
 }
 
-// DiscardAll is Discard for many jobs, with the numbers of their letters, in a few round trips; the answers are in no
-// order. With an error some of the rest may be done too: the answers end there.
+// DiscardAll discards many jobs, with the numbers of their letters, in a few round trips; the answers are in no order.
+// With an error some of the rest may be done too: the answers end there.
 func (l *Ledger) DiscardAll(ctx context.Context, letters map[string]int) ([]Overridden, error) {
 	var ids []string
 	var args [][]any
@@ -112,7 +112,7 @@ func (l *Ledger) DiscardAll(ctx context.Context, letters map[string]int) ([]Over
 	return l.override(ctx, "discard", discardScript, job.Cancelled, ids, args)
 }
 
-// single is the answer about a single job.
+// single returns the answer about a single job.
 func single(answers []Overridden, err error) (job.State, error) {
 	if err != nil {
 		return "", err

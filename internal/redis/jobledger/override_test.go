@@ -140,7 +140,7 @@ func TestSupersedeRefuses(t *testing.T) {
 	refused("completed", jobledger.StateError{ID: "job", State: job.Completed, Replay: 3}, "job job is completed")
 }
 
-// TestOlderMessagesAreSettled: of two messages of a job the older one has nothing to do, whatever the job's state.
+// Of two messages of a job the older one has nothing to do, whatever the job's state.
 func TestOlderMessagesAreSettled(t *testing.T) {
 	for state, live := range lives {
 		t.Run(string(state), func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestOlderMessagesAreSettled(t *testing.T) {
 	}
 }
 
-// TestNewerMessageIsTakenUp: its copy is there before the ledger has heard of it.
+// A job's copy arrives before the ledger has heard of it.
 func TestNewerMessageIsTakenUp(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
@@ -183,8 +183,8 @@ func TestNewerMessageIsTakenUp(t *testing.T) {
 	}
 }
 
-// TestCopyBringsBack: the copy of a job that is tried again is taken before the ledger has heard of it. Were it
-// settled, nothing would be left of a job that is queued by its record.
+// The copy of a retried job is taken before the ledger has heard of it. Were it settled, nothing would be left of a job
+// that is queued by its record.
 func TestCopyBringsBack(t *testing.T) {
 	for _, from := range []job.State{job.Cancelled, job.Dead} {
 		t.Run(string(from), func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestWorkerOfACancelledJob: it learns of it, stops, and says so.
+// The worker of a cancelled job learns of it, stops, and says so.
 func TestWorkerOfACancelledJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
@@ -291,7 +291,7 @@ func TestWorkerOfACancelledJob(t *testing.T) {
 	wantIndexes(t, raw, "job", "siren:jobs")
 }
 
-// TestCancelledTooLate: the output was visible before the worker could stop, so the record says completed.
+// The output was visible before the worker could stop, so the record says completed.
 func TestCancelledTooLate(t *testing.T) {
 	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512}}
 	for _, name := range []string{"with a claim", "without one"} {
@@ -315,7 +315,7 @@ func TestCancelledTooLate(t *testing.T) {
 	}
 }
 
-// TestCancelAndLostData: Redis is emptied after the worker has learned that its job is called off.
+// Redis is emptied after the worker has learned that its job is cancelled.
 func TestCancelAndLostData(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
@@ -335,7 +335,7 @@ func TestCancelAndLostData(t *testing.T) {
 	redistest.Claim(t, l, d, "w2", job.Settled)
 }
 
-// TestLostAnswersToOverrides: the answer to a call gets lost, so go-redis makes the call once more.
+// The answer to a call gets lost, so go-redis makes the call once more.
 func TestLostAnswersToOverrides(t *testing.T) {
 	_, raw := redistest.Fresh(t)
 	p := redistest.StartProxy(t)

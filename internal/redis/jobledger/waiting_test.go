@@ -18,7 +18,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// waiting is what the ledger says of one lane.
+// waiting returns what the ledger says of one lane.
 func waiting(t *testing.T, l *jobledger.Ledger, lane string, since time.Time) fleet.Waiting {
 	t.Helper()
 	all, err := l.Waiting(t.Context(), map[string]time.Time{lane: since})
@@ -141,7 +141,7 @@ func TestSkips(t *testing.T) {
 	}
 }
 
-// lose has the queued jobs of a lane found missing.
+// lose marks the queued jobs of a lane as missing.
 func lose(t *testing.T, l *jobledger.Ledger, lane string, want int) {
 	t.Helper()
 	if n, err := l.Compare(t.Context(), lane, time.Now().Add(time.Second), nil); err != nil || n != want {
@@ -371,7 +371,7 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 	}
 }
 
-// indexed is what each index of waiting jobs has.
+// indexed returns what each index of waiting jobs has.
 func indexed(t *testing.T, raw *goredis.Client) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -390,7 +390,7 @@ func indexed(t *testing.T, raw *goredis.Client) map[string][]string {
 	return all
 }
 
-// recorded is what the indexes should have.
+// recorded returns what the indexes should have.
 func recorded(t *testing.T, raw *goredis.Client, l *jobledger.Ledger) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}

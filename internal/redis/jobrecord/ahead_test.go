@@ -42,7 +42,7 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestAheadOfManyAtOnce is a batch whose jobs were all enqueued in the same millisecond.
+// All jobs of a batch were enqueued in the same millisecond.
 func TestAheadOfManyAtOnce(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	var batch []job.Delivery
@@ -62,7 +62,7 @@ func TestAheadOfManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestAheadByPriority is against what the broker does: the highest priority first, and the oldest of it.
+// The count follows what the broker does: the highest priority first, and the oldest of it.
 func TestAheadByPriority(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	now := time.Now().Add(-time.Hour)

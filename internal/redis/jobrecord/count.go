@@ -18,9 +18,9 @@ const (
 	countSize = 1000            // missing jobs of which CountMissing looks at the lanes
 )
 
-// Waiting is what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says of each
-// lane from when on what is in its queue became ready, as far as the caller knows: what was noted as older can't be
-// skipped any more, and is forgotten.
+// Waiting returns what the ledger knows of the jobs that wait in each of the lanes, in one round trip. since says for
+// each lane from when on what is in its queue became ready, as far as the caller knows. What was noted as older can't
+// be skipped any more, and is forgotten.
 func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[string]fleet.Waiting, error) {
 	type reads struct {
 		queued, skips *goredis.IntCmd
@@ -56,10 +56,10 @@ func (r *Reader) Waiting(ctx context.Context, since map[string]time.Time) (map[s
 	return all, nil
 }
 
-// score is a time as the indexes have it.
+// score formats a time as the indexes have it.
 func score(t time.Time) string { return strconv.FormatInt(keyspace.Millis(t), 10) }
 
-// CountMissing is how many missing jobs have a record, and how many of them were in each lane, of the latest thousand.
+// CountMissing returns how many missing jobs have a record, and how many of the latest thousand were in each lane.
 func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int, err error) {
 	const doing = "count the missing jobs"
 	total, err := r.store.Client().ZCard(ctx, keyspace.Missing).Result()
@@ -85,7 +85,7 @@ func (r *Reader) CountMissing(ctx context.Context) (n int, byLane map[string]int
 	return n, byLane, nil
 }
 
-// CountDead is how many dead jobs have a record. Some of them may have expired within the last minute.
+// CountDead returns how many dead jobs have a record. Some of them may have expired within the last minute.
 func (r *Reader) CountDead(ctx context.Context) (int, error) {
 	n, err := r.store.Client().ZCard(ctx, keyspace.Dead).Result()
 	return int(n), redislink.Failed("count the dead jobs", err)

@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// hostile is a message that is over every bound of a job.
+// hostile returns a message that is over every bound of a job.
 func hostile() job.Job {
 	j := job.Job{
 		ID: "hostile", Kind: strings.Repeat("k", 60_000), Input: strings.Repeat("i", 60_000),

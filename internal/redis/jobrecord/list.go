@@ -131,7 +131,7 @@ func (r *Reader) walk(f Filter) (*walk, error) {
 	return w, nil
 }
 
-// cursor is the place behind an entry of the latest step.
+// cursor returns the place behind an entry of the latest step.
 func (w *walk) cursor(id string) string { return strconv.FormatInt(int64(w.scores[id]), 10) + "/" + id }
 
 // step reads the records of the next n entries and returns those that are chosen; over is set when there are no more.
@@ -164,9 +164,9 @@ func (w *walk) step(ctx context.Context, n int) ([]job.Record, error) {
 	return chosen, nil
 }
 
-// take is the next n entries of the index, or fewer; none at its end. It looks once more at the entry that it has seen
-// last: where that isn't at its place, somebody has come or gone among those of the same time, and these are looked
-// through from the first one on.
+// take returns the next n entries of the index, or fewer; none at its end. It first checks that the entry that it has
+// seen last is still at its place. Otherwise entries of the same time have come or gone, and it looks through these
+// from the first one on.
 func (w *walk) take(ctx context.Context, n int) ([]goredis.Z, error) {
 	for {
 		again := w.last.Member != nil
@@ -205,7 +205,7 @@ func (w *walk) look(ctx context.Context, by *goredis.ZRangeBy) ([]goredis.Z, err
 	return client.ZRevRangeByScoreWithScores(ctx, w.key, by).Result()
 }
 
-// bounds are the times between which the rest of the index lies.
+// bounds returns the times between which the rest of the index lies.
 func (w *walk) bounds() (least, most string) {
 	least, most = "-inf", "+inf"
 	if !w.Since.IsZero() {
@@ -235,7 +235,7 @@ func (w *walk) pass(entries []goredis.Z) {
 	}
 }
 
-// passed is whether the walk has been at an entry before, or beyond it.
+// passed reports whether the walk has been at an entry before, or beyond it.
 func (w *walk) passed(e goredis.Z) bool {
 	switch {
 	case w.at.Member == nil:

@@ -104,7 +104,7 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
-// TestListWhileJobsComeAndGo: new jobs at the head and expired ones anywhere neither double nor hide others.
+// New jobs at the head and expired ones anywhere neither double nor hide others.
 func TestListWhileJobsComeAndGo(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	redistest.Fill(t, l, 40)
@@ -225,7 +225,7 @@ func TestRetryingOfAllLanesIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// asked is how often each command was given to Redis since the statistics were reset.
+// asked returns how often each command was given to Redis since the statistics were reset.
 func asked(t testing.TB, raw *goredis.Client) map[string]int {
 	t.Helper()
 	info, err := raw.Info(t.Context(), "commandstats").Result()

@@ -113,7 +113,7 @@ func (r *Reader) field(ctx context.Context, ids []string, name string) ([]string
 	return values, nil
 }
 
-// fields returns a row of each job's hash: the named fields, "" where there is none.
+// Fields returns a row of each job's hash: the named fields, "" where there is none.
 func (r *Reader) Fields(ctx context.Context, ids []string, names ...string) ([][]string, error) {
 	all := make([][]string, 0, len(ids))
 	for part := range slices.Chunk(ids, BatchSize) {

@@ -13,8 +13,8 @@ import (
 // maxError bounds the text of an error in a record, in bytes.
 const maxError = 4 << 10
 
-// NewFields is the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields are
-// set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker,
+// NewFields returns the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields
+// are set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker,
 // progress, outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when
 // it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
 // the latest Supersede or Cancel: its nonce, the state and the lane before).
@@ -66,7 +66,7 @@ func NewFields(d job.Delivery, now time.Time) []any {
 	return fields
 }
 
-// FirstSeen is when the job was enqueued, as far as its message says.
+// FirstSeen returns when the job was enqueued, as far as its message says.
 func FirstSeen(d job.Delivery, now time.Time) time.Time {
 	switch {
 	case !d.EnqueuedAt.IsZero():

@@ -26,7 +26,7 @@ func members(entries []goredis.Z) []string {
 	return ids
 }
 
-// repair removes index entries that are wrong.
+// Repair removes index entries that are wrong.
 func (r *Reader) Repair(ctx context.Context, key string, wrong []any) {
 	if len(wrong) == 0 {
 		return
@@ -78,7 +78,7 @@ func (r *Reader) Retrying(ctx context.Context, names []string) (map[string]fleet
 
 func due(e goredis.Z) time.Time { return keyspace.FromMillis(int64(e.Score)) }
 
-// notWaiting is those of the jobs that aren't retrying any more.
+// notWaiting returns those of the jobs that aren't retrying any more.
 func (r *Reader) notWaiting(ctx context.Context, ids []string) (map[string]bool, error) {
 	states, err := r.field(ctx, ids, "state")
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *Reader) notWaiting(ctx context.Context, ids []string) (map[string]bool,
 	return wrong, nil
 }
 
-// split is the entries that are right, and the members of those that are wrong.
+// split separates the entries that are right from the members of those that are wrong.
 func split(entries []goredis.Z, wrong map[string]bool) (right []goredis.Z, gone []any) {
 	for _, e := range entries {
 		if wrong[e.Member.(string)] {

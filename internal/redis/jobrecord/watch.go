@@ -84,7 +84,7 @@ func (w *watch) subscribe(ctx context.Context) (*goredis.PubSub, <-chan *goredis
 	return s, s.Channel(goredis.WithChannelSize(1000), goredis.WithChannelSendTimeout(pollEvery))
 }
 
-// noticed is the job of the notice, and of all others that are there already.
+// noticed returns the job of the notice, and those of all others that are there already.
 func noticed(n *goredis.Message, more <-chan *goredis.Message) []string {
 	var ids []string
 	for {
@@ -112,7 +112,7 @@ func (w *watch) pending() []string {
 	return ids
 }
 
-// changed is those of the pending jobs whose record has moved since it was yielded.
+// changed returns those of the pending jobs whose record has changed since it was yielded.
 func (w *watch) changed(ctx context.Context) ([]string, error) {
 	ids := w.pending()
 	moves, err := w.reader.field(ctx, ids, "moves")

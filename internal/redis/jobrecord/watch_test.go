@@ -33,7 +33,7 @@ func watching(ctx context.Context, t *testing.T, l *jobledger.Ledger, ids ...str
 	return seen
 }
 
-// next is what the watch yields next.
+// next returns what the watch yields next.
 func next(t *testing.T, seen <-chan any) any {
 	t.Helper()
 	select {
@@ -162,7 +162,7 @@ func TestWatchEnds(t *testing.T) {
 	wantEnd(t, seen)
 }
 
-// TestWatchOfThousands is enqueue --file --wait.
+// enqueue --file --wait watches thousands of jobs at once.
 func TestWatchOfThousands(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	const jobs = 3000
@@ -205,7 +205,7 @@ func TestWatchOfThousands(t *testing.T) {
 	}
 }
 
-// TestWatchOutlivesAnAbsence: the subscription is cut and Redis refuses for a moment; the end is seen all the same.
+// The subscription is cut and Redis refuses for a moment; the end is seen all the same.
 func TestWatchOutlivesAnAbsence(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
@@ -219,7 +219,7 @@ func TestWatchOutlivesAnAbsence(t *testing.T) {
 	wantEnd(t, seen)
 }
 
-// TestWatchSeesOverrides: what people do to a job is seen at once.
+// What people do to a job is seen at once.
 func TestWatchSeesOverrides(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	_, err := l.CreateAll(t.Context(), []job.Delivery{redistest.Delivery("job", "bulk")})

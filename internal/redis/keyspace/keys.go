@@ -23,34 +23,34 @@ const (
 	Sight    = "siren:sight"           // string with a TTL: what the leader saw and remembered: see scaler.Sight
 )
 
-// Job is the hash of a job's record: see jobrecord.
+// Job names the hash of a job's record: see jobrecord.
 func Job(id string) string { return "siren:job:" + id }
 
-// Log is the string, with a TTL, of what the job's programs said.
+// Log names the string, with a TTL, of what the job's programs said.
 func Log(id string) string { return "siren:log:" + id }
 
-// Bears is the string, with a TTL, of the record of the latest malformed message that bears the id.
+// Bears names the string, with a TTL, of the record of the latest malformed message that bears the id.
 func Bears(id string) string { return "siren:bears:" + id }
 
-// Dedup is the string, with a TTL, of the job that was the first with the key; see reserve.lua.
+// Dedup names the string, with a TTL, of the job that was the first with the key; see reserve.lua.
 func Dedup(key string) string { return "siren:dedup:" + key }
 
-// Moves is the channel that says that the job's record has changed.
+// Moves names the channel that says that the job's record has changed.
 func Moves(id string) string { return "siren:moves:" + id }
 
-// MovesOf is the id in the name of such a channel.
+// MovesOf returns the id in the name of such a channel.
 func MovesOf(channel string) string { return channel[len(Moves("")):] }
 
-// Retrying is the sorted set of a lane's retrying jobs, by when they are due in ms.
+// Retrying names the sorted set of a lane's retrying jobs, by when they are due in ms.
 func Retrying(lane string) string { return "siren:retrying:" + lane }
 
-// Queued is the sorted set of a lane's queued jobs: see waiting.lua, as of QueuedOf and Skips.
+// Queued names the sorted set of a lane's queued jobs: see waiting.lua, as of QueuedOf and Skips.
 func Queued(lane string) string { return "siren:queued:" + lane }
 
-// QueuedOf is the same of those of a priority above 0.
+// QueuedOf names the same for jobs of a priority above 0.
 func QueuedOf(lane string, priority int) string {
 	return Queued(lane) + ":" + strconv.Itoa(priority)
 }
 
-// Skips is the sorted set of messages in a lane's queue that will be skipped.
+// Skips names the sorted set of messages in a lane's queue that will be skipped.
 func Skips(lane string) string { return "siren:skips:" + lane }

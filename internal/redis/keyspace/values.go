@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Millis is t as the integer that is stored; 0 for the zero time.
+// Millis returns t as the integer that is stored; 0 for the zero time.
 func Millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -14,7 +14,7 @@ func Millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// FromMillis is the time that was stored; the zero time for 0.
+// FromMillis returns the time that was stored; the zero time for 0.
 func FromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -22,16 +22,16 @@ func FromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// Number is the integer that was stored; 0 for what is none.
+// Number parses the integer that was stored; 0 for what is none.
 func Number(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n
 }
 
-// Time is the time that was stored as text; the zero time for "".
+// Time parses the time that was stored as text; the zero time for "".
 func Time(ms string) time.Time { return FromMillis(Number(ms)) }
 
-// Encode is v in JSON.
+// Encode returns v in JSON.
 func Encode(v any) string {
 	text, _ := json.Marshal(v) // of values that always can be
 	return string(text)

@@ -15,8 +15,8 @@ type clock struct {
 	ahead atomic.Int64 // nanoseconds by which Redis' clock is ahead; 0 while that is less than can be told
 }
 
-// Now is the time by Redis' clock, as far as it is known: soon after the first connection, or see FollowClock; this
-// machine's otherwise.
+// Now returns the time by Redis' clock, as far as it is known: soon after the first connection, or see FollowClock;
+// this machine's otherwise.
 func (s *Store) Now() time.Time { return s.clock.own().Add(time.Duration(s.clock.ahead.Load())) }
 
 // FollowClock looks at Redis' clock now; the store does so again every few seconds until it is closed. While Redis is
@@ -30,8 +30,8 @@ func (c *clock) set(theirs, asked time.Time, took time.Duration) {
 	}
 }
 
-// ahead is how far their clock is ahead of the one that says when they were asked and how long the answer took. A
-// difference that the way there and back can explain is none.
+// ahead returns how far their clock is ahead of the one that says when they were asked and how long the answer took. A
+// difference that the round trip can explain counts as none.
 func ahead(theirs, asked time.Time, took time.Duration) time.Duration {
 	d := theirs.Sub(asked.Add(took / 2))
 	if d.Abs() <= took/2+time.Millisecond {

@@ -4,12 +4,12 @@ import (
 	"time"
 )
 
-// WithPace has the store look at its Redis so often.
+// WithPace sets how often the store looks at its Redis.
 func WithPace(every time.Duration) Option {
 	return func(r *remote) { r.pace = pace{every, every, every, maxAge} }
 }
 
-// WithAge has no connection be used for longer.
+// WithAge sets how long a connection is used at most.
 func WithAge(age time.Duration) Option {
 	return func(r *remote) { r.pace.age = age }
 }

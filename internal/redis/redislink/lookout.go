@@ -52,7 +52,7 @@ func (s *Store) attend(life context.Context) {
 	}
 }
 
-// jittered is d or up to a third less, so that a fleet doesn't ask all at once.
+// jittered returns d or up to a third less, so that a fleet doesn't ask all at once.
 func jittered(d time.Duration) time.Duration { return d - rand.N(d/3+1) }
 
 // look reads Redis' clock, and whether it still is a master. HELLO says that to every user, as ROLE and INFO don't.
@@ -77,7 +77,7 @@ func (s *Store) look(ctx context.Context) {
 	}
 }
 
-// role is what HELLO answers, in either version of the protocol; "" when it doesn't say.
+// role reads the role from what HELLO answers, in either version of the protocol; "" when it doesn't say.
 func role(hello *goredis.Cmd) string {
 	switch answer := hello.Val().(type) {
 	case map[any]any:
@@ -111,7 +111,7 @@ func (r *remote) demoted(why string) {
 		return
 	}
 	if r.patience == 0 {
-		r.log.Warn("Redis is a replica now; connecting anew", slog.String("redis", r.latest.address),
+		r.log.Warn("Redis is a replica now; reconnecting", slog.String("redis", r.latest.address),
 			slog.String("why", why))
 	}
 	r.patience = min(max(2*r.patience, leastPatience), mostPatience)
@@ -119,15 +119,15 @@ func (r *remote) demoted(why string) {
 	r.epoch++
 }
 
-// identity is the run_id of the server at the other end; "" when it doesn't say, as to a user that may not ask.
+// identity returns the run_id of the server at the other end; "" when it doesn't say, as to a user that may not ask.
 func identity(ctx context.Context, conn *goredis.Conn) string {
 	_, rest, _ := strings.Cut(conn.Info(ctx, "server").Val(), "run_id:")
 	id, _, _ := strings.Cut(rest, "\r\n")
 	return id
 }
 
-// replaced is whether a new connection is to another server than those that are there, which are of no use any more
-// then. The caller holds mu. Where a name leads to several servers in turn it says so now and then.
+// replaced reports whether a new connection is to another server than the open ones, which are of no use any more then.
+// The caller holds mu. Where a name leads to several servers in turn it reports true now and then.
 func (r *remote) replaced(id string) bool {
 	if id == "" || id == r.id {
 		return false
@@ -142,7 +142,7 @@ func (r *remote) replaced(id string) bool {
 		return false
 	}
 	r.settled = now.Add(mostPatience)
-	r.log.Info("another Redis answers now; those connected to the one before connect anew",
+	r.log.Info("another Redis answers now; those connected to the one before reconnect",
 		slog.String("redis", r.latest.address))
 	r.epoch++
 	return true
@@ -154,8 +154,8 @@ type named struct {
 	last, before map[netip.Addr]bool
 }
 
-// has is whether the address was seen at one of the two. The addresses of another host, and those of none, are taken to
-// be.
+// has reports whether the address was seen at one of the two. It does so too for addresses of another host, and for
+// none.
 func (n named) has(host string, a netip.Addr) bool {
 	return n.host != host || n.before == nil || n.before[a] || n.last[a]
 }
@@ -186,7 +186,7 @@ func (r *remote) lookUp(life context.Context) time.Duration {
 	changed := r.names.last == nil
 	for a := range r.names.before {
 		if !now[a] && !r.names.last[a] {
-			r.log.Info("the name of Redis has lost an address; those connected to it connect anew",
+			r.log.Info("the name of Redis has lost an address; those connected to it reconnect",
 				slog.String("redis", host), slog.String("lost", a.String()))
 		}
 	}
@@ -205,7 +205,7 @@ func hostOf(address string) string {
 	return host
 }
 
-// addressOf is the IP address at the other end.
+// addressOf returns the IP address at the other end.
 func addressOf(c net.Conn) netip.Addr {
 	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {

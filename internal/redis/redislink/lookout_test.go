@@ -56,14 +56,14 @@ func (w *way) end() {
 	w.ended++
 }
 
-// losses is how many connections have ended.
+// losses returns how many connections have ended.
 func (w *way) losses() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.ended
 }
 
-// lead has new connections go to the server; those that are there stay where they are.
+// lead directs new connections to the server; those that are there stay where they are.
 func (w *way) lead(t *testing.T, to *procs.Server) {
 	u, err := url.Parse(to.URL)
 	redistest.Must(t, err)
@@ -91,7 +91,7 @@ func (w *way) serve() {
 	}
 }
 
-// two are a Redis that a store was made for, and the one that it is to move to. A replica that begins to write its
+// two starts a Redis that a store is made for, and one that it is to move to. A replica that begins to write its
 // changes to disk doesn't end until that is done, so they don't.
 func two(t *testing.T) (a, b *procs.Server, rawA, rawB *goredis.Client) {
 	t.Helper()

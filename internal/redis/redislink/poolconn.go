@@ -14,7 +14,7 @@ import (
 
 var (
 	// It wraps io.ErrUnexpectedEOF so that go-redis tries again.
-	errOutdated = fmt.Errorf("made for the Redis or the credentials of before: %w", io.ErrUnexpectedEOF)
+	errOutdated = fmt.Errorf("made for the previous Redis or credentials: %w", io.ErrUnexpectedEOF)
 	errOver     = errors.New("closed by Redis")
 )
 
@@ -40,8 +40,8 @@ func newPoolConn(c net.Conn, r *remote, p purpose, epoch int) *poolConn {
 	return l
 }
 
-// SyscallConn is what go-redis peeks at; its error has the connection dropped. Redis says nothing by itself on a
-// connection of the pool, so what comes over TLS there is its end.
+// SyscallConn returns what go-redis peeks at; its error makes go-redis drop the connection. Redis says nothing by
+// itself on a connection of the pool, so what comes over TLS there is its end.
 func (l *poolConn) SyscallConn() (syscall.RawConn, error) {
 	if !l.remote.useful(l) || time.Now().After(l.until) {
 		return nil, errOutdated
@@ -80,7 +80,7 @@ func (l *poolConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// isAlert is whether the other end has ended TLS with a reason. The alert's type isn't exported.
+// isAlert reports whether the other end has ended TLS with a reason. The alert's type isn't exported.
 func isAlert(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "remote error: tls: ")
 }

@@ -22,8 +22,8 @@ func (r *refused) note(err error) {
 	}
 }
 
-// Refusal is the refusal, an ErrRefused, that Redis answered last; nil when it has done since what it was asked, or has
-// never refused anything.
+// Refusal returns the ErrRefused that Redis answered last; nil when it has done since what it was asked, or has never
+// refused anything.
 func (s *Store) Refusal() error {
 	if err := s.remote.refusals.latest.Load(); err != nil {
 		return Failed("Redis", *err)
@@ -31,7 +31,7 @@ func (s *Store) Refusal() error {
 	return nil
 }
 
-// RegisterRefusals has Prometheus told what Redis refuses to this login, each time that it asks.
+// RegisterRefusals registers a metric of what Redis refuses to this login.
 func RegisterRefusals(r prometheus.Registerer, s *Store) {
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "siren", Subsystem: "redis", Name: "refused_total",

@@ -28,10 +28,10 @@ const IOTimeout = 2 * time.Second
 // Option says more about how a Store connects.
 type Option func(*remote)
 
-// WithRenew has the URL read anew for every new connection, so that rotated credentials need no restart: those of the
-// sentinels too. Connections that are there go on until Redis refuses something on them, or has let one with other
-// credentials in. Hosts and TLS are followed as well, the database isn't. An error of renew is a Failed connection like
-// any other; it is shown, so it must not contain a secret. nil: the URL is for good.
+// WithRenew reads the URL again for every new connection, so that rotated credentials need no restart: those of the
+// sentinels too. Open connections go on until Redis refuses something on them, or has let one with other credentials
+// in. Hosts and TLS are followed as well, the database isn't. An error of renew is a Failed connection like any other;
+// it is shown, so it must not contain a secret. nil: the URL never changes.
 func WithRenew(renew func() (string, error)) Option {
 	return func(r *remote) { r.renew = renew }
 }
@@ -43,7 +43,7 @@ func WithTLS(settings func() (*tls.Config, error)) Option {
 	return func(r *remote) { r.tls = settings }
 }
 
-// WithClock has the store take the time from another clock than this machine's. For tests.
+// WithClock sets a clock other than this machine's. For tests.
 func WithClock(now func() time.Time) Option {
 	return func(r *remote) { r.clock = now }
 }
@@ -84,7 +84,7 @@ type remote struct {
 // purpose is what a connection is for.
 type purpose struct{ address, user, password string }
 
-// now is what the URL says now.
+// now returns what the URL says now.
 func (r *remote) now() (server, error) {
 	if r.renew == nil {
 		return r.opened, nil
@@ -161,7 +161,7 @@ func (r *remote) connect(ctx context.Context, network, address string, secure bo
 	return over, nil
 }
 
-// secure is TLS over the connection, with the certificates as they are now.
+// secure starts TLS over the connection, with the certificates as they are now.
 func (r *remote) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if r.tls != nil {
@@ -179,19 +179,19 @@ func (r *remote) secure(ctx context.Context, conn net.Conn, address string) (net
 	over := tls.Client(conn, config)
 	err := over.HandshakeContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) { // a Redis without TLS waits for the end of a line
-		return nil, fmt.Errorf("%s doesn't answer in TLS; has it TLS on that port? %w", address, err)
+		return nil, fmt.Errorf("%s doesn't answer in TLS; does it have TLS on that port? %w", address, err)
 	}
 	return over, err
 }
 
-// credentials are what a new connection logs in with.
+// credentials returns what a new connection logs in with.
 func (r *remote) credentials(context.Context) (user, password string, err error) {
 	s, err := r.now()
 	return s.user, s.password, err
 }
 
-// welcomed is called when Redis has let a new connection in. When that is to another Redis, or with other credentials,
-// than the one before, all are replaced as they come up: a former user's rights may go, and a former master is none.
+// welcomed notes that Redis has let a new connection in. When that is to another Redis, or with other credentials, than
+// the one before, all are replaced as they come up: a former user's rights may go, and a former master is none.
 func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
 	id := identity(ctx, conn)
 	r.mu.Lock()
@@ -202,8 +202,8 @@ func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
 	return nil
 }
 
-// changed is whether the connections that are there were for something else. Then they are of no use any more. The
-// caller holds mu.
+// changed reports whether the open connections were for something else. Then they are of no use any more. The caller
+// holds mu.
 func (r *remote) changed(p purpose) bool {
 	former := r.latest
 	r.latest = p
@@ -220,16 +220,15 @@ func (r *remote) age() int {
 	return r.epoch
 }
 
-// useful is whether the connection is to what a new one would be to.
+// useful reports whether the connection is to what a new one would be to.
 func (r *remote) useful(l *poolConn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return l.epoch == r.epoch && r.names.has(hostOf(l.purpose.address), l.at)
 }
 
-// refused is whether Redis refused a command on connections that are of no use any more, so that new ones may do
-// better: those to a replica, those that are not logged in, and those that are with other credentials than a new one
-// would be.
+// refused reports whether Redis refused a command on connections that are of no use any more, so that new ones may do
+// better: those to a replica, those that are not logged in, and those with other credentials than a new one would have.
 func (r *remote) refused(err error) bool {
 	if goredis.HasErrorPrefix(err, "READONLY") || goredis.HasErrorPrefix(err, "MASTERDOWN") {
 		r.demoted(err.Error())
@@ -270,8 +269,8 @@ func (r *remote) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook has the next pipeline run on a new connection. Some of this one's commands may have had their
-// effect.
+// ProcessPipelineHook makes the next pipeline run on a new connection when this one was refused. Some of this one's
+// commands may have had their effect.
 func (r *remote) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
 		err := next(ctx, cmds)

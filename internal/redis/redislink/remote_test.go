@@ -23,7 +23,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// secured is a Redis with TLS, the authority of its certificate and its clients', and a client to look behind it.
+// secured starts a Redis with TLS. It returns it, the authority of its certificate and its clients', and a client to
+// look behind it.
 func secured(t *testing.T) (*procs.Server, *procs.Authority, *goredis.Client) {
 	t.Helper()
 	authority, err := procs.NewAuthority(t.TempDir())
@@ -34,7 +35,7 @@ func secured(t *testing.T) (*procs.Server, *procs.Authority, *goredis.Client) {
 	return s, authority, redistest.Raw(t, s.URL)
 }
 
-// settings are those of a client that trusts a CA and shows a certificate of an authority, nil: none.
+// settings returns the settings of a client that trusts a CA and shows a certificate of an authority; nil: none.
 func settings(t *testing.T, ca string, client *procs.Authority) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(ca)
@@ -81,7 +82,7 @@ func TestTLS(t *testing.T) {
 		"another CA": {s.TLSURL, []redislink.Option{always(settings(t, stranger.CA, authority))},
 			"give that CA's certificate"},
 		"the CAs of the system": {s.TLSURL, nil, "give that CA's certificate"},
-		"a port without TLS":    {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "has it TLS on that port?"},
+		"a port without TLS":    {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "have TLS on that port?"},
 		"certificates are missing": {s.TLSURL, []redislink.Option{redislink.WithTLS(missing)},
 			"prepare TLS for Redis: file does not exist"},
 	} {

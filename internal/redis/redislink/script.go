@@ -7,7 +7,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Script is the files of the folder lua one after the other, as one script.
+// Script joins the files of the folder lua, one after the other, into one script.
 func Script(files embed.FS, names ...string) *goredis.Script {
 	var source strings.Builder
 	for _, name := range names {

@@ -54,7 +54,7 @@ func (r *remote) master(ctx context.Context, s server) (address string, err erro
 	return "", fmt.Errorf("no sentinel says where the Redis %q is: %w", s.master, errors.Join(silent...))
 }
 
-// sentinel is a client of one sentinel, as the URL says now.
+// sentinel returns a client of one sentinel, as the URL says now.
 func (r *remote) sentinel(s server, address string) *goredis.SentinelClient {
 	return goredis.NewSentinelClient(&goredis.Options{
 		Addr: address, Username: s.sentinelUser, Password: s.sentinelPassword,
@@ -126,7 +126,7 @@ func (r *remote) listen(life context.Context, s server, address string) {
 	}
 }
 
-// moved is whether the connections that are there are to another Redis.
+// moved reports whether the open connections are to another Redis.
 func (r *remote) moved(address string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// silent is whether the socket is open and nothing has come that wasn't read.
+// silent reports whether the socket is open and has no unread data.
 func silent(socket syscall.RawConn) bool {
 	open := false
 	err := socket.Read(func(fd uintptr) bool {

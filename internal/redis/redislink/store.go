@@ -57,10 +57,10 @@ func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	return s, nil
 }
 
-// Client is go-redis' client of the store, for what is said over it. Only the store closes it.
+// Client returns go-redis' client of the store. Only the store closes it.
 func (s *Store) Client() goredis.UniversalClient { return s.client }
 
-// Ping is whether Redis answers, and can be written to.
+// Ping checks that Redis answers, and can be written to.
 func (s *Store) Ping(ctx context.Context) error {
 	return Failed("ping Redis", s.client.Ping(ctx).Err())
 }
@@ -115,7 +115,7 @@ var unable = []string{
 // and in one of Redis 7.0.
 var refusals = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR The user executing the script can't "}
 
-// IsAway is whether err says that Redis can't be reached or can't serve right now.
+// IsAway reports whether err says that Redis can't be reached or can't serve right now.
 func IsAway(err error) bool {
 	for _, verdict := range []error{nil, context.Canceled, ErrNotFound} {
 		if errors.Is(err, verdict) {
@@ -129,7 +129,7 @@ func IsAway(err error) bool {
 	return begins(reply, unable)
 }
 
-// IsRefused is whether err says that Redis, or the sentinels that say where it is, don't let this login.
+// IsRefused reports whether err says that this login is refused by Redis, or by the sentinels that say where it is.
 func IsRefused(err error) bool {
 	var reply goredis.Error
 	return errors.Is(err, lanes.ErrRefused) || errors.As(err, &reply) && begins(reply, refusals)
@@ -172,7 +172,7 @@ func (s *Store) Where() (addresses []string, secure bool, err error) {
 	return at.addrs, at.secure, err
 }
 
-// Login is the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
+// Login returns the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
 func (s *Store) Login(ctx context.Context) string {
 	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
 		return name

@@ -92,8 +92,8 @@ func (s *server) parseAuthority(authority string, sentinel bool) bool {
 	return sentinel || len(s.addrs) == 1
 }
 
-// WithLogin is the URL with another login in place of the one that it has, redis:// and rediss:// alone. Its error
-// never contains any part of it.
+// WithLogin returns the URL with another login in place of the one that it has, for redis:// and rediss:// alone. Its
+// error never contains any part of it.
 func WithLogin(raw, user, password string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -59,7 +59,7 @@ var OtherUsers = []string{
 	access.User(lanes.ScalerRole), access.User(lanes.OperatorRole),
 }
 
-// users are the lines of redis.conf that make a user of each role, and anyRole.
+// users returns the lines of redis.conf that make a user of each role, and anyRole.
 func users() string {
 	text := fmt.Sprintf("user %s reset on >secret %s\n", AnyRole, access.Rules(access.Roles()...))
 	for _, role := range access.Roles() {
@@ -68,7 +68,7 @@ func users() string {
 	return text
 }
 
-// LoginAs is the URL of the shared Redis for a user.
+// LoginAs returns the URL of the shared Redis for a user.
 func LoginAs(user string) string {
 	_, at, _ := strings.Cut(Shared.URL, "@")
 	return "redis://" + user + ":secret@" + at
@@ -83,7 +83,7 @@ const Lease = time.Second
 // MaxCrashes of all claims.
 const MaxCrashes = 3
 
-// Policy is one of three lanes with the short lease.
+// Policy returns a policy of three lanes with the short lease.
 func Policy() *lanes.Policy {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "express"}, {Name: "standard"}, {Name: "bulk"}}}
 	p.Timing.Lease = lanes.Duration(Lease)
@@ -106,7 +106,7 @@ func Open(t testing.TB, url string) *redislink.Store {
 	return s
 }
 
-// Fresh is a store on an empty Redis, and a plain client beside it to look behind and to break things.
+// Fresh returns a store on an empty Redis, and a plain client beside it to look behind and to break things.
 func Fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 	t.Helper()
 	raw := Raw(t, Shared.URL)
@@ -116,7 +116,7 @@ func Fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 	return Open(t, LoginAs(AnyRole)), raw
 }
 
-// Raw is a plain client of the Redis at the URL.
+// Raw returns a plain client of the Redis at the URL.
 func Raw(t testing.TB, url string) *goredis.Client {
 	t.Helper()
 	o, err := goredis.ParseURL(url)
@@ -128,21 +128,21 @@ func Raw(t testing.TB, url string) *goredis.Client {
 	return raw
 }
 
-// LedgerOn is a ledger with the short lease.
+// LedgerOn returns a ledger with the short lease.
 func LedgerOn(s *redislink.Store) *jobledger.Ledger {
 	l := jobledger.New(s, Discard)
 	l.SetPolicy(Policy())
 	return l
 }
 
-// FreshLedger is a ledger on an empty Redis with the short lease.
+// FreshLedger returns a ledger on an empty Redis with the short lease.
 func FreshLedger(t *testing.T) (*jobledger.Ledger, *goredis.Client) {
 	t.Helper()
 	s, raw := Fresh(t)
 	return LedgerOn(s), raw
 }
 
-// Delivery is a job's first, in a lane, now.
+// Delivery returns the first delivery of a job, in a lane, now.
 func Delivery(id, lane string) job.Delivery {
 	now := time.Now()
 	return job.Delivery{
@@ -167,7 +167,7 @@ func Claim(t *testing.T, l *jobledger.Ledger, d job.Delivery, worker string, wan
 	return c
 }
 
-// Get is the job's record, which is expected to be there.
+// Get returns the job's record, and fails the test when there is none.
 func Get(t *testing.T, l *jobledger.Ledger, id string) job.Record {
 	t.Helper()
 	r, err := l.Get(t.Context(), id)
@@ -198,7 +198,7 @@ func Eventually(t *testing.T, what string, within time.Duration, condition func(
 	}
 }
 
-// Create is CreateAll for one job.
+// Create calls CreateAll for one job.
 func Create(ctx context.Context, l *jobledger.Ledger, j job.Job, lane string, at time.Time) (bool, error) {
 	made, err := l.CreateAll(ctx, []job.Delivery{{Job: j, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
 	if err != nil {
@@ -225,7 +225,7 @@ func Fill(t *testing.T, l *jobledger.Ledger, n int) time.Time {
 	return first
 }
 
-// Retrying is what waits for its next attempt in each lane.
+// Retrying returns what waits for its next attempt in each lane.
 func Retrying(t *testing.T, l *jobledger.Ledger) map[string]fleet.Delayed {
 	t.Helper()
 	d, err := l.Retrying(t.Context(), []string{"express", "standard", "bulk"})
@@ -233,7 +233,7 @@ func Retrying(t *testing.T, l *jobledger.Ledger) map[string]fleet.Delayed {
 	return d
 }
 
-// Ahead is how many jobs stand before a job.
+// Ahead returns how many jobs stand before a job.
 func Ahead(t *testing.T, l *jobledger.Ledger, id string) int {
 	t.Helper()
 	p, err := l.Ahead(t.Context(), id, time.Now())

@@ -11,9 +11,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Refused is the error of what Redis, at the URL of an administrator, has refused to its users since it started, but
-// for logins, what `siren doctor` tries, and the users of whom a test wants refusals. There should be none: a role may
-// do what its code does.
+// Refused returns an error that lists what Redis, at the URL of an administrator, has refused to its users since it
+// started. Logins, what `siren doctor` tries, and the users of whom a test wants refusals don't count. There should be
+// none: a role may do what its code does.
 func Refused(url string, but ...string) error {
 	o, err := goredis.ParseURL(url)
 	if err != nil {
