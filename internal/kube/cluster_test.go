@@ -235,14 +235,18 @@ func (c *cluster) fleet() *Fleet {
 func newDeployment(pool string, replicas int, image string) *appsv1.Deployment {
 	marks := map[string]string{"app": "siren", PoolLabel: pool}
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, UID: types.UID("uid of siren-worker-" + pool),
-			Labels: marks, Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "siren-worker-" + pool, UID: types.UID("uid of siren-worker-" + pool),
+			Labels: marks, Generation: 1,
+		},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(int32(replicas)), Selector: &metav1.LabelSelector{MatchLabels: marks},
 			Template: template(marks, image),
 		},
-		Status: appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: int32(replicas),
-			UpdatedReplicas: int32(replicas)},
+		Status: appsv1.DeploymentStatus{
+			ObservedGeneration: 1, Replicas: int32(replicas),
+			UpdatedReplicas: int32(replicas),
+		},
 	}
 }
 
@@ -283,10 +287,14 @@ func newPod(rs *appsv1.ReplicaSet, name string, change ...func(*corev1.Pod)) *co
 		Spec: corev1.PodSpec{NodeName: "node-1"},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning,
-			Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
-				{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
-			ContainerStatuses: []corev1.ContainerStatus{{Name: "worker", Ready: true,
-				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+			Conditions: []corev1.PodCondition{
+				{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue},
+			},
+			ContainerStatuses: []corev1.ContainerStatus{{
+				Name: "worker", Ready: true,
+				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+			}},
 		},
 	}
 	for _, c := range change {

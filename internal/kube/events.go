@@ -22,11 +22,13 @@ const longest = 1024
 // everyPlan lets every plan through. client-go's own limits are for components that say the same over and over: they
 // let 25 Events of an object through and one every 5 minutes from then on, and drop the text of all but ten that have
 // the same reason. Here a pool has at most one plan a second, and one that is the same to the letter only counts up.
-var everyPlan = record.CorrelatorOptions{BurstSize: 300, QPS: 1,
+var everyPlan = record.CorrelatorOptions{
+	BurstSize: 300, QPS: 1,
 	KeyFunc: func(e *corev1.Event) (aggregate, local string) {
 		aggregate, local = record.EventAggregatorByReasonFunc(e)
 		return aggregate + local, local
-	}}
+	},
+}
 
 // Events tells plans as Events on the pools' Deployments.
 type Events struct {

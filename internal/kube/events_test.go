@@ -70,8 +70,10 @@ func TestEvents(t *testing.T) {
 			}
 		}
 		for _, got := range sent(t, c) {
-			want := map[string]string{"Stuck": "Warning", "Stale": "Warning", "Foreign": "Warning", "Budget": "Normal",
-				"Holding": "Normal"}[got.Reason]
+			want := map[string]string{
+				"Stuck": "Warning", "Stale": "Warning", "Foreign": "Warning", "Budget": "Normal",
+				"Holding": "Normal",
+			}[got.Reason]
 			if got.Type != want {
 				t.Errorf("%s is %s", got.Reason, got.Type)
 			}
@@ -125,8 +127,10 @@ func TestEventsLogWhatIsRefused(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
 		c.put(pool("general", "a")...)
 		var log bytes.Buffer
-		f, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace,
-			Log: slog.New(slog.NewTextHandler(&log, nil))})
+		f, err := NewFleet(t.Context(), Options{
+			Client: c.client, Namespace: namespace,
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,8 +8,10 @@ import (
 
 func TestReplicasManager(t *testing.T) {
 	entry := func(manager, subresource string, how metav1.ManagedFieldsOperationType) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Subresource: subresource, Operation: how,
-			FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`)}
+		return metav1.ManagedFieldsEntry{
+			Manager: manager, Subresource: subresource, Operation: how,
+			FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`),
+		}
 	}
 	d := newDeployment("general", 1, "v1")
 	d.ManagedFields = []metav1.ManagedFieldsEntry{

@@ -77,8 +77,10 @@ func newFeed[T object, L runtime.Object](
 	f.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), none,
 		&store[T]{Indexer: f.objects, trim: trim, filled: f.filled}, cache.ReflectorOptions{
 			Logger: &silent, Name: kind,
-			Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 2 * time.Second, Steps: 10,
-				Jitter: 0.2},
+			Backoff: &wait.Backoff{
+				Duration: 500 * time.Millisecond, Factor: 2, Cap: 2 * time.Second, Steps: 10,
+				Jitter: 0.2,
+			},
 		})
 	return f
 }

@@ -170,8 +170,10 @@ func TestPoolsFailWhileNothingIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, pool("general", "a")...)
 		var told bytes.Buffer
-		f, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace,
-			Log: slog.New(slog.NewTextHandler(&told, nil))})
+		f, err := NewFleet(t.Context(), Options{
+			Client: c.client, Namespace: namespace,
+			Log: slog.New(slog.NewTextHandler(&told, nil)),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,8 +227,10 @@ func TestNewFleetFails(t *testing.T) {
 	})
 	t.Run("with a wrong selector", func(t *testing.T) {
 		inCluster(t, func(t *testing.T, c *cluster) {
-			if _, err := NewFleet(t.Context(), Options{Client: c.client, Namespace: namespace,
-				Selector: "a=b=c"}); err == nil {
+			if _, err := NewFleet(t.Context(), Options{
+				Client: c.client, Namespace: namespace,
+				Selector: "a=b=c",
+			}); err == nil {
 				t.Error("no error")
 			}
 		})

@@ -140,8 +140,10 @@ func TestNobodyLeadsWithoutAPIServer(t *testing.T) {
 		}
 		c.quit()
 		synctest.Wait()
-		for what, times := range map[string]int{"level=WARN msg=\"no election": 1, "is available again": 1,
-			`msg="this scaler leads"`: 2, "no longer leads": 1} {
+		for what, times := range map[string]int{
+			"level=WARN msg=\"no election": 1, "is available again": 1,
+			`msg="this scaler leads"`: 2, "no longer leads": 1,
+		} {
 			if got := strings.Count(log.String(), what); got != times {
 				t.Errorf("%q is said %d times, want %d:\n%s", what, got, times, &log)
 			}

@@ -26,37 +26,73 @@ func TestRollingOut(t *testing.T) {
 		"a Deployment without a ReplicaSet yet": {"v1", sets{}, nil, false},
 		"its first replicas start":              {"v1", sets{"v1": {3, 0}}, nil, false},
 		"history":                               {"v3", sets{"v1": {0, 0}, "v2": {0, 0}, "v3": {3, 3}}, nil, false},
-		"a mere scale that nobody has seen yet": {"v1", sets{"v1": {3, 3}},
-			func(d *appsv1.Deployment) { *d.Spec.Replicas, d.Generation = 9, 2 }, false},
-		"a mere scale to zero": {"v1", sets{"v1": {0, 2}},
-			func(d *appsv1.Deployment) { *d.Spec.Replicas = 0 }, false},
-		"a change that nobody has seen yet": {"v2", sets{"v1": {3, 3}},
-			func(d *appsv1.Deployment) { d.Generation = 2 }, true},
-		"a change at zero replicas": {"v2", sets{"v1": {0, 0}},
-			func(d *appsv1.Deployment) { d.Generation = 2 }, false},
+		"a mere scale that nobody has seen yet": {
+			"v1",
+			sets{"v1": {3, 3}},
+			func(d *appsv1.Deployment) { *d.Spec.Replicas, d.Generation = 9, 2 }, false,
+		},
+		"a mere scale to zero": {
+			"v1",
+			sets{"v1": {0, 2}},
+			func(d *appsv1.Deployment) { *d.Spec.Replicas = 0 }, false,
+		},
+		"a change that nobody has seen yet": {
+			"v2",
+			sets{"v1": {3, 3}},
+			func(d *appsv1.Deployment) { d.Generation = 2 }, true,
+		},
+		"a change at zero replicas": {
+			"v2",
+			sets{"v1": {0, 0}},
+			func(d *appsv1.Deployment) { d.Generation = 2 }, false,
+		},
 		"the new ReplicaSet is empty": {"v2", sets{"v1": {3, 3}, "v2": {0, 0}}, nil, true},
 		"halfway":                     {"v2", sets{"v1": {2, 2}, "v2": {2, 1}}, nil, true},
 		"the last old replica goes":   {"v2", sets{"v1": {0, 1}, "v2": {3, 3}}, nil, true},
 		// their ReplicaSet counts them no more
 		"old pods still end": {"v2", sets{"v1": {0, 0}, "v2": {3, 3}}, nil, false},
-		"a rollback that nobody has seen yet": {"v1", sets{"v1": {0, 0}, "v2": {3, 3}},
-			func(d *appsv1.Deployment) { d.Generation = 3 }, true},
+		"a rollback that nobody has seen yet": {
+			"v1",
+			sets{"v1": {0, 0}, "v2": {3, 3}},
+			func(d *appsv1.Deployment) { d.Generation = 3 }, true,
+		},
 		"a rollback, halfway": {"v1", sets{"v1": {1, 1}, "v2": {3, 3}}, nil, true},
 		"after a rollback":    {"v1", sets{"v1": {3, 3}, "v2": {0, 0}}, nil, false},
-		"the ReplicaSets are told of late": {"v1", sets{"v1": {3, 3}},
-			func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 1 }, true},
-		"paused, nothing changed": {"v1", sets{"v1": {3, 3}},
-			func(d *appsv1.Deployment) { d.Spec.Paused = true }, false},
-		"paused before a change": {"v2", sets{"v1": {3, 3}},
-			func(d *appsv1.Deployment) { d.Spec.Paused, d.Status.UpdatedReplicas = true, 0 }, false},
-		"paused halfway": {"v2", sets{"v1": {2, 2}, "v2": {1, 1}},
-			func(d *appsv1.Deployment) { d.Spec.Paused = true }, true},
-		"paused halfway, and changed again": {"v3", sets{"v1": {2, 2}, "v2": {1, 1}},
-			func(d *appsv1.Deployment) { d.Spec.Paused = true }, true},
-		"resumed after a change": {"v2", sets{"v1": {3, 3}},
-			func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 0 }, true},
-		"the old ones go before the new ones come": {"v2", sets{"v1": {0, 2}},
-			func(d *appsv1.Deployment) { d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }, true},
+		"the ReplicaSets are told of late": {
+			"v1",
+			sets{"v1": {3, 3}},
+			func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 1 }, true,
+		},
+		"paused, nothing changed": {
+			"v1",
+			sets{"v1": {3, 3}},
+			func(d *appsv1.Deployment) { d.Spec.Paused = true }, false,
+		},
+		"paused before a change": {
+			"v2",
+			sets{"v1": {3, 3}},
+			func(d *appsv1.Deployment) { d.Spec.Paused, d.Status.UpdatedReplicas = true, 0 }, false,
+		},
+		"paused halfway": {
+			"v2",
+			sets{"v1": {2, 2}, "v2": {1, 1}},
+			func(d *appsv1.Deployment) { d.Spec.Paused = true }, true,
+		},
+		"paused halfway, and changed again": {
+			"v3",
+			sets{"v1": {2, 2}, "v2": {1, 1}},
+			func(d *appsv1.Deployment) { d.Spec.Paused = true }, true,
+		},
+		"resumed after a change": {
+			"v2",
+			sets{"v1": {3, 3}},
+			func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 0 }, true,
+		},
+		"the old ones go before the new ones come": {
+			"v2",
+			sets{"v1": {0, 2}},
+			func(d *appsv1.Deployment) { d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }, true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDeployment("general", 3, c.image)
@@ -78,7 +114,8 @@ func TestRollingOut(t *testing.T) {
 
 func TestForeign(t *testing.T) {
 	hpa := func(name, version, kind, target string,
-		change ...func(*autoscalingv2.HorizontalPodAutoscaler)) *autoscalingv2.HorizontalPodAutoscaler {
+		change ...func(*autoscalingv2.HorizontalPodAutoscaler),
+	) *autoscalingv2.HorizontalPodAutoscaler {
 		h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		h.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: version, Kind: kind, Name: target}
 		for _, c := range change {
@@ -96,21 +133,27 @@ func TestForeign(t *testing.T) {
 		want  string
 	}{
 		"none": {nil, ""},
-		"an autoscaler": {[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "apps/v1", "Deployment", us)},
-			"the HorizontalPodAutoscaler cpu"},
+		"an autoscaler": {
+			[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "apps/v1", "Deployment", us)},
+			"the HorizontalPodAutoscaler cpu",
+		},
 		"KEDA's, owned": {[]*autoscalingv2.HorizontalPodAutoscaler{hpa("keda-hpa-queue", "apps/v1",
 			"Deployment", us, owned)}, "the KEDA ScaledObject queue"},
 		"KEDA's, labelled": {[]*autoscalingv2.HorizontalPodAutoscaler{hpa("keda-hpa-queue", "apps/v1",
 			"Deployment", us, labelled)}, "the KEDA ScaledObject queue"},
 		"of another Deployment": {[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "apps/v1", "Deployment",
 			"web")}, ""},
-		"of a StatefulSet": {[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "apps/v1", "StatefulSet", us)},
-			""},
+		"of a StatefulSet": {
+			[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "apps/v1", "StatefulSet", us)},
+			"",
+		},
 		"of somebody's Deployment": {[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "example.com/v1", "Deployment",
 			us)}, ""},
 		"two": {
-			[]*autoscalingv2.HorizontalPodAutoscaler{hpa("cpu", "apps/v1", "Deployment", us),
-				hpa("keda-hpa-queue", "apps/v1", "Deployment", us, owned)},
+			[]*autoscalingv2.HorizontalPodAutoscaler{
+				hpa("cpu", "apps/v1", "Deployment", us),
+				hpa("keda-hpa-queue", "apps/v1", "Deployment", us, owned),
+			},
 			"the HorizontalPodAutoscaler cpu and the KEDA ScaledObject queue",
 		},
 	} {
@@ -155,12 +198,18 @@ func TestRefused(t *testing.T) {
 			rs.Status.Replicas = 0
 			return rs
 		}()}, nil},
-		"the new ones, in a rollout": {d, []*appsv1.ReplicaSet{newSet(d, 4, "v1"),
+		"the new ones, in a rollout": {d, []*appsv1.ReplicaSet{
+			newSet(d, 4, "v1"),
 			failure(newSet(d, 1, "v2"), "FailedCreate",
-				0)}, []string{"siren-worker-general-v2-refused-1 not created: exceeded quota: pods"}},
-		"not even a ReplicaSet is it": {unmade, nil,
-			[]string{"siren-worker-general-refused-1 not created: denied",
-				"siren-worker-general-refused-2 not created: denied"}},
+				0),
+		}, []string{"siren-worker-general-v2-refused-1 not created: exceeded quota: pods"}},
+		"not even a ReplicaSet is it": {
+			unmade, nil,
+			[]string{
+				"siren-worker-general-refused-1 not created: denied",
+				"siren-worker-general-refused-2 not created: denied",
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -221,11 +270,17 @@ func TestStuck(t *testing.T) {
 			p.CreationTimestamp = at(ago)
 			p.Status = corev1.PodStatus{
 				Phase: corev1.PodPending,
-				Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue,
-					LastTransitionTime: at(ago)}},
-				ContainerStatuses: []corev1.ContainerStatus{{Name: "worker",
-					State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason,
-						Message: message}}}},
+				Conditions: []corev1.PodCondition{{
+					Type: corev1.PodScheduled, Status: corev1.ConditionTrue,
+					LastTransitionTime: at(ago),
+				}},
+				ContainerStatuses: []corev1.ContainerStatus{{
+					Name: "worker",
+					State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+						Reason:  reason,
+						Message: message,
+					}},
+				}},
 			}
 			if prepared != "" {
 				p.Status.Conditions = append(p.Status.Conditions,
@@ -234,8 +289,10 @@ func TestStuck(t *testing.T) {
 		}
 	}
 	ended := func(lasted, ago time.Duration) *corev1.ContainerStateTerminated {
-		return &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", StartedAt: at(ago + lasted),
-			FinishedAt: at(ago)}
+		return &corev1.ContainerStateTerminated{
+			ExitCode: 1, Reason: "Error", StartedAt: at(ago + lasted),
+			FinishedAt: at(ago),
+		}
 	}
 	// again is a pod whose container was restarted, and last ran so long.
 	again := func(restarts int32, lasted time.Duration, state corev1.ContainerState, ready bool) func(*corev1.Pod) {
@@ -249,8 +306,10 @@ func TestStuck(t *testing.T) {
 	runs := func(since time.Duration) corev1.ContainerState {
 		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at(since)}}
 	}
-	waits := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
-		Message: "back-off 40s"}}
+	waits := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+		Reason:  "CrashLoopBackOff",
+		Message: "back-off 40s",
+	}}
 	const loop = "CrashLoopBackOff: container worker was restarted %s times, it last ended with exit code 1 (Error)"
 	crashes := func(times string) string { return strings.Replace(loop, "%s", times, 1) }
 	unscheduled := func(ago time.Duration) func(*corev1.Pod) {
@@ -275,29 +334,45 @@ func TestStuck(t *testing.T) {
 		}, "", "its scheduling is gated"},
 		"just made":    {unscheduled(time.Second), "", ""},
 		"no scheduler": {unscheduled(2 * time.Minute), "", "no scheduler has assigned it to a node"},
-		"pulls": {starting(5*time.Second, corev1.ConditionTrue, "ContainerCreating", ""),
-			"", ""},
-		"pulls a large image": {starting(5*time.Minute, corev1.ConditionTrue, "ContainerCreating", ""),
-			"", ""},
+		"pulls": {
+			starting(5*time.Second, corev1.ConditionTrue, "ContainerCreating", ""),
+			"", "",
+		},
+		"pulls a large image": {
+			starting(5*time.Minute, corev1.ConditionTrue, "ContainerCreating", ""),
+			"", "",
+		},
 		"pulls, on an old cluster": {starting(5*time.Minute, "", "ContainerCreating", ""), "", ""},
-		"pulls, past the deadline": {starting(40*time.Minute, corev1.ConditionTrue, "ContainerCreating", ""),
-			"late", "late"},
-		"pulls, made after the deadline": {starting(5*time.Second, corev1.ConditionTrue, "ContainerCreating", ""),
-			"late", ""},
-		"can't pull": {starting(time.Second, corev1.ConditionTrue, "ErrImagePull", "not found"),
-			"", "ErrImagePull: not found"},
+		"pulls, past the deadline": {
+			starting(40*time.Minute, corev1.ConditionTrue, "ContainerCreating", ""),
+			"late", "late",
+		},
+		"pulls, made after the deadline": {
+			starting(5*time.Second, corev1.ConditionTrue, "ContainerCreating", ""),
+			"late", "",
+		},
+		"can't pull": {
+			starting(time.Second, corev1.ConditionTrue, "ErrImagePull", "not found"),
+			"", "ErrImagePull: not found",
+		},
 		"can't pull, waits": {starting(time.Minute, corev1.ConditionTrue, "ImagePullBackOff",
 			"Back-off pulling image"), "", "ImagePullBackOff: Back-off pulling image"},
-		"no such image name": {starting(time.Second, corev1.ConditionTrue, "InvalidImageName", ""), "",
-			"InvalidImageName"},
+		"no such image name": {
+			starting(time.Second, corev1.ConditionTrue, "InvalidImageName", ""), "",
+			"InvalidImageName",
+		},
 		"lacks a Secret in its environment": {starting(time.Second, corev1.ConditionTrue, "CreateContainerConfigError",
 			`secret "s" not found`), "", `CreateContainerConfigError: secret "s" not found`},
 		"can't be started": {starting(time.Second, corev1.ConditionTrue, "RunContainerError",
 			"exec: siren"), "", "RunContainerError: exec: siren"},
-		"its volumes take a moment": {starting(20*time.Second, corev1.ConditionFalse, "ContainerCreating", ""),
-			"", ""},
-		"lacks a Secret among its volumes": {starting(2*time.Minute, corev1.ConditionFalse, "ContainerCreating", ""),
-			"", "its volumes or its network can't be set up on node node-1: see kubectl describe pod p"},
+		"its volumes take a moment": {
+			starting(20*time.Second, corev1.ConditionFalse, "ContainerCreating", ""),
+			"", "",
+		},
+		"lacks a Secret among its volumes": {
+			starting(2*time.Minute, corev1.ConditionFalse, "ContainerCreating", ""),
+			"", "its volumes or its network can't be set up on node node-1: see kubectl describe pod p",
+		},
 		"its node is away": {func(p *corev1.Pod) {
 			starting(2*time.Minute, "", "",
 				"")(p)
@@ -330,8 +405,10 @@ func TestStuck(t *testing.T) {
 
 func TestDeadlineOf(t *testing.T) {
 	d, at := newDeployment("general", 1, "v1"), time.Now()
-	d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing,
-		Status: corev1.ConditionTrue, Reason: "ReplicaSetUpdated"}}
+	d.Status.Conditions = []appsv1.DeploymentCondition{{
+		Type:   appsv1.DeploymentProgressing,
+		Status: corev1.ConditionTrue, Reason: "ReplicaSetUpdated",
+	}}
 	if got := deadlineOf(d); got != (deadline{}) {
 		t.Errorf("progressing: %+v", got)
 	}
@@ -339,8 +416,10 @@ func TestDeadlineOf(t *testing.T) {
 		Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded",
 		Message: `ReplicaSet "x" has timed out progressing.`, LastTransitionTime: metav1.NewTime(at),
 	}
-	want := deadline{at,
-		`not started within the Deployment's progress deadline: ReplicaSet "x" has timed out progressing.`}
+	want := deadline{
+		at,
+		`not started within the Deployment's progress deadline: ReplicaSet "x" has timed out progressing.`,
+	}
 	if got := deadlineOf(d); got != want {
 		t.Errorf("got %+v", got)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// the annotation by which a ReplicaSet picks the pods that go first
+	// the annotation by which a ReplicaSet picks the pods that go first.
 	deletionCost = "controller.kubernetes.io/pod-deletion-cost"
 	firstToGo    = "-2147483648" // the lowest cost there is: only retired workers get it
 )
@@ -54,8 +54,10 @@ func (f *Fleet) Scale(ctx context.Context, pool string, seen fleet.PoolState, to
 // write changes the number of replicas of the very version of the Deployment that was seen.
 func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to int) error {
 	scale, err := f.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: d.Namespace, UID: d.UID,
-			ResourceVersion: d.ResourceVersion},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: d.Name, Namespace: d.Namespace, UID: d.UID,
+			ResourceVersion: d.ResourceVersion,
+		},
 		Spec: autoscalingv1.ScaleSpec{Replicas: int32(to)},
 	}, metav1.UpdateOptions{})
 	if apierrors.IsConflict(err) {

@@ -14,8 +14,10 @@ import (
 
 // rendered returns the ConfigMap as the chart makes it: without data.
 func rendered() *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "siren-state",
-		Labels: map[string]string{"app": "siren"}}}
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Name:   "siren-state",
+		Labels: map[string]string{"app": "siren"},
+	}}
 }
 
 func wantData(t *testing.T, c *cluster, want map[string]string) {
@@ -93,12 +95,18 @@ func TestState(t *testing.T) {
 		err  error
 		says string
 	}{
-		"it doesn't exist": {"get configmaps", apierrors.NewNotFound(configMaps, "siren-state"),
-			"the chart makes it"},
-		"it may not be read": {"get configmaps",
-			apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it get it"},
-		"it may not be written": {"update configmaps",
-			apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it update it"},
+		"it doesn't exist": {
+			"get configmaps", apierrors.NewNotFound(configMaps, "siren-state"),
+			"the chart makes it",
+		},
+		"it may not be read": {
+			"get configmaps",
+			apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it get it",
+		},
+		"it may not be written": {
+			"update configmaps",
+			apierrors.NewForbidden(configMaps, "siren-state", errors.New("no rule")), "must let it update it",
+		},
 		"nobody answers": {"get configmaps", errors.New("connection refused"), "connection refused"},
 	} {
 		t.Run("says that "+name, func(t *testing.T) {

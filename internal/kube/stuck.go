@@ -127,8 +127,10 @@ func deadlineOf(d *appsv1.Deployment) deadline {
 	for _, c := range d.Status.Conditions {
 		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse &&
 			c.Reason == "ProgressDeadlineExceeded" {
-			return deadline{c.LastTransitionTime.Time,
-				says("not started within the Deployment's progress deadline", c.Message)}
+			return deadline{
+				c.LastTransitionTime.Time,
+				says("not started within the Deployment's progress deadline", c.Message),
+			}
 		}
 	}
 	return deadline{}

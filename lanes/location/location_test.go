@@ -67,8 +67,10 @@ func TestPrefixesThatNoJobCouldUse(t *testing.T) {
 var longName = strings.Repeat("x", location.MaxLength)
 
 func TestWritable(t *testing.T) {
-	for raw, want := range map[string]bool{"file:///a": true, "s3://in/a": true, "http://h/a": false,
-		"https://h/a": false} {
+	for raw, want := range map[string]bool{
+		"file:///a": true, "s3://in/a": true, "http://h/a": false,
+		"https://h/a": false,
+	} {
 		if l, err := location.Parse(raw); err != nil || l.Writable() != want {
 			t.Errorf("%s: %+v, %v", raw, l, err)
 		}

@@ -22,8 +22,10 @@ type scheme struct {
 
 // schemes is every scheme there is. A new one is a line here, and a file and a line in worker/storage.
 var schemes = []scheme{
-	{name: "file", key: "file:///absolute/path", prefix: "file:///absolute/dir/", hostless: true, host: noHost,
-		write: true},
+	{
+		name: "file", key: "file:///absolute/path", prefix: "file:///absolute/dir/", hostless: true, host: noHost,
+		write: true,
+	},
 	{name: "s3", key: "s3://bucket/key", prefix: "s3://bucket/prefix/", host: bucket, write: true},
 	{name: "http", host: site, port: "80", query: true},
 	{name: "https", host: site, port: "443", query: true},

@@ -161,8 +161,10 @@ func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error)
 func (e *enqueue) single(
 	ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy, kind string,
 ) ([]string, error) {
-	j := job.Job{ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output,
-		Overwrite: e.overwrite, Priority: e.priority}
+	j := job.Job{
+		ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output,
+		Overwrite: e.overwrite, Priority: e.priority,
+	}
 	if e.expiresIn < 0 {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m",
 			e.expiresIn))

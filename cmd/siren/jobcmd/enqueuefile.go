@@ -21,7 +21,7 @@ import (
 
 const (
 	enqueueBatch = 500 // jobs of a file that are published in one go
-	// bytes of a line that are read: a job may be spaced out, but is no longer than MaxMessage
+	// bytes of a line that are read: a job may be spaced out, but is no longer than MaxMessage.
 	longestLine = 4 * job.MaxMessage
 )
 

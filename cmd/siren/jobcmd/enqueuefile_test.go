@@ -28,12 +28,18 @@ func TestEachLine(t *testing.T) {
 		{"nothing", "", nil},
 		{"a byte order mark, and another where a file was appended", "\ufeffa\r\n\ufeffb\n", []string{"1 a", "2 b"}},
 		{"a byte order mark alone", "\ufeff", nil},
-		{"too long", "a\n" + long + "\nb\n", []string{"1 a", "2 ! it is longer than 262144 bytes, and a job can't be",
-			"3 b"}},
-		{"far too long", strings.Repeat(long, 3) + "y\nb",
-			[]string{"1 ! it is longer than 262144 bytes, and a job can't be", "2 b"}},
-		{"too long at the end", "a\n" + long, []string{"1 a",
-			"2 ! it is longer than 262144 bytes, and a job can't be"}},
+		{"too long", "a\n" + long + "\nb\n", []string{
+			"1 a", "2 ! it is longer than 262144 bytes, and a job can't be",
+			"3 b",
+		}},
+		{
+			"far too long", strings.Repeat(long, 3) + "y\nb",
+			[]string{"1 ! it is longer than 262144 bytes, and a job can't be", "2 b"},
+		},
+		{"too long at the end", "a\n" + long, []string{
+			"1 a",
+			"2 ! it is longer than 262144 bytes, and a job can't be",
+		}},
 		{"just not too long", long[1:] + "\nb\n", []string{"1 " + long[1:], "2 b"}},
 	} {
 		var got []string
@@ -48,8 +54,10 @@ func TestEachLine(t *testing.T) {
 			t.Errorf("%s: %.300q, %v", c.name, got, err)
 		}
 	}
-	for name, text := range map[string]string{"little": "\xff\xfea\x00\n\x00", "big": "\xfe\xff\x00a\x00\n",
-		"little, unmarked": "{\x00}\x00", "big, unmarked": "\x00{\x00}"} {
+	for name, text := range map[string]string{
+		"little": "\xff\xfea\x00\n\x00", "big": "\xfe\xff\x00a\x00\n",
+		"little, unmarked": "{\x00}\x00", "big, unmarked": "\x00{\x00}",
+	} {
 		if err := eachLine(strings.NewReader(text), nil); !errors.Is(err, errNotLines) ||
 			!strings.Contains(err.Error(), "iconv -f UTF-16 -t UTF-8") {
 			t.Errorf("UTF-16, %s: %v", name, err)

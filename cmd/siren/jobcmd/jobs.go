@@ -75,8 +75,10 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 	return t
 }
 
-var stateStyles = map[job.State]show.Style{job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow,
-	job.Running: show.Cyan}
+var stateStyles = map[job.State]show.Style{
+	job.Completed: show.Green, job.Dead: show.Red, job.Retrying: show.Yellow,
+	job.Running: show.Cyan,
+}
 
 // progressOf returns how far a job is; "-" for one that is neither running nor completed.
 func progressOf(r job.Record) string {

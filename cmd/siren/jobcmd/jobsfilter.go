@@ -124,8 +124,10 @@ func (f *JobFilter) List(
 
 // String says in words what the flags choose by; "" for all.
 func (f *JobFilter) String() string {
-	words := []string{dead.Filter{Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
-		OlderThan: f.OlderThan}.String()}
+	words := []string{dead.Filter{
+		Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
+		OlderThan: f.OlderThan,
+	}.String()}
 	if f.State != "" {
 		words = append(words, "state "+f.State)
 	}

@@ -38,8 +38,10 @@ func TestStandingOf(t *testing.T) {
 
 // The record says what a job died of where it is about this death: the second letter of a job says "dead already".
 func TestFactsOfALetter(t *testing.T) {
-	l := wire.DeadLetter{Delivery: job.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a",
-		Reason: "dead already"}
+	l := wire.DeadLetter{
+		Delivery: job.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a",
+		Reason: "dead already",
+	}
 	if f := newLetter(l, &job.Record{State: job.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" ||
 		f.Lane != "express" {
 		t.Errorf("with a record: %+v", f)
@@ -69,8 +71,10 @@ func TestDeathReason(t *testing.T) {
 		!diesOf("broker: rejected", []string{"broker: rejected"}) {
 		t.Error("broker stands for all that the safety net caught, and for nothing else")
 	}
-	for _, kind := range []job.ErrorKind{job.BadInput, job.NotAllowed, job.OutputExists, job.OverLimit, job.Transient,
-		job.TimedOut} {
+	for _, kind := range []job.ErrorKind{
+		job.BadInput, job.NotAllowed, job.OutputExists, job.OverLimit, job.Transient,
+		job.TimedOut,
+	} {
 		if !slices.Contains(Reasons, string(kind)) {
 			t.Errorf("a job may die of %q", kind)
 		}
@@ -79,8 +83,10 @@ func TestDeathReason(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	now := time.Now()
-	r := job.Record{Lane: "bulk", Kind: "probe", Reason: "failed",
-		Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour)}
+	r := job.Record{
+		Lane: "bulk", Kind: "probe", Reason: "failed",
+		Labels: map[string]string{"tenant": "acme", "tier": "gold"}, EndedAt: now.Add(-time.Hour),
+	}
 	undated := r
 	undated.EndedAt = time.Time{}
 	for _, c := range []struct {
@@ -89,8 +95,10 @@ func TestFilter(t *testing.T) {
 		want, unaged bool // with a time of death, and without
 	}{
 		{"all", Filter{}, true, true},
-		{"everything fits", Filter{Lane: "bulk", Kind: "probe", Selector: "tier=gold", Tenant: "acme",
-			DiedOf: []string{"poison", "failed"}}, true, true},
+		{"everything fits", Filter{
+			Lane: "bulk", Kind: "probe", Selector: "tier=gold", Tenant: "acme",
+			DiedOf: []string{"poison", "failed"},
+		}, true, true},
 		{"another lane", Filter{Lane: "express"}, false, false},
 		{"another kind", Filter{Kind: "transcode"}, false, false},
 		{"another label", Filter{Selector: "tier!=gold"}, false, false},
@@ -153,8 +161,10 @@ func TestPace(t *testing.T) {
 			t.Errorf("called off: %v", err)
 		}
 	})
-	for rate, want := range map[float64][2]int{0: {100, 250}, 0.01: {1, 1}, 1: {30, 1}, 10: {100, 2},
-		1000: {100, 100}} {
+	for rate, want := range map[float64][2]int{
+		0: {100, 250}, 0.01: {1, 1}, 1: {30, 1}, 10: {100, 2},
+		1000: {100, 100},
+	} {
 		p := pace{rate: rate}
 		if got := [2]int{p.batch(), p.chunk()}; got != want {
 			t.Errorf("at %v a second: batches and chunks of %v, want %v", rate, got, want)

@@ -35,7 +35,7 @@ const (
 	Current    Standing = "current"    // its job is dead, and this is its letter; or there is no record at all
 	Stale      Standing = "stale"      // its job is dead by a newer copy, which has a letter of its own
 	Superseded Standing = "superseded" // a newer copy carries the job on, or has brought it to its end
-	// its job isn't dead, and no newer copy was made: enqueued again since Redis lost its data
+	// its job isn't dead, and no newer copy was made: enqueued again since Redis lost its data.
 	Elsewhere Standing = "elsewhere"
 )
 

@@ -35,8 +35,10 @@ func (l *Ledger) Stats() Stats {
 	a := l.away
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Stats{Away: a.err != nil, Refused: redislink.IsRefused(a.err), Buffered: len(a.kept),
-		Dropped: a.dropped.Load()}
+	return Stats{
+		Away: a.err != nil, Refused: redislink.IsRefused(a.err), Buffered: len(a.kept),
+		Dropped: a.dropped.Load(),
+	}
 }
 
 // Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered.

@@ -228,8 +228,10 @@ func TestUnclaimedEndMeetsARecord(t *testing.T) {
 			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", job.Granted),
 				job.Outcome{State: job.Completed}))
 		}, job.Dead, job.Completed},
-		{"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, job.Delivery) {}, job.Retrying,
-			job.Retrying},
+		{
+			"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, job.Delivery) {}, job.Retrying,
+			job.Retrying,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -225,8 +225,10 @@ func TestVanishingWorkersPoisonAJob(t *testing.T) {
 	if err := l.Renew(t.Context(), last, job.Progress{}); !errors.Is(err, job.ErrLost) {
 		t.Errorf("the last worker lives on and renews: %v, want ErrLost", err)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "poison",
-		Error: "its workers vanished"}))
+	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{
+		State: job.Dead, Reason: "poison",
+		Error: "its workers vanished",
+	}))
 	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "poison" ||
 		r.Crashes != redistest.MaxCrashes || r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)

@@ -17,8 +17,10 @@ func TestCloseAsCompleted(t *testing.T) {
 	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
 	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
 	for range 2 { // told twice, since an answer may get lost
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs,
-			Service: time.Second}))
+		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{
+			State: job.Completed, Outputs: outputs,
+			Service: time.Second,
+		}))
 	}
 	r := redistest.Get(t, l, "job")
 	if r.State != job.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Minute ||
@@ -104,8 +106,10 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 		!r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
 		t.Errorf("record %+v", r)
 	}
-	batch := []job.Delivery{redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"),
-		redistest.Delivery("new-2", "express")}
+	batch := []job.Delivery{
+		redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"),
+		redistest.Delivery("new-2", "express"),
+	}
 	made, err := l.CreateAll(t.Context(), batch)
 	if err != nil || !reflect.DeepEqual(made, []bool{true, false, true}) {
 		t.Errorf("batch: %v, %v", made, err)
@@ -120,8 +124,10 @@ func TestRecordNamesItsJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	for _, job := range []job.Job{
 		{ID: "plain", Kind: "probe"},
-		{ID: "full", Kind: "transcode", Labels: map[string]string{"a": "b"}, Input: "in", Output: "out",
-			Params: json.RawMessage(`{"crf": "<23>"}`), Overwrite: true},
+		{
+			ID: "full", Kind: "transcode", Labels: map[string]string{"a": "b"}, Input: "in", Output: "out",
+			Params: json.RawMessage(`{"crf": "<23>"}`), Overwrite: true,
+		},
 	} {
 		_, err := redistest.Create(t.Context(), l, job, "bulk", time.Now())
 		redistest.Must(t, err)

@@ -89,8 +89,10 @@ func TestSupersedeWithParams(t *testing.T) {
 		if r := redistest.Get(t, l, "job"); string(r.Params) != `{"crf":30}` {
 			t.Errorf("faster %v: its params are %s", faster, r.Params)
 		}
-		_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Replay: 0,
-			From: []job.State{job.Dead}, Params: []byte(`{"crf":1}`)})
+		_, err = l.Supersede(t.Context(), jobledger.Supersede{
+			ID: "job", Lane: "bulk", Replay: 0,
+			From: []job.State{job.Dead}, Params: []byte(`{"crf":1}`),
+		})
 		if r := redistest.Get(t, l, "job"); err == nil || string(r.Params) != `{"crf":30}` {
 			t.Errorf("an older copy: %v, params %s", err, r.Params)
 		}

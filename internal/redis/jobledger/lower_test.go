@@ -40,8 +40,10 @@ func TestPriorityOfARecord(t *testing.T) {
 			t.Errorf("queued%s: %d, want %d", priority, n, want)
 		}
 	}
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "bulk", Priority: 2, ReadyAt: time.Now(),
-		Replay: 1, From: []job.State{job.Queued}})
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{
+		ID: "job", Lane: "bulk", Priority: 2, ReadyAt: time.Now(),
+		Replay: 1, From: []job.State{job.Queued},
+	})
 	redistest.Must(t, err)
 	expect("moved", 2)
 	lower(as(0, 1))

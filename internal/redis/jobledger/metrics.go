@@ -7,8 +7,10 @@ import (
 // RegisterMetrics registers metrics of how a ledger fares with Redis.
 func RegisterMetrics(r prometheus.Registerer, stats func() Stats) {
 	gauge := func(name, help string, value func(Stats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "siren", Subsystem: "ledger", Name: name,
-			Help: help},
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "siren", Subsystem: "ledger", Name: name,
+			Help: help,
+		},
 			func() float64 { return value(stats()) })
 	}
 	r.MustRegister(

@@ -64,8 +64,10 @@ func (l *Ledger) Supersede(ctx context.Context, s Supersede) (before job.State, 
 func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridden, error) {
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
-		ids[i], args[i] = s.ID, []any{s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority,
-			s.Attempt}
+		ids[i], args[i] = s.ID, []any{
+			s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority,
+			s.Attempt,
+		}
 		for _, state := range s.From {
 			args[i] = append(args[i], string(state))
 		}

@@ -69,8 +69,10 @@ func TestSupersede(t *testing.T) {
 			d := redistest.Delivery("job", "bulk")
 			running := live(t, l, d)
 			was := redistest.Get(t, l, "job")
-			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: ready, Replay: 2,
-				From: []job.State{job.Running, from}}
+			s := jobledger.Supersede{
+				ID: "job", Lane: "express", ReadyAt: ready, Replay: 2,
+				From: []job.State{job.Running, from},
+			}
 			if before, err := l.Supersede(t.Context(), s); err != nil || before != from {
 				t.Fatalf("superseded from %q, %v", before, err)
 			}
@@ -107,8 +109,10 @@ func TestSupersede(t *testing.T) {
 func TestSupersedeRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
-		From: []job.State{job.Queued, job.Retrying}}
+	s := jobledger.Supersede{
+		ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
+		From: []job.State{job.Queued, job.Retrying},
+	}
 	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, redislink.ErrNotFound) || before != "" {
 		t.Errorf("no record: %q, %v; want ErrNotFound", before, err)
 	}
@@ -191,8 +195,10 @@ func TestCopyBringsBack(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
 			d := redistest.Delivery("job", "bulk")
 			lives[from](t, l, d)
-			s := jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(),
-				Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from}}
+			s := jobledger.Supersede{
+				ID: "job", Lane: "express", ReadyAt: time.Now(),
+				Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from},
+			}
 			d.Replay, d.Lane = s.Replay, s.Lane
 			c := redistest.Claim(t, l, d, "w2", job.Granted)
 			var refusal *jobledger.StateError
@@ -224,8 +230,10 @@ func TestCancel(t *testing.T) {
 			r := redistest.Get(t, l, "job")
 			if from.Final() {
 				var refusal *jobledger.StateError
-				if !errors.As(err, &refusal) || *refusal != (jobledger.StateError{ID: "job", State: from,
-					Replay: was.Replay}) || before != "" || !reflect.DeepEqual(r, was) {
+				if !errors.As(err, &refusal) || *refusal != (jobledger.StateError{
+					ID: "job", State: from,
+					Replay: was.Replay,
+				}) || before != "" || !reflect.DeepEqual(r, was) {
 					t.Errorf("cancelled from %q, %v: %+v", before, err, r)
 				}
 				return
@@ -341,8 +349,10 @@ func TestLostAnswersToOverrides(t *testing.T) {
 	p := redistest.StartProxy(t)
 	l := redistest.LedgerOn(redistest.Open(t, p.URL))
 	supersede := func(id string) (job.State, error) {
-		return l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1,
-			From: []job.State{job.Retrying}})
+		return l.Supersede(t.Context(), jobledger.Supersede{
+			ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1,
+			From: []job.State{job.Retrying},
+		})
 	}
 	for _, id := range []string{"warm up", "job"} { // at first Redis learns the scripts
 		lives[job.Retrying](t, l, redistest.Delivery(id, "bulk"))
@@ -360,8 +370,10 @@ func TestLostAnswersToOverrides(t *testing.T) {
 		}
 		wantIndexes(t, raw, id, "siren:jobs")
 	}
-	if moves := [2]string{raw.HGet(t.Context(), "siren:job:warm up", "moves").Val(),
-		raw.HGet(t.Context(), "siren:job:job", "moves").Val()}; moves[0] != moves[1] {
+	if moves := [2]string{
+		raw.HGet(t.Context(), "siren:job:warm up", "moves").Val(),
+		raw.HGet(t.Context(), "siren:job:job", "moves").Val(),
+	}; moves[0] != moves[1] {
 		t.Errorf("moves %v: an override was done twice", moves)
 	}
 	if cut := p.Cuts.Load(); cut != 2 {

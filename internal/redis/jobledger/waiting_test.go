@@ -45,8 +45,10 @@ func TestWaiting(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	create(t, l, ready("a", "bulk", now.Add(-time.Hour)), ready("b", "bulk", now.Add(-time.Minute)),
 		ready("c", "bulk", now))
-	if w, want := waiting(t, l, "bulk", time.Time{}), (fleet.Waiting{Queued: 3,
-		Oldest: now.Add(-time.Hour).UTC()}); w != want {
+	if w, want := waiting(t, l, "bulk", time.Time{}), (fleet.Waiting{
+		Queued: 3,
+		Oldest: now.Add(-time.Hour).UTC(),
+	}); w != want {
 		t.Errorf("%+v, want %+v", w, want)
 	}
 	if w := waiting(t, l, "bulk", now.Add(-30*time.Minute)); !w.Oldest.Equal(now.Add(-time.Minute)) {
@@ -63,8 +65,10 @@ func TestSkips(t *testing.T) {
 	from := []job.State{job.Queued, job.Retrying}
 	promote := func(t *testing.T, l *jobledger.Ledger, id string) {
 		t.Helper()
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: "express", ReadyAt: now, Replay: 1,
-			From: from})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{
+			ID: id, Lane: "express", ReadyAt: now, Replay: 1,
+			From: from,
+		})
 		redistest.Must(t, err)
 	}
 	cancel := func(t *testing.T, l *jobledger.Ledger, id string) {
@@ -91,7 +95,8 @@ func TestSkips(t *testing.T) {
 			redistest.Claim(t, l, d, "w", job.Granted)
 		}},
 		{"promoted and cancelled", 1, func(t *testing.T,
-			l *jobledger.Ledger) {
+			l *jobledger.Ledger,
+		) {
 			promote(t, l, "a")
 			cancel(t, l, "a")
 		}},
@@ -230,8 +235,10 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
-			From: []job.State{job.Missing}})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{
+			ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+			From: []job.State{job.Missing},
+		})
 		redistest.Must(t, err)
 		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != job.Queued ||
 			ttl != -1 || redistest.Ahead(t, l, "a") != 0 {
@@ -244,8 +251,10 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 	t.Run("by its producer", func(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
-		_, err := l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
-			From: []job.State{job.Queued}})
+		_, err := l.Supersede(t.Context(), jobledger.Supersede{
+			ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+			From: []job.State{job.Queued},
+		})
 		redistest.Must(t, err)
 		lose(t, l, "bulk", 1)
 		if made := create(t, l, redistest.Delivery("a", "bulk")); !made[0] {
@@ -292,8 +301,10 @@ func TestMissingJobsKeyBindsNobody(t *testing.T) {
 	reserve("b")
 	create(t, l, second)
 	redistest.Must(t, l.KeepKeys(t.Context(), []job.Job{second.Job}))
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
-		From: []job.State{job.Missing}})
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{
+		ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+		From: []job.State{job.Missing},
+	})
 	redistest.Must(t, err)
 	redistest.Claim(t, l, second, "w", job.Granted) // b stays
 	lose(t, l, "bulk", 1)
@@ -355,10 +366,12 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		case 6:
 			_, _ = l.Cancel(t.Context(), id)
 		case 7:
-			_, _ = l.Supersede(t.Context(), jobledger.Supersede{ID: id, Lane: lane, ReadyAt: d.ReadyAt,
+			_, _ = l.Supersede(t.Context(), jobledger.Supersede{
+				ID: id, Lane: lane, ReadyAt: d.ReadyAt,
 				Replay: record.Replay + r.IntN(2), From: []job.State{
 					job.Queued, job.Retrying, job.Dead, job.Cancelled, job.Missing, job.Running, job.Completed,
-				}})
+				},
+			})
 		case 8:
 			_, err := l.Compare(t.Context(), lane, time.Now().Add(time.Duration(r.IntN(3)-1)*time.Second), nil)
 			redistest.Must(t, err)
