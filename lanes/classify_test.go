@@ -54,8 +54,10 @@ func TestClassifySelectorForms(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.selector, func(t *testing.T) {
-			c, err := NewClassifier(&Policy{Lanes: []Lane{{Name: "picked", Match: []string{tt.selector}},
-				{Name: "rest"}}})
+			c, err := NewClassifier(&Policy{Lanes: []Lane{
+				{Name: "picked", Match: []string{tt.selector}},
+				{Name: "rest"},
+			}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,8 +122,10 @@ func TestPlaceBoundsThePriority(t *testing.T) {
 			t.Errorf("Place(%v, %d) = %s, %v; want %s and %q", tt.labels, tt.priority, lane, err, tt.lane, tt.err)
 		}
 	}
-	if got := []int{p.Priority("express", 4), p.Priority("express", 1), p.Priority("standard", 4),
-		p.Priority("gone", 4)}; !slices.Equal(got, []int{2, 1, 0, 0}) {
+	if got := []int{
+		p.Priority("express", 4), p.Priority("express", 1), p.Priority("standard", 4),
+		p.Priority("gone", 4),
+	}; !slices.Equal(got, []int{2, 1, 0, 0}) {
 		t.Errorf("Priority: %v", got)
 	}
 }

@@ -8,8 +8,12 @@ import (
 func TestTakeOrder(t *testing.T) {
 	// Listed out of order on purpose: only the policy's order of lanes counts.
 	policy := Policy{
-		Lanes: []Lane{{Name: "express"}, {Name: "standard"}, {Name: "slow", Match: []string{"x"}},
-			{Name: "bulk", Match: []string{"y"}}},
+		Lanes: []Lane{
+			{Name: "express"},
+			{Name: "standard"},
+			{Name: "slow", Match: []string{"x"}},
+			{Name: "bulk", Match: []string{"y"}},
+		},
 		Pools: []Pool{
 			{Name: "general", Lanes: []string{"standard", "express"}, Guests: []string{"bulk", "slow"}},
 			{Name: "batch", Lanes: []string{"bulk", "slow"}, Guests: []string{"express"}},
@@ -25,16 +29,24 @@ func TestTakeOrder(t *testing.T) {
 	}{
 		{"no such pool", Effective{}, "nobody", [][]string{nil}},
 		{"own lanes by urgency, then guests", Effective{}, "general", [][]string{home, home}},
-		{"a guest is last, however urgent it is elsewhere", Effective{}, "batch",
-			[][]string{{"slow", "bulk", "express"}}},
+		{
+			"a guest is last, however urgent it is elsewhere",
+			Effective{},
+			"batch",
+			[][]string{{"slow", "bulk", "express"}},
+		},
 		{
 			"guests are shut out of one pool",
 			Effective{NoGuests: []string{"general"}},
 			"general",
 			[][]string{{"express", "standard"}, {"express", "standard"}},
 		},
-		{"and not out of another", Effective{NoGuests: []string{"general"}}, "batch",
-			[][]string{{"slow", "bulk", "express"}}},
+		{
+			"and not out of another",
+			Effective{NoGuests: []string{"general"}},
+			"batch",
+			[][]string{{"slow", "bulk", "express"}},
+		},
 		{
 			"a promoted guest takes turns",
 			Effective{Turns: map[string]string{"bulk": "standard"}},
@@ -77,21 +89,37 @@ func TestTakeOrder(t *testing.T) {
 			"a lane promoted to a promoted one shares its turns",
 			Effective{Turns: map[string]string{"bulk": "standard", "standard": "express"}},
 			"general",
-			[][]string{home, {"standard", "express", "slow", "bulk"}, home, {"bulk", "express", "standard", "slow"},
-				home, {"standard", "express", "slow", "bulk"}},
+			[][]string{
+				home,
+				{"standard", "express", "slow", "bulk"},
+				home,
+				{"bulk", "express", "standard", "slow"},
+				home,
+				{"standard", "express", "slow", "bulk"},
+			},
 		},
-		{"nonsense does no harm", Effective{Turns: map[string]string{"bulk": "bulk", "slow": "express",
-			"express": "slow"}}, "general", [][]string{home, home}},
+		{"nonsense does no harm", Effective{Turns: map[string]string{
+			"bulk": "bulk", "slow": "express",
+			"express": "slow",
+		}}, "general", [][]string{home, home}},
 		{
 			"former lanes come last, in the pool of the default lane",
 			Effective{Former: []Queue{{"old", Classic}, {"older", Quorum}, {"older", Classic}, {"bulk", Quorum}}},
 			"general",
 			[][]string{{"express", "standard", "slow", "bulk", "old", "older"}},
 		},
-		{"and in no other", Effective{Former: []Queue{{"old", Classic}}}, "batch",
-			[][]string{{"slow", "bulk", "express"}}},
-		{"also when guests are shut out", Effective{Former: []Queue{{"old", Classic}}, NoGuests: []string{"general"}},
-			"general", [][]string{{"express", "standard", "old"}}},
+		{
+			"and in no other",
+			Effective{Former: []Queue{{"old", Classic}}},
+			"batch",
+			[][]string{{"slow", "bulk", "express"}},
+		},
+		{
+			"also when guests are shut out",
+			Effective{Former: []Queue{{"old", Classic}}, NoGuests: []string{"general"}},
+			"general",
+			[][]string{{"express", "standard", "old"}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -72,8 +72,10 @@ func TestPolicyRoundTrip(t *testing.T) {
 		}
 	})
 	t.Run("json of the policy in force", func(t *testing.T) {
-		e := Effective{Revision: 7, Policy: *p, Turns: map[string]string{"bulk": "standard"},
-			NoGuests: []string{"general"}, Former: []Queue{{"old", Classic}, {"bulk", Quorum}}}
+		e := Effective{
+			Revision: 7, Policy: *p, Turns: map[string]string{"bulk": "standard"},
+			NoGuests: []string{"general"}, Former: []Queue{{"old", Classic}, {"bulk", Quorum}},
+		}
 		text, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
@@ -202,14 +204,23 @@ func TestBackoff(t *testing.T) {
 		{"far beyond max", usual, 1 << 40, 15 * time.Minute},
 		{"attempt zero counts as the first", usual, 0, 5 * time.Second},
 		{"a negative attempt too", usual, -3, 5 * time.Second},
-		{"factor one never grows", Retries{First: Duration(time.Second), Factor: 1, Max: Duration(time.Minute)},
-			1 << 40, time.Second},
+		{
+			"factor one never grows",
+			Retries{First: Duration(time.Second), Factor: 1, Max: Duration(time.Minute)},
+			1 << 40, time.Second,
+		},
 		// The product is more nanoseconds than a Duration holds: converted before it was compared, it came out
 		// negative.
-		{"a factor beyond all durations", Retries{First: Duration(time.Second), Factor: 1e30,
-			Max: Duration(time.Minute)}, 2, time.Minute},
-		{"an infinite one", Retries{First: Duration(time.Second), Factor: 1e300, Max: Duration(time.Minute)}, 9,
-			time.Minute},
+		{"a factor beyond all durations", Retries{
+			First: Duration(time.Second), Factor: 1e30,
+			Max: Duration(time.Minute),
+		}, 2, time.Minute},
+		{
+			"an infinite one",
+			Retries{First: Duration(time.Second), Factor: 1e300, Max: Duration(time.Minute)},
+			9,
+			time.Minute,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -242,11 +253,13 @@ budget: 8
 		}},
 		{name: "promotion is a remedy", own: ", bulk", promote: ", promote: {after: 20m, to: standard}"},
 		{name: "a pool of its own is one too", guests: "bulk", more: "- {name: batch, lanes: [bulk], max: 2}"},
-		{name: "a promotion without effect", promote: ", promote: {after: 20m, to: standard}",
+		{
+			name: "a promotion without effect", promote: ", promote: {after: 20m, to: standard}",
 			more: "- {name: batch, lanes: [bulk], max: 2}", want: []string{
 				`lanes[2].promote: no pool serves both "bulk" and "standard", so there is nothing to take turns ` +
 					`for; make "bulk" a guest of the pool of "standard"`,
-			}},
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -273,7 +286,8 @@ func TestFresh(t *testing.T) {
 		name            string
 		heartbeat, want time.Duration
 	}{
-		{"as usual", time.Second, 3 * time.Second}, {"faster", 100 * time.Millisecond, 3 * time.Second},
+		{"as usual", time.Second, 3 * time.Second},
+		{"faster", 100 * time.Millisecond, 3 * time.Second},
 		{"slower", 4 * time.Second, 12 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

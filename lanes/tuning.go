@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/polyglot-media/siren/lanes/plain"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Tuning is a live override of one field of the policy. It ends by itself, or when somebody removes it.
@@ -37,8 +38,10 @@ type IdleTuning struct {
 // Fields of the policy that can be tuned while it runs. Slots and shoulders are not among them: a worker's memory is
 // fixed when it starts.
 var (
-	laneFields = []string{"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused",
-		"queueType"}
+	laneFields = []string{
+		"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused",
+		"queueType",
+	}
 	poolFields = []string{"min", "max", "hold", "held"}
 )
 

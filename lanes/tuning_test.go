@@ -18,8 +18,10 @@ func TestWithOverridesEveryTunableField(t *testing.T) {
 		{"lanes.bulk.promote", `{"after":"5m","to":"standard"}`, "after=5m,to=standard"},
 		{"lanes.bulk.promote", `null`, "none"},
 		{"lanes.bulk.maxRuntime", `"9m"`, "9m"},
-		{"lanes.bulk.retry", `{"attempts":2,"first":"1s","factor":2,"max":"1m"}`,
-			"attempts=2,factor=2,first=1s,max=1m"},
+		{
+			"lanes.bulk.retry", `{"attempts":2,"first":"1s","factor":2,"max":"1m"}`,
+			"attempts=2,factor=2,first=1s,max=1m",
+		},
 		{"lanes.bulk.priorities", `4`, "4"},
 		{"lanes.bulk.paused", `true`, "true"},
 		{"pools.general.min", `2`, "2"},
@@ -93,8 +95,10 @@ func TestTuned(t *testing.T) {
 	}
 
 	// The file changed: what doesn't fit any more is idle, and the rest holds.
-	tuned, inForce, idle = p.Tuned([]Tuning{tuning("pools.gone.max", `3`, time.Time{}),
-		tuning("pools.general.max", `9`, time.Time{})}, now)
+	tuned, inForce, idle = p.Tuned([]Tuning{
+		tuning("pools.gone.max", `3`, time.Time{}),
+		tuning("pools.general.max", `9`, time.Time{}),
+	}, now)
 	if q, _ := tuned.Pool("general"); q.Max != 9 || len(inForce) != 1 || len(idle) != 1 ||
 		!strings.Contains(idle[0].Why, `no pool "gone"`) {
 		t.Errorf("max %d, in force %v, idle %+v", q.Max, inForce, idle)

@@ -79,8 +79,10 @@ func TestBytesText(t *testing.T) {
 			}
 		})
 	}
-	for _, bad := range []string{"", "Gi", "2G", "2GB", "-1", "1.5Gi", "2 Gi", "99999999999999Ti",
-		"9223372036854775808"} {
+	for _, bad := range []string{
+		"", "Gi", "2G", "2GB", "-1", "1.5Gi", "2 Gi", "99999999999999Ti",
+		"9223372036854775808",
+	} {
 		t.Run("not "+bad, func(t *testing.T) {
 			b := Bytes(7)
 			if err := b.UnmarshalText([]byte(bad)); err == nil || b != 7 {

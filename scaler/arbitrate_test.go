@@ -7,8 +7,10 @@ import (
 
 // ask1 returns a request of a pool with one lane of the same name.
 func ask1(lane string, rank, existing, floor, need, want int) Request {
-	return Request{Pool: lane, Existing: existing, Replicas: existing, Floor: floor,
-		Shares: []Share{{lane, rank, need}}, Want: want}
+	return Request{
+		Pool: lane, Existing: existing, Replicas: existing, Floor: floor,
+		Shares: []Share{{lane, rank, need}}, Want: want,
+	}
 }
 
 func TestArbitrate(t *testing.T) {
@@ -29,19 +31,28 @@ func TestArbitrate(t *testing.T) {
 			[]Grant{{Target: 0, To: 0, Cut: true}, {Target: 10, To: 10}},
 		},
 		{"nobody asks", 10, nil, []Grant{}},
-		{"enough for all", 10, []Request{ask1("a", 0, 2, 1, 4, 4), ask1("b", 1, 3, 0, 3, 3)},
-			[]Grant{{Target: 4, To: 4}, {Target: 3, To: 3}}},
-		{"the most urgent first, wherever its pool stands", 10,
-			[]Request{ask1("b", 1, 0, 0, 8, 8), ask1("a", 0, 0, 0, 8, 8)}, []Grant{
+		{
+			"enough for all", 10,
+			[]Request{ask1("a", 0, 2, 1, 4, 4), ask1("b", 1, 3, 0, 3, 3)},
+			[]Grant{{Target: 4, To: 4}, {Target: 3, To: 3}},
+		},
+		{
+			"the most urgent first, wherever its pool stands", 10,
+			[]Request{ask1("b", 1, 0, 0, 8, 8), ask1("a", 0, 0, 0, 8, 8)},
+			[]Grant{
 				{Target: 2, To: 2, Cut: true, For: "a"}, {Target: 8, To: 8},
-			}},
+			},
+		},
 		{"floors before all needs", 10, []Request{ask1("a", 0, 0, 0, 20, 20), ask1("b", 1, 0, 3, 5, 5)}, []Grant{
 			{Target: 7, To: 7, Cut: true, For: ""}, {Target: 3, To: 3, Cut: true, For: "a"},
 		}},
-		{"floors beyond the budget are cut too", 4, []Request{ask1("a", 0, 0, 3, 3, 3), ask1("b", 1, 0, 3, 3, 3)},
+		{
+			"floors beyond the budget are cut too", 4,
+			[]Request{ask1("a", 0, 0, 3, 3, 3), ask1("b", 1, 0, 3, 3, 3)},
 			[]Grant{
 				{Target: 3, To: 3}, {Target: 1, To: 1, Cut: true},
-			}},
+			},
+		},
 		{"a floor above the need is kept", 10, []Request{ask1("a", 0, 0, 3, 0, 3)}, []Grant{{Target: 3, To: 3}}},
 		{
 			"a pool's lanes come at their own urgency", 10,
@@ -166,8 +177,10 @@ func requestsOf(data []byte) (budget int, requests []Request) {
 		second := Share{name + "2", first.Rank + n(5)%3, max(n(6), first.Total)}
 		r.Shares, r.Want = []Share{first, second}, max(second.Total, min(n(7), r.Replicas))
 		if d[1]%16 == 15 {
-			r = Request{Pool: name, Existing: r.Existing, Replicas: r.Replicas, Held: true,
-				Shares: []Share{{Lane: name + "1"}, {Lane: name + "2"}}}
+			r = Request{
+				Pool: name, Existing: r.Existing, Replicas: r.Replicas, Held: true,
+				Shares: []Share{{Lane: name + "1"}, {Lane: name + "2"}},
+			}
 		}
 		requests = append(requests, r)
 	}

@@ -63,8 +63,10 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 	waits := slices.Repeat([]int64{900, 1000}, fleet.RecentWaits/2)
 	// look is what is seen at one second of the minute.
 	look := func(second int) Observation {
-		o := Observation{At: at.Add(time.Duration(second) * time.Second), Depths: map[string]fleet.Depth{},
-			Pools: map[string]fleet.PoolState{}}
+		o := Observation{
+			At: at.Add(time.Duration(second) * time.Second), Depths: map[string]fleet.Depth{},
+			Pools: map[string]fleet.PoolState{},
+		}
 		for i, l := range p.Lanes {
 			o.Depths[l.Name] = fleet.Depth{Ready: (i + second) % 40, Consumers: workersEach}
 		}

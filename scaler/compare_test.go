@@ -106,10 +106,18 @@ func TestHidden(t *testing.T) {
 	}{
 		{"heard", []fleet.Heartbeat{beat("a")}, member("a", false), false},
 		{"silent", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", false), true},
-		{"silent, since it was killed", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("b", false),
-			false},
-		{"silent, since it is being removed", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", true),
-			false},
+		{
+			"silent, since it was killed",
+			[]fleet.Heartbeat{with(beat("a"), aged(time.Minute))},
+			member("b", false),
+			false,
+		},
+		{
+			"silent, since it is being removed",
+			[]fleet.Heartbeat{with(beat("a"), aged(time.Minute))},
+			member("a", true),
+			false,
+		},
 	} {
 		if got := hidden(p, Observation{At: t0, Workers: c.workers, Pools: c.pools}); got != c.want {
 			t.Errorf("%s: hidden %v", c.name, got)
@@ -124,8 +132,10 @@ func TestLoopGoesOnFromTheLastLeader(t *testing.T) {
 		l.depths["bulk"] = fleet.Depth{Ready: 5}
 		l.o.Last = func(context.Context) (fleet.Snapshot, error) {
 			asked++
-			return fleet.Snapshot{At: time.Now().Add(-time.Second),
-				Lanes: []fleet.LaneStatus{{Name: "bulk", Ready: 5, OldestWait: lanes.Duration(28 * time.Minute)}}}, nil
+			return fleet.Snapshot{
+				At:    time.Now().Add(-time.Second),
+				Lanes: []fleet.LaneStatus{{Name: "bulk", Ready: 5, OldestWait: lanes.Duration(28 * time.Minute)}},
+			}, nil
 		}
 		l.seconds(3)
 		s := l.snapshots[len(l.snapshots)-1]

@@ -91,8 +91,10 @@ type part struct {
 func newAsk(
 	u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]LaneHistory, formerJobs int,
 ) ask {
-	a := ask{view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
-		formerJobs: formerJobs}
+	a := ask{
+		view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
+		formerJobs: formerJobs,
+	}
 	shoulderLane, shoulders := v.Shoulders()
 	if shoulders > 0 {
 		if l := u.lane(shoulderLane); !l.Paused {
@@ -186,8 +188,10 @@ func (a ask) request() Request {
 	if v.frozen() {
 		most = min(most, v.replicas())
 	}
-	r := Request{Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most),
-		Want: min(a.want, most)}
+	r := Request{
+		Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most),
+		Want: min(a.want, most),
+	}
 	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
 		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.stuck), most)})

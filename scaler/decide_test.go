@@ -611,8 +611,10 @@ func TestSlowClusterShrinksStraight(t *testing.T) {
 // Random loads on fleets with a slow cluster, rollouts, blind moments, new leaders, pauses and holds: wrong and the
 // world itself say what must never happen. In the end everything has run and the fleet is back at its floor.
 func TestRandomLoads(t *testing.T) {
-	policies := map[string]string{"one lane": oneLane, "three lanes": threeLanes,
-		"two slots": strings.ReplaceAll(threeLanes, "max: 4", "slots: 2, max: 4")}
+	policies := map[string]string{
+		"one lane": oneLane, "three lanes": threeLanes,
+		"two slots": strings.ReplaceAll(threeLanes, "max: 4", "slots: 2, max: 4"),
+	}
 	for name, policy := range policies {
 		for seed := range uint64(6) {
 			t.Run(fmt.Sprintf("%s, %d", name, seed), func(t *testing.T) {

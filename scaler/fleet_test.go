@@ -91,8 +91,10 @@ func (w *world) add(q *worldPool) *worldWorker {
 	q.names++
 	_, aside := q.Shoulders()
 	n := &worldWorker{
-		Heartbeat: fleet.Heartbeat{Worker: fmt.Sprintf("%s-%03d", q.Name, q.names), Pool: q.Name, Slots: q.Slots,
-			Shoulder: aside, Subscribed: true, Lanes: map[string]fleet.LaneWork{}},
+		Heartbeat: fleet.Heartbeat{
+			Worker: fmt.Sprintf("%s-%03d", q.Name, q.names), Pool: q.Name, Slots: q.Slots,
+			Shoulder: aside, Subscribed: true, Lanes: map[string]fleet.LaneWork{},
+		},
 		created: w.now, beats: time.Duration(q.names*3%10) * step, stuck: q.stuck,
 	}
 	q.workers = append(q.workers, n)

@@ -15,8 +15,10 @@ import (
 func FuzzDecide(f *testing.F) {
 	f.Add([]byte("an ordinary text is as good as any other stream of small numbers, and gives a few ticks"))
 	f.Add([]byte{})
-	f.Add([]byte{5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 200, 201, 202, 203, 204, 255, 254, 253, 252,
-		251, 250, 0, 0, 0, 9, 9, 9})
+	f.Add([]byte{
+		5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 200, 201, 202, 203, 204, 255, 254, 253, 252,
+		251, 250, 0, 0, 0, 9, 9, 9,
+	})
 	for seed := range byte(8) {
 		var b []byte
 		for i := range 400 {
@@ -76,15 +78,21 @@ func (n *numbers) seconds(limit int) time.Duration {
 func (n *numbers) policy() *lanes.Policy {
 	p := &lanes.Policy{
 		Lanes: []lanes.Lane{
-			{Name: "express", Match: []string{"a"}, StartWithin: lanes.Duration(time.Second + n.seconds(10)),
-				Reserve: n.below(4)},
+			{
+				Name: "express", Match: []string{"a"}, StartWithin: lanes.Duration(time.Second + n.seconds(10)),
+				Reserve: n.below(4),
+			},
 			{Name: "standard", StartWithin: lanes.Duration(time.Second + n.seconds(60))},
-			{Name: "bulk", Match: []string{"b"}, StartWithin: lanes.Duration(time.Second + n.seconds(250)),
-				Promote: &lanes.Promote{After: lanes.Duration(time.Second), To: "standard"}},
+			{
+				Name: "bulk", Match: []string{"b"}, StartWithin: lanes.Duration(time.Second + n.seconds(250)),
+				Promote: &lanes.Promote{After: lanes.Duration(time.Second), To: "standard"},
+			},
 		},
 		Pools: []lanes.Pool{
-			{Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 1 + n.below(3),
-				Shoulder: map[string]int{"express": 1 + n.below(2)}, Min: n.below(3), Max: 2 + n.below(12)},
+			{
+				Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 1 + n.below(3),
+				Shoulder: map[string]int{"express": 1 + n.below(2)}, Min: n.below(3), Max: 2 + n.below(12),
+			},
 			{Name: "batch", Lanes: []string{"bulk"}, Slots: 1 + n.below(3), Max: 1 + n.below(6)},
 		},
 		Budget: 2 + n.below(16),
@@ -154,8 +162,10 @@ func (n *numbers) heartbeat(name string, q lanes.Pool, at time.Time) fleet.Heart
 	}
 	for range n.below(4) {
 		lane := []string{"express", "standard", "bulk", "former"}[n.below(4)]
-		w.Running = append(w.Running, fleet.Run{Lane: lane, Since: at.Add(-n.seconds(200)),
-			Shoulder: lane == "express" && n.below(2) > 0})
+		w.Running = append(w.Running, fleet.Run{
+			Lane: lane, Since: at.Add(-n.seconds(200)),
+			Shoulder: lane == "express" && n.below(2) > 0,
+		})
 		w.Lanes[lane] = fleet.LaneWork{
 			Started: int64(n.below(50)), Finished: int64(n.below(50)), Failed: int64(n.below(5)),
 			First:   int64(n.below(50)),

@@ -137,8 +137,10 @@ func (h History) met(worker string, at time.Time) bool {
 
 // learnWorkers takes in what the workers did since their last heartbeat.
 func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
-	n := news{started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{},
-		arrived: map[string]time.Time{}}
+	n := news{
+		started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{},
+		arrived: map[string]time.Time{},
+	}
 	listed := map[string]bool{}
 	for _, w := range o.Workers {
 		listed[w.Worker] = true

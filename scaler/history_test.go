@@ -133,8 +133,10 @@ func TestColdStart(t *testing.T) {
 
 // A worker that is forgotten while Redis is away from it, or it from Redis, is back some day, and hasn't just started.
 func TestColdStartOfAWorkerThatIsBack(t *testing.T) {
-	p := &lanes.Policy{Pools: []lanes.Pool{{Name: "general"}},
-		Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
+	p := &lanes.Policy{
+		Pools:  []lanes.Pool{{Name: "general"}},
+		Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)},
+	}
 	look := func(h History, s float64, beats ...fleet.Heartbeat) History {
 		for i := range beats {
 			beats[i].At = at(s)
@@ -157,7 +159,15 @@ func TestHeld(t *testing.T) {
 		at         float64
 		want, held int
 	}{
-		{0, 5, 5}, {1, 3, 5}, {2, 4, 5}, {10, 1, 5}, {10.5, 1, 4}, {12, 1, 4}, {12.5, 1, 1}, {13, 7, 7}, {23, 0, 7},
+		{0, 5, 5},
+		{1, 3, 5},
+		{2, 4, 5},
+		{10, 1, 5},
+		{10.5, 1, 4},
+		{12, 1, 4},
+		{12.5, 1, 1},
+		{13, 7, 7},
+		{23, 0, 7},
 		{24, 0, 0},
 	}
 	var p PoolHistory
@@ -214,7 +224,10 @@ func TestLearnBacklog(t *testing.T) {
 			{answered: true, subscribed: true, ready: 1, wantBacklog: 1},
 		}},
 		{"nobody subscribes: an honest nothing", []tick{
-			{answered: true, ready: 5, wantBacklog: 5}, {answered: true}, {answered: true}, {answered: true},
+			{answered: true, ready: 5, wantBacklog: 5},
+			{answered: true},
+			{answered: true},
+			{answered: true},
 			{answered: true},
 		}},
 		{"jobs start: an honest nothing, just taken", []tick{
@@ -248,10 +261,16 @@ func TestOldestWait(t *testing.T) {
 	}{
 		{"nothing waits", LaneHistory{LastEmpty: at(0)}, 0},
 		{"since it was empty", LaneHistory{Backlog: 1, LastEmpty: at(70)}, 30 * time.Second},
-		{"since the last one that started became ready", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
-			20 * time.Second},
-		{"a job that was ready before the lane was empty says nothing",
-			LaneHistory{Backlog: 1, LastEmpty: at(70), LastReady: at(5)}, 30 * time.Second},
+		{
+			"since the last one that started became ready",
+			LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
+			20 * time.Second,
+		},
+		{
+			"a job that was ready before the lane was empty says nothing",
+			LaneHistory{Backlog: 1, LastEmpty: at(70), LastReady: at(5)},
+			30 * time.Second,
+		},
 		{"a producer's clock that is ahead", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(500)}, 0},
 	}
 	for _, tt := range tests {
@@ -279,8 +298,10 @@ func TestLearnWorkers(t *testing.T) {
 		t.Errorf("a new leader takes the service time from what was done before it, but not the waits: %+v", l)
 	}
 	step := func(s float64, depth int, ws ...fleet.Heartbeat) LaneHistory {
-		h = h.learn(p, Observation{At: at(s), Workers: ws,
-			Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}}})
+		h = h.learn(p, Observation{
+			At: at(s), Workers: ws,
+			Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}},
+		})
 		return h.Lanes["a"]
 	}
 	if l := step(1, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)),
@@ -333,8 +354,10 @@ func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 // tick.
 func TestLearnWorkersKeepsThoseOnTheRoster(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
-	silent := fleet.Heartbeat{Worker: "w", At: at(0),
-		Lanes: map[string]fleet.LaneWork{"a": {Started: 9, Finished: 9, Service: lanes.Duration(9 * time.Second)}}}
+	silent := fleet.Heartbeat{
+		Worker: "w", At: at(0),
+		Lanes: map[string]fleet.LaneWork{"a": {Started: 9, Finished: 9, Service: lanes.Duration(9 * time.Second)}},
+	}
 	var h History
 	for s := 0.0; s < 550; s += 50 {
 		h = h.learn(p, Observation{At: at(s), Workers: []fleet.Heartbeat{silent}})

@@ -17,8 +17,10 @@ func TestNeedOf(t *testing.T) {
 		waiting bool
 	}{
 		{name: "nothing waits, nothing runs", in: LaneInput{Ready: 4, Idle: 4}, want: Need{InTime: 20, TooLate: -20}},
-		{name: "what runs is what is needed", in: LaneInput{Ready: 4, Idle: 1, Busy: 3},
-			want: Need{Slots: 3, InTime: 20, TooLate: -20}},
+		{
+			name: "what runs is what is needed", in: LaneInput{Ready: 4, Idle: 1, Busy: 3},
+			want: Need{Slots: 3, InTime: 20, TooLate: -20},
+		},
 		{
 			name: "idle slots take what waits", in: LaneInput{Backlog: 3, Ready: 6, Idle: 4, Busy: 2},
 			want: Need{Slots: 2, InTime: 30, TooLate: -30},
@@ -50,8 +52,10 @@ func TestNeedOf(t *testing.T) {
 			waiting: true,
 			want:    Need{Slots: 3, Short: 3, InTime: 0, TooLate: 3},
 		},
-		{name: "one slot for one job", in: LaneInput{Backlog: 1}, waiting: true,
-			want: Need{Slots: 1, Short: 1, TooLate: 1}},
+		{
+			name: "one slot for one job", in: LaneInput{Backlog: 1}, waiting: true,
+			want: Need{Slots: 1, Short: 1, TooLate: 1},
+		},
 		{
 			name: "at least one while a job waits, though a free slot is about to take it",
 			in:   LaneInput{Backlog: 1, Ready: 2, Idle: 2},
@@ -85,8 +89,10 @@ func TestNeedOf(t *testing.T) {
 		},
 		{
 			name: "parked idle slots come back for them all the same", waiting: true,
-			in: LaneInput{Backlog: 60, Ready: 2, Busy: 2, Parked: 1, ColdStart: 60 * sec,
-				Service: 100 * time.Millisecond},
+			in: LaneInput{
+				Backlog: 60, Ready: 2, Busy: 2, Parked: 1, ColdStart: 60 * sec,
+				Service: 100 * time.Millisecond,
+			},
 			want: Need{Slots: 3, Unpark: 1, Short: 60, InTime: 60, TooLate: -1},
 		},
 		{

@@ -113,8 +113,10 @@ func New(o Options) *Loop {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	l := &Loop{o: o, said: map[string]fleet.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{},
-		compared: map[string]time.Time{}}
+	l := &Loop{
+		o: o, said: map[string]fleet.Plan{}, conflicts: map[string]int{}, absent: map[lanes.Queue]time.Time{},
+		compared: map[string]time.Time{},
+	}
 	l.policy.Store(o.Policy)
 	l.refused.Store(new(string))
 	return l

@@ -660,8 +660,10 @@ func TestLoopLaneWithTwoQueues(t *testing.T) {
 			return append(queues("bulk", "bulk.quorum"), current...), nil
 		}
 		l.o.Tunings = func(context.Context) (lanes.Tunings, error) {
-			return lanes.Tunings{Revision: 1, All: []lanes.Tuning{{Field: "lanes.bulk.queueType",
-				Value: []byte(`"quorum"`)}}}, nil
+			return lanes.Tunings{Revision: 1, All: []lanes.Tuning{{
+				Field: "lanes.bulk.queueType",
+				Value: []byte(`"quorum"`),
+			}}}, nil
 		}
 		l.depths["bulk"], l.depths["bulk.quorum"] = fleet.Depth{Ready: 2}, fleet.Depth{Ready: 3}
 		look := func() (fleet.LaneStatus, lanes.Effective) {

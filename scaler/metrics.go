@@ -94,8 +94,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) byLane() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{m.ready, m.skipped, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective,
-		m.stale, m.paused}
+	return []*prometheus.GaugeVec{
+		m.ready, m.skipped, m.retrying, m.busy, m.oldest, m.p95, m.attained, m.objective,
+		m.stale, m.paused,
+	}
 }
 
 func (m *Metrics) byPool() []*prometheus.GaugeVec {

@@ -17,12 +17,16 @@ func TestMetrics(t *testing.T) {
 	m := NewMetrics(r)
 	m.show(fleet.Snapshot{
 		Lanes: []fleet.LaneStatus{
-			{Name: "standard", Ready: 5, Retrying: 2, Busy: 3, OldestWait: lanes.Duration(1500 * time.Millisecond),
-				P95Wait: lanes.Duration(time.Second), Started: 4, InTime: 3, Paused: true},
+			{
+				Name: "standard", Ready: 5, Retrying: 2, Busy: 3, OldestWait: lanes.Duration(1500 * time.Millisecond),
+				P95Wait: lanes.Duration(time.Second), Started: 4, InTime: 3, Paused: true,
+			},
 			{Name: "old", Former: true},
 		},
-		Pools: []fleet.PoolStatus{{Name: "general", Replicas: 4, Target: 6, Parked: 1,
-			ColdStart: lanes.Duration(3 * time.Second), Held: true}},
+		Pools: []fleet.PoolStatus{{
+			Name: "general", Replicas: 4, Target: 6, Parked: 1,
+			ColdStart: lanes.Duration(3 * time.Second), Held: true,
+		}},
 	})
 	m.tune(lanes.Effective{Tunings: make([]lanes.Tuning, 2), Idle: make([]lanes.IdleTuning, 1)})
 	m.plan(fleet.Plan{Pool: "general", Reason: fleet.Backlog})
@@ -77,8 +81,10 @@ siren_tunings_idle 1
 
 	// A lane that has gone must not be shown for ever with what it had last.
 	m.show(fleet.Snapshot{Lanes: []fleet.LaneStatus{{Name: "standard"}}})
-	for name, want := range map[string]int{"siren_lane_ready_jobs": 1, "siren_lane_wait_p95_seconds": 1,
-		"siren_pool_replicas": 0, "siren_pool_held": 0, "siren_lane_paused": 1, "siren_scaler_plans_total": 1} {
+	for name, want := range map[string]int{
+		"siren_lane_ready_jobs": 1, "siren_lane_wait_p95_seconds": 1,
+		"siren_pool_replicas": 0, "siren_pool_held": 0, "siren_lane_paused": 1, "siren_scaler_plans_total": 1,
+	} {
 		if n, err := testutil.GatherAndCount(r, name); err != nil || n != want {
 			t.Errorf("%d of %s, %v; want %d", n, name, err, want)
 		}

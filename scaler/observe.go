@@ -107,8 +107,10 @@ type poolView struct {
 // viewPool sums up one pool and its workers. A heartbeat older than goneAfter belongs to a worker that is gone.
 func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.Heartbeat, h History) poolView {
 	served := len(q.Lanes) + len(q.Guests)
-	v := poolView{Pool: q, running: make(map[string]int, served), onParked: map[string]int{},
-		ages: make(map[string]ages, served)}
+	v := poolView{
+		Pool: q, running: make(map[string]int, served), onParked: map[string]int{},
+		ages: make(map[string]ages, served),
+	}
 	v.workers, v.taking = make([]fleet.Heartbeat, 0, len(workers)), make([]fleet.Heartbeat, 0, len(workers))
 	state, seen := o.Pools[q.Name]
 	if v.state, v.unseen = state, !seen; !seen {

@@ -54,8 +54,10 @@ func TestViewPool(t *testing.T) {
 		met     []string       // workers heard of in earlier ticks
 		want    counts
 	}{
-		{name: "an idle worker", workers: []fleet.Heartbeat{beat("a")},
-			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1}},
+		{
+			name: "an idle worker", workers: []fleet.Heartbeat{beat("a")},
+			want: counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1},
+		},
 		{
 			name: "a busy one, with a guest", workers: []fleet.Heartbeat{beat("a", "standard", "bulk")},
 			want: counts{workers: 1, taking: 1, ready: 2, running: 2, freeShoulder: 1, guests: 1, present: 1},
@@ -73,8 +75,10 @@ func TestViewPool(t *testing.T) {
 			name: "a parked one's shoulder is not free for anyone", workers: []fleet.Heartbeat{with(beat("a"), parked)},
 			want: counts{workers: 1, parked: 2, present: 1},
 		},
-		{name: "a retired one", workers: []fleet.Heartbeat{with(beat("a"), retired)},
-			want: counts{workers: 1, retired: []string{"a"}, present: 1}},
+		{
+			name: "a retired one", workers: []fleet.Heartbeat{with(beat("a"), retired)},
+			want: counts{workers: 1, retired: []string{"a"}, present: 1},
+		},
 		{
 			name:    "a retired one that runs a job has broken its promise and stays",
 			workers: []fleet.Heartbeat{with(beat("a", "standard"), retired)},
@@ -126,22 +130,32 @@ func TestViewPool(t *testing.T) {
 			members: []fleet.Member{},
 			want:    counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1},
 		},
-		{name: "a member that was never heard of starts", members: []fleet.Member{{Name: "a"}},
-			want: counts{present: 1, starting: 1}},
-		{name: "one that was is silent", members: []fleet.Member{{Name: "a"}}, met: []string{"a"},
-			want: counts{present: 1, silent: 1}},
-		{name: "one that can't start", members: []fleet.Member{{Name: "a", Stuck: "no image"}},
-			want: counts{present: 1, stuck: 1}},
-		{name: "a stuck one that leaves", members: []fleet.Member{{Name: "a", Stuck: "no image", Leaving: true}},
-			want: counts{leaving: 1}},
+		{
+			name: "a member that was never heard of starts", members: []fleet.Member{{Name: "a"}},
+			want: counts{present: 1, starting: 1},
+		},
+		{
+			name: "one that was is silent", members: []fleet.Member{{Name: "a"}}, met: []string{"a"},
+			want: counts{present: 1, silent: 1},
+		},
+		{
+			name: "one that can't start", members: []fleet.Member{{Name: "a", Stuck: "no image"}},
+			want: counts{present: 1, stuck: 1},
+		},
+		{
+			name: "a stuck one that leaves", members: []fleet.Member{{Name: "a", Stuck: "no image", Leaving: true}},
+			want: counts{leaving: 1},
+		},
 		{
 			name: "one that beats isn't stuck", workers: []fleet.Heartbeat{beat("a")},
 			members: []fleet.Member{{Name: "a", Stuck: "restarted often"}},
 			want:    counts{workers: 1, taking: 1, ready: 2, freeShoulder: 1, present: 1},
 		},
 	}
-	pool := lanes.Pool{Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 2,
-		Shoulder: map[string]int{"express": 1}}
+	pool := lanes.Pool{
+		Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 2,
+		Shoulder: map[string]int{"express": 1},
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.members == nil {
@@ -153,8 +167,10 @@ func TestViewPool(t *testing.T) {
 			for _, name := range tt.met {
 				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
 			}
-			o := Observation{At: t0, Workers: tt.workers,
-				Pools: map[string]fleet.PoolState{"general": {Members: tt.members}}}
+			o := Observation{
+				At: t0, Workers: tt.workers,
+				Pools: map[string]fleet.PoolState{"general": {Members: tt.members}},
+			}
 			v := viewPool(pool, usualTiming, o, o.byPool()["general"], h)
 			got := counts{
 				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running),
@@ -201,8 +217,10 @@ func TestExisting(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
-			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {Replicas: tt.replicas,
-				Members: tt.members}}}
+			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {
+				Replicas: tt.replicas,
+				Members:  tt.members,
+			}}}
 			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
 			if v.existing() != tt.existing || v.settled() != tt.settled {
 				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
@@ -234,13 +252,17 @@ func TestSubscribedTo(t *testing.T) {
 		{"retired", with(beat("a"), retired), "standard", false},
 		{"draining", with(beat("a"), draining), "standard", false},
 		{"silent", with(beat("a"), aged(4*time.Second)), "standard", false},
-		{"of a pool that left the policy", with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "old" }), "standard",
-			false},
+		{
+			"of a pool that left the policy", with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "old" }), "standard",
+			false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := subscribed(p, Observation{At: t0,
-				Workers: []fleet.Heartbeat{tt.worker}}); got[tt.lane] != tt.want {
+			if got := subscribed(p, Observation{
+				At:      t0,
+				Workers: []fleet.Heartbeat{tt.worker},
+			}); got[tt.lane] != tt.want {
 				t.Errorf("subscribed = %v", got)
 			}
 		})

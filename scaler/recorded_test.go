@@ -52,8 +52,10 @@ func TestSkippedMessagesAreNoJobs(t *testing.T) {
 
 // A lane with nothing but cancelled jobs takes one slot, to have them skipped, and a paused one none.
 func TestDecideDoesNotGrowForSkippedMessages(t *testing.T) {
-	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}},
-		Pools: []lanes.Pool{{Name: "general", Lanes: []string{"bulk"}, Slots: 2, Max: 50}}, Budget: 50}
+	p := &lanes.Policy{
+		Lanes: []lanes.Lane{{Name: "bulk"}},
+		Pools: []lanes.Pool{{Name: "general", Lanes: []string{"bulk"}, Slots: 2, Max: 50}}, Budget: 50,
+	}
 	p.Default()
 	for _, c := range []struct {
 		name    string
@@ -91,15 +93,34 @@ func TestOldestWaitByTheRecords(t *testing.T) {
 		want time.Duration
 	}{
 		{"they say it", LaneHistory{LastEmpty: at(0)}, 3, fleet.Waiting{Queued: 3, Oldest: at(80)}, 20 * time.Second},
-		{"of a lane that was never seen empty", LaneHistory{}, 3, fleet.Waiting{Queued: 3, Oldest: at(-1000)},
-			1100 * time.Second},
-		{"jobs of plain AMQP may be older", LaneHistory{LastEmpty: at(10)}, 3, fleet.Waiting{Queued: 1, Oldest: at(80)},
-			90 * time.Second},
-		{"a record that lost its message before the lane was empty", LaneHistory{LastEmpty: at(60)}, 3,
-			fleet.Waiting{Queued: 9, Oldest: at(5)}, 40 * time.Second},
-		{"a record that lost its message, and later ones have started",
-			LaneHistory{LastEmpty: at(0), LastReady: at(90)}, 3, fleet.Waiting{Queued: 9, Oldest: at(5)},
-			10 * time.Second},
+		{
+			"of a lane that was never seen empty",
+			LaneHistory{},
+			3,
+			fleet.Waiting{Queued: 3, Oldest: at(-1000)},
+			1100 * time.Second,
+		},
+		{
+			"jobs of plain AMQP may be older",
+			LaneHistory{LastEmpty: at(10)},
+			3,
+			fleet.Waiting{Queued: 1, Oldest: at(80)},
+			90 * time.Second,
+		},
+		{
+			"a record that lost its message before the lane was empty",
+			LaneHistory{LastEmpty: at(60)},
+			3,
+			fleet.Waiting{Queued: 9, Oldest: at(5)},
+			40 * time.Second,
+		},
+		{
+			"a record that lost its message, and later ones have started",
+			LaneHistory{LastEmpty: at(0), LastReady: at(90)},
+			3,
+			fleet.Waiting{Queued: 9, Oldest: at(5)},
+			10 * time.Second,
+		},
 		{"nothing but messages that will be skipped", LaneHistory{LastEmpty: at(0)}, 3, fleet.Waiting{Skipped: 3}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,8 +133,10 @@ func TestOldestWaitByTheRecords(t *testing.T) {
 
 // A new leader goes on from what the one before it saw.
 func TestOldestWaitSurvivesTheLeader(t *testing.T) {
-	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk",
-		Promote: &lanes.Promote{After: lanes.Duration(10 * time.Minute), To: "express"}}, {Name: "express"}}}
+	p := &lanes.Policy{Lanes: []lanes.Lane{{
+		Name:    "bulk",
+		Promote: &lanes.Promote{After: lanes.Duration(10 * time.Minute), To: "express"},
+	}, {Name: "express"}}}
 	last := func(age time.Duration, s fleet.LaneStatus) *fleet.Snapshot {
 		s.Name = "bulk"
 		return &fleet.Snapshot{At: t0.Add(-age), Lanes: []fleet.LaneStatus{s}}
@@ -127,29 +150,47 @@ func TestOldestWaitSurvivesTheLeader(t *testing.T) {
 		promoted bool
 	}{
 		{"killed, and another one leads at once", last(10*time.Second,
-			fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min),
-				Since: t0.Add(-29 * min)}), fleet.Waiting{Queued: 5, Oldest: t0.Add(-28 * min)}, 28 * min, true},
+			fleet.LaneStatus{
+				Ready: 5, OldestWait: lanes.Duration(28 * min),
+				Since: t0.Add(-29 * min),
+			}), fleet.Waiting{Queued: 5, Oldest: t0.Add(-28 * min)}, 28 * min, true},
 		{"the same, of jobs without records", last(10*time.Second,
-			fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min),
-				Since: t0.Add(-29 * min)}), fleet.Waiting{}, 28*min + 10*time.Second, true},
-		{"the same, of a lane that it never saw empty",
-			last(10*time.Second, fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min)}), fleet.Waiting{},
-			28*min + 10*time.Second, true},
-		{"all away for an hour: the lane was empty, and filled again",
+			fleet.LaneStatus{
+				Ready: 5, OldestWait: lanes.Duration(28 * min),
+				Since: t0.Add(-29 * min),
+			}), fleet.Waiting{}, 28*min + 10*time.Second, true},
+		{
+			"the same, of a lane that it never saw empty",
+			last(10*time.Second, fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min)}),
+			fleet.Waiting{},
+			28*min + 10*time.Second, true,
+		},
+		{
+			"all away for an hour: the lane was empty, and filled again",
 			last(time.Hour, fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min), Since: t0.Add(-88 * min)}),
-			fleet.Waiting{Queued: 5, Oldest: t0.Add(-2 * min)}, 2 * min, false},
-		{"all away for an hour, and the jobs are still those",
+			fleet.Waiting{Queued: 5, Oldest: t0.Add(-2 * min)},
+			2 * min, false,
+		},
+		{
+			"all away for an hour, and the jobs are still those",
 			last(time.Hour, fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min), Since: t0.Add(-88 * min)}),
-			fleet.Waiting{Queued: 5, Oldest: t0.Add(-88 * min)}, 88 * min, true},
-		{"all away for an hour, and nobody knows these jobs",
+			fleet.Waiting{Queued: 5, Oldest: t0.Add(-88 * min)},
+			88 * min, true,
+		},
+		{
+			"all away for an hour, and nobody knows these jobs",
 			last(time.Hour, fleet.LaneStatus{Ready: 5, OldestWait: lanes.Duration(28 * min), Since: t0.Add(-88 * min)}),
-			fleet.Waiting{}, 0, false},
+			fleet.Waiting{},
+			0, false,
+		},
 		{"no leader before, and records", nil, fleet.Waiting{Queued: 5, Oldest: t0.Add(-28 * min)}, 28 * min, true},
 		{"no leader before, and none", nil, fleet.Waiting{}, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := Observation{At: t0, Depths: map[string]fleet.Depth{"bulk": {Ready: 5, Consumers: 1}},
-				Waiting: map[string]fleet.Waiting{"bulk": c.w}, Before: c.before}
+			o := Observation{
+				At: t0, Depths: map[string]fleet.Depth{"bulk": {Ready: 5, Consumers: 1}},
+				Waiting: map[string]fleet.Waiting{"bulk": c.w}, Before: c.before,
+			}
 			d, _ := Decide(p, o, History{})
 			if got := d.Snapshot.Lanes[0].OldestWait.D(); got != c.want {
 				t.Errorf("oldest wait %s, want %s", got, c.want)

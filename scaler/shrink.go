@@ -108,8 +108,10 @@ func (a ask) parkingOrder(parking map[string]bool) []candidate {
 		if w.Retired || w.Draining {
 			continue
 		}
-		c := candidate{worker: w.Worker, parked: w.Parked, running: len(w.Running),
-			idle: w.Slots + w.Shoulder - len(w.Running), missed: a.missed(w)}
+		c := candidate{
+			worker: w.Worker, parked: w.Parked, running: len(w.Running),
+			idle: w.Slots + w.Shoulder - len(w.Running), missed: a.missed(w),
+		}
 		if !w.Parked && !parking[w.Worker] {
 			c.takes = 1
 		}

@@ -58,8 +58,10 @@ func TestLoopForesees(t *testing.T) {
 			err     string
 		}{
 			"none": {to: 6, reason: fleet.Ceiling},
-			"more": {tunings: []lanes.Tuning{tuning("pools.general.max", "5", time.Time{})}, to: 5,
-				reason: fleet.Ceiling},
+			"more": {
+				tunings: []lanes.Tuning{tuning("pools.general.max", "5", time.Time{})}, to: 5,
+				reason: fleet.Ceiling,
+			},
 			"beside what is idle": {
 				tunings: append(set.All, tuning("lanes.standard.paused", "true", time.Time{})), to: 1,
 				reason: fleet.Paused,
@@ -166,8 +168,10 @@ func TestSightIsBounded(t *testing.T) {
 	for i := range 1000 {
 		w := fleet.Heartbeat{Worker: fmt.Sprint("worker-", i), At: time.Now(), Lanes: map[string]fleet.LaneWork{}}
 		for lane := range 10 {
-			w.Lanes[fmt.Sprint("lane-", lane)] = fleet.LaneWork{Started: int64(i),
-				Waits: make([]int64, fleet.RecentWaits)}
+			w.Lanes[fmt.Sprint("lane-", lane)] = fleet.LaneWork{
+				Started: int64(i),
+				Waits:   make([]int64, fleet.RecentWaits),
+			}
 		}
 		s.Seen.Workers = append(s.Seen.Workers, w)
 		s.Before.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}

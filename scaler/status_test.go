@@ -18,8 +18,11 @@ func TestRates(t *testing.T) {
 		{"nothing yet", nil, 0, 0},
 		{"one look says nothing", []FlowSample{{at(0), 100, 0}}, 0, 0},
 		{"a window that has only begun", []FlowSample{{at(0), 100, 0}, {at(10), 5, 2}}, 30, 12},
-		{"a full one; what came before it doesn't count", []FlowSample{{at(0), 100, 9}, {at(30), 5, 2}, {at(60), 1, 4}},
-			6, 6},
+		{
+			"a full one; what came before it doesn't count",
+			[]FlowSample{{at(0), 100, 9}, {at(30), 5, 2}, {at(60), 1, 4}},
+			6, 6,
+		},
 		{"no time has passed", []FlowSample{{at(0), 1, 1}, {at(0), 1, 1}}, 0, 0},
 	}
 	for _, tt := range tests {

@@ -232,8 +232,10 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{"retiring, until they have promised", "", func(s *scene) {
 			s.workers("general", "standard", "", "parked", "parked", "standard parked")
-			s.h.Pools["general"] = PoolHistory{Seen: true, RetiredAt: t0.Add(-time.Second),
-				Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"}}
+			s.h.Pools["general"] = PoolHistory{
+				Seen: true, RetiredAt: t0.Add(-time.Second),
+				Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"},
+			}
 		}, 5, fleet.Retiring, "2 running jobs; 3 of 5 are too many; 2 idle ones retire"},
 		{
 			"removing", "", func(s *scene) { s.workers("general", "standard", "", "retired") }, 2, fleet.Retiring,
@@ -285,8 +287,10 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("batch", "bulk", "bulk")
 			s.ready("bulk", 1)
 		}, 2, fleet.Paused, "2 running jobs; lane bulk is paused: its 1 waiting job counts for nothing"},
-		{"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") }, 1,
-			fleet.Busy, "1 running job"},
+		{
+			"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") }, 1,
+			fleet.Busy, "1 running job",
+		},
 		{"another one waits beside it", "", func(s *scene) {
 			s.p.Lanes[0].Paused = true
 			s.workers("general", "standard", "standard")
@@ -336,8 +340,10 @@ func TestPlanSentences(t *testing.T) {
 			fleet.Held,
 			"nothing waits and nothing runs; min is 2; the pool is held at 2",
 		},
-		{"held below min", "", func(s *scene) { s.p.Pools[0].Held = true }, 0, fleet.Held,
-			"nothing waits and nothing runs; min is 2; the pool is held at 0; 2 would do"},
+		{
+			"held below min", "", func(s *scene) { s.p.Pools[0].Held = true }, 0, fleet.Held,
+			"nothing waits and nothing runs; min is 2; the pool is held at 0; 2 would do",
+		},
 		{"held above max", "", func(s *scene) {
 			s.p.Pools[0].Held, s.p.Pools[0].Max = true, 3
 			s.workers("general", "", "", "", "", "")
@@ -570,8 +576,10 @@ func TestSharesUnderTheBudget(t *testing.T) {
 			// bulk is more urgent than standard here, and each has its own pool.
 			s.p.Lanes[1], s.p.Lanes[2] = s.p.Lanes[2], s.p.Lanes[1]
 			s.p.Pools = []lanes.Pool{
-				{Name: "first", Lanes: []string{"express", "standard"}, Slots: 1,
-					Shoulder: map[string]int{"express": 1}, Max: 20},
+				{
+					Name: "first", Lanes: []string{"express", "standard"}, Slots: 1,
+					Shoulder: map[string]int{"express": 1}, Max: 20,
+				},
 				{Name: "other", Lanes: []string{"bulk"}, Slots: 1, Max: 20},
 			}
 			s.p.Budget = 8

@@ -105,8 +105,10 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a readyAt in the future", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
-				ReadyAt: r.began.Add(72 * time.Hour)})
+			r.broker.add(job.Delivery{
+				Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
+				ReadyAt: r.began.Add(72 * time.Hour),
+			})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.First != 1 || l.Waits[0] != 0 || !l.LastReady.Equal(r.began) {
 				t.Errorf("got %+v", l)
@@ -115,10 +117,14 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a job of a higher priority says nothing of those that it has overtaken", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
-				ReadyAt: r.began.Add(-time.Hour)})
-			r.broker.add(job.Delivery{Job: job.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1,
-				ReadyAt: r.began})
+			r.broker.add(job.Delivery{
+				Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
+				ReadyAt: r.began.Add(-time.Hour),
+			})
+			r.broker.add(job.Delivery{
+				Job: job.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1,
+				ReadyAt: r.began,
+			})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.First != 2 || len(l.Waits) != 2 ||
 				!l.LastReady.Equal(r.began.Add(-time.Hour)) {
@@ -140,8 +146,10 @@ func TestWaits(t *testing.T) {
 	t.Run("no retries, though the ledger is away", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.away = true
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2,
-				ReadyAt: time.Now()})
+			r.broker.add(job.Delivery{
+				Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2,
+				ReadyAt: time.Now(),
+			})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.Started != 1 || len(l.Waits) != 0 {
 				t.Errorf("got %+v", l)

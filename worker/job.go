@@ -123,8 +123,10 @@ func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.
 	if w.draining.Load() && w.o.Behind() && disp.Action != job.Retry {
 		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to
 		// do so.
-		return job.Disposition{Action: job.Return,
-			Error: "the ledger doesn't know yet how it ended, and this worker stops"}
+		return job.Disposition{
+			Action: job.Return,
+			Error:  "the ledger doesn't know yet how it ended, and this worker stops",
+		}
 	}
 	return disp
 }

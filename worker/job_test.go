@@ -234,8 +234,10 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 // A job that wasn't started in time is dead, and never run; one that was goes on as often as it takes.
 func TestExpiry(t *testing.T) {
 	put := func(r *rig, id string, in time.Duration) {
-		r.broker.add(job.Delivery{Job: job.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard",
-			Attempt: 1, ReadyAt: time.Now()})
+		r.broker.add(job.Delivery{
+			Job: job.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard",
+			Attempt: 1, ReadyAt: time.Now(),
+		})
 	}
 	t.Run("too late", func(t *testing.T) {
 		for _, away := range []bool{false, true} {
@@ -345,8 +347,10 @@ func TestMalformedMessage(t *testing.T) {
 					r.ledger.set(c.id, func(r *record) { r.state = c.state })
 				}
 				before := r.ledger.record(c.id)
-				r.broker.add(job.Delivery{Job: job.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"),
-					Err: c.err})
+				r.broker.add(job.Delivery{
+					Job: job.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"),
+					Err: c.err,
+				})
 				r.start()
 				if got := r.ledger.record(c.id); c.state != "" && !reflect.DeepEqual(got, before) {
 					t.Errorf("the other job's record: %+v", got)
@@ -379,10 +383,14 @@ func TestMalformedMessage(t *testing.T) {
 				}
 				return nil
 			}
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
-				Err: unreadable})
-			r.broker.add(job.Delivery{Job: job.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
-				Err: unreadable})
+			r.broker.add(job.Delivery{
+				Job: job.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
+				Err: unreadable,
+			})
+			r.broker.add(job.Delivery{
+				Job: job.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
+				Err: unreadable,
+			})
 			r.start()
 			r.at(time.Minute)
 			if _, _, dead := r.broker.counts(); dead != 2 || len(r.ledger.records) != 2 {

@@ -17,8 +17,10 @@ func TestMetrics(t *testing.T) {
 		r.o.Metrics = metrics
 		r.handler.will("bad", fails(0, job.BadInput))
 		r.broker.put("standard", "a", "bad")
-		r.broker.add(job.Delivery{Job: job.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1,
-			Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"}})
+		r.broker.add(job.Delivery{
+			Job: job.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1,
+			Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"},
+		})
 		r.start()
 		r.ledger.fail(true, false)
 		r.broker.put("bulk", "unclaimed")

@@ -64,8 +64,10 @@ func TestTakenInTheInstantOfParking(t *testing.T) {
 		r.handler.will("a", lasts(10*time.Second))
 		r.start()
 		r.broker.mu.Lock()
-		r.broker.ready = append(r.broker.ready, job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard",
-			Attempt: 1})
+		r.broker.ready = append(r.broker.ready, job.Delivery{
+			Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard",
+			Attempt: 1,
+		})
 		r.w.gate.order(true, true)
 		r.broker.mu.Unlock()
 		r.roster.order(true, true)

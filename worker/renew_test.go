@@ -79,12 +79,18 @@ func TestLostClaim(t *testing.T) {
 		want job.Disposition
 	}{
 		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 13 * time.Second, lost},
-		{"noticed at the end of a job that fails", fails(2500*time.Millisecond, job.Transient), 2 * time.Second,
-			2500 * time.Millisecond, lost},
-		{"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput), 2 * time.Second,
-			2500 * time.Millisecond, lost},
-		{"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond,
-			job.Disposition{Action: job.Ack}},
+		{
+			"noticed at the end of a job that fails", fails(2500*time.Millisecond, job.Transient), 2 * time.Second,
+			2500 * time.Millisecond, lost,
+		},
+		{
+			"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput), 2 * time.Second,
+			2500 * time.Millisecond, lost,
+		},
+		{
+			"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond,
+			job.Disposition{Action: job.Ack},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -138,11 +144,15 @@ func TestCancelled(t *testing.T) {
 		want []string // after its start
 	}{
 		{"a job that says nothing", lasts(time.Hour), 11200 * time.Millisecond, 12 * time.Second, stopped},
-		{"a job that reports", reports(100*time.Millisecond, time.Hour), 2500 * time.Millisecond, 3 * time.Second,
-			stopped},
+		{
+			"a job that reports", reports(100*time.Millisecond, time.Hour), 2500 * time.Millisecond, 3 * time.Second,
+			stopped,
+		},
 		{"a job that takes its time to stop", lingers, 2500 * time.Millisecond, 3700 * time.Millisecond, stopped},
-		{"a job that is past its commit", commits, 2500 * time.Millisecond, 3 * time.Second,
-			[]string{"close a completed", "settle a ack"}},
+		{
+			"a job that is past its commit", commits, 2500 * time.Millisecond, 3 * time.Second,
+			[]string{"close a completed", "settle a ack"},
+		},
 		{
 			"noticed at the end of a job that fails", fails(500*time.Millisecond, job.BadInput), 0,
 			500 * time.Millisecond,

@@ -47,8 +47,10 @@ func TestLogOfARun(t *testing.T) {
 		want []string
 	}{
 		{"done", lasts(0), []string{"claim a granted", "handle a", "log a", "close a completed", "settle a ack"}},
-		{"can't succeed", fails(0, job.BadInput), []string{"claim a granted", "handle a", "log a", "close a dead",
-			"settle a dead letter: bad input"}},
+		{"can't succeed", fails(0, job.BadInput), []string{
+			"claim a granted", "handle a", "log a", "close a dead",
+			"settle a dead letter: bad input",
+		}},
 		{"panics", panics, []string{"claim a granted", "handle a", "log a", "close a retrying"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

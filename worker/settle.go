@@ -67,17 +67,23 @@ func refusal(c job.Claim) job.Disposition {
 	case job.HeldByLive: // no attempt counts
 		return job.Disposition{Action: job.Retry, After: heldAgain, Error: "another worker runs it"}
 	case job.Poison:
-		return job.Disposition{Action: job.DeadLetter, Reason: reasonPoison,
-			Error: fmt.Sprintf("its worker crashed as often as the lane's maxCrashes allows (%d)", c.Crashes)}
+		return job.Disposition{
+			Action: job.DeadLetter, Reason: reasonPoison,
+			Error: fmt.Sprintf("its worker crashed as often as the lane's maxCrashes allows (%d)", c.Crashes),
+		}
 	case job.Buried: // its dead letter may have been lost between the ledger and the broker: this one must tell as much
 		if c.Reason != "" {
 			return job.Disposition{Action: job.DeadLetter, Reason: c.Reason, Error: c.Error}
 		}
-		return job.Disposition{Action: job.DeadLetter, Reason: reasonBuried,
-			Error: "the job is dead already; enqueue it under another id"}
+		return job.Disposition{
+			Action: job.DeadLetter, Reason: reasonBuried,
+			Error: "the job is dead already; enqueue it under another id",
+		}
 	default:
-		return job.Disposition{Action: job.Retry, After: heldAgain,
-			Error: fmt.Sprintf("the ledger's answer %q is unknown", c.State)}
+		return job.Disposition{
+			Action: job.Retry, After: heldAgain,
+			Error: fmt.Sprintf("the ledger's answer %q is unknown", c.State),
+		}
 	}
 }
 

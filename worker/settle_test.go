@@ -41,10 +41,14 @@ func TestSettle(t *testing.T) {
 		{"failed", job.Fail(job.Transient, why), false, 1, again(5 * time.Second)},
 		{"failed for the second time", job.Fail(job.Transient, why), false, 2, again(15 * time.Second)},
 		{"failed at the last attempt", job.Fail(job.Transient, why), false, 3, dead("failed")},
-		{"failed beyond the last attempt, after the limit was lowered", job.Fail(job.Transient, why), false, 9,
-			dead("failed")},
-		{"failed, wrapped", fmt.Errorf("why%w", job.Fail(job.Transient, errors.New(""))), false, 1,
-			again(5 * time.Second)},
+		{
+			"failed beyond the last attempt, after the limit was lowered", job.Fail(job.Transient, why), false, 9,
+			dead("failed"),
+		},
+		{
+			"failed, wrapped", fmt.Errorf("why%w", job.Fail(job.Transient, errors.New(""))), false, 1,
+			again(5 * time.Second),
+		},
 
 		{"timed out", job.Fail(job.TimedOut, why), false, 1, again(5 * time.Second)},
 		{"timed out at the last attempt", job.Fail(job.TimedOut, why), false, 3, dead("timed out")},
@@ -58,8 +62,10 @@ func TestSettle(t *testing.T) {
 		{"stopped at the last attempt", why, true, 3, back},
 		{"stopped, and the handler takes it for bad input", job.Fail(job.BadInput, why), true, 1, back},
 		{"stopped, and the handler says so", job.Fail(job.Interrupted, why), true, 1, back},
-		{"the handler says interrupted, but nobody stopped it", job.Fail(job.Interrupted, why), false, 1,
-			again(5 * time.Second)},
+		{
+			"the handler says interrupted, but nobody stopped it", job.Fail(job.Interrupted, why), false, 1,
+			again(5 * time.Second),
+		},
 		{"interrupted by nobody, at the last attempt", job.Fail(job.Interrupted, why), false, 3, dead("failed")},
 
 		{"claim lost", job.ErrLost, true, 1, lost},
@@ -141,8 +147,10 @@ func TestMalformed(t *testing.T) {
 	}{
 		{"no id", "", "no id", "no id", job.ErrNoID},
 		{"unreadable, no id", "", "not a job", unreadable.Error(), unreadable},
-		{"unreadable, with an id", "a-1", "not a job", unreadable.Error() + " (the message bears the id a-1)",
-			unreadable},
+		{
+			"unreadable, with an id", "a-1", "not a job", unreadable.Error() + " (the message bears the id a-1)",
+			unreadable,
+		},
 		{"unreadable, with an id that is none", "a b\n", "not a job", unreadable.Error(), unreadable},
 	} {
 		t.Run(c.name, func(t *testing.T) {

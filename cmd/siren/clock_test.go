@@ -31,8 +31,10 @@ func TestOperatorWithAWrongClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := g.in(t)
 			g.declare(lanes.Classic)
-			setEndpoints(t, map[string]string{"SIREN_AMQP_URL": g.url,
-				"SIREN_REDIS_URL": shiftClock(t, g.redis, ahead)})
+			setEndpoints(t, map[string]string{
+				"SIREN_AMQP_URL":  g.url,
+				"SIREN_REDIS_URL": shiftClock(t, g.redis, ahead),
+			})
 			o, err := goredis.ParseURL(g.admin)
 			g.must(err)
 			raw := goredis.NewClient(o)
@@ -129,8 +131,10 @@ func (w wrongClock) said(t *testing.T, args ...string) string {
 func (w wrongClock) queued(t *testing.T, id string, ago time.Duration, expires time.Time) {
 	t.Helper()
 	at := w.now().Add(-ago)
-	j := job.Job{ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires,
-		Labels: map[string]string{"set": w.prefix}}
+	j := job.Job{
+		ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires,
+		Labels: map[string]string{"set": w.prefix},
+	}
 	_, err := w.ledger.CreateAll(t.Context(), []job.Delivery{{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
 	must(t, err)
 }
@@ -203,8 +207,10 @@ func (w wrongClock) leases(t *testing.T) {
 	lives, gone := w.prefix+"-lives", w.prefix+"-gone"
 	for id, lease := range map[string]time.Duration{lives: 20 * time.Second, gone: -2 * time.Minute} {
 		w.queued(t, id, 0, time.Time{})
-		_, err := w.ledger.Claim(t.Context(), job.Delivery{Job: w.record(t, id).Job(), Lane: "bulk",
-			EnqueuedAt: w.now(), ReadyAt: w.now()}, "w", 3)
+		_, err := w.ledger.Claim(t.Context(), job.Delivery{
+			Job: w.record(t, id).Job(), Lane: "bulk",
+			EnqueuedAt: w.now(), ReadyAt: w.now(),
+		}, "w", 3)
 		must(t, err)
 		must(t, w.raw.HSet(t.Context(), "siren:job:"+id, "lease", w.now().Add(lease).UnixMilli()).Err())
 	}
@@ -231,8 +237,13 @@ func (w wrongClock) deadLetters(t *testing.T) {
 			w.now().Add(10*time.Minute).UnixMilli()).Err())
 		must(t, w.raw.ZAdd(t.Context(), "siren:dead", goredis.Z{Score: float64(w.now().UnixMilli()), Member: id}).Err())
 	}
-	for _, args := range [][]string{{"list"}, {"list", "--from-queue"}, {"summary"}, {"summary", "--from-queue"},
-		{"export"}} {
+	for _, args := range [][]string{
+		{"list"},
+		{"list", "--from-queue"},
+		{"summary"},
+		{"summary", "--from-queue"},
+		{"export"},
+	} {
 		young := w.said(t, append(append([]string{"dead"}, args...), "--since", "10m")...)
 		old := w.said(t, append(append([]string{"dead"}, args...), "--older-than", "10m")...)
 		if !strings.Contains(young, "failed") || strings.Contains(old, "the storage is away") ||
@@ -276,8 +287,10 @@ func (w wrongClock) reports(t *testing.T) {
 	if out := w.said(t, "lanes"); strings.Contains(out, "no scaler has reported") {
 		t.Errorf("the snapshot is taken for an old one:\n%s", out)
 	}
-	must(t, w.board.PutSnapshot(t.Context(), fleet.Snapshot{At: w.now().Add(-10 * time.Minute),
-		Lanes: []fleet.LaneStatus{{Name: "bulk"}}}))
+	must(t, w.board.PutSnapshot(t.Context(), fleet.Snapshot{
+		At:    w.now().Add(-10 * time.Minute),
+		Lanes: []fleet.LaneStatus{{Name: "bulk"}},
+	}))
 	if out := w.said(t, "lanes"); !strings.Contains(out, "no scaler has reported for 10m") {
 		t.Errorf("the snapshot isn't taken for an old one:\n%s", out)
 	}

@@ -16,11 +16,17 @@ func TestCompletionIsSilent(t *testing.T) {
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer deaf.Close()
-	for name, url := range map[string]string{"deaf": "redis://" + deaf.Addr().String(),
-		"nobody there": "redis://127.0.0.1:1", "malformed": "://secret"} {
+	for name, url := range map[string]string{
+		"deaf":         "redis://" + deaf.Addr().String(),
+		"nobody there": "redis://127.0.0.1:1", "malformed": "://secret",
+	} {
 		setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://127.0.0.1:1", "SIREN_REDIS_URL": url})
-		for _, args := range [][]string{{"lanes", "list", "--watch", ""}, {"jobs", "list", "--lane", ""},
-			{"jobs", "get", ""}, {"worker", "--pool", ""}} {
+		for _, args := range [][]string{
+			{"lanes", "list", "--watch", ""},
+			{"jobs", "list", "--lane", ""},
+			{"jobs", "get", ""},
+			{"worker", "--pool", ""},
+		} {
 			began := time.Now()
 			var out, said bytes.Buffer
 			code := run(append([]string{"__complete"}, args...),

@@ -84,8 +84,10 @@ func (g *graveyard) declare(queueType string) {
 	defer conn.Close()
 	ch, err := conn.Channel()
 	g.must(err)
-	for _, q := range []string{"siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m",
-		"siren.delay.5m", "siren.delay.15m", "siren.delay.far"} {
+	for _, q := range []string{
+		"siren.dead", "siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m",
+		"siren.delay.5m", "siren.delay.15m", "siren.delay.far",
+	} {
 		_, err := ch.QueueDelete(q, false, false, false)
 		g.must(err)
 	}
@@ -160,8 +162,10 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	seats := make(chan struct{}, 16)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
-		j := job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json",
-			Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)}}
+		j := job.Job{
+			ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json",
+			Labels: map[string]string{dead.TenantLabel: fmt.Sprint("t", i%10)},
+		}
 		body, err := job.Encode(j)
 		g.must(err)
 		d := job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}
@@ -170,8 +174,10 @@ func (g *graveyard) bury(n int, prefix string) []string {
 			defer func() { <-seats }()
 			c, err := g.ledger.Claim(ctx, d, "w", 3)
 			if err == nil {
-				err = g.ledger.Close(ctx, c, job.Outcome{State: job.Dead, Reason: "failed",
-					Error: "the storage is away"})
+				err = g.ledger.Close(ctx, c, job.Outcome{
+					State: job.Dead, Reason: "failed",
+					Error: "the storage is away",
+				})
 			}
 			if err != nil {
 				g.t.Error(err)
@@ -179,8 +185,10 @@ func (g *graveyard) bury(n int, prefix string) []string {
 		})
 		last, err = ch.PublishWithDeferredConfirm("", "siren.dead", true, false, amqp.Publishing{
 			MessageId: ids[i], DeliveryMode: amqp.Persistent, Body: body,
-			Headers: amqp.Table{"lane": "bulk", "reason": "failed", "error": "the storage is away",
-				"attempts": int64(5), "deadAt": time.Now().UnixMilli()},
+			Headers: amqp.Table{
+				"lane": "bulk", "reason": "failed", "error": "the storage is away",
+				"attempts": int64(5), "deadAt": time.Now().UnixMilli(),
+			},
 		})
 		g.must(err)
 	}
@@ -286,8 +294,10 @@ func TestReplayUnderFire(t *testing.T) {
 
 // in returns the graveyard for a subtest.
 func (g *graveyard) in(t *testing.T) *graveyard {
-	return &graveyard{t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way,
-		redis: g.redis, admin: g.admin, wiped: g.wiped, runs: map[string]int{}}
+	return &graveyard{
+		t: t, store: g.store, ledger: g.ledger, board: g.board, policy: g.policy, url: g.url, way: g.way,
+		redis: g.redis, admin: g.admin, wiped: g.wiped, runs: map[string]int{},
+	}
 }
 
 func kill(g *graveyard, c *exec.Cmd) { _ = c.Process.Kill() }

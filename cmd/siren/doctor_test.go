@@ -71,17 +71,25 @@ func TestDoctorOnIllServers(t *testing.T) {
 		t.Errorf("exit code %d, %+v", code, r)
 	}
 	for _, want := range []doctor.Finding{
-		{Check: "broker.rights.producer", Severity: doctor.Error,
-			Fix: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`},
+		{
+			Check: "broker.rights.producer", Severity: doctor.Error,
+			Fix: `rabbitmqctl set_permissions --vhost '/' 'weak' '^$' '^siren\.jobs$' '^$'`,
+		},
 		{Check: "broker.policies", Severity: doctor.Error, Fix: "rabbitmqctl clear_policy --vhost '/' 'short lived'"},
-		{Check: "redis.eviction", Severity: doctor.Error,
+		{
+			Check: "redis.eviction", Severity: doctor.Error,
 			Fix: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; a managed one has it among " +
-				"its parameters"},
-		{Check: "redis.persistence", Severity: doctor.Note,
-			Fix: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas"},
-		{Check: "fleet.leader", Severity: doctor.Warning,
+				"its parameters",
+		},
+		{
+			Check: "redis.persistence", Severity: doctor.Note,
+			Fix: "CONFIG SET appendonly yes, and appendonly yes in redis.conf; or run replicas",
+		},
+		{
+			Check: "fleet.leader", Severity: doctor.Warning,
 			Fix: "start `siren scaler`; on Kubernetes: kubectl get lease siren-scaler; kubectl logs -l " +
-				"app.kubernetes.io/component=scaler"},
+				"app.kubernetes.io/component=scaler",
+		},
 	} {
 		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
 			return f.Check == want.Check && f.Severity == want.Severity && f.Fix == want.Fix

@@ -100,8 +100,10 @@ func TestDocs(t *testing.T) {
 	}
 	reference, err := os.ReadFile(filepath.Join(dir, "cli.md"))
 	must(t, err)
-	for _, want := range []string{"| [siren jobs list](#siren-jobs-list) | ", "\n## siren jobs list\n", "--selector",
-		"\n  6  somebody else"} {
+	for _, want := range []string{
+		"| [siren jobs list](#siren-jobs-list) | ", "\n## siren jobs list\n", "--selector",
+		"\n  6  somebody else",
+	} {
 		if !strings.Contains(string(reference), want) {
 			t.Errorf("cli.md: no %q", want)
 		}

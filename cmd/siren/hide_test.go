@@ -43,8 +43,10 @@ func TestOthersDoNotSeeSecrets(t *testing.T) {
 		t.Helper()
 		c := exec.Command("/proc/self/fd/3", args...) // the folder of this binary may be closed to nobody
 		c.Args[0], c.ExtraFiles, c.SysProcAttr, c.Dir = siren, []*os.File{self}, user, dir
-		c.Env = []string{"SIREN_AMQP_URL=amqp://u:secret@127.0.0.1:1/", "SIREN_REDIS_URL=redis://:secret@127.0.0.1:1/0",
-			"TMPDIR=" + dir}
+		c.Env = []string{
+			"SIREN_AMQP_URL=amqp://u:secret@127.0.0.1:1/", "SIREN_REDIS_URL=redis://:secret@127.0.0.1:1/0",
+			"TMPDIR=" + dir,
+		}
 		said, err := c.StderrPipe()
 		must(t, err)
 		must(t, c.Start())

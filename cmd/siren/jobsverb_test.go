@@ -34,8 +34,10 @@ func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	batch := make([]job.Delivery, n)
 	at := time.Now().Add(-time.Minute)
 	for i := range batch {
-		j := job.Job{ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out.json",
-			Labels: map[string]string{"n": fmt.Sprint(i % 2)}}
+		j := job.Job{
+			ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out.json",
+			Labels: map[string]string{"n": fmt.Sprint(i % 2)},
+		}
 		batch[i] = job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
 	}
 	if _, err := ledger.CreateAll(tb.Context(), batch); err != nil {
@@ -124,8 +126,10 @@ func TestBulkBrokenOff(t *testing.T) {
 	many(t, o.Ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
-		v := jobcmd.JobVerb{JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled",
-			Fates: map[jobs.Fate]int{}, Code: exit.Failed}
+		v := jobcmd.JobVerb{
+			JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled",
+			Fates: map[jobs.Fate]int{}, Code: exit.Failed,
+		}
 		w := jobs.Cancel(o.Desk(), "")
 		w.Filter = v.String()
 		return v.CarryOut(ctx, o, w, records, 0)
@@ -202,15 +206,19 @@ func TestBulkUnderFire(t *testing.T) {
 // enqueue puts n jobs into lane bulk, with a label that they have in common.
 func (g *graveyard) enqueue(n int, set string) []string {
 	g.t.Helper()
-	c, err := client.New(client.Options{AMQPURL: g.url, RedisURL: g.redis, Policy: &g.policy,
-		Log: slog.New(slog.DiscardHandler)})
+	c, err := client.New(client.Options{
+		AMQPURL: g.url, RedisURL: g.redis, Policy: &g.policy,
+		Log: slog.New(slog.DiscardHandler),
+	})
 	g.must(err)
 	defer c.Close()
 	all, ids := make([]job.Job, n), make([]string, n)
 	for i := range all {
 		ids[i] = fmt.Sprintf("%s-%04d", set, i)
-		all[i] = job.Job{ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json",
-			Labels: map[string]string{"set": set, "batch": "true"}}
+		all[i] = job.Job{
+			ID: ids[i], Kind: "probe", Input: "file:///in", Output: "file:///out.json",
+			Labels: map[string]string{"set": set, "batch": "true"},
+		}
 	}
 	for _, o := range c.EnqueueBatch(g.t.Context(), all) {
 		g.must(o.Err)

@@ -5,8 +5,9 @@
 package main
 
 import (
-	"github.com/polyglot-media/siren/cmd/siren/app"
 	"os"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
 )
 
 func main() {

@@ -57,8 +57,10 @@ func runOperators(t *testing.T, media, slow string, files []string) {
 			return err
 		}
 		said := &strings.Builder{}
-		if run([]string{"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url",
-			e.Getenv("SIREN_REDIS_URL")}, app.Streams{Out: said, Err: said}) != exit.OK {
+		if run([]string{
+			"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url",
+			e.Getenv("SIREN_REDIS_URL"),
+		}, app.Streams{Out: said, Err: said}) != exit.OK {
 			return errors.New(said.String())
 		}
 		return nil
@@ -211,8 +213,10 @@ func bury(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	headers := amqp.Table{}
 	if args[2] != "" {
-		headers = amqp.Table{"lane": args[1], "reason": args[2], "error": "so it is", "replay": args[3],
-			"deadAt": time.Now().Add(-time.Hour).UnixMilli()}
+		headers = amqp.Table{
+			"lane": args[1], "reason": args[2], "error": "so it is", "replay": args[3],
+			"deadAt": time.Now().Add(-time.Hour).UnixMilli(),
+		}
 	}
 	send(ts, "", "siren.dead", amqp.Publishing{MessageId: args[0], Headers: headers}, args[4])
 }

@@ -114,10 +114,12 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- serve.Local{Self: self, Version: app.Version(), Policy: policy,
+		done <- serve.Local{
+			Self: self, Version: app.Version(), Policy: policy,
 			At:      reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
 			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second,
-			Log: log}.Run(ctx)
+			Log: log,
+		}.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -179,8 +181,10 @@ func TestDemoSummaryAndVerify(t *testing.T) {
 	}
 	var records []job.Record
 	for i := range 20 {
-		records = append(records, job.Record{Lane: "express", StartedAt: time.Unix(1, 0),
-			Wait: lanes.Duration(time.Duration(i+1) * time.Second)})
+		records = append(records, job.Record{
+			Lane: "express", StartedAt: time.Unix(1, 0),
+			Wait: lanes.Duration(time.Duration(i+1) * time.Second),
+		})
 	}
 	results := runcmd.Summarise(policy, records)
 	if len(results) != 1 || results[0].P50 != 10*time.Second || results[0].P95 != 19*time.Second ||
@@ -191,8 +195,10 @@ func TestDemoSummaryAndVerify(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("not a picture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := runcmd.Verify(t.Context(), job.Record{State: job.Completed, Kind: "thumbnail",
-		Output: "file://" + bad}); why == "" {
+	if why := runcmd.Verify(t.Context(), job.Record{
+		State: job.Completed, Kind: "thumbnail",
+		Output: "file://" + bad,
+	}); why == "" {
 		t.Error("a file that is no picture was verified")
 	}
 }

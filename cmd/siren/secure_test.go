@@ -32,8 +32,10 @@ func TestSecureEndpoints(t *testing.T) {
 	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: authority})
 	must(t, err)
 	t.Cleanup(func() { must(t, amqp.Stop(context.Background())) })
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: authority,
-		Config: "user rotating on >old-secret ~* &* +@all\n"})
+	store, err := procs.StartRedis(ctx, procs.ServerOptions{
+		TLS:    authority,
+		Config: "user rotating on >old-secret ~* &* +@all\n",
+	})
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Stop(context.Background())) })
 	amqpctl := func(args ...string) {

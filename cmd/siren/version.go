@@ -18,8 +18,10 @@ func newVersion(a *app.App) *cobra.Command {
 		Example: "  siren version\n  siren version -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := map[string]string{"version": app.Version(), "go": runtime.Version(),
-				"platform": runtime.GOOS + "/" + runtime.GOARCH}
+			v := map[string]string{
+				"version": app.Version(), "go": runtime.Version(),
+				"platform": runtime.GOOS + "/" + runtime.GOARCH,
+			}
 			if o.Format == "table" {
 				_, err := fmt.Fprintf(a.Out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
 				return err

@@ -114,14 +114,18 @@ func chartSchema(root *chartValue, policySource string) (string, error) {
 	schema["$comment"] = "written by docs/gen from values.yaml and lanes/policy.go"
 	schema["title"] = "Values of the Siren chart"
 	schema["definitions"] = definitions
-	schema["properties"].(map[string]any)["global"] = map[string]any{"type": "object",
-		"description": "Helm's own, when this is a chart's subchart"}
+	schema["properties"].(map[string]any)["global"] = map[string]any{
+		"type":        "object",
+		"description": "Helm's own, when this is a chart's subchart",
+	}
 	return indented(schema)
 }
 
 func object(description string, properties map[string]any) map[string]any {
-	return map[string]any{"type": "object", "description": description, "properties": properties,
-		"additionalProperties": false}
+	return map[string]any{
+		"type": "object", "description": description, "properties": properties,
+		"additionalProperties": false,
+	}
 }
 
 // schema returns the JSON Schema of the value and all below it.

@@ -47,8 +47,10 @@ func jobSchema() (string, error) {
 		}
 		all = append(all, map[string]any{
 			"if": map[string]any{"properties": map[string]any{"kind": map[string]any{"const": k.Name}}},
-			"then": map[string]any{"properties": map[string]any{"params": map[string]any{"properties": params,
-				"additionalProperties": false}}},
+			"then": map[string]any{"properties": map[string]any{"params": map[string]any{
+				"properties":           params,
+				"additionalProperties": false,
+			}}},
 		})
 	}
 	properties := map[string]any{}
@@ -65,8 +67,10 @@ func jobSchema() (string, error) {
 	bound("version", map[string]any{"const": job.WireVersion})
 	bound("id", map[string]any{"pattern": `^[A-Za-z0-9._-]{1,64}$`})
 	bound("kind", map[string]any{"enum": kinds.Names()})
-	bound("labels", map[string]any{"additionalProperties": map[string]any{"type": "string",
-		"maxLength": job.MaxLabelValue}, "maxProperties": job.MaxLabels})
+	bound("labels", map[string]any{"additionalProperties": map[string]any{
+		"type":      "string",
+		"maxLength": job.MaxLabelValue,
+	}, "maxProperties": job.MaxLabels})
 	bound("input", map[string]any{"format": "uri", "maxLength": job.MaxURL})
 	bound("output", map[string]any{"format": "uri", "maxLength": job.MaxURL})
 	bound("priority", map[string]any{"minimum": 0, "maximum": lanes.MaxPriority})

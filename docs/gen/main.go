@@ -113,8 +113,10 @@ func policyReference(source string) (string, error) {
 		return "", err
 	}
 	defaults := map[string]reflect.Value{}
-	p := lanes.Policy{Lanes: []lanes.Lane{{Promote: &lanes.Promote{}}}, Pools: []lanes.Pool{{}},
-		Storage: []lanes.Storage{{}}}
+	p := lanes.Policy{
+		Lanes: []lanes.Lane{{Promote: &lanes.Promote{}}}, Pools: []lanes.Pool{{}},
+		Storage: []lanes.Storage{{}},
+	}
 	p.Default()
 	collect(reflect.ValueOf(p), defaults)
 
@@ -174,8 +176,10 @@ func typeName(e ast.Expr) string {
 		if first := t.Name[:1]; strings.ToUpper(first) == first && t.Name != "Duration" && t.Name != "Bytes" {
 			return fmt.Sprintf("[%s](#%s)", t.Name, strings.ToLower(t.Name))
 		}
-		return map[string]string{"string": "text", "int": "whole number", "float64": "number", "bool": "true or false",
-			"Duration": "duration", "Bytes": "size"}[t.Name]
+		return map[string]string{
+			"string": "text", "int": "whole number", "float64": "number", "bool": "true or false",
+			"Duration": "duration", "Bytes": "size",
+		}[t.Name]
 	case *ast.ArrayType:
 		return "list of " + typeName(t.Elt)
 	case *ast.StarExpr:

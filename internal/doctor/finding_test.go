@@ -8,8 +8,10 @@ import (
 )
 
 func TestSeverities(t *testing.T) {
-	for severity, name := range map[doctor.Severity]string{doctor.OK: "ok", doctor.Note: "note",
-		doctor.Warning: "warning", doctor.Error: "error"} {
+	for severity, name := range map[doctor.Severity]string{
+		doctor.OK: "ok", doctor.Note: "note",
+		doctor.Warning: "warning", doctor.Error: "error",
+	} {
 		text, err := json.Marshal(doctor.Finding{Check: "broker.version", Severity: severity, What: "RabbitMQ 4.3.6"})
 		want := `{"check":"broker.version","severity":"` + name + `","what":"RabbitMQ 4.3.6"}`
 		if err != nil || string(text) != want {
@@ -29,8 +31,11 @@ func TestWorst(t *testing.T) {
 	if got := doctor.Worst(nil); got != doctor.OK {
 		t.Errorf("of nothing: %s", got)
 	}
-	if got := doctor.Worst([]doctor.Finding{{Severity: doctor.Note}, {Severity: doctor.Error},
-		{Severity: doctor.Warning}}); got != doctor.Error {
+	if got := doctor.Worst([]doctor.Finding{
+		{Severity: doctor.Note},
+		{Severity: doctor.Error},
+		{Severity: doctor.Warning},
+	}); got != doctor.Error {
 		t.Errorf("the worst: %s", got)
 	}
 }

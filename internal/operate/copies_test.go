@@ -153,13 +153,17 @@ func TestWhatACopyCarries(t *testing.T) {
 		recorded bool
 	}
 	all := []about{
-		{"with a record",
+		{
+			"with a record",
 			`{"version":1,"id":%q,"kind":"probe","input":"file:///in?a=1&b=2","labels":{"batch":"true"},` +
-				`"params":{"crf":23}}`, 0, true},
+				`"params":{"crf":23}}`, 0, true,
+		},
 		{"without a record", `{"version":1,"id":%q,"kind":"probe","input":"file:///in"}`, 0, false},
-		{"with unknown fields",
+		{
+			"with unknown fields",
 			`{"version":1,"id":%q,"kind":"probe","shape":"round","more":{"a":[1,2]},"overwrite":true,"dedupKey":"k"}`,
-			0, true},
+			0, true,
+		},
 		{"expired", `{"version":1,"id":%q,"kind":"probe","expiresAt":"` + over + `"}`, 0, true},
 		{"with a priority", `{"version":1,"id":%q,"kind":"probe","priority":3}`, 3, true},
 		{"malformed", `{"version":1,"id":%q,"kind":17}`, 0, false},
@@ -236,8 +240,10 @@ func TestWhatACopyCarries(t *testing.T) {
 				if verb.wanted && j.name == "expired" {
 					delete(wantBody, "expiresAt")
 				}
-				want := amqp.Table{"enqueuedAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was",
-					"replay": int64(5)}
+				want := amqp.Table{
+					"enqueuedAt": enqueued.UnixMilli(), "attempt": int64(3), "error": "so it was",
+					"replay": int64(5),
+				}
 				if verb.anew {
 					delete(want, "attempt")
 					delete(want, "error")

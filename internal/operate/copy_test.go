@@ -58,8 +58,10 @@ func (b *both) carry(ctx context.Context, ids ...string) ([]Carried, error) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}}}
 	copies := make([]Copy, len(ids))
 	for i, id := range ids {
-		copies[i] = CopyOf(job.Delivery{Job: job.Job{ID: id, Kind: "probe"}, Body: []byte(`{"kind":"probe"}`),
-			Replay: 4}, "bulk", p)
+		copies[i] = CopyOf(job.Delivery{
+			Job: job.Job{ID: id, Kind: "probe"}, Body: []byte(`{"kind":"probe"}`),
+			Replay: 4,
+		}, "bulk", p)
 		copies[i].Settle = func() error {
 			b.did = append(b.did, "settle "+id)
 			return nil
@@ -82,12 +84,18 @@ func TestCarry(t *testing.T) {
 		{name: "all well", did: "copy a, tell a, settle a"},
 		{name: "not confirmed", sent: confirms.ErrUnconfirmed, did: "", is: confirms.ErrUnconfirmed},
 		{name: "no record", told: redislink.ErrNotFound, did: "copy a, tell a, record a/5 in bulk, settle a"},
-		{name: "a worker was faster", told: &jobledger.StateError{State: job.Running, Replay: 5},
-			did: "copy a, tell a, settle a"},
-		{name: "somebody else was faster", told: &jobledger.StateError{State: job.Queued, Replay: 6},
-			did: "copy a, tell a, settle a", is: Conflict},
-		{name: "it was called off", told: &jobledger.StateError{State: job.Cancelled, Replay: 5},
-			did: "copy a, tell a, settle a", is: Conflict},
+		{
+			name: "a worker was faster", told: &jobledger.StateError{State: job.Running, Replay: 5},
+			did: "copy a, tell a, settle a",
+		},
+		{
+			name: "somebody else was faster", told: &jobledger.StateError{State: job.Queued, Replay: 6},
+			did: "copy a, tell a, settle a", is: Conflict,
+		},
+		{
+			name: "it was called off", told: &jobledger.StateError{State: job.Cancelled, Replay: 5},
+			did: "copy a, tell a, settle a", is: Conflict,
+		},
 		{name: "the record is broken", told: broken, did: "copy a, tell a, settle a", is: NotPossible},
 		{name: "the ledger is away", away: true, did: "copy a, settle a", is: ErrUntold},
 	} {
@@ -118,8 +126,10 @@ func TestCarryMany(t *testing.T) {
 		carried[2].Err != nil || !errors.Is(carried[3].Err, Conflict) {
 		t.Errorf("it came to %+v, %v", carried, err)
 	}
-	want := []string{"copy a", "copy c", "copy d", "tell a", "tell c", "tell d", "record c/5 in bulk", "settle a",
-		"settle c", "settle d"}
+	want := []string{
+		"copy a", "copy c", "copy d", "tell a", "tell c", "tell d", "record c/5 in bulk", "settle a",
+		"settle c", "settle d",
+	}
 	if !reflect.DeepEqual(b.did, want) {
 		t.Errorf("it did %q", b.did)
 	}

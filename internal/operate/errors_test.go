@@ -17,10 +17,14 @@ func TestKindOf(t *testing.T) {
 		},
 		NotFound: {NotFound.Errorf("no lane %q", "x"), fmt.Errorf("look: %w", NotFound.With(lanes.ErrAway))},
 		Conflict: {Conflict.With(NotFound.Errorf("the outermost counts"))},
-		Refused: {fmt.Errorf("read: %w", lanes.ErrRefused),
-			fmt.Errorf("%w: %w", lanes.Away(errors.New("not sent")), lanes.ErrRefused)},
-		Unreachable: {fmt.Errorf("read: %w", lanes.ErrAway),
-			fmt.Errorf("publish: %w", lanes.Away(context.DeadlineExceeded))},
+		Refused: {
+			fmt.Errorf("read: %w", lanes.ErrRefused),
+			fmt.Errorf("%w: %w", lanes.Away(errors.New("not sent")), lanes.ErrRefused),
+		},
+		Unreachable: {
+			fmt.Errorf("read: %w", lanes.ErrAway),
+			fmt.Errorf("publish: %w", lanes.Away(context.DeadlineExceeded)),
+		},
 	} {
 		for _, err := range errs {
 			if got := KindOf(err); got != want {

@@ -52,8 +52,10 @@ func Listen(addr string, h http.Handler, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics and probes: %w; choose another address with --listen", err)
 	}
-	s := &Server{Addr: l.Addr().String(), done: make(chan struct{}),
-		http: &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}}
+	s := &Server{
+		Addr: l.Addr().String(), done: make(chan struct{}),
+		http: &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second},
+	}
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -157,12 +157,18 @@ func TestStop(t *testing.T) {
 		atMost       time.Duration
 	}{
 		"at once": {helper: "sleep", drain: time.Minute, atMost: 30 * time.Second},
-		"second SIGTERM after the drain": {helper: "second", says: "patient", drain: 200 * time.Millisecond,
-			atMost: 2500 * time.Millisecond},
-		"second SIGTERM when ctx ends": {helper: "second", says: "patient", drain: time.Minute, hurry: true,
-			atMost: 2500 * time.Millisecond},
-		"SIGKILL for one that is deaf to it": {helper: "stubborn", says: "deaf", drain: time.Minute, hurry: true,
-			atMost: 30 * time.Second},
+		"second SIGTERM after the drain": {
+			helper: "second", says: "patient", drain: 200 * time.Millisecond,
+			atMost: 2500 * time.Millisecond,
+		},
+		"second SIGTERM when ctx ends": {
+			helper: "second", says: "patient", drain: time.Minute, hurry: true,
+			atMost: 2500 * time.Millisecond,
+		},
+		"SIGKILL for one that is deaf to it": {
+			helper: "stubborn", says: "deaf", drain: time.Minute, hurry: true,
+			atMost: 30 * time.Second,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -46,10 +46,14 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := rabbit{home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2],
-		ctl: keys.Ports[3]}
-	s.URL = (&url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp),
-		Path: "/"}).String()
+	r := rabbit{
+		home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2],
+		ctl: keys.Ports[3],
+	}
+	s.URL = (&url.URL{
+		Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp),
+		Path: "/",
+	}).String()
 	config, err := s.withTLS(o, keys, "amqps", rabbitTLS)
 	if err == nil {
 		err = r.writeFiles(config, o.Plugins)

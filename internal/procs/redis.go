@@ -34,8 +34,10 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	port := keys.Ports[0]
 	config := s.home.path("redis.conf")
-	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port),
-		Path: "/0"}).String()
+	s.URL = (&url.URL{
+		Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port),
+		Path: "/0",
+	}).String()
 	extra, err := s.withTLS(o, keys, "rediss", redisTLS)
 	if err == nil {
 		err = os.WriteFile(config, []byte(redisConfig(port, keys.Password, extra)), 0o600)

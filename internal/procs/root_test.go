@@ -18,8 +18,10 @@ func TestServersFromARoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ServerOptions{Dir: filepath.Join(t.TempDir(), "with a blank"), Log: testLog(t), Root: wholeMachine,
-		TLS: authority, Config: "appendfsync always\n"}
+	o := ServerOptions{
+		Dir: filepath.Join(t.TempDir(), "with a blank"), Log: testLog(t), Root: wholeMachine,
+		TLS: authority, Config: "appendfsync always\n",
+	}
 	s, err := StartRedis(ctx, o)
 	if err != nil {
 		t.Fatal(err)

@@ -51,8 +51,10 @@ func TestServersSurviveACrash(t *testing.T) {
 			t.Errorf("%s: users: %v\n%s", when, err, out)
 		}
 	}
-	for s, form := range map[*Server]string{redis: `^(Redis|Valkey) [0-9]+\.[0-9]+\.[0-9]+$`,
-		rabbit: `^RabbitMQ [0-9]+\.[0-9]+\.[0-9]+$`} {
+	for s, form := range map[*Server]string{
+		redis:  `^(Redis|Valkey) [0-9]+\.[0-9]+\.[0-9]+$`,
+		rabbit: `^RabbitMQ [0-9]+\.[0-9]+\.[0-9]+$`,
+	} {
 		if v := s.Version(); !regexp.MustCompile(form).MatchString(v) {
 			t.Errorf("version %q", v)
 		}
@@ -245,25 +247,52 @@ func TestServerThatCantStartSaysWhy(t *testing.T) {
 		o     ServerOptions
 		want  []string
 	}{
-		"RabbitMQ is missing": {StartRabbitMQ, ServerOptions{Program: "/nowhere/rabbitmq-server"},
-			[]string{"rabbitmq-server is not installed", "scripts/install", "apt-get install rabbitmq-server"}},
-		"Redis is missing": {StartRedis, ServerOptions{Program: "/nowhere/redis-server"},
-			[]string{"redis-server is not installed", "scripts/install"}},
+		"RabbitMQ is missing": {
+			StartRabbitMQ,
+			ServerOptions{Program: "/nowhere/rabbitmq-server"},
+			[]string{"rabbitmq-server is not installed", "scripts/install", "apt-get install rabbitmq-server"},
+		},
+		"Redis is missing": {
+			StartRedis,
+			ServerOptions{Program: "/nowhere/redis-server"},
+			[]string{"redis-server is not installed", "scripts/install"},
+		},
 		"Redis is no program": {StartRedis, ServerOptions{Program: plain}, []string{"is not a program"}},
-		"no directory possible": {StartRedis, ServerOptions{Dir: plain},
-			[]string{"Redis: data directory", "not a directory"}},
-		"bad configuration": {StartRedis, ServerOptions{Config: "no-such-setting 1"},
-			[]string{"-server ended while starting (exit status 1)", "no-such-setting"}},
-		"no such root": {StartRabbitMQ, ServerOptions{Root: "/nowhere"},
-			[]string{"ServerOptions.Root: stat /nowhere", "scripts/servers"}},
-		"the root is a file": {StartRedis, ServerOptions{Root: plain},
-			[]string{"is not a folder", "scripts/servers"}},
-		"no RabbitMQ in it": {StartRabbitMQ, ServerOptions{Root: empty},
-			[]string{"no rabbitmq-server in " + empty, "scripts/servers", "mmdebstrap --include=rabbitmq-server"}},
-		"no Redis in it": {StartRedis, ServerOptions{Root: empty},
-			[]string{"no redis-server in " + empty, "scripts/servers"}},
-		"nothing but it": {StartRedis, ServerOptions{Root: bare},
-			[]string{"redis-server ended while starting", "No such file"}},
+		"no directory possible": {
+			StartRedis,
+			ServerOptions{Dir: plain},
+			[]string{"Redis: data directory", "not a directory"},
+		},
+		"bad configuration": {
+			StartRedis,
+			ServerOptions{Config: "no-such-setting 1"},
+			[]string{"-server ended while starting (exit status 1)", "no-such-setting"},
+		},
+		"no such root": {
+			StartRabbitMQ,
+			ServerOptions{Root: "/nowhere"},
+			[]string{"ServerOptions.Root: stat /nowhere", "scripts/servers"},
+		},
+		"the root is a file": {
+			StartRedis,
+			ServerOptions{Root: plain},
+			[]string{"is not a folder", "scripts/servers"},
+		},
+		"no RabbitMQ in it": {
+			StartRabbitMQ,
+			ServerOptions{Root: empty},
+			[]string{"no rabbitmq-server in " + empty, "scripts/servers", "mmdebstrap --include=rabbitmq-server"},
+		},
+		"no Redis in it": {
+			StartRedis,
+			ServerOptions{Root: empty},
+			[]string{"no redis-server in " + empty, "scripts/servers"},
+		},
+		"nothing but it": {
+			StartRedis,
+			ServerOptions{Root: bare},
+			[]string{"redis-server ended while starting", "No such file"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

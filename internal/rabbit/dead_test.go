@@ -159,12 +159,16 @@ func TestForeignDeadLetters(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic) // quorum queues of 4.3 take the priority for more urgent than none, others don't
 	probe := rabbittest.Declared(t)
 	now := time.Now().Truncate(time.Second)
-	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`),
+	probe.Publish("", "siren.dead", amqp.Publishing{
+		MessageId: "other", Body: []byte(`{"id":"own","kind":"probe"}`),
 		Priority: 3, Headers: amqp.Table{
 			"raw": []byte{0xff}, "text": []byte("text"), "list": []any{amqp.Table{"n": int32(1)}}, "when": now,
-		}})
-	probe.Publish("", "siren.dead", amqp.Publishing{MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`),
-		Headers: amqp.Table{"reason": "not a job"}})
+		},
+	})
+	probe.Publish("", "siren.dead", amqp.Publishing{
+		MessageId: "fresh", Body: []byte(`{"id":"own","kind":3}`),
+		Headers: amqp.Table{"reason": "not a job"},
+	})
 	all, err := rabbittest.Letters(t, rabbittest.Open(t, rabbittest.Server(t).URL, "dead")).Take(rabbittest.Soon(t), 10)
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)

@@ -18,10 +18,14 @@ import (
 // Jobs come out by their due time, not in the order of the queue.
 func TestForwarderGoesByDueTime(t *testing.T) {
 	probe := rabbittest.Declared(t)
-	probe.Delay("siren.delay.5s", "late", amqp.Table{"lane": "bulk",
-		"dueAt": rabbittest.InAWhile(1200 * time.Millisecond)})
-	probe.Delay("siren.delay.5s", "soon", amqp.Table{"lane": "bulk",
-		"dueAt": rabbittest.InAWhile(300 * time.Millisecond)})
+	probe.Delay("siren.delay.5s", "late", amqp.Table{
+		"lane":  "bulk",
+		"dueAt": rabbittest.InAWhile(1200 * time.Millisecond),
+	})
+	probe.Delay("siren.delay.5s", "soon", amqp.Table{
+		"lane":  "bulk",
+		"dueAt": rabbittest.InAWhile(300 * time.Millisecond),
+	})
 	probe.Delay("siren.delay.15m", "past", amqp.Table{"lane": "bulk", "dueAt": rabbittest.InAWhile(-time.Hour)})
 	rabbittest.Forward(t)
 	rabbittest.Until(t, "all are back", func() bool { return probe.Ready("siren.lane.bulk") == 3 })
@@ -47,8 +51,10 @@ func TestForwarderGoesRoundAgain(t *testing.T) {
 	was := rabbit.SetLongestDelay(time.Second)
 	t.Cleanup(func() { rabbit.SetLongestDelay(was) })
 	due := time.Now().Add(1700 * time.Millisecond)
-	probe.Delay("siren.delay.15m", "far", amqp.Table{"lane": "bulk", "dueAt": due.UnixMilli(), "attempt": int64(2),
-		"error": "it went wrong"})
+	probe.Delay("siren.delay.15m", "far", amqp.Table{
+		"lane": "bulk", "dueAt": due.UnixMilli(), "attempt": int64(2),
+		"error": "it went wrong",
+	})
 	rabbittest.Forward(t)
 	rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane.bulk") == 1 })
 	if early := time.Until(due); early > time.Millisecond {
@@ -67,8 +73,10 @@ func TestForwarderSeesEveryJob(t *testing.T) {
 		due               time.Duration
 	}{
 		{"far off", "siren.delay.far", "siren.delay.far", 2 * time.Hour, 2500 * time.Millisecond},
-		{"far off, where an older version put them", "siren.delay.15m", "siren.delay.far", 2 * time.Hour,
-			700 * time.Millisecond},
+		{
+			"far off, where an older version put them", "siren.delay.15m", "siren.delay.far", 2 * time.Hour,
+			700 * time.Millisecond,
+		},
 		{"with an exact time", "siren.delay.1m", "siren.delay.1m", 55 * time.Second, 2500 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -161,8 +169,10 @@ func TestForwarderSaysWhatFailed(t *testing.T) {
 		probe.Delay("siren.delay.5s", fmt.Sprint(i), amqp.Table{"lane": lane, "dueAt": due})
 	}
 	var said rabbittest.LockedBuffer
-	consume, err := rabbitlink.Open(rabbitlink.Options{URL: rabbittest.Server(t).URL, Name: "forward",
-		Log: slog.New(slog.NewTextHandler(&said, nil))})
+	consume, err := rabbitlink.Open(rabbitlink.Options{
+		URL: rabbittest.Server(t).URL, Name: "forward",
+		Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
 	probe.Must(err)
 	t.Cleanup(consume.Close)
 	stop := rabbittest.ForwardOver(t, consume, rabbittest.Publisher(t, rabbittest.Server(t).URL))

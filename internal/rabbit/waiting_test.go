@@ -72,8 +72,10 @@ func TestWaitingSaysAll(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	body := `{"id":"a","kind":"probe","input":"file:///in","shape":"unknown field"}`
 	probe.Publish("siren.jobs", "standard", amqp.Publishing{
-		MessageId: "a", Body: []byte(body), Headers: amqp.Table{"attempt": int64(2), "replay": int64(4),
-			"error": "so it was"},
+		MessageId: "a", Body: []byte(body), Headers: amqp.Table{
+			"attempt": int64(2), "replay": int64(4),
+			"error": "so it was",
+		},
 	})
 	batch, err := waitingIn(t, rabbittest.Server(t).URL, "standard").Take(rabbittest.Soon(t), 1)
 	if err != nil || len(batch) != 1 {

@@ -23,8 +23,10 @@ func TestAudit(t *testing.T) {
 		Until:  time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(),
 	}
 	redistest.Must(t, ts.Note(t.Context(), full))
-	redistest.Must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit",
-		Values: []any{"entry", "{"}}).Err())
+	redistest.Must(t, raw.XAdd(t.Context(), &goredis.XAddArgs{
+		Stream: "siren:{tunings}:audit",
+		Values: []any{"entry", "{"},
+	}).Err())
 	var notes []lanes.AuditEntry
 	for i := range 1200 {
 		notes = append(notes, lanes.AuditEntry{Verb: "move", Jobs: i})
@@ -59,8 +61,10 @@ func TestAuditIsCapped(t *testing.T) {
 	ts, raw := freshTunings(t)
 	pipe := raw.Pipeline()
 	for i := range 12_000 {
-		pipe.XAdd(t.Context(), &goredis.XAddArgs{Stream: "siren:{tunings}:audit",
-			Values: []any{"entry", fmt.Sprintf(`{"jobs":%d}`, i)}})
+		pipe.XAdd(t.Context(), &goredis.XAddArgs{
+			Stream: "siren:{tunings}:audit",
+			Values: []any{"entry", fmt.Sprintf(`{"jobs":%d}`, i)},
+		})
 	}
 	_, err := pipe.Exec(t.Context())
 	redistest.Must(t, err)

@@ -21,11 +21,15 @@ func BenchmarkWorkers(b *testing.B) {
 	beat := func(began int64, from, to int) {
 		p := raw.Pipeline()
 		for i := from; i < to; i++ {
-			hb := fleet.Heartbeat{Worker: fmt.Sprintf("w-%d", i), Pool: "general", Slots: 2, Subscribed: true,
-				Lanes: map[string]fleet.LaneWork{}}
+			hb := fleet.Heartbeat{
+				Worker: fmt.Sprintf("w-%d", i), Pool: "general", Slots: 2, Subscribed: true,
+				Lanes: map[string]fleet.LaneWork{},
+			}
 			for lane := range 5 {
-				hb.Lanes[fmt.Sprintf("lane-%d", lane)] = fleet.LaneWork{Started: began, First: began,
-					Waits: slices.Repeat([]int64{1234}, fleet.RecentWaits)}
+				hb.Lanes[fmt.Sprintf("lane-%d", lane)] = fleet.LaneWork{
+					Started: began, First: began,
+					Waits: slices.Repeat([]int64{1234}, fleet.RecentWaits),
+				}
 			}
 			hb.Running = []fleet.Run{{Job: fmt.Sprintf("job-%d", began), Lane: "lane-0", Since: time.Now()}}
 			body, err := json.Marshal(hb)

@@ -50,8 +50,11 @@ func TestPolicyRevision(t *testing.T) {
 func TestKnownQueues(t *testing.T) {
 	_, b, _ := freshRoster(t)
 	bulk, old := lanes.Queue{Lane: "bulk", Type: lanes.Quorum}, lanes.Queue{Lane: "bulk", Type: lanes.Classic}
-	for _, step := range []struct{ now, want []lanes.Queue }{{nil, []lanes.Queue{}},
-		{[]lanes.Queue{bulk}, []lanes.Queue{bulk}}, {[]lanes.Queue{old}, []lanes.Queue{old, bulk}}} {
+	for _, step := range []struct{ now, want []lanes.Queue }{
+		{nil, []lanes.Queue{}},
+		{[]lanes.Queue{bulk}, []lanes.Queue{bulk}},
+		{[]lanes.Queue{old}, []lanes.Queue{old, bulk}},
+	} {
 		if got, err := b.KnownQueues(t.Context(), step.now...); err != nil || !slices.Equal(got, step.want) {
 			t.Errorf("after %v: %v, %v; want %v", step.now, got, err, step.want)
 		}

@@ -21,8 +21,10 @@ func TestPlans(t *testing.T) {
 	_, b, raw := freshRoster(t)
 	start := time.Now().UTC()
 	for i := range 1200 {
-		redistest.Must(t, b.Record(t.Context(), fleet.Plan{At: start.Add(time.Duration(i) * time.Second),
-			Pool: []string{"general", "batch"}[i%2], To: i, Reason: fleet.Backlog}))
+		redistest.Must(t, b.Record(t.Context(), fleet.Plan{
+			At:   start.Add(time.Duration(i) * time.Second),
+			Pool: []string{"general", "batch"}[i%2], To: i, Reason: fleet.Backlog,
+		}))
 	}
 	redistest.Must(t, raw.XAdd(t.Context(), xadd(`{`)).Err())
 	tests := []struct {

@@ -199,8 +199,10 @@ var roleSteps = []struct {
 		watchOne(t, l, "done")
 		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "died", Lane: "bulk", Replay: 2, From: []job.State{job.Dead}})
 		redistest.Must(t, err)
-		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "retried", Lane: "bulk", Replay: 1,
-			From: []job.State{job.Retrying}})
+		_, err = l.Supersede(ctx, jobledger.Supersede{
+			ID: "retried", Lane: "bulk", Replay: 1,
+			From: []job.State{job.Retrying},
+		})
 		redistest.Must(t, err)
 		_, err = l.Cancel(ctx, "cancelled")
 		redistest.Must(t, err)
@@ -225,8 +227,10 @@ var roleSteps = []struct {
 	}},
 	{"", func(t *testing.T, s *redislink.Store) {
 		// entries of records that have expired, and a record of a version without an index
-		for _, key := range []string{"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:queued:bulk",
-			"siren:missing"} {
+		for _, key := range []string{
+			"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:queued:bulk",
+			"siren:missing",
+		} {
 			redistest.Must(t, s.Client().ZAdd(t.Context(), key, goredis.Z{Score: 1, Member: "gone"}).Err())
 		}
 		redistest.Must(t, s.Client().HSet(t.Context(), "siren:job:old", "state", "queued", "lane", "bulk").Err())

@@ -36,8 +36,10 @@ func TestHeartbeatsComeBackWhole(t *testing.T) {
 		Worker: "general-1", Pool: "general", Version: "v1", Revision: 7, Slots: 2, Shoulder: 1, Subscribed: true,
 		Running: []fleet.Run{{Job: "a", Lane: "express", Shoulder: true, Since: since}},
 		Lanes: map[string]fleet.LaneWork{
-			"express": {Started: 5, Finished: 4, Failed: 1, Service: lanes.Duration(90 * time.Second), LastReady: since,
-				First: 5, Waits: []int64{1, 20}},
+			"express": {
+				Started: 5, Finished: 4, Failed: 1, Service: lanes.Duration(90 * time.Second), LastReady: since,
+				First: 5, Waits: []int64{1, 20},
+			},
 		},
 	}
 	beat(t, r, hb)
@@ -155,8 +157,10 @@ func TestOrders(t *testing.T) {
 	want("retired for good", b, fleet.Orders{Retire: true, RetireFor: 3 * time.Minute})
 	redistest.Must(t, r.Leave(t.Context(), "b"))
 	want("a namesake", b, fleet.Orders{})
-	for _, none := range []error{r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil),
-		r.Retire(t.Context(), nil, 0)} {
+	for _, none := range []error{
+		r.Park(t.Context(), nil, time.Second), r.Unpark(t.Context(), nil),
+		r.Retire(t.Context(), nil, 0),
+	} {
 		redistest.Must(t, none)
 	}
 }
@@ -164,10 +168,14 @@ func TestOrders(t *testing.T) {
 func TestOrder(t *testing.T) {
 	r, _, _ := freshRoster(t)
 	redistest.Must(t, r.Order(t.Context(), fleet.Plan{Park: []string{"a", "b"}}))
-	redistest.Must(t, r.Order(t.Context(), fleet.Plan{Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"},
-		RetireFor: lanes.Duration(2 * time.Minute)}))
-	for worker, want := range map[string]fleet.Orders{"a": {},
-		"b": {Park: true, Retire: true, RetireFor: 2 * time.Minute}} {
+	redistest.Must(t, r.Order(t.Context(), fleet.Plan{
+		Park: []string{"b"}, Unpark: []string{"a"}, Retire: []string{"b"},
+		RetireFor: lanes.Duration(2 * time.Minute),
+	}))
+	for worker, want := range map[string]fleet.Orders{
+		"a": {},
+		"b": {Park: true, Retire: true, RetireFor: 2 * time.Minute},
+	} {
 		if got := beat(t, r, fleet.Heartbeat{Worker: worker}); got != want {
 			t.Errorf("%s gets %+v, want %+v", worker, got, want)
 		}
@@ -187,8 +195,10 @@ func TestRetireOrderOfTheVersionBefore(t *testing.T) {
 		if got := raw.HGet(t.Context(), "siren:retired", "b").Val(); got == "" {
 			t.Errorf("told to retire for %s, a worker of the version before reads nothing", wait)
 		}
-		if got, want := beat(t, r, fleet.Heartbeat{Worker: "b"}), (fleet.Orders{Retire: true,
-			RetireFor: wait}); got != want {
+		if got, want := beat(t, r, fleet.Heartbeat{Worker: "b"}), (fleet.Orders{
+			Retire:    true,
+			RetireFor: wait,
+		}); got != want {
 			t.Errorf("told to retire for %s, the worker gets %+v", wait, got)
 		}
 	}

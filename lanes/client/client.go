@@ -113,8 +113,10 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 		append(more, redislink.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
 	}
-	if c.conn, err = rabbitlink.Open(rabbitlink.Options{URL: o.AMQPURL, Name: o.Name, Log: o.Log,
-		TLS: always(o.AMQPTLS), Now: c.store.Now}); err != nil {
+	if c.conn, err = rabbitlink.Open(rabbitlink.Options{
+		URL: o.AMQPURL, Name: o.Name, Log: o.Log,
+		TLS: always(o.AMQPTLS), Now: c.store.Now,
+	}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.publish = confirms.NewPublisher(c.conn, 0)

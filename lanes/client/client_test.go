@@ -26,8 +26,10 @@ import (
 )
 
 func probe(id string, labels map[string]string) job.Job {
-	return job.Job{ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4",
-		Output: "file:///out/" + id + ".json"}
+	return job.Job{
+		ID: id, Kind: "probe", Labels: labels, Input: "file:///in/a.mp4",
+		Output: "file:///out/" + id + ".json",
+	}
 }
 
 func TestEnqueueAndWait(t *testing.T) {
@@ -149,8 +151,10 @@ func TestPriority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bulk := "siren.lane." + lanes.Queue{Lane: "bulk",
-		Type: cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic)}.String()
+	bulk := "siren.lane." + lanes.Queue{
+		Lane: "bulk",
+		Type: cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic),
+	}.String()
 	for {
 		d, ok, err := ch.Get(bulk, false) // the others go back when the channel closes
 		if err != nil || !ok {
@@ -320,8 +324,10 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12,
-		Certificates: []tls.Certificate{pair}}
+	trust := &tls.Config{
+		RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{pair},
+	}
 	trust.RootCAs.AppendCertsFromPEM(pem)
 	o := client.Options{AMQPURL: secure.amqpURL, RedisURL: secure.redisURL, AMQPTLS: trust, RedisTLS: trust}
 	c := newClient(t, o)

@@ -56,8 +56,10 @@ func ExampleClient_EnqueueBatch() {
 // Every step of several jobs, as it is seen.
 func ExampleClient_Watch() {
 	ctx := context.Background()
-	c, err := client.New(client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"),
-		AnyKind: true})
+	c, err := client.New(client.Options{
+		AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"),
+		AnyKind: true,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

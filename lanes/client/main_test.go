@@ -167,8 +167,10 @@ func workOn(ctx context.Context, slot *take.Slot, l *jobledger.Ledger) {
 
 // options returns the options for the servers that run started.
 func options() client.Options {
-	return client.Options{AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"), Name: "test",
-		AnyKind: true}
+	return client.Options{
+		AMQPURL: os.Getenv("SIREN_AMQP_URL"), RedisURL: os.Getenv("SIREN_REDIS_URL"), Name: "test",
+		AnyKind: true,
+	}
 }
 
 func newClient(t *testing.T, o client.Options) *client.Client {

@@ -16,8 +16,10 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 	o.AnyKind = false
 	c := newClient(t, o)
 	thumbnail := func(id, params string) job.Job {
-		return job.Job{ID: id, Kind: "thumbnail", Input: "file:///in/a.mp4", Output: "file:///out/a.jpg",
-			Params: []byte(params)}
+		return job.Job{
+			ID: id, Kind: "thumbnail", Input: "file:///in/a.mp4", Output: "file:///out/a.jpg",
+			Params: []byte(params),
+		}
 	}
 	wrongKind := thumbnail("refused-kind", ``)
 	wrongKind.Kind = "thumbnial"

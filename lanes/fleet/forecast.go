@@ -2,9 +2,10 @@ package fleet
 
 import (
 	"container/heap"
-	"github.com/polyglot-media/siren/lanes"
 	"slices"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Forecast is what a prediction is made of: the fleet and its lanes as they are seen now. It predicts by playing

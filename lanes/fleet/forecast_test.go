@@ -1,9 +1,10 @@
 package fleet
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestForecast(t *testing.T) {
@@ -70,8 +71,10 @@ func TestForecast(t *testing.T) {
 		},
 		{
 			name: "a worker that was only asked for", lanes: []LaneStatus{lane("standard", 1, 10*s)},
-			pools: []PoolStatus{{Name: "general", Target: 2, ColdStart: lanes.Duration(8 * s),
-				Expected: []time.Time{now}}},
+			pools: []PoolStatus{{
+				Name: "general", Target: 2, ColdStart: lanes.Duration(8 * s),
+				Expected: []time.Time{now},
+			}},
 			lane: "standard", ahead: 1, want: 8 * s,
 		},
 		{
@@ -96,9 +99,11 @@ func TestForecast(t *testing.T) {
 			want: 68 * s,
 		},
 		{
-			name: "takes turns", lanes: []LaneStatus{lane("standard", 10, 10*s),
+			name: "takes turns", lanes: []LaneStatus{
+				lane("standard", 10, 10*s),
 				lane("bulk", 5,
-					100*s)}, change: func(e *lanes.Effective) { e.Turns = map[string]string{"bulk": "standard"} },
+					100*s),
+			}, change: func(e *lanes.Effective) { e.Turns = map[string]string{"bulk": "standard"} },
 			workers: []Heartbeat{beat("general", "a", 0)}, lane: "bulk", want: 10 * s,
 		},
 		{
@@ -117,8 +122,10 @@ func TestForecast(t *testing.T) {
 		{
 			name: "parked and silent workers don't", lanes: []LaneStatus{lane("standard", 1, s)}, lane: "standard",
 			never: true,
-			workers: []Heartbeat{{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true},
-				{Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1}},
+			workers: []Heartbeat{
+				{Worker: "a", Pool: "general", At: now, Slots: 1, Parked: true},
+				{Worker: "b", Pool: "general", At: now.Add(-time.Minute), Slots: 1},
+			},
 		},
 	} {
 		policy, err := lanes.Load("../testdata/siren.yaml")
@@ -129,8 +136,10 @@ func TestForecast(t *testing.T) {
 		if c.change != nil {
 			c.change(e)
 		}
-		f := Forecast{Effective: e, Snapshot: Snapshot{At: now, Lanes: c.lanes, Pools: c.pools}, Workers: c.workers,
-			Left: c.left}
+		f := Forecast{
+			Effective: e, Snapshot: Snapshot{At: now, Lanes: c.lanes, Pools: c.pools}, Workers: c.workers,
+			Left: c.left,
+		}
 		got, ok := f.Start(c.lane, c.ahead)
 		if ok == c.never || got != c.want {
 			t.Errorf("%s: %s, %t; want %s, %t", c.name, got, ok, c.want, !c.never)

@@ -1,8 +1,9 @@
 package fleet
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Heartbeat is what a worker says of itself at every timing.heartbeat.

@@ -1,8 +1,9 @@
 package fleet
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Reason is why a plan is what it is: a closed set. The sentence beside it cites only inputs of the decision.

@@ -1,8 +1,9 @@
 package fleet
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Snapshot is what the leading scaler saw at its last tick. It is what the CLI shows.

@@ -60,10 +60,14 @@ func TestBoundsAtTheDoor(t *testing.T) {
 			`the name of label "n\u202e" has the character U+202E, which would change how the text around it is ` +
 				`shown: leave it out, or write it as %XX in a URL`,
 		},
-		"bytes that aren't UTF-8": {func(j *Job) { j.Labels = map[string]string{"n": "\xff"} },
-			`label "n" is not UTF-8`},
-		"an escape in a kind": {func(j *Job) { j.Kind = "probe\x1b[8m" },
-			`kind "probe\x1b[8m" must be 1 to 64 of the characters A-Z a-z 0-9 . _ -`},
+		"bytes that aren't UTF-8": {
+			func(j *Job) { j.Labels = map[string]string{"n": "\xff"} },
+			`label "n" is not UTF-8`,
+		},
+		"an escape in a kind": {
+			func(j *Job) { j.Kind = "probe\x1b[8m" },
+			`kind "probe\x1b[8m" must be 1 to 64 of the characters A-Z a-z 0-9 . _ -`,
+		},
 		"a long kind": {func(j *Job) {
 			j.Kind = strings.Repeat("k", 65)
 		}, `kind "` + strings.Repeat("k", 65) + `" must be 1 to 64 of the characters A-Z a-z 0-9 . _ -`},

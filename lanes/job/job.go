@@ -9,13 +9,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/plain"
 	"maps"
 	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // MaxMessage is the largest wire form of a job, in bytes. A job names its media; it doesn't carry it.

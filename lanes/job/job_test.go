@@ -2,12 +2,13 @@ package job
 
 import (
 	"errors"
-	"github.com/polyglot-media/siren/lanes"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestDecode(t *testing.T) {
@@ -27,18 +28,30 @@ func TestDecode(t *testing.T) {
 			},
 		},
 		{name: "as little as possible", body: `{"id":"j","kind":"probe"}`, want: Job{ID: "j", Kind: "probe"}},
-		{name: "the message's id stands in", body: `{"kind":"probe"}`, messageID: "m",
-			want: Job{ID: "m", Kind: "probe"}},
-		{name: "an empty id is none", body: `{"id":"","kind":"probe"}`, messageID: "m",
-			want: Job{ID: "m", Kind: "probe"}},
-		{name: "a null id is none", body: `{"id":null,"kind":"probe"}`, messageID: "m",
-			want: Job{ID: "m", Kind: "probe"}},
-		{name: "the body's id wins", body: `{"id":"j","kind":"probe"}`, messageID: "m",
-			want: Job{ID: "j", Kind: "probe"}},
-		{name: "null fields are left out", body: `{"id":"j","kind":"probe","labels":null,"input":null}`,
-			want: Job{ID: "j", Kind: "probe"}},
-		{name: "null params", body: `{"id":"j","kind":"probe","params":null}`,
-			want: Job{ID: "j", Kind: "probe", Params: []byte("null")}},
+		{
+			name: "the message's id stands in", body: `{"kind":"probe"}`, messageID: "m",
+			want: Job{ID: "m", Kind: "probe"},
+		},
+		{
+			name: "an empty id is none", body: `{"id":"","kind":"probe"}`, messageID: "m",
+			want: Job{ID: "m", Kind: "probe"},
+		},
+		{
+			name: "a null id is none", body: `{"id":null,"kind":"probe"}`, messageID: "m",
+			want: Job{ID: "m", Kind: "probe"},
+		},
+		{
+			name: "the body's id wins", body: `{"id":"j","kind":"probe"}`, messageID: "m",
+			want: Job{ID: "j", Kind: "probe"},
+		},
+		{
+			name: "null fields are left out", body: `{"id":"j","kind":"probe","labels":null,"input":null}`,
+			want: Job{ID: "j", Kind: "probe"},
+		},
+		{
+			name: "null params", body: `{"id":"j","kind":"probe","params":null}`,
+			want: Job{ID: "j", Kind: "probe", Params: []byte("null")},
+		},
 		{name: "white space", body: " {\n \"id\" : \"j\" , \"kind\":\"probe\" }\n ", want: Job{ID: "j", Kind: "probe"}},
 		{
 			name: "unknown fields, sorted", body: `{"id":"j","kind":"probe","zeta":1,"alpha":{"id":"x"}}`,
@@ -53,53 +66,89 @@ func TestDecode(t *testing.T) {
 		{name: "of two the last", body: `{"id":"a","kind":"probe","id":"b"}`, want: Job{ID: "b", Kind: "probe"}},
 
 		{name: "no id", body: `{"kind":"probe"}`, want: Job{Kind: "probe"}, err: "no id"},
-		{name: "a bad id", body: `{"id":"a/b","kind":"probe"}`, want: Job{ID: "a/b", Kind: "probe"},
-			err: `id "a/b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`},
-		{name: "an id that is a way up", body: `{"id":"..","kind":"probe"}`, want: Job{ID: "..", Kind: "probe"},
-			err: `id ".." must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`},
-		{name: "a bad message id", body: `{"kind":"probe"}`, messageID: "a b", want: Job{ID: "a b", Kind: "probe"},
-			err: `id "a b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`},
+		{
+			name: "a bad id", body: `{"id":"a/b","kind":"probe"}`, want: Job{ID: "a/b", Kind: "probe"},
+			err: `id "a/b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`,
+		},
+		{
+			name: "an id that is a way up", body: `{"id":"..","kind":"probe"}`, want: Job{ID: "..", Kind: "probe"},
+			err: `id ".." must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`,
+		},
+		{
+			name: "a bad message id", body: `{"kind":"probe"}`, messageID: "a b", want: Job{ID: "a b", Kind: "probe"},
+			err: `id "a b" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`,
+		},
 		{
 			name: "a huge id isn't repeated", body: `{"id":"` + strings.Repeat("x", 1000) + `","kind":"probe"}`,
 			want: Job{ID: strings.Repeat("x", 1000), Kind: "probe"},
 			err: `id "` + strings.Repeat("x", 80) +
 				`…" must be 1 to 64 of the characters A-Z a-z 0-9 . _ - (not . or .. alone)`,
 		},
-		{name: "version 2", body: `{"version":2,"id":"j","kind":"probe"}`,
+		{
+			name: "version 2", body: `{"version":2,"id":"j","kind":"probe"}`,
 			want: Job{Version: 2, ID: "j", Kind: "probe"},
-			err:  "unknown version 2 of the wire form; this Siren reads version 1"},
-		{name: "no kind", body: `{"id":"j"}`, want: Job{ID: "j"},
-			err: "kind is missing: what is to be done with the input?"},
-		{name: "params in a list", body: `{"id":"j","kind":"probe","params":[1]}`,
-			want: Job{ID: "j", Kind: "probe", Params: []byte("[1]")}, err: "params must be a JSON object"},
-		{name: "params in a text", body: `{"id":"j","kind":"probe","params":"-vf scale"}`,
-			want: Job{ID: "j", Kind: "probe", Params: []byte(`"-vf scale"`)}, err: "params must be a JSON object"},
-		{name: "an id that is a number", body: `{"id":5,"kind":"probe"}`, messageID: "m",
-			want: Job{ID: "m", Kind: "probe"}, err: `field "id" must be a string`},
-		{name: "a version that is a text", body: `{"version":"1","id":"j","kind":"probe"}`,
-			want: Job{ID: "j", Kind: "probe"}, err: `field "version" must be a whole number`},
-		{name: "labels that aren't texts", body: `{"id":"j","kind":"probe","labels":{"a":1}}`,
+			err:  "unknown version 2 of the wire form; this Siren reads version 1",
+		},
+		{
+			name: "no kind", body: `{"id":"j"}`, want: Job{ID: "j"},
+			err: "kind is missing: what is to be done with the input?",
+		},
+		{
+			name: "params in a list", body: `{"id":"j","kind":"probe","params":[1]}`,
+			want: Job{ID: "j", Kind: "probe", Params: []byte("[1]")}, err: "params must be a JSON object",
+		},
+		{
+			name: "params in a text", body: `{"id":"j","kind":"probe","params":"-vf scale"}`,
+			want: Job{ID: "j", Kind: "probe", Params: []byte(`"-vf scale"`)}, err: "params must be a JSON object",
+		},
+		{
+			name: "an id that is a number", body: `{"id":5,"kind":"probe"}`, messageID: "m",
+			want: Job{ID: "m", Kind: "probe"}, err: `field "id" must be a string`,
+		},
+		{
+			name: "a version that is a text", body: `{"version":"1","id":"j","kind":"probe"}`,
+			want: Job{ID: "j", Kind: "probe"}, err: `field "version" must be a whole number`,
+		},
+		{
+			name: "labels that aren't texts", body: `{"id":"j","kind":"probe","labels":{"a":1}}`,
 			want: Job{ID: "j", Kind: "probe", Labels: map[string]string{"a": ""}},
-			err:  `field "labels" must be an object of strings`},
-		{name: "overwrite perhaps", body: `{"id":"j","kind":"probe","overwrite":"perhaps"}`,
-			want: Job{ID: "j", Kind: "probe"}, err: `field "overwrite" must be true or false`},
-		{name: "the id is read beside a wrong field", body: `{"input":1,"id":"j"}`, want: Job{ID: "j"},
-			err: `field "input" must be a string`},
+			err:  `field "labels" must be an object of strings`,
+		},
+		{
+			name: "overwrite perhaps", body: `{"id":"j","kind":"probe","overwrite":"perhaps"}`,
+			want: Job{ID: "j", Kind: "probe"}, err: `field "overwrite" must be true or false`,
+		},
+		{
+			name: "the id is read beside a wrong field", body: `{"input":1,"id":"j"}`, want: Job{ID: "j"},
+			err: `field "input" must be a string`,
+		},
 
-		{name: "null", body: `null`, messageID: "m", want: Job{ID: "m"},
-			err: "the message must be a JSON object, not null"},
-		{name: "an array", body: `[1]`, messageID: "m", want: Job{ID: "m"},
-			err: "the message must be a JSON object, not a JSON array"},
+		{
+			name: "null", body: `null`, messageID: "m", want: Job{ID: "m"},
+			err: "the message must be a JSON object, not null",
+		},
+		{
+			name: "an array", body: `[1]`, messageID: "m", want: Job{ID: "m"},
+			err: "the message must be a JSON object, not a JSON array",
+		},
 		{name: "a number", body: `1`, want: Job{}, err: "the message must be a JSON object, not a JSON number"},
 		{name: "nothing", body: ``, want: Job{}, err: "the message is not JSON: unexpected end of JSON input"},
-		{name: "garbage", body: `hello`, want: Job{},
-			err: "the message is not JSON: invalid character 'h' looking for beginning of value"},
-		{name: "more than one", body: `{"id":"j","kind":"probe"}{}`, want: Job{},
-			err: "the message is not JSON: invalid character '{' after top-level value"},
-		{name: "cut off", body: `{"id":"j","ki`, want: Job{},
-			err: "the message is not JSON: unexpected end of JSON input"},
-		{name: "not UTF-8", body: "{\"id\":\"j\",\"kind\":\"\xff\"}", want: Job{},
-			err: "the message is not UTF-8, so it is not JSON"},
+		{
+			name: "garbage", body: `hello`, want: Job{},
+			err: "the message is not JSON: invalid character 'h' looking for beginning of value",
+		},
+		{
+			name: "more than one", body: `{"id":"j","kind":"probe"}{}`, want: Job{},
+			err: "the message is not JSON: invalid character '{' after top-level value",
+		},
+		{
+			name: "cut off", body: `{"id":"j","ki`, want: Job{},
+			err: "the message is not JSON: unexpected end of JSON input",
+		},
+		{
+			name: "not UTF-8", body: "{\"id\":\"j\",\"kind\":\"\xff\"}", want: Job{},
+			err: "the message is not UTF-8, so it is not JSON",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,29 +203,43 @@ func TestEncode(t *testing.T) {
 		want string
 		err  string
 	}{
-		{name: "the version is written", job: Job{ID: "j", Kind: "probe"},
-			want: `{"version":1,"id":"j","kind":"probe"}`},
-		{name: "whatever it was", job: Job{Version: 7, ID: "j", Kind: "probe"},
-			want: `{"version":1,"id":"j","kind":"probe"}`},
 		{
-			name: "a URL stays as it is", job: Job{ID: "j", Kind: "probe", Input: "https://h/?a=1&b=<2>",
-				Params: []byte(`{ "at": "<&>" }`)},
+			name: "the version is written", job: Job{ID: "j", Kind: "probe"},
+			want: `{"version":1,"id":"j","kind":"probe"}`,
+		},
+		{
+			name: "whatever it was", job: Job{Version: 7, ID: "j", Kind: "probe"},
+			want: `{"version":1,"id":"j","kind":"probe"}`,
+		},
+		{
+			name: "a URL stays as it is", job: Job{
+				ID: "j", Kind: "probe", Input: "https://h/?a=1&b=<2>",
+				Params: []byte(`{ "at": "<&>" }`),
+			},
 			want: `{"version":1,"id":"j","kind":"probe","input":"https://h/?a=1&b=<2>","params":{"at":"<&>"}}`,
 		},
 		{name: "no id", job: Job{Kind: "probe"}, err: "no id"},
 		{name: "no kind", job: Job{ID: "j"}, err: "kind is missing: what is to be done with the input?"},
-		{name: "a window without a key", job: Job{ID: "j", Kind: "probe", DedupWindow: 1},
-			err: "dedupWindow needs a dedupKey"},
-		{name: "a negative window", job: Job{ID: "j", Kind: "probe", DedupKey: "k", DedupWindow: -1},
-			err: "dedupWindow -1ns must be above 0"},
+		{
+			name: "a window without a key", job: Job{ID: "j", Kind: "probe", DedupWindow: 1},
+			err: "dedupWindow needs a dedupKey",
+		},
+		{
+			name: "a negative window", job: Job{ID: "j", Kind: "probe", DedupKey: "k", DedupWindow: -1},
+			err: "dedupWindow -1ns must be above 0",
+		},
 		{
 			name: "a long key", job: Job{ID: "j", Kind: "probe", DedupKey: strings.Repeat("k", 257)},
 			err: "dedupKey has 257 bytes, over the limit of 256: use a hash of it",
 		},
-		{name: "a priority of Siren's own", job: Job{ID: "j", Kind: "probe", Priority: 5},
-			err: "priority 5 must be 0 to 4"},
-		{name: "params not an object", job: Job{ID: "j", Kind: "probe", Params: []byte("3")},
-			err: "params must be a JSON object"},
+		{
+			name: "a priority of Siren's own", job: Job{ID: "j", Kind: "probe", Priority: 5},
+			err: "priority 5 must be 0 to 4",
+		},
+		{
+			name: "params not an object", job: Job{ID: "j", Kind: "probe", Params: []byte("3")},
+			err: "params must be a JSON object",
+		},
 		{
 			name: "params not JSON", job: Job{ID: "j", Kind: "probe", Params: []byte("{")},
 			err: "job j: json: error calling MarshalJSON for type json.RawMessage: unexpected end of JSON input",

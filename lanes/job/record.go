@@ -2,8 +2,9 @@ package job
 
 import (
 	"encoding/json"
-	"github.com/polyglot-media/siren/lanes"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // State is where a job is in its life.
@@ -69,8 +70,10 @@ type Record struct {
 
 // Job returns the job as its producer wrote it.
 func (r Record) Job() Job {
-	return Job{ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params,
-		Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey}
+	return Job{
+		ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params,
+		Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey,
+	}
 }
 
 // Message returns the job's wire form, as far as the record knows it.

@@ -21,25 +21,41 @@ func TestRevived(t *testing.T) {
 		set        map[string]json.RawMessage
 		want, err  string
 	}{
-		{name: "nothing to change", body: "{\"id\": \"a\",\n \"kind\":\"probe\"}",
-			want: "{\"id\": \"a\",\n \"kind\":\"probe\"}"},
-		{name: "a param", body: `{"id":"a","params":{"crf":23,"fps":5}}`, set: set("crf", "30"),
-			want: `{"id":"a","params":{"crf":30,"fps":5}}`},
-		{name: "a param where there were none", body: `{"id":"a"}`, set: set("at", `"5%"`),
-			want: `{"id":"a","params":{"at":"5%"}}`},
-		{name: "params of null", body: `{"id":"a","params":null}`, set: set("at", "3"),
-			want: `{"id":"a","params":{"at":3}}`},
-		{name: "a param away", body: `{"id":"a","params":{"crf":23,"fps":5}}`, set: set("crf", "null"),
-			want: `{"id":"a","params":{"fps":5}}`},
-		{name: "unknown fields and URLs stay", body: `{"id":"a","input":"https://x/?a=1&b=<2>","shape":[1]}`,
-			set: set("fps", "1"), want: `{"id":"a","input":"https://x/?a=1&b=<2>","params":{"fps":1},"shape":[1]}`},
+		{
+			name: "nothing to change", body: "{\"id\": \"a\",\n \"kind\":\"probe\"}",
+			want: "{\"id\": \"a\",\n \"kind\":\"probe\"}",
+		},
+		{
+			name: "a param", body: `{"id":"a","params":{"crf":23,"fps":5}}`, set: set("crf", "30"),
+			want: `{"id":"a","params":{"crf":30,"fps":5}}`,
+		},
+		{
+			name: "a param where there were none", body: `{"id":"a"}`, set: set("at", `"5%"`),
+			want: `{"id":"a","params":{"at":"5%"}}`,
+		},
+		{
+			name: "params of null", body: `{"id":"a","params":null}`, set: set("at", "3"),
+			want: `{"id":"a","params":{"at":3}}`,
+		},
+		{
+			name: "a param away", body: `{"id":"a","params":{"crf":23,"fps":5}}`, set: set("crf", "null"),
+			want: `{"id":"a","params":{"fps":5}}`,
+		},
+		{
+			name: "unknown fields and URLs stay", body: `{"id":"a","input":"https://x/?a=1&b=<2>","shape":[1]}`,
+			set: set("fps", "1"), want: `{"id":"a","input":"https://x/?a=1&b=<2>","params":{"fps":1},"shape":[1]}`,
+		},
 		{name: "expired, as RFC 3339", body: `{"id":"a","expiresAt":"1970-01-01T00:01:00Z"}`, want: `{"id":"a"}`},
 		{name: "not expired yet", body: `{"id":"a","expiresAt":1000001}`, want: `{"id":"a","expiresAt":1000001}`},
-		{name: "nobody knows when it expires", body: `{"id":"a","expiresAt":"soon"}`,
-			want: `{"id":"a","expiresAt":"soon"}`},
+		{
+			name: "nobody knows when it expires", body: `{"id":"a","expiresAt":"soon"}`,
+			want: `{"id":"a","expiresAt":"soon"}`,
+		},
 		{name: "no job", body: `nonsense`, err: "no job"},
-		{name: "too large", body: `{"id":"a"}`, set: set("at", `"`+strings.Repeat("x", MaxMessage)+`"`),
-			err: "over the limit"},
+		{
+			name: "too large", body: `{"id":"a"}`, set: set("at", `"`+strings.Repeat("x", MaxMessage)+`"`),
+			err: "over the limit",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Revived([]byte(c.body), c.set, now)

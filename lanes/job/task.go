@@ -1,9 +1,10 @@
 package job
 
 import (
-	"github.com/polyglot-media/siren/lanes"
 	"io"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // MaxLog is how much is kept of what the programs of one run say, in bytes.

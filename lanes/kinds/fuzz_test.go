@@ -7,8 +7,10 @@ import (
 
 // No params make the reader panic, and what it accepts never carries text into ffmpeg's arguments.
 func FuzzParams(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"at":"50%"}`, `{"at":"1m","width":100}`,
-		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"preset":"fast","crf":1e1}`, `null`, `{"at":1e999}`} {
+	for _, seed := range []string{
+		`{}`, `{"at":"50%"}`, `{"at":"1m","width":100}`,
+		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"preset":"fast","crf":1e1}`, `null`, `{"at":1e999}`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

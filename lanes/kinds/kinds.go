@@ -41,11 +41,15 @@ var all = []Kind{
 		Name: "thumbnail", About: "one picture of a video, jpg or webp",
 		Endings: []string{".jpg", ".jpeg", ".webp"},
 		Params: []Param{
-			{Name: "at", Type: Moment, Default: `"representative"`,
-				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`},
+			{
+				Name: "at", Type: Moment, Default: `"representative"`,
+				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`,
+			},
 			width, height,
-			{Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending",
-				About: "of the picture"},
+			{
+				Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending",
+				About: "of the picture",
+			},
 			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `85`, About: "of the picture"},
 		},
 		relate: picture,
@@ -54,16 +58,24 @@ var all = []Kind{
 		Name: "transcode", About: "the video as H.264 and AAC in an mp4 that plays while it loads",
 		Endings: []string{".mp4", ".m4v"},
 		Params: []Param{
-			{Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`,
-				About: "quality, from 0 (lossless); not with bitrate"},
-			{Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf",
-				About: "of the video; not with crf"},
+			{
+				Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`,
+				About: "quality, from 0 (lossless); not with bitrate",
+			},
+			{
+				Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf",
+				About: "of the video; not with crf",
+			},
 			width, height,
 			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
-			{Name: "preset", Type: Word, Words: []string{"medium", "ultrafast", "superfast", "veryfast", "faster",
-				"fast", "slow"}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
-			{Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
-				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC"},
+			{Name: "preset", Type: Word, Words: []string{
+				"medium", "ultrafast", "superfast", "veryfast", "faster",
+				"fast", "slow",
+			}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
+			{
+				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
+				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
+			},
 		},
 		relate: quality,
 	},
@@ -71,8 +83,10 @@ var all = []Kind{
 
 // width and height are a box that a picture is fitted into.
 var (
-	width = Param{Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's",
-		About: "of a box that the picture fits into, in its proportions; it is never enlarged"}
+	width = Param{
+		Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's",
+		About: "of a box that the picture fits into, in its proportions; it is never enlarged",
+	}
 	height = Param{Name: "height", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of that box"}
 )
 

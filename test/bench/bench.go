@@ -131,8 +131,10 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err := topology.Declare(ctx, declare, policy, nil); err != nil {
 		return err
 	}
-	b.client, err = client.New(client.Options{AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log,
-		AnyKind: true})
+	b.client, err = client.New(client.Options{
+		AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log,
+		AnyKind: true,
+	})
 	if err != nil {
 		return err
 	}

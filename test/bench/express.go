@@ -47,8 +47,10 @@ func (b *bench) express(ctx context.Context) ([]figure, error) {
 	var figures []figure
 	for _, load := range loads {
 		p50 := figure{Name: "express to start, " + load.name + ", p50", Unit: "ms", Against: "raw"}
-		p99 := figure{Name: "express to start, " + load.name + ", p99", Unit: "ms", Against: "raw",
-			Aim: &aim{AtMost: 20}}
+		p99 := figure{
+			Name: "express to start, " + load.name + ", p99", Unit: "ms", Against: "raw",
+			Aim: &aim{AtMost: 20},
+		}
 		for run := range b.runs {
 			b.say("express to start, %s, run %d of %d", load.name, run+1, b.runs)
 			siren, raw, err := b.expressBeside(ctx, load.lower, load.jobs())

@@ -50,8 +50,10 @@ type live struct {
 
 // live starts one and returns when its floor of workers takes jobs.
 func (b *bench) live(ctx context.Context) (l *live, err error) {
-	l = &live{b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log),
-		roster: redis.NewRoster(b.store, b.log)}
+	l = &live{
+		b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log),
+		roster: redis.NewRoster(b.store, b.log),
+	}
 	if l.dir, err = os.MkdirTemp(b.dir, "live-"); err != nil {
 		return nil, err
 	}

@@ -73,8 +73,10 @@ func (b *bench) enqueueMany(ctx context.Context) error {
 	jobs := make([]job.Job, 1000)
 	for range manyJobs / len(jobs) {
 		for i := range jobs {
-			jobs[i] = job.Job{Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4",
-				Output: "file:///out.json"}
+			jobs[i] = job.Job{
+				Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4",
+				Output: "file:///out.json",
+			}
 		}
 		for _, o := range b.client.EnqueueBatch(ctx, jobs) {
 			if o.Err != nil {

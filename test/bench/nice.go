@@ -47,10 +47,14 @@ func (b *bench) nice(ctx context.Context) ([]figure, error) {
 	var figures []figure
 	for i, m := range beside[1:] {
 		figures = append(figures,
-			figure{Name: "express thumbnail " + m.name, Unit: "s", Siren: thumbs[i+1], Baseline: thumbs[0],
-				Against: "alone", Aim: m.aim},
-			figure{Name: "express transcode " + m.name, Unit: "s", Siren: transcodes[i+1], Baseline: transcodes[0],
-				Against: "alone", Aim: m.aim})
+			figure{
+				Name: "express thumbnail " + m.name, Unit: "s", Siren: thumbs[i+1], Baseline: thumbs[0],
+				Against: "alone", Aim: m.aim,
+			},
+			figure{
+				Name: "express transcode " + m.name, Unit: "s", Siren: transcodes[i+1], Baseline: transcodes[0],
+				Against: "alone", Aim: m.aim,
+			})
 	}
 	return figures, nil
 }

@@ -24,14 +24,18 @@ type process struct {
 func (b *bench) workerProcess(ctx context.Context, flags ...string) (p *process, err error) {
 	p = &process{}
 	command := func(pool, name string) *exec.Cmd {
-		args := []string{"worker", "--pool", pool, "--name", name, "--drain-timeout", "0s", "--scratch",
-			filepath.Join(b.dir, "scratch")}
+		args := []string{
+			"worker", "--pool", pool, "--name", name, "--drain-timeout", "0s", "--scratch",
+			filepath.Join(b.dir, "scratch"),
+		}
 		p.cmd = exec.Command(b.siren, append(args, flags...)...)
 		p.cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL)
 		return p.cmd
 	}
-	p.fleet, err = procs.NewFleet(procs.FleetOptions{Pools: []string{pool}, Command: command, Log: b.log,
-		Drain: time.Millisecond})
+	p.fleet, err = procs.NewFleet(procs.FleetOptions{
+		Pools: []string{pool}, Command: command, Log: b.log,
+		Drain: time.Millisecond,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -38,13 +38,22 @@ func TestVerdict(t *testing.T) {
 		met  string
 	}{
 		{"no aim", figure{Siren: []float64{1}}, "", ""},
-		{"value within", figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &aim{AtMost: 20}}, "at most 20 ms",
-			"met"},
+		{
+			"value within",
+			figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &aim{AtMost: 20}},
+			"at most 20 ms",
+			"met",
+		},
 		{"value above", figure{Unit: "ms", Siren: []float64{21}, Aim: &aim{AtMost: 20}}, "at most 20 ms", "missed"},
-		{"ratio of each run, not of the medians", figure{Siren: []float64{9, 90, 10}, Baseline: []float64{10, 100, 100},
-			Aim: ratio(aim{AtLeast: 0.9})}, "at least 0.9", "met"},
-		{"ratio below", figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(aim{AtLeast: 0.9})},
-			"at least 0.9", "missed"},
+		{"ratio of each run, not of the medians", figure{
+			Siren: []float64{9, 90, 10}, Baseline: []float64{10, 100, 100},
+			Aim: ratio(aim{AtLeast: 0.9}),
+		}, "at least 0.9", "met"},
+		{
+			"ratio below",
+			figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(aim{AtLeast: 0.9})},
+			"at least 0.9", "missed",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if aim, met := c.f.verdict(); aim != c.aim || met != c.met {

@@ -72,8 +72,10 @@ func (b *bench) takeWith(ctx context.Context, slots int) ([]figure, error) {
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: get, Against: "raw get"},
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: push, Against: "raw push"},
 		{Name: "time of a slot per job, p50, " + of, Unit: "ms", Siren: sirenJob, Baseline: getJob, Against: "raw get"},
-		{Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: pairwise(sirenJob, getJob, minus),
-			Aim: &aim{AtMost: 2}},
+		{
+			Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: pairwise(sirenJob, getJob, minus),
+			Aim: &aim{AtMost: 2},
+		},
 	}, nil
 }
 

@@ -29,8 +29,10 @@ func TestDoctorInPods(t *testing.T) {
 	}
 	r.found(scaler, "media.role", doctor.Note, "it matters where a worker runs")
 	worker := r.doctor("siren-worker-general")
-	for _, check := range []string{"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs",
-		"media.limits", "storage.s3"} {
+	for _, check := range []string{
+		"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs",
+		"media.limits", "storage.s3",
+	} {
 		r.found(worker, check, doctor.OK, "")
 	}
 	r.found(worker, "kubernetes.role", doctor.Note, "it matters where a scaler runs")

@@ -58,8 +58,10 @@ func TestExpressUnderASaturatedFleet(t *testing.T) {
 		return waits, runs
 	}
 	beside := func(name string) (waits, runs []time.Duration) {
-		bulk := r.jobs("bulk-"+name, 6, job.Job{Kind: "transcode", Input: big,
-			Labels: map[string]string{"batch": "true"}})
+		bulk := r.jobs("bulk-"+name, 6, job.Job{
+			Kind: "transcode", Input: big,
+			Labels: map[string]string{"batch": "true"},
+		})
 		r.enqueue(bulk)
 		saturated := func() (bool, string) {
 			p := r.pool("general")

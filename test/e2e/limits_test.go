@@ -79,8 +79,10 @@ func TestStuckPods(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r.settled("batch", 0, 2*time.Minute)
 			r.kubectl("patch", "deployment", "siren-worker-batch", "-p", `{"spec":{"template":{"spec":`+c.patch+`}}}`)
-			jobs := r.jobs(c.name, 12, job.Job{Kind: "transcode", Input: clip,
-				Labels: map[string]string{"batch": "true"}})
+			jobs := r.jobs(c.name, 12, job.Job{
+				Kind: "transcode", Input: clip,
+				Labels: map[string]string{"batch": "true"},
+			})
 			r.enqueue(jobs)
 			most := 0
 			r.await("the reason Stuck", time.Minute, func() (bool, string) {
@@ -115,11 +117,15 @@ func TestForeignAutoscaler(t *testing.T) {
 	hpas := kubeClient.AutoscalingV2().HorizontalPodAutoscalers(s.namespace)
 	two := int32(2)
 	_, err := hpas.Create(t.Context(), &autoscalingv2.HorizontalPodAutoscaler{
-		ObjectMeta: metav1.ObjectMeta{Name: "other",
-			Labels: map[string]string{"scaledobject.keda.sh/name": "general-jobs"}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   "other",
+			Labels: map[string]string{"scaledobject.keda.sh/name": "general-jobs"},
+		},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
-			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment",
-				Name: "siren-worker-general"},
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
+				APIVersion: "apps/v1", Kind: "Deployment",
+				Name: "siren-worker-general",
+			},
 			MinReplicas: &two, MaxReplicas: 3,
 		},
 	}, metav1.CreateOptions{})

@@ -165,8 +165,10 @@ func (r *release) siren(args ...string) (string, error) {
 	var out, problem bytes.Buffer
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 	defer cancel()
-	c := exec.CommandContext(ctx, "kubectl", append([]string{"-n", r.namespace, "exec", "deploy/siren-scaler", "--",
-		"siren"}, args...)...)
+	c := exec.CommandContext(ctx, "kubectl", append([]string{
+		"-n", r.namespace, "exec", "deploy/siren-scaler", "--",
+		"siren",
+	}, args...)...)
 	c.Stdout, c.Stderr, c.WaitDelay = &out, &problem, 5*time.Second
 	err := c.Run()
 	if err != nil {

@@ -68,8 +68,10 @@ func (s *site) baseValues(policy string) values {
 		"policy":      p,
 		"rabbitmq":    values{"enabled": true},
 		"redis":       values{"enabled": true},
-		"s3": values{"endpoint": "http://s3:7070", "region": "us-east-1", "pathStyle": true,
-			"accessKeyID": accessKey, "secretAccessKey": secretKey},
+		"s3": values{
+			"endpoint": "http://s3:7070", "region": "us-east-1", "pathStyle": true,
+			"accessKeyID": accessKey, "secretAccessKey": secretKey,
+		},
 	}
 }
 

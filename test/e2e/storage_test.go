@@ -49,8 +49,10 @@ func (st *storage) put(key, file string) (url string) {
 	st.Helper()
 	content, err := os.ReadFile(file)
 	st.must(err)
-	_, err = st.client.PutObject(st.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key,
-		Body: bytes.NewReader(content)})
+	_, err = st.client.PutObject(st.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(bucket), Key: &key,
+		Body: bytes.NewReader(content),
+	})
 	st.must(err)
 	return "s3://" + bucket + "/" + key
 }

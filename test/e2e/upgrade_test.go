@@ -23,8 +23,10 @@ func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 	r.settled("general", 6, time.Minute)
 	o := r.observe("general")
 	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "one"}}})
-	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "two"}},
-		"scaler": values{"podAnnotations": values{"e2e/upgrade": "two"}}})
+	r.upgrade(values{
+		"workers": values{"podAnnotations": values{"e2e/upgrade": "two"}},
+		"scaler":  values{"podAnnotations": values{"e2e/upgrade": "two"}},
+	})
 	r.run("helm", "rollback", "siren", "1", "--namespace", s.namespace, "--wait", "--timeout", "3m")
 	r.settled("general", 6, 2*time.Minute)
 	if all := o.since(time.Time{}); len(all) != 1 || all[0].to != 6 {

@@ -128,8 +128,10 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 		c.complain(isLost, id, "%s", what)
 		return
 	}
-	want := map[fate]string{badInput: string(job.BadInput), contested: string(job.OutputExists),
-		poisonous: "poison"}[j.fate]
+	want := map[fate]string{
+		badInput: string(job.BadInput), contested: string(job.OutputExists),
+		poisonous: "poison",
+	}[j.fate]
 	reasons := make([]string, len(letters))
 	for i, l := range letters {
 		reasons[i] = l.reason

@@ -13,8 +13,10 @@ func goodHistory() history {
 	at := time.Now()
 	j := func(id string, f fate, recipe, output string) *attempts {
 		return &attempts{
-			spec: spec{job: job.Job{ID: id, Output: "file:///out/" + output}, fate: f, recipe: recipe,
-				lane: "standard", copies: 1},
+			spec: spec{
+				job: job.Job{ID: id, Output: "file:///out/" + output}, fate: f, recipe: recipe,
+				lane: "standard", copies: 1,
+			},
 			asked: at, confirmed: at, confirms: 1, tries: 1,
 		}
 	}
@@ -26,11 +28,15 @@ func goodHistory() history {
 			j("first", contested, "video", "shared.mp4"),
 			j("second", contested, "picture", "shared.mp4"), j("poison", poisonous, "long", "poison.mp4"), unconfirmed,
 		},
-		outputs: map[string]output{"good.mp4": {"video", []string{"good"}},
-			"shared.mp4": {"picture", []string{"second"}}},
+		outputs: map[string]output{
+			"good.mp4":   {"video", []string{"good"}},
+			"shared.mp4": {"picture", []string{"second"}},
+		},
 		seen: map[string]*sight{"good.mp4": {at: at, recipe: "video"}, "shared.mp4": {at: at, recipe: "picture"}},
-		letters: map[string][]letter{"bad": {{"bad input", ""}}, "first": {{"output exists", ""}},
-			"poison": {{"poison", ""}}},
+		letters: map[string][]letter{
+			"bad": {{"bad input", ""}}, "first": {{"output exists", ""}},
+			"poison": {{"poison", ""}},
+		},
 		records: map[string]job.Record{
 			"good": {State: job.Completed}, "bad": {State: job.Dead}, "first": {State: job.Dead},
 			"second": {State: job.Completed}, "poison": {State: job.Dead},
@@ -63,15 +69,21 @@ func TestCheckerComplains(t *testing.T) {
 		sort  sort
 		says  string
 	}{
-		{"a lost job", func(h *history) { delete(h.outputs, "good.mp4"); delete(h.seen, "good.mp4") }, isLost,
-			"neither output nor dead letter"},
+		{
+			"a lost job", func(h *history) { delete(h.outputs, "good.mp4"); delete(h.seen, "good.mp4") }, isLost,
+			"neither output nor dead letter",
+		},
 		{"a lost bad job", func(h *history) { delete(h.letters, "bad") }, isLost, "neither output nor dead letter"},
 		{"a lost loser", func(h *history) { delete(h.letters, "first") }, isLost, "another job's"},
-		{"an output and a dead letter", func(h *history) { h.letters["good"] = []letter{{"failed", ""}} }, isDoubled,
-			"a dead letter too"},
+		{
+			"an output and a dead letter", func(h *history) { h.letters["good"] = []letter{{"failed", ""}} }, isDoubled,
+			"a dead letter too",
+		},
 		{"one output of two jobs", func(h *history) {
-			h.outputs["shared.mp4"] = output{"picture",
-				[]string{"first", "second"}}
+			h.outputs["shared.mp4"] = output{
+				"picture",
+				[]string{"first", "second"},
+			}
 		}, isDoubled, "and so has"},
 		{"an output that appears again", func(h *history) {
 			h.seen["good.mp4"].problem("appeared once more")
@@ -79,16 +91,26 @@ func TestCheckerComplains(t *testing.T) {
 		{"an output that is written to", func(h *history) {
 			h.seen["good.mp4"].problem("was written to")
 		}, isDoubled, "written to"},
-		{"wrong frames", func(h *history) { h.outputs["good.mp4"] = output{"picture", []string{"good"}} }, isWrong,
-			`want those of "video"`},
-		{"mixed frames", func(h *history) { h.outputs["good.mp4"] = output{"", []string{"good"}} }, isWrong,
-			`the frames of ""`},
-		{"wrong frames for a moment", func(h *history) { h.seen["good.mp4"].recipe = "" }, isWrong,
-			"appeared with the frames"},
-		{"the loser's frames", func(h *history) { h.outputs["shared.mp4"] = output{"video", []string{"second"}} },
-			isWrong, `want those of "picture"`},
-		{"an output of nobody's", func(h *history) { h.outputs["good.mp4"] = output{"video", nil} }, isWrong,
-			"none of the jobs"},
+		{
+			"wrong frames", func(h *history) { h.outputs["good.mp4"] = output{"picture", []string{"good"}} }, isWrong,
+			`want those of "video"`,
+		},
+		{
+			"mixed frames", func(h *history) { h.outputs["good.mp4"] = output{"", []string{"good"}} }, isWrong,
+			`the frames of ""`,
+		},
+		{
+			"wrong frames for a moment", func(h *history) { h.seen["good.mp4"].recipe = "" }, isWrong,
+			"appeared with the frames",
+		},
+		{
+			"the loser's frames", func(h *history) { h.outputs["shared.mp4"] = output{"video", []string{"second"}} },
+			isWrong, `want those of "picture"`,
+		},
+		{
+			"an output of nobody's", func(h *history) { h.outputs["good.mp4"] = output{"video", nil} }, isWrong,
+			"none of the jobs",
+		},
 		{"a vanished output", func(h *history) { h.seen["maybe.mp4"] = &sight{recipe: "video"} }, isDoubled, "is gone"},
 		{"a lost and vanished output", func(h *history) { delete(h.outputs, "good.mp4") }, isLost, "neither"},
 		{"an output of a bad job", func(h *history) {
@@ -105,20 +127,28 @@ func TestCheckerComplains(t *testing.T) {
 			delete(h.seen, "shared.mp4")
 			h.letters["second"] = []letter{{"output exists", ""}}
 		}, isWrong, "there is none"},
-		{"a dead letter of nobody's", func(h *history) { h.letters["stranger"] = []letter{{"bad input", ""}} }, isWrong,
-			"nobody enqueued it"},
+		{
+			"a dead letter of nobody's", func(h *history) { h.letters["stranger"] = []letter{{"bad input", ""}} }, isWrong,
+			"nobody enqueued it",
+		},
 		{"a file of nobody's", func(h *history) {
 			h.outputs["good.mp4.tmp"], h.seen["good.mp4.tmp"] = output{},
 				&sight{}
 		}, isLeftover, "no job has it"},
 		{"an output that nobody saw", func(h *history) { delete(h.seen, "good.mp4") }, isWrong, "never seen"},
-		{"a record that says otherwise", func(h *history) { h.records["good"] = job.Record{State: job.Running} },
-			isWrong, "it is running"},
-		{"a queue with jobs", func(h *history) { h.left = map[string]int{"siren.delay.5s": 2} }, isLeftover,
-			"2 messages in siren.delay.5s"},
+		{
+			"a record that says otherwise", func(h *history) { h.records["good"] = job.Record{State: job.Running} },
+			isWrong, "it is running",
+		},
+		{
+			"a queue with jobs", func(h *history) { h.left = map[string]int{"siren.delay.5s": 2} }, isLeftover,
+			"2 messages in siren.delay.5s",
+		},
 		{"a program that runs", func(h *history) { h.programs = []string{"12 ffmpeg"} }, isLeftover, "12 ffmpeg"},
-		{"scratch files", func(h *history) { h.scratch = []string{"/scratch/siren-attempts-0/good-1"} }, isLeftover,
-			"scratch"},
+		{
+			"scratch files", func(h *history) { h.scratch = []string{"/scratch/siren-attempts-0/good-1"} }, isLeftover,
+			"scratch",
+		},
 		{"a panic", func(h *history) { h.broken = []string{"w1-1 ended by itself"} }, isWrong, "by itself"},
 		{"a fleet that goes on", func(h *history) { h.drained = false }, isLeftover, "come to rest"},
 	} {
@@ -157,8 +187,10 @@ func TestExpress(t *testing.T) {
 	add := func(id string, wait time.Duration, worker string) *attempts {
 		j := &attempts{spec: spec{job: job.Job{ID: id}, lane: "express"}, asked: at, confirms: 1}
 		h.jobs = append(h.jobs, j)
-		h.events[id] = []event{{at: at.Add(wait), worker: worker, what: "taken"},
-			{at: at.Add(wait), worker: worker, what: "started"}}
+		h.events[id] = []event{
+			{at: at.Add(wait), worker: worker, what: "taken"},
+			{at: at.Add(wait), worker: worker, what: "started"},
+		}
 		return j
 	}
 	add("soon", time.Second, "w1-1")

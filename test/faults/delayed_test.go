@@ -108,8 +108,10 @@ func (s *site) delay(ctx context.Context, n int, r *rand.Rand) error {
 		var confirms []*amqp.DeferredConfirmation
 		for i := range n {
 			wait := time.Second + time.Duration(r.Int64N(int64(delayedFor)))
-			body, err := job.Encode(job.Job{ID: delayedID(i), Kind: "probe", Input: "file:///in",
-				Output: "file:///out.json"})
+			body, err := job.Encode(job.Job{
+				ID: delayedID(i), Kind: "probe", Input: "file:///in",
+				Output: "file:///out.json",
+			})
 			if err != nil {
 				return err
 			}

@@ -77,8 +77,10 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 			add(s, ".mp4", "")
 			continue
 		}
-		s := spec{at: at, lane: []string{"express", "express", "express", "standard", "standard", "standard",
-			"standard", "standard", "bulk", "bulk"}[r.IntN(10)], fate: succeeds}
+		s := spec{at: at, lane: []string{
+			"express", "express", "express", "standard", "standard", "standard",
+			"standard", "standard", "bulk", "bulk",
+		}[r.IntN(10)], fate: succeeds}
 		s.raw, s.stored = r.IntN(5) == 0, r.IntN(4) == 0
 		recipes := all
 		if s.lane == "express" { // what somebody waits for

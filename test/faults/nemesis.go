@@ -148,8 +148,10 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 				n.log.Info("killed the worker of a poisonous job", "job", id, "worker", life)
 				n.mu.Lock()
 				n.hunted++
-				n.done = append(n.done, window{fault: fault{kind: "poison", target: p.name}, from: from,
-					to: from.Add(2 * time.Second), lives: []string{life}})
+				n.done = append(n.done, window{
+					fault: fault{kind: "poison", target: p.name}, from: from,
+					to: from.Add(2 * time.Second), lives: []string{life},
+				})
 				n.mu.Unlock()
 			}
 		}

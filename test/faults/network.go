@@ -21,8 +21,10 @@ type network struct {
 }
 
 func newNetwork() *network {
-	return &network{server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
-		links: map[string]*link{}}
+	return &network{
+		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
+		links:  map[string]*link{},
+	}
 }
 
 // link is what one process has to one server.

@@ -50,8 +50,10 @@ func (s *site) launch(name string, args ...string) (*process, error) {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
 		"TMPDIR=" + filepath.Join(s.dir, "scratch"),
 	}
-	for _, to := range []struct{ server, variable, url string }{{"amqp", "SIREN_AMQP_URL", s.rabbitmq.URL},
-		{"redis", "SIREN_REDIS_URL", s.redis.URL}} {
+	for _, to := range []struct{ server, variable, url string }{
+		{"amqp", "SIREN_AMQP_URL", s.rabbitmq.URL},
+		{"redis", "SIREN_REDIS_URL", s.redis.URL},
+	} {
 		l, err := s.net.to(name, to.server, to.url)
 		if err != nil {
 			return nil, err

@@ -49,8 +49,10 @@ func (s *site) openProducers(schedule []spec) (*producers, error) {
 		}
 		urls[l.name] = l.url
 	}
-	c, err := client.New(client.Options{AMQPURL: urls["client/amqp"], RedisURL: urls["client/redis"], Name: "faults",
-		Log: slog.New(slog.DiscardHandler)})
+	c, err := client.New(client.Options{
+		AMQPURL: urls["client/amqp"], RedisURL: urls["client/redis"], Name: "faults",
+		Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +186,8 @@ func (p *rawProducer) dial() error {
 	if p.conn != nil && !p.conn.IsClosed() && !p.ch.IsClosed() {
 		return nil
 	}
-	conn, err := amqp.DialConfig(p.url, amqp.Config{Heartbeat: 5 * time.Second,
+	conn, err := amqp.DialConfig(p.url, amqp.Config{
+		Heartbeat: 5 * time.Second,
 		Dial: func(network, address string) (net.Conn, error) {
 			sock, err := net.DialTimeout(network, address, 5*time.Second)
 			if err != nil {
@@ -192,7 +195,8 @@ func (p *rawProducer) dial() error {
 			}
 			p.sock.Store(sock.(*net.TCPConn))
 			return sock, sock.SetDeadline(time.Now().Add(rawPatience)) // of the handshake: amqp091-go takes it off
-		}})
+		},
+	})
 	if err != nil {
 		return err
 	}

@@ -61,8 +61,10 @@ func recipes() map[string]recipe {
 		all[fmt.Sprintf("picture-%d", i)] = recipe{"thumbnail", clip, `{"width": 96}`}
 		all[fmt.Sprintf("picture-early-%d", i)] = recipe{"thumbnail", clip, `{"at": 0.08}`}
 		all[fmt.Sprintf("video-%d", i)] = recipe{"transcode", clip, `{"height": 90, "preset": "veryfast"}`}
-		all[fmt.Sprintf("video-mute-%d", i)] = recipe{"transcode", clip,
-			`{"crf": 35, "audio": "drop", "preset": "faster"}`}
+		all[fmt.Sprintf("video-mute-%d", i)] = recipe{
+			"transcode", clip,
+			`{"crf": 35, "audio": "drop", "preset": "faster"}`,
+		}
 	}
 	return all
 }
@@ -121,8 +123,10 @@ func prepare(ctx context.Context, siren, in, scratch string) (expected, error) {
 
 // cook runs every recipe once, in this process.
 func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
-	h, err := media.New(media.Options{Self: siren, Scratch: filepath.Join(scratch, "scratch"),
-		Log: slog.New(slog.DiscardHandler)})
+	h, err := media.New(media.Options{
+		Self: siren, Scratch: filepath.Join(scratch, "scratch"),
+		Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return expected{}, err
 	}

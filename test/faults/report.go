@@ -51,8 +51,10 @@ type report struct {
 
 // newReport counts what there is in a history, and has it checked.
 func newReport(h history) report {
-	r := report{Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.jobs), RedisLost: len(h.lost),
-		Violations: check(h)}
+	r := report{
+		Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.jobs), RedisLost: len(h.lost),
+		Violations: check(h),
+	}
 	for _, j := range h.jobs {
 		if j.confirms == 0 {
 			r.Uncertain++
@@ -94,8 +96,10 @@ func newReport(h history) report {
 	}
 	r.Express = measureExpress(h)
 	if r.Express.share() < expressShare {
-		r.Violations = append(r.Violations, violation{isWrong, "",
-			fmt.Sprintf("express jobs start late: %s\n  %s", r.Express, strings.Join(r.Express.Late, "\n  "))})
+		r.Violations = append(r.Violations, violation{
+			isWrong, "",
+			fmt.Sprintf("express jobs start late: %s\n  %s", r.Express, strings.Join(r.Express.Late, "\n  ")),
+		})
 	}
 	told := map[string]bool{}
 	for _, v := range r.Violations {

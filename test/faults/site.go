@@ -144,8 +144,10 @@ func (s *site) policy() string { return filepath.Join(s.dir, "siren.yaml") }
 func (s *site) out() string    { return filepath.Join(s.dir, "out") }
 
 func (s *site) places() places {
-	return places{input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/",
-		bucket: "s3://" + bucketName + "/"}
+	return places{
+		input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/",
+		bucket: "s3://" + bucketName + "/",
+	}
 }
 
 // close ends everything that still runs.

@@ -45,8 +45,10 @@ func watchOutputs(ctx context.Context, e expected, dirs ...string) (*watch, erro
 	if err != nil {
 		return nil, fmt.Errorf("watch the outputs: %w", err)
 	}
-	w := &watch{dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e,
-		done: make(chan struct{}), seen: map[string]*sight{}}
+	w := &watch{
+		dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e,
+		done: make(chan struct{}), seen: map[string]*sight{},
+	}
 	for _, dir := range dirs {
 		id, err := unix.InotifyAddWatch(fd, dir, appears|vanishes|changes|unix.IN_ONLYDIR)
 		if err != nil {

@@ -42,8 +42,10 @@ func (s *site) badJobs(w *web) []bad {
 	return []bad{
 		{name: "unreadable", kind: "transcode", input: s.write("noise.mp4",
 			bytes.Repeat([]byte("once upon a time "), 4000)), reason: badly, says: "noise.mp4 can't be read"},
-		{name: "truncated", kind: "transcode", input: s.write("half.mp4", clip[:len(clip)/2]), reason: badly,
-			says: "half.mp4 is cut off"},
+		{
+			name: "truncated", kind: "transcode", input: s.write("half.mp4", clip[:len(clip)/2]), reason: badly,
+			says: "half.mp4 is cut off",
+		},
 		{name: "zero bytes", input: s.write("zero.mp4", nil), reason: badly, says: "zero.mp4 is empty"},
 		{
 			name: "an HLS playlist", kind: "transcode", reason: badly, says: "an HLS playlist",
@@ -55,73 +57,129 @@ func (s *site) badJobs(w *web) []bad {
 			input: s.write("list.txt", []byte("ffconcat version 1.0\nfile '"+
 				filepath.Join(s.dir, "elsewhere", "secret.mp4")+"'\n")),
 		},
-		{name: "100k x 100k pixels", kind: "thumbnail", input: s.write("bomb.png", hugePNG(100_000, 100_000)),
-			reason: over, says: "100000 x 100000"},
+		{
+			name: "100k x 100k pixels", kind: "thumbnail", input: s.write("bomb.png", hugePNG(100_000, 100_000)),
+			reason: over, says: "100000 x 100000",
+		},
 		{name: "a missing file", input: s.input("nowhere.mp4"), reason: badly, says: "nowhere.mp4 doesn't exist"},
-		{name: "a symbolic link out", input: s.input("link.mp4"), reason: denied,
-			says: "link.mp4: a symbolic link leads out"},
-		{name: "a linked folder out", input: s.input("folder/secret.mp4"), reason: denied,
-			says: "secret.mp4: a symbolic link leads out"},
-		{name: "output through a link", output: s.output("folder/x.json"), reason: denied,
-			says: "x.json: a symbolic link leads out"},
-		{name: "output that exists", output: s.output("taken.json"), reason: exists,
-			says: "taken.json already exists"},
+		{
+			name: "a symbolic link out", input: s.input("link.mp4"), reason: denied,
+			says: "link.mp4: a symbolic link leads out",
+		},
+		{
+			name: "a linked folder out", input: s.input("folder/secret.mp4"), reason: denied,
+			says: "secret.mp4: a symbolic link leads out",
+		},
+		{
+			name: "output through a link", output: s.output("folder/x.json"), reason: denied,
+			says: "x.json: a symbolic link leads out",
+		},
+		{
+			name: "output that exists", output: s.output("taken.json"), reason: exists,
+			says: "taken.json already exists",
+		},
 
 		{name: "http to loopback", input: local, reason: denied, says: "127.0.0.1 is a loopback address"},
-		{name: "http to localhost", input: fmt.Sprintf("http://localhost:%d/inner.mp4", w.port), reason: denied,
-			says: "is a loopback address"},
-		{name: "http to loopback by IPv6", input: "http://[::1]/x.mp4", reason: denied,
-			says: "::1 is a loopback address"},
-		{name: "http to a private address", input: "http://10.1.2.3/x.mp4", reason: denied,
-			says: "10.1.2.3 is a private address"},
-		{name: "http to the cloud's metadata", input: "http://169.254.169.254/latest/meta-data/x", reason: denied,
-			says: "169.254.169.254 is a link-local address"},
-		{name: "redirect to a private address", input: w.public + "/to-private", reason: denied,
-			says: w.refused("10.1.2.3 is a private address")},
-		{name: "redirect to loopback", input: w.public + "/to-loopback?token=hush", reason: denied,
-			says: "127.0.0.1 is a loopback address"},
-		{name: "redirect to the cloud's metadata", input: w.public + "/to-metadata", reason: denied,
-			says: w.refused("169.254.169.254 is a link-local address")},
-		{name: "redirect out of the storage", input: w.public + "/to-outside", reason: denied,
-			says: w.refused("example.com/x.mp4 is outside the storage")},
+		{
+			name: "http to localhost", input: fmt.Sprintf("http://localhost:%d/inner.mp4", w.port), reason: denied,
+			says: "is a loopback address",
+		},
+		{
+			name: "http to loopback by IPv6", input: "http://[::1]/x.mp4", reason: denied,
+			says: "::1 is a loopback address",
+		},
+		{
+			name: "http to a private address", input: "http://10.1.2.3/x.mp4", reason: denied,
+			says: "10.1.2.3 is a private address",
+		},
+		{
+			name: "http to the cloud's metadata", input: "http://169.254.169.254/latest/meta-data/x", reason: denied,
+			says: "169.254.169.254 is a link-local address",
+		},
+		{
+			name: "redirect to a private address", input: w.public + "/to-private", reason: denied,
+			says: w.refused("10.1.2.3 is a private address"),
+		},
+		{
+			name: "redirect to loopback", input: w.public + "/to-loopback?token=hush", reason: denied,
+			says: "127.0.0.1 is a loopback address",
+		},
+		{
+			name: "redirect to the cloud's metadata", input: w.public + "/to-metadata", reason: denied,
+			says: w.refused("169.254.169.254 is a link-local address"),
+		},
+		{
+			name: "redirect out of the storage", input: w.public + "/to-outside", reason: denied,
+			says: w.refused("example.com/x.mp4 is outside the storage"),
+		},
 
-		{name: "wrong kind", kind: "transcod", output: s.output("x.mp4"), reason: badly,
-			says: `did you mean "transcode"?`, early: true},
-		{name: "wrong params", kind: "transcode", params: `{"heigth": 720, "crf": 99}`, reason: badly,
-			says: `did you mean "height"?`, early: true},
-		{name: "ffmpeg options for params", kind: "transcode", params: `{"preset": "fast -i /etc/passwd"}`,
-			reason: badly, says: "preset must be one of", early: true},
+		{
+			name: "wrong kind", kind: "transcod", output: s.output("x.mp4"), reason: badly,
+			says: `did you mean "transcode"?`, early: true,
+		},
+		{
+			name: "wrong params", kind: "transcode", params: `{"heigth": 720, "crf": 99}`, reason: badly,
+			says: `did you mean "height"?`, early: true,
+		},
+		{
+			name: "ffmpeg options for params", kind: "transcode", params: `{"preset": "fast -i /etc/passwd"}`,
+			reason: badly, says: "preset must be one of", early: true,
+		},
 		{name: "no input", input: " ", reason: badly, says: "input is missing", early: true},
-		{name: "output of another type", output: s.output("x.mp4"), reason: badly, says: "must end in .json",
-			early: true},
-		{name: "a file outside", input: "file:///etc/passwd", reason: denied,
-			says: "file:///etc/passwd is outside the storage", early: true},
-		{name: "a file outside, by ..", input: s.input("") + "/../elsewhere/secret.mp4", reason: denied,
-			says: `".." is not allowed`, early: true},
-		{name: "a file outside, by encoded ..", input: s.input("") + "/%2e%2e/elsewhere/secret.mp4", reason: denied,
-			says: "percent-encoded", early: true},
-		{name: "a URL query", input: good + "?path=/etc/passwd", reason: denied, says: "a query (?) is not allowed",
-			early: true},
-		{name: "output into the read-only folder", output: s.input("x.json"), reason: denied,
-			says: "outside the storage that jobs may write", early: true},
+		{
+			name: "output of another type", output: s.output("x.mp4"), reason: badly, says: "must end in .json",
+			early: true,
+		},
+		{
+			name: "a file outside", input: "file:///etc/passwd", reason: denied,
+			says: "file:///etc/passwd is outside the storage", early: true,
+		},
+		{
+			name: "a file outside, by ..", input: s.input("") + "/../elsewhere/secret.mp4", reason: denied,
+			says: `".." is not allowed`, early: true,
+		},
+		{
+			name: "a file outside, by encoded ..", input: s.input("") + "/%2e%2e/elsewhere/secret.mp4", reason: denied,
+			says: "percent-encoded", early: true,
+		},
+		{
+			name: "a URL query", input: good + "?path=/etc/passwd", reason: denied, says: "a query (?) is not allowed",
+			early: true,
+		},
+		{
+			name: "output into the read-only folder", output: s.input("x.json"), reason: denied,
+			says: "outside the storage that jobs may write", early: true,
+		},
 		{name: "output over http", output: w.public + "/x.json", reason: denied, says: "can only be read", early: true},
-		{name: "another bucket", input: "s3://other/raw/a.mp4", reason: denied,
-			says: "s3://other/raw/a.mp4 is outside the storage", early: true},
-		{name: "outside the bucket's prefix", input: "s3://media-in/private/a.mp4", reason: denied,
-			says: "s3://media-in/private/a.mp4 is outside the storage", early: true},
-		{name: "outside the bucket's prefix, by ..", input: "s3://media-in/raw/../private/a.mp4", reason: denied,
-			says: `".." is not allowed`, early: true},
-		{name: "another endpoint by a URL query", input: "s3://media-in/raw/a.mp4?endpoint=example.com", reason: denied,
-			says: "a query (?) is not allowed", early: true},
-		{name: "another host", input: "http://example.com/a.mp4", reason: denied,
-			says: "http://example.com/a.mp4 is outside the storage", early: true},
+		{
+			name: "another bucket", input: "s3://other/raw/a.mp4", reason: denied,
+			says: "s3://other/raw/a.mp4 is outside the storage", early: true,
+		},
+		{
+			name: "outside the bucket's prefix", input: "s3://media-in/private/a.mp4", reason: denied,
+			says: "s3://media-in/private/a.mp4 is outside the storage", early: true,
+		},
+		{
+			name: "outside the bucket's prefix, by ..", input: "s3://media-in/raw/../private/a.mp4", reason: denied,
+			says: `".." is not allowed`, early: true,
+		},
+		{
+			name: "another endpoint by a URL query", input: "s3://media-in/raw/a.mp4?endpoint=example.com", reason: denied,
+			says: "a query (?) is not allowed", early: true,
+		},
+		{
+			name: "another host", input: "http://example.com/a.mp4", reason: denied,
+			says: "http://example.com/a.mp4 is outside the storage", early: true,
+		},
 	}
 }
 
 // job returns the bad job with an id.
 func (b bad) job(s *site, id string) job.Job {
-	j := job.Job{ID: id, Kind: b.kind, Input: strings.TrimSpace(b.input), Output: b.output,
-		Params: json.RawMessage(b.params)}
+	j := job.Job{
+		ID: id, Kind: b.kind, Input: strings.TrimSpace(b.input), Output: b.output,
+		Params: json.RawMessage(b.params),
+	}
 	if j.Kind == "" {
 		j.Kind = "probe"
 	}

@@ -31,13 +31,17 @@ func TestHostileMessages(t *testing.T) {
 		"params": json.RawMessage(`{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`),
 	})
 	s.must(err)
-	odd := amqp.Table{"readyAt": time.Now().Unix(), "enqueuedAt": time.Now().Unix(), "error": "\x1b[8mI wrote this",
-		"lane": "nowhere", "reason": "failed"}
+	odd := amqp.Table{
+		"readyAt": time.Now().Unix(), "enqueuedAt": time.Now().Unix(), "error": "\x1b[8mI wrote this",
+		"lane": "nowhere", "reason": "failed",
+	}
 	s.throw("bulk", huge, nil)
 	s.throw("bulk", []byte(`{"id":"cut","kind":"pro`), nil, "cut")
 	s.throw("bulk", s.wire(job.Job{ID: "odd", Kind: "probe", Input: clip, Output: s.output("odd.json")}), odd)
-	s.throw("bulk", s.wire(job.Job{ID: "signed", Kind: "probe",
-		Input: "https://example.com/a.mp4?X-Amz-Signature=s3cr3t", Output: s.output("signed.json")}), nil)
+	s.throw("bulk", s.wire(job.Job{
+		ID: "signed", Kind: "probe",
+		Input: "https://example.com/a.mp4?X-Amz-Signature=s3cr3t", Output: s.output("signed.json"),
+	}), nil)
 
 	r := s.completed("odd", 20*time.Second)
 	if age := time.Since(r.EnqueuedAt); r.Error != "" || !r.ReadyAt.IsZero() || r.Wait != 0 || age > time.Hour {

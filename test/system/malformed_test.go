@@ -37,8 +37,10 @@ func TestMalformedMessages(t *testing.T) {
 			}
 			body, err := job.Encode(j)
 			s.must(err)
-			sent[i] = breakMessage(random, amqp.Publishing{MessageId: j.ID, ContentType: "application/json",
-				Body: body})
+			sent[i] = breakMessage(random, amqp.Publishing{
+				MessageId: j.ID, ContentType: "application/json",
+				Body: body,
+			})
 			last, err = ch.PublishWithDeferredConfirm("siren.jobs", "standard", false, false, sent[i])
 			s.must(err)
 		}
@@ -156,8 +158,10 @@ func breakOnce(r *rand.Rand, m *amqp.Publishing) {
 			"dueAt": []byte{0xff}, "error": strings.Repeat("é", 9000), "lane": nil,
 		}
 	case 12:
-		m.Headers = amqp.Table{"attempt": int64(1 << 62), "attempts": int64(-3), "reason": "\xff\xfe",
-			"deadAt": time.Unix(-1, 0)}
+		m.Headers = amqp.Table{
+			"attempt": int64(1 << 62), "attempts": int64(-3), "reason": "\xff\xfe",
+			"deadAt": time.Unix(-1, 0),
+		}
 	case 13:
 		m.Priority, m.ContentType, m.ContentEncoding, m.Type, m.Expiration = 255, "application/x-nonsense", "gzip", "?",
 			""
@@ -181,10 +185,16 @@ func retype(r *rand.Rand, body []byte) []byte {
 	if json.Unmarshal(body, &fields) != nil {
 		return body
 	}
-	names := []string{"id", "kind", "labels", "input", "output", "params", "expiresAt", "dedupKey", "version",
-		"priority"}
-	values := []any{nil, 7, -1.5, true, "", "text", []any{1, "a"}, map[string]any{"a": map[string]any{}},
-		strings.Repeat("x", 3000)}
+	names := []string{
+		"id", "kind", "labels", "input", "output", "params", "expiresAt", "dedupKey", "version",
+		"priority",
+	}
+	values := []any{
+		nil, 7, -1.5, true, "", "text",
+		[]any{1, "a"},
+		map[string]any{"a": map[string]any{}},
+		strings.Repeat("x", 3000),
+	}
 	fields[names[r.IntN(len(names))]] = values[r.IntN(len(values))]
 	out, err := json.Marshal(fields)
 	if err != nil {

@@ -89,8 +89,10 @@ type crowd struct {
 }
 
 func newCrowd(s *site) *crowd {
-	c := &crowd{s: s, sight: s.look(), seed: uint64(time.Now().UnixNano()), cancelled: map[string]bool{},
-		retried: map[string]int{}, came: map[string]int{}}
+	c := &crowd{
+		s: s, sight: s.look(), seed: uint64(time.Now().UnixNano()), cancelled: map[string]bool{},
+		retried: map[string]int{}, came: map[string]int{},
+	}
 	if text := os.Getenv(seedVar); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		s.must(err)
@@ -248,8 +250,10 @@ func (c *crowd) retry(id string) {
 	c.retried[id]++
 	delete(c.cancelled, id)
 	c.mu.Unlock()
-	c.do("retry", []string{"only a dead, retrying, cancelled or missing job can be retried",
-		"only one whose worker vanished", "what they did counts", "committed its output already"}, "jobs", "retry", id)
+	c.do("retry", []string{
+		"only a dead, retrying, cancelled or missing job can be retried",
+		"only one whose worker vanished", "what they did counts", "committed its output already",
+	}, "jobs", "retry", id)
 }
 
 // check waits for the end of all jobs and looks at it.

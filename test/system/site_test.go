@@ -29,8 +29,10 @@ var (
 		"siren.lane.express.quorum", "siren.lane.standard.quorum", "siren.lane.bulk.quorum", "siren.lane.fast",
 		"siren.lane.rest.quorum",
 	}
-	delayQueues = []string{"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m",
-		"siren.delay.15m", "siren.delay.far"}
+	delayQueues = []string{
+		"siren.delay.1s", "siren.delay.5s", "siren.delay.15s", "siren.delay.1m", "siren.delay.5m",
+		"siren.delay.15m", "siren.delay.far",
+	}
 )
 
 const deadQueue = "siren.dead"

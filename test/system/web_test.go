@@ -63,8 +63,10 @@ func serve(t *testing.T, clip []byte) *web {
 
 // storage allows all of it, so that the address alone is what can be refused.
 func (w *web) storage() (rules []string) {
-	for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", w.port), fmt.Sprintf("localhost:%d", w.port),
-		fmt.Sprintf("%s:%d", public, w.port), "10.1.2.3", "169.254.169.254", "[::1]"} {
+	for _, host := range []string{
+		fmt.Sprintf("127.0.0.1:%d", w.port), fmt.Sprintf("localhost:%d", w.port),
+		fmt.Sprintf("%s:%d", public, w.port), "10.1.2.3", "169.254.169.254", "[::1]",
+	} {
 		rules = append(rules, fmt.Sprintf(`  - {prefix: "http://%s/", read: true}`, host))
 	}
 	return rules

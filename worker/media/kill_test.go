@@ -33,8 +33,10 @@ func beWorker(text string) {
 	}
 	h, err := New(Options{Scratch: w.Scratch, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
-		_, err = h.Handle(context.Background(), job.Task{Job: w.Job, Attempt: w.Attempt, Limits: w.Limits,
-			Storage: w.Storage})
+		_, err = h.Handle(context.Background(), job.Task{
+			Job: w.Job, Attempt: w.Attempt, Limits: w.Limits,
+			Storage: w.Storage,
+		})
 	}
 	fmt.Println(err)
 }
@@ -64,8 +66,10 @@ func TestWorkerKilled(t *testing.T) {
 	kill9(t, dead)
 	gone(t, b.scratch, time.Second)
 
-	alive := startWorker(t, work{Scratch: b.dir, Job: slowJob(b), Attempt: "alive", Limits: b.limits,
-		Storage: b.storage})
+	alive := startWorker(t, work{
+		Scratch: b.dir, Job: slowJob(b), Attempt: "alive", Limits: b.limits,
+		Storage: b.storage,
+	})
 	working(t, b.scratch)
 	must(t, os.Mkdir(filepath.Join(b.scratch, "not_ours"), 0o755))
 	_, err := New(Options{Scratch: b.dir, Log: slog.New(slog.DiscardHandler)})

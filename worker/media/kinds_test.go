@@ -62,8 +62,10 @@ func TestThumbnail(t *testing.T) {
 		{"odd size", "odd.mp4", "k.jpg", `{"at": 0}`, "mjpeg", 321, 243},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			result, err := b.run(job.Job{Kind: "thumbnail", Input: b.put(c.input), Output: b.output(c.output),
-				Params: paramsJSON(c.params)})
+			result, err := b.run(job.Job{
+				Kind: "thumbnail", Input: b.put(c.input), Output: b.output(c.output),
+				Params: paramsJSON(c.params),
+			})
 			must(t, err)
 			i := media(t, filepath.Join(b.out, c.output))
 			v := i.Streams[0]
@@ -90,10 +92,14 @@ func TestTranscode(t *testing.T) {
 		audio               bool
 	}{
 		{"as it is", "clip.mp4", ``, 320, 240, "25/1", true},
-		{"smaller and slower", "clip.mp4", `{"width": 160, "fps": 10, "crf": 30, "preset": "ultrafast"}`, 160, 120,
-			"10/1", true},
-		{"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "preset": "fast"}`, 320, 240,
-			"25/1", false},
+		{
+			"smaller and slower", "clip.mp4", `{"width": 160, "fps": 10, "crf": 30, "preset": "ultrafast"}`, 160, 120,
+			"10/1", true,
+		},
+		{
+			"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "preset": "fast"}`, 320, 240,
+			"25/1", false,
+		},
 		{"another audio rate", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1", true},
 		{"no sound to keep", "silent.webm", `{"audio": "keep"}`, 160, 90, "10/1", false},
 		{"odd size and 4:4:4", "odd.mp4", `{}`, 320, 242, "10/1", false},
@@ -103,8 +109,10 @@ func TestTranscode(t *testing.T) {
 			var last job.Progress
 			fractions := []float64{}
 			name := strings.ReplaceAll(c.name, " ", "_") + ".mp4"
-			task := b.task(job.Job{Kind: "transcode", Input: b.put(c.input), Output: b.output(name),
-				Params: paramsJSON(c.params)})
+			task := b.task(job.Job{
+				Kind: "transcode", Input: b.put(c.input), Output: b.output(name),
+				Params: paramsJSON(c.params),
+			})
 			task.Report = func(p job.Progress) { last = p; fractions = append(fractions, p.Fraction) }
 			result, err := b.runContext(t.Context(), task)
 			must(t, err)

@@ -19,8 +19,10 @@ import (
 
 // slowJob keeps ffmpeg busy for minutes.
 func slowJob(b *bench) job.Job {
-	return job.Job{ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"),
-		Params: paramsJSON(`{"preset": "slow", "fps": 120}`)}
+	return job.Job{
+		ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"),
+		Params: paramsJSON(`{"preset": "slow", "fps": 120}`),
+	}
 }
 
 // ffmpegs returns the processes whose working folder is below scratch.
@@ -167,9 +169,13 @@ func (b *bench) attempt(t *testing.T, clip string, l job.Limits) (context.Contex
 	file, err := os.Open(sharedClip(t, clip))
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{h: b.h, task: b.task(job.Job{}),
-		box: sandbox.Box{Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard,
-			Log: b.h.options.Log}}
+	a := &attempt{
+		h: b.h, task: b.task(job.Job{}),
+		box: sandbox.Box{
+			Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard,
+			Log: b.h.options.Log,
+		},
+	}
 	a.task.Limits, a.task.Report = l, func(job.Progress) {}
 	return t.Context(), a
 }
@@ -213,13 +219,18 @@ func TestOverLimits(t *testing.T) {
 func TestProgressNotes(t *testing.T) {
 	var got []job.Progress
 	p := progress{total: 60, report: func(v job.Progress) { got = append(got, v) }}
-	for _, part := range []string{"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti",
-		"me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n"} {
+	for _, part := range []string{
+		"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti",
+		"me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n",
+	} {
 		_, err := p.Write([]byte(part))
 		must(t, err)
 	}
-	want := []job.Progress{{Fraction: 0, Note: "0.0 of 60.0 s"}, {Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"},
-		{Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"}}
+	want := []job.Progress{
+		{Fraction: 0, Note: "0.0 of 60.0 s"},
+		{Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"},
+		{Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"},
+	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

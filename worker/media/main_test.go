@@ -95,17 +95,21 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bench{t: t, dir: filepath.Join(dir, "scratch"),
+	b := &bench{
+		t: t, dir: filepath.Join(dir, "scratch"),
 		scratch: filepath.Join(dir, "scratch", fmt.Sprintf("siren-attempts-%d", os.Getuid())),
-		in:      filepath.Join(dir, "in"), out: filepath.Join(dir, "out")}
+		in:      filepath.Join(dir, "in"), out: filepath.Join(dir, "out"),
+	}
 	for _, d := range []string{b.in, b.out} {
 		must(t, os.Mkdir(d, 0o755))
 	}
 	h, err := New(Options{Scratch: b.dir, Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	b.h = h
-	b.storage = []lanes.Storage{{Prefix: "file://" + b.in + "/", Read: true},
-		{Prefix: "file://" + b.out + "/", Read: true, Write: true}}
+	b.storage = []lanes.Storage{
+		{Prefix: "file://" + b.in + "/", Read: true},
+		{Prefix: "file://" + b.out + "/", Read: true, Write: true},
+	}
 	b.limits = job.Limits{Nice: 5, Memory: 2 << 30, Scratch: 1 << 30, MaxRuntime: time.Minute, Threads: 2}
 	return b
 }
@@ -138,8 +142,10 @@ func (b *bench) task(j job.Job) job.Task {
 	if j.ID == "" {
 		j.ID = fmt.Sprintf("job%d", attemptNumber.n)
 	}
-	return job.Task{Job: j, Lane: "standard", Attempt: fmt.Sprintf("a%d", attemptNumber.n), Limits: b.limits,
-		Storage: b.storage}
+	return job.Task{
+		Job: j, Lane: "standard", Attempt: fmt.Sprintf("a%d", attemptNumber.n), Limits: b.limits,
+		Storage: b.storage,
+	}
 }
 
 // run runs the job and checks what holds after every attempt: nothing is left in scratch.

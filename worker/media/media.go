@@ -159,8 +159,10 @@ func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir,
-		Said: t.Log, Log: log}}
+	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{
+		Self: h.options.Self, Limits: t.Limits, Folder: dir,
+		Said: t.Log, Log: log,
+	}}
 	file, err := a.produce(ctx, o)
 	if a.box.Input != nil {
 		defer func() { _ = a.box.Input.Close() }()
@@ -174,8 +176,10 @@ func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 		return job.Result{}, fmt.Errorf("open what was made: %w", err)
 	}
 	defer func() { _ = made.Close() }()
-	done, size, err := out.Commit(ctx, o.output, storage.Product{File: made, MediaType: o.recipe.mediaType, Job: t.Job,
-		Attempt: t.Attempt})
+	done, size, err := out.Commit(ctx, o.output, storage.Product{
+		File: made, MediaType: o.recipe.mediaType, Job: t.Job,
+		Attempt: t.Attempt,
+	})
 	if err != nil {
 		return job.Result{}, err
 	}

@@ -37,47 +37,73 @@ func TestBadInputs(t *testing.T) {
 		says                      string
 	}{
 		{"random bytes", "transcode", b.write("noise", noise), ``, job.BadInput, "can't be read"},
-		{"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``, job.BadInput,
-			"can't be read"},
-		{"a truncated AVI", "probe", b.write("cut.avi", append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)),
-			``, job.BadInput, "is cut off"},
+		{
+			"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``, job.BadInput,
+			"can't be read",
+		},
+		{
+			"a truncated AVI", "probe", b.write("cut.avi", append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)),
+			``, job.BadInput, "is cut off",
+		},
 		{"zero bytes", "transcode", b.write("zero.mp4", nil), ``, job.BadInput, "is empty"},
-		{"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, job.BadInput,
-			"is cut off"},
-		{"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, job.BadInput,
-			"is cut off"},
-		{"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, job.BadInput,
-			"is cut off"},
+		{
+			"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, job.BadInput,
+			"is cut off",
+		},
+		{
+			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, job.BadInput,
+			"is cut off",
+		},
+		{
+			"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, job.BadInput,
+			"is cut off",
+		},
 		{"HLS playlist", "transcode", b.write("list.m3u8",
 			[]byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n"+
 				"file:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, job.BadInput, "an HLS playlist"},
 		{"HLS playlist named mp4", "transcode", b.write("list.mp4",
 			[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\n"+
 				"http://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
-		{"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``,
-			job.BadInput, "an HLS playlist"},
-		{"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``,
-			job.BadInput, "a concat playlist"},
+		{
+			"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``,
+			job.BadInput, "an HLS playlist",
+		},
+		{
+			"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``,
+			job.BadInput, "a concat playlist",
+		},
 		{"DASH manifest", "transcode", b.write("m.mpd",
 			[]byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011">`+
 				`<BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, job.BadInput, "a DASH manifest"},
-		{"SVG", "thumbnail",
+		{
+			"SVG", "thumbnail",
 			b.write("x.svg",
 				[]byte(`<svg xmlns="http://www.w3.org/2000/svg">`+
-					`<image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing"},
-		{"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``,
-			job.BadInput, "a subtitle file"},
-		{"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``,
-			job.BadInput, "a subtitle file"},
-		{"a picture of 100k x 100k pixels", "thumbnail", b.write("bomb.png", hugePNG(100_000, 100_000)), ``,
-			job.OverLimit, "100000 x 100000"},
-		{"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, job.OverLimit,
-			"20000 x 20000"},
+					`<image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing",
+		},
+		{
+			"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``,
+			job.BadInput, "a subtitle file",
+		},
+		{
+			"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``,
+			job.BadInput, "a subtitle file",
+		},
+		{
+			"a picture of 100k x 100k pixels", "thumbnail", b.write("bomb.png", hugePNG(100_000, 100_000)), ``,
+			job.OverLimit, "100000 x 100000",
+		},
+		{
+			"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, job.OverLimit,
+			"20000 x 20000",
+		},
 		{"no video", "transcode", sound, ``, job.BadInput, "has no video"},
 		{"no video for a picture", "thumbnail", sound, ``, job.BadInput, "has no video"},
 		{"missing file", "probe", "file://" + b.in + "/nowhere.mp4", ``, job.BadInput, "doesn't exist"},
-		{"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, job.BadInput,
-			"file name too long"},
+		{
+			"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, job.BadInput,
+			"file name too long",
+		},
 		{"missing below a file", "probe", clip + "/x", ``, job.BadInput, "doesn't exist"},
 		{"a folder", "probe", "file://" + b.in + "/folder", ``, job.BadInput, "is a folder"},
 		{"past the end", "thumbnail", clip, `{"at": "1h"}`, job.BadInput, "past the end"},
@@ -85,14 +111,18 @@ func TestBadInputs(t *testing.T) {
 		{"unknown kind", "transcod", clip, ``, job.BadInput, `did you mean "transcode"?`},
 		{"unknown param", "transcode", clip, `{"heigth": 10}`, job.BadInput, `did you mean "height"?`},
 		{"params for another kind", "probe", clip, `{"crf": 10}`, job.BadInput, "probe takes none"},
-		{"several problems", "transcode", clip,
+		{
+			"several problems", "transcode", clip,
 			`{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, job.BadInput,
-			"width must be"},
+			"width must be",
+		},
 		{"crf and bitrate", "transcode", clip, `{"crf": 20, "bitrate": "2M"}`, job.BadInput, "not both"},
 		{"half a pixel", "thumbnail", clip, `{"width": 100.5}`, job.BadInput, "whole number"},
 		{"a strange moment", "thumbnail", clip, `{"at": "noon"}`, job.BadInput, "at must be"},
-		{"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, job.BadInput,
-			"preset must be"},
+		{
+			"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, job.BadInput,
+			"preset must be",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := map[string]string{"probe": "x.json", "thumbnail": "x.jpg"}[c.kind]
@@ -100,8 +130,10 @@ func TestBadInputs(t *testing.T) {
 				name = "x.mp4"
 			}
 			out := "refused/" + name
-			_, err := b.run(job.Job{ID: "bad", Kind: c.kind, Input: c.input, Output: b.output(out),
-				Params: paramsJSON(c.params)})
+			_, err := b.run(job.Job{
+				ID: "bad", Kind: c.kind, Input: c.input, Output: b.output(out),
+				Params: paramsJSON(c.params),
+			})
 			if c.want == "" {
 				must(t, err)
 				must(t, os.RemoveAll(filepath.Join(b.out, "refused")))
@@ -168,8 +200,10 @@ func TestCheck(t *testing.T) {
 		{"good https", "https://CDN.example.com:443/pub/a.mp4?sig=secret", "", "", ""},
 		{"encoded space", "file:///data/in/a%20b.mp4", "", "", ""},
 		{"no input", "-", "", job.BadInput, "input is missing"},
-		{"outside", "file:///etc/passwd", "", job.NotAllowed,
-			"outside the storage that jobs may read (file:///data/in/,"},
+		{
+			"outside", "file:///etc/passwd", "", job.NotAllowed,
+			"outside the storage that jobs may read (file:///data/in/,",
+		},
 		{"a neighbour with the same beginning", "file:///data/inside/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"the prefix itself", "file:///data/in", "", job.NotAllowed, "outside the storage"},
 		{"a folder", "file:///data/in/", "", job.NotAllowed, "slash at its end"},
@@ -196,8 +230,10 @@ func TestCheck(t *testing.T) {
 		{"another host", "https://evil.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"another scheme", "http://cdn.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{"another port", "https://cdn.example.com:8443/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", job.NotAllowed,
-			"leave out user and password"},
+		{
+			"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", job.NotAllowed,
+			"leave out user and password",
+		},
 		{"output over http", "", "https://cdn.example.com/pub/a.json", job.NotAllowed, "can only be read"},
 		{"ffmpeg's protocols", "concat:/data/in/a|/etc/passwd", "", job.NotAllowed, ""},
 		{"ftp", "ftp://cdn.example.com/a.mp4", "", job.NotAllowed, "the scheme must be"},
@@ -224,8 +260,10 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		err := Check(job.Job{ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg",
-			Params: paramsJSON(`{"quality": 0, "whidth": 1}`)}, storage)
+		err := Check(job.Job{
+			ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg",
+			Params: paramsJSON(`{"quality": 0, "whidth": 1}`),
+		}, storage)
 		expect(t, err, job.NotAllowed, "outside the storage")
 		expect(t, err, job.NotAllowed, "quality must be")
 		expect(t, err, job.NotAllowed, `did you mean "width"?`)
@@ -268,10 +306,14 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		says                string
 	}{
 		{"a link within the prefix", fine, "a.json", "", ""},
-		{"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", job.NotAllowed,
-			"a symbolic link leads out"},
-		{"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", job.NotAllowed,
-			"a symbolic link leads out"},
+		{
+			"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", job.NotAllowed,
+			"a symbolic link leads out",
+		},
+		{
+			"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", job.NotAllowed,
+			"a symbolic link leads out",
+		},
 		{"a linked folder out", "file://" + b.in + "/dir/s.mp4", "b.json", job.NotAllowed, "a symbolic link leads out"},
 		{"a loop", "file://" + b.in + "/loop.mp4", "b.json", job.BadInput, "too many levels"},
 		{"a dead link", "file://" + b.in + "/gone.mp4", "b.json", job.BadInput, "doesn't exist"},
@@ -279,8 +321,10 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		{"a device", "file://" + b.in + "/null.mp4", "b.json", job.NotAllowed, "not a regular file"},
 		{"output into a linked folder", fine, "dir/b.json", job.NotAllowed, "a symbolic link leads out"},
 		{"output below a linked folder", fine, "dir/new/b.json", job.NotAllowed, "a symbolic link leads out"},
-		{"output by a link into a read-only prefix", fine, "tonarrow/b.json", job.NotAllowed,
-			"a symbolic link leads out"},
+		{
+			"output by a link into a read-only prefix", fine, "tonarrow/b.json", job.NotAllowed,
+			"a symbolic link leads out",
+		},
 		{"output over a link", fine, "dangling.json", job.OutputExists, "already exists"},
 		{"output below a file", fine, "a.json/b.json", job.BadInput, "its folder is a file"},
 	} {
@@ -296,8 +340,10 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	if got := names(t, secret); len(got) != 1 {
 		t.Errorf("something was written outside: %v", got)
 	}
-	b.storage = []lanes.Storage{{Prefix: "file:///not/mounted/", Read: true},
-		{Prefix: "file://" + b.out + "/", Write: true}}
+	b.storage = []lanes.Storage{
+		{Prefix: "file:///not/mounted/", Read: true},
+		{Prefix: "file://" + b.out + "/", Write: true},
+	}
 	_, err := b.run(job.Job{Kind: "probe", Input: "file:///not/mounted/a.mp4", Output: b.output("z.json")})
 	expect(t, err, job.Transient, "is its volume mounted?")
 }

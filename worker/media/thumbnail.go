@@ -20,8 +20,10 @@ type thumbnail struct {
 }
 
 func planThumbnail(v kinds.Values) recipe {
-	t := thumbnail{at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"),
-		quality: v.Whole("quality")}
+	t := thumbnail{
+		at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"),
+		quality: v.Whole("quality"),
+	}
 	mediaType := map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
 	return recipe{mediaType: mediaType, make: t.make}
 }

@@ -39,8 +39,10 @@ func TestHandleCommits(t *testing.T) {
 				must(t, b.WriteAll(t.Context(), "in/clip one.mp4", data, &blob.WriterOptions{}))
 				must(t, b.Close())
 				j.Input, j.Output = "s3://"+s3test.Bucket+"/in/clip one.mp4", base+"clip.json"
-				_, err = g.run(job.Job{Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4",
-					Output: base + "x.json"})
+				_, err = g.run(job.Job{
+					Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4",
+					Output: base + "x.json",
+				})
 				expect(t, err, job.BadInput, "doesn't exist")
 				g.limits.Scratch = 1000
 				_, err = g.run(j)

@@ -58,8 +58,10 @@ var deeds = map[string]func(foreign, outside string) error{
 	"leave its group":       func(string, string) error { _, err := unix.Setsid(); return err },
 	"make a user namespace": func(string, string) error { return unix.Unshare(unix.CLONE_NEWUSER) },
 	"be root in a clone": func(string, string) error {
-		return (&exec.Cmd{Path: "/bin/true",
-			SysProcAttr: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}}).Run()
+		return (&exec.Cmd{
+			Path:        "/bin/true",
+			SysProcAttr: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER},
+		}).Run()
 	},
 	"read the input":            func(string, string) error { return readAll(inputPath) },
 	"write a file of its own":   func(string, string) error { return os.WriteFile("own", []byte("x"), 0o600) },
@@ -119,8 +121,10 @@ func TestProgramsAreConfined(t *testing.T) {
 	var did map[string]string
 	must(t, json.Unmarshal(out.Bytes(), &did))
 
-	allowed := []string{"read the input", "write a file of its own", "start a program of theirs",
-		"see no secret around it"}
+	allowed := []string{
+		"read the input", "write a file of its own", "start a program of theirs",
+		"see no secret around it",
+	}
 	byLandlock := map[string]int{ // from which version on
 		"read the worker's environment": 1, "open the worker's memory": 1, "signal the worker": 6,
 		"read another job's input": 1, "read /etc/passwd": 1, "list /": 1, "write outside": 1,
@@ -186,11 +190,15 @@ func TestFilter(t *testing.T) {
 		}{
 			{"read", arch, unix.SYS_READ, 0, unix.SECCOMP_RET_ALLOW},
 			{"socket", arch, unix.SYS_SOCKET, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-			{"the last of the list", arch, uint32(refused[len(refused)-1]), 0,
-				unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+			{
+				"the last of the list", arch, uint32(refused[len(refused)-1]), 0,
+				unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM),
+			},
 			{"a thread", arch, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_THREAD, unix.SECCOMP_RET_ALLOW},
-			{"a namespace", arch, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_NEWUSER,
-				unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+			{
+				"a namespace", arch, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_NEWUSER,
+				unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM),
+			},
 			{"clone3", arch, unix.SYS_CLONE3, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 			{"read of x32", arch, otherABI + unix.SYS_READ, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 			{"anything of i386", unix.AUDIT_ARCH_I386, unix.SYS_READ, 0, unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},

@@ -27,22 +27,29 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 		says  string
 	}{
 		{"landlock", []string{sandbox.OpenFiles}, "they can read whatever files the worker can"},
-		{"landlock,seccomp", []string{sandbox.OpenFiles, sandbox.OpenSockets},
-			"they can read whatever files the worker can, and open sockets"},
+		{
+			"landlock,seccomp",
+			[]string{sandbox.OpenFiles, sandbox.OpenSockets},
+			"they can read whatever files the worker can, and open sockets",
+		},
 	} {
 		t.Run(c.lacks, func(t *testing.T) {
 			dir := t.TempDir()
 			self := filepath.Join(dir, "siren")
 			must(t, os.WriteFile(self, fmt.Appendf(nil, "#!/bin/sh\nSIREN_TEST_KERNEL_LACKS=%s exec '%s' \"$@\"\n",
 				c.lacks, os.Args[0]), 0o700))
-			h, err := media.New(media.Options{Self: self, Scratch: filepath.Join(dir, "scratch"),
-				Log: slog.New(slog.DiscardHandler)})
+			h, err := media.New(media.Options{
+				Self: self, Scratch: filepath.Join(dir, "scratch"),
+				Log: slog.New(slog.DiscardHandler),
+			})
 			must(t, err)
 			must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2",
 				filepath.Join(dir, "clip.mp4")).Run())
 			_, err = h.Handle(t.Context(), job.Task{
-				Job: job.Job{ID: "job", Kind: "thumbnail", Input: "file://" + dir + "/clip.mp4",
-					Output: "file://" + dir + "/x.jpg"},
+				Job: job.Job{
+					ID: "job", Kind: "thumbnail", Input: "file://" + dir + "/clip.mp4",
+					Output: "file://" + dir + "/x.jpg",
+				},
 				Attempt: "a", Limits: job.Limits{Nice: 5, Memory: 2 << 30, Threads: 2},
 				Storage: []lanes.Storage{{Prefix: "file://" + dir + "/", Read: true, Write: true}},
 			})

@@ -32,7 +32,12 @@ func TestRunLimitedRefuses(t *testing.T) {
 // A worker that was itself started at a lower priority can't raise it: its lanes divide what is left.
 func TestPullingOverFromALowerPriority(t *testing.T) {
 	for _, c := range []struct{ own, lane, want string }{
-		{"0", "0", "0"}, {"0", "9", "9"}, {"0", "19", "19"}, {"10", "0", "10"}, {"10", "9", "14"}, {"10", "19", "19"},
+		{"0", "0", "0"},
+		{"0", "9", "9"},
+		{"0", "19", "19"},
+		{"10", "0", "10"},
+		{"10", "9", "14"},
+		{"10", "19", "19"},
 		{"19", "9", "19"},
 	} {
 		out, err := exec.Command("nice", "-n", c.own, os.Args[0], "run-limited", "--nice", c.lane, "--",

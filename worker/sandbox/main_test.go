@@ -49,8 +49,10 @@ func newBox(t *testing.T, l job.Limits) *Box {
 	input, err := os.Open(name)
 	must(t, err)
 	t.Cleanup(func() { _ = input.Close() })
-	return &Box{Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard,
-		Log: slog.New(slog.DiscardHandler)}
+	return &Box{
+		Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard,
+		Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 func must(t testing.TB, err error) {

@@ -110,8 +110,10 @@ func TestScratchThatIsNotOursIsRefused(t *testing.T) {
 				return
 			}
 			must(t, os.Chown(path, 12345, 12345))
-		}, map[bool]string{true: "belongs to user 12345, not to 0",
-			false: "can be written by others"}[os.Getuid() == 0]},
+		}, map[bool]string{
+			true:  "belongs to user 12345, not to 0",
+			false: "can be written by others",
+		}[os.Getuid() == 0]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

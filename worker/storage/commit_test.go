@@ -40,8 +40,10 @@ func (g *ground) at(name string) Place {
 func (g *ground) product(j, attempt, content string, overwrite bool) Product {
 	file := filepath.Join(g.t.TempDir(), "made")
 	must(g.t, os.WriteFile(file, []byte(content), 0o600))
-	return Product{File: open(g.t, file), MediaType: "text/plain", Job: job.Job{ID: j, Overwrite: overwrite},
-		Attempt: attempt}
+	return Product{
+		File: open(g.t, file), MediaType: "text/plain", Job: job.Job{ID: j, Overwrite: overwrite},
+		Attempt: attempt,
+	}
 }
 
 // onEveryStore runs a test on files and on S3.
@@ -225,8 +227,10 @@ func TestFileEvidence(t *testing.T) {
 	out := g.at("a.txt")
 	must(t, os.MkdirAll(filepath.Join(b.out, ".siren/one/dead"), 0o755))
 	must(t, os.WriteFile(filepath.Join(b.out, ".siren/one/dead/a.txt"), []byte("half"), 0o644))
-	for _, p := range []Product{g.product("one", "a1", "first", false), g.product("one", "a2", "second", false),
-		g.product("two", "b1", "x", false)} {
+	for _, p := range []Product{
+		g.product("one", "a1", "first", false), g.product("one", "a2", "second", false),
+		g.product("two", "b1", "x", false),
+	} {
 		_, _, _ = g.store.Commit(t.Context(), out, p)
 	}
 	var found []string

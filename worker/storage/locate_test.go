@@ -22,7 +22,8 @@ func FuzzLocate(f *testing.F) {
 	must(f, os.Symlink("..", filepath.Join(in, "up")))
 	must(f, os.Symlink("/", filepath.Join(in, "root")))
 	rules := NewRules([]lanes.Storage{
-		{Prefix: "file://" + in + "/", Read: true}, {Prefix: "s3://bucket/pre/", Read: true},
+		{Prefix: "file://" + in + "/", Read: true},
+		{Prefix: "s3://bucket/pre/", Read: true},
 		{Prefix: "https://host.example/pub/", Read: true},
 	})
 	for _, seed := range []string{
@@ -46,8 +47,10 @@ func FuzzLocate(f *testing.F) {
 			at.Path == prefix {
 			t.Fatalf("%q was accepted as %q", raw, at.Path)
 		}
-		if host := map[string]string{"file": "", "s3": "bucket",
-			"https": "host.example:443"}[at.Scheme]; at.Host != host {
+		if host := map[string]string{
+			"file": "", "s3": "bucket",
+			"https": "host.example:443",
+		}[at.Scheme]; at.Host != host {
 			t.Fatalf("%q was accepted with host %q", raw, at.Host)
 		}
 		if strings.ContainsAny(at.String(), "?#@") {

@@ -46,8 +46,10 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucke
 			return fmt.Errorf("before: %d, %w", size, err)
 		}
 		if _, _, err := store.Commit(t.Context(), at,
-			Product{File: open(t, made), MediaType: "application/json", Job: job.Job{ID: name},
-				Attempt: "1"}); err != nil {
+			Product{
+				File: open(t, made), MediaType: "application/json", Job: job.Job{ID: name},
+				Attempt: "1",
+			}); err != nil {
 			return err
 		}
 		_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))

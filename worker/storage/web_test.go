@@ -71,13 +71,17 @@ func TestFetchOverHTTP(t *testing.T) {
 		{"cut off", server + "/half.mp4", false, job.Transient, "EOF"},
 		{"empty", server + "/empty", false, job.BadInput, "is empty"},
 		{"too large by its word", server + "/large", false, job.OverLimit, "larger than a slot's scratch space of 4Mi"},
-		{"too large without a word", server + "/endless", false, job.OverLimit,
-			"larger than a slot's scratch space of 4Mi"},
+		{
+			"too large without a word", server + "/endless", false, job.OverLimit,
+			"larger than a slot's scratch space of 4Mi",
+		},
 		{"nobody there", "http://10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
 		{"redirect outside storage", server + "/to/example.com/x", false, job.NotAllowed, "outside the storage"},
 		{"redirect to private", server + "/to/10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, job.NotAllowed,
-			"169.254.169.254 is a link-local address"},
+		{
+			"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, job.NotAllowed,
+			"169.254.169.254 is a link-local address",
+		},
 		{"loopback", server + "/clip.mp4", true, job.NotAllowed, "127.0.0.1 is a loopback address"},
 		{"loopback by name", "http://localhost/x", true, job.NotAllowed, "is a loopback address"},
 		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, job.NotAllowed, "is a loopback address"},
@@ -124,8 +128,10 @@ func TestInternalAddresses(t *testing.T) {
 			t.Errorf("%s counts as public", a)
 		}
 	}
-	for _, a := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1",
-		"::ffff:8.8.8.8"} {
+	for _, a := range []string{
+		"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1",
+		"::ffff:8.8.8.8",
+	} {
 		if what := internalAddress(netip.MustParseAddr(a)); what != "" {
 			t.Errorf("%s counts as %s", a, what)
 		}

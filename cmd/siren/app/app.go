@@ -2,13 +2,14 @@ package app
 
 import (
 	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/spf13/cobra"
-	"io"
-	"log/slog"
-	"time"
 )
 
 type Streams struct {

@@ -2,10 +2,11 @@ package app
 
 import (
 	"fmt"
-	"github.com/polyglot-media/siren/lanes/plain"
-	"github.com/spf13/cobra"
 	"slices"
 	"strings"
+
+	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/spf13/cobra"
 )
 
 // Parent returns a noun's command: bare, it does what its list verb does. The noun may be singular, and its verbs take

@@ -400,6 +400,8 @@ func (d *examination) storage(ctx context.Context) []doctor.Finding {
 			"the policy says what jobs may read and write",
 			"say --policy FILE, or start `siren scaler`, which publishes the policy in force")}
 	}
-	return media.ExamineStorage(ctx, media.Options{Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
-		Scratch: d.scratch}, p.Storage)
+	return media.ExamineStorage(ctx, media.Options{
+		Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
+		Scratch: d.scratch,
+	}, p.Storage)
 }

@@ -66,8 +66,10 @@ redis-acl --user makes one a person.`,
 }
 
 // auditVerbs is all that an entry may be about.
-var auditVerbs = []string{"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel",
-	"retry", "replay"}
+var auditVerbs = []string{
+	"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel",
+	"retry", "replay",
+}
 
 func auditTable(entries []lanes.AuditEntry) *show.Table {
 	col, num := show.Col, show.Num

@@ -12,15 +12,19 @@ import (
 func TestPrintExplained(t *testing.T) {
 	x := explain.Explanation{
 		Limits: []string{"pool general: 1 worker is starting"},
-		Plans: []fleet.Plan{{At: time.Date(2026, 3, 1, 11, 59, 0, 0, time.Local), Pool: "general", From: 0, To: 1,
-			Reason: fleet.Floor, Why: "0 → 1: min"}},
+		Plans: []fleet.Plan{{
+			At: time.Date(2026, 3, 1, 11, 59, 0, 0, time.Local), Pool: "general", From: 0, To: 1,
+			Reason: fleet.Floor, Why: "0 → 1: min",
+		}},
 	}
 	var b strings.Builder
 	if err := printExplained(&b, x); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\nWhat limits it:\n  - pool general: 1 worker",
-		"\nThe last plans:\n  03-01 11:59:00  general  Floor: 0 → 1: min\n"} {
+	for _, want := range []string{
+		"\nWhat limits it:\n  - pool general: 1 worker",
+		"\nThe last plans:\n  03-01 11:59:00  general  Floor: 0 → 1: min\n",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q isn't in\n%s", want, b.String())
 		}

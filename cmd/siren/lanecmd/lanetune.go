@@ -48,12 +48,16 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 				wishes = append(wishes, tune.To(field("maxRuntime"), lanes.Duration(maxRuntime)))
 			}
 			if cmd.Flags().Changed("promote") {
-				wishes = append(wishes, tune.Wish{Field: field("promote"),
-					Value: parts[*lanes.Promote]("--promote", promote, "after", "to")})
+				wishes = append(wishes, tune.Wish{
+					Field: field("promote"),
+					Value: parts[*lanes.Promote]("--promote", promote, "after", "to"),
+				})
 			}
 			if cmd.Flags().Changed("retry") {
-				wishes = append(wishes, tune.Wish{Field: field("retry"),
-					Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max")})
+				wishes = append(wishes, tune.Wish{
+					Field: field("retry"),
+					Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max"),
+				})
 			}
 			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
 		},

@@ -105,8 +105,10 @@ func parseContexts(text []byte) (Contexts, error) {
 }
 
 // shape is what a field has to be, for people.
-var shape = map[reflect.Kind]string{reflect.String: "a text", reflect.Slice: "a list",
-	reflect.Struct: "a map of fields"}
+var shape = map[reflect.Kind]string{
+	reflect.String: "a text", reflect.Slice: "a list",
+	reflect.Struct: "a map of fields",
+}
 
 // contextName is what a context may be called: a shell takes it as it is.
 var contextName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
@@ -193,8 +195,11 @@ func (f Contexts) Standing() (name, why string) {
 func (f Contexts) All() []Context {
 	all := slices.Clone(f.Contexts)
 	if l, ok := Running(); ok {
-		all = append(all, Context{UpContext, Server{URL: plain.HideSecrets(l.AMQPURL)},
-			Server{URL: plain.HideSecrets(l.RedisURL)}})
+		all = append(all, Context{
+			UpContext,
+			Server{URL: plain.HideSecrets(l.AMQPURL)},
+			Server{URL: plain.HideSecrets(l.RedisURL)},
+		})
 	}
 	return all
 }

@@ -109,23 +109,39 @@ func TestWhichContext(t *testing.T) {
 		amqp, redis string
 		origin      string
 	}{
-		"the current one": {Flags{}, nil, "lab", labAMQP, labRedis,
-			`RabbitMQ and Redis are those of context "lab" (the current one of `},
-		"variable": {Flags{}, map[string]string{"SIREN_CONTEXT": "prod"}, "lab", prodAMQP, prodRedis,
-			`context "prod" (SIREN_CONTEXT)`},
-		"flag": {Flags{Context: "prod"},
+		"the current one": {
+			Flags{},
+			nil, "lab", labAMQP, labRedis,
+			`RabbitMQ and Redis are those of context "lab" (the current one of `,
+		},
+		"variable": {
+			Flags{},
+			map[string]string{"SIREN_CONTEXT": "prod"},
+			"lab", prodAMQP, prodRedis,
+			`context "prod" (SIREN_CONTEXT)`,
+		},
+		"flag": {
+			Flags{Context: "prod"},
 			map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"},
-			"lab", prodAMQP, prodRedis, `(--context)`},
+			"lab", prodAMQP, prodRedis, `(--context)`,
+		},
 		"URLs of the environment": {
 			Flags{},
 			map[string]string{"SIREN_CONTEXT": "lab", "SIREN_AMQP_URL": "amqp://env", "SIREN_REDIS_URL": "redis://env"},
 			"lab",
 			"amqp://env", "redis://env", "RabbitMQ is that of SIREN_AMQP_URL, Redis that of SIREN_REDIS_URL",
 		},
-		"one of them": {Flags{}, map[string]string{"SIREN_REDIS_URL": "redis://env"}, "lab", labAMQP, "redis://env",
-			""},
-		"one flag": {Flags{Context: "lab", RedisURL: "redis://flag"}, nil, "", labAMQP, "redis://flag",
-			`RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`},
+		"one of them": {
+			Flags{},
+			map[string]string{"SIREN_REDIS_URL": "redis://env"},
+			"lab", labAMQP, "redis://env",
+			"",
+		},
+		"one flag": {
+			Flags{Context: "lab", RedisURL: "redis://flag"},
+			nil, "", labAMQP, "redis://flag",
+			`RabbitMQ is that of context "lab" (--context), Redis that of --redis-url`,
+		},
 		"siren up":        {Flags{}, nil, "", "amqp://up", "redis://up", "those of `siren up`"},
 		"siren up, named": {Flags{Context: "up"}, nil, "lab", "amqp://up", "redis://up", ""},
 	} {
@@ -167,8 +183,10 @@ func TestContextsThatFail(t *testing.T) {
 	t.Setenv("TEST_LAB_REDIS", "")
 	must(t, os.Remove(filepath.Join(filepath.Dir(path), "pw", "amqp")))
 	_, err := Flags{Context: "lab"}.Find()
-	for _, want := range []string{`redis.passwordEnv of context "lab": TEST_LAB_REDIS is empty`,
-		`amqp.passwordFile of context "lab": open `} {
+	for _, want := range []string{
+		`redis.passwordEnv of context "lab": TEST_LAB_REDIS is empty`,
+		`amqp.passwordFile of context "lab": open `,
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
 		}

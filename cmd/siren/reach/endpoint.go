@@ -236,8 +236,10 @@ func (e Endpoint) setting(name string) string {
 	if e.context == "" {
 		return e.prefix + "_" + name
 	}
-	inFile := map[string]string{"CA_FILE": "caFile", "CERT_FILE": "certFile", "KEY_FILE": "keyFile",
-		"PASSWORD_FILE": "passwordFile", "PASSWORD": "passwordEnv"}
+	inFile := map[string]string{
+		"CA_FILE": "caFile", "CERT_FILE": "certFile", "KEY_FILE": "keyFile",
+		"PASSWORD_FILE": "passwordFile", "PASSWORD": "passwordEnv",
+	}
 	return fmt.Sprintf("%s.%s of context %q", e.scheme, inFile[name], e.context)
 }
 
@@ -348,8 +350,10 @@ func (e Endpoints) Environ() []string {
 		if e.file == "" {
 			env = append(env, e.prefix+"_URL="+e.URL)
 		}
-		for name, value := range map[string]string{"_URL_FILE": e.file, "_CA_FILE": e.ca, "_CERT_FILE": e.cert,
-			"_KEY_FILE": e.key} {
+		for name, value := range map[string]string{
+			"_URL_FILE": e.file, "_CA_FILE": e.ca, "_CERT_FILE": e.cert,
+			"_KEY_FILE": e.key,
+		} {
 			if value != "" {
 				env = append(env, e.prefix+name+"="+value)
 			}

@@ -41,16 +41,25 @@ func TestWhereEndpointsAre(t *testing.T) {
 		env         map[string]string
 		amqp, redis string
 	}{
-		"environment": {"", map[string]string{"SIREN_AMQP_URL": amqp, "SIREN_REDIS_URL": redis}, amqp,
-			redis},
-		"a file wins": {"", map[string]string{"SIREN_AMQP_URL": amqp,
-			"SIREN_AMQP_URL_FILE": file(t, "\n amqp://file \n"), "SIREN_REDIS_URL": redis}, "amqp://file", redis},
-		"a flag wins": {"amqp://flag", map[string]string{"SIREN_AMQP_URL_FILE": file(t, "amqp://file"),
-			"SIREN_REDIS_URL_FILE": file(t, "redis://file")}, "amqp://flag", "redis://file"},
+		"environment": {
+			"",
+			map[string]string{"SIREN_AMQP_URL": amqp, "SIREN_REDIS_URL": redis},
+			amqp,
+			redis,
+		},
+		"a file wins": {"", map[string]string{
+			"SIREN_AMQP_URL":      amqp,
+			"SIREN_AMQP_URL_FILE": file(t, "\n amqp://file \n"), "SIREN_REDIS_URL": redis,
+		}, "amqp://file", redis},
+		"a flag wins": {"amqp://flag", map[string]string{
+			"SIREN_AMQP_URL_FILE":  file(t, "amqp://file"),
+			"SIREN_REDIS_URL_FILE": file(t, "redis://file"),
+		}, "amqp://flag", "redis://file"},
 		"siren up has the other": {"", map[string]string{"SIREN_AMQP_URL": amqp}, amqp, "redis://up"},
 		"siren up has both":      {"", nil, "amqp://up", "redis://up"},
 		"its servers have no TLS": {
-			"", map[string]string{"SIREN_AMQP_CA_FILE": authorityOf(t).CA, "SIREN_REDIS_CA_FILE": authorityOf(t).CA},
+			"",
+			map[string]string{"SIREN_AMQP_CA_FILE": authorityOf(t).CA, "SIREN_REDIS_CA_FILE": authorityOf(t).CA},
 			"amqp://up", "redis://up",
 		},
 	} {
@@ -90,8 +99,10 @@ func TestBadEndpoints(t *testing.T) {
 		"it must be PEM":                                             {"SIREN_AMQP_CA_FILE": file(t, "secret")},
 		"SIREN_AMQP_CERT_FILE and SIREN_AMQP_KEY_FILE go together":   {"SIREN_AMQP_CERT_FILE": cert},
 		"SIREN_REDIS_CERT_FILE and SIREN_REDIS_KEY_FILE go together": {"SIREN_REDIS_KEY_FILE": key},
-		"does not match": {"SIREN_REDIS_CERT_FILE": cert,
-			"SIREN_REDIS_KEY_FILE": otherKey},
+		"does not match": {
+			"SIREN_REDIS_CERT_FILE": cert,
+			"SIREN_REDIS_KEY_FILE":  otherKey,
+		},
 		"write amqps there": {"SIREN_AMQP_CA_FILE": authority.CA},
 		"SIREN_REDIS_URL_FILE begins with redis, which has none: write rediss there": {
 			"SIREN_REDIS_CERT_FILE": cert, "SIREN_REDIS_KEY_FILE": key,
@@ -99,8 +110,10 @@ func TestBadEndpoints(t *testing.T) {
 		},
 	} {
 		t.Run(want, func(t *testing.T) {
-			all := map[string]string{"SIREN_AMQP_URL": "amqp://u:secret@host",
-				"SIREN_REDIS_URL": "rediss://u:secret@host"}
+			all := map[string]string{
+				"SIREN_AMQP_URL":  "amqp://u:secret@host",
+				"SIREN_REDIS_URL": "rediss://u:secret@host",
+			}
 			for name, value := range env {
 				all[name] = value
 			}
@@ -122,8 +135,10 @@ func TestBadEndpoints(t *testing.T) {
 // A worker that is started as a process finds what its scaler found, whatever else the environment says.
 func TestEndpointsOfAChild(t *testing.T) {
 	urlFile, ca := file(t, "amqps://file"), authorityOf(t).CA
-	setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile,
-		"SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other")})
+	setEndpoints(t, map[string]string{
+		"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile,
+		"SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other"),
+	})
 	ours := func(e Endpoints) []string {
 		var env []string
 		for _, pair := range e.Environ() {
@@ -136,12 +151,16 @@ func TestEndpointsOfAChild(t *testing.T) {
 	}
 	given, err := Flags{RedisURL: "redis://flag"}.Find()
 	must(t, err)
-	if got, want := ours(given), []string{"SIREN_AMQP_CA_FILE=" + ca, "SIREN_AMQP_URL_FILE=" + urlFile,
-		"SIREN_REDIS_URL=redis://flag"}; !slices.Equal(got, want) {
+	if got, want := ours(given), []string{
+		"SIREN_AMQP_CA_FILE=" + ca, "SIREN_AMQP_URL_FILE=" + urlFile,
+		"SIREN_REDIS_URL=redis://flag",
+	}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := ours(Plain("amqp://private", "redis://private")), []string{"SIREN_AMQP_URL=amqp://private",
-		"SIREN_REDIS_URL=redis://private"}; !slices.Equal(got, want) {
+	if got, want := ours(Plain("amqp://private", "redis://private")), []string{
+		"SIREN_AMQP_URL=amqp://private",
+		"SIREN_REDIS_URL=redis://private",
+	}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if !slices.ContainsFunc(given.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "PATH=") }) {
@@ -162,8 +181,10 @@ func TestLoginOfARole(t *testing.T) {
 	setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://all", "SIREN_REDIS_URL": "redis://all"})
 	t.Setenv("SIREN_REDIS_OPERATOR_URL_FILE", file(t, "redis://operator\n"))
 	t.Setenv("SIREN_REDIS_WORKER_URL", "redis://worker")
-	for role, want := range map[string]string{"": "redis://all", "scaler": "redis://all",
-		"operator": "redis://operator", "worker": "redis://worker"} {
+	for role, want := range map[string]string{
+		"": "redis://all", "scaler": "redis://all",
+		"operator": "redis://operator", "worker": "redis://worker",
+	} {
 		e, err := Flags{}.As(role).Find()
 		if err != nil || e.Redis.URL != want || e.AMQP.URL != "amqp://all" {
 			t.Errorf("%q: %q, %q, %v", role, e.Redis.URL, e.AMQP.URL, err)

@@ -14,8 +14,10 @@ import (
 
 // Broker opens a connection to RabbitMQ, named for what it is for, that goes by the clock; nil: this machine's.
 func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (*rabbitlink.Conn, error) {
-	c, err := rabbitlink.Open(rabbitlink.Options{URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(),
-		TLS: e.AMQP.settings(), Now: now})
+	c, err := rabbitlink.Open(rabbitlink.Options{
+		URL: e.AMQP.URL, Name: name, Log: log, Renew: e.AMQP.renewal(),
+		TLS: e.AMQP.settings(), Now: now,
+	})
 	return c, operate.Invalid.With(err)
 }
 

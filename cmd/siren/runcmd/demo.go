@@ -117,8 +117,10 @@ func (d *demo) run(ctx context.Context, a *app.App) (err error) {
 		fleetDone <- serve.Local{
 			Version: app.Version(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
 			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
-			Drain: 5 * time.Second, WorkerArgs: []string{"--scratch", filepath.Join(d.dir, "scratch"), "--threads",
-				"1"}, Log: log,
+			Drain: 5 * time.Second, WorkerArgs: []string{
+				"--scratch", filepath.Join(d.dir, "scratch"), "--threads",
+				"1",
+			}, Log: log,
 		}.Run(fleetCtx)
 	}()
 	store, err := redislink.Open(s.RedisURL, log)

@@ -61,8 +61,10 @@ func (f Kube) Run(ctx context.Context) error {
 		return err
 	}
 
-	workers, err := kube.NewFleet(ctx, kube.Options{Client: client, Namespace: namespace, Selector: f.Selector,
-		Log: log})
+	workers, err := kube.NewFleet(ctx, kube.Options{
+		Client: client, Namespace: namespace, Selector: f.Selector,
+		Log: log,
+	})
 	if err != nil {
 		return operate.Unreachable.With(err)
 	}

@@ -86,8 +86,10 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	g.backlog = rabbit.NewBacklog(g.connect())
-	if g.producer, err = client.New(client.Options{AMQPURL: g.urls.AMQPURL,
-		RedisURL: g.urls.RedisFor(lanes.ProducerRole), Policy: g.policy}); err != nil {
+	if g.producer, err = client.New(client.Options{
+		AMQPURL:  g.urls.AMQPURL,
+		RedisURL: g.urls.RedisFor(lanes.ProducerRole), Policy: g.policy,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.producer.Close() })
@@ -171,8 +173,10 @@ func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 	var unpublished []job.Delivery
 	for i := range 20 {
 		now := time.Now()
-		unpublished = append(unpublished, job.Delivery{Job: job.Job{ID: fmt.Sprint("killed-", i), Kind: "probe"},
-			Lane: "bulk", EnqueuedAt: now, ReadyAt: now})
+		unpublished = append(unpublished, job.Delivery{
+			Job:  job.Job{ID: fmt.Sprint("killed-", i), Kind: "probe"},
+			Lane: "bulk", EnqueuedAt: now, ReadyAt: now,
+		})
 	}
 	if _, err := ledger.CreateAll(ctx, unpublished); err != nil {
 		t.Fatal(err)

@@ -73,7 +73,8 @@ func StartServers(
 		}
 	}()
 	start := func(url *string, name string, with func(context.Context, procs.ServerOptions) (*procs.Server,
-		error)) error {
+		error),
+	) error {
 		if *url != "" {
 			return nil
 		}

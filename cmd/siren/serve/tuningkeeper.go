@@ -63,8 +63,10 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 			return known, time.Time{}, err
 		}
 		if restored {
-			note := lanes.AuditEntry{By: "the leading scaler", Verb: "restore", On: "tunings",
-				Reason: "Redis had lost its data, and what this log had before"}
+			note := lanes.AuditEntry{
+				By: "the leading scaler", Verb: "restore", On: "tunings",
+				Reason: "Redis had lost its data, and what this log had before",
+			}
 			if err := k.store.Note(ctx, note); err != nil {
 				k.log.Debug("note the restored tunings", "error", err)
 			}
@@ -99,8 +101,10 @@ func (k *tuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) 
 	for _, tuning := range t.All {
 		if !tuning.Active(now) {
 			over = append(over, tuning.Field)
-			notes = append(notes, lanes.AuditEntry{By: "its time was over", Verb: "expire", On: tuning.Field,
-				Before: tuning.Spelled(), Reason: tuning.Reason})
+			notes = append(notes, lanes.AuditEntry{
+				By: "its time was over", Verb: "expire", On: tuning.Field,
+				Before: tuning.Spelled(), Reason: tuning.Reason,
+			})
 		}
 	}
 	if len(over) == 0 {

@@ -86,8 +86,10 @@ func (w Worker) Run(ctx context.Context) error {
 	ledger := jobledger.New(store, log)
 	ledger.SetPolicy(&policy.Policy)
 	jobledger.RegisterMetrics(registry, ledger.Stats)
-	handler, err := media.New(media.Options{Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
-		Log: log})
+	handler, err := media.New(media.Options{
+		Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
+		Log: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -42,13 +42,22 @@ func TestForms(t *testing.T) {
 		said string
 	}{
 		"table": {all, Listing{}, "FRUIT  NOTE\napple  green &…\nfig    -\n", ""},
-		"wide": {all, Listing{Output: Output{"wide"}},
-			"FRUIT  LETTERS  NOTE\napple    xxxxx  green & sour\nfig        xxx  -\n", ""},
+		"wide": {
+			all,
+			Listing{Output: Output{"wide"}},
+			"FRUIT  LETTERS  NOTE\napple    xxxxx  green & sour\nfig        xxx  -\n", "",
+		},
 		"no headers": {all, Listing{NoHeaders: true}, "apple  green &…\nfig    -\n", ""},
-		"json": {all[:1], Listing{Output: Output{"json"}},
-			"[\n  {\n    \"name\": \"apple\",\n    \"note\": \"green & sour\"\n  }\n]\n", ""},
-		"yaml": {all, Listing{Output: Output{"yaml"}},
-			"- name: apple\n  note: green & sour\n- name: fig\n  note: '-'\n", ""},
+		"json": {
+			all[:1],
+			Listing{Output: Output{"json"}},
+			"[\n  {\n    \"name\": \"apple\",\n    \"note\": \"green & sour\"\n  }\n]\n", "",
+		},
+		"yaml": {
+			all,
+			Listing{Output: Output{"yaml"}},
+			"- name: apple\n  note: green & sour\n- name: fig\n  note: '-'\n", "",
+		},
 		"name":           {all, Listing{Output: Output{"name"}}, "fruit/apple\nfruit/fig\n", ""},
 		"none":           {nil, Listing{}, "", "no fruit\n"},
 		"none in JSON":   {nil, Listing{Output: Output{"json"}}, "[]\n", ""},

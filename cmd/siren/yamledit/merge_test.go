@@ -57,58 +57,100 @@ func TestMergeTunings(t *testing.T) {
 		fails   string
 	}{
 		"nothing": {},
-		"a value": {tunings: []string{`lanes.bulk.startWithin="20m"`},
-			changes: []string{"    startWithin: 30m # over night", "    startWithin: 20m # over night"}},
-		"a quoted value": {tunings: []string{`lanes.express.maxRuntime="1m"`},
-			changes: []string{`    maxRuntime: "2m" # a thumbnail`, "    maxRuntime: 1m # a thumbnail"}},
-		"a number": {tunings: []string{"budget=6", "pools.batch.max=4"},
-			changes: []string{"budget: 4", "budget: 6", "  max: 2 # small", "  max: 4 # small"}},
-		"a new field": {tunings: []string{"lanes.express.paused=true"},
-			changes: []string{`    maxRuntime: "2m" # a thumbnail`,
-				"    maxRuntime: \"2m\" # a thumbnail\n    paused: true"}},
-		"one in braces": {tunings: []string{"lanes.standard.paused=true"},
-			changes: []string{"  - {name: standard, startWithin: 30s}",
-				"  - {name: standard, startWithin: 30s, paused: true}"}},
-		"one with parts": {tunings: []string{`lanes.bulk.promote={"after":"5m","to":"express"}`},
-			changes: []string{"    promote: {after: 20m, to: standard} # not for ever",
-				"    promote: {after: 5m, to: express} # not for ever"}},
-		"one with new ones": {tunings: []string{`lanes.bulk.retry={"attempts":2,"first":"10s","factor":3,"max":"15m"}`},
-			changes: []string{"      attempts: 7", "      attempts: 2", "      first: 10s # each a bit more",
-				"      first: 10s # each a bit more\n      factor: 3\n      max: 15m"}},
+		"a value": {
+			tunings: []string{`lanes.bulk.startWithin="20m"`},
+			changes: []string{"    startWithin: 30m # over night", "    startWithin: 20m # over night"},
+		},
+		"a quoted value": {
+			tunings: []string{`lanes.express.maxRuntime="1m"`},
+			changes: []string{`    maxRuntime: "2m" # a thumbnail`, "    maxRuntime: 1m # a thumbnail"},
+		},
+		"a number": {
+			tunings: []string{"budget=6", "pools.batch.max=4"},
+			changes: []string{"budget: 4", "budget: 6", "  max: 2 # small", "  max: 4 # small"},
+		},
+		"a new field": {
+			tunings: []string{"lanes.express.paused=true"},
+			changes: []string{
+				`    maxRuntime: "2m" # a thumbnail`,
+				"    maxRuntime: \"2m\" # a thumbnail\n    paused: true",
+			},
+		},
+		"one in braces": {
+			tunings: []string{"lanes.standard.paused=true"},
+			changes: []string{
+				"  - {name: standard, startWithin: 30s}",
+				"  - {name: standard, startWithin: 30s, paused: true}",
+			},
+		},
+		"one with parts": {
+			tunings: []string{`lanes.bulk.promote={"after":"5m","to":"express"}`},
+			changes: []string{
+				"    promote: {after: 20m, to: standard} # not for ever",
+				"    promote: {after: 5m, to: express} # not for ever",
+			},
+		},
+		"one with new ones": {
+			tunings: []string{`lanes.bulk.retry={"attempts":2,"first":"10s","factor":3,"max":"15m"}`},
+			changes: []string{
+				"      attempts: 7", "      attempts: 2", "      first: 10s # each a bit more",
+				"      first: 10s # each a bit more\n      factor: 3\n      max: 15m",
+			},
+		},
 		"a new one with parts": {
 			tunings: []string{`lanes.express.retry={"attempts":2,"first":"1s","factor":3,"max":"15m"}`},
-			changes: []string{`    maxRuntime: "2m" # a thumbnail`,
-				"    maxRuntime: \"2m\" # a thumbnail\n    retry: {attempts: 2, first: 1s, factor: 3, max: 15m}"},
+			changes: []string{
+				`    maxRuntime: "2m" # a thumbnail`,
+				"    maxRuntime: \"2m\" # a thumbnail\n    retry: {attempts: 2, first: 1s, factor: 3, max: 15m}",
+			},
 		},
-		"one that goes": {tunings: []string{"lanes.bulk.promote=null"},
-			changes: []string{"    promote: {after: 20m, to: standard} # not for ever", ""}},
+		"one that goes": {
+			tunings: []string{"lanes.bulk.promote=null"},
+			changes: []string{"    promote: {after: 20m, to: standard} # not for ever", ""},
+		},
 		"one that isn't there": {tunings: []string{"lanes.express.promote=null"}},
-		"an unknown lane": {tunings: []string{"lanes.other.paused=true"},
-			fails: `has no "other" in lanes, which lanes.other.paused tunes`},
+		"an unknown lane": {
+			tunings: []string{"lanes.other.paused=true"},
+			fails:   `has no "other" in lanes, which lanes.other.paused tunes`,
+		},
 		"an unknown pool":    {tunings: []string{"pools.other.held=true"}, fails: `has no "other" in pools`},
 		"what breaks a rule": {tunings: []string{"pools.batch.max=0"}, fails: "pools[1].max: is required"},
 		"an empty file":      {text: "# nothing\n", fails: "is empty"},
 		"a list":             {text: "- a\n- b\n", tunings: []string{"budget=3"}, fails: "is no policy"},
 		"no YAML":            {text: "a: [", fails: "yaml"},
-		"several of a lane": {tunings: []string{"lanes.standard.paused=true", `lanes.standard.maxRuntime="1m"`},
-			changes: []string{"  - {name: standard, startWithin: 30s}",
-				"  - {name: standard, startWithin: 30s, paused: true, maxRuntime: 1m}"}},
-		"lanes that are no map": {text: "lanes: 5\nbudget: 3\n", tunings: []string{"lanes.a.paused=true"},
-			fails: "is no policy"},
-		"no last newline": {text: tiny + "budget: 2", tunings: []string{"budget=3", "pools.all.hold=\"1m\""},
-			changes: []string{}, whole: tiny + "    hold: 1m\nbudget: 3"},
+		"several of a lane": {
+			tunings: []string{"lanes.standard.paused=true", `lanes.standard.maxRuntime="1m"`},
+			changes: []string{
+				"  - {name: standard, startWithin: 30s}",
+				"  - {name: standard, startWithin: 30s, paused: true, maxRuntime: 1m}",
+			},
+		},
+		"lanes that are no map": {
+			text: "lanes: 5\nbudget: 3\n", tunings: []string{"lanes.a.paused=true"},
+			fails: "is no policy",
+		},
+		"no last newline": {
+			text: tiny + "budget: 2", tunings: []string{"budget=3", "pools.all.hold=\"1m\""},
+			changes: []string{}, whole: tiny + "    hold: 1m\nbudget: 3",
+		},
 		"the first key": {
 			text: strings.Replace(tiny, "name: a\n    startWithin: 2s", "startWithin: 2s\n    name: a", 1) +
 				"budget: 2\n",
 			whole: strings.Replace(tiny, "name: a\n    startWithin: 2s", "startWithin: 5s\n    name: a", 1) +
 				"budget: 2\n", tunings: []string{`lanes.a.startWithin="5s"`},
 		},
-		"text over lines": {text: strings.Replace(tiny, "2s", ">-\n      2s", 1) + "budget: 2\n",
-			tunings: []string{`lanes.a.startWithin="5s"`}, fails: "write it on one line"},
-		"an alias": {text: strings.Replace(tiny, "2s", "&t 2s", 1) + "budget: 2\n",
-			tunings: []string{`lanes.a.startWithin="5s"`}, fails: "write it on one line"},
-		"an empty value": {text: strings.Replace(tiny, "2s", "2s\n    maxRuntime:", 1) + "budget: 2\n",
-			tunings: []string{`lanes.a.maxRuntime="5s"`}, fails: "write it on one line"},
+		"text over lines": {
+			text:    strings.Replace(tiny, "2s", ">-\n      2s", 1) + "budget: 2\n",
+			tunings: []string{`lanes.a.startWithin="5s"`}, fails: "write it on one line",
+		},
+		"an alias": {
+			text:    strings.Replace(tiny, "2s", "&t 2s", 1) + "budget: 2\n",
+			tunings: []string{`lanes.a.startWithin="5s"`}, fails: "write it on one line",
+		},
+		"an empty value": {
+			text:    strings.Replace(tiny, "2s", "2s\n    maxRuntime:", 1) + "budget: 2\n",
+			tunings: []string{`lanes.a.maxRuntime="5s"`}, fails: "write it on one line",
+		},
 		"braces, quotes and comments": {
 			text:    "lanes: [{name: 'a', # it's {\n  match: [\"x in (a,b)\", 'y=\"z'], startWithin: 2s, ü: 1}]\n",
 			tunings: []string{`lanes.a.startWithin="5s"`}, fails: "is no policy",

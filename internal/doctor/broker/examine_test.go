@@ -153,8 +153,10 @@ func TestExamineUndeclaredBroker(t *testing.T) {
 func TestExamineUnderAlarm(t *testing.T) {
 	rabbittest.Declared(t)
 	s := rabbittest.Server(t)
-	for set, eval := range map[string]string{"set": `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`,
-		"clear": `rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`} {
+	for set, eval := range map[string]string{
+		"set":   `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).`,
+		"clear": `rabbit_alarm:clear_alarm({resource_limit, memory, node()}).`,
+	} {
 		if set == "clear" {
 			t.Cleanup(func() { _, _ = s.Rabbitmqctl(context.Background(), "eval", eval) })
 			continue

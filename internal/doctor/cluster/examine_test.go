@@ -66,8 +66,10 @@ func (c *site) deployment(name string) *appsv1.Deployment {
 
 func newDeployment(pool string) *appsv1.Deployment {
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "siren-worker-" + pool, Namespace: namespace,
-			Labels: map[string]string{"app": "siren", kube.PoolLabel: pool}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "siren-worker-" + pool, Namespace: namespace,
+			Labels: map[string]string{"app": "siren", kube.PoolLabel: pool},
+		},
 		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{Name: "worker"}},
 		}}},
@@ -103,8 +105,10 @@ func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool
 			return true, r, nil
 		})
 	p := &lanes.Policy{
-		Lanes: []lanes.Lane{{Name: "standard", MaxRuntime: lanes.Duration(time.Minute)},
-			{Name: "bulk", MaxRuntime: lanes.Duration(time.Hour)}},
+		Lanes: []lanes.Lane{
+			{Name: "standard", MaxRuntime: lanes.Duration(time.Minute)},
+			{Name: "bulk", MaxRuntime: lanes.Duration(time.Hour)},
+		},
 		Pools: []lanes.Pool{{Name: "general", Lanes: []string{"standard"}}, {Name: "batch", Lanes: []string{"bulk"}}},
 	}
 	return c, Examination{
@@ -157,10 +161,14 @@ func TestExamineTroubles(t *testing.T) {
 		says     string
 	}{
 		{"an autoscaler", func(c *site, _ *Examination) {
-			h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "mine",
-				Namespace: namespace}}
-			h.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment",
-				Name: "siren-worker-general"}
+			h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{
+				Name:      "mine",
+				Namespace: namespace,
+			}}
+			h.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{
+				APIVersion: "apps/v1", Kind: "Deployment",
+				Name: "siren-worker-general",
+			}
 			c.put("horizontalpodautoscalers", h)
 		}, "kubernetes.pools", doctor.Error, "is scaled by the HorizontalPodAutoscaler mine too"},
 		{"replicas that somebody applies", func(c *site, _ *Examination) {
@@ -171,8 +179,10 @@ func TestExamineTroubles(t *testing.T) {
 		{"a pool without a Deployment", func(_ *site, e *Examination) {
 			e.Policy.Pools = append(e.Policy.Pools, lanes.Pool{Name: "more"})
 		}, "kubernetes.pools", doctor.Error, `pool "more" of the policy has no Deployment`},
-		{"a Deployment without a pool", func(_ *site, e *Examination) { e.Policy.Pools = e.Policy.Pools[:1] },
-			"kubernetes.pools", doctor.Note, `is of pool "batch", which the policy doesn't have`},
+		{
+			"a Deployment without a pool", func(_ *site, e *Examination) { e.Policy.Pools = e.Policy.Pools[:1] },
+			"kubernetes.pools", doctor.Note, `is of pool "batch", which the policy doesn't have`,
+		},
 		{"two Deployments", func(c *site, _ *Examination) {
 			d := newDeployment("general")
 			d.Name = "other"
@@ -184,18 +194,26 @@ func TestExamineTroubles(t *testing.T) {
 		{"jobs longer than the drain", func(c *site, _ *Examination) {
 			drains(c, "siren-worker-batch", 1215, "20m")
 		}, "kubernetes.pools", doctor.Note, "lane bulk lets them run for 1h"},
-		{"no lease", func(_ *site, e *Examination) { e.Lease = "other" }, "kubernetes.lease", doctor.Error,
-			"no Lease other"},
-		{"no state", func(_ *site, e *Examination) { e.State = "other" }, "kubernetes.configmaps", doctor.Error,
-			"no ConfigMap other"},
-		{"another namespace", func(_ *site, e *Examination) { e.Name = "elsewhere" }, "kubernetes.cluster", doctor.Note,
-			"namespace elsewhere has no Deployment"},
+		{
+			"no lease", func(_ *site, e *Examination) { e.Lease = "other" }, "kubernetes.lease", doctor.Error,
+			"no Lease other",
+		},
+		{
+			"no state", func(_ *site, e *Examination) { e.State = "other" }, "kubernetes.configmaps", doctor.Error,
+			"no ConfigMap other",
+		},
+		{
+			"another namespace", func(_ *site, e *Examination) { e.Name = "elsewhere" }, "kubernetes.cluster", doctor.Note,
+			"namespace elsewhere has no Deployment",
+		},
 		{"a deaf API server", func(c *site, _ *Examination) {
 			c.fail("list deployments", errors.New("connection refused"))
 		}, "kubernetes.cluster", doctor.Error, "connection refused"},
 		{"no right to look", func(c *site, _ *Examination) {
-			c.fail("list deployments", apierrors.NewForbidden(schema.GroupResource{Group: "apps",
-				Resource: "deployments"}, "", errors.New("no")))
+			c.fail("list deployments", apierrors.NewForbidden(schema.GroupResource{
+				Group:    "apps",
+				Resource: "deployments",
+			}, "", errors.New("no")))
 			c.fail("create selfsubjectaccessreviews", errors.New("none of that"))
 		}, "kubernetes.rights", doctor.Note, "none of that"},
 		{"no right to read the Lease", func(c *site, _ *Examination) {
@@ -219,10 +237,14 @@ func drains(c *site, deployment string, grace int64, drain string) {
 
 func TestExamineStaleLease(t *testing.T) {
 	c, e := installed(t, nil)
-	for _, spec := range []coordinationv1.LeaseSpec{{},
-		{HolderIdentity: new("gone"), RenewTime: new(metav1.NewMicroTime(time.Now().Add(-time.Hour)))}} {
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "siren-scaler", Namespace: namespace},
-			Spec: spec}
+	for _, spec := range []coordinationv1.LeaseSpec{
+		{},
+		{HolderIdentity: new("gone"), RenewTime: new(metav1.NewMicroTime(time.Now().Add(-time.Hour)))},
+	} {
+		lease := &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Name: "siren-scaler", Namespace: namespace},
+			Spec:       spec,
+		}
 		c.put("leases", lease)
 		wantFound(t, Examine(t.Context(), e), "kubernetes.lease", doctor.Error, "scaler")
 	}

@@ -27,25 +27,44 @@ func TestJudgeServer(t *testing.T) {
 	}{
 		{"as it should be", nil, "redis.version", doctor.OK, "Redis 7.0.15"},
 		{"old", facts{"redis_version": "6.2.1"}, "redis.version", doctor.Error, "6.2.1"},
-		{"Valkey, which says that it is Redis too",
-			facts{"redis_version": "7.2.4", "valkey_version": "8.1.0", "server_name": "valkey"}, "redis.version",
-			doctor.OK, "Valkey 8.1.0"},
+		{
+			"Valkey, which says that it is Redis too",
+			facts{"redis_version": "7.2.4", "valkey_version": "8.1.0", "server_name": "valkey"},
+			"redis.version",
+			doctor.OK, "Valkey 8.1.0",
+		},
 		{"no version", facts{"redis_version": ""}, "redis.version", doctor.Note, "doesn't say"},
 		{"evicts", facts{"maxmemory_policy": "volatile-lru"}, "redis.eviction", doctor.Error, "volatile-lru"},
-		{"would evict", facts{"maxmemory_policy": "allkeys-lru", "maxmemory": "0"}, "redis.eviction", doctor.Warning,
-			"as long as maxmemory isn't set"},
+		{
+			"would evict",
+			facts{"maxmemory_policy": "allkeys-lru", "maxmemory": "0"},
+			"redis.eviction", doctor.Warning,
+			"as long as maxmemory isn't set",
+		},
 		{"nearly full", facts{"used_memory": "950000"}, "redis.eviction", doctor.Warning, "nearly full"},
 		{"no word of eviction", facts{"maxmemory_policy": ""}, "redis.eviction", doctor.Note, "doesn't say"},
 		{"no limit", facts{"maxmemory": "0"}, "redis.eviction", doctor.OK, "without a limit"},
 		{"nothing kept", facts{"aof_enabled": "0", "save": ""}, "redis.persistence", doctor.Note, "keeps nothing"},
 		{"snapshots", facts{"aof_enabled": "0", "save": "3600 1"}, "redis.persistence", doctor.Note, "snapshots"},
-		{"replicas", facts{"aof_enabled": "0", "save": "", "connected_slaves": "1"}, "redis.persistence", doctor.OK,
-			"replicas"},
+		{
+			"replicas",
+			facts{"aof_enabled": "0", "save": "", "connected_slaves": "1"},
+			"redis.persistence", doctor.OK,
+			"replicas",
+		},
 		{"a full disk", facts{"aof_last_write_status": "err"}, "redis.persistence", doctor.Error, "can't write"},
-		{"a failed snapshot", facts{"aof_enabled": "0", "rdb_last_bgsave_status": "err"}, "redis.persistence",
-			doctor.Error, "failed"},
-		{"a replica", facts{"role": "slave", "master_host": "10.0.0.1"}, "redis.role", doctor.Error,
-			"replica of 10.0.0.1"},
+		{
+			"a failed snapshot",
+			facts{"aof_enabled": "0", "rdb_last_bgsave_status": "err"},
+			"redis.persistence",
+			doctor.Error, "failed",
+		},
+		{
+			"a replica",
+			facts{"role": "slave", "master_host": "10.0.0.1"},
+			"redis.role", doctor.Error,
+			"replica of 10.0.0.1",
+		},
 		{"a cluster", facts{"redis_mode": "cluster"}, "redis.mode", doctor.Error, "Cluster"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,19 +121,34 @@ func TestJudgeRights(t *testing.T) {
 		want  doctor.Severity
 		says  string
 	}{
-		"just enough": {worker, asWorker, doctor.OK,
-			`login "me" may do what a worker does, and nothing else`},
-		"too little": {[]string{lanes.ScalerRole}, asWorker, doctor.Error,
-			`login "me" may not do all that a scaler does: EVAL siren:policy, `},
+		"just enough": {
+			worker, asWorker, doctor.OK,
+			`login "me" may do what a worker does, and nothing else`,
+		},
+		"too little": {
+			[]string{lanes.ScalerRole},
+			asWorker, doctor.Error,
+			`login "me" may not do all that a scaler does: EVAL siren:policy, `,
+		},
 		"too much": {worker, everything, doctor.Note, `may do more than a worker does: `},
-		"all roles": {access.Roles(), everything, doctor.OK,
-			"may do what a worker and a scaler and a producer and an operator does"},
-		"Redis can't": {access.Roles(), trial{failed: map[access.Use]error{{Pattern: "siren:jobs",
-			Command: "ZADD"}: oom, {Pattern: "siren:dead",
-			Command: "ZADD"}: oom}}, doctor.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
+		"all roles": {
+			access.Roles(), everything, doctor.OK,
+			"may do what a worker and a scaler and a producer and an operator does",
+		},
+		"Redis can't": {access.Roles(), trial{failed: map[access.Use]error{{
+			Pattern: "siren:jobs",
+			Command: "ZADD",
+		}: oom, {
+			Pattern: "siren:dead",
+			Command: "ZADD",
+		}: oom}}, doctor.Error, "ZADD siren:dead: OOM command not allowed, ZADD siren:jobs: "},
 		"it couldn't be tried": {worker, trial{err: errors.New("NOPERM")}, doctor.Note, "couldn't be tried: NOPERM"},
-		"too little and trying": {worker, trial{err: errors.New("NOPERM"), refused: asWorker.refused}, doctor.Note,
-			"couldn't be tried: NOPERM"},
+		"too little and trying": {
+			worker,
+			trial{err: errors.New("NOPERM"), refused: asWorker.refused},
+			doctor.Note,
+			"couldn't be tried: NOPERM",
+		},
 	} {
 		f := judgeRights("me", c.roles, c.trial)
 		if f.Severity != c.want || !strings.Contains(f.What, c.says) || f.Severity > doctor.OK &&

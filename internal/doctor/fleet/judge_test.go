@@ -38,8 +38,10 @@ func TestJudgeFleet(t *testing.T) {
 		severity doctor.Severity
 		says     string
 	}{
-		{"never a leader", func(f *facts) { f.snapshot = nil }, "fleet.leader", doctor.Warning,
-			"no scaler has ever led"},
+		{
+			"never a leader", func(f *facts) { f.snapshot = nil }, "fleet.leader", doctor.Warning,
+			"no scaler has ever led",
+		},
 		{"no leader any more", func(f *facts) {
 			f.snapshot.At = now.Add(-time.Minute)
 		}, "fleet.leader", doctor.Error, "s1 was the last, 60s ago"},
@@ -66,27 +68,41 @@ func TestJudgeFleet(t *testing.T) {
 		{"a silent worker", func(f *facts) {
 			f.workers[0].At = now.Add(-time.Minute)
 		}, "fleet.workers", doctor.Warning, "silent: w1"},
-		{"a worker without broker", func(f *facts) { f.workers[0].Subscribed = false }, "fleet.workers", doctor.Error,
-			"without RabbitMQ: w1"},
+		{
+			"a worker without broker", func(f *facts) { f.workers[0].Subscribed = false }, "fleet.workers", doctor.Error,
+			"without RabbitMQ: w1",
+		},
 		{"a worker that has just begun", func(f *facts) {
 			f.workers[0].Subscribed, f.workers[0].Began = false, f.workers[0].At.Add(-time.Second)
 		}, "fleet.workers", doctor.Note, "just started: w1"},
-		{"a worker behind", func(f *facts) { f.workers[0].Revision = 2 }, "fleet.workers", doctor.Note,
-			"still follow a former policy: w1"},
+		{
+			"a worker behind", func(f *facts) { f.workers[0].Revision = 2 }, "fleet.workers", doctor.Note,
+			"still follow a former policy: w1",
+		},
 		{"times that can't be meant", func(f *facts) {
-			f.workers[0].Lanes = map[string]fleet.LaneWork{"bulk": {OddTimes: 40, OddAt: now.Add(-3 * time.Minute)},
-				"express": {OddTimes: 1, OddAt: now.Add(-3 * time.Hour)}}
-			f.workers = append(f.workers, fleet.Heartbeat{Worker: "w2", At: now, Version: "v1", Revision: 3,
-				Subscribed: true, Lanes: map[string]fleet.LaneWork{"bulk": {OddTimes: 2,
-					OddAt: now.Add(-time.Minute)}}})
+			f.workers[0].Lanes = map[string]fleet.LaneWork{
+				"bulk":    {OddTimes: 40, OddAt: now.Add(-3 * time.Minute)},
+				"express": {OddTimes: 1, OddAt: now.Add(-3 * time.Hour)},
+			}
+			f.workers = append(f.workers, fleet.Heartbeat{
+				Worker: "w2", At: now, Version: "v1", Revision: 3,
+				Subscribed: true, Lanes: map[string]fleet.LaneWork{"bulk": {
+					OddTimes: 2,
+					OddAt:    now.Add(-time.Minute),
+				}},
+			})
 		}, "fleet.times", doctor.Warning, "lane bulk: 42 messages came with a time that can't be meant in its " +
 			"headers since its workers began, the last 60s ago"},
 		{"two versions", func(f *facts) {
-			f.workers = append(f.workers, fleet.Heartbeat{Worker: "w2", At: now, Version: "v2", Revision: 3,
-				Subscribed: true})
+			f.workers = append(f.workers, fleet.Heartbeat{
+				Worker: "w2", At: now, Version: "v2", Revision: 3,
+				Subscribed: true,
+			})
 		}, "fleet.versions", doctor.Warning, "1 worker of v1, 1 worker of v2"},
-		{"another version than this", func(f *facts) { f.Version = "v9" }, "fleet.versions", doctor.Note,
-			"this is v9, and there is 1 worker of v1"},
+		{
+			"another version than this", func(f *facts) { f.Version = "v9" }, "fleet.versions", doctor.Note,
+			"this is v9, and there is 1 worker of v1",
+		},
 		{"a stuck pool", func(f *facts) {
 			f.snapshot.Pools = []fleet.PoolStatus{{Name: "batch", Reason: fleet.Stuck, Why: "no node"}}
 		}, "fleet.pools", doctor.Warning, "pool batch: Stuck: no node"},
@@ -114,8 +130,11 @@ func TestJudgeClocks(t *testing.T) {
 	}{
 		{"in time", fleet.Heartbeat{Began: now.Add(-time.Minute)}, doctor.OK},
 		{"ahead when it began", fleet.Heartbeat{Began: now.Add(30 * time.Second)}, doctor.Warning},
-		{"far ahead by what it runs", fleet.Heartbeat{Running: []fleet.Run{{Since: now.Add(45 * time.Minute)}}},
-			doctor.Error},
+		{
+			"far ahead by what it runs",
+			fleet.Heartbeat{Running: []fleet.Run{{Since: now.Add(45 * time.Minute)}}},
+			doctor.Error,
+		},
 	} {
 		c.worker.Worker, c.worker.At = "w", now
 		if found := judgeClocks([]fleet.Heartbeat{c.worker}); len(found) != 1 || found[0].Severity != c.want {

@@ -48,8 +48,10 @@ func open(address string, user *url.Userinfo, settings *tls.Config) (api, error)
 	}
 	client := &http.Client{
 		Timeout: answersWithin,
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings,
-			DisableKeepAlives: true},
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings,
+			DisableKeepAlives: true,
+		},
 	}
 	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}
 	return api{base, cmp.Or(u.User, user), client}, nil

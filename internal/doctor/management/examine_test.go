@@ -131,8 +131,10 @@ func TestExamineManagementThatFails(t *testing.T) {
 	all.Want(t, "broker.policies", doctor.Warning, `the policies of vhost "media" couldn't be read`)
 	all = askManagement(t, "http://monitor:secret@127.0.0.1:1", amqpURL)
 	all.Want(t, "broker.management", doctor.Error, "doesn't answer")
-	for _, address := range []string{"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x",
-		"://secret"} {
+	for _, address := range []string{
+		"", "127.0.0.1:15672", "amqp://siren:secret@broker", "http://u:se cret@x",
+		"://secret",
+	} {
 		all = askManagement(t, address, amqpURL)
 		all.Want(t, "broker.management", doctor.Error, "the URL of the management API is malformed")
 	}

@@ -233,8 +233,10 @@ func judgeParts(needed map[string][]string, has map[string]map[string]bool) (fou
 }
 
 // everyday are the formats that most inputs have. Others are missing from one release of ffmpeg or another.
-var everyday = []string{"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe",
-	"jpeg_pipe", "webp_pipe"}
+var everyday = []string{
+	"mp4", "mov", "matroska", "webm", "mpegts", "avi", "flv", "wav", "mp3", "ogg", "png_pipe",
+	"jpeg_pipe", "webp_pipe",
+}
 
 // examineLimits starts ffmpeg as a job does: under the limits of a slot and at the lowest priority.
 func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimits) doctor.Finding {

@@ -193,22 +193,28 @@ func TestExamineFileStorage(t *testing.T) {
 
 func TestExamineS3Storage(t *testing.T) {
 	folder := s3test.Use(t)
-	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/deep/er/",
-		Read: true, Write: true}})
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{
+		Prefix: "s3://" + s3test.Bucket + "/deep/er/",
+		Read:   true, Write: true,
+	}})
 	wantFinding(t, one(t, all, "storage.s3"), doctor.OK, "s3://"+s3test.Bucket+"/deep/er/ can be read and written")
 	if left, _ := filepath.Glob(filepath.Join(folder, "deep", "er", ".siren*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true}})
 	wantFinding(t, one(t, all, "storage.s3"), doctor.OK, "can be read")
-	for _, s := range []lanes.Storage{{Prefix: "s3://no-such-bucket/", Read: true},
-		{Prefix: "s3://no-such-bucket/", Write: true}} {
+	for _, s := range []lanes.Storage{
+		{Prefix: "s3://no-such-bucket/", Read: true},
+		{Prefix: "s3://no-such-bucket/", Write: true},
+	} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
 		wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "bucket no-such-bucket exists")
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-	for _, s := range []lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true},
-		{Prefix: "s3://" + s3test.Bucket + "/", Write: true}} {
+	for _, s := range []lanes.Storage{
+		{Prefix: "s3://" + s3test.Bucket + "/", Read: true},
+		{Prefix: "s3://" + s3test.Bucket + "/", Write: true},
+	} {
 		all = ExamineStorage(t.Context(), Options{}, []lanes.Storage{s})
 		wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "AWS_SHARED_CREDENTIALS_FILE")
 	}
@@ -249,8 +255,11 @@ func TestJudgeConfined(t *testing.T) {
 		{nil, doctor.OK, "programs are confined"},
 		{[]string{sandbox.OpenFiles}, doctor.Note, "Linux 5.13 or newer with Landlock on"},
 		{[]string{sandbox.OpenSockets}, doctor.Warning, "open sockets"},
-		{[]string{sandbox.OpenFiles, sandbox.OpenSockets, sandbox.OpenSecrets}, doctor.Warning,
-			"read whatever files the worker can, and open sockets, and read the worker's environment"},
+		{
+			[]string{sandbox.OpenFiles, sandbox.OpenSockets, sandbox.OpenSecrets},
+			doctor.Warning,
+			"read whatever files the worker can, and open sockets, and read the worker's environment",
+		},
 		{[]string{sandbox.OpenSecrets}, doctor.Warning, "uname -r"},
 	} {
 		f := judgeConfined(c.open)

@@ -142,8 +142,10 @@ func (x storageExaminer) write(ctx context.Context, store storage.Store, r stora
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, _, err := store.Commit(ctx, at, storage.Product{File: file, MediaType: "text/plain", Job: job.Job{ID: j},
-			Attempt: "1"})
+		_, _, err := store.Commit(ctx, at, storage.Product{
+			File: file, MediaType: "text/plain", Job: job.Job{ID: j},
+			Attempt: "1",
+		})
 		return err
 	}
 	if err := commit(name + "-a"); err != nil {

@@ -353,8 +353,11 @@ func TestWrongUse(t *testing.T) {
 	for _, c := range []struct {
 		from, to string
 		kind     operate.Kind
-	}{{"standrad", "bulk", operate.NotFound}, {"standard", "bluk", operate.NotFound},
-		{"bulk", "bulk", operate.Invalid}} {
+	}{
+		{"standrad", "bulk", operate.NotFound},
+		{"standard", "bluk", operate.NotFound},
+		{"bulk", "bulk", operate.Invalid},
+	} {
 		if _, err := Move(t.Context(), h.desk, c.from, c.to, 0, ""); !errors.Is(err, c.kind) {
 			t.Errorf("%s to %s: %v, want %s", c.from, c.to, err, c.kind)
 		}

@@ -131,8 +131,10 @@ func (s *Sight) serving(lane string) (names []string) {
 
 // start predicts when a job with so many others of its lane before it starts.
 func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, ok bool) {
-	wait, ok := fleet.Forecast{Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
-		Left: s.left(ctx)}.Start(lane, ahead)
+	wait, ok := fleet.Forecast{
+		Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
+		Left: s.left(ctx),
+	}.Start(lane, ahead)
 	at = s.snap.At.Add(wait)
 	if at.Before(s.now) {
 		at = s.now

@@ -32,8 +32,10 @@ func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
-	return Sources{Board: board, Ledger: ledger, Roster: redis.NewRoster(store, log),
-		Tunings: redis.NewTunings(store, log)}, board, ledger
+	return Sources{
+		Board: board, Ledger: ledger, Roster: redis.NewRoster(store, log),
+		Tunings: redis.NewTunings(store, log),
+	}, board, ledger
 }
 
 func must(t *testing.T, err error) {
@@ -57,26 +59,34 @@ func seen(t *testing.T) *Sight {
 			At: moment0, Revision: 7, Budget: 4,
 			Lanes: []fleet.LaneStatus{
 				{Name: "express", StartWithin: lanes.Duration(2 * time.Second), Service: lanes.Duration(time.Second)},
-				{Name: "standard", StartWithin: lanes.Duration(30 * time.Second),
-					Service: lanes.Duration(10 * time.Second)},
+				{
+					Name: "standard", StartWithin: lanes.Duration(30 * time.Second),
+					Service: lanes.Duration(10 * time.Second),
+				},
 				{Name: "bulk", StartWithin: lanes.Duration(30 * time.Minute), Service: lanes.Duration(time.Minute)},
 			},
 			Pools: []fleet.PoolStatus{
-				{Name: "general", Lanes: []string{"express", "standard"}, Replicas: 1, Ready: 1, Slots: 1, Min: 1,
-					Max: 3, Wanted: 1, Target: 1, Reason: fleet.Steady, Why: "1: as many as needed"},
+				{
+					Name: "general", Lanes: []string{"express", "standard"}, Replicas: 1, Ready: 1, Slots: 1, Min: 1,
+					Max: 3, Wanted: 1, Target: 1, Reason: fleet.Steady, Why: "1: as many as needed",
+				},
 				{Name: "batch", Lanes: []string{"bulk"}, Max: 2, Reason: fleet.Steady, Why: "0: as many as needed"},
 			},
 		},
-		workers: []fleet.Heartbeat{{Worker: "general-1", Pool: "general", At: moment0, Slots: 1, Shoulder: 1,
-			Subscribed: true}},
+		workers: []fleet.Heartbeat{{
+			Worker: "general-1", Pool: "general", At: moment0, Slots: 1, Shoulder: 1,
+			Subscribed: true,
+		}},
 	}
 }
 
 // override puts a tuning into force.
 func (s *Sight) override(t *testing.T, field, value string, until time.Time) {
 	t.Helper()
-	s.tuned = append(s.tuned, lanes.Tuning{Field: field, Value: json.RawMessage(value), By: "ann@desk",
-		At: moment0.Add(-time.Minute), Until: until, Reason: "why"})
+	s.tuned = append(s.tuned, lanes.Tuning{
+		Field: field, Value: json.RawMessage(value), By: "ann@desk",
+		At: moment0.Add(-time.Minute), Until: until, Reason: "why",
+	})
 	p, err := s.policy.Policy.With(s.tuned...)
 	must(t, err)
 	s.policy.Policy = *p
@@ -104,10 +114,12 @@ func TestLimits(t *testing.T) {
 			"lane standard is paused by ann@desk for 60s, until 13:30:00 (1h30m from now) (why): nobody takes its " +
 				"jobs; `siren lanes resume standard`",
 		}},
-		"paused in the file": {"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Lanes[1].Paused = true },
+		"paused in the file": {
+			"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Lanes[1].Paused = true },
 			[]string{
 				"lane standard is paused: nobody takes its jobs; `siren lanes resume standard`",
-			}},
+			},
+		},
 		"another lane paused": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.express.paused", "true", time.Time{})
 		}, nil},
@@ -116,10 +128,12 @@ func TestLimits(t *testing.T) {
 			general(s).Replicas = 2
 		}, []string{"pool general: held at 2 by ann@desk for 60s, until it is removed (why); `siren pools release " +
 			"general`"}},
-		"held in the file": {"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Pools[0].Held = true },
+		"held in the file": {
+			"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Pools[0].Held = true },
 			[]string{
 				"pool general: held at 1; `siren pools release general`",
-			}},
+			},
+		},
 		"ceiling": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Replicas, general(s).Wanted, general(s).Reason = 3, 3, fleet.Ceiling
 		}, []string{"pool general: max is 3 and it would use more; `siren pools tune general --max N`"}},
@@ -164,10 +178,12 @@ func TestLimits(t *testing.T) {
 		"no scaler": {"standard", func(_ *testing.T, s *Sight) { s.snap.At = moment0.Add(-3 * time.Minute) }, []string{
 			"no scaler has reported for 3m0s: this is what it saw then, and nothing is scaled until one reports",
 		}},
-		"a refused policy": {"standard", func(_ *testing.T, s *Sight) { s.snap.Refused = "budget: must be at least 1" },
+		"a refused policy": {
+			"standard", func(_ *testing.T, s *Sight) { s.snap.Refused = "budget: must be at least 1" },
 			[]string{
 				"the policy as it is written now is refused, and revision 7 stays in force: budget: must be at least 1",
-			}},
+			},
+		},
 		"no workers": {"bulk", func(*testing.T, *Sight) {}, []string{
 			"pool batch: it has no workers; it starts some when a job of its own lanes (bulk) waits",
 		}},
@@ -256,8 +272,10 @@ func TestExplainLane(t *testing.T) {
 		}},
 		"left the policy": {"gone", func(_ *testing.T, s *Sight) {
 			s.policy.Former = []lanes.Queue{{Lane: "gone", Type: lanes.Classic}}
-			s.snap.Lanes = append(s.snap.Lanes, fleet.LaneStatus{Name: "gone", Ready: 1, Former: true,
-				OldestWait: lanes.Duration(time.Hour)})
+			s.snap.Lanes = append(s.snap.Lanes, fleet.LaneStatus{
+				Name: "gone", Ready: 1, Former: true,
+				OldestWait: lanes.Duration(time.Hour),
+			})
 		}, []string{
 			"Lane gone: 1 job waits, the oldest for 60m0s; 0 jobs of it run.",
 			"It has left the policy, and is served until it is empty.",
@@ -284,8 +302,10 @@ func TestExplainPool(t *testing.T) {
 	from, board, _ := sources(t)
 	s := seen(t)
 	s.Sources = from
-	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "general", From: 0, To: 1,
-		Reason: fleet.Floor, Why: "0 → 1: min"}))
+	must(t, board.Record(t.Context(), fleet.Plan{
+		At: moment0.Add(-time.Minute), Pool: "general", From: 0, To: 1,
+		Reason: fleet.Floor, Why: "0 → 1: min",
+	}))
 	must(t, board.Record(t.Context(), fleet.Plan{At: moment0.Add(-time.Minute), Pool: "batch", Reason: fleet.Steady}))
 	s.override(t, "pools.general.max", "5", moment0.Add(time.Hour))
 	s.override(t, "budget", "9", time.Time{})

@@ -16,8 +16,10 @@ func TestExplainJobCountsWhatWaits(t *testing.T) {
 	create := func(id string, ago time.Duration) {
 		t.Helper()
 		ready := moment0.Add(-ago)
-		_, err := ledger.CreateAll(t.Context(), []job.Delivery{{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard",
-			EnqueuedAt: ready, ReadyAt: ready}})
+		_, err := ledger.CreateAll(t.Context(), []job.Delivery{{
+			Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard",
+			EnqueuedAt: ready, ReadyAt: ready,
+		}})
 		must(t, err)
 	}
 	for i := range 246 {

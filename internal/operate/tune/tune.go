@@ -301,8 +301,10 @@ func (c *Change) notes(now state, by, reason string) (notes []lanes.AuditEntry) 
 		t, _ := lanes.FindTuning(c.Old, field)
 		value, err := now.written.Field(field)
 		file := lanes.Spell(value)
-		notes = append(notes, lanes.AuditEntry{By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file,
-			Reason: reason})
+		notes = append(notes, lanes.AuditEntry{
+			By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file,
+			Reason: reason,
+		})
 		if err != nil {
 			file = "what the policy doesn't have any more"
 		}

@@ -62,8 +62,10 @@ func TestUnroutableIsAnError(t *testing.T) {
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	var entries []wire.Entry
 	for i := range 1200 { // more than a window of returns
-		entries = append(entries, wire.Entry{Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5],
-			Job: rabbittest.Job("same")})
+		entries = append(entries, wire.Entry{
+			Lane: []string{"bulk", "nowhere", "bulk", "nowhere", "nowhere"}[i%5],
+			Job:  rabbittest.Job("same"),
+		})
 	}
 	for i, err := range rabbit.Enqueue(rabbittest.Soon(t), p, entries) {
 		if lost := entries[i].Lane == "nowhere"; lost != errors.Is(err, rabbitlink.ErrUndeclared) {

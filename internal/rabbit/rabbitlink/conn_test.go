@@ -22,8 +22,10 @@ func TestConnComesBack(t *testing.T) {
 	rabbittest.Fresh(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	var log rabbittest.LockedBuffer
-	c, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "test",
-		Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := rabbitlink.Open(rabbitlink.Options{
+		URL: way.URL, Name: "test",
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +70,10 @@ func TestConnErrorsHideThePassword(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "password not allowed") {
 		t.Errorf("a wrong password: %v", err)
 	}
-	for _, bad := range []string{"http://siren:sesame@localhost/", "amqp://siren:se same@localhost/",
-		"amqp://siren:ses/ame@localhost:x/", "amqp://siren:sesame%zz@localhost/"} {
+	for _, bad := range []string{
+		"http://siren:sesame@localhost/", "amqp://siren:se same@localhost/",
+		"amqp://siren:ses/ame@localhost:x/", "amqp://siren:sesame%zz@localhost/",
+	} {
 		_, err := rabbitlink.Open(rabbitlink.Options{URL: bad})
 		if err == nil || strings.Contains(err.Error(), "ame@") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v", bad, err)

@@ -77,20 +77,32 @@ func TestTLS(t *testing.T) {
 		want string // "": it connects
 	}{
 		"trusted both ways": {s.TLSURL, always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
-		"no client certificate": {s.TLSURL, always(settings(t, rabbittest.Authority.CA, nil)),
-			"wants a client certificate"},
-		"a stranger's certificate": {s.TLSURL, always(settings(t, rabbittest.Authority.CA, stranger)),
-			"wants a client certificate"},
-		"another CA": {s.TLSURL, always(settings(t, stranger.CA, rabbittest.Authority)),
-			"give that CA's certificate"},
+		"no client certificate": {
+			s.TLSURL, always(settings(t, rabbittest.Authority.CA, nil)),
+			"wants a client certificate",
+		},
+		"a stranger's certificate": {
+			s.TLSURL, always(settings(t, rabbittest.Authority.CA, stranger)),
+			"wants a client certificate",
+		},
+		"another CA": {
+			s.TLSURL, always(settings(t, stranger.CA, rabbittest.Authority)),
+			"give that CA's certificate",
+		},
 		"the CAs of the system":     {s.TLSURL, nil, "give that CA's certificate"},
 		"nothing to go by, nothing": {s.TLSURL, always(nil), "give that CA's certificate"},
-		"another name, but said": {s.TLSURL + "?server_name_indication=localhost",
-			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), ""},
-		"a wrong name, said": {s.TLSURL + "?server_name_indication=siren.example",
-			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "is for other names"},
-		"a port without TLS": {strings.Replace(s.URL, "amqp:", "amqps:", 1),
-			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "no TLS on that port"},
+		"another name, but said": {
+			s.TLSURL + "?server_name_indication=localhost",
+			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "",
+		},
+		"a wrong name, said": {
+			s.TLSURL + "?server_name_indication=siren.example",
+			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "is for other names",
+		},
+		"a port without TLS": {
+			strings.Replace(s.URL, "amqp:", "amqps:", 1),
+			always(settings(t, rabbittest.Authority.CA, rabbittest.Authority)), "no TLS on that port",
+		},
 		"certificates are missing": {s.TLSURL, func() (*tls.Config, error) {
 			return nil, fs.ErrNotExist
 		}, "prepare TLS for RabbitMQ: file does not exist"},
@@ -113,8 +125,10 @@ func TestTLS(t *testing.T) {
 			rabbittest.Settle(t, k, rabbittest.Next(t, k), rabbittest.Ack)
 		})
 	}
-	if _, err := rabbitlink.Open(rabbitlink.Options{URL: s.URL,
-		TLS: always(settings(t, rabbittest.Authority.CA, nil))}); err == nil ||
+	if _, err := rabbitlink.Open(rabbitlink.Options{
+		URL: s.URL,
+		TLS: always(settings(t, rabbittest.Authority.CA, nil)),
+	}); err == nil ||
 		!strings.Contains(err.Error(), "write amqps://") {
 		t.Errorf("certificates for amqp://: %v", err)
 	}

@@ -35,8 +35,10 @@ func TestNameMoves(t *testing.T) {
 	at.Host = net.JoinHostPort("rabbit.test", at.Port())
 	var log rabbittest.LockedBuffer
 	open := func(name string) *rabbitlink.Conn {
-		c, err := rabbitlink.Open(rabbitlink.Options{URL: at.String(), Name: name,
-			Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: names.Resolver()})
+		c, err := rabbitlink.Open(rabbitlink.Options{
+			URL: at.String(), Name: name,
+			Log: slog.New(slog.NewTextHandler(&log, nil)), Resolver: names.Resolver(),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

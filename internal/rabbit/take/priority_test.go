@@ -238,13 +238,15 @@ func TestPutBackCutInTheMiddle(t *testing.T) {
 	probe.Asking("express", "ordinary", 0)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	cut := 0
-	consume, err := rabbitlink.Open(rabbitlink.Options{URL: way.URL, Name: "consume",
+	consume, err := rabbitlink.Open(rabbitlink.Options{
+		URL: way.URL, Name: "consume",
 		Log: slog.New(onWarning(func(message string) {
 			if strings.Contains(message, "higher priority") { // they are in hand, and about to be published
 				cut++
 				way.Cut()
 			}
-		}))})
+		})),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

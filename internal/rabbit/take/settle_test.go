@@ -119,8 +119,10 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 			}
 			d := rabbittest.Next(t, s)
 			due := time.Now().Add(400 * time.Millisecond)
-			rabbittest.Settle(t, s, d, job.Disposition{Action: job.Retry, After: 400 * time.Millisecond,
-				Counted: c.counted, Error: "no luck"})
+			rabbittest.Settle(t, s, d, job.Disposition{
+				Action: job.Retry, After: 400 * time.Millisecond,
+				Counted: c.counted, Error: "no luck",
+			})
 			again := rabbittest.Next(t, s)
 			if early := time.Until(due); early > time.Millisecond {
 				t.Errorf("came %s too early", early)
@@ -172,8 +174,10 @@ func TestDeadLetter(t *testing.T) {
 	rabbittest.Enqueue(t, p, "standard", "1", "2", "3")
 	for range 3 {
 		d := rabbittest.Next(t, s)
-		rabbittest.Settle(t, s, d, job.Disposition{Action: job.DeadLetter, Reason: "bad input",
-			Error: "job " + d.Job.ID + " is no video"})
+		rabbittest.Settle(t, s, d, job.Disposition{
+			Action: job.DeadLetter, Reason: "bad input",
+			Error: "job " + d.Job.ID + " is no video",
+		})
 	}
 	for range 2 { // looking takes nothing away
 		l, found := rabbittest.FindDead(t, "2")

@@ -79,8 +79,10 @@ func TestIdleSlotWakesAndHoldsOneJobOnly(t *testing.T) {
 		began := time.Now()
 		id := fmt.Sprint(round)
 		errs := rabbit.Enqueue(rabbittest.Soon(t), p,
-			[]wire.Entry{{Lane: "bulk", Job: rabbittest.Job("b" + id)},
-				{Lane: "standard", Job: rabbittest.Job("s" + id)}})
+			[]wire.Entry{
+				{Lane: "bulk", Job: rabbittest.Job("b" + id)},
+				{Lane: "standard", Job: rabbittest.Job("s" + id)},
+			})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,10 @@ import (
 )
 
 func TestQueueArguments(t *testing.T) {
-	policy := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"},
-		{Name: "long", MaxRuntime: lanes.Duration(2 * time.Hour)}}}
+	policy := &lanes.Policy{Lanes: []lanes.Lane{
+		{Name: "bulk"},
+		{Name: "long", MaxRuntime: lanes.Duration(2 * time.Hour)},
+	}}
 	policy.Default()
 	quorum := &lanes.Policy{Broker: lanes.Broker{QueueType: lanes.Quorum}}
 	quorum.Default()
@@ -29,27 +31,43 @@ func TestQueueArguments(t *testing.T) {
 		name      string
 		got, want amqp.Table
 	}{
-		{"classic lane", rules.Lane(lanes.Queue{Lane: "bulk", Type: lanes.Classic}),
-			net(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)})},
+		{
+			"classic lane", rules.Lane(lanes.Queue{Lane: "bulk", Type: lanes.Classic}),
+			net(amqp.Table{"x-queue-type": "classic", "x-max-priority": int32(9)}),
+		},
 		{"classic delay", rules.Delay(), amqp.Table{"x-queue-type": "classic", "x-single-active-consumer": true}},
-		{"quorum lane on 3.x", old.Lane(bulk), net(amqp.Table{"x-queue-type": "quorum",
-			"x-delivery-limit": int32(math.MaxInt32)})},
-		{"quorum lane on 4.x", rules.Lane(bulk), net(amqp.Table{"x-queue-type": "quorum",
-			"x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000)})},
-		{"a lane of long jobs", rules.Lane(long), net(amqp.Table{"x-queue-type": "quorum",
-			"x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(7_500_000)})},
-		{"quorum delay on 3.x", old.Delay(), amqp.Table{"x-queue-type": "quorum",
-			"x-delivery-limit": int32(math.MaxInt32), "x-single-active-consumer": true}},
-		{"quorum dead letters on 4.x", modern.Plain(lanes.Quorum),
-			amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32),
-				"x-consumer-timeout": int64(1_800_000)}},
+		{"quorum lane on 3.x", old.Lane(bulk), net(amqp.Table{
+			"x-queue-type":     "quorum",
+			"x-delivery-limit": int32(math.MaxInt32),
+		})},
+		{"quorum lane on 4.x", rules.Lane(bulk), net(amqp.Table{
+			"x-queue-type":     "quorum",
+			"x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(1_800_000),
+		})},
+		{"a lane of long jobs", rules.Lane(long), net(amqp.Table{
+			"x-queue-type":     "quorum",
+			"x-delivery-limit": int32(math.MaxInt32), "x-consumer-timeout": int64(7_500_000),
+		})},
+		{"quorum delay on 3.x", old.Delay(), amqp.Table{
+			"x-queue-type":     "quorum",
+			"x-delivery-limit": int32(math.MaxInt32), "x-single-active-consumer": true,
+		}},
+		{
+			"quorum dead letters on 4.x", modern.Plain(lanes.Quorum),
+			amqp.Table{
+				"x-queue-type": "quorum", "x-delivery-limit": int32(math.MaxInt32),
+				"x-consumer-timeout": int64(1_800_000),
+			},
+		},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
 		}
 	}
-	for text, want := range map[string]Release{"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3},
-		"4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {}} {
+	for text, want := range map[string]Release{
+		"3.10.8": {3, 10}, "4.0.5": {4, 0}, "4.3.6": {4, 3},
+		"4.1.0-rc.1": {4, 1}, "4": {4, 0}, "": {}, "unknown": {},
+	} {
 		if got := ReleaseOf(text); got != want {
 			t.Errorf("version %q: %v, want %v", text, got, want)
 		}

@@ -73,8 +73,10 @@ func filledDelivery(t *testing.T) job.Delivery {
 
 // delivered returns a message as the broker hands it over.
 func delivered(m confirms.Message) amqp.Delivery {
-	return amqp.Delivery{Headers: m.Headers, Body: m.Body, MessageId: m.MessageId, Priority: m.Priority,
-		Timestamp: m.Timestamp}
+	return amqp.Delivery{
+		Headers: m.Headers, Body: m.Body, MessageId: m.MessageId, Priority: m.Priority,
+		Timestamp: m.Timestamp,
+	}
 }
 
 // same reports whether two fields are equal, times in any zone.

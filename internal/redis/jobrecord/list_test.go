@@ -80,8 +80,11 @@ func TestListFilters(t *testing.T) {
 		{"labels", jobrecord.Filter{Match: func(r job.Record) bool { return r.Labels["n"] == "3" }}, 12},
 		{"since", jobrecord.Filter{Since: first.Add(10 * time.Second)}, 20},
 		{"until", jobrecord.Filter{Until: first.Add(10 * time.Second)}, 40},
-		{"since and until", jobrecord.Filter{Since: first.Add(5 * time.Second), Until: first.Add(10 * time.Second)},
-			20},
+		{
+			"since and until",
+			jobrecord.Filter{Since: first.Add(5 * time.Second), Until: first.Add(10 * time.Second)},
+			20,
+		},
 		{"until before all", jobrecord.Filter{Until: first}, 0},
 		{"until, in a lane", jobrecord.Filter{Until: first.Add(10 * time.Second), Lane: "express"}, 14},
 		{"dead until", jobrecord.Filter{State: job.Dead, Until: time.Now().Add(time.Minute)}, 1},

@@ -226,8 +226,10 @@ func TestWatchSeesOverrides(t *testing.T) {
 	redistest.Must(t, err)
 	seen := watching(t.Context(), t, l, "job")
 	wantState(t, seen, job.Queued)
-	_, err = l.Supersede(t.Context(), jobledger.Supersede{ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
-		From: []job.State{job.Queued}})
+	_, err = l.Supersede(t.Context(), jobledger.Supersede{
+		ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
+		From: []job.State{job.Queued},
+	})
 	redistest.Must(t, err)
 	if r := wantState(t, seen, job.Queued); r.Lane != "express" {
 		t.Errorf("saw it in lane %s", r.Lane)

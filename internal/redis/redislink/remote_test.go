@@ -75,16 +75,28 @@ func TestTLS(t *testing.T) {
 		want    string // "": it connects
 	}{
 		"trusted both ways": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, authority))}, ""},
-		"no client certificate": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, nil))},
-			"wants a client certificate"},
-		"a stranger's certificate": {s.TLSURL, []redislink.Option{always(settings(t, authority.CA, stranger))},
-			"wants a client certificate"},
-		"another CA": {s.TLSURL, []redislink.Option{always(settings(t, stranger.CA, authority))},
-			"give that CA's certificate"},
+		"no client certificate": {
+			s.TLSURL,
+			[]redislink.Option{always(settings(t, authority.CA, nil))},
+			"wants a client certificate",
+		},
+		"a stranger's certificate": {
+			s.TLSURL,
+			[]redislink.Option{always(settings(t, authority.CA, stranger))},
+			"wants a client certificate",
+		},
+		"another CA": {
+			s.TLSURL,
+			[]redislink.Option{always(settings(t, stranger.CA, authority))},
+			"give that CA's certificate",
+		},
 		"the CAs of the system": {s.TLSURL, nil, "give that CA's certificate"},
 		"a port without TLS":    {strings.Replace(s.URL, "redis:", "rediss:", 1), nil, "have TLS on that port?"},
-		"certificates are missing": {s.TLSURL, []redislink.Option{redislink.WithTLS(missing)},
-			"prepare TLS for Redis: file does not exist"},
+		"certificates are missing": {
+			s.TLSURL,
+			[]redislink.Option{redislink.WithTLS(missing)},
+			"prepare TLS for Redis: file does not exist",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := openWith(t, c.url, c.options...).Ping(t.Context())

@@ -10,15 +10,19 @@ func TestParseURL(t *testing.T) {
 	tests := map[string]server{
 		"redis://localhost":               {addrs: []string{"localhost:6379"}},
 		"redis://:p%40ss@10.0.0.1:7000/3": {addrs: []string{"10.0.0.1:7000"}, password: "p@ss", db: 3},
-		"rediss://siren:secret@redis.example/": {addrs: []string{"redis.example:6379"}, user: "siren",
-			password: "secret", secure: true},
+		"rediss://siren:secret@redis.example/": {
+			addrs: []string{"redis.example:6379"}, user: "siren",
+			password: "secret", secure: true,
+		},
 		"redis://[::1]:7000?db=2": {addrs: []string{"[::1]:7000"}, db: 2},
 		"redis+sentinel://u:p@s1:26380,s2/main?db=1&sentinelPassword=sp": {
 			addrs: []string{"s1:26380", "s2:26379"}, master: "main", user: "u", password: "p", db: 1,
 			sentinelPassword: "sp",
 		},
-		"rediss+sentinel://s1/main?sentinelUser=su": {addrs: []string{"s1:26379"}, master: "main", secure: true,
-			sentinelUser: "su"},
+		"rediss+sentinel://s1/main?sentinelUser=su": {
+			addrs: []string{"s1:26379"}, master: "main", secure: true,
+			sentinelUser: "su",
+		},
 	}
 	for raw, want := range tests {
 		got, err := parseURL(raw)

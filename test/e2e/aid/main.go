@@ -13,8 +13,10 @@ import (
 	"syscall"
 )
 
-var signals = map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL,
-	"TERM": syscall.SIGTERM, "NONE": 0}
+var signals = map[string]syscall.Signal{
+	"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL,
+	"TERM": syscall.SIGTERM, "NONE": 0,
+}
 
 func main() {
 	if len(os.Args) != 3 {
