@@ -78,7 +78,8 @@ func TestParseProblems(t *testing.T) {
 			"policy: must be one YAML document; another one begins after ---", "policy: is empty",
 		}},
 		{
-			"one document with its marker is fine", "lanes:\n- name: e", "# the policy\n--- # begins\nlanes:\n- name: e",
+			"one document with its marker is fine", "lanes:\n- name: e",
+			"# the policy\n--- # begins\nlanes:\n- name: e",
 			nil,
 		},
 		{"dashes inside a text are fine", "[urgent=true]", "[\"a---b\"]", nil},
@@ -341,7 +342,8 @@ func TestParseProblems(t *testing.T) {
 		{"no budget", tail, "", []string{"budget: must be at least 1: the most replicas that all pools may have " +
 			"together"}},
 		{
-			"a budget below the floors", "max: 4\n", "max: 4\n  min: 4\n- {name: third, lanes: [other], min: 3, max: 3}\n",
+			"a budget below the floors", "max: 4\n",
+			"max: 4\n  min: 4\n- {name: third, lanes: [other], min: 3, max: 3}\n",
 			[]string{
 				`pools[1].lanes[0]: no lane "other"`, "budget: 6 is less than the pools' min together (7)",
 			},

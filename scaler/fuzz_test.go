@@ -90,7 +90,8 @@ func (n *numbers) policy() *lanes.Policy {
 		},
 		Pools: []lanes.Pool{
 			{
-				Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"}, Slots: 1 + n.below(3),
+				Name: "general", Lanes: []string{"express", "standard"}, Guests: []string{"bulk"},
+				Slots:    1 + n.below(3),
 				Shoulder: map[string]int{"express": 1 + n.below(2)}, Min: n.below(3), Max: 2 + n.below(12),
 			},
 			{Name: "batch", Lanes: []string{"bulk"}, Slots: 1 + n.below(3), Max: 1 + n.below(6)},

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// from being recorded as queued until the message is in the broker for certain, however slow its producer is
+	// from being recorded as queued until the message is in the broker for certain, however slow its producer is.
 	missingAfter = 5 * time.Minute
-	// how long after a queue was seen empty it has to be seen so again: a broker that has just begun may say so once
+	// how long after a queue was seen empty it has to be seen so again: a broker that has just begun may say so once.
 	emptyAgain  = time.Minute
 	excessAfter = 5 * time.Minute // how long more jobs have to be recorded as queued than wait, to be told of
-	// how long the records stand for all that waits: queue and records aren't looked at in the same moment
+	// how long the records stand for all that waits: queue and records aren't looked at in the same moment.
 	matchedFor = 3 * time.Second
-	// how old the last leader's snapshot may be for its lanes to be taken for still those
+	// how old the last leader's snapshot may be for its lanes to be taken for still those.
 	resumeWithin = time.Minute
 )
 

@@ -288,7 +288,8 @@ func TestPlanSentences(t *testing.T) {
 			s.ready("bulk", 1)
 		}, 2, fleet.Paused, "2 running jobs; lane bulk is paused: its 1 waiting job counts for nothing"},
 		{
-			"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") }, 1,
+			"nothing waits in it", "batch", func(s *scene) { s.p.Lanes[2].Paused = true; s.workers("batch", "bulk") },
+			1,
 			fleet.Busy, "1 running job",
 		},
 		{"another one waits beside it", "", func(s *scene) {

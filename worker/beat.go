@@ -11,7 +11,7 @@ import (
 
 const (
 	beatTime = 2 * time.Second // bounds one heartbeat
-	// a retired worker that nobody removed by then exits, to start afresh, unless it was told to wait longer
+	// a retired worker that nobody removed by then exits, to start afresh, unless it was told to wait longer.
 	retireFor = time.Minute
 )
 

@@ -84,11 +84,13 @@ func TestLostClaim(t *testing.T) {
 			2500 * time.Millisecond, lost,
 		},
 		{
-			"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput), 2 * time.Second,
+			"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput),
+			2 * time.Second,
 			2500 * time.Millisecond, lost,
 		},
 		{
-			"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second, 2500 * time.Millisecond,
+			"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second,
+			2500 * time.Millisecond,
 			job.Disposition{Action: job.Ack},
 		},
 	} {

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// not the one in /usr/sbin: that changes to the system's user
+	// not the one in /usr/sbin: that changes to the system's user.
 	rabbitProgram = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 	epmdProgram   = "/usr/bin/epmd"
 	rabbitUser    = "siren"

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// a server that isn't ready by then is given up; a RabbitMQ needs 3 to 9 s, and more on a busy machine
+	// a server that isn't ready by then is given up; a RabbitMQ needs 3 to 9 s, and more on a busy machine.
 	startLimit = 90 * time.Second
 	stopGrace  = 20 * time.Second      // from SIGTERM to SIGKILL
 	probePause = 50 * time.Millisecond // between two readiness probes

@@ -18,7 +18,7 @@ const (
 	Completed State = "completed" // its output is committed
 	Dead      State = "dead"      // can't succeed; in the dead letters with its reason
 	Cancelled State = "cancelled" // called off by a person
-	// was queued, and its message is no longer in the broker: nothing brings it, unless its message turns up after all
+	// was queued, and its message is no longer in the broker: nothing brings it, unless its message turns up after all.
 	Missing State = "missing"
 )
 
@@ -106,7 +106,7 @@ type ClaimState string
 const (
 	Granted    ClaimState = "granted" // run it
 	HeldByLive ClaimState = "held"    // another worker runs it: look again in a second
-	// completed, cancelled, or carried on by a fresh copy of the message: nothing to do
+	// completed, cancelled, or carried on by a fresh copy of the message: nothing to do.
 	Settled   ClaimState = "settled"
 	Buried    ClaimState = "buried"    // dead already, and not replayed since: to the dead letters again
 	Poison    ClaimState = "poison"    // its worker crashed maxCrashes times: dead letter

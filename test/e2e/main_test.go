@@ -23,7 +23,7 @@ var (
 	workerImage = variable("SIREN_E2E_WORKER_IMAGE", "the workers' image")
 	nextTag     = variable("SIREN_E2E_NEXT_TAG", "another tag that both images have: the next version")
 	aidImage    = variable("SIREN_E2E_AID_IMAGE", "versitygw (an S3 server) and test/e2e/aid")
-	// a values file that says which images RabbitMQ and Redis have; "": the official ones
+	// a values file that says which images RabbitMQ and Redis have; "": the official ones.
 	brokers = os.Getenv("SIREN_E2E_VALUES")
 )
 

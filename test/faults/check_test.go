@@ -128,7 +128,8 @@ func TestCheckerComplains(t *testing.T) {
 			h.letters["second"] = []letter{{"output exists", ""}}
 		}, isWrong, "there is none"},
 		{
-			"a dead letter of nobody's", func(h *history) { h.letters["stranger"] = []letter{{"bad input", ""}} }, isWrong,
+			"a dead letter of nobody's", func(h *history) { h.letters["stranger"] = []letter{{"bad input", ""}} },
+			isWrong,
 			"nobody enqueued it",
 		},
 		{"a file of nobody's", func(h *history) {

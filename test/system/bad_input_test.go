@@ -164,8 +164,9 @@ func (s *site) badJobs(w *web) []bad {
 			says: `".." is not allowed`, early: true,
 		},
 		{
-			name: "another endpoint by a URL query", input: "s3://media-in/raw/a.mp4?endpoint=example.com", reason: denied,
-			says: "a query (?) is not allowed", early: true,
+			name: "another endpoint by a URL query", input: "s3://media-in/raw/a.mp4?endpoint=example.com",
+			reason: denied,
+			says:   "a query (?) is not allowed", early: true,
 		},
 		{
 			name: "another host", input: "http://example.com/a.mp4", reason: denied,

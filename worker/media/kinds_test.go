@@ -97,7 +97,8 @@ func TestTranscode(t *testing.T) {
 			"10/1", true,
 		},
 		{
-			"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "preset": "fast"}`, 320, 240,
+			"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "preset": "fast"}`, 320,
+			240,
 			"25/1", false,
 		},
 		{"another audio rate", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1", true},

@@ -42,7 +42,8 @@ func TestBadInputs(t *testing.T) {
 			"can't be read",
 		},
 		{
-			"a truncated AVI", "probe", b.write("cut.avi", append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)),
+			"a truncated AVI", "probe", b.write("cut.avi",
+				append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)),
 			``, job.BadInput, "is cut off",
 		},
 		{"zero bytes", "transcode", b.write("zero.mp4", nil), ``, job.BadInput, "is empty"},
@@ -65,7 +66,8 @@ func TestBadInputs(t *testing.T) {
 			[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\n"+
 				"http://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
 		{
-			"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")), ``,
+			"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")),
+			``,
 			job.BadInput, "an HLS playlist",
 		},
 		{

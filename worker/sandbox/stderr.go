@@ -17,7 +17,7 @@ const logLevel = "+level+warning"
 
 var (
 	leveled = regexp.MustCompile(`^((?:\[[^\]]* @ 0x[0-9a-f]+\] *)*)\[(panic|fatal|error|warning)\] (.*)$`)
-	// of what was said just before
+	// of what was said just before.
 	continued = regexp.MustCompile(`^ *(Last message repeated|Consider increasing the value for)`)
 	addresses = regexp.MustCompile(` @ 0x[0-9a-f]+\]`)
 )

@@ -203,7 +203,8 @@ func TestExamineTroubles(t *testing.T) {
 			"no ConfigMap other",
 		},
 		{
-			"another namespace", func(_ *site, e *Examination) { e.Name = "elsewhere" }, "kubernetes.cluster", doctor.Note,
+			"another namespace", func(_ *site, e *Examination) { e.Name = "elsewhere" }, "kubernetes.cluster",
+			doctor.Note,
 			"namespace elsewhere has no Deployment",
 		},
 		{"a deaf API server", func(c *site, _ *Examination) {

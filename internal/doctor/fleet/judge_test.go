@@ -69,7 +69,8 @@ func TestJudgeFleet(t *testing.T) {
 			f.workers[0].At = now.Add(-time.Minute)
 		}, "fleet.workers", doctor.Warning, "silent: w1"},
 		{
-			"a worker without broker", func(f *facts) { f.workers[0].Subscribed = false }, "fleet.workers", doctor.Error,
+			"a worker without broker", func(f *facts) { f.workers[0].Subscribed = false }, "fleet.workers",
+			doctor.Error,
 			"without RabbitMQ: w1",
 		},
 		{"a worker that has just begun", func(f *facts) {
