@@ -26,24 +26,6 @@ import (
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
-// Options says where a Handler finds what it needs. The zero value works on a machine with ffmpeg on its PATH.
-type Options struct {
-	FFmpeg  string // path or name of ffmpeg; "ffmpeg" when empty
-	FFprobe string // path or name of ffprobe; "ffprobe" when empty
-	Self    string // the binary whose `run-limited` is RunLimited; this process's own when empty
-	// folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
-	Scratch string
-	Storage storage.Options
-	Log     *slog.Logger // slog.Default() when nil
-}
-
-// Handler runs media jobs. It is safe for concurrent use.
-type Handler struct {
-	options Options
-	scratch *sandbox.Scratch
-	stores  *storage.Stores
-}
-
 // New checks that ffmpeg is there and that the scratch folder can be written, and removes what crashed workers left in
 // it.
 func New(o Options) (*Handler, error) {
@@ -128,15 +110,6 @@ func ended(ctx context.Context, err error) error {
 	default:
 		return job.Fail(job.Transient, err)
 	}
-}
-
-// attempt is one run of one job: what its kind needs to make the output.
-type attempt struct {
-	h    *Handler
-	task job.Task
-	box  sandbox.Box // its folder is empty at first, and removed at the end
-	from storage.Place
-	info inspection
 }
 
 func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {

@@ -1,0 +1,36 @@
+package media
+
+import (
+	"log/slog"
+
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/storage"
+)
+
+// Options says where a Handler finds what it needs. The zero value works on a machine with ffmpeg on its PATH.
+type Options struct {
+	FFmpeg  string // path or name of ffmpeg; "ffmpeg" when empty
+	FFprobe string // path or name of ffprobe; "ffprobe" when empty
+	Self    string // the binary whose `run-limited` is RunLimited; this process's own when empty
+	// folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
+	Scratch string
+	Storage storage.Options
+	Log     *slog.Logger // slog.Default() when nil
+}
+
+// Handler runs media jobs. It is safe for concurrent use.
+type Handler struct {
+	options Options
+	scratch *sandbox.Scratch
+	stores  *storage.Stores
+}
+
+// attempt is one run of one job: what its kind needs to make the output.
+type attempt struct {
+	h    *Handler
+	task job.Task
+	box  sandbox.Box // its folder is empty at first, and removed at the end
+	from storage.Place
+	info inspection
+}
