@@ -226,7 +226,7 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("without Redis: %+v", out)
 	}
 	if _, err := c.Wait(within(t, 300*time.Millisecond), "without-redis"); !errors.Is(err, lanes.ErrAway) ||
-		!strings.Contains(err.Error(), "can't be known") {
+		!strings.Contains(err.Error(), "outcome is unknown") {
 		t.Errorf("wait without Redis: %v, want ErrAway", err)
 	}
 	workers := newClient(t, options()) // the worker has a Redis of its own

@@ -93,7 +93,7 @@ func TestRedisComesBack(t *testing.T) {
 		}
 		ended <- r
 	}()
-	for !strings.Contains(said.String(), "can't be known while Redis is away") { // Wait has noticed
+	for !strings.Contains(said.String(), "outcome is unknown while Redis is away") { // Wait has noticed
 		if ctx.Err() != nil {
 			t.Fatal("Wait says nothing of Redis being away")
 		}
