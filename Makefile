@@ -44,7 +44,7 @@ test-matrix: install ## run what talks to a broker or a store on every RabbitMQ 
 
 .PHONY: e2e
 e2e: install ## end-to-end tests on the cluster that KUBECONFIG names, or in kind (E2E=Pattern runs some); see scripts/e2e
-	scripts/e2e $(E2E)
+	scripts/e2e $(if $(E2E),'$(E2E)')
 
 .PHONY: chart
 chart: ## lint the Helm chart and run its unit tests
