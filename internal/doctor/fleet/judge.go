@@ -129,7 +129,7 @@ func judgePools(s *fleet.Snapshot) (found []doctor.Finding) {
 		return nil
 	}
 	for _, q := range s.Pools {
-		if q.Reason == fleet.Stuck || q.Reason == fleet.Foreign || q.Reason == fleet.Stale {
+		if q.Reason.Trouble() {
 			found = append(found, doctor.Check("fleet.pools").Warning(fmt.Sprintf("pool %s: %s: %s", q.Name, q.Reason,
 				q.Why),
 				"it isn't sized as it should be", "siren explain pool "+q.Name+
