@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestHeartbeat(t *testing.T) {
@@ -20,7 +21,7 @@ func TestHeartbeat(t *testing.T) {
 		r.handler.will("a", lasts(10*time.Second))
 		r.handler.will("b", lasts(20*time.Second))
 		r.handler.will("x", lasts(20*time.Second))
-		r.handler.will("f", fails(0, job.BadInput))
+		r.handler.will("f", fails(0, work.BadInput))
 		r.start()
 		if beats, _ := r.roster.heard(); len(beats) != 1 {
 			t.Errorf("%d heartbeats at the start", len(beats))
@@ -65,7 +66,7 @@ func TestHeartbeat(t *testing.T) {
 // A slot is taken from Next to Settle: also while its job waits for the ledger or the broker.
 func TestHeartbeatWhileSettling(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.broker.refuse = func(job.Delivery, job.Disposition) error {
+		r.broker.refuse = func(work.Delivery, work.Disposition) error {
 			time.Sleep(10 * time.Second)
 			return nil
 		}
@@ -105,7 +106,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a readyAt in the future", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{
+			r.broker.add(work.Delivery{
 				Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
 				ReadyAt: r.began.Add(72 * time.Hour),
 			})
@@ -117,11 +118,11 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("a job of a higher priority says nothing of those that it has overtaken", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{
+			r.broker.add(work.Delivery{
 				Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1,
 				ReadyAt: r.began.Add(-time.Hour),
 			})
-			r.broker.add(job.Delivery{
+			r.broker.add(work.Delivery{
 				Job: job.Job{ID: "b", Kind: "test", Priority: 1}, Lane: "standard", Attempt: 1,
 				ReadyAt: r.began,
 			})
@@ -134,7 +135,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("no retries", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.handler.will("a", fails(0, job.Transient))
+			r.handler.will("a", fails(0, work.Transient))
 			r.broker.put("standard", "a")
 			r.start()
 			r.at(time.Minute)
@@ -146,7 +147,7 @@ func TestWaits(t *testing.T) {
 	t.Run("no retries, though the ledger is away", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.away = true
-			r.broker.add(job.Delivery{
+			r.broker.add(work.Delivery{
 				Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 2,
 				ReadyAt: time.Now(),
 			})
@@ -178,7 +179,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("nobody said when it was ready", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.add(job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
+			r.broker.add(work.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
 			r.start()
 			if l := r.w.heartbeat().Lanes["standard"]; l.Started != 1 || l.First != 0 || len(l.Waits) != 0 {
 				t.Errorf("got %+v", l)
@@ -207,7 +208,7 @@ func TestRosterAway(t *testing.T) {
 		r.at(time.Minute)
 		r.broker.put("standard", "a")
 		r.at(time.Minute + time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("unseen: %+v", d)
 		}
 		r.roster.silent(false)
@@ -237,7 +238,7 @@ func TestRosterRefuses(t *testing.T) {
 		r.at(2 * time.Minute)
 		r.broker.put("standard", "b")
 		r.at(2*time.Minute + 2*time.Second)
-		if d := r.settledOnce("b").disp; d.Action != job.Ack {
+		if d := r.settledOnce("b").disp; d.Action != work.Ack {
 			t.Errorf("refused later: %+v", d)
 		}
 	})
@@ -264,10 +265,10 @@ func TestFollowsThePolicy(t *testing.T) {
 			t.Errorf("followed %v, now at %d", followed, r.roster.last().Revision)
 		}
 		revision(8, 9) // late news
-		r.handler.will("a", fails(0, job.Transient))
+		r.handler.will("a", fails(0, work.Transient))
 		r.broker.put("standard", "a")
 		r.at(r.passed() + time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.DeadLetter {
+		if d := r.settledOnce("a").disp; d.Action != work.DeadLetter {
 			t.Errorf("under the new policy there is one attempt, but: %+v", d)
 		}
 		if len(followed) != 1 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // broker is a queue in memory: what is ready, what is out with a worker, what waits for its retry, what is dead. It is
@@ -17,16 +18,16 @@ type broker struct {
 	*journal
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a job becomes ready
-	ready   []job.Delivery
-	out     map[int]job.Delivery // by receipt
-	delayed int                  // wait for their retry
-	dead    []job.Delivery
+	ready   []work.Delivery
+	out     map[int]work.Delivery // by receipt
+	delayed int                   // wait for their retry
+	dead    []work.Delivery
 	settled []settlement
 	tags    int
 	waiting int // calls of Next that wait
 	calls   int // of Next
 	// refuse makes a settle fail: the broker has the job again.
-	refuse func(job.Delivery, job.Disposition) error
+	refuse func(work.Delivery, work.Disposition) error
 	// broken makes Next fail, against its contract.
 	broken bool
 	// late makes a waiting Next hand out a job in the instant that its context ends, once.
@@ -35,24 +36,24 @@ type broker struct {
 
 type settlement struct {
 	job  string
-	disp job.Disposition
+	disp work.Disposition
 	at   time.Time
 }
 
 func newBroker(j *journal) *broker {
-	return &broker{journal: j, changed: make(chan struct{}), out: map[int]job.Delivery{}}
+	return &broker{journal: j, changed: make(chan struct{}), out: map[int]work.Delivery{}}
 }
 
 // put makes jobs of the lane ready now.
 func (b *broker) put(lane string, ids ...string) {
 	for _, id := range ids {
-		b.add(job.Delivery{
+		b.add(work.Delivery{
 			Job: job.Job{ID: id, Kind: "test"}, Lane: lane, Attempt: 1, EnqueuedAt: time.Now(), ReadyAt: time.Now(),
 		})
 	}
 }
 
-func (b *broker) add(d job.Delivery) {
+func (b *broker) add(d work.Delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ready = append(b.ready, d)
@@ -60,12 +61,12 @@ func (b *broker) add(d job.Delivery) {
 	b.changed = make(chan struct{})
 }
 
-func (b *broker) Next(ctx context.Context) (job.Delivery, error) {
+func (b *broker) Next(ctx context.Context) (work.Delivery, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls++
 	if b.broken {
-		return job.Delivery{}, errors.New("channel 7 is not to be had")
+		return work.Delivery{}, errors.New("channel 7 is not to be had")
 	}
 	b.waiting++
 	defer func() { b.waiting-- }()
@@ -87,12 +88,12 @@ func (b *broker) Next(ctx context.Context) (job.Delivery, error) {
 		}
 		b.mu.Lock()
 		if ctx.Err() != nil && (!b.late || !began || len(b.ready) == 0) {
-			return job.Delivery{}, ctx.Err()
+			return work.Delivery{}, ctx.Err()
 		}
 	}
 }
 
-func (b *broker) Settle(ctx context.Context, d job.Delivery, disp job.Disposition) error {
+func (b *broker) Settle(ctx context.Context, d work.Delivery, disp work.Disposition) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("settled with a context that has ended: %w", ctx.Err())
 	}
@@ -114,7 +115,7 @@ func (b *broker) Settle(ctx context.Context, d job.Delivery, disp job.Dispositio
 	}
 	b.settled = append(b.settled, settlement{d.Job.ID, disp, time.Now()})
 	switch disp.Action {
-	case job.Retry:
+	case work.Retry:
 		if disp.Counted {
 			d.Attempt++
 		}
@@ -126,15 +127,15 @@ func (b *broker) Settle(ctx context.Context, d job.Delivery, disp job.Dispositio
 			d.ReadyAt = time.Now()
 			b.add(d)
 		})
-	case job.DeadLetter:
+	case work.DeadLetter:
 		b.dead = append(b.dead, d)
-	case job.Return:
+	case work.Return:
 		b.requeue(was)
 	}
 	return nil
 }
 
-func (b *broker) requeue(d job.Delivery) {
+func (b *broker) requeue(d work.Delivery) {
 	b.ready = slices.Insert(b.ready, 0, d)
 	close(b.changed)
 	b.changed = make(chan struct{})

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Whatever happens to worker, ledger, roster and broker: no job is lost, none is acknowledged without having been
@@ -30,10 +30,10 @@ func chaos(t *testing.T, r *rig, dice *rand.Rand) {
 		id := fmt.Sprint("j", i)
 		ids[i] = id
 		takes := time.Duration(dice.IntN(20000)) * time.Millisecond
-		kinds := []job.ErrorKind{"", "", "", job.Transient, job.BadInput, job.Interrupted}
+		kinds := []work.ErrorKind{"", "", "", work.Transient, work.BadInput, work.Interrupted}
 		kind := kinds[dice.IntN(len(kinds))]
 		panics := dice.IntN(10) == 0
-		r.handler.will(id, func(ctx context.Context, task job.Task) (job.Result, error) {
+		r.handler.will(id, func(ctx context.Context, task work.Task) (work.Result, error) {
 			result, err := lasts(takes)(ctx, task)
 			switch {
 			case err != nil:
@@ -41,7 +41,7 @@ func chaos(t *testing.T, r *rig, dice *rand.Rand) {
 			case panics:
 				panic("bad luck")
 			case kind != "":
-				return job.Result{}, job.Fail(kind, errors.New("it went wrong"))
+				return work.Result{}, work.Fail(kind, errors.New("it went wrong"))
 			}
 			r.handler.mu.Lock()
 			defer r.handler.mu.Unlock()
@@ -51,7 +51,7 @@ func chaos(t *testing.T, r *rig, dice *rand.Rand) {
 	}
 	r.broker.put("standard", ids...)
 	var settles atomic.Int64
-	r.broker.refuse = func(job.Delivery, job.Disposition) error {
+	r.broker.refuse = func(work.Delivery, work.Disposition) error {
 		if settles.Add(1)%5 == 0 {
 			return errors.New("the session is over")
 		}
@@ -82,7 +82,7 @@ func chaos(t *testing.T, r *rig, dice *rand.Rand) {
 
 	acked := map[string]bool{}
 	for _, s := range r.broker.settled {
-		if s.disp.Action != job.Ack {
+		if s.disp.Action != work.Ack {
 			continue
 		}
 		if !done[s.job] {

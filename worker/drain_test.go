@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestDrainIdle(t *testing.T) {
@@ -25,18 +26,18 @@ func TestDrain(t *testing.T) {
 		r.o.Shared = []Source{r.broker, r.broker, r.broker, r.broker, r.broker}
 		r.handler.will("short", lasts(20*time.Second))
 		r.handler.will("long", lasts(time.Hour))
-		r.handler.will("bad", fails(21*time.Second, job.BadInput))
-		r.handler.will("fails", fails(22*time.Second, job.Transient))
-		r.handler.will("deaf", func(context.Context, job.Task) (job.Result, error) {
+		r.handler.will("bad", fails(21*time.Second, work.BadInput))
+		r.handler.will("fails", fails(22*time.Second, work.Transient))
+		r.handler.will("deaf", func(context.Context, work.Task) (work.Result, error) {
 			time.Sleep(41 * time.Second)
-			return job.Result{}, nil
+			return work.Result{}, nil
 		})
 		r.broker.put("standard", "short", "long", "bad", "fails", "deaf", "waits")
 		r.start()
 		r.at(10 * time.Second)
 		r.stop()
 		r.at(39 * time.Second)
-		for id, want := range map[string]job.Action{"short": job.Ack, "bad": job.DeadLetter, "fails": job.Retry} {
+		for id, want := range map[string]work.Action{"short": work.Ack, "bad": work.DeadLetter, "fails": work.Retry} {
 			if got := r.settledOnce(id).disp; got.Action != want {
 				t.Errorf("%s: %+v", id, got)
 			}
@@ -47,13 +48,13 @@ func TestDrain(t *testing.T) {
 		r.endsAt(41 * time.Second) // 40 s, but one handler took its time to stop
 
 		long := r.settledOnce("long")
-		if long.disp.Action != job.Return || long.at.Sub(r.began) != 40*time.Second {
+		if long.disp.Action != work.Return || long.at.Sub(r.began) != 40*time.Second {
 			t.Errorf("long: after %s %+v", long.at.Sub(r.began), long.disp)
 		}
 		if got := r.ledger.record("long"); got.state != job.Queued || got.attempts != 0 {
 			t.Errorf("long: the record keeps %+v", got)
 		}
-		if got := r.settledOnce("deaf").disp; got.Action != job.Ack {
+		if got := r.settledOnce("deaf").disp; got.Action != work.Ack {
 			t.Errorf("deaf committed, but: %+v", got)
 		}
 		if got := r.of("waits"); got != nil {
@@ -91,7 +92,7 @@ func TestWithoutDrainTime(t *testing.T) {
 		r.at(time.Second)
 		r.stop()
 		r.endsAt(time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.Return {
+		if d := r.settledOnce("a").disp; d.Action != work.Return {
 			t.Errorf("got %+v", d)
 		}
 	})
@@ -122,7 +123,7 @@ func TestSecondSignal(t *testing.T) {
 				r.kill(c.cause)
 				r.endsAt(5 * time.Second)
 				for _, id := range []string{"a", "b"} {
-					if d := r.settledOnce(id).disp; d.Action != job.Return {
+					if d := r.settledOnce(id).disp; d.Action != work.Return {
 						t.Errorf("%s: %+v", id, d)
 					}
 					if got := r.ledger.record(id); got.state != job.Queued || got.attempts != 0 {
@@ -147,16 +148,16 @@ func TestTakenInTheInstantOfASignal(t *testing.T) {
 			r.at(time.Second)
 			r.broker.mu.Lock() // a job arrives, and before a slot wakes up the signal comes
 			r.broker.ready = append(r.broker.ready,
-				job.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
+				work.Delivery{Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard", Attempt: 1})
 			if second {
 				r.kill(nil)
 			}
 			r.stop()
 			r.broker.mu.Unlock()
 			r.over()
-			want := job.Ack
+			want := work.Ack
 			if second {
-				want = job.Return
+				want = work.Return
 			}
 			if d := r.settledOnce("a").disp; d.Action != want {
 				t.Errorf("got %+v", d)
@@ -178,7 +179,7 @@ func TestDrainWhileParked(t *testing.T) {
 			t.Errorf("heartbeat %+v", hb)
 		}
 		r.endsAt(10 * time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("got %+v", d)
 		}
 	})
@@ -223,10 +224,10 @@ func TestDrainWhileTheLedgerIsBehind(t *testing.T) {
 		behind = true
 		r.stop()
 		<-r.ended
-		if s := r.broker.settles("before"); len(s) != 1 || s[0].disp.Action != job.Ack {
+		if s := r.broker.settles("before"); len(s) != 1 || s[0].disp.Action != work.Ack {
 			t.Errorf("one that ended before: %v", s)
 		}
-		if s := r.broker.settles("ends"); len(s) != 1 || s[0].disp.Action != job.Return {
+		if s := r.broker.settles("ends"); len(s) != 1 || s[0].disp.Action != work.Return {
 			t.Errorf("one that ended meanwhile: %v", s)
 		}
 	})

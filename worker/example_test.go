@@ -7,6 +7,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -16,20 +17,20 @@ type queue struct {
 	empty context.CancelFunc
 }
 
-func (q *queue) Next(ctx context.Context) (job.Delivery, error) {
+func (q *queue) Next(ctx context.Context) (work.Delivery, error) {
 	if len(q.jobs) == 0 {
 		q.empty()
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
-		return job.Delivery{}, ctx.Err()
+		return work.Delivery{}, ctx.Err()
 	}
 	id := q.jobs[0]
 	q.jobs = q.jobs[1:]
-	return job.Delivery{Job: job.Job{ID: id, Kind: "greet"}, Lane: "standard", Attempt: 1}, nil
+	return work.Delivery{Job: job.Job{ID: id, Kind: "greet"}, Lane: "standard", Attempt: 1}, nil
 }
 
-func (q *queue) Settle(_ context.Context, d job.Delivery, disp job.Disposition) error {
+func (q *queue) Settle(_ context.Context, d work.Delivery, disp work.Disposition) error {
 	fmt.Printf("%s: %s\n", d.Job.ID, disp)
 	return nil
 }
@@ -37,23 +38,23 @@ func (q *queue) Settle(_ context.Context, d job.Delivery, disp job.Disposition) 
 // greeter is a Handler.
 type greeter struct{}
 
-func (greeter) Handle(_ context.Context, t job.Task) (job.Result, error) {
+func (greeter) Handle(_ context.Context, t work.Task) (work.Result, error) {
 	if t.Job.ID == "nobody" {
-		return job.Result{}, job.Fail(job.BadInput, fmt.Errorf("nobody to greet"))
+		return work.Result{}, work.Fail(work.BadInput, fmt.Errorf("nobody to greet"))
 	}
 	fmt.Println("hello,", t.Job.ID)
-	return job.Result{}, nil
+	return work.Result{}, nil
 }
 
 // nobody is a Ledger that grants nothing, so every job runs without a claim, and a Roster that gives no orders.
 type nobody struct{}
 
-func (nobody) Claim(context.Context, job.Delivery, string, int) (job.Claim, error) {
-	return job.Claim{State: job.Unclaimed}, nil
+func (nobody) Claim(context.Context, work.Delivery, string, int) (work.Claim, error) {
+	return work.Claim{State: work.Unclaimed}, nil
 }
-func (nobody) Renew(context.Context, job.Claim, job.Progress) error { return nil }
-func (nobody) Close(context.Context, job.Claim, job.Outcome) error  { return nil }
-func (nobody) Leave(context.Context, string) error                  { return nil }
+func (nobody) Renew(context.Context, work.Claim, job.Progress) error { return nil }
+func (nobody) Close(context.Context, work.Claim, work.Outcome) error { return nil }
+func (nobody) Leave(context.Context, string) error                   { return nil }
 func (nobody) Beat(context.Context, fleet.Heartbeat) (fleet.Orders, error) {
 	return fleet.Orders{}, nil
 }

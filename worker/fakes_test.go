@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // journal is what happened, in order. It is how the tests see that one step comes before another.
@@ -56,13 +57,13 @@ func (j *journal) count(line string) int {
 type handler struct {
 	*journal
 	mu     sync.Mutex
-	script map[string]work
-	tasks  []job.Task
+	script map[string]handling
+	tasks  []work.Task
 }
 
-type work func(ctx context.Context, t job.Task) (job.Result, error)
+type handling func(ctx context.Context, t work.Task) (work.Result, error)
 
-func (h *handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
+func (h *handler) Handle(ctx context.Context, t work.Task) (work.Result, error) {
 	h.mu.Lock()
 	h.tasks = append(h.tasks, t)
 	do := h.script[t.Job.ID]
@@ -74,13 +75,13 @@ func (h *handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
 	return do(ctx, t)
 }
 
-func (h *handler) will(id string, do work) {
+func (h *handler) will(id string, do handling) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.script[id] = do
 }
 
-func (h *handler) task(i int) job.Task {
+func (h *handler) task(i int) work.Task {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.tasks[i]
@@ -90,8 +91,8 @@ func (h *handler) task(i int) job.Task {
 var errKilled = errors.New("ffmpeg: signal: killed")
 
 // lasts returns a job of that length. It stops when it is told to.
-func lasts(d time.Duration) work {
-	return func(ctx context.Context, t job.Task) (job.Result, error) {
+func lasts(d time.Duration) handling {
+	return func(ctx context.Context, t work.Task) (work.Result, error) {
 		if d > 0 { // Go 1.26 crashes under -race when two goroutines of a bubble receive from expired timers at once
 			select {
 			case <-time.After(d):
@@ -99,19 +100,19 @@ func lasts(d time.Duration) work {
 			}
 		}
 		if ctx.Err() != nil {
-			return job.Result{}, errKilled
+			return work.Result{}, errKilled
 		}
-		return job.Result{Outputs: []job.Output{{URL: "file:///out/" + t.Job.ID}}}, nil
+		return work.Result{Outputs: []job.Output{{URL: "file:///out/" + t.Job.ID}}}, nil
 	}
 }
 
 // fails returns a job that fails after a while.
-func fails(after time.Duration, kind job.ErrorKind) work {
-	return func(ctx context.Context, t job.Task) (job.Result, error) {
+func fails(after time.Duration, kind work.ErrorKind) handling {
+	return func(ctx context.Context, t work.Task) (work.Result, error) {
 		if _, err := lasts(after)(ctx, t); err != nil {
-			return job.Result{}, err
+			return work.Result{}, err
 		}
-		return job.Result{}, job.Fail(kind, errors.New("it went wrong"))
+		return work.Result{}, work.Fail(kind, errors.New("it went wrong"))
 	}
 }
 

@@ -11,67 +11,68 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // settleTime bounds a settle: a publish waits 30 s for its confirm, and then pauses.
 const settleTime = 40 * time.Second
 
 // job takes one delivery from claim to settle.
-func (w *Worker) job(work context.Context, s Source, d job.Delivery, shoulder bool) {
+func (w *Worker) job(working context.Context, s Source, d work.Delivery, shoulder bool) {
 	defer w.tally.occupy(d, shoulder)()
 	w.o.Metrics.unknownFields.Add(float64(len(d.Unknown)))
 	w.noteOdd(d)
 	w.o.Log.Debug("taken", "job", d.Job.ID, "lane", d.Lane, "returned", d.Returned)
-	var disp job.Disposition
+	var disp work.Disposition
 	if d.Err != nil {
-		d, disp = w.bury(work, d)
+		d, disp = w.bury(working, d)
 	} else {
-		disp = w.attempt(work, d)
+		disp = w.attempt(working, d)
 	}
-	w.settle(work, s, d, disp)
+	w.settle(working, s, d, disp)
 }
 
 // bury records the death of a message that isn't a job. The record gets an id of its own, and the delivery with it: the
 // id that the message bears may be that of a job that is well. It is the same one at every delivery: a letter that
 // can't be published comes back, and is still one message.
-func (w *Worker) bury(work context.Context, d job.Delivery) (job.Delivery, job.Disposition) {
+func (w *Worker) bury(working context.Context, d work.Delivery) (work.Delivery, work.Disposition) {
 	disp := malformed(d)
 	if job.ValidID(d.Job.ID) {
 		d.Bears = d.Job.ID
 	}
 	d.Job.ID = job.IDOf(d.Job.ID, d.Body)
-	ctx := context.WithoutCancel(work)
+	ctx := context.WithoutCancel(working)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, 1)
 	if err != nil {
 		w.o.Log.Warn("record a message that is no job", "job", d.Job.ID, "error", err)
 		return d, disp
 	}
-	if claim.State != job.Buried { // else it came back
+	if claim.State != work.Buried { // else it came back
 		_ = w.close(ctx, claim, outcome(disp, w.o.Now()))
 	}
 	return d, disp
 }
 
 // attempt claims a job and runs it, unless the ledger refuses.
-func (w *Worker) attempt(work context.Context, d job.Delivery) job.Disposition {
-	ctx := context.WithoutCancel(work)
+func (w *Worker) attempt(working context.Context, d work.Delivery) work.Disposition {
+	ctx := context.WithoutCancel(working)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, w.lane(d.Lane).MaxCrashes)
 	if err != nil { // storage decides, the ledger only saves work
 		w.o.Log.Warn("claim the job: it runs without", "job", d.Job.ID, "error", err)
-		claim = job.Claim{State: job.Unclaimed, JobID: d.Job.ID, Attempts: d.Attempt, First: d.Attempt <= 1}
+		claim = work.Claim{State: work.Unclaimed, JobID: d.Job.ID, Attempts: d.Attempt, First: d.Attempt <= 1}
 	}
-	var disp job.Disposition
+	var disp work.Disposition
 	switch claim.State {
-	case job.Unclaimed:
+	case work.Unclaimed:
 		w.o.Metrics.unclaimed.Inc()
 		fallthrough
-	case job.Granted:
+	case work.Granted:
 		expired := late(d.Job, claim, w.o.Now())
 		if expired == nil {
-			return w.run(work, d, claim)
+			return w.run(working, d, claim)
 		}
 		disp = Settle(expired, false, d.Attempt, w.lane(d.Lane).Retry)
-	case job.Poison:
+	case work.Poison:
 		disp = refusal(claim)
 	default:
 		w.o.Log.Debug("not run", "job", d.Job.ID, "lane", d.Lane, "claim", claim.State)
@@ -82,12 +83,12 @@ func (w *Worker) attempt(work context.Context, d job.Delivery) job.Disposition {
 }
 
 // run runs a claimed job and closes its record.
-func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.Disposition {
+func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim) work.Disposition {
 	lane := w.lane(d.Lane)
-	ctx, stop := context.WithCancelCause(work)
+	ctx, stop := context.WithCancelCause(working)
 	defer stop(nil)
 	ctx, cancel := context.WithTimeoutCause(ctx, lane.MaxRuntime.D(),
-		job.Fail(job.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lane.MaxRuntime)))
+		work.Fail(work.TimedOut, fmt.Errorf("ran longer than the lane's maxRuntime of %s", lane.MaxRuntime)))
 	defer cancel()
 
 	w.started(d, claim)
@@ -108,7 +109,7 @@ func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.
 	if err != nil && cause != nil {
 		err = cause // its programs were killed: what the handler makes of that tells nothing about the job
 	}
-	stopped := cause != nil && job.KindOf(cause) != job.TimedOut
+	stopped := cause != nil && work.KindOf(cause) != work.TimedOut
 	disp := Settle(err, stopped, d.Attempt, lane.Retry)
 	if disp.Counted {
 		disp.After = time.Duration(float64(disp.After) * (0.75 + 0.5*rand.Float64()))
@@ -120,11 +121,11 @@ func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
 	}
-	if w.draining.Load() && w.o.Behind() && disp.Action != job.Retry {
+	if w.draining.Load() && w.o.Behind() && disp.Action != work.Retry {
 		// Who takes it next finds the output there, or fails again, and tells the ledger: this worker may not live to
 		// do so.
-		return job.Disposition{
-			Action: job.Return,
+		return work.Disposition{
+			Action: work.Return,
 			Error:  "the ledger doesn't know yet how it ended, and this worker stops",
 		}
 	}
@@ -134,8 +135,8 @@ func (w *Worker) run(work context.Context, d job.Delivery, claim job.Claim) job.
 // conclude keeps the log of a run that ended with err, and closes its record. What it returns is why the job isn't this
 // worker's any more, nil when it is. A job that was cancelled meanwhile is closed as such: that says that nothing of it
 // runs here. Not so when its output is committed already: then it is completed, whatever was asked for.
-func (w *Worker) conclude(ctx context.Context, c job.Claim, said *runLog, err error, o job.Outcome) (gone error) {
-	if !errors.Is(err, job.ErrLost) { // it is another's log by now
+func (w *Worker) conclude(ctx context.Context, c work.Claim, said *runLog, err error, o work.Outcome) (gone error) {
+	if !errors.Is(err, work.ErrLost) { // it is another's log by now
 		w.keepLog(context.WithoutCancel(ctx), said)
 	}
 	if claimGone(err) {
@@ -143,16 +144,16 @@ func (w *Worker) conclude(ctx context.Context, c job.Claim, said *runLog, err er
 	} else if closed := w.close(ctx, c, o); err != nil && claimGone(closed) {
 		gone = closed
 	}
-	if errors.Is(gone, job.ErrCancelled) {
-		_ = w.close(ctx, c, job.Outcome{State: job.Cancelled})
+	if errors.Is(gone, work.ErrCancelled) {
+		_ = w.close(ctx, c, work.Outcome{State: job.Cancelled})
 	}
 	return gone
 }
 
 // task returns what the handler gets. Attempt names its files, so no two claims of a job may share it.
-func (w *Worker) task(d job.Delivery, claim job.Claim, lane lanes.Lane, p *progress, said *runLog) job.Task {
+func (w *Worker) task(d work.Delivery, claim work.Claim, lane lanes.Lane, p *progress, said *runLog) work.Task {
 	policy := &w.policy.Load().Policy
-	limits := job.Limits{
+	limits := work.Limits{
 		Nice: policy.Nice(d.Lane), Memory: w.o.Slot.Memory, Scratch: w.o.Slot.Scratch,
 		MaxRuntime: lane.MaxRuntime.D(), Threads: w.o.Threads,
 	}
@@ -160,10 +161,13 @@ func (w *Worker) task(d job.Delivery, claim job.Claim, lane lanes.Lane, p *progr
 		limits.Nice = 0
 	}
 	attempt := strconv.FormatInt(claim.Token, 10)
-	if claim.State == job.Unclaimed {
+	if claim.State == work.Unclaimed {
 		attempt = "u" + job.NewID(w.o.Now())
 	}
-	task := job.Task{Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage, Report: p.set}
+	task := work.Task{
+		Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage,
+		Report: p.set,
+	}
 	if said != nil {
 		task.Log = said
 	}
@@ -171,7 +175,7 @@ func (w *Worker) task(d job.Delivery, claim job.Claim, lane lanes.Lane, p *progr
 }
 
 // handle calls the handler; a panic in it is that job's error and nobody else's.
-func (w *Worker) handle(ctx context.Context, t job.Task) (result job.Result, err error) {
+func (w *Worker) handle(ctx context.Context, t work.Task) (result work.Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			w.o.Log.Error("the handler panicked", "job", t.Job.ID, "panic", r, "stack", string(debug.Stack()))
@@ -182,7 +186,7 @@ func (w *Worker) handle(ctx context.Context, t job.Task) (result job.Result, err
 }
 
 // close tells the ledger how a run ended, also while the worker stops.
-func (w *Worker) close(ctx context.Context, claim job.Claim, o job.Outcome) error {
+func (w *Worker) close(ctx context.Context, claim work.Claim, o work.Outcome) error {
 	err := w.o.Ledger.Close(context.WithoutCancel(ctx), claim, o)
 	if err != nil {
 		w.o.Log.Info("close the job's record", "job", claim.JobID, "state", o.State, "error", err)
@@ -191,16 +195,16 @@ func (w *Worker) close(ctx context.Context, claim job.Claim, o job.Outcome) erro
 }
 
 // settle carries the disposition out, also while the worker stops.
-func (w *Worker) settle(work context.Context, s Source, d job.Delivery, disp job.Disposition) {
+func (w *Worker) settle(working context.Context, s Source, d work.Delivery, disp work.Disposition) {
 	log := w.o.Log.With("job", d.Job.ID, "lane", d.Lane)
 	w.o.Metrics.settled.WithLabelValues(d.Lane, string(disp.Action)).Inc()
 	switch disp.Action {
-	case job.DeadLetter:
+	case work.DeadLetter:
 		log.Warn("dead letter", "reason", disp.Reason, "error", disp.Error)
-	case job.Retry, job.Return:
+	case work.Retry, work.Return:
 		log.Info(disp.String(), "error", disp.Error)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), settleTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(working), settleTime)
 	defer cancel()
 	if err := s.Settle(ctx, d, disp); err != nil {
 		log.Info("the broker has the job again", "wanted", disp.String(), "error", err)

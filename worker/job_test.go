@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // The walk of one job, step by step: the record is always closed before the delivery is settled.
@@ -23,18 +24,20 @@ func TestWalk(t *testing.T) {
 		{"done", nil, []string{"claim a granted", "handle a", "close a completed", "settle a ack"}},
 		{
 			"fails",
-			func(r *rig) { r.handler.will("a", fails(0, job.Transient)) },
+			func(r *rig) { r.handler.will("a", fails(0, work.Transient)) },
 			[]string{"claim a granted", "handle a", "close a retrying", "settle a retry in"},
 		},
 		{
 			"can't succeed",
-			func(r *rig) { r.handler.will("a", fails(0, job.BadInput)) },
+			func(r *rig) { r.handler.will("a", fails(0, work.BadInput)) },
 			[]string{"claim a granted", "handle a", "close a dead", "settle a dead letter: bad input"},
 		},
 		{
 			"a panic costs its job one attempt",
 			func(r *rig) {
-				r.handler.will("a", func(context.Context, job.Task) (job.Result, error) { panic("index out of range") })
+				r.handler.will("a", func(context.Context, work.Task) (work.Result, error) {
+					panic("index out of range")
+				})
 			},
 			[]string{"claim a granted", "handle a", "close a retrying", "settle a retry in"},
 		},
@@ -122,7 +125,7 @@ func TestRecordOfACompletedJob(t *testing.T) {
 
 func TestRetriesUntilDead(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.handler.will("a", fails(0, job.Transient))
+		r.handler.will("a", fails(0, work.Transient))
 		r.broker.put("standard", "a")
 		r.start()
 		r.at(time.Minute)
@@ -131,12 +134,12 @@ func TestRetriesUntilDead(t *testing.T) {
 			t.Fatalf("settled %d times, want one for each attempt: %v", len(s), s)
 		}
 		for i, mean := range []time.Duration{5 * time.Second, 15 * time.Second} {
-			if got := s[i].disp; got.Action != job.Retry || !got.Counted || got.After < mean*3/4 ||
+			if got := s[i].disp; got.Action != work.Retry || !got.Counted || got.After < mean*3/4 ||
 				got.After > mean*5/4 || got.Error != "it went wrong" {
 				t.Errorf("attempt %d: %+v", i+1, got)
 			}
 		}
-		want := job.Disposition{Action: job.DeadLetter, Reason: "failed", Error: "it went wrong"}
+		want := work.Disposition{Action: work.DeadLetter, Reason: "failed", Error: "it went wrong"}
 		if s[2].disp != want {
 			t.Errorf("attempt 3: %+v", s[2].disp)
 		}
@@ -153,7 +156,7 @@ func TestRetryJitter(t *testing.T) {
 		const jobs = 200
 		for range jobs {
 			id := job.NewID(time.Now())
-			r.handler.will(id, fails(0, job.Transient))
+			r.handler.will(id, fails(0, work.Transient))
 			r.broker.put("standard", id)
 		}
 		r.start()
@@ -175,14 +178,14 @@ func TestRetryJitter(t *testing.T) {
 
 func TestMaxRuntime(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		var causes []job.ErrorKind
-		r.handler.will("a", func(ctx context.Context, task job.Task) (job.Result, error) {
+		var causes []work.ErrorKind
+		r.handler.will("a", func(ctx context.Context, task work.Task) (work.Result, error) {
 			if task.Limits.MaxRuntime != 10*time.Minute {
 				t.Errorf("the handler was told %s", task.Limits.MaxRuntime)
 			}
 			<-ctx.Done()
-			causes = append(causes, job.KindOf(context.Cause(ctx)))
-			return job.Result{}, job.Fail(job.BadInput, errKilled) // a killed ffprobe looks like that
+			causes = append(causes, work.KindOf(context.Cause(ctx)))
+			return work.Result{}, work.Fail(work.BadInput, errKilled) // a killed ffprobe looks like that
 		})
 		r.broker.put("standard", "a")
 		r.start()
@@ -192,16 +195,16 @@ func TestMaxRuntime(t *testing.T) {
 		}
 		r.at(10 * time.Minute)
 		s := r.settledOnce("a")
-		if s.disp.Action != job.Retry || !s.disp.Counted ||
+		if s.disp.Action != work.Retry || !s.disp.Counted ||
 			s.disp.Error != "ran longer than the lane's maxRuntime of 10m" {
 			t.Errorf("got %+v", s.disp)
 		}
 		r.at(31 * time.Minute)
 		all := r.broker.settles("a")
-		if last := all[len(all)-1].disp; len(all) != 3 || last.Action != job.DeadLetter || last.Reason != "timed out" {
+		if last := all[len(all)-1].disp; len(all) != 3 || last.Action != work.DeadLetter || last.Reason != "timed out" {
 			t.Errorf("at the last attempt: %+v", all)
 		}
-		if !slices.Equal(causes, []job.ErrorKind{job.TimedOut, job.TimedOut, job.TimedOut}) {
+		if !slices.Equal(causes, []work.ErrorKind{work.TimedOut, work.TimedOut, work.TimedOut}) {
 			t.Errorf("the handler's context ended for %v", causes)
 		}
 	})
@@ -225,7 +228,7 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 		r.ledger.set("a", func(r *record) { r.state = job.Completed })
 		r.at(10 * time.Second)
 		all = r.broker.settles("a")
-		if last := all[len(all)-1].disp; last.Action != job.Ack {
+		if last := all[len(all)-1].disp; last.Action != work.Ack {
 			t.Errorf("after the other one completed it: %+v", last)
 		}
 	})
@@ -234,7 +237,7 @@ func TestHeldJobComesBackUncounted(t *testing.T) {
 // A job that wasn't started in time is dead, and never run; one that was goes on as often as it takes.
 func TestExpiry(t *testing.T) {
 	put := func(r *rig, id string, in time.Duration) {
-		r.broker.add(job.Delivery{
+		r.broker.add(work.Delivery{
 			Job: job.Job{ID: id, Kind: "test", ExpiresAt: time.Now().Add(in)}, Lane: "standard",
 			Attempt: 1, ReadyAt: time.Now(),
 		})
@@ -247,7 +250,7 @@ func TestExpiry(t *testing.T) {
 				r.start()
 				r.at(time.Second)
 				s := r.broker.settles("a")
-				if len(s) != 1 || s[0].disp.Action != job.DeadLetter || s[0].disp.Reason != "expired" ||
+				if len(s) != 1 || s[0].disp.Action != work.DeadLetter || s[0].disp.Reason != "expired" ||
 					r.count("handle a") > 0 {
 					t.Fatalf("settled %v, handled %d times", s, r.count("handle a"))
 				}
@@ -263,7 +266,7 @@ func TestExpiry(t *testing.T) {
 	})
 	t.Run("in time, and then retried", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.handler.will("a", fails(2*time.Second, job.Transient))
+			r.handler.will("a", fails(2*time.Second, work.Transient))
 			put(r, "a", time.Second)
 			r.start()
 			r.at(2 * time.Minute)
@@ -287,9 +290,9 @@ func TestExpiry(t *testing.T) {
 
 // A settle that fails brings the job again. Nothing may then run twice, and nothing be forgotten.
 func TestSettleFails(t *testing.T) {
-	once := func(action job.Action) func(job.Delivery, job.Disposition) error {
+	once := func(action work.Action) func(work.Delivery, work.Disposition) error {
 		done := false
-		return func(_ job.Delivery, disp job.Disposition) error {
+		return func(_ work.Delivery, disp work.Disposition) error {
 			if done || disp.Action != action {
 				return nil
 			}
@@ -299,7 +302,7 @@ func TestSettleFails(t *testing.T) {
 	}
 	t.Run("ack", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.refuse = once(job.Ack)
+			r.broker.refuse = once(work.Ack)
 			r.broker.put("standard", "a")
 			r.start()
 			r.expect("a", "claim a granted", "handle a", "close a completed", "settle a ack", "claim a settled",
@@ -308,8 +311,8 @@ func TestSettleFails(t *testing.T) {
 	})
 	t.Run("dead letter", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.broker.refuse = once(job.DeadLetter)
-			r.handler.will("a", fails(0, job.NotAllowed))
+			r.broker.refuse = once(work.DeadLetter)
+			r.handler.will("a", fails(0, work.NotAllowed))
 			r.broker.put("standard", "a")
 			r.start()
 			if n := r.count("handle a"); n != 1 {
@@ -347,7 +350,7 @@ func TestMalformedMessage(t *testing.T) {
 					r.ledger.set(c.id, func(r *record) { r.state = c.state })
 				}
 				before := r.ledger.record(c.id)
-				r.broker.add(job.Delivery{
+				r.broker.add(work.Delivery{
 					Job: job.Job{ID: c.id}, Lane: "standard", Attempt: 1, Body: []byte("{"),
 					Err: c.err,
 				})
@@ -376,18 +379,18 @@ func TestMalformedMessage(t *testing.T) {
 	t.Run("its letter can't be published at first", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			refusals := 3
-			r.broker.refuse = func(job.Delivery, job.Disposition) error {
+			r.broker.refuse = func(work.Delivery, work.Disposition) error {
 				if refusals--; refusals >= 0 {
 					time.Sleep(5 * time.Second)
 					return errors.New("a memory alarm")
 				}
 				return nil
 			}
-			r.broker.add(job.Delivery{
+			r.broker.add(work.Delivery{
 				Job: job.Job{ID: "a"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
 				Err: unreadable,
 			})
-			r.broker.add(job.Delivery{
+			r.broker.add(work.Delivery{
 				Job: job.Job{ID: "b"}, Lane: "standard", Attempt: 1, Body: []byte("{"),
 				Err: unreadable,
 			})
@@ -405,7 +408,7 @@ func TestMalformedMessage(t *testing.T) {
 	t.Run("the ledger can't say", func(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.ledger.claimErr = errors.New("OOM")
-			r.broker.add(job.Delivery{Lane: "standard", Err: job.ErrNoID})
+			r.broker.add(work.Delivery{Lane: "standard", Err: job.ErrNoID})
 			r.start()
 			if _, _, dead := r.broker.counts(); dead != 1 {
 				t.Errorf("%d dead letters", dead)

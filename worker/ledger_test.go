@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // ledger keeps records in memory, by the rules of the real one: a token for each claim, a lease, an outcome.
@@ -22,7 +23,7 @@ type ledger struct {
 	away     bool  // Claim grants nothing, Renew fails, Close is kept for later
 	hang     bool  // Renew doesn't answer
 	claimErr error // what Claim says
-	odd      job.ClaimState
+	odd      work.ClaimState
 }
 
 type record struct {
@@ -35,7 +36,7 @@ type record struct {
 	worker   string
 	until    time.Time
 	progress job.Progress
-	outcome  job.Outcome // the latest
+	outcome  work.Outcome // the latest
 }
 
 type renewal struct {
@@ -49,14 +50,14 @@ func newLedger(j *journal) *ledger {
 	return &ledger{journal: j, lease: 15 * time.Second, records: map[string]*record{}}
 }
 
-func (l *ledger) Claim(_ context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error) {
+func (l *ledger) Claim(_ context.Context, d work.Delivery, worker string, maxCrashes int) (work.Claim, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := job.Claim{JobID: d.Job.ID}
+	c := work.Claim{JobID: d.Job.ID}
 	if l.claimErr != nil {
 		return c, l.claimErr
 	}
-	if r := l.records[d.Job.ID]; l.away || l.odd == job.Unclaimed {
+	if r := l.records[d.Job.ID]; l.away || l.odd == work.Unclaimed {
 		c.First = d.Attempt <= 1
 	} else {
 		c.First = r == nil || !r.started
@@ -72,9 +73,9 @@ func (l *ledger) Claim(_ context.Context, d job.Delivery, worker string, maxCras
 	return c, nil
 }
 
-func (l *ledger) claim(d job.Delivery, worker string, maxCrashes int) job.ClaimState {
+func (l *ledger) claim(d work.Delivery, worker string, maxCrashes int) work.ClaimState {
 	if l.away {
-		return job.Unclaimed
+		return work.Unclaimed
 	}
 	r := l.records[d.Job.ID]
 	if r == nil {
@@ -85,26 +86,26 @@ func (l *ledger) claim(d job.Delivery, worker string, maxCrashes int) job.ClaimS
 	case job.Queued, job.Retrying:
 	case job.Running:
 		if r.until.After(time.Now()) {
-			return job.HeldByLive
+			return work.HeldByLive
 		}
 		if r.crashes++; r.crashes >= maxCrashes {
-			return job.Poison
+			return work.Poison
 		}
 	case job.Dead:
 		if d.Replay <= r.replay {
-			return job.Buried
+			return work.Buried
 		}
 	default:
-		return job.Settled
+		return work.Settled
 	}
 	r.state, r.worker, r.until = job.Running, worker, time.Now().Add(l.lease)
 	r.token++
 	r.attempts++
 	r.started = true
-	return job.Granted
+	return work.Granted
 }
 
-func (l *ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
+func (l *ledger) Renew(ctx context.Context, c work.Claim, p job.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := renewal{c.JobID, time.Now(), p, l.away || l.hang}
@@ -127,32 +128,32 @@ func (l *ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
 }
 
 // held returns the record of a claim that still holds.
-func (l *ledger) held(c job.Claim) (*record, error) {
+func (l *ledger) held(c work.Claim) (*record, error) {
 	r := l.records[c.JobID]
 	switch {
 	case r == nil, c.Token != r.token:
-		return nil, job.ErrLost
+		return nil, work.ErrLost
 	case r.state == job.Cancelled:
-		return nil, job.ErrCancelled
+		return nil, work.ErrCancelled
 	case r.state != job.Running:
-		return nil, job.ErrLost
+		return nil, work.ErrLost
 	}
 	return r, nil
 }
 
-func (l *ledger) Close(ctx context.Context, c job.Claim, o job.Outcome) error {
+func (l *ledger) Close(ctx context.Context, c work.Claim, o work.Outcome) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("closed with a context that has ended: %w", ctx.Err())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.add("close %s %s", c.JobID, o.State)
-	if l.away || c.State == job.Unclaimed { // into the buffer
+	if l.away || c.State == work.Unclaimed { // into the buffer
 		l.records[c.JobID] = &record{state: o.State, outcome: o, attempts: c.Attempts}
 		return nil
 	}
 	r, err := l.held(c)
-	if errors.Is(err, job.ErrCancelled) && (o.State == job.Cancelled || o.State == job.Completed) {
+	if errors.Is(err, work.ErrCancelled) && (o.State == job.Cancelled || o.State == job.Completed) {
 		r, err = l.records[c.JobID], nil
 	}
 	if err != nil {

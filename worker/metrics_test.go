@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestMetrics(t *testing.T) {
@@ -15,9 +16,9 @@ func TestMetrics(t *testing.T) {
 	metrics := NewMetrics(registry)
 	bubble(t, func(t *testing.T, r *rig) {
 		r.o.Metrics = metrics
-		r.handler.will("bad", fails(0, job.BadInput))
+		r.handler.will("bad", fails(0, work.BadInput))
 		r.broker.put("standard", "a", "bad")
-		r.broker.add(job.Delivery{
+		r.broker.add(work.Delivery{
 			Job: job.Job{ID: "foreign", Kind: "test"}, Lane: "bulk", Attempt: 1,
 			Unknown: []string{"colour", "size"}, Odd: []string{"readyAt", "enqueuedAt"},
 		})

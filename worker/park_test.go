@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestParking(t *testing.T) {
@@ -32,7 +33,7 @@ func TestParking(t *testing.T) {
 			t.Errorf("heartbeat %+v", hb)
 		}
 		r.at(30 * time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("the job that ran: %+v", d)
 		}
 		r.at(40 * time.Second)
@@ -43,7 +44,7 @@ func TestParking(t *testing.T) {
 		r.roster.order(false, false)
 		r.at(41 * time.Second)
 		for _, id := range []string{"b", "c"} {
-			if d := r.settledOnce(id).disp; d.Action != job.Ack {
+			if d := r.settledOnce(id).disp; d.Action != work.Ack {
 				t.Errorf("%s: %+v", id, d)
 			}
 		}
@@ -64,7 +65,7 @@ func TestTakenInTheInstantOfParking(t *testing.T) {
 		r.handler.will("a", lasts(10*time.Second))
 		r.start()
 		r.broker.mu.Lock()
-		r.broker.ready = append(r.broker.ready, job.Delivery{
+		r.broker.ready = append(r.broker.ready, work.Delivery{
 			Job: job.Job{ID: "a", Kind: "test"}, Lane: "standard",
 			Attempt: 1,
 		})
@@ -76,7 +77,7 @@ func TestTakenInTheInstantOfParking(t *testing.T) {
 			t.Errorf("while it runs: %+v", hb)
 		}
 		r.at(12 * time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("the job: %+v", d)
 		}
 		if hb := r.roster.last(); !hb.Retired {
@@ -165,7 +166,7 @@ func TestTakesJobsWithoutARoster(t *testing.T) {
 				r.broker.put("standard", "a")
 				r.start()
 				r.at(c.by)
-				if s := r.settledOnce("a"); s.disp.Action != job.Ack || s.at.Sub(r.began) != c.by {
+				if s := r.settledOnce("a"); s.disp.Action != work.Ack || s.at.Sub(r.began) != c.by {
 					t.Errorf("settled %s after %s", s.disp, s.at.Sub(r.began))
 				}
 			})
@@ -187,7 +188,7 @@ func TestRetireTakenBack(t *testing.T) {
 		r.roster.order(false, false)
 		r.broker.put("standard", "b")
 		r.at(7 * time.Second)
-		if d := r.settledOnce("b").disp; d.Action != job.Ack {
+		if d := r.settledOnce("b").disp; d.Action != work.Ack {
 			t.Errorf("b: %+v", d)
 		}
 		r.at(2 * time.Minute)
@@ -210,7 +211,7 @@ func TestParkedWhileTheRosterIsAway(t *testing.T) {
 			t.Errorf("a short silence: %q", got)
 		}
 		r.at(17 * time.Second) // goneAfter is 5 s
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("a long silence: %+v", d)
 		}
 		r.roster.silent(false)
@@ -340,7 +341,7 @@ func TestSourceAgainstItsContract(t *testing.T) {
 		r.broker.mu.Unlock()
 		r.broker.put("standard", "a")
 		r.at(11 * time.Second)
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("once it is well again: %+v", d)
 		}
 	})

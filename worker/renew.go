@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // renewEvery is how often a claim is renewed: within that time a worker hears that its job was cancelled. It is a third
@@ -15,8 +16,8 @@ const renewEvery = time.Second
 
 // keep renews a claim, and carries the job's progress and log along, until release is called. It stops the job when
 // that is no longer this worker's.
-func (w *Worker) keep(claim job.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) (release func()) {
-	if claim.State != job.Granted {
+func (w *Worker) keep(claim work.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) (release func()) {
+	if claim.State != work.Granted {
 		return func() {}
 	}
 	// a job that was told to stop still needs its claim until it has
@@ -34,7 +35,7 @@ func (w *Worker) keep(claim job.Claim, p *progress, said *runLog, stop context.C
 
 // renew renews the claim every second. When it couldn't for two thirds of the lease it stops the job, since somebody
 // else may soon run it.
-func (w *Worker) renew(ctx context.Context, claim job.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) {
+func (w *Worker) renew(ctx context.Context, claim work.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	renewed := time.Now()

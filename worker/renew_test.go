@@ -8,19 +8,20 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // reports returns a job that reports progress every so often.
-func reports(every, until time.Duration) work {
-	return func(ctx context.Context, t job.Task) (job.Result, error) {
+func reports(every, until time.Duration) handling {
+	return func(ctx context.Context, t work.Task) (work.Result, error) {
 		began := time.Now()
 		for time.Since(began) < until {
 			if _, err := lasts(every)(ctx, t); err != nil {
-				return job.Result{}, err
+				return work.Result{}, err
 			}
 			t.Report(job.Progress{Fraction: float64(time.Since(began)) / float64(until)})
 		}
-		return job.Result{}, nil
+		return work.Result{}, nil
 	}
 }
 
@@ -63,35 +64,35 @@ func TestRenewsEverySecond(t *testing.T) {
 		if !slices.Equal(at, want) {
 			t.Errorf("renewed at %v, want %v", at, want)
 		}
-		if d := r.settledOnce("a").disp; d.Action != job.Ack {
+		if d := r.settledOnce("a").disp; d.Action != work.Ack {
 			t.Errorf("settled %+v", d)
 		}
 	})
 }
 
 func TestLostClaim(t *testing.T) {
-	lost := job.Disposition{Action: job.Retry, After: time.Second}
+	lost := work.Disposition{Action: work.Retry, After: time.Second}
 	for _, c := range []struct {
 		name string
-		job  work
+		job  handling
 		at   time.Duration // when another worker takes the job over
 		ends time.Duration
-		want job.Disposition
+		want work.Disposition
 	}{
 		{"stops the job at the next renewal", lasts(time.Hour), 12 * time.Second, 13 * time.Second, lost},
 		{
-			"noticed at the end of a job that fails", fails(2500*time.Millisecond, job.Transient), 2 * time.Second,
+			"noticed at the end of a job that fails", fails(2500*time.Millisecond, work.Transient), 2 * time.Second,
 			2500 * time.Millisecond, lost,
 		},
 		{
-			"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, job.BadInput),
+			"noticed at the end of a job that can't succeed", fails(2500*time.Millisecond, work.BadInput),
 			2 * time.Second,
 			2500 * time.Millisecond, lost,
 		},
 		{
 			"after the commit it doesn't matter", lasts(2500 * time.Millisecond), 2 * time.Second,
 			2500 * time.Millisecond,
-			job.Disposition{Action: job.Ack},
+			work.Disposition{Action: work.Ack},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,19 +129,20 @@ func TestLostClaim(t *testing.T) {
 // A cancelled job is stopped within a second. Its record hears so once nothing of it runs any more, and only then the
 // broker; a job whose output is committed already is completed.
 func TestCancelled(t *testing.T) {
-	lingers := func(ctx context.Context, _ job.Task) (job.Result, error) { // as ffmpeg does between SIGTERM and SIGKILL
+	lingers := func(ctx context.Context, _ work.Task) (work.Result, error) {
+		// as ffmpeg does between SIGTERM and SIGKILL
 		<-ctx.Done()
 		time.Sleep(700 * time.Millisecond)
-		return job.Result{}, errKilled
+		return work.Result{}, errKilled
 	}
-	commits := func(ctx context.Context, t job.Task) (job.Result, error) {
+	commits := func(ctx context.Context, t work.Task) (work.Result, error) {
 		<-ctx.Done()
 		return lasts(0)(context.Background(), t)
 	}
 	stopped := []string{"close a cancelled", "settle a ack"}
 	for _, c := range []struct {
 		name string
-		job  work
+		job  handling
 		at   time.Duration // when it is cancelled
 		ends time.Duration
 		want []string // after its start
@@ -156,7 +158,7 @@ func TestCancelled(t *testing.T) {
 			[]string{"close a completed", "settle a ack"},
 		},
 		{
-			"noticed at the end of a job that fails", fails(500*time.Millisecond, job.BadInput), 0,
+			"noticed at the end of a job that fails", fails(500*time.Millisecond, work.BadInput), 0,
 			500 * time.Millisecond,
 			[]string{"close a dead", "close a cancelled", "settle a ack"},
 		},
@@ -173,7 +175,7 @@ func TestCancelled(t *testing.T) {
 					t.Fatal("settled while it still ran")
 				}
 				r.at(c.ends)
-				if s := r.settledOnce("a"); s.disp.Action != job.Ack {
+				if s := r.settledOnce("a"); s.disp.Action != work.Ack {
 					t.Errorf("got %+v", s.disp)
 				}
 				r.expect("a", append([]string{"claim a granted", "handle a"}, c.want...)...)
@@ -216,7 +218,7 @@ func TestFailingRenewals(t *testing.T) {
 					t.Fatal("stopped too early")
 				}
 				r.at(15 * time.Second)
-				if s := r.broker.settles("a")[0]; s.disp.Action != job.Return || s.at.Sub(r.began) != 15*time.Second {
+				if s := r.broker.settles("a")[0]; s.disp.Action != work.Return || s.at.Sub(r.began) != 15*time.Second {
 					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
 				}
 				if n := r.count("close a queued"); n != 1 {
@@ -237,7 +239,7 @@ func TestFailingRenewals(t *testing.T) {
 				r.ledger.fail(false, false)
 			}
 			r.at(time.Minute)
-			if d := r.settledOnce("a").disp; d.Action != job.Ack {
+			if d := r.settledOnce("a").disp; d.Action != work.Ack {
 				t.Errorf("got %+v", d)
 			}
 		})
@@ -247,10 +249,10 @@ func TestFailingRenewals(t *testing.T) {
 // A job that was told to stop still runs, and may for a while: its claim is kept until it has.
 func TestClaimOfAStoppingJob(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.handler.will("a", func(ctx context.Context, _ job.Task) (job.Result, error) {
+		r.handler.will("a", func(ctx context.Context, _ work.Task) (work.Result, error) {
 			<-ctx.Done()
 			time.Sleep(time.Minute)
-			return job.Result{}, errKilled
+			return work.Result{}, errKilled
 		})
 		r.broker.put("standard", "a")
 		r.start()
@@ -259,7 +261,7 @@ func TestClaimOfAStoppingJob(t *testing.T) {
 			t.Errorf("the lease ran out %s ago", time.Since(got.until))
 		}
 		r.at(11 * time.Minute)
-		if s := r.settledOnce("a"); s.disp.Action != job.Retry || !s.disp.Counted {
+		if s := r.settledOnce("a"); s.disp.Action != work.Retry || !s.disp.Counted {
 			t.Errorf("got %+v", s.disp)
 		}
 	})
@@ -290,7 +292,7 @@ func TestLeaseChangesUnderARunningJob(t *testing.T) {
 					}
 				}
 				r.at(3 * time.Minute)
-				if d := r.settledOnce("a").disp; d.Action != job.Ack {
+				if d := r.settledOnce("a").disp; d.Action != work.Ack {
 					t.Errorf("got %+v", d)
 				}
 			})

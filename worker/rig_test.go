@@ -47,7 +47,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 		j := &journal{}
 		r := &rig{
 			journal: j, t: t, broker: newBroker(j), ledger: newLedger(j), roster: &roster{},
-			handler: &handler{journal: j, script: map[string]work{}}, began: time.Now(), ended: make(chan struct{}),
+			handler: &handler{journal: j, script: map[string]handling{}}, began: time.Now(), ended: make(chan struct{}),
 		}
 		r.o = Options{
 			Name: "general-1", Pool: "general", Version: "v1", Shared: []Source{r.broker, r.broker},

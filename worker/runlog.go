@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 const (
@@ -28,7 +28,7 @@ type runLog struct {
 }
 
 // newRunLog returns the log of a run that begins now.
-func (w *Worker) newRunLog(c job.Claim) *runLog {
+func (w *Worker) newRunLog(c work.Claim) *runLog {
 	if w.o.Logs == nil {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (l *runLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tail = append(l.tail, p...)
-	if over := len(l.tail) + len(l.head) + len(runLogGap) - job.MaxLog; over > 0 {
+	if over := len(l.tail) + len(l.head) + len(runLogGap) - work.MaxLog; over > 0 {
 		l.tail = append(l.tail[:0], l.tail[over:]...)
 		l.cut = true
 	}

@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // says returns a job that logs its lines, one every so often, and then does something else.
-func says(every time.Duration, then work, lines ...string) work {
-	return func(ctx context.Context, t job.Task) (job.Result, error) {
+func says(every time.Duration, then handling, lines ...string) handling {
+	return func(ctx context.Context, t work.Task) (work.Result, error) {
 		for _, line := range lines {
 			if _, err := lasts(every)(ctx, t); err != nil {
-				return job.Result{}, err
+				return work.Result{}, err
 			}
 			fmt.Fprintln(t.Log, line)
 		}
@@ -40,14 +40,14 @@ const firstHead = "attempt 1 on general-1, 2000-01-01T00:00:00Z\n" // when every
 
 // Whatever ends a run, what its programs said is kept before its record is closed.
 func TestLogOfARun(t *testing.T) {
-	panics := func(context.Context, job.Task) (job.Result, error) { panic("oops") }
+	panics := func(context.Context, work.Task) (work.Result, error) { panic("oops") }
 	for _, c := range []struct {
 		name string
-		then work
+		then handling
 		want []string
 	}{
 		{"done", lasts(0), []string{"claim a granted", "handle a", "log a", "close a completed", "settle a ack"}},
-		{"can't succeed", fails(0, job.BadInput), []string{
+		{"can't succeed", fails(0, work.BadInput), []string{
 			"claim a granted", "handle a", "log a", "close a dead",
 			"settle a dead letter: bad input",
 		}},
@@ -91,7 +91,7 @@ func TestLogOfARun(t *testing.T) {
 	})
 	t.Run("each attempt has its own", func(t *testing.T) {
 		logging(t, func(t *testing.T, r *rig, l *logs) {
-			r.handler.will("a", says(0, fails(0, job.Transient), "no luck"))
+			r.handler.will("a", says(0, fails(0, work.Transient), "no luck"))
 			r.broker.put("standard", "a")
 			r.start()
 			r.at(time.Minute)
@@ -159,7 +159,7 @@ func TestLogsAreAway(t *testing.T) {
 					}
 				}
 				r.at(c.ends)
-				if s := r.settledOnce("a"); s.disp.Action != job.Ack || s.at.Sub(r.began) > c.ends {
+				if s := r.settledOnce("a"); s.disp.Action != work.Ack || s.at.Sub(r.began) > c.ends {
 					t.Errorf("after %s: %+v", s.at.Sub(r.began), s.disp)
 				}
 			})
@@ -197,12 +197,12 @@ func TestRunLogIsBounded(t *testing.T) {
 					t.Fatalf("wrote %d: %v", n, err)
 				}
 				text, _ := l.take()
-				if len(text) > job.MaxLog || !utf8.ValidString(text) || !strings.HasPrefix(text, firstHead) {
+				if len(text) > work.MaxLog || !utf8.ValidString(text) || !strings.HasPrefix(text, firstHead) {
 					t.Fatalf("after %d writes: %d bytes, %q…", i+1, len(text), text[:80])
 				}
 			}
 			text, _ := l.take()
-			if len(text) < job.MaxLog-len(c.write) || !strings.HasPrefix(text, firstHead+"…\n") {
+			if len(text) < work.MaxLog-len(c.write) || !strings.HasPrefix(text, firstHead+"…\n") {
 				t.Errorf("%d bytes: %q…", len(text), text[:80])
 			}
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 var retries = lanes.Retries{
@@ -17,60 +18,60 @@ var retries = lanes.Retries{
 
 func TestSettle(t *testing.T) {
 	why := errors.New("why")
-	ack := job.Disposition{Action: job.Ack}
-	back := job.Disposition{Action: job.Return, Error: "why"}
-	again := func(after time.Duration) job.Disposition {
-		return job.Disposition{Action: job.Retry, After: after, Counted: true, Error: "why"}
+	ack := work.Disposition{Action: work.Ack}
+	back := work.Disposition{Action: work.Return, Error: "why"}
+	again := func(after time.Duration) work.Disposition {
+		return work.Disposition{Action: work.Retry, After: after, Counted: true, Error: "why"}
 	}
-	dead := func(reason string) job.Disposition {
-		return job.Disposition{Action: job.DeadLetter, Reason: reason, Error: "why"}
+	dead := func(reason string) work.Disposition {
+		return work.Disposition{Action: work.DeadLetter, Reason: reason, Error: "why"}
 	}
-	lost := job.Disposition{Action: job.Retry, After: time.Second, Error: job.ErrLost.Error()}
+	lost := work.Disposition{Action: work.Retry, After: time.Second, Error: work.ErrLost.Error()}
 	for _, c := range []struct {
 		name    string
 		err     error
 		stopped bool
 		attempt int
-		want    job.Disposition
+		want    work.Disposition
 	}{
 		{"done", nil, false, 1, ack},
 		{"done at the last attempt", nil, false, 3, ack},
 		{"done although it was told to stop", nil, true, 1, ack},
 
 		{"failed without a kind", why, false, 1, again(5 * time.Second)},
-		{"failed", job.Fail(job.Transient, why), false, 1, again(5 * time.Second)},
-		{"failed for the second time", job.Fail(job.Transient, why), false, 2, again(15 * time.Second)},
-		{"failed at the last attempt", job.Fail(job.Transient, why), false, 3, dead("failed")},
+		{"failed", work.Fail(work.Transient, why), false, 1, again(5 * time.Second)},
+		{"failed for the second time", work.Fail(work.Transient, why), false, 2, again(15 * time.Second)},
+		{"failed at the last attempt", work.Fail(work.Transient, why), false, 3, dead("failed")},
 		{
-			"failed beyond the last attempt, after the limit was lowered", job.Fail(job.Transient, why), false, 9,
+			"failed beyond the last attempt, after the limit was lowered", work.Fail(work.Transient, why), false, 9,
 			dead("failed"),
 		},
 		{
-			"failed, wrapped", fmt.Errorf("why%w", job.Fail(job.Transient, errors.New(""))), false, 1,
+			"failed, wrapped", fmt.Errorf("why%w", work.Fail(work.Transient, errors.New(""))), false, 1,
 			again(5 * time.Second),
 		},
 
-		{"timed out", job.Fail(job.TimedOut, why), false, 1, again(5 * time.Second)},
-		{"timed out at the last attempt", job.Fail(job.TimedOut, why), false, 3, dead("timed out")},
+		{"timed out", work.Fail(work.TimedOut, why), false, 1, again(5 * time.Second)},
+		{"timed out at the last attempt", work.Fail(work.TimedOut, why), false, 3, dead("timed out")},
 
-		{"bad input", job.Fail(job.BadInput, why), false, 1, dead("bad input")},
-		{"not allowed", job.Fail(job.NotAllowed, why), false, 1, dead("not allowed")},
-		{"output exists", job.Fail(job.OutputExists, why), false, 1, dead("output exists")},
-		{"over limit", job.Fail(job.OverLimit, why), false, 1, dead("over limit")},
+		{"bad input", work.Fail(work.BadInput, why), false, 1, dead("bad input")},
+		{"not allowed", work.Fail(work.NotAllowed, why), false, 1, dead("not allowed")},
+		{"output exists", work.Fail(work.OutputExists, why), false, 1, dead("output exists")},
+		{"over limit", work.Fail(work.OverLimit, why), false, 1, dead("over limit")},
 
 		{"stopped", why, true, 1, back},
 		{"stopped at the last attempt", why, true, 3, back},
-		{"stopped, and the handler takes it for bad input", job.Fail(job.BadInput, why), true, 1, back},
-		{"stopped, and the handler says so", job.Fail(job.Interrupted, why), true, 1, back},
+		{"stopped, and the handler takes it for bad input", work.Fail(work.BadInput, why), true, 1, back},
+		{"stopped, and the handler says so", work.Fail(work.Interrupted, why), true, 1, back},
 		{
-			"the handler says interrupted, but nobody stopped it", job.Fail(job.Interrupted, why), false, 1,
+			"the handler says interrupted, but nobody stopped it", work.Fail(work.Interrupted, why), false, 1,
 			again(5 * time.Second),
 		},
-		{"interrupted by nobody, at the last attempt", job.Fail(job.Interrupted, why), false, 3, dead("failed")},
+		{"interrupted by nobody, at the last attempt", work.Fail(work.Interrupted, why), false, 3, dead("failed")},
 
-		{"claim lost", job.ErrLost, true, 1, lost},
-		{"claim lost at the last attempt", job.ErrLost, true, 3, lost},
-		{"cancelled", fmt.Errorf("renew: %w", job.ErrCancelled), true, 1, ack},
+		{"claim lost", work.ErrLost, true, 1, lost},
+		{"claim lost at the last attempt", work.ErrLost, true, 3, lost},
+		{"cancelled", fmt.Errorf("renew: %w", work.ErrCancelled), true, 1, ack},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := Settle(c.err, c.stopped, c.attempt, retries); got != c.want {
@@ -84,9 +85,9 @@ func TestSettle(t *testing.T) {
 func TestSettleEndsWhatNobodyStopped(t *testing.T) {
 	for attempt := 1; ; attempt++ {
 		switch d := Settle(context.Canceled, false, attempt, retries); {
-		case d.Action == job.DeadLetter && attempt == retries.Attempts:
+		case d.Action == work.DeadLetter && attempt == retries.Attempts:
 			return
-		case d.Action != job.Retry || !d.Counted || attempt > retries.Attempts:
+		case d.Action != work.Retry || !d.Counted || attempt > retries.Attempts:
 			t.Fatalf("attempt %d: %+v", attempt, d)
 		}
 	}
@@ -107,24 +108,24 @@ func TestSettleBackoffGrowsToItsMax(t *testing.T) {
 
 func TestRefusal(t *testing.T) {
 	for _, c := range []struct {
-		state  job.ClaimState
-		want   job.Action
+		state  work.ClaimState
+		want   work.Action
 		after  time.Duration
 		reason string
 	}{
-		{job.Settled, job.Ack, 0, ""},
-		{job.HeldByLive, job.Retry, time.Second, ""},
-		{job.Poison, job.DeadLetter, 0, "poison"},
-		{job.Buried, job.DeadLetter, 0, "dead already"},
-		{"of a newer ledger", job.Retry, time.Second, ""}, // acknowledging what isn't understood loses a job
-		{"", job.Retry, time.Second, ""},
+		{work.Settled, work.Ack, 0, ""},
+		{work.HeldByLive, work.Retry, time.Second, ""},
+		{work.Poison, work.DeadLetter, 0, "poison"},
+		{work.Buried, work.DeadLetter, 0, "dead already"},
+		{"of a newer ledger", work.Retry, time.Second, ""}, // acknowledging what isn't understood loses a job
+		{"", work.Retry, time.Second, ""},
 	} {
 		t.Run("claim "+string(c.state), func(t *testing.T) {
-			got := refusal(job.Claim{State: c.state})
+			got := refusal(work.Claim{State: c.state})
 			if got.Action != c.want || got.After != c.after || got.Reason != c.reason || got.Counted {
 				t.Errorf("got %+v", got)
 			}
-			if c.want != job.Ack && got.Error == "" {
+			if c.want != work.Ack && got.Error == "" {
 				t.Error("it doesn't say why")
 			}
 		})
@@ -133,8 +134,8 @@ func TestRefusal(t *testing.T) {
 
 // The dead letter of a dead job that comes again tells what the job died of: it may be the only one.
 func TestRefusalOfTheDead(t *testing.T) {
-	got := refusal(job.Claim{State: job.Buried, Reason: "bad input", Error: "not a video"})
-	if want := (job.Disposition{Action: job.DeadLetter, Reason: "bad input", Error: "not a video"}); got != want {
+	got := refusal(work.Claim{State: work.Buried, Reason: "bad input", Error: "not a video"})
+	if want := (work.Disposition{Action: work.DeadLetter, Reason: "bad input", Error: "not a video"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -154,8 +155,8 @@ func TestMalformed(t *testing.T) {
 		{"unreadable, with an id that is none", "a b\n", "not a job", unreadable.Error(), unreadable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := malformed(job.Delivery{Job: job.Job{ID: c.id}, Err: c.err})
-			if want := (job.Disposition{Action: job.DeadLetter, Reason: c.reason, Error: c.text}); got != want {
+			got := malformed(work.Delivery{Job: job.Job{ID: c.id}, Err: c.err})
+			if want := (work.Disposition{Action: work.DeadLetter, Reason: c.reason, Error: c.text}); got != want {
 				t.Errorf("\n got %+v\nwant %+v", got, want)
 			}
 		})
@@ -165,19 +166,19 @@ func TestMalformed(t *testing.T) {
 func TestOutcome(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for _, c := range []struct {
-		disp job.Disposition
-		want job.Outcome
+		disp work.Disposition
+		want work.Outcome
 	}{
-		{job.Disposition{Action: job.Ack}, job.Outcome{State: job.Completed}},
+		{work.Disposition{Action: work.Ack}, work.Outcome{State: job.Completed}},
 		{
-			job.Disposition{Action: job.Retry, After: time.Minute, Counted: true, Error: "e"},
-			job.Outcome{State: job.Retrying, NextAt: now.Add(time.Minute), Error: "e"},
+			work.Disposition{Action: work.Retry, After: time.Minute, Counted: true, Error: "e"},
+			work.Outcome{State: job.Retrying, NextAt: now.Add(time.Minute), Error: "e"},
 		},
 		{
-			job.Disposition{Action: job.DeadLetter, Reason: "r", Error: "e"},
-			job.Outcome{State: job.Dead, Reason: "r", Error: "e"},
+			work.Disposition{Action: work.DeadLetter, Reason: "r", Error: "e"},
+			work.Outcome{State: job.Dead, Reason: "r", Error: "e"},
 		},
-		{job.Disposition{Action: job.Return, Error: "e"}, job.Outcome{State: job.Queued}},
+		{work.Disposition{Action: work.Return, Error: "e"}, work.Outcome{State: job.Queued}},
 	} {
 		t.Run(string(c.disp.Action), func(t *testing.T) {
 			got := outcome(c.disp, now)

@@ -11,16 +11,16 @@ const sourceAgain = time.Second
 
 // serve runs one slot: take a job, see it through, take the next. It ends when take ends and its job is settled. Next
 // is called after every job, also with a context that has ended: a source may have something to give back.
-func (w *Worker) serve(take, work context.Context, s Source, shoulder bool) {
+func (w *Worker) serve(take, working context.Context, s Source, shoulder bool) {
 	for {
 		open := w.gate.enter()
-		if work.Err() != nil {
-			open = work // the news may not have reached take yet, and what was just returned would be taken again
+		if working.Err() != nil {
+			open = working // the news may not have reached take yet, and what was just returned would be taken again
 		}
 		d, err := s.Next(open)
 		switch {
 		case err == nil:
-			w.job(work, s, d, shoulder)
+			w.job(working, s, d, shoulder)
 		case open.Err() == nil: // against its contract; without a pause the slot would spin
 			w.o.Log.Error("a source failed", "error", err)
 			select {

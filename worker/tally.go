@@ -9,7 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // tally counts what this worker runs and has run, for its heartbeat.
@@ -25,7 +25,7 @@ func newTally(now func() time.Time) *tally {
 }
 
 // occupy notes that a slot has a job, from taking to settling it; free notes the end of that.
-func (t *tally) occupy(d job.Delivery, shoulder bool) (free func()) {
+func (t *tally) occupy(d work.Delivery, shoulder bool) (free func()) {
 	r := &fleet.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: t.now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,7 +38,7 @@ func (t *tally) occupy(d job.Delivery, shoulder bool) (free func()) {
 }
 
 // start counts a start. Only a first one has a wait.
-func (t *tally) start(d job.Delivery, first bool) {
+func (t *tally) start(d work.Delivery, first bool) {
 	now, ready := t.now(), d.ReadyAt
 	if ready.After(now) { // any producer may say so, and the scaler would take it that nobody has waited until then
 		ready = now
@@ -100,7 +100,7 @@ func (t *tally) report(hb *fleet.Heartbeat) {
 
 // started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody
 // said when the job was ready.
-func (w *Worker) started(d job.Delivery, c job.Claim) {
+func (w *Worker) started(d work.Delivery, c work.Claim) {
 	first := c.First && !d.ReadyAt.IsZero()
 	w.tally.start(d, first)
 	w.o.Metrics.started.WithLabelValues(d.Lane).Inc()
@@ -110,7 +110,7 @@ func (w *Worker) started(d job.Delivery, c job.Claim) {
 }
 
 // noteOdd notes a message with times that can't be meant.
-func (w *Worker) noteOdd(d job.Delivery) {
+func (w *Worker) noteOdd(d work.Delivery) {
 	if len(d.Odd) == 0 {
 		return
 	}
@@ -121,12 +121,12 @@ func (w *Worker) noteOdd(d job.Delivery) {
 }
 
 // ended notes the end of an attempt. One that the worker stopped neither finished nor failed.
-func (w *Worker) ended(d job.Delivery, disp job.Disposition, err error, took time.Duration) {
+func (w *Worker) ended(d work.Delivery, disp work.Disposition, err error, took time.Duration) {
 	w.o.Metrics.ran.WithLabelValues(d.Lane).Observe(took.Seconds())
 	switch {
 	case err == nil:
 		w.tally.finish(d.Lane, took)
-	case disp.Counted, disp.Action == job.DeadLetter:
+	case disp.Counted, disp.Action == work.DeadLetter:
 		w.tally.fail(d.Lane)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestTask(t *testing.T) {
@@ -25,7 +25,7 @@ func TestTask(t *testing.T) {
 		r.broker.put("express", "later")
 		r.at(r.passed() + time.Second)
 
-		for i, want := range []job.Limits{
+		for i, want := range []work.Limits{
 			{Nice: 0, MaxRuntime: 20 * time.Minute},
 			{Nice: 9, MaxRuntime: 10 * time.Minute},
 			{Nice: 19, MaxRuntime: 20 * time.Minute},
@@ -58,7 +58,7 @@ func TestNiceOff(t *testing.T) {
 // An attempt's name is that of its files: no two runs of a job may share it, with a claim or without.
 func TestAttemptNames(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.handler.will("a", fails(0, job.Transient))
+		r.handler.will("a", fails(0, work.Transient))
 		r.broker.put("standard", "a")
 		r.start()
 		r.ledger.fail(true, false)
@@ -75,19 +75,19 @@ func TestAttemptNames(t *testing.T) {
 
 func TestAPanicHurtsNobodyElse(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.handler.will("a", func(context.Context, job.Task) (job.Result, error) { panic("boom") })
+		r.handler.will("a", func(context.Context, work.Task) (work.Result, error) { panic("boom") })
 		r.handler.will("b", lasts(10*time.Second))
 		r.broker.put("standard", "a", "b", "c")
 		r.start()
-		if d := r.broker.settles("a")[0].disp; d.Action != job.Retry || !d.Counted ||
+		if d := r.broker.settles("a")[0].disp; d.Action != work.Retry || !d.Counted ||
 			d.Error != "the handler panicked: boom" {
 			t.Errorf("the job itself: %+v", d)
 		}
-		if d := r.settledOnce("c").disp; d.Action != job.Ack {
+		if d := r.settledOnce("c").disp; d.Action != work.Ack {
 			t.Errorf("the next job in its slot: %+v", d)
 		}
 		r.at(10 * time.Second)
-		if d := r.settledOnce("b").disp; d.Action != job.Ack {
+		if d := r.settledOnce("b").disp; d.Action != work.Ack {
 			t.Errorf("the job beside it: %+v", d)
 		}
 	})

@@ -11,34 +11,35 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Source hands jobs to one slot. Next waits for a job; it fails only when ctx has ended, and then nothing stays taken:
 // what the broker had handed over already is given back. Settle carries out a disposition; its error means that the
 // broker has the job again.
 type Source interface {
-	Next(ctx context.Context) (job.Delivery, error)
-	Settle(ctx context.Context, d job.Delivery, disp job.Disposition) error
+	Next(ctx context.Context) (work.Delivery, error)
+	Settle(ctx context.Context, d work.Delivery, disp work.Disposition) error
 }
 
-// Handler does the work of a job. It returns after the output is committed, or with an error whose kind (job.KindOf)
+// Handler does the work of a job. It returns after the output is committed, or with an error whose kind (work.KindOf)
 // says what it means for the job. When ctx ends it stops everything that it started.
 type Handler interface {
-	Handle(ctx context.Context, t job.Task) (job.Result, error)
+	Handle(ctx context.Context, t work.Task) (work.Result, error)
 }
 
 // Ledger keeps the jobs' records. Claim answers whether this worker may run a delivery; Renew keeps the claim and
 // stores the progress; Close says how the run ended, or that a poisoned job is dead. Renew and Close fail with
-// job.ErrLost or job.ErrCancelled when the job is no longer this worker's; Close takes job.Cancelled for a cancelled
+// work.ErrLost or work.ErrCancelled when the job is no longer this worker's; Close takes job.Cancelled for a cancelled
 // job whose programs have ended, and job.Completed for one whose output was committed all the same. None of them takes
 // longer than a few seconds.
 type Ledger interface {
-	Claim(ctx context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error)
-	Renew(ctx context.Context, c job.Claim, p job.Progress) error
-	Close(ctx context.Context, c job.Claim, o job.Outcome) error
+	Claim(ctx context.Context, d work.Delivery, worker string, maxCrashes int) (work.Claim, error)
+	Renew(ctx context.Context, c work.Claim, p job.Progress) error
+	Close(ctx context.Context, c work.Claim, o work.Outcome) error
 }
 
-// Logs keeps what the programs of a job's latest run said: at most job.MaxLog of text, which replaces what was kept
+// Logs keeps what the programs of a job's latest run said: at most work.MaxLog of text, which replaces what was kept
 // before. It is asked with a ctx of one second.
 type Logs interface {
 	KeepLog(ctx context.Context, job, text string) error
@@ -115,22 +116,22 @@ func New(o Options) *Worker {
 var errDrained = errors.New("the worker stops, and its drain time is over")
 
 // Run takes and runs jobs until take ends; then it drains: what runs may finish for the drain time, the rest is
-// returned. When work ends (a second signal) everything is returned at once. Run also ends when the worker has retired
-// and nobody removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs once,
-// returns nil, and afterwards nothing of it runs any more.
-func (w *Worker) Run(take, work context.Context) error {
+// returned. When working ends (a second signal) everything is returned at once. Run also ends when the worker has
+// retired and nobody removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs
+// once, returns nil, and afterwards nothing of it runs any more.
+func (w *Worker) Run(take, working context.Context) error {
 	take, stopTaking := context.WithCancel(take)
 	defer stopTaking()
-	work, stopWork := context.WithCancelCause(work)
+	working, stopWork := context.WithCancelCause(working)
 	defer stopWork(nil)
-	beating, stopBeating := context.WithCancel(context.WithoutCancel(work))
+	beating, stopBeating := context.WithCancel(context.WithoutCancel(working))
 	defer stopBeating()
 	w.gate, w.began = newGate(take, len(w.o.Shared)+len(w.o.Shoulder)), w.o.Now()
 
 	var slots, background sync.WaitGroup
 	begun := make(chan struct{})
 	background.Go(func() { w.beat(beating, sync.OnceFunc(func() { close(begun) }), stopTaking) })
-	background.Go(func() { w.drain(take, work, stopTaking, stopWork) })
+	background.Go(func() { w.drain(take, working, stopTaking, stopWork) })
 	select {
 	case <-begun: // what a namesake promised that was killed is known now: it may be about to be removed for that
 	case <-take.Done():
@@ -138,17 +139,17 @@ func (w *Worker) Run(take, work context.Context) error {
 	w.o.Log.Info("taking jobs", "worker", w.o.Name, "pool", w.o.Pool, "slots", len(w.o.Shared), "shoulder",
 		len(w.o.Shoulder))
 	for _, s := range w.o.Shared {
-		slots.Go(func() { w.serve(take, work, s, false) })
+		slots.Go(func() { w.serve(take, working, s, false) })
 	}
 	for _, s := range w.o.Shoulder {
-		slots.Go(func() { w.serve(take, work, s, true) })
+		slots.Go(func() { w.serve(take, working, s, true) })
 	}
 	slots.Wait()
 	stopWork(nil)
 	stopBeating()
 	background.Wait()
 
-	leave, cancel := context.WithTimeout(context.WithoutCancel(work), 2*time.Second)
+	leave, cancel := context.WithTimeout(context.WithoutCancel(working), 2*time.Second)
 	defer cancel()
 	if err := w.o.Roster.Leave(leave, w.o.Name); err != nil {
 		w.o.Log.Debug("leave the roster", "error", err)
@@ -158,10 +159,10 @@ func (w *Worker) Run(take, work context.Context) error {
 }
 
 // drain waits until the worker is told to stop, gives the running jobs their time, and then stops them.
-func (w *Worker) drain(take, work context.Context, stopTaking context.CancelFunc, stopWork context.CancelCauseFunc) {
+func (w *Worker) drain(take, working context.Context, stopTaking context.CancelFunc, stopWork context.CancelCauseFunc) {
 	select {
 	case <-take.Done():
-	case <-work.Done():
+	case <-working.Done():
 		stopTaking()
 	}
 	w.draining.Store(true)
@@ -169,6 +170,6 @@ func (w *Worker) drain(take, work context.Context, stopTaking context.CancelFunc
 	select {
 	case <-time.After(w.o.Drain):
 		stopWork(errDrained)
-	case <-work.Done():
+	case <-working.Done():
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // An operator whose machine's clock is an hour behind or ahead of all others' sees and does what they do: what is
@@ -135,7 +136,7 @@ func (w wrongClock) queued(t *testing.T, id string, ago time.Duration, expires t
 		ID: id, Kind: "probe", Input: "file:///in", Output: "file:///out", ExpiresAt: expires,
 		Labels: map[string]string{"set": w.prefix},
 	}
-	_, err := w.ledger.CreateAll(t.Context(), []job.Delivery{{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
+	_, err := w.ledger.CreateAll(t.Context(), []work.Delivery{{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}})
 	must(t, err)
 }
 
@@ -207,7 +208,7 @@ func (w wrongClock) leases(t *testing.T) {
 	lives, gone := w.prefix+"-lives", w.prefix+"-gone"
 	for id, lease := range map[string]time.Duration{lives: 20 * time.Second, gone: -2 * time.Minute} {
 		w.queued(t, id, 0, time.Time{})
-		_, err := w.ledger.Claim(t.Context(), job.Delivery{
+		_, err := w.ledger.Claim(t.Context(), work.Delivery{
 			Job: w.record(t, id).Job(), Lane: "bulk",
 			EnqueuedAt: w.now(), ReadyAt: w.now(),
 		}, "w", 3)

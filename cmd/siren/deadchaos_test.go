@@ -31,6 +31,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // graveyard is a broker and a ledger with dead jobs, and a worker that runs whatever comes into the lanes; no scaler.
@@ -168,13 +169,13 @@ func (g *graveyard) bury(n int, prefix string) []string {
 		}
 		body, err := job.Encode(j)
 		g.must(err)
-		d := job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}
+		d := work.Delivery{Job: j, Lane: "bulk", EnqueuedAt: time.Now(), ReadyAt: time.Now()}
 		seats <- struct{}{}
 		dying.Go(func() {
 			defer func() { <-seats }()
 			c, err := g.ledger.Claim(ctx, d, "w", 3)
 			if err == nil {
-				err = g.ledger.Close(ctx, c, job.Outcome{
+				err = g.ledger.Close(ctx, c, work.Outcome{
 					State: job.Dead, Reason: "failed",
 					Error: "the storage is away",
 				})
@@ -221,18 +222,18 @@ func (g *graveyard) work() (stop func()) {
 				return
 			}
 			c, err := g.ledger.Claim(g.t.Context(), d, "worker", 1000)
-			if err != nil || c.State != job.Granted && c.State != job.Settled {
+			if err != nil || c.State != work.Granted && c.State != work.Settled {
 				g.t.Errorf("claim %s: %s, %v", d.Job.ID, c.State, err)
 			}
-			if c.State == job.Granted {
+			if c.State == work.Granted {
 				g.mu.Lock()
 				g.runs[d.Job.ID]++
 				g.mu.Unlock()
-				if err := g.ledger.Close(ctx, c, job.Outcome{State: job.Completed}); err != nil {
+				if err := g.ledger.Close(ctx, c, work.Outcome{State: job.Completed}); err != nil {
 					g.t.Errorf("close %s: %v", d.Job.ID, err)
 				}
 			}
-			if err := slot.Settle(g.t.Context(), d, job.Disposition{Action: job.Ack}); err != nil {
+			if err := slot.Settle(g.t.Context(), d, work.Disposition{Action: work.Ack}); err != nil {
 				g.t.Errorf("settle %s: %v", d.Job.ID, err)
 			}
 		}

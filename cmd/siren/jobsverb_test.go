@@ -26,19 +26,20 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // many makes n queued jobs of a lane. They have records; nothing is published.
 func many(tb testing.TB, ledger *jobledger.Ledger, n int) {
 	tb.Helper()
-	batch := make([]job.Delivery, n)
+	batch := make([]work.Delivery, n)
 	at := time.Now().Add(-time.Minute)
 	for i := range batch {
 		j := job.Job{
 			ID: fmt.Sprintf("many-%05d", i), Kind: "probe", Input: "file:///in", Output: "file:///out.json",
 			Labels: map[string]string{"n": fmt.Sprint(i % 2)},
 		}
-		batch[i] = job.Delivery{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
+		batch[i] = work.Delivery{Job: j, Lane: "bulk", EnqueuedAt: at, ReadyAt: at}
 	}
 	if _, err := ledger.CreateAll(tb.Context(), batch); err != nil {
 		tb.Fatal(err)

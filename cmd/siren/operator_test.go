@@ -22,6 +22,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // TestOperatorScripts runs testdata/operator/*.txtar: what changes the lanes, the pools or the fleet for all. So each
@@ -186,11 +187,11 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer store.Close()
 	ledger, now := jobledger.New(store, slog.New(slog.DiscardHandler)), time.Now()
-	var jobs []job.Delivery
+	var jobs []work.Delivery
 	for _, id := range args[1:] {
 		media := "file://" + ts.Getenv("MEDIA")
 		j := job.Job{ID: id, Kind: "probe", Input: media + "/a.mp4", Output: media + "/" + id + ".json"}
-		jobs = append(jobs, job.Delivery{Job: j, Lane: args[0], EnqueuedAt: now, ReadyAt: now})
+		jobs = append(jobs, work.Delivery{Job: j, Lane: args[0], EnqueuedAt: now, ReadyAt: now})
 	}
 	_, err = ledger.CreateAll(context.Background(), jobs)
 	ts.Check(err)

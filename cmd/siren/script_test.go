@@ -26,6 +26,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // TestScript runs testdata/script/*.txtar against a real RabbitMQ, Redis, scaler, workers and ffmpeg that all scripts
@@ -52,7 +53,7 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 			e.Setenv("SIREN_REDIS_URL", s.RedisURL)
 			e.Setenv("AMQP_HOST", hostOf(s.AMQPURL))
 			e.Setenv("REDIS_HOST", hostOf(s.RedisURL))
-			for _, role := range lanes.Roles() {
+			for _, role := range role.All() {
 				e.Setenv("REDIS_OF_"+strings.ToUpper(role), s.RedisFor(role))
 			}
 			e.Setenv("XDG_STATE_HOME", e.WorkDir)
@@ -100,7 +101,7 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	}
 	t.Cleanup(s.Stop)
 	t.Cleanup(func() {
-		if err := redistest.Refused(s.Private[0].URL, access.User(lanes.ProducerRole)); err != nil {
+		if err := redistest.Refused(s.Private[0].URL, access.User(role.Producer)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -116,8 +117,8 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	go func() {
 		done <- serve.Local{
 			Self: self, Version: app.Version(), Policy: policy,
-			At:      reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
-			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: t.TempDir(), Drain: 5 * time.Second,
+			At:      reach.Plain(s.AMQPURL, s.RedisFor(role.Scaler)),
+			Workers: reach.Plain(s.AMQPURL, s.RedisFor(role.Worker)), Dir: t.TempDir(), Drain: 5 * time.Second,
 			Log: log,
 		}.Run(ctx)
 	}()

@@ -24,7 +24,9 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // rabbitURL and redisURL are the servers of all tests.
@@ -57,12 +59,12 @@ type house struct {
 	policy lanes.Policy
 	ch     *amqp.Channel
 	warned []string
-	notes  []lanes.AuditEntry
+	notes  []audit.Entry
 }
 
 func (h *house) MayNote(context.Context) error { return nil }
 
-func (h *house) Note(_ context.Context, e lanes.AuditEntry) error {
+func (h *house) Note(_ context.Context, e audit.Entry) error {
 	h.notes = append(h.notes, e)
 	return nil
 }
@@ -173,20 +175,20 @@ func TestWhatACopyCarries(t *testing.T) {
 		anew   bool // the attempts so far don't count
 		wanted bool // a deadline that is over is dropped
 		blind  bool // it goes by records alone
-		end    job.Outcome
+		end    work.Outcome
 		put    func(id string) error
 	}{
 		{
-			name: "promote", wanted: true, blind: true, end: job.Outcome{State: job.Queued},
+			name: "promote", wanted: true, blind: true, end: work.Outcome{State: job.Queued},
 			put: func(id string) error { return h.work(jobs.Promote(h.desk, h.policy, "standard"), id) },
 		},
 		{
 			name: "retry", anew: true, wanted: true, blind: true,
-			end: job.Outcome{State: job.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
+			end: work.Outcome{State: job.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
 			put: func(id string) error { return h.work(jobs.Retry(h.desk, h.policy, "standard"), id) },
 		},
 		{
-			name: "move", end: job.Outcome{State: job.Queued},
+			name: "move", end: work.Outcome{State: job.Queued},
 			put: func(string) error {
 				_, err := backlog.Move(t.Context(), h.desk, "bulk", "standard", 0, "")
 				return err
@@ -194,7 +196,7 @@ func TestWhatACopyCarries(t *testing.T) {
 		},
 		{
 			name: "replay", anew: true, wanted: true,
-			end: job.Outcome{State: job.Dead, Reason: "failed", Error: "so it was"},
+			end: work.Outcome{State: job.Dead, Reason: "failed", Error: "so it was"},
 			put: func(string) error {
 				r := dead.NewReplay(h.desk, h.policy, dead.Filter{}, nil)
 				r.To = "standard"
@@ -279,12 +281,12 @@ func TestWhatACopyCarries(t *testing.T) {
 }
 
 // live brings a job to that end of its third attempt.
-func (h *house) live(id, body string, priority int, enqueued time.Time, end job.Outcome) {
+func (h *house) live(id, body string, priority int, enqueued time.Time, end work.Outcome) {
 	h.Helper()
 	j, unknown, err := job.Decode([]byte(body), id)
 	h.must(err)
 	j.Priority = priority
-	c, err := h.desk.Ledger.Claim(h.Context(), job.Delivery{
+	c, err := h.desk.Ledger.Claim(h.Context(), work.Delivery{
 		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4,
 		Body: []byte(body), Unknown: unknown,
 	}, "w", 3)

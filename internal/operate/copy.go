@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // This file is how a job is put elsewhere: promoted, retried, moved or replayed. A message can be taken neither out of
@@ -40,9 +41,9 @@ type Copy struct {
 }
 
 // FromRecord returns a job's message as far as its record knows it, for a job whose message is out of reach.
-func FromRecord(r job.Record) (job.Delivery, error) {
+func FromRecord(r job.Record) (work.Delivery, error) {
 	body, err := r.Message()
-	return job.Delivery{
+	return work.Delivery{
 		Job: r.Job(), Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Attempt: r.Attempt, Error: r.Error,
 		Replay: r.Replay, Body: body,
 	}, err
@@ -51,7 +52,7 @@ func FromRecord(r job.Record) (job.Delivery, error) {
 // CopyOf copies a job's message for a lane. The copy has the next number, and as much of the priority as the lane
 // allows. All else is as it was: the body as it came, with fields that nobody knows, when the job was enqueued, the
 // number of its attempt and the error before.
-func CopyOf(of job.Delivery, lane string, p *lanes.Policy) Copy {
+func CopyOf(of work.Delivery, lane string, p *lanes.Policy) Copy {
 	c := Copy{Entry: wire.Entry{
 		Lane: lane, Job: of.Job, Body: of.Body, EnqueuedAt: of.EnqueuedAt, Attempt: of.Attempt, Error: of.Error,
 		Replay: of.Replay + 1, Priority: p.Priority(lane, of.Job.Priority),
@@ -85,7 +86,7 @@ type Publisher interface {
 // Ledger is told which message carries a job: jobledger.Ledger.
 type Ledger interface {
 	SupersedeAll(ctx context.Context, all []jobledger.Supersede) ([]jobledger.Overridden, error)
-	CreateAll(ctx context.Context, jobs []job.Delivery) ([]bool, error)
+	CreateAll(ctx context.Context, jobs []work.Delivery) ([]bool, error)
 }
 
 // Carrier makes copies carry their jobs.
@@ -152,7 +153,7 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		carried[i].Err = untold(err)
 	}
 	var unknown []int
-	var records []job.Delivery
+	var records []work.Delivery
 	for k, a := range answers {
 		e := copies[sent[k]]
 		var is *jobledger.StateError
@@ -173,10 +174,10 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 }
 
 // inLane returns the copy as a worker will get it, ready since then.
-func (c Copy) inLane(since time.Time) job.Delivery {
+func (c Copy) inLane(since time.Time) work.Delivery {
 	j, rest, err := job.Decode(c.Body, c.Job.ID)
 	j.Priority = c.Priority
-	return job.Delivery{
+	return work.Delivery{
 		Job: j, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error,
 		Replay: c.Replay, Body: c.Body, Unknown: rest, Err: err,
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // both is a broker and a ledger that answer as they are told, by job, and note what they are asked.
@@ -46,7 +47,7 @@ func (b *both) SupersedeAll(_ context.Context, all []jobledger.Supersede) ([]job
 	return answers, nil
 }
 
-func (b *both) CreateAll(_ context.Context, all []job.Delivery) ([]bool, error) {
+func (b *both) CreateAll(_ context.Context, all []work.Delivery) ([]bool, error) {
 	for _, d := range all {
 		b.did = append(b.did, fmt.Sprintf("record %s/%d in %s", d.Job.ID, d.Replay, d.Lane))
 	}
@@ -58,7 +59,7 @@ func (b *both) carry(ctx context.Context, ids ...string) ([]Carried, error) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}}}
 	copies := make([]Copy, len(ids))
 	for i, id := range ids {
-		copies[i] = CopyOf(job.Delivery{
+		copies[i] = CopyOf(work.Delivery{
 			Job: job.Job{ID: id, Kind: "probe"}, Body: []byte(`{"kind":"probe"}`),
 			Replay: 4,
 		}, "bulk", p)

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
@@ -35,7 +36,7 @@ type Board interface {
 // Audit is the audit log, for one person: Note says who it was.
 type Audit interface {
 	MayNote(ctx context.Context) error
-	Note(ctx context.Context, e lanes.AuditEntry) error
+	Note(ctx context.Context, e audit.Entry) error
 }
 
 // Policy returns the policy in force; NotFound when none is yet.
@@ -57,7 +58,7 @@ var ErrNoPolicy = errors.New("no policy is in force yet: is `siren scaler` (or `
 func (d *Desk) MayNote(ctx context.Context) error { return d.Audit.MayNote(ctx) }
 
 // Note writes what was done into the audit log. That it can't be written is told, and undoes nothing.
-func (d *Desk) Note(ctx context.Context, e lanes.AuditEntry) {
+func (d *Desk) Note(ctx context.Context, e audit.Entry) {
 	if err := d.Audit.Note(context.WithoutCancel(ctx), e); err != nil {
 		d.Warn("the audit log has no entry of this: %v", err)
 	}

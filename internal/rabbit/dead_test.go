@@ -14,7 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // buried puts jobs to the dead letters.
@@ -23,7 +23,7 @@ func buried(t *testing.T, ids ...string) {
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "standard", ids...)
 	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	for range ids {
-		rabbittest.Settle(t, s, rabbittest.Next(t, s), job.Disposition{Action: job.DeadLetter, Reason: "bad input"})
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), work.Disposition{Action: work.DeadLetter, Reason: "bad input"})
 	}
 }
 

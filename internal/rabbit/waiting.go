@@ -7,7 +7,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Waiting is the jobs that wait in one queue of a lane, while somebody goes through them. What was taken is out of the
@@ -35,8 +35,8 @@ func (w *Waiting) Count() (int, error) {
 
 // Take takes the next n jobs, in the queue's order (priority, then age); fewer when there are no more. The errors are
 // ErrUndeclared, that of ctx, and that of a lost connection.
-func (w *Waiting) Take(ctx context.Context, n int) ([]job.Delivery, error) {
-	var batch []job.Delivery
+func (w *Waiting) Take(ctx context.Context, n int) ([]work.Delivery, error) {
+	var batch []work.Delivery
 	for len(batch) < n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (w *Waiting) Take(ctx context.Context, n int) ([]job.Delivery, error) {
 
 // Remove acknowledges jobs that were taken, and that are carried on elsewhere, or over. When the broker has them back
 // already (ErrStale), that is no harm: whoever claims them is told that they are settled.
-func (w *Waiting) Remove(jobs ...job.Delivery) error {
+func (w *Waiting) Remove(jobs ...work.Delivery) error {
 	for _, d := range jobs {
 		if err := d.Receipt.(rabbitlink.Arrival).Ack(); err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 
 // Note adds an entry to the audit, which keeps about the latest ten thousand. Its At is set by Redis, its Login is that
 // of the store. What changes tunings is noted by Change.
-func (t *Tunings) Note(ctx context.Context, e lanes.AuditEntry) error {
+func (t *Tunings) Note(ctx context.Context, e audit.Entry) error {
 	e.Login = t.store.Login(ctx)
 	err := t.store.Client().XAdd(ctx, &goredis.XAddArgs{
 		Stream: keyspace.Audit, MaxLen: maxAudit, Approx: true,
@@ -49,8 +49,8 @@ func (t *Tunings) MayNote(ctx context.Context) error {
 }
 
 // Audit returns at most limit entries of the audit made at or after since, the newest first.
-func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error) {
-	entries := []lanes.AuditEntry{}
+func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]audit.Entry, error) {
+	entries := []audit.Entry{}
 	noted := map[any]bool{} // nonces: an entry is duplicate when Redis' answer got lost
 	start := strconv.FormatInt(keyspace.Millis(since), 10)
 	for end := "+"; len(entries) < limit; {
@@ -78,12 +78,12 @@ func (t *Tunings) Audit(ctx context.Context, since time.Time, limit int) ([]lane
 
 // entry reads an entry of the audit, whose ID begins with when it was made. One that can't be read is reported and left
 // out.
-func (t *Tunings) entry(m goredis.XMessage) (lanes.AuditEntry, bool) {
+func (t *Tunings) entry(m goredis.XMessage) (audit.Entry, bool) {
 	text, _ := m.Values["entry"].(string)
-	var e lanes.AuditEntry
+	var e audit.Entry
 	if err := json.Unmarshal([]byte(text), &e); err != nil {
 		t.log.Warn("an entry of the audit log can't be read", slog.String("entry", m.ID), slog.Any("error", err))
-		return lanes.AuditEntry{}, false
+		return audit.Entry{}, false
 	}
 	ms, _, _ := strings.Cut(m.ID, "-")
 	e.At = keyspace.Time(ms)

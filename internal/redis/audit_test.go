@@ -9,7 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 func TestAudit(t *testing.T) {
@@ -17,7 +17,7 @@ func TestAudit(t *testing.T) {
 	if none, err := ts.Audit(t.Context(), time.Time{}, 10); err != nil || none == nil || len(none) != 0 {
 		t.Errorf("an empty audit: %v, %v", none, err)
 	}
-	full := lanes.AuditEntry{
+	full := audit.Entry{
 		By: "ann@desk (kube context live)", Verb: "tune", On: "lanes.express.reserve", Before: "2", After: "4",
 		Reason: "election night",
 		Until:  time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(),
@@ -27,9 +27,9 @@ func TestAudit(t *testing.T) {
 		Stream: "siren:{tunings}:audit",
 		Values: []any{"entry", "{"},
 	}).Err())
-	var notes []lanes.AuditEntry
+	var notes []audit.Entry
 	for i := range 1200 {
-		notes = append(notes, lanes.AuditEntry{Verb: "move", Jobs: i})
+		notes = append(notes, audit.Entry{Verb: "move", Jobs: i})
 	}
 	time.Sleep(5 * time.Millisecond) // so that it is another millisecond
 	_, err := ts.Change(t.Context(), 0, nil, nil, notes)
@@ -69,8 +69,8 @@ func TestAuditIsCapped(t *testing.T) {
 	_, err := pipe.Exec(t.Context())
 	redistest.Must(t, err)
 	for name, note := range map[string]func() error{
-		"note":   func() error { return ts.Note(t.Context(), lanes.AuditEntry{}) },
-		"change": func() error { _, err := ts.Change(t.Context(), 0, nil, nil, []lanes.AuditEntry{{}}); return err },
+		"note":   func() error { return ts.Note(t.Context(), audit.Entry{}) },
+		"change": func() error { _, err := ts.Change(t.Context(), 0, nil, nil, []audit.Entry{{}}); return err },
 	} {
 		redistest.Must(t, note())
 		if n := raw.XLen(t.Context(), "siren:{tunings}:audit").Val(); n < 10_000 || n > 10_200 {

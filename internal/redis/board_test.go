@@ -14,8 +14,9 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestPolicyRevision(t *testing.T) {
@@ -140,7 +141,7 @@ func TestAwayIsSaid(t *testing.T) {
 		"tunings":  func() error { _, _, err := tunings.Now(ctx); return err },
 		"tune":     func() error { _, err := tunings.Change(ctx, 0, nil, nil, nil); return err },
 		"restore":  func() error { _, err := tunings.Restore(ctx, lanes.Tunings{Revision: 1}); return err },
-		"note":     func() error { return tunings.Note(ctx, lanes.AuditEntry{}) },
+		"note":     func() error { return tunings.Note(ctx, audit.Entry{}) },
 		"audit":    func() error { _, err := tunings.Audit(ctx, time.Time{}, 1); return err },
 		"cancel":   func() error { _, err := l.Cancel(ctx, "id"); return err },
 		"carry":    func() error { _, err := l.Supersede(ctx, jobledger.Supersede{ID: "id"}); return err },
@@ -151,7 +152,7 @@ func TestAwayIsSaid(t *testing.T) {
 		"compare":  func() error { _, err := l.Compare(ctx, "bulk", time.Time{}, nil); return err },
 		"missing":  func() error { _, _, err := l.CountMissing(ctx); return err },
 		"enlist":   func() error { _, err := l.Enlist(ctx); return err },
-		"gone":     func() error { return l.Gone(ctx, "bulk", []job.Delivery{{}}) },
+		"gone":     func() error { return l.Gone(ctx, "bulk", []work.Delivery{{}}) },
 		"lead":     func() error { _, err := b.Lead(ctx, "a", time.Second); return err },
 	} {
 		start := time.Now()

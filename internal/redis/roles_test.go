@@ -25,8 +25,11 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // roleSteps is all that the processes of each role, and people, do with this package, in an order in which each finds
@@ -35,7 +38,7 @@ var roleSteps = []struct {
 	role string
 	does func(t *testing.T, s *redislink.Store)
 }{
-	{lanes.ScalerRole, func(t *testing.T, s *redislink.Store) {
+	{role.Scaler, func(t *testing.T, s *redislink.Store) {
 		ctx, b := t.Context(), redis.NewBoard(s, redistest.Discard)
 		_, err := b.PublishPolicy(ctx, lanes.Effective{Policy: *redistest.Policy()})
 		redistest.Must(t, err)
@@ -52,12 +55,12 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		redistest.Must(t, b.Resign(ctx, "me"))
 	}},
-	{lanes.ProducerRole, func(t *testing.T, s *redislink.Store) {
+	{role.Producer, func(t *testing.T, s *redislink.Store) {
 		ctx, l := t.Context(), redistest.LedgerOn(s)
 		s.FollowClock(ctx)
 		_, err := redis.NewBoard(s, redistest.Discard).Policy(ctx)
 		redistest.Must(t, err)
-		var jobs []job.Delivery
+		var jobs []work.Delivery
 		for _, id := range []string{"done", "retried", "died", "cancelled", "withdrawn", "queued", "lost"} {
 			d := redistest.Delivery(id, "bulk")
 			d.Job.DedupKey = id
@@ -82,55 +85,55 @@ var roleSteps = []struct {
 		_, _ = l.Find(ctx, "malformed")
 		watchOne(t, l, "done")
 	}},
-	{lanes.ScalerRole, loseJob},
-	{lanes.ProducerRole, func(t *testing.T, s *redislink.Store) {
+	{role.Scaler, loseJob},
+	{role.Producer, func(t *testing.T, s *redislink.Store) {
 		// it is missing
-		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []job.Delivery{redistest.Delivery("lost", "bulk")})
+		_, err := redistest.LedgerOn(s).CreateAll(t.Context(), []work.Delivery{redistest.Delivery("lost", "bulk")})
 		redistest.Must(t, err)
 	}},
-	{lanes.ScalerRole, loseJob},
-	{lanes.WorkerRole, func(t *testing.T, s *redislink.Store) {
+	{role.Scaler, loseJob},
+	{role.Worker, func(t *testing.T, s *redislink.Store) {
 		ctx, l, r := t.Context(), redistest.LedgerOn(s), redis.NewRoster(s, redistest.Discard)
 		// it turned up
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", job.Granted),
-			job.Outcome{State: job.Queued}))
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("lost", "bulk"), "w", work.Granted),
+			work.Outcome{State: job.Queued}))
 		urgent := redistest.Delivery("queued", "bulk")
 		urgent.Job.Priority = 2
-		redistest.Must(t, l.Lower(ctx, []job.Delivery{urgent}))
+		redistest.Must(t, l.Lower(ctx, []work.Delivery{urgent}))
 		copied := redistest.Delivery("queued", "bulk")
 		copied.Replay = 1
-		redistest.Claim(t, l, copied, "w", job.Granted) // faster than the ledger hears of it
-		redistest.Claim(t, l, redistest.Delivery("queued", "bulk"), "w", job.Settled)
+		redistest.Claim(t, l, copied, "w", work.Granted) // faster than the ledger hears of it
+		redistest.Claim(t, l, redistest.Delivery("queued", "bulk"), "w", work.Settled)
 		s.FollowClock(ctx)
 		_, err := r.Beat(ctx, fleet.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
-		c := redistest.Claim(t, l, redistest.Delivery("done", "bulk"), "w", job.Granted)
+		c := redistest.Claim(t, l, redistest.Delivery("done", "bulk"), "w", work.Granted)
 		redistest.Must(t, l.Renew(ctx, c, job.Progress{Fraction: 0.5}))
-		redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
+		redistest.Must(t, l.Close(ctx, c, work.Outcome{State: job.Completed}))
 		redistest.Must(t, l.KeepLog(ctx, "done", "said"))
-		retry := job.Outcome{State: job.Retrying, NextAt: time.Now().Add(-time.Minute)}
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted),
+		retry := work.Outcome{State: job.Retrying, NextAt: time.Now().Add(-time.Minute)}
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", work.Granted),
 			retry))
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", job.Granted),
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("retried", "bulk"), "w", work.Granted),
 			retry))
-		dead := job.Outcome{State: job.Dead}
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", job.Granted),
+		dead := work.Outcome{State: job.Dead}
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", work.Granted),
 			dead))
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 1
-		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, again, "w", job.Granted), dead))
-		redistest.Claim(t, l, redistest.Delivery("cancelled", "bulk"), "w", job.Granted)
+		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, again, "w", work.Granted), dead))
+		redistest.Claim(t, l, redistest.Delivery("cancelled", "bulk"), "w", work.Granted)
 		malformed := redistest.Delivery("malformed-1", "bulk")
 		malformed.Bears = "malformed"
-		redistest.Claim(t, l, malformed, "w", job.Granted)
-		unheard := job.Claim{State: job.Unclaimed, JobID: "unheard", Attempts: 1}
-		redistest.Must(t, l.Close(ctx, unheard, job.Outcome{State: job.Completed})) // makes the record
+		redistest.Claim(t, l, malformed, "w", work.Granted)
+		unheard := work.Claim{State: work.Unclaimed, JobID: "unheard", Attempts: 1}
+		redistest.Must(t, l.Close(ctx, unheard, work.Outcome{State: job.Completed})) // makes the record
 		redistest.Must(t, r.Leave(ctx, "w"))
 		_, err = r.Beat(ctx, fleet.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
 	}},
-	{lanes.ScalerRole, loseJob},
-	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
+	{role.Scaler, loseJob},
+	{role.Operator, func(t *testing.T, s *redislink.Store) {
 		ctx, l, b, tunings := t.Context(), redistest.LedgerOn(s), redis.NewBoard(s, redistest.Discard),
 			redis.NewTunings(s, redistest.Discard)
 		_, err := b.Policy(ctx)
@@ -150,8 +153,8 @@ var roleSteps = []struct {
 		seen, _, err := tunings.Now(ctx)
 		redistest.Must(t, err)
 		tuning := lanes.Tuning{Field: "lanes.bulk.paused", Value: []byte("true")}
-		note := lanes.AuditEntry{By: "somebody else", Verb: "tune", On: "lanes.bulk"}
-		rev, err := tunings.Change(ctx, seen.Revision, []lanes.Tuning{tuning}, nil, []lanes.AuditEntry{note})
+		note := audit.Entry{By: "somebody else", Verb: "tune", On: "lanes.bulk"}
+		rev, err := tunings.Change(ctx, seen.Revision, []lanes.Tuning{tuning}, nil, []audit.Entry{note})
 		redistest.Must(t, err)
 		_, err = tunings.Change(ctx, rev, nil, []string{tuning.Field}, nil)
 		redistest.Must(t, err)
@@ -160,7 +163,7 @@ var roleSteps = []struct {
 		entries, err := tunings.Audit(ctx, time.Time{}, 10)
 		redistest.Must(t, err)
 		for _, e := range entries {
-			if e.Login != access.User(lanes.OperatorRole) || e.By != "somebody else" {
+			if e.Login != access.User(role.Operator) || e.By != "somebody else" {
 				t.Errorf("an audit entry says %+v, not with which login", e)
 			}
 		}
@@ -189,7 +192,7 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		_, err = l.Cancel(ctx, "lost")
 		redistest.Must(t, err)
-		redistest.Must(t, l.Gone(ctx, "bulk", []job.Delivery{redistest.Delivery("lost", "bulk")}))
+		redistest.Must(t, l.Gone(ctx, "bulk", []work.Delivery{redistest.Delivery("lost", "bulk")}))
 		_, err = l.Retrying(ctx, []string{"bulk"})
 		redistest.Must(t, err)
 		_, err = l.Ahead(ctx, "queued", time.Time{})
@@ -210,19 +213,19 @@ var roleSteps = []struct {
 		d.Job.DedupKey = "mine"
 		_, err = l.Reserve(ctx, []job.Job{d.Job})
 		redistest.Must(t, err)
-		_, err = l.CreateAll(ctx, []job.Delivery{d})
+		_, err = l.CreateAll(ctx, []work.Delivery{d})
 		redistest.Must(t, err)
 		redistest.Must(t, l.ReleaseKey(ctx, d.Job))
 		redistest.Must(t, l.Withdraw(ctx, "mine"))
 	}},
-	{lanes.WorkerRole, func(t *testing.T, s *redislink.Store) {
+	{role.Worker, func(t *testing.T, s *redislink.Store) {
 		again := redistest.Delivery("died", "bulk")
 		again.Replay = 2
 		l := redistest.LedgerOn(s)
-		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", job.Granted),
-			job.Outcome{State: job.Dead}))
+		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", work.Granted),
+			work.Outcome{State: job.Dead}))
 	}},
-	{lanes.OperatorRole, func(t *testing.T, s *redislink.Store) {
+	{role.Operator, func(t *testing.T, s *redislink.Store) {
 		redistest.Must(t, redistest.LedgerOn(s).Discard(t.Context(), "died", 2))
 	}},
 	{"", func(t *testing.T, s *redislink.Store) {
@@ -236,7 +239,7 @@ var roleSteps = []struct {
 		redistest.Must(t, s.Client().HSet(t.Context(), "siren:job:old", "state", "queued", "lane", "bulk").Err())
 		redistest.Must(t, s.Client().ZAdd(t.Context(), "siren:jobs", goredis.Z{Score: 1, Member: "old"}).Err())
 	}},
-	{lanes.ScalerRole, func(t *testing.T, s *redislink.Store) {
+	{role.Scaler, func(t *testing.T, s *redislink.Store) {
 		ctx, tunings, r := t.Context(), redis.NewTunings(s, redistest.Discard), redis.NewRoster(s, redistest.Discard)
 		_, _, err := r.Workers(ctx)
 		redistest.Must(t, err)
@@ -247,9 +250,9 @@ var roleSteps = []struct {
 		_, err = tunings.Restore(ctx, lanes.Tunings{Revision: 1})
 		redistest.Must(t, err)
 		rev, err := tunings.Change(ctx, now.Revision, nil, []string{"lanes.bulk.paused"},
-			[]lanes.AuditEntry{{Verb: "expire"}})
+			[]audit.Entry{{Verb: "expire"}})
 		redistest.Must(t, err)
-		redistest.Must(t, tunings.Note(ctx, lanes.AuditEntry{Verb: "restore", On: fmt.Sprint(rev)}))
+		redistest.Must(t, tunings.Note(ctx, audit.Entry{Verb: "restore", On: fmt.Sprint(rev)}))
 		changed, end := context.WithCancel(ctx)
 		<-tunings.Changed(changed)
 		end()
@@ -425,8 +428,8 @@ func TestRefusals(t *testing.T) {
 		who []string
 		do  func(*redislink.Store) error
 	}
-	producer, worker, scaler, operator := lanes.ProducerRole, lanes.WorkerRole, lanes.ScalerRole, lanes.OperatorRole
-	granted := job.Claim{State: job.Granted, JobID: "running", Token: 1}
+	producer, worker, scaler, operator := role.Producer, role.Worker, role.Scaler, role.Operator
+	granted := work.Claim{State: work.Granted, JobID: "running", Token: 1}
 	for what, c := range map[string]refused{
 		"pause a lane": {[]string{producer, worker}, func(s *redislink.Store) error {
 			_, err := redis.NewTunings(s, redistest.Discard).Change(ctx, 0,
@@ -434,7 +437,7 @@ func TestRefusals(t *testing.T) {
 			return err
 		}},
 		"add to the audit log": {[]string{producer, worker}, func(s *redislink.Store) error {
-			return redis.NewTunings(s, redistest.Discard).Note(ctx, lanes.AuditEntry{By: "root"})
+			return redis.NewTunings(s, redistest.Discard).Note(ctx, audit.Entry{By: "root"})
 		}},
 		"do what is noted in the audit": {[]string{producer, worker}, func(s *redislink.Store) error {
 			return redis.NewTunings(s, redistest.Discard).MayNote(ctx)
@@ -462,7 +465,7 @@ func TestRefusals(t *testing.T) {
 			return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said")
 		}},
 		"make a record": {[]string{scaler}, func(s *redislink.Store) error {
-			_, err := redistest.LedgerOn(s).CreateAll(ctx, []job.Delivery{redistest.Delivery("new", "bulk")})
+			_, err := redistest.LedgerOn(s).CreateAll(ctx, []work.Delivery{redistest.Delivery("new", "bulk")})
 			return err
 		}},
 		"publish a policy": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
@@ -519,11 +522,11 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	var said strings.Builder
 	store := redistest.Open(t, redistest.LoginAs("refused"))
 	l := jobledger.New(store, slog.New(slog.NewTextHandler(&said, nil)))
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w", job.Unclaimed)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w", work.Unclaimed)
 	if err := store.Refusal(); !errors.Is(err, lanes.ErrRefused) {
 		t.Errorf("the store was refused nothing: %v", err)
 	}
-	redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(ctx, c, work.Outcome{State: job.Completed}))
 	if s := l.Stats(); !s.Refused || s.Buffered != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -533,7 +536,7 @@ func TestLedgerOfOneRefused(t *testing.T) {
 	if _, err := l.Get(ctx, "job"); !errors.Is(err, lanes.ErrRefused) {
 		t.Errorf("%v, not refused", err)
 	}
-	set(access.Rules(lanes.WorkerRole))
+	set(access.Rules(role.Worker))
 	redistest.Eventually(t, "the end is told", 20*time.Second, func() bool { return !l.Stats().Away })
 	if err := store.Refusal(); err != nil {
 		t.Errorf("the store is still refused: %v", err)

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 // ErrChanged says that the tunings have another revision by now than the one that a change was made for.
@@ -53,7 +54,7 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 // store. seen is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest
 // any more. A tuning that replaces another is the last made.
 func (t *Tunings) Change(
-	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []lanes.AuditEntry,
+	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []audit.Entry,
 ) (revision int64, err error) {
 	const doing = "change the tunings"
 	args := []any{seen, rand.Text(), keyspace.Tuned, maxAudit, len(remove), len(set)}

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 func freshTunings(t *testing.T) (*redis.Tunings, *goredis.Client) {
@@ -33,7 +34,7 @@ func change(t *testing.T, ts *redis.Tunings, set []lanes.Tuning, remove ...strin
 	t.Helper()
 	was := now(t, ts)
 	revision, err := ts.Change(t.Context(), was.Revision, set, remove,
-		[]lanes.AuditEntry{{By: "ann@desk", Verb: "tune"}})
+		[]audit.Entry{{By: "ann@desk", Verb: "tune"}})
 	redistest.Must(t, err)
 	if revision != was.Revision+1 {
 		t.Errorf("revision %d after %d", revision, was.Revision)
@@ -101,7 +102,7 @@ func TestChangeOfAnOldRevision(t *testing.T) {
 	change(t, ts, []lanes.Tuning{tuning("budget", "8")})
 	for _, seen := range []int64{0, 2} {
 		_, err := ts.Change(t.Context(), seen, []lanes.Tuning{tuning("budget", "9")}, []string{"budget"},
-			[]lanes.AuditEntry{{Verb: "tune"}})
+			[]audit.Entry{{Verb: "tune"}})
 		if !errors.Is(err, redis.ErrChanged) {
 			t.Errorf("change of revision %d: %v, want ErrChanged", seen, err)
 		}
@@ -126,7 +127,7 @@ func TestConcurrentChanges(t *testing.T) {
 				was, _, err := ts.Now(t.Context())
 				if err == nil {
 					_, err = ts.Change(t.Context(), was.Revision, []lanes.Tuning{tuning("budget", "8")}, nil,
-						[]lanes.AuditEntry{{Verb: "tune"}})
+						[]audit.Entry{{Verb: "tune"}})
 				}
 				switch {
 				case err == nil:
@@ -264,11 +265,11 @@ func TestLostAnswersToTunings(t *testing.T) {
 		}
 		lose()
 		if revision, err := ts.Change(t.Context(), 0, []lanes.Tuning{tuning("budget", "8")}, nil,
-			[]lanes.AuditEntry{{Verb: "tune"}}); err != nil || revision != 1 {
+			[]audit.Entry{{Verb: "tune"}}); err != nil || revision != 1 {
 			t.Errorf("revision %d, %v", revision, err)
 		}
 		lose()
-		redistest.Must(t, ts.Note(t.Context(), lanes.AuditEntry{Verb: "purge"}))
+		redistest.Must(t, ts.Note(t.Context(), audit.Entry{Verb: "purge"}))
 		entries, err := ts.Audit(t.Context(), time.Time{}, 100)
 		if err != nil || len(entries) != 2 {
 			t.Errorf("audit %+v, %v; want two entries", entries, err)

@@ -37,6 +37,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Errors that a caller branches on; test for them with errors.Is.
@@ -155,7 +156,7 @@ type Outcome struct {
 }
 
 // Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that
-// sorts by time. A job whose kind or params are wrong (job.BadInput) isn't sent. With a dedupKey that an earlier job
+// sorts by time. A job whose kind or params are wrong (work.BadInput) isn't sent. With a dedupKey that an earlier job
 // has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain
 // for the error that isn't a plain no.
 func (c *Client) Enqueue(ctx context.Context, j job.Job) (id string, err error) {
@@ -207,7 +208,7 @@ func (c *Client) check(j job.Job) error {
 // publishAll records and publishes the jobs of the batch that are to be.
 func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 	var entries []wire.Entry
-	var records []job.Delivery
+	var records []work.Delivery
 	var at []int
 	for i, j := range b.jobs {
 		o := b.outcomes[i]
@@ -215,7 +216,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 			continue
 		}
 		entries = append(entries, wire.Entry{Lane: o.Lane, Job: j, EnqueuedAt: now, Priority: j.Priority})
-		records = append(records, job.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
+		records = append(records, work.Delivery{Job: j, Lane: o.Lane, EnqueuedAt: now, ReadyAt: now})
 		at = append(at, i)
 	}
 	made := c.record(ctx, records)
@@ -231,7 +232,7 @@ func (c *Client) publishAll(ctx context.Context, b *batch, now time.Time) {
 
 // record makes the jobs' records before they are published and says which were made by that. Without Redis there are
 // none until the jobs start.
-func (c *Client) record(ctx context.Context, jobs []job.Delivery) []bool {
+func (c *Client) record(ctx context.Context, jobs []work.Delivery) []bool {
 	made, err := c.ledger.CreateAll(ctx, jobs)
 	if err != nil {
 		c.log.Warn("jobs have no record until they start", "jobs", len(jobs)-len(made), "error", err)

@@ -26,6 +26,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // policyText has a lane that a worker serves and one that none does. `make test-matrix` runs these tests on both queue
@@ -84,13 +86,13 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, store.Stop(context.Background())) }()
-	producer, err := logins.URL(lanes.ProducerRole, store.URL) // which is all that a client may need
+	producer, err := logins.URL(role.Producer, store.URL) // which is all that a client may need
 	if err := errors.Join(err, os.Setenv("SIREN_AMQP_URL", amqp.URL),
 		os.Setenv("SIREN_REDIS_URL", producer)); err != nil {
 		return 1, err
 	}
 	secure.amqpURL = amqp.TLSURL
-	if secure.redisURL, err = logins.URL(lanes.ProducerRole, store.TLSURL); err != nil {
+	if secure.redisURL, err = logins.URL(role.Producer, store.TLSURL); err != nil {
 		return 1, err
 	}
 	stop, err := serve(ctx, amqp.URL, store.URL)
@@ -152,14 +154,14 @@ func workOn(ctx context.Context, slot *take.Slot, l *jobledger.Ledger) {
 			continue
 		}
 		c, err := l.Claim(ctx, d, "general-1", 3)
-		if err == nil && c.State == job.Granted {
-			o := job.Outcome{State: job.Completed, Outputs: []job.Output{{URL: d.Job.Output, Bytes: 42}}}
+		if err == nil && c.State == work.Granted {
+			o := work.Outcome{State: job.Completed, Outputs: []job.Output{{URL: d.Job.Output, Bytes: 42}}}
 			if d.Job.Kind == "broken" {
-				o = job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}
+				o = work.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}
 			}
 			err = l.Close(ctx, c, o)
 		}
-		if err = errors.Join(err, slot.Settle(ctx, d, job.Disposition{Action: job.Ack})); err != nil {
+		if err = errors.Join(err, slot.Settle(ctx, d, work.Disposition{Action: work.Ack})); err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // A job that every worker would refuse isn't sent, and leaves no record; another one of the same batch is.
@@ -39,7 +40,7 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 	outcomes := c.EnqueueBatch(within(t, 10*time.Second), jobs)
 	for i, want := range says {
 		if err := outcomes[i].Err; err == nil || !strings.HasPrefix(err.Error(), want) ||
-			job.KindOf(err) != job.BadInput {
+			work.KindOf(err) != work.BadInput {
 			t.Errorf("%s: %v, want %s", jobs[i].ID, err, want)
 		}
 		if _, err := c.Get(t.Context(), jobs[i].ID); !errors.Is(err, client.ErrNotFound) {

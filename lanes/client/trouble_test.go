@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // The broker takes a job and stalls before it confirms it. Enqueuing it again, as ErrUncertain says, makes it run once.
@@ -103,12 +104,12 @@ func TestRedisComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := jobledger.New(openStore(t, store.URL), discard)
-	d := job.Delivery{Job: probe("known", nil), Lane: "bulk"}
+	d := work.Delivery{Job: probe("known", nil), Lane: "bulk"}
 	claim, err := ledger.Claim(ctx, d, "batch-1", 3)
-	if err != nil || claim.State != job.Granted {
+	if err != nil || claim.State != work.Granted {
 		t.Fatalf("claim %+v, %v", claim, err)
 	}
-	if err := ledger.Close(ctx, claim, job.Outcome{State: job.Completed}); err != nil {
+	if err := ledger.Close(ctx, claim, work.Outcome{State: job.Completed}); err != nil {
 		t.Fatal(err)
 	}
 	if r := <-ended; r.State != job.Completed || r.Worker != "batch-1" {

@@ -14,10 +14,3 @@ func TestFinal(t *testing.T) {
 		Queued: false, Running: false, Retrying: false, Completed: false, Dead: true, Cancelled: true, Missing: true,
 	})
 }
-
-func TestPermanent(t *testing.T) {
-	enumtest.Want(t, "ErrorKind", "Permanent", ErrorKind.Permanent, map[ErrorKind]bool{
-		BadInput: true, NotAllowed: true, OutputExists: true, OverLimit: true, Expired: true, Transient: false,
-		TimedOut: false, Interrupted: false,
-	})
-}

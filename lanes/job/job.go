@@ -64,13 +64,10 @@ func Encode(j Job) ([]byte, error) {
 	if err := j.Check(); err != nil {
 		return nil, err
 	}
-	var wire bytes.Buffer
-	e := json.NewEncoder(&wire)
-	e.SetEscapeHTML(false) // or each & of a signed URL takes six bytes of the limit
-	if err := e.Encode(j); err != nil {
+	body, err := plain.JSON(j)
+	if err != nil {
 		return nil, fmt.Errorf("job %s: %w", j.ID, err)
 	}
-	body := bytes.TrimSuffix(wire.Bytes(), []byte("\n"))
 	if len(body) > MaxMessage {
 		return nil, fmt.Errorf("job %s is %d bytes on the wire, over the limit of %d: put large data into the input "+
 			"and name its URL", j.ID, len(body), MaxMessage)

@@ -1,10 +1,11 @@
 package job
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Revived returns the wire form of a dead job that is to run again. It changes only the params in set, where null
@@ -36,7 +37,7 @@ func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte
 				params[name] = value
 			}
 		}
-		raw, err := plainJSON(params)
+		raw, err := plain.JSON(params)
 		if err != nil {
 			return nil, fmt.Errorf("params: %w", err)
 		}
@@ -47,7 +48,7 @@ func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte
 
 // wireForm returns the wire form of a job with those fields.
 func wireForm(fields map[string]json.RawMessage) ([]byte, error) {
-	body, err := plainJSON(fields)
+	body, err := plain.JSON(fields)
 	if err == nil && len(body) > MaxMessage {
 		err = fmt.Errorf("the job would be %d bytes on the wire, over the limit of %d", len(body), MaxMessage)
 	}
@@ -61,13 +62,4 @@ func expired(raw json.RawMessage, now time.Time) bool {
 		return false
 	}
 	return !at.IsZero() && !now.Before(at)
-}
-
-// plainJSON encodes v as JSON and leaves URLs as they are.
-func plainJSON(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // or each & of a signed URL takes six bytes of the limit
-	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

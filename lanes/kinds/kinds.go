@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Kind is one kind of job.
@@ -136,7 +137,7 @@ func Find(name string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return Kind{}, job.Fail(job.BadInput, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown),
+	return Kind{}, work.Fail(work.BadInput, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown),
 		strings.Join(Names(), ", "), plain.Suggest(name, Names())))
 }
 
@@ -150,7 +151,7 @@ func (k Kind) ParamNames() (names []string) {
 }
 
 // Check refuses a job for what is wrong whatever storage there is: its kind, its params, and the ending of its output's
-// name. The error is a job.JobError of kind BadInput, and names every problem.
+// name. The error is a work.JobError of kind BadInput, and names every problem.
 func Check(job job.Job) error {
 	k, err := Find(job.Kind)
 	if err != nil {
@@ -164,7 +165,7 @@ func Check(job job.Job) error {
 	return err
 }
 
-// Read reads a job's params, for an output of that name. The error is a job.JobError of kind BadInput, and names every
+// Read reads a job's params, for an output of that name. The error is a work.JobError of kind BadInput, and names every
 // problem.
 func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
 	p := &problems{kind: k}
@@ -228,5 +229,5 @@ func (p *problems) err() error {
 	if len(p.texts) == 0 {
 		return nil
 	}
-	return job.Fail(job.BadInput, errors.New(p.kind.Name+": "+strings.Join(p.texts, "; ")))
+	return work.Fail(work.BadInput, errors.New(p.kind.Name+": "+strings.Join(p.texts, "; ")))
 }

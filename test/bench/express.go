@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -31,9 +32,9 @@ func (b *bench) express(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	sleeper := handlerFunc(func(ctx context.Context, _ job.Task) (job.Result, error) {
+	sleeper := handlerFunc(func(ctx context.Context, _ work.Task) (work.Result, error) {
 		<-ctx.Done()
-		return job.Result{}, context.Cause(ctx)
+		return work.Result{}, context.Cause(ctx)
 	})
 	loads := []struct {
 		name  string
@@ -75,11 +76,11 @@ type expressHandler struct {
 	ended   chan error // a lower job ended, so not every slot is busy
 }
 
-func (h *expressHandler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
+func (h *expressHandler) Handle(ctx context.Context, t work.Task) (work.Result, error) {
 	now := time.Now()
 	if t.Lane == expressLane {
 		h.started <- now
-		return job.Result{}, nil
+		return work.Result{}, nil
 	}
 	h.running.Add(1)
 	result, err := h.lower.Handle(ctx, t)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -102,7 +103,7 @@ type noticing struct {
 	came arrivals
 }
 
-func (s *noticing) Next(ctx context.Context) (job.Delivery, error) {
+func (s *noticing) Next(ctx context.Context) (work.Delivery, error) {
 	d, err := s.Source.Next(ctx)
 	if err == nil {
 		s.came = append(s.came, time.Now())
@@ -124,11 +125,11 @@ func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 		slots{shared: shared, wrap: func(s worker.Source) worker.Source {
 			sources = append(sources, &noticing{Source: s})
 			return sources[len(sources)-1]
-		}}, handlerFunc(func(context.Context, job.Task) (job.Result, error) {
+		}}, handlerFunc(func(context.Context, work.Task) (work.Result, error) {
 			if handled.Add(1) == int64(n) {
 				stop()
 			}
-			return job.Result{}, nil
+			return work.Result{}, nil
 		}))
 	if err != nil {
 		return nil, err

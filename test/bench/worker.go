@@ -6,7 +6,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -17,9 +17,9 @@ type slots struct {
 }
 
 // handlerFunc is a function as a worker.Handler.
-type handlerFunc func(context.Context, job.Task) (job.Result, error)
+type handlerFunc func(context.Context, work.Task) (work.Result, error)
 
-func (f handlerFunc) Handle(ctx context.Context, t job.Task) (job.Result, error) {
+func (f handlerFunc) Handle(ctx context.Context, t work.Task) (work.Result, error) {
 	return f(ctx, t)
 }
 

@@ -16,7 +16,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -72,7 +72,7 @@ func (r *release) tuned() {
 
 	r.says(field+": 3 → 0, as the file has it", "tunings", "remove", field)
 	var did []string
-	for _, e := range shown[[]lanes.AuditEntry](r, "audit") {
+	for _, e := range shown[[]audit.Entry](r, "audit") {
 		if e.On == field && strings.Contains(e.By, "@siren-scaler-") {
 			did = append(did, fmt.Sprintf("%s %s → %s %s", e.Verb, e.Before, e.After, e.Reason))
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // sort of a violation, to count by.
@@ -129,7 +130,7 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 		return
 	}
 	want := map[fate]string{
-		badInput: string(job.BadInput), contested: string(job.OutputExists),
+		badInput: string(work.BadInput), contested: string(work.OutputExists),
 		poisonous: "poison",
 	}[j.fate]
 	reasons := make([]string, len(letters))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
 )
 
@@ -135,8 +136,8 @@ func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
 	for name, r := range recipes() {
 		j := job.Job{ID: name, Output: at.output + name + r.ext()}
 		r.fill(&j, at)
-		_, err := h.Handle(ctx, job.Task{
-			Job: j, Lane: "standard", Attempt: "1", Limits: job.Limits{Threads: 1, MaxRuntime: time.Minute},
+		_, err := h.Handle(ctx, work.Task{
+			Job: j, Lane: "standard", Attempt: "1", Limits: work.Limits{Threads: 1, MaxRuntime: time.Minute},
 			Storage: []lanes.Storage{{Prefix: at.input, Read: true}, {Prefix: at.output, Write: true}},
 		})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // report is the outcome of a run.
@@ -89,7 +90,7 @@ func newReport(h history) report {
 			case e.what == "started":
 				r.Starts++
 			case e.what == "completed" && e.already,
-				e.what == "not run" && (e.claim == string(job.Settled) || e.claim == string(job.Buried)):
+				e.what == "not run" && (e.claim == string(work.Settled) || e.claim == string(work.Buried)):
 				r.Suppressed++
 			}
 		}

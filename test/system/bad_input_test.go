@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // bad is a job that can't work.
@@ -22,7 +23,7 @@ type bad struct {
 	name                string
 	kind, input, params string // of the job; "" for a probe of a good clip
 	output              string // "": a free name
-	reason              job.ErrorKind
+	reason              work.ErrorKind
 	says                string // what the error must name
 	early               bool   // `siren enqueue` knows already
 }
@@ -38,7 +39,7 @@ func (s *site) badJobs(w *web) []bad {
 	s.must(os.Symlink("../elsewhere", path(s.output("folder"))))
 	s.must(os.WriteFile(path(s.output("taken.json")), []byte("mine"), 0o644))
 	local, good := fmt.Sprintf("http://127.0.0.1:%d/inner.mp4", w.port), s.input("clip.mp4")
-	badly, denied, over, exists := job.BadInput, job.NotAllowed, job.OverLimit, job.OutputExists
+	badly, denied, over, exists := work.BadInput, work.NotAllowed, work.OverLimit, work.OutputExists
 	return []bad{
 		{name: "unreadable", kind: "transcode", input: s.write("noise.mp4",
 			bytes.Repeat([]byte("once upon a time "), 4000)), reason: badly, says: "noise.mp4 can't be read"},

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -63,8 +63,8 @@ func TestCancelRunning(t *testing.T) {
 		})
 	}
 	s.completed(s.enqueue("thumbnail", "--input", film, "--output", s.output("next.jpg")), 30*time.Second)
-	s.look().audited(t, lanes.AuditEntry{Verb: "cancel", On: "job busy", Before: "running", After: "cancelled"},
-		lanes.AuditEntry{Verb: "cancel", On: "job frozen", Before: "running", After: "cancelled"})
+	s.look().audited(t, audit.Entry{Verb: "cancel", On: "job busy", Before: "running", After: "cancelled"},
+		audit.Entry{Verb: "cancel", On: "job frozen", Before: "running", After: "cancelled"})
 	// Tried again, it runs from its beginning to its end.
 	if r := s.siren("", "jobs", "retry", "frozen"); r.code != 0 {
 		t.Errorf("siren jobs retry: %s", r)

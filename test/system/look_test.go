@@ -11,6 +11,7 @@ import (
 	store "github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -51,17 +52,17 @@ func (l *sight) inForce(what string, within time.Duration, wanted func(lanes.Pol
 }
 
 // audited checks that the audit log has entries like these, in this order; of each, Verb, On, Before and After count.
-func (l *sight) audited(t *testing.T, want ...lanes.AuditEntry) {
+func (l *sight) audited(t *testing.T, want ...audit.Entry) {
 	t.Helper()
 	r := l.s.siren("", "audit", "-o", "json")
-	var entries []lanes.AuditEntry
+	var entries []audit.Entry
 	l.s.unmarshal(r.out, &entries)
 	slices.Reverse(entries) // oldest first
 	for _, e := range entries {
 		if e.By == "" || e.At.IsZero() {
 			t.Errorf("an audit entry without who or when: %+v", e)
 		}
-		got := lanes.AuditEntry{Verb: e.Verb, On: e.On, Before: e.Before, After: e.After}
+		got := audit.Entry{Verb: e.Verb, On: e.On, Before: e.Before, After: e.After}
 		if len(want) > 0 && reflect.DeepEqual(got, want[0]) {
 			want = want[1:]
 		}

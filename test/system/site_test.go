@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // The lanes, and every queue that there is for them.
@@ -103,13 +104,13 @@ func newSiteOn(t *testing.T, amqpURL, pools string) *site {
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp"),
 		"XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
-		"SIREN_AMQP_URL=" + s.amqpURL, "SIREN_REDIS_URL=" + s.redisFor(lanes.ProducerRole),
+		"SIREN_AMQP_URL=" + s.amqpURL, "SIREN_REDIS_URL=" + s.redisFor(role.Producer),
 	}
-	for _, role := range []string{lanes.OperatorRole, lanes.ScalerRole, lanes.WorkerRole} {
+	for _, role := range []string{role.Operator, role.Scaler, role.Worker} {
 		s.env = append(s.env, fmt.Sprintf("SIREN_REDIS_%s_URL=%s", strings.ToUpper(role), s.redisFor(role)))
 	}
 	var err error
-	producer := s.redisFor(lanes.ProducerRole)
+	producer := s.redisFor(role.Producer)
 	s.client, err = client.New(client.Options{AMQPURL: s.amqpURL, RedisURL: producer, Name: "system test"})
 	s.must(err)
 	t.Cleanup(s.tellLogs)

@@ -9,6 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 // A tuning on a live fleet: scaler and workers follow, the fleet grows by it, and when its time is over everything is
@@ -54,9 +55,9 @@ func TestTuningLive(t *testing.T) {
 	}
 	size(1)
 	l.audited(t,
-		lanes.AuditEntry{Verb: "tune", On: "pools.general.min", Before: "1", After: "3"},
-		lanes.AuditEntry{Verb: "tune", On: "pools.general.min", Before: "3", After: "2"},
-		lanes.AuditEntry{Verb: "expire", On: "pools.general.min", Before: "2"})
+		audit.Entry{Verb: "tune", On: "pools.general.min", Before: "1", After: "3"},
+		audit.Entry{Verb: "tune", On: "pools.general.min", Before: "3", After: "2"},
+		audit.Entry{Verb: "expire", On: "pools.general.min", Before: "2"})
 }
 
 // A Redis that loses everything doesn't drop a pause: the leading scaler gives it back from memory.

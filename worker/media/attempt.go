@@ -3,7 +3,7 @@ package media
 import (
 	"log/slog"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -29,7 +29,7 @@ type Handler struct {
 // attempt is one run of one job: what its kind needs to make the output.
 type attempt struct {
 	h    *Handler
-	task job.Task
+	task work.Task
 	box  sandbox.Box // its folder is empty at first, and removed at the end
 	from storage.Place
 	info inspection

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
@@ -31,11 +32,11 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 		return "", err
 	}
 	if unwritten.MatchString(said) || a.box.Folder.Full() {
-		return "", job.Fail(job.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
+		return "", work.Fail(work.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
-		return "", job.Fail(job.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.from))
+		return "", work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.from))
 	}
 	return name, nil
 }

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -54,7 +54,7 @@ func (d *decimal) UnmarshalJSON(raw []byte) error {
 func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	var i inspection
 	if what := a.disguise(); what != "" {
-		return i, job.Fail(job.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
+		return i, work.Fail(work.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
 			"followed: give the media file itself", a.from, what))
 	}
 	if err := a.whole(); err != nil {
@@ -65,11 +65,11 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		sandbox.InputName)
 	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
-		return i, job.Fail(job.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from,
+		return i, work.Fail(work.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from,
 			out.limit>>20))
 	}
-	if job.KindOf(err) == job.BadInput {
-		return i, job.Fail(job.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
+	if work.KindOf(err) == work.BadInput {
+		return i, work.Fail(work.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
 	} else if err != nil {
 		return i, err
 	}
@@ -109,10 +109,10 @@ func unreadable(err error) string {
 // bounded checks that the input stays within our bounds. said is what ffprobe said on stderr.
 func (i inspection) bounded(from storage.Place, said string) error {
 	if len(i.Streams) == 0 {
-		return job.Fail(job.BadInput, fmt.Errorf("input %s holds no streams", from))
+		return work.Fail(work.BadInput, fmt.Errorf("input %s holds no streams", from))
 	}
 	if len(i.Streams) > sandbox.MaxStreams {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,
+		return work.Fail(work.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,
 			len(i.Streams), sandbox.MaxStreams))
 	}
 	for _, s := range i.Streams {
@@ -124,7 +124,7 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		}
 	}
 	if i.Format.Duration > kinds.MaxSeconds {
-		return job.Fail(job.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are allowed", from,
+		return work.Fail(work.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are allowed", from,
 			float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
@@ -137,7 +137,7 @@ func (i inspection) video(from storage.Place) (stream, error) {
 			return s, nil
 		}
 	}
-	return stream{}, job.Fail(job.BadInput, fmt.Errorf("input %s has no video", from))
+	return stream{}, work.Fail(work.BadInput, fmt.Errorf("input %s has no video", from))
 }
 
 // seconds returns how long the stream is, as far as known; 0 when nothing says.

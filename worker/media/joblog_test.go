@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // notes is a task's log for tests that read it while it is written.
@@ -61,7 +62,7 @@ func TestJobLogOfAFailure(t *testing.T) {
 	task := b.task(job.Job{Kind: "probe", Input: b.write("junk.mp4", junk), Output: b.output("a.json")})
 	task.Log = &log
 	_, err := b.runContext(context.Background(), task)
-	expect(t, err, job.BadInput, "can't be read")
+	expect(t, err, work.BadInput, "can't be read")
 	if !regexp.MustCompile(`(?s)^ffprobe .*\n\[error\] the input: .*\nffprobe: exit status 1 after ` +
 		``).MatchString(log.String()) {
 		t.Errorf("log\n%s", log.String())
@@ -81,9 +82,9 @@ func TestCancelledJob(t *testing.T) {
 	end := make(chan error)
 	go func() { _, err := b.runContext(ctx, task); end <- err }()
 	working(t, b.scratch)
-	cancel(fmt.Errorf("renew: %w", job.ErrCancelled))
+	cancel(fmt.Errorf("renew: %w", work.ErrCancelled))
 	gone(t, b.scratch, 5*time.Second)
-	if err := <-end; !errors.Is(err, job.ErrCancelled) {
+	if err := <-end; !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("the handler says %v", err)
 	}
 	if !regexp.MustCompile(`\nffmpeg: (exit status 255|signal: \w+) after .* s, stopped: renew: the job was ` +

@@ -14,26 +14,27 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// work is what a worker process of the tests is told to do.
-type work struct {
+// workOrder is what a worker process of the tests is told to do.
+type workOrder struct {
 	Scratch string
 	Job     job.Job
 	Attempt string
-	Limits  job.Limits
+	Limits  work.Limits
 	Storage []lanes.Storage
 }
 
 // beWorker runs such a process: a worker that runs one job, to be killed meanwhile.
 func beWorker(text string) {
-	var w work
+	var w workOrder
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		panic(err)
 	}
 	h, err := New(Options{Scratch: w.Scratch, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
-		_, err = h.Handle(context.Background(), job.Task{
+		_, err = h.Handle(context.Background(), work.Task{
 			Job: w.Job, Attempt: w.Attempt, Limits: w.Limits,
 			Storage: w.Storage,
 		})
@@ -41,7 +42,7 @@ func beWorker(text string) {
 	fmt.Println(err)
 }
 
-func startWorker(t *testing.T, w work) *exec.Cmd {
+func startWorker(t *testing.T, w workOrder) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(w)
 	must(t, err)
@@ -61,12 +62,15 @@ func kill9(t *testing.T, cmd *exec.Cmd) {
 // kill -9 of a worker takes its ffmpeg along; the next worker cleans up, and leaves alone what others still hold.
 func TestWorkerKilled(t *testing.T) {
 	b := newBench(t)
-	dead := startWorker(t, work{Scratch: b.dir, Job: slowJob(b), Attempt: "dead", Limits: b.limits, Storage: b.storage})
+	dead := startWorker(t, workOrder{
+		Scratch: b.dir, Job: slowJob(b), Attempt: "dead", Limits: b.limits,
+		Storage: b.storage,
+	})
 	working(t, b.scratch)
 	kill9(t, dead)
 	gone(t, b.scratch, time.Second)
 
-	alive := startWorker(t, work{
+	alive := startWorker(t, workOrder{
 		Scratch: b.dir, Job: slowJob(b), Attempt: "alive", Limits: b.limits,
 		Storage: b.storage,
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -23,7 +24,7 @@ var makers = map[string]maker{
 }
 
 // Check refuses a job for everything that can be known without I/O: its kind, its params, and URLs outside of storage.
-// The error is a job.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
+// The error is a work.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
 // fail: only the worker sees symbolic links, addresses and contents. URLs are percent-decoded once: a % in a name is
 // %25.
 func Check(job job.Job, allowed []lanes.Storage) error {
@@ -42,7 +43,7 @@ type order struct {
 func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 	o := order{job: j, rules: storage.NewRules(allowed)}
 	if strings.Trim(j.ID, ".") == "" {
-		return o, job.Fail(job.BadInput, fmt.Errorf("id %q: use a letter or a digit; the id names folders", j.ID))
+		return o, work.Fail(work.BadInput, fmt.Errorf("id %q: use a letter or a digit; the id names folders", j.ID))
 	}
 	kind, err := kinds.Find(j.Kind)
 	if err != nil {
@@ -57,7 +58,7 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 		o.recipe = makers[kind.Name].plan(values)
 	}
 	if inputErr == nil && outputErr == nil && o.input.String() == o.output.String() {
-		outputErr = job.Fail(job.BadInput, fmt.Errorf("input and output are the same file, %s", o.input))
+		outputErr = work.Fail(work.BadInput, fmt.Errorf("input and output are the same file, %s", o.input))
 	}
 	return o, together(inputErr, outputErr, paramsErr)
 }
@@ -65,24 +66,24 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 // together joins the errors' messages into one error; NotAllowed when any of them is.
 func together(errs ...error) error {
 	var texts []string
-	kind := job.BadInput
+	kind := work.BadInput
 	for _, err := range errs {
 		if err == nil {
 			continue
 		}
 		texts = append(texts, err.Error())
-		if job.KindOf(err) == job.NotAllowed {
-			kind = job.NotAllowed
+		if work.KindOf(err) == work.NotAllowed {
+			kind = work.NotAllowed
 		}
 	}
 	if len(texts) == 0 {
 		return nil
 	}
-	return job.Fail(kind, errors.New(strings.Join(texts, "; ")))
+	return work.Fail(kind, errors.New(strings.Join(texts, "; ")))
 }
 
-func (o order) result(size int64, already bool) job.Result {
-	return job.Result{
+func (o order) result(size int64, already bool) work.Result {
+	return work.Result{
 		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
 		AlreadyDone: already,
 	}

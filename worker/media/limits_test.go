@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
@@ -68,7 +69,7 @@ func gone(t *testing.T, scratch string, within time.Duration) {
 // The limits are those of the running ffmpeg, not only of what started it.
 func TestLimitsAreInForce(t *testing.T) {
 	b := newBench(t)
-	b.limits = job.Limits{Nice: 13, Memory: 1 << 30, Scratch: 64 << 20, MaxRuntime: 90 * time.Second, Threads: 2}
+	b.limits = work.Limits{Nice: 13, Memory: 1 << 30, Scratch: 64 << 20, MaxRuntime: 90 * time.Second, Threads: 2}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	end := make(chan error)
@@ -111,16 +112,16 @@ func TestLimitsAreInForce(t *testing.T) {
 
 // Cancelling ends the whole group soon, and the cause decides what the error means.
 func TestCancel(t *testing.T) {
-	stopped := job.Fail(job.Interrupted, errors.New("the worker stops"))
-	late := job.Fail(job.TimedOut, errors.New("too slow"))
+	stopped := work.Fail(work.Interrupted, errors.New("the worker stops"))
+	late := work.Fail(work.TimedOut, errors.New("too slow"))
 	for _, c := range []struct {
 		name  string
 		cause error
-		want  job.ErrorKind
+		want  work.ErrorKind
 	}{
-		{"plain", nil, job.Interrupted},
-		{"with a cause", stopped, job.Interrupted},
-		{"another cause", late, job.TimedOut},
+		{"plain", nil, work.Interrupted},
+		{"with a cause", stopped, work.Interrupted},
+		{"another cause", late, work.TimedOut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -150,18 +151,18 @@ func TestMaxRuntime(t *testing.T) {
 	b := newBench(t)
 	// as a worker does
 	within, stop := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond,
-		job.Fail(job.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s")))
+		work.Fail(work.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s")))
 	defer stop()
 	_, err := b.runContext(within, b.task(slowJob(b)))
-	expect(t, err, job.TimedOut, "maxRuntime of 1.5s")
+	expect(t, err, work.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
-	ctx, a := b.attempt(t, "slow.mp4", job.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
+	ctx, a := b.attempt(t, "slow.mp4", work.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
 	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{crf: 23, preset: "slow", fps: 120}.args(stream{}))
-	expect(t, err, job.TimedOut, "all the CPU time")
+	expect(t, err, work.TimedOut, "all the CPU time")
 }
 
 // attempt returns an attempt to try parts of the frame on.
-func (b *bench) attempt(t *testing.T, clip string, l job.Limits) (context.Context, *attempt) {
+func (b *bench) attempt(t *testing.T, clip string, l work.Limits) (context.Context, *attempt) {
 	t.Helper()
 	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))
 	must(t, err)
@@ -184,7 +185,7 @@ func (b *bench) attempt(t *testing.T, clip string, l job.Limits) (context.Contex
 // recorded on a disk of 4 KiB. Guard: unwritten, in ffmpeg.
 func TestFullDisk(t *testing.T) {
 	b := newBench(t)
-	ctx, a := b.attempt(t, "clip.mp4", job.Limits{})
+	ctx, a := b.attempt(t, "clip.mp4", work.Limits{})
 	script := filepath.Join(t.TempDir(), "ffmpeg")
 	must(t, os.WriteFile(script, []byte(`#!/bin/sh
 head -c 4096 /dev/zero >x.mp4
@@ -192,18 +193,18 @@ echo "[error] Error writing trailer of file:x.mp4: No space left on device" >&2
 `), 0o700))
 	a.h.options.FFmpeg = script
 	_, err := a.ffmpeg(ctx, "x.mp4", 0, nil, nil)
-	expect(t, err, job.Transient, "No space left on device")
+	expect(t, err, work.Transient, "No space left on device")
 }
 
 func TestOverLimits(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		limits job.Limits
+		limits work.Limits
 		says   string
 	}{
-		{"memory", job.Limits{Memory: 330 << 20, Threads: 1}, "memory of 330Mi"},
-		{"less memory than ffmpeg itself needs", job.Limits{Memory: 64 << 20, Threads: 1}, "memory of 64Mi"},
-		{"disk", job.Limits{Memory: 2 << 30, Scratch: 100 << 10, Threads: 1}, "scratch space of 100Ki"},
+		{"memory", work.Limits{Memory: 330 << 20, Threads: 1}, "memory of 330Mi"},
+		{"less memory than ffmpeg itself needs", work.Limits{Memory: 64 << 20, Threads: 1}, "memory of 64Mi"},
+		{"disk", work.Limits{Memory: 2 << 30, Scratch: 100 << 10, Threads: 1}, "scratch space of 100Ki"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -211,7 +212,7 @@ func TestOverLimits(t *testing.T) {
 			j := slowJob(b)
 			j.Params = paramsJSON(`{"preset": "slow", "crf": 5}`)
 			_, err := b.run(j)
-			expect(t, err, job.OverLimit, c.says)
+			expect(t, err, work.OverLimit, c.says)
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
@@ -89,7 +90,7 @@ type bench struct {
 	scratch string // our folder in it
 	in, out string
 	storage []lanes.Storage
-	limits  job.Limits
+	limits  work.Limits
 }
 
 func newBench(t testing.TB) *bench {
@@ -110,7 +111,7 @@ func newBench(t testing.TB) *bench {
 		{Prefix: "file://" + b.in + "/", Read: true},
 		{Prefix: "file://" + b.out + "/", Read: true, Write: true},
 	}
-	b.limits = job.Limits{Nice: 5, Memory: 2 << 30, Scratch: 1 << 30, MaxRuntime: time.Minute, Threads: 2}
+	b.limits = work.Limits{Nice: 5, Memory: 2 << 30, Scratch: 1 << 30, MaxRuntime: time.Minute, Threads: 2}
 	return b
 }
 
@@ -135,26 +136,26 @@ var attemptNumber struct {
 	n int
 }
 
-func (b *bench) task(j job.Job) job.Task {
+func (b *bench) task(j job.Job) work.Task {
 	attemptNumber.Lock()
 	defer attemptNumber.Unlock()
 	attemptNumber.n++
 	if j.ID == "" {
 		j.ID = fmt.Sprintf("job%d", attemptNumber.n)
 	}
-	return job.Task{
+	return work.Task{
 		Job: j, Lane: "standard", Attempt: fmt.Sprintf("a%d", attemptNumber.n), Limits: b.limits,
 		Storage: b.storage,
 	}
 }
 
 // run runs the job and checks what holds after every attempt: nothing is left in scratch.
-func (b *bench) run(job job.Job) (job.Result, error) {
+func (b *bench) run(job job.Job) (work.Result, error) {
 	b.t.Helper()
 	return b.runContext(context.Background(), b.task(job))
 }
 
-func (b *bench) runContext(ctx context.Context, task job.Task) (job.Result, error) {
+func (b *bench) runContext(ctx context.Context, task work.Task) (work.Result, error) {
 	b.t.Helper()
 	result, err := b.h.Handle(ctx, task)
 	if left := names(b.t, b.scratch); fmt.Sprint(left) != "[.siren]" {
@@ -207,13 +208,13 @@ func output(t testing.TB, program string, args ...string) []byte {
 	return out
 }
 
-func expect(t *testing.T, err error, want job.ErrorKind, says string) {
+func expect(t *testing.T, err error, want work.ErrorKind, says string) {
 	t.Helper()
-	t.Logf("%s: %v", job.KindOf(err), err)
+	t.Logf("%s: %v", work.KindOf(err), err)
 	if err == nil {
 		t.Fatalf("no error, want %s", want)
 	}
-	if got := job.KindOf(err); got != want {
+	if got := work.KindOf(err); got != want {
 		t.Errorf("kind %q, want %q", got, want)
 	}
 	if !strings.Contains(err.Error(), says) {

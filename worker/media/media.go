@@ -3,8 +3,8 @@
 //
 // It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds;
 // storage and the confinement of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know
-// queues, claims, retries or lanes: it gets a job.Task and returns a job.Result or an error with a kind (job.Fail), and
-// the worker settles by that.
+// queues, claims, retries or lanes: it gets a work.Task and returns a work.Result or an error with a kind (work.Fail),
+// and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
@@ -22,6 +22,7 @@ import (
 	"os/exec"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -78,10 +79,10 @@ func Program(given, name string) (string, error) {
 	return path, nil
 }
 
-// Handle runs the job of t to its committed end. Every error it returns carries a job.ErrorKind. When the context
-// ends, its cause decides: a cause that is a job.JobError is returned as it is, a deadline is job.TimedOut,
-// anything else job.Interrupted.
-func (h *Handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
+// Handle runs the job of t to its committed end. Every error it returns carries a work.ErrorKind. When the context
+// ends, its cause decides: a cause that is a work.JobError is returned as it is, a deadline is work.TimedOut,
+// anything else work.Interrupted.
+func (h *Handler) Handle(ctx context.Context, t work.Task) (work.Result, error) {
 	if t.Report == nil {
 		t.Report = func(job.Progress) {}
 	}
@@ -90,45 +91,45 @@ func (h *Handler) Handle(ctx context.Context, t job.Task) (job.Result, error) {
 	}
 	result, err := h.handle(ctx, t)
 	if err != nil {
-		return job.Result{}, ended(ctx, err)
+		return work.Result{}, ended(ctx, err)
 	}
 	return result, nil
 }
 
 // ended returns what the failure of an attempt means, given that its context may be the reason.
 func ended(ctx context.Context, err error) error {
-	var known *job.JobError
+	var known *work.JobError
 	switch cause := context.Cause(ctx); {
 	case errors.As(cause, &known):
 		return cause
 	case errors.Is(cause, context.DeadlineExceeded):
-		return job.Fail(job.TimedOut, fmt.Errorf("ran out of time: %w", cause))
+		return work.Fail(work.TimedOut, fmt.Errorf("ran out of time: %w", cause))
 	case cause != nil:
-		return job.Fail(job.Interrupted, fmt.Errorf("interrupted: %w", cause))
+		return work.Fail(work.Interrupted, fmt.Errorf("interrupted: %w", cause))
 	case errors.As(err, &known):
 		return err
 	default:
-		return job.Fail(job.Transient, err)
+		return work.Fail(work.Transient, err)
 	}
 }
 
-func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
+func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) {
 	o, err := takeOrder(t.Job, t.Storage)
 	if err != nil {
-		return job.Result{}, err
+		return work.Result{}, err
 	}
 	out := h.stores.Store(o.output, o.rules)
 	// Asking first saves the work; the commit asks again, and only that answer counts.
 	if !t.Job.Overwrite {
 		if size, err := out.Made(ctx, o.output, t.Job.ID); err != nil {
-			return job.Result{}, err
+			return work.Result{}, err
 		} else if size != storage.Absent {
 			return o.result(size, true), nil
 		}
 	}
 	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
 	if err != nil {
-		return job.Result{}, err
+		return work.Result{}, err
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
@@ -141,12 +142,12 @@ func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 		defer func() { _ = a.box.Input.Close() }()
 	}
 	if err != nil {
-		return job.Result{}, err
+		return work.Result{}, err
 	}
 	t.Report(job.Progress{Fraction: 1, Note: "storing"})
 	made, err := dir.OpenMade(file)
 	if err != nil {
-		return job.Result{}, fmt.Errorf("open what was made: %w", err)
+		return work.Result{}, fmt.Errorf("open what was made: %w", err)
 	}
 	defer func() { _ = made.Close() }()
 	done, size, err := out.Commit(ctx, o.output, storage.Product{
@@ -154,7 +155,7 @@ func (h *Handler) handle(ctx context.Context, t job.Task) (job.Result, error) {
 		Attempt: t.Attempt,
 	})
 	if err != nil {
-		return job.Result{}, err
+		return work.Result{}, err
 	}
 	return o.result(size, done), nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
@@ -33,96 +34,97 @@ func TestBadInputs(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(b.in, "folder"), 0o755))
 	for _, c := range []struct {
 		name, kind, input, params string
-		want                      job.ErrorKind
+		want                      work.ErrorKind
 		says                      string
 	}{
-		{"random bytes", "transcode", b.write("noise", noise), ``, job.BadInput, "can't be read"},
+		{"random bytes", "transcode", b.write("noise", noise), ``, work.BadInput, "can't be read"},
 		{
-			"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``, job.BadInput,
+			"text", "transcode", b.write("text.txt", []byte(strings.Repeat("once upon a time ", 99))), ``,
+			work.BadInput,
 			"can't be read",
 		},
 		{
 			"a truncated AVI", "probe", b.write("cut.avi",
 				append([]byte("RIFF\xff\xff\x00\x00AVI LIST"), noise[:100]...)),
-			``, job.BadInput, "is cut off",
+			``, work.BadInput, "is cut off",
 		},
-		{"zero bytes", "transcode", b.write("zero.mp4", nil), ``, job.BadInput, "is empty"},
+		{"zero bytes", "transcode", b.write("zero.mp4", nil), ``, work.BadInput, "is empty"},
 		{
-			"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, job.BadInput,
+			"truncated, index lost", "transcode", b.write("cut.mp4", whole[:len(whole)/2]), ``, work.BadInput,
 			"is cut off",
 		},
 		{
-			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, job.BadInput,
+			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, work.BadInput,
 			"is cut off",
 		},
 		{
-			"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, job.BadInput,
+			"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, work.BadInput,
 			"is cut off",
 		},
 		{"HLS playlist", "transcode", b.write("list.m3u8",
 			[]byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n"+
-				"file:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, job.BadInput, "an HLS playlist"},
+				"file:///etc/passwd\n#EXT-X-ENDLIST\n")), ``, work.BadInput, "an HLS playlist"},
 		{"HLS playlist named mp4", "transcode", b.write("list.mp4",
 			[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\n"+
-				"http://169.254.169.254/\n")), ``, job.BadInput, "an HLS playlist"},
+				"http://169.254.169.254/\n")), ``, work.BadInput, "an HLS playlist"},
 		{
 			"HLS playlist behind spaces", "probe", b.write("spaced.m3u8", []byte("\n \n#EXTM3U\n#EXTINF:10,\nx.ts\n")),
 			``,
-			job.BadInput, "an HLS playlist",
+			work.BadInput, "an HLS playlist",
 		},
 		{
 			"concat playlist", "transcode", b.write("list.txt", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), ``,
-			job.BadInput, "a concat playlist",
+			work.BadInput, "a concat playlist",
 		},
 		{"DASH manifest", "transcode", b.write("m.mpd",
 			[]byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011">`+
-				`<BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, job.BadInput, "a DASH manifest"},
+				`<BaseURL>http://10.0.0.1/</BaseURL></MPD>`)), ``, work.BadInput, "a DASH manifest"},
 		{
 			"SVG", "thumbnail",
 			b.write("x.svg",
 				[]byte(`<svg xmlns="http://www.w3.org/2000/svg">`+
-					`<image href="file:///etc/passwd"/></svg>`)), ``, job.BadInput, "an SVG drawing",
+					`<image href="file:///etc/passwd"/></svg>`)), ``, work.BadInput, "an SVG drawing",
 		},
 		{
 			"subtitles", "transcode", b.write("s.srt", []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n")), ``,
-			job.BadInput, "a subtitle file",
+			work.BadInput, "a subtitle file",
 		},
 		{
 			"subtitles of another kind", "probe", b.write("s.ass", []byte("[Script Info]\nTitle: x\n\n[Events]\n")), ``,
-			job.BadInput, "a subtitle file",
+			work.BadInput, "a subtitle file",
 		},
 		{
 			"a picture of 100k x 100k pixels", "thumbnail", b.write("bomb.png", hugePNG(100_000, 100_000)), ``,
-			job.OverLimit, "100000 x 100000",
+			work.OverLimit, "100000 x 100000",
 		},
 		{
-			"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, job.OverLimit,
+			"a picture of 20k x 20k pixels", "probe", b.write("large.png", hugePNG(20_000, 20_000)), ``, work.OverLimit,
 			"20000 x 20000",
 		},
-		{"no video", "transcode", sound, ``, job.BadInput, "has no video"},
-		{"no video for a picture", "thumbnail", sound, ``, job.BadInput, "has no video"},
-		{"missing file", "probe", "file://" + b.in + "/nowhere.mp4", ``, job.BadInput, "doesn't exist"},
+		{"no video", "transcode", sound, ``, work.BadInput, "has no video"},
+		{"no video for a picture", "thumbnail", sound, ``, work.BadInput, "has no video"},
+		{"missing file", "probe", "file://" + b.in + "/nowhere.mp4", ``, work.BadInput, "doesn't exist"},
 		{
-			"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, job.BadInput,
+			"a name that is too long", "probe", "file://" + b.in + "/" + strings.Repeat("n", 300), ``, work.BadInput,
 			"file name too long",
 		},
-		{"missing below a file", "probe", clip + "/x", ``, job.BadInput, "doesn't exist"},
-		{"a folder", "probe", "file://" + b.in + "/folder", ``, job.BadInput, "is a folder"},
-		{"past the end", "thumbnail", clip, `{"at": "1h"}`, job.BadInput, "past the end"},
+		{"missing below a file", "probe", clip + "/x", ``, work.BadInput, "doesn't exist"},
+		{"a folder", "probe", "file://" + b.in + "/folder", ``, work.BadInput, "is a folder"},
+		{"past the end", "thumbnail", clip, `{"at": "1h"}`, work.BadInput, "past the end"},
 		{"no length", "thumbnail", still, `{"at": "50%"}`, "", ""},
-		{"unknown kind", "transcod", clip, ``, job.BadInput, `did you mean "transcode"?`},
-		{"unknown param", "transcode", clip, `{"heigth": 10}`, job.BadInput, `did you mean "height"?`},
-		{"params for another kind", "probe", clip, `{"crf": 10}`, job.BadInput, "probe takes none"},
+		{"unknown kind", "transcod", clip, ``, work.BadInput, `did you mean "transcode"?`},
+		{"unknown param", "transcode", clip, `{"heigth": 10}`, work.BadInput, `did you mean "height"?`},
+		{"params for another kind", "probe", clip, `{"crf": 10}`, work.BadInput, "probe takes none"},
 		{
 			"several problems", "transcode", clip,
-			`{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, job.BadInput,
+			`{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, work.BadInput,
 			"width must be",
 		},
-		{"crf and bitrate", "transcode", clip, `{"crf": 20, "bitrate": "2M"}`, job.BadInput, "not both"},
-		{"half a pixel", "thumbnail", clip, `{"width": 100.5}`, job.BadInput, "whole number"},
-		{"a strange moment", "thumbnail", clip, `{"at": "noon"}`, job.BadInput, "at must be"},
+		{"crf and bitrate", "transcode", clip, `{"crf": 20, "bitrate": "2M"}`, work.BadInput, "not both"},
+		{"half a pixel", "thumbnail", clip, `{"width": 100.5}`, work.BadInput, "whole number"},
+		{"a strange moment", "thumbnail", clip, `{"at": "noon"}`, work.BadInput, "at must be"},
 		{
-			"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, job.BadInput,
+			"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, work.BadInput,
 			"preset must be",
 		},
 	} {
@@ -176,7 +178,7 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			a.box.Input = file
 			_, err = a.box.Run(ctx, b.h.options.FFprobe,
 				append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
-			expect(t, err, job.BadInput, "")
+			expect(t, err, work.BadInput, "")
 		})
 	}
 }
@@ -194,53 +196,56 @@ func TestCheck(t *testing.T) {
 	good := job.Job{ID: "j", Kind: "probe", Input: "file:///data/in/a.mp4", Output: "file:///data/out/a.json"}
 	for _, c := range []struct {
 		name, input, output string
-		want                job.ErrorKind
+		want                work.ErrorKind
 		says                string
 	}{
 		{"good", "", "", "", ""},
 		{"good s3", "s3://media-in/raw/a b/ü.mp4", "s3://media-out/x.json", "", ""},
 		{"good https", "https://CDN.example.com:443/pub/a.mp4?sig=secret", "", "", ""},
 		{"encoded space", "file:///data/in/a%20b.mp4", "", "", ""},
-		{"no input", "-", "", job.BadInput, "input is missing"},
+		{"no input", "-", "", work.BadInput, "input is missing"},
 		{
-			"outside", "file:///etc/passwd", "", job.NotAllowed,
+			"outside", "file:///etc/passwd", "", work.NotAllowed,
 			"outside the storage that jobs may read (file:///data/in/,",
 		},
-		{"a neighbour with the same beginning", "file:///data/inside/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"the prefix itself", "file:///data/in", "", job.NotAllowed, "outside the storage"},
-		{"a folder", "file:///data/in/", "", job.NotAllowed, "slash at its end"},
-		{"dots", "file:///data/in/../../etc/passwd", "", job.NotAllowed, `".." is not allowed`},
-		{"encoded dots", "file:///data/in/%2e%2e/x", "", job.NotAllowed, "percent-encoded"},
-		{"encoded slash", "file:///data/in/..%2f..%2fetc/passwd", "", job.NotAllowed, "percent-encoded"},
-		{"a query", "file:///data/in/a.mp4?x=1", "", job.NotAllowed, "a query (?)"},
-		{"an empty query", "file:///data/in/a.mp4?", "", job.NotAllowed, "a query (?)"},
-		{"a fragment", "file:///data/in/a.mp4#t=10", "", job.NotAllowed, "fragment"},
-		{"a host", "file://server/data/in/a.mp4", "", job.NotAllowed, "a file has no host"},
-		{"not absolute", "file:data/in/a.mp4", "", job.NotAllowed, "write it as file://"},
-		{"a plain path", "/data/in/a.mp4", "", job.NotAllowed, "the scheme must be"},
-		{"double slash", "file:///data/in//a.mp4", "", job.NotAllowed, "empty part"},
-		{"a null byte", "file:///data/in/a%00.mp4", "", job.NotAllowed, "control characters"},
-		{"our own folder", "file:///data/in/.siren/j/a/x", "", job.NotAllowed, "belongs to Siren"},
-		{"read-only", "", "file:///data/in/a.json", job.NotAllowed, "may write (file:///data/out/,"},
-		{"read-only within a writable prefix", "", "file:///data/out/masters/a.json", job.NotAllowed, "may write"},
-		{"another bucket", "s3://secret/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"outside the bucket's prefix", "s3://media-in/other/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"dots in s3", "s3://media-in/raw/../other/a.mp4", "", job.NotAllowed, `".." is not allowed`},
-		{"options in s3", "s3://media-in/raw/a.mp4?endpoint=evil.example.com", "", job.NotAllowed, "a query (?)"},
-		{"credentials in s3", "s3://key:secret@media-in/raw/a.mp4", "", job.NotAllowed, "leave out user and password"},
-		{"a bucket with a port", "s3://media-in:99/raw/a.mp4", "", job.NotAllowed, "write s3://bucket/key"},
-		{"another host", "https://evil.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"another scheme", "http://cdn.example.com/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
-		{"another port", "https://cdn.example.com:8443/pub/a.mp4", "", job.NotAllowed, "outside the storage"},
 		{
-			"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", job.NotAllowed,
+			"a neighbour with the same beginning", "file:///data/inside/a.mp4", "", work.NotAllowed,
+			"outside the storage",
+		},
+		{"the prefix itself", "file:///data/in", "", work.NotAllowed, "outside the storage"},
+		{"a folder", "file:///data/in/", "", work.NotAllowed, "slash at its end"},
+		{"dots", "file:///data/in/../../etc/passwd", "", work.NotAllowed, `".." is not allowed`},
+		{"encoded dots", "file:///data/in/%2e%2e/x", "", work.NotAllowed, "percent-encoded"},
+		{"encoded slash", "file:///data/in/..%2f..%2fetc/passwd", "", work.NotAllowed, "percent-encoded"},
+		{"a query", "file:///data/in/a.mp4?x=1", "", work.NotAllowed, "a query (?)"},
+		{"an empty query", "file:///data/in/a.mp4?", "", work.NotAllowed, "a query (?)"},
+		{"a fragment", "file:///data/in/a.mp4#t=10", "", work.NotAllowed, "fragment"},
+		{"a host", "file://server/data/in/a.mp4", "", work.NotAllowed, "a file has no host"},
+		{"not absolute", "file:data/in/a.mp4", "", work.NotAllowed, "write it as file://"},
+		{"a plain path", "/data/in/a.mp4", "", work.NotAllowed, "the scheme must be"},
+		{"double slash", "file:///data/in//a.mp4", "", work.NotAllowed, "empty part"},
+		{"a null byte", "file:///data/in/a%00.mp4", "", work.NotAllowed, "control characters"},
+		{"our own folder", "file:///data/in/.siren/j/a/x", "", work.NotAllowed, "belongs to Siren"},
+		{"read-only", "", "file:///data/in/a.json", work.NotAllowed, "may write (file:///data/out/,"},
+		{"read-only within a writable prefix", "", "file:///data/out/masters/a.json", work.NotAllowed, "may write"},
+		{"another bucket", "s3://secret/a.mp4", "", work.NotAllowed, "outside the storage"},
+		{"outside the bucket's prefix", "s3://media-in/other/a.mp4", "", work.NotAllowed, "outside the storage"},
+		{"dots in s3", "s3://media-in/raw/../other/a.mp4", "", work.NotAllowed, `".." is not allowed`},
+		{"options in s3", "s3://media-in/raw/a.mp4?endpoint=evil.example.com", "", work.NotAllowed, "a query (?)"},
+		{"credentials in s3", "s3://key:secret@media-in/raw/a.mp4", "", work.NotAllowed, "leave out user and password"},
+		{"a bucket with a port", "s3://media-in:99/raw/a.mp4", "", work.NotAllowed, "write s3://bucket/key"},
+		{"another host", "https://evil.example.com/pub/a.mp4", "", work.NotAllowed, "outside the storage"},
+		{"another scheme", "http://cdn.example.com/pub/a.mp4", "", work.NotAllowed, "outside the storage"},
+		{"another port", "https://cdn.example.com:8443/pub/a.mp4", "", work.NotAllowed, "outside the storage"},
+		{
+			"a user before the host", "https://cdn.example.com@evil.example.com/pub/a.mp4", "", work.NotAllowed,
 			"leave out user and password",
 		},
-		{"output over http", "", "https://cdn.example.com/pub/a.json", job.NotAllowed, "can only be read"},
-		{"ffmpeg's protocols", "concat:/data/in/a|/etc/passwd", "", job.NotAllowed, ""},
-		{"ftp", "ftp://cdn.example.com/a.mp4", "", job.NotAllowed, "the scheme must be"},
-		{"wrong ending", "", "file:///data/out/a.mp4", job.BadInput, "must end in .json"},
-		{"same file", "file:///data/out/a.json", "file:///data/out/a.json", job.BadInput, "the same file"},
+		{"output over http", "", "https://cdn.example.com/pub/a.json", work.NotAllowed, "can only be read"},
+		{"ffmpeg's protocols", "concat:/data/in/a|/etc/passwd", "", work.NotAllowed, ""},
+		{"ftp", "ftp://cdn.example.com/a.mp4", "", work.NotAllowed, "the scheme must be"},
+		{"wrong ending", "", "file:///data/out/a.mp4", work.BadInput, "must end in .json"},
+		{"same file", "file:///data/out/a.json", "file:///data/out/a.json", work.BadInput, "the same file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			job := good
@@ -266,14 +271,14 @@ func TestCheck(t *testing.T) {
 			ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg",
 			Params: paramsJSON(`{"quality": 0, "whidth": 1}`),
 		}, storage)
-		expect(t, err, job.NotAllowed, "outside the storage")
-		expect(t, err, job.NotAllowed, "quality must be")
-		expect(t, err, job.NotAllowed, `did you mean "width"?`)
+		expect(t, err, work.NotAllowed, "outside the storage")
+		expect(t, err, work.NotAllowed, "quality must be")
+		expect(t, err, work.NotAllowed, `did you mean "width"?`)
 	})
 	for _, id := range []string{".", "..", "..."} {
 		j := good
 		j.ID = id
-		expect(t, Check(j, storage), job.BadInput, "id")
+		expect(t, Check(j, storage), work.BadInput, "id")
 	}
 	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" ||
 		!strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
@@ -304,31 +309,34 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 	fine := "file://" + b.in + "/fine.mp4"
 	for _, c := range []struct {
 		name, input, output string
-		want                job.ErrorKind
+		want                work.ErrorKind
 		says                string
 	}{
 		{"a link within the prefix", fine, "a.json", "", ""},
 		{
-			"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", job.NotAllowed,
+			"an absolute link out", "file://" + b.in + "/absolute.mp4", "b.json", work.NotAllowed,
 			"a symbolic link leads out",
 		},
 		{
-			"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", job.NotAllowed,
+			"a relative link out", "file://" + b.in + "/relative.mp4", "b.json", work.NotAllowed,
 			"a symbolic link leads out",
 		},
-		{"a linked folder out", "file://" + b.in + "/dir/s.mp4", "b.json", job.NotAllowed, "a symbolic link leads out"},
-		{"a loop", "file://" + b.in + "/loop.mp4", "b.json", job.BadInput, "too many levels"},
-		{"a dead link", "file://" + b.in + "/gone.mp4", "b.json", job.BadInput, "doesn't exist"},
-		{"a pipe", "file://" + b.in + "/pipe.mp4", "b.json", job.NotAllowed, "not a regular file"},
-		{"a device", "file://" + b.in + "/null.mp4", "b.json", job.NotAllowed, "not a regular file"},
-		{"output into a linked folder", fine, "dir/b.json", job.NotAllowed, "a symbolic link leads out"},
-		{"output below a linked folder", fine, "dir/new/b.json", job.NotAllowed, "a symbolic link leads out"},
 		{
-			"output by a link into a read-only prefix", fine, "tonarrow/b.json", job.NotAllowed,
+			"a linked folder out", "file://" + b.in + "/dir/s.mp4", "b.json", work.NotAllowed,
 			"a symbolic link leads out",
 		},
-		{"output over a link", fine, "dangling.json", job.OutputExists, "already exists"},
-		{"output below a file", fine, "a.json/b.json", job.BadInput, "its folder is a file"},
+		{"a loop", "file://" + b.in + "/loop.mp4", "b.json", work.BadInput, "too many levels"},
+		{"a dead link", "file://" + b.in + "/gone.mp4", "b.json", work.BadInput, "doesn't exist"},
+		{"a pipe", "file://" + b.in + "/pipe.mp4", "b.json", work.NotAllowed, "not a regular file"},
+		{"a device", "file://" + b.in + "/null.mp4", "b.json", work.NotAllowed, "not a regular file"},
+		{"output into a linked folder", fine, "dir/b.json", work.NotAllowed, "a symbolic link leads out"},
+		{"output below a linked folder", fine, "dir/new/b.json", work.NotAllowed, "a symbolic link leads out"},
+		{
+			"output by a link into a read-only prefix", fine, "tonarrow/b.json", work.NotAllowed,
+			"a symbolic link leads out",
+		},
+		{"output over a link", fine, "dangling.json", work.OutputExists, "already exists"},
+		{"output below a file", fine, "a.json/b.json", work.BadInput, "its folder is a file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := b.run(job.Job{Kind: "probe", Input: c.input, Output: b.output(c.output)})
@@ -347,7 +355,7 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		{Prefix: "file://" + b.out + "/", Write: true},
 	}
 	_, err := b.run(job.Job{Kind: "probe", Input: "file:///not/mounted/a.mp4", Output: b.output("z.json")})
-	expect(t, err, job.Transient, "is its volume mounted?")
+	expect(t, err, work.Transient, "is its volume mounted?")
 }
 
 // hugePNG returns the beginning of a PNG of that size: all that a decoder needs to allocate for it.

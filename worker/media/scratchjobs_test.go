@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // In a folder that anybody may write, without the sticky bit, somebody puts another folder in the place of ours, or of
@@ -50,7 +51,7 @@ func TestOutputThatIsNoFile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
-			_, a := b.attempt(t, "clip.mp4", job.Limits{})
+			_, a := b.attempt(t, "clip.mp4", work.Limits{})
 			in, err := os.Readlink(a.box.Folder.Path())
 			must(t, err)
 			output(t, "sh", "-c", "cd '"+in+"' && "+c.command) // nothing confines it here

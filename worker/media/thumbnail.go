@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // thumbnail is the params of a thumbnail job.
@@ -79,11 +79,12 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	case t.at.Representative:
 		return length / 10, nil // not the black or the logo that films begin with
 	case t.at.Fraction >= 0 && length == 0:
-		return 0, job.Fail(job.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds", a.from))
+		return 0, work.Fail(work.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds",
+			a.from))
 	case t.at.Fraction >= 0:
 		return min(t.at.Fraction*length, last), nil
 	case length > 0 && t.at.Seconds > length:
-		return 0, job.Fail(job.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
+		return 0, work.Fail(work.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
 			seconds(t.at.Seconds), a.from, length))
 	case length > 0:
 		return min(t.at.Seconds, last), nil

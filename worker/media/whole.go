@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // whole refuses a file that ends before the length that its own container states. ffmpeg would make a shorter output of
@@ -17,7 +17,8 @@ func (a *attempt) whole() error {
 	}
 	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds} {
 		if n := needs(a.box.Input, info.Size()); n > info.Size() {
-			return job.Fail(job.BadInput, fmt.Errorf("input %s is cut off: it has %d of %d bytes", a.from, info.Size(),
+			return work.Fail(work.BadInput, fmt.Errorf("input %s is cut off: it has %d of %d bytes", a.from,
+				info.Size(),
 				n))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -43,10 +44,10 @@ func TestHandleCommits(t *testing.T) {
 					Kind: "probe", Input: "s3://" + s3test.Bucket + "/in/none.mp4",
 					Output: base + "x.json",
 				})
-				expect(t, err, job.BadInput, "doesn't exist")
+				expect(t, err, work.BadInput, "doesn't exist")
 				g.limits.Scratch = 1000
 				_, err = g.run(j)
-				expect(t, err, job.OverLimit, "scratch space of 1000")
+				expect(t, err, work.OverLimit, "scratch space of 1000")
 				g.limits.Scratch = 1 << 30
 			}
 			first, err := g.run(j)
@@ -63,12 +64,12 @@ func TestHandleCommits(t *testing.T) {
 				long := j
 				long.ID, long.Output = "long", base+strings.Repeat("n", 300)+".json"
 				_, err = g.run(long)
-				expect(t, err, job.BadInput, "file name too long")
+				expect(t, err, work.BadInput, "file name too long")
 			}
 			other := j
 			other.ID = "other"
 			_, err = g.run(other)
-			expect(t, err, job.OutputExists, "not from this job")
+			expect(t, err, work.OutputExists, "not from this job")
 			other.Overwrite = true
 			over, err := g.run(other)
 			must(t, err)

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // deeds are what a program that was taken over would try; each is nil when it worked. Paths are those of another job's
@@ -114,7 +114,7 @@ func TestProgramsAreConfined(t *testing.T) {
 	outside := t.TempDir()
 	foreign := filepath.Join(outside, "foreign.mp4")
 	must(t, os.WriteFile(foreign, []byte("x"), 0o600))
-	box := newBox(t, job.Limits{Nice: 3})
+	box := newBox(t, work.Limits{Nice: 3})
 	var out bytes.Buffer
 	_, err := box.Run(t.Context(), os.Args[0], []string{"be-taken-over", foreign, outside}, &out)
 	must(t, err)

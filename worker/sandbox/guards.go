@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Bounds of what is worked on at all, whatever a slot's limits. Within them RLIMIT_AS decides.
@@ -28,7 +28,7 @@ var Formats = strings.Join([]string{
 }, ",")
 
 // Guards returns the options before an input: what ffmpeg and ffprobe may open and how much they may read.
-func Guards(l job.Limits) []string {
+func Guards(l work.Limits) []string {
 	args := []string{
 		"-hide_banner", "-loglevel", logLevel,
 		"-protocol_whitelist", "file", "-format_whitelist", Formats,
@@ -51,6 +51,6 @@ func PictureTooLarge(said string) error {
 }
 
 func TooManyPixels(width, height string) error {
-	return job.Fail(job.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are allowed",
+	return work.Fail(work.OverLimit, fmt.Errorf("the input's picture is %s x %s; at most %d million pixels are allowed",
 		width, height, MaxPixels/1_000_000))
 }

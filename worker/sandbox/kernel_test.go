@@ -15,6 +15,7 @@ import (
 	examine "github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
@@ -45,12 +46,12 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 			must(t, err)
 			must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2",
 				filepath.Join(dir, "clip.mp4")).Run())
-			_, err = h.Handle(t.Context(), job.Task{
+			_, err = h.Handle(t.Context(), work.Task{
 				Job: job.Job{
 					ID: "job", Kind: "thumbnail", Input: "file://" + dir + "/clip.mp4",
 					Output: "file://" + dir + "/x.jpg",
 				},
-				Attempt: "a", Limits: job.Limits{Nice: 5, Memory: 2 << 30, Threads: 2},
+				Attempt: "a", Limits: work.Limits{Nice: 5, Memory: 2 << 30, Threads: 2},
 				Storage: []lanes.Storage{{Prefix: "file://" + dir + "/", Read: true, Write: true}},
 			})
 			must(t, err)

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // RunLimited runs the hidden command `siren run-limited`:
@@ -165,7 +165,7 @@ func dieWith(parent int) error {
 }
 
 // limitArgs returns the command line of run-limited for l, with more flags, up to the program.
-func limitArgs(l job.Limits, more ...string) []string {
+func limitArgs(l work.Limits, more ...string) []string {
 	return slices.Concat([]string{
 		"run-limited",
 		"--nice", strconv.Itoa(min(max(l.Nice, 0), 19)),
@@ -177,7 +177,7 @@ func limitArgs(l job.Limits, more ...string) []string {
 }
 
 // cpuSeconds returns all the CPU time that a program could use within maxRuntime; 0 when that has no limit.
-func cpuSeconds(l job.Limits) int64 {
+func cpuSeconds(l work.Limits) int64 {
 	cores := l.Threads
 	if cores <= 0 {
 		cores = runtime.NumCPU()

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestRunLimitedRefuses(t *testing.T) {
@@ -24,7 +24,7 @@ func TestRunLimitedRefuses(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.args, err, c.says)
 		}
 	}
-	if got := cpuSeconds(job.Limits{MaxRuntime: 10 * time.Second}); got != int64(10*runtime.NumCPU()) {
+	if got := cpuSeconds(work.Limits{MaxRuntime: 10 * time.Second}); got != int64(10*runtime.NumCPU()) {
 		t.Errorf("CPU seconds without a thread limit: %d", got)
 	}
 }
@@ -51,13 +51,13 @@ func TestPullingOverFromALowerPriority(t *testing.T) {
 
 // A launcher that dies before it becomes the program says nothing about the input: the job is tried again.
 func TestLauncherDies(t *testing.T) {
-	limits := job.Limits{Memory: 640 << 20}
+	limits := work.Limits{Memory: 640 << 20}
 	died := exec.Command("false").Run()
-	expect(t, explain(limits, "ffprobe", died, "fatal error: runtime: out of memory\n"), job.Transient,
+	expect(t, explain(limits, "ffprobe", died, "fatal error: runtime: out of memory\n"), work.Transient,
 		"run-limited died")
-	expect(t, explain(limits, "ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), job.OverLimit,
+	expect(t, explain(limits, "ffmpeg", died, "[libx264 @ 0x55d0c0] malloc of size 1500068 failed\n"), work.OverLimit,
 		"memory of 640Mi")
 	expect(t, explain(limits, "ffmpeg", died, "Error initializing output stream 0:0 -- Error while opening encoder "+
 		"for output stream #0:0 - maybe incorrect parameters\n"),
-		job.OverLimit, "memory of 640Mi")
+		work.OverLimit, "memory of 640Mi")
 }

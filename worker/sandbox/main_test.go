@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // newBox returns a box with a folder of its own and an input.
-func newBox(t *testing.T, l job.Limits) *Box {
+func newBox(t *testing.T, l work.Limits) *Box {
 	t.Helper()
 	s, err := openTestScratch(t.TempDir())
 	must(t, err)
@@ -62,9 +62,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func expect(t *testing.T, err error, want job.ErrorKind, says string) {
+func expect(t *testing.T, err error, want work.ErrorKind, says string) {
 	t.Helper()
-	if err == nil || job.KindOf(err) != want || !strings.Contains(err.Error(), says) {
-		t.Errorf("%s: %v, want %s: %s", job.KindOf(err), err, want, says)
+	if err == nil || work.KindOf(err) != want || !strings.Contains(err.Error(), says) {
+		t.Errorf("%s: %v, want %s: %s", work.KindOf(err), err, want, says)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // grace is how long a program has between SIGTERM and SIGKILL. It only has to let go; what it wrote is thrown away.
@@ -34,7 +34,7 @@ const (
 // Box is what the programs of one attempt run in.
 type Box struct {
 	Self   string       // the binary whose `run-limited` is RunLimited
-	Limits job.Limits   // of each program
+	Limits work.Limits  // of each program
 	Folder *Folder      // where they work: the one folder that they may write
 	Input  *os.File     // which they get as inputName
 	Said   io.Writer    // the job's log: what they say, and how they end
@@ -107,21 +107,21 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string { return strings.ToValidUTF8(string(t.buf), "?") }
 
 // explain turns the end of a program into an error for the job's owner.
-func explain(limits job.Limits, name string, err error, stderr string) error {
+func explain(limits work.Limits, name string, err error, stderr string) error {
 	line := LastWord(stderr)
 	signal := syscall.Signal(0)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		// ffmpeg catches SIGXCPU and ends as if it had been asked to.
 		used := exit.UserTime() + exit.SystemTime() + time.Second/2
 		if cpu := cpuSeconds(limits); cpu > 0 && used > time.Duration(cpu)*time.Second {
-			return job.Fail(job.TimedOut, fmt.Errorf("used all the CPU time that a run of %s gives",
+			return work.Fail(work.TimedOut, fmt.Errorf("used all the CPU time that a run of %s gives",
 				lanes.Duration(limits.MaxRuntime)))
 		}
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			signal = status.Signal()
 		}
 	} else {
-		return job.Fail(job.Transient, fmt.Errorf("start %s: %w", name, err))
+		return work.Fail(work.Transient, fmt.Errorf("start %s: %w", name, err))
 	}
 	says := func(words ...string) bool {
 		for _, w := range words {
@@ -135,30 +135,30 @@ func explain(limits job.Limits, name string, err error, stderr string) error {
 	switch {
 	case says("run-limited: ", "cannot open shared object file: "):
 		// the second is the loader's: the installation is to blame, or what confines programs
-		return job.Fail(job.Transient, fmt.Errorf("start %s: %s", name, line))
+		return work.Fail(work.Transient, fmt.Errorf("start %s: %s", name, line))
 	case says("fatal error: "): // how a Go program dies: it never became ffmpeg
-		return job.Fail(job.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))
+		return work.Fail(work.Transient, fmt.Errorf("start %s: run-limited died: %s", name, line))
 	case picture != nil:
 		return picture
 	case signal == syscall.SIGXFSZ, says("File too large"):
-		return job.Fail(job.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s",
+		return work.Fail(work.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s",
 			limits.Scratch))
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory",
 		"could not allocate",
 		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
-		return job.Fail(job.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
+		return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s (%s)", limits.Memory, line))
 	case limits.Memory > 0 && says("Error while opening encoder"):
 		// its parameters are ours, and right; it doesn't say when it has no room for its threads
-		return job.Fail(job.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
+		return work.Fail(work.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
 			"slot's memory of %s", limits.Memory))
 	case says("Number of streams exceeds max_streams"):
-		return job.Fail(job.OverLimit, fmt.Errorf("the input has more than %d streams", MaxStreams))
+		return work.Fail(work.OverLimit, fmt.Errorf("the input has more than %d streams", MaxStreams))
 	case says("No space left on device", "Input/output error"):
-		return job.Fail(job.Transient, fmt.Errorf("%s: %s", name, line))
+		return work.Fail(work.Transient, fmt.Errorf("%s: %s", name, line))
 	case signal != 0:
-		return job.Fail(job.Transient, fmt.Errorf("%s was ended by a signal (%s): %s", name, signal, line))
+		return work.Fail(work.Transient, fmt.Errorf("%s was ended by a signal (%s): %s", name, signal, line))
 	default:
-		return job.Fail(job.BadInput, errors.New(line))
+		return work.Fail(work.BadInput, errors.New(line))
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Try runs a program as jobs do, but for the input and the folder, and returns what it prints.
-func Try(ctx context.Context, self string, l job.Limits, program string, args ...string) (string, error) {
+func Try(ctx context.Context, self string, l work.Limits, program string, args ...string) (string, error) {
 	runtime.LockOSThread() // the child ends with the thread that started it
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, self, slices.Concat(limitArgs(l), []string{program}, args)...)
@@ -33,7 +33,7 @@ func Try(ctx context.Context, self string, l job.Limits, program string, args ..
 
 // Unconfined starts our own binary as media programs are started, and returns what it finds open in there (see look).
 func Unconfined(ctx context.Context, self string) (open []string, err error) {
-	said, err := Try(ctx, self, job.Limits{}, self, "run-limited", "--look")
+	said, err := Try(ctx, self, work.Limits{}, self, "run-limited", "--look")
 	return strings.Fields(said), err
 }
 

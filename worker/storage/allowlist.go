@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Access is what a job wants of a URL.
@@ -56,28 +56,29 @@ func NewRules(storage []lanes.Storage) Rules {
 }
 
 // Locate takes the URL raw apart and finds the longest prefix that it is below; that one decides. role is input or
-// output, for messages. The error is a job.JobError: BadInput or NotAllowed.
+// output, for messages. The error is a work.JobError: BadInput or NotAllowed.
 func (r Rules) Locate(role, raw string, want Access) (Place, error) {
 	if raw == "" {
-		return Place{}, job.Fail(job.BadInput, fmt.Errorf("%s is missing: give a URL", role))
+		return Place{}, work.Fail(work.BadInput, fmt.Errorf("%s is missing: give a URL", role))
 	}
 	l, err := location.Parse(raw)
 	if err != nil {
-		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s: %w", role, plain.Clip(plain.HideSecrets(raw), 60),
+		return Place{}, work.Fail(work.NotAllowed, fmt.Errorf("%s %s: %w", role, plain.Clip(plain.HideSecrets(raw), 60),
 			err))
 	}
 	if l.Path == "" {
-		return Place{}, job.Fail(job.BadInput, fmt.Errorf("%s %s names no file", role,
+		return Place{}, work.Fail(work.BadInput, fmt.Errorf("%s %s names no file", role,
 			plain.Clip(plain.HideSecrets(raw), 60)))
 	}
 	if want == Write && !l.Writable() {
-		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s: %s can only be read; write to %s://", role, l,
+		return Place{}, work.Fail(work.NotAllowed, fmt.Errorf("%s %s: %s can only be read; write to %s://", role, l,
 			l.Scheme, strings.Join(location.Schemes(true), ":// or ")))
 	}
 	below, found := r.above(l)
 	if !found || !below.allows(want) {
-		return Place{}, job.Fail(job.NotAllowed, fmt.Errorf("%s %s is outside the storage that jobs may %s (%s)", role,
-			l, want, r.list(want)))
+		return Place{}, work.Fail(work.NotAllowed,
+			fmt.Errorf("%s %s is outside the storage that jobs may %s (%s)", role,
+				l, want, r.list(want)))
 	}
 	return Place{l, below}, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -75,7 +76,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 		g.store = s3Store{buckets}
 		g.read = func(name string) []byte {
 			content, _, err := g.store.Open(context.Background(), g.at(name))
-			if job.KindOf(err) == job.BadInput {
+			if work.KindOf(err) == work.BadInput {
 				return nil
 			}
 			must(t, err)
@@ -109,9 +110,9 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 				err)
 		}
 		_, err = g.store.Made(ctx, out, "two")
-		expect(t, err, job.OutputExists, "not from this job")
+		expect(t, err, work.OutputExists, "not from this job")
 		_, _, err = g.store.Commit(ctx, out, g.product("two", "b1", "other", false))
-		expect(t, err, job.OutputExists, "not from this job")
+		expect(t, err, work.OutputExists, "not from this job")
 		if got := g.read("new/folder/a.txt"); string(got) != "first" {
 			t.Errorf("the output is %q", got)
 		}
@@ -142,7 +143,7 @@ func TestCommitRace(t *testing.T) {
 				wg.Go(func() {
 					done, _, err := g.store.Commit(t.Context(), out, products[i])
 					// S3 may ask a loser of a close race to come again (409): a transient error.
-					for try := 0; job.KindOf(err) == job.Transient && err != nil && try < 5; try++ {
+					for try := 0; work.KindOf(err) == work.Transient && err != nil && try < 5; try++ {
 						done, _, err = g.store.Commit(t.Context(), out, products[i])
 					}
 					created[i], won[i] = err == nil && !done, err
@@ -167,7 +168,7 @@ func TestCommitRace(t *testing.T) {
 			for i, err := range won {
 				if i%2 == winner%2 && err != nil {
 					t.Errorf("attempt %d of the winning Job: %v", i, err)
-				} else if i%2 != winner%2 && job.KindOf(err) != job.OutputExists {
+				} else if i%2 != winner%2 && work.KindOf(err) != work.OutputExists {
 					t.Errorf("attempt %d of the other Job: %v", i, err)
 				}
 			}
@@ -207,7 +208,7 @@ func TestCommitInParts(t *testing.T) {
 		other := g.product("two", "b1", "", false)
 		must(t, os.Truncate(other.File.Name(), 25<<20))
 		_, _, err = g.store.Commit(t.Context(), g.at("large.bin"), other)
-		expect(t, err, job.OutputExists, "already exists")
+		expect(t, err, work.OutputExists, "already exists")
 		again := g.product("one", "a2", "", false)
 		must(t, os.Truncate(again.File.Name(), 24<<20))
 		if done, _, err := g.store.Commit(t.Context(), g.at("large.bin"), again); !done || err != nil {
@@ -251,7 +252,7 @@ func TestFileEvidence(t *testing.T) {
 	must(t, os.Remove(filepath.Join(b.out, "a.txt")))
 	must(t, os.WriteFile(filepath.Join(b.out, "a.txt"), []byte("first"), 0o644))
 	_, err := g.store.Made(t.Context(), out, "one")
-	expect(t, err, job.OutputExists, "")
+	expect(t, err, work.OutputExists, "")
 	_, _, err = g.store.Commit(t.Context(), out, g.product("three", "c1", "over", true))
 	must(t, err)
 	if left := names(t, filepath.Join(b.out, ".siren")); fmt.Sprint(left) != "[one]" {

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // fileStore keeps files below file:// prefixes. Paths are resolved by os.Root, so neither ".." nor a symbolic link,
@@ -59,9 +59,9 @@ func (s fileStore) Open(_ context.Context, at Place) (io.ReadCloser, int64, erro
 func (s fileStore) checkOpened(at Place, file *os.File, info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return job.Fail(job.BadInput, fmt.Errorf("input %s is a folder", at))
+		return work.Fail(work.BadInput, fmt.Errorf("input %s is a folder", at))
 	case !info.Mode().IsRegular():
-		return job.Fail(job.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
+		return work.Fail(work.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
 	}
 	return s.checkReal("input", at, file, Read)
 }
@@ -83,7 +83,8 @@ func (s fileStore) checkReal(role string, at Place, file *os.File, want Access) 
 }
 
 func leadsOut(role string, at Place, want Access) error {
-	return job.Fail(job.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s", role,
+	return work.Fail(work.NotAllowed, fmt.Errorf("%s %s: a symbolic link leads out of the storage that jobs may %s",
+		role,
 		at, want))
 }
 
@@ -94,9 +95,9 @@ func readError(at Place, err error) error {
 	case escapes(err):
 		return leadsOut("input", at, Read)
 	case errors.Is(err, syscall.ENXIO):
-		return job.Fail(job.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
+		return work.Fail(work.NotAllowed, fmt.Errorf("input %s is not a regular file but a pipe, socket or device", at))
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
-		return job.Fail(job.BadInput, fmt.Errorf("input %s: %w", at, reasonIn(err)))
+		return work.Fail(work.BadInput, fmt.Errorf("input %s: %w", at, reasonIn(err)))
 	default:
 		return fmt.Errorf("open input %s: %w", at, reasonIn(err))
 	}
@@ -211,7 +212,7 @@ func (s fileStore) folder(at Place, create bool) (*os.Root, error) {
 		}
 	}
 	if info, err := root.Stat(name); err == nil && !info.IsDir() {
-		return nil, job.Fail(job.BadInput, fmt.Errorf("output %s: its folder is a file", at))
+		return nil, work.Fail(work.BadInput, fmt.Errorf("output %s: its folder is a file", at))
 	}
 	folder, err := root.OpenRoot(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -237,7 +238,7 @@ func writeError(at Place, err error) error {
 		return leadsOut("output", at, Write)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG),
 		errors.Is(err, syscall.ELOOP):
-		return job.Fail(job.BadInput, fmt.Errorf("output %s: %w", at, reasonIn(err)))
+		return work.Fail(work.BadInput, fmt.Errorf("output %s: %w", at, reasonIn(err)))
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS),
 		errors.Is(err, syscall.EMLINK):
 		return fmt.Errorf("write output %s: %w; its file system must be able to hard-link files", at, reasonIn(err))

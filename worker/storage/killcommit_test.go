@@ -24,7 +24,7 @@ func TestKilledInMidWrite(t *testing.T) {
 	for i := range 8 {
 		name := fmt.Sprintf("k%d.bin", i)
 		job := job.Job{ID: "killed", Output: b.output(name)}
-		w := startWorker(t, work{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
+		w := startWorker(t, workOrder{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
 		written := filepath.Join(b.out, ".siren/killed", fmt.Sprint("k", i), name)
 		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
 			if _, err := os.Stat(written); err == nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// work is what a worker process of the tests is told to do.
-type work struct {
+// workOrder is what a worker process of the tests is told to do.
+type workOrder struct {
 	Job     job.Job
 	Attempt string
 	Storage []lanes.Storage
@@ -40,7 +41,7 @@ type work struct {
 
 // beWorker runs such a process.
 func beWorker(text string) {
-	var w work
+	var w workOrder
 	err := json.Unmarshal([]byte(text), &w)
 	if err != nil {
 		panic(err)
@@ -57,7 +58,7 @@ func beWorker(text string) {
 	fmt.Println(err)
 }
 
-func startWorker(t *testing.T, w work) *exec.Cmd {
+func startWorker(t *testing.T, w workOrder) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(w)
 	must(t, err)
@@ -117,13 +118,13 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func expect(t *testing.T, err error, want job.ErrorKind, says string) {
+func expect(t *testing.T, err error, want work.ErrorKind, says string) {
 	t.Helper()
-	t.Logf("%s: %v", job.KindOf(err), err)
+	t.Logf("%s: %v", work.KindOf(err), err)
 	if err == nil {
 		t.Fatalf("no error, want %s", want)
 	}
-	if got := job.KindOf(err); got != want {
+	if got := work.KindOf(err); got != want {
 		t.Errorf("kind %q, want %q", got, want)
 	}
 	if !strings.Contains(err.Error(), says) {

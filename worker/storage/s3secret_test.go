@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -96,7 +97,7 @@ func TestRotatedS3Secret(t *testing.T) {
 
 	// The key stays and its secret changes, on the server first.
 	s3test.User(t, "update-user", "--access", "second", "--secret", "third-secret")
-	expect(t, run("too early"), job.Transient, "PermissionDenied")
+	expect(t, run("too early"), work.Transient, "PermissionDenied")
 	write("second", "third-secret")
 	must(t, run("by the third"))
 

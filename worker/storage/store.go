@@ -2,7 +2,7 @@
 // allowlist of a policy, the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and
 // no output replaces that of another job.
 //
-// It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (job.Fail).
+// It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (work.Fail).
 package storage
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Source is where inputs come from.
@@ -27,10 +28,10 @@ type Source interface {
 type Store interface {
 	Source
 	// Made is the size of the output when this job made it already, Absent when nothing is there. What another
-	// job made is job.OutputExists.
+	// job made is work.OutputExists.
 	Made(ctx context.Context, at Place, job string) (size int64, err error)
 	// Commit makes the product visible, create-if-absent. When the same job was faster (another attempt), done is
-	// true and size is that output's; what another job made is job.OutputExists.
+	// true and size is that output's; what another job made is work.OutputExists.
 	Commit(ctx context.Context, at Place, p Product) (done bool, size int64, err error)
 	Tried
 }
@@ -96,18 +97,18 @@ func (s *Stores) Source(at Place, r Rules) Source { return s.open[at.Scheme](r) 
 func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r).(Store) }
 
 func outputExists(at Place) error {
-	return job.Fail(job.OutputExists, fmt.Errorf(
+	return work.Fail(work.OutputExists, fmt.Errorf(
 		"output %s already exists and is not from this job; choose another name, or set overwrite on the job", at))
 }
 
 func empty(at Place) error {
-	return job.Fail(job.BadInput, fmt.Errorf("input %s is empty (0 bytes)", at))
+	return work.Fail(work.BadInput, fmt.Errorf("input %s is empty (0 bytes)", at))
 }
 
 func tooLarge(at Place, limit lanes.Bytes) error {
-	return job.Fail(job.OverLimit, fmt.Errorf("input %s is larger than a slot's scratch space of %s", at, limit))
+	return work.Fail(work.OverLimit, fmt.Errorf("input %s is larger than a slot's scratch space of %s", at, limit))
 }
 
 func missing(at Place) error {
-	return job.Fail(job.BadInput, fmt.Errorf("input %s doesn't exist", at))
+	return work.Fail(work.BadInput, fmt.Errorf("input %s doesn't exist", at))
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 const (
@@ -38,7 +38,7 @@ func (w webSource) Open(ctx context.Context, at Place) (io.ReadCloser, int64, er
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		cancel(nil)
-		return nil, 0, job.Fail(job.BadInput, fmt.Errorf("input %s: not a URL to fetch", at))
+		return nil, 0, work.Fail(work.BadInput, fmt.Errorf("input %s: not a URL to fetch", at))
 	}
 	req.Header.Set("User-Agent", "siren")
 	client := w.client()
@@ -77,13 +77,13 @@ func (w webSource) client() *http.Client {
 func (w webSource) guard(_ context.Context, _, address string, _ syscall.RawConn) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return job.Fail(job.NotAllowed, fmt.Errorf("%q is not an address", address))
+		return work.Fail(work.NotAllowed, fmt.Errorf("%q is not an address", address))
 	}
 	if w.allow != nil && w.allow(addr) {
 		return nil
 	}
 	if what := internalAddress(addr.Addr()); what != "" {
-		return job.Fail(job.NotAllowed, fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; "+
+		return work.Fail(work.NotAllowed, fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; "+
 			"use s3:// or file:// for internal storage", addr.Addr(), what))
 	}
 	return nil
@@ -91,7 +91,7 @@ func (w webSource) guard(_ context.Context, _, address string, _ syscall.RawConn
 
 func (w webSource) redirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return job.Fail(job.BadInput, fmt.Errorf("more than %d redirects", maxRedirects))
+		return work.Fail(work.BadInput, fmt.Errorf("more than %d redirects", maxRedirects))
 	}
 	req.Header.Del("Referer") // may hold a signed query
 	req.Header.Del("Authorization")
@@ -106,13 +106,13 @@ func webError(at Place, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	kind := job.Transient
-	if known := (*job.JobError)(nil); errors.As(err, &known) {
+	kind := work.Transient
+	if known := (*work.JobError)(nil); errors.As(err, &known) {
 		kind, err = known.Kind, known
 	} else if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
 		err = fmt.Errorf("no host %q is known", dns.Name)
 	}
-	return job.Fail(kind, fmt.Errorf("fetch input %s: %w", at, err))
+	return work.Fail(kind, fmt.Errorf("fetch input %s: %w", at, err))
 }
 
 func statusError(at Place, r *http.Response) error {
@@ -123,12 +123,12 @@ func statusError(at Place, r *http.Response) error {
 	case r.StatusCode == http.StatusNotFound, r.StatusCode == http.StatusGone:
 		return missing(at)
 	case r.StatusCode == http.StatusUnauthorized, r.StatusCode == http.StatusForbidden:
-		return job.Fail(job.BadInput, fmt.Errorf("input %s: its server answers %s; has a signed URL expired?", at,
+		return work.Fail(work.BadInput, fmt.Errorf("input %s: its server answers %s; has a signed URL expired?", at,
 			status))
 	case r.StatusCode >= 500, r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout:
 		return fmt.Errorf("fetch input %s: its server answers %s", at, status)
 	default:
-		return job.Fail(job.BadInput, fmt.Errorf("input %s: its server answers %s", at, status))
+		return work.Fail(work.BadInput, fmt.Errorf("input %s: its server answers %s", at, status))
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestFetchOverHTTP(t *testing.T) {
@@ -59,32 +59,35 @@ func TestFetchOverHTTP(t *testing.T) {
 	for _, c := range []struct {
 		name, input string
 		guarded     bool
-		want        job.ErrorKind
+		want        work.ErrorKind
 		says        string
 	}{
 		{"fetched", server + "/clip.mp4?signature=secret", false, "", ""},
 		{"five redirects", server + "/again/again/again/again/again/clip.mp4", false, "", ""},
-		{"too many redirects", server + "/round", false, job.BadInput, "more than 5 redirects"},
-		{"missing", server + "/none", false, job.BadInput, "doesn't exist"},
-		{"forbidden", server + "/403?signature=secret", false, job.BadInput, "403 Forbidden"},
-		{"server trouble", server + "/503", false, job.Transient, "503"},
-		{"cut off", server + "/half.mp4", false, job.Transient, "EOF"},
-		{"empty", server + "/empty", false, job.BadInput, "is empty"},
-		{"too large by its word", server + "/large", false, job.OverLimit, "larger than a slot's scratch space of 4Mi"},
+		{"too many redirects", server + "/round", false, work.BadInput, "more than 5 redirects"},
+		{"missing", server + "/none", false, work.BadInput, "doesn't exist"},
+		{"forbidden", server + "/403?signature=secret", false, work.BadInput, "403 Forbidden"},
+		{"server trouble", server + "/503", false, work.Transient, "503"},
+		{"cut off", server + "/half.mp4", false, work.Transient, "EOF"},
+		{"empty", server + "/empty", false, work.BadInput, "is empty"},
 		{
-			"too large without a word", server + "/endless", false, job.OverLimit,
+			"too large by its word", server + "/large", false, work.OverLimit,
 			"larger than a slot's scratch space of 4Mi",
 		},
-		{"nobody there", "http://10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
-		{"redirect outside storage", server + "/to/example.com/x", false, job.NotAllowed, "outside the storage"},
-		{"redirect to private", server + "/to/10.1.2.3/x", false, job.NotAllowed, "10.1.2.3 is a private address"},
 		{
-			"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, job.NotAllowed,
+			"too large without a word", server + "/endless", false, work.OverLimit,
+			"larger than a slot's scratch space of 4Mi",
+		},
+		{"nobody there", "http://10.1.2.3/x", false, work.NotAllowed, "10.1.2.3 is a private address"},
+		{"redirect outside storage", server + "/to/example.com/x", false, work.NotAllowed, "outside the storage"},
+		{"redirect to private", server + "/to/10.1.2.3/x", false, work.NotAllowed, "10.1.2.3 is a private address"},
+		{
+			"redirect to the cloud's metadata", server + "/to/169.254.169.254/latest/meta-data", false, work.NotAllowed,
 			"169.254.169.254 is a link-local address",
 		},
-		{"loopback", server + "/clip.mp4", true, job.NotAllowed, "127.0.0.1 is a loopback address"},
-		{"loopback by name", "http://localhost/x", true, job.NotAllowed, "is a loopback address"},
-		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, job.NotAllowed, "is a loopback address"},
+		{"loopback", server + "/clip.mp4", true, work.NotAllowed, "127.0.0.1 is a loopback address"},
+		{"loopback by name", "http://localhost/x", true, work.NotAllowed, "is a loopback address"},
+		{"loopback in IPv6", "http://[::ffff:127.0.0.1]/x", true, work.NotAllowed, "is a loopback address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rules := NewRules(b.storage)

@@ -13,10 +13,11 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // Endpoints returns where RabbitMQ and Redis are, for a person.
-func (a *App) Endpoints() (reach.Endpoints, error) { return a.EndpointsOf(lanes.OperatorRole) }
+func (a *App) Endpoints() (reach.Endpoints, error) { return a.EndpointsOf(role.Operator) }
 
 // EndpointsOf returns where they are, with the login of the role.
 func (a *App) EndpointsOf(role string) (reach.Endpoints, error) {

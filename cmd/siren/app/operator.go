@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 // Operator is somebody who looks at the running system, or changes it.
@@ -80,7 +81,7 @@ type auditor struct {
 }
 
 // Note adds an entry of what they did, and why.
-func (a auditor) Note(ctx context.Context, e lanes.AuditEntry) error {
+func (a auditor) Note(ctx context.Context, e audit.Entry) error {
 	e.By, e.Reason = Who(a.user), show.Harmless(e.Reason)
 	return a.Tunings.Note(ctx, e)
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/polyglot-media/siren/lanes/role"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -40,9 +41,9 @@ var areas = []area{
 	{name: "redis", title: "Redis", look: (*examination).redis},
 	{name: "clock", title: "Clocks", look: (*examination).clock},
 	{name: "fleet", title: "Fleet and policy", look: (*examination).fleet},
-	{name: "kubernetes", title: "Kubernetes", roles: []string{lanes.ScalerRole}, look: (*examination).kubernetes},
-	{name: "media", title: "Media programs", roles: []string{lanes.WorkerRole}, look: (*examination).media},
-	{name: "storage", title: "Storage", roles: []string{lanes.WorkerRole}, look: (*examination).storage},
+	{name: "kubernetes", title: "Kubernetes", roles: []string{role.Scaler}, look: (*examination).kubernetes},
+	{name: "media", title: "Media programs", roles: []string{role.Worker}, look: (*examination).media},
+	{name: "storage", title: "Storage", roles: []string{role.Worker}, look: (*examination).storage},
 }
 
 type area struct {
@@ -115,7 +116,7 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 		"`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
 	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names))
 	fs.StringSliceVar(&f.roles, "role", nil,
-		"what this machine and its URLs are for, `ROLES`: "+say.Listed(lanes.Roles())+" (default SIREN_ROLE, else all)")
+		"what this machine and its URLs are for, `ROLES`: "+say.Listed(role.All())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	app.OneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.AddNames(fs)
@@ -123,7 +124,7 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
 	app.CompleteFlag(c, "scratch", app.Folders)
 	app.CompleteFlag(c, "only", app.Fixed(names...))
-	app.CompleteFlag(c, "role", app.Fixed(lanes.Roles()...))
+	app.CompleteFlag(c, "role", app.Fixed(role.All()...))
 	return c
 }
 
@@ -170,11 +171,11 @@ func (f *doctorFlags) complete() error {
 		f.roles = strings.Split(role, ",")
 	}
 	if f.told = len(f.roles) > 0; !f.told {
-		f.roles = lanes.Roles()
+		f.roles = role.All()
 	}
-	for _, role := range f.roles {
-		if !slices.Contains(lanes.Roles(), role) {
-			return fmt.Errorf("no role %q%s", role, plain.ThereAre(role, lanes.Roles()))
+	for _, r := range f.roles {
+		if !slices.Contains(role.All(), r) {
+			return fmt.Errorf("no role %q%s", r, plain.ThereAre(r, role.All()))
 		}
 	}
 	names := areaNames()

@@ -7,7 +7,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/doctor/database"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // redis looks at each login that there is here for the roles; of the second on at what it may do alone.
@@ -40,21 +40,21 @@ type login struct {
 // logins returns those of the roles that were said, and a person's beside them, where they differ; a person's alone
 // where none was said.
 func (d *examination) logins() (all []login) {
-	roles := []string{lanes.OperatorRole}
+	roles := []string{role.Operator}
 	if d.told {
 		roles = append(slices.Clone(d.roles), roles...)
 	}
-	for _, role := range roles {
-		at, err := d.asked.As(role).Find()
+	for _, r := range roles {
+		at, err := d.asked.As(r).Find()
 		if err != nil {
 			continue // newExamination has found the person's
 		}
 		i := slices.IndexFunc(all, func(l login) bool { return l.at.Redis.URL == at.Redis.URL })
 		switch {
 		case i < 0:
-			all = append(all, login{at, []string{role}})
-		case role != lanes.OperatorRole: // else it is there for the others
-			all[i].roles = append(all[i].roles, role)
+			all = append(all, login{at, []string{r}})
+		case r != role.Operator: // else it is there for the others
+			all[i].roles = append(all[i].roles, r)
 		}
 	}
 	return all

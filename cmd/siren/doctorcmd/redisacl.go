@@ -17,8 +17,8 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/say"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // noPassword is where a password's SHA-256 belongs. Redis doesn't take it, so that no user is made without one.
@@ -124,12 +124,12 @@ func (f aclFlags) secret(user string) (string, error) {
 func Takes(c *cobra.Command) string {
 	switch strings.TrimPrefix(c.CommandPath(), "siren ") {
 	case "worker":
-		return "a " + lanes.WorkerRole
+		return "a " + role.Worker
 	case "scaler":
-		return "a " + lanes.ScalerRole
+		return "a " + role.Scaler
 	case "enqueue", "jobs get", "jobs watch", "jobs logs":
-		return "a " + lanes.ProducerRole + " or an " + lanes.OperatorRole
+		return "a " + role.Producer + " or an " + role.Operator
 	default:
-		return "an " + lanes.OperatorRole
+		return "an " + role.Operator
 	}
 }

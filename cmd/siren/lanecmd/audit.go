@@ -12,7 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 func NewAudit(a *app.App) *cobra.Command {
@@ -47,7 +47,7 @@ redis-acl --user makes one a person.`,
 						return nil, nil, err
 					}
 					entries, err := op.Tunings.Audit(cmd.Context(), from, math.MaxInt)
-					entries = slices.DeleteFunc(entries, func(e lanes.AuditEntry) bool {
+					entries = slices.DeleteFunc(entries, func(e audit.Entry) bool {
 						return verb != "" && e.Verb != verb || !e.About(on)
 					})
 					entries = entries[:min(len(entries), most)]
@@ -71,7 +71,7 @@ var auditVerbs = []string{
 	"retry", "replay",
 }
 
-func auditTable(entries []lanes.AuditEntry) *show.Table {
+func auditTable(entries []audit.Entry) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"),
 		num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())

@@ -31,6 +31,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // What the demo enqueues: enough transcodes to keep every lower slot busy, and express thumbnails on top, one at a
@@ -115,8 +116,8 @@ func (d *demo) run(ctx context.Context, a *app.App) (err error) {
 	fleetDone := make(chan error, 1)
 	go func() {
 		fleetDone <- serve.Local{
-			Version: app.Version(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(lanes.ScalerRole)),
-			Workers: reach.Plain(s.AMQPURL, s.RedisFor(lanes.WorkerRole)), Dir: filepath.Join(d.dir, "fleet"),
+			Version: app.Version(), Policy: d.policy, At: reach.Plain(s.AMQPURL, s.RedisFor(role.Scaler)),
+			Workers: reach.Plain(s.AMQPURL, s.RedisFor(role.Worker)), Dir: filepath.Join(d.dir, "fleet"),
 			Drain: 5 * time.Second, WorkerArgs: []string{
 				"--scratch", filepath.Join(d.dir, "scratch"), "--threads",
 				"1",
@@ -128,7 +129,7 @@ func (d *demo) run(ctx context.Context, a *app.App) (err error) {
 		return err
 	}
 	defer store.Close()
-	c, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisFor(lanes.ProducerRole), Log: log})
+	c, err := client.New(client.Options{AMQPURL: s.AMQPURL, RedisURL: s.RedisFor(role.Producer), Log: log})
 	if err != nil {
 		return err
 	}

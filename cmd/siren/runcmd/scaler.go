@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // The fleets that a scaler may have.
@@ -66,7 +67,7 @@ func runScalerCommand(ctx context.Context, a *app.App, f scalerFlags) error {
 	}
 	switch f.fleet {
 	case kubernetesFleet:
-		at, err := a.EndpointsOf(lanes.ScalerRole)
+		at, err := a.EndpointsOf(role.Scaler)
 		if err != nil {
 			return err
 		}
@@ -81,11 +82,11 @@ func runScalerCommand(ctx context.Context, a *app.App, f scalerFlags) error {
 		if err != nil {
 			return err
 		}
-		at, err := a.EndpointsOf(lanes.ScalerRole)
+		at, err := a.EndpointsOf(role.Scaler)
 		if err != nil {
 			return err
 		}
-		workers, err := a.EndpointsOf(lanes.WorkerRole)
+		workers, err := a.EndpointsOf(role.Worker)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 //go:embed local.yaml
@@ -95,8 +96,8 @@ func up(
 	kept := data != "" || at.AMQP.URL != ""
 	at.AMQP.FallBack(s.AMQPURL)
 	workers := at
-	at.Redis.FallBack(s.RedisFor(lanes.ScalerRole))
-	workers.Redis.FallBack(s.RedisFor(lanes.WorkerRole))
+	at.Redis.FallBack(s.RedisFor(role.Scaler))
+	workers.Redis.FallBack(s.RedisFor(role.Worker))
 	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // mostThreads is how many threads a media program gets by default on a machine with more cores: x264 gains little from
@@ -41,7 +42,7 @@ does so, so that they match the pod's memory request.`,
 			if err := checkSlots(f); err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			if f.At, err = a.EndpointsOf(lanes.WorkerRole); err != nil {
+			if f.At, err = a.EndpointsOf(role.Worker); err != nil {
 				return err
 			}
 			f.Version = app.Version()

@@ -19,6 +19,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/scaler"
 )
 
@@ -88,7 +90,7 @@ func newGround(t *testing.T) *ground {
 	g.backlog = rabbit.NewBacklog(g.connect())
 	if g.producer, err = client.New(client.Options{
 		AMQPURL:  g.urls.AMQPURL,
-		RedisURL: g.urls.RedisFor(lanes.ProducerRole), Policy: g.policy,
+		RedisURL: g.urls.RedisFor(role.Producer), Policy: g.policy,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -170,10 +172,10 @@ func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 
 	g.enqueue("purged", nil)
 	purge(t, g.urls.AMQPURL, "siren.lane.standard")
-	var unpublished []job.Delivery
+	var unpublished []work.Delivery
 	for i := range 20 {
 		now := time.Now()
-		unpublished = append(unpublished, job.Delivery{
+		unpublished = append(unpublished, work.Delivery{
 			Job:  job.Job{ID: fmt.Sprint("killed-", i), Kind: "probe"},
 			Lane: "bulk", EnqueuedAt: now, ReadyAt: now,
 		})

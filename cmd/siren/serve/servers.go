@@ -12,7 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis/access"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // restartAfter is the pause before a private server that died is started again.
@@ -91,7 +91,7 @@ func StartServers(
 	if err := start(&s.RedisURL, "Redis", s.startRedis); err != nil {
 		return s, err
 	}
-	s.RedisURL = s.RedisFor(lanes.OperatorRole)
+	s.RedisURL = s.RedisFor(role.Operator)
 	return s, start(&s.AMQPURL, "RabbitMQ", procs.StartRabbitMQ)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 )
 
 // tuningsEntry is the tunings in the ConfigMap beside Redis.
@@ -63,7 +64,7 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 			return known, time.Time{}, err
 		}
 		if restored {
-			note := lanes.AuditEntry{
+			note := audit.Entry{
 				By: "the leading scaler", Verb: "restore", On: "tunings",
 				Reason: "Redis had lost its data, and what this log had before",
 			}
@@ -97,11 +98,11 @@ func (k *tuningKeeper) saved(ctx context.Context) (t lanes.Tunings, err error) {
 // end removes the tunings whose time is over. When somebody changes them at the same moment, the next tick tries again.
 func (k *tuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) (lanes.Tunings, error) {
 	var over []string
-	var notes []lanes.AuditEntry
+	var notes []audit.Entry
 	for _, tuning := range t.All {
 		if !tuning.Active(now) {
 			over = append(over, tuning.Field)
-			notes = append(notes, lanes.AuditEntry{
+			notes = append(notes, audit.Entry{
 				By: "its time was over", Verb: "expire", On: tuning.Field,
 				Before: tuning.Spelled(), Reason: tuning.Reason,
 			})

@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -95,7 +95,7 @@ func (w Worker) Run(ctx context.Context) error {
 	}
 	examine.LogConfined(ctx, "", log)
 	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), w.Pool)
-	taker.Lowered = func(ctx context.Context, jobs []job.Delivery) {
+	taker.Lowered = func(ctx context.Context, jobs []work.Delivery) {
 		if err := ledger.Lower(ctx, jobs); err != nil {
 			log.Debug("the records of jobs that were put back say a higher priority than they have", "jobs", len(jobs),
 				"error", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // Examination is what Examine is told.
@@ -20,7 +21,7 @@ type Examination struct {
 	Dial   func(purpose string) (*rabbitlink.Conn, error)
 	Policy *lanes.Policy // nil: not known, so queues and rights on them aren't looked at
 	Known  []lanes.Queue // queues that lanes ever had; those that the policy doesn't use any more may still be there
-	Roles  []string      // what the user is to be: lanes.Roles or some of them
+	Roles  []string      // what the user is to be: role.All or some of them
 }
 
 // Examine looks at the broker as the processes of these roles would use it. It returns within some seconds after ctx
@@ -76,7 +77,7 @@ func (x *examiner) publishes(ctx context.Context) {
 	for _, to := range []struct {
 		exchange string
 		roles    []string
-	}{{topology.JobsExchange, []string{lanes.ScalerRole, lanes.ProducerRole}}, {"", []string{lanes.WorkerRole}}} {
+	}{{topology.JobsExchange, []string{role.Scaler, role.Producer}}, {"", []string{role.Worker}}} {
 		roles := slices.DeleteFunc(to.roles, func(role string) bool { return !x.has(role) })
 		if len(roles) == 0 {
 			continue

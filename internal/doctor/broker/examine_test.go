@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // examined returns what Examine finds with the policy of the tests and a user, "" for the one that may do everything.
@@ -38,9 +39,9 @@ func examined(t *testing.T, user string, p *lanes.Policy, roles ...string) docto
 func TestExamineHealthyBroker(t *testing.T) {
 	p := rabbittest.Declared(t)
 	before := p.Depths()
-	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
+	all := examined(t, "", rabbittest.Policy(t), role.All()...)
 	all.WellFormed(t)
-	for _, role := range lanes.Roles() {
+	for _, role := range role.All() {
 		all.Want(t, "broker.rights."+role, doctor.OK, "may do what a")
 	}
 	all.Want(t, "broker.alarm", doctor.OK, "no alarm")
@@ -60,7 +61,7 @@ func TestExamineHealthyBroker(t *testing.T) {
 func TestExamineUserWithoutRights(t *testing.T) {
 	rabbittest.Declared(t)
 	rabbittest.User(t, "nobody", `^$`, `^$`, `^$`)
-	all := examined(t, "nobody", rabbittest.Policy(t), lanes.Roles()...)
+	all := examined(t, "nobody", rabbittest.Policy(t), role.All()...)
 	all.WellFormed(t)
 	all.Want(t, "broker.rights.worker", doctor.Error, "publish to exchange amq.default")
 	all.Want(t, "broker.rights.worker", doctor.Error, "read siren.lane.…")
@@ -74,15 +75,15 @@ func TestExamineUserWithoutRights(t *testing.T) {
 	if _, err := rabbittest.Server(t).Rabbitmqctl(t.Context(), args...); err != nil {
 		t.Fatal(err)
 	}
-	granted := examined(t, "nobody", rabbittest.Policy(t), lanes.Roles()...)
-	for _, role := range lanes.Roles() {
+	granted := examined(t, "nobody", rabbittest.Policy(t), role.All()...)
+	for _, role := range role.All() {
 		granted.Want(t, "broker.rights."+role, doctor.OK, "may do what a "+role+" does")
 	}
 }
 
 // The permissions that the fixes name are enough, and each role is content with its own.
 func TestExamineNamesTheRightsNeeded(t *testing.T) {
-	for _, role := range lanes.Roles() {
+	for _, role := range role.All() {
 		t.Run(role, func(t *testing.T) {
 			rabbittest.Declared(t)
 			rabbittest.User(t, role, `^$`, `^$`, `^$`)
@@ -122,7 +123,7 @@ func TestExamineWrongQueues(t *testing.T) {
 	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.delay.5s", false, false,
 		amqp.Publishing{Body: []byte("{}")}))
 	p.Must(p.Ch.PublishWithContext(t.Context(), "", "siren.dead", false, false, amqp.Publishing{Body: []byte("{}")}))
-	all := examined(t, "", rabbittest.Policy(t), lanes.ScalerRole)
+	all := examined(t, "", rabbittest.Policy(t), role.Scaler)
 	all.WellFormed(t)
 	all.Want(t, "broker.queues", doctor.Warning,
 		`queue "siren.lane.standard" exists with x-max-priority 5, but the policy asks for 9`)
@@ -137,7 +138,7 @@ func TestExamineWrongQueues(t *testing.T) {
 
 func TestExamineUndeclaredBroker(t *testing.T) {
 	rabbittest.Fresh(t)
-	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
+	all := examined(t, "", rabbittest.Policy(t), role.All()...)
 	all.WellFormed(t)
 	all.Want(t, "broker.queues", doctor.Warning, "none of Siren's queues is declared")
 	all.Want(t, "broker.exchanges", doctor.Warning, `exchange "siren.jobs" is not declared`)
@@ -145,7 +146,7 @@ func TestExamineUndeclaredBroker(t *testing.T) {
 	if left := rabbittest.NewProbe(t, rabbittest.Server(t).URL).Depths(); strings.Contains(left, "siren.") {
 		t.Errorf("the examination has declared:\n%s", left)
 	}
-	without := examined(t, "", nil, lanes.Roles()...)
+	without := examined(t, "", nil, role.All()...)
 	without.WellFormed(t)
 	without.Want(t, "broker.queues", doctor.Note, "--policy FILE")
 }
@@ -165,7 +166,7 @@ func TestExamineUnderAlarm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := examined(t, "", rabbittest.Policy(t), lanes.Roles()...)
+	all := examined(t, "", rabbittest.Policy(t), role.All()...)
 	all.WellFormed(t)
 	all.Want(t, "broker.alarm", doctor.Error, "the broker accepts no jobs: alarm: low on memory")
 	all.Want(t, "broker.queues", doctor.OK, "all 11 queues")
@@ -178,7 +179,7 @@ func TestExamineUnreachable(t *testing.T) {
 		Dial: func(name string) (*rabbitlink.Conn, error) {
 			return rabbitlink.Open(rabbitlink.Options{URL: "amqp://siren:secret@127.0.0.1:1/", Name: name})
 		},
-		Roles: lanes.Roles(),
+		Roles: role.All(),
 	}))
 	all.WellFormed(t)
 	if len(all) != 1 || all[0].Check != "broker.reachable" || all[0].Severity != doctor.Error {

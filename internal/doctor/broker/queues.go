@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // queues looks whether the queues are there as the policy asks for them, and what may be done with them.
@@ -31,23 +32,23 @@ func (x *examiner) queues(ctx context.Context) {
 		}
 		if err == nil {
 			depths[w.Name] = d
-			if x.has(lanes.ScalerRole) && x.compare(ctx, w) {
+			if x.has(role.Scaler) && x.compare(ctx, w) {
 				same++
 			}
 		}
-		role := lanes.WorkerRole
+		r := role.Worker
 		if w.Lane == "" {
-			role = lanes.ScalerRole
+			r = role.Scaler
 		}
-		if x.has(role) && errors.Is(x.Consume(ctx, w.Name), lanes.ErrRefused) {
-			x.refused(role, "read "+patternOf(w.Name))
+		if x.has(r) && errors.Is(x.Consume(ctx, w.Name), lanes.ErrRefused) {
+			x.refused(r, "read "+patternOf(w.Name))
 		}
 	}
-	if x.has(lanes.ScalerRole) {
+	if x.has(role.Scaler) {
 		x.declares(ctx)
 		x.exchanges(ctx)
 	}
-	x.add(judgeQueues(len(all), same, missing, x.has(lanes.ScalerRole))...)
+	x.add(judgeQueues(len(all), same, missing, x.has(role.Scaler))...)
 	x.add(judgeDepths(all, depths)...)
 	x.leftovers(ctx, all)
 }
@@ -68,8 +69,8 @@ func (x *examiner) look(ctx context.Context, queue string) (fleet.Depth, error) 
 	switch {
 	case err == nil, errors.Is(err, rabbitlink.ErrUndeclared):
 	case errors.Is(err, lanes.ErrRefused):
-		if x.has(lanes.ScalerRole) {
-			x.refused(lanes.ScalerRole, "configure "+patternOf(queue))
+		if x.has(role.Scaler) {
+			x.refused(role.Scaler, "configure "+patternOf(queue))
 		}
 		if consumed := x.Consume(ctx, queue); errors.Is(consumed, rabbitlink.ErrUndeclared) {
 			return d, consumed
@@ -92,7 +93,7 @@ func (x *examiner) compare(ctx context.Context, w probe.Wanted) (same bool) {
 	var m *topology.MismatchError
 	switch {
 	case errors.Is(err, lanes.ErrRefused):
-		x.refused(lanes.ScalerRole, refusal("declare", err))
+		x.refused(role.Scaler, refusal("declare", err))
 	case errors.As(err, &m):
 		x.add(checkQueues.Warning(m.What(), "it is used as it is, without what the argument is for", m.Fix()))
 	}
@@ -104,7 +105,7 @@ func (x *examiner) declares(ctx context.Context) {
 	switch err := x.DeclareLane(ctx, x.Policy); {
 	case err == nil, errors.Is(err, rabbitlink.ErrUndeclared): // no exchange yet
 	case errors.Is(err, lanes.ErrRefused):
-		x.refused(lanes.ScalerRole, refusal("declare and bind lanes", err))
+		x.refused(role.Scaler, refusal("declare and bind lanes", err))
 	default:
 		x.add(doctor.Check("broker.declare").Error(fmt.Sprintf("declare and bind a queue: %v", err),
 			"the scaler can't declare lanes", "the broker's log says why"))
@@ -121,7 +122,7 @@ func (x *examiner) exchanges(ctx context.Context) {
 		case err == nil:
 			x.add(check.OK(fmt.Sprintf("exchange %q is as it has to be", name)))
 		case errors.Is(err, lanes.ErrRefused):
-			x.refused(lanes.ScalerRole, refusal("declare exchanges", err))
+			x.refused(role.Scaler, refusal("declare exchanges", err))
 		case errors.Is(err, rabbitlink.ErrUndeclared):
 			x.add(check.Warning(fmt.Sprintf("exchange %q is not declared", name),
 				"jobs can't be enqueued, or a wrong routing key loses them",

@@ -7,7 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // rights is what a user may configure, write and read, as rabbitmqctl set_permissions takes it.
@@ -15,36 +15,36 @@ type rights struct{ configure, write, read string }
 
 // rightsOf is what each role needs; docs/kubernetes.md has the same. The scaler's contain those of the others.
 var rightsOf = map[string]rights{
-	lanes.ScalerRole: {
+	role.Scaler: {
 		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`, `^(amq\.default|siren\.(jobs|default|lane\..+))$`,
 		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`,
 	},
-	lanes.WorkerRole:   {`^$`, `^amq\.default$`, `^siren\.lane\..+$`},
-	lanes.ProducerRole: {`^$`, `^siren\.jobs$`, `^$`},
+	role.Worker:   {`^$`, `^amq\.default$`, `^siren\.lane\..+$`},
+	role.Producer: {`^$`, `^siren\.jobs$`, `^$`},
 }
 
 // judgeRights says what follows from the refusals of a user that is to be of that role; others: and of others beside
 // it.
-func judgeRights(role, user, vhost string, others bool, refusals []string) doctor.Finding {
-	check := doctor.Check("broker.rights." + role)
+func judgeRights(r, user, vhost string, others bool, refusals []string) doctor.Finding {
+	check := doctor.Check("broker.rights." + r)
 	if len(refusals) == 0 {
-		return check.OK(fmt.Sprintf("user %q may do what a %s does", user, role))
+		return check.OK(fmt.Sprintf("user %q may do what a %s does", user, r))
 	}
-	needs := rightsOf[role]
+	needs := rightsOf[r]
 	if others { // one user for several roles: the fix of one must not undo that of another
-		needs = rightsOf[lanes.ScalerRole]
+		needs = rightsOf[role.Scaler]
 	}
 	fix := fmt.Sprintf("rabbitmqctl set_permissions --vhost '%s' '%s' '%s' '%s' '%s'", vhost, user, needs.configure,
 		needs.write, needs.read)
 	if others {
 		fix += fmt.Sprintf(" (for all roles at once); or, if nothing is a %s with this user, say what is: --role",
-			role)
+			r)
 	}
 	return check.Error(fmt.Sprintf("user %q may not %s", user, strings.Join(refusals, ", nor ")), map[string]string{
-		lanes.ScalerRole:   "a scaler with this user can't declare the queues, or can't bring retries back",
-		lanes.WorkerRole:   "a worker with this user can't take jobs, or can't put off or bury those that fail",
-		lanes.ProducerRole: "a producer with this user can't enqueue a job",
-	}[role], fix)
+		role.Scaler:   "a scaler with this user can't declare the queues, or can't bring retries back",
+		role.Worker:   "a worker with this user can't take jobs, or can't put off or bury those that fail",
+		role.Producer: "a producer with this user can't enqueue a job",
+	}[r], fix)
 }
 
 // accessTo is how the broker names what it refuses.

@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // finding returns the one finding of a check.
@@ -75,9 +75,9 @@ func TestExamineRedisLogins(t *testing.T) {
 			anys(rules)...)...).Err())
 	}
 	examine := func(check string) doctor.Finding {
-		return finding(t, database.Examine(ctx, open(t, loginAs("weak")), lanes.WorkerRole), check)
+		return finding(t, database.Examine(ctx, open(t, loginAs("weak")), role.Worker), check)
 	}
-	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), lanes.WorkerRole),
+	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), role.Worker),
 		"redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") ||
 		!strings.Contains(f.Fix, "redis-acl") {
 		t.Errorf("no such user: %+v", f)
@@ -92,13 +92,13 @@ func TestExamineRedisLogins(t *testing.T) {
 	if f := examine("redis.rights"); f.Severity != doctor.Note || !strings.Contains(f.What, "couldn't be tried") {
 		t.Errorf("rights as they once were: %+v", f)
 	}
-	allow(access.Rules(lanes.ProducerRole))
+	allow(access.Rules(role.Producer))
 	if f := examine("redis.rights"); f.Severity != doctor.Error ||
 		!strings.Contains(f.What, "HMGET siren:policy, EVAL siren:workers") &&
 			!strings.Contains(f.What, "HMGET siren:policy, HSET siren:job:*") {
 		t.Errorf("a producer's rights: %+v", f)
 	}
-	allow(access.Rules(lanes.WorkerRole))
+	allow(access.Rules(role.Worker))
 	if f := examine("redis.rights"); f.Severity != doctor.OK {
 		t.Errorf("a worker's rights: %+v", f)
 	}

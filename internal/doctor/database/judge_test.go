@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/redis/access"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 func TestJudgeServer(t *testing.T) {
@@ -108,7 +108,7 @@ func TestJudgeClock(t *testing.T) {
 }
 
 func TestJudgeRights(t *testing.T) {
-	worker := []string{lanes.WorkerRole}
+	worker := []string{role.Worker}
 	everything := trial{}
 	asWorker := trial{refused: map[access.Use]bool{}}
 	for _, u := range access.Uses(access.Roles()...) {
@@ -126,7 +126,7 @@ func TestJudgeRights(t *testing.T) {
 			`login "me" may do what a worker does, and nothing else`,
 		},
 		"too little": {
-			[]string{lanes.ScalerRole},
+			[]string{role.Scaler},
 			asWorker, doctor.Error,
 			`login "me" may not do all that a scaler does: EVAL siren:policy, `,
 		},

@@ -19,7 +19,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -246,7 +246,7 @@ func examineLimits(ctx context.Context, self, ffmpeg string, slot lanes.SlotLimi
 	}
 	ctx, cancel := context.WithTimeout(ctx, examineWithin)
 	defer cancel()
-	limits := job.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
+	limits := work.Limits{Nice: 19, Memory: slot.Memory, Scratch: slot.Scratch, MaxRuntime: time.Hour, Threads: 1}
 	if _, err := sandbox.Try(ctx, self, limits, ffmpeg, "-version"); err != nil {
 		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("ffmpeg doesn't start under the limits of a slot: %v", err)

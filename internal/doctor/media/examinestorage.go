@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -160,7 +161,7 @@ func (x storageExaminer) write(ctx context.Context, store storage.Store, r stora
 	switch {
 	case second == nil:
 		return errReplaced
-	case job.KindOf(second) != job.OutputExists:
+	case work.KindOf(second) != work.OutputExists:
 		return fmt.Errorf("a second commit: %w", second)
 	case read != nil:
 		return fmt.Errorf("read what was written: %w", read)

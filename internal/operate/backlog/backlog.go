@@ -15,7 +15,9 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // batchSize is how many jobs are out of their lane at once.
@@ -23,8 +25,8 @@ const batchSize = 100
 
 // Done is what was done to the jobs of a lane.
 type Done struct {
-	lanes.AuditEntry     // how many, and which
-	Dropped          int // messages that would have been skipped
+	audit.Entry     // how many, and which
+	Dropped     int // messages that would have been skipped
 }
 
 // pass goes once through jobs that wait.
@@ -33,7 +35,7 @@ type pass struct {
 	done *Done
 	// see is told of jobs that wait, and returns those whose messages are removed: it has carried them on elsewhere, or
 	// called them off.
-	see  func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) (gone []job.Delivery, err error)
+	see  func(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) (gone []work.Delivery, err error)
 	take *rabbitlink.Conn
 }
 
@@ -49,7 +51,7 @@ func (p *pass) run(ctx context.Context, name string, f func() error) error {
 	defer p.take.Close()
 	err = f()
 	if p.done.Jobs+p.done.Dropped > 0 {
-		p.desk.Note(ctx, p.done.AuditEntry)
+		p.desk.Note(ctx, p.done.Entry)
 	}
 	return err
 }
@@ -103,7 +105,7 @@ func (p *pass) batches(ctx context.Context, q lanes.Queue, limit int) error {
 // batch sees to a batch of messages by what the ledger knows: one whose job has ended, or is carried on by a newer
 // copy, is dropped, and counted; one whose job runs somewhere, or that is no job, stays for a worker to see to, and so
 // does a copy that brings an ended job back and of which the ledger hasn't heard yet. The others wait.
-func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []job.Delivery) error {
+func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []work.Delivery) error {
 	ids := make([]string, len(batch))
 	for i, d := range batch {
 		ids[i] = d.Job.ID
@@ -112,7 +114,7 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []job.Deliver
 	if err != nil {
 		return err
 	}
-	var waiting, obsolete []job.Delivery
+	var waiting, obsolete []work.Delivery
 	for _, d := range batch {
 		r := records[d.Job.ID]                             // one sent by plain AMQP has no record yet
 		ended := r.State.Final() && r.State != job.Missing // a missing job's message has just turned up
@@ -140,7 +142,7 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []job.Deliver
 
 // tellGone tells the ledger that messages are no longer in their lane. If that fails, no harm is done: the ledger
 // counts them as still there until the lane's queue is empty.
-func (p *pass) tellGone(ctx context.Context, messages []job.Delivery) {
+func (p *pass) tellGone(ctx context.Context, messages []work.Delivery) {
 	if len(messages) == 0 {
 		return
 	}
@@ -151,7 +153,7 @@ func (p *pass) tellGone(ctx context.Context, messages []job.Delivery) {
 
 // Purge calls off every job that waits in a lane. Running and retrying ones go on.
 func Purge(ctx context.Context, desk *operate.Desk, lane, reason string) (Done, error) {
-	done := Done{AuditEntry: lanes.AuditEntry{Verb: "purge", On: "lane " + lane, Reason: reason}}
+	done := Done{Entry: audit.Entry{Verb: "purge", On: "lane " + lane, Reason: reason}}
 	e, err := desk.Policy(ctx)
 	if err == nil {
 		err = operate.RequireLane(e, lane, true)
@@ -166,7 +168,7 @@ func Purge(ctx context.Context, desk *operate.Desk, lane, reason string) (Done, 
 
 // callOff cancels the jobs of waiting messages. One without a record gets one, to be cancelled; one that has come to
 // its end this very moment is over, too.
-func (p *pass) callOff(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
+func (p *pass) callOff(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) ([]work.Delivery, error) {
 	if _, err := p.desk.Ledger.CreateAll(ctx, waiting); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,9 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // rabbitURL and redisURL are the servers of all tests.
@@ -56,12 +58,12 @@ type house struct {
 	desk    *operate.Desk
 	ch      *amqp.Channel
 	publish *confirms.Publisher
-	noted   []lanes.AuditEntry
+	noted   []audit.Entry
 }
 
 func (h *house) MayNote(context.Context) error { return nil }
 
-func (h *house) Note(_ context.Context, e lanes.AuditEntry) error {
+func (h *house) Note(_ context.Context, e audit.Entry) error {
 	h.noted = append(h.noted, e)
 	return nil
 }
@@ -157,13 +159,13 @@ func (h *house) drain(lane string) (ids []string) {
 
 // move makes a pass that moves jobs to a lane, over its own connection; see may do something before, or instead.
 func (h *house) move(
-	ctx context.Context, from, to string, limit int, see func(p *pass, waiting []job.Delivery) error,
+	ctx context.Context, from, to string, limit int, see func(p *pass, waiting []work.Delivery) error,
 ) (Done, error) {
 	var done Done
 	p := &pass{desk: h.desk, done: &done}
 	err := p.carrying(ctx, "move", &h.policy, to, func() error {
 		carry := p.see
-		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
+		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) ([]work.Delivery, error) {
 			if see != nil {
 				if err := see(p, waiting); err != nil {
 					return nil, err
@@ -180,15 +182,15 @@ func (h *house) move(
 func TestMove(t *testing.T) {
 	h := newHouse(t)
 	ids := h.enqueue("standard", 6)
-	records := make([]job.Delivery, len(ids))
+	records := make([]work.Delivery, len(ids))
 	for i, id := range ids {
-		records[i] = job.Delivery{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard", ReadyAt: time.Now()}
+		records[i] = work.Delivery{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard", ReadyAt: time.Now()}
 	}
 	_, err := h.desk.Ledger.CreateAll(t.Context(), slices.Concat(records[:2], records[3:])) // 2 has none
 	h.must(err)
 	_, err = h.desk.Ledger.CancelAll(t.Context(), ids[1:2])
 	h.must(err)
-	for _, d := range []job.Delivery{records[3], records[5]} {
+	for _, d := range []work.Delivery{records[3], records[5]} {
 		_, err := h.desk.Ledger.Claim(t.Context(), d, "w", 3)
 		h.must(err)
 	}
@@ -246,14 +248,14 @@ func TestMoveFails(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		ctx          context.Context
-		see          func(p *pass, waiting []job.Delivery) error
+		see          func(p *pass, waiting []work.Delivery) error
 		want         error
 		moved        int
 		left, copies int
 	}{
 		{
 			name: "no decision", ctx: t.Context(), want: oops, moved: 100, left: 50, copies: 100,
-			see: func(*pass, []job.Delivery) error {
+			see: func(*pass, []work.Delivery) error {
 				if batches++; batches == 2 {
 					return oops
 				}
@@ -263,7 +265,7 @@ func TestMoveFails(t *testing.T) {
 		{
 			// what is begun is brought to its end
 			name: "called off", ctx: ctx, want: context.Canceled, moved: 100, left: 50, copies: 100,
-			see: func(*pass, []job.Delivery) error {
+			see: func(*pass, []work.Delivery) error {
 				cancel()
 				return nil
 			},
@@ -271,7 +273,7 @@ func TestMoveFails(t *testing.T) {
 		{
 			name: "cut before the originals are removed", ctx: t.Context(), want: rabbitlink.ErrStale, moved: 100,
 			left: 150, copies: 100,
-			see: func(p *pass, _ []job.Delivery) error {
+			see: func(p *pass, _ []work.Delivery) error {
 				p.take.Close()
 				return nil
 			},
@@ -316,7 +318,7 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	h.enqueue("standard", 2)
 	var done Done
 	p := &pass{desk: h.desk, done: &done}
-	p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
+	p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) ([]work.Delivery, error) {
 		return p.carry(ctx, operate.Carrier{Publisher: unconfirmed{}, Ledger: h.desk.Ledger, Now: h.desk.Now}, w,
 			waiting, &h.policy, "bulk")
 	}
@@ -333,7 +335,8 @@ func TestMoveWithoutConfirm(t *testing.T) {
 func TestPurge(t *testing.T) {
 	h := newHouse(t)
 	ids := h.enqueue("bulk", 3)
-	_, err := h.desk.Ledger.Claim(t.Context(), job.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"}, "w",
+	_, err := h.desk.Ledger.Claim(t.Context(), work.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"},
+		"w",
 		3)
 	h.must(err)
 	done, err := Purge(t.Context(), h.desk, "bulk", "")

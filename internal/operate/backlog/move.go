@@ -10,13 +10,15 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Move puts up to limit waiting jobs of one lane into another, those first that would start first; 0: all that wait
 // now. Beside an error the result says what was done.
 func Move(ctx context.Context, desk *operate.Desk, from, to string, limit int, reason string) (Done, error) {
-	done := Done{AuditEntry: lanes.AuditEntry{Verb: "move", On: "lane " + from, After: "lane " + to, Reason: reason}}
+	done := Done{Entry: audit.Entry{Verb: "move", On: "lane " + from, After: "lane " + to, Reason: reason}}
 	e, err := desk.Policy(ctx)
 	if err == nil {
 		err = operate.RequireLane(e, from, true)
@@ -38,7 +40,7 @@ func Move(ctx context.Context, desk *operate.Desk, from, to string, limit int, r
 // Migrate moves what waits in a lane's other queue to the given one. It waits for five seconds until that is in force
 // as the lane's queue.
 func Migrate(ctx context.Context, desk *operate.Desk, to lanes.Queue, reason string) (Done, error) {
-	done := Done{AuditEntry: lanes.AuditEntry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: reason}}
+	done := Done{Entry: audit.Entry{Verb: "migrate", On: "lane " + to.Lane, After: to.Type, Reason: reason}}
 	e, err := awaitType(ctx, desk, to)
 	if err != nil {
 		return done, err
@@ -67,7 +69,7 @@ func (p *pass) carrying(ctx context.Context, name string, policy *lanes.Policy, 
 		}
 		defer conn.Close()
 		carrier := p.desk.Carrier(confirms.NewPublisher(conn, 0))
-		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []job.Delivery) ([]job.Delivery, error) {
+		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) ([]work.Delivery, error) {
 			return p.carry(ctx, carrier, w, waiting, policy, to)
 		}
 		return f()
@@ -77,9 +79,9 @@ func (p *pass) carrying(ctx context.Context, name string, policy *lanes.Policy, 
 // carry lets copies in another lane carry jobs. If the ledger can't be told, no harm is done: whichever of a job's two
 // messages comes first counts.
 func (p *pass) carry(
-	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []job.Delivery, policy *lanes.Policy,
+	ctx context.Context, carrier operate.Carrier, w *rabbit.Waiting, waiting []work.Delivery, policy *lanes.Policy,
 	to string,
-) (gone []job.Delivery, err error) {
+) (gone []work.Delivery, err error) {
 	copies := make([]operate.Copy, len(waiting))
 	for i, d := range waiting {
 		copies[i] = operate.CopyOf(d, to, policy)

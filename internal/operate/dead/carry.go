@@ -8,10 +8,11 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // message returns the letter as the message that its job died of, with the number of the newest there is.
-func (l Letter) message() job.Delivery {
+func (l Letter) message() work.Delivery {
 	d := l.Delivery
 	d.Lane = l.Facts.Lane
 	if l.Record != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestStandingOf(t *testing.T) {
@@ -30,7 +31,7 @@ func TestStandingOf(t *testing.T) {
 		{"thrown away", 1, record(job.Cancelled, 2), Superseded},
 		{"enqueued again without a record", 0, record(job.Running, 0), Elsewhere},
 	} {
-		if got := standingOf(wire.DeadLetter{Delivery: job.Delivery{Replay: c.letter}}, c.record); got != c.want {
+		if got := standingOf(wire.DeadLetter{Delivery: work.Delivery{Replay: c.letter}}, c.record); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -39,7 +40,7 @@ func TestStandingOf(t *testing.T) {
 // The record says what a job died of where it is about this death: the second letter of a job says "dead already".
 func TestFactsOfALetter(t *testing.T) {
 	l := wire.DeadLetter{
-		Delivery: job.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a",
+		Delivery: work.Delivery{Lane: "bulk", Job: job.Job{ID: "a", Kind: "probe"}}, ID: "a",
 		Reason: "dead already",
 	}
 	if f := newLetter(l, &job.Record{State: job.Dead, Reason: "failed", Lane: "express"}).Facts; f.Reason != "failed" ||
@@ -71,9 +72,9 @@ func TestDeathReason(t *testing.T) {
 		!diesOf("broker: rejected", []string{"broker: rejected"}) {
 		t.Error("broker stands for all that the safety net caught, and for nothing else")
 	}
-	for _, kind := range []job.ErrorKind{
-		job.BadInput, job.NotAllowed, job.OutputExists, job.OverLimit, job.Transient,
-		job.TimedOut,
+	for _, kind := range []work.ErrorKind{
+		work.BadInput, work.NotAllowed, work.OutputExists, work.OverLimit, work.Transient,
+		work.TimedOut,
 	} {
 		if !slices.Contains(Reasons, string(kind)) {
 			t.Errorf("a job may die of %q", kind)

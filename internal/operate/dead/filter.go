@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/plain"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // TenantLabel is the label that says whose job it is.
@@ -22,8 +23,8 @@ const brokerWord = "broker"
 
 // Reasons is all that jobs die of: this is the whole set.
 var Reasons = []string{
-	string(job.BadInput), string(job.NotAllowed), string(job.OutputExists), string(job.OverLimit),
-	string(job.Transient), string(job.TimedOut),
+	string(work.BadInput), string(work.NotAllowed), string(work.OutputExists), string(work.OverLimit),
+	string(work.Transient), string(work.TimedOut),
 	"poison", "expired", "no id", "not a job", "dead already", brokerWord,
 }
 

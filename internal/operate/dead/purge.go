@@ -11,8 +11,9 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Purge goes through siren.dead and throws letters away.
@@ -22,9 +23,9 @@ type Purge struct {
 	Keep   func([]Letter) error // is called before letters are removed; nil: they go nowhere
 
 	// What has become of them.
-	Letters int              // thrown away
-	Jobs    int              // that are cancelled now
-	Done    lanes.AuditEntry // its Sample: which
+	Letters int         // thrown away
+	Jobs    int         // that are cancelled now
+	Done    audit.Entry // its Sample: which
 
 	desk   *operate.Desk
 	on     string // what was chosen, for the audit log
@@ -72,7 +73,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(wire.DeadLetter{Delivery: job.Delivery{Replay: r.Replay}, ID: id}, &r))
+			rest = append(rest, newLetter(wire.DeadLetter{Delivery: work.Delivery{Replay: r.Replay}, ID: id}, &r))
 		}
 	}
 	for _, l := range rest {
@@ -86,7 +87,7 @@ func (p *Purge) note(ctx context.Context) {
 	if p.DryRun || p.Letters == 0 && p.Jobs == 0 {
 		return
 	}
-	p.desk.Note(ctx, lanes.AuditEntry{
+	p.desk.Note(ctx, audit.Entry{
 		Verb: "purge", On: p.on, Before: string(job.Dead), After: string(job.Cancelled), Jobs: max(p.Jobs, p.Letters),
 		Sample: p.Done.Sample, Reason: p.Reason,
 	})

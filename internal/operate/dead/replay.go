@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -32,7 +33,7 @@ type Replay struct {
 	Progress func()  // is called whenever some have been replayed; nil: nobody listens
 
 	// What has become of them.
-	Done    lanes.AuditEntry  // its Jobs and Sample: what was replayed
+	Done    audit.Entry       // its Jobs and Sample: what was replayed
 	By      map[[2]string]int // replayed, by lane and reason
 	Refused map[string]error  // by job: why it can't be replayed; errors with kinds
 	Removed int               // letters whose job had been carried on before
@@ -97,7 +98,7 @@ func (r *Replay) Run(ctx context.Context) error {
 	}
 	err := r.Carry(ctx)
 	if r.Done.Jobs > 0 && !r.DryRun {
-		r.desk.Note(ctx, lanes.AuditEntry{
+		r.desk.Note(ctx, audit.Entry{
 			Verb: "replay", On: r.on, Before: string(job.Dead), After: strings.TrimSpace(r.To + " " + r.Set.String()),
 			Jobs: r.Done.Jobs, Sample: r.Done.Sample, Reason: r.Reason,
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -67,7 +68,7 @@ type Roster interface {
 // Tunings is the store of the tunings, with the audit log: redis.Tunings.
 type Tunings interface {
 	Now(ctx context.Context) (lanes.Tunings, time.Time, error)
-	Audit(ctx context.Context, since time.Time, limit int) ([]lanes.AuditEntry, error)
+	Audit(ctx context.Context, since time.Time, limit int) ([]audit.Entry, error)
 }
 
 // Sight is the running system as it is seen at one moment.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // No more jobs are before one than its lane's queue holds, whatever is recorded: a producer that is killed before it
@@ -16,7 +17,7 @@ func TestExplainJobCountsWhatWaits(t *testing.T) {
 	create := func(id string, ago time.Duration) {
 		t.Helper()
 		ready := moment0.Add(-ago)
-		_, err := ledger.CreateAll(t.Context(), []job.Delivery{{
+		_, err := ledger.CreateAll(t.Context(), []work.Delivery{{
 			Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard",
 			EnqueuedAt: ready, ReadyAt: ready,
 		}})

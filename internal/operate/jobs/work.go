@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -51,7 +51,7 @@ type Work struct {
 	Reason string         // why, for the audit log
 	Heard  func([]Result) // is told what has become of each
 
-	Done lanes.AuditEntry // how many it was done to, and which
+	Done audit.Entry // how many it was done to, and which
 
 	desk         *operate.Desk
 	verb, to     string // to: the lane or state that they come into; "" their own lane

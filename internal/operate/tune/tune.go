@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/scaler"
@@ -36,7 +37,7 @@ const (
 type Tunings interface {
 	Now(ctx context.Context) (lanes.Tunings, time.Time, error)
 	Change(ctx context.Context, seen int64, set []lanes.Tuning, remove []string,
-		notes []lanes.AuditEntry) (revision int64, err error)
+		notes []audit.Entry) (revision int64, err error)
 }
 
 // Board says which policy is in force, and what the leading scaler saw last: redis.Board.
@@ -288,11 +289,11 @@ func fits(written *lanes.Policy, c Change) (idled []lanes.IdleTuning, err error)
 
 // notes returns the change's entries for the audit log; it fills in what was before, and of what is removed what is
 // now.
-func (c *Change) notes(now state, by, reason string) (notes []lanes.AuditEntry) {
+func (c *Change) notes(now state, by, reason string) (notes []audit.Entry) {
 	for _, t := range c.Set {
 		was, _ := now.inForce.Field(t.Field)
 		c.Before = append(c.Before, lanes.Spell(was))
-		notes = append(notes, lanes.AuditEntry{
+		notes = append(notes, audit.Entry{
 			By: t.By, Verb: "tune", On: t.Field, Before: lanes.Spell(was), After: t.Spelled(), Reason: t.Reason,
 			Until: t.Until,
 		})
@@ -301,7 +302,7 @@ func (c *Change) notes(now state, by, reason string) (notes []lanes.AuditEntry) 
 		t, _ := lanes.FindTuning(c.Old, field)
 		value, err := now.written.Field(field)
 		file := lanes.Spell(value)
-		notes = append(notes, lanes.AuditEntry{
+		notes = append(notes, audit.Entry{
 			By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file,
 			Reason: reason,
 		})

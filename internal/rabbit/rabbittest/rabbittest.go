@@ -26,6 +26,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // broker is one real RabbitMQ for the whole run. It is started by the first test that needs it, since fuzzing starts
@@ -217,7 +218,7 @@ func EnqueueOne(ctx context.Context, p *confirms.Publisher, lane string, job job
 }
 
 // Next takes a job that must be there, or come soon.
-func Next(t testing.TB, s *take.Slot) job.Delivery {
+func Next(t testing.TB, s *take.Slot) work.Delivery {
 	t.Helper()
 	d, err := s.Next(Soon(t))
 	if err != nil {
@@ -226,14 +227,14 @@ func Next(t testing.TB, s *take.Slot) job.Delivery {
 	return d
 }
 
-func Settle(t testing.TB, s *take.Slot, d job.Delivery, disp job.Disposition) {
+func Settle(t testing.TB, s *take.Slot, d work.Delivery, disp work.Disposition) {
 	t.Helper()
 	if err := s.Settle(Soon(t), d, disp); err != nil {
 		t.Fatal(err)
 	}
 }
 
-var Ack = job.Disposition{Action: job.Ack}
+var Ack = work.Disposition{Action: work.Ack}
 
 // Until waits for something that happens in the background.
 func Until(t testing.TB, what string, happened func() bool) {

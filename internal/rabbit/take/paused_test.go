@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // pausing returns the test policy with some of its lanes paused.
@@ -66,7 +66,7 @@ func TestPauseReachesIdleSlots(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
-	got := make(chan job.Delivery, 2)
+	got := make(chan work.Delivery, 2)
 	for _, s := range []*take.Slot{k.Shared(), k.Shoulder("express")} {
 		go func() {
 			d, _ := s.Next(rabbittest.Soon(t))
@@ -154,7 +154,7 @@ func TestPauseAtAnyMoment(t *testing.T) {
 	for round := range 16 {
 		k.Follow(rabbittest.Effective(t))
 		ctx, cancel := context.WithCancel(t.Context())
-		took := make(chan job.Delivery)
+		took := make(chan work.Delivery)
 		for _, s := range slots {
 			go func() {
 				for {
@@ -165,7 +165,7 @@ func TestPauseAtAnyMoment(t *testing.T) {
 					took <- d
 					rabbittest.Settle(t, s, d, rabbittest.Ack)
 				}
-				took <- job.Delivery{}
+				took <- work.Delivery{}
 			}()
 		}
 		paused := make(chan struct{})

@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // This file is a job's priority inside its lane: what is done about messages that ask for more than it allows.
@@ -113,7 +113,7 @@ func (t *Taker) tellLowered(ctx context.Context, jobs []arrival, allowed int) {
 	if t.Lowered == nil || len(jobs) == 0 {
 		return
 	}
-	told := make([]job.Delivery, len(jobs))
+	told := make([]work.Delivery, len(jobs))
 	for i, a := range jobs {
 		told[i] = a.delivery(t.conn.Now())
 		told[i].Job.Priority = allowed

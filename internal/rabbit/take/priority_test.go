@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // allowing returns the tests' policy in force, with so many priorities in every lane.
@@ -32,7 +32,7 @@ func allowing(t testing.TB, highest int) *lanes.Effective {
 }
 
 // drive takes n jobs, one after the other, calling before each one's taking.
-func drive(t testing.TB, s *take.Slot, n int, before func()) (taken []job.Delivery) {
+func drive(t testing.TB, s *take.Slot, n int, before func()) (taken []work.Delivery) {
 	t.Helper()
 	for range n {
 		before()
@@ -43,7 +43,7 @@ func drive(t testing.TB, s *take.Slot, n int, before func()) (taken []job.Delive
 	return taken
 }
 
-func ids(all []job.Delivery) (ids []string) {
+func ids(all []work.Delivery) (ids []string) {
 	for _, d := range all {
 		ids = append(ids, d.Job.ID)
 	}
@@ -77,7 +77,7 @@ func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 				t.Errorf("%d jobs wait beside the one that was taken, want %d", n, flood+2)
 			}
 			rabbittest.Settle(t, s, first, rabbittest.Ack)
-			taken := append([]job.Delivery{first}, drive(t, s, flood+2, func() {})...)
+			taken := append([]work.Delivery{first}, drive(t, s, flood+2, func() {})...)
 			if want = append(want, floods...); !slices.Equal(ids(taken), want) {
 				t.Errorf("taken: %v, want %v", ids(taken), want)
 			}
@@ -116,7 +116,7 @@ func TestPriorityThatALaneDoesNotAllowWakesAnIdleSlot(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic)
 	probe := rabbittest.Declared(t)
 	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
-	got := make(chan job.Delivery, 1)
+	got := make(chan work.Delivery, 1)
 	go func() {
 		d, _ := s.Next(rabbittest.Soon(t))
 		got <- d
@@ -147,7 +147,7 @@ func TestPrioritiesWithinALane(t *testing.T) {
 	k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 	k.Follow(allowing(t, 2))
 	var told []string
-	k.Lowered = func(_ context.Context, jobs []job.Delivery) {
+	k.Lowered = func(_ context.Context, jobs []work.Delivery) {
 		for _, d := range jobs {
 			told = append(told, fmt.Sprint(d.Job.ID, "=", d.Job.Priority))
 		}
@@ -193,14 +193,14 @@ func TestPriorityTravelsOn(t *testing.T) {
 		m := amqp.Publishing{Body: []byte(c.body), Priority: uint8(c.property)}
 		probe.Publish("siren.jobs", c.lane, m)
 		rabbittest.Settle(t, s, rabbittest.Next(t, s),
-			job.Disposition{Action: job.Retry, After: time.Millisecond, Counted: true})
+			work.Disposition{Action: work.Retry, After: time.Millisecond, Counted: true})
 		rabbittest.Until(t, "it is back", func() bool { return probe.Ready("siren.lane."+c.lane) == 1 })
 		if m := probe.Take("siren.lane." + c.lane); int(m.Priority) != c.back || m.Headers["priority"] != nil {
 			t.Errorf("%s: it came back with priority %d and the headers %v, want %d", c.name, m.Priority, m.Headers,
 				c.back)
 		}
 		probe.Publish("siren.jobs", c.lane, m)
-		rabbittest.Settle(t, s, rabbittest.Next(t, s), job.Disposition{Action: job.DeadLetter, Reason: "failed"})
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), work.Disposition{Action: work.DeadLetter, Reason: "failed"})
 		if m := probe.Take("siren.dead"); m.Priority != 0 || m.Headers["priority"] != int64(c.dead) {
 			t.Errorf("%s: dead with priority %d and the headers %v, want %d in the header alone", c.name, m.Priority,
 				m.Headers, c.dead)

@@ -9,13 +9,13 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Settle carries out what was decided about a delivery of this slot's taker. Retry and DeadLetter publish afresh, wait
 // for the confirm and then acknowledge; when that publish fails, the job goes back to its lane after a pause of at
 // least 5 s (cut short when ctx ends), and the error says so. ErrStale: the broker has the job back already.
-func (s *Slot) Settle(ctx context.Context, d job.Delivery, disp job.Disposition) error {
+func (s *Slot) Settle(ctx context.Context, d work.Delivery, disp work.Disposition) error {
 	r, ok := d.Receipt.(rabbitlink.Arrival)
 	if !ok {
 		return fmt.Errorf("settle job %q: it was not taken from RabbitMQ", d.Job.ID)
@@ -27,18 +27,18 @@ func (s *Slot) Settle(ctx context.Context, d job.Delivery, disp job.Disposition)
 	return nil
 }
 
-func (s *Slot) settle(ctx context.Context, r rabbitlink.Arrival, d job.Delivery, disp job.Disposition) error {
+func (s *Slot) settle(ctx context.Context, r rabbitlink.Arrival, d work.Delivery, disp work.Disposition) error {
 	if r.On.IsClosed() {
 		return rabbitlink.ErrStale // before anything is published: the job comes again as it was
 	}
 	switch disp.Action {
-	case job.Ack:
+	case work.Ack:
 		return r.Ack()
-	case job.Return:
+	case work.Return:
 		return r.GiveBack()
-	case job.Retry:
+	case work.Retry:
 		return s.move(ctx, r, wire.Retried(d, disp, s.taker.conn.Now()))
-	case job.DeadLetter:
+	case work.DeadLetter:
 		return s.move(ctx, r, wire.Buried(d, disp, s.taker.conn.Now()))
 	default:
 		return errors.New("no such disposition")

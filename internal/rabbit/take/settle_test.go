@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // The guards: a receipt keeps the channel that its delivery came over and settles there or nowhere, and Settle looks at
@@ -30,8 +31,8 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 	if again.Job.ID != "1" {
 		t.Fatalf("after the cut came %q, want job 1 again", again.Job.ID)
 	}
-	for _, action := range []job.Action{job.Ack, job.Return, job.Retry, job.DeadLetter} {
-		if err := s.Settle(rabbittest.Soon(t), old, job.Disposition{Action: action}); !errors.Is(err,
+	for _, action := range []work.Action{work.Ack, work.Return, work.Retry, work.DeadLetter} {
+		if err := s.Settle(rabbittest.Soon(t), old, work.Disposition{Action: action}); !errors.Is(err,
 			rabbitlink.ErrStale) {
 			t.Errorf("%s of a delivery of an older session: %v, want ErrStale", action, err)
 		}
@@ -39,7 +40,7 @@ func TestStaleAckTouchesNothing(t *testing.T) {
 	if n := probe.Ready("siren.delay.1s") + probe.Ready("siren.dead"); n != 0 {
 		t.Errorf("a stale settle published %d messages", n)
 	}
-	rabbittest.Settle(t, s, again, job.Disposition{Action: job.Return})
+	rabbittest.Settle(t, s, again, work.Disposition{Action: work.Return})
 	last := rabbittest.Next(t, s)
 	rabbittest.Settle(t, s, last, rabbittest.Ack)
 	if last.Job.ID != "1" || probe.Ready("siren.lane.standard") != 0 {
@@ -60,9 +61,9 @@ func TestBrokerClosesConnectionsInMidJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	rabbittest.Until(t, "the loss is noticed", func() bool {
-		return errors.Is(shared.Settle(rabbittest.Soon(t), one, job.Disposition{}), rabbitlink.ErrStale)
+		return errors.Is(shared.Settle(rabbittest.Soon(t), one, work.Disposition{}), rabbitlink.ErrStale)
 	})
-	for _, d := range []job.Delivery{one, two} {
+	for _, d := range []work.Delivery{one, two} {
 		if err := shared.Settle(rabbittest.Soon(t), d, rabbittest.Ack); !errors.Is(err, rabbitlink.ErrStale) {
 			t.Errorf("job %s: %v, want ErrStale", d.Job.ID, err)
 		}
@@ -89,7 +90,7 @@ func TestReturn(t *testing.T) {
 	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	rabbittest.Enqueue(t, p, "standard", "1", "2")
 	d := rabbittest.Next(t, s)
-	rabbittest.Settle(t, s, d, job.Disposition{Action: job.Return})
+	rabbittest.Settle(t, s, d, work.Disposition{Action: work.Return})
 	again := rabbittest.Next(t, s)
 	if again.Job.ID != "1" || again.Attempt != 1 {
 		t.Errorf("after a return came job %s, attempt %d; want job 1 (the front of its lane), attempt 1", again.Job.ID,
@@ -119,8 +120,8 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 			}
 			d := rabbittest.Next(t, s)
 			due := time.Now().Add(400 * time.Millisecond)
-			rabbittest.Settle(t, s, d, job.Disposition{
-				Action: job.Retry, After: 400 * time.Millisecond,
+			rabbittest.Settle(t, s, d, work.Disposition{
+				Action: work.Retry, After: 400 * time.Millisecond,
 				Counted: c.counted, Error: "no luck",
 			})
 			again := rabbittest.Next(t, s)
@@ -162,7 +163,7 @@ func TestRetryChoosesTheFittingDelay(t *testing.T) {
 		3 * time.Hour:    "siren.delay.far",
 	} {
 		rabbittest.Enqueue(t, p, "standard", "1")
-		rabbittest.Settle(t, s, rabbittest.Next(t, s), job.Disposition{Action: job.Retry, After: after})
+		rabbittest.Settle(t, s, rabbittest.Next(t, s), work.Disposition{Action: work.Retry, After: after})
 		probe.Take(queue)
 	}
 }
@@ -174,8 +175,8 @@ func TestDeadLetter(t *testing.T) {
 	rabbittest.Enqueue(t, p, "standard", "1", "2", "3")
 	for range 3 {
 		d := rabbittest.Next(t, s)
-		rabbittest.Settle(t, s, d, job.Disposition{
-			Action: job.DeadLetter, Reason: "bad input",
+		rabbittest.Settle(t, s, d, work.Disposition{
+			Action: work.DeadLetter, Reason: "bad input",
 			Error: "job " + d.Job.ID + " is no video",
 		})
 	}
@@ -217,7 +218,7 @@ func TestDeadLetterWithoutUsableID(t *testing.T) {
 			if d.Err == nil || string(d.Body) != body || d.Lane != "bulk" {
 				t.Fatalf("delivered as lane %s, %d bytes, error %v", d.Lane, len(d.Body), d.Err)
 			}
-			rabbittest.Settle(t, s, d, job.Disposition{Action: job.DeadLetter, Reason: "no id", Error: d.Err.Error()})
+			rabbittest.Settle(t, s, d, work.Disposition{Action: work.DeadLetter, Reason: "no id", Error: d.Err.Error()})
 			l := probe.Take("siren.dead")
 			if len(l.MessageId) != len(job.NewID(time.Now())) || string(l.Body) != body ||
 				l.Headers["reason"] != "no id" {
@@ -250,7 +251,7 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	d := rabbittest.Next(t, s)
 	way.Refuse(true)
 	began := time.Now()
-	err := s.Settle(rabbittest.Soon(t), d, job.Disposition{Action: job.Retry, After: time.Second, Counted: true})
+	err := s.Settle(rabbittest.Soon(t), d, work.Disposition{Action: work.Retry, After: time.Second, Counted: true})
 	if !errors.Is(err, confirms.ErrNotSent) {
 		t.Errorf("settle: %v, want ErrNotSent", err)
 	}
@@ -286,7 +287,7 @@ func TestForeignHeaders(t *testing.T) {
 		d.EnqueuedAt.UnixMilli() != 1700000000000 || d.ReadyAt.UnixMilli() != 1700000001000 {
 		t.Errorf("delivered as %+v", d)
 	}
-	rabbittest.Settle(t, s, d, job.Disposition{Action: job.Retry, After: time.Second, Counted: true})
+	rabbittest.Settle(t, s, d, work.Disposition{Action: work.Retry, After: time.Second, Counted: true})
 	m := probe.Take("siren.delay.1s")
 	for name := range m.Headers {
 		if name == "x-death" || name == "tenant" {
@@ -301,7 +302,7 @@ func TestForeignHeaders(t *testing.T) {
 func TestSettleOfSomethingElse(t *testing.T) {
 	rabbittest.Declared(t)
 	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
-	if err := s.Settle(rabbittest.Soon(t), job.Delivery{}, rabbittest.Ack); err == nil {
+	if err := s.Settle(rabbittest.Soon(t), work.Delivery{}, rabbittest.Ack); err == nil {
 		t.Error("a delivery without a receipt was settled")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Slot takes one job at a time, over a channel of its own. It belongs to one goroutine.
@@ -27,7 +27,7 @@ type Slot struct {
 //
 // Call it after every job, with an ended ctx when no more are wanted: it then gives back whatever the broker has handed
 // over meanwhile, so that no job is held by a slot that takes none.
-func (s *Slot) Next(ctx context.Context) (job.Delivery, error) {
+func (s *Slot) Next(ctx context.Context) (work.Delivery, error) {
 	for ctx.Err() == nil {
 		a, err := s.take(ctx)
 		if err == nil && ctx.Err() == nil && s.taker.tooHigh(a) {
@@ -43,7 +43,7 @@ func (s *Slot) Next(ctx context.Context) (job.Delivery, error) {
 		case err == nil: // it came while the slot was told to stop, or its lane was paused
 			a.handBack()
 		case errors.Is(err, rabbitlink.ErrClosed):
-			return job.Delivery{}, err
+			return work.Delivery{}, err
 		case errors.Is(err, errAgain), ctx.Err() != nil:
 		case s.ch != nil && s.ch.Session.IsClosed():
 			// Conn says so and makes the next session; opening a channel waits for it.
@@ -52,7 +52,7 @@ func (s *Slot) Next(ctx context.Context) (job.Delivery, error) {
 		}
 	}
 	s.unsubscribe()
-	return job.Delivery{}, ctx.Err()
+	return work.Delivery{}, ctx.Err()
 }
 
 // take waits for one job in the order of lanes as it is now; errAgain when that changes.

@@ -11,7 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // shoulderPriority is the consumer priority of shoulder slots: the broker fills the waiting shared ones (0) first.
@@ -31,7 +31,7 @@ type arrival struct {
 func (a arrival) handBack() { _ = a.GiveBack() }
 
 // delivery returns the job as a slot's caller gets it.
-func (a arrival) delivery(now time.Time) job.Delivery {
+func (a arrival) delivery(now time.Time) work.Delivery {
 	d := wire.Delivery(a.Delivery, a.queue.Lane, now)
 	d.Receipt = a.Arrival
 	return d

@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // lookAgain is how long a lane whose queue isn't there is left out.
@@ -24,7 +24,7 @@ const lookAgain = time.Second
 type Taker struct {
 	// Lowered is told of jobs that were put back since they had a higher priority than their lane allows, with that
 	// which they have now. It is set before the first job is taken; nil: nobody wants to know.
-	Lowered func(ctx context.Context, jobs []job.Delivery)
+	Lowered func(ctx context.Context, jobs []work.Delivery)
 	// Pause comes before a job goes back whose retry or dead letter couldn't be published, and is how long it is tried
 	// to put jobs in hand back: 5 s, unless it is set before the first job is taken.
 	Pause time.Duration

@@ -16,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestSharedSlotTakesMostUrgentFirst(t *testing.T) {
@@ -68,7 +68,7 @@ func TestIdleSlotWakesAndHoldsOneJobOnly(t *testing.T) {
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	s := k.Shared()
 	for round := range 10 {
-		got := make(chan job.Delivery, 1)
+		got := make(chan work.Delivery, 1)
 		go func() {
 			d, _ := s.Next(rabbittest.Soon(t))
 			got <- d
@@ -105,7 +105,7 @@ func TestOverflowGoesToTheShoulder(t *testing.T) {
 	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	type taken struct {
 		shoulder bool
-		job.Delivery
+		work.Delivery
 	}
 	got := make(chan taken, 10)
 	ctx, stop := context.WithCancel(t.Context())
@@ -228,7 +228,7 @@ func TestFollowReachesIdleSlots(t *testing.T) {
 	e := rabbittest.Effective(t)
 	e.NoGuests = []string{"general"}
 	k.Follow(e)
-	got := make(chan job.Delivery, 1)
+	got := make(chan work.Delivery, 1)
 	s := k.Shared()
 	go func() {
 		d, _ := s.Next(rabbittest.Soon(t))
@@ -286,7 +286,7 @@ func TestIdleSlotsRecover(t *testing.T) {
 			k := rabbittest.Taker(t, way.URL)
 			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 			listening := func() bool { return probe.Consumers("siren.lane.express") == 2 }
-			got := make(chan job.Delivery, 2)
+			got := make(chan work.Delivery, 2)
 			var slots sync.WaitGroup
 			for _, s := range []*take.Slot{k.Shared(), k.Shoulder("express")} {
 				slots.Go(func() {

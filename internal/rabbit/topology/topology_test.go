@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestDeclareIsIdempotent(t *testing.T) {
@@ -84,7 +84,7 @@ func TestLaneChangesItsQueueType(t *testing.T) {
 	rabbittest.Enqueue(t, publish, "standard", "5")
 	d := rabbittest.Next(t, s)
 	rabbittest.Declare(t, rabbittest.Policy(t), "standard.quorum")
-	rabbittest.Settle(t, s, d, job.Disposition{Action: job.Return})
+	rabbittest.Settle(t, s, d, work.Disposition{Action: work.Return})
 	rabbittest.Enqueue(t, publish, "standard", "6")
 	rabbittest.Until(t, "one job is in each queue", func() bool {
 		return probe.Ready("siren.lane.standard.quorum") == 1 && probe.Ready("siren.lane.standard") == 1
@@ -174,7 +174,7 @@ func TestQuorumQueueFromBeforeAnUpgrade(t *testing.T) {
 		if d.Job.ID != "1" {
 			t.Fatalf("job %s came before job 1 was done", d.Job.ID)
 		}
-		rabbittest.Settle(t, s, d, job.Disposition{Action: job.Return})
+		rabbittest.Settle(t, s, d, work.Disposition{Action: work.Return})
 	}
 	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
 	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)

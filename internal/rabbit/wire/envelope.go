@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Envelope is a job's message as Siren reads and writes it. All that becomes a message, or comes of one, goes by way of
@@ -56,17 +57,17 @@ func (e Envelope) message(exchange, key string, to Place, now time.Time) confirm
 
 // delivery returns the job in the envelope. Its priority is the one that the message asks for: by its property, else by
 // the job's field.
-func (e Envelope) delivery() job.Delivery {
+func (e Envelope) delivery() work.Delivery {
 	j, unknown, err := job.Decode(e.Body, e.ID)
 	j.Priority = cmp.Or(e.Priority, j.Priority)
-	return job.Delivery{
+	return work.Delivery{
 		Job: j, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: e.ReadyAt, Attempt: e.Attempt, Error: e.Error,
 		Replay: e.Replay, Body: e.Body, Unknown: unknown, Err: err,
 	}
 }
 
 // envelope puts a job that was delivered into an envelope again: the inverse of delivery.
-func envelope(d job.Delivery) Envelope {
+func envelope(d work.Delivery) Envelope {
 	return Envelope{d.Job.ID, d.Body, Headers{
 		EnqueuedAt: d.EnqueuedAt, ReadyAt: d.ReadyAt, Attempt: max(1, d.Attempt), Replay: d.Replay,
 		Lane: d.Lane, Priority: d.Job.Priority, Error: d.Error,
@@ -75,7 +76,7 @@ func envelope(d job.Delivery) Envelope {
 
 // Delivery reads a message that a lane has given. What its headers say of times later than now is a wrong clock's: the
 // job is here. The receipt is left to the caller.
-func Delivery(m amqp.Delivery, lane string, now time.Time) job.Delivery {
+func Delivery(m amqp.Delivery, lane string, now time.Time) work.Delivery {
 	e, odd := Read(m, InLane, now)
 	e.Lane, e.Attempt = lane, max(1, e.Attempt)
 	e.EnqueuedAt, e.ReadyAt = earlier(e.EnqueuedAt, now), earlier(e.ReadyAt, now)
@@ -124,7 +125,7 @@ func (n Entry) Message(now time.Time) (confirms.Message, error) {
 }
 
 // Retried writes the job put off for a while; the forwarder puts it back into its lane.
-func Retried(d job.Delivery, disp job.Disposition, now time.Time) confirms.Message {
+func Retried(d work.Delivery, disp work.Disposition, now time.Time) confirms.Message {
 	e := envelope(d)
 	e.DueAt, e.Error = now.Add(disp.After), disp.Error
 	if disp.Counted {
@@ -135,7 +136,7 @@ func Retried(d job.Delivery, disp job.Disposition, now time.Time) confirms.Messa
 
 // Buried writes the job as a dead letter. One without a usable id gets a fresh one as its message id, so that it can be
 // shown and replayed by name.
-func Buried(d job.Delivery, disp job.Disposition, now time.Time) confirms.Message {
+func Buried(d work.Delivery, disp work.Disposition, now time.Time) confirms.Message {
 	e := envelope(d)
 	e.DeadAt, e.Reason, e.Error = now, disp.Reason, disp.Error
 	if (job.Job{ID: e.ID, Kind: "any"}).Check() != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // now is later than every time that fill sets.
@@ -58,9 +59,9 @@ func fill(t *testing.T, s reflect.Value) {
 }
 
 // filledDelivery returns a delivery with all fields set, the job's too.
-func filledDelivery(t *testing.T) job.Delivery {
+func filledDelivery(t *testing.T) work.Delivery {
 	t.Helper()
-	var d job.Delivery
+	var d work.Delivery
 	fill(t, reflect.ValueOf(&d).Elem())
 	d.Job.Version, d.Job.Priority = job.WireVersion, 1
 	var err error
@@ -128,9 +129,9 @@ func TestNoFieldOfADeliveryIsForgotten(t *testing.T) {
 		"Receipt":  "it is of one delivery alone",
 	}
 	d := filledDelivery(t)
-	delayed, _ := Read(delivered(Retried(d, job.Disposition{After: time.Minute, Error: d.Error}, now)), InDelay, now)
-	letter := Letter(delivered(Buried(d, job.Disposition{Reason: "failed", Error: d.Error}, now)), now)
-	for way, got := range map[string]job.Delivery{
+	delayed, _ := Read(delivered(Retried(d, work.Disposition{After: time.Minute, Error: d.Error}, now)), InDelay, now)
+	letter := Letter(delivered(Buried(d, work.Disposition{Reason: "failed", Error: d.Error}, now)), now)
+	for way, got := range map[string]work.Delivery{
 		"a retry that is back in its lane": Delivery(delivered(delayed.ToLane(now)), delayed.Lane, now),
 		"a dead letter":                    letter.Delivery,
 	} {

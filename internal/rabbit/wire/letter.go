@@ -10,16 +10,16 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // DeadLetter is a message in siren.dead: the job as it was delivered last, and how it died.
 type DeadLetter struct {
-	job.Delivery                // Attempt is how many attempts there were, and Error is what happened, for a person
-	ID           string         // the message's id: the job's, or a fresh one for a job without
-	Reason       string         // a few fixed words; "" for what neither Siren nor the safety net put there
-	DeadAt       time.Time      // since when
-	Headers      map[string]any // all that the message has, as JSON can have them
+	work.Delivery                // Attempt is how many attempts there were, and Error is what happened, for a person
+	ID            string         // the message's id: the job's, or a fresh one for a job without
+	Reason        string         // a few fixed words; "" for what neither Siren nor the safety net put there
+	DeadAt        time.Time      // since when
+	Headers       map[string]any // all that the message has, as JSON can have them
 }
 
 // BrokerReason begins the reason of a letter that the safety net caught; the broker's word for it follows.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
-	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 // grant is what a role does with the keys, or the channels, that a pattern names. A script needs its own EVAL, and what
@@ -29,7 +29,7 @@ const (
 // fields that aren't there, and forgets since when a job is queued), so that whoever may enqueue may not cancel, pause
 // or pose as a worker.
 var access = map[string][]grant{
-	lanes.ProducerRole: {
+	role.Producer: {
 		{keyspace.Policy, "HGETALL"},
 		{keyspace.Job("*"), runScript + "HSETNX HMGET HGETALL HDEL DEL"},
 		{keyspace.Jobs, "ZADD ZREM"},
@@ -40,7 +40,7 @@ var access = map[string][]grant{
 		{keyspace.Bears("*"), "GET"},
 		{keyspace.Moves("*"), "SUBSCRIBE"},
 	},
-	lanes.WorkerRole: {
+	role.Worker: {
 		{keyspace.Policy, "HGETALL HMGET"},
 		{keyspace.Job("*"), runScript + "HSET HSETNX HMGET HDEL HINCRBY PEXPIRE PERSIST"},
 		{keyspace.Jobs, "ZADD"},
@@ -56,7 +56,7 @@ var access = map[string][]grant{
 		{keyspace.Retired, "HMGET HDEL"},
 		{keyspace.Moves("*"), "PUBLISH"},
 	},
-	lanes.ScalerRole: {
+	role.Scaler: {
 		{keyspace.Policy, runScript + "HGETALL HMGET HSET"},
 		{keyspace.Snapshot, "GET SET"},
 		{keyspace.Plans, "XADD"},
@@ -78,7 +78,7 @@ var access = map[string][]grant{
 		{keyspace.Retrying("*"), "ZCARD ZRANGE ZREM"},
 		{keyspace.Tuned, "SUBSCRIBE PUBLISH"},
 	},
-	lanes.OperatorRole: {
+	role.Operator: {
 		{keyspace.Policy, "HGETALL"},
 		{keyspace.Snapshot, "GET"},
 		{keyspace.Plans, "XRANGE XREVRANGE"},
@@ -104,7 +104,7 @@ var access = map[string][]grant{
 }
 
 // Roles lists the roles that Redis tells apart.
-func Roles() []string { return append(lanes.Roles(), lanes.OperatorRole) }
+func Roles() []string { return append(role.All(), role.Operator) }
 
 // User returns the default name of the role's ACL user.
 func User(role string) string { return "siren-" + role }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 const (
@@ -178,7 +178,7 @@ func (a *absence) writeKept(life context.Context) bool {
 		ctx, cancel := context.WithTimeout(life, moveTimeout)
 		err := next.move(ctx)
 		cancel()
-		another := errors.Is(err, job.ErrLost) || errors.Is(err, job.ErrCancelled) // the record has another end
+		another := errors.Is(err, work.ErrLost) || errors.Is(err, work.ErrCancelled) // the record has another end
 		if life.Err() != nil || !another && isUnserved(err) {
 			return false
 		}

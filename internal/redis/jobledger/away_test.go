@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // TestRedisGoesAndComesBack stops a Redis under a ledger and starts it again.
@@ -28,7 +29,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	l := redistest.LedgerOn(redistest.Open(t, server.URL))
 
-	claimed := redistest.Claim(t, l, redistest.Delivery("claimed", "bulk"), "w1", job.Granted)
+	claimed := redistest.Claim(t, l, redistest.Delivery("claimed", "bulk"), "w1", work.Granted)
 	waits := redistest.Delivery("waits", "bulk")
 	_, err = redistest.Create(t.Context(), l, waits.Job, waits.Lane, waits.EnqueuedAt)
 	redistest.Must(t, err)
@@ -37,8 +38,8 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	start := time.Now()
 	foreign := redistest.Delivery("foreign", "bulk")
 	foreign.Attempt = 2
-	unclaimed := redistest.Claim(t, l, foreign, "w1", job.Unclaimed)
-	waiting := redistest.Claim(t, l, waits, "w1", job.Unclaimed)
+	unclaimed := redistest.Claim(t, l, foreign, "w1", work.Unclaimed)
+	waiting := redistest.Claim(t, l, waits, "w1", work.Unclaimed)
 	if err := l.Renew(t.Context(), claimed, job.Progress{}); !errors.Is(err, lanes.ErrAway) {
 		t.Errorf("renew: %v, want ErrAway", err)
 	}
@@ -52,12 +53,12 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	ended, stop := context.WithCancel(t.Context())
 	stop()
 	// a worker at its end must not lose it
-	redistest.Must(t, l.Close(ended, claimed, job.Outcome{State: job.Completed}))
-	redistest.Must(t, l.Close(t.Context(), unclaimed, job.Outcome{State: job.Completed, Service: time.Minute}))
+	redistest.Must(t, l.Close(ended, claimed, work.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), unclaimed, work.Outcome{State: job.Completed, Service: time.Minute}))
 	redistest.Must(t, l.Close(t.Context(), waiting,
-		job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "first"}))
-	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Dead, Reason: "second"}))
-	redistest.Must(t, l.Close(t.Context(), waiting, job.Outcome{State: job.Queued}))
+		work.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "first"}))
+	redistest.Must(t, l.Close(t.Context(), waiting, work.Outcome{State: job.Dead, Reason: "second"}))
+	redistest.Must(t, l.Close(t.Context(), waiting, work.Outcome{State: job.Queued}))
 	if took := time.Since(start); took > 10*time.Second { // two seconds for each of them would be more
 		t.Errorf("an absent Redis held jobs up for %s", took)
 	}
@@ -88,18 +89,18 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 		r.Error != "first" {
 		t.Errorf("not in order: %+v", r)
 	}
-	redistest.Claim(t, l, redistest.Delivery("next", "bulk"), "w1", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery("next", "bulk"), "w1", work.Granted)
 }
 
 // TestBufferIsBounded fills the buffer of a ledger whose Redis never was there.
 func TestBufferIsBounded(t *testing.T) {
 	l := redistest.LedgerOn(redistest.Open(t, "redis://127.0.0.1:1"))
 	for i := range 10_000 {
-		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", job.Unclaimed)
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", work.Unclaimed)
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 	}
-	c := redistest.Claim(t, l, redistest.Delivery("one too many", "bulk"), "w1", job.Unclaimed)
-	if err := l.Close(t.Context(), c, job.Outcome{State: job.Completed}); !errors.Is(err, lanes.ErrAway) {
+	c := redistest.Claim(t, l, redistest.Delivery("one too many", "bulk"), "w1", work.Unclaimed)
+	if err := l.Close(t.Context(), c, work.Outcome{State: job.Completed}); !errors.Is(err, lanes.ErrAway) {
 		t.Errorf("close: %v, want ErrAway", err)
 	}
 	registry := prometheus.NewRegistry()
@@ -128,13 +129,13 @@ func TestSilentRedis(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	l := redistest.LedgerOn(redistest.Open(t, "redis://"+silent.Addr().String()))
 	start := time.Now()
-	redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", job.Unclaimed)
+	redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", work.Unclaimed)
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("the first claim took %s", took)
 	}
 	start = time.Now()
 	for i := range 100 {
-		redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", job.Unclaimed)
+		redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w1", work.Unclaimed)
 	}
 	if took := time.Since(start); took > 10*time.Second { // each would wait for two seconds
 		t.Errorf("100 more took %s", took)
@@ -147,10 +148,10 @@ func TestFullRedis(t *testing.T) {
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "not a hash", 0).Err())
 	redistest.Must(t, raw.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	t.Cleanup(func() { redistest.Must(t, raw.ConfigSet(context.Background(), "maxmemory", "0").Err()) })
-	first := redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", job.Unclaimed)
-	last := redistest.Claim(t, l, redistest.Delivery("last", "bulk"), "w1", job.Unclaimed)
-	for _, c := range []job.Claim{first, {State: job.Unclaimed, JobID: "broken"}, last} {
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	first := redistest.Claim(t, l, redistest.Delivery("first", "bulk"), "w1", work.Unclaimed)
+	last := redistest.Claim(t, l, redistest.Delivery("last", "bulk"), "w1", work.Unclaimed)
+	for _, c := range []work.Claim{first, {State: work.Unclaimed, JobID: "broken"}, last} {
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 	}
 	redistest.Must(t, raw.ConfigSet(t.Context(), "maxmemory", "0").Err())
 	if left := l.Flush(t.Context()); left != 0 {
@@ -188,15 +189,15 @@ func TestClaimUnheardOf(t *testing.T) {
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	s := redistest.Open(t, server.URL)
 	l := redistest.LedgerOn(s)
-	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w1", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w1", work.Granted)
 	_, after, _ := strings.Cut(s.Client().Info(t.Context(), "server").Val(), "process_id:")
 	pid, err := strconv.Atoi(strings.Fields(after)[0])
 	redistest.Must(t, err)
 
 	redistest.Must(t, syscall.Kill(pid, syscall.SIGSTOP))
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Unclaimed)
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input"}))
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Unclaimed)
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Dead, Reason: "bad input"}))
 	redistest.Must(t, syscall.Kill(pid, syscall.SIGCONT))
 	if left := l.Flush(t.Context()); left != 0 {
 		t.Errorf("%d left", left)
@@ -214,22 +215,22 @@ func TestClaimUnheardOf(t *testing.T) {
 func TestUnclaimedEndMeetsARecord(t *testing.T) {
 	tests := []struct {
 		name    string
-		prepare func(*testing.T, *jobledger.Ledger, job.Delivery)
+		prepare func(*testing.T, *jobledger.Ledger, work.Delivery)
 		ended   job.State
 		want    job.State
 	}{
-		{"completed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Claim(t, l, d, "w2", job.Granted)
+		{"completed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
+			redistest.Claim(t, l, d, "w2", work.Granted)
 		}, job.Completed, job.Completed},
-		{"failed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Claim(t, l, d, "w2", job.Granted)
+		{"failed while another one runs it", func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
+			redistest.Claim(t, l, d, "w2", work.Granted)
 		}, job.Retrying, job.Running},
-		{"failed after another one completed it", func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", job.Granted),
-				job.Outcome{State: job.Completed}))
+		{"failed after another one completed it", func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
+			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w2", work.Granted),
+				work.Outcome{State: job.Completed}))
 		}, job.Dead, job.Completed},
 		{
-			"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, job.Delivery) {}, job.Retrying,
+			"failed, and nobody knows better", func(*testing.T, *jobledger.Ledger, work.Delivery) {}, job.Retrying,
 			job.Retrying,
 		},
 	}
@@ -237,8 +238,8 @@ func TestUnclaimedEndMeetsARecord(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l, _ := redistest.FreshLedger(t)
 			tt.prepare(t, l, redistest.Delivery("job", "bulk"))
-			redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "job", Attempts: 1},
-				job.Outcome{State: tt.ended}))
+			redistest.Must(t, l.Close(t.Context(), work.Claim{State: work.Unclaimed, JobID: "job", Attempts: 1},
+				work.Outcome{State: tt.ended}))
 			if r := redistest.Get(t, l, "job"); r.State != tt.want {
 				t.Errorf("%s, want %s", r.State, tt.want)
 			}
@@ -252,23 +253,23 @@ func TestLostAnswers(t *testing.T) {
 	p := redistest.StartProxy(t)
 	l := redistest.LedgerOn(redistest.Open(t, p.URL))
 	d := redistest.Delivery("job", "bulk")
-	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery("warm up", "bulk"), "w", work.Granted)
 
 	p.CutNextAnswer()
-	c := redistest.Claim(t, l, d, "w1", job.Granted)
+	c := redistest.Claim(t, l, d, "w1", work.Granted)
 	if c.Attempts != 1 || c.Crashes != 0 {
 		t.Errorf("%+v, want one attempt", c)
 	}
 	p.CutNextAnswer()
 	redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.1}))
 	p.CutNextAnswer()
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Queued}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Queued}))
 	if r := redistest.Get(t, l, "job"); r.State != job.Queued || r.Attempts != 0 {
 		t.Errorf("record %+v", r)
 	}
-	c = redistest.Claim(t, l, d, "w1", job.Granted)
+	c = redistest.Claim(t, l, d, "w1", work.Granted)
 	p.CutNextAnswer()
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 	if cut := p.Cuts.Load(); cut != 4 {
 		t.Errorf("%d answers cut, want 4", cut)
 	}

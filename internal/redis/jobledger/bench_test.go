@@ -6,6 +6,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // BenchmarkClaimAndClose measures what the ledger adds to a job that one slot runs.
@@ -15,7 +16,7 @@ func BenchmarkClaimAndClose(b *testing.B) {
 		c, err := l.Claim(b.Context(), redistest.Delivery(fmt.Sprintf("bench-%d", i), "bulk"), "w",
 			redistest.MaxCrashes)
 		if err == nil {
-			err = l.Close(b.Context(), c, job.Outcome{State: job.Completed})
+			err = l.Close(b.Context(), c, work.Outcome{State: job.Completed})
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -13,50 +13,51 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // A claim can meet each of these states.
 func TestClaimStates(t *testing.T) {
-	completed := job.Outcome{State: job.Completed}
-	retrying := job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Minute), Error: "no space"}
-	dead := job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}
-	end := func(o job.Outcome) func(*testing.T, *jobledger.Ledger, job.Delivery) {
-		return func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), o))
+	completed := work.Outcome{State: job.Completed}
+	retrying := work.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Minute), Error: "no space"}
+	dead := work.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}
+	end := func(o work.Outcome) func(*testing.T, *jobledger.Ledger, work.Delivery) {
+		return func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
+			redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", work.Granted), o))
 		}
 	}
-	state := func(s job.State) func(*testing.T, *jobledger.Ledger, job.Delivery) {
-		return func(t *testing.T, _ *jobledger.Ledger, d job.Delivery) {
+	state := func(s job.State) func(*testing.T, *jobledger.Ledger, work.Delivery) {
+		return func(t *testing.T, _ *jobledger.Ledger, d work.Delivery) {
 			redistest.Must(t, redistest.Raw(t, redistest.Shared.URL).HSet(t.Context(), "siren:job:"+d.Job.ID, "state",
 				string(s)).Err())
 		}
 	}
 	tests := []struct {
 		name     string
-		prepare  func(*testing.T, *jobledger.Ledger, job.Delivery)
+		prepare  func(*testing.T, *jobledger.Ledger, work.Delivery)
 		replay   int
-		want     job.ClaimState
+		want     work.ClaimState
 		attempts int
 	}{
-		{name: "absent: a foreign job", want: job.Granted, attempts: 1},
-		{name: "queued", prepare: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
+		{name: "absent: a foreign job", want: work.Granted, attempts: 1},
+		{name: "queued", prepare: func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
 			_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
 			redistest.Must(t, err)
-		}, want: job.Granted, attempts: 1},
-		{name: "running with a live lease", prepare: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Claim(t, l, d, "w1", job.Granted)
-		}, want: job.HeldByLive, attempts: 1},
-		{name: "running with its lease over", prepare: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) {
-			redistest.Claim(t, l, d, "w1", job.Granted)
+		}, want: work.Granted, attempts: 1},
+		{name: "running with a live lease", prepare: func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
+			redistest.Claim(t, l, d, "w1", work.Granted)
+		}, want: work.HeldByLive, attempts: 1},
+		{name: "running with its lease over", prepare: func(t *testing.T, l *jobledger.Ledger, d work.Delivery) {
+			redistest.Claim(t, l, d, "w1", work.Granted)
 			time.Sleep(redistest.Lease + 20*time.Millisecond)
-		}, want: job.Granted, attempts: 2},
-		{name: "returned", prepare: end(job.Outcome{State: job.Queued}), want: job.Granted, attempts: 1},
-		{name: "retrying", prepare: end(retrying), want: job.Granted, attempts: 2},
-		{name: "completed", prepare: end(completed), want: job.Settled},
-		{name: "completed, replayed", prepare: end(completed), replay: 1, want: job.Settled},
-		{name: "dead", prepare: end(dead), want: job.Buried},
-		{name: "dead, replayed", prepare: end(dead), replay: 1, want: job.Granted, attempts: 1},
-		{name: "cancelled", prepare: state(job.Cancelled), want: job.Settled},
+		}, want: work.Granted, attempts: 2},
+		{name: "returned", prepare: end(work.Outcome{State: job.Queued}), want: work.Granted, attempts: 1},
+		{name: "retrying", prepare: end(retrying), want: work.Granted, attempts: 2},
+		{name: "completed", prepare: end(completed), want: work.Settled},
+		{name: "completed, replayed", prepare: end(completed), replay: 1, want: work.Settled},
+		{name: "dead", prepare: end(dead), want: work.Buried},
+		{name: "dead, replayed", prepare: end(dead), replay: 1, want: work.Granted, attempts: 1},
+		{name: "cancelled", prepare: state(job.Cancelled), want: work.Settled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,7 +71,7 @@ func TestClaimStates(t *testing.T) {
 			if tt.attempts > 0 && c.Attempts != tt.attempts {
 				t.Errorf("attempts %d, want %d", c.Attempts, tt.attempts)
 			}
-			if r := redistest.Get(t, l, "job"); tt.want == job.Granted &&
+			if r := redistest.Get(t, l, "job"); tt.want == work.Granted &&
 				(r.State != job.Running || r.Worker != "w2" || !r.NextAt.IsZero() || r.Reason != "") {
 				t.Errorf("record after the claim: %+v", r)
 			}
@@ -85,7 +86,7 @@ func TestRecordOfAForeignJob(t *testing.T) {
 	d.ReadyAt = time.Now().Add(-3 * time.Second)
 	d.Attempt = 4 // its record was lost
 	d.Job.Params, d.Job.Overwrite = json.RawMessage(`{"width":640}`), true
-	c := redistest.Claim(t, l, d, "general-1", job.Granted)
+	c := redistest.Claim(t, l, d, "general-1", work.Granted)
 	if c.Attempts != 4 || c.Crashes != 0 || c.Token == 0 || c.JobID != "foreign" {
 		t.Errorf("claim %+v", c)
 	}
@@ -120,11 +121,11 @@ func TestWaitIsOfTheFirstStart(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "standard")
 	d.ReadyAt = time.Now().Add(-time.Second)
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted),
-		job.Outcome{State: job.Retrying, NextAt: time.Now()}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", work.Granted),
+		work.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	first := redistest.Get(t, l, "job")
 	d.ReadyAt, d.Lane = time.Now().Add(-time.Minute), "bulk"
-	redistest.Claim(t, l, d, "w2", job.Granted)
+	redistest.Claim(t, l, d, "w2", work.Granted)
 	second := redistest.Get(t, l, "job")
 	if second.Wait != first.Wait || !second.StartedAt.Equal(first.StartedAt) {
 		t.Errorf("wait %s at %s, want %s at %s", second.Wait, second.StartedAt, first.Wait, first.StartedAt)
@@ -138,10 +139,10 @@ func TestOneOfFiftyConcurrentClaimsIsGranted(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	var mu sync.Mutex
-	answers := map[job.ClaimState]int{}
-	var work sync.WaitGroup
+	answers := map[work.ClaimState]int{}
+	var crowd sync.WaitGroup
 	for range 50 {
-		work.Go(func() {
+		crowd.Go(func() {
 			c, err := l.Claim(t.Context(), d, "w", redistest.MaxCrashes)
 			if err != nil {
 				t.Error(err)
@@ -151,8 +152,8 @@ func TestOneOfFiftyConcurrentClaimsIsGranted(t *testing.T) {
 			answers[c.State]++
 		})
 	}
-	work.Wait()
-	if answers[job.Granted] != 1 || answers[job.HeldByLive] != 49 {
+	crowd.Wait()
+	if answers[work.Granted] != 1 || answers[work.HeldByLive] != 49 {
 		t.Errorf("answers %v, want one granted and 49 held", answers)
 	}
 }
@@ -160,17 +161,17 @@ func TestOneOfFiftyConcurrentClaimsIsGranted(t *testing.T) {
 func TestTakenOverClaimIsRefused(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	old := redistest.Claim(t, l, d, "w1", job.Granted)
+	old := redistest.Claim(t, l, d, "w1", work.Granted)
 	time.Sleep(redistest.Lease + 20*time.Millisecond)
-	successor := redistest.Claim(t, l, d, "w2", job.Granted)
+	successor := redistest.Claim(t, l, d, "w2", work.Granted)
 	if successor.Token <= old.Token || successor.Crashes != 1 || successor.Attempts != 2 {
 		t.Errorf("successor %+v of %+v", successor, old)
 	}
-	if err := l.Renew(t.Context(), old, job.Progress{Fraction: 0.9}); !errors.Is(err, job.ErrLost) {
+	if err := l.Renew(t.Context(), old, job.Progress{Fraction: 0.9}); !errors.Is(err, work.ErrLost) {
 		t.Errorf("renew: %v, want ErrLost", err)
 	}
 	for _, s := range []job.State{job.Completed, job.Retrying, job.Dead, job.Queued} {
-		if err := l.Close(t.Context(), old, job.Outcome{State: s}); !errors.Is(err, job.ErrLost) {
+		if err := l.Close(t.Context(), old, work.Outcome{State: s}); !errors.Is(err, work.ErrLost) {
 			t.Errorf("close as %s: %v, want ErrLost", s, err)
 		}
 	}
@@ -178,18 +179,18 @@ func TestTakenOverClaimIsRefused(t *testing.T) {
 		t.Errorf("the old claim wrote over its successor: %+v", r)
 	}
 	redistest.Must(t, l.Renew(t.Context(), successor, job.Progress{}))
-	redistest.Must(t, l.Close(t.Context(), successor, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), successor, work.Outcome{State: job.Completed}))
 }
 
 func TestRenewKeepsTheClaim(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w1", job.Granted)
+	c := redistest.Claim(t, l, d, "w1", work.Granted)
 	for i := range 5 {
 		time.Sleep(redistest.Lease / 3)
 		redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: float64(i) / 10, Note: "encoding"}))
 	}
-	redistest.Claim(t, l, d, "w2", job.HeldByLive)
+	redistest.Claim(t, l, d, "w2", work.HeldByLive)
 	if r := redistest.Get(t, l, "job"); r.Progress != (job.Progress{Fraction: 0.4, Note: "encoding"}) {
 		t.Errorf("progress %+v", r.Progress)
 	}
@@ -197,12 +198,12 @@ func TestRenewKeepsTheClaim(t *testing.T) {
 
 func TestCancelledJobIsToldApart(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Granted)
 	redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "state", string(job.Cancelled)).Err())
-	if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, job.ErrCancelled) {
+	if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("renew: %v, want ErrCancelled", err)
 	}
-	if err := l.Close(t.Context(), c, job.Outcome{State: job.Retrying}); !errors.Is(err, job.ErrCancelled) {
+	if err := l.Close(t.Context(), c, work.Outcome{State: job.Retrying}); !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("close: %v, want ErrCancelled", err)
 	}
 }
@@ -210,22 +211,22 @@ func TestCancelledJobIsToldApart(t *testing.T) {
 func TestVanishingWorkersPoisonAJob(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "standard")
-	var last job.Claim
+	var last work.Claim
 	for crashes := range redistest.MaxCrashes {
-		last = redistest.Claim(t, l, d, "w", job.Granted)
+		last = redistest.Claim(t, l, d, "w", work.Granted)
 		if last.Crashes != crashes || last.Attempts != crashes+1 {
 			t.Errorf("%+v, want %d crashes", last, crashes)
 		}
 		time.Sleep(redistest.Lease + 20*time.Millisecond)
 	}
-	c := redistest.Claim(t, l, d, "undertaker", job.Poison)
+	c := redistest.Claim(t, l, d, "undertaker", work.Poison)
 	if c.Crashes != redistest.MaxCrashes || c.Attempts != redistest.MaxCrashes {
 		t.Errorf("%+v, want %d crashes of as many attempts", c, redistest.MaxCrashes)
 	}
-	if err := l.Renew(t.Context(), last, job.Progress{}); !errors.Is(err, job.ErrLost) {
+	if err := l.Renew(t.Context(), last, job.Progress{}); !errors.Is(err, work.ErrLost) {
 		t.Errorf("the last worker lives on and renews: %v, want ErrLost", err)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{
 		State: job.Dead, Reason: "poison",
 		Error: "its workers vanished",
 	}))
@@ -233,9 +234,9 @@ func TestVanishingWorkersPoisonAJob(t *testing.T) {
 		r.Crashes != redistest.MaxCrashes || r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)
 	}
-	redistest.Claim(t, l, d, "w", job.Buried)
+	redistest.Claim(t, l, d, "w", work.Buried)
 	d.Replay = 1
-	if c := redistest.Claim(t, l, d, "w", job.Granted); c.Crashes != 0 || c.Attempts != 1 {
+	if c := redistest.Claim(t, l, d, "w", work.Granted); c.Crashes != 0 || c.Attempts != 1 {
 		t.Errorf("replayed %+v, want a clean slate", c)
 	}
 }
@@ -245,15 +246,15 @@ func TestUndertakerVanishesToo(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "express")
 	for range 2 {
-		redistest.Claim(t, l, d, "w", job.Granted)
+		redistest.Claim(t, l, d, "w", work.Granted)
 		// its lease is over
 		redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "lease", 1, "crashes", redistest.MaxCrashes-1).Err())
-		first := redistest.Claim(t, l, d, "undertaker", job.Poison)
-		second := redistest.Claim(t, l, d, "second undertaker", job.Poison)
-		if err := l.Close(t.Context(), first, job.Outcome{State: job.Dead}); !errors.Is(err, job.ErrLost) {
+		first := redistest.Claim(t, l, d, "undertaker", work.Poison)
+		second := redistest.Claim(t, l, d, "second undertaker", work.Poison)
+		if err := l.Close(t.Context(), first, work.Outcome{State: job.Dead}); !errors.Is(err, work.ErrLost) {
 			t.Errorf("close by the first: %v, want ErrLost", err)
 		}
-		redistest.Must(t, l.Close(t.Context(), second, job.Outcome{State: job.Dead, Reason: "poison"}))
+		redistest.Must(t, l.Close(t.Context(), second, work.Outcome{State: job.Dead, Reason: "poison"}))
 		d.Replay++
 	}
 }
@@ -262,13 +263,13 @@ func TestReturnCostsNothing(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	for range 3 {
-		c := redistest.Claim(t, l, d, "w1", job.Granted)
+		c := redistest.Claim(t, l, d, "w1", work.Granted)
 		if c.Attempts != 1 || c.Crashes != 0 {
 			t.Fatalf("%+v, want the first attempt and no crash", c)
 		}
 		redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Queued}))
-		if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, job.ErrLost) {
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Queued}))
+		if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, work.ErrLost) {
 			t.Errorf("renew after the return: %v, want ErrLost", err)
 		}
 	}

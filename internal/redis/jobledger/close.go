@@ -11,13 +11,14 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // ends is how a run can end.
 var ends = []job.State{job.Completed, job.Retrying, job.Dead, job.Queued, job.Cancelled}
 
 // Close notes how a claimed run ended: Completed, Retrying (until o.NextAt), Dead, Queued for a return, which costs the
-// job nothing, or Cancelled, and nothing of it runs any more. job.ErrLost and job.ErrCancelled
+// job nothing, or Cancelled, and nothing of it runs any more. work.ErrLost and work.ErrCancelled
 // say that it no longer was this worker's to close. For an Unclaimed claim the end counts unless the record has one
 // already, or somebody else runs the job with a claim. A Poison claim is closed as Dead. Close doesn't end with ctx,
 // but takes two seconds at most.
@@ -26,15 +27,15 @@ var ends = []job.State{job.Completed, job.Retrying, job.Dead, job.Queued, job.Ca
 //
 // While Redis is away or refuses, the outcome goes into the buffer, and the error is nil; it is lanes.ErrAway when the
 // buffer is full.
-func (l *Ledger) Close(ctx context.Context, c job.Claim, o job.Outcome) error {
+func (l *Ledger) Close(ctx context.Context, c work.Claim, o work.Outcome) error {
 	switch {
 	case !slices.Contains(ends, o.State):
 		return fmt.Errorf("close job %s: a run can't end as %q", c.JobID, o.State)
-	case c.State == job.Unclaimed && o.State == job.Queued:
+	case c.State == work.Unclaimed && o.State == job.Queued:
 		l.forget(c.JobID)
 		return nil // it cost nothing, and the record has never heard of it
-	case c.State != job.Granted && c.State != job.Unclaimed && c.State != job.Poison:
-		return fmt.Errorf("close job %s: %w: it was answered %q", c.JobID, job.ErrLost, c.State)
+	case c.State != work.Granted && c.State != work.Unclaimed && c.State != work.Poison:
+		return fmt.Errorf("close job %s: %w: it was answered %q", c.JobID, work.ErrLost, c.State)
 	}
 	d, ended := l.running(c.JobID), time.Now()
 	l.forget(c.JobID)
@@ -47,7 +48,7 @@ func (l *Ledger) Close(ctx context.Context, c job.Claim, o job.Outcome) error {
 	return err
 }
 
-func (l *Ledger) close(ctx context.Context, c job.Claim, d opened, o job.Outcome, ago time.Duration) error {
+func (l *Ledger) close(ctx context.Context, c work.Claim, d opened, o work.Outcome, ago time.Duration) error {
 	answer, was, err := l.runClose(ctx, c, d.unheard, o, ago)
 	if err == nil && answer == "absent" {
 		if err = l.adopt(ctx, c, d.Delivery); err == nil {
@@ -64,7 +65,7 @@ func (l *Ledger) close(ctx context.Context, c job.Claim, d opened, o job.Outcome
 }
 
 func (l *Ledger) runClose(
-	ctx context.Context, c job.Claim, unheard string, o job.Outcome, ago time.Duration,
+	ctx context.Context, c work.Claim, unheard string, o work.Outcome, ago time.Duration,
 ) (string, before, error) {
 	args := []any{
 		keyspace.Moves(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(),

@@ -10,14 +10,15 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestCloseAsCompleted(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Granted)
 	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
 	for range 2 { // told twice, since an answer may get lost
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{
 			State: job.Completed, Outputs: outputs,
 			Service: time.Second,
 		}))
@@ -36,8 +37,8 @@ func TestCloseAsRetrying(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	next := time.Now().Add(time.Minute).Truncate(time.Millisecond).UTC()
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted),
-		job.Outcome{State: job.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", work.Granted),
+		work.Outcome{State: job.Retrying, NextAt: next, Error: strings.Repeat("é", 5000)}))
 	r := redistest.Get(t, l, "job")
 	if r.State != job.Retrying || !r.NextAt.Equal(next) || r.Attempts != 1 || len(r.Error) > 5000 ||
 		!strings.HasSuffix(r.Error, "é…") {
@@ -49,7 +50,7 @@ func TestCloseAsRetrying(t *testing.T) {
 	if d := redistest.Retrying(t, l)["bulk"]; d.Count != 1 || !d.Next.Equal(next) {
 		t.Errorf("retrying: %+v", d)
 	}
-	redistest.Claim(t, l, d, "w2", job.Granted)
+	redistest.Claim(t, l, d, "w2", work.Granted)
 	if left := redistest.Retrying(t, l); len(left) > 0 {
 		t.Errorf("after the claim: %+v", left)
 	}
@@ -58,8 +59,8 @@ func TestCloseAsRetrying(t *testing.T) {
 func TestCloseAsDeadAndReplay(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w1", job.Granted)
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}))
+	c := redistest.Claim(t, l, d, "w1", work.Granted)
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}))
 	if r := redistest.Get(t, l, "job"); r.State != job.Dead || r.Reason != "bad input" || r.Error != "not a video" ||
 		r.EndedAt.IsZero() {
 		t.Errorf("record %+v", r)
@@ -68,15 +69,15 @@ func TestCloseAsDeadAndReplay(t *testing.T) {
 		t.Errorf("ttl %s", ttl)
 	}
 	d.Replay = 2
-	c = redistest.Claim(t, l, d, "w1", job.Granted)
+	c = redistest.Claim(t, l, d, "w1", work.Granted)
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
 		t.Errorf("a running job expires in %s", ttl)
 	}
 	if n := raw.ZCard(t.Context(), "siren:dead").Val(); n != 0 {
 		t.Errorf("%d dead jobs after the replay", n)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a film"}))
-	if c = redistest.Claim(t, l, d, "w1", job.Buried); c.Reason != "bad input" || c.Error != "not a film" {
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Dead, Reason: "bad input", Error: "not a film"}))
+	if c = redistest.Claim(t, l, d, "w1", work.Buried); c.Reason != "bad input" || c.Error != "not a film" {
 		// the same replay again
 		t.Errorf("the ledger doesn't say what it died of: %+v", c)
 	}
@@ -84,12 +85,12 @@ func TestCloseAsDeadAndReplay(t *testing.T) {
 
 func TestCloseRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", job.Granted)
-	if err := l.Close(t.Context(), c, job.Outcome{State: job.Running}); err == nil {
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Granted)
+	if err := l.Close(t.Context(), c, work.Outcome{State: job.Running}); err == nil {
 		t.Error("closed as running")
 	}
-	held := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w2", job.HeldByLive)
-	if err := l.Close(t.Context(), held, job.Outcome{State: job.Completed}); !errors.Is(err, job.ErrLost) {
+	held := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w2", work.HeldByLive)
+	if err := l.Close(t.Context(), held, work.Outcome{State: job.Completed}); !errors.Is(err, work.ErrLost) {
 		t.Errorf("closed by another worker: %v, want ErrLost", err)
 	}
 }
@@ -106,7 +107,7 @@ func TestCreateIsSetIfAbsent(t *testing.T) {
 		!r.EnqueuedAt.Equal(d.EnqueuedAt.Truncate(time.Millisecond)) {
 		t.Errorf("record %+v", r)
 	}
-	batch := []job.Delivery{
+	batch := []work.Delivery{
 		redistest.Delivery("new-1", "bulk"), redistest.Delivery("job", "bulk"),
 		redistest.Delivery("new-2", "express"),
 	}
@@ -156,8 +157,8 @@ func TestWithdraw(t *testing.T) {
 		t.Error("it is still there")
 	}
 	run := redistest.Delivery("ran", "bulk")
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, run, "w", job.Granted),
-		job.Outcome{State: job.Queued}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, run, "w", work.Granted),
+		work.Outcome{State: job.Queued}))
 	redistest.Must(t, l.Withdraw(t.Context(), "ran"))
 	redistest.Get(t, l, "ran")
 }
@@ -166,17 +167,17 @@ func TestWithdraw(t *testing.T) {
 func TestLostData(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w1", job.Granted)
+	c := redistest.Claim(t, l, d, "w1", work.Granted)
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
 	redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
-	redistest.Claim(t, l, d, "w2", job.HeldByLive)
+	redistest.Claim(t, l, d, "w2", work.HeldByLive)
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 	if r := redistest.Get(t, l, "job"); r.State != job.Completed || r.Kind != "probe" || r.Attempts != 1 {
 		t.Errorf("record %+v", r)
 	}
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	if again := redistest.Claim(t, l, d, "w2", job.Granted); again.Token <= c.Token {
+	if again := redistest.Claim(t, l, d, "w2", work.Granted); again.Token <= c.Token {
 		t.Errorf("token %d after %d: an old claim could pass for the new one", again.Token, c.Token)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // Gone notes that messages which came up in a lane are no longer in its queue, though no worker has claimed their jobs:
 // none of them will be skipped.
-func (l *Ledger) Gone(ctx context.Context, lane string, messages []job.Delivery) error {
+func (l *Ledger) Gone(ctx context.Context, lane string, messages []work.Delivery) error {
 	if len(messages) == 0 {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // A dead job is called off, keeps its error and its time to live, and only a newer copy brings it back. Any other job
@@ -41,10 +42,10 @@ func TestDiscard(t *testing.T) {
 				t.Errorf("%d dead jobs, %v", n, err)
 			}
 			for d.Replay = range 2 { // its messages, should there be any
-				redistest.Claim(t, l, d, "w2", job.Settled)
+				redistest.Claim(t, l, d, "w2", work.Settled)
 			}
 			d.Replay = 2
-			redistest.Claim(t, l, d, "w2", job.Granted)
+			redistest.Claim(t, l, d, "w2", work.Granted)
 		})
 	}
 	l, _ := redistest.FreshLedger(t)
@@ -77,7 +78,7 @@ func TestSupersedeWithParams(t *testing.T) {
 		lives[job.Dead](t, l, d)
 		d.Replay = 1
 		if faster {
-			redistest.Claim(t, l, d, "w2", job.Granted)
+			redistest.Claim(t, l, d, "w2", work.Granted)
 		}
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
 			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Dead},

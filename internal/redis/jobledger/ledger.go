@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Ledger keeps one record per job and grants the claims on them. It is safe for concurrent use.
@@ -41,7 +42,7 @@ type Ledger struct {
 
 // opened is a delivery that runs here.
 type opened struct {
-	job.Delivery
+	work.Delivery
 	unheard string // nonce of the claim that Redis didn't answer, and may yet have granted; "" when it did answer
 }
 
@@ -69,7 +70,7 @@ func (l *Ledger) keep() int64  { return l.timing.Load().Keep.D().Milliseconds() 
 // Job, Lane, EnqueuedAt and ReadyAt. The answers are in the order of the jobs: false for one that has a record already,
 // which stays as it is. With an error some of the records may have been made: the answers end there. lanes.ErrAway is
 // no reason not to publish: the records are then made by the first claims.
-func (l *Ledger) CreateAll(ctx context.Context, jobs []job.Delivery) ([]bool, error) {
+func (l *Ledger) CreateAll(ctx context.Context, jobs []work.Delivery) ([]bool, error) {
 	made := make([]bool, 0, len(jobs))
 	for part := range slices.Chunk(jobs, jobrecord.BatchSize) {
 		err := l.do(ctx, "make job records", func(ctx context.Context) error {
@@ -85,7 +86,7 @@ func (l *Ledger) CreateAll(ctx context.Context, jobs []job.Delivery) ([]bool, er
 }
 
 // create makes the records of jobs of which so many others stand before.
-func (l *Ledger) create(ctx context.Context, jobs []job.Delivery, before int) ([]bool, error) {
+func (l *Ledger) create(ctx context.Context, jobs []work.Delivery, before int) ([]bool, error) {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	index := make([]goredis.Z, len(jobs))
 	now := l.store.Now()
@@ -121,8 +122,8 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 // Claim asks for the right to run a delivery. For a job without a record it makes one. A job whose workers have
 // vanished maxCrashes times is Poison. The answer is Unclaimed, and the error nil, when Redis is away or refuses: the
 // job runs, and storage decides. An error means that this record is broken, or is ctx's.
-func (l *Ledger) Claim(ctx context.Context, d job.Delivery, worker string, maxCrashes int) (job.Claim, error) {
-	claim, now, nonce := job.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
+func (l *Ledger) Claim(ctx context.Context, d work.Delivery, worker string, maxCrashes int) (work.Claim, error) {
+	claim, now, nonce := work.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
 		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt),
 		d.Lane, keyspace.Millis(d.ReadyAt), d.Job.Priority,
@@ -133,11 +134,11 @@ func (l *Ledger) Claim(ctx context.Context, d job.Delivery, worker string, maxCr
 		if err != nil {
 			return err
 		}
-		claim.State = job.ClaimState(r[0].(string))
+		claim.State = work.ClaimState(r[0].(string))
 		claim.Token, claim.Attempts, claim.Crashes = r[1].(int64), int(r[2].(int64)), int(r[3].(int64))
 		claim.First = r[6].(int64) == 1
 		was = before{job.State(r[4].(string)), r[5].(string)}
-		if claim.State == job.Buried {
+		if claim.State == work.Buried {
 			claim.Reason, claim.Error = r[7].(string), r[8].(string)
 		}
 		return nil
@@ -145,10 +146,11 @@ func (l *Ledger) Claim(ctx context.Context, d job.Delivery, worker string, maxCr
 	switch {
 	case errors.Is(err, lanes.ErrAway), errors.Is(err, lanes.ErrRefused):
 		l.remember(d, nonce)
-		return job.Claim{State: job.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1}, nil
+		return work.Claim{State: work.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1},
+			nil
 	case err != nil:
-		return job.Claim{}, err
-	case claim.State == job.Granted:
+		return work.Claim{}, err
+	case claim.State == work.Granted:
 		l.remember(d, "")
 		l.note(ctx, d)
 		l.reindex(ctx, change{id: d.Job.ID, was: was, state: job.Running, enqueued: jobrecord.FirstSeen(d, now)})
@@ -156,11 +158,11 @@ func (l *Ledger) Claim(ctx context.Context, d job.Delivery, worker string, maxCr
 	return claim, nil
 }
 
-// Renew extends a claim's lease and notes the progress. The worker stops the job on job.ErrLost and on
-// job.ErrCancelled (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed
+// Renew extends a claim's lease and notes the progress. The worker stops the job on work.ErrLost and on
+// work.ErrCancelled (and then closes it), and when lanes.ErrAway has lasted for most of the lease. For an Unclaimed
 // claim it does nothing.
-func (l *Ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
-	if c.State != job.Granted {
+func (l *Ledger) Renew(ctx context.Context, c work.Claim, p job.Progress) error {
+	if c.State != work.Granted {
 		return nil
 	}
 	doing := "renew the claim on job " + c.JobID
@@ -176,13 +178,13 @@ func (l *Ledger) Renew(ctx context.Context, c job.Claim, p job.Progress) error {
 		}
 		return refusal(answer)
 	})
-	if errors.Is(err, job.ErrLost) {
+	if errors.Is(err, work.ErrLost) {
 		l.forget(c.JobID)
 	}
 	return err
 }
 
-func (l *Ledger) renew(ctx context.Context, c job.Claim, p job.Progress) (string, error) {
+func (l *Ledger) renew(ctx context.Context, c work.Claim, p job.Progress) (string, error) {
 	return renewScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)},
 		keyspace.Moves(c.JobID), c.Token, l.lease(), keyspace.Encode(p)).Text()
 }
@@ -193,9 +195,9 @@ func refusal(answer string) error {
 	case "ok":
 		return nil
 	case "cancelled":
-		return job.ErrCancelled
+		return work.ErrCancelled
 	default:
-		return job.ErrLost
+		return work.ErrLost
 	}
 }
 
@@ -213,7 +215,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
-	if errors.Is(err, job.ErrLost) || errors.Is(err, job.ErrCancelled) {
+	if errors.Is(err, work.ErrLost) || errors.Is(err, work.ErrCancelled) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if isUnserved(err) {
@@ -223,7 +225,7 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 }
 
 // remember keeps what runs, so that its record can be restored should Redis lose it.
-func (l *Ledger) remember(d job.Delivery, unheard string) {
+func (l *Ledger) remember(d work.Delivery, unheard string) {
 	d.Body, d.Receipt = nil, nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -248,10 +250,10 @@ func (l *Ledger) running(id string) opened {
 
 // adopt restores the record of a job that runs here while Redis knows nothing of it. With a claim the record says
 // running, with the claim's token, so that it goes on counting; the caller renews or closes it next.
-func (l *Ledger) adopt(ctx context.Context, c job.Claim, d job.Delivery) error {
+func (l *Ledger) adopt(ctx context.Context, c work.Claim, d work.Delivery) error {
 	now := l.store.Now()
 	fields := jobrecord.NewFields(d, now)
-	if c.State == job.Granted {
+	if c.State == work.Granted {
 		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)
 		fields[1] = string(job.Running)
 	}
@@ -264,7 +266,7 @@ func (l *Ledger) adopt(ctx context.Context, c job.Claim, d job.Delivery) error {
 }
 
 // note lets a malformed message be found by the id that it bears, as long as its record is kept.
-func (l *Ledger) note(ctx context.Context, d job.Delivery) {
+func (l *Ledger) note(ctx context.Context, d work.Delivery) {
 	if d.Bears == "" {
 		return
 	}

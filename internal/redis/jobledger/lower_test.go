@@ -7,6 +7,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // The record says which priority the job has in its lane now: what its message had when it was last published or taken.
@@ -19,14 +20,14 @@ func TestPriorityOfARecord(t *testing.T) {
 			t.Errorf("%s: priority %d, want %d", doing, r.Priority, want)
 		}
 	}
-	as := func(priority, replay int) job.Delivery {
+	as := func(priority, replay int) work.Delivery {
 		d.Job.Priority, d.Replay = priority, replay
 		return d
 	}
-	lower := func(d job.Delivery) {
-		redistest.Must(t, l.Lower(t.Context(), []job.Delivery{redistest.Delivery("nobody", "express"), d}))
+	lower := func(d work.Delivery) {
+		redistest.Must(t, l.Lower(t.Context(), []work.Delivery{redistest.Delivery("nobody", "express"), d}))
 	}
-	_, err := l.CreateAll(t.Context(), []job.Delivery{as(3, 0)})
+	_, err := l.CreateAll(t.Context(), []work.Delivery{as(3, 0)})
 	redistest.Must(t, err)
 	expect("enqueued", 3)
 	lower(as(4, 0))
@@ -48,11 +49,11 @@ func TestPriorityOfARecord(t *testing.T) {
 	expect("moved", 2)
 	lower(as(0, 1))
 	expect("put back as an ordinary one", 0)
-	c := redistest.Claim(t, l, as(4, 1), "w1", job.Granted)
+	c := redistest.Claim(t, l, as(4, 1), "w1", work.Granted)
 	expect("taken as it is", 4)
 	lower(as(0, 1))
 	expect("a running one is put back", 4)
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: time.Now()}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	lower(as(0, 1))
 	expect("put back before its next attempt", 0)
 	if _, err := l.Get(t.Context(), "nobody"); err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // StateError says that a job's record doesn't allow what somebody wanted of the job. Nothing has changed.
@@ -188,7 +189,7 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 
 // Lower notes that waiting jobs were put back into their lanes with a lower priority. A job without a record gets it
 // with its first claim.
-func (l *Ledger) Lower(ctx context.Context, jobs []job.Delivery) error {
+func (l *Ledger) Lower(ctx context.Context, jobs []work.Delivery) error {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	for i, d := range jobs {
 		keys[i], args[i] = keyspace.Job(d.Job.ID), []any{keyspace.Moves(d.Job.ID), d.Replay, d.Job.Priority}

@@ -14,35 +14,36 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // lives brings a fresh job into each state, and returns its claim where somebody runs it.
-var lives = map[job.State]func(*testing.T, *jobledger.Ledger, job.Delivery) job.Claim{
-	job.Queued: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
-		_, err := l.CreateAll(t.Context(), []job.Delivery{d})
+var lives = map[job.State]func(*testing.T, *jobledger.Ledger, work.Delivery) work.Claim{
+	job.Queued: func(t *testing.T, l *jobledger.Ledger, d work.Delivery) work.Claim {
+		_, err := l.CreateAll(t.Context(), []work.Delivery{d})
 		redistest.Must(t, err)
-		return job.Claim{}
+		return work.Claim{}
 	},
-	job.Running: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
-		c := redistest.Claim(t, l, d, "w1", job.Granted)
+	job.Running: func(t *testing.T, l *jobledger.Ledger, d work.Delivery) work.Claim {
+		c := redistest.Claim(t, l, d, "w1", work.Granted)
 		redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
 		return c
 	},
-	job.Retrying:  ending(job.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "no space"}),
-	job.Completed: ending(job.Outcome{State: job.Completed, Outputs: []job.Output{{URL: "file:///out/a.json"}}}),
-	job.Dead:      ending(job.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}),
-	job.Cancelled: func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
-		c := redistest.Claim(t, l, d, "w1", job.Granted)
+	job.Retrying:  ending(work.Outcome{State: job.Retrying, NextAt: time.Now().Add(time.Hour), Error: "no space"}),
+	job.Completed: ending(work.Outcome{State: job.Completed, Outputs: []job.Output{{URL: "file:///out/a.json"}}}),
+	job.Dead:      ending(work.Outcome{State: job.Dead, Reason: "bad input", Error: "not a video"}),
+	job.Cancelled: func(t *testing.T, l *jobledger.Ledger, d work.Delivery) work.Claim {
+		c := redistest.Claim(t, l, d, "w1", work.Granted)
 		_, err := l.Cancel(t.Context(), d.Job.ID)
 		redistest.Must(t, err)
 		return c
 	},
 }
 
-func ending(o job.Outcome) func(*testing.T, *jobledger.Ledger, job.Delivery) job.Claim {
-	return func(t *testing.T, l *jobledger.Ledger, d job.Delivery) job.Claim {
-		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", job.Granted), o))
-		return job.Claim{}
+func ending(o work.Outcome) func(*testing.T, *jobledger.Ledger, work.Delivery) work.Claim {
+	return func(t *testing.T, l *jobledger.Ledger, d work.Delivery) work.Claim {
+		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w1", work.Granted), o))
+		return work.Claim{}
 	}
 }
 
@@ -92,14 +93,14 @@ func TestSupersede(t *testing.T) {
 				t.Errorf("a queued job expires in %s", ttl)
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
-			if running.State == job.Granted {
-				if err := l.Renew(t.Context(), running, job.Progress{}); !errors.Is(err, job.ErrLost) {
+			if running.State == work.Granted {
+				if err := l.Renew(t.Context(), running, job.Progress{}); !errors.Is(err, work.ErrLost) {
 					t.Errorf("renew by the worker of before: %v, want ErrLost", err)
 				}
 			}
-			redistest.Claim(t, l, d, "w2", job.Settled) // the original message
+			redistest.Claim(t, l, d, "w2", work.Settled) // the original message
 			d.Lane, d.Replay = "express", 2
-			if c := redistest.Claim(t, l, d, "w2", job.Granted); c.Attempts != want.Attempts+1 || c.Crashes != 0 {
+			if c := redistest.Claim(t, l, d, "w2", work.Granted); c.Attempts != want.Attempts+1 || c.Crashes != 0 {
 				t.Errorf("claim %+v", c)
 			}
 		})
@@ -128,19 +129,19 @@ func TestSupersedeRefuses(t *testing.T) {
 			t.Errorf("%s: it has changed all the same: %+v", step, r)
 		}
 	}
-	c := redistest.Claim(t, l, d, "w", job.Granted)
+	c := redistest.Claim(t, l, d, "w", work.Granted)
 	refused("running", jobledger.StateError{ID: "job", State: job.Running}, "job job is running")
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Queued}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Queued}))
 	_, err := l.Supersede(t.Context(), s)
 	redistest.Must(t, err)
 	refused("a second copy of the same number", jobledger.StateError{ID: "job", State: job.Queued, Replay: 1},
 		"job job is queued, and copy 1 of its message carries it")
 	d.Replay = 3
-	c = redistest.Claim(t, l, d, "w", job.Granted) // a later copy, faster than its ledger entry
+	c = redistest.Claim(t, l, d, "w", work.Granted) // a later copy, faster than its ledger entry
 	s.Replay = 3
 	refused("run already", jobledger.StateError{ID: "job", State: job.Running, Replay: 3},
 		"job job is running, and copy 3 of its message carries it")
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 	refused("completed", jobledger.StateError{ID: "job", State: job.Completed, Replay: 3}, "job job is completed")
 }
 
@@ -155,9 +156,9 @@ func TestOlderMessagesAreSettled(t *testing.T) {
 			was := redistest.Get(t, l, "job")
 			for replay := range 2 {
 				d.Replay = replay
-				want := job.Settled
+				want := work.Settled
 				if state == job.Dead {
-					want = job.Buried
+					want = work.Buried
 				}
 				redistest.Claim(t, l, d, "w2", want)
 			}
@@ -174,14 +175,14 @@ func TestNewerMessageIsTakenUp(t *testing.T) {
 	d := redistest.Delivery("job", "bulk")
 	lives[job.Queued](t, l, d)
 	d.Replay, d.Lane = 1, "express"
-	c := redistest.Claim(t, l, d, "w1", job.Granted)
+	c := redistest.Claim(t, l, d, "w1", work.Granted)
 	d.Replay = 2
-	redistest.Claim(t, l, d, "w2", job.HeldByLive)
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: time.Now()}))
+	redistest.Claim(t, l, d, "w2", work.HeldByLive)
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: time.Now()}))
 	if r := redistest.Get(t, l, "job"); r.Replay != 1 || r.Lane != "express" {
 		t.Errorf("record %+v", r)
 	}
-	redistest.Claim(t, l, d, "w2", job.Granted)
+	redistest.Claim(t, l, d, "w2", work.Granted)
 	if r := redistest.Get(t, l, "job"); r.Replay != 2 {
 		t.Errorf("record %+v", r)
 	}
@@ -200,7 +201,7 @@ func TestCopyBringsBack(t *testing.T) {
 				Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from},
 			}
 			d.Replay, d.Lane = s.Replay, s.Lane
-			c := redistest.Claim(t, l, d, "w2", job.Granted)
+			c := redistest.Claim(t, l, d, "w2", work.Granted)
 			var refusal *jobledger.StateError
 			if _, err := l.Supersede(t.Context(), s); !errors.As(err, &refusal) || refusal.Replay != s.Replay {
 				t.Errorf("superseded afterwards: %v, want to hear that this copy carries it already", err)
@@ -214,7 +215,7 @@ func TestCopyBringsBack(t *testing.T) {
 				t.Errorf("a running job expires in %s", ttl)
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
-			redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+			redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 		})
 	}
 }
@@ -254,7 +255,7 @@ func TestCancel(t *testing.T) {
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
 			for d.Replay = range 2 { // the other one was made at the same moment, to be put elsewhere
-				redistest.Claim(t, l, d, "w2", job.Settled)
+				redistest.Claim(t, l, d, "w2", work.Settled)
 			}
 		})
 	}
@@ -269,18 +270,18 @@ func TestWorkerOfACancelledJob(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	c := lives[job.Cancelled](t, l, d)
-	if err := l.Renew(t.Context(), c, job.Progress{Fraction: 0.9}); !errors.Is(err, job.ErrCancelled) {
+	if err := l.Renew(t.Context(), c, job.Progress{Fraction: 0.9}); !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("renew: %v, want ErrCancelled", err)
 	}
 	for _, s := range []job.State{job.Retrying, job.Dead, job.Queued} {
-		if err := l.Close(t.Context(), c, job.Outcome{State: s}); !errors.Is(err, job.ErrCancelled) {
+		if err := l.Close(t.Context(), c, work.Outcome{State: s}); !errors.Is(err, work.ErrCancelled) {
 			t.Errorf("close as %s: %v, want ErrCancelled", s, err)
 		}
 	}
 	other := c
 	other.Token--
 	for _, s := range []job.State{job.Cancelled, job.Completed} {
-		if err := l.Close(t.Context(), other, job.Outcome{State: s}); !errors.Is(err, job.ErrCancelled) {
+		if err := l.Close(t.Context(), other, work.Outcome{State: s}); !errors.Is(err, work.ErrCancelled) {
 			t.Errorf("close as %s by another worker: %v, want ErrCancelled", s, err)
 		}
 	}
@@ -289,7 +290,7 @@ func TestWorkerOfACancelledJob(t *testing.T) {
 		t.Error("it looks as if its worker had confirmed already")
 	}
 	for range 2 { // told twice, since an answer may get lost
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Cancelled}))
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Cancelled}))
 	}
 	want := was
 	want.LeaseUntil = time.Time{}
@@ -307,10 +308,10 @@ func TestCancelledTooLate(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
 			c := lives[job.Cancelled](t, l, redistest.Delivery("job", "bulk"))
 			if name == "without one" {
-				c = job.Claim{State: job.Unclaimed, JobID: "job", Attempts: 1}
+				c = work.Claim{State: work.Unclaimed, JobID: "job", Attempts: 1}
 			}
 			for range 2 {
-				redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed, Outputs: outputs}))
+				redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed, Outputs: outputs}))
 			}
 			if r := redistest.Get(t, l, "job"); r.State != job.Completed || !r.LeaseUntil.IsZero() ||
 				!reflect.DeepEqual(r.Outputs, outputs) {
@@ -328,11 +329,11 @@ func TestCancelAndLostData(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	c := lives[job.Cancelled](t, l, d)
-	if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, job.ErrCancelled) {
+	if err := l.Renew(t.Context(), c, job.Progress{}); !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("renew: %v, want ErrCancelled", err)
 	}
 	redistest.Must(t, raw.FlushDB(t.Context()).Err())
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Cancelled}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Cancelled}))
 	if r := redistest.Get(t, l, "job"); r.State != job.Cancelled || r.Kind != "probe" || r.EndedAt.IsZero() ||
 		!r.LeaseUntil.IsZero() {
 		t.Errorf("record %+v", r)
@@ -340,7 +341,7 @@ func TestCancelAndLostData(t *testing.T) {
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
 		t.Errorf("ttl %s", ttl)
 	}
-	redistest.Claim(t, l, d, "w2", job.Settled)
+	redistest.Claim(t, l, d, "w2", work.Settled)
 }
 
 // The answer to a call gets lost, so go-redis makes the call once more.
@@ -390,7 +391,7 @@ func TestOverrideOfMany(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("job-%03d", i))
 		lives[job.Queued](t, l, redistest.Delivery(ids[i], "bulk"))
 	}
-	redistest.Claim(t, l, redistest.Delivery(ids[1], "bulk"), "w", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery(ids[1], "bulk"), "w", work.Granted)
 	lives[job.Completed](t, l, redistest.Delivery(ids[2], "bulk"))
 	ids[3] = "nobody"
 	redistest.Must(t, raw.Set(t.Context(), "siren:job:broken", "no hash", 0).Err())

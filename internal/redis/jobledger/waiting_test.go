@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // waiting returns what the ledger says of one lane.
@@ -26,14 +27,14 @@ func waiting(t *testing.T, l *jobledger.Ledger, lane string, since time.Time) fl
 	return all[lane]
 }
 
-func ready(id, lane string, at time.Time) job.Delivery {
+func ready(id, lane string, at time.Time) work.Delivery {
 	d := redistest.Delivery(id, lane)
 	d.EnqueuedAt, d.ReadyAt = at, at
 	return d
 }
 
 // create makes records without a message, as a producer that is killed before it publishes does.
-func create(t *testing.T, l *jobledger.Ledger, jobs ...job.Delivery) []bool {
+func create(t *testing.T, l *jobledger.Ledger, jobs ...work.Delivery) []bool {
 	t.Helper()
 	made, err := l.CreateAll(t.Context(), jobs)
 	redistest.Must(t, err)
@@ -78,8 +79,8 @@ func TestSkips(t *testing.T) {
 	}
 	retrying := func(t *testing.T, l *jobledger.Ledger, id string, next time.Time) {
 		t.Helper()
-		c := redistest.Claim(t, l, ready(id, "bulk", now.Add(-time.Minute)), "w", job.Granted)
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: next}))
+		c := redistest.Claim(t, l, ready(id, "bulk", now.Add(-time.Minute)), "w", work.Granted)
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: next}))
 	}
 	for _, c := range []struct {
 		name string
@@ -92,7 +93,7 @@ func TestSkips(t *testing.T) {
 		{"promoted, and its copy was faster than the ledger", 1, func(t *testing.T, l *jobledger.Ledger) {
 			d := ready("a", "express", now)
 			d.Replay = 1
-			redistest.Claim(t, l, d, "w", job.Granted)
+			redistest.Claim(t, l, d, "w", work.Granted)
 		}},
 		{"promoted and cancelled", 1, func(t *testing.T,
 			l *jobledger.Ledger,
@@ -109,16 +110,16 @@ func TestSkips(t *testing.T) {
 			cancel(t, l, "a")
 		}},
 		{"cancelled while it runs", 0, func(t *testing.T, l *jobledger.Ledger) {
-			redistest.Claim(t, l, ready("a", "bulk", now), "w", job.Granted)
+			redistest.Claim(t, l, ready("a", "bulk", now), "w", work.Granted)
 			cancel(t, l, "a")
 		}},
 		{"cancelled, and its message came up", 0, func(t *testing.T, l *jobledger.Ledger) {
 			cancel(t, l, "a")
-			redistest.Claim(t, l, ready("a", "bulk", now), "w", job.Settled)
+			redistest.Claim(t, l, ready("a", "bulk", now), "w", work.Settled)
 		}},
 		{"cancelled, and somebody dropped its message", 0, func(t *testing.T, l *jobledger.Ledger) {
 			cancel(t, l, "a")
-			redistest.Must(t, l.Gone(t.Context(), "bulk", []job.Delivery{ready("a", "bulk", now)}))
+			redistest.Must(t, l.Gone(t.Context(), "bulk", []work.Delivery{ready("a", "bulk", now)}))
 		}},
 		{"cancelled, and the lane was empty since", 0, func(t *testing.T, l *jobledger.Ledger) {
 			cancel(t, l, "a")
@@ -197,16 +198,16 @@ func TestMissingTurnsUp(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	create(t, l, redistest.Delivery("a", "bulk"))
 	lose(t, l, "bulk", 1)
-	c := redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted)
-	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", job.HeldByLive)
+	c := redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", work.Granted)
+	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", work.HeldByLive)
 	if ttl := raw.PTTL(t.Context(), "siren:job:a").Val(); ttl != -1 {
 		t.Errorf("its record expires in %s while it runs", ttl)
 	}
 	if r := redistest.Get(t, l, "a"); !c.First || r.State != job.Running || !r.EndedAt.IsZero() {
 		t.Errorf("%+v, first %v", r, c.First)
 	}
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
-	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", job.Settled)
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
+	redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "other", work.Settled)
 	if n, _, err := l.CountMissing(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d missing, %v", n, err)
 	}
@@ -218,8 +219,8 @@ func TestMissingEndsUnclaimed(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
-		redistest.Must(t, l.Close(t.Context(), job.Claim{State: job.Unclaimed, JobID: "a", Attempts: 1},
-			job.Outcome{State: state, NextAt: time.Now()}))
+		redistest.Must(t, l.Close(t.Context(), work.Claim{State: work.Unclaimed, JobID: "a", Attempts: 1},
+			work.Outcome{State: state, NextAt: time.Now()}))
 		if r, ttl := redistest.Get(t, l, "a"), raw.PTTL(t.Context(), "siren:job:a").Val(); r.State != state ||
 			(ttl > 0) != state.Final() {
 			t.Errorf("%s, expires in %s; want %s", r.State, ttl, state)
@@ -264,7 +265,7 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 			t.Errorf("expires in %s", ttl)
 		}
 		// the message has number 0, as every producer's
-		redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted)
+		redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", work.Granted)
 	})
 	t.Run("before it was found missing", func(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
@@ -306,7 +307,7 @@ func TestMissingJobsKeyBindsNobody(t *testing.T) {
 		From: []job.State{job.Missing},
 	})
 	redistest.Must(t, err)
-	redistest.Claim(t, l, second, "w", job.Granted) // b stays
+	redistest.Claim(t, l, second, "w", work.Granted) // b stays
 	lose(t, l, "bulk", 1)
 	reserve("b")
 }
@@ -338,7 +339,7 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 	names := []string{"express", "standard", "bulk"}
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
-	claims := map[string]job.Claim{}
+	claims := map[string]work.Claim{}
 	for step := range 1500 {
 		id := fmt.Sprint(r.IntN(12))
 		lane := names[r.IntN(3)]
@@ -352,16 +353,16 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		case 1:
 			_ = l.Withdraw(t.Context(), id)
 		case 2, 3:
-			if c, err := l.Claim(t.Context(), d, "w", redistest.MaxCrashes); err == nil && c.State == job.Granted {
+			if c, err := l.Claim(t.Context(), d, "w", redistest.MaxCrashes); err == nil && c.State == work.Granted {
 				claims[id] = c
 			}
 		case 4, 5:
 			c, ok := claims[id]
 			if !ok || r.IntN(4) == 0 {
-				c = job.Claim{State: job.Unclaimed, JobID: id, Attempts: 1}
+				c = work.Claim{State: work.Unclaimed, JobID: id, Attempts: 1}
 			}
 			ends := []job.State{job.Completed, job.Retrying, job.Dead, job.Queued, job.Cancelled}
-			_ = l.Close(t.Context(), c, job.Outcome{State: ends[r.IntN(len(ends))], NextAt: time.Now()})
+			_ = l.Close(t.Context(), c, work.Outcome{State: ends[r.IntN(len(ends))], NextAt: time.Now()})
 			delete(claims, id)
 		case 6:
 			_, _ = l.Cancel(t.Context(), id)

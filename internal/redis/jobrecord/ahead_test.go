@@ -10,12 +10,13 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func TestAhead(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	first := redistest.Fill(t, l, 1500) // of each lane 500, four jobs a second
-	redistest.Claim(t, l, redistest.Delivery("job-000", "express"), "w", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery("job-000", "express"), "w", work.Granted)
 	_, err := l.Supersede(t.Context(), jobledger.Supersede{
 		ID: "job-001", Lane: "express", ReadyAt: first.Add(time.Minute), Replay: 1, From: []job.State{job.Queued},
 	})
@@ -45,7 +46,7 @@ func TestAhead(t *testing.T) {
 // All jobs of a batch were enqueued in the same millisecond.
 func TestAheadOfManyAtOnce(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	var batch []job.Delivery
+	var batch []work.Delivery
 	now := time.Now()
 	for i := range 5000 {
 		d := redistest.Delivery(fmt.Sprint(i), "bulk")
@@ -66,7 +67,7 @@ func TestAheadOfManyAtOnce(t *testing.T) {
 func TestAheadByPriority(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	now := time.Now().Add(-time.Hour)
-	var order []job.Delivery
+	var order []work.Delivery
 	for i := range 60 {
 		d := redistest.Delivery(fmt.Sprint(i), "bulk")
 		d.Job.Priority = i * 7 % 5
@@ -75,7 +76,7 @@ func TestAheadByPriority(t *testing.T) {
 	}
 	_, err := l.CreateAll(t.Context(), order)
 	redistest.Must(t, err)
-	slices.SortFunc(order, func(a, b job.Delivery) int {
+	slices.SortFunc(order, func(a, b work.Delivery) int {
 		if d := b.Job.Priority - a.Job.Priority; d != 0 {
 			return d
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // hostile returns a message that is over every bound of a job.
@@ -36,8 +37,8 @@ func TestRecordsAreBounded(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("hostile", "bulk")
 	d.Job = hostile()
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted),
-		job.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", work.Granted),
+		work.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
 	stored := 0
 	for _, value := range raw.HGetAll(t.Context(), "siren:job:hostile").Val() {
 		stored += len(value)
@@ -79,8 +80,8 @@ func TestFindByBorneID(t *testing.T) {
 	if _, err := l.Find(t.Context(), "a"); !errors.Is(err, redislink.ErrNotFound) {
 		t.Errorf("before it came: %v", err)
 	}
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, bad, "w", job.Granted),
-		job.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, bad, "w", work.Granted),
+		work.Outcome{State: job.Dead, Reason: "not a job", Error: "no"}))
 	r, err := l.Find(t.Context(), "a")
 	if err != nil || r.ID != "record-of-a" || r.Bears != "a" || r.Reason != "not a job" {
 		t.Errorf("found %+v, %v", r, err)
@@ -92,8 +93,8 @@ func TestFindByBorneID(t *testing.T) {
 	if record := raw.PTTL(t.Context(), "siren:job:record-of-a").Val(); ttl <= 0 || ttl > record+time.Second {
 		t.Errorf("it is kept for %s, its record for %s", ttl, record)
 	}
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", job.Granted),
-		job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("a", "bulk"), "w", work.Granted),
+		work.Outcome{State: job.Completed}))
 	if r, err := l.Find(t.Context(), "a"); err != nil || r.ID != "a" || r.State != job.Completed {
 		t.Errorf("with a job of that id: %+v, %v", r, err)
 	}

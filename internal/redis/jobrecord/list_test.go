@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 func zEntry(id string, at time.Time) goredis.Z {
@@ -62,8 +63,8 @@ func TestListFilters(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	first := redistest.Fill(t, l, 60)
 	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, redistest.Delivery("job-007", "standard"), "w",
-		job.Granted), job.Outcome{State: job.Dead, Reason: "bad input"}))
-	redistest.Claim(t, l, redistest.Delivery("job-008", "bulk"), "w", job.Granted)
+		work.Granted), work.Outcome{State: job.Dead, Reason: "bad input"}))
+	redistest.Claim(t, l, redistest.Delivery("job-008", "bulk"), "w", work.Granted)
 	tests := []struct {
 		name string
 		f    jobrecord.Filter
@@ -184,12 +185,12 @@ func TestRetryingForgetsWhatNoLongerWaits(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	soon := time.Now().Add(time.Hour).Truncate(time.Millisecond)
 	for i, next := range []time.Time{soon.Add(time.Minute), soon, soon.Add(time.Second)} {
-		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w", job.Granted)
-		redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: next}))
+		c := redistest.Claim(t, l, redistest.Delivery(fmt.Sprint(i), "bulk"), "w", work.Granted)
+		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: next}))
 	}
 	overdue := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
-	c := redistest.Claim(t, l, redistest.Delivery("overdue", "standard"), "w", job.Granted)
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: overdue}))
+	c := redistest.Claim(t, l, redistest.Delivery("overdue", "standard"), "w", work.Granted)
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: overdue}))
 	for _, lane := range []string{"bulk", "express"} {
 		redistest.Must(t, raw.ZAdd(t.Context(), "siren:retrying:"+lane, zEntry("gone", overdue)).Err())
 	}
@@ -304,7 +305,7 @@ func TestEachOfTheSameTime(t *testing.T) {
 		t.Run(fmt.Sprint("oldest first ", oldest), func(t *testing.T) {
 			l, raw := redistest.FreshLedger(t)
 			at := time.Now().Add(-time.Hour)
-			var batch []job.Delivery
+			var batch []work.Delivery
 			for i := range 2100 {
 				d := redistest.Delivery(fmt.Sprintf("job-%04d", i), "bulk")
 				d.EnqueuedAt = at

@@ -8,6 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // maxError bounds the text of an error in a record, in bytes.
@@ -18,7 +19,7 @@ const maxError = 4 << 10
 // progress, outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when
 // it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
 // the latest Supersede or Cancel: its nonce, the state and the lane before).
-func NewFields(d job.Delivery, now time.Time) []any {
+func NewFields(d work.Delivery, now time.Time) []any {
 	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
 		"state", string(job.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", keyspace.Millis(FirstSeen(d, now)),
@@ -67,7 +68,7 @@ func NewFields(d job.Delivery, now time.Time) []any {
 }
 
 // FirstSeen returns when the job was enqueued, as far as its message says.
-func FirstSeen(d job.Delivery, now time.Time) time.Time {
+func FirstSeen(d work.Delivery, now time.Time) time.Time {
 	switch {
 	case !d.EnqueuedAt.IsZero():
 		return d.EnqueuedAt

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // watching runs Watch in the background and hands over what it yields.
@@ -71,17 +72,17 @@ func TestWatchSeesEveryMove(t *testing.T) {
 			seen := watching(t.Context(), t, l, "job")
 			wantState(t, seen, job.Queued)
 			start := time.Now()
-			c := redistest.Claim(t, l, d, "w1", job.Granted)
+			c := redistest.Claim(t, l, d, "w1", work.Granted)
 			wantState(t, seen, job.Running)
 			redistest.Must(t, l.Renew(t.Context(), c, job.Progress{Fraction: 0.5}))
 			if r := wantState(t, seen, job.Running); r.Progress.Fraction != 0.5 {
 				t.Errorf("progress %v", r.Progress)
 			}
-			redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Retrying, NextAt: time.Now()}))
+			redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: time.Now()}))
 			wantState(t, seen, job.Retrying)
-			c = redistest.Claim(t, l, d, "w1", job.Granted)
+			c = redistest.Claim(t, l, d, "w1", work.Granted)
 			wantState(t, seen, job.Running)
-			redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: final}))
+			redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: final}))
 			wantState(t, seen, final)
 			wantEnd(t, seen)
 			if took := time.Since(start); took > 8*time.Second { // seven moves; without notices two seconds each
@@ -122,8 +123,8 @@ func TestWatchWithoutNotices(t *testing.T) {
 func TestWatchOfWhatIsNotThere(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("there", "bulk")
-	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", job.Granted),
-		job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, d, "w", work.Granted),
+		work.Outcome{State: job.Completed}))
 	var found, missing int
 	for r, err := range l.Watch(t.Context(), "there", "not there", "there") {
 		switch {
@@ -166,7 +167,7 @@ func TestWatchEnds(t *testing.T) {
 func TestWatchOfThousands(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	const jobs = 3000
-	var batch []job.Delivery
+	var batch []work.Delivery
 	var ids []string
 	for i := range jobs {
 		d := redistest.Delivery(fmt.Sprintf("job-%d", i), "bulk")
@@ -174,8 +175,8 @@ func TestWatchOfThousands(t *testing.T) {
 	}
 	_, err := l.CreateAll(t.Context(), batch)
 	redistest.Must(t, err)
-	var work sync.WaitGroup
-	defer work.Wait()
+	var crowd sync.WaitGroup
+	defer crowd.Wait()
 	started := false
 	final := 0
 	for r, err := range l.Watch(t.Context(), ids...) {
@@ -186,11 +187,11 @@ func TestWatchOfThousands(t *testing.T) {
 		if !started {
 			started = true
 			for w := range 8 {
-				work.Go(func() {
+				crowd.Go(func() {
 					for i := w; i < jobs; i += 8 {
 						c, err := l.Claim(t.Context(), batch[i], "w", redistest.MaxCrashes)
 						if err == nil {
-							err = l.Close(t.Context(), c, job.Outcome{State: job.Completed})
+							err = l.Close(t.Context(), c, work.Outcome{State: job.Completed})
 						}
 						if err != nil {
 							t.Error(err)
@@ -209,12 +210,12 @@ func TestWatchOfThousands(t *testing.T) {
 func TestWatchOutlivesAnAbsence(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	c := redistest.Claim(t, l, d, "w", job.Granted)
+	c := redistest.Claim(t, l, d, "w", work.Granted)
 	seen := watching(t.Context(), t, l, "job")
 	wantState(t, seen, job.Running)
 	redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
 	redistest.Must(t, raw.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes").Err())
-	redistest.Must(t, l.Close(t.Context(), c, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
 	wantState(t, seen, job.Completed)
 	wantEnd(t, seen)
 }
@@ -222,7 +223,7 @@ func TestWatchOutlivesAnAbsence(t *testing.T) {
 // What people do to a job is seen at once.
 func TestWatchSeesOverrides(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
-	_, err := l.CreateAll(t.Context(), []job.Delivery{redistest.Delivery("job", "bulk")})
+	_, err := l.CreateAll(t.Context(), []work.Delivery{redistest.Delivery("job", "bulk")})
 	redistest.Must(t, err)
 	seen := watching(t.Context(), t, l, "job")
 	wantState(t, seen, job.Queued)

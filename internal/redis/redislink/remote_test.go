@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // secured starts a Redis with TLS. It returns it, the authority of its certificate and its clients', and a client to
@@ -151,7 +152,7 @@ func TestRotation(t *testing.T) {
 	store := openWith(t, file.write(s.TLSURL, "rotating", "old-secret"), file.renew(),
 		always(settings(t, authority.CA, authority)))
 	l := redistest.LedgerOn(store)
-	c := redistest.Claim(t, l, redistest.Delivery("job", "standard"), "w", job.Granted)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "standard"), "w", work.Granted)
 	ended := make(chan job.Record, 1)
 	go func() {
 		for r, err := range l.Watch(ctx, "job") {
@@ -190,7 +191,7 @@ func TestRotation(t *testing.T) {
 	}
 	file.write(s.TLSURL, "rotating", "new-secret")
 	redistest.Eventually(t, "Redis is back", 5*time.Second, func() bool { return store.Ping(ctx) == nil })
-	redistest.Must(t, l.Close(ctx, c, job.Outcome{State: job.Completed}))
+	redistest.Must(t, l.Close(ctx, c, work.Outcome{State: job.Completed}))
 	select {
 	case r := <-ended:
 		if r.State != job.Completed {

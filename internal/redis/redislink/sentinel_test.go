@@ -19,7 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // aclConfig has users that Redis and its sentinels know.
@@ -75,7 +75,7 @@ func TestSentinel(t *testing.T) {
 	store := openWith(t, file.write(at+"watchman", "siren", "old-secret"), file.renew())
 	redistest.Eventually(t, "the sentinel answers", 5*time.Second, func() bool { return store.Ping(ctx) == nil })
 	l := jobledger.New(store, redistest.Discard)
-	redistest.Claim(t, l, redistest.Delivery("before", "bulk"), "w", job.Granted)
+	redistest.Claim(t, l, redistest.Delivery("before", "bulk"), "w", work.Granted)
 	if raw.Exists(ctx, "siren:job:before").Val() != 1 {
 		t.Error("the claim is somewhere else")
 	}
@@ -116,6 +116,6 @@ func TestSentinel(t *testing.T) {
 		n++
 		id := fmt.Sprintf("after-%d", n)
 		c, err := l.Claim(ctx, redistest.Delivery(id, "bulk"), "w", redistest.MaxCrashes)
-		return err == nil && c.State == job.Granted && other.Exists(ctx, "siren:job:"+id).Val() == 1
+		return err == nil && c.State == work.Granted && other.Exists(ctx, "siren:job:"+id).Val() == 1
 	})
 }

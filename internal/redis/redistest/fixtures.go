@@ -19,6 +19,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/role"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Shared is the Redis of all tests but those that stop theirs.
@@ -55,8 +57,8 @@ const AnyRole = "any-role"
 
 // OtherUsers are those of whom tests want refusals.
 var OtherUsers = []string{
-	"weak", "refused", access.User(lanes.ProducerRole), access.User(lanes.WorkerRole),
-	access.User(lanes.ScalerRole), access.User(lanes.OperatorRole),
+	"weak", "refused", access.User(role.Producer), access.User(role.Worker),
+	access.User(role.Scaler), access.User(role.Operator),
 }
 
 // users returns the lines of redis.conf that make a user of each role, and anyRole.
@@ -143,9 +145,9 @@ func FreshLedger(t *testing.T) (*jobledger.Ledger, *goredis.Client) {
 }
 
 // Delivery returns the first delivery of a job, in a lane, now.
-func Delivery(id, lane string) job.Delivery {
+func Delivery(id, lane string) work.Delivery {
 	now := time.Now()
-	return job.Delivery{
+	return work.Delivery{
 		Job: job.Job{
 			ID: id, Kind: "probe", Labels: map[string]string{"tier": "premium"},
 			Input: "file:///in/a.mp4", Output: "file:///out/a.json",
@@ -155,7 +157,7 @@ func Delivery(id, lane string) job.Delivery {
 }
 
 // Claim asks for the job and expects the answer.
-func Claim(t *testing.T, l *jobledger.Ledger, d job.Delivery, worker string, want job.ClaimState) job.Claim {
+func Claim(t *testing.T, l *jobledger.Ledger, d work.Delivery, worker string, want work.ClaimState) work.Claim {
 	t.Helper()
 	c, err := l.Claim(t.Context(), d, worker, MaxCrashes)
 	if err != nil {
@@ -200,7 +202,7 @@ func Eventually(t *testing.T, what string, within time.Duration, condition func(
 
 // Create calls CreateAll for one job.
 func Create(ctx context.Context, l *jobledger.Ledger, j job.Job, lane string, at time.Time) (bool, error) {
-	made, err := l.CreateAll(ctx, []job.Delivery{{Job: j, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
+	made, err := l.CreateAll(ctx, []work.Delivery{{Job: j, Lane: lane, EnqueuedAt: at, ReadyAt: at}})
 	if err != nil {
 		return false, err
 	}
@@ -211,7 +213,7 @@ func Create(ctx context.Context, l *jobledger.Ledger, j job.Job, lane string, at
 func Fill(t *testing.T, l *jobledger.Ledger, n int) time.Time {
 	t.Helper()
 	first := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-	var batch []job.Delivery
+	var batch []work.Delivery
 	for i := range n {
 		d := Delivery(fmt.Sprintf("job-%03d", i), []string{"express", "standard", "bulk"}[i%3])
 		d.EnqueuedAt = first.Add(time.Duration(i/4) * time.Second)

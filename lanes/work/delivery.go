@@ -1,14 +1,17 @@
-package job
+package work
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Delivery is a job as a source hands it to a free slot: the job and what its message's headers said.
 type Delivery struct {
-	Job        Job
+	Job        job.Job
 	Lane       string    // the queue that it came from: that decides, not the labels
 	EnqueuedAt time.Time // first put into any lane; zero for a foreign job that doesn't say
 	ReadyAt    time.Time // last put into its lane
@@ -44,7 +47,7 @@ func (d Delivery) Rest() json.RawMessage {
 	for _, name := range d.Unknown {
 		rest[name] = fields[name]
 	}
-	raw, _ := plainJSON(rest) // of JSON, which always can be
+	raw, _ := plain.JSON(rest) // of JSON, which always can be
 	return raw
 }
 

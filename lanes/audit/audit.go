@@ -1,4 +1,5 @@
-package lanes
+// Package audit is what people did to the running system: the entries of the audit log.
+package audit
 
 import (
 	"slices"
@@ -6,8 +7,8 @@ import (
 	"time"
 )
 
-// AuditEntry is one thing that a person did to the running system, or that ended by itself.
-type AuditEntry struct {
+// Entry is one thing that a person did to the running system, or that ended by itself.
+type Entry struct {
 	At time.Time `json:"at"` // by Redis' clock
 	// who it was by their own account: a system user, with the kube context where there is one
 	By    string `json:"by"`
@@ -27,7 +28,7 @@ type AuditEntry struct {
 const auditSample = 20
 
 // Did notes that it was done to these jobs too. A command makes one entry, however many jobs it is about.
-func (e *AuditEntry) Did(ids ...string) {
+func (e *Entry) Did(ids ...string) {
 	e.Jobs += len(ids)
 	if room := auditSample - len(e.Sample); room > 0 {
 		e.Sample = append(e.Sample, ids[:min(room, len(ids))]...)
@@ -36,7 +37,7 @@ func (e *AuditEntry) Did(ids ...string) {
 
 // About reports whether the entry is about a field, a lane or a job. It takes the name or its beginning: "lane bulk",
 // "lanes.bulk.", "job 06ezy".
-func (e AuditEntry) About(what string) bool {
+func (e Entry) About(what string) bool {
 	if strings.HasPrefix(e.On, what) {
 		return true
 	}

@@ -1,10 +1,11 @@
-package job
+package work
 
 import (
 	"io"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // MaxLog is how much is kept of what the programs of one run say, in bytes.
@@ -12,13 +13,13 @@ const MaxLog = 8 << 10
 
 // Task is a claimed job as a handler gets it, with what it may use.
 type Task struct {
-	Job     Job
+	Job     job.Job
 	Lane    string
 	Attempt string // names this attempt's files; unique for each claim
 	Limits  Limits
 	Storage []lanes.Storage // what the job may read and write
 	// Report takes progress, as often as the handler likes and from any one goroutine; the worker throttles it.
-	Report func(Progress)
+	Report func(job.Progress)
 	// Log takes what the job's programs say, for the job's owner; nil: nobody listens.
 	Log io.Writer
 }
@@ -32,22 +33,9 @@ type Limits struct {
 	Threads    int           // worker threads that a media program may use; 0: as many as it likes
 }
 
-// Progress is how far a running job is.
-type Progress struct {
-	Fraction float64 `json:"fraction"`       // 0 to 1
-	Note     string  `json:"note,omitempty"` // what it is doing: fetching, 12.4 of 60.0 s at 2.1x
-}
-
-// Output is one file that a job made visible.
-type Output struct {
-	URL   string `json:"url"`
-	Bytes int64  `json:"bytes"`
-	Type  string `json:"type,omitempty"` // media type
-}
-
 // Result is what a handler made. It is returned only after the commit.
 type Result struct {
-	Outputs []Output `json:"outputs"`
+	Outputs []job.Output `json:"outputs"`
 	// AlreadyDone is set when the output was there already, made by an earlier attempt of the same job.
 	AlreadyDone bool `json:"alreadyDone,omitempty"`
 }
