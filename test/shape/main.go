@@ -1,6 +1,7 @@
 // Command shape counts what a stranger meets in the tree: how large the packages are, how much each shows to the
 // others, and whether its files can be read one after the other. `make shape` prints it. What is a rule, the linter
-// sees to: the arrows between packages (depguard) and the length of lines (lll).
+// sees to: the arrows between packages (depguard) and the length of lines (lll). A package that only tests import, or
+// other such packages, is counted as a test.
 package main
 
 import (

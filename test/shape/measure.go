@@ -22,9 +22,14 @@ type room struct {
 	names []string // exported, tests apart: functions, types, variables and constants
 	cycle []string // its largest set of files that need each other in a circle; nil for none
 	long  int      // lines over longLine, in tests too
+
+	main    bool     // a program
+	helper  bool     // only tests need it
+	imports []string // paths of packages that its files import, tests apart
+	tested  []string // the same of its tests
 }
 
-// measure reads every package below root.
+// measure reads every package below root, where go.mod is.
 func measure(root string) ([]room, error) {
 	folders := map[string][]string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -49,6 +54,11 @@ func measure(root string) ([]room, error) {
 		}
 		rooms = append(rooms, r)
 	}
+	module, err := modulePath(root)
+	if err != nil {
+		return nil, err
+	}
+	markHelpers(rooms, module, root)
 	return rooms, nil
 }
 
@@ -62,14 +72,17 @@ func measureRoom(folder string, paths []string) (room, error) {
 			return r, err
 		}
 		r.long += longLines(text)
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		r.lines += bytes.Count(text, []byte("\n"))
 		f, err := parser.ParseFile(fset, path, text, parser.SkipObjectResolution)
 		if err != nil {
 			return r, err
 		}
+		if strings.HasSuffix(path, "_test.go") {
+			r.tested = append(r.tested, imports(f)...)
+			continue
+		}
+		r.lines += bytes.Count(text, []byte("\n"))
+		r.main = f.Name.Name == "main"
+		r.imports = append(r.imports, imports(f)...)
 		files = append(files, f)
 		r.names = append(r.names, exported(f)...)
 	}

@@ -14,6 +14,9 @@ func report(out io.Writer, rooms []room) {
 	fmt.Fprintln(t, "LINES\tNAMES\tIN A CIRCLE\tLONG LINES\t  PACKAGE")
 	total, large, largest, wide, ring, long := 0, 0, 0, 0, 0, 0
 	for _, r := range rooms {
+		if r.helper {
+			r = room{path: r.path, long: r.long} // it's a test itself
+		}
 		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t  %s\n", r.lines, len(r.names), len(r.cycle), r.long, r.path)
 		total, largest, long = total+r.lines, max(largest, r.lines), long+r.long
 		if r.lines > largeRoom {
