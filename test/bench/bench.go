@@ -181,32 +181,3 @@ func alternately(run int, measure ...func() error) error {
 	}
 	return nil
 }
-
-// await asks until it is true, for so long at most.
-func await(ctx context.Context, within time.Duration, what string, ok func() (bool, error)) error {
-	deadline := time.Now().Add(within)
-	for {
-		done, err := ok()
-		switch {
-		case err != nil:
-			return fmt.Errorf("wait for %s: %w", what, err)
-		case done:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("waited %s for %s", within, what)
-		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
-			return err
-		}
-	}
-}
-
-// pause waits, but no longer than ctx lasts.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
-}

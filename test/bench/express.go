@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/test/wait"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
 )
@@ -108,13 +109,13 @@ func (b *bench) expressBeside(
 		stop()
 		err = errors.Join(err, <-served, b.raw.purge(), b.clearOutputs())
 	}()
-	err = await(ctx, 30*time.Second, "every lower slot to be busy", func() (bool, error) {
+	err = wait.Until(ctx, 30*time.Second, "every lower slot to be busy", func() (bool, error) {
 		return len(jobs) == 0 || h.running.Load() == poolSlots, nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := pause(ctx, time.Second); err != nil {
+	if err := wait.Pause(ctx, time.Second); err != nil {
 		// until the transcodes are past their inspection, and the shoulder is subscribed
 		return nil, nil, err
 	}
@@ -133,7 +134,7 @@ func (b *bench) expressBeside(
 			return nil, nil, err
 		}
 		siren = append(siren, millis(at.Sub(began)))
-		if err := pause(ctx, between()); err != nil {
+		if err := wait.Pause(ctx, between()); err != nil {
 			return nil, nil, err
 		}
 		began = time.Now()
@@ -141,7 +142,7 @@ func (b *bench) expressBeside(
 			return nil, nil, err
 		}
 		raw = append(raw, millis(at.Sub(began)))
-		if err := pause(ctx, between()); err != nil {
+		if err := wait.Pause(ctx, between()); err != nil {
 			return nil, nil, err
 		}
 	}

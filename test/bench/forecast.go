@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // What one run of forecast enqueues: the burst of `siren demo` twice over, and thumbnails on top, one at a time.
@@ -54,7 +55,7 @@ func (b *bench) forecast(ctx context.Context) (figures []figure, err error) {
 	var all []prediction
 	for run := range b.runs {
 		b.say("forecast, run %d of %d", run+1, b.runs)
-		err := await(ctx, time.Minute, "the fleet to be at its floor", func() (bool, error) {
+		err := wait.Until(ctx, time.Minute, "the fleet to be at its floor", func() (bool, error) {
 			snap, err := l.board.Snapshot(ctx)
 			return err == nil && snap.Pools[0].Replicas == snap.Pools[0].Min && snap.Pools[1].Replicas == 0, nil
 		})
@@ -100,7 +101,7 @@ func (b *bench) forecastBurst(ctx context.Context) (told []prediction, err error
 			jobs, open[more[0].ID] = append(jobs, more...), true
 			express++
 		}
-		if err := pause(ctx, time.Duration(rand.ExpFloat64()*float64(300*time.Millisecond))); err != nil {
+		if err := wait.Pause(ctx, time.Duration(rand.ExpFloat64()*float64(300*time.Millisecond))); err != nil {
 			return nil, err
 		}
 		ids := slices.Collect(maps.Keys(open))

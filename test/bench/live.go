@@ -14,6 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // liveYAML is a fleet that grows and shrinks by itself, as that of `siren demo`. @DIR@ is the folder of the clips and
@@ -74,7 +75,7 @@ func (b *bench) live(ctx context.Context) (l *live, err error) {
 		return nil, err
 	}
 	go func() { l.ended <- l.cmd.Wait() }()
-	err = await(ctx, 30*time.Second, "the fleet to take jobs", func() (bool, error) {
+	err = wait.Until(ctx, 30*time.Second, "the fleet to take jobs", func() (bool, error) {
 		snap, err := l.board.Snapshot(ctx)
 		return err == nil && time.Since(snap.At) < 5*time.Second && len(snap.Pools) == 2 && snap.Pools[0].Ready > 0, nil
 	})

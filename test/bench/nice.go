@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // thumbnails is how many express thumbnails one measurement runs, one after the other.
@@ -74,7 +75,7 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 	if err := b.enqueue(ctx, lower); err != nil {
 		return 0, 0, err
 	}
-	err = await(ctx, time.Minute, "the lower transcodes to be under way", func() (bool, error) {
+	err = wait.Until(ctx, time.Minute, "the lower transcodes to be under way", func() (bool, error) {
 		return b.all(ctx, lower, func(r job.Record) bool { return r.State == job.Running && r.Progress.Fraction > 0 })
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // process is one real `siren worker`.
@@ -50,7 +51,7 @@ func (p *process) await(ctx context.Context, roster *redis.Roster) error {
 	if err := p.fleet.Scale(ctx, pool, fleet.PoolState{Version: "0"}, 1, nil); err != nil {
 		return err
 	}
-	return await(ctx, 30*time.Second, "a worker's first heartbeat", func() (bool, error) {
+	return wait.Until(ctx, 30*time.Second, "a worker's first heartbeat", func() (bool, error) {
 		workers, _, err := roster.Workers(ctx)
 		if err != nil {
 			return false, err

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // settleDown is how long a worker idles before its memory is read: a few heartbeats.
@@ -22,7 +24,7 @@ func (b *bench) start(ctx context.Context) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = pause(ctx, settleDown)
+		err = wait.Pause(ctx, settleDown)
 		var resident float64
 		if err == nil {
 			resident, err = p.resident()

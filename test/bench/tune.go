@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // tuningsPerRun is how many tunings one run makes.
@@ -35,7 +36,7 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 	loaded := make(chan error, 1)
 	go func() { loaded <- l.keepBusy(loading) }()
 	defer func() { stop(); err = errors.Join(err, <-loaded) }()
-	err = await(ctx, time.Minute, "the fleet to be busy", func() (bool, error) {
+	err = wait.Until(ctx, time.Minute, "the fleet to be busy", func() (bool, error) {
 		snap, err := l.board.Snapshot(ctx)
 		return err == nil && snap.Pools[0].Ready >= 2 && snap.Pools[0].Busy == snap.Pools[0].Slots, nil
 	})
@@ -51,7 +52,7 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 		}
 		published, followed, told = append(published, millis(t.published)), append(followed, millis(t.followed)),
 			append(told, millis(t.told))
-		if err := pause(ctx, time.Duration(i%7)*150*time.Millisecond); err != nil {
+		if err := wait.Pause(ctx, time.Duration(i%7)*150*time.Millisecond); err != nil {
 			// of no rhythm with the ticks and heartbeats
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func (l *live) keepBusy(ctx context.Context) error {
 				return err
 			}
 		}
-		if pause(ctx, 500*time.Millisecond) != nil {
+		if wait.Pause(ctx, 500*time.Millisecond) != nil {
 			return nil
 		}
 	}
@@ -105,7 +106,7 @@ func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 	}()
 	var e lanes.Effective
 	var made lanes.Tuning
-	err = await(ctx, 20*time.Second, "the policy in force to have the tuning", func() (bool, error) {
+	err = wait.Until(ctx, 20*time.Second, "the policy in force to have the tuning", func() (bool, error) {
 		var err error
 		e, err = l.board.Policy(ctx)
 		for _, made = range e.Tunings {
@@ -122,7 +123,7 @@ func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 	t.published = seen.Sub(made.At)
 	var workers []fleet.Heartbeat
 	first := map[string]time.Time{} // when a worker's heartbeat first had the revision
-	err = await(ctx, 20*time.Second, "the workers to follow", func() (bool, error) {
+	err = wait.Until(ctx, 20*time.Second, "the workers to follow", func() (bool, error) {
 		all, now, err := l.roster.Workers(ctx)
 		if err != nil {
 			return false, err

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // bucket is an S3 server with one bucket: versitygw, which worker/storage/s3test starts, too. It keeps objects as
@@ -78,7 +80,7 @@ func startBucket(ctx context.Context, dir string) (*bucket, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	for sleep(ctx, 50*time.Millisecond) {
+	for wait.Pause(ctx, 50*time.Millisecond) == nil {
 		r, err := http.Get(b.url + "/")
 		if err == nil {
 			return b, r.Body.Close()

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 const (
@@ -28,7 +30,7 @@ func (s *site) drain(ctx context.Context, produced <-chan struct{}, jobs []*atte
 		return false
 	}
 	empty := time.Now()
-	for sleep(ctx, time.Second) {
+	for wait.Pause(ctx, time.Second) == nil {
 		queues, err := s.ready(s.queues)
 		if err != nil || len(waiting(queues)) > 0 {
 			empty = time.Now()

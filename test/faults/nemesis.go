@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // nemesis breaks the fleet as the schedule says, and undoes each fault at its end.
@@ -44,22 +46,12 @@ func (n *nemesis) run(ctx context.Context, schedule []fault) {
 	var all sync.WaitGroup
 	for _, f := range schedule {
 		all.Go(func() {
-			if sleep(ctx, time.Until(began.Add(f.at))) {
+			if wait.Pause(ctx, time.Until(began.Add(f.at))) == nil {
 				n.strike(ctx, f)
 			}
 		})
 	}
 	all.Wait()
-}
-
-// sleep waits for d; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // strike plays one fault from its beginning to its end. It waits for whoever has what it needs.
@@ -82,7 +74,7 @@ func (n *nemesis) strike(ctx context.Context, f fault) {
 		f.lasts.Round(100*time.Millisecond).String())
 	undo, err := k.inject(n, f)
 	if err == nil {
-		sleep(ctx, f.lasts)
+		_ = wait.Pause(ctx, f.lasts)
 		err = undo()
 	}
 	w.lives = append(w.lives, n.livesOf(f.target)...) // and who came after it meanwhile
@@ -131,7 +123,7 @@ func (n *nemesis) process(name string) *process {
 // its scratch folder tells who runs it.
 func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	killed := map[string]bool{} // a killed worker leaves its folder
-	for sleep(ctx, 15*time.Millisecond) {
+	for wait.Pause(ctx, 15*time.Millisecond) == nil {
 		for _, p := range n.site.workers {
 			folders, _ := filepath.Glob(filepath.Join(n.site.dir, "scratch", p.name, "siren-attempts-*", "*-*"))
 			for _, f := range folders {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // confirmTime is how long a producer waits for one confirm before it tries again with the same id.
@@ -71,7 +72,7 @@ func (p *producers) run(ctx context.Context) {
 		p.open.Add(1)
 		all.Go(func() {
 			defer p.open.Add(-1)
-			if sleep(ctx, time.Until(began.Add(j.at))) {
+			if wait.Pause(ctx, time.Until(began.Add(j.at))) == nil {
 				p.enqueue(ctx, j)
 			}
 		})
@@ -92,7 +93,7 @@ func (p *producers) enqueue(ctx context.Context, j *attempts) {
 			continue
 		}
 		j.lastError = err.Error()
-		sleep(ctx, 200*time.Millisecond)
+		_ = wait.Pause(ctx, 200*time.Millisecond)
 	}
 }
 

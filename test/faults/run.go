@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // stopTime is how long a process may take to stop when nothing is left.
@@ -134,12 +136,14 @@ func (s *site) start(ctx context.Context) error {
 		s.workers = append(s.workers, p)
 	}
 	var last error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end) && sleep(ctx, 200*time.Millisecond); {
-		if last = s.staffed(ctx); last == nil {
-			return nil
-		}
+	err := wait.Until(ctx, time.Minute, "all workers to take jobs", func() (bool, error) {
+		last = s.staffed(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		err = fmt.Errorf("the fleet doesn't start: %w: %w; its logs are in %s", err, last, filepath.Join(s.dir, "log"))
 	}
-	return fmt.Errorf("the fleet doesn't start: %w; its logs are in %s", last, filepath.Join(s.dir, "log"))
+	return err
 }
 
 // staffed returns nil once all workers take jobs.

@@ -1,0 +1,38 @@
+// Package wait waits, in programs that look at Siren from outside.
+package wait
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Until asks until it is true, for so long at most.
+func Until(ctx context.Context, within time.Duration, what string, ok func() (bool, error)) error {
+	for end := time.Now().Add(within); ; {
+		asked := time.Now()
+		done, err := ok()
+		switch {
+		case err != nil:
+			return fmt.Errorf("wait for %s: %w", what, err)
+		case done:
+			return nil
+		case time.Now().After(end):
+			return fmt.Errorf("waited %s for %s", within, what)
+		}
+		// a costly look, as by a command, leaves room
+		if err := Pause(ctx, max(5*time.Millisecond, time.Since(asked))); err != nil {
+			return err
+		}
+	}
+}
+
+// Pause waits, but no longer than ctx lasts.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
