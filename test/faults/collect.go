@@ -17,6 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 // letters reads every dead letter and leaves it where it is.
@@ -144,13 +145,10 @@ func (s *site) made() (map[string][]madeFile, error) {
 
 // programs returns the processes that work in an attempt's scratch folder.
 func (s *site) programs() (list []string) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		if cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")); err == nil &&
-			strings.HasPrefix(cwd, filepath.Join(s.dir, "scratch")+"/") {
-			line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-			list = append(list, e.Name()+" "+strings.ReplaceAll(strings.TrimSuffix(string(line), "\x00"), "\x00", " "))
-		}
+	for _, p := range processes.Running(func(p processes.Process) bool {
+		return strings.HasPrefix(p.Cwd, filepath.Join(s.dir, "scratch")+"/")
+	}) {
+		list = append(list, p.String())
 	}
 	return list
 }

@@ -160,7 +160,8 @@ func (s *site) awaitReady(queue string, n int) error {
 // awaitForwarded waits until no job is delayed any more, in a forwarder's hands neither.
 func (s *site) awaitForwarded(ctx context.Context, lane string) error {
 	empty := time.Now()
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) && wait.Pause(ctx, 500*time.Millisecond) == nil; {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) &&
+		wait.Pause(ctx, 500*time.Millisecond) == nil; {
 		queues, err := s.ready(s.queues)
 		delete(queues, lane)
 		if err != nil || len(waiting(queues)) > 0 {

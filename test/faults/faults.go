@@ -7,12 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 const (
@@ -138,41 +137,20 @@ func (n *nemesis) pause(f fault) (func() error, error) {
 		return nothing, nil
 	}
 	p.signal(syscall.SIGSTOP)
-	var frozen []int
+	var frozen []processes.Process
 	if f.seed%2 == 0 {
-		frozen = childrenOf(pid)
+		frozen = processes.Running(func(child processes.Process) bool { return child.Parent == pid })
 	}
 	for _, child := range frozen {
-		_ = syscall.Kill(child, syscall.SIGSTOP)
+		_ = syscall.Kill(child.PID, syscall.SIGSTOP)
 	}
 	return func() error {
 		for _, child := range frozen {
-			_ = syscall.Kill(child, syscall.SIGCONT)
+			_ = syscall.Kill(child.PID, syscall.SIGCONT)
 		}
 		p.signal(syscall.SIGCONT)
 		return nil
 	}, nil
-}
-
-// childrenOf lists the processes that this one has started.
-func childrenOf(pid int) (children []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		child, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue
-		}
-		// the name before it may hold anything
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
-			children = append(children, child)
-		}
-	}
-	return children
 }
 
 // storm tells most processes to stop, once or twice, in two or three waves. Whoever is hit twice returns its jobs at

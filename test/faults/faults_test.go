@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/test/binary"
 )
 
 // sirenPath is the siren under test.
@@ -25,10 +24,10 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "siren-faults-build-")
 	if err == nil {
 		sirenPath = filepath.Join(dir, "siren")
-		err = build(context.Background(), sirenPath)
+		err = binary.Build(context.Background(), sirenPath)
 	}
 	if err == nil {
-		err = watchSources("../..")
+		err = binary.Watch("../..")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,17 +36,6 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
-}
-
-// watchSources looks at every source file, so that go test's cache knows what the siren under test is made of.
-func watchSources(root string) error {
-	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".lua")) &&
-			!strings.HasSuffix(path, "_test.go") {
-			_, err = os.Stat(path)
-		}
-		return err
-	})
 }
 
 // testOptions returns the options of a run in a test: the seed that FAULTS_SEED names, and the queue type that all

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/test/binary"
 )
 
 // lease is how long a claim is good for without a renewal. Nothing is retried or taken over for long here: a run has
@@ -118,17 +119,7 @@ func (s *site) found(ctx context.Context, o options) error {
 		return nil
 	}
 	s.siren = filepath.Join(s.dir, "siren")
-	return build(ctx, s.siren)
-}
-
-// build builds siren.
-func build(ctx context.Context, path string) error {
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path,
-		"github.com/polyglot-media/siren/cmd/siren").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("build siren: %w\n%s", err, out)
-	}
-	return nil
+	return binary.Build(ctx, s.siren)
 }
 
 // serve starts both servers, with their data in the folder.

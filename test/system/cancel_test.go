@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 // A running job that is cancelled is gone within seconds, with every process of it, also those that can't hear; and its
@@ -33,9 +34,9 @@ func TestCancelRunning(t *testing.T) {
 					return r.State == job.Running && r.Progress.Fraction > 0
 				})
 			}
-			var family []program
+			var family []processes.Process
 			for _, p := range s.programs(c.id) {
-				family = append(append(family, p), below(p.pid)...)
+				family = append(append(family, p), processes.Below(p.PID)...)
 			}
 			if len(family) == 0 {
 				t.Fatalf("nothing runs for job %s", c.id)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 // A worker is killed in the middle of a job. Nothing of it lives on, and the job runs again, once its lease is over.
@@ -20,11 +21,11 @@ func TestWorkerKilledInMidJob(t *testing.T) {
 	s.enqueueFrozen(id, "transcode", "--input", s.put("film.mp4"), "--output", out)
 	r := s.record(id, "running", 30*time.Second, func(r job.Record) bool { return r.State == job.Running })
 	victim, programs := s.workers()[r.Worker], s.programs(id)
-	if victim.pid == 0 || len(programs) == 0 {
+	if victim.PID == 0 || len(programs) == 0 {
 		t.Fatalf("job %+v runs, but not in %v by %v", r, s.workers(), programs)
 	}
 
-	s.must(syscall.Kill(victim.pid, syscall.SIGKILL))
+	s.must(syscall.Kill(victim.PID, syscall.SIGKILL))
 	killed, err := s.client.Get(t.Context(), id)
 	s.must(err)
 	gone(t, "the killed worker's ffmpeg", programs...)
@@ -59,7 +60,7 @@ func TestPoison(t *testing.T) {
 			return !killed[r.Worker]
 		})
 		killed[r.Worker] = true
-		s.must(syscall.Kill(s.workers()[r.Worker].pid, syscall.SIGKILL))
+		s.must(syscall.Kill(s.workers()[r.Worker].PID, syscall.SIGKILL))
 		s.await("its program to be gone", 20*time.Second, func() (bool, string) {
 			return len(s.programs(id)) == 0, fmt.Sprint(s.programs(id))
 		})
@@ -82,7 +83,7 @@ func TestScalerKilled(t *testing.T) {
 	outputs := s.watchOutputs()
 	const id = "long"
 	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("a.mp4"))
-	family := below(first.cmd.Process.Pid)
+	family := processes.Below(first.cmd.Process.Pid)
 	first.signal(syscall.SIGKILL)
 	<-first.done
 	gone(t, "a part of the killed fleet", family...)

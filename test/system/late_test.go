@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 // A worker is stopped in the middle of a job for longer than its lease, and goes on when another one has made the
@@ -47,10 +48,10 @@ func TestLateWorker(t *testing.T) {
 				s.publish("standard", job.Job{ID: id, Kind: "transcode", Input: input, Output: out})
 			})
 			late, lateName := s.workerOf(id)
-			if !late.stop() {
+			if !stop(late) {
 				t.Fatalf("worker %s is gone", lateName)
 			}
-			defer func() { _ = syscall.Kill(late.pid, syscall.SIGCONT) }()
+			defer func() { _ = syscall.Kill(late.PID, syscall.SIGCONT) }()
 			mine := s.programs(id)
 			thaw() // its worker doesn't see what it makes
 			s.await("the output of the other worker", 90*time.Second, func() (bool, string) {
@@ -58,7 +59,7 @@ func TestLateWorker(t *testing.T) {
 				return err == nil, fmt.Sprint(s.programs(id))
 			})
 			gone(t, "the stopped worker's ffmpeg", mine...) // it has made a whole output of its own by now
-			s.must(syscall.Kill(late.pid, syscall.SIGCONT))
+			s.must(syscall.Kill(late.PID, syscall.SIGCONT))
 
 			said := regexp.MustCompile(map[bool]string{
 				false: `job=late .*the claim (is lost|could not be renewed)`,
@@ -89,15 +90,17 @@ func TestLateWorker(t *testing.T) {
 }
 
 // workerOf waits until a worker has ffmpeg work on a job, and returns it.
-func (s *site) workerOf(job string) (p program, name string) {
+func (s *site) workerOf(job string) (p processes.Process, name string) {
 	s.t.Helper()
 	s.await("job "+job+" to be worked on", 30*time.Second, func() (bool, string) {
 		for _, media := range s.programs(job) {
-			if !strings.HasSuffix(media.exe, "/ffmpeg") {
+			if !strings.HasSuffix(media.Exe, "/ffmpeg") {
 				continue // ffprobe is soon done
 			}
 			for n, w := range s.workers() {
-				if slices.ContainsFunc(below(w.pid), func(p program) bool { return p.pid == media.pid }) {
+				if slices.ContainsFunc(processes.Below(w.PID), func(p processes.Process) bool {
+					return p.PID == media.PID
+				}) {
 					p, name = w, n
 					return true, ""
 				}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +22,8 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis/access"
+	"github.com/polyglot-media/siren/test/binary"
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 // The environment of the inner run (see outer).
@@ -63,12 +64,12 @@ func outer() (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	if err := watchSources(); err != nil {
+	if err := binary.Watch("../.."); err != nil {
 		return 0, err
 	}
 	built := filepath.Join(dir, "siren")
-	if out, err := exec.Command("go", "build", "-o", built, "../../cmd/siren").CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build siren: %w\n%s", err, out)
+	if err := binary.Build(context.Background(), built); err != nil {
+		return 0, err
 	}
 	var code int
 	for _, flags := range []uintptr{unix.CLONE_NEWNET, unix.CLONE_NEWNET | unix.CLONE_NEWUSER, 0} {
@@ -77,23 +78,6 @@ func outer() (int, error) {
 		}
 	}
 	return code, err
-}
-
-// watchSources looks at every source file, so that go test's cache knows what the siren under test is made of.
-func watchSources() error {
-	return filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && d.Name() == ".git" {
-			return filepath.SkipDir
-		}
-		if ext := filepath.Ext(path); !d.IsDir() && (ext == ".go" || ext == ".lua" || ext == ".yaml") &&
-			!strings.HasSuffix(path, "_test.go") {
-			_, err = os.Stat(path)
-		}
-		return err
-	})
 }
 
 // again runs this program once more, in new namespaces.
@@ -173,7 +157,7 @@ func openNetwork(address [4]byte) error {
 
 // leftProcesses returns an error that names what still runs of the siren under test.
 func leftProcesses() error {
-	left := running(func(p program) bool { return p.exe == sirenPath })
+	left := processes.Running(func(p processes.Process) bool { return p.Exe == sirenPath })
 	if len(left) > 0 {
 		return fmt.Errorf("still running: %v", left)
 	}

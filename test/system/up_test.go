@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/test/processes"
 )
 
 // noServers takes the servers out of the environment: siren up has its own, and other commands find them.
@@ -30,7 +32,7 @@ func TestUpUntilCtrlC(t *testing.T) {
 	if second := s.siren("", "up", "--policy", s.policy); second.code != 1 {
 		t.Errorf("a second siren up: %s", second)
 	}
-	family := below(up.cmd.Process.Pid)
+	family := processes.Below(up.cmd.Process.Pid)
 	if len(family) < 5 { // redis, epmd, beam, worker, ffmpeg
 		t.Errorf("only %v belongs to siren up", family)
 	}
@@ -130,7 +132,7 @@ func TestStopBeforeTheStart(t *testing.T) {
 			p := s.start(c.args[0], c.args...)
 			s.says(p, c.says)
 			time.Sleep(300 * time.Millisecond)
-			family := below(p.cmd.Process.Pid)
+			family := processes.Below(p.cmd.Process.Pid)
 			p.signal(syscall.SIGINT)
 			p.ends(40 * time.Second)
 			gone(t, "a part of siren "+c.args[0], family...)
