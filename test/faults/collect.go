@@ -17,11 +17,12 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/processes"
 )
 
 // letters reads every dead letter and leaves it where it is.
-func (s *site) letters() (map[string][]letter, error) {
+func (s *site) letters() (map[string][]history.Letter, error) {
 	conn, err := amqp.Dial(s.rabbitmq.URL)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func (s *site) letters() (map[string][]letter, error) {
 	if err != nil {
 		return nil, err
 	}
-	letters := map[string][]letter{}
+	letters := map[string][]history.Letter{}
 	for {
 		d, found, err := ch.Get(deadQueue, false)
 		if err != nil {
@@ -46,12 +47,12 @@ func (s *site) letters() (map[string][]letter, error) {
 		if why, _ := d.Headers["x-first-death-reason"].(string); reason == "" {
 			reason = "broker: " + why
 		}
-		letters[job.ID] = append(letters[job.ID], letter{reason, text})
+		letters[job.ID] = append(letters[job.ID], history.Letter{Reason: reason, Text: text})
 	}
 }
 
 // records asks the ledger for each job.
-func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]job.Record, error) {
+func (s *site) records(ctx context.Context, jobs []*history.Attempts) (map[string]job.Record, error) {
 	c, err := client.New(client.Options{AMQPURL: s.rabbitmq.URL, RedisURL: s.redis.URL})
 	if err != nil {
 		return nil, err
@@ -59,10 +60,10 @@ func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]job.Re
 	defer c.Close()
 	records := map[string]job.Record{}
 	for _, j := range jobs {
-		r, err := c.Get(ctx, j.job.ID)
+		r, err := c.Get(ctx, j.Job.ID)
 		switch {
 		case err == nil:
-			records[j.job.ID] = r
+			records[j.Job.ID] = r
 		case !errors.Is(err, client.ErrNotFound):
 			return nil, err
 		}
@@ -71,12 +72,12 @@ func (s *site) records(ctx context.Context, jobs []*attempts) (map[string]job.Re
 }
 
 // outputs looks at every file where outputs are, and at every object.
-func (s *site) outputs(ctx context.Context) (map[string]output, error) {
+func (s *site) outputs(ctx context.Context) (map[string]history.Output, error) {
 	made, err := s.made()
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]output{}
+	all := map[string]history.Output{}
 	for _, dir := range []string{s.out(), s.bucket.dir} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -95,7 +96,7 @@ func (s *site) outputs(ctx context.Context) (map[string]output, error) {
 			if err != nil {
 				return nil, err
 			}
-			all[e.Name()] = output{recipe, owners}
+			all[e.Name()] = history.Output{Recipe: recipe, Owners: owners}
 		}
 	}
 	return all, nil
@@ -170,8 +171,8 @@ type said struct {
 }
 
 // events reads what the workers' logs say of each job.
-func (s *site) events() (map[string][]event, error) {
-	events := map[string][]event{}
+func (s *site) events() (map[string][]history.Event, error) {
+	events := map[string][]history.Event{}
 	for _, p := range s.workers {
 		for _, l := range p.history() {
 			f, err := os.Open(filepath.Join(s.dir, "log", l.name+".log"))
@@ -185,9 +186,9 @@ func (s *site) events() (map[string][]event, error) {
 				if json.Unmarshal(lines.Bytes(), &e) != nil || e.Job == "" { // a killed worker's last line may be half
 					continue
 				}
-				events[e.Job] = append(events[e.Job], event{
-					at: e.Time, worker: l.name, what: e.Message, again: e.Returned, already: e.Already, claim: e.Claim,
-					line: lines.Text(),
+				events[e.Job] = append(events[e.Job], history.Event{
+					At: e.Time, Worker: l.name, What: e.Message, Again: e.Returned, Already: e.Already, Claim: e.Claim,
+					Line: lines.Text(),
 				})
 			}
 			_ = f.Close()
@@ -197,7 +198,7 @@ func (s *site) events() (map[string][]event, error) {
 		}
 	}
 	for _, list := range events {
-		slices.SortStableFunc(list, func(a, b event) int { return a.at.Compare(b.at) })
+		slices.SortStableFunc(list, func(a, b history.Event) int { return a.At.Compare(b.At) })
 	}
 	return events, nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // drain waits until the fleet is at rest: every job is confirmed and has an end, and nothing is on its way in any
 // queue. It is false when that takes too long. Jobs that are lost are the checker's to find.
-func (s *site) drain(ctx context.Context, produced <-chan struct{}, jobs []*attempts) bool {
+func (s *site) drain(ctx context.Context, produced <-chan struct{}, jobs []*history.Attempts) bool {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	select {
@@ -48,14 +49,14 @@ func (s *site) drain(ctx context.Context, produced <-chan struct{}, jobs []*atte
 }
 
 // ended reports whether there seems to be an end of each job: an output for every name, and enough dead letters.
-func (s *site) ended(jobs []*attempts, letters int) bool {
+func (s *site) ended(jobs []*history.Attempts, letters int) bool {
 	names, mustDie := map[string]bool{}, 0
 	for _, j := range jobs {
-		name := outputName(j)
-		if j.confirms == 0 {
+		name := j.OutputName()
+		if j.Confirms == 0 {
 			continue
 		}
-		if j.fate == badInput || j.fate == poisonous || names[name] {
+		if j.Fate == history.BadInput || j.Fate == history.Poisonous || names[name] {
 			mustDie++
 			continue
 		}

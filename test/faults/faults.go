@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/processes"
 )
 
@@ -33,8 +34,8 @@ func nothing() error { return nil }
 var kinds = map[string]kind{
 	"worker-kill": {
 		about: "kill -9 of a worker", targets: workerNames, resources: itself, most: time.Second,
-		inject: func(n *nemesis, f fault) (func() error, error) {
-			n.process(f.target).signal(sigkill)
+		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+			n.process(f.Target).signal(sigkill)
 			return nothing, nil
 		},
 	},
@@ -52,8 +53,8 @@ var kinds = map[string]kind{
 	},
 	"scaler-kill": {
 		about: "kill -9 of a scaler, leading or not", targets: scalerNames, resources: itself, most: time.Second,
-		inject: func(n *nemesis, f fault) (func() error, error) {
-			n.process(f.target).signal(sigkill)
+		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+			n.process(f.Target).signal(sigkill)
 			return nothing, nil
 		},
 	},
@@ -64,27 +65,27 @@ var kinds = map[string]kind{
 	"broker-kill": {
 		about: "kill -9 of RabbitMQ, and its restart", resources: resources("broker"), most: 4 * time.Second,
 		outage: "broker", after: 6 * time.Second, // the longest pause between two dials is 5 s
-		inject: func(n *nemesis, _ fault) (func() error, error) { return n.startBroker, n.site.rabbitmq.Kill() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.startBroker, n.site.rabbitmq.Kill() },
 	},
 	"broker-restart": {
 		about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker", after: 6 * time.Second,
-		inject: func(n *nemesis, _ fault) (func() error, error) { return nothing, n.startBroker() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return nothing, n.startBroker() },
 	},
 	"alarm-memory": {
 		about: "memory alarm on RabbitMQ", resources: resources("broker"), least: 3 * time.Second,
 		most:   10 * time.Second,
 		outage: "alarm", after: time.Second,
-		inject: func(n *nemesis, _ fault) (func() error, error) { return n.alarm("memory") },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.alarm("memory") },
 	},
 	"alarm-disk": {
 		about: "disk alarm on RabbitMQ", resources: resources("broker"), least: 3 * time.Second, most: 10 * time.Second,
 		outage: "alarm", after: time.Second,
-		inject: func(n *nemesis, _ fault) (func() error, error) { return n.alarm("disk") },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.alarm("disk") },
 	},
 	"redis-kill": {
 		about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"), most: 8 * time.Second,
 		outage: "redis", after: 3 * time.Second,
-		inject: func(n *nemesis, _ fault) (func() error, error) { return n.startRedis, n.site.redis.Kill() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.redis.Kill() },
 	},
 	"redis-wipe": {
 		about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"),
@@ -98,8 +99,8 @@ var kinds = map[string]kind{
 		about: "connections of a process to RabbitMQ, Redis or S3 end, and none is let through", targets: linkNames(),
 		resources: itself,
 		least:     500 * time.Millisecond, most: 6 * time.Second,
-		inject: func(n *nemesis, f fault) (func() error, error) {
-			l := n.site.net.link(f.target)
+		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+			l := n.site.net.link(f.Target)
 			l.cut()
 			return l.fix, nil
 		},
@@ -107,8 +108,8 @@ var kinds = map[string]kind{
 	"slow": {
 		about: "connections of a process to RabbitMQ, Redis or S3 are slow", targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 12 * time.Second,
-		inject: func(n *nemesis, f fault) (func() error, error) {
-			latency := 100 + f.seed%500
+		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+			latency := 100 + f.Seed%500
 			return n.spoil(f, "latency", fmt.Sprintf(`{"latency": %d, "jitter": %d}`, latency, latency/2))
 		},
 	},
@@ -116,12 +117,14 @@ var kinds = map[string]kind{
 		about:   "connections of a process to RabbitMQ, Redis or S3 stay open, and nothing gets through",
 		targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 25 * time.Second,
-		inject: func(n *nemesis, f fault) (func() error, error) { return n.spoil(f, "timeout", `{"timeout": 0}`) },
+		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+			return n.spoil(f, "timeout", `{"timeout": 0}`)
+		},
 	},
 	"scratch-full": {
 		about: "no byte is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
 		least: 4 * time.Second, most: 12 * time.Second,
-		inject: func(n *nemesis, _ fault) (func() error, error) { return n.site.disk.empty, n.site.disk.fill() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.site.disk.empty, n.site.disk.fill() },
 	},
 	"clock-offset": {
 		about: "a worker starts with a wall clock that is up to an hour off", targets: workerNames, resources: itself,
@@ -130,15 +133,15 @@ var kinds = map[string]kind{
 }
 
 // pause freezes a process, and every other time what it has started, too: as a machine that is frozen does.
-func (n *nemesis) pause(f fault) (func() error, error) {
-	p := n.process(f.target)
+func (n *nemesis) pause(f history.Fault) (func() error, error) {
+	p := n.process(f.Target)
 	life, pid := p.current()
 	if life == "" {
 		return nothing, nil
 	}
 	p.signal(syscall.SIGSTOP)
 	var frozen []processes.Process
-	if f.seed%2 == 0 {
+	if f.Seed%2 == 0 {
 		frozen = processes.Running(func(child processes.Process) bool { return child.Parent == pid })
 	}
 	for _, child := range frozen {
@@ -155,8 +158,8 @@ func (n *nemesis) pause(f fault) (func() error, error) {
 
 // storm tells most processes to stop, once or twice, in two or three waves. Whoever is hit twice returns its jobs at
 // once.
-func (n *nemesis) storm(f fault) (func() error, error) {
-	r := rand.New(rand.NewPCG(f.seed, 0))
+func (n *nemesis) storm(f history.Fault) (func() error, error) {
+	r := rand.New(rand.NewPCG(f.Seed, 0))
 	for range 2 + r.IntN(2) {
 		for _, p := range append(append([]*process{}, n.site.workers...), n.site.scalers...) {
 			if r.IntN(4) == 0 {
@@ -202,7 +205,7 @@ func (n *nemesis) alarm(resource string) (func() error, error) {
 }
 
 // wipe kills Redis and takes its data away.
-func (n *nemesis) wipe(fault) (func() error, error) {
+func (n *nemesis) wipe(history.Fault) (func() error, error) {
 	n.lostData()
 	if err := n.site.redis.Kill(); err != nil {
 		return nil, err
@@ -214,7 +217,7 @@ func (n *nemesis) wipe(fault) (func() error, error) {
 	return n.startRedis, errors.Join(problems...)
 }
 
-func (n *nemesis) flush(fault) (func() error, error) {
+func (n *nemesis) flush(history.Fault) (func() error, error) {
 	n.lostData()
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
@@ -234,15 +237,15 @@ func (n *nemesis) lostData() {
 
 // spoil puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some
 // in the middle.
-func (n *nemesis) spoil(f fault, toxic, attributes string) (func() error, error) {
-	l := n.site.net.link(f.target)
+func (n *nemesis) spoil(f history.Fault, toxic, attributes string) (func() error, error) {
+	l := n.site.net.link(f.Target)
 	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.toxic(toxic, attributes)
 }
 
 // offset restarts a worker with another time of day, and again with the right one.
-func (n *nemesis) offset(f fault) (func() error, error) {
-	p := n.process(f.target)
-	minutes := int(f.seed%121) - 60
+func (n *nemesis) offset(f history.Fault) (func() error, error) {
+	p := n.process(f.Target)
+	minutes := int(f.Seed%121) - 60
 	p.with(fmt.Sprintf("SIREN_TEST_CLOCK_OFFSET=%dm", minutes))
 	p.signal(syscall.SIGTERM)
 	return func() error {

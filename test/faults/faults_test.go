@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/test/binary"
+	"github.com/polyglot-media/siren/test/faults/verdict"
 )
 
 // sirenPath is the siren under test.
@@ -63,13 +64,13 @@ func testOptions(t *testing.T, duration time.Duration) options {
 }
 
 // play does a run, prints its report, and fails on a broken promise.
-func play(t *testing.T, o options) report {
+func play(t *testing.T, o options) verdict.Report {
 	t.Helper()
 	r, err := run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.print(t.Output(), "table"); err != nil {
+	if err := r.Print(t.Output(), "table"); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(r.Violations); n > 0 {
@@ -82,8 +83,8 @@ func play(t *testing.T, o options) report {
 func TestFaults(t *testing.T) {
 	t.Parallel() // it mostly waits
 	r := play(t, testOptions(t, 2*time.Minute))
-	if sum(r.Faults) < 15 || r.Completed < 100 || r.Redelivered == 0 {
-		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", sum(r.Faults), r.Completed,
+	if r.Struck() < 15 || r.Completed < 100 || r.Redelivered == 0 {
+		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
 			r.Redelivered)
 	}
 }

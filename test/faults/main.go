@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/test/faults/verdict"
 )
 
 // options is the command line.
@@ -54,14 +55,14 @@ func main() {
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	var r report
+	var r verdict.Report
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		r, err = run(ctx, o)
 	}
 	if err == nil {
-		err = r.print(os.Stdout, o.output)
+		err = r.Print(os.Stdout, o.output)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -21,19 +22,10 @@ type nemesis struct {
 
 	mu       sync.Mutex
 	held     map[string]*sync.Mutex // by resource
-	done     []window
+	done     []history.Window
 	problems []error
 	lost     []time.Time // when Redis lost its data
 	hunted   int         // how often a worker was killed for the poisonous job that it ran
-}
-
-// window is a fault that has been there, in real time.
-type window struct {
-	fault
-	from, to time.Time // to: when it was undone, and what recovers from it has had its time
-	outage   string    // what was away for all; "": only these:
-	lives    []string  // of workers that it hit
-	link     string
 }
 
 func newNemesis(s *site) *nemesis {
@@ -41,12 +33,12 @@ func newNemesis(s *site) *nemesis {
 }
 
 // run carries out the schedule until ctx ends, and returns when all is undone.
-func (n *nemesis) run(ctx context.Context, schedule []fault) {
+func (n *nemesis) run(ctx context.Context, schedule []history.Fault) {
 	began := time.Now()
 	var all sync.WaitGroup
 	for _, f := range schedule {
 		all.Go(func() {
-			if wait.Pause(ctx, time.Until(began.Add(f.at))) == nil {
+			if wait.Pause(ctx, time.Until(began.Add(f.At))) == nil {
 				n.strike(ctx, f)
 			}
 		})
@@ -55,9 +47,9 @@ func (n *nemesis) run(ctx context.Context, schedule []fault) {
 }
 
 // strike plays one fault from its beginning to its end. It waits for whoever has what it needs.
-func (n *nemesis) strike(ctx context.Context, f fault) {
-	k := kinds[f.kind]
-	needs := slices.Sorted(slices.Values(k.resources(f.target)))
+func (n *nemesis) strike(ctx context.Context, f history.Fault) {
+	k := kinds[f.Kind]
+	needs := slices.Sorted(slices.Values(k.resources(f.Target)))
 	for _, r := range needs {
 		n.resource(r).Lock()
 		defer n.resource(r).Unlock()
@@ -65,22 +57,22 @@ func (n *nemesis) strike(ctx context.Context, f fault) {
 	if ctx.Err() != nil {
 		return
 	}
-	w := window{fault: f, from: time.Now(), outage: k.outage}
-	w.lives = append(w.lives, n.livesOf(f.target)...)
-	if strings.Contains(f.target, "/") {
-		w.link = f.target
+	w := history.Window{Fault: f, From: time.Now(), Outage: k.outage}
+	w.Lives = append(w.Lives, n.livesOf(f.Target)...)
+	if strings.Contains(f.Target, "/") {
+		w.Link = f.Target
 	}
-	n.log.Info("begins", "fault", f.number, "kind", f.kind, "target", f.target, "lasts",
-		f.lasts.Round(100*time.Millisecond).String())
+	n.log.Info("begins", "fault", f.Number, "kind", f.Kind, "target", f.Target, "lasts",
+		f.Lasts.Round(100*time.Millisecond).String())
 	undo, err := k.inject(n, f)
 	if err == nil {
-		_ = wait.Pause(ctx, f.lasts)
+		_ = wait.Pause(ctx, f.Lasts)
 		err = undo()
 	}
-	w.lives = append(w.lives, n.livesOf(f.target)...) // and who came after it meanwhile
-	w.to = time.Now().Add(k.after)
-	n.log.Info("ends", "fault", f.number, "kind", f.kind, "target", f.target, "after",
-		time.Since(w.from).Round(100*time.Millisecond).String())
+	w.Lives = append(w.Lives, n.livesOf(f.Target)...) // and who came after it meanwhile
+	w.To = time.Now().Add(k.after)
+	n.log.Info("ends", "fault", f.Number, "kind", f.Kind, "target", f.Target, "after",
+		time.Since(w.From).Round(100*time.Millisecond).String())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.done = append(n.done, w)
@@ -140,9 +132,9 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 				n.log.Info("killed the worker of a poisonous job", "job", id, "worker", life)
 				n.mu.Lock()
 				n.hunted++
-				n.done = append(n.done, window{
-					fault: fault{kind: "poison", target: p.name}, from: from,
-					to: from.Add(2 * time.Second), lives: []string{life},
+				n.done = append(n.done, history.Window{
+					Fault: history.Fault{Kind: "poison", Target: p.name}, From: from,
+					To: from.Add(2 * time.Second), Lives: []string{life},
 				})
 				n.mu.Unlock()
 			}
@@ -165,7 +157,7 @@ func (n *nemesis) err() error {
 	return errors.Join(n.problems...)
 }
 
-func (n *nemesis) windows() []window {
+func (n *nemesis) windows() []history.Window {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.done)

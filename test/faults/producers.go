@@ -14,32 +14,23 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
 // confirmTime is how long a producer waits for one confirm before it tries again with the same id.
 const confirmTime = 35 * time.Second
 
-// attempts is what a producer knows of one job. It is the producer's until all are done.
-type attempts struct {
-	spec
-	asked     time.Time // when the first copy was sent
-	confirmed time.Time // of the first copy that the broker confirmed; zero: never
-	confirms  int
-	tries     int
-	lastError string
-}
-
 // producers send the jobs when their time comes, each one again and again until the broker has confirmed it.
 type producers struct {
 	client *client.Client
 	raw    *rawProducer
-	jobs   []*attempts
+	jobs   []*history.Attempts
 	open   atomic.Int64 // not confirmed yet
 }
 
 // openProducers makes both, each with links of its own.
-func (s *site) openProducers(schedule []spec) (*producers, error) {
+func (s *site) openProducers(schedule []history.Spec) (*producers, error) {
 	urls := map[string]string{}
 	for _, to := range []struct{ process, server, url string }{
 		{"client", "amqp", s.rabbitmq.URL}, {"client", "redis", s.redis.URL}, {"raw", "amqp", s.rabbitmq.URL},
@@ -59,7 +50,7 @@ func (s *site) openProducers(schedule []spec) (*producers, error) {
 	}
 	p := &producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
 	for _, job := range schedule {
-		p.jobs = append(p.jobs, &attempts{spec: job})
+		p.jobs = append(p.jobs, &history.Attempts{Spec: job})
 	}
 	return p, nil
 }
@@ -72,7 +63,7 @@ func (p *producers) run(ctx context.Context) {
 		p.open.Add(1)
 		all.Go(func() {
 			defer p.open.Add(-1)
-			if wait.Pause(ctx, time.Until(began.Add(j.at))) == nil {
+			if wait.Pause(ctx, time.Until(began.Add(j.At))) == nil {
 				p.enqueue(ctx, j)
 			}
 		})
@@ -81,29 +72,29 @@ func (p *producers) run(ctx context.Context) {
 }
 
 // enqueue sends every copy of the job until it is confirmed.
-func (p *producers) enqueue(ctx context.Context, j *attempts) {
-	j.asked = time.Now()
-	for j.confirms < j.copies && ctx.Err() == nil {
-		j.tries++
+func (p *producers) enqueue(ctx context.Context, j *history.Attempts) {
+	j.Asked = time.Now()
+	for j.Confirms < j.Copies && ctx.Err() == nil {
+		j.Tries++
 		err := p.send(ctx, j)
 		if err == nil {
-			if j.confirms++; j.confirms == 1 {
-				j.confirmed = time.Now()
+			if j.Confirms++; j.Confirms == 1 {
+				j.Confirmed = time.Now()
 			}
 			continue
 		}
-		j.lastError = err.Error()
+		j.LastError = err.Error()
 		_ = wait.Pause(ctx, 200*time.Millisecond)
 	}
 }
 
-func (p *producers) send(ctx context.Context, j *attempts) error {
+func (p *producers) send(ctx context.Context, j *history.Attempts) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
-	if j.raw {
+	if j.Raw {
 		return p.raw.send(ctx, j)
 	}
-	_, err := p.client.Enqueue(ctx, j.job)
+	_, err := p.client.Enqueue(ctx, j.Job)
 	return err
 }
 
@@ -127,19 +118,19 @@ type rawProducer struct {
 }
 
 // send publishes and waits for the confirm. Any trouble ends the connection: the next one makes another.
-func (p *rawProducer) send(ctx context.Context, j *attempts) error {
+func (p *rawProducer) send(ctx context.Context, j *history.Attempts) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ctx.Err() != nil { // it had to wait for too long
 		return ctx.Err()
 	}
-	if j.confirms == 0 {
-		j.asked = time.Now() // until now it waited for its turn here
+	if j.Confirms == 0 {
+		j.Asked = time.Now() // until now it waited for its turn here
 	}
 	ctx, cancel := context.WithTimeout(ctx, rawPatience)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- p.publish(ctx, j.spec) }() // it may hang, whatever ctx says
+	go func() { ended <- p.publish(ctx, j.Spec) }() // it may hang, whatever ctx says
 	var err error
 	select {
 	case err = <-ended:
@@ -154,15 +145,15 @@ func (p *rawProducer) send(ctx context.Context, j *attempts) error {
 	return err
 }
 
-func (p *rawProducer) publish(ctx context.Context, s spec) error {
+func (p *rawProducer) publish(ctx context.Context, s history.Spec) error {
 	if err := p.dial(); err != nil {
 		return err
 	}
-	body, err := job.Encode(s.job)
+	body, err := job.Encode(s.Job)
 	if err != nil {
 		return err
 	}
-	confirm, err := p.ch.PublishWithDeferredConfirmWithContext(ctx, "siren.jobs", s.key, true, false, amqp.Publishing{
+	confirm, err := p.ch.PublishWithDeferredConfirmWithContext(ctx, "siren.jobs", s.Key, true, false, amqp.Publishing{
 		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body,
 	})
 	if err != nil {

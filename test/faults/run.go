@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/polyglot-media/siren/test/wait"
+	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/verdict"
 )
 
 // stopTime is how long a process may take to stop when nothing is left.
@@ -18,7 +16,7 @@ const stopTime = 20 * time.Second
 
 // run does a whole run: start, break, fix, drain, look, judge. It returns an error when the run couldn't be done; what
 // it proved is in the report. Nothing that it started is left.
-func run(ctx context.Context, o options) (r report, err error) {
+func run(ctx context.Context, o options) (r verdict.Report, err error) {
 	s, err := openSite(ctx, o, func(s *site) error { return s.open(ctx, o) })
 	if err != nil {
 		return r, err
@@ -37,7 +35,7 @@ func run(ctx context.Context, o options) (r report, err error) {
 	if err != nil {
 		return r, err
 	}
-	r = newReport(h)
+	r = verdict.Of(h)
 	r.RabbitMQ, r.Redis, r.FFmpeg, r.Siren = s.brokerVersion, s.redisVersion, s.ffmpegVersion, s.sirenVersion
 	r.QueueType, r.Seed, r.Duration, r.Drain = o.queueType, o.seed, o.duration.Seconds(), took.Seconds()
 	if len(r.Violations) > 0 || o.keep {
@@ -47,7 +45,7 @@ func run(ctx context.Context, o options) (r report, err error) {
 }
 
 // play sends jobs and breaks things, and gathers what came of it. drain is how long that took after the last fault.
-func (s *site) play(ctx context.Context, o options) (h history, drain time.Duration, err error) {
+func (s *site) play(ctx context.Context, o options) (h history.History, drain time.Duration, err error) {
 	if err := s.start(ctx); err != nil {
 		return h, 0, err
 	}
@@ -85,119 +83,58 @@ func (s *site) play(ctx context.Context, o options) (h history, drain time.Durat
 	}
 	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
 	began := time.Now()
-	h.drained = s.drain(ctx, produced, p.jobs)
+	h.Drained = s.drain(ctx, produced, p.jobs)
 	drain = time.Since(began)
 	stopProducing()
 	<-produced
 	stopHunting()
 	<-hunted
-	h.jobs, h.windows, h.lost = p.jobs, n.windows(), n.lost
+	h.Jobs, h.Windows, h.Lost = p.jobs, n.windows(), n.lost
 	return h, drain, errors.Join(s.collect(ctx, &h, w), ctx.Err())
 }
 
-func poisonIDs(jobs []*attempts) map[string]bool {
+func poisonIDs(jobs []*history.Attempts) map[string]bool {
 	ids := map[string]bool{}
 	for _, j := range jobs {
-		if j.fate == poisonous {
-			ids[j.job.ID] = true
+		if j.Fate == history.Poisonous {
+			ids[j.Job.ID] = true
 		}
 	}
 	return ids
 }
 
-// lead starts the scalers.
-func (s *site) lead() error {
-	for _, name := range scalerNames {
-		p, err := s.launch(name, "scaler", "--policy", s.policy(), "--data", filepath.Join(s.dir, "scratch", name))
-		if err != nil {
-			return err
-		}
-		s.scalers = append(s.scalers, p)
-	}
-	return nil
-}
-
-// start starts scalers and workers, and returns when all workers take jobs.
-func (s *site) start(ctx context.Context) error {
-	if err := s.lead(); err != nil {
-		return err
-	}
-	for _, name := range workerNames {
-		pool := "general"
-		if name == workerNames[len(workerNames)-1] {
-			pool = "batch"
-		}
-		p, err := s.launch(name, "worker", "--pool", pool, "--name", "@NAME@", "--threads", "1", "--drain-timeout",
-			"5s",
-			"--scratch", filepath.Join(s.dir, "scratch", name))
-		if err != nil {
-			return err
-		}
-		s.workers = append(s.workers, p)
-	}
-	var last error
-	err := wait.Until(ctx, time.Minute, "all workers to take jobs", func() (bool, error) {
-		last = s.staffed(ctx)
-		return last == nil, nil
-	})
-	if err != nil {
-		err = fmt.Errorf("the fleet doesn't start: %w: %w; its logs are in %s", err, last, filepath.Join(s.dir, "log"))
-	}
-	return err
-}
-
-// staffed returns nil once all workers take jobs.
-func (s *site) staffed(ctx context.Context) (err error) {
-	if s.queues, err = s.queueNames(ctx); err != nil {
-		return err
-	}
-	return s.direct(func(ch *amqp.Channel) error {
-		for lane, want := range map[string]int{"express": 2 * (len(workerNames) - 1), "bulk": len(workerNames)} {
-			// a shared slot and one of the shoulder, but for the last worker
-			q, err := ch.QueueDeclarePassive(queueOf(s.queues, lane), true, false, false, false, nil)
-			if err != nil {
-				return err
-			}
-			if q.Consumers < want {
-				return fmt.Errorf("%d consumers of lane %s, want %d", q.Consumers, lane, want)
-			}
-		}
-		return nil
-	})
-}
-
 // collect stops the fleet in order and gathers what there is.
-func (s *site) collect(ctx context.Context, h *history, w *watch) (err error) {
-	h.programs = s.programs()
+func (s *site) collect(ctx context.Context, h *history.History, w *watch) (err error) {
+	h.Programs = s.programs()
 	for _, p := range append(append([]*process{}, s.workers...), s.scalers...) {
 		if err := p.stop(stopTime); err != nil {
-			h.broken = append(h.broken, err.Error())
+			h.Broken = append(h.Broken, err.Error())
 		}
 		for _, l := range p.history() {
 			if l.unexpected != "" {
-				h.broken = append(h.broken, fmt.Sprintf("%s ended by itself at %s: %s", l.name, clock(l.to),
+				h.Broken = append(h.Broken, fmt.Sprintf("%s ended by itself at %s: %s", l.name, l.to.Format(history.Clock),
 					l.unexpected))
 			}
 		}
 	}
-	h.scratch = s.scratch()
+	h.Scratch = s.scratch()
 	queues, err := s.ready(s.queues)
 	if err != nil {
 		return err
 	}
-	h.left = waiting(queues)
-	if h.letters, err = s.letters(); err != nil {
+	h.Left = waiting(queues)
+	if h.Letters, err = s.letters(); err != nil {
 		return err
 	}
-	if h.records, err = s.records(ctx, h.jobs); err != nil {
+	if h.Records, err = s.records(ctx, h.Jobs); err != nil {
 		return err
 	}
-	if h.events, err = s.events(); err != nil {
+	if h.Events, err = s.events(); err != nil {
 		return err
 	}
-	if h.seen, err = w.close(); err != nil {
+	if h.Seen, err = w.close(); err != nil {
 		return err
 	}
-	h.outputs, err = s.outputs(ctx)
+	h.Outputs, err = s.outputs(ctx)
 	return err
 }

@@ -1,26 +1,12 @@
 package main
 
 import (
-	"fmt"
+	"github.com/polyglot-media/siren/test/faults/history"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
 )
-
-// fault is one thing that is broken for a while.
-type fault struct {
-	number int
-	kind   string
-	target string // w2, s1, w2/amqp, …; "" where there is no choice
-	at     time.Duration
-	lasts  time.Duration
-	seed   uint64 // for the small choices of the kind itself
-}
-
-func (f fault) String() string {
-	return fmt.Sprintf("fault %d: %s %s", f.number, f.kind, f.target)
-}
 
 // kind is a way to break something.
 type kind struct {
@@ -32,15 +18,8 @@ type kind struct {
 	// outage is what is away meanwhile for all, and a little longer than that; "" when only its target is faulted.
 	outage string
 	after  time.Duration
-	inject func(*nemesis, fault) (undo func() error, err error)
+	inject func(*nemesis, history.Fault) (undo func() error, err error)
 }
-
-// The processes of a fleet, and the ends of its links.
-var (
-	workerNames   = []string{"w1", "w2", "w3", "w4"}
-	scalerNames   = []string{"s1", "s2"}
-	producerNames = []string{"client", "raw"}
-)
 
 // linkNames returns all links: a plain AMQP producer has none to Redis, and only workers have one to S3.
 func linkNames() (names []string) {
@@ -63,14 +42,14 @@ const faultGap = 4500 * time.Millisecond
 
 // faultSchedule returns the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that
 // none is left out for long.
-func faultSchedule(seed uint64, duration time.Duration, only []string) []fault {
+func faultSchedule(seed uint64, duration time.Duration, only []string) []history.Fault {
 	r := rand.New(rand.NewPCG(seed, 2))
 	names := kindNames()
 	if len(only) > 0 {
 		names = slices.Sorted(slices.Values(only))
 	}
 	var deck []string
-	var list []fault
+	var list []history.Fault
 	for at := 2 * time.Second; at < duration-time.Second; at += faultGap/3 +
 		time.Duration(r.ExpFloat64()*float64(faultGap)*2/3) {
 		if len(deck) == 0 {
@@ -78,13 +57,13 @@ func faultSchedule(seed uint64, duration time.Duration, only []string) []fault {
 			r.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		}
 		k := kinds[deck[0]]
-		f := fault{number: len(list) + 1, kind: deck[0], at: at, lasts: k.least, seed: r.Uint64()}
+		f := history.Fault{Number: len(list) + 1, Kind: deck[0], At: at, Lasts: k.least, Seed: r.Uint64()}
 		deck = deck[1:]
 		if len(k.targets) > 0 {
-			f.target = k.targets[r.IntN(len(k.targets))]
+			f.Target = k.targets[r.IntN(len(k.targets))]
 		}
 		if k.most > k.least {
-			f.lasts += time.Duration(r.Int64N(int64(k.most - k.least)))
+			f.Lasts += time.Duration(r.Int64N(int64(k.most - k.least)))
 		}
 		list = append(list, f)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/test/faults/history"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,15 +24,8 @@ type watch struct {
 	done     chan struct{}
 
 	mu   sync.Mutex
-	seen map[string]*sight // by file name
-	lost bool              // the kernel had more to tell than it keeps
-}
-
-// sight is what was seen of one output.
-type sight struct {
-	at       time.Time // when it appeared
-	recipe   string    // at that moment; "" for nothing that any recipe makes
-	problems []string
+	seen map[string]*history.Sight // by file name
+	lost bool                      // the kernel had more to tell than it keeps
 }
 
 const (
@@ -47,7 +41,7 @@ func watchOutputs(ctx context.Context, e expected, dirs ...string) (*watch, erro
 	}
 	w := &watch{
 		dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e,
-		done: make(chan struct{}), seen: map[string]*sight{},
+		done: make(chan struct{}), seen: map[string]*history.Sight{},
 	}
 	for _, dir := range dirs {
 		id, err := unix.InotifyAddWatch(fd, dir, appears|vanishes|changes|unix.IN_ONLYDIR)
@@ -92,32 +86,28 @@ func (w *watch) note(ctx context.Context, dir string, mask uint32, name string) 
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.seen[name] != nil {
-			w.seen[name].problem("appeared once more")
+			w.seen[name].Problem("appeared once more")
 			return
 		}
-		s := &sight{at: time.Now(), recipe: recipe}
+		s := &history.Sight{At: time.Now(), Recipe: recipe}
 		w.seen[name] = s
 		if err != nil && ctx.Err() == nil {
-			s.problem("can't be read: %v", err)
+			s.Problem("can't be read: %v", err)
 		}
 	default:
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		s := w.seen[name]
 		if s == nil {
-			s = &sight{at: time.Now()}
+			s = &history.Sight{At: time.Now()}
 			w.seen[name] = s
 		}
 		if mask&vanishes != 0 {
-			s.problem("vanished")
-		} else if len(s.problems) == 0 {
-			s.problem("was written to while it was to be seen")
+			s.Problem("vanished")
+		} else if len(s.Problems) == 0 {
+			s.Problem("was written to while it was to be seen")
 		}
 	}
-}
-
-func (s *sight) problem(format string, args ...any) {
-	s.problems = append(s.problems, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 // count returns how many outputs there are by now.
@@ -128,7 +118,7 @@ func (w *watch) count() int {
 }
 
 // close ends the watch once all that has happened is noted.
-func (w *watch) close() (map[string]*sight, error) {
+func (w *watch) close() (map[string]*history.Sight, error) {
 	time.Sleep(200 * time.Millisecond)
 	_ = w.events.Close()
 	<-w.done

@@ -1,7 +1,8 @@
-package main
+package verdict
 
 import (
 	"fmt"
+	"github.com/polyglot-media/siren/test/faults/history"
 	"maps"
 	"slices"
 	"strings"
@@ -51,30 +52,30 @@ func (e express) String() string {
 
 // measureExpress takes the time from sending to first start of every express job. Left out are those that met an
 // outage, whose producer was cut off, or that a faulted worker held.
-func measureExpress(h history) express {
+func measureExpress(h history.History) express {
 	e := express{Excluded: map[string]int{}}
 	var waits []time.Duration
-	for _, j := range h.jobs {
-		if j.lane != "express" || j.confirms == 0 {
+	for _, j := range h.Jobs {
+		if j.Lane != "express" || j.Confirms == 0 {
 			continue
 		}
-		at := slices.IndexFunc(h.events[j.job.ID], func(e event) bool { return e.what == "started" })
+		at := slices.IndexFunc(h.Events[j.Job.ID], func(e history.Event) bool { return e.What == "started" })
 		if at < 0 {
 			e.Excluded["never started (another copy's work was there, or its worker died with the log)"]++
 			continue
 		}
-		first := h.events[j.job.ID][at]
+		first := h.Events[j.Job.ID][at]
 		if why := exclusion(h, j, at); why != "" {
 			e.Excluded[why]++
 			continue
 		}
-		wait := max(0, first.at.Sub(j.asked))
+		wait := max(0, first.At.Sub(j.Asked))
 		waits = append(waits, wait)
 		if wait <= expressWithin {
 			e.InTime++
 		} else {
-			e.Late = append(e.Late, fmt.Sprintf("%s: asked %s, started after %s by %s", j.job.ID,
-				j.asked.Format("15:04:05.000"), wait.Round(time.Millisecond), first.worker))
+			e.Late = append(e.Late, fmt.Sprintf("%s: asked %s, started after %s by %s", j.Job.ID,
+				j.Asked.Format(history.Clock), wait.Round(time.Millisecond), first.Worker))
 		}
 	}
 	slices.Sort(waits)
@@ -86,34 +87,34 @@ func measureExpress(h history) express {
 }
 
 // exclusion returns why a job doesn't count; "" when it does. at is its first start among its events.
-func exclusion(h history, j *attempts, at int) string {
+func exclusion(h history.History, j *history.Attempts, at int) string {
 	producer := "client/"
-	if j.raw {
+	if j.Raw {
 		producer = "raw/"
 	}
-	events := h.events[j.job.ID]
+	events := h.Events[j.Job.ID]
 	first := events[at]
-	for _, w := range h.windows {
-		its := strings.HasPrefix(w.link, producer)
-		to := w.to
+	for _, w := range h.Windows {
+		its := strings.HasPrefix(w.Link, producer)
+		to := w.To
 		if its {
 			to = to.Add(connectsWithin)
 		}
-		if to.Before(j.asked) || w.from.After(first.at) {
+		if to.Before(j.Asked) || w.From.After(first.At) {
 			continue
 		}
 		switch {
-		case w.outage != "":
-			return "outage of " + w.outage
+		case w.Outage != "":
+			return "outage of " + w.Outage
 		case its:
 			return "its producer was cut off"
-		case slices.Contains(w.lives, first.worker):
+		case slices.Contains(w.Lives, first.Worker):
 			return "held by a faulted worker"
 		}
 	}
 	// Somebody had it before, and that wasn't a worker that gave it back because it had got something more urgent:
 	// nothing is.
-	if slices.ContainsFunc(events[:at], func(e event) bool { return e.what == "taken" && e.again }) {
+	if slices.ContainsFunc(events[:at], func(e history.Event) bool { return e.What == "taken" && e.Again }) {
 		return "held by a faulted worker"
 	}
 	return ""

@@ -1,4 +1,4 @@
-package main
+package verdict
 
 import (
 	"encoding/json"
@@ -12,10 +12,11 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/test/faults/history"
 )
 
-// report is the outcome of a run.
-type report struct {
+// Report is the outcome of a run.
+type Report struct {
 	RabbitMQ  string `json:"rabbitmq"`
 	Redis     string `json:"redis"`
 	FFmpeg    string `json:"ffmpeg"`
@@ -50,47 +51,47 @@ type report struct {
 	Kept       string      `json:"kept,omitempty"`      // folder
 }
 
-// newReport counts what there is in a history, and has it checked.
-func newReport(h history) report {
-	r := report{
-		Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.jobs), RedisLost: len(h.lost),
+// Of counts what there is in a history, and has it checked.
+func Of(h history.History) Report {
+	r := Report{
+		Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.Jobs), RedisLost: len(h.Lost),
 		Violations: check(h),
 	}
-	for _, j := range h.jobs {
-		if j.confirms == 0 {
+	for _, j := range h.Jobs {
+		if j.Confirms == 0 {
 			r.Uncertain++
 			continue
 		}
 		r.Confirmed++
-		letters := h.letters[j.job.ID]
-		switch o, ok := h.outputs[outputName(j)]; {
-		case ok && slices.Contains(o.owners, j.job.ID):
+		letters := h.Letters[j.Job.ID]
+		switch o, ok := h.Outputs[j.OutputName()]; {
+		case ok && slices.Contains(o.Owners, j.Job.ID):
 			r.Completed++
 		case len(letters) > 0:
-			r.Dead[letters[0].reason]++
+			r.Dead[letters[0].Reason]++
 		}
 		r.TwiceDead += max(0, len(letters)-1)
-		if rec, ok := h.records[j.job.ID]; ok && (rec.State == job.Dead) != (len(letters) > 0) || ok &&
+		if rec, ok := h.Records[j.Job.ID]; ok && (rec.State == job.Dead) != (len(letters) > 0) || ok &&
 			(!rec.State.Final() || rec.State == job.Missing) {
 			r.BehindInLed++
 		}
 	}
-	for _, w := range h.windows {
-		if w.kind == "poison" {
+	for _, w := range h.Windows {
+		if w.Kind == "poison" {
 			r.Hunted++
 		} else {
-			r.Faults[w.kind]++
+			r.Faults[w.Kind]++
 		}
 	}
-	for _, list := range h.events {
+	for _, list := range h.Events {
 		for _, e := range list {
 			switch {
-			case e.what == "taken" && e.again:
+			case e.What == "taken" && e.Again:
 				r.Redelivered++
-			case e.what == "started":
+			case e.What == "started":
 				r.Starts++
-			case e.what == "completed" && e.already,
-				e.what == "not run" && (e.claim == string(work.Settled) || e.claim == string(work.Buried)):
+			case e.What == "completed" && e.Already,
+				e.What == "not run" && (e.Claim == string(work.Settled) || e.Claim == string(work.Buried)):
 				r.Suppressed++
 			}
 		}
@@ -119,46 +120,46 @@ func newReport(h history) report {
 }
 
 // tell returns all that is known of one job, in the order of time.
-func tell(h history, id string) string {
+func tell(h history.History, id string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s", id)
-	for _, j := range h.jobs {
-		if j.job.ID != id {
+	for _, j := range h.Jobs {
+		if j.Job.ID != id {
 			continue
 		}
 		fmt.Fprintf(&b, ": %s in lane %s, %s, recipe %q, sent %d times (raw: %t) from %s, confirmed %d times, first "+
 			"%s; last trouble: %s\n",
-			j.job.Kind, j.lane, j.fate, j.recipe, j.tries, j.raw, clock(j.asked), j.confirms, clock(j.confirmed),
-			j.lastError)
-		fmt.Fprintf(&b, "output: %+v, seen %+v\n", h.outputs[outputName(j)], h.seen[outputName(j)])
+			j.Job.Kind, j.Lane, j.Fate, j.Recipe, j.Tries, j.Raw, when(j.Asked), j.Confirms, when(j.Confirmed),
+			j.LastError)
+		fmt.Fprintf(&b, "output: %+v, seen %+v\n", h.Outputs[j.OutputName()], h.Seen[j.OutputName()])
 	}
-	if r, ok := h.records[id]; ok {
+	if r, ok := h.Records[id]; ok {
 		text, _ := json.Marshal(r)
 		fmt.Fprintf(&b, "record: %s\n", text)
 	}
-	for _, l := range h.letters[id] {
-		fmt.Fprintf(&b, "dead letter: %s: %s\n", l.reason, l.text)
+	for _, l := range h.Letters[id] {
+		fmt.Fprintf(&b, "dead letter: %s: %s\n", l.Reason, l.Text)
 	}
-	for _, e := range h.events[id] {
-		fmt.Fprintf(&b, "%s %s\n", e.worker, e.line)
-		for _, w := range h.windows {
-			if slices.Contains(w.lives, e.worker) && w.from.Before(e.at) && w.to.After(e.at) {
-				fmt.Fprintf(&b, "    (during %s, %s to %s)\n", w.fault, clock(w.from), clock(w.to))
+	for _, e := range h.Events[id] {
+		fmt.Fprintf(&b, "%s %s\n", e.Worker, e.Line)
+		for _, w := range h.Windows {
+			if slices.Contains(w.Lives, e.Worker) && w.From.Before(e.At) && w.To.After(e.At) {
+				fmt.Fprintf(&b, "    (during %s, %s to %s)\n", w.Fault, when(w.From), when(w.To))
 			}
 		}
 	}
 	return b.String()
 }
 
-func clock(t time.Time) string {
+func when(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.Format("15:04:05.000")
+	return t.Format(history.Clock)
 }
 
-// print writes the report.
-func (r report) print(to io.Writer, how string) error {
+// Print writes the report.
+func (r Report) Print(to io.Writer, how string) error {
 	if how == "json" {
 		e := json.NewEncoder(to)
 		e.SetIndent("", "  ")
@@ -175,7 +176,7 @@ func (r report) print(to io.Writer, how string) error {
 	line("jobs", "%d; confirmed %d, never confirmed %d", r.Jobs, r.Confirmed, r.Uncertain)
 	line("completed", "%d", r.Completed)
 	line("dead", "%s", counts(r.Dead))
-	line("faults", "%d: %s", sum(r.Faults), counts(r.Faults))
+	line("faults", "%d: %s", r.Struck(), counts(r.Faults))
 	line("", "%d workers killed for the poisonous job that they ran; Redis lost its data %d times", r.Hunted,
 		r.RedisLost)
 	line("starts", "%d; %d deliveries came once more", r.Starts, r.Redelivered)
@@ -201,8 +202,9 @@ func (r report) print(to io.Writer, how string) error {
 	return nil
 }
 
-func sum(m map[string]int) (n int) {
-	for _, v := range m {
+// Struck returns how many faults there were.
+func (r Report) Struck() (n int) {
+	for _, v := range r.Faults {
 		n += v
 	}
 	return n

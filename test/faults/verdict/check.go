@@ -1,14 +1,16 @@
-package main
+// Package verdict judges a run by its history, and reports: what was promised and wasn't kept, how soon express jobs
+// started, and how much there was of everything. It knows no I/O.
+package verdict
 
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/test/faults/history"
 )
 
 // sort of a violation, to count by.
@@ -33,10 +35,10 @@ func (v violation) String() string {
 }
 
 // check judges a run. It knows nothing but the history.
-func check(h history) []violation {
-	c := checker{h: h, groups: map[string][]*attempts{}}
-	for _, j := range h.jobs {
-		c.groups[outputName(j)] = append(c.groups[outputName(j)], j)
+func check(h history.History) []violation {
+	c := checker{h: h, groups: map[string][]*history.Attempts{}}
+	for _, j := range h.Jobs {
+		c.groups[j.OutputName()] = append(c.groups[j.OutputName()], j)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.groups)) {
 		c.group(name, c.groups[name])
@@ -47,11 +49,9 @@ func check(h history) []violation {
 	return c.found
 }
 
-func outputName(j *attempts) string { return path.Base(j.job.Output) }
-
 type checker struct {
-	h      history
-	groups map[string][]*attempts // by the output's name
+	h      history.History
+	groups map[string][]*history.Attempts // by the output's name
 	found  []violation
 }
 
@@ -60,16 +60,16 @@ func (c *checker) complain(s sort, job, format string, args ...any) {
 }
 
 // group judges the jobs that have an output in common; most have theirs alone.
-func (c *checker) group(name string, jobs []*attempts) {
-	made, there := c.h.outputs[name]
-	var owner *attempts
+func (c *checker) group(name string, jobs []*history.Attempts) {
+	made, there := c.h.Outputs[name]
+	var owner *history.Attempts
 	if there {
 		owner = c.ownerOf(name, made, jobs)
 	}
 	for _, j := range jobs {
-		if j.confirms == 0 { // it may have arrived or not; what it did must be right all the same
-			if j.fate == badInput && owner == j {
-				c.complain(isWrong, j.job.ID, "has an output although its input is bad")
+		if j.Confirms == 0 { // it may have arrived or not; what it did must be right all the same
+			if j.Fate == history.BadInput && owner == j {
+				c.complain(isWrong, j.Job.ID, "has an output although its input is bad")
 			}
 			continue
 		}
@@ -82,45 +82,45 @@ func (c *checker) group(name string, jobs []*attempts) {
 }
 
 // ownerOf returns the job that made the output, which must be one of these, with frames that are that job's.
-func (c *checker) ownerOf(name string, made output, jobs []*attempts) (owner *attempts) {
+func (c *checker) ownerOf(name string, made history.Output, jobs []*history.Attempts) (owner *history.Attempts) {
 	for _, j := range jobs {
-		if !slices.Contains(made.owners, j.job.ID) {
+		if !slices.Contains(made.Owners, j.Job.ID) {
 			continue
 		}
 		if owner != nil {
-			c.complain(isDoubled, j.job.ID, "has made %s, and so has %s", name, owner.job.ID)
+			c.complain(isDoubled, j.Job.ID, "has made %s, and so has %s", name, owner.Job.ID)
 			continue
 		}
 		owner = j
-		if made.recipe != j.recipe {
-			c.complain(isWrong, j.job.ID, "its output %s has the frames of %q, want those of %q", name, made.recipe,
-				j.recipe)
+		if made.Recipe != j.Recipe {
+			c.complain(isWrong, j.Job.ID, "its output %s has the frames of %q, want those of %q", name, made.Recipe,
+				j.Recipe)
 		}
 	}
 	if owner == nil {
-		c.complain(isWrong, jobs[0].job.ID, "its output %s was made by %v, which is none of the jobs that have this "+
-			"output", name, made.owners)
+		c.complain(isWrong, jobs[0].Job.ID, "its output %s was made by %v, which is none of the jobs that have this "+
+			"output", name, made.Owners)
 	}
 	return owner
 }
 
 // completed judges a job that has its output.
-func (c *checker) completed(j *attempts) {
-	id := j.job.ID
-	if j.fate == badInput {
+func (c *checker) completed(j *history.Attempts) {
+	id := j.Job.ID
+	if j.Fate == history.BadInput {
 		c.complain(isWrong, id, "has an output although its input is bad")
 	}
-	if letters := c.h.letters[id]; len(letters) > 0 {
-		c.complain(isDoubled, id, "has an output, and a dead letter too: %s: %s", letters[0].reason, letters[0].text)
+	if letters := c.h.Letters[id]; len(letters) > 0 {
+		c.complain(isDoubled, id, "has an output, and a dead letter too: %s: %s", letters[0].Reason, letters[0].Text)
 	}
-	if r, ok := c.h.records[id]; ok && c.ledgerSaw() && r.State != job.Completed {
+	if r, ok := c.h.Records[id]; ok && c.ledgerSaw() && r.State != job.Completed {
 		c.complain(isWrong, id, "has its output, and the ledger says that it is %s", r.State)
 	}
 }
 
 // mustBeDead judges a confirmed job that has no output.
-func (c *checker) mustBeDead(j *attempts, name string, there bool) {
-	id, letters := j.job.ID, c.h.letters[j.job.ID]
+func (c *checker) mustBeDead(j *history.Attempts, name string, there bool) {
+	id, letters := j.Job.ID, c.h.Letters[j.Job.ID]
 	if len(letters) == 0 {
 		what := "was confirmed, and has neither output nor dead letter"
 		if there {
@@ -129,24 +129,24 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 		c.complain(isLost, id, "%s", what)
 		return
 	}
-	want := map[fate]string{
-		badInput: string(work.BadInput), contested: string(work.OutputExists),
-		poisonous: "poison",
-	}[j.fate]
+	want := map[history.Fate]string{
+		history.BadInput: string(work.BadInput), history.Contested: string(work.OutputExists),
+		history.Poisonous: "poison",
+	}[j.Fate]
 	reasons := make([]string, len(letters))
 	for i, l := range letters {
-		reasons[i] = l.reason
+		reasons[i] = l.Reason
 	}
 	switch {
 	case want == "":
-		c.complain(isWrong, id, "is dead (%s: %s), and had to succeed", letters[0].reason, letters[0].text)
+		c.complain(isWrong, id, "is dead (%s: %s), and had to succeed", letters[0].Reason, letters[0].Text)
 	case !slices.Contains(reasons, want):
-		c.complain(isWrong, id, "is dead because of %s (%s), want %s", strings.Join(reasons, ", "), letters[0].text,
+		c.complain(isWrong, id, "is dead because of %s (%s), want %s", strings.Join(reasons, ", "), letters[0].Text,
 			want)
-	case j.fate == contested && !there:
+	case j.Fate == history.Contested && !there:
 		c.complain(isWrong, id, "is dead since its output exists, and there is none")
 	}
-	if r, ok := c.h.records[id]; ok && c.ledgerSaw() && r.State != job.Dead {
+	if r, ok := c.h.Records[id]; ok && c.ledgerSaw() && r.State != job.Dead {
 		c.complain(isWrong, id, "is in the dead letters, and the ledger says that it is %s", r.State)
 	}
 }
@@ -154,53 +154,53 @@ func (c *checker) mustBeDead(j *attempts, name string, there bool) {
 // ledgerSaw reports whether the ledger was there all the time. When it wasn't, a worker may have died before it could
 // record how a job ended: the result counts, and the record is only mentioned in the report.
 func (c *checker) ledgerSaw() bool {
-	return !slices.ContainsFunc(c.h.windows, func(w window) bool {
-		return w.outage == "redis" || len(c.h.lost) > 0 || strings.HasSuffix(w.link, "/redis") ||
-			strings.HasPrefix(w.kind, "worker-pause")
+	return !slices.ContainsFunc(c.h.Windows, func(w history.Window) bool {
+		return w.Outage == "redis" || len(c.h.Lost) > 0 || strings.HasSuffix(w.Link, "/redis") ||
+			strings.HasPrefix(w.Kind, "worker-pause")
 	})
 }
 
 // strangers returns outputs and dead letters of no job.
 func (c *checker) strangers() {
 	ids := map[string]bool{}
-	for _, j := range c.h.jobs {
-		ids[j.job.ID] = true
+	for _, j := range c.h.Jobs {
+		ids[j.Job.ID] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.h.outputs)) {
+	for _, name := range slices.Sorted(maps.Keys(c.h.Outputs)) {
 		if c.groups[name] == nil {
 			c.complain(isLeftover, "", "%s is among the outputs, and no job has it", name)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(c.h.letters)) {
+	for _, id := range slices.Sorted(maps.Keys(c.h.Letters)) {
 		if !ids[id] {
 			c.complain(isWrong, id, "is in the dead letters (%s: %s), and nobody enqueued it",
-				c.h.letters[id][0].reason, c.h.letters[id][0].text)
+				c.h.Letters[id][0].Reason, c.h.Letters[id][0].Text)
 		}
 	}
 }
 
 // sights judges what was to be seen while things broke.
 func (c *checker) sights() {
-	for _, name := range slices.Sorted(maps.Keys(c.h.seen)) {
-		s, id := c.h.seen[name], name
+	for _, name := range slices.Sorted(maps.Keys(c.h.Seen)) {
+		s, id := c.h.Seen[name], name
 		jobs := c.groups[name]
 		if len(jobs) > 0 {
-			id = jobs[0].job.ID
+			id = jobs[0].Job.ID
 		}
-		for _, p := range s.problems {
+		for _, p := range s.Problems {
 			c.complain(isDoubled, id, "its output %s %s", name, p)
 		}
-		if len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *attempts) bool {
-			return j.recipe == s.recipe && s.recipe != ""
+		if len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *history.Attempts) bool {
+			return j.Recipe == s.Recipe && s.Recipe != ""
 		}) {
-			c.complain(isWrong, id, "its output %s appeared with the frames of %q", name, s.recipe)
+			c.complain(isWrong, id, "its output %s appeared with the frames of %q", name, s.Recipe)
 		}
-		if _, there := c.h.outputs[name]; !there {
+		if _, there := c.h.Outputs[name]; !there {
 			c.complain(isDoubled, id, "its output %s was to be seen and is gone", name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.h.outputs)) {
-		if c.h.seen[name] == nil {
+	for _, name := range slices.Sorted(maps.Keys(c.h.Outputs)) {
+		if c.h.Seen[name] == nil {
 			c.complain(isWrong, name, "is there and was never seen to appear")
 		}
 	}
@@ -208,19 +208,19 @@ func (c *checker) sights() {
 
 // leftovers judges what must be gone when the fleet is at rest.
 func (c *checker) leftovers() {
-	if !c.h.drained {
+	if !c.h.Drained {
 		c.complain(isLeftover, "", "the fleet didn't come to rest in time")
 	}
-	for _, q := range slices.Sorted(maps.Keys(c.h.left)) {
-		c.complain(isLeftover, "", "%d messages in %s", c.h.left[q], q)
+	for _, q := range slices.Sorted(maps.Keys(c.h.Left)) {
+		c.complain(isLeftover, "", "%d messages in %s", c.h.Left[q], q)
 	}
-	for _, p := range c.h.programs {
+	for _, p := range c.h.Programs {
 		c.complain(isLeftover, "", "a media program still runs: %s", p)
 	}
-	for _, s := range c.h.scratch {
+	for _, s := range c.h.Scratch {
 		c.complain(isLeftover, "", "a scratch folder is left: %s", s)
 	}
-	for _, b := range c.h.broken {
+	for _, b := range c.h.Broken {
 		c.complain(isWrong, "", "%s", b)
 	}
 }
