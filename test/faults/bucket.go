@@ -80,19 +80,23 @@ func startBucket(ctx context.Context, dir string) (*bucket, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	for wait.Pause(ctx, 50*time.Millisecond) == nil {
-		r, err := http.Get(b.url + "/")
-		if err == nil {
-			return b, r.Body.Close()
-		}
+	err = wait.Until(ctx, time.Minute, "the S3 server", func() (bool, error) {
 		select {
 		case <-b.done:
-			return nil, fmt.Errorf("the S3 server ended: see %s", log.Name())
+			return false, fmt.Errorf("it ended: see %s", log.Name())
 		default:
 		}
+		r, err := http.Get(b.url + "/")
+		if err != nil {
+			return false, nil
+		}
+		return true, r.Body.Close()
+	})
+	if err != nil {
+		b.stop()
+		return nil, err
 	}
-	b.stop()
-	return nil, ctx.Err()
+	return b, nil
 }
 
 func (b *bucket) stop() {
@@ -101,7 +105,7 @@ func (b *bucket) stop() {
 }
 
 // environ returns what a worker needs to get at the bucket by this URL.
-func (b *bucket) environ(url string) []string {
+func environ(url string) []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + bucketKey,
 		"AWS_SECRET_ACCESS_KEY=" + bucketSecret,

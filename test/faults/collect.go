@@ -21,38 +21,72 @@ import (
 	"github.com/polyglot-media/siren/test/processes"
 )
 
+// stopTime is how long a process may take to stop when nothing is left.
+const stopTime = 20 * time.Second
+
+// collect stops the fleet in order and gathers what there is.
+func collect(ctx context.Context, s *site, h *history.History, w *watch) (err error) {
+	h.Programs = programs(s)
+	for _, p := range slices.Concat(s.workers, s.scalers) {
+		if err := p.stop(stopTime); err != nil {
+			h.Broken = append(h.Broken, err.Error())
+		}
+		for _, l := range p.history() {
+			if l.unexpected != "" {
+				h.Broken = append(h.Broken, fmt.Sprintf("%s ended by itself at %s: %s", l.name,
+					l.to.Format(history.Clock), l.unexpected))
+			}
+		}
+	}
+	for _, p := range s.workers {
+		h.Scratch = append(h.Scratch, p.attempts()...)
+	}
+	depths, err := s.ready()
+	if err != nil {
+		return err
+	}
+	h.Left = waiting(depths)
+	if h.Letters, err = letters(s); err != nil {
+		return err
+	}
+	if h.Records, err = records(ctx, s, h.Jobs); err != nil {
+		return err
+	}
+	if h.Events, err = events(s); err != nil {
+		return err
+	}
+	if h.Seen, err = w.close(); err != nil {
+		return err
+	}
+	h.Outputs, err = outputs(ctx, s, w.expected)
+	return err
+}
+
 // letters reads every dead letter and leaves it where it is.
-func (s *site) letters() (map[string][]history.Letter, error) {
-	conn, err := amqp.Dial(s.rabbitmq.URL)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }() // and everything goes back
-	ch, err := conn.Channel()
-	if err != nil {
-		return nil, err
-	}
-	letters := map[string][]history.Letter{}
-	for {
-		d, found, err := ch.Get(deadQueue, false)
-		if err != nil {
-			return nil, fmt.Errorf("read the dead letters: %w", err)
+func letters(s *site) (map[string][]history.Letter, error) {
+	found := map[string][]history.Letter{}
+	return found, s.direct(func(ch *amqp.Channel) error { // at whose end everything goes back
+		for {
+			d, more, err := ch.Get(deadQueue, false)
+			if err != nil {
+				return fmt.Errorf("read the dead letters: %w", err)
+			}
+			if !more {
+				return nil
+			}
+			job, _, _ := job.Decode(d.Body, d.MessageId)
+			reason, _ := d.Headers["reason"].(string)
+			text, _ := d.Headers["error"].(string)
+			if why, _ := d.Headers["x-first-death-reason"].(string); reason == "" {
+				reason = "broker: " + why
+			}
+			found[job.ID] = append(found[job.ID], history.Letter{Reason: reason, Text: text})
 		}
-		if !found {
-			return letters, nil
-		}
-		job, _, _ := job.Decode(d.Body, d.MessageId)
-		reason, _ := d.Headers["reason"].(string)
-		text, _ := d.Headers["error"].(string)
-		if why, _ := d.Headers["x-first-death-reason"].(string); reason == "" {
-			reason = "broker: " + why
-		}
-		letters[job.ID] = append(letters[job.ID], history.Letter{Reason: reason, Text: text})
-	}
+	})
 }
 
 // records asks the ledger for each job.
-func (s *site) records(ctx context.Context, jobs []*history.Attempts) (map[string]job.Record, error) {
+func records(ctx context.Context, s *site, jobs []*history.Attempts) (map[string]job.Record, error) {
 	c, err := client.New(client.Options{AMQPURL: s.rabbitmq.URL, RedisURL: s.redis.URL})
 	if err != nil {
 		return nil, err
@@ -72,31 +106,31 @@ func (s *site) records(ctx context.Context, jobs []*history.Attempts) (map[strin
 }
 
 // outputs looks at every file where outputs are, and at every object.
-func (s *site) outputs(ctx context.Context) (map[string]history.Output, error) {
-	made, err := s.made()
+func outputs(ctx context.Context, s *site, e expected) (map[string]history.Output, error) {
+	fromAttempts, err := made(s)
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]history.Output{}
-	for _, dir := range []string{s.out(), s.bucket.dir} {
+	for _, dir := range s.outputDirs() {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
-			if e.IsDir() {
+		for _, f := range entries {
+			if f.IsDir() {
 				continue
 			}
-			file := filepath.Join(dir, e.Name())
-			recipe, err := s.expected.recipe(ctx, file)
+			file := filepath.Join(dir, f.Name())
+			recipe, err := e.recipe(ctx, file)
 			if err != nil {
 				return nil, err
 			}
-			owners, err := s.owners(file, made[e.Name()])
+			by, err := owners(s, file, fromAttempts[f.Name()])
 			if err != nil {
 				return nil, err
 			}
-			all[e.Name()] = history.Output{Recipe: recipe, Owners: owners}
+			all[f.Name()] = history.Output{Recipe: recipe, Owners: by}
 		}
 	}
 	return all, nil
@@ -104,7 +138,7 @@ func (s *site) outputs(ctx context.Context) (map[string]history.Output, error) {
 
 // owners returns the jobs of which an attempt has made the file: as an object says itself, and as other names of a file
 // do.
-func (s *site) owners(file string, made []madeFile) (owners []string, err error) {
+func owners(s *site, file string, made []madeFile) (owners []string, err error) {
 	if filepath.Dir(file) == s.bucket.dir {
 		owner, err := s.bucket.owner(file)
 		return []string{owner}, err
@@ -127,9 +161,9 @@ type madeFile struct {
 }
 
 // made returns the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
-func (s *site) made() (map[string][]madeFile, error) {
+func made(s *site) (map[string][]madeFile, error) {
 	made := map[string][]madeFile{}
-	paths, err := filepath.Glob(filepath.Join(s.out(), ".siren", "*", "*", "*"))
+	paths, err := filepath.Glob(s.path("out", ".siren", "*", "*", "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -145,19 +179,13 @@ func (s *site) made() (map[string][]madeFile, error) {
 }
 
 // programs returns the processes that work in an attempt's scratch folder.
-func (s *site) programs() (list []string) {
+func programs(s *site) (list []string) {
 	for _, p := range processes.Running(func(p processes.Process) bool {
-		return strings.HasPrefix(p.Cwd, filepath.Join(s.dir, "scratch")+"/")
+		return strings.HasPrefix(p.Cwd, s.path("scratch")+"/")
 	}) {
 		list = append(list, p.String())
 	}
 	return list
-}
-
-// scratch returns the attempts' folders that are left on the workers' disks.
-func (s *site) scratch() []string {
-	left, _ := filepath.Glob(filepath.Join(s.dir, "scratch", "w*", "siren-attempts-*", "*-*"))
-	return left
 }
 
 // said is a line of a log.
@@ -171,11 +199,11 @@ type said struct {
 }
 
 // events reads what the workers' logs say of each job.
-func (s *site) events() (map[string][]history.Event, error) {
+func events(s *site) (map[string][]history.Event, error) {
 	events := map[string][]history.Event{}
 	for _, p := range s.workers {
 		for _, l := range p.history() {
-			f, err := os.Open(filepath.Join(s.dir, "log", l.name+".log"))
+			f, err := os.Open(s.path("log", l.name+".log"))
 			if err != nil {
 				return nil, err
 			}

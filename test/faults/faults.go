@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/test/faults/history"
@@ -212,7 +213,7 @@ func (n *nemesis) wipe(history.Fault) (func() error, error) {
 	}
 	var problems []error
 	for _, name := range []string{"appendonlydir", "dump.rdb"} {
-		problems = append(problems, os.RemoveAll(filepath.Join(n.site.dir, "redis", name)))
+		problems = append(problems, os.RemoveAll(n.site.path("redis", name)))
 	}
 	return n.startRedis, errors.Join(problems...)
 }
@@ -221,10 +222,11 @@ func (n *nemesis) flush(history.Fault) (func() error, error) {
 	n.lostData()
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
-	c, err := n.site.redisClient()
+	o, err := goredis.ParseURL(n.site.redis.URL)
 	if err != nil {
 		return nil, err
 	}
+	c := goredis.NewClient(o)
 	defer func() { _ = c.Close() }()
 	return nothing, c.FlushAll(ctx).Err()
 }

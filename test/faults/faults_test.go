@@ -63,8 +63,8 @@ func testOptions(t *testing.T, duration time.Duration) options {
 	return o
 }
 
-// play does a run, prints its report, and fails on a broken promise.
-func play(t *testing.T, o options) verdict.Report {
+// pass does a run, prints its report, and fails on a broken promise.
+func pass(t *testing.T, o options) verdict.Report {
 	t.Helper()
 	r, err := run(t.Context(), o)
 	if err != nil {
@@ -82,7 +82,7 @@ func play(t *testing.T, o options) verdict.Report {
 // Two minutes of everything that can break: nothing is lost, nothing is duplicate.
 func TestFaults(t *testing.T) {
 	t.Parallel() // it mostly waits
-	r := play(t, testOptions(t, 2*time.Minute))
+	r := pass(t, testOptions(t, 2*time.Minute))
 	if r.Struck() < 15 || r.Completed < 100 || r.Redelivered == 0 {
 		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
 			r.Redelivered)
@@ -94,7 +94,7 @@ func TestCalm(t *testing.T) {
 	t.Parallel() // it mostly waits
 	o := testOptions(t, 10*time.Second)
 	o.calm = true
-	r := play(t, o)
+	r := pass(t, o)
 	if r.Confirmed != r.Jobs || r.Completed < 10 || r.TwiceDead+r.BehindInLed > 0 {
 		t.Errorf("%+v", r)
 	}

@@ -3,16 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
-	"github.com/polyglot-media/siren/test/wait"
-	amqp "github.com/rabbitmq/amqp091-go"
-	"path/filepath"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // lead starts the scalers.
 func (s *site) lead() error {
 	for _, name := range scalerNames {
-		p, err := s.launch(name, "scaler", "--policy", s.policy(), "--data", filepath.Join(s.dir, "scratch", name))
+		p, err := s.launch(name, "scaler", "--policy", s.policy(), "--data", s.path("scratch", name))
 		if err != nil {
 			return err
 		}
@@ -32,8 +33,7 @@ func (s *site) start(ctx context.Context) error {
 			pool = "batch"
 		}
 		p, err := s.launch(name, "worker", "--pool", pool, "--name", "@NAME@", "--threads", "1", "--drain-timeout",
-			"5s",
-			"--scratch", filepath.Join(s.dir, "scratch", name))
+			"5s", "--scratch", s.path("scratch", name))
 		if err != nil {
 			return err
 		}
@@ -45,20 +45,20 @@ func (s *site) start(ctx context.Context) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		err = fmt.Errorf("the fleet doesn't start: %w: %w; its logs are in %s", err, last, filepath.Join(s.dir, "log"))
+		err = fmt.Errorf("the fleet doesn't start: %w: %w; its logs are in %s", err, last, s.path("log"))
 	}
 	return err
 }
 
 // staffed returns nil once all workers take jobs.
-func (s *site) staffed(ctx context.Context) (err error) {
-	if s.queues, err = s.queueNames(ctx); err != nil {
+func (s *site) staffed(ctx context.Context) error {
+	if err := s.learnQueues(ctx); err != nil {
 		return err
 	}
 	return s.direct(func(ch *amqp.Channel) error {
 		for lane, want := range map[string]int{"express": 2 * (len(workerNames) - 1), "bulk": len(workerNames)} {
 			// a shared slot and one of the shoulder, but for the last worker
-			q, err := ch.QueueDeclarePassive(queueOf(s.queues, lane), true, false, false, false, nil)
+			q, err := ch.QueueDeclarePassive(s.queueOf(lane), true, false, false, false, nil)
 			if err != nil {
 				return err
 			}

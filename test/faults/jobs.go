@@ -2,10 +2,11 @@ package main
 
 import (
 	"fmt"
-	"github.com/polyglot-media/siren/test/faults/history"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/polyglot-media/siren/test/faults/history"
 )
 
 // laneLabels choose the lanes.

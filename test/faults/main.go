@@ -47,6 +47,11 @@ type options struct {
 	log       *slog.Logger
 }
 
+// site returns those that the site goes by.
+func (o options) site() siteOptions {
+	return siteOptions{queueType: o.queueType, siren: o.siren, log: o.log}
+}
+
 func main() {
 	if code, done := asRoot(); done {
 		os.Exit(code)

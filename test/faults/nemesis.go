@@ -117,9 +117,9 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	killed := map[string]bool{} // a killed worker leaves its folder
 	for wait.Pause(ctx, 15*time.Millisecond) == nil {
 		for _, p := range n.site.workers {
-			folders, _ := filepath.Glob(filepath.Join(n.site.dir, "scratch", p.name, "siren-attempts-*", "*-*"))
-			for _, f := range folders {
-				id, _, _ := cutLast(filepath.Base(f), "-")
+			for _, f := range p.attempts() {
+				name := filepath.Base(f) // the job's id, and the attempt's
+				id := name[:strings.LastIndex(name, "-")]
 				if !poison[id] || killed[f] {
 					continue
 				}
@@ -140,14 +140,6 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 			}
 		}
 	}
-}
-
-// cutLast does what strings.Cut does, at the last separator.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // err returns what the nemesis couldn't do: then the run proves nothing.

@@ -29,7 +29,7 @@ func newNetwork() *network {
 
 // link is what one process has to one server.
 type link struct {
-	name string // worker-1/amqp
+	name string // w1/amqp
 	url  string
 	*toxiproxy.Proxy
 }
@@ -57,6 +57,25 @@ func (n *network) to(process, server, to string) (*link, error) {
 	return nil, fmt.Errorf("open a proxy for %s: %w", l.name, err)
 }
 
+// link makes the link of a process to the server amqp, redis or s3, and returns the URL of its end.
+func (s *site) link(process, server string) (string, error) {
+	var to string
+	switch server {
+	case "amqp":
+		to = s.rabbitmq.URL
+	case "redis":
+		to = s.redis.URL
+	case "s3":
+		to = s.bucket.url
+	}
+	l, err := s.net.to(process, server, to)
+	if err != nil {
+		return "", err
+	}
+	return l.url, nil
+}
+
+// link returns the one of that name: w1/amqp.
 func (n *network) link(name string) *link {
 	n.mu.Lock()
 	defer n.mu.Unlock()

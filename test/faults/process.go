@@ -47,25 +47,25 @@ type life struct {
 // launch starts a process with links of its own to both servers, and again whenever it ends.
 func (s *site) launch(name string, args ...string) (*process, error) {
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
-		"TMPDIR=" + filepath.Join(s.dir, "scratch"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_STATE_HOME=" + s.path("state"),
+		"TMPDIR=" + s.path("scratch"),
 	}
-	for _, to := range []struct{ server, variable, url string }{
-		{"amqp", "SIREN_AMQP_URL", s.rabbitmq.URL},
-		{"redis", "SIREN_REDIS_URL", s.redis.URL},
+	for _, to := range []struct{ server, variable string }{
+		{"amqp", "SIREN_AMQP_URL"},
+		{"redis", "SIREN_REDIS_URL"},
 	} {
-		l, err := s.net.to(name, to.server, to.url)
+		url, err := s.link(name, to.server)
 		if err != nil {
 			return nil, err
 		}
-		env = append(env, to.variable+"="+l.url)
+		env = append(env, to.variable+"="+url)
 	}
 	if s.bucket != nil && args[0] == "worker" {
-		l, err := s.net.to(name, "s3", s.bucket.url)
+		url, err := s.link(name, "s3")
 		if err != nil {
 			return nil, err
 		}
-		env = append(env, s.bucket.environ(l.url)...)
+		env = append(env, environ(url)...)
 	}
 	p := &process{name: name, args: args, env: env, site: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.keep()
@@ -111,7 +111,7 @@ func (p *process) start() bool {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "@NAME@", name)
 	}
-	log, err := os.Create(filepath.Join(p.site.dir, "log", name+".log"))
+	log, err := os.Create(p.site.path("log", name+".log"))
 	if err != nil {
 		p.startErr = err
 		return false
@@ -171,16 +171,15 @@ func (p *process) history() []life {
 	return slices.Clone(p.lives)
 }
 
+// attempts returns the folders of the attempts at jobs that are on the disk of a worker.
+func (p *process) attempts() []string {
+	folders, _ := filepath.Glob(p.site.path("scratch", p.name, "siren-attempts-*", "*-*"))
+	return folders
+}
+
 // stop ends it for good, in order; the error says that it didn't.
 func (p *process) stop(within time.Duration) error {
-	p.mu.Lock()
-	p.ending = true
-	p.mu.Unlock()
-	p.signal(syscall.SIGTERM)
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	p.finish(syscall.SIGTERM)
 	select {
 	case <-p.done:
 		return p.startErr
@@ -192,13 +191,18 @@ func (p *process) stop(within time.Duration) error {
 
 // end ends it for good, at once.
 func (p *process) end() {
+	p.finish(syscall.SIGKILL)
+	<-p.done
+}
+
+// finish sends the signal, and starts it no more.
+func (p *process) finish(sig syscall.Signal) {
 	p.mu.Lock()
 	p.ending = true
 	p.mu.Unlock()
-	p.signal(syscall.SIGKILL)
+	p.signal(sig)
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
-	<-p.done
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,16 +31,14 @@ type producers struct {
 }
 
 // openProducers makes both, each with links of its own.
-func (s *site) openProducers(schedule []history.Spec) (*producers, error) {
+func openProducers(s *site, schedule []history.Spec) (*producers, error) {
 	urls := map[string]string{}
-	for _, to := range []struct{ process, server, url string }{
-		{"client", "amqp", s.rabbitmq.URL}, {"client", "redis", s.redis.URL}, {"raw", "amqp", s.rabbitmq.URL},
-	} {
-		l, err := s.net.to(to.process, to.server, to.url)
-		if err != nil {
+	for _, name := range []string{"client/amqp", "client/redis", "raw/amqp"} {
+		process, server, _ := strings.Cut(name, "/")
+		var err error
+		if urls[name], err = s.link(process, server); err != nil {
 			return nil, err
 		}
-		urls[l.name] = l.url
 	}
 	c, err := client.New(client.Options{
 		AMQPURL: urls["client/amqp"], RedisURL: urls["client/redis"], Name: "faults",
@@ -49,8 +48,8 @@ func (s *site) openProducers(schedule []history.Spec) (*producers, error) {
 		return nil, err
 	}
 	p := &producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
-	for _, job := range schedule {
-		p.jobs = append(p.jobs, &history.Attempts{Spec: job})
+	for _, s := range schedule {
+		p.jobs = append(p.jobs, &history.Attempts{Spec: s})
 	}
 	return p, nil
 }

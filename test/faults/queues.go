@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 const (
@@ -30,27 +32,28 @@ func (s *site) direct(use func(*amqp.Channel) error) error {
 	return use(ch)
 }
 
-// queueNames lists every queue of Siren's.
-func (s *site) queueNames(ctx context.Context) (names []string, err error) {
+// learnQueues notes every queue of Siren's that there is.
+func (s *site) learnQueues(ctx context.Context) error {
 	said, err := s.rabbitmq.Rabbitmqctl(ctx, "-q", "list_queues", "name")
+	s.queues = nil
 	for line := range strings.Lines(said) {
 		if name := strings.TrimSpace(line); strings.HasPrefix(name, "siren.") {
-			names = append(names, name)
+			s.queues = append(s.queues, name)
 		}
 	}
-	return names, err
+	return err
 }
 
-// ready returns how many messages wait in each of the queues, as of now.
-func (s *site) ready(names []string) (map[string]int, error) {
-	queues := map[string]int{}
-	return queues, s.direct(func(ch *amqp.Channel) error {
-		for _, name := range names {
+// ready returns how many messages wait in each queue, as of now.
+func (s *site) ready() (map[string]int, error) {
+	depths := map[string]int{}
+	return depths, s.direct(func(ch *amqp.Channel) error {
+		for _, name := range s.queues {
 			q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 			if err != nil {
 				return fmt.Errorf("look at %s: %w", name, err)
 			}
-			queues[name] = q.Messages
+			depths[name] = q.Messages
 		}
 		return nil
 	})
@@ -86,12 +89,35 @@ func waiting(queues map[string]int) map[string]int {
 }
 
 // queueOf returns the queue of a lane, whatever its type.
-func queueOf(names []string, lane string) string {
-	i := slices.IndexFunc(names, func(n string) bool {
-		return n == laneQueue+lane || strings.HasPrefix(n, laneQueue+lane+".")
-	})
-	if i < 0 {
-		return ""
+func (s *site) queueOf(lane string) string {
+	for _, n := range s.queues {
+		if n == laneQueue+lane || strings.HasPrefix(n, laneQueue+lane+".") {
+			return n
+		}
 	}
-	return names[i]
+	return ""
+}
+
+// restFor is how long all queues must have been empty: the broker refreshes what it says of unsettled messages every
+// 5 s.
+const restFor = 7 * time.Second
+
+// rest waits until nothing is on its way in any queue, that one left out, and it is enough: for so long nothing was,
+// with so many dead letters. False when ctx ends first.
+func (s *site) rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) bool {
+	for empty := time.Now(); wait.Pause(ctx, time.Second) == nil; {
+		queues, err := s.ready()
+		delete(queues, but)
+		if err != nil || len(waiting(queues)) > 0 {
+			empty = time.Now()
+			continue
+		}
+		if calm := time.Since(empty); calm < restFor || !enough(calm, queues[deadQueue]) {
+			continue
+		}
+		if n, err := s.unsettled(ctx); err == nil && n == 0 {
+			return true
+		}
+	}
+	return false
 }

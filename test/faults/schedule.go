@@ -1,11 +1,12 @@
 package main
 
 import (
-	"github.com/polyglot-media/siren/test/faults/history"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/polyglot-media/siren/test/faults/history"
 )
 
 // kind is a way to break something.

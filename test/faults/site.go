@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-	goredis "github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/internal/procs"
@@ -49,30 +46,38 @@ storage:
 
 // site is one run's Siren: servers, processes, and the connections between them.
 type site struct {
-	dir      string // in/, out/, log/, scratch/, rabbitmq/, redis/
-	siren    string
+	dir      string // in/, out/, log/, scratch/, reference/, rabbitmq/, redis/, s3/
+	siren    string // the binary
 	log      *slog.Logger
 	rabbitmq *procs.Server
 	redis    *procs.Server
 	net      *network
 	workers  []*process
 	scalers  []*process
-	disk     *disk   // the scratch disk of the first worker
-	bucket   *bucket // a quarter of the outputs goes there
-	expected expected
+	disk     *disk    // the scratch disk of the first worker
+	bucket   *bucket  // where outputs may go beside out/
 	queues   []string // names of all, once the fleet is there
-
-	brokerVersion, redisVersion, ffmpegVersion, sirenVersion string
 }
 
-// openSite makes a site in a folder of its own and has it filled. On an error nothing is left of it.
-func openSite(ctx context.Context, o options, fill func(*site) error) (*site, error) {
+// siteOptions says what a site is like.
+type siteOptions struct {
+	queueType string // of the policy
+	siren     string // the binary; "": it is built
+	log       *slog.Logger
+}
+
+// openSite makes a site with its folders, policy and siren, in a folder of its own, and has it filled. On an error
+// nothing is left of it.
+func openSite(ctx context.Context, o siteOptions, fill func(*site) error) (*site, error) {
 	dir, err := os.MkdirTemp("", "siren-faults-")
 	if err != nil {
 		return nil, err
 	}
 	s := &site{log: o.log, siren: o.siren, dir: dir, net: newNetwork()}
-	if err := fill(s); err != nil {
+	if err = s.found(ctx, o.queueType); err == nil {
+		err = fill(s)
+	}
+	if err != nil {
 		err = errors.Join(err, s.close(context.WithoutCancel(ctx)))
 		_ = os.RemoveAll(s.dir)
 		return nil, err
@@ -80,12 +85,27 @@ func openSite(ctx context.Context, o options, fill func(*site) error) (*site, er
 	return s, nil
 }
 
-// open makes all that a run needs: folders, inputs, a small disk, servers.
-func (s *site) open(ctx context.Context, o options) (err error) {
-	if err := s.found(ctx, o); err != nil {
+// found lays out the folders and the policy, and builds siren unless that is given.
+func (s *site) found(ctx context.Context, queueType string) error {
+	for _, d := range []string{"in", "out", "log", "scratch", "reference"} {
+		if err := os.Mkdir(s.path(d), 0o755); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf(policy, lease, queueType, s.dir, s.dir)
+	if err := os.WriteFile(s.policy(), []byte(text), 0o644); err != nil {
 		return err
 	}
-	if s.disk, err = mountDisk(filepath.Join(s.dir, "scratch", "w1")); err != nil {
+	if s.siren != "" {
+		return nil
+	}
+	s.siren = s.path("siren")
+	return binary.Build(ctx, s.siren)
+}
+
+// equip makes all that a fleet needs: servers, a bucket, a small disk.
+func (s *site) equip(ctx context.Context) (err error) {
+	if s.disk, err = mountDisk(s.path("scratch", workerNames[0])); err != nil {
 		return err
 	}
 	var group errgroup.Group
@@ -94,32 +114,7 @@ func (s *site) open(ctx context.Context, o options) (err error) {
 		s.bucket, err = startBucket(ctx, s.dir)
 		return err
 	})
-	group.Go(func() (err error) {
-		s.expected, err = prepare(ctx, s.siren, filepath.Join(s.dir, "in"), filepath.Join(s.dir, "reference"))
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return s.versions(ctx)
-}
-
-// found lays out the folders and the policy, and builds siren unless that is given.
-func (s *site) found(ctx context.Context, o options) error {
-	for _, d := range []string{"in", "out", "log", "scratch", "reference"} {
-		if err := os.Mkdir(filepath.Join(s.dir, d), 0o755); err != nil {
-			return err
-		}
-	}
-	text := fmt.Sprintf(policy, lease, o.queueType, s.dir, s.dir)
-	if err := os.WriteFile(s.policy(), []byte(text), 0o644); err != nil {
-		return err
-	}
-	if s.siren != "" {
-		return nil
-	}
-	s.siren = filepath.Join(s.dir, "siren")
-	return binary.Build(ctx, s.siren)
+	return group.Wait()
 }
 
 // serve starts both servers, with their data in the folder.
@@ -131,22 +126,22 @@ func (s *site) serve(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *site) policy() string { return filepath.Join(s.dir, "siren.yaml") }
-func (s *site) out() string    { return filepath.Join(s.dir, "out") }
-
-func (s *site) places() places {
-	return places{
-		input: "file://" + s.dir + "/in/", output: "file://" + s.out() + "/",
-		bucket: "s3://" + bucketName + "/",
-	}
+// path returns a path in the site's folder.
+func (s *site) path(names ...string) string {
+	return filepath.Join(append([]string{s.dir}, names...)...)
 }
+
+func (s *site) policy() string { return s.path("siren.yaml") }
+
+// outputDirs returns the folders where outputs come to be seen.
+func (s *site) outputDirs() []string { return []string{s.path("out"), s.bucket.dir} }
 
 // close ends everything that still runs.
 func (s *site) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var problems []error
-	for _, p := range append(s.workers, s.scalers...) {
+	for _, p := range slices.Concat(s.workers, s.scalers) {
 		p.end()
 	}
 	s.net.close()
@@ -162,54 +157,4 @@ func (s *site) close(ctx context.Context) error {
 		problems = append(problems, s.disk.unmount())
 	}
 	return errors.Join(problems...)
-}
-
-// versions asks everybody who they are.
-func (s *site) versions(ctx context.Context) error {
-	conn, err := amqp.Dial(s.rabbitmq.URL)
-	if err != nil {
-		return err
-	}
-	s.brokerVersion, _ = conn.Properties["version"].(string)
-	if err := conn.Close(); err != nil {
-		return err
-	}
-	r, err := s.redisClient()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = r.Close() }()
-	info, err := r.Info(ctx, "server").Result()
-	if err != nil {
-		return err
-	}
-	s.redisVersion = after(info, "redis_version:")
-	if v := after(info, "valkey_version:"); v != "" {
-		s.redisVersion = "Valkey " + v
-	}
-	out, err := exec.CommandContext(ctx, "ffmpeg", "-version").Output()
-	if err != nil {
-		return err
-	}
-	s.ffmpegVersion = after(string(out), "ffmpeg version ")
-	out, err = exec.CommandContext(ctx, s.siren, "version").Output()
-	s.sirenVersion = strings.TrimSpace(string(out))
-	return err
-}
-
-// after returns the word that follows mark in the text; "" without one.
-func after(text, mark string) string {
-	_, rest, _ := strings.Cut(text, mark)
-	word, _, _ := strings.Cut(rest+" ", " ")
-	word, _, _ = strings.Cut(word, "\n")
-	return strings.TrimSpace(word)
-}
-
-// redisClient goes straight to Redis, past all proxies.
-func (s *site) redisClient() (*goredis.Client, error) {
-	o, err := goredis.ParseURL(s.redis.URL)
-	if err != nil {
-		return nil, err
-	}
-	return goredis.NewClient(o), nil
 }

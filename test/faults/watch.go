@@ -11,8 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/test/faults/history"
 	"golang.org/x/sys/unix"
+
+	"github.com/polyglot-media/siren/test/faults/history"
 )
 
 // watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a
