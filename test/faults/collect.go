@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/processes"
 )
 
@@ -25,27 +26,27 @@ import (
 const stopTime = 20 * time.Second
 
 // collect stops the fleet in order and gathers what there is.
-func collect(ctx context.Context, s *site, h *history.History, w *watch) (err error) {
+func collect(ctx context.Context, s *site.Site, h *history.History, w *watch) (err error) {
 	h.Programs = programs(s)
-	for _, p := range slices.Concat(s.workers, s.scalers) {
-		if err := p.stop(stopTime); err != nil {
+	for _, p := range slices.Concat(s.Workers, s.Scalers) {
+		if err := p.Stop(stopTime); err != nil {
 			h.Broken = append(h.Broken, err.Error())
 		}
-		for _, l := range p.history() {
-			if l.unexpected != "" {
-				h.Broken = append(h.Broken, fmt.Sprintf("%s ended by itself at %s: %s", l.name,
-					l.to.Format(history.Clock), l.unexpected))
+		for _, l := range p.History() {
+			if l.Unexpected != "" {
+				h.Broken = append(h.Broken, fmt.Sprintf("%s ended by itself at %s: %s", l.Name,
+					l.To.Format(history.Clock), l.Unexpected))
 			}
 		}
 	}
-	for _, p := range s.workers {
-		h.Scratch = append(h.Scratch, p.attempts()...)
+	for _, p := range s.Workers {
+		h.Scratch = append(h.Scratch, p.Attempts()...)
 	}
-	depths, err := s.ready()
+	depths, err := s.Ready()
 	if err != nil {
 		return err
 	}
-	h.Left = waiting(depths)
+	h.Left = site.Waiting(depths)
 	if h.Letters, err = letters(s); err != nil {
 		return err
 	}
@@ -63,11 +64,11 @@ func collect(ctx context.Context, s *site, h *history.History, w *watch) (err er
 }
 
 // letters reads every dead letter and leaves it where it is.
-func letters(s *site) (map[string][]history.Letter, error) {
+func letters(s *site.Site) (map[string][]history.Letter, error) {
 	found := map[string][]history.Letter{}
-	return found, s.direct(func(ch *amqp.Channel) error { // at whose end everything goes back
+	return found, s.Direct(func(ch *amqp.Channel) error { // at whose end everything goes back
 		for {
-			d, more, err := ch.Get(deadQueue, false)
+			d, more, err := ch.Get(site.DeadQueue, false)
 			if err != nil {
 				return fmt.Errorf("read the dead letters: %w", err)
 			}
@@ -86,8 +87,8 @@ func letters(s *site) (map[string][]history.Letter, error) {
 }
 
 // records asks the ledger for each job.
-func records(ctx context.Context, s *site, jobs []*history.Attempts) (map[string]job.Record, error) {
-	c, err := client.New(client.Options{AMQPURL: s.rabbitmq.URL, RedisURL: s.redis.URL})
+func records(ctx context.Context, s *site.Site, jobs []*history.Attempts) (map[string]job.Record, error) {
+	c, err := client.New(client.Options{AMQPURL: s.RabbitMQ.URL, RedisURL: s.Redis.URL})
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +107,13 @@ func records(ctx context.Context, s *site, jobs []*history.Attempts) (map[string
 }
 
 // outputs looks at every file where outputs are, and at every object.
-func outputs(ctx context.Context, s *site, e expected) (map[string]history.Output, error) {
+func outputs(ctx context.Context, s *site.Site, e expected) (map[string]history.Output, error) {
 	fromAttempts, err := made(s)
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]history.Output{}
-	for _, dir := range s.outputDirs() {
+	for _, dir := range s.OutputDirs() {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
@@ -138,9 +139,9 @@ func outputs(ctx context.Context, s *site, e expected) (map[string]history.Outpu
 
 // owners returns the jobs of which an attempt has made the file: as an object says itself, and as other names of a file
 // do.
-func owners(s *site, file string, made []madeFile) (owners []string, err error) {
-	if filepath.Dir(file) == s.bucket.dir {
-		owner, err := s.bucket.owner(file)
+func owners(s *site.Site, file string, made []madeFile) (owners []string, err error) {
+	if filepath.Dir(file) == s.Bucket.Dir {
+		owner, err := s.Bucket.Owner(file)
 		return []string{owner}, err
 	}
 	info, err := os.Lstat(file)
@@ -161,9 +162,9 @@ type madeFile struct {
 }
 
 // made returns the attempts' files, by the name that they have as an output: out/.siren/<job>/<attempt>/<name>.
-func made(s *site) (map[string][]madeFile, error) {
+func made(s *site.Site) (map[string][]madeFile, error) {
 	made := map[string][]madeFile{}
-	paths, err := filepath.Glob(s.path("out", ".siren", "*", "*", "*"))
+	paths, err := filepath.Glob(s.Path("out", ".siren", "*", "*", "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +180,9 @@ func made(s *site) (map[string][]madeFile, error) {
 }
 
 // programs returns the processes that work in an attempt's scratch folder.
-func programs(s *site) (list []string) {
+func programs(s *site.Site) (list []string) {
 	for _, p := range processes.Running(func(p processes.Process) bool {
-		return strings.HasPrefix(p.Cwd, s.path("scratch")+"/")
+		return strings.HasPrefix(p.Cwd, s.Path("scratch")+"/")
 	}) {
 		list = append(list, p.String())
 	}
@@ -199,11 +200,11 @@ type said struct {
 }
 
 // events reads what the workers' logs say of each job.
-func events(s *site) (map[string][]history.Event, error) {
+func events(s *site.Site) (map[string][]history.Event, error) {
 	events := map[string][]history.Event{}
-	for _, p := range s.workers {
-		for _, l := range p.history() {
-			f, err := os.Open(s.path("log", l.name+".log"))
+	for _, p := range s.Workers {
+		for _, l := range p.History() {
+			f, err := os.Open(s.Path("log", l.Name+".log"))
 			if err != nil {
 				return nil, err
 			}
@@ -215,13 +216,13 @@ func events(s *site) (map[string][]history.Event, error) {
 					continue
 				}
 				events[e.Job] = append(events[e.Job], history.Event{
-					At: e.Time, Worker: l.name, What: e.Message, Again: e.Returned, Already: e.Already, Claim: e.Claim,
+					At: e.Time, Worker: l.Name, What: e.Message, Again: e.Returned, Already: e.Already, Claim: e.Claim,
 					Line: lines.Text(),
 				})
 			}
 			_ = f.Close()
 			if err := lines.Err(); err != nil {
-				return nil, fmt.Errorf("read the log of %s: %w", l.name, err)
+				return nil, fmt.Errorf("read the log of %s: %w", l.Name, err)
 			}
 		}
 	}

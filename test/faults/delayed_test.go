@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/faults/site"
 )
 
 // delayedJobs wait in the delay queues, to be forwarded within delayedFor.
@@ -29,16 +30,16 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := s.close(context.Background()); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("everything is kept in %s", s.dir)
+			t.Logf("everything is kept in %s", s.Dir)
 		} else {
-			_ = os.RemoveAll(s.dir)
+			_ = os.RemoveAll(s.Dir)
 		}
 	}()
-	lane, began := s.queueOf("standard"), time.Now()
+	lane, began := s.QueueOf("standard"), time.Now()
 	if err := delay(t.Context(), s, delayedJobs, rand.New(rand.NewPCG(o.seed, 3))); err != nil {
 		t.Fatal(err)
 	}
@@ -46,21 +47,21 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 		if err := awaitReady(s, lane, at); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.rabbitmq.Kill(); err != nil {
+		if err := s.RabbitMQ.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("kill %d of the broker, %s after the first job was delayed", i+1,
 			time.Since(began).Round(100*time.Millisecond))
 		if i == 1 {
-			s.scalers[0].signal(sigkill)
+			s.Scalers[0].Signal(sigkill)
 		}
-		if err := s.rabbitmq.Restart(t.Context()); err != nil {
+		if err := s.RabbitMQ.Restart(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	if !s.rest(ctx, lane, func(time.Duration, int) bool { return true }) {
+	if !s.Rest(ctx, lane, func(time.Duration, int) bool { return true }) {
 		t.Fatal("jobs are still delayed, perhaps in a forwarder's hands")
 	}
 	back, err := takeAll(s, lane)
@@ -71,7 +72,7 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 	for _, n := range back {
 		twice += n - 1
 	}
-	t.Logf("%s, %s queues: %d of %d delayed jobs are back in their lane, %d copies more", s.rabbitmq.Version(),
+	t.Logf("%s, %s queues: %d of %d delayed jobs are back in their lane, %d copies more", s.RabbitMQ.Version(),
 		o.queueType, len(back), delayedJobs, twice)
 	for i := range delayedJobs {
 		if back[delayedID(i)] == 0 {
@@ -83,24 +84,24 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 func delayedID(i int) string { return fmt.Sprintf("delayed-%04d", i) }
 
 // openDelayed opens a site of two scalers and nothing else.
-func openDelayed(ctx context.Context, o options) (*site, error) {
-	return openSite(ctx, o.site(), func(s *site) error {
-		if err := s.serve(ctx); err != nil {
+func openDelayed(ctx context.Context, o options) (*site.Site, error) {
+	return site.Open(ctx, o.site(), func(s *site.Site) error {
+		if err := s.Serve(ctx); err != nil {
 			return err
 		}
-		if err := s.lead(); err != nil {
+		if err := s.Lead(); err != nil {
 			return err
 		}
 		if err := awaitReady(s, "siren.delay.15s", 0); err != nil {
 			return err
 		}
-		return s.learnQueues(ctx)
+		return s.LearnQueues(ctx)
 	})
 }
 
 // delay puts so many jobs off for a while, as a worker does, and returns when the broker has confirmed all of them.
-func delay(ctx context.Context, s *site, n int, r *rand.Rand) error {
-	return s.direct(func(ch *amqp.Channel) error {
+func delay(ctx context.Context, s *site.Site, n int, r *rand.Rand) error {
+	return s.Direct(func(ch *amqp.Channel) error {
 		if err := ch.Confirm(false); err != nil {
 			return err
 		}
@@ -137,10 +138,10 @@ func delay(ctx context.Context, s *site, n int, r *rand.Rand) error {
 }
 
 // awaitReady waits until a queue is there and so many messages are ready in it.
-func awaitReady(s *site, queue string, n int) error {
+func awaitReady(s *site.Site, queue string, n int) error {
 	var last error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		last = s.direct(func(ch *amqp.Channel) error {
+		last = s.Direct(func(ch *amqp.Channel) error {
 			q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
 			for err == nil && q.Messages < n && time.Now().Before(end) {
 				time.Sleep(5 * time.Millisecond)
@@ -156,9 +157,9 @@ func awaitReady(s *site, queue string, n int) error {
 }
 
 // takeAll empties a queue, and counts how often each job was in it.
-func takeAll(s *site, queue string) (map[string]int, error) {
+func takeAll(s *site.Site, queue string) (map[string]int, error) {
 	taken := map[string]int{}
-	return taken, s.direct(func(ch *amqp.Channel) error {
+	return taken, s.Direct(func(ch *amqp.Channel) error {
 		for {
 			d, found, err := ch.Get(queue, true)
 			if err != nil || !found {

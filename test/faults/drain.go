@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 
 // awaitEnds waits until the fleet is at rest: every job is confirmed and has an end, and nothing is on its way in any
 // queue. It is false when that takes too long. Jobs that are lost are the checker's to find.
-func awaitEnds(ctx context.Context, s *site, produced <-chan struct{}, jobs []*history.Attempts) bool {
+func awaitEnds(ctx context.Context, s *site.Site, produced <-chan struct{}, jobs []*history.Attempts) bool {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	select {
@@ -27,11 +28,11 @@ func awaitEnds(ctx context.Context, s *site, produced <-chan struct{}, jobs []*h
 	case <-ctx.Done():
 		return false
 	}
-	return s.rest(ctx, "", func(calm time.Duration, dead int) bool { return calm >= giveUp || ended(s, jobs, dead) })
+	return s.Rest(ctx, "", func(calm time.Duration, dead int) bool { return calm >= giveUp || ended(s, jobs, dead) })
 }
 
 // ended reports whether there seems to be an end of each job: an output for every name, and enough dead letters.
-func ended(s *site, jobs []*history.Attempts, letters int) bool {
+func ended(s *site.Site, jobs []*history.Attempts, letters int) bool {
 	names, mustDie := map[string]bool{}, 0
 	for _, j := range jobs {
 		name := j.OutputName()
@@ -43,7 +44,7 @@ func ended(s *site, jobs []*history.Attempts, letters int) bool {
 			continue
 		}
 		names[name] = true
-		if !slices.ContainsFunc(s.outputDirs(), func(dir string) bool {
+		if !slices.ContainsFunc(s.OutputDirs(), func(dir string) bool {
 			_, err := os.Stat(filepath.Join(dir, name))
 			return err == nil
 		}) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/processes"
 )
 
@@ -34,39 +35,44 @@ func nothing() error { return nil }
 // kinds is every way to break the fleet.
 var kinds = map[string]kind{
 	"worker-kill": {
-		about: "kill -9 of a worker", targets: workerNames, resources: itself, most: time.Second,
+		about: "kill -9 of a worker", targets: site.WorkerNames, resources: itself, most: time.Second,
 		inject: func(n *nemesis, f history.Fault) (func() error, error) {
-			n.process(f.Target).signal(sigkill)
+			n.process(f.Target).Signal(sigkill)
 			return nothing, nil
 		},
 	},
 	"worker-pause-short": {
-		about: "SIGSTOP of a worker for less than its lease, then SIGCONT", targets: workerNames, resources: itself,
-		least: time.Second, most: lease * 3 / 5, inject: (*nemesis).pause,
+		about: "SIGSTOP of a worker for less than its lease, then SIGCONT", targets: site.WorkerNames,
+		resources: itself,
+		least:     time.Second, most: site.Lease * 3 / 5, inject: (*nemesis).pause,
 	},
 	"worker-pause-long": {
-		about: "SIGSTOP of a worker for longer than its lease, then SIGCONT", targets: workerNames, resources: itself,
-		least: lease * 3 / 2, most: 3 * lease, inject: (*nemesis).pause,
+		about: "SIGSTOP of a worker for longer than its lease, then SIGCONT", targets: site.WorkerNames,
+		resources: itself,
+		least:     site.Lease * 3 / 2, most: 3 * site.Lease, inject: (*nemesis).pause,
 	},
 	"term-storm": {
 		about: "SIGTERM to most of the fleet, in waves", targets: []string{"workers"},
-		resources: resources(append(append([]string{}, workerNames...), scalerNames...)...), inject: (*nemesis).storm,
+		resources: resources(append(append([]string{}, site.WorkerNames...), site.ScalerNames...)...),
+		inject:    (*nemesis).storm,
 	},
 	"scaler-kill": {
-		about: "kill -9 of a scaler, leading or not", targets: scalerNames, resources: itself, most: time.Second,
+		about: "kill -9 of a scaler, leading or not", targets: site.ScalerNames, resources: itself, most: time.Second,
 		inject: func(n *nemesis, f history.Fault) (func() error, error) {
-			n.process(f.Target).signal(sigkill)
+			n.process(f.Target).Signal(sigkill)
 			return nothing, nil
 		},
 	},
 	"scaler-pause": {
-		about: "SIGSTOP of a scaler, leading or not, then SIGCONT", targets: scalerNames, resources: itself,
+		about: "SIGSTOP of a scaler, leading or not, then SIGCONT", targets: site.ScalerNames, resources: itself,
 		least: 2 * time.Second, most: 15 * time.Second, inject: (*nemesis).pause,
 	},
 	"broker-kill": {
 		about: "kill -9 of RabbitMQ, and its restart", resources: resources("broker"), most: 4 * time.Second,
 		outage: "broker", after: 6 * time.Second, // the longest pause between two dials is 5 s
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.startBroker, n.site.rabbitmq.Kill() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) {
+			return n.startBroker, n.site.RabbitMQ.Kill()
+		},
 	},
 	"broker-restart": {
 		about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker", after: 6 * time.Second,
@@ -86,7 +92,7 @@ var kinds = map[string]kind{
 	"redis-kill": {
 		about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"), most: 8 * time.Second,
 		outage: "redis", after: 3 * time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.redis.Kill() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.Redis.Kill() },
 	},
 	"redis-wipe": {
 		about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"),
@@ -101,9 +107,9 @@ var kinds = map[string]kind{
 		resources: itself,
 		least:     500 * time.Millisecond, most: 6 * time.Second,
 		inject: func(n *nemesis, f history.Fault) (func() error, error) {
-			l := n.site.net.link(f.Target)
-			l.cut()
-			return l.fix, nil
+			l := n.site.Net.Link(f.Target)
+			l.Cut()
+			return l.Fix, nil
 		},
 	},
 	"slow": {
@@ -125,22 +131,25 @@ var kinds = map[string]kind{
 	"scratch-full": {
 		about: "no byte is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
 		least: 4 * time.Second, most: 12 * time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.site.disk.empty, n.site.disk.fill() },
+		inject: func(n *nemesis, _ history.Fault) (func() error, error) {
+			return n.site.Disk.Empty, n.site.Disk.Fill()
+		},
 	},
 	"clock-offset": {
-		about: "a worker starts with a wall clock that is up to an hour off", targets: workerNames, resources: itself,
-		least: 10 * time.Second, most: 25 * time.Second, inject: (*nemesis).offset,
+		about: "a worker starts with a wall clock that is up to an hour off", targets: site.WorkerNames,
+		resources: itself,
+		least:     10 * time.Second, most: 25 * time.Second, inject: (*nemesis).offset,
 	},
 }
 
 // pause freezes a process, and every other time what it has started, too: as a machine that is frozen does.
 func (n *nemesis) pause(f history.Fault) (func() error, error) {
 	p := n.process(f.Target)
-	life, pid := p.current()
+	life, pid := p.Current()
 	if life == "" {
 		return nothing, nil
 	}
-	p.signal(syscall.SIGSTOP)
+	p.Signal(syscall.SIGSTOP)
 	var frozen []processes.Process
 	if f.Seed%2 == 0 {
 		frozen = processes.Running(func(child processes.Process) bool { return child.Parent == pid })
@@ -152,7 +161,7 @@ func (n *nemesis) pause(f history.Fault) (func() error, error) {
 		for _, child := range frozen {
 			_ = syscall.Kill(child.PID, syscall.SIGCONT)
 		}
-		p.signal(syscall.SIGCONT)
+		p.Signal(syscall.SIGCONT)
 		return nil
 	}, nil
 }
@@ -162,14 +171,14 @@ func (n *nemesis) pause(f history.Fault) (func() error, error) {
 func (n *nemesis) storm(f history.Fault) (func() error, error) {
 	r := rand.New(rand.NewPCG(f.Seed, 0))
 	for range 2 + r.IntN(2) {
-		for _, p := range append(append([]*process{}, n.site.workers...), n.site.scalers...) {
+		for _, p := range append(append([]*site.Process{}, n.site.Workers...), n.site.Scalers...) {
 			if r.IntN(4) == 0 {
 				continue
 			}
-			p.signal(syscall.SIGTERM)
+			p.Signal(syscall.SIGTERM)
 			if r.IntN(3) == 0 {
 				time.Sleep(20 * time.Millisecond)
-				p.signal(syscall.SIGTERM)
+				p.Signal(syscall.SIGTERM)
 			}
 		}
 		time.Sleep(time.Duration(200+r.IntN(1500)) * time.Millisecond)
@@ -177,8 +186,8 @@ func (n *nemesis) storm(f history.Fault) (func() error, error) {
 	return nothing, nil
 }
 
-func (n *nemesis) startBroker() error { return restart(n.site.rabbitmq) }
-func (n *nemesis) startRedis() error  { return restart(n.site.redis) }
+func (n *nemesis) startBroker() error { return restart(n.site.RabbitMQ) }
+func (n *nemesis) startRedis() error  { return restart(n.site.Redis) }
 
 // restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
 func restart(server *procs.Server) (err error) {
@@ -196,7 +205,7 @@ func (n *nemesis) alarm(resource string) (func() error, error) {
 	tell := func(what string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 		defer cancel()
-		_, err := n.site.rabbitmq.Rabbitmqctl(ctx, "eval", what)
+		_, err := n.site.RabbitMQ.Rabbitmqctl(ctx, "eval", what)
 		return err
 	}
 	err := tell(fmt.Sprintf("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}).", resource))
@@ -208,12 +217,12 @@ func (n *nemesis) alarm(resource string) (func() error, error) {
 // wipe kills Redis and takes its data away.
 func (n *nemesis) wipe(history.Fault) (func() error, error) {
 	n.lostData()
-	if err := n.site.redis.Kill(); err != nil {
+	if err := n.site.Redis.Kill(); err != nil {
 		return nil, err
 	}
 	var problems []error
 	for _, name := range []string{"appendonlydir", "dump.rdb"} {
-		problems = append(problems, os.RemoveAll(n.site.path("redis", name)))
+		problems = append(problems, os.RemoveAll(n.site.Path("redis", name)))
 	}
 	return n.startRedis, errors.Join(problems...)
 }
@@ -222,7 +231,7 @@ func (n *nemesis) flush(history.Fault) (func() error, error) {
 	n.lostData()
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
-	o, err := goredis.ParseURL(n.site.redis.URL)
+	o, err := goredis.ParseURL(n.site.Redis.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -240,19 +249,19 @@ func (n *nemesis) lostData() {
 // spoil puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some
 // in the middle.
 func (n *nemesis) spoil(f history.Fault, toxic, attributes string) (func() error, error) {
-	l := n.site.net.link(f.Target)
-	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.toxic(toxic, attributes)
+	l := n.site.Net.Link(f.Target)
+	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.Toxic(toxic, attributes)
 }
 
 // offset restarts a worker with another time of day, and again with the right one.
 func (n *nemesis) offset(f history.Fault) (func() error, error) {
 	p := n.process(f.Target)
 	minutes := int(f.Seed%121) - 60
-	p.with(fmt.Sprintf("SIREN_TEST_CLOCK_OFFSET=%dm", minutes))
-	p.signal(syscall.SIGTERM)
+	p.With(fmt.Sprintf("SIREN_TEST_CLOCK_OFFSET=%dm", minutes))
+	p.Signal(syscall.SIGTERM)
 	return func() error {
-		p.with()
-		p.signal(syscall.SIGTERM)
+		p.With()
+		p.Signal(syscall.SIGTERM)
 		return nil
 	}, nil
 }

@@ -24,7 +24,8 @@ func TestJobSchedule(t *testing.T) {
 	if len(other) == len(one) && other[3].At == one[3].At {
 		t.Error("another seed makes the same jobs")
 	}
-	if len(ids) != len(one) || fates[history.Succeeds] < len(one)/2 || fates[history.BadInput] == 0 || fates[history.Contested]%2 != 0 ||
+	if len(ids) != len(one) || fates[history.Succeeds] < len(one)/2 || fates[history.BadInput] == 0 ||
+		fates[history.Contested]%2 != 0 ||
 		fates[history.Contested] == 0 || fates[history.Poisonous] != 2 {
 		t.Errorf("%d jobs: %v", len(one), fates)
 	}

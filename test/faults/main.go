@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
 )
 
@@ -48,8 +49,8 @@ type options struct {
 }
 
 // site returns those that the site goes by.
-func (o options) site() siteOptions {
-	return siteOptions{queueType: o.queueType, siren: o.siren, log: o.log}
+func (o options) site() site.Options {
+	return site.Options{QueueType: o.queueType, Siren: o.siren, Log: o.log}
 }
 
 func main() {

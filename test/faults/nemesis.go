@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
 // nemesis breaks the fleet as the schedule says, and undoes each fault at its end.
 type nemesis struct {
-	site *site
+	site *site.Site
 	log  *slog.Logger
 
 	mu       sync.Mutex
@@ -28,8 +29,8 @@ type nemesis struct {
 	hunted   int         // how often a worker was killed for the poisonous job that it ran
 }
 
-func newNemesis(s *site) *nemesis {
-	return &nemesis{site: s, log: s.log, held: map[string]*sync.Mutex{}}
+func newNemesis(s *site.Site) *nemesis {
+	return &nemesis{site: s, log: s.Log, held: map[string]*sync.Mutex{}}
 }
 
 // run carries out the schedule until ctx ends, and returns when all is undone.
@@ -93,8 +94,8 @@ func (n *nemesis) resource(name string) *sync.Mutex {
 // livesOf returns the workers that run now and that a fault with this target hits.
 func (n *nemesis) livesOf(target string) (lives []string) {
 	name, _, _ := strings.Cut(target, "/")
-	for _, p := range n.site.workers {
-		if now, _ := p.current(); now != "" && (p.name == name || target == "workers") {
+	for _, p := range n.site.Workers {
+		if now, _ := p.Current(); now != "" && (p.Name == name || target == "workers") {
 			lives = append(lives, now)
 		}
 	}
@@ -102,9 +103,9 @@ func (n *nemesis) livesOf(target string) (lives []string) {
 }
 
 // process returns the place in the fleet with that name.
-func (n *nemesis) process(name string) *process {
-	for _, p := range slices.Concat(n.site.workers, n.site.scalers) {
-		if p.name == name {
+func (n *nemesis) process(name string) *site.Process {
+	for _, p := range slices.Concat(n.site.Workers, n.site.Scalers) {
+		if p.Name == name {
 			return p
 		}
 	}
@@ -116,24 +117,24 @@ func (n *nemesis) process(name string) *process {
 func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	killed := map[string]bool{} // a killed worker leaves its folder
 	for wait.Pause(ctx, 15*time.Millisecond) == nil {
-		for _, p := range n.site.workers {
-			for _, f := range p.attempts() {
+		for _, p := range n.site.Workers {
+			for _, f := range p.Attempts() {
 				name := filepath.Base(f) // the job's id, and the attempt's
 				id := name[:strings.LastIndex(name, "-")]
 				if !poison[id] || killed[f] {
 					continue
 				}
 				killed[f] = true
-				life, _ := p.current()
+				life, _ := p.Current()
 				from := time.Now()
-				if p.signal(sigkill) == "" {
+				if p.Signal(sigkill) == "" {
 					continue
 				}
 				n.log.Info("killed the worker of a poisonous job", "job", id, "worker", life)
 				n.mu.Lock()
 				n.hunted++
 				n.done = append(n.done, history.Window{
-					Fault: history.Fault{Kind: "poison", Target: p.name}, From: from,
+					Fault: history.Fault{Kind: "poison", Target: p.Name}, From: from,
 					To: from.Add(2 * time.Second), Lives: []string{life},
 				})
 				n.mu.Unlock()

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -31,12 +32,12 @@ type producers struct {
 }
 
 // openProducers makes both, each with links of its own.
-func openProducers(s *site, schedule []history.Spec) (*producers, error) {
+func openProducers(s *site.Site, schedule []history.Spec) (*producers, error) {
 	urls := map[string]string{}
 	for _, name := range []string{"client/amqp", "client/redis", "raw/amqp"} {
 		process, server, _ := strings.Cut(name, "/")
 		var err error
-		if urls[name], err = s.link(process, server); err != nil {
+		if urls[name], err = s.Link(process, server); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
 )
 
@@ -19,11 +20,11 @@ import (
 // it proved is in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r verdict.Report, err error) {
 	var e expected
-	s, err := openSite(ctx, o.site(), func(s *site) error {
+	s, err := site.Open(ctx, o.site(), func(s *site.Site) error {
 		var group errgroup.Group
-		group.Go(func() error { return s.equip(ctx) })
+		group.Go(func() error { return s.Equip(ctx) })
 		group.Go(func() (err error) {
-			e, err = prepare(ctx, s.siren, s.path("in"), s.path("reference"))
+			e, err = prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
 			return err
 		})
 		return group.Wait()
@@ -32,17 +33,17 @@ func run(ctx context.Context, o options) (r verdict.Report, err error) {
 		return r, err
 	}
 	defer func() {
-		err = errors.Join(err, s.close(context.WithoutCancel(ctx)))
+		err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 		if err == nil && len(r.Violations) == 0 && !o.keep {
-			_ = os.RemoveAll(s.dir)
+			_ = os.RemoveAll(s.Dir)
 		} else if err != nil {
-			err = fmt.Errorf("%w; everything is kept in %s", err, s.dir)
+			err = fmt.Errorf("%w; everything is kept in %s", err, s.Dir)
 		}
 	}()
-	broker, redis := s.rabbitmq.Version(), s.redis.Version()
+	broker, redis := s.RabbitMQ.Version(), s.Redis.Version()
 	o.log.Info("starting", "seed", o.seed, "duration", o.duration.String(), "rabbitmq", broker, "redis", redis,
-		"queues", o.queueType, "dir", s.dir)
-	ffmpeg, siren, err := programVersions(ctx, s.siren)
+		"queues", o.queueType, "dir", s.Dir)
+	ffmpeg, siren, err := programVersions(ctx, s.Siren)
 	if err != nil {
 		return r, err
 	}
@@ -55,7 +56,7 @@ func run(ctx context.Context, o options) (r verdict.Report, err error) {
 	r.FFmpeg, r.Siren = ffmpeg, siren
 	r.QueueType, r.Seed, r.Duration, r.Drain = o.queueType, o.seed, o.duration.Seconds(), took.Seconds()
 	if len(r.Violations) > 0 || o.keep {
-		r.Kept = s.dir
+		r.Kept = s.Dir
 	}
 	return r, nil
 }
@@ -73,17 +74,19 @@ func programVersions(ctx context.Context, path string) (ffmpeg, siren string, er
 }
 
 // play sends jobs and breaks things, and gathers what came of it. drain is how long that took after the last fault.
-func play(ctx context.Context, o options, s *site, e expected) (h history.History, drain time.Duration, err error) {
-	if err := s.start(ctx); err != nil {
+func play(
+	ctx context.Context, o options, s *site.Site, e expected,
+) (h history.History, drain time.Duration, err error) {
+	if err := s.Start(ctx); err != nil {
 		return h, 0, err
 	}
-	w, err := watchOutputs(ctx, e, s.outputDirs()...)
+	w, err := watchOutputs(ctx, e, s.OutputDirs()...)
 	if err != nil {
 		return h, 0, err
 	}
 	at := places{
-		input: "file://" + s.path("in") + "/", output: "file://" + s.path("out") + "/",
-		bucket: "s3://" + bucketName + "/",
+		input: "file://" + s.Path("in") + "/", output: "file://" + s.Path("out") + "/",
+		bucket: "s3://" + site.BucketName + "/",
 	}
 	p, err := openProducers(s, jobSchedule(o.seed, o.duration, o.rate, !o.calm && len(o.only) == 0, at))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/site"
 )
 
 // kind is a way to break something.
@@ -22,14 +23,15 @@ type kind struct {
 	inject func(*nemesis, history.Fault) (undo func() error, err error)
 }
 
-// linkNames returns all links: a plain AMQP producer has none to Redis, and only workers have one to S3.
+// linkNames returns all links of processes and of the two producers: a plain AMQP producer has none to Redis, and only
+// workers have one to S3.
 func linkNames() (names []string) {
-	for _, p := range slices.Concat(workerNames, scalerNames, producerNames) {
+	for _, p := range slices.Concat(site.WorkerNames, site.ScalerNames, []string{"client", "raw"}) {
 		names = append(names, p+"/amqp")
 		if p != "raw" {
 			names = append(names, p+"/redis")
 		}
-		if slices.Contains(workerNames, p) {
+		if slices.Contains(site.WorkerNames, p) {
 			names = append(names, p+"/s3")
 		}
 	}

@@ -2,11 +2,12 @@ package verdict
 
 import (
 	"fmt"
-	"github.com/polyglot-media/siren/test/faults/history"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/polyglot-media/siren/test/faults/history"
 )
 
 // expressWithin is the objective of lane express, as the policy has it, and expressShare the part of its jobs that must

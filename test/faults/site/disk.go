@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"bytes"
@@ -30,8 +30,8 @@ func mountDisk(path string) (*disk, error) {
 
 func (d *disk) filler() string { return filepath.Join(d.path, "filler") }
 
-// fill leaves no byte free. The error is that of the file system, which must be that it is full.
-func (d *disk) fill() error {
+// Fill leaves no byte free. The error is that of the file system, which must be that it is full.
+func (d *disk) Fill() error {
 	f, err := os.Create(d.filler())
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (d *disk) fill() error {
 	}
 }
 
-func (d *disk) empty() error {
+func (d *disk) Empty() error {
 	err := os.Remove(d.filler())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

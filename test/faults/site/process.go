@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"fmt"
@@ -16,12 +16,12 @@ import (
 // restartAfter is the pause before a process that ended is started again, as a kubelet does.
 const restartAfter = 300 * time.Millisecond
 
-// process is one place in the fleet: a worker or a scaler, and whoever comes after it.
-type process struct {
-	name string   // w1
+// Process is one place in the fleet: a worker or a scaler, and whoever comes after it.
+type Process struct {
+	Name string   // w1
 	args []string // @NAME@ stands for the name of this life of it: w1-3
 	env  []string
-	site *site
+	site *Site
 
 	wake chan struct{} // ends the pause before a restart
 	done chan struct{} // closed when it has ended for good
@@ -39,42 +39,42 @@ type process struct {
 
 // life is one run of a process from start to end.
 type life struct {
-	name       string
-	from, to   time.Time // to: zero while it runs
-	unexpected string    // how it ended although nobody wanted that
+	Name       string
+	from, To   time.Time // to: zero while it runs
+	Unexpected string    // how it ended although nobody wanted that
 }
 
 // launch starts a process with links of its own to both servers, and again whenever it ends.
-func (s *site) launch(name string, args ...string) (*process, error) {
+func (s *Site) launch(name string, args ...string) (*Process, error) {
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_STATE_HOME=" + s.path("state"),
-		"TMPDIR=" + s.path("scratch"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "XDG_STATE_HOME=" + s.Path("state"),
+		"TMPDIR=" + s.Path("scratch"),
 	}
 	for _, to := range []struct{ server, variable string }{
 		{"amqp", "SIREN_AMQP_URL"},
 		{"redis", "SIREN_REDIS_URL"},
 	} {
-		url, err := s.link(name, to.server)
+		url, err := s.Link(name, to.server)
 		if err != nil {
 			return nil, err
 		}
 		env = append(env, to.variable+"="+url)
 	}
-	if s.bucket != nil && args[0] == "worker" {
-		url, err := s.link(name, "s3")
+	if s.Bucket != nil && args[0] == "worker" {
+		url, err := s.Link(name, "s3")
 		if err != nil {
 			return nil, err
 		}
 		env = append(env, environ(url)...)
 	}
-	p := &process{name: name, args: args, env: env, site: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	p := &Process{Name: name, args: args, env: env, site: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.keep()
 	return p, nil
 }
 
 // keep starts it again and again. It keeps its thread: the kernel sends the parent-death signal when the thread ends
 // that started it.
-func (p *process) keep() {
+func (p *Process) keep() {
 	runtime.LockOSThread()
 	defer close(p.done)
 	for {
@@ -85,9 +85,9 @@ func (p *process) keep() {
 		p.mu.Lock()
 		p.alive = false
 		now := &p.lives[len(p.lives)-1]
-		now.to = time.Now()
+		now.To = time.Now()
 		if !p.wanted {
-			now.unexpected = fmt.Sprint(err)
+			now.Unexpected = fmt.Sprint(err)
 		}
 		p.wanted = false
 		p.mu.Unlock()
@@ -99,26 +99,26 @@ func (p *process) keep() {
 }
 
 // start starts the process; false when it isn't to run any more.
-func (p *process) start() bool {
+func (p *Process) start() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending {
 		return false
 	}
 	p.life++
-	name := fmt.Sprintf("%s-%d", p.name, p.life)
+	name := fmt.Sprintf("%s-%d", p.Name, p.life)
 	args := slices.Clone(p.args)
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "@NAME@", name)
 	}
-	log, err := os.Create(p.site.path("log", name+".log"))
+	log, err := os.Create(p.site.Path("log", name+".log"))
 	if err != nil {
 		p.startErr = err
 		return false
 	}
 	defer func() { _ = log.Close() }() // the process has its own copy
-	p.cmd = exec.Command(p.site.siren, append(args, "--log-json", "--log-level", "debug")...)
-	p.cmd.Env, p.cmd.Dir = slices.Concat(p.env, p.extra), p.site.dir
+	p.cmd = exec.Command(p.site.Siren, append(args, "--log-json", "--log-level", "debug")...)
+	p.cmd.Env, p.cmd.Dir = slices.Concat(p.env, p.extra), p.site.Dir
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -126,13 +126,13 @@ func (p *process) start() bool {
 		return false
 	}
 	p.alive = true
-	p.lives = append(p.lives, life{name: name, from: time.Now()})
+	p.lives = append(p.lives, life{Name: name, from: time.Now()})
 	return true
 }
 
-// signal sends a signal to what runs now; the name of that life, "" when nothing does. One that ends it makes that end
+// Signal sends a signal to what runs now; the name of that life, "" when nothing does. One that ends it makes that end
 // a wanted one.
-func (p *process) signal(sig syscall.Signal) string {
+func (p *Process) Signal(sig syscall.Signal) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.alive {
@@ -144,63 +144,63 @@ func (p *process) signal(sig syscall.Signal) string {
 	if p.cmd.Process.Signal(sig) != nil {
 		return ""
 	}
-	return p.lives[len(p.lives)-1].name
+	return p.lives[len(p.lives)-1].Name
 }
 
-// with sets what the environment has beside the usual, from the next start on.
-func (p *process) with(extra ...string) {
+// With sets what the environment has beside the usual, from the next start on.
+func (p *Process) With(extra ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.extra = extra
 }
 
-// current returns the name and pid of what runs now; "" for nothing.
-func (p *process) current() (string, int) {
+// Current returns the name and pid of what runs now; "" for nothing.
+func (p *Process) Current() (string, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.alive {
 		return "", 0
 	}
-	return p.lives[len(p.lives)-1].name, p.cmd.Process.Pid
+	return p.lives[len(p.lives)-1].Name, p.cmd.Process.Pid
 }
 
-// history returns all its lives so far.
-func (p *process) history() []life {
+// History returns all its lives so far.
+func (p *Process) History() []life {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.lives)
 }
 
-// attempts returns the folders of the attempts at jobs that are on the disk of a worker.
-func (p *process) attempts() []string {
-	folders, _ := filepath.Glob(p.site.path("scratch", p.name, "siren-attempts-*", "*-*"))
+// Attempts returns the folders of the attempts at jobs that are on the disk of a worker.
+func (p *Process) Attempts() []string {
+	folders, _ := filepath.Glob(p.site.Path("scratch", p.Name, "siren-attempts-*", "*-*"))
 	return folders
 }
 
-// stop ends it for good, in order; the error says that it didn't.
-func (p *process) stop(within time.Duration) error {
+// Stop ends it for good, in order; the error says that it didn't.
+func (p *Process) Stop(within time.Duration) error {
 	p.finish(syscall.SIGTERM)
 	select {
 	case <-p.done:
 		return p.startErr
 	case <-time.After(within):
 		p.end()
-		return fmt.Errorf("%s was told to stop and was still there after %s", p.name, within)
+		return fmt.Errorf("%s was told to stop and was still there after %s", p.Name, within)
 	}
 }
 
 // end ends it for good, at once.
-func (p *process) end() {
+func (p *Process) end() {
 	p.finish(syscall.SIGKILL)
 	<-p.done
 }
 
 // finish sends the signal, and starts it no more.
-func (p *process) finish(sig syscall.Signal) {
+func (p *Process) finish(sig syscall.Signal) {
 	p.mu.Lock()
 	p.ending = true
 	p.mu.Unlock()
-	p.signal(sig)
+	p.Signal(sig)
 	select {
 	case p.wake <- struct{}{}:
 	default:

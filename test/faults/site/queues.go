@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	deadQueue  = "siren.dead"
+	DeadQueue  = "siren.dead"
 	laneQueue  = "siren.lane." // and the lane's name, and perhaps more
 	delayQueue = "siren.delay."
 )
 
-// direct returns a channel straight to the broker, past all proxies.
-func (s *site) direct(use func(*amqp.Channel) error) error {
-	conn, err := amqp.Dial(s.rabbitmq.URL)
+// Direct returns a channel straight to the broker, past all proxies.
+func (s *Site) Direct(use func(*amqp.Channel) error) error {
+	conn, err := amqp.Dial(s.RabbitMQ.URL)
 	if err != nil {
 		return err
 	}
@@ -32,9 +32,9 @@ func (s *site) direct(use func(*amqp.Channel) error) error {
 	return use(ch)
 }
 
-// learnQueues notes every queue of Siren's that there is.
-func (s *site) learnQueues(ctx context.Context) error {
-	said, err := s.rabbitmq.Rabbitmqctl(ctx, "-q", "list_queues", "name")
+// LearnQueues notes every queue of Siren's that there is.
+func (s *Site) LearnQueues(ctx context.Context) error {
+	said, err := s.RabbitMQ.Rabbitmqctl(ctx, "-q", "list_queues", "name")
 	s.queues = nil
 	for line := range strings.Lines(said) {
 		if name := strings.TrimSpace(line); strings.HasPrefix(name, "siren.") {
@@ -44,10 +44,10 @@ func (s *site) learnQueues(ctx context.Context) error {
 	return err
 }
 
-// ready returns how many messages wait in each queue, as of now.
-func (s *site) ready() (map[string]int, error) {
+// Ready returns how many messages wait in each queue, as of now.
+func (s *Site) Ready() (map[string]int, error) {
 	depths := map[string]int{}
-	return depths, s.direct(func(ch *amqp.Channel) error {
+	return depths, s.Direct(func(ch *amqp.Channel) error {
 		for _, name := range s.queues {
 			q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 			if err != nil {
@@ -61,8 +61,8 @@ func (s *site) ready() (map[string]int, error) {
 
 // unsettled returns how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the
 // broker says of a quorum queue may be some seconds old.
-func (s *site) unsettled(ctx context.Context) (sum int, err error) {
-	said, err := s.rabbitmq.Rabbitmqctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
+func (s *Site) unsettled(ctx context.Context) (sum int, err error) {
+	said, err := s.RabbitMQ.Rabbitmqctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
 	for line := range strings.Lines(said) {
 		name, count, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		if !strings.HasPrefix(name, laneQueue) && !strings.HasPrefix(name, delayQueue) {
@@ -77,19 +77,19 @@ func (s *site) unsettled(ctx context.Context) (sum int, err error) {
 	return sum, err
 }
 
-// waiting leaves out siren.dead and what is empty.
-func waiting(queues map[string]int) map[string]int {
+// Waiting leaves out siren.dead and what is empty.
+func Waiting(queues map[string]int) map[string]int {
 	left := map[string]int{}
 	for name, n := range queues {
-		if name != deadQueue && n > 0 {
+		if name != DeadQueue && n > 0 {
 			left[name] = n
 		}
 	}
 	return left
 }
 
-// queueOf returns the queue of a lane, whatever its type.
-func (s *site) queueOf(lane string) string {
+// QueueOf returns the queue of a lane, whatever its type.
+func (s *Site) QueueOf(lane string) string {
 	for _, n := range s.queues {
 		if n == laneQueue+lane || strings.HasPrefix(n, laneQueue+lane+".") {
 			return n
@@ -102,17 +102,17 @@ func (s *site) queueOf(lane string) string {
 // 5 s.
 const restFor = 7 * time.Second
 
-// rest waits until nothing is on its way in any queue, that one left out, and it is enough: for so long nothing was,
+// Rest waits until nothing is on its way in any queue, that one left out, and it is enough: for so long nothing was,
 // with so many dead letters. False when ctx ends first.
-func (s *site) rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) bool {
+func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) bool {
 	for empty := time.Now(); wait.Pause(ctx, time.Second) == nil; {
-		queues, err := s.ready()
+		queues, err := s.Ready()
 		delete(queues, but)
-		if err != nil || len(waiting(queues)) > 0 {
+		if err != nil || len(Waiting(queues)) > 0 {
 			empty = time.Now()
 			continue
 		}
-		if calm := time.Since(empty); calm < restFor || !enough(calm, queues[deadQueue]) {
+		if calm := time.Since(empty); calm < restFor || !enough(calm, queues[DeadQueue]) {
 			continue
 		}
 		if n, err := s.unsettled(ctx); err == nil && n == 0 {

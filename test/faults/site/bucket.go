@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"context"
@@ -24,12 +24,12 @@ import (
 type bucket struct {
 	cmd  *exec.Cmd
 	url  string
-	dir  string // where the objects are
+	Dir  string // where the objects are
 	done chan struct{}
 }
 
 const (
-	bucketName   = "faults"
+	BucketName   = "faults"
 	bucketKey    = "AKIAEXAMPLE"
 	bucketSecret = "notasecretreally"
 	metadata     = "user.metadata" // the attribute of a file that has the object's metadata, as JSON
@@ -54,8 +54,8 @@ func startBucket(ctx context.Context, dir string) (*bucket, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	b := &bucket{url: "http://" + address, dir: filepath.Join(dir, "s3", bucketName), done: make(chan struct{})}
-	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+	b := &bucket{url: "http://" + address, Dir: filepath.Join(dir, "s3", BucketName), done: make(chan struct{})}
+	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "log", "s3.log"))
@@ -63,7 +63,7 @@ func startBucket(ctx context.Context, dir string) (*bucket, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the process has its own copy
-	b.cmd = exec.Command(strings.TrimSpace(string(program)), "--port", address, "--quiet", "posix", filepath.Dir(b.dir))
+	b.cmd = exec.Command(strings.TrimSpace(string(program)), "--port", address, "--quiet", "posix", filepath.Dir(b.Dir))
 	b.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+bucketKey, "ROOT_SECRET_KEY="+bucketSecret)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -113,8 +113,8 @@ func environ(url string) []string {
 	}
 }
 
-// owner returns the job that made an object, as its metadata says.
-func (b *bucket) owner(file string) (string, error) {
+// Owner returns the job that made an object, as its metadata says.
+func (b *bucket) Owner(file string) (string, error) {
 	value := make([]byte, 4<<10)
 	n, err := unix.Getxattr(file, metadata, value)
 	var names map[string]string

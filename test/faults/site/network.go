@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"fmt"
@@ -57,26 +57,26 @@ func (n *network) to(process, server, to string) (*link, error) {
 	return nil, fmt.Errorf("open a proxy for %s: %w", l.name, err)
 }
 
-// link makes the link of a process to the server amqp, redis or s3, and returns the URL of its end.
-func (s *site) link(process, server string) (string, error) {
+// Link makes the link of a process to the server amqp, redis or s3, and returns the URL of its end.
+func (s *Site) Link(process, server string) (string, error) {
 	var to string
 	switch server {
 	case "amqp":
-		to = s.rabbitmq.URL
+		to = s.RabbitMQ.URL
 	case "redis":
-		to = s.redis.URL
+		to = s.Redis.URL
 	case "s3":
-		to = s.bucket.url
+		to = s.Bucket.url
 	}
-	l, err := s.net.to(process, server, to)
+	l, err := s.Net.to(process, server, to)
 	if err != nil {
 		return "", err
 	}
 	return l.url, nil
 }
 
-// link returns the one of that name: w1/amqp.
-func (n *network) link(name string) *link {
+// Link returns the one of that name: w1/amqp.
+func (n *network) Link(name string) *link {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.links[name]
@@ -91,8 +91,8 @@ func (n *network) close() {
 	}
 }
 
-// toxic adds one, in both directions.
-func (l *link) toxic(kind, attributes string) error {
+// Toxic adds one, in both directions.
+func (l *link) Toxic(kind, attributes string) error {
 	for _, direction := range []string{"upstream", "downstream"} {
 		text := fmt.Sprintf(`{"name": %q, "type": %q, "stream": %q, "attributes": %s}`, kind+"-"+direction, kind,
 			direction, attributes)
@@ -103,11 +103,11 @@ func (l *link) toxic(kind, attributes string) error {
 	return nil
 }
 
-// cut ends all connections and lets none through.
-func (l *link) cut() { l.Stop() }
+// Cut ends all connections and lets none through.
+func (l *link) Cut() { l.Stop() }
 
-// fix lets connections through again.
-func (l *link) fix() error {
+// Fix lets connections through again.
+func (l *link) Fix() error {
 	if l.Enabled {
 		return nil
 	}

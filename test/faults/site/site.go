@@ -1,0 +1,160 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/test/binary"
+)
+
+// Lease is how long a claim is good for without a renewal. Nothing is retried or taken over for long here: a run has
+// few minutes.
+const Lease = 5 * time.Second
+
+// policy is what all processes follow. The pools are held, since their workers are started here: so each can be broken
+// by itself. What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only
+// those of lane trial are given up soon.
+const policy = `
+lanes:
+  - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50,
+     retry: &often {attempts: 50, first: 1s, factor: 1.5, max: 5s}}
+  - {name: standard, startWithin: 30s, maxRuntime: 1m, maxCrashes: 50, retry: *often}
+  - {name: trial, match: ["trial=true"], startWithin: 5m, maxRuntime: 1m, maxCrashes: 2, retry: *often}
+  - {name: bulk, match: ["batch=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often,
+     promote: {after: 30s, to: standard}}
+pools:
+  - {name: general, lanes: [express, standard, trial], guests: [bulk], slots: 1, shoulder: {express: 1}, max: 3,
+     held: true}
+  - {name: batch, lanes: [bulk], slots: 1, max: 1, held: true}
+budget: 4
+timing: {lease: %s, coldStart: 1s}
+broker: {queueType: %s}
+storage:
+  - {prefix: "file://%s/in/", read: true}
+  - {prefix: "file://%s/out/", read: true, write: true}
+  - {prefix: "s3://faults/", read: true, write: true}
+`
+
+// Site is one run's Siren: servers, processes, and the connections between them.
+type Site struct {
+	Dir      string // in/, out/, log/, scratch/, reference/, rabbitmq/, redis/, s3/
+	Siren    string // the binary
+	Log      *slog.Logger
+	RabbitMQ *procs.Server
+	Redis    *procs.Server
+	Net      *network
+	Workers  []*Process
+	Scalers  []*Process
+	Disk     *disk    // the scratch disk of the first worker
+	Bucket   *bucket  // where outputs may go beside out/
+	queues   []string // names of all, once the fleet is there
+}
+
+// Options says what a site is like.
+type Options struct {
+	QueueType string // of the policy
+	Siren     string // the binary; "": it is built
+	Log       *slog.Logger
+}
+
+// Open makes a site with its folders, policy and siren, in a folder of its own, and has it filled. On an error
+// nothing is left of it.
+func Open(ctx context.Context, o Options, fill func(*Site) error) (*Site, error) {
+	dir, err := os.MkdirTemp("", "siren-faults-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Log: o.Log, Siren: o.Siren, Dir: dir, Net: newNetwork()}
+	if err = s.found(ctx, o.QueueType); err == nil {
+		err = fill(s)
+	}
+	if err != nil {
+		err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+		_ = os.RemoveAll(s.Dir)
+		return nil, err
+	}
+	return s, nil
+}
+
+// found lays out the folders and the policy, and builds siren unless that is given.
+func (s *Site) found(ctx context.Context, queueType string) error {
+	for _, d := range []string{"in", "out", "log", "scratch", "reference"} {
+		if err := os.Mkdir(s.Path(d), 0o755); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf(policy, Lease, queueType, s.Dir, s.Dir)
+	if err := os.WriteFile(s.policy(), []byte(text), 0o644); err != nil {
+		return err
+	}
+	if s.Siren != "" {
+		return nil
+	}
+	s.Siren = s.Path("siren")
+	return binary.Build(ctx, s.Siren)
+}
+
+// Equip makes all that a fleet needs: servers, a bucket, a small disk.
+func (s *Site) Equip(ctx context.Context) (err error) {
+	if s.Disk, err = mountDisk(s.Path("scratch", WorkerNames[0])); err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.Go(func() error { return s.Serve(ctx) })
+	group.Go(func() (err error) {
+		s.Bucket, err = startBucket(ctx, s.Dir)
+		return err
+	})
+	return group.Wait()
+}
+
+// Serve starts both servers, with their data in the folder.
+func (s *Site) Serve(ctx context.Context) (err error) {
+	if s.Redis, err = procs.StartRedis(ctx, procs.ServerOptions{Dir: s.Dir}); err != nil {
+		return err
+	}
+	s.RabbitMQ, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{Dir: s.Dir})
+	return err
+}
+
+// Path returns a path in the site's folder.
+func (s *Site) Path(names ...string) string {
+	return filepath.Join(append([]string{s.Dir}, names...)...)
+}
+
+func (s *Site) policy() string { return s.Path("siren.yaml") }
+
+// OutputDirs returns the folders where outputs come to be seen.
+func (s *Site) OutputDirs() []string { return []string{s.Path("out"), s.Bucket.Dir} }
+
+// Close ends everything that still runs.
+func (s *Site) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var problems []error
+	for _, p := range slices.Concat(s.Workers, s.Scalers) {
+		p.end()
+	}
+	s.Net.close()
+	for _, server := range []*procs.Server{s.RabbitMQ, s.Redis} {
+		if server != nil {
+			problems = append(problems, server.Stop(ctx))
+		}
+	}
+	if s.Bucket != nil {
+		s.Bucket.stop()
+	}
+	if s.Disk != nil {
+		problems = append(problems, s.Disk.unmount())
+	}
+	return errors.Join(problems...)
+}
