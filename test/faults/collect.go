@@ -26,7 +26,7 @@ import (
 const stopTime = 20 * time.Second
 
 // collect stops the fleet in order and gathers what there is.
-func collect(ctx context.Context, s *site.Site, h *history.History, w *watch) (err error) {
+func collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (err error) {
 	h.Programs = programs(s)
 	for _, p := range slices.Concat(s.Workers, s.Scalers) {
 		if err := p.Stop(stopTime); err != nil {
@@ -107,7 +107,7 @@ func records(ctx context.Context, s *site.Site, jobs []*history.Attempts) (map[s
 }
 
 // outputs looks at every file where outputs are, and at every object.
-func outputs(ctx context.Context, s *site.Site, e expected) (map[string]history.Output, error) {
+func outputs(ctx context.Context, s *site.Site, e Expected) (map[string]history.Output, error) {
 	fromAttempts, err := made(s)
 	if err != nil {
 		return nil, err

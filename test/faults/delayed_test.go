@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 		t.Logf("kill %d of the broker, %s after the first job was delayed", i+1,
 			time.Since(began).Round(100*time.Millisecond))
 		if i == 1 {
-			s.Scalers[0].Signal(sigkill)
+			s.Scalers[0].Signal(syscall.SIGKILL)
 		}
 		if err := s.RabbitMQ.Restart(t.Context()); err != nil {
 			t.Fatal(err)

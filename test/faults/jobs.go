@@ -21,7 +21,7 @@ var laneLabels = map[string]map[string]string{
 const poisonEvery = 40 * time.Second
 
 // jobSchedule returns the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
-func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool, place places) []history.Spec {
+func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool, place Places) []history.Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
 	all := recipeNames()
 	light := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return recipeOf(n).kind == "transcode" })
@@ -96,5 +96,5 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 	return list
 }
 
-// places are the URLs below which inputs and outputs lie.
-type places struct{ input, output, bucket string }
+// Places are the URLs below which inputs and outputs lie.
+type Places struct{ input, output, bucket string }

@@ -9,7 +9,7 @@ import (
 
 // The seed alone decides what is enqueued, and when.
 func TestJobSchedule(t *testing.T) {
-	at := places{"file:///in/", "file:///out/", "s3://out/"}
+	at := Places{"file:///in/", "file:///out/", "s3://out/"}
 	one, same, other := jobSchedule(1, time.Minute, 3, true, at), jobSchedule(1, time.Minute, 3, true, at),
 		jobSchedule(2, time.Minute, 3, true, at)
 	fates := map[history.Fate]int{}

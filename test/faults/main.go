@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/test/faults/nemesis"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
 )
@@ -97,8 +98,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 			"result is duplicate.")
 		f.PrintDefaults()
 		fmt.Fprintln(stderr, "Kinds of fault:")
-		for _, name := range kindNames() {
-			fmt.Fprintf(stderr, "  %-20s %s\n", name, kinds[name].about)
+		for _, name := range nemesis.KindNames() {
+			text, _ := nemesis.About(name)
+			fmt.Fprintf(stderr, "  %-20s %s\n", name, text)
 		}
 	}
 	if err := f.Parse(args); err != nil {
@@ -113,8 +115,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 func (o *options) check() error {
 	for _, name := range o.only {
-		if _, ok := kinds[name]; !ok {
-			return fmt.Errorf("-only %q: there are %s", name, strings.Join(kindNames(), ", "))
+		if _, ok := nemesis.About(name); !ok {
+			return fmt.Errorf("-only %q: there are %s", name, strings.Join(nemesis.KindNames(), ", "))
 		}
 	}
 	switch {

@@ -23,8 +23,8 @@ import (
 // confirmTime is how long a producer waits for one confirm before it tries again with the same id.
 const confirmTime = 35 * time.Second
 
-// producers send the jobs when their time comes, each one again and again until the broker has confirmed it.
-type producers struct {
+// Producers send the jobs when their time comes, each one again and again until the broker has confirmed it.
+type Producers struct {
 	client *client.Client
 	raw    *rawProducer
 	jobs   []*history.Attempts
@@ -32,12 +32,12 @@ type producers struct {
 }
 
 // openProducers makes both, each with links of its own.
-func openProducers(s *site.Site, schedule []history.Spec) (*producers, error) {
+func openProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
 	urls := map[string]string{}
 	for _, name := range []string{"client/amqp", "client/redis", "raw/amqp"} {
 		process, server, _ := strings.Cut(name, "/")
 		var err error
-		if urls[name], err = s.Link(process, server); err != nil {
+		if urls[name], err = s.Connect(process, server); err != nil {
 			return nil, err
 		}
 	}
@@ -48,7 +48,7 @@ func openProducers(s *site.Site, schedule []history.Spec) (*producers, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
+	p := &Producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
 	for _, s := range schedule {
 		p.jobs = append(p.jobs, &history.Attempts{Spec: s})
 	}
@@ -56,7 +56,7 @@ func openProducers(s *site.Site, schedule []history.Spec) (*producers, error) {
 }
 
 // run sends all jobs, and returns when each is confirmed, or ctx has ended.
-func (p *producers) run(ctx context.Context) {
+func (p *Producers) run(ctx context.Context) {
 	began := time.Now()
 	var all sync.WaitGroup
 	for _, j := range p.jobs {
@@ -72,7 +72,7 @@ func (p *producers) run(ctx context.Context) {
 }
 
 // enqueue sends every copy of the job until it is confirmed.
-func (p *producers) enqueue(ctx context.Context, j *history.Attempts) {
+func (p *Producers) enqueue(ctx context.Context, j *history.Attempts) {
 	j.Asked = time.Now()
 	for j.Confirms < j.Copies && ctx.Err() == nil {
 		j.Tries++
@@ -88,7 +88,7 @@ func (p *producers) enqueue(ctx context.Context, j *history.Attempts) {
 	}
 }
 
-func (p *producers) send(ctx context.Context, j *history.Attempts) error {
+func (p *Producers) send(ctx context.Context, j *history.Attempts) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
 	if j.Raw {
@@ -98,7 +98,7 @@ func (p *producers) send(ctx context.Context, j *history.Attempts) error {
 	return err
 }
 
-func (p *producers) close() {
+func (p *Producers) close() {
 	_ = p.client.Close()
 	p.raw.drop()
 }

@@ -31,7 +31,7 @@ func (r recipe) ext() string {
 	return map[string]string{"probe": ".json", "thumbnail": ".jpg", "transcode": ".mp4"}[r.kind]
 }
 
-func (r recipe) fill(j *job.Job, at places) {
+func (r recipe) fill(j *job.Job, at Places) {
 	j.Kind, j.Input, j.Params = r.kind, at.input+r.clip, nil
 	if r.params != "" {
 		j.Params = json.RawMessage(r.params)
@@ -91,48 +91,48 @@ var badInputs = []struct {
 	{"missing.mp4", nil},
 }
 
-// expected knows what each recipe makes: the bytes' digest, and the digest of the decoded frames.
-type expected struct {
+// Expected knows what each recipe makes: the bytes' digest, and the digest of the decoded frames.
+type Expected struct {
 	bytes  map[string]string // digest → recipe
 	frames map[string]string // digest → recipe
 }
 
 // prepare makes the inputs in the folder in, and then what each recipe makes of them: by the pipeline of the worker
 // itself, undisturbed.
-func prepare(ctx context.Context, siren, in, scratch string) (expected, error) {
+func prepare(ctx context.Context, siren, in, scratch string) (Expected, error) {
 	for name, args := range clips() {
 		argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, strings.Fields(args)...)
 		if out, err := exec.CommandContext(ctx, "ffmpeg",
 			append(argv, filepath.Join(in, name))...).CombinedOutput(); err != nil {
-			return expected{}, fmt.Errorf("make %s with ffmpeg (apt-get install ffmpeg): %w: %s", name, err, out)
+			return Expected{}, fmt.Errorf("make %s with ffmpeg (apt-get install ffmpeg): %w: %s", name, err, out)
 		}
 	}
 	good, err := os.ReadFile(filepath.Join(in, "clip3.mp4"))
 	if err != nil {
-		return expected{}, err
+		return Expected{}, err
 	}
 	for _, b := range badInputs {
 		if b.content == nil {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(in, b.name), b.content(good), 0o644); err != nil {
-			return expected{}, err
+			return Expected{}, err
 		}
 	}
 	return cook(ctx, siren, in, scratch)
 }
 
 // cook runs every recipe once, in this process.
-func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
+func cook(ctx context.Context, siren, in, scratch string) (Expected, error) {
 	h, err := media.New(media.Options{
 		Self: siren, Scratch: filepath.Join(scratch, "scratch"),
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return expected{}, err
+		return Expected{}, err
 	}
-	at := places{input: "file://" + in + "/", output: "file://" + scratch + "/"}
-	e := expected{bytes: map[string]string{}, frames: map[string]string{}}
+	at := Places{input: "file://" + in + "/", output: "file://" + scratch + "/"}
+	e := Expected{bytes: map[string]string{}, frames: map[string]string{}}
 	for name, r := range recipes() {
 		j := job.Job{ID: name, Output: at.output + name + r.ext()}
 		r.fill(&j, at)
@@ -161,7 +161,7 @@ func cook(ctx context.Context, siren, in, scratch string) (expected, error) {
 }
 
 // recipe returns the one that made the file; "" for none. The same bytes are the same frames; other bytes may be, too.
-func (e expected) recipe(ctx context.Context, file string) (string, error) {
+func (e Expected) recipe(ctx context.Context, file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return "", err

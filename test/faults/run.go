@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/nemesis"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
 )
@@ -19,7 +20,7 @@ import (
 // run does a whole run: start, break, fix, drain, look, judge. It returns an error when the run couldn't be done; what
 // it proved is in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r verdict.Report, err error) {
-	var e expected
+	var e Expected
 	s, err := site.Open(ctx, o.site(), func(s *site.Site) error {
 		var group errgroup.Group
 		group.Go(func() error { return s.Equip(ctx) })
@@ -75,7 +76,7 @@ func programVersions(ctx context.Context, path string) (ffmpeg, siren string, er
 
 // play sends jobs and breaks things, and gathers what came of it. drain is how long that took after the last fault.
 func play(
-	ctx context.Context, o options, s *site.Site, e expected,
+	ctx context.Context, o options, s *site.Site, e Expected,
 ) (h history.History, drain time.Duration, err error) {
 	if err := s.Start(ctx); err != nil {
 		return h, 0, err
@@ -84,7 +85,7 @@ func play(
 	if err != nil {
 		return h, 0, err
 	}
-	at := places{
+	at := Places{
 		input: "file://" + s.Path("in") + "/", output: "file://" + s.Path("out") + "/",
 		bucket: "s3://" + site.BucketName + "/",
 	}
@@ -93,7 +94,7 @@ func play(
 		return h, 0, err
 	}
 	defer p.close()
-	n := newNemesis(s)
+	n := nemesis.New(s)
 
 	producing, stopProducing := context.WithCancel(ctx)
 	defer stopProducing()
@@ -102,16 +103,16 @@ func play(
 	hunting, stopHunting := context.WithCancel(ctx)
 	defer stopHunting()
 	hunted := make(chan struct{})
-	go func() { defer close(hunted); n.hunt(hunting, poisonIDs(p.jobs)) }()
+	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.jobs)) }()
 	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
 	breaking, fix := context.WithTimeout(ctx, o.duration)
 	defer fix()
 	if !o.calm {
-		n.run(breaking, faultSchedule(o.seed, o.duration, o.only))
+		n.Run(breaking, nemesis.Schedule(o.seed, o.duration, o.only))
 	}
 	<-breaking.Done()
-	if err := errors.Join(n.err(), ctx.Err()); err != nil {
+	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
 	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
@@ -122,7 +123,7 @@ func play(
 	<-produced
 	stopHunting()
 	<-hunted
-	h.Jobs, h.Windows, h.Lost = p.jobs, n.windows(), n.lost
+	h.Jobs, h.Windows, h.Lost = p.jobs, n.Windows(), n.Lost
 	return h, drain, errors.Join(collect(ctx, s, &h, w), ctx.Err())
 }
 

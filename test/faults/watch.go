@@ -16,12 +16,12 @@ import (
 	"github.com/polyglot-media/siren/test/faults/history"
 )
 
-// watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a
+// Watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a
 // whole output of one of the recipes, and stay that one.
-type watch struct {
+type Watch struct {
 	dirs     map[uint32]string // by watch descriptor
 	events   *os.File
-	expected expected
+	expected Expected
 	done     chan struct{}
 
 	mu   sync.Mutex
@@ -35,12 +35,12 @@ const (
 	changes  = unix.IN_MODIFY
 )
 
-func watchOutputs(ctx context.Context, e expected, dirs ...string) (*watch, error) {
+func watchOutputs(ctx context.Context, e Expected, dirs ...string) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the outputs: %w", err)
 	}
-	w := &watch{
+	w := &Watch{
 		dirs: map[uint32]string{}, events: os.NewFile(uintptr(fd), "inotify"), expected: e,
 		done: make(chan struct{}), seen: map[string]*history.Sight{},
 	}
@@ -57,7 +57,7 @@ func watchOutputs(ctx context.Context, e expected, dirs ...string) (*watch, erro
 }
 
 // follow reads events until close.
-func (w *watch) follow(ctx context.Context) {
+func (w *Watch) follow(ctx context.Context) {
 	defer close(w.done)
 	buf := make([]byte, 64<<10)
 	for {
@@ -75,7 +75,7 @@ func (w *watch) follow(ctx context.Context) {
 	}
 }
 
-func (w *watch) note(ctx context.Context, dir string, mask uint32, name string) {
+func (w *Watch) note(ctx context.Context, dir string, mask uint32, name string) {
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
 		w.mu.Lock()
@@ -112,14 +112,14 @@ func (w *watch) note(ctx context.Context, dir string, mask uint32, name string) 
 }
 
 // count returns how many outputs there are by now.
-func (w *watch) count() int {
+func (w *Watch) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.seen)
 }
 
 // close ends the watch once all that has happened is noted.
-func (w *watch) close() (map[string]*history.Sight, error) {
+func (w *Watch) close() (map[string]*history.Sight, error) {
 	time.Sleep(200 * time.Millisecond)
 	_ = w.events.Close()
 	<-w.done

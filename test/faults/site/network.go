@@ -57,8 +57,8 @@ func (n *network) to(process, server, to string) (*link, error) {
 	return nil, fmt.Errorf("open a proxy for %s: %w", l.name, err)
 }
 
-// Link makes the link of a process to the server amqp, redis or s3, and returns the URL of its end.
-func (s *Site) Link(process, server string) (string, error) {
+// Connect makes the link of a process to the server amqp, redis or s3, and returns the URL of its end.
+func (s *Site) Connect(process, server string) (string, error) {
 	var to string
 	switch server {
 	case "amqp":

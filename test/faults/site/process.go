@@ -54,14 +54,14 @@ func (s *Site) launch(name string, args ...string) (*Process, error) {
 		{"amqp", "SIREN_AMQP_URL"},
 		{"redis", "SIREN_REDIS_URL"},
 	} {
-		url, err := s.Link(name, to.server)
+		url, err := s.Connect(name, to.server)
 		if err != nil {
 			return nil, err
 		}
 		env = append(env, to.variable+"="+url)
 	}
 	if s.Bucket != nil && args[0] == "worker" {
-		url, err := s.Link(name, "s3")
+		url, err := s.Connect(name, "s3")
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package main
+package nemesis
 
 import (
 	"maps"
@@ -20,7 +20,7 @@ type kind struct {
 	// outage is what is away meanwhile for all, and a little longer than that; "" when only its target is faulted.
 	outage string
 	after  time.Duration
-	inject func(*nemesis, history.Fault) (undo func() error, err error)
+	inject func(*Nemesis, history.Fault) (undo func() error, err error)
 }
 
 // linkNames returns all links of processes and of the two producers: a plain AMQP producer has none to Redis, and only
@@ -38,16 +38,23 @@ func linkNames() (names []string) {
 	return names
 }
 
-func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
+// About says what a kind of fault breaks; false when there is no such kind.
+func About(kind string) (text string, ok bool) {
+	k, ok := kinds[kind]
+	return k.about, ok
+}
+
+// KindNames lists the kinds of faults.
+func KindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
 
 // faultGap is the mean time from one fault to the next. Most last longer, so several are there at a time.
 const faultGap = 4500 * time.Millisecond
 
-// faultSchedule returns the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that
+// Schedule returns the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that
 // none is left out for long.
-func faultSchedule(seed uint64, duration time.Duration, only []string) []history.Fault {
+func Schedule(seed uint64, duration time.Duration, only []string) []history.Fault {
 	r := rand.New(rand.NewPCG(seed, 2))
-	names := kindNames()
+	names := KindNames()
 	if len(only) > 0 {
 		names = slices.Sorted(slices.Values(only))
 	}

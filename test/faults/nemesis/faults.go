@@ -1,4 +1,4 @@
-package main
+package nemesis
 
 import (
 	"context"
@@ -17,11 +17,8 @@ import (
 	"github.com/polyglot-media/siren/test/processes"
 )
 
-const (
-	sigkill = syscall.SIGKILL
-	// fixTime bounds the undoing of a fault.
-	fixTime = 4 * time.Minute
-)
+// fixTime bounds the undoing of a fault.
+const fixTime = 4 * time.Minute
 
 // itself returns the resources of a fault that has its target alone.
 func itself(target string) []string { return []string{target} }
@@ -36,77 +33,77 @@ func nothing() error { return nil }
 var kinds = map[string]kind{
 	"worker-kill": {
 		about: "kill -9 of a worker", targets: site.WorkerNames, resources: itself, most: time.Second,
-		inject: func(n *nemesis, f history.Fault) (func() error, error) {
-			n.process(f.Target).Signal(sigkill)
+		inject: func(n *Nemesis, f history.Fault) (func() error, error) {
+			n.process(f.Target).Signal(syscall.SIGKILL)
 			return nothing, nil
 		},
 	},
 	"worker-pause-short": {
 		about: "SIGSTOP of a worker for less than its lease, then SIGCONT", targets: site.WorkerNames,
 		resources: itself,
-		least:     time.Second, most: site.Lease * 3 / 5, inject: (*nemesis).pause,
+		least:     time.Second, most: site.Lease * 3 / 5, inject: (*Nemesis).pause,
 	},
 	"worker-pause-long": {
 		about: "SIGSTOP of a worker for longer than its lease, then SIGCONT", targets: site.WorkerNames,
 		resources: itself,
-		least:     site.Lease * 3 / 2, most: 3 * site.Lease, inject: (*nemesis).pause,
+		least:     site.Lease * 3 / 2, most: 3 * site.Lease, inject: (*Nemesis).pause,
 	},
 	"term-storm": {
 		about: "SIGTERM to most of the fleet, in waves", targets: []string{"workers"},
 		resources: resources(append(append([]string{}, site.WorkerNames...), site.ScalerNames...)...),
-		inject:    (*nemesis).storm,
+		inject:    (*Nemesis).storm,
 	},
 	"scaler-kill": {
 		about: "kill -9 of a scaler, leading or not", targets: site.ScalerNames, resources: itself, most: time.Second,
-		inject: func(n *nemesis, f history.Fault) (func() error, error) {
-			n.process(f.Target).Signal(sigkill)
+		inject: func(n *Nemesis, f history.Fault) (func() error, error) {
+			n.process(f.Target).Signal(syscall.SIGKILL)
 			return nothing, nil
 		},
 	},
 	"scaler-pause": {
 		about: "SIGSTOP of a scaler, leading or not, then SIGCONT", targets: site.ScalerNames, resources: itself,
-		least: 2 * time.Second, most: 15 * time.Second, inject: (*nemesis).pause,
+		least: 2 * time.Second, most: 15 * time.Second, inject: (*Nemesis).pause,
 	},
 	"broker-kill": {
 		about: "kill -9 of RabbitMQ, and its restart", resources: resources("broker"), most: 4 * time.Second,
 		outage: "broker", after: 6 * time.Second, // the longest pause between two dials is 5 s
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) {
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
 			return n.startBroker, n.site.RabbitMQ.Kill()
 		},
 	},
 	"broker-restart": {
 		about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker", after: 6 * time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return nothing, n.startBroker() },
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return nothing, n.startBroker() },
 	},
 	"alarm-memory": {
 		about: "memory alarm on RabbitMQ", resources: resources("broker"), least: 3 * time.Second,
 		most:   10 * time.Second,
 		outage: "alarm", after: time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.alarm("memory") },
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.alarm("memory") },
 	},
 	"alarm-disk": {
 		about: "disk alarm on RabbitMQ", resources: resources("broker"), least: 3 * time.Second, most: 10 * time.Second,
 		outage: "alarm", after: time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.alarm("disk") },
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.alarm("disk") },
 	},
 	"redis-kill": {
 		about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"), most: 8 * time.Second,
 		outage: "redis", after: 3 * time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.Redis.Kill() },
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.Redis.Kill() },
 	},
 	"redis-wipe": {
 		about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"),
 		most:   6 * time.Second,
-		outage: "redis", after: 3 * time.Second, inject: (*nemesis).wipe,
+		outage: "redis", after: 3 * time.Second, inject: (*Nemesis).wipe,
 	},
 	"redis-flush": {
-		about: "FLUSHALL", resources: resources("redis"), inject: (*nemesis).flush,
+		about: "FLUSHALL", resources: resources("redis"), inject: (*Nemesis).flush,
 	},
 	"cut": {
 		about: "connections of a process to RabbitMQ, Redis or S3 end, and none is let through", targets: linkNames(),
 		resources: itself,
 		least:     500 * time.Millisecond, most: 6 * time.Second,
-		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+		inject: func(n *Nemesis, f history.Fault) (func() error, error) {
 			l := n.site.Net.Link(f.Target)
 			l.Cut()
 			return l.Fix, nil
@@ -115,7 +112,7 @@ var kinds = map[string]kind{
 	"slow": {
 		about: "connections of a process to RabbitMQ, Redis or S3 are slow", targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 12 * time.Second,
-		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+		inject: func(n *Nemesis, f history.Fault) (func() error, error) {
 			latency := 100 + f.Seed%500
 			return n.spoil(f, "latency", fmt.Sprintf(`{"latency": %d, "jitter": %d}`, latency, latency/2))
 		},
@@ -124,26 +121,26 @@ var kinds = map[string]kind{
 		about:   "connections of a process to RabbitMQ, Redis or S3 stay open, and nothing gets through",
 		targets: linkNames(), resources: itself,
 		least: 4 * time.Second, most: 25 * time.Second,
-		inject: func(n *nemesis, f history.Fault) (func() error, error) {
+		inject: func(n *Nemesis, f history.Fault) (func() error, error) {
 			return n.spoil(f, "timeout", `{"timeout": 0}`)
 		},
 	},
 	"scratch-full": {
 		about: "no byte is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
 		least: 4 * time.Second, most: 12 * time.Second,
-		inject: func(n *nemesis, _ history.Fault) (func() error, error) {
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
 			return n.site.Disk.Empty, n.site.Disk.Fill()
 		},
 	},
 	"clock-offset": {
 		about: "a worker starts with a wall clock that is up to an hour off", targets: site.WorkerNames,
 		resources: itself,
-		least:     10 * time.Second, most: 25 * time.Second, inject: (*nemesis).offset,
+		least:     10 * time.Second, most: 25 * time.Second, inject: (*Nemesis).offset,
 	},
 }
 
 // pause freezes a process, and every other time what it has started, too: as a machine that is frozen does.
-func (n *nemesis) pause(f history.Fault) (func() error, error) {
+func (n *Nemesis) pause(f history.Fault) (func() error, error) {
 	p := n.process(f.Target)
 	life, pid := p.Current()
 	if life == "" {
@@ -168,7 +165,7 @@ func (n *nemesis) pause(f history.Fault) (func() error, error) {
 
 // storm tells most processes to stop, once or twice, in two or three waves. Whoever is hit twice returns its jobs at
 // once.
-func (n *nemesis) storm(f history.Fault) (func() error, error) {
+func (n *Nemesis) storm(f history.Fault) (func() error, error) {
 	r := rand.New(rand.NewPCG(f.Seed, 0))
 	for range 2 + r.IntN(2) {
 		for _, p := range append(append([]*site.Process{}, n.site.Workers...), n.site.Scalers...) {
@@ -186,8 +183,8 @@ func (n *nemesis) storm(f history.Fault) (func() error, error) {
 	return nothing, nil
 }
 
-func (n *nemesis) startBroker() error { return restart(n.site.RabbitMQ) }
-func (n *nemesis) startRedis() error  { return restart(n.site.Redis) }
+func (n *Nemesis) startBroker() error { return restart(n.site.RabbitMQ) }
+func (n *Nemesis) startRedis() error  { return restart(n.site.Redis) }
 
 // restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
 func restart(server *procs.Server) (err error) {
@@ -201,7 +198,7 @@ func restart(server *procs.Server) (err error) {
 	return err
 }
 
-func (n *nemesis) alarm(resource string) (func() error, error) {
+func (n *Nemesis) alarm(resource string) (func() error, error) {
 	tell := func(what string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 		defer cancel()
@@ -215,7 +212,7 @@ func (n *nemesis) alarm(resource string) (func() error, error) {
 }
 
 // wipe kills Redis and takes its data away.
-func (n *nemesis) wipe(history.Fault) (func() error, error) {
+func (n *Nemesis) wipe(history.Fault) (func() error, error) {
 	n.lostData()
 	if err := n.site.Redis.Kill(); err != nil {
 		return nil, err
@@ -227,7 +224,7 @@ func (n *nemesis) wipe(history.Fault) (func() error, error) {
 	return n.startRedis, errors.Join(problems...)
 }
 
-func (n *nemesis) flush(history.Fault) (func() error, error) {
+func (n *Nemesis) flush(history.Fault) (func() error, error) {
 	n.lostData()
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
@@ -240,21 +237,21 @@ func (n *nemesis) flush(history.Fault) (func() error, error) {
 	return nothing, c.FlushAll(ctx).Err()
 }
 
-func (n *nemesis) lostData() {
+func (n *Nemesis) lostData() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.lost = append(n.lost, time.Now())
+	n.Lost = append(n.Lost, time.Now())
 }
 
 // spoil puts a toxic on a link. When it is taken off, connections that lost bytes meanwhile end: TCP never loses some
 // in the middle.
-func (n *nemesis) spoil(f history.Fault, toxic, attributes string) (func() error, error) {
+func (n *Nemesis) spoil(f history.Fault, toxic, attributes string) (func() error, error) {
 	l := n.site.Net.Link(f.Target)
 	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.Toxic(toxic, attributes)
 }
 
 // offset restarts a worker with another time of day, and again with the right one.
-func (n *nemesis) offset(f history.Fault) (func() error, error) {
+func (n *Nemesis) offset(f history.Fault) (func() error, error) {
 	p := n.process(f.Target)
 	minutes := int(f.Seed%121) - 60
 	p.With(fmt.Sprintf("SIREN_TEST_CLOCK_OFFSET=%dm", minutes))

@@ -1,4 +1,4 @@
-package main
+package nemesis
 
 import (
 	"testing"
@@ -8,8 +8,8 @@ import (
 // The seed alone decides what is broken, and when.
 func TestFaultSchedule(t *testing.T) {
 	kindsSeen := map[string]bool{}
-	faults := faultSchedule(1, 2*time.Minute, nil)
-	again := faultSchedule(1, 2*time.Minute, nil)
+	faults := Schedule(1, 2*time.Minute, nil)
+	again := Schedule(1, 2*time.Minute, nil)
 	for i, f := range faults {
 		if f != again[i] {
 			t.Fatalf("two faults with one seed: %s, %s", f, again[i])

@@ -1,4 +1,4 @@
-package main
+package nemesis
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/polyglot-media/siren/test/faults/history"
@@ -16,8 +17,8 @@ import (
 	"github.com/polyglot-media/siren/test/wait"
 )
 
-// nemesis breaks the fleet as the schedule says, and undoes each fault at its end.
-type nemesis struct {
+// Nemesis breaks the fleet as the schedule says, and undoes each fault at its end.
+type Nemesis struct {
 	site *site.Site
 	log  *slog.Logger
 
@@ -25,16 +26,16 @@ type nemesis struct {
 	held     map[string]*sync.Mutex // by resource
 	done     []history.Window
 	problems []error
-	lost     []time.Time // when Redis lost its data
+	Lost     []time.Time // when Redis lost its data
 	hunted   int         // how often a worker was killed for the poisonous job that it ran
 }
 
-func newNemesis(s *site.Site) *nemesis {
-	return &nemesis{site: s, log: s.Log, held: map[string]*sync.Mutex{}}
+func New(s *site.Site) *Nemesis {
+	return &Nemesis{site: s, log: s.Log, held: map[string]*sync.Mutex{}}
 }
 
-// run carries out the schedule until ctx ends, and returns when all is undone.
-func (n *nemesis) run(ctx context.Context, schedule []history.Fault) {
+// Run carries out the schedule until ctx ends, and returns when all is undone.
+func (n *Nemesis) Run(ctx context.Context, schedule []history.Fault) {
 	began := time.Now()
 	var all sync.WaitGroup
 	for _, f := range schedule {
@@ -48,7 +49,7 @@ func (n *nemesis) run(ctx context.Context, schedule []history.Fault) {
 }
 
 // strike plays one fault from its beginning to its end. It waits for whoever has what it needs.
-func (n *nemesis) strike(ctx context.Context, f history.Fault) {
+func (n *Nemesis) strike(ctx context.Context, f history.Fault) {
 	k := kinds[f.Kind]
 	needs := slices.Sorted(slices.Values(k.resources(f.Target)))
 	for _, r := range needs {
@@ -82,7 +83,7 @@ func (n *nemesis) strike(ctx context.Context, f history.Fault) {
 	}
 }
 
-func (n *nemesis) resource(name string) *sync.Mutex {
+func (n *Nemesis) resource(name string) *sync.Mutex {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.held[name] == nil {
@@ -92,7 +93,7 @@ func (n *nemesis) resource(name string) *sync.Mutex {
 }
 
 // livesOf returns the workers that run now and that a fault with this target hits.
-func (n *nemesis) livesOf(target string) (lives []string) {
+func (n *Nemesis) livesOf(target string) (lives []string) {
 	name, _, _ := strings.Cut(target, "/")
 	for _, p := range n.site.Workers {
 		if now, _ := p.Current(); now != "" && (p.Name == name || target == "workers") {
@@ -103,7 +104,7 @@ func (n *nemesis) livesOf(target string) (lives []string) {
 }
 
 // process returns the place in the fleet with that name.
-func (n *nemesis) process(name string) *site.Process {
+func (n *Nemesis) process(name string) *site.Process {
 	for _, p := range slices.Concat(n.site.Workers, n.site.Scalers) {
 		if p.Name == name {
 			return p
@@ -112,9 +113,9 @@ func (n *nemesis) process(name string) *site.Process {
 	return nil
 }
 
-// hunt kills every worker that runs a poisonous job, as often as one does, until ctx ends. Where a job's attempt has
+// Hunt kills every worker that runs a poisonous job, as often as one does, until ctx ends. Where a job's attempt has
 // its scratch folder tells who runs it.
-func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
+func (n *Nemesis) Hunt(ctx context.Context, poison map[string]bool) {
 	killed := map[string]bool{} // a killed worker leaves its folder
 	for wait.Pause(ctx, 15*time.Millisecond) == nil {
 		for _, p := range n.site.Workers {
@@ -127,7 +128,7 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 				killed[f] = true
 				life, _ := p.Current()
 				from := time.Now()
-				if p.Signal(sigkill) == "" {
+				if p.Signal(syscall.SIGKILL) == "" {
 					continue
 				}
 				n.log.Info("killed the worker of a poisonous job", "job", id, "worker", life)
@@ -143,14 +144,14 @@ func (n *nemesis) hunt(ctx context.Context, poison map[string]bool) {
 	}
 }
 
-// err returns what the nemesis couldn't do: then the run proves nothing.
-func (n *nemesis) err() error {
+// Err returns what the nemesis couldn't do: then the run proves nothing.
+func (n *Nemesis) Err() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return errors.Join(n.problems...)
 }
 
-func (n *nemesis) windows() []history.Window {
+func (n *Nemesis) Windows() []history.Window {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.done)
