@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/site"
+	"github.com/polyglot-media/siren/test/faults/workload"
 	"github.com/polyglot-media/siren/test/processes"
 )
 
@@ -107,7 +108,7 @@ func records(ctx context.Context, s *site.Site, jobs []*history.Attempts) (map[s
 }
 
 // outputs looks at every file where outputs are, and at every object.
-func outputs(ctx context.Context, s *site.Site, e Expected) (map[string]history.Output, error) {
+func outputs(ctx context.Context, s *site.Site, e workload.Expected) (map[string]history.Output, error) {
 	fromAttempts, err := made(s)
 	if err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func outputs(ctx context.Context, s *site.Site, e Expected) (map[string]history.
 				continue
 			}
 			file := filepath.Join(dir, f.Name())
-			recipe, err := e.recipe(ctx, file)
+			recipe, err := e.Recipe(ctx, file)
 			if err != nil {
 				return nil, err
 			}

@@ -15,17 +15,18 @@ import (
 	"github.com/polyglot-media/siren/test/faults/nemesis"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
+	"github.com/polyglot-media/siren/test/faults/workload"
 )
 
 // run does a whole run: start, break, fix, drain, look, judge. It returns an error when the run couldn't be done; what
 // it proved is in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r verdict.Report, err error) {
-	var e Expected
+	var e workload.Expected
 	s, err := site.Open(ctx, o.site(), func(s *site.Site) error {
 		var group errgroup.Group
 		group.Go(func() error { return s.Equip(ctx) })
 		group.Go(func() (err error) {
-			e, err = prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
+			e, err = workload.Prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
 			return err
 		})
 		return group.Wait()
@@ -76,7 +77,7 @@ func programVersions(ctx context.Context, path string) (ffmpeg, siren string, er
 
 // play sends jobs and breaks things, and gathers what came of it. drain is how long that took after the last fault.
 func play(
-	ctx context.Context, o options, s *site.Site, e Expected,
+	ctx context.Context, o options, s *site.Site, e workload.Expected,
 ) (h history.History, drain time.Duration, err error) {
 	if err := s.Start(ctx); err != nil {
 		return h, 0, err
@@ -85,25 +86,25 @@ func play(
 	if err != nil {
 		return h, 0, err
 	}
-	at := Places{
-		input: "file://" + s.Path("in") + "/", output: "file://" + s.Path("out") + "/",
-		bucket: "s3://" + site.BucketName + "/",
+	at := workload.Places{
+		Input: "file://" + s.Path("in") + "/", Output: "file://" + s.Path("out") + "/",
+		Bucket: "s3://" + site.BucketName + "/",
 	}
-	p, err := openProducers(s, jobSchedule(o.seed, o.duration, o.rate, !o.calm && len(o.only) == 0, at))
+	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, !o.calm && len(o.only) == 0, at))
 	if err != nil {
 		return h, 0, err
 	}
-	defer p.close()
+	defer p.Close()
 	n := nemesis.New(s)
 
 	producing, stopProducing := context.WithCancel(ctx)
 	defer stopProducing()
 	produced := make(chan struct{})
-	go func() { defer close(produced); p.run(producing) }()
+	go func() { defer close(produced); p.Run(producing) }()
 	hunting, stopHunting := context.WithCancel(ctx)
 	defer stopHunting()
 	hunted := make(chan struct{})
-	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.jobs)) }()
+	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.Jobs)) }()
 	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
 	breaking, fix := context.WithTimeout(ctx, o.duration)
@@ -115,15 +116,15 @@ func play(
 	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
-	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.open.Load())
+	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.Open.Load())
 	began := time.Now()
-	h.Drained = awaitEnds(ctx, s, produced, p.jobs)
+	h.Drained = awaitEnds(ctx, s, produced, p.Jobs)
 	drain = time.Since(began)
 	stopProducing()
 	<-produced
 	stopHunting()
 	<-hunted
-	h.Jobs, h.Windows, h.Lost = p.jobs, n.Windows(), n.Lost
+	h.Jobs, h.Windows, h.Lost = p.Jobs, n.Windows(), n.Lost
 	return h, drain, errors.Join(collect(ctx, s, &h, w), ctx.Err())
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/workload"
 )
 
 // Watch sees every change in the folders for outputs, as the kernel tells it: whatever comes to be seen there must be a
@@ -21,7 +22,7 @@ import (
 type Watch struct {
 	dirs     map[uint32]string // by watch descriptor
 	events   *os.File
-	expected Expected
+	expected workload.Expected
 	done     chan struct{}
 
 	mu   sync.Mutex
@@ -35,7 +36,7 @@ const (
 	changes  = unix.IN_MODIFY
 )
 
-func watchOutputs(ctx context.Context, e Expected, dirs ...string) (*Watch, error) {
+func watchOutputs(ctx context.Context, e workload.Expected, dirs ...string) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the outputs: %w", err)
@@ -83,7 +84,7 @@ func (w *Watch) note(ctx context.Context, dir string, mask uint32, name string) 
 		w.mu.Unlock()
 	case mask&unix.IN_ISDIR != 0, name == "": // .siren, the attempts' own, and the S3 server's
 	case mask&appears != 0:
-		recipe, err := w.expected.recipe(ctx, filepath.Join(dir, name))
+		recipe, err := w.expected.Recipe(ctx, filepath.Join(dir, name))
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.seen[name] != nil {

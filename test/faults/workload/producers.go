@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"context"
@@ -27,12 +27,12 @@ const confirmTime = 35 * time.Second
 type Producers struct {
 	client *client.Client
 	raw    *rawProducer
-	jobs   []*history.Attempts
-	open   atomic.Int64 // not confirmed yet
+	Jobs   []*history.Attempts
+	Open   atomic.Int64 // not confirmed yet
 }
 
-// openProducers makes both, each with links of its own.
-func openProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
+// OpenProducers makes both, each with links of its own.
+func OpenProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
 	urls := map[string]string{}
 	for _, name := range []string{"client/amqp", "client/redis", "raw/amqp"} {
 		process, server, _ := strings.Cut(name, "/")
@@ -50,19 +50,19 @@ func openProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
 	}
 	p := &Producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
 	for _, s := range schedule {
-		p.jobs = append(p.jobs, &history.Attempts{Spec: s})
+		p.Jobs = append(p.Jobs, &history.Attempts{Spec: s})
 	}
 	return p, nil
 }
 
-// run sends all jobs, and returns when each is confirmed, or ctx has ended.
-func (p *Producers) run(ctx context.Context) {
+// Run sends all jobs, and returns when each is confirmed, or ctx has ended.
+func (p *Producers) Run(ctx context.Context) {
 	began := time.Now()
 	var all sync.WaitGroup
-	for _, j := range p.jobs {
-		p.open.Add(1)
+	for _, j := range p.Jobs {
+		p.Open.Add(1)
 		all.Go(func() {
-			defer p.open.Add(-1)
+			defer p.Open.Add(-1)
 			if wait.Pause(ctx, time.Until(began.Add(j.At))) == nil {
 				p.enqueue(ctx, j)
 			}
@@ -98,7 +98,7 @@ func (p *Producers) send(ctx context.Context, j *history.Attempts) error {
 	return err
 }
 
-func (p *Producers) close() {
+func (p *Producers) Close() {
 	_ = p.client.Close()
 	p.raw.drop()
 }

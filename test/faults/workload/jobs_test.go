@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"testing"
@@ -10,8 +10,8 @@ import (
 // The seed alone decides what is enqueued, and when.
 func TestJobSchedule(t *testing.T) {
 	at := Places{"file:///in/", "file:///out/", "s3://out/"}
-	one, same, other := jobSchedule(1, time.Minute, 3, true, at), jobSchedule(1, time.Minute, 3, true, at),
-		jobSchedule(2, time.Minute, 3, true, at)
+	one, same, other := Schedule(1, time.Minute, 3, true, at), Schedule(1, time.Minute, 3, true, at),
+		Schedule(2, time.Minute, 3, true, at)
 	fates := map[history.Fate]int{}
 	ids := map[string]bool{}
 	for i, s := range one {

@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ var laneLabels = map[string]map[string]string{
 // poisonEvery is how far apart poisonous jobs come.
 const poisonEvery = 40 * time.Second
 
-// jobSchedule returns the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
-func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool, place Places) []history.Spec {
+// Schedule returns the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
+func Schedule(seed uint64, duration time.Duration, rate float64, poison bool, place Places) []history.Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
 	all := recipeNames()
 	light := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return recipeOf(n).kind == "transcode" })
@@ -33,9 +33,9 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 		if shared != "" {
 			name = shared + ext
 		}
-		s.Job.Output = place.output + name
+		s.Job.Output = place.Output + name
 		if s.Stored {
-			s.Job.Output = place.bucket + name
+			s.Job.Output = place.Bucket + name
 		}
 		if s.Copies == 0 {
 			s.Copies = 1
@@ -69,7 +69,7 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 		switch p := r.IntN(100); {
 		case p < 6:
 			s.Fate, s.Recipe = history.BadInput, ""
-			s.Job.Input = place.input + badInputs[r.IntN(len(badInputs))].name
+			s.Job.Input = place.Input + badInputs[r.IntN(len(badInputs))].name
 			add(s, made.ext(), "")
 		case p < 11:
 			shared := fmt.Sprintf("shared-%04d", len(list))
@@ -97,4 +97,4 @@ func jobSchedule(seed uint64, duration time.Duration, rate float64, poison bool,
 }
 
 // Places are the URLs below which inputs and outputs lie.
-type Places struct{ input, output, bucket string }
+type Places struct{ Input, Output, Bucket string }

@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"context"
@@ -32,7 +32,7 @@ func (r recipe) ext() string {
 }
 
 func (r recipe) fill(j *job.Job, at Places) {
-	j.Kind, j.Input, j.Params = r.kind, at.input+r.clip, nil
+	j.Kind, j.Input, j.Params = r.kind, at.Input+r.clip, nil
 	if r.params != "" {
 		j.Params = json.RawMessage(r.params)
 	}
@@ -97,9 +97,9 @@ type Expected struct {
 	frames map[string]string // digest → recipe
 }
 
-// prepare makes the inputs in the folder in, and then what each recipe makes of them: by the pipeline of the worker
+// Prepare makes the inputs in the folder in, and then what each recipe makes of them: by the pipeline of the worker
 // itself, undisturbed.
-func prepare(ctx context.Context, siren, in, scratch string) (Expected, error) {
+func Prepare(ctx context.Context, siren, in, scratch string) (Expected, error) {
 	for name, args := range clips() {
 		argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, strings.Fields(args)...)
 		if out, err := exec.CommandContext(ctx, "ffmpeg",
@@ -131,14 +131,14 @@ func cook(ctx context.Context, siren, in, scratch string) (Expected, error) {
 	if err != nil {
 		return Expected{}, err
 	}
-	at := Places{input: "file://" + in + "/", output: "file://" + scratch + "/"}
+	at := Places{Input: "file://" + in + "/", Output: "file://" + scratch + "/"}
 	e := Expected{bytes: map[string]string{}, frames: map[string]string{}}
 	for name, r := range recipes() {
-		j := job.Job{ID: name, Output: at.output + name + r.ext()}
+		j := job.Job{ID: name, Output: at.Output + name + r.ext()}
 		r.fill(&j, at)
 		_, err := h.Handle(ctx, work.Task{
 			Job: j, Lane: "standard", Attempt: "1", Limits: work.Limits{Threads: 1, MaxRuntime: time.Minute},
-			Storage: []lanes.Storage{{Prefix: at.input, Read: true}, {Prefix: at.output, Write: true}},
+			Storage: []lanes.Storage{{Prefix: at.Input, Read: true}, {Prefix: at.Output, Write: true}},
 		})
 		if err != nil {
 			return e, fmt.Errorf("make what recipe %s must make: %w", name, err)
@@ -160,8 +160,8 @@ func cook(ctx context.Context, siren, in, scratch string) (Expected, error) {
 	return e, nil
 }
 
-// recipe returns the one that made the file; "" for none. The same bytes are the same frames; other bytes may be, too.
-func (e Expected) recipe(ctx context.Context, file string) (string, error) {
+// Recipe returns the one that made the file; "" for none. The same bytes are the same frames; other bytes may be, too.
+func (e Expected) Recipe(ctx context.Context, file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
