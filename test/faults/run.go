@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/test/faults/nemesis"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
+	"github.com/polyglot-media/siren/test/faults/witness"
 	"github.com/polyglot-media/siren/test/faults/workload"
 )
 
@@ -82,7 +83,7 @@ func play(
 	if err := s.Start(ctx); err != nil {
 		return h, 0, err
 	}
-	w, err := watchOutputs(ctx, e, s.OutputDirs()...)
+	w, err := witness.WatchOutputs(ctx, e, s.OutputDirs()...)
 	if err != nil {
 		return h, 0, err
 	}
@@ -116,7 +117,7 @@ func play(
 	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
-	o.log.Info("all is fixed; draining", "outputs", w.count(), "unconfirmed", p.Open.Load())
+	o.log.Info("all is fixed; draining", "outputs", w.Count(), "unconfirmed", p.Open.Load())
 	began := time.Now()
 	h.Drained = awaitEnds(ctx, s, produced, p.Jobs)
 	drain = time.Since(began)
@@ -125,7 +126,7 @@ func play(
 	stopHunting()
 	<-hunted
 	h.Jobs, h.Windows, h.Lost = p.Jobs, n.Windows(), n.Lost
-	return h, drain, errors.Join(collect(ctx, s, &h, w), ctx.Err())
+	return h, drain, errors.Join(witness.Collect(ctx, s, &h, w), ctx.Err())
 }
 
 func poisonIDs(jobs []*history.Attempts) map[string]bool {

@@ -1,4 +1,4 @@
-package main
+package witness
 
 import (
 	"context"
@@ -36,7 +36,7 @@ const (
 	changes  = unix.IN_MODIFY
 )
 
-func watchOutputs(ctx context.Context, e workload.Expected, dirs ...string) (*Watch, error) {
+func WatchOutputs(ctx context.Context, e workload.Expected, dirs ...string) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the outputs: %w", err)
@@ -112,8 +112,8 @@ func (w *Watch) note(ctx context.Context, dir string, mask uint32, name string) 
 	}
 }
 
-// count returns how many outputs there are by now.
-func (w *Watch) count() int {
+// Count returns how many outputs there are by now.
+func (w *Watch) Count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.seen)

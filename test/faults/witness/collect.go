@@ -1,4 +1,4 @@
-package main
+package witness
 
 import (
 	"bufio"
@@ -26,8 +26,8 @@ import (
 // stopTime is how long a process may take to stop when nothing is left.
 const stopTime = 20 * time.Second
 
-// collect stops the fleet in order and gathers what there is.
-func collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (err error) {
+// Collect stops the fleet in order and gathers what there is.
+func Collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (err error) {
 	h.Programs = programs(s)
 	for _, p := range slices.Concat(s.Workers, s.Scalers) {
 		if err := p.Stop(stopTime); err != nil {
