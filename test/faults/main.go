@@ -7,10 +7,9 @@
 // exactly one visible, correct output, or a dead letter with the reason that is expected of it, and there is nothing
 // else.
 //
-// How the files hang together: run.go is the walk. jobs.go and schedule.go decide by the seed alone what is enqueued
-// and what is broken, and when. site.go, process.go and network.go are the fleet; nemesis.go and faults.go break it;
-// producers.go and watch.go look on. collect.go gathers what there is at the end into a history, check.go judges that
-// and knows no I/O, and report.go prints.
+// How the rooms hang together: run.go is the walk. workload and nemesis decide by the seed alone what is enqueued and
+// what is broken, and when, and do it to a site. witness looks on, and gathers what there is at the end into a history.
+// verdict judges that, and knows no I/O.
 //
 // The seed decides the schedule of jobs and faults. Real processes and real time do the rest, so two runs with one seed
 // differ. docs/reliability.md tells what is covered and what isn't.

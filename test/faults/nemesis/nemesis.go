@@ -1,3 +1,5 @@
+// Package nemesis breaks a site as a seed says, one fault beside the other, and undoes each at its end. schedule.go
+// decides what and when, faults.go is how.
 package nemesis
 
 import (
@@ -30,6 +32,7 @@ type Nemesis struct {
 	hunted   int         // how often a worker was killed for the poisonous job that it ran
 }
 
+// New makes one that breaks this site.
 func New(s *site.Site) *Nemesis {
 	return &Nemesis{site: s, log: s.Log, held: map[string]*sync.Mutex{}}
 }
@@ -151,6 +154,7 @@ func (n *Nemesis) Err() error {
 	return errors.Join(n.problems...)
 }
 
+// Windows returns the faults that there have been.
 func (n *Nemesis) Windows() []history.Window {
 	n.mu.Lock()
 	defer n.mu.Unlock()

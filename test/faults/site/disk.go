@@ -46,6 +46,7 @@ func (d *disk) Fill() error {
 	}
 }
 
+// Empty undoes Fill.
 func (d *disk) Empty() error {
 	err := os.Remove(d.filler())
 	if errors.Is(err, os.ErrNotExist) {

@@ -12,13 +12,14 @@ import (
 	"github.com/polyglot-media/siren/test/wait"
 )
 
+// The names of queues.
 const (
 	DeadQueue  = "siren.dead"
 	laneQueue  = "siren.lane." // and the lane's name, and perhaps more
 	delayQueue = "siren.delay."
 )
 
-// Direct returns a channel straight to the broker, past all proxies.
+// Direct lends a channel straight to the broker, past all proxies.
 func (s *Site) Direct(use func(*amqp.Channel) error) error {
 	conn, err := amqp.Dial(s.RabbitMQ.URL)
 	if err != nil {
@@ -102,8 +103,8 @@ func (s *Site) QueueOf(lane string) string {
 // 5 s.
 const restFor = 7 * time.Second
 
-// Rest waits until nothing is on its way in any queue, that one left out, and it is enough: for so long nothing was,
-// with so many dead letters. False when ctx ends first.
+// Rest waits until nothing is on its way in any queue but the one that is left out, and it is enough: nothing was for
+// that long, and there are so many dead letters. It is false when ctx ends first.
 func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) bool {
 	for empty := time.Now(); wait.Pause(ctx, time.Second) == nil; {
 		queues, err := s.Ready()

@@ -1,3 +1,6 @@
+// Package site is the fleet that is broken: private servers, scalers and workers that are started again whenever they
+// end, and the links between them, each through a proxy. It knows no fault, and of jobs only how many messages there
+// are.
 package site
 
 import (

@@ -1,3 +1,5 @@
+// Package witness sees what comes of the jobs: every change of the outputs as it happens (watch.go), and all that there
+// is at the end (collect.go). It doesn't judge.
 package witness
 
 import (

@@ -36,6 +36,7 @@ const (
 	changes  = unix.IN_MODIFY
 )
 
+// WatchOutputs begins to look at the folders.
 func WatchOutputs(ctx context.Context, e workload.Expected, dirs ...string) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {

@@ -1,3 +1,5 @@
+// Package workload is what the fleet has to do: which jobs come when (jobs.go, by the seed alone), what each must make
+// (recipes.go), and who sends them until the broker has confirmed each (producers.go).
 package workload
 
 import (

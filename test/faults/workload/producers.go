@@ -98,6 +98,7 @@ func (p *Producers) send(ctx context.Context, j *history.Attempts) error {
 	return err
 }
 
+// Close ends their connections.
 func (p *Producers) Close() {
 	_ = p.client.Close()
 	p.raw.drop()
