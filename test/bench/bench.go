@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -48,9 +49,16 @@ const (
 	poolSlots    = 2
 )
 
+// standOptions says how often and on what is measured.
+type standOptions struct {
+	runs    int    // of each measurement
+	siren   string // the binary
+	samples string // a file for each forecast; "": none
+}
+
 // bench is a private RabbitMQ and Redis with Siren's topology and a policy in force, and clients of them.
 type bench struct {
-	options
+	standOptions
 	dir               string // for clips, outputs and scratch
 	amqpURL, redisURL string
 	effective         *lanes.Effective
@@ -65,8 +73,8 @@ type bench struct {
 }
 
 // open starts the servers and what everything here needs; on failure nothing of it is left.
-func open(ctx context.Context, o options) (b *bench, err error) {
-	b = &bench{options: o, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+func open(ctx context.Context, o standOptions) (b *bench, err error) {
+	b = &bench{standOptions: o, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -139,7 +147,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		return err
 	}
 	b.atEnd(b.client.Close)
-	if b.raw, err = dialRaw(b.amqpURL); err != nil {
+	if b.raw, err = dialRaw(b.amqpURL, expressLane, standardLane, bulkLane); err != nil {
 		return err
 	}
 	b.atEnd(b.raw.close)
@@ -168,16 +176,10 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+" …\n", args...)
 }
 
-// alternately calls the functions one after the other, on every second run in the opposite order, so that none of them
-// profits from its place.
-func alternately(run int, measure ...func() error) error {
-	for i := range measure {
-		if run%2 == 1 {
-			i = len(measure) - 1 - i
-		}
-		if err := measure[i](); err != nil {
-			return err
-		}
-	}
-	return nil
+// command returns a siren command on the bench's servers.
+func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.siren, args...)
+	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL, "TMPDIR="+b.dir)
+	return cmd
 }

@@ -9,9 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/test/wait"
@@ -138,7 +135,7 @@ func (b *bench) expressBeside(
 			return nil, nil, err
 		}
 		began = time.Now()
-		if at, err = echo.send(ctx); err != nil {
+		if at, err = echo.send(ctx, noops(expressLane, 1)); err != nil {
 			return nil, nil, err
 		}
 		raw = append(raw, millis(at.Sub(began)))
@@ -165,53 +162,3 @@ func (h *expressHandler) start(ctx context.Context) (time.Time, error) {
 
 // between returns a pause between two samples: long enough that idle slots wait again, and of no rhythm.
 func between() time.Duration { return 5*time.Millisecond + rand.N(5*time.Millisecond) }
-
-// echo is a raw producer and a raw consumer of one queue.
-type echo struct {
-	*line
-	consumer *amqp.Channel
-	came     <-chan amqp.Delivery
-}
-
-func (r *raw) echo(ctx context.Context) (*echo, error) {
-	const queue = "bench.echo"
-	ch, err := r.consumer.Channel()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := ch.QueueDeclare(queue, true, false, false, false,
-		amqp.Table{"x-queue-type": lanes.Classic}); err != nil {
-		return nil, err
-	}
-	if err := ch.Qos(1, 0, false); err != nil {
-		return nil, err
-	}
-	e := &echo{consumer: ch}
-	if e.came, err = ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil); err != nil {
-		return nil, err
-	}
-	e.line, err = r.line("", queue)
-	return e, err
-}
-
-// send publishes a message and returns when the consumer has it.
-func (e *echo) send(ctx context.Context) (time.Time, error) {
-	at := make(chan time.Time, 1)
-	go func() {
-		if d, ok := <-e.came; ok {
-			at <- time.Now()
-			_ = d.Ack(false)
-		}
-	}()
-	if err := e.publish(ctx, publishings(noops(expressLane, 1)), 1); err != nil {
-		return time.Time{}, err
-	}
-	select {
-	case t := <-at:
-		return t, nil
-	case <-time.After(10 * time.Second):
-		return time.Time{}, errors.New("a raw message didn't come within 10 s")
-	}
-}
-
-func (e *echo) close() error { return errors.Join(e.Close(), e.consumer.Close()) }

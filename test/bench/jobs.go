@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -26,15 +27,6 @@ func noops(lane string, n int) []job.Job {
 	return jobs
 }
 
-// wireForm returns the job's body on the wire.
-func wireForm(j job.Job) []byte {
-	body, err := job.Encode(j)
-	if err != nil {
-		panic(err) // our own jobs are valid
-	}
-	return body
-}
-
 // makeClips makes the two sources: 6 s of 720p for express jobs, and one long enough that a bulk job outlives what is
 // measured beside it.
 func (b *bench) makeClips(ctx context.Context) error {
@@ -48,12 +40,20 @@ func (b *bench) makeClips(ctx context.Context) error {
 			"-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac " + short,
 		"-stream_loop 49 -i " + short + " -c copy " + long,
 	} {
-		args = "-hide_banner -loglevel error -nostdin -y " + args
-		if out, err := exec.CommandContext(ctx, "ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
-			return fmt.Errorf("make a clip with ffmpeg: %w: %s", err, out)
+		if err := ffmpeg(ctx, args); err != nil {
+			return err
 		}
 	}
 	b.expressClip, b.bulkClip = short, long
+	return nil
+}
+
+// ffmpeg makes a clip.
+func ffmpeg(ctx context.Context, args string) error {
+	args = "-hide_banner -loglevel error -nostdin -y " + args
+	if out, err := exec.CommandContext(ctx, "ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("make a clip with ffmpeg: %w: %s", err, out)
+	}
 	return nil
 }
 
@@ -104,4 +104,13 @@ func (b *bench) clearOutputs() error {
 		}
 	}
 	return err
+}
+
+// fill puts the jobs into empty lanes.
+func (b *bench) fill(ctx context.Context, jobs []job.Job) error {
+	if err := b.raw.purge(); err != nil {
+		return err
+	}
+	defer runtime.GC()
+	return b.enqueue(ctx, jobs)
 }

@@ -110,14 +110,6 @@ func (l *live) purge() error {
 	return errors.Join(problems...)
 }
 
-// command returns a siren command on the bench's servers.
-func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, b.siren, args...)
-	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL, "TMPDIR="+b.dir)
-	return cmd
-}
-
 // said returns what a siren command prints.
 func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
 	out, err := b.command(ctx, args...).Output()
@@ -154,13 +146,11 @@ func (b *bench) makeDemoClips(ctx context.Context) error {
 		if _, err := os.Stat(b.demoClip(i)); err == nil {
 			continue
 		}
-		args := fmt.Sprintf("-hide_banner -loglevel error -nostdin -y -f lavfi -i "+
-			"testsrc2=size=640x360:rate=25:duration=%d "+
-			"-f lavfi -i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac "+
-			"-shortest %s",
-			4+i, 330*(i+1), 4+i, b.demoClip(i))
-		if out, err := exec.CommandContext(ctx, "ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
-			return fmt.Errorf("make a clip with ffmpeg: %w: %s", err, out)
+		err := ffmpeg(ctx, fmt.Sprintf("-f lavfi -i testsrc2=size=640x360:rate=25:duration=%d -f lavfi "+
+			"-i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest %s",
+			4+i, 330*(i+1), 4+i, b.demoClip(i)))
+		if err != nil {
+			return err
 		}
 	}
 	return nil

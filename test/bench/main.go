@@ -46,11 +46,9 @@ var parts = []struct {
 // options is the command line.
 type options struct {
 	only    []string
-	runs    int
 	output  string
-	siren   string
-	samples string
 	profile string
+	stand   standOptions
 }
 
 func main() {
@@ -77,10 +75,10 @@ func parseOptions(args []string) (options, error) {
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := f.String("only", strings.Join(names, ","), "what to measure")
-	f.IntVar(&o.runs, "runs", 5, "runs of each measurement; the figures are medians")
+	f.IntVar(&o.stand.runs, "runs", 5, "runs of each measurement; the figures are medians")
 	f.StringVar(&o.output, "o", "table", "table or json")
-	f.StringVar(&o.siren, "siren", "bin/siren", "the siren binary whose workers are measured")
-	f.StringVar(&o.samples, "samples", "", "write each forecast, with what became of it, to a file as JSON")
+	f.StringVar(&o.stand.siren, "siren", "bin/siren", "the siren binary whose workers are measured")
+	f.StringVar(&o.stand.samples, "samples", "", "write each forecast, with what became of it, to a file as JSON")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process (clients and in-process workers) "+
 		"to a file")
 	if err := f.Parse(args); err != nil {
@@ -95,19 +93,19 @@ func parseOptions(args []string) (options, error) {
 	if o.output != "table" && o.output != "json" {
 		return o, fmt.Errorf("-o %q: say table or json", o.output)
 	}
-	if o.runs < 1 {
-		return o, fmt.Errorf("-runs %d: at least one", o.runs)
+	if o.stand.runs < 1 {
+		return o, fmt.Errorf("-runs %d: at least one", o.stand.runs)
 	}
 	return o, nil
 }
 
 // run measures and prints. Nothing that it started is left when it returns.
 func run(ctx context.Context, o options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.runs)*time.Minute,
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.stand.runs)*time.Minute,
 		errors.New("it takes far longer than it should"))
 	defer cancel()
-	r := report{Machine: thisMachine(), Runs: o.runs}
-	b, err := open(ctx, o)
+	r := report{Machine: thisMachine(), Runs: o.stand.runs}
+	b, err := open(ctx, o.stand)
 	if err != nil {
 		return err
 	}
@@ -123,7 +121,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	r.Figures, err = b.measure(ctx)
+	r.Figures, err = measure(ctx, b, o.only)
 	if len(r.Figures) == 0 {
 		return err
 	}
@@ -131,10 +129,10 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // measure measures the parts that were asked for.
-func (b *bench) measure(ctx context.Context) ([]figure, error) {
+func measure(ctx context.Context, b *bench, only []string) ([]figure, error) {
 	var all []figure
 	for _, p := range parts {
-		if !slices.Contains(b.only, p.name) {
+		if !slices.Contains(only, p.name) {
 			continue
 		}
 		figures, err := p.measure(b, ctx)

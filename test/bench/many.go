@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"time"
@@ -97,8 +96,7 @@ func (b *bench) counted(ctx context.Context, args ...string) (took time.Duration
 	if err := c.ConfigResetStat(ctx).Err(); err != nil {
 		return 0, 0, 0, err
 	}
-	cmd := exec.CommandContext(ctx, b.siren, args...)
-	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL)
+	cmd := b.command(ctx, args...)
 	cmd.Stderr = os.Stderr
 	began := time.Now()
 	if err := cmd.Run(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/polyglot-media/siren/internal/procs"
@@ -29,8 +31,7 @@ func (b *bench) workerProcess(ctx context.Context, flags ...string) (p *process,
 			"worker", "--pool", pool, "--name", name, "--drain-timeout", "0s", "--scratch",
 			filepath.Join(b.dir, "scratch"),
 		}
-		p.cmd = exec.Command(b.siren, append(args, flags...)...)
-		p.cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL)
+		p.cmd = b.command(context.Background(), append(args, flags...)...)
 		return p.cmd
 	}
 	p.fleet, err = procs.NewFleet(procs.FleetOptions{
@@ -80,4 +81,21 @@ func (p *process) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	return p.fleet.Stop(ctx)
+}
+
+var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
+
+// resident returns the process's memory in MiB.
+func (p *process) resident() (float64, error) {
+	path := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
+	status, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	m := residentLine.FindSubmatch(status)
+	if m == nil {
+		return 0, fmt.Errorf("%s has no VmRSS", path)
+	}
+	kib, err := strconv.ParseFloat(string(m[1]), 64)
+	return kib / 1024, err
 }

@@ -24,12 +24,13 @@ func laneQueue(lane string) string { return "siren.lane." + lane }
 // raw is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking
 // have a connection each, as in Siren.
 type raw struct {
+	lanes              []string
 	producer, consumer *amqp.Connection
 	admin              *amqp.Channel
 }
 
-func dialRaw(url string) (*raw, error) {
-	var r raw
+func dialRaw(url string, lanes ...string) (*raw, error) {
+	r := raw{lanes: lanes}
 	var err error
 	if r.producer, err = amqp.Dial(url); err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (r *raw) close() error {
 
 // purge empties the queues of all lanes.
 func (r *raw) purge() error {
-	for _, lane := range []string{expressLane, standardLane, bulkLane} {
+	for _, lane := range r.lanes {
 		if _, err := r.admin.QueuePurge(laneQueue(lane), false); err != nil {
 			return fmt.Errorf("purge lane %q: %w", lane, err)
 		}
@@ -203,35 +204,11 @@ func (r *raw) take(slots int, slot func(*amqp.Channel) (arrivals, error)) ([]arr
 	return all, errors.Join(errs...)
 }
 
-// arrivals is when the jobs of one slot came, in order.
-type arrivals []time.Time
-
-// perSecond returns the throughput of all slots together.
-func perSecond(slots []arrivals) float64 {
-	var first, last time.Time
-	n := 0
-	for _, s := range slots {
-		if len(s) == 0 {
-			continue
-		}
-		n += len(s)
-		if first.IsZero() || s[0].Before(first) {
-			first = s[0]
-		}
-		if end := s[len(s)-1]; end.After(last) {
-			last = end
-		}
+// wireForm returns the job's body on the wire.
+func wireForm(j job.Job) []byte {
+	body, err := job.Encode(j)
+	if err != nil {
+		panic(err) // our own jobs are valid
 	}
-	return float64(n-1) / last.Sub(first).Seconds()
-}
-
-// perJob returns the median time in milliseconds that a slot needs for one job: from its arrival to that of the next.
-func perJob(slots []arrivals) float64 {
-	var times []float64
-	for _, s := range slots {
-		for i := 1; i < len(s); i++ {
-			times = append(times, millis(s[i].Sub(s[i-1])))
-		}
-	}
-	return percentile(times, 50)
+	return body
 }

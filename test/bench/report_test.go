@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
 func TestPercentile(t *testing.T) {
@@ -94,37 +91,5 @@ func TestReport(t *testing.T) {
 	if f := got.Figures[0]; f.Name != "publish" || f.Median != 9000 || f.Ratio != 0.9 || f.Verdict != "met" ||
 		len(f.Siren) != 1 {
 		t.Errorf("as JSON: %+v", f)
-	}
-}
-
-func TestNoops(t *testing.T) {
-	for _, lane := range []string{expressLane, standardLane} {
-		for _, j := range noops(lane, 2) {
-			if n := len(wireForm(j)); n != wireSize {
-				t.Errorf("a no-op job of lane %s has %d bytes, want %d", lane, n, wireSize)
-			}
-		}
-	}
-}
-
-func TestPolicy(t *testing.T) {
-	p, err := lanes.Parse([]byte(strings.ReplaceAll(policyYAML, "@DIR@", t.TempDir())))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, ok := p.Pool(pool)
-	if lane, n := q.Shoulders(); !ok || q.Slots != poolSlots || lane != expressLane || n != 1 {
-		t.Errorf("pool %s is %+v", pool, q)
-	}
-}
-
-func TestRates(t *testing.T) {
-	at := func(ms int) time.Time { return time.Unix(1, 0).Add(time.Duration(ms) * time.Millisecond) }
-	slots := []arrivals{{at(0), at(10), at(30)}, {}, {at(5), at(15)}}
-	if got := perSecond(slots); got != 4/0.030 {
-		t.Errorf("%v jobs a second, want 4 in 30 ms", got)
-	}
-	if got := perJob(slots); got != 10 {
-		t.Errorf("%v ms per job, want 10", got)
 	}
 }

@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/polyglot-media/siren/test/wait"
@@ -38,21 +34,4 @@ func (b *bench) start(ctx context.Context) ([]figure, error) {
 		first.Siren, memory.Siren = append(first.Siren, millis(p.beatIn)), append(memory.Siren, resident)
 	}
 	return []figure{first, memory}, nil
-}
-
-var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
-
-// resident returns the process's memory in MiB.
-func (p *process) resident() (float64, error) {
-	path := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
-	status, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	m := residentLine.FindSubmatch(status)
-	if m == nil {
-		return 0, fmt.Errorf("%s has no VmRSS", path)
-	}
-	kib, err := strconv.ParseFloat(string(m[1]), 64)
-	return kib / 1024, err
 }

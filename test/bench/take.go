@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -86,15 +85,6 @@ func (b *bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, err
 		return nil, err
 	}
 	return take()
-}
-
-// fill puts the jobs into empty lanes.
-func (b *bench) fill(ctx context.Context, jobs []job.Job) error {
-	if err := b.raw.purge(); err != nil {
-		return err
-	}
-	defer runtime.GC()
-	return b.enqueue(ctx, jobs)
 }
 
 // noticing is a source that notes when its slot's jobs come.
