@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/polyglot-media/siren/test/bench/report"
 	"time"
 )
 
@@ -31,8 +32,8 @@ func perJob(slots []arrivals) float64 {
 	var times []float64
 	for _, s := range slots {
 		for i := 1; i < len(s); i++ {
-			times = append(times, millis(s[i].Sub(s[i-1])))
+			times = append(times, report.Millis(s[i].Sub(s[i-1])))
 		}
 	}
-	return percentile(times, 50)
+	return report.Percentile(times, 50)
 }

@@ -56,8 +56,8 @@ type standOptions struct {
 	samples string // a file for each forecast; "": none
 }
 
-// bench is a private RabbitMQ and Redis with Siren's topology and a policy in force, and clients of them.
-type bench struct {
+// Bench is a private RabbitMQ and Redis with Siren's topology and a policy in force, and clients of them.
+type Bench struct {
 	standOptions
 	dir               string // for clips, outputs and scratch
 	amqpURL, redisURL string
@@ -65,7 +65,7 @@ type bench struct {
 	store             *redislink.Store
 	ledger            *jobledger.Ledger
 	client            *client.Client
-	raw               *raw
+	raw               *Client
 	log               *slog.Logger
 	closing           []func() error // what close calls, the last first
 
@@ -73,8 +73,8 @@ type bench struct {
 }
 
 // open starts the servers and what everything here needs; on failure nothing of it is left.
-func open(ctx context.Context, o standOptions) (b *bench, err error) {
-	b = &bench{standOptions: o, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+func open(ctx context.Context, o standOptions) (b *Bench, err error) {
+	b = &Bench{standOptions: o, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -100,7 +100,7 @@ func open(ctx context.Context, o standOptions) (b *bench, err error) {
 	return b, b.prepare(ctx)
 }
 
-func (b *bench) server(
+func (b *Bench) server(
 	ctx context.Context, start func(context.Context, procs.ServerOptions) (*procs.Server, error),
 ) (url string, err error) {
 	s, err := start(ctx, procs.ServerOptions{Log: b.log})
@@ -116,7 +116,7 @@ func (b *bench) server(
 }
 
 // prepare puts the policy in force, declares the queues, and connects.
-func (b *bench) prepare(ctx context.Context) error {
+func (b *Bench) prepare(ctx context.Context) error {
 	policy, err := lanes.Parse([]byte(strings.ReplaceAll(policyYAML, "@DIR@", b.dir)))
 	if err != nil {
 		return err
@@ -154,14 +154,14 @@ func (b *bench) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) connect(name string) (*rabbitlink.Conn, error) {
+func (b *Bench) connect(name string) (*rabbitlink.Conn, error) {
 	return rabbitlink.Open(rabbitlink.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
 }
 
-func (b *bench) atEnd(f func() error) { b.closing = append(b.closing, f) }
+func (b *Bench) atEnd(f func() error) { b.closing = append(b.closing, f) }
 
 // close stops everything, the last first.
-func (b *bench) close() error {
+func (b *Bench) close() error {
 	var problems []error
 	for len(b.closing) > 0 {
 		last := len(b.closing) - 1
@@ -172,12 +172,12 @@ func (b *bench) close() error {
 }
 
 // say tells on stderr how far it is.
-func (b *bench) say(format string, args ...any) {
+func (b *Bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+" …\n", args...)
 }
 
 // command returns a siren command on the bench's servers.
-func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
+func (b *Bench) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.siren, args...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL, "TMPDIR="+b.dir)

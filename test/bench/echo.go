@@ -13,12 +13,12 @@ import (
 
 // echo is a raw producer and a raw consumer of one queue.
 type echo struct {
-	*line
+	*Line
 	consumer *amqp.Channel
 	came     <-chan amqp.Delivery
 }
 
-func (r *raw) echo(ctx context.Context) (*echo, error) {
+func (r *Client) echo(ctx context.Context) (*echo, error) {
 	const queue = "bench.echo"
 	ch, err := r.consumer.Channel()
 	if err != nil {
@@ -35,7 +35,7 @@ func (r *raw) echo(ctx context.Context) (*echo, error) {
 	if e.came, err = ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil); err != nil {
 		return nil, err
 	}
-	e.line, err = r.line("", queue)
+	e.Line, err = r.line("", queue)
 	return e, err
 }
 

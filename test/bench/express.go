@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/wait"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
@@ -22,7 +23,7 @@ const expressSamples = 200
 // express measures the time from a producer's call to the start of the handler in a worker with two shared slots and a
 // shoulder, while nothing else runs, while jobs that only wait are in every shared slot, and while transcodes there
 // take all the CPU they get. Beside it goes a raw message from publish to consumer, by turns.
-func (b *bench) express(ctx context.Context) ([]figure, error) {
+func (b *Bench) express(ctx context.Context) ([]report.Figure, error) {
 	if err := b.makeClips(ctx); err != nil {
 		return nil, err
 	}
@@ -43,12 +44,12 @@ func (b *bench) express(ctx context.Context) ([]figure, error) {
 		{"lower slots busy", sleeper, func() []job.Job { return noops(standardLane, 2*poolSlots) }},
 		{"beside transcodes", transcoder, func() []job.Job { return b.saturating(standardLane, 2*poolSlots) }},
 	}
-	var figures []figure
+	var figures []report.Figure
 	for _, load := range loads {
-		p50 := figure{Name: "express to start, " + load.name + ", p50", Unit: "ms", Against: "raw"}
-		p99 := figure{
+		p50 := report.Figure{Name: "express to start, " + load.name + ", p50", Unit: "ms", Against: "raw"}
+		p99 := report.Figure{
 			Name: "express to start, " + load.name + ", p99", Unit: "ms", Against: "raw",
-			Aim: &aim{AtMost: 20},
+			Aim: &report.Aim{AtMost: 20},
 		}
 		for run := range b.runs {
 			b.say("express to start, %s, run %d of %d", load.name, run+1, b.runs)
@@ -56,10 +57,10 @@ func (b *bench) express(ctx context.Context) ([]figure, error) {
 			if err != nil {
 				return nil, err
 			}
-			p50.Siren, p50.Baseline = append(p50.Siren, percentile(siren, 50)),
-				append(p50.Baseline, percentile(raw, 50))
-			p99.Siren, p99.Baseline = append(p99.Siren, percentile(siren, 99)),
-				append(p99.Baseline, percentile(raw, 99))
+			p50.Siren, p50.Baseline = append(p50.Siren, report.Percentile(siren, 50)),
+				append(p50.Baseline, report.Percentile(raw, 50))
+			p99.Siren, p99.Baseline = append(p99.Siren, report.Percentile(siren, 99)),
+				append(p99.Baseline, report.Percentile(raw, 99))
 		}
 		figures = append(figures, p50, p99)
 	}
@@ -92,7 +93,7 @@ func (h *expressHandler) Handle(ctx context.Context, t work.Task) (work.Result, 
 }
 
 // expressBeside measures beside lower jobs, in milliseconds.
-func (b *bench) expressBeside(
+func (b *Bench) expressBeside(
 	ctx context.Context, lower worker.Handler, jobs []job.Job,
 ) (siren, raw []float64, err error) {
 	if err := b.fill(ctx, jobs); err != nil {
@@ -130,7 +131,7 @@ func (b *bench) expressBeside(
 		if err != nil {
 			return nil, nil, err
 		}
-		siren = append(siren, millis(at.Sub(began)))
+		siren = append(siren, report.Millis(at.Sub(began)))
 		if err := wait.Pause(ctx, between()); err != nil {
 			return nil, nil, err
 		}
@@ -138,7 +139,7 @@ func (b *bench) expressBeside(
 		if at, err = echo.send(ctx, noops(expressLane, 1)); err != nil {
 			return nil, nil, err
 		}
-		raw = append(raw, millis(at.Sub(began)))
+		raw = append(raw, report.Millis(at.Sub(began)))
 		if err := wait.Pause(ctx, between()); err != nil {
 			return nil, nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -43,7 +44,7 @@ func (p prediction) near() bool { return p.off() <= p.Remaining/4 }
 // forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and
 // thumbnails over three lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the
 // ledger's startedAt. In the first run nobody knows yet how long jobs take.
-func (b *bench) forecast(ctx context.Context) (figures []figure, err error) {
+func (b *Bench) forecast(ctx context.Context) (figures []report.Figure, err error) {
 	if err := b.makeDemoClips(ctx); err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (b *bench) forecast(ctx context.Context) (figures []figure, err error) {
 }
 
 // forecastBurst does one run.
-func (b *bench) forecastBurst(ctx context.Context) (told []prediction, err error) {
+func (b *Bench) forecastBurst(ctx context.Context) (told []prediction, err error) {
 	jobs := b.load(burstJobs, standardLane, bulkLane)
 	if err := b.enqueue(ctx, jobs); err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (b *bench) forecastBurst(ctx context.Context) (told []prediction, err error
 }
 
 // predict asks when one of the open jobs starts; false when this one waits no more.
-func (b *bench) predict(ctx context.Context, id string, open map[string]bool) (p prediction, ok bool, err error) {
+func (b *Bench) predict(ctx context.Context, id string, open map[string]bool) (p prediction, ok bool, err error) {
 	text, err := b.said(ctx, "explain", "job", id, "-o", "json")
 	if err != nil {
 		return p, false, err
@@ -139,7 +140,7 @@ func (b *bench) predict(ctx context.Context, id string, open map[string]bool) (p
 
 // outcomes waits until the jobs have ended and notes when they had started. A job that waited for two seconds at most,
 // or started while the command ran, is left out.
-func (b *bench) outcomes(ctx context.Context, told []prediction) (judged []prediction, err error) {
+func (b *Bench) outcomes(ctx context.Context, told []prediction) (judged []prediction, err error) {
 	for _, p := range told {
 		r, err := b.client.Wait(ctx, p.Job)
 		if err == nil && r.State != job.Completed {
@@ -157,7 +158,7 @@ func (b *bench) outcomes(ctx context.Context, told []prediction) (judged []predi
 }
 
 // summary returns the figures of all predictions.
-func summary(all []prediction) []figure {
+func summary(all []prediction) []report.Figure {
 	var off, remaining []float64
 	near, far, farNear := 0, 0, 0
 	for _, p := range all {
@@ -182,12 +183,12 @@ func summary(all []prediction) []figure {
 		return nil
 	}
 	share := func(n, of int) []float64 { return []float64{100 * float64(n) / float64(max(of, 1))} }
-	return []figure{
+	return []report.Figure{
 		{Name: "forecasts of a start", Unit: "of jobs that waited more than 2 s", Siren: []float64{float64(len(all))}},
 		{Name: "of them, that nobody takes the job", Unit: "", Siren: []float64{float64(len(all) - len(off))}},
-		{Name: "wait that was left, median", Unit: "s", Siren: []float64{median(remaining)}},
-		{Name: "forecast off by, median", Unit: "s", Siren: []float64{median(off)}},
-		{Name: "forecast off by, p95", Unit: "s", Siren: []float64{percentile(off, 95)}},
+		{Name: "wait that was left, median", Unit: "s", Siren: []float64{report.Median(remaining)}},
+		{Name: "forecast off by, median", Unit: "s", Siren: []float64{report.Median(off)}},
+		{Name: "forecast off by, p95", Unit: "s", Siren: []float64{report.Percentile(off, 95)}},
 		{Name: "forecast within 25 % of the wait left", Unit: "%", Siren: share(near, len(all))},
 		{Name: fmt.Sprintf("the same where 2 s or more were left (%d)", far), Unit: "%", Siren: share(farNear, far)},
 	}

@@ -29,7 +29,7 @@ func noops(lane string, n int) []job.Job {
 
 // makeClips makes the two sources: 6 s of 720p for express jobs, and one long enough that a bulk job outlives what is
 // measured beside it.
-func (b *bench) makeClips(ctx context.Context) error {
+func (b *Bench) makeClips(ctx context.Context) error {
 	if b.bulkClip != "" {
 		return nil
 	}
@@ -58,7 +58,7 @@ func ffmpeg(ctx context.Context, args string) error {
 }
 
 // media returns a media job for the lane, with an output of its own.
-func (b *bench) media(lane, kind, ext, clip, params string) job.Job {
+func (b *Bench) media(lane, kind, ext, clip, params string) job.Job {
 	id := job.NewID(time.Now())
 	return job.Job{
 		ID: id, Kind: kind, Labels: map[string]string{"lane": lane},
@@ -67,17 +67,17 @@ func (b *bench) media(lane, kind, ext, clip, params string) job.Job {
 }
 
 // thumbnail returns an express job of a fraction of a second.
-func (b *bench) thumbnail() job.Job {
+func (b *Bench) thumbnail() job.Job {
 	return b.media(expressLane, "thumbnail", ".jpg", b.expressClip, `{"at": "3s", "width": 640}`)
 }
 
 // transcode returns a job of 6 s of 720p to 720p.
-func (b *bench) transcode() job.Job {
+func (b *Bench) transcode() job.Job {
 	return b.media(expressLane, "transcode", ".mp4", b.expressClip, `{"crf": 23}`)
 }
 
 // saturating returns so many long transcodes for a lower lane.
-func (b *bench) saturating(lane string, n int) []job.Job {
+func (b *Bench) saturating(lane string, n int) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {
 		jobs[i] = b.media(lane, "transcode", ".mp4", b.bulkClip, `{"crf": 20}`)
@@ -86,7 +86,7 @@ func (b *bench) saturating(lane string, n int) []job.Job {
 }
 
 // enqueue puts jobs into their lanes as a producer does, records and all.
-func (b *bench) enqueue(ctx context.Context, jobs []job.Job) error {
+func (b *Bench) enqueue(ctx context.Context, jobs []job.Job) error {
 	for _, o := range b.client.EnqueueBatch(ctx, jobs) {
 		if o.Err != nil {
 			return fmt.Errorf("enqueue: %w", o.Err)
@@ -96,7 +96,7 @@ func (b *bench) enqueue(ctx context.Context, jobs []job.Job) error {
 }
 
 // clearOutputs removes what jobs have made so far.
-func (b *bench) clearOutputs() error {
+func (b *Bench) clearOutputs() error {
 	made, err := filepath.Glob(filepath.Join(b.dir, "out-*"))
 	for _, path := range made {
 		if err == nil {
@@ -107,7 +107,7 @@ func (b *bench) clearOutputs() error {
 }
 
 // fill puts the jobs into empty lanes.
-func (b *bench) fill(ctx context.Context, jobs []job.Job) error {
+func (b *Bench) fill(ctx context.Context, jobs []job.Job) error {
 	if err := b.raw.purge(); err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ storage:
   - {prefix: "file://@DIR@/", read: true, write: true}
 `
 
-// live is a real `siren scaler` with the workers that it wants, on the bench's servers.
-type live struct {
-	b      *bench
+// Live is a real `siren scaler` with the workers that it wants, on the bench's servers.
+type Live struct {
+	b      *Bench
 	dir    string // policy, log, and the workers' logs
 	cmd    *exec.Cmd
 	ended  chan error
@@ -50,8 +50,8 @@ type live struct {
 }
 
 // live starts one and returns when its floor of workers takes jobs.
-func (b *bench) live(ctx context.Context) (l *live, err error) {
-	l = &live{
+func (b *Bench) live(ctx context.Context) (l *Live, err error) {
+	l = &Live{
 		b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log),
 		roster: redis.NewRoster(b.store, b.log),
 	}
@@ -86,7 +86,7 @@ func (b *bench) live(ctx context.Context) (l *live, err error) {
 }
 
 // stop ends the scaler and its workers; what they run goes back to its lane.
-func (l *live) stop() error {
+func (l *Live) stop() error {
 	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -99,7 +99,7 @@ func (l *live) stop() error {
 }
 
 // purge cancels what waits: a queue that is emptied behind Siren's back leaves records of jobs that seem to wait.
-func (l *live) purge() error {
+func (l *Live) purge() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var problems []error
@@ -111,7 +111,7 @@ func (l *live) purge() error {
 }
 
 // said returns what a siren command prints.
-func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
+func (b *Bench) said(ctx context.Context, args ...string) ([]byte, error) {
 	out, err := b.command(ctx, args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		err = fmt.Errorf("siren %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
@@ -120,7 +120,7 @@ func (b *bench) said(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // load returns n short transcodes and thumbnails, of lanes by turns.
-func (b *bench) load(n int, inLanes ...string) []job.Job {
+func (b *Bench) load(n int, inLanes ...string) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {
 		lane := inLanes[i%len(inLanes)]
@@ -136,12 +136,12 @@ func (b *bench) load(n int, inLanes ...string) []job.Job {
 // demoClips is how many different sources the load has: they take 4, 5 and 6 s to play.
 const demoClips = 3
 
-func (b *bench) demoClip(i int) string {
+func (b *Bench) demoClip(i int) string {
 	return filepath.Join(b.dir, "demo"+strconv.Itoa(i%demoClips)+".mp4")
 }
 
 // makeDemoClips makes the sources of `siren demo`.
-func (b *bench) makeDemoClips(ctx context.Context) error {
+func (b *Bench) makeDemoClips(ctx context.Context) error {
 	for i := range demoClips {
 		if _, err := os.Stat(b.demoClip(i)); err == nil {
 			continue

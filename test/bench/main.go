@@ -19,6 +19,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"github.com/polyglot-media/siren/test/bench/report"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -31,16 +32,16 @@ import (
 // parts are what can be measured, in this order.
 var parts = []struct {
 	name    string
-	measure func(*bench, context.Context) ([]figure, error)
+	measure func(*Bench, context.Context) ([]report.Figure, error)
 }{
-	{"publish", (*bench).publish},
-	{"take", (*bench).take},
-	{"express", (*bench).express},
-	{"nice", (*bench).nice},
-	{"start", (*bench).start},
-	{"tune", (*bench).tune},
-	{"forecast", (*bench).forecast},
-	{"many", (*bench).many},
+	{"publish", (*Bench).publish},
+	{"take", (*Bench).take},
+	{"express", (*Bench).express},
+	{"nice", (*Bench).nice},
+	{"start", (*Bench).start},
+	{"tune", (*Bench).tune},
+	{"forecast", (*Bench).forecast},
+	{"many", (*Bench).many},
 }
 
 // options is the command line.
@@ -104,7 +105,7 @@ func run(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.stand.runs)*time.Minute,
 		errors.New("it takes far longer than it should"))
 	defer cancel()
-	r := report{Machine: thisMachine(), Runs: o.stand.runs}
+	r := report.Report{Machine: report.ThisMachine(), Runs: o.stand.runs}
 	b, err := open(ctx, o.stand)
 	if err != nil {
 		return err
@@ -125,12 +126,12 @@ func run(ctx context.Context, o options) (err error) {
 	if len(r.Figures) == 0 {
 		return err
 	}
-	return errors.Join(r.print(os.Stdout, o.output), err) // what was measured before an error is true all the same
+	return errors.Join(r.Print(os.Stdout, o.output), err) // what was measured before an error is true all the same
 }
 
 // measure measures the parts that were asked for.
-func measure(ctx context.Context, b *bench, only []string) ([]figure, error) {
-	var all []figure
+func measure(ctx context.Context, b *Bench, only []string) ([]report.Figure, error) {
+	var all []report.Figure
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {
 			continue

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/bench/report"
 )
 
 // manyJobs is how many jobs the lists and the bulk verbs are measured on.
@@ -19,8 +20,8 @@ const manyJobs = 50_000
 
 // many measures commands about fifty thousand jobs that wait in a lane: how long each takes, how many records it reads,
 // and how many scripts it has run.
-func (b *bench) many(ctx context.Context) ([]figure, error) {
-	var all []figure
+func (b *Bench) many(ctx context.Context) ([]report.Figure, error) {
+	var all []report.Figure
 	commands := []struct {
 		name string
 		args []string
@@ -32,7 +33,7 @@ func (b *bench) many(ctx context.Context) ([]figure, error) {
 	}
 	for _, c := range commands {
 		for _, unit := range []string{"s", "records", "scripts"} {
-			all = append(all, figure{Name: fmt.Sprintf("%d jobs, %s", manyJobs, c.name), Unit: unit})
+			all = append(all, report.Figure{Name: fmt.Sprintf("%d jobs, %s", manyJobs, c.name), Unit: unit})
 		}
 	}
 	for run := range b.runs {
@@ -54,7 +55,7 @@ func (b *bench) many(ctx context.Context) ([]figure, error) {
 }
 
 // enqueueMany forgets all jobs, and fills a lane.
-func (b *bench) enqueueMany(ctx context.Context) error {
+func (b *Bench) enqueueMany(ctx context.Context) error {
 	if err := b.raw.purge(); err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (b *bench) enqueueMany(ctx context.Context) error {
 }
 
 // counted runs a command, and says how long it took, how many records it read and how many scripts it had run.
-func (b *bench) counted(ctx context.Context, args ...string) (took time.Duration, read, ran int, err error) {
+func (b *Bench) counted(ctx context.Context, args ...string) (took time.Duration, read, ran int, err error) {
 	c, err := b.redis()
 	if err != nil {
 		return 0, 0, 0, err
@@ -117,7 +118,7 @@ func (b *bench) counted(ctx context.Context, args ...string) (took time.Duration
 }
 
 // redis returns a plain client of the private Redis.
-func (b *bench) redis() (*goredis.Client, error) {
+func (b *Bench) redis() (*goredis.Client, error) {
 	o, err := goredis.ParseURL(b.redisURL)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -15,7 +16,7 @@ const thumbnails = 5
 
 // nice measures how long express jobs run in a real worker process beside transcodes that take all the CPU they get, in
 // seconds by the ledger: from the claim to the closing of the record.
-func (b *bench) nice(ctx context.Context) ([]figure, error) {
+func (b *Bench) nice(ctx context.Context) ([]report.Figure, error) {
 	if err := b.makeClips(ctx); err != nil {
 		return nil, err
 	}
@@ -23,10 +24,10 @@ func (b *bench) nice(ctx context.Context) ([]figure, error) {
 		name  string
 		lane  string // of the transcodes; "": there are none
 		flags []string
-		aim   *aim
+		aim   *report.Aim
 	}{
 		{name: "alone"},
-		{name: "beside bulk", lane: bulkLane, aim: &aim{OfRatio: true, AtMost: 1.15}},
+		{name: "beside bulk", lane: bulkLane, aim: &report.Aim{OfRatio: true, AtMost: 1.15}},
 		{name: "beside standard", lane: standardLane},
 		{name: "beside bulk, nice off", lane: bulkLane, flags: []string{"--no-nice"}},
 	}
@@ -45,14 +46,14 @@ func (b *bench) nice(ctx context.Context) ([]figure, error) {
 			return nil, err
 		}
 	}
-	var figures []figure
+	var figures []report.Figure
 	for i, m := range beside[1:] {
 		figures = append(figures,
-			figure{
+			report.Figure{
 				Name: "express thumbnail " + m.name, Unit: "s", Siren: thumbs[i+1], Baseline: thumbs[0],
 				Against: "alone", Aim: m.aim,
 			},
-			figure{
+			report.Figure{
 				Name: "express transcode " + m.name, Unit: "s", Siren: transcodes[i+1], Baseline: transcodes[0],
 				Against: "alone", Aim: m.aim,
 			})
@@ -62,7 +63,7 @@ func (b *bench) nice(ctx context.Context) ([]figure, error) {
 
 // expressRuns returns how long a thumbnail (the median of some) and a transcode run, beside transcodes of a lane in
 // every shared slot.
-func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (thumb, transcode float64, err error) {
+func (b *Bench) expressRuns(ctx context.Context, lane string, flags []string) (thumb, transcode float64, err error) {
 	p, err := b.workerProcess(ctx, flags...)
 	if err != nil {
 		return 0, 0, err
@@ -96,11 +97,11 @@ func (b *bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 	if err == nil && !still {
 		err = errors.New("a lower transcode ended before the express jobs did")
 	}
-	return median(took), transcode, err
+	return report.Median(took), transcode, err
 }
 
 // all reports whether it is true of the records of all jobs.
-func (b *bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) bool) (bool, error) {
+func (b *Bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) bool) (bool, error) {
 	for _, j := range jobs {
 		if r, err := b.ledger.Get(ctx, j.ID); err != nil || !is(r) {
 			return false, err
@@ -110,7 +111,7 @@ func (b *bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) boo
 }
 
 // runTime runs one job to its end.
-func (b *bench) runTime(ctx context.Context, j job.Job) (float64, error) {
+func (b *Bench) runTime(ctx context.Context, j job.Job) (float64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it takes far too long"))
 	defer cancel()
 	if err := b.enqueue(ctx, []job.Job{j}); err != nil {

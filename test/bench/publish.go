@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/bench/report"
 )
 
 // One run publishes some lots by turns with the raw ones, so that both meet the same weather on a shared machine. Its
@@ -23,8 +24,8 @@ const (
 // publish measures jobs a second until all are confirmed: Siren's publisher, and its client, which also makes a record
 // of each job, beside raw deferred confirms with the same window. Raw messages are like Siren's to the byte, and then
 // without its headers: the first tells what the publisher costs, the second what publishing through Siren does.
-func (b *bench) publish(ctx context.Context) ([]figure, error) {
-	var figures []figure
+func (b *Bench) publish(ctx context.Context) ([]report.Figure, error) {
+	var figures []report.Figure
 	for _, window := range []int{64, 512} {
 		conn, err := b.connect("publish")
 		if err != nil {
@@ -48,7 +49,7 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 			return nil, err
 		}
 		for i := range f {
-			f[i].Aim = &aim{OfRatio: true, AtLeast: 0.9}
+			f[i].Aim = &report.Aim{OfRatio: true, AtLeast: 0.9}
 		}
 		figures = append(figures, f...)
 	}
@@ -59,11 +60,11 @@ func (b *bench) publish(ctx context.Context) ([]figure, error) {
 	return append(figures, f...), err
 }
 
-func (b *bench) publishBeside(
+func (b *Bench) publishBeside(
 	ctx context.Context, name string, window int, send func([]job.Job) error,
-) (f []figure, err error) {
-	same, plain := figure{Name: name, Unit: "jobs/s", Against: "raw"},
-		figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
+) (f []report.Figure, err error) {
+	same, plain := report.Figure{Name: name, Unit: "jobs/s", Against: "raw"},
+		report.Figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
 	line, err := b.raw.line(jobsExchange, standardLane)
 	if err != nil {
 		return f, err
@@ -97,14 +98,14 @@ func (b *bench) publishBeside(
 				return f, err
 			}
 		}
-		same.Siren, same.Baseline = append(same.Siren, median(siren)), append(same.Baseline, median(raw))
-		plain.Siren, plain.Baseline = append(plain.Siren, median(siren)), append(plain.Baseline, median(headless))
+		same.Siren, same.Baseline = append(same.Siren, report.Median(siren)), append(same.Baseline, report.Median(raw))
+		plain.Siren, plain.Baseline = append(plain.Siren, report.Median(siren)), append(plain.Baseline, report.Median(headless))
 	}
-	return []figure{same, plain}, nil
+	return []report.Figure{same, plain}, nil
 }
 
 // clock adds the rate of publishing a lot, into an empty queue.
-func (b *bench) clock(rates *[]float64, publish func() error) error {
+func (b *Bench) clock(rates *[]float64, publish func() error) error {
 	if err := b.raw.purge(); err != nil {
 		return err
 	}

@@ -21,16 +21,16 @@ const (
 
 func laneQueue(lane string) string { return "siren.lane." + lane }
 
-// raw is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking
+// Client is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking
 // have a connection each, as in Siren.
-type raw struct {
+type Client struct {
 	lanes              []string
 	producer, consumer *amqp.Connection
 	admin              *amqp.Channel
 }
 
-func dialRaw(url string, lanes ...string) (*raw, error) {
-	r := raw{lanes: lanes}
+func dialRaw(url string, lanes ...string) (*Client, error) {
+	r := Client{lanes: lanes}
 	var err error
 	if r.producer, err = amqp.Dial(url); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func dialRaw(url string, lanes ...string) (*raw, error) {
 	return &r, nil
 }
 
-func (r *raw) close() error {
+func (r *Client) close() error {
 	err := r.producer.Close()
 	if r.consumer != nil {
 		err = errors.Join(err, r.consumer.Close())
@@ -53,7 +53,7 @@ func (r *raw) close() error {
 }
 
 // purge empties the queues of all lanes.
-func (r *raw) purge() error {
+func (r *Client) purge() error {
 	for _, lane := range r.lanes {
 		if _, err := r.admin.QueuePurge(laneQueue(lane), false); err != nil {
 			return fmt.Errorf("purge lane %q: %w", lane, err)
@@ -63,7 +63,7 @@ func (r *raw) purge() error {
 }
 
 // ready returns how many messages wait in a queue.
-func (r *raw) ready(queue string) (int, error) {
+func (r *Client) ready(queue string) (int, error) {
 	q, err := r.admin.QueueDeclarePassive(queue, true, false, false, false, nil)
 	return q.Messages, err
 }
@@ -91,24 +91,24 @@ func publishings(jobs []job.Job) []amqp.Publishing {
 	return messages
 }
 
-// line is a confirming channel that publishes to one exchange and key.
-type line struct {
+// Line is a confirming channel that publishes to one exchange and key.
+type Line struct {
 	*amqp.Channel
 	exchange, key string
 	returns       chan amqp.Return
 }
 
-func (r *raw) line(exchange, key string) (*line, error) {
+func (r *Client) line(exchange, key string) (*Line, error) {
 	ch, err := r.producer.Channel()
 	if err != nil {
 		return nil, err
 	}
-	l := &line{Channel: ch, exchange: exchange, key: key, returns: ch.NotifyReturn(make(chan amqp.Return, 1))}
+	l := &Line{Channel: ch, exchange: exchange, key: key, returns: ch.NotifyReturn(make(chan amqp.Return, 1))}
 	return l, ch.Confirm(false)
 }
 
 // publish sends the messages with at most window of them unconfirmed, and returns when all are confirmed.
-func (l *line) publish(ctx context.Context, messages []amqp.Publishing, window int) error {
+func (l *Line) publish(ctx context.Context, messages []amqp.Publishing, window int) error {
 	pending := make([]*amqp.DeferredConfirmation, len(messages))
 	confirmed := func(i int) error {
 		switch ok, err := pending[i].WaitContext(ctx); {
@@ -144,7 +144,7 @@ func (l *line) publish(ctx context.Context, messages []amqp.Publishing, window i
 }
 
 // get takes n messages by basic.get and acknowledges each, with so many slots, each with a channel of its own.
-func (r *raw) get(queue string, n, slots int) ([]arrivals, error) {
+func (r *Client) get(queue string, n, slots int) ([]arrivals, error) {
 	var left atomic.Int64
 	left.Store(int64(n))
 	return r.take(slots, func(ch *amqp.Channel) (came arrivals, err error) {
@@ -166,7 +166,7 @@ func (r *raw) get(queue string, n, slots int) ([]arrivals, error) {
 }
 
 // push takes n messages by one consumer with a prefetch, and acknowledges each.
-func (r *raw) push(ctx context.Context, queue string, n, prefetch int) ([]arrivals, error) {
+func (r *Client) push(ctx context.Context, queue string, n, prefetch int) ([]arrivals, error) {
 	return r.take(1, func(ch *amqp.Channel) (came arrivals, err error) {
 		if err := ch.Qos(prefetch, 0, false); err != nil {
 			return nil, err
@@ -186,7 +186,7 @@ func (r *raw) push(ctx context.Context, queue string, n, prefetch int) ([]arriva
 }
 
 // take runs so many slots at the same time.
-func (r *raw) take(slots int, slot func(*amqp.Channel) (arrivals, error)) ([]arrivals, error) {
+func (r *Client) take(slots int, slot func(*amqp.Channel) (arrivals, error)) ([]arrivals, error) {
 	all, errs := make([]arrivals, slots), make([]error, slots)
 	var running sync.WaitGroup
 	for i := range slots {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -11,9 +12,9 @@ import (
 const settleDown = 2500 * time.Millisecond
 
 // start measures one idle worker process: the time from its creation to its first heartbeat, and its resident memory.
-func (b *bench) start(ctx context.Context) ([]figure, error) {
-	first := figure{Name: "worker, exec to first heartbeat", Unit: "ms"}
-	memory := figure{Name: "idle worker, resident memory", Unit: "MiB"}
+func (b *Bench) start(ctx context.Context) ([]report.Figure, error) {
+	first := report.Figure{Name: "worker, exec to first heartbeat", Unit: "ms"}
+	memory := report.Figure{Name: "idle worker, resident memory", Unit: "MiB"}
 	for run := range b.runs {
 		b.say("start a worker, run %d of %d", run+1, b.runs)
 		p, err := b.workerProcess(ctx)
@@ -31,7 +32,7 @@ func (b *bench) start(ctx context.Context) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		first.Siren, memory.Siren = append(first.Siren, millis(p.beatIn)), append(memory.Siren, resident)
+		first.Siren, memory.Siren = append(first.Siren, report.Millis(p.beatIn)), append(memory.Siren, resident)
 	}
-	return []figure{first, memory}, nil
+	return []report.Figure{first, memory}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -17,8 +18,8 @@ const takenPerSlot = 1000
 
 // take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane
 // first, so each job costs two basic.gets, a claim, a close and an ack; a raw one costs a basic.get and an ack.
-func (b *bench) take(ctx context.Context) ([]figure, error) {
-	var figures []figure
+func (b *Bench) take(ctx context.Context) ([]report.Figure, error) {
+	var figures []report.Figure
 	for _, n := range []int{1, 4} {
 		f, err := b.takeWith(ctx, n)
 		if err != nil {
@@ -29,7 +30,7 @@ func (b *bench) take(ctx context.Context) ([]figure, error) {
 	return figures, nil
 }
 
-func (b *bench) takeWith(ctx context.Context, slots int) ([]figure, error) {
+func (b *Bench) takeWith(ctx context.Context, slots int) ([]report.Figure, error) {
 	var siren, get, push, sirenJob, getJob []float64
 	n := takenPerSlot * slots
 	for run := range b.runs {
@@ -68,19 +69,19 @@ func (b *bench) takeWith(ctx context.Context, slots int) ([]figure, error) {
 	if slots == 1 {
 		of = "1 slot"
 	}
-	return []figure{
+	return []report.Figure{
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: get, Against: "raw get"},
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: push, Against: "raw push"},
 		{Name: "time of a slot per job, p50, " + of, Unit: "ms", Siren: sirenJob, Baseline: getJob, Against: "raw get"},
 		{
-			Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: pairwise(sirenJob, getJob, minus),
-			Aim: &aim{AtMost: 2},
+			Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: report.Pairwise(sirenJob, getJob, report.Minus),
+			Aim: &report.Aim{AtMost: 2},
 		},
 	}, nil
 }
 
 // takeRaw fills the lane and empties it.
-func (b *bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, error)) ([]arrivals, error) {
+func (b *Bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, error)) ([]arrivals, error) {
 	if err := b.fill(ctx, noops(standardLane, n)); err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (s *noticing) Next(ctx context.Context) (work.Delivery, error) {
 }
 
 // takeNoops takes n jobs with a worker's slots, and makes sure that each was completed.
-func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error) {
+func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error) {
 	jobs := noops(standardLane, n)
 	if err := b.fill(ctx, jobs); err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (b *bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 }
 
 // settled returns an error unless all jobs are completed and off the queues.
-func (b *bench) settled(ctx context.Context, jobs []job.Job) error {
+func (b *Bench) settled(ctx context.Context, jobs []job.Job) error {
 	for _, queue := range []string{laneQueue(standardLane), deadQueue} {
 		if left, err := b.raw.ready(queue); err != nil || left > 0 {
 			return errors.Join(err, fmt.Errorf("%d jobs are left in %s", left, queue))

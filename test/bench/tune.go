@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -23,7 +24,7 @@ const tuningsPerRun = 10
 // there, by the one clock of this machine) to the policy in force having it, to each worker going by it (by the
 // workers' logs), and to each worker's heartbeat saying so, which is what the command waits for. The worst worker
 // counts.
-func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
+func (b *Bench) tune(ctx context.Context) (figures []report.Figure, err error) {
 	if err := b.makeDemoClips(ctx); err != nil {
 		return nil, err
 	}
@@ -50,8 +51,8 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		published, followed, told = append(published, millis(t.published)), append(followed, millis(t.followed)),
-			append(told, millis(t.told))
+		published, followed, told = append(published, report.Millis(t.published)), append(followed, report.Millis(t.followed)),
+			append(told, report.Millis(t.told))
 		if err := wait.Pause(ctx, time.Duration(i%7)*150*time.Millisecond); err != nil {
 			// of no rhythm with the ticks and heartbeats
 			return nil, err
@@ -63,16 +64,16 @@ func (b *bench) tune(ctx context.Context) (figures []figure, err error) {
 }
 
 // spread returns one figure each for the median, the 95th percentile and the largest of the values.
-func spread(name, unit string, values []float64) []figure {
-	return []figure{
-		{Name: name + ", p50", Unit: unit, Siren: []float64{percentile(values, 50)}},
-		{Name: name + ", p95", Unit: unit, Siren: []float64{percentile(values, 95)}},
-		{Name: name + ", max", Unit: unit, Siren: []float64{percentile(values, 100)}},
+func spread(name, unit string, values []float64) []report.Figure {
+	return []report.Figure{
+		{Name: name + ", p50", Unit: unit, Siren: []float64{report.Percentile(values, 50)}},
+		{Name: name + ", p95", Unit: unit, Siren: []float64{report.Percentile(values, 95)}},
+		{Name: name + ", max", Unit: unit, Siren: []float64{report.Percentile(values, 100)}},
 	}
 }
 
 // keepBusy sees to it that transcodes wait in two lanes.
-func (l *live) keepBusy(ctx context.Context) error {
+func (l *Live) keepBusy(ctx context.Context) error {
 	for {
 		waiting := 0
 		for _, lane := range []string{standardLane, bulkLane} {
@@ -97,7 +98,7 @@ func (l *live) keepBusy(ctx context.Context) error {
 type taking struct{ published, followed, told time.Duration }
 
 // tuneOnce tunes something that doesn't change what runs, by the command, and looks on.
-func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
+func (l *Live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 	field, want := lanes.LaneField(bulkLane, "startWithin"), strconv.Itoa(31+i)+"m"
 	done := make(chan error, 1)
 	go func() {
@@ -165,7 +166,7 @@ var followLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="following the policy
 
 // followedAt returns when the worker says in its log that it took up the revision, or a later one; zero when it began
 // with it.
-func (l *live) followedAt(worker string, revision int64) (at time.Time, err error) {
+func (l *Live) followedAt(worker string, revision int64) (at time.Time, err error) {
 	text, err := os.ReadFile(filepath.Join(l.dir, "workers", "logs", worker+".log"))
 	if err != nil {
 		return at, err

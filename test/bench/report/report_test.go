@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ func TestPercentile(t *testing.T) {
 		values = append(values, float64(i))
 	}
 	for p, want := range map[float64]float64{0: 1, 50: 100, 99: 198, 100: 200} {
-		if got := percentile(values, p); got != want {
+		if got := Percentile(values, p); got != want {
 			t.Errorf("p%v of 1 to 200 is %v, want %v", p, got, want)
 		}
 	}
@@ -20,35 +20,35 @@ func TestPercentile(t *testing.T) {
 
 func TestMedian(t *testing.T) {
 	for want, values := range map[float64][]float64{7: {7}, 1.5: {2, 1}, 3: {9, 3, 1}} {
-		if got := median(values); got != want {
+		if got := Median(values); got != want {
 			t.Errorf("median of %v is %v, want %v", values, got, want)
 		}
 	}
 }
 
 func TestVerdict(t *testing.T) {
-	ratio := func(a aim) *aim { a.OfRatio = true; return &a }
+	ratio := func(a Aim) *Aim { a.OfRatio = true; return &a }
 	for _, c := range []struct {
 		name string
-		f    figure
+		f    Figure
 		aim  string
 		met  string
 	}{
-		{"no aim", figure{Siren: []float64{1}}, "", ""},
+		{"no aim", Figure{Siren: []float64{1}}, "", ""},
 		{
 			"value within",
-			figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &aim{AtMost: 20}},
+			Figure{Unit: "ms", Siren: []float64{5, 20, 90}, Aim: &Aim{AtMost: 20}},
 			"at most 20 ms",
 			"met",
 		},
-		{"value above", figure{Unit: "ms", Siren: []float64{21}, Aim: &aim{AtMost: 20}}, "at most 20 ms", "missed"},
-		{"ratio of each run, not of the medians", figure{
+		{"value above", Figure{Unit: "ms", Siren: []float64{21}, Aim: &Aim{AtMost: 20}}, "at most 20 ms", "missed"},
+		{"ratio of each run, not of the medians", Figure{
 			Siren: []float64{9, 90, 10}, Baseline: []float64{10, 100, 100},
-			Aim: ratio(aim{AtLeast: 0.9}),
+			Aim: ratio(Aim{AtLeast: 0.9}),
 		}, "at least 0.9", "met"},
 		{
 			"ratio below",
-			figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(aim{AtLeast: 0.9})},
+			Figure{Siren: []float64{8}, Baseline: []float64{10}, Aim: ratio(Aim{AtLeast: 0.9})},
 			"at least 0.9", "missed",
 		},
 	} {
@@ -61,19 +61,19 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	r := report{Runs: 1, Figures: []figure{{
+	r := Report{Runs: 1, Figures: []Figure{{
 		Name: "publish", Unit: "jobs/s", Siren: []float64{9000}, Baseline: []float64{10000}, Against: "raw",
-		Aim: &aim{OfRatio: true, AtLeast: 0.9},
+		Aim: &Aim{OfRatio: true, AtLeast: 0.9},
 	}}}
 	var table, text strings.Builder
-	if err := r.print(&table, "table"); err != nil {
+	if err := r.Print(&table, "table"); err != nil {
 		t.Fatal(err)
 	}
 	if want := "publish  9000 jobs/s  10000 jobs/s (raw)  0.90   at least 0.9  met"; !strings.Contains(table.String(),
 		want) {
 		t.Errorf("no line %q in\n%s", want, table.String())
 	}
-	if err := r.print(&text, "json"); err != nil {
+	if err := r.Print(&text, "json"); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {

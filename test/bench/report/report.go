@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"encoding/json"
@@ -12,11 +12,11 @@ import (
 	"text/tabwriter"
 )
 
-// report is everything measured, and on what.
-type report struct {
+// Report is everything measured, and on what.
+type Report struct {
 	Machine machine  `json:"machine"`
 	Runs    int      `json:"runs"`
-	Figures []figure `json:"figures"`
+	Figures []Figure `json:"figures"`
 }
 
 // machine is what the figures depend on.
@@ -29,7 +29,7 @@ type machine struct {
 	FFmpeg   string `json:"ffmpeg"`
 }
 
-func thisMachine() machine {
+func ThisMachine() machine {
 	load, _ := os.ReadFile("/proc/loadavg")
 	return machine{
 		Cores: runtime.NumCPU(), Load: strings.Join(strings.Fields(string(load) + " ? ? ?")[:3], " "),
@@ -47,31 +47,31 @@ func version(name string, args ...string) string {
 	return versionForm.FindString(string(out))
 }
 
-// figure is one line of the report: a value of each run, beside that of a baseline in the same run.
-type figure struct {
+// Figure is one line of the report: a value of each run, beside that of a baseline in the same run.
+type Figure struct {
 	Name     string    `json:"name"`
 	Unit     string    `json:"unit"`
 	Siren    []float64 `json:"siren"`
 	Baseline []float64 `json:"baseline,omitempty"`
 	Against  string    `json:"against,omitempty"` // what the baseline is
-	Aim      *aim      `json:"aim,omitempty"`
+	Aim      *Aim      `json:"aim,omitempty"`
 }
 
-// aim is a bound for the median, of the ratio to the baseline or of the value itself. Only one of the two is set.
-type aim struct {
+// Aim is a bound for the median, of the ratio to the baseline or of the value itself. Only one of the two is set.
+type Aim struct {
 	OfRatio bool    `json:"ofRatio"`
 	AtLeast float64 `json:"atLeast,omitempty"`
 	AtMost  float64 `json:"atMost,omitempty"`
 }
 
-func (f figure) ratio() float64 { return median(pairwise(f.Siren, f.Baseline, over)) }
+func (f Figure) ratio() float64 { return Median(Pairwise(f.Siren, f.Baseline, over)) }
 
 // verdict returns the aim and whether it is met, for people.
-func (f figure) verdict() (aim, met string) {
+func (f Figure) verdict() (aim, met string) {
 	if f.Aim == nil {
 		return "", ""
 	}
-	value, unit := median(f.Siren), " "+f.Unit
+	value, unit := Median(f.Siren), " "+f.Unit
 	if f.Aim.OfRatio {
 		value, unit = f.ratio(), ""
 	}
@@ -91,24 +91,24 @@ func (f figure) verdict() (aim, met string) {
 }
 
 // MarshalJSON adds the medians, the ratio and the verdict to the values.
-func (f figure) MarshalJSON() ([]byte, error) {
-	type values figure
+func (f Figure) MarshalJSON() ([]byte, error) {
+	type values Figure
 	out := struct {
 		values
 		Median         float64  `json:"median"`
 		BaselineMedian *float64 `json:"baselineMedian,omitempty"`
 		Ratio          *float64 `json:"ratio,omitempty"`
 		Verdict        string   `json:"verdict,omitempty"`
-	}{values: values(f), Median: median(f.Siren)}
+	}{values: values(f), Median: Median(f.Siren)}
 	if len(f.Baseline) > 0 {
-		base, ratio := median(f.Baseline), f.ratio()
+		base, ratio := Median(f.Baseline), f.ratio()
 		out.BaselineMedian, out.Ratio = &base, &ratio
 	}
 	_, out.Verdict = f.verdict()
 	return json.Marshal(out)
 }
 
-func (r report) print(w io.Writer, format string) error {
+func (r Report) Print(w io.Writer, format string) error {
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
@@ -117,7 +117,7 @@ func (r report) print(w io.Writer, format string) error {
 	return r.table(w)
 }
 
-func (r report) table(w io.Writer) error {
+func (r Report) table(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "%d cores, load %s before; RabbitMQ %s, Redis %s, ffmpeg %s, %s; medians of %d\n\n",
 		m.Cores, m.Load, m.RabbitMQ, m.Redis, m.FFmpeg, m.Go, r.Runs)
@@ -126,11 +126,11 @@ func (r report) table(w io.Writer) error {
 	for _, f := range r.Figures {
 		base, ratio := "", ""
 		if len(f.Baseline) > 0 {
-			base = fmt.Sprintf("%s (%s)", amount(median(f.Baseline), f.Unit), f.Against)
+			base = fmt.Sprintf("%s (%s)", amount(Median(f.Baseline), f.Unit), f.Against)
 			ratio = fmt.Sprintf("%.2f", f.ratio())
 		}
 		aim, met := f.verdict()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, amount(median(f.Siren), f.Unit), base, ratio, aim, met)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, amount(Median(f.Siren), f.Unit), base, ratio, aim, met)
 	}
 	return t.Flush()
 }
