@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/test/bench/yardstick"
 )
 
 // policyYAML is three lanes in one pool, as most fleets have them. @DIR@ is the folder of the clips and outputs.
@@ -65,7 +66,7 @@ type Bench struct {
 	store             *redislink.Store
 	ledger            *jobledger.Ledger
 	client            *client.Client
-	raw               *Client
+	raw               *yardstick.Client
 	log               *slog.Logger
 	closing           []func() error // what close calls, the last first
 
@@ -147,10 +148,10 @@ func (b *Bench) prepare(ctx context.Context) error {
 		return err
 	}
 	b.atEnd(b.client.Close)
-	if b.raw, err = dialRaw(b.amqpURL, expressLane, standardLane, bulkLane); err != nil {
+	if b.raw, err = yardstick.Dial(b.amqpURL, expressLane, standardLane, bulkLane); err != nil {
 		return err
 	}
-	b.atEnd(b.raw.close)
+	b.atEnd(b.raw.Close)
 	return nil
 }
 

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/test/bench/yardstick"
 )
 
 func TestNoops(t *testing.T) {
 	for _, lane := range []string{expressLane, standardLane} {
 		for _, j := range noops(lane, 2) {
-			if n := len(wireForm(j)); n != wireSize {
+			if n := len(yardstick.WireForm(j)); n != wireSize {
 				t.Errorf("a no-op job of lane %s has %d bytes, want %d", lane, n, wireSize)
 			}
 		}

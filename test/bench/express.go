@@ -105,7 +105,7 @@ func (b *Bench) expressBeside(
 	go func() { served <- b.serve(serving, "bench-express", slots{shared: poolSlots, shoulder: 1}, h) }()
 	defer func() {
 		stop()
-		err = errors.Join(err, <-served, b.raw.purge(), b.clearOutputs())
+		err = errors.Join(err, <-served, b.raw.Purge(), b.clearOutputs())
 	}()
 	err = wait.Until(ctx, 30*time.Second, "every lower slot to be busy", func() (bool, error) {
 		return len(jobs) == 0 || h.running.Load() == poolSlots, nil
@@ -117,11 +117,11 @@ func (b *Bench) expressBeside(
 		// until the transcodes are past their inspection, and the shoulder is subscribed
 		return nil, nil, err
 	}
-	echo, err := b.raw.echo(ctx)
+	echo, err := b.raw.Echo(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, echo.close()) }()
+	defer func() { err = errors.Join(err, echo.Close()) }()
 	for range expressSamples {
 		began := time.Now()
 		if err := b.enqueue(ctx, noops(expressLane, 1)); err != nil {
@@ -136,7 +136,7 @@ func (b *Bench) expressBeside(
 			return nil, nil, err
 		}
 		began = time.Now()
-		if at, err = echo.send(ctx, noops(expressLane, 1)); err != nil {
+		if at, err = echo.Send(ctx, noops(expressLane, 1)); err != nil {
 			return nil, nil, err
 		}
 		raw = append(raw, report.Millis(at.Sub(began)))

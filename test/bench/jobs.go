@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/bench/yardstick"
 )
 
 // wireSize is the body of each no-op job on the wire, in bytes: a signed URL or two.
@@ -22,7 +23,7 @@ func noops(lane string, n int) []job.Job {
 	for i := range jobs {
 		jobs[i] = job.Job{ID: job.NewID(time.Now()), Kind: "noop", Labels: map[string]string{"lane": lane}}
 		jobs[i].Input = "s3://bench/" + strings.Repeat("x",
-			wireSize-len(wireForm(jobs[i]))-len(`,"input":"s3://bench/"`))
+			wireSize-len(yardstick.WireForm(jobs[i]))-len(`,"input":"s3://bench/"`))
 	}
 	return jobs
 }
@@ -108,7 +109,7 @@ func (b *Bench) clearOutputs() error {
 
 // fill puts the jobs into empty lanes.
 func (b *Bench) fill(ctx context.Context, jobs []job.Job) error {
-	if err := b.raw.purge(); err != nil {
+	if err := b.raw.Purge(); err != nil {
 		return err
 	}
 	defer runtime.GC()

@@ -56,7 +56,7 @@ func (b *Bench) many(ctx context.Context) ([]report.Figure, error) {
 
 // enqueueMany forgets all jobs, and fills a lane.
 func (b *Bench) enqueueMany(ctx context.Context) error {
-	if err := b.raw.purge(); err != nil {
+	if err := b.raw.Purge(); err != nil {
 		return err
 	}
 	c, err := b.redis()

@@ -68,7 +68,7 @@ func (b *Bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, p.stop(), b.raw.purge(), b.clearOutputs()) }()
+	defer func() { err = errors.Join(err, p.stop(), b.raw.Purge(), b.clearOutputs()) }()
 	var lower []job.Job
 	if lane != "" {
 		lower = b.saturating(lane, poolSlots)

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/yardstick"
 )
 
 // One run publishes some lots by turns with the raw ones, so that both meet the same weather on a shared machine. Its
@@ -65,7 +66,7 @@ func (b *Bench) publishBeside(
 ) (f []report.Figure, err error) {
 	same, plain := report.Figure{Name: name, Unit: "jobs/s", Against: "raw"},
 		report.Figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
-	line, err := b.raw.line(jobsExchange, standardLane)
+	line, err := b.raw.Line(yardstick.JobsExchange, standardLane)
 	if err != nil {
 		return f, err
 	}
@@ -74,7 +75,7 @@ func (b *Bench) publishBeside(
 	if err := send(warmUp); err != nil {
 		return f, err
 	}
-	if err := line.publish(ctx, publishings(warmUp), window); err != nil {
+	if err := line.Publish(ctx, yardstick.Publishings(warmUp), window); err != nil {
 		return f, err
 	}
 	for run := range b.runs {
@@ -87,12 +88,12 @@ func (b *Bench) publishBeside(
 					return b.clock(&siren, func() error { return send(jobs) })
 				},
 				func() error {
-					messages := publishings(noops(standardLane, lotSize))
-					return b.clock(&raw, func() error { return line.publish(ctx, messages, window) })
+					messages := yardstick.Publishings(noops(standardLane, lotSize))
+					return b.clock(&raw, func() error { return line.Publish(ctx, messages, window) })
 				},
 				func() error {
-					messages := bare(noops(standardLane, lotSize))
-					return b.clock(&headless, func() error { return line.publish(ctx, messages, window) })
+					messages := yardstick.Bare(noops(standardLane, lotSize))
+					return b.clock(&headless, func() error { return line.Publish(ctx, messages, window) })
 				})
 			if err != nil {
 				return f, err
@@ -106,7 +107,7 @@ func (b *Bench) publishBeside(
 
 // clock adds the rate of publishing a lot, into an empty queue.
 func (b *Bench) clock(rates *[]float64, publish func() error) error {
-	if err := b.raw.purge(); err != nil {
+	if err := b.raw.Purge(); err != nil {
 		return err
 	}
 	runtime.GC()
@@ -115,7 +116,7 @@ func (b *Bench) clock(rates *[]float64, publish func() error) error {
 		return err
 	}
 	*rates = append(*rates, lotSize/time.Since(began).Seconds())
-	n, err := b.raw.ready(laneQueue(standardLane))
+	n, err := b.raw.Ready(yardstick.LaneQueue(standardLane))
 	if err == nil && n != lotSize {
 		err = fmt.Errorf("%d jobs were confirmed and %d are in the queue", lotSize, n)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/yardstick"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -39,25 +40,25 @@ func (b *Bench) takeWith(ctx context.Context, slots int) ([]report.Figure, error
 			func() error {
 				came, err := b.takeNoops(ctx, n, slots)
 				if err == nil {
-					siren, sirenJob = append(siren, perSecond(came)), append(sirenJob, perJob(came))
+					siren, sirenJob = append(siren, yardstick.PerSecond(came)), append(sirenJob, yardstick.PerJob(came))
 				}
 				return err
 			},
 			func() error {
-				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) {
-					return b.raw.get(laneQueue(standardLane), n, slots)
+				came, err := b.takeRaw(ctx, n, func() ([]yardstick.Arrivals, error) {
+					return b.raw.Get(yardstick.LaneQueue(standardLane), n, slots)
 				})
 				if err == nil {
-					get, getJob = append(get, perSecond(came)), append(getJob, perJob(came))
+					get, getJob = append(get, yardstick.PerSecond(came)), append(getJob, yardstick.PerJob(came))
 				}
 				return err
 			},
 			func() error {
-				came, err := b.takeRaw(ctx, n, func() ([]arrivals, error) {
-					return b.raw.push(ctx, laneQueue(standardLane), n, slots)
+				came, err := b.takeRaw(ctx, n, func() ([]yardstick.Arrivals, error) {
+					return b.raw.Push(ctx, yardstick.LaneQueue(standardLane), n, slots)
 				})
 				if err == nil {
-					push = append(push, perSecond(came))
+					push = append(push, yardstick.PerSecond(came))
 				}
 				return err
 			})
@@ -81,7 +82,7 @@ func (b *Bench) takeWith(ctx context.Context, slots int) ([]report.Figure, error
 }
 
 // takeRaw fills the lane and empties it.
-func (b *Bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, error)) ([]arrivals, error) {
+func (b *Bench) takeRaw(ctx context.Context, n int, take func() ([]yardstick.Arrivals, error)) ([]yardstick.Arrivals, error) {
 	if err := b.fill(ctx, noops(standardLane, n)); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (b *Bench) takeRaw(ctx context.Context, n int, take func() ([]arrivals, err
 // noticing is a source that notes when its slot's jobs come.
 type noticing struct {
 	worker.Source
-	came arrivals
+	came yardstick.Arrivals
 }
 
 func (s *noticing) Next(ctx context.Context) (work.Delivery, error) {
@@ -103,7 +104,7 @@ func (s *noticing) Next(ctx context.Context) (work.Delivery, error) {
 }
 
 // takeNoops takes n jobs with a worker's slots, and makes sure that each was completed.
-func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error) {
+func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]yardstick.Arrivals, error) {
 	jobs := noops(standardLane, n)
 	if err := b.fill(ctx, jobs); err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 	if got := handled.Load(); got != int64(n) {
 		return nil, fmt.Errorf("%d of %d jobs ran", got, n)
 	}
-	came := make([]arrivals, len(sources))
+	came := make([]yardstick.Arrivals, len(sources))
 	for i, s := range sources {
 		came[i] = s.came
 	}
@@ -137,8 +138,8 @@ func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]arrivals, error
 
 // settled returns an error unless all jobs are completed and off the queues.
 func (b *Bench) settled(ctx context.Context, jobs []job.Job) error {
-	for _, queue := range []string{laneQueue(standardLane), deadQueue} {
-		if left, err := b.raw.ready(queue); err != nil || left > 0 {
+	for _, queue := range []string{yardstick.LaneQueue(standardLane), yardstick.DeadQueue} {
+		if left, err := b.raw.Ready(queue); err != nil || left > 0 {
 			return errors.Join(err, fmt.Errorf("%d jobs are left in %s", left, queue))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/yardstick"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -77,7 +78,7 @@ func (l *Live) keepBusy(ctx context.Context) error {
 	for {
 		waiting := 0
 		for _, lane := range []string{standardLane, bulkLane} {
-			n, err := l.b.raw.ready(laneQueue(lane))
+			n, err := l.b.raw.Ready(yardstick.LaneQueue(lane))
 			if err != nil {
 				return err
 			}

@@ -1,3 +1,4 @@
+// Package report is what is measured: figures with their baselines and aims, and how they are shown.
 package report
 
 import (

@@ -1,4 +1,6 @@
-package main
+// Package yardstick does with plain amqp091-go what Siren does, on the same broker, queues and messages: what Siren is
+// measured against.
+package yardstick
 
 import (
 	"context"
@@ -15,11 +17,11 @@ import (
 
 // The names on the wire that a producer or consumer without Siren's code goes by.
 const (
-	jobsExchange = "siren.jobs"
-	deadQueue    = "siren.dead"
+	JobsExchange = "siren.jobs"
+	DeadQueue    = "siren.dead"
 )
 
-func laneQueue(lane string) string { return "siren.lane." + lane }
+func LaneQueue(lane string) string { return "siren.lane." + lane }
 
 // Client is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking
 // have a connection each, as in Siren.
@@ -29,7 +31,7 @@ type Client struct {
 	admin              *amqp.Channel
 }
 
-func dialRaw(url string, lanes ...string) (*Client, error) {
+func Dial(url string, lanes ...string) (*Client, error) {
 	r := Client{lanes: lanes}
 	var err error
 	if r.producer, err = amqp.Dial(url); err != nil {
@@ -39,12 +41,12 @@ func dialRaw(url string, lanes ...string) (*Client, error) {
 		r.admin, err = r.consumer.Channel()
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.close())
+		return nil, errors.Join(err, r.Close())
 	}
 	return &r, nil
 }
 
-func (r *Client) close() error {
+func (r *Client) Close() error {
 	err := r.producer.Close()
 	if r.consumer != nil {
 		err = errors.Join(err, r.consumer.Close())
@@ -52,40 +54,40 @@ func (r *Client) close() error {
 	return err
 }
 
-// purge empties the queues of all lanes.
-func (r *Client) purge() error {
+// Purge empties the queues of all lanes.
+func (r *Client) Purge() error {
 	for _, lane := range r.lanes {
-		if _, err := r.admin.QueuePurge(laneQueue(lane), false); err != nil {
+		if _, err := r.admin.QueuePurge(LaneQueue(lane), false); err != nil {
 			return fmt.Errorf("purge lane %q: %w", lane, err)
 		}
 	}
 	return nil
 }
 
-// ready returns how many messages wait in a queue.
-func (r *Client) ready(queue string) (int, error) {
+// Ready returns how many messages wait in a queue.
+func (r *Client) Ready(queue string) (int, error) {
 	q, err := r.admin.QueueDeclarePassive(queue, true, false, false, false, nil)
 	return q.Messages, err
 }
 
-// bare returns the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them
+// Bare returns the jobs as messages without Siren's headers and timestamp: what a producer sends that only wants them
 // to run.
-func bare(jobs []job.Job) []amqp.Publishing {
-	messages := publishings(jobs)
+func Bare(jobs []job.Job) []amqp.Publishing {
+	messages := Publishings(jobs)
 	for i := range messages {
 		messages[i].Headers, messages[i].Timestamp = nil, time.Time{}
 	}
 	return messages
 }
 
-// publishings returns the jobs as messages like Siren's, to the byte.
-func publishings(jobs []job.Job) []amqp.Publishing {
+// Publishings returns the jobs as messages like Siren's, to the byte.
+func Publishings(jobs []job.Job) []amqp.Publishing {
 	messages := make([]amqp.Publishing, len(jobs))
 	now := time.Now()
 	for i, j := range jobs {
 		messages[i] = amqp.Publishing{
 			ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: j.ID, Timestamp: now,
-			Headers: amqp.Table{"enqueuedAt": now.UnixMilli(), "readyAt": now.UnixMilli()}, Body: wireForm(j),
+			Headers: amqp.Table{"enqueuedAt": now.UnixMilli(), "readyAt": now.UnixMilli()}, Body: WireForm(j),
 		}
 	}
 	return messages
@@ -98,7 +100,7 @@ type Line struct {
 	returns       chan amqp.Return
 }
 
-func (r *Client) line(exchange, key string) (*Line, error) {
+func (r *Client) Line(exchange, key string) (*Line, error) {
 	ch, err := r.producer.Channel()
 	if err != nil {
 		return nil, err
@@ -107,8 +109,8 @@ func (r *Client) line(exchange, key string) (*Line, error) {
 	return l, ch.Confirm(false)
 }
 
-// publish sends the messages with at most window of them unconfirmed, and returns when all are confirmed.
-func (l *Line) publish(ctx context.Context, messages []amqp.Publishing, window int) error {
+// Publish sends the messages with at most window of them unconfirmed, and returns when all are confirmed.
+func (l *Line) Publish(ctx context.Context, messages []amqp.Publishing, window int) error {
 	pending := make([]*amqp.DeferredConfirmation, len(messages))
 	confirmed := func(i int) error {
 		switch ok, err := pending[i].WaitContext(ctx); {
@@ -143,11 +145,11 @@ func (l *Line) publish(ctx context.Context, messages []amqp.Publishing, window i
 	}
 }
 
-// get takes n messages by basic.get and acknowledges each, with so many slots, each with a channel of its own.
-func (r *Client) get(queue string, n, slots int) ([]arrivals, error) {
+// Get takes n messages by basic.get and acknowledges each, with so many slots, each with a channel of its own.
+func (r *Client) Get(queue string, n, slots int) ([]Arrivals, error) {
 	var left atomic.Int64
 	left.Store(int64(n))
-	return r.take(slots, func(ch *amqp.Channel) (came arrivals, err error) {
+	return r.take(slots, func(ch *amqp.Channel) (came Arrivals, err error) {
 		for left.Add(-1) >= 0 {
 			d, ok, err := ch.Get(queue, false)
 			if err == nil && !ok {
@@ -165,9 +167,9 @@ func (r *Client) get(queue string, n, slots int) ([]arrivals, error) {
 	})
 }
 
-// push takes n messages by one consumer with a prefetch, and acknowledges each.
-func (r *Client) push(ctx context.Context, queue string, n, prefetch int) ([]arrivals, error) {
-	return r.take(1, func(ch *amqp.Channel) (came arrivals, err error) {
+// Push takes n messages by one consumer with a prefetch, and acknowledges each.
+func (r *Client) Push(ctx context.Context, queue string, n, prefetch int) ([]Arrivals, error) {
+	return r.take(1, func(ch *amqp.Channel) (came Arrivals, err error) {
 		if err := ch.Qos(prefetch, 0, false); err != nil {
 			return nil, err
 		}
@@ -186,8 +188,8 @@ func (r *Client) push(ctx context.Context, queue string, n, prefetch int) ([]arr
 }
 
 // take runs so many slots at the same time.
-func (r *Client) take(slots int, slot func(*amqp.Channel) (arrivals, error)) ([]arrivals, error) {
-	all, errs := make([]arrivals, slots), make([]error, slots)
+func (r *Client) take(slots int, slot func(*amqp.Channel) (Arrivals, error)) ([]Arrivals, error) {
+	all, errs := make([]Arrivals, slots), make([]error, slots)
 	var running sync.WaitGroup
 	for i := range slots {
 		ch, err := r.consumer.Channel()
@@ -204,8 +206,8 @@ func (r *Client) take(slots int, slot func(*amqp.Channel) (arrivals, error)) ([]
 	return all, errors.Join(errs...)
 }
 
-// wireForm returns the job's body on the wire.
-func wireForm(j job.Job) []byte {
+// WireForm returns the job's body on the wire.
+func WireForm(j job.Job) []byte {
 	body, err := job.Encode(j)
 	if err != nil {
 		panic(err) // our own jobs are valid

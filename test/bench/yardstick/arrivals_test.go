@@ -1,4 +1,4 @@
-package main
+package yardstick
 
 import (
 	"testing"
@@ -7,11 +7,11 @@ import (
 
 func TestRates(t *testing.T) {
 	at := func(ms int) time.Time { return time.Unix(1, 0).Add(time.Duration(ms) * time.Millisecond) }
-	slots := []arrivals{{at(0), at(10), at(30)}, {}, {at(5), at(15)}}
-	if got := perSecond(slots); got != 4/0.030 {
+	slots := []Arrivals{{at(0), at(10), at(30)}, {}, {at(5), at(15)}}
+	if got := PerSecond(slots); got != 4/0.030 {
 		t.Errorf("%v jobs a second, want 4 in 30 ms", got)
 	}
-	if got := perJob(slots); got != 10 {
+	if got := PerJob(slots); got != 10 {
 		t.Errorf("%v ms per job, want 10", got)
 	}
 }

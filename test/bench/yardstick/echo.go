@@ -1,4 +1,4 @@
-package main
+package yardstick
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type echo struct {
 	came     <-chan amqp.Delivery
 }
 
-func (r *Client) echo(ctx context.Context) (*echo, error) {
+func (r *Client) Echo(ctx context.Context) (*echo, error) {
 	const queue = "bench.echo"
 	ch, err := r.consumer.Channel()
 	if err != nil {
@@ -35,12 +35,12 @@ func (r *Client) echo(ctx context.Context) (*echo, error) {
 	if e.came, err = ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil); err != nil {
 		return nil, err
 	}
-	e.Line, err = r.line("", queue)
+	e.Line, err = r.Line("", queue)
 	return e, err
 }
 
-// send publishes a job and returns when the consumer has it.
-func (e *echo) send(ctx context.Context, j []job.Job) (time.Time, error) {
+// Send publishes a job and returns when the consumer has it.
+func (e *echo) Send(ctx context.Context, j []job.Job) (time.Time, error) {
 	at := make(chan time.Time, 1)
 	go func() {
 		if d, ok := <-e.came; ok {
@@ -48,7 +48,7 @@ func (e *echo) send(ctx context.Context, j []job.Job) (time.Time, error) {
 			_ = d.Ack(false)
 		}
 	}()
-	if err := e.publish(ctx, publishings(j), 1); err != nil {
+	if err := e.Publish(ctx, Publishings(j), 1); err != nil {
 		return time.Time{}, err
 	}
 	select {
@@ -59,4 +59,4 @@ func (e *echo) send(ctx context.Context, j []job.Job) (time.Time, error) {
 	}
 }
 
-func (e *echo) close() error { return errors.Join(e.Close(), e.consumer.Close()) }
+func (e *echo) Close() error { return errors.Join(e.Close(), e.consumer.Close()) }

@@ -1,15 +1,15 @@
-package main
+package yardstick
 
 import (
 	"github.com/polyglot-media/siren/test/bench/report"
 	"time"
 )
 
-// arrivals is when the jobs of one slot came, in order.
-type arrivals []time.Time
+// Arrivals is when the jobs of one slot came, in order.
+type Arrivals []time.Time
 
-// perSecond returns the throughput of all slots together.
-func perSecond(slots []arrivals) float64 {
+// PerSecond returns the throughput of all slots together.
+func PerSecond(slots []Arrivals) float64 {
 	var first, last time.Time
 	n := 0
 	for _, s := range slots {
@@ -27,8 +27,8 @@ func perSecond(slots []arrivals) float64 {
 	return float64(n-1) / last.Sub(first).Seconds()
 }
 
-// perJob returns the median time in milliseconds that a slot needs for one job: from its arrival to that of the next.
-func perJob(slots []arrivals) float64 {
+// PerJob returns the median time in milliseconds that a slot needs for one job: from its arrival to that of the next.
+func PerJob(slots []Arrivals) float64 {
 	var times []float64
 	for _, s := range slots {
 		for i := 1; i < len(s); i++ {
