@@ -32,16 +32,16 @@ import (
 // parts are what can be measured, in this order.
 var parts = []struct {
 	name    string
-	measure func(*Bench, context.Context) ([]report.Figure, error)
+	measure func(context.Context, *Bench) ([]report.Figure, error)
 }{
-	{"publish", (*Bench).publish},
-	{"take", (*Bench).take},
-	{"express", (*Bench).express},
-	{"nice", (*Bench).nice},
-	{"start", (*Bench).start},
-	{"tune", (*Bench).tune},
-	{"forecast", (*Bench).forecast},
-	{"many", (*Bench).many},
+	{"publish", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.publish(ctx) }},
+	{"take", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.take(ctx) }},
+	{"express", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.express(ctx) }},
+	{"nice", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.nice(ctx) }},
+	{"start", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.start(ctx) }},
+	{"tune", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.tune(ctx) }},
+	{"forecast", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.forecast(ctx) }},
+	{"many", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.many(ctx) }},
 }
 
 // options is the command line.
@@ -136,7 +136,7 @@ func measure(ctx context.Context, b *Bench, only []string) ([]report.Figure, err
 		if !slices.Contains(only, p.name) {
 			continue
 		}
-		figures, err := p.measure(b, ctx)
+		figures, err := p.measure(ctx, b)
 		switch {
 		case ctx.Err() != nil:
 			return all, context.Cause(ctx)

@@ -30,6 +30,7 @@ type machine struct {
 	FFmpeg   string `json:"ffmpeg"`
 }
 
+// ThisMachine looks at this machine, and at what is installed here.
 func ThisMachine() machine {
 	load, _ := os.ReadFile("/proc/loadavg")
 	return machine{

@@ -32,7 +32,10 @@ func Pairwise(x, y []float64, combine func(x, y float64) float64) []float64 {
 	return pairs
 }
 
+// over divides.
 func over(x, y float64) float64  { return x / y }
+
+// Minus subtracts.
 func Minus(x, y float64) float64 { return x - y }
 
 // Millis returns d in milliseconds.

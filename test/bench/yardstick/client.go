@@ -21,6 +21,7 @@ const (
 	DeadQueue    = "siren.dead"
 )
 
+// LaneQueue returns the name of the queue of a lane.
 func LaneQueue(lane string) string { return "siren.lane." + lane }
 
 // Client is what plain amqp091-go does with the same broker, queues and messages: the yardstick. Publishing and taking
@@ -46,6 +47,7 @@ func Dial(url string, lanes ...string) (*Client, error) {
 	return &r, nil
 }
 
+// Close ends its connections.
 func (r *Client) Close() error {
 	err := r.producer.Close()
 	if r.consumer != nil {
@@ -100,6 +102,7 @@ type Line struct {
 	returns       chan amqp.Return
 }
 
+// Line opens one.
 func (r *Client) Line(exchange, key string) (*Line, error) {
 	ch, err := r.producer.Channel()
 	if err != nil {

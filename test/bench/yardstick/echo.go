@@ -11,14 +11,15 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// echo is a raw producer and a raw consumer of one queue.
-type echo struct {
+// Echo is a raw producer and a raw consumer of one queue.
+type Echo struct {
 	*Line
 	consumer *amqp.Channel
 	came     <-chan amqp.Delivery
 }
 
-func (r *Client) Echo(ctx context.Context) (*echo, error) {
+// Echo begins one.
+func (r *Client) Echo(ctx context.Context) (*Echo, error) {
 	const queue = "bench.echo"
 	ch, err := r.consumer.Channel()
 	if err != nil {
@@ -31,7 +32,7 @@ func (r *Client) Echo(ctx context.Context) (*echo, error) {
 	if err := ch.Qos(1, 0, false); err != nil {
 		return nil, err
 	}
-	e := &echo{consumer: ch}
+	e := &Echo{consumer: ch}
 	if e.came, err = ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (r *Client) Echo(ctx context.Context) (*echo, error) {
 }
 
 // Send publishes a job and returns when the consumer has it.
-func (e *echo) Send(ctx context.Context, j []job.Job) (time.Time, error) {
+func (e *Echo) Send(ctx context.Context, j []job.Job) (time.Time, error) {
 	at := make(chan time.Time, 1)
 	go func() {
 		if d, ok := <-e.came; ok {
@@ -59,4 +60,5 @@ func (e *echo) Send(ctx context.Context, j []job.Job) (time.Time, error) {
 	}
 }
 
-func (e *echo) Close() error { return errors.Join(e.Close(), e.consumer.Close()) }
+// Close ends both.
+func (e *Echo) Close() error { return errors.Join(e.Line.Close(), e.consumer.Close()) }
