@@ -20,10 +20,10 @@ import (
 // expressSamples is how many express jobs one measurement starts.
 const expressSamples = 200
 
-// express measures the time from a producer's call to the start of the handler in a worker with two shared slots and a
+// Express measures the time from a producer's call to the start of the handler in a worker with two shared slots and a
 // shoulder, while nothing else runs, while jobs that only wait are in every shared slot, and while transcodes there
 // take all the CPU they get. Beside it goes a raw message from publish to consumer, by turns.
-func (b *Bench) express(ctx context.Context) ([]report.Figure, error) {
+func Express(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	if err := b.makeClips(ctx); err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (b *Bench) express(ctx context.Context) ([]report.Figure, error) {
 		}
 		for run := range b.runs {
 			b.say("express to start, %s, run %d of %d", load.name, run+1, b.runs)
-			siren, raw, err := b.expressBeside(ctx, load.lower, load.jobs())
+			siren, raw, err := expressBeside(ctx, b, load.lower, load.jobs())
 			if err != nil {
 				return nil, err
 			}
@@ -93,8 +93,8 @@ func (h *expressHandler) Handle(ctx context.Context, t work.Task) (work.Result, 
 }
 
 // expressBeside measures beside lower jobs, in milliseconds.
-func (b *Bench) expressBeside(
-	ctx context.Context, lower worker.Handler, jobs []job.Job,
+func expressBeside(
+	ctx context.Context, b *Bench, lower worker.Handler, jobs []job.Job,
 ) (siren, raw []float64, err error) {
 	if err := b.fill(ctx, jobs); err != nil {
 		return nil, nil, err
@@ -102,7 +102,7 @@ func (b *Bench) expressBeside(
 	h := &expressHandler{lower: lower, started: make(chan time.Time, 1), ended: make(chan error, 1)}
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- b.serve(serving, "bench-express", slots{shared: poolSlots, shoulder: 1}, h) }()
+	go func() { served <- serve(serving, b, "bench-express", slots{shared: poolSlots, shoulder: 1}, h) }()
 	defer func() {
 		stop()
 		err = errors.Join(err, <-served, b.raw.Purge(), b.clearOutputs())

@@ -41,14 +41,14 @@ func (p prediction) off() time.Duration { return p.Start.Sub(p.Started).Abs() }
 // near reports whether it was within a quarter of the wait that was left: |predicted − started| ≤ (started − told)/4.
 func (p prediction) near() bool { return p.off() <= p.Remaining/4 }
 
-// forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and
+// Forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and
 // thumbnails over three lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the
 // ledger's startedAt. In the first run nobody knows yet how long jobs take.
-func (b *Bench) forecast(ctx context.Context) (figures []report.Figure, err error) {
-	if err := b.makeDemoClips(ctx); err != nil {
+func Forecast(ctx context.Context, b *Bench) (figures []report.Figure, err error) {
+	if err := makeDemoClips(ctx, b); err != nil {
 		return nil, err
 	}
-	l, err := b.live(ctx)
+	l, err := openLive(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (b *Bench) forecast(ctx context.Context) (figures []report.Figure, err erro
 		if err != nil {
 			return nil, err
 		}
-		some, err := b.forecastBurst(ctx)
+		some, err := forecastBurst(ctx, b)
 		if err != nil {
 			return nil, err
 		}
@@ -82,8 +82,8 @@ func (b *Bench) forecast(ctx context.Context) (figures []report.Figure, err erro
 }
 
 // forecastBurst does one run.
-func (b *Bench) forecastBurst(ctx context.Context) (told []prediction, err error) {
-	jobs := b.load(burstJobs, standardLane, bulkLane)
+func forecastBurst(ctx context.Context, b *Bench) (told []prediction, err error) {
+	jobs := load(b, burstJobs, standardLane, bulkLane)
 	if err := b.enqueue(ctx, jobs); err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (b *Bench) forecastBurst(ctx context.Context) (told []prediction, err error
 	}
 	for express := 0; len(open) > 0; {
 		if express < burstExpress {
-			more := b.load(1, expressLane)
+			more := load(b, 1, expressLane)
 			if err := b.enqueue(ctx, more); err != nil {
 				return nil, err
 			}
@@ -106,7 +106,7 @@ func (b *Bench) forecastBurst(ctx context.Context) (told []prediction, err error
 			return nil, err
 		}
 		ids := slices.Collect(maps.Keys(open))
-		p, ok, err := b.predict(ctx, ids[rand.IntN(len(ids))], open)
+		p, ok, err := predict(ctx, b, ids[rand.IntN(len(ids))], open)
 		if err != nil {
 			return nil, err
 		}
@@ -114,12 +114,12 @@ func (b *Bench) forecastBurst(ctx context.Context) (told []prediction, err error
 			told = append(told, p)
 		}
 	}
-	return b.outcomes(ctx, told)
+	return outcomes(ctx, b, told)
 }
 
 // predict asks when one of the open jobs starts; false when this one waits no more.
-func (b *Bench) predict(ctx context.Context, id string, open map[string]bool) (p prediction, ok bool, err error) {
-	text, err := b.said(ctx, "explain", "job", id, "-o", "json")
+func predict(ctx context.Context, b *Bench, id string, open map[string]bool) (p prediction, ok bool, err error) {
+	text, err := said(ctx, b, "explain", "job", id, "-o", "json")
 	if err != nil {
 		return p, false, err
 	}
@@ -140,7 +140,7 @@ func (b *Bench) predict(ctx context.Context, id string, open map[string]bool) (p
 
 // outcomes waits until the jobs have ended and notes when they had started. A job that waited for two seconds at most,
 // or started while the command ran, is left out.
-func (b *Bench) outcomes(ctx context.Context, told []prediction) (judged []prediction, err error) {
+func outcomes(ctx context.Context, b *Bench, told []prediction) (judged []prediction, err error) {
 	for _, p := range told {
 		r, err := b.client.Wait(ctx, p.Job)
 		if err == nil && r.State != job.Completed {

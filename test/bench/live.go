@@ -39,8 +39,8 @@ storage:
   - {prefix: "file://@DIR@/", read: true, write: true}
 `
 
-// Live is a real `siren scaler` with the workers that it wants, on the bench's servers.
-type Live struct {
+// live is a real `siren scaler` with the workers that it wants, on the bench's servers.
+type live struct {
 	b      *Bench
 	dir    string // policy, log, and the workers' logs
 	cmd    *exec.Cmd
@@ -49,9 +49,9 @@ type Live struct {
 	roster *redis.Roster
 }
 
-// live starts one and returns when its floor of workers takes jobs.
-func (b *Bench) live(ctx context.Context) (l *Live, err error) {
-	l = &Live{
+// openLive starts one and returns when its floor of workers takes jobs.
+func openLive(ctx context.Context, b *Bench) (l *live, err error) {
+	l = &live{
 		b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log),
 		roster: redis.NewRoster(b.store, b.log),
 	}
@@ -86,7 +86,7 @@ func (b *Bench) live(ctx context.Context) (l *Live, err error) {
 }
 
 // stop ends the scaler and its workers; what they run goes back to its lane.
-func (l *Live) stop() error {
+func (l *live) stop() error {
 	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -99,19 +99,19 @@ func (l *Live) stop() error {
 }
 
 // purge cancels what waits: a queue that is emptied behind Siren's back leaves records of jobs that seem to wait.
-func (l *Live) purge() error {
+func (l *live) purge() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var problems []error
 	for _, lane := range []string{standardLane, bulkLane} {
-		_, err := l.b.said(ctx, "lanes", "purge", lane, "--yes")
+		_, err := said(ctx, l.b, "lanes", "purge", lane, "--yes")
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
 
 // said returns what a siren command prints.
-func (b *Bench) said(ctx context.Context, args ...string) ([]byte, error) {
+func said(ctx context.Context, b *Bench, args ...string) ([]byte, error) {
 	out, err := b.command(ctx, args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		err = fmt.Errorf("siren %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
@@ -120,15 +120,15 @@ func (b *Bench) said(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // load returns n short transcodes and thumbnails, of lanes by turns.
-func (b *Bench) load(n int, inLanes ...string) []job.Job {
+func load(b *Bench, n int, inLanes ...string) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {
 		lane := inLanes[i%len(inLanes)]
 		if lane == expressLane {
-			jobs[i] = b.media(lane, "thumbnail", ".jpg", b.demoClip(i), `{"at": "1s", "width": 320}`)
+			jobs[i] = b.media(lane, "thumbnail", ".jpg", demoClip(b, i), `{"at": "1s", "width": 320}`)
 			continue
 		}
-		jobs[i] = b.media(lane, "transcode", ".mp4", b.demoClip(i), `{"height": 240, "crf": 26}`)
+		jobs[i] = b.media(lane, "transcode", ".mp4", demoClip(b, i), `{"height": 240, "crf": 26}`)
 	}
 	return jobs
 }
@@ -136,19 +136,19 @@ func (b *Bench) load(n int, inLanes ...string) []job.Job {
 // demoClips is how many different sources the load has: they take 4, 5 and 6 s to play.
 const demoClips = 3
 
-func (b *Bench) demoClip(i int) string {
+func demoClip(b *Bench, i int) string {
 	return filepath.Join(b.dir, "demo"+strconv.Itoa(i%demoClips)+".mp4")
 }
 
 // makeDemoClips makes the sources of `siren demo`.
-func (b *Bench) makeDemoClips(ctx context.Context) error {
+func makeDemoClips(ctx context.Context, b *Bench) error {
 	for i := range demoClips {
-		if _, err := os.Stat(b.demoClip(i)); err == nil {
+		if _, err := os.Stat(demoClip(b, i)); err == nil {
 			continue
 		}
 		err := ffmpeg(ctx, fmt.Sprintf("-f lavfi -i testsrc2=size=640x360:rate=25:duration=%d -f lavfi "+
 			"-i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest %s",
-			4+i, 330*(i+1), 4+i, b.demoClip(i)))
+			4+i, 330*(i+1), 4+i, demoClip(b, i)))
 		if err != nil {
 			return err
 		}

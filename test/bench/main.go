@@ -34,14 +34,14 @@ var parts = []struct {
 	name    string
 	measure func(context.Context, *Bench) ([]report.Figure, error)
 }{
-	{"publish", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.publish(ctx) }},
-	{"take", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.take(ctx) }},
-	{"express", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.express(ctx) }},
-	{"nice", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.nice(ctx) }},
-	{"start", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.start(ctx) }},
-	{"tune", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.tune(ctx) }},
-	{"forecast", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.forecast(ctx) }},
-	{"many", func(ctx context.Context, b *Bench) ([]report.Figure, error) { return b.many(ctx) }},
+	{"publish", Publish},
+	{"take", Take},
+	{"express", Express},
+	{"nice", Nice},
+	{"start", Start},
+	{"tune", Tune},
+	{"forecast", Forecast},
+	{"many", Many},
 }
 
 // options is the command line.

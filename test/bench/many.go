@@ -18,9 +18,9 @@ import (
 // manyJobs is how many jobs the lists and the bulk verbs are measured on.
 const manyJobs = 50_000
 
-// many measures commands about fifty thousand jobs that wait in a lane: how long each takes, how many records it reads,
+// Many measures commands about fifty thousand jobs that wait in a lane: how long each takes, how many records it reads,
 // and how many scripts it has run.
-func (b *Bench) many(ctx context.Context) ([]report.Figure, error) {
+func Many(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	var all []report.Figure
 	commands := []struct {
 		name string
@@ -38,11 +38,11 @@ func (b *Bench) many(ctx context.Context) ([]report.Figure, error) {
 	}
 	for run := range b.runs {
 		b.say("%d jobs, run %d of %d", manyJobs, run+1, b.runs)
-		if err := b.enqueueMany(ctx); err != nil {
+		if err := enqueueMany(ctx, b); err != nil {
 			return nil, err
 		}
 		for i, c := range commands {
-			took, read, ran, err := b.counted(ctx, c.args...)
+			took, read, ran, err := counted(ctx, b, c.args...)
 			if err != nil {
 				return nil, err
 			}
@@ -55,11 +55,11 @@ func (b *Bench) many(ctx context.Context) ([]report.Figure, error) {
 }
 
 // enqueueMany forgets all jobs, and fills a lane.
-func (b *Bench) enqueueMany(ctx context.Context) error {
+func enqueueMany(ctx context.Context, b *Bench) error {
 	if err := b.raw.Purge(); err != nil {
 		return err
 	}
-	c, err := b.redis()
+	c, err := openRedis(b)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,8 @@ func (b *Bench) enqueueMany(ctx context.Context) error {
 }
 
 // counted runs a command, and says how long it took, how many records it read and how many scripts it had run.
-func (b *Bench) counted(ctx context.Context, args ...string) (took time.Duration, read, ran int, err error) {
-	c, err := b.redis()
+func counted(ctx context.Context, b *Bench, args ...string) (took time.Duration, read, ran int, err error) {
+	c, err := openRedis(b)
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -117,8 +117,8 @@ func (b *Bench) counted(ctx context.Context, args ...string) (took time.Duration
 	return took, read, ran, err
 }
 
-// redis returns a plain client of the private Redis.
-func (b *Bench) redis() (*goredis.Client, error) {
+// openRedis returns a plain client of the private Redis.
+func openRedis(b *Bench) (*goredis.Client, error) {
 	o, err := goredis.ParseURL(b.redisURL)
 	if err != nil {
 		return nil, err

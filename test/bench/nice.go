@@ -14,9 +14,9 @@ import (
 // thumbnails is how many express thumbnails one measurement runs, one after the other.
 const thumbnails = 5
 
-// nice measures how long express jobs run in a real worker process beside transcodes that take all the CPU they get, in
+// Nice measures how long express jobs run in a real worker process beside transcodes that take all the CPU they get, in
 // seconds by the ledger: from the claim to the closing of the record.
-func (b *Bench) nice(ctx context.Context) ([]report.Figure, error) {
+func Nice(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	if err := b.makeClips(ctx); err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (b *Bench) nice(ctx context.Context) ([]report.Figure, error) {
 		for i, m := range beside {
 			measure = append(measure, func() error {
 				b.say("express jobs %s, run %d of %d", m.name, run+1, b.runs)
-				thumb, transcode, err := b.expressRuns(ctx, m.lane, m.flags)
+				thumb, transcode, err := expressRuns(ctx, b, m.lane, m.flags)
 				thumbs[i], transcodes[i] = append(thumbs[i], thumb), append(transcodes[i], transcode)
 				return err
 			})
@@ -63,8 +63,8 @@ func (b *Bench) nice(ctx context.Context) ([]report.Figure, error) {
 
 // expressRuns returns how long a thumbnail (the median of some) and a transcode run, beside transcodes of a lane in
 // every shared slot.
-func (b *Bench) expressRuns(ctx context.Context, lane string, flags []string) (thumb, transcode float64, err error) {
-	p, err := b.workerProcess(ctx, flags...)
+func expressRuns(ctx context.Context, b *Bench, lane string, flags []string) (thumb, transcode float64, err error) {
+	p, err := workerProcess(ctx, b, flags...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -77,23 +77,23 @@ func (b *Bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 		return 0, 0, err
 	}
 	err = wait.Until(ctx, time.Minute, "the lower transcodes to be under way", func() (bool, error) {
-		return b.all(ctx, lower, func(r job.Record) bool { return r.State == job.Running && r.Progress.Fraction > 0 })
+		return all(ctx, b, lower, func(r job.Record) bool { return r.State == job.Running && r.Progress.Fraction > 0 })
 	})
 	if err != nil {
 		return 0, 0, err
 	}
 	var took []float64
 	for range thumbnails {
-		t, err := b.runTime(ctx, b.thumbnail())
+		t, err := runTime(ctx, b, b.thumbnail())
 		if err != nil {
 			return 0, 0, err
 		}
 		took = append(took, t)
 	}
-	if transcode, err = b.runTime(ctx, b.transcode()); err != nil {
+	if transcode, err = runTime(ctx, b, b.transcode()); err != nil {
 		return 0, 0, err
 	}
-	still, err := b.all(ctx, lower, func(r job.Record) bool { return r.State == job.Running })
+	still, err := all(ctx, b, lower, func(r job.Record) bool { return r.State == job.Running })
 	if err == nil && !still {
 		err = errors.New("a lower transcode ended before the express jobs did")
 	}
@@ -101,7 +101,7 @@ func (b *Bench) expressRuns(ctx context.Context, lane string, flags []string) (t
 }
 
 // all reports whether it is true of the records of all jobs.
-func (b *Bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) bool) (bool, error) {
+func all(ctx context.Context, b *Bench, jobs []job.Job, is func(job.Record) bool) (bool, error) {
 	for _, j := range jobs {
 		if r, err := b.ledger.Get(ctx, j.ID); err != nil || !is(r) {
 			return false, err
@@ -111,7 +111,7 @@ func (b *Bench) all(ctx context.Context, jobs []job.Job, is func(job.Record) boo
 }
 
 // runTime runs one job to its end.
-func (b *Bench) runTime(ctx context.Context, j job.Job) (float64, error) {
+func runTime(ctx context.Context, b *Bench, j job.Job) (float64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it takes far too long"))
 	defer cancel()
 	if err := b.enqueue(ctx, []job.Job{j}); err != nil {

@@ -16,16 +16,16 @@ import (
 	"github.com/polyglot-media/siren/test/wait"
 )
 
-// Process is one real `siren worker`.
-type Process struct {
+// process is one real `siren worker`.
+type process struct {
 	fleet  *procs.Fleet
 	cmd    *exec.Cmd     // started by the fleet
 	beatIn time.Duration // from its creation to its first heartbeat
 }
 
 // workerProcess starts one and returns at its first heartbeat. The fleet sees to its end, whatever happens to us.
-func (b *Bench) workerProcess(ctx context.Context, flags ...string) (p *Process, err error) {
-	p = &Process{}
+func workerProcess(ctx context.Context, b *Bench, flags ...string) (p *process, err error) {
+	p = &process{}
 	command := func(pool, name string) *exec.Cmd {
 		args := []string{
 			"worker", "--pool", pool, "--name", name, "--drain-timeout", "0s", "--scratch",
@@ -48,7 +48,7 @@ func (b *Bench) workerProcess(ctx context.Context, flags ...string) (p *Process,
 	return p, nil
 }
 
-func (p *Process) await(ctx context.Context, roster *redis.Roster) error {
+func (p *process) await(ctx context.Context, roster *redis.Roster) error {
 	if err := p.fleet.Scale(ctx, pool, fleet.PoolState{Version: "0"}, 1, nil); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (p *Process) await(ctx context.Context, roster *redis.Roster) error {
 }
 
 // stop ends the worker; what it runs goes back to its lane.
-func (p *Process) stop() error {
+func (p *process) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	return p.fleet.Stop(ctx)
@@ -86,7 +86,7 @@ func (p *Process) stop() error {
 var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
 // resident returns the process's memory in MiB.
-func (p *Process) resident() (float64, error) {
+func (p *process) resident() (float64, error) {
 	path := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
 	status, err := os.ReadFile(path)
 	if err != nil {

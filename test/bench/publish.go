@@ -22,10 +22,10 @@ const (
 	lotSize = 1500
 )
 
-// publish measures jobs a second until all are confirmed: Siren's publisher, and its client, which also makes a record
+// Publish measures jobs a second until all are confirmed: Siren's publisher, and its client, which also makes a record
 // of each job, beside raw deferred confirms with the same window. Raw messages are like Siren's to the byte, and then
 // without its headers: the first tells what the publisher costs, the second what publishing through Siren does.
-func (b *Bench) publish(ctx context.Context) ([]report.Figure, error) {
+func Publish(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	var figures []report.Figure
 	for _, window := range []int{64, 512} {
 		conn, err := b.connect("publish")
@@ -34,7 +34,7 @@ func (b *Bench) publish(ctx context.Context) ([]report.Figure, error) {
 		}
 		defer conn.Close()
 		publisher := confirms.NewPublisher(conn, window)
-		f, err := b.publishBeside(ctx, fmt.Sprintf("publish, window %d", window), window, func(jobs []job.Job) error {
+		f, err := publishBeside(ctx, b, fmt.Sprintf("publish, window %d", window), window, func(jobs []job.Job) error {
 			entries := make([]wire.Entry, len(jobs))
 			for i, j := range jobs {
 				entries[i] = wire.Entry{Lane: standardLane, Job: j}
@@ -55,14 +55,14 @@ func (b *Bench) publish(ctx context.Context) ([]report.Figure, error) {
 		figures = append(figures, f...)
 	}
 	const clientWindow = 256
-	f, err := b.publishBeside(ctx, "enqueue with records, window 256", clientWindow, func(jobs []job.Job) error {
+	f, err := publishBeside(ctx, b, "enqueue with records, window 256", clientWindow, func(jobs []job.Job) error {
 		return b.enqueue(ctx, jobs)
 	})
 	return append(figures, f...), err
 }
 
-func (b *Bench) publishBeside(
-	ctx context.Context, name string, window int, send func([]job.Job) error,
+func publishBeside(
+	ctx context.Context, b *Bench, name string, window int, send func([]job.Job) error,
 ) (f []report.Figure, err error) {
 	same, plain := report.Figure{Name: name, Unit: "jobs/s", Against: "raw"},
 		report.Figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
@@ -85,15 +85,15 @@ func (b *Bench) publishBeside(
 			err := alternately(lot,
 				func() error {
 					jobs := noops(standardLane, lotSize)
-					return b.clock(&siren, func() error { return send(jobs) })
+					return clock(b, &siren, func() error { return send(jobs) })
 				},
 				func() error {
 					messages := yardstick.Publishings(noops(standardLane, lotSize))
-					return b.clock(&raw, func() error { return line.Publish(ctx, messages, window) })
+					return clock(b, &raw, func() error { return line.Publish(ctx, messages, window) })
 				},
 				func() error {
 					messages := yardstick.Bare(noops(standardLane, lotSize))
-					return b.clock(&headless, func() error { return line.Publish(ctx, messages, window) })
+					return clock(b, &headless, func() error { return line.Publish(ctx, messages, window) })
 				})
 			if err != nil {
 				return f, err
@@ -106,7 +106,7 @@ func (b *Bench) publishBeside(
 }
 
 // clock adds the rate of publishing a lot, into an empty queue.
-func (b *Bench) clock(rates *[]float64, publish func() error) error {
+func clock(b *Bench, rates *[]float64, publish func() error) error {
 	if err := b.raw.Purge(); err != nil {
 		return err
 	}

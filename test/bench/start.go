@@ -11,13 +11,13 @@ import (
 // settleDown is how long a worker idles before its memory is read: a few heartbeats.
 const settleDown = 2500 * time.Millisecond
 
-// start measures one idle worker process: the time from its creation to its first heartbeat, and its resident memory.
-func (b *Bench) start(ctx context.Context) ([]report.Figure, error) {
+// Start measures one idle worker process: the time from its creation to its first heartbeat, and its resident memory.
+func Start(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	first := report.Figure{Name: "worker, exec to first heartbeat", Unit: "ms"}
 	memory := report.Figure{Name: "idle worker, resident memory", Unit: "MiB"}
 	for run := range b.runs {
 		b.say("start a worker, run %d of %d", run+1, b.runs)
-		p, err := b.workerProcess(ctx)
+		p, err := workerProcess(ctx, b)
 		if err != nil {
 			return nil, err
 		}

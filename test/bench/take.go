@@ -17,12 +17,12 @@ import (
 // takenPerSlot is how many jobs of one measurement each slot gets, about.
 const takenPerSlot = 1000
 
-// take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane
+// Take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane
 // first, so each job costs two basic.gets, a claim, a close and an ack; a raw one costs a basic.get and an ack.
-func (b *Bench) take(ctx context.Context) ([]report.Figure, error) {
+func Take(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	var figures []report.Figure
 	for _, n := range []int{1, 4} {
-		f, err := b.takeWith(ctx, n)
+		f, err := takeWith(ctx, b, n)
 		if err != nil {
 			return nil, err
 		}
@@ -31,21 +31,21 @@ func (b *Bench) take(ctx context.Context) ([]report.Figure, error) {
 	return figures, nil
 }
 
-func (b *Bench) takeWith(ctx context.Context, slots int) ([]report.Figure, error) {
+func takeWith(ctx context.Context, b *Bench, slots int) ([]report.Figure, error) {
 	var siren, get, push, sirenJob, getJob []float64
 	n := takenPerSlot * slots
 	for run := range b.runs {
 		b.say("take with %d slots, run %d of %d", slots, run+1, b.runs)
 		err := alternately(run,
 			func() error {
-				came, err := b.takeNoops(ctx, n, slots)
+				came, err := takeNoops(ctx, b, n, slots)
 				if err == nil {
 					siren, sirenJob = append(siren, yardstick.PerSecond(came)), append(sirenJob, yardstick.PerJob(came))
 				}
 				return err
 			},
 			func() error {
-				came, err := b.takeRaw(ctx, n, func() ([]yardstick.Arrivals, error) {
+				came, err := takeRaw(ctx, b, n, func() ([]yardstick.Arrivals, error) {
 					return b.raw.Get(yardstick.LaneQueue(standardLane), n, slots)
 				})
 				if err == nil {
@@ -54,7 +54,7 @@ func (b *Bench) takeWith(ctx context.Context, slots int) ([]report.Figure, error
 				return err
 			},
 			func() error {
-				came, err := b.takeRaw(ctx, n, func() ([]yardstick.Arrivals, error) {
+				came, err := takeRaw(ctx, b, n, func() ([]yardstick.Arrivals, error) {
 					return b.raw.Push(ctx, yardstick.LaneQueue(standardLane), n, slots)
 				})
 				if err == nil {
@@ -82,7 +82,7 @@ func (b *Bench) takeWith(ctx context.Context, slots int) ([]report.Figure, error
 }
 
 // takeRaw fills the lane and empties it.
-func (b *Bench) takeRaw(ctx context.Context, n int, take func() ([]yardstick.Arrivals, error)) ([]yardstick.Arrivals, error) {
+func takeRaw(ctx context.Context, b *Bench, n int, take func() ([]yardstick.Arrivals, error)) ([]yardstick.Arrivals, error) {
 	if err := b.fill(ctx, noops(standardLane, n)); err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *noticing) Next(ctx context.Context) (work.Delivery, error) {
 }
 
 // takeNoops takes n jobs with a worker's slots, and makes sure that each was completed.
-func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]yardstick.Arrivals, error) {
+func takeNoops(ctx context.Context, b *Bench, n, shared int) ([]yardstick.Arrivals, error) {
 	jobs := noops(standardLane, n)
 	if err := b.fill(ctx, jobs); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]yardstick.Arriv
 	defer stop()
 	var handled atomic.Int64
 	var sources []*noticing
-	err := b.serve(taking, fmt.Sprintf("bench-take-%d", shared),
+	err := serve(taking, b, fmt.Sprintf("bench-take-%d", shared),
 		slots{shared: shared, wrap: func(s worker.Source) worker.Source {
 			sources = append(sources, &noticing{Source: s})
 			return sources[len(sources)-1]
@@ -133,11 +133,11 @@ func (b *Bench) takeNoops(ctx context.Context, n, shared int) ([]yardstick.Arriv
 	for i, s := range sources {
 		came[i] = s.came
 	}
-	return came, b.settled(ctx, jobs)
+	return came, settled(ctx, b, jobs)
 }
 
 // settled returns an error unless all jobs are completed and off the queues.
-func (b *Bench) settled(ctx context.Context, jobs []job.Job) error {
+func settled(ctx context.Context, b *Bench, jobs []job.Job) error {
 	for _, queue := range []string{yardstick.LaneQueue(standardLane), yardstick.DeadQueue} {
 		if left, err := b.raw.Ready(queue); err != nil || left > 0 {
 			return errors.Join(err, fmt.Errorf("%d jobs are left in %s", left, queue))

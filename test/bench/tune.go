@@ -21,15 +21,15 @@ import (
 // tuningsPerRun is how many tunings one run makes.
 const tuningsPerRun = 10
 
-// tune measures how soon a tuning is in force on a live fleet under load: from the moment that Redis has it (its time
+// Tune measures how soon a tuning is in force on a live fleet under load: from the moment that Redis has it (its time
 // there, by the one clock of this machine) to the policy in force having it, to each worker going by it (by the
 // workers' logs), and to each worker's heartbeat saying so, which is what the command waits for. The worst worker
 // counts.
-func (b *Bench) tune(ctx context.Context) (figures []report.Figure, err error) {
-	if err := b.makeDemoClips(ctx); err != nil {
+func Tune(ctx context.Context, b *Bench) (figures []report.Figure, err error) {
+	if err := makeDemoClips(ctx, b); err != nil {
 		return nil, err
 	}
-	l, err := b.live(ctx)
+	l, err := openLive(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func spread(name, unit string, values []float64) []report.Figure {
 }
 
 // keepBusy sees to it that transcodes wait in two lanes.
-func (l *Live) keepBusy(ctx context.Context) error {
+func (l *live) keepBusy(ctx context.Context) error {
 	for {
 		waiting := 0
 		for _, lane := range []string{standardLane, bulkLane} {
@@ -85,7 +85,7 @@ func (l *Live) keepBusy(ctx context.Context) error {
 			waiting += n
 		}
 		if waiting < 10 {
-			if err := l.b.enqueue(ctx, l.b.load(10, standardLane, bulkLane)); err != nil && ctx.Err() == nil {
+			if err := l.b.enqueue(ctx, load(l.b, 10, standardLane, bulkLane)); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -99,11 +99,11 @@ func (l *Live) keepBusy(ctx context.Context) error {
 type taking struct{ published, followed, told time.Duration }
 
 // tuneOnce tunes something that doesn't change what runs, by the command, and looks on.
-func (l *Live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
+func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
 	field, want := lanes.LaneField(bulkLane, "startWithin"), strconv.Itoa(31+i)+"m"
 	done := make(chan error, 1)
 	go func() {
-		_, err := l.b.said(ctx, "lanes", "tune", bulkLane, "--start-within", want, "--wait=false")
+		_, err := said(ctx, l.b, "lanes", "tune", bulkLane, "--start-within", want, "--wait=false")
 		done <- err
 	}()
 	var e lanes.Effective
@@ -167,7 +167,7 @@ var followLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="following the policy
 
 // followedAt returns when the worker says in its log that it took up the revision, or a later one; zero when it began
 // with it.
-func (l *Live) followedAt(worker string, revision int64) (at time.Time, err error) {
+func (l *live) followedAt(worker string, revision int64) (at time.Time, err error) {
 	text, err := os.ReadFile(filepath.Join(l.dir, "workers", "logs", worker+".log"))
 	if err != nil {
 		return at, err

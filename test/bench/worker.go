@@ -25,7 +25,7 @@ func (f handlerFunc) Handle(ctx context.Context, t work.Task) (work.Result, erro
 
 // serve runs a worker as `siren worker` does, but in this process and with another handler, until ctx ends; then what
 // still runs is returned to its lane.
-func (b *Bench) serve(ctx context.Context, name string, s slots, h worker.Handler) error {
+func serve(ctx context.Context, b *Bench, name string, s slots, h worker.Handler) error {
 	consume, err := b.connect(name)
 	if err != nil {
 		return err

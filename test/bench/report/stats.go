@@ -33,7 +33,7 @@ func Pairwise(x, y []float64, combine func(x, y float64) float64) []float64 {
 }
 
 // over divides.
-func over(x, y float64) float64  { return x / y }
+func over(x, y float64) float64 { return x / y }
 
 // Minus subtracts.
 func Minus(x, y float64) float64 { return x - y }
