@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/wait"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
@@ -23,11 +24,11 @@ const expressSamples = 200
 // Express measures the time from a producer's call to the start of the handler in a worker with two shared slots and a
 // shoulder, while nothing else runs, while jobs that only wait are in every shared slot, and while transcodes there
 // take all the CPU they get. Beside it goes a raw message from publish to consumer, by turns.
-func Express(ctx context.Context, b *Bench) ([]report.Figure, error) {
-	if err := b.makeClips(ctx); err != nil {
+func Express(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
+	if err := b.MakeClips(ctx); err != nil {
 		return nil, err
 	}
-	transcoder, err := media.New(media.Options{Self: b.siren, Scratch: filepath.Join(b.dir, "scratch"), Log: b.log})
+	transcoder, err := media.New(media.Options{Self: b.Siren, Scratch: filepath.Join(b.Dir, "scratch"), Log: b.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +42,8 @@ func Express(ctx context.Context, b *Bench) ([]report.Figure, error) {
 		jobs  func() []job.Job // one and a half for each shared slot at least, so that none gets free
 	}{
 		{"idle", nil, func() []job.Job { return nil }},
-		{"lower slots busy", sleeper, func() []job.Job { return noops(standardLane, 2*poolSlots) }},
-		{"beside transcodes", transcoder, func() []job.Job { return b.saturating(standardLane, 2*poolSlots) }},
+		{"lower slots busy", sleeper, func() []job.Job { return stand.Noops(stand.StandardLane, 2*stand.PoolSlots) }},
+		{"beside transcodes", transcoder, func() []job.Job { return b.Saturating(stand.StandardLane, 2*stand.PoolSlots) }},
 	}
 	var figures []report.Figure
 	for _, load := range loads {
@@ -51,8 +52,8 @@ func Express(ctx context.Context, b *Bench) ([]report.Figure, error) {
 			Name: "express to start, " + load.name + ", p99", Unit: "ms", Against: "raw",
 			Aim: &report.Aim{AtMost: 20},
 		}
-		for run := range b.runs {
-			b.say("express to start, %s, run %d of %d", load.name, run+1, b.runs)
+		for run := range b.Runs {
+			b.Say("express to start, %s, run %d of %d", load.name, run+1, b.Runs)
 			siren, raw, err := expressBeside(ctx, b, load.lower, load.jobs())
 			if err != nil {
 				return nil, err
@@ -77,7 +78,7 @@ type expressHandler struct {
 
 func (h *expressHandler) Handle(ctx context.Context, t work.Task) (work.Result, error) {
 	now := time.Now()
-	if t.Lane == expressLane {
+	if t.Lane == stand.ExpressLane {
 		h.started <- now
 		return work.Result{}, nil
 	}
@@ -94,21 +95,21 @@ func (h *expressHandler) Handle(ctx context.Context, t work.Task) (work.Result, 
 
 // expressBeside measures beside lower jobs, in milliseconds.
 func expressBeside(
-	ctx context.Context, b *Bench, lower worker.Handler, jobs []job.Job,
+	ctx context.Context, b *stand.Bench, lower worker.Handler, jobs []job.Job,
 ) (siren, raw []float64, err error) {
-	if err := b.fill(ctx, jobs); err != nil {
+	if err := b.Fill(ctx, jobs); err != nil {
 		return nil, nil, err
 	}
 	h := &expressHandler{lower: lower, started: make(chan time.Time, 1), ended: make(chan error, 1)}
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serve(serving, b, "bench-express", slots{shared: poolSlots, shoulder: 1}, h) }()
+	go func() { served <- serve(serving, b, "bench-express", slots{shared: stand.PoolSlots, shoulder: 1}, h) }()
 	defer func() {
 		stop()
-		err = errors.Join(err, <-served, b.raw.Purge(), b.clearOutputs())
+		err = errors.Join(err, <-served, b.Raw.Purge(), b.ClearOutputs())
 	}()
 	err = wait.Until(ctx, 30*time.Second, "every lower slot to be busy", func() (bool, error) {
-		return len(jobs) == 0 || h.running.Load() == poolSlots, nil
+		return len(jobs) == 0 || h.running.Load() == stand.PoolSlots, nil
 	})
 	if err != nil {
 		return nil, nil, err
@@ -117,14 +118,14 @@ func expressBeside(
 		// until the transcodes are past their inspection, and the shoulder is subscribed
 		return nil, nil, err
 	}
-	echo, err := b.raw.Echo(ctx)
+	echo, err := b.Raw.Echo(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, echo.Close()) }()
 	for range expressSamples {
 		began := time.Now()
-		if err := b.enqueue(ctx, noops(expressLane, 1)); err != nil {
+		if err := b.Enqueue(ctx, stand.Noops(stand.ExpressLane, 1)); err != nil {
 			return nil, nil, err
 		}
 		at, err := h.start(ctx)
@@ -136,7 +137,7 @@ func expressBeside(
 			return nil, nil, err
 		}
 		began = time.Now()
-		if at, err = echo.Send(ctx, noops(expressLane, 1)); err != nil {
+		if at, err = echo.Send(ctx, stand.Noops(stand.ExpressLane, 1)); err != nil {
 			return nil, nil, err
 		}
 		raw = append(raw, report.Millis(at.Sub(began)))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -44,7 +45,7 @@ func (p prediction) near() bool { return p.off() <= p.Remaining/4 }
 // Forecast measures how good the predicted starts of `siren explain job` are, on a burst of real transcodes and
 // thumbnails over three lanes while the fleet grows: it asks for waiting jobs at random times, and compares with the
 // ledger's startedAt. In the first run nobody knows yet how long jobs take.
-func Forecast(ctx context.Context, b *Bench) (figures []report.Figure, err error) {
+func Forecast(ctx context.Context, b *stand.Bench) (figures []report.Figure, err error) {
 	if err := makeDemoClips(ctx, b); err != nil {
 		return nil, err
 	}
@@ -52,10 +53,10 @@ func Forecast(ctx context.Context, b *Bench) (figures []report.Figure, err error
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.stop(), b.clearOutputs()) }()
+	defer func() { err = errors.Join(err, l.stop(), b.ClearOutputs()) }()
 	var all []prediction
-	for run := range b.runs {
-		b.say("forecast, run %d of %d", run+1, b.runs)
+	for run := range b.Runs {
+		b.Say("forecast, run %d of %d", run+1, b.Runs)
 		err := wait.Until(ctx, time.Minute, "the fleet to be at its floor", func() (bool, error) {
 			snap, err := l.board.Snapshot(ctx)
 			return err == nil && snap.Pools[0].Replicas == snap.Pools[0].Min && snap.Pools[1].Replicas == 0, nil
@@ -69,10 +70,10 @@ func Forecast(ctx context.Context, b *Bench) (figures []report.Figure, err error
 		}
 		all = append(all, some...)
 	}
-	if b.samples != "" {
+	if b.Samples != "" {
 		text, err := json.MarshalIndent(all, "", " ")
 		if err == nil {
-			err = os.WriteFile(b.samples, text, 0o644)
+			err = os.WriteFile(b.Samples, text, 0o644)
 		}
 		if err != nil {
 			return nil, err
@@ -82,9 +83,9 @@ func Forecast(ctx context.Context, b *Bench) (figures []report.Figure, err error
 }
 
 // forecastBurst does one run.
-func forecastBurst(ctx context.Context, b *Bench) (told []prediction, err error) {
-	jobs := load(b, burstJobs, standardLane, bulkLane)
-	if err := b.enqueue(ctx, jobs); err != nil {
+func forecastBurst(ctx context.Context, b *stand.Bench) (told []prediction, err error) {
+	jobs := load(b, burstJobs, stand.StandardLane, stand.BulkLane)
+	if err := b.Enqueue(ctx, jobs); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("the burst takes far too long"))
@@ -95,8 +96,8 @@ func forecastBurst(ctx context.Context, b *Bench) (told []prediction, err error)
 	}
 	for express := 0; len(open) > 0; {
 		if express < burstExpress {
-			more := load(b, 1, expressLane)
-			if err := b.enqueue(ctx, more); err != nil {
+			more := load(b, 1, stand.ExpressLane)
+			if err := b.Enqueue(ctx, more); err != nil {
 				return nil, err
 			}
 			jobs, open[more[0].ID] = append(jobs, more...), true
@@ -118,7 +119,7 @@ func forecastBurst(ctx context.Context, b *Bench) (told []prediction, err error)
 }
 
 // predict asks when one of the open jobs starts; false when this one waits no more.
-func predict(ctx context.Context, b *Bench, id string, open map[string]bool) (p prediction, ok bool, err error) {
+func predict(ctx context.Context, b *stand.Bench, id string, open map[string]bool) (p prediction, ok bool, err error) {
 	text, err := said(ctx, b, "explain", "job", id, "-o", "json")
 	if err != nil {
 		return p, false, err
@@ -140,9 +141,9 @@ func predict(ctx context.Context, b *Bench, id string, open map[string]bool) (p 
 
 // outcomes waits until the jobs have ended and notes when they had started. A job that waited for two seconds at most,
 // or started while the command ran, is left out.
-func outcomes(ctx context.Context, b *Bench, told []prediction) (judged []prediction, err error) {
+func outcomes(ctx context.Context, b *stand.Bench, told []prediction) (judged []prediction, err error) {
 	for _, p := range told {
-		r, err := b.client.Wait(ctx, p.Job)
+		r, err := b.Client.Wait(ctx, p.Job)
 		if err == nil && r.State != job.Completed {
 			err = fmt.Errorf("job %s is %s: %s %s", p.Job, r.State, r.Reason, r.Error)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -41,7 +42,7 @@ storage:
 
 // live is a real `siren scaler` with the workers that it wants, on the bench's servers.
 type live struct {
-	b      *Bench
+	b      *stand.Bench
 	dir    string // policy, log, and the workers' logs
 	cmd    *exec.Cmd
 	ended  chan error
@@ -50,16 +51,16 @@ type live struct {
 }
 
 // openLive starts one and returns when its floor of workers takes jobs.
-func openLive(ctx context.Context, b *Bench) (l *live, err error) {
+func openLive(ctx context.Context, b *stand.Bench) (l *live, err error) {
 	l = &live{
-		b: b, ended: make(chan error, 1), board: redis.NewBoard(b.store, b.log),
-		roster: redis.NewRoster(b.store, b.log),
+		b: b, ended: make(chan error, 1), board: redis.NewBoard(b.Store, b.Log),
+		roster: redis.NewRoster(b.Store, b.Log),
 	}
-	if l.dir, err = os.MkdirTemp(b.dir, "live-"); err != nil {
+	if l.dir, err = os.MkdirTemp(b.Dir, "live-"); err != nil {
 		return nil, err
 	}
 	policy := filepath.Join(l.dir, "siren.yaml")
-	if err := os.WriteFile(policy, []byte(strings.ReplaceAll(liveYAML, "@DIR@", b.dir)), 0o644); err != nil {
+	if err := os.WriteFile(policy, []byte(strings.ReplaceAll(liveYAML, "@DIR@", b.Dir)), 0o644); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(l.dir, "scaler.log"))
@@ -67,7 +68,7 @@ func openLive(ctx context.Context, b *Bench) (l *live, err error) {
 		return nil, err
 	}
 	defer log.Close() // the process has its own copy
-	l.cmd = b.command(context.WithoutCancel(ctx), "scaler", "--policy", policy, "--data", l.dir, "--drain-timeout",
+	l.cmd = b.Command(context.WithoutCancel(ctx), "scaler", "--policy", policy, "--data", l.dir, "--drain-timeout",
 		"0s")
 	l.cmd.Stdout, l.cmd.Stderr = log, log
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is for us to pass on
@@ -103,7 +104,7 @@ func (l *live) purge() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var problems []error
-	for _, lane := range []string{standardLane, bulkLane} {
+	for _, lane := range []string{stand.StandardLane, stand.BulkLane} {
 		_, err := said(ctx, l.b, "lanes", "purge", lane, "--yes")
 		problems = append(problems, err)
 	}
@@ -111,8 +112,8 @@ func (l *live) purge() error {
 }
 
 // said returns what a siren command prints.
-func said(ctx context.Context, b *Bench, args ...string) ([]byte, error) {
-	out, err := b.command(ctx, args...).Output()
+func said(ctx context.Context, b *stand.Bench, args ...string) ([]byte, error) {
+	out, err := b.Command(ctx, args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		err = fmt.Errorf("siren %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
 	}
@@ -120,15 +121,15 @@ func said(ctx context.Context, b *Bench, args ...string) ([]byte, error) {
 }
 
 // load returns n short transcodes and thumbnails, of lanes by turns.
-func load(b *Bench, n int, inLanes ...string) []job.Job {
+func load(b *stand.Bench, n int, inLanes ...string) []job.Job {
 	jobs := make([]job.Job, n)
 	for i := range jobs {
 		lane := inLanes[i%len(inLanes)]
-		if lane == expressLane {
-			jobs[i] = b.media(lane, "thumbnail", ".jpg", demoClip(b, i), `{"at": "1s", "width": 320}`)
+		if lane == stand.ExpressLane {
+			jobs[i] = b.Media(lane, "thumbnail", ".jpg", demoClip(b, i), `{"at": "1s", "width": 320}`)
 			continue
 		}
-		jobs[i] = b.media(lane, "transcode", ".mp4", demoClip(b, i), `{"height": 240, "crf": 26}`)
+		jobs[i] = b.Media(lane, "transcode", ".mp4", demoClip(b, i), `{"height": 240, "crf": 26}`)
 	}
 	return jobs
 }
@@ -136,17 +137,17 @@ func load(b *Bench, n int, inLanes ...string) []job.Job {
 // demoClips is how many different sources the load has: they take 4, 5 and 6 s to play.
 const demoClips = 3
 
-func demoClip(b *Bench, i int) string {
-	return filepath.Join(b.dir, "demo"+strconv.Itoa(i%demoClips)+".mp4")
+func demoClip(b *stand.Bench, i int) string {
+	return filepath.Join(b.Dir, "demo"+strconv.Itoa(i%demoClips)+".mp4")
 }
 
 // makeDemoClips makes the sources of `siren demo`.
-func makeDemoClips(ctx context.Context, b *Bench) error {
+func makeDemoClips(ctx context.Context, b *stand.Bench) error {
 	for i := range demoClips {
 		if _, err := os.Stat(demoClip(b, i)); err == nil {
 			continue
 		}
-		err := ffmpeg(ctx, fmt.Sprintf("-f lavfi -i testsrc2=size=640x360:rate=25:duration=%d -f lavfi "+
+		err := stand.FFmpeg(ctx, fmt.Sprintf("-f lavfi -i testsrc2=size=640x360:rate=25:duration=%d -f lavfi "+
 			"-i sine=frequency=%d:duration=%d -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest %s",
 			4+i, 330*(i+1), 4+i, demoClip(b, i)))
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 	"flag"
 	"fmt"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -32,7 +33,7 @@ import (
 // parts are what can be measured, in this order.
 var parts = []struct {
 	name    string
-	measure func(context.Context, *Bench) ([]report.Figure, error)
+	measure func(context.Context, *stand.Bench) ([]report.Figure, error)
 }{
 	{"publish", Publish},
 	{"take", Take},
@@ -49,7 +50,7 @@ type options struct {
 	only    []string
 	output  string
 	profile string
-	stand   standOptions
+	stand   stand.Options
 }
 
 func main() {
@@ -76,10 +77,10 @@ func parseOptions(args []string) (options, error) {
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := f.String("only", strings.Join(names, ","), "what to measure")
-	f.IntVar(&o.stand.runs, "runs", 5, "runs of each measurement; the figures are medians")
+	f.IntVar(&o.stand.Runs, "runs", 5, "runs of each measurement; the figures are medians")
 	f.StringVar(&o.output, "o", "table", "table or json")
-	f.StringVar(&o.stand.siren, "siren", "bin/siren", "the siren binary whose workers are measured")
-	f.StringVar(&o.stand.samples, "samples", "", "write each forecast, with what became of it, to a file as JSON")
+	f.StringVar(&o.stand.Siren, "siren", "bin/siren", "the siren binary whose workers are measured")
+	f.StringVar(&o.stand.Samples, "samples", "", "write each forecast, with what became of it, to a file as JSON")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process (clients and in-process workers) "+
 		"to a file")
 	if err := f.Parse(args); err != nil {
@@ -94,23 +95,23 @@ func parseOptions(args []string) (options, error) {
 	if o.output != "table" && o.output != "json" {
 		return o, fmt.Errorf("-o %q: say table or json", o.output)
 	}
-	if o.stand.runs < 1 {
-		return o, fmt.Errorf("-runs %d: at least one", o.stand.runs)
+	if o.stand.Runs < 1 {
+		return o, fmt.Errorf("-runs %d: at least one", o.stand.Runs)
 	}
 	return o, nil
 }
 
 // run measures and prints. Nothing that it started is left when it returns.
 func run(ctx context.Context, o options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.stand.runs)*time.Minute,
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.stand.Runs)*time.Minute,
 		errors.New("it takes far longer than it should"))
 	defer cancel()
-	r := report.Report{Machine: report.ThisMachine(), Runs: o.stand.runs}
-	b, err := open(ctx, o.stand)
+	r := report.Report{Machine: report.ThisMachine(), Runs: o.stand.Runs}
+	b, err := stand.Open(ctx, o.stand)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
 		if err != nil {
@@ -130,7 +131,7 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // measure measures the parts that were asked for.
-func measure(ctx context.Context, b *Bench, only []string) ([]report.Figure, error) {
+func measure(ctx context.Context, b *stand.Bench, only []string) ([]report.Figure, error) {
 	var all []report.Figure
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 )
 
 // manyJobs is how many jobs the lists and the bulk verbs are measured on.
@@ -20,7 +21,7 @@ const manyJobs = 50_000
 
 // Many measures commands about fifty thousand jobs that wait in a lane: how long each takes, how many records it reads,
 // and how many scripts it has run.
-func Many(ctx context.Context, b *Bench) ([]report.Figure, error) {
+func Many(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 	var all []report.Figure
 	commands := []struct {
 		name string
@@ -28,16 +29,16 @@ func Many(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	}{
 		{"jobs list", []string{"jobs", "list"}},
 		{"jobs list --limit 0", []string{"jobs", "list", "--limit", "0", "-o", "name"}},
-		{"jobs promote", []string{"jobs", "promote", "--lane", bulkLane, "--to", standardLane, "--yes"}},
-		{"jobs cancel", []string{"jobs", "cancel", "--lane", standardLane, "--yes"}},
+		{"jobs promote", []string{"jobs", "promote", "--lane", stand.BulkLane, "--to", stand.StandardLane, "--yes"}},
+		{"jobs cancel", []string{"jobs", "cancel", "--lane", stand.StandardLane, "--yes"}},
 	}
 	for _, c := range commands {
 		for _, unit := range []string{"s", "records", "scripts"} {
 			all = append(all, report.Figure{Name: fmt.Sprintf("%d jobs, %s", manyJobs, c.name), Unit: unit})
 		}
 	}
-	for run := range b.runs {
-		b.say("%d jobs, run %d of %d", manyJobs, run+1, b.runs)
+	for run := range b.Runs {
+		b.Say("%d jobs, run %d of %d", manyJobs, run+1, b.Runs)
 		if err := enqueueMany(ctx, b); err != nil {
 			return nil, err
 		}
@@ -55,8 +56,8 @@ func Many(ctx context.Context, b *Bench) ([]report.Figure, error) {
 }
 
 // enqueueMany forgets all jobs, and fills a lane.
-func enqueueMany(ctx context.Context, b *Bench) error {
-	if err := b.raw.Purge(); err != nil {
+func enqueueMany(ctx context.Context, b *stand.Bench) error {
+	if err := b.Raw.Purge(); err != nil {
 		return err
 	}
 	c, err := openRedis(b)
@@ -67,18 +68,18 @@ func enqueueMany(ctx context.Context, b *Bench) error {
 	if err := c.FlushDB(ctx).Err(); err != nil {
 		return err
 	}
-	if b.effective.Revision, err = redis.NewBoard(b.store, b.log).PublishPolicy(ctx, *b.effective); err != nil {
+	if b.Effective.Revision, err = redis.NewBoard(b.Store, b.Log).PublishPolicy(ctx, *b.Effective); err != nil {
 		return err
 	}
 	jobs := make([]job.Job, 1000)
 	for range manyJobs / len(jobs) {
 		for i := range jobs {
 			jobs[i] = job.Job{
-				Kind: "probe", Labels: map[string]string{"lane": bulkLane}, Input: "file:///in.mp4",
+				Kind: "probe", Labels: map[string]string{"lane": stand.BulkLane}, Input: "file:///in.mp4",
 				Output: "file:///out.json",
 			}
 		}
-		for _, o := range b.client.EnqueueBatch(ctx, jobs) {
+		for _, o := range b.Client.EnqueueBatch(ctx, jobs) {
 			if o.Err != nil {
 				return o.Err
 			}
@@ -88,7 +89,7 @@ func enqueueMany(ctx context.Context, b *Bench) error {
 }
 
 // counted runs a command, and says how long it took, how many records it read and how many scripts it had run.
-func counted(ctx context.Context, b *Bench, args ...string) (took time.Duration, read, ran int, err error) {
+func counted(ctx context.Context, b *stand.Bench, args ...string) (took time.Duration, read, ran int, err error) {
 	c, err := openRedis(b)
 	if err != nil {
 		return 0, 0, 0, err
@@ -97,7 +98,7 @@ func counted(ctx context.Context, b *Bench, args ...string) (took time.Duration,
 	if err := c.ConfigResetStat(ctx).Err(); err != nil {
 		return 0, 0, 0, err
 	}
-	cmd := b.command(ctx, args...)
+	cmd := b.Command(ctx, args...)
 	cmd.Stderr = os.Stderr
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
@@ -118,8 +119,8 @@ func counted(ctx context.Context, b *Bench, args ...string) (took time.Duration,
 }
 
 // openRedis returns a plain client of the private Redis.
-func openRedis(b *Bench) (*goredis.Client, error) {
-	o, err := goredis.ParseURL(b.redisURL)
+func openRedis(b *stand.Bench) (*goredis.Client, error) {
+	o, err := goredis.ParseURL(b.RedisURL)
 	if err != nil {
 		return nil, err
 	}

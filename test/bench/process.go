@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -24,24 +25,24 @@ type process struct {
 }
 
 // workerProcess starts one and returns at its first heartbeat. The fleet sees to its end, whatever happens to us.
-func workerProcess(ctx context.Context, b *Bench, flags ...string) (p *process, err error) {
+func workerProcess(ctx context.Context, b *stand.Bench, flags ...string) (p *process, err error) {
 	p = &process{}
 	command := func(pool, name string) *exec.Cmd {
 		args := []string{
 			"worker", "--pool", pool, "--name", name, "--drain-timeout", "0s", "--scratch",
-			filepath.Join(b.dir, "scratch"),
+			filepath.Join(b.Dir, "scratch"),
 		}
-		p.cmd = b.command(context.Background(), append(args, flags...)...)
+		p.cmd = b.Command(context.Background(), append(args, flags...)...)
 		return p.cmd
 	}
 	p.fleet, err = procs.NewFleet(procs.FleetOptions{
-		Pools: []string{pool}, Command: command, Log: b.log,
+		Pools: []string{stand.Pool}, Command: command, Log: b.Log,
 		Drain: time.Millisecond,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.await(ctx, redis.NewRoster(b.store, b.log)); err != nil {
+	if err := p.await(ctx, redis.NewRoster(b.Store, b.Log)); err != nil {
 		_ = p.stop()
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func workerProcess(ctx context.Context, b *Bench, flags ...string) (p *process, 
 }
 
 func (p *process) await(ctx context.Context, roster *redis.Roster) error {
-	if err := p.fleet.Scale(ctx, pool, fleet.PoolState{Version: "0"}, 1, nil); err != nil {
+	if err := p.fleet.Scale(ctx, stand.Pool, fleet.PoolState{Version: "0"}, 1, nil); err != nil {
 		return err
 	}
 	return wait.Until(ctx, 30*time.Second, "a worker's first heartbeat", func() (bool, error) {
@@ -61,7 +62,7 @@ func (p *process) await(ctx context.Context, roster *redis.Roster) error {
 		if err != nil {
 			return false, err
 		}
-		for _, m := range pools[pool].Members {
+		for _, m := range pools[stand.Pool].Members {
 			if m.Stuck != "" {
 				return false, fmt.Errorf("it doesn't start: %s", m.Stuck)
 			}

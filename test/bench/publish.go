@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/bench/yardstick"
 )
 
@@ -25,10 +26,10 @@ const (
 // Publish measures jobs a second until all are confirmed: Siren's publisher, and its client, which also makes a record
 // of each job, beside raw deferred confirms with the same window. Raw messages are like Siren's to the byte, and then
 // without its headers: the first tells what the publisher costs, the second what publishing through Siren does.
-func Publish(ctx context.Context, b *Bench) ([]report.Figure, error) {
+func Publish(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 	var figures []report.Figure
 	for _, window := range []int{64, 512} {
-		conn, err := b.connect("publish")
+		conn, err := b.Connect("publish")
 		if err != nil {
 			return nil, err
 		}
@@ -37,7 +38,7 @@ func Publish(ctx context.Context, b *Bench) ([]report.Figure, error) {
 		f, err := publishBeside(ctx, b, fmt.Sprintf("publish, window %d", window), window, func(jobs []job.Job) error {
 			entries := make([]wire.Entry, len(jobs))
 			for i, j := range jobs {
-				entries[i] = wire.Entry{Lane: standardLane, Job: j}
+				entries[i] = wire.Entry{Lane: stand.StandardLane, Job: j}
 			}
 			for _, err := range rabbit.Enqueue(ctx, publisher, entries) {
 				if err != nil {
@@ -56,43 +57,43 @@ func Publish(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	}
 	const clientWindow = 256
 	f, err := publishBeside(ctx, b, "enqueue with records, window 256", clientWindow, func(jobs []job.Job) error {
-		return b.enqueue(ctx, jobs)
+		return b.Enqueue(ctx, jobs)
 	})
 	return append(figures, f...), err
 }
 
 func publishBeside(
-	ctx context.Context, b *Bench, name string, window int, send func([]job.Job) error,
+	ctx context.Context, b *stand.Bench, name string, window int, send func([]job.Job) error,
 ) (f []report.Figure, err error) {
 	same, plain := report.Figure{Name: name, Unit: "jobs/s", Against: "raw"},
 		report.Figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
-	line, err := b.raw.Line(yardstick.JobsExchange, standardLane)
+	line, err := b.Raw.Line(yardstick.JobsExchange, stand.StandardLane)
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, line.Close()) }()
-	warmUp := noops(standardLane, window)
+	warmUp := stand.Noops(stand.StandardLane, window)
 	if err := send(warmUp); err != nil {
 		return f, err
 	}
 	if err := line.Publish(ctx, yardstick.Publishings(warmUp), window); err != nil {
 		return f, err
 	}
-	for run := range b.runs {
-		b.say("%s, run %d of %d", name, run+1, b.runs)
+	for run := range b.Runs {
+		b.Say("%s, run %d of %d", name, run+1, b.Runs)
 		var siren, raw, headless []float64
 		for lot := range lots {
 			err := alternately(lot,
 				func() error {
-					jobs := noops(standardLane, lotSize)
+					jobs := stand.Noops(stand.StandardLane, lotSize)
 					return clock(b, &siren, func() error { return send(jobs) })
 				},
 				func() error {
-					messages := yardstick.Publishings(noops(standardLane, lotSize))
+					messages := yardstick.Publishings(stand.Noops(stand.StandardLane, lotSize))
 					return clock(b, &raw, func() error { return line.Publish(ctx, messages, window) })
 				},
 				func() error {
-					messages := yardstick.Bare(noops(standardLane, lotSize))
+					messages := yardstick.Bare(stand.Noops(stand.StandardLane, lotSize))
 					return clock(b, &headless, func() error { return line.Publish(ctx, messages, window) })
 				})
 			if err != nil {
@@ -106,8 +107,8 @@ func publishBeside(
 }
 
 // clock adds the rate of publishing a lot, into an empty queue.
-func clock(b *Bench, rates *[]float64, publish func() error) error {
-	if err := b.raw.Purge(); err != nil {
+func clock(b *stand.Bench, rates *[]float64, publish func() error) error {
+	if err := b.Raw.Purge(); err != nil {
 		return err
 	}
 	runtime.GC()
@@ -116,7 +117,7 @@ func clock(b *Bench, rates *[]float64, publish func() error) error {
 		return err
 	}
 	*rates = append(*rates, lotSize/time.Since(began).Seconds())
-	n, err := b.raw.Ready(yardstick.LaneQueue(standardLane))
+	n, err := b.Raw.Ready(yardstick.LaneQueue(stand.StandardLane))
 	if err == nil && n != lotSize {
 		err = fmt.Errorf("%d jobs were confirmed and %d are in the queue", lotSize, n)
 	}

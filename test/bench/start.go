@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -12,11 +13,11 @@ import (
 const settleDown = 2500 * time.Millisecond
 
 // Start measures one idle worker process: the time from its creation to its first heartbeat, and its resident memory.
-func Start(ctx context.Context, b *Bench) ([]report.Figure, error) {
+func Start(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 	first := report.Figure{Name: "worker, exec to first heartbeat", Unit: "ms"}
 	memory := report.Figure{Name: "idle worker, resident memory", Unit: "MiB"}
-	for run := range b.runs {
-		b.say("start a worker, run %d of %d", run+1, b.runs)
+	for run := range b.Runs {
+		b.Say("start a worker, run %d of %d", run+1, b.Runs)
 		p, err := workerProcess(ctx, b)
 		if err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/bench/yardstick"
 	"github.com/polyglot-media/siren/worker"
 )
@@ -19,7 +20,7 @@ const takenPerSlot = 1000
 
 // Take measures no-op jobs of the standard lane from take to settle. A slot of the pool looks into the express lane
 // first, so each job costs two basic.gets, a claim, a close and an ack; a raw one costs a basic.get and an ack.
-func Take(ctx context.Context, b *Bench) ([]report.Figure, error) {
+func Take(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 	var figures []report.Figure
 	for _, n := range []int{1, 4} {
 		f, err := takeWith(ctx, b, n)
@@ -31,11 +32,11 @@ func Take(ctx context.Context, b *Bench) ([]report.Figure, error) {
 	return figures, nil
 }
 
-func takeWith(ctx context.Context, b *Bench, slots int) ([]report.Figure, error) {
+func takeWith(ctx context.Context, b *stand.Bench, slots int) ([]report.Figure, error) {
 	var siren, get, push, sirenJob, getJob []float64
 	n := takenPerSlot * slots
-	for run := range b.runs {
-		b.say("take with %d slots, run %d of %d", slots, run+1, b.runs)
+	for run := range b.Runs {
+		b.Say("take with %d slots, run %d of %d", slots, run+1, b.Runs)
 		err := alternately(run,
 			func() error {
 				came, err := takeNoops(ctx, b, n, slots)
@@ -46,7 +47,7 @@ func takeWith(ctx context.Context, b *Bench, slots int) ([]report.Figure, error)
 			},
 			func() error {
 				came, err := takeRaw(ctx, b, n, func() ([]yardstick.Arrivals, error) {
-					return b.raw.Get(yardstick.LaneQueue(standardLane), n, slots)
+					return b.Raw.Get(yardstick.LaneQueue(stand.StandardLane), n, slots)
 				})
 				if err == nil {
 					get, getJob = append(get, yardstick.PerSecond(came)), append(getJob, yardstick.PerJob(came))
@@ -55,7 +56,7 @@ func takeWith(ctx context.Context, b *Bench, slots int) ([]report.Figure, error)
 			},
 			func() error {
 				came, err := takeRaw(ctx, b, n, func() ([]yardstick.Arrivals, error) {
-					return b.raw.Push(ctx, yardstick.LaneQueue(standardLane), n, slots)
+					return b.Raw.Push(ctx, yardstick.LaneQueue(stand.StandardLane), n, slots)
 				})
 				if err == nil {
 					push = append(push, yardstick.PerSecond(came))
@@ -82,8 +83,8 @@ func takeWith(ctx context.Context, b *Bench, slots int) ([]report.Figure, error)
 }
 
 // takeRaw fills the lane and empties it.
-func takeRaw(ctx context.Context, b *Bench, n int, take func() ([]yardstick.Arrivals, error)) ([]yardstick.Arrivals, error) {
-	if err := b.fill(ctx, noops(standardLane, n)); err != nil {
+func takeRaw(ctx context.Context, b *stand.Bench, n int, take func() ([]yardstick.Arrivals, error)) ([]yardstick.Arrivals, error) {
+	if err := b.Fill(ctx, stand.Noops(stand.StandardLane, n)); err != nil {
 		return nil, err
 	}
 	return take()
@@ -104,9 +105,9 @@ func (s *noticing) Next(ctx context.Context) (work.Delivery, error) {
 }
 
 // takeNoops takes n jobs with a worker's slots, and makes sure that each was completed.
-func takeNoops(ctx context.Context, b *Bench, n, shared int) ([]yardstick.Arrivals, error) {
-	jobs := noops(standardLane, n)
-	if err := b.fill(ctx, jobs); err != nil {
+func takeNoops(ctx context.Context, b *stand.Bench, n, shared int) ([]yardstick.Arrivals, error) {
+	jobs := stand.Noops(stand.StandardLane, n)
+	if err := b.Fill(ctx, jobs); err != nil {
 		return nil, err
 	}
 	taking, stop := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it takes far too long"))
@@ -137,14 +138,14 @@ func takeNoops(ctx context.Context, b *Bench, n, shared int) ([]yardstick.Arriva
 }
 
 // settled returns an error unless all jobs are completed and off the queues.
-func settled(ctx context.Context, b *Bench, jobs []job.Job) error {
-	for _, queue := range []string{yardstick.LaneQueue(standardLane), yardstick.DeadQueue} {
-		if left, err := b.raw.Ready(queue); err != nil || left > 0 {
+func settled(ctx context.Context, b *stand.Bench, jobs []job.Job) error {
+	for _, queue := range []string{yardstick.LaneQueue(stand.StandardLane), yardstick.DeadQueue} {
+		if left, err := b.Raw.Ready(queue); err != nil || left > 0 {
 			return errors.Join(err, fmt.Errorf("%d jobs are left in %s", left, queue))
 		}
 	}
 	for _, j := range jobs {
-		r, err := b.ledger.Get(ctx, j.ID)
+		r, err := b.Ledger.Get(ctx, j.ID)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/bench/yardstick"
 	"github.com/polyglot-media/siren/test/wait"
 )
@@ -25,7 +26,7 @@ const tuningsPerRun = 10
 // there, by the one clock of this machine) to the policy in force having it, to each worker going by it (by the
 // workers' logs), and to each worker's heartbeat saying so, which is what the command waits for. The worst worker
 // counts.
-func Tune(ctx context.Context, b *Bench) (figures []report.Figure, err error) {
+func Tune(ctx context.Context, b *stand.Bench) (figures []report.Figure, err error) {
 	if err := makeDemoClips(ctx, b); err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func Tune(ctx context.Context, b *Bench) (figures []report.Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.purge(), l.stop(), b.clearOutputs()) }()
+	defer func() { err = errors.Join(err, l.purge(), l.stop(), b.ClearOutputs()) }()
 	loading, stop := context.WithCancel(ctx)
 	loaded := make(chan error, 1)
 	go func() { loaded <- l.keepBusy(loading) }()
@@ -46,8 +47,8 @@ func Tune(ctx context.Context, b *Bench) (figures []report.Figure, err error) {
 		return nil, err
 	}
 	var published, followed, told []float64
-	for i := range tuningsPerRun * b.runs {
-		b.say("tuning %d of %d", i+1, tuningsPerRun*b.runs)
+	for i := range tuningsPerRun * b.Runs {
+		b.Say("tuning %d of %d", i+1, tuningsPerRun*b.Runs)
 		t, err := l.tuneOnce(ctx, i)
 		if err != nil {
 			return nil, err
@@ -77,15 +78,15 @@ func spread(name, unit string, values []float64) []report.Figure {
 func (l *live) keepBusy(ctx context.Context) error {
 	for {
 		waiting := 0
-		for _, lane := range []string{standardLane, bulkLane} {
-			n, err := l.b.raw.Ready(yardstick.LaneQueue(lane))
+		for _, lane := range []string{stand.StandardLane, stand.BulkLane} {
+			n, err := l.b.Raw.Ready(yardstick.LaneQueue(lane))
 			if err != nil {
 				return err
 			}
 			waiting += n
 		}
 		if waiting < 10 {
-			if err := l.b.enqueue(ctx, load(l.b, 10, standardLane, bulkLane)); err != nil && ctx.Err() == nil {
+			if err := l.b.Enqueue(ctx, load(l.b, 10, stand.StandardLane, stand.BulkLane)); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -100,10 +101,10 @@ type taking struct{ published, followed, told time.Duration }
 
 // tuneOnce tunes something that doesn't change what runs, by the command, and looks on.
 func (l *live) tuneOnce(ctx context.Context, i int) (t taking, err error) {
-	field, want := lanes.LaneField(bulkLane, "startWithin"), strconv.Itoa(31+i)+"m"
+	field, want := lanes.LaneField(stand.BulkLane, "startWithin"), strconv.Itoa(31+i)+"m"
 	done := make(chan error, 1)
 	go func() {
-		_, err := said(ctx, l.b, "lanes", "tune", bulkLane, "--start-within", want, "--wait=false")
+		_, err := said(ctx, l.b, "lanes", "tune", stand.BulkLane, "--start-within", want, "--wait=false")
 		done <- err
 	}()
 	var e lanes.Effective

@@ -7,6 +7,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/worker"
 )
 
@@ -25,19 +26,19 @@ func (f handlerFunc) Handle(ctx context.Context, t work.Task) (work.Result, erro
 
 // serve runs a worker as `siren worker` does, but in this process and with another handler, until ctx ends; then what
 // still runs is returned to its lane.
-func serve(ctx context.Context, b *Bench, name string, s slots, h worker.Handler) error {
-	consume, err := b.connect(name)
+func serve(ctx context.Context, b *stand.Bench, name string, s slots, h worker.Handler) error {
+	consume, err := b.Connect(name)
 	if err != nil {
 		return err
 	}
 	defer consume.Close()
-	publish, err := b.connect(name + " (publish)")
+	publish, err := b.Connect(name + " (publish)")
 	if err != nil {
 		return err
 	}
 	defer publish.Close()
-	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), pool)
-	taker.Follow(b.effective)
+	taker := take.NewTaker(consume, confirms.NewPublisher(publish, 0), stand.Pool)
+	taker.Follow(b.Effective)
 	var shared, shoulder []worker.Source
 	for range s.shared {
 		var source worker.Source = taker.Shared()
@@ -47,11 +48,11 @@ func serve(ctx context.Context, b *Bench, name string, s slots, h worker.Handler
 		shared = append(shared, source)
 	}
 	for range s.shoulder {
-		shoulder = append(shoulder, taker.Shoulder(expressLane))
+		shoulder = append(shoulder, taker.Shoulder(stand.ExpressLane))
 	}
 	w := worker.New(worker.Options{
-		Name: name, Pool: pool, Shared: shared, Shoulder: shoulder,
-		Handler: h, Ledger: b.ledger, Roster: redis.NewRoster(b.store, b.log), Policy: b.effective, Online: consume.Up,
+		Name: name, Pool: stand.Pool, Shared: shared, Shoulder: shoulder,
+		Handler: h, Ledger: b.Ledger, Roster: redis.NewRoster(b.Store, b.Log), Policy: b.Effective, Online: consume.Up,
 	})
 	return w.Run(ctx, context.WithoutCancel(ctx)) // its drain time is 0
 }

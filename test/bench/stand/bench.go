@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"context"
@@ -43,59 +43,59 @@ storage:
 
 // The lanes and the measured pool of policyYAML, and that pool's shared slots.
 const (
-	expressLane  = "express"
-	standardLane = "standard"
-	bulkLane     = "bulk"
-	pool         = "general"
-	poolSlots    = 2
+	ExpressLane  = "express"
+	StandardLane = "standard"
+	BulkLane     = "bulk"
+	Pool         = "general"
+	PoolSlots    = 2
 )
 
-// standOptions says how often and on what is measured.
-type standOptions struct {
-	runs    int    // of each measurement
-	siren   string // the binary
-	samples string // a file for each forecast; "": none
+// Options says how often and on what is measured.
+type Options struct {
+	Runs    int    // of each measurement
+	Siren   string // the binary
+	Samples string // a file for each forecast; "": none
 }
 
 // Bench is a private RabbitMQ and Redis with Siren's topology and a policy in force, and clients of them.
 type Bench struct {
-	standOptions
-	dir               string // for clips, outputs and scratch
-	amqpURL, redisURL string
-	effective         *lanes.Effective
-	store             *redislink.Store
-	ledger            *jobledger.Ledger
-	client            *client.Client
-	raw               *yardstick.Client
-	log               *slog.Logger
+	Options
+	Dir               string // for clips, outputs and scratch
+	AMQPURL, RedisURL string
+	Effective         *lanes.Effective
+	Store             *redislink.Store
+	Ledger            *jobledger.Ledger
+	Client            *client.Client
+	Raw               *yardstick.Client
+	Log               *slog.Logger
 	closing           []func() error // what close calls, the last first
 
 	expressClip, bulkClip string // paths; "" until makeClips
 }
 
-// open starts the servers and what everything here needs; on failure nothing of it is left.
-func open(ctx context.Context, o standOptions) (b *Bench, err error) {
-	b = &Bench{standOptions: o, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+// Open starts the servers and what everything here needs; on failure nothing of it is left.
+func Open(ctx context.Context, o Options) (b *Bench, err error) {
+	b = &Bench{Options: o, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.close())
+			err = errors.Join(err, b.Close())
 		}
 	}()
-	if b.siren, err = filepath.Abs(o.siren); err != nil {
+	if b.Siren, err = filepath.Abs(o.Siren); err != nil {
 		return b, err
 	}
-	if _, err := os.Stat(b.siren); err != nil {
+	if _, err := os.Stat(b.Siren); err != nil {
 		return b, fmt.Errorf("%w: run `make build`, or say -siren", err)
 	}
-	if b.dir, err = os.MkdirTemp("", "siren-bench-"); err != nil {
+	if b.Dir, err = os.MkdirTemp("", "siren-bench-"); err != nil {
 		return b, err
 	}
-	b.atEnd(func() error { return os.RemoveAll(b.dir) })
-	b.say("starting a private Redis and RabbitMQ")
-	if b.redisURL, err = b.server(ctx, procs.StartRedis); err != nil {
+	b.atEnd(func() error { return os.RemoveAll(b.Dir) })
+	b.Say("starting a private Redis and RabbitMQ")
+	if b.RedisURL, err = b.server(ctx, procs.StartRedis); err != nil {
 		return b, err
 	}
-	if b.amqpURL, err = b.server(ctx, procs.StartRabbitMQ); err != nil {
+	if b.AMQPURL, err = b.server(ctx, procs.StartRabbitMQ); err != nil {
 		return b, err
 	}
 	return b, b.prepare(ctx)
@@ -104,7 +104,7 @@ func open(ctx context.Context, o standOptions) (b *Bench, err error) {
 func (b *Bench) server(
 	ctx context.Context, start func(context.Context, procs.ServerOptions) (*procs.Server, error),
 ) (url string, err error) {
-	s, err := start(ctx, procs.ServerOptions{Log: b.log})
+	s, err := start(ctx, procs.ServerOptions{Log: b.Log})
 	if err != nil {
 		return "", err
 	}
@@ -118,21 +118,21 @@ func (b *Bench) server(
 
 // prepare puts the policy in force, declares the queues, and connects.
 func (b *Bench) prepare(ctx context.Context) error {
-	policy, err := lanes.Parse([]byte(strings.ReplaceAll(policyYAML, "@DIR@", b.dir)))
+	policy, err := lanes.Parse([]byte(strings.ReplaceAll(policyYAML, "@DIR@", b.Dir)))
 	if err != nil {
 		return err
 	}
-	if b.store, err = redislink.Open(b.redisURL, b.log); err != nil {
+	if b.Store, err = redislink.Open(b.RedisURL, b.Log); err != nil {
 		return err
 	}
-	b.atEnd(b.store.Close)
-	b.ledger = jobledger.New(b.store, b.log)
-	b.ledger.SetPolicy(policy)
-	b.effective = &lanes.Effective{Policy: *policy}
-	if b.effective.Revision, err = redis.NewBoard(b.store, b.log).PublishPolicy(ctx, *b.effective); err != nil {
+	b.atEnd(b.Store.Close)
+	b.Ledger = jobledger.New(b.Store, b.Log)
+	b.Ledger.SetPolicy(policy)
+	b.Effective = &lanes.Effective{Policy: *policy}
+	if b.Effective.Revision, err = redis.NewBoard(b.Store, b.Log).PublishPolicy(ctx, *b.Effective); err != nil {
 		return err
 	}
-	declare, err := b.connect("declare")
+	declare, err := b.Connect("declare")
 	if err != nil {
 		return err
 	}
@@ -140,29 +140,29 @@ func (b *Bench) prepare(ctx context.Context) error {
 	if err := topology.Declare(ctx, declare, policy, nil); err != nil {
 		return err
 	}
-	b.client, err = client.New(client.Options{
-		AMQPURL: b.amqpURL, RedisURL: b.redisURL, Policy: policy, Log: b.log,
+	b.Client, err = client.New(client.Options{
+		AMQPURL: b.AMQPURL, RedisURL: b.RedisURL, Policy: policy, Log: b.Log,
 		AnyKind: true,
 	})
 	if err != nil {
 		return err
 	}
-	b.atEnd(b.client.Close)
-	if b.raw, err = yardstick.Dial(b.amqpURL, expressLane, standardLane, bulkLane); err != nil {
+	b.atEnd(b.Client.Close)
+	if b.Raw, err = yardstick.Dial(b.AMQPURL, ExpressLane, StandardLane, BulkLane); err != nil {
 		return err
 	}
-	b.atEnd(b.raw.Close)
+	b.atEnd(b.Raw.Close)
 	return nil
 }
 
-func (b *Bench) connect(name string) (*rabbitlink.Conn, error) {
-	return rabbitlink.Open(rabbitlink.Options{URL: b.amqpURL, Name: "bench " + name, Log: b.log})
+func (b *Bench) Connect(name string) (*rabbitlink.Conn, error) {
+	return rabbitlink.Open(rabbitlink.Options{URL: b.AMQPURL, Name: "bench " + name, Log: b.Log})
 }
 
 func (b *Bench) atEnd(f func() error) { b.closing = append(b.closing, f) }
 
-// close stops everything, the last first.
-func (b *Bench) close() error {
+// Close stops everything, the last first.
+func (b *Bench) Close() error {
 	var problems []error
 	for len(b.closing) > 0 {
 		last := len(b.closing) - 1
@@ -172,15 +172,15 @@ func (b *Bench) close() error {
 	return errors.Join(problems...)
 }
 
-// say tells on stderr how far it is.
-func (b *Bench) say(format string, args ...any) {
+// Say tells on stderr how far it is.
+func (b *Bench) Say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+" …\n", args...)
 }
 
-// command returns a siren command on the bench's servers.
-func (b *Bench) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, b.siren, args...)
-	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL, "TMPDIR="+b.dir)
+// Command returns a siren command on the bench's servers.
+func (b *Bench) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.Siren, args...)
+	cmd.Dir = b.Dir
+	cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.AMQPURL, "SIREN_REDIS_URL="+b.RedisURL, "TMPDIR="+b.Dir)
 	return cmd
 }

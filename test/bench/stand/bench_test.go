@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"strings"
@@ -9,8 +9,8 @@ import (
 )
 
 func TestNoops(t *testing.T) {
-	for _, lane := range []string{expressLane, standardLane} {
-		for _, j := range noops(lane, 2) {
+	for _, lane := range []string{ExpressLane, StandardLane} {
+		for _, j := range Noops(lane, 2) {
 			if n := len(yardstick.WireForm(j)); n != wireSize {
 				t.Errorf("a no-op job of lane %s has %d bytes, want %d", lane, n, wireSize)
 			}
@@ -23,8 +23,8 @@ func TestPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, ok := p.Pool(pool)
-	if lane, n := q.Shoulders(); !ok || q.Slots != poolSlots || lane != expressLane || n != 1 {
-		t.Errorf("pool %s is %+v", pool, q)
+	q, ok := p.Pool(Pool)
+	if lane, n := q.Shoulders(); !ok || q.Slots != PoolSlots || lane != ExpressLane || n != 1 {
+		t.Errorf("pool %s is %+v", Pool, q)
 	}
 }
