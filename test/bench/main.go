@@ -19,8 +19,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"github.com/polyglot-media/siren/test/bench/command"
 	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/bench/stand"
+	"github.com/polyglot-media/siren/test/bench/walk"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -35,14 +37,14 @@ var parts = []struct {
 	name    string
 	measure func(context.Context, *stand.Bench) ([]report.Figure, error)
 }{
-	{"publish", Publish},
-	{"take", Take},
-	{"express", Express},
-	{"nice", Nice},
-	{"start", Start},
-	{"tune", Tune},
-	{"forecast", Forecast},
-	{"many", Many},
+	{"publish", walk.Publish},
+	{"take", walk.Take},
+	{"express", walk.Express},
+	{"nice", walk.Nice},
+	{"start", walk.Start},
+	{"tune", command.Tune},
+	{"forecast", command.Forecast},
+	{"many", command.Many},
 }
 
 // options is the command line.

@@ -1,3 +1,4 @@
+// Package stand is what is measured on: a private RabbitMQ and Redis, a policy in force, clients, and jobs to send.
 package stand
 
 import (

@@ -1,4 +1,5 @@
-package main
+// Package command measures what siren's commands bring about on a fleet, or say of it.
+package command
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package main
+package walk
 
 // alternately calls the functions one after the other, on every second run in the opposite order, so that none of them
 // profits from its place.

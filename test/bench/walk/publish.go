@@ -1,4 +1,5 @@
-package main
+// Package walk measures what a job's walk costs, from publish to settle, and what the worker costs that it goes through.
+package walk
 
 import (
 	"context"
