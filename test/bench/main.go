@@ -11,7 +11,8 @@
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,
-// which end with it. docs/benchmarks.md tells how to read the table.
+// which end with it (stand). walk has the first five, command the others, yardstick what they are compared with, report
+// the figures. docs/benchmarks.md tells how to read the table.
 package main
 
 import (
@@ -19,10 +20,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"github.com/polyglot-media/siren/test/bench/command"
-	"github.com/polyglot-media/siren/test/bench/report"
-	"github.com/polyglot-media/siren/test/bench/stand"
-	"github.com/polyglot-media/siren/test/bench/walk"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -30,6 +27,11 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/polyglot-media/siren/test/bench/command"
+	"github.com/polyglot-media/siren/test/bench/report"
+	"github.com/polyglot-media/siren/test/bench/stand"
+	"github.com/polyglot-media/siren/test/bench/walk"
 )
 
 // parts are what can be measured, in this order.

@@ -53,7 +53,8 @@ func Tune(ctx context.Context, b *stand.Bench) (figures []report.Figure, err err
 		if err != nil {
 			return nil, err
 		}
-		published, followed, told = append(published, report.Millis(t.published)), append(followed, report.Millis(t.followed)),
+		published, followed, told = append(published, report.Millis(t.published)),
+			append(followed, report.Millis(t.followed)),
 			append(told, report.Millis(t.told))
 		if err := wait.Pause(ctx, time.Duration(i%7)*150*time.Millisecond); err != nil {
 			// of no rhythm with the ticks and heartbeats
@@ -86,7 +87,8 @@ func (l *live) keepBusy(ctx context.Context) error {
 			waiting += n
 		}
 		if waiting < 10 {
-			if err := l.b.Enqueue(ctx, load(l.b, 10, stand.StandardLane, stand.BulkLane)); err != nil && ctx.Err() == nil {
+			if err := l.b.Enqueue(ctx, load(l.b, 10, stand.StandardLane, stand.BulkLane)); err != nil &&
+				ctx.Err() == nil {
 				return err
 			}
 		}

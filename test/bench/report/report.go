@@ -110,6 +110,7 @@ func (f Figure) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
+// Print writes it as a table or as JSON.
 func (r Report) Print(w io.Writer, format string) error {
 	if format == "json" {
 		e := json.NewEncoder(w)

@@ -156,6 +156,7 @@ func (b *Bench) prepare(ctx context.Context) error {
 	return nil
 }
 
+// Connect opens one more connection to the broker.
 func (b *Bench) Connect(name string) (*rabbitlink.Conn, error) {
 	return rabbitlink.Open(rabbitlink.Options{URL: b.AMQPURL, Name: "bench " + name, Log: b.Log})
 }

@@ -43,7 +43,9 @@ func Express(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 	}{
 		{"idle", nil, func() []job.Job { return nil }},
 		{"lower slots busy", sleeper, func() []job.Job { return stand.Noops(stand.StandardLane, 2*stand.PoolSlots) }},
-		{"beside transcodes", transcoder, func() []job.Job { return b.Saturating(stand.StandardLane, 2*stand.PoolSlots) }},
+		{"beside transcodes", transcoder, func() []job.Job {
+			return b.Saturating(stand.StandardLane, 2*stand.PoolSlots)
+		}},
 	}
 	var figures []report.Figure
 	for _, load := range loads {

@@ -64,7 +64,9 @@ func Nice(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 
 // expressRuns returns how long a thumbnail (the median of some) and a transcode run, beside transcodes of a lane in
 // every shared slot.
-func expressRuns(ctx context.Context, b *stand.Bench, lane string, flags []string) (thumb, transcode float64, err error) {
+func expressRuns(
+	ctx context.Context, b *stand.Bench, lane string, flags []string,
+) (thumb, transcode float64, err error) {
 	p, err := workerProcess(ctx, b, flags...)
 	if err != nil {
 		return 0, 0, err

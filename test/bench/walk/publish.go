@@ -1,4 +1,5 @@
-// Package walk measures what a job's walk costs, from publish to settle, and what the worker costs that it goes through.
+// Package walk measures what a job's walk costs, from publish to settle, and what the worker costs that it goes
+// through.
 package walk
 
 import (
@@ -102,7 +103,8 @@ func publishBeside(
 			}
 		}
 		same.Siren, same.Baseline = append(same.Siren, report.Median(siren)), append(same.Baseline, report.Median(raw))
-		plain.Siren, plain.Baseline = append(plain.Siren, report.Median(siren)), append(plain.Baseline, report.Median(headless))
+		plain.Siren, plain.Baseline = append(plain.Siren, report.Median(siren)),
+			append(plain.Baseline, report.Median(headless))
 	}
 	return []report.Figure{same, plain}, nil
 }

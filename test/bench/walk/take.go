@@ -76,14 +76,17 @@ func takeWith(ctx context.Context, b *stand.Bench, slots int) ([]report.Figure, 
 		{Name: "no-op jobs, " + of, Unit: "jobs/s", Siren: siren, Baseline: push, Against: "raw push"},
 		{Name: "time of a slot per job, p50, " + of, Unit: "ms", Siren: sirenJob, Baseline: getJob, Against: "raw get"},
 		{
-			Name: "added to raw get per job, p50, " + of, Unit: "ms", Siren: report.Pairwise(sirenJob, getJob, report.Minus),
-			Aim: &report.Aim{AtMost: 2},
+			Name: "added to raw get per job, p50, " + of, Unit: "ms",
+			Siren: report.Pairwise(sirenJob, getJob, report.Minus),
+			Aim:   &report.Aim{AtMost: 2},
 		},
 	}, nil
 }
 
 // takeRaw fills the lane and empties it.
-func takeRaw(ctx context.Context, b *stand.Bench, n int, take func() ([]yardstick.Arrivals, error)) ([]yardstick.Arrivals, error) {
+func takeRaw(
+	ctx context.Context, b *stand.Bench, n int, take func() ([]yardstick.Arrivals, error),
+) ([]yardstick.Arrivals, error) {
 	if err := b.Fill(ctx, stand.Noops(stand.StandardLane, n)); err != nil {
 		return nil, err
 	}

@@ -1,8 +1,9 @@
 package yardstick
 
 import (
-	"github.com/polyglot-media/siren/test/bench/report"
 	"time"
+
+	"github.com/polyglot-media/siren/test/bench/report"
 )
 
 // Arrivals is when the jobs of one slot came, in order.

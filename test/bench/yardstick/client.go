@@ -32,6 +32,7 @@ type Client struct {
 	admin              *amqp.Channel
 }
 
+// Dial connects to the broker that has these lanes.
 func Dial(url string, lanes ...string) (*Client, error) {
 	r := Client{lanes: lanes}
 	var err error

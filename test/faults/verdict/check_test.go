@@ -34,8 +34,10 @@ func goodHistory() history.History {
 			"good.mp4":   made("video", "good"),
 			"shared.mp4": made("picture", "second"),
 		},
-		Seen: map[string]*history.Sight{"good.mp4": {At: at, Recipe: "video"},
-			"shared.mp4": {At: at, Recipe: "picture"}},
+		Seen: map[string]*history.Sight{
+			"good.mp4":   {At: at, Recipe: "video"},
+			"shared.mp4": {At: at, Recipe: "picture"},
+		},
 		Letters: map[string][]history.Letter{
 			"bad": {{Reason: "bad input"}}, "first": {{Reason: "output exists"}},
 			"poison": {{Reason: "poison"}},
@@ -88,7 +90,8 @@ func TestCheckerComplains(t *testing.T) {
 		{"a lost loser", func(h *history.History) { delete(h.Letters, "first") }, isLost, "another job's"},
 		{
 			"an output and a dead letter", func(
-				h *history.History) {
+				h *history.History,
+			) {
 				h.Letters["good"] = []history.Letter{{Reason: "failed"}}
 			}, isDoubled,
 			"a dead letter too",
@@ -122,14 +125,18 @@ func TestCheckerComplains(t *testing.T) {
 			"an output of nobody's", func(h *history.History) { h.Outputs["good.mp4"] = made("video") }, isWrong,
 			"none of the jobs",
 		},
-		{"a vanished output", func(h *history.History) { h.Seen["maybe.mp4"] = &history.Sight{Recipe: "video"} },
-			isDoubled, "is gone"},
+		{
+			"a vanished output", func(h *history.History) { h.Seen["maybe.mp4"] = &history.Sight{Recipe: "video"} },
+			isDoubled, "is gone",
+		},
 		{"a lost and vanished output", func(h *history.History) { delete(h.Outputs, "good.mp4") }, isLost, "neither"},
 		{"an output of a bad job", func(h *history.History) {
 			h.Outputs["bad.mp4"], h.Seen["bad.mp4"] = made("", "bad"), &history.Sight{}
 		}, isWrong, "although its input is bad"},
-		{"a wrong reason", func(h *history.History) { h.Letters["bad"][0].Reason = "failed" }, isWrong,
-			"want bad input"},
+		{
+			"a wrong reason", func(h *history.History) { h.Letters["bad"][0].Reason = "failed" }, isWrong,
+			"want bad input",
+		},
 		{"a good job that is dead", func(h *history.History) {
 			delete(h.Outputs, "good.mp4")
 			delete(h.Seen, "good.mp4")
@@ -142,7 +149,8 @@ func TestCheckerComplains(t *testing.T) {
 		}, isWrong, "there is none"},
 		{
 			"a dead letter of nobody's", func(
-				h *history.History) {
+				h *history.History,
+			) {
 				h.Letters["stranger"] = []history.Letter{{Reason: "bad input"}}
 			},
 			isWrong,
@@ -155,7 +163,8 @@ func TestCheckerComplains(t *testing.T) {
 		{"an output that nobody saw", func(h *history.History) { delete(h.Seen, "good.mp4") }, isWrong, "never seen"},
 		{
 			"a record that says otherwise", func(
-				h *history.History) {
+				h *history.History,
+			) {
 				h.Records["good"] = job.Record{State: job.Running}
 			},
 			isWrong, "it is running",
@@ -164,8 +173,10 @@ func TestCheckerComplains(t *testing.T) {
 			"a queue with jobs", func(h *history.History) { h.Left = map[string]int{"siren.delay.5s": 2} }, isLeftover,
 			"2 messages in siren.delay.5s",
 		},
-		{"a program that runs", func(h *history.History) { h.Programs = []string{"12 ffmpeg"} }, isLeftover,
-			"12 ffmpeg"},
+		{
+			"a program that runs", func(h *history.History) { h.Programs = []string{"12 ffmpeg"} }, isLeftover,
+			"12 ffmpeg",
+		},
 		{
 			"scratch files", func(h *history.History) { h.Scratch = []string{"/scratch/siren-attempts-0/good-1"} },
 			isLeftover,
@@ -222,8 +233,10 @@ func TestExpress(t *testing.T) {
 	h.Events["again"][0].Again = true
 	add("raw", 3*time.Second, "w1-1").Raw = true
 	h.Windows = []history.Window{
-		{Fault: history.Fault{Kind: "worker-pause-long"}, From: at, To: at.Add(2 * time.Second),
-			Lives: []string{"w2-1"}},
+		{
+			Fault: history.Fault{Kind: "worker-pause-long"}, From: at, To: at.Add(2 * time.Second),
+			Lives: []string{"w2-1"},
+		},
 		{Fault: history.Fault{Kind: "cut"}, From: at, To: at.Add(2 * time.Second), Link: "raw/amqp"},
 	}
 	e := measureExpress(h)
