@@ -20,8 +20,11 @@ func Until(ctx context.Context, within time.Duration, what string, ok func() (bo
 		case time.Now().After(end):
 			return fmt.Errorf("waited %s for %s", within, what)
 		}
-		// a costly look, as by a command, leaves room
-		if err := Pause(ctx, max(5*time.Millisecond, time.Since(asked))); err != nil {
+		rest := 5 * time.Millisecond
+		if took := time.Since(asked); took > 100*time.Millisecond {
+			rest = took // a costly look, as by a command, leaves room
+		}
+		if err := Pause(ctx, rest); err != nil {
 			return err
 		}
 	}
