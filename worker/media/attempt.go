@@ -30,7 +30,8 @@ type Handler struct {
 type attempt struct {
 	h    *Handler
 	task work.Task
-	box  sandbox.Box // its folder is empty at first, and removed at the end
+	dir  *sandbox.Folder // empty at first, and removed at the end
+	box  sandbox.Box
 	from storage.Place
 	info inspection
 }

@@ -171,9 +171,9 @@ func (b *bench) attempt(t *testing.T, clip string, l work.Limits) (context.Conte
 	must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
 	a := &attempt{
-		h: b.h, task: b.task(job.Job{}),
+		h: b.h, task: b.task(job.Job{}), dir: dir,
 		box: sandbox.Box{
-			Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard,
+			Self: b.h.options.Self, Limits: l, Folder: dir.Path(), Input: file, Said: io.Discard,
 			Log: b.h.options.Log,
 		},
 	}

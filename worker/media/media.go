@@ -133,9 +133,8 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{
-		Self: h.options.Self, Limits: t.Limits, Folder: dir,
-		Said: t.Log, Log: log,
+	a := &attempt{h: h, task: t, dir: dir, from: o.input, box: sandbox.Box{
+		Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log,
 	}}
 	file, err := a.produce(ctx, o)
 	if a.box.Input != nil {
@@ -167,7 +166,7 @@ func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	var err error
 	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch,
 		func() (*os.File, error) {
-			return a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+			return a.dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		})
 	if err != nil {
 		return "", err

@@ -39,18 +39,13 @@ func TestMain(m *testing.M) {
 // newBox returns a box with a folder of its own and an input.
 func newBox(t *testing.T, l work.Limits) *Box {
 	t.Helper()
-	s, err := openTestScratch(t.TempDir())
-	must(t, err)
-	folder, err := s.Make("part", "1")
-	must(t, err)
-	t.Cleanup(folder.Discard)
 	name := filepath.Join(t.TempDir(), "input")
 	must(t, os.WriteFile(name, []byte("x"), 0o600))
 	input, err := os.Open(name)
 	must(t, err)
 	t.Cleanup(func() { _ = input.Close() })
 	return &Box{
-		Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard,
+		Self: os.Args[0], Limits: l, Folder: t.TempDir(), Input: input, Said: io.Discard,
 		Log: slog.New(slog.DiscardHandler),
 	}
 }
