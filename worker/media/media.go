@@ -24,6 +24,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -50,7 +51,7 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := sandbox.OpenScratch(o.Scratch, o.Log)
+	s, err := scratch.Open(o.Scratch, o.Log)
 	if err != nil {
 		return nil, err
 	}

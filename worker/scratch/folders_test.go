@@ -1,4 +1,4 @@
-package sandbox
+package scratch
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-func openTestScratch(dir string) (*Scratch, error) {
-	return OpenScratch(dir, slog.New(slog.DiscardHandler))
+func openTestScratch(dir string) (*Folders, error) {
+	return Open(dir, slog.New(slog.DiscardHandler))
 }
 
 // tree returns every path below dir.
@@ -126,7 +126,7 @@ func TestScratchThatIsNotOursIsRefused(t *testing.T) {
 			if after := tree(t, dir); !slices.Equal(after, before) {
 				t.Errorf("there are %v, were %v", after, before)
 			}
-			if err := TryScratch(dir); err == nil || !strings.Contains(err.Error(), c.says) {
+			if err := Try(dir); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("the doctor's try: %v, want %q", err, c.says)
 			}
 		})
@@ -150,5 +150,12 @@ func TestScratchGoesOnWhenItsMarkerIsGone(t *testing.T) {
 		if text, err := os.ReadFile(filepath.Join(ours, marker)); string(text) != markerText {
 			t.Errorf("the marker is %q: %v", text, err)
 		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

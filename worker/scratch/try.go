@@ -1,4 +1,4 @@
-package sandbox
+package scratch
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// TryScratch does below an operator's folder what openScratch and make do there, and takes it away again.
-func TryScratch(in string) error {
+// Try does below an operator's folder what openScratch and make do there, and takes it away again.
+func Try(in string) error {
 	if ours, err := openAttempts(in, false); err == nil {
 		_ = ours.Close()
 	} else if !errors.Is(err, os.ErrNotExist) {
@@ -32,8 +32,8 @@ func TryScratch(in string) error {
 	return errors.Join(root.WriteFile("file", make([]byte, 4096), 0o600), held.Close())
 }
 
-// ScratchDir returns the absolute path of the folder that an operator names; "" is the system's temporary folder.
-func ScratchDir(dir string) (string, error) {
+// Dir returns the absolute path of the folder that an operator names; "" is the system's temporary folder.
+func Dir(dir string) (string, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
