@@ -2,7 +2,7 @@
 // the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
 //
 // It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds;
-// storage and the confinement of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know
+// storage, the confinement of programs and their folders have rooms of their own: worker/storage, sandbox and scratch. It doesn't know
 // queues, claims, retries or lanes: it gets a work.Task and returns a work.Result or an error with a kind (work.Fail),
 // and the worker settles by that.
 //

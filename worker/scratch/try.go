@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Try does below an operator's folder what openScratch and make do there, and takes it away again.
+// Try does below an operator's folder what Open and Make do there, and takes it away again.
 func Try(in string) error {
 	if ours, err := openAttempts(in, false); err == nil {
 		_ = ours.Close()

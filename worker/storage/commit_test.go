@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/storage/bucket"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -71,7 +72,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 		g := &ground{bench: b, base: "s3://" + s3test.Bucket + "/" + folder}
 		b.storage = append(b.storage, lanes.Storage{Prefix: g.base, Read: true, Write: true})
 		g.rules = NewRules(b.storage)
-		buckets, err := newBuckets("", os.Getenv, slog.New(slog.DiscardHandler))
+		buckets, err := bucket.New("", os.Getenv, slog.New(slog.DiscardHandler))
 		must(t, err)
 		g.store = s3Store{buckets}
 		g.read = func(name string) []byte {

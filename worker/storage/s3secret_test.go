@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/storage/bucket"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 )
 
@@ -27,7 +28,7 @@ func withoutKeys(t *testing.T) (folder string) {
 }
 
 // s3Bench returns how to put an object into the bucket as a job does, and what is logged meanwhile.
-func s3Bench(t *testing.T, folder string) (run func(name string) error, b *buckets, log *bytes.Buffer) {
+func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucket.Opener, log *bytes.Buffer) {
 	t.Helper()
 	log = &bytes.Buffer{}
 	stores, err := New(Options{Log: slog.New(slog.NewTextHandler(log, nil))})
@@ -75,9 +76,9 @@ func TestRotatedS3Secret(t *testing.T) {
 	write("first", "first-secret")
 	run, b, log := s3Bench(t, folder)
 	must(t, run("before"))
-	former, err := b.open(t.Context(), s3test.Bucket)
+	former, err := b.Open(t.Context(), s3test.Bucket)
 	must(t, err)
-	if again, err := b.open(t.Context(), s3test.Bucket); again != former || err != nil {
+	if again, err := b.Open(t.Context(), s3test.Bucket); again != former || err != nil {
 		t.Errorf("opened again without need: %v", err)
 	}
 	upload, err := former.NewWriter(t.Context(), "upload", nil)

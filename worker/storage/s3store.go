@@ -10,6 +10,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/polyglot-media/siren/worker/storage/bucket"
 )
 
 // ownerKey is the metadata entry of an S3 object that names the job that made it.
@@ -17,15 +19,15 @@ const ownerKey = "siren-job"
 
 // s3Store keeps objects below s3:// prefixes. A put is all or nothing, and If-None-Match makes it create-if-absent, so
 // the product goes straight to its final key with the job's id in the object's metadata.
-type s3Store struct{ buckets *buckets }
+type s3Store struct{ buckets *bucket.Opener }
 
 func openS3(o Options) (func(Rules) Source, error) {
-	b, err := newBuckets(o.S3, os.Getenv, o.Log)
+	b, err := bucket.New(o.S3, os.Getenv, o.Log)
 	return func(Rules) Source { return s3Store{b} }, err
 }
 
 func (s s3Store) Open(ctx context.Context, at Place) (io.ReadCloser, int64, error) {
-	b, err := s.buckets.open(ctx, at.Host)
+	b, err := s.buckets.Open(ctx, at.Host)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -39,7 +41,7 @@ func (s s3Store) Open(ctx context.Context, at Place) (io.ReadCloser, int64, erro
 }
 
 func (s s3Store) Made(ctx context.Context, at Place, job string) (int64, error) {
-	b, err := s.buckets.open(ctx, at.Host)
+	b, err := s.buckets.Open(ctx, at.Host)
 	if err != nil {
 		return Absent, err
 	}
@@ -56,7 +58,7 @@ func (s s3Store) Made(ctx context.Context, at Place, job string) (int64, error) 
 }
 
 func (s s3Store) Commit(ctx context.Context, at Place, p Product) (bool, int64, error) {
-	b, err := s.buckets.open(ctx, at.Host)
+	b, err := s.buckets.Open(ctx, at.Host)
 	if err != nil {
 		return false, Absent, err
 	}
@@ -85,7 +87,7 @@ func (s s3Store) Commit(ctx context.Context, at Place, p Product) (bool, int64, 
 // Readable asks for an object that surely isn't there: "not found" is said only to who may read. Who may not list
 // either gets the same refusal.
 func (s s3Store) Readable(ctx context.Context, prefix Rule) error {
-	b, err := s.buckets.open(ctx, prefix.Host)
+	b, err := s.buckets.Open(ctx, prefix.Host)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (s s3Store) Readable(ctx context.Context, prefix Rule) error {
 
 // Remove deletes the object: attempts leave nothing beside it.
 func (s s3Store) Remove(ctx context.Context, at Place, _ ...string) error {
-	b, err := s.buckets.open(ctx, at.Host)
+	b, err := s.buckets.Open(ctx, at.Host)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/storage/guard"
 )
 
 const (
@@ -82,7 +83,7 @@ func (w webSource) guard(_ context.Context, _, address string, _ syscall.RawConn
 	if w.allow != nil && w.allow(addr) {
 		return nil
 	}
-	if what := internalAddress(addr.Addr()); what != "" {
+	if what := guard.Internal(addr.Addr()); what != "" {
 		return work.Fail(work.NotAllowed, fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; "+
 			"use s3:// or file:// for internal storage", addr.Addr(), what))
 	}

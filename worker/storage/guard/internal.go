@@ -1,4 +1,5 @@
-package storage
+// Package guard tells addresses of the public internet from those that a stranger's URL must not lead to.
+package guard
 
 import (
 	"net/netip"
@@ -34,8 +35,8 @@ func within(addr netip.Addr, list []netip.Prefix) bool {
 	return false
 }
 
-// internalAddress says what keeps addr from being fetched from; "" for a public address.
-func internalAddress(addr netip.Addr) string {
+// Internal says what keeps addr from being fetched from; "" for a public address.
+func Internal(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	switch {
 	case addr.IsLoopback():

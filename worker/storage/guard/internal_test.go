@@ -1,4 +1,4 @@
-package storage
+package guard
 
 import (
 	"net/netip"
@@ -16,7 +16,7 @@ func TestInternalAddresses(t *testing.T) {
 		"64:ff9b::a00:1", "64:ff9b::808:808", "64:ff9b:1::1", "2001::1", "2001:db8::1", "2002:a00:1::1", "100::1",
 		"3fff::1", "5f00::1",
 	} {
-		if internalAddress(netip.MustParseAddr(a)) == "" {
+		if Internal(netip.MustParseAddr(a)) == "" {
 			t.Errorf("%s counts as public", a)
 		}
 	}
@@ -24,7 +24,7 @@ func TestInternalAddresses(t *testing.T) {
 		"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1",
 		"::ffff:8.8.8.8",
 	} {
-		if what := internalAddress(netip.MustParseAddr(a)); what != "" {
+		if what := Internal(netip.MustParseAddr(a)); what != "" {
 			t.Errorf("%s counts as %s", a, what)
 		}
 	}

@@ -1,20 +1,23 @@
-package storage
+// Package bucket opens S3 buckets by the operator's parameters, with credentials that may change while a worker runs. It
+// doesn't know what is put into them.
+package bucket
 
 import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
-	"gocloud.dev/aws"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/s3blob"
 	"log/slog"
 	"net/url"
 	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+	"gocloud.dev/aws"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
 )
 
 const pathStyleParam = "use_path_style"
@@ -22,11 +25,11 @@ const pathStyleParam = "use_path_style"
 // checkWithin bounds the search for changed credentials: without any in the file, the SDK asks the machine's cloud.
 const checkWithin = 2 * time.Second
 
-// buckets opens S3 buckets, each once: a bucket holds a client with its connections and credentials. What it was given
+// Opener opens S3 buckets, each once: a bucket holds a client with its connections and credentials. What it was given
 // by a service, such as a web identity, the SDK renews by itself, but it reads a file with credentials only once. So
 // when that has changed, whoever asks next gets a bucket that was opened anew. Who has the former one goes on with it:
 // it is never closed, and holds nothing but connections, which end when they have been idle.
-type buckets struct {
+type Opener struct {
 	params    url.Values // of gocloud.dev's AWS configuration; the operator's, never a job's
 	pathStyle bool       // bucket names in the path, not in the host
 	secret    string     // path of the file with credentials; "": none, or the SDK's default one, which is read once
@@ -43,14 +46,14 @@ type openBucket struct {
 
 type digest [sha256.Size]byte
 
-// newBuckets reads the operator's parameters. With an endpoint of its own, S3 is taken to be a MinIO-like: bucket names
+// New reads the operator's parameters. With an endpoint of its own, S3 is taken to be a MinIO-like: bucket names
 // in the path, and any region.
-func newBuckets(query string, env func(string) string, log *slog.Logger) (*buckets, error) {
+func New(query string, env func(string) string, log *slog.Logger) (*Opener, error) {
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, fmt.Errorf("S3 parameters %q: %w", query, err)
 	}
-	b := &buckets{params: params, log: log, opened: map[string]openBucket{}}
+	b := &Opener{params: params, log: log, opened: map[string]openBucket{}}
 	if !params.Has("anonymous") {
 		b.secret = env("AWS_SHARED_CREDENTIALS_FILE")
 	}
@@ -72,9 +75,9 @@ func newBuckets(query string, env func(string) string, log *slog.Logger) (*bucke
 	return b, nil
 }
 
-// open opens the bucket with the current credentials. It uses the former ones when the file is missing, as it may be
+// Open opens the bucket with the current credentials. It uses the former ones when the file is missing, as it may be
 // for a moment while it is replaced, or holds none that can be used.
-func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
+func (b *Opener) Open(ctx context.Context, name string) (*blob.Bucket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	former, ok := b.opened[name]
@@ -99,7 +102,7 @@ func (b *buckets) open(ctx context.Context, name string) (*blob.Bucket, error) {
 
 // credentials tells one content of the file with credentials from another. It is small, so it is read each time: a time
 // stamp would miss changes in quick succession.
-func (b *buckets) credentials() (secret digest, there bool) {
+func (b *Opener) credentials() (secret digest, there bool) {
 	if b.secret == "" {
 		return secret, false
 	}
@@ -111,7 +114,7 @@ func (b *buckets) credentials() (secret digest, there bool) {
 }
 
 // reopen opens the bucket, if asked to only when there are credentials for it.
-func (b *buckets) reopen(ctx context.Context, name string, check bool) (*blob.Bucket, error) {
+func (b *Opener) reopen(ctx context.Context, name string, check bool) (*blob.Bucket, error) {
 	config, err := aws.V2ConfigFromURLParams(ctx, b.params)
 	if err != nil {
 		return nil, fmt.Errorf("S3 configuration: %w", err)
