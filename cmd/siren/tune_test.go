@@ -97,7 +97,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 	must(t, err)
 	out.Reset()
 	o.Err = io.MultiWriter(said)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	said.Reset()
 	lanecmd.AwaitFollowed(ctx, o, tune.Change{Set: now.All})

@@ -83,7 +83,7 @@ func TestCancelledJob(t *testing.T) {
 	go func() { _, err := b.runContext(ctx, task); end <- err }()
 	working(t, b.scratch)
 	cancel(fmt.Errorf("renew: %w", work.ErrCancelled))
-	gone(t, b.scratch, 5*time.Second)
+	gone(t, b.scratch, time.Minute)
 	if err := <-end; !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("the handler says %v", err)
 	}

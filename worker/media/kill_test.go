@@ -68,7 +68,7 @@ func TestWorkerKilled(t *testing.T) {
 	})
 	working(t, b.scratch)
 	kill9(t, dead)
-	gone(t, b.scratch, time.Second)
+	gone(t, b.scratch, time.Minute)
 
 	alive := startWorker(t, workOrder{
 		Scratch: b.dir, Job: slowJob(b), Attempt: "alive", Limits: b.limits,
@@ -82,7 +82,7 @@ func TestWorkerKilled(t *testing.T) {
 		t.Errorf("scratch has %s", left)
 	}
 	kill9(t, alive)
-	gone(t, b.scratch, time.Second)
+	gone(t, b.scratch, time.Minute)
 	if left := names(t, b.out); len(left) > 0 {
 		t.Errorf("output has %v", left)
 	}

@@ -42,7 +42,7 @@ func ffmpegs(scratch string) []int {
 // working waits until ffmpeg (not ffprobe) runs below scratch.
 func working(t *testing.T, scratch string) int {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		for _, pid := range ffmpegs(scratch) {
 			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && filepath.Base(exe) == "ffmpeg" {
 				return pid
@@ -55,15 +55,16 @@ func working(t *testing.T, scratch string) int {
 
 func gone(t *testing.T, scratch string, within time.Duration) {
 	t.Helper()
-	began := time.Now()
-	for time.Since(began) < within {
-		if len(ffmpegs(scratch)) == 0 {
-			t.Logf("gone after %s", time.Since(began).Round(time.Millisecond))
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		left := ffmpegs(scratch)
+		if len(left) == 0 {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		if time.Since(began) > within {
+			t.Errorf("processes %v are still there after %s", left, within)
+			return
+		}
 	}
-	t.Errorf("processes %v are still there after %s", ffmpegs(scratch), within)
 }
 
 // The limits are those of the running ffmpeg, not only of what started it.

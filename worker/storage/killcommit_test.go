@@ -26,7 +26,7 @@ func TestKilledInMidWrite(t *testing.T) {
 		job := job.Job{ID: "killed", Output: b.output(name)}
 		w := startWorker(t, workOrder{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
 		written := filepath.Join(b.out, ".siren/killed", fmt.Sprint("k", i), name)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 			if _, err := os.Stat(written); err == nil {
 				break
 			}

@@ -188,8 +188,9 @@ func Must(t *testing.T, err error) {
 }
 
 // Eventually waits until the condition holds.
-func Eventually(t *testing.T, what string, within time.Duration, condition func() bool) {
+func Eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
+	const within = time.Minute // far more than it takes, also on a busy machine
 	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
 		if condition() {
 			return
