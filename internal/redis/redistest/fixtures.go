@@ -118,6 +118,15 @@ func Fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 	return Open(t, LoginAs(AnyRole)), raw
 }
 
+// StartStore starts a Redis for the test alone, and opens it.
+func StartStore(t *testing.T) (*procs.Server, *redislink.Store) {
+	t.Helper()
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	Must(t, err)
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	return server, Open(t, server.URL)
+}
+
 // Raw returns a plain client of the Redis at the URL.
 func Raw(t testing.TB, url string) *goredis.Client {
 	t.Helper()
