@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 func TestRunLimitedRefuses(t *testing.T) {
@@ -35,7 +36,7 @@ func TestRunLimitedRefuses(t *testing.T) {
 // A worker that was itself started at a lower priority can't raise it: its lanes divide what is left.
 func TestPullingOverFromALowerPriority(t *testing.T) {
 	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
-	must(t, err)
+	workertest.Must(t, err)
 	ours := 20 - raw // the test may have been started at a lower priority, too
 	for _, c := range []struct{ own, lane, want int }{
 		{0, 0, 0},

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see
@@ -40,20 +41,13 @@ func TestMain(m *testing.M) {
 func newBox(t *testing.T, l work.Limits) *Box {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "input")
-	must(t, os.WriteFile(name, []byte("x"), 0o600))
+	workertest.Must(t, os.WriteFile(name, []byte("x"), 0o600))
 	input, err := os.Open(name)
-	must(t, err)
+	workertest.Must(t, err)
 	t.Cleanup(func() { _ = input.Close() })
 	return &Box{
 		Self: os.Args[0], Limits: l, Folder: t.TempDir(), Input: input, Said: io.Discard,
 		Log: slog.New(slog.DiscardHandler),
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

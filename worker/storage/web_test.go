@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 func TestFetchOverHTTP(t *testing.T) {
@@ -95,20 +96,20 @@ func TestFetchOverHTTP(t *testing.T) {
 				return !c.guarded && a.String() == address
 			}}
 			at, err := rules.Locate("input", c.input, Read)
-			must(t, err)
+			workertest.Must(t, err)
 			scratch := filepath.Join(t.TempDir(), "input")
 			file, err := Fetch(t.Context(), web, at, 4<<20, func() (*os.File, error) {
 				return os.OpenFile(scratch, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 			})
 			if c.want == "" {
-				must(t, err)
-				must(t, file.Close())
+				workertest.Must(t, err)
+				workertest.Must(t, file.Close())
 				if got, err := os.ReadFile(scratch); !bytes.Equal(got, clip) {
 					t.Errorf("%d bytes: %v", len(got), err)
 				}
 				return
 			}
-			expect(t, err, c.want, c.says)
+			workertest.Expect(t, err, c.want, c.says)
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("the query is in the message: %s", err)
 			}
