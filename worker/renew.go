@@ -36,7 +36,9 @@ func (w *Worker) keep(claim work.Claim, p *progress, said *runlog.Log, stop cont
 
 // renew renews the claim every second. When it couldn't for two thirds of the lease it stops the job, since somebody
 // else may soon run it.
-func (w *Worker) renew(ctx context.Context, claim work.Claim, p *progress, said *runlog.Log, stop context.CancelCauseFunc) {
+func (w *Worker) renew(
+	ctx context.Context, claim work.Claim, p *progress, said *runlog.Log, stop context.CancelCauseFunc,
+) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	renewed := time.Now()

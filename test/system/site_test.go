@@ -191,7 +191,8 @@ func (s *site) left() (n int) {
 // awaitEnd waits, before a process is stopped at the end of a test, until nothing is left to do for it. A job that has
 // completed may have a second message yet: whoever was told that another worker runs it looks again a second later.
 func (s *site) awaitEnd() {
-	for end := time.Now().Add(patience * 30 * time.Second); !s.t.Failed() && s.left() != s.leftover && time.Now().Before(end); {
+	end := time.Now().Add(patience * 30 * time.Second)
+	for !s.t.Failed() && s.left() != s.leftover && time.Now().Before(end) {
 		time.Sleep(20 * time.Millisecond) // checkEnd says what is wrong
 	}
 }

@@ -1,10 +1,12 @@
 // Package media is the one package that knows media. It runs a job: fetches the input under guard, inspects it, makes
 // the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
 //
-// It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds;
-// storage, the confinement of programs and their folders have rooms of their own: worker/storage, sandbox and scratch. It doesn't know
-// queues, claims, retries or lanes: it gets a work.Task and returns a work.Result or an error with a kind (work.Fail),
-// and the worker settles by that.
+// The frame is the same for every job: order.go checks it, media.go fetches, makes and commits, inspect.go and whole.go
+// look at the input. A kind is a file of its own (probe.go, thumbnail.go, transcode.go) and a line of makers.go; it
+// finds what it needs in an attempt (attempt.go), and has ffmpeg.go and filters.go to work with. Params are declared in
+// lanes/kinds; storage, the confinement of programs and their folders have rooms of their own: worker/storage, sandbox
+// and scratch. The package doesn't know queues, claims, retries or lanes: it gets a work.Task and returns a work.Result
+// or an error with a kind (work.Fail), and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by

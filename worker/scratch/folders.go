@@ -1,5 +1,5 @@
-// Package scratch gives each attempt at a job a private folder, and takes away what dead workers left. It owns one folder
-// below the one that an operator names, and touches nothing else there. It doesn't know what is in an attempt's files.
+// Package scratch gives each attempt at a job a private folder, and takes away what dead workers left. It owns one
+// folder below the one that an operator names, and touches nothing else there. It doesn't know what is in the files.
 package scratch
 
 import (

@@ -1,5 +1,5 @@
-// Package bucket opens S3 buckets by the operator's parameters, with credentials that may change while a worker runs. It
-// doesn't know what is put into them.
+// Package bucket opens S3 buckets by the operator's parameters, with credentials that may change while a worker runs.
+// It doesn't know what is put into them.
 package bucket
 
 import (
