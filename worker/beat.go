@@ -87,7 +87,7 @@ func (w *Worker) heartbeat() fleet.Heartbeat {
 		Slots: len(w.o.Shared), Shoulder: len(w.o.Shoulder), Subscribed: w.o.Online(), Draining: w.draining.Load(),
 	}
 	hb.Parked, hb.Retired = w.gate.state()
-	w.tally.report(&hb)
+	w.tally.Report(&hb)
 	return hb
 }
 

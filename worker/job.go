@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/runlog"
 )
 
 // settleTime bounds a settle: a publish waits 30 s for its confirm, and then pauses.
@@ -19,7 +20,7 @@ const settleTime = 40 * time.Second
 
 // job takes one delivery from claim to settle.
 func (w *Worker) job(working context.Context, s Source, d work.Delivery, shoulder bool) {
-	defer w.tally.occupy(d, shoulder)()
+	defer w.tally.Occupy(d, shoulder)()
 	w.o.Metrics.unknownFields.Add(float64(len(d.Unknown)))
 	w.noteOdd(d)
 	w.o.Log.Debug("taken", "job", d.Job.ID, "lane", d.Lane, "returned", d.Returned)
@@ -95,7 +96,7 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 	log := w.o.Log.With("job", d.Job.ID, "lane", d.Lane, "attempt", claim.Attempts)
 	log.Debug("started")
 	var p progress
-	said := w.newRunLog(claim)
+	said := w.newLog(claim)
 	release := w.keep(claim, &p, said, stop)
 	began := time.Now()
 	result, err := w.handle(ctx, w.task(d, claim, lane, &p, said))
@@ -135,9 +136,9 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 // conclude keeps the log of a run that ended with err, and closes its record. What it returns is why the job isn't this
 // worker's any more, nil when it is. A job that was cancelled meanwhile is closed as such: that says that nothing of it
 // runs here. Not so when its output is committed already: then it is completed, whatever was asked for.
-func (w *Worker) conclude(ctx context.Context, c work.Claim, said *runLog, err error, o work.Outcome) (gone error) {
+func (w *Worker) conclude(ctx context.Context, c work.Claim, said *runlog.Log, err error, o work.Outcome) (gone error) {
 	if !errors.Is(err, work.ErrLost) { // it is another's log by now
-		w.keepLog(context.WithoutCancel(ctx), said)
+		w.keepLog(context.WithoutCancel(ctx), c.JobID, said)
 	}
 	if claimGone(err) {
 		gone = err
@@ -150,8 +151,27 @@ func (w *Worker) conclude(ctx context.Context, c work.Claim, said *runLog, err e
 	return gone
 }
 
+// newLog returns the log of a run that begins now; nil when nobody keeps logs.
+func (w *Worker) newLog(c work.Claim) *runlog.Log {
+	if w.o.Logs == nil {
+		return nil
+	}
+	now := w.o.Now().UTC().Format(time.RFC3339)
+	return runlog.New(c.JobID, fmt.Sprintf("attempt %d on %s, %s\n", c.Attempts, w.o.Name, now))
+}
+
+// keepLog keeps what a run has said so far. A log that can't be kept is no reason to do anything else about the job.
+func (w *Worker) keepLog(ctx context.Context, job string, l *runlog.Log) {
+	if l == nil {
+		return
+	}
+	if err := l.Keep(ctx, w.o.Logs.KeepLog); err != nil {
+		w.o.Log.Debug("keep what a job's programs said", "job", job, "error", err)
+	}
+}
+
 // task returns what the handler gets. Attempt names its files, so no two claims of a job may share it.
-func (w *Worker) task(d work.Delivery, claim work.Claim, lane lanes.Lane, p *progress, said *runLog) work.Task {
+func (w *Worker) task(d work.Delivery, claim work.Claim, lane lanes.Lane, p *progress, said *runlog.Log) work.Task {
 	policy := &w.policy.Load().Policy
 	limits := work.Limits{
 		Nice: policy.Nice(d.Lane), Memory: w.o.Slot.Memory, Scratch: w.o.Slot.Scratch,

@@ -1,6 +1,12 @@
 package worker
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/polyglot-media/siren/lanes/work"
+)
 
 // Metrics is what a worker tells Prometheus.
 type Metrics struct {
@@ -46,4 +52,37 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.oddTimes, m.unclaimed, m.unknownFields)
 	}
 	return m
+}
+
+// started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody
+// said when the job was ready.
+func (w *Worker) started(d work.Delivery, c work.Claim) {
+	first := c.First && !d.ReadyAt.IsZero()
+	w.tally.Start(d, first)
+	w.o.Metrics.started.WithLabelValues(d.Lane).Inc()
+	if first {
+		w.o.Metrics.wait.WithLabelValues(d.Lane).Observe(d.Wait(w.o.Now()).Seconds())
+	}
+}
+
+// noteOdd notes a message with times that can't be meant.
+func (w *Worker) noteOdd(d work.Delivery) {
+	if len(d.Odd) == 0 {
+		return
+	}
+	w.tally.Odd(d.Lane)
+	w.o.Metrics.oddTimes.WithLabelValues(d.Lane).Inc()
+	w.o.Log.Debug("a time that can't be meant counts as absent: milliseconds since 1970 are expected", "job", d.Job.ID,
+		"lane", d.Lane, "headers", d.Odd)
+}
+
+// ended notes the end of an attempt. One that the worker stopped neither finished nor failed.
+func (w *Worker) ended(d work.Delivery, disp work.Disposition, err error, took time.Duration) {
+	w.o.Metrics.ran.WithLabelValues(d.Lane).Observe(took.Seconds())
+	switch {
+	case err == nil:
+		w.tally.Finish(d.Lane, took)
+	case disp.Counted, disp.Action == work.DeadLetter:
+		w.tally.Fail(d.Lane)
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/runlog"
 )
 
 // renewEvery is how often a claim is renewed: within that time a worker hears that its job was cancelled. It is a third
@@ -16,7 +17,7 @@ const renewEvery = time.Second
 
 // keep renews a claim, and carries the job's progress and log along, until release is called. It stops the job when
 // that is no longer this worker's.
-func (w *Worker) keep(claim work.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) (release func()) {
+func (w *Worker) keep(claim work.Claim, p *progress, said *runlog.Log, stop context.CancelCauseFunc) (release func()) {
 	if claim.State != work.Granted {
 		return func() {}
 	}
@@ -35,7 +36,9 @@ func (w *Worker) keep(claim work.Claim, p *progress, said *runLog, stop context.
 
 // renew renews the claim every second. When it couldn't for two thirds of the lease it stops the job, since somebody
 // else may soon run it.
-func (w *Worker) renew(ctx context.Context, claim work.Claim, p *progress, said *runLog, stop context.CancelCauseFunc) {
+func (w *Worker) renew(
+	ctx context.Context, claim work.Claim, p *progress, said *runlog.Log, stop context.CancelCauseFunc,
+) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	renewed := time.Now()
@@ -53,7 +56,7 @@ func (w *Worker) renew(ctx context.Context, claim work.Claim, p *progress, said 
 		switch {
 		case err == nil:
 			renewed, limit = began, w.limit(began)
-			w.keepLog(ctx, said)
+			w.keepLog(ctx, claim.JobID, said)
 		case ctx.Err() != nil:
 			return
 		case claimGone(err):

@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/tally"
 )
 
 // Source hands jobs to one slot. Next waits for a job; it fails only when ctx has ended, and then nothing stays taken:
@@ -82,7 +83,7 @@ type Worker struct {
 	policy   atomic.Pointer[lanes.Effective] // in force; replaced by the goroutine of beat
 	gate     *gate                           // made by Run
 	began    time.Time                       // set by Run, before anything reads it
-	tally    *tally
+	tally    *tally.Tally
 	draining atomic.Bool
 }
 
@@ -107,7 +108,7 @@ func New(o Options) *Worker {
 		pool, _ := o.Policy.Policy.Pool(o.Pool)
 		o.Slot = pool.Slot
 	}
-	w := &Worker{o: o, tally: newTally(o.Now)}
+	w := &Worker{o: o, tally: tally.New(o.Now)}
 	w.policy.Store(o.Policy)
 	return w
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -32,7 +33,7 @@ func TestOperatorWithAWrongClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := g.in(t)
 			g.declare(lanes.Classic)
-			setEndpoints(t, map[string]string{
+			reachtest.SetEndpoints(t, map[string]string{
 				"SIREN_AMQP_URL":  g.url,
 				"SIREN_REDIS_URL": shiftClock(t, g.redis, ahead),
 			})

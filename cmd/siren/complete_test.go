@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 )
 
 // A server that takes connections and says nothing doesn't keep the shell waiting, and what goes wrong isn't said.
@@ -20,7 +21,7 @@ func TestCompletionIsSilent(t *testing.T) {
 		"deaf":         "redis://" + deaf.Addr().String(),
 		"nobody there": "redis://127.0.0.1:1", "malformed": "://secret",
 	} {
-		setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://127.0.0.1:1", "SIREN_REDIS_URL": url})
+		reachtest.SetEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://127.0.0.1:1", "SIREN_REDIS_URL": url})
 		for _, args := range [][]string{
 			{"lanes", "list", "--watch", ""},
 			{"jobs", "list", "--lane", ""},

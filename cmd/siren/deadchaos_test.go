@@ -195,7 +195,7 @@ func (g *graveyard) bury(n int, prefix string) []string {
 	}
 	dying.Wait()
 	last.Wait()
-	for until := time.Now().Add(10 * time.Second); g.letters() < n && time.Now().Before(until); {
+	for until := time.Now().Add(time.Minute); g.letters() < n && time.Now().Before(until); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return ids
@@ -334,7 +334,7 @@ func (g *graveyard) underFire(ids []string, strike func(*graveyard, *exec.Cmd), 
 		}
 	}
 	last, _ := g.ran()
-	for moved := time.Now(); last < jobs && time.Since(moved) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+	for moved := time.Now(); last < jobs && time.Since(moved) < time.Minute; time.Sleep(20 * time.Millisecond) {
 		// a busy machine takes its time
 		if n, _ := g.ran(); n > last {
 			last, moved = n, time.Now()

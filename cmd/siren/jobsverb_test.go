@@ -23,6 +23,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -73,7 +74,7 @@ func commandCounts(tb testing.TB, url string, f func()) map[string]int {
 
 // A bulk verb is one pass: each record is read once, each job's script runs once, and the audit log has one entry.
 func TestBulkIsOnePass(t *testing.T) {
-	server, store := startStore(t)
+	server, store := redistest.StartStore(t)
 	o, _, _ := tuner(t, store)
 	inForceLocal(t, o)
 	const n = 1300
@@ -122,7 +123,7 @@ const jobsInFirstBatch = 250
 // A bulk verb that is broken off in the middle has done whole batches, says so, and has made an entry; the same command
 // goes on with the rest.
 func TestBulkBrokenOff(t *testing.T) {
-	_, store := startStore(t)
+	_, store := redistest.StartStore(t)
 	o, out, said := tuner(t, store)
 	many(t, o.Ledger, 600)
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {

@@ -99,6 +99,9 @@ func makeSlow(t *testing.T, dir string) string {
 	return slow
 }
 
+// patience is how much longer than a script says a command may take: no test needs a quick machine.
+const patience = 3
+
 // await runs the scripts' command await: `await 10s 'pattern' siren …` repeats the program until it succeeds and its
 // output matches; `! await` until it doesn't match.
 func await(ts *testscript.TestScript, neg bool, args []string) {
@@ -107,6 +110,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	within, err := time.ParseDuration(args[0])
 	ts.Check(err)
+	within *= patience
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
@@ -128,6 +132,7 @@ func followed(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	within, err := time.ParseDuration(args[0])
 	ts.Check(err)
+	within *= patience
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), within)

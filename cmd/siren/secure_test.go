@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
@@ -63,7 +64,7 @@ func TestSecureEndpoints(t *testing.T) {
 	write("old-secret")
 	cert, key, err := authority.Issue("siren")
 	must(t, err)
-	setEndpoints(t, map[string]string{
+	reachtest.SetEndpoints(t, map[string]string{
 		"SIREN_AMQP_URL_FILE": amqpFile, "SIREN_AMQP_CA_FILE": authority.CA, "SIREN_AMQP_CERT_FILE": cert,
 		"SIREN_AMQP_KEY_FILE":  key,
 		"SIREN_REDIS_URL_FILE": redisFile, "SIREN_REDIS_CA_FILE": authority.CA, "SIREN_REDIS_CERT_FILE": cert,
@@ -106,20 +107,6 @@ func TestSecureEndpoints(t *testing.T) {
 	must(t, topology.Declare(ctx, conn, policy, nil))
 	if code, said := enqueue("after"); code != exit.OK {
 		t.Errorf("enqueue with the new passwords: exit code %d: %s", code, said)
-	}
-}
-
-// setEndpoints sets the environment variables of both endpoints, and unsets those that aren't mentioned.
-func setEndpoints(t *testing.T, env map[string]string) {
-	t.Helper()
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	t.Setenv("SIREN_CONFIG", env["SIREN_CONFIG"])
-	t.Setenv("SIREN_CONTEXT", env["SIREN_CONTEXT"])
-	for _, prefix := range []string{"SIREN_AMQP", "SIREN_REDIS"} {
-		for _, name := range []string{"_URL", "_URL_FILE", "_CA_FILE", "_CERT_FILE", "_KEY_FILE"} {
-			t.Setenv(prefix+name, env[prefix+name])
-		}
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/internal/operate/tune"
-	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
@@ -48,7 +48,7 @@ func inForceLocal(t *testing.T, o *app.Operator) *lanes.Policy {
 // Without a scaler a change is kept, and that nobody follows it is said; nobody can say what it would lead to.
 func TestTuneWithoutScaler(t *testing.T) {
 	t.Parallel() // it mostly waits
-	server, store := startStore(t)
+	server, store := redistest.StartStore(t)
 	o, out, said := tuner(t, store)
 	siren := func(args ...string) int {
 		out.Reset()
@@ -97,25 +97,9 @@ func TestTuneWithoutScaler(t *testing.T) {
 	must(t, err)
 	out.Reset()
 	o.Err = io.MultiWriter(said)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	said.Reset()
 	lanecmd.AwaitFollowed(ctx, o, tune.Change{Set: now.All})
 	want(exit.OK, exit.OK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
-}
-
-// startStore starts a Redis for the test.
-func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
-	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop(context.Background()) })
-	store, err := redislink.Open(server.URL, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	return server, store
 }

@@ -1,10 +1,8 @@
 package operate_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"reflect"
 	"slices"
@@ -13,118 +11,38 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
-	"github.com/polyglot-media/siren/internal/procs"
-	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
-	"github.com/polyglot-media/siren/internal/rabbit/topology"
-	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/redislink"
-	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/audit"
+	"github.com/polyglot-media/siren/internal/operate/operatetest"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// rabbitURL and redisURL are the servers of all tests.
-var rabbitURL, redisURL string
+func TestMain(m *testing.M) { os.Exit(operatetest.Main(m)) }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	for _, s := range []struct {
-		start func(context.Context, procs.ServerOptions) (*procs.Server, error)
-		url   *string
-	}{{procs.StartRabbitMQ, &rabbitURL}, {procs.StartRedis, &redisURL}} {
-		server, err := s.start(ctx, procs.ServerOptions{})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer func() { _ = server.Stop(context.Background()) }()
-		*s.url = server.URL
-	}
-	return m.Run()
-}
-
-// house is a broker and a Redis with a policy in force, and a desk on them.
-type house struct {
-	*testing.T
-	desk   *operate.Desk
-	policy lanes.Policy
-	ch     *amqp.Channel
-	warned []string
-	notes  []audit.Entry
-}
-
-func (h *house) MayNote(context.Context) error { return nil }
-
-func (h *house) Note(_ context.Context, e audit.Entry) error {
-	h.notes = append(h.notes, e)
-	return nil
-}
+type house struct{ *operatetest.House }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	p, err := lanes.Parse([]byte(`
+	h := &house{operatetest.NewHouse(t, `
 lanes:
   - {name: standard, startWithin: 30s, priorities: 2}
   - {name: bulk, match: ["batch=true"], startWithin: 30m, priorities: 4}
 pools:
   - {name: general, lanes: [standard, bulk], max: 3}
 budget: 5
-`))
-	h := &house{T: t}
-	h.must(err)
-	h.policy = *p
-	store, err := redislink.Open(redisURL, slog.New(slog.DiscardHandler))
-	h.must(err)
-	t.Cleanup(func() { _ = store.Close() })
-	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
-	_, err = board.PublishPolicy(t.Context(), lanes.Effective{Policy: h.policy})
-	h.must(err)
-	conn, err := amqp.Dial(rabbitURL)
-	h.must(err)
-	t.Cleanup(func() { _ = conn.Close() })
-	h.ch, err = conn.Channel()
-	h.must(err)
-	h.must(h.ch.Confirm(false))
-	h.desk = &operate.Desk{
-		Ledger: jobledger.New(store, slog.New(slog.DiscardHandler)), Board: board, Audit: h, Now: store.Now,
-		Connect: func(_ context.Context, name string) (*rabbitlink.Conn, error) {
-			return rabbitlink.Open(rabbitlink.Options{URL: rabbitURL, Name: name, Now: store.Now})
-		},
-		Warn: func(format string, args ...any) { h.warned = append(h.warned, fmt.Sprintf(format, args...)) },
-	}
-	declare, err := h.desk.Connect(t.Context(), "declare")
-	h.must(err)
-	defer declare.Close()
-	h.must(topology.Declare(t.Context(), declare, &h.policy, nil))
-	for _, q := range []string{"siren.lane.standard", "siren.lane.bulk", "siren.dead"} {
-		_, err := h.ch.QueuePurge(q, false)
-		h.must(err)
-	}
+`)}
+	h.Must(h.Channel.Confirm(false))
 	return h
-}
-
-func (h *house) must(err error) {
-	h.Helper()
-	if err != nil {
-		h.Fatal(err)
-	}
 }
 
 // put publishes a message and waits for its confirm.
 func (h *house) put(exchange, key string, m amqp.Publishing) {
 	h.Helper()
 	m.DeliveryMode = amqp.Persistent
-	sent, err := h.ch.PublishWithDeferredConfirm(exchange, key, true, false, m)
-	h.must(err)
+	sent, err := h.Channel.PublishWithDeferredConfirm(exchange, key, true, false, m)
+	h.Must(err)
 	if !sent.Wait() {
 		h.Fatal("it wasn't confirmed")
 	}
@@ -134,8 +52,8 @@ func (h *house) put(exchange, key string, m amqp.Publishing) {
 func (h *house) get(queue string) (amqp.Delivery, bool) {
 	h.Helper()
 	for end := time.Now().Add(300 * time.Millisecond); ; time.Sleep(10 * time.Millisecond) {
-		d, ok, err := h.ch.Get(queue, true)
-		h.must(err)
+		d, ok, err := h.Channel.Get(queue, true)
+		h.Must(err)
 		if ok || time.Now().After(end) {
 			return d, ok
 		}
@@ -180,17 +98,17 @@ func TestWhatACopyCarries(t *testing.T) {
 	}{
 		{
 			name: "promote", wanted: true, blind: true, end: work.Outcome{State: job.Queued},
-			put: func(id string) error { return h.work(jobs.Promote(h.desk, h.policy, "standard"), id) },
+			put: func(id string) error { return h.work(jobs.Promote(h.Desk, h.Policy, "standard"), id) },
 		},
 		{
 			name: "retry", anew: true, wanted: true, blind: true,
 			end: work.Outcome{State: job.Retrying, Error: "so it was", NextAt: time.Now().Add(time.Hour)},
-			put: func(id string) error { return h.work(jobs.Retry(h.desk, h.policy, "standard"), id) },
+			put: func(id string) error { return h.work(jobs.Retry(h.Desk, h.Policy, "standard"), id) },
 		},
 		{
 			name: "move", end: work.Outcome{State: job.Queued},
 			put: func(string) error {
-				_, err := backlog.Move(t.Context(), h.desk, "bulk", "standard", 0, "")
+				_, err := backlog.Move(t.Context(), h.Desk, "bulk", "standard", 0, "")
 				return err
 			},
 		},
@@ -198,7 +116,7 @@ func TestWhatACopyCarries(t *testing.T) {
 			name: "replay", anew: true, wanted: true,
 			end: work.Outcome{State: job.Dead, Reason: "failed", Error: "so it was"},
 			put: func(string) error {
-				r := dead.NewReplay(h.desk, h.policy, dead.Filter{}, nil)
+				r := dead.NewReplay(h.Desk, h.Policy, dead.Filter{}, nil)
 				r.To = "standard"
 				return r.Run(t.Context())
 			},
@@ -207,7 +125,7 @@ func TestWhatACopyCarries(t *testing.T) {
 	for _, verb := range verbs {
 		for i, j := range all {
 			t.Run(verb.name+" "+j.name, func(t *testing.T) {
-				h := &house{T: t, desk: h.desk, policy: h.policy, ch: h.ch}
+				h := &house{&operatetest.House{T: t, Desk: h.Desk, Policy: h.Policy, Channel: h.Channel}}
 				id := fmt.Sprintf("%s-%d", verb.name, i)
 				body := fmt.Sprintf(j.body, id)
 				origin := "siren.lane.bulk"
@@ -227,7 +145,7 @@ func TestWhatACopyCarries(t *testing.T) {
 				if j.recorded {
 					h.live(id, body, int(j.priority), enqueued, verb.end)
 				}
-				h.must(verb.put(id))
+				h.Must(verb.put(id))
 
 				c, copied := h.get("siren.lane.standard")
 				_, left := h.get(origin)
@@ -263,7 +181,7 @@ func TestWhatACopyCarries(t *testing.T) {
 				if want := min(j.priority, 2); c.Priority != want {
 					t.Errorf("it has priority %d, want %d", c.Priority, want)
 				}
-				r, err := h.desk.Ledger.Get(t.Context(), id)
+				r, err := h.Desk.Ledger.Get(t.Context(), id)
 				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Replay != 5 ||
 					r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
 					t.Errorf("its record is %+v, %v", r, err)
@@ -275,8 +193,8 @@ func TestWhatACopyCarries(t *testing.T) {
 			})
 		}
 	}
-	if len(h.warned) > 0 {
-		t.Errorf("it warned: %v", h.warned)
+	if len(h.Warned) > 0 {
+		t.Errorf("it warned: %v", h.Warned)
 	}
 }
 
@@ -284,20 +202,20 @@ func TestWhatACopyCarries(t *testing.T) {
 func (h *house) live(id, body string, priority int, enqueued time.Time, end work.Outcome) {
 	h.Helper()
 	j, unknown, err := job.Decode([]byte(body), id)
-	h.must(err)
+	h.Must(err)
 	j.Priority = priority
-	c, err := h.desk.Ledger.Claim(h.Context(), work.Delivery{
+	c, err := h.Desk.Ledger.Claim(h.Context(), work.Delivery{
 		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4,
 		Body: []byte(body), Unknown: unknown,
 	}, "w", 3)
-	h.must(err)
-	h.must(h.desk.Ledger.Close(h.Context(), c, end))
+	h.Must(err)
+	h.Must(h.Desk.Ledger.Close(h.Context(), c, end))
 }
 
 // work does it to a job.
 func (h *house) work(w *jobs.Work, id string) error {
 	w.Heard = func([]jobs.Result) {}
-	return w.Run(h.Context(), jobs.Named(h.Context(), h.desk, []string{id}))
+	return w.Run(h.Context(), jobs.Named(h.Context(), h.Desk, []string{id}))
 }
 
 func decoded(t *testing.T, body string) map[string]any {

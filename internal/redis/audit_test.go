@@ -40,7 +40,7 @@ func TestAudit(t *testing.T) {
 		t.Fatalf("%d entries, %v; want 1201, the newest first", len(all), err)
 	}
 	first := all[1200]
-	if ago := time.Since(first.At); ago < -time.Second || ago > 10*time.Second {
+	if ago := time.Since(first.At); ago < -time.Second || ago > time.Minute {
 		t.Errorf("noted %s ago", ago)
 	}
 	full.At, full.Login = first.At, redistest.AnyRole

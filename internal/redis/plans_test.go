@@ -110,7 +110,7 @@ func nextPlan(t *testing.T, seen <-chan followed) followed {
 			if f.err != nil || f.to < 1000 {
 				return f
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no plan")
 		}
 	}

@@ -537,7 +537,7 @@ func TestLedgerOfOneRefused(t *testing.T) {
 		t.Errorf("%v, not refused", err)
 	}
 	set(access.Rules(role.Worker))
-	redistest.Eventually(t, "the end is told", 20*time.Second, func() bool { return !l.Stats().Away })
+	redistest.Eventually(t, "the end is told", func() bool { return !l.Stats().Away })
 	if err := store.Refusal(); err != nil {
 		t.Errorf("the store is still refused: %v", err)
 	}

@@ -53,7 +53,7 @@ func TestHeartbeatsComeBackWhole(t *testing.T) {
 		t.Fatalf("workers %+v", workers)
 	}
 	got := workers[1]
-	if age := at.Sub(got.At); age < 0 || age > time.Second {
+	if age := at.Sub(got.At); age < 0 || age > time.Minute {
 		t.Errorf("age %s", age)
 	}
 	if got.At = hb.At; !reflect.DeepEqual(got, hb) {
@@ -136,16 +136,18 @@ func TestOrders(t *testing.T) {
 		}
 	}
 	want("at first", a, fleet.Orders{})
-	redistest.Must(t, r.Park(t.Context(), []string{"a", "b"}, 200*time.Millisecond))
+	redistest.Must(t, r.Park(t.Context(), []string{"a", "b"}, time.Minute))
 	want("parked", a, fleet.Orders{Park: true})
 	want("parked", b, fleet.Orders{Park: true})
 	redistest.Must(t, r.Unpark(t.Context(), []string{"b"}))
 	want("unparked", b, fleet.Orders{})
-	time.Sleep(120 * time.Millisecond)
-	redistest.Must(t, r.Park(t.Context(), []string{"a"}, 200*time.Millisecond))
-	time.Sleep(120 * time.Millisecond)
+	const short = 50 * time.Millisecond
+	redistest.Must(t, r.Park(t.Context(), []string{"a"}, short))
+	redistest.Must(t, r.Park(t.Context(), []string{"a"}, time.Minute))
+	time.Sleep(2 * short)
 	want("prolonged", a, fleet.Orders{Park: true})
-	time.Sleep(120 * time.Millisecond)
+	redistest.Must(t, r.Park(t.Context(), []string{"a"}, short))
+	time.Sleep(2 * short)
 	want("run out", a, fleet.Orders{})
 	redistest.Must(t, r.Park(t.Context(), []string{"b"}, time.Minute))
 	if left := raw.HKeys(t.Context(), "siren:parked").Val(); !reflect.DeepEqual(left, []string{"b"}) {

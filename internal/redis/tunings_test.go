@@ -46,7 +46,7 @@ func now(t *testing.T, ts *redis.Tunings) lanes.Tunings {
 	t.Helper()
 	all, at, err := ts.Now(t.Context())
 	redistest.Must(t, err)
-	if off := time.Since(at); off > 5*time.Second || off < -5*time.Second {
+	if off := time.Since(at); off > time.Minute || off < -time.Minute {
 		t.Errorf("Redis' clock is %s off", off)
 	}
 	return all
@@ -59,7 +59,7 @@ func wantTunings(t *testing.T, got lanes.Tunings, revision int64, want ...lanes.
 		t.Fatalf("tunings %+v, want %d of revision %d", got, len(want), revision)
 	}
 	for i, w := range want {
-		if made := time.Since(got.All[i].At); made < -time.Second || made > 10*time.Second {
+		if made := time.Since(got.All[i].At); made < -time.Second || made > time.Minute {
 			t.Errorf("made %s ago", made)
 		}
 		if w.At = got.All[i].At; !reflect.DeepEqual(got.All[i], w) {
@@ -203,7 +203,7 @@ func TestChangedSignals(t *testing.T) {
 		t.Helper()
 		was := n.Load()
 		does()
-		redistest.Eventually(t, "a signal after "+what, 10*time.Second, func() bool { return n.Load() > was })
+		redistest.Eventually(t, "a signal after "+what, func() bool { return n.Load() > was })
 	}
 	more("the beginning", func() {})
 	more("a change", func() { change(t, ts, []lanes.Tuning{tuning("budget", "8")}) })
@@ -226,7 +226,7 @@ func TestChangedCoalesces(t *testing.T) {
 	for range 50 {
 		change(t, ts, []lanes.Tuning{tuning("budget", "8")})
 	}
-	redistest.Eventually(t, "a signal", 10*time.Second, func() bool { return len(changed) == 1 })
+	redistest.Eventually(t, "a signal", func() bool { return len(changed) == 1 })
 	cancel()
 	n := 0
 	for range changed {

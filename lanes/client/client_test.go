@@ -47,7 +47,7 @@ func TestEnqueueAndWait(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := within(t, 10*time.Second)
+			ctx := within(t, time.Minute)
 			id, err := c.Enqueue(ctx, tt.job)
 			if err != nil || id == "" || tt.job.ID != "" && id != tt.job.ID {
 				t.Fatalf("id %q, %v", id, err)
@@ -65,7 +65,7 @@ func TestEnqueueAndWait(t *testing.T) {
 
 func TestSameIDRunsOnce(t *testing.T) {
 	c := newClient(t, options())
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	for range 3 {
 		if _, err := c.Enqueue(ctx, probe("same", nil)); err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func TestSameIDRunsOnce(t *testing.T) {
 
 func TestEnqueueBatch(t *testing.T) {
 	c := newClient(t, options())
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	const n = 2000
 	jobs := make([]job.Job, n)
 	for i := range jobs {
@@ -124,7 +124,7 @@ func TestPriority(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, o)
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	batch := map[string]string{"batch": "true"} // no worker takes bulk
 	for _, tt := range []struct {
 		id       string
@@ -172,7 +172,7 @@ func TestPriority(t *testing.T) {
 func TestWaitEndsWithItsContext(t *testing.T) {
 	c := newClient(t, options())
 	nobodys := probe("", map[string]string{"batch": "true"}) // no worker takes bulk
-	id, err := c.Enqueue(within(t, 5*time.Second), nobodys)
+	id, err := c.Enqueue(within(t, time.Minute), nobodys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || r.State != job.Queued {
 		t.Errorf("record %+v, %v", r, err)
 	}
-	if _, err := c.Wait(within(t, time.Second), "never enqueued"); !errors.Is(err, client.ErrNotFound) {
+	if _, err := c.Wait(within(t, time.Minute), "never enqueued"); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("%v, want ErrNotFound", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestPolicies(t *testing.T) {
 	t.Cleanup(func() { _ = empty.Stop(context.Background()) })
 	o := options()
 	o.RedisURL = empty.URL
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 
 	c := newClient(t, o)
 	if _, err := c.Enqueue(ctx, probe("", nil)); !errors.Is(err, client.ErrNoPolicy) ||
@@ -264,7 +264,7 @@ func TestWrongClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			id, err := c.Enqueue(within(t, 10*time.Second), probe("clock-"+name, map[string]string{"batch": "true"}))
+			id, err := c.Enqueue(within(t, time.Minute), probe("clock-"+name, map[string]string{"batch": "true"}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -331,7 +331,7 @@ func TestTLS(t *testing.T) {
 	trust.RootCAs.AppendCertsFromPEM(pem)
 	o := client.Options{AMQPURL: secure.amqpURL, RedisURL: secure.redisURL, AMQPTLS: trust, RedisTLS: trust}
 	c := newClient(t, o)
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	if _, err := c.Enqueue(ctx, probe("over-tls", nil)); err != nil {
 		t.Fatal(err)
 	}

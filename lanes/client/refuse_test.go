@@ -37,7 +37,7 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 		thumbnail("refused-range", `{"quality": 101, "width": 99.5}`), wrongEnding,
 		thumbnail("refused-not", `{"at": "25%", "width": 100}`),
 	}
-	outcomes := c.EnqueueBatch(within(t, 10*time.Second), jobs)
+	outcomes := c.EnqueueBatch(within(t, time.Minute), jobs)
 	for i, want := range says {
 		if err := outcomes[i].Err; err == nil || !strings.HasPrefix(err.Error(), want) ||
 			work.KindOf(err) != work.BadInput {

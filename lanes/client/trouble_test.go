@@ -31,12 +31,12 @@ func TestUncertain(t *testing.T) {
 	o := options()
 	o.AMQPURL = u.String()
 	c := newClient(t, o)
-	if _, err := c.Enqueue(within(t, 5*time.Second), probe("before", nil)); err != nil {
+	if _, err := c.Enqueue(within(t, time.Minute), probe("before", nil)); err != nil {
 		t.Fatal(err)
 	}
 
 	line.stall()
-	id, err := c.Enqueue(within(t, 500*time.Millisecond), probe("uncertain", nil))
+	id, err := c.Enqueue(within(t, 2*time.Second), probe("uncertain", nil))
 	if id != "uncertain" || !errors.Is(err, client.ErrUncertain) || !errors.Is(err, context.DeadlineExceeded) ||
 		!strings.Contains(err.Error(), "uncertain") {
 		t.Errorf("id %q, %v; want ErrUncertain about the job", id, err)
@@ -46,11 +46,11 @@ func TestUncertain(t *testing.T) {
 	}
 
 	line.resume()
-	if _, err := c.Enqueue(within(t, 5*time.Second), probe("uncertain", nil)); err != nil {
+	if _, err := c.Enqueue(within(t, time.Minute), probe("uncertain", nil)); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"uncertain", "before"} {
-		if r, err := c.Wait(within(t, 5*time.Second), id); err != nil || r.State != job.Completed || r.Attempts != 1 {
+		if r, err := c.Wait(within(t, time.Minute), id); err != nil || r.State != job.Completed || r.Attempts != 1 {
 			t.Errorf("%+v, %v; want it completed at its first attempt", r, err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestRedisComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, o)
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, time.Minute)
 	if _, err := c.Enqueue(ctx, probe("known", map[string]string{"batch": "true"})); err != nil {
 		// no worker takes bulk
 		t.Fatal(err)

@@ -122,6 +122,7 @@ func (p *process) signal(sig syscall.Signal) {
 // ends waits for the process to exit with 0.
 func (p *process) ends(within time.Duration) {
 	p.s.t.Helper()
+	within *= patience
 	select {
 	case <-p.done:
 	case <-time.After(within):

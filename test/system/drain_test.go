@@ -29,8 +29,7 @@ func TestDrain(t *testing.T) {
 		}
 	}
 
-	const drain = 5 * time.Second
-	first := s.worker("first", "general", drain.String())
+	first := s.worker("first", "general", "10m")
 	const long, short = "long", "short"
 	s.enqueueFrozen(long, "transcode", "--input", clip, "--output", s.output("long.mp4"))
 	thaw := s.enqueueFrozen(short, "thumbnail", "--input", s.put("film.mp4"), "--output", s.output("short.jpg"))
@@ -38,29 +37,30 @@ func TestDrain(t *testing.T) {
 	running(short, "first")
 	told := time.Now()
 	first.signal(syscall.SIGTERM)
-	time.Sleep(300 * time.Millisecond) // so that short ends while the worker drains
+	s.says(first, "told to stop")
 	thaw()
-	first.ends(drain + 10*time.Second)
+	if r := s.completed(short, 30*time.Second); r.EndedAt.Before(told) || r.Attempts != 1 || r.Worker != "first" {
+		t.Errorf("%+v; want it completed while its worker drained", r)
+	}
+	time.Sleep(time.Second)
+	running(long, "first") // its drain time is long
+	first.signal(syscall.SIGTERM)
+	first.ends(10 * time.Second)
+	returned(long)
+
+	const drain = 2 * time.Second
+	var second *process
+	s.frozen(long, func() { second = s.worker("second", "general", drain.String()) })
+	running(long, "second")
+	told = time.Now()
+	second.signal(syscall.SIGTERM)
+	second.ends(drain + 10*time.Second)
 	if took := time.Since(told); took < drain {
 		t.Errorf("the worker was gone after %s, before its drain time was over", took)
 	}
-	if r, err := s.client.Get(t.Context(), short); err != nil || r.State != job.Completed || r.EndedAt.Before(told) ||
-		r.Attempts != 1 {
-		t.Errorf("%+v, %v; want it completed while its worker drained", r, err)
-	}
 	returned(long)
 
-	var second *process
-	s.frozen(long, func() { second = s.worker("second", "general", "1m") })
-	running(long, "second")
-	second.signal(syscall.SIGTERM)
-	time.Sleep(time.Second)
-	running(long, "second") // its drain time is long
-	second.signal(syscall.SIGTERM)
-	second.ends(10 * time.Second)
-	returned(long)
-
-	third := s.worker("third", "general", "1m")
+	third := s.worker("third", "general", "10m")
 	if r := s.completed(long, 30*time.Second); r.Attempts != 1 || r.Crashes != 0 || r.Worker != "third" {
 		t.Errorf("%+v, want it completed by the third worker at its first attempt", r)
 	}
@@ -71,7 +71,7 @@ func TestDrain(t *testing.T) {
 // A second signal to the scaler makes its workers return everything at once.
 func TestScalerInAHurry(t *testing.T) {
 	s := newSite(t, oneWorker)
-	scaler := s.start("scaler", "scaler", "--policy", s.policy, "--data", s.fleet(), "--drain-timeout", "1m")
+	scaler := s.start("scaler", "scaler", "--policy", s.policy, "--data", s.fleet(), "--drain-timeout", "10m")
 	s.staffed()
 	const id = "long"
 	s.enqueueFrozen(id, "transcode", "--input", s.put("clip.mp4"), "--output", s.output("x.mp4"))

@@ -191,7 +191,8 @@ func (s *site) left() (n int) {
 // awaitEnd waits, before a process is stopped at the end of a test, until nothing is left to do for it. A job that has
 // completed may have a second message yet: whoever was told that another worker runs it looks again a second later.
 func (s *site) awaitEnd() {
-	for end := time.Now().Add(30 * time.Second); !s.t.Failed() && s.left() != s.leftover && time.Now().Before(end); {
+	end := time.Now().Add(patience * 30 * time.Second)
+	for !s.t.Failed() && s.left() != s.leftover && time.Now().Before(end) {
 		time.Sleep(20 * time.Millisecond) // checkEnd says what is wrong
 	}
 }
@@ -234,9 +235,14 @@ func (s *site) unmarshal(text string, to any) {
 	}
 }
 
+// patience is how much longer than is usual everything may take: no test needs a quick machine. Where the machine has
+// other things to do, a job's programs, which run at a low priority, wait most.
+const patience = 3
+
 // await polls until the condition holds. What it was instead goes into the failure.
 func (s *site) await(what string, within time.Duration, holds func() (ok bool, instead string)) {
 	s.t.Helper()
+	within *= patience
 	for end := time.Now().Add(within); ; {
 		looked := time.Now()
 		ok, instead := holds()
@@ -253,6 +259,7 @@ func (s *site) await(what string, within time.Duration, holds func() (ok bool, i
 // awaitNone awaits what becomes less: it goes on waiting for as long as it does.
 func (s *site) awaitNone(what string, within time.Duration, left func() (n int, instead string)) {
 	s.t.Helper()
+	within *= patience
 	least, end := math.MaxInt, time.Now().Add(within)
 	for {
 		looked := time.Now()
@@ -270,14 +277,10 @@ func (s *site) awaitNone(what string, within time.Duration, left func() (n int, 
 	}
 }
 
-// patience is how much longer than is usual a job may take. Its programs run at a low priority: where the machine has
-// other things to do they wait.
-const patience = 3
-
 // record waits until the job's record is as wanted.
 func (s *site) record(id, what string, within time.Duration, wanted func(job.Record) bool) (r job.Record) {
 	s.t.Helper()
-	s.await("job "+id+" to be "+what, patience*within, func() (bool, string) {
+	s.await("job "+id+" to be "+what, within, func() (bool, string) {
 		var err error
 		r, err = s.client.Get(s.t.Context(), id)
 		return err == nil && wanted(r), fmt.Sprintf("%+v, %v", r, err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -22,7 +23,7 @@ type Options struct {
 // Handler runs media jobs. It is safe for concurrent use.
 type Handler struct {
 	options Options
-	scratch *sandbox.Scratch
+	scratch *scratch.Folders
 	stores  *storage.Stores
 }
 
@@ -30,7 +31,8 @@ type Handler struct {
 type attempt struct {
 	h    *Handler
 	task work.Task
-	box  sandbox.Box // its folder is empty at first, and removed at the end
+	dir  *scratch.Folder // empty at first, and removed at the end
+	box  sandbox.Box
 	from storage.Place
 	info inspection
 }

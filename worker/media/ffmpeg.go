@@ -31,11 +31,11 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	if err != nil {
 		return "", err
 	}
-	if unwritten.MatchString(said) || a.box.Folder.Full() {
+	if unwritten.MatchString(said) || a.dir.Full() {
 		return "", work.Fail(work.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
 			"is full (%s)", sandbox.LastWord(said)))
 	}
-	if info, err := a.box.Folder.Stat(name); err != nil || info.Size() == 0 {
+	if info, err := a.dir.Stat(name); err != nil || info.Size() == 0 {
 		return "", work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.from))
 	}
 	return name, nil

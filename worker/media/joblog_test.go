@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // notes is a task's log for tests that read it while it is written.
@@ -40,7 +41,7 @@ func TestJobLog(t *testing.T) {
 	task := b.task(job.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("a.jpg")})
 	task.Log = &log
 	_, err := b.runContext(context.Background(), task)
-	must(t, err)
+	workertest.Must(t, err)
 	for _, want := range []string{
 		`(?m)^ffprobe .* -format_whitelist … .* -i input$`, `(?m)^ffprobe: exit status 0 after \d+\.\d s$`,
 		`(?m)^ffmpeg .* -i input .* output\.jpg$`, `(?m)^ffmpeg: exit status 0 after \d+\.\d s\n$`,
@@ -62,7 +63,7 @@ func TestJobLogOfAFailure(t *testing.T) {
 	task := b.task(job.Job{Kind: "probe", Input: b.write("junk.mp4", junk), Output: b.output("a.json")})
 	task.Log = &log
 	_, err := b.runContext(context.Background(), task)
-	expect(t, err, work.BadInput, "can't be read")
+	workertest.Expect(t, err, work.BadInput, "can't be read")
 	if !regexp.MustCompile(`(?s)^ffprobe .*\n\[error\] the input: .*\nffprobe: exit status 1 after ` +
 		``).MatchString(log.String()) {
 		t.Errorf("log\n%s", log.String())
@@ -83,7 +84,7 @@ func TestCancelledJob(t *testing.T) {
 	go func() { _, err := b.runContext(ctx, task); end <- err }()
 	working(t, b.scratch)
 	cancel(fmt.Errorf("renew: %w", work.ErrCancelled))
-	gone(t, b.scratch, 5*time.Second)
+	gone(t, b.scratch, time.Minute)
 	if err := <-end; !errors.Is(err, work.ErrCancelled) {
 		t.Errorf("the handler says %v", err)
 	}

@@ -14,14 +14,15 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 func TestProbe(t *testing.T) {
 	b := newBench(t)
 	result, err := b.run(job.Job{Kind: "probe", Input: b.put("clip.mp4"), Output: b.output("deep/er/clip.json")})
-	must(t, err)
+	workertest.Must(t, err)
 	data, err := os.ReadFile(filepath.Join(b.out, "deep/er/clip.json"))
-	must(t, err)
+	workertest.Must(t, err)
 	var got struct {
 		Format  struct{ Filename string }
 		Streams []struct {
@@ -29,7 +30,7 @@ func TestProbe(t *testing.T) {
 			Width int
 		}
 	}
-	must(t, json.Unmarshal(data, &got))
+	workertest.Must(t, json.Unmarshal(data, &got))
 	if got.Format.Filename != "file://"+b.in+"/clip.mp4" || len(got.Streams) != 2 || got.Streams[0].Width != 320 {
 		t.Errorf("got %s", data)
 	}
@@ -66,7 +67,7 @@ func TestThumbnail(t *testing.T) {
 				Kind: "thumbnail", Input: b.put(c.input), Output: b.output(c.output),
 				Params: paramsJSON(c.params),
 			})
-			must(t, err)
+			workertest.Must(t, err)
 			i := media(t, filepath.Join(b.out, c.output))
 			v := i.Streams[0]
 			if math.Abs(float64(v.Width-c.width)) > 1 || v.Height != c.height {
@@ -116,7 +117,7 @@ func TestTranscode(t *testing.T) {
 			})
 			task.Report = func(p job.Progress) { last = p; fractions = append(fractions, p.Fraction) }
 			result, err := b.runContext(t.Context(), task)
-			must(t, err)
+			workertest.Must(t, err)
 			file := filepath.Join(b.out, name)
 			i := media(t, file)
 			var sorts []string
@@ -158,7 +159,7 @@ func codec(t *testing.T, file string) []byte {
 func fast(t *testing.T, file string) bool {
 	t.Helper()
 	data, err := os.ReadFile(file)
-	must(t, err)
+	workertest.Must(t, err)
 	return strings.Index(string(data), "moov") < strings.Index(string(data), "mdat")
 }
 
@@ -172,9 +173,9 @@ func TestReproducible(t *testing.T) {
 			var made [2][]byte
 			for i, name := range []string{"first" + c.ext, "again" + c.ext} {
 				_, err := b.run(job.Job{Kind: c.kind, Input: input, Output: b.output(name)})
-				must(t, err)
+				workertest.Must(t, err)
 				made[i], err = os.ReadFile(filepath.Join(b.out, name))
-				must(t, err)
+				workertest.Must(t, err)
 			}
 			if !bytes.Equal(made[0], made[1]) {
 				t.Error("two runs differ")

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // slowJob keeps ffmpeg busy for minutes.
@@ -42,7 +43,7 @@ func ffmpegs(scratch string) []int {
 // working waits until ffmpeg (not ffprobe) runs below scratch.
 func working(t *testing.T, scratch string) int {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		for _, pid := range ffmpegs(scratch) {
 			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && filepath.Base(exe) == "ffmpeg" {
 				return pid
@@ -55,15 +56,16 @@ func working(t *testing.T, scratch string) int {
 
 func gone(t *testing.T, scratch string, within time.Duration) {
 	t.Helper()
-	began := time.Now()
-	for time.Since(began) < within {
-		if len(ffmpegs(scratch)) == 0 {
-			t.Logf("gone after %s", time.Since(began).Round(time.Millisecond))
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		left := ffmpegs(scratch)
+		if len(left) == 0 {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		if time.Since(began) > within {
+			t.Errorf("processes %v are still there after %s", left, within)
+			return
+		}
 	}
-	t.Errorf("processes %v are still there after %s", ffmpegs(scratch), within)
 }
 
 // The limits are those of the running ffmpeg, not only of what started it.
@@ -77,7 +79,7 @@ func TestLimitsAreInForce(t *testing.T) {
 	pid := working(t, b.scratch)
 
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	must(t, err)
+	workertest.Must(t, err)
 	fields := strings.Fields(string(stat)[strings.LastIndex(string(stat), ")")+2:])
 	if group, session, nice := fields[2], fields[3], fields[16]; nice != "13" || group != strconv.Itoa(pid) {
 		t.Errorf("nice %s in process group %s (pid %d), want 13 in its own", nice, group, pid)
@@ -85,7 +87,7 @@ func TestLimitsAreInForce(t *testing.T) {
 		t.Errorf("session %s: it must stay in the worker's session, nice acts only within one", session)
 	}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
-	must(t, err)
+	workertest.Must(t, err)
 	for _, want := range []string{
 		"Max address space 1073741824 1073741824", "Max file size 67108864 67108864", "Max cpu time 180 185",
 		"Max core file size 0 0",
@@ -95,14 +97,14 @@ func TestLimitsAreInForce(t *testing.T) {
 		}
 	}
 	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	must(t, err)
+	workertest.Must(t, err)
 	for _, name := range []string{"AWS_", "SIREN_", "SECRET"} {
 		if strings.Contains(string(environ), name) {
 			t.Errorf("ffmpeg inherited %s from the worker", name)
 		}
 	}
-	info, err := os.Stat(filepath.Join(b.scratch, names(t, b.scratch)[1]))
-	must(t, err)
+	info, err := os.Stat(filepath.Join(b.scratch, workertest.Names(t, b.scratch)[1]))
+	workertest.Must(t, err)
 	if info.Mode().Perm() != 0o700 {
 		t.Errorf("scratch folder has mode %s", info.Mode())
 	}
@@ -135,12 +137,12 @@ func TestCancel(t *testing.T) {
 			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("took %s", took)
 			}
-			expect(t, err, c.want, "")
+			workertest.Expect(t, err, c.want, "")
 			if c.cause != nil && !errors.Is(err, c.cause) {
 				t.Errorf("the cause is lost: %v", err)
 			}
 			gone(t, b.scratch, 10*time.Millisecond)
-			if left := names(t, b.out); len(left) > 0 {
+			if left := workertest.Names(t, b.out); len(left) > 0 {
 				t.Errorf("left %v", left)
 			}
 		})
@@ -154,26 +156,26 @@ func TestMaxRuntime(t *testing.T) {
 		work.Fail(work.TimedOut, errors.New("ran longer than the lane's maxRuntime of 1.5s")))
 	defer stop()
 	_, err := b.runContext(within, b.task(slowJob(b)))
-	expect(t, err, work.TimedOut, "maxRuntime of 1.5s")
+	workertest.Expect(t, err, work.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
 	ctx, a := b.attempt(t, "slow.mp4", work.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
 	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{crf: 23, preset: "slow", fps: 120}.args(stream{}))
-	expect(t, err, work.TimedOut, "all the CPU time")
+	workertest.Expect(t, err, work.TimedOut, "all the CPU time")
 }
 
 // attempt returns an attempt to try parts of the frame on.
 func (b *bench) attempt(t *testing.T, clip string, l work.Limits) (context.Context, *attempt) {
 	t.Helper()
 	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))
-	must(t, err)
+	workertest.Must(t, err)
 	t.Cleanup(dir.Discard)
 	file, err := os.Open(sharedClip(t, clip))
-	must(t, err)
+	workertest.Must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
 	a := &attempt{
-		h: b.h, task: b.task(job.Job{}),
+		h: b.h, task: b.task(job.Job{}), dir: dir,
 		box: sandbox.Box{
-			Self: b.h.options.Self, Limits: l, Folder: dir, Input: file, Said: io.Discard,
+			Self: b.h.options.Self, Limits: l, Folder: dir.Path(), Input: file, Said: io.Discard,
 			Log: b.h.options.Log,
 		},
 	}
@@ -187,13 +189,13 @@ func TestFullDisk(t *testing.T) {
 	b := newBench(t)
 	ctx, a := b.attempt(t, "clip.mp4", work.Limits{})
 	script := filepath.Join(t.TempDir(), "ffmpeg")
-	must(t, os.WriteFile(script, []byte(`#!/bin/sh
+	workertest.Must(t, os.WriteFile(script, []byte(`#!/bin/sh
 head -c 4096 /dev/zero >x.mp4
 echo "[error] Error writing trailer of file:x.mp4: No space left on device" >&2
 `), 0o700))
 	a.h.options.FFmpeg = script
 	_, err := a.ffmpeg(ctx, "x.mp4", 0, nil, nil)
-	expect(t, err, work.Transient, "No space left on device")
+	workertest.Expect(t, err, work.Transient, "No space left on device")
 }
 
 func TestOverLimits(t *testing.T) {
@@ -212,7 +214,7 @@ func TestOverLimits(t *testing.T) {
 			j := slowJob(b)
 			j.Params = paramsJSON(`{"preset": "slow", "crf": 5}`)
 			_, err := b.run(j)
-			expect(t, err, work.OverLimit, c.says)
+			workertest.Expect(t, err, work.OverLimit, c.says)
 		})
 	}
 }
@@ -225,7 +227,7 @@ func TestProgressNotes(t *testing.T) {
 		"me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n",
 	} {
 		_, err := p.Write([]byte(part))
-		must(t, err)
+		workertest.Must(t, err)
 	}
 	want := []job.Progress{
 		{Fraction: 0, Note: "0.0 of 60.0 s"},

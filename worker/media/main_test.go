@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // The test binary doubles as the siren binary (run-limited), and as a worker to be killed (see kill_test.go).
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if job := os.Getenv("SIREN_TEST_WORKER"); job != "" {
-		beWorker(job)
+	if w := (workOrder{}); workertest.Ordered(&w) {
+		w.carryOut()
 		return
 	}
 	code := m.Run()
@@ -102,10 +103,10 @@ func newBench(t testing.TB) *bench {
 		in:      filepath.Join(dir, "in"), out: filepath.Join(dir, "out"),
 	}
 	for _, d := range []string{b.in, b.out} {
-		must(t, os.Mkdir(d, 0o755))
+		workertest.Must(t, os.Mkdir(d, 0o755))
 	}
 	h, err := New(Options{Scratch: b.dir, Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
+	workertest.Must(t, err)
 	b.h = h
 	b.storage = []lanes.Storage{
 		{Prefix: "file://" + b.in + "/", Read: true},
@@ -119,13 +120,13 @@ func newBench(t testing.TB) *bench {
 func (b *bench) put(name string) string {
 	b.t.Helper()
 	data, err := os.ReadFile(sharedClip(b.t, name))
-	must(b.t, err)
+	workertest.Must(b.t, err)
 	return b.write(name, data)
 }
 
 func (b *bench) write(name string, data []byte) string {
 	b.t.Helper()
-	must(b.t, os.WriteFile(filepath.Join(b.in, name), data, 0o644))
+	workertest.Must(b.t, os.WriteFile(filepath.Join(b.in, name), data, 0o644))
 	return "file://" + filepath.Join(b.in, name)
 }
 
@@ -158,7 +159,7 @@ func (b *bench) run(job job.Job) (work.Result, error) {
 func (b *bench) runContext(ctx context.Context, task work.Task) (work.Result, error) {
 	b.t.Helper()
 	result, err := b.h.Handle(ctx, task)
-	if left := names(b.t, b.scratch); fmt.Sprint(left) != "[.siren]" {
+	if left := workertest.Names(b.t, b.scratch); fmt.Sprint(left) != "[.siren]" {
 		b.t.Errorf("scratch isn't empty after the attempt: %v", left)
 	}
 	if err != nil && (len(result.Outputs) > 0 || result.AlreadyDone) {
@@ -167,25 +168,7 @@ func (b *bench) runContext(ctx context.Context, task work.Task) (work.Result, er
 	return result, err
 }
 
-func names(t testing.TB, dir string) []string {
-	t.Helper()
-	list, err := os.ReadDir(dir)
-	must(t, err)
-	var out []string
-	for _, e := range list {
-		out = append(out, e.Name())
-	}
-	return out
-}
-
 func paramsJSON(s string) json.RawMessage { return json.RawMessage(s) }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // media returns what ffprobe says of a file.
 func media(t testing.TB, file string) inspection {
@@ -195,7 +178,7 @@ func media(t testing.TB, file string) inspection {
 		t.Fatalf("ffprobe %s: %v", file, err)
 	}
 	var i inspection
-	must(t, json.Unmarshal(out, &i))
+	workertest.Must(t, json.Unmarshal(out, &i))
 	return i
 }
 
@@ -206,21 +189,4 @@ func output(t testing.TB, program string, args ...string) []byte {
 		t.Fatalf("%s %v: %v", program, args, err)
 	}
 	return out
-}
-
-func expect(t *testing.T, err error, want work.ErrorKind, says string) {
-	t.Helper()
-	t.Logf("%s: %v", work.KindOf(err), err)
-	if err == nil {
-		t.Fatalf("no error, want %s", want)
-	}
-	if got := work.KindOf(err); got != want {
-		t.Errorf("kind %q, want %q", got, want)
-	}
-	if !strings.Contains(err.Error(), says) {
-		t.Errorf("doesn't say %q", says)
-	}
-	if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 600 {
-		t.Errorf("isn't one readable line: %q", err)
-	}
 }

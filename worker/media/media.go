@@ -1,10 +1,12 @@
 // Package media is the one package that knows media. It runs a job: fetches the input under guard, inspects it, makes
 // the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
 //
-// It owns what the kinds of job do: a file and a line in a table for each. Their params are declared in lanes/kinds;
-// storage and the confinement of programs have rooms of their own, worker/storage and worker/sandbox. It doesn't know
-// queues, claims, retries or lanes: it gets a work.Task and returns a work.Result or an error with a kind (work.Fail),
-// and the worker settles by that.
+// The frame is the same for every job: order.go checks it, media.go fetches, makes and commits, inspect.go and whole.go
+// look at the input. A kind is a file of its own (probe.go, thumbnail.go, transcode.go) and a line of makers.go; it
+// finds what it needs in an attempt (attempt.go), and has ffmpeg.go and filters.go to work with. Params are declared in
+// lanes/kinds; storage, the confinement of programs and their folders have rooms of their own: worker/storage, sandbox
+// and scratch. The package doesn't know queues, claims, retries or lanes: it gets a work.Task and returns a work.Result
+// or an error with a kind (work.Fail), and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
@@ -24,6 +26,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -50,7 +53,7 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := sandbox.OpenScratch(o.Scratch, o.Log)
+	s, err := scratch.Open(o.Scratch, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +136,8 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{
-		Self: h.options.Self, Limits: t.Limits, Folder: dir,
-		Said: t.Log, Log: log,
+	a := &attempt{h: h, task: t, dir: dir, from: o.input, box: sandbox.Box{
+		Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log,
 	}}
 	file, err := a.produce(ctx, o)
 	if a.box.Input != nil {
@@ -167,7 +169,7 @@ func (a *attempt) produce(ctx context.Context, o order) (string, error) {
 	var err error
 	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch,
 		func() (*os.File, error) {
-			return a.box.Folder.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+			return a.dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		})
 	if err != nil {
 		return "", err

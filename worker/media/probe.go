@@ -29,7 +29,7 @@ func writeProbe(_ context.Context, a *attempt) (string, error) {
 		return "", fmt.Errorf("write ffprobe's answer: %w", err)
 	}
 	const file = "output.json"
-	if err := a.box.Folder.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+	if err := a.dir.WriteFile(file, append(text, '\n'), 0o600); err != nil {
 		return "", fmt.Errorf("scratch: %w", err)
 	}
 	return file, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // Every job that can't work ends with the right kind of error and a message for its owner, and leaves nothing behind.
@@ -24,14 +25,14 @@ func TestBadInputs(t *testing.T) {
 	b := newBench(t)
 	clip, still, sound := b.put("clip.mp4"), b.put("still.png"), b.put("sound.m4a")
 	whole, err := os.ReadFile(sharedClip(t, "clip.mp4"))
-	must(t, err)
+	workertest.Must(t, err)
 	front, err := os.ReadFile(sharedClip(t, "front.mp4"))
-	must(t, err)
+	workertest.Must(t, err)
 	mkv, err := os.ReadFile(sharedClip(t, "clip.mkv"))
-	must(t, err)
+	workertest.Must(t, err)
 	noise := make([]byte, 64<<10)
 	rand.New(rand.NewSource(1)).Read(noise)
-	must(t, os.Mkdir(filepath.Join(b.in, "folder"), 0o755))
+	workertest.Must(t, os.Mkdir(filepath.Join(b.in, "folder"), 0o755))
 	for _, c := range []struct {
 		name, kind, input, params string
 		want                      work.ErrorKind
@@ -139,12 +140,12 @@ func TestBadInputs(t *testing.T) {
 				Params: paramsJSON(c.params),
 			})
 			if c.want == "" {
-				must(t, err)
-				must(t, os.RemoveAll(filepath.Join(b.out, "refused")))
+				workertest.Must(t, err)
+				workertest.Must(t, os.RemoveAll(filepath.Join(b.out, "refused")))
 				return
 			}
-			expect(t, err, c.want, c.says)
-			if found := names(t, b.out); len(found) > 0 {
+			workertest.Expect(t, err, c.want, c.says)
+			if found := workertest.Names(t, b.out); len(found) > 0 {
 				t.Errorf("it left %v in the output folder", found)
 			}
 			if strings.Contains(err.Error(), b.scratch) || strings.Contains(err.Error(), "/dev/fd") {
@@ -173,12 +174,12 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			ctx, a := b.attempt(t, "clip.mp4", b.limits)
 			b.write("text", []byte(text))
 			file, err := os.Open(filepath.Join(b.in, "text"))
-			must(t, err)
+			workertest.Must(t, err)
 			defer func() { _ = file.Close() }()
 			a.box.Input = file
 			_, err = a.box.Run(ctx, b.h.options.FFprobe,
 				append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
-			expect(t, err, work.BadInput, "")
+			workertest.Expect(t, err, work.BadInput, "")
 		})
 	}
 }
@@ -257,10 +258,10 @@ func TestCheck(t *testing.T) {
 			}
 			err := Check(job, storage)
 			if c.want == "" {
-				must(t, err)
+				workertest.Must(t, err)
 				return
 			}
-			expect(t, err, c.want, c.says)
+			workertest.Expect(t, err, c.want, c.says)
 			if strings.Contains(err.Error(), "secret") && c.name != "another bucket" {
 				t.Errorf("a secret is in the message: %s", err)
 			}
@@ -271,14 +272,14 @@ func TestCheck(t *testing.T) {
 			ID: "j", Kind: "thumbnail", Input: "file:///x", Output: "file:///data/out/a.jpg",
 			Params: paramsJSON(`{"quality": 0, "whidth": 1}`),
 		}, storage)
-		expect(t, err, work.NotAllowed, "outside the storage")
-		expect(t, err, work.NotAllowed, "quality must be")
-		expect(t, err, work.NotAllowed, `did you mean "width"?`)
+		workertest.Expect(t, err, work.NotAllowed, "outside the storage")
+		workertest.Expect(t, err, work.NotAllowed, "quality must be")
+		workertest.Expect(t, err, work.NotAllowed, `did you mean "width"?`)
 	})
 	for _, id := range []string{".", "..", "..."} {
 		j := good
 		j.ID = id
-		expect(t, Check(j, storage), work.BadInput, "id")
+		workertest.Expect(t, Check(j, storage), work.BadInput, "id")
 	}
 	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" ||
 		!strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
@@ -290,10 +291,10 @@ func TestCheck(t *testing.T) {
 func TestFilesThatLeadElsewhere(t *testing.T) {
 	b := newBench(t)
 	secret := filepath.Join(filepath.Dir(b.in), "secret")
-	must(t, os.Mkdir(secret, 0o755))
-	must(t, os.WriteFile(filepath.Join(secret, "s.mp4"), []byte("secret"), 0o644))
+	workertest.Must(t, os.Mkdir(secret, 0o755))
+	workertest.Must(t, os.WriteFile(filepath.Join(secret, "s.mp4"), []byte("secret"), 0o644))
 	narrow := filepath.Join(b.out, "narrow")
-	must(t, os.Mkdir(narrow, 0o755))
+	workertest.Must(t, os.Mkdir(narrow, 0o755))
 	b.storage = append(b.storage, lanes.Storage{Prefix: "file://" + narrow + "/", Read: true})
 	for link, to := range map[string]string{
 		"in/absolute.mp4": filepath.Join(secret, "s.mp4"), "in/relative.mp4": "../secret/s.mp4", "in/dir": "../secret",
@@ -301,10 +302,10 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		"in/loop.mp4": "loop.mp4", "in/gone.mp4": "nowhere", "out/dir": "../secret", "out/tonarrow": "narrow",
 		"out/dangling.json": "../secret/new.json",
 	} {
-		must(t, os.Symlink(to, filepath.Join(filepath.Dir(b.in), link)))
+		workertest.Must(t, os.Symlink(to, filepath.Join(filepath.Dir(b.in), link)))
 	}
-	must(t, syscall.Mkfifo(filepath.Join(b.in, "pipe.mp4"), 0o644))
-	must(t, syscall.Mknod(filepath.Join(b.in, "null.mp4"), syscall.S_IFCHR|0o644, 1<<8|3))
+	workertest.Must(t, syscall.Mkfifo(filepath.Join(b.in, "pipe.mp4"), 0o644))
+	workertest.Must(t, syscall.Mknod(filepath.Join(b.in, "null.mp4"), syscall.S_IFCHR|0o644, 1<<8|3))
 	b.put("clip.mp4")
 	fine := "file://" + b.in + "/fine.mp4"
 	for _, c := range []struct {
@@ -341,13 +342,13 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := b.run(job.Job{Kind: "probe", Input: c.input, Output: b.output(c.output)})
 			if c.want == "" {
-				must(t, err)
+				workertest.Must(t, err)
 				return
 			}
-			expect(t, err, c.want, c.says)
+			workertest.Expect(t, err, c.want, c.says)
 		})
 	}
-	if got := names(t, secret); len(got) != 1 {
+	if got := workertest.Names(t, secret); len(got) != 1 {
 		t.Errorf("something was written outside: %v", got)
 	}
 	b.storage = []lanes.Storage{
@@ -355,7 +356,7 @@ func TestFilesThatLeadElsewhere(t *testing.T) {
 		{Prefix: "file://" + b.out + "/", Write: true},
 	}
 	_, err := b.run(job.Job{Kind: "probe", Input: "file:///not/mounted/a.mp4", Output: b.output("z.json")})
-	expect(t, err, work.Transient, "is its volume mounted?")
+	workertest.Expect(t, err, work.Transient, "is its volume mounted?")
 }
 
 // hugePNG returns the beginning of a PNG of that size: all that a decoder needs to allocate for it.

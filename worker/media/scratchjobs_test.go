@@ -9,25 +9,26 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // In a folder that anybody may write, without the sticky bit, somebody puts another folder in the place of ours, or of
 // an attempt's: what a job reads and writes is still in the one that was opened, and so is what is removed.
 func TestScratchIsNotLedAstray(t *testing.T) {
 	b := newBench(t)
-	must(t, os.Chmod(b.dir, 0o777))
+	workertest.Must(t, os.Chmod(b.dir, 0o777))
 	task := b.task(job.Job{Kind: "thumbnail", Input: b.put("clip.mp4"), Output: b.output("x.jpg")})
 	name := task.Job.ID + "-" + task.Attempt
 	decoy := filepath.Join(b.scratch, name, "output.jpg")
 	task.Report = func(p job.Progress) {
 		if p.Note == "working" { // the attempt's folder is there, and ffmpeg is next
-			must(t, os.Rename(b.scratch, b.scratch+".moved"))
-			must(t, os.MkdirAll(filepath.Dir(decoy), 0o777))
-			must(t, os.WriteFile(decoy, []byte("not what ffmpeg made"), 0o644))
+			workertest.Must(t, os.Rename(b.scratch, b.scratch+".moved"))
+			workertest.Must(t, os.MkdirAll(filepath.Dir(decoy), 0o777))
+			workertest.Must(t, os.WriteFile(decoy, []byte("not what ffmpeg made"), 0o644))
 		}
 	}
 	_, err := b.h.Handle(t.Context(), task)
-	must(t, err)
+	workertest.Must(t, err)
 	if made, err := os.ReadFile(filepath.Join(b.out, "x.jpg")); err != nil ||
 		!bytes.HasPrefix(made, []byte("\xff\xd8")) {
 		t.Errorf("the output is %.20q: %v", made, err)
@@ -35,7 +36,7 @@ func TestScratchIsNotLedAstray(t *testing.T) {
 	if text, err := os.ReadFile(decoy); string(text) != "not what ffmpeg made" {
 		t.Errorf("the stranger's file is %.20q: %v", text, err)
 	}
-	if left := names(t, b.scratch+".moved"); fmt.Sprint(left) != "[.siren]" {
+	if left := workertest.Names(t, b.scratch+".moved"); fmt.Sprint(left) != "[.siren]" {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -44,7 +45,7 @@ func TestScratchIsNotLedAstray(t *testing.T) {
 // for.
 func TestOutputThatIsNoFile(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
-	must(t, os.WriteFile(secret, []byte("of another job"), 0o600))
+	workertest.Must(t, os.WriteFile(secret, []byte("of another job"), 0o600))
 	for _, c := range []struct{ name, command string }{
 		{"a link that leads out", "ln -s " + secret + " output.jpg"},
 		{"a pipe", "mkfifo output.jpg"},
@@ -52,10 +53,10 @@ func TestOutputThatIsNoFile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			_, a := b.attempt(t, "clip.mp4", work.Limits{})
-			in, err := os.Readlink(a.box.Folder.Path())
-			must(t, err)
+			in, err := os.Readlink(a.dir.Path())
+			workertest.Must(t, err)
 			output(t, "sh", "-c", "cd '"+in+"' && "+c.command) // nothing confines it here
-			if file, err := a.box.Folder.OpenMade("output.jpg"); err == nil {
+			if file, err := a.dir.OpenMade("output.jpg"); err == nil {
 				_ = file.Close()
 				t.Error("it was opened")
 			}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // deeds are what a program that was taken over would try; each is nil when it worked. Paths are those of another job's
@@ -113,13 +114,13 @@ func TestProgramsAreConfined(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "SECRET")
 	outside := t.TempDir()
 	foreign := filepath.Join(outside, "foreign.mp4")
-	must(t, os.WriteFile(foreign, []byte("x"), 0o600))
+	workertest.Must(t, os.WriteFile(foreign, []byte("x"), 0o600))
 	box := newBox(t, work.Limits{Nice: 3})
 	var out bytes.Buffer
 	_, err := box.Run(t.Context(), os.Args[0], []string{"be-taken-over", foreign, outside}, &out)
-	must(t, err)
+	workertest.Must(t, err)
 	var did map[string]string
-	must(t, json.Unmarshal(out.Bytes(), &did))
+	workertest.Must(t, json.Unmarshal(out.Bytes(), &did))
 
 	allowed := []string{
 		"read the input", "write a file of its own", "start a program of theirs",
@@ -142,7 +143,7 @@ func TestProgramsAreConfined(t *testing.T) {
 		}
 	}
 	open, err := Unconfined(t.Context(), os.Args[0])
-	must(t, err)
+	workertest.Must(t, err)
 	if slices.Contains(open, OpenFiles) != (abi == 0) || abi > 0 && len(open) > 0 {
 		t.Errorf("open: %v", open)
 	}
@@ -180,7 +181,7 @@ func lackThem(lacks string) error {
 func TestFilter(t *testing.T) {
 	for name, arch := range architectures {
 		vm, err := bpf.NewVM(filter(arch, refused))
-		must(t, err)
+		workertest.Must(t, err)
 		for _, c := range []struct {
 			name  string
 			arch  uint32

@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // A kernel that lacks Landlock, or seccomp filters too: jobs run, and it is said by the worker's log and by the doctor.
@@ -37,14 +38,15 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 		t.Run(c.lacks, func(t *testing.T) {
 			dir := t.TempDir()
 			self := filepath.Join(dir, "siren")
-			must(t, os.WriteFile(self, fmt.Appendf(nil, "#!/bin/sh\nSIREN_TEST_KERNEL_LACKS=%s exec '%s' \"$@\"\n",
+			workertest.Must(t, os.WriteFile(self, fmt.Appendf(nil, "#!/bin/sh\nSIREN_TEST_KERNEL_LACKS=%s exec '%s' "+
+				"\"$@\"\n",
 				c.lacks, os.Args[0]), 0o700))
 			h, err := media.New(media.Options{
 				Self: self, Scratch: filepath.Join(dir, "scratch"),
 				Log: slog.New(slog.DiscardHandler),
 			})
-			must(t, err)
-			must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2",
+			workertest.Must(t, err)
+			workertest.Must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2",
 				filepath.Join(dir, "clip.mp4")).Run())
 			_, err = h.Handle(t.Context(), work.Task{
 				Job: job.Job{
@@ -54,9 +56,9 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 				Attempt: "a", Limits: work.Limits{Nice: 5, Memory: 2 << 30, Threads: 2},
 				Storage: []lanes.Storage{{Prefix: "file://" + dir + "/", Read: true, Write: true}},
 			})
-			must(t, err)
+			workertest.Must(t, err)
 			open, err := sandbox.Unconfined(t.Context(), self)
-			must(t, err)
+			workertest.Must(t, err)
 			for _, door := range []string{sandbox.OpenFiles, sandbox.OpenSockets} {
 				if slices.Contains(open, door) != slices.Contains(c.open, door) {
 					t.Errorf("open: %v, want %v", open, c.open)
@@ -73,12 +75,5 @@ func TestConfinedAsFarAsTheKernelCan(t *testing.T) {
 				t.Errorf("%q isn't in the log:\n%s", c.says, log.String())
 			}
 		})
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // The test binary doubles as the siren binary (run-limited), and as a program that was taken over (see
@@ -39,26 +40,14 @@ func TestMain(m *testing.M) {
 // newBox returns a box with a folder of its own and an input.
 func newBox(t *testing.T, l work.Limits) *Box {
 	t.Helper()
-	s, err := openTestScratch(t.TempDir())
-	must(t, err)
-	folder, err := s.Make("part", "1")
-	must(t, err)
-	t.Cleanup(folder.Discard)
 	name := filepath.Join(t.TempDir(), "input")
-	must(t, os.WriteFile(name, []byte("x"), 0o600))
+	workertest.Must(t, os.WriteFile(name, []byte("x"), 0o600))
 	input, err := os.Open(name)
-	must(t, err)
+	workertest.Must(t, err)
 	t.Cleanup(func() { _ = input.Close() })
 	return &Box{
-		Self: os.Args[0], Limits: l, Folder: folder, Input: input, Said: io.Discard,
+		Self: os.Args[0], Limits: l, Folder: t.TempDir(), Input: input, Said: io.Discard,
 		Log: slog.New(slog.DiscardHandler),
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

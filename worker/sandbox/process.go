@@ -35,7 +35,7 @@ const (
 type Box struct {
 	Self   string       // the binary whose `run-limited` is RunLimited
 	Limits work.Limits  // of each program
-	Folder *Folder      // where they work: the one folder that they may write
+	Folder string       // where they work: the one folder that they may write
 	Input  *os.File     // which they get as inputName
 	Said   io.Writer    // the job's log: what they say, and how they end
 	Log    *slog.Logger // the worker's
@@ -50,7 +50,7 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 
 	argv := append(limitArgs(s.Limits, "--read", inputPath, "--folder", "."), program)
 	cmd := exec.CommandContext(ctx, s.Self, append(argv, args...)...)
-	cmd.Dir = s.Folder.Path()
+	cmd.Dir = s.Folder
 	cmd.Env = []string{ // no secrets
 		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
 		// each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it

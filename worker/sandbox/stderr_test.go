@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // Everything goes to the log. Errors are what they were without warnings.
@@ -26,7 +28,7 @@ func TestStderrLines(t *testing.T) {
 			s := &stderrLines{log: &log}
 			for rest := said; rest != ""; rest = rest[min(chunk, len(rest)):] {
 				_, err := s.Write([]byte(rest[:min(chunk, len(rest))]))
-				must(t, err)
+				workertest.Must(t, err)
 			}
 			s.end()
 			errs := strings.Join([]string{

@@ -20,7 +20,9 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/storage/bucket"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // ground is a place to commit to, for the tests that hold for every store.
@@ -34,13 +36,13 @@ type ground struct {
 
 func (g *ground) at(name string) Place {
 	at, err := g.rules.Locate("output", g.base+name, Write)
-	must(g.t, err)
+	workertest.Must(g.t, err)
 	return at
 }
 
 func (g *ground) product(j, attempt, content string, overwrite bool) Product {
 	file := filepath.Join(g.t.TempDir(), "made")
-	must(g.t, os.WriteFile(file, []byte(content), 0o600))
+	workertest.Must(g.t, os.WriteFile(file, []byte(content), 0o600))
 	return Product{
 		File: open(g.t, file), MediaType: "text/plain", Job: job.Job{ID: j, Overwrite: overwrite},
 		Attempt: attempt,
@@ -58,7 +60,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 			if errors.Is(err, os.ErrNotExist) {
 				return nil
 			}
-			must(t, err)
+			workertest.Must(t, err)
 			return data
 		}
 		test(t, g)
@@ -71,18 +73,18 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 		g := &ground{bench: b, base: "s3://" + s3test.Bucket + "/" + folder}
 		b.storage = append(b.storage, lanes.Storage{Prefix: g.base, Read: true, Write: true})
 		g.rules = NewRules(b.storage)
-		buckets, err := newBuckets("", os.Getenv, slog.New(slog.DiscardHandler))
-		must(t, err)
+		buckets, err := bucket.New("", os.Getenv, slog.New(slog.DiscardHandler))
+		workertest.Must(t, err)
 		g.store = s3Store{buckets}
 		g.read = func(name string) []byte {
 			content, _, err := g.store.Open(context.Background(), g.at(name))
 			if work.KindOf(err) == work.BadInput {
 				return nil
 			}
-			must(t, err)
+			workertest.Must(t, err)
 			defer func() { _ = content.Close() }()
 			data, err := io.ReadAll(content)
-			must(t, err)
+			workertest.Must(t, err)
 			return data
 		}
 		test(t, g)
@@ -110,9 +112,9 @@ func TestCommitIsCreateIfAbsent(t *testing.T) {
 				err)
 		}
 		_, err = g.store.Made(ctx, out, "two")
-		expect(t, err, work.OutputExists, "not from this job")
+		workertest.Expect(t, err, work.OutputExists, "not from this job")
 		_, _, err = g.store.Commit(ctx, out, g.product("two", "b1", "other", false))
-		expect(t, err, work.OutputExists, "not from this job")
+		workertest.Expect(t, err, work.OutputExists, "not from this job")
 		if got := g.read("new/folder/a.txt"); string(got) != "first" {
 			t.Errorf("the output is %q", got)
 		}
@@ -180,7 +182,7 @@ func TestCommitRace(t *testing.T) {
 func TestCommitCancelled(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		p := g.product("one", "a1", "", false)
-		must(t, os.Truncate(p.File.Name(), 400<<20))
+		workertest.Must(t, os.Truncate(p.File.Name(), 400<<20))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if _, _, err := g.store.Commit(ctx, g.at("large.bin"), p); err == nil {
@@ -200,17 +202,17 @@ func TestCommitCancelled(t *testing.T) {
 func TestCommitInParts(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		large := g.product("one", "a1", "", false)
-		must(t, os.Truncate(large.File.Name(), 24<<20))
+		workertest.Must(t, os.Truncate(large.File.Name(), 24<<20))
 		_, size, err := g.store.Commit(t.Context(), g.at("large.bin"), large)
 		if err != nil || size != 24<<20 {
 			t.Fatalf("%d, %v", size, err)
 		}
 		other := g.product("two", "b1", "", false)
-		must(t, os.Truncate(other.File.Name(), 25<<20))
+		workertest.Must(t, os.Truncate(other.File.Name(), 25<<20))
 		_, _, err = g.store.Commit(t.Context(), g.at("large.bin"), other)
-		expect(t, err, work.OutputExists, "already exists")
+		workertest.Expect(t, err, work.OutputExists, "already exists")
 		again := g.product("one", "a2", "", false)
-		must(t, os.Truncate(again.File.Name(), 24<<20))
+		workertest.Must(t, os.Truncate(again.File.Name(), 24<<20))
 		if done, _, err := g.store.Commit(t.Context(), g.at("large.bin"), again); !done || err != nil {
 			t.Errorf("the same job again: %v, %v", done, err)
 		}
@@ -226,8 +228,8 @@ func TestFileEvidence(t *testing.T) {
 	r := NewRules(b.storage)
 	g := &ground{bench: b, rules: r, base: "file://" + b.out + "/", store: fileStore{r}}
 	out := g.at("a.txt")
-	must(t, os.MkdirAll(filepath.Join(b.out, ".siren/one/dead"), 0o755))
-	must(t, os.WriteFile(filepath.Join(b.out, ".siren/one/dead/a.txt"), []byte("half"), 0o644))
+	workertest.Must(t, os.MkdirAll(filepath.Join(b.out, ".siren/one/dead"), 0o755))
+	workertest.Must(t, os.WriteFile(filepath.Join(b.out, ".siren/one/dead/a.txt"), []byte("half"), 0o644))
 	for _, p := range []Product{
 		g.product("one", "a1", "first", false), g.product("one", "a2", "second", false),
 		g.product("two", "b1", "x", false),
@@ -235,7 +237,7 @@ func TestFileEvidence(t *testing.T) {
 		_, _, _ = g.store.Commit(t.Context(), out, p)
 	}
 	var found []string
-	must(t, filepath.WalkDir(b.out, func(path string, d os.DirEntry, err error) error {
+	workertest.Must(t, filepath.WalkDir(b.out, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			found = append(found, strings.TrimPrefix(path, b.out+"/"))
 		}
@@ -249,56 +251,21 @@ func TestFileEvidence(t *testing.T) {
 		t.Errorf("made: %d, %v", size, err)
 	}
 	// A file that was copied over the output is nobody's.
-	must(t, os.Remove(filepath.Join(b.out, "a.txt")))
-	must(t, os.WriteFile(filepath.Join(b.out, "a.txt"), []byte("first"), 0o644))
+	workertest.Must(t, os.Remove(filepath.Join(b.out, "a.txt")))
+	workertest.Must(t, os.WriteFile(filepath.Join(b.out, "a.txt"), []byte("first"), 0o644))
 	_, err := g.store.Made(t.Context(), out, "one")
-	expect(t, err, work.OutputExists, "")
+	workertest.Expect(t, err, work.OutputExists, "")
 	_, _, err = g.store.Commit(t.Context(), out, g.product("three", "c1", "over", true))
-	must(t, err)
-	if left := names(t, filepath.Join(b.out, ".siren")); fmt.Sprint(left) != "[one]" {
+	workertest.Must(t, err)
+	if left := workertest.Names(t, filepath.Join(b.out, ".siren")); fmt.Sprint(left) != "[one]" {
 		t.Errorf("the overwriting job left %v", left)
-	}
-}
-
-func TestBucketParameters(t *testing.T) {
-	env := func(pairs ...string) func(string) string {
-		return func(name string) string {
-			for i := 0; i < len(pairs); i += 2 {
-				if pairs[i] == name {
-					return pairs[i+1]
-				}
-			}
-			return ""
-		}
-	}
-	for _, c := range []struct {
-		query     string
-		env       func(string) string
-		want      string
-		pathStyle bool
-	}{
-		{"", env(), "", false},
-		{"", env("AWS_ENDPOINT_URL", "http://minio:9000"), "region=us-east-1", true},
-		{"", env("AWS_ENDPOINT_URL_S3", "http://minio:9000", "AWS_REGION", "eu-west-1"), "", true},
-		{"endpoint=http://ceph&use_path_style=false&region=x", env(), "endpoint=http%3A%2F%2Fceph&region=x", false},
-	} {
-		b, err := newBuckets(c.query, c.env, slog.New(slog.DiscardHandler))
-		must(t, err)
-		if got := b.params.Encode(); got != c.want || b.pathStyle != c.pathStyle {
-			t.Errorf("%q: %q, path style %v; want %q, %v", c.query, got, b.pathStyle, c.want, c.pathStyle)
-		}
-	}
-	for _, bad := range []string{"use_path_style=perhaps", "colour=red", "%zz"} {
-		if _, err := newBuckets(bad, env(), slog.New(slog.DiscardHandler)); err == nil {
-			t.Errorf("%q was accepted", bad)
-		}
 	}
 }
 
 // Every scheme that URLs may have can be opened, and those that outputs may have are stores.
 func TestEverySchemeIsOpened(t *testing.T) {
 	stores, err := New(Options{})
-	must(t, err)
+	workertest.Must(t, err)
 	if have := slices.Sorted(maps.Keys(schemes)); !slices.Equal(have,
 		slices.Sorted(slices.Values(location.Schemes(false)))) {
 		t.Errorf("opened are %v, and URLs may have %v", have, location.Schemes(false))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // However early or late a worker is killed while it commits, the output is whole or not there, and the job's next
@@ -16,23 +17,23 @@ func TestKilledInMidWrite(t *testing.T) {
 	b := newBench(t)
 	const size = 400 << 20
 	large := filepath.Join(t.TempDir(), "large")
-	must(t, os.WriteFile(large, nil, 0o600))
-	must(t, os.Truncate(large, size))
+	workertest.Must(t, os.WriteFile(large, nil, 0o600))
+	workertest.Must(t, os.Truncate(large, size))
 	small := filepath.Join(t.TempDir(), "small")
-	must(t, os.WriteFile(small, []byte("small"), 0o600))
+	workertest.Must(t, os.WriteFile(small, []byte("small"), 0o600))
 	midWrite := 0
 	for i := range 8 {
 		name := fmt.Sprintf("k%d.bin", i)
 		job := job.Job{ID: "killed", Output: b.output(name)}
-		w := startWorker(t, workOrder{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
+		kill := workertest.Start(t, workOrder{Job: job, Attempt: fmt.Sprint("k", i), Storage: b.storage, Commit: large})
 		written := filepath.Join(b.out, ".siren/killed", fmt.Sprint("k", i), name)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 			if _, err := os.Stat(written); err == nil {
 				break
 			}
 		}
 		time.Sleep(time.Duration(i*i) * 10 * time.Millisecond)
-		kill9(t, w)
+		kill()
 		info, err := os.Stat(filepath.Join(b.out, name))
 		if err == nil && info.Size() != size {
 			t.Errorf("%d bytes of %d are visible", info.Size(), size)
@@ -42,9 +43,9 @@ func TestKilledInMidWrite(t *testing.T) {
 		}
 		r := NewRules(b.storage)
 		at, err := r.Locate("output", job.Output, Write)
-		must(t, err)
+		workertest.Must(t, err)
 		done, got, err := fileStore{r}.Commit(t.Context(), at, Product{File: open(t, small), Job: job, Attempt: "next"})
-		must(t, err)
+		workertest.Must(t, err)
 		if info != nil && (!done || got != size) || info == nil && (done || got != 5) {
 			t.Errorf("next Attempt: done %v, %d bytes, after the killed one left %v", done, got, info)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // Whatever the allowlist accepts is below one of its prefixes, for every reader of the URL; and what the file store
@@ -15,12 +16,12 @@ import (
 func FuzzLocate(f *testing.F) {
 	dir := f.TempDir()
 	in := filepath.Join(dir, "in")
-	must(f, os.MkdirAll(filepath.Join(in, "sub"), 0o755))
-	must(f, os.WriteFile(filepath.Join(dir, "secret"), []byte("secret"), 0o644))
-	must(f, os.WriteFile(filepath.Join(in, "sub", "open"), []byte("open"), 0o644))
-	must(f, os.Symlink("../../secret", filepath.Join(in, "sub", "link")))
-	must(f, os.Symlink("..", filepath.Join(in, "up")))
-	must(f, os.Symlink("/", filepath.Join(in, "root")))
+	workertest.Must(f, os.MkdirAll(filepath.Join(in, "sub"), 0o755))
+	workertest.Must(f, os.WriteFile(filepath.Join(dir, "secret"), []byte("secret"), 0o644))
+	workertest.Must(f, os.WriteFile(filepath.Join(in, "sub", "open"), []byte("open"), 0o644))
+	workertest.Must(f, os.Symlink("../../secret", filepath.Join(in, "sub", "link")))
+	workertest.Must(f, os.Symlink("..", filepath.Join(in, "up")))
+	workertest.Must(f, os.Symlink("/", filepath.Join(in, "root")))
 	rules := NewRules([]lanes.Storage{
 		{Prefix: "file://" + in + "/", Read: true},
 		{Prefix: "s3://bucket/pre/", Read: true},

@@ -14,7 +14,9 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/storage/bucket"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // withoutKeys starts a test on the S3 server that has to find its credentials elsewhere than in the environment.
@@ -27,21 +29,21 @@ func withoutKeys(t *testing.T) (folder string) {
 }
 
 // s3Bench returns how to put an object into the bucket as a job does, and what is logged meanwhile.
-func s3Bench(t *testing.T, folder string) (run func(name string) error, b *buckets, log *bytes.Buffer) {
+func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucket.Opener, log *bytes.Buffer) {
 	t.Helper()
 	log = &bytes.Buffer{}
 	stores, err := New(Options{Log: slog.New(slog.NewTextHandler(log, nil))})
-	must(t, err)
+	workertest.Must(t, err)
 	base := "s3://" + s3test.Bucket + "/" + strings.ToLower(t.Name()) + "/"
 	rules := NewRules([]lanes.Storage{{Prefix: base, Read: true, Write: true}})
 	made := filepath.Join(t.TempDir(), "made")
-	must(t, os.WriteFile(made, []byte("{}"), 0o600))
+	workertest.Must(t, os.WriteFile(made, []byte("{}"), 0o600))
 	at, err := rules.Locate("output", base+"x.json", Write)
-	must(t, err)
+	workertest.Must(t, err)
 	return func(name string) error {
 		t.Helper()
 		at, err := rules.Locate("output", base+strings.ReplaceAll(name, " ", "%20")+".json", Write)
-		must(t, err)
+		workertest.Must(t, err)
 		store := stores.Store(at, rules)
 		if size, err := store.Made(t.Context(), at, name); err != nil || size != Absent {
 			return fmt.Errorf("before: %d, %w", size, err)
@@ -65,7 +67,8 @@ func TestRotatedS3Secret(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	write := func(key, secret string) {
 		t.Helper()
-		must(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
+		workertest.Must(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = "+
+			"%s\naws_secret_access_key = %s\n",
 			key, secret), 0o600))
 	}
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
@@ -74,40 +77,40 @@ func TestRotatedS3Secret(t *testing.T) {
 	t.Cleanup(func() { s3test.User(t, "delete-user", "--access", "second") })
 	write("first", "first-secret")
 	run, b, log := s3Bench(t, folder)
-	must(t, run("before"))
-	former, err := b.open(t.Context(), s3test.Bucket)
-	must(t, err)
-	if again, err := b.open(t.Context(), s3test.Bucket); again != former || err != nil {
+	workertest.Must(t, run("before"))
+	former, err := b.Open(t.Context(), s3test.Bucket)
+	workertest.Must(t, err)
+	if again, err := b.Open(t.Context(), s3test.Bucket); again != former || err != nil {
 		t.Errorf("opened again without need: %v", err)
 	}
 	upload, err := former.NewWriter(t.Context(), "upload", nil)
-	must(t, err)
+	workertest.Must(t, err)
 	_, err = upload.Write(make([]byte, 6<<20)) // more than one part
-	must(t, err)
+	workertest.Must(t, err)
 
 	write("second", "second-secret")
-	must(t, run("by the second"))
+	workertest.Must(t, run("by the second"))
 	_, err = upload.Write(make([]byte, 6<<20))
-	must(t, err)
+	workertest.Must(t, err)
 	if err := upload.Close(); err != nil {
 		t.Errorf("an upload over the rotation: %v", err)
 	}
 	s3test.User(t, "delete-user", "--access", "first")
-	must(t, run("without the first"))
+	workertest.Must(t, run("without the first"))
 
 	// The key stays and its secret changes, on the server first.
 	s3test.User(t, "update-user", "--access", "second", "--secret", "third-secret")
-	expect(t, run("too early"), work.Transient, "PermissionDenied")
+	workertest.Expect(t, run("too early"), work.Transient, "PermissionDenied")
 	write("second", "third-secret")
-	must(t, run("by the third"))
+	workertest.Must(t, run("by the third"))
 
 	// While the file is away or broken the worker goes on.
-	must(t, os.Remove(file))
-	must(t, run("without the file"))
-	must(t, os.WriteFile(file, []byte("[default\naws_secret_access_key = third-secret\n"), 0o600))
-	must(t, run("with a broken file"))
+	workertest.Must(t, os.Remove(file))
+	workertest.Must(t, run("without the file"))
+	workertest.Must(t, os.WriteFile(file, []byte("[default\naws_secret_access_key = third-secret\n"), 0o600))
+	workertest.Must(t, run("with a broken file"))
 	write("second", "third-secret")
-	must(t, run("at last"))
+	workertest.Must(t, run("at last"))
 	if s := log.String(); strings.Contains(s, "-secret") || !strings.Contains(s, "can't be used") ||
 		!strings.Contains(s, "using the new S3 credentials") {
 		t.Errorf("the log has a secret, or lacks what happened:\n%s", s)
@@ -138,7 +141,7 @@ func TestWebIdentity(t *testing.T) {
 	run, _, _ := s3Bench(t, folder)
 	for _, who := range []string{"monday", "tuesday"} {
 		s3test.User(t, "create-user", "--access", who, "--secret", who+"-secret", "--role", "admin")
-		must(t, os.WriteFile(token, []byte(who), 0o600))
+		workertest.Must(t, os.WriteFile(token, []byte(who), 0o600))
 		if err := run(who); err != nil {
 			t.Errorf("on %s: %v", who, err)
 		}

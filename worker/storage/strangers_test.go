@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // A commit removes what other attempts of its job left beside the output, and nothing that only lies where they would.
@@ -13,13 +15,13 @@ func TestCommitRemovesNoStrangersFiles(t *testing.T) {
 	g := &ground{bench: b, rules: r, base: "file://" + b.out + "/", store: fileStore{r}}
 	stays := []string{"linked/.siren/one/notes.v1/x", "other/kept/one/dead/x"}
 	for _, file := range append(stays, "linked/.siren/one/dead/x") {
-		must(t, os.MkdirAll(filepath.Join(b.out, filepath.Dir(file)), 0o755))
-		must(t, os.WriteFile(filepath.Join(b.out, file), nil, 0o644))
+		workertest.Must(t, os.MkdirAll(filepath.Join(b.out, filepath.Dir(file)), 0o755))
+		workertest.Must(t, os.WriteFile(filepath.Join(b.out, file), nil, 0o644))
 	}
-	must(t, os.Symlink("kept", filepath.Join(b.out, "other/.siren")))
+	workertest.Must(t, os.Symlink("kept", filepath.Join(b.out, "other/.siren")))
 	for _, folder := range []string{"linked", "other"} {
 		_, _, err := g.store.Commit(t.Context(), g.at(folder+"/a.txt"), g.product("one", "a1", "first", false))
-		must(t, err)
+		workertest.Must(t, err)
 	}
 	for _, file := range stays {
 		if _, err := os.Stat(filepath.Join(b.out, file)); err != nil {

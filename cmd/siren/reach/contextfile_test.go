@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 )
 
 const twoContexts = `
@@ -155,7 +157,7 @@ func TestWhichContext(t *testing.T) {
 				c.env = map[string]string{}
 			}
 			c.env["SIREN_CONFIG"] = path
-			setEndpoints(t, c.env)
+			reachtest.SetEndpoints(t, c.env)
 			forget, err := Register("amqp://up", "redis://up")
 			must(t, err)
 			defer forget()
@@ -170,7 +172,7 @@ func TestWhichContext(t *testing.T) {
 
 func TestContextsThatFail(t *testing.T) {
 	path := siteFiles(t, twoContexts)
-	setEndpoints(t, map[string]string{"SIREN_CONFIG": path})
+	reachtest.SetEndpoints(t, map[string]string{"SIREN_CONFIG": path})
 	for want, w := range map[string]Flags{
 		`--context: no context "lba"; did you mean "lab"?`: {Context: "lba"},
 		`is the running ` + "`siren up`, and none runs":    {Context: "up"},
@@ -196,7 +198,7 @@ func TestContextsThatFail(t *testing.T) {
 // A rotated password needs no restart, and a child process finds what its parent found.
 func TestContextForLong(t *testing.T) {
 	path := siteFiles(t, twoContexts)
-	setEndpoints(t, map[string]string{"SIREN_CONFIG": path})
+	reachtest.SetEndpoints(t, map[string]string{"SIREN_CONFIG": path})
 	e, err := Flags{Context: "lab", RedisURL: "redis://flag"}.Find()
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(filepath.Dir(path), "pw", "amqp"), []byte("new"), 0o600))

@@ -9,23 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/procs"
 )
-
-// setEndpoints sets the environment variables of both endpoints, and unsets those that aren't mentioned.
-func setEndpoints(t *testing.T, env map[string]string) {
-	t.Helper()
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	t.Setenv("SIREN_CONFIG", env["SIREN_CONFIG"])
-	t.Setenv("SIREN_CONTEXT", env["SIREN_CONTEXT"])
-	for _, prefix := range []string{"SIREN_AMQP", "SIREN_REDIS"} {
-		for _, name := range []string{"_URL", "_URL_FILE", "_CA_FILE", "_CERT_FILE", "_KEY_FILE"} {
-			t.Setenv(prefix+name, env[prefix+name])
-		}
-	}
-}
 
 func file(t *testing.T, content string) string {
 	t.Helper()
@@ -64,7 +51,7 @@ func TestWhereEndpointsAre(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			setEndpoints(t, c.env)
+			reachtest.SetEndpoints(t, c.env)
 			forget, err := Register("amqp://up", "redis://up")
 			must(t, err)
 			defer forget()
@@ -117,7 +104,7 @@ func TestBadEndpoints(t *testing.T) {
 			for name, value := range env {
 				all[name] = value
 			}
-			setEndpoints(t, all)
+			reachtest.SetEndpoints(t, all)
 			_, err := (Flags{}).Find()
 			if !errors.Is(err, operate.Invalid) || !strings.Contains(err.Error(), want) ||
 				strings.Contains(err.Error(), "secret") {
@@ -125,7 +112,7 @@ func TestBadEndpoints(t *testing.T) {
 			}
 		})
 	}
-	setEndpoints(t, map[string]string{"SIREN_AMQP_URL_FILE": "/nowhere", "SIREN_REDIS_CERT_FILE": cert})
+	reachtest.SetEndpoints(t, map[string]string{"SIREN_AMQP_URL_FILE": "/nowhere", "SIREN_REDIS_CERT_FILE": cert})
 	if _, err := (Flags{}).Find(); err == nil || !strings.Contains(err.Error(), "/nowhere") ||
 		!strings.Contains(err.Error(), "go together") {
 		t.Errorf("%v; want both problems", err)
@@ -135,7 +122,7 @@ func TestBadEndpoints(t *testing.T) {
 // A worker that is started as a process finds what its scaler found, whatever else the environment says.
 func TestEndpointsOfAChild(t *testing.T) {
 	urlFile, ca := file(t, "amqps://file"), authorityOf(t).CA
-	setEndpoints(t, map[string]string{
+	reachtest.SetEndpoints(t, map[string]string{
 		"SIREN_AMQP_URL": "amqp://other", "SIREN_AMQP_URL_FILE": urlFile,
 		"SIREN_AMQP_CA_FILE": ca, "SIREN_REDIS_URL_FILE": file(t, "redis://other"),
 	})
@@ -178,7 +165,7 @@ func must(t *testing.T, err error) {
 // Where the environment has a login of Redis for a role, it is that one's alone; children of the process don't get to
 // see it.
 func TestLoginOfARole(t *testing.T) {
-	setEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://all", "SIREN_REDIS_URL": "redis://all"})
+	reachtest.SetEndpoints(t, map[string]string{"SIREN_AMQP_URL": "amqp://all", "SIREN_REDIS_URL": "redis://all"})
 	t.Setenv("SIREN_REDIS_OPERATOR_URL_FILE", file(t, "redis://operator\n"))
 	t.Setenv("SIREN_REDIS_WORKER_URL", "redis://worker")
 	for role, want := range map[string]string{

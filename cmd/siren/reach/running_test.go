@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 )
 
 func TestRegister(t *testing.T) {
@@ -48,7 +50,7 @@ func TestRegister(t *testing.T) {
 // Whoever found its servers by a `siren up` goes on with the one that runs at each new connection; and hears that it is
 // about to end.
 func TestNextUp(t *testing.T) {
-	setEndpoints(t, map[string]string{"SIREN_CONFIG": "none"})
+	reachtest.SetEndpoints(t, map[string]string{"SIREN_CONFIG": "none"})
 	forget, err := Register("amqp://a", "redis://a")
 	must(t, err)
 	e, err := Flags{}.Find()

@@ -10,13 +10,13 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // A scaler that starts while the policy is wrong goes on with the one in force; without one it says what is wrong.
 func TestStartingPolicy(t *testing.T) {
-	_, store := startStore(t)
+	_, store := redistest.StartStore(t)
 	log := slog.New(slog.DiscardHandler)
 	board := redis.NewBoard(store, log)
 	says := func(text string) policySource {
@@ -43,31 +43,8 @@ func TestStartingPolicy(t *testing.T) {
 func flush(t *testing.T, server *procs.Server) {
 	t.Helper()
 	options, err := goredis.ParseURL(server.URL)
-	must(t, err)
+	redistest.Must(t, err)
 	client := goredis.NewClient(options)
 	defer client.Close()
-	must(t, client.FlushAll(t.Context()).Err())
-}
-
-// startStore starts a Redis for the test.
-func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
-	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop(context.Background()) })
-	store, err := redislink.Open(server.URL, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	return server, store
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	redistest.Must(t, client.FlushAll(t.Context()).Err())
 }

@@ -12,13 +12,14 @@ import (
 
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // A queue that is used no more is known as long as its name is in Redis or in the ConfigMap; each brings the other up
 // to date.
 func TestQueueMemory(t *testing.T) {
-	server, store := startStore(t)
+	server, store := redistest.StartStore(t)
 	cluster := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "state", Namespace: "media"}})
 	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
 	// process is a scaler that has just begun.

@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -32,7 +33,7 @@ type keeping struct {
 
 func newKeeping(t *testing.T) *keeping {
 	t.Helper()
-	server, store := startStore(t)
+	server, store := redistest.StartStore(t)
 	return &keeping{
 		t: t, server: server, tunings: redis.NewTunings(store, slog.New(slog.DiscardHandler)),
 		cluster: fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "state", Namespace: "media"}}),
@@ -52,19 +53,19 @@ func (k *keeping) keeper(onKubernetes bool) *tuningKeeper {
 func (k *keeping) tune(field, value string, until time.Time) {
 	k.t.Helper()
 	was, _, err := k.tunings.Now(k.t.Context())
-	must(k.t, err)
+	redistest.Must(k.t, err)
 	set := []lanes.Tuning{{Field: field, Value: json.RawMessage(value), By: "ann", Reason: "why", Until: until}}
 	_, err = k.tunings.Change(k.t.Context(), was.Revision, set, nil, nil)
-	must(k.t, err)
+	redistest.Must(k.t, err)
 }
 
 // want expects that the keeper reads these tunings, as field=value, and that they are in Redis.
 func (k *keeping) want(keeper *tuningKeeper, want ...string) lanes.Tunings {
 	k.t.Helper()
 	read, err := keeper.now(k.t.Context())
-	must(k.t, err)
+	redistest.Must(k.t, err)
 	there, _, err := k.tunings.Now(k.t.Context())
-	must(k.t, err)
+	redistest.Must(k.t, err)
 	for who, tunings := range map[string]lanes.Tunings{"the keeper": read, "Redis": there} {
 		if got := spelled(tunings); got != strings.Join(want, " ") {
 			k.t.Errorf("%s has %q, want %q", who, got, want)
@@ -85,9 +86,9 @@ func spelled(tunings lanes.Tunings) string {
 func (k *keeping) copied() (t lanes.Tunings) {
 	k.t.Helper()
 	c, err := k.cluster.CoreV1().ConfigMaps("media").Get(k.t.Context(), "state", metav1.GetOptions{})
-	must(k.t, err)
+	redistest.Must(k.t, err)
 	if text := c.Data[tuningsEntry]; text != "" {
-		must(k.t, json.Unmarshal([]byte(text), &t))
+		redistest.Must(k.t, json.Unmarshal([]byte(text), &t))
 	}
 	return t
 }
@@ -104,7 +105,7 @@ func TestTuningsEnd(t *testing.T) {
 		t.Errorf("the ConfigMap has %q", got)
 	}
 	entries, err := k.tunings.Audit(t.Context(), time.Time{}, 10)
-	must(t, err)
+	redistest.Must(t, err)
 	if len(entries) != 1 || entries[0].Verb != "expire" || entries[0].On != "lanes.bulk.paused" ||
 		entries[0].Before != "true" || entries[0].Reason != "why" ||
 		entries[0].By != "its time was over" {
@@ -166,7 +167,7 @@ func TestTuningsOutliveRedis(t *testing.T) {
 		k.tune("lanes.bulk.paused", "true", time.Now().Add(200*time.Millisecond))
 		k.tune("budget", "9", time.Time{})
 		_, err := keeper.now(t.Context())
-		must(t, err)
+		redistest.Must(t, err)
 		flush(t, k.server)
 		time.Sleep(200 * time.Millisecond)
 		k.want(keeper, "budget=9")
@@ -223,7 +224,7 @@ func TestTuningsUnknown(t *testing.T) {
 	keeper := k.keeper(true)
 	k.tune("budget", "9", time.Time{})
 	k.want(keeper, "budget=9")
-	must(t, k.server.Kill())
+	redistest.Must(t, k.server.Kill())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if _, err := keeper.now(ctx); err == nil {
@@ -231,10 +232,10 @@ func TestTuningsUnknown(t *testing.T) {
 	}
 
 	c, err := k.cluster.CoreV1().ConfigMaps("media").Get(t.Context(), "state", metav1.GetOptions{})
-	must(t, err)
+	redistest.Must(t, err)
 	c.Data = map[string]string{tuningsEntry: "{broken"}
 	_, err = k.cluster.CoreV1().ConfigMaps("media").Update(t.Context(), c, metav1.UpdateOptions{})
-	must(t, err)
+	redistest.Must(t, err)
 	broken := newKeeping(t)
 	broken.cluster = k.cluster
 	broken.want(broken.keeper(true))

@@ -33,7 +33,7 @@ func finding(t *testing.T, all []doctor.Finding, check string) doctor.Finding {
 }
 
 func TestExamineHealthyRedis(t *testing.T) {
-	s, raw := fresh(t)
+	s, raw := redistest.Fresh(t)
 	all := append(database.Examine(t.Context(), s, access.Roles()...), database.Clock(t.Context(), s))
 	if worst := doctor.Worst(all); worst != doctor.OK {
 		t.Errorf("the worst is %s: %+v", worst, all)
@@ -52,9 +52,9 @@ func TestExamineHealthyRedis(t *testing.T) {
 func TestExamineRedisThatForgets(t *testing.T) {
 	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy " +
 		"allkeys-lru\nappendonly no\n"})
-	must(t, err)
-	defer func() { must(t, server.Stop(t.Context())) }()
-	all := database.Examine(t.Context(), open(t, server.URL))
+	redistest.Must(t, err)
+	defer func() { redistest.Must(t, server.Stop(t.Context())) }()
+	all := database.Examine(t.Context(), redistest.Open(t, server.URL))
 	if f := finding(t, all, "redis.eviction"); f.Severity != doctor.Error || !strings.Contains(f.What, "allkeys-lru") ||
 		!strings.Contains(f.Fix, "CONFIG SET maxmemory-policy noeviction") {
 		t.Errorf("%+v", f)
@@ -67,7 +67,7 @@ func TestExamineRedisThatForgets(t *testing.T) {
 
 // A login that may too little, or too much, is told from one that has what the role needs.
 func TestExamineRedisLogins(t *testing.T) {
-	_, admin := fresh(t)
+	_, admin := redistest.Fresh(t)
 	ctx := t.Context()
 	defer admin.Do(context.WithoutCancel(ctx), "ACL", "DELUSER", "weak")
 	allow := func(rules string) {
@@ -75,9 +75,9 @@ func TestExamineRedisLogins(t *testing.T) {
 			anys(rules)...)...).Err())
 	}
 	examine := func(check string) doctor.Finding {
-		return finding(t, database.Examine(ctx, open(t, loginAs("weak")), role.Worker), check)
+		return finding(t, database.Examine(ctx, redistest.Open(t, redistest.LoginAs("weak")), role.Worker), check)
 	}
-	if f := finding(t, database.Examine(ctx, open(t, loginAs("nobody")), role.Worker),
+	if f := finding(t, database.Examine(ctx, redistest.Open(t, redistest.LoginAs("nobody")), role.Worker),
 		"redis.reachable"); f.Severity != doctor.Error || !strings.Contains(f.What, "refused by Redis (WRONGPASS") ||
 		!strings.Contains(f.Fix, "redis-acl") {
 		t.Errorf("no such user: %+v", f)

@@ -22,6 +22,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
 	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -265,7 +266,7 @@ const tmpfs = 0x01021994
 // examineScratch looks whether attempts can have folders, and how much fits in.
 func examineScratch(path string, room Room) []doctor.Finding {
 	const check = "media.scratch"
-	path, err := sandbox.ScratchDir(path)
+	path, err := scratch.Dir(path)
 	bad := func(err error) []doctor.Finding {
 		if at := (*os.PathError)(nil); errors.As(err, &at) {
 			err = at.Err
@@ -284,7 +285,7 @@ func examineScratch(path string, room Room) []doctor.Finding {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		in = filepath.Dir(path) // a worker makes the folder itself
 	}
-	if err := sandbox.TryScratch(in); err != nil {
+	if err := scratch.Try(in); err != nil {
 		return bad(err)
 	}
 	var disk syscall.Statfs_t

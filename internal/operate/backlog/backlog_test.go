@@ -4,118 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/internal/operate"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/operate/operatetest"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
-	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
-	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// rabbitURL and redisURL are the servers of all tests.
-var rabbitURL, redisURL string
+func TestMain(m *testing.M) { os.Exit(operatetest.Main(m)) }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	for _, s := range []struct {
-		start func(context.Context, procs.ServerOptions) (*procs.Server, error)
-		url   *string
-	}{{procs.StartRabbitMQ, &rabbitURL}, {procs.StartRedis, &redisURL}} {
-		server, err := s.start(ctx, procs.ServerOptions{})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer func() { _ = server.Stop(context.Background()) }()
-		*s.url = server.URL
-	}
-	return m.Run()
-}
-
-// house is empty lanes, and a desk on them.
+// house is empty lanes, a desk on them, and who fills them.
 type house struct {
-	*testing.T
-	policy  lanes.Policy
-	desk    *operate.Desk
-	ch      *amqp.Channel
+	*operatetest.House
 	publish *confirms.Publisher
-	noted   []audit.Entry
-}
-
-func (h *house) MayNote(context.Context) error { return nil }
-
-func (h *house) Note(_ context.Context, e audit.Entry) error {
-	h.noted = append(h.noted, e)
-	return nil
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	p, err := lanes.Parse([]byte(`
+	h := &house{House: operatetest.NewHouse(t, `
 lanes:
   - {name: standard, startWithin: 30s}
   - {name: bulk, match: ["batch=true"], startWithin: 30m}
 pools:
   - {name: general, lanes: [standard, bulk], max: 3}
 budget: 5
-`))
-	h := &house{T: t}
-	h.must(err)
-	h.policy = *p
-	store, err := redislink.Open(redisURL, slog.New(slog.DiscardHandler))
-	h.must(err)
-	t.Cleanup(func() { _ = store.Close() })
-	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
-	_, err = board.PublishPolicy(t.Context(), lanes.Effective{Policy: h.policy})
-	h.must(err)
-	h.desk = &operate.Desk{
-		Ledger: jobledger.New(store, slog.New(slog.DiscardHandler)), Board: board, Audit: h, Now: store.Now,
-		Connect: func(_ context.Context, name string) (*rabbitlink.Conn, error) {
-			return rabbitlink.Open(rabbitlink.Options{URL: rabbitURL, Name: name, Now: store.Now})
-		},
-		Warn: func(format string, args ...any) { t.Logf(format, args...) },
-	}
-	conn, err := h.desk.Connect(t.Context(), "publish")
-	h.must(err)
+`)}
+	conn, err := h.Desk.Connect(t.Context(), "publish")
+	h.Must(err)
 	t.Cleanup(conn.Close)
 	h.publish = confirms.NewPublisher(conn, 0)
-	h.must(topology.Declare(t.Context(), conn, &h.policy, nil))
-	raw, err := amqp.Dial(rabbitURL)
-	h.must(err)
-	t.Cleanup(func() { _ = raw.Close() })
-	h.ch, err = raw.Channel()
-	h.must(err)
-	for _, lane := range []string{"standard", "bulk"} {
-		_, err := h.ch.QueuePurge("siren.lane."+lane, false)
-		h.must(err)
-	}
 	return h
-}
-
-func (h *house) must(err error) {
-	h.Helper()
-	if err != nil {
-		h.Fatal(err)
-	}
 }
 
 // enqueue puts n jobs into a lane, with the ids 0, 1, 2 … behind the test's name, and without records.
@@ -126,7 +53,7 @@ func (h *house) enqueue(lane string, n int) []string {
 		ids[i] = fmt.Sprintf("%d.%d", time.Now().UnixNano(), i)
 		entries[i] = wire.Entry{Lane: lane, Job: job.Job{ID: ids[i], Kind: "probe"}}
 	}
-	h.must(errors.Join(rabbit.Enqueue(h.Context(), h.publish, entries)...))
+	h.Must(errors.Join(rabbit.Enqueue(h.Context(), h.publish, entries)...))
 	return ids
 }
 
@@ -134,9 +61,9 @@ func (h *house) enqueue(lane string, n int) []string {
 func (h *house) wait(lane string, want int) {
 	h.Helper()
 	n := -1
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		q, err := h.ch.QueueDeclarePassive("siren.lane."+lane, true, false, false, false, nil)
-		h.must(err)
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		q, err := h.Channel.QueueDeclarePassive("siren.lane."+lane, true, false, false, false, nil)
+		h.Must(err)
 		if n = q.Messages; n == want {
 			return
 		}
@@ -148,8 +75,8 @@ func (h *house) wait(lane string, want int) {
 func (h *house) drain(lane string) (ids []string) {
 	h.Helper()
 	for {
-		d, ok, err := h.ch.Get("siren.lane."+lane, true)
-		h.must(err)
+		d, ok, err := h.Channel.Get("siren.lane."+lane, true)
+		h.Must(err)
 		if !ok {
 			return ids
 		}
@@ -162,8 +89,8 @@ func (h *house) move(
 	ctx context.Context, from, to string, limit int, see func(p *pass, waiting []work.Delivery) error,
 ) (Done, error) {
 	var done Done
-	p := &pass{desk: h.desk, done: &done}
-	err := p.carrying(ctx, "move", &h.policy, to, func() error {
+	p := &pass{desk: h.Desk, done: &done}
+	err := p.carrying(ctx, "move", &h.Policy, to, func() error {
 		carry := p.see
 		p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) ([]work.Delivery, error) {
 			if see != nil {
@@ -173,7 +100,7 @@ func (h *house) move(
 			}
 			return carry(ctx, w, waiting)
 		}
-		return p.queues(ctx, []lanes.Queue{h.policy.QueueOf(from)}, limit)
+		return p.queues(ctx, []lanes.Queue{h.Policy.QueueOf(from)}, limit)
 	})
 	return done, err
 }
@@ -186,15 +113,15 @@ func TestMove(t *testing.T) {
 	for i, id := range ids {
 		records[i] = work.Delivery{Job: job.Job{ID: id, Kind: "probe"}, Lane: "standard", ReadyAt: time.Now()}
 	}
-	_, err := h.desk.Ledger.CreateAll(t.Context(), slices.Concat(records[:2], records[3:])) // 2 has none
-	h.must(err)
-	_, err = h.desk.Ledger.CancelAll(t.Context(), ids[1:2])
-	h.must(err)
+	_, err := h.Desk.Ledger.CreateAll(t.Context(), slices.Concat(records[:2], records[3:])) // 2 has none
+	h.Must(err)
+	_, err = h.Desk.Ledger.CancelAll(t.Context(), ids[1:2])
+	h.Must(err)
 	for _, d := range []work.Delivery{records[3], records[5]} {
-		_, err := h.desk.Ledger.Claim(t.Context(), d, "w", 3)
-		h.must(err)
+		_, err := h.Desk.Ledger.Claim(t.Context(), d, "w", 3)
+		h.Must(err)
 	}
-	done, err := Move(t.Context(), h.desk, "standard", "bulk", 0, "why not")
+	done, err := Move(t.Context(), h.Desk, "standard", "bulk", 0, "why not")
 	if err != nil || done.Jobs != 3 || done.Dropped != 1 {
 		t.Errorf("it came to %+v, %v", done, err)
 	}
@@ -206,11 +133,11 @@ func TestMove(t *testing.T) {
 	if left := h.drain("standard"); !slices.Equal(left, []string{ids[3], ids[5]}) {
 		t.Errorf("it left %v", left)
 	}
-	if len(h.noted) != 1 || h.noted[0].Jobs != 3 || h.noted[0].On != "lane standard" ||
-		h.noted[0].After != "lane bulk" || h.noted[0].Reason != "why not" {
-		t.Errorf("the audit log has %+v", h.noted)
+	if len(h.Noted) != 1 || h.Noted[0].Jobs != 3 || h.Noted[0].On != "lane standard" ||
+		h.Noted[0].After != "lane bulk" || h.Noted[0].Reason != "why not" {
+		t.Errorf("the audit log has %+v", h.Noted)
 	}
-	if r, err := h.desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != job.Queued || r.Lane != "bulk" ||
+	if r, err := h.Desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != job.Queued || r.Lane != "bulk" ||
 		r.Replay != 1 {
 		t.Errorf("the one without a record has %+v, %v", r, err)
 	}
@@ -293,7 +220,7 @@ func TestMoveFails(t *testing.T) {
 	t.Run("no such queue", func(t *testing.T) {
 		h := newHouse(t)
 		done := Done{}
-		p := &pass{desk: h.desk, done: &done}
+		p := &pass{desk: h.Desk, done: &done}
 		for _, limit := range []int{0, 1} {
 			err := p.run(t.Context(), "move", func() error {
 				return p.queues(t.Context(), []lanes.Queue{{Lane: "nowhere", Type: lanes.Classic}}, limit)
@@ -317,15 +244,15 @@ func TestMoveWithoutConfirm(t *testing.T) {
 	h := newHouse(t)
 	h.enqueue("standard", 2)
 	var done Done
-	p := &pass{desk: h.desk, done: &done}
+	p := &pass{desk: h.Desk, done: &done}
 	p.see = func(ctx context.Context, w *rabbit.Waiting, waiting []work.Delivery) ([]work.Delivery, error) {
-		return p.carry(ctx, operate.Carrier{Publisher: unconfirmed{}, Ledger: h.desk.Ledger, Now: h.desk.Now}, w,
-			waiting, &h.policy, "bulk")
+		return p.carry(ctx, operate.Carrier{Publisher: unconfirmed{}, Ledger: h.Desk.Ledger, Now: h.Desk.Now}, w,
+			waiting, &h.Policy, "bulk")
 	}
 	err := p.run(t.Context(), "move", func() error {
-		return p.queues(t.Context(), []lanes.Queue{h.policy.QueueOf("standard")}, 0)
+		return p.queues(t.Context(), []lanes.Queue{h.Policy.QueueOf("standard")}, 0)
 	})
-	if done.Jobs != 0 || !errors.Is(err, confirms.ErrNotSent) || len(h.noted) != 0 {
+	if done.Jobs != 0 || !errors.Is(err, confirms.ErrNotSent) || len(h.Noted) != 0 {
 		t.Errorf("moved %d, %v; want ErrNotSent", done.Jobs, err)
 	}
 	h.wait("standard", 2)
@@ -335,17 +262,17 @@ func TestMoveWithoutConfirm(t *testing.T) {
 func TestPurge(t *testing.T) {
 	h := newHouse(t)
 	ids := h.enqueue("bulk", 3)
-	_, err := h.desk.Ledger.Claim(t.Context(), work.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"},
+	_, err := h.Desk.Ledger.Claim(t.Context(), work.Delivery{Job: job.Job{ID: ids[0], Kind: "probe"}, Lane: "bulk"},
 		"w",
 		3)
-	h.must(err)
-	done, err := Purge(t.Context(), h.desk, "bulk", "")
-	if err != nil || done.Jobs != 2 || done.Dropped != 0 || len(h.noted) != 1 {
-		t.Errorf("it came to %+v, %v; noted %+v", done, err, h.noted)
+	h.Must(err)
+	done, err := Purge(t.Context(), h.Desk, "bulk", "")
+	if err != nil || done.Jobs != 2 || done.Dropped != 0 || len(h.Noted) != 1 {
+		t.Errorf("it came to %+v, %v; noted %+v", done, err, h.Noted)
 	}
 	h.wait("bulk", 1)
 	for _, id := range ids[1:] {
-		if r, err := h.desk.Ledger.Get(t.Context(), id); err != nil || r.State != job.Cancelled {
+		if r, err := h.Desk.Ledger.Get(t.Context(), id); err != nil || r.State != job.Cancelled {
 			t.Errorf("job %s is %s, %v", id, r.State, err)
 		}
 	}
@@ -361,11 +288,11 @@ func TestWrongUse(t *testing.T) {
 		{"standard", "bluk", operate.NotFound},
 		{"bulk", "bulk", operate.Invalid},
 	} {
-		if _, err := Move(t.Context(), h.desk, c.from, c.to, 0, ""); !errors.Is(err, c.kind) {
+		if _, err := Move(t.Context(), h.Desk, c.from, c.to, 0, ""); !errors.Is(err, c.kind) {
 			t.Errorf("%s to %s: %v, want %s", c.from, c.to, err, c.kind)
 		}
 	}
-	if _, err := Purge(t.Context(), h.desk, "bluk", ""); !errors.Is(err, operate.NotFound) {
+	if _, err := Purge(t.Context(), h.Desk, "bluk", ""); !errors.Is(err, operate.NotFound) {
 		t.Errorf("purge: %v", err)
 	}
 }

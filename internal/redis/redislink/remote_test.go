@@ -190,14 +190,14 @@ func TestRotation(t *testing.T) {
 		t.Errorf("with the old password: %v; want ErrRefused, and why", err)
 	}
 	file.write(s.TLSURL, "rotating", "new-secret")
-	redistest.Eventually(t, "Redis is back", 5*time.Second, func() bool { return store.Ping(ctx) == nil })
+	redistest.Eventually(t, "Redis is back", func() bool { return store.Ping(ctx) == nil })
 	redistest.Must(t, l.Close(ctx, c, work.Outcome{State: job.Completed}))
 	select {
 	case r := <-ended:
 		if r.State != job.Completed {
 			t.Errorf("the watch saw %+v", r)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("a watch over the rotation didn't see the job's end")
 	}
 

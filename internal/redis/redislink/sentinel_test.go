@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -62,7 +61,7 @@ func TestSentinel(t *testing.T) {
 	u, err := url.Parse(first.URL)
 	redistest.Must(t, err)
 	_, other := startRedis(t, fmt.Sprintf("replicaof 127.0.0.1 %s\nmasteruser watch\nmasterauth watch\n", u.Port()))
-	redistest.Eventually(t, "the replica follows", 10*time.Second, func() bool {
+	redistest.Eventually(t, "the replica follows", func() bool {
 		role, err := raw.Do(ctx, "ROLE").Slice()
 		return err == nil && len(role[2].([]any)) == 1
 	})
@@ -73,7 +72,7 @@ func TestSentinel(t *testing.T) {
 	file := newSecretFile(t)
 	at := "redis+sentinel://127.0.0.1:1," + address + "/main?sentinelPassword="
 	store := openWith(t, file.write(at+"watchman", "siren", "old-secret"), file.renew())
-	redistest.Eventually(t, "the sentinel answers", 5*time.Second, func() bool { return store.Ping(ctx) == nil })
+	redistest.Eventually(t, "the sentinel answers", func() bool { return store.Ping(ctx) == nil })
 	l := jobledger.New(store, redistest.Discard)
 	redistest.Claim(t, l, redistest.Delivery("before", "bulk"), "w", work.Granted)
 	if raw.Exists(ctx, "siren:job:before").Val() != 1 {
@@ -103,16 +102,16 @@ func TestSentinel(t *testing.T) {
 	}
 	redistest.Must(t, store.Ping(ctx))
 
-	redistest.Eventually(t, "the sentinel knows the other Redis", 20*time.Second, func() bool {
+	redistest.Eventually(t, "the sentinel knows the other Redis", func() bool {
 		return sentinel.Failover(ctx, "main").Err() == nil
 	})
-	redistest.Eventually(t, "the other Redis is the master", 20*time.Second, func() bool {
+	redistest.Eventually(t, "the other Redis is the master", func() bool {
 		role, err := other.Do(ctx, "ROLE").Slice()
 		return err == nil && role[0] == "master"
 	})
 	// The first one takes writes for some 8 s more, until the sentinel makes it a replica; they are lost.
 	n := 0
-	redistest.Eventually(t, "the store claims jobs on the other one", 4*time.Second, func() bool {
+	redistest.Eventually(t, "the store claims jobs on the other one", func() bool {
 		n++
 		id := fmt.Sprintf("after-%d", n)
 		c, err := l.Claim(ctx, redistest.Delivery(id, "bulk"), "w", redistest.MaxCrashes)

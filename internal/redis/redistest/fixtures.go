@@ -118,6 +118,15 @@ func Fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 	return Open(t, LoginAs(AnyRole)), raw
 }
 
+// StartStore starts a Redis for the test alone, and opens it.
+func StartStore(t *testing.T) (*procs.Server, *redislink.Store) {
+	t.Helper()
+	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	Must(t, err)
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	return server, Open(t, server.URL)
+}
+
 // Raw returns a plain client of the Redis at the URL.
 func Raw(t testing.TB, url string) *goredis.Client {
 	t.Helper()
@@ -188,8 +197,9 @@ func Must(t *testing.T, err error) {
 }
 
 // Eventually waits until the condition holds.
-func Eventually(t *testing.T, what string, within time.Duration, condition func() bool) {
+func Eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
+	const within = time.Minute // far more than it takes, also on a busy machine
 	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
 		if condition() {
 			return

@@ -1,4 +1,6 @@
-package sandbox
+// Package scratch gives each attempt at a job a private folder, and takes away what dead workers left. It owns one
+// folder below the one that an operator names, and touches nothing else there. It doesn't know what is in the files.
+package scratch
 
 import (
 	"errors"
@@ -14,7 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Scratch is where attempts get private folders: all of them in one folder of ours below the scratch folder that the
+// Folders is where attempts get private folders: all of them in one folder of ours below the scratch folder that the
 // operator names. That one may be anybody's, /tmp or a volume of mode 0777, and hold anything: nothing in it is touched
 // but our folder,
 //
@@ -23,7 +25,7 @@ import (
 // which has a marker in it (see attemptsFolder). Once it is open all goes by its descriptor, so whoever may rename it
 // or put another in its place gains nothing. Several workers may share it: each holds a lock on the folders of its own
 // attempts, which the kernel lets go of when the worker dies, however it dies.
-type Scratch struct {
+type Folders struct {
 	dir string // the operator's
 	log *slog.Logger
 
@@ -34,14 +36,14 @@ type Scratch struct {
 // attemptForm is what the folder of an attempt is called, job-attempt. The marker's name doesn't fit.
 var attemptForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}-[A-Za-z0-9_]{1,64}$`)
 
-// OpenScratch opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in
+// Open opens our folder below dir, "" being the system's temporary folder, and removes what dead workers left in
 // it.
-func OpenScratch(dir string, log *slog.Logger) (*Scratch, error) {
-	dir, err := ScratchDir(dir)
+func Open(dir string, log *slog.Logger) (*Folders, error) {
+	dir, err := Dir(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scratch{dir: dir, log: log}
+	s := &Folders{dir: dir, log: log}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.reopen(); err != nil {
@@ -56,7 +58,7 @@ func OpenScratch(dir string, log *slog.Logger) (*Scratch, error) {
 
 // reopen makes our folder where it isn't there, as when a cleaner of /tmp has been there, and opens it. The caller
 // holds mu.
-func (s *Scratch) reopen() error {
+func (s *Folders) reopen() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the scratch folder: %w", err)
 	}
@@ -73,7 +75,7 @@ func (s *Scratch) reopen() error {
 
 // sweep removes the attempts that nobody holds: what has an attempt's name, is a folder and no link, and is our own.
 // The caller holds mu.
-func (s *Scratch) sweep() error {
+func (s *Folders) sweep() error {
 	top, err := lock(s.ours, ".", syscall.LOCK_EX)
 	if err != nil {
 		return err
@@ -108,11 +110,11 @@ type Folder struct {
 	*os.Root
 	name string
 	held *os.File // the folder itself, locked
-	in   *Scratch
+	in   *Folders
 }
 
 // Make makes the private, empty folder of an attempt.
-func (s *Scratch) Make(j, attempt string) (*Folder, error) {
+func (s *Folders) Make(j, attempt string) (*Folder, error) {
 	name := j + "-" + attempt
 	if !job.ValidID(j) || !attemptForm.MatchString(name) {
 		return nil, fmt.Errorf("attempt %q of job %q doesn't name a folder", attempt, j)
@@ -132,7 +134,7 @@ func (s *Scratch) Make(j, attempt string) (*Folder, error) {
 	return folder, nil
 }
 
-func (s *Scratch) makeIn(name string) (*Folder, error) {
+func (s *Folders) makeIn(name string) (*Folder, error) {
 	top, err := lock(s.ours, ".", syscall.LOCK_SH) // a sweep must not see the folder before it is held
 	if err != nil {
 		return nil, err

@@ -3,9 +3,7 @@ package media
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -14,14 +12,6 @@ import (
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage"
 )
-
-// makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in
-// lanes/kinds.
-var makers = map[string]maker{
-	"probe":     {plan: planProbe},
-	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
-	"transcode": {plan: planTranscode, uses: transcodeUses},
-}
 
 // Check refuses a job for everything that can be known without I/O: its kind, its params, and URLs outside of storage.
 // The error is a work.JobError of kind BadInput or NotAllowed and names every problem. What Check accepts may still
@@ -87,15 +77,4 @@ func (o order) result(size int64, already bool) work.Result {
 		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
 		AlreadyDone: already,
 	}
-}
-
-// Uses returns ffmpeg's options for every sort of output that the kinds make. The doctor reads from them what ffmpeg
-// must have.
-func Uses() (all [][]string) {
-	for _, name := range slices.Sorted(maps.Keys(makers)) {
-		if uses := makers[name].uses; uses != nil {
-			all = append(all, uses()...)
-		}
-	}
-	return all
 }
