@@ -29,12 +29,28 @@ type inspection struct {
 type stream struct {
 	Index       int     `json:"index"`
 	Type        string  `json:"codec_type"`
+	Codec       string  `json:"codec_name"` // "" when ffmpeg doesn't know it
+	Tag         string  `json:"codec_tag_string"`
 	Width       int     `json:"width"`
 	Height      int     `json:"height"`
 	Aspect      string  `json:"sample_aspect_ratio"`
 	FrameRate   string  `json:"avg_frame_rate"`
+	BaseRate    string  `json:"r_frame_rate"` // of which all frame times are multiples
+	PixelFormat string  `json:"pix_fmt"`
+	Range       string  `json:"color_range"`
+	Matrix      string  `json:"color_space"`
+	Transfer    string  `json:"color_transfer"`
+	Fields      string  `json:"field_order"`
+	Channels    int     `json:"channels"`
 	Duration    decimal `json:"duration"`
+	Tags        struct {
+		Alpha string `json:"alpha_mode"` // of VP8 and VP9: "1" when there is a second picture that says what shows through
+	} `json:"tags"`
+	SideData []struct {
+		Rotation float64 `json:"rotation"`
+	} `json:"side_data_list"`
 	Disposition struct {
+		Default         int `json:"default"`
 		AttachedPicture int `json:"attached_pic"`
 	} `json:"disposition"`
 }
@@ -130,14 +146,52 @@ func (i inspection) bounded(from storage.Place, said string) error {
 	return nil
 }
 
-// video returns the stream to look at: the first that isn't a cover picture.
+// video returns the stream to look at: the default one, or else the first, of those that can be decoded and aren't
+// cover pictures.
 func (i inspection) video(from storage.Place) (stream, error) {
+	return i.best("video", from)
+}
+
+// best returns the default stream of a type, or else the first, of those that can be decoded.
+func (i inspection) best(sort string, from storage.Place) (best stream, err error) {
+	err = work.Fail(work.BadInput, fmt.Errorf("input %s has no %s", from, sort))
 	for _, s := range i.Streams {
-		if s.Type == "video" && s.Disposition.AttachedPicture == 0 {
+		switch {
+		case s.Type != sort || s.Disposition.AttachedPicture != 0:
+		case !s.known():
+			if best.Type == "" {
+				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s is in a codec that ffmpeg doesn't know%s",
+					sort, from, s.encrypted()))
+			}
+		case best.Type == "" || s.Disposition.Default > best.Disposition.Default:
+			best, err = s, nil
+		}
+	}
+	return best, err
+}
+
+// known reports whether ffmpeg can decode the stream, as far as ffprobe says.
+func (s stream) known() bool {
+	return s.Codec != "" && s.Codec != "unknown" && s.Codec != "none"
+}
+
+// encrypted is what an error adds of a stream that is encrypted, as its four letters say (ISO/IEC 23001-7).
+func (s stream) encrypted() string {
+	if s.Tag == "encv" || s.Tag == "enca" {
+		return ": it is encrypted, so give it without its protection"
+	}
+	return ""
+}
+
+// picture returns the stream to make pictures of: the video, or the cover of what is only sound.
+func (i inspection) picture(from storage.Place) (stream, error) {
+	v, err := i.video(from)
+	for _, s := range i.Streams {
+		if err != nil && s.Type == "video" && s.Codec != "" {
 			return s, nil
 		}
 	}
-	return stream{}, work.Fail(work.BadInput, fmt.Errorf("input %s has no video", from))
+	return v, err
 }
 
 // seconds returns how long the stream is, as far as known; 0 when nothing says.
