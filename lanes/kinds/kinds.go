@@ -77,6 +77,14 @@ var all = []Kind{
 				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
 				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
 			},
+			{
+				Name: "channels", Type: Word, Words: []string{"stereo", "mono", "5.1"}, Default: `"stereo"`,
+				About: "of the sound, at most; 5.1 for surround sound",
+			},
+			{
+				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
+				About: "title, place, chapters and whatever else the input says of itself",
+			},
 		},
 		relate: quality,
 	},

@@ -103,3 +103,6 @@ func (p *progress) value() job.Progress {
 	}
 	return v
 }
+
+// number writes a number for ffmpeg's command line.
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

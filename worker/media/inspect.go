@@ -42,6 +42,7 @@ type stream struct {
 	Transfer    string  `json:"color_transfer"`
 	Fields      string  `json:"field_order"`
 	Channels    int     `json:"channels"`
+	Layout      string  `json:"channel_layout"`
 	Duration    decimal `json:"duration"`
 	Tags        struct {
 		Alpha string `json:"alpha_mode"` // of VP8 and VP9: "1" when there is a second picture that says what shows through
@@ -244,15 +245,15 @@ func (a *attempt) disguise() string {
 	return ""
 }
 
-var errNoFrameRate = errors.New("no frame rate")
+var errNoRatio = errors.New("no ratio")
 
-// framesPerSecond parses ffprobe's 30000/1001.
-func (s stream) framesPerSecond() (float64, error) {
-	over, under, _ := strings.Cut(s.FrameRate, "/")
+// ratio parses ffprobe's 30000/1001 or 16:11.
+func ratio(text string) (float64, error) {
+	over, under, _ := strings.Cut(strings.ReplaceAll(text, ":", "/"), "/")
 	n, err := strconv.ParseFloat(over, 64)
 	d, err2 := strconv.ParseFloat(under, 64)
 	if err != nil || err2 != nil || n <= 0 || d <= 0 {
-		return 0, errNoFrameRate
+		return 0, errNoRatio
 	}
 	return n / d, nil
 }

@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -83,6 +84,42 @@ func (v stream) decoder() []string {
 	return []string{"-c:" + strconv.Itoa(v.Index), name}
 }
 
+// forVideo returns the filters that give frames the range and the matrix that their tags say (see tags), and put what is
+// transparent in parts on black.
+func (v stream) forVideo() []string {
+	to := "scale=in_color_matrix=" + v.matrix(false) + ":out_color_matrix=" + v.matrix(false) + ":out_range=tv"
+	switch {
+	case v.hdr():
+		return nil
+	case v.seeThrough():
+		return []string{"format=yuva420p", "split[behind][front];[behind]lutyuv=y=16:u=128:v=128:a=255[black];" +
+			"[black][front]overlay", "format=yuv420p"}
+	case v.rgb(), v.Range == "pc", strings.HasPrefix(v.PixelFormat, "yuvj"):
+		return []string{to, "format=yuv420p"}
+	default:
+		return []string{"format=yuv420p"}
+	}
+}
+
+// tags returns the options by which a video says what its colours mean.
+func (v stream) tags() []string {
+	primaries, matrix := "bt709", "bt709"
+	switch v.matrix(false) {
+	case "bt601":
+		primaries, matrix = "smpte170m", "smpte170m"
+		if v.Matrix == "bt470bg" || v.Matrix == "" && v.Height%288 == 0 { // of 625 lines
+			primaries, matrix = "bt470bg", "bt470bg"
+		}
+	case "bt2020":
+		primaries, matrix = "bt2020", "bt2020nc"
+	}
+	transfer := "bt709"
+	if primaries == "smpte170m" {
+		transfer = "smpte170m"
+	}
+	return []string{"-color_range", "tv", "-colorspace", matrix, "-color_primaries", primaries, "-color_trc", transfer}
+}
+
 // onWhite puts a picture that is transparent in parts on white.
 const onWhite = "split[behind][front];[behind]lutrgb=r=255:g=255:b=255:a=255[white];" +
 	"[white][front]overlay=format=rgb,format=rgb24"
@@ -121,6 +158,43 @@ func (v stream) square() []string {
 	default:
 		return []string{"scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1"}
 	}
+}
+
+// shown returns the size of the pictures as a viewer is to see them: upright, with square pixels.
+func (v stream) shown() (width, height float64) {
+	width, height = float64(v.Width), float64(v.Height)
+	if aspect, err := ratio(v.Aspect); err == nil {
+		width *= aspect
+	}
+	for _, s := range v.SideData {
+		if turned := int(math.Abs(s.Rotation)) % 180; turned > 45 && turned < 135 {
+			width, height = height, width
+		}
+	}
+	return width, height
+}
+
+// fitted returns the size of the pictures in a box of width x height, 0 for any, and of at most that many pixels. They
+// keep their shape and aren't enlarged; both sides are even.
+func (v stream) fitted(width, height, pixels int) (int, int) {
+	w, h := v.shown()
+	scale := 1.0
+	if width > 0 {
+		scale = min(scale, float64(width)/w)
+	}
+	if height > 0 {
+		scale = min(scale, float64(height)/h)
+	}
+	scale = min(scale, math.Sqrt(float64(pixels)/(w*h)))
+	even := func(x float64) int { return max(2, 2*int(math.Floor(x*scale/2+0.25))) }
+	return even(w), even(h)
+}
+
+// inFrame is the filter that fits frames of any size into one of width x height: a film may change its size midway, and
+// its encoder can't.
+func inFrame(width, height int) string {
+	return fmt.Sprintf("scale=%[1]d:%[2]d:force_original_aspect_ratio=decrease,pad=%[1]d:%[2]d:-1:-1,setsar=1", width,
+		height)
 }
 
 // fit returns the filters that make pixels square and fit the picture into a box of width x height, 0 for any, keeping

@@ -1,12 +1,16 @@
 package media
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,7 +24,8 @@ import (
 // realFile is a file as people have them, made by ffmpeg here, and what is right to make of it.
 type realFile struct {
 	name   string
-	makes  []string // ffmpeg's options for each step, the output's name last; a later step may read an earlier file
+	edit   func([]byte) []byte // of the input, after all steps; nil: none
+	makes  []string            // ffmpeg's options for each step, the output's name last; a later step may read an earlier file
 	kind   string
 	params string
 	output string
@@ -38,6 +43,11 @@ type made struct {
 const c81414 = "-f lavfi -i color=c=0xC81414:s=1280x720:r=25:d=2,format=gbrp,scale=out_color_matrix=bt709:out_range=tv," +
 	"format=yuv420p -c:v libx264 -preset ultrafast -qp 1 -colorspace bt709 -color_primaries bt709 -color_trc bt709 " +
 	"-color_range tv"
+
+// pq is white of 203 cd/m²: 0.5807 of full signal by SMPTE ST 2084, and 64+0.5807*876 = 573 of 1023.
+const pq = "-f lavfi -i color=c=gray:s=640x360:r=25:d=1,format=yuv420p10le,geq=lum=573:cb=512:cr=512 -c:v libx265 " +
+	"-preset ultrafast -x265-params log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited " +
+	"-tag:v hvc1 "
 
 var realFiles = []realFile{
 	{
@@ -124,12 +134,8 @@ var realFiles = []realFile{
 		kind: "thumbnail", output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
-		name: "PQ: white of 203 cd/m² is nine tenths of an ordinary screen's",
-		// 0.5807 of full signal is 203 cd/m² by SMPTE ST 2084: 64+0.5807*876 = 573 of 1023
-		makes: []string{"-f lavfi -i color=c=gray:s=640x360:r=25:d=1,format=yuv420p10le,geq=lum=573:cb=512:cr=512 " +
-			"-c:v libx265 -preset ultrafast -x265-params log-level=error:colorprim=bt2020:transfer=smpte2084:" +
-			"colormatrix=bt2020nc:range=limited -tag:v hvc1 in.mp4"},
-		kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xE6E6E6)),
+		name:  "PQ: white of 203 cd/m² is nine tenths of an ordinary screen's",
+		makes: []string{pq + "in.mp4"}, kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xE6E6E6)),
 	},
 	{
 		name: "HLG: white of three quarters of full signal",
@@ -140,9 +146,187 @@ var realFiles = []realFile{
 	},
 }
 
+// jittery is a recording whose clock ticks a thousand times a second: 120 frames in about 4 s.
+const jittery = "-f lavfi -i testsrc2=s=640x360:r=30:d=4,settb=1/1000,setpts=N*33+mod(N*7\\,13) -c:v libvpx -deadline " +
+	"realtime -vsync passthrough -enc_time_base 1/1000 "
+
+var realVideos = []realFile{
+	{
+		name: "a browser's recording with a clock of 1 ms", makes: []string{jittery + "in.webm"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("video frames", f.number("nb_frames"), 118, 122)
+			f.within("level", f.number("level"), 9, 42)
+			f.within("seconds", f.number("duration"), 3.9, 4.1)
+		},
+	},
+	{
+		name: "slow motion of 240 frames a second", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=240:d=1 -c:v libx264 " +
+			"-preset ultrafast in.mp4"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.is("r_frame_rate", "60/1")
+			f.within("seconds", f.number("duration"), 0.98, 1.02)
+		},
+	},
+	{
+		name: "sound in 5.1(side)", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
+			"-i aevalsrc=0|0|0|0|0|0:c=5.1(side):d=1 -c:v libx264 -preset ultrafast -c:a ac3 in.mkv"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("2", "stereo") },
+	},
+	{
+		name: "sound in 5.1(side), kept as surround sound", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
+			"-i aevalsrc=0|0|0|0|0|0:c=5.1(side):d=1 -c:v libx264 -preset ultrafast -c:a ac3 in.mkv"},
+		kind: "transcode", params: `{"channels":"5.1"}`, output: "out.mp4",
+		check: func(t *testing.T, r made) { facts(t, r).sound("6", "5.1") },
+	},
+	{
+		name: "ten channels without names", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
+			"-i aevalsrc=0|0|0|0|0|0|0|0|0|0:d=1 -c:v libx264 -preset ultrafast -c:a pcm_s16le in.mov"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("2", "stereo") },
+	},
+	{
+		name: "the second sound track is the default one", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 " +
+			"-f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac " +
+			"-ac:a:0 2 -ac:a:1 1 -disposition:a:0 0 -disposition:a:1 default in.mkv"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("1", "mono") },
+	},
+	{
+		name: "the first sound track is in a codec that nobody knows", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 " +
+			"-f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac " +
+			"-ac:a:0 2 -ac:a:1 1 in.mp4"},
+		edit: func(b []byte) []byte { return bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1) },
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("1", "mono") },
+	},
+	{
+		name: "PQ becomes BT.709", makes: []string{pq + "in.mp4"}, kind: "transcode", params: `{"crf":4}`, output: "out.mp4",
+		check: func(t *testing.T, r made) {
+			facts(t, r).colours("tv", "bt709", "bt709", "bt709")
+			near(t, "white", pixel(t, r.file, 0.5, 0.5), 0xE6E6E6)
+		},
+	},
+	{
+		name: "a screen recording in RGB", makes: []string{"-f lavfi -i color=c=0xC81414:s=1280x720:r=25:d=1,format=bgr0 " +
+			"-c:v libx264rgb -preset ultrafast -qp 0 in.mkv"},
+		kind: "transcode", params: `{"crf":4}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).colours("tv", "bt709", "bt709", "bt709")
+			near(t, "red", pixel(t, r.file, 0.5, 0.5), 0xC81414)
+		},
+	},
+	{
+		name: "an old phone's film in full range", makes: []string{"-f lavfi -i color=c=0xC81414:s=320x240:r=25:d=1,format=rgb24," +
+			"scale=out_range=pc,format=yuvj420p -c:v mjpeg in.avi"},
+		kind: "transcode", params: `{"crf":4}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).is("color_range", "tv")
+			near(t, "red", pixel(t, r.file, 0.5, 0.5), 0xC81414)
+		},
+	},
+	{
+		name: "where it was filmed, its chapters and its timecode", makes: []string{
+			"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v libx264 -preset ultrafast -metadata location=+48.1+011.6/ " +
+				"-metadata title=secret -timecode 01:00:00:00 in.mov",
+		},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			must(t, r.err)
+			text := string(output(t, "ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", r.file))
+			for _, word := range []string{"secret", "+48.1", "tmcd", "TAG:timecode"} {
+				if strings.Contains(text, word) {
+					t.Errorf("it says %s: %s", word, text)
+				}
+			}
+		},
+	},
+	{
+		name:  "what the input says of itself is kept when the job says so",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast -metadata title=kept in.mp4"},
+		kind:  "transcode", params: `{"metadata":"keep"}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			must(t, r.err)
+			if text := string(output(t, "ffprobe", "-v", "error", "-show_format", r.file)); !strings.Contains(text, "title=kept") {
+				t.Errorf("no title in %s", text)
+			}
+		},
+	},
+	{
+		name: "fields of a television camera", makes: []string{"-f lavfi -i testsrc2=s=720x576:r=50:d=1 -vf tinterlace=4,setfield=tff " +
+			"-c:v mpeg2video -flags +ilme+ildct -q:v 2 in.mpg"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).is("field_order", "progressive")
+			said, err := exec.Command("ffmpeg", "-hide_banner", "-i", r.file, "-vf", "idet", "-f", "null", "-").CombinedOutput()
+			must(t, err)
+			m := regexp.MustCompile(`Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)`).FindSubmatch(said)
+			if n, _ := strconv.Atoi(string(m[3])); n < 20 {
+				t.Errorf("it is combed: %s", said)
+			}
+		},
+	},
+	{
+		name: "a picture that changes its size midway", makes: []string{
+			"-f lavfi -i color=c=0x2040C0:s=640x360:r=25:d=2 -c:v libx264 -preset ultrafast a.ts",
+			"-f lavfi -i color=c=0x2040C0:s=360x360:r=25:d=2 -c:v libx264 -preset ultrafast -output_ts_offset 2 b.ts",
+			"-i concat:a.ts|b.ts -c copy in.ts",
+		},
+		kind: "transcode", params: `{"crf":4}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).sized("640", "360")
+			last := r.file + ".png"
+			output(t, "ffmpeg", "-v", "error", "-y", "-ss", "3", "-i", r.file, "-frames:v", "1", last)
+			near(t, "beside the narrow picture", pixel(t, last, 0.05, 0.5), 0)
+			near(t, "in the narrow picture", pixel(t, last, 0.5, 0.5), 0x2040C0)
+		},
+	},
+	{
+		name: "an odd shape of pixels", makes: []string{"-f lavfi -i testsrc2=s=1440x1080:r=25:d=1 -vf setsar=4/3 -c:v libx264 " +
+			"-preset ultrafast in.mp4"},
+		kind: "transcode", params: `{"width":853,"preset":"ultrafast"}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.sized("852", "480")
+			f.is("sample_aspect_ratio", "1:1")
+		},
+	},
+	{
+		name: "a scene that hardly moves, of which people seek", makes: []string{"-f lavfi -i color=c=gray:s=320x240:r=25:d=9 -c:v " +
+			"libx264 -preset ultrafast in.mp4"},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			must(t, r.err)
+			keys := strings.Count(string(output(t, "ffprobe", "-v", "error", "-skip_frame", "nokey", "-show_entries",
+				"frame=pts_time", "-of", "csv=p=0", r.file)), "\n")
+			if keys < 5 {
+				t.Errorf("%d key frames in 9 s, want one every 2 s", keys)
+			}
+		},
+	},
+	{
+		name: "VP9 with transparency becomes black behind", makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=5:d=1," +
+			"format=yuva420p,geq=lum=p(X\\,Y):cb=p(X\\,Y):cr=p(X\\,Y):a='if(lt(X,W/2),0,255)' -c:v libvpx-vp9 -pix_fmt yuva420p " +
+			"in.webm"},
+		kind: "transcode", params: `{"crf":4}`, output: "out.mp4",
+		check: shows(at(0.25, 0.5, 0), at(0.75, 0.5, 0x2040C0)),
+	},
+	{
+		name: "a phone held upright", makes: []string{
+			"-f lavfi -i color=c=black:s=320x240:r=25:d=1,drawbox=x=0:y=0:w=80:h=80:c=0x2040C0:t=fill -c:v libx264 -preset " +
+				"ultrafast a.mp4",
+			"-i a.mp4 -c copy -metadata:s:v rotate=90 in.mp4",
+		},
+		kind: "transcode", params: `{"crf":4}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).sized("240", "320")
+			near(t, "lower left", pixel(t, r.file, 0.1, 0.95), 0x2040C0)
+			near(t, "upper left", pixel(t, r.file, 0.1, 0.05), 0)
+		},
+	},
+	{
+		name: "a picture too large for players", makes: []string{"-f lavfi -i testsrc2=s=5120x2880:r=2:d=1 -c:v libx264 -preset " +
+			"ultrafast in.mp4"},
+		kind: "transcode", params: `{"preset":"ultrafast"}`, output: "out.mp4", check: func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("level", f.number("level"), 9, 52)
+			f.within("width over height", f.number("width")/f.number("height"), 1.77, 1.785)
+		},
+	},
+}
+
 // TestRealFiles makes each file and runs its job.
 func TestRealFiles(t *testing.T) {
-	for _, f := range realFiles {
+	for _, f := range slices.Concat(realFiles, realVideos) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
 			b := newBench(t)
 			var last string
@@ -155,12 +339,78 @@ func TestRealFiles(t *testing.T) {
 					t.Fatalf("ffmpeg %s: %v: %s", step, err, out)
 				}
 			}
+			if f.edit != nil {
+				text, err := os.ReadFile(filepath.Join(b.in, last))
+				must(t, err)
+				must(t, os.WriteFile(filepath.Join(b.in, last), f.edit(text), 0o644))
+			}
 			r := made{file: filepath.Join(b.out, f.output)}
 			r.result, r.err = b.run(job.Job{
 				Kind: f.kind, Params: paramsJSON(f.params), Input: "file://" + filepath.Join(b.in, last), Output: b.output(f.output),
 			})
 			f.check(t, r)
 		})
+	}
+}
+
+// report is what ffprobe says of the output's first video, or of its first sound.
+type report struct {
+	t            *testing.T
+	video, audio map[string]string
+}
+
+func facts(t *testing.T, r made) report {
+	t.Helper()
+	must(t, r.err)
+	of := func(sort string) map[string]string {
+		all := map[string]string{}
+		for line := range strings.Lines(string(output(t, "ffprobe", "-v", "error", "-select_streams", sort, "-show_streams",
+			r.file))) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			all[name] = value
+		}
+		return all
+	}
+	return report{t, of("v:0"), of("a:0")}
+}
+
+func (f report) is(name, want string) {
+	f.t.Helper()
+	if f.video[name] != want {
+		f.t.Errorf("%s is %s, want %s", name, f.video[name], want)
+	}
+}
+
+func (f report) number(name string) float64 {
+	n, _ := strconv.ParseFloat(f.video[name], 64)
+	return n
+}
+
+func (f report) within(what string, got, least, most float64) {
+	f.t.Helper()
+	if got < least || got > most {
+		f.t.Errorf("%s: %v, want %v to %v", what, got, least, most)
+	}
+}
+
+func (f report) sized(width, height string) {
+	f.t.Helper()
+	f.is("width", width)
+	f.is("height", height)
+}
+
+func (f report) colours(rang, matrix, primaries, transfer string) {
+	f.t.Helper()
+	f.is("color_range", rang)
+	f.is("color_space", matrix)
+	f.is("color_primaries", primaries)
+	f.is("color_transfer", transfer)
+}
+
+func (f report) sound(channels, layout string) {
+	f.t.Helper()
+	if f.audio["channels"] != channels || f.audio["channel_layout"] != layout {
+		f.t.Errorf("sound of %s channels, %s; want %s, %s", f.audio["channels"], f.audio["channel_layout"], channels, layout)
 	}
 }
 

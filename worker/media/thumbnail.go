@@ -62,7 +62,7 @@ func (s search) from() []string {
 	if s.start <= 0 {
 		return nil
 	}
-	return []string{"-ss", seconds(s.start)}
+	return []string{"-ss", number(s.start)}
 }
 
 // notBlack lets frames pass that have anything in them: of a black one 98 of 100 pixels are darker than 32 of 255.
@@ -99,7 +99,7 @@ func (t thumbnail) searches(a *attempt, v stream) ([]search, error) {
 func (t thumbnail) args(v stream, still bool, s search) []string {
 	filters := v.deinterlaced()
 	if s.last && s.until > 0 {
-		filters = append(filters, "trim=end="+seconds(s.until+0.001))
+		filters = append(filters, "trim=end="+number(s.until+0.001))
 	}
 	filters = append(filters, fit(v, t.width, t.height, 1)...)
 	filters = slices.Concat(filters, named(s.light), v.toneMapped(), v.colours(still), named(s.most),
@@ -137,7 +137,7 @@ func thumbnailUses() (all [][]string) {
 func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	length := a.info.seconds(v)
 	last := length // the start of the last frame, or nearly
-	if rate, err := v.framesPerSecond(); err == nil {
+	if rate, err := ratio(v.FrameRate); err == nil {
 		last = max(0, length-1.5/rate)
 	}
 	switch {
@@ -148,7 +148,7 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 		return min(t.at.Fraction*length, last), nil
 	case length > 0 && t.at.Seconds > length:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
-			seconds(t.at.Seconds), a.from, length))
+			number(t.at.Seconds), a.from, length))
 	case length > 0:
 		return min(t.at.Seconds, last), nil
 	default:
@@ -182,6 +182,3 @@ func (t thumbnail) encoder() []string {
 	scale := 31 - float64(t.quality-1)*29/99 // ffmpeg's 2 (best) to 31
 	return append(one, "-c:v", "mjpeg", "-q:v", strconv.Itoa(int(math.Round(scale))))
 }
-
-// seconds writes a time for ffmpeg's command line.
-func seconds(s float64) string { return strconv.FormatFloat(s, 'f', -1, 64) }
