@@ -86,7 +86,7 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 			out.limit>>20))
 	}
 	if work.KindOf(err) == work.BadInput {
-		return i, work.Fail(work.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
+		return i, a.unreadable(unreadable(err))
 	} else if err != nil {
 		return i, err
 	}
@@ -94,7 +94,27 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	if err := json.Unmarshal(i.raw, &i); err != nil {
 		return i, fmt.Errorf("read ffprobe's answer: %w", err)
 	}
+	if i.Format.Duration > kinds.MaxSeconds { // a jump in its times: what it holds is seen when it is read
+		a.warn("input %s says that it lasts %.0f hours", a.from, float64(i.Format.Duration)/3600)
+		i.Format.Duration = 0
+	}
+	for n := range i.Streams {
+		if i.Streams[n].Duration > kinds.MaxSeconds {
+			i.Streams[n].Duration = 0
+		}
+	}
+	if len(i.Streams) == 0 {
+		return i, a.unreadable("it holds no streams")
+	}
 	return i, i.bounded(a.from, said)
+}
+
+// unreadable is the error of an input of which nothing can be read.
+func (a *attempt) unreadable(why string) error {
+	if a.cut != "" {
+		return work.Fail(work.BadInput, fmt.Errorf("%s, and what there is can't be read: %s", a.cut, why))
+	}
+	return work.Fail(work.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, why))
 }
 
 // bounded keeps what is written to it and fails beyond a size.
@@ -125,9 +145,6 @@ func unreadable(err error) string {
 
 // bounded checks that the input stays within our bounds. said is what ffprobe said on stderr.
 func (i inspection) bounded(from storage.Place, said string) error {
-	if len(i.Streams) == 0 {
-		return work.Fail(work.BadInput, fmt.Errorf("input %s holds no streams", from))
-	}
 	if len(i.Streams) > sandbox.MaxStreams {
 		return work.Fail(work.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,
 			len(i.Streams), sandbox.MaxStreams))
@@ -139,10 +156,6 @@ func (i inspection) bounded(from storage.Place, said string) error {
 		if err := sandbox.PictureTooLarge(said); s.Type == "video" && s.Width == 0 && err != nil {
 			return err // ffprobe goes on without such a stream's size
 		}
-	}
-	if i.Format.Duration > kinds.MaxSeconds {
-		return work.Fail(work.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are allowed", from,
-			float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
 	}
 	return nil
 }

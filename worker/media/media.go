@@ -124,7 +124,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 		if size, err := out.Made(ctx, o.output, t.Job.ID); err != nil {
 			return work.Result{}, err
 		} else if size != storage.Absent {
-			return o.result(size, true), nil
+			return o.result(size, true, nil), nil
 		}
 	}
 	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
@@ -133,7 +133,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, from: o.input, box: sandbox.Box{
+	a := &attempt{h: h, task: t, from: o.input, strict: o.strict, box: sandbox.Box{
 		Self: h.options.Self, Limits: t.Limits, Folder: dir,
 		Said: t.Log, Log: log,
 	}}
@@ -157,7 +157,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	if err != nil {
 		return work.Result{}, err
 	}
-	return o.result(size, done), nil
+	return o.result(size, done, a.warnings), nil
 }
 
 // produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -324,9 +325,104 @@ var realVideos = []realFile{
 	},
 }
 
+// front is a film of which a part can be read: its index comes first.
+const front = "-f lavfi -i testsrc2=s=640x360:r=25:d=8 -f lavfi -i sine=d=8 -c:v libx264 -preset ultrafast -c:a aac -movflags " +
+	"+faststart in.mp4"
+
+// keep returns the first n of 100 parts of a file.
+func keep(n int) func([]byte) []byte { return func(b []byte) []byte { return b[:len(b)*n/100] } }
+
+// spoil writes over a third of a film's data, here and there, as a failing disk or a bad connection does.
+func spoil(b []byte) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	for at := len(b) / 4; at+512 < len(b); at += 512 {
+		if r.IntN(3) == 0 {
+			for i := range 512 {
+				b[at+i] = byte(r.Uint32())
+			}
+		}
+	}
+	return b
+}
+
+// warned wants a job that ended well, with a warning.
+func warned(says string, more func(*testing.T, made)) func(*testing.T, made) {
+	return func(t *testing.T, r made) {
+		t.Helper()
+		must(t, r.err)
+		if all := strings.Join(r.result.Warnings, "; "); !strings.Contains(all, says) {
+			t.Errorf("warnings %q, want one that says %q", all, says)
+		}
+		more(t, r)
+	}
+}
+
+// refused wants a job that ended as bad input.
+func refused(says string) func(*testing.T, made) {
+	return func(t *testing.T, r made) {
+		t.Helper()
+		expect(t, r.err, work.BadInput, says)
+	}
+}
+
+var damagedFiles = []realFile{
+	{
+		name: "a film without its last twenty bytes", makes: []string{front},
+		edit: func(b []byte) []byte { return b[:len(b)-20] }, kind: "transcode", output: "out.mp4",
+		check: warned("is cut off", func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("seconds", f.number("duration"), 7.9, 8.1)
+		}),
+	},
+	{
+		name: "half a film", makes: []string{front}, edit: keep(50), kind: "transcode", output: "out.mp4",
+		check: warned("is cut off", func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("seconds", f.number("duration"), 2, 6)
+		}),
+	},
+	{
+		name: "a thumbnail of half a film, of its end", makes: []string{front}, edit: keep(50), kind: "thumbnail",
+		params: `{"at":"100%"}`, output: "out.jpg", check: warned("is cut off", sized(640, 360)),
+	},
+	{
+		name: "half a film, and its job wants all", makes: []string{front}, edit: keep(50), kind: "transcode",
+		params: `{"tolerate":"none"}`, output: "out.mp4", check: refused("is cut off: it has"),
+	},
+	{
+		name: "next to nothing of a film", makes: []string{front}, edit: keep(3), kind: "transcode", output: "out.mp4",
+		check: refused("is cut off: it has"),
+	},
+	{
+		name: "a film that is damaged in places", makes: []string{front}, edit: spoil, kind: "transcode", output: "out.mp4",
+		check: warned("is damaged", func(t *testing.T, r made) { facts(t, r).sized("640", "360") }),
+	},
+	{
+		name: "a film that is damaged in places, and its job wants all", makes: []string{front}, edit: spoil, kind: "transcode",
+		params: `{"tolerate":"none"}`, output: "out.mp4", check: refused(""),
+	},
+	{
+		name:  "an AVI that went through a pipe",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v mpeg4 in.avi"},
+		edit:  func(b []byte) []byte { copy(b[4:8], "\xff\xff\xff\xff"); return b }, kind: "transcode", output: "out.mp4",
+		check: func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("seconds", f.number("duration"), 1.9, 2.1)
+			if len(r.result.Warnings) > 0 {
+				t.Errorf("warnings %q of a whole file", r.result.Warnings)
+			}
+		},
+	},
+	{
+		name: "a jump in its times of 25 hours", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=2," +
+			"setpts=PTS+gte(N\\,25)*90000/TB -vsync passthrough -c:v libx264 -preset ultrafast in.mkv"},
+		kind: "thumbnail", output: "out.jpg", check: warned("lasts 25 hours", sized(320, 240)),
+	},
+}
+
 // TestRealFiles makes each file and runs its job.
 func TestRealFiles(t *testing.T) {
-	for _, f := range slices.Concat(realFiles, realVideos) {
+	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
 			b := newBench(t)
 			var last string
