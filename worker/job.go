@@ -117,7 +117,7 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 	}
 	w.ended(d, disp, err, took)
 	o := outcome(disp, w.o.Now())
-	o.Outputs, o.Service = result.Outputs, took
+	o.Outputs, o.Warnings, o.Service = result.Outputs, result.Warnings, took
 	if gone := w.conclude(ctx, claim, said, err, o); gone != nil {
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)

@@ -58,11 +58,12 @@ type Record struct {
 	Crashes  int             `json:"crashes,omitempty"`  // starts whose worker vanished
 	// the number of the message that carries it: fresh copies (promote, move, retry) count up
 	Replay   int      `json:"replay,omitempty"`
-	Worker   string   `json:"worker,omitempty"`  // of the latest start
-	Progress Progress `json:"progress,omitzero"` // of the latest start
-	Outputs  []Output `json:"outputs,omitempty"` // completed: what it made
-	Reason   string   `json:"reason,omitempty"`  // dead: why, in a few fixed words
-	Error    string   `json:"error,omitempty"`   // the latest error
+	Worker   string   `json:"worker,omitempty"`   // of the latest start
+	Progress Progress `json:"progress,omitzero"`  // of the latest start
+	Outputs  []Output `json:"outputs,omitempty"`  // completed: what it made
+	Warnings []string `json:"warnings,omitempty"` // completed: what was wrong with the input all the same
+	Reason   string   `json:"reason,omitempty"`   // dead: why, in a few fixed words
+	Error    string   `json:"error,omitempty"`    // the latest error
 	// of a message that is no job: the id that it bears, which may be another job's
 	Bears      string    `json:"bears,omitempty"`
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"` // running: until when its worker need not be doubted

@@ -36,6 +36,7 @@ var all = []Kind{
 	{
 		Name: "probe", About: "what the input is, as ffprobe's JSON (format and streams)",
 		Endings: []string{".json"},
+		Params:  []Param{tolerate},
 		relate:  endsIn,
 	},
 	{
@@ -52,6 +53,7 @@ var all = []Kind{
 				About: "of the picture",
 			},
 			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `85`, About: "of the picture"},
+			tolerate,
 		},
 		relate: picture,
 	},
@@ -77,6 +79,15 @@ var all = []Kind{
 				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
 				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
 			},
+			{
+				Name: "channels", Type: Word, Words: []string{"stereo", "mono", "5.1"}, Default: `"stereo"`,
+				About: "of the sound, at most; 5.1 for surround sound",
+			},
+			{
+				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
+				About: "title, place, chapters and whatever else the input says of itself",
+			},
+			tolerate,
 		},
 		relate: quality,
 	},
@@ -90,6 +101,13 @@ var (
 	}
 	height = Param{Name: "height", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of that box"}
 )
+
+// tolerate is of every kind.
+var tolerate = Param{
+	Name: "tolerate", Type: Word, Words: []string{"cut", "none"}, Default: `"cut"`,
+	About: "an input that ends early or is damaged in places: what can be read of it is used, and the job's record has a " +
+		"warning; none refuses it",
+}
 
 // endsIn refuses an output whose name doesn't end in what the kind makes.
 func endsIn(_ Values, output string, p *problems) {

@@ -37,10 +37,11 @@ type Claim struct {
 // Outcome is how a claimed run ended, for the ledger.
 type Outcome struct {
 	// Completed, Retrying, Dead, Queued for a return that costs nothing, or Cancelled once its programs have ended
-	State   job.State
-	Outputs []job.Output
-	NextAt  time.Time // Retrying
-	Reason  string    // Dead
-	Error   string    // Retrying, Dead
-	Service time.Duration
+	State    job.State
+	Outputs  []job.Output
+	Warnings []string  // Completed
+	NextAt   time.Time // Retrying
+	Reason   string    // Dead
+	Error    string    // Retrying, Dead
+	Service  time.Duration
 }

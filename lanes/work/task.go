@@ -35,7 +35,8 @@ type Limits struct {
 
 // Result is what a handler made. It is returned only after the commit.
 type Result struct {
-	Outputs []job.Output `json:"outputs"`
+	Outputs  []job.Output `json:"outputs"`
+	Warnings []string     // what is wrong with the input, although there is an output
 	// AlreadyDone is set when the output was there already, made by an earlier attempt of the same job.
 	AlreadyDone bool `json:"alreadyDone,omitempty"`
 }

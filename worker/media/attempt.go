@@ -1,7 +1,9 @@
 package media
 
 import (
+	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
@@ -35,4 +37,16 @@ type attempt struct {
 	box  sandbox.Box
 	from storage.Place
 	info inspection
+	// of an input that isn't all there: how much of it there is, in words
+	cut      string
+	strict   bool // such a one, or one that is damaged, is refused
+	warnings []string
+}
+
+// warn notes what is wrong with the input, for the job's owner. The same isn't said twice.
+func (a *attempt) warn(format string, args ...any) {
+	const most = 10
+	if text := fmt.Sprintf(format, args...); len(a.warnings) < most && !slices.Contains(a.warnings, text) {
+		a.warnings = append(a.warnings, text)
+	}
 }

@@ -22,6 +22,9 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
 	}
+	if a.strict {
+		args = append(args, "-xerror", "-err_detect", "explode")
+	}
 	args = append(append(append(args, threads...), before...), "-i", sandbox.InputName)
 	// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 	args = append(append(args, after...), "-fflags", "+bitexact", "-flags", "+bitexact")
@@ -38,12 +41,22 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	if info, err := a.dir.Stat(name); err != nil || info.Size() == 0 {
 		return "", work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.from))
 	}
+	if a.cut != "" && p.done < seconds/20 {
+		return "", work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
+	}
+	if undecoded.MatchString(said) {
+		a.warn("input %s is damaged: parts of it couldn't be decoded (%s)", a.from, sandbox.LastWord(said))
+	}
 	return name, nil
 }
 
 // unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the
 // disk.
 var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|No space left on device`)
+
+// undecoded is what ffmpeg says of what it had to leave out or make up.
+var undecoded = regexp.MustCompile(`(?i)error while decoding|Error submitting packet|Invalid data found|corrupt|` +
+	`concealing|decode_slice|Invalid NAL|damaged|error decoding`)
 
 func (a *attempt) threads() []string {
 	n := a.task.Limits.Threads
@@ -103,3 +116,6 @@ func (p *progress) value() job.Progress {
 	}
 	return v
 }
+
+// number writes a number for ffmpeg's command line.
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

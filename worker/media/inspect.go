@@ -29,12 +29,29 @@ type inspection struct {
 type stream struct {
 	Index       int     `json:"index"`
 	Type        string  `json:"codec_type"`
+	Codec       string  `json:"codec_name"` // "" when ffmpeg doesn't know it
+	Tag         string  `json:"codec_tag_string"`
 	Width       int     `json:"width"`
 	Height      int     `json:"height"`
 	Aspect      string  `json:"sample_aspect_ratio"`
 	FrameRate   string  `json:"avg_frame_rate"`
+	BaseRate    string  `json:"r_frame_rate"` // of which all frame times are multiples
+	PixelFormat string  `json:"pix_fmt"`
+	Range       string  `json:"color_range"`
+	Matrix      string  `json:"color_space"`
+	Transfer    string  `json:"color_transfer"`
+	Fields      string  `json:"field_order"`
+	Channels    int     `json:"channels"`
+	Layout      string  `json:"channel_layout"`
 	Duration    decimal `json:"duration"`
+	Tags        struct {
+		Alpha string `json:"alpha_mode"` // of VP8 and VP9: "1" when there is a second picture that says what shows through
+	} `json:"tags"`
+	SideData []struct {
+		Rotation float64 `json:"rotation"`
+	} `json:"side_data_list"`
 	Disposition struct {
+		Default         int `json:"default"`
 		AttachedPicture int `json:"attached_pic"`
 	} `json:"disposition"`
 }
@@ -69,7 +86,7 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 			out.limit>>20))
 	}
 	if work.KindOf(err) == work.BadInput {
-		return i, work.Fail(work.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, unreadable(err)))
+		return i, a.unreadable(unreadable(err))
 	} else if err != nil {
 		return i, err
 	}
@@ -77,7 +94,27 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	if err := json.Unmarshal(i.raw, &i); err != nil {
 		return i, fmt.Errorf("read ffprobe's answer: %w", err)
 	}
+	if i.Format.Duration > kinds.MaxSeconds { // a jump in its times: what it holds is seen when it is read
+		a.warn("input %s says that it lasts %.0f hours", a.from, float64(i.Format.Duration)/3600)
+		i.Format.Duration = 0
+	}
+	for n := range i.Streams {
+		if i.Streams[n].Duration > kinds.MaxSeconds {
+			i.Streams[n].Duration = 0
+		}
+	}
+	if len(i.Streams) == 0 {
+		return i, a.unreadable("it holds no streams")
+	}
 	return i, i.bounded(a.from, said)
+}
+
+// unreadable is the error of an input of which nothing can be read.
+func (a *attempt) unreadable(why string) error {
+	if a.cut != "" {
+		return work.Fail(work.BadInput, fmt.Errorf("%s, and what there is can't be read: %s", a.cut, why))
+	}
+	return work.Fail(work.BadInput, fmt.Errorf("input %s can't be read: %s", a.from, why))
 }
 
 // bounded keeps what is written to it and fails beyond a size.
@@ -108,9 +145,6 @@ func unreadable(err error) string {
 
 // bounded checks that the input stays within our bounds. said is what ffprobe said on stderr.
 func (i inspection) bounded(from storage.Place, said string) error {
-	if len(i.Streams) == 0 {
-		return work.Fail(work.BadInput, fmt.Errorf("input %s holds no streams", from))
-	}
 	if len(i.Streams) > sandbox.MaxStreams {
 		return work.Fail(work.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,
 			len(i.Streams), sandbox.MaxStreams))
@@ -123,21 +157,55 @@ func (i inspection) bounded(from storage.Place, said string) error {
 			return err // ffprobe goes on without such a stream's size
 		}
 	}
-	if i.Format.Duration > kinds.MaxSeconds {
-		return work.Fail(work.OverLimit, fmt.Errorf("input %s lasts %.0f hours; at most %d are allowed", from,
-			float64(i.Format.Duration)/3600, kinds.MaxSeconds/3600))
-	}
 	return nil
 }
 
-// video returns the stream to look at: the first that isn't a cover picture.
+// video returns the stream to look at: the default one, or else the first, of those that can be decoded and aren't
+// cover pictures.
 func (i inspection) video(from storage.Place) (stream, error) {
+	return i.best("video", from)
+}
+
+// best returns the default stream of a type, or else the first, of those that can be decoded.
+func (i inspection) best(sort string, from storage.Place) (best stream, err error) {
+	err = work.Fail(work.BadInput, fmt.Errorf("input %s has no %s", from, sort))
 	for _, s := range i.Streams {
-		if s.Type == "video" && s.Disposition.AttachedPicture == 0 {
+		switch {
+		case s.Type != sort || s.Disposition.AttachedPicture != 0:
+		case !s.known():
+			if best.Type == "" {
+				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s is in a codec that ffmpeg doesn't know%s",
+					sort, from, s.encrypted()))
+			}
+		case best.Type == "" || s.Disposition.Default > best.Disposition.Default:
+			best, err = s, nil
+		}
+	}
+	return best, err
+}
+
+// known reports whether ffmpeg can decode the stream, as far as ffprobe says.
+func (s stream) known() bool {
+	return s.Codec != "" && s.Codec != "unknown" && s.Codec != "none"
+}
+
+// encrypted is what an error adds of a stream that is encrypted, as its four letters say (ISO/IEC 23001-7).
+func (s stream) encrypted() string {
+	if s.Tag == "encv" || s.Tag == "enca" {
+		return ": it is encrypted, so give it without its protection"
+	}
+	return ""
+}
+
+// picture returns the stream to make pictures of: the video, or the cover of what is only sound.
+func (i inspection) picture(from storage.Place) (stream, error) {
+	v, err := i.video(from)
+	for _, s := range i.Streams {
+		if err != nil && s.Type == "video" && s.Codec != "" {
 			return s, nil
 		}
 	}
-	return stream{}, work.Fail(work.BadInput, fmt.Errorf("input %s has no video", from))
+	return v, err
 }
 
 // seconds returns how long the stream is, as far as known; 0 when nothing says.
@@ -190,15 +258,15 @@ func (a *attempt) disguise() string {
 	return ""
 }
 
-var errNoFrameRate = errors.New("no frame rate")
+var errNoRatio = errors.New("no ratio")
 
-// framesPerSecond parses ffprobe's 30000/1001.
-func (s stream) framesPerSecond() (float64, error) {
-	over, under, _ := strings.Cut(s.FrameRate, "/")
+// ratio parses ffprobe's 30000/1001 or 16:11.
+func ratio(text string) (float64, error) {
+	over, under, _ := strings.Cut(strings.ReplaceAll(text, ":", "/"), "/")
 	n, err := strconv.ParseFloat(over, 64)
 	d, err2 := strconv.ParseFloat(under, 64)
 	if err != nil || err2 != nil || n <= 0 || d <= 0 {
-		return 0, errNoFrameRate
+		return 0, errNoRatio
 	}
 	return n / d, nil
 }

@@ -3,7 +3,7 @@
 //
 // The frame is the same for every job: order.go checks it, media.go fetches, makes and commits, inspect.go and whole.go
 // look at the input. A kind is a file of its own (probe.go, thumbnail.go, transcode.go) and a line of makers.go; it
-// finds what it needs in an attempt (attempt.go), and has ffmpeg.go and filters.go to work with. Params are declared in
+// finds what it needs in an attempt (attempt.go), and has ffmpeg.go and picture.go to work with. Params are declared in
 // lanes/kinds; storage, the confinement of programs and their folders have rooms of their own: worker/storage, sandbox
 // and scratch. The package doesn't know queues, claims, retries or lanes: it gets a work.Task and returns a work.Result
 // or an error with a kind (work.Fail), and the worker settles by that.
@@ -127,7 +127,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 		if size, err := out.Made(ctx, o.output, t.Job.ID); err != nil {
 			return work.Result{}, err
 		} else if size != storage.Absent {
-			return o.result(size, true), nil
+			return o.result(size, true, nil), nil
 		}
 	}
 	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
@@ -136,7 +136,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, dir: dir, from: o.input, box: sandbox.Box{
+	a := &attempt{h: h, task: t, dir: dir, from: o.input, strict: o.strict, box: sandbox.Box{
 		Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log,
 	}}
 	file, err := a.produce(ctx, o)
@@ -159,7 +159,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	if err != nil {
 		return work.Result{}, err
 	}
-	return o.result(size, done), nil
+	return o.result(size, done, a.warnings), nil
 }
 
 // produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name

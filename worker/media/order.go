@@ -28,6 +28,7 @@ type order struct {
 	input, output storage.Place
 	rules         storage.Rules
 	recipe        recipe
+	strict        bool // an input that isn't all there, or is damaged, is refused
 }
 
 func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
@@ -45,7 +46,7 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 	if outputErr == nil {
 		var values kinds.Values
 		values, paramsErr = kind.Read(j.Params, path.Base(o.output.Path))
-		o.recipe = makers[kind.Name].plan(values)
+		o.recipe, o.strict = makers[kind.Name].plan(values), values.Word("tolerate") == "none"
 	}
 	if inputErr == nil && outputErr == nil && o.input.String() == o.output.String() {
 		outputErr = work.Fail(work.BadInput, fmt.Errorf("input and output are the same file, %s", o.input))
@@ -72,9 +73,9 @@ func together(errs ...error) error {
 	return work.Fail(kind, errors.New(strings.Join(texts, "; ")))
 }
 
-func (o order) result(size int64, already bool) work.Result {
+func (o order) result(size int64, already bool, warnings []string) work.Result {
 	return work.Result{
 		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
-		AlreadyDone: already,
+		AlreadyDone: already, Warnings: warnings,
 	}
 }

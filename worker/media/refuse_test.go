@@ -55,11 +55,11 @@ func TestBadInputs(t *testing.T) {
 			"is cut off",
 		},
 		{
-			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), ``, work.BadInput,
+			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), `{"tolerate":"none"}`, work.BadInput,
 			"is cut off",
 		},
 		{
-			"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"preset":"ultrafast"}`, work.BadInput,
+			"truncated mkv", "transcode", b.write("cut.mkv", mkv[:len(mkv)/3]), `{"tolerate":"none"}`, work.BadInput,
 			"is cut off",
 		},
 		{"HLS playlist", "transcode", b.write("list.m3u8",
@@ -115,7 +115,7 @@ func TestBadInputs(t *testing.T) {
 		{"no length", "thumbnail", still, `{"at": "50%"}`, "", ""},
 		{"unknown kind", "transcod", clip, ``, work.BadInput, `did you mean "transcode"?`},
 		{"unknown param", "transcode", clip, `{"heigth": 10}`, work.BadInput, `did you mean "height"?`},
-		{"params for another kind", "probe", clip, `{"crf": 10}`, work.BadInput, "probe takes none"},
+		{"params for another kind", "probe", clip, `{"crf": 10}`, work.BadInput, "probe takes tolerate"},
 		{
 			"several problems", "transcode", clip,
 			`{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, work.BadInput,

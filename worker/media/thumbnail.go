@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,55 +30,117 @@ func planThumbnail(v kinds.Values) recipe {
 }
 
 func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
-	v, err := a.info.video(a.from)
+	v, err := a.info.picture(a.from)
 	if err != nil {
 		return "", err
+	}
+	searches, err := t.searches(a, v)
+	if err != nil {
+		return "", err
+	}
+	var name string
+	for _, s := range searches {
+		name, err = a.ffmpeg(ctx, "output."+t.format, 0, append(v.decoder(), s.from()...), t.args(v, a.info.still(), s))
+		if work.KindOf(err) != work.BadInput {
+			return name, err
+		}
+	}
+	return "", err
+}
+
+// search is one way to look for the picture.
+type search struct {
+	start float64 // where to begin reading, in seconds
+	// filters that choose one of the frames there; without, it is the first
+	light string  // of frames as they were decoded
+	most  string  // of red, green and blue
+	last  bool    // take the last frame that comes, not the first
+	until float64 // of last: the latest that it may be, in seconds; 0: any
+}
+
+func (s search) from() []string {
+	if s.start <= 0 {
+		return nil
+	}
+	return []string{"-ss", number(s.start)}
+}
+
+// notBlack lets frames pass that have anything in them: of a black one 98 of 100 pixels are darker than 32 of 255.
+const notBlack = "blackframe=amount=0:threshold=32,metadata=select:key=lavfi.blackframe.pblack:value=98:function=less"
+
+// searches returns the ways to look for the picture, the best first; the next is for when nothing comes. A file's length
+// may be its sound's or a guess, and what comes after its last key frame can't be found by seeking.
+func (t thumbnail) searches(a *attempt, v stream) ([]search, error) {
+	if a.info.still() || v.Disposition.AttachedPicture != 0 {
+		return []search{{}}, nil
+	}
+	if t.at.Representative {
+		s := search{light: notBlack, most: fmt.Sprintf("thumbnail=%d", t.batch(a, v))}
+		if v.hdr() || v.seeThrough() { // which the filters would take away
+			s.most = ""
+		}
+		if v.seeThrough() {
+			s.light = ""
+		}
+		var all []search
+		for _, part := range []float64{0.1, 0.3, 0.5, 0.7, 0} { // not the black or the logo that films begin with
+			s.start = part * a.info.seconds(v)
+			all = append(all, s)
+		}
+		return append(all, search{most: s.most}), nil
 	}
 	start, err := t.start(a, v)
-	if err != nil {
-		return "", err
-	}
-	filters := fit(v, t.width, t.height, 1)
-	if t.at.Representative {
-		filters = append(filters, fmt.Sprintf("thumbnail=%d", t.batch(a, v)))
-	}
-	var before []string
-	if start > 0 {
-		before = []string{"-ss", seconds(start)}
-	}
-	return a.ffmpeg(ctx, "output."+t.format, 0, before, t.args(v, filters))
+	near := search{start: max(0, start-30), last: true}
+	near.until = start - near.start
+	return []search{{start: start}, near, {last: true, until: start}, {}}, err
 }
 
 // args returns ffmpeg's options for the output.
-func (t thumbnail) args(v stream, filters []string) []string {
-	return append([]string{
+func (t thumbnail) args(v stream, still bool, s search) []string {
+	filters := v.deinterlaced()
+	if s.last && s.until > 0 {
+		filters = append(filters, "trim=end="+number(s.until+0.001))
+	}
+	filters = append(filters, fit(v, t.width, t.height, 1)...)
+	filters = slices.Concat(filters, named(s.light), v.toneMapped(), v.colours(still), named(s.most),
+		v.forPicture(t.format))
+	args := []string{
 		"-map", fmt.Sprintf("0:%d", v.Index), "-an", "-sn", "-dn", "-map_metadata", "-1",
-		"-vf", strings.Join(filters, ","), "-frames:v", "1",
-	}, t.encoder()...)
+		"-vf", strings.Join(filters, ","),
+	}
+	if !s.last {
+		args = append(args, "-frames:v", "1")
+	}
+	return append(args, t.encoder()...)
 }
 
-// thumbnailUses returns the options for both formats, of stretched pictures that are made smaller.
+// named returns the filter as a list; none for "".
+func named(filter string) []string {
+	if filter == "" {
+		return nil
+	}
+	return []string{filter}
+}
+
+// thumbnailUses returns the options for both formats, of every sort of picture.
 func thumbnailUses() (all [][]string) {
 	for _, format := range []string{"jpg", "webp"} {
-		v := stream{Aspect: "16:11"}
-		all = append(all, thumbnail{format: format}.args(v, append(fit(v, 1, 1, 1), "thumbnail")),
-			thumbnail{format: format}.args(stream{}, fit(stream{}, 0, 0, 1)))
+		t := thumbnail{format: format, width: 1, height: 1}
+		all = append(all, t.args(stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, false,
+			search{light: notBlack, most: "thumbnail"}),
+			t.args(stream{Transfer: "smpte2084"}, false, search{last: true, until: 1}))
 	}
 	return all
 }
 
-// start returns where to begin reading, in seconds.
+// start returns where the wanted picture is, in seconds.
 func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 	length := a.info.seconds(v)
 	last := length // the start of the last frame, or nearly
-	if rate, err := v.framesPerSecond(); err == nil {
+	if rate, err := ratio(v.FrameRate); err == nil {
 		last = max(0, length-1.5/rate)
 	}
 	switch {
-	case a.info.still():
-		return 0, nil
-	case t.at.Representative:
-		return length / 10, nil // not the black or the logo that films begin with
 	case t.at.Fraction >= 0 && length == 0:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds",
 			a.from))
@@ -85,7 +148,7 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 		return min(t.at.Fraction*length, last), nil
 	case length > 0 && t.at.Seconds > length:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
-			seconds(t.at.Seconds), a.from, length))
+			number(t.at.Seconds), a.from, length))
 	case length > 0:
 		return min(t.at.Seconds, last), nil
 	default:
@@ -114,8 +177,8 @@ func (t thumbnail) batch(a *attempt, v stream) int {
 func (t thumbnail) encoder() []string {
 	one := []string{"-f", "image2", "-update", "1"}
 	if t.format == "webp" {
-		return append(one, "-c:v", "libwebp", "-quality", strconv.Itoa(t.quality), "-pix_fmt", "yuv420p")
+		return append(one, "-c:v", "libwebp", "-quality", strconv.Itoa(t.quality))
 	}
 	scale := 31 - float64(t.quality-1)*29/99 // ffmpeg's 2 (best) to 31
-	return append(one, "-c:v", "mjpeg", "-q:v", strconv.Itoa(int(math.Round(scale))), "-pix_fmt", "yuvj420p")
+	return append(one, "-c:v", "mjpeg", "-q:v", strconv.Itoa(int(math.Round(scale))))
 }

@@ -2,14 +2,15 @@ package media
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// whole refuses a file that ends before the length that its own container states. ffmpeg would make a shorter output of
-// it, or none, without an error. Containers that state no length (a transport stream, a live recording) pass.
+// whole looks whether the file ends before the length that its own container states, of which ffmpeg would make a
+// shorter output without an error. Containers that state no length (a transport stream, a live recording) pass.
 func (a *attempt) whole() error {
 	info, err := a.box.Input.Stat()
 	if err != nil {
@@ -17,9 +18,11 @@ func (a *attempt) whole() error {
 	}
 	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds} {
 		if n := needs(a.box.Input, info.Size()); n > info.Size() {
-			return work.Fail(work.BadInput, fmt.Errorf("input %s is cut off: it has %d of %d bytes", a.from,
-				info.Size(),
-				n))
+			a.cut = fmt.Sprintf("input %s is cut off: it has %d of %d bytes", a.from, info.Size(), n)
+			if a.strict {
+				return work.Fail(work.BadInput, errors.New(a.cut))
+			}
+			a.warn("%s", a.cut)
 		}
 	}
 	return nil
@@ -110,5 +113,9 @@ func riffNeeds(f io.ReaderAt, _ int64) int64 {
 	if kind := string(h[8:]); string(h[:4]) != "RIFF" || kind != "AVI " && kind != "WEBP" {
 		return 0
 	}
-	return 8 + int64(binary.LittleEndian.Uint32(h[4:]))
+	length := binary.LittleEndian.Uint32(h[4:])
+	if length >= 1<<32-9 { // written to a pipe, where nobody could go back to say
+		return 0
+	}
+	return 8 + int64(length)
 }

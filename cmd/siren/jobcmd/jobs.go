@@ -105,6 +105,9 @@ func detail(r job.Record, now time.Time) string {
 		return "its worker vanished " + say.Age(r.LeaseUntil, now) +
 			" ago; it runs again when its message comes up, unless only its end went unrecorded"
 	case len(r.Outputs) > 0:
+		if n := len(r.Warnings); n > 0 {
+			return fmt.Sprintf("%s, with %s: %s", r.Outputs[0].URL, say.Plural(n, "warning"), r.Warnings[0])
+		}
 		return r.Outputs[0].URL
 	case r.State == job.Running && r.Progress.Note != "":
 		return r.Progress.Note

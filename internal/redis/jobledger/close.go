@@ -75,6 +75,9 @@ func (l *Ledger) runClose(
 	case job.Completed:
 		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress",
 			keyspace.Encode(job.Progress{Fraction: 1}))
+		if len(o.Warnings) > 0 {
+			args = append(args, "warnings", keyspace.Encode(o.Warnings))
+		}
 	case job.Retrying:
 		args = append(args, "next", keyspace.Millis(o.NextAt), "error", jobrecord.Clip(o.Error))
 	case job.Dead:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,12 +20,13 @@ func TestCloseAsCompleted(t *testing.T) {
 	outputs := []job.Output{{URL: "file:///out/a.json", Bytes: 512, Type: "application/json"}}
 	for range 2 { // told twice, since an answer may get lost
 		redistest.Must(t, l.Close(t.Context(), c, work.Outcome{
-			State: job.Completed, Outputs: outputs,
+			State: job.Completed, Outputs: outputs, Warnings: []string{"it is cut off"},
 			Service: time.Second,
 		}))
 	}
 	r := redistest.Get(t, l, "job")
-	if r.State != job.Completed || !reflect.DeepEqual(r.Outputs, outputs) || time.Since(r.EndedAt) > time.Minute ||
+	if r.State != job.Completed || !reflect.DeepEqual(r.Outputs, outputs) ||
+		!slices.Equal(r.Warnings, []string{"it is cut off"}) || time.Since(r.EndedAt) > time.Minute ||
 		!r.LeaseUntil.IsZero() || r.Progress.Fraction != 1 {
 		t.Errorf("record %+v", r)
 	}

@@ -16,7 +16,7 @@ const maxError = 4 << 10
 
 // NewFields returns the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields
 // are set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker,
-// progress, outputs, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when
+// progress, outputs, warnings, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when
 // it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
 // the latest Supersede or Cancel: its nonce, the state and the lane before).
 func NewFields(d work.Delivery, now time.Time) []any {
@@ -98,6 +98,7 @@ func recordOf(id string, h map[string]string) job.Record {
 	keyspace.Decode(h["params"], &r.Params)
 	keyspace.Decode(h["progress"], &r.Progress)
 	keyspace.Decode(h["outputs"], &r.Outputs)
+	keyspace.Decode(h["warnings"], &r.Warnings)
 	keyspace.Decode(h["rest"], &r.Rest)
 	r.Bound()
 	return r

@@ -45,7 +45,7 @@ elseif state == 'dead' or state == 'cancelled' then -- a copy that is faster tha
     return answer(state == 'dead' and 'buried' or 'settled')
   end
   attempts, crashes, started = attempt - 1, 0, nil
-  redis.call('HDEL', key, 'started', 'wait', 'outputs')
+  redis.call('HDEL', key, 'started', 'wait', 'outputs', 'warnings')
   redis.call('PERSIST', key)
 elseif state ~= 'queued' and state ~= 'retrying' and state ~= 'missing' then
   return answer('settled')
