@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/deadcmd"
 	"github.com/polyglot-media/siren/cmd/siren/doctorcmd"
+	"github.com/polyglot-media/siren/cmd/siren/enqueuecmd"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
@@ -92,7 +93,7 @@ Try it: siren demo`,
 			root.AddCommand(c)
 		}
 	}
-	add("jobs", jobcmd.NewEnqueue(a), jobcmd.NewJobs(a), deadcmd.NewDead(a))
+	add("jobs", enqueuecmd.New(a), jobcmd.NewJobs(a), deadcmd.NewDead(a))
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
 		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
 	add("change", lanecmd.NewTunings(a), lanecmd.NewBudget(a), lanecmd.NewAudit(a))

@@ -69,7 +69,7 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now),
 			fmt.Sprint(r.Attempts), progressOf(r),
 			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"),
-			cmp.Or(r.Output, "-"), detail(r, now))
+			cmp.Or(r.Output, "-"), Detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
 	return t
@@ -92,8 +92,8 @@ func progressOf(r job.Record) string {
 	}
 }
 
-// detail returns what is most worth knowing of a job, in one line.
-func detail(r job.Record, now time.Time) string {
+// Detail returns what is most worth knowing of a job, in one line.
+func Detail(r job.Record, now time.Time) string {
 	switch {
 	case r.State == job.Dead:
 		return r.Reason + ": " + r.Error
