@@ -1,4 +1,4 @@
-package lanecmd
+package tunecmd
 
 import (
 	"time"
@@ -10,8 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newPoolsTune(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewPoolsTune(a *app.App) *cobra.Command {
+	var f Flags
 	var least, most int
 	var hold time.Duration
 	c := &cobra.Command{
@@ -35,7 +35,7 @@ a worker's memory is fixed when it starts.`,
 			if cmd.Flags().Changed("hold") {
 				wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
 			}
-			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
+			return a.Operate(func(o *app.Operator) error { return Set(cmd.Context(), o, f, wishes...) })
 		},
 	}
 	fs := c.Flags()
@@ -46,8 +46,8 @@ a worker's memory is fixed when it starts.`,
 	return c
 }
 
-func newPoolsHold(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewPoolsHold(a *app.App) *cobra.Command {
+	var f Flags
 	c := &cobra.Command{
 		Use:   "hold POOL",
 		Short: "Keep a pool's worker count as it is",
@@ -58,7 +58,7 @@ func newPoolsHold(a *app.App) *cobra.Command {
 		ValidArgsFunction: app.UpTo(1, a.CompletePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.Operate(func(o *app.Operator) error {
-				return setTunings(cmd.Context(), o, f, tune.To(lanes.PoolField(args[0], "held"), true))
+				return Set(cmd.Context(), o, f, tune.To(lanes.PoolField(args[0], "held"), true))
 			})
 		},
 	}
@@ -66,8 +66,8 @@ func newPoolsHold(a *app.App) *cobra.Command {
 	return c
 }
 
-func newPoolsRelease(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewPoolsRelease(a *app.App) *cobra.Command {
+	var f Flags
 	c := &cobra.Command{
 		Use:               "release POOL",
 		Short:             "Scale a held pool again",

@@ -1,4 +1,4 @@
-package lanecmd
+package tunecmd
 
 import (
 	"encoding/json"
@@ -15,8 +15,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newLanesTune(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewLanesTune(a *app.App) *cobra.Command {
+	var f Flags
 	var reserve, priorities int
 	var startWithin, maxRuntime time.Duration
 	var promote, retry string
@@ -59,7 +59,7 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 					Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max"),
 				})
 			}
-			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
+			return a.Operate(func(o *app.Operator) error { return Set(cmd.Context(), o, f, wishes...) })
 		},
 	}
 	fs := c.Flags()
@@ -119,8 +119,8 @@ func parts[T any](flag, text string, names ...string) func(json.RawMessage) (jso
 	}
 }
 
-func newLanesPause(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewLanesPause(a *app.App) *cobra.Command {
+	var f Flags
 	c := &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Take no more jobs from a lane",
@@ -132,7 +132,7 @@ put into it, and wait; what runs goes on. Without --for it lasts until siren lan
 		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.Operate(func(o *app.Operator) error {
-				return setTunings(cmd.Context(), o, f, tune.To(lanes.LaneField(args[0], "paused"), true))
+				return Set(cmd.Context(), o, f, tune.To(lanes.LaneField(args[0], "paused"), true))
 			})
 		},
 	}
@@ -140,8 +140,8 @@ put into it, and wait; what runs goes on. Without --for it lasts until siren lan
 	return c
 }
 
-func newLanesResume(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewLanesResume(a *app.App) *cobra.Command {
+	var f Flags
 	c := &cobra.Command{
 		Use:               "resume LANE",
 		Short:             "Take jobs from a paused lane again",
