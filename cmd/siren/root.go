@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/deadcmd"
+	"github.com/polyglot-media/siren/cmd/siren/democmd"
 	"github.com/polyglot-media/siren/cmd/siren/doctorcmd"
 	"github.com/polyglot-media/siren/cmd/siren/enqueuecmd"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -98,7 +99,7 @@ Try it: siren demo`,
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
 		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
 	add("change", tunecmd.NewTunings(a), tunecmd.NewBudget(a), lanecmd.NewAudit(a))
-	add("run", runcmd.NewUp(a), runcmd.NewDemo(a), runcmd.NewWorker(a), runcmd.NewScaler(a))
+	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a))
 	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a),
 		newVersion(a))
 	root.SetCompletionCommandGroupID("other")
