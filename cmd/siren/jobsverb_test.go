@@ -17,6 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
@@ -128,7 +129,7 @@ func TestBulkBrokenOff(t *testing.T) {
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
 		v := jobcmd.JobVerb{
-			JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled",
+			Jobs: choose.Jobs{Lane: "bulk"}, Verb: "cancel", Past: "cancelled",
 			Fates: map[jobs.Fate]int{}, Code: exit.Failed,
 		}
 		w := jobs.Cancel(o.Desk(), "")

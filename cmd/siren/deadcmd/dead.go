@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -30,7 +30,7 @@ func NewDead(a *app.App) *cobra.Command {
 }
 
 func newDeadList(a *app.App) *cobra.Command {
-	var f deadFilter
+	var f choose.Dead
 	var fromQueue bool
 	o := show.Listing{Kind: "job"}
 	c := &cobra.Command{
@@ -44,7 +44,7 @@ seconds for ten thousand of them.`,
 			"-o json\n  siren dead list --from-queue --older-than 24h",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := f.Check(); err != nil {
 				return err
 			}
 			if fromQueue && f.After != "" {
@@ -67,13 +67,13 @@ seconds for ten thousand of them.`,
 					if err == nil && f.After == "" {
 						beyond.say(ctx, t)
 					}
-					jobcmd.GoesOn(t, next)
+					choose.GoesOn(t, next)
 					return records, t, err
 				})
 			})
 		},
 	}
-	f.flags(a, c)
+	f.Flags(a, c)
 	f.Paging(c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false,
 		"list the letters in siren.dead, also those of jobs without a record")
@@ -167,12 +167,12 @@ type queuedLetter struct {
 }
 
 // deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
-func deadInQueue(ctx context.Context, o *app.Operator, f *deadFilter) (any, *show.Table, error) {
+func deadInQueue(ctx context.Context, o *app.Operator, f *choose.Dead) (any, *show.Table, error) {
 	most, err := app.AtMost(f.Limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	letters, err := dead.Read(ctx, o.Desk(), f.filter().Chooser(o.Now()))
+	letters, err := dead.Read(ctx, o.Desk(), f.Filter().Chooser(o.Now()))
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]

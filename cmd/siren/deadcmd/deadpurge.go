@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
@@ -16,7 +17,7 @@ import (
 
 // deadPurge is what `siren dead purge` may be told.
 type deadPurge struct {
-	deadChoice
+	choose.Letters
 	export string
 	dryRun bool
 }
@@ -40,7 +41,7 @@ cancelled shows them, and siren jobs retry makes a new message of one.`,
 			return a.Operate(func(o *app.Operator) error { return d.run(cmd.Context(), o, ids) })
 		},
 	}
-	d.flags(a, c)
+	d.Flags(a, c)
 	c.Flags().StringVar(&d.export, "export", "", "new `FILE` that the letters go to first; see siren dead export")
 	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "count what would be thrown away, and change nothing")
 	app.CompleteFlag(c, "export", app.Files())
@@ -48,7 +49,7 @@ cancelled shows them, and siren jobs retry makes a new message of one.`,
 }
 
 func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) error {
-	if err := d.check(ids); err != nil {
+	if err := d.Check(ids); err != nil {
 		return err
 	}
 	if err := o.Desk().MayNote(ctx); err != nil {
@@ -58,14 +59,14 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	if err != nil {
 		return err
 	}
-	p := dead.NewPurge(o.Desk(), d.filter(), ids, jobs)
-	p.DryRun, p.Reason = d.dryRun, d.reason
-	if len(ids) == 0 && !d.yes && !d.dryRun {
+	p := dead.NewPurge(o.Desk(), d.Filter(), ids, jobs)
+	p.DryRun, p.Reason = d.dryRun, d.Reason
+	if len(ids) == 0 && !d.Yes && !d.dryRun {
 		letters, err := dead.Count(ctx, o.Desk())
 		if err != nil {
 			return err
 		}
-		if err := o.AskFirst(fmt.Sprintf("Throw away %s?", d.which(len(jobs), letters))); err != nil {
+		if err := o.AskFirst(fmt.Sprintf("Throw away %s?", d.Which(len(jobs), letters))); err != nil {
 			return err
 		}
 	}
@@ -83,7 +84,7 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 // chosen returns the records of the jobs that are dead now and chosen.
 func (d *deadPurge) chosen(ctx context.Context, o *app.Operator, ids []string) ([]job.Record, error) {
 	if len(ids) == 0 {
-		return everyDead(ctx, o, &d.deadFilter, false)
+		return everyDead(ctx, o, &d.Dead, false)
 	}
 	records, err := o.Ledger.GetAll(ctx, ids)
 	var chosen []job.Record

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
@@ -23,7 +24,7 @@ const leastRate = 0.01
 
 // deadReplay is what `siren dead replay` may be told.
 type deadReplay struct {
-	deadChoice
+	choose.Letters
 	to     string
 	set    []string
 	rate   float64
@@ -52,7 +53,7 @@ its attempts.`,
 			return a.Operate(func(o *app.Operator) error { return d.run(cmd.Context(), o, ids) })
 		},
 	}
-	d.flags(a, c)
+	d.Flags(a, c)
 	f := c.Flags()
 	f.StringVar(&d.to, "to", "", "`LANE` to put them into (default their own)")
 	f.StringArrayVar(&d.set, "set", nil, "param `NAME=VALUE` that each of them gets, as often as you like; null "+
@@ -65,7 +66,7 @@ its attempts.`,
 }
 
 func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) error {
-	if err := d.check(ids); err != nil {
+	if err := d.Check(ids); err != nil {
 		return err
 	}
 	set, err := dead.ParseSet(d.set, d.Kind)
@@ -94,17 +95,17 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 	if d.dryRun {
 		d.rate = 0 // nothing is slowed down
 	}
-	replay := dead.NewReplay(o.Desk(), e.Policy, d.filter(), ids)
-	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.reason, d.to, set, d.Limit,
+	replay := dead.NewReplay(o.Desk(), e.Policy, d.Filter(), ids)
+	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.Reason, d.to, set, d.Limit,
 		d.dryRun, d.rate
 	r := &replayReport{Replay: replay, out: o.Out, err: o.Err}
 	replay.Progress = r.showProgress
-	if show.IsTerminal(o.Err) || !d.yes && !d.dryRun { // else nobody is told
+	if show.IsTerminal(o.Err) || !d.Yes && !d.dryRun { // else nobody is told
 		if r.expect, err = d.expected(ctx, o, ids); err != nil {
 			return err
 		}
 	}
-	if len(ids) == 0 && !d.yes && !d.dryRun {
+	if len(ids) == 0 && !d.Yes && !d.dryRun {
 		letters, err := dead.Count(ctx, o.Desk())
 		if err != nil {
 			return err
@@ -126,10 +127,10 @@ func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string
 	switch {
 	case len(ids) > 0:
 		n = len(ids)
-	case d.all:
+	case d.All:
 		n, err = o.Ledger.CountDead(ctx)
 	default:
-		all := d.deadFilter
+		all := d.Dead
 		all.Limit = 0
 		var records []job.Record
 		records, err = everyDead(ctx, o, &all, false)
@@ -146,5 +147,5 @@ func (d *deadReplay) question(jobs, letters int) string {
 	if d.rate > 0 {
 		speed = fmt.Sprintf("%v a second", d.rate)
 	}
-	return fmt.Sprintf("Replay %s, %s?", d.which(jobs, letters), speed)
+	return fmt.Sprintf("Replay %s, %s?", d.Which(jobs, letters), speed)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
@@ -27,7 +28,7 @@ moment: no job is lost, none is done twice, and the same command goes on with wh
 
 // JobVerb is a command that does something to jobs: to those named, or to those that a filter chooses.
 type JobVerb struct {
-	JobFilter
+	choose.Jobs
 	Verb, Past string      // cancel, cancelled
 	to         string      // the lane that they come into; "": their own
 	may        []job.State // that a filter may choose
@@ -47,7 +48,7 @@ type JobVerb struct {
 func (v *JobVerb) flags(a *app.App, c *cobra.Command) {
 	v.Choosing(a, c)
 	f := c.Flags()
-	app.OneOf(c, &v.State, "state", "", "only jobs in this `STATE`", stateNames(v.may)...)
+	app.OneOf(c, &v.State, "state", "", "only jobs in this `STATE`", choose.StateNames(v.may)...)
 	f.StringVar(&v.reason, "reason", "", "why, for the audit log")
 	f.BoolVarP(&v.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&v.dryRun, "dry-run", false, "count the jobs, and change nothing")
@@ -91,7 +92,7 @@ func (v *JobVerb) run(
 		if v.named {
 			return v.CarryOut(ctx, o, w, jobs.Named(ctx, o.Desk(), ids), 0)
 		}
-		q, err := v.query(o.Now())
+		q, err := v.Query(o.Now())
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package jobcmd
+package choose
 
 import (
 	"context"
@@ -14,14 +14,15 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// JobFilter is the flags that choose jobs.
-type JobFilter struct {
+// Jobs is the flags that choose jobs.
+type Jobs struct {
 	Lane, State, Kind, Selector string
 	Since, OlderThan            time.Duration
 	Also                        func(job.Record) bool // what else a job has to be; nil: nothing
@@ -30,7 +31,7 @@ type JobFilter struct {
 }
 
 // Choosing adds the flags that choose by what a job is.
-func (f *JobFilter) Choosing(a *app.App, c *cobra.Command) {
+func (f *Jobs) Choosing(a *app.App, c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.Lane, "lane", "", "only jobs of this lane")
 	app.CompleteFlag(c, "lane", a.CompleteLanes)
@@ -57,14 +58,14 @@ func choosesBySomething(c *cobra.Command, _ []string) (err error) {
 }
 
 // Paging adds the flags that say how much of a list is shown.
-func (f *JobFilter) Paging(c *cobra.Command) {
+func (f *Jobs) Paging(c *cobra.Command) {
 	c.Flags().IntVar(&f.Limit, "limit", 50, "at most this many, the newest first; 0: all")
 	c.Flags().StringVar(&f.After, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
-var states = []job.State{job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing}
+var States = []job.State{job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing}
 
-func stateNames(of []job.State) []string {
+func StateNames(of []job.State) []string {
 	names := make([]string, len(of))
 	for i, s := range of {
 		names[i] = string(s)
@@ -75,8 +76,8 @@ func stateNames(of []job.State) []string {
 // cursorForm is what jobrecord.Page.Next looks like.
 var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 
-// query returns what the flags ask the ledger for.
-func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
+// Query returns what the flags ask the ledger for.
+func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
 	selector, err := labels.Parse(f.Selector)
 	switch {
@@ -102,10 +103,10 @@ func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
 }
 
 // List reads the chosen records. next is where a list goes on that has more than the limit.
-func (f *JobFilter) List(
+func (f *Jobs) List(
 	ctx context.Context, ledger *jobledger.Ledger, now time.Time,
 ) (all []job.Record, next string, err error) {
-	q, err := f.query(now)
+	q, err := f.Query(now)
 	if err != nil {
 		return nil, "", err
 	}
@@ -123,7 +124,7 @@ func (f *JobFilter) List(
 }
 
 // String says in words what the flags choose by; "" for all.
-func (f *JobFilter) String() string {
+func (f *Jobs) String() string {
 	words := []string{dead.Filter{
 		Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
 		OlderThan: f.OlderThan,
@@ -132,4 +133,11 @@ func (f *JobFilter) String() string {
 		words = append(words, "state "+f.State)
 	}
 	return strings.TrimPrefix(strings.Join(words, ", "), ", ")
+}
+
+// GoesOn says where a list goes on that was cut; next is "" at its end.
+func GoesOn(t *show.Table, next string) {
+	if next != "" {
+		t.Warn("there may be more; go on with --after %s", next)
+	}
 }

@@ -1,4 +1,4 @@
-package deadcmd
+package choose
 
 import (
 	"errors"
@@ -10,20 +10,19 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// deadFilter is the flags that choose dead jobs. Times are those of the death.
-type deadFilter struct {
-	jobcmd.JobFilter
+// Dead is the flags that choose dead jobs. Times are those of the death.
+type Dead struct {
+	Jobs
 	tenant string
 	diedOf []string
 }
 
-func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
+func (f *Dead) Flags(a *app.App, c *cobra.Command) {
 	f.Choosing(a, c)
 	c.Flags().Lookup("since").Usage = "only jobs that died at most this long ago"
 	c.Flags().Lookup("older-than").Usage = "only jobs that died at least this long ago"
@@ -33,8 +32,8 @@ func (f *deadFilter) flags(a *app.App, c *cobra.Command) {
 	app.CompleteFlag(c, "died-of", app.Fixed(dead.Reasons...))
 }
 
-// check makes the filter ready for use.
-func (f *deadFilter) check() error {
+// Check makes the filter ready for use.
+func (f *Dead) Check() error {
 	f.State = string(job.Dead)
 	if f.Since < 0 || f.OlderThan < 0 {
 		return exit.With(exit.Usage, errors.New("--since and --older-than can't be negative"))
@@ -53,56 +52,56 @@ func (f *deadFilter) check() error {
 	return nil
 }
 
-// filter returns what the flags choose, once they are checked.
-func (f *deadFilter) filter() dead.Filter {
+// Filter returns what the flags choose, once they are checked.
+func (f *Dead) Filter() dead.Filter {
 	return dead.Filter{
 		Lane: f.Lane, Kind: f.Kind, Tenant: f.tenant, Selector: f.Selector, DiedOf: f.diedOf, Since: f.Since,
 		OlderThan: f.OlderThan,
 	}
 }
 
-// deadChoice is which dead letters a command is about: those of some jobs, by their ids, or those that a filter
+// Letters is which dead letters a command is about: those of some jobs, by their ids, or those that a filter
 // chooses.
-type deadChoice struct {
-	deadFilter
-	all    bool
-	reason string // why, for the audit log
-	yes    bool
+type Letters struct {
+	Dead
+	All    bool
+	Reason string // why, for the audit log
+	Yes    bool
 }
 
-func (d *deadChoice) flags(a *app.App, c *cobra.Command) {
-	d.deadFilter.flags(a, c)
-	c.Flags().BoolVar(&d.all, "all", false, "all there are")
-	c.Flags().StringVar(&d.reason, "reason", "", "why, for the audit log")
-	c.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")
+func (d *Letters) Flags(a *app.App, c *cobra.Command) {
+	d.Dead.Flags(a, c)
+	c.Flags().BoolVar(&d.All, "all", false, "all there are")
+	c.Flags().StringVar(&d.Reason, "reason", "", "why, for the audit log")
+	c.Flags().BoolVarP(&d.Yes, "yes", "y", false, "do not ask")
 }
 
-// check sees to it that somebody who chooses all says so.
-func (d *deadChoice) check(ids []string) error {
-	if reason, err := dead.Reason(d.reason); err == nil && len(d.diedOf) == 0 {
+// Check sees to it that somebody who chooses all says so.
+func (d *Letters) Check(ids []string) error {
+	if reason, err := dead.Reason(d.Reason); err == nil && len(d.diedOf) == 0 {
 		return exit.With(exit.Usage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it "+
 			"are chosen by --died-of %q", reason))
 	}
-	if err := d.deadFilter.check(); err != nil {
+	if err := d.Dead.Check(); err != nil {
 		return err
 	}
-	filter := d.filter().String()
+	filter := d.Filter().String()
 	switch {
-	case len(ids) > 0 && (filter != "" || d.all):
+	case len(ids) > 0 && (filter != "" || d.All):
 		return exit.With(exit.Usage, errors.New("say ids, or a filter, or --all: not several of them"))
-	case filter != "" && d.all:
+	case filter != "" && d.All:
 		return exit.With(exit.Usage, fmt.Errorf("--all is every dead letter, and %s only some of them: say one of "+
 			"the two", filter))
-	case len(ids) == 0 && filter == "" && !d.all:
+	case len(ids) == 0 && filter == "" && !d.All:
 		return exit.With(exit.Usage, errors.New("say which: ids, a filter such as --lane or --died-of, or --all"))
 	}
 	return nil
 }
 
-// which words the choice for a question, of so many jobs by their records, and so many letters in all.
-func (d *deadChoice) which(jobs, letters int) string {
+// Which words the choice for a question, of so many jobs by their records, and so many letters in all.
+func (d *Letters) Which(jobs, letters int) string {
 	what := "all dead jobs"
-	if filter := d.filter().String(); filter != "" {
+	if filter := d.Filter().String(); filter != "" {
 		what = "the dead jobs of " + filter
 	}
 	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, say.Plural(letters, "letter"))
