@@ -1,9 +1,9 @@
 package choose
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
@@ -16,18 +16,15 @@ import (
 )
 
 // Dead is the flags that choose dead jobs. Times are those of the death.
-type Dead struct {
-	Jobs
-	tenant string
-	diedOf []string
-}
+type Dead struct{ Jobs }
 
+// Flags adds the flags.
 func (f *Dead) Flags(a *app.App, c *cobra.Command) {
 	f.Choosing(a, c)
 	c.Flags().Lookup("since").Usage = "only jobs that died at most this long ago"
 	c.Flags().Lookup("older-than").Usage = "only jobs that died at least this long ago"
-	c.Flags().StringVar(&f.tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
-	c.Flags().StringSliceVar(&f.diedOf, "died-of", nil,
+	c.Flags().StringVar(&f.Tenant, "tenant", "", "only jobs of this tenant: of the label "+dead.TenantLabel)
+	c.Flags().StringSliceVar(&f.DiedOf, "died-of", nil,
 		"only jobs that died of this `REASON`, or of one of several: "+say.Listed(dead.Reasons))
 	app.CompleteFlag(c, "died-of", app.Fixed(dead.Reasons...))
 }
@@ -41,23 +38,14 @@ func (f *Dead) Check() error {
 	if _, err := labels.Parse(f.Selector); err != nil {
 		return exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	}
-	for i, s := range f.diedOf {
+	for i, s := range f.DiedOf {
 		reason, err := dead.Reason(s)
 		if err != nil {
 			return exit.With(exit.Usage, fmt.Errorf("--died-of: %w", err))
 		}
-		f.diedOf[i] = reason
+		f.DiedOf[i] = reason
 	}
-	f.Also = dead.Filter{Tenant: f.tenant, DiedOf: f.diedOf}.Chooser(time.Time{}) // the ledger sees to the rest
 	return nil
-}
-
-// Filter returns what the flags choose, once they are checked.
-func (f *Dead) Filter() dead.Filter {
-	return dead.Filter{
-		Lane: f.Lane, Kind: f.Kind, Tenant: f.tenant, Selector: f.Selector, DiedOf: f.diedOf, Since: f.Since,
-		OlderThan: f.OlderThan,
-	}
 }
 
 // Letters is which dead letters a command is about: those of some jobs, by their ids, or those that a filter
@@ -66,26 +54,28 @@ type Letters struct {
 	Dead
 	All    bool
 	Reason string // why, for the audit log
-	Yes    bool
+	DryRun bool
+	yes    bool
 }
 
+// Flags adds the flags.
 func (d *Letters) Flags(a *app.App, c *cobra.Command) {
 	d.Dead.Flags(a, c)
 	c.Flags().BoolVar(&d.All, "all", false, "all there are")
 	c.Flags().StringVar(&d.Reason, "reason", "", "why, for the audit log")
-	c.Flags().BoolVarP(&d.Yes, "yes", "y", false, "do not ask")
+	c.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")
 }
 
 // Check sees to it that somebody who chooses all says so.
 func (d *Letters) Check(ids []string) error {
-	if reason, err := dead.Reason(d.Reason); err == nil && len(d.diedOf) == 0 {
+	if reason, err := dead.Reason(d.Reason); err == nil && len(d.DiedOf) == 0 {
 		return exit.With(exit.Usage, fmt.Errorf("--reason is why you do it, for the audit log; jobs that died of it "+
 			"are chosen by --died-of %q", reason))
 	}
 	if err := d.Dead.Check(); err != nil {
 		return err
 	}
-	filter := d.Filter().String()
+	filter := d.Filter.String()
 	switch {
 	case len(ids) > 0 && (filter != "" || d.All):
 		return exit.With(exit.Usage, errors.New("say ids, or a filter, or --all: not several of them"))
@@ -98,11 +88,19 @@ func (d *Letters) Check(ids []string) error {
 	return nil
 }
 
-// Which words the choice for a question, of so many jobs by their records, and so many letters in all.
-func (d *Letters) Which(jobs, letters int) string {
+// Asks reports whether a person is asked before anything is done.
+func (d *Letters) Asks(ids []string) bool { return len(ids) == 0 && !d.yes && !d.DryRun }
+
+// Ask asks whether it is to be done to what is chosen, so many jobs by their records. The question has a %s for that.
+func (d *Letters) Ask(ctx context.Context, o *app.Operator, question string, jobs int) error {
+	letters, err := dead.Count(ctx, o.Desk())
+	if err != nil {
+		return err
+	}
 	what := "all dead jobs"
-	if filter := d.Filter().String(); filter != "" {
+	if filter := d.Filter.String(); filter != "" {
 		what = "the dead jobs of " + filter
 	}
-	return fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, say.Plural(letters, "letter"))
+	return o.AskFirst(fmt.Sprintf(question, fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs,
+		say.Plural(letters, "letter"))))
 }

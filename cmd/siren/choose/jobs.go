@@ -23,11 +23,10 @@ import (
 
 // Jobs is the flags that choose jobs.
 type Jobs struct {
-	Lane, State, Kind, Selector string
-	Since, OlderThan            time.Duration
-	Also                        func(job.Record) bool // what else a job has to be; nil: nothing
-	Limit                       int
-	After                       string
+	dead.Filter // its times are since the job was enqueued, unless State is Dead
+	State       string
+	Limit       int
+	After       string
 }
 
 // Choosing adds the flags that choose by what a job is.
@@ -63,14 +62,13 @@ func (f *Jobs) Paging(c *cobra.Command) {
 	c.Flags().StringVar(&f.After, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
-var States = []job.State{job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing}
-
-func StateNames(of []job.State) []string {
-	names := make([]string, len(of))
-	for i, s := range of {
+// ByState adds the flag that chooses one of the states.
+func (f *Jobs) ByState(c *cobra.Command, states ...job.State) {
+	names := make([]string, len(states))
+	for i, s := range states {
 		names[i] = string(s)
 	}
-	return names
+	app.OneOf(c, &f.State, "state", "", "only jobs in this `STATE`", names...)
 }
 
 // cursorForm is what jobrecord.Page.Next looks like.
@@ -79,8 +77,7 @@ var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 // Query returns what the flags ask the ledger for.
 func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
-	selector, err := labels.Parse(f.Selector)
-	switch {
+	switch _, err := labels.Parse(f.Selector); {
 	case err != nil:
 		return q, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	case f.Limit < 0 || f.Since < 0 || f.OlderThan < 0:
@@ -88,11 +85,8 @@ func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 	case f.After != "" && !cursorForm.MatchString(f.After):
 		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.After))
 	}
-	if f.Selector != "" || f.Also != nil {
-		q.Match = func(r job.Record) bool {
-			return selector.Matches(labels.Set(r.Labels)) && (f.Also == nil || f.Also(r))
-		}
-	}
+	rest := dead.Filter{Selector: f.Selector, Tenant: f.Tenant, DiedOf: f.DiedOf}
+	q.Match = rest.Chooser(now)
 	if f.Since > 0 {
 		q.Since = now.Add(-f.Since)
 	}
@@ -125,10 +119,7 @@ func (f *Jobs) List(
 
 // String says in words what the flags choose by; "" for all.
 func (f *Jobs) String() string {
-	words := []string{dead.Filter{
-		Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
-		OlderThan: f.OlderThan,
-	}.String()}
+	words := []string{f.Filter.String()}
 	if f.State != "" {
 		words = append(words, "state "+f.State)
 	}

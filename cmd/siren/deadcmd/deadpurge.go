@@ -19,7 +19,6 @@ import (
 type deadPurge struct {
 	choose.Letters
 	export string
-	dryRun bool
 }
 
 func newDeadPurge(a *app.App) *cobra.Command {
@@ -43,7 +42,7 @@ cancelled shows them, and siren jobs retry makes a new message of one.`,
 	}
 	d.Flags(a, c)
 	c.Flags().StringVar(&d.export, "export", "", "new `FILE` that the letters go to first; see siren dead export")
-	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "count what would be thrown away, and change nothing")
+	c.Flags().BoolVar(&d.DryRun, "dry-run", false, "count what would be thrown away, and change nothing")
 	app.CompleteFlag(c, "export", app.Files())
 	return c
 }
@@ -59,19 +58,15 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	if err != nil {
 		return err
 	}
-	p := dead.NewPurge(o.Desk(), d.Filter(), ids, jobs)
-	p.DryRun, p.Reason = d.dryRun, d.Reason
-	if len(ids) == 0 && !d.Yes && !d.dryRun {
-		letters, err := dead.Count(ctx, o.Desk())
-		if err != nil {
-			return err
-		}
-		if err := o.AskFirst(fmt.Sprintf("Throw away %s?", d.Which(len(jobs), letters))); err != nil {
+	p := dead.NewPurge(o.Desk(), d.Filter, ids, jobs)
+	p.DryRun, p.Reason = d.DryRun, d.Reason
+	if d.Asks(ids) {
+		if err := d.Ask(ctx, o, "Throw away %s?", len(jobs)); err != nil {
 			return err
 		}
 	}
 	var kept *exporter
-	if d.export != "" && !d.dryRun {
+	if d.export != "" && !d.DryRun {
 		if kept, err = newExporter(d.export, o.Out); err != nil {
 			return err
 		}
@@ -112,9 +107,9 @@ func purged(ctx context.Context, o *app.Operator, p *dead.Purge, err error) erro
 	if err != nil {
 		return exit.With(exit.Code(err), fmt.Errorf("%w; the same command goes on", err))
 	}
-	var errs []error
+	missing := app.Refusals{Named: true}
 	for _, id := range p.Missing() {
-		errs = append(errs, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+		missing.Add(dead.NoJob(id))
 	}
-	return exit.With(exit.NotFound, errors.Join(errs...))
+	return missing.Err()
 }

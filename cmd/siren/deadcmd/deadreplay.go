@@ -25,10 +25,9 @@ const leastRate = 0.01
 // deadReplay is what `siren dead replay` may be told.
 type deadReplay struct {
 	choose.Letters
-	to     string
-	set    []string
-	rate   float64
-	dryRun bool
+	to   string
+	set  []string
+	rate float64
 }
 
 func newDeadReplay(a *app.App) *cobra.Command {
@@ -60,7 +59,7 @@ its attempts.`,
 		"takes one away")
 	f.Float64Var(&d.rate, "rate", replayRate, "at most this many jobs a second; 0: as fast as it goes")
 	f.IntVar(&d.Limit, "limit", 0, "at most this many, in the order of the letters; 0: all")
-	f.BoolVar(&d.dryRun, "dry-run", false, "count what would be replayed, and change nothing")
+	f.BoolVar(&d.DryRun, "dry-run", false, "count what would be replayed, and change nothing")
 	app.CompleteFlag(c, "to", a.CompleteLanes)
 	return c
 }
@@ -92,25 +91,25 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 			return err
 		}
 	}
-	if d.dryRun {
+	if d.DryRun {
 		d.rate = 0 // nothing is slowed down
 	}
-	replay := dead.NewReplay(o.Desk(), e.Policy, d.Filter(), ids)
+	replay := dead.NewReplay(o.Desk(), e.Policy, d.Filter, ids)
 	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.Reason, d.to, set, d.Limit,
-		d.dryRun, d.rate
+		d.DryRun, d.rate
 	r := &replayReport{Replay: replay, out: o.Out, err: o.Err}
 	replay.Progress = r.showProgress
-	if show.IsTerminal(o.Err) || !d.Yes && !d.dryRun { // else nobody is told
+	if show.IsTerminal(o.Err) || d.Asks(ids) { // else nobody is told
 		if r.expect, err = d.expected(ctx, o, ids); err != nil {
 			return err
 		}
 	}
-	if len(ids) == 0 && !d.Yes && !d.dryRun {
-		letters, err := dead.Count(ctx, o.Desk())
-		if err != nil {
-			return err
+	if d.Asks(ids) {
+		speed := "as fast as it goes"
+		if d.rate > 0 {
+			speed = fmt.Sprintf("%v a second", d.rate)
 		}
-		if err := o.AskFirst(d.question(r.expect, letters)); err != nil {
+		if err := d.Ask(ctx, o, "Replay %s, "+speed+"?", r.expect); err != nil {
 			return err
 		}
 	}
@@ -140,12 +139,4 @@ func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string
 		n = min(n, d.Limit)
 	}
 	return n, err
-}
-
-func (d *deadReplay) question(jobs, letters int) string {
-	speed := "as fast as it goes"
-	if d.rate > 0 {
-		speed = fmt.Sprintf("%v a second", d.rate)
-	}
-	return fmt.Sprintf("Replay %s, %s?", d.Which(jobs, letters), speed)
 }

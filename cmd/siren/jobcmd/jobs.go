@@ -42,7 +42,7 @@ func newJobsList(a *app.App) *cobra.Command {
 		},
 	}
 	f.Choosing(a, c)
-	app.OneOf(c, &f.State, "state", "", "only jobs in this `STATE`", choose.StateNames(choose.States)...)
+	f.ByState(c, job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing)
 	f.Paging(c)
 	app.ListFlags(c, &o)
 	return c

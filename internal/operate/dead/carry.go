@@ -113,7 +113,7 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 		record, ok := records[id]
 		switch {
 		case !ok:
-			r.Refused[id] = operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
+			r.Refused[id] = NoJob(id)
 			continue
 		case record.State != job.Dead:
 			r.Refused[id] = operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State,
@@ -147,6 +147,11 @@ func (r *Replay) fromRecord(record job.Record) (*revival, error) {
 		v.letters, v.Settle = nil, nil
 	}
 	return v, err
+}
+
+// NoJob returns the error that no dead job has that id.
+func NoJob(id string) error {
+	return operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
 }
 
 // tidy removes older letters of jobs that were replayed from a newer one.
