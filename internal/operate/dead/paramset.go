@@ -31,8 +31,7 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 		}
 		if !paramForm.MatchString(name) {
 			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . "+
-				"and -",
-				p, name)
+				"and -", p, name)
 		}
 		if _, ok := set[name]; ok {
 			return nil, fmt.Errorf("--set %s is given twice", name)
@@ -94,8 +93,7 @@ func (s Set) String() string {
 
 // accepted returns what the params make wrong in a job.
 func (s Set) accepted(before, after job.Job, storage []lanes.Storage) error {
-	known := slices.Contains(kinds.Names(), after.Kind)
-	if len(s) == 0 || !known {
+	if _, err := kinds.Find(after.Kind); err != nil || len(s) == 0 {
 		return nil
 	}
 	err := media.Check(after, storage)
