@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/operate/paramset"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -68,7 +69,7 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 	if err := d.Check(ids); err != nil {
 		return err
 	}
-	set, err := dead.ParseSet(d.set, d.Kind)
+	set, err := paramset.Parse(d.set, d.Kind)
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}

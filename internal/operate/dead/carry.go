@@ -32,7 +32,7 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 	v.Settle = func() error { return r.letters.Remove(v.letters...) }
 	err := v.Revive(r.Set, r.desk.Now())
 	if err == nil {
-		err = r.Set.accepted(l.Job, v.Job, r.policy.Storage)
+		err = r.Set.Check(l.Job, v.Job, r.policy.Storage)
 	}
 	if err != nil {
 		return nil, operate.NotPossible.Errorf("job %s can't be replayed: %w", l.ID, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/paramset"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
@@ -24,13 +25,13 @@ const (
 
 // Replay goes through siren.dead and puts jobs back into their lanes.
 type Replay struct {
-	To       string  // the lane they are put into; "": their own
-	Set      Set     // params that they get
-	Reason   string  // why, for the audit log
-	Limit    int     // jobs; 0: all
-	Rate     float64 // jobs a second; 0: as fast as it goes
-	DryRun   bool    // counts what would be replayed, and changes nothing
-	Progress func()  // is called whenever some have been replayed; nil: nobody listens
+	To       string       // the lane they are put into; "": their own
+	Set      paramset.Set // params that they get
+	Reason   string       // why, for the audit log
+	Limit    int          // jobs; 0: all
+	Rate     float64      // jobs a second; 0: as fast as it goes
+	DryRun   bool         // counts what would be replayed, and changes nothing
+	Progress func()       // is called whenever some have been replayed; nil: nobody listens
 
 	// What has become of them.
 	Done    audit.Entry       // its Jobs and Sample: what was replayed
@@ -222,7 +223,7 @@ func (r *Replay) fate(l Letter) letterFate {
 		return leaveLetter
 	case l.Standing == Stale:
 		return asideLetter
-	case !r.Set.fits(l.Job.Kind):
+	case !r.Set.Fits(l.Job.Kind):
 		r.Left.OtherKind++
 		if r.ids != nil {
 			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind,
