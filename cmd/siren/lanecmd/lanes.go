@@ -22,7 +22,8 @@ func NewLanes(a *app.App) *cobra.Command {
 	return app.Parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
 		func(snap fleet.Snapshot) any { return snap.Lanes },
 		LaneTable),
-		tunecmd.NewLanesTune(a), tunecmd.NewLanesPause(a), tunecmd.NewLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
+		tunecmd.NewLanesTune(a), tunecmd.NewLanesPause(a), tunecmd.NewLanesResume(a), newLanesMove(a),
+		newLanesMigrate(a), newLanesPurge(a))
 }
 
 // newSnapshotList makes a list command that shows a part of the leader's snapshot.

@@ -100,8 +100,8 @@ func Count(ctx context.Context, desk *operate.Desk) (int, error) {
 	return n, err
 }
 
-// each takes all letters, batch by batch, puts them and the records of their jobs together, and hands them to use, which
-// may remove some. Those that aren't stay out of the queue. It ends when use is done.
+// each takes all letters, batch by batch, puts them and the records of their jobs together, and hands them to use,
+// which may remove some. Those that aren't stay out of the queue. It ends when use is done.
 func each(
 	ctx context.Context, d *rabbit.DeadLetters, size int,
 	records func(ctx context.Context, ids []string) (map[string]job.Record, error),
