@@ -1,6 +1,7 @@
 package tunecmd
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,6 @@ import (
 )
 
 func NewPoolsTune(a *app.App) *cobra.Command {
-	var f Flags
 	var least, most int
 	var hold time.Duration
 	c := &cobra.Command{
@@ -21,65 +21,45 @@ func NewPoolsTune(a *app.App) *cobra.Command {
 a worker's memory is fixed when it starts.`,
 		Example: `  siren pools tune general --min 6 --max 12 --for 3h --reason "launch day"
   siren pools tune batch --max 1 --dry-run`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.UpTo(1, a.CompletePools),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			field := func(name string) string { return lanes.PoolField(args[0], name) }
-			var wishes []tune.Wish
-			if cmd.Flags().Changed("min") {
-				wishes = append(wishes, tune.To(field("min"), least))
-			}
-			if cmd.Flags().Changed("max") {
-				wishes = append(wishes, tune.To(field("max"), most))
-			}
-			if cmd.Flags().Changed("hold") {
-				wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
-			}
-			return a.Operate(func(o *app.Operator) error { return Set(cmd.Context(), o, f, wishes...) })
-		},
 	}
 	fs := c.Flags()
 	fs.IntVar(&least, "min", 0, "the fewest workers")
 	fs.IntVar(&most, "max", 0, "the most workers")
 	fs.DurationVar(&hold, "hold", 0, "how long the largest plan is kept before the pool shrinks")
-	f.add(c, tuneFor)
-	return c
+	return onOne(a, c, a.CompletePools, tuneFor, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+		field := func(of string) string { return lanes.PoolField(pool, of) }
+		var wishes []tune.Wish
+		if fs.Changed("min") {
+			wishes = append(wishes, tune.To(field("min"), least))
+		}
+		if fs.Changed("max") {
+			wishes = append(wishes, tune.To(field("max"), most))
+		}
+		if fs.Changed("hold") {
+			wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
+		}
+		return Set(ctx, o, f, wishes...)
+	})
 }
 
 func NewPoolsHold(a *app.App) *cobra.Command {
-	var f Flags
-	c := &cobra.Command{
+	return onOne(a, &cobra.Command{
 		Use:   "hold POOL",
 		Short: "Keep a pool's worker count as it is",
 		Long:  "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools release.",
 		Example: `  siren pools hold general --for 1h --reason "node maintenance"
   siren pools hold batch`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.UpTo(1, a.CompletePools),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.Operate(func(o *app.Operator) error {
-				return Set(cmd.Context(), o, f, tune.To(lanes.PoolField(args[0], "held"), true))
-			})
-		},
-	}
-	f.add(c, untilGone)
-	return c
+	}, a.CompletePools, untilGone, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+		return Set(ctx, o, f, tune.To(lanes.PoolField(pool, "held"), true))
+	})
 }
 
 func NewPoolsRelease(a *app.App) *cobra.Command {
-	var f Flags
-	c := &cobra.Command{
-		Use:               "release POOL",
-		Short:             "Scale a held pool again",
-		Example:           "  siren pools release general",
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.UpTo(1, a.CompletePools),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.Operate(func(o *app.Operator) error {
-				return end(cmd.Context(), o, f, lanes.PoolField(args[0], "held"), "pool "+args[0]+" isn't held")
-			})
-		},
-	}
-	f.add(c, untilGone)
-	return c
+	return onOne(a, &cobra.Command{
+		Use:     "release POOL",
+		Short:   "Scale a held pool again",
+		Example: "  siren pools release general",
+	}, a.CompletePools, untilGone, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+		return end(ctx, o, f, lanes.PoolField(pool, "held"), "pool "+pool+" isn't held")
+	})
 }

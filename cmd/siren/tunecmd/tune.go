@@ -53,6 +53,20 @@ func (f *Flags) addBut(c *cobra.Command) {
 		""+tune.TakenUp.String())
 }
 
+// onOne makes c a verb that tunes one lane or pool, for so long unless somebody says.
+func onOne(
+	a *app.App, c *cobra.Command, complete cobra.CompletionFunc, duration time.Duration,
+	do func(ctx context.Context, o *app.Operator, f Flags, name string) error,
+) *cobra.Command {
+	var f Flags
+	c.Args, c.ValidArgsFunction = cobra.ExactArgs(1), app.UpTo(1, complete)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.Operate(func(o *app.Operator) error { return do(cmd.Context(), o, f, args[0]) })
+	}
+	f.add(c, duration)
+	return c
+}
+
 func (f *Flags) check() error {
 	if n := utf8.RuneCountInString(f.Reason); n > mostReason {
 		return exit.With(exit.Usage, fmt.Errorf("--reason has %d characters; say it in %d", n, mostReason))
