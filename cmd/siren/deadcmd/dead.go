@@ -165,7 +165,7 @@ func deadInQueue(ctx context.Context, o *app.Operator, f *choose.Dead) (any, *sh
 	if err != nil {
 		return nil, nil, err
 	}
-	letters, err := dead.Read(ctx, o.Desk(), f.Filter.Chooser(o.Now()))
+	letters, err := dead.Read(ctx, o.Desk(), f.Chooser(o.Now()))
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]

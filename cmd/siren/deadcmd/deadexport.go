@@ -78,7 +78,7 @@ func exportDead(ctx context.Context, o *app.Operator, f *choose.Dead, file strin
 	if err != nil {
 		return err
 	}
-	choose := f.Filter.Chooser(o.Now())
+	choose := f.Chooser(o.Now())
 	err = dead.Look(ctx, o.Desk(), d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {

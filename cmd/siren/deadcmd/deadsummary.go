@@ -72,7 +72,7 @@ siren dead list does.`,
 // everyDead returns the records of all dead jobs that the filter chooses.
 func everyDead(ctx context.Context, o *app.Operator, f *choose.Dead, fromQueue bool) ([]job.Record, error) {
 	if fromQueue {
-		letters, err := dead.Read(ctx, o.Desk(), f.Filter.Chooser(o.Now()))
+		letters, err := dead.Read(ctx, o.Desk(), f.Chooser(o.Now()))
 		records := make([]job.Record, len(letters))
 		for i, l := range letters {
 			records[i] = l.Facts

@@ -41,7 +41,7 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 		"none")
 	fs.StringVar(&retry, "retry", "", "how failed jobs are retried: `attempts=5,first=5s,factor=3,max=15m`, or "+
 		"some of it")
-	return onOne(a, c, a.CompleteLanes, tuneFor, func(ctx context.Context, o *app.Operator, f Flags, lane string) error {
+	tunes := func(ctx context.Context, o *app.Operator, f Flags, lane string) error {
 		field := func(of string) string { return lanes.LaneField(lane, of) }
 		var wishes []tune.Wish
 		if fs.Changed("reserve") {
@@ -69,7 +69,8 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 			})
 		}
 		return Set(ctx, o, f, wishes...)
-	})
+	}
+	return onOne(a, c, a.CompleteLanes, tuneFor, tunes)
 }
 
 // counted is the parts that are numbers. The others are texts, whatever they look like: a lane may be called 5.

@@ -26,7 +26,7 @@ a worker's memory is fixed when it starts.`,
 	fs.IntVar(&least, "min", 0, "the fewest workers")
 	fs.IntVar(&most, "max", 0, "the most workers")
 	fs.DurationVar(&hold, "hold", 0, "how long the largest plan is kept before the pool shrinks")
-	return onOne(a, c, a.CompletePools, tuneFor, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+	tunes := func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
 		field := func(of string) string { return lanes.PoolField(pool, of) }
 		var wishes []tune.Wish
 		if fs.Changed("min") {
@@ -39,7 +39,8 @@ a worker's memory is fixed when it starts.`,
 			wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
 		}
 		return Set(ctx, o, f, wishes...)
-	})
+	}
+	return onOne(a, c, a.CompletePools, tuneFor, tunes)
 }
 
 func NewPoolsHold(a *app.App) *cobra.Command {
