@@ -17,8 +17,10 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -129,8 +131,8 @@ func TestBulkBrokenOff(t *testing.T) {
 	cancel := func(ctx context.Context, records iter.Seq2[job.Record, error]) error {
 		out.Reset()
 		v := jobcmd.JobVerb{
-			JobFilter: jobcmd.JobFilter{Lane: "bulk"}, Verb: "cancel", Past: "cancelled",
-			Fates: map[jobs.Fate]int{}, Code: exit.Failed,
+			Jobs: choose.Jobs{Filter: dead.Filter{Lane: "bulk"}}, Verb: "cancel", Past: "cancelled",
+			Fates: map[jobs.Fate]int{},
 		}
 		w := jobs.Cancel(o.Desk(), "")
 		w.Filter = v.String()

@@ -12,12 +12,15 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/deadcmd"
+	"github.com/polyglot-media/siren/cmd/siren/democmd"
 	"github.com/polyglot-media/siren/cmd/siren/doctorcmd"
+	"github.com/polyglot-media/siren/cmd/siren/enqueuecmd"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
@@ -92,11 +95,11 @@ Try it: siren demo`,
 			root.AddCommand(c)
 		}
 	}
-	add("jobs", jobcmd.NewEnqueue(a), jobcmd.NewJobs(a), deadcmd.NewDead(a))
+	add("jobs", enqueuecmd.New(a), jobcmd.NewJobs(a), deadcmd.NewDead(a))
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
 		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
-	add("change", lanecmd.NewTunings(a), lanecmd.NewBudget(a), lanecmd.NewAudit(a))
-	add("run", runcmd.NewUp(a), runcmd.NewDemo(a), runcmd.NewWorker(a), runcmd.NewScaler(a))
+	add("change", tunecmd.NewTunings(a), tunecmd.NewBudget(a), lanecmd.NewAudit(a))
+	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a))
 	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a),
 		newVersion(a))
 	root.SetCompletionCommandGroupID("other")

@@ -11,8 +11,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
+	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
@@ -100,6 +100,6 @@ func TestTuneWithoutScaler(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	said.Reset()
-	lanecmd.AwaitFollowed(ctx, o, tune.Change{Set: now.All})
+	tunecmd.AwaitFollowed(ctx, o, tune.Change{Set: now.All})
 	want(exit.OK, exit.OK, "", "warning: the scaler has put it into force; 0 of 1 worker follow it so far")
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes/job"
 )
 
 // This file is what commands that change something ask and say alike.
@@ -52,8 +54,45 @@ func BrokenOff(ctx context.Context, err error) error {
 	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", show.Gist(err)))
 }
 
-// MostRefusals is how many jobs are told of to which it couldn't be done.
-const MostRefusals = 10
+// mostRefusals is how many jobs are told of to which it couldn't be done.
+const mostRefusals = 10
+
+// Refusals is why something couldn't be done to some jobs.
+type Refusals struct {
+	Named bool // the jobs were named, and each is told of
+	errs  []error
+	more  int // that aren't told of
+	code  int // 0: none of them has an exit code of its own
+}
+
+// Add adds one.
+func (r *Refusals) Add(err error) {
+	if c := exit.Code(err); c != exit.Failed {
+		r.code = c
+	}
+	if len(r.errs) < mostRefusals || r.Named {
+		r.errs = append(r.errs, err)
+	} else {
+		r.more++
+	}
+}
+
+// Err returns them as one error, with the exit code of the last that has one of its own; nil without any.
+func (r *Refusals) Err() error {
+	errs := r.errs
+	if r.more > 0 {
+		errs = append(errs, fmt.Errorf("and %d more", r.more))
+	}
+	return exit.With(cmp.Or(r.code, exit.Failed), errors.Join(errs...))
+}
+
+// WarnOfBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears
+// its id.
+func (a *App) WarnOfBorne(id string, r job.Record) {
+	if r.ID != id {
+		a.Warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
+	}
+}
 
 // AlsoDropped returns what a command says of messages that would have been skipped.
 func AlsoDropped(n int) string {

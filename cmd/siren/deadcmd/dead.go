@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -30,7 +30,7 @@ func NewDead(a *app.App) *cobra.Command {
 }
 
 func newDeadList(a *app.App) *cobra.Command {
-	var f deadFilter
+	var f choose.Dead
 	var fromQueue bool
 	o := show.Listing{Kind: "job"}
 	c := &cobra.Command{
@@ -44,7 +44,7 @@ seconds for ten thousand of them.`,
 			"-o json\n  siren dead list --from-queue --older-than 24h",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := f.Check(); err != nil {
 				return err
 			}
 			if fromQueue && f.After != "" {
@@ -58,7 +58,7 @@ seconds for ten thousand of them.`,
 						return deadInQueue(ctx, op, &f)
 					})
 				}
-				beyond := lettersBeyond(op)
+				beyond := &letterCount{o: op}
 				defer beyond.close()
 				return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
 					records, next, err := f.List(ctx, op.Ledger, op.Now())
@@ -67,13 +67,13 @@ seconds for ten thousand of them.`,
 					if err == nil && f.After == "" {
 						beyond.say(ctx, t)
 					}
-					jobcmd.GoesOn(t, next)
+					choose.GoesOn(t, next)
 					return records, t, err
 				})
 			})
 		},
 	}
-	f.flags(a, c)
+	f.Flags(a, c)
 	f.Paging(c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false,
 		"list the letters in siren.dead, also those of jobs without a record")
@@ -108,15 +108,12 @@ func deadTable(records []job.Record, states []job.State, now time.Time) *show.Ta
 	return t
 }
 
-// letterCount looks whether siren.dead has more letters than the ledger knows of.
+// letterCount looks whether siren.dead has more letters than the ledger knows of. It has to be closed.
 type letterCount struct {
 	o    *app.Operator
 	conn *rabbitlink.Conn // nil until it is needed
 	gave bool             // up: the broker can't be reached
 }
-
-// lettersBeyond begins it. It has to be closed.
-func lettersBeyond(o *app.Operator) *letterCount { return &letterCount{o: o} }
 
 func (c *letterCount) close() {
 	if c.conn != nil {
@@ -134,7 +131,14 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, countWithin)
 	defer cancel()
-	letters, err := c.count(bounded)
+	var err error
+	letters := 0
+	if c.conn == nil {
+		c.conn, err = c.o.Broker("siren dead list", slog.New(slog.DiscardHandler))
+	}
+	if err == nil {
+		letters, err = rabbit.CountDead(bounded, c.conn)
+	}
 	if err != nil {
 		c.gave = true
 		if ctx.Err() == nil && !errors.Is(err, rabbitlink.ErrUndeclared) {
@@ -149,17 +153,6 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	}
 }
 
-func (c *letterCount) count(ctx context.Context) (int, error) {
-	if c.conn == nil {
-		conn, err := c.o.Broker("siren dead list", slog.New(slog.DiscardHandler))
-		if err != nil {
-			return 0, err
-		}
-		c.conn = conn
-	}
-	return rabbit.CountDead(ctx, c.conn)
-}
-
 // queuedLetter is a dead letter in a list of siren.dead.
 type queuedLetter struct {
 	job.Record
@@ -167,12 +160,12 @@ type queuedLetter struct {
 }
 
 // deadInQueue lists the letters in siren.dead that a filter chooses, the latest first.
-func deadInQueue(ctx context.Context, o *app.Operator, f *deadFilter) (any, *show.Table, error) {
+func deadInQueue(ctx context.Context, o *app.Operator, f *choose.Dead) (any, *show.Table, error) {
 	most, err := app.AtMost(f.Limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	letters, err := dead.Read(ctx, o.Desk(), f.filter().Chooser(o.Now()))
+	letters, err := dead.Read(ctx, o.Desk(), f.Chooser(o.Now()))
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
@@ -39,7 +40,7 @@ type exportedLetter struct {
 }
 
 func newDeadExport(a *app.App) *cobra.Command {
-	var f deadFilter
+	var f choose.Dead
 	c := &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Write dead letters as NDJSON, and leave them where they are",
@@ -53,7 +54,7 @@ where they are, but are out of the queue meanwhile.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: app.UpTo(1, app.Files()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
+			if err := f.Check(); err != nil {
 				return err
 			}
 			file := "-"
@@ -63,11 +64,11 @@ where they are, but are out of the queue meanwhile.`,
 			return a.Operate(func(o *app.Operator) error { return exportDead(cmd.Context(), o, &f, file) })
 		},
 	}
-	f.flags(a, c)
+	f.Flags(a, c)
 	return c
 }
 
-func exportDead(ctx context.Context, o *app.Operator, f *deadFilter, file string) error {
+func exportDead(ctx context.Context, o *app.Operator, f *choose.Dead, file string) error {
 	d, end, err := dead.Open(ctx, o.Desk(), "dead export")
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func exportDead(ctx context.Context, o *app.Operator, f *deadFilter, file string
 	if err != nil {
 		return err
 	}
-	choose := f.filter().Chooser(o.Now())
+	choose := f.Chooser(o.Now())
 	err = dead.Look(ctx, o.Desk(), d, func(batch []dead.Letter) error {
 		var chosen []dead.Letter
 		for _, l := range batch {

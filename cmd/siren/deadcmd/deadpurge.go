@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
@@ -16,9 +17,8 @@ import (
 
 // deadPurge is what `siren dead purge` may be told.
 type deadPurge struct {
-	deadChoice
+	choose.Letters
 	export string
-	dryRun bool
 }
 
 func newDeadPurge(a *app.App) *cobra.Command {
@@ -40,15 +40,15 @@ cancelled shows them, and siren jobs retry makes a new message of one.`,
 			return a.Operate(func(o *app.Operator) error { return d.run(cmd.Context(), o, ids) })
 		},
 	}
-	d.flags(a, c)
+	d.Flags(a, c)
 	c.Flags().StringVar(&d.export, "export", "", "new `FILE` that the letters go to first; see siren dead export")
-	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "count what would be thrown away, and change nothing")
+	c.Flags().BoolVar(&d.DryRun, "dry-run", false, "count what would be thrown away, and change nothing")
 	app.CompleteFlag(c, "export", app.Files())
 	return c
 }
 
 func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) error {
-	if err := d.check(ids); err != nil {
+	if err := d.Check(ids); err != nil {
 		return err
 	}
 	if err := o.Desk().MayNote(ctx); err != nil {
@@ -58,19 +58,15 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	if err != nil {
 		return err
 	}
-	p := dead.NewPurge(o.Desk(), d.filter(), ids, jobs)
-	p.DryRun, p.Reason = d.dryRun, d.reason
-	if len(ids) == 0 && !d.yes && !d.dryRun {
-		letters, err := dead.Count(ctx, o.Desk())
-		if err != nil {
-			return err
-		}
-		if err := o.AskFirst(fmt.Sprintf("Throw away %s?", d.which(len(jobs), letters))); err != nil {
+	p := dead.NewPurge(o.Desk(), d.Filter, ids, jobs)
+	p.DryRun, p.Reason = d.DryRun, d.Reason
+	if d.Asks(ids) {
+		if err := d.Ask(ctx, o, "Throw away %s?", len(jobs)); err != nil {
 			return err
 		}
 	}
 	var kept *exporter
-	if d.export != "" && !d.dryRun {
+	if d.export != "" && !d.DryRun {
 		if kept, err = newExporter(d.export, o.Out); err != nil {
 			return err
 		}
@@ -83,7 +79,7 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 // chosen returns the records of the jobs that are dead now and chosen.
 func (d *deadPurge) chosen(ctx context.Context, o *app.Operator, ids []string) ([]job.Record, error) {
 	if len(ids) == 0 {
-		return everyDead(ctx, o, &d.deadFilter, false)
+		return everyDead(ctx, o, &d.Dead, false)
 	}
 	records, err := o.Ledger.GetAll(ctx, ids)
 	var chosen []job.Record
@@ -111,9 +107,9 @@ func purged(ctx context.Context, o *app.Operator, p *dead.Purge, err error) erro
 	if err != nil {
 		return exit.With(exit.Code(err), fmt.Errorf("%w; the same command goes on", err))
 	}
-	var errs []error
+	missing := app.Refusals{Named: true}
 	for _, id := range p.Missing() {
-		errs = append(errs, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+		missing.Add(dead.NoJob(id))
 	}
-	return exit.With(exit.NotFound, errors.Join(errs...))
+	return missing.Err()
 }

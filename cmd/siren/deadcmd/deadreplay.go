@@ -7,10 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/operate/paramset"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -23,11 +25,10 @@ const leastRate = 0.01
 
 // deadReplay is what `siren dead replay` may be told.
 type deadReplay struct {
-	deadChoice
-	to     string
-	set    []string
-	rate   float64
-	dryRun bool
+	choose.Letters
+	to   string
+	set  []string
+	rate float64
 }
 
 func newDeadReplay(a *app.App) *cobra.Command {
@@ -52,23 +53,23 @@ its attempts.`,
 			return a.Operate(func(o *app.Operator) error { return d.run(cmd.Context(), o, ids) })
 		},
 	}
-	d.flags(a, c)
+	d.Flags(a, c)
 	f := c.Flags()
 	f.StringVar(&d.to, "to", "", "`LANE` to put them into (default their own)")
 	f.StringArrayVar(&d.set, "set", nil, "param `NAME=VALUE` that each of them gets, as often as you like; null "+
 		"takes one away")
 	f.Float64Var(&d.rate, "rate", replayRate, "at most this many jobs a second; 0: as fast as it goes")
 	f.IntVar(&d.Limit, "limit", 0, "at most this many, in the order of the letters; 0: all")
-	f.BoolVar(&d.dryRun, "dry-run", false, "count what would be replayed, and change nothing")
+	f.BoolVar(&d.DryRun, "dry-run", false, "count what would be replayed, and change nothing")
 	app.CompleteFlag(c, "to", a.CompleteLanes)
 	return c
 }
 
 func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) error {
-	if err := d.check(ids); err != nil {
+	if err := d.Check(ids); err != nil {
 		return err
 	}
-	set, err := dead.ParseSet(d.set, d.Kind)
+	set, err := paramset.Parse(d.set, d.Kind)
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}
@@ -91,25 +92,25 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 			return err
 		}
 	}
-	if d.dryRun {
+	if d.DryRun {
 		d.rate = 0 // nothing is slowed down
 	}
-	replay := dead.NewReplay(o.Desk(), e.Policy, d.filter(), ids)
-	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.reason, d.to, set, d.Limit,
-		d.dryRun, d.rate
+	replay := dead.NewReplay(o.Desk(), e.Policy, d.Filter, ids)
+	replay.Reason, replay.To, replay.Set, replay.Limit, replay.DryRun, replay.Rate = d.Reason, d.to, set, d.Limit,
+		d.DryRun, d.rate
 	r := &replayReport{Replay: replay, out: o.Out, err: o.Err}
 	replay.Progress = r.showProgress
-	if show.IsTerminal(o.Err) || !d.yes && !d.dryRun { // else nobody is told
+	if show.IsTerminal(o.Err) || d.Asks(ids) { // else nobody is told
 		if r.expect, err = d.expected(ctx, o, ids); err != nil {
 			return err
 		}
 	}
-	if len(ids) == 0 && !d.yes && !d.dryRun {
-		letters, err := dead.Count(ctx, o.Desk())
-		if err != nil {
-			return err
+	if d.Asks(ids) {
+		speed := "as fast as it goes"
+		if d.rate > 0 {
+			speed = fmt.Sprintf("%v a second", d.rate)
 		}
-		if err := o.AskFirst(d.question(r.expect, letters)); err != nil {
+		if err := d.Ask(ctx, o, "Replay %s, "+speed+"?", r.expect); err != nil {
 			return err
 		}
 	}
@@ -126,10 +127,10 @@ func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string
 	switch {
 	case len(ids) > 0:
 		n = len(ids)
-	case d.all:
+	case d.All:
 		n, err = o.Ledger.CountDead(ctx)
 	default:
-		all := d.deadFilter
+		all := d.Dead
 		all.Limit = 0
 		var records []job.Record
 		records, err = everyDead(ctx, o, &all, false)
@@ -139,12 +140,4 @@ func (d *deadReplay) expected(ctx context.Context, o *app.Operator, ids []string
 		n = min(n, d.Limit)
 	}
 	return n, err
-}
-
-func (d *deadReplay) question(jobs, letters int) string {
-	speed := "as fast as it goes"
-	if d.rate > 0 {
-		speed = fmt.Sprintf("%v a second", d.rate)
-	}
-	return fmt.Sprintf("Replay %s, %s?", d.which(jobs, letters), speed)
 }

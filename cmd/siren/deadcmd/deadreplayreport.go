@@ -1,9 +1,7 @@
 package deadcmd
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,7 +10,6 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
@@ -28,14 +25,8 @@ type replayReport struct {
 // report says what was done, and what wasn't. err is what ended it.
 func (r *replayReport) report(ctx context.Context, err error) error {
 	if r.DryRun && err == nil {
-		t := show.NewTable(show.Col("LANE"), show.Col("REASON"), show.Num("JOBS"))
-		for _, key := range slices.SortedFunc(maps.Keys(r.By), func(x, y [2]string) int {
-			return strings.Compare(x[0]+"\x00"+x[1], y[0]+"\x00"+y[1])
-		}) {
-			t.Add(key[0], cmp.Or(key[1], "-"), fmt.Sprint(r.By[key]))
-		}
 		if len(r.By) > 0 {
-			_ = t.Print(r.out)
+			_ = app.Count(r.By).Table("REASON").Print(r.out)
 		}
 		fmt.Fprintf(r.out, "%s would be replayed; nothing was changed (--dry-run)\n",
 			say.Plural(r.Done.Jobs, "dead job"))
@@ -62,38 +53,16 @@ func (r *replayReport) report(ctx context.Context, err error) error {
 	if err != nil || ctx.Err() != nil {
 		return app.BrokenOff(ctx, err)
 	}
-	return refusals(r.Refused)
-}
-
-// refusals says why jobs could not be replayed.
-func refusals(refused map[string]error) error {
-	var errs []error
-	code := exit.Failed
-	for _, id := range slices.Sorted(maps.Keys(refused)) {
-		err := refused[id]
-		if exit.Code(err) != exit.Failed {
-			code = exit.Code(err)
-		}
-		if errs = append(errs, err); len(errs) == app.MostRefusals && len(refused) > app.MostRefusals {
-			errs = append(errs, fmt.Errorf("and %d more", len(refused)-app.MostRefusals))
-			break
-		}
+	var refused app.Refusals
+	for _, id := range slices.Sorted(maps.Keys(r.Refused)) {
+		refused.Add(r.Refused[id])
 	}
-	return exit.With(code, errors.Join(errs...))
+	return refused.Err()
 }
 
 // into names the lanes that jobs were put into, the one with the most first.
 func (r *replayReport) into() string {
-	lanes := map[string]int{}
-	for key, n := range r.By {
-		lanes[key[0]] += n
-	}
-	names := slices.SortedFunc(maps.Keys(lanes), func(x, y string) int {
-		if lanes[x] != lanes[y] {
-			return lanes[y] - lanes[x]
-		}
-		return strings.Compare(x, y)
-	})
+	names, jobs := app.Count(r.By).By(0)
 	switch len(names) {
 	case 0:
 		return ""
@@ -101,7 +70,7 @@ func (r *replayReport) into() string {
 		return " into " + names[0]
 	}
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%d into %s", lanes[name], name)
+		names[i] = fmt.Sprintf("%d into %s", jobs[name], name)
 	}
 	return ": " + strings.Join(names, ", ")
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
-	"github.com/polyglot-media/siren/cmd/siren/exit"
-	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -69,7 +68,7 @@ func readLetter(ctx context.Context, o *app.Operator, id string) (d deadLetter, 
 	r, err := o.Ledger.Find(ctx, id)
 	switch {
 	case err == nil:
-		jobcmd.SayBorne(o.App, id, r)
+		o.WarnOfBorne(id, r)
 		d.Record, id = &r, r.ID
 	case !app.RedisNotFound(err):
 		return d, err
@@ -79,10 +78,9 @@ func readLetter(ctx context.Context, o *app.Operator, id string) (d deadLetter, 
 	}
 	switch {
 	case d.Letter == nil && d.Record == nil:
-		return d, exit.With(exit.NotFound, fmt.Errorf("no dead job %q; `siren dead list` shows those there are", id))
+		return d, dead.NoJob(id)
 	case d.Letter == nil && d.Record.State != job.Dead:
-		return d, exit.With(exit.NotFound, fmt.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id,
-			d.Record.State, id))
+		return d, operate.NotFound.Errorf("job %q is %s, not dead; see `siren jobs get %s`", id, d.Record.State, id)
 	}
 	return d, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/say"
@@ -29,7 +30,7 @@ type deadGroup struct {
 }
 
 func newDeadSummary(a *app.App) *cobra.Command {
-	var f deadFilter
+	var f choose.Dead
 	var fromQueue bool
 	o := show.Listing{}
 	c := &cobra.Command{
@@ -41,12 +42,12 @@ siren dead list does.`,
 		Example: "  siren dead summary --since 1h\n  siren dead summary --tenant acme",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := f.Check(); err != nil {
 				return err
 			}
 			return a.Operate(func(op *app.Operator) error {
 				ctx := cmd.Context()
-				beyond := lettersBeyond(op)
+				beyond := &letterCount{o: op}
 				defer beyond.close()
 				return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
 					records, err := everyDead(ctx, op, &f, fromQueue)
@@ -61,7 +62,7 @@ siren dead list does.`,
 			})
 		},
 	}
-	f.flags(a, c)
+	f.Flags(a, c)
 	c.Flags().BoolVar(&fromQueue, "from-queue", false,
 		"count the letters in siren.dead, also those of jobs without a record")
 	app.ListFlags(c, &o)
@@ -69,9 +70,9 @@ siren dead list does.`,
 }
 
 // everyDead returns the records of all dead jobs that the filter chooses.
-func everyDead(ctx context.Context, o *app.Operator, f *deadFilter, fromQueue bool) ([]job.Record, error) {
+func everyDead(ctx context.Context, o *app.Operator, f *choose.Dead, fromQueue bool) ([]job.Record, error) {
 	if fromQueue {
-		letters, err := dead.Read(ctx, o.Desk(), f.filter().Chooser(o.Now()))
+		letters, err := dead.Read(ctx, o.Desk(), f.Chooser(o.Now()))
 		records := make([]job.Record, len(letters))
 		for i, l := range letters {
 			records[i] = l.Facts

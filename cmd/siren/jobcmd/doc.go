@@ -1,3 +1,3 @@
-// Package jobcmd is the commands about jobs: siren enqueue, and siren jobs with its verbs. They have flags, questions
-// and tables; what is done to a job is in internal/operate/jobs.
+// Package jobcmd is siren jobs with its verbs. They have flags, questions and tables; what is done to a job is in
+// internal/operate/jobs.
 package jobcmd

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -21,7 +22,7 @@ func NewJobs(a *app.App) *cobra.Command {
 }
 
 func newJobsList(a *app.App) *cobra.Command {
-	var f JobFilter
+	var f choose.Jobs
 	o := show.Listing{Kind: "job"}
 	c := &cobra.Command{
 		Use:     "list",
@@ -34,24 +35,17 @@ func newJobsList(a *app.App) *cobra.Command {
 					records, next, err := f.List(cmd.Context(), op.Ledger, op.Now())
 					t := jobTable(records, a.Now())
 					t.Empty += op.OrNoSuchLane(cmd.Context(), f.Lane, len(records) == 0)
-					GoesOn(t, next)
+					choose.GoesOn(t, next)
 					return records, t, err
 				})
 			})
 		},
 	}
 	f.Choosing(a, c)
-	app.OneOf(c, &f.State, "state", "", "only jobs in this `STATE`", stateNames(states)...)
+	f.ByState(c, job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing)
 	f.Paging(c)
 	app.ListFlags(c, &o)
 	return c
-}
-
-// GoesOn says where a list goes on that was cut; next is "" at its end.
-func GoesOn(t *show.Table, next string) {
-	if next != "" {
-		t.Warn("there may be more; go on with --after %s", next)
-	}
 }
 
 func jobTable(records []job.Record, now time.Time) *show.Table {
@@ -69,7 +63,7 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now),
 			fmt.Sprint(r.Attempts), progressOf(r),
 			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"),
-			cmp.Or(r.Output, "-"), detail(r, now))
+			cmp.Or(r.Output, "-"), Detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}
 	return t
@@ -92,8 +86,8 @@ func progressOf(r job.Record) string {
 	}
 }
 
-// detail returns what is most worth knowing of a job, in one line.
-func detail(r job.Record, now time.Time) string {
+// Detail returns what is most worth knowing of a job, in one line.
+func Detail(r job.Record, now time.Time) string {
 	switch {
 	case r.State == job.Dead:
 		return r.Reason + ": " + r.Error

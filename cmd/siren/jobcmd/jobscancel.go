@@ -47,11 +47,11 @@ func (v *JobVerb) awaitStopped(ctx context.Context, o *app.Operator) error {
 		r, unknown := left[id]
 		switch {
 		case unknown && r.State == job.Completed:
-			v.fail(jobs.Committed(id))
-		case unknown && v.named:
+			v.refused.Add(jobs.Committed(id))
+		case unknown && v.refused.Named:
 			fmt.Fprintf(o.Out, "job/%s cancelled; its worker %s hasn't said yet that its programs have ended\n", id,
 				r.Worker)
-		case v.named:
+		case v.refused.Named:
 			fmt.Fprintf(o.Out, "job/%s cancelled; its programs have ended\n", id)
 		case unknown:
 			silent++

@@ -33,7 +33,7 @@ func newJobsGet(a *app.App) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					SayBorne(a, id, r)
+					a.WarnOfBorne(id, r)
 					records = append(records, r)
 				}
 				var err error
@@ -52,12 +52,4 @@ func newJobsGet(a *app.App) *cobra.Command {
 	}
 	app.FormFlag(c, &o, "yaml", "json")
 	return c
-}
-
-// SayBorne says that a record isn't that of the job that was asked for: there is none, and a malformed message bears
-// its id.
-func SayBorne(a *app.App, id string, r job.Record) {
-	if r.ID != id {
-		a.Warn("no job has the id %s; a message that bears it was malformed, and this is its record", id)
-	}
 }

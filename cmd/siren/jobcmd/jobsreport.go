@@ -2,11 +2,9 @@ package jobcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 	"github.com/polyglot-media/siren/internal/say"
@@ -21,20 +19,20 @@ func (v *JobVerb) hear(o *app.Operator, r jobs.Result) {
 	case jobs.Done:
 		if v.Verb == "cancel" && r.Job.State == job.Running {
 			v.running = append(v.running, id)
-		} else if v.named {
+		} else if v.refused.Named {
 			fmt.Fprintln(o.Out, v.told(r))
 		}
 	case jobs.Already:
-		if v.named {
+		if v.refused.Named {
 			fmt.Fprintf(o.Out, "job/%s is %s already\n", id, v.place(r))
 		}
 	case jobs.Unknown:
-		if v.named {
-			v.fail(r.Err)
+		if v.refused.Named {
+			v.refused.Add(r.Err)
 		}
 	default:
-		if v.named || r.Fate == jobs.Refused {
-			v.fail(r.Err)
+		if v.refused.Named || r.Fate == jobs.Refused {
+			v.refused.Add(r.Err)
 		}
 	}
 }
@@ -57,18 +55,6 @@ func (v *JobVerb) place(r jobs.Result) string {
 		return "in lane " + r.Lane
 	}
 	return string(r.Job.State)
-}
-
-// fail keeps an error for the end. Its exit code, where it has one of its own, is the command's.
-func (v *JobVerb) fail(err error) {
-	if c := exit.Code(err); c != exit.Failed {
-		v.Code = c
-	}
-	if len(v.errs) < app.MostRefusals || v.named {
-		v.errs = append(v.errs, err)
-	} else {
-		v.more++
-	}
 }
 
 // progress says how far it has come, of so many jobs; 0: nobody has counted them.
@@ -113,8 +99,5 @@ func (v *JobVerb) report(ctx context.Context, o *app.Operator, done int, err err
 			return err
 		}
 	}
-	if v.more > 0 {
-		v.errs = append(v.errs, fmt.Errorf("and %d more", v.more))
-	}
-	return exit.With(v.Code, errors.Join(v.errs...))
+	return v.refused.Err()
 }

@@ -1,18 +1,16 @@
 package jobcmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
@@ -27,7 +25,7 @@ moment: no job is lost, none is done twice, and the same command goes on with wh
 
 // JobVerb is a command that does something to jobs: to those named, or to those that a filter chooses.
 type JobVerb struct {
-	JobFilter
+	choose.Jobs
 	Verb, Past string      // cancel, cancelled
 	to         string      // the lane that they come into; "": their own
 	may        []job.State // that a filter may choose
@@ -36,18 +34,15 @@ type JobVerb struct {
 	dryRun     bool
 	end        func(context.Context, *app.Operator) error // once all is done; nil: nothing
 
-	named   bool // the jobs were named, and each is told of
 	Fates   map[jobs.Fate]int
 	running []string // called off while they ran
-	errs    []error
-	Code    int
-	more    int // errors that aren't told
+	refused app.Refusals
 }
 
 func (v *JobVerb) flags(a *app.App, c *cobra.Command) {
 	v.Choosing(a, c)
 	f := c.Flags()
-	app.OneOf(c, &v.State, "state", "", "only jobs in this `STATE`", stateNames(v.may)...)
+	v.ByState(c, v.may...)
 	f.StringVar(&v.reason, "reason", "", "why, for the audit log")
 	f.BoolVarP(&v.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&v.dryRun, "dry-run", false, "count the jobs, and change nothing")
@@ -86,12 +81,12 @@ func (v *JobVerb) run(
 		if err != nil {
 			return err
 		}
-		v.named, v.Fates, v.Code = len(ids) > 0, map[jobs.Fate]int{}, exit.Failed
+		v.refused.Named, v.Fates = len(ids) > 0, map[jobs.Fate]int{}
 		w.Reason, w.Filter = v.reason, filter
-		if v.named {
+		if v.refused.Named {
 			return v.CarryOut(ctx, o, w, jobs.Named(ctx, o.Desk(), ids), 0)
 		}
-		q, err := v.query(o.Now())
+		q, err := v.Query(o.Now())
 		if err != nil {
 			return err
 		}
@@ -110,15 +105,21 @@ func (v *JobVerb) choose(ctx context.Context, o *app.Operator, w *jobs.Work, q j
 		for _, n := range count {
 			expect += n
 		}
+		states, of := count.By(1)
+		for i, s := range states {
+			states[i] = fmt.Sprint(of[s], " ", s)
+		}
 		switch {
 		case expect == 0:
 			fmt.Fprintf(o.Err, "there is no job to %s%s\n", v.Verb, o.OrNoSuchLane(ctx, v.Lane, true))
 			return nil
 		case v.dryRun:
-			return v.would(o, count, expect)
+			err = count.Table("STATE").Print(o.Out)
+			fmt.Fprintf(o.Out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(expect, "job"), v.Past)
+			return err
 		}
 		if err := o.AskFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.Verb[:1])+v.Verb[1:],
-			say.Plural(expect, "job"), v.String(), byState(count))); err != nil {
+			say.Plural(expect, "job"), v.String(), strings.Join(states, ", "))); err != nil {
 			return err
 		}
 	}
@@ -126,8 +127,8 @@ func (v *JobVerb) choose(ctx context.Context, o *app.Operator, w *jobs.Work, q j
 }
 
 // census counts how many jobs there are, by lane and state.
-func census(records iter.Seq2[job.Record, error]) (map[[2]string]int, error) {
-	count := map[[2]string]int{}
+func census(records iter.Seq2[job.Record, error]) (app.Count, error) {
+	count := app.Count{}
 	for r, err := range records {
 		if err != nil {
 			return nil, err
@@ -135,36 +136,6 @@ func census(records iter.Seq2[job.Record, error]) (map[[2]string]int, error) {
 		count[[2]string{r.Lane, string(r.State)}]++
 	}
 	return count, nil
-}
-
-// byState says such a count in words, the most first.
-func byState(count map[[2]string]int) string {
-	states := map[string]int{}
-	for key, n := range count {
-		states[key[1]] += n
-	}
-	words := slices.SortedFunc(maps.Keys(states), func(x, y string) int {
-		return cmp.Or(states[y]-states[x], strings.Compare(x, y))
-	})
-	for i, s := range words {
-		words[i] = fmt.Sprint(states[s], " ", s)
-	}
-	return strings.Join(words, ", ")
-}
-
-// would prints what would be done.
-func (v *JobVerb) would(o *app.Operator, count map[[2]string]int, n int) error {
-	t := show.NewTable(show.Col("LANE"), show.Col("STATE"), show.Num("JOBS"))
-	for _, key := range slices.SortedFunc(maps.Keys(count), func(x, y [2]string) int {
-		return slices.Compare(x[:], y[:])
-	}) {
-		t.Add(key[0], key[1], fmt.Sprint(count[key]))
-	}
-	if err := t.Print(o.Out); err != nil {
-		return err
-	}
-	fmt.Fprintf(o.Out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(n, "job"), v.Past)
-	return nil
 }
 
 // CarryOut does it, and says what was done.
@@ -175,20 +146,20 @@ func (v *JobVerb) CarryOut(
 		for _, r := range results {
 			v.hear(o, r)
 		}
-		if !v.named {
+		if !v.refused.Named {
 			show.Progress(o.Err, v.progress(w.Done.Jobs, expect))
 		}
 	}
 	err := w.Run(ctx, records)
 	show.Progress(o.Err, "")
-	if v.named {
+	if v.refused.Named {
 		if err == nil && v.end != nil {
 			err = v.end(ctx, o)
 		}
 		if err != nil {
-			v.fail(app.BrokenOff(ctx, err))
+			v.refused.Add(app.BrokenOff(ctx, err))
 		}
-		return exit.With(v.Code, errors.Join(v.errs...))
+		return v.refused.Err()
 	}
 	return v.report(ctx, o, w.Done.Jobs, err)
 }

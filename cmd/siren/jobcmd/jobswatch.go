@@ -54,7 +54,7 @@ func follow(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []str
 			continue
 		}
 		said[r.ID] = r.State
-		fmt.Fprintf(a.Out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(detail(r, a.Now())))
+		fmt.Fprintf(a.Out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(Detail(r, a.Now())))
 		if r.State.Final() && r.State != job.Completed {
 			failed++
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/explain"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -21,7 +22,8 @@ func NewLanes(a *app.App) *cobra.Command {
 	return app.Parent("lanes", short, newSnapshotList(a, "lane", short, "  siren lanes --watch\n  siren lanes -o json",
 		func(snap fleet.Snapshot) any { return snap.Lanes },
 		LaneTable),
-		newLanesTune(a), newLanesPause(a), newLanesResume(a), newLanesMove(a), newLanesMigrate(a), newLanesPurge(a))
+		tunecmd.NewLanesTune(a), tunecmd.NewLanesPause(a), tunecmd.NewLanesResume(a), newLanesMove(a),
+		newLanesMigrate(a), newLanesPurge(a))
 }
 
 // newSnapshotList makes a list command that shows a part of the leader's snapshot.

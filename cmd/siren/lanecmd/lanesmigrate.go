@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/internal/operate/tune"
@@ -18,7 +19,7 @@ import (
 
 func newLanesMigrate(a *app.App) *cobra.Command {
 	var to string
-	f := tuneFlags{wait: true}
+	f := tunecmd.Flags{Wait: true}
 	c := &cobra.Command{
 		Use:   "migrate LANE",
 		Short: "Move a lane to the other queue type, while it is in use",
@@ -50,7 +51,7 @@ The old queue stays, empty; docs/rabbitmq.md says when it may be deleted.`,
 	return c
 }
 
-func migrate(ctx context.Context, o *app.Operator, f tuneFlags, to lanes.Queue) error {
+func migrate(ctx context.Context, o *app.Operator, f tunecmd.Flags, to lanes.Queue) error {
 	e, err := o.InForce(ctx)
 	if err != nil {
 		return err
@@ -78,17 +79,17 @@ func migrate(ctx context.Context, o *app.Operator, f tuneFlags, to lanes.Queue) 
 
 // retype tunes the lane's queue type, or ends the tuning when the policy file says what is wanted. Either may have been
 // done before, without a scaler to follow.
-func retype(ctx context.Context, o *app.Operator, f tuneFlags, e lanes.Effective, to lanes.Queue) error {
+func retype(ctx context.Context, o *app.Operator, f tunecmd.Flags, e lanes.Effective, to lanes.Queue) error {
 	field := lanes.LaneField(to.Lane, "queueType")
 	t, _, err := o.Tunings.Now(ctx)
 	if err != nil {
 		return err
 	}
 	if e.Written().QueueOf(to.Lane) != to {
-		return setTunings(ctx, o, f, tune.To(field, to.Type))
+		return tunecmd.Set(ctx, o, f, tune.To(field, to.Type))
 	}
 	if _, tuned := lanes.FindTuning(t.All, field); tuned {
-		return remove(ctx, o, f, []string{field})
+		return tunecmd.Remove(ctx, o, f, []string{field})
 	}
 	return nil
 }

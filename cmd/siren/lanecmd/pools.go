@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
@@ -17,7 +18,7 @@ func NewPools(a *app.App) *cobra.Command {
 	short := "Show the workers of each pool, and why there are so many"
 	return app.Parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
 		func(snap fleet.Snapshot) any { return snap.Pools }, poolTable),
-		newPoolsTune(a), newPoolsHold(a), newPoolsRelease(a))
+		tunecmd.NewPoolsTune(a), tunecmd.NewPoolsHold(a), tunecmd.NewPoolsRelease(a))
 }
 
 func poolTable(snap fleet.Snapshot) *show.Table {

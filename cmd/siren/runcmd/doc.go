@@ -1,3 +1,3 @@
-// Package runcmd is the commands that stay until they are told to end: siren worker, scaler, up and demo. What they run
+// Package runcmd is the commands that stay until they are told to end: siren worker, scaler and up. What they run
 // is put together in cmd/siren/serve.
 package runcmd

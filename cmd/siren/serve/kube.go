@@ -3,17 +3,16 @@ package serve
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -48,13 +47,13 @@ func (f Kube) Run(ctx context.Context) error {
 	}
 	defer store.Close()
 	board := redis.NewBoard(store, log)
-	source := fileSource(f.File)
-	policy, text, err := startingPolicy(ctx, source, board, log)
+	source := upkeep.FileSource(f.File)
+	policy, text, err := upkeep.StartingPolicy(ctx, source, board, log)
 	if err != nil {
 		return err
 	}
 	if f.ConfigMap != "" {
-		source = configMapSource(kube.NewState(client, namespace, f.ConfigMap))
+		source = upkeep.ConfigMapSource(kube.NewState(client, namespace, f.ConfigMap))
 	}
 	leader, err := kube.NewLeader(client, namespace, f.Lease, name, log)
 	if err != nil {
@@ -70,9 +69,9 @@ func (f Kube) Run(ctx context.Context) error {
 	}
 	events := kube.NewEvents(client, workers, name)
 	defer events.Close()
-	memory := &queueMemory{board: board}
+	memory := &upkeep.QueueMemory{Board: board}
 	if f.State != "" {
-		memory.state = kube.NewState(client, namespace, f.State)
+		memory.State = kube.NewState(client, namespace, f.State)
 	}
 	candidacy, endCandidacy := context.WithCancel(context.WithoutCancel(ctx)) // it ends after all that a leader does
 	var election sync.WaitGroup
@@ -82,31 +81,10 @@ func (f Kube) Run(ctx context.Context) error {
 	return scalerProcess{
 		name: name, version: f.Version, policy: policy, source: source, text: text, store: store,
 		board: announcingBoard{board, events}, fleet: workers,
-		leading: leader.Leading, known: memory.known, state: memory.state,
+		leading: leader.Leading, known: memory.Known, state: memory.State,
 		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, log) },
 		listen: f.Listen, log: log,
 	}.run(ctx)
-}
-
-// startingPolicy returns the policy that the file says, with its text. When the file is wrong, it returns the one in
-// force, without a text: a restarted scaler must not be missing because somebody made a mistake meanwhile.
-func startingPolicy(
-	ctx context.Context, file policySource, board *redis.Board, log *slog.Logger,
-) (*lanes.Policy, []byte, error) {
-	text, err := file(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the policy: %w", err)
-	}
-	p, wrong := lanes.Parse(text)
-	if wrong == nil {
-		return p, text, nil
-	}
-	e, err := board.Policy(ctx)
-	if err != nil {
-		return nil, nil, wrong
-	}
-	log.Error("the policy is refused; beginning with the one in force", "revision", e.Revision, "error", wrong)
-	return e.Written(), nil, nil
 }
 
 // announcingBoard records a plan on the board, and as an Event for all who watch the Deployment.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
 	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -51,7 +52,7 @@ func (f Local) Run(ctx context.Context) error {
 	err = scalerProcess{
 		name: election.name, version: f.Version, policy: f.Policy, store: store, board: board, fleet: workers,
 		leading: election.leading,
-		known:   (&queueMemory{board: board}).known,
+		known:   (&upkeep.QueueMemory{Board: board}).Known,
 		broker:  func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
 		listen:  f.Listen, log: f.Log,
 	}.run(ctx)

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -83,8 +84,8 @@ func newGround(t *testing.T) *ground {
 	if g.policy, err = lanes.Parse([]byte(threeLanes)); err != nil {
 		t.Fatal(err)
 	}
-	d := &declarer{conn: g.connect(), known: g.known, log: g.log}
-	if err := d.await(t.Context(), g.policy); err != nil {
+	d := &upkeep.Declarer{Conn: g.connect(), Known: g.known, Log: g.log}
+	if err := d.Await(t.Context(), g.policy); err != nil {
 		t.Fatal(err)
 	}
 	g.backlog = rabbit.NewBacklog(g.connect())

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit"
@@ -25,8 +26,8 @@ type scalerProcess struct {
 	name    string // unique among all processes
 	version string // of siren
 	policy  *lanes.Policy
-	source  policySource // of the policy, followed when it changes; nil: the policy stays
-	text    []byte       // that the policy was read from; nil: the source says something else
+	source  upkeep.PolicySource // of the policy, followed when it changes; nil: the policy stays
+	text    []byte              // that the policy was read from; nil: the source says something else
 	broker  func(name string) (*rabbitlink.Conn, error)
 	store   *redislink.Store
 	board   scaler.Board
@@ -62,13 +63,13 @@ func (s scalerProcess) run(ctx context.Context) error {
 	}
 	s.store.FollowClock(ctx)
 	tunings := redis.NewTunings(s.store, s.log)
-	keeper := &tuningKeeper{store: tunings, state: s.state, log: s.log}
-	t := &declarer{conn: conns["topology"], known: s.known, log: s.log}
+	keeper := &upkeep.TuningKeeper{Store: tunings, State: s.state, Log: s.log}
+	t := &upkeep.Declarer{Conn: conns["topology"], Known: s.known, Log: s.log}
 	first := s.policy
-	if now, err := keeper.now(ctx); err == nil { // else the leader's first tick sees to it
+	if now, err := keeper.Now(ctx); err == nil { // else the leader's first tick sees to it
 		first, _, _ = s.policy.Tuned(now.All, s.store.Now())
 	}
-	if err := t.await(ctx, first); err != nil {
+	if err := t.Await(ctx, first); err != nil {
 		return err
 	}
 
@@ -84,19 +85,19 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Fleet:   s.fleet,
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare,
 		Last:    redis.NewBoard(s.store, s.log).Snapshot,
-		Tunings: keeper.now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight,
+		Tunings: keeper.Now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight,
 		Version: s.version,
-		Leading: s.leading, Known: s.known, Declare: t.declare, Log: s.log, Metrics: metrics,
+		Leading: s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
 	})
 	group.Go(func() error {
 		return rabbit.Forward(ctx, conns["forwarder"], confirms.NewPublisher(conns["forwarder (publish)"], 0),
 			loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
-	group.Go(func() error { return t.keep(ctx, s.leading, loop.InForce) })
+	group.Go(func() error { return t.Keep(ctx, s.leading, loop.InForce) })
 	if s.source != nil {
 		group.Go(func() error {
-			return followPolicy(ctx, s.source, s.text, s.log, loop.Refuse, func(p *lanes.Policy) error {
+			return upkeep.FollowPolicy(ctx, s.source, s.text, s.log, loop.Refuse, func(p *lanes.Policy) error {
 				ledger.SetPolicy(p)
 				loop.Follow(p)
 				return nil

@@ -32,7 +32,7 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 	v.Settle = func() error { return r.letters.Remove(v.letters...) }
 	err := v.Revive(r.Set, r.desk.Now())
 	if err == nil {
-		err = r.Set.accepted(l.Job, v.Job, r.policy.Storage)
+		err = r.Set.Check(l.Job, v.Job, r.policy.Storage)
 	}
 	if err != nil {
 		return nil, operate.NotPossible.Errorf("job %s can't be replayed: %w", l.ID, err)
@@ -105,48 +105,44 @@ func (r *Replay) fromRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var all []*revival
 	for _, id := range r.order {
-		if _, ok := r.carried[id]; ok || r.Refused[id] != nil {
+		if r.Carried(id) || r.Refused[id] != nil {
 			continue
 		}
-		record, ok := records[id]
-		switch {
-		case !ok:
-			r.Refused[id] = operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
-			continue
-		case record.State != job.Dead:
-			r.Refused[id] = operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State,
-				operate.Instead(record))
-			continue
-		}
-		v, err := r.fromRecord(record)
+		v, err := r.fromRecord(id, records)
 		if err != nil {
 			r.Refused[id] = err
 			continue
 		}
-		all = append(all, v)
+		r.pending = append(r.pending, v)
 	}
-	if r.DryRun {
-		r.count(all)
-		return nil
-	}
-	return r.carryOn(ctx, all)
+	return r.flush(ctx)
 }
 
 // fromRecord makes the copy of a job that has no letter.
-func (r *Replay) fromRecord(record job.Record) (*revival, error) {
+func (r *Replay) fromRecord(id string, records map[string]job.Record) (*revival, error) {
+	record, ok := records[id]
+	if !ok {
+		return nil, NoJob(id)
+	}
+	if record.State != job.Dead {
+		return nil, operate.NotPossible.Errorf("job %s is %s, not dead%s", id, record.State, operate.Instead(record))
+	}
 	d, err := operate.FromRecord(record)
 	if err != nil {
 		return nil, operate.NotPossible.Errorf("job %s can't be replayed: it has no letter, and its record is no "+
-			"job: %w",
-			record.ID, err)
+			"job: %w", id, err)
 	}
 	v, err := r.revive(newLetter(wire.DeadLetter{Delivery: d, ID: d.Job.ID, Reason: record.Reason}, &record))
 	if err == nil {
 		v.letters, v.Settle = nil, nil
 	}
 	return v, err
+}
+
+// NoJob returns the error that no dead job has that id.
+func NoJob(id string) error {
+	return operate.NotFound.Errorf("no dead job %q; `siren dead list` shows those there are", id)
 }
 
 // tidy removes older letters of jobs that were replayed from a newer one.

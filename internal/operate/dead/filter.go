@@ -69,6 +69,37 @@ func (f Filter) Chooser(now time.Time) func(job.Record) bool {
 	}
 }
 
+// choice is which letters are meant: those of the jobs with these ids, or those that a filter chooses.
+type choice struct {
+	filter func(job.Record) bool
+	ids    map[string]bool // nil: the filter
+	on     string          // what was chosen, for the audit log
+}
+
+func choiceOf(f Filter, ids []string, now time.Time) choice {
+	c := choice{filter: f.Chooser(now), on: "dead letters"}
+	switch filter := f.String(); {
+	case len(ids) == 1:
+		c.on = "job " + ids[0]
+	case len(ids) == 0 && filter != "":
+		c.on += ": " + filter
+	}
+	for _, id := range ids {
+		if c.ids == nil {
+			c.ids = map[string]bool{}
+		}
+		c.ids[id] = true
+	}
+	return c
+}
+
+func (c *choice) has(l Letter) bool {
+	if c.ids != nil {
+		return c.ids[l.ID]
+	}
+	return c.filter(l.Facts)
+}
+
 // String returns the filter as the audit log has it; "" for one that chooses all.
 func (f Filter) String() string {
 	var words []string

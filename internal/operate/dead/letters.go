@@ -72,29 +72,6 @@ func newLetter(l wire.DeadLetter, r *job.Record) Letter {
 	return f
 }
 
-// know puts letters and their jobs' records together.
-func know(ctx context.Context, desk *operate.Desk, letters []wire.DeadLetter) ([]Letter, error) {
-	ids := make([]string, 0, len(letters))
-	for _, l := range letters {
-		if l.ID != "" {
-			ids = append(ids, l.ID)
-		}
-	}
-	records, err := desk.Ledger.GetAll(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]Letter, len(letters))
-	for i, l := range letters {
-		if r, ok := records[l.ID]; ok {
-			found[i] = newLetter(l, &r)
-		} else {
-			found[i] = newLetter(l, nil)
-		}
-	}
-	return found, nil
-}
-
 // Open begins to go through siren.dead. What isn't removed goes back with the returned function.
 func Open(ctx context.Context, desk *operate.Desk, name string) (*rabbit.DeadLetters, func(), error) {
 	conn, err := desk.Connect(ctx, name)
@@ -123,32 +100,58 @@ func Count(ctx context.Context, desk *operate.Desk) (int, error) {
 	return n, err
 }
 
-// untaken gives the error of a Take its kind.
-func untaken(err error) error {
-	if errors.Is(err, rabbit.ErrTooManyLetters) {
-		return err
-	}
-	return err
-}
-
-// each takes all letters, batch by batch, and hands them to use, which may remove some. Those that aren't stay out of
-// the queue. It ends when use is done.
+// each takes all letters, batch by batch, puts them and the records of their jobs together, and hands them to use,
+// which may remove some. Those that aren't stay out of the queue. It ends when use is done.
 func each(
-	ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, size int, use func([]Letter) (done bool, err error),
+	ctx context.Context, d *rabbit.DeadLetters, size int,
+	records func(ctx context.Context, ids []string) (map[string]job.Record, error),
+	use func([]Letter) (done bool, err error),
 ) error {
 	for {
 		taken, err := d.Take(ctx, size)
 		if err != nil {
-			return untaken(err)
+			return err
 		}
-		found, err := know(ctx, desk, taken)
+		ids := make([]string, 0, len(taken))
+		for _, l := range taken {
+			if l.ID != "" {
+				ids = append(ids, l.ID)
+			}
+		}
+		known, err := records(ctx, ids)
 		if err != nil {
 			return err
+		}
+		found := make([]Letter, len(taken))
+		for i, l := range taken {
+			if r, ok := known[l.ID]; ok {
+				found[i] = newLetter(l, &r)
+			} else {
+				found[i] = newLetter(l, nil)
+			}
 		}
 		if done, err := use(found); err != nil || done || len(taken) < size {
 			return err
 		}
 	}
+}
+
+// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters
+// alone, and says so.
+func Look(ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, use func([]Letter) error) error {
+	blind := false
+	records := func(ctx context.Context, ids []string) (map[string]job.Record, error) {
+		if blind {
+			return nil, nil
+		}
+		known, err := desk.Ledger.GetAll(ctx, ids)
+		if blind = errors.Is(err, lanes.ErrAway); blind {
+			desk.Warn("%v: this goes by the letters alone", err)
+			return nil, nil
+		}
+		return known, err
+	}
+	return each(ctx, d, letterBatch, records, func(batch []Letter) (bool, error) { return false, use(batch) })
 }
 
 // Read reads the letters that choose chooses but for their bodies, and leaves all of them where they are. Without Redis
@@ -169,34 +172,4 @@ func Read(ctx context.Context, desk *operate.Desk, choose func(job.Record) bool)
 		return nil
 	})
 	return chosen, err
-}
-
-// Look hands all letters to use, batch by batch, and removes none of them. When Redis is away, it goes by the letters
-// alone, and says so.
-func Look(ctx context.Context, desk *operate.Desk, d *rabbit.DeadLetters, use func([]Letter) error) error {
-	blind := false
-	for {
-		taken, err := d.Take(ctx, letterBatch)
-		if err != nil {
-			return untaken(err)
-		}
-		var found []Letter
-		if !blind {
-			found, err = know(ctx, desk, taken)
-			if blind = errors.Is(err, lanes.ErrAway); blind {
-				desk.Warn("%v: this goes by the letters alone", err)
-			} else if err != nil {
-				return err
-			}
-		}
-		if blind {
-			found = nil
-			for _, l := range taken {
-				found = append(found, newLetter(l, nil))
-			}
-		}
-		if err := use(found); err != nil || len(taken) < letterBatch {
-			return err
-		}
-	}
 }

@@ -29,14 +29,6 @@ func (p *pace) chunk() int {
 	return int(min(letterBatch, max(1, p.rate/5)))
 }
 
-// worth returns how many pending jobs are worth publishing: a classic queue takes as long to confirm one as many.
-func (p *pace) worth() int {
-	if p.rate == 0 {
-		return copyBatch
-	}
-	return 1
-}
-
 // wait returns when it is time for n more.
 func (p *pace) wait(ctx context.Context, n int) error {
 	if p.rate == 0 {

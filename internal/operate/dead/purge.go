@@ -27,28 +27,20 @@ type Purge struct {
 	Jobs    int         // that are cancelled now
 	Done    audit.Entry // its Sample: which
 
-	desk   *operate.Desk
-	on     string // what was chosen, for the audit log
-	choose func(job.Record) bool
-	ids    map[string]bool       // instead of choose; nil: choose
-	dead   map[string]job.Record // the jobs that were dead when it began, and chosen
-	seen   map[string]bool       // jobs that a letter was about
+	choice
+	desk *operate.Desk
+	dead map[string]job.Record // the jobs that were dead when it began, and chosen
+	seen map[string]bool       // jobs that a letter was about
 }
 
 // NewPurge prepares to throw away what a filter chooses, or the letters of the jobs with these ids. dead is the records
 // of those jobs that are dead now: one is called off also where its letter is gone already.
 func NewPurge(desk *operate.Desk, f Filter, ids []string, dead []job.Record) *Purge {
-	p := &Purge{desk: desk, on: on(f, ids), dead: map[string]job.Record{}, seen: map[string]bool{}}
+	p := &Purge{
+		choice: choiceOf(f, ids, desk.Now()), desk: desk, dead: map[string]job.Record{}, seen: map[string]bool{},
+	}
 	for _, r := range dead {
 		p.dead[r.ID] = r
-	}
-	if len(ids) == 0 {
-		p.choose = f.Chooser(desk.Now())
-		return p
-	}
-	p.ids = map[string]bool{}
-	for _, id := range ids {
-		p.ids[id] = true
 	}
 	return p
 }
@@ -64,7 +56,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	}
 	defer end()
 	defer p.note(ctx)
-	err = each(ctx, p.desk, letters, letterBatch, func(batch []Letter) (bool, error) {
+	err = each(ctx, letters, letterBatch, p.desk.Ledger.GetAll, func(batch []Letter) (bool, error) {
 		return false, p.batch(ctx, letters, batch)
 	})
 	if err != nil {
@@ -74,10 +66,8 @@ func (p *Purge) Run(ctx context.Context) error {
 	for id, r := range p.dead {
 		if !p.seen[id] {
 			rest = append(rest, newLetter(wire.DeadLetter{Delivery: work.Delivery{Replay: r.Replay}, ID: id}, &r))
+			p.Done.Did(id)
 		}
-	}
-	for _, l := range rest {
-		p.Done.Did(l.ID)
 	}
 	return p.discard(ctx, rest)
 }
@@ -98,7 +88,7 @@ func (p *Purge) note(ctx context.Context) {
 func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []Letter) error {
 	var chosen []Letter
 	for _, l := range batch {
-		if p.ids != nil && p.ids[l.ID] || p.ids == nil && p.choose(l.Facts) {
+		if p.has(l) {
 			chosen = append(chosen, l)
 			p.seen[l.ID] = true
 		}
@@ -128,16 +118,15 @@ func (p *Purge) batch(ctx context.Context, letters *rabbit.DeadLetters, batch []
 // discard makes the jobs' records say that they were called off. A job that has come back to life meanwhile stays as it
 // is.
 func (p *Purge) discard(ctx context.Context, letters []Letter) error {
-	letters = slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool {
-		return l.Standing != Current || l.Record == nil
-	})
-	if p.DryRun {
-		p.Jobs += len(letters)
-		return nil
-	}
 	numbers := map[string]int{}
 	for _, l := range letters {
-		numbers[l.ID] = max(numbers[l.ID], l.Replay)
+		if l.Standing == Current && l.Record != nil {
+			numbers[l.ID] = max(numbers[l.ID], l.Replay)
+		}
+	}
+	if p.DryRun {
+		p.Jobs += len(numbers)
+		return nil
 	}
 	answers, failed := p.desk.Ledger.DiscardAll(ctx, numbers)
 	for _, a := range answers {

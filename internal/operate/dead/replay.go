@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/paramset"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
@@ -24,13 +25,13 @@ const (
 
 // Replay goes through siren.dead and puts jobs back into their lanes.
 type Replay struct {
-	To       string  // the lane they are put into; "": their own
-	Set      Set     // params that they get
-	Reason   string  // why, for the audit log
-	Limit    int     // jobs; 0: all
-	Rate     float64 // jobs a second; 0: as fast as it goes
-	DryRun   bool    // counts what would be replayed, and changes nothing
-	Progress func()  // is called whenever some have been replayed; nil: nobody listens
+	To       string       // the lane they are put into; "": their own
+	Set      paramset.Set // params that they get
+	Reason   string       // why, for the audit log
+	Limit    int          // jobs; 0: all
+	Rate     float64      // jobs a second; 0: as fast as it goes
+	DryRun   bool         // counts what would be replayed, and changes nothing
+	Progress func()       // is called whenever some have been replayed; nil: nobody listens
 
 	// What has become of them.
 	Done    audit.Entry       // its Jobs and Sample: what was replayed
@@ -39,12 +40,10 @@ type Replay struct {
 	Removed int               // letters whose job had been carried on before
 	Left    Left
 
+	choice
 	desk   *operate.Desk
-	on     string // what was chosen, for the audit log
 	policy lanes.Policy
-	choose func(job.Record) bool // by the filter
-	ids    map[string]bool       // by their ids instead; nil for the filter
-	order  []string              // the ids as they were given
+	order  []string // the ids as they were given
 	pace   pace
 	hold   time.Duration
 
@@ -75,20 +74,11 @@ type revival struct {
 
 // NewReplay prepares a replay of what a filter chooses, or of the jobs with these ids.
 func NewReplay(desk *operate.Desk, policy lanes.Policy, f Filter, ids []string) *Replay {
-	r := &Replay{
-		By: map[[2]string]int{}, Refused: map[string]error{}, desk: desk, on: on(f, ids), policy: policy, order: ids,
-		hand: map[string]*revival{}, carried: map[string]int{},
+	return &Replay{
+		By: map[[2]string]int{}, Refused: map[string]error{}, choice: choiceOf(f, ids, desk.Now()), desk: desk,
+		policy: policy, order: ids, hand: map[string]*revival{}, carried: map[string]int{},
 		hold: min(longestHold, policy.Broker.ConsumerTimeout.D()/2),
 	}
-	if len(ids) == 0 {
-		r.choose = f.Chooser(desk.Now())
-		return r
-	}
-	r.ids = map[string]bool{}
-	for _, id := range ids {
-		r.ids[id] = true
-	}
-	return r
 }
 
 // Run replays, and makes an entry of it in the audit log.
@@ -122,7 +112,7 @@ func (r *Replay) Carry(ctx context.Context) error {
 	r.letters, r.publish = letters, confirms.NewPublisher(conn, 0)
 	r.pace = pace{rate: r.Rate}
 	began := time.Now() //nolint:forbidigo // how long this process holds letters
-	err = each(ctx, r.desk, letters, r.pace.batch(), func(batch []Letter) (bool, error) {
+	err = each(ctx, letters, r.pace.batch(), r.desk.Ledger.GetAll, func(batch []Letter) (bool, error) {
 		if done, err := r.batch(ctx, batch); done || err != nil {
 			return true, err
 		}
@@ -182,7 +172,7 @@ func (r *Replay) batch(ctx context.Context, batch []Letter) (done bool, err erro
 			return true, err
 		}
 	}
-	if len(r.pending) >= r.pace.worth() || r.DryRun {
+	if len(r.pending) >= copyBatch || r.Rate > 0 || r.DryRun { // a classic queue confirms many as fast as one
 		err = r.flush(ctx)
 	}
 	return r.done(), err
@@ -217,7 +207,7 @@ func (r *Replay) fate(l Letter) letterFate {
 		return obsoleteLetter
 	case ours: // it has died again meanwhile: once is enough
 		return leaveLetter
-	case r.ids != nil && !r.ids[l.ID], r.ids == nil && !r.choose(l.Facts):
+	case !r.has(l):
 		return leaveLetter
 	case l.Err != nil, r.ids == nil && l.Facts.Reason == job.ErrNoID.Error():
 		r.Left.NoJob++
@@ -233,7 +223,7 @@ func (r *Replay) fate(l Letter) letterFate {
 		return leaveLetter
 	case l.Standing == Stale:
 		return asideLetter
-	case !r.Set.fits(l.Job.Kind):
+	case !r.Set.Fits(l.Job.Kind):
 		r.Left.OtherKind++
 		if r.ids != nil {
 			r.Refused[l.ID] = operate.NotPossible.Errorf("job %s is a %s, which doesn't take %s", l.ID, l.Job.Kind,
@@ -242,18 +232,6 @@ func (r *Replay) fate(l Letter) letterFate {
 		return leaveLetter
 	default:
 		return reviveLetter
-	}
-}
-
-// on says what was chosen, for the audit log.
-func on(f Filter, ids []string) string {
-	switch filter := f.String(); {
-	case len(ids) == 1:
-		return "job " + ids[0]
-	case len(ids) == 0 && filter != "":
-		return "dead letters: " + filter
-	default:
-		return "dead letters"
 	}
 }
 

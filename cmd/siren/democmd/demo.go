@@ -1,4 +1,4 @@
-package runcmd
+package democmd
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -44,7 +45,7 @@ const (
 	demoSettle   = 60 * time.Second // how long the fleet may take to shrink back
 )
 
-func NewDemo(a *app.App) *cobra.Command {
+func New(a *app.App) *cobra.Command {
 	var d demo
 	c := &cobra.Command{
 		Use:   "demo",
@@ -212,7 +213,7 @@ func (d *demo) prepare(ctx context.Context, a *app.App) (err error) {
 			return err
 		}
 	}
-	if d.policy, err = LocalPolicy(d.dir); err != nil {
+	if d.policy, err = runcmd.LocalPolicy(d.dir); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.Out, "making the source clips …")

@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"bytes"
@@ -38,7 +38,7 @@ func TestFollowPolicy(t *testing.T) {
 		var refuse error
 		done := make(chan error)
 		go func() {
-			done <- followPolicy(ctx, fileSource(file), []byte(small), slog.New(slog.NewTextHandler(log, nil)),
+			done <- FollowPolicy(ctx, FileSource(file), []byte(small), slog.New(slog.NewTextHandler(log, nil)),
 				func(why string) { refused = why }, func(p *lanes.Policy) error {
 					if refuse == nil {
 						budgets = append(budgets, p.Budget)

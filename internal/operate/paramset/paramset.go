@@ -1,4 +1,4 @@
-package dead
+package paramset
 
 import (
 	"cmp"
@@ -21,8 +21,8 @@ var paramForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 // Set is params that replayed jobs get. A null takes one away.
 type Set map[string]json.RawMessage
 
-// ParseSet reads NAME=VALUE, as often as it was given, for jobs of a kind, "" for any.
-func ParseSet(pairs []string, kind string) (Set, error) {
+// Parse reads NAME=VALUE, as often as it was given, for jobs of a kind, "" for any.
+func Parse(pairs []string, kind string) (Set, error) {
 	set := Set{}
 	for _, p := range pairs {
 		name, value, ok := strings.Cut(p, "=")
@@ -31,8 +31,7 @@ func ParseSet(pairs []string, kind string) (Set, error) {
 		}
 		if !paramForm.MatchString(name) {
 			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . "+
-				"and -",
-				p, name)
+				"and -", p, name)
 		}
 		if _, ok := set[name]; ok {
 			return nil, fmt.Errorf("--set %s is given twice", name)
@@ -71,8 +70,8 @@ func checkParam(name, kind string) error {
 	return fmt.Errorf("no kind takes it%s; with --kind it may be one of another program's", plain.Suggest(name, all))
 }
 
-// fits reports whether jobs of the kind take all of the params.
-func (s Set) fits(kind string) bool {
+// Fits reports whether jobs of the kind take all of the params.
+func (s Set) Fits(kind string) bool {
 	k, err := kinds.Find(kind)
 	for name, value := range s {
 		if err == nil && string(value) != "null" && !slices.Contains(k.ParamNames(), name) {
@@ -92,10 +91,9 @@ func (s Set) String() string {
 	return strings.Join(words, " ")
 }
 
-// accepted returns what the params make wrong in a job.
-func (s Set) accepted(before, after job.Job, storage []lanes.Storage) error {
-	known := slices.Contains(kinds.Names(), after.Kind)
-	if len(s) == 0 || !known {
+// Check returns what the params make wrong in a job.
+func (s Set) Check(before, after job.Job, storage []lanes.Storage) error {
+	if _, err := kinds.Find(after.Kind); err != nil || len(s) == 0 {
 		return nil
 	}
 	err := media.Check(after, storage)

@@ -1,4 +1,4 @@
-package jobcmd
+package enqueuecmd
 
 import (
 	"cmp"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
@@ -41,7 +42,7 @@ type enqueue struct {
 	policyFile        string
 }
 
-func NewEnqueue(a *app.App) *cobra.Command {
+func New(a *app.App) *cobra.Command {
 	var e enqueue
 	c := &cobra.Command{
 		Use:   "enqueue KIND",
@@ -296,7 +297,7 @@ func why(r job.Record, now time.Time) string {
 	if r.State == job.Cancelled {
 		return ""
 	}
-	return ": " + detail(r, now)
+	return ": " + jobcmd.Detail(r, now)
 }
 
 // progressLine returns one line for all the jobs that are waited for.

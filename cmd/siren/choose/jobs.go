@@ -1,4 +1,4 @@
-package jobcmd
+package choose
 
 import (
 	"context"
@@ -14,23 +14,23 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// JobFilter is the flags that choose jobs.
-type JobFilter struct {
-	Lane, State, Kind, Selector string
-	Since, OlderThan            time.Duration
-	Also                        func(job.Record) bool // what else a job has to be; nil: nothing
-	Limit                       int
-	After                       string
+// Jobs is the flags that choose jobs.
+type Jobs struct {
+	dead.Filter // its times are since the job was enqueued, unless State is Dead
+	State       string
+	Limit       int
+	After       string
 }
 
 // Choosing adds the flags that choose by what a job is.
-func (f *JobFilter) Choosing(a *app.App, c *cobra.Command) {
+func (f *Jobs) Choosing(a *app.App, c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.Lane, "lane", "", "only jobs of this lane")
 	app.CompleteFlag(c, "lane", a.CompleteLanes)
@@ -57,29 +57,27 @@ func choosesBySomething(c *cobra.Command, _ []string) (err error) {
 }
 
 // Paging adds the flags that say how much of a list is shown.
-func (f *JobFilter) Paging(c *cobra.Command) {
+func (f *Jobs) Paging(c *cobra.Command) {
 	c.Flags().IntVar(&f.Limit, "limit", 50, "at most this many, the newest first; 0: all")
 	c.Flags().StringVar(&f.After, "after", "", "go on where a list ended that had more: it says what to write here")
 }
 
-var states = []job.State{job.Queued, job.Running, job.Retrying, job.Completed, job.Dead, job.Cancelled, job.Missing}
-
-func stateNames(of []job.State) []string {
-	names := make([]string, len(of))
-	for i, s := range of {
+// ByState adds the flag that chooses one of the states.
+func (f *Jobs) ByState(c *cobra.Command, states ...job.State) {
+	names := make([]string, len(states))
+	for i, s := range states {
 		names[i] = string(s)
 	}
-	return names
+	app.OneOf(c, &f.State, "state", "", "only jobs in this `STATE`", names...)
 }
 
 // cursorForm is what jobrecord.Page.Next looks like.
 var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
 
-// query returns what the flags ask the ledger for.
-func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
+// Query returns what the flags ask the ledger for.
+func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
-	selector, err := labels.Parse(f.Selector)
-	switch {
+	switch _, err := labels.Parse(f.Selector); {
 	case err != nil:
 		return q, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	case f.Limit < 0 || f.Since < 0 || f.OlderThan < 0:
@@ -87,11 +85,8 @@ func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
 	case f.After != "" && !cursorForm.MatchString(f.After):
 		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.After))
 	}
-	if f.Selector != "" || f.Also != nil {
-		q.Match = func(r job.Record) bool {
-			return selector.Matches(labels.Set(r.Labels)) && (f.Also == nil || f.Also(r))
-		}
-	}
+	rest := dead.Filter{Selector: f.Selector, Tenant: f.Tenant, DiedOf: f.DiedOf}
+	q.Match = rest.Chooser(now)
 	if f.Since > 0 {
 		q.Since = now.Add(-f.Since)
 	}
@@ -102,10 +97,10 @@ func (f *JobFilter) query(now time.Time) (jobrecord.Filter, error) {
 }
 
 // List reads the chosen records. next is where a list goes on that has more than the limit.
-func (f *JobFilter) List(
+func (f *Jobs) List(
 	ctx context.Context, ledger *jobledger.Ledger, now time.Time,
 ) (all []job.Record, next string, err error) {
-	q, err := f.query(now)
+	q, err := f.Query(now)
 	if err != nil {
 		return nil, "", err
 	}
@@ -123,13 +118,17 @@ func (f *JobFilter) List(
 }
 
 // String says in words what the flags choose by; "" for all.
-func (f *JobFilter) String() string {
-	words := []string{dead.Filter{
-		Lane: f.Lane, Kind: f.Kind, Selector: f.Selector, Since: f.Since,
-		OlderThan: f.OlderThan,
-	}.String()}
+func (f *Jobs) String() string {
+	words := []string{f.Filter.String()}
 	if f.State != "" {
 		words = append(words, "state "+f.State)
 	}
 	return strings.TrimPrefix(strings.Join(words, ", "), ", ")
+}
+
+// GoesOn says where a list goes on that was cut; next is "" at its end.
+func GoesOn(t *show.Table, next string) {
+	if next != "" {
+		t.Warn("there may be more; go on with --after %s", next)
+	}
 }

@@ -1,4 +1,4 @@
-package lanecmd
+package tunecmd
 
 import (
 	"context"
@@ -48,7 +48,7 @@ func showBudget(ctx context.Context, a *app.App, board *redis.Board, out show.Ou
 }
 
 func newBudgetSet(a *app.App) *cobra.Command {
-	var f tuneFlags
+	var f Flags
 	c := &cobra.Command{
 		Use:   "set N",
 		Short: "Change the budget while it runs, for a while",
@@ -61,7 +61,7 @@ func newBudgetSet(a *app.App) *cobra.Command {
 				return exit.With(exit.Usage, fmt.Errorf("%q is not a worker count", args[0]))
 			}
 			return a.Operate(func(o *app.Operator) error {
-				return setTunings(cmd.Context(), o, f, tune.To(lanes.BudgetField, n))
+				return Set(cmd.Context(), o, f, tune.To(lanes.BudgetField, n))
 			})
 		},
 	}

@@ -1,4 +1,4 @@
-package jobcmd
+package enqueuecmd
 
 import (
 	"context"

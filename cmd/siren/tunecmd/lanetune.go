@@ -1,6 +1,7 @@
-package lanecmd
+package tunecmd
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,8 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-func newLanesTune(a *app.App) *cobra.Command {
-	var f tuneFlags
+func NewLanesTune(a *app.App) *cobra.Command {
 	var reserve, priorities int
 	var startWithin, maxRuntime time.Duration
 	var promote, retry string
@@ -30,37 +30,6 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
   siren lanes tune bulk --promote after=5m,to=standard --dry-run
   siren lanes tune bulk --retry attempts=2,first=1m --for 30m
   siren lanes tune bulk --promote none`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			field := func(name string) string { return lanes.LaneField(args[0], name) }
-			var wishes []tune.Wish
-			if cmd.Flags().Changed("reserve") {
-				wishes = append(wishes, tune.To(field("reserve"), reserve))
-			}
-			if cmd.Flags().Changed("priorities") {
-				wishes = append(wishes, tune.To(field("priorities"), priorities))
-			}
-			if cmd.Flags().Changed("start-within") {
-				wishes = append(wishes, tune.To(field("startWithin"), lanes.Duration(startWithin)))
-			}
-			if cmd.Flags().Changed("max-runtime") {
-				wishes = append(wishes, tune.To(field("maxRuntime"), lanes.Duration(maxRuntime)))
-			}
-			if cmd.Flags().Changed("promote") {
-				wishes = append(wishes, tune.Wish{
-					Field: field("promote"),
-					Value: parts[*lanes.Promote]("--promote", promote, "after", "to"),
-				})
-			}
-			if cmd.Flags().Changed("retry") {
-				wishes = append(wishes, tune.Wish{
-					Field: field("retry"),
-					Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max"),
-				})
-			}
-			return a.Operate(func(o *app.Operator) error { return setTunings(cmd.Context(), o, f, wishes...) })
-		},
 	}
 	fs := c.Flags()
 	fs.IntVar(&reserve, "reserve", 0, "free shoulder slots that the scaler keeps at all times")
@@ -72,8 +41,36 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 		"none")
 	fs.StringVar(&retry, "retry", "", "how failed jobs are retried: `attempts=5,first=5s,factor=3,max=15m`, or "+
 		"some of it")
-	f.add(c, tuneFor)
-	return c
+	tunes := func(ctx context.Context, o *app.Operator, f Flags, lane string) error {
+		field := func(of string) string { return lanes.LaneField(lane, of) }
+		var wishes []tune.Wish
+		if fs.Changed("reserve") {
+			wishes = append(wishes, tune.To(field("reserve"), reserve))
+		}
+		if fs.Changed("priorities") {
+			wishes = append(wishes, tune.To(field("priorities"), priorities))
+		}
+		if fs.Changed("start-within") {
+			wishes = append(wishes, tune.To(field("startWithin"), lanes.Duration(startWithin)))
+		}
+		if fs.Changed("max-runtime") {
+			wishes = append(wishes, tune.To(field("maxRuntime"), lanes.Duration(maxRuntime)))
+		}
+		if fs.Changed("promote") {
+			wishes = append(wishes, tune.Wish{
+				Field: field("promote"),
+				Value: parts[*lanes.Promote]("--promote", promote, "after", "to"),
+			})
+		}
+		if fs.Changed("retry") {
+			wishes = append(wishes, tune.Wish{
+				Field: field("retry"),
+				Value: parts[lanes.Retries]("--retry", retry, "attempts", "first", "factor", "max"),
+			})
+		}
+		return Set(ctx, o, f, wishes...)
+	}
+	return onOne(a, c, a.CompleteLanes, tuneFor, tunes)
 }
 
 // counted is the parts that are numbers. The others are texts, whatever they look like: a lane may be called 5.
@@ -119,41 +116,25 @@ func parts[T any](flag, text string, names ...string) func(json.RawMessage) (jso
 	}
 }
 
-func newLanesPause(a *app.App) *cobra.Command {
-	var f tuneFlags
-	c := &cobra.Command{
+func NewLanesPause(a *app.App) *cobra.Command {
+	return onOne(a, &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Take no more jobs from a lane",
 		Long: `Stop the workers from taking jobs from a lane, and the scaler from sizing for it. Jobs may still be
 put into it, and wait; what runs goes on. Without --for it lasts until siren lanes resume.`,
 		Example: `  siren lanes pause bulk --reason "the archive is down"
   siren lanes pause bulk --for 30m`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.Operate(func(o *app.Operator) error {
-				return setTunings(cmd.Context(), o, f, tune.To(lanes.LaneField(args[0], "paused"), true))
-			})
-		},
-	}
-	f.add(c, untilGone)
-	return c
+	}, a.CompleteLanes, untilGone, func(ctx context.Context, o *app.Operator, f Flags, lane string) error {
+		return Set(ctx, o, f, tune.To(lanes.LaneField(lane, "paused"), true))
+	})
 }
 
-func newLanesResume(a *app.App) *cobra.Command {
-	var f tuneFlags
-	c := &cobra.Command{
-		Use:               "resume LANE",
-		Short:             "Take jobs from a paused lane again",
-		Example:           "  siren lanes resume bulk",
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.UpTo(1, a.CompleteLanes),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.Operate(func(o *app.Operator) error {
-				return end(cmd.Context(), o, f, lanes.LaneField(args[0], "paused"), "lane "+args[0]+" isn't paused")
-			})
-		},
-	}
-	f.add(c, untilGone)
-	return c
+func NewLanesResume(a *app.App) *cobra.Command {
+	return onOne(a, &cobra.Command{
+		Use:     "resume LANE",
+		Short:   "Take jobs from a paused lane again",
+		Example: "  siren lanes resume bulk",
+	}, a.CompleteLanes, untilGone, func(ctx context.Context, o *app.Operator, f Flags, lane string) error {
+		return end(ctx, o, f, lanes.LaneField(lane, "paused"), "lane "+lane+" isn't paused")
+	})
 }

@@ -1,4 +1,4 @@
-package lanecmd
+package tunecmd
 
 import (
 	"context"
@@ -66,7 +66,7 @@ func tuningTable(l tune.List) *show.Table {
 }
 
 func newTuningsRemove(a *app.App) *cobra.Command {
-	var f tuneFlags
+	var f Flags
 	var all bool
 	c := &cobra.Command{
 		Use:   "remove FIELD …",
@@ -97,7 +97,7 @@ func newTuningsRemove(a *app.App) *cobra.Command {
 					fmt.Fprintln(a.Out, "no tunings: nothing to remove")
 					return nil
 				}
-				return remove(cmd.Context(), o, f, fields)
+				return Remove(cmd.Context(), o, f, fields)
 			})
 		},
 	}

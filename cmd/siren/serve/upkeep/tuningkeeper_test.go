@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"context"
@@ -41,10 +41,10 @@ func newKeeping(t *testing.T) *keeping {
 }
 
 // keeper makes the keeper of a process that has just begun; without a ConfigMap when it isn't on Kubernetes.
-func (k *keeping) keeper(onKubernetes bool) *tuningKeeper {
-	keeper := &tuningKeeper{store: k.tunings, log: slog.New(slog.NewTextHandler(&k.log, nil))}
+func (k *keeping) keeper(onKubernetes bool) *TuningKeeper {
+	keeper := &TuningKeeper{Store: k.tunings, Log: slog.New(slog.NewTextHandler(&k.log, nil))}
 	if onKubernetes {
-		keeper.state = kube.NewState(k.cluster, "media", "state")
+		keeper.State = kube.NewState(k.cluster, "media", "state")
 	}
 	return keeper
 }
@@ -60,9 +60,9 @@ func (k *keeping) tune(field, value string, until time.Time) {
 }
 
 // want expects that the keeper reads these tunings, as field=value, and that they are in Redis.
-func (k *keeping) want(keeper *tuningKeeper, want ...string) lanes.Tunings {
+func (k *keeping) want(keeper *TuningKeeper, want ...string) lanes.Tunings {
 	k.t.Helper()
-	read, err := keeper.now(k.t.Context())
+	read, err := keeper.Now(k.t.Context())
 	redistest.Must(k.t, err)
 	there, _, err := k.tunings.Now(k.t.Context())
 	redistest.Must(k.t, err)
@@ -166,7 +166,7 @@ func TestTuningsOutliveRedis(t *testing.T) {
 		keeper := k.keeper(true)
 		k.tune("lanes.bulk.paused", "true", time.Now().Add(200*time.Millisecond))
 		k.tune("budget", "9", time.Time{})
-		_, err := keeper.now(t.Context())
+		_, err := keeper.Now(t.Context())
 		redistest.Must(t, err)
 		flush(t, k.server)
 		time.Sleep(200 * time.Millisecond)
@@ -216,7 +216,7 @@ func TestTuningsUnknown(t *testing.T) {
 		return fails != nil, nil, fails
 	})
 	fails = errors.New("the API server is away")
-	if _, err := k.keeper(true).now(t.Context()); err == nil ||
+	if _, err := k.keeper(true).Now(t.Context()); err == nil ||
 		!strings.Contains(err.Error(), "look up the tunings there were") {
 		t.Errorf("an empty Redis, and no ConfigMap to be seen: %v", err)
 	}
@@ -227,7 +227,7 @@ func TestTuningsUnknown(t *testing.T) {
 	redistest.Must(t, k.server.Kill())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	if _, err := keeper.now(ctx); err == nil {
+	if _, err := keeper.Now(ctx); err == nil {
 		t.Error("Redis is away, and no error")
 	}
 

@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"context"
@@ -18,12 +18,12 @@ import (
 // tuningsEntry is the tunings in the ConfigMap beside Redis.
 const tuningsEntry = "tunings"
 
-// tuningKeeper reads the tunings for the leading scaler. It ends those whose time is over, keeps a copy in a ConfigMap
+// TuningKeeper reads the tunings for the leading scaler. It ends those whose time is over, keeps a copy in a ConfigMap
 // where there is one, and gives a Redis that has lost its data the tunings back: a flushed Redis drops no pause.
-type tuningKeeper struct {
-	store *redis.Tunings
-	state *kube.State // nil: this process's memory alone
-	log   *slog.Logger
+type TuningKeeper struct {
+	Store *redis.Tunings
+	State *kube.State // nil: this process's memory alone
+	Log   *slog.Logger
 
 	mu   sync.Mutex
 	last lanes.Tunings // as last read
@@ -31,11 +31,11 @@ type tuningKeeper struct {
 	said string
 }
 
-// now returns the tunings there are.
-func (k *tuningKeeper) now(ctx context.Context) (lanes.Tunings, error) {
+// Now returns the tunings there are.
+func (k *TuningKeeper) Now(ctx context.Context) (lanes.Tunings, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	t, now, err := k.store.Now(ctx)
+	t, now, err := k.Store.Now(ctx)
 	if err == nil && t.Revision == 0 {
 		t, now, err = k.restore(ctx)
 	}
@@ -51,7 +51,7 @@ func (k *tuningKeeper) now(ctx context.Context) (lanes.Tunings, error) {
 }
 
 // restore puts back what was last known, if anything was: by this process or, where it is newer, in the ConfigMap.
-func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, error) {
+func (k *TuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	known := k.last
 	if saved, err := k.saved(ctx); err != nil {
 		return known, time.Time{}, err
@@ -59,7 +59,7 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 		known = saved
 	}
 	if known.Revision > 0 {
-		restored, err := k.store.Restore(ctx, known)
+		restored, err := k.Store.Restore(ctx, known)
 		if err != nil {
 			return known, time.Time{}, err
 		}
@@ -68,35 +68,35 @@ func (k *tuningKeeper) restore(ctx context.Context) (lanes.Tunings, time.Time, e
 				By: "the leading scaler", Verb: "restore", On: "tunings",
 				Reason: "Redis had lost its data, and what this log had before",
 			}
-			if err := k.store.Note(ctx, note); err != nil {
-				k.log.Debug("note the restored tunings", "error", err)
+			if err := k.Store.Note(ctx, note); err != nil {
+				k.Log.Debug("note the restored tunings", "error", err)
 			}
-			k.log.Warn("Redis had lost the tunings and pauses; they are back", "tunings", len(known.All), "revision",
+			k.Log.Warn("Redis had lost the tunings and pauses; they are back", "tunings", len(known.All), "revision",
 				known.Revision)
 		}
 	}
-	return k.store.Now(ctx)
+	return k.Store.Now(ctx)
 }
 
 // saved reads the ConfigMap's copy.
-func (k *tuningKeeper) saved(ctx context.Context) (t lanes.Tunings, err error) {
-	if k.state == nil {
+func (k *TuningKeeper) saved(ctx context.Context) (t lanes.Tunings, err error) {
+	if k.State == nil {
 		return t, nil
 	}
-	data, err := k.state.Load(ctx)
+	data, err := k.State.Load(ctx)
 	if err != nil {
 		return t, fmt.Errorf("look up the tunings there were: %w", err)
 	}
 	if text := data[tuningsEntry]; text != "" {
 		if err := json.Unmarshal([]byte(text), &t); err != nil {
-			k.log.Error("the ConfigMap's copy of the tunings can't be read", "error", err)
+			k.Log.Error("the ConfigMap's copy of the tunings can't be read", "error", err)
 		}
 	}
 	return t, nil
 }
 
 // end removes the tunings whose time is over. When somebody changes them at the same moment, the next tick tries again.
-func (k *tuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) (lanes.Tunings, error) {
+func (k *TuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) (lanes.Tunings, error) {
 	var over []string
 	var notes []audit.Entry
 	for _, tuning := range t.All {
@@ -111,30 +111,30 @@ func (k *tuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) 
 	if len(over) == 0 {
 		return t, nil
 	}
-	switch _, err := k.store.Change(ctx, t.Revision, nil, over, notes); {
+	switch _, err := k.Store.Change(ctx, t.Revision, nil, over, notes); {
 	case err == nil:
-		k.log.Info("tunings have ended: their time was over", "fields", over)
+		k.Log.Info("tunings have ended: their time was over", "fields", over)
 	case !errors.Is(err, redis.ErrChanged):
 		return t, err
 	}
-	t, _, err := k.store.Now(ctx)
+	t, _, err := k.Store.Now(ctx)
 	return t, err
 }
 
 // keep writes the copy when it is another one. The scaler goes on without it: the next tick tries again.
-func (k *tuningKeeper) keep(ctx context.Context, t lanes.Tunings) {
-	if k.state == nil || t.Revision == k.kept {
+func (k *TuningKeeper) keep(ctx context.Context, t lanes.Tunings) {
+	if k.State == nil || t.Revision == k.kept {
 		return
 	}
 	text, err := json.Marshal(t)
 	if err == nil {
-		err = k.state.Save(ctx, map[string]string{tuningsEntry: string(text)})
+		err = k.State.Save(ctx, map[string]string{tuningsEntry: string(text)})
 	}
 	switch {
 	case err == nil:
 		k.kept, k.said = t.Revision, ""
 	case err.Error() != k.said:
 		k.said = err.Error()
-		k.log.Warn("the tunings have no copy beside Redis", "error", err)
+		k.Log.Warn("the tunings have no copy beside Redis", "error", err)
 	}
 }

@@ -1,4 +1,4 @@
-package lanecmd
+package tunecmd
 
 import (
 	"context"
@@ -24,19 +24,19 @@ const (
 	mostReason = 200 // characters
 )
 
-// tuneFlags is what every command that tunes may be told.
-type tuneFlags struct {
+// Flags is what every command that tunes may be told.
+type Flags struct {
 	tune.Terms
-	wait bool
+	Wait bool
 }
 
-func (f *tuneFlags) add(c *cobra.Command, duration time.Duration) {
+func (f *Flags) add(c *cobra.Command, duration time.Duration) {
 	c.Flags().DurationVar(&f.For, "for", duration, "how long; it ends by itself (0: until it is removed)")
 	f.addBut(c)
 }
 
 // addBut adds the flags but for how long: what was tuned is to end.
-func (f *tuneFlags) addBut(c *cobra.Command) {
+func (f *Flags) addBut(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.Reason, "reason", "", "why, for the others and the audit log")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "change nothing; show the plans that it leads to now, before and after")
@@ -49,11 +49,25 @@ func (f *tuneFlags) addBut(c *cobra.Command) {
 		f.Revision = &n
 		return nil
 	})
-	fs.BoolVar(&f.wait, "wait", true, "wait until the scaler and the workers follow, for at most "+
+	fs.BoolVar(&f.Wait, "wait", true, "wait until the scaler and the workers follow, for at most "+
 		""+tune.TakenUp.String())
 }
 
-func (f *tuneFlags) check() error {
+// onOne makes c a verb that tunes one lane or pool, for so long unless somebody says.
+func onOne(
+	a *app.App, c *cobra.Command, complete cobra.CompletionFunc, duration time.Duration,
+	do func(ctx context.Context, o *app.Operator, f Flags, name string) error,
+) *cobra.Command {
+	var f Flags
+	c.Args, c.ValidArgsFunction = cobra.ExactArgs(1), app.UpTo(1, complete)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.Operate(func(o *app.Operator) error { return do(cmd.Context(), o, f, args[0]) })
+	}
+	f.add(c, duration)
+	return c
+}
+
+func (f *Flags) check() error {
 	if n := utf8.RuneCountInString(f.Reason); n > mostReason {
 		return exit.With(exit.Usage, fmt.Errorf("--reason has %d characters; say it in %d", n, mostReason))
 	}
@@ -69,8 +83,8 @@ func tuneDesk(o *app.Operator) *tune.Desk {
 	return &tune.Desk{Tunings: o.Tunings, Board: o.Board, Roster: o.Roster, By: app.Who(o.User), Version: app.Version()}
 }
 
-// setTunings puts the wishes into force, all or none.
-func setTunings(ctx context.Context, o *app.Operator, f tuneFlags, wishes ...tune.Wish) error {
+// Set puts the wishes into force, all or none.
+func Set(ctx context.Context, o *app.Operator, f Flags, wishes ...tune.Wish) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -84,8 +98,8 @@ func setTunings(ctx context.Context, o *app.Operator, f tuneFlags, wishes ...tun
 	return tuned(ctx, o, f, c)
 }
 
-// remove ends tunings.
-func remove(ctx context.Context, o *app.Operator, f tuneFlags, fields []string) error {
+// Remove ends tunings.
+func Remove(ctx context.Context, o *app.Operator, f Flags, fields []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -97,7 +111,7 @@ func remove(ctx context.Context, o *app.Operator, f tuneFlags, fields []string) 
 }
 
 // end takes back a pause or a hold.
-func end(ctx context.Context, o *app.Operator, f tuneFlags, field, already string) error {
+func end(ctx context.Context, o *app.Operator, f Flags, field, already string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -114,7 +128,7 @@ func end(ctx context.Context, o *app.Operator, f tuneFlags, field, already strin
 }
 
 // tuned says what was changed, and waits until it is followed; of a dry run it shows what it would lead to.
-func tuned(ctx context.Context, o *app.Operator, f tuneFlags, c tune.Change) error {
+func tuned(ctx context.Context, o *app.Operator, f Flags, c tune.Change) error {
 	if !f.DryRun {
 		for _, t := range c.Idled {
 			o.Warn("%s = %s by %s can't be in force beside this: %s", t.Field, t.Spelled(), t.By, t.Why)
@@ -138,7 +152,7 @@ func tuned(ctx context.Context, o *app.Operator, f tuneFlags, c tune.Change) err
 	if len(fields) > 0 {
 		fmt.Fprintf(o.Out, "undo: siren tunings remove %s\n", strings.Join(fields, " "))
 	}
-	if f.wait {
+	if f.Wait {
 		AwaitFollowed(ctx, o, c)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"log/slog"
@@ -23,12 +23,12 @@ func TestQueueMemory(t *testing.T) {
 	cluster := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "state", Namespace: "media"}})
 	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))
 	// process is a scaler that has just begun.
-	process := func() *queueMemory {
-		return &queueMemory{board: board, state: kube.NewState(cluster, "media", "state")}
+	process := func() *QueueMemory {
+		return &QueueMemory{Board: board, State: kube.NewState(cluster, "media", "state")}
 	}
-	known := func(m *queueMemory, current ...lanes.Queue) []lanes.Queue {
+	known := func(m *QueueMemory, current ...lanes.Queue) []lanes.Queue {
 		t.Helper()
-		all, err := m.known(t.Context(), current)
+		all, err := m.Known(t.Context(), current)
 		if err != nil {
 			t.Fatal(err)
 		}

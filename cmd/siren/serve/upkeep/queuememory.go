@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// queueMemory remembers every queue that a lane ever had: in Redis, in this process and, on Kubernetes, in a ConfigMap,
+// QueueMemory remembers every queue that a lane ever had: in Redis, in this process and, on Kubernetes, in a ConfigMap,
 // so that a flushed Redis forgets none. What is in the queue of a lane that left the policy, or has another queue type
 // now, still has to be served.
-type queueMemory struct {
-	board *redis.Board
-	state *kube.State // nil: no ConfigMap
+type QueueMemory struct {
+	Board *redis.Board
+	State *kube.State // nil: no ConfigMap
 
 	mu   sync.Mutex
 	kept []lanes.Queue // as last seen; with a ConfigMap, in it
@@ -30,12 +30,12 @@ const (
 	seenFor    = 30 * time.Second // how long the ConfigMap is taken to be as it was
 )
 
-// known remembers the current queues and answers with all there ever were.
-func (m *queueMemory) known(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error) {
+// Known remembers the current queues and answers with all there ever were.
+func (m *QueueMemory) Known(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.state != nil && time.Since(m.seen) > seenFor {
-		data, err := m.state.Load(ctx)
+	if m.State != nil && time.Since(m.seen) > seenFor {
+		data, err := m.State.Load(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("look up the lanes' queues there were: %w", err)
 		}
@@ -45,7 +45,7 @@ func (m *queueMemory) known(ctx context.Context, current []lanes.Queue) ([]lanes
 		}
 		m.seen = time.Now()
 	}
-	all, err := m.board.KnownQueues(ctx, union(current, m.kept)...)
+	all, err := m.Board.KnownQueues(ctx, union(current, m.kept)...)
 	switch {
 	case err != nil && m.kept == nil:
 		return nil, err
@@ -54,12 +54,12 @@ func (m *queueMemory) known(ctx context.Context, current []lanes.Queue) ([]lanes
 	case len(all) <= len(m.kept):
 		return all, nil
 	}
-	if m.state != nil {
+	if m.State != nil {
 		names := ""
 		for _, q := range all {
 			names += q.String() + "\n"
 		}
-		if err := m.state.Save(ctx, map[string]string{lanesEntry: names}); err != nil {
+		if err := m.State.Save(ctx, map[string]string{lanesEntry: names}); err != nil {
 			return all, fmt.Errorf("keep the lanes' queues there were: %w", err)
 		}
 	}

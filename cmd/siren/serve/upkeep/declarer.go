@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"context"
@@ -20,46 +20,46 @@ const (
 	declareWithin = 3 * time.Second
 )
 
-// declarer keeps the broker's queues and exchanges as the policy in force says.
-type declarer struct {
-	conn  *rabbitlink.Conn
-	known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
-	log   *slog.Logger
+// Declarer keeps the broker's queues and exchanges as the policy in force says.
+type Declarer struct {
+	Conn  *rabbitlink.Conn
+	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
+	Log   *slog.Logger
 
 	mu   sync.Mutex
 	said string // what was last complained about
 }
 
-// declare makes the queues and exchanges that the policy asks for, if the broker answers soon; keep tries again.
-func (d *declarer) declare(ctx context.Context, p *lanes.Policy) { _ = d.try(ctx, p) }
+// Declare makes the queues and exchanges that the policy asks for, if the broker answers soon; keep tries again.
+func (d *Declarer) Declare(ctx context.Context, p *lanes.Policy) { _ = d.try(ctx, p) }
 
 // try makes one attempt. A queue with other arguments than those asked for is complained about, and used as it is.
-func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
+func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	look, cancel := context.WithTimeout(ctx, declareWithin)
 	defer cancel()
-	known, err := d.known(look, p.Queues())
+	known, err := d.Known(look, p.Queues())
 	if err != nil {
-		d.log.Debug("can't tell which queues there were before; those used no more stay as they are until this is "+
+		d.Log.Debug("can't tell which queues there were before; those used no more stay as they are until this is "+
 			"known", "error", err)
 	}
-	err = topology.Declare(look, d.conn, p, p.Unused(known))
+	err = topology.Declare(look, d.Conn, p, p.Unused(known))
 	var mismatch *topology.MismatchError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil && d.said != "":
-		d.log.Info("the broker's queues and exchanges are as the policy says")
+		d.Log.Info("the broker's queues and exchanges are as the policy says")
 		d.said = ""
 	case err == nil:
 	case err.Error() == d.said:
 	case errors.As(err, &mismatch) && mismatch.Kind == "queue":
 		d.said = err.Error()
-		d.log.Warn("queues aren't as the policy says; they are used as they are", "error", err)
+		d.Log.Warn("queues aren't as the policy says; they are used as they are", "error", err)
 	default:
 		d.said = err.Error()
-		d.log.Warn("declare the queues; trying again", "error", err)
+		d.Log.Warn("declare the queues; trying again", "error", err)
 	}
 	if errors.As(err, &mismatch) && mismatch.Kind == "queue" {
 		return nil
@@ -67,9 +67,9 @@ func (d *declarer) try(ctx context.Context, p *lanes.Policy) error {
 	return err
 }
 
-// await declares, and tries again until the broker answers. The error is ctx's, or that an exchange is of the wrong
+// Await declares, and tries again until the broker answers. The error is ctx's, or that an exchange is of the wrong
 // type.
-func (d *declarer) await(ctx context.Context, p *lanes.Policy) error {
+func (d *Declarer) Await(ctx context.Context, p *lanes.Policy) error {
 	for {
 		err := d.try(ctx, p)
 		var mismatch *topology.MismatchError
@@ -84,8 +84,8 @@ func (d *declarer) await(ctx context.Context, p *lanes.Policy) error {
 	}
 }
 
-// keep makes queues and exchanges anew that somebody, or a broker that lost its data, has removed.
-func (d *declarer) keep(
+// Keep makes queues and exchanges anew that somebody, or a broker that lost its data, has removed.
+func (d *Declarer) Keep(
 	ctx context.Context, leading func(context.Context) (bool, error), inForce func() *lanes.Policy,
 ) error {
 	ticker := time.NewTicker(reconcileEvery)
@@ -96,11 +96,11 @@ func (d *declarer) keep(
 			return nil
 		case <-ticker.C:
 		}
-		if leads, err := leading(ctx); err != nil || !leads || !d.conn.Up() {
+		if leads, err := leading(ctx); err != nil || !leads || !d.Conn.Up() {
 			continue
 		}
 		if p := inForce(); p != nil { // else the first tick is yet to come
-			d.declare(ctx, p)
+			d.Declare(ctx, p)
 		}
 	}
 }

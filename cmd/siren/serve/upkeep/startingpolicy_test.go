@@ -1,4 +1,4 @@
-package serve
+package upkeep
 
 import (
 	"context"
@@ -19,21 +19,21 @@ func TestStartingPolicy(t *testing.T) {
 	_, store := redistest.StartStore(t)
 	log := slog.New(slog.DiscardHandler)
 	board := redis.NewBoard(store, log)
-	says := func(text string) policySource {
+	says := func(text string) PolicySource {
 		return func(context.Context) ([]byte, error) { return []byte(text), nil }
 	}
-	if _, _, err := startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err == nil ||
+	if _, _, err := StartingPolicy(t.Context(), says("lanes: nonsense"), board, log); err == nil ||
 		!strings.Contains(err.Error(), "lanes") {
 		t.Errorf("a wrong policy and none in force: %v", err)
 	}
-	p, text, err := startingPolicy(t.Context(), says(small), board, log)
+	p, text, err := StartingPolicy(t.Context(), says(small), board, log)
 	if err != nil || p.Budget != 3 || string(text) != small {
 		t.Fatalf("a right one: %v %q %v", p, text, err)
 	}
 	if _, err := board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p}); err != nil {
 		t.Fatal(err)
 	}
-	if p, text, err = startingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 ||
+	if p, text, err = StartingPolicy(t.Context(), says("lanes: nonsense"), board, log); err != nil || p.Budget != 3 ||
 		text != nil {
 		t.Errorf("a wrong one, and one in force: %v %q %v", p, text, err)
 	}

@@ -1,4 +1,4 @@
-package runcmd
+package democmd
 
 import (
 	"bytes"

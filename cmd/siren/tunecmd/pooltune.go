@@ -1,0 +1,66 @@
+package tunecmd
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/internal/operate/tune"
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func NewPoolsTune(a *app.App) *cobra.Command {
+	var least, most int
+	var hold time.Duration
+	c := &cobra.Command{
+		Use:   "tune POOL",
+		Short: "Change a pool while it runs, for a while",
+		Long: `Override fields of a pool for a while; see siren lanes tune. Slots and shoulder are not among them:
+a worker's memory is fixed when it starts.`,
+		Example: `  siren pools tune general --min 6 --max 12 --for 3h --reason "launch day"
+  siren pools tune batch --max 1 --dry-run`,
+	}
+	fs := c.Flags()
+	fs.IntVar(&least, "min", 0, "the fewest workers")
+	fs.IntVar(&most, "max", 0, "the most workers")
+	fs.DurationVar(&hold, "hold", 0, "how long the largest plan is kept before the pool shrinks")
+	tunes := func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+		field := func(of string) string { return lanes.PoolField(pool, of) }
+		var wishes []tune.Wish
+		if fs.Changed("min") {
+			wishes = append(wishes, tune.To(field("min"), least))
+		}
+		if fs.Changed("max") {
+			wishes = append(wishes, tune.To(field("max"), most))
+		}
+		if fs.Changed("hold") {
+			wishes = append(wishes, tune.To(field("hold"), lanes.Duration(hold)))
+		}
+		return Set(ctx, o, f, wishes...)
+	}
+	return onOne(a, c, a.CompletePools, tuneFor, tunes)
+}
+
+func NewPoolsHold(a *app.App) *cobra.Command {
+	return onOne(a, &cobra.Command{
+		Use:   "hold POOL",
+		Short: "Keep a pool's worker count as it is",
+		Long:  "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools release.",
+		Example: `  siren pools hold general --for 1h --reason "node maintenance"
+  siren pools hold batch`,
+	}, a.CompletePools, untilGone, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+		return Set(ctx, o, f, tune.To(lanes.PoolField(pool, "held"), true))
+	})
+}
+
+func NewPoolsRelease(a *app.App) *cobra.Command {
+	return onOne(a, &cobra.Command{
+		Use:     "release POOL",
+		Short:   "Scale a held pool again",
+		Example: "  siren pools release general",
+	}, a.CompletePools, untilGone, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
+		return end(ctx, o, f, lanes.PoolField(pool, "held"), "pool "+pool+" isn't held")
+	})
+}
