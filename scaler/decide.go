@@ -28,7 +28,7 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 		ph := h.Pools[q.Name]
 		formerJobs := 0
 		if slices.Contains(q.Lanes, lastLane) {
-			formerJobs = o.readyIn(o.Former)
+			formerJobs = inFormer(o)
 		}
 		view := viewPool(q, p.Timing, o, workers[q.Name], h)
 		asks[i] = newAsk(u, p.Timing, view, ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, formerJobs)
@@ -50,9 +50,9 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 	return d, h
 }
 
-// readyIn returns how many jobs wait in the lanes, as far as the broker answered.
-func (o Observation) readyIn(names []string) (ready int) {
-	for _, name := range names {
+// inFormer returns how many jobs wait in lanes that left the policy, as far as the broker answered.
+func inFormer(o Observation) (ready int) {
+	for _, name := range o.Former {
 		ready += o.Depths[name].Ready
 	}
 	return ready
@@ -108,7 +108,7 @@ func newAsk(
 		lh := known[name]
 		in := LaneInput{
 			Backlog: lh.load(), StartWithin: l.StartWithin.D(), ColdStart: cold,
-			Service: lh.service(timing.ServiceTime.D(), v.ages[name]),
+			Service: lh.ServiceTime(timing.ServiceTime.D(), v.ages[name].mean()),
 			Ready:   v.ready, Idle: max(0, v.ready-sum(v.running)), Others: sum(v.running) - v.running[name],
 			Parked: parked, Busy: v.running[name] + v.onParked[name], BusyParked: v.onParked[name],
 		}

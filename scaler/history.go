@@ -212,15 +212,15 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 	l.Waits = waits
 }
 
-// service returns S of the law: the moving average, or the policy's prior when nothing is known. Until enough jobs have
-// finished it is at least the mean age of the running ones, since the short ones finish first.
-func (l LaneHistory) service(prior time.Duration, running ages) time.Duration {
+// ServiceTime returns S of the law: the moving average, or the policy's prior when nothing is known. Until enough jobs
+// have finished it is at least the mean age of the running ones, since the short ones finish first.
+func (l LaneHistory) ServiceTime(prior, meanAge time.Duration) time.Duration {
 	s := time.Duration(l.Service * float64(time.Second))
 	if l.Finished == 0 {
 		s = prior
 	}
-	if l.Finished < settledAfter && running.jobs > 0 {
-		s = max(s, running.sum/time.Duration(running.jobs))
+	if l.Finished < settledAfter {
+		s = max(s, meanAge)
 	}
 	return s
 }

@@ -46,11 +46,11 @@ func TestServiceTime(t *testing.T) {
 			for _, s := range tt.finished {
 				l.learnService(1, time.Duration(s*float64(time.Second)))
 			}
-			var running ages
+			var mean time.Duration
 			for _, age := range tt.ages {
-				running = running.and(age)
+				mean += age / time.Duration(len(tt.ages))
 			}
-			if got := l.service(prior, running).Round(time.Millisecond); got != tt.want {
+			if got := l.ServiceTime(prior, mean).Round(time.Millisecond); got != tt.want {
 				t.Errorf("service = %s, want %s", got, tt.want)
 			}
 		})

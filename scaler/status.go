@@ -1,7 +1,6 @@
 package scaler
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -16,16 +15,11 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 	for _, l := range p.Lanes {
 		lh, load := h.Lanes[l.Name], loads[l.Name]
 		_, promoted := d.Turns[l.Name]
-		s := fleet.LaneStatus{
-			Name: l.Name, Ready: lh.ready(), Skipped: lh.Skipped, Unrecorded: lh.unrecorded(o.At),
-			Excess: lh.excess(o.At), Since: lh.since(),
-			Retrying: o.Retries[l.Name].Count, NextRetry: o.Retries[l.Name].Next,
-			OldestWait: lanes.Duration(lh.oldestWait(o.At)), StartWithin: l.StartWithin,
-			Paused: l.Paused, Promoted: promoted, Stale: lh.Stale,
-			Busy: load.busy, Slots: load.slots, Service: lanes.Duration(load.service.Round(time.Millisecond)),
-		}
-		s.InPerMin, s.OutPerMin = rates(lh.Flow)
-		judgeWaits(&s, lh.Waits)
+		s := lh.Status(o.At, l.StartWithin)
+		s.Name, s.Paused, s.Promoted = l.Name, l.Paused, promoted
+		s.Retrying, s.NextRetry = o.Retries[l.Name].Count, o.Retries[l.Name].Next
+		s.Busy, s.Slots = load.busy, load.slots
+		s.Service = lanes.Duration(load.service.Round(time.Millisecond))
 		all = append(all, s)
 	}
 	for _, name := range o.Former {
@@ -80,39 +74,6 @@ func loads(asks []ask) map[string]load {
 		}
 	}
 	return all
-}
-
-// rates returns the jobs per minute in and out. A window that has only begun counts with its own length.
-func rates(flow []FlowSample) (in, out float64) {
-	if len(flow) < 2 {
-		return 0, 0
-	}
-	for _, f := range flow[1:] {
-		in += float64(f.In)
-		out += float64(f.Out)
-	}
-	minutes := flow[len(flow)-1].At.Sub(flow[0].At).Minutes()
-	if minutes <= 0 {
-		return 0, 0
-	}
-	return math.Round(10*max(0, in)/minutes) / 10, math.Round(10*out/minutes) / 10
-}
-
-// judgeWaits fills in the 95th percentile (nearest rank) and how many starts were in time.
-func judgeWaits(s *fleet.LaneStatus, samples []WaitSample) {
-	waits := make([]time.Duration, len(samples))
-	for i, w := range samples {
-		waits[i] = w.Wait
-		if w.Wait <= s.StartWithin.D() {
-			s.InTime++
-		}
-	}
-	s.Started = len(waits)
-	if len(waits) == 0 {
-		return
-	}
-	slices.Sort(waits)
-	s.P95Wait = lanes.Duration(waits[int(math.Ceil(0.95*float64(len(waits))))-1])
 }
 
 // poolStatuses returns the pools' part of the snapshot.
