@@ -94,7 +94,7 @@ func TestLoopGoesOnWhileJobsAreMissing(t *testing.T) {
 
 // A worker that is there and can't be heard may have a job's message.
 func TestHidden(t *testing.T) {
-	p := &lanes.Policy{Timing: usualTiming}
+	p := &lanes.Policy{Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
 	member := func(name string, leaving bool) map[string]fleet.PoolState {
 		return map[string]fleet.PoolState{"general": {Members: []fleet.Member{{Name: name, Leaving: leaving}}}}
 	}
@@ -104,17 +104,17 @@ func TestHidden(t *testing.T) {
 		pools   map[string]fleet.PoolState
 		want    bool
 	}{
-		{"heard", []fleet.Heartbeat{beat("a")}, member("a", false), false},
-		{"silent", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", false), true},
+		{"heard", []fleet.Heartbeat{{Worker: "a", At: t0}}, member("a", false), false},
+		{"silent", []fleet.Heartbeat{{Worker: "a", At: t0.Add(-time.Minute)}}, member("a", false), true},
 		{
 			"silent, since it was killed",
-			[]fleet.Heartbeat{with(beat("a"), aged(time.Minute))},
+			[]fleet.Heartbeat{{Worker: "a", At: t0.Add(-time.Minute)}},
 			member("b", false),
 			false,
 		},
 		{
 			"silent, since it is being removed",
-			[]fleet.Heartbeat{with(beat("a"), aged(time.Minute))},
+			[]fleet.Heartbeat{{Worker: "a", At: t0.Add(-time.Minute)}},
 			member("a", true),
 			false,
 		},

@@ -89,7 +89,7 @@ type part struct {
 // policy have no home: the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while
 // jobs are left in them.
 func newAsk(
-	u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]LaneHistory, formerJobs int,
+	u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]Lane, formerJobs int,
 ) ask {
 	a := ask{
 		view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
@@ -165,7 +165,7 @@ func (a *ask) clamp(shared int) {
 // remember keeps the want in the pool's hold window and the time until which guests stay shut out. What is held is
 // never more than what there is: the window delays shrinking, and a want that was not granted then is no reason to grow
 // now.
-func (a *ask) remember(ph *PoolHistory, at time.Time) {
+func (a *ask) remember(ph *Pool, at time.Time) {
 	if !ph.Seen { // a new leader doesn't know the plans of the last hold window: what is there was wanted
 		ph.Seen = true
 		ph.Wants = []Want{{at, min(a.view.replicas(), a.view.Max)}}
@@ -204,7 +204,7 @@ func (a ask) request() Request {
 
 // plan turns a pool's grant into its plan. Replicas are only taken away by removing retired workers, and not while
 // others are added: the cluster takes the youngest first.
-func (a ask) plan(g Grant, ph *PoolHistory, at time.Time) fleet.Plan {
+func (a ask) plan(g Grant, ph *Pool, at time.Time) fleet.Plan {
 	v := a.view
 	p := fleet.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
 	if g.To > v.replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room

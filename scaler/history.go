@@ -23,13 +23,13 @@ const (
 // History is what one tick hands to the next. Decide takes and returns it as a value: the one it was given stays as it
 // was. A new leader begins with the zero History, and the snapshot of the one before it.
 type History struct {
-	Lanes   map[string]LaneHistory
-	Pools   map[string]PoolHistory
-	Workers map[string]WorkerHistory
+	Lanes   map[string]Lane
+	Pools   map[string]Pool
+	Workers map[string]Worker
 }
 
-// LaneHistory is what is remembered of a lane.
-type LaneHistory struct {
+// Lane is what is remembered of a lane.
+type Lane struct {
 	Service   float64   // moving average of the finished jobs' run time, in seconds
 	Finished  int       // finished jobs in that average
 	LastEmpty time.Time // the last moment the backlog was seen empty
@@ -40,7 +40,7 @@ type LaneHistory struct {
 	Backlog   int       // at the last believed tick
 	Waits     []WaitSample
 	Flow      []FlowSample
-	RecordHistory
+	Records
 }
 
 // WaitSample is the wait of one first start.
@@ -56,8 +56,8 @@ type FlowSample struct {
 	In, Out int
 }
 
-// PoolHistory is what is remembered of a pool.
-type PoolHistory struct {
+// Pool is what is remembered of a pool.
+type Pool struct {
 	State      fleet.PoolState // what the fleet said last
 	Wants      []Want          // the plans of the hold window, decreasing
 	ColdStarts []time.Duration // the latest ones, oldest first
@@ -75,8 +75,8 @@ type Want struct {
 	Replicas int
 }
 
-// WorkerHistory is what is remembered of a worker: its last heartbeat and its counters then.
-type WorkerHistory struct {
+// Worker is what is remembered of a worker: its last heartbeat and its counters then.
+type Worker struct {
 	At    time.Time
 	Lanes map[string]fleet.LaneWork
 }
@@ -162,15 +162,15 @@ func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
 			fresh := min(max(0, int(now.First-was.First)), len(now.Waits))
 			n.waits[lane] = append(n.waits[lane], now.Waits[len(now.Waits)-fresh:]...)
 		}
-		h.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}
+		h.Workers[w.Worker] = Worker{At: w.At, Lanes: w.Lanes}
 	}
-	maps.DeleteFunc(h.Workers, func(name string, w WorkerHistory) bool {
+	maps.DeleteFunc(h.Workers, func(name string, w Worker) bool {
 		return !listed[name] && o.At.Sub(w.At) > missedFor
 	})
 	return n
 }
 
-func (l *LaneHistory) learnService(n int64, total time.Duration) {
+func (l *Lane) learnService(n int64, total time.Duration) {
 	if n <= 0 {
 		return
 	}
@@ -187,7 +187,7 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 // learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the
 // heartbeat that brought it, and only once: said again by every heartbeat, it would keep the lane from ever seeming to
 // wait.
-func (l *LaneHistory) learnReady(beat, was, now time.Time) {
+func (l *Lane) learnReady(beat, was, now time.Time) {
 	if now.Equal(was) {
 		return
 	}
@@ -200,7 +200,7 @@ func (l *LaneHistory) learnReady(beat, was, now time.Time) {
 }
 
 // learnWaits adds new waits and drops those that left the window.
-func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
+func (l *Lane) learnWaits(at time.Time, ms []int64) {
 	waits := slices.Clip(l.Waits) // so that appending copies: an older History may hold the same samples
 	for _, w := range ms {
 		waits = append(waits, WaitSample{at, time.Duration(w) * time.Millisecond})
@@ -214,7 +214,7 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 
 // ServiceTime returns S of the law: the moving average, or the policy's prior when nothing is known. Until enough jobs
 // have finished it is at least the mean age of the running ones, since the short ones finish first.
-func (l LaneHistory) ServiceTime(prior, meanAge time.Duration) time.Duration {
+func (l Lane) ServiceTime(prior, meanAge time.Duration) time.Duration {
 	s := time.Duration(l.Service * float64(time.Second))
 	if l.Finished == 0 {
 		s = prior
@@ -228,7 +228,7 @@ func (l LaneHistory) ServiceTime(prior, meanAge time.Duration) time.Duration {
 // learnBacklog takes in the broker's answer for a lane. subscribed: some worker with an idle slot says that it consumes
 // from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one
 // stands.
-func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribed bool, started, finished int) {
+func (l *Lane) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribed bool, started, finished int) {
 	if l.LastEmpty.IsZero() && l.Begun.IsZero() {
 		l.Begun = at
 	}
@@ -267,7 +267,7 @@ func (h History) turns(p *lanes.Policy, at time.Time) map[string]string {
 }
 
 // learnColdStarts takes in the first heartbeats of the pool's new members.
-func (p *PoolHistory) learnColdStarts(arrived map[string]time.Time) {
+func (p *Pool) learnColdStarts(arrived map[string]time.Time) {
 	for _, m := range p.State.Members {
 		if at, ok := arrived[m.Name]; ok && !m.CreatedAt.IsZero() {
 			p.ColdStarts = append(slices.Clip(p.ColdStarts), max(0, at.Sub(m.CreatedAt)))
@@ -278,7 +278,7 @@ func (p *PoolHistory) learnColdStarts(arrived map[string]time.Time) {
 
 // coldStart returns D of the law: the median of the pool's latest cold starts, or the policy's value until one was
 // measured.
-func (p PoolHistory) coldStart(prior time.Duration) time.Duration {
+func (p Pool) coldStart(prior time.Duration) time.Duration {
 	if len(p.ColdStarts) == 0 {
 		return prior
 	}
@@ -287,7 +287,7 @@ func (p PoolHistory) coldStart(prior time.Duration) time.Duration {
 }
 
 // held adds this tick's want and returns the largest of the hold window.
-func (p *PoolHistory) held(at time.Time, replicas int, window time.Duration) int {
+func (p *Pool) held(at time.Time, replicas int, window time.Duration) int {
 	wants := slices.Clone(p.Wants)
 	for len(wants) > 0 && at.Sub(wants[0].At) > window {
 		wants = wants[1:]

@@ -42,7 +42,7 @@ func TestServiceTime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var l LaneHistory
+			var l Lane
 			for _, s := range tt.finished {
 				l.learnService(1, time.Duration(s*float64(time.Second)))
 			}
@@ -67,7 +67,7 @@ func make20(s float64) []float64 {
 
 // A heartbeat brings several finished jobs as a sum; that must weigh as much as one by one.
 func TestServiceTimeOfSeveralAtOnce(t *testing.T) {
-	var one, many LaneHistory
+	var one, many Lane
 	one.learnService(1, time.Second)
 	many.learnService(1, time.Second)
 	for range 10 {
@@ -87,27 +87,27 @@ func TestServiceTimeOfSeveralAtOnce(t *testing.T) {
 
 func TestColdStart(t *testing.T) {
 	const prior = 10 * time.Second
-	learn := func(p *PoolHistory, took ...float64) {
+	learn := func(p *Pool, took ...float64) {
 		for _, s := range took {
 			p.State.Members = []fleet.Member{{Name: "new", CreatedAt: t0}, {Name: "old", CreatedAt: t0}}
 			p.learnColdStarts(map[string]time.Time{"new": at(s), "elsewhere": at(1000)})
 		}
 	}
 	t.Run("the policy's until one was seen", func(t *testing.T) {
-		var p PoolHistory
+		var p Pool
 		if got := p.coldStart(prior); got != prior {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
 	t.Run("the median", func(t *testing.T) {
-		var p PoolHistory
+		var p Pool
 		learn(&p, 2, 90, 3, 2, 4)
 		if got := p.coldStart(prior); got != 3*time.Second {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
 	t.Run("of the last 64", func(t *testing.T) {
-		var p PoolHistory
+		var p Pool
 		for range 33 {
 			learn(&p, 60)
 		}
@@ -123,7 +123,7 @@ func TestColdStart(t *testing.T) {
 		}
 	})
 	t.Run("a clock that lags is no negative time", func(t *testing.T) {
-		var p PoolHistory
+		var p Pool
 		learn(&p, -5)
 		if got := p.coldStart(prior); got != 0 {
 			t.Errorf("coldStart = %s", got)
@@ -170,7 +170,7 @@ func TestHeld(t *testing.T) {
 		{23, 0, 7},
 		{24, 0, 0},
 	}
-	var p PoolHistory
+	var p Pool
 	for _, s := range steps {
 		before := append([]Want(nil), p.Wants...)
 		shared := p.Wants
@@ -240,7 +240,7 @@ func TestLearnBacklog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var l LaneHistory
+			var l Lane
 			for i, s := range tt.ticks {
 				l.learnBacklog(at(float64(i)), fleet.Depth{Ready: s.ready, Consumers: s.consumers}, s.answered,
 					s.subscribed, s.started, 0)
@@ -256,22 +256,22 @@ func TestLearnBacklog(t *testing.T) {
 func TestOldestWait(t *testing.T) {
 	tests := []struct {
 		name string
-		l    LaneHistory
+		l    Lane
 		want time.Duration
 	}{
-		{"nothing waits", LaneHistory{LastEmpty: at(0)}, 0},
-		{"since it was empty", LaneHistory{Backlog: 1, LastEmpty: at(70)}, 30 * time.Second},
+		{"nothing waits", Lane{LastEmpty: at(0)}, 0},
+		{"since it was empty", Lane{Backlog: 1, LastEmpty: at(70)}, 30 * time.Second},
 		{
 			"since the last one that started became ready",
-			LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
+			Lane{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
 			20 * time.Second,
 		},
 		{
 			"a job that was ready before the lane was empty says nothing",
-			LaneHistory{Backlog: 1, LastEmpty: at(70), LastReady: at(5)},
+			Lane{Backlog: 1, LastEmpty: at(70), LastReady: at(5)},
 			30 * time.Second,
 		},
-		{"a producer's clock that is ahead", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(500)}, 0},
+		{"a producer's clock that is ahead", Lane{Backlog: 1, LastEmpty: at(10), LastReady: at(500)}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -297,7 +297,7 @@ func TestLearnWorkers(t *testing.T) {
 	if l := h.Lanes["a"]; l.Finished != 90 || l.Service != 2 || len(l.Waits) != 0 || len(l.Flow) != 0 {
 		t.Errorf("a new leader takes the service time from what was done before it, but not the waits: %+v", l)
 	}
-	step := func(s float64, depth int, ws ...fleet.Heartbeat) LaneHistory {
+	step := func(s float64, depth int, ws ...fleet.Heartbeat) Lane {
 		h = h.learn(p, Observation{
 			At: at(s), Workers: ws,
 			Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}},

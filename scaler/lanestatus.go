@@ -10,7 +10,7 @@ import (
 )
 
 // Status returns what is shown of the lane, as far as it is remembered.
-func (l LaneHistory) Status(at time.Time, startWithin lanes.Duration) fleet.LaneStatus {
+func (l Lane) Status(at time.Time, startWithin lanes.Duration) fleet.LaneStatus {
 	s := fleet.LaneStatus{
 		Ready: l.ready(), Skipped: l.Skipped, Unrecorded: l.unrecorded(at), Excess: l.excess(at),
 		OldestWait: lanes.Duration(l.oldestWait(at)), Since: l.since(), StartWithin: startWithin, Stale: l.Stale,

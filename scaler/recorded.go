@@ -18,8 +18,8 @@ const (
 	resumeWithin = time.Minute
 )
 
-// RecordHistory is what is remembered of a lane's records, beside what the broker says of it.
-type RecordHistory struct {
+// Records is what is remembered of a lane's records, beside what the broker says of it.
+type Records struct {
 	Skipped     int       // of the backlog, messages that will be skipped
 	Queued      int       // jobs that are recorded as queued
 	Oldest      time.Time // when the first of them became ready
@@ -47,7 +47,7 @@ func (h History) resume(o Observation) {
 
 // learnRecords takes in what the ledger says of a lane, at a tick whose backlog is believed. whole: all queues that the
 // lane has are in it.
-func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
+func (l *Lane) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 	skipped := l.Skipped
 	// What is noted to be skipped may be gone, and would hide jobs: those that are recorded as queued are believed
 	// first.
@@ -77,27 +77,27 @@ func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 }
 
 // ready returns how many jobs wait.
-func (l LaneHistory) ready() int { return l.Backlog - min(l.Backlog, l.Skipped) }
+func (l Lane) ready() int { return l.Backlog - min(l.Backlog, l.Skipped) }
 
 // load returns how many jobs the law counts. It is at least one while there is anything in the queue: somebody has to
 // skip what will be skipped, and wrong records starve nobody.
-func (l LaneHistory) load() int { return max(l.ready(), min(1, l.Backlog)) }
+func (l Lane) load() int { return max(l.ready(), min(1, l.Backlog)) }
 
 // unrecorded returns how many of the waiting jobs have no record, such as those sent by plain AMQP.
-func (l LaneHistory) unrecorded(at time.Time) int {
+func (l Lane) unrecorded(at time.Time) int {
 	if l.matched(at) {
 		return 0
 	}
 	return max(0, l.ready()-l.Queued)
 }
 
-func (l LaneHistory) matched(at time.Time) bool {
+func (l Lane) matched(at time.Time) bool {
 	return !l.Matched.IsZero() && at.Sub(l.Matched) <= matchedFor
 }
 
 // excess returns how many more jobs, at least and for long, are recorded as queued than wait. Their messages are lost
 // or held by a worker.
-func (l LaneHistory) excess(at time.Time) int {
+func (l Lane) excess(at time.Time) int {
 	if l.ExcessSince.IsZero() || at.Sub(l.ExcessSince) < excessAfter {
 		return 0
 	}
@@ -106,7 +106,7 @@ func (l LaneHistory) excess(at time.Time) int {
 
 // since returns from when on the jobs in the lane's queue became ready, as far as is known: jobs start in order, and
 // the queue was empty once.
-func (l LaneHistory) since() time.Time {
+func (l Lane) since() time.Time {
 	if l.LastReady.After(l.LastEmpty) {
 		return l.LastReady
 	}
@@ -116,7 +116,7 @@ func (l LaneHistory) since() time.Time {
 // oldestWait returns how long the oldest waiting job has waited. The records say it when they match what waits.
 // Otherwise it is at most the time since the last started job became ready, the lane was last empty or this leader
 // began.
-func (l LaneHistory) oldestWait(at time.Time) time.Duration {
+func (l Lane) oldestWait(at time.Time) time.Duration {
 	if l.ready() == 0 {
 		return 0
 	}
@@ -136,7 +136,7 @@ func (l LaneHistory) oldestWait(at time.Time) time.Duration {
 
 // lost returns the time before which a job of the lane must have been recorded as queued to be missing for certain;
 // zero for never.
-func (l LaneHistory) lost() time.Time {
+func (l Lane) lost() time.Time {
 	if l.WasEmpty.IsZero() {
 		return time.Time{}
 	}

@@ -18,7 +18,7 @@ const retireEvery = 10 * time.Second
 // retired workers are removed. So no busy worker is removed, whatever happens to this scaler in between.
 //
 // p.Park names every worker that is to be parked now: it is a lease, and who isn't named is unparked.
-func (a ask) park(p *fleet.Plan, g Grant, ph *PoolHistory, at time.Time) {
+func (a ask) park(p *fleet.Plan, g Grant, ph *Pool, at time.Time) {
 	v := a.view
 	if !a.blocked() && v.settled() && p.To == p.From && len(v.retired) > 0 {
 		p.Remove = v.retired

@@ -160,9 +160,9 @@ func TestSightOfAnotherVersion(t *testing.T) {
 // What is published stays small, without waits and rates, and leaves what the scaler remembers as it is.
 func TestSightIsBounded(t *testing.T) {
 	var s Sight
-	s.Before = History{Lanes: map[string]LaneHistory{}, Workers: map[string]WorkerHistory{}}
+	s.Before = History{Lanes: map[string]Lane{}, Workers: map[string]Worker{}}
 	for lane := range 10 {
-		h := LaneHistory{Waits: make([]WaitSample, maxWaits), Flow: make([]FlowSample, 60)}
+		h := Lane{Waits: make([]WaitSample, maxWaits), Flow: make([]FlowSample, 60)}
 		s.Before.Lanes[fmt.Sprint("lane-", lane)] = h
 	}
 	for i := range 1000 {
@@ -174,7 +174,7 @@ func TestSightIsBounded(t *testing.T) {
 			}
 		}
 		s.Seen.Workers = append(s.Seen.Workers, w)
-		s.Before.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}
+		s.Before.Workers[w.Worker] = Worker{At: w.At, Lanes: w.Lanes}
 	}
 	text, err := s.encode()
 	if err != nil || len(text) > 200_000 {

@@ -36,14 +36,14 @@ timing: {coldStart: 9s}
 		t.Fatal(err)
 	}
 	s := &scene{p: p, o: Observation{At: t0, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}}
-	s.h = History{Lanes: map[string]LaneHistory{}, Pools: map[string]PoolHistory{}, Workers: map[string]WorkerHistory{}}
+	s.h = History{Lanes: map[string]Lane{}, Pools: map[string]Pool{}, Workers: map[string]Worker{}}
 	for _, l := range p.LaneNames() {
 		s.o.Depths[l] = fleet.Depth{Consumers: 1}
-		s.h.Lanes[l] = LaneHistory{Service: 2.2, Finished: 100, LastEmpty: t0}
+		s.h.Lanes[l] = Lane{Service: 2.2, Finished: 100, LastEmpty: t0}
 	}
 	for _, q := range p.Pools {
 		s.o.Pools[q.Name] = fleet.PoolState{}
-		s.h.Pools[q.Name] = PoolHistory{Seen: true}
+		s.h.Pools[q.Name] = Pool{Seen: true}
 	}
 	return s
 }
@@ -70,7 +70,7 @@ func (s *scene) workers(pool string, all ...string) {
 			}
 		}
 		s.o.Workers = append(s.o.Workers, w)
-		s.h.Workers[name] = WorkerHistory{At: t0}
+		s.h.Workers[name] = Worker{At: t0}
 		q.Members = append(q.Members, fleet.Member{Name: name})
 		q.Replicas++
 	}
@@ -149,7 +149,7 @@ func TestPlanSentences(t *testing.T) {
 			"short jobs", "", func(s *scene) {
 				s.workers("general", "express", "express")
 				s.ready("express", 8)
-				s.h.Lanes["express"] = LaneHistory{Service: 0.05, Finished: 100, LastEmpty: t0}
+				s.h.Lanes["express"] = Lane{Service: 0.05, Finished: 100, LastEmpty: t0}
 			}, 2, fleet.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a " +
 				"tenth of the objective",
 		},
@@ -232,7 +232,7 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{"retiring, until they have promised", "", func(s *scene) {
 			s.workers("general", "standard", "", "parked", "parked", "standard parked")
-			s.h.Pools["general"] = PoolHistory{
+			s.h.Pools["general"] = Pool{
 				Seen: true, RetiredAt: t0.Add(-time.Second),
 				Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"},
 			}
@@ -408,7 +408,7 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{"the fleet is silent", "", func(s *scene) {
 			s.workers("general", "", "", "")
-			s.h.Pools["general"] = PoolHistory{Seen: true, State: s.o.Pools["general"]}
+			s.h.Pools["general"] = Pool{Seen: true, State: s.o.Pools["general"]}
 			delete(s.o.Pools, "general")
 		}, 3, fleet.Stale, "nothing waits and nothing runs; min is 2; the fleet has no data on this pool, so " +
 			"no scaling this tick"},
@@ -585,7 +585,7 @@ func TestSharesUnderTheBudget(t *testing.T) {
 			}
 			s.p.Budget = 8
 			s.o.Pools = map[string]fleet.PoolState{"first": {}, "other": {}}
-			s.h.Pools = map[string]PoolHistory{"first": {Seen: true}, "other": {Seen: true}}
+			s.h.Pools = map[string]Pool{"first": {Seen: true}, "other": {Seen: true}}
 			tt.set(s)
 			d, _ := Decide(s.p, s.o, s.h)
 			v := map[string]int{}

@@ -163,9 +163,9 @@ func TestViewPool(t *testing.T) {
 					tt.members = append(tt.members, fleet.Member{Name: w.Worker})
 				}
 			}
-			h := History{Workers: map[string]WorkerHistory{}}
+			h := History{Workers: map[string]Worker{}}
 			for _, name := range tt.met {
-				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
+				h.Workers[name] = Worker{At: t0.Add(-6 * sec)}
 			}
 			o := Observation{
 				At: t0, Workers: tt.workers,
@@ -191,7 +191,7 @@ func TestViewPool(t *testing.T) {
 }
 
 func TestViewPoolOfAnUnseenPool(t *testing.T) {
-	h := History{Pools: map[string]PoolHistory{"general": {State: fleet.PoolState{Replicas: 3}}}}
+	h := History{Pools: map[string]Pool{"general": {State: fleet.PoolState{Replicas: 3}}}}
 	v := viewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, nil, h)
 	if !v.unseen || v.state.Replicas != 3 || v.existing() != 3 {
 		t.Errorf("%+v: what was seen last counts against the budget", v)
@@ -216,7 +216,7 @@ func TestExisting(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
+			h := History{Workers: map[string]Worker{"": {At: t0}}} // they are all known, so none starts
 			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {
 				Replicas: tt.replicas,
 				Members:  tt.members,
@@ -224,46 +224,6 @@ func TestExisting(t *testing.T) {
 			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
 			if v.existing() != tt.existing || v.settled() != tt.settled {
 				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
-			}
-		})
-	}
-}
-
-func TestSubscribedTo(t *testing.T) {
-	p := &lanes.Policy{
-		Lanes:  []lanes.Lane{{Name: "standard"}, {Name: "bulk"}, {Name: "halted", Paused: true}},
-		Pools:  []lanes.Pool{{Name: "general", Lanes: []string{"standard", "halted"}, Guests: []string{"bulk"}}},
-		Timing: usualTiming,
-	}
-	tests := []struct {
-		name   string
-		worker fleet.Heartbeat
-		lane   string
-		want   bool
-	}{
-		{"idle", beat("a"), "standard", true},
-		{"one slot idle", beat("a", "standard"), "standard", true},
-		{"a shoulder job leaves its slots idle", beat("a", "standard", "express!"), "standard", true},
-		{"busy", beat("a", "standard", "standard"), "standard", false},
-		{"a guest, which may be shut out", beat("a"), "bulk", false},
-		{"a paused lane, from which nobody takes", beat("a"), "halted", false},
-		{"no session", with(beat("a"), func(w *fleet.Heartbeat) { w.Subscribed = false }), "standard", false},
-		{"parked", with(beat("a"), parked), "standard", false},
-		{"retired", with(beat("a"), retired), "standard", false},
-		{"draining", with(beat("a"), draining), "standard", false},
-		{"silent", with(beat("a"), aged(4*time.Second)), "standard", false},
-		{
-			"of a pool that left the policy", with(beat("a"), func(w *fleet.Heartbeat) { w.Pool = "old" }), "standard",
-			false,
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := subscribed(p, Observation{
-				At:      t0,
-				Workers: []fleet.Heartbeat{tt.worker},
-			}); got[tt.lane] != tt.want {
-				t.Errorf("subscribed = %v", got)
 			}
 		})
 	}
