@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // BenchmarkDecide is what one tick of the scaler costs beside its I/O, at 1,000 lanes, 200 pools and 10,000 workers
@@ -39,7 +40,7 @@ func TestDecideAllocatesWithTheFleet(t *testing.T) {
 // fleetOf is a busy fleet of so many pools, and what the scaler remembers of it after a minute. Each pool is home to
 // five lanes and takes the next pool's as guests; of its fifty workers of two slots some are idle, some parked, some
 // run guests.
-func fleetOf(pools int) (*lanes.Policy, Observation, History) {
+func fleetOf(pools int) (*lanes.Policy, facts.Observation, facts.History) {
 	const lanesEach, workersEach, minute = 5, 50, 60
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	p := &lanes.Policy{Budget: pools * workersEach}
@@ -62,8 +63,8 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 
 	waits := slices.Repeat([]int64{900, 1000}, fleet.RecentWaits/2)
 	// look is what is seen at one second of the minute.
-	look := func(second int) Observation {
-		o := Observation{
+	look := func(second int) facts.Observation {
+		o := facts.Observation{
 			At: at.Add(time.Duration(second) * time.Second), Depths: map[string]fleet.Depth{},
 			Pools: map[string]fleet.PoolState{},
 		}
@@ -101,7 +102,7 @@ func fleetOf(pools int) (*lanes.Policy, Observation, History) {
 		}
 		return o
 	}
-	var h History
+	var h facts.History
 	for second := 0; second < minute; second += 5 {
 		_, h = Decide(p, look(second), h)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // Decision is the outcome of one tick.
@@ -18,10 +19,10 @@ type Decision struct {
 
 // Decide decides one tick of the scaler: a pure function of the policy, what was seen and what is remembered. The
 // returned History belongs into the next call.
-func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
-	h = h.learn(p, o)
-	d := Decision{Turns: h.turns(p, o.At)}
-	u, workers, lastLane := newUrgency(p, d.Turns), o.byPool(), p.DefaultLane()
+func Decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, facts.History) {
+	h = h.Learn(p, o)
+	d := Decision{Turns: h.Turns(p, o.At)}
+	u, workers, lastLane := newUrgency(p, d.Turns), o.ByPool(), p.DefaultLane()
 	asks := make([]ask, len(p.Pools))
 	requests := make([]Request, len(p.Pools))
 	for i, q := range p.Pools {
@@ -30,8 +31,8 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 		if slices.Contains(q.Lanes, lastLane) {
 			formerJobs = inFormer(o)
 		}
-		view := viewPool(q, p.Timing, o, workers[q.Name], h)
-		asks[i] = newAsk(u, p.Timing, view, ph.coldStart(p.Timing.ColdStart.D()), h.Lanes, formerJobs)
+		view := facts.ViewPool(q, p.Timing, o, workers[q.Name], h)
+		asks[i] = newAsk(u, p.Timing, view, ph.ColdStart(p.Timing.ColdStart.D()), h.Lanes, formerJobs)
 		asks[i].remember(&ph, o.At)
 		if o.At.Before(ph.GuestsUntil) && len(q.Guests) > 0 {
 			d.NoGuests = append(d.NoGuests, q.Name)
@@ -51,7 +52,7 @@ func Decide(p *lanes.Policy, o Observation, h History) (Decision, History) {
 }
 
 // inFormer returns how many jobs wait in lanes that left the policy, as far as the broker answered.
-func inFormer(o Observation) (ready int) {
+func inFormer(o facts.Observation) (ready int) {
 	for _, name := range o.Former {
 		ready += o.Depths[name].Ready
 	}
@@ -60,7 +61,7 @@ func inFormer(o Observation) (ready int) {
 
 // ask is what one pool needs, before the budget is divided.
 type ask struct {
-	view            poolView
+	view            facts.PoolView
 	parts           []part       // its home lanes, most urgent first
 	now             int          // replicas that this tick's needs want, within min and max
 	want            int          // with what the hold window keeps
@@ -89,7 +90,7 @@ type part struct {
 // policy have no home: the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while
 // jobs are left in them.
 func newAsk(
-	u urgency, timing lanes.Timing, v poolView, cold time.Duration, known map[string]Lane, formerJobs int,
+	u urgency, timing lanes.Timing, v facts.PoolView, cold time.Duration, known map[string]facts.LaneHistory, formerJobs int,
 ) ask {
 	a := ask{
 		view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
@@ -100,24 +101,24 @@ func newAsk(
 		if l := u.lane(shoulderLane); !l.Paused {
 			a.reserve = l.Reserve
 		}
-		a.shoulderWorkers = workersFor(float64(v.onShoulder+a.reserve), shoulders)
+		a.shoulderWorkers = workersFor(float64(v.OnShoulder+a.reserve), shoulders)
 	}
-	parked, total := v.parked, 0.0
+	parked, total := v.Parked, 0.0
 	for _, name := range u.sorted(v.Lanes) {
 		l := u.lane(name)
 		lh := known[name]
 		in := LaneInput{
-			Backlog: lh.load(), StartWithin: l.StartWithin.D(), ColdStart: cold,
-			Service: lh.ServiceTime(timing.ServiceTime.D(), v.ages[name].mean()),
-			Ready:   v.ready, Idle: max(0, v.ready-sum(v.running)), Others: sum(v.running) - v.running[name],
-			Parked: parked, Busy: v.running[name] + v.onParked[name], BusyParked: v.onParked[name],
+			Backlog: lh.Load(), StartWithin: l.StartWithin.D(), ColdStart: cold,
+			Service: lh.ServiceTime(timing.ServiceTime.D(), v.Ages[name].Mean()),
+			Ready:   v.Ready, Idle: max(0, v.Ready-sum(v.Running)), Others: sum(v.Running) - v.Running[name],
+			Parked: parked, Busy: v.Running[name] + v.OnParked[name], BusyParked: v.OnParked[name],
 		}
 		part := part{lane: name, rank: u.rank(name)}
 		if l.Paused {
-			in.Backlog, part.paused = 0, lh.ready()
+			in.Backlog, part.paused = 0, lh.Ready()
 		}
 		if name == shoulderLane {
-			in.Shoulder = v.freeShoulder
+			in.Shoulder = v.FreeShoulder
 			part.upTo = a.shoulderWorkers
 		}
 		part.in, part.need = in, NeedOf(in)
@@ -132,13 +133,20 @@ func newAsk(
 		}
 	}
 	if a.shut {
-		total += float64(v.guests())
+		total += float64(v.GuestJobs())
 	}
 	if formerJobs > 0 {
 		total = max(total, 1)
 	}
 	a.clamp(workersFor(total, v.Slots))
 	return a
+}
+
+func sum(m map[string]int) (total int) {
+	for _, n := range m {
+		total += n
+	}
+	return total
 }
 
 // clamp turns the shared slots' part into replicas within the pool's limits and keeps the reason of the last bound.
@@ -153,7 +161,7 @@ func (a *ask) clamp(shared int) {
 	if a.shoulderWorkers > a.now {
 		a.now, a.reason = a.shoulderWorkers, fleet.Reserve
 	}
-	a.now += len(a.view.stuck)
+	a.now += len(a.view.Stuck)
 	if a.now < a.view.Min {
 		a.now, a.reason = a.view.Min, fleet.Floor
 	}
@@ -165,12 +173,12 @@ func (a *ask) clamp(shared int) {
 // remember keeps the want in the pool's hold window and the time until which guests stay shut out. What is held is
 // never more than what there is: the window delays shrinking, and a want that was not granted then is no reason to grow
 // now.
-func (a *ask) remember(ph *Pool, at time.Time) {
+func (a *ask) remember(ph *facts.PoolHistory, at time.Time) {
 	if !ph.Seen { // a new leader doesn't know the plans of the last hold window: what is there was wanted
 		ph.Seen = true
-		ph.Wants = []Want{{at, min(a.view.replicas(), a.view.Max)}}
+		ph.Wants = []facts.Want{{At: at, Replicas: min(a.view.Replicas(), a.view.Max)}}
 	}
-	a.want = max(a.now, min(ph.held(at, a.now, a.hold), a.view.replicas()))
+	a.want = max(a.now, min(ph.Held(at, a.now, a.hold), a.view.Replicas()))
 	if a.shut {
 		ph.GuestsUntil = at.Add(a.hold)
 	}
@@ -182,19 +190,19 @@ func (a *ask) remember(ph *Pool, at time.Time) {
 func (a ask) request() Request {
 	v := a.view
 	if v.Held {
-		return Request{Pool: v.Name, Existing: v.existing(), Replicas: v.state.Replicas, Held: true}
+		return Request{Pool: v.Name, Existing: v.Existing(), Replicas: v.State.Replicas, Held: true}
 	}
 	most := v.Max
-	if v.frozen() {
-		most = min(most, v.replicas())
+	if v.Frozen() {
+		most = min(most, v.Replicas())
 	}
 	r := Request{
-		Pool: v.Name, Existing: v.existing(), Replicas: v.replicas(), Floor: min(v.Min, most),
+		Pool: v.Name, Existing: v.Existing(), Replicas: v.Replicas(), Floor: min(v.Min, most),
 		Want: min(a.want, most),
 	}
 	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
-		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.stuck), most)})
+		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.Stuck), most)})
 	}
 	if last := len(r.Shares) - 1; last >= 0 {
 		r.Shares[last].Total = max(r.Shares[last].Total, min(a.now, most))
@@ -204,11 +212,11 @@ func (a ask) request() Request {
 
 // plan turns a pool's grant into its plan. Replicas are only taken away by removing retired workers, and not while
 // others are added: the cluster takes the youngest first.
-func (a ask) plan(g Grant, ph *Pool, at time.Time) fleet.Plan {
+func (a ask) plan(g Grant, ph *facts.PoolHistory, at time.Time) fleet.Plan {
 	v := a.view
-	p := fleet.Plan{At: at, Pool: v.Name, From: v.state.Replicas, To: v.state.Replicas}
-	if g.To > v.replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room
-		p.To = max(p.From, min(g.To+v.retiredReplicas(), v.Max))
+	p := fleet.Plan{At: at, Pool: v.Name, From: v.State.Replicas, To: v.State.Replicas}
+	if g.To > v.Replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room
+		p.To = max(p.From, min(g.To+v.RetiredReplicas(), v.Max))
 	}
 	a.park(&p, g, ph, at)
 	a.explain(&p, g, len(ph.Retiring))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // These tests run Decide over a tiny fleet (fleet_test.go), tick by tick. Whatever they are about, each tick is also
@@ -155,7 +156,7 @@ func TestNewLeaderDoesNotShrinkAtOnce(t *testing.T) {
 	w.until("all jobs have run", time.Minute, func() bool {
 		return len(w.queues["standard"])+w.running("general") == 0
 	})
-	w.history = History{} // another process leads now
+	w.history = facts.History{} // another process leads now
 	held := w.until("parks", time.Minute, func() bool { return len(w.plan("general").Park) > 0 })
 	if held < 12*time.Second {
 		t.Errorf("a leader that doesn't know the last hold window parked after %s", held)
@@ -180,7 +181,7 @@ func TestStaleLaneDoesNotShrink(t *testing.T) {
 				return len(w.queues["standard"])+w.running("general") == 0
 			})
 			w.until("parks", time.Minute, func() bool { return len(w.plan("general").Park) > 0 })
-			w.see = func(o *Observation) {
+			w.see = func(o *facts.Observation) {
 				d, ok := tt.depth(o.Depths["standard"])
 				if delete(o.Depths, "standard"); ok {
 					o.Depths["standard"] = d
@@ -215,7 +216,7 @@ func TestStaleLaneKeepsItsBacklog(t *testing.T) {
 	w.put("standard", 140)
 	w.run(3 * time.Second)
 	wanted := w.plan("general").To
-	w.see = func(o *Observation) {
+	w.see = func(o *facts.Observation) {
 		o.Depths["standard"] = fleet.Depth{}
 		for i := range o.Workers { // its workers get nothing either
 			o.Workers[i].Running = nil
@@ -239,7 +240,7 @@ func TestFlushedRosterChangesNothing(t *testing.T) {
 	})
 	w.run(8 * time.Second)
 	w.put("standard", 500)
-	w.see = func(o *Observation) { o.Workers = nil }
+	w.see = func(o *facts.Observation) { o.Workers = nil }
 	w.plans = nil
 	w.run(30 * time.Second)
 	p := w.plan("general")
@@ -256,7 +257,7 @@ func TestFlushedRosterChangesNothing(t *testing.T) {
 func TestSilentHalfGrowsAndParksNobody(t *testing.T) {
 	w := newWorld(t, strings.Replace(oneLane, "min: 2", "min: 4", 1))
 	w.run(5 * time.Second)
-	w.see = func(o *Observation) {
+	w.see = func(o *facts.Observation) {
 		o.Workers = slices.DeleteFunc(o.Workers, func(hb fleet.Heartbeat) bool { return hb.Worker <= "general-002" })
 	}
 	w.run(20 * time.Second)
@@ -275,7 +276,7 @@ func TestUnseenPoolChangesNothing(t *testing.T) {
 	w.run(5 * time.Second)
 	w.put("standard", 500)
 	w.put("bulk", 5000)
-	w.see = func(o *Observation) { delete(o.Pools, "general") }
+	w.see = func(o *facts.Observation) { delete(o.Pools, "general") }
 	w.run(5 * time.Second)
 	if p := w.plan("general"); changes(p) || p.Reason != fleet.Stale || p.From != 2 {
 		t.Errorf("general: %+v", p)
@@ -363,14 +364,14 @@ func TestFrozenPoolLeavesTheBudgetToOthers(t *testing.T) {
 		reason fleet.Reason
 	}{
 		{"another scaler works on it", func(w *world) {
-			w.see = func(o *Observation) {
+			w.see = func(o *facts.Observation) {
 				s := o.Pools["general"]
 				s.Foreign = "HorizontalPodAutoscaler general"
 				o.Pools["general"] = s
 			}
 		}, fleet.Foreign},
 		{"nothing is heard of it", func(w *world) {
-			w.see = func(o *Observation) {
+			w.see = func(o *facts.Observation) {
 				o.Workers = slices.DeleteFunc(o.Workers, func(hb fleet.Heartbeat) bool { return hb.Pool == "general" })
 			}
 		}, fleet.Stale},
@@ -635,11 +636,11 @@ func TestRandomLoads(t *testing.T) {
 							q.rollout = !q.rollout
 						}
 					case 6:
-						w.see = func(o *Observation) { o.Workers = nil }
+						w.see = func(o *facts.Observation) { o.Workers = nil }
 					case 7:
-						w.see = func(o *Observation) { o.Depths = nil }
+						w.see = func(o *facts.Observation) { o.Depths = nil }
 					case 8:
-						w.history = History{}
+						w.history = facts.History{}
 					case 9:
 						w.tune(lanes.LaneField(lanesOf[dice(100)%len(lanesOf)], "paused"),
 							[]string{"true", "false"}[dice(100)%2])
@@ -680,7 +681,7 @@ func TestRandomLoads(t *testing.T) {
 
 func TestDecideLeavesItsInputAlone(t *testing.T) {
 	w := newWorld(t, threeLanes)
-	w.see = func(o *Observation) {
+	w.see = func(o *facts.Observation) {
 		before := snapshotOf(t, w.history)
 		d1, h1 := Decide(w.p, *o, w.history)
 		if before != snapshotOf(t, w.history) {

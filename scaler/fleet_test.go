@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // world is a tiny fleet under Decide: queues, workers that start after D, run jobs, obey orders at their heartbeat, and
@@ -25,8 +26,8 @@ type world struct {
 	queues  map[string][]time.Time   // when the waiting jobs became ready
 	pools   map[string]*worldPool
 	roster  map[string]fleet.Heartbeat
-	see     func(*Observation) // what is wrong with the scaler's eyes
-	history History
+	see     func(*facts.Observation) // what is wrong with the scaler's eyes
+	history facts.History
 	d       Decision
 	plans   []fleet.Plan               // all that changed anything
 	waits   map[string][]time.Duration // of started jobs, by lane
@@ -286,7 +287,7 @@ func (w *world) beat(n *worldWorker) {
 // tick runs one round of the scaler, as Loop does.
 func (w *world) tick() {
 	w.t.Helper()
-	o := Observation{At: w.now, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
+	o := facts.Observation{At: w.now, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
 	for _, l := range w.p.Lanes {
 		o.Depths[l.Name] = fleet.Depth{Ready: len(w.queues[l.Name]), Consumers: 1 - btoi(l.Paused)}
 	}
@@ -367,7 +368,7 @@ func (w *world) apply(p fleet.Plan) {
 }
 
 // wrong returns what of a decision must never be, whatever was seen.
-func wrong(p *lanes.Policy, o Observation, d Decision) (problems []string) {
+func wrong(p *lanes.Policy, o facts.Observation, d Decision) (problems []string) {
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	asked, existing := 0, 0
 	for i, plan := range d.Plans {
@@ -479,7 +480,7 @@ func (w *world) running(pool string) (n int) {
 }
 
 // snapshotOf returns a History as text, to compare it later.
-func snapshotOf(t testing.TB, h History) string {
+func snapshotOf(t testing.TB, h facts.History) string {
 	t.Helper()
 	text, err := json.Marshal(h)
 	if err != nil {

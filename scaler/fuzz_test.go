@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // FuzzDecide feeds Decide what no fleet would ever say, tick after tick. The input is a stream of small numbers.
@@ -32,8 +33,8 @@ func FuzzDecide(f *testing.F) {
 		if err := p.Validate(); err != nil {
 			t.Fatalf("the generator's fault: %v", err)
 		}
-		var h History
-		o := Observation{At: t0}
+		var h facts.History
+		o := facts.Observation{At: t0}
 		for range 1 + n.below(12) {
 			o = n.observation(p, o.At)
 			p = n.operated(p)
@@ -116,8 +117,8 @@ func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 }
 
 // observation returns any observation; time goes on from last.
-func (n *numbers) observation(p *lanes.Policy, last time.Time) Observation {
-	o := Observation{At: last.Add(n.seconds(30)), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
+func (n *numbers) observation(p *lanes.Policy, last time.Time) facts.Observation {
+	o := facts.Observation{At: last.Add(n.seconds(30)), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
 	for _, name := range append(p.LaneNames(), "former") {
 		if n.below(5) > 0 {
 			o.Depths[name] = fleet.Depth{Ready: n.below(100), Consumers: n.below(3)}

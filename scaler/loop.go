@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // Backlog looks at the lanes' queues. One that couldn't be seen is absent from the answer.
@@ -85,7 +86,7 @@ type Loop struct {
 	refused   atomic.Pointer[string]       // why a changed policy isn't followed
 	policy    atomic.Pointer[lanes.Policy] // as it is written
 	inUse     atomic.Pointer[lanes.Policy] // with the tunings, as this scaler last put it in force; nil: never
-	history   History
+	history   facts.History
 	said      map[string]fleet.Plan     // the last plan told of each pool
 	conflicts map[string]int            // plans refused in a row, by pool
 	former    []lanes.Queue             // queues that the policy doesn't use any more
@@ -220,7 +221,7 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 	}
 	if leading != l.leading {
 		l.o.Log.Info("leadership", "leading", leading)
-		l.history, l.leading, l.tunings, l.blind = History{}, leading, nil, false
+		l.history, l.leading, l.tunings, l.blind = facts.History{}, leading, nil, false
 		l.inUse.Store(nil)
 		l.o.Metrics.lead(leading)
 		l.o.Metrics.show(fleet.Snapshot{})

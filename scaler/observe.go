@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // absentFor is how long a queue that was deleted isn't asked for: each question costs the broker a channel and a line
@@ -15,8 +16,8 @@ import (
 const absentFor = time.Minute
 
 // observe looks at the workers: without the roster or the fleet there is nothing to decide on.
-func (l *Loop) observe(ctx context.Context) (Observation, error) {
-	var o Observation
+func (l *Loop) observe(ctx context.Context) (facts.Observation, error) {
+	var o facts.Observation
 	var err error
 	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
 		return o, fmt.Errorf("look at the workers: %w", err)
@@ -28,7 +29,7 @@ func (l *Loop) observe(ctx context.Context) (Observation, error) {
 }
 
 // look looks at the lanes. Those that the broker didn't answer for count as stale.
-func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
+func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *facts.Observation) {
 	l.learnFormer(ctx, policy)
 	for _, q := range policy.Queues() {
 		delete(l.absent, q) // it is about to be made
@@ -56,12 +57,12 @@ func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
 }
 
 // lookAtRecords looks at what the ledger says of the lanes. Without it what was seen before stands.
-func (l *Loop) lookAtRecords(ctx context.Context, policy *lanes.Policy, o *Observation) {
+func (l *Loop) lookAtRecords(ctx context.Context, policy *lanes.Policy, o *facts.Observation) {
 	var err error
 	if l.o.Waiting != nil {
 		since := map[string]time.Time{}
-		for _, lane := range o.names(policy) {
-			since[lane] = l.history.Lanes[lane].since()
+		for _, lane := range o.LaneNames(policy) {
+			since[lane] = l.history.Lanes[lane].Since()
 		}
 		if o.Waiting, err = l.o.Waiting(ctx, since); err != nil {
 			l.o.Log.Debug("look at the lanes' records", "error", err)
@@ -89,7 +90,7 @@ func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
 
 // see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue
 // that it has. A lane is seen when its own queue was.
-func see(o *Observation, p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, former []lanes.Queue, all bool) {
+func see(o *facts.Observation, p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, former []lanes.Queue, all bool) {
 	o.Depths = map[string]fleet.Depth{}
 	for _, q := range p.Queues() {
 		if d, ok := depths[q]; ok {

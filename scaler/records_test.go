@@ -6,6 +6,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // A lane with nothing but cancelled jobs takes one slot, to have them skipped, and a paused one none.
@@ -27,11 +28,11 @@ func TestDecideDoesNotGrowForSkippedMessages(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.Lanes[0].Paused, p.Lanes[0].StartWithin = c.paused, lanes.Duration(time.Second)
-			d, _ := Decide(p, Observation{
+			d, _ := Decide(p, facts.Observation{
 				At: t0, Depths: map[string]fleet.Depth{"bulk": {Ready: 1000}},
 				Waiting: map[string]fleet.Waiting{"bulk": c.waiting},
 				Pools:   map[string]fleet.PoolState{"general": {}},
-			}, History{})
+			}, facts.History{})
 			if to := d.Plans[0].To; to != c.want {
 				t.Errorf("%d workers, want %d: %s", to, c.want, d.Plans[0].Why)
 			}
@@ -98,11 +99,11 @@ func TestOldestWaitSurvivesTheLeader(t *testing.T) {
 		{"no leader before, and none", nil, fleet.Waiting{}, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := Observation{
+			o := facts.Observation{
 				At: t0, Depths: map[string]fleet.Depth{"bulk": {Ready: 5, Consumers: 1}},
 				Waiting: map[string]fleet.Waiting{"bulk": c.w}, Before: c.before,
 			}
-			d, _ := Decide(p, o, History{})
+			d, _ := Decide(p, o, facts.History{})
 			if got := d.Snapshot.Lanes[0].OldestWait.D(); got != c.want {
 				t.Errorf("oldest wait %s, want %s", got, c.want)
 			}
@@ -112,16 +113,16 @@ func TestOldestWaitSurvivesTheLeader(t *testing.T) {
 		})
 	}
 	t.Run("and the next one from that one", func(t *testing.T) {
-		var h History
+		var h facts.History
 		var d Decision
 		var before *fleet.Snapshot
 		for s := range 100 {
-			o := Observation{At: at(float64(s)), Depths: map[string]fleet.Depth{"bulk": {Ready: 5, Consumers: 1}}}
+			o := facts.Observation{At: at(float64(s)), Depths: map[string]fleet.Depth{"bulk": {Ready: 5, Consumers: 1}}}
 			if s == 0 {
 				o.Depths["bulk"] = fleet.Depth{Consumers: 1}
 			}
 			if s%10 == 5 { // a new leader every ten seconds
-				h, o.Before = History{}, before
+				h, o.Before = facts.History{}, before
 			}
 			d, h = Decide(p, o, h)
 			before = &d.Snapshot

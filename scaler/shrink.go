@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // retireEvery is the least time between two retirements in one pool: removing more seldom costs slots, more often
@@ -18,14 +19,14 @@ const retireEvery = 10 * time.Second
 // retired workers are removed. So no busy worker is removed, whatever happens to this scaler in between.
 //
 // p.Park names every worker that is to be parked now: it is a lease, and who isn't named is unparked.
-func (a ask) park(p *fleet.Plan, g Grant, ph *Pool, at time.Time) {
+func (a ask) park(p *fleet.Plan, g Grant, ph *facts.PoolHistory, at time.Time) {
 	v := a.view
-	if !a.blocked() && v.settled() && p.To == p.From && len(v.retired) > 0 {
-		p.Remove = v.retired
-		p.To -= len(v.retired)
+	if !a.blocked() && v.Settled() && p.To == p.From && len(v.Retired) > 0 {
+		p.Remove = v.Retired
+		p.To -= len(v.Retired)
 	}
 	surplus := a.surplus(g)
-	retire := v.settled() && at.Sub(ph.RetiredAt) >= retireEvery
+	retire := v.Settled() && at.Sub(ph.RetiredAt) >= retireEvery
 	parking := setOf(ph.Parking)
 	p.Park = slices.Grow(p.Park, max(0, surplus))
 	for i, w := range a.parkingOrder(parking) {
@@ -84,18 +85,18 @@ func (a ask) surplus(g Grant) int {
 		return 0
 	}
 	working := 0
-	for _, w := range a.view.workers {
+	for _, w := range a.view.Workers {
 		if !w.Retired && !w.Draining {
 			working++
 		}
 	}
-	return min(a.view.replicas()-g.Target, working-(g.Target-len(a.view.stuck)))
+	return min(a.view.Replicas()-g.Target, working-(g.Target-len(a.view.Stuck)))
 }
 
 // blocked reports whether nothing may be taken away now.
 func (a ask) blocked() bool {
 	v := a.view
-	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != "" || v.Held
+	return a.stale != "" || v.Unseen || v.Deaf() || v.State.Rollout || v.State.Foreign != "" || v.Held
 }
 
 // parkingOrder returns the workers that may be parked, those least missed first: idle ones, then those that only run
@@ -103,8 +104,8 @@ func (a ask) blocked() bool {
 // so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and the idle
 // ones come back.
 func (a ask) parkingOrder(parking map[string]bool) []candidate {
-	ws := make([]candidate, 0, len(a.view.workers))
-	for _, w := range a.view.workers {
+	ws := make([]candidate, 0, len(a.view.Workers))
+	for _, w := range a.view.Workers {
 		if w.Retired || w.Draining {
 			continue
 		}

@@ -6,10 +6,11 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // laneStatuses returns the lanes' part of the snapshot: those of the policy, then former ones that aren't empty.
-func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decision) []fleet.LaneStatus {
+func laneStatuses(p *lanes.Policy, o facts.Observation, h facts.History, asks []ask, d Decision) []fleet.LaneStatus {
 	var all []fleet.LaneStatus
 	loads := loads(asks)
 	for _, l := range p.Lanes {
@@ -27,7 +28,7 @@ func laneStatuses(p *lanes.Policy, o Observation, h History, asks []ask, d Decis
 		lh := h.Lanes[name]
 		s := fleet.LaneStatus{
 			Name: name, Ready: depth.Ready - min(depth.Ready, lh.Skipped), Skipped: lh.Skipped,
-			Unrecorded: lh.unrecorded(o.At), Since: lh.since(),
+			Unrecorded: lh.Unrecorded(o.At), Since: lh.Since(),
 			Retrying: o.Retries[name].Count, NextRetry: o.Retries[name].Next,
 			Busy: loads[name].busy, Stale: !answered, Former: true,
 		}
@@ -53,17 +54,17 @@ func loads(asks []ask) map[string]load {
 	}
 	for _, a := range asks {
 		v := a.view
-		for lane, ages := range v.ages {
-			count(lane, ages.jobs, 0)
+		for lane, ages := range v.Ages {
+			count(lane, ages.Jobs, 0)
 		}
 		for _, lane := range v.Lanes {
-			count(lane, 0, v.ready)
+			count(lane, 0, v.Ready)
 		}
 		for _, lane := range v.Guests {
-			count(lane, 0, v.ready)
+			count(lane, 0, v.Ready)
 		}
 		if lane, _ := v.Shoulders(); lane != "" {
-			for _, w := range v.taking {
+			for _, w := range v.Taking {
 				count(lane, 0, w.Shoulder)
 			}
 		}
@@ -83,21 +84,21 @@ func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 		v := a.view
 		all = append(all, fleet.PoolStatus{
 			Name: v.Name, Lanes: v.Lanes, Guests: v.Guests,
-			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: len(v.starting),
-			Parked: v.parkedWorkers(), Retired: len(v.retired), Stuck: len(v.stuck),
-			Slots: v.ready, Busy: sum(v.running), Min: v.Min, Max: v.Max,
+			Replicas: v.State.Replicas, Ready: len(v.Taking), Starting: len(v.Starting),
+			Parked: parkedWorkers(v), Retired: len(v.Retired), Stuck: len(v.Stuck),
+			Slots: v.Ready, Busy: sum(v.Running), Min: v.Min, Max: v.Max,
 			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Held: v.Held,
 			Wanted: a.now, Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
-			Expected: v.expected(plans[i].At, a.cold),
+			Expected: expected(v, plans[i].At, a.cold),
 		})
 	}
 	return all
 }
 
 // expected returns when the starting workers will take jobs, if each takes a cold start from its creation on.
-func (v poolView) expected(now time.Time, cold time.Duration) []time.Time {
+func expected(v facts.PoolView, now time.Time, cold time.Duration) []time.Time {
 	var all []time.Time
-	for _, m := range v.starting {
+	for _, m := range v.Starting {
 		created := m.CreatedAt
 		if created.IsZero() {
 			created = now
@@ -108,8 +109,8 @@ func (v poolView) expected(now time.Time, cold time.Duration) []time.Time {
 	return all
 }
 
-func (v poolView) parkedWorkers() (n int) {
-	for _, w := range v.workers {
+func parkedWorkers(v facts.PoolView) (n int) {
+	for _, w := range v.Workers {
 		if w.Parked && !w.Retired && !w.Draining {
 			n++
 		}

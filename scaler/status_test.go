@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 func TestSnapshot(t *testing.T) {
@@ -20,7 +21,7 @@ func TestSnapshot(t *testing.T) {
 	s.ready("standard", 9)
 	s.ready("bulk", 5)
 	s.p.Lanes[2].Paused, s.p.Pools[1].Held = true, true
-	s.h.Lanes["bulk"] = Lane{LastEmpty: t0.Add(-time.Minute)} // of which nothing has finished yet
+	s.h.Lanes["bulk"] = facts.LaneHistory{LastEmpty: t0.Add(-time.Minute)} // of which nothing has finished yet
 	s.p.Timing.ServiceTime = lanes.Duration(10 * time.Second)
 	d, _ := Decide(s.p, s.o, s.h)
 	type laneView struct {

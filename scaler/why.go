@@ -32,27 +32,27 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 		mark(fleet.Budget, "what was held goes to where jobs wait now%s", cameFirst(g.For))
 	}
 	short := "" // what a want that can't be met adds
-	if a.now > v.replicas() {
+	if a.now > v.Replicas() {
 		short = ", so no more are added"
 	}
-	if len(v.stuck) > 0 {
-		mark(fleet.Stuck, "%d of %d can't start (%s: %s)%s", len(v.stuck), v.present, v.stuck[0].Name,
-			firstLine(v.stuck[0].Stuck), short)
+	if len(v.Stuck) > 0 {
+		mark(fleet.Stuck, "%d of %d can't start (%s: %s)%s", len(v.Stuck), v.Present, v.Stuck[0].Name,
+			firstLine(v.Stuck[0].Stuck), short)
 	}
 	switch {
-	case v.unseen:
+	case v.Unseen:
 		mark(fleet.Stale, "the fleet has no data on this pool, so no scaling this tick")
-	case v.state.Foreign != "":
+	case v.State.Foreign != "":
 		mark(fleet.Foreign, "%s scales this pool too, so Siren doesn't; remove one of the two",
-			v.state.Foreign)
+			v.State.Foreign)
 	case v.Held:
 		a.explainHold(*p, mark)
-	case v.deaf():
-		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so no scaling this tick", v.silent, v.present)
+	case v.Deaf():
+		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so no scaling this tick", v.Silent, v.Present)
 	case p.To > p.From:
 	case a.stale != "":
 		mark(fleet.Stale, "the broker's answer for lane %s is missing or not believed, so nothing is removed", a.stale)
-	case a.want < p.From && v.state.Rollout:
+	case a.want < p.From && v.State.Rollout:
 		mark(fleet.Rollout, "%d would do, but nothing is removed during a rollout", a.want)
 	case g.Target < p.From, len(p.Remove) > 0:
 		a.explainShrinking(*p, g, retiring, mark)
@@ -87,7 +87,7 @@ func (a ask) explainHold(p fleet.Plan, mark func(fleet.Reason, string, ...any)) 
 	if a.now != p.From {
 		mark(fleet.Held, "%d would do", a.now)
 	}
-	if n := a.view.retiredReplicas(); n > 0 {
+	if n := a.view.RetiredReplicas(); n > 0 {
 		mark(fleet.Held, "%s kept too", count(n, "retired one is", "retired ones are"))
 	}
 }
@@ -97,11 +97,11 @@ func (a ask) explainShrinking(p fleet.Plan, g Grant, retiring int, mark func(fle
 	if n := p.From - g.Target; n > 0 {
 		tooMany = fmt.Sprintf("%d of %d %s too many; ", n, p.From, map[bool]string{true: "is", false: "are"}[n == 1])
 	}
-	retired := count(len(a.view.retired), "retired one is", "retired ones are")
+	retired := count(len(a.view.Retired), "retired one is", "retired ones are")
 	switch {
 	case len(p.Remove) > 0:
 		mark(fleet.Retiring, "%s%s removed", tooMany, retired)
-	case len(a.view.retired) > 0:
+	case len(a.view.Retired) > 0:
 		mark(fleet.Retiring, "%s%s removed once the others have started", tooMany, retired)
 	case retiring > 0:
 		mark(fleet.Retiring, "%s%s", tooMany, count(retiring, "idle one retires", "idle ones retire"))
@@ -130,8 +130,8 @@ func (a ask) because() string {
 		if a.reserve > 0 {
 			what = append(what, count(a.reserve, "reserved slot", "reserved slots")+" for lane "+lane)
 		}
-		if v.onShoulder > 0 {
-			what = append(what, count(v.onShoulder, "running job", "running jobs"))
+		if v.OnShoulder > 0 {
+			what = append(what, count(v.OnShoulder, "running job", "running jobs"))
 		}
 		return fmt.Sprintf("%s on the shoulder: %s of %s", strings.Join(what, " and "),
 			count(a.shoulderWorkers, "worker", "workers"), count(slots, "shoulder slot", "shoulder slots"))
@@ -160,7 +160,7 @@ func (a ask) waitingOrBusy() string {
 	switch {
 	case len(waiting) > 0:
 		s := strings.Join(waiting, ", and ")
-		if n := a.view.guests(); n > 0 {
+		if n := a.view.GuestJobs(); n > 0 {
 			s += ", and " + count(n, "slot runs a guest", "slots run guests")
 		}
 		return s

@@ -9,14 +9,15 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // scene is one tick's observation, put together by hand. The pool general has workers g1, g2, … and batch b1, b2, …;
 // all were known before, and all lanes' jobs take 2.2 s. D = 9 s, so τ = 6 s for standard.
 type scene struct {
 	p *lanes.Policy
-	o Observation
-	h History
+	o facts.Observation
+	h facts.History
 }
 
 func newScene(t *testing.T) *scene {
@@ -35,15 +36,15 @@ timing: {coldStart: 9s}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{p: p, o: Observation{At: t0, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}}
-	s.h = History{Lanes: map[string]Lane{}, Pools: map[string]Pool{}, Workers: map[string]Worker{}}
+	s := &scene{p: p, o: facts.Observation{At: t0, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}}
+	s.h = facts.History{Lanes: map[string]facts.LaneHistory{}, Pools: map[string]facts.PoolHistory{}, Workers: map[string]facts.WorkerHistory{}}
 	for _, l := range p.LaneNames() {
 		s.o.Depths[l] = fleet.Depth{Consumers: 1}
-		s.h.Lanes[l] = Lane{Service: 2.2, Finished: 100, LastEmpty: t0}
+		s.h.Lanes[l] = facts.LaneHistory{Service: 2.2, Finished: 100, LastEmpty: t0}
 	}
 	for _, q := range p.Pools {
 		s.o.Pools[q.Name] = fleet.PoolState{}
-		s.h.Pools[q.Name] = Pool{Seen: true}
+		s.h.Pools[q.Name] = facts.PoolHistory{Seen: true}
 	}
 	return s
 }
@@ -70,7 +71,7 @@ func (s *scene) workers(pool string, all ...string) {
 			}
 		}
 		s.o.Workers = append(s.o.Workers, w)
-		s.h.Workers[name] = Worker{At: t0}
+		s.h.Workers[name] = facts.WorkerHistory{At: t0}
 		q.Members = append(q.Members, fleet.Member{Name: name})
 		q.Replicas++
 	}
@@ -92,7 +93,7 @@ func (s *scene) ready(lane string, n int) { s.o.Depths[lane] = fleet.Depth{Ready
 // held makes the pool have wanted so many a moment ago.
 func (s *scene) held(pool string, n int) {
 	p := s.h.Pools[pool]
-	p.Wants = []Want{{t0.Add(-time.Second), n}}
+	p.Wants = []facts.Want{{At: t0.Add(-time.Second), Replicas: n}}
 	s.h.Pools[pool] = p
 }
 
@@ -149,7 +150,7 @@ func TestPlanSentences(t *testing.T) {
 			"short jobs", "", func(s *scene) {
 				s.workers("general", "express", "express")
 				s.ready("express", 8)
-				s.h.Lanes["express"] = Lane{Service: 0.05, Finished: 100, LastEmpty: t0}
+				s.h.Lanes["express"] = facts.LaneHistory{Service: 0.05, Finished: 100, LastEmpty: t0}
 			}, 2, fleet.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a " +
 				"tenth of the objective",
 		},
@@ -232,7 +233,7 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{"retiring, until they have promised", "", func(s *scene) {
 			s.workers("general", "standard", "", "parked", "parked", "standard parked")
-			s.h.Pools["general"] = Pool{
+			s.h.Pools["general"] = facts.PoolHistory{
 				Seen: true, RetiredAt: t0.Add(-time.Second),
 				Retiring: []string{"g3", "g4"}, Parking: []string{"g3", "g4", "g5"},
 			}
@@ -408,7 +409,7 @@ func TestPlanSentences(t *testing.T) {
 		},
 		{"the fleet is silent", "", func(s *scene) {
 			s.workers("general", "", "", "")
-			s.h.Pools["general"] = Pool{Seen: true, State: s.o.Pools["general"]}
+			s.h.Pools["general"] = facts.PoolHistory{Seen: true, State: s.o.Pools["general"]}
 			delete(s.o.Pools, "general")
 		}, 3, fleet.Stale, "nothing waits and nothing runs; min is 2; the fleet has no data on this pool, so " +
 			"no scaling this tick"},
@@ -585,7 +586,7 @@ func TestSharesUnderTheBudget(t *testing.T) {
 			}
 			s.p.Budget = 8
 			s.o.Pools = map[string]fleet.PoolState{"first": {}, "other": {}}
-			s.h.Pools = map[string]Pool{"first": {Seen: true}, "other": {Seen: true}}
+			s.h.Pools = map[string]facts.PoolHistory{"first": {Seen: true}, "other": {Seen: true}}
 			tt.set(s)
 			d, _ := Decide(s.p, s.o, s.h)
 			v := map[string]int{}

@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"maps"
@@ -23,13 +23,13 @@ const (
 // History is what one tick hands to the next. Decide takes and returns it as a value: the one it was given stays as it
 // was. A new leader begins with the zero History, and the snapshot of the one before it.
 type History struct {
-	Lanes   map[string]Lane
-	Pools   map[string]Pool
-	Workers map[string]Worker
+	Lanes   map[string]LaneHistory
+	Pools   map[string]PoolHistory
+	Workers map[string]WorkerHistory
 }
 
-// Lane is what is remembered of a lane.
-type Lane struct {
+// LaneHistory is what is remembered of a lane.
+type LaneHistory struct {
 	Service   float64   // moving average of the finished jobs' run time, in seconds
 	Finished  int       // finished jobs in that average
 	LastEmpty time.Time // the last moment the backlog was seen empty
@@ -40,7 +40,7 @@ type Lane struct {
 	Backlog   int       // at the last believed tick
 	Waits     []WaitSample
 	Flow      []FlowSample
-	Records
+	RecordHistory
 }
 
 // WaitSample is the wait of one first start.
@@ -56,8 +56,8 @@ type FlowSample struct {
 	In, Out int
 }
 
-// Pool is what is remembered of a pool.
-type Pool struct {
+// PoolHistory is what is remembered of a pool.
+type PoolHistory struct {
 	State      fleet.PoolState // what the fleet said last
 	Wants      []Want          // the plans of the hold window, decreasing
 	ColdStarts []time.Duration // the latest ones, oldest first
@@ -75,8 +75,8 @@ type Want struct {
 	Replicas int
 }
 
-// Worker is what is remembered of a worker: its last heartbeat and its counters then.
-type Worker struct {
+// WorkerHistory is what is remembered of a worker: its last heartbeat and its counters then.
+type WorkerHistory struct {
 	At    time.Time
 	Lanes map[string]fleet.LaneWork
 }
@@ -88,8 +88,8 @@ type news struct {
 	arrived           map[string]time.Time // workers that have just begun, heard of for the first time: when
 }
 
-// learn returns the history after this tick's observation.
-func (h History) learn(p *lanes.Policy, o Observation) History {
+// Learn returns the history after this tick's observation.
+func (h History) Learn(p *lanes.Policy, o Observation) History {
 	first := h.Lanes == nil
 	h = History{Lanes: copied(h.Lanes), Pools: copied(h.Pools), Workers: copied(h.Workers)}
 	n := h.learnWorkers(p.Timing, o)
@@ -102,7 +102,7 @@ func (h History) learn(p *lanes.Policy, o Observation) History {
 		h.Lanes[name] = l
 	}
 	subscribed := subscribed(p, o)
-	for _, lane := range o.names(p) {
+	for _, lane := range o.LaneNames(p) {
 		l := h.Lanes[lane]
 		depth, answered := o.Depths[lane]
 		l.learnBacklog(o.At, depth, answered, subscribed[lane], n.started[lane], n.finished[lane])
@@ -162,15 +162,15 @@ func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
 			fresh := min(max(0, int(now.First-was.First)), len(now.Waits))
 			n.waits[lane] = append(n.waits[lane], now.Waits[len(now.Waits)-fresh:]...)
 		}
-		h.Workers[w.Worker] = Worker{At: w.At, Lanes: w.Lanes}
+		h.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}
 	}
-	maps.DeleteFunc(h.Workers, func(name string, w Worker) bool {
+	maps.DeleteFunc(h.Workers, func(name string, w WorkerHistory) bool {
 		return !listed[name] && o.At.Sub(w.At) > missedFor
 	})
 	return n
 }
 
-func (l *Lane) learnService(n int64, total time.Duration) {
+func (l *LaneHistory) learnService(n int64, total time.Duration) {
 	if n <= 0 {
 		return
 	}
@@ -187,7 +187,7 @@ func (l *Lane) learnService(n int64, total time.Duration) {
 // learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the
 // heartbeat that brought it, and only once: said again by every heartbeat, it would keep the lane from ever seeming to
 // wait.
-func (l *Lane) learnReady(beat, was, now time.Time) {
+func (l *LaneHistory) learnReady(beat, was, now time.Time) {
 	if now.Equal(was) {
 		return
 	}
@@ -200,7 +200,7 @@ func (l *Lane) learnReady(beat, was, now time.Time) {
 }
 
 // learnWaits adds new waits and drops those that left the window.
-func (l *Lane) learnWaits(at time.Time, ms []int64) {
+func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 	waits := slices.Clip(l.Waits) // so that appending copies: an older History may hold the same samples
 	for _, w := range ms {
 		waits = append(waits, WaitSample{at, time.Duration(w) * time.Millisecond})
@@ -214,7 +214,7 @@ func (l *Lane) learnWaits(at time.Time, ms []int64) {
 
 // ServiceTime returns S of the law: the moving average, or the policy's prior when nothing is known. Until enough jobs
 // have finished it is at least the mean age of the running ones, since the short ones finish first.
-func (l Lane) ServiceTime(prior, meanAge time.Duration) time.Duration {
+func (l LaneHistory) ServiceTime(prior, meanAge time.Duration) time.Duration {
 	s := time.Duration(l.Service * float64(time.Second))
 	if l.Finished == 0 {
 		s = prior
@@ -228,7 +228,7 @@ func (l Lane) ServiceTime(prior, meanAge time.Duration) time.Duration {
 // learnBacklog takes in the broker's answer for a lane. subscribed: some worker with an idle slot says that it consumes
 // from the lane, so the broker can't honestly see no consumer. While its answer is doubtful, the last believed one
 // stands.
-func (l *Lane) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribed bool, started, finished int) {
+func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribed bool, started, finished int) {
 	if l.LastEmpty.IsZero() && l.Begun.IsZero() {
 		l.Begun = at
 	}
@@ -252,8 +252,8 @@ func (l *Lane) learnBacklog(at time.Time, depth fleet.Depth, answered, subscribe
 	l.Flow, l.Backlog = flow, depth.Ready
 }
 
-// turns returns which lanes take turns with a more urgent one now. Nobody takes from a paused one.
-func (h History) turns(p *lanes.Policy, at time.Time) map[string]string {
+// Turns returns which lanes take turns with a more urgent one now. Nobody takes from a paused one.
+func (h History) Turns(p *lanes.Policy, at time.Time) map[string]string {
 	var turns map[string]string
 	for _, l := range p.Lanes {
 		if l.Promote != nil && !l.Paused && h.Lanes[l.Name].oldestWait(at) > l.Promote.After.D() {
@@ -267,7 +267,7 @@ func (h History) turns(p *lanes.Policy, at time.Time) map[string]string {
 }
 
 // learnColdStarts takes in the first heartbeats of the pool's new members.
-func (p *Pool) learnColdStarts(arrived map[string]time.Time) {
+func (p *PoolHistory) learnColdStarts(arrived map[string]time.Time) {
 	for _, m := range p.State.Members {
 		if at, ok := arrived[m.Name]; ok && !m.CreatedAt.IsZero() {
 			p.ColdStarts = append(slices.Clip(p.ColdStarts), max(0, at.Sub(m.CreatedAt)))
@@ -276,9 +276,9 @@ func (p *Pool) learnColdStarts(arrived map[string]time.Time) {
 	}
 }
 
-// coldStart returns D of the law: the median of the pool's latest cold starts, or the policy's value until one was
+// ColdStart returns D of the law: the median of the pool's latest cold starts, or the policy's value until one was
 // measured.
-func (p Pool) coldStart(prior time.Duration) time.Duration {
+func (p PoolHistory) ColdStart(prior time.Duration) time.Duration {
 	if len(p.ColdStarts) == 0 {
 		return prior
 	}
@@ -286,8 +286,8 @@ func (p Pool) coldStart(prior time.Duration) time.Duration {
 	return s[len(s)/2]
 }
 
-// held adds this tick's want and returns the largest of the hold window.
-func (p *Pool) held(at time.Time, replicas int, window time.Duration) int {
+// Held adds this tick's want and returns the largest of the hold window.
+func (p *PoolHistory) Held(at time.Time, replicas int, window time.Duration) int {
 	wants := slices.Clone(p.Wants)
 	for len(wants) > 0 && at.Sub(wants[0].At) > window {
 		wants = wants[1:]

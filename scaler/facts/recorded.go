@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"time"
@@ -18,8 +18,8 @@ const (
 	resumeWithin = time.Minute
 )
 
-// Records is what is remembered of a lane's records, beside what the broker says of it.
-type Records struct {
+// RecordHistory is what is remembered of a lane's records, beside what the broker says of it.
+type RecordHistory struct {
 	Skipped     int       // of the backlog, messages that will be skipped
 	Queued      int       // jobs that are recorded as queued
 	Oldest      time.Time // when the first of them became ready
@@ -47,7 +47,7 @@ func (h History) resume(o Observation) {
 
 // learnRecords takes in what the ledger says of a lane, at a tick whose backlog is believed. whole: all queues that the
 // lane has are in it.
-func (l *Lane) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
+func (l *LaneHistory) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 	skipped := l.Skipped
 	// What is noted to be skipped may be gone, and would hide jobs: those that are recorded as queued are believed
 	// first.
@@ -56,10 +56,10 @@ func (l *Lane) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 		l.Flow[last].In -= l.Skipped - skipped
 	}
 	l.Queued, l.Oldest = w.Queued, w.Oldest
-	if l.Queued >= l.ready() {
+	if l.Queued >= l.Ready() {
 		l.Matched = at
 	}
-	switch excess := l.Queued - l.ready(); {
+	switch excess := l.Queued - l.Ready(); {
 	case excess <= 0:
 		l.Excess, l.ExcessSince = 0, time.Time{}
 	case l.ExcessSince.IsZero():
@@ -76,37 +76,37 @@ func (l *Lane) learnRecords(at time.Time, w fleet.Waiting, whole bool) {
 	}
 }
 
-// ready returns how many jobs wait.
-func (l Lane) ready() int { return l.Backlog - min(l.Backlog, l.Skipped) }
+// Ready returns how many jobs wait.
+func (l LaneHistory) Ready() int { return l.Backlog - min(l.Backlog, l.Skipped) }
 
-// load returns how many jobs the law counts. It is at least one while there is anything in the queue: somebody has to
+// Load returns how many jobs the law counts. It is at least one while there is anything in the queue: somebody has to
 // skip what will be skipped, and wrong records starve nobody.
-func (l Lane) load() int { return max(l.ready(), min(1, l.Backlog)) }
+func (l LaneHistory) Load() int { return max(l.Ready(), min(1, l.Backlog)) }
 
-// unrecorded returns how many of the waiting jobs have no record, such as those sent by plain AMQP.
-func (l Lane) unrecorded(at time.Time) int {
+// Unrecorded returns how many of the waiting jobs have no record, such as those sent by plain AMQP.
+func (l LaneHistory) Unrecorded(at time.Time) int {
 	if l.matched(at) {
 		return 0
 	}
-	return max(0, l.ready()-l.Queued)
+	return max(0, l.Ready()-l.Queued)
 }
 
-func (l Lane) matched(at time.Time) bool {
+func (l LaneHistory) matched(at time.Time) bool {
 	return !l.Matched.IsZero() && at.Sub(l.Matched) <= matchedFor
 }
 
 // excess returns how many more jobs, at least and for long, are recorded as queued than wait. Their messages are lost
 // or held by a worker.
-func (l Lane) excess(at time.Time) int {
+func (l LaneHistory) excess(at time.Time) int {
 	if l.ExcessSince.IsZero() || at.Sub(l.ExcessSince) < excessAfter {
 		return 0
 	}
 	return l.Excess
 }
 
-// since returns from when on the jobs in the lane's queue became ready, as far as is known: jobs start in order, and
+// Since returns from when on the jobs in the lane's queue became ready, as far as is known: jobs start in order, and
 // the queue was empty once.
-func (l Lane) since() time.Time {
+func (l LaneHistory) Since() time.Time {
 	if l.LastReady.After(l.LastEmpty) {
 		return l.LastReady
 	}
@@ -116,11 +116,11 @@ func (l Lane) since() time.Time {
 // oldestWait returns how long the oldest waiting job has waited. The records say it when they match what waits.
 // Otherwise it is at most the time since the last started job became ready, the lane was last empty or this leader
 // began.
-func (l Lane) oldestWait(at time.Time) time.Duration {
-	if l.ready() == 0 {
+func (l LaneHistory) oldestWait(at time.Time) time.Duration {
+	if l.Ready() == 0 {
 		return 0
 	}
-	since := l.since()
+	since := l.Since()
 	if l.matched(at) && !l.Oldest.IsZero() {
 		if l.Oldest.After(since) {
 			since = l.Oldest
@@ -134,9 +134,9 @@ func (l Lane) oldestWait(at time.Time) time.Duration {
 	return max(0, at.Sub(since))
 }
 
-// lost returns the time before which a job of the lane must have been recorded as queued to be missing for certain;
+// Lost returns the time before which a job of the lane must have been recorded as queued to be missing for certain;
 // zero for never.
-func (l Lane) lost() time.Time {
+func (l LaneHistory) Lost() time.Time {
 	if l.WasEmpty.IsZero() {
 		return time.Time{}
 	}

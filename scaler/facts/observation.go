@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"slices"
@@ -21,8 +21,8 @@ type Observation struct {
 	Pools   map[string]fleet.PoolState
 }
 
-// byPool returns the workers of each pool.
-func (o Observation) byPool() map[string][]fleet.Heartbeat {
+// ByPool returns the workers of each pool.
+func (o Observation) ByPool() map[string][]fleet.Heartbeat {
 	workers, pools := map[string]int{}, map[string][]fleet.Heartbeat{}
 	for _, w := range o.Workers {
 		workers[w.Pool]++
@@ -36,8 +36,8 @@ func (o Observation) byPool() map[string][]fleet.Heartbeat {
 	return pools
 }
 
-// names returns the lanes of the policy, and the others that the broker was asked for.
-func (o Observation) names(p *lanes.Policy) []string {
+// LaneNames returns the lanes of the policy, and the others that the broker was asked for.
+func (o Observation) LaneNames(p *lanes.Policy) []string {
 	names := p.LaneNames()
 	for name := range o.Depths {
 		if _, current := p.Lane(name); !current {

@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"math"
@@ -10,10 +10,10 @@ import (
 )
 
 // Status returns what is shown of the lane, as far as it is remembered.
-func (l Lane) Status(at time.Time, startWithin lanes.Duration) fleet.LaneStatus {
+func (l LaneHistory) Status(at time.Time, startWithin lanes.Duration) fleet.LaneStatus {
 	s := fleet.LaneStatus{
-		Ready: l.ready(), Skipped: l.Skipped, Unrecorded: l.unrecorded(at), Excess: l.excess(at),
-		OldestWait: lanes.Duration(l.oldestWait(at)), Since: l.since(), StartWithin: startWithin, Stale: l.Stale,
+		Ready: l.Ready(), Skipped: l.Skipped, Unrecorded: l.Unrecorded(at), Excess: l.excess(at),
+		OldestWait: lanes.Duration(l.oldestWait(at)), Since: l.Since(), StartWithin: startWithin, Stale: l.Stale,
 	}
 	s.InPerMin, s.OutPerMin = rates(l.Flow)
 	judgeWaits(&s, l.Waits)

@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"slices"
@@ -42,7 +42,7 @@ func TestServiceTime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var l Lane
+			var l LaneHistory
 			for _, s := range tt.finished {
 				l.learnService(1, time.Duration(s*float64(time.Second)))
 			}
@@ -67,7 +67,7 @@ func make20(s float64) []float64 {
 
 // A heartbeat brings several finished jobs as a sum; that must weigh as much as one by one.
 func TestServiceTimeOfSeveralAtOnce(t *testing.T) {
-	var one, many Lane
+	var one, many LaneHistory
 	one.learnService(1, time.Second)
 	many.learnService(1, time.Second)
 	for range 10 {
@@ -87,45 +87,45 @@ func TestServiceTimeOfSeveralAtOnce(t *testing.T) {
 
 func TestColdStart(t *testing.T) {
 	const prior = 10 * time.Second
-	learn := func(p *Pool, took ...float64) {
+	learn := func(p *PoolHistory, took ...float64) {
 		for _, s := range took {
 			p.State.Members = []fleet.Member{{Name: "new", CreatedAt: t0}, {Name: "old", CreatedAt: t0}}
 			p.learnColdStarts(map[string]time.Time{"new": at(s), "elsewhere": at(1000)})
 		}
 	}
 	t.Run("the policy's until one was seen", func(t *testing.T) {
-		var p Pool
-		if got := p.coldStart(prior); got != prior {
+		var p PoolHistory
+		if got := p.ColdStart(prior); got != prior {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
 	t.Run("the median", func(t *testing.T) {
-		var p Pool
+		var p PoolHistory
 		learn(&p, 2, 90, 3, 2, 4)
-		if got := p.coldStart(prior); got != 3*time.Second {
+		if got := p.ColdStart(prior); got != 3*time.Second {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
 	t.Run("of the last 64", func(t *testing.T) {
-		var p Pool
+		var p PoolHistory
 		for range 33 {
 			learn(&p, 60)
 		}
 		for range 31 {
 			learn(&p, 1)
 		}
-		if got := p.coldStart(prior); got != time.Minute {
+		if got := p.ColdStart(prior); got != time.Minute {
 			t.Errorf("coldStart = %s: the 33 slow ones are the most of the last 64", got)
 		}
 		learn(&p, 1, 1, 1)
-		if got := p.coldStart(prior); got != time.Second || len(p.ColdStarts) != 64 {
+		if got := p.ColdStart(prior); got != time.Second || len(p.ColdStarts) != 64 {
 			t.Errorf("coldStart = %s of %d", got, len(p.ColdStarts))
 		}
 	})
 	t.Run("a clock that lags is no negative time", func(t *testing.T) {
-		var p Pool
+		var p PoolHistory
 		learn(&p, -5)
-		if got := p.coldStart(prior); got != 0 {
+		if got := p.ColdStart(prior); got != 0 {
 			t.Errorf("coldStart = %s", got)
 		}
 	})
@@ -141,7 +141,7 @@ func TestColdStartOfAWorkerThatIsBack(t *testing.T) {
 		for i := range beats {
 			beats[i].At = at(s)
 		}
-		return h.learn(p, Observation{At: at(s), Workers: beats, Pools: map[string]fleet.PoolState{"general": {
+		return h.Learn(p, Observation{At: at(s), Workers: beats, Pools: map[string]fleet.PoolState{"general": {
 			Members: []fleet.Member{{Name: "old", CreatedAt: at(0)}, {Name: "new", CreatedAt: at(3600)}},
 		}}})
 	}
@@ -170,11 +170,11 @@ func TestHeld(t *testing.T) {
 		{23, 0, 7},
 		{24, 0, 0},
 	}
-	var p Pool
+	var p PoolHistory
 	for _, s := range steps {
 		before := append([]Want(nil), p.Wants...)
 		shared := p.Wants
-		if got := p.held(at(s.at), s.want, window); got != s.held {
+		if got := p.Held(at(s.at), s.want, window); got != s.held {
 			t.Errorf("at %gs: held = %d, want %d", s.at, got, s.held)
 		}
 		for i, w := range before {
@@ -240,7 +240,7 @@ func TestLearnBacklog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var l Lane
+			var l LaneHistory
 			for i, s := range tt.ticks {
 				l.learnBacklog(at(float64(i)), fleet.Depth{Ready: s.ready, Consumers: s.consumers}, s.answered,
 					s.subscribed, s.started, 0)
@@ -256,22 +256,22 @@ func TestLearnBacklog(t *testing.T) {
 func TestOldestWait(t *testing.T) {
 	tests := []struct {
 		name string
-		l    Lane
+		l    LaneHistory
 		want time.Duration
 	}{
-		{"nothing waits", Lane{LastEmpty: at(0)}, 0},
-		{"since it was empty", Lane{Backlog: 1, LastEmpty: at(70)}, 30 * time.Second},
+		{"nothing waits", LaneHistory{LastEmpty: at(0)}, 0},
+		{"since it was empty", LaneHistory{Backlog: 1, LastEmpty: at(70)}, 30 * time.Second},
 		{
 			"since the last one that started became ready",
-			Lane{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
+			LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(80)},
 			20 * time.Second,
 		},
 		{
 			"a job that was ready before the lane was empty says nothing",
-			Lane{Backlog: 1, LastEmpty: at(70), LastReady: at(5)},
+			LaneHistory{Backlog: 1, LastEmpty: at(70), LastReady: at(5)},
 			30 * time.Second,
 		},
-		{"a producer's clock that is ahead", Lane{Backlog: 1, LastEmpty: at(10), LastReady: at(500)}, 0},
+		{"a producer's clock that is ahead", LaneHistory{Backlog: 1, LastEmpty: at(10), LastReady: at(500)}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -293,12 +293,12 @@ func TestLearnWorkers(t *testing.T) {
 		return fleet.Heartbeat{Worker: worker, At: at(s), Lanes: w}
 	}
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
-	h := History{}.learn(p, Observation{At: at(0), Workers: []fleet.Heartbeat{beat("w", 0, work(100, 90, 5, 1, 2, 3))}})
+	h := History{}.Learn(p, Observation{At: at(0), Workers: []fleet.Heartbeat{beat("w", 0, work(100, 90, 5, 1, 2, 3))}})
 	if l := h.Lanes["a"]; l.Finished != 90 || l.Service != 2 || len(l.Waits) != 0 || len(l.Flow) != 0 {
 		t.Errorf("a new leader takes the service time from what was done before it, but not the waits: %+v", l)
 	}
-	step := func(s float64, depth int, ws ...fleet.Heartbeat) Lane {
-		h = h.learn(p, Observation{
+	step := func(s float64, depth int, ws ...fleet.Heartbeat) LaneHistory {
+		h = h.Learn(p, Observation{
 			At: at(s), Workers: ws,
 			Depths: map[string]fleet.Depth{"a": {Ready: depth, Consumers: 1}},
 		})
@@ -336,7 +336,7 @@ func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "a"}}}
 	look := func(h History, s, ready float64) History {
 		work := map[string]fleet.LaneWork{"a": {Started: 1, First: 1, LastReady: at(ready)}}
-		return h.learn(p, Observation{
+		return h.Learn(p, Observation{
 			At: at(s), Depths: map[string]fleet.Depth{"a": {Ready: 3, Consumers: 1}},
 			Workers: []fleet.Heartbeat{{Worker: "w", At: at(s), Lanes: work}},
 		})
@@ -360,7 +360,7 @@ func TestLearnWorkersKeepsThoseOnTheRoster(t *testing.T) {
 	}
 	var h History
 	for s := 0.0; s < 550; s += 50 {
-		h = h.learn(p, Observation{At: at(s), Workers: []fleet.Heartbeat{silent}})
+		h = h.Learn(p, Observation{At: at(s), Workers: []fleet.Heartbeat{silent}})
 	}
 	if n := h.Lanes["a"].Finished; n != 9 {
 		t.Errorf("%d finished jobs, want 9", n)

@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"reflect"
@@ -163,21 +163,21 @@ func TestViewPool(t *testing.T) {
 					tt.members = append(tt.members, fleet.Member{Name: w.Worker})
 				}
 			}
-			h := History{Workers: map[string]Worker{}}
+			h := History{Workers: map[string]WorkerHistory{}}
 			for _, name := range tt.met {
-				h.Workers[name] = Worker{At: t0.Add(-6 * sec)}
+				h.Workers[name] = WorkerHistory{At: t0.Add(-6 * sec)}
 			}
 			o := Observation{
 				At: t0, Workers: tt.workers,
 				Pools: map[string]fleet.PoolState{"general": {Members: tt.members}},
 			}
-			v := viewPool(pool, usualTiming, o, o.byPool()["general"], h)
+			v := ViewPool(pool, usualTiming, o, o.ByPool()["general"], h)
 			got := counts{
-				workers: len(v.workers), taking: len(v.taking), ready: v.ready, running: sum(v.running),
-				onParked: sum(v.onParked), parked: v.parked,
-				onShoulder: v.onShoulder, freeShoulder: v.freeShoulder, guests: v.guests(), retired: v.retired,
-				stuck: len(v.stuck), present: v.present, leaving: v.leaving, starting: len(v.starting),
-				silent: v.silent,
+				workers: len(v.Workers), taking: len(v.Taking), ready: v.Ready, running: total(v.Running),
+				onParked: total(v.OnParked), parked: v.Parked,
+				onShoulder: v.OnShoulder, freeShoulder: v.FreeShoulder, guests: v.GuestJobs(), retired: v.Retired,
+				stuck: len(v.Stuck), present: v.Present, leaving: v.leaving, starting: len(v.Starting),
+				silent: v.Silent,
 			}
 			if !slices.Equal(got.retired, tt.want.retired) {
 				t.Errorf("retired %v, want %v", got.retired, tt.want.retired)
@@ -191,9 +191,9 @@ func TestViewPool(t *testing.T) {
 }
 
 func TestViewPoolOfAnUnseenPool(t *testing.T) {
-	h := History{Pools: map[string]Pool{"general": {State: fleet.PoolState{Replicas: 3}}}}
-	v := viewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, nil, h)
-	if !v.unseen || v.state.Replicas != 3 || v.existing() != 3 {
+	h := History{Pools: map[string]PoolHistory{"general": {State: fleet.PoolState{Replicas: 3}}}}
+	v := ViewPool(lanes.Pool{Name: "general"}, usualTiming, Observation{At: t0}, nil, h)
+	if !v.Unseen || v.State.Replicas != 3 || v.Existing() != 3 {
 		t.Errorf("%+v: what was seen last counts against the budget", v)
 	}
 }
@@ -216,15 +216,22 @@ func TestExisting(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h := History{Workers: map[string]Worker{"": {At: t0}}} // they are all known, so none starts
+			h := History{Workers: map[string]WorkerHistory{"": {At: t0}}} // they are all known, so none starts
 			o := Observation{At: t0, Pools: map[string]fleet.PoolState{"p": {
 				Replicas: tt.replicas,
 				Members:  tt.members,
 			}}}
-			v := viewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
-			if v.existing() != tt.existing || v.settled() != tt.settled {
-				t.Errorf("existing %d, settled %v; want %d, %v", v.existing(), v.settled(), tt.existing, tt.settled)
+			v := ViewPool(lanes.Pool{Name: "p"}, usualTiming, o, nil, h)
+			if v.Existing() != tt.existing || v.Settled() != tt.settled {
+				t.Errorf("existing %d, settled %v; want %d, %v", v.Existing(), v.Settled(), tt.existing, tt.settled)
 			}
 		})
 	}
+}
+
+func total(m map[string]int) (n int) {
+	for _, jobs := range m {
+		n += jobs
+	}
+	return n
 }

@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package scaler
+package facts
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 
 // sees is a lane's history after ticks a second apart from t0 on, each with so many messages ready and what the ledger
 // says.
-func sees(l Lane, from, to float64, backlog int, w fleet.Waiting) Lane {
+func sees(l LaneHistory, from, to float64, backlog int, w fleet.Waiting) LaneHistory {
 	for s := from; s <= to; s++ {
 		l.learnBacklog(at(s), fleet.Depth{Ready: backlog, Consumers: 1}, true, false, 0, 0)
 		l.learnRecords(at(s), w, true)
@@ -34,15 +34,15 @@ func TestSkippedMessagesAreNoJobs(t *testing.T) {
 		{"nothing is there", 0, fleet.Waiting{Queued: 3, Skipped: 5}, 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := sees(Lane{}, 0, 0, c.backlog, c.w)
-			if l.ready() != c.ready || l.Skipped != c.skipped || l.load() != c.counts {
-				t.Errorf("%d wait, %d are skipped, the law counts %d; want %d, %d, %d", l.ready(), l.Skipped, l.load(),
+			l := sees(LaneHistory{}, 0, 0, c.backlog, c.w)
+			if l.Ready() != c.ready || l.Skipped != c.skipped || l.Load() != c.counts {
+				t.Errorf("%d wait, %d are skipped, the law counts %d; want %d, %d, %d", l.Ready(), l.Skipped, l.Load(),
 					c.ready, c.skipped, c.counts)
 			}
 		})
 	}
 	t.Run("skipping them is no coming and going", func(t *testing.T) {
-		l := sees(Lane{}, 0, 1, 5, fleet.Waiting{Skipped: 5})
+		l := sees(LaneHistory{}, 0, 1, 5, fleet.Waiting{Skipped: 5})
 		l = sees(l, 2, 2, 0, fleet.Waiting{})
 		if in := l.Flow[len(l.Flow)-1].In; in != 0 {
 			t.Errorf("%d came in", in)
@@ -53,41 +53,41 @@ func TestSkippedMessagesAreNoJobs(t *testing.T) {
 func TestOldestWaitByTheRecords(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		l    Lane
+		l    LaneHistory
 		n    int
 		w    fleet.Waiting
 		want time.Duration
 	}{
-		{"they say it", Lane{LastEmpty: at(0)}, 3, fleet.Waiting{Queued: 3, Oldest: at(80)}, 20 * time.Second},
+		{"they say it", LaneHistory{LastEmpty: at(0)}, 3, fleet.Waiting{Queued: 3, Oldest: at(80)}, 20 * time.Second},
 		{
 			"of a lane that was never seen empty",
-			Lane{},
+			LaneHistory{},
 			3,
 			fleet.Waiting{Queued: 3, Oldest: at(-1000)},
 			1100 * time.Second,
 		},
 		{
 			"jobs of plain AMQP may be older",
-			Lane{LastEmpty: at(10)},
+			LaneHistory{LastEmpty: at(10)},
 			3,
 			fleet.Waiting{Queued: 1, Oldest: at(80)},
 			90 * time.Second,
 		},
 		{
 			"a record that lost its message before the lane was empty",
-			Lane{LastEmpty: at(60)},
+			LaneHistory{LastEmpty: at(60)},
 			3,
 			fleet.Waiting{Queued: 9, Oldest: at(5)},
 			40 * time.Second,
 		},
 		{
 			"a record that lost its message, and later ones have started",
-			Lane{LastEmpty: at(0), LastReady: at(90)},
+			LaneHistory{LastEmpty: at(0), LastReady: at(90)},
 			3,
 			fleet.Waiting{Queued: 9, Oldest: at(5)},
 			10 * time.Second,
 		},
-		{"nothing but messages that will be skipped", Lane{LastEmpty: at(0)}, 3, fleet.Waiting{Skipped: 3}, 0},
+		{"nothing but messages that will be skipped", LaneHistory{LastEmpty: at(0)}, 3, fleet.Waiting{Skipped: 3}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := sees(c.l, 100, 100, c.n, c.w).oldestWait(at(100)); got != c.want {
@@ -100,14 +100,14 @@ func TestOldestWaitByTheRecords(t *testing.T) {
 // Jobs are missing that were queued well before their queue was empty, and empty again later.
 func TestLostSince(t *testing.T) {
 	ghosts := fleet.Waiting{Queued: 7}
-	l := sees(Lane{}, 0, 0, 3, ghosts)
-	if l = sees(l, 1, 50, 0, ghosts); !l.lost().IsZero() {
+	l := sees(LaneHistory{}, 0, 0, 3, ghosts)
+	if l = sees(l, 1, 50, 0, ghosts); !l.Lost().IsZero() {
 		t.Error("seen empty for 50 s only")
 	}
-	if l = sees(l, 51, 61, 0, ghosts); !l.lost().Equal(at(1).Add(-missingAfter)) {
-		t.Errorf("lost since %s, want five minutes before its queue was first seen empty", l.lost())
+	if l = sees(l, 51, 61, 0, ghosts); !l.Lost().Equal(at(1).Add(-missingAfter)) {
+		t.Errorf("lost since %s, want five minutes before its queue was first seen empty", l.Lost())
 	}
-	var doubtful Lane
+	var doubtful LaneHistory
 	for s := range 200 {
 		doubtful.learnBacklog(at(float64(s)), fleet.Depth{}, true, true, 0, 0)
 	}
@@ -117,19 +117,19 @@ func TestLostSince(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "bulk"}}}
 	var h History
 	for s := range 200 { // the queue of its other type doesn't answer
-		h = h.learn(p, Observation{
+		h = h.Learn(p, Observation{
 			At: at(float64(s)), Depths: map[string]fleet.Depth{"bulk": {Consumers: 1}},
 			Waiting: map[string]fleet.Waiting{"bulk": ghosts},
 			Unused:  []lanes.Queue{{Lane: "bulk", Type: lanes.Quorum}},
 		})
 	}
-	if l := h.Lanes["bulk"]; !l.lost().IsZero() {
-		t.Errorf("lost since %s, though one of its queues wasn't seen", l.lost())
+	if l := h.Lanes["bulk"]; !l.Lost().IsZero() {
+		t.Errorf("lost since %s, though one of its queues wasn't seen", l.Lost())
 	}
 }
 
 func TestExcess(t *testing.T) {
-	l := sees(Lane{}, 0, 0, 3, fleet.Waiting{Queued: 249})
+	l := sees(LaneHistory{}, 0, 0, 3, fleet.Waiting{Queued: 249})
 	if l = sees(l, 1, 200, 2, fleet.Waiting{Queued: 248}); l.excess(at(200)) != 0 {
 		t.Error("told after 200 s")
 	}
