@@ -95,6 +95,7 @@ func TestLoopGoesOnWhileJobsAreMissing(t *testing.T) {
 
 // A worker that is there and can't be heard may have a job's message.
 func TestHidden(t *testing.T) {
+	now := time.Now()
 	p := &lanes.Policy{Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
 	member := func(name string, leaving bool) map[string]fleet.PoolState {
 		return map[string]fleet.PoolState{"general": {Members: []fleet.Member{{Name: name, Leaving: leaving}}}}
@@ -105,22 +106,22 @@ func TestHidden(t *testing.T) {
 		pools   map[string]fleet.PoolState
 		want    bool
 	}{
-		{"heard", []fleet.Heartbeat{{Worker: "a", At: t0}}, member("a", false), false},
-		{"silent", []fleet.Heartbeat{{Worker: "a", At: t0.Add(-time.Minute)}}, member("a", false), true},
+		{"heard", []fleet.Heartbeat{{Worker: "a", At: now}}, member("a", false), false},
+		{"silent", []fleet.Heartbeat{{Worker: "a", At: now.Add(-time.Minute)}}, member("a", false), true},
 		{
 			"silent, since it was killed",
-			[]fleet.Heartbeat{{Worker: "a", At: t0.Add(-time.Minute)}},
+			[]fleet.Heartbeat{{Worker: "a", At: now.Add(-time.Minute)}},
 			member("b", false),
 			false,
 		},
 		{
 			"silent, since it is being removed",
-			[]fleet.Heartbeat{{Worker: "a", At: t0.Add(-time.Minute)}},
+			[]fleet.Heartbeat{{Worker: "a", At: now.Add(-time.Minute)}},
 			member("a", true),
 			false,
 		},
 	} {
-		if got := hidden(p, facts.Observation{At: t0, Workers: c.workers, Pools: c.pools}); got != c.want {
+		if got := hidden(p, facts.Observation{At: now, Workers: c.workers, Pools: c.pools}); got != c.want {
 			t.Errorf("%s: hidden %v", c.name, got)
 		}
 	}

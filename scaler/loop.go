@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/scaler/facts"
+	"github.com/polyglot-media/siren/scaler/law"
 )
 
 // Backlog looks at the lanes' queues. One that couldn't be seen is absent from the answer.
@@ -195,8 +196,8 @@ func (l *Loop) tick(ctx context.Context) error {
 	}
 	l.declare(ctx, &e.Policy)
 	l.look(ctx, &e.Policy, &o)
-	var d Decision
-	d, l.history = Decide(&e.Policy, o, before)
+	var d law.Decision
+	d, l.history = law.Decide(&e.Policy, o, before)
 	if leading, err := l.lead(ctx); err != nil || !leading { // looking may have taken long
 		return err
 	}

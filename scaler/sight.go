@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/scaler/facts"
+	"github.com/polyglot-media/siren/scaler/law"
 )
 
 const (
@@ -33,7 +34,9 @@ type Sight struct {
 }
 
 // showSight publishes the tick for those who ask what other tunings would lead to. Nothing waits for it but they.
-func (l *Loop) showSight(ctx context.Context, e lanes.Effective, d Decision, o facts.Observation, before facts.History) {
+func (l *Loop) showSight(
+	ctx context.Context, e lanes.Effective, d law.Decision, o facts.Observation, before facts.History,
+) {
 	began := time.Now()
 	if l.o.Sight == nil || began.Before(l.sightDue) {
 		return
@@ -123,6 +126,6 @@ func (s Sight) Foresee(tunings []lanes.Tuning) ([]fleet.Plan, error) {
 			return nil, fmt.Errorf("%s can't be %s: %s", i.Field, i.Spelled(), i.Why)
 		}
 	}
-	d, _ := Decide(tuned, s.Seen, s.Before)
+	d, _ := law.Decide(tuned, s.Seen, s.Before)
 	return d.Plans, nil
 }

@@ -12,13 +12,13 @@ import (
 type PoolView struct {
 	lanes.Pool
 	State        fleet.PoolState
-	Unseen       bool              // the fleet said nothing of it: state is what it said last
+	Unseen       bool              // the fleet said nothing of it: State is what it said last
 	Workers      []fleet.Heartbeat // those that aren't gone
 	Taking       []fleet.Heartbeat // of them: fresh, and not parked, retired or draining
 	Ready        int               // shared slots of the taking workers
 	Running      map[string]int    // jobs on shared slots of taking workers, by lane
 	OnParked     map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
-	Ages         map[string]ages   // of the jobs on all of its workers' slots, by lane
+	Ages         map[string]Ages   // of the jobs on all of its workers' slots, by lane
 	Parked       int               // idle shared slots of parked, not retired workers
 	OnShoulder   int               // jobs on shoulders, but for those of draining workers
 	FreeShoulder int               // free shoulder slots of taking workers
@@ -35,7 +35,7 @@ func ViewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.
 	served := len(q.Lanes) + len(q.Guests)
 	v := PoolView{
 		Pool: q, Running: make(map[string]int, served), OnParked: map[string]int{},
-		Ages: make(map[string]ages, served),
+		Ages: make(map[string]Ages, served),
 	}
 	v.Workers, v.Taking = make([]fleet.Heartbeat, 0, len(workers)), make([]fleet.Heartbeat, 0, len(workers))
 	state, seen := o.Pools[q.Name]
@@ -120,16 +120,16 @@ func add(to map[string]int, w fleet.Heartbeat) {
 	}
 }
 
-// ages is how many jobs run, and for how long by now: all together.
-type ages struct {
+// Ages is how many jobs run, and for how long by now: all together.
+type Ages struct {
 	Jobs int
 	sum  time.Duration
 }
 
-func (a ages) and(age time.Duration) ages { return ages{a.Jobs + 1, a.sum + age} }
+func (a Ages) and(age time.Duration) Ages { return Ages{a.Jobs + 1, a.sum + age} }
 
 // Mean returns 0 when none runs.
-func (a ages) Mean() time.Duration { return a.sum / time.Duration(max(1, a.Jobs)) }
+func (a Ages) Mean() time.Duration { return a.sum / time.Duration(max(1, a.Jobs)) }
 
 // GuestJobs returns how many jobs of lanes that the pool isn't home to run on its ready slots.
 func (v PoolView) GuestJobs() int {

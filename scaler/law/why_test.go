@@ -1,4 +1,4 @@
-package scaler
+package law
 
 import (
 	"fmt"
@@ -36,8 +36,14 @@ timing: {coldStart: 9s}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{p: p, o: facts.Observation{At: t0, Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}}
-	s.h = facts.History{Lanes: map[string]facts.LaneHistory{}, Pools: map[string]facts.PoolHistory{}, Workers: map[string]facts.WorkerHistory{}}
+	s := &scene{p: p, o: facts.Observation{
+		At: t0, Depths: map[string]fleet.Depth{},
+		Pools: map[string]fleet.PoolState{},
+	}}
+	s.h = facts.History{
+		Lanes: map[string]facts.LaneHistory{}, Pools: map[string]facts.PoolHistory{},
+		Workers: map[string]facts.WorkerHistory{},
+	}
 	for _, l := range p.LaneNames() {
 		s.o.Depths[l] = fleet.Depth{Consumers: 1}
 		s.h.Lanes[l] = facts.LaneHistory{Service: 2.2, Finished: 100, LastEmpty: t0}

@@ -1,4 +1,4 @@
-package scaler
+package law
 
 import (
 	"fmt"
@@ -118,7 +118,10 @@ func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 
 // observation returns any observation; time goes on from last.
 func (n *numbers) observation(p *lanes.Policy, last time.Time) facts.Observation {
-	o := facts.Observation{At: last.Add(n.seconds(30)), Depths: map[string]fleet.Depth{}, Pools: map[string]fleet.PoolState{}}
+	o := facts.Observation{
+		At: last.Add(n.seconds(30)), Depths: map[string]fleet.Depth{},
+		Pools: map[string]fleet.PoolState{},
+	}
 	for _, name := range append(p.LaneNames(), "former") {
 		if n.below(5) > 0 {
 			o.Depths[name] = fleet.Depth{Ready: n.below(100), Consumers: n.below(3)}

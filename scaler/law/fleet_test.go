@@ -1,4 +1,4 @@
-package scaler
+package law
 
 import (
 	"encoding/json"
@@ -12,6 +12,11 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/scaler/facts"
 )
+
+// t0 is when every test begins.
+var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func at(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float64(time.Second))) }
 
 // world is a tiny fleet under Decide: queues, workers that start after D, run jobs, obey orders at their heartbeat, and
 // a cluster that picks what to remove as Kubernetes does: those that never were ready first, then those named. Time is

@@ -1,4 +1,4 @@
-package scaler
+package law
 
 import (
 	"slices"
@@ -90,7 +90,8 @@ type part struct {
 // policy have no home: the default lane's home serves them last (lanes.Effective.TakeOrder), and keeps a slot while
 // jobs are left in them.
 func newAsk(
-	u urgency, timing lanes.Timing, v facts.PoolView, cold time.Duration, known map[string]facts.LaneHistory, formerJobs int,
+	u urgency, timing lanes.Timing, v facts.PoolView, cold time.Duration, known map[string]facts.LaneHistory,
+	formerJobs int,
 ) ask {
 	a := ask{
 		view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
