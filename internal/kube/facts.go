@@ -116,22 +116,6 @@ func (n Namespace) May(ctx context.Context, verb, group, resource, name string) 
 	return answer.Status.Allowed, nil
 }
 
-// Lead is who holds a Lease, nobody when there is no holder, and how long it may go without being renewed.
-type Lead struct {
-	Holder  string
-	Renewed time.Time
-	Lasts   time.Duration
-}
-
-// Lead reads who holds a Lease.
-func (n Namespace) Lead(ctx context.Context, lease string) (Lead, error) {
-	l, err := n.Client.CoordinationV1().Leases(n.Name).Get(quiet(ctx), lease, metav1.GetOptions{})
-	if err != nil || l.Spec.HolderIdentity == nil || l.Spec.RenewTime == nil {
-		return Lead{}, err
-	}
-	return Lead{*l.Spec.HolderIdentity, l.Spec.RenewTime.Time, fast.lease}, nil
-}
-
 // ConfigMap asks for a ConfigMap; the error says that there is none, or why it can't be told.
 func (n Namespace) ConfigMap(ctx context.Context, name string) error {
 	_, err := n.Client.CoreV1().ConfigMaps(n.Name).Get(quiet(ctx), name, metav1.GetOptions{})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/election"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -55,7 +56,7 @@ func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	}
 	lacks, err := e.lacks(ctx, names)
 	found = append(found, judgeRights(e.Name, lacks, err))
-	lead, err := e.Lead(ctx, e.Lease)
+	lead, err := election.ReadLead(ctx, e.Client, e.Name, e.Lease)
 	found = append(found, judgeLease(e.Name, e.Lease, lead, time.Now(), err))
 	return append(found, e.maps(ctx)...)
 }

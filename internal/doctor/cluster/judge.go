@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/election"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -133,7 +134,7 @@ func judgeRights(namespace string, lacks []string, err error) doctor.Finding {
 }
 
 // judgeLease says whether a scaler leads.
-func judgeLease(namespace, name string, lead kube.Lead, now time.Time, err error) doctor.Finding {
+func judgeLease(namespace, name string, lead election.Lead, now time.Time, err error) doctor.Finding {
 	const (
 		lease = doctor.Check("kubernetes.lease")
 		look  = "kubectl get pods -l app.kubernetes.io/component=scaler, and their log"

@@ -1,4 +1,4 @@
-package kube
+package election
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 )
 
 // terms is how long a lead lasts without being renewed, when a leader stops trusting in its own, and how often
@@ -191,3 +192,22 @@ func (w *watchedLock) renewedWithin(d time.Duration) bool {
 	defer w.mu.Unlock()
 	return !w.written.IsZero() && time.Since(w.written) < d
 }
+
+// Lead is who holds a Lease, nobody when there is no holder, and how long it may go without being renewed.
+type Lead struct {
+	Holder  string
+	Renewed time.Time
+	Lasts   time.Duration
+}
+
+// ReadLead reads who holds a Lease.
+func ReadLead(ctx context.Context, client kubernetes.Interface, namespace, lease string) (Lead, error) {
+	l, err := client.CoordinationV1().Leases(namespace).Get(quiet(ctx), lease, metav1.GetOptions{})
+	if err != nil || l.Spec.HolderIdentity == nil || l.Spec.RenewTime == nil {
+		return Lead{}, err
+	}
+	return Lead{*l.Spec.HolderIdentity, l.Spec.RenewTime.Time, fast.lease}, nil
+}
+
+// quiet keeps client-go from logging what this package says.
+func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }

@@ -1,4 +1,4 @@
-package kube
+package election
 
 import (
 	"encoding/json"
@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 )
+
+const namespace = "media"
 
 // leases is an API server for one Lease, as the chart renders it: without a spec. Each client can be cut off from it,
 // or made to wait.
