@@ -11,12 +11,13 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/kube/election"
+	"github.com/polyglot-media/siren/internal/kube/inspect"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // Examination is what Examine is told.
 type Examination struct {
-	kube.Namespace
+	inspect.Namespace
 	Selector  string        // label selector of the workers' Deployments, beside kube.PoolLabel
 	Lease     string        // by which the scalers elect their leader
 	State     string        // ConfigMap that keeps what a flushed Redis must not forget

@@ -13,7 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
-	"k8s.io/klog/v2"
+
+	"github.com/polyglot-media/siren/internal/kube"
 )
 
 // terms is how long a lead lasts without being renewed, when a leader stops trusting in its own, and how often
@@ -73,7 +74,7 @@ func (l *Leader) Run(ctx context.Context) {
 		if err != nil {
 			panic(err) // NewLeader has tried it
 		}
-		e.Run(quiet(ctx)) // returns when the lead is lost
+		e.Run(kube.Quiet(ctx)) // returns when the lead is lost
 		if ctx.Err() == nil {
 			l.log.Warn("this scaler no longer leads: it couldn't renew its lease")
 		}
@@ -202,12 +203,9 @@ type Lead struct {
 
 // ReadLead reads who holds a Lease.
 func ReadLead(ctx context.Context, client kubernetes.Interface, namespace, lease string) (Lead, error) {
-	l, err := client.CoordinationV1().Leases(namespace).Get(quiet(ctx), lease, metav1.GetOptions{})
+	l, err := client.CoordinationV1().Leases(namespace).Get(kube.Quiet(ctx), lease, metav1.GetOptions{})
 	if err != nil || l.Spec.HolderIdentity == nil || l.Spec.RenewTime == nil {
 		return Lead{}, err
 	}
 	return Lead{*l.Spec.HolderIdentity, l.Spec.RenewTime.Time, fast.lease}, nil
 }
-
-// quiet keeps client-go from logging what this package says.
-func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }

@@ -1,4 +1,4 @@
-package kube
+package inspect
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/kube"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -31,7 +32,7 @@ type Deployment struct {
 
 // Deployments lists those of pools that the label selector chooses.
 func (n Namespace) Deployments(ctx context.Context, selector string) ([]Deployment, error) {
-	ctx = quiet(ctx)
+	ctx = kube.Quiet(ctx)
 	list, err := n.Client.AppsV1().Deployments(n.Name).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil || len(list.Items) == 0 {
 		return nil, err
@@ -47,7 +48,7 @@ func (n Namespace) Deployments(ctx context.Context, selector string) ([]Deployme
 	for i := range list.Items {
 		d := &list.Items[i]
 		all[i] = Deployment{
-			Name: d.Name, Pool: d.Labels[PoolLabel], ScaledBy: foreign(d, autoscalers),
+			Name: d.Name, Pool: d.Labels[kube.PoolLabel], ScaledBy: kube.ScaledBy(d, autoscalers),
 			ReplicasFrom: replicasManager(d),
 			Drain:        drainOf(d),
 		}
@@ -108,7 +109,7 @@ func (n Namespace) May(ctx context.Context, verb, group, resource, name string) 
 			Namespace: n.Name, Group: group, Resource: resource, Subresource: sub, Name: name, Verb: verb,
 		},
 	}}
-	answer, err := n.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(quiet(ctx), review,
+	answer, err := n.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(kube.Quiet(ctx), review,
 		metav1.CreateOptions{})
 	if err != nil {
 		return false, err
@@ -118,6 +119,6 @@ func (n Namespace) May(ctx context.Context, verb, group, resource, name string) 
 
 // ConfigMap asks for a ConfigMap; the error says that there is none, or why it can't be told.
 func (n Namespace) ConfigMap(ctx context.Context, name string) error {
-	_, err := n.Client.CoreV1().ConfigMaps(n.Name).Get(quiet(ctx), name, metav1.GetOptions{})
+	_, err := n.Client.CoreV1().ConfigMaps(n.Name).Get(kube.Quiet(ctx), name, metav1.GetOptions{})
 	return err
 }

@@ -1,8 +1,9 @@
-package kube
+package inspect
 
 import (
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -13,7 +14,7 @@ func TestReplicasManager(t *testing.T) {
 			FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`),
 		}
 	}
-	d := newDeployment("general", 1, "v1")
+	d := &appsv1.Deployment{}
 	d.ManagedFields = []metav1.ManagedFieldsEntry{
 		entry("siren-scaler", "scale", metav1.ManagedFieldsOperationUpdate),
 		entry("helm", "", metav1.ManagedFieldsOperationUpdate), // it created it, without a number

@@ -1,4 +1,4 @@
-package kube
+package watched
 
 import (
 	"context"
@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// blindAfter is how long a watch may be broken before what it told is no longer taken for what is.
-	blindAfter = 5 * time.Second
+	// BlindAfter is how long a watch may be broken before what it told is no longer taken for what is.
+	BlindAfter = 5 * time.Second
 	byOwner    = "owner" // index of a feed by the UID of an object's controller
 )
 
-// object is a pointer to one kind of Kubernetes object.
-type object interface {
+// Object is a pointer to one kind of Kubernetes object.
+type Object interface {
 	metav1.Object
 	runtime.Object
 }
@@ -34,23 +34,23 @@ type source[L runtime.Object] interface {
 	Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
 }
 
-// feed is an informer without what isn't needed of one: the objects of a kind as the API server tells of them. It tries
+// Feed is an informer without what isn't needed of one: the objects of a kind as the API server tells of them. It tries
 // again every 2 s, where a shared informer waits up to a minute: the fleet stands still meanwhile. And it knows for how
 // long it has been blind.
-type feed[T object] struct {
-	*sight
-	objects   cache.Indexer
+type Feed[T Object] struct {
+	*Sight
+	Objects   cache.Indexer
 	reflector *cache.Reflector
 }
 
-// newFeed makes a feed of the objects with the labels; run begins to fill it. trim takes off what nobody here reads.
-func newFeed[T object, L runtime.Object](
+// New makes a feed of the objects with the labels; run begins to fill it. trim takes off what nobody here reads.
+func New[T Object, L runtime.Object](
 	kind string, client any, from source[L], selector string, trim func(T), log *slog.Logger,
-) *feed[T] {
+) *Feed[T] {
 	var none T
-	f := &feed[T]{
-		sight: &sight{kind: kind, log: log, synced: make(chan struct{})},
-		objects: cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{byOwner: func(o any) ([]string, error) {
+	f := &Feed[T]{
+		Sight: &Sight{kind: kind, log: log, Synced: make(chan struct{})},
+		Objects: cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{byOwner: func(o any) ([]string, error) {
 			if owner := metav1.GetControllerOfNoCopy(o.(T)); owner != nil {
 				return []string{string(owner.UID)}, nil
 			}
@@ -62,20 +62,20 @@ func newFeed[T object, L runtime.Object](
 			o.LabelSelector = selector
 			list, err := from.List(ctx, o)
 			if err != nil {
-				f.note(err)
+				f.Note(err)
 			}
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.LabelSelector = selector
 			w, err := from.Watch(ctx, o)
-			f.note(err)
+			f.Note(err)
 			return w, err
 		},
 	}
 	silent := klog.Logger{}
 	f.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), none,
-		&store[T]{Indexer: f.objects, trim: trim, filled: f.filled}, cache.ReflectorOptions{
+		&store[T]{Indexer: f.Objects, trim: trim, filled: f.filled}, cache.ReflectorOptions{
 			Logger: &silent, Name: kind,
 			Backoff: &wait.Backoff{
 				Duration: 500 * time.Millisecond, Factor: 2, Cap: 2 * time.Second, Steps: 10,
@@ -85,15 +85,15 @@ func newFeed[T object, L runtime.Object](
 	return f
 }
 
-// run fills the feed until ctx ends.
-func (f *feed[T]) run(ctx context.Context) { f.reflector.RunWithContext(ctx) }
+// Run fills the feed until ctx ends.
+func (f *Feed[T]) Run(ctx context.Context) { f.reflector.RunWithContext(ctx) }
 
-// all returns every object. Nobody may change them.
-func (f *feed[T]) all() []T { return typed[T](f.objects.List()) }
+// All returns every object. Nobody may change them.
+func (f *Feed[T]) All() []T { return typed[T](f.Objects.List()) }
 
-// of returns the objects that the owner controls.
-func (f *feed[T]) of(owner types.UID) []T {
-	owned, _ := f.objects.ByIndex(byOwner, string(owner)) // fails for an unknown index only
+// Of returns the objects that the owner controls.
+func (f *Feed[T]) Of(owner types.UID) []T {
+	owned, _ := f.Objects.ByIndex(byOwner, string(owner)) // fails for an unknown index only
 	return typed[T](owned)
 }
 
@@ -106,7 +106,7 @@ func typed[T any](objects []any) []T {
 }
 
 // store is what a reflector fills: it trims what comes in.
-type store[T object] struct {
+type store[T Object] struct {
 	cache.Indexer
 	trim   func(T)
 	filled func() // after the first list
@@ -136,12 +136,12 @@ func (s *store[T]) Replace(all []any, version string) error {
 	return err
 }
 
-// sight is whether a feed sees the API server.
-type sight struct {
+// Sight is whether a feed sees the API server.
+type Sight struct {
 	kind   string
 	log    *slog.Logger
 	first  sync.Once
-	synced chan struct{} // closed when everything has been seen once
+	Synced chan struct{} // closed when everything has been seen once
 
 	mu    sync.Mutex
 	since time.Time // of the first failure in a row; zero: it sees
@@ -149,10 +149,10 @@ type sight struct {
 	told  bool      // that it has been blind for long
 }
 
-func (s *sight) filled() { s.first.Do(func() { close(s.synced) }) }
+func (s *Sight) filled() { s.first.Do(func() { close(s.Synced) }) }
 
-// note remembers what became of one attempt to watch.
-func (s *sight) note(err error) {
+// Note remembers what became of one attempt to watch.
+func (s *Sight) Note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cause = err
@@ -164,26 +164,26 @@ func (s *sight) note(err error) {
 		s.since, s.told = time.Time{}, false
 	case s.since.IsZero():
 		s.since = time.Now()
-	case !s.told && time.Since(s.since) > blindAfter:
+	case !s.told && time.Since(s.since) > BlindAfter:
 		s.told = true
 		s.log.Warn("the API server reports no changes", "kind", s.kind, "error", err)
 	}
 }
 
-// blind says for how long nothing has been told; nil while it has, or when it hasn't been long.
-func (s *sight) blind() error {
+// Blind says for how long nothing has been told; nil while it has, or when it hasn't been long.
+func (s *Sight) Blind() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.since.IsZero() || time.Since(s.since) <= blindAfter {
+	if s.since.IsZero() || time.Since(s.since) <= BlindAfter {
 		return nil
 	}
 	return fmt.Errorf("nothing has been known of the %s for %.0f s: %w", s.kind, time.Since(s.since).Seconds(), s.cause)
 }
 
-// missing returns why not everything has been seen yet; nil when it has.
-func (s *sight) missing() error {
+// Missing returns why not everything has been seen yet; nil when it has.
+func (s *Sight) Missing() error {
 	select {
-	case <-s.synced:
+	case <-s.Synced:
 		return nil
 	default:
 	}
