@@ -81,7 +81,7 @@ verify: generate ## check that generated files and go.mod are up to date
 .PHONY: bench
 bench: install build ## measure Siren beside the raw client library; see docs/benchmarks.md
 	$(GO) run ./test/bench $(BENCHFLAGS)
-	$(if $(BENCHFLAGS),,$(GO) test -run '^$$' -bench . -count 5 ./scaler ./internal/redis/...)
+	$(if $(BENCHFLAGS),,$(GO) test -run '^$$' -bench . -count 5 ./scaler/law ./internal/redis/...)
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder and the scaler's properties, FUZZTIME each (20s)

@@ -8,13 +8,15 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
+	"github.com/polyglot-media/siren/scaler/law"
 )
 
 // manyConflicts in a row are no longer an everyday event.
 const manyConflicts = 30
 
 // apply carries the plans out: parking first, then the replicas.
-func (l *Loop) apply(ctx context.Context, d Decision, o Observation) error {
+func (l *Loop) apply(ctx context.Context, d law.Decision, o facts.Observation) error {
 	var errs []error
 	for _, p := range d.Plans {
 		if len(p.Park)+len(p.Unpark)+len(p.Retire) > 0 {
@@ -67,7 +69,7 @@ func (l *Loop) tell(ctx context.Context, p fleet.Plan) {
 
 // publish puts the policy in force and the snapshot on the board. The board is told the latest revision that anybody
 // follows: when it has lost its data, it would count from 1 again, and the workers take no older revision than theirs.
-func (l *Loop) publish(ctx context.Context, e lanes.Effective, d Decision, o Observation) error {
+func (l *Loop) publish(ctx context.Context, e lanes.Effective, d law.Decision, o facts.Observation) error {
 	for _, w := range o.Workers {
 		l.revision = max(l.revision, w.Revision)
 	}

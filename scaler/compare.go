@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // compareEvery is the time between two comparisons of a lane that find nothing.
@@ -12,7 +13,7 @@ const compareEvery = 10 * time.Second
 
 // compare compares the records of one lane with its queue where more jobs are recorded as queued than wait. A purged
 // queue, or a producer that was killed before it published, leaves such records.
-func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o Observation) {
+func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o facts.Observation) {
 	if l.o.Compare == nil {
 		return
 	}
@@ -20,7 +21,7 @@ func (l *Loop) compare(ctx context.Context, p *lanes.Policy, o Observation) {
 	if !ok {
 		return
 	}
-	before := l.history.Lanes[lane].lost()
+	before := l.history.Lanes[lane].Lost()
 	if hidden(p, o) {
 		before = time.Time{}
 	}
@@ -59,7 +60,7 @@ func (l *Loop) nextCompared(at time.Time) (lane string, ok bool) {
 
 // hidden reports whether some worker that is there can't be heard: it may have a job's message, and no claim on the
 // job.
-func hidden(p *lanes.Policy, o Observation) bool {
+func hidden(p *lanes.Policy, o facts.Observation) bool {
 	members := map[string]bool{}
 	for _, state := range o.Pools {
 		for _, m := range state.Members {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // compared is a Compare as a test sees it.
@@ -52,7 +53,7 @@ func TestLoopComparesRecordsWithTheBroker(t *testing.T) {
 			t.Errorf("compared %d times", n)
 		}
 		last := (*calls)[len(*calls)-1]
-		if want := began.Add(-missingAfter); last.before.Sub(want).Abs() > 2*time.Second {
+		if want := began.Add(-5 * time.Minute); last.before.Sub(want).Abs() > 2*time.Second {
 			t.Errorf("jobs are missing that were queued before %s, want %s", last.before, want)
 		}
 	})
@@ -94,7 +95,8 @@ func TestLoopGoesOnWhileJobsAreMissing(t *testing.T) {
 
 // A worker that is there and can't be heard may have a job's message.
 func TestHidden(t *testing.T) {
-	p := &lanes.Policy{Timing: usualTiming}
+	now := time.Now()
+	p := &lanes.Policy{Timing: lanes.Timing{Heartbeat: lanes.Duration(time.Second)}}
 	member := func(name string, leaving bool) map[string]fleet.PoolState {
 		return map[string]fleet.PoolState{"general": {Members: []fleet.Member{{Name: name, Leaving: leaving}}}}
 	}
@@ -104,22 +106,22 @@ func TestHidden(t *testing.T) {
 		pools   map[string]fleet.PoolState
 		want    bool
 	}{
-		{"heard", []fleet.Heartbeat{beat("a")}, member("a", false), false},
-		{"silent", []fleet.Heartbeat{with(beat("a"), aged(time.Minute))}, member("a", false), true},
+		{"heard", []fleet.Heartbeat{{Worker: "a", At: now}}, member("a", false), false},
+		{"silent", []fleet.Heartbeat{{Worker: "a", At: now.Add(-time.Minute)}}, member("a", false), true},
 		{
 			"silent, since it was killed",
-			[]fleet.Heartbeat{with(beat("a"), aged(time.Minute))},
+			[]fleet.Heartbeat{{Worker: "a", At: now.Add(-time.Minute)}},
 			member("b", false),
 			false,
 		},
 		{
 			"silent, since it is being removed",
-			[]fleet.Heartbeat{with(beat("a"), aged(time.Minute))},
+			[]fleet.Heartbeat{{Worker: "a", At: now.Add(-time.Minute)}},
 			member("a", true),
 			false,
 		},
 	} {
-		if got := hidden(p, Observation{At: t0, Workers: c.workers, Pools: c.pools}); got != c.want {
+		if got := hidden(p, facts.Observation{At: now, Workers: c.workers, Pools: c.pools}); got != c.want {
 			t.Errorf("%s: hidden %v", c.name, got)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
+	"github.com/polyglot-media/siren/scaler/law"
 )
 
 // Backlog looks at the lanes' queues. One that couldn't be seen is absent from the answer.
@@ -76,10 +78,6 @@ type Options struct {
 	Nudge   <-chan struct{} // a value has the next tick come at once; nil: they come by the clock alone
 }
 
-// absentFor is how long a queue that was deleted isn't asked for: each question costs the broker a channel and a line
-// in its log.
-const absentFor = time.Minute
-
 // apart is the least time between two ticks: nudges come in swarms.
 const apart = 50 * time.Millisecond
 
@@ -89,7 +87,7 @@ type Loop struct {
 	refused   atomic.Pointer[string]       // why a changed policy isn't followed
 	policy    atomic.Pointer[lanes.Policy] // as it is written
 	inUse     atomic.Pointer[lanes.Policy] // with the tunings, as this scaler last put it in force; nil: never
-	history   History
+	history   facts.History
 	said      map[string]fleet.Plan     // the last plan told of each pool
 	conflicts map[string]int            // plans refused in a row, by pool
 	former    []lanes.Queue             // queues that the policy doesn't use any more
@@ -198,8 +196,8 @@ func (l *Loop) tick(ctx context.Context) error {
 	}
 	l.declare(ctx, &e.Policy)
 	l.look(ctx, &e.Policy, &o)
-	var d Decision
-	d, l.history = Decide(&e.Policy, o, before)
+	var d law.Decision
+	d, l.history = law.Decide(&e.Policy, o, before)
 	if leading, err := l.lead(ctx); err != nil || !leading { // looking may have taken long
 		return err
 	}
@@ -224,86 +222,13 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 	}
 	if leading != l.leading {
 		l.o.Log.Info("leadership", "leading", leading)
-		l.history, l.leading, l.tunings, l.blind = History{}, leading, nil, false
+		l.history, l.leading, l.tunings, l.blind = facts.History{}, leading, nil, false
 		l.inUse.Store(nil)
 		l.o.Metrics.lead(leading)
 		l.o.Metrics.show(fleet.Snapshot{})
 		l.o.Metrics.tune(lanes.Effective{})
 	}
 	return leading, nil
-}
-
-// observe looks at the workers: without the roster or the fleet there is nothing to decide on.
-func (l *Loop) observe(ctx context.Context) (Observation, error) {
-	var o Observation
-	var err error
-	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
-		return o, fmt.Errorf("look at the workers: %w", err)
-	}
-	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
-		return o, fmt.Errorf("look at the fleet: %w", err)
-	}
-	return o, nil
-}
-
-// look looks at the lanes. Those that the broker didn't answer for count as stale.
-func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *Observation) {
-	l.learnFormer(ctx, policy)
-	for _, q := range policy.Queues() {
-		delete(l.absent, q) // it is about to be made
-	}
-	former := slices.DeleteFunc(slices.Clone(l.former), func(q lanes.Queue) bool { return o.At.Before(l.absent[q]) })
-	// the rest of the tick needs its time, and others wait for what it tells
-	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick)
-	depths, err := l.o.Backlog.Depths(look, slices.Concat(policy.Queues(), former))
-	cancel()
-	if err != nil {
-		l.o.Log.Debug("look at the backlog", "error", err)
-	}
-	for _, q := range former {
-		if _, there := depths[q]; !there && err == nil {
-			l.absent[q] = o.At.Add(absentFor)
-		}
-	}
-	o.see(policy, depths, former, err == nil)
-	if l.o.Retries != nil {
-		if o.Retries, err = l.o.Retries(ctx, append(policy.LaneNames(), o.Former...)); err != nil {
-			l.o.Log.Debug("count the retries", "error", err)
-		}
-	}
-	l.lookAtRecords(ctx, policy, o)
-}
-
-// lookAtRecords looks at what the ledger says of the lanes. Without it what was seen before stands.
-func (l *Loop) lookAtRecords(ctx context.Context, policy *lanes.Policy, o *Observation) {
-	var err error
-	if l.o.Waiting != nil {
-		since := map[string]time.Time{}
-		for _, lane := range o.names(policy) {
-			since[lane] = l.history.Lanes[lane].since()
-		}
-		if o.Waiting, err = l.o.Waiting(ctx, since); err != nil {
-			l.o.Log.Debug("look at the lanes' records", "error", err)
-		}
-	}
-	if l.o.Last != nil && l.history.Lanes == nil { // this leader's first tick
-		if last, err := l.o.Last(ctx); err == nil {
-			o.Before = &last
-		}
-	}
-}
-
-// learnFormer asks which queues the policy doesn't use any more. While nobody can tell, what was last known stands.
-func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
-	if l.o.Known == nil {
-		return
-	}
-	known, err := l.o.Known(ctx, policy.Queues())
-	if err != nil {
-		l.o.Log.Debug("look up the known queues", "error", err)
-		return
-	}
-	l.former = policy.Unused(known)
 }
 
 // declare declares and binds a policy's queues before anybody takes from them.

@@ -1,44 +1,96 @@
 package scaler
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
-// Observation is what one tick saw. Anything that couldn't be had is absent, never zero.
-type Observation struct {
-	At      time.Time                // by the roster's clock, as the heartbeats are
-	Depths  map[string]fleet.Depth   // by lane: all of its queues together
-	Former  []string                 // lanes that left the policy and whose queues are still there
-	Unused  []lanes.Queue            // queues that the policy doesn't use any more and that aren't known to be empty
-	Retries map[string]fleet.Delayed // by lane: those that have any
-	Waiting map[string]fleet.Waiting // what the ledger knows of each lane's waiting jobs
-	Before  *fleet.Snapshot          // what the leader before this one saw last; of a leader's first tick only
-	Workers []fleet.Heartbeat        // those that fell silent too
-	Pools   map[string]fleet.PoolState
+// absentFor is how long a queue that was deleted isn't asked for: each question costs the broker a channel and a line
+// in its log.
+const absentFor = time.Minute
+
+// observe looks at the workers: without the roster or the fleet there is nothing to decide on.
+func (l *Loop) observe(ctx context.Context) (facts.Observation, error) {
+	var o facts.Observation
+	var err error
+	if o.Workers, o.At, err = l.o.Roster.Workers(ctx); err != nil {
+		return o, fmt.Errorf("look at the workers: %w", err)
+	}
+	if o.Pools, err = l.o.Fleet.Pools(ctx); err != nil {
+		return o, fmt.Errorf("look at the fleet: %w", err)
+	}
+	return o, nil
 }
 
-// byPool returns the workers of each pool.
-func (o Observation) byPool() map[string][]fleet.Heartbeat {
-	workers, pools := map[string]int{}, map[string][]fleet.Heartbeat{}
-	for _, w := range o.Workers {
-		workers[w.Pool]++
+// look looks at the lanes. Those that the broker didn't answer for count as stale.
+func (l *Loop) look(ctx context.Context, policy *lanes.Policy, o *facts.Observation) {
+	l.learnFormer(ctx, policy)
+	for _, q := range policy.Queues() {
+		delete(l.absent, q) // it is about to be made
 	}
-	for pool, n := range workers {
-		pools[pool] = make([]fleet.Heartbeat, 0, n)
+	former := slices.DeleteFunc(slices.Clone(l.former), func(q lanes.Queue) bool { return o.At.Before(l.absent[q]) })
+	// the rest of the tick needs its time, and others wait for what it tells
+	look, cancel := context.WithTimeout(ctx, 2*l.o.Tick)
+	depths, err := l.o.Backlog.Depths(look, slices.Concat(policy.Queues(), former))
+	cancel()
+	if err != nil {
+		l.o.Log.Debug("look at the backlog", "error", err)
 	}
-	for _, w := range o.Workers {
-		pools[w.Pool] = append(pools[w.Pool], w)
+	for _, q := range former {
+		if _, there := depths[q]; !there && err == nil {
+			l.absent[q] = o.At.Add(absentFor)
+		}
 	}
-	return pools
+	see(o, policy, depths, former, err == nil)
+	if l.o.Retries != nil {
+		if o.Retries, err = l.o.Retries(ctx, append(policy.LaneNames(), o.Former...)); err != nil {
+			l.o.Log.Debug("count the retries", "error", err)
+		}
+	}
+	l.lookAtRecords(ctx, policy, o)
+}
+
+// lookAtRecords looks at what the ledger says of the lanes. Without it what was seen before stands.
+func (l *Loop) lookAtRecords(ctx context.Context, policy *lanes.Policy, o *facts.Observation) {
+	var err error
+	if l.o.Waiting != nil {
+		since := map[string]time.Time{}
+		for _, lane := range o.LaneNames(policy) {
+			since[lane] = l.history.Lanes[lane].Since()
+		}
+		if o.Waiting, err = l.o.Waiting(ctx, since); err != nil {
+			l.o.Log.Debug("look at the lanes' records", "error", err)
+		}
+	}
+	if l.o.Last != nil && l.history.Lanes == nil { // this leader's first tick
+		if last, err := l.o.Last(ctx); err == nil {
+			o.Before = &last
+		}
+	}
+}
+
+// learnFormer asks which queues the policy doesn't use any more. While nobody can tell, what was last known stands.
+func (l *Loop) learnFormer(ctx context.Context, policy *lanes.Policy) {
+	if l.o.Known == nil {
+		return
+	}
+	known, err := l.o.Known(ctx, policy.Queues())
+	if err != nil {
+		l.o.Log.Debug("look up the known queues", "error", err)
+		return
+	}
+	l.former = policy.Unused(known)
 }
 
 // see takes in the depths of the policy's queues and of former ones; all is whether the broker answered for each queue
 // that it has. A lane is seen when its own queue was.
-func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, former []lanes.Queue, all bool) {
+func see(o *facts.Observation, p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, former []lanes.Queue, all bool) {
 	o.Depths = map[string]fleet.Depth{}
 	for _, q := range p.Queues() {
 		if d, ok := depths[q]; ok {
@@ -64,217 +116,4 @@ func (o *Observation) see(p *lanes.Policy, depths map[lanes.Queue]fleet.Depth, f
 			o.Depths[q.Lane] = fleet.Depth{Ready: sum.Ready + d.Ready, Consumers: sum.Consumers + d.Consumers}
 		}
 	}
-}
-
-// names returns the lanes of the policy, and the others that the broker was asked for.
-func (o Observation) names(p *lanes.Policy) []string {
-	names := p.LaneNames()
-	for name := range o.Depths {
-		if _, current := p.Lane(name); !current {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// whole reports whether all existing queues of a lane have answered.
-func (o Observation) whole(lane string) bool {
-	return !slices.ContainsFunc(o.Unused, func(q lanes.Queue) bool { return q.Lane == lane })
-}
-
-// poolView is one pool as the law and the shrinking need it.
-type poolView struct {
-	lanes.Pool
-	state        fleet.PoolState
-	unseen       bool              // the fleet said nothing of it: state is what it said last
-	workers      []fleet.Heartbeat // those that aren't gone
-	taking       []fleet.Heartbeat // of them: fresh, and not parked, retired or draining
-	ready        int               // shared slots of the taking workers
-	running      map[string]int    // jobs on shared slots of taking workers, by lane
-	onParked     map[string]int    // jobs on shared slots of parked workers and those with an old heartbeat, by lane
-	ages         map[string]ages   // of the jobs on all of its workers' slots, by lane
-	parked       int               // idle shared slots of parked, not retired workers
-	onShoulder   int               // jobs on shoulders, but for those of draining workers
-	freeShoulder int               // free shoulder slots of taking workers
-	retired      []string          // members that may be removed
-	stuck        []fleet.Member
-	starting     []fleet.Member // of the present ones, those never heard of
-	present      int            // members that aren't leaving
-	leaving      int
-	silent       int // present, and should have a heartbeat and haven't
-}
-
-// viewPool sums up one pool and its workers. A heartbeat older than goneAfter belongs to a worker that is gone.
-func viewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.Heartbeat, h History) poolView {
-	served := len(q.Lanes) + len(q.Guests)
-	v := poolView{
-		Pool: q, running: make(map[string]int, served), onParked: map[string]int{},
-		ages: make(map[string]ages, served),
-	}
-	v.workers, v.taking = make([]fleet.Heartbeat, 0, len(workers)), make([]fleet.Heartbeat, 0, len(workers))
-	state, seen := o.Pools[q.Name]
-	if v.state, v.unseen = state, !seen; !seen {
-		v.state = h.Pools[q.Name].State
-	}
-	leaving := make(map[string]bool, len(v.state.Members)) // by member
-	for _, m := range v.state.Members {
-		leaving[m.Name] = m.Leaving
-	}
-	beating := make(map[string]bool, len(workers))
-	for _, w := range workers {
-		age := o.At.Sub(w.At)
-		if age > timing.GoneAfter.D() {
-			continue
-		}
-		beating[w.Worker] = true
-		leaves, member := leaving[w.Worker]
-		w.Draining = w.Draining || leaves // it may not have said so yet
-		v.workers = append(v.workers, w)
-		v.addWorker(w, member, o.At, age <= timing.Fresh())
-	}
-	for _, m := range v.state.Members {
-		v.addMember(m, beating[m.Name], h.met(m.Name, o.At))
-	}
-	return v
-}
-
-func (v *poolView) addWorker(w fleet.Heartbeat, member bool, at time.Time, fresh bool) {
-	for _, r := range w.Running {
-		v.ages[r.Lane] = v.ages[r.Lane].and(at.Sub(r.Since))
-	}
-	if w.Draining {
-		return // its jobs end with it, or come back to their queues
-	}
-	used := onShared(w)
-	onShoulder := len(w.Running) - used
-	v.onShoulder += onShoulder
-	switch {
-	case w.Retired:
-		// Its promise outlives it on the roster by some seconds: only what the fleet still has can be removed, and only
-		// once.
-		if member && len(w.Running) == 0 {
-			v.retired = append(v.retired, w.Worker)
-		}
-	case w.Parked:
-		v.parked += max(0, w.Slots-used)
-		add(v.onParked, w)
-	case !fresh:
-		add(v.onParked, w) // its jobs run on, perhaps; nothing is expected of its idle slots
-	default:
-		v.taking = append(v.taking, w)
-		v.ready += w.Slots
-		v.freeShoulder += max(0, w.Shoulder-onShoulder)
-		add(v.running, w)
-	}
-}
-
-func (v *poolView) addMember(m fleet.Member, beating, met bool) {
-	if m.Leaving {
-		v.leaving++
-		return
-	}
-	v.present++
-	switch {
-	case beating:
-	case m.Stuck != "":
-		v.stuck = append(v.stuck, m)
-	case met:
-		v.silent++
-	default:
-		v.starting = append(v.starting, m)
-	}
-}
-
-// add counts the jobs on a worker's shared slots, by lane.
-func add(to map[string]int, w fleet.Heartbeat) {
-	for _, r := range w.Running {
-		if !r.Shoulder {
-			to[r.Lane]++
-		}
-	}
-}
-
-// ages is how many jobs run, and for how long by now: all together.
-type ages struct {
-	jobs int
-	sum  time.Duration
-}
-
-func (a ages) and(age time.Duration) ages { return ages{a.jobs + 1, a.sum + age} }
-
-func sum(m map[string]int) (total int) {
-	for _, n := range m {
-		total += n
-	}
-	return total
-}
-
-// guests returns how many jobs of lanes that the pool isn't home to run on its ready slots.
-func (v poolView) guests() int {
-	n := 0
-	for lane, jobs := range v.running {
-		if !slices.Contains(v.Lanes, lane) {
-			n += jobs
-		}
-	}
-	return n
-}
-
-// retiredReplicas returns how many of the replicas asked for are retired and only there to be removed. Those that the
-// count no longer includes don't count: the cluster ends them in its own time.
-func (v poolView) retiredReplicas() int {
-	onTheirWay := max(0, v.present-v.state.Replicas)
-	return max(0, len(v.retired)-onTheirWay)
-}
-
-// replicas returns how many of those asked for may take jobs, now or when they have started.
-func (v poolView) replicas() int { return max(0, v.state.Replicas-v.retiredReplicas()) }
-
-// existing returns every replica that counts against the budget: those asked for or those present, whichever is more,
-// and those still leaving.
-func (v poolView) existing() int { return max(v.state.Replicas, v.present) + v.leaving }
-
-// settled reports whether the fleet has done what it was told. Until then nothing is removed: a replica that never was
-// ready would go before a retired one, and an earlier removal could be counted twice.
-func (v poolView) settled() bool { return v.present == v.state.Replicas && len(v.starting) == 0 }
-
-// deaf reports whether most of the pool's workers are silent. Then nothing is known about the pool.
-func (v poolView) deaf() bool { return v.silent > len(v.workers) }
-
-// frozen reports whether nothing can be added now.
-func (v poolView) frozen() bool {
-	return v.unseen || v.deaf() || v.state.Foreign != "" || len(v.stuck) > 0
-}
-
-// subscribed returns the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A
-// paused lane's queue has none.
-func subscribed(p *lanes.Policy, o Observation) map[string]bool {
-	pools, all := map[string]bool{}, map[string]bool{}
-	for _, w := range o.Workers {
-		if w.Subscribed && !w.Parked && !w.Retired && !w.Draining && !pools[w.Pool] &&
-			o.At.Sub(w.At) <= p.Timing.Fresh() {
-			pools[w.Pool] = onShared(w) < w.Slots
-		}
-	}
-	for _, q := range p.Pools {
-		for _, lane := range q.Lanes {
-			all[lane] = pools[q.Name]
-		}
-	}
-	for _, l := range p.Lanes {
-		if l.Paused {
-			delete(all, l.Name)
-		}
-	}
-	return all
-}
-
-// onShared returns how many jobs a worker runs on shared slots.
-func onShared(w fleet.Heartbeat) (n int) {
-	for _, r := range w.Running {
-		if !r.Shoulder {
-			n++
-		}
-	}
-	return n
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
+	"github.com/polyglot-media/siren/scaler/law"
 )
 
 const (
@@ -23,16 +25,18 @@ const (
 // Sight is what a tick saw, what was remembered before it, and what came of it: all that others need to find out what
 // other tunings would lead to. It is without what no plan depends on.
 type Sight struct {
-	Version string          `json:"version"` // of the scaler: another one may decide otherwise
-	Leader  string          `json:"leader"`
-	Policy  lanes.Effective `json:"policy"` // in force
-	Seen    Observation     `json:"seen"`
-	Before  History         `json:"before"`
-	Plans   []fleet.Plan    `json:"plans"`
+	Version string            `json:"version"` // of the scaler: another one may decide otherwise
+	Leader  string            `json:"leader"`
+	Policy  lanes.Effective   `json:"policy"` // in force
+	Seen    facts.Observation `json:"seen"`
+	Before  facts.History     `json:"before"`
+	Plans   []fleet.Plan      `json:"plans"`
 }
 
 // showSight publishes the tick for those who ask what other tunings would lead to. Nothing waits for it but they.
-func (l *Loop) showSight(ctx context.Context, e lanes.Effective, d Decision, o Observation, before History) {
+func (l *Loop) showSight(
+	ctx context.Context, e lanes.Effective, d law.Decision, o facts.Observation, before facts.History,
+) {
 	began := time.Now()
 	if l.o.Sight == nil || began.Before(l.sightDue) {
 		return
@@ -122,6 +126,6 @@ func (s Sight) Foresee(tunings []lanes.Tuning) ([]fleet.Plan, error) {
 			return nil, fmt.Errorf("%s can't be %s: %s", i.Field, i.Spelled(), i.Why)
 		}
 	}
-	d, _ := Decide(tuned, s.Seen, s.Before)
+	d, _ := law.Decide(tuned, s.Seen, s.Before)
 	return d.Plans, nil
 }

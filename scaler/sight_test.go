@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
 // shown keeps what a loop shows, and is read as by a command of the same version.
@@ -160,9 +161,9 @@ func TestSightOfAnotherVersion(t *testing.T) {
 // What is published stays small, without waits and rates, and leaves what the scaler remembers as it is.
 func TestSightIsBounded(t *testing.T) {
 	var s Sight
-	s.Before = History{Lanes: map[string]LaneHistory{}, Workers: map[string]WorkerHistory{}}
+	s.Before = facts.History{Lanes: map[string]facts.LaneHistory{}, Workers: map[string]facts.WorkerHistory{}}
 	for lane := range 10 {
-		h := LaneHistory{Waits: make([]WaitSample, maxWaits), Flow: make([]FlowSample, 60)}
+		h := facts.LaneHistory{Waits: make([]facts.WaitSample, 4096), Flow: make([]facts.FlowSample, 60)}
 		s.Before.Lanes[fmt.Sprint("lane-", lane)] = h
 	}
 	for i := range 1000 {
@@ -174,7 +175,7 @@ func TestSightIsBounded(t *testing.T) {
 			}
 		}
 		s.Seen.Workers = append(s.Seen.Workers, w)
-		s.Before.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}
+		s.Before.Workers[w.Worker] = facts.WorkerHistory{At: w.At, Lanes: w.Lanes}
 	}
 	text, err := s.encode()
 	if err != nil || len(text) > 200_000 {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/kube/watched"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -39,7 +40,7 @@ type cluster struct {
 	deaf    map[string]bool  // resources of whose changes nobody is told
 }
 
-func newCluster(t *testing.T, objects ...object) *cluster {
+func newCluster(t *testing.T, objects ...watched.Object) *cluster {
 	c := &cluster{t: t, client: fake.NewClientset(), version: 100, fails: map[string]error{}, deaf: map[string]bool{}}
 	c.client.PrependReactor("update", "deployments", c.scaleDeployment)
 	c.client.PrependReactor("patch", "pods", c.patchPod)
@@ -98,7 +99,7 @@ func (c *cluster) written() []string {
 }
 
 // put makes objects, or changes them, as others than the Fleet do. Each gets a version of its own.
-func (c *cluster) put(objects ...object) {
+func (c *cluster) put(objects ...watched.Object) {
 	c.t.Helper()
 	for _, o := range objects {
 		o.SetResourceVersion(c.next())
@@ -120,14 +121,14 @@ func (c *cluster) put(objects ...object) {
 	}
 }
 
-func (c *cluster) remove(o object) {
+func (c *cluster) remove(o watched.Object) {
 	c.t.Helper()
 	if err := c.client.Tracker().Delete(resourceOf(o), namespace, o.GetName()); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-func resourceOf(o object) schema.GroupVersionResource {
+func resourceOf(o watched.Object) schema.GroupVersionResource {
 	switch o.(type) {
 	case *appsv1.Deployment:
 		return appsv1.SchemeGroupVersion.WithResource("deployments")
@@ -144,7 +145,7 @@ func resourceOf(o object) schema.GroupVersionResource {
 func (c *cluster) deployment(name string) *appsv1.Deployment { return get[*appsv1.Deployment](c, name) }
 func (c *cluster) pod(name string) *corev1.Pod               { return get[*corev1.Pod](c, name) }
 
-func get[T object](c *cluster, name string) T {
+func get[T watched.Object](c *cluster, name string) T {
 	var none T
 	o, err := c.client.Tracker().Get(resourceOf(none), namespace, name)
 	if err != nil {
@@ -308,10 +309,10 @@ func notReady(p *corev1.Pod) { p.Status.Conditions[1].Status = corev1.ConditionF
 func marked(p *corev1.Pod)   { p.Annotations = map[string]string{deletionCost: firstToGo} }
 
 // pool returns a Deployment with its one ReplicaSet and a ready pod of each name.
-func pool(name string, pods ...string) []object {
+func pool(name string, pods ...string) []watched.Object {
 	d := newDeployment(name, len(pods), "v1")
 	rs := newSet(d, len(pods), "v1")
-	all := []object{d, rs}
+	all := []watched.Object{d, rs}
 	for _, p := range pods {
 		all = append(all, newPod(rs, p))
 	}

@@ -34,5 +34,5 @@ func Connect(namespace string) (kubernetes.Interface, string, error) {
 	return client, namespace, nil
 }
 
-// quiet keeps client-go from logging, once a retry, what this package says once.
-func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }
+// Quiet keeps client-go from logging, once a retry, what this package says once.
+func Quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }

@@ -39,7 +39,7 @@ type Events struct {
 
 // NewEvents begins to send Events in the name of a scaler's pod. Close ends it.
 func NewEvents(client kubernetes.Interface, f *Fleet, name string) *Events {
-	b := record.NewBroadcaster(record.WithCorrelatorOptions(everyPlan), record.WithContext(quiet(context.Background())))
+	b := record.NewBroadcaster(record.WithCorrelatorOptions(everyPlan), record.WithContext(Quiet(context.Background())))
 	b.StartRecordingToSink(&eventSink{typedcore.EventSinkImpl{Interface: client.CoreV1().Events(f.namespace)}, f.log})
 	recorder := b.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "siren-scaler", Host: name})
 	return &Events{f, b, recorder.WithLogger(klog.Logger{})}

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/polyglot-media/siren/internal/kube/watched"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -41,10 +42,10 @@ type Fleet struct {
 	client      kubernetes.Interface
 	namespace   string
 	log         *slog.Logger
-	deployments *feed[*appsv1.Deployment]
-	replicaSets *feed[*appsv1.ReplicaSet]
-	pods        *feed[*corev1.Pod]
-	autoscalers *feed[*autoscalingv2.HorizontalPodAutoscaler]
+	deployments *watched.Feed[*appsv1.Deployment]
+	replicaSets *watched.Feed[*appsv1.ReplicaSet]
+	pods        *watched.Feed[*corev1.Pod]
+	autoscalers *watched.Feed[*autoscalingv2.HorizontalPodAutoscaler]
 	written     cache.MutationCache // the Deployments, and what Scale made of them before their feed tells
 
 	mu     sync.Mutex
@@ -67,17 +68,19 @@ func NewFleet(ctx context.Context, o Options) (*Fleet, error) {
 	apps, core, scaling := o.Client.AppsV1(), o.Client.CoreV1(), o.Client.AutoscalingV2()
 	f := &Fleet{
 		client: o.Client, namespace: o.Namespace, log: o.Log, marked: map[string]bool{},
-		deployments: newFeed("Deployments", o.Client, apps.Deployments(o.Namespace), selector.Add(*pooled).String(),
+		deployments: watched.New("Deployments", o.Client, apps.Deployments(o.Namespace), selector.Add(*pooled).String(),
 			trimDeployment, o.Log),
-		replicaSets: newFeed("ReplicaSets", o.Client, apps.ReplicaSets(o.Namespace), PoolLabel, trimReplicaSet, o.Log),
-		pods:        newFeed("pods", o.Client, core.Pods(o.Namespace), PoolLabel, trimPod, o.Log),
-		autoscalers: newFeed("HorizontalPodAutoscalers", o.Client, scaling.HorizontalPodAutoscalers(o.Namespace), "",
+		replicaSets: watched.New("ReplicaSets", o.Client, apps.ReplicaSets(o.Namespace), PoolLabel, trimReplicaSet,
+			o.Log),
+		pods: watched.New("pods", o.Client, core.Pods(o.Namespace), PoolLabel, trimPod, o.Log),
+		autoscalers: watched.New("HorizontalPodAutoscalers", o.Client, scaling.HorizontalPodAutoscalers(o.Namespace),
+			"",
 			trimAutoscaler, o.Log),
 	}
-	f.written = cache.NewIntegerResourceVersionMutationCache(klog.Logger{}, f.deployments.objects, nil, time.Minute,
+	f.written = cache.NewIntegerResourceVersionMutationCache(klog.Logger{}, f.deployments.Objects, nil, time.Minute,
 		false)
-	for _, run := range []func(context.Context){f.deployments.run, f.replicaSets.run, f.pods.run, f.autoscalers.run} {
-		go run(quiet(ctx))
+	for _, run := range []func(context.Context){f.deployments.Run, f.replicaSets.Run, f.pods.Run, f.autoscalers.Run} {
+		go run(Quiet(ctx))
 	}
 	if err := f.wait(ctx); err != nil {
 		return nil, err
@@ -86,8 +89,8 @@ func NewFleet(ctx context.Context, o Options) (*Fleet, error) {
 }
 
 // feeds reports how well the Fleet sees each kind of object.
-func (f *Fleet) feeds() []*sight {
-	return []*sight{f.deployments.sight, f.replicaSets.sight, f.pods.sight, f.autoscalers.sight}
+func (f *Fleet) feeds() []*watched.Sight {
+	return []*watched.Sight{f.deployments.Sight, f.replicaSets.Sight, f.pods.Sight, f.autoscalers.Sight}
 }
 
 // wait returns when everything has been seen once.
@@ -96,13 +99,13 @@ func (f *Fleet) wait(ctx context.Context) error {
 	defer late.Stop()
 	for _, s := range f.feeds() {
 		select {
-		case <-s.synced:
+		case <-s.Synced:
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
 			var errs []error
 			for _, s := range f.feeds() {
-				errs = append(errs, s.missing())
+				errs = append(errs, s.Missing())
 			}
 			return fmt.Errorf("watch namespace %s; the scaler's Role must let it get, list and watch all of them: %w",
 				f.namespace, errors.Join(errs...))
@@ -115,7 +118,7 @@ func (f *Fleet) wait(ctx context.Context) error {
 // error while the API server has sent nothing for more than a few seconds: an old state would be taken for the fleet's.
 func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	for _, s := range f.feeds() {
-		if err := s.blind(); err != nil {
+		if err := s.Blind(); err != nil {
 			return nil, err
 		}
 	}
@@ -125,7 +128,7 @@ func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 	}
 	states := make(map[string]fleet.PoolState, len(found))
 	for pool, d := range found {
-		states[pool] = stateOf(d, f.replicaSets.of(d.UID), f.podsOf(d), f.autoscalers.all(), time.Now())
+		states[pool] = stateOf(d, f.replicaSets.Of(d.UID), f.podsOf(d), f.autoscalers.All(), time.Now())
 	}
 	return states, nil
 }
@@ -133,7 +136,7 @@ func (f *Fleet) Pools(context.Context) (map[string]fleet.PoolState, error) {
 // byPool returns the pools' Deployments, from what was watched and from what Scale has written since.
 func (f *Fleet) byPool() (map[string]*appsv1.Deployment, error) {
 	found := map[string]*appsv1.Deployment{}
-	for _, d := range f.deployments.all() {
+	for _, d := range f.deployments.All() {
 		newest, there, err := f.written.GetByKey(d.Namespace + "/" + d.Name)
 		if err != nil || !there { // deleted meanwhile
 			continue
@@ -178,7 +181,7 @@ func (f *Fleet) podsOf(d *appsv1.Deployment) []*corev1.Pod {
 		return nil // the API server accepts none that is wrong
 	}
 	var live []*corev1.Pod
-	for _, p := range f.pods.all() {
+	for _, p := range f.pods.All() {
 		ended := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 		if !ended && metav1.GetControllerOfNoCopy(p) != nil && selector.Matches(labels.Set(p.Labels)) {
 			live = append(live, p)

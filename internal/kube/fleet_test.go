@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/polyglot-media/siren/internal/kube/watched"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -123,14 +124,14 @@ func TestFeedKeepsOnlyWhatIsRead(t *testing.T) {
 		p.Spec.Containers = []corev1.Container{{Name: "worker"}}
 		c.put(all...)
 		f := c.fleet()
-		kept := f.pods.all()[0]
+		kept := f.pods.All()[0]
 		if len(kept.Annotations) != 1 || kept.Annotations[deletionCost] != "7" || len(kept.ManagedFields)+
 			len(kept.Spec.Containers) != 0 || kept.Spec.NodeName != "node-1" {
 			t.Errorf("kept %+v", kept)
 		}
 		c.put(c.pod("a"))
 		synctest.Wait()
-		if kept := f.pods.all()[0]; len(kept.Spec.Containers) != 0 || kept.ResourceVersion == p.ResourceVersion {
+		if kept := f.pods.All()[0]; len(kept.Spec.Containers) != 0 || kept.ResourceVersion == p.ResourceVersion {
 			t.Errorf("kept of a change %+v", kept)
 		}
 	})
@@ -181,8 +182,8 @@ func TestPoolsFailWhileNothingIsTold(t *testing.T) {
 		for _, call := range []string{"list pods", "watch pods"} {
 			c.fail(call, away)
 		}
-		f.pods.note(away) // the watch breaks
-		time.Sleep(blindAfter - time.Second)
+		f.pods.Note(away) // the watch breaks
+		time.Sleep(watched.BlindAfter - time.Second)
 		if _, err := f.Pools(t.Context()); err != nil {
 			t.Errorf("for a moment only: %v", err)
 		}

@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -9,9 +8,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv(leaderVar); url != "" {
-		runLeader(url)
-	}
 	utilruntime.ErrorHandlers = nil // they wait by the real clock, which the tests' clock never reaches
 	goleak.VerifyTestMain(m)
 }

@@ -22,7 +22,7 @@ func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod
 		Replicas: asked(d.Spec.Replicas),
 		Members:  refused(d, sets),
 		Rollout:  rollingOut(d, sets),
-		Foreign:  foreign(d, autoscalers),
+		Foreign:  ScaledBy(d, autoscalers),
 		Version:  d.ResourceVersion,
 	}
 	over := deadlineOf(d)
@@ -90,8 +90,8 @@ const (
 	kedaKind  = "ScaledObject"
 )
 
-// foreign names the other scalers of the Deployment; "" when there are none.
-func foreign(d *appsv1.Deployment, autoscalers []*autoscalingv2.HorizontalPodAutoscaler) string {
+// ScaledBy names the other scalers of the Deployment; "" when there are none.
+func ScaledBy(d *appsv1.Deployment, autoscalers []*autoscalingv2.HorizontalPodAutoscaler) string {
 	var names []string
 	for _, h := range autoscalers {
 		to := h.Spec.ScaleTargetRef

@@ -158,7 +158,7 @@ func TestForeign(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := foreign(newDeployment("general", 3, "v1"), c.there); got != c.want {
+			if got := ScaledBy(newDeployment("general", 3, "v1"), c.there); got != c.want {
 				t.Errorf("got %q", got)
 			}
 		})

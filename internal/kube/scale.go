@@ -82,7 +82,7 @@ func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to
 // Each mark is written on the very version of the pod that was seen, so one that a paused process writes late is
 // refused once the worker has started afresh.
 func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment, remove []string) error {
-	if rollingOut(d, f.replicaSets.of(d.UID)) {
+	if rollingOut(d, f.replicaSets.Of(d.UID)) {
 		return conflict(pool, "a rollout is in progress")
 	}
 	pods := f.podsOf(d)
@@ -105,7 +105,7 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.marked, func(name string, _ bool) bool {
-		_, there, _ := f.pods.objects.GetByKey(f.namespace + "/" + name)
+		_, there, _ := f.pods.Objects.GetByKey(f.namespace + "/" + name)
 		return !there
 	})
 	fresh := 0 // marks that nobody has seen yet

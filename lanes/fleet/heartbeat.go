@@ -26,6 +26,16 @@ type Heartbeat struct {
 	Draining   bool `json:"draining,omitempty"` // was told to stop
 }
 
+// OnShared returns how many jobs the worker runs on shared slots.
+func (h Heartbeat) OnShared() (n int) {
+	for _, r := range h.Running {
+		if !r.Shoulder {
+			n++
+		}
+	}
+	return n
+}
+
 // Run is one job in a slot.
 type Run struct {
 	Job      string    `json:"job"`

@@ -25,6 +25,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor/management"
 	"github.com/polyglot-media/siren/internal/doctor/media"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/inspect"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -325,7 +326,7 @@ func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
 	}
 	release := strings.TrimSuffix(d.kube.Lease, "-scaler")
 	return cluster.Examine(ctx, cluster.Examination{
-		Namespace: kube.Namespace{Client: client, Name: namespace}, Selector: d.kube.Selector, Lease: d.kube.Lease,
+		Namespace: inspect.Namespace{Client: client, Name: namespace}, Selector: d.kube.Selector, Lease: d.kube.Lease,
 		Policy: d.going(),
 		State:  cmp.Or(d.kube.State, release+"-state"), PolicyMap: cmp.Or(d.kube.Policy, release+"-policy"),
 	})

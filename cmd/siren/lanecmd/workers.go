@@ -63,13 +63,8 @@ func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *sh
 		num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(), col("VERSION").Wide())
 	t.Empty = "no workers"
 	for _, w := range all {
-		shared, aside, jobs := 0, 0, []string{}
+		shared, jobs := w.OnShared(), []string{}
 		for _, r := range w.Running {
-			if r.Shoulder {
-				aside++
-			} else {
-				shared++
-			}
 			jobs = append(jobs, fmt.Sprintf("%s %s %s", r.Lane, r.Job, say.Age(r.Since, now)))
 		}
 		var started, failed int64
@@ -81,8 +76,8 @@ func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *sh
 			began = say.Age(w.Began, now)
 		}
 		state, style := workerState(w, now.Sub(w.At) > silent)
-		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots), fmt.Sprintf("%d/%d", aside, w.Shoulder),
-			began,
+		t.Add(w.Worker, w.Pool, state, fmt.Sprintf("%d/%d", shared, w.Slots),
+			fmt.Sprintf("%d/%d", len(w.Running)-shared, w.Shoulder), began,
 			strings.Join(jobs, ", "), say.Age(w.At, now), fmt.Sprint(w.Revision), fmt.Sprint(started),
 			fmt.Sprint(failed), w.Version)
 		t.Paint("STATE", style)

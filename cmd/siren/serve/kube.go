@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/election"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -55,7 +56,7 @@ func (f Kube) Run(ctx context.Context) error {
 	if f.ConfigMap != "" {
 		source = upkeep.ConfigMapSource(kube.NewState(client, namespace, f.ConfigMap))
 	}
-	leader, err := kube.NewLeader(client, namespace, f.Lease, name, log)
+	leader, err := election.NewLeader(client, namespace, f.Lease, name, log)
 	if err != nil {
 		return err
 	}
@@ -74,9 +75,9 @@ func (f Kube) Run(ctx context.Context) error {
 		memory.State = kube.NewState(client, namespace, f.State)
 	}
 	candidacy, endCandidacy := context.WithCancel(context.WithoutCancel(ctx)) // it ends after all that a leader does
-	var election sync.WaitGroup
-	election.Go(func() { leader.Run(candidacy) })
-	defer election.Wait()
+	var standing sync.WaitGroup
+	standing.Go(func() { leader.Run(candidacy) })
+	defer standing.Wait()
 	defer endCandidacy()
 	return scalerProcess{
 		name: name, version: f.Version, policy: policy, source: source, text: text, store: store,

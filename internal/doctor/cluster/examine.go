@@ -10,12 +10,14 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/election"
+	"github.com/polyglot-media/siren/internal/kube/inspect"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // Examination is what Examine is told.
 type Examination struct {
-	kube.Namespace
+	inspect.Namespace
 	Selector  string        // label selector of the workers' Deployments, beside kube.PoolLabel
 	Lease     string        // by which the scalers elect their leader
 	State     string        // ConfigMap that keeps what a flushed Redis must not forget
@@ -55,7 +57,7 @@ func Examine(ctx context.Context, e Examination) []doctor.Finding {
 	}
 	lacks, err := e.lacks(ctx, names)
 	found = append(found, judgeRights(e.Name, lacks, err))
-	lead, err := e.Lead(ctx, e.Lease)
+	lead, err := election.ReadLead(ctx, e.Client, e.Name, e.Lease)
 	found = append(found, judgeLease(e.Name, e.Lease, lead, time.Now(), err))
 	return append(found, e.maps(ctx)...)
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/inspect"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -112,7 +113,7 @@ func installed(t *testing.T, may func(a authorizationv1.ResourceAttributes) bool
 		Pools: []lanes.Pool{{Name: "general", Lanes: []string{"standard"}}, {Name: "batch", Lanes: []string{"bulk"}}},
 	}
 	return c, Examination{
-		Namespace: kube.Namespace{Client: c.client, Name: namespace}, Selector: "app=siren",
+		Namespace: inspect.Namespace{Client: c.client, Name: namespace}, Selector: "app=siren",
 		Lease: "siren-scaler", State: "siren-state", PolicyMap: "siren-policy", Policy: p,
 	}
 }

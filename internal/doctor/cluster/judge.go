@@ -10,13 +10,15 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/kube"
+	"github.com/polyglot-media/siren/internal/kube/election"
+	"github.com/polyglot-media/siren/internal/kube/inspect"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 const pools = doctor.Check("kubernetes.pools")
 
 // judgePools compares the Deployments with the policy, and says who else scales them.
-func judgePools(deployments []kube.Deployment, namespace string, p *lanes.Policy) (found []doctor.Finding) {
+func judgePools(deployments []inspect.Deployment, namespace string, p *lanes.Policy) (found []doctor.Finding) {
 	of := map[string][]string{}
 	for _, d := range deployments {
 		of[d.Pool] = append(of[d.Pool], d.Name)
@@ -53,7 +55,7 @@ func judgePools(deployments []kube.Deployment, namespace string, p *lanes.Policy
 
 // judgeDeployment says what a pool's Deployment means: who else sets its size, and how long its workers may take to
 // end.
-func judgeDeployment(d kube.Deployment, namespace string, p *lanes.Policy) (found []doctor.Finding) {
+func judgeDeployment(d inspect.Deployment, namespace string, p *lanes.Policy) (found []doctor.Finding) {
 	this := "Deployment " + d.Name
 	if d.ScaledBy != "" {
 		found = append(found, pools.Error(this+" is scaled by "+d.ScaledBy+" too",
@@ -133,7 +135,7 @@ func judgeRights(namespace string, lacks []string, err error) doctor.Finding {
 }
 
 // judgeLease says whether a scaler leads.
-func judgeLease(namespace, name string, lead kube.Lead, now time.Time, err error) doctor.Finding {
+func judgeLease(namespace, name string, lead election.Lead, now time.Time, err error) doctor.Finding {
 	const (
 		lease = doctor.Check("kubernetes.lease")
 		look  = "kubectl get pods -l app.kubernetes.io/component=scaler, and their log"

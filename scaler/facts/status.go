@@ -1,0 +1,54 @@
+package facts
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
+)
+
+// Status returns what is shown of the lane, as far as it is remembered.
+func (l LaneHistory) Status(at time.Time, startWithin lanes.Duration) fleet.LaneStatus {
+	s := fleet.LaneStatus{
+		Ready: l.Ready(), Skipped: l.Skipped, Unrecorded: l.Unrecorded(at), Excess: l.excess(at),
+		OldestWait: lanes.Duration(l.oldestWait(at)), Since: l.Since(), StartWithin: startWithin, Stale: l.Stale,
+	}
+	s.InPerMin, s.OutPerMin = rates(l.Flow)
+	judgeWaits(&s, l.Waits)
+	return s
+}
+
+// rates returns the jobs per minute in and out. A window that has only begun counts with its own length.
+func rates(flow []FlowSample) (in, out float64) {
+	if len(flow) < 2 {
+		return 0, 0
+	}
+	for _, f := range flow[1:] {
+		in += float64(f.In)
+		out += float64(f.Out)
+	}
+	minutes := flow[len(flow)-1].At.Sub(flow[0].At).Minutes()
+	if minutes <= 0 {
+		return 0, 0
+	}
+	return math.Round(10*max(0, in)/minutes) / 10, math.Round(10*out/minutes) / 10
+}
+
+// judgeWaits fills in the 95th percentile (nearest rank) and how many starts were in time.
+func judgeWaits(s *fleet.LaneStatus, samples []WaitSample) {
+	waits := make([]time.Duration, len(samples))
+	for i, w := range samples {
+		waits[i] = w.Wait
+		if w.Wait <= s.StartWithin.D() {
+			s.InTime++
+		}
+	}
+	s.Started = len(waits)
+	if len(waits) == 0 {
+		return
+	}
+	slices.Sort(waits)
+	s.P95Wait = lanes.Duration(waits[int(math.Ceil(0.95*float64(len(waits))))-1])
+}
