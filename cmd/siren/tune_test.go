@@ -14,7 +14,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/internal/operate/tune"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -105,9 +105,9 @@ func TestTuneWithoutScaler(t *testing.T) {
 }
 
 // startStore starts a Redis for the test.
-func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
+func startStore(t *testing.T) (*servers.Server, *redislink.Store) {
 	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

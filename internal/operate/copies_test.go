@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -38,10 +38,10 @@ func run(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for _, s := range []struct {
-		start func(context.Context, procs.ServerOptions) (*procs.Server, error)
+		start func(context.Context, servers.Options) (*servers.Server, error)
 		url   *string
-	}{{procs.StartRabbitMQ, &rabbitURL}, {procs.StartRedis, &redisURL}} {
-		server, err := s.start(ctx, procs.ServerOptions{})
+	}{{servers.StartRabbitMQ, &rabbitURL}, {servers.StartRedis, &redisURL}} {
+		server, err := s.start(ctx, servers.Options{})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -83,19 +83,19 @@ func open(ctx context.Context, o options) (b *bench, err error) {
 	}
 	b.atEnd(func() error { return os.RemoveAll(b.dir) })
 	b.say("starting a private Redis and RabbitMQ")
-	if b.redisURL, err = b.server(ctx, procs.StartRedis); err != nil {
+	if b.redisURL, err = b.server(ctx, servers.StartRedis); err != nil {
 		return b, err
 	}
-	if b.amqpURL, err = b.server(ctx, procs.StartRabbitMQ); err != nil {
+	if b.amqpURL, err = b.server(ctx, servers.StartRabbitMQ); err != nil {
 		return b, err
 	}
 	return b, b.prepare(ctx)
 }
 
 func (b *bench) server(
-	ctx context.Context, start func(context.Context, procs.ServerOptions) (*procs.Server, error),
+	ctx context.Context, start func(context.Context, servers.Options) (*servers.Server, error),
 ) (url string, err error) {
-	s, err := start(ctx, procs.ServerOptions{Log: b.log})
+	s, err := start(ctx, servers.Options{Log: b.log})
 	if err != nil {
 		return "", err
 	}

@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/localfleet"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 // process is one real `siren worker`.
 type process struct {
-	fleet  *procs.Fleet
+	fleet  *localfleet.Fleet
 	cmd    *exec.Cmd     // started by the fleet
 	beatIn time.Duration // from its creation to its first heartbeat
 }
@@ -32,7 +32,7 @@ func (b *bench) workerProcess(ctx context.Context, flags ...string) (p *process,
 		p.cmd.Env = append(os.Environ(), "SIREN_AMQP_URL="+b.amqpURL, "SIREN_REDIS_URL="+b.redisURL)
 		return p.cmd
 	}
-	p.fleet, err = procs.NewFleet(procs.FleetOptions{
+	p.fleet, err = localfleet.New(localfleet.Options{
 		Pools: []string{pool}, Command: command, Log: b.log,
 		Drain: time.Millisecond,
 	})

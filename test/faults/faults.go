@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 )
 
 const (
@@ -199,7 +199,7 @@ func (n *nemesis) startBroker() error { return restart(n.site.rabbitmq) }
 func (n *nemesis) startRedis() error  { return restart(n.site.redis) }
 
 // restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
-func restart(server *procs.Server) (err error) {
+func restart(server *servers.Server) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
 	for ctx.Err() == nil {

@@ -15,7 +15,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 )
 
 // lease is how long a claim is good for without a renewal. Nothing is retried or taken over for long here: a run has
@@ -51,8 +51,8 @@ type site struct {
 	dir      string // in/, out/, log/, scratch/, rabbitmq/, redis/
 	siren    string
 	log      *slog.Logger
-	rabbitmq *procs.Server
-	redis    *procs.Server
+	rabbitmq *servers.Server
+	redis    *servers.Server
 	net      *network
 	workers  []*process
 	scalers  []*process
@@ -133,10 +133,10 @@ func build(ctx context.Context, path string) error {
 
 // serve starts both servers, with their data in the folder.
 func (s *site) serve(ctx context.Context) (err error) {
-	if s.redis, err = procs.StartRedis(ctx, procs.ServerOptions{Dir: s.dir}); err != nil {
+	if s.redis, err = servers.StartRedis(ctx, servers.Options{Dir: s.dir}); err != nil {
 		return err
 	}
-	s.rabbitmq, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{Dir: s.dir})
+	s.rabbitmq, err = servers.StartRabbitMQ(ctx, servers.Options{Dir: s.dir})
 	return err
 }
 
@@ -159,7 +159,7 @@ func (s *site) close(ctx context.Context) error {
 		p.end()
 	}
 	s.net.close()
-	for _, server := range []*procs.Server{s.rabbitmq, s.redis} {
+	for _, server := range []*servers.Server{s.rabbitmq, s.redis} {
 		if server != nil {
 			problems = append(problems, server.Stop(ctx))
 		}

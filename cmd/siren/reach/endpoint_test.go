@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/internal/operate"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 )
 
 // setEndpoints sets the environment variables of both endpoints, and unsets those that aren't mentioned.
@@ -79,9 +79,9 @@ func TestWhereEndpointsAre(t *testing.T) {
 	}
 }
 
-func authorityOf(t *testing.T) *procs.Authority {
+func authorityOf(t *testing.T) *servers.Authority {
 	t.Helper()
-	a, err := procs.NewAuthority(t.TempDir())
+	a, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
 	return a
 }

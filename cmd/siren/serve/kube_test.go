@@ -8,7 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -40,7 +40,7 @@ func TestStartingPolicy(t *testing.T) {
 }
 
 // flush makes a Redis lose all its data.
-func flush(t *testing.T, server *procs.Server) {
+func flush(t *testing.T, server *servers.Server) {
 	t.Helper()
 	options, err := goredis.ParseURL(server.URL)
 	must(t, err)
@@ -50,9 +50,9 @@ func flush(t *testing.T, server *procs.Server) {
 }
 
 // startStore starts a Redis for the test.
-func startStore(t *testing.T) (*procs.Server, *redislink.Store) {
+func startStore(t *testing.T) (*servers.Server, *redislink.Store) {
 	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

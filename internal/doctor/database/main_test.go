@@ -12,13 +12,13 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
 // shared is the Redis of all tests but those that want one of another configuration.
-var shared *procs.Server
+var shared *servers.Server
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -27,7 +27,7 @@ func run(m *testing.M) int {
 	defer cancel()
 	var err error
 	config := fmt.Sprintf("user %s reset on >secret %s\n", anyRole, access.Rules(access.Roles()...))
-	if shared, err = procs.StartRedis(ctx, procs.ServerOptions{Config: config}); err != nil {
+	if shared, err = servers.StartRedis(ctx, servers.Options{Config: config}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
