@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/work"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 const (
@@ -22,8 +24,7 @@ type runLog struct {
 	head string
 
 	mu    sync.Mutex
-	tail  []byte
-	cut   bool // more was said than fits
+	said  plain.Tail
 	fresh bool // it hasn't been kept as it is now
 }
 
@@ -33,19 +34,19 @@ func (w *Worker) newRunLog(c work.Claim) *runLog {
 		return nil
 	}
 	now := w.o.Now().UTC().Format(time.RFC3339)
-	return &runLog{job: c.JobID, head: fmt.Sprintf("attempt %d on %s, %s\n", c.Attempts, w.o.Name, now), fresh: true}
+	return beginLog(c.JobID, fmt.Sprintf("attempt %d on %s, %s\n", c.Attempts, w.o.Name, now))
+}
+
+func beginLog(job, head string) *runLog {
+	said := plain.Tail{Most: work.MaxLog - len(head) - len(runLogGap)}
+	return &runLog{job: job, head: head, said: said, fresh: true}
 }
 
 func (l *runLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tail = append(l.tail, p...)
-	if over := len(l.tail) + len(l.head) + len(runLogGap) - work.MaxLog; over > 0 {
-		l.tail = append(l.tail[:0], l.tail[over:]...)
-		l.cut = true
-	}
 	l.fresh = l.fresh || len(p) > 0
-	return len(p), nil
+	return l.said.Write(p)
 }
 
 // take returns the log as it is now, for keeping; false when it has been kept already.
@@ -53,8 +54,8 @@ func (l *runLog) take() (text string, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fresh, l.fresh = l.fresh, false
-	said := strings.ToValidUTF8(string(l.tail), "?")
-	if l.cut {
+	said := l.said.String()
+	if l.said.Over {
 		if _, whole, _ := strings.Cut(said, "\n"); whole != "" { // the first line is half a line
 			said = whole
 		}

@@ -190,7 +190,7 @@ func TestRunLogIsBounded(t *testing.T) {
 		{"broken characters", strings.Repeat("äöü", 40)[1:]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := &runLog{head: firstHead}
+			l := beginLog("a", firstHead)
 			for i := range 500 {
 				n, err := l.Write([]byte(c.write))
 				if n != len(c.write) || err != nil {
@@ -207,7 +207,7 @@ func TestRunLogIsBounded(t *testing.T) {
 			}
 		})
 	}
-	l := &runLog{head: firstHead}
+	l := beginLog("a", firstHead)
 	_, _ = l.Write([]byte(strings.Repeat("first line\n", 1000) + "last line\n"))
 	text, _ := l.take()
 	if lines := strings.Split(text, "\n"); lines[2] != "first line" || lines[len(lines)-2] != "last line" {
