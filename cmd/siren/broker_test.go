@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 )
 
 // TestMain puts this test binary on the PATH as siren: so it is the siren of the scripts, of the workers that a fleet
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { testscript.Main(sharing{m}, map[string]func(){"sir
 // rabbitmq is the RabbitMQ of all tests but those that break theirs. The first that needs it starts it.
 var rabbitmq struct {
 	sync.Once
-	server *procs.Server
+	server *servers.Server
 	err    error
 }
 
@@ -29,7 +29,7 @@ func vhost(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	rabbitmq.Do(func() { rabbitmq.server, rabbitmq.err = procs.StartRabbitMQ(ctx, procs.ServerOptions{}) })
+	rabbitmq.Do(func() { rabbitmq.server, rabbitmq.err = servers.StartRabbitMQ(ctx, servers.Options{}) })
 	must(t, rabbitmq.err)
 	url, err := rabbitmq.server.Vhost(ctx)
 	must(t, err)

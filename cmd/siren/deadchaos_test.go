@@ -20,7 +20,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/operate/dead"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
@@ -102,7 +102,7 @@ func (g *graveyard) declare(queueType string) {
 	g.publishPolicy()
 }
 
-func flushAll(s *procs.Server) error {
+func flushAll(s *servers.Server) error {
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		return err

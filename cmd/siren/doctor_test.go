@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/doctor"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 )
 
 // Servers as they come: a Redis that evicts and keeps nothing, a RabbitMQ with a policy that ends jobs, and a user
@@ -26,7 +26,7 @@ func TestDoctorOnIllServers(t *testing.T) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
-	broker, err := procs.StartRabbitMQ(t.Context(), procs.ServerOptions{
+	broker, err := servers.StartRabbitMQ(t.Context(), servers.Options{
 		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = "+
 			"127.0.0.1\nmanagement.tcp.port = %d\n", port),
 	})
@@ -34,7 +34,7 @@ func TestDoctorOnIllServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = broker.Stop(context.Background()) }()
-	store, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy " +
+	store, err := servers.StartRedis(t.Context(), servers.Options{Config: "maxmemory 100mb\nmaxmemory-policy " +
 		"allkeys-lru\nappendonly no\n"})
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -28,12 +28,12 @@ import (
 func TestSecureEndpoints(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	authority, err := procs.NewAuthority(t.TempDir())
+	authority, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
-	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: authority})
+	amqp, err := servers.StartRabbitMQ(ctx, servers.Options{TLS: authority})
 	must(t, err)
 	t.Cleanup(func() { must(t, amqp.Stop(context.Background())) })
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{
+	store, err := servers.StartRedis(ctx, servers.Options{
 		TLS:    authority,
 		Config: "user rotating on >old-secret ~* &* +@all\n",
 	})

@@ -1,6 +1,6 @@
-// Package procs runs Siren's parts as local processes: a private RabbitMQ and a private Redis from the installed
-// programs (StartRabbitMQ, StartRedis), and the workers of every pool as child processes (Fleet).
+// Package procs runs local child processes, and sees to it that none is left: it ends their groups with them, them with
+// us, and those that an earlier run left when it crashed, which the locked directory of a server or fleet (Home) names.
 //
-// It owns the processes: their environment, ports, passwords, logs, their end, and what an earlier run that crashed
-// left behind. It knows nothing of what they do: no queue, no key, no job. Linux only, since it relies on /proc.
+// The rooms below it know what they run: servers a private RabbitMQ or Redis, localfleet the workers of every pool.
+// Linux only, since it relies on /proc.
 package procs

@@ -18,10 +18,10 @@ import (
 // leftoverGrace is how long a process that a crashed run left may need to end after SIGTERM.
 const leftoverGrace = 10 * time.Second
 
-// home is the directory of one server or fleet. It is locked while this process uses it, and its run file names the
+// Home is the directory of one server or fleet. It is locked while this process uses it, and its run file names the
 // processes that run for it, so that the next run can stop what a crashed one left.
-type home struct {
-	dir       string
+type Home struct {
+	Dir       string
 	temporary bool
 	log       *slog.Logger
 	lock      *os.File
@@ -33,20 +33,20 @@ type home struct {
 // entry is one process in the run file.
 type entry struct {
 	Name string `json:"name"`
-	pid
+	PID
 }
 
-// openHome locks dir/name (a temporary directory when dir is "") and stops the processes that its run file still names.
-func openHome(dir, name string, log *slog.Logger) (*home, error) {
-	h := &home{log: log, temporary: dir == ""}
+// OpenHome locks dir/name (a temporary directory when dir is "") and stops the processes that its run file still names.
+func OpenHome(dir, name string, log *slog.Logger) (*Home, error) {
+	h := &Home{log: log, temporary: dir == ""}
 	var err error
 	if h.temporary {
-		h.dir, err = os.MkdirTemp("", "siren-"+name+"-")
-	} else if h.dir, err = filepath.Abs(filepath.Join(dir, name)); err == nil {
-		err = os.MkdirAll(h.dir, 0o700)
+		h.Dir, err = os.MkdirTemp("", "siren-"+name+"-")
+	} else if h.Dir, err = filepath.Abs(filepath.Join(dir, name)); err == nil {
+		err = os.MkdirAll(h.Dir, 0o700)
 	}
 	if err == nil {
-		err = refuseHome(h.dir)
+		err = refuseHome(h.Dir)
 	}
 	if err == nil {
 		err = h.acquire()
@@ -55,7 +55,7 @@ func openHome(dir, name string, log *slog.Logger) (*home, error) {
 		return nil, fmt.Errorf("data directory of %s: %w", name, err)
 	}
 	if err := h.stopLeftovers(); err != nil {
-		h.close()
+		h.Close()
 		return nil, err
 	}
 	return h, nil
@@ -96,26 +96,26 @@ const lockFile = "lock"
 
 // acquire takes the lock. It belongs to this process alone (the file is closed on exec), so it is free as soon as this
 // process is dead, whatever its children do.
-func (h *home) acquire() error {
-	f, err := os.OpenFile(h.path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+func (h *Home) acquire() error {
+	f, err := os.OpenFile(h.Path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return fmt.Errorf("%s is in use by another running siren; stop that one or choose another directory", h.dir)
+			return fmt.Errorf("%s is in use by another running siren; stop that one or choose another directory", h.Dir)
 		}
-		return fmt.Errorf("lock %s: %w", h.dir, err)
+		return fmt.Errorf("lock %s: %w", h.Dir, err)
 	}
 	h.lock = f
 	return nil
 }
 
-// close gives the directory back, and removes it when it was temporary.
-func (h *home) close() {
+// Close gives the directory back, and removes it when it was temporary.
+func (h *Home) Close() {
 	if h.temporary {
-		if err := os.RemoveAll(h.dir); err != nil {
+		if err := os.RemoveAll(h.Dir); err != nil {
 			h.log.Warn("remove the temporary directory", slog.Any("error", err))
 		}
 	}
@@ -124,36 +124,36 @@ func (h *home) close() {
 	_ = h.lock.Close()
 }
 
-func (h *home) path(name ...string) string { return filepath.Join(append([]string{h.dir}, name...)...) }
+func (h *Home) Path(name ...string) string { return filepath.Join(append([]string{h.Dir}, name...)...) }
 
-// run starts cmd and writes it to the run file.
-func (h *home) run(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*process, error) {
+// Run starts cmd and writes it to the run file.
+func (h *Home) Run(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*Process, error) {
 	p, err := start(name, cmd, onParentDeath)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.add(entry{Name: name, pid: p.pid}); err != nil {
-		return nil, errors.Join(err, p.kill())
+	if err := h.add(entry{Name: name, PID: p.PID}); err != nil {
+		return nil, errors.Join(err, p.Kill())
 	}
 	return p, nil
 }
 
 // add notes a running process, and forgets the ended ones.
-func (h *home) add(e entry) error {
+func (h *Home) add(e entry) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.entries = slices.DeleteFunc(h.entries, func(old entry) bool { return !old.alive() })
+	h.entries = slices.DeleteFunc(h.entries, func(old entry) bool { return !old.Alive() })
 	h.entries = append(h.entries, e)
 	raw, err := json.Marshal(h.entries)
 	if err != nil {
 		return fmt.Errorf("run file: %w", err)
 	}
-	return writeWhole(h.path("run.json"), raw)
+	return WriteWhole(h.Path("run.json"), raw)
 }
 
 // stopLeftovers stops what the run file of an earlier run names and what still lives.
-func (h *home) stopLeftovers() error {
-	raw, err := os.ReadFile(h.path("run.json"))
+func (h *Home) stopLeftovers() error {
+	raw, err := os.ReadFile(h.Path("run.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -163,27 +163,24 @@ func (h *home) stopLeftovers() error {
 	}
 	if err != nil {
 		return fmt.Errorf("run file of an earlier run: %w; remove %s when none of its processes is left", err,
-			h.path("run.json"))
+			h.Path("run.json"))
 	}
-	var pids []pid
+	var pids []PID
 	for _, e := range left {
-		if e.alive() {
+		if e.Alive() {
 			h.log.Info("stopping what an earlier run left", slog.String("process", e.Name), slog.Int("pid", e.Number))
-			pids = append(append(pids, e.pid), e.descendants()...)
+			pids = append(append(pids, e.PID), e.Descendants()...)
 			e.signal(syscall.SIGTERM)
 		}
 	}
-	if awaitGone(pids, leftoverGrace) {
-		return nil
-	}
-	if err := killAll(pids); err != nil {
-		return fmt.Errorf("earlier run in %s: %w", h.dir, err)
+	if err := KillAll(pids, leftoverGrace); err != nil {
+		return fmt.Errorf("earlier run in %s: %w", h.Dir, err)
 	}
 	return nil
 }
 
-// writeWhole writes a private file so that a reader sees the old or the new content, never a half.
-func writeWhole(path string, content []byte) error {
+// WriteWhole writes a private file so that a reader sees the old or the new content, never a half.
+func WriteWhole(path string, content []byte) error {
 	next := path + ".new"
 	if err := os.WriteFile(next, content, 0o600); err != nil {
 		return err

@@ -9,36 +9,39 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/polyglot-media/siren/internal/procs/procstest"
 )
 
 func TestNextRunStopsWhatACrashedOneLeft(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	crashed, lines := runHelper(t, 1, "orphans", dir)
+	crashed, lines := procstest.Start(t, 1, "orphans", dir)
 	number, err := strconv.Atoi(lines[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	orphan, err := identify(number)
+	orphan, err := Identify(number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var family []pid
-	eventually(t, "the orphan has a child", func() bool { family = orphan.descendants(); return len(family) == 1 })
+	var family []PID
+	procstest.Eventually(t, "the orphan has a child",
+		func() bool { family = orphan.Descendants(); return len(family) == 1 })
 	if err := crashed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = crashed.Wait()
-	if !orphan.alive() {
+	if !orphan.Alive() {
 		t.Fatal("the orphan died with its parent: nothing left to test")
 	}
-	h, err := openHome(dir, "orphans", testLog(t))
+	h, err := OpenHome(dir, "orphans", procstest.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.close()
+	defer h.Close()
 	for _, p := range append(family, orphan) {
-		if p.alive() {
+		if p.Alive() {
 			t.Errorf("process %d of the crashed run still lives", p.Number)
 		}
 	}
@@ -46,18 +49,18 @@ func TestNextRunStopsWhatACrashedOneLeft(t *testing.T) {
 
 func TestAReusedNumberIsNotKilled(t *testing.T) {
 	t.Parallel()
-	stranger, err := start("stranger", helperCommand("sleep"), syscall.SIGKILL)
+	stranger, err := start("stranger", procstest.Command("sleep"), syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = stranger.kill() }()
-	for name, change := range map[string]func(*pid){
-		"began at another time": func(p *pid) { p.Began-- },
-		"in an earlier boot":    func(p *pid) { p.Boot = "another" },
+	defer func() { _ = stranger.Kill() }()
+	for name, change := range map[string]func(*PID){
+		"began at another time": func(p *PID) { p.Began-- },
+		"in an earlier boot":    func(p *PID) { p.Boot = "another" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := entry{Name: "long gone", pid: stranger.pid}
-			change(&e.pid)
+			e := entry{Name: "long gone", PID: stranger.PID}
+			change(&e.PID)
 			raw, err := json.Marshal([]entry{e})
 			if err != nil {
 				t.Fatal(err)
@@ -70,12 +73,12 @@ func TestAReusedNumberIsNotKilled(t *testing.T) {
 				os.WriteFile(filepath.Join(dir, "x", "run.json"), raw, 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			h, err := openHome(dir, "x", testLog(t))
+			h, err := OpenHome(dir, "x", procstest.Log(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.close()
-			if !stranger.running() {
+			h.Close()
+			if !stranger.Running() {
 				t.Error("a process of somebody else was killed")
 			}
 		})
@@ -85,47 +88,47 @@ func TestAReusedNumberIsNotKilled(t *testing.T) {
 func TestADirectoryHasOneUser(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first, err := openHome(dir, "x", testLog(t))
+	first, err := OpenHome(dir, "x", procstest.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openHome(dir, "x", testLog(t)); err == nil ||
+	if _, err := OpenHome(dir, "x", procstest.Log(t)); err == nil ||
 		!strings.Contains(err.Error(), "in use by another running siren") {
 		t.Errorf("second user: %v", err)
 	}
-	first.close()
-	second, err := openHome(dir, "x", testLog(t))
+	first.Close()
+	second, err := OpenHome(dir, "x", procstest.Log(t))
 	if err != nil {
 		t.Fatalf("after the first one's end: %v", err)
 	}
-	second.close()
+	second.Close()
 }
 
 func TestABrokenRunFileIsSaid(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first, err := openHome(dir, "x", testLog(t))
+	first, err := OpenHome(dir, "x", procstest.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.close()
+	first.Close()
 	if err := os.WriteFile(filepath.Join(dir, "x", "run.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), "run.json") {
+	if _, err := OpenHome(dir, "x", procstest.Log(t)); err == nil || !strings.Contains(err.Error(), "run.json") {
 		t.Errorf("error: %v", err)
 	}
 }
 
 func TestTheGroupEndsWithItsLeader(t *testing.T) {
 	t.Parallel()
-	p, err := start("parent", helperCommand("parent"), syscall.SIGKILL)
+	p, err := start("parent", procstest.Command("parent"), syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var children []pid
-	eventually(t, "it has a child", func() bool { children = p.pid.descendants(); return len(children) == 1 })
-	if err := p.kill(); err != nil {
+	var children []PID
+	procstest.Eventually(t, "it has a child", func() bool { children = p.PID.Descendants(); return len(children) == 1 })
+	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if !awaitGone(children, killWait) {
@@ -135,19 +138,19 @@ func TestTheGroupEndsWithItsLeader(t *testing.T) {
 
 func TestChildrenDieWithTheirParent(t *testing.T) {
 	t.Parallel()
-	parent, lines := runHelper(t, 1, "doomed")
+	parent, lines := procstest.Start(t, 1, "doomed")
 	number, err := strconv.Atoi(lines[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	child, err := identify(number)
+	child, err := Identify(number)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if !awaitGone([]pid{child}, killWait) {
+	if !awaitGone([]PID{child}, killWait) {
 		t.Error("the child outlives its killed parent")
 	}
 }
@@ -180,7 +183,7 @@ func TestAHomeThatIsNotOursIsRefused(t *testing.T) {
 			if err := c.make(filepath.Join(dir, "x")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := openHome(dir, "x", testLog(t)); err == nil || !strings.Contains(err.Error(), c.says) ||
+			if _, err := OpenHome(dir, "x", procstest.Log(t)); err == nil || !strings.Contains(err.Error(), c.says) ||
 				!strings.Contains(err.Error(), "--data") {
 				t.Errorf("%v, want %q", err, c.says)
 			}

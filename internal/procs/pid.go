@@ -11,31 +11,31 @@ import (
 	"time"
 )
 
-// pid names one process for good: its number, and when it began, since numbers are used again.
-type pid struct {
+// PID names one process for good: its number, and when it began, since numbers are used again.
+type PID struct {
 	Number int    `json:"pid"`
 	Began  uint64 `json:"began"` // clock ticks after boot
 	Boot   string `json:"boot,omitempty"`
 }
 
-// identify returns the full name of the process that has the number now.
-func identify(number int) (pid, error) {
+// Identify returns the full name of the process that has the number now.
+func Identify(number int) (PID, error) {
 	s, err := readStat(number)
 	if err != nil {
-		return pid{}, err
+		return PID{}, err
 	}
-	return pid{Number: number, Began: s.began, Boot: bootID()}, nil
+	return PID{Number: number, Began: s.began, Boot: bootID()}, nil
 }
 
-// alive reports whether this very process still runs. A zombie doesn't.
-func (p pid) alive() bool {
+// Alive reports whether this very process still runs. A zombie doesn't.
+func (p PID) Alive() bool {
 	s, err := readStat(p.Number)
 	return err == nil && s.began == p.Began && s.state != "Z" && s.state != "X" && p.Boot == bootID()
 }
 
 // signal signals the process and the group that it leads. A process that took over its number is left alone.
-func (p pid) signal(sig syscall.Signal) {
-	if !p.alive() {
+func (p PID) signal(sig syscall.Signal) {
+	if !p.Alive() {
 		return
 	}
 	if err := syscall.Kill(-p.Number, sig); err != nil { // leads no group
@@ -43,8 +43,8 @@ func (p pid) signal(sig syscall.Signal) {
 	}
 }
 
-// descendants lists the running processes that the process started, directly or not.
-func (p pid) descendants() []pid {
+// Descendants lists the running processes that the process started, directly or not.
+func (p PID) Descendants() []PID {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
@@ -57,9 +57,9 @@ func (p pid) descendants() []pid {
 			}
 		}
 	}
-	var found []pid
+	var found []PID
 	for next := children[p.Number]; len(next) > 0; next = next[1:] {
-		if c, err := identify(next[0]); err == nil {
+		if c, err := Identify(next[0]); err == nil {
 			found = append(found, c)
 		}
 		next = append(next, children[next[0]]...)
@@ -68,9 +68,9 @@ func (p pid) descendants() []pid {
 }
 
 // awaitGone reports whether all of them end within the time.
-func awaitGone(pids []pid, within time.Duration) bool {
+func awaitGone(pids []PID, within time.Duration) bool {
 	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
-		if !slices.ContainsFunc(pids, pid.alive) {
+		if !slices.ContainsFunc(pids, PID.Alive) {
 			return true
 		}
 		if time.Now().After(deadline) {
@@ -79,8 +79,11 @@ func awaitGone(pids []pid, within time.Duration) bool {
 	}
 }
 
-// killAll kills the processes and waits until they are gone.
-func killAll(pids []pid) error {
+// KillAll gives the processes so long to end, kills those that haven't, and waits until they are gone.
+func KillAll(pids []PID, grace time.Duration) error {
+	if awaitGone(pids, grace) {
+		return nil
+	}
 	for _, p := range pids {
 		p.signal(syscall.SIGKILL)
 	}

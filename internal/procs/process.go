@@ -15,20 +15,20 @@ import (
 // killWait is how long a killed process may need to disappear before we stop waiting for it.
 const killWait = 5 * time.Second
 
-// process is one child of ours, the leader of a process group of its own.
-type process struct {
-	name string
-	pid  pid
+// Process is one child of ours, the leader of a process group of its own.
+type Process struct {
+	Name string
+	PID  PID
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended and is reaped
+	Done chan struct{} // closed when it has ended and is reaped
 	err  error         // how it ended; read it after done
 }
 
 // start runs cmd as the leader of a new process group. The child gets onParentDeath when this process dies without
 // stopping it; the end of the child takes what is left of its group with it.
-func start(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*process, error) {
+func start(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: onParentDeath}
-	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
+	p := &Process{Name: name, cmd: cmd, Done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// The kernel sends the death signal when the *thread* that started the child ends. This goroutine keeps its
@@ -37,7 +37,7 @@ func start(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*process, 
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		if err == nil {
-			p.pid, err = identify(cmd.Process.Pid)
+			p.PID, err = Identify(cmd.Process.Pid)
 			if err != nil {
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait()
@@ -56,11 +56,11 @@ func start(name string, cmd *exec.Cmd, onParentDeath syscall.Signal) (*process, 
 
 // watch waits for the child's end, kills the rest of its group and reaps it. The order matters: as long as the leader
 // is a zombie, the number of its group can't belong to anybody else.
-func (p *process) watch() {
-	awaitExit(p.pid.Number)
-	_ = syscall.Kill(-p.pid.Number, syscall.SIGKILL)
+func (p *Process) watch() {
+	awaitExit(p.PID.Number)
+	_ = syscall.Kill(-p.PID.Number, syscall.SIGKILL)
 	p.err = p.cmd.Wait()
-	close(p.done)
+	close(p.Done)
 }
 
 // awaitExit blocks until the child has ended, and leaves it a zombie.
@@ -76,26 +76,26 @@ func awaitExit(number int) {
 	}
 }
 
-// running reports whether the child hasn't ended yet.
-func (p *process) running() bool {
+// Running reports whether the child hasn't ended yet.
+func (p *Process) Running() bool {
 	select {
-	case <-p.done:
+	case <-p.Done:
 		return false
 	default:
 		return true
 	}
 }
 
-// exit says how the child ended, for a person: exit status 3, signal: killed. Call it after done.
-func (p *process) exit() string {
+// Exit says how the child ended, for a person: exit status 3, signal: killed. Call it after done.
+func (p *Process) Exit() string {
 	if p.err == nil {
 		return "exit status 0"
 	}
 	return p.err.Error()
 }
 
-// terminate asks the child to end. It is no error when it has ended already.
-func (p *process) terminate() error {
+// Terminate asks the child to end. It is no error when it has ended already.
+func (p *Process) Terminate() error {
 	err := p.cmd.Process.Signal(syscall.SIGTERM)
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
@@ -103,31 +103,31 @@ func (p *process) terminate() error {
 	return err
 }
 
-// kill ends the child and its group at once, and waits until it is reaped.
-func (p *process) kill() error {
-	if !p.running() {
+// Kill ends the child and its group at once, and waits until it is reaped.
+func (p *Process) Kill() error {
+	if !p.Running() {
 		return nil
 	}
 	_ = p.cmd.Process.Kill() // watch kills the group as soon as the leader has ended
 	select {
-	case <-p.done:
+	case <-p.Done:
 		return nil
 	case <-time.After(killWait):
-		return fmt.Errorf("%s (pid %d) doesn't die", p.name, p.pid.Number)
+		return fmt.Errorf("%s (pid %d) doesn't die", p.Name, p.PID.Number)
 	}
 }
 
-// stop terminates the child, waits until ctx ends or grace is over, and then kills it.
-func (p *process) stop(ctx context.Context, grace time.Duration) error {
-	if err := p.terminate(); err != nil {
-		return fmt.Errorf("stop %s: %w", p.name, err)
+// Stop terminates the child, waits until ctx ends or grace is over, and then kills it.
+func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
+	if err := p.Terminate(); err != nil {
+		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	select {
-	case <-p.done:
+	case <-p.Done:
 		return nil
 	case <-ctx.Done():
-		return p.kill()
+		return p.Kill()
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// tail returns the last lines of a log file, of which at most 4 KiB are read; "" when there is none.
-func tail(path string, lines int) string {
+// Tail returns the last lines of a log file, of which at most 4 KiB are read; "" when there is none.
+func Tail(path string, lines int) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""

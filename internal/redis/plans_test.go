@@ -10,7 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -146,7 +146,7 @@ func TestFollowPlans(t *testing.T) {
 
 // Redis goes, comes back without its data, and new plans are seen.
 func TestFollowPlansOutlivesAnAbsence(t *testing.T) {
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	redistest.Must(t, err)
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	b := redis.NewBoard(redistest.Open(t, server.URL), redistest.Discard)

@@ -16,7 +16,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -186,7 +186,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
-	empty, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	empty, err := servers.StartRedis(t.Context(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

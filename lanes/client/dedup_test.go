@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -105,7 +105,7 @@ func TestDedupKeyInTrouble(t *testing.T) {
 		t.Errorf("after one that wasn't enqueued: %+v", r)
 	}
 
-	server, err := procs.StartRedis(ctx, procs.ServerOptions{})
+	server, err := servers.StartRedis(ctx, servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
@@ -46,7 +46,7 @@ broker: {queueType: ` + cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic
 // secure is where the same servers listen with TLS, and who signs their certificates and those of their clients.
 var secure struct {
 	amqpURL, redisURL string
-	authority         *procs.Authority
+	authority         *servers.Authority
 }
 
 var discard = slog.New(slog.DiscardHandler)
@@ -72,16 +72,16 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	if secure.authority, err = procs.NewAuthority(dir); err != nil {
+	if secure.authority, err = servers.NewAuthority(dir); err != nil {
 		return 1, err
 	}
-	amqp, err := procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: secure.authority})
+	amqp, err := servers.StartRabbitMQ(ctx, servers.Options{TLS: secure.authority})
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, amqp.Stop(context.Background())) }()
 	logins := access.NewLogins()
-	store, err := procs.StartRedis(ctx, procs.ServerOptions{TLS: secure.authority, Config: logins.Config()})
+	store, err := servers.StartRedis(ctx, servers.Options{TLS: secure.authority, Config: logins.Config()})
 	if err != nil {
 		return 1, err
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -59,7 +59,7 @@ func TestUncertain(t *testing.T) {
 // Redis is away when a job is enqueued, and for some of the wait: the job goes out with a warning, and its end comes to
 // be known.
 func TestRedisComesBack(t *testing.T) {
-	store, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	store, err := servers.StartRedis(t.Context(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -63,7 +63,7 @@ func TestRedisAway(t *testing.T) {
 // RabbitMQ goes away and comes back while jobs run, wait, and are being sent. Each is done once.
 func TestRabbitMQRestarted(t *testing.T) {
 	t.Parallel()
-	rabbitmq, err := procs.StartRabbitMQ(t.Context(), procs.ServerOptions{}) // not that of all
+	rabbitmq, err := servers.StartRabbitMQ(t.Context(), servers.Options{}) // not that of all
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/test/binary"
 	"github.com/polyglot-media/siren/test/processes"
@@ -35,7 +35,7 @@ const (
 // What all tests share. TestMain sets it.
 var (
 	sirenPath string
-	rabbitmq  *procs.Server
+	rabbitmq  *servers.Server
 	logins    = access.NewLogins() // of Redis: each process has that of its role
 	// public is an address of this machine that isn't an internal one to Siren's guard: in a network of our own we may
 	// have any. Without one it is a loopback address.
@@ -123,7 +123,7 @@ func inner(m *testing.M) (code int, err error) {
 		}
 	}()
 	defer removeClips()
-	if rabbitmq, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{}); err != nil {
+	if rabbitmq, err = servers.StartRabbitMQ(ctx, servers.Options{}); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rabbitmq.Stop(context.Background())) }()

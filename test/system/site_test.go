@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
@@ -70,7 +70,7 @@ type site struct {
 	dir     string // in/, out/, tmp/ (of the processes), log/
 	policy  string // path of the file
 	amqpURL string
-	redis   *procs.Server
+	redis   *servers.Server
 	env     []string
 	client  *client.Client
 	// What there should be at the end in siren.dead and in the lanes.
@@ -123,7 +123,7 @@ func newSiteOn(t *testing.T, amqpURL, pools string) *site {
 func (s *site) startRedis() {
 	s.t.Helper()
 	var err error
-	s.redis, err = procs.StartRedis(s.t.Context(), procs.ServerOptions{Config: logins.Config()})
+	s.redis, err = servers.StartRedis(s.t.Context(), servers.Options{Config: logins.Config()})
 	s.must(err)
 	s.t.Cleanup(func() {
 		if err := errors.Join(redistest.Refused(s.redis.URL), s.redis.Stop(context.Background())); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -21,24 +22,20 @@ type Log struct {
 	head string
 
 	mu    sync.Mutex
-	tail  []byte
-	cut   bool // more was said than fits
+	said  plain.Tail
 	fresh bool // it hasn't been kept as it is now
 }
 
 // New returns the log of a run of the job that begins now. Its head is a line.
-func New(job, head string) *Log { return &Log{job: job, head: head, fresh: true} }
+func New(job, head string) *Log {
+	return &Log{job: job, head: head, said: plain.Tail{Most: work.MaxLog - len(head) - len(gap)}, fresh: true}
+}
 
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tail = append(l.tail, p...)
-	if over := len(l.tail) + len(l.head) + len(gap) - work.MaxLog; over > 0 {
-		l.tail = append(l.tail[:0], l.tail[over:]...)
-		l.cut = true
-	}
 	l.fresh = l.fresh || len(p) > 0
-	return len(p), nil
+	return l.said.Write(p)
 }
 
 // Keep has keep store what was said so far, unless that is stored already.
@@ -63,8 +60,8 @@ func (l *Log) take() (text string, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fresh, l.fresh = l.fresh, false
-	said := strings.ToValidUTF8(string(l.tail), "?")
-	if l.cut {
+	said := l.said.String()
+	if l.said.Over {
 		if _, whole, _ := strings.Cut(said, "\n"); whole != "" { // the first line is half a line
 			said = whole
 		}

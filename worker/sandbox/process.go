@@ -58,7 +58,7 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 	}
 	cmd.Env = append(cmd.Env, calm...)
 	cmd.ExtraFiles = []*os.File{s.Input}
-	stderr := &stderrLines{log: s.Said}
+	stderr := &stderrLines{log: s.Said, errors: plain.Tail{Most: 8 << 10}}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 2 * grace
@@ -90,21 +90,6 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 }
 
 func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
-
-// tail keeps the last bytes of what is written to it.
-type tail struct{ buf []byte }
-
-const tailSize = 8 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - tailSize; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return strings.ToValidUTF8(string(t.buf), "?") }
 
 // explain turns the end of a program into an error for the job's owner.
 func explain(limits work.Limits, name string, err error, stderr string) error {

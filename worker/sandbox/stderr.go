@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // logLevel makes ffmpeg and ffprobe say warnings too, and of each line what it is: [mov,mp4 @ 0x55d0c0] [error] moov
@@ -29,7 +31,7 @@ const maxLine = 4 << 10
 // without levels, is what errors are made of.
 type stderrLines struct {
 	log     io.Writer
-	errors  tail
+	errors  plain.Tail
 	line    []byte // not whole yet
 	warning bool   // the last line was one
 }

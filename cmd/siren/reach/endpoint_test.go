@@ -11,7 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach/reachtest"
 	"github.com/polyglot-media/siren/internal/operate"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 )
 
 func file(t *testing.T, content string) string {
@@ -66,9 +66,9 @@ func TestWhereEndpointsAre(t *testing.T) {
 	}
 }
 
-func authorityOf(t *testing.T) *procs.Authority {
+func authorityOf(t *testing.T) *servers.Authority {
 	t.Helper()
-	a, err := procs.NewAuthority(t.TempDir())
+	a, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
 	return a
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/localfleet"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
@@ -23,7 +23,7 @@ type Draining struct {
 
 // tellDraining tells what the end of the workers waits for, in the background, until the returned function is called.
 // hurry ends at the second signal.
-func (f Local) tellDraining(hurry context.Context, roster *redis.Roster, workers *procs.Fleet) (end func()) {
+func (f Local) tellDraining(hurry context.Context, roster *redis.Roster, workers *localfleet.Fleet) (end func()) {
 	own := map[string]bool{} // others may use the same Redis
 	pools, _ := workers.Pools(hurry)
 	for _, p := range pools {

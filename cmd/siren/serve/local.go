@@ -10,7 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/localfleet"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
@@ -41,7 +41,7 @@ func (f Local) Run(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	workers, err := procs.NewFleet(procs.FleetOptions{
+	workers, err := localfleet.New(localfleet.Options{
 		Pools: f.Policy.PoolNames(), Command: f.command, Dir: f.Dir, Log: f.Log, Drain: f.Drain,
 	})
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package serve is the processes that stay, and what they are made of: a worker; a scaler with local workers, or with
 // those of Kubernetes Deployments; the private servers beside them. It puts the rooms of the architecture together:
-// internal/rabbit, internal/redis, internal/kube and internal/procs into worker and scaler.
+// internal/rabbit, internal/redis, internal/kube and internal/procs/localfleet into worker and scaler.
 //
 // What decides anything lives in those rooms, and what a person types or reads in the commands.
 package serve

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/lanes/role"
 )
@@ -21,8 +21,8 @@ const restartAfter = time.Second
 // Servers is the RabbitMQ and Redis that a local fleet uses: given ones, or private ones, which Stop ends.
 type Servers struct {
 	AMQPURL  string
-	RedisURL string          // with the login of an operator, if the Redis is a private one
-	Private  []*procs.Server // that were started here
+	RedisURL string            // with the login of an operator, if the Redis is a private one
+	Private  []*servers.Server // that were started here
 	Stop     func()
 
 	logins map[string]string // of a private Redis: by role, its URL
@@ -32,10 +32,10 @@ type Servers struct {
 func (s Servers) RedisFor(role string) string { return cmp.Or(s.logins[role], s.RedisURL) }
 
 // startRedis starts a private Redis with a user for each role.
-func (s *Servers) startRedis(ctx context.Context, o procs.ServerOptions) (*procs.Server, error) {
+func (s *Servers) startRedis(ctx context.Context, o servers.Options) (*servers.Server, error) {
 	logins := access.NewLogins()
 	o.Config += logins.Config()
-	server, err := procs.StartRedis(ctx, o)
+	server, err := servers.StartRedis(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +72,14 @@ func StartServers(
 			s.Stop()
 		}
 	}()
-	start := func(url *string, name string, with func(context.Context, procs.ServerOptions) (*procs.Server,
+	start := func(url *string, name string, with func(context.Context, servers.Options) (*servers.Server,
 		error),
 	) error {
 		if *url != "" {
 			return nil
 		}
 		fmt.Fprintf(said, "starting a private %s …\n", name)
-		server, err := with(ctx, procs.ServerOptions{Dir: data, Log: log})
+		server, err := with(ctx, servers.Options{Dir: data, Log: log})
 		if err != nil {
 			return fmt.Errorf("start %s: %w", name, err)
 		}
@@ -92,11 +92,11 @@ func StartServers(
 		return s, err
 	}
 	s.RedisURL = s.RedisFor(role.Operator)
-	return s, start(&s.AMQPURL, "RabbitMQ", procs.StartRabbitMQ)
+	return s, start(&s.AMQPURL, "RabbitMQ", servers.StartRabbitMQ)
 }
 
 // tend starts a server again whenever it ends by itself, with its data, on the same port.
-func tend(ctx context.Context, server *procs.Server, name string, log *slog.Logger) {
+func tend(ctx context.Context, server *servers.Server, name string, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -12,7 +12,7 @@ import (
 
 // Examine looks at the Redis as the roles of Siren use it, with the login that the store has.
 func Examine(ctx context.Context, s *redislink.Store, roles ...string) []doctor.Finding {
-	took, err := s.Delay(ctx)
+	took, err := measureDelay(ctx, s)
 	if err != nil {
 		login := ""
 		if strings.Contains(err.Error(), "NOPERM") {
@@ -24,7 +24,7 @@ func Examine(ctx context.Context, s *redislink.Store, roles ...string) []doctor.
 	found := []doctor.Finding{
 		doctor.Check("redis.reachable").OK(fmt.Sprintf("connected as user %q", login)), judgeEncryption(s.Where()),
 	}
-	if info, err := s.Info(ctx); err != nil {
+	if info, err := askInfo(ctx, s); err != nil {
 		found = append(found, judgeSilent(err))
 	} else {
 		found = append(found, judgeServer(info)...)
@@ -36,7 +36,7 @@ func Examine(ctx context.Context, s *redislink.Store, roles ...string) []doctor.
 
 // Clock compares this machine's clock with that of Redis, by which heartbeats and leases go.
 func Clock(ctx context.Context, s *redislink.Store) doctor.Finding {
-	ahead, doubt, err := s.ClockOffset(ctx)
+	ahead, doubt, err := clockOffset(ctx, s)
 	if err != nil {
 		return clock.Note("Redis doesn't tell its time: "+err.Error(),
 			"clocks that differ make waits and retries wrong",

@@ -7,7 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/doctor/database"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
@@ -50,7 +50,7 @@ func TestExamineHealthyRedis(t *testing.T) {
 }
 
 func TestExamineRedisThatForgets(t *testing.T) {
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: "maxmemory 100mb\nmaxmemory-policy " +
+	server, err := servers.StartRedis(t.Context(), servers.Options{Config: "maxmemory 100mb\nmaxmemory-policy " +
 		"allkeys-lru\nappendonly no\n"})
 	redistest.Must(t, err)
 	defer func() { redistest.Must(t, server.Stop(t.Context())) }()

@@ -15,14 +15,14 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/doctor/doctortest"
 	"github.com/polyglot-media/siren/internal/doctor/management"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
 // managed starts a broker with the management plugin, and returns the plugin's address.
-func managed(t *testing.T) (s *procs.Server, address string) {
+func managed(t *testing.T) (s *servers.Server, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,7 +30,7 @@ func managed(t *testing.T) (s *procs.Server, address string) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
-	s, err = procs.StartRabbitMQ(t.Context(), procs.ServerOptions{
+	s, err = servers.StartRabbitMQ(t.Context(), servers.Options{
 		Plugins: []string{"rabbitmq_management"}, Config: fmt.Sprintf("management.tcp.ip = "+
 			"127.0.0.1\nmanagement.tcp.port = %d\n", port),
 	})
@@ -106,7 +106,7 @@ func TestExamineManagement(t *testing.T) {
 }
 
 // fix does what a finding says, by the shell that a person would use.
-func fix(t *testing.T, s *procs.Server, command string) {
+func fix(t *testing.T, s *servers.Server, command string) {
 	t.Helper()
 	out, err := exec.Command("sh", "-c", `rabbitmqctl() { printf '%s\n' "$@"; }; `+command).Output()
 	if err != nil {

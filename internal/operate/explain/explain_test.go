@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -24,7 +24,7 @@ var moment0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
 // sources returns what is published in a Redis of the test's own.
 func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = server.Stop(context.Background()) })
 	log := slog.New(slog.DiscardHandler)

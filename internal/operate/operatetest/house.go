@@ -11,7 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/operate"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -29,10 +29,10 @@ func Main(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for _, s := range []struct {
-		start func(context.Context, procs.ServerOptions) (*procs.Server, error)
+		start func(context.Context, servers.Options) (*servers.Server, error)
 		url   *string
-	}{{procs.StartRabbitMQ, &rabbitURL}, {procs.StartRedis, &redisURL}} {
-		server, err := s.start(ctx, procs.ServerOptions{})
+	}{{servers.StartRabbitMQ, &rabbitURL}, {servers.StartRedis, &redisURL}} {
+		server, err := s.start(ctx, servers.Options{})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

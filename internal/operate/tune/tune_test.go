@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/operate"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -22,7 +22,7 @@ import (
 // desk makes a desk on a Redis of its own, where the policy of `siren up` is in force and no scaler runs.
 func desk(t *testing.T) (*Desk, *redis.Tunings) {
 	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = server.Stop(context.Background()) })
 	log := slog.New(slog.DiscardHandler)

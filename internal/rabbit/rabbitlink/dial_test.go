@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
@@ -27,7 +27,7 @@ import (
 )
 
 // settings returns the settings of a client that trusts a CA and shows a certificate of an authority; nil: none.
-func settings(t testing.TB, ca string, client *procs.Authority) *tls.Config {
+func settings(t testing.TB, ca string, client *servers.Authority) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(ca)
 	if err != nil {
@@ -65,7 +65,7 @@ func refusal(t testing.TB, c *rabbitlink.Conn, want string) error {
 func TestTLS(t *testing.T) {
 	rabbittest.Declared(t)
 	s := rabbittest.Server(t)
-	stranger, err := procs.NewAuthority(t.TempDir())
+	stranger, err := servers.NewAuthority(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestRotation(t *testing.T) {
 		refusal(t, consume, want)
 	}
 	// The host changes, and the certificates with it.
-	stranger, err := procs.NewAuthority(t.TempDir())
+	stranger, err := servers.NewAuthority(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/dnstest"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
@@ -26,7 +26,7 @@ func TestNameMoves(t *testing.T) {
 		t.Fatal("parse the URL of the test's proxy")
 	}
 	second := rabbittest.NewProxyAt(t, net.JoinHostPort("127.0.0.2", at.Port()), rabbittest.Server(t).URL)
-	names, err := procs.NewNames()
+	names, err := dnstest.New()
 	if err != nil {
 		t.Fatal(err)
 	}

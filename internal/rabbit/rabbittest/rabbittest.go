@@ -17,7 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
@@ -31,7 +31,7 @@ import (
 
 // broker is one real RabbitMQ for the whole run. It is started by the first test that needs it, since fuzzing starts
 // this binary many times over.
-var broker = sync.OnceValues(func() (*procs.Server, error) {
+var broker = sync.OnceValues(func() (*servers.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	started = true
@@ -39,16 +39,16 @@ var broker = sync.OnceValues(func() (*procs.Server, error) {
 	if certificates, err = os.MkdirTemp("", "siren-rabbit-"); err != nil {
 		return nil, err
 	}
-	if Authority, err = procs.NewAuthority(certificates); err != nil {
+	if Authority, err = servers.NewAuthority(certificates); err != nil {
 		return nil, err
 	}
-	return procs.StartRabbitMQ(ctx, procs.ServerOptions{TLS: Authority})
+	return servers.StartRabbitMQ(ctx, servers.Options{TLS: Authority})
 })
 
 var (
 	started      bool
-	Authority    *procs.Authority // of the broker's certificate, and of its clients'
-	certificates string           // folder of the authority's files
+	Authority    *servers.Authority // of the broker's certificate, and of its clients'
+	certificates string             // folder of the authority's files
 )
 
 func Main(m *testing.M) {
@@ -65,7 +65,7 @@ func Main(m *testing.M) {
 	os.Exit(status)
 }
 
-func Server(t testing.TB) *procs.Server {
+func Server(t testing.TB) *servers.Server {
 	t.Helper()
 	s, err := broker()
 	if err != nil {
@@ -110,7 +110,7 @@ func Fresh(t testing.TB) *Probe {
 	s := Server(t)
 	before := goleak.IgnoreCurrent()
 	// of a broker that was restarted
-	watcher := goleak.IgnoreAnyFunction("github.com/polyglot-media/siren/internal/procs.(*process).watch")
+	watcher := goleak.IgnoreAnyFunction("github.com/polyglot-media/siren/internal/procs.(*Process).watch")
 	t.Cleanup(func() { goleak.VerifyNone(t, before, watcher) })
 	p := NewProbe(t, s.URL)
 	for _, lane := range []string{"express", "standard", "bulk", "old"} {

@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // The header names of Siren's messages: this is all of them. Times are Unix milliseconds. A message that is published
@@ -108,7 +109,7 @@ func (h Headers) table(to Place) amqp.Table {
 			}
 		case *string:
 			if *v != "" {
-				t[k.name] = clip(*v, maxHeaderText)
+				t[k.name] = plain.Cut(*v, maxHeaderText)
 			}
 		}
 	}
@@ -183,9 +184,9 @@ func countHeader(of any) int {
 func textHeader(of any) string {
 	switch v := of.(type) {
 	case string:
-		return clip(v, maxHeaderText)
+		return plain.Cut(v, maxHeaderText)
 	case []byte:
-		return clip(string(v), maxHeaderText)
+		return plain.Cut(string(v), maxHeaderText)
 	default:
 		return ""
 	}
@@ -240,16 +241,4 @@ func whole(f float64) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
-}
-
-// clip cuts s to valid UTF-8 of at most n bytes.
-func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/redis/redisurl"
 )
 
 // Logins are the users of a private Redis: by role, a password.
@@ -31,7 +31,7 @@ func (l Logins) Config() string {
 
 // URL returns the URL of the Redis with the login of the role in place of the one that it has.
 func (l Logins) URL(role, of string) (string, error) {
-	u, err := redislink.WithLogin(of, User(role), l[role])
+	u, err := redisurl.WithLogin(of, User(role), l[role])
 	if err != nil {
 		return "", fmt.Errorf("log in as a %s: %w", role, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -24,7 +24,7 @@ import (
 
 // TestRedisGoesAndComesBack stops a Redis under a ledger and starts it again.
 func TestRedisGoesAndComesBack(t *testing.T) {
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	redistest.Must(t, err)
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	l := redistest.LedgerOn(redistest.Open(t, server.URL))
@@ -184,7 +184,7 @@ func TestBrokenRecord(t *testing.T) {
 // counts all the same, and the claim that nobody knows of isn't taken for another worker. Guard: the nonce in
 // close.lua.
 func TestClaimUnheardOf(t *testing.T) {
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	redistest.Must(t, err)
 	t.Cleanup(func() { redistest.Must(t, server.Stop(context.Background())) })
 	s := redistest.Open(t, server.URL)

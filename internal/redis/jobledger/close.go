@@ -12,6 +12,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // ends is how a run can end.
@@ -79,9 +81,9 @@ func (l *Ledger) runClose(
 			args = append(args, "warnings", keyspace.Encode(o.Warnings))
 		}
 	case job.Retrying:
-		args = append(args, "next", keyspace.Millis(o.NextAt), "error", jobrecord.Clip(o.Error))
+		args = append(args, "next", keyspace.Millis(o.NextAt), "error", plain.Clip(o.Error, jobrecord.MaxError))
 	case job.Dead:
-		args = append(args, "reason", o.Reason, "error", jobrecord.Clip(o.Error))
+		args = append(args, "reason", o.Reason, "error", plain.Clip(o.Error, jobrecord.MaxError))
 	}
 	r, err := closeScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, args...).StringSlice()
 	if err != nil {

@@ -1,18 +1,18 @@
 package jobrecord
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// maxError bounds the text of an error in a record, in bytes.
-const maxError = 4 << 10
+// MaxError bounds the text of an error in a record, in bytes.
+const MaxError = 4 << 10
 
 // NewFields returns the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields
 // are set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker,
@@ -53,7 +53,7 @@ func NewFields(d work.Delivery, now time.Time) []any {
 		fields = append(fields, "ready", keyspace.Millis(d.ReadyAt))
 	}
 	if d.Error != "" {
-		fields = append(fields, "error", Clip(d.Error))
+		fields = append(fields, "error", plain.Clip(d.Error, MaxError))
 	}
 	if d.Bears != "" {
 		fields = append(fields, "bears", d.Bears)
@@ -92,7 +92,7 @@ func recordOf(id string, h map[string]string) job.Record {
 		Attempt:  int(keyspace.Number(h["attempt"])),
 		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])),
 		Replay: int(keyspace.Number(h["replay"])),
-		Worker: h["worker"], Reason: h["reason"], Error: Clip(h["error"]), Bears: h["bears"],
+		Worker: h["worker"], Reason: h["reason"], Error: plain.Clip(h["error"], MaxError), Bears: h["bears"],
 	}
 	keyspace.Decode(h["labels"], &r.Labels)
 	keyspace.Decode(h["params"], &r.Params)
@@ -102,16 +102,4 @@ func recordOf(id string, h map[string]string) job.Record {
 	keyspace.Decode(h["rest"], &r.Rest)
 	r.Bound()
 	return r
-}
-
-// Clip cuts an error's text to what a record keeps of it.
-func Clip(text string) string {
-	if len(text) <= maxError {
-		return text
-	}
-	cut := maxError
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return strings.TrimSpace(text[:cut]) + "…"
 }

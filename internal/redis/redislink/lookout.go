@@ -60,38 +60,21 @@ func (s *Store) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, clockWithin)
 	defer cancel()
 	var clock *goredis.TimeCmd
-	var hello *goredis.Cmd
+	hello := goredis.NewMapStringInterfaceCmd(ctx, "HELLO")
 	asked := s.clock.own()
 	_, _ = s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		clock, hello = p.Time(ctx), p.Do(ctx, "HELLO")
-		return nil
+		clock = p.Time(ctx)
+		return p.Process(ctx, hello)
 	})
 	if theirs, err := clock.Result(); err == nil {
 		s.clock.set(theirs, asked, s.clock.own().Sub(asked))
 	}
-	switch role(hello) {
+	switch hello.Val()["role"] {
 	case "master":
 		s.remote.promoted()
 	case "replica":
 		s.remote.demoted("it says so")
 	}
-}
-
-// role reads the role from what HELLO answers, in either version of the protocol; "" when it doesn't say.
-func role(hello *goredis.Cmd) string {
-	switch answer := hello.Val().(type) {
-	case map[any]any:
-		role, _ := answer["role"].(string)
-		return role
-	case []any:
-		for i := 0; i+1 < len(answer); i += 2 {
-			if answer[i] == "role" {
-				role, _ := answer[i+1].(string)
-				return role
-			}
-		}
-	}
-	return ""
 }
 
 // promoted notes that a connection is to a master.
@@ -207,9 +190,6 @@ func hostOf(address string) string {
 
 // addressOf returns the IP address at the other end.
 func addressOf(c net.Conn) netip.Addr {
-	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return netip.Addr{}
-	}
+	at, _ := netip.ParseAddrPort(c.RemoteAddr().String()) // none where it isn't TCP
 	return at.Addr().Unmap()
 }

@@ -11,7 +11,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/dnstest"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
@@ -29,7 +30,7 @@ type way struct {
 	ended int
 }
 
-func newWay(t *testing.T, at string, to *procs.Server) *way {
+func newWay(t *testing.T, at string, to *servers.Server) *way {
 	t.Helper()
 	l, err := net.Listen("tcp", at)
 	redistest.Must(t, err)
@@ -64,7 +65,7 @@ func (w *way) losses() int {
 }
 
 // lead directs new connections to the server; those that are there stay where they are.
-func (w *way) lead(t *testing.T, to *procs.Server) {
+func (w *way) lead(t *testing.T, to *servers.Server) {
 	u, err := url.Parse(to.URL)
 	redistest.Must(t, err)
 	w.mu.Lock()
@@ -93,7 +94,7 @@ func (w *way) serve() {
 
 // two starts a Redis that a store is made for, and one that it is to move to. A replica that begins to write its
 // changes to disk doesn't end until that is done, so they don't.
-func two(t *testing.T) (a, b *procs.Server, rawA, rawB *goredis.Client) {
+func two(t *testing.T) (a, b *servers.Server, rawA, rawB *goredis.Client) {
 	t.Helper()
 	a, rawA = startRedis(t, "masteruser watch\nmasterauth watch\nshutdown-timeout 0\nappendonly no\n")
 	b, rawB = startRedis(t, "masteruser watch\nmasterauth watch\nshutdown-timeout 0\nappendonly no\n")
@@ -101,7 +102,7 @@ func two(t *testing.T) (a, b *procs.Server, rawA, rawB *goredis.Client) {
 }
 
 // replicate makes one Redis the replica of another, and waits until it has its data.
-func replicate(t *testing.T, replica *goredis.Client, of *procs.Server) {
+func replicate(t *testing.T, replica *goredis.Client, of *servers.Server) {
 	t.Helper()
 	u, err := url.Parse(of.URL)
 	redistest.Must(t, err)
@@ -130,7 +131,7 @@ func reader(t *testing.T, s *redislink.Store) func(worker string) bool {
 }
 
 // live leaves a sign of life of the worker at that Redis alone.
-func live(t *testing.T, s *procs.Server, worker string) {
+func live(t *testing.T, s *servers.Server, worker string) {
 	t.Helper()
 	_, err := redis.NewRoster(redistest.Open(t, s.URL), redistest.Discard).Beat(t.Context(),
 		fleet.Heartbeat{Worker: worker, Pool: "general"})
@@ -155,7 +156,7 @@ func TestNameMoves(t *testing.T) {
 			a, b, rawA, rawB := two(t)
 			first := newWay(t, "127.0.0.1:0", a)
 			newWay(t, "127.0.0.2:"+first.port(), b)
-			names, err := procs.NewNames()
+			names, err := dnstest.New()
 			redistest.Must(t, err)
 			t.Cleanup(names.Close)
 			names.Move("redis.test", "127.0.0.1")
@@ -254,7 +255,7 @@ func TestAge(t *testing.T) {
 func TestManyAddresses(t *testing.T) {
 	first := newWay(t, "127.0.0.1:0", redistest.Shared)
 	second := newWay(t, "127.0.0.2:"+first.port(), redistest.Shared)
-	names, err := procs.NewNames()
+	names, err := dnstest.New()
 	redistest.Must(t, err)
 	t.Cleanup(names.Close)
 	u, err := url.Parse(redistest.Shared.URL)

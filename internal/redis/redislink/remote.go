@@ -13,6 +13,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/polyglot-media/siren/internal/redis/redisurl"
+	"github.com/polyglot-media/siren/internal/redis/sentinel"
 )
 
 // An absent Redis must never hold a job up: all timeouts are short, and what Failed is tried again once.
@@ -24,6 +27,10 @@ const (
 
 // IOTimeout is after how long a call is given up.
 const IOTimeout = 2 * time.Second
+
+// errPlain is certificates for a connection that has none.
+var errPlain = errors.New("certificates are given for Redis, but its URL is redis://, which has no TLS: " +
+	"write rediss:// (or rediss+sentinel://)")
 
 // Option says more about how a Store connects.
 type Option func(*remote)
@@ -55,7 +62,7 @@ func WithResolver(resolver *net.Resolver) Option {
 
 // remote is the Redis that a store connects to.
 type remote struct {
-	opened   server // what the URL said at first
+	opened   redisurl.URL // what the URL said at first
 	renew    func() (string, error)
 	tls      func() (*tls.Config, error)
 	clock    func() time.Time // nil: this machine's
@@ -85,20 +92,20 @@ type remote struct {
 type purpose struct{ address, user, password string }
 
 // now returns what the URL says now.
-func (r *remote) now() (server, error) {
+func (r *remote) now() (redisurl.URL, error) {
 	if r.renew == nil {
 		return r.opened, nil
 	}
 	url, err := r.renew()
 	if err != nil {
-		return server{}, fmt.Errorf("find out where Redis is: %w", err)
+		return redisurl.URL{}, fmt.Errorf("find out where Redis is: %w", err)
 	}
 	return r.parse(url)
 }
 
-func (r *remote) parse(url string) (server, error) {
-	s, err := parseURL(url)
-	if err == nil && r.tls != nil && !s.secure {
+func (r *remote) parse(url string) (redisurl.URL, error) {
+	s, err := redisurl.Parse(url)
+	if err == nil && r.tls != nil && !s.Secure {
 		err = errPlain
 	}
 	return s, err
@@ -108,7 +115,7 @@ func (r *remote) parse(url string) (server, error) {
 func (r *remote) client() *goredis.Client {
 	o := &goredis.Options{
 		Addr: "redis", Dialer: r.dial, CredentialsProviderContext: r.credentials, OnConnect: r.welcomed,
-		DB:         r.opened.db,
+		DB:         r.opened.DB,
 		ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true,
 		DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: IOTimeout, WriteTimeout: IOTimeout,
 		MaxRetries: 1, MinRetryBackoff: retryBackoff, MaxRetryBackoff: retryBackoff,
@@ -128,22 +135,62 @@ func (r *remote) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	at := s.addrs[0]
-	if s.master != "" {
-		if at, err = r.master(ctx, s); err != nil {
+	at := s.Addrs[0]
+	if s.Master != "" {
+		r.following.Do(func() { r.spawn(r.follow) })
+		if at, err = r.sentinels(s).Master(ctx); err != nil {
 			return nil, err
 		}
 	}
 	epoch := r.age()
-	conn, err := r.connect(ctx, network, at, s.secure)
+	conn, err := r.connect(ctx, network, at, s.Secure)
 	if err != nil {
 		return nil, err
 	}
-	l := newPoolConn(conn, r, purpose{at, s.user, s.password}, epoch)
+	l := newPoolConn(conn, r, purpose{at, s.User, s.Password}, epoch)
 	r.mu.Lock()
 	r.dialled = l
 	r.mu.Unlock()
 	return l, nil
+}
+
+// sentinels returns those of the URL.
+func (r *remote) sentinels(s redisurl.URL) sentinel.Group {
+	return sentinel.Group{Addresses: s.Addrs, Of: s.Master, Client: func(address string) *goredis.SentinelClient {
+		return goredis.NewSentinelClient(&goredis.Options{
+			Addr: address, Username: s.SentinelUser, Password: s.SentinelPassword,
+			Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return r.connect(ctx, network, address, s.Secure)
+			},
+			ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: -1,
+			DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: IOTimeout, WriteTimeout: IOTimeout,
+		})
+	}}
+}
+
+// follow follows the sentinels until life ends.
+func (r *remote) follow(life context.Context) {
+	now := func() (sentinel.Group, error) {
+		s, err := r.now()
+		return r.sentinels(s), err
+	}
+	sentinel.Follow(life, now, func(at string) {
+		if r.moved(at) {
+			r.log.Info("the sentinels have made another Redis the master", slog.String("redis", at))
+		}
+	})
+}
+
+// moved reports whether the open connections are to another Redis.
+func (r *remote) moved(address string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.latest
+	if p == (purpose{}) { // there are none
+		return false
+	}
+	p.address = address
+	return r.changed(p)
 }
 
 // connect makes one connection, to Redis or a sentinel.
@@ -187,7 +234,7 @@ func (r *remote) secure(ctx context.Context, conn net.Conn, address string) (net
 // credentials returns what a new connection logs in with.
 func (r *remote) credentials(context.Context) (user, password string, err error) {
 	s, err := r.now()
-	return s.user, s.password, err
+	return s.User, s.Password, err
 }
 
 // welcomed notes that Redis has let a new connection in. When that is to another Redis, or with other credentials, than
@@ -244,10 +291,10 @@ func (r *remote) refused(err error) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if (!loggedOut || s.password == "") && s.user == r.latest.user && s.password == r.latest.password {
+	if (!loggedOut || s.Password == "") && s.User == r.latest.user && s.Password == r.latest.password {
 		return false
 	}
-	r.latest.user, r.latest.password = s.user, s.password
+	r.latest.user, r.latest.password = s.User, s.Password
 	r.epoch++
 	return true
 }

@@ -15,7 +15,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
@@ -26,18 +26,18 @@ import (
 
 // secured starts a Redis with TLS. It returns it, the authority of its certificate and its clients', and a client to
 // look behind it.
-func secured(t *testing.T) (*procs.Server, *procs.Authority, *goredis.Client) {
+func secured(t *testing.T) (*servers.Server, *servers.Authority, *goredis.Client) {
 	t.Helper()
-	authority, err := procs.NewAuthority(t.TempDir())
+	authority, err := servers.NewAuthority(t.TempDir())
 	redistest.Must(t, err)
-	s, err := procs.StartRedis(t.Context(), procs.ServerOptions{TLS: authority})
+	s, err := servers.StartRedis(t.Context(), servers.Options{TLS: authority})
 	redistest.Must(t, err)
 	t.Cleanup(func() { redistest.Must(t, s.Stop(context.Background())) })
 	return s, authority, redistest.Raw(t, s.URL)
 }
 
 // settings returns the settings of a client that trusts a CA and shows a certificate of an authority; nil: none.
-func settings(t *testing.T, ca string, client *procs.Authority) *tls.Config {
+func settings(t *testing.T, ca string, client *servers.Authority) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(ca)
 	redistest.Must(t, err)
@@ -67,7 +67,7 @@ func openWith(t *testing.T, url string, options ...redislink.Option) *redislink.
 
 func TestTLS(t *testing.T) {
 	s, authority, _ := secured(t)
-	stranger, err := procs.NewAuthority(t.TempDir())
+	stranger, err := servers.NewAuthority(t.TempDir())
 	redistest.Must(t, err)
 	missing := func() (*tls.Config, error) { return nil, fs.ErrNotExist }
 	for name, c := range map[string]struct {

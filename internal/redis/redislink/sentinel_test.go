@@ -14,7 +14,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -26,9 +26,9 @@ const aclConfig = "user watch on >watch ~* &* +@all\nuser siren on >old-secret ~
 	"+@all\nrepl-diskless-sync-delay 0\n"
 
 // startRedis starts a Redis that has aclConfig.
-func startRedis(t *testing.T, config string) (*procs.Server, *goredis.Client) {
+func startRedis(t *testing.T, config string) (*servers.Server, *goredis.Client) {
 	t.Helper()
-	s, err := procs.StartRedis(t.Context(), procs.ServerOptions{Config: aclConfig + config})
+	s, err := servers.StartRedis(t.Context(), servers.Options{Config: aclConfig + config})
 	redistest.Must(t, err)
 	t.Cleanup(func() { redistest.Must(t, s.Stop(context.Background())) })
 	return s, redistest.Raw(t, s.URL)

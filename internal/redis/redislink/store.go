@@ -172,7 +172,7 @@ func (s *Store) RunAll(
 // whether it asks for TLS.
 func (s *Store) Where() (addresses []string, secure bool, err error) {
 	at, err := s.remote.now()
-	return at.addrs, at.secure, err
+	return at.Addrs, at.Secure, err
 }
 
 // Login returns the user whom Redis takes us for. Where it doesn't say, it is the one in the URL.
@@ -180,8 +180,8 @@ func (s *Store) Login(ctx context.Context) string {
 	if name, err := s.client.Do(ctx, "ACL", "WHOAMI").Text(); err == nil {
 		return name
 	}
-	if at, err := s.remote.now(); err == nil && at.user != "" {
-		return at.user
+	if at, err := s.remote.now(); err == nil && at.User != "" {
+		return at.User
 	}
 	return "default"
 }

@@ -12,7 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis/access"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -24,14 +24,14 @@ import (
 )
 
 // Shared is the Redis of all tests but those that stop theirs.
-var Shared *procs.Server
+var Shared *servers.Server
 
 // Main runs a package's tests on a Redis of their own, and is the exit code.
 func Main(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var err error
-	if Shared, err = procs.StartRedis(ctx, procs.ServerOptions{Config: users()}); err != nil {
+	if Shared, err = servers.StartRedis(ctx, servers.Options{Config: users()}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -119,9 +119,9 @@ func Fresh(t *testing.T) (*redislink.Store, *goredis.Client) {
 }
 
 // StartStore starts a Redis for the test alone, and opens it.
-func StartStore(t *testing.T) (*procs.Server, *redislink.Store) {
+func StartStore(t *testing.T) (*servers.Server, *redislink.Store) {
 	t.Helper()
-	server, err := procs.StartRedis(t.Context(), procs.ServerOptions{})
+	server, err := servers.StartRedis(t.Context(), servers.Options{})
 	Must(t, err)
 	t.Cleanup(func() { _ = server.Stop(context.Background()) })
 	return server, Open(t, server.URL)

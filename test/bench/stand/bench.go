@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
@@ -93,19 +93,19 @@ func Open(ctx context.Context, o Options) (b *Bench, err error) {
 	}
 	b.atEnd(func() error { return os.RemoveAll(b.Dir) })
 	b.Say("starting a private Redis and RabbitMQ")
-	if b.RedisURL, err = b.server(ctx, procs.StartRedis); err != nil {
+	if b.RedisURL, err = b.server(ctx, servers.StartRedis); err != nil {
 		return b, err
 	}
-	if b.AMQPURL, err = b.server(ctx, procs.StartRabbitMQ); err != nil {
+	if b.AMQPURL, err = b.server(ctx, servers.StartRabbitMQ); err != nil {
 		return b, err
 	}
 	return b, b.prepare(ctx)
 }
 
 func (b *Bench) server(
-	ctx context.Context, start func(context.Context, procs.ServerOptions) (*procs.Server, error),
+	ctx context.Context, start func(context.Context, servers.Options) (*servers.Server, error),
 ) (url string, err error) {
-	s, err := start(ctx, procs.ServerOptions{Log: b.Log})
+	s, err := start(ctx, servers.Options{Log: b.Log})
 	if err != nil {
 		return "", err
 	}

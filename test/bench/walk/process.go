@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/localfleet"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/test/bench/stand"
@@ -19,7 +19,7 @@ import (
 
 // process is one real `siren worker`.
 type process struct {
-	fleet  *procs.Fleet
+	fleet  *localfleet.Fleet
 	cmd    *exec.Cmd     // started by the fleet
 	beatIn time.Duration // from its creation to its first heartbeat
 }
@@ -35,7 +35,7 @@ func workerProcess(ctx context.Context, b *stand.Bench, flags ...string) (p *pro
 		p.cmd = b.Command(context.Background(), append(args, flags...)...)
 		return p.cmd
 	}
-	p.fleet, err = procs.NewFleet(procs.FleetOptions{
+	p.fleet, err = localfleet.New(localfleet.Options{
 		Pools: []string{stand.Pool}, Command: command, Log: b.Log,
 		Drain: time.Millisecond,
 	})

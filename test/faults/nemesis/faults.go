@@ -11,7 +11,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/processes"
@@ -187,7 +187,7 @@ func (n *Nemesis) startBroker() error { return restart(n.site.RabbitMQ) }
 func (n *Nemesis) startRedis() error  { return restart(n.site.Redis) }
 
 // restart tries more than once: on a machine that is busy with other things a broker may not be up in time.
-func restart(server *procs.Server) (err error) {
+func restart(server *servers.Server) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
 	for ctx.Err() == nil {

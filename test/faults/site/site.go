@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/test/binary"
 )
 
@@ -52,8 +52,8 @@ type Site struct {
 	Dir      string // in/, out/, log/, scratch/, reference/, rabbitmq/, redis/, s3/
 	Siren    string // the binary
 	Log      *slog.Logger
-	RabbitMQ *procs.Server
-	Redis    *procs.Server
+	RabbitMQ *servers.Server
+	Redis    *servers.Server
 	Net      *network
 	Workers  []*Process
 	Scalers  []*Process
@@ -122,10 +122,10 @@ func (s *Site) Equip(ctx context.Context) (err error) {
 
 // Serve starts both servers, with their data in the folder.
 func (s *Site) Serve(ctx context.Context) (err error) {
-	if s.Redis, err = procs.StartRedis(ctx, procs.ServerOptions{Dir: s.Dir}); err != nil {
+	if s.Redis, err = servers.StartRedis(ctx, servers.Options{Dir: s.Dir}); err != nil {
 		return err
 	}
-	s.RabbitMQ, err = procs.StartRabbitMQ(ctx, procs.ServerOptions{Dir: s.Dir})
+	s.RabbitMQ, err = servers.StartRabbitMQ(ctx, servers.Options{Dir: s.Dir})
 	return err
 }
 
@@ -148,7 +148,7 @@ func (s *Site) Close(ctx context.Context) error {
 		p.end()
 	}
 	s.Net.close()
-	for _, server := range []*procs.Server{s.RabbitMQ, s.Redis} {
+	for _, server := range []*servers.Server{s.RabbitMQ, s.Redis} {
 		if server != nil {
 			problems = append(problems, server.Stop(ctx))
 		}

@@ -8,7 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -40,7 +40,7 @@ func TestStartingPolicy(t *testing.T) {
 }
 
 // flush makes a Redis lose all its data.
-func flush(t *testing.T, server *procs.Server) {
+func flush(t *testing.T, server *servers.Server) {
 	t.Helper()
 	options, err := goredis.ParseURL(server.URL)
 	redistest.Must(t, err)

@@ -16,7 +16,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/polyglot-media/siren/internal/kube"
-	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
@@ -25,7 +25,7 @@ import (
 // keeping is tuning keepers on one Redis and one ConfigMap.
 type keeping struct {
 	t       *testing.T
-	server  *procs.Server
+	server  *servers.Server
 	tunings *redis.Tunings
 	cluster *fake.Clientset
 	log     strings.Builder

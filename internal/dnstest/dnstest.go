@@ -1,4 +1,5 @@
-package procs
+// Package dnstest is a DNS server for tests, on loopback and in this process, whose names can be moved.
+package dnstest
 
 import (
 	"context"
@@ -10,8 +11,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Names is a DNS server on loopback, in this process, whose names can be moved. For tests.
-type Names struct {
+// Server is a DNS server whose names can be moved.
+type Server struct {
 	conn net.PacketConn
 	done sync.WaitGroup
 
@@ -21,30 +22,30 @@ type Names struct {
 	asked int
 }
 
-// NewNames starts one that knows no name.
-func NewNames() (*Names, error) {
+// New starts one that knows no name.
+func New() (*Server, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for DNS: %w", err)
 	}
-	n := &Names{conn: conn, known: map[string][]netip.Addr{}, once: map[string][]netip.Addr{}}
+	n := &Server{conn: conn, known: map[string][]netip.Addr{}, once: map[string][]netip.Addr{}}
 	n.done.Go(n.serve)
 	return n, nil
 }
 
 // Close ends it.
-func (n *Names) Close() {
+func (n *Server) Close() {
 	_ = n.conn.Close()
 	n.done.Wait()
 }
 
 // Move gives the name these IPv4 addresses, in place of those that it has.
-func (n *Names) Move(name string, addresses ...string) { n.set(n.known, name, addresses) }
+func (n *Server) Move(name string, addresses ...string) { n.set(n.known, name, addresses) }
 
 // Once makes the next answer, and no other, name these.
-func (n *Names) Once(name string, addresses ...string) { n.set(n.once, name, addresses) }
+func (n *Server) Once(name string, addresses ...string) { n.set(n.once, name, addresses) }
 
-func (n *Names) set(in map[string][]netip.Addr, name string, addresses []string) {
+func (n *Server) set(in map[string][]netip.Addr, name string, addresses []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	in[name+"."] = nil
@@ -54,20 +55,20 @@ func (n *Names) set(in map[string][]netip.Addr, name string, addresses []string)
 }
 
 // Asked returns how often it was asked for IPv4 addresses.
-func (n *Names) Asked() int {
+func (n *Server) Asked() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.asked
 }
 
 // Resolver asks this server alone.
-func (n *Names) Resolver() *net.Resolver {
+func (n *Server) Resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", n.conn.LocalAddr().String())
 	}}
 }
 
-func (n *Names) serve() {
+func (n *Server) serve() {
 	buffer := make([]byte, 1500)
 	for {
 		size, from, err := n.conn.ReadFrom(buffer)
@@ -86,7 +87,7 @@ func (n *Names) serve() {
 }
 
 // answer makes the answer of a question.
-func (n *Names) answer(m *dnsmessage.Message) {
+func (n *Server) answer(m *dnsmessage.Message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	q := m.Questions[0]

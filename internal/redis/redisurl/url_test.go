@@ -1,4 +1,4 @@
-package redislink
+package redisurl
 
 import (
 	"reflect"
@@ -7,25 +7,25 @@ import (
 )
 
 func TestParseURL(t *testing.T) {
-	tests := map[string]server{
-		"redis://localhost":               {addrs: []string{"localhost:6379"}},
-		"redis://:p%40ss@10.0.0.1:7000/3": {addrs: []string{"10.0.0.1:7000"}, password: "p@ss", db: 3},
+	tests := map[string]URL{
+		"redis://localhost":               {Addrs: []string{"localhost:6379"}},
+		"redis://:p%40ss@10.0.0.1:7000/3": {Addrs: []string{"10.0.0.1:7000"}, Password: "p@ss", DB: 3},
 		"rediss://siren:secret@redis.example/": {
-			addrs: []string{"redis.example:6379"}, user: "siren",
-			password: "secret", secure: true,
+			Addrs: []string{"redis.example:6379"}, User: "siren",
+			Password: "secret", Secure: true,
 		},
-		"redis://[::1]:7000?db=2": {addrs: []string{"[::1]:7000"}, db: 2},
+		"redis://[::1]:7000?db=2": {Addrs: []string{"[::1]:7000"}, DB: 2},
 		"redis+sentinel://u:p@s1:26380,s2/main?db=1&sentinelPassword=sp": {
-			addrs: []string{"s1:26380", "s2:26379"}, master: "main", user: "u", password: "p", db: 1,
-			sentinelPassword: "sp",
+			Addrs: []string{"s1:26380", "s2:26379"}, Master: "main", User: "u", Password: "p", DB: 1,
+			SentinelPassword: "sp",
 		},
 		"rediss+sentinel://s1/main?sentinelUser=su": {
-			addrs: []string{"s1:26379"}, master: "main", secure: true,
-			sentinelUser: "su",
+			Addrs: []string{"s1:26379"}, Master: "main", Secure: true,
+			SentinelUser: "su",
 		},
 	}
 	for raw, want := range tests {
-		got, err := parseURL(raw)
+		got, err := Parse(raw)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n%+v, %v; want\n%+v", raw, got, err, want)
 		}
@@ -41,7 +41,7 @@ func TestBadURLsDontLeak(t *testing.T) {
 		"redis+sentinel://u:secret@a,b", "redis+sentinel://u:secret@a,b/", "redis+sentinel://u:secret@a/m?db=secret",
 		"redis+sentinel://u:secret@a/m/1", "redis://u:secret@host:99999", "redis://u:secret@host?db=%zz",
 	} {
-		switch s, err := parseURL(raw); {
+		switch s, err := Parse(raw); {
 		case err == nil:
 			t.Errorf("%q was taken: %+v", raw, s)
 		case strings.Contains(err.Error(), "sec"+"ret"), strings.Contains(err.Error(), "sec/"):

@@ -1,4 +1,4 @@
-package procs
+package servers
 
 import (
 	"bytes"
@@ -15,6 +15,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/procstest"
 )
 
 // TestServersSurviveACrash walks through the life of both servers in one directory: a run that is killed, the next
@@ -23,14 +26,14 @@ func TestServersSurviveACrash(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "with a blank")
-	crashed, urls := runHelper(t, 2, "servers", dir)
-	left := pid{Number: crashed.Process.Pid}.descendants()
+	crashed, urls := procstest.Start(t, 2, "servers", dir)
+	left := procs.PID{Number: crashed.Process.Pid}.Descendants()
 	if err := crashed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = crashed.Wait()
 
-	o := ServerOptions{Dir: dir, Log: testLog(t)}
+	o := Options{Dir: dir, Log: procstest.Log(t)}
 	redis, err := StartRedis(ctx, o)
 	if err != nil {
 		t.Fatal(err)
@@ -39,9 +42,9 @@ func TestServersSurviveACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !awaitGone(left, killWait) {
-		t.Error("processes of the crashed run are left")
-	}
+	procstest.Eventually(t, "no process of the crashed run is left", func() bool {
+		return !slices.ContainsFunc(left, procs.PID.Alive)
+	})
 	if got := []string{redis.URL, rabbit.URL}; !slices.Equal(got, urls) {
 		t.Errorf("URLs after the crash %v, before %v", got, urls)
 	}
@@ -71,10 +74,10 @@ func TestServersSurviveACrash(t *testing.T) {
 	}
 	users("after kill and restart")
 
-	var family []pid
+	var family []procs.PID
 	for _, s := range []*Server{rabbit, redis} {
 		for _, p := range s.running {
-			family = append(append(family, p.pid), p.pid.descendants()...)
+			family = append(append(family, p.PID), p.PID.Descendants()...)
 		}
 	}
 	for _, s := range []*Server{rabbit, redis} {
@@ -88,7 +91,7 @@ func TestServersSurviveACrash(t *testing.T) {
 	if len(family) < 4 { // redis, epmd, beam, erl_child_setup
 		t.Errorf("only %d processes seen", len(family))
 	}
-	if slices.ContainsFunc(family, pid.alive) {
+	if slices.ContainsFunc(family, procs.PID.Alive) {
 		t.Error("something still runs after Stop")
 	}
 	if err := rabbit.Restart(ctx); err == nil {
@@ -108,7 +111,7 @@ func checkExposure(t *testing.T, servers ...*Server) {
 		password, _ := u.User.Password()
 		var open []string
 		for _, p := range s.running {
-			for _, q := range append(p.pid.descendants(), p.pid) {
+			for _, q := range append(p.PID.Descendants(), p.PID) {
 				args, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(q.Number), "cmdline"))
 				if bytes.Contains(args, []byte(password)) {
 					t.Errorf("%s: the password is in the arguments of process %d", s.name, q.Number)
@@ -174,7 +177,7 @@ func socketAddress(t *testing.T, s string) string {
 func TestRedisKeepsDataOverKillAndRestart(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s, err := StartRedis(ctx, ServerOptions{Log: testLog(t), Config: "appendfsync always\n"})
+	s, err := StartRedis(ctx, Options{Log: procstest.Log(t), Config: "appendfsync always\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +196,7 @@ func TestRedisKeepsDataOverKillAndRestart(t *testing.T) {
 	if _, err := s.Rabbitmqctl(ctx, "status"); err == nil {
 		t.Error("a Redis has a rabbitmqctl")
 	}
-	dir := s.home.dir
+	dir := s.home.Dir
 	if err := s.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -243,54 +246,54 @@ func TestServerThatCantStartSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		start func(context.Context, ServerOptions) (*Server, error)
-		o     ServerOptions
+		start func(context.Context, Options) (*Server, error)
+		o     Options
 		want  []string
 	}{
 		"RabbitMQ is missing": {
 			StartRabbitMQ,
-			ServerOptions{Program: "/nowhere/rabbitmq-server"},
+			Options{Program: "/nowhere/rabbitmq-server"},
 			[]string{"rabbitmq-server is not installed", "scripts/install", "apt-get install rabbitmq-server"},
 		},
 		"Redis is missing": {
 			StartRedis,
-			ServerOptions{Program: "/nowhere/redis-server"},
+			Options{Program: "/nowhere/redis-server"},
 			[]string{"redis-server is not installed", "scripts/install"},
 		},
-		"Redis is no program": {StartRedis, ServerOptions{Program: plain}, []string{"is not a program"}},
+		"Redis is no program": {StartRedis, Options{Program: plain}, []string{"is not a program"}},
 		"no directory possible": {
 			StartRedis,
-			ServerOptions{Dir: plain},
+			Options{Dir: plain},
 			[]string{"Redis: data directory", "not a directory"},
 		},
 		"bad configuration": {
 			StartRedis,
-			ServerOptions{Config: "no-such-setting 1"},
+			Options{Config: "no-such-setting 1"},
 			[]string{"-server ended while starting (exit status 1)", "no-such-setting"},
 		},
 		"no such root": {
 			StartRabbitMQ,
-			ServerOptions{Root: "/nowhere"},
-			[]string{"ServerOptions.Root: stat /nowhere", "scripts/servers"},
+			Options{Root: "/nowhere"},
+			[]string{"Options.Root: stat /nowhere", "scripts/servers"},
 		},
 		"the root is a file": {
 			StartRedis,
-			ServerOptions{Root: plain},
+			Options{Root: plain},
 			[]string{"is not a folder", "scripts/servers"},
 		},
 		"no RabbitMQ in it": {
 			StartRabbitMQ,
-			ServerOptions{Root: empty},
+			Options{Root: empty},
 			[]string{"no rabbitmq-server in " + empty, "scripts/servers", "mmdebstrap --include=rabbitmq-server"},
 		},
 		"no Redis in it": {
 			StartRedis,
-			ServerOptions{Root: empty},
+			Options{Root: empty},
 			[]string{"no redis-server in " + empty, "scripts/servers"},
 		},
 		"nothing but it": {
 			StartRedis,
-			ServerOptions{Root: bare},
+			Options{Root: bare},
 			[]string{"redis-server ended while starting", "No such file"},
 		},
 	} {
@@ -320,12 +323,12 @@ func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
 	defer cancel(nil)
 	dir := t.TempDir()
 	go func() {
-		for tail(filepath.Join(dir, "redis", "output.log"), 1) == "" {
+		for procs.Tail(filepath.Join(dir, "redis", "output.log"), 1) == "" {
 			time.Sleep(10 * time.Millisecond)
 		}
 		cancel(errors.New("test is over"))
 	}()
-	_, err := StartRedis(ctx, ServerOptions{Dir: dir, Program: deaf})
+	_, err := StartRedis(ctx, Options{Dir: dir, Program: deaf})
 	if err == nil || !strings.Contains(err.Error(), "not ready") ||
 		!strings.Contains(err.Error(), "waiting for nothing") {
 		t.Errorf("error: %v", err)

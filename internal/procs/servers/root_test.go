@@ -1,11 +1,15 @@
-package procs
+package servers
 
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/procstest"
 )
 
 // wholeMachine is a root that every Debian has: itself. `make test-matrix` runs all tests on servers from other roots.
@@ -18,15 +22,15 @@ func TestServersFromARoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ServerOptions{
-		Dir: filepath.Join(t.TempDir(), "with a blank"), Log: testLog(t), Root: wholeMachine,
+	o := Options{
+		Dir: filepath.Join(t.TempDir(), "with a blank"), Log: procstest.Log(t), Root: wholeMachine,
 		TLS: authority, Config: "appendfsync always\n",
 	}
 	s, err := StartRedis(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := StartRedis(ctx, ServerOptions{Log: testLog(t), Root: wholeMachine})
+	second, err := StartRedis(ctx, Options{Log: procstest.Log(t), Root: wholeMachine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,18 +38,18 @@ func TestServersFromARoot(t *testing.T) {
 		t.Fatal(got)
 	}
 	checkExposure(t, s, second)
-	inside := filepath.Join("/proc", strconv.Itoa(s.main().pid.Number), "root")
-	if _, err := os.Stat(filepath.Join(inside, s.home.path("redis.conf"))); err != nil {
+	inside := filepath.Join("/proc", strconv.Itoa(s.main().PID.Number), "root")
+	if _, err := os.Stat(filepath.Join(inside, s.home.Path("redis.conf"))); err != nil {
 		t.Errorf("it doesn't see its directory: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(inside, s.home.path(".."))); err != nil {
+	if _, err := os.Stat(filepath.Join(inside, s.home.Path(".."))); err != nil {
 		t.Error(err)
 	}
-	if left, _ := os.ReadDir(filepath.Join(inside, second.home.dir)); len(left) > 0 {
+	if left, _ := os.ReadDir(filepath.Join(inside, second.home.Dir)); len(left) > 0 {
 		t.Errorf("it sees the other one's directory: %v", left)
 	}
 	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts),
-		filepath.Base(s.home.dir)+"/root") {
+		filepath.Base(s.home.Dir)+"/root") {
 		t.Errorf("mounted outside, too:\n%s", mounts)
 	}
 
@@ -58,16 +62,16 @@ func TestServersFromARoot(t *testing.T) {
 	if got := ask(t, s, "STRLEN job"); got != ":7" {
 		t.Errorf("after kill and restart: %s", got)
 	}
-	servers := []pid{s.main().pid, second.main().pid}
+	servers := []procs.PID{s.main().PID, second.main().PID}
 	for _, s := range []*Server{s, second} {
 		if err := s.Stop(ctx); err != nil {
 			t.Error(err)
 		}
 	}
-	if !awaitGone(servers, 0) {
+	if slices.ContainsFunc(servers, procs.PID.Alive) {
 		t.Error("something still runs after Stop")
 	}
-	if _, err := os.Stat(second.home.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(second.home.Dir); !os.IsNotExist(err) {
 		t.Errorf("the temporary directory is left: %v", err)
 	}
 }
@@ -75,12 +79,12 @@ func TestServersFromARoot(t *testing.T) {
 // The signal that says that the parent has ended outlives the namespace's making.
 func TestAServerFromARootEndsWithItsParent(t *testing.T) {
 	t.Parallel()
-	crashed, lines := runHelper(t, 1, "rooted", t.TempDir())
+	crashed, lines := procstest.Start(t, 1, "rooted", t.TempDir())
 	number, err := strconv.Atoi(lines[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := identify(number)
+	server, err := procs.Identify(number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,9 +92,7 @@ func TestAServerFromARootEndsWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = crashed.Wait()
-	if !awaitGone([]pid{server}, killWait) {
-		t.Error("the server outlives its parent")
-	}
+	procstest.Eventually(t, "the server ends with its parent", func() bool { return !server.Alive() })
 }
 
 func TestVersions(t *testing.T) {

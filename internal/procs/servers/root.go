@@ -1,4 +1,4 @@
-package procs
+package servers
 
 import (
 	"fmt"
@@ -6,9 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"github.com/polyglot-media/siren/internal/procs"
 )
 
-// The variables that ServerOptions.Root falls back to.
+// The variables that Options.Root falls back to.
 const (
 	rabbitRootVar = "SIREN_RABBITMQ_ROOT"
 	redisRootVar  = "SIREN_REDIS_ROOT"
@@ -50,11 +52,11 @@ exec unshare --root="$new" --wd="$home" -- "$@"`
 
 // argv returns the argument list that runs the program, a path in the server's root, with the arguments. Of this
 // machine the program sees the server's own directory and the one of the authority for TLS.
-func (s *Server) argv(o ServerOptions, program ...string) []string {
+func (s *Server) argv(o Options, program ...string) []string {
 	if s.root == "" {
 		return program
 	}
-	folders := []string{s.home.dir}
+	folders := []string{s.home.Dir}
 	if o.TLS != nil {
 		folders = append(folders, o.TLS.dir)
 	}
@@ -63,7 +65,7 @@ func (s *Server) argv(o ServerOptions, program ...string) []string {
 		// only root may mount; everybody is root in a user namespace of his own
 		own = append(own, "--user", "--map-root-user")
 	}
-	own = append(own, "--", "/bin/sh", "-c", enter, "sh", string(s.root), s.home.path("root"))
+	own = append(own, "--", "/bin/sh", "-c", enter, "sh", string(s.root), s.home.Path("root"))
 	return slices.Concat(own, folders, []string{"--"}, program)
 }
 
@@ -77,16 +79,16 @@ func (r root) check(program, pkg string) error {
 }
 
 // prepare makes the folder where the new root is mounted.
-func (r root) prepare(h *home) error {
+func (r root) prepare(h *procs.Home) error {
 	if r == "" {
 		return nil
 	}
-	return os.MkdirAll(h.path("root"), 0o700)
+	return os.MkdirAll(h.Path("root"), 0o700)
 }
 
 // findRoot returns the folder of a server: as chosen, or as the variable says.
-func findRoot(o ServerOptions, variable string) (root, error) {
-	dir, from := o.Root, "ServerOptions.Root"
+func findRoot(o Options, variable string) (root, error) {
+	dir, from := o.Root, "Options.Root"
 	if dir == "" && o.Program == "" {
 		dir, from = os.Getenv(variable), variable
 	}

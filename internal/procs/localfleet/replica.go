@@ -1,4 +1,4 @@
-package procs
+package localfleet
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -25,7 +26,7 @@ type replica struct {
 	name     string // of the worker that fills it, or filled it last
 	created  time.Time
 	leaving  bool
-	running  *process
+	running  *procs.Process
 	failures int    // workers in a row that ended within seconds of their start
 	failure  string // how the last of them ended
 }
@@ -77,23 +78,23 @@ func (f *Fleet) live(r *replica) (pause time.Duration) {
 		return f.note(r, err.Error(), 2) // trying again won't help soon
 	}
 	defer func() { _ = output.Close() }() // a log file
-	log.Info("worker started", slog.Int("pid", w.pid.Number))
+	log.Info("worker started", slog.Int("pid", w.PID.Number))
 	select {
-	case <-w.done:
+	case <-w.Done:
 	case <-r.leave:
 		f.end(w)
-		log.Info("worker stopped", slog.String("exit", w.exit()))
+		log.Info("worker stopped", slog.String("exit", w.Exit()))
 		return 0
 	}
 	f.mu.Lock()
 	lived := time.Since(r.created)
 	f.mu.Unlock()
-	log.Warn("worker ended by itself", slog.String("exit", w.exit()), slog.Duration("after", lived))
+	log.Warn("worker ended by itself", slog.String("exit", w.Exit()), slog.Duration("after", lived))
 	if lived >= f.settled {
 		return f.note(r, "", 0)
 	}
-	how := fmt.Sprintf("%s after %s", w.exit(), lived.Round(time.Millisecond))
-	if last := tail(output.path, 5); last != "" {
+	how := fmt.Sprintf("%s after %s", w.Exit(), lived.Round(time.Millisecond))
+	if last := procs.Tail(output.path, 5); last != "" {
 		how += ": " + last
 	}
 	return f.note(r, how, 1)
@@ -116,7 +117,7 @@ func (f *Fleet) note(r *replica, failure string, failures int) time.Duration {
 	return min(maxBackoff, f.backoff<<min(r.failures-2, 10))
 }
 
-func (f *Fleet) startWorker(r *replica) (*process, *workerLog, error) {
+func (f *Fleet) startWorker(r *replica) (*procs.Process, *workerLog, error) {
 	output, err := f.logs.create(r.name)
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +126,7 @@ func (f *Fleet) startWorker(r *replica) (*process, *workerLog, error) {
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = output, output, pipeWait
 	// A worker that loses the fleet has most likely lost its broker too: nothing is gained by a drain, and its jobs
 	// run again after their lease.
-	w, err := f.home.run(r.name, cmd, syscall.SIGKILL)
+	w, err := f.home.Run(r.name, cmd, syscall.SIGKILL)
 	if err != nil {
 		_ = output.Close()
 		return nil, nil, err
@@ -137,27 +138,27 @@ func (f *Fleet) startWorker(r *replica) (*process, *workerLog, error) {
 }
 
 // end stops a worker: SIGTERM, drain time, a second SIGTERM, SIGKILL.
-func (f *Fleet) end(w *process) {
-	_ = w.terminate()
+func (f *Fleet) end(w *procs.Process) {
+	_ = w.Terminate()
 	select {
-	case <-w.done:
+	case <-w.Done:
 		return
 	case <-time.After(signalGap):
 	}
 	select {
-	case <-w.done:
+	case <-w.Done:
 		return
 	case <-f.hurry:
 	case <-time.After(f.o.Drain):
 	}
-	_ = w.terminate()
+	_ = w.Terminate()
 	select {
-	case <-w.done:
+	case <-w.Done:
 		return
 	case <-time.After(lastCall):
 	}
-	f.log.Warn("worker doesn't stop; killing it", slog.String("worker", w.name))
-	if err := w.kill(); err != nil {
+	f.log.Warn("worker doesn't stop; killing it", slog.String("worker", w.Name))
+	if err := w.Kill(); err != nil {
 		f.log.Error("worker can't be killed", slog.Any("error", err))
 	}
 }

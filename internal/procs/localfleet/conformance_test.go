@@ -1,4 +1,4 @@
-package procs
+package localfleet
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
+
+	"github.com/polyglot-media/siren/internal/procs/procstest"
 )
 
 // scaled is what the scaler asks of a fleet, local processes or a cluster.
@@ -52,7 +54,7 @@ var conformance = map[string]func(*testing.T, scaled){
 		scale(t, f, "general", 4)
 		all := workers(look(t, f, "general"))
 		scale(t, f, "general", 2, all[1], all[3])
-		eventually(t, "two are gone", func() bool { return len(look(t, f, "general").Members) == 2 })
+		procstest.Eventually(t, "two are gone", func() bool { return len(look(t, f, "general").Members) == 2 })
 		if got := workers(look(t, f, "general")); !slices.Equal(got, []string{all[0], all[2]}) {
 			t.Errorf("%v stayed of %v", got, all)
 		}
@@ -107,7 +109,7 @@ var conformance = map[string]func(*testing.T, scaled){
 		first := workers(look(t, f, "general"))
 		scale(t, f, "general", 0, first...)
 		scale(t, f, "general", 1)
-		eventually(t, "one fresh worker", func() bool {
+		procstest.Eventually(t, "one fresh worker", func() bool {
 			w := workers(look(t, f, "general"))
 			return len(w) == 1 && w[0] != first[0]
 		})

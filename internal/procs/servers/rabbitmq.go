@@ -1,4 +1,4 @@
-package procs
+package servers
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 //
 // A RabbitMQ needs an epmd (Erlang's port mapper), which would otherwise be started as a daemon, listen on all
 // addresses and outlive it; so it gets one of its own, as a child of ours.
-func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
+func StartRabbitMQ(ctx context.Context, o Options) (*Server, error) {
 	root, err := findRoot(o, rabbitRootVar)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	epmd, err := findEpmd(root)
+	epmd, err := findProgram(root, "", epmdProgram, "rabbitmq-server")
 	if err != nil {
 		return nil, err
 	}
@@ -59,51 +61,37 @@ func StartRabbitMQ(ctx context.Context, o ServerOptions) (*Server, error) {
 		err = r.writeFiles(config, o.Plugins)
 	}
 	if err != nil {
-		s.home.close()
+		s.home.Close()
 		return nil, fmt.Errorf("RabbitMQ: %w", err)
 	}
 	s.commands = []command{
 		{
 			name: "epmd", argv: s.argv(o, epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)), env: r.env(),
-			ready: func(ctx context.Context) error { return probeTCP(ctx, r.epmd) },
+			ready: func(ctx context.Context) (string, error) { return askTCP(ctx, r.epmd) },
 		},
 		{
 			name: "rabbitmq-server", argv: s.argv(o, program), env: r.env(),
-			ready: func(ctx context.Context) error {
+			ready: func(ctx context.Context) (string, error) {
 				if o.TLS != nil {
-					if err := probeTCP(ctx, keys.Ports[len(keys.Ports)-1]); err != nil {
-						return err
+					if _, err := askTCP(ctx, keys.Ports[len(keys.Ports)-1]); err != nil {
+						return "", err
 					}
 				}
-				return probeAMQP(ctx, r.amqp)
+				return askAMQP(ctx, r.amqp)
 			},
 		},
 	}
-	s.logs = []string{s.home.path("log", keys.Node+".log")}
+	s.logs = []string{s.home.Path("log", keys.Node+".log")}
 	s.ctl = func(ctx context.Context, args ...string) *exec.Cmd {
 		argv := s.argv(o, append([]string{filepath.Join(filepath.Dir(program), "rabbitmqctl")}, args...)...)
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		cmd.Env, cmd.Dir = r.env(), s.home.dir
+		cmd.Env, cmd.Dir = r.env(), s.home.Dir
 		return cmd
 	}
-	s.ask = func(ctx context.Context) (string, error) { return askRabbitMQ(ctx, r.amqp) }
 	if err := s.startFirst(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
-}
-
-// findEpmd returns the path of epmd, in the root that the server runs in: it belongs to that server's Erlang.
-func findEpmd(r root) (string, error) {
-	if r != "" {
-		return epmdProgram, r.check(epmdProgram, "rabbitmq-server")
-	}
-	path, err := exec.LookPath("epmd")
-	if err != nil {
-		return "", fmt.Errorf("epmd (package erlang-base) is not installed: run scripts/install, or apt-get install "+
-			"rabbitmq-server: %w", err)
-	}
-	return path, nil
 }
 
 // bootsWithin is how much later than AMQP a starting RabbitMQ, or one on a machine that is out of breath, may let
@@ -155,7 +143,7 @@ ssl_options.fail_if_no_peer_cert = true
 
 // rabbit is where one RabbitMQ has what.
 type rabbit struct {
-	home                  *home
+	home                  *procs.Home
 	keys                  secrets
 	amqp, epmd, dist, ctl int // ports
 }
@@ -163,12 +151,12 @@ type rabbit struct {
 // writeFiles writes the configuration and the Erlang cookie. The password is in a private file only.
 func (r rabbit) writeFiles(extra string, plugins []string) error {
 	for _, dir := range []string{"log", "conf.d", "data"} {
-		if err := os.MkdirAll(r.home.path(dir), 0o700); err != nil {
+		if err := os.MkdirAll(r.home.Path(dir), 0o700); err != nil {
 			return err
 		}
 	}
 	// An Erlang cookie must be readable for its owner only, or Erlang refuses it.
-	if err := os.Remove(r.home.path(".erlang.cookie")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(r.home.Path(".erlang.cookie")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for name, content := range map[string]string{
@@ -181,7 +169,7 @@ func (r rabbit) writeFiles(extra string, plugins []string) error {
 		// word.
 		"inetrc": "{host, {127,0,0,1}, [\"localhost\"]}.\n{lookup, [file, native]}.\n",
 	} {
-		if err := os.WriteFile(r.home.path(name), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(r.home.Path(name), []byte(content), 0o600); err != nil {
 			return err
 		}
 	}
@@ -208,10 +196,10 @@ func (r rabbit) env() []string {
 	return []string{
 		"PATH=" + systemPath,
 		"LANG=C.UTF-8",
-		"HOME=" + r.home.dir, // the cookie's place
+		"HOME=" + r.home.Dir, // the cookie's place
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"ERL_EPMD_PORT=" + strconv.Itoa(r.epmd),
-		"ERL_INETRC=" + r.home.path("inetrc"),
+		"ERL_INETRC=" + r.home.Path("inetrc"),
 		// Also for the short-lived Erlang nodes that RabbitMQ and rabbitmqctl start: else they listen on all addresses.
 		"ERL_FLAGS=-kernel inet_dist_use_interface {127,0,0,1}",
 		"RUNNING_UNDER_SYSTEMD=true", // the script execs Erlang instead of keeping a shell around it
@@ -219,16 +207,16 @@ func (r rabbit) env() []string {
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(r.dist),
 		"RABBITMQ_CTL_DIST_PORT_MIN=" + strconv.Itoa(r.ctl),
 		"RABBITMQ_CTL_DIST_PORT_MAX=" + strconv.Itoa(r.ctl+10),
-		"RABBITMQ_CONF_ENV_FILE=" + r.home.path("rabbitmq-env"),
-		"RABBITMQ_CONFIG_FILE=" + r.home.path("rabbitmq.conf"),
-		"RABBITMQ_CONFIG_FILES=" + r.home.path("conf.d"),
-		"RABBITMQ_ADVANCED_CONFIG_FILE=" + r.home.path("advanced.config"),
-		"RABBITMQ_GENERATED_CONFIG_DIR=" + r.home.path("generated"),
-		"RABBITMQ_SCHEMA_DIR=" + r.home.path("schema"),
-		"RABBITMQ_ENABLED_PLUGINS_FILE=" + r.home.path("enabled_plugins"),
-		"RABBITMQ_MNESIA_BASE=" + r.home.path("data"),
-		"RABBITMQ_FEATURE_FLAGS_FILE=" + r.home.path("feature_flags"),
-		"RABBITMQ_LOG_BASE=" + r.home.path("log"),
-		"RABBITMQ_PID_FILE=" + r.home.path("rabbitmq.pid"),
+		"RABBITMQ_CONF_ENV_FILE=" + r.home.Path("rabbitmq-env"),
+		"RABBITMQ_CONFIG_FILE=" + r.home.Path("rabbitmq.conf"),
+		"RABBITMQ_CONFIG_FILES=" + r.home.Path("conf.d"),
+		"RABBITMQ_ADVANCED_CONFIG_FILE=" + r.home.Path("advanced.config"),
+		"RABBITMQ_GENERATED_CONFIG_DIR=" + r.home.Path("generated"),
+		"RABBITMQ_SCHEMA_DIR=" + r.home.Path("schema"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + r.home.Path("enabled_plugins"),
+		"RABBITMQ_MNESIA_BASE=" + r.home.Path("data"),
+		"RABBITMQ_FEATURE_FLAGS_FILE=" + r.home.Path("feature_flags"),
+		"RABBITMQ_LOG_BASE=" + r.home.Path("log"),
+		"RABBITMQ_PID_FILE=" + r.home.Path("rabbitmq.pid"),
 	}
 }

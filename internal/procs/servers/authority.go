@@ -1,4 +1,4 @@
-package procs
+package servers
 
 import (
 	"crypto"
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Authority is a certificate authority of its own, for private servers with TLS (ServerOptions.TLS) and their clients.
+// Authority is a certificate authority of its own, for private servers with TLS (Options.TLS) and their clients.
 // For tests.
 type Authority struct {
 	CA string // file of its certificate (PEM)
@@ -90,7 +90,7 @@ func (a *Authority) issue(name string, c *x509.Certificate) (certFile, keyFile s
 
 // withTLS adds the listener for TLS: it fills format with the port, the authority's certificate, and the server's own
 // certificate and key, and returns the configuration with that.
-func (s *Server) withTLS(o ServerOptions, keys secrets, scheme, format string) (config string, err error) {
+func (s *Server) withTLS(o Options, keys secrets, scheme, format string) (config string, err error) {
 	if o.TLS == nil {
 		return o.Config, nil
 	}

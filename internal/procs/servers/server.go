@@ -1,4 +1,4 @@
-package procs
+package servers
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/procs"
 )
 
 const (
@@ -24,8 +26,8 @@ const (
 	probePause = 50 * time.Millisecond // between two readiness probes
 )
 
-// ServerOptions says how to run a private server.
-type ServerOptions struct {
+// Options says how to run a private server.
+type Options struct {
 	// Dir keeps the data, password and ports from one run to the next, in a subdirectory for each server
 	// (DIR/rabbitmq, DIR/redis). "": a temporary directory, removed by Stop.
 	Dir string
@@ -50,11 +52,11 @@ type ServerOptions struct {
 type Server struct {
 	// URL is where it listens, with user and password. It stays the same over Kill and Restart.
 	URL string
-	// TLSURL is the same for ServerOptions.TLS, with amqps:// or rediss://; "" without it.
+	// TLSURL is the same for Options.TLS, with amqps:// or rediss://; "" without it.
 	TLSURL string
 
 	name string
-	home *home
+	home *procs.Home
 	log  *slog.Logger
 	root root
 	logs []string // files to quote when it fails
@@ -62,11 +64,10 @@ type Server struct {
 	// needs.
 	commands []command
 	ctl      func(ctx context.Context, args ...string) *exec.Cmd // RabbitMQ only
-	ask      func(context.Context) (version string, err error)
 
 	mu      sync.Mutex
 	version string
-	running []*process // one for each command, nil when not started yet
+	running []*procs.Process // one for each command, nil when not started yet
 	stopped bool
 }
 
@@ -75,7 +76,7 @@ type command struct {
 	name  string
 	argv  []string
 	env   []string
-	ready func(context.Context) error // nil: nothing to wait for before the next one starts
+	ready func(context.Context) (version string, err error)
 }
 
 // secrets is what a server keeps from one run to the next: the data was made with it.
@@ -88,7 +89,7 @@ type secrets struct {
 
 // newServer opens the directory and reads or makes the secrets; the caller fills in the commands. With TLS there is one
 // more port, the last one.
-func newServer(name, subdir string, ports int, r root, o ServerOptions) (*Server, secrets, error) {
+func newServer(name, subdir string, ports int, r root, o Options) (*Server, secrets, error) {
 	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -97,34 +98,35 @@ func newServer(name, subdir string, ports int, r root, o ServerOptions) (*Server
 	if o.TLS != nil {
 		ports++
 	}
-	h, err := openHome(o.Dir, subdir, log)
+	h, err := procs.OpenHome(o.Dir, subdir, log)
 	if err != nil {
 		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
 	}
-	_ = os.Remove(h.path("output.log")) // of the last run
+	_ = os.Remove(h.Path("output.log")) // of the last run
 	s := &Server{name: name, home: h, log: log, root: r}
-	keys, err := h.secrets(ports)
+	keys, err := readSecrets(h, ports)
 	if err == nil {
 		err = r.prepare(h)
 	}
 	if err != nil {
-		h.close()
+		h.Close()
 		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, keys, nil
 }
 
-// secrets reads what the last run in this directory used, or makes it. Ports that were taken meanwhile are replaced.
-func (h *home) secrets(ports int) (secrets, error) {
+// readSecrets reads what the last run in this directory used, or makes it. Ports that were taken meanwhile are
+// replaced.
+func readSecrets(h *procs.Home, ports int) (secrets, error) {
 	keys := secrets{Password: rand.Text(), Cookie: rand.Text(), Node: "siren-" + rand.Text()[:8] + "@localhost"}
-	raw, err := os.ReadFile(h.path("server.json"))
+	raw, err := os.ReadFile(h.Path("server.json"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return secrets{}, err
 	default:
 		if err := json.Unmarshal(raw, &keys); err != nil {
-			return secrets{}, fmt.Errorf("%s: %w", h.path("server.json"), err)
+			return secrets{}, fmt.Errorf("%s: %w", h.Path("server.json"), err)
 		}
 	}
 	if len(keys.Ports) != ports || slices.ContainsFunc(keys.Ports, func(p int) bool { return !portFree(p) }) {
@@ -135,17 +137,17 @@ func (h *home) secrets(ports int) (secrets, error) {
 	if raw, err = json.Marshal(keys); err != nil {
 		return secrets{}, err
 	}
-	return keys, writeWhole(h.path("server.json"), raw)
+	return keys, procs.WriteWhole(h.Path("server.json"), raw)
 }
 
 // startFirst starts a fresh Server: on failure nothing of it is left.
 func (s *Server) startFirst(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = make([]*process, len(s.commands))
+	s.running = make([]*procs.Process, len(s.commands))
 	if err := s.start(ctx); err != nil {
 		err = errors.Join(err, s.stopAll(ctx))
-		s.home.close()
+		s.home.Close()
 		return err
 	}
 	return nil
@@ -157,7 +159,7 @@ func (s *Server) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for i, c := range s.commands {
-		if p := s.running[i]; p != nil && p.running() {
+		if p := s.running[i]; p != nil && p.Running() {
 			continue
 		}
 		p, err := s.launch(c)
@@ -165,52 +167,47 @@ func (s *Server) start(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		s.running[i] = p
-		if c.ready == nil {
-			continue
-		}
-		if err := s.await(ctx, p, c.ready); err != nil {
+		if s.version, err = s.await(ctx, p, c.ready); err != nil {
 			return err
 		}
 	}
-	var err error
-	if s.version, err = s.ask(ctx); err != nil {
-		return fmt.Errorf("%s: ask for its version: %w", s.name, err)
-	}
-	s.log.Info("started", slog.String("version", s.version), slog.Int("pid", s.main().pid.Number),
+	s.log.Info("started", slog.String("version", s.version), slog.Int("pid", s.main().PID.Number),
 		slog.Duration("after", time.Since(began)))
 	return nil
 }
 
-func (s *Server) launch(c command) (*process, error) {
-	out, err := os.OpenFile(s.home.path("output.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func (s *Server) launch(c command) (*procs.Process, error) {
+	out, err := os.OpenFile(s.home.Path("output.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }() // the child has its own copy
-	cmd := &exec.Cmd{Path: c.argv[0], Args: c.argv, Env: c.env, Dir: s.home.dir, Stdout: out, Stderr: out}
+	cmd := &exec.Cmd{Path: c.argv[0], Args: c.argv, Env: c.env, Dir: s.home.Dir, Stdout: out, Stderr: out}
 	// SIGTERM, not SIGKILL: a server that loses us should still close its files.
-	return s.home.run(c.name, cmd, syscall.SIGTERM)
+	return s.home.Run(c.name, cmd, syscall.SIGTERM)
 }
 
-// await returns when ready says so; it fails when the process ends first or the time is over.
-func (s *Server) await(ctx context.Context, p *process, ready func(context.Context) error) error {
+// await returns the version once the process is ready; it fails when that ends first or the time is over.
+func (s *Server) await(
+	ctx context.Context, p *procs.Process, ready func(context.Context) (version string, err error),
+) (version string, err error) {
 	for {
-		err := ready(ctx)
+		version, err := ready(ctx)
 		if err == nil {
-			return nil
+			return version, nil
 		}
 		select {
-		case <-p.done:
-			return fmt.Errorf("%s: %s ended while starting (%s)%s", s.name, p.name, p.exit(), s.quoteLogs())
+		case <-p.Done:
+			return "", fmt.Errorf("%s: %s ended while starting (%s)%s", s.name, p.Name, p.Exit(), s.quoteLogs())
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not ready: %w (%w)%s", s.name, err, context.Cause(ctx), s.quoteLogs())
+			return "", fmt.Errorf("%s: not ready: %w (%w)%s", s.name, err, context.Cause(ctx), s.quoteLogs())
 		case <-time.After(probePause):
 		}
 	}
 }
 
 // main returns the server process itself.
-func (s *Server) main() *process { return s.running[len(s.running)-1] }
+func (s *Server) main() *procs.Process { return s.running[len(s.running)-1] }
 
 // Version returns the product and version that the server reports: RabbitMQ 3.10.8, Redis 7.0.15, Valkey 8.1.1.
 func (s *Server) Version() string {
@@ -224,7 +221,7 @@ func (s *Server) Version() string {
 func (s *Server) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.main().done
+	return s.main().Done
 }
 
 // Stop ends the server: SIGTERM, and SIGKILL when ctx ends or 20 s are over. Nothing of it is left running, and a
@@ -237,7 +234,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	s.stopped = true
 	err := s.stopAll(ctx)
-	s.home.close()
+	s.home.Close()
 	s.log.Info("stopped")
 	return err
 }
@@ -246,17 +243,14 @@ func (s *Server) Stop(ctx context.Context) error {
 // do that; they end by themselves, but a moment later). The caller holds mu.
 func (s *Server) stopAll(ctx context.Context) error {
 	var problems []error
-	var helpers []pid
+	var helpers []procs.PID
 	for _, p := range slices.Backward(s.running) {
 		if p != nil {
-			helpers = append(helpers, p.pid.descendants()...)
-			problems = append(problems, p.stop(ctx, stopGrace))
+			helpers = append(helpers, p.PID.Descendants()...)
+			problems = append(problems, p.Stop(ctx, stopGrace))
 		}
 	}
-	if !awaitGone(helpers, time.Second) {
-		problems = append(problems, killAll(helpers))
-	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, procs.KillAll(helpers, time.Second))...)
 }
 
 // Kill ends the server's process at once, as a crash would. Restart brings it back.
@@ -264,7 +258,7 @@ func (s *Server) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log.Info("killed")
-	return s.main().kill()
+	return s.main().Kill()
 }
 
 // Restart stops the server when it runs, and starts it again on the same port with the same data.
@@ -274,7 +268,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	if s.stopped {
 		return fmt.Errorf("%s: restart after Stop", s.name)
 	}
-	if err := s.main().stop(ctx, stopGrace); err != nil {
+	if err := s.main().Stop(ctx, stopGrace); err != nil {
 		return err
 	}
 	return s.start(ctx)
@@ -283,8 +277,8 @@ func (s *Server) Restart(ctx context.Context) error {
 // quoteLogs returns the end of the server's logs, to append to an error.
 func (s *Server) quoteLogs() string {
 	var quoted string
-	for _, path := range append([]string{s.home.path("output.log")}, s.logs...) {
-		if t := tail(path, 12); t != "" {
+	for _, path := range append([]string{s.home.Path("output.log")}, s.logs...) {
+		if t := procs.Tail(path, 12); t != "" {
 			quoted += fmt.Sprintf("\n--- the end of %s:\n%s", path, t)
 		}
 	}

@@ -1,4 +1,4 @@
-package procs
+package servers
 
 import (
 	"context"
@@ -15,7 +15,7 @@ const (
 
 // StartRedis starts a private Redis, on loopback and a free port, that writes every change to disk within a second.
 // With a Root that has no redis-server but a valkey-server, it is a Valkey.
-func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
+func StartRedis(ctx context.Context, o Options) (*Server, error) {
 	root, err := findRoot(o, redisRootVar)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	port := keys.Ports[0]
-	config := s.home.path("redis.conf")
+	config := s.home.Path("redis.conf")
 	s.URL = (&url.URL{
 		Scheme: "redis", User: url.UserPassword("", keys.Password), Host: local(port),
 		Path: "/0",
@@ -43,15 +43,14 @@ func StartRedis(ctx context.Context, o ServerOptions) (*Server, error) {
 		err = os.WriteFile(config, []byte(redisConfig(port, keys.Password, extra)), 0o600)
 	}
 	if err != nil {
-		s.home.close()
+		s.home.Close()
 		return nil, fmt.Errorf("private Redis: %w", err)
 	}
 	s.commands = []command{{
 		name: filepath.Base(debian), argv: s.argv(o, program, config),
-		env:   []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.dir},
-		ready: func(ctx context.Context) error { return probeRedis(ctx, port, keys.Password) },
+		env:   []string{"PATH=" + systemPath, "LANG=C.UTF-8", "HOME=" + s.home.Dir},
+		ready: func(ctx context.Context) (string, error) { return askRedis(ctx, port, keys.Password) },
 	}}
-	s.ask = func(ctx context.Context) (string, error) { return askRedis(ctx, port, keys.Password) }
 	if err := s.startFirst(ctx); err != nil {
 		return nil, err
 	}

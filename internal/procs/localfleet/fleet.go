@@ -1,4 +1,4 @@
-package procs
+package localfleet
 
 import (
 	"context"
@@ -13,12 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/procs"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// FleetOptions says how to run local workers.
-type FleetOptions struct {
+// Options says how to run local workers.
+type Options struct {
 	// Pools names the pools there are. Each begins with no worker.
 	Pools []string
 	// Command makes the command of a new worker: it must report to the roster under the given name. The fleet sets its
@@ -38,9 +39,9 @@ type FleetOptions struct {
 // Fleet runs the workers of each pool as child processes of this one, as a Deployment runs pods: it keeps as many
 // replicas running as it was last told to. Its methods are safe for concurrent use.
 type Fleet struct {
-	o    FleetOptions
+	o    Options
 	log  *slog.Logger
-	home *home
+	home *procs.Home
 	logs *logDir
 
 	// What "keeps crashing within seconds" means; tests are less patient.
@@ -66,22 +67,22 @@ type pool struct {
 // ErrStopped is returned by a fleet after Stop.
 var ErrStopped = errors.New("the fleet was stopped")
 
-// NewFleet makes a fleet without workers. It stops the workers that a crashed run left in the same directory, and fails
+// New makes a fleet without workers. It stops the workers that a crashed run left in the same directory, and fails
 // when another run uses it.
-func NewFleet(o FleetOptions) (*Fleet, error) {
+func New(o Options) (*Fleet, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Drain == 0 {
 		o.Drain = 30 * time.Second
 	}
-	h, err := openHome(o.Dir, "workers", o.Log)
+	h, err := procs.OpenHome(o.Dir, "workers", o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("local fleet: %w", err)
 	}
-	logs, err := openLogDir(h.path("logs"), o.Output)
+	logs, err := openLogDir(h.Path("logs"), o.Output)
 	if err != nil {
-		h.close()
+		h.Close()
 		return nil, fmt.Errorf("local fleet: %w", err)
 	}
 	f := &Fleet{
@@ -197,7 +198,7 @@ func (f *Fleet) newName(pool string) string {
 // Kill ends one worker at once, as a crash would: its replica goes on with a fresh one.
 func (f *Fleet) Kill(worker string) error {
 	f.mu.Lock()
-	var running *process
+	var running *procs.Process
 	for _, p := range f.pools {
 		for _, r := range p.members {
 			if r.name == worker {
@@ -209,7 +210,7 @@ func (f *Fleet) Kill(worker string) error {
 	if running == nil {
 		return fmt.Errorf("kill: no worker %q runs", worker)
 	}
-	return running.kill()
+	return running.Kill()
 }
 
 // Stop tells every worker to stop and returns when all are gone: at the latest a few seconds after the drain time, or
@@ -230,6 +231,6 @@ func (f *Fleet) Stop(ctx context.Context) error {
 	cancel := context.AfterFunc(ctx, func() { close(f.hurry) })
 	defer cancel()
 	f.tending.Wait()
-	f.home.close()
+	f.home.Close()
 	return nil
 }

@@ -1,27 +1,29 @@
-package redislink
+package database
 
 import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
-// Delay measures how long Redis takes to answer, as the median of five times; the first, with which the connection is
-// made, doesn't count.
-func (s *Store) Delay(ctx context.Context) (time.Duration, error) {
+// measureDelay measures how long Redis takes to answer, as the median of five times; the first, with which the
+// connection is made, doesn't count.
+func measureDelay(ctx context.Context, s *redislink.Store) (time.Duration, error) {
 	var took [5]time.Duration
 	for i := range took {
 		began := time.Now()
 		if err := s.Client().Ping(ctx).Err(); err != nil {
-			return 0, Failed("connect to Redis", err)
+			return 0, redislink.Failed("connect to Redis", err)
 		}
 		took[i] = time.Since(began)
 	}
 	return max(min(took[1], took[2]), min(max(took[1], took[2]), took[3])), nil // of the middle three
 }
 
-// ClockOffset measures by how much this machine's clock is ahead of that of Redis, give or take the doubt.
-func (s *Store) ClockOffset(ctx context.Context) (ahead, doubt time.Duration, err error) {
+// clockOffset measures by how much this machine's clock is ahead of that of Redis, give or take the doubt.
+func clockOffset(ctx context.Context, s *redislink.Store) (ahead, doubt time.Duration, err error) {
 	const tries = 5
 	best := time.Hour
 	for range tries { // the quickest answer is the most exact
@@ -29,7 +31,7 @@ func (s *Store) ClockOffset(ctx context.Context) (ahead, doubt time.Duration, er
 		there, err := s.Client().Time(ctx).Result()
 		took := time.Since(began)
 		if err != nil {
-			return 0, 0, Failed("ask for the time", err)
+			return 0, 0, redislink.Failed("ask for the time", err)
 		}
 		if took < best {
 			best, ahead = took, began.Add(took/2).Sub(there)
@@ -38,12 +40,12 @@ func (s *Store) ClockOffset(ctx context.Context) (ahead, doubt time.Duration, er
 	return ahead, best / 2, nil
 }
 
-// Info asks what Redis says of itself: INFO by field, and "save" of CONFIG GET where that may be asked, which managed
-// ones often forbid.
-func (s *Store) Info(ctx context.Context) (map[string]string, error) {
+// askInfo asks what Redis says of itself: INFO by field, and "save" of CONFIG GET where that may be asked, which
+// managed ones often forbid.
+func askInfo(ctx context.Context, s *redislink.Store) (map[string]string, error) {
 	text, err := s.Client().Info(ctx).Result()
 	if err != nil {
-		return nil, Failed("ask INFO", err)
+		return nil, redislink.Failed("ask INFO", err)
 	}
 	info := map[string]string{}
 	for line := range strings.Lines(text) {

@@ -1,4 +1,4 @@
-package procs
+package localfleet
 
 import (
 	"bytes"
@@ -14,20 +14,23 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/fleet"
+
+	"github.com/polyglot-media/siren/internal/procs"
+	"github.com/polyglot-media/siren/internal/procs/procstest"
 )
 
 // newTestFleet returns a fleet with the pools general and batch whose workers all play one helper. It is stopped at the
 // end.
-func newTestFleet(t *testing.T, helper string, change func(*FleetOptions)) *Fleet {
+func newTestFleet(t *testing.T, helper string, change func(*Options)) *Fleet {
 	t.Helper()
-	o := FleetOptions{
-		Pools: []string{"general", "batch"}, Dir: t.TempDir(), Log: testLog(t), Drain: 20 * time.Second,
-		Command: func(_, _ string) *exec.Cmd { return helperCommand(helper) },
+	o := Options{
+		Pools: []string{"general", "batch"}, Dir: t.TempDir(), Log: procstest.Log(t), Drain: 20 * time.Second,
+		Command: func(_, _ string) *exec.Cmd { return procstest.Command(helper) },
 	}
 	if change != nil {
 		change(&o)
 	}
-	f, err := NewFleet(o)
+	f, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +70,8 @@ func TestWorkerThatEndsIsReplaced(t *testing.T) {
 	f := newTestFleet(t, "sleep", nil)
 	scale(t, f, "general", 1)
 	first := alone(t, f)
-	eventually(t, "it runs and can be killed", func() bool { return f.Kill(first.Name) == nil })
-	eventually(t, "another took its place", func() bool { return alone(t, f).Name != first.Name })
+	procstest.Eventually(t, "it runs and can be killed", func() bool { return f.Kill(first.Name) == nil })
+	procstest.Eventually(t, "another took its place", func() bool { return alone(t, f).Name != first.Name })
 	if m := alone(t, f); m.Stuck != "" {
 		t.Errorf("stuck after one accident: %s", m.Stuck)
 	}
@@ -84,44 +87,44 @@ func TestReplicaThatKeepsCrashingIsStuck(t *testing.T) {
 	t.Parallel()
 	f := newTestFleet(t, "fail", nil)
 	scale(t, f, "general", 1)
-	eventually(t, "stuck", func() bool { return alone(t, f).Stuck != "" })
+	procstest.Eventually(t, "stuck", func() bool { return alone(t, f).Stuck != "" })
 	m := alone(t, f)
 	for _, want := range []string{"exit status 3 after ", "no such policy"} {
 		if !strings.Contains(m.Stuck, want) {
 			t.Errorf("stuck: %q lacks %q", m.Stuck, want)
 		}
 	}
-	eventually(t, "it is tried again under another name", func() bool { return alone(t, f).Name != m.Name })
+	procstest.Eventually(t, "it is tried again under another name", func() bool { return alone(t, f).Name != m.Name })
 	// A stuck replica can be removed like any other.
-	eventually(t, "removed", func() bool {
+	procstest.Eventually(t, "removed", func() bool {
 		s := look(t, f, "general")
 		return f.Scale(t.Context(), "general", s, 0, []string{s.Members[0].Name}) == nil
 	})
-	eventually(t, "gone", func() bool { return len(look(t, f, "general").Members) == 0 })
+	procstest.Eventually(t, "gone", func() bool { return len(look(t, f, "general").Members) == 0 })
 }
 
 func TestStuckEndsWhenAWorkerSettles(t *testing.T) {
 	t.Parallel()
 	fixed := make(chan struct{})
-	f := newTestFleet(t, "", func(o *FleetOptions) {
+	f := newTestFleet(t, "", func(o *Options) {
 		o.Command = func(_, _ string) *exec.Cmd {
 			select {
 			case <-fixed:
-				return helperCommand("sleep")
+				return procstest.Command("sleep")
 			default:
 				return exec.Command("/nowhere/siren")
 			}
 		}
 	})
 	scale(t, f, "general", 1)
-	eventually(t, "stuck", func() bool { return strings.Contains(alone(t, f).Stuck, "/nowhere/siren") })
+	procstest.Eventually(t, "stuck", func() bool { return strings.Contains(alone(t, f).Stuck, "/nowhere/siren") })
 	close(fixed)
-	eventually(t, "fine", func() bool { return alone(t, f).Stuck == "" })
+	procstest.Eventually(t, "fine", func() bool { return alone(t, f).Stuck == "" })
 }
 
 func TestRemovedWorkerIsLeavingUntilItIsGone(t *testing.T) {
 	t.Parallel()
-	f := newTestFleet(t, "stubborn", func(o *FleetOptions) { o.Drain = 300 * time.Millisecond })
+	f := newTestFleet(t, "stubborn", func(o *Options) { o.Drain = 300 * time.Millisecond })
 	scale(t, f, "general", 1)
 	name := awaitLog(t, f, "deaf")
 	scale(t, f, "general", 0, name)
@@ -133,7 +136,7 @@ func TestRemovedWorkerIsLeavingUntilItIsGone(t *testing.T) {
 	if s := look(t, f, "general"); len(s.Members) != 2 || s.Replicas != 1 {
 		t.Errorf("state %+v", s)
 	}
-	eventually(t, "killed after its time", func() bool {
+	procstest.Eventually(t, "killed after its time", func() bool {
 		return !slices.Contains(workers(look(t, f, "general")), name)
 	})
 }
@@ -142,8 +145,8 @@ func TestRemovedWorkerIsLeavingUntilItIsGone(t *testing.T) {
 func awaitLog(t *testing.T, f *Fleet, text string) string {
 	t.Helper()
 	name := alone(t, f).Name
-	eventually(t, "it logs "+text, func() bool {
-		return strings.Contains(tail(f.home.path("logs", name+".log"), 5), text)
+	procstest.Eventually(t, "it logs "+text, func() bool {
+		return strings.Contains(procs.Tail(f.home.Path("logs", name+".log"), 5), text)
 	})
 	return name
 }
@@ -172,14 +175,14 @@ func TestStop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newTestFleet(t, c.helper, func(o *FleetOptions) { o.Drain = c.drain })
+			f := newTestFleet(t, c.helper, func(o *Options) { o.Drain = c.drain })
 			scale(t, f, "general", 1)
 			worker := alone(t, f).Name
 			if c.says != "" {
 				awaitLog(t, f, c.says)
 			}
-			var running *process
-			eventually(t, "it runs", func() bool {
+			var running *procs.Process
+			procstest.Eventually(t, "it runs", func() bool {
 				f.mu.Lock()
 				defer f.mu.Unlock()
 				running = f.pools["general"].members[0].running
@@ -197,7 +200,7 @@ func TestStop(t *testing.T) {
 			if took := time.Since(began); took > c.atMost {
 				t.Errorf("%s took %s to stop", worker, took)
 			}
-			if running.pid.alive() {
+			if running.PID.Alive() {
 				t.Error("it still runs")
 			}
 			if err := f.Scale(ctx, "general", fleet.PoolState{}, 1, nil); !errors.Is(err, ErrStopped) {
@@ -213,16 +216,18 @@ func TestStop(t *testing.T) {
 func TestWorkerLogIsBounded(t *testing.T) {
 	t.Parallel()
 	var output lockedBuffer
-	f := newTestFleet(t, "chatty", func(o *FleetOptions) { o.Output = &output })
+	f := newTestFleet(t, "chatty", func(o *Options) { o.Output = &output })
 	scale(t, f, "general", 1)
 	name := alone(t, f).Name
 	last := name + " | "
-	eventually(t, "it has written everything", func() bool { return strings.HasSuffix(output.String(), " 4\n") })
+	procstest.Eventually(t, "it has written everything", func() bool {
+		return strings.HasSuffix(output.String(), " 4\n")
+	})
 	if !strings.HasPrefix(output.String(), last+"x") {
 		t.Error("the output doesn't begin with the worker's name")
 	}
 	for _, file := range []string{name + ".log", name + ".log.1"} {
-		info, err := os.Stat(f.home.path("logs", file))
+		info, err := os.Stat(f.home.Path("logs", file))
 		if err != nil || info.Size() == 0 || info.Size() > maxLogBytes {
 			t.Errorf("%s: %v, %+v", file, err, info)
 		}
