@@ -179,8 +179,8 @@ func TestWhatACopyCarries(t *testing.T) {
 		put    func(id string) error
 	}{
 		{
-			name: "promote", wanted: true, blind: true, end: work.Outcome{State: job.Queued},
-			put: func(id string) error { return h.work(jobs.Promote(h.desk, h.policy, "standard"), id) },
+			name: "jobs-move", wanted: true, blind: true, end: work.Outcome{State: job.Queued},
+			put: func(id string) error { return h.work(jobs.Move(h.desk, h.policy, "standard"), id) },
 		},
 		{
 			name: "retry", anew: true, wanted: true, blind: true,
@@ -188,7 +188,7 @@ func TestWhatACopyCarries(t *testing.T) {
 			put: func(id string) error { return h.work(jobs.Retry(h.desk, h.policy, "standard"), id) },
 		},
 		{
-			name: "move", end: work.Outcome{State: job.Queued},
+			name: "lanes-move", end: work.Outcome{State: job.Queued},
 			put: func(string) error {
 				_, err := backlog.Move(t.Context(), h.desk, "bulk", "standard", 0, "")
 				return err

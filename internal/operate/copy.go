@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// This file is how a job is put elsewhere: promoted, retried, moved or replayed. A message can be taken neither out of
+// This file is how a job is put elsewhere: moved, retried or replayed. A message can be taken neither out of
 // the middle of a queue, nor from one queue into another in one step. So a fresh copy of it carries the job on, and
 // there is one way to make it do that (Carry):
 //

@@ -450,7 +450,7 @@ func TestRefusals(t *testing.T) {
 			_, err := redistest.LedgerOn(s).Cancel(ctx, "queued")
 			return err
 		}},
-		"promote a job": {[]string{producer}, func(s *redislink.Store) error {
+		"move a job": {[]string{producer}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).Supersede(ctx,
 				jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []job.State{job.Queued}})
 			return err

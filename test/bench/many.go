@@ -28,7 +28,7 @@ func (b *bench) many(ctx context.Context) ([]figure, error) {
 	}{
 		{"jobs list", []string{"jobs", "list"}},
 		{"jobs list --limit 0", []string{"jobs", "list", "--limit", "0", "-o", "name"}},
-		{"jobs promote", []string{"jobs", "promote", "--lane", bulkLane, "--to", standardLane, "--yes"}},
+		{"jobs move", []string{"jobs", "move", "--lane", bulkLane, "--to", standardLane, "--yes"}},
 		{"jobs cancel", []string{"jobs", "cancel", "--lane", standardLane, "--yes"}},
 	}
 	for _, c := range commands {

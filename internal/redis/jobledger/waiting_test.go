@@ -60,11 +60,11 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// What was cancelled, promoted or retried leaves a message that is skipped when it comes up.
+// What was cancelled, moved or retried leaves a message that is skipped when it comes up.
 func TestSkips(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	from := []job.State{job.Queued, job.Retrying}
-	promote := func(t *testing.T, l *jobledger.Ledger, id string) {
+	move := func(t *testing.T, l *jobledger.Ledger, id string) {
 		t.Helper()
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
 			ID: id, Lane: "express", ReadyAt: now, Replay: 1,
@@ -89,16 +89,16 @@ func TestSkips(t *testing.T) {
 	}{
 		{"waits", 0, func(*testing.T, *jobledger.Ledger) {}},
 		{"cancelled", 1, func(t *testing.T, l *jobledger.Ledger) { cancel(t, l, "a") }},
-		{"promoted", 1, func(t *testing.T, l *jobledger.Ledger) { promote(t, l, "a") }},
-		{"promoted, and its copy was faster than the ledger", 1, func(t *testing.T, l *jobledger.Ledger) {
+		{"moved", 1, func(t *testing.T, l *jobledger.Ledger) { move(t, l, "a") }},
+		{"moved, and its copy was faster than the ledger", 1, func(t *testing.T, l *jobledger.Ledger) {
 			d := ready("a", "express", now)
 			d.Replay = 1
 			redistest.Claim(t, l, d, "w", work.Granted)
 		}},
-		{"promoted and cancelled", 1, func(t *testing.T,
+		{"moved and cancelled", 1, func(t *testing.T,
 			l *jobledger.Ledger,
 		) {
-			promote(t, l, "a")
+			move(t, l, "a")
 			cancel(t, l, "a")
 		}},
 		{"cancelled while it waits for its next attempt", 1, func(t *testing.T, l *jobledger.Ledger) {
