@@ -68,9 +68,9 @@ type Pool struct {
 	Min      int            `json:"min,omitempty"` // the fewest workers
 	Max      int            `json:"max"`           // the most workers
 	// how long the largest plan is kept before the pool shrinks; 0: 3 cold starts, within 5s and 5m
-	Hold Duration   `json:"hold,omitempty"`
-	Slot SlotLimits `json:"slot,omitempty"` // what one running job may use
-	Held bool       `json:"held,omitempty"` // the scaler leaves the number of its workers as it is
+	Hold   Duration   `json:"hold,omitempty"`
+	Slot   SlotLimits `json:"slot,omitempty"`   // what one running job may use
+	Frozen bool       `json:"frozen,omitempty"` // the scaler leaves the number of its workers as it is
 }
 
 // SlotLimits bounds what one running job may use.

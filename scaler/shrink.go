@@ -95,7 +95,7 @@ func (a ask) surplus(g Grant) int {
 // blocked reports whether nothing may be taken away now.
 func (a ask) blocked() bool {
 	v := a.view
-	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != "" || v.Held
+	return a.stale != "" || v.unseen || v.deaf() || v.state.Rollout || v.state.Foreign != "" || v.Frozen
 }
 
 // parkingOrder returns the workers that may be parked, those least missed first: idle ones, then those that only run

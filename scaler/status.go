@@ -125,7 +125,7 @@ func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 			Replicas: v.state.Replicas, Ready: len(v.taking), Starting: len(v.starting),
 			Parked: v.parkedWorkers(), Retired: len(v.retired), Stuck: len(v.stuck),
 			Slots: v.ready, Busy: sum(v.running), Min: v.Min, Max: v.Max,
-			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Held: v.Held,
+			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Frozen: v.Frozen,
 			Wanted: a.now, Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
 			Expected: v.expected(plans[i].At, a.cold),
 		})

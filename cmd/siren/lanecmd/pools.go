@@ -17,7 +17,7 @@ func NewPools(a *app.App) *cobra.Command {
 	short := "Show the workers of each pool, and why there are so many"
 	return app.Parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
 		func(snap fleet.Snapshot) any { return snap.Pools }, poolTable),
-		newPoolsTune(a), newPoolsHold(a), newPoolsRelease(a))
+		newPoolsTune(a), newPoolsFreeze(a), newPoolsUnfreeze(a))
 }
 
 func poolTable(snap fleet.Snapshot) *show.Table {

@@ -46,19 +46,20 @@ a worker's memory is fixed when it starts.`,
 	return c
 }
 
-func newPoolsHold(a *app.App) *cobra.Command {
+func newPoolsFreeze(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
-		Use:   "hold POOL",
-		Short: "Keep a pool's worker count as it is",
-		Long:  "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools release.",
-		Example: `  siren pools hold general --for 1h --reason "node maintenance"
-  siren pools hold batch`,
+		Use:     "freeze POOL",
+		Aliases: []string{"hold"}, // as it was called before
+		Short:   "Keep a pool's worker count as it is",
+		Long:    "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools unfreeze.",
+		Example: `  siren pools freeze general --for 1h --reason "node maintenance"
+  siren pools freeze batch`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: app.UpTo(1, a.CompletePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.Operate(func(o *app.Operator) error {
-				return setTunings(cmd.Context(), o, f, tune.To(lanes.PoolField(args[0], "held"), true))
+				return setTunings(cmd.Context(), o, f, tune.To(lanes.PoolField(args[0], "frozen"), true))
 			})
 		},
 	}
@@ -66,17 +67,18 @@ func newPoolsHold(a *app.App) *cobra.Command {
 	return c
 }
 
-func newPoolsRelease(a *app.App) *cobra.Command {
+func newPoolsUnfreeze(a *app.App) *cobra.Command {
 	var f tuneFlags
 	c := &cobra.Command{
-		Use:               "release POOL",
-		Short:             "Scale a held pool again",
-		Example:           "  siren pools release general",
+		Use:               "unfreeze POOL",
+		Aliases:           []string{"release"}, // as it was called before
+		Short:             "Scale a frozen pool again",
+		Example:           "  siren pools unfreeze general",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: app.UpTo(1, a.CompletePools),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.Operate(func(o *app.Operator) error {
-				return end(cmd.Context(), o, f, lanes.PoolField(args[0], "held"), "pool "+args[0]+" isn't held")
+				return end(cmd.Context(), o, f, lanes.PoolField(args[0], "frozen"), "pool "+args[0]+" isn't frozen")
 			})
 		},
 	}

@@ -96,7 +96,7 @@ func remove(ctx context.Context, o *app.Operator, f tuneFlags, fields []string) 
 	return tuned(ctx, o, f, c)
 }
 
-// end takes back a pause or a hold.
+// end takes back a pause or a freeze.
 func end(ctx context.Context, o *app.Operator, f tuneFlags, field, already string) error {
 	if err := f.check(); err != nil {
 		return err

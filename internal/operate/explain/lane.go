@@ -175,8 +175,8 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	add := func(format string, args ...any) {
 		all = append(all, "pool "+pool+": "+fmt.Sprintf(format, args...))
 	}
-	if q.Held {
-		add("held at %d%s; `siren pools release %s`", p.Replicas, s.tunedBy(lanes.PoolField(pool, "held")), pool)
+	if q.Frozen {
+		add("frozen at %d%s; `siren pools unfreeze %s`", p.Replicas, s.tunedBy(lanes.PoolField(pool, "frozen")), pool)
 	}
 	home, _ := s.policy.Policy.Home(lane)
 	if lane != "" && home.Name != pool && slices.Contains(s.policy.NoGuests, pool) && !taken(q, s.policy.Turns[lane]) {
