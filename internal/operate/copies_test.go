@@ -264,7 +264,7 @@ func TestWhatACopyCarries(t *testing.T) {
 					t.Errorf("it has priority %d, want %d", c.Priority, want)
 				}
 				r, err := h.desk.Ledger.Get(t.Context(), id)
-				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Replay != 5 ||
+				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Copy != 5 ||
 					r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
 					t.Errorf("its record is %+v, %v", r, err)
 				}
@@ -287,7 +287,7 @@ func (h *house) live(id, body string, priority int, enqueued time.Time, end work
 	h.must(err)
 	j.Priority = priority
 	c, err := h.desk.Ledger.Claim(h.Context(), work.Delivery{
-		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4,
+		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Copy: 4,
 		Body: []byte(body), Unknown: unknown,
 	}, "w", 3)
 	h.must(err)

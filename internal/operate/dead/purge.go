@@ -73,7 +73,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(wire.DeadLetter{Delivery: work.Delivery{Replay: r.Replay}, ID: id}, &r))
+			rest = append(rest, newLetter(wire.DeadLetter{Delivery: work.Delivery{Copy: r.Copy}, ID: id}, &r))
 		}
 	}
 	for _, l := range rest {
@@ -137,7 +137,7 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 	}
 	numbers := map[string]int{}
 	for _, l := range letters {
-		numbers[l.ID] = max(numbers[l.ID], l.Replay)
+		numbers[l.ID] = max(numbers[l.ID], l.Copy)
 	}
 	answers, failed := p.desk.Ledger.DiscardAll(ctx, numbers)
 	for _, a := range answers {
