@@ -31,7 +31,7 @@ type Lane struct {
 	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose worker crashes so often is dead-lettered as poison
 	// takes turns with a more urgent lane while its oldest job waits too long
 	Promote *Promote `json:"promote,omitempty"`
-	Retry   Retries  `json:"retry,omitempty"` // how a failed job is tried again
+	Retry   Retries  `json:"retry,omitempty"` // how a failed job is retried
 	// the highest priority that a job may have inside the lane, 0 to 4: one starts before all of a lower priority. 0:
 	// none; a classic lane only
 	Priorities int `json:"priorities,omitempty"`

@@ -167,7 +167,7 @@ func between() time.Duration { return 5*time.Millisecond + rand.N(5*time.Millise
 
 // echo is a raw producer and a raw consumer of one queue.
 type echo struct {
-	*line
+	*outlet
 	consumer *amqp.Channel
 	came     <-chan amqp.Delivery
 }
@@ -189,7 +189,7 @@ func (r *raw) echo(ctx context.Context) (*echo, error) {
 	if e.came, err = ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil); err != nil {
 		return nil, err
 	}
-	e.line, err = r.line("", queue)
+	e.outlet, err = r.outlet("", queue)
 	return e, err
 }
 

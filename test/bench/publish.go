@@ -64,16 +64,16 @@ func (b *bench) publishBeside(
 ) (f []figure, err error) {
 	same, plain := figure{Name: name, Unit: "jobs/s", Against: "raw"},
 		figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
-	line, err := b.raw.line(jobsExchange, standardLane)
+	outlet, err := b.raw.outlet(jobsExchange, standardLane)
 	if err != nil {
 		return f, err
 	}
-	defer func() { err = errors.Join(err, line.Close()) }()
+	defer func() { err = errors.Join(err, outlet.Close()) }()
 	warmUp := noops(standardLane, window)
 	if err := send(warmUp); err != nil {
 		return f, err
 	}
-	if err := line.publish(ctx, publishings(warmUp), window); err != nil {
+	if err := outlet.publish(ctx, publishings(warmUp), window); err != nil {
 		return f, err
 	}
 	for run := range b.runs {
@@ -87,11 +87,11 @@ func (b *bench) publishBeside(
 				},
 				func() error {
 					messages := publishings(noops(standardLane, lotSize))
-					return b.clock(&raw, func() error { return line.publish(ctx, messages, window) })
+					return b.clock(&raw, func() error { return outlet.publish(ctx, messages, window) })
 				},
 				func() error {
 					messages := bare(noops(standardLane, lotSize))
-					return b.clock(&headless, func() error { return line.publish(ctx, messages, window) })
+					return b.clock(&headless, func() error { return outlet.publish(ctx, messages, window) })
 				})
 			if err != nil {
 				return f, err

@@ -90,24 +90,24 @@ func publishings(jobs []job.Job) []amqp.Publishing {
 	return messages
 }
 
-// line is a confirming channel that publishes to one exchange and key.
-type line struct {
+// outlet is a confirming channel that publishes to one exchange and key.
+type outlet struct {
 	*amqp.Channel
 	exchange, key string
 	returns       chan amqp.Return
 }
 
-func (r *raw) line(exchange, key string) (*line, error) {
+func (r *raw) outlet(exchange, key string) (*outlet, error) {
 	ch, err := r.producer.Channel()
 	if err != nil {
 		return nil, err
 	}
-	l := &line{Channel: ch, exchange: exchange, key: key, returns: ch.NotifyReturn(make(chan amqp.Return, 1))}
-	return l, ch.Confirm(false)
+	o := &outlet{Channel: ch, exchange: exchange, key: key, returns: ch.NotifyReturn(make(chan amqp.Return, 1))}
+	return o, ch.Confirm(false)
 }
 
 // publish sends the messages with at most window of them unconfirmed, and returns when all are confirmed.
-func (l *line) publish(ctx context.Context, messages []amqp.Publishing, window int) error {
+func (o *outlet) publish(ctx context.Context, messages []amqp.Publishing, window int) error {
 	pending := make([]*amqp.DeferredConfirmation, len(messages))
 	confirmed := func(i int) error {
 		switch ok, err := pending[i].WaitContext(ctx); {
@@ -125,7 +125,7 @@ func (l *line) publish(ctx context.Context, messages []amqp.Publishing, window i
 			}
 		}
 		var err error
-		if pending[i], err = l.PublishWithDeferredConfirm(l.exchange, l.key, true, false, m); err != nil {
+		if pending[i], err = o.PublishWithDeferredConfirm(o.exchange, o.key, true, false, m); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (l *line) publish(ctx context.Context, messages []amqp.Publishing, window i
 		}
 	}
 	select {
-	case back := <-l.returns:
+	case back := <-o.returns:
 		return fmt.Errorf("unroutable: %s", back.ReplyText)
 	default:
 		return nil

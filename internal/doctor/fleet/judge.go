@@ -97,7 +97,7 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 		found = append(found, doctor.Check("fleet.refused").Error(
 			"the leader refuses the policy as it is written now: "+f.snapshot.Refused,
 			"the former policy stays in force",
-			"do as it says; the leader tries again by itself every two seconds"))
+			"do as it says; the leader retries by itself every two seconds"))
 	}
 	switch {
 	case f.File == nil:
