@@ -424,7 +424,7 @@ func TestParseProblems(t *testing.T) {
 			[]string{`broker.queueType: must be classic or quorum, not "qourum"; did you mean "quorum"?`},
 		},
 		{"a consumer timeout that the forwarder outlasts", tail, tail + "broker: {consumerTimeout: 19m}\n", []string{
-			"broker.consumerTimeout: 19m is too short: the scaler holds jobs that wait for a retry for up to " +
+			"broker.consumerTimeout: 19m is too short: the scaler keeps jobs that wait for a retry for up to " +
 				"15m; " +
 				"set it to at least 20m, here and in rabbitmq.conf (RabbitMQ's default is 30m)",
 		}},

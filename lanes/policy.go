@@ -96,7 +96,7 @@ type Broker struct {
 	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"`
 }
 
-// Timing holds the clockwork. The defaults suit media jobs of 0.1 s and more.
+// Timing is the clockwork. The defaults suit media jobs of 0.1 s and more.
 type Timing struct {
 	Heartbeat   Duration `json:"heartbeat,omitempty"`   // a worker reports this often
 	GoneAfter   Duration `json:"goneAfter,omitempty"`   // silent for longer, it counts as gone

@@ -109,7 +109,7 @@ func unreadable(err error) string {
 // bounded checks that the input stays within our bounds. said is what ffprobe said on stderr.
 func (i inspection) bounded(from storage.Place, said string) error {
 	if len(i.Streams) == 0 {
-		return work.Fail(work.BadInput, fmt.Errorf("input %s holds no streams", from))
+		return work.Fail(work.BadInput, fmt.Errorf("input %s has no streams", from))
 	}
 	if len(i.Streams) > sandbox.MaxStreams {
 		return work.Fail(work.OverLimit, fmt.Errorf("input %s has %d streams; at most %d are allowed", from,

@@ -52,7 +52,8 @@ func newPoolsFreeze(a *app.App) *cobra.Command {
 		Use:     "freeze POOL",
 		Aliases: []string{"hold"}, // as it was called before
 		Short:   "Keep a pool's worker count as it is",
-		Long:    "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools unfreeze.",
+		Long: `Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools unfreeze.
+siren pools hold is this command's former name, siren pools release that of unfreeze.`,
 		Example: `  siren pools freeze general --for 1h --reason "node maintenance"
   siren pools freeze batch`,
 		Args:              cobra.ExactArgs(1),

@@ -161,7 +161,7 @@ func judgeMissing(f facts) (found []doctor.Finding) {
 	for _, l := range f.snapshot.Lanes {
 		if l.Excess > 0 {
 			found = append(found, check.Note(
-				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue holds", l.Name,
+				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue has", l.Name,
 					are(l.Excess, "job")),
 				"their messages may be lost, or in somebody's hands for five minutes and longer",
 				"wait until its queue has been empty for a while: they are found missing then; siren explain lane "+

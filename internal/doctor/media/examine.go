@@ -309,7 +309,7 @@ func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []docto
 	case room.Slots > 0 && free < most:
 		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the scratch folder %s has %s free; jobs may take %s", path, gibi(free), gibi(most))
-		f.Why = fmt.Sprintf("%d slots may each hold an input and an output of %s: a full disk fails jobs, which are "+
+		f.Why = fmt.Sprintf("%d slots may each keep an input and an output of %s: a full disk fails jobs, which are "+
 			"retried", room.Slots, room.Slot.Scratch)
 		f.Fix = "give it more space, or lower slot.scratch in the policy"
 	}
