@@ -68,7 +68,7 @@ fmt: ## format the code
 	$(TOOL) golangci-lint fmt
 
 .PHONY: generate
-generate: ## write the generated docs anew
+generate: ## write the generated docs
 	$(GO) run ./docs/gen
 	$(GO) run ./cmd/siren docs docs
 

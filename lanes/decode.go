@@ -160,6 +160,9 @@ func decode(path string, from any, to reflect.Value, problems *Problems) {
 	}
 }
 
+// renamed is what fields were called before, and are called now.
+var renamed = map[string]string{"held": "frozen"}
+
 func decodeFields(path string, from map[string]any, to reflect.Value, problems *Problems) {
 	fields := map[string]reflect.Value{}
 	for i := range to.NumField() {
@@ -170,6 +173,10 @@ func decodeFields(path string, from map[string]any, to reflect.Value, problems *
 		full := strings.TrimPrefix(path+"."+k, ".")
 		if f, ok := fields[k]; ok {
 			decode(full, from[k], f, problems)
+			continue
+		}
+		if _, ok := fields[renamed[k]]; ok {
+			problems.add(full, "is called %s now", renamed[k])
 			continue
 		}
 		problems.add(full, "no such field%s", plain.Suggest(k, slices.Sorted(maps.Keys(fields))))

@@ -98,6 +98,7 @@ func TestParseProblems(t *testing.T) {
 			"another case is another field", lane, lane + "  Reserve: 1\n",
 			[]string{`lanes[2].Reserve: no such field; did you mean "reserve"?`},
 		},
+		{"a field's former name", "max: 4\n", "max: 4\n  held: true\n", []string{"pools[0].held: is called frozen now"}},
 		{"unknown field of a part", lane, lane + "  promote: {after: 20m, too: standard}\n", []string{
 			`lanes[2].promote.too: no such field; did you mean "to"?`,
 			`lanes[2].promote.to: no lane ""`,
@@ -423,7 +424,7 @@ func TestParseProblems(t *testing.T) {
 			[]string{`broker.queueType: must be classic or quorum, not "qourum"; did you mean "quorum"?`},
 		},
 		{"a consumer timeout that the forwarder outlasts", tail, tail + "broker: {consumerTimeout: 19m}\n", []string{
-			"broker.consumerTimeout: 19m is too short: the scaler holds jobs that wait for a retry for up to " +
+			"broker.consumerTimeout: 19m is too short: the scaler keeps jobs that wait for a retry for up to " +
 				"15m; " +
 				"set it to at least 20m, here and in rabbitmq.conf (RabbitMQ's default is 30m)",
 		}},

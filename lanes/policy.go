@@ -31,7 +31,7 @@ type Lane struct {
 	MaxCrashes int      `json:"maxCrashes,omitempty"` // a job whose worker crashes so often is dead-lettered as poison
 	// takes turns with a more urgent lane while its oldest job waits too long
 	Promote *Promote `json:"promote,omitempty"`
-	Retry   Retries  `json:"retry,omitempty"` // how a failed job is tried again
+	Retry   Retries  `json:"retry,omitempty"` // how a failed job is retried
 	// the highest priority that a job may have inside the lane, 0 to 4: one starts before all of a lower priority. 0:
 	// none; a classic lane only
 	Priorities int `json:"priorities,omitempty"`
@@ -68,9 +68,9 @@ type Pool struct {
 	Min      int            `json:"min,omitempty"` // the fewest workers
 	Max      int            `json:"max"`           // the most workers
 	// how long the largest plan is kept before the pool shrinks; 0: 3 cold starts, within 5s and 5m
-	Hold Duration   `json:"hold,omitempty"`
-	Slot SlotLimits `json:"slot,omitempty"` // what one running job may use
-	Held bool       `json:"held,omitempty"` // the scaler leaves the number of its workers as it is
+	Hold   Duration   `json:"hold,omitempty"`
+	Slot   SlotLimits `json:"slot,omitempty"`   // what one running job may use
+	Frozen bool       `json:"frozen,omitempty"` // the scaler leaves the number of its workers as it is
 }
 
 // SlotLimits bounds what one running job may use.
@@ -96,7 +96,7 @@ type Broker struct {
 	ConsumerTimeout Duration `json:"consumerTimeout,omitempty"`
 }
 
-// Timing holds the clockwork. The defaults suit media jobs of 0.1 s and more.
+// Timing is the clockwork. The defaults suit media jobs of 0.1 s and more.
 type Timing struct {
 	Heartbeat   Duration `json:"heartbeat,omitempty"`   // a worker reports this often
 	GoneAfter   Duration `json:"goneAfter,omitempty"`   // silent for longer, it counts as gone

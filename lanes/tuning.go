@@ -42,7 +42,7 @@ var (
 		"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused",
 		"queueType",
 	}
-	poolFields = []string{"min", "max", "hold", "held"}
+	poolFields = []string{"min", "max", "hold", "frozen"}
 )
 
 // BudgetField is the field of the budget.
@@ -127,7 +127,7 @@ func (p *Policy) tunable(name string) (any, error) {
 			return nil, fmt.Errorf("no pool %q%s", owner, plain.Suggest(owner, p.PoolNames()))
 		}
 		q := &p.Pools[i]
-		if f, ok := map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "held": &q.Held}[field]; ok {
+		if f, ok := map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "frozen": &q.Frozen}[field]; ok {
 			return f, nil
 		}
 		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields),

@@ -27,7 +27,7 @@ func TestWithOverridesEveryTunableField(t *testing.T) {
 		{"pools.general.min", `2`, "2"},
 		{"pools.general.max", `7`, "7"},
 		{"pools.general.hold", `"45s"`, "45s"},
-		{"pools.general.held", `true`, "true"},
+		{"pools.general.frozen", `true`, "true"},
 		{"budget", `50`, "50"},
 	} {
 		p := example(t)
@@ -54,7 +54,7 @@ func TestWithRefuses(t *testing.T) {
 	for _, c := range []struct{ field, value, want string }{
 		{"lanes.expres.reserve", `4`, `did you mean "express"`},
 		{"lanes.express.slots", `4`, "can't be tuned"},
-		{"pools.general.slots", `4`, "what can: min, max, hold, held"},
+		{"pools.general.slots", `4`, "what can: min, max, hold, frozen"},
 		{"pools.nobody.max", `4`, `no pool "nobody"`},
 		{"budget.x", `4`, "is not a tunable field"},
 		{"budget", `"many"`, "is not a valid value"},

@@ -22,7 +22,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)
 // first told to stop, then committed or retried, and all of that happens before its delivery is acknowledged.
 const runtimeMargin = 5 * time.Minute
 
-// shortestConsumerTimeout leaves time to the scaler, too: it holds jobs that wait for their next attempt for up to 15
+// shortestConsumerTimeout leaves time to the scaler, too: it keeps jobs that wait for their next attempt for up to 15
 // minutes, and gives them back by the margin when it can't put them into their lanes. The timeout of the delay queues
 // is the broker's own.
 const shortestConsumerTimeout = Duration(15*time.Minute + runtimeMargin)
@@ -286,7 +286,7 @@ func (p *Policy) checkStorage(problems *Problems) {
 func (p *Policy) checkBroker(problems *Problems) {
 	checkQueueType("broker.queueType", p.Broker.QueueType, problems)
 	if p.Broker.ConsumerTimeout < shortestConsumerTimeout {
-		problems.add("broker.consumerTimeout", "%s is too short: the scaler holds jobs that wait for a retry "+
+		problems.add("broker.consumerTimeout", "%s is too short: the scaler keeps jobs that wait for a retry "+
 			"for up to 15m; "+
 			"set it to at least %s, here and in rabbitmq.conf (RabbitMQ's default is 30m)", p.Broker.ConsumerTimeout,
 			shortestConsumerTimeout)

@@ -13,7 +13,7 @@ func (p *Policy) Warnings() []Problem {
 	for i, l := range p.Lanes {
 		if need := p.ConsumerTimeout(l.Name); need > p.Broker.ConsumerTimeout.D() { // validated: it is a quorum lane
 			w.add(fmt.Sprintf("lanes[%d].maxRuntime", i),
-				"%s needs RabbitMQ 4.0 or newer, which lets a worker hold a job of this lane for %s; "+
+				"%s needs RabbitMQ 4.0 or newer, which lets a worker keep a job of this lane for %s; "+
 					"an older one takes it away after %s (broker.consumerTimeout)", l.MaxRuntime, Duration(need),
 				p.Broker.ConsumerTimeout)
 		}

@@ -12,7 +12,7 @@ import (
 // Metrics is what the scaler tells Prometheus.
 type Metrics struct {
 	ready, skipped, retrying, busy, oldest, p95, attained, objective, stale, paused *prometheus.GaugeVec // by lane
-	replicas, target, most, working, parked, stuck, cold, held                      *prometheus.GaugeVec // by pool
+	replicas, target, most, working, parked, stuck, cold, frozen                    *prometheus.GaugeVec // by pool
 	plans, missing                                                                  *prometheus.CounterVec
 	failed                                                                          prometheus.Counter
 	leads, refused, tunings, idle, budget                                           prometheus.Gauge
@@ -48,8 +48,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		parked:    gauge("pool", "pool_parked_workers", "Workers that take no new jobs, reversibly."),
 		cold: gauge("pool", "pool_cold_start_seconds",
 			"Median time from a worker's creation to its first heartbeat."),
-		held: gauge("pool", "pool_held", "1 while the number of the pool's workers is left as it is, because "+
-			"somebody holds it."),
+		frozen: gauge("pool", "pool_frozen", "1 while the number of the pool's workers is left as it is, because "+
+			"somebody froze it."),
 		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "scaler_plans_total", Help: "Plans that changed a pool or its reason.",
 		}, []string{"pool", "reason"}),
@@ -101,7 +101,7 @@ func (m *Metrics) byLane() []*prometheus.GaugeVec {
 }
 
 func (m *Metrics) byPool() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{m.replicas, m.target, m.most, m.working, m.parked, m.stuck, m.cold, m.held}
+	return []*prometheus.GaugeVec{m.replicas, m.target, m.most, m.working, m.parked, m.stuck, m.cold, m.frozen}
 }
 
 // lead tells whether this scaler leads.
@@ -163,7 +163,7 @@ func (m *Metrics) show(s fleet.Snapshot) {
 		m.parked.WithLabelValues(p.Name).Set(float64(p.Parked))
 		m.stuck.WithLabelValues(p.Name).Set(float64(p.Stuck))
 		m.cold.WithLabelValues(p.Name).Set(p.ColdStart.D().Seconds())
-		m.held.WithLabelValues(p.Name).Set(one(p.Held))
+		m.frozen.WithLabelValues(p.Name).Set(one(p.Frozen))
 	}
 }
 

@@ -25,7 +25,7 @@ func TestMetrics(t *testing.T) {
 		},
 		Pools: []fleet.PoolStatus{{
 			Name: "general", Replicas: 4, Target: 6, Parked: 1,
-			ColdStart: lanes.Duration(3 * time.Second), Held: true,
+			ColdStart: lanes.Duration(3 * time.Second), Frozen: true,
 		}},
 	})
 	m.tune(lanes.Effective{Tunings: make([]lanes.Tuning, 2), Idle: make([]lanes.IdleTuning, 1)})
@@ -54,9 +54,9 @@ siren_lane_paused{lane="standard"} 1
 # TYPE siren_lane_started_in_time_ratio gauge
 siren_lane_started_in_time_ratio{lane="old"} 1
 siren_lane_started_in_time_ratio{lane="standard"} 0.75
-# HELP siren_pool_held 1 while the number of the pool's workers is left as it is, because somebody holds it.
-# TYPE siren_pool_held gauge
-siren_pool_held{pool="general"} 1
+# HELP siren_pool_frozen 1 while the number of the pool's workers is left as it is, because somebody froze it.
+# TYPE siren_pool_frozen gauge
+siren_pool_frozen{pool="general"} 1
 # HELP siren_pool_target_replicas Replicas that the last plan asked for.
 # TYPE siren_pool_target_replicas gauge
 siren_pool_target_replicas{pool="general"} 6
@@ -71,7 +71,7 @@ siren_tunings 2
 siren_tunings_idle 1
 `
 	names := []string{
-		"siren_lane_oldest_wait_seconds", "siren_lane_paused", "siren_lane_started_in_time_ratio", "siren_pool_held",
+		"siren_lane_oldest_wait_seconds", "siren_lane_paused", "siren_lane_started_in_time_ratio", "siren_pool_frozen",
 		"siren_pool_target_replicas",
 		"siren_scaler_plans_total", "siren_tunings", "siren_tunings_idle",
 	}
@@ -83,7 +83,7 @@ siren_tunings_idle 1
 	m.show(fleet.Snapshot{Lanes: []fleet.LaneStatus{{Name: "standard"}}})
 	for name, want := range map[string]int{
 		"siren_lane_ready_jobs": 1, "siren_lane_wait_p95_seconds": 1,
-		"siren_pool_replicas": 0, "siren_pool_held": 0, "siren_lane_paused": 1, "siren_scaler_plans_total": 1,
+		"siren_pool_replicas": 0, "siren_pool_frozen": 0, "siren_lane_paused": 1, "siren_scaler_plans_total": 1,
 	} {
 		if n, err := testutil.GatherAndCount(r, name); err != nil || n != want {
 			t.Errorf("%d of %s, %v; want %d", n, name, err, want)

@@ -53,7 +53,7 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 		case <-ctx.Done():
 			return
 		case <-overdue:
-			w.o.Log.Info("retired and not removed: exiting, to start afresh")
+			w.o.Log.Info("retired and not removed: exiting, to start again")
 			exit()
 		case <-time.After(timing.Heartbeat.D()):
 		}

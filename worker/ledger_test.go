@@ -32,7 +32,7 @@ type record struct {
 	attempts int
 	started  bool // ever
 	crashes  int
-	replay   int
+	number   int
 	worker   string
 	until    time.Time
 	progress job.Progress
@@ -92,7 +92,7 @@ func (l *ledger) claim(d work.Delivery, worker string, maxCrashes int) work.Clai
 			return work.Poison
 		}
 	case job.Dead:
-		if d.Replay <= r.replay {
+		if d.Copy <= r.number {
 			return work.Buried
 		}
 	default:

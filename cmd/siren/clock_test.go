@@ -174,7 +174,7 @@ func (w wrongClock) lists(t *testing.T) {
 func (w wrongClock) copies(t *testing.T) {
 	id, expires := w.prefix+"-copied", w.now().Add(10*time.Minute).Truncate(time.Second)
 	w.queued(t, id, 0, expires)
-	w.said(t, "jobs", "promote", id, "--to", "express")
+	w.said(t, "jobs", "move", id, "--to", "express")
 	if r := w.record(t, id); !w.near(r.ReadyAt) {
 		t.Errorf("the record says ready at %s", r.ReadyAt)
 	}

@@ -79,7 +79,7 @@ func usage(w io.Writer, c *cobra.Command) {
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "Use \"%s COMMAND --help\" for more about a command.\n", c.CommandPath())
 	}
-	fmt.Fprintln(w, "Use \"siren options\" for flags and variables that hold for every command, and exit codes.")
+	fmt.Fprintln(w, "Use \"siren options\" for flags and variables for every command, and exit codes.")
 }
 
 // commands lists the subcommands, by group where there are groups.

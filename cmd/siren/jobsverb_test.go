@@ -169,7 +169,7 @@ func TestBulkBrokenOff(t *testing.T) {
 	}
 }
 
-// Many jobs are promoted, retried or called off by a command that is killed, or whose connections are cut, again and
+// Many jobs are moved, retried or called off by a command that is killed, or whose connections are cut, again and
 // again until it is through. Then each has run once, and those that were called off not at all.
 func TestBulkUnderFire(t *testing.T) {
 	t.Parallel()
@@ -181,8 +181,8 @@ func TestBulkUnderFire(t *testing.T) {
 		args       []string
 		runs       int
 	}{
-		{"promote, killed", "promote", kill, []string{"--to", "express"}, 1000},
-		{"promote, cut", "promote", cut, []string{"--to", "express"}, 1000},
+		{"move, killed", "move", kill, []string{"--to", "express"}, 1000},
+		{"move, cut", "move", cut, []string{"--to", "express"}, 1000},
 		{"cancel, killed", "cancel", kill, nil, 0},
 		{"retry, killed", "retry", kill, []string{"--state", "cancelled"}, 1000},
 	} {

@@ -69,7 +69,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 		{"tunings", "export"},
 		{"explain", "lane", "bulk"},
 		{"lanes", "move", "bulk", "standard"},
-		{"jobs", "promote", "x", "--lane", "bulk"},
+		{"jobs", "move", "x", "--lane", "bulk"},
 		{"jobs", "retry", "x"},
 	} {
 		want(siren(args...), exit.NotFound, "", "no policy is in force yet: is `siren scaler` (or `siren up`) running?")

@@ -177,11 +177,11 @@ func typeName(e ast.Expr) string {
 			return fmt.Sprintf("[%s](#%s)", t.Name, strings.ToLower(t.Name))
 		}
 		return map[string]string{
-			"string": "text", "int": "whole number", "float64": "number", "bool": "true or false",
+			"string": "string", "int": "whole number", "float64": "number", "bool": "true or false",
 			"Duration": "duration", "Bytes": "size",
 		}[t.Name]
 	case *ast.ArrayType:
-		return "list of " + typeName(t.Elt)
+		return strings.Replace("list of "+typeName(t.Elt), "of string", "of strings", 1)
 	case *ast.StarExpr:
 		return typeName(t.X)
 	case *ast.MapType:

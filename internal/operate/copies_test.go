@@ -97,8 +97,8 @@ func TestWhatACopyCarries(t *testing.T) {
 		put    func(id string) error
 	}{
 		{
-			name: "promote", wanted: true, blind: true, end: work.Outcome{State: job.Queued},
-			put: func(id string) error { return h.work(jobs.Promote(h.Desk, h.Policy, "standard"), id) },
+			name: "jobs-move", wanted: true, blind: true, end: work.Outcome{State: job.Queued},
+			put: func(id string) error { return h.work(jobs.Move(h.Desk, h.Policy, "standard"), id) },
 		},
 		{
 			name: "retry", anew: true, wanted: true, blind: true,
@@ -106,7 +106,7 @@ func TestWhatACopyCarries(t *testing.T) {
 			put: func(id string) error { return h.work(jobs.Retry(h.Desk, h.Policy, "standard"), id) },
 		},
 		{
-			name: "move", end: work.Outcome{State: job.Queued},
+			name: "lanes-move", end: work.Outcome{State: job.Queued},
 			put: func(string) error {
 				_, err := backlog.Move(t.Context(), h.Desk, "bulk", "standard", 0, "")
 				return err
@@ -182,7 +182,7 @@ func TestWhatACopyCarries(t *testing.T) {
 					t.Errorf("it has priority %d, want %d", c.Priority, want)
 				}
 				r, err := h.Desk.Ledger.Get(t.Context(), id)
-				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Replay != 5 ||
+				if err != nil || r.State != job.Queued || r.Lane != "standard" || r.Copy != 5 ||
 					r.Priority != int(c.Priority) || !r.EnqueuedAt.Equal(enqueued) {
 					t.Errorf("its record is %+v, %v", r, err)
 				}
@@ -205,7 +205,7 @@ func (h *house) live(id, body string, priority int, enqueued time.Time, end work
 	h.Must(err)
 	j.Priority = priority
 	c, err := h.Desk.Ledger.Claim(h.Context(), work.Delivery{
-		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Replay: 4,
+		Job: j, Lane: "bulk", EnqueuedAt: enqueued, ReadyAt: enqueued, Attempt: 3, Error: "so it was", Copy: 4,
 		Body: []byte(body), Unknown: unknown,
 	}, "w", 3)
 	h.Must(err)

@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// This file is how a job is put elsewhere: promoted, retried, moved or replayed. A message can be taken neither out of
+// This file is how a job is put elsewhere: moved, retried or replayed. A message can be taken neither out of
 // the middle of a queue, nor from one queue into another in one step. So a fresh copy of it carries the job on, and
 // there is one way to make it do that (Carry):
 //
@@ -45,7 +45,7 @@ func FromRecord(r job.Record) (work.Delivery, error) {
 	body, err := r.Message()
 	return work.Delivery{
 		Job: r.Job(), Lane: r.Lane, EnqueuedAt: r.EnqueuedAt, ReadyAt: r.ReadyAt, Attempt: r.Attempt, Error: r.Error,
-		Replay: r.Replay, Body: body,
+		Copy: r.Copy, Body: body,
 	}, err
 }
 
@@ -55,7 +55,7 @@ func FromRecord(r job.Record) (work.Delivery, error) {
 func CopyOf(of work.Delivery, lane string, p *lanes.Policy) Copy {
 	c := Copy{Entry: wire.Entry{
 		Lane: lane, Job: of.Job, Body: of.Body, EnqueuedAt: of.EnqueuedAt, Attempt: of.Attempt, Error: of.Error,
-		Replay: of.Replay + 1, Priority: p.Priority(lane, of.Job.Priority),
+		Copy: of.Copy + 1, Priority: p.Priority(lane, of.Job.Priority),
 	}}
 	if c.EnqueuedAt.IsZero() {
 		c.EnqueuedAt = of.ReadyAt
@@ -143,7 +143,7 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		if carried[i].Sent {
 			sent = append(sent, i)
 			told = append(told, jobledger.Supersede{
-				ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Replay: e.Replay, Attempt: e.Attempt,
+				ID: e.Job.ID, Lane: e.Lane, Priority: e.Priority, ReadyAt: ready, Copy: e.Copy, Attempt: e.Attempt,
 				From: e.From, Params: e.Params,
 			})
 		}
@@ -161,7 +161,7 @@ func (c Carrier) tell(ctx context.Context, copies []Copy, carried []Carried, rea
 		case errors.Is(a.Err, redislink.ErrNotFound):
 			unknown = append(unknown, sent[k])
 			records = append(records, e.inLane(ready))
-		case errors.As(a.Err, &is) && (is.Replay != e.Replay || is.State == job.Cancelled):
+		case errors.As(a.Err, &is) && (is.Copy != e.Copy || is.State == job.Cancelled):
 			carried[sent[k]].Err = Changed(e.Job.ID, is.State)
 		case a.Err != nil && is == nil: // else a worker has the copy already
 			carried[sent[k]].Err = NotPossible.With(untold(a.Err))
@@ -179,7 +179,7 @@ func (c Copy) inLane(since time.Time) work.Delivery {
 	j.Priority = c.Priority
 	return work.Delivery{
 		Job: j, Lane: c.Lane, EnqueuedAt: c.EnqueuedAt, ReadyAt: since, Attempt: c.Attempt, Error: c.Error,
-		Replay: c.Replay, Body: c.Body, Unknown: rest, Err: err,
+		Copy: c.Copy, Body: c.Body, Unknown: rest, Err: err,
 	}
 }
 

@@ -49,7 +49,7 @@ func (b *both) SupersedeAll(_ context.Context, all []jobledger.Supersede) ([]job
 
 func (b *both) CreateAll(_ context.Context, all []work.Delivery) ([]bool, error) {
 	for _, d := range all {
-		b.did = append(b.did, fmt.Sprintf("record %s/%d in %s", d.Job.ID, d.Replay, d.Lane))
+		b.did = append(b.did, fmt.Sprintf("record %s/%d in %s", d.Job.ID, d.Copy, d.Lane))
 	}
 	return make([]bool, len(all)), nil
 }
@@ -61,7 +61,7 @@ func (b *both) carry(ctx context.Context, ids ...string) ([]Carried, error) {
 	for i, id := range ids {
 		copies[i] = CopyOf(work.Delivery{
 			Job: job.Job{ID: id, Kind: "probe"}, Body: []byte(`{"kind":"probe"}`),
-			Replay: 4,
+			Copy: 4,
 		}, "bulk", p)
 		copies[i].Settle = func() error {
 			b.did = append(b.did, "settle "+id)
@@ -86,15 +86,15 @@ func TestCarry(t *testing.T) {
 		{name: "not confirmed", sent: confirms.ErrUnconfirmed, did: "", is: confirms.ErrUnconfirmed},
 		{name: "no record", told: redislink.ErrNotFound, did: "copy a, tell a, record a/5 in bulk, settle a"},
 		{
-			name: "a worker was faster", told: &jobledger.StateError{State: job.Running, Replay: 5},
+			name: "a worker was faster", told: &jobledger.StateError{State: job.Running, Copy: 5},
 			did: "copy a, tell a, settle a",
 		},
 		{
-			name: "somebody else was faster", told: &jobledger.StateError{State: job.Queued, Replay: 6},
+			name: "somebody else was faster", told: &jobledger.StateError{State: job.Queued, Copy: 6},
 			did: "copy a, tell a, settle a", is: Conflict,
 		},
 		{
-			name: "it was called off", told: &jobledger.StateError{State: job.Cancelled, Replay: 5},
+			name: "it was called off", told: &jobledger.StateError{State: job.Cancelled, Copy: 5},
 			did: "copy a, tell a, settle a", is: Conflict,
 		},
 		{name: "the record is broken", told: broken, did: "copy a, tell a, settle a", is: NotPossible},
@@ -118,7 +118,7 @@ func TestCarry(t *testing.T) {
 func TestCarryMany(t *testing.T) {
 	b := &both{
 		sent: map[string]error{"b": confirms.ErrNotSent},
-		told: map[string]error{"c": redislink.ErrNotFound, "d": &jobledger.StateError{State: job.Completed, Replay: 7}},
+		told: map[string]error{"c": redislink.ErrNotFound, "d": &jobledger.StateError{State: job.Completed, Copy: 7}},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -86,7 +86,7 @@ func NoJob(id string) error {
 func Instead(r job.Record) string {
 	switch r.State {
 	case job.Retrying, job.Dead, job.Cancelled, job.Missing:
-		return "; `siren jobs retry " + r.ID + "` tries it again at once"
+		return "; `siren jobs retry " + r.ID + "` retries it at once"
 	case job.Running:
 		return "; `siren jobs cancel " + r.ID + "` stops it"
 	default:

@@ -82,7 +82,7 @@ func TestWaitingSaysAll(t *testing.T) {
 		t.Fatalf("%d jobs, %v", len(batch), err)
 	}
 	if d := batch[0]; d.Lane != "standard" || d.Job.ID != "a" || string(d.Body) != body || d.Attempt != 2 ||
-		d.Replay != 4 || d.Error != "so it was" {
+		d.Copy != 4 || d.Error != "so it was" {
 		t.Errorf("it says %+v", d)
 	}
 }

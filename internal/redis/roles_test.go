@@ -101,7 +101,7 @@ var roleSteps = []struct {
 		urgent.Job.Priority = 2
 		redistest.Must(t, l.Lower(ctx, []work.Delivery{urgent}))
 		copied := redistest.Delivery("queued", "bulk")
-		copied.Replay = 1
+		copied.Copy = 1
 		redistest.Claim(t, l, copied, "w", work.Granted) // faster than the ledger hears of it
 		redistest.Claim(t, l, redistest.Delivery("queued", "bulk"), "w", work.Settled)
 		s.FollowClock(ctx)
@@ -120,7 +120,7 @@ var roleSteps = []struct {
 		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, redistest.Delivery("died", "bulk"), "w", work.Granted),
 			dead))
 		again := redistest.Delivery("died", "bulk")
-		again.Replay = 1
+		again.Copy = 1
 		redistest.Must(t, l.Close(ctx, redistest.Claim(t, l, again, "w", work.Granted), dead))
 		redistest.Claim(t, l, redistest.Delivery("cancelled", "bulk"), "w", work.Granted)
 		malformed := redistest.Delivery("malformed-1", "bulk")
@@ -200,10 +200,10 @@ var roleSteps = []struct {
 		_, _ = l.Log(ctx, "done")
 		_, _ = l.Find(ctx, "malformed")
 		watchOne(t, l, "done")
-		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "died", Lane: "bulk", Replay: 2, From: []job.State{job.Dead}})
+		_, err = l.Supersede(ctx, jobledger.Supersede{ID: "died", Lane: "bulk", Copy: 2, From: []job.State{job.Dead}})
 		redistest.Must(t, err)
 		_, err = l.Supersede(ctx, jobledger.Supersede{
-			ID: "retried", Lane: "bulk", Replay: 1,
+			ID: "retried", Lane: "bulk", Copy: 1,
 			From: []job.State{job.Retrying},
 		})
 		redistest.Must(t, err)
@@ -220,7 +220,7 @@ var roleSteps = []struct {
 	}},
 	{role.Worker, func(t *testing.T, s *redislink.Store) {
 		again := redistest.Delivery("died", "bulk")
-		again.Replay = 2
+		again.Copy = 2
 		l := redistest.LedgerOn(s)
 		redistest.Must(t, l.Close(t.Context(), redistest.Claim(t, l, again, "w", work.Granted),
 			work.Outcome{State: job.Dead}))
@@ -450,9 +450,9 @@ func TestRefusals(t *testing.T) {
 			_, err := redistest.LedgerOn(s).Cancel(ctx, "queued")
 			return err
 		}},
-		"promote a job": {[]string{producer}, func(s *redislink.Store) error {
+		"move a job": {[]string{producer}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).Supersede(ctx,
-				jobledger.Supersede{ID: "queued", Lane: "express", Replay: 1, From: []job.State{job.Queued}})
+				jobledger.Supersede{ID: "queued", Lane: "express", Copy: 1, From: []job.State{job.Queued}})
 			return err
 		}},
 		"discard a dead job": {[]string{producer}, func(s *redislink.Store) error {

@@ -57,10 +57,14 @@ func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []audit.Entry,
 ) (revision int64, err error) {
 	const doing = "change the tunings"
-	args := []any{seen, rand.Text(), keyspace.Tuned, maxAudit, len(remove), len(set)}
+	var gone []any
 	for _, field := range remove {
-		args = append(args, tuningPrefix+field)
+		gone = append(gone, tuningPrefix+field, tuningPrefix+formerName(field))
 	}
+	for _, tuning := range set {
+		gone = append(gone, tuningPrefix+formerName(tuning.Field))
+	}
+	args := append([]any{seen, rand.Text(), keyspace.Tuned, maxAudit, len(gone), len(set)}, gone...)
 	for _, tuning := range set {
 		text, err := json.Marshal(tuning)
 		if err != nil {
@@ -140,6 +144,17 @@ func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 // tuningPrefix is how the hash's fields of tunings begin.
 const tuningPrefix = "tuning:"
 
+// An older version has kept a pool's freeze as its field held: that is read as frozen, and goes with it.
+const held, frozen = ".held", ".frozen"
+
+// formerName returns what a field was called before; the field itself when it was called the same.
+func formerName(field string) string {
+	if pool, ok := strings.CutSuffix(field, frozen); ok {
+		return pool + held
+	}
+	return field
+}
+
 // made is a tuning as the hash has it: the revision that it came with, its number among those that came with it, when
 // that was (ms), and the tuning in JSON.
 type made struct {
@@ -160,6 +175,9 @@ func madeOf(text string) (m made, err error) {
 		return m, fmt.Errorf("%q isn't a revision, a number, a time and a tuning", text)
 	}
 	err = json.Unmarshal([]byte(parts[3]), &m.tuning)
+	if pool, ok := strings.CutSuffix(m.tuning.Field, held); ok {
+		m.tuning.Field = pool + frozen
+	}
 	m.revision, m.number, m.tuning.At = keyspace.Number(parts[0]), keyspace.Number(parts[1]), keyspace.Time(parts[2])
 	return m, err
 }

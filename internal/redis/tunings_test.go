@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -72,15 +73,15 @@ func TestTunings(t *testing.T) {
 	ts, raw := freshTunings(t)
 	wantTunings(t, now(t, ts), 0)
 
-	reserve, held := tuning("lanes.express.reserve", "4"), tuning("pools.general.held", "3")
-	held.Until = time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC()
+	reserve, frozen := tuning("lanes.express.reserve", "4"), tuning("pools.general.frozen", "3")
+	frozen.Until = time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC()
 	promote, budget := tuning("lanes.bulk.promote", `{"after":"20m","to":"standard"}`), tuning("budget", "null")
 	reserve.At = time.Now().Add(-time.Hour) // not the caller's to say
-	wantTunings(t, change(t, ts, []lanes.Tuning{reserve, held, promote, budget}), 1, reserve, held, promote, budget)
+	wantTunings(t, change(t, ts, []lanes.Tuning{reserve, frozen, promote, budget}), 1, reserve, frozen, promote, budget)
 
 	reserve.Value = json.RawMessage("5")
-	wantTunings(t, change(t, ts, []lanes.Tuning{reserve}), 2, held, promote, budget, reserve)
-	wantTunings(t, change(t, ts, nil, "pools.general.held", "budget", "no.such.tuning"), 3, promote, reserve)
+	wantTunings(t, change(t, ts, []lanes.Tuning{reserve}), 2, frozen, promote, budget, reserve)
+	wantTunings(t, change(t, ts, nil, "pools.general.frozen", "budget", "no.such.tuning"), 3, promote, reserve)
 	wantTunings(t, change(t, ts, []lanes.Tuning{promote}, promote.Field), 4, reserve, promote)
 
 	redistest.Must(t, raw.HSet(t.Context(), "siren:{tunings}", "tuning:a", "broken", "tuning:b", "1 1 1 {").Err())
@@ -94,6 +95,24 @@ func TestTunings(t *testing.T) {
 	entries, err := ts.Audit(t.Context(), time.Time{}, 100)
 	if err != nil || len(entries) != 5 {
 		t.Errorf("%d entries in the audit, %v; want one for each change", len(entries), err)
+	}
+}
+
+// A pool that an older version has frozen, which called that held, stays frozen until somebody says otherwise.
+func TestFormerNameOfATuning(t *testing.T) {
+	ts, raw := freshTunings(t)
+	frozen := tuning("pools.general.frozen", "true")
+	for _, remove := range []bool{true, false} {
+		redistest.Must(t, raw.HSet(t.Context(), "siren:{tunings}", "tuning:pools.general.held", fmt.Sprintf(
+			`1 1 %d {"field":"pools.general.held","value":true,"by":"ann@desk","reason":"because"}`,
+			time.Now().UnixMilli())).Err())
+		was := now(t, ts)
+		wantTunings(t, was, was.Revision, frozen)
+		if remove {
+			wantTunings(t, change(t, ts, nil, frozen.Field), was.Revision+1)
+		} else {
+			wantTunings(t, change(t, ts, []lanes.Tuning{frozen}), was.Revision+1, frozen)
+		}
 	}
 }
 

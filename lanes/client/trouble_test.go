@@ -26,8 +26,8 @@ func TestUncertain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := newLine(t, u.Host)
-	u.Host = line.address
+	road := newRoad(t, u.Host)
+	u.Host = road.address
 	o := options()
 	o.AMQPURL = u.String()
 	c := newClient(t, o)
@@ -35,7 +35,7 @@ func TestUncertain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	line.stall()
+	road.stall()
 	id, err := c.Enqueue(within(t, 2*time.Second), probe("uncertain", nil))
 	if id != "uncertain" || !errors.Is(err, client.ErrUncertain) || !errors.Is(err, context.DeadlineExceeded) ||
 		!strings.Contains(err.Error(), "uncertain") {
@@ -45,7 +45,7 @@ func TestUncertain(t *testing.T) {
 		t.Errorf("%v; want a job that may run to keep its record", err)
 	}
 
-	line.resume()
+	road.resume()
 	if _, err := c.Enqueue(within(t, time.Minute), probe("uncertain", nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestPolicyWhileRedisIsSilent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	way := newLine(t, u.Host)
+	way := newRoad(t, u.Host)
 	u.Host = way.address
 	o := options()
 	o.RedisURL = u.String()
@@ -174,21 +174,21 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// line is a network path to a server that can stall: everything sent arrives, but no answer comes back for a while.
-type line struct {
+// road is a network path to a server that can stall: everything sent arrives, but no answer comes back for a while.
+type road struct {
 	address string
 
 	mu   sync.Mutex // held while it stalls
 	ends sync.WaitGroup
 }
 
-func newLine(t *testing.T, to string) *line {
+func newRoad(t *testing.T, to string) *road {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{address: listener.Addr().String()}
+	l := &road{address: listener.Addr().String()}
 	l.ends.Go(func() {
 		for {
 			near, err := listener.Accept()
@@ -212,7 +212,7 @@ func newLine(t *testing.T, to string) *line {
 }
 
 // carry copies from one end to the other; before each write it waits.
-func (l *line) carry(to, from net.Conn, wait func()) {
+func (l *road) carry(to, from net.Conn, wait func()) {
 	defer to.Close()
 	defer from.Close()
 	buf := make([]byte, 64<<10)
@@ -230,5 +230,5 @@ func (l *line) carry(to, from net.Conn, wait func()) {
 	}
 }
 
-func (l *line) stall()  { l.mu.Lock() }
-func (l *line) resume() { l.mu.Unlock() }
+func (l *road) stall()  { l.mu.Lock() }
+func (l *road) resume() { l.mu.Unlock() }

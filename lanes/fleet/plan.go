@@ -25,7 +25,7 @@ const (
 	Stuck    Reason = "Stuck"    // replicas that can't be scheduled, pulled or started
 	Stale    Reason = "Stale"    // the signals are missing or not believed
 	Paused   Reason = "Paused"   // an operator paused the lane
-	Held     Reason = "Held"     // an operator holds the pool
+	Frozen   Reason = "Frozen"   // an operator froze the pool
 	Foreign  Reason = "Foreign"  // another scaler works on the Deployment
 )
 

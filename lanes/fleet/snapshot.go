@@ -71,7 +71,7 @@ type PoolStatus struct {
 	Max       int            `json:"max"`
 	ColdStart lanes.Duration `json:"coldStart"` // measured; the default until then
 	Hold      lanes.Duration `json:"hold"`      // how long the largest plan is kept before the pool shrinks
-	Held      bool           `json:"held,omitempty"`
+	Frozen    bool           `json:"frozen,omitempty"`
 	// replicas that this tick's needs ask for, within min and max, before budget and hold
 	Wanted int    `json:"wanted"`
 	Target int    `json:"target"` // what the last plan asked for

@@ -56,8 +56,8 @@ type Record struct {
 	Rest     json.RawMessage `json:"-"`
 	Attempts int             `json:"attempts,omitempty"` // starts, taken-over ones included
 	Crashes  int             `json:"crashes,omitempty"`  // starts whose worker vanished
-	// the number of the message that carries it: fresh copies (promote, move, retry) count up
-	Replay   int      `json:"replay,omitempty"`
+	// the number of the message that carries it: fresh copies (move, retry, replay) count up
+	Copy     int      `json:"replay,omitempty"`
 	Worker   string   `json:"worker,omitempty"`   // of the latest start
 	Progress Progress `json:"progress,omitzero"`  // of the latest start
 	Outputs  []Output `json:"outputs,omitempty"`  // completed: what it made

@@ -18,7 +18,7 @@ type Delivery struct {
 	Attempt    int       // 1 for the first; attempts that ended without a fault of the job's are not counted
 	Error      string    // of the attempt before this one, "" for the first
 	// number of this copy of the message, 0 the first; an older one than the record's is superseded
-	Replay   int
+	Copy     int
 	Returned bool     // somebody had this very message before, and gave it back or vanished with it
 	Body     []byte   // the wire form as it came
 	Unknown  []string // top-level fields of the wire form that nobody knows

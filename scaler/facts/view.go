@@ -163,7 +163,7 @@ func (v PoolView) Settled() bool { return v.Present == v.State.Replicas && len(v
 // Deaf reports whether most of the pool's workers are silent. Then nothing is known about the pool.
 func (v PoolView) Deaf() bool { return v.Silent > len(v.Workers) }
 
-// Frozen reports whether nothing can be added now.
-func (v PoolView) Frozen() bool {
+// CannotGrow reports whether nothing can be added now.
+func (v PoolView) CannotGrow() bool {
 	return v.Unseen || v.Deaf() || v.State.Foreign != "" || len(v.Stuck) > 0
 }

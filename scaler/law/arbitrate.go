@@ -10,7 +10,7 @@ type Request struct {
 	Floor    int     // min
 	Shares   []Share // what its lanes need now, most urgent first; the last one is all that the pool needs now
 	Want     int     // the largest need of the hold window, at least the last share
-	Held     bool    // it keeps its replicas whatever it needs, and asks for nothing else
+	Frozen   bool    // it keeps its replicas whatever it needs, and asks for nothing else
 }
 
 // Share is the replicas that a pool needs for a lane and the more urgent ones beside it.
@@ -30,7 +30,7 @@ type Grant struct {
 	Yielded bool   // what the hold window would keep goes to a lane that needs it now
 }
 
-// Arbitrate divides the budget: what held pools have and then floors first, then lane by lane in order of urgency what
+// Arbitrate divides the budget: what frozen pools have and then floors first, then lane by lane in order of urgency what
 // each needs now, and only then what hold windows would keep. So a less urgent pool gives up what it merely holds,
 // without waiting, as soon as a more urgent lane is short. Nothing running is preempted: growth is bounded by what
 // exists, and waits for it to leave. Grants are in the order of the requests. The sum of Target never exceeds the
@@ -46,7 +46,7 @@ func Arbitrate(budget int, requests []Request) []Grant {
 		return given < more
 	}
 	for i, r := range requests {
-		if r.Held {
+		if r.Frozen {
 			give(i, r.Replicas)
 		}
 	}

@@ -21,13 +21,13 @@ func TestArbitrate(t *testing.T) {
 		want     []Grant
 	}{
 		{
-			"what is held is there, whatever anybody else needs", 10,
-			[]Request{ask1("a", 0, 2, 4, 9, 9), {Pool: "b", Existing: 7, Replicas: 7, Held: true}},
+			"what is frozen is there, whatever anybody else needs", 10,
+			[]Request{ask1("a", 0, 2, 4, 9, 9), {Pool: "b", Existing: 7, Replicas: 7, Frozen: true}},
 			[]Grant{{Target: 3, To: 3, Cut: true}, {Target: 7, To: 7}},
 		},
 		{
-			"more is held than the budget has", 10,
-			[]Request{ask1("a", 0, 1, 1, 1, 1), {Pool: "b", Existing: 12, Replicas: 12, Held: true}},
+			"more is frozen than the budget has", 10,
+			[]Request{ask1("a", 0, 1, 1, 1, 1), {Pool: "b", Existing: 12, Replicas: 12, Frozen: true}},
 			[]Grant{{Target: 0, To: 0, Cut: true}, {Target: 10, To: 10}},
 		},
 		{"nobody asks", 10, nil, []Grant{}},
@@ -133,7 +133,7 @@ func FuzzArbitrate(f *testing.F) {
 			asked += max(g.To, r.Replicas) + r.Existing - r.Replicas
 			existing += r.Existing
 			most := max(r.Floor, r.Want, r.Shares[0].Total, r.Shares[1].Total)
-			if r.Held {
+			if r.Frozen {
 				most = r.Replicas
 			}
 			if g.Target < 0 || g.Target > most || g.To < 0 || g.To > g.Target {
@@ -148,7 +148,7 @@ func FuzzArbitrate(f *testing.F) {
 			}
 			// Nobody more urgent goes without what somebody less urgent has beyond the floor.
 			for j, o := range grants {
-				if g.Target < r.Shares[0].Total && requests[j].Shares[0].Rank > r.Shares[0].Rank && !requests[j].Held &&
+				if g.Target < r.Shares[0].Total && requests[j].Shares[0].Rank > r.Shares[0].Rank && !requests[j].Frozen &&
 					o.Target > requests[j].Floor {
 					t.Errorf("pool %d is short of %d and has %+v, pool %d has %+v of %+v", i, r.Shares[0].Total, g, j,
 						o, requests[j])
@@ -178,7 +178,7 @@ func requestsOf(data []byte) (budget int, requests []Request) {
 		r.Shares, r.Want = []Share{first, second}, max(second.Total, min(n(7), r.Replicas))
 		if d[1]%16 == 15 {
 			r = Request{
-				Pool: name, Existing: r.Existing, Replicas: r.Replicas, Held: true,
+				Pool: name, Existing: r.Existing, Replicas: r.Replicas, Frozen: true,
 				Shares: []Share{{Lane: name + "1"}, {Lane: name + "2"}},
 			}
 		}

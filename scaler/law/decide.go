@@ -186,15 +186,15 @@ func (a *ask) remember(ph *facts.PoolHistory, at time.Time) {
 }
 
 // request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the
-// budget goes to those who can use it; a held one for exactly what it has. Stuck replicas work for no lane, and stand
+// budget goes to those who can use it; a frozen one for exactly what it has. Stuck replicas work for no lane, and stand
 // before all of them.
 func (a ask) request() Request {
 	v := a.view
-	if v.Held {
-		return Request{Pool: v.Name, Existing: v.Existing(), Replicas: v.State.Replicas, Held: true}
+	if v.Frozen {
+		return Request{Pool: v.Name, Existing: v.Existing(), Replicas: v.State.Replicas, Frozen: true}
 	}
 	most := v.Max
-	if v.Frozen() {
+	if v.CannotGrow() {
 		most = min(most, v.Replicas())
 	}
 	r := Request{
@@ -216,7 +216,7 @@ func (a ask) request() Request {
 func (a ask) plan(g Grant, ph *facts.PoolHistory, at time.Time) fleet.Plan {
 	v := a.view
 	p := fleet.Plan{At: at, Pool: v.Name, From: v.State.Replicas, To: v.State.Replicas}
-	if g.To > v.Replicas() && !v.Held { // the retired ones are no help; they stay a little longer where there is room
+	if g.To > v.Replicas() && !v.Frozen { // the retired ones are no help; they stay a little longer where there is room
 		p.To = max(p.From, min(g.To+v.RetiredReplicas(), v.Max))
 	}
 	a.park(&p, g, ph, at)

@@ -609,7 +609,7 @@ func TestSlowClusterShrinksStraight(t *testing.T) {
 	}
 }
 
-// Random loads on fleets with a slow cluster, rollouts, blind moments, new leaders, pauses and holds: wrong and the
+// Random loads on fleets with a slow cluster, rollouts, blind moments, new leaders, pauses and freezes: wrong and the
 // world itself say what must never happen. In the end everything has run and the fleet is back at its floor.
 func TestRandomLoads(t *testing.T) {
 	policies := map[string]string{
@@ -645,7 +645,7 @@ func TestRandomLoads(t *testing.T) {
 						w.tune(lanes.LaneField(lanesOf[dice(100)%len(lanesOf)], "paused"),
 							[]string{"true", "false"}[dice(100)%2])
 					case 10:
-						w.tune(lanes.PoolField(w.p.Pools[dice(100)%len(w.p.Pools)].Name, "held"),
+						w.tune(lanes.PoolField(w.p.Pools[dice(100)%len(w.p.Pools)].Name, "frozen"),
 							[]string{"true", "false"}[dice(100)%2])
 					default:
 						w.see = nil
@@ -655,7 +655,7 @@ func TestRandomLoads(t *testing.T) {
 				w.see = nil
 				for name, q := range w.pools {
 					q.rollout = false
-					w.tune(lanes.PoolField(name, "held"), "false")
+					w.tune(lanes.PoolField(name, "frozen"), "false")
 				}
 				for _, name := range lanesOf {
 					w.tune(lanes.LaneField(name, "paused"), "false")

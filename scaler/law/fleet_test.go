@@ -385,8 +385,8 @@ func wrong(p *lanes.Policy, o facts.Observation, d Decision) (problems []string)
 		if !seen && changes(plan) && len(plan.Unpark) == 0 {
 			bad("%s: is changed unseen: %+v", q.Name, plan)
 		}
-		if q.Held && (plan.From != plan.To || len(plan.Park)+len(plan.Retire)+len(plan.Remove) > 0) {
-			bad("%s is held: %+v", q.Name, plan)
+		if q.Frozen && (plan.From != plan.To || len(plan.Park)+len(plan.Retire)+len(plan.Remove) > 0) {
+			bad("%s is frozen: %+v", q.Name, plan)
 		}
 		leaving := 0
 		members := map[string]fleet.Member{}

@@ -103,7 +103,7 @@ func (n *numbers) policy() *lanes.Policy {
 	return p
 }
 
-// operated returns the policy with some lanes paused and some pools held.
+// operated returns the policy with some lanes paused and some pools frozen.
 func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 	q := *p
 	q.Lanes, q.Pools = slices.Clone(p.Lanes), slices.Clone(p.Pools)
@@ -111,7 +111,7 @@ func (n *numbers) operated(p *lanes.Policy) *lanes.Policy {
 		q.Lanes[i].Paused = n.below(6) == 5
 	}
 	for i := range q.Pools {
-		q.Pools[i].Held = n.below(8) == 7
+		q.Pools[i].Frozen = n.below(8) == 7
 	}
 	return &q
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// What comes of pausing lanes and holding pools, tick by tick on the tiny fleet (fleet_test.go).
+// What comes of pausing lanes and freezing pools, tick by tick on the tiny fleet (fleet_test.go).
 
 func TestPausedLaneIsNotSizedFor(t *testing.T) {
 	w := newWorld(t, oneLane)
@@ -81,27 +81,27 @@ func TestPausedLaneKeepsNoReserve(t *testing.T) {
 	}
 }
 
-func TestHeldPoolStaysAsItIs(t *testing.T) {
+func TestFrozenPoolStaysAsItIs(t *testing.T) {
 	w := newWorld(t, oneLane)
 	w.run(5 * time.Second)
-	w.tune("pools.general.held", "true")
+	w.tune("pools.general.frozen", "true")
 	w.put("standard", 100)
 	w.run(10 * time.Second)
-	if p := w.plan("general"); len(w.plans) > 0 || p.Reason != fleet.Held ||
-		!strings.HasSuffix(p.Why, "; the pool is held at 2; 10 would do") {
+	if p := w.plan("general"); len(w.plans) > 0 || p.Reason != fleet.Frozen ||
+		!strings.HasSuffix(p.Why, "; the pool is frozen at 2; 10 would do") {
 		t.Fatalf("it doesn't grow: %+v", p)
 	}
-	if p := w.d.Snapshot.Pools[0]; !p.Held || p.Wanted != 10 || p.Target != 2 {
+	if p := w.d.Snapshot.Pools[0]; !p.Frozen || p.Wanted != 10 || p.Target != 2 {
 		t.Errorf("the snapshot: %+v", p)
 	}
-	w.tune("pools.general.held", "false")
+	w.tune("pools.general.frozen", "false")
 	w.run(time.Second)
 	if p := w.plan("general"); p.To != 10 {
-		t.Fatalf("once it isn't held, it does: %+v", p)
+		t.Fatalf("once it isn't frozen, it does: %+v", p)
 	}
 	w.until("some park", 2*time.Minute, func() bool { return len(w.plan("general").Park) > 0 })
 	w.run(2 * time.Second)
-	w.tune("pools.general.held", "true")
+	w.tune("pools.general.frozen", "true")
 	from := w.pools["general"].replicas
 	w.run(2 * time.Minute)
 	if n := w.pools["general"].replicas; n != from {
@@ -112,23 +112,23 @@ func TestHeldPoolStaysAsItIs(t *testing.T) {
 			t.Errorf("%s is still parked", n.Worker)
 		}
 	}
-	w.tune("pools.general.held", "false")
+	w.tune("pools.general.frozen", "false")
 	w.until("back at min", 2*time.Minute, func() bool { return len(w.pools["general"].workers) == 2 })
 }
 
-// What is held counts against the budget, and what isn't there can't be given to others.
-func TestHeldPoolAndTheBudget(t *testing.T) {
+// What is frozen counts against the budget, and what isn't there can't be given to others.
+func TestFrozenPoolAndTheBudget(t *testing.T) {
 	w := newWorld(t, strings.Replace(threeLanes, "max: 4", "max: 10", 1))
 	w.service["bulk"] = 60 * time.Second
 	w.put("bulk", 5000)
 	w.until("batch has what general leaves", time.Minute, func() bool { return w.pools["batch"].replicas == 10 })
-	w.tune("pools.batch.held", "true")
+	w.tune("pools.batch.frozen", "true")
 	w.put("standard", 500)
 	w.run(time.Minute)
 	if p := w.plan("general"); p.To != 2 || p.Reason != fleet.Budget {
 		t.Errorf("general: %+v", p)
 	}
-	if p := w.plan("batch"); p.To != 10 || p.Reason != fleet.Held {
+	if p := w.plan("batch"); p.To != 10 || p.Reason != fleet.Frozen {
 		t.Errorf("batch: %+v", p)
 	}
 }

@@ -96,7 +96,7 @@ func (a ask) surplus(g Grant) int {
 // blocked reports whether nothing may be taken away now.
 func (a ask) blocked() bool {
 	v := a.view
-	return a.stale != "" || v.Unseen || v.Deaf() || v.State.Rollout || v.State.Foreign != "" || v.Held
+	return a.stale != "" || v.Unseen || v.Deaf() || v.State.Rollout || v.State.Foreign != "" || v.Frozen
 }
 
 // parkingOrder returns the workers that may be parked, those least missed first: idle ones, then those that only run

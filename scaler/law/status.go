@@ -87,7 +87,7 @@ func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 			Replicas: v.State.Replicas, Ready: len(v.Taking), Starting: len(v.Starting),
 			Parked: parkedWorkers(v), Retired: len(v.Retired), Stuck: len(v.Stuck),
 			Slots: v.Ready, Busy: sum(v.Running), Min: v.Min, Max: v.Max,
-			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Held: v.Held,
+			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Frozen: v.Frozen,
 			Wanted: a.now, Target: plans[i].To, Reason: plans[i].Reason, Why: plans[i].Why,
 			Expected: expected(v, plans[i].At, a.cold),
 		})

@@ -20,7 +20,7 @@ func TestSnapshot(t *testing.T) {
 	s.workers("batch", "bulk")
 	s.ready("standard", 9)
 	s.ready("bulk", 5)
-	s.p.Lanes[2].Paused, s.p.Pools[1].Held = true, true
+	s.p.Lanes[2].Paused, s.p.Pools[1].Frozen = true, true
 	s.h.Lanes["bulk"] = facts.LaneHistory{LastEmpty: t0.Add(-time.Minute)} // of which nothing has finished yet
 	s.p.Timing.ServiceTime = lanes.Duration(10 * time.Second)
 	d, _ := Decide(s.p, s.o, s.h)
@@ -43,12 +43,12 @@ func TestSnapshot(t *testing.T) {
 	if p.Name != "general" || p.Replicas != 7 || p.Ready != 2 || p.Starting != 2 || p.Parked != 1 || p.Retired != 1 ||
 		p.Stuck != 1 ||
 		p.Slots != 2 || p.Busy != 2 || p.Min != 2 || p.Max != 8 || p.ColdStart.D() != 9*time.Second ||
-		p.Hold.D() != 27*time.Second || p.Held || p.Wanted != 7 ||
+		p.Hold.D() != 27*time.Second || p.Frozen || p.Wanted != 7 ||
 		!slices.Equal(p.Expected, []time.Time{t0.Add(5 * time.Second), t0.Add(9 * time.Second)}) ||
 		p.Target != d.Plans[0].To || p.Reason != d.Plans[0].Reason || p.Why != d.Plans[0].Why {
 		t.Errorf("%+v", p)
 	}
-	if p := d.Snapshot.Pools[1]; !p.Held || p.Wanted != 1 || p.Expected != nil {
+	if p := d.Snapshot.Pools[1]; !p.Frozen || p.Wanted != 1 || p.Expected != nil {
 		t.Errorf("%+v", p)
 	}
 	if wait := d.Snapshot.Lanes[2].OldestWait.D(); wait != time.Minute {

@@ -23,7 +23,7 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	}
 	a.explainPauses(*p, mark)
 	switch {
-	case v.Held: // it has what it has
+	case v.Frozen: // it has what it has
 	case g.Cut:
 		mark(fleet.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
 	case g.Waits:
@@ -45,8 +45,8 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	case v.State.Foreign != "":
 		mark(fleet.Foreign, "%s scales this pool too, so Siren doesn't; remove one of the two",
 			v.State.Foreign)
-	case v.Held:
-		a.explainHold(*p, mark)
+	case v.Frozen:
+		a.explainFreeze(*p, mark)
 	case v.Deaf():
 		mark(fleet.Stale, "%d of %d workers have no fresh heartbeat, so no scaling this tick", v.Silent, v.Present)
 	case p.To > p.From:
@@ -80,15 +80,15 @@ func (a ask) explainPauses(p fleet.Plan, mark func(fleet.Reason, string, ...any)
 	}
 }
 
-// explainHold says what a held pool would have instead, and which of its replicas are of no use: a hold keeps retired
+// explainFreeze says what a frozen pool would have instead, and which of its replicas are of no use: a freeze keeps retired
 // ones too.
-func (a ask) explainHold(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
-	mark(fleet.Held, "the pool is held at %d", p.From)
+func (a ask) explainFreeze(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
+	mark(fleet.Frozen, "the pool is frozen at %d", p.From)
 	if a.now != p.From {
-		mark(fleet.Held, "%d would do", a.now)
+		mark(fleet.Frozen, "%d would do", a.now)
 	}
 	if n := a.view.RetiredReplicas(); n > 0 {
-		mark(fleet.Held, "%s kept too", count(n, "retired one is", "retired ones are"))
+		mark(fleet.Frozen, "%s kept too", count(n, "retired one is", "retired ones are"))
 	}
 }
 

@@ -329,54 +329,54 @@ func TestPlanSentences(t *testing.T) {
 			s.ready("bulk", 12)
 		}, 2, fleet.Parking, "1 running job; lane bulk is paused: its 12 waiting jobs count for nothing; " +
 			"1 of 2 is too many; 1 is kept from taking new jobs, to retire when idle"},
-		{"held, and more are needed", "", func(s *scene) {
-			s.p.Pools[0].Held = true
+		{"frozen, and more are needed", "", func(s *scene) {
+			s.p.Pools[0].Frozen = true
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 16)
-		}, 2, fleet.Held, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s " +
-			"each; the pool is held at 2; 6 would do"},
+		}, 2, fleet.Frozen, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 2.2 s " +
+			"each; the pool is frozen at 2; 6 would do"},
 		{
-			"held, and fewer would do", "", func(s *scene) {
-				s.p.Pools[0].Held = true
+			"frozen, and fewer would do", "", func(s *scene) {
+				s.p.Pools[0].Frozen = true
 				s.workers("general", "standard",
 					"", "", "")
-			}, 4, fleet.Held,
-			"1 running job; min is 2; the pool is held at 4; 2 would do",
+			}, 4, fleet.Frozen,
+			"1 running job; min is 2; the pool is frozen at 4; 2 would do",
 		},
 		{
-			"held at what is needed", "", func(s *scene) { s.p.Pools[0].Held = true; s.workers("general", "", "") }, 2,
-			fleet.Held,
-			"nothing waits and nothing runs; min is 2; the pool is held at 2",
+			"frozen at what is needed", "", func(s *scene) { s.p.Pools[0].Frozen = true; s.workers("general", "", "") }, 2,
+			fleet.Frozen,
+			"nothing waits and nothing runs; min is 2; the pool is frozen at 2",
 		},
 		{
-			"held below min", "", func(s *scene) { s.p.Pools[0].Held = true }, 0, fleet.Held,
-			"nothing waits and nothing runs; min is 2; the pool is held at 0; 2 would do",
+			"frozen below min", "", func(s *scene) { s.p.Pools[0].Frozen = true }, 0, fleet.Frozen,
+			"nothing waits and nothing runs; min is 2; the pool is frozen at 0; 2 would do",
 		},
-		{"held above max", "", func(s *scene) {
-			s.p.Pools[0].Held, s.p.Pools[0].Max = true, 3
+		{"frozen above max", "", func(s *scene) {
+			s.p.Pools[0].Frozen, s.p.Pools[0].Max = true, 3
 			s.workers("general", "", "", "", "", "")
-		}, 5, fleet.Held, "nothing waits and nothing runs; min is 2; the pool is held at 5; 2 would do"},
-		{"held with retired ones, which can't come back", "", func(s *scene) {
-			s.p.Pools[0].Held = true
+		}, 5, fleet.Frozen, "nothing waits and nothing runs; min is 2; the pool is frozen at 5; 2 would do"},
+		{"frozen with retired ones, which can't come back", "", func(s *scene) {
+			s.p.Pools[0].Frozen = true
 			s.workers("general", "standard", "standard", "standard", "retired")
 			s.ready("standard", 20)
-		}, 4, fleet.Held, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 2.2 s " +
+		}, 4, fleet.Frozen, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 2.2 s " +
 			"each; " +
-			"the pool is held at 4; 8 would do; 1 retired one is kept too"},
-		{"what is held leaves less for others", "batch", func(s *scene) {
-			s.p.Pools[0].Held = true
+			"the pool is frozen at 4; 8 would do; 1 retired one is kept too"},
+		{"what is frozen leaves less for others", "batch", func(s *scene) {
+			s.p.Pools[0].Frozen = true
 			s.workers("general", "", "", "", "", "", "", "", "")
 			s.ready("bulk", 5000)
 		}, 4, fleet.Budget, "0 → 4: 5000 jobs wait in bulk; no slot takes jobs yet; max is 6; the budget leaves 4 " +
 			"of the 6 wanted"},
-		{"held and paused", "batch", func(s *scene) {
-			s.p.Lanes[2].Paused, s.p.Pools[1].Held = true, true
+		{"frozen and paused", "batch", func(s *scene) {
+			s.p.Lanes[2].Paused, s.p.Pools[1].Frozen = true, true
 			s.workers("batch", "", "")
 			s.ready("bulk", 12)
-		}, 2, fleet.Held, "nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing; the pool is " +
-			"held at 2; 0 would do"},
-		{"held, and another scaler doesn't care", "", func(s *scene) {
-			s.p.Pools[0].Held = true
+		}, 2, fleet.Frozen, "nothing runs; lane bulk is paused: its 12 waiting jobs count for nothing; the pool is " +
+			"frozen at 2; 0 would do"},
+		{"frozen, and another scaler doesn't care", "", func(s *scene) {
+			s.p.Pools[0].Frozen = true
 			s.workers("general", "", "")
 			s.pool("general", func(q *fleet.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
 		}, 2, fleet.Foreign, "nothing waits and nothing runs; min is 2; HorizontalPodAutoscaler web scales this " +
@@ -500,8 +500,8 @@ func TestWhoParks(t *testing.T) {
 			s.workers("general", "standard", "", "parked", "parked")
 			s.starting("general", 1, "")
 		}, "g3 g4", "", ""},
-		{"a held pool parks nobody and lets the parked ones go", func(s *scene) {
-			s.p.Pools[0].Held = true
+		{"a frozen pool parks nobody and lets the parked ones go", func(s *scene) {
+			s.p.Pools[0].Frozen = true
 			s.workers("general", "standard", "", "", "parked", "retired")
 		}, "", "g4", ""},
 		{"a draining one is nobody to park", func(s *scene) {

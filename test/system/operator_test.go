@@ -28,7 +28,7 @@ const (
 	seedVar    = "SIREN_OPERATOR_SEED" // repeats the choices of an earlier run; what they meet is never quite the same
 )
 
-// Three people do whatever comes into their minds to a live fleet under load: they pause lanes, move jobs, promote,
+// Three people do whatever comes into their minds to a live fleet under load: they pause lanes, move jobs, move one,
 // cancel and retry them, also the same ones at the same time. Every job ends as it should: once, uninterrupted, and
 // with an output only if it wasn't cancelled.
 func TestOperators(t *testing.T) {
@@ -175,7 +175,7 @@ func (c *crowd) operate(choose *rand.Rand) {
 		}
 	case n < 60:
 		if id := c.pick(choose, job.Queued); id != "" {
-			c.do("promote", []string{"only a queued job can be promoted", "what they did counts"}, "jobs", "promote",
+			c.do("move one", []string{"only a queued job can be moved", "what they did counts"}, "jobs", "move",
 				id, "--lane", lane())
 		}
 	case n < 85:

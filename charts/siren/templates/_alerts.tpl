@@ -122,14 +122,14 @@
   description: >-
     For an hour nobody has taken jobs from lane $lane. They wait, and meanwhile no other alert speaks of that. `siren tunings` says who paused it and
     why, `siren lanes resume $lane` ends it.
-- alert: SirenPoolHeld
+- alert: SirenPoolFrozen
   severity: warning
   for: 1h
-  expr: max by (pool) (siren_pool_held{OURS}) > 0
-  summary: Pool $pool has been held for an hour.
+  expr: max by (pool) (siren_pool_frozen{OURS}) > 0
+  summary: Pool $pool has been frozen for an hour.
   description: >-
-    For an hour the number of workers in pool $pool has been left as it is, whatever waits. `siren tunings` says who holds it and why, `siren pools
-    release $pool` ends it.
+    For an hour the number of workers in pool $pool has been left as it is, whatever waits. `siren tunings` says who froze it and why, `siren pools
+    unfreeze $pool` ends it.
 - alert: SirenTuningsIdle
   severity: warning
   for: 15m

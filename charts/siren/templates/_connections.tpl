@@ -1,5 +1,5 @@
 {{/* Where RabbitMQ, Redis and S3 are, and how a pod gets to know: URLs, certificates and credentials are files of mounted Secrets. Files follow a
-     rotated Secret and are read anew at every connection; an environment doesn't, and is easily printed. */}}
+     rotated Secret and are read again for every connection; an environment doesn't, and is easily printed. */}}
 
 {{/* A URL as it was set: (dict "path" "redis.url" "url" .Values.redis.url "form" "^rediss?://." "hint" "write …"). The message doesn't cite it, since it has a password; a
      schema's would. */}}

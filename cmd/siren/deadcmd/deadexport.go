@@ -28,7 +28,7 @@ type exportedLetter struct {
 	Reason     string         `json:"reason,omitempty"`
 	Error      string         `json:"error,omitempty"`
 	Attempts   int            `json:"attempts,omitempty"`
-	Replay     int            `json:"replay,omitempty"`
+	Copy       int            `json:"replay,omitempty"`
 	EnqueuedAt time.Time      `json:"enqueuedAt,omitzero"`
 	ReadyAt    time.Time      `json:"readyAt,omitzero"`
 	DeadAt     time.Time      `json:"deadAt,omitzero"`
@@ -152,7 +152,7 @@ func (x *exporter) close() error {
 
 func exported(l dead.Letter) exportedLetter {
 	e := exportedLetter{
-		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Replay: l.Replay,
+		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Copy: l.Copy,
 		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt, Priority: l.Job.Priority, Headers: l.Headers,
 		Record: l.Record,
 	}

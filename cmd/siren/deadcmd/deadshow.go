@@ -29,7 +29,7 @@ type letter struct {
 	Reason     string    `json:"reason"`
 	Error      string    `json:"error"`
 	Attempts   int       `json:"attempts"`
-	Replay     int       `json:"replay,omitempty"`
+	Copy       int       `json:"replay,omitempty"`
 	EnqueuedAt time.Time `json:"enqueuedAt,omitzero"`
 	ReadyAt    time.Time `json:"readyAt,omitzero"`
 	DeadAt     time.Time `json:"deadAt,omitzero"`
@@ -103,10 +103,10 @@ func findLetter(ctx context.Context, o *app.Operator, id string, d *deadLetter) 
 				borne = true
 				d.show(l)
 			}
-			if l.ID != id || l.Replay <= newest {
+			if l.ID != id || l.Copy <= newest {
 				continue
 			}
-			newest, borne = l.Replay, false
+			newest, borne = l.Copy, false
 			d.show(l)
 			if l.Standing == dead.Current { // whatever comes behind it is no newer
 				return errFound
@@ -127,7 +127,7 @@ func findLetter(ctx context.Context, o *app.Operator, id string, d *deadLetter) 
 func (d *deadLetter) show(l dead.Letter) {
 	d.Job = nil
 	d.Letter = &letter{
-		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Replay: l.Replay,
+		Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Copy: l.Copy,
 		EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, DeadAt: l.DeadAt,
 	}
 	switch {

@@ -166,7 +166,7 @@ type chart struct {
 	MaxWait float64
 	MaxY    float64
 	Dots    []dot
-	Lines   []line
+	Curves  []curve
 	Lanes   []legend
 }
 
@@ -176,7 +176,7 @@ type dot struct {
 	Title string
 }
 
-type line struct {
+type curve struct {
 	Name, Color, Points string
 }
 
@@ -230,7 +230,7 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 	for i, l := range d.policy.Lanes {
 		color := laneColors[min(i, len(laneColors)-1)]
 		c.Lanes = append(c.Lanes, legend{l.Name, color})
-		c.Lines = append(c.Lines, d.line("backlog "+l.Name, color, c.MaxY, x, func(s fleet.Snapshot) float64 {
+		c.Curves = append(c.Curves, d.curve("backlog "+l.Name, color, c.MaxY, x, func(s fleet.Snapshot) float64 {
 			for _, status := range s.Lanes {
 				if status.Name == l.Name {
 					return float64(status.Ready)
@@ -239,7 +239,7 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 			return 0
 		}))
 	}
-	c.Lines = append(c.Lines, d.line("workers", "#000", c.MaxY, x, func(s fleet.Snapshot) (n float64) {
+	c.Curves = append(c.Curves, d.curve("workers", "#000", c.MaxY, x, func(s fleet.Snapshot) (n float64) {
 		for _, p := range s.Pools {
 			n += float64(p.Replicas)
 		}
@@ -248,8 +248,8 @@ func (d *demo) chart(records []job.Record, began time.Time) chart {
 	return c
 }
 
-// line draws one figure over time as the points of a stepped line.
-func (d *demo) line(name, color string, top float64, x func(time.Time) float64, y func(fleet.Snapshot) float64) line {
+// curve draws one figure over time as the points of a stepped line.
+func (d *demo) curve(name, color string, top float64, x func(time.Time) float64, y func(fleet.Snapshot) float64) curve {
 	var b strings.Builder
 	last := 0.0
 	for _, m := range d.history {
@@ -260,5 +260,5 @@ func (d *demo) line(name, color string, top float64, x func(time.Time) float64, 
 		fmt.Fprintf(&b, "%.1f,%.1f ", x(m.at), now)
 		last = now
 	}
-	return line{name, color, b.String()}
+	return curve{name, color, b.String()}
 }

@@ -18,7 +18,7 @@ import (
 func NewJobs(a *app.App) *cobra.Command {
 	return app.Parent("jobs", "Show what became of jobs", newJobsList(a), newJobsGet(a), newJobsWatch(a),
 		newJobsLogs(a),
-		newJobsPromote(a), newJobsRetry(a), newJobsCancel(a))
+		newJobsMove(a), newJobsRetry(a), newJobsCancel(a))
 }
 
 func newJobsList(a *app.App) *cobra.Command {

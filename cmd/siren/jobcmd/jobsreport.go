@@ -40,8 +40,8 @@ func (v *JobVerb) hear(o *app.Operator, r jobs.Result) {
 // told says what was done to a job.
 func (v *JobVerb) told(r jobs.Result) string {
 	switch v.Verb {
-	case "promote":
-		return fmt.Sprintf("job/%s promoted from %s to %s", r.Job.ID, r.Job.Lane, r.Lane)
+	case "move":
+		return fmt.Sprintf("job/%s moved from %s to %s", r.Job.ID, r.Job.Lane, r.Lane)
 	case "retry":
 		return fmt.Sprintf("job/%s is in lane %s again", r.Job.ID, r.Lane)
 	default:

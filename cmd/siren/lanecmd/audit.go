@@ -67,8 +67,8 @@ redis-acl --user makes one a person.`,
 
 // auditVerbs is all that an entry may be about.
 var auditVerbs = []string{
-	"tune", "remove", "expire", "restore", "move", "migrate", "purge", "promote", "cancel",
-	"retry", "replay",
+	"tune", "remove", "expire", "restore", "move", "migrate", "purge", "cancel", "retry", "replay",
+	"promote", // as the move of single jobs was called before
 }
 
 func auditTable(entries []audit.Entry) *show.Table {

@@ -19,7 +19,7 @@ func newLanesMove(a *app.App) *cobra.Command {
 		Use:   "move FROM TO",
 		Short: "Put waiting jobs of one lane into another",
 		Long: `Put waiting jobs of one lane into another, those first that would start first, with no higher
-priority than their new lane allows. Each is published afresh with confirm before its original is
+priority than their new lane allows. Each is published again, with confirm, before its original is
 acknowledged: interrupted at any moment, it loses no job, and none runs twice. Running and retrying
 jobs stay where they are. A job's wait counts from the move on, by the objective of its new lane.`,
 		Example: `  siren lanes move standard bulk --limit 500 --reason "a batch without its label"

@@ -18,7 +18,7 @@ func NewPools(a *app.App) *cobra.Command {
 	short := "Show the workers of each pool, and why there are so many"
 	return app.Parent("pools", short, newSnapshotList(a, "pool", short, "  siren pools\n  siren pools --watch",
 		func(snap fleet.Snapshot) any { return snap.Pools }, poolTable),
-		tunecmd.NewPoolsTune(a), tunecmd.NewPoolsHold(a), tunecmd.NewPoolsRelease(a))
+		tunecmd.NewPoolsTune(a), tunecmd.NewPoolsFreeze(a), tunecmd.NewPoolsUnfreeze(a))
 }
 
 func poolTable(snap fleet.Snapshot) *show.Table {

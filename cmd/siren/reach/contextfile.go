@@ -106,7 +106,7 @@ func parseContexts(text []byte) (Contexts, error) {
 
 // shape is what a field has to be, for people.
 var shape = map[reflect.Kind]string{
-	reflect.String: "a text", reflect.Slice: "a list",
+	reflect.String: "a string", reflect.Slice: "a list",
 	reflect.Struct: "a map of fields",
 }
 

@@ -86,7 +86,7 @@ contexts:
 	}
 	for text, want := range map[string]string{
 		"contexts: 3":                           "contexts: must be a list",
-		"contexts: [{name: [a]}]":               "contexts.name: must be a text",
+		"contexts: [{name: [a]}]":               "contexts.name: must be a string",
 		"contexts: [{name: a, amqp: amqp://s}]": "contexts.amqp: must be a map of fields",
 		"- a":                                   "the file: must be a map of fields",
 		"contexts: [":                           "not YAML",

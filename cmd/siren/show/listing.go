@@ -78,7 +78,7 @@ func (l *Listing) frame(out, said io.Writer, number int, v any, t *Table, troubl
 	}
 	switch {
 	case failed != nil && screen: // where the list was
-		Warn(said, Gist(failed).Error()+"; trying again")
+		Warn(said, Gist(failed).Error()+"; retrying")
 	case failed != nil:
 		trouble.Say(failed)
 		return nil

@@ -92,7 +92,7 @@ func TestWatch(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
 		defer cancel()
 		out, said, err := shown(ctx, Listing{Output: Output{"yaml"}, Watching: true}, look)
-		const want = "warning: away; trying again\nwarning: gone; trying again\nwarning: gone; trying again\n"
+		const want = "warning: away; retrying\nwarning: gone; retrying\nwarning: gone; retrying\n"
 		if err != nil || out != "- name: fig\n  note: '!'\n---\n- name: fig\n  note: '!!!!!'\n" || said != want {
 			t.Errorf("%q, said %q, %v", out, said, err)
 		}

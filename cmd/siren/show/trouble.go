@@ -36,6 +36,6 @@ func (t *Trouble) Say(err error) {
 	}
 	if text := Gist(err).Error(); text != t.said {
 		t.said = text
-		Warn(t.out, text+"; trying again")
+		Warn(t.out, text+"; retrying")
 	}
 }

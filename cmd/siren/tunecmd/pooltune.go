@@ -43,24 +43,27 @@ a worker's memory is fixed when it starts.`,
 	return onOne(a, c, a.CompletePools, tuneFor, tunes)
 }
 
-func NewPoolsHold(a *app.App) *cobra.Command {
+func NewPoolsFreeze(a *app.App) *cobra.Command {
 	return onOne(a, &cobra.Command{
-		Use:   "hold POOL",
-		Short: "Keep a pool's worker count as it is",
-		Long:  "Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools release.",
-		Example: `  siren pools hold general --for 1h --reason "node maintenance"
-  siren pools hold batch`,
+		Use:     "freeze POOL",
+		Aliases: []string{"hold"}, // as it was called before
+		Short:   "Keep a pool's worker count as it is",
+		Long: `Stop the scaler from changing a pool's worker count. Without --for it lasts until siren pools unfreeze.
+siren pools hold is this command's former name, siren pools release that of unfreeze.`,
+		Example: `  siren pools freeze general --for 1h --reason "node maintenance"
+  siren pools freeze batch`,
 	}, a.CompletePools, untilGone, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
-		return Set(ctx, o, f, tune.To(lanes.PoolField(pool, "held"), true))
+		return Set(ctx, o, f, tune.To(lanes.PoolField(pool, "frozen"), true))
 	})
 }
 
-func NewPoolsRelease(a *app.App) *cobra.Command {
+func NewPoolsUnfreeze(a *app.App) *cobra.Command {
 	return onOne(a, &cobra.Command{
-		Use:     "release POOL",
-		Short:   "Scale a held pool again",
-		Example: "  siren pools release general",
+		Use:     "unfreeze POOL",
+		Aliases: []string{"release"}, // as it was called before
+		Short:   "Scale a frozen pool again",
+		Example: "  siren pools unfreeze general",
 	}, a.CompletePools, untilGone, func(ctx context.Context, o *app.Operator, f Flags, pool string) error {
-		return end(ctx, o, f, lanes.PoolField(pool, "held"), "pool "+pool+" isn't held")
+		return end(ctx, o, f, lanes.PoolField(pool, "frozen"), "pool "+pool+" isn't frozen")
 	})
 }

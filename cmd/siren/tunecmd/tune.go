@@ -110,7 +110,7 @@ func Remove(ctx context.Context, o *app.Operator, f Flags, fields []string) erro
 	return tuned(ctx, o, f, c)
 }
 
-// end takes back a pause or a hold.
+// end takes back a pause or a freeze.
 func end(ctx context.Context, o *app.Operator, f Flags, field, already string) error {
 	if err := f.check(); err != nil {
 		return err

@@ -113,7 +113,7 @@ func TestMergeTunings(t *testing.T) {
 			tunings: []string{"lanes.other.paused=true"},
 			fails:   `has no "other" in lanes, which lanes.other.paused tunes`,
 		},
-		"an unknown pool":    {tunings: []string{"pools.other.held=true"}, fails: `has no "other" in pools`},
+		"an unknown pool":    {tunings: []string{"pools.other.frozen=true"}, fails: `has no "other" in pools`},
 		"what breaks a rule": {tunings: []string{"pools.batch.max=0"}, fails: "pools[1].max: is required"},
 		"an empty file":      {text: "# nothing\n", fails: "is empty"},
 		"a list":             {text: "- a\n- b\n", tunings: []string{"budget=3"}, fails: "is no policy"},
@@ -159,8 +159,8 @@ func TestMergeTunings(t *testing.T) {
 			text: "lanes: [{name: 'a', startWithin: 2s}, {name: b, # it's {\n  match: [\"x in (a,b)\", 'y'], " +
 				"startWithin: 2s}]\npools: [{name: all, lanes: [a, b], max: 2}]\nbudget: 2\n",
 			whole: "lanes: [{name: 'a', startWithin: 2s}, {name: b, # it's {\n  match: [\"x in (a,b)\", 'y'], " +
-				"startWithin: 2s, paused: true}]\npools: [{name: all, lanes: [a, b], max: 2, held: true}]\nbudget: 2\n",
-			tunings: []string{"lanes.b.paused=true", "pools.all.held=true"},
+				"startWithin: 2s, paused: true}]\npools: [{name: all, lanes: [a, b], max: 2, frozen: true}]\nbudget: 2\n",
+			tunings: []string{"lanes.b.paused=true", "pools.all.frozen=true"},
 		},
 		"one that goes from braces": {
 			text: "lanes: [{name: a, startWithin: 2s}, {name: b, promote: {after: 5m, to: a}, startWithin: 2s, " +

@@ -66,7 +66,7 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 			"a job that fails is never retried while no scaler runs", start))
 	case len(depths) > 0:
 		found = append(found, check.OK(
-			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder holds",
+			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder keeps",
 				waiting)))
 	}
 	if d := depths[topology.DeadQueue]; d.Ready > 0 {

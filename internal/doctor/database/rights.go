@@ -123,7 +123,7 @@ func judgeRights(login string, roles []string, t trial) doctor.Finding {
 			"its log says why; LOADING and MASTERDOWN end by themselves, MISCONF and OOM want disk or memory")
 	case len(more) > 0:
 		return rights.Note(fmt.Sprintf("login %q may do more than %s does: %s", login, role, some(more)),
-			"whoever gets hold of this URL may do it too: pause lanes, cancel jobs, change the policy in force",
+			"whoever gets this URL may do it too: pause lanes, cancel jobs, change the policy in force",
 			"give each role a login of its own: siren redis-acl prints them")
 	}
 	return rights.OK(fmt.Sprintf("login %q may do what %s does, and nothing else of Siren's", login, role))

@@ -97,7 +97,7 @@ func judgeInForce(f facts) (found []doctor.Finding) {
 		found = append(found, doctor.Check("fleet.refused").Error(
 			"the leader refuses the policy as it is written now: "+f.snapshot.Refused,
 			"the former policy stays in force",
-			"do as it says; the leader tries again by itself every two seconds"))
+			"do as it says; the leader retries by itself every two seconds"))
 	}
 	switch {
 	case f.File == nil:
@@ -161,7 +161,7 @@ func judgeMissing(f facts) (found []doctor.Finding) {
 	for _, l := range f.snapshot.Lanes {
 		if l.Excess > 0 {
 			found = append(found, check.Note(
-				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue holds", l.Name,
+				fmt.Sprintf("lane %s: at least %s recorded as queued beyond what its queue has", l.Name,
 					are(l.Excess, "job")),
 				"their messages may be lost, or in somebody's hands for five minutes and longer",
 				"wait until its queue has been empty for a while: they are found missing then; siren explain lane "+

@@ -77,7 +77,7 @@ func TestExamineManagement(t *testing.T) {
 	all.Want(t, "broker.policies", doctor.OK, `none of the broker's policies (0 in vhost "/") harms`)
 	all.Want(t, "broker.bindings", doctor.OK, "each lane is bound")
 	all.Want(t, "broker.nodes", doctor.OK, "1 of 1 nodes run")
-	all.Want(t, "broker.unacknowledged", doctor.OK, "workers hold 0 jobs")
+	all.Want(t, "broker.unacknowledged", doctor.OK, "workers have 0 jobs")
 
 	ctl("set_policy", "--apply-to", "queues", "short lived", `^siren\.lane`, `{"message-ttl":60000}`)
 	ctl("set_operator_policy", "--apply-to", "queues", "caps", `.*`, `{"max-length":10}`)

@@ -85,7 +85,7 @@ func judgeUnacknowledged(queues []brokerQueue) doctor.Finding {
 		}
 	}
 	return doctor.Check("broker.unacknowledged").OK(
-		fmt.Sprintf("workers hold %d jobs, the forwarder %d until they are due", running, held))
+		fmt.Sprintf("workers have %d jobs, the forwarder keeps %d until they are due", running, held))
 }
 
 // judgeBindings says whether each lane gets its jobs, and the default lane alone what no lane wants.

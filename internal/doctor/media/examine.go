@@ -305,13 +305,13 @@ func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []docto
 	case room.Slots > 0 && free < room.Slot.Scratch/10, free < 64<<20:
 		f.Severity = doctor.Error
 		f.What = fmt.Sprintf("the scratch folder %s has only %s free", path, gibi(free))
-		f.Why = "inputs from S3 and the web, and every output, are written there first: jobs fail and are tried again"
+		f.Why = "inputs from S3 and the web, and every output, are written there first: jobs fail and are retried"
 		f.Fix = "free space there, or name another folder: siren worker --scratch DIR"
 	case room.Slots > 0 && free < most:
 		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the scratch folder %s has %s free; jobs may take %s", path, gibi(free), gibi(most))
-		f.Why = fmt.Sprintf("%d slots may each hold an input and an output of %s: a full disk fails jobs, which are "+
-			"tried again", room.Slots, room.Slot.Scratch)
+		f.Why = fmt.Sprintf("%d slots may each keep an input and an output of %s: a full disk fails jobs, which are "+
+			"retried", room.Slots, room.Slot.Scratch)
 		f.Fix = "give it more space, or lower slot.scratch in the policy"
 	}
 	found := []doctor.Finding{f}

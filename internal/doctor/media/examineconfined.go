@@ -20,7 +20,7 @@ func examineConfined(ctx context.Context, self string) doctor.Finding {
 	if err != nil {
 		return doctor.Finding{
 			Check: "media.confined", Severity: doctor.Error, What: fmt.Sprintf("programs can't be confined: %v", err),
-			Why: "every job would fail, and be tried again",
+			Why: "every job would fail, and be retried",
 			Fix: "install the siren binary where this user may run it; else report it, with `uname -r`",
 		}
 	}

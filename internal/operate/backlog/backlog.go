@@ -120,7 +120,7 @@ func (p *pass) batch(ctx context.Context, w *rabbit.Waiting, batch []work.Delive
 		ended := r.State.Final() && r.State != job.Missing // a missing job's message has just turned up
 		switch {
 		case d.Err != nil:
-		case r.Replay > d.Replay, ended && r.Replay == d.Replay:
+		case r.Copy > d.Copy, ended && r.Copy == d.Copy:
 			obsolete = append(obsolete, d)
 		case ended, r.State == job.Running:
 		default:

@@ -138,7 +138,7 @@ func TestMove(t *testing.T) {
 		t.Errorf("the audit log has %+v", h.Noted)
 	}
 	if r, err := h.Desk.Ledger.Get(t.Context(), ids[2]); err != nil || r.State != job.Queued || r.Lane != "bulk" ||
-		r.Replay != 1 {
+		r.Copy != 1 {
 		t.Errorf("the one without a record has %+v, %v", r, err)
 	}
 }

@@ -16,7 +16,7 @@ func (l Letter) message() work.Delivery {
 	d := l.Delivery
 	d.Lane = l.Facts.Lane
 	if l.Record != nil {
-		d.Replay = max(l.Replay, l.Record.Replay)
+		d.Copy = max(l.Copy, l.Record.Copy)
 	}
 	return d
 }
@@ -25,7 +25,7 @@ func (l Letter) message() work.Delivery {
 func (r *Replay) revive(l Letter) (*revival, error) {
 	v := &revival{
 		Copy: operate.CopyOf(l.message(), operate.LaneFor(r.policy, r.To, l.Facts.Lane), &r.policy),
-		made: l.Replay, reason: l.Facts.Reason, letters: []wire.DeadLetter{l.DeadLetter},
+		made: l.Copy, reason: l.Facts.Reason, letters: []wire.DeadLetter{l.DeadLetter},
 	}
 	v.Anew()
 	v.From = []job.State{job.Dead}
@@ -44,7 +44,7 @@ func (r *Replay) revive(l Letter) (*revival, error) {
 // above all of them.
 func (r *Replay) join(v *revival, l Letter) {
 	letters := append(v.letters, l.DeadLetter)
-	if l.Err == nil && l.Replay > v.made {
+	if l.Err == nil && l.Copy > v.made {
 		if newer, err := r.revive(l); err == nil {
 			settle := v.Settle // is about v
 			*v = *newer
@@ -52,7 +52,7 @@ func (r *Replay) join(v *revival, l Letter) {
 		}
 	}
 	v.letters = letters
-	v.Replay = max(v.Replay, l.Replay+1)
+	v.Entry.Copy = max(v.Entry.Copy, l.Copy+1)
 }
 
 // carryOn replays jobs at the pace that was asked for. What is begun when ctx ends is brought to its end.
@@ -148,7 +148,7 @@ func NoJob(id string) error {
 // tidy removes older letters of jobs that were replayed from a newer one.
 func (r *Replay) tidy() error {
 	for _, l := range r.aside {
-		if number, ours := r.carried[l.ID]; !ours || l.Replay >= number {
+		if number, ours := r.carried[l.ID]; !ours || l.Copy >= number {
 			r.Left.Stale++
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestStandingOf(t *testing.T) {
-	record := func(s job.State, replay int) *job.Record { return &job.Record{State: s, Replay: replay} }
+	record := func(s job.State, number int) *job.Record { return &job.Record{State: s, Copy: number} }
 	for _, c := range []struct {
 		name   string
 		letter int
@@ -31,7 +31,7 @@ func TestStandingOf(t *testing.T) {
 		{"thrown away", 1, record(job.Cancelled, 2), Superseded},
 		{"enqueued again without a record", 0, record(job.Running, 0), Elsewhere},
 	} {
-		if got := standingOf(wire.DeadLetter{Delivery: work.Delivery{Replay: c.letter}}, c.record); got != c.want {
+		if got := standingOf(wire.DeadLetter{Delivery: work.Delivery{Copy: c.letter}}, c.record); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -42,11 +42,11 @@ const (
 // standingOf compares the numbers of a letter and of its job's record.
 func standingOf(l wire.DeadLetter, r *job.Record) Standing {
 	switch {
-	case r == nil, r.State == job.Dead && r.Replay <= l.Replay:
+	case r == nil, r.State == job.Dead && r.Copy <= l.Copy:
 		return Current
 	case r.State == job.Dead:
 		return Stale
-	case r.Replay > l.Replay:
+	case r.Copy > l.Copy:
 		return Superseded
 	default:
 		return Elsewhere
@@ -65,7 +65,7 @@ func newLetter(l wire.DeadLetter, r *job.Record) Letter {
 		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Job.Priority,
 		ExpiresAt: l.Job.ExpiresAt,
 		DedupKey:  l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
-		Replay: l.Replay,
+		Copy:   l.Copy,
 		Reason: l.Reason, Error: l.Error,
 	}
 	f.Facts.Bound()

@@ -65,7 +65,7 @@ func (p *Purge) Run(ctx context.Context) error {
 	var rest []Letter // jobs whose letters are gone already
 	for id, r := range p.dead {
 		if !p.seen[id] {
-			rest = append(rest, newLetter(wire.DeadLetter{Delivery: work.Delivery{Replay: r.Replay}, ID: id}, &r))
+			rest = append(rest, newLetter(wire.DeadLetter{Delivery: work.Delivery{Copy: r.Copy}, ID: id}, &r))
 			p.Done.Did(id)
 		}
 	}
@@ -121,7 +121,7 @@ func (p *Purge) discard(ctx context.Context, letters []Letter) error {
 	numbers := map[string]int{}
 	for _, l := range letters {
 		if l.Standing == Current && l.Record != nil {
-			numbers[l.ID] = max(numbers[l.ID], l.Replay)
+			numbers[l.ID] = max(numbers[l.ID], l.Copy)
 		}
 	}
 	if p.DryRun {

@@ -203,7 +203,7 @@ const (
 func (r *Replay) fate(l Letter) letterFate {
 	number, ours := r.carried[l.ID]
 	switch {
-	case ours && l.Replay < number:
+	case ours && l.Copy < number:
 		return obsoleteLetter
 	case ours: // it has died again meanwhile: once is enough
 		return leaveLetter
@@ -245,7 +245,7 @@ func (r *Replay) Carried(id string) bool {
 func (r *Replay) count(all []*revival) {
 	for _, v := range all {
 		r.Done.Did(v.Job.ID)
-		r.carried[v.Job.ID] = v.Replay
+		r.carried[v.Job.ID] = v.Entry.Copy
 		r.By[[2]string{v.Lane, v.reason}]++
 	}
 }

@@ -123,15 +123,15 @@ func TestLimits(t *testing.T) {
 		"another lane paused": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.express.paused", "true", time.Time{})
 		}, nil},
-		"held": {"standard", func(t *testing.T, s *Sight) {
-			s.override(t, "pools.general.held", "true", time.Time{})
+		"frozen": {"standard", func(t *testing.T, s *Sight) {
+			s.override(t, "pools.general.frozen", "true", time.Time{})
 			general(s).Replicas = 2
-		}, []string{"pool general: held at 2 by ann@desk for 60s, until it is removed (why); `siren pools release " +
+		}, []string{"pool general: frozen at 2 by ann@desk for 60s, until it is removed (why); `siren pools unfreeze " +
 			"general`"}},
-		"held in the file": {
-			"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Pools[0].Held = true },
+		"frozen in the file": {
+			"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Pools[0].Frozen = true },
 			[]string{
-				"pool general: held at 1; `siren pools release general`",
+				"pool general: frozen at 1; `siren pools unfreeze general`",
 			},
 		},
 		"ceiling": {"standard", func(_ *testing.T, s *Sight) {
@@ -198,13 +198,13 @@ func TestLimits(t *testing.T) {
 		"no guest at home": {"standard", func(_ *testing.T, s *Sight) { s.policy.NoGuests = []string{"general"} }, nil},
 		"several": {"bulk", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.bulk.paused", "true", time.Time{})
-			s.override(t, "pools.batch.held", "true", time.Time{})
+			s.override(t, "pools.batch.frozen", "true", time.Time{})
 			s.snap.At = moment0.Add(-time.Minute)
 		}, []string{
 			"no scaler has reported for 60s: this is what it saw then, and nothing is scaled until one reports",
 			"lane bulk is paused by ann@desk for 60s, until it is removed (why): nobody takes its jobs; `siren " +
 				"lanes resume bulk`",
-			"pool batch: held at 0 by ann@desk for 60s, until it is removed (why); `siren pools release batch`",
+			"pool batch: frozen at 0 by ann@desk for 60s, until it is removed (why); `siren pools unfreeze batch`",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

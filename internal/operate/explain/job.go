@@ -34,7 +34,7 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 		return x, err
 	case job.Running:
 		if r.Worker == "" {
-			x.say("Job %s runs, %s. Redis has lost its record and its worker has made it anew: since when it runs, "+
+			x.say("Job %s runs, %s. Redis has lost its record and its worker has made a new one: since when it runs, "+
 				"and how long it had waited, isn't known any more.", id, progress(r))
 			break
 		}
@@ -50,14 +50,14 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 		x.say("Job %s failed and waits for its next attempt, in %s; it has had %d of the %d that lane %s gives.", id,
 			say.Short(max(0, r.NextAt.Sub(s.now))), r.Attempts, l.Retry.Attempts, r.Lane)
 		x.say("The last error: %s", r.Error)
-		x.say("`siren jobs retry %s` tries it again at once.", id)
+		x.say("`siren jobs retry %s` retries it at once.", id)
 	case job.Dead:
 		x.say("Job %s is dead since %s: %s.", id, say.Age(r.EndedAt, s.now), r.Reason)
 		x.say("The last error: %s", r.Error)
 		if r.Bears != "" {
 			x.say("Nothing can run it. `siren dead show %s` has the message: have its producer send it right.", id)
 		} else {
-			x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` tries it again.", id, id)
+			x.say("`siren jobs logs %s` has what its programs said, `siren jobs retry %s` retries it.", id, id)
 		}
 	case job.Missing:
 		x.say("Job %s is missing: it was put into lane %s %s ago, and %s ago its message was no longer in the "+

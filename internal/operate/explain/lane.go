@@ -34,7 +34,7 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 			say.Plural(l.Skipped, "more message")+" "+say.Verb(l.Skipped, "is", "are"))
 	}
 	if l.Excess > 0 {
-		x.say("At least %s recorded as queued beyond what its queue holds, for five minutes and longer. Their "+
+		x.say("At least %s recorded as queued beyond what its queue has, for five minutes and longer. Their "+
 			"messages may be lost: once its queue has been empty for a while they are found missing, and `siren "+
 			"jobs retry` publishes them again.",
 			say.Plural(l.Excess, "job")+" "+say.Verb(l.Excess, "is", "are"))
@@ -175,8 +175,8 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	add := func(format string, args ...any) {
 		all = append(all, "pool "+pool+": "+fmt.Sprintf(format, args...))
 	}
-	if q.Held {
-		add("held at %d%s; `siren pools release %s`", p.Replicas, s.tunedBy(lanes.PoolField(pool, "held")), pool)
+	if q.Frozen {
+		add("frozen at %d%s; `siren pools unfreeze %s`", p.Replicas, s.tunedBy(lanes.PoolField(pool, "frozen")), pool)
 	}
 	home, _ := s.policy.Policy.Home(lane)
 	if lane != "" && home.Name != pool && slices.Contains(s.policy.NoGuests, pool) && !taken(q, s.policy.Turns[lane]) {

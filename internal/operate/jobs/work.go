@@ -44,7 +44,7 @@ type Result struct {
 	Err  error  // why it isn't done
 }
 
-// Work is one thing to do about jobs, each of them once: Cancel, Promote or Retry. Its jobs are seen to batch by batch,
+// Work is one thing to do about jobs, each of them once: Cancel, Move or Retry. Its jobs are seen to batch by batch,
 // and the audit log gets one entry.
 type Work struct {
 	Filter string         // by which the jobs were chosen, in words; "": they were named
@@ -74,7 +74,7 @@ func (w *Work) Narrow(q jobrecord.Filter, now time.Time) jobrecord.Filter {
 	match, any := q.Match, q.State != ""
 	q.Match = func(r job.Record) bool {
 		fits := any || slices.Contains(w.chosen, r.State) || w.chosen == nil && !r.State.Final()
-		return fits && (match == nil || match(r)) && w.takes(r) == nil && (w.verb != "promote" || r.Lane != w.to)
+		return fits && (match == nil || match(r)) && w.takes(r) == nil && (w.verb != "move" || r.Lane != w.to)
 	}
 	if q.Until.IsZero() {
 		q.Until = now.Add(time.Second) // producers' clocks aren't exact to the millisecond
@@ -151,7 +151,7 @@ func (w *Work) hear(results []Result) {
 		}
 		w.Done.Did(r.Job.ID)
 		w.before, w.into = string(r.Job.State), cmp.Or(r.Lane, w.to)
-		if w.verb == "promote" {
+		if w.verb == "move" {
 			w.before = r.Job.Lane
 		}
 	}

@@ -138,7 +138,7 @@ func (d *Desk) Remove(ctx context.Context, terms Terms, fields ...string) (Chang
 	})
 }
 
-// End takes a pause or a hold back: its tuning goes, or where the file itself says so, a tuning says otherwise. It is
+// End takes a pause or a freeze back: its tuning goes, or where the file itself says so, a tuning says otherwise. It is
 // false, and nothing is changed, when the field isn't true.
 func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, was bool, err error) {
 	now, err := d.look(ctx)

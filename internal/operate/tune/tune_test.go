@@ -151,8 +151,8 @@ func TestTheSameFieldInDisorder(t *testing.T) {
 func TestDifferentFieldsAtOnce(t *testing.T) {
 	d, tunings := desk(t)
 	values := map[string]string{
-		"budget": "9", "pools.general.max": "5", "pools.general.held": "true", "pools.batch.hold": `"1m"`,
-		"pools.batch.held":      "true",
+		"budget": "9", "pools.general.max": "5", "pools.general.frozen": "true", "pools.batch.hold": `"1m"`,
+		"pools.batch.frozen":    "true",
 		"lanes.express.reserve": "2", "lanes.standard.paused": "true", "lanes.bulk.paused": "true",
 		"lanes.bulk.promote":         "null",
 		"lanes.standard.startWithin": `"1m"`, "lanes.bulk.maxRuntime": `"5m"`, "lanes.express.startWithin": `"3s"`,

@@ -41,7 +41,7 @@ func TestBatchReportsEachJob(t *testing.T) {
 	p := confirms.NewPublisher(rabbittest.Open(t, rabbittest.Server(t).URL, "publish"), 7)
 	var entries []wire.Entry
 	for i := range 1000 {
-		entries = append(entries, wire.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i)), Replay: 1})
+		entries = append(entries, wire.Entry{Lane: "bulk", Job: rabbittest.Job(fmt.Sprint(i)), Copy: 1})
 	}
 	entries[10].Job.ID = ""
 	entries[500].Job.ID = "with space"

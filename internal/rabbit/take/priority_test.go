@@ -82,9 +82,9 @@ func TestPrioritiesThatALaneDoesNotAllowGainNothing(t *testing.T) {
 				t.Errorf("taken: %v, want %v", ids(taken), want)
 			}
 			for _, d := range taken {
-				if d.Job.Priority != 0 || !d.ReadyAt.Equal(rabbittest.Since) || d.Replay != 0 || d.Attempt != 1 {
+				if d.Job.Priority != 0 || !d.ReadyAt.Equal(rabbittest.Since) || d.Copy != 0 || d.Attempt != 1 {
 					t.Fatalf("job %s has priority %d, is ready since %s, copy %d, attempt %d", d.Job.ID, d.Job.Priority,
-						d.ReadyAt, d.Replay, d.Attempt)
+						d.ReadyAt, d.Copy, d.Attempt)
 				}
 			}
 			if n := probe.Ready("siren.lane.express"); n != 0 {

@@ -283,7 +283,7 @@ func TestForeignHeaders(t *testing.T) {
 	})
 	s := rabbittest.Taker(t, rabbittest.Server(t).URL).Shared()
 	d := rabbittest.Next(t, s)
-	if d.Err != nil || d.Job.ID != "f1" || d.Attempt != 3 || d.Replay != 1 || len(d.Unknown) != 1 ||
+	if d.Err != nil || d.Job.ID != "f1" || d.Attempt != 3 || d.Copy != 1 || len(d.Unknown) != 1 ||
 		d.EnqueuedAt.UnixMilli() != 1700000000000 || d.ReadyAt.UnixMilli() != 1700000001000 {
 		t.Errorf("delivered as %+v", d)
 	}

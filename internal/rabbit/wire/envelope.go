@@ -62,14 +62,14 @@ func (e Envelope) delivery() work.Delivery {
 	j.Priority = cmp.Or(e.Priority, j.Priority)
 	return work.Delivery{
 		Job: j, Lane: e.Lane, EnqueuedAt: e.EnqueuedAt, ReadyAt: e.ReadyAt, Attempt: e.Attempt, Error: e.Error,
-		Replay: e.Replay, Body: e.Body, Unknown: unknown, Err: err,
+		Copy: e.Copy, Body: e.Body, Unknown: unknown, Err: err,
 	}
 }
 
 // envelope puts a job that was delivered into an envelope again: the inverse of delivery.
 func envelope(d work.Delivery) Envelope {
 	return Envelope{d.Job.ID, d.Body, Headers{
-		EnqueuedAt: d.EnqueuedAt, ReadyAt: d.ReadyAt, Attempt: max(1, d.Attempt), Replay: d.Replay,
+		EnqueuedAt: d.EnqueuedAt, ReadyAt: d.ReadyAt, Attempt: max(1, d.Attempt), Copy: d.Copy,
 		Lane: d.Lane, Priority: d.Job.Priority, Error: d.Error,
 	}}
 }
@@ -97,7 +97,7 @@ type Entry struct {
 	Lane       string
 	Job        job.Job
 	EnqueuedAt time.Time // when it was first put into any lane; zero: now
-	Replay     int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
+	Copy       int       // number of this copy of the message, 0 the first: replays, retries by hand and moves count up
 	Body       []byte    // its wire form; nil: Encode of Job
 	Priority   int       // inside its lane: no more than that allows
 	Attempt    int       // the number of the attempt that it is for; 0 or 1: the first
@@ -107,7 +107,7 @@ type Entry struct {
 // Message writes the entry for its lane, ready from now on. The errors are those of job.Encode.
 func (n Entry) Message(now time.Time) (confirms.Message, error) {
 	e := Envelope{n.Job.ID, n.Body, Headers{
-		Lane: n.Lane, Priority: n.Priority, EnqueuedAt: n.EnqueuedAt, ReadyAt: now, Replay: n.Replay,
+		Lane: n.Lane, Priority: n.Priority, EnqueuedAt: n.EnqueuedAt, ReadyAt: now, Copy: n.Copy,
 	}}
 	if e.EnqueuedAt.IsZero() {
 		e.EnqueuedAt = now

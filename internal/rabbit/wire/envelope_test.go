@@ -171,7 +171,7 @@ func TestNoFieldOfAnEntryIsForgotten(t *testing.T) {
 	}
 	arrives := map[string]bool{
 		"Lane": d.Lane == e.Lane, "Job": reflect.DeepEqual(job, e.Job), "EnqueuedAt": d.EnqueuedAt.Equal(e.EnqueuedAt),
-		"Replay": d.Replay == e.Replay, "Body": bytes.Equal(given.Body, e.Body),
+		"Copy": d.Copy == e.Copy, "Body": bytes.Equal(given.Body, e.Body),
 		"Priority": d.Job.Priority == e.Priority,
 		"Attempt":  d.Attempt == e.Attempt, "Error": d.Error == e.Error,
 	}

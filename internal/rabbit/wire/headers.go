@@ -18,7 +18,7 @@ const (
 	headerEnqueuedAt = "enqueuedAt" // first put into any lane
 	headerReadyAt    = "readyAt"    // last put into its lane
 	headerAttempt    = "attempt"    // 1 for the first, which may leave it out
-	headerReplay     = "replay"     // number of this copy; an operator's fresh copies count up
+	headerCopy       = "replay"     // number of this copy; an operator's fresh copies count up
 	headerLane       = "lane"       // delayed and dead jobs: where it belongs
 	headerPriority   = "priority"   // delayed and dead jobs: inside their lane (a quorum queue orders by the property)
 	headerDueAt      = "dueAt"      // delayed jobs: when it goes back to its lane
@@ -46,7 +46,7 @@ type Headers struct {
 	EnqueuedAt time.Time // first put into any lane
 	ReadyAt    time.Time // last put into its lane
 	Attempt    int       // that is about to be made, 1 for the first; of a dead job: how many there were
-	Replay     int       // number of this copy of the message
+	Copy       int       // number of this copy of the message
 	Lane       string    // where it belongs: in a lane the routing key says so instead
 	Priority   int       // inside its lane: there the property says so instead
 	Error      string    // what happened last, for a person
@@ -84,7 +84,7 @@ var known = []header{
 	{headerDeadAt, func(h *Headers) any { return &h.DeadAt }, []Place{InDead}, wrongClock},
 	{headerAttempt, func(h *Headers) any { return &h.Attempt }, []Place{InLane, InDelay}, 0},
 	{headerAttempts, func(h *Headers) any { return &h.Attempt }, []Place{InDead}, 0},
-	{headerReplay, func(h *Headers) any { return &h.Replay }, []Place{InLane, InDelay, InDead}, 0},
+	{headerCopy, func(h *Headers) any { return &h.Copy }, []Place{InLane, InDelay, InDead}, 0},
 	{headerPriority, func(h *Headers) any { return &h.Priority }, []Place{InDelay, InDead}, 0},
 	{headerLane, func(h *Headers) any { return &h.Lane }, []Place{InDelay, InDead}, 0},
 	{headerReason, func(h *Headers) any { return &h.Reason }, []Place{InDead}, 0},

@@ -70,7 +70,7 @@ func FuzzParseHeaders(f *testing.F) {
 			pick := func(j int) any { return values[(i+j)%len(values)] }
 			in := amqp.Table{
 				headerEnqueuedAt: pick(0), headerReadyAt: pick(1), headerDueAt: pick(2), headerDeadAt: pick(3),
-				headerAttempt: pick(4), headerReplay: pick(5), headerAttempts: pick(6), headerPriority: pick(3),
+				headerAttempt: pick(4), headerCopy: pick(5), headerAttempts: pick(6), headerPriority: pick(3),
 				headerLane: pick(7), headerReason: pick(0), headerError: pick(1), "x-death": pick(2),
 			}
 			now := time.UnixMilli(1700000000123)
@@ -81,7 +81,7 @@ func FuzzParseHeaders(f *testing.F) {
 					t.Errorf("time %v: %v", at, err)
 				}
 			}
-			if h.Attempt < 0 || h.Replay < 0 || h.Priority < 0 {
+			if h.Attempt < 0 || h.Copy < 0 || h.Priority < 0 {
 				t.Errorf("a negative count: %+v", h)
 			}
 			for _, s := range []string{h.Lane, h.Reason, h.Error} {

@@ -35,7 +35,7 @@ func TestClaimStates(t *testing.T) {
 	tests := []struct {
 		name     string
 		prepare  func(*testing.T, *jobledger.Ledger, work.Delivery)
-		replay   int
+		number   int
 		want     work.ClaimState
 		attempts int
 	}{
@@ -54,9 +54,9 @@ func TestClaimStates(t *testing.T) {
 		{name: "returned", prepare: end(work.Outcome{State: job.Queued}), want: work.Granted, attempts: 1},
 		{name: "retrying", prepare: end(retrying), want: work.Granted, attempts: 2},
 		{name: "completed", prepare: end(completed), want: work.Settled},
-		{name: "completed, replayed", prepare: end(completed), replay: 1, want: work.Settled},
+		{name: "completed, replayed", prepare: end(completed), number: 1, want: work.Settled},
 		{name: "dead", prepare: end(dead), want: work.Buried},
-		{name: "dead, replayed", prepare: end(dead), replay: 1, want: work.Granted, attempts: 1},
+		{name: "dead, replayed", prepare: end(dead), number: 1, want: work.Granted, attempts: 1},
 		{name: "cancelled", prepare: state(job.Cancelled), want: work.Settled},
 	}
 	for _, tt := range tests {
@@ -66,7 +66,7 @@ func TestClaimStates(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, l, d)
 			}
-			d.Replay = tt.replay
+			d.Copy = tt.number
 			c := redistest.Claim(t, l, d, "w2", tt.want)
 			if tt.attempts > 0 && c.Attempts != tt.attempts {
 				t.Errorf("attempts %d, want %d", c.Attempts, tt.attempts)
@@ -235,7 +235,7 @@ func TestVanishingWorkersPoisonAJob(t *testing.T) {
 		t.Errorf("record %+v", r)
 	}
 	redistest.Claim(t, l, d, "w", work.Buried)
-	d.Replay = 1
+	d.Copy = 1
 	if c := redistest.Claim(t, l, d, "w", work.Granted); c.Crashes != 0 || c.Attempts != 1 {
 		t.Errorf("replayed %+v, want a clean slate", c)
 	}
@@ -255,7 +255,7 @@ func TestUndertakerVanishesToo(t *testing.T) {
 			t.Errorf("close by the first: %v, want ErrLost", err)
 		}
 		redistest.Must(t, l.Close(t.Context(), second, work.Outcome{State: job.Dead, Reason: "poison"}))
-		d.Replay++
+		d.Copy++
 	}
 }
 

@@ -70,7 +70,7 @@ func TestCloseAsDeadAndReplay(t *testing.T) {
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl <= 0 {
 		t.Errorf("ttl %s", ttl)
 	}
-	d.Replay = 2
+	d.Copy = 2
 	c = redistest.Claim(t, l, d, "w1", work.Granted)
 	if ttl := raw.TTL(t.Context(), "siren:job:job").Val(); ttl != -1 {
 		t.Errorf("a running job expires in %s", ttl)

@@ -27,7 +27,7 @@ func (l *Ledger) Gone(ctx context.Context, lane string, messages []work.Delivery
 	}
 	names := make([]any, len(messages))
 	for i, d := range messages {
-		names[i] = d.Job.ID + "/" + strconv.Itoa(d.Replay)
+		names[i] = d.Job.ID + "/" + strconv.Itoa(d.Copy)
 	}
 	return l.do(ctx, "note that messages are gone from lane "+lane, func(ctx context.Context) error {
 		return l.store.Client().ZRem(ctx, keyspace.Skips(lane), names...).Err()

@@ -21,16 +21,16 @@ func TestDiscard(t *testing.T) {
 			d := redistest.Delivery("job", "bulk")
 			live(t, l, d)
 			was := redistest.Get(t, l, "job")
-			err := l.Discard(t.Context(), "job", was.Replay)
+			err := l.Discard(t.Context(), "job", was.Copy)
 			r := redistest.Get(t, l, "job")
 			if from != job.Dead {
 				var refusal *jobledger.StateError
-				if !errors.As(err, &refusal) || refusal.State != from || r.State != from || r.Replay != was.Replay {
+				if !errors.As(err, &refusal) || refusal.State != from || r.State != from || r.Copy != was.Copy {
 					t.Errorf("discarded from %q, %v: %+v", from, err, r)
 				}
 				return
 			}
-			if err != nil || r.State != job.Cancelled || r.Replay != was.Replay+1 || r.Error != was.Error ||
+			if err != nil || r.State != job.Cancelled || r.Copy != was.Copy+1 || r.Error != was.Error ||
 				!r.EndedAt.Equal(was.EndedAt) {
 				t.Fatalf("%v: %+v", err, r)
 			}
@@ -41,10 +41,10 @@ func TestDiscard(t *testing.T) {
 			if n, err := l.CountDead(t.Context()); n != 0 || err != nil {
 				t.Errorf("%d dead jobs, %v", n, err)
 			}
-			for d.Replay = range 2 { // its messages, should there be any
+			for d.Copy = range 2 { // its messages, should there be any
 				redistest.Claim(t, l, d, "w2", work.Settled)
 			}
-			d.Replay = 2
+			d.Copy = 2
 			redistest.Claim(t, l, d, "w2", work.Granted)
 		})
 	}
@@ -58,10 +58,10 @@ func TestDiscard(t *testing.T) {
 func TestDiscardByAnOldLetter(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
-	d.Replay = 3
+	d.Copy = 3
 	lives[job.Dead](t, l, d)
 	var refusal *jobledger.StateError
-	if err := l.Discard(t.Context(), "job", 2); !errors.As(err, &refusal) || refusal.Replay != 3 {
+	if err := l.Discard(t.Context(), "job", 2); !errors.As(err, &refusal) || refusal.Copy != 3 {
 		t.Errorf("%v, want a StateError with copy 3", err)
 	}
 	if n, err := l.CountDead(t.Context()); n != 1 || err != nil {
@@ -76,12 +76,12 @@ func TestSupersedeWithParams(t *testing.T) {
 		l, _ := redistest.FreshLedger(t)
 		d := redistest.Delivery("job", "bulk")
 		lives[job.Dead](t, l, d)
-		d.Replay = 1
+		d.Copy = 1
 		if faster {
 			redistest.Claim(t, l, d, "w2", work.Granted)
 		}
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
-			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Replay: 1, From: []job.State{job.Dead},
+			ID: "job", Lane: "bulk", ReadyAt: time.Now(), Copy: 1, From: []job.State{job.Dead},
 			Params: []byte(`{"crf":30}`),
 		})
 		if faster != (err != nil) {
@@ -91,7 +91,7 @@ func TestSupersedeWithParams(t *testing.T) {
 			t.Errorf("faster %v: its params are %s", faster, r.Params)
 		}
 		_, err = l.Supersede(t.Context(), jobledger.Supersede{
-			ID: "job", Lane: "bulk", Replay: 0,
+			ID: "job", Lane: "bulk", Copy: 0,
 			From: []job.State{job.Dead}, Params: []byte(`{"crf":1}`),
 		})
 		if r := redistest.Get(t, l, "job"); err == nil || string(r.Params) != `{"crf":30}` {

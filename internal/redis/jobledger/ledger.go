@@ -125,7 +125,7 @@ func (l *Ledger) Withdraw(ctx context.Context, id string) error {
 func (l *Ledger) Claim(ctx context.Context, d work.Delivery, worker string, maxCrashes int) (work.Claim, error) {
 	claim, now, nonce := work.Claim{JobID: d.Job.ID}, l.store.Now(), rand.Text()
 	args := append([]any{
-		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Replay, max(1, d.Attempt),
+		keyspace.Moves(d.Job.ID), nonce, worker, l.lease(), maxCrashes, d.Copy, max(1, d.Attempt),
 		d.Lane, keyspace.Millis(d.ReadyAt), d.Job.Priority,
 	}, jobrecord.NewFields(d, now)...)
 	var was before

@@ -20,8 +20,8 @@ func TestPriorityOfARecord(t *testing.T) {
 			t.Errorf("%s: priority %d, want %d", doing, r.Priority, want)
 		}
 	}
-	as := func(priority, replay int) work.Delivery {
-		d.Job.Priority, d.Replay = priority, replay
+	as := func(priority, number int) work.Delivery {
+		d.Job.Priority, d.Copy = priority, number
 		return d
 	}
 	lower := func(d work.Delivery) {
@@ -43,7 +43,7 @@ func TestPriorityOfARecord(t *testing.T) {
 	}
 	_, err = l.Supersede(t.Context(), jobledger.Supersede{
 		ID: "job", Lane: "bulk", Priority: 2, ReadyAt: time.Now(),
-		Replay: 1, From: []job.State{job.Queued},
+		Copy: 1, From: []job.State{job.Queued},
 	})
 	redistest.Must(t, err)
 	expect("moved", 2)

@@ -17,16 +17,16 @@ import (
 
 // StateError says that a job's record doesn't allow what somebody wanted of the job. Nothing has changed.
 type StateError struct {
-	ID     string
-	State  job.State
-	Replay int // the number of the message that carries the job
+	ID    string
+	State job.State
+	Copy  int // the number of the message that carries the job
 }
 
 func (e *StateError) Error() string {
-	if e.State.Final() || e.Replay == 0 {
+	if e.State.Final() || e.Copy == 0 {
 		return fmt.Sprintf("job %s is %s", e.ID, e.State)
 	}
-	return fmt.Sprintf("job %s is %s, and copy %d of its message carries it", e.ID, e.State, e.Replay)
+	return fmt.Sprintf("job %s is %s, and copy %d of its message carries it", e.ID, e.State, e.Copy)
 }
 
 // Supersede is a job that a fresh copy of its message carries from now on.
@@ -35,7 +35,7 @@ type Supersede struct {
 	Lane     string      // that the copy is in
 	Priority int         // of the copy, inside the lane
 	ReadyAt  time.Time   // of the copy
-	Replay   int         // the number of the copy
+	Copy     int         // the number of the copy
 	Attempt  int         // that the copy is for; 0 or 1: the first
 	From     []job.State // the job has to be in one of them
 	Params   []byte      // of the copy, where they are others than the record's; nil: the same
@@ -66,7 +66,7 @@ func (l *Ledger) SupersedeAll(ctx context.Context, all []Supersede) ([]Overridde
 	ids, args := make([]string, len(all)), make([][]any, len(all))
 	for i, s := range all {
 		ids[i], args[i] = s.ID, []any{
-			s.Replay, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority,
+			s.Copy, s.Lane, keyspace.Millis(s.ReadyAt), string(s.Params), s.Priority,
 			s.Attempt,
 		}
 		for _, state := range s.From {
@@ -96,11 +96,11 @@ func (l *Ledger) CancelAll(ctx context.Context, ids []string, from ...job.State)
 	return l.override(ctx, "cancel", cancelScript, job.Cancelled, ids, slices.Repeat([][]any{arg}, len(ids)))
 }
 
-// Discard calls a dead job off whose letter has the number replay: it counts as cancelled from now on, with its last
+// Discard calls a dead job off whose letter has this number: it counts as cancelled from now on, with its last
 // error, and only a copy with a higher number brings it back. A StateError says that it isn't dead, or dead by a newer
 // copy; ErrNotFound that it has no record.
-func (l *Ledger) Discard(ctx context.Context, id string, replay int) error {
-	_, err := single(l.DiscardAll(ctx, map[string]int{id: replay}))
+func (l *Ledger) Discard(ctx context.Context, id string, number int) error {
+	_, err := single(l.DiscardAll(ctx, map[string]int{id: number}))
 	return err
 }
 
@@ -109,8 +109,8 @@ func (l *Ledger) Discard(ctx context.Context, id string, replay int) error {
 func (l *Ledger) DiscardAll(ctx context.Context, letters map[string]int) ([]Overridden, error) {
 	var ids []string
 	var args [][]any
-	for id, replay := range letters {
-		ids, args = append(ids, id), append(args, []any{replay})
+	for id, number := range letters {
+		ids, args = append(ids, id), append(args, []any{number})
 	}
 	return l.override(ctx, "discard", discardScript, job.Cancelled, ids, args)
 }
@@ -182,7 +182,7 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 	case "absent":
 		return before{}, redislink.Failed("job "+id, redislink.ErrNotFound)
 	case "refused":
-		return before{}, &StateError{ID: id, State: was.state, Replay: int(r[3].(int64))}
+		return before{}, &StateError{ID: id, State: was.state, Copy: int(r[3].(int64))}
 	}
 	return was, nil
 }
@@ -192,7 +192,7 @@ func overridden(id string, cmd *goredis.Cmd) (before, error) {
 func (l *Ledger) Lower(ctx context.Context, jobs []work.Delivery) error {
 	keys, args := make([]string, len(jobs)), make([][]any, len(jobs))
 	for i, d := range jobs {
-		keys[i], args[i] = keyspace.Job(d.Job.ID), []any{keyspace.Moves(d.Job.ID), d.Replay, d.Job.Priority}
+		keys[i], args[i] = keyspace.Job(d.Job.ID), []any{keyspace.Moves(d.Job.ID), d.Copy, d.Job.Priority}
 	}
 	return l.do(ctx, "lower the priority of jobs", func(ctx context.Context) error {
 		_, err := l.store.RunAll(ctx, lowerScript, keys, args)

@@ -71,7 +71,7 @@ func TestSupersede(t *testing.T) {
 			running := live(t, l, d)
 			was := redistest.Get(t, l, "job")
 			s := jobledger.Supersede{
-				ID: "job", Lane: "express", ReadyAt: ready, Replay: 2,
+				ID: "job", Lane: "express", ReadyAt: ready, Copy: 2,
 				From: []job.State{job.Running, from},
 			}
 			if before, err := l.Supersede(t.Context(), s); err != nil || before != from {
@@ -80,7 +80,7 @@ func TestSupersede(t *testing.T) {
 			want := job.Record{
 				ID: "job", State: job.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels,
 				Input: d.Job.Input, Output: d.Job.Output,
-				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Replay: 2, Worker: was.Worker, Error: was.Error,
+				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Copy: 2, Worker: was.Worker, Error: was.Error,
 			}
 			if !from.Final() { // it goes on
 				want.Attempts, want.StartedAt, want.Wait, want.Progress = was.Attempts, was.StartedAt, was.Wait,
@@ -99,7 +99,7 @@ func TestSupersede(t *testing.T) {
 				}
 			}
 			redistest.Claim(t, l, d, "w2", work.Settled) // the original message
-			d.Lane, d.Replay = "express", 2
+			d.Lane, d.Copy = "express", 2
 			if c := redistest.Claim(t, l, d, "w2", work.Granted); c.Attempts != want.Attempts+1 || c.Crashes != 0 {
 				t.Errorf("claim %+v", c)
 			}
@@ -111,7 +111,7 @@ func TestSupersedeRefuses(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	s := jobledger.Supersede{
-		ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
+		ID: "job", Lane: "express", ReadyAt: time.Now(), Copy: 1,
 		From: []job.State{job.Queued, job.Retrying},
 	}
 	if before, err := l.Supersede(t.Context(), s); !errors.Is(err, redislink.ErrNotFound) || before != "" {
@@ -134,15 +134,15 @@ func TestSupersedeRefuses(t *testing.T) {
 	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Queued}))
 	_, err := l.Supersede(t.Context(), s)
 	redistest.Must(t, err)
-	refused("a second copy of the same number", jobledger.StateError{ID: "job", State: job.Queued, Replay: 1},
+	refused("a second copy of the same number", jobledger.StateError{ID: "job", State: job.Queued, Copy: 1},
 		"job job is queued, and copy 1 of its message carries it")
-	d.Replay = 3
+	d.Copy = 3
 	c = redistest.Claim(t, l, d, "w", work.Granted) // a later copy, faster than its ledger entry
-	s.Replay = 3
-	refused("run already", jobledger.StateError{ID: "job", State: job.Running, Replay: 3},
+	s.Copy = 3
+	refused("run already", jobledger.StateError{ID: "job", State: job.Running, Copy: 3},
 		"job job is running, and copy 3 of its message carries it")
 	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
-	refused("completed", jobledger.StateError{ID: "job", State: job.Completed, Replay: 3}, "job job is completed")
+	refused("completed", jobledger.StateError{ID: "job", State: job.Completed, Copy: 3}, "job job is completed")
 }
 
 // Of two messages of a job the older one has nothing to do, whatever the job's state.
@@ -151,18 +151,18 @@ func TestOlderMessagesAreSettled(t *testing.T) {
 		t.Run(string(state), func(t *testing.T) {
 			l, _ := redistest.FreshLedger(t)
 			d := redistest.Delivery("job", "bulk")
-			d.Replay = 2
+			d.Copy = 2
 			live(t, l, d)
 			was := redistest.Get(t, l, "job")
-			for replay := range 2 {
-				d.Replay = replay
+			for number := range 2 {
+				d.Copy = number
 				want := work.Settled
 				if state == job.Dead {
 					want = work.Buried
 				}
 				redistest.Claim(t, l, d, "w2", want)
 			}
-			if r := redistest.Get(t, l, "job"); !reflect.DeepEqual(r, was) || r.Replay < 2 {
+			if r := redistest.Get(t, l, "job"); !reflect.DeepEqual(r, was) || r.Copy < 2 {
 				t.Errorf("record\n%+v, was\n%+v", r, was)
 			}
 		})
@@ -174,16 +174,16 @@ func TestNewerMessageIsTakenUp(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	d := redistest.Delivery("job", "bulk")
 	lives[job.Queued](t, l, d)
-	d.Replay, d.Lane = 1, "express"
+	d.Copy, d.Lane = 1, "express"
 	c := redistest.Claim(t, l, d, "w1", work.Granted)
-	d.Replay = 2
+	d.Copy = 2
 	redistest.Claim(t, l, d, "w2", work.HeldByLive)
 	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Retrying, NextAt: time.Now()}))
-	if r := redistest.Get(t, l, "job"); r.Replay != 1 || r.Lane != "express" {
+	if r := redistest.Get(t, l, "job"); r.Copy != 1 || r.Lane != "express" {
 		t.Errorf("record %+v", r)
 	}
 	redistest.Claim(t, l, d, "w2", work.Granted)
-	if r := redistest.Get(t, l, "job"); r.Replay != 2 {
+	if r := redistest.Get(t, l, "job"); r.Copy != 2 {
 		t.Errorf("record %+v", r)
 	}
 }
@@ -198,12 +198,12 @@ func TestCopyBringsBack(t *testing.T) {
 			lives[from](t, l, d)
 			s := jobledger.Supersede{
 				ID: "job", Lane: "express", ReadyAt: time.Now(),
-				Replay: redistest.Get(t, l, "job").Replay + 1, From: []job.State{from},
+				Copy: redistest.Get(t, l, "job").Copy + 1, From: []job.State{from},
 			}
-			d.Replay, d.Lane = s.Replay, s.Lane
+			d.Copy, d.Lane = s.Copy, s.Lane
 			c := redistest.Claim(t, l, d, "w2", work.Granted)
 			var refusal *jobledger.StateError
-			if _, err := l.Supersede(t.Context(), s); !errors.As(err, &refusal) || refusal.Replay != s.Replay {
+			if _, err := l.Supersede(t.Context(), s); !errors.As(err, &refusal) || refusal.Copy != s.Copy {
 				t.Errorf("superseded afterwards: %v, want to hear that this copy carries it already", err)
 			}
 			r := redistest.Get(t, l, "job")
@@ -233,7 +233,7 @@ func TestCancel(t *testing.T) {
 				var refusal *jobledger.StateError
 				if !errors.As(err, &refusal) || *refusal != (jobledger.StateError{
 					ID: "job", State: from,
-					Replay: was.Replay,
+					Copy: was.Copy,
 				}) || before != "" || !reflect.DeepEqual(r, was) {
 					t.Errorf("cancelled from %q, %v: %+v", before, err, r)
 				}
@@ -246,7 +246,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("ended at %s", r.EndedAt)
 			}
 			want := was
-			want.State, want.EndedAt, want.NextAt, want.Replay = job.Cancelled, r.EndedAt, time.Time{}, was.Replay+1
+			want.State, want.EndedAt, want.NextAt, want.Copy = job.Cancelled, r.EndedAt, time.Time{}, was.Copy+1
 			if !reflect.DeepEqual(r, want) {
 				t.Errorf("record\n%+v, want\n%+v", r, want)
 			}
@@ -254,7 +254,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("kept for %s, want 24h", ttl)
 			}
 			wantIndexes(t, raw, "job", "siren:jobs")
-			for d.Replay = range 2 { // the other one was made at the same moment, to be put elsewhere
+			for d.Copy = range 2 { // the other one was made at the same moment, to be put elsewhere
 				redistest.Claim(t, l, d, "w2", work.Settled)
 			}
 		})
@@ -351,7 +351,7 @@ func TestLostAnswersToOverrides(t *testing.T) {
 	l := redistest.LedgerOn(redistest.Open(t, p.URL))
 	supersede := func(id string) (job.State, error) {
 		return l.Supersede(t.Context(), jobledger.Supersede{
-			ID: id, Lane: "express", ReadyAt: time.Now(), Replay: 1,
+			ID: id, Lane: "express", ReadyAt: time.Now(), Copy: 1,
 			From: []job.State{job.Retrying},
 		})
 	}
@@ -419,8 +419,8 @@ func TestOverrideOfMany(t *testing.T) {
 		}
 	}
 	copies := []jobledger.Supersede{
-		{ID: ids[0], Lane: "express", Replay: 2, From: []job.State{job.Cancelled}},
-		{ID: ids[1], Lane: "express", Replay: 1, From: []job.State{job.Queued}},
+		{ID: ids[0], Lane: "express", Copy: 2, From: []job.State{job.Cancelled}},
+		{ID: ids[1], Lane: "express", Copy: 1, From: []job.State{job.Queued}},
 	}
 	answers, err = l.SupersedeAll(t.Context(), copies)
 	redistest.Must(t, err)

@@ -60,14 +60,14 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// What was cancelled, promoted or retried leaves a message that is skipped when it comes up.
+// What was cancelled, moved or retried leaves a message that is skipped when it comes up.
 func TestSkips(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	from := []job.State{job.Queued, job.Retrying}
-	promote := func(t *testing.T, l *jobledger.Ledger, id string) {
+	move := func(t *testing.T, l *jobledger.Ledger, id string) {
 		t.Helper()
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
-			ID: id, Lane: "express", ReadyAt: now, Replay: 1,
+			ID: id, Lane: "express", ReadyAt: now, Copy: 1,
 			From: from,
 		})
 		redistest.Must(t, err)
@@ -89,16 +89,16 @@ func TestSkips(t *testing.T) {
 	}{
 		{"waits", 0, func(*testing.T, *jobledger.Ledger) {}},
 		{"cancelled", 1, func(t *testing.T, l *jobledger.Ledger) { cancel(t, l, "a") }},
-		{"promoted", 1, func(t *testing.T, l *jobledger.Ledger) { promote(t, l, "a") }},
-		{"promoted, and its copy was faster than the ledger", 1, func(t *testing.T, l *jobledger.Ledger) {
+		{"moved", 1, func(t *testing.T, l *jobledger.Ledger) { move(t, l, "a") }},
+		{"moved, and its copy was faster than the ledger", 1, func(t *testing.T, l *jobledger.Ledger) {
 			d := ready("a", "express", now)
-			d.Replay = 1
+			d.Copy = 1
 			redistest.Claim(t, l, d, "w", work.Granted)
 		}},
-		{"promoted and cancelled", 1, func(t *testing.T,
+		{"moved and cancelled", 1, func(t *testing.T,
 			l *jobledger.Ledger,
 		) {
-			promote(t, l, "a")
+			move(t, l, "a")
 			cancel(t, l, "a")
 		}},
 		{"cancelled while it waits for its next attempt", 1, func(t *testing.T, l *jobledger.Ledger) {
@@ -237,7 +237,7 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		create(t, l, redistest.Delivery("a", "bulk"))
 		lose(t, l, "bulk", 1)
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
-			ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+			ID: "a", Lane: "bulk", ReadyAt: time.Now(), Copy: 1,
 			From: []job.State{job.Missing},
 		})
 		redistest.Must(t, err)
@@ -253,7 +253,7 @@ func TestMissingIsEnqueuedAgain(t *testing.T) {
 		l, raw := redistest.FreshLedger(t)
 		create(t, l, redistest.Delivery("a", "bulk"))
 		_, err := l.Supersede(t.Context(), jobledger.Supersede{
-			ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+			ID: "a", Lane: "bulk", ReadyAt: time.Now(), Copy: 1,
 			From: []job.State{job.Queued},
 		})
 		redistest.Must(t, err)
@@ -303,7 +303,7 @@ func TestMissingJobsKeyBindsNobody(t *testing.T) {
 	create(t, l, second)
 	redistest.Must(t, l.KeepKeys(t.Context(), []job.Job{second.Job}))
 	_, err = l.Supersede(t.Context(), jobledger.Supersede{
-		ID: "a", Lane: "bulk", ReadyAt: time.Now(), Replay: 1,
+		ID: "a", Lane: "bulk", ReadyAt: time.Now(), Copy: 1,
 		From: []job.State{job.Missing},
 	})
 	redistest.Must(t, err)
@@ -344,11 +344,11 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		id := fmt.Sprint(r.IntN(12))
 		lane := names[r.IntN(3)]
 		d := ready(id, lane, time.Now().Add(-time.Duration(r.IntN(1000))*time.Second))
-		d.Job.Priority, d.Replay = r.IntN(lanes.MaxPriority+1), r.IntN(4)
+		d.Job.Priority, d.Copy = r.IntN(lanes.MaxPriority+1), r.IntN(4)
 		record, _ := l.Get(t.Context(), id)
 		switch r.IntN(9) {
 		case 0:
-			d.Replay = 0
+			d.Copy = 0
 			create(t, l, d)
 		case 1:
 			_ = l.Withdraw(t.Context(), id)
@@ -369,7 +369,7 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		case 7:
 			_, _ = l.Supersede(t.Context(), jobledger.Supersede{
 				ID: id, Lane: lane, ReadyAt: d.ReadyAt,
-				Replay: record.Replay + r.IntN(2), From: []job.State{
+				Copy: record.Copy + r.IntN(2), From: []job.State{
 					job.Queued, job.Retrying, job.Dead, job.Cancelled, job.Missing, job.Running, job.Completed,
 				},
 			})

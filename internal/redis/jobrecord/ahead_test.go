@@ -18,7 +18,7 @@ func TestAhead(t *testing.T) {
 	first := redistest.Fill(t, l, 1500) // of each lane 500, four jobs a second
 	redistest.Claim(t, l, redistest.Delivery("job-000", "express"), "w", work.Granted)
 	_, err := l.Supersede(t.Context(), jobledger.Supersede{
-		ID: "job-001", Lane: "express", ReadyAt: first.Add(time.Minute), Replay: 1, From: []job.State{job.Queued},
+		ID: "job-001", Lane: "express", ReadyAt: first.Add(time.Minute), Copy: 1, From: []job.State{job.Queued},
 	})
 	redistest.Must(t, err)
 	redistest.Must(t, raw.Del(t.Context(), "siren:job:job-003").Err())

@@ -23,7 +23,7 @@ func NewFields(d work.Delivery, now time.Time) []any {
 	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
 		"state", string(job.Queued), "lane", d.Lane, "kind", d.Job.Kind, "enqueued", keyspace.Millis(FirstSeen(d, now)),
-		"replay", d.Replay, "moves", 0,
+		"replay", d.Copy, "moves", 0,
 	}
 	if len(d.Job.Labels) > 0 {
 		fields = append(fields, "labels", keyspace.Encode(d.Job.Labels))
@@ -91,7 +91,7 @@ func recordOf(id string, h map[string]string) job.Record {
 		Wait:     lanes.Duration(time.Duration(keyspace.Number(h["wait"])) * time.Millisecond),
 		Attempt:  int(keyspace.Number(h["attempt"])),
 		Attempts: int(keyspace.Number(h["attempts"])), Crashes: int(keyspace.Number(h["crashes"])),
-		Replay: int(keyspace.Number(h["replay"])),
+		Copy:   int(keyspace.Number(h["replay"])),
 		Worker: h["worker"], Reason: h["reason"], Error: plain.Clip(h["error"], MaxError), Bears: h["bears"],
 	}
 	keyspace.Decode(h["labels"], &r.Labels)

@@ -228,7 +228,7 @@ func TestWatchSeesOverrides(t *testing.T) {
 	seen := watching(t.Context(), t, l, "job")
 	wantState(t, seen, job.Queued)
 	_, err = l.Supersede(t.Context(), jobledger.Supersede{
-		ID: "job", Lane: "express", ReadyAt: time.Now(), Replay: 1,
+		ID: "job", Lane: "express", ReadyAt: time.Now(), Copy: 1,
 		From: []job.State{job.Queued},
 	})
 	redistest.Must(t, err)

@@ -29,7 +29,7 @@ func Many(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 	}{
 		{"jobs list", []string{"jobs", "list"}},
 		{"jobs list --limit 0", []string{"jobs", "list", "--limit", "0", "-o", "name"}},
-		{"jobs promote", []string{"jobs", "promote", "--lane", stand.BulkLane, "--to", stand.StandardLane, "--yes"}},
+		{"jobs move", []string{"jobs", "move", "--lane", stand.BulkLane, "--to", stand.StandardLane, "--yes"}},
 		{"jobs cancel", []string{"jobs", "cancel", "--lane", stand.StandardLane, "--yes"}},
 	}
 	for _, c := range commands {

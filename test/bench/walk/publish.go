@@ -69,16 +69,16 @@ func publishBeside(
 ) (f []report.Figure, err error) {
 	same, plain := report.Figure{Name: name, Unit: "jobs/s", Against: "raw"},
 		report.Figure{Name: name, Unit: "jobs/s", Against: "raw, no headers"}
-	line, err := b.Raw.Line(yardstick.JobsExchange, stand.StandardLane)
+	out, err := b.Raw.Outlet(yardstick.JobsExchange, stand.StandardLane)
 	if err != nil {
 		return f, err
 	}
-	defer func() { err = errors.Join(err, line.Close()) }()
+	defer func() { err = errors.Join(err, out.Close()) }()
 	warmUp := stand.Noops(stand.StandardLane, window)
 	if err := send(warmUp); err != nil {
 		return f, err
 	}
-	if err := line.Publish(ctx, yardstick.Publishings(warmUp), window); err != nil {
+	if err := out.Publish(ctx, yardstick.Publishings(warmUp), window); err != nil {
 		return f, err
 	}
 	for run := range b.Runs {
@@ -92,11 +92,11 @@ func publishBeside(
 				},
 				func() error {
 					messages := yardstick.Publishings(stand.Noops(stand.StandardLane, lotSize))
-					return clock(b, &raw, func() error { return line.Publish(ctx, messages, window) })
+					return clock(b, &raw, func() error { return out.Publish(ctx, messages, window) })
 				},
 				func() error {
 					messages := yardstick.Bare(stand.Noops(stand.StandardLane, lotSize))
-					return clock(b, &headless, func() error { return line.Publish(ctx, messages, window) })
+					return clock(b, &headless, func() error { return out.Publish(ctx, messages, window) })
 				})
 			if err != nil {
 				return f, err

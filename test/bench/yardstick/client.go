@@ -96,25 +96,25 @@ func Publishings(jobs []job.Job) []amqp.Publishing {
 	return messages
 }
 
-// Line is a confirming channel that publishes to one exchange and key.
-type Line struct {
+// Outlet is a confirming channel that publishes to one exchange and key.
+type Outlet struct {
 	*amqp.Channel
 	exchange, key string
 	returns       chan amqp.Return
 }
 
-// Line opens one.
-func (r *Client) Line(exchange, key string) (*Line, error) {
+// Outlet opens one.
+func (r *Client) Outlet(exchange, key string) (*Outlet, error) {
 	ch, err := r.producer.Channel()
 	if err != nil {
 		return nil, err
 	}
-	l := &Line{Channel: ch, exchange: exchange, key: key, returns: ch.NotifyReturn(make(chan amqp.Return, 1))}
-	return l, ch.Confirm(false)
+	o := &Outlet{Channel: ch, exchange: exchange, key: key, returns: ch.NotifyReturn(make(chan amqp.Return, 1))}
+	return o, ch.Confirm(false)
 }
 
 // Publish sends the messages with at most window of them unconfirmed, and returns when all are confirmed.
-func (l *Line) Publish(ctx context.Context, messages []amqp.Publishing, window int) error {
+func (o *Outlet) Publish(ctx context.Context, messages []amqp.Publishing, window int) error {
 	pending := make([]*amqp.DeferredConfirmation, len(messages))
 	confirmed := func(i int) error {
 		switch ok, err := pending[i].WaitContext(ctx); {
@@ -132,7 +132,7 @@ func (l *Line) Publish(ctx context.Context, messages []amqp.Publishing, window i
 			}
 		}
 		var err error
-		if pending[i], err = l.PublishWithDeferredConfirm(l.exchange, l.key, true, false, m); err != nil {
+		if pending[i], err = o.PublishWithDeferredConfirm(o.exchange, o.key, true, false, m); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (l *Line) Publish(ctx context.Context, messages []amqp.Publishing, window i
 		}
 	}
 	select {
-	case back := <-l.returns:
+	case back := <-o.returns:
 		return fmt.Errorf("unroutable: %s", back.ReplyText)
 	default:
 		return nil

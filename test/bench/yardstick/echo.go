@@ -13,7 +13,7 @@ import (
 
 // Echo is a raw producer and a raw consumer of one queue.
 type Echo struct {
-	*Line
+	*Outlet
 	consumer *amqp.Channel
 	came     <-chan amqp.Delivery
 }
@@ -36,7 +36,7 @@ func (r *Client) Echo(ctx context.Context) (*Echo, error) {
 	if e.came, err = ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil); err != nil {
 		return nil, err
 	}
-	e.Line, err = r.Line("", queue)
+	e.Outlet, err = r.Outlet("", queue)
 	return e, err
 }
 
@@ -61,4 +61,4 @@ func (e *Echo) Send(ctx context.Context, j []job.Job) (time.Time, error) {
 }
 
 // Close ends both.
-func (e *Echo) Close() error { return errors.Join(e.Line.Close(), e.consumer.Close()) }
+func (e *Echo) Close() error { return errors.Join(e.Outlet.Close(), e.consumer.Close()) }

@@ -23,7 +23,7 @@ import (
 // few minutes.
 const Lease = 5 * time.Second
 
-// policy is what all processes follow. The pools are held, since their workers are started here: so each can be broken
+// policy is what all processes follow. The pools are frozen, since their workers are started here: so each can be broken
 // by itself. What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only
 // those of lane trial are given up soon.
 const policy = `
@@ -36,8 +36,8 @@ lanes:
      promote: {after: 30s, to: standard}}
 pools:
   - {name: general, lanes: [express, standard, trial], guests: [bulk], slots: 1, shoulder: {express: 1}, max: 3,
-     held: true}
-  - {name: batch, lanes: [bulk], slots: 1, max: 1, held: true}
+     frozen: true}
+  - {name: batch, lanes: [bulk], slots: 1, max: 1, frozen: true}
 budget: 4
 timing: {lease: %s, coldStart: 1s}
 broker: {queueType: %s}

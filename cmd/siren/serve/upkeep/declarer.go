@@ -59,7 +59,7 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 		d.Log.Warn("queues aren't as the policy says; they are used as they are", "error", err)
 	default:
 		d.said = err.Error()
-		d.Log.Warn("declare the queues; trying again", "error", err)
+		d.Log.Warn("declare the queues; retrying", "error", err)
 	}
 	if errors.As(err, &mismatch) && mismatch.Kind == "queue" {
 		return nil

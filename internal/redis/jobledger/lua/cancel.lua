@@ -2,7 +2,7 @@
 -- of a running one stays, until its worker says that nothing runs any more.
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 nonce of this call, 3 keep ms, then the states that it may be in; none: whatever it is
--- returns  {answer, state before, lane, replay}; the answer is ok, refused, or absent when there is no record
+-- returns  {answer, state before, lane, copy number}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce = KEYS[1], ARGV[1], ARGV[2]
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
 local state, lane, replay = was[1], was[2] or '', tonumber(was[3] or 0)

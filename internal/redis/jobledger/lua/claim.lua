@@ -1,6 +1,6 @@
 -- claim: give one worker the right to run the job.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 nonce of this call, 3 worker, 4 lease ms, 5 max crashes, 6 replay, 7 attempt by the message,
+-- ARGV     1 channel, 2 nonce of this call, 3 worker, 4 lease ms, 5 max crashes, 6 copy number, 7 attempt by the message,
 --          8 lane, 9 readyAt ms (0: unknown), 10 priority in the lane, then field, value, … of the record, should there be none
 -- returns  {answer, token, attempts, crashes, state before ('' for none), lane before, 1 when nobody has started it before, reason, error}; the
 --          answer is one of lanes.ClaimState, reason and error are those that a dead job died of

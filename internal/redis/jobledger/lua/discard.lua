@@ -1,7 +1,7 @@
 -- discard: call a dead job off, so that it counts as dead no more. Its error stays, and so does how long the record is kept.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 nonce of this call, 3 replay of its letter
--- returns  {answer, state before, lane, replay}; the answer is ok, refused, or absent when there is no record
+-- ARGV     1 channel, 2 nonce of this call, 3 copy number of its letter
+-- returns  {answer, state before, lane, copy number}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce = KEYS[1], ARGV[1], ARGV[2]
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override')
 local state, lane, replay = was[1], was[2] or '', tonumber(was[3] or 0)

@@ -1,6 +1,6 @@
 -- lower: note that a waiting job has a lower priority inside its lane than its record says.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 replay of the message that carries it, 3 priority
+-- ARGV     1 channel, 2 copy number of the message that carries it, 3 priority
 -- returns  1 when it was noted
 local key = KEYS[1]
 local was = redis.call('HMGET', key, 'state', 'replay', 'priority', 'lane')

@@ -1,8 +1,8 @@
 -- supersede: let a fresh copy of its message carry the job.
 -- KEYS[1]  the job's hash
--- ARGV     1 channel, 2 nonce of this call, 3 replay of the copy, 4 lane, 5 readyAt ms, 6 params of the copy ('': as they are), 7 its
+-- ARGV     1 channel, 2 nonce of this call, 3 number of the copy, 4 lane, 5 readyAt ms, 6 params of the copy ('': as they are), 7 its
 --          priority in the lane, 8 the number of its attempt, then the states that it may be in
--- returns  {answer, state before, lane before, replay before}; the answer is ok, refused, or absent when there is no record
+-- returns  {answer, state before, lane before, copy number before}; the answer is ok, refused, or absent when there is no record
 local key, channel, nonce, replay = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local was = redis.call('HMGET', key, 'state', 'lane', 'replay', 'override', 'ready', 'next')
 local state, lane, known = was[1], was[2], tonumber(was[3] or 0)

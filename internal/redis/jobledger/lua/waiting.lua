@@ -2,7 +2,7 @@
 -- The names of the indexes follow from the record, so they aren't among KEYS: all keys are on one primary.
 --   siren:queued:<lane>             sorted set: each queued job of the lane by when it became ready (ms), and by its place among the jobs made in one call
 --   siren:queued:<lane>:<priority>  the same, of those with that priority, above 0
---   siren:skips:<lane>              sorted set: each message that will be skipped when it comes up, <id>/<replay>, by when it is in the lane's queue (ms)
+--   siren:skips:<lane>              sorted set: each message that will be skipped when it comes up, <id>/<copy number>, by when it is in the lane's queue (ms)
 --   siren:missing                   sorted set: each missing job by when it was found missing (ms)
 local queuedKey, skipsKey, missingKey = 'siren:queued:', 'siren:skips:', 'siren:missing'
 

@@ -11,20 +11,22 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/jobs"
 )
 
-func newJobsPromote(a *app.App) *cobra.Command {
+func newJobsMove(a *app.App) *cobra.Command {
 	var to string
-	v := JobVerb{Verb: "promote", Past: "promoted", may: jobs.Promotable}
+	v := JobVerb{Verb: "move", Past: "moved", may: jobs.Movable}
 	c := &cobra.Command{
-		Use:   "promote [ID …]",
-		Short: "Put queued jobs into another lane",
+		Use:     "move [ID …]",
+		Aliases: []string{"promote"}, // as it was called before
+		Short:   "Put queued jobs into another lane",
 		Long: `Put queued jobs into another lane: those named, or those that a filter chooses, the oldest first. A
 fresh copy goes there, and the original is recognised and skipped when it comes up. A job that has
-started meanwhile is left alone.
+started meanwhile is left alone. There is no default lane: --to names it. siren lanes move puts a
+whole lane's waiting jobs elsewhere. siren jobs promote is this command's former name.
 
 ` + bulkHelp,
-		Example: `  siren jobs promote 06ezy… --to express --reason "the customer is on the phone"
-  siren jobs promote --lane bulk -l tenant=acme --to express`,
-		ValidArgsFunction: a.CompleteJobs(jobs.Promotable...),
+		Example: `  siren jobs move 06ezy… --to express --reason "the customer is on the phone"
+  siren jobs move --lane bulk -l tenant=acme --to express`,
+		ValidArgsFunction: a.CompleteJobs(jobs.Movable...),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			target, err := v.target(to, ids)
 			if err != nil {
@@ -39,7 +41,7 @@ started meanwhile is left alone.
 					return nil, err
 				}
 				v.to = target
-				return jobs.Promote(o.Desk(), e.Policy, target), operate.RequireLane(e, target, false)
+				return jobs.Move(o.Desk(), e.Policy, target), operate.RequireLane(e, target, false)
 			})
 		},
 	}

@@ -11,16 +11,16 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Promotable is the states that a job can be promoted in.
-var Promotable = []job.State{job.Queued}
+// Movable is the states that a job can be moved in.
+var Movable = []job.State{job.Queued}
 
-// Promote puts queued jobs into another lane: a job that has started meanwhile is left alone. An attempt that they were
+// Move puts queued jobs into another lane: a job that has started meanwhile is left alone. An attempt that they were
 // on their way to goes on there.
-func Promote(desk *operate.Desk, policy lanes.Policy, to string) *Work {
-	w := &Work{desk: desk, verb: "promote", to: to, chosen: Promotable}
+func Move(desk *operate.Desk, policy lanes.Policy, to string) *Work {
+	w := &Work{desk: desk, verb: "move", to: to, chosen: Movable}
 	w.takes = func(r job.Record) error {
 		if r.State != job.Queued {
-			return operate.NotPossible.Errorf("job %s is %s; only a queued job can be promoted%s",
+			return operate.NotPossible.Errorf("job %s is %s; only a queued job can be moved%s",
 				r.ID, r.State, operate.Instead(r))
 		}
 		return nil
