@@ -98,7 +98,10 @@ func TestParseProblems(t *testing.T) {
 			"another case is another field", lane, lane + "  Reserve: 1\n",
 			[]string{`lanes[2].Reserve: no such field; did you mean "reserve"?`},
 		},
-		{"a field's former name", "max: 4\n", "max: 4\n  held: true\n", []string{"pools[0].held: is called frozen now"}},
+		{
+			"a field's former name", "max: 4\n", "max: 4\n  held: true\n",
+			[]string{"pools[0].held: is called frozen now"},
+		},
 		{"unknown field of a part", lane, lane + "  promote: {after: 20m, too: standard}\n", []string{
 			`lanes[2].promote.too: no such field; did you mean "to"?`,
 			`lanes[2].promote.to: no lane ""`,

@@ -30,8 +30,8 @@ type Grant struct {
 	Yielded bool   // what the hold window would keep goes to a lane that needs it now
 }
 
-// Arbitrate divides the budget: what frozen pools have and then floors first, then lane by lane in order of urgency what
-// each needs now, and only then what hold windows would keep. So a less urgent pool gives up what it merely holds,
+// Arbitrate divides the budget: what frozen pools have and then floors first, then lane by lane in order of urgency
+// what each needs now, and only then what hold windows would keep. So a less urgent pool gives up what it merely holds,
 // without waiting, as soon as a more urgent lane is short. Nothing running is preempted: growth is bounded by what
 // exists, and waits for it to leave. Grants are in the order of the requests. The sum of Target never exceeds the
 // budget.

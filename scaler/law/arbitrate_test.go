@@ -148,7 +148,8 @@ func FuzzArbitrate(f *testing.F) {
 			}
 			// Nobody more urgent goes without what somebody less urgent has beyond the floor.
 			for j, o := range grants {
-				if g.Target < r.Shares[0].Total && requests[j].Shares[0].Rank > r.Shares[0].Rank && !requests[j].Frozen &&
+				if g.Target < r.Shares[0].Total && requests[j].Shares[0].Rank > r.Shares[0].Rank &&
+					!requests[j].Frozen &&
 					o.Target > requests[j].Floor {
 					t.Errorf("pool %d is short of %d and has %+v, pool %d has %+v of %+v", i, r.Shares[0].Total, g, j,
 						o, requests[j])

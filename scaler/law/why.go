@@ -80,8 +80,8 @@ func (a ask) explainPauses(p fleet.Plan, mark func(fleet.Reason, string, ...any)
 	}
 }
 
-// explainFreeze says what a frozen pool would have instead, and which of its replicas are of no use: a freeze keeps retired
-// ones too.
+// explainFreeze says what a frozen pool would have instead, and which of its replicas are of no use: a freeze keeps
+// retired ones too.
 func (a ask) explainFreeze(p fleet.Plan, mark func(fleet.Reason, string, ...any)) {
 	mark(fleet.Frozen, "the pool is frozen at %d", p.From)
 	if a.now != p.From {

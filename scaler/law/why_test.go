@@ -344,7 +344,8 @@ func TestPlanSentences(t *testing.T) {
 			"1 running job; min is 2; the pool is frozen at 4; 2 would do",
 		},
 		{
-			"frozen at what is needed", "", func(s *scene) { s.p.Pools[0].Frozen = true; s.workers("general", "", "") }, 2,
+			"frozen at what is needed", "", func(s *scene) { s.p.Pools[0].Frozen = true; s.workers("general", "", "") },
+			2,
 			fleet.Frozen,
 			"nothing waits and nothing runs; min is 2; the pool is frozen at 2",
 		},

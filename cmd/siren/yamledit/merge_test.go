@@ -159,7 +159,8 @@ func TestMergeTunings(t *testing.T) {
 			text: "lanes: [{name: 'a', startWithin: 2s}, {name: b, # it's {\n  match: [\"x in (a,b)\", 'y'], " +
 				"startWithin: 2s}]\npools: [{name: all, lanes: [a, b], max: 2}]\nbudget: 2\n",
 			whole: "lanes: [{name: 'a', startWithin: 2s}, {name: b, # it's {\n  match: [\"x in (a,b)\", 'y'], " +
-				"startWithin: 2s, paused: true}]\npools: [{name: all, lanes: [a, b], max: 2, frozen: true}]\nbudget: 2\n",
+				"startWithin: 2s, paused: true}]\npools: [{name: all, lanes: [a, b], max: 2, frozen: " +
+				"true}]\nbudget: 2\n",
 			tunings: []string{"lanes.b.paused=true", "pools.all.frozen=true"},
 		},
 		"one that goes from braces": {
