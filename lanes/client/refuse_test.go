@@ -28,7 +28,8 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 	wrongEnding.Output = "file:///out/a.gif"
 	says := []string{
 		`no kind "thumbnial"; there are probe, thumbnail, transcode; did you mean "thumbnail"?`,
-		`thumbnail: no param "widht" (thumbnail takes at, format, height, quality, tolerate, width); did you mean "width"?`,
+		`thumbnail: no param "widht" (thumbnail takes at, format, height, quality, tolerate, width); ` +
+			`did you mean "width"?`,
 		`thumbnail: width must be a whole number, not 99.5; quality must be a number from 1 to 100, not 101`,
 		`thumbnail: the output must end in .jpg or .webp, not "a.gif"; or set format`,
 	}

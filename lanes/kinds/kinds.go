@@ -105,8 +105,8 @@ var (
 // tolerate is of every kind.
 var tolerate = Param{
 	Name: "tolerate", Type: Word, Words: []string{"cut", "none"}, Default: `"cut"`,
-	About: "an input that ends early or is damaged in places: what can be read of it is used, and the job's record has a " +
-		"warning; none refuses it",
+	About: "an input that ends early or is damaged in places: what can be read of it is used, and the job's record has " +
+		"a warning; none refuses it",
 }
 
 // endsIn refuses an output whose name doesn't end in what the kind makes.

@@ -45,7 +45,8 @@ type stream struct {
 	Layout      string  `json:"channel_layout"`
 	Duration    decimal `json:"duration"`
 	Tags        struct {
-		Alpha string `json:"alpha_mode"` // of VP8 and VP9: "1" when there is a second picture that says what shows through
+		// of VP8 and VP9: "1" when there is a second picture that says what shows through
+		Alpha string `json:"alpha_mode"`
 	} `json:"tags"`
 	SideData []struct {
 		Rotation float64 `json:"rotation"`

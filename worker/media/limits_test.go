@@ -159,7 +159,10 @@ func TestMaxRuntime(t *testing.T) {
 	workertest.Expect(t, err, work.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
 	ctx, a := b.attempt(t, "slow.mp4", work.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
-	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{crf: 23, preset: "slow", fps: 120}.args(stream{Width: 1280, Height: 720}, nil))
+	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{
+		crf: 23, preset: "slow",
+		fps: 120,
+	}.args(stream{Width: 1280, Height: 720}, nil))
 	workertest.Expect(t, err, work.TimedOut, "all the CPU time")
 }
 

@@ -24,7 +24,8 @@ func (v stream) deinterlaced() []string {
 func (v stream) hdr() bool { return v.Transfer == "smpte2084" || v.Transfer == "arib-std-b67" }
 
 // toneMapped returns the filters that bring high dynamic range into what an ordinary screen shows (BT.709). A part of
-// 100 cd/m² stays as it is, what is brighter is pressed together: white of 203 cd/m² becomes nine tenths of full signal.
+// 100 cd/m² stays as it is, what is brighter is pressed together: white of 203 cd/m² becomes nine tenths of full
+// signal.
 func (v stream) toneMapped() []string {
 	if !v.hdr() {
 		return nil
@@ -84,8 +85,8 @@ func (v stream) decoder() []string {
 	return []string{"-c:" + strconv.Itoa(v.Index), name}
 }
 
-// forVideo returns the filters that give frames the range and the matrix that their tags say (see tags), and put what is
-// transparent in parts on black.
+// forVideo returns the filters that give frames the range and the matrix that their tags say (see tags), and put what
+// is transparent in parts on black.
 func (v stream) forVideo() []string {
 	to := "scale=in_color_matrix=" + v.matrix(false) + ":out_color_matrix=" + v.matrix(false) + ":out_range=tv"
 	switch {

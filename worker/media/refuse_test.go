@@ -55,7 +55,8 @@ func TestBadInputs(t *testing.T) {
 			"is cut off",
 		},
 		{
-			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), `{"tolerate":"none"}`, work.BadInput,
+			"truncated, index in front", "thumbnail", b.write("cut2.mp4", front[:len(front)/2]), `{"tolerate":"none"}`,
+			work.BadInput,
 			"is cut off",
 		},
 		{

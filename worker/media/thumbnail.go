@@ -68,8 +68,8 @@ func (s search) from() []string {
 // notBlack lets frames pass that have anything in them: of a black one 98 of 100 pixels are darker than 32 of 255.
 const notBlack = "blackframe=amount=0:threshold=32,metadata=select:key=lavfi.blackframe.pblack:value=98:function=less"
 
-// searches returns the ways to look for the picture, the best first; the next is for when nothing comes. A file's length
-// may be its sound's or a guess, and what comes after its last key frame can't be found by seeking.
+// searches returns the ways to look for the picture, the best first; the next is for when nothing comes. A file's
+// length may be its sound's or a guess, and what comes after its last key frame can't be found by seeking.
 func (t thumbnail) searches(a *attempt, v stream) ([]search, error) {
 	if a.info.still() || v.Disposition.AttachedPicture != 0 {
 		return []search{{}}, nil

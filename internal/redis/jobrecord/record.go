@@ -16,9 +16,9 @@ const MaxError = 4 << 10
 
 // NewFields returns the record of a job that nobody has run yet, as the field, value, … of its hash. The other fields
 // are set by the scripts: started, ended, next, lease (ms), wait (ms), attempt, attempts, crashes, replay, worker,
-// progress, outputs, warnings, reason, error, and for the ledger alone: nth (place among the jobs made in one call), since (when
-// it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and override (of
-// the latest Supersede or Cancel: its nonce, the state and the lane before).
+// progress, outputs, warnings, reason, error, and for the ledger alone: nth (place among the jobs made in one call),
+// since (when it was queued last, by Redis' clock), token, nonce (of the latest claim), moves (counts the changes) and
+// override (of the latest Supersede or Cancel: its nonce, the state and the lane before).
 func NewFields(d work.Delivery, now time.Time) []any {
 	d.Job = d.Job.Bounded() // of a message that is no job, whose producer bounds nothing
 	fields := []any{
