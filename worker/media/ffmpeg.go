@@ -31,7 +31,9 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	args = append(append(args, threads...), "file:"+name)
 	p := progress{total: seconds, report: a.task.Report}
 	said, err := a.box.Run(ctx, a.h.options.FFmpeg, args, &p)
-	if err != nil {
+	if work.KindOf(err) == work.BadInput {
+		return "", a.unreadable(unreadable(err))
+	} else if err != nil {
 		return "", err
 	}
 	if unwritten.MatchString(said) || a.dir.Full() {

@@ -75,6 +75,11 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, work.Fail(work.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
 			"followed: give the media file itself", a.from, what))
 	}
+	if a.animatedWebP() {
+		return i, work.Fail(work.BadInput, fmt.Errorf("input %s is an animated WebP, which ffmpeg doesn't read: "+
+			"give it as "+
+			"a GIF, an APNG or a video", a.from))
+	}
 	if err := a.whole(); err != nil {
 		return i, err
 	}
@@ -140,6 +145,8 @@ func unreadable(err error) string {
 		return "it isn't in a media format that Siren reads"
 	case strings.Contains(text, "Invalid data found"):
 		return "it isn't a media file, or it is damaged or cut off (Invalid data found when processing input)"
+	case strings.Contains(text, "no frame!"), strings.Contains(text, "image data not found"):
+		return "it holds no picture that can be decoded (" + text + ")"
 	}
 	return strings.TrimPrefix(text, "the input: ")
 }
@@ -257,6 +264,13 @@ func (a *attempt) disguise() string {
 		return "a subtitle file"
 	}
 	return ""
+}
+
+// animatedWebP reports whether the input is one: its first chunk says so (RFC 9649, 2.7).
+func (a *attempt) animatedWebP() bool {
+	var head [21]byte
+	_, _ = a.box.Input.ReadAt(head[:], 0)
+	return string(head[:4]) == "RIFF" && string(head[8:16]) == "WEBPVP8X" && head[20]&2 != 0
 }
 
 var errNoRatio = errors.New("no ratio")

@@ -44,7 +44,8 @@ type made struct {
 
 // c81414 is a red that BT.601 and BT.709 make visibly different of: a viewer that takes the wrong one shows b80117.
 const c81414 = "-f lavfi -i color=c=0xC81414:s=1280x720:r=25:d=2,format=gbrp," +
-	"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -c:v libx264 -preset ultrafast -qp 1 -colorspace bt709 -color_primaries bt709 -color_trc bt709 " +
+	"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -c:v libx264 -preset ultrafast -qp 1 -colorspace " +
+	"bt709 -color_primaries bt709 -color_trc bt709 " +
 	"-color_range tv"
 
 // leftClear is a picture whose left half is transparent.
@@ -396,7 +397,36 @@ func refused(says string) func(*testing.T, made) {
 	}
 }
 
+// overLimit wants a job that was refused for what it would take.
+func overLimit(says string) func(*testing.T, made) {
+	return func(t *testing.T, r made) {
+		t.Helper()
+		workertest.Expect(t, r.err, work.OverLimit, says)
+	}
+}
+
 var damagedFiles = []realFile{
+	{
+		name: "seventy tracks", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -map 0" +
+			strings.Repeat(" -map 0", 69) + " -c:v mpeg4 in.mkv"},
+		kind: "transcode", output: "out.mp4", check: overLimit("more than 64 streams"),
+	},
+	{
+		name: "an animated WebP", makes: []string{"-f lavfi -i testsrc2=s=64x64:r=5:d=1 -loop 0 in.webp"},
+		kind: "thumbnail", output: "out.jpg", check: refused("is an animated WebP"),
+	},
+	{
+		name:  "a film whose video is encrypted",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast in.mp4"},
+		edit:  func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("encv")) },
+		kind:  "transcode", output: "out.mp4", check: refused("it is encrypted"),
+	},
+	{
+		name:  "a film in a codec that nobody knows",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast in.mp4"},
+		edit:  func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("xq7z")) },
+		kind:  "thumbnail", output: "out.jpg", check: refused("in a codec that ffmpeg doesn't know"),
+	},
 	{
 		name: "a film without its last twenty bytes", makes: []string{front},
 		edit: func(b []byte) []byte { return b[:len(b)-20] }, kind: "transcode", output: "out.mp4",

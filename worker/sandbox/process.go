@@ -128,6 +128,9 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 	case signal == syscall.SIGXFSZ, says("File too large"):
 		return work.Fail(work.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s",
 			limits.Scratch))
+	case says("Number of streams exceeds max_streams"): // of which ffprobe says that it has no memory for it
+		return work.Fail(work.OverLimit, fmt.Errorf("the input has more than %d streams (sound, subtitles, pictures): "+
+			"give one with those alone that are wanted", MaxStreams))
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory",
 		"could not allocate",
 		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
@@ -136,8 +139,6 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 		// its parameters are ours, and right; it doesn't say when it has no room for its threads
 		return work.Fail(work.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
 			"slot's memory of %s", limits.Memory))
-	case says("Number of streams exceeds max_streams"):
-		return work.Fail(work.OverLimit, fmt.Errorf("the input has more than %d streams", MaxStreams))
 	case says("No space left on device", "Input/output error"):
 		return work.Fail(work.Transient, fmt.Errorf("%s: %s", name, line))
 	case signal != 0:
@@ -150,7 +151,7 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 var (
 	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)
 	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|` +
-		`Error while processing the decoded data|Last message repeated|Exiting normally)|^\s*$`)
+		`Error while processing the decoded data|Error marking filters as finished|Cannot determine format of input|Last message repeated|Exiting normally)|^\s*$`)
 )
 
 // LastWord returns the last line of ffmpeg's that says something, without our paths and its addresses.
