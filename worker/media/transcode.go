@@ -45,6 +45,12 @@ func (t transcode) make(ctx context.Context, a *attempt) (string, error) {
 	if s, err := a.info.best("audio", a.from); err == nil {
 		sound = &s
 	}
+	wanted := t.preset
+	width, height := v.fitted(t.width, t.height, levelPixels)
+	if t.preset, a.task.Limits.Threads = a.affordable(t.preset, v, width*height); t.preset != wanted {
+		a.warn("preset %s instead of %s: a slot's memory of %s has no room for more", t.preset, wanted,
+			a.task.Limits.Memory)
+	}
 	return a.ffmpeg(ctx, "output.mp4", a.info.seconds(v), v.decoder(), t.args(v, sound))
 }
 

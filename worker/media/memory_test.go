@@ -1,0 +1,59 @@
+package media
+
+import (
+	"testing"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+// The table of memory.go, and what follows from it.
+func TestAffordable(t *testing.T) {
+	const hd, uhd = 1920 * 1080, 3840 * 2160
+	v := stream{Width: 3840, Height: 2160}
+	for _, c := range []struct {
+		memory        lanes.Bytes
+		preset        string
+		threads, out  int
+		want          string
+		wantedThreads int
+	}{
+		{2 << 30, "medium", 8, uhd, "medium", 1}, // with two threads it was killed
+		{3 << 30, "medium", 2, uhd, "medium", 2},
+		{2 << 30, "slow", 4, uhd, "medium", 1},
+		{2 << 30, "medium", 4, hd, "medium", 4},
+		{1 << 30, "medium", 4, uhd, "superfast", 1},
+		{64 << 20, "slow", 4, uhd, "ultrafast", 1}, // the last that can be tried
+		{0, "slow", 4, uhd, "slow", 4},
+	} {
+		a := &attempt{}
+		a.task.Limits.Memory, a.task.Limits.Threads = c.memory, c.threads
+		if preset, threads := a.affordable(c.preset, v, c.out); preset != c.want || threads != c.wantedThreads {
+			t.Errorf("%s with %d threads in %s: %s with %d, want %s with %d", c.preset, c.threads, c.memory, preset,
+				threads,
+				c.want, c.wantedThreads)
+		}
+	}
+	for _, measured := range []struct {
+		preset  string
+		threads int
+		uhd, hd lanes.Bytes // MiB
+	}{
+		{"veryfast", 1, 1102, 517},
+		{"veryfast", 4, 1816, 868},
+		{"medium", 1, 1944, 790},
+		{"medium", 2, 2336, 987},
+		{"slow", 4, 2990, 1246},
+	} {
+		for _, p := range presets {
+			if p.name != measured.preset {
+				continue
+			}
+			for out, want := range map[int]lanes.Bytes{uhd: measured.uhd << 20, hd: measured.hd << 20} {
+				if got := encodes(p.each, out, out, measured.threads); got < want || got > want*5/4 {
+					t.Errorf("%s with %d threads, %d pixels: %s estimated, %s measured", p.name, measured.threads, out,
+						got, want)
+				}
+			}
+		}
+	}
+}
