@@ -25,7 +25,12 @@ var presets = []struct {
 	name string
 	each float64
 }{
-	{"ultrafast", 41}, {"superfast", 72}, {"veryfast", 94}, {"faster", 124}, {"fast", 157}, {"medium", 186},
+	{"ultrafast", 41},
+	{"superfast", 72},
+	{"veryfast", 94},
+	{"faster", 124},
+	{"fast", 157},
+	{"medium", 186},
 	{"slow", 221},
 }
 

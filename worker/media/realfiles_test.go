@@ -212,7 +212,9 @@ var realVideos = []realFile{
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 " +
 			"-f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac " +
 			"-ac:a:0 2 -ac:a:1 1 in.mp4"},
-		edit: func(b []byte) []byte { return bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1) },
+		edit: func(b []byte) []byte {
+			return bytes.Replace(bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1), []byte("esds"), []byte("xsds"), 1)
+		},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("1", "mono") },
 	},
 	{

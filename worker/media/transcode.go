@@ -110,13 +110,14 @@ func (v stream) base() float64 {
 func (v stream) rate() (rate float64, steady bool) {
 	base := v.base()
 	average, err := ratio(v.FrameRate)
-	if err != nil {
-		average = base
-	}
-	if base <= 0 {
+	switch {
+	case base <= 0:
 		return mostRate, false
+	case err != nil: // a live recording: no file says how many frames there are
+		return min(base, mostRate), base <= mostRate
+	default:
+		return min(base, mostRate), math.Abs(base-average) < base/50
 	}
-	return min(base, mostRate), math.Abs(base-average) < base/50
 }
 
 // layout returns the options for the channels of a sound. An AAC of surround sound in an unusual layout isn't played by

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyglot-media/siren/lanes/plain"
+
 	"github.com/polyglot-media/siren/worker/workertest"
 )
 
@@ -25,7 +27,7 @@ func TestStderrLines(t *testing.T) {
 	for _, chunk := range []int{1, 7, len(said)} {
 		t.Run(fmt.Sprintf("%d bytes at a time", chunk), func(t *testing.T) {
 			var log bytes.Buffer
-			s := &stderrLines{log: &log}
+			s := &stderrLines{log: &log, errors: plain.Tail{Most: 8 << 10}}
 			for rest := said; rest != ""; rest = rest[min(chunk, len(rest)):] {
 				_, err := s.Write([]byte(rest[:min(chunk, len(rest))]))
 				workertest.Must(t, err)
@@ -56,7 +58,7 @@ func TestStderrLines(t *testing.T) {
 // However many warnings come, they push no error out; and a line without an end doesn't grow for ever.
 func TestStderrFlood(t *testing.T) {
 	var log bytes.Buffer
-	s := &stderrLines{log: &log}
+	s := &stderrLines{log: &log, errors: plain.Tail{Most: 8 << 10}}
 	_, _ = s.Write([]byte("[error] Picture size 20000x20000 is invalid\n"))
 	for range 1000 {
 		_, _ = s.Write([]byte("[mpegts @ 0x55c5] [warning] Packet corrupt (stream = 0, dts = 126000).\n    Last " +

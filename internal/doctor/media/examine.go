@@ -157,7 +157,7 @@ func needs() map[string][]string {
 				add("encoders", args[i+1])
 			case "-f":
 				add("muxers", args[i+1])
-			case "-vf":
+			case "-vf", "-af":
 				for _, name := range filterNames(args[i+1]) {
 					add("filters", name)
 				}
@@ -167,11 +167,14 @@ func needs() map[string][]string {
 	return all
 }
 
-var quoted = regexp.MustCompile(`'[^']*'`)
+// unnamed is what isn't a filter's name in a graph: quoted arguments, and the labels of what goes in and out.
+var unnamed = regexp.MustCompile(`'[^']*'|\[[^\]]*\]`)
 
-// filterNames returns the filters of a chain, without their arguments.
-func filterNames(chain string) (all []string) {
-	for f := range strings.SplitSeq(quoted.ReplaceAllString(chain, ""), ",") {
+// filterNames returns the filters of a graph, without their arguments.
+func filterNames(graph string) (all []string) {
+	for _, f := range strings.FieldsFunc(unnamed.ReplaceAllString(graph, ""), func(r rune) bool {
+		return r == ',' || r == ';'
+	}) {
 		name, _, _ := strings.Cut(f, "=")
 		all = append(all, name)
 	}
