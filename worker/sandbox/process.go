@@ -151,7 +151,8 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 var (
 	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)
 	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|` +
-		`Error while processing the decoded data|Error marking filters as finished|Cannot determine format of input|Last message repeated|Exiting normally)|^\s*$`)
+		`Error while processing the decoded data|Error marking filters as finished|` +
+		`Cannot determine format of input|Last message repeated|Exiting normally)|^\s*$`)
 )
 
 // LastWord returns the last line of ffmpeg's that says something, without our paths and its addresses.
